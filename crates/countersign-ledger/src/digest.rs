@@ -1,0 +1,179 @@
+//! The two kinds of hash. A [`Digest`] names content (`sha256:…`); a [`Hash`] is a node of the Merkle tree, which is
+//! domain-separated as RFC 6962 section 2.1 asks, so that neither can be mistaken for the other.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum ParseDigestError {
+    #[error("digest `{0}` does not start with `sha256:`")]
+    Algorithm(String),
+    #[error("`{0}` is not 64 lower-case hexadecimal digits")]
+    Hex(String),
+}
+
+/// SHA-256 of some content. Written `sha256:<64 hex digits>`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    pub fn of(content: impl AsRef<[u8]>) -> Self {
+        Self(Sha256::digest(content.as_ref()).into())
+    }
+
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The 64 hex digits without the algorithm, as in-toto digest sets and file names want them.
+    pub fn hex(&self) -> String {
+        to_hex(&self.0)
+    }
+
+    /// Parses the 64 hex digits of a digest without its algorithm.
+    pub fn from_hex(hex: &str) -> Result<Self, ParseDigestError> {
+        from_hex(hex)
+            .map(Self)
+            .ok_or_else(|| ParseDigestError::Hex(hex.to_owned()))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", self.hex())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = ParseDigestError;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let hex = s
+            .strip_prefix("sha256:")
+            .ok_or_else(|| ParseDigestError::Algorithm(s.to_owned()))?;
+        Self::from_hex(hex)
+    }
+}
+
+/// A node of the Merkle tree (RFC 6962 section 2.1). Written as 64 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hash([u8; 32]);
+
+impl Hash {
+    /// `MTH({}) = SHA-256()`, the root of the empty tree.
+    pub fn empty_tree() -> Self {
+        Self(Sha256::digest(b"").into())
+    }
+
+    /// `SHA-256(0x00 || leaf)`.
+    pub fn leaf(bytes: &[u8]) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update([0x00]);
+        hasher.update(bytes);
+        Self(hasher.finalize().into())
+    }
+
+    /// `SHA-256(0x01 || left || right)`.
+    pub fn node(left: &Self, right: &Self) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update([0x01]);
+        hasher.update(left.0);
+        hasher.update(right.0);
+        Self(hasher.finalize().into())
+    }
+
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&to_hex(&self.0))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Hash {
+    type Err = ParseDigestError;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        from_hex(s)
+            .map(Self)
+            .ok_or_else(|| ParseDigestError::Hex(s.to_owned()))
+    }
+}
+
+macro_rules! serde_as_text {
+    ($type:ty) => {
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(de::Error::custom)
+            }
+        }
+    };
+}
+
+serde_as_text!(Digest);
+serde_as_text!(Hash);
+
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{byte:02x}");
+    }
+    out
+}
+
+/// Lower-case hex only: one content has one spelling.
+fn from_hex(hex: &str) -> Option<[u8; 32]> {
+    let digits = hex.as_bytes();
+    if digits.len() != 64 {
+        return None;
+    }
+    let mut out = [0_u8; 32];
+    for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
+        let [high, low] = pair else { return None };
+        *byte = nibble(*high)? << 4 | nibble(*low)?;
+    }
+    Some(out)
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
