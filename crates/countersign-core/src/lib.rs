@@ -1,1 +1,14 @@
+//! The domain: changes, statements, rules, decisions and permits.
+//!
+//! Core does no I/O and so cannot fail for want of a disk or a network; it takes time as an argument and never reads a
+//! clock; it knows no SQL and no HTTP. Only [`rules`] names Cedar. What is computed here in the engine is computed
+//! again, by the same code, in a gate and in a verifier.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::todo)]
+
+pub mod catalog;
+pub mod decision;
+pub mod facts;
+pub mod ids;
+pub mod rules;
+pub mod snapshot;

@@ -11,6 +11,18 @@ pub enum KeyError {
     Parse(String),
 }
 
+/// How much a signature says about the hand that made it. Ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Assurance {
+    /// A key in a file or an agent: a program that can reach it can sign.
+    SoftwareKey,
+    /// A hardware key was touched.
+    Touch,
+    /// A hardware key verified its user (PIN or biometry).
+    UserVerified,
+}
+
 /// `SHA256:…`, as `ssh-keygen -l` prints it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

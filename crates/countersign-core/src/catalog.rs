@@ -1,0 +1,135 @@
+//! The catalog: systems, groups and people, read from Backstage's `catalog-info.yaml`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_ledger::PublicKey;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ActorId, Environment, GroupId, SystemId, Target};
+
+/// What sort of actor it is. Only a person approves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActorKind {
+    Person,
+    /// CI, a deployer, a gate, a bot.
+    Workload,
+    /// An AI assistant.
+    Agent,
+}
+
+/// How senior a person is. Ordered: `Level::Senior` and above may approve as a senior.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    #[default]
+    Standard,
+    Senior,
+    Principal,
+    Director,
+}
+
+impl Level {
+    pub fn is_senior(self) -> bool {
+        self >= Self::Senior
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    pub id: ActorId,
+    pub kind: ActorKind,
+    pub display_name: Option<String>,
+    pub level: Level,
+    /// Lower case. A mail belongs to one actor only.
+    pub mails: BTreeSet<String>,
+    /// A key belongs to one actor only.
+    pub keys: Vec<PublicKey>,
+    pub member_of: BTreeSet<GroupId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    pub id: GroupId,
+    pub parent: Option<GroupId>,
+}
+
+/// How much a failure of the system matters; 1 is highest, 4 lowest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct Tier(u8);
+
+impl TryFrom<u8> for Tier {
+    type Error = String;
+
+    fn try_from(tier: u8) -> Result<Self, Self::Error> {
+        match tier {
+            1..=4 => Ok(Self(tier)),
+            _ => Err(format!("tier {tier} is not one of 1, 2, 3, 4")),
+        }
+    }
+}
+
+impl From<Tier> for u8 {
+    fn from(tier: Tier) -> Self {
+        tier.0
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct System {
+    pub id: SystemId,
+    pub owner: GroupId,
+    pub tier: Tier,
+    pub depends_on: BTreeSet<SystemId>,
+}
+
+/// Where annotations and environments get their names; part of the configuration that genesis pins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CatalogSettings {
+    /// Annotation with a system's tier: `1`, `tier_1`, `Tier-1` and the like.
+    pub tier_annotation: String,
+    /// Annotation with a person's level.
+    pub level_annotation: String,
+    /// Annotation with one OpenSSH public key a line.
+    pub keys_annotation: String,
+    /// Annotation with further mail addresses, separated by white space or commas.
+    pub mails_annotation: String,
+    /// Annotation that says `person`, `workload` or `agent`.
+    pub actor_annotation: String,
+    /// Every environment that a target may name.
+    pub environments: BTreeSet<Environment>,
+    /// Those of them that rules treat as production.
+    pub production: BTreeSet<Environment>,
+}
+
+impl Default for CatalogSettings {
+    fn default() -> Self {
+        let names = |list: &[&str]| list.iter().filter_map(|name| name.parse().ok()).collect();
+        Self {
+            tier_annotation: "countersign/tier".to_owned(),
+            level_annotation: "countersign/level".to_owned(),
+            keys_annotation: "countersign/keys".to_owned(),
+            mails_annotation: "countersign/mails".to_owned(),
+            actor_annotation: "countersign/actor".to_owned(),
+            environments: names(&["production", "staging", "development"]),
+            production: names(&["production"]),
+        }
+    }
+}
+
+/// A catalog in which every reference resolves, no name, mail or key is there twice, and the group tree has no cycle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Catalog {
+    pub actors: BTreeMap<ActorId, Actor>,
+    pub groups: BTreeMap<GroupId, Group>,
+    pub systems: BTreeMap<SystemId, System>,
+    pub settings: CatalogSettings,
+}
+
+impl Catalog {
+    pub fn is_production(&self, target: &Target) -> bool {
+        self.settings.production.contains(&target.environment)
+    }
+}

@@ -1,0 +1,182 @@
+//! Names and ids. Each is a newtype that can only be made from text that is valid, so that nothing after the edge has
+//! to check again.
+
+use std::{fmt, str::FromStr};
+
+use countersign_ledger::Digest;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("`{text}` is not a valid {what}: {expected}")]
+pub struct InvalidId {
+    pub what: &'static str,
+    pub text: String,
+    pub expected: &'static str,
+}
+
+/// Declares a newtype over a validated `String`.
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $valid:expr, $expected:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(s: &str) -> Result<Self, Self::Err> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(s) {
+                    Ok(Self(s.to_owned()))
+                } else {
+                    Err(InvalidId { what: $what, text: s.chars().take(80).collect(), expected: $expected })
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(s: String) -> Result<Self, Self::Error> {
+                s.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+/// Backstage's rule for `metadata.name`: 1 to 63 of letters, digits, `-`, `_`, `.`, beginning and ending with a letter
+/// or digit. We also ask for lower case, because names that differ only in case are one name to a reader.
+fn is_entity_name(s: &str) -> bool {
+    let inner = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
+    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    s.len() <= 63 && s.bytes().all(inner) && edge(s.as_bytes().first()) && edge(s.as_bytes().last())
+}
+
+fn is_lower_hex(s: &str) -> bool {
+    s.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+const ENTITY_NAME: &str =
+    "lower-case letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit";
+
+id!(
+    /// Who acts: the `metadata.name` of a Backstage User.
+    ActorId, "person, workload or agent name", is_entity_name, ENTITY_NAME
+);
+id!(
+    /// The `metadata.name` of a Backstage Group.
+    GroupId, "group name", is_entity_name, ENTITY_NAME
+);
+id!(
+    /// The `metadata.name` of a Backstage Component or System.
+    SystemId, "system name", is_entity_name, ENTITY_NAME
+);
+id!(
+    /// Where a system runs: `production`, `staging`, …
+    Environment, "environment name", is_entity_name, ENTITY_NAME
+);
+id!(
+    /// A rule's `@id`.
+    RuleId, "rule id", is_entity_name, ENTITY_NAME
+);
+id!(
+    /// An enforcement point.
+    GateId, "gate id", is_entity_name, ENTITY_NAME
+);
+id!(
+    /// The name under which gates and changes speak of one repository. Approvals bind to it.
+    RepositoryId, "repository name", is_entity_name, ENTITY_NAME
+);
+id!(
+    /// A git object id: SHA-1 or SHA-256.
+    Oid, "git object id", |s| matches!(s.len(), 40 | 64) && is_lower_hex(s), "40 or 64 lower-case hexadecimal digits"
+);
+id!(
+    /// Sixteen random bytes that make two otherwise equal statements differ.
+    Nonce, "nonce", |s| s.len() == 32 && is_lower_hex(s), "32 lower-case hexadecimal digits"
+);
+id!(
+    /// A change. Derived from the digest of its proposal, so that nobody has to hand it out and nobody can choose it.
+    ChangeId, "change id", |s| s.len() == ChangeId::LEN && is_lower_hex(s), "12 lower-case hexadecimal digits"
+);
+
+impl ChangeId {
+    pub const LEN: usize = 12;
+
+    /// The change that a proposal with this payload begins.
+    pub fn of_proposal(payload: &Digest) -> Self {
+        Self(payload.hex().chars().take(Self::LEN).collect())
+    }
+}
+
+impl Oid {
+    /// All zeros: git's way to say "no object" in a reference update.
+    pub fn is_zero(&self) -> bool {
+        self.0.bytes().all(|b| b == b'0')
+    }
+
+    pub fn short(&self) -> &str {
+        self.0.get(..10).unwrap_or(&self.0)
+    }
+}
+
+/// A system in an environment: `checkout/production`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Target {
+    pub system: SystemId,
+    pub environment: Environment,
+}
+
+impl FromStr for Target {
+    type Err = InvalidId;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let (system, environment) = s.split_once('/').ok_or_else(|| InvalidId {
+            what: "target",
+            text: s.chars().take(80).collect(),
+            expected: "SYSTEM/ENVIRONMENT, for example `checkout/production`",
+        })?;
+        Ok(Self { system: system.parse()?, environment: environment.parse()? })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.system, self.environment)
+    }
+}
+
+impl TryFrom<String> for Target {
+    type Error = InvalidId;
+
+    fn try_from(s: String) -> Result<Self, Self::Error> {
+        s.parse()
+    }
+}
+
+impl From<Target> for String {
+    fn from(target: Target) -> Self {
+        target.to_string()
+    }
+}

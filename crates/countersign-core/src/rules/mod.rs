@@ -1,0 +1,1 @@
+//! Rules: Cedar policies, evaluated.
