@@ -1,0 +1,476 @@
+//! Admission of statements about a change.
+
+use std::collections::BTreeSet;
+
+use countersign_ledger::Time;
+
+use super::{Authenticated, person, server};
+use crate::{
+    catalog::{ActorKind, UnknownTarget},
+    change::Change,
+    decision::{Outcome, Strength},
+    facts::{GitFacts, Role},
+    governance::{Governance, Signer},
+    ids::{ActorId, GateId, Target},
+    permit::{APPLY_GATE, MAX_PERMIT_SECS},
+    refusal::Refusal,
+    snapshot::{self, identity_ref},
+    statement::{
+        Approval, Body, Disclosure, Identification, IdentityVerdict, MAX_FILES, MAX_LIST, MAX_TARGETS, NewRevision,
+        OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Rejection, RevisionRef, Subject,
+        Transition, Waiver,
+    },
+};
+
+pub(super) fn proposal(
+    governance: &Governance,
+    authenticated: &Authenticated,
+    proposal: &Proposal,
+    facts: Option<&GitFacts>,
+) -> Result<(), Refusal> {
+    may_contribute(governance, authenticated, proposal.sponsor.as_ref())?;
+    targets(governance, &proposal.targets)?;
+    subject(&proposal.subject, proposal.facts.is_some(), facts)
+}
+
+pub(super) fn about(
+    governance: &Governance,
+    change: &Change,
+    authenticated: &Authenticated,
+    facts: Option<&GitFacts>,
+    now: Time,
+) -> Result<(), Refusal> {
+    let body = &authenticated.statement.body;
+    match body {
+        // The gate's account of what happened is taken whatever became of the change meanwhile.
+        Body::OutcomeReport(report) => return outcome(change, authenticated, report),
+        Body::Genesis(_)
+        | Body::Amendment(_)
+        | Body::KeyRevocation(_)
+        | Body::GateRegistration(_)
+        | Body::Proposal(_) => {
+            return Err(Refusal::malformed("not-about-a-change", "the statement is not about a change"));
+        }
+        Body::NewRevision(_)
+        | Body::Approval(_)
+        | Body::Rejection(_)
+        | Body::RejectionLift(_)
+        | Body::Withdrawal(_)
+        | Body::Disclosure(_)
+        | Body::Waiver(_)
+        | Body::Identification(_)
+        | Body::GuidanceObservation(_)
+        | Body::PermitRequest(_)
+        | Body::Decided(_)
+        | Body::PermitGrant(_) => {}
+    }
+    if !change.status.is_open() {
+        return Err(Refusal::conflict(
+            "change-closed",
+            format!("change {} is {}; nothing more can be said about it", change.id, change.status.as_str()),
+        )
+        .hint("propose a new change: countersign propose …"));
+    }
+    if let Some((_, revision)) = body.about() {
+        current_revision(change, revision)?;
+    }
+    match body {
+        Body::NewRevision(revision) => new_revision(governance, authenticated, revision, facts),
+        Body::Approval(approval) => self::approval(governance, change, authenticated, approval),
+        Body::Rejection(rejection) => self::rejection(authenticated, change, rejection),
+        Body::RejectionLift(_) => lift(authenticated, change),
+        Body::Withdrawal(_) => withdrawal(authenticated, change),
+        Body::Disclosure(disclosure) => self::disclosure(governance, change, authenticated, disclosure),
+        Body::Waiver(waiver) => self::waiver(governance, change, authenticated, waiver),
+        Body::Identification(said) => identification(governance, change, authenticated, said),
+        Body::PermitRequest(request) => permit_request(governance, change, authenticated, request),
+        Body::GuidanceObservation(_) | Body::Decided(_) => server(authenticated),
+        Body::PermitGrant(grant) => server(authenticated).and_then(|()| permit(change, grant, now)),
+        Body::Genesis(_)
+        | Body::Amendment(_)
+        | Body::KeyRevocation(_)
+        | Body::GateRegistration(_)
+        | Body::Proposal(_)
+        | Body::OutcomeReport(_) => Ok(()),
+    }
+}
+
+fn current_revision(change: &Change, revision: &RevisionRef) -> Result<(), Refusal> {
+    match change.current_ref() {
+        Some(current) if current == *revision => Ok(()),
+        Some(current) => Err(Refusal::conflict(
+            "stale-revision",
+            format!(
+                "the statement is about revision {} of change {}, which now has revision {}",
+                revision.number, change.id, current.number
+            ),
+        )
+        .hint(format!("look at what changed, then sign again: countersign show {}", change.id))),
+        None => Err(Refusal::conflict("change-damaged", format!("change {} has no revision", change.id))),
+    }
+}
+
+/// Anybody known may contribute; a person answers for an agent.
+fn may_contribute(
+    governance: &Governance,
+    authenticated: &Authenticated,
+    sponsor: Option<&ActorId>,
+) -> Result<(), Refusal> {
+    match (authenticated.signer(), sponsor) {
+        (Signer::Actor { kind: ActorKind::Agent, id }, None) => Err(Refusal::forbidden(
+            "sponsor-missing",
+            format!("{id} is an agent; a person has to answer for what it proposes"),
+        )
+        .hint("name the person: --sponsor PERSON")),
+        (Signer::Actor { .. }, Some(sponsor)) => known_person(governance, sponsor),
+        (Signer::Actor { .. }, None) => Ok(()),
+        (Signer::Gate(_) | Signer::Server, _) => {
+            Err(Refusal::forbidden("cannot-propose", "a gate or the server proposes nothing"))
+        }
+    }
+}
+
+fn known_person(governance: &Governance, person: &ActorId) -> Result<(), Refusal> {
+    match governance.person(person) {
+        Some(_) => Ok(()),
+        None => Err(Refusal::unknown("unknown-person", format!("the catalog has no person `{person}`"))),
+    }
+}
+
+pub(super) fn unknown_target(unknown: UnknownTarget) -> Refusal {
+    Refusal::unknown("unknown-target", unknown.to_string())
+}
+
+fn targets(governance: &Governance, targets: &BTreeSet<Target>) -> Result<(), Refusal> {
+    if targets.is_empty() || targets.len() > MAX_TARGETS {
+        return Err(Refusal::malformed("targets", format!("a change has 1 to {MAX_TARGETS} targets"))
+            .hint("name them: --target SYSTEM/ENVIRONMENT"));
+    }
+    for target in targets {
+        governance.catalog.target(target).map_err(unknown_target)?;
+    }
+    Ok(())
+}
+
+/// The subject says what its facts say. That the facts are true is for the gate to check, which has the objects.
+fn subject(subject: &Subject, names_facts: bool, facts: Option<&GitFacts>) -> Result<(), Refusal> {
+    match (subject, facts) {
+        (Subject::Git { repository, branch, base, head, delta, .. }, Some(facts)) => {
+            let same = facts.repository == *repository
+                && facts.branch == *branch
+                && facts.base == *base
+                && facts.head == *head
+                && facts.delta == *delta;
+            if !same {
+                return Err(Refusal::malformed("facts-mismatch", "the facts are about another subject than the change"));
+            }
+            if !branch.starts_with("refs/heads/") {
+                return Err(Refusal::malformed("branch-name", format!("`{branch}` is not a branch in full"))
+                    .hint("for example refs/heads/main"));
+            }
+            Ok(())
+        }
+        (Subject::Git { .. }, None) => {
+            Err(Refusal::malformed("facts-missing", "a change of a git range carries the facts of that range"))
+        }
+        (Subject::Files { files, command }, None) if !names_facts => {
+            if files.is_empty() || files.len() > MAX_FILES {
+                return Err(Refusal::malformed("files", format!("a change of files has 1 to {MAX_FILES} files")));
+            }
+            match command {
+                Some(words) if words.is_empty() || words.len() > MAX_LIST => {
+                    Err(Refusal::malformed("command", format!("a command has 1 to {MAX_LIST} words")))
+                }
+                Some(_) | None => Ok(()),
+            }
+        }
+        (Subject::Files { .. }, _) => {
+            Err(Refusal::malformed("facts-mismatch", "a change of files carries no facts of a git range"))
+        }
+    }
+}
+
+fn new_revision(
+    governance: &Governance,
+    authenticated: &Authenticated,
+    revision: &NewRevision,
+    facts: Option<&GitFacts>,
+) -> Result<(), Refusal> {
+    may_contribute(governance, authenticated, revision.sponsor.as_ref())?;
+    subject(&revision.subject, revision.facts.is_some(), facts)
+}
+
+/// Refuses whoever had a hand in the change.
+fn no_contributor(governance: &Governance, change: &Change, person: &ActorId, what: &str) -> Result<(), Refusal> {
+    let contributors = snapshot::contributors(governance, change);
+    if contributors.all.contains(person) {
+        let reason = if contributors.claimed.contains(person) {
+            "a commit names them as co-author"
+        } else {
+            "they had a hand in it"
+        };
+        return Err(Refusal::forbidden(
+            "contributor",
+            format!("{person} cannot {what} change {}: {reason}", change.id),
+        )
+        .hint("the second pair of eyes is somebody who is no contributor; see who in: countersign show CHANGE"));
+    }
+    Ok(())
+}
+
+fn approval(
+    governance: &Governance,
+    change: &Change,
+    authenticated: &Authenticated,
+    approval: &Approval,
+) -> Result<(), Refusal> {
+    let by = person(authenticated, "approve")?;
+    no_contributor(governance, change, &by, "approve")?;
+    let reviewed_it = change.current().is_some_and(|revision| revision.subject == approval.reviewed);
+    if !reviewed_it || approval.targets != change.targets {
+        return Err(Refusal::conflict(
+            "another-subject",
+            "the approval is for other targets or another subject than the revision's",
+        ));
+    }
+    let again = change.approvals.iter().any(|a| a.by == by && a.revision == approval.revision);
+    if again {
+        return Err(Refusal::conflict("already-approved", format!("{by} has already approved this revision")));
+    }
+    Ok(())
+}
+
+fn rejection(authenticated: &Authenticated, change: &Change, rejection: &Rejection) -> Result<(), Refusal> {
+    let by = person(authenticated, "reject")?;
+    if change.standing_rejections().any(|r| r.by == by && r.revision == rejection.revision) {
+        return Err(Refusal::conflict("already-rejected", format!("{by} has already rejected this revision")));
+    }
+    Ok(())
+}
+
+fn lift(authenticated: &Authenticated, change: &Change) -> Result<(), Refusal> {
+    let by = person(authenticated, "lift a rejection")?;
+    if change.standing_rejections().any(|r| r.by == by) {
+        return Ok(());
+    }
+    Err(Refusal::forbidden("not-yours", format!("no rejection by {by} stands; only who rejected can lift it")))
+}
+
+fn withdrawal(authenticated: &Authenticated, change: &Change) -> Result<(), Refusal> {
+    let by = &authenticated.statement.header.by;
+    let theirs = change.revisions.iter().any(|r| r.by == *by || r.sponsor.as_ref() == Some(by));
+    if theirs {
+        return Ok(());
+    }
+    Err(Refusal::forbidden("not-yours", format!("{by} has not proposed change {}", change.id))
+        .hint("to stop somebody else's change, reject it: countersign reject CHANGE --why …"))
+}
+
+fn disclosure(
+    governance: &Governance,
+    change: &Change,
+    authenticated: &Authenticated,
+    disclosure: &Disclosure,
+) -> Result<(), Refusal> {
+    let by = &authenticated.statement.header.by;
+    if !snapshot::contributors(governance, change).all.contains(by) {
+        return Err(Refusal::forbidden("not-a-contributor", format!("{by} had no hand in change {}", change.id))
+            .hint("who made the change says how it was made"));
+    }
+    let long = |text: &String| text.is_empty() || text.len() > 200;
+    let lists = [&disclosure.tools, &disclosure.guidance];
+    if lists.iter().any(|list| list.len() > MAX_LIST || list.iter().any(long)) {
+        return Err(Refusal::malformed("disclosure", format!("at most {MAX_LIST} entries of 1 to 200 characters each")));
+    }
+    disclosure.prompted_by.iter().try_for_each(|person| known_person(governance, person))
+}
+
+fn waiver(
+    governance: &Governance,
+    change: &Change,
+    authenticated: &Authenticated,
+    waiver: &Waiver,
+) -> Result<(), Refusal> {
+    let by = person(authenticated, "waive a rule")?;
+    no_contributor(governance, change, &by, "waive a rule for")?;
+    let rule = governance.rules.iter().find(|rule| rule.id == waiver.rule).ok_or_else(|| {
+        let known: Vec<_> = governance.rules.iter().map(|rule| rule.id.as_str()).collect();
+        Refusal::unknown("unknown-rule", format!("there is no rule `{}`", waiver.rule))
+            .hint(format!("the rules in force are {}", known.join(", ")))
+    })?;
+    match rule.strength {
+        Strength::Waivable => {}
+        Strength::Advisory | Strength::Mandatory => {
+            return Err(Refusal::forbidden("not-waivable", format!("rule `{}` cannot be waived", rule.id))
+                .hint("satisfy it; what it asks for: countersign show CHANGE"));
+        }
+    }
+    match governance.person(&by) {
+        Some(actor) if actor.level.is_senior() => Ok(()),
+        Some(_) | None => Err(Refusal::forbidden("senior-needed", format!("{by} is no senior; a senior waives rules"))),
+    }
+}
+
+fn identification(
+    governance: &Governance,
+    change: &Change,
+    authenticated: &Authenticated,
+    said: &Identification,
+) -> Result<(), Refusal> {
+    let by = person(authenticated, "say who an identity is")?;
+    no_contributor(governance, change, &by, "identify people in")?;
+    let mut found = change
+        .revisions
+        .iter()
+        .flat_map(|revision| &revision.identities)
+        .filter(|identity| identity_ref(identity) == said.identity)
+        .peekable();
+    let Some(first) = found.peek() else {
+        return Err(Refusal::unknown(
+            "unknown-identity",
+            format!("no commit of change {} names identity {}", change.id, said.identity),
+        ));
+    };
+    let mapped = governance.catalog.person_by_mail(&first.mail).map(|actor| actor.id.clone());
+    let only_claimed = found.all(|identity| identity.roles.iter().all(|role| *role == Role::CoAuthor));
+    match &said.verdict {
+        IdentityVerdict::Is(actor) if mapped.is_none() => match governance.catalog.actors.get(actor) {
+            Some(_) => Ok(()),
+            None => Err(Refusal::unknown("unknown-person", format!("the catalog has no `{actor}`"))),
+        },
+        IdentityVerdict::Automation if mapped.is_none() => Ok(()),
+        IdentityVerdict::Is(_) | IdentityVerdict::Automation => Err(Refusal::conflict(
+            "already-mapped",
+            format!("the catalog already says who {} is", said.identity),
+        )),
+        IdentityVerdict::NotInvolved if !only_claimed => Err(Refusal::forbidden(
+            "not-a-claim",
+            "an author or committer cannot be cleared; only a co-author whom nothing but a trailer names",
+        )),
+        IdentityVerdict::NotInvolved if mapped.as_ref() == Some(&by) => {
+            Err(Refusal::forbidden("third-person", "nobody clears themselves; a third person does"))
+        }
+        IdentityVerdict::NotInvolved => Ok(()),
+    }
+}
+
+fn permit_request(
+    governance: &Governance,
+    change: &Change,
+    authenticated: &Authenticated,
+    request: &PermitRequest,
+) -> Result<(), Refusal> {
+    let key = &authenticated.signed_with().key;
+    if request.audience != *key {
+        return Err(Refusal::forbidden("another-audience", "a permit is asked for by the key that will use it"));
+    }
+    match authenticated.signer() {
+        Signer::Gate(gate) if *gate == request.gate => {
+            let covered = governance
+                .record
+                .gates
+                .get(gate)
+                .is_some_and(|record| change.targets.iter().any(|target| record.targets.contains(target)));
+            if !covered {
+                return Err(Refusal::forbidden("another-gate", format!("gate {gate} guards none of the targets")));
+            }
+        }
+        Signer::Actor { .. } if request.gate.as_str() == APPLY_GATE => {}
+        Signer::Actor { id, .. } => return Err(not_that_gate(id.as_str(), &request.gate)),
+        Signer::Gate(id) => return Err(not_that_gate(id.as_str(), &request.gate)),
+        Signer::Server => return Err(not_that_gate("the server", &request.gate)),
+    }
+    fits(change, &request.transition)
+}
+
+fn not_that_gate(who: &str, gate: &GateId) -> Refusal {
+    Refusal::forbidden("another-gate", format!("{who} is not gate {gate}"))
+}
+
+/// Whether a transition is one that the present revision is about. That a merge is exactly the approved head on top of
+/// the old tip is for the gate to check, which has the objects.
+pub(crate) fn fits(change: &Change, transition: &Transition) -> Result<(), Refusal> {
+    let Some(revision) = change.current() else {
+        return Err(Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)));
+    };
+    match (&revision.subject, transition) {
+        (Subject::Git { repository, branch, .. }, Transition::Git { repository: at, reference, .. }) => {
+            if repository != at {
+                return Err(Refusal::forbidden(
+                    "another-repository",
+                    format!("change {} is for repository {repository}, not {at}", change.id),
+                ));
+            }
+            if branch != reference {
+                return Err(Refusal::forbidden(
+                    "another-branch",
+                    format!("change {} is for {branch}, not {reference}", change.id),
+                )
+                .hint("an approval holds for one branch; propose the change for the other one too"));
+            }
+            Ok(())
+        }
+        (Subject::Files { files, command }, Transition::Apply { files: offered, command: run }) => {
+            if let Some((name, _)) = offered.iter().find(|(name, digest)| files.get(*name) != Some(*digest)) {
+                return Err(Refusal::forbidden(
+                    "another-content",
+                    format!("the bytes of `{name}` are not those that change {} is about", change.id),
+                )
+                .hint("propose what you have: countersign revise CHANGE --file …"));
+            }
+            if let Some(name) = files.keys().find(|name| !offered.contains_key(*name)) {
+                return Err(Refusal::forbidden("file-missing", format!("the change also has `{name}`"))
+                    .hint("pass every file of the change with --file"));
+            }
+            match command {
+                Some(approved) if approved == run => Ok(()),
+                Some(approved) => Err(Refusal::forbidden(
+                    "another-command",
+                    format!("the command is `{}`, approved is `{}`", run.join(" "), approved.join(" ")),
+                )),
+                None => Err(Refusal::forbidden("no-command", format!("change {} names no command", change.id))
+                    .hint("say what will be run when you propose or revise: --command WORD…")),
+            }
+        }
+        (Subject::Git { .. }, Transition::Apply { .. }) | (Subject::Files { .. }, Transition::Git { .. }) => {
+            Err(Refusal::forbidden(
+                "another-kind-of-subject",
+                format!("change {} is about {}", change.id, revision.subject.summary()),
+            ))
+        }
+    }
+}
+
+fn permit(change: &Change, grant: &PermitGrant, now: Time) -> Result<(), Refusal> {
+    fits(change, &grant.transition)?;
+    let allowed = change.decisions.iter().any(|decision| {
+        decision.decision == grant.decision
+            && decision.revision == grant.revision
+            && decision.outcome == Outcome::Allow
+    });
+    if !allowed {
+        return Err(Refusal::forbidden("not-decided", "the permit names no decision that allows this revision"));
+    }
+    let lease = grant.expires_at.secs_since(grant.issued_at);
+    if grant.issued_at > now || lease <= 0 || lease > MAX_PERMIT_SECS || grant.targets != change.targets {
+        return Err(Refusal::malformed("permit-shape", "the permit's times or targets are not as they should be"));
+    }
+    Ok(())
+}
+
+fn outcome(change: &Change, authenticated: &Authenticated, report: &OutcomeReport) -> Result<(), Refusal> {
+    let Some(permit) = change.permits.iter().find(|permit| permit.statement == report.permit) else {
+        return Err(Refusal::unknown("unknown-permit", format!("change {} has no permit {}", change.id, report.permit)));
+    };
+    if permit.audience != authenticated.signed_with().key || permit.revision != report.revision {
+        return Err(Refusal::forbidden("another-gate", "the outcome is for another gate's permit or another revision"));
+    }
+    match (permit.outcome, report.result) {
+        (None, OutcomeResult::Started | OutcomeResult::Applied | OutcomeResult::Failed)
+        | (Some(OutcomeResult::Started), OutcomeResult::Applied | OutcomeResult::Failed) => Ok(()),
+        (Some(known), said) => Err(Refusal::conflict(
+            "already-reported",
+            format!("the permit's outcome is already {known:?}; it cannot become {said:?}"),
+        )),
+    }
+}

@@ -1,0 +1,368 @@
+//! A change as its stream tells it: a projection that [`Change::apply`] builds, one admitted statement at a time.
+
+use std::collections::BTreeSet;
+
+use countersign_ledger::{Digest, Fingerprint, StreamHead, Time, sshsig::Assurance};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    decision::Outcome,
+    facts::{AiSignal, GitFacts, Identity},
+    ids::{ActorId, ChangeId, GateId, RuleId, Target},
+    snapshot::{Documents, Kind},
+    statement::{
+        Body, Disclosure, Identification, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Statement, Subject,
+        Transition,
+    },
+};
+
+/// Where a change stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeStatus {
+    Proposed,
+    Permitted,
+    Applying,
+    Applied,
+    Failed,
+    Withdrawn,
+    Rejected,
+}
+
+impl ChangeStatus {
+    /// Whether statements about the change are still taken.
+    pub fn is_open(self) -> bool {
+        match self {
+            Self::Proposed | Self::Permitted | Self::Applying | Self::Failed | Self::Rejected => true,
+            Self::Applied | Self::Withdrawn => false,
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Proposed => "proposed",
+            Self::Permitted => "permitted",
+            Self::Applying => "applying",
+            Self::Applied => "applied",
+            Self::Failed => "failed",
+            Self::Withdrawn => "withdrawn",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    pub id: ChangeId,
+    pub kind: Kind,
+    pub targets: BTreeSet<Target>,
+    pub proposer: ActorId,
+    pub proposed_at: Time,
+    pub status: ChangeStatus,
+    /// Never empty.
+    pub revisions: Vec<Revision>,
+    pub approvals: Vec<ApprovalRecord>,
+    pub rejections: Vec<RejectionRecord>,
+    pub disclosures: Vec<DisclosureRecord>,
+    pub waivers: Vec<WaiverRecord>,
+    pub identifications: Vec<IdentificationRecord>,
+    /// The latest observation of the guidance that the change cites.
+    pub observed: Vec<ObservedDocument>,
+    pub decisions: Vec<DecisionRecord>,
+    pub permits: Vec<PermitRecord>,
+    pub head: StreamHead,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revision {
+    pub reference: RevisionRef,
+    pub by: ActorId,
+    pub sponsor: Option<ActorId>,
+    pub at: Time,
+    pub subject: Subject,
+    pub facts: Option<Digest>,
+    pub text: Digest,
+    pub documents: Documents,
+    /// From the facts: who the commits name, what they say of AI, which guidance they cite.
+    pub identities: Vec<Identity>,
+    pub ai: Vec<AiSignal>,
+    pub guidance: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalRecord {
+    pub by: ActorId,
+    pub key: Fingerprint,
+    pub assurance: Assurance,
+    pub revision: RevisionRef,
+    pub recomputed: bool,
+    /// The payload's digest: the statement's name.
+    pub statement: Digest,
+    pub at: Time,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RejectionRecord {
+    pub by: ActorId,
+    pub revision: RevisionRef,
+    pub reason: Digest,
+    pub at: Time,
+    pub lifted: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DisclosureRecord {
+    pub by: ActorId,
+    pub at: Time,
+    pub said: Disclosure,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaiverRecord {
+    pub by: ActorId,
+    pub key: Fingerprint,
+    pub rule: RuleId,
+    pub revision: RevisionRef,
+    pub reason: Digest,
+    pub at: Time,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentificationRecord {
+    pub by: ActorId,
+    pub at: Time,
+    pub said: Identification,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionRecord {
+    pub outcome: Outcome,
+    pub revision: RevisionRef,
+    pub decision: Digest,
+    pub at: Time,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PermitRecord {
+    /// The permit's payload digest.
+    pub statement: Digest,
+    pub revision: RevisionRef,
+    pub gate: GateId,
+    pub audience: Fingerprint,
+    pub transition: Transition,
+    pub issued_at: Time,
+    pub expires_at: Time,
+    pub outcome: Option<OutcomeResult>,
+}
+
+/// Who signed an admitted statement, with which key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedWith {
+    pub key: Fingerprint,
+    pub assurance: Assurance,
+}
+
+/// An admitted statement with what the log knows of it.
+#[derive(Debug)]
+pub struct Admitted<'a> {
+    pub statement: &'a Statement,
+    pub payload: Digest,
+    pub signed_with: &'a SignedWith,
+    pub at: Time,
+    /// The facts blob of a proposal or revision, parsed.
+    pub facts: Option<&'a GitFacts>,
+}
+
+impl Change {
+    /// The change that a proposal begins.
+    pub fn begin(admitted: &Admitted<'_>, proposal: &Proposal) -> Self {
+        let id = ChangeId::of_proposal(&admitted.payload);
+        let first = RevisionRef { number: 1, digest: admitted.payload };
+        Self {
+            id,
+            kind: proposal.kind,
+            targets: proposal.targets.clone(),
+            proposer: admitted.statement.header.by.clone(),
+            proposed_at: admitted.at,
+            status: ChangeStatus::Proposed,
+            revisions: vec![Revision::new(
+                admitted,
+                first,
+                &proposal.subject,
+                (proposal.facts, proposal.text),
+                proposal.documents,
+                proposal.sponsor.clone(),
+            )],
+            approvals: vec![],
+            rejections: vec![],
+            disclosures: vec![],
+            waivers: vec![],
+            identifications: vec![],
+            observed: vec![],
+            decisions: vec![],
+            permits: vec![],
+            head: StreamHead::EMPTY,
+        }
+    }
+
+    /// The present revision. `None` only for a record that was damaged, since every change begins with one.
+    pub fn current(&self) -> Option<&Revision> {
+        self.revisions.last()
+    }
+
+    pub fn current_ref(&self) -> Option<RevisionRef> {
+        self.current().map(|revision| revision.reference)
+    }
+
+    /// Documents that any revision's commits or any disclosure cites.
+    pub fn cited_guidance(&self) -> BTreeSet<&str> {
+        let from_commits = self.revisions.iter().flat_map(|r| &r.guidance);
+        let from_disclosures = self.disclosures.iter().flat_map(|d| &d.said.guidance);
+        from_commits.chain(from_disclosures).map(String::as_str).collect()
+    }
+
+    /// Takes a statement about the change that was admitted.
+    pub(crate) fn apply(&mut self, admitted: &Admitted<'_>) {
+        let by = admitted.statement.header.by.clone();
+        let at = admitted.at;
+        match &admitted.statement.body {
+            Body::NewRevision(new) => {
+                let reference =
+                    RevisionRef { number: new.revision.number.saturating_add(1), digest: admitted.payload };
+                self.revisions.push(Revision::new(
+                    admitted,
+                    reference,
+                    &new.subject,
+                    (new.facts, new.text),
+                    new.documents,
+                    new.sponsor.clone(),
+                ));
+                self.status = ChangeStatus::Proposed;
+            }
+            Body::Approval(approval) => {
+                // Who approves what they rejected before has changed their mind.
+                self.lift(&by);
+                self.approvals.push(ApprovalRecord {
+                    by,
+                    key: admitted.signed_with.key.clone(),
+                    assurance: admitted.signed_with.assurance,
+                    revision: approval.revision,
+                    recomputed: approval.recomputed,
+                    statement: admitted.payload,
+                    at,
+                });
+            }
+            Body::Rejection(rejection) => {
+                // A rejection takes the person's own approval back.
+                self.approvals.retain(|approval| approval.by != by || approval.revision != rejection.revision);
+                self.rejections.push(RejectionRecord {
+                    by,
+                    revision: rejection.revision,
+                    reason: rejection.reason,
+                    at,
+                    lifted: false,
+                });
+                self.status = ChangeStatus::Rejected;
+            }
+            Body::RejectionLift(_) => self.lift(&by),
+            Body::Withdrawal(_) => self.status = ChangeStatus::Withdrawn,
+            Body::Disclosure(said) => self.disclosures.push(DisclosureRecord { by, at, said: said.clone() }),
+            Body::Waiver(waiver) => self.waivers.push(WaiverRecord {
+                by,
+                key: admitted.signed_with.key.clone(),
+                rule: waiver.rule.clone(),
+                revision: waiver.revision,
+                reason: waiver.reason,
+                at,
+            }),
+            Body::Identification(said) => {
+                self.identifications.push(IdentificationRecord { by, at, said: said.clone() });
+            }
+            Body::GuidanceObservation(observation) => self.observed.clone_from(&observation.documents),
+            Body::Decided(decided) => self.decisions.push(DecisionRecord {
+                outcome: decided.outcome,
+                revision: decided.revision,
+                decision: decided.decision,
+                at: decided.decided_at,
+            }),
+            Body::PermitGrant(permit) => {
+                self.permits.push(PermitRecord {
+                    statement: admitted.payload,
+                    revision: permit.revision,
+                    gate: permit.gate.clone(),
+                    audience: permit.audience.clone(),
+                    transition: permit.transition.clone(),
+                    issued_at: permit.issued_at,
+                    expires_at: permit.expires_at,
+                    outcome: None,
+                });
+                self.status = ChangeStatus::Permitted;
+            }
+            Body::OutcomeReport(report) => {
+                if let Some(permit) = self.permits.iter_mut().find(|permit| permit.statement == report.permit) {
+                    permit.outcome = Some(report.result);
+                }
+                self.status = match report.result {
+                    OutcomeResult::Started => ChangeStatus::Applying,
+                    OutcomeResult::Applied => ChangeStatus::Applied,
+                    OutcomeResult::Failed => ChangeStatus::Failed,
+                };
+            }
+            Body::Genesis(_)
+            | Body::Amendment(_)
+            | Body::KeyRevocation(_)
+            | Body::GateRegistration(_)
+            | Body::Proposal(_)
+            | Body::PermitRequest(_) => {}
+        }
+    }
+
+    fn lift(&mut self, by: &ActorId) {
+        for rejection in self.rejections.iter_mut().filter(|rejection| rejection.by == *by) {
+            rejection.lifted = true;
+        }
+        if self.status == ChangeStatus::Rejected && self.standing_rejections().next().is_none() {
+            self.status = ChangeStatus::Proposed;
+        }
+    }
+
+    /// Rejections of the present revision that nobody has lifted.
+    pub fn standing_rejections(&self) -> impl Iterator<Item = &RejectionRecord> {
+        let current = self.current_ref();
+        self.rejections.iter().filter(move |rejection| !rejection.lifted && Some(rejection.revision) == current)
+    }
+}
+
+impl Revision {
+    fn new(
+        admitted: &Admitted<'_>,
+        reference: RevisionRef,
+        subject: &Subject,
+        (facts, text): (Option<Digest>, Digest),
+        documents: Documents,
+        sponsor: Option<ActorId>,
+    ) -> Self {
+        Self {
+            reference,
+            by: admitted.statement.header.by.clone(),
+            sponsor,
+            at: admitted.at,
+            subject: subject.clone(),
+            facts,
+            text,
+            documents,
+            identities: admitted.facts.map(|f| f.identities.clone()).unwrap_or_default(),
+            ai: admitted.facts.map(|f| f.ai.clone()).unwrap_or_default(),
+            guidance: admitted.facts.map(|f| f.guidance.clone()).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Governance: who may act and by which rules, as the governance stream says. It changes only by statements in that
+//! stream; the catalog's and rules' files on a disk mean nothing until a statement names their digest.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, sshsig};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    catalog::{Actor, ActorKind, Catalog, CatalogSettings},
+    ids::{ActorId, GateId, RepositoryId, Target},
+    refusal::Refusal,
+    rules::Rules,
+    statement::{Body, Founder, Genesis, Statement},
+    text::FileSet,
+};
+
+/// The name under which the server speaks. No person can have it.
+pub const SERVER: &str = "countersign";
+
+/// How many people have to sign what grants authority.
+pub const GRANTING_SIGNATURES: usize = 2;
+
+/// What the governance stream has said so far, without the parsed catalog and rules: a projection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GovernanceRecord {
+    /// The log's origin: the name in its checkpoints and statements.
+    pub origin: String,
+    pub genesis: Digest,
+    pub founders: Vec<Founder>,
+    pub threshold: u32,
+    pub recovery_quorum: u32,
+    pub server_key: PublicKey,
+    pub log_key: String,
+    pub catalog: Digest,
+    pub rules: Digest,
+    /// Payload digest of the genesis or amendment in force: what the next amendment names as its parent.
+    pub in_force: Digest,
+    pub revoked: BTreeSet<Fingerprint>,
+    pub gates: BTreeMap<GateId, GateRecord>,
+    pub head: StreamHead,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateRecord {
+    pub key: PublicKey,
+    pub repository: RepositoryId,
+    pub targets: BTreeSet<Target>,
+    pub registered_by: ActorId,
+}
+
+/// The record with its catalog and rules parsed.
+#[derive(Clone, Debug)]
+pub struct Governance {
+    pub record: GovernanceRecord,
+    pub catalog: Arc<Catalog>,
+    pub rules: Arc<Rules>,
+}
+
+/// Who made a signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signer {
+    Actor { id: ActorId, kind: ActorKind },
+    Gate(GateId),
+    Server,
+}
+
+impl Governance {
+    /// Reads the parsed parts of a record from its blobs.
+    pub fn load(record: GovernanceRecord, blob: impl Fn(&Digest) -> Option<Vec<u8>>) -> Result<Self, Refusal> {
+        let fetch = |digest: &Digest, what: &str| {
+            let bytes = blob(digest).ok_or_else(|| {
+                Refusal::unknown("blob-missing", format!("blob {digest}, which holds the {what}, is missing"))
+            })?;
+            if Digest::of(&bytes) == *digest {
+                Ok(bytes)
+            } else {
+                Err(Refusal::malformed(
+                    "blob-changed",
+                    format!("the blob with the {what} does not hash to {digest}, which its statement names"),
+                ))
+            }
+        };
+        let catalog = parse_catalog(&fetch(&record.catalog, "catalog")?)?;
+        let rules = parse_rules(&fetch(&record.rules, "rules")?)?;
+        Ok(Self { record, catalog: Arc::new(catalog), rules: Arc::new(rules) })
+    }
+
+    /// What a genesis begins. Its signatures are the caller's to check: see [`crate::admit::authenticate_genesis`].
+    pub fn begin(
+        statement: &Statement,
+        genesis: &Genesis,
+        payload: Digest,
+        blob: impl Fn(&Digest) -> Option<Vec<u8>>,
+    ) -> Result<Self, Refusal> {
+        let record = GovernanceRecord {
+            origin: statement.header.log.clone(),
+            genesis: payload,
+            founders: genesis.founders.clone(),
+            threshold: genesis.threshold,
+            recovery_quorum: genesis.recovery_quorum,
+            server_key: genesis.server_key.clone(),
+            log_key: genesis.log_key.clone(),
+            catalog: genesis.catalog,
+            rules: genesis.rules,
+            in_force: payload,
+            revoked: BTreeSet::new(),
+            gates: BTreeMap::new(),
+            head: StreamHead::EMPTY,
+        };
+        Self::load(record, blob)
+    }
+
+    /// Whose key it is, if the key holds now.
+    pub fn signer(&self, key: &Fingerprint) -> Option<Signer> {
+        if self.record.revoked.contains(key) {
+            return None;
+        }
+        if self.record.server_key.fingerprint() == *key {
+            return Some(Signer::Server);
+        }
+        if let Some((id, _)) = self.record.gates.iter().find(|(_, gate)| gate.key.fingerprint() == *key) {
+            return Some(Signer::Gate(id.clone()));
+        }
+        let actor = self.catalog.actor_by_key(key)?;
+        Some(Signer::Actor { id: actor.id.clone(), kind: actor.kind })
+    }
+
+    /// People who have a key that holds now: whoever could act.
+    pub fn able_people(&self) -> impl Iterator<Item = &Actor> {
+        self.catalog.actors.values().filter(|actor| {
+            actor.kind == ActorKind::Person
+                && actor.keys.iter().any(|key| !self.record.revoked.contains(&key.fingerprint()))
+        })
+    }
+
+    pub fn person(&self, id: &ActorId) -> Option<&Actor> {
+        self.catalog.actors.get(id).filter(|actor| actor.kind == ActorKind::Person)
+    }
+
+    /// Takes a governance statement that was admitted. A change's statement changes nothing here.
+    pub(crate) fn apply(
+        &mut self,
+        statement: &Statement,
+        payload: Digest,
+        blob: impl Fn(&Digest) -> Option<Vec<u8>>,
+    ) -> Result<(), Refusal> {
+        match &statement.body {
+            Body::Amendment(amendment) => {
+                let mut record = self.record.clone();
+                record.catalog = amendment.catalog;
+                record.rules = amendment.rules;
+                record.in_force = payload;
+                *self = Self::load(record, blob)?;
+            }
+            Body::KeyRevocation(revocation) => {
+                self.record.revoked.insert(revocation.key.clone());
+            }
+            Body::GateRegistration(gate) => {
+                self.record.gates.insert(
+                    gate.gate.clone(),
+                    GateRecord {
+                        key: gate.key.clone(),
+                        repository: gate.repository.clone(),
+                        targets: gate.targets.clone(),
+                        registered_by: statement.header.by.clone(),
+                    },
+                );
+            }
+            Body::Genesis(_)
+            | Body::Proposal(_)
+            | Body::NewRevision(_)
+            | Body::Approval(_)
+            | Body::Rejection(_)
+            | Body::RejectionLift(_)
+            | Body::Withdrawal(_)
+            | Body::Disclosure(_)
+            | Body::Waiver(_)
+            | Body::Identification(_)
+            | Body::GuidanceObservation(_)
+            | Body::PermitRequest(_)
+            | Body::Decided(_)
+            | Body::PermitGrant(_)
+            | Body::OutcomeReport(_) => {}
+        }
+        Ok(())
+    }
+}
+
+pub fn parse_catalog(blob: &[u8]) -> Result<Catalog, Refusal> {
+    let set: FileSet<CatalogSettings> = FileSet::parse(blob)?;
+    let catalog = Catalog::parse(&set.files, &set.settings)
+        .map_err(|e| Refusal::malformed("catalog-invalid", format!("the catalog does not hold: {e}")))?;
+    let server = catalog.actors.keys().find(|id| id.as_str() == SERVER);
+    match server {
+        Some(_) => Err(Refusal::malformed(
+            "catalog-invalid",
+            format!("the catalog has a User called `{SERVER}`, the name that the server itself speaks under"),
+        )
+        .hint("give the User another metadata.name")),
+        None => Ok(catalog),
+    }
+}
+
+pub fn parse_rules(blob: &[u8]) -> Result<Rules, Refusal> {
+    let set: FileSet<()> = FileSet::parse(blob)?;
+    Rules::parse(&set.files).map_err(|e| Refusal::malformed("rules-invalid", format!("the rules do not hold: {e}")))
+}
+
+/// How a signature's key is described to people.
+pub fn describe(verified: &sshsig::Verified) -> String {
+    format!("{} ({:?})", verified.key.fingerprint(), verified.assurance)
+}
