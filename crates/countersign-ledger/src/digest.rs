@@ -39,9 +39,7 @@ impl Digest {
 
     /// Parses the 64 hex digits of a digest without its algorithm.
     pub fn from_hex(hex: &str) -> Result<Self, ParseDigestError> {
-        from_hex(hex)
-            .map(Self)
-            .ok_or_else(|| ParseDigestError::Hex(hex.to_owned()))
+        from_hex(hex).map(Self).ok_or_else(|| ParseDigestError::Hex(hex.to_owned()))
     }
 }
 
@@ -61,9 +59,7 @@ impl FromStr for Digest {
     type Err = ParseDigestError;
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        let hex = s
-            .strip_prefix("sha256:")
-            .ok_or_else(|| ParseDigestError::Algorithm(s.to_owned()))?;
+        let hex = s.strip_prefix("sha256:").ok_or_else(|| ParseDigestError::Algorithm(s.to_owned()))?;
         Self::from_hex(hex)
     }
 }
@@ -120,9 +116,7 @@ impl FromStr for Hash {
     type Err = ParseDigestError;
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        from_hex(s)
-            .map(Self)
-            .ok_or_else(|| ParseDigestError::Hex(s.to_owned()))
+        from_hex(s).map(Self).ok_or_else(|| ParseDigestError::Hex(s.to_owned()))
     }
 }
 

@@ -111,14 +111,9 @@ pub struct Leaf {
 
 impl Leaf {
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = format!(
-            "{MAGIC}\n{}\n{}\n{}\n{}\n\n",
-            self.stream,
-            self.seq,
-            self.prev,
-            self.admitted_at.unix_millis()
-        )
-        .into_bytes();
+        let mut out =
+            format!("{MAGIC}\n{}\n{}\n{}\n{}\n\n", self.stream, self.seq, self.prev, self.admitted_at.unix_millis())
+                .into_bytes();
         out.extend_from_slice(self.envelope.raw());
         out
     }
