@@ -6,9 +6,18 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::todo)]
 
+pub mod admit;
 pub mod catalog;
+pub mod change;
 pub mod decision;
 pub mod facts;
+pub mod governance;
 pub mod ids;
+pub mod permit;
+pub mod refusal;
 pub mod rules;
 pub mod snapshot;
+pub mod state;
+pub mod statement;
+pub mod text;
+pub mod verify;

@@ -9,19 +9,33 @@
 //! | [`digest`] | SHA-256 content digests and RFC 6962 hashes |
 //! | [`time`] | the time a leaf was admitted, as a number |
 //! | [`dsse`] | DSSE envelopes and the bytes that are signed |
-//! | [`sshsig`] | verification of OpenSSH signatures |
+//! | [`sshsig`] | OpenSSH keys and signatures: verified for everybody, made for servers and gates |
 //! | [`leaf`] | streams, leaves and their frozen byte format |
+//! | [`tree`] | the Merkle tree: roots, inclusion and consistency proofs, and their checks |
+//! | [`seal`] | drafts become leaves of a longer tree |
+//! | [`checkpoint`] | the log's signed size and root |
+//! | [`tile`] | the paths and contents of the static files that a log is served as |
+//! | [`source`] | where a verifier reads leaves and blobs |
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::todo)]
 
+pub mod checkpoint;
 pub mod digest;
 pub mod dsse;
 pub mod leaf;
+pub mod seal;
+pub mod source;
 pub mod sshsig;
+pub mod tile;
 pub mod time;
+pub mod tree;
 
+pub use checkpoint::{Checkpoint, LogKey};
 pub use digest::{Digest, Hash};
 pub use dsse::Envelope;
 pub use leaf::{Leaf, StreamHead, StreamId};
-pub use sshsig::{Fingerprint, PublicKey};
+pub use seal::{Draft, Sealed, SealedLeaf, seal};
+pub use source::{MemorySource, Source};
+pub use sshsig::{Assurance, Fingerprint, PublicKey, SignatureError, SigningKey, Verified};
 pub use time::Time;
+pub use tree::{Frontier, MemoryNodes, Node, Nodes};

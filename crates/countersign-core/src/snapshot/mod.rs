@@ -1,6 +1,8 @@
 //! Snapshot: everything that deciding looks at, and nothing else. It holds ids, counts and dates, no names, mails or
 //! free text, so that it can be kept for ever and a decision can be run again.
 
+mod take;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Time, sshsig::Assurance};
@@ -10,6 +12,8 @@ use crate::{
     catalog::{Level, Tier},
     ids::{ActorId, ChangeId, GroupId, RuleId, SystemId, Target},
 };
+
+pub use take::{Contributors, contributors, identity_ref};
 
 /// The kinds of change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,6 +37,8 @@ pub struct Snapshot {
     pub revision: u32,
     pub kind: Kind,
     pub targets: Vec<TargetView>,
+    /// Targets of the change that the catalog no longer has.
+    pub unknown_targets: BTreeSet<Target>,
     /// Whoever had a hand in any revision. Empty denies.
     pub contributors: BTreeSet<ActorId>,
     /// How many identities in the commits belong to nobody in the catalog, as stable short references for the to-do.

@@ -1,0 +1,267 @@
+//! Taking a snapshot: from governance and a change as they stand, to what the rules look at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_ledger::{Digest, sshsig::Assurance};
+
+use super::{
+    Ai, AiStatus, ApprovalView, GuidanceView, PersonView, Snapshot, TargetView, WaiverView,
+};
+use crate::{
+    catalog::ActorKind,
+    change::Change,
+    facts::{Identity, Role},
+    governance::Governance,
+    ids::{ActorId, SystemId},
+    refusal::Refusal,
+    statement::IdentityVerdict,
+};
+
+/// Whoever had a hand in any revision of a change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contributors {
+    /// Everybody, the claimed ones too.
+    pub all: BTreeSet<ActorId>,
+    /// Those whom only a co-author trailer names and whom nobody has cleared.
+    pub claimed: BTreeSet<ActorId>,
+    /// References of identities that belong to nobody in the catalog.
+    pub unmapped: BTreeSet<String>,
+}
+
+/// A short, stable reference to an identity of the commits, for statements and commands: it names nobody to who does
+/// not have the commits.
+pub fn identity_ref(identity: &Identity) -> String {
+    Digest::of(format!("{}\0{}", identity.name, identity.mail)).hex().chars().take(12).collect()
+}
+
+/// Works out the contributors of all revisions. What people said of identities counts only if they are no contributors
+/// themselves.
+pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
+    let mut signed = BTreeSet::from([change.proposer.clone()]);
+    for revision in &change.revisions {
+        signed.insert(revision.by.clone());
+        signed.extend(revision.sponsor.clone());
+    }
+    for disclosure in &change.disclosures {
+        signed.insert(disclosure.by.clone());
+        signed.extend(disclosure.said.prompted_by.iter().cloned());
+    }
+
+    // One entry an identity, with every role that it has in any revision.
+    let mut named: BTreeMap<String, (&Identity, BTreeSet<Role>)> = BTreeMap::new();
+    for identity in change.revisions.iter().flat_map(|revision| &revision.identities) {
+        let entry = named.entry(identity_ref(identity)).or_insert((identity, BTreeSet::new()));
+        entry.1.extend(identity.roles.iter().copied());
+    }
+
+    // First those whom the catalog knows beyond doubt: what they say of the others does not count.
+    let mut all = signed;
+    let mut claims = BTreeMap::new();
+    let mut unknown = BTreeMap::new();
+    for (reference, (identity, roles)) in named {
+        let claimed_only = roles.iter().all(|role| *role == Role::CoAuthor);
+        match governance.catalog.person_by_mail(&identity.mail) {
+            Some(actor) if claimed_only => {
+                claims.insert(reference, actor.id.clone());
+            }
+            Some(actor) => {
+                all.insert(actor.id.clone());
+            }
+            // A tool is an agent, not somebody whom nobody knows.
+            None if identity.agent => {}
+            None => {
+                unknown.insert(reference, claimed_only);
+            }
+        }
+    }
+
+    let verdict = |reference: &str, known: &BTreeSet<ActorId>| {
+        change
+            .identifications
+            .iter()
+            .rev()
+            .find(|record| record.said.identity == reference && !known.contains(&record.by))
+            .map(|record| (record.said.verdict.clone(), record.by.clone()))
+    };
+    let known = all.clone();
+    let mut unmapped = BTreeSet::new();
+    for (reference, claimed_only) in unknown {
+        match verdict(&reference, &known) {
+            Some((IdentityVerdict::Is(actor), _)) => {
+                all.insert(actor);
+            }
+            Some((IdentityVerdict::Automation, _)) => {}
+            Some((IdentityVerdict::NotInvolved, _)) if claimed_only => {}
+            Some((IdentityVerdict::NotInvolved, _)) | None => {
+                unmapped.insert(reference);
+            }
+        }
+    }
+    let mut claimed = BTreeSet::new();
+    for (reference, actor) in claims {
+        let cleared = matches!(
+            verdict(&reference, &known),
+            Some((IdentityVerdict::NotInvolved, by)) if by != actor
+        );
+        if !cleared && !all.contains(&actor) {
+            claimed.insert(actor);
+        }
+    }
+    all.extend(claimed.iter().cloned());
+    Contributors { all, claimed, unmapped }
+}
+
+impl Snapshot {
+    /// What the rules see of the present revision.
+    pub fn take(governance: &Governance, change: &Change) -> Result<Self, Refusal> {
+        let Some(revision) = change.current() else {
+            return Err(Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)));
+        };
+        let mut targets = Vec::new();
+        let mut unknown_targets = BTreeSet::new();
+        for target in &change.targets {
+            match governance.catalog.target(target) {
+                Ok(system) => targets.push(TargetView {
+                    target: target.clone(),
+                    production: governance.catalog.is_production(target),
+                    tier: system.tier,
+                    owner: system.owner.clone(),
+                }),
+                Err(_) => {
+                    unknown_targets.insert(target.clone());
+                }
+            }
+        }
+        let systems: BTreeSet<&SystemId> = change.targets.iter().map(|target| &target.system).collect();
+        let owners: BTreeMap<&SystemId, BTreeSet<ActorId>> =
+            systems.into_iter().map(|system| (system, governance.catalog.owners(system))).collect();
+        let people: BTreeMap<ActorId, PersonView> = governance
+            .able_people()
+            .map(|actor| {
+                let owns = owners
+                    .iter()
+                    .filter(|(_, owners)| owners.contains(&actor.id))
+                    .map(|(system, _)| (*system).clone())
+                    .collect();
+                (actor.id.clone(), PersonView { level: actor.level, owns })
+            })
+            .collect();
+        let contributors = contributors(governance, change);
+        Ok(Self {
+            change: change.id.clone(),
+            revision: revision.reference.number,
+            kind: change.kind,
+            targets,
+            unknown_targets,
+            approvals: approvals(governance, change, &contributors, &people),
+            rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
+            ai: ai(governance, change, &contributors),
+            guidance: guidance(change),
+            documents: revision.documents,
+            waivers: waivers(governance, change, &contributors, &people),
+            contributors: contributors.all,
+            unmapped: contributors.unmapped,
+            claimed: contributors.claimed,
+            people,
+        })
+    }
+}
+
+/// One approval a person: of this revision, by somebody who is able and no contributor, with a key that still holds.
+fn approvals(
+    governance: &Governance,
+    change: &Change,
+    contributors: &Contributors,
+    people: &BTreeMap<ActorId, PersonView>,
+) -> Vec<ApprovalView> {
+    let current = change.current_ref();
+    let mut by_person: BTreeMap<&ActorId, Assurance> = BTreeMap::new();
+    for approval in &change.approvals {
+        let counts = Some(approval.revision) == current
+            && people.contains_key(&approval.by)
+            && !contributors.all.contains(&approval.by)
+            && governance.signer(&approval.key).is_some();
+        if counts {
+            let assurance = by_person.entry(&approval.by).or_insert(approval.assurance);
+            *assurance = (*assurance).max(approval.assurance);
+        }
+    }
+    by_person.into_iter().map(|(by, assurance)| ApprovalView { by: by.clone(), assurance }).collect()
+}
+
+fn waivers(
+    governance: &Governance,
+    change: &Change,
+    contributors: &Contributors,
+    people: &BTreeMap<ActorId, PersonView>,
+) -> Vec<WaiverView> {
+    let current = change.current_ref();
+    change
+        .waivers
+        .iter()
+        .filter(|waiver| {
+            Some(waiver.revision) == current
+                && people.get(&waiver.by).is_some_and(|person| person.level.is_senior())
+                && !contributors.all.contains(&waiver.by)
+                && governance.signer(&waiver.key).is_some()
+        })
+        .map(|waiver| WaiverView { rule: waiver.rule.clone(), by: waiver.by.clone() })
+        .collect()
+}
+
+/// Signals and declarations of every revision count, since what an assistant wrote may live on in a later one; a claim
+/// that there was no assistance holds only for the revision that it was made for.
+fn ai(governance: &Governance, change: &Change, contributors: &Contributors) -> Ai {
+    let mut tools = BTreeSet::new();
+    let mut signals = BTreeSet::new();
+    let mut declared = false;
+    let mut inferred = false;
+    for signal in change.revisions.iter().flat_map(|revision| &revision.ai) {
+        signals.insert(signal.signal.clone());
+        tools.extend(signal.tool.clone());
+        declared |= signal.declared;
+        inferred |= !signal.declared;
+    }
+    for actor in &contributors.all {
+        if governance.catalog.actors.get(actor).is_some_and(|actor| actor.kind == ActorKind::Agent) {
+            signals.insert("agent-contributed".to_owned());
+            tools.insert(actor.to_string());
+            declared = true;
+        }
+    }
+    let current = change.current_ref();
+    let mut none_claimed = false;
+    let mut disclosed = false;
+    for disclosure in &change.disclosures {
+        let of_this_revision = Some(disclosure.said.revision) == current;
+        if disclosure.said.tools.is_empty() {
+            none_claimed |= of_this_revision;
+        } else {
+            tools.extend(disclosure.said.tools.iter().cloned());
+            declared = true;
+        }
+        disclosed |= of_this_revision || !disclosure.said.tools.is_empty();
+    }
+    let status = match (declared, inferred, none_claimed) {
+        (true, _, _) => AiStatus::Declared,
+        (false, true, _) => AiStatus::Inferred,
+        (false, false, true) => AiStatus::None,
+        (false, false, false) => AiStatus::Unknown,
+    };
+    Ai { status, tools, signals, disclosed }
+}
+
+fn guidance(change: &Change) -> Vec<GuidanceView> {
+    change
+        .cited_guidance()
+        .into_iter()
+        .map(|path| {
+            let found = change.observed.iter().find(|document| document.path == path).and_then(|d| d.found.as_ref());
+            GuidanceView {
+                path: path.to_owned(),
+                review_due: found.and_then(|document| document.review_due),
+                owner: found.and_then(|document| document.owner.clone()),
+            }
+        })
+        .collect()
+}

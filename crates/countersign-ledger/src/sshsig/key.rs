@@ -1,0 +1,108 @@
+//! Public keys and their fingerprints.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use ssh_key::public::KeyData;
+use thiserror::Error;
+
+use super::SignatureError;
+
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum KeyError {
+    #[error("`{0}` is not an OpenSSH public key (`ssh-ed25519 AAAA…`)")]
+    Parse(String),
+}
+
+/// `SHA256:…`, as `ssh-keygen -l` prints it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An OpenSSH public key. Written as `algorithm base64`, without its comment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey(ssh_key::PublicKey);
+
+impl PublicKey {
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(self.0.fingerprint(ssh_key::HashAlg::Sha256).to_string())
+    }
+
+    /// The key's type, as in its text: `ssh-ed25519`, `sk-ssh-ed25519@openssh.com`, ….
+    pub fn algorithm(&self) -> String {
+        self.0.algorithm().as_str().to_owned()
+    }
+
+    /// What a hardware key or passkey is bound to: `ssh:` for a key made by `ssh-keygen`, the relying party's id for a
+    /// passkey. `None` for a key in software.
+    pub fn application(&self) -> Option<&str> {
+        match self.data() {
+            KeyData::SkEd25519(key) => Some(key.application()),
+            KeyData::SkEcdsaSha2NistP256(key) => Some(key.application()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn data(&self) -> &KeyData {
+        self.0.key_data()
+    }
+
+    pub(super) fn from_data(data: KeyData) -> Self {
+        Self(ssh_key::PublicKey::from(data))
+    }
+
+    /// Reads a key's wire format (RFC 4253 section 6.6), in its one canonical encoding.
+    pub(super) fn from_blob(blob: &[u8]) -> Result<Self, SignatureError> {
+        let key = ssh_key::PublicKey::from_bytes(blob).map_err(|_| SignatureError::PublicKey)?;
+        let key = Self(key);
+        if key.to_blob()? == blob { Ok(key) } else { Err(SignatureError::PublicKey) }
+    }
+
+    pub(super) fn to_blob(&self) -> Result<Vec<u8>, SignatureError> {
+        self.0.to_bytes().map_err(|_| SignatureError::PublicKey)
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = KeyError;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let mut key = ssh_key::PublicKey::from_openssh(s).map_err(|_| KeyError::Parse(s.to_owned()))?;
+        key.set_comment("");
+        Ok(Self(key))
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.to_openssh() {
+            Ok(text) => f.write_str(text.trim_end()),
+            Err(_) => Err(fmt::Error),
+        }
+    }
+}
+
+impl Serialize for PublicKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
