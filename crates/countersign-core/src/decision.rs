@@ -1,5 +1,7 @@
 //! A decision: allow or deny, with the status of every rule and what is still missing.
 
+use std::fmt;
+
 use countersign_ledger::{Digest, Time};
 use serde::{Deserialize, Serialize};
 
@@ -98,5 +100,45 @@ impl Decision {
                 RuleStatus::Satisfied | RuleStatus::NotApplicable | RuleStatus::Waived => false,
             },
         }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        })
+    }
+}
+
+impl fmt::Display for RuleStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Satisfied => "satisfied",
+            Self::Unsatisfied => "unsatisfied",
+            Self::NotApplicable => "not applicable",
+            Self::Waived => "waived",
+            Self::Error => "error",
+        })
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Shadow => "shadow",
+            Self::Enforce => "enforce",
+        })
+    }
+}
+
+impl fmt::Display for Strength {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Advisory => "advisory",
+            Self::Waivable => "waivable",
+            Self::Mandatory => "mandatory",
+        })
     }
 }

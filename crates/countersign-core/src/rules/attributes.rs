@@ -1,0 +1,248 @@
+//! What a rule can ask about: one table, from which the Cedar schema, the entity that rules judge and the documentation
+//! of the attributes derive. A new attribute is one item here.
+//!
+//! A rule judges one change for one target: the resource is a `Countersign::Change`, which is *in* its target's system,
+//! owner group and environment and in its kind. The principal is always `Countersign::Gate::"any"`: what a rule asks
+//! does not depend on which gate will let the change through, and rules that name a principal are refused.
+//!
+//! Only Longs, Bools, Strings and sets: an expression over them cannot err, so no `forbid` can fail open.
+
+use std::collections::BTreeMap;
+
+use countersign_ledger::Time;
+
+use super::count::{self, Counts};
+use crate::{
+    ids::ActorId,
+    snapshot::{AiStatus, GuidanceView, Kind, Snapshot, TargetView},
+};
+
+/// Version of the attributes' names, types and meanings; part of what a decision names as its engine.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// One revision and one target at one time, with what is counted from them.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    pub snapshot: &'a Snapshot,
+    pub target: &'a TargetView,
+    pub counts: Counts,
+    pub stale: usize,
+}
+
+impl<'a> Seen<'a> {
+    pub fn new(snapshot: &'a Snapshot, target: &'a TargetView, now: Time) -> Self {
+        let stale = snapshot.guidance.iter().filter(|guidance| is_stale(guidance, now)).count();
+        Self { snapshot, target, counts: count::count(snapshot, target), stale }
+    }
+}
+
+/// Past its review, or nobody can say when that is.
+pub fn is_stale(guidance: &GuidanceView, now: Time) -> bool {
+    guidance.review_due.is_none_or(|due| due < now)
+}
+
+/// The Cedar type of an attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    Long,
+    Bool,
+    Text,
+    Texts,
+    People,
+}
+
+impl Type {
+    pub const fn cedar(self) -> &'static str {
+        match self {
+            Self::Long => "Long",
+            Self::Bool => "Bool",
+            Self::Text => "String",
+            Self::Texts => "Set<String>",
+            Self::People => "Set<Person>",
+        }
+    }
+}
+
+/// The value of an attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    Long(i64),
+    Bool(bool),
+    Text(&'static str),
+    Texts(Vec<String>),
+    People(Vec<ActorId>),
+}
+
+/// One thing that a rule can ask about.
+#[derive(Clone, Copy, Debug)]
+pub struct Attribute {
+    /// `tier`, or `approvals.senior`: at most one dot.
+    pub name: &'static str,
+    pub ty: Type,
+    pub doc: &'static str,
+    pub of: fn(&Seen<'_>) -> Value,
+}
+
+const fn item(name: &'static str, ty: Type, doc: &'static str, of: fn(&Seen<'_>) -> Value) -> Attribute {
+    Attribute { name, ty, doc, of }
+}
+
+/// Everything that a rule can ask about.
+pub const ATTRIBUTES: &[Attribute] = &[
+    item("tier", Type::Long, "How much a failure of the target's system matters: 1 is highest, 4 lowest.", |seen| {
+        Value::Long(i64::from(u8::from(seen.target.tier)))
+    }),
+    item("production", Type::Bool, "Whether the target's environment counts as production.", |seen| {
+        Value::Bool(seen.target.production)
+    }),
+    item("revision", Type::Long, "Which revision of the change this is, from 1.", |seen| {
+        Value::Long(i64::from(seen.snapshot.revision))
+    }),
+    item(
+        "contributors",
+        Type::People,
+        "Whoever had a hand in any revision, or is claimed to have had one. Never a second pair of eyes.",
+        |seen| Value::People(seen.snapshot.contributors.union(&seen.snapshot.claimed).cloned().collect()),
+    ),
+    item("approvers", Type::People, "Everybody whose approval of this revision stands, contributors too.", |seen| {
+        Value::People(count::approvers(seen.snapshot).into_iter().cloned().collect())
+    }),
+    item(
+        "approvals.independent",
+        Type::Long,
+        "How many people who had no hand in the change approved this revision.",
+        |seen| Value::Long(i64::from(seen.counts.independent)),
+    ),
+    item("approvals.owner", Type::Long, "How many of those own the target's system.", |seen| {
+        Value::Long(i64::from(seen.counts.owner))
+    }),
+    item("approvals.senior", Type::Long, "How many of those are senior.", |seen| {
+        Value::Long(i64::from(seen.counts.senior))
+    }),
+    item(
+        "ai.status",
+        Type::Text,
+        "`declared`, `inferred` (from a signal), `none` (signed, and no signal contradicts it) or `unknown`.",
+        |seen| Value::Text(ai_status(seen.snapshot.ai.status)),
+    ),
+    item("ai.assisted", Type::Bool, "Whether AI may have assisted: true unless the status is `none`.", |seen| {
+        Value::Bool(match seen.snapshot.ai.status {
+            AiStatus::Declared | AiStatus::Inferred | AiStatus::Unknown => true,
+            AiStatus::None => false,
+        })
+    }),
+    item("ai.disclosed", Type::Bool, "Whether somebody signed a disclosure for this revision.", |seen| {
+        Value::Bool(seen.snapshot.ai.disclosed)
+    }),
+    item("ai.tools", Type::Texts, "The AI tools that a disclosure or a signal names.", |seen| {
+        Value::Texts(seen.snapshot.ai.tools.iter().cloned().collect())
+    }),
+    item("guidance.cited", Type::Long, "How many documents the change says it was made by.", |seen| {
+        Value::Long(long(seen.snapshot.guidance.len()))
+    }),
+    item("guidance.stale", Type::Long, "How many of those are past their review, or do not say.", |seen| {
+        Value::Long(long(seen.stale))
+    }),
+    item("documents.why", Type::Long, "Characters that say why.", |seen| {
+        Value::Long(i64::from(seen.snapshot.documents.why))
+    }),
+    item("documents.risk", Type::Long, "Characters that say what could go wrong.", |seen| {
+        Value::Long(i64::from(seen.snapshot.documents.risk))
+    }),
+    item("documents.rollback", Type::Long, "Characters that say how to roll back.", |seen| {
+        Value::Long(i64::from(seen.snapshot.documents.rollback))
+    }),
+    item("documents.tests", Type::Long, "Characters that say how it was tested.", |seen| {
+        Value::Long(i64::from(seen.snapshot.documents.tests))
+    }),
+    item("home.people", Type::Long, "How many people have a key that holds, the contributors among them.", |seen| {
+        Value::Long(long(seen.snapshot.people.len()))
+    }),
+];
+
+fn long(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+const fn ai_status(status: AiStatus) -> &'static str {
+    match status {
+        AiStatus::Declared => "declared",
+        AiStatus::Inferred => "inferred",
+        AiStatus::None => "none",
+        AiStatus::Unknown => "unknown",
+    }
+}
+
+/// Every kind of change, in the order of its declaration.
+pub const KINDS: [Kind; 7] =
+    [Kind::Code, Kind::Config, Kind::Infrastructure, Kind::Schema, Kind::Flag, Kind::Rules, Kind::Rollback];
+
+/// The kind as rules spell it.
+pub const fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Code => "code",
+        Kind::Config => "config",
+        Kind::Infrastructure => "infrastructure",
+        Kind::Schema => "schema",
+        Kind::Flag => "flag",
+        Kind::Rules => "rules",
+        Kind::Rollback => "rollback",
+    }
+}
+
+/// The attributes by their first word, in the order of the table: single ones and records.
+pub(super) fn tree<T>(leaf: impl Fn(&Attribute) -> T) -> BTreeMap<&'static str, Node<T>> {
+    let mut tree = BTreeMap::new();
+    for attribute in ATTRIBUTES {
+        match attribute.name.split_once('.') {
+            None => {
+                tree.insert(attribute.name, Node::Single(leaf(attribute)));
+            }
+            Some((record, field)) => match tree.entry(record).or_insert_with(|| Node::Record(Vec::new())) {
+                Node::Record(fields) => fields.push((field, leaf(attribute))),
+                Node::Single(_) => {}
+            },
+        }
+    }
+    tree
+}
+
+pub(super) enum Node<T> {
+    Single(T),
+    Record(Vec<(&'static str, T)>),
+}
+
+/// The Cedar schema that rules are validated against.
+pub fn schema() -> String {
+    let declare = |name: &str, attribute: &Attribute, indent: &str| {
+        format!("{indent}// {}\n{indent}{name}: {},\n", attribute.doc, attribute.ty.cedar())
+    };
+    let mut attributes = String::new();
+    for (name, node) in tree(|attribute| *attribute) {
+        match node {
+            Node::Single(attribute) => attributes.push_str(&declare(name, &attribute, "    ")),
+            Node::Record(fields) => {
+                let fields: String =
+                    fields.iter().map(|(field, attribute)| declare(field, attribute, "      ")).collect();
+                attributes.push_str(&format!("    {name}: {{\n{fields}    }},\n"));
+            }
+        }
+    }
+    let kinds = KINDS.map(|kind| format!("\"{}\"", kind_name(kind))).join(", ");
+    format!(
+        "namespace Countersign {{
+  entity Person;
+  entity Group;
+  entity System;
+  entity Environment;
+  entity Kind enum [{kinds}];
+  // Which gate asks makes no difference to a rule.
+  entity Gate enum [\"any\"];
+  // One change for one target.
+  entity Change in [System, Environment, Kind, Group] = {{
+{attributes}  }};
+  action apply appliesTo {{ principal: Gate, resource: Change }};
+}}
+"
+    )
+}

@@ -1,0 +1,181 @@
+//! Deciding: a pure function from rules, a snapshot and a time to a decision. No I/O, no clock, no randomness; the same
+//! arguments give the same bytes.
+
+use countersign_ledger::{Digest, Time};
+
+use super::{Rule, Rules, attributes::SCHEMA_VERSION, builtin, count, evaluate::Answers, requirement::Need};
+use crate::{
+    decision::{Decision, Obligation, Outcome, RuleDecision, RuleStatus, Strength},
+    ids::Target,
+    snapshot::{Snapshot, TargetView},
+};
+
+/// What decided: this crate, Cedar's language, the schema of the attributes. A verifier with another engine says so
+/// instead of calling a decision broken.
+pub fn engine() -> String {
+    let language = cedar_policy::get_lang_version();
+    format!("countersign-core {} cedar {language} schema {SCHEMA_VERSION}", env!("CARGO_PKG_VERSION"))
+}
+
+/// Allows or denies one revision for its targets at one time.
+pub fn decide(rules: &Rules, snapshot: &Snapshot, now: Time) -> Decision {
+    let targets: Vec<(&TargetView, Result<Answers, String>)> =
+        snapshot.targets.iter().map(|view| (view, rules.ask(snapshot, view, now))).collect();
+    let ids = &rules.builtin;
+    let mut decided = vec![
+        builtin::targets_known(ids, snapshot),
+        builtin::identities_known(ids, snapshot),
+        builtin::no_rejection(ids, snapshot),
+    ];
+    decided.extend(rules.iter().map(|rule| decide_rule(rule, &targets, snapshot, now)));
+    let rules_loaded = builtin::rules_loaded(ids, snapshot, rules.len());
+    if Decision::stops(&rules_loaded) {
+        decided.push(rules_loaded);
+    }
+    let floor = builtin::floor(ids, snapshot);
+    if Decision::stops(&floor) && !decided.iter().any(|rule| asks_for_approval(rules, rule)) {
+        decided.push(floor);
+    }
+    let stopped = decided.iter().any(Decision::stops);
+    Decision {
+        outcome: if stopped { Outcome::Deny } else { Outcome::Allow },
+        change: snapshot.change.clone(),
+        revision: snapshot.revision,
+        targets: snapshot.targets.iter().map(|view| view.target.clone()).collect(),
+        decided_at: now,
+        engine: engine(),
+        rules_digest: rules.digest(),
+        snapshot_digest: snapshot.digest(),
+        rules: decided,
+    }
+}
+
+/// Whether a rule stops the change and asks for an approval: then it says what the floor would say.
+fn asks_for_approval(rules: &Rules, decided: &RuleDecision) -> bool {
+    let approval = |rule: &Rule| {
+        rule.requires.iter().any(|requirement| match requirement.need {
+            Need::Approvals { .. } => true,
+            Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => false,
+        })
+    };
+    Decision::stops(decided) && rules.get(&decided.id).is_some_and(approval)
+}
+
+/// What one rule says of one target, from good to bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Verdict {
+    NotApplicable,
+    Satisfied,
+    Unsatisfied,
+    Error,
+}
+
+fn verdict(rule: &Rule, answers: &Result<Answers, String>) -> (Verdict, Option<String>) {
+    let answers = match answers {
+        Ok(answers) => answers,
+        Err(error) => return (Verdict::Error, Some(error.clone())),
+    };
+    let id = rule.id.as_str();
+    if let Some(error) = answers.errors.get(id) {
+        return (Verdict::Error, Some(error.clone()));
+    }
+    match (answers.applies.contains(id), answers.fired.contains(id)) {
+        (false, false) => (Verdict::NotApplicable, None),
+        (true, false) => (Verdict::Satisfied, None),
+        (true, true) => (Verdict::Unsatisfied, None),
+        // Its condition to fire contains its condition to apply.
+        (false, true) => (Verdict::Error, Some("the rule fired where it does not apply".to_owned())),
+    }
+}
+
+fn decide_rule(
+    rule: &Rule,
+    targets: &[(&TargetView, Result<Answers, String>)],
+    snapshot: &Snapshot,
+    now: Time,
+) -> RuleDecision {
+    let mut worst = Verdict::NotApplicable;
+    let mut error = None;
+    let mut unmet: Vec<&TargetView> = Vec::new();
+    for (view, answers) in targets {
+        let (verdict, message) = verdict(rule, answers);
+        worst = worst.max(verdict);
+        error = error.or(message);
+        match verdict {
+            Verdict::Unsatisfied | Verdict::Error => unmet.push(view),
+            Verdict::NotApplicable | Verdict::Satisfied => {}
+        }
+    }
+    let status = match worst {
+        Verdict::NotApplicable => RuleStatus::NotApplicable,
+        Verdict::Satisfied => RuleStatus::Satisfied,
+        Verdict::Unsatisfied if waived(rule, snapshot) => RuleStatus::Waived,
+        Verdict::Unsatisfied => RuleStatus::Unsatisfied,
+        Verdict::Error => RuleStatus::Error,
+    };
+    let obligations = match status {
+        RuleStatus::Unsatisfied => obligations(rule, snapshot, &unmet, now),
+        RuleStatus::Error => vec![repair(rule, snapshot)],
+        RuleStatus::NotApplicable | RuleStatus::Satisfied | RuleStatus::Waived => Vec::new(),
+    };
+    RuleDecision {
+        id: rule.id.clone(),
+        status,
+        mode: rule.mode,
+        strength: rule.strength,
+        requires: rule.words(),
+        because: rule.because.clone(),
+        targets: unmet.iter().map(|view| view.target.clone()).collect::<Vec<Target>>(),
+        obligations,
+        error,
+    }
+}
+
+/// A waiver counts where the rule can be waived, and by a senior who had no hand in the change.
+fn waived(rule: &Rule, snapshot: &Snapshot) -> bool {
+    match rule.strength {
+        Strength::Waivable => {}
+        Strength::Advisory | Strength::Mandatory => return false,
+    }
+    // Without contributors nobody can be told apart from them.
+    !snapshot.contributors.is_empty()
+        && snapshot.waivers.iter().any(|waiver| {
+            waiver.rule == rule.id
+                && !count::had_a_hand(snapshot, &waiver.by)
+                && snapshot.people.get(&waiver.by).is_some_and(|person| person.level.is_senior())
+        })
+}
+
+fn obligations(rule: &Rule, snapshot: &Snapshot, unmet: &[&TargetView], now: Time) -> Vec<Obligation> {
+    let mut list: Vec<Obligation> =
+        rule.requires.iter().filter_map(|requirement| requirement.obligation(snapshot, unmet, now)).collect();
+    // The condition asks for more than its tokens say; the author's own remedy is the best there is.
+    if list.is_empty() {
+        list.push(Obligation {
+            missing: rule.words(),
+            who: snapshot.people.keys().cloned().collect(),
+            how: rule.remedy.replace("{change}", snapshot.change.as_str()),
+        });
+    }
+    list
+}
+
+fn repair(rule: &Rule, snapshot: &Snapshot) -> Obligation {
+    Obligation {
+        missing: "a rule that can be evaluated".to_owned(),
+        who: snapshot.people.keys().cloned().collect(),
+        how: format!("mend {}:{} and publish the rules", rule.file, rule.line),
+    }
+}
+
+impl Snapshot {
+    /// The bytes that a decision names by digest: JSON in the order of the declarations, sets and maps sorted.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Cannot fail: every map key is a string and there are no floats.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.to_bytes())
+    }
+}

@@ -1,0 +1,335 @@
+//! From Cedar text to rules: whatever is not clearly a rule is refused, with the line and what would be right.
+//!
+//! Everything that could make a `forbid` err at run time is refused here, because Cedar skips a policy that errs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{
+    ActionConstraint, Effect, Policy, PolicyId, PolicySet, PrincipalConstraint, ResourceConstraint, ValidationMode,
+    Validator,
+};
+use miette::Diagnostic;
+use serde_json::Value;
+
+use super::{
+    Rule,
+    error::{Problem, RulesError, tokens},
+    requirement::Requirement,
+    vocabulary::Vocabulary,
+};
+use crate::{
+    decision::{Mode, Strength},
+    ids::RuleId,
+};
+
+/// Most rules in force at once.
+pub const MAX_RULES: usize = 5_000;
+/// Most bytes in one rule file.
+pub const MAX_FILE_BYTES: usize = 256 * 1024;
+/// Deepest nesting of brackets in a file, and of operators in a condition. Cedar's evaluator errs when its stack runs
+/// out, which would make a decision depend on the machine.
+pub const MAX_DEPTH: usize = 48;
+/// Most characters in one annotation.
+pub const MAX_ANNOTATION_CHARS: usize = 500;
+/// Most tokens in `@requires`.
+pub const MAX_REQUIREMENTS: usize = 20;
+
+const ANNOTATIONS: [&str; 6] = ["id", "requires", "because", "remedy", "mode", "strength"];
+
+/// A rule and the two policies that are made of it.
+pub(super) struct Parsed {
+    pub rule: Rule,
+    /// Fires where the rule applies and is not met.
+    pub full: Policy,
+    /// Fires where the rule applies.
+    pub applies: Policy,
+}
+
+/// The policy id under which the applies-only twin of a rule runs. No rule id holds a `?`.
+pub(super) const APPLIES: &str = "?applies";
+
+pub(super) fn example(annotation: &str) -> &'static str {
+    match annotation {
+        "id" => "`@id(\"owner-approves\")`",
+        "requires" => "`@requires(\"approval:owner:1\")`",
+        "because" => "`@because(\"Whoever is woken at night has seen the change.\")`",
+        "remedy" => "`@remedy(\"countersign approve {change} --key YOUR_KEY\")`",
+        "mode" => "`@mode(\"enforce\")` or `@mode(\"shadow\")`",
+        _ => "`@strength(\"advisory\")`, `@strength(\"waivable\")` or `@strength(\"mandatory\")`",
+    }
+}
+
+pub(super) fn parse(
+    files: &BTreeMap<String, String>,
+    vocabulary: &Vocabulary,
+    reserved: &[&str],
+) -> Result<Vec<Parsed>, RulesError> {
+    let mut rules: BTreeMap<RuleId, Parsed> = BTreeMap::new();
+    for (file, text) in files {
+        for parsed in parse_file(file, text)? {
+            let at = |problem| RulesError { file: file.clone(), line: Some(parsed.rule.line), problem };
+            let id = parsed.rule.id.clone();
+            if reserved.contains(&id.as_str()) {
+                return Err(at(Problem::Reserved(id.to_string())));
+            }
+            if let Some(other) = rules.get(&id) {
+                let file = format!("{}:{}", other.rule.file, other.rule.line);
+                return Err(at(Problem::Duplicate { id: id.to_string(), file }));
+            }
+            if rules.len() >= MAX_RULES {
+                return Err(at(Problem::TooMany));
+            }
+            rules.insert(id, parsed);
+        }
+    }
+    validate(files, &rules, vocabulary)?;
+    Ok(rules.into_values().collect())
+}
+
+fn parse_file(file: &str, text: &str) -> Result<Vec<Parsed>, RulesError> {
+    let whole = |problem| RulesError { file: file.to_owned(), line: None, problem };
+    if !file.ends_with(".cedar") {
+        return Err(whole(Problem::FileName));
+    }
+    if text.len() > MAX_FILE_BYTES {
+        return Err(whole(Problem::TooLarge));
+    }
+    if nests_too_deep(text) {
+        return Err(whole(Problem::TooDeep));
+    }
+    let set: PolicySet = text.parse().map_err(|errors: cedar_policy::ParseErrors| RulesError {
+        file: file.to_owned(),
+        line: errors.iter().find_map(|error| line_of(text, error)).or_else(|| line_of(text, &errors)),
+        problem: Problem::Syntax { message: errors.to_string(), help: errors.help().map(|help| help.to_string()) },
+    })?;
+    if set.templates().next().is_some() {
+        return Err(whole(Problem::Template));
+    }
+    // A policy's text, its first annotation included, is a slice of the file; where it begins is the rule's line.
+    let mut policies: Vec<(usize, &Policy)> = set
+        .policies()
+        .map(|policy| {
+            let start = policy.to_cedar().and_then(|cedar| text.find(&cedar)).unwrap_or_default();
+            (start, policy)
+        })
+        .collect();
+    policies.sort_by_key(|(start, _)| *start);
+    if policies.is_empty() {
+        return Err(whole(Problem::Empty));
+    }
+    policies
+        .into_iter()
+        .map(|(start, policy)| {
+            let line = line_at(text, start);
+            parse_rule(policy, file, line).map_err(|problem| RulesError {
+                file: file.to_owned(),
+                line: Some(line),
+                problem,
+            })
+        })
+        .collect()
+}
+
+fn parse_rule(policy: &Policy, file: &str, line: usize) -> Result<Parsed, Problem> {
+    match policy.effect() {
+        Effect::Permit => return Err(Problem::Permit),
+        Effect::Forbid => {}
+    }
+    check_scope(policy)?;
+    if let Some((name, _)) = policy.annotations().find(|(name, _)| !ANNOTATIONS.contains(name)) {
+        return Err(Problem::UnknownAnnotation(name.to_owned()));
+    }
+    let rule = Rule {
+        id: choose(policy, "id", |id| id.parse::<RuleId>().map_err(|error| error.expected.to_owned()))?,
+        requires: choose(policy, "requires", parse_requires)?,
+        because: choose(policy, "because", |text| {
+            if text.trim().is_empty() {
+                Err("say in one sentence why the rule is there".to_owned())
+            } else {
+                Ok(text.to_owned())
+            }
+        })?,
+        remedy: choose(policy, "remedy", |text| {
+            let known = text.replace("{change}", "");
+            if known.len() == text.len() || known.contains(['{', '}']) {
+                Err("a command with `{change}` where the change's id goes, and no other placeholder".to_owned())
+            } else {
+                Ok(text.to_owned())
+            }
+        })?,
+        mode: choose(policy, "mode", |mode| match mode {
+            "enforce" => Ok(Mode::Enforce),
+            "shadow" => Ok(Mode::Shadow),
+            _ => Err("write `enforce` or `shadow`".to_owned()),
+        })?,
+        strength: choose(policy, "strength", |strength| match strength {
+            "advisory" => Ok(Strength::Advisory),
+            "waivable" => Ok(Strength::Waivable),
+            "mandatory" => Ok(Strength::Mandatory),
+            _ => Err("write `advisory`, `waivable` or `mandatory`".to_owned()),
+        })?,
+        file: file.to_owned(),
+        line,
+    };
+    match (rule.mode, rule.strength) {
+        (Mode::Shadow, Strength::Mandatory) => return Err(Problem::MandatoryShadow),
+        (Mode::Shadow, Strength::Advisory | Strength::Waivable) | (Mode::Enforce, _) => {}
+    }
+    let applies = applies_only(policy, &rule.id)?;
+    Ok(Parsed { full: policy.new_id(PolicyId::new(rule.id.as_str())), applies, rule })
+}
+
+/// Reads one annotation; `read` gives what would be right as its error.
+fn choose<T>(
+    policy: &Policy,
+    annotation: &'static str,
+    read: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<T, Problem> {
+    let value = policy.annotation(annotation).ok_or(Problem::MissingAnnotation(annotation))?;
+    let short: String = value.chars().take(80).collect();
+    if value.chars().count() > MAX_ANNOTATION_CHARS || value.chars().any(char::is_control) {
+        let expected = format!("one line of at most {MAX_ANNOTATION_CHARS} characters");
+        return Err(Problem::Annotation { annotation, value: short, expected });
+    }
+    read(value).map_err(|expected| Problem::Annotation { annotation, value: short, expected })
+}
+
+fn parse_requires(text: &str) -> Result<Vec<Requirement>, String> {
+    let requires: Vec<Requirement> =
+        text.split(',').map(|token| token.trim().parse()).collect::<Result<_, _>>().map_err(|_| tokens())?;
+    let distinct: BTreeSet<&Requirement> = requires.iter().collect();
+    if requires.len() > MAX_REQUIREMENTS || distinct.len() < requires.len() {
+        return Err(format!("at most {MAX_REQUIREMENTS} requirements, each once"));
+    }
+    Ok(requires)
+}
+
+fn check_scope(policy: &Policy) -> Result<(), Problem> {
+    match policy.principal_constraint() {
+        PrincipalConstraint::Any => {}
+        PrincipalConstraint::In(_)
+        | PrincipalConstraint::Eq(_)
+        | PrincipalConstraint::Is(_)
+        | PrincipalConstraint::IsIn(_, _) => return Err(Problem::Principal),
+    }
+    match policy.action_constraint() {
+        // That the action exists is the schema's business.
+        ActionConstraint::Eq(_) => {}
+        ActionConstraint::Any | ActionConstraint::In(_) => return Err(Problem::Action),
+    }
+    match policy.resource_constraint() {
+        ResourceConstraint::Any
+        | ResourceConstraint::In(_)
+        | ResourceConstraint::Is(_)
+        | ResourceConstraint::IsIn(_, _) => Ok(()),
+        ResourceConstraint::Eq(_) => Err(Problem::SingleChange),
+    }
+}
+
+/// The same policy without its `unless`: fires wherever the rule applies, met or not. Checks the conditions on the way.
+fn applies_only(policy: &Policy, id: &RuleId) -> Result<Policy, Problem> {
+    let internal = |error: &dyn std::fmt::Display| Problem::Internal(error.to_string());
+    let mut json = policy.to_json().map_err(|error| internal(&error))?;
+    let conditions = json.get_mut("conditions").and_then(Value::as_array_mut);
+    let Some(conditions) = conditions else { return Err(internal(&"a policy without conditions in JSON")) };
+    for condition in &*conditions {
+        let body = condition.get("body").ok_or_else(|| internal(&"a condition without a body in JSON"))?;
+        cannot_err(body, 0)?;
+    }
+    conditions.retain(|condition| condition.get("kind").and_then(Value::as_str) != Some("unless"));
+    Policy::from_json(Some(PolicyId::new(format!("{id}{APPLIES}"))), json).map_err(|error| internal(&error))
+}
+
+/// Walks an expression in Cedar's JSON form and refuses every operator that could err at run time on validated input:
+/// arithmetic (overflow), tags, and the extension types' functions. What is not known to be safe is refused.
+fn cannot_err(expression: &Value, depth: usize) -> Result<(), Problem> {
+    if depth > MAX_DEPTH {
+        return Err(Problem::TooDeep);
+    }
+    let refuse = |operator: &str| Err(Problem::CanErr(operator.to_owned()));
+    let Some((operator, operand)) =
+        expression.as_object().filter(|map| map.len() == 1).and_then(|map| map.iter().next())
+    else {
+        return refuse("an expression of an unknown form");
+    };
+    let parts: &[&str] = match operator.as_str() {
+        "Var" => return Ok(()),
+        "Value" => return if operand.get("__extn").is_some() { refuse("an extension value") } else { Ok(()) },
+        "Set" => return each(operand.as_array().into_iter().flatten(), depth),
+        "Record" => return each(operand.as_object().into_iter().flat_map(serde_json::Map::values), depth),
+        "!" | "isEmpty" => &["arg"],
+        "." | "has" | "like" => &["left"],
+        "is" => &["left", "in"],
+        "if-then-else" => &["if", "then", "else"],
+        "==" | "!=" | "<" | "<=" | ">" | ">=" | "&&" | "||" | "in" | "contains" | "containsAll" | "containsAny" => {
+            &["left", "right"]
+        }
+        other => return refuse(other),
+    };
+    each(parts.iter().filter_map(|part| operand.get(part)), depth)
+}
+
+fn each<'a>(expressions: impl Iterator<Item = &'a Value>, depth: usize) -> Result<(), Problem> {
+    expressions.into_iter().try_for_each(|expression| cannot_err(expression, depth.saturating_add(1)))
+}
+
+/// Validates all rules at once, strictly; a warning (an impossible condition, letters that look like others) is an error.
+fn validate(
+    files: &BTreeMap<String, String>,
+    rules: &BTreeMap<RuleId, Parsed>,
+    vocabulary: &Vocabulary,
+) -> Result<(), RulesError> {
+    let set = PolicySet::from_policies(rules.values().map(|parsed| parsed.full.clone())).map_err(|error| {
+        RulesError { file: String::new(), line: None, problem: Problem::Internal(error.to_string()) }
+    })?;
+    let result = Validator::new(vocabulary.schema.clone()).validate(&set, ValidationMode::Strict);
+    let errors = result.validation_errors().map(|error| complaint(files, rules, error.policy_id(), error));
+    let warnings = result.validation_warnings().map(|warning| complaint(files, rules, warning.policy_id(), warning));
+    // Cedar reports in no stated order; the first by place is what a reader fixes first.
+    match errors.chain(warnings).min_by_key(|error| (error.file.clone(), error.line)) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+fn complaint(
+    files: &BTreeMap<String, String>,
+    rules: &BTreeMap<RuleId, Parsed>,
+    policy: &PolicyId,
+    diagnostic: &dyn Diagnostic,
+) -> RulesError {
+    let id: &str = policy.as_ref();
+    let rule = rules.values().map(|parsed| &parsed.rule).find(|rule| rule.id.as_str() == id);
+    let file = rule.map(|rule| rule.file.clone()).unwrap_or_default();
+    let line = files.get(&file).and_then(|text| line_of(text, diagnostic)).or(rule.map(|rule| rule.line));
+    // Cedar begins with "for policy `x`, ", which the line says already.
+    let message = diagnostic.to_string();
+    let message = message.split_once("`, ").map_or(message.as_str(), |(_, rest)| rest).to_owned();
+    RulesError {
+        file,
+        line,
+        problem: Problem::Schema { message, help: diagnostic.help().map(|help| help.to_string()) },
+    }
+}
+
+fn line_of(text: &str, diagnostic: &dyn Diagnostic) -> Option<usize> {
+    diagnostic.labels()?.next().map(|label| line_at(text, label.offset()))
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    let before = text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
+    before.saturating_add(1)
+}
+
+/// Counts brackets without reading strings or comments: what it refuses too much, no rule needs.
+fn nests_too_deep(text: &str) -> bool {
+    let mut depth = 0_usize;
+    text.bytes().any(|byte| {
+        match byte {
+            b'(' | b'[' | b'{' => depth = depth.saturating_add(1),
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > MAX_DEPTH
+    })
+}

@@ -1,0 +1,263 @@
+//! Requirements: what a rule asks for, in a form that a program can supply, take away and put on a to-do list.
+//!
+//! A rule's `@requires` lists them beside the Cedar condition that demands them; [`super::check`] tests that the two say
+//! the same.
+
+use std::{fmt, str::FromStr};
+
+use thiserror::Error;
+
+use super::count::Role;
+use crate::snapshot::{Documents, Snapshot, TargetView};
+
+/// Most approvals that a rule can ask for.
+pub const MAX_APPROVALS: u32 = 9;
+/// Most characters that a rule can ask of one document.
+pub const MAX_DOCUMENT_CHARS: u32 = 10_000;
+
+/// What people can write in `@requires`, for hints.
+pub const TOKENS: &str = "approval:independent:N, approval:owner:N, approval:senior:N, guidance:fresh, document:why:CHARS, \
+                          document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure; each may end in \
+                          a condition such as @tier<=2, @tier=1 or @people>=3";
+
+/// One token of `@requires`: `approval:senior:1`, `document:rollback:20@tier<=2`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Requirement {
+    pub need: Need,
+    /// Asked only where this holds.
+    pub only: Option<Condition>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    Approvals {
+        role: Role,
+        count: u32,
+    },
+    /// No guidance that the change cites is past its review.
+    FreshGuidance,
+    Document {
+        document: Document,
+        chars: u32,
+    },
+    /// Somebody has said whether AI assisted.
+    Disclosure,
+}
+
+/// The documents of a proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Document {
+    Why,
+    Risk,
+    Rollback,
+    Tests,
+}
+
+/// Where a requirement is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Condition {
+    pub fact: Fact,
+    pub comparison: Comparison,
+    pub value: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fact {
+    Tier,
+    /// How many people have a key.
+    People,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Comparison {
+    AtMost,
+    Exactly,
+    AtLeast,
+}
+
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("`{0}` is no requirement")]
+pub struct InvalidRequirement(pub String);
+
+impl Document {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Why => "why",
+            Self::Risk => "risk",
+            Self::Rollback => "rollback",
+            Self::Tests => "tests",
+        }
+    }
+
+    pub const fn chars(self, documents: &Documents) -> u32 {
+        match self {
+            Self::Why => documents.why,
+            Self::Risk => documents.risk,
+            Self::Rollback => documents.rollback,
+            Self::Tests => documents.tests,
+        }
+    }
+
+    pub(super) const fn chars_mut(self, documents: &mut Documents) -> &mut u32 {
+        match self {
+            Self::Why => &mut documents.why,
+            Self::Risk => &mut documents.risk,
+            Self::Rollback => &mut documents.rollback,
+            Self::Tests => &mut documents.tests,
+        }
+    }
+}
+
+impl Condition {
+    pub fn holds(self, snapshot: &Snapshot, target: &TargetView) -> bool {
+        let fact = match self.fact {
+            Fact::Tier => u32::from(u8::from(target.tier)),
+            Fact::People => u32::try_from(snapshot.people.len()).unwrap_or(u32::MAX),
+        };
+        match self.comparison {
+            Comparison::AtMost => fact <= self.value,
+            Comparison::Exactly => fact == self.value,
+            Comparison::AtLeast => fact >= self.value,
+        }
+    }
+
+    fn words(self) -> String {
+        let value = self.value;
+        match (self.fact, self.comparison) {
+            (Fact::Tier, Comparison::AtMost) if value <= 1 => "tier 1".to_owned(),
+            (Fact::Tier, Comparison::AtMost) => format!("tiers 1 to {value}"),
+            (Fact::Tier, Comparison::Exactly) => format!("tier {value}"),
+            (Fact::Tier, Comparison::AtLeast) if value >= 4 => "tier 4".to_owned(),
+            (Fact::Tier, Comparison::AtLeast) => format!("tiers {value} to 4"),
+            (Fact::People, Comparison::AtMost) => format!("where at most {value} people have a key"),
+            (Fact::People, Comparison::Exactly) => format!("where {value} people have a key"),
+            (Fact::People, Comparison::AtLeast) => format!("where {value} or more people have a key"),
+        }
+    }
+}
+
+impl Requirement {
+    pub fn asked(&self, snapshot: &Snapshot, target: &TargetView) -> bool {
+        self.only.is_none_or(|only| only.holds(snapshot, target))
+    }
+
+    /// For people: `2 approvals by people who had no hand in the change`.
+    pub fn words(&self) -> String {
+        let need = match self.need {
+            Need::Approvals { role, count } => approvals(count, "", role),
+            Need::FreshGuidance => "no cited guidance past its review".to_owned(),
+            Need::Document { document: Document::Why, chars } => format!("why, in {chars} characters or more"),
+            Need::Document { document: Document::Risk, chars } => format!("the risk, in {chars} characters or more"),
+            Need::Document { document: Document::Rollback, chars } => {
+                format!("how to roll back, in {chars} characters or more")
+            }
+            Need::Document { document: Document::Tests, chars } => {
+                format!("how it was tested, in {chars} characters or more")
+            }
+            Need::Disclosure => "a statement of whether AI assisted".to_owned(),
+        };
+        match self.only {
+            Some(only) => format!("{need} ({})", only.words()),
+            None => need,
+        }
+    }
+}
+
+/// `1 more approval by a senior`.
+pub(super) fn approvals(count: u32, more: &str, role: Role) -> String {
+    let noun = if count == 1 { "approval" } else { "approvals" };
+    let by = match (role, count) {
+        (Role::Independent, 1) => "somebody who had no hand in the change",
+        (Role::Independent, _) => "people who had no hand in the change",
+        (Role::Owner, 1) => "an owner of the system",
+        (Role::Owner, _) => "owners of the system",
+        (Role::Senior, 1) => "a senior",
+        (Role::Senior, _) => "seniors",
+    };
+    format!("{count} {more}{noun} by {by}")
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.need {
+            Need::Approvals { role: Role::Independent, count } => write!(f, "approval:independent:{count}")?,
+            Need::Approvals { role: Role::Owner, count } => write!(f, "approval:owner:{count}")?,
+            Need::Approvals { role: Role::Senior, count } => write!(f, "approval:senior:{count}")?,
+            Need::FreshGuidance => f.write_str("guidance:fresh")?,
+            Need::Document { document, chars } => write!(f, "document:{}:{chars}", document.name())?,
+            Need::Disclosure => f.write_str("disclosure")?,
+        }
+        let Some(Condition { fact, comparison, value }) = self.only else { return Ok(()) };
+        let fact = match fact {
+            Fact::Tier => "tier",
+            Fact::People => "people",
+        };
+        let comparison = match comparison {
+            Comparison::AtMost => "<=",
+            Comparison::Exactly => "=",
+            Comparison::AtLeast => ">=",
+        };
+        write!(f, "@{fact}{comparison}{value}")
+    }
+}
+
+impl FromStr for Requirement {
+    type Err = InvalidRequirement;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let (need, only) = match s.split_once('@') {
+                Some((need, only)) => (need, Some(parse_condition(only)?)),
+                None => (s, None),
+            };
+            Some(Self { need: parse_need(need)?, only })
+        };
+        parse().ok_or_else(|| InvalidRequirement(s.chars().take(80).collect()))
+    }
+}
+
+fn parse_need(s: &str) -> Option<Need> {
+    let mut parts = s.split(':');
+    let need = match (parts.next()?, parts.next(), parts.next()) {
+        ("approval", Some(role), Some(count)) => {
+            let role = match role {
+                "independent" => Role::Independent,
+                "owner" => Role::Owner,
+                "senior" => Role::Senior,
+                _ => return None,
+            };
+            Need::Approvals { role, count: number(count, MAX_APPROVALS)? }
+        }
+        ("guidance", Some("fresh"), None) => Need::FreshGuidance,
+        ("document", Some(document), Some(chars)) => {
+            let documents = [Document::Why, Document::Risk, Document::Rollback, Document::Tests];
+            let document = documents.into_iter().find(|known| known.name() == document)?;
+            Need::Document { document, chars: number(chars, MAX_DOCUMENT_CHARS)? }
+        }
+        ("disclosure", None, None) => Need::Disclosure,
+        _ => return None,
+    };
+    parts.next().is_none().then_some(need)
+}
+
+fn parse_condition(s: &str) -> Option<Condition> {
+    let (fact, rest) = match (s.strip_prefix("tier"), s.strip_prefix("people")) {
+        (Some(rest), _) => (Fact::Tier, rest),
+        (None, Some(rest)) => (Fact::People, rest),
+        (None, None) => return None,
+    };
+    let comparisons = [("<=", Comparison::AtMost), (">=", Comparison::AtLeast), ("=", Comparison::Exactly)];
+    let (comparison, value) =
+        comparisons.into_iter().find_map(|(sign, comparison)| Some((comparison, rest.strip_prefix(sign)?)))?;
+    let most = match fact {
+        Fact::Tier => 4,
+        Fact::People => 1_000_000,
+    };
+    Some(Condition { fact, comparison, value: number(value, most)? })
+}
+
+/// Digits without sign or leading zero, from 1 to `most`: one requirement has one spelling.
+fn number(s: &str, most: u32) -> Option<u32> {
+    let plain = s.bytes().all(|b| b.is_ascii_digit()) && !s.starts_with('0');
+    s.parse().ok().filter(|n| plain && (1..=most).contains(n))
+}

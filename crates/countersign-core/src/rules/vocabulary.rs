@@ -1,0 +1,104 @@
+//! Cedar's names for our things, and the one entity that rules judge.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
+
+use cedar_policy::{
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression, Schema,
+};
+
+use super::attributes::{self, Node, Seen, Value, kind_name};
+
+/// The names, parsed once.
+pub(super) struct Vocabulary {
+    pub schema: Schema,
+    change: EntityTypeName,
+    pub system: EntityTypeName,
+    pub environment: EntityTypeName,
+    pub kind: EntityTypeName,
+    pub group: EntityTypeName,
+    person: EntityTypeName,
+    gate: EntityUid,
+    apply: EntityUid,
+}
+
+/// What Cedar is asked about one target.
+pub(super) struct Question {
+    pub request: Request,
+    pub entities: Entities,
+    /// The entities that the resource is in; rules with none of them in their scope do not see this target.
+    pub parents: Vec<EntityUid>,
+}
+
+impl Vocabulary {
+    /// Fails only if this file and the attributes' table are wrong.
+    pub fn new() -> Result<Self, String> {
+        let name = |name: &str| format!("Countersign::{name}").parse::<EntityTypeName>().map_err(|e| e.to_string());
+        let (schema, _warnings) =
+            Schema::from_cedarschema_str(&attributes::schema()).map_err(|error| error.to_string())?;
+        Ok(Self {
+            schema,
+            change: name("Change")?,
+            system: name("System")?,
+            environment: name("Environment")?,
+            kind: name("Kind")?,
+            group: name("Group")?,
+            person: name("Person")?,
+            gate: EntityUid::from_type_name_and_id(name("Gate")?, EntityId::new("any")),
+            apply: EntityUid::from_type_name_and_id(name("Action")?, EntityId::new("apply")),
+        })
+    }
+
+    pub fn question(&self, seen: &Seen<'_>) -> Result<Question, String> {
+        let uid = |ty: &EntityTypeName, id: &str| EntityUid::from_type_name_and_id(ty.clone(), EntityId::new(id));
+        let view = seen.target;
+        let change = uid(&self.change, &format!("{}:{}@{}", seen.snapshot.change, seen.snapshot.revision, view.target));
+        let parents = vec![
+            uid(&self.system, view.target.system.as_str()),
+            uid(&self.environment, view.target.environment.as_str()),
+            uid(&self.kind, kind_name(seen.snapshot.kind)),
+            uid(&self.group, view.owner.as_str()),
+        ];
+        let mut attrs = HashMap::new();
+        for (name, node) in attributes::tree(|attribute| self.express((attribute.of)(seen))) {
+            let value = match node {
+                Node::Single(value) => value,
+                Node::Record(fields) => {
+                    let fields = fields.into_iter().map(|(field, value)| (field.to_owned(), value));
+                    RestrictedExpression::new_record(fields).map_err(|error| error.to_string())?
+                }
+            };
+            attrs.insert(name.to_owned(), value);
+        }
+        let entity = Entity::new(change.clone(), attrs, parents.iter().cloned().collect::<HashSet<_>>())
+            .map_err(|error| error.to_string())?;
+        let known = parents.iter().map(|parent| Entity::new_no_attrs(parent.clone(), HashSet::new()));
+        let entities = Entities::from_entities(known.chain([entity]), None).map_err(|error| error.to_string())?;
+        let request = Request::new(self.gate.clone(), self.apply.clone(), change, Context::empty(), None)
+            .map_err(|error| error.to_string())?;
+        Ok(Question { request, entities, parents })
+    }
+
+    fn express(&self, value: Value) -> RestrictedExpression {
+        match value {
+            Value::Long(n) => RestrictedExpression::new_long(n),
+            Value::Bool(b) => RestrictedExpression::new_bool(b),
+            Value::Text(text) => RestrictedExpression::new_string(text.to_owned()),
+            Value::Texts(texts) => {
+                RestrictedExpression::new_set(texts.into_iter().map(RestrictedExpression::new_string))
+            }
+            Value::People(people) => RestrictedExpression::new_set(people.into_iter().map(|person| {
+                let id = EntityId::new(person.as_str());
+                RestrictedExpression::new_entity_uid(EntityUid::from_type_name_and_id(self.person.clone(), id))
+            })),
+        }
+    }
+}
+
+impl fmt::Debug for Vocabulary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vocabulary").finish_non_exhaustive()
+    }
+}
