@@ -172,7 +172,7 @@ impl Report {
             (None, Some((index, engine))) => Step {
                 name: "decisions",
                 verdict: Verdict::EngineDiffers,
-                detail: format!("engine differs: leaf {index} was decided by {engine}, this is {}", decide::ENGINE),
+                detail: format!("engine differs: leaf {index} was decided by {engine}, this is {}", decide::engine()),
                 index: Some(index),
             },
             (None, None) if decisions.is_empty() => Step {
@@ -348,7 +348,7 @@ const CLOCK_SLACK_SECS: i64 = 300;
 
 /// Decides again from the replayed state and compares with what the log says was decided.
 fn run_again(state: &State, decided: &Decided, blob: &dyn Fn(&Digest) -> Option<Vec<u8>>) -> RerunResult {
-    if decided.engine != decide::ENGINE {
+    if decided.engine != decide::engine() {
         return RerunResult::OtherEngine(decided.engine.clone());
     }
     let Some(change) = state.changes.get(&decided.change) else {
