@@ -67,7 +67,7 @@ impl Checkpoint {
         let origin = line("origin is missing")?;
         let size = line("size is missing")?;
         let root = line("root is missing")?;
-        if line("last line is not ended")? != "" || lines.next().is_some() {
+        if !line("last line is not ended")?.is_empty() || lines.next().is_some() {
             return Err(CheckpointError::Body("text has more than three lines, which this log never writes"));
         }
         let checkpoint = Self { origin: origin.to_owned(), size: parse_size(size)?, root: parse_root(root)? };
@@ -170,7 +170,8 @@ impl fmt::Debug for LogKey {
 
 /// `signed_note` does not give a signer's public half, so it is derived from the secret again.
 fn verifier_key(secret: &str, origin: &str) -> Result<String, CheckpointError> {
-    let (_, encoded) = secret.rsplit_once('+').ok_or(CheckpointError::SecretKey)?;
+    // Base64 has `+` too, so the key is what follows the fourth.
+    let encoded = secret.splitn(5, '+').nth(4).ok_or(CheckpointError::SecretKey)?;
     let decoded = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| CheckpointError::SecretKey)?);
     let (_algorithm, seed) = decoded.split_first().ok_or(CheckpointError::SecretKey)?;
     let key = ed25519_dalek::SigningKey::try_from(seed).map_err(|_| CheckpointError::SecretKey)?;

@@ -1,4 +1,4 @@
-//! The two kinds of hash. A [`Digest`] names content (`sha256:…`); a [`Hash`] is a node of the Merkle tree, which is
+//! The two kinds of hash. A [`Digest`] names content (`sha256:…`); a [`Hash`](struct@Hash) is a node of the Merkle tree, which is
 //! domain-separated as RFC 6962 section 2.1 asks, so that neither can be mistaken for the other.
 
 use std::{fmt, str::FromStr};

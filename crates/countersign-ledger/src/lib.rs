@@ -12,7 +12,7 @@
 //! | [`sshsig`] | OpenSSH keys and signatures: verified for everybody, made for servers and gates |
 //! | [`leaf`] | streams, leaves and their frozen byte format |
 //! | [`tree`] | the Merkle tree: roots, inclusion and consistency proofs, and their checks |
-//! | [`seal`] | drafts become leaves of a longer tree |
+//! | [`mod@seal`] | drafts become leaves of a longer tree |
 //! | [`checkpoint`] | the log's signed size and root |
 //! | [`tile`] | the paths and contents of the static files that a log is served as |
 //! | [`source`] | where a verifier reads leaves and blobs |

@@ -200,9 +200,9 @@ fn put<T>(slot: &mut Option<T>, name: &str, value: T) -> Result<(), AllowedSigne
 fn unquote(name: &str, value: Option<&str>) -> Result<String, AllowedSignersProblem> {
     let wrong = || AllowedSignersProblem::Value(name.to_owned());
     let inner = value.and_then(|v| v.strip_prefix('"')?.strip_suffix('"')).ok_or_else(wrong)?;
-    let value = inner.replace("\\\"", "\u{0}");
-    // A quote that is left over ended the string before its end.
-    if value.is_empty() || value.contains('"') { Err(wrong()) } else { Ok(value.replace('\u{0}', "\"")) }
+    // A quote that no backslash precedes ended the string before its end.
+    let parts: Vec<&str> = inner.split("\\\"").collect();
+    if inner.is_empty() || parts.iter().any(|part| part.contains('"')) { Err(wrong()) } else { Ok(parts.join("\"")) }
 }
 
 fn time(text: String) -> Result<String, AllowedSignersProblem> {

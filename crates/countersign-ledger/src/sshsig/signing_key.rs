@@ -64,7 +64,7 @@ impl SigningKey {
         private.string(Zeroizing::new(self.0.to_keypair_bytes()).as_slice());
         private.string(b"");
         for padding in 1..=u8::MAX {
-            if private.len() % KEY_BLOCK == 0 {
+            if private.len().is_multiple_of(KEY_BLOCK) {
                 break;
             }
             private.u8(padding);
