@@ -1,5 +1,21 @@
 //! Facts: what can be computed from a subject's content alone. The proposer's command line, the gate and the verifier
 //! run the same code over the same objects, and a mismatch denies.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`git`] | the door to a repository |
+//! | [`extract`] | from a range of commits to [`GitFacts`] |
+//! | [`message`] | co-authors and cited documents in commit messages |
+//! | [`ai`] | the table of signs of AI assistance |
+//! | [`landing`] | whether a push brings exactly what was approved |
+//! | [`guidance`] | when a document's review runs out |
+
+pub mod ai;
+pub mod extract;
+pub mod git;
+pub mod guidance;
+pub mod landing;
+pub mod message;
 
 use std::collections::BTreeSet;
 
@@ -7,6 +23,10 @@ use countersign_ledger::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Oid, RepositoryId};
+
+pub use extract::{FactsError, Range, facts};
+pub use guidance::{GuidanceReview, guidance_review};
+pub use landing::{Landing, LandingError, NotALanding, head_of_push, landing};
 
 /// What the range `base..head` of a repository brings. Serialised as a blob; its digest is in the revision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
