@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::{decision::Decision, ids::RepositoryId};
-use countersign_ledger::{Digest, Envelope};
+use countersign_core::{decision::Decision, governance::Signer, ids::RepositoryId};
+use countersign_ledger::{Digest, Envelope, Fingerprint};
 use serde::{Deserialize, de::DeserializeOwned};
 use thiserror::Error;
 
@@ -64,6 +64,13 @@ impl Client {
 
     pub fn log(&self) -> Result<LogInfo, ClientError> {
         self.get("/v1/log")
+    }
+
+    /// Whose key it is, by the catalog in force.
+    pub fn signer(&self, key: &Fingerprint) -> Result<Signer, ClientError> {
+        // The base64 of a fingerprint has two characters that mean something in a query.
+        let key = key.as_str().replace('+', "%2B").replace('/', "%2F");
+        self.get(&format!("/v1/signer?key={key}"))
     }
 
     pub fn changes(&self) -> Result<Vec<ChangeLine>, ClientError> {

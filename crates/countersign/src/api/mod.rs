@@ -17,8 +17,12 @@ use axum::{
     routing::{get, post},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::ids::{Oid, RepositoryId};
-use countersign_ledger::{Digest, tile::TilePath};
+use countersign_core::{
+    governance::Signer,
+    ids::{Oid, RepositoryId},
+    refusal::Refusal,
+};
+use countersign_ledger::{Digest, Fingerprint, tile::TilePath};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
@@ -39,6 +43,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/healthz", get(healthz))
         .route("/v1/statements", post(submit))
         .route("/v1/log", get(log))
+        .route("/v1/signer", get(signer))
         .route("/v1/changes", get(changes))
         .route("/v1/changes/{id}", get(change))
         .route("/v1/changes/{id}/bundle", get(bundle))
@@ -109,6 +114,32 @@ async fn log(State(engine): State<Arc<Engine>>) -> Reply<Json<LogInfo>> {
             people: governance.able_people().map(|person| person.id.clone()).collect(),
         },
     }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Key {
+    /// A fingerprint: `SHA256:…`.
+    key: Fingerprint,
+}
+
+async fn signer(
+    State(engine): State<Arc<Engine>>,
+    key: Result<Query<Key>, axum::extract::rejection::QueryRejection>,
+) -> Reply<Json<Signer>> {
+    let Query(Key { key }) = key.map_err(|e| bad_request(e.body_text()))?;
+    let governance = engine.governance().await?;
+    match governance.signer(&key) {
+        Some(signer) => Ok(Json(signer)),
+        None if governance.record.revoked.contains(&key) => Err(Refusal::unauthenticated(
+            "key-revoked",
+            format!("key {key} was revoked"),
+        )
+        .into()),
+        None => Err(Refusal::unknown("unknown-key", format!("key {key} belongs to nobody in the catalog"))
+            .hint("pass --key with a key that the catalog lists for you")
+            .into()),
+    }
 }
 
 #[derive(Deserialize)]
