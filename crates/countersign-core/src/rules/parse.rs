@@ -37,6 +37,7 @@ pub const MAX_REQUIREMENTS: usize = 20;
 const ANNOTATIONS: [&str; 6] = ["id", "requires", "because", "remedy", "mode", "strength"];
 
 /// A rule and the two policies that are made of it.
+#[derive(Debug)]
 pub(super) struct Parsed {
     pub rule: Rule,
     /// Fires where the rule applies and is not met.
