@@ -22,6 +22,7 @@ pub mod cases;
 pub mod check;
 pub mod count;
 pub mod decide;
+mod depth;
 mod error;
 mod evaluate;
 mod obligation;
@@ -47,8 +48,9 @@ pub use self::{
     cases::{CaseResult, CasesError, run_cases},
     check::{CheckFinding, CheckProblem, check, check_names},
     decide::{decide, engine},
+    depth::{MAX_DEPTH, MAX_OPERATORS},
     error::{Problem, RulesError},
-    parse::{MAX_ANNOTATION_CHARS, MAX_DEPTH, MAX_FILE_BYTES, MAX_REQUIREMENTS, MAX_RULES},
+    parse::{MAX_ANNOTATION_CHARS, MAX_FILE_BYTES, MAX_REQUIREMENTS, MAX_RULES},
     requirement::Requirement,
 };
 use crate::{
