@@ -49,9 +49,9 @@ pub fn guidance_review(text: &str) -> Option<GuidanceReview> {
     let due = [review_due, expire_by].into_iter().flatten().min()?;
     let due = due.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second();
 
-    let owner = [matter.owner, matter.owner_slack].into_iter().flatten().map(|owner| owner.trim().to_owned());
+    let mut owner = [matter.owner, matter.owner_slack].into_iter().flatten().map(|owner| owner.trim().to_owned());
     Some(GuidanceReview {
-        owner: owner.filter(|owner| !owner.is_empty() && owner.chars().count() <= MAX_TEXT_CHARS).next(),
+        owner: owner.find(|owner| !owner.is_empty() && owner.chars().count() <= MAX_TEXT_CHARS),
         last_reviewed_on,
         review_in,
         due: Time::from_unix_secs(due),

@@ -1,4 +1,23 @@
 //! The catalog: systems, groups and people, read from Backstage's `catalog-info.yaml`.
+//!
+//! | room | holds |
+//! |---|---|
+//! | `parse` | from YAML documents to entities as written |
+//! | `resolve` | from entities to a [`Catalog`] in which everything holds |
+//! | `lookup` | questions to a catalog, and its digest |
+//! | `near` | the name that somebody probably meant |
+//! | `problem` | what is wrong with a catalog |
+
+mod lookup;
+mod near;
+mod parse;
+mod problem;
+mod resolve;
+
+pub use lookup::UnknownTarget;
+pub use near::did_you_mean;
+pub use parse::{MAX_ENTITIES, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES};
+pub use problem::{CatalogError, MAX_PROBLEMS, Problem};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +48,32 @@ pub enum Level {
     Director,
 }
 
+impl ActorKind {
+    const ALL: [Self; 3] = [Self::Person, Self::Workload, Self::Agent];
+
+    /// As the annotation writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Workload => "workload",
+            Self::Agent => "agent",
+        }
+    }
+}
+
 impl Level {
+    const ALL: [Self; 4] = [Self::Standard, Self::Senior, Self::Principal, Self::Director];
+
+    /// As the annotation writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Senior => "senior",
+            Self::Principal => "principal",
+            Self::Director => "director",
+        }
+    }
+
     pub fn is_senior(self) -> bool {
         self >= Self::Senior
     }
@@ -58,6 +102,10 @@ pub struct Group {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub struct Tier(u8);
+
+impl Tier {
+    pub const HIGHEST: Self = Self(1);
+}
 
 impl TryFrom<u8> for Tier {
     type Error = String;
@@ -129,6 +177,17 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// Reads the documents of all files (name to text) and resolves every reference between them. Entities of other
+    /// kinds (`API`, `Location`, `Domain`, …) are skipped. A system without a tier is tier 1: what is unknown is treated
+    /// as what matters most.
+    pub fn parse(files: &BTreeMap<String, String>, settings: &CatalogSettings) -> Result<Self, CatalogError> {
+        let mut problems = problem::Problems::default();
+        let entities = parse::entities(files, settings, &mut problems);
+        let catalog = resolve::catalog(entities, settings, &mut problems);
+        problems.into_result()?;
+        Ok(catalog)
+    }
+
     pub fn is_production(&self, target: &Target) -> bool {
         self.settings.production.contains(&target.environment)
     }
