@@ -1,1 +1,292 @@
-//! cases
+//! `rules test`: the cases beside the rules, `<rule>.cases.yaml`. A case says in a few words what is given and what the
+//! rule has to answer; all the rules decide, so a case can also say what comes of it.
+//!
+//! What a case leaves out is harmless: a documented code change by `ada` to `checkout/production`, tier 3, no AI, among
+//! `ada` (owner), `grace` (senior, owner), `linus` and `barbara` (senior), approved by nobody.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
+
+use countersign_ledger::sshsig::Assurance;
+use serde::Deserialize;
+use thiserror::Error;
+
+use super::{
+    Rules, decide,
+    sample::{self, SAMPLE_NOW},
+};
+use crate::{
+    catalog::{Level, Tier},
+    decision::{Decision, Outcome, RuleStatus},
+    ids::{ActorId, Environment, GroupId, InvalidId, RuleId, SystemId, Target},
+    snapshot::{
+        Ai, AiStatus, ApprovalView, Documents, GuidanceView, Kind, PersonView, Snapshot, TargetView, WaiverView,
+    },
+};
+
+/// Most bytes in one file of cases.
+pub const MAX_CASES_BYTES: usize = 256 * 1024;
+/// Deepest nesting of YAML in it.
+const MAX_YAML_DEPTH: usize = 16;
+/// Most YAML nodes in it.
+const MAX_YAML_NODES: usize = 100_000;
+const SUFFIX: &str = ".cases.yaml";
+
+/// How one case went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaseResult {
+    pub file: String,
+    pub rule: RuleId,
+    pub name: String,
+    /// What came out differently from what the case expects. Empty: it passed.
+    pub differences: Vec<String>,
+}
+
+impl CaseResult {
+    pub fn passed(&self) -> bool {
+        self.differences.is_empty()
+    }
+}
+
+impl fmt::Display for CaseResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = if self.passed() { "ok" } else { "FAILED" };
+        write!(f, "{verdict}  {}: {}", self.rule, self.name)?;
+        self.differences.iter().try_for_each(|difference| write!(f, "\n        {difference}"))
+    }
+}
+
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum CasesError {
+    #[error("{file}: cases are in files named after their rule, such as `owner-approves{SUFFIX}`")]
+    FileName { file: String },
+    #[error("{file}: there is no rule `{rule}`")]
+    NoRule { file: String, rule: String },
+    #[error("{file}: larger than {MAX_CASES_BYTES} bytes")]
+    TooLarge { file: String },
+    #[error("{file}: {message}")]
+    Yaml { file: String, message: String },
+    #[error("{file}: case `{case}`: {message}")]
+    Given { file: String, case: String, message: String },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    #[serde(default)]
+    given: Given,
+    expect: Expect,
+}
+
+/// A snapshot in a few words.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Given {
+    tier: Option<u8>,
+    kind: Option<Kind>,
+    system: Option<SystemId>,
+    environment: Option<Environment>,
+    owner: Option<GroupId>,
+    /// Left out: whether the environment is called `production`.
+    production: Option<bool>,
+    revision: Option<u32>,
+    proposer: Option<ActorId>,
+    /// Besides the proposer.
+    contributors: BTreeSet<ActorId>,
+    claimed: BTreeSet<ActorId>,
+    unmapped: BTreeSet<String>,
+    approvals: Vec<ActorId>,
+    rejected_by: BTreeSet<ActorId>,
+    /// `senior owner`: a level, and whether they own the system. Without a level, `standard`.
+    people: Option<BTreeMap<ActorId, String>>,
+    ai: Option<AiStatus>,
+    /// Left out: whether the status is `declared` or `none`.
+    disclosed: Option<bool>,
+    tools: BTreeSet<String>,
+    /// Days until each page's review is due; `null` where it does not say.
+    guidance: BTreeMap<String, Option<i32>>,
+    documents: Option<Documents>,
+    /// Rule, and who waives it.
+    waivers: BTreeMap<RuleId, ActorId>,
+}
+
+/// Who is there where a case does not say.
+const PEOPLE: [(&str, &str); 4] =
+    [("ada", "standard owner"), ("grace", "senior owner"), ("linus", "standard"), ("barbara", "senior")];
+
+/// What people wrote where a case does not say: enough for every tier.
+const DOCUMENTS: Documents = Documents { why: 200, risk: 200, rollback: 200, tests: 200 };
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expect {
+    status: RuleStatus,
+    outcome: Option<Outcome>,
+    /// What the rule's obligations say is missing, in this order.
+    missing: Option<Vec<String>>,
+    /// Everybody who can supply any of it.
+    who: Option<BTreeSet<ActorId>>,
+}
+
+/// Runs all cases: file name to YAML. A case that fails is a result; an error is a file that is no file of cases.
+pub fn run_cases(rules: &Rules, cases: &BTreeMap<String, String>) -> Result<Vec<CaseResult>, CasesError> {
+    let mut results = Vec::new();
+    for (file, text) in cases {
+        let rule = rule_of(rules, file)?;
+        for case in parse(file, text)? {
+            let snapshot = snapshot(&case.given).map_err(|message| CasesError::Given {
+                file: file.clone(),
+                case: case.name.clone(),
+                message,
+            })?;
+            let decision = decide(rules, &snapshot, SAMPLE_NOW);
+            let differences = differences(&case.expect, &rule, &decision);
+            results.push(CaseResult { file: file.clone(), rule: rule.clone(), name: case.name, differences });
+        }
+    }
+    Ok(results)
+}
+
+/// Cases belong to the rule after which their file is named, in whatever folder.
+fn rule_of(rules: &Rules, file: &str) -> Result<RuleId, CasesError> {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    let wrong = || CasesError::FileName { file: file.to_owned() };
+    let name = name.strip_suffix(SUFFIX).ok_or_else(wrong)?;
+    let id: RuleId = name.parse().map_err(|_| wrong())?;
+    match rules.get(&id) {
+        Some(_) => Ok(id),
+        None => Err(CasesError::NoRule { file: file.to_owned(), rule: id.to_string() }),
+    }
+}
+
+fn parse(file: &str, text: &str) -> Result<Vec<Case>, CasesError> {
+    if text.len() > MAX_CASES_BYTES {
+        return Err(CasesError::TooLarge { file: file.to_owned() });
+    }
+    // Cases need no anchors, and without them no small file becomes a large one.
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: MAX_YAML_DEPTH,
+            max_nodes: MAX_YAML_NODES,
+            max_anchors: 0,
+            max_aliases: 0,
+        },
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| CasesError::Yaml { file: file.to_owned(), message: error.to_string() })
+}
+
+fn snapshot(given: &Given) -> Result<Snapshot, String> {
+    let proposer = given_or(given.proposer.as_ref(), "ada")?;
+    let system: SystemId = given_or(given.system.as_ref(), "checkout")?;
+    let environment: Environment = given_or(given.environment.as_ref(), "production")?;
+    let production = given.production.unwrap_or(environment.as_str() == "production");
+    let status = given.ai.unwrap_or(AiStatus::None);
+    let disclosed = given.disclosed.unwrap_or(match status {
+        AiStatus::Declared | AiStatus::None => true,
+        AiStatus::Inferred | AiStatus::Unknown => false,
+    });
+    let mut contributors = given.contributors.clone();
+    contributors.insert(proposer);
+    let approval = |by: &ActorId| ApprovalView { by: by.clone(), assurance: Assurance::SoftwareKey };
+    Ok(Snapshot {
+        change: sample::change().ok_or("the sample change has no valid id")?,
+        revision: given.revision.unwrap_or(1),
+        kind: given.kind.unwrap_or(Kind::Code),
+        targets: vec![TargetView {
+            target: Target { system: system.clone(), environment },
+            production,
+            tier: Tier::try_from(given.tier.unwrap_or(3))?,
+            owner: given_or(given.owner.as_ref(), "payments")?,
+        }],
+        contributors,
+        unmapped: given.unmapped.clone(),
+        claimed: given.claimed.clone(),
+        approvals: given.approvals.iter().map(approval).collect(),
+        rejected_by: given.rejected_by.clone(),
+        ai: Ai { status, tools: given.tools.clone(), signals: BTreeSet::new(), disclosed },
+        guidance: given.guidance.iter().map(|(path, due_in_days)| guidance(path, *due_in_days)).collect(),
+        documents: given.documents.unwrap_or(DOCUMENTS),
+        waivers: given.waivers.iter().map(|(rule, by)| WaiverView { rule: rule.clone(), by: by.clone() }).collect(),
+        people: people(given, &system)?,
+    })
+}
+
+fn given_or<T: Clone + FromStr<Err = InvalidId>>(given: Option<&T>, harmless: &str) -> Result<T, String> {
+    given.map_or_else(|| harmless.parse().map_err(|error: InvalidId| error.to_string()), |given| Ok(given.clone()))
+}
+
+fn guidance(path: &str, due_in_days: Option<i32>) -> GuidanceView {
+    let review_due = due_in_days.map(|days| SAMPLE_NOW.plus_secs(i64::from(days).saturating_mul(86_400)));
+    GuidanceView { path: path.to_owned(), review_due, owner: None }
+}
+
+fn people(given: &Given, system: &SystemId) -> Result<BTreeMap<ActorId, PersonView>, String> {
+    match &given.people {
+        Some(people) => people.iter().map(|(id, words)| Ok((id.clone(), person(words, system)?))).collect(),
+        None => PEOPLE
+            .iter()
+            .map(|(name, words)| {
+                let id = name.parse().map_err(|error: InvalidId| error.to_string())?;
+                Ok((id, person(words, system)?))
+            })
+            .collect(),
+    }
+}
+
+fn person(words: &str, system: &SystemId) -> Result<PersonView, String> {
+    let mut person = PersonView { level: Level::Standard, owns: BTreeSet::new() };
+    for word in words.split_whitespace() {
+        match word {
+            "standard" => person.level = Level::Standard,
+            "senior" => person.level = Level::Senior,
+            "principal" => person.level = Level::Principal,
+            "director" => person.level = Level::Director,
+            "owner" => {
+                person.owns.insert(system.clone());
+            }
+            other => return Err(format!("`{other}` is none of standard, senior, principal, director, owner")),
+        }
+    }
+    Ok(person)
+}
+
+fn differences(expect: &Expect, rule: &RuleId, decision: &Decision) -> Vec<String> {
+    let mut differences = Vec::new();
+    let mut compare = |what: &str, expected: String, actual: String| {
+        if expected != actual {
+            differences.push(format!("{what}: expected {expected}, but it is {actual}"));
+        }
+    };
+    let Some(decided) = decision.rules.iter().find(|decided| decided.id == *rule) else {
+        return vec!["the decision does not list the rule".to_owned()];
+    };
+    compare("status", expect.status.to_string(), decided.status.to_string());
+    if let Some(outcome) = expect.outcome {
+        let stops = decision.rules.iter().filter(|rule| Decision::stops(rule)).map(|rule| rule.id.to_string());
+        let stops: Vec<String> = stops.collect();
+        let actual = match decision.outcome {
+            Outcome::Deny if outcome == Outcome::Allow => format!("deny (by {})", stops.join(", ")),
+            actual @ (Outcome::Allow | Outcome::Deny) => actual.to_string(),
+        };
+        compare("outcome", outcome.to_string(), actual);
+    }
+    if let Some(missing) = &expect.missing {
+        let actual: Vec<&str> = decided.obligations.iter().map(|obligation| obligation.missing.as_str()).collect();
+        compare("missing", format!("{missing:?}"), format!("{actual:?}"));
+    }
+    if let Some(who) = &expect.who {
+        let actual: BTreeSet<&ActorId> = decided.obligations.iter().flat_map(|obligation| &obligation.who).collect();
+        compare("who", names(who.iter()), names(actual.into_iter()));
+    }
+    differences
+}
+
+fn names<'a>(people: impl Iterator<Item = &'a ActorId>) -> String {
+    format!("[{}]", people.map(ActorId::as_str).collect::<Vec<_>>().join(", "))
+}

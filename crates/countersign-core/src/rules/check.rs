@@ -1,1 +1,176 @@
-//! check
+//! `rules check`: does each rule ask for what it says?
+//!
+//! A rule says in `@requires` what would satisfy it, and demands it again in Cedar; nothing but this keeps the two
+//! together. For every sample to which a rule applies, all of its requirements are supplied and it has to be satisfied;
+//! then each one is taken away and it has to be unsatisfied. A rule that applies to no sample, or that nothing satisfies,
+//! would be noticed only when it is needed.
+
+use std::{collections::BTreeSet, fmt};
+
+use thiserror::Error;
+
+use super::{Rule, Rules, attributes::Seen, evaluate::Slices, parse::Parsed, requirement::Requirement, sample};
+use crate::{catalog::Catalog, ids::RuleId, snapshot::Snapshot};
+
+pub use super::sample::SAMPLE_NOW;
+
+/// Something wrong with a rule that parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckFinding {
+    pub rule: RuleId,
+    pub file: String,
+    pub line: usize,
+    pub problem: CheckProblem,
+}
+
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum CheckProblem {
+    #[error(
+        "it applies to no sample change, of any tier, kind or AI status: its condition contradicts itself, or compares with a name or number that does not occur"
+    )]
+    NeverApplies,
+    #[error(
+        "with everything that @requires names, it is still not met for {0}: the condition asks for more than @requires says"
+    )]
+    NotSatisfiable(String),
+    #[error("without {requirement} it is still met for {sample}: @requires says more than the condition asks")]
+    NotNeeded { requirement: String, sample: String },
+    #[error("it cannot be evaluated: {0}")]
+    Error(String),
+    #[error("the catalog knows no {what} `{name}`")]
+    UnknownName { what: &'static str, name: String },
+}
+
+impl fmt::Display for CheckFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: rule {}: {}", self.file, self.line, self.rule, self.problem)
+    }
+}
+
+/// Checks every rule against sample changes. Empty: nothing is wrong.
+pub fn check(rules: &Rules) -> Vec<CheckFinding> {
+    rules
+        .parsed()
+        .flat_map(|parsed| {
+            check_rule(rules, parsed).into_iter().map(|problem| finding(&parsed.rule, problem)).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Names in rules that the catalog does not know; near misses such as `prod` for `production` among them.
+pub fn check_names(rules: &Rules, catalog: &Catalog) -> Vec<CheckFinding> {
+    let systems: BTreeSet<&str> = catalog.systems.keys().map(|id| id.as_str()).collect();
+    let environments: BTreeSet<&str> = catalog.settings.environments.iter().map(|id| id.as_str()).collect();
+    let groups: BTreeSet<&str> = catalog.groups.keys().map(|id| id.as_str()).collect();
+    let mut findings = Vec::new();
+    for rule in rules.iter() {
+        let mentions = rules.mentions(&rule.id);
+        let sorts = [
+            ("system", &mentions.systems, &systems),
+            ("environment", &mentions.environments, &environments),
+            ("group", &mentions.groups, &groups),
+        ];
+        for (what, names, known) in sorts {
+            let unknown = names.iter().filter(|name| !known.contains(name.as_str()));
+            findings.extend(unknown.map(|name| finding(rule, CheckProblem::UnknownName { what, name: name.clone() })));
+        }
+    }
+    findings
+}
+
+fn finding(rule: &Rule, problem: CheckProblem) -> CheckFinding {
+    CheckFinding { rule: rule.id.clone(), file: rule.file.clone(), line: rule.line, problem }
+}
+
+/// At most one problem of each sort.
+fn check_rule(rules: &Rules, parsed: &Parsed) -> Vec<CheckProblem> {
+    let slices = match Slices::new([parsed]) {
+        Ok(slices) => slices,
+        Err(error) => return vec![CheckProblem::Error(error)],
+    };
+    let requires = &parsed.rule.requires;
+    let mut applied = false;
+    let mut not_satisfiable = None;
+    let mut not_needed: Vec<(Requirement, CheckProblem)> = Vec::new();
+    for base in sample::samples(&rules.mentions(&parsed.rule.id)) {
+        let state = |snapshot: &Snapshot| ask(rules, &slices, snapshot);
+        match state(&base) {
+            Ok(State::NotApplicable) => continue,
+            Ok(State::Met | State::Unmet) => applied = true,
+            Err(error) => return vec![CheckProblem::Error(error)],
+        }
+        let mut full = base.clone();
+        requires.iter().for_each(|requirement| requirement.supply(&mut full));
+        match state(&full) {
+            Ok(State::Met) => {}
+            // Supplying took it out of the rule's reach, so there is nothing to take away.
+            Ok(State::NotApplicable) => continue,
+            Ok(State::Unmet) => {
+                not_satisfiable.get_or_insert_with(|| CheckProblem::NotSatisfiable(describe(&full)));
+                continue;
+            }
+            Err(error) => return vec![CheckProblem::Error(error)],
+        }
+        for requirement in requires {
+            let asked = full.targets.iter().any(|target| requirement.asked(&full, target));
+            if !asked || not_needed.iter().any(|(known, _)| known == requirement) {
+                continue;
+            }
+            let mut less = full.clone();
+            requirement.take_away(&mut less);
+            match state(&less) {
+                Ok(State::Unmet) => {}
+                Ok(State::Met | State::NotApplicable) => {
+                    let problem =
+                        CheckProblem::NotNeeded { requirement: requirement.to_string(), sample: describe(&less) };
+                    not_needed.push((*requirement, problem));
+                }
+                Err(error) => return vec![CheckProblem::Error(error)],
+            }
+        }
+    }
+    let never = (!applied).then_some(CheckProblem::NeverApplies);
+    never.into_iter().chain(not_satisfiable).chain(not_needed.into_iter().map(|(_, problem)| problem)).collect()
+}
+
+enum State {
+    NotApplicable,
+    Met,
+    Unmet,
+}
+
+/// Samples have one target.
+fn ask(rules: &Rules, slices: &Slices, snapshot: &Snapshot) -> Result<State, String> {
+    let mut state = State::NotApplicable;
+    for target in &snapshot.targets {
+        let answers = slices.ask(rules.vocabulary(), &Seen::new(snapshot, target, SAMPLE_NOW))?;
+        if let Some(error) = answers.errors.into_values().next() {
+            return Err(error);
+        }
+        state = match (answers.applies.is_empty(), answers.fired.is_empty()) {
+            (true, true) => State::NotApplicable,
+            (false, true) => State::Met,
+            (_, false) => State::Unmet,
+        };
+    }
+    Ok(state)
+}
+
+fn describe(snapshot: &Snapshot) -> String {
+    let targets: Vec<String> = snapshot
+        .targets
+        .iter()
+        .map(|view| {
+            let production = if view.production { "production" } else { "not production" };
+            format!("{} (tier {}, {production})", view.target, u8::from(view.tier))
+        })
+        .collect();
+    format!(
+        "a {} change of {}, AI {:?}, {} people, {} cited documents",
+        super::attributes::kind_name(snapshot.kind),
+        targets.join(", "),
+        snapshot.ai.status,
+        snapshot.people.len(),
+        snapshot.guidance.len()
+    )
+}

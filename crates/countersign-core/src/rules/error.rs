@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::{parse, requirement};
+use super::{depth, parse, requirement};
 
 /// The first thing that is wrong with a set of rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,11 @@ pub enum Problem {
     TooMany,
     #[error("the file is larger than {} bytes", parse::MAX_FILE_BYTES)]
     TooLarge,
-    #[error("brackets or operators nest deeper than {} levels", parse::MAX_DEPTH)]
+    #[error(
+        "brackets or operators nest deeper than {} levels, or one rule has more than {} of them",
+        depth::MAX_DEPTH,
+        depth::MAX_OPERATORS
+    )]
     TooDeep,
     #[error("this is not Cedar: {message}")]
     Syntax { message: String, help: Option<String> },

@@ -32,7 +32,7 @@ pub(super) struct Answers {
 }
 
 impl Slices {
-    pub fn new(rules: &[Parsed]) -> Result<Self, String> {
+    pub fn new<'a>(rules: impl IntoIterator<Item = &'a Parsed>) -> Result<Self, String> {
         let mut slices = Self::default();
         for parsed in rules {
             for policy in [&parsed.full, &parsed.applies] {

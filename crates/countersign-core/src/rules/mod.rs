@@ -22,6 +22,7 @@ pub mod cases;
 pub mod check;
 pub mod count;
 pub mod decide;
+mod depth;
 mod error;
 mod evaluate;
 mod obligation;
@@ -39,18 +40,22 @@ use self::{
     attributes::Seen,
     builtin::BuiltinIds,
     evaluate::{Answers, Slices},
+    parse::Parsed,
     vocabulary::Vocabulary,
 };
 pub use self::{
     attributes::{SCHEMA_VERSION, schema},
+    cases::{CaseResult, CasesError, run_cases},
+    check::{CheckFinding, CheckProblem, check, check_names},
     decide::{decide, engine},
+    depth::{MAX_DEPTH, MAX_OPERATORS},
     error::{Problem, RulesError},
-    parse::{MAX_ANNOTATION_CHARS, MAX_DEPTH, MAX_FILE_BYTES, MAX_REQUIREMENTS, MAX_RULES},
+    parse::{MAX_ANNOTATION_CHARS, MAX_FILE_BYTES, MAX_REQUIREMENTS, MAX_RULES},
     requirement::Requirement,
 };
 use crate::{
     decision::{Mode, Strength},
-    ids::{Environment, RuleId, SystemId},
+    ids::RuleId,
     snapshot::{Snapshot, TargetView},
 };
 
@@ -83,22 +88,20 @@ impl Rule {
 /// A set of rules that parsed and fits the schema.
 #[derive(Debug)]
 pub struct Rules {
-    rules: BTreeMap<RuleId, Rule>,
+    rules: BTreeMap<RuleId, Parsed>,
     digest: Digest,
     slices: Slices,
     vocabulary: Vocabulary,
     builtin: BuiltinIds,
-    cedar: BTreeMap<RuleId, String>,
-    names: Names,
 }
 
-/// The systems and environments that rules name, to be compared with a catalog: a rule for `prod` where the environment
-/// is called `production` never applies, and nothing else would say so.
+/// The systems, environments and groups that a rule names, to be compared with a catalog: a rule for `prod` where the
+/// environment is called `production` never applies, and nothing else would say so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names {
-    pub systems: BTreeMap<String, RuleId>,
-    pub environments: BTreeMap<String, RuleId>,
-    pub groups: BTreeMap<String, RuleId>,
+pub struct Mentions {
+    pub systems: BTreeSet<String>,
+    pub environments: BTreeSet<String>,
+    pub groups: BTreeSet<String>,
 }
 
 impl Rules {
@@ -110,22 +113,8 @@ impl Rules {
         let parsed = parse::parse(files, &vocabulary, &builtin::ALL)?;
         let slices = Slices::new(&parsed).map_err(internal)?;
         let canonical = serde_json::to_vec(files).map_err(|error| internal(error.to_string()))?;
-        let mut names = Names::default();
-        let mut cedar = BTreeMap::new();
-        for one in &parsed {
-            for literal in one.full.entity_literals() {
-                let list = match literal.type_name() {
-                    ty if *ty == vocabulary.system => &mut names.systems,
-                    ty if *ty == vocabulary.environment => &mut names.environments,
-                    ty if *ty == vocabulary.group => &mut names.groups,
-                    _ => continue,
-                };
-                list.entry(literal.id().unescaped().to_owned()).or_insert_with(|| one.rule.id.clone());
-            }
-            cedar.insert(one.rule.id.clone(), one.full.to_string());
-        }
-        let rules = parsed.into_iter().map(|parsed| (parsed.rule.id.clone(), parsed.rule)).collect();
-        Ok(Self { rules, digest: Digest::of(canonical), slices, vocabulary, builtin, cedar, names })
+        let rules = parsed.into_iter().map(|parsed| (parsed.rule.id.clone(), parsed)).collect();
+        Ok(Self { rules, digest: Digest::of(canonical), slices, vocabulary, builtin })
     }
 
     /// Digest over the canonical JSON of the files that the rules were parsed from.
@@ -135,11 +124,11 @@ impl Rules {
 
     /// The rules in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.values()
+        self.rules.values().map(|parsed| &parsed.rule)
     }
 
     pub fn get(&self, id: &RuleId) -> Option<&Rule> {
-        self.rules.get(id)
+        self.rules.get(id).map(|parsed| &parsed.rule)
     }
 
     pub fn len(&self) -> usize {
@@ -150,44 +139,46 @@ impl Rules {
         self.rules.is_empty()
     }
 
-    /// The names of systems, environments and groups that rules mention.
-    pub fn names(&self) -> &Names {
-        &self.names
-    }
-
     /// The Cedar text of a rule, as its file has it.
-    pub fn cedar(&self, id: &RuleId) -> Option<&str> {
-        self.cedar.get(id).map(String::as_str)
+    pub fn cedar(&self, id: &RuleId) -> Option<String> {
+        self.rules.get(id).map(|parsed| parsed.full.to_string())
     }
 
     /// The base permit and the rules that bind, as one Cedar text: what a prover reads.
     pub fn enforced_cedar(&self) -> String {
-        let binding = self.rules.values().filter(|rule| match (rule.mode, rule.strength) {
+        let binding = self.iter().filter(|rule| match (rule.mode, rule.strength) {
             (Mode::Shadow, _) | (Mode::Enforce, Strength::Advisory) => false,
             (Mode::Enforce, Strength::Waivable | Strength::Mandatory) => true,
         });
         let texts = binding.filter_map(|rule| self.cedar(&rule.id));
-        std::iter::once(BASE_PERMIT).chain(texts).collect::<Vec<_>>().join("\n")
+        std::iter::once(BASE_PERMIT.to_owned()).chain(texts).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The names that a rule mentions.
+    pub fn mentions(&self, id: &RuleId) -> Mentions {
+        let mut mentions = Mentions::default();
+        for literal in self.rules.get(id).map(|parsed| parsed.full.entity_literals()).unwrap_or_default() {
+            let list = match literal.type_name() {
+                ty if *ty == self.vocabulary.system => &mut mentions.systems,
+                ty if *ty == self.vocabulary.environment => &mut mentions.environments,
+                ty if *ty == self.vocabulary.group => &mut mentions.groups,
+                // Kinds and actions are enumerated in the schema, so that a misspelt one does not parse.
+                _ => continue,
+            };
+            list.insert(literal.id().unescaped().to_owned());
+        }
+        mentions
+    }
+
+    fn parsed(&self) -> impl Iterator<Item = &Parsed> {
+        self.rules.values()
+    }
+
+    fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
     }
 
     fn ask(&self, snapshot: &Snapshot, target: &TargetView, now: Time) -> Result<Answers, String> {
         self.slices.ask(&self.vocabulary, &Seen::new(snapshot, target, now))
-    }
-
-    /// Names in rules that the catalog does not know, as `environment prod`, with the rule.
-    pub fn unknown_names(
-        &self,
-        systems: &BTreeSet<SystemId>,
-        environments: &BTreeSet<Environment>,
-    ) -> Vec<(String, RuleId)> {
-        let systems: BTreeSet<&str> = systems.iter().map(SystemId::as_str).collect();
-        let environments: BTreeSet<&str> = environments.iter().map(Environment::as_str).collect();
-        let unknown = |what: &str, names: &BTreeMap<String, RuleId>, known: &BTreeSet<&str>| {
-            let missing = names.iter().filter(|(name, _)| !known.contains(name.as_str()));
-            missing.map(|(name, rule)| (format!("{what} {name}"), rule.clone())).collect::<Vec<_>>()
-        };
-        let mut list = unknown("system", &self.names.systems, &systems);
-        list.extend(unknown("environment", &self.names.environments, &environments));
-        list
     }
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{
     Rule,
+    depth::{MAX_DEPTH, too_deep},
     error::{Problem, RulesError, tokens},
     requirement::Requirement,
     vocabulary::Vocabulary,
@@ -26,9 +27,6 @@ use crate::{
 pub const MAX_RULES: usize = 5_000;
 /// Most bytes in one rule file.
 pub const MAX_FILE_BYTES: usize = 256 * 1024;
-/// Deepest nesting of brackets in a file, and of operators in a condition. Cedar's evaluator errs when its stack runs
-/// out, which would make a decision depend on the machine.
-pub const MAX_DEPTH: usize = 48;
 /// Most characters in one annotation.
 pub const MAX_ANNOTATION_CHARS: usize = 500;
 /// Most tokens in `@requires`.
@@ -37,6 +35,7 @@ pub const MAX_REQUIREMENTS: usize = 20;
 const ANNOTATIONS: [&str; 6] = ["id", "requires", "because", "remedy", "mode", "strength"];
 
 /// A rule and the two policies that are made of it.
+#[derive(Debug)]
 pub(super) struct Parsed {
     pub rule: Rule,
     /// Fires where the rule applies and is not met.
@@ -94,8 +93,9 @@ fn parse_file(file: &str, text: &str) -> Result<Vec<Parsed>, RulesError> {
     if text.len() > MAX_FILE_BYTES {
         return Err(whole(Problem::TooLarge));
     }
-    if nests_too_deep(text) {
-        return Err(whole(Problem::TooDeep));
+    if let Some(offset) = too_deep(text) {
+        let line = Some(line_at(text, offset));
+        return Err(RulesError { file: file.to_owned(), line, problem: Problem::TooDeep });
     }
     let set: PolicySet = text.parse().map_err(|errors: cedar_policy::ParseErrors| RulesError {
         file: file.to_owned(),
@@ -319,17 +319,4 @@ fn line_of(text: &str, diagnostic: &dyn Diagnostic) -> Option<usize> {
 fn line_at(text: &str, offset: usize) -> usize {
     let before = text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
     before.saturating_add(1)
-}
-
-/// Counts brackets without reading strings or comments: what it refuses too much, no rule needs.
-fn nests_too_deep(text: &str) -> bool {
-    let mut depth = 0_usize;
-    text.bytes().any(|byte| {
-        match byte {
-            b'(' | b'[' | b'{' => depth = depth.saturating_add(1),
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        depth > MAX_DEPTH
-    })
 }

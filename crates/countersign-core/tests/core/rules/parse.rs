@@ -1,0 +1,362 @@
+//! What a rule file may not say, and what it is told instead.
+
+use countersign_core::rules::{BASE_PERMIT, MAX_RULES, Rules, schema};
+use insta::assert_snapshot;
+
+use super::{SCOPE, one, parsed, rule_file, shipped, shipped_rules};
+
+/// The message for one file with this text.
+fn refusal(text: &str) -> String {
+    Rules::parse(&one(text)).map(|_| "it parsed".to_owned()).unwrap_or_else(|error| error.to_string())
+}
+
+/// The message for an otherwise good rule with this body.
+fn body(body: &str) -> String {
+    refusal(&rule_file("r", "enforce", "waivable", "approval:owner:1", body))
+}
+
+fn condition(condition: &str) -> String {
+    body(&format!("{SCOPE} when {{ {condition} }};"))
+}
+
+#[test]
+fn text_that_is_not_cedar() {
+    assert_snapshot!(body("forbid (principal, action, resource) wenn { true };"), @"
+    a.cedar:7: this is not Cedar: invalid policy condition: wenn
+      hint: condition must be either `when` or `unless`
+    ");
+    assert_snapshot!(refusal("// nothing\n"), @"
+    a.cedar: there is no rule in the file
+      hint: write a `forbid`, or remove the file
+    ");
+}
+
+#[test]
+fn scope() {
+    assert_snapshot!(body("permit (principal, action == Countersign::Action::\"apply\", resource);"), @"
+    a.cedar:1: a rule is a `forbid`, never a `permit`
+      hint: what no rule forbids is permitted; turn the condition round: `forbid … when { it applies } unless { it is met }`
+    ");
+    assert_snapshot!(body("forbid (principal == Countersign::Gate::\"any\", action == Countersign::Action::\"apply\", resource);"), @"
+    a.cedar:1: the rule names a principal
+      hint: write `principal` alone: a rule judges the change, not the gate that asks
+    ");
+    assert_snapshot!(body("forbid (principal, action, resource);"), @r#"
+    a.cedar:1: the rule does not name the action
+      hint: write `action == Countersign::Action::"apply"`
+    "#);
+    assert_snapshot!(body("forbid (principal, action == Countersign::Action::\"aply\", resource);"), @"
+    a.cedar:1: it does not fit the schema: unable to find an applicable action given the policy scope constraints
+      hint: `countersign rules schema` prints what a rule can ask about
+    ");
+    assert_snapshot!(body("forbid (principal, action == Countersign::Action::\"apply\", resource == Countersign::Change::\"x\");"), @"
+    a.cedar:1: the rule is about one single change
+      hint: write `resource`, or `resource in` a Countersign::System, Environment, Kind or Group
+    ");
+    assert_snapshot!(body("forbid (principal, action == Countersign::Action::\"apply\", resource in ?resource);"), @"
+    a.cedar: templates (`?principal`, `?resource`) are no rules
+      hint: write the entity into the rule
+    ");
+    assert_snapshot!(body("forbid (principal, action == Countersign::Action::\"apply\", resource in Countersign::Kind::\"konfig\");"), @r#"
+    a.cedar:7: it does not fit the schema: for policy `r`: entity `Countersign::Kind::"konfig"` is of an enumerated entity type, but `"konfig"` is not declared as a valid eid
+      hint: valid entity eids: "code", "config", "infrastructure", "schema", "flag", "rules", "rollback"
+    "#);
+}
+
+#[test]
+fn annotations() {
+    let good = rule_file("r", "enforce", "waivable", "approval:owner:1", &format!("{SCOPE};"));
+    let without = |line: &str| {
+        let kept: Vec<&str> = good.lines().filter(|kept| !kept.starts_with(line)).collect();
+        refusal(&kept.join("\n"))
+    };
+    assert_eq!(refusal(&good), "it parsed");
+    assert_snapshot!(without("@id"), @r#"
+    a.cedar:1: the annotation `@id` is missing
+      hint: add `@id("owner-approves")`
+    "#);
+    assert_snapshot!(without("@requires"), @r#"
+    a.cedar:1: the annotation `@requires` is missing
+      hint: add `@requires("approval:owner:1")`
+    "#);
+    assert_snapshot!(without("@because"), @r#"
+    a.cedar:1: the annotation `@because` is missing
+      hint: add `@because("Whoever is woken at night has seen the change.")`
+    "#);
+    assert_snapshot!(without("@remedy"), @r#"
+    a.cedar:1: the annotation `@remedy` is missing
+      hint: add `@remedy("countersign approve {change} --key YOUR_KEY")`
+    "#);
+    assert_snapshot!(without("@mode"), @r#"
+    a.cedar:1: the annotation `@mode` is missing
+      hint: add `@mode("enforce")` or `@mode("shadow")`
+    "#);
+    assert_snapshot!(without("@strength"), @r#"
+    a.cedar:1: the annotation `@strength` is missing
+      hint: add `@strength("advisory")`, `@strength("waivable")` or `@strength("mandatory")`
+    "#);
+    assert_snapshot!(refusal(&format!("// see below\n@owner(\"x\")\n{good}")), @"
+    a.cedar:2: there is no annotation `@owner`
+      hint: a rule has @id, @requires, @because, @remedy, @mode and @strength
+    ");
+    let with = |id: &str, mode: &str, strength: &str, requires: &str| {
+        refusal(&rule_file(id, mode, strength, requires, &format!("{SCOPE};")))
+    };
+    assert_snapshot!(with("Not An Id", "enforce", "waivable", "disclosure"), @r#"
+    a.cedar:1: `@id("Not An Id")` is not valid
+      hint: lower-case letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit
+    "#);
+    assert_snapshot!(with("floor", "enforce", "waivable", "disclosure"), @"
+    a.cedar:1: `floor` is the name of a check that is built in
+      hint: choose another @id
+    ");
+    assert_snapshot!(with("r", "on", "waivable", "disclosure"), @r#"
+    a.cedar:1: `@mode("on")` is not valid
+      hint: write `enforce` or `shadow`
+    "#);
+    assert_snapshot!(with("r", "enforce", "strong", "disclosure"), @r#"
+    a.cedar:1: `@strength("strong")` is not valid
+      hint: write `advisory`, `waivable` or `mandatory`
+    "#);
+    assert_snapshot!(with("r", "shadow", "mandatory", "disclosure"), @r#"
+    a.cedar:1: a mandatory rule cannot be in shadow
+      hint: write `@strength("waivable")` to try it out, or `@mode("enforce")`
+    "#);
+    assert_snapshot!(with("r", "enforce", "waivable", ""), @r#"
+    a.cedar:1: `@requires("")` is not valid
+      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3
+    "#);
+    assert_snapshot!(with("r", "enforce", "waivable", "approval:boss:1"), @r#"
+    a.cedar:1: `@requires("approval:boss:1")` is not valid
+      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3
+    "#);
+    assert_snapshot!(refusal(&good.replace("{change}", "{id}")), @r#"
+    a.cedar:1: `@remedy("countersign mend {id}")` is not valid
+      hint: a command with `{change}` where the change's id goes, and no other placeholder
+    "#);
+}
+
+#[test]
+fn conditions_that_do_not_fit_the_schema() {
+    assert_snapshot!(condition("resource.tiers == 1"), @"
+    a.cedar:7: it does not fit the schema: attribute `tiers` on entity type `Countersign::Change` not found
+      hint: did you mean `tier`?
+    ");
+    assert_snapshot!(condition("resource.tier == \"1\""), @"
+    a.cedar:7: it does not fit the schema: the types Long and String are not compatible
+      hint: for policy `r`, both operands to a `==` expression must have compatible types. Types must be exactly equal to be compatible
+    ");
+    assert_snapshot!(condition("resource.approvals.senior >= true"), @"
+    a.cedar:7: it does not fit the schema: unexpected type: expected Long but saw __cedar::internal::True
+      hint: `countersign rules schema` prints what a rule can ask about
+    ");
+    assert_snapshot!(condition("resource in Countersign::Sytem::\"checkout\""), @"
+    a.cedar:7: it does not fit the schema: unrecognized entity type `Countersign::Sytem`
+      hint: did you mean `Countersign::System`?
+    ");
+    assert_snapshot!(condition("false"), @"
+    a.cedar:1: it does not fit the schema: policy is impossible: the policy expression evaluates to false for all valid requests
+      hint: `countersign rules schema` prints what a rule can ask about
+    ");
+}
+
+#[test]
+fn conditions_that_could_err_are_refused_because_a_forbid_that_errs_fails_open() {
+    assert_snapshot!(condition("resource.tier + 1 == 2"), @"
+    a.cedar:1: the condition uses `+`, which can err, and a `forbid` that errs fails open
+      hint: compare attributes with numbers and words, without arithmetic, dates, decimals or addresses; what has to be computed is an attribute
+    ");
+    assert_snapshot!(condition("resource.approvals.senior * 2 < 4"), @"
+    a.cedar:1: the condition uses `*`, which can err, and a `forbid` that errs fails open
+      hint: compare attributes with numbers and words, without arithmetic, dates, decimals or addresses; what has to be computed is an attribute
+    ");
+    assert_snapshot!(condition("-resource.tier < 0"), @"
+    a.cedar:1: the condition uses `neg`, which can err, and a `forbid` that errs fails open
+      hint: compare attributes with numbers and words, without arithmetic, dates, decimals or addresses; what has to be computed is an attribute
+    ");
+    assert_snapshot!(condition("datetime(\"2026-01-01\") < datetime(\"2026-02-01\")"), @"
+    a.cedar:1: the condition uses `datetime`, which can err, and a `forbid` that errs fails open
+      hint: compare attributes with numbers and words, without arithmetic, dates, decimals or addresses; what has to be computed is an attribute
+    ");
+    assert_snapshot!(condition("ip(\"10.0.0.1\").isLoopback()"), @"
+    a.cedar:1: the condition uses `isLoopback`, which can err, and a `forbid` that errs fails open
+      hint: compare attributes with numbers and words, without arithmetic, dates, decimals or addresses; what has to be computed is an attribute
+    ");
+    assert_snapshot!(condition("[1, resource.tier - 1].contains(0)"), @"
+    a.cedar:1: the condition uses `-`, which can err, and a `forbid` that errs fails open
+      hint: compare attributes with numbers and words, without arithmetic, dates, decimals or addresses; what has to be computed is an attribute
+    ");
+    assert_snapshot!(condition("{a: resource.tier + 1}.a == 2"), @"
+    a.cedar:1: the condition uses `+`, which can err, and a `forbid` that errs fails open
+      hint: compare attributes with numbers and words, without arithmetic, dates, decimals or addresses; what has to be computed is an attribute
+    ");
+    assert_snapshot!(condition("decimal(\"1.0\").lessThan(decimal(\"2.0\"))"), @"
+    a.cedar:1: the condition uses `lessThan`, which can err, and a `forbid` that errs fails open
+      hint: compare attributes with numbers and words, without arithmetic, dates, decimals or addresses; what has to be computed is an attribute
+    ");
+}
+
+#[test]
+fn twice_the_same_id_and_other_names() {
+    let rule = rule_file("r", "enforce", "waivable", "disclosure", &format!("{SCOPE};"));
+    assert_snapshot!(refusal(&format!("{rule}\n{rule}")), @"
+    a.cedar:1: the rule `r` is already in a.cedar:1
+      hint: every @id is there once
+    ");
+    let mut files = one(&rule);
+    files.insert("b.cedar".to_owned(), format!("\n\n{rule}"));
+    assert_snapshot!(Rules::parse(&files).unwrap_err(), @"
+    b.cedar:3: the rule `r` is already in a.cedar:1
+      hint: every @id is there once
+    ");
+    files = one(&rule);
+    files.insert("README.md".to_owned(), "rules".to_owned());
+    assert_snapshot!(Rules::parse(&files).unwrap_err(), @"
+    README.md: the file's name does not end in `.cedar`
+      hint: put rules into files such as `owner-approves.cedar`, and cases elsewhere
+    ");
+}
+
+#[test]
+fn limits_and_hostile_texts() {
+    let nested = format!("{}true{}", "(".repeat(5_000), ")".repeat(5_000));
+    assert_snapshot!(condition(&nested), @"
+    a.cedar:7: brackets or operators nest deeper than 48 levels, or one rule has more than 80 of them
+      hint: split the rule into several
+    ");
+    // Without brackets as well: a long chain, and prefixes.
+    let chain = vec!["true"; 20_000].join(" && ");
+    assert_snapshot!(condition(&chain), @"
+    a.cedar:7: brackets or operators nest deeper than 48 levels, or one rule has more than 80 of them
+      hint: split the rule into several
+    ");
+    assert_snapshot!(condition(&format!("{}true", "!".repeat(3))), @"
+    a.cedar:1: it does not fit the schema: policy is impossible: the policy expression evaluates to false for all valid requests
+      hint: `countersign rules schema` prints what a rule can ask about
+    ");
+    assert_snapshot!(condition(&format!("{}true", "if true then true else ".repeat(2_000))), @"
+    a.cedar:7: brackets or operators nest deeper than 48 levels, or one rule has more than 80 of them
+      hint: split the rule into several
+    ");
+    // As deep as may be, everything survives on the small stack of a test.
+    assert_snapshot!(condition(&vec!["true"; 40].join(" && ")), @"it parsed");
+    assert_snapshot!(condition(&format!("{}true", "if true then true else ".repeat(40))), @"it parsed");
+    assert_snapshot!(condition(&format!("resource{}", ".tier".repeat(40))), @"
+    a.cedar:7: it does not fit the schema: unexpected type: expected __cedar::internal::AnyEntity, or __cedar::internal::OpenRecord{} but saw Long
+      hint: `countersign rules schema` prints what a rule can ask about
+    ");
+    assert_snapshot!(condition(&format!("{}true{}", "(".repeat(40), ")".repeat(40))), @"it parsed");
+    assert_eq!(condition(&vec!["resource.tier == 1"; 35].join(" || ")), "it parsed");
+    assert_snapshot!(refusal(&" ".repeat(300_000)), @"
+    a.cedar: the file is larger than 262144 bytes
+      hint: split the rule into several
+    ");
+    let rule = |n| rule_file(&format!("r{n}"), "enforce", "waivable", "disclosure", &format!("{SCOPE};"));
+    let files = (0..=MAX_RULES).map(|n| (format!("{n:05}.cedar"), rule(n))).collect();
+    assert_snapshot!(Rules::parse(&files).unwrap_err(), @"
+    05000.cedar:1: there are more than 5000 rules
+      hint: merge rules that differ only in their scope
+    ");
+}
+
+#[test]
+fn a_rule_knows_where_it_stands_and_what_it_asks() {
+    let first = rule_file("first", "enforce", "waivable", "approval:owner:1", &format!("{SCOPE};"));
+    let second = rule_file("second", "shadow", "advisory", "disclosure, document:why:9@tier<=2", &format!("{SCOPE};"));
+    let rules = parsed(&format!("// two rules\n{first}\n{second}"));
+    let told: Vec<String> = rules
+        .iter()
+        .map(|rule| {
+            format!("{} {}:{} {} {}: {}", rule.id, rule.file, rule.line, rule.mode, rule.strength, rule.words())
+        })
+        .collect();
+    assert_snapshot!(told.join("\n"), @"
+    first a.cedar:2 enforce waivable: 1 approval by an owner of the system
+    second a.cedar:10 shadow advisory: a statement of whether AI assisted; why, in 9 characters or more (tiers 1 to 2)
+    ");
+}
+
+#[test]
+fn the_digest_is_of_names_and_texts() {
+    let files = shipped(".cedar");
+    assert_eq!(Rules::parse(&files).unwrap().digest(), shipped_rules().digest());
+    let mut other = files.clone();
+    other.get_mut("documented.cedar").unwrap().push('\n');
+    assert_ne!(Rules::parse(&other).unwrap().digest(), shipped_rules().digest());
+}
+
+#[test]
+fn a_prover_reads_the_base_permit_and_what_binds() {
+    let text = shipped_rules().enforced_cedar();
+    assert!(text.starts_with(BASE_PERMIT));
+    assert_eq!(text.matches("forbid (").count(), 6);
+    let shadow = parsed(&rule_file("r", "shadow", "waivable", "disclosure", &format!("{SCOPE};")));
+    assert_eq!(shadow.enforced_cedar(), BASE_PERMIT);
+}
+
+#[test]
+fn schema_that_rules_see() {
+    assert_snapshot!(schema(), @r#"
+    namespace Countersign {
+      entity Person;
+      entity Group;
+      entity System;
+      entity Environment;
+      entity Kind enum ["code", "config", "infrastructure", "schema", "flag", "rules", "rollback"];
+      // Which gate asks makes no difference to a rule.
+      entity Gate enum ["any"];
+      // One change for one target.
+      entity Change in [System, Environment, Kind, Group] = {
+        ai: {
+          // `declared`, `inferred` (from a signal), `none` (signed, and no signal contradicts it) or `unknown`.
+          status: String,
+          // Whether AI may have assisted: true unless the status is `none`.
+          assisted: Bool,
+          // Whether somebody signed a disclosure for this revision.
+          disclosed: Bool,
+          // The AI tools that a disclosure or a signal names.
+          tools: Set<String>,
+        },
+        approvals: {
+          // How many people who had no hand in the change approved this revision.
+          independent: Long,
+          // How many of those own the target's system.
+          owner: Long,
+          // How many of those are senior.
+          senior: Long,
+        },
+        // Everybody whose approval of this revision stands, contributors too.
+        approvers: Set<Person>,
+        // Whoever had a hand in any revision, or is claimed to have had one. Never a second pair of eyes.
+        contributors: Set<Person>,
+        documents: {
+          // Characters that say why.
+          why: Long,
+          // Characters that say what could go wrong.
+          risk: Long,
+          // Characters that say how to roll back.
+          rollback: Long,
+          // Characters that say how it was tested.
+          tests: Long,
+        },
+        guidance: {
+          // How many documents the change says it was made by.
+          cited: Long,
+          // How many of those are past their review, or do not say.
+          stale: Long,
+        },
+        home: {
+          // How many people have a key that holds, the contributors among them.
+          people: Long,
+        },
+        // Whether the target's environment counts as production.
+        production: Bool,
+        // Which revision of the change this is, from 1.
+        revision: Long,
+        // How much a failure of the target's system matters: 1 is highest, 4 lowest.
+        tier: Long,
+      };
+      action apply appliesTo { principal: Gate, resource: Change };
+    }
+    "#);
+}

@@ -1,0 +1,145 @@
+//! `rules check` and `rules test`: that they find what is wrong.
+
+use std::collections::BTreeMap;
+
+use countersign_core::rules::{Requirement, check, run_cases};
+use insta::assert_snapshot;
+
+use super::{SCOPE, parsed, rule_file, shipped, shipped_rules};
+
+fn findings(requires: &str, conditions: &str) -> String {
+    let rules = parsed(&rule_file("r", "enforce", "waivable", requires, &format!("{SCOPE} {conditions};")));
+    check(&rules).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_rule_that_asks_for_what_it_says_is_clean() {
+    assert_eq!(findings("approval:senior:2", "unless { resource.approvals.senior >= 2 }"), "");
+    assert_eq!(
+        findings(
+            "disclosure",
+            "unless { resource.ai.disclosed || resource.ai.status == \"declared\" || !resource.ai.assisted && resource.ai.disclosed }"
+        ),
+        ""
+    );
+    assert_eq!(
+        findings(
+            "approval:owner:1",
+            "when { resource in Countersign::System::\"ledger\" && resource in Countersign::Environment::\"dr-site\" } \
+             unless { resource.approvals.owner >= 1 }"
+        ),
+        ""
+    );
+}
+
+#[test]
+fn a_rule_that_never_applies() {
+    assert_snapshot!(findings("disclosure", "when { resource.tier == 7 } unless { resource.ai.disclosed }"), @"a.cedar:1: rule r: it applies to no sample change, of any tier, kind or AI status: its condition contradicts itself, or compares with a name or number that does not occur");
+}
+
+#[test]
+fn a_rule_that_nothing_satisfies() {
+    assert_snapshot!(findings("approval:owner:1", ""), @"a.cedar:1: rule r: with everything that @requires names, it is still not met for a code change of checkout/production (tier 1, production), AI Declared, 4 people, 1 cited documents: the condition asks for more than @requires says");
+    assert_snapshot!(findings("approval:owner:1", "unless { resource.approvals.owner >= 2 }"), @"a.cedar:1: rule r: with everything that @requires names, it is still not met for a code change of checkout/production (tier 1, production), AI Declared, 4 people, 1 cited documents: the condition asks for more than @requires says");
+}
+
+#[test]
+fn a_rule_that_says_more_than_it_asks() {
+    assert_snapshot!(findings("approval:owner:2", "unless { resource.approvals.owner >= 1 }"), @"a.cedar:1: rule r: without approval:owner:2 it is still met for a code change of checkout/production (tier 1, production), AI Declared, 4 people, 1 cited documents: @requires says more than the condition asks");
+    assert_snapshot!(findings("approval:owner:1, document:risk:5", "unless { resource.approvals.owner >= 1 }"), @"a.cedar:1: rule r: without document:risk:5 it is still met for a code change of checkout/production (tier 1, production), AI Declared, 4 people, 1 cited documents: @requires says more than the condition asks");
+}
+
+#[test]
+fn every_shipped_rule_is_found_out_when_it_is_weakened() {
+    let files = shipped(".cedar");
+    for (name, from, to) in [
+        ("tier-1-senior.cedar", "approvals.senior >= 1", "approvals.senior >= 0"),
+        ("tier-1-senior.cedar", "approvals.independent >= 2", "approvals.independent >= 1"),
+        ("owner-approves.cedar", "owner >= 1", "independent >= 1"),
+        ("second-pair-of-eyes.cedar", "independent >= 1 &&\n  !", "independent >= 0 ||\n  !"),
+        ("documented.cedar", "documents.tests >= 20", "documents.tests >= 2"),
+        ("fresh-guidance.cedar", "guidance.stale == 0", "guidance.stale >= 0"),
+        ("ai-assisted-senior.cedar", "resource.ai.disclosed ||", "resource.ai.assisted ||"),
+    ] {
+        let mut weak = files.clone();
+        let text = weak.get_mut(name).unwrap();
+        assert!(text.contains(from), "{name}: {from}");
+        *text = text.replacen(from, to, 1);
+        let rules = countersign_core::rules::Rules::parse(&weak).unwrap_or_else(|error| panic!("{error}"));
+        assert!(!check(&rules).is_empty(), "{name}: {from} -> {to} went unnoticed by the check");
+        let results = run_cases(&rules, &shipped(".cases.yaml")).unwrap();
+        assert!(results.iter().any(|case| !case.passed()), "{name}: {from} -> {to} went unnoticed by the cases");
+    }
+}
+
+fn cases(file: &str, yaml: &str) -> String {
+    match run_cases(shipped_rules(), &BTreeMap::from([(file.to_owned(), yaml.to_owned())])) {
+        Ok(results) => results.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_case_that_fails_says_how() {
+    let yaml = "
+- name: the impossible
+  given: { approvals: [linus] }
+  expect: { status: satisfied, outcome: allow, missing: [], who: [] }
+- name: the usual
+  given: { approvals: [grace] }
+  expect: { status: satisfied }
+";
+    assert_snapshot!(cases("rules/owner-approves.cases.yaml", yaml), @r#"
+    FAILED  owner-approves: the impossible
+            status: expected satisfied, but it is unsatisfied
+            outcome: expected allow, but it is deny (by owner-approves)
+            missing: expected [], but it is ["1 approval by an owner of the system (checkout)"]
+            who: expected [], but it is [grace]
+    ok  owner-approves: the usual
+    "#);
+}
+
+#[test]
+fn files_that_are_no_cases() {
+    assert_snapshot!(cases("owner-approves.yaml", "[]"), @"owner-approves.yaml: cases are in files named after their rule, such as `owner-approves.cases.yaml`");
+    assert_snapshot!(cases("owner-aproves.cases.yaml", "[]"), @"owner-aproves.cases.yaml: there is no rule `owner-aproves`");
+    assert_snapshot!(cases("documented.cases.yaml", "- name: x\n  given: { teir: 1 }\n  expect: { status: satisfied }"), @"documented.cases.yaml: unknown field `teir`, expected one of tier, kind, system, environment, owner, production, revision, proposer, contributors, claimed, unmapped, approvals, rejected_by, people, ai, disclosed, tools, guidance, documents, waivers at line 2, column 12");
+    assert_snapshot!(cases("documented.cases.yaml", "- name: x\n  given: { tier: 9 }\n  expect: { status: satisfied }"), @"documented.cases.yaml: case `x`: tier 9 is not one of 1, 2, 3, 4");
+    assert_snapshot!(cases("documented.cases.yaml", "- name: x\n  given: { people: { ada: boss } }\n  expect: { status: satisfied }"), @"documented.cases.yaml: case `x`: `boss` is none of standard, senior, principal, director, owner");
+    let bomb = "- name: &a x\n  given: { unmapped: [*a, *a] }\n  expect: { status: satisfied }";
+    assert_snapshot!(cases("documented.cases.yaml", bomb), @"documented.cases.yaml: budget breached: Anchors { anchors: 1 } at line 1, column 12");
+}
+
+#[test]
+fn requirements_have_one_spelling() {
+    for token in [
+        "approval:independent:2",
+        "approval:owner:1",
+        "approval:senior:9@people>=3",
+        "guidance:fresh",
+        "document:why:40@tier=1",
+        "document:rollback:20@tier<=2",
+        "disclosure@tier>=3",
+    ] {
+        assert_eq!(token.parse::<Requirement>().unwrap().to_string(), token);
+    }
+    for token in [
+        "",
+        "approval:independent:0",
+        "approval:independent:02",
+        "approval:independent:+2",
+        "approval:independent:10",
+        "approval:independent:2:3",
+        "approval:Independent:2",
+        " disclosure",
+        "disclosure:1",
+        "guidance:stale",
+        "document:why:10001",
+        "document:why:40@tier<1",
+        "document:why:40@tier<=5",
+        "document:why:40@tier<=2@people>=2",
+        "document:why:40@",
+    ] {
+        assert!(token.parse::<Requirement>().is_err(), "{token}");
+    }
+}
