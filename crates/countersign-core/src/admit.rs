@@ -58,7 +58,8 @@ pub fn authenticate(governance: &Governance, envelope: &Envelope) -> Result<Auth
     }
     let mut signers = Vec::new();
     for verified in signatures(envelope)? {
-        let signer = governance.signer(&verified.key.fingerprint()).ok_or_else(|| unknown_key(governance, &verified))?;
+        let signer =
+            governance.signer(&verified.key.fingerprint()).ok_or_else(|| unknown_key(governance, &verified))?;
         signers.push((signer, verified));
     }
     let by = &statement.header.by;

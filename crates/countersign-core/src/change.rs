@@ -236,8 +236,7 @@ impl Change {
         let at = admitted.at;
         match &admitted.statement.body {
             Body::NewRevision(new) => {
-                let reference =
-                    RevisionRef { number: new.revision.number.saturating_add(1), digest: admitted.payload };
+                let reference = RevisionRef { number: new.revision.number.saturating_add(1), digest: admitted.payload };
                 self.revisions.push(Revision::new(
                     admitted,
                     reference,

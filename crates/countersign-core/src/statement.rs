@@ -81,13 +81,15 @@ impl Subject {
             Self::Git { repository, branch, head, .. } => {
                 vec![json!({"name": format!("git:{repository}:{branch}"), "digest": {"gitCommit": head}})]
             }
-            Self::Files { files, command } => files
-                .iter()
-                .map(|(name, digest)| json!({"name": name, "digest": {"sha256": digest.hex()}}))
-                .chain(command.as_ref().map(|words| {
-                    json!({"name": "command", "digest": {"sha256": Digest::of(words.join("\0")).hex()}})
-                }))
-                .collect(),
+            Self::Files { files, command } => {
+                files
+                    .iter()
+                    .map(|(name, digest)| json!({"name": name, "digest": {"sha256": digest.hex()}}))
+                    .chain(command.as_ref().map(
+                        |words| json!({"name": "command", "digest": {"sha256": Digest::of(words.join("\0")).hex()}}),
+                    ))
+                    .collect()
+            }
         }
     }
 

@@ -142,12 +142,7 @@ impl Report {
                 Some(value)
             }
             Err(failure) => {
-                self.steps.push(Step {
-                    name,
-                    verdict: Verdict::Broken,
-                    detail: failure.detail,
-                    index: failure.index,
-                });
+                self.steps.push(Step { name, verdict: Verdict::Broken, detail: failure.detail, index: failure.index });
                 None
             }
         }
@@ -163,12 +158,9 @@ impl Report {
             RerunResult::Same | RerunResult::Differs(_) => None,
         });
         let step = match (broken, other) {
-            (Some(failure), _) => Step {
-                name: "decisions",
-                verdict: Verdict::Broken,
-                detail: failure.detail,
-                index: failure.index,
-            },
+            (Some(failure), _) => {
+                Step { name: "decisions", verdict: Verdict::Broken, detail: failure.detail, index: failure.index }
+            }
             (None, Some((index, engine))) => Step {
                 name: "decisions",
                 verdict: Verdict::EngineDiffers,

@@ -162,7 +162,10 @@ fn subject(subject: &Subject, names_facts: bool, facts: Option<&GitFacts>) -> Re
                 && facts.head == *head
                 && facts.delta == *delta;
             if !same {
-                return Err(Refusal::malformed("facts-mismatch", "the facts are about another subject than the change"));
+                return Err(Refusal::malformed(
+                    "facts-mismatch",
+                    "the facts are about another subject than the change",
+                ));
             }
             if !branch.starts_with("refs/heads/") {
                 return Err(Refusal::malformed("branch-name", format!("`{branch}` is not a branch in full"))
@@ -280,7 +283,10 @@ fn disclosure(
     let long = |text: &String| text.is_empty() || text.len() > 200;
     let lists = [&disclosure.tools, &disclosure.guidance];
     if lists.iter().any(|list| list.len() > MAX_LIST || list.iter().any(long)) {
-        return Err(Refusal::malformed("disclosure", format!("at most {MAX_LIST} entries of 1 to 200 characters each")));
+        return Err(Refusal::malformed(
+            "disclosure",
+            format!("at most {MAX_LIST} entries of 1 to 200 characters each"),
+        ));
     }
     disclosure.prompted_by.iter().try_for_each(|person| known_person(governance, person))
 }
@@ -339,10 +345,9 @@ fn identification(
             None => Err(Refusal::unknown("unknown-person", format!("the catalog has no `{actor}`"))),
         },
         IdentityVerdict::Automation if mapped.is_none() => Ok(()),
-        IdentityVerdict::Is(_) | IdentityVerdict::Automation => Err(Refusal::conflict(
-            "already-mapped",
-            format!("the catalog already says who {} is", said.identity),
-        )),
+        IdentityVerdict::Is(_) | IdentityVerdict::Automation => {
+            Err(Refusal::conflict("already-mapped", format!("the catalog already says who {} is", said.identity)))
+        }
         IdentityVerdict::NotInvolved if !only_claimed => Err(Refusal::forbidden(
             "not-a-claim",
             "an author or committer cannot be cleared; only a co-author whom nothing but a trailer names",
@@ -444,9 +449,7 @@ pub(crate) fn fits(change: &Change, transition: &Transition) -> Result<(), Refus
 fn permit(change: &Change, grant: &PermitGrant, now: Time) -> Result<(), Refusal> {
     fits(change, &grant.transition)?;
     let allowed = change.decisions.iter().any(|decision| {
-        decision.decision == grant.decision
-            && decision.revision == grant.revision
-            && decision.outcome == Outcome::Allow
+        decision.decision == grant.decision && decision.revision == grant.revision && decision.outcome == Outcome::Allow
     });
     if !allowed {
         return Err(Refusal::forbidden("not-decided", "the permit names no decision that allows this revision"));
@@ -460,7 +463,10 @@ fn permit(change: &Change, grant: &PermitGrant, now: Time) -> Result<(), Refusal
 
 fn outcome(change: &Change, authenticated: &Authenticated, report: &OutcomeReport) -> Result<(), Refusal> {
     let Some(permit) = change.permits.iter().find(|permit| permit.statement == report.permit) else {
-        return Err(Refusal::unknown("unknown-permit", format!("change {} has no permit {}", change.id, report.permit)));
+        return Err(Refusal::unknown(
+            "unknown-permit",
+            format!("change {} has no permit {}", change.id, report.permit),
+        ));
     };
     if permit.audience != authenticated.signed_with().key || permit.revision != report.revision {
         return Err(Refusal::forbidden("another-gate", "the outcome is for another gate's permit or another revision"));

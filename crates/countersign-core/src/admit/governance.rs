@@ -82,8 +82,11 @@ fn gate(governance: &Governance, authenticated: &Authenticated, gate: &GateRegis
     if let Some(known) = governance.record.gates.get(&gate.gate)
         && known.key != gate.key
     {
-        return Err(Refusal::conflict("gate-exists", format!("there is already a gate `{}` with another key", gate.gate))
-            .hint("give the gate another name (`--name`), or revoke the old gate's key first"));
+        return Err(Refusal::conflict(
+            "gate-exists",
+            format!("there is already a gate `{}` with another key", gate.gate),
+        )
+        .hint("give the gate another name (`--name`), or revoke the old gate's key first"));
     }
     if governance.catalog.actors.keys().any(|id| id.as_str() == gate.gate.as_str()) {
         return Err(Refusal::conflict("gate-name-taken", format!("`{}` is somebody's name in the catalog", gate.gate))

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Digest, sshsig::Assurance};
 
-use super::{
-    Ai, AiStatus, ApprovalView, GuidanceView, PersonView, Snapshot, TargetView, WaiverView,
-};
+use super::{Ai, AiStatus, ApprovalView, GuidanceView, PersonView, Snapshot, TargetView, WaiverView};
 use crate::{
     catalog::ActorKind,
     change::Change,

@@ -1,0 +1,317 @@
+//! Bundles and exports: a copy of the log, or of one change's part of it, as files that anybody can keep and check.
+//!
+//! A bundle is a tar archive (or its unpacked directory); `docs/bundle.md` has the layout. An export is a directory in the
+//! layout of C2SP tlog-tiles, with the blobs beside it. Both become [`Evidence`], which core verifies.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use countersign_core::{
+    ids::ChangeId,
+    statement::{Body, Statement},
+    verify::Evidence,
+};
+use countersign_ledger::{
+    Digest, Hash, Leaf,
+    dsse::NAMESPACE,
+    sshsig,
+    tile::{TilePath, parse_entry_bundle, parse_hash_tile},
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+const VERSION: u32 = 1;
+
+/// More than any honest bundle needs; a bound on what a hostile one can make us read.
+pub const MAX_BUNDLE_BYTES: u64 = 256 * 1024 * 1024;
+const MAX_FILES: usize = 200_000;
+
+#[derive(Debug, Error)]
+pub enum BundleError {
+    #[error("cannot read {path}: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("cannot write {path}: {source}")]
+    Write { path: PathBuf, source: io::Error },
+    #[error("{path} is not a bundle: {why}")]
+    NotABundle { path: PathBuf, why: String },
+    #[error("{path} is truncated or damaged: {why}")]
+    Damaged { path: PathBuf, why: String },
+    #[error("{path} was written by a newer version (bundle format {found}, this program knows {VERSION})")]
+    Newer { path: PathBuf, found: u32 },
+}
+
+impl BundleError {
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "pass the file that `countersign bundle CHANGE --out FILE` wrote, or its unpacked directory",
+            Self::Write { .. } => "choose a place that you can write to",
+            Self::NotABundle { .. } => {
+                "a bundle comes from `countersign bundle CHANGE --out FILE`, an export from `countersign log --export DIR`"
+            }
+            Self::Damaged { .. } => "fetch the bundle again; nothing in it can be trusted as it is",
+            Self::Newer { .. } => "verify it with a newer countersign",
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    version: u32,
+    origin: String,
+    change: ChangeId,
+}
+
+/// A bundle's files, by their path in it.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// What a bundle holds.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    pub origin: String,
+    pub change: ChangeId,
+    pub evidence: Evidence,
+    /// From the checkpoint that the asker had to this one; empty if they had none.
+    pub consistency: Vec<Hash>,
+    /// Whether `approvals/`, which is there for `ssh-keygen`, says what the leaves say.
+    pub extracts_agree: bool,
+}
+
+impl Bundle {
+    pub fn to_files(&self) -> Result<Files, serde_json::Error> {
+        let mut files = Files::new();
+        let manifest = Manifest { version: VERSION, origin: self.origin.clone(), change: self.change.clone() };
+        files.insert("bundle.json".to_owned(), serde_json::to_vec_pretty(&manifest)?);
+        files.insert("checkpoint".to_owned(), self.evidence.checkpoint.clone().into_bytes());
+        if !self.consistency.is_empty() {
+            files.insert("consistency".to_owned(), hash_lines(&self.consistency));
+        }
+        for (index, bytes) in &self.evidence.leaves {
+            files.insert(format!("leaves/{index:010}"), bytes.clone());
+        }
+        for (index, proof) in &self.evidence.proofs {
+            files.insert(format!("proofs/{index:010}"), hash_lines(proof));
+        }
+        for (digest, bytes) in &self.evidence.blobs {
+            files.insert(format!("blobs/{}", digest.hex()), bytes.clone());
+        }
+        files.extend(extracts(&self.evidence));
+        Ok(files)
+    }
+
+    /// A tar archive with fixed times and owners, so that the same bundle has the same bytes.
+    pub fn to_tar(&self) -> io::Result<Vec<u8>> {
+        let mut archive = tar::Builder::new(Vec::new());
+        for (path, bytes) in self.to_files().map_err(io::Error::other)? {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            header.set_mtime(0);
+            header.set_entry_type(tar::EntryType::Regular);
+            archive.append_data(&mut header, &path, bytes.as_slice())?;
+        }
+        archive.into_inner()
+    }
+
+    pub fn from_tar(path: &Path, bytes: &[u8]) -> Result<Self, BundleError> {
+        let damaged = |e: io::Error| BundleError::Damaged { path: path.to_owned(), why: e.to_string() };
+        let mut files = Files::new();
+        let mut archive = tar::Archive::new(bytes);
+        for entry in archive.entries().map_err(damaged)? {
+            let mut entry = entry.map_err(damaged)?;
+            if entry.header().entry_type().is_dir() {
+                continue;
+            }
+            let name = entry.path().map_err(damaged)?.to_string_lossy().trim_start_matches("./").to_owned();
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).map_err(damaged)?;
+            files.insert(name, content);
+            if files.len() > MAX_FILES {
+                return Err(BundleError::NotABundle {
+                    path: path.to_owned(),
+                    why: format!("it has more than {MAX_FILES} files"),
+                });
+            }
+        }
+        Self::from_files(path, files)
+    }
+
+    pub fn from_files(path: &Path, mut files: Files) -> Result<Self, BundleError> {
+        let not_a_bundle = |why: String| BundleError::NotABundle { path: path.to_owned(), why };
+        let damaged = |why: String| BundleError::Damaged { path: path.to_owned(), why };
+        let manifest = files.remove("bundle.json").ok_or_else(|| not_a_bundle("it has no bundle.json".to_owned()))?;
+        let version = serde_json::from_slice::<serde_json::Value>(&manifest)
+            .ok()
+            .and_then(|value| value.get("version")?.as_u64())
+            .ok_or_else(|| damaged("bundle.json names no version".to_owned()))?;
+        if version != u64::from(VERSION) {
+            return Err(BundleError::Newer {
+                path: path.to_owned(),
+                found: u32::try_from(version).unwrap_or(u32::MAX),
+            });
+        }
+        let manifest: Manifest =
+            serde_json::from_slice(&manifest).map_err(|e| damaged(format!("bundle.json: {e}")))?;
+        let checkpoint = files.remove("checkpoint").ok_or_else(|| damaged("it has no checkpoint".to_owned()))?;
+        let mut evidence = Evidence {
+            checkpoint: String::from_utf8(checkpoint).map_err(|_| damaged("the checkpoint is not text".to_owned()))?,
+            ..Evidence::default()
+        };
+        let mut consistency = Vec::new();
+        let mut extracted = Files::new();
+        for (name, bytes) in files {
+            match name.split_once('/') {
+                Some(("leaves", index)) => {
+                    let index = index.parse().map_err(|_| damaged(format!("`{name}` is no leaf's name")))?;
+                    evidence.leaves.insert(index, bytes);
+                }
+                Some(("proofs", index)) => {
+                    let index = index.parse().map_err(|_| damaged(format!("`{name}` is no proof's name")))?;
+                    evidence.proofs.insert(index, parse_hash_lines(&bytes).map_err(damaged)?);
+                }
+                Some(("blobs", digest)) => {
+                    let digest = Digest::from_hex(digest).map_err(|e| damaged(format!("`{name}`: {e}")))?;
+                    evidence.blobs.insert(digest, bytes);
+                }
+                Some(("approvals", _)) => {
+                    extracted.insert(name, bytes);
+                }
+                None if name == "consistency" => consistency = parse_hash_lines(&bytes).map_err(damaged)?,
+                Some(_) | None => return Err(damaged(format!("`{name}` does not belong in a bundle"))),
+            }
+        }
+        // Not an error yet: a changed leaf should be named by its index, which verification does.
+        let extracts_agree = extracted == extracts(&evidence);
+        Ok(Self { origin: manifest.origin, change: manifest.change, evidence, consistency, extracts_agree })
+    }
+}
+
+/// The approvals in the form that stock `ssh-keygen -Y verify` takes: the signature, the signed bytes, and an
+/// `allowed_signers` with the key that was used. Whose key it is, only the replayed catalog says.
+fn extracts(evidence: &Evidence) -> Files {
+    let mut files = Files::new();
+    let mut signers = String::new();
+    for (index, bytes) in &evidence.leaves {
+        let Ok(leaf) = Leaf::parse(bytes) else { continue };
+        let Ok(statement) = Statement::parse(leaf.envelope.payload()) else { continue };
+        match statement.body {
+            Body::Approval(_) => {}
+            _ => continue,
+        }
+        let name = format!("approvals/{index:010}-{}", statement.header.by);
+        let Some(signature) = leaf.envelope.signatures().first() else { continue };
+        files.insert(format!("{name}.sig"), sshsig::armor(&signature.sshsig).into_bytes());
+        files.insert(format!("{name}.signed"), leaf.envelope.signed_bytes());
+        if let Some(Ok(verified)) = leaf.envelope.verify_all().into_iter().next() {
+            let line = format!("{} namespaces=\"{NAMESPACE}\" {}\n", statement.header.by, verified.key);
+            if !signers.contains(&line) {
+                signers.push_str(&line);
+            }
+        }
+    }
+    if !files.is_empty() {
+        files.insert("approvals/allowed_signers".to_owned(), signers.into_bytes());
+    }
+    files
+}
+
+fn hash_lines(hashes: &[Hash]) -> Vec<u8> {
+    hashes.iter().map(|hash| format!("{hash}\n")).collect::<String>().into_bytes()
+}
+
+fn parse_hash_lines(bytes: &[u8]) -> Result<Vec<Hash>, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "a proof is not text".to_owned())?;
+    text.lines().map(|line| line.parse().map_err(|e| format!("a proof is malformed: {e}"))).collect()
+}
+
+/// A copy of the log as it was found.
+#[derive(Debug)]
+pub struct Copy {
+    pub evidence: Evidence,
+    pub extracts_agree: bool,
+}
+
+impl From<Bundle> for Copy {
+    fn from(bundle: Bundle) -> Self {
+        Self { evidence: bundle.evidence, extracts_agree: bundle.extracts_agree }
+    }
+}
+
+/// Reads a bundle (a tar archive or its directory) or an export.
+pub fn read(path: &Path) -> Result<Copy, BundleError> {
+    let metadata = fs::metadata(path).map_err(|source| BundleError::Read { path: path.to_owned(), source })?;
+    if !metadata.is_dir() {
+        if metadata.len() > MAX_BUNDLE_BYTES {
+            return Err(BundleError::NotABundle { path: path.to_owned(), why: "it is too large".to_owned() });
+        }
+        let bytes = fs::read(path).map_err(|source| BundleError::Read { path: path.to_owned(), source })?;
+        return Bundle::from_tar(path, &bytes).map(Copy::from);
+    }
+    let mut files = Files::new();
+    let mut left = MAX_BUNDLE_BYTES;
+    walk(path, "", &mut files, &mut left)?;
+    if files.contains_key("bundle.json") {
+        Bundle::from_files(path, files).map(Copy::from)
+    } else if files.contains_key("checkpoint") {
+        Ok(Copy { evidence: export_evidence(path, files)?, extracts_agree: true })
+    } else {
+        Err(BundleError::NotABundle {
+            path: path.to_owned(),
+            why: "it has neither a bundle.json nor a checkpoint".to_owned(),
+        })
+    }
+}
+
+fn walk(root: &Path, prefix: &str, files: &mut Files, left: &mut u64) -> Result<(), BundleError> {
+    let dir = root.join(prefix);
+    let read = |path: &Path, source| BundleError::Read { path: path.to_owned(), source };
+    for entry in fs::read_dir(&dir).map_err(|e| read(&dir, e))? {
+        let entry = entry.map_err(|e| read(&dir, e))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let name = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
+        let kind = entry.file_type().map_err(|e| read(&entry.path(), e))?;
+        if kind.is_dir() {
+            walk(root, &name, files, left)?;
+        } else if kind.is_file() {
+            let bytes = fs::read(entry.path()).map_err(|e| read(&entry.path(), e))?;
+            *left = left.saturating_sub(bytes.len() as u64);
+            if *left == 0 || files.len() > MAX_FILES {
+                return Err(BundleError::NotABundle { path: root.to_owned(), why: "it is too large".to_owned() });
+            }
+            files.insert(name, bytes);
+        }
+    }
+    Ok(())
+}
+
+/// An export: `checkpoint`, `tile/…` and `blobs/…`.
+fn export_evidence(path: &Path, files: Files) -> Result<Evidence, BundleError> {
+    let damaged = |why: String| BundleError::Damaged { path: path.to_owned(), why };
+    let mut evidence = Evidence::default();
+    let mut hashes: BTreeMap<u64, Hash> = BTreeMap::new();
+    for (name, bytes) in files {
+        if name == "checkpoint" {
+            evidence.checkpoint =
+                String::from_utf8(bytes).map_err(|_| damaged("the checkpoint is not text".to_owned()))?;
+        } else if let Some(digest) = name.strip_prefix("blobs/") {
+            let digest = Digest::from_hex(digest).map_err(|e| damaged(format!("`{name}`: {e}")))?;
+            evidence.blobs.insert(digest, bytes);
+        } else if name.starts_with("tile/entries/") {
+            let tile: TilePath = name.parse().map_err(|e| damaged(format!("`{name}`: {e}")))?;
+            let leaves = parse_entry_bundle(&bytes).map_err(|e| damaged(format!("`{name}`: {e}")))?;
+            evidence.leaves.extend((tile.index * 256..).zip(leaves));
+        } else if name.starts_with("tile/0/") {
+            let tile: TilePath = name.parse().map_err(|e| damaged(format!("`{name}`: {e}")))?;
+            let tile_hashes = parse_hash_tile(&bytes).map_err(|e| damaged(format!("`{name}`: {e}")))?;
+            hashes.extend((tile.index * 256..).zip(tile_hashes));
+        } else if !name.starts_with("tile/") {
+            return Err(damaged(format!("`{name}` does not belong in an export")));
+        }
+    }
+    evidence.hashes = hashes.into_values().collect();
+    Ok(evidence)
+}
