@@ -204,6 +204,7 @@ fn snapshot(given: &Given) -> Result<Snapshot, String> {
             tier: Tier::try_from(given.tier.unwrap_or(3))?,
             owner: given_or(given.owner.as_ref(), "payments")?,
         }],
+        unknown_targets: BTreeSet::new(),
         contributors,
         unmapped: given.unmapped.clone(),
         claimed: given.claimed.clone(),

@@ -83,6 +83,7 @@ fn sample(target: TargetView, kind: Kind, status: AiStatus, people: usize, guida
         revision: 1,
         kind,
         targets: vec![target],
+        unknown_targets: BTreeSet::new(),
         contributors: BTreeSet::from(["ada".parse().ok()?]),
         unmapped: BTreeSet::new(),
         claimed: BTreeSet::new(),

@@ -1,0 +1,177 @@
+//! `countersign.yaml`: the home's configuration, read strictly and with the line of what is wrong.
+
+use std::{
+    fmt::Write as _,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use countersign_core::{catalog::CatalogSettings, ids::RepositoryId};
+use serde::Deserialize;
+
+use super::HomeError;
+
+/// The format of a home that this program writes, and the newest that it reads.
+pub const VERSION: u32 = 1;
+
+pub const FILE: &str = "countersign.yaml";
+
+const MAX_CONFIG_BYTES: usize = 256 * 1024;
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub version: u32,
+    /// The log's name, in its checkpoints and statements.
+    pub origin: String,
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// Where guidance is read from.
+    #[serde(default)]
+    pub guidance: Vec<GuidanceSource>,
+    /// How `catalog/` is read when it is amended. What is in force is in the ledger.
+    #[serde(default)]
+    pub catalog: CatalogSettings,
+}
+
+/// A repository on this machine whose protected branch holds guidance.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuidanceSource {
+    pub repository: RepositoryId,
+    pub path: PathBuf,
+    pub branch: String,
+}
+
+pub fn default_listen() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 7878))
+}
+
+/// What every version of the format has.
+#[derive(Deserialize)]
+struct Versioned {
+    version: serde_saphyr::Spanned<u32>,
+}
+
+impl Config {
+    pub fn parse(text: &str, path: &Path) -> Result<Self, HomeError> {
+        if text.len() > MAX_CONFIG_BYTES {
+            return Err(HomeError::Config {
+                path: path.to_owned(),
+                line: None,
+                message: format!("{} bytes are more than {MAX_CONFIG_BYTES}", text.len()),
+            });
+        }
+        // A newer format may have fields that this program does not know: say that, not what it cannot parse.
+        let versioned: Versioned = yaml(text, path)?;
+        let found = versioned.version.value;
+        if found > VERSION {
+            return Err(HomeError::Newer { path: path.to_owned(), found, known: VERSION });
+        }
+        if found == 0 {
+            return Err(HomeError::Config {
+                path: path.to_owned(),
+                line: Some(versioned.version.referenced.line()),
+                message: format!("there is no version 0 of this format; this program writes {VERSION}"),
+            });
+        }
+        yaml(text, path)
+    }
+
+    /// The file's text, for people to edit.
+    pub fn to_yaml(&self) -> String {
+        let mut text = format!(
+            "# Countersign: the configuration of this home. `countersign serve` reads it when it starts.\n\
+             version: {}\n\n\
+             # The log's name, in its checkpoints and in every statement. Pinned by the genesis: it cannot change.\n\
+             origin: {}\n\n\
+             listen: {}\n",
+            self.version,
+            quoted(&self.origin),
+            quoted(&self.listen.to_string()),
+        );
+        text.push_str(
+            "\n# Documents that people and agents act on, read from a protected branch of repositories on this machine:\n\
+             #   - repository: runbooks\n\
+             #     path: /srv/git/runbooks.git\n\
+             #     branch: main\n",
+        );
+        if self.guidance.is_empty() {
+            text.push_str("guidance: []\n");
+        } else {
+            text.push_str("guidance:\n");
+        }
+        for source in &self.guidance {
+            let path = quoted(&source.path.to_string_lossy());
+            // Writing to a String cannot fail.
+            let _ = write!(
+                text,
+                "  - repository: {}\n    path: {path}\n    branch: {}\n",
+                quoted(source.repository.as_str()),
+                quoted(&source.branch)
+            );
+        }
+        let list = |names: Vec<&str>| names.into_iter().map(quoted).collect::<Vec<_>>().join(", ");
+        let CatalogSettings {
+            tier_annotation,
+            level_annotation,
+            keys_annotation,
+            mails_annotation,
+            actor_annotation,
+            environments,
+            production,
+        } = &self.catalog;
+        let _ = write!(
+            text,
+            "\n# How catalog/ is read. Pinned by the genesis: an edit counts from the next `countersign amend`.\n\
+             catalog:\n  \
+               tier_annotation: {}\n  \
+               level_annotation: {}\n  \
+               keys_annotation: {}\n  \
+               mails_annotation: {}\n  \
+               actor_annotation: {}\n  \
+               environments: [{}]\n  \
+               production: [{}]\n",
+            quoted(tier_annotation),
+            quoted(level_annotation),
+            quoted(keys_annotation),
+            quoted(mails_annotation),
+            quoted(actor_annotation),
+            list(environments.iter().map(|name| name.as_str()).collect()),
+            list(production.iter().map(|name| name.as_str()).collect()),
+        );
+        text
+    }
+}
+
+/// Text as a YAML scalar: a JSON string is one. Plain where it cannot be read as anything else.
+pub fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '@');
+    let unmistakable = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(plain);
+    let reserved = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+    if unmistakable && !reserved.contains(&text.to_ascii_lowercase().as_str()) {
+        text.to_owned()
+    } else {
+        serde_json::Value::String(text.to_owned()).to_string()
+    }
+}
+
+fn yaml<T: serde::de::DeserializeOwned>(text: &str, path: &Path) -> Result<T, HomeError> {
+    // The file needs no anchors, and without them no small file becomes a large one.
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: 16,
+            max_documents: 1,
+            max_nodes: 10_000,
+            max_anchors: 0,
+            max_aliases: 0,
+        },
+        duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::Error,
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| HomeError::Config {
+        path: path.to_owned(),
+        line: error.location().map(|at| at.line()).filter(|line| *line > 0),
+        message: error.to_string().lines().next().unwrap_or("is no valid YAML").chars().take(300).collect(),
+    })
+}

@@ -1,0 +1,213 @@
+//! Making a home. Everything is checked and built in a folder beside the place where it will be, and renamed into it as
+//! the last step, so that a mistake or a power cut leaves no half of a home.
+
+use std::{collections::BTreeMap, fs, io, path::Path};
+
+use countersign_core::{
+    catalog::{Catalog, CatalogSettings},
+    governance::{parse_catalog, parse_rules},
+    ids::{ActorId, Nonce},
+    statement::{Body, Founder, Genesis, Header, SeenCheckpoint, Statement},
+    text::FileSet,
+    verify::{TRUST_VERSION, Trust},
+};
+use countersign_ledger::{
+    Digest, Envelope, Hash, LogKey, SigningKey,
+    dsse::{MAX_SIGNATURES, Signature},
+};
+use rand_core::{OsRng, RngCore as _};
+
+use super::{
+    BLOBS, CATALOG, CONFIG_FILE, Config, GENESIS, Home, HomeError, KEYS, LOG_KEY, RULES, SERVER_KEY, TRUST, files,
+    shipped,
+};
+
+/// No more founders than one envelope has room for signatures.
+pub const MAX_FOUNDERS: usize = MAX_SIGNATURES;
+
+/// What a new home is made from.
+#[derive(Clone, Debug)]
+pub struct Blueprint {
+    pub config: Config,
+    pub founders: Vec<Founder>,
+    /// How many founders have to sign the genesis.
+    pub threshold: u32,
+    /// How many founders together can begin again when keys are lost.
+    pub recovery_quorum: u32,
+    /// By their names in `catalog/`.
+    pub catalog: BTreeMap<String, String>,
+}
+
+/// A genesis before it is signed.
+#[derive(Debug)]
+pub struct Draft {
+    pub payload: Vec<u8>,
+    pub founders: Vec<Founder>,
+}
+
+pub(super) fn create<E: From<HomeError>>(
+    path: &Path,
+    blueprint: Blueprint,
+    sign: impl FnOnce(&Draft) -> Result<Vec<Signature>, E>,
+) -> Result<Home, E> {
+    vacant(path)?;
+    let catalog = FileSet::<CatalogSettings> {
+        settings: blueprint.config.catalog.clone(),
+        files: blueprint.catalog.clone(),
+    }
+    .to_blob()
+    .map_err(HomeError::from)?;
+    let rules = FileSet { settings: (), files: shipped::rules() }.to_blob().map_err(HomeError::from)?;
+    let parsed = parse_catalog(&catalog).map_err(HomeError::from)?;
+    parse_rules(&rules).map_err(HomeError::from)?;
+    founders_hold(&parsed, &blueprint)?;
+
+    let server_key = SigningKey::generate(&mut OsRng);
+    let log_key = LogKey::generate(&blueprint.config.origin, &mut OsRng)
+        .map_err(|error| HomeError::invalid(path, error.to_string()).hint("pass another --name"))?;
+    let genesis = Genesis {
+        founders: blueprint.founders.clone(),
+        threshold: blueprint.threshold,
+        catalog: Digest::of(&catalog),
+        rules: Digest::of(&rules),
+        server_key: server_key.public(),
+        log_key: log_key.verifier(),
+        recovery_quorum: blueprint.recovery_quorum,
+    };
+    let by = blueprint.founders.first().map(|founder| founder.person.clone());
+    let by = by.ok_or_else(|| HomeError::invalid(path, "a home needs at least one founder"))?;
+    let statement = statement(&blueprint.config.origin, by, Body::Genesis(genesis.clone()))?;
+    let payload = statement.encode().map_err(HomeError::from)?;
+    let trust = trust(&statement, &genesis, Digest::of(&payload));
+    let draft = Draft { payload, founders: blueprint.founders };
+    let signatures = sign(&draft)?;
+    let envelope = Envelope::new(&draft.payload, signatures)
+        .map_err(|error| HomeError::invalid(&path.join(GENESIS), error.to_string()))?;
+
+    let new = Parts {
+        config: blueprint.config.to_yaml(),
+        envelope,
+        trust,
+        blobs: [catalog, rules],
+        catalog: blueprint.catalog,
+        log_key,
+        server_key,
+    };
+    new.write(path)?;
+    Ok(Home::open(path)?)
+}
+
+/// What `trust.json` of this genesis says.
+pub(super) fn trust(statement: &Statement, genesis: &Genesis, payload: Digest) -> Trust {
+    Trust {
+        version: TRUST_VERSION,
+        origin: statement.header.log.clone(),
+        log_key: genesis.log_key.clone(),
+        genesis: payload,
+        recovery_quorum: genesis.recovery_quorum,
+    }
+}
+
+/// Nothing may be there: not a file, not a folder, not a link to nowhere.
+fn vacant(path: &Path) -> Result<(), HomeError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Err(HomeError::Exists { path: path.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(HomeError::Io { operation: "make", path: path.to_owned(), source }),
+    }
+}
+
+/// Whoever founds a log can also act in it: the catalog knows them, with the key that they found it with.
+fn founders_hold(catalog: &Catalog, blueprint: &Blueprint) -> Result<(), HomeError> {
+    let place = Path::new(CATALOG);
+    for founder in &blueprint.founders {
+        let fingerprint = founder.key.fingerprint();
+        match catalog.actor_by_key(&fingerprint) {
+            Some(actor) if actor.id == founder.person => {}
+            Some(actor) => {
+                return Err(HomeError::invalid(
+                    place,
+                    format!("key {fingerprint} of founder {} is listed for {}", founder.person, actor.id),
+                )
+                .hint("one key belongs to one person"));
+            }
+            None => {
+                return Err(HomeError::invalid(
+                    place,
+                    format!("founder {} is not in the catalog with key {fingerprint}", founder.person),
+                )
+                .hint(format!(
+                    "give the User `{}` the annotation {}: {}",
+                    founder.person, blueprint.config.catalog.keys_annotation, founder.key
+                )));
+            }
+        }
+        if !catalog.actors.get(&founder.person).is_some_and(|actor| actor.kind == countersign_core::catalog::ActorKind::Person) {
+            return Err(HomeError::invalid(place, format!("founder {} is no person", founder.person))
+                .hint("people found a log; workloads and agents act in it"));
+        }
+    }
+    Ok(())
+}
+
+/// A statement that begins a log, before there is any checkpoint to have seen.
+fn statement(origin: &str, by: ActorId, body: Body) -> Result<Statement, HomeError> {
+    let mut random = [0; 16];
+    OsRng.fill_bytes(&mut random);
+    let nonce: Nonce = random
+        .map(|byte| format!("{byte:02x}"))
+        .concat()
+        .parse()
+        .map_err(|error| HomeError::invalid(Path::new(GENESIS), format!("{error}")))?;
+    let checkpoint = SeenCheckpoint { size: 0, root: Hash::empty_tree() };
+    Ok(Statement { header: Header { log: origin.to_owned(), by, nonce, checkpoint }, body })
+}
+
+/// Everything that is written.
+struct Parts {
+    config: String,
+    envelope: Envelope,
+    trust: Trust,
+    blobs: [Vec<u8>; 2],
+    catalog: BTreeMap<String, String>,
+    log_key: LogKey,
+    server_key: SigningKey,
+}
+
+impl Parts {
+    fn write(&self, path: &Path) -> Result<(), HomeError> {
+        let parent = files::beside(path);
+        let made = |source| HomeError::Io { operation: "make a folder in", path: parent.clone(), source };
+        // Mode 700, and removed again unless it is kept.
+        let building = tempfile::Builder::new().prefix(".countersign-init-").tempdir_in(&parent).map_err(made)?;
+        let root = building.path();
+
+        files::write(&root.join(CONFIG_FILE), &self.config)?;
+        files::write(&root.join(GENESIS), self.envelope.raw())?;
+        let mut trust = serde_json::to_string_pretty(&self.trust)
+            .map_err(|error| HomeError::invalid(&path.join(TRUST), error.to_string()))?;
+        trust.push('\n');
+        files::write(&root.join(TRUST), trust)?;
+        for blob in &self.blobs {
+            files::write(&root.join(BLOBS).join(Digest::of(blob).hex()), blob)?;
+        }
+        for (name, text) in &self.catalog {
+            files::write(&root.join(CATALOG).join(name), text)?;
+        }
+        for (name, text) in shipped::FILES {
+            files::write(&root.join(RULES).join(name), text)?;
+        }
+        files::make_private_folder(&root.join(KEYS))?;
+        files::write_secret(&root.join(LOG_KEY), &format!("{}\n", *self.log_key.to_text()))?;
+        files::write_secret(&root.join(SERVER_KEY), &self.server_key.to_openssh())?;
+        // What was built must open before anybody sees it.
+        Home::open(root)?;
+
+        vacant(path)?;
+        fs::rename(root, path)
+            .map_err(|source| HomeError::Io { operation: "make", path: path.to_owned(), source })?;
+        // It is no longer where the guard would remove it.
+        let _ = building.keep();
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! Reading and writing the files of a home: bounded, and with the path in every error.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use countersign_core::{catalog, rules};
+use zeroize::Zeroizing;
+
+use super::HomeError;
+
+pub const MAX_GENESIS_BYTES: usize = 64 * 1024;
+const MAX_SECRET_BYTES: usize = 64 * 1024;
+/// Folders below `catalog/` and `rules/`; a loop of links would be deeper.
+const MAX_DEPTH: usize = 8;
+
+pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, HomeError> {
+    let failed = |source| HomeError::Io { operation: "read", path: path.to_owned(), source };
+    let file = fs::File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    let taken = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(taken).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > limit {
+        return Err(HomeError::invalid(path, format!("it is larger than {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+pub fn read_text(path: &Path, limit: usize) -> Result<String, HomeError> {
+    let bytes = read(path, limit)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let line = error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count() + 1;
+        HomeError::invalid(path, format!("line {line} is not UTF-8")).hint("save the file as UTF-8 text")
+    })
+}
+
+/// Reads a secret, if nobody else can.
+pub fn read_secret(path: &Path) -> Result<Zeroizing<String>, HomeError> {
+    let failed = |source| HomeError::Io { operation: "read", path: path.to_owned(), source };
+    let mode = fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(HomeError::invalid(path, format!("others can read this secret key (mode {mode:03o})"))
+            .hint(format!("chmod 600 {}", path.display())));
+    }
+    read_text(path, MAX_SECRET_BYTES).map(Zeroizing::new)
+}
+
+pub fn write_secret(path: &Path, secret: &str) -> Result<(), HomeError> {
+    let failed = |source| HomeError::Io { operation: "write", path: path.to_owned(), source };
+    let mut file =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+    file.write_all(secret.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+}
+
+/// Writes a new file, with the folders above it.
+pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), HomeError> {
+    let failed = |source| HomeError::Io { operation: "write", path: path.to_owned(), source };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    file.write_all(bytes.as_ref()).and_then(|()| file.sync_all()).map_err(failed)
+}
+
+/// Replaces a file whole: a reader sees the old bytes or the new ones.
+pub fn replace(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), HomeError> {
+    let failed = |source| HomeError::Io { operation: "write", path: path.to_owned(), source };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(bytes.as_ref()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+pub fn make_private_folder(path: &Path) -> Result<(), HomeError> {
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| HomeError::Io { operation: "make", path: path.to_owned(), source })
+}
+
+/// The catalog's files in a folder: every `.yaml` and `.yml`, by its path in it.
+pub fn catalog_files(folder: &Path) -> Result<BTreeMap<String, String>, HomeError> {
+    let files = matching(folder, &[".yaml", ".yml"], catalog::MAX_FILES, catalog::MAX_FILE_BYTES)?;
+    if files.is_empty() {
+        return Err(HomeError::invalid(folder, "there is no .yaml file in it".to_owned())
+            .hint("put Backstage entities there: Component or System, Group and User"));
+    }
+    Ok(files)
+}
+
+/// The rules in a folder: every `.cedar`.
+pub fn rule_files(folder: &Path) -> Result<BTreeMap<String, String>, HomeError> {
+    let files = matching(folder, &[".cedar"], rules::MAX_RULES, rules::MAX_FILE_BYTES)?;
+    if files.is_empty() {
+        return Err(HomeError::invalid(folder, "there is no .cedar file in it".to_owned())
+            .hint("`countersign init` writes the shipped rules into a home's rules/; start from those"));
+    }
+    Ok(files)
+}
+
+/// The cases beside the rules: every `.cases.yaml`.
+pub fn case_files(folder: &Path) -> Result<BTreeMap<String, String>, HomeError> {
+    matching(folder, &[".cases.yaml"], rules::MAX_RULES, rules::MAX_FILE_BYTES)
+}
+
+fn matching(
+    folder: &Path,
+    endings: &[&str],
+    max_files: usize,
+    max_bytes: usize,
+) -> Result<BTreeMap<String, String>, HomeError> {
+    let mut files = BTreeMap::new();
+    let mut open = vec![(folder.to_owned(), String::new(), 0)];
+    while let Some((path, prefix, depth)) = open.pop() {
+        let failed = |source: io::Error| HomeError::Io { operation: "read", path: path.clone(), source };
+        for entry in fs::read_dir(&path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            if name.starts_with('.') {
+                continue;
+            }
+            let name = format!("{prefix}{name}");
+            // Links to files are followed, links to folders are not.
+            if entry.file_type().map_err(failed)?.is_dir() {
+                if depth == MAX_DEPTH {
+                    return Err(HomeError::invalid(&entry.path(), format!("it is more than {MAX_DEPTH} folders deep")));
+                }
+                open.push((entry.path(), format!("{name}/"), depth + 1));
+            } else if endings.iter().any(|ending| name.ends_with(ending)) {
+                if files.len() == max_files {
+                    return Err(HomeError::invalid(folder, format!("it has more than {max_files} files")));
+                }
+                files.insert(name, read_text(&entry.path(), max_bytes)?);
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Where a home is being built before it is renamed into its place: beside it, on the same disk.
+pub fn beside(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        Some(_) | None => PathBuf::from("."),
+    }
+}

@@ -1,0 +1,308 @@
+//! A home: the folder that a server is started on.
+//!
+//! ```text
+//! countersign.yaml      configuration, with the version of this layout
+//! genesis.json          entry 0 of the log: the DSSE envelope that the founders sign
+//! genesis-blobs/        the catalog and the rules that genesis names by digest, byte for byte
+//! trust.json            what verifiers and gates pin: give it to them
+//! catalog/              Backstage YAML, for people to edit; in force is what the ledger says
+//! rules/                Cedar rules and their cases, likewise
+//! keys/log.key          signs checkpoints
+//! keys/server.key       signs decisions and permits
+//! ledger.db             the ledger
+//! ```
+//!
+//! Invariant: a home that opens is whole. Its genesis, blobs, configuration and trust speak of the same log; whether the
+//! keys fit is checked when they are read, because a founder who cosigns on another machine has no use for them.
+
+mod config;
+mod create;
+pub mod files;
+pub mod people;
+pub mod shipped;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use countersign_core::{
+    admit,
+    catalog::CatalogSettings,
+    governance::Governance,
+    refusal::Refusal,
+    statement::{Body, Genesis, Statement},
+    text::FileSet,
+    verify::{TRUST_VERSION, Trust},
+};
+use countersign_ledger::{
+    Digest, Envelope, LogKey, SigningKey,
+    dsse::{MAX_ENVELOPE_BYTES, Signature},
+};
+use thiserror::Error;
+
+pub use config::{Config, FILE as CONFIG_FILE, GuidanceSource, VERSION, default_listen, quoted};
+pub use create::{Blueprint, Draft, MAX_FOUNDERS};
+
+/// The largest blob of a genesis: the catalog's files as JSON.
+const MAX_BLOB_BYTES: usize = 64 * 1024 * 1024;
+
+const GENESIS: &str = "genesis.json";
+const BLOBS: &str = "genesis-blobs";
+const TRUST: &str = "trust.json";
+const CATALOG: &str = "catalog";
+const RULES: &str = "rules";
+const KEYS: &str = "keys";
+const LOG_KEY: &str = "keys/log.key";
+const SERVER_KEY: &str = "keys/server.key";
+const LEDGER: &str = "ledger.db";
+
+#[derive(Debug, Error)]
+pub enum HomeError {
+    #[error("there is no home at {path}")]
+    Missing { path: PathBuf },
+    #[error("{path} is not a home: it has no {CONFIG_FILE}")]
+    NotAHome { path: PathBuf },
+    #[error("{path} is already there")]
+    Exists { path: PathBuf },
+    #[error("cannot {operation} {path}: {source}")]
+    Io { operation: &'static str, path: PathBuf, source: io::Error },
+    #[error("{}: {message}", place(path, *line))]
+    Config { path: PathBuf, line: Option<u64>, message: String },
+    #[error("{path}: written by a newer version of countersign (format {found}, this program knows {known})")]
+    Newer { path: PathBuf, found: u32, known: u32 },
+    #[error("{path}: {message}")]
+    Invalid { path: PathBuf, message: String, hint: Option<String> },
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+fn place(path: &Path, line: Option<u64>) -> String {
+    line.map_or_else(|| path.display().to_string(), |line| format!("{}:{line}", path.display()))
+}
+
+impl HomeError {
+    pub(crate) fn invalid(path: &Path, message: impl Into<String>) -> Self {
+        Self::Invalid { path: path.to_owned(), message: message.into(), hint: None }
+    }
+
+    #[must_use]
+    pub(crate) fn hint(mut self, text: impl Into<String>) -> Self {
+        if let Self::Invalid { hint, .. } = &mut self {
+            *hint = Some(text.into());
+        }
+        self
+    }
+
+    /// What would be right.
+    pub fn advice(&self) -> Option<String> {
+        match self {
+            Self::Missing { path } | Self::NotAHome { path } => {
+                Some(format!("make a home: countersign init {}", path.display()))
+            }
+            Self::Exists { .. } => {
+                Some("name a folder that is not there yet: a home is made whole or not at all".to_owned())
+            }
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Some("is the path right, and is the home complete?".to_owned())
+            }
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("run it as the user who owns the file".to_owned())
+            }
+            Self::Io { .. } => None,
+            Self::Config { .. } => {
+                Some("fields are version, origin, listen, guidance and catalog; the file says what each is".to_owned())
+            }
+            Self::Newer { .. } => Some("install that version, or a later one".to_owned()),
+            Self::Invalid { hint, .. } => hint.clone(),
+            Self::Refused(refusal) => refusal.hint.clone(),
+        }
+    }
+}
+
+/// A home that was opened, and is whole.
+#[derive(Debug)]
+pub struct Home {
+    path: PathBuf,
+    config: Config,
+    envelope: Envelope,
+    statement: Statement,
+    genesis: Genesis,
+    /// The catalog's, then the rules'.
+    blobs: [Vec<u8>; 2],
+    trust: Trust,
+}
+
+impl Home {
+    /// Makes a home at a path where nothing is: whole, or not at all. `sign` is asked for the founders' signatures.
+    pub fn create<E: From<HomeError>>(
+        path: &Path,
+        blueprint: Blueprint,
+        sign: impl FnOnce(&Draft) -> Result<Vec<Signature>, E>,
+    ) -> Result<Self, E> {
+        create::create(path, blueprint, sign)
+    }
+
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, HomeError> {
+        let path = path.as_ref();
+        let within = |name: &str| path.join(name);
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() && within(CONFIG_FILE).exists() => {}
+            Ok(_) => return Err(HomeError::NotAHome { path: path.to_owned() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(HomeError::Missing { path: path.to_owned() });
+            }
+            Err(source) => return Err(HomeError::Io { operation: "open", path: path.to_owned(), source }),
+        }
+        let config_path = within(CONFIG_FILE);
+        let config = Config::parse(&files::read_text(&config_path, files::MAX_GENESIS_BYTES * 4)?, &config_path)?;
+        let (envelope, statement, genesis) = read_genesis(&within(GENESIS))?;
+        if statement.header.log != config.origin {
+            return Err(HomeError::invalid(
+                &config_path,
+                format!("origin is `{}`, but the genesis founds `{}`", config.origin, statement.header.log),
+            )
+            .hint("a log keeps its name; write the one that the genesis has"));
+        }
+        let blob = |digest: &Digest| read_blob(&within(BLOBS).join(digest.hex()), digest);
+        let blobs = [blob(&genesis.catalog)?, blob(&genesis.rules)?];
+        let trust = read_trust(&within(TRUST))?;
+        let expected = create::trust(&statement, &genesis, envelope.payload_digest());
+        if trust != expected {
+            return Err(HomeError::invalid(&within(TRUST), "it does not pin the genesis of this home")
+                .hint("put back the trust.json that `countersign init` wrote; gates and verifiers have a copy"));
+        }
+        Ok(Self { path: path.to_owned(), config, envelope, statement, genesis, blobs, trust })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The envelope of entry 0. It may still miss founders' signatures: see [`Home::founded`].
+    pub fn genesis(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    pub fn genesis_body(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// The blobs that genesis names: the catalog's and the rules'.
+    pub fn genesis_blobs(&self) -> Vec<Vec<u8>> {
+        self.blobs.to_vec()
+    }
+
+    /// Whether enough founders have signed; a refusal says who could sign next.
+    pub fn founded(&self) -> Result<(), Refusal> {
+        admit::authenticate_genesis(&self.envelope).map(drop)
+    }
+
+    /// What genesis begins, signed or not.
+    pub fn governance(&self) -> Result<Governance, Refusal> {
+        Governance::begin(&self.statement, &self.genesis, self.envelope.payload_digest(), |digest| {
+            self.blobs.iter().find(|blob| Digest::of(blob) == *digest).cloned()
+        })
+    }
+
+    /// What verifiers and gates pin.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    pub fn trust_path(&self) -> PathBuf {
+        self.path.join(TRUST)
+    }
+
+    /// Where the ledger is kept, for [`crate::store::open`].
+    pub fn store_address(&self) -> String {
+        format!("sqlite:{}", self.path.join(LEDGER).display())
+    }
+
+    /// Reads the key that signs checkpoints.
+    pub fn log_key(&self) -> Result<LogKey, HomeError> {
+        let path = self.path.join(LOG_KEY);
+        let key = LogKey::from_text(&files::read_secret(&path)?)
+            .map_err(|error| HomeError::invalid(&path, error.to_string()))?;
+        if key.verifier() == self.genesis.log_key {
+            Ok(key)
+        } else {
+            Err(another_key(&path, &self.genesis.log_key))
+        }
+    }
+
+    /// Reads the key that signs decisions and permits.
+    pub fn server_key(&self) -> Result<SigningKey, HomeError> {
+        let path = self.path.join(SERVER_KEY);
+        let key = SigningKey::from_openssh(&files::read_secret(&path)?)
+            .map_err(|error| HomeError::invalid(&path, error.to_string()))?;
+        if key.public() == self.genesis.server_key {
+            Ok(key)
+        } else {
+            Err(another_key(&path, &self.genesis.server_key.to_string()))
+        }
+    }
+
+    /// The catalog as it is on the disk now, as the blob that an amendment names.
+    pub fn catalog_blob(&self) -> Result<Vec<u8>, HomeError> {
+        let files = files::catalog_files(&self.path.join(CATALOG))?;
+        Ok(FileSet::<CatalogSettings> { settings: self.config.catalog.clone(), files }.to_blob()?)
+    }
+
+    /// The rules as they are on the disk now, as the blob that an amendment names.
+    pub fn rules_blob(&self) -> Result<Vec<u8>, HomeError> {
+        let files = files::rule_files(&self.path.join(RULES))?;
+        Ok(FileSet { settings: (), files }.to_blob()?)
+    }
+
+    /// Adds a founder's signature to the genesis. Its payload, and so what `trust.json` pins, stays as it is.
+    pub fn cosign(&mut self, signature: Signature) -> Result<(), HomeError> {
+        let path = self.path.join(GENESIS);
+        let mut signatures = self.envelope.signatures().to_vec();
+        signatures.push(signature);
+        let envelope = Envelope::new(self.envelope.payload(), signatures)
+            .map_err(|error| HomeError::invalid(&path, error.to_string()))?;
+        files::replace(&path, envelope.raw())?;
+        self.envelope = envelope;
+        Ok(())
+    }
+}
+
+fn another_key(path: &Path, named: &str) -> HomeError {
+    HomeError::invalid(path, format!("it is not the key that the genesis names, {named}"))
+        .hint("put back the key that `countersign init` wrote, from a backup")
+}
+
+fn read_genesis(path: &Path) -> Result<(Envelope, Statement, Genesis), HomeError> {
+    let envelope = Envelope::parse(&files::read(path, MAX_ENVELOPE_BYTES)?)
+        .map_err(|error| HomeError::invalid(path, error.to_string()))?;
+    let statement = Statement::parse(envelope.payload())
+        .map_err(|refusal| HomeError::invalid(path, refusal.message))?;
+    match statement.body.clone() {
+        Body::Genesis(genesis) => Ok((envelope, statement, genesis)),
+        other => Err(HomeError::invalid(path, format!("it is a {} statement, not a genesis", other.kind()))),
+    }
+}
+
+fn read_blob(path: &Path, digest: &Digest) -> Result<Vec<u8>, HomeError> {
+    let bytes = files::read(path, MAX_BLOB_BYTES)?;
+    if Digest::of(&bytes) == *digest {
+        Ok(bytes)
+    } else {
+        Err(HomeError::invalid(path, "its bytes are not those that the genesis names")
+            .hint("these files are not for editing; put it back from a backup"))
+    }
+}
+
+fn read_trust(path: &Path) -> Result<Trust, HomeError> {
+    let trust: Trust = serde_json::from_slice(&files::read(path, files::MAX_GENESIS_BYTES)?)
+        .map_err(|error| HomeError::invalid(path, error.to_string()))?;
+    if trust.version > TRUST_VERSION {
+        return Err(HomeError::Newer { path: path.to_owned(), found: trust.version, known: TRUST_VERSION });
+    }
+    Ok(trust)
+}
