@@ -7,5 +7,8 @@ pub mod api;
 pub mod bundle;
 pub mod client;
 pub mod engine;
+pub mod gates;
 pub mod git;
+pub mod signer;
+pub mod speaker;
 pub mod store;
