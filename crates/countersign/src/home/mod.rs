@@ -94,6 +94,19 @@ impl HomeError {
         self
     }
 
+    /// Stable, kebab-case.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } | Self::NotAHome { .. } => "no-home",
+            Self::Exists { .. } => "already-there",
+            Self::Io { .. } => "io",
+            Self::Config { .. } => "config-invalid",
+            Self::Newer { .. } => "newer-version",
+            Self::Invalid { .. } => "home-invalid",
+            Self::Refused(refusal) => refusal.code,
+        }
+    }
+
     /// What would be right.
     pub fn advice(&self) -> Option<String> {
         match self {
