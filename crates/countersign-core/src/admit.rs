@@ -7,7 +7,7 @@
 mod change;
 mod governance;
 
-pub(crate) use change::fits;
+pub use change::fits;
 use countersign_ledger::{Digest, Envelope, Time, sshsig};
 
 use crate::{

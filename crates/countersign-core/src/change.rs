@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     decision::Outcome,
     facts::{AiSignal, GitFacts, Identity},
-    ids::{ActorId, ChangeId, GateId, RuleId, Target},
+    ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
     snapshot::{Documents, Kind},
     statement::{
         Body, Disclosure, Identification, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Statement, Subject,
@@ -221,6 +221,16 @@ impl Change {
 
     pub fn current_ref(&self) -> Option<RevisionRef> {
         self.current().map(|revision| revision.reference)
+    }
+
+    /// Whether its present revision is a git range of this repository and with this head, as far as they are asked for.
+    pub fn is_of(&self, repository: Option<&RepositoryId>, head: Option<&Oid>) -> bool {
+        match self.current().map(|revision| &revision.subject) {
+            Some(Subject::Git { repository: of, head: at, .. }) => {
+                repository.is_none_or(|wanted| wanted == of) && head.is_none_or(|wanted| wanted == at)
+            }
+            Some(Subject::Files { .. }) | None => repository.is_none() && head.is_none(),
+        }
     }
 
     /// Documents that any revision's commits or any disclosure cites.

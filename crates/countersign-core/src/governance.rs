@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, sshsig};
+use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -63,7 +63,8 @@ pub struct Governance {
 }
 
 /// Who made a signature.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Signer {
     Actor { id: ActorId, kind: ActorKind },
     Gate(GateId),
@@ -210,9 +211,4 @@ pub fn parse_catalog(blob: &[u8]) -> Result<Catalog, Refusal> {
 pub fn parse_rules(blob: &[u8]) -> Result<Rules, Refusal> {
     let set: FileSet<()> = FileSet::parse(blob)?;
     Rules::parse(&set.files).map_err(|e| Refusal::malformed("rules-invalid", format!("the rules do not hold: {e}")))
-}
-
-/// How a signature's key is described to people.
-pub fn describe(verified: &sshsig::Verified) -> String {
-    format!("{} ({:?})", verified.key.fingerprint(), verified.assurance)
 }

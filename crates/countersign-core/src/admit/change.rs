@@ -394,7 +394,7 @@ fn not_that_gate(who: &str, gate: &GateId) -> Refusal {
 
 /// Whether a transition is one that the present revision is about. That a merge is exactly the approved head on top of
 /// the old tip is for the gate to check, which has the objects.
-pub(crate) fn fits(change: &Change, transition: &Transition) -> Result<(), Refusal> {
+pub fn fits(change: &Change, transition: &Transition) -> Result<(), Refusal> {
     let Some(revision) = change.current() else {
         return Err(Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)));
     };

@@ -47,15 +47,20 @@ pub enum Conflict {
     Taken { key: String, index: u64 },
 }
 
+/// A leaf, and the keys of it that may be in the log only once.
+#[derive(Clone, Debug)]
+pub struct NewLeaf {
+    pub leaf: Leaf,
+    pub unique: Vec<String>,
+}
+
 /// Leaves of one stream that enter the log together, with all that follows from them.
 #[derive(Clone, Debug)]
 pub struct Submission {
     /// In order, each following the one before it. Never empty.
-    pub leaves: Vec<Leaf>,
+    pub leaves: Vec<NewLeaf>,
     /// Where streams stood that the decision to write looked at.
     pub expected: BTreeMap<StreamId, u64>,
-    /// Keys that may be in the log only once.
-    pub unique: Vec<String>,
     /// Projections that the leaves change, written whole.
     pub projections: Vec<(String, Vec<u8>)>,
     pub blobs: Vec<Vec<u8>>,

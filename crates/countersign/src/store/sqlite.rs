@@ -15,7 +15,7 @@ use sqlx::{
 };
 
 use super::{
-    Conflict, Dump, Head, MAX_PAGE, Pending, Store, StoreError, Submission, checkpoint, frontier_coordinates,
+    Conflict, Dump, Head, MAX_PAGE, NewLeaf, Pending, Store, StoreError, Submission, checkpoint, frontier_coordinates,
 };
 
 const FORMAT: i64 = 1;
@@ -149,7 +149,7 @@ async fn admit(
             return Ok(Some(Conflict::Moved(stream.clone())));
         }
     }
-    for key in &submission.unique {
+    for key in submission.leaves.iter().flat_map(|new| &new.unique) {
         let in_batch = batch.uniques.iter().find(|(taken, _)| taken == key).map(|(_, index)| *index);
         let stored: Option<i64> = sqlx::query_scalar("select idx from uniques where key = $1")
             .bind(key)
@@ -178,7 +178,7 @@ impl Batch {
     /// Seals a submission's leaves behind those before it, and returns the log's new size.
     fn take(&mut self, size: u64, frontier: &mut Frontier, submission: Submission) -> Result<u64, StoreError> {
         let mut index = size;
-        for leaf in &submission.leaves {
+        for NewLeaf { leaf, unique } in submission.leaves {
             let heads = BTreeMap::from([(leaf.stream.clone(), StreamHead { next_seq: leaf.seq, last: leaf.prev })]);
             let draft = seal::Draft {
                 stream: leaf.stream.clone(),
@@ -189,10 +189,10 @@ impl Batch {
             *frontier = sealed.frontier;
             self.nodes.extend(sealed.nodes);
             self.heads.insert(leaf.stream.clone(), leaf.seq + 1);
-            self.leaves.push((index, leaf.clone()));
+            self.uniques.extend(unique.into_iter().map(|key| (key, index)));
+            self.leaves.push((index, leaf));
             index += 1;
         }
-        self.uniques.extend(submission.unique.into_iter().map(|key| (key, size)));
         self.projections.extend(submission.projections);
         self.blobs.extend(submission.blobs.into_iter().map(|bytes| (Digest::of(&bytes), bytes)));
         Ok(index)

@@ -1,0 +1,111 @@
+//! From errors to HTTP. Only this file names status codes.
+
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use countersign_core::{
+    decision::Decision,
+    refusal::{Refusal, RefusalClass},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::EngineError;
+
+/// What every refused request gets.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ErrorBody {
+    pub error: ErrorDetail,
+    /// With `denied-by-rules`: the decision, which is the to-do list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ErrorDetail {
+    /// Stable, kebab-case.
+    pub code: String,
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+pub const DENIED: &str = "denied-by-rules";
+
+#[derive(Debug)]
+pub struct ApiError(pub EngineError);
+
+impl<E: Into<EngineError>> From<E> for ApiError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, body) = match self.0 {
+            EngineError::Refused(refusal) => (status(refusal.class), ErrorBody::of(&refusal)),
+            EngineError::Denied(decision) => (
+                StatusCode::FORBIDDEN,
+                ErrorBody {
+                    error: ErrorDetail {
+                        code: DENIED.to_owned(),
+                        message: format!("the rules do not allow change {}", decision.change),
+                        hint: Some(format!("see what is missing: countersign show {}", decision.change)),
+                    },
+                    decision: Some(*decision),
+                },
+            ),
+            error @ (EngineError::Store(_) | EngineError::Signing(_)) => {
+                // Details are for the operator's log, not for the network.
+                tracing::error!(%error, "a request failed");
+                (StatusCode::INTERNAL_SERVER_ERROR, ErrorBody::internal())
+            }
+        };
+        (status, Json(body)).into_response()
+    }
+}
+
+impl ErrorBody {
+    fn of(refusal: &Refusal) -> Self {
+        Self {
+            error: ErrorDetail {
+                code: refusal.code.to_owned(),
+                message: refusal.message.clone(),
+                hint: refusal.hint.clone(),
+            },
+            decision: None,
+        }
+    }
+
+    fn internal() -> Self {
+        Self {
+            error: ErrorDetail {
+                code: "internal".to_owned(),
+                message: "the server failed; nothing was written".to_owned(),
+                hint: Some("try again; the server's log says more".to_owned()),
+            },
+            decision: None,
+        }
+    }
+}
+
+fn status(class: RefusalClass) -> StatusCode {
+    match class {
+        RefusalClass::Malformed => StatusCode::BAD_REQUEST,
+        RefusalClass::Unauthenticated => StatusCode::UNAUTHORIZED,
+        RefusalClass::Forbidden | RefusalClass::Denied => StatusCode::FORBIDDEN,
+        RefusalClass::Unknown => StatusCode::NOT_FOUND,
+        RefusalClass::Conflict => StatusCode::CONFLICT,
+    }
+}
+
+/// A request whose body or path could not be read, in the same shape as every other refusal.
+pub fn bad_request(message: String) -> ApiError {
+    ApiError(Refusal::malformed("bad-request", message).hint("docs/api.md says what each request takes").into())
+}
+
+pub fn not_found(what: &str) -> ApiError {
+    ApiError(Refusal::unknown("not-found", format!("there is no {what}")).into())
+}

@@ -1,0 +1,214 @@
+//! The HTTP API. Reading needs no authentication here (put the server behind one); writing is a signed statement, and
+//! the signature is the authentication.
+//!
+//! A handler parses and makes one call to the engine.
+
+pub mod error;
+pub mod wire;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Path, Query, State},
+    http::header,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use countersign_core::{
+    governance::Signer,
+    ids::{Oid, RepositoryId},
+    refusal::Refusal,
+};
+use countersign_ledger::{Digest, Fingerprint, tile::TilePath};
+use serde::Deserialize;
+use tokio::net::TcpListener;
+
+use self::{
+    error::{ApiError, bad_request, not_found},
+    wire::{GovernanceInfo, LogInfo, Submit},
+};
+use crate::engine::{ChangeLine, ChangeView, Engine, Receipt};
+
+/// Enough for the largest statement with its blobs, in base64.
+const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+
+type Reply<T> = Result<T, ApiError>;
+
+pub fn router(engine: Arc<Engine>) -> Router {
+    Router::new()
+        .route("/", get(index))
+        .route("/healthz", get(healthz))
+        .route("/v1/statements", post(submit))
+        .route("/v1/log", get(log))
+        .route("/v1/signer", get(signer))
+        .route("/v1/changes", get(changes))
+        .route("/v1/changes/{id}", get(change))
+        .route("/v1/changes/{id}/bundle", get(bundle))
+        .route("/v1/blobs/{digest}", get(blob))
+        .route("/checkpoint", get(checkpoint))
+        .route("/tile/{*path}", get(tile))
+        .fallback(|| async { not_found("page at this address") })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(engine)
+}
+
+/// Serves until asked to stop; requests under way are finished.
+pub async fn serve(
+    engine: Arc<Engine>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(listener, router(engine)).with_graceful_shutdown(stop).await
+}
+
+/// Binds the address, with a message that says which.
+pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+async fn index() -> &'static str {
+    "countersign\n\n\
+     GET  /v1/changes              the changes\n\
+     GET  /v1/changes/ID           one change, with the decision as it stands\n\
+     GET  /v1/changes/ID/bundle    its bundle, for countersign verify\n\
+     GET  /v1/log                  the log's checkpoint and governance\n\
+     GET  /checkpoint, /tile/...   the log itself (C2SP tlog-tiles)\n\
+     POST /v1/statements           a signed statement: the one way to write\n"
+}
+
+async fn healthz(State(engine): State<Arc<Engine>>) -> Reply<&'static str> {
+    engine.head().await?;
+    Ok("ok\n")
+}
+
+async fn submit(State(engine): State<Arc<Engine>>, body: Bytes) -> Reply<Json<Receipt>> {
+    let submit: Submit =
+        serde_json::from_slice(&body).map_err(|e| bad_request(format!("the body is not as it should be: {e}")))?;
+    let blobs = submit
+        .blobs
+        .iter()
+        .enumerate()
+        .map(|(i, blob)| STANDARD.decode(blob).map_err(|e| bad_request(format!("blob {i} is not base64: {e}"))))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Json(engine.submit(submit.envelope.as_bytes(), blobs).await?))
+}
+
+async fn log(State(engine): State<Arc<Engine>>) -> Reply<Json<LogInfo>> {
+    let governance = engine.governance().await?;
+    let head = engine.head().await?;
+    let record = &governance.record;
+    Ok(Json(LogInfo {
+        origin: record.origin.clone(),
+        size: head.size,
+        root: head.root,
+        checkpoint: head.note,
+        genesis: record.genesis,
+        governance: GovernanceInfo {
+            in_force: record.in_force,
+            catalog: record.catalog,
+            rules: record.rules,
+            gates: record.gates.clone(),
+            people: governance.able_people().map(|person| person.id.clone()).collect(),
+        },
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Key {
+    /// A fingerprint: `SHA256:…`.
+    key: Fingerprint,
+}
+
+async fn signer(
+    State(engine): State<Arc<Engine>>,
+    key: Result<Query<Key>, axum::extract::rejection::QueryRejection>,
+) -> Reply<Json<Signer>> {
+    let Query(Key { key }) = key.map_err(|e| bad_request(e.body_text()))?;
+    let governance = engine.governance().await?;
+    match governance.signer(&key) {
+        Some(signer) => Ok(Json(signer)),
+        None if governance.record.revoked.contains(&key) => Err(Refusal::unauthenticated(
+            "key-revoked",
+            format!("key {key} was revoked"),
+        )
+        .into()),
+        None => Err(Refusal::unknown("unknown-key", format!("key {key} belongs to nobody in the catalog"))
+            .hint("pass --key with a key that the catalog lists for you")
+            .into()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Filter {
+    /// Changes of a git range in this repository …
+    repository: Option<String>,
+    /// … whose present revision has this head.
+    head: Option<String>,
+}
+
+async fn changes(
+    State(engine): State<Arc<Engine>>,
+    filter: Result<Query<Filter>, axum::extract::rejection::QueryRejection>,
+) -> Reply<Json<Vec<ChangeLine>>> {
+    let Query(filter) = filter.map_err(|e| bad_request(e.body_text()))?;
+    let repository: Option<RepositoryId> =
+        filter.repository.map(|r| r.parse()).transpose().map_err(|e| bad_request(format!("{e}")))?;
+    let head: Option<Oid> = filter.head.map(|h| h.parse()).transpose().map_err(|e| bad_request(format!("{e}")))?;
+    let mut lines = Vec::new();
+    for change in engine.changes().await? {
+        if change.is_of(repository.as_ref(), head.as_ref()) {
+            lines.push(engine.line(&change).await?);
+        }
+    }
+    Ok(Json(lines))
+}
+
+async fn change(State(engine): State<Arc<Engine>>, Path(id): Path<String>) -> Reply<Json<ChangeView>> {
+    let change = engine.find(&id).await?;
+    Ok(Json(engine.view(&change).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Since {
+    /// Size of the log that the asker has seen.
+    since: Option<u64>,
+}
+
+async fn bundle(
+    State(engine): State<Arc<Engine>>,
+    Path(id): Path<String>,
+    since: Result<Query<Since>, axum::extract::rejection::QueryRejection>,
+) -> Reply<Response> {
+    let Query(Since { since }) = since.map_err(|e| bad_request(e.body_text()))?;
+    let change = engine.find(&id).await?;
+    let bundle = engine.bundle(&change.id, since).await?;
+    let archive = bundle.to_tar().map_err(|e| crate::store::StoreError::Damaged(e.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, "application/x-tar")], archive).into_response())
+}
+
+async fn blob(State(engine): State<Arc<Engine>>, Path(digest): Path<String>) -> Reply<Response> {
+    let digest: Digest = digest.parse().map_err(|e| bad_request(format!("{e}")))?;
+    match engine.store().blob(&digest).await? {
+        Some(bytes) => Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response()),
+        None => Err(not_found("such blob")),
+    }
+}
+
+async fn checkpoint(State(engine): State<Arc<Engine>>) -> Reply<Response> {
+    let note = engine.head().await?.note;
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], note).into_response())
+}
+
+async fn tile(State(engine): State<Arc<Engine>>, Path(path): Path<String>) -> Reply<Response> {
+    let path: TilePath = format!("tile/{path}").parse().map_err(|e| bad_request(format!("{e}")))?;
+    match engine.tile(&path).await? {
+        Some(bytes) => Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response()),
+        None => Err(not_found("such tile")),
+    }
+}

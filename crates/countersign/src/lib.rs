@@ -1,0 +1,11 @@
+//! The program: engine, store, gates, HTTP API and command line.
+//!
+//! Arrows go one way: `api | cli | gates -> engine -> store`. The command line and the gates reach a running server
+//! through [`client`]; only `serve`, `init` and `demo` hold an engine themselves.
+
+pub mod api;
+pub mod bundle;
+pub mod client;
+pub mod engine;
+pub mod git;
+pub mod store;
