@@ -5,7 +5,10 @@
 
 pub mod api;
 pub mod bundle;
+pub mod cli;
 pub mod client;
 pub mod engine;
 pub mod git;
+pub mod home;
+pub mod signer;
 pub mod store;
