@@ -14,9 +14,7 @@ use crate::{
     governance::Governance,
     ids::{ActorId, ChangeId, Environment, GroupId, RuleId, SystemId, Target},
     rules::{Rules, attributes::KINDS, decide},
-    snapshot::{
-        Ai, AiStatus, ApprovalView, Documents, Kind, PersonView, Snapshot, TargetView, WaiverView,
-    },
+    snapshot::{Ai, AiStatus, ApprovalView, Documents, Kind, PersonView, Snapshot, TargetView, WaiverView},
 };
 
 /// How many decisions one answer may cost. What is left is counted, not guessed.

@@ -18,8 +18,7 @@ use rand_core::{OsRng, RngCore as _};
 use serde_json::json;
 
 use super::{
-    Global,
-    coverage as report,
+    Global, coverage as report,
     error::{CliError, Exit},
     now,
     output::{self, Format, count, good, list, warn},
@@ -46,9 +45,10 @@ const MAX_ALLOWED_SIGNERS_BYTES: usize = 4 * 1024 * 1024;
 #[command(after_help = "Examples:\n  \
     Try it out alone, with your git name, mail and signing key:\n    \
       countersign init home\n\n  \
-    Two founders. Ada has both private keys at hand only if both are hers; Grace signs later, on her machine:\n    \
-      countersign init home --founder ada=ada@example.com=ada.pub --founder grace=grace@example.com=grace.pub --key …\n    \
-      countersign init home --cosign --key ~/.ssh/id_ed25519\n\n  \
+    Two founders, of whom Ada has only Grace's public key. Grace signs next, here or in a copy of the home without its\n  \
+    keys, from which she sends genesis.json back:\n    \
+      countersign init home --founder ada=ada@example.com=ada.key --founder grace=grace@example.com=grace.pub\n    \
+      countersign init home --cosign --key grace.key\n\n  \
     With the catalog and the signers that you already have:\n    \
       countersign init home --catalog backstage/ --allowed-signers .allowed_signers --annotation tier=example.com/tier\n\n\
     Afterwards:\n  \
@@ -136,6 +136,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
 }
 
 fn init(global: &Global, args: Args) -> Result<Exit, CliError> {
+    Home::vacant(&args.home)?;
     let settings = settings(&args)?;
     let (founders, mut people) = founders(global, &args)?;
     let left_out = match &args.allowed_signers {
@@ -173,8 +174,11 @@ fn init(global: &Global, args: Args) -> Result<Exit, CliError> {
             signatures.push(signer.sign(&draft.payload)?);
         }
         if signatures.is_empty() {
-            return Err(CliError::new("cannot-sign", "no founder's private key is here, so nobody can sign the genesis")
-                .hint("make the home where at least one founder can sign, or load the key into the agent: ssh-add KEY"));
+            return Err(CliError::new(
+                "cannot-sign",
+                "no founder's private key is here, so nobody can sign the genesis",
+            )
+            .hint("make the home where at least one founder can sign, or load the key into the agent: ssh-add KEY"));
         }
         Ok(signatures)
     })?;
@@ -252,7 +256,8 @@ fn myself(global: &Global) -> Result<(Person, SshKeygen), CliError> {
     let name = git_config(&["user.name"]).ok_or_else(|| unset("user.name"))?;
     let mail = git_config(&["user.email"]).ok_or_else(|| unset("user.email"))?;
     let id = people::id_from(&name).ok_or_else(|| {
-        CliError::new("no-founder", format!("no name for the catalog can be made of git's user.name, `{name}`")).hint(hint)
+        CliError::new("no-founder", format!("no name for the catalog can be made of git's user.name, `{name}`"))
+            .hint(hint)
     })?;
     let signer = global.signer()?;
     Ok((founder(id, Some(name), &mail.to_lowercase(), &signer), signer))
@@ -396,7 +401,11 @@ fn tell(format: Format, home: &Home, left_out: &[String]) -> Result<(), CliError
             anstream::println!("  log key    {}", trust.log_key);
             let heads: BTreeSet<&ActorId> = genesis.founders.iter().map(|founder| &founder.person).collect();
             anstream::println!("  threshold  {} of {} to begin", genesis.threshold, count(heads.len(), "founder"));
-            anstream::println!("  recovery   {} of {} when keys are lost", trust.recovery_quorum, count(heads.len(), "founder"));
+            anstream::println!(
+                "  recovery   {} of {} when keys are lost",
+                trust.recovery_quorum,
+                count(heads.len(), "founder")
+            );
             report::print(&coverage);
             next(home);
             Ok(())
@@ -413,7 +422,8 @@ fn next(home: &Home) {
     output::heading("Next");
     if home.founded().is_err() {
         let signed = signed(home);
-        let missing = home.genesis_body().founders.iter().filter(|founder| !signed.contains(&founder.key.fingerprint()));
+        let missing =
+            home.genesis_body().founders.iter().filter(|founder| !signed.contains(&founder.key.fingerprint()));
         let missing: BTreeSet<&ActorId> = missing.map(|founder| &founder.person).collect();
         anstream::println!("  {} signs too: countersign init {path} --cosign --key KEY", either(missing));
         return;
