@@ -3,6 +3,8 @@
 //! Everything read here is content-addressed or computed from content-addressed objects, so two honest implementations
 //! give the same answers. Nothing may depend on configuration, attributes, grafts, replacements or the environment.
 
+use thiserror::Error;
+
 use crate::ids::Oid;
 
 /// A name and mail in a commit's header. Bytes that are no UTF-8 are replaced; the parser of the header does that.
@@ -19,6 +21,56 @@ pub struct Commit {
     pub author: Ident,
     pub committer: Ident,
     pub message: Vec<u8>,
+}
+
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("the commit object has no valid `{0}` line")]
+pub struct MalformedCommit(&'static str);
+
+impl Commit {
+    /// Reads a commit object. Headers that facts do not need (signatures, encodings) are skipped; of a repeated header
+    /// the first counts, as for git.
+    pub fn parse(object: &[u8]) -> Result<Self, MalformedCommit> {
+        let (mut tree, mut parents, mut author, mut committer) = (None, Vec::new(), None, None);
+        let mut rest = object;
+        loop {
+            let (line, after) = match rest.iter().position(|byte| *byte == b'\n') {
+                Some(at) => (rest.get(..at).unwrap_or_default(), rest.get(at.saturating_add(1)..).unwrap_or_default()),
+                None => (rest, &[][..]),
+            };
+            rest = after;
+            if line.is_empty() {
+                break;
+            }
+            let line = String::from_utf8_lossy(line);
+            let Some((key, value)) = line.split_once(' ') else { continue };
+            match key {
+                "tree" if tree.is_none() => tree = Some(value.parse().map_err(|_| MalformedCommit("tree"))?),
+                "parent" => parents.push(value.parse().map_err(|_| MalformedCommit("parent"))?),
+                "author" if author.is_none() => author = Some(Ident::parse(value)),
+                "committer" if committer.is_none() => committer = Some(Ident::parse(value)),
+                _ => {}
+            }
+        }
+        Ok(Self {
+            tree: tree.ok_or(MalformedCommit("tree"))?,
+            parents,
+            author: author.ok_or(MalformedCommit("author"))?,
+            committer: committer.ok_or(MalformedCommit("committer"))?,
+            message: rest.to_vec(),
+        })
+    }
+}
+
+impl Ident {
+    /// `Name <mail> 1700000000 +0100`. Where the brackets are missing, all of it is the name: nobody's.
+    fn parse(value: &str) -> Self {
+        let parts = value.split_once('<').and_then(|(name, rest)| Some((name, rest.split_once('>')?.0)));
+        match parts {
+            Some((name, mail)) => Self { name: name.trim().to_owned(), mail: mail.trim().to_owned() },
+            None => Self { name: value.trim().to_owned(), mail: String::new() },
+        }
+    }
 }
 
 /// One line of `git diff-tree --raw -r --no-renames`. An absent side has mode 0 and the zero id.

@@ -3,6 +3,14 @@
 //! An approval of head H stays good for a push of exactly H, or of a merge of H into the branch's present tip whose tree
 //! is what git computes unaided and where nothing that came meanwhile touched the approved paths. Anything else is a
 //! new revision, because somebody would have to look at something that nobody has looked at.
+//!
+//! Whatever arrives, the difference that the *branch* sees must lie within the delta that people saw. The two part when a
+//! head that was reviewed against one commit undoes what another brought: against its own base it shows nothing.
+//!
+//! ```text
+//!  base ── X (fixes p) ──────── X is the branch's tip by now
+//!     └─── X ── Y (takes the fix of p back, edits q) = head, reviewed as base..head: only q
+//! ```
 
 use std::collections::BTreeSet;
 
@@ -55,6 +63,11 @@ pub enum NotALanding {
          and propose it as a new revision", list(paths, *more)
     )]
     Overlap { base: String, paths: Vec<String>, more: usize },
+    #[error(
+        "moving the branch from {old} to {new} changes paths that the approved change does not show: {}; \
+         propose {new} as a new revision against the present tip", list(paths, *more)
+    )]
+    Unreviewed { old: String, new: String, paths: Vec<String>, more: usize },
     #[error("{head} does not merge cleanly into {old}; resolve the conflict in the change and propose a new revision")]
     Conflicts { old: String, head: String },
     #[error(
@@ -98,13 +111,14 @@ pub fn landing<G: GitRead>(git: &G, old: &Oid, new: &Oid, facts: &GitFacts) -> R
         return Err(NotALanding::BaseGone { base: short(&facts.base), old: short(old) }.into());
     }
     match kind {
-        Landing::FastForward => Ok(kind),
+        Landing::FastForward => {}
         Landing::Merge => {
             no_overlap(git, old, facts)?;
             same_tree(git, old, new, head)?;
-            Ok(kind)
         }
     }
+    only_reviewed(git, old, new, facts)?;
+    Ok(kind)
 }
 
 /// Which commits of a push `old..new` could be an approved head: the pushed commit, or what it merges into the tip.
@@ -143,15 +157,32 @@ fn merge_parents<G: GitRead>(git: &G, old: &Oid, new: &Oid, head: &Oid) -> Resul
 fn no_overlap<G: GitRead>(git: &G, old: &Oid, facts: &GitFacts) -> Result<(), LandingError<G::Error>> {
     let delta: BTreeSet<&str> = facts.paths.iter().map(|change| change.path.as_str()).collect();
     let upstream = git.diff(&facts.base, old).map_err(LandingError::Git)?;
-    let mut paths: Vec<String> =
+    let paths: Vec<String> =
         upstream.iter().map(|change| escape_path(&change.path)).filter(|path| delta.contains(path.as_str())).collect();
     if paths.is_empty() {
         return Ok(());
     }
+    let (paths, more) = shortened(paths);
+    Err(NotALanding::Overlap { base: facts.base.short().to_owned(), paths, more }.into())
+}
+
+fn only_reviewed<G: GitRead>(git: &G, old: &Oid, new: &Oid, facts: &GitFacts) -> Result<(), LandingError<G::Error>> {
+    let delta: BTreeSet<&str> = facts.paths.iter().map(|change| change.path.as_str()).collect();
+    let arriving = git.diff(old, new).map_err(LandingError::Git)?;
+    let paths: Vec<String> =
+        arriving.iter().map(|change| escape_path(&change.path)).filter(|path| !delta.contains(path.as_str())).collect();
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let (paths, more) = shortened(paths);
+    Err(NotALanding::Unreviewed { old: old.short().to_owned(), new: new.short().to_owned(), paths, more }.into())
+}
+
+fn shortened(mut paths: Vec<String>) -> (Vec<String>, usize) {
     paths.sort();
     let more = paths.len().saturating_sub(NAMED_PATHS);
     paths.truncate(NAMED_PATHS);
-    Err(NotALanding::Overlap { base: facts.base.short().to_owned(), paths, more }.into())
+    (paths, more)
 }
 
 fn same_tree<G: GitRead>(git: &G, old: &Oid, new: &Oid, head: &Oid) -> Result<(), LandingError<G::Error>> {

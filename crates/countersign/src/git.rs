@@ -1,0 +1,386 @@
+//! A git repository, read by running `git`.
+//!
+//! Facts must depend on objects alone. So `git` never runs *in* the repository (but to look up a name): it runs in an empty
+//! repository of our own in a temporary directory, which borrows the objects of the real one. There it meets none of the
+//! repository's configuration, grafts, replacements, `info/attributes` or commit-graph, and what a trial merge writes goes
+//! away with the directory. The environment is cleared for the same reason.
+//!
+//! Inside a `pre-receive` hook new objects are in quarantine. Git names that place in the environment, from where it is
+//! borrowed as well.
+
+mod process;
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use countersign_core::{
+    facts::git::{Commit, GitRead, MalformedCommit, MergeTree, RawChange},
+    ids::Oid,
+};
+use tempfile::TempDir;
+use thiserror::Error;
+
+use process::{Batch, Output, hermetic, run, text};
+
+/// `--attr-source` came with it.
+const OLDEST: (u32, u32) = (2, 41);
+const OLDEST_GIT: &str = "2.41 or newer";
+const MAX_COMMIT_BYTES: usize = 32 * 1024 * 1024;
+/// What our empty repository says. `merge.*` pins the strategy; nothing else may matter.
+const CONFIG: &str = "[core]\n\trepositoryformatversion = 1\n\tbare = true\n\tcommitGraph = false\n\
+                      \tattributesFile = /dev/null\n[merge]\n\trenames = false\n\tdirectoryRenames = false\n\
+                      [diff]\n\trenames = false\n";
+
+#[derive(Debug, Error)]
+pub enum GitError {
+    #[error("cannot run `git`: {why}\n  hint: install git {OLDEST_GIT}")]
+    Missing { why: io::Error },
+    #[error("git {found} is too old\n  hint: install git {OLDEST_GIT}")]
+    TooOld { found: String },
+    #[error("`{}` is no git repository: {why}\n  hint: name a directory with a checkout or a bare repository", path.display())]
+    NotARepository { path: PathBuf, why: String },
+    #[error("`{}` is a shallow clone, whose history cannot be judged\n  hint: run `git fetch --unshallow`", path.display())]
+    Shallow { path: PathBuf },
+    #[error("`{rev}` names no commit in `{}`\n  hint: `git fetch`, or check the spelling", path.display())]
+    UnknownRevision { rev: String, path: PathBuf },
+    #[error("object {id} is not in `{}`\n  hint: fetch it; a partial clone is not enough", path.display())]
+    NoObject { id: Oid, path: PathBuf },
+    #[error("object {id} is a {found}, not a commit")]
+    NotACommit { id: Oid, found: String },
+    #[error("commit {id}: {source}")]
+    Malformed { id: Oid, source: MalformedCommit },
+    #[error("commit {id} has {bytes} bytes, more than {MAX_COMMIT_BYTES}")]
+    TooLarge { id: Oid, bytes: usize },
+    #[error("`git {command}` in `{}` failed: {why}", path.display())]
+    Failed { command: String, path: PathBuf, why: String },
+    #[error("`git {command}` in `{}` gave an answer that this version does not understand: {answer}", path.display())]
+    Answer { command: String, path: PathBuf, answer: String },
+    #[error("cannot prepare a temporary directory for `git`: {0}")]
+    Temporary(io::Error),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ObjectFormat {
+    Sha1,
+    Sha256,
+}
+
+impl ObjectFormat {
+    fn empty_tree(self) -> &'static str {
+        match self {
+            Self::Sha1 => "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+            Self::Sha256 => "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+        }
+    }
+}
+
+/// An open repository. Reading it changes nothing in it.
+#[derive(Debug)]
+pub struct Repository {
+    path: PathBuf,
+    git_dir: PathBuf,
+    bare: bool,
+    format: ObjectFormat,
+    /// Object directories to borrow from, as git's variable wants them.
+    alternates: OsString,
+    /// Our empty repository.
+    scratch: TempDir,
+    batch: Mutex<Option<Batch>>,
+}
+
+impl Repository {
+    /// Opens the repository in or above `path`.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, GitError> {
+        Self::open_among(path.as_ref(), |name| env::var_os(name))
+    }
+
+    fn open_among(path: &Path, environment: impl Fn(&str) -> Option<OsString>) -> Result<Self, GitError> {
+        let path = path.to_owned();
+        check_version()?;
+        let asked = rev_parse(
+            &path,
+            &["--path-format=absolute", "--git-dir", "--git-path", "objects", "--git-path", "shallow"],
+        )?;
+        let said = rev_parse(&path, &["--is-bare-repository", "--show-object-format"])?;
+        let (&[git_dir, objects, shallow], &[bare, format]) = (&lines(&asked)[..], &lines(&said)[..]) else {
+            return Err(unexpected("rev-parse", &path, &asked));
+        };
+        if Path::new(shallow).exists() {
+            return Err(GitError::Shallow { path });
+        }
+        let format = match format {
+            "sha1" => ObjectFormat::Sha1,
+            "sha256" => ObjectFormat::Sha256,
+            _ => return Err(unexpected("rev-parse --show-object-format", &path, &said)),
+        };
+        Ok(Self {
+            git_dir: PathBuf::from(git_dir),
+            bare: bare == "true",
+            format,
+            alternates: alternates(Path::new(objects), environment),
+            scratch: scratch(format).map_err(GitError::Temporary)?,
+            batch: Mutex::new(None),
+            path,
+        })
+    }
+
+    pub fn is_bare(&self) -> bool {
+        self.bare
+    }
+
+    /// Absolute.
+    pub fn git_dir(&self) -> &Path {
+        &self.git_dir
+    }
+
+    /// The commit that a name, an id or an expression such as `HEAD~1` means.
+    pub fn resolve(&self, rev: &str) -> Result<Oid, GitError> {
+        let unknown = || GitError::UnknownRevision { rev: rev.to_owned(), path: self.path.clone() };
+        if rev.is_empty() || rev.contains('\0') {
+            return Err(unknown());
+        }
+        let commit = format!("{rev}^{{commit}}");
+        // Names live in the real repository; only here does git run in it.
+        let mut command = self.command(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]);
+        command.env("GIT_DIR", &self.git_dir).env("GIT_GRAFT_FILE", "/dev/null");
+        let output = self.run(command, "rev-parse")?;
+        if !output.success {
+            return Err(unknown());
+        }
+        text(&output.stdout).trim().parse().map_err(|_| unknown())
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = hermetic();
+        command
+            .current_dir(self.scratch.path())
+            .env("GIT_DIR", self.scratch.path())
+            .env("GIT_OBJECT_DIRECTORY", self.scratch.path().join("objects"))
+            .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", &self.alternates)
+            .arg(format!("--attr-source={}", self.format.empty_tree()))
+            .args(args);
+        command
+    }
+
+    fn run(&self, command: Command, name: &str) -> Result<Output, GitError> {
+        run(command).map_err(|error| self.failed(name, error.to_string()))
+    }
+
+    /// Runs a command that must succeed.
+    fn ask(&self, args: &[&str]) -> Result<Vec<u8>, GitError> {
+        let output = self.run(self.command(args), &args.join(" "))?;
+        match output.success {
+            true => Ok(output.stdout),
+            false => Err(self.failed(&args.join(" "), output.stderr)),
+        }
+    }
+
+    fn failed(&self, command: &str, why: String) -> GitError {
+        GitError::Failed { command: command.to_owned(), path: self.path.clone(), why }
+    }
+
+    fn oids(&self, command: &str, answer: &[u8]) -> Result<Vec<Oid>, GitError> {
+        let answer = text(answer);
+        let ids: Result<Vec<Oid>, _> = answer.lines().map(str::parse).collect();
+        ids.map_err(|_| unexpected(command, &self.path, &answer))
+    }
+
+    /// Kind and size of an object, or `None` if it is not there.
+    fn info(&self, batch: &mut Batch, name: &str) -> Result<Option<(String, usize)>, GitError> {
+        let header = batch.ask("info", name).map_err(|error| self.failed("cat-file", error.to_string()))?;
+        let mut words = header.rsplitn(3, ' ');
+        match (words.next(), words.next()) {
+            (Some("missing" | "ambiguous"), _) => Ok(None),
+            (Some(size), Some(kind)) => match size.parse() {
+                Ok(size) => Ok(Some((kind.to_owned(), size))),
+                Err(_) => Err(unexpected("cat-file", &self.path, &header)),
+            },
+            _ => Err(unexpected("cat-file", &self.path, &header)),
+        }
+    }
+
+    fn content(&self, batch: &mut Batch, name: &str, size: usize) -> Result<Vec<u8>, GitError> {
+        batch.contents(name, size).map_err(|error| self.failed("cat-file", error.to_string()))
+    }
+
+    /// The `git cat-file` that is kept open. After an error it is started anew, since its answers may be out of step.
+    fn with_batch<T>(&self, read: impl FnOnce(&mut Batch) -> Result<T, GitError>) -> Result<T, GitError> {
+        let mut slot: MutexGuard<'_, Option<Batch>> = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut batch = match slot.take() {
+            Some(batch) => batch,
+            None => Batch::start(self.command(&["cat-file", "--batch-command", "-z"]))
+                .map_err(|error| self.failed("cat-file", error.to_string()))?,
+        };
+        let result = read(&mut batch)?;
+        *slot = Some(batch);
+        Ok(result)
+    }
+}
+
+impl GitRead for Repository {
+    type Error = GitError;
+
+    fn commit(&self, id: &Oid) -> Result<Commit, GitError> {
+        let object = self.with_batch(|batch| match self.info(batch, id.as_str())? {
+            Some((kind, size)) if kind == "commit" && size <= MAX_COMMIT_BYTES => {
+                self.content(batch, id.as_str(), size).map(Ok)
+            }
+            Some((kind, bytes)) if kind == "commit" => Ok(Err(GitError::TooLarge { id: id.clone(), bytes })),
+            Some((found, _)) => Ok(Err(GitError::NotACommit { id: id.clone(), found })),
+            None => Ok(Err(GitError::NoObject { id: id.clone(), path: self.path.clone() })),
+        })??;
+        Commit::parse(&object).map_err(|source| GitError::Malformed { id: id.clone(), source })
+    }
+
+    fn range(&self, exclude: &Oid, include: &Oid, limit: usize) -> Result<Vec<Oid>, GitError> {
+        let (limit, exclude) = (format!("--max-count={limit}"), format!("^{exclude}"));
+        let args = ["rev-list", "--topo-order", &limit, include.as_str(), &exclude];
+        self.oids("rev-list", &self.ask(&args)?)
+    }
+
+    /// Of several best ancestors the smallest id, so that the answer depends on nothing but the history.
+    fn merge_base(&self, a: &Oid, b: &Oid) -> Result<Option<Oid>, GitError> {
+        let output = self.run(self.command(&["merge-base", "--all", a.as_str(), b.as_str()]), "merge-base")?;
+        match output.code {
+            Some(0) => Ok(self.oids("merge-base", &output.stdout)?.into_iter().min()),
+            Some(1) => Ok(None),
+            Some(_) | None => Err(self.failed("merge-base", output.stderr)),
+        }
+    }
+
+    fn diff(&self, base: &Oid, head: &Oid) -> Result<Vec<RawChange>, GitError> {
+        let command = ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff"];
+        let args = [&command[..], &["--ignore-submodules=none", base.as_str(), head.as_str()]].concat();
+        let answer = self.ask(&args)?;
+        let mut fields = answer.split(|byte| *byte == 0).filter(|field| !field.is_empty());
+        let mut changes = Vec::new();
+        while let Some(header) = fields.next() {
+            let change = fields.next().and_then(|path| raw_change(&text(header), path));
+            changes.push(change.ok_or_else(|| unexpected("diff-tree", &self.path, &text(header)))?);
+        }
+        Ok(changes)
+    }
+
+    fn merge_tree(&self, ours: &Oid, theirs: &Oid) -> Result<MergeTree, GitError> {
+        let args = ["merge-tree", "--write-tree", "--no-messages", ours.as_str(), theirs.as_str()];
+        let output = self.run(self.command(&args), "merge-tree")?;
+        let answer = text(&output.stdout);
+        // Exit 0 is a clean merge and 1 a conflict; everything else went wrong.
+        match (output.code, answer.lines().next().and_then(|line| line.parse().ok())) {
+            (Some(0), Some(tree)) => Ok(MergeTree::Clean(tree)),
+            (Some(1), Some(_)) => Ok(MergeTree::Conflicts),
+            (Some(0), None) => Err(unexpected("merge-tree", &self.path, &answer)),
+            (Some(_) | None, _) => Err(self.failed("merge-tree", output.stderr)),
+        }
+    }
+
+    fn blob_at(&self, commit: &Oid, path: &str, max_bytes: usize) -> Result<Option<Vec<u8>>, GitError> {
+        // A control character would be echoed in the answer and bring it out of step; a relative path ends `cat-file`.
+        let plain = |part: &str| !matches!(part, "" | "." | "..");
+        if path.contains(|c: char| c.is_control()) || !path.split('/').all(plain) {
+            return Ok(None);
+        }
+        let name = format!("{commit}:{path}");
+        self.with_batch(|batch| match self.info(batch, &name)? {
+            Some((kind, size)) if kind == "blob" && size <= max_bytes => self.content(batch, &name, size).map(Some),
+            Some(_) | None => Ok(None),
+        })
+    }
+}
+
+fn check_version() -> Result<(), GitError> {
+    let mut command = hermetic();
+    command.arg("--version");
+    let output = run(command).map_err(|why| GitError::Missing { why })?;
+    let found = text(&output.stdout).trim().trim_start_matches("git version ").to_owned();
+    let mut numbers = found.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version < OLDEST { Err(GitError::TooOld { found }) } else { Ok(()) }
+}
+
+/// Asks the real repository about itself. Who owns the directory does not matter, as nothing that its configuration names
+/// is ever run: neither `rev-parse` nor anything later runs hooks, filters or monitors.
+fn rev_parse(path: &Path, args: &[&str]) -> Result<String, GitError> {
+    let not = |why: String| GitError::NotARepository { path: path.to_owned(), why };
+    if !path.is_dir() {
+        return Err(not("there is no such directory".to_owned()));
+    }
+    let mut command = hermetic();
+    command.current_dir(path).args(["-c", "safe.directory=*", "rev-parse"]).args(args);
+    let output = run(command).map_err(|error| not(error.to_string()))?;
+    if !output.success {
+        return Err(not(output.stderr.lines().next().unwrap_or("git says so").to_owned()));
+    }
+    String::from_utf8(output.stdout).map_err(|_| not("its path is no UTF-8".to_owned()))
+}
+
+fn scratch(format: ObjectFormat) -> io::Result<TempDir> {
+    let scratch = tempfile::Builder::new().prefix("countersign-git-").tempdir()?;
+    let path = scratch.path();
+    fs::create_dir_all(path.join("objects"))?;
+    fs::create_dir_all(path.join("refs"))?;
+    fs::write(path.join("HEAD"), "ref: refs/heads/none\n")?;
+    let extension = match format {
+        ObjectFormat::Sha1 => "",
+        ObjectFormat::Sha256 => "[extensions]\n\tobjectFormat = sha256\n",
+    };
+    fs::write(path.join("config"), format!("{CONFIG}{extension}"))?;
+    Ok(scratch)
+}
+
+/// The repository's objects, and those that a hook's environment names.
+fn alternates(objects: &Path, environment: impl Fn(&str) -> Option<OsString>) -> OsString {
+    let mut list = quoted(objects);
+    if let Some(quarantine) = environment("GIT_OBJECT_DIRECTORY") {
+        let absolute = std::path::absolute(&quarantine).unwrap_or_else(|_| PathBuf::from(&quarantine));
+        list.push(":");
+        list.push(quoted(&absolute));
+    }
+    if let Some(further) = environment("GIT_ALTERNATE_OBJECT_DIRECTORIES") {
+        list.push(":");
+        list.push(further);
+    }
+    list
+}
+
+/// A path as git's list wants it, whose entries are separated by `:`.
+fn quoted(path: &Path) -> OsString {
+    match path.to_str() {
+        Some(text) if text.contains([':', '"', '\\']) => {
+            format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")).into()
+        }
+        Some(_) | None => AsRef::<OsStr>::as_ref(path).to_owned(),
+    }
+}
+
+/// `:100644 000000 <old> <new> D`.
+fn raw_change(header: &str, path: &[u8]) -> Option<RawChange> {
+    let mut words = header.strip_prefix(':')?.split(' ');
+    let mut mode = || u32::from_str_radix(words.next()?, 8).ok();
+    let (old_mode, new_mode) = (mode()?, mode()?);
+    Some(RawChange {
+        old_mode,
+        new_mode,
+        old: words.next()?.parse().ok()?,
+        new: words.next()?.parse().ok()?,
+        path: path.to_owned(),
+    })
+}
+
+fn lines(text: &str) -> Vec<&str> {
+    text.lines().collect()
+}
+
+fn unexpected(command: &str, path: &Path, answer: &str) -> GitError {
+    let answer = answer.chars().take(200).collect();
+    GitError::Answer { command: command.to_owned(), path: path.to_owned(), answer }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,346 @@
+//! Real repositories in temporary directories.
+
+use std::{collections::BTreeMap, fs, process::Command};
+
+use countersign_core::facts::{GitFacts, Landing, LandingError, NotALanding, Range, facts, head_of_push, landing};
+use tempfile::TempDir;
+
+use super::*;
+
+/// A repository and a `git` that nobody's configuration reaches.
+struct Work {
+    dir: TempDir,
+}
+
+impl Work {
+    fn new() -> Self {
+        Self::with_format("sha1")
+    }
+
+    fn with_format(format: &str) -> Self {
+        let work = Self { dir: tempfile::tempdir().unwrap() };
+        work.git(&["init", "--quiet", "--initial-branch=main", &format!("--object-format={format}")]);
+        work.commit("base", &[("a", "1"), ("b", "1"), ("dir/c", "1")]);
+        work
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        self.git_among(args, &[])
+    }
+
+    fn git_among(&self, args: &[&str], environment: &[(&str, &Path)]) -> String {
+        let mut command: Command = hermetic();
+        command.current_dir(self.dir.path()).args(args);
+        for who in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{who}_NAME"), "Jane Doe");
+            command.env(format!("GIT_{who}_EMAIL"), "Jane@Example.com");
+            command.env(format!("GIT_{who}_DATE"), "1700000000 +0000");
+        }
+        command.envs(environment.iter().copied());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "git {args:?}: {}", text(&output.stderr));
+        text(&output.stdout).trim().to_owned()
+    }
+
+    fn commit(&self, message: &str, files: &[(&str, &str)]) -> Oid {
+        for (name, content) in files {
+            let path = self.dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--allow-empty", "-m", message]);
+        self.id("HEAD")
+    }
+
+    fn id(&self, rev: &str) -> Oid {
+        self.git(&["rev-parse", rev]).parse().unwrap()
+    }
+
+    fn open(&self) -> Repository {
+        Repository::open(self.dir.path()).unwrap()
+    }
+
+    fn facts(&self, tip: &Oid, head: &Oid) -> GitFacts {
+        let repository = "shop".parse().unwrap();
+        let range = Range { repository, branch: "refs/heads/main".to_owned(), tip: tip.clone(), head: head.clone() };
+        facts(&self.open(), &range).unwrap()
+    }
+
+    /// A change of `a` on a branch from `main`, then something else on `main`.
+    fn diverged(&self, upstream: &[(&str, &str)]) -> (Oid, Oid, GitFacts) {
+        let base = self.id("main");
+        self.git(&["checkout", "--quiet", "-b", "change"]);
+        let head = self.commit("change a", &[("a", "2")]);
+        self.git(&["checkout", "--quiet", "main"]);
+        let tip = self.commit("upstream", upstream);
+        (tip, head.clone(), self.facts(&base, &head))
+    }
+
+    fn land(&self, old: &Oid, new: &Oid, facts: &GitFacts) -> Result<Landing, NotALanding> {
+        landing(&self.open(), old, new, facts).map_err(|error| match error {
+            LandingError::Not(reason) => reason,
+            LandingError::Git(error) => panic!("{error}"),
+        })
+    }
+}
+
+#[test]
+fn facts_of_a_branch() {
+    let work = Work::new();
+    let base = work.id("HEAD");
+    work.commit("one\n\nCo-authored-by: Claude <noreply@anthropic.com>", &[("a", "2"), ("new\tfile", "x")]);
+    fs::remove_file(work.dir.path().join("b")).unwrap();
+    let head = work.commit("two", &[]);
+    let facts = work.facts(&base, &head);
+    assert_eq!((facts.base, facts.commits, facts.merges), (base, 2, 0));
+    insta::assert_debug_snapshot!(facts.paths.iter().map(|p| (p.path.as_str(), p.status)).collect::<Vec<_>>(), @r#"
+    [
+        (
+            "a",
+            Modified,
+        ),
+        (
+            "b",
+            Deleted,
+        ),
+        (
+            "new\\tfile",
+            Added,
+        ),
+    ]
+    "#);
+    let people: BTreeMap<_, _> = facts.identities.iter().map(|who| (who.mail.as_str(), who.agent)).collect();
+    assert_eq!(people, BTreeMap::from([("jane@example.com", false), ("noreply@anthropic.com", true)]));
+}
+
+#[test]
+fn fast_forward_lands() {
+    let work = Work::new();
+    let base = work.id("HEAD");
+    let head = work.commit("change", &[("a", "2")]);
+    let facts = work.facts(&base, &head);
+    assert_eq!(work.land(&base, &head, &facts), Ok(Landing::FastForward));
+    assert_eq!(head_of_push(&work.open(), &base, &head).unwrap(), [head]);
+}
+
+#[test]
+fn merge_lands() {
+    let work = Work::new();
+    let (tip, head, facts) = work.diverged(&[("b", "2")]);
+    work.git(&["merge", "--quiet", "--no-ff", "-m", "merge", "change"]);
+    let merge = work.id("HEAD");
+    assert_eq!(work.land(&tip, &merge, &facts), Ok(Landing::Merge));
+    assert_eq!(head_of_push(&work.open(), &tip, &merge).unwrap(), [merge, head.clone()]);
+    assert!(matches!(work.land(&tip, &head, &facts), Err(NotALanding::NotFastForward { .. })));
+}
+
+#[test]
+fn evil_merge_does_not_land() {
+    let work = Work::new();
+    let (tip, _, facts) = work.diverged(&[("b", "2")]);
+    work.git(&["merge", "--quiet", "--no-ff", "--no-commit", "change"]);
+    let merge = work.commit("merge", &[("dir/c", "smuggled")]);
+    let refused = work.land(&tip, &merge, &facts).unwrap_err();
+    assert!(matches!(refused, NotALanding::EvilMerge { .. }), "{refused}");
+}
+
+#[test]
+fn octopus_does_not_land() {
+    let work = Work::new();
+    let (tip, _, facts) = work.diverged(&[("b", "2")]);
+    work.git(&["checkout", "--quiet", "-b", "third", "main~1"]);
+    work.commit("third", &[("d", "1")]);
+    work.git(&["checkout", "--quiet", "main"]);
+    work.git(&["merge", "--quiet", "-m", "octopus", "change", "third"]);
+    let refused = work.land(&tip, &work.id("HEAD"), &facts).unwrap_err();
+    assert!(matches!(refused, NotALanding::Octopus { parents: 3, .. }), "{refused}");
+}
+
+#[test]
+fn overlap_does_not_land() {
+    let work = Work::new();
+    let long = |first: &str, last: &str| format!("{first}\n1\n2\n3\n4\n5\n6\n{last}\n");
+    work.commit("long file", &[("a", &long("x", "x"))]);
+    let base = work.id("HEAD");
+    work.git(&["checkout", "--quiet", "-b", "change"]);
+    let head = work.commit("first line", &[("a", &long("y", "x"))]);
+    let facts = work.facts(&base, &head);
+    work.git(&["checkout", "--quiet", "main"]);
+    let tip = work.commit("last line", &[("a", &long("x", "y"))]);
+    work.git(&["merge", "--quiet", "--no-ff", "-m", "merge", "change"]);
+    let refused = work.land(&tip, &work.id("HEAD"), &facts).unwrap_err();
+    assert!(matches!(&refused, NotALanding::Overlap { paths, more: 0, .. } if paths == &["a"]), "{refused}");
+}
+
+#[test]
+fn a_head_that_takes_back_what_landed_meanwhile_does_not_land() {
+    let work = Work::new();
+    let base = work.id("HEAD");
+    let fix = work.commit("fix", &[("b", "fixed")]);
+    let head = work.commit("undo the fix, edit a", &[("b", "1"), ("a", "2")]);
+    let facts = work.facts(&base, &head);
+    assert_eq!(facts.paths.len(), 1, "against the base the undoing does not show");
+    let refused = work.land(&fix, &head, &facts).unwrap_err();
+    assert!(matches!(&refused, NotALanding::Unreviewed { paths, .. } if paths == &["b"]), "{refused}");
+}
+
+#[test]
+fn a_rewound_branch_does_not_take_commits_from_before_the_base() {
+    let work = Work::new();
+    let first = work.id("HEAD");
+    let base = work.commit("second", &[("b", "2")]);
+    let head = work.commit("change", &[("a", "2")]);
+    let facts = work.facts(&base, &head);
+    assert!(matches!(work.land(&first, &head, &facts), Err(NotALanding::BaseGone { .. })));
+}
+
+#[test]
+fn merges_of_something_else_do_not_land() {
+    let work = Work::new();
+    let (tip, head, facts) = work.diverged(&[("b", "2")]);
+    let tree = work.id("HEAD^{tree}");
+    let merge = |parents: [&Oid; 2]| {
+        let [first, second] = parents.map(Oid::as_str);
+        work.git(&["commit-tree", tree.as_str(), "-p", first, "-p", second, "-m", "m"]).parse::<Oid>().unwrap()
+    };
+    let base = work.id("main~1");
+    assert!(matches!(work.land(&tip, &merge([&head, &tip]), &facts), Err(NotALanding::ForeignParent { .. })));
+    assert!(matches!(work.land(&tip, &merge([&base, &head]), &facts), Err(NotALanding::ForeignParent { .. })));
+    assert!(matches!(work.land(&tip, &merge([&tip, &base]), &facts), Err(NotALanding::NotHead { .. })));
+    let zero: Oid = "0".repeat(40).parse().unwrap();
+    assert!(matches!(work.land(&tip, &zero, &facts), Err(NotALanding::Deletion)));
+    assert!(matches!(work.land(&zero, &head, &facts), Err(NotALanding::Creation { .. })));
+}
+
+#[test]
+fn sha256_repositories_work() {
+    let work = Work::with_format("sha256");
+    let (tip, head, facts) = work.diverged(&[("b", "2")]);
+    assert_eq!(head.as_str().len(), 64);
+    work.git(&["merge", "--quiet", "--no-ff", "-m", "merge", "change"]);
+    assert_eq!(work.land(&tip, &work.id("HEAD"), &facts), Ok(Landing::Merge));
+}
+
+#[test]
+fn objects_in_quarantine_are_seen_and_nothing_is_written() {
+    let work = Work::new();
+    let base = work.id("HEAD");
+    let main = work.dir.path().join(".git/objects");
+    let quarantine = tempfile::tempdir().unwrap();
+    let hook = [("GIT_OBJECT_DIRECTORY", quarantine.path()), ("GIT_ALTERNATE_OBJECT_DIRECTORIES", main.as_path())];
+    let tree = work.git(&["rev-parse", "HEAD^{tree}"]);
+    let pushed = work.git_among(&["commit-tree", &tree, "-p", base.as_str(), "-m", "pushed"], &hook);
+    let pushed: Oid = pushed.parse().unwrap();
+
+    assert!(matches!(work.open().commit(&pushed), Err(GitError::NoObject { .. })));
+    let environment =
+        |name: &str| hook.iter().find(|(key, _)| *key == name).map(|(_, path)| path.as_os_str().to_owned());
+    let inside = Repository::open_among(work.dir.path(), environment).unwrap();
+    assert_eq!(inside.commit(&pushed).unwrap().parents, vec![base.clone()]);
+    assert_eq!(inside.resolve(pushed.as_str()).unwrap(), pushed);
+    assert_eq!(inside.range(&base, &pushed, 10).unwrap(), [pushed]);
+
+    let (tip, head, _) = work.diverged(&[("b", "2")]);
+    let before = count(&main) + count(quarantine.path());
+    assert!(matches!(inside.merge_tree(&tip, &head).unwrap(), MergeTree::Clean(_)));
+    assert_eq!(count(&main) + count(quarantine.path()), before);
+}
+
+fn count(dir: &Path) -> usize {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { count(&path) } else { 1 }).sum()
+}
+
+#[test]
+fn configuration_attributes_replacements_and_grafts_do_not_matter() {
+    let work = Work::new();
+    let (tip, head, facts) = work.diverged(&[("b", "2"), (".gitattributes", "* merge=union\n")]);
+    let clean = work.open().merge_tree(&tip, &head).unwrap();
+    let info = work.dir.path().join(".git/info");
+    fs::create_dir_all(&info).unwrap();
+    fs::write(info.join("attributes"), "* merge=ours diff=none\n").unwrap();
+    fs::write(info.join("grafts"), format!("{head}\n")).unwrap();
+    work.git(&["config", "merge.ours.driver", "true"]);
+    work.git(&["config", "diff.renames", "copies"]);
+    work.git(&["config", "core.quotePath", "true"]);
+    work.git(&["replace", head.as_str(), tip.as_str()]);
+    assert_eq!(work.open().merge_tree(&tip, &head).unwrap(), clean);
+    assert_eq!(work.facts(&work.id("main~1"), &head), facts);
+}
+
+#[test]
+fn blobs_are_read_within_their_limit() {
+    let work = Work::new();
+    let (repository, head) = (work.open(), work.id("HEAD"));
+    let read = |path: &str, max| repository.blob_at(&head, path, max).unwrap();
+    assert_eq!(read("dir/c", 10), Some(b"1".to_vec()));
+    for (path, max) in [("dir/c", 0), ("dir", 10), ("missing", 10), ("", 10), ("a\nb", 10), ("../a", 10)] {
+        assert_eq!(read(path, max), None, "{path:?}");
+    }
+    assert_eq!(read("a", 10), Some(b"1".to_vec()), "still in step");
+}
+
+#[test]
+fn errors_say_what_and_where() {
+    let work = Work::new();
+    let repository = work.open();
+    let root = work.dir.path().display().to_string();
+    let said = |error: GitError| error.to_string().replace(&root, "REPO");
+    insta::assert_snapshot!(said(repository.resolve("--all").unwrap_err()), @r"
+    `--all` names no commit in `REPO`
+      hint: `git fetch`, or check the spelling
+    ");
+    let missing: Oid = "1".repeat(40).parse().unwrap();
+    insta::assert_snapshot!(said(repository.commit(&missing).unwrap_err()), @r"
+    object 1111111111111111111111111111111111111111 is not in `REPO`
+      hint: fetch it; a partial clone is not enough
+    ");
+    let tree = work.id("HEAD^{tree}");
+    assert!(matches!(repository.commit(&tree), Err(GitError::NotACommit { .. })));
+    assert!(matches!(repository.resolve("HEAD^{tree}"), Err(GitError::UnknownRevision { .. })));
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let path = elsewhere.path().join("none");
+    let error = Repository::open(&path).unwrap_err().to_string().replace(&path.display().to_string(), "PATH");
+    insta::assert_snapshot!(error, @r"
+    `PATH` is no git repository: there is no such directory
+      hint: name a directory with a checkout or a bare repository
+    ");
+    assert!(matches!(Repository::open(elsewhere.path()), Err(GitError::NotARepository { .. })));
+}
+
+#[test]
+fn opens_bare_repositories_worktrees_and_refuses_shallow_ones() {
+    let work = Work::new();
+    work.commit("second", &[("a", "2")]);
+    assert!(!work.open().is_bare());
+    let elsewhere = tempfile::tempdir().unwrap();
+    let bare = elsewhere.path().join("bare:repo.git");
+    work.git(&["clone", "--quiet", "--bare", ".", bare.to_str().unwrap()]);
+    let opened = Repository::open(&bare).unwrap();
+    assert!(opened.is_bare());
+    assert_eq!(opened.git_dir(), fs::canonicalize(&bare).unwrap());
+    assert_eq!(opened.resolve("main").unwrap(), work.id("main"));
+    opened.commit(&work.id("main")).unwrap();
+
+    let tree = elsewhere.path().join("tree");
+    work.git(&["worktree", "add", "--quiet", "--detach", tree.to_str().unwrap()]);
+    let opened = Repository::open(&tree).unwrap();
+    assert_eq!(opened.resolve("HEAD").unwrap(), work.id("main"));
+    opened.commit(&work.id("main")).unwrap();
+
+    let shallow = elsewhere.path().join("shallow");
+    let from = format!("file://{}", work.dir.path().display());
+    work.git(&["clone", "--quiet", "--depth=1", &from, shallow.to_str().unwrap()]);
+    assert!(matches!(Repository::open(&shallow), Err(GitError::Shallow { .. })));
+}
+
+#[test]
+fn unrelated_histories_have_no_base() {
+    let work = Work::new();
+    let main = work.id("HEAD");
+    work.git(&["checkout", "--quiet", "--orphan", "other"]);
+    let other = work.commit("other", &[("z", "1")]);
+    assert_eq!(work.open().merge_base(&main, &other).unwrap(), None);
+}
