@@ -1,4 +1,5 @@
-#[cfg_attr(not(test), expect(dead_code, reason = "no command or gate opens a repository yet"))]
-mod git;
+use std::process::ExitCode;
 
-fn main() {}
+fn main() -> ExitCode {
+    countersign::cli::main()
+}

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 use countersign_core::{
-    catalog::{Catalog, CatalogSettings},
+    catalog::{ActorKind, Catalog, CatalogSettings},
     governance::{parse_catalog, parse_rules},
     ids::{ActorId, Nonce},
     statement::{Body, Founder, Genesis, Header, SeenCheckpoint, Statement},
@@ -142,7 +142,7 @@ fn founders_hold(catalog: &Catalog, blueprint: &Blueprint) -> Result<(), HomeErr
                 )));
             }
         }
-        if !catalog.actors.get(&founder.person).is_some_and(|actor| actor.kind == countersign_core::catalog::ActorKind::Person) {
+        if !catalog.actors.get(&founder.person).is_some_and(|actor| actor.kind == ActorKind::Person) {
             return Err(HomeError::invalid(place, format!("founder {} is no person", founder.person))
                 .hint("people found a log; workloads and agents act in it"));
         }

@@ -105,7 +105,7 @@ pub fn rule_files(folder: &Path) -> Result<BTreeMap<String, String>, HomeError> 
 
 /// The cases beside the rules: every `.cases.yaml`.
 pub fn case_files(folder: &Path) -> Result<BTreeMap<String, String>, HomeError> {
-    matching(folder, &[".cases.yaml"], rules::MAX_RULES, rules::MAX_FILE_BYTES)
+    matching(folder, &[".cases.yaml"], rules::MAX_RULES, rules::cases::MAX_CASES_BYTES)
 }
 
 fn matching(

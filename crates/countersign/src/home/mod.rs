@@ -41,7 +41,7 @@ use countersign_ledger::{
 };
 use thiserror::Error;
 
-pub use config::{Config, FILE as CONFIG_FILE, GuidanceSource, VERSION, default_listen, quoted};
+pub use config::{Config, FILE as CONFIG_FILE, VERSION, default_listen, quoted};
 pub use create::{Blueprint, Draft, MAX_FOUNDERS};
 
 /// The largest blob of a genesis: the catalog's files as JSON.
@@ -92,6 +92,19 @@ impl HomeError {
             *hint = Some(text.into());
         }
         self
+    }
+
+    /// Stable, kebab-case.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } | Self::NotAHome { .. } => "no-home",
+            Self::Exists { .. } => "already-there",
+            Self::Io { .. } => "io",
+            Self::Config { .. } => "config-invalid",
+            Self::Newer { .. } => "newer-version",
+            Self::Invalid { .. } => "home-invalid",
+            Self::Refused(refusal) => refusal.code,
+        }
     }
 
     /// What would be right.
@@ -207,6 +220,11 @@ impl Home {
         Governance::begin(&self.statement, &self.genesis, self.envelope.payload_digest(), |digest| {
             self.blobs.iter().find(|blob| Digest::of(blob) == *digest).cloned()
         })
+    }
+
+    /// Whether the log has begun: its entry 0 is written then, and cannot gain a signature.
+    pub fn has_begun(&self) -> bool {
+        self.path.join(LEDGER).exists()
     }
 
     /// What verifiers and gates pin.
