@@ -47,7 +47,9 @@ pub enum BundleError {
 impl BundleError {
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Read { .. } => "pass the file that `countersign bundle CHANGE --out FILE` wrote, or its unpacked directory",
+            Self::Read { .. } => {
+                "pass the file that `countersign bundle CHANGE --out FILE` wrote, or its unpacked directory"
+            }
             Self::Write { .. } => "choose a place that you can write to",
             Self::NotABundle { .. } => {
                 "a bundle comes from `countersign bundle CHANGE --out FILE`, an export from `countersign log --export DIR`"
@@ -154,8 +156,7 @@ impl Bundle {
                 found: u32::try_from(version).unwrap_or(u32::MAX),
             });
         }
-        let manifest: Manifest =
-            serde_json::from_slice(&manifest).map_err(|e| damaged(format!("bundle.json: {e}")))?;
+        let manifest: Manifest = serde_json::from_slice(&manifest).map_err(|e| damaged(format!("bundle.json: {e}")))?;
         let checkpoint = files.remove("checkpoint").ok_or_else(|| damaged("it has no checkpoint".to_owned()))?;
         let mut evidence = Evidence {
             checkpoint: String::from_utf8(checkpoint).map_err(|_| damaged("the checkpoint is not text".to_owned()))?,

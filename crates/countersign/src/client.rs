@@ -50,11 +50,8 @@ pub struct Client {
 impl Client {
     /// A client of the server at this address, for example `http://127.0.0.1:7878`.
     pub fn new(url: &str) -> Self {
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(TIMEOUT))
-            .build()
-            .new_agent();
+        let agent =
+            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT)).build().new_agent();
         Self { url: url.trim_end_matches('/').to_owned(), agent }
     }
 
@@ -132,9 +129,12 @@ impl Client {
         if !response.status().is_success() {
             return Err(self.refusal(response));
         }
-        response.body_mut().with_config().limit(crate::bundle::MAX_BUNDLE_BYTES).read_to_vec().map_err(|e| {
-            ClientError::Unreachable { url: self.url.clone(), why: format!("the answer broke off: {e}") }
-        })
+        response
+            .body_mut()
+            .with_config()
+            .limit(crate::bundle::MAX_BUNDLE_BYTES)
+            .read_to_vec()
+            .map_err(|e| ClientError::Unreachable { url: self.url.clone(), why: format!("the answer broke off: {e}") })
     }
 
     fn json<T: DeserializeOwned>(&self, mut response: ureq::http::Response<ureq::Body>) -> Result<T, ClientError> {

@@ -131,11 +131,9 @@ async fn signer(
     let governance = engine.governance().await?;
     match governance.signer(&key) {
         Some(signer) => Ok(Json(signer)),
-        None if governance.record.revoked.contains(&key) => Err(Refusal::unauthenticated(
-            "key-revoked",
-            format!("key {key} was revoked"),
-        )
-        .into()),
+        None if governance.record.revoked.contains(&key) => {
+            Err(Refusal::unauthenticated("key-revoked", format!("key {key} was revoked")).into())
+        }
         None => Err(Refusal::unknown("unknown-key", format!("key {key} belongs to nobody in the catalog"))
             .hint("pass --key with a key that the catalog lists for you")
             .into()),

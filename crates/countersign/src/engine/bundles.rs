@@ -5,7 +5,11 @@ use countersign_core::{
     statement::{Statement, change_stream, governance_stream},
     verify::Evidence,
 };
-use countersign_ledger::{Leaf, tile::{TileKind, TilePath, entry_bundle, hash_tile}, tree};
+use countersign_ledger::{
+    Leaf,
+    tile::{TileKind, TilePath, entry_bundle, hash_tile},
+    tree,
+};
 
 use super::{Engine, EngineError};
 use crate::{

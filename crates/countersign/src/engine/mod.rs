@@ -30,7 +30,9 @@ use countersign_core::{
     },
     text::{ProposalText, Reason},
 };
-use countersign_ledger::{Digest, Envelope, Leaf, StreamHead, StreamId, Time, checkpoint::LogKey, sshsig::SigningKey, tree};
+use countersign_ledger::{
+    Digest, Envelope, Leaf, StreamHead, StreamId, Time, checkpoint::LogKey, sshsig::SigningKey, tree,
+};
 use rand_core::{OsRng, RngCore as _};
 use serde::Serialize;
 use thiserror::Error;
@@ -294,13 +296,7 @@ impl Engine {
             Err(conflict) => Err(conflict),
             Ok(index) => Ok(match denied {
                 Some(decision) => Err(EngineError::Denied(decision)),
-                None => Ok(Receipt {
-                    index,
-                    statement: authenticated.payload(),
-                    change: id,
-                    permit,
-                    decision,
-                }),
+                None => Ok(Receipt { index, statement: authenticated.payload(), change: id, permit, decision }),
             }),
         })
     }
@@ -309,8 +305,11 @@ impl Engine {
     async fn fresh(&self, seen: &SeenCheckpoint) -> Result<(), EngineError> {
         let head = self.store.head().await?;
         let foreign = || {
-            Refusal::conflict("foreign-checkpoint", format!("the log never had a checkpoint of {} leaves with root {}", seen.size, seen.root))
-                .hint("the statement was made for another log, or this log lost entries: compare trust.json")
+            Refusal::conflict(
+                "foreign-checkpoint",
+                format!("the log never had a checkpoint of {} leaves with root {}", seen.size, seen.root),
+            )
+            .hint("the statement was made for another log, or this log lost entries: compare trust.json")
         };
         if seen.size == 0 || seen.size > head.size {
             return Err(foreign().into());
@@ -373,9 +372,8 @@ fn unique_keys(statement: &Statement, payload: &Digest) -> Vec<String> {
 }
 
 fn about(change: &Change) -> Result<(ChangeId, countersign_core::statement::RevisionRef), EngineError> {
-    let revision = change
-        .current_ref()
-        .ok_or_else(|| StoreError::Damaged(format!("change {} has no revision", change.id)))?;
+    let revision =
+        change.current_ref().ok_or_else(|| StoreError::Damaged(format!("change {} has no revision", change.id)))?;
     Ok((change.id.clone(), revision))
 }
 
@@ -426,10 +424,7 @@ fn named_blobs(authenticated: &Authenticated, offered: &[Vec<u8>]) -> Result<BTr
     Ok(named)
 }
 
-fn documents_agree(
-    text: &ProposalText,
-    documents: &countersign_core::snapshot::Documents,
-) -> Result<(), Refusal> {
+fn documents_agree(text: &ProposalText, documents: &countersign_core::snapshot::Documents) -> Result<(), Refusal> {
     if text.documents() == *documents {
         return Ok(());
     }
@@ -462,10 +457,8 @@ impl<'a> Draft<'a> {
             Some(id) => (change_stream(id)?, change.as_ref().map_or(StreamHead::EMPTY, |change| change.head)),
             None => (governance_stream()?, governance_head),
         };
-        let expected = BTreeMap::from([
-            (governance_stream()?, governance_head.next_seq),
-            (stream.clone(), head.next_seq),
-        ]);
+        let expected =
+            BTreeMap::from([(governance_stream()?, governance_head.next_seq), (stream.clone(), head.next_seq)]);
         Ok(Self {
             engine,
             governance,
@@ -515,8 +508,7 @@ impl<'a> Draft<'a> {
         };
         let payload = statement.encode()?;
         let signature = self.engine.server_key.sign(&payload).map_err(|e| EngineError::Signing(e.to_string()))?;
-        let envelope =
-            Envelope::new(&payload, vec![signature]).map_err(|e| EngineError::Signing(e.to_string()))?;
+        let envelope = Envelope::new(&payload, vec![signature]).map_err(|e| EngineError::Signing(e.to_string()))?;
         let authenticated = authenticate(&self.governance, &envelope)?;
         self.push(envelope.clone(), &authenticated)?;
         Ok(envelope)
@@ -527,9 +519,10 @@ impl<'a> Draft<'a> {
         &mut self,
         request: &PermitRequest,
     ) -> Result<Result<Envelope, Box<Decision>>, EngineError> {
-        let change = self.change.clone().ok_or_else(|| {
-            Refusal::unknown("unknown-change", format!("there is no change {}", request.change))
-        })?;
+        let change = self
+            .change
+            .clone()
+            .ok_or_else(|| Refusal::unknown("unknown-change", format!("there is no change {}", request.change)))?;
         let snapshot = Snapshot::take(&self.governance, &change)?;
         let decision = decide::decide(&self.governance.rules, &snapshot, self.at);
         let decision_bytes = json(&decision)?;

@@ -48,10 +48,7 @@ pub async fn replay(from: &dyn Store, into: &dyn Store, log_key: &LogKey) -> Res
                 expected: BTreeMap::from([(leaf.stream.clone(), leaf.seq)]),
                 projections: vec![projection],
                 blobs: blobs.into_values().collect(),
-                leaves: vec![NewLeaf {
-                    unique: unique_keys(&statement, &leaf.envelope.payload_digest()),
-                    leaf,
-                }],
+                leaves: vec![NewLeaf { unique: unique_keys(&statement, &leaf.envelope.payload_digest()), leaf }],
             });
             next += 1;
         }

@@ -40,14 +40,29 @@ pub struct Reservation {
 #[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
     /// The log as it was last seen.
-    Seen { memory: Memory },
-    Reserved { reservation: Reservation, at: Time },
+    Seen {
+        memory: Memory,
+    },
+    Reserved {
+        reservation: Reservation,
+        at: Time,
+    },
     /// It happened (or failed): the permit is spent.
-    Settled { permit: Digest, result: OutcomeResult, exit_status: Option<i32>, at: Time },
+    Settled {
+        permit: Digest,
+        result: OutcomeResult,
+        exit_status: Option<i32>,
+        at: Time,
+    },
     /// The log has the outcome.
-    Reported { permit: Digest },
+    Reported {
+        permit: Digest,
+    },
     /// A reference moved without a permit: the gate was gone round.
-    Caught { detail: String, at: Time },
+    Caught {
+        detail: String,
+        at: Time,
+    },
 }
 
 /// The journal, locked for this process.
@@ -93,8 +108,11 @@ impl Journal {
             let path = self.path.clone();
             move |source| JournalError::Io { operation, path, source }
         };
-        let mut line = serde_json::to_string(&event)
-            .map_err(|e| JournalError::Io { operation: "write", path: self.path.clone(), source: e.into() })?;
+        let mut line = serde_json::to_string(&event).map_err(|e| JournalError::Io {
+            operation: "write",
+            path: self.path.clone(),
+            source: e.into(),
+        })?;
         line.push('\n');
         self.file.write_all(line.as_bytes()).map_err(io("write"))?;
         self.file.sync_data().map_err(io("sync"))?;

@@ -19,11 +19,7 @@ use countersign_core::{
     statement::{Body, PermitGrant, Statement, Transition},
     verify::{Trust, Verdict, verify},
 };
-use countersign_ledger::{
-    Digest, Envelope, Fingerprint, Hash, Time,
-    checkpoint::Checkpoint,
-    tree,
-};
+use countersign_ledger::{Digest, Envelope, Fingerprint, Hash, Time, checkpoint::Checkpoint, tree};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -122,9 +118,12 @@ pub fn open(asked: &Asked<'_>, permit: &[u8], bundle: &[u8]) -> Result<Opening, 
         return Err(Refusal::forbidden("permit-not-logged", "the permit is not in the log").into());
     }
     if change.current_ref() != Some(grant.revision) || !change.status.is_open() {
-        return Err(Refusal::conflict("stale-revision", "the permit is for a revision that is no longer the present one")
-            .hint("try again, so that a new permit is asked for")
-            .into());
+        return Err(Refusal::conflict(
+            "stale-revision",
+            "the permit is for a revision that is no longer the present one",
+        )
+        .hint("try again, so that a new permit is asked for")
+        .into());
     }
     admit::fits(change, &grant.transition)?;
 
@@ -142,14 +141,8 @@ fn lost() -> Refusal {
 }
 
 /// The log that the gate is shown continues the one that it saw before: nothing was dropped, and there is no second one.
-fn continues(
-    before: Option<&Memory>,
-    now: &Checkpoint,
-    bundle: &Bundle,
-    state: &State,
-) -> Result<Memory, Refusal> {
-    let memory =
-        Memory { size: now.size, root: now.root, governance: state.governance.record.head.next_seq };
+fn continues(before: Option<&Memory>, now: &Checkpoint, bundle: &Bundle, state: &State) -> Result<Memory, Refusal> {
+    let memory = Memory { size: now.size, root: now.root, governance: state.governance.record.head.next_seq };
     let Some(before) = before else { return Ok(memory) };
     let split = |why: String| {
         Refusal::forbidden("split-view", format!("the log is not the one that this gate saw before: {why}"))

@@ -59,10 +59,7 @@ impl SqliteStore {
             .map_err(failed("read the store's format"))?;
         match found {
             0 => {
-                sqlx::raw_sql(include_str!("sqlite.sql"))
-                    .execute(&mut *tx)
-                    .await
-                    .map_err(failed("make the tables"))?;
+                sqlx::raw_sql(include_str!("sqlite.sql")).execute(&mut *tx).await.map_err(failed("make the tables"))?;
                 sqlx::raw_sql("pragma user_version = 1").execute(&mut *tx).await.map_err(failed("set the format"))?;
                 tx.commit().await.map_err(failed("commit the tables"))
             }
@@ -253,7 +250,8 @@ fn signed(n: u64) -> i64 {
 async fn fetch_nodes(connection: &mut SqliteConnection, wanted: Vec<(u8, u64)>) -> Result<Vec<Node>, StoreError> {
     let mut nodes = Vec::with_capacity(wanted.len());
     for rows in wanted.chunks(ROWS_PER_INSERT) {
-        let mut query = QueryBuilder::<Sqlite>::new("select level, idx, hash from nodes where (level, idx) in (values ");
+        let mut query =
+            QueryBuilder::<Sqlite>::new("select level, idx, hash from nodes where (level, idx) in (values ");
         let mut list = query.separated(", ");
         for (level, index) in rows {
             list.push("(")
