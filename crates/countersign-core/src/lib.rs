@@ -9,6 +9,7 @@
 pub mod admit;
 pub mod catalog;
 pub mod change;
+pub mod coverage;
 pub mod decision;
 pub mod facts;
 pub mod governance;

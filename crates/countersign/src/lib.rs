@@ -5,10 +5,12 @@
 
 pub mod api;
 pub mod bundle;
+pub mod cli;
 pub mod client;
 pub mod engine;
 pub mod gates;
 pub mod git;
+pub mod home;
 pub mod signer;
 pub mod speaker;
 pub mod store;

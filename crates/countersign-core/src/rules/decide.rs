@@ -179,3 +179,52 @@ impl Snapshot {
         Digest::of(self.to_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use cedar_policy::{Policy, PolicyId};
+
+    use super::*;
+    use crate::{
+        decision::Mode,
+        rules::{Mentions, evaluate::Slices, sample},
+    };
+
+    /// No rule that parses can err, so one that does is put in behind the parser's back.
+    fn erring(mode: Mode, broken: &str) -> Decision {
+        let text = "@id(\"r\") @requires(\"disclosure\") @because(\"B.\") @remedy(\"mend {change}\") @mode(\"enforce\")
+            @strength(\"advisory\") forbid (principal, action == Countersign::Action::\"apply\", resource);";
+        let mut rules = Rules::parse(&BTreeMap::from([("r.cedar".to_owned(), text.to_owned())])).unwrap();
+        let id = "r".parse().unwrap();
+        let parsed = rules.rules.get_mut(&id).unwrap();
+        parsed.rule.mode = mode;
+        parsed.full = Policy::parse(Some(PolicyId::new("r")), broken).unwrap();
+        rules.slices = Slices::new(rules.rules.values()).unwrap();
+        let mut snapshot = sample::samples(&Mentions::default()).find(|s| !s.targets[0].production).unwrap();
+        snapshot.guidance.clear();
+        decide(&rules, &snapshot, sample::SAMPLE_NOW)
+    }
+
+    #[test]
+    fn a_forbid_that_errs_denies_though_cedar_skips_it() {
+        for broken in [
+            "forbid (principal, action, resource) when { resource.nowhere == 1 };",
+            "forbid (principal, action, resource) when { resource.tier + 9223372036854775807 < 0 };",
+        ] {
+            let decision = erring(Mode::Enforce, broken);
+            let rule = decision.rules.last().unwrap();
+            assert_eq!(rule.status, RuleStatus::Error);
+            assert!(rule.error.is_some() && !rule.obligations.is_empty() && !rule.targets.is_empty());
+            assert_eq!(decision.outcome, Outcome::Deny, "{broken}");
+        }
+    }
+
+    #[test]
+    fn in_shadow_it_is_told_and_does_not_bind() {
+        let decision = erring(Mode::Shadow, "forbid (principal, action, resource) when { resource.nowhere == 1 };");
+        assert_eq!(decision.rules.last().unwrap().status, RuleStatus::Error);
+        assert_eq!(decision.outcome, Outcome::Allow);
+    }
+}

@@ -63,6 +63,10 @@ pub(super) fn parse(
     vocabulary: &Vocabulary,
     reserved: &[&str],
 ) -> Result<Vec<Parsed>, RulesError> {
+    // Every file holds a rule at least, so that too many are told before any is read.
+    if let Some(file) = files.keys().nth(MAX_RULES) {
+        return Err(RulesError { file: file.clone(), line: None, problem: Problem::TooMany });
+    }
     let mut rules: BTreeMap<RuleId, Parsed> = BTreeMap::new();
     for (file, text) in files {
         for parsed in parse_file(file, text)? {
@@ -105,29 +109,28 @@ fn parse_file(file: &str, text: &str) -> Result<Vec<Parsed>, RulesError> {
     if set.templates().next().is_some() {
         return Err(whole(Problem::Template));
     }
-    // A policy's text, its first annotation included, is a slice of the file; where it begins is the rule's line.
-    let mut policies: Vec<(usize, &Policy)> = set
-        .policies()
-        .map(|policy| {
-            let start = policy.to_cedar().and_then(|cedar| text.find(&cedar)).unwrap_or_default();
-            (start, policy)
-        })
-        .collect();
-    policies.sort_by_key(|(start, _)| *start);
+    // Cedar numbers the policies of a text in its order: `policy0`, `policy1`, ….
+    let number = |policy: &Policy| -> Option<usize> {
+        let id: &str = policy.id().as_ref();
+        id.strip_prefix("policy")?.parse().ok()
+    };
+    let mut policies: Vec<&Policy> = set.policies().collect();
+    policies.sort_by_key(|policy| number(policy));
     if policies.is_empty() {
         return Err(whole(Problem::Empty));
     }
-    policies
-        .into_iter()
-        .map(|(start, policy)| {
-            let line = line_at(text, start);
-            parse_rule(policy, file, line).map_err(|problem| RulesError {
-                file: file.to_owned(),
-                line: Some(line),
-                problem,
-            })
-        })
-        .collect()
+    let mut from = 0;
+    let mut rules = Vec::new();
+    for policy in policies {
+        // A policy's text, its first annotation included, is a slice of the file; where it begins is the rule's line.
+        let cedar = policy.to_cedar().unwrap_or_default();
+        let start = text.get(from..).and_then(|rest| rest.find(&cedar)).map_or(from, |at| from.saturating_add(at));
+        from = start.saturating_add(cedar.len());
+        let line = line_at(text, start);
+        let at = |problem| RulesError { file: file.to_owned(), line: Some(line), problem };
+        rules.push(parse_rule(policy, file, line).map_err(at)?);
+    }
+    Ok(rules)
 }
 
 fn parse_rule(policy: &Policy, file: &str, line: usize) -> Result<Parsed, Problem> {
@@ -302,9 +305,13 @@ fn complaint(
     let rule = rules.values().map(|parsed| &parsed.rule).find(|rule| rule.id.as_str() == id);
     let file = rule.map(|rule| rule.file.clone()).unwrap_or_default();
     let line = files.get(&file).and_then(|text| line_of(text, diagnostic)).or(rule.map(|rule| rule.line));
-    // Cedar begins with "for policy `x`, ", which the line says already.
+    // Cedar begins with the policy's name, which the line says already.
     let message = diagnostic.to_string();
-    let message = message.split_once("`, ").map_or(message.as_str(), |(_, rest)| rest).to_owned();
+    let name = format!("for policy `{id}`");
+    let message = message
+        .strip_prefix(&name)
+        .map_or(message.as_str(), |rest| rest.trim_start_matches([',', ':', ' ']))
+        .to_owned();
     RulesError {
         file,
         line,

@@ -102,3 +102,26 @@ impl fmt::Debug for Vocabulary {
         f.debug_struct("Vocabulary").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::{Mentions, sample};
+
+    /// Entities are built without the schema, because checking each would cost more than the decision; that the table
+    /// gives what it declares is checked here instead.
+    #[test]
+    fn every_sample_fits_the_schema() {
+        let vocabulary = Vocabulary::new().unwrap();
+        for snapshot in sample::samples(&Mentions::default()) {
+            let seen = Seen::new(&snapshot, &snapshot.targets[0], sample::SAMPLE_NOW);
+            let question = vocabulary.question(&seen).unwrap();
+            Entities::from_entities(question.entities.iter().cloned(), Some(&vocabulary.schema)).unwrap();
+            let request = &question.request;
+            let (principal, action, resource) = (request.principal(), request.action(), request.resource());
+            let parts = [principal, action, resource].map(|part| part.unwrap().clone());
+            let [principal, action, resource] = parts;
+            Request::new(principal, action, resource, Context::empty(), Some(&vocabulary.schema)).unwrap();
+        }
+    }
+}

@@ -3,13 +3,14 @@
 use std::{
     fmt::Write as _,
     net::{Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use countersign_core::{catalog::CatalogSettings, ids::RepositoryId};
+use countersign_core::catalog::CatalogSettings;
 use serde::Deserialize;
 
 use super::HomeError;
+use crate::engine::guidance::GuidanceSource;
 
 /// The format of a home that this program writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
@@ -32,15 +33,6 @@ pub struct Config {
     /// How `catalog/` is read when it is amended. What is in force is in the ledger.
     #[serde(default)]
     pub catalog: CatalogSettings,
-}
-
-/// A repository on this machine whose protected branch holds guidance.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GuidanceSource {
-    pub repository: RepositoryId,
-    pub path: PathBuf,
-    pub branch: String,
 }
 
 pub fn default_listen() -> SocketAddr {
@@ -172,6 +164,12 @@ fn yaml<T: serde::de::DeserializeOwned>(text: &str, path: &Path) -> Result<T, Ho
     serde_saphyr::from_str_with_options(text, options).map_err(|error| HomeError::Config {
         path: path.to_owned(),
         line: error.location().map(|at| at.line()).filter(|line| *line > 0),
-        message: error.to_string().lines().next().unwrap_or("is no valid YAML").chars().take(300).collect(),
+        message: message(&error.to_string()),
     })
+}
+
+/// The parser's message without the place, which the error has already, and what only the parser's users could act upon.
+fn message(text: &str) -> String {
+    let line = text.lines().next().unwrap_or("is no valid YAML");
+    line.split(" at line ").next().unwrap_or(line).chars().take(300).collect()
 }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 use countersign_core::{
-    catalog::{Catalog, CatalogSettings},
+    catalog::{ActorKind, Catalog, CatalogSettings},
     governance::{parse_catalog, parse_rules},
     ids::{ActorId, Nonce},
     statement::{Body, Founder, Genesis, Header, SeenCheckpoint, Statement},
@@ -50,13 +50,11 @@ pub(super) fn create<E: From<HomeError>>(
     blueprint: Blueprint,
     sign: impl FnOnce(&Draft) -> Result<Vec<Signature>, E>,
 ) -> Result<Home, E> {
-    vacant(path)?;
-    let catalog = FileSet::<CatalogSettings> {
-        settings: blueprint.config.catalog.clone(),
-        files: blueprint.catalog.clone(),
-    }
-    .to_blob()
-    .map_err(HomeError::from)?;
+    Home::vacant(path)?;
+    let catalog =
+        FileSet::<CatalogSettings> { settings: blueprint.config.catalog.clone(), files: blueprint.catalog.clone() }
+            .to_blob()
+            .map_err(HomeError::from)?;
     let rules = FileSet { settings: (), files: shipped::rules() }.to_blob().map_err(HomeError::from)?;
     let parsed = parse_catalog(&catalog).map_err(HomeError::from)?;
     parse_rules(&rules).map_err(HomeError::from)?;
@@ -108,15 +106,6 @@ pub(super) fn trust(statement: &Statement, genesis: &Genesis, payload: Digest) -
     }
 }
 
-/// Nothing may be there: not a file, not a folder, not a link to nowhere.
-fn vacant(path: &Path) -> Result<(), HomeError> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => Err(HomeError::Exists { path: path.to_owned() }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(HomeError::Io { operation: "make", path: path.to_owned(), source }),
-    }
-}
-
 /// Whoever founds a log can also act in it: the catalog knows them, with the key that they found it with.
 fn founders_hold(catalog: &Catalog, blueprint: &Blueprint) -> Result<(), HomeError> {
     let place = Path::new(CATALOG);
@@ -142,7 +131,7 @@ fn founders_hold(catalog: &Catalog, blueprint: &Blueprint) -> Result<(), HomeErr
                 )));
             }
         }
-        if !catalog.actors.get(&founder.person).is_some_and(|actor| actor.kind == countersign_core::catalog::ActorKind::Person) {
+        if !catalog.actors.get(&founder.person).is_some_and(|actor| actor.kind == ActorKind::Person) {
             return Err(HomeError::invalid(place, format!("founder {} is no person", founder.person))
                 .hint("people found a log; workloads and agents act in it"));
         }
@@ -177,8 +166,11 @@ struct Parts {
 impl Parts {
     fn write(&self, path: &Path) -> Result<(), HomeError> {
         let parent = files::beside(path);
-        let made = |source| HomeError::Io { operation: "make a folder in", path: parent.clone(), source };
-        // Mode 700, and removed again unless it is kept.
+        let made = |error: io::Error| {
+            // The error's own text has the name of the folder that could not be made, which means nothing to anybody.
+            HomeError::Io { operation: "make", path: path.to_owned(), source: error.kind().into() }
+        };
+        // Removed again unless it is kept.
         let building = tempfile::Builder::new().prefix(".countersign-init-").tempdir_in(&parent).map_err(made)?;
         let root = building.path();
 
@@ -203,9 +195,8 @@ impl Parts {
         // What was built must open before anybody sees it.
         Home::open(root)?;
 
-        vacant(path)?;
-        fs::rename(root, path)
-            .map_err(|source| HomeError::Io { operation: "make", path: path.to_owned(), source })?;
+        Home::vacant(path)?;
+        fs::rename(root, path).map_err(|source| HomeError::Io { operation: "make", path: path.to_owned(), source })?;
         // It is no longer where the guard would remove it.
         let _ = building.keep();
         Ok(())

@@ -51,8 +51,7 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<String>, HomeError> {
 
 pub fn write_secret(path: &Path, secret: &str) -> Result<(), HomeError> {
     let failed = |source| HomeError::Io { operation: "write", path: path.to_owned(), source };
-    let mut file =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
     file.write_all(secret.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
 }
 
@@ -71,16 +70,22 @@ pub fn replace(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), HomeError> {
     let failed = |source| HomeError::Io { operation: "write", path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(bytes.as_ref()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    // A temporary file is its owner's alone; what it replaces may not be.
+    let permissions = fs::metadata(path).map_err(failed)?.permissions();
+    file.write_all(bytes.as_ref())
+        .and_then(|()| file.as_file().set_permissions(permissions))
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
 }
 
 pub fn make_private_folder(path: &Path) -> Result<(), HomeError> {
-    fs::DirBuilder::new()
-        .mode(0o700)
-        .create(path)
-        .map_err(|source| HomeError::Io { operation: "make", path: path.to_owned(), source })
+    fs::DirBuilder::new().mode(0o700).create(path).map_err(|source| HomeError::Io {
+        operation: "make",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// The catalog's files in a folder: every `.yaml` and `.yml`, by its path in it.
@@ -105,7 +110,7 @@ pub fn rule_files(folder: &Path) -> Result<BTreeMap<String, String>, HomeError> 
 
 /// The cases beside the rules: every `.cases.yaml`.
 pub fn case_files(folder: &Path) -> Result<BTreeMap<String, String>, HomeError> {
-    matching(folder, &[".cases.yaml"], rules::MAX_RULES, rules::MAX_FILE_BYTES)
+    matching(folder, &[".cases.yaml"], rules::MAX_RULES, rules::cases::MAX_CASES_BYTES)
 }
 
 fn matching(

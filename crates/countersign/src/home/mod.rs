@@ -41,7 +41,7 @@ use countersign_ledger::{
 };
 use thiserror::Error;
 
-pub use config::{Config, FILE as CONFIG_FILE, GuidanceSource, VERSION, default_listen, quoted};
+pub use config::{Config, FILE as CONFIG_FILE, VERSION, default_listen, quoted};
 pub use create::{Blueprint, Draft, MAX_FOUNDERS};
 
 /// The largest blob of a genesis: the catalog's files as JSON.
@@ -94,6 +94,19 @@ impl HomeError {
         self
     }
 
+    /// Stable, kebab-case.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } | Self::NotAHome { .. } => "no-home",
+            Self::Exists { .. } => "already-there",
+            Self::Io { .. } => "io",
+            Self::Config { .. } => "config-invalid",
+            Self::Newer { .. } => "newer-version",
+            Self::Invalid { .. } => "home-invalid",
+            Self::Refused(refusal) => refusal.code,
+        }
+    }
+
     /// What would be right.
     pub fn advice(&self) -> Option<String> {
         match self {
@@ -103,6 +116,9 @@ impl HomeError {
             Self::Exists { .. } => {
                 Some("name a folder that is not there yet: a home is made whole or not at all".to_owned())
             }
+            Self::Io { operation: "make", source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Some("make the folder above it first".to_owned())
+            }
             Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Some("is the path right, and is the home complete?".to_owned())
             }
@@ -110,9 +126,11 @@ impl HomeError {
                 Some("run it as the user who owns the file".to_owned())
             }
             Self::Io { .. } => None,
-            Self::Config { .. } => {
-                Some("fields are version, origin, listen, guidance and catalog; the file says what each is".to_owned())
-            }
+            Self::Config { .. } => Some(
+                "it reads `version: 1`, `origin: NAME`, `listen: ADDRESS:PORT`, `guidance: [{repository, path, branch}]` and \
+                 `catalog: {…}`, as `countersign init` writes it"
+                    .to_owned(),
+            ),
             Self::Newer { .. } => Some("install that version, or a later one".to_owned()),
             Self::Invalid { hint, .. } => hint.clone(),
             Self::Refused(refusal) => refusal.hint.clone(),
@@ -141,6 +159,15 @@ impl Home {
         sign: impl FnOnce(&Draft) -> Result<Vec<Signature>, E>,
     ) -> Result<Self, E> {
         create::create(path, blueprint, sign)
+    }
+
+    /// Checks that nothing is where a home shall be made: not a file, not a folder, not a link to nowhere.
+    pub fn vacant(path: &Path) -> Result<(), HomeError> {
+        match fs::symlink_metadata(path) {
+            Ok(_) => Err(HomeError::Exists { path: path.to_owned() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(HomeError::Io { operation: "make", path: path.to_owned(), source }),
+        }
     }
 
     pub fn open(path: impl AsRef<Path>) -> Result<Self, HomeError> {
@@ -209,6 +236,11 @@ impl Home {
         })
     }
 
+    /// Whether the log has begun: its entry 0 is written then, and cannot gain a signature.
+    pub fn has_begun(&self) -> bool {
+        self.path.join(LEDGER).exists()
+    }
+
     /// What verifiers and gates pin.
     pub fn trust(&self) -> &Trust {
         &self.trust
@@ -228,11 +260,7 @@ impl Home {
         let path = self.path.join(LOG_KEY);
         let key = LogKey::from_text(&files::read_secret(&path)?)
             .map_err(|error| HomeError::invalid(&path, error.to_string()))?;
-        if key.verifier() == self.genesis.log_key {
-            Ok(key)
-        } else {
-            Err(another_key(&path, &self.genesis.log_key))
-        }
+        if key.verifier() == self.genesis.log_key { Ok(key) } else { Err(another_key(&path, &self.genesis.log_key)) }
     }
 
     /// Reads the key that signs decisions and permits.
@@ -280,8 +308,8 @@ fn another_key(path: &Path, named: &str) -> HomeError {
 fn read_genesis(path: &Path) -> Result<(Envelope, Statement, Genesis), HomeError> {
     let envelope = Envelope::parse(&files::read(path, MAX_ENVELOPE_BYTES)?)
         .map_err(|error| HomeError::invalid(path, error.to_string()))?;
-    let statement = Statement::parse(envelope.payload())
-        .map_err(|refusal| HomeError::invalid(path, refusal.message))?;
+    let statement =
+        Statement::parse(envelope.payload()).map_err(|refusal| HomeError::invalid(path, refusal.message))?;
     match statement.body.clone() {
         Body::Genesis(genesis) => Ok((envelope, statement, genesis)),
         other => Err(HomeError::invalid(path, format!("it is a {} statement, not a genesis", other.kind()))),

@@ -58,7 +58,7 @@ fn scope() {
       hint: write the entity into the rule
     ");
     assert_snapshot!(body("forbid (principal, action == Countersign::Action::\"apply\", resource in Countersign::Kind::\"konfig\");"), @r#"
-    a.cedar:7: it does not fit the schema: for policy `r`: entity `Countersign::Kind::"konfig"` is of an enumerated entity type, but `"konfig"` is not declared as a valid eid
+    a.cedar:7: it does not fit the schema: entity `Countersign::Kind::"konfig"` is of an enumerated entity type, but `"konfig"` is not declared as a valid eid
       hint: valid entity eids: "code", "config", "infrastructure", "schema", "flag", "rules", "rollback"
     "#);
 }
@@ -200,7 +200,7 @@ fn conditions_that_could_err_are_refused_because_a_forbid_that_errs_fails_open()
 fn twice_the_same_id_and_other_names() {
     let rule = rule_file("r", "enforce", "waivable", "disclosure", &format!("{SCOPE};"));
     assert_snapshot!(refusal(&format!("{rule}\n{rule}")), @"
-    a.cedar:1: the rule `r` is already in a.cedar:1
+    a.cedar:9: the rule `r` is already in a.cedar:1
       hint: every @id is there once
     ");
     let mut files = one(&rule);
@@ -254,7 +254,7 @@ fn limits_and_hostile_texts() {
     let rule = |n| rule_file(&format!("r{n}"), "enforce", "waivable", "disclosure", &format!("{SCOPE};"));
     let files = (0..=MAX_RULES).map(|n| (format!("{n:05}.cedar"), rule(n))).collect();
     assert_snapshot!(Rules::parse(&files).unwrap_err(), @"
-    05000.cedar:1: there are more than 5000 rules
+    05000.cedar: there are more than 5000 rules
       hint: merge rules that differ only in their scope
     ");
 }

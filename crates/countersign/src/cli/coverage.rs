@@ -1,0 +1,120 @@
+//! Says whom the rules and the catalog lock out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_core::{
+    coverage::{Coverage, Gap, Way},
+    ids::{ActorId, Target},
+    rules::attributes::{KINDS, kind_name},
+    snapshot::Kind,
+};
+use serde_json::{Value, json};
+
+use super::output::{self, bad, good, list, warn};
+
+/// How many lines are printed; JSON has them all.
+const MAX_LINES: usize = 20;
+
+pub fn print(coverage: &Coverage) {
+    output::heading("Coverage: can every change to production find its approvals?");
+    if let [only] = coverage.people.iter().collect::<Vec<_>>().as_slice() {
+        anstream::println!(
+            "  {}\n  {}",
+            bad(format!(
+                "with one person nothing can be approved: {only} is never the second pair of eyes for {only}."
+            )),
+            "  Nor can rules, catalog or people be amended, since that takes two signatures. To try things out it is\n    \
+             enough; before anything depends on it, make a home with two founders: countersign init --help"
+        );
+        return;
+    }
+    if coverage.people.is_empty() {
+        anstream::println!("  {}", bad("nobody has a key, so nobody can propose or approve anything"));
+        return;
+    }
+    let lines = lines(coverage);
+    for line in lines.iter().take(MAX_LINES) {
+        anstream::println!("  {line}");
+    }
+    if lines.len() > MAX_LINES {
+        anstream::println!("  and {} more: see --format json", lines.len() - MAX_LINES);
+    }
+    let open = coverage.asked.saturating_sub(affected(coverage));
+    let summary = format!("{open} of {} pairs of production target and proposer are open", coverage.asked);
+    anstream::println!("  {}", if lines.is_empty() { good(summary) } else { summary });
+    if coverage.unasked > 0 {
+        anstream::println!("  {}", warn(format!("{} more pairs were not looked at: too many", coverage.unasked)));
+    }
+}
+
+fn affected(coverage: &Coverage) -> usize {
+    coverage.gaps.iter().map(|gap| (&gap.target, &gap.proposer)).collect::<BTreeSet<_>>().len()
+}
+
+/// Gaps that differ only in who proposes are one line.
+fn lines(coverage: &Coverage) -> Vec<String> {
+    let mut grouped: BTreeMap<(&Target, String), BTreeSet<&ActorId>> = BTreeMap::new();
+    for gap in &coverage.gaps {
+        grouped.entry((&gap.target, outcome(gap))).or_default().insert(&gap.proposer);
+    }
+    grouped
+        .into_iter()
+        .map(|((target, outcome), proposers)| {
+            let proposes = if proposers.len() == 1 { "proposes" } else { "propose" };
+            format!("if {} {proposes} {}", list(proposers), outcome.replace("{target}", &target.to_string()))
+        })
+        .collect()
+}
+
+fn outcome(gap: &Gap) -> String {
+    let assisted = if gap.only_assisted { " that AI assisted" } else { "" };
+    let what = format!("{} of {{target}}{assisted}", kinds(&gap.kinds));
+    match &gap.way {
+        Way::Open => format!("{what}: open"),
+        Way::ByWaiver(rules) => {
+            let rules: Vec<_> = rules.iter().map(|rule| rule.as_str()).collect();
+            warn(format!("{what}, it takes a senior's waiver of {}", list(rules)))
+        }
+        Way::Locked(missing) => {
+            let missing: Vec<String> = missing.iter().map(|m| format!("{} ({})", m.what, m.rule)).collect();
+            bad(format!("{what}, nobody can let it through; missing: {}", missing.join("; ")))
+        }
+    }
+}
+
+fn kinds(kinds: &BTreeSet<Kind>) -> String {
+    if kinds.len() == KINDS.len() {
+        "a change".to_owned()
+    } else {
+        format!("a {} change", kinds.iter().map(|kind| kind_name(*kind)).collect::<Vec<_>>().join(" or "))
+    }
+}
+
+pub fn to_json(coverage: &Coverage) -> Value {
+    json!({
+        "people": coverage.people,
+        "asked": coverage.asked,
+        "unasked": coverage.unasked,
+        "gaps": coverage.gaps.iter().map(gap).collect::<Vec<_>>(),
+    })
+}
+
+fn gap(gap: &Gap) -> Value {
+    let (way, rules, missing) = match &gap.way {
+        Way::Open => ("open", json!([]), json!([])),
+        Way::ByWaiver(rules) => ("by_waiver", json!(rules), json!([])),
+        Way::Locked(missing) => {
+            let missing: Vec<Value> = missing.iter().map(|m| json!({"rule": m.rule, "what": m.what})).collect();
+            ("locked", json!([]), json!(missing))
+        }
+    };
+    json!({
+        "target": gap.target,
+        "proposer": gap.proposer,
+        "kinds": gap.kinds,
+        "only_assisted": gap.only_assisted,
+        "way": way,
+        "waive": rules,
+        "missing": missing,
+    })
+}

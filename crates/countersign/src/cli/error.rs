@@ -1,0 +1,117 @@
+//! What a command says when it fails: a stable code, a message, a hint, and with which exit status.
+
+use std::fmt;
+
+use countersign_core::refusal::{Refusal, RefusalClass};
+use serde_json::json;
+
+use super::output::{Format, bold, error_style, hint_style};
+use crate::{home::HomeError, signer::SignerError};
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or allowed.
+    Done,
+    /// An error.
+    Failed,
+    /// It was called in a wrong way.
+    Usage,
+    /// The rules refuse.
+    Refused,
+}
+
+impl Exit {
+    pub fn status(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Refused => 3,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct CliError {
+    pub exit: Exit,
+    /// Stable, kebab-case: scripts match on it.
+    pub code: &'static str,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl CliError {
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { exit: Exit::Failed, code, message: message.into(), hint: None }
+    }
+
+    /// The command line does not make sense, in a way that clap cannot see.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, ..Self::new("usage", message) }
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Tells the user, on standard error.
+    pub fn print(&self, format: Format) {
+        match format {
+            Format::Json => {
+                let error = json!({"error": {"code": self.code, "message": self.message, "hint": self.hint}});
+                anstream::eprintln!("{error}");
+            }
+            Format::Text => {
+                anstream::eprintln!("{}: {}", bold(error_style(), "error"), self.message);
+                if let Some(hint) = &self.hint {
+                    anstream::eprintln!("{}: {hint}", bold(hint_style(), "hint"));
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<Refusal> for CliError {
+    fn from(refusal: Refusal) -> Self {
+        let exit = match refusal.class {
+            RefusalClass::Denied => Exit::Refused,
+            RefusalClass::Malformed
+            | RefusalClass::Unauthenticated
+            | RefusalClass::Forbidden
+            | RefusalClass::Unknown
+            | RefusalClass::Conflict => Exit::Failed,
+        };
+        Self { exit, code: refusal.code, message: refusal.message, hint: refusal.hint }
+    }
+}
+
+impl From<HomeError> for CliError {
+    fn from(error: HomeError) -> Self {
+        match error {
+            HomeError::Refused(refusal) => refusal.into(),
+            error => Self { hint: error.advice(), ..Self::new(error.code(), error.to_string()) },
+        }
+    }
+}
+
+impl From<SignerError> for CliError {
+    fn from(error: SignerError) -> Self {
+        Self { hint: error.hint(), ..Self::new("cannot-sign", error.to_string()) }
+    }
+}
+
+/// Whatever has no code of its own, with its causes.
+impl From<anyhow::Error> for CliError {
+    fn from(error: anyhow::Error) -> Self {
+        Self::new("failed", format!("{error:#}"))
+    }
+}

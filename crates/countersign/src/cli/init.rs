@@ -1,0 +1,439 @@
+//! `countersign init`: makes a home, and lets further founders sign its genesis.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use countersign_core::{
+    catalog::{Catalog, CatalogSettings},
+    coverage::coverage,
+    ids::{ActorId, Environment},
+    rules::Rule,
+    statement::Founder,
+};
+use countersign_ledger::Fingerprint;
+use rand_core::{OsRng, RngCore as _};
+use serde_json::json;
+
+use super::{
+    Global, coverage as report,
+    error::{CliError, Exit},
+    now,
+    output::{self, Format, count, good, list, warn},
+};
+use crate::{
+    home::{
+        Blueprint, Config, Home, MAX_FOUNDERS, VERSION, default_listen, files,
+        people::{self, Person},
+    },
+    signer::{SshKeygen, git_config},
+};
+
+/// As much as the ledger's parser takes.
+const MAX_ALLOWED_SIGNERS_BYTES: usize = 4 * 1024 * 1024;
+
+/// Make a home: the folder that a server is started on.
+///
+/// A home begins with a genesis, entry 0 of its log. It names the founders, the first catalog (systems, groups, people
+/// and their keys), the first rules and the server's keys, and the founders sign it with their SSH keys. trust.json pins
+/// its digest; whoever verifies, and every gate, gets a copy of that file and follows the log from there.
+///
+/// Nothing is asked and nothing is half made: the home is there whole, or not at all.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    Try it out alone, with your git name, mail and signing key:\n    \
+      countersign init home\n\n  \
+    Two founders, of whom Ada has only Grace's public key. Grace signs next, here or in a copy of the home without its\n  \
+    keys, from which she sends genesis.json back:\n    \
+      countersign init home --founder ada=ada@example.com=ada.key --founder grace=grace@example.com=grace.pub\n    \
+      countersign init home --cosign --key grace.key\n\n  \
+    With the catalog and the signers that you already have:\n    \
+      countersign init home --catalog backstage/ --allowed-signers .allowed_signers --annotation tier=example.com/tier\n\n\
+    Afterwards:\n  \
+      countersign serve --home home\n  \
+      countersign amend home --why …    after edits of catalog/ or rules/; two people sign")]
+pub struct Args {
+    /// The folder to make. It must not be there yet.
+    home: PathBuf,
+    /// The log's name, in checkpoints and statements. It never changes. [default: countersign/FOLDER-RANDOM]
+    #[arg(long, value_name = "ORIGIN")]
+    name: Option<String>,
+    /// A founder: name in the catalog, mail, and SSH key file (a public key suffices for who signs later). Repeatable.
+    /// [default: git's user.name and user.email, with the default key]
+    #[arg(long, value_name = "NAME=MAIL=KEYFILE")]
+    founder: Vec<FounderSpec>,
+    /// How many founders have to sign before the log can begin. [default: all, at most 2]
+    #[arg(long, value_name = "M")]
+    threshold: Option<u32>,
+    /// Import people and keys from an OpenSSH allowed_signers file, as git uses it.
+    #[arg(long, value_name = "FILE")]
+    allowed_signers: Option<PathBuf>,
+    /// Take the catalog from a folder of Backstage YAML, instead of writing one to start with.
+    #[arg(long, value_name = "DIR")]
+    catalog: Option<PathBuf>,
+    /// Where the catalog says something, if not in `countersign/WHAT`; WHAT is tier, level, keys, mails or actor.
+    #[arg(long, value_name = "WHAT=ANNOTATION")]
+    annotation: Vec<AnnotationSpec>,
+    /// An environment that targets may name. Repeatable. [default: production, staging, development]
+    #[arg(long, value_name = "NAME")]
+    environment: Vec<Environment>,
+    /// An environment that rules treat as production. Repeatable. [default: production]
+    #[arg(long, value_name = "NAME")]
+    production: Vec<Environment>,
+    /// Sign the genesis of a home that was already made, as one of its founders.
+    #[arg(long, conflicts_with_all = [
+        "name", "founder", "threshold", "allowed_signers", "catalog", "annotation", "environment", "production",
+    ])]
+    cosign: bool,
+}
+
+#[derive(Clone, Debug)]
+struct FounderSpec {
+    name: ActorId,
+    mail: String,
+    key: PathBuf,
+}
+
+impl FromStr for FounderSpec {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let parts: Vec<&str> = s.splitn(3, '=').collect();
+        match parts.as_slice() {
+            [name, mail, key] if mail.contains('@') && !key.is_empty() => Ok(Self {
+                name: name.parse().map_err(|error| format!("{error}"))?,
+                mail: (*mail).to_lowercase(),
+                key: PathBuf::from(key),
+            }),
+            _ => Err("it reads NAME=MAIL=KEYFILE, for example ada=ada@example.com=ada.pub".to_owned()),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct AnnotationSpec {
+    what: String,
+    name: String,
+}
+
+impl FromStr for AnnotationSpec {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        match s.split_once('=') {
+            Some((what @ ("tier" | "level" | "keys" | "mails" | "actor"), name)) if !name.is_empty() => {
+                Ok(Self { what: what.to_owned(), name: name.to_owned() })
+            }
+            _ => Err("it reads WHAT=ANNOTATION with WHAT one of tier, level, keys, mails, actor".to_owned()),
+        }
+    }
+}
+
+pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
+    if args.cosign { cosign(global, &args.home) } else { init(global, args) }
+}
+
+fn init(global: &Global, args: Args) -> Result<Exit, CliError> {
+    Home::vacant(&args.home)?;
+    let settings = settings(&args)?;
+    let (founders, mut people) = founders(global, &args)?;
+    let left_out = match &args.allowed_signers {
+        Some(file) => import(file, &mut people)?,
+        None => Vec::new(),
+    };
+    let catalog = match &args.catalog {
+        Some(folder) => existing_catalog(folder, &people, &settings)?,
+        None => people::starting_catalog(&people, &settings),
+    };
+    let heads: BTreeSet<&ActorId> = founders.iter().map(|(founder, _)| &founder.person).collect();
+    let heads = u32::try_from(heads.len()).unwrap_or(u32::MAX);
+    let threshold = args.threshold.unwrap_or(heads.min(2));
+    if threshold == 0 || threshold > heads {
+        return Err(CliError::usage(format!("--threshold {threshold} of {}", count(heads as usize, "founder")))
+            .hint(format!("give a number from 1 to {heads}, or add founders: --founder NAME=MAIL=KEYFILE")));
+    }
+    let blueprint = Blueprint {
+        config: Config {
+            version: VERSION,
+            origin: args.name.clone().unwrap_or_else(|| default_origin(&args.home)),
+            listen: default_listen(),
+            guidance: Vec::new(),
+            catalog: settings,
+        },
+        founders: founders.iter().map(|(founder, _)| founder.clone()).collect(),
+        threshold,
+        // More than half, so that no two groups of founders can begin apart.
+        recovery_quorum: (heads / 2 + 1).max(threshold),
+        catalog,
+    };
+    let home = Home::create(&args.home, blueprint, |draft| {
+        let mut signatures = Vec::new();
+        for (_, signer) in founders.iter().filter(|(_, signer)| signer.is_here()) {
+            signatures.push(signer.sign(&draft.payload)?);
+        }
+        if signatures.is_empty() {
+            return Err(CliError::new(
+                "cannot-sign",
+                "no founder's private key is here, so nobody can sign the genesis",
+            )
+            .hint("make the home where at least one founder can sign, or load the key into the agent: ssh-add KEY"));
+        }
+        Ok(signatures)
+    })?;
+    tell(global.format, &home, &left_out)?;
+    Ok(Exit::Done)
+}
+
+fn settings(args: &Args) -> Result<CatalogSettings, CliError> {
+    let mut settings = CatalogSettings::default();
+    for AnnotationSpec { what, name } in &args.annotation {
+        match what.as_str() {
+            "tier" => settings.tier_annotation.clone_from(name),
+            "level" => settings.level_annotation.clone_from(name),
+            "keys" => settings.keys_annotation.clone_from(name),
+            "mails" => settings.mails_annotation.clone_from(name),
+            _ => settings.actor_annotation.clone_from(name),
+        }
+    }
+    if !args.production.is_empty() {
+        settings.production = args.production.iter().cloned().collect();
+    }
+    if !args.environment.is_empty() {
+        settings.environments = args.environment.iter().cloned().collect();
+    }
+    match settings.production.iter().find(|name| !settings.environments.contains(*name)) {
+        Some(name) => Err(CliError::usage(format!("`{name}` counts as production, but is no environment"))
+            .hint(format!("add --environment {name}, or say what counts: --production NAME"))),
+        None => Ok(settings),
+    }
+}
+
+type Founders = Vec<(Founder, SshKeygen)>;
+
+/// The founders with their keys, and the same as people of a catalog.
+fn founders(global: &Global, args: &Args) -> Result<(Founders, Vec<Person>), CliError> {
+    let given = if args.founder.is_empty() { vec![myself(global)?] } else { named(&args.founder)? };
+    if given.len() > MAX_FOUNDERS {
+        return Err(CliError::usage(format!("{} founders are more than {MAX_FOUNDERS}", given.len())));
+    }
+    let mut founders: Founders = Vec::new();
+    let mut people: Vec<Person> = Vec::new();
+    for (mut person, signer) in given {
+        if let Some((other, _)) = founders.iter().find(|(other, _)| other.key == *signer.public()) {
+            return Err(CliError::usage(format!("{} and {} have the same key", other.person, person.id))
+                .hint("every founder signs with a key of their own"));
+        }
+        founders.push((Founder { person: person.id.clone(), key: signer.public().clone() }, signer));
+        let taken = people.iter().find(|known| known.id != person.id && known.mails == person.mails);
+        if let Some(other) = taken {
+            return Err(CliError::usage(format!("{} and {} have the same mail", other.id, person.id))
+                .hint("a mail belongs to one person; who founds with two keys has one name"));
+        }
+        match people.iter_mut().find(|known| known.id == person.id) {
+            Some(known) => known.keys.append(&mut person.keys),
+            None => people.push(person),
+        }
+    }
+    Ok((founders, people))
+}
+
+fn named(specs: &[FounderSpec]) -> Result<Vec<(Person, SshKeygen)>, CliError> {
+    specs
+        .iter()
+        .map(|spec| {
+            let signer = SshKeygen::new(&spec.key)?;
+            Ok((founder(spec.name.clone(), None, &spec.mail, &signer), signer))
+        })
+        .collect()
+}
+
+/// Whoever runs the command, as git knows them.
+fn myself(global: &Global) -> Result<(Person, SshKeygen), CliError> {
+    let hint = "name the founders: --founder NAME=MAIL=KEYFILE";
+    let unset = |what: &str| CliError::new("no-founder", format!("git does not know your {what}")).hint(hint);
+    let name = git_config(&["user.name"]).ok_or_else(|| unset("user.name"))?;
+    let mail = git_config(&["user.email"]).ok_or_else(|| unset("user.email"))?;
+    let id = people::id_from(&name).ok_or_else(|| {
+        CliError::new("no-founder", format!("no name for the catalog can be made of git's user.name, `{name}`"))
+            .hint(hint)
+    })?;
+    let signer = global.signer()?;
+    Ok((founder(id, Some(name), &mail.to_lowercase(), &signer), signer))
+}
+
+fn founder(id: ActorId, display_name: Option<String>, mail: &str, signer: &SshKeygen) -> Person {
+    Person { id, display_name, mails: vec![mail.to_owned()], keys: vec![signer.public().clone()], founder: true }
+}
+
+fn import(file: &Path, people: &mut Vec<Person>) -> Result<Vec<String>, CliError> {
+    let text = files::read_text(file, MAX_ALLOWED_SIGNERS_BYTES)?;
+    people::import(people, &text).map_err(|error| {
+        CliError::new("allowed-signers-invalid", format!("{}: {error}", file.display()))
+            .hint("a line reads: ada@example.com ssh-ed25519 AAAA…")
+    })
+}
+
+/// A catalog that is there already, with the people added that it does not have.
+fn existing_catalog(
+    folder: &Path,
+    people: &[Person],
+    settings: &CatalogSettings,
+) -> Result<BTreeMap<String, String>, CliError> {
+    const ADDED: &str = "countersign-people.yaml";
+    let mut files = files::catalog_files(folder)?;
+    let catalog = Catalog::parse(&files, settings).map_err(|error| {
+        CliError::new("catalog-invalid", format!("the catalog in {} does not hold:\n{error}", folder.display()))
+    })?;
+    let mut new = Vec::new();
+    let mut lacking = Vec::new();
+    for person in people {
+        match people::missing_keys(&catalog, person) {
+            None => new.push(person),
+            Some((user, keys)) => lacking.extend(keys.into_iter().map(|key| format!("User {user}: {key}"))),
+        }
+    }
+    if !lacking.is_empty() {
+        return Err(CliError::new(
+            "keys-missing",
+            format!("the catalog in {} lacks keys of its people:\n  {}", folder.display(), lacking.join("\n  ")),
+        )
+        .hint(format!("add each to its User, one a line, under the annotation {}", settings.keys_annotation)));
+    }
+    if !new.is_empty() && files.insert(ADDED.to_owned(), people::further_users(&new, settings)).is_some() {
+        return Err(CliError::new("catalog-invalid", format!("{} has a file {ADDED}", folder.display()))
+            .hint("rename it: the people that you add are written to a file of that name"));
+    }
+    Ok(files)
+}
+
+/// Unlike that of any other log, because a statement is good for the log that it names.
+fn default_origin(home: &Path) -> String {
+    let folder = home.file_name().and_then(|name| people::id_from(&name.to_string_lossy()));
+    let folder = folder.map_or_else(|| "home".to_owned(), |id| id.to_string());
+    format!("countersign/{folder}-{:08x}", OsRng.next_u32())
+}
+
+fn cosign(global: &Global, path: &Path) -> Result<Exit, CliError> {
+    let mut home = Home::open(path)?;
+    let signer = global.signer()?;
+    let fingerprint = signer.fingerprint();
+    let founders = &home.genesis_body().founders;
+    let Some(founder) = founders.iter().find(|founder| founder.key.fingerprint() == fingerprint) else {
+        let expected = founders.iter().map(|founder| format!("{} with {}", founder.person, founder.key.fingerprint()));
+        return Err(CliError::new("not-a-founder", format!("key {fingerprint} is no founder's"))
+            .hint(format!("the founders are {}; pass --key", list(expected))));
+    };
+    let person = founder.person.clone();
+    if signed(&home).contains(&fingerprint) {
+        return Err(CliError::new("already-signed", format!("{person} has already signed this genesis")));
+    }
+    if home.has_begun() {
+        return Err(CliError::new("already-begun", "the log has begun; nothing can be added to its entry 0")
+            .hint("nothing has to be: enough founders have signed"));
+    }
+    // What does not hold is not worth a signature.
+    home.governance()?;
+    home.cosign(signer.sign(home.genesis().payload())?)?;
+    match global.format {
+        Format::Json => output::json(&json!({
+            "signed_by": person,
+            "genesis": home.trust().genesis,
+            "complete": home.founded().is_ok(),
+        }))?,
+        Format::Text => {
+            anstream::println!("{} signed genesis {}", good(&person), home.trust().genesis);
+            next(&home);
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// The founders' keys whose signature the genesis has.
+fn signed(home: &Home) -> BTreeSet<Fingerprint> {
+    home.genesis().verify_all().into_iter().flatten().map(|verified| verified.key.fingerprint()).collect()
+}
+
+fn tell(format: Format, home: &Home, left_out: &[String]) -> Result<(), CliError> {
+    let governance = home.governance()?;
+    let coverage = coverage(&governance, now());
+    let (signed, genesis, trust) = (signed(home), home.genesis_body(), home.trust());
+    let complete = home.founded().is_ok();
+    let has_signed = |key: &Fingerprint| signed.contains(key);
+    match format {
+        Format::Json => output::json(&json!({
+            "home": home.path(),
+            "origin": trust.origin,
+            "founders": genesis.founders.iter().map(|founder| json!({
+                "person": founder.person,
+                "key": founder.key.fingerprint(),
+                "signed": has_signed(&founder.key.fingerprint()),
+            })).collect::<Vec<_>>(),
+            "threshold": genesis.threshold,
+            "complete": complete,
+            "trust": trust,
+            "left_out": left_out,
+            "coverage": report::to_json(&coverage),
+        })),
+        Format::Text => {
+            let catalog = &governance.catalog;
+            let rules: Vec<&str> = governance.rules.iter().map(|rule: &Rule| rule.id.as_str()).collect();
+            anstream::println!("{} {}", good("made home"), home.path().display());
+            anstream::println!("  log        {}", trust.origin);
+            for founder in &genesis.founders {
+                let key = founder.key.fingerprint();
+                let state = if has_signed(&key) { good("signed") } else { warn("has not signed yet") };
+                anstream::println!("  founder    {} {key}: {state}", founder.person);
+            }
+            anstream::println!(
+                "  catalog    {}, {}, {}",
+                count(catalog.systems.len(), "system"),
+                count(catalog.groups.len(), "group"),
+                format!("{} with keys", list_people(coverage.people.len()))
+            );
+            anstream::println!("  rules      {}", list(rules));
+            for line in left_out {
+                anstream::println!("  {}   {line}", warn("left out"));
+            }
+            output::heading("Pinned by trust.json: give it to whoever verifies, and to every gate");
+            anstream::println!("  genesis    {}", trust.genesis);
+            anstream::println!("  log key    {}", trust.log_key);
+            let heads: BTreeSet<&ActorId> = genesis.founders.iter().map(|founder| &founder.person).collect();
+            anstream::println!("  threshold  {} of {} to begin", genesis.threshold, count(heads.len(), "founder"));
+            anstream::println!(
+                "  recovery   {} of {} when keys are lost",
+                trust.recovery_quorum,
+                count(heads.len(), "founder")
+            );
+            report::print(&coverage);
+            next(home);
+            Ok(())
+        }
+    }
+}
+
+fn list_people(number: usize) -> String {
+    if number == 1 { "1 person".to_owned() } else { format!("{number} people") }
+}
+
+fn next(home: &Home) {
+    let path = home.path().display();
+    output::heading("Next");
+    if home.founded().is_err() {
+        let signed = signed(home);
+        let missing =
+            home.genesis_body().founders.iter().filter(|founder| !signed.contains(&founder.key.fingerprint()));
+        let missing: BTreeSet<&ActorId> = missing.map(|founder| &founder.person).collect();
+        anstream::println!("  {} signs too: countersign init {path} --cosign --key KEY", either(missing));
+        return;
+    }
+    anstream::println!("  countersign serve --home {path}");
+    anstream::println!("  edit {path}/catalog and {path}/rules, then: countersign amend {path} --why …");
+    anstream::println!("  keep a copy of {path}/keys somewhere safe: whoever has them can speak as this server");
+}
+
+/// `ada or grace`.
+fn either(people: BTreeSet<&ActorId>) -> String {
+    people.into_iter().map(ActorId::as_str).collect::<Vec<_>>().join(" or ")
+}

@@ -1,0 +1,113 @@
+//! The command line. One file a command: its arguments, its help and its function.
+//!
+//! A new command is a file here with `Args` and `run`, a variant of [`Command`], and an arm in [`Command::run`].
+
+mod coverage;
+pub mod error;
+mod init;
+pub mod output;
+mod rules;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use countersign_ledger::Time;
+
+use self::{
+    error::{CliError, Exit},
+    output::Format,
+};
+use crate::signer::{SignerError, SshKeygen};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "countersign",
+    version,
+    about = "No change reaches production unless the rules allow it and a second person has signed exactly that change",
+    after_help = "Begin with:\n  \
+        countersign init HOME      make a home: keys, catalog, rules, and a genesis that you sign\n\n\
+        Exit status: 0 done or allowed, 1 an error, 2 wrong usage, 3 refused by the rules."
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command knows.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Global {
+    /// The server.
+    #[arg(long, global = true, env = "COUNTERSIGN_URL", default_value = "http://127.0.0.1:7878")]
+    pub url: String,
+    /// The SSH key to sign with: a private key, or a public one whose private half is in your agent or on a hardware
+    /// token. Without it: what git signs with (gpg.format=ssh, user.signingkey), else ~/.ssh/id_ed25519, id_ecdsa, id_rsa.
+    #[arg(long, global = true, env = "COUNTERSIGN_KEY", value_name = "KEYFILE")]
+    pub key: Option<PathBuf>,
+    /// How to print.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+impl Global {
+    /// The signer that the user chose, or the default one.
+    pub fn signer(&self) -> Result<SshKeygen, SignerError> {
+        SshKeygen::choose(self.key.as_deref())
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Args),
+    Rules(rules::Args),
+}
+
+impl Command {
+    fn run(self, global: &Global) -> Result<Exit, CliError> {
+        match self {
+            Self::Init(args) => init::run(global, args),
+            Self::Rules(args) => rules::run(global, args),
+        }
+    }
+}
+
+/// The clock of commands that do not ask a server.
+pub(crate) fn now() -> Time {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Time::from_unix_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return wrong_usage(&error),
+    };
+    let exit = match cli.command.run(&cli.global) {
+        Ok(exit) => exit,
+        Err(error) => {
+            error.print(cli.global.format);
+            error.exit
+        }
+    };
+    ExitCode::from(exit.status())
+}
+
+/// What clap refuses; also what `--help` and `--version` print.
+fn wrong_usage(error: &clap::Error) -> ExitCode {
+    let asks_for_json = || {
+        let words: Vec<String> = std::env::args().collect();
+        words.iter().any(|word| word == "--format=json")
+            || words.windows(2).any(|pair| matches!(pair, [flag, value] if flag == "--format" && value == "json"))
+    };
+    if error.use_stderr() && asks_for_json() {
+        let message = error.to_string();
+        let said = message.lines().take_while(|line| !line.is_empty()).map(str::trim);
+        let message = said.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned();
+        CliError::usage(message).hint("see countersign --help").print(Format::Json);
+        return ExitCode::from(Exit::Usage.status());
+    }
+    // Nothing better can be done where even this cannot be printed.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { Exit::Usage.status() } else { Exit::Done.status() })
+}

@@ -1,0 +1,79 @@
+//! What commands print. Text is for people and coloured on a terminal only; JSON is for programs, one object a command.
+
+use std::fmt::Display;
+
+use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::error::CliError;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Prints one JSON object on standard output.
+pub fn json(value: &impl Serialize) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| CliError::new("failed", format!("the result cannot be written as JSON: {error}")))?;
+    anstream::println!("{text}");
+    Ok(())
+}
+
+/// A heading between parts of what a command prints.
+pub fn heading(text: impl Display) {
+    anstream::println!("\n{}", bold(Style::new(), text));
+}
+
+pub fn good(text: impl Display) -> String {
+    styled(AnsiColor::Green.on_default(), text)
+}
+
+pub fn bad(text: impl Display) -> String {
+    styled(AnsiColor::Red.on_default(), text)
+}
+
+pub fn warn(text: impl Display) -> String {
+    styled(AnsiColor::Yellow.on_default(), text)
+}
+
+pub fn faint(text: impl Display) -> String {
+    styled(Style::new().dimmed(), text)
+}
+
+pub fn bold(style: Style, text: impl Display) -> String {
+    styled(style.bold(), text)
+}
+
+pub fn error_style() -> Style {
+    AnsiColor::Red.on_default()
+}
+
+pub fn hint_style() -> Style {
+    AnsiColor::Cyan.on_default()
+}
+
+/// `anstream` takes the escapes out again where the output is no terminal.
+fn styled(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// `1 rule`, `2 rules`.
+pub fn count(number: usize, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+/// `ada, grace and linus`.
+pub fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
+    let mut items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    match items.pop() {
+        None => "nobody".to_owned(),
+        Some(last) if items.is_empty() => last,
+        Some(last) => format!("{} and {last}", items.join(", ")),
+    }
+}

@@ -1,0 +1,146 @@
+//! `countersign rules`: what can be asked of rule files before anybody signs them.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use countersign_core::rules::{
+    Rules,
+    cases::{CaseResult, run_cases},
+    check::{self, CheckFinding},
+};
+use serde_json::json;
+
+use super::{
+    Global,
+    error::{CliError, Exit},
+    output::{self, Format, bad, count, good},
+};
+use crate::home::files;
+
+/// Check and test rule files.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    countersign rules check HOME/rules     does each rule ask for what its annotations say?\n  \
+    countersign rules test HOME/rules      run the cases beside the rules (RULE.cases.yaml)")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Parse the rules strictly, and check each against sample changes.
+    ///
+    /// For every sample that a rule applies to, everything in its @requires is supplied and it has to be satisfied; then
+    /// each thing is taken away and it has to be unsatisfied. A rule that applies to no sample is a finding too.
+    Check {
+        /// The folder with the `.cedar` files.
+        dir: PathBuf,
+    },
+    /// Run the cases beside the rules.
+    ///
+    /// A case says in a few words what is given and what the rule has to answer:
+    ///
+    ///   - name: one senior alone is not two people
+    ///     given: { tier: 1, approvals: [grace] }
+    ///     expect: { status: unsatisfied, outcome: deny }
+    #[command(verbatim_doc_comment)]
+    Test {
+        /// The folder with the `.cedar` and `.cases.yaml` files.
+        dir: PathBuf,
+    },
+}
+
+pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
+    match args.command {
+        Command::Check { dir } => check(global.format, &dir),
+        Command::Test { dir } => test(global.format, &dir),
+    }
+}
+
+fn load(dir: &Path) -> Result<Rules, CliError> {
+    Rules::parse(&files::rule_files(dir)?).map_err(|error| {
+        CliError::new("rules-invalid", format!("{}/{error}", dir.display()))
+            .hint("compare with the shipped rules: each is one annotated `forbid … when { … } unless { … };`")
+    })
+}
+
+fn check(format: Format, dir: &Path) -> Result<Exit, CliError> {
+    let rules = load(dir)?;
+    let findings = check::check(&rules);
+    match format {
+        Format::Json => output::json(&json!({
+            "rules": rules.iter().map(|rule| json!({
+                "id": rule.id,
+                "file": rule.file,
+                "line": rule.line,
+                "mode": rule.mode,
+                "strength": rule.strength,
+                "requires": rule.words(),
+            })).collect::<Vec<_>>(),
+            "digest": rules.digest(),
+            "findings": findings.iter().map(finding).collect::<Vec<_>>(),
+        }))?,
+        Format::Text => {
+            for rule in rules.iter() {
+                let wrong = findings.iter().filter(|finding| finding.rule == rule.id).count();
+                let verdict = if wrong == 0 { good("ok") } else { bad(count(wrong, "finding")) };
+                anstream::println!("{verdict}  {} ({}, {}): {}", rule.id, rule.mode, rule.strength, rule.words());
+            }
+            for finding in &findings {
+                anstream::println!("{}", bad(finding));
+            }
+            anstream::println!("{}, {}", count(rules.len(), "rule"), count(findings.len(), "finding"));
+        }
+    }
+    Ok(if findings.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+fn finding(finding: &CheckFinding) -> serde_json::Value {
+    json!({
+        "rule": finding.rule,
+        "file": finding.file,
+        "line": finding.line,
+        "problem": finding.problem.to_string(),
+    })
+}
+
+fn test(format: Format, dir: &Path) -> Result<Exit, CliError> {
+    let rules = load(dir)?;
+    let cases = files::case_files(dir)?;
+    if cases.is_empty() {
+        return Err(CliError::new("no-cases", format!("there is no .cases.yaml file in {}", dir.display()))
+            .hint("write the cases of rule RULE into RULE.cases.yaml beside it"));
+    }
+    let results = run_cases(&rules, &cases)
+        .map_err(|error| CliError::new("cases-invalid", format!("{}/{error}", dir.display())))?;
+    let failed = results.iter().filter(|result| !result.passed()).count();
+    match format {
+        Format::Json => output::json(&json!({
+            "passed": results.len() - failed,
+            "failed": failed,
+            "cases": results.iter().map(case).collect::<Vec<_>>(),
+        }))?,
+        Format::Text => {
+            for result in &results {
+                let verdict = if result.passed() { good("ok") } else { bad("FAILED") };
+                anstream::println!("{verdict}  {}: {}", result.rule, result.name);
+                for difference in &result.differences {
+                    anstream::println!("        {difference}");
+                }
+            }
+            anstream::println!("{}, {failed} failed", count(results.len(), "case"));
+        }
+    }
+    Ok(if failed == 0 { Exit::Done } else { Exit::Failed })
+}
+
+fn case(result: &CaseResult) -> serde_json::Value {
+    json!({
+        "file": result.file,
+        "rule": result.rule,
+        "name": result.name,
+        "passed": result.passed(),
+        "differences": result.differences,
+    })
+}

@@ -1,0 +1,197 @@
+//! The people that a new home begins with, and the catalog that is written for them where there is none yet.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use countersign_core::{
+    catalog::{Catalog, CatalogSettings, Level},
+    ids::ActorId,
+};
+use countersign_ledger::{
+    PublicKey,
+    sshsig::{AllowedSigner, AllowedSignersError, parse_allowed_signers},
+};
+
+use super::quoted;
+
+/// The groups of a catalog that is written: the second has the founders and owns the example, the first everybody. It is
+/// the second's parent, so that where there is one founder the others own the example too.
+const EVERYONE: &str = "everyone";
+const OWNERS: &str = "owners";
+
+/// The namespace that a key has to be good for.
+const NAMESPACE: &str = countersign_ledger::dsse::NAMESPACE;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    pub id: ActorId,
+    pub display_name: Option<String>,
+    pub mails: Vec<String>,
+    pub keys: Vec<PublicKey>,
+    pub founder: bool,
+}
+
+impl Person {
+    fn add_mail(&mut self, mail: &str) {
+        let mail = mail.to_lowercase();
+        if !self.mails.contains(&mail) {
+            self.mails.push(mail);
+        }
+    }
+
+    fn add_key(&mut self, key: &PublicKey) {
+        if !self.keys.contains(key) {
+            self.keys.push(key.clone());
+        }
+    }
+
+    fn has_mail(&self, mail: &str) -> bool {
+        self.mails.iter().any(|known| known.eq_ignore_ascii_case(mail))
+    }
+}
+
+/// A name as an id: lower case, with `-` for what an id cannot have.
+pub fn id_from(name: &str) -> Option<ActorId> {
+    let replaced: String = name
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c } else { '-' })
+        .collect();
+    let words: Vec<&str> = replaced.split('-').filter(|word| !word.is_empty()).collect();
+    words.join("-").trim_matches(['.', '_', '-']).parse().ok()
+}
+
+/// Adds the people of an `allowed_signers` file. Returns what was left out, and why, one line each.
+pub fn import(people: &mut Vec<Person>, text: &str) -> Result<Vec<String>, AllowedSignersError> {
+    let mut left_out = Vec::new();
+    for signer in parse_allowed_signers(text)? {
+        if let Some(why) = unusable(&signer) {
+            left_out.push(format!("{}: {why}", signer.principals.join(",")));
+            continue;
+        }
+        let known = people.iter().position(|person| {
+            person.keys.contains(&signer.key) || signer.principals.iter().any(|mail| person.has_mail(mail))
+        });
+        let at = match known {
+            Some(at) => at,
+            None => {
+                let Some(id) = signer.principals.iter().find_map(|principal| free_id(people, principal)) else {
+                    left_out.push(format!("{}: no name can be made of it", signer.principals.join(",")));
+                    continue;
+                };
+                people.push(Person { id, display_name: None, mails: Vec::new(), keys: Vec::new(), founder: false });
+                people.len() - 1
+            }
+        };
+        if let Some(person) = people.get_mut(at) {
+            person.add_key(&signer.key);
+            for mail in signer.principals.iter().filter(|principal| principal.contains('@')) {
+                person.add_mail(mail);
+            }
+        }
+    }
+    Ok(left_out)
+}
+
+/// Why a line of `allowed_signers` does not become a person's key: what it says could not be kept.
+fn unusable(signer: &AllowedSigner) -> Option<String> {
+    let names_many = |principal: &String| principal.contains(['*', '?']) || principal.starts_with('!');
+    let is_ours = |namespaces: &Vec<String>| namespaces.iter().any(|name| name == NAMESPACE || name == "*");
+    if signer.cert_authority {
+        Some("a certificate authority is not a person's key".to_owned())
+    } else if signer.principals.iter().any(names_many) {
+        Some("a pattern names nobody in particular".to_owned())
+    } else if !signer.namespaces.as_ref().is_none_or(is_ours) {
+        Some(format!("its namespaces do not include `{NAMESPACE}`"))
+    } else if signer.valid_after.is_some() || signer.valid_before.is_some() {
+        Some("a key here is good until it is revoked, and this one is for a time".to_owned())
+    } else {
+        None
+    }
+}
+
+/// `ada` for `ada@example.com`, or `ada-example.com` where another is called `ada`.
+fn free_id(people: &[Person], principal: &str) -> Option<ActorId> {
+    let local = principal.split('@').next().unwrap_or(principal);
+    let candidates = [id_from(local), id_from(principal)];
+    candidates.into_iter().flatten().find(|id| people.iter().all(|person| person.id != *id))
+}
+
+/// A catalog to begin with: everybody, and one example system.
+pub fn starting_catalog(people: &[Person], settings: &CatalogSettings) -> BTreeMap<String, String> {
+    let mut org = format!(
+        "# People and groups, as Backstage entities. An edit counts once two people have signed it: countersign amend.\n\
+         # Levels are standard, senior, principal and director; a key belongs to one person.\n\
+         apiVersion: backstage.io/v1alpha1\n\
+         kind: Group\n\
+         metadata:\n  name: {EVERYONE}\n\
+         spec:\n  type: organization\n  children: []\n\
+         ---\n\
+         apiVersion: backstage.io/v1alpha1\n\
+         kind: Group\n\
+         metadata:\n  name: {OWNERS}\n\
+         spec:\n  type: team\n  parent: {EVERYONE}\n  children: []\n"
+    );
+    for person in people {
+        let group = if person.founder { OWNERS } else { EVERYONE };
+        org.push_str(&user(person, Some(group), settings));
+    }
+    let systems = format!(
+        "# What runs in production. The tier says how much a failure matters: 1 is highest, 4 lowest.\n\
+         # A system without a tier is tier 1.\n\
+         apiVersion: backstage.io/v1alpha1\n\
+         kind: System\n\
+         metadata:\n  name: example\n  annotations:\n    {}: \"2\"\n\
+         spec:\n  owner: {OWNERS}\n",
+        quoted(&settings.tier_annotation)
+    );
+    BTreeMap::from([("org.yaml".to_owned(), org), ("systems.yaml".to_owned(), systems)])
+}
+
+/// The people that a catalog does not have yet, as a file to be added to it.
+pub fn further_users(people: &[&Person], settings: &CatalogSettings) -> String {
+    let users: String = people.iter().map(|person| user(person, None, settings)).collect();
+    format!("# People that `countersign init` added to the catalog.\n{}", users.trim_start_matches("---\n"))
+}
+
+/// What a catalog that is there already lacks of a person: nothing, if they are not in it at all.
+pub fn missing_keys<'a>(catalog: &Catalog, person: &'a Person) -> Option<(ActorId, Vec<&'a PublicKey>)> {
+    let actor = catalog
+        .actors
+        .get(&person.id)
+        .filter(|_| person.founder)
+        .or_else(|| person.mails.iter().find_map(|mail| catalog.person_by_mail(mail)))?;
+    Some((actor.id.clone(), person.keys.iter().filter(|key| !actor.keys.contains(key)).collect()))
+}
+
+fn user(person: &Person, group: Option<&str>, settings: &CatalogSettings) -> String {
+    let level = if person.founder { Level::Senior } else { Level::Standard };
+    let mut text = format!(
+        "---\napiVersion: backstage.io/v1alpha1\nkind: User\nmetadata:\n  name: {}\n  annotations:\n    {}: {}\n",
+        quoted(person.id.as_str()),
+        quoted(&settings.level_annotation),
+        level.as_str()
+    );
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "    {}: |", quoted(&settings.keys_annotation));
+    for key in &person.keys {
+        let _ = writeln!(text, "      {key}");
+    }
+    let mut mails = person.mails.iter();
+    let first = mails.next();
+    let further: Vec<&str> = mails.map(String::as_str).collect();
+    if !further.is_empty() {
+        let _ = writeln!(text, "    {}: {}", quoted(&settings.mails_annotation), quoted(&further.join(" ")));
+    }
+    text.push_str("spec:\n");
+    if first.is_some() || person.display_name.is_some() {
+        text.push_str("  profile:\n");
+    }
+    if let Some(name) = &person.display_name {
+        let _ = writeln!(text, "    displayName: {}", quoted(name));
+    }
+    if let Some(mail) = first {
+        let _ = writeln!(text, "    email: {}", quoted(mail));
+    }
+    let _ = writeln!(text, "  memberOf: [{}]", group.unwrap_or_default());
+    text
+}
