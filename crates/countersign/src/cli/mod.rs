@@ -4,6 +4,7 @@
 
 mod coverage;
 pub mod error;
+mod gate;
 mod init;
 pub mod output;
 mod rules;
@@ -59,6 +60,8 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Guard a bare git repository
+    Gate(gate::Args),
     Init(init::Args),
     Rules(rules::Args),
 }
@@ -66,6 +69,7 @@ enum Command {
 impl Command {
     fn run(self, global: &Global) -> Result<Exit, CliError> {
         match self {
+            Self::Gate(args) => gate::run(global, args),
             Self::Init(args) => init::run(global, args),
             Self::Rules(args) => rules::run(global, args),
         }

@@ -155,6 +155,11 @@ impl Journal {
         self.reservations().filter(|reservation| !self.is_spent(&reservation.permit))
     }
 
+    /// Reservations that are spent, the oldest first.
+    pub fn spent(&self) -> impl DoubleEndedIterator<Item = &Reservation> {
+        self.reservations().filter(|reservation| self.is_spent(&reservation.permit))
+    }
+
     /// Reservations of exactly this transition that are neither spent nor over.
     pub fn reserved(&self, transition: &Transition, now: Time) -> Vec<Reservation> {
         self.unspent()

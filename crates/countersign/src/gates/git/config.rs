@@ -149,7 +149,8 @@ impl GateConfig {
         let mut seen = BTreeSet::new();
         for branch in &self.branches {
             let valid = branch.branch.strip_prefix("refs/heads/").is_some_and(|name| {
-                !name.is_empty() && !name.contains(|c: char| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c))
+                !name.is_empty()
+                    && !name.contains(|c: char| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c))
             });
             if !valid {
                 return Err(format!("`{}` is not a branch in full, for example refs/heads/main", branch.branch));
@@ -230,7 +231,10 @@ mod tests {
     use super::*;
 
     fn branch(map: &[&str]) -> Branch {
-        Branch { branch: "refs/heads/main".to_owned(), map: map.iter().map(|text| Entry::parse(text).unwrap()).collect() }
+        Branch {
+            branch: "refs/heads/main".to_owned(),
+            map: map.iter().map(|text| Entry::parse(text).unwrap()).collect(),
+        }
     }
 
     #[test]

@@ -66,9 +66,6 @@ const JOURNAL: &str = "journal";
 
 const MAX_CONFIG_BYTES: usize = 256 * 1024;
 
-/// More updates in one push than anybody makes by hand.
-const MAX_UPDATES: usize = 10_000;
-
 #[derive(Debug, Error)]
 pub enum GateError {
     /// The gate stays shut, and says why.
@@ -196,9 +193,7 @@ pub fn read_trust(path: &Path) -> Result<Trust, GateError> {
         hint: Some("it is the file that `countersign init` wrote into the home".to_owned()),
     })?;
     if trust.version > TRUST_VERSION {
-        return Err(
-            HomeError::Newer { path: path.to_owned(), found: trust.version, known: TRUST_VERSION }.into()
-        );
+        return Err(HomeError::Newer { path: path.to_owned(), found: trust.version, known: TRUST_VERSION }.into());
     }
     Ok(trust)
 }
@@ -231,11 +226,7 @@ impl Value {
 impl Update {
     /// Reads what git writes to a hook's standard input.
     pub fn parse_all(text: &str) -> Result<Vec<Self>, GateError> {
-        let updates: Vec<Self> = text.lines().map(Self::parse).collect::<Result<_, _>>()?;
-        if updates.len() > MAX_UPDATES {
-            return Err(GateError::Update(format!("{} updates at once are more than {MAX_UPDATES}", updates.len())));
-        }
-        Ok(updates)
+        text.lines().map(Self::parse).collect()
     }
 
     fn parse(line: &str) -> Result<Self, GateError> {

@@ -101,10 +101,13 @@ fn movement<'a>(update: &'a Update, current: Option<&'a Oid>) -> Movement<'a> {
 
 fn caught(journal: &mut Journal, update: &Update, what: String, now: Time) -> Result<GateError, GateError> {
     journal.write(Event::Caught { detail: format!("{}: {what}", update.reference), at: now })?;
-    Ok(Refused::new("gone-round", format!("{} is protected and moves by an approved push only ({what})", update.reference))
-        .note("the attempt was written down: countersign gate status")
-        .command("git push, after: countersign propose")
-        .into())
+    Ok(Refused::new(
+        "gone-round",
+        format!("{} is protected and moves by an approved push only ({what})", update.reference),
+    )
+    .note("the attempt was written down: countersign gate status")
+    .command("git push, after: countersign propose")
+    .into())
 }
 
 fn committed(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateError> {
