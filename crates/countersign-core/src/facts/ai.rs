@@ -137,6 +137,8 @@ const EXECUTED: &str = r"^executed-by:\s*(?:mayor|deacon/boot|[\w-]+/(?:crew|pol
 const REPLIT: &str = r"^replit-commit-author:\s*agent\b";
 const GENERATED: &str = r"\bgenerated (?:with|by|using) \[?(?P<v>(?:claude|crush|cursor|codex|(?:github )?copilot|gemini|opencode|amp|devin|nori|aider|chatgpt|gpt|ai assistance)\b.{0,60})";
 const QUOTED: &str = r"^\s*(?:>|<|\|)";
+/// A mention is prose; in a trailer the other rows have the say.
+const QUOTED_OR_TRAILER: &str = r"^\s*(?:>|<|\||\W{0,8}\w+(?:-\w+)+\s*:)";
 const DISCLOSURE: &str =
     r"^\W*(?:(?:ai|llm) (?:usage|disclosure|note|assistance|use)(?: disclosure)?|ai-assisted)\W{0,3}:\W*\w";
 const DISCLOSURE_IN_PROSE: &str = r"^\W*disclosure\W{0,3}:.*\b(?:ai|llm|claude|copilot|chatgpt|codex|gemini|cursor)\b";
@@ -162,7 +164,7 @@ pub const SIGNALS: &[Signal] = &[
     signal("disclosure",         Place::Line,      true,  Mark::Pattern(DISCLOSURE),          NOTHING),
     signal("disclosure-prose",   Place::Line,      true,  Mark::Pattern(DISCLOSURE_IN_PROSE), NOTHING),
     signal("model-line",         Place::Line,      false, Mark::Naming(MODEL_LINE),           QUOTED),
-    signal("mention",            Place::Body,      false, Mark::Pattern(MENTION),             QUOTED),
+    signal("mention",            Place::Body,      false, Mark::Pattern(MENTION),             QUOTED_OR_TRAILER),
 ];
 
 /// Names that stand for a tool when no address says whose they are.
@@ -223,12 +225,11 @@ fn text_signals<'a>(place: Place, lines: impl Iterator<Item = &'a str>, found: &
             let Some(captures) = signal.pattern.as_ref().and_then(|pattern| pattern.captures(line)) else { continue };
             let value = captures.name("v").map_or(line, |value| value.as_str());
             let tool = tool_in(value);
-            let named = match signal.row.mark {
-                Mark::Naming(_) => tool.is_some(),
-                Mark::Pattern(_) | Mark::OwnAddress => true,
+            let (named, excused) = match signal.row.mark {
+                // `Assisted-by: Claude Dupont <claude@dupont.example>` is a person; `… via Crush <crush@charm.land>` is not.
+                Mark::Naming(_) => (tool.is_some(), signal.unless.is_match(line) && !names_own_address(line)),
+                Mark::Pattern(_) | Mark::OwnAddress => (true, signal.unless.is_match(line)),
             };
-            // `Assisted-by: Claude Dupont <claude@dupont.example>` is a person; `… via Crush <crush@charm.land>` is not.
-            let excused = signal.unless.is_match(line) && !names_own_address(line);
             if named && !excused {
                 found.push(Found { signal: signal.row.name, tool, declared: signal.row.declared });
             }

@@ -1,0 +1,4 @@
+//! Core from outside, in one binary.
+
+mod catalog;
+mod facts;
