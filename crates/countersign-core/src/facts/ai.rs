@@ -125,9 +125,9 @@ const fn signal(name: &'static str, place: Place, declared: bool, mark: Mark, un
 /// A review suggestion that was accepted, and the robots that release AI products: neither wrote the change.
 const NOT_AUTHORS: &str = r"^gemini-code-assist|\bautofix\b|<175728472\+|<176961590\+|^gemini-cli";
 /// Names that nobody is born with.
-const PRODUCT: &str = r"\bclaude (?:code|opus|sonnet|haiku|fable)\b|^(?:github )?copilot(?: app| agent)?\b|^copilot-swe-agent|\bdevin ai\b|\bopenai codex\b|^amazon q\b|\bchatgpt\b|^aider \(|\(aider\)|\bcursor agent\b|^factory-droid|^sageox\b|^claude[- ]flow\b";
+const PRODUCT: &str = r"\bclaude (?:code|opus|sonnet|haiku|fable)\b|^(?:github )?copilot(?: app| agent)?\b|^copilot-swe-agent|\bdevin ai\b|\bopenai codex\b|^amazon q\b|\bchatgpt\b|^aider \(|\bcursor agent\b|^factory-droid|^sageox\b|^claude[- ]flow\b";
 /// Agent personas that borrow their person's address, and aider's mark behind a person's name.
-const PERSONA: &str = r"\(aider\) <|^\w*gastown/(?:crew|polecats|refinery|witness|mayor)\b|^copilot-swe-agent|^devin ai <|^claude (?:code|opus|sonnet|haiku|fable)\b";
+const PERSONA: &str = r"\(aider\) <|^\w*gastown/(?:crew|polecats|refinery|witness|mayor)\b";
 const ASSISTED: &str = r"^\W{0,4}(?:assisted-by|ai-assisted(?:-by)?|co-developed-by|generated-by|made-with|claude-generated-by|created-by|authored-with|agent-signature|coding-agent|ai-agent|ai-model|ai-assistant):\s*(?P<v>.+)$";
 const MODEL_LINE: &str = r"^(?:agent|tool|model):\s*(?P<v>.+)$";
 const KERNEL: &str = r"^assisted-by:\s*[\w.-]+:[\w./-]*\d[\w./-]*(?:\s+\[.*\]|\s+[\w.-]+)*$";
@@ -152,8 +152,10 @@ pub const SIGNALS: &[Signal] = &[
     signal("co-author-name",     Place::CoAuthor,  true,  Mark::Pattern(PRODUCT),             NOT_AUTHORS),
     signal("co-author-persona",  Place::CoAuthor,  true,  Mark::Pattern(PERSONA),             NOT_AUTHORS),
     signal("author-identity",    Place::Author,    false, Mark::OwnAddress,                   NOT_AUTHORS),
+    signal("author-name",        Place::Author,    false, Mark::Pattern(PRODUCT),             NOT_AUTHORS),
     signal("author-persona",     Place::Author,    false, Mark::Pattern(PERSONA),             NOT_AUTHORS),
     signal("committer-identity", Place::Committer, false, Mark::OwnAddress,                   NOT_AUTHORS),
+    signal("committer-name",     Place::Committer, false, Mark::Pattern(PRODUCT),             NOT_AUTHORS),
     signal("committer-persona",  Place::Committer, false, Mark::Pattern(PERSONA),             NOT_AUTHORS),
     signal("assisted-trailer",   Place::Line,      true,  Mark::Naming(ASSISTED),             PERSON_WITH_MAIL),
     signal("assisted-kernel",    Place::Line,      true,  Mark::Pattern(KERNEL),              NOTHING),

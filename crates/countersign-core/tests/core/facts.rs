@@ -218,7 +218,7 @@ fn signs_are_found() {
     for (line, expected) in [
         (
             "Co-Authored-By: Claude Opus 4.6 (1M context) <noreply@anthropic.com>",
-            "co-author-name/claude co-author-persona/claude co-author-trailer/claude",
+            "co-author-name/claude co-author-trailer/claude",
         ),
         (
             "Co-authored-by: Copilot <223556219+Copilot@users.noreply.github.com>",
@@ -255,7 +255,7 @@ fn identities_are_inferred() {
     for (author, expected) in [
         (
             "Devin AI <158243242+devin-ai-integration[bot]@users.noreply.github.com>",
-            "author-identity/devin? author-persona/devin? committer-identity/devin? committer-persona/devin?",
+            "author-identity/devin? author-name/devin? committer-identity/devin? committer-name/devin?",
         ),
         ("Claude <noreply@anthropic.com>", "author-identity/claude? committer-identity/claude?"),
         ("gastown/crew/max <person@x.org>", "author-persona/gastown? committer-persona/gastown?"),
