@@ -158,6 +158,7 @@ impl Scene {
             guidance: Vec::new(),
             documents: Documents { why: DOCUMENTED, risk: DOCUMENTED, rollback: DOCUMENTED, tests: DOCUMENTED },
             waivers: Vec::new(),
+            population: self.population,
             people: self.people.clone(),
         }
     }
