@@ -9,13 +9,13 @@ use countersign_core::{
 use countersign_ledger::Digest;
 
 use super::{
-    Global, content,
+    Global,
     error::{CliError, Exit},
     output::{good, warn},
     permit, submit, verify,
 };
 use crate::{
-    clock,
+    clock, files,
     gates::{apply, opening},
     speaker::Speaker,
 };
@@ -45,8 +45,8 @@ pub struct Args {
 }
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
-    let files = content::read_files(&args.file)?;
-    content::names_no_outside_path(&args.command, &files)?;
+    let files = files::read_files(&args.file)?;
+    files::names_no_outside_path(&args.command, &files)?;
     let speaker = global.speaker()?;
     let trust = trust(&speaker, args.trust.as_ref())?;
     let view = speaker.client.change(&args.change)?;
@@ -63,7 +63,8 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let mut journal = apply::journal(&trust.origin, &audience)?;
     let memory = journal.memory();
     let bundle = speaker.client.bundle(view.id.as_str(), memory.map(|memory| memory.size))?;
-    let asked = opening::Asked { trust: &trust, memory, audience: &audience, transition: &transition, now: clock::now() };
+    let asked =
+        opening::Asked { trust: &trust, memory, audience: &audience, transition: &transition, now: clock::now() };
     let opening = opening::open(&asked, envelope.as_bytes(), &bundle)?;
     let copies = apply::private_copies(&files)?;
     let spent = apply::spend(&mut journal, &opening, clock::now())?;
@@ -118,6 +119,18 @@ fn report(speaker: &Speaker, spent: &apply::Spent, result: OutcomeResult, exit_s
     if let Err(error) = speaker.say(body, &[]) {
         let error = CliError::from(error);
         anstream::eprintln!("{}: the outcome could not be reported: {}", warn("warning"), error.message);
+    }
+}
+
+impl From<apply::ApplyError> for CliError {
+    fn from(error: apply::ApplyError) -> Self {
+        match error {
+            apply::ApplyError::Refused(refusal) => Self { exit: Exit::Refused, ..refusal.into() },
+            apply::ApplyError::Journal(_) | apply::ApplyError::Io { .. } => {
+                Self::new("gate", error.to_string()).hint("without its journal the gate stays shut; is the disk full?")
+            }
+            apply::ApplyError::NoPlace => Self::new("gate", error.to_string()).hint("set HOME or XDG_STATE_HOME"),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     error::{CliError, Exit},
     propose, submit,
 };
-use crate::{client::Client, engine::ChangeView, git::Repository};
+use crate::{client::Client, engine::ChangeView, files, git::Repository};
 
 /// Approve the present revision of a change, as a second pair of eyes.
 ///
@@ -93,7 +93,7 @@ fn recompute(client: &Client, view: &ChangeView, args: &Args) -> Result<Option<C
             Ok(Some(Computed { subject: view.subject.clone(), facts: Some(facts) }))
         }
         (Subject::Files { files, .. }, _, paths @ [_, ..]) => {
-            let mine = content::read_files(paths)?;
+            let mine = files::read_files(paths)?;
             for (name, file) in &mine {
                 match files.get(name) {
                     Some(proposed) if *proposed == Digest::of(&file.bytes) => {}

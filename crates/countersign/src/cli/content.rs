@@ -2,9 +2,8 @@
 //! the machine of whoever signs.
 
 use std::{
-    collections::BTreeMap,
     fs,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use countersign_core::{
@@ -18,11 +17,11 @@ use countersign_core::{
 };
 use countersign_ledger::Digest;
 
-use super::error::CliError;
-use crate::git::Repository;
-
-/// The largest file that a change can be about.
-const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
+use super::error::{CliError, Exit};
+use crate::{
+    files::{FilesError, names_no_outside_path, read_files},
+    git::Repository,
+};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Content {
@@ -181,72 +180,20 @@ fn split_command(command: &str) -> Result<Vec<String>, CliError> {
     })
 }
 
-/// A file of a change, read once: what is hashed is what is applied.
-#[derive(Debug)]
-pub struct ReadFile {
-    pub source: PathBuf,
-    pub bytes: Vec<u8>,
-    pub executable: bool,
-}
-
-/// Reads files and names them: a relative path by itself, any other by its last part.
-pub fn read_files(paths: &[PathBuf]) -> Result<BTreeMap<String, ReadFile>, CliError> {
-    let mut files = BTreeMap::new();
-    for path in paths {
-        let cannot = |e: &dyn std::fmt::Display| {
-            CliError::new("cannot-read", format!("cannot read {}: {e}", path.display())).hint("is the path right?")
-        };
-        let metadata = fs::metadata(path).map_err(|e| cannot(&e))?;
-        if !metadata.is_file() {
-            return Err(cannot(&"it is not a file").hint("name each file with --file"));
-        }
-        if metadata.len() > MAX_FILE_BYTES {
-            return Err(cannot(&format!("it is larger than {MAX_FILE_BYTES} bytes")));
-        }
-        let bytes = fs::read(path).map_err(|e| cannot(&e))?;
-        let name = file_name(path).ok_or_else(|| cannot(&"it has no name in UTF-8"))?;
-        let file = ReadFile { source: path.clone(), bytes, executable: is_executable(&metadata) };
-        if files.insert(name.clone(), file).is_some() {
-            return Err(CliError::usage(format!("two files are called `{name}`"))
-                .hint("run it from a directory where their relative paths differ"));
-        }
-    }
-    Ok(files)
-}
-
-#[cfg(unix)]
-fn is_executable(metadata: &fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    metadata.permissions().mode() & 0o100 != 0
-}
-
-#[cfg(not(unix))]
-fn is_executable(_: &fs::Metadata) -> bool {
-    false
-}
-
-fn file_name(path: &Path) -> Option<String> {
-    let mut parts = Vec::new();
-    for component in path.components() {
-        match component {
-            Component::Normal(part) => parts.push(part.to_str()?),
-            Component::CurDir => {}
-            Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
-                return path.file_name()?.to_str().map(str::to_owned);
+impl From<FilesError> for CliError {
+    fn from(error: FilesError) -> Self {
+        let (exit, hint) = match &error {
+            FilesError::Read { .. } | FilesError::NotAFile { .. } | FilesError::Name { .. } => {
+                (Exit::Failed, "name each file of the change with --file".to_owned())
             }
-        }
+            FilesError::TooLarge { .. } => {
+                (Exit::Failed, "change what is large by its digest, in a small file".to_owned())
+            }
+            FilesError::Twice { .. } => {
+                (Exit::Usage, "run it from a directory where their relative paths differ".to_owned())
+            }
+            FilesError::OutsidePath { name, .. } => (Exit::Usage, format!("call the file `{name}` in the command")),
+        };
+        Self { exit, ..Self::new("files", error.to_string()) }.hint(hint)
     }
-    (!parts.is_empty()).then(|| parts.join("/"))
-}
-
-/// The command runs over private copies; a word that names the original would go round them.
-pub fn names_no_outside_path(words: &[String], files: &BTreeMap<String, ReadFile>) -> Result<(), CliError> {
-    for (name, file) in files {
-        let source = file.source.to_string_lossy();
-        if source != name.as_str() && words.iter().any(|word| word.contains(source.as_ref())) {
-            return Err(CliError::usage(format!("the command names {source}, but it will run over a private copy"))
-                .hint(format!("call the file `{name}` in the command")));
-        }
-    }
-    Ok(())
 }

@@ -20,7 +20,9 @@ pub fn print(coverage: &Coverage) {
     if let [only] = coverage.people.iter().collect::<Vec<_>>().as_slice() {
         anstream::println!(
             "  {}\n  {}",
-            bad(format!("with one person nothing can be approved: {only} is never the second pair of eyes for {only}.")),
+            bad(format!(
+                "with one person nothing can be approved: {only} is never the second pair of eyes for {only}."
+            )),
             "  Nor can rules, catalog or people be amended, since that takes two signatures. To try things out it is\n    \
              enough; before anything depends on it, make a home with two founders: countersign init --help"
         );

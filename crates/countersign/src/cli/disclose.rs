@@ -76,12 +76,8 @@ pub fn waive(global: &Global, args: WaiveArgs) -> Result<Exit, CliError> {
     let (reason, blob) = submit::reason(&args.why)?;
     submit::announce(&speaker, &[format!("waiver of rule {} for change {}: {}", args.rule, view.id, args.why)]);
     let rule = args.rule.clone();
-    let body = Body::Waiver(Waiver {
-        change: view.id.clone(),
-        revision: submit::revision(&view),
-        rule: args.rule,
-        reason,
-    });
+    let body =
+        Body::Waiver(Waiver { change: view.id.clone(), revision: submit::revision(&view), rule: args.rule, reason });
     submit::say(global, &speaker, body, &[blob], |_| format!("waived {rule} for {}", view.id))
 }
 
@@ -113,7 +109,8 @@ pub fn identify(global: &Global, args: IdentifyArgs) -> Result<Exit, CliError> {
     let wanted = args.identity.to_lowercase();
     let known = view.identities.iter().find(|identity| identity.reference == wanted || identity.mail == wanted);
     let Some(known) = known else {
-        let names: Vec<_> = view.identities.iter().map(|i| format!("{} ({} <{}>)", i.reference, i.name, i.mail)).collect();
+        let names: Vec<_> =
+            view.identities.iter().map(|i| format!("{} ({} <{}>)", i.reference, i.name, i.mail)).collect();
         return Err(CliError::new("unknown-identity", format!("the commits of {} do not name {wanted}", view.id))
             .hint(format!("they name {}", names.join(", "))));
     };
@@ -122,10 +119,7 @@ pub fn identify(global: &Global, args: IdentifyArgs) -> Result<Exit, CliError> {
         None if args.automation => IdentityVerdict::Automation,
         None => IdentityVerdict::NotInvolved,
     };
-    submit::announce(
-        &speaker,
-        &[format!("in change {}, {} <{}> is {verdict:?}", view.id, known.name, known.mail)],
-    );
+    submit::announce(&speaker, &[format!("in change {}, {} <{}> is {verdict:?}", view.id, known.name, known.mail)]);
     let body = Body::Identification(Identification {
         change: view.id.clone(),
         revision: submit::revision(&view),

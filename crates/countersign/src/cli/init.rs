@@ -18,8 +18,7 @@ use rand_core::{OsRng, RngCore as _};
 use serde_json::json;
 
 use super::{
-    Global,
-    coverage as report,
+    Global, coverage as report,
     error::{CliError, Exit},
     now,
     output::{self, Format, count, good, list, warn},
@@ -173,8 +172,11 @@ fn init(global: &Global, args: Args) -> Result<Exit, CliError> {
             signatures.push(signer.sign(&draft.payload)?);
         }
         if signatures.is_empty() {
-            return Err(CliError::new("cannot-sign", "no founder's private key is here, so nobody can sign the genesis")
-                .hint("make the home where at least one founder can sign, or load the key into the agent: ssh-add KEY"));
+            return Err(CliError::new(
+                "cannot-sign",
+                "no founder's private key is here, so nobody can sign the genesis",
+            )
+            .hint("make the home where at least one founder can sign, or load the key into the agent: ssh-add KEY"));
         }
         Ok(signatures)
     })?;
@@ -252,7 +254,8 @@ fn myself(global: &Global) -> Result<(Person, SshKeygen), CliError> {
     let name = git_config(&["user.name"]).ok_or_else(|| unset("user.name"))?;
     let mail = git_config(&["user.email"]).ok_or_else(|| unset("user.email"))?;
     let id = people::id_from(&name).ok_or_else(|| {
-        CliError::new("no-founder", format!("no name for the catalog can be made of git's user.name, `{name}`")).hint(hint)
+        CliError::new("no-founder", format!("no name for the catalog can be made of git's user.name, `{name}`"))
+            .hint(hint)
     })?;
     let signer = global.signer()?;
     Ok((founder(id, Some(name), &mail.to_lowercase(), &signer), signer))
@@ -396,7 +399,11 @@ fn tell(format: Format, home: &Home, left_out: &[String]) -> Result<(), CliError
             anstream::println!("  log key    {}", trust.log_key);
             let heads: BTreeSet<&ActorId> = genesis.founders.iter().map(|founder| &founder.person).collect();
             anstream::println!("  threshold  {} of {} to begin", genesis.threshold, count(heads.len(), "founder"));
-            anstream::println!("  recovery   {} of {} when keys are lost", trust.recovery_quorum, count(heads.len(), "founder"));
+            anstream::println!(
+                "  recovery   {} of {} when keys are lost",
+                trust.recovery_quorum,
+                count(heads.len(), "founder")
+            );
             report::print(&coverage);
             next(home);
             Ok(())
@@ -413,7 +420,8 @@ fn next(home: &Home) {
     output::heading("Next");
     if home.founded().is_err() {
         let signed = signed(home);
-        let missing = home.genesis_body().founders.iter().filter(|founder| !signed.contains(&founder.key.fingerprint()));
+        let missing =
+            home.genesis_body().founders.iter().filter(|founder| !signed.contains(&founder.key.fingerprint()));
         let missing: BTreeSet<&ActorId> = missing.map(|founder| &founder.person).collect();
         anstream::println!("  {} signs too: countersign init {path} --cosign --key KEY", either(missing));
         return;

@@ -79,11 +79,7 @@ pub fn apply_gate() -> Result<GateId, CliError> {
     APPLY_GATE.parse().map_err(|e| CliError::new("failed", format!("{e}")))
 }
 
-fn asked(
-    speaker: &Speaker,
-    view: &ChangeView,
-    args: &Args,
-) -> Result<(GateId, Fingerprint, Transition), CliError> {
+fn asked(speaker: &Speaker, view: &ChangeView, args: &Args) -> Result<(GateId, Fingerprint, Transition), CliError> {
     match &view.subject {
         Subject::Files { files, command } => {
             let command = command.clone().ok_or_else(|| {

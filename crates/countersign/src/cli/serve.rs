@@ -32,8 +32,8 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
     home.founded()?;
     let listen = args.listen.unwrap_or(home.config().listen);
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|e| CliError::new("failed", format!("the server cannot start: {e}")))?;
+    let runtime =
+        tokio::runtime::Runtime::new().map_err(|e| CliError::new("failed", format!("the server cannot start: {e}")))?;
     runtime.block_on(async {
         let engine = open_engine(&home).await?;
         let listener = api::bind(listen).await.map_err(|e| {

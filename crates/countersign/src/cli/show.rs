@@ -92,7 +92,8 @@ fn whole(view: &ChangeView) {
         if view.ai.signals.is_empty() { String::new() } else { format!(", signals: {}", join(&view.ai.signals)) };
     field("AI", printable(&format!("{ai}{tools}{signals}")));
     for document in &view.guidance {
-        let due = document.review_due.as_deref().map_or("says no review date".to_owned(), |d| format!("review due {d}"));
+        let due =
+            document.review_due.as_deref().map_or("says no review date".to_owned(), |d| format!("review due {d}"));
         let stale = if document.stale { warn("stale") } else { good("fresh") };
         field("guidance", format!("{} {stale}, {due}", printable(&document.path)));
     }

@@ -110,11 +110,10 @@ impl From<SpeakError> for CliError {
 
 impl From<crate::git::GitError> for CliError {
     fn from(error: crate::git::GitError) -> Self {
-        let hint = error.hint();
-        let error = Self::new("git", error.to_string());
-        match hint {
-            Some(hint) => error.hint(hint),
-            None => error,
+        let text = error.to_string();
+        match text.split_once("\n  hint: ") {
+            Some((message, hint)) => Self::new("git", message).hint(hint),
+            None => Self::new("git", text),
         }
     }
 }

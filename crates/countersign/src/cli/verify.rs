@@ -188,8 +188,7 @@ fn export_to(dir: &Path, files: bundle::Files) -> Result<(), CliError> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    fs::write(path, bytes)
-        .map_err(|e| CliError::new("cannot-write", format!("cannot write {}: {e}", path.display())))
+    fs::write(path, bytes).map_err(|e| CliError::new("cannot-write", format!("cannot write {}: {e}", path.display())))
 }
 
 impl From<BundleError> for CliError {
@@ -206,7 +205,10 @@ impl From<crate::gates::opening::OpeningError> for CliError {
             OpeningError::Refused(refusal) => gate_refuses(refusal),
             OpeningError::Denied(decision) => Self {
                 exit: Exit::Refused,
-                ..Self::new("denied-by-gate", format!("{}:\n{}", OpeningError::Denied(decision.clone()), super::show::to_do(&decision)))
+                ..Self::new(
+                    "denied-by-gate",
+                    format!("{}:\n{}", OpeningError::Denied(decision.clone()), super::show::to_do(&decision)),
+                )
             },
         }
     }

@@ -51,12 +51,10 @@ pub(super) fn create<E: From<HomeError>>(
     sign: impl FnOnce(&Draft) -> Result<Vec<Signature>, E>,
 ) -> Result<Home, E> {
     vacant(path)?;
-    let catalog = FileSet::<CatalogSettings> {
-        settings: blueprint.config.catalog.clone(),
-        files: blueprint.catalog.clone(),
-    }
-    .to_blob()
-    .map_err(HomeError::from)?;
+    let catalog =
+        FileSet::<CatalogSettings> { settings: blueprint.config.catalog.clone(), files: blueprint.catalog.clone() }
+            .to_blob()
+            .map_err(HomeError::from)?;
     let rules = FileSet { settings: (), files: shipped::rules() }.to_blob().map_err(HomeError::from)?;
     let parsed = parse_catalog(&catalog).map_err(HomeError::from)?;
     parse_rules(&rules).map_err(HomeError::from)?;
@@ -204,8 +202,7 @@ impl Parts {
         Home::open(root)?;
 
         vacant(path)?;
-        fs::rename(root, path)
-            .map_err(|source| HomeError::Io { operation: "make", path: path.to_owned(), source })?;
+        fs::rename(root, path).map_err(|source| HomeError::Io { operation: "make", path: path.to_owned(), source })?;
         // It is no longer where the guard would remove it.
         let _ = building.keep();
         Ok(())

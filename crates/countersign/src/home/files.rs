@@ -51,8 +51,7 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<String>, HomeError> {
 
 pub fn write_secret(path: &Path, secret: &str) -> Result<(), HomeError> {
     let failed = |source| HomeError::Io { operation: "write", path: path.to_owned(), source };
-    let mut file =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
     file.write_all(secret.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
 }
 
@@ -77,10 +76,11 @@ pub fn replace(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), HomeError> {
 }
 
 pub fn make_private_folder(path: &Path) -> Result<(), HomeError> {
-    fs::DirBuilder::new()
-        .mode(0o700)
-        .create(path)
-        .map_err(|source| HomeError::Io { operation: "make", path: path.to_owned(), source })
+    fs::DirBuilder::new().mode(0o700).create(path).map_err(|source| HomeError::Io {
+        operation: "make",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// The catalog's files in a folder: every `.yaml` and `.yml`, by its path in it.

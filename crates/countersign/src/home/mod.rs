@@ -246,11 +246,7 @@ impl Home {
         let path = self.path.join(LOG_KEY);
         let key = LogKey::from_text(&files::read_secret(&path)?)
             .map_err(|error| HomeError::invalid(&path, error.to_string()))?;
-        if key.verifier() == self.genesis.log_key {
-            Ok(key)
-        } else {
-            Err(another_key(&path, &self.genesis.log_key))
-        }
+        if key.verifier() == self.genesis.log_key { Ok(key) } else { Err(another_key(&path, &self.genesis.log_key)) }
     }
 
     /// Reads the key that signs decisions and permits.
@@ -298,8 +294,8 @@ fn another_key(path: &Path, named: &str) -> HomeError {
 fn read_genesis(path: &Path) -> Result<(Envelope, Statement, Genesis), HomeError> {
     let envelope = Envelope::parse(&files::read(path, MAX_ENVELOPE_BYTES)?)
         .map_err(|error| HomeError::invalid(path, error.to_string()))?;
-    let statement = Statement::parse(envelope.payload())
-        .map_err(|refusal| HomeError::invalid(path, refusal.message))?;
+    let statement =
+        Statement::parse(envelope.payload()).map_err(|refusal| HomeError::invalid(path, refusal.message))?;
     match statement.body.clone() {
         Body::Genesis(genesis) => Ok((envelope, statement, genesis)),
         other => Err(HomeError::invalid(path, format!("it is a {} statement, not a genesis", other.kind()))),

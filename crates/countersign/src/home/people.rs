@@ -51,8 +51,11 @@ impl Person {
 
 /// A name as an id: lower case, with `-` for what an id cannot have.
 pub fn id_from(name: &str) -> Option<ActorId> {
-    let replaced: String =
-        name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c } else { '-' }).collect();
+    let replaced: String = name
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c } else { '-' })
+        .collect();
     let words: Vec<&str> = replaced.split('-').filter(|word| !word.is_empty()).collect();
     words.join("-").trim_matches(['.', '_', '-']).parse().ok()
 }
