@@ -45,9 +45,10 @@ const MAX_ALLOWED_SIGNERS_BYTES: usize = 4 * 1024 * 1024;
 #[command(after_help = "Examples:\n  \
     Try it out alone, with your git name, mail and signing key:\n    \
       countersign init home\n\n  \
-    Two founders. Ada has both private keys at hand only if both are hers; Grace signs later, on her machine:\n    \
-      countersign init home --founder ada=ada@example.com=ada.pub --founder grace=grace@example.com=grace.pub --key …\n    \
-      countersign init home --cosign --key ~/.ssh/id_ed25519\n\n  \
+    Two founders, of whom Ada has only Grace's public key. Grace signs next, here or in a copy of the home without its\n  \
+    keys, from which she sends genesis.json back:\n    \
+      countersign init home --founder ada=ada@example.com=ada.key --founder grace=grace@example.com=grace.pub\n    \
+      countersign init home --cosign --key grace.key\n\n  \
     With the catalog and the signers that you already have:\n    \
       countersign init home --catalog backstage/ --allowed-signers .allowed_signers --annotation tier=example.com/tier\n\n\
     Afterwards:\n  \
@@ -135,6 +136,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
 }
 
 fn init(global: &Global, args: Args) -> Result<Exit, CliError> {
+    Home::vacant(&args.home)?;
     let settings = settings(&args)?;
     let (founders, mut people) = founders(global, &args)?;
     let left_out = match &args.allowed_signers {

@@ -146,7 +146,8 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
     };
     if error.use_stderr() && asks_for_json() {
         let message = error.to_string();
-        let message = message.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let said = message.lines().take_while(|line| !line.is_empty()).map(str::trim);
+        let message = said.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned();
         CliError::usage(message).hint("see countersign --help").print(Format::Json);
         return ExitCode::from(Exit::Usage.status());
     }

@@ -164,6 +164,12 @@ fn yaml<T: serde::de::DeserializeOwned>(text: &str, path: &Path) -> Result<T, Ho
     serde_saphyr::from_str_with_options(text, options).map_err(|error| HomeError::Config {
         path: path.to_owned(),
         line: error.location().map(|at| at.line()).filter(|line| *line > 0),
-        message: error.to_string().lines().next().unwrap_or("is no valid YAML").chars().take(300).collect(),
+        message: message(&error.to_string()),
     })
+}
+
+/// The parser's message without the place, which the error has already, and what only the parser's users could act upon.
+fn message(text: &str) -> String {
+    let line = text.lines().next().unwrap_or("is no valid YAML");
+    line.split(" at line ").next().unwrap_or(line).chars().take(300).collect()
 }

@@ -50,7 +50,7 @@ pub(super) fn create<E: From<HomeError>>(
     blueprint: Blueprint,
     sign: impl FnOnce(&Draft) -> Result<Vec<Signature>, E>,
 ) -> Result<Home, E> {
-    vacant(path)?;
+    Home::vacant(path)?;
     let catalog =
         FileSet::<CatalogSettings> { settings: blueprint.config.catalog.clone(), files: blueprint.catalog.clone() }
             .to_blob()
@@ -103,15 +103,6 @@ pub(super) fn trust(statement: &Statement, genesis: &Genesis, payload: Digest) -
         log_key: genesis.log_key.clone(),
         genesis: payload,
         recovery_quorum: genesis.recovery_quorum,
-    }
-}
-
-/// Nothing may be there: not a file, not a folder, not a link to nowhere.
-fn vacant(path: &Path) -> Result<(), HomeError> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => Err(HomeError::Exists { path: path.to_owned() }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(HomeError::Io { operation: "make", path: path.to_owned(), source }),
     }
 }
 
@@ -175,8 +166,11 @@ struct Parts {
 impl Parts {
     fn write(&self, path: &Path) -> Result<(), HomeError> {
         let parent = files::beside(path);
-        let made = |source| HomeError::Io { operation: "make a folder in", path: parent.clone(), source };
-        // Mode 700, and removed again unless it is kept.
+        let made = |error: io::Error| {
+            // The error's own text has the name of the folder that could not be made, which means nothing to anybody.
+            HomeError::Io { operation: "make", path: path.to_owned(), source: error.kind().into() }
+        };
+        // Removed again unless it is kept.
         let building = tempfile::Builder::new().prefix(".countersign-init-").tempdir_in(&parent).map_err(made)?;
         let root = building.path();
 
@@ -201,7 +195,7 @@ impl Parts {
         // What was built must open before anybody sees it.
         Home::open(root)?;
 
-        vacant(path)?;
+        Home::vacant(path)?;
         fs::rename(root, path).map_err(|source| HomeError::Io { operation: "make", path: path.to_owned(), source })?;
         // It is no longer where the guard would remove it.
         let _ = building.keep();

@@ -70,7 +70,12 @@ pub fn replace(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), HomeError> {
     let failed = |source| HomeError::Io { operation: "write", path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(bytes.as_ref()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    // A temporary file is its owner's alone; what it replaces may not be.
+    let permissions = fs::metadata(path).map_err(failed)?.permissions();
+    file.write_all(bytes.as_ref())
+        .and_then(|()| file.as_file().set_permissions(permissions))
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
 }

@@ -116,6 +116,9 @@ impl HomeError {
             Self::Exists { .. } => {
                 Some("name a folder that is not there yet: a home is made whole or not at all".to_owned())
             }
+            Self::Io { operation: "make", source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Some("make the folder above it first".to_owned())
+            }
             Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Some("is the path right, and is the home complete?".to_owned())
             }
@@ -123,9 +126,11 @@ impl HomeError {
                 Some("run it as the user who owns the file".to_owned())
             }
             Self::Io { .. } => None,
-            Self::Config { .. } => {
-                Some("fields are version, origin, listen, guidance and catalog; the file says what each is".to_owned())
-            }
+            Self::Config { .. } => Some(
+                "it reads `version: 1`, `origin: NAME`, `listen: ADDRESS:PORT`, `guidance: [{repository, path, branch}]` and \
+                 `catalog: {…}`, as `countersign init` writes it"
+                    .to_owned(),
+            ),
             Self::Newer { .. } => Some("install that version, or a later one".to_owned()),
             Self::Invalid { hint, .. } => hint.clone(),
             Self::Refused(refusal) => refusal.hint.clone(),
@@ -154,6 +159,15 @@ impl Home {
         sign: impl FnOnce(&Draft) -> Result<Vec<Signature>, E>,
     ) -> Result<Self, E> {
         create::create(path, blueprint, sign)
+    }
+
+    /// Checks that nothing is where a home shall be made: not a file, not a folder, not a link to nowhere.
+    pub fn vacant(path: &Path) -> Result<(), HomeError> {
+        match fs::symlink_metadata(path) {
+            Ok(_) => Err(HomeError::Exists { path: path.to_owned() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(HomeError::Io { operation: "make", path: path.to_owned(), source }),
+        }
     }
 
     pub fn open(path: impl AsRef<Path>) -> Result<Self, HomeError> {

@@ -1,0 +1,5 @@
+//! The program, seen from outside: the real binary, real keys, a folder of its own and nothing of the machine's.
+
+mod init;
+mod rules;
+mod support;

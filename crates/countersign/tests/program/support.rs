@@ -1,0 +1,134 @@
+//! A stage for the program: a temporary folder that is its home and its working folder, keys made by the machine's
+//! `ssh-keygen`, and an environment with nothing else in it.
+
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+pub struct Stage(tempfile::TempDir);
+
+impl Stage {
+    pub fn new() -> Self {
+        let stage = Self(tempfile::tempdir().unwrap());
+        fs::create_dir_all(stage.path("user/.ssh")).unwrap();
+        stage
+    }
+
+    /// Two founders' homes begin here: keys `ada` and `grace`.
+    pub fn with_keys(names: &[&str]) -> Self {
+        let stage = Self::new();
+        names.iter().for_each(|name| drop(stage.key(name)));
+        stage
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// Makes a key pair, `NAME` and `NAME.pub`.
+    pub fn key(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        let options = ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"];
+        let made = self.command("ssh-keygen").args(options).arg(&path).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        path
+    }
+
+    /// A program in this folder, with nothing of the machine's environment but its PATH.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.0.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", self.path("user"))
+            .env("TMPDIR", self.0.path().parent().unwrap())
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CEILING_DIRECTORIES", self.0.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `countersign` with these words, split at blanks.
+    pub fn run(&self, words: &str) -> Run {
+        self.run_words(&words.split_whitespace().collect::<Vec<_>>())
+    }
+
+    pub fn run_words(&self, words: &[&str]) -> Run {
+        let output = self.command(env!("CARGO_BIN_EXE_countersign")).args(words).output().unwrap();
+        Run::new(output, self.0.path())
+    }
+
+    /// Makes the home `home` of the founders `ada` and `grace`.
+    pub fn home_of_two(&self) -> Run {
+        let run =
+            self.run("init home --name log --founder ada=ada@example.com=ada --founder grace=grace@example.com=grace");
+        assert_eq!(run.status, 0, "{run}");
+        run
+    }
+}
+
+/// How a run of the program went, with what differs from run to run made alike.
+pub struct Run {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Run {
+    fn new(output: Output, folder: &Path) -> Self {
+        let text = |bytes: Vec<u8>| redact(&String::from_utf8(bytes).unwrap(), folder);
+        Self { status: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self}"))
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "status {}", self.status)?;
+        for (name, text) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            if !text.is_empty() {
+                write!(f, "--- {name}\n{text}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Paths, digests, fingerprints and keys.
+fn redact(text: &str, folder: &Path) -> String {
+    let text = text.replace(&format!("{}/", folder.display()), "");
+    let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    let text = after(&text, "sha256:", |c| c.is_ascii_hexdigit(), "[DIGEST]");
+    let text = after(&text, "SHA256:", base64, "[KEY]");
+    let text = after(&text, "ssh-ed25519 AAAA", base64, "[KEY]");
+    after(&text, "log+", base64, "[LOG KEY]")
+}
+
+/// Replaces what follows a marker, as long as its characters are of a sort.
+fn after(text: &str, marker: &str, sort: impl Fn(char) -> bool, with: &str) -> String {
+    let mut parts = text.split(marker);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str(marker);
+        out.push_str(with);
+        out.push_str(part.trim_start_matches(&sort));
+    }
+    out
+}
