@@ -1,6 +1,6 @@
 //! What a command says when it fails: a stable code, a message, a hint, and with which exit status.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use countersign_core::refusal::{Refusal, RefusalClass};
 use serde_json::json;
@@ -19,6 +19,8 @@ pub enum Exit {
     Usage,
     /// The rules refuse.
     Refused,
+    /// What a command that was run for the user ended with.
+    Command(u8),
 }
 
 impl Exit {
@@ -28,6 +30,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Refused => 3,
+            Self::Command(status) => status,
         }
     }
 }
@@ -36,14 +39,14 @@ impl Exit {
 pub struct CliError {
     pub exit: Exit,
     /// Stable, kebab-case: scripts match on it.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     pub message: String,
     pub hint: Option<String>,
 }
 
 impl CliError {
-    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { exit: Exit::Failed, code, message: message.into(), hint: None }
+    pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { exit: Exit::Failed, code: code.into(), message: message.into(), hint: None }
     }
 
     /// The command line does not make sense, in a way that clap cannot see.
@@ -83,14 +86,13 @@ impl fmt::Display for CliError {
 impl From<Refusal> for CliError {
     fn from(refusal: Refusal) -> Self {
         let exit = match refusal.class {
-            RefusalClass::Denied => Exit::Refused,
+            RefusalClass::Denied | RefusalClass::Forbidden => Exit::Refused,
             RefusalClass::Malformed
             | RefusalClass::Unauthenticated
-            | RefusalClass::Forbidden
             | RefusalClass::Unknown
             | RefusalClass::Conflict => Exit::Failed,
         };
-        Self { exit, code: refusal.code, message: refusal.message, hint: refusal.hint }
+        Self { exit, code: refusal.code.into(), message: refusal.message, hint: refusal.hint }
     }
 }
 
