@@ -1,5 +1,7 @@
 //! The program, seen from outside: the real binary, real keys, a folder of its own and nothing of the machine's.
 
+mod git_gate;
 mod init;
 mod rules;
 mod support;
+mod world;
