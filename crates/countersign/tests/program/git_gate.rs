@@ -52,7 +52,7 @@ fn a_tier_1_system_takes_two_approvals() {
     let world = World::usual();
     world.edit("change", "payments/retries", "4\n");
     let change = world.propose("alice", &["payments/production"]);
-    world.say("alice", &["disclose", &change, "--ai", "none"]);
+    assert_eq!(world.say("alice", &["disclose", &change, "--none"]).status, 0);
     world.approve("carol", &change);
     let push = world.push(&["HEAD:main"]);
     push.is_refused("denied-by-rules");
@@ -210,6 +210,11 @@ fn update_ref_and_fetch_into_the_repository_are_caught() {
         &["update-ref", "refs/heads/main", head_id][..],
         &["update-ref", "refs/heads/main", head_id, before_id],
         &["update-ref", "-d", "refs/heads/main"],
+        // Packed first, as it is after housekeeping.
+        &["pack-refs", "--all"],
+        &["update-ref", "-d", "refs/heads/main"],
+        &["update-ref", "-d", "refs/heads/main", before_id],
+        &["branch", "-D", "release"],
         &["branch", "-f", "main", head_id],
         &["branch", "-M", "feature", "release"],
         &["branch", "-m", "release", "elsewhere"],
@@ -217,6 +222,10 @@ fn update_ref_and_fetch_into_the_repository_are_caught() {
         &["symbolic-ref", "refs/heads/main", "refs/heads/feature"],
     ] {
         let tried = world.in_bare(attempt);
+        if attempt[0] == "pack-refs" {
+            tried.passes();
+            continue;
+        }
         assert!(!tried.passed, "{attempt:?}");
         assert_eq!(tried.code(), Some("gone-round"), "{attempt:?}: {}", tried.said);
     }

@@ -81,7 +81,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.stop.take().map(|stop| stop.send(())));
+        // Nobody listens any more where it has stopped by itself.
+        let _ = self.stop.take().map(|stop| stop.send(()));
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(Duration::from_secs(5));
         }
@@ -306,6 +307,7 @@ impl World {
 
     pub fn propose_for(&self, who: &str, targets: &[&str], branch: &str, range: &str) -> String {
         let mut args = vec!["propose", "--kind", "code", "--title", "Raise the timeout", "--git", "work"];
+        args.extend(["--repository", "shop"]);
         args.extend(["--branch", branch, "--range", range]);
         targets.iter().for_each(|target| args.extend(["--target", target]));
         args.extend(WORDS);
