@@ -8,6 +8,7 @@ pub mod content;
 mod coverage;
 mod disclose;
 pub mod error;
+mod gate;
 mod init;
 pub mod output;
 mod permit;
@@ -69,6 +70,8 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Guard a bare git repository
+    Gate(gate::Args),
     Init(init::Args),
     Serve(serve::Args),
     Propose(propose::Args),
@@ -93,6 +96,7 @@ enum Command {
 impl Command {
     fn run(self, global: &Global) -> Result<Exit, CliError> {
         match self {
+            Self::Gate(args) => gate::run(global, args),
             Self::Init(args) => init::run(global, args),
             Self::Serve(args) => serve::run(global, &args),
             Self::Propose(args) => propose::run(global, args),
