@@ -1,12 +1,18 @@
 //! What a command says when it fails: a stable code, a message, a hint, and with which exit status.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use countersign_core::refusal::{Refusal, RefusalClass};
 use serde_json::json;
 
 use super::output::{Format, bold, error_style, hint_style};
-use crate::{home::HomeError, signer::SignerError};
+use crate::{
+    api::error::DENIED,
+    client::ClientError,
+    home::HomeError,
+    signer::SignerError,
+    speaker::SpeakError,
+};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,14 +42,14 @@ impl Exit {
 pub struct CliError {
     pub exit: Exit,
     /// Stable, kebab-case: scripts match on it.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     pub message: String,
     pub hint: Option<String>,
 }
 
 impl CliError {
-    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { exit: Exit::Failed, code, message: message.into(), hint: None }
+    pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { exit: Exit::Failed, code: code.into(), message: message.into(), hint: None }
     }
 
     /// The command line does not make sense, in a way that clap cannot see.
@@ -90,7 +96,7 @@ impl From<Refusal> for CliError {
             | RefusalClass::Unknown
             | RefusalClass::Conflict => Exit::Failed,
         };
-        Self { exit, code: refusal.code, message: refusal.message, hint: refusal.hint }
+        Self { exit, code: refusal.code.into(), message: refusal.message, hint: refusal.hint }
     }
 }
 
@@ -106,6 +112,35 @@ impl From<HomeError> for CliError {
 impl From<SignerError> for CliError {
     fn from(error: SignerError) -> Self {
         Self { hint: error.hint(), ..Self::new("cannot-sign", error.to_string()) }
+    }
+}
+
+impl From<ClientError> for CliError {
+    fn from(error: ClientError) -> Self {
+        let message = error.to_string();
+        match error {
+            ClientError::Unreachable { .. } => Self::new("unreachable", message)
+                .hint("is the server running (countersign serve --home HOME), and is --url or COUNTERSIGN_URL right?"),
+            ClientError::Refused { code, hint, .. } => Self { hint, ..Self::new(code, message) },
+            ClientError::Denied(decision) => Self {
+                exit: Exit::Refused,
+                ..Self::new(DENIED, message).hint(format!("see what is missing: countersign show {}", decision.change))
+            },
+            ClientError::NotCountersign { .. } => {
+                Self::new("not-countersign", message).hint("is --url or COUNTERSIGN_URL right, and the server not newer?")
+            }
+        }
+    }
+}
+
+impl From<SpeakError> for CliError {
+    fn from(error: SpeakError) -> Self {
+        match error {
+            SpeakError::Client(error) => error.into(),
+            SpeakError::Signer(error) => error.into(),
+            SpeakError::Refused(refusal) => refusal.into(),
+            SpeakError::GateKey(_) => Self::new("cannot-sign", error.to_string()),
+        }
     }
 }
 

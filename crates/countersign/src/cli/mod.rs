@@ -2,6 +2,7 @@
 //!
 //! A new command is a file here with `Args` and `run`, a variant of [`Command`], and an arm in [`Command::run`].
 
+mod amend;
 mod coverage;
 pub mod error;
 mod init;
@@ -59,6 +60,7 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Amend(amend::Args),
     Init(init::Args),
     Rules(rules::Args),
 }
@@ -66,6 +68,7 @@ enum Command {
 impl Command {
     fn run(self, global: &Global) -> Result<Exit, CliError> {
         match self {
+            Self::Amend(args) => amend::run(global, args),
             Self::Init(args) => init::run(global, args),
             Self::Rules(args) => rules::run(global, args),
         }
