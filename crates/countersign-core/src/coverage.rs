@@ -76,7 +76,7 @@ pub fn coverage(governance: &Governance, now: Time) -> Coverage {
     for system in governance.catalog.systems.values() {
         let owners = governance.catalog.owners(&system.id);
         for environment in &governance.catalog.settings.production {
-            let scene = Scene::new(system, environment, &owners, &people);
+            let scene = Scene::new(system, environment, &owners, governance.population(), &people);
             for proposer in people.keys() {
                 match asking.gaps(&scene, proposer) {
                     Some(gaps) => {
@@ -95,6 +95,7 @@ pub fn coverage(governance: &Governance, now: Time) -> Coverage {
 struct Scene {
     view: TargetView,
     owners: BTreeSet<ActorId>,
+    population: u32,
     people: BTreeMap<ActorId, PersonView>,
     assurance: BTreeMap<ActorId, Assurance>,
 }
@@ -104,6 +105,7 @@ impl Scene {
         system: &System,
         environment: &Environment,
         owners: &BTreeSet<ActorId>,
+        population: u32,
         people: &BTreeMap<&ActorId, &Actor>,
     ) -> Self {
         let person = |id: &ActorId, actor: &Actor| PersonView {
@@ -123,6 +125,7 @@ impl Scene {
                 owner: system.owner.clone(),
             },
             owners: owners.clone(),
+            population,
             people: people.iter().map(|(id, actor)| ((*id).clone(), person(id, actor))).collect(),
             assurance: people.iter().map(|(id, actor)| ((*id).clone(), assurance(actor))).collect(),
         }
@@ -156,6 +159,7 @@ impl Scene {
             guidance: Vec::new(),
             documents: Documents { why: DOCUMENTED, risk: DOCUMENTED, rollback: DOCUMENTED, tests: DOCUMENTED },
             waivers: Vec::new(),
+            population: self.population,
             people: self.people.clone(),
         }
     }

@@ -140,6 +140,13 @@ impl Governance {
         })
     }
 
+    /// How many people the catalog gives a key to.
+    pub fn population(&self) -> u32 {
+        let people =
+            self.catalog.actors.values().filter(|actor| actor.kind == ActorKind::Person && !actor.keys.is_empty());
+        u32::try_from(people.count()).unwrap_or(u32::MAX)
+    }
+
     pub fn person(&self, id: &ActorId) -> Option<&Actor> {
         self.catalog.actors.get(id).filter(|actor| actor.kind == ActorKind::Person)
     }

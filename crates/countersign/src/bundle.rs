@@ -107,39 +107,11 @@ impl Bundle {
 
     /// A tar archive with fixed times and owners, so that the same bundle has the same bytes.
     pub fn to_tar(&self) -> io::Result<Vec<u8>> {
-        let mut archive = tar::Builder::new(Vec::new());
-        for (path, bytes) in self.to_files().map_err(io::Error::other)? {
-            let mut header = tar::Header::new_ustar();
-            header.set_size(bytes.len() as u64);
-            header.set_mode(0o644);
-            header.set_mtime(0);
-            header.set_entry_type(tar::EntryType::Regular);
-            archive.append_data(&mut header, &path, bytes.as_slice())?;
-        }
-        archive.into_inner()
+        tar_of(&self.to_files().map_err(io::Error::other)?)
     }
 
     pub fn from_tar(path: &Path, bytes: &[u8]) -> Result<Self, BundleError> {
-        let damaged = |e: io::Error| BundleError::Damaged { path: path.to_owned(), why: e.to_string() };
-        let mut files = Files::new();
-        let mut archive = tar::Archive::new(bytes);
-        for entry in archive.entries().map_err(damaged)? {
-            let mut entry = entry.map_err(damaged)?;
-            if entry.header().entry_type().is_dir() {
-                continue;
-            }
-            let name = entry.path().map_err(damaged)?.to_string_lossy().trim_start_matches("./").to_owned();
-            let mut content = Vec::new();
-            entry.read_to_end(&mut content).map_err(damaged)?;
-            files.insert(name, content);
-            if files.len() > MAX_FILES {
-                return Err(BundleError::NotABundle {
-                    path: path.to_owned(),
-                    why: format!("it has more than {MAX_FILES} files"),
-                });
-            }
-        }
-        Self::from_files(path, files)
+        Self::from_files(path, files_of_tar(path, bytes)?)
     }
 
     pub fn from_files(path: &Path, mut files: Files) -> Result<Self, BundleError> {
@@ -189,6 +161,49 @@ impl Bundle {
         let extracts_agree = extracted == extracts(&evidence);
         Ok(Self { origin: manifest.origin, change: manifest.change, evidence, consistency, extracts_agree })
     }
+}
+
+/// Files as a tar archive with fixed times and owners, so that the same files have the same bytes.
+pub fn tar_of(files: &Files) -> io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, bytes) in files {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        header.set_mtime(0);
+        header.set_entry_type(tar::EntryType::Regular);
+        archive.append_data(&mut header, path, bytes.as_slice())?;
+    }
+    archive.into_inner()
+}
+
+/// The files of a tar archive. Names that would leave a directory are refused.
+pub fn files_of_tar(path: &Path, bytes: &[u8]) -> Result<Files, BundleError> {
+    let damaged = |why: String| BundleError::Damaged { path: path.to_owned(), why };
+    let mut files = Files::new();
+    let mut archive = tar::Archive::new(bytes);
+    for entry in archive.entries().map_err(|e| damaged(e.to_string()))? {
+        let mut entry = entry.map_err(|e| damaged(e.to_string()))?;
+        if entry.header().entry_type().is_dir() {
+            continue;
+        }
+        let name = entry.path().map_err(|e| damaged(e.to_string()))?.into_owned();
+        let name = name.strip_prefix("./").unwrap_or(&name);
+        if !name.components().all(|part| matches!(part, std::path::Component::Normal(_))) {
+            return Err(damaged(format!("it has a file `{}`", name.display())));
+        }
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).map_err(|e| damaged(e.to_string()))?;
+        files.insert(name.to_string_lossy().into_owned(), content);
+        if files.len() > MAX_FILES {
+            return Err(damaged(format!("it has more than {MAX_FILES} files")));
+        }
+    }
+    // A tar archive ends with a block of zeros; one that was cut off at a file's end would otherwise go unnoticed.
+    if bytes.len() < 1024 || bytes.iter().rev().take(1024).any(|byte| *byte != 0) {
+        return Err(damaged("it is cut off: the end of the archive is missing".to_owned()));
+    }
+    Ok(files)
 }
 
 /// The approvals in the form that stock `ssh-keygen -Y verify` takes: the signature, the signed bytes, and an

@@ -106,6 +106,11 @@ impl Client {
         self.bytes(&format!("/v1/changes/{id}/bundle{since}"))
     }
 
+    /// The whole log, as a tar archive.
+    pub fn export(&self) -> Result<Vec<u8>, ClientError> {
+        self.bytes("/v1/export")
+    }
+
     pub fn submit(&self, envelope: &Envelope, blobs: &[Vec<u8>]) -> Result<Receipt, ClientError> {
         let submit = Submit {
             envelope: String::from_utf8_lossy(envelope.raw()).into_owned(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign_ledger::Time;
+use countersign_ledger::{Fingerprint, Time};
 
 use super::{Authenticated, person, server};
 use crate::{
@@ -365,27 +365,37 @@ fn permit_request(
     authenticated: &Authenticated,
     request: &PermitRequest,
 ) -> Result<(), Refusal> {
-    let key = &authenticated.signed_with().key;
-    if request.audience != *key {
-        return Err(Refusal::forbidden("another-audience", "a permit is asked for by the key that will use it"));
-    }
-    match authenticated.signer() {
-        Signer::Gate(gate) if *gate == request.gate => {
-            let covered = governance
-                .record
-                .gates
-                .get(gate)
-                .is_some_and(|record| change.targets.iter().any(|target| record.targets.contains(target)));
-            if !covered {
-                return Err(Refusal::forbidden("another-gate", format!("gate {gate} guards none of the targets")));
-            }
-        }
-        Signer::Actor { .. } if request.gate.as_str() == APPLY_GATE => {}
-        Signer::Actor { id, .. } => return Err(not_that_gate(id.as_str(), &request.gate)),
+    // Who runs `apply` is the gate; a registered gate asks for itself, or somebody asks for it and hands the permit on.
+    let audience = match authenticated.signer() {
+        Signer::Actor { .. } if request.gate.as_str() == APPLY_GATE => authenticated.signed_with().key.clone(),
+        Signer::Actor { .. } => guarding(governance, change, &request.gate)?,
+        Signer::Gate(gate) if *gate == request.gate => guarding(governance, change, gate)?,
         Signer::Gate(id) => return Err(not_that_gate(id.as_str(), &request.gate)),
         Signer::Server => return Err(not_that_gate("the server", &request.gate)),
+    };
+    if request.audience != audience {
+        return Err(Refusal::forbidden(
+            "another-audience",
+            format!("gate {} has key {audience}, not {}", request.gate, request.audience),
+        ));
     }
     fits(change, &request.transition)
+}
+
+/// The key of a registered gate that guards a target of the change and was not revoked.
+fn guarding(governance: &Governance, change: &Change, gate: &GateId) -> Result<Fingerprint, Refusal> {
+    let record = governance.record.gates.get(gate).ok_or_else(|| {
+        Refusal::unknown("unknown-gate", format!("there is no gate `{gate}`"))
+            .hint("register it: countersign gate install REPO …")
+    })?;
+    if !change.targets.iter().any(|target| record.targets.contains(target)) {
+        return Err(Refusal::forbidden("another-gate", format!("gate {gate} guards none of the targets")));
+    }
+    let key = record.key.fingerprint();
+    if governance.record.revoked.contains(&key) {
+        return Err(Refusal::forbidden("key-revoked", format!("the key of gate {gate} was revoked")));
+    }
+    Ok(key)
 }
 
 fn not_that_gate(who: &str, gate: &GateId) -> Refusal {

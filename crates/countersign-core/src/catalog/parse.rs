@@ -153,9 +153,12 @@ fn options() -> serde_saphyr::Options {
     }
 }
 
-/// The parser's message without what only its own users could act upon.
+/// The parser's message without the place, which is said already, and without what only its own callers could act upon.
 fn first_line(message: &str) -> String {
-    message.lines().next().unwrap_or("is no valid YAML").chars().take(300).collect()
+    let line = message.lines().next().unwrap_or("is no valid YAML");
+    let line = line.split_once(" at line ").map_or(line, |(what, _)| what);
+    let line = line.split_once(", set DuplicateKeyPolicy").map_or(line, |(what, _)| what);
+    line.chars().take(300).collect()
 }
 
 fn entity(document: Document, file: &Place, settings: &CatalogSettings, problems: &mut Problems) -> Option<Entity> {

@@ -125,9 +125,9 @@ const fn signal(name: &'static str, place: Place, declared: bool, mark: Mark, un
 /// A review suggestion that was accepted, and the robots that release AI products: neither wrote the change.
 const NOT_AUTHORS: &str = r"^gemini-code-assist|\bautofix\b|<175728472\+|<176961590\+|^gemini-cli";
 /// Names that nobody is born with.
-const PRODUCT: &str = r"\bclaude (?:code|opus|sonnet|haiku|fable)\b|^(?:github )?copilot(?: app| agent)?\b|^copilot-swe-agent|\bdevin ai\b|\bopenai codex\b|^amazon q\b|\bchatgpt\b|^aider \(|\(aider\)|\bcursor agent\b|^factory-droid|^sageox\b|^claude[- ]flow\b";
+const PRODUCT: &str = r"\bclaude (?:code|opus|sonnet|haiku|fable)\b|^(?:github )?copilot(?: app| agent)?\b|^copilot-swe-agent|\bdevin ai\b|\bopenai codex\b|^amazon q\b|\bchatgpt\b|^aider \(|\bcursor agent\b|^factory-droid|^sageox\b|^claude[- ]flow\b";
 /// Agent personas that borrow their person's address, and aider's mark behind a person's name.
-const PERSONA: &str = r"\(aider\) <|^\w*gastown/(?:crew|polecats|refinery|witness|mayor)\b|^copilot-swe-agent|^devin ai <|^claude (?:code|opus|sonnet|haiku|fable)\b";
+const PERSONA: &str = r"\(aider\) <|^\w*gastown/(?:crew|polecats|refinery|witness|mayor)\b";
 const ASSISTED: &str = r"^\W{0,4}(?:assisted-by|ai-assisted(?:-by)?|co-developed-by|generated-by|made-with|claude-generated-by|created-by|authored-with|agent-signature|coding-agent|ai-agent|ai-model|ai-assistant):\s*(?P<v>.+)$";
 const MODEL_LINE: &str = r"^(?:agent|tool|model):\s*(?P<v>.+)$";
 const KERNEL: &str = r"^assisted-by:\s*[\w.-]+:[\w./-]*\d[\w./-]*(?:\s+\[.*\]|\s+[\w.-]+)*$";
@@ -137,6 +137,8 @@ const EXECUTED: &str = r"^executed-by:\s*(?:mayor|deacon/boot|[\w-]+/(?:crew|pol
 const REPLIT: &str = r"^replit-commit-author:\s*agent\b";
 const GENERATED: &str = r"\bgenerated (?:with|by|using) \[?(?P<v>(?:claude|crush|cursor|codex|(?:github )?copilot|gemini|opencode|amp|devin|nori|aider|chatgpt|gpt|ai assistance)\b.{0,60})";
 const QUOTED: &str = r"^\s*(?:>|<|\|)";
+/// A mention is prose; in a trailer the other rows have the say.
+const QUOTED_OR_TRAILER: &str = r"^\s*(?:>|<|\||\W{0,8}\w+(?:-\w+)+\s*:)";
 const DISCLOSURE: &str =
     r"^\W*(?:(?:ai|llm) (?:usage|disclosure|note|assistance|use)(?: disclosure)?|ai-assisted)\W{0,3}:\W*\w";
 const DISCLOSURE_IN_PROSE: &str = r"^\W*disclosure\W{0,3}:.*\b(?:ai|llm|claude|copilot|chatgpt|codex|gemini|cursor)\b";
@@ -150,8 +152,10 @@ pub const SIGNALS: &[Signal] = &[
     signal("co-author-name",     Place::CoAuthor,  true,  Mark::Pattern(PRODUCT),             NOT_AUTHORS),
     signal("co-author-persona",  Place::CoAuthor,  true,  Mark::Pattern(PERSONA),             NOT_AUTHORS),
     signal("author-identity",    Place::Author,    false, Mark::OwnAddress,                   NOT_AUTHORS),
+    signal("author-name",        Place::Author,    false, Mark::Pattern(PRODUCT),             NOT_AUTHORS),
     signal("author-persona",     Place::Author,    false, Mark::Pattern(PERSONA),             NOT_AUTHORS),
     signal("committer-identity", Place::Committer, false, Mark::OwnAddress,                   NOT_AUTHORS),
+    signal("committer-name",     Place::Committer, false, Mark::Pattern(PRODUCT),             NOT_AUTHORS),
     signal("committer-persona",  Place::Committer, false, Mark::Pattern(PERSONA),             NOT_AUTHORS),
     signal("assisted-trailer",   Place::Line,      true,  Mark::Naming(ASSISTED),             PERSON_WITH_MAIL),
     signal("assisted-kernel",    Place::Line,      true,  Mark::Pattern(KERNEL),              NOTHING),
@@ -162,7 +166,7 @@ pub const SIGNALS: &[Signal] = &[
     signal("disclosure",         Place::Line,      true,  Mark::Pattern(DISCLOSURE),          NOTHING),
     signal("disclosure-prose",   Place::Line,      true,  Mark::Pattern(DISCLOSURE_IN_PROSE), NOTHING),
     signal("model-line",         Place::Line,      false, Mark::Naming(MODEL_LINE),           QUOTED),
-    signal("mention",            Place::Body,      false, Mark::Pattern(MENTION),             QUOTED),
+    signal("mention",            Place::Body,      false, Mark::Pattern(MENTION),             QUOTED_OR_TRAILER),
 ];
 
 /// Names that stand for a tool when no address says whose they are.
@@ -223,12 +227,11 @@ fn text_signals<'a>(place: Place, lines: impl Iterator<Item = &'a str>, found: &
             let Some(captures) = signal.pattern.as_ref().and_then(|pattern| pattern.captures(line)) else { continue };
             let value = captures.name("v").map_or(line, |value| value.as_str());
             let tool = tool_in(value);
-            let named = match signal.row.mark {
-                Mark::Naming(_) => tool.is_some(),
-                Mark::Pattern(_) | Mark::OwnAddress => true,
+            let (named, excused) = match signal.row.mark {
+                // `Assisted-by: Claude Dupont <claude@dupont.example>` is a person; `… via Crush <crush@charm.land>` is not.
+                Mark::Naming(_) => (tool.is_some(), signal.unless.is_match(line) && !names_own_address(line)),
+                Mark::Pattern(_) | Mark::OwnAddress => (true, signal.unless.is_match(line)),
             };
-            // `Assisted-by: Claude Dupont <claude@dupont.example>` is a person; `… via Crush <crush@charm.land>` is not.
-            let excused = signal.unless.is_match(line) && !names_own_address(line);
             if named && !excused {
                 found.push(Found { signal: signal.row.name, tool, declared: signal.row.declared });
             }

@@ -156,7 +156,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
         Value::Long(i64::from(seen.snapshot.documents.tests))
     }),
     item("home.people", Type::Long, "How many people have a key that holds, the contributors among them.", |seen| {
-        Value::Long(long(seen.snapshot.people.len()))
+        Value::Long(i64::from(seen.snapshot.population))
     }),
 ];
 

@@ -93,16 +93,24 @@ pub(super) fn no_rejection(ids: &BuiltinIds, snapshot: &Snapshot) -> RuleDecisio
 /// The change says where it goes.
 pub(super) fn targets_known(ids: &BuiltinIds, snapshot: &Snapshot) -> RuleDecision {
     let mut obligations = Vec::new();
-    if snapshot.targets.is_empty() {
+    if snapshot.targets.is_empty() && snapshot.unknown_targets.is_empty() {
         obligations.push(Obligation {
             missing: "at least one target".to_owned(),
             who: snapshot.people.keys().filter(|id| count::had_a_hand(snapshot, id)).cloned().collect(),
-            how: format!("countersign revise {} --target SYSTEM/ENVIRONMENT", snapshot.change),
+            how: "propose it again: countersign propose --target SYSTEM/ENVIRONMENT …".to_owned(),
+        });
+    }
+    for target in &snapshot.unknown_targets {
+        obligations.push(Obligation {
+            missing: format!("{target}, which the catalog no longer has"),
+            who: snapshot.people.keys().filter(|id| count::had_a_hand(snapshot, id)).cloned().collect(),
+            how: "propose it again for targets of the catalog: countersign propose --target SYSTEM/ENVIRONMENT …"
+                .to_owned(),
         });
     }
     RuleDecision {
         id: ids.targets_known.clone(),
-        requires: "at least one target".to_owned(),
+        requires: "every target is in the catalog".to_owned(),
         because: "Rules are asked target by target; without one, none of them would be.".to_owned(),
         ..binding(ids, obligations)
     }

@@ -194,7 +194,9 @@ fn snapshot(given: &Given) -> Result<Snapshot, String> {
     let mut contributors = given.contributors.clone();
     contributors.insert(proposer);
     let approval = |by: &ActorId| ApprovalView { by: by.clone(), assurance: Assurance::SoftwareKey };
+    let people = people(given, &system)?;
     Ok(Snapshot {
+        population: u32::try_from(people.len()).unwrap_or(u32::MAX),
         change: sample::change().ok_or("the sample change has no valid id")?,
         revision: given.revision.unwrap_or(1),
         kind: given.kind.unwrap_or(Kind::Code),
@@ -214,7 +216,7 @@ fn snapshot(given: &Given) -> Result<Snapshot, String> {
         guidance: given.guidance.iter().map(|(path, due_in_days)| guidance(path, *due_in_days)).collect(),
         documents: given.documents.unwrap_or(DOCUMENTS),
         waivers: given.waivers.iter().map(|(rule, by)| WaiverView { rule: rule.clone(), by: by.clone() }).collect(),
-        people: people(given, &system)?,
+        people,
     })
 }
 

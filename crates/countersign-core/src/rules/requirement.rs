@@ -112,7 +112,7 @@ impl Condition {
     pub fn holds(self, snapshot: &Snapshot, target: &TargetView) -> bool {
         let fact = match self.fact {
             Fact::Tier => u32::from(u8::from(target.tier)),
-            Fact::People => u32::try_from(snapshot.people.len()).unwrap_or(u32::MAX),
+            Fact::People => snapshot.population,
         };
         match self.comparison {
             Comparison::AtMost => fact <= self.value,

@@ -93,6 +93,7 @@ fn sample(target: TargetView, kind: Kind, status: AiStatus, people: usize, guida
         guidance,
         documents: Documents::default(),
         waivers: Vec::new(),
+        population: u32::try_from(people.len()).unwrap_or(u32::MAX),
         people,
     })
 }

@@ -90,7 +90,9 @@ fn supply_approvals(snapshot: &mut Snapshot, target: &TargetView, role: Role, co
         }
         let Some(person) = next_approver(snapshot, target, role) else { return };
         let view = snapshot.people.entry(person.clone()).or_insert_with(newcomer);
+
         grant(view, role, target);
+        snapshot.population = snapshot.population.max(u32::try_from(snapshot.people.len()).unwrap_or(u32::MAX));
         if !snapshot.approvals.iter().any(|approval| approval.by == person) {
             snapshot.approvals.push(ApprovalView { by: person, assurance: Assurance::SoftwareKey });
         }

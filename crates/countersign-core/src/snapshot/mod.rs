@@ -54,6 +54,9 @@ pub struct Snapshot {
     /// Length in characters of what the proposal says.
     pub documents: Documents,
     pub waivers: Vec<WaiverView>,
+    /// How many people the catalog gives a key to, revoked or not: taking keys away does not make a home smaller, or one
+    /// person's revocations could loosen a rule that is gentler on a home of two.
+    pub population: u32,
     /// Everybody who could act: people with a key that holds.
     pub people: BTreeMap<ActorId, PersonView>,
 }

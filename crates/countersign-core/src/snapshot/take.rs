@@ -160,6 +160,7 @@ impl Snapshot {
             contributors: contributors.all,
             unmapped: contributors.unmapped,
             claimed: contributors.claimed,
+            population: governance.population(),
             people,
         })
     }

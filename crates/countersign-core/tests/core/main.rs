@@ -1,3 +1,5 @@
-//! What core promises, seen from outside.
+//! One binary for all of core's integration tests.
 
+mod catalog;
+mod facts;
 mod rules;

@@ -21,6 +21,7 @@ use countersign_core::{
     governance::Signer,
     ids::{Oid, RepositoryId},
     refusal::Refusal,
+    verify::{TRUST_VERSION, Trust},
 };
 use countersign_ledger::{Digest, Fingerprint, tile::TilePath};
 use serde::Deserialize;
@@ -47,6 +48,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/v1/changes", get(changes))
         .route("/v1/changes/{id}", get(change))
         .route("/v1/changes/{id}/bundle", get(bundle))
+        .route("/v1/export", get(export))
         .route("/v1/blobs/{digest}", get(blob))
         .route("/checkpoint", get(checkpoint))
         .route("/tile/{*path}", get(tile))
@@ -106,6 +108,13 @@ async fn log(State(engine): State<Arc<Engine>>) -> Reply<Json<LogInfo>> {
         root: head.root,
         checkpoint: head.note,
         genesis: record.genesis,
+        trust: Trust {
+            version: TRUST_VERSION,
+            origin: record.origin.clone(),
+            log_key: record.log_key.clone(),
+            genesis: record.genesis,
+            recovery_quorum: record.recovery_quorum,
+        },
         governance: GovernanceInfo {
             in_force: record.in_force,
             catalog: record.catalog,
@@ -187,6 +196,12 @@ async fn bundle(
     let change = engine.find(&id).await?;
     let bundle = engine.bundle(&change.id, since).await?;
     let archive = bundle.to_tar().map_err(|e| crate::store::StoreError::Damaged(e.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, "application/x-tar")], archive).into_response())
+}
+
+async fn export(State(engine): State<Arc<Engine>>) -> Reply<Response> {
+    let files = engine.export().await?;
+    let archive = crate::bundle::tar_of(&files).map_err(|e| crate::store::StoreError::Damaged(e.to_string()))?;
     Ok(([(header::CONTENT_TYPE, "application/x-tar")], archive).into_response())
 }
 

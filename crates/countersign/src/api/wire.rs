@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use countersign_core::{
     governance::GateRecord,
     ids::{ActorId, GateId},
+    verify::Trust,
 };
 use countersign_ledger::{Digest, Hash};
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@ pub struct LogInfo {
     /// The signed checkpoint.
     pub checkpoint: String,
     pub genesis: Digest,
+    /// What a client may pin when it first sees this log; better, it was given a `trust.json`.
+    pub trust: Trust,
     pub governance: GovernanceInfo,
 }
 

@@ -22,14 +22,15 @@ use serde_json::json;
 use super::{
     Global, coverage as report,
     error::{CliError, Exit},
-    now,
     output::{self, Format, faint, good, list},
+    submit,
 };
 use crate::{
     api::wire::{LogInfo, Submit},
     client::Client,
+    clock,
     home::{Home, files},
-    speaker::{Speaker, nonce},
+    speaker::Speaker,
 };
 
 /// As much as the server takes in one request.
@@ -64,8 +65,11 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let client = Client::new(&global.url);
     let log = client.log()?;
     if log.origin != home.trust().origin || log.genesis != home.trust().genesis {
-        return Err(CliError::new("another-log", format!("{} serves log `{}`, which is not this home's", global.url, log.origin))
-            .hint("pass the --url of the server of this home"));
+        return Err(CliError::new(
+            "another-log",
+            format!("{} serves log `{}`, which is not this home's", global.url, log.origin),
+        )
+        .hint("pass the --url of the server of this home"));
     }
     match (&args.why, &args.cosign, &args.show) {
         (_, Some(file), _) => cosign(global, client, &log, file),
@@ -86,8 +90,11 @@ struct Draft {
 fn sign(global: &Global, client: Client, log: &LogInfo, home: &Home, why: &str) -> Result<Exit, CliError> {
     let people = log.governance.people.len();
     if people < GRANTING_SIGNATURES {
-        return Err(CliError::new("two-people", format!("an amendment takes {GRANTING_SIGNATURES} people, and {people} has a key"))
-            .hint("this home cannot grow; make one with two founders: countersign init --help"));
+        return Err(CliError::new(
+            "two-people",
+            format!("an amendment takes {GRANTING_SIGNATURES} people, and {people} has a key"),
+        )
+        .hint("this home cannot grow; make one with two founders: countersign init --help"));
     }
     let (catalog, rules) = (home.catalog_blob()?, home.rules_blob()?);
     let (parsed_catalog, parsed_rules) = (parse_catalog(&catalog)?, parse_rules(&rules)?);
@@ -105,15 +112,14 @@ fn sign(global: &Global, client: Client, log: &LogInfo, home: &Home, why: &str) 
     let mut governance = home.governance()?;
     governance.catalog = parsed_catalog.into();
     governance.rules = parsed_rules.into();
-    let coverage = coverage(&governance, now());
+    let coverage = coverage(&governance, clock::now());
 
-    let reason = Reason { salt: nonce()?, why: why.to_owned() }.to_blob()?;
-    Reason::parse(&reason)?;
+    let (reason_digest, reason) = submit::reason(why)?;
     let amendment = Amendment {
         parent: log.governance.in_force,
         catalog: Digest::of(&catalog),
         rules: Digest::of(&rules),
-        reason: Digest::of(&reason),
+        reason: reason_digest,
     };
     let draft_changes = changes(&client, log, &catalog, &rules)?;
     let speaker = Speaker::of_person(client, global.signer()?)?;
@@ -142,7 +148,10 @@ fn sign(global: &Global, client: Client, log: &LogInfo, home: &Home, why: &str) 
             report::print(&coverage);
             output::heading("Next");
             anstream::println!("  a second person reads it:  countersign amend HOME --show {}", file.display());
-            anstream::println!("  and signs it:              countersign amend HOME --cosign {} --key KEY", file.display());
+            anstream::println!(
+                "  and signs it:              countersign amend HOME --cosign {} --key KEY",
+                file.display()
+            );
         }
     }
     Ok(Exit::Done)
@@ -172,9 +181,9 @@ fn show(global: &Global, client: &Client, log: &LogInfo, file: &Path) -> Result<
         }))?,
         Format::Text => {
             anstream::println!("amendment  {}", draft.envelope.payload_digest());
-            anstream::println!("why        {}", draft.why);
+            anstream::println!("why        {}", output::printable(&draft.why));
             anstream::println!("signed by  {}", list(signers));
-            anstream::println!("{}", changes.diff()?);
+            anstream::println!("{}", output::printable(&changes.diff()?.replace('\t', "    ")));
         }
     }
     Ok(Exit::Done)
@@ -184,7 +193,8 @@ fn cosign(global: &Global, client: Client, log: &LogInfo, file: &Path) -> Result
     let draft = Draft::read(file, log)?;
     let changed = draft.changes(&client, log)?.names();
     let signer = global.signer()?;
-    let already = draft.envelope.verify_all().into_iter().flatten().any(|by| by.key.fingerprint() == signer.fingerprint());
+    let already =
+        draft.envelope.verify_all().into_iter().flatten().any(|by| by.key.fingerprint() == signer.fingerprint());
     if already {
         return Err(CliError::new("already-signed", "this key has already signed the amendment")
             .hint("a second person signs it: pass their --key"));
@@ -203,7 +213,12 @@ fn cosign(global: &Global, client: Client, log: &LogInfo, file: &Path) -> Result
             "changed": changed,
         }))?,
         Format::Text => {
-            anstream::println!("{}: amendment {} is entry {} of the log", good("in force"), receipt.statement, receipt.index);
+            anstream::println!(
+                "{}: amendment {} is entry {} of the log",
+                good("in force"),
+                receipt.statement,
+                receipt.index
+            );
             anstream::println!("  changes    {}", list(changed));
             anstream::println!("{}", faint(format!("  second signature by {}", name(&me))));
         }
@@ -218,7 +233,8 @@ impl Draft {
             CliError::new("not-an-amendment", format!("{}: {what}", file.display()))
                 .hint("it is the file that `countersign amend HOME --why …` wrote")
         };
-        let submit: Submit = serde_json::from_slice(&files::read(file, MAX_DRAFT_BYTES)?).map_err(|e| wrong(e.to_string()))?;
+        let submit: Submit =
+            serde_json::from_slice(&files::read(file, MAX_DRAFT_BYTES)?).map_err(|e| wrong(e.to_string()))?;
         let envelope = Envelope::parse(submit.envelope.as_bytes()).map_err(|e| wrong(e.to_string()))?;
         let statement = Statement::parse(envelope.payload())?;
         let Body::Amendment(amendment) = statement.body else {

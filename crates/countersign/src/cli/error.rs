@@ -6,13 +6,7 @@ use countersign_core::refusal::{Refusal, RefusalClass};
 use serde_json::json;
 
 use super::output::{Format, bold, error_style, hint_style};
-use crate::{
-    api::error::DENIED,
-    client::ClientError,
-    home::HomeError,
-    signer::SignerError,
-    speaker::SpeakError,
-};
+use crate::{home::HomeError, signer::SignerError};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +19,8 @@ pub enum Exit {
     Usage,
     /// The rules refuse.
     Refused,
+    /// What a command that was run for the user ended with.
+    Command(u8),
 }
 
 impl Exit {
@@ -34,6 +30,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Refused => 3,
+            Self::Command(status) => status,
         }
     }
 }
@@ -89,10 +86,9 @@ impl fmt::Display for CliError {
 impl From<Refusal> for CliError {
     fn from(refusal: Refusal) -> Self {
         let exit = match refusal.class {
-            RefusalClass::Denied => Exit::Refused,
+            RefusalClass::Denied | RefusalClass::Forbidden => Exit::Refused,
             RefusalClass::Malformed
             | RefusalClass::Unauthenticated
-            | RefusalClass::Forbidden
             | RefusalClass::Unknown
             | RefusalClass::Conflict => Exit::Failed,
         };
@@ -112,35 +108,6 @@ impl From<HomeError> for CliError {
 impl From<SignerError> for CliError {
     fn from(error: SignerError) -> Self {
         Self { hint: error.hint(), ..Self::new("cannot-sign", error.to_string()) }
-    }
-}
-
-impl From<ClientError> for CliError {
-    fn from(error: ClientError) -> Self {
-        let message = error.to_string();
-        match error {
-            ClientError::Unreachable { .. } => Self::new("unreachable", message)
-                .hint("is the server running (countersign serve --home HOME), and is --url or COUNTERSIGN_URL right?"),
-            ClientError::Refused { code, hint, .. } => Self { hint, ..Self::new(code, message) },
-            ClientError::Denied(decision) => Self {
-                exit: Exit::Refused,
-                ..Self::new(DENIED, message).hint(format!("see what is missing: countersign show {}", decision.change))
-            },
-            ClientError::NotCountersign { .. } => {
-                Self::new("not-countersign", message).hint("is --url or COUNTERSIGN_URL right, and the server not newer?")
-            }
-        }
-    }
-}
-
-impl From<SpeakError> for CliError {
-    fn from(error: SpeakError) -> Self {
-        match error {
-            SpeakError::Client(error) => error.into(),
-            SpeakError::Signer(error) => error.into(),
-            SpeakError::Refused(refusal) => refusal.into(),
-            SpeakError::GateKey(_) => Self::new("cannot-sign", error.to_string()),
-        }
     }
 }
 

@@ -3,16 +3,25 @@
 //! A new command is a file here with `Args` and `run`, a variant of [`Command`], and an arm in [`Command::run`].
 
 mod amend;
+mod apply;
+mod approve;
+pub mod content;
 mod coverage;
+mod disclose;
 pub mod error;
 mod init;
 pub mod output;
+mod permit;
+mod propose;
 mod rules;
+mod serve;
+mod show;
+mod submit;
+mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use countersign_ledger::Time;
 
 use self::{
     error::{CliError, Exit},
@@ -62,6 +71,23 @@ impl Global {
 enum Command {
     Amend(amend::Args),
     Init(init::Args),
+    Serve(serve::Args),
+    Propose(propose::Args),
+    Revise(propose::ReviseArgs),
+    Show(show::Args),
+    List(show::ListArgs),
+    Approve(approve::Args),
+    Reject(approve::RejectArgs),
+    Withdraw(approve::WithdrawArgs),
+    Disclose(disclose::Args),
+    Waive(disclose::WaiveArgs),
+    Identify(disclose::IdentifyArgs),
+    Permit(permit::Args),
+    Apply(apply::Args),
+    Bundle(verify::BundleArgs),
+    Verify(verify::Args),
+    Log(verify::LogArgs),
+    Revoke(apply::RevokeArgs),
     Rules(rules::Args),
 }
 
@@ -70,15 +96,26 @@ impl Command {
         match self {
             Self::Amend(args) => amend::run(global, args),
             Self::Init(args) => init::run(global, args),
+            Self::Serve(args) => serve::run(global, &args),
+            Self::Propose(args) => propose::run(global, args),
+            Self::Revise(args) => propose::revise(global, args),
+            Self::Show(args) => show::run(global, &args),
+            Self::List(args) => show::list(global, &args),
+            Self::Approve(args) => approve::run(global, args),
+            Self::Reject(args) => approve::reject(global, args),
+            Self::Withdraw(args) => approve::withdraw(global, args),
+            Self::Disclose(args) => disclose::run(global, args),
+            Self::Waive(args) => disclose::waive(global, args),
+            Self::Identify(args) => disclose::identify(global, args),
+            Self::Permit(args) => permit::run(global, args),
+            Self::Apply(args) => apply::run(global, args),
+            Self::Bundle(args) => verify::bundle(global, &args),
+            Self::Verify(args) => verify::run(global, &args),
+            Self::Log(args) => verify::log(global, &args),
+            Self::Revoke(args) => apply::revoke(global, args),
             Self::Rules(args) => rules::run(global, args),
         }
     }
-}
-
-/// The clock of commands that do not ask a server.
-pub(crate) fn now() -> Time {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Time::from_unix_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 pub fn main() -> ExitCode {

@@ -93,6 +93,12 @@ pub struct Setup {
     pub clock: Clock,
 }
 
+impl std::fmt::Debug for Setup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Setup").finish_non_exhaustive()
+    }
+}
+
 pub struct Engine {
     store: Arc<dyn Store>,
     writer: Writer,

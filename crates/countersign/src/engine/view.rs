@@ -47,7 +47,9 @@ pub struct ChangeView {
     pub contributors: BTreeSet<ActorId>,
     /// Contributors only because a co-author trailer says so.
     pub claimed: BTreeSet<ActorId>,
-    /// Identities of the commits that belong to nobody in the catalog.
+    /// Everybody whom the commits name.
+    pub identities: Vec<IdentityView>,
+    /// Those of them who belong to nobody in the catalog.
     pub unmapped: Vec<IdentityView>,
     pub ai: Ai,
     pub guidance: Vec<GuidanceLine>,
@@ -164,7 +166,8 @@ impl Engine {
             proposer: change.proposer.clone(),
             proposed_at: rfc3339(change.proposed_at),
             text,
-            unmapped: unmapped(&change, &snapshot),
+            unmapped: identities(&change, |reference| snapshot.unmapped.contains(reference)),
+            identities: identities(&change, |_| true),
             guidance: guidance(&change, &snapshot, now),
             approvals: change
                 .approvals
@@ -240,7 +243,7 @@ fn state(change: &Change, now: Time) -> &'static str {
     }
 }
 
-fn unmapped(change: &Change, snapshot: &Snapshot) -> Vec<IdentityView> {
+fn identities(change: &Change, wanted: impl Fn(&str) -> bool) -> Vec<IdentityView> {
     let mut seen = BTreeSet::new();
     change
         .revisions
@@ -248,7 +251,7 @@ fn unmapped(change: &Change, snapshot: &Snapshot) -> Vec<IdentityView> {
         .flat_map(|revision| &revision.identities)
         .filter(|identity| {
             let reference = identity_ref(identity);
-            snapshot.unmapped.contains(&reference) && seen.insert(reference)
+            wanted(&reference) && seen.insert(reference)
         })
         .map(|identity| IdentityView {
             reference: identity_ref(identity),

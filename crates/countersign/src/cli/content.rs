@@ -1,0 +1,199 @@
+//! What a change is about: the flags that name a git range or files, and the subject that is computed from them here, on
+//! the machine of whoever signs.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use countersign_core::{
+    facts::{
+        GitFacts,
+        extract::{self, Range, facts},
+        git::{GitRead as _, MergeTree},
+    },
+    ids::{Oid, RepositoryId},
+    statement::Subject,
+};
+use countersign_ledger::Digest;
+
+use super::error::{CliError, Exit};
+use crate::{
+    files::{FilesError, names_no_outside_path, read_files},
+    git::Repository,
+};
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct Content {
+    /// The repository with the commits (a work tree or a bare repository).
+    #[arg(long, value_name = "REPO", conflicts_with = "file")]
+    pub git: Option<PathBuf>,
+    /// The protected branch that the commits are for.
+    #[arg(long, value_name = "BRANCH", default_value = "main")]
+    pub branch: String,
+    /// The commits: BASE is the protected branch's tip, HEAD what should land. Default: origin/BRANCH..HEAD.
+    #[arg(long, value_name = "BASE..HEAD", requires = "git")]
+    pub range: Option<String>,
+    /// The name under which the gate knows the repository. Default: git config countersign.repository, else the last part
+    /// of origin's address.
+    #[arg(long, value_name = "NAME", requires = "git")]
+    pub repository: Option<RepositoryId>,
+    /// A file whose exact bytes are the change (repeatable).
+    #[arg(long, value_name = "PATH", num_args = 1.., action = clap::ArgAction::Append)]
+    pub file: Vec<PathBuf>,
+    /// The command that applies the files, as one quoted string. It will run in a directory with just these files.
+    #[arg(long, value_name = "COMMAND", requires = "file")]
+    pub command: Option<String>,
+}
+
+/// A subject with what it was computed from.
+#[derive(Debug)]
+pub struct Computed {
+    pub subject: Subject,
+    pub facts: Option<GitFacts>,
+}
+
+impl Computed {
+    /// The facts as the blob that statements name.
+    pub fn facts_blob(&self) -> Result<Option<Vec<u8>>, CliError> {
+        self.facts.as_ref().map(facts_blob).transpose()
+    }
+}
+
+pub fn facts_blob(facts: &GitFacts) -> Result<Vec<u8>, CliError> {
+    serde_json::to_vec(facts).map_err(|e| CliError::new("failed", format!("the facts cannot be written: {e}")))
+}
+
+impl Content {
+    pub fn compute(&self) -> Result<Computed, CliError> {
+        match (&self.git, self.file.as_slice()) {
+            (Some(repository), []) => self.of_git(repository),
+            (None, []) => Err(CliError::usage("a change needs a git range or files")
+                .hint("add --git . --branch main --range origin/main..HEAD, or --file PATH --command \"COMMAND\"")),
+            (_, files) => of_files(files, self.command.as_deref()),
+        }
+    }
+
+    fn of_git(&self, path: &Path) -> Result<Computed, CliError> {
+        let git = Repository::open(path)?;
+        let branch = full_branch(&self.branch);
+        let default_range = || format!("origin/{}..HEAD", branch.trim_start_matches("refs/heads/"));
+        let range = self.range.clone().unwrap_or_else(default_range);
+        let (tip, head) = range.split_once("..").filter(|(_, head)| !head.starts_with('.')).ok_or_else(|| {
+            CliError::usage(format!("`{range}` is not a range")).hint("for example --range origin/main..HEAD")
+        })?;
+        let range = Range {
+            repository: self.repository_name(path)?,
+            branch,
+            tip: git.resolve(if tip.is_empty() { "HEAD" } else { tip })?,
+            head: git.resolve(if head.is_empty() { "HEAD" } else { head })?,
+        };
+        let facts = extract_facts(&git, &range)?;
+        let merge_tree = if facts.base == range.tip {
+            facts.tree.clone()
+        } else {
+            match git.merge_tree(&range.tip, &range.head)? {
+                MergeTree::Clean(tree) => tree,
+                MergeTree::Conflicts => {
+                    return Err(CliError::new(
+                        "merge-conflict",
+                        format!("{} does not merge cleanly with {}", range.head.short(), range.tip.short()),
+                    )
+                    .hint(format!("rebase or merge first: git rebase {tip}")));
+                }
+            }
+        };
+        Ok(Computed { subject: subject_of(&facts, merge_tree), facts: Some(facts) })
+    }
+
+    fn repository_name(&self, path: &Path) -> Result<RepositoryId, CliError> {
+        if let Some(name) = &self.repository {
+            return Ok(name.clone());
+        }
+        let config = |key: &str| {
+            let dir = path.to_string_lossy().into_owned();
+            crate::signer::git_config(&["-C", &dir, "config", "--get", key])
+        };
+        let named = config("countersign.repository").or_else(|| {
+            let url = config("remote.origin.url")?;
+            Some(last_part(&url))
+        });
+        let name = match named {
+            Some(name) => name,
+            None => {
+                let full = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+                last_part(&full.to_string_lossy())
+            }
+        };
+        name.parse().map_err(|e| {
+            CliError::new("repository-name", format!("the repository has no name that the gate could know: {e}"))
+                .hint("pass --repository NAME, the name that `countersign gate install` was given")
+        })
+    }
+}
+
+fn last_part(address: &str) -> String {
+    let address = address.trim_end_matches('/');
+    let address = address.strip_suffix("/.git").unwrap_or(address);
+    let last = address.rsplit(['/', ':']).next().unwrap_or(address);
+    last.strip_suffix(".git").unwrap_or(last).to_ascii_lowercase()
+}
+
+pub fn full_branch(branch: &str) -> String {
+    if branch.starts_with("refs/") { branch.to_owned() } else { format!("refs/heads/{branch}") }
+}
+
+pub fn extract_facts(git: &Repository, range: &Range) -> Result<GitFacts, CliError> {
+    facts(git, range).map_err(|e| {
+        let hint = match &e {
+            extract::FactsError::Git(_) => "is the range complete in this repository? git fetch, then try again",
+            _ => "the range is BASE..HEAD: BASE the tip of the protected branch, HEAD your commits on top of it",
+        };
+        CliError::new("facts", e.to_string()).hint(hint)
+    })
+}
+
+fn subject_of(facts: &GitFacts, merge_tree: Oid) -> Subject {
+    Subject::Git {
+        repository: facts.repository.clone(),
+        branch: facts.branch.clone(),
+        base: facts.base.clone(),
+        head: facts.head.clone(),
+        merge_tree,
+        delta: facts.delta,
+    }
+}
+
+fn of_files(paths: &[PathBuf], command: Option<&str>) -> Result<Computed, CliError> {
+    let files = read_files(paths)?;
+    let command = command.map(split_command).transpose()?;
+    if let Some(words) = &command {
+        names_no_outside_path(words, &files)?;
+    }
+    let files = files.into_iter().map(|(name, file)| (name, Digest::of(&file.bytes))).collect();
+    Ok(Computed { subject: Subject::Files { files, command }, facts: None })
+}
+
+fn split_command(command: &str) -> Result<Vec<String>, CliError> {
+    shlex::split(command).filter(|words| !words.is_empty()).ok_or_else(|| {
+        CliError::usage(format!("`{command}` is not a command line: a quote is not closed, or it is empty"))
+    })
+}
+
+impl From<FilesError> for CliError {
+    fn from(error: FilesError) -> Self {
+        let (exit, hint) = match &error {
+            FilesError::Read { .. } | FilesError::NotAFile { .. } | FilesError::Name { .. } => {
+                (Exit::Failed, "name each file of the change with --file".to_owned())
+            }
+            FilesError::TooLarge { .. } => {
+                (Exit::Failed, "change what is large by its digest, in a small file".to_owned())
+            }
+            FilesError::Twice { .. } => {
+                (Exit::Usage, "run it from a directory where their relative paths differ".to_owned())
+            }
+            FilesError::OutsidePath { name, .. } => (Exit::Usage, format!("call the file `{name}` in the command")),
+        };
+        Self { exit, ..Self::new("files", error.to_string()) }.hint(hint)
+    }
+}

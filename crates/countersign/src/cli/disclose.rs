@@ -1,0 +1,130 @@
+//! `disclose`, `waive` and `identify`: what people say about how a change was made and who made it.
+
+use std::collections::BTreeSet;
+
+use countersign_core::{
+    ids::{ActorId, RuleId},
+    statement::{Body, Disclosure, Identification, IdentityVerdict, Waiver},
+};
+
+use super::{
+    Global,
+    error::{CliError, Exit},
+    submit,
+};
+
+/// Say what AI assistance and which guidance a change was made with.
+///
+/// It is evidence, not guilt. --none is a signed claim, which the commits can contradict.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    countersign disclose 9f2c4e6a81d0 --tool 'Claude Code' --guidance runbooks/failover.md\n  \
+    countersign disclose 9f2c4e6a81d0 --none")]
+pub struct Args {
+    change: String,
+    /// A tool that helped (repeatable).
+    #[arg(long, value_name = "TOOL", required_unless_present = "none")]
+    tool: Vec<String>,
+    /// A document that was followed, by its path on its protected branch (repeatable).
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    guidance: Vec<String>,
+    /// Who prompted the tool, where that was not you (repeatable).
+    #[arg(long, value_name = "PERSON")]
+    prompted_by: Vec<ActorId>,
+    /// No AI assistance.
+    #[arg(long, conflicts_with = "tool")]
+    none: bool,
+}
+
+pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
+    let speaker = global.speaker()?;
+    let view = speaker.client.change(&args.change)?;
+    let tools: BTreeSet<String> = args.tool.into_iter().collect();
+    let guidance: BTreeSet<String> = args.guidance.into_iter().collect();
+    let mut lines = vec![format!("disclosure for revision {} of change {}", view.revision, view.id)];
+    lines.push(match tools.len() {
+        0 => "no AI assistance".to_owned(),
+        _ => format!("AI assistance: {}", tools.iter().cloned().collect::<Vec<_>>().join(", ")),
+    });
+    lines.extend(guidance.iter().map(|path| format!("guidance: {path}")));
+    submit::announce(&speaker, &lines);
+    let body = Body::Disclosure(Disclosure {
+        change: view.id.clone(),
+        revision: submit::revision(&view),
+        tools,
+        guidance,
+        prompted_by: args.prompted_by.into_iter().collect(),
+    });
+    submit::say(global, &speaker, body, &[], |_| format!("disclosed for {}", view.id))
+}
+
+/// Waive a rule for the present revision of a change, as a senior who had no hand in it.
+#[derive(Debug, clap::Args)]
+pub struct WaiveArgs {
+    change: String,
+    /// The rule.
+    #[arg(long, value_name = "ID")]
+    rule: RuleId,
+    /// Why it does not matter here.
+    #[arg(long)]
+    why: String,
+}
+
+pub fn waive(global: &Global, args: WaiveArgs) -> Result<Exit, CliError> {
+    let speaker = global.speaker()?;
+    let view = speaker.client.change(&args.change)?;
+    let (reason, blob) = submit::reason(&args.why)?;
+    submit::announce(&speaker, &[format!("waiver of rule {} for change {}: {}", args.rule, view.id, args.why)]);
+    let rule = args.rule.clone();
+    let body =
+        Body::Waiver(Waiver { change: view.id.clone(), revision: submit::revision(&view), rule: args.rule, reason });
+    submit::say(global, &speaker, body, &[blob], |_| format!("waived {rule} for {}", view.id))
+}
+
+/// Say who an identity in a change's commits is, as somebody who had no hand in it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    countersign identify 9f2c4e6a81d0 --identity 1b2c3d4e5f60 --as alice\n  \
+    countersign identify 9f2c4e6a81d0 --identity 1b2c3d4e5f60 --automation\n  \
+    countersign identify 9f2c4e6a81d0 --identity 1b2c3d4e5f60 --not-involved   (only a co-author trailer names them)")]
+pub struct IdentifyArgs {
+    change: String,
+    /// The identity's reference, or its mail address, as `countersign show` lists it.
+    #[arg(long, value_name = "REF|MAIL")]
+    identity: String,
+    /// It is this person, workload or agent.
+    #[arg(long = "as", value_name = "NAME", group = "verdict", required_unless_present_any = ["automation", "not_involved"])]
+    is: Option<ActorId>,
+    /// It is a script or a forge, with no further person behind it.
+    #[arg(long, group = "verdict")]
+    automation: bool,
+    /// A co-author trailer names somebody who had no hand in it.
+    #[arg(long, group = "verdict")]
+    not_involved: bool,
+}
+
+pub fn identify(global: &Global, args: IdentifyArgs) -> Result<Exit, CliError> {
+    let speaker = global.speaker()?;
+    let view = speaker.client.change(&args.change)?;
+    let wanted = args.identity.to_lowercase();
+    let known = view.identities.iter().find(|identity| identity.reference == wanted || identity.mail == wanted);
+    let Some(known) = known else {
+        let names: Vec<_> =
+            view.identities.iter().map(|i| format!("{} ({} <{}>)", i.reference, i.name, i.mail)).collect();
+        return Err(CliError::new("unknown-identity", format!("the commits of {} do not name {wanted}", view.id))
+            .hint(format!("they name {}", names.join(", "))));
+    };
+    let verdict = match args.is {
+        Some(actor) => IdentityVerdict::Is(actor),
+        None if args.automation => IdentityVerdict::Automation,
+        None => IdentityVerdict::NotInvolved,
+    };
+    submit::announce(&speaker, &[format!("in change {}, {} <{}> is {verdict:?}", view.id, known.name, known.mail)]);
+    let body = Body::Identification(Identification {
+        change: view.id.clone(),
+        revision: submit::revision(&view),
+        identity: known.reference.clone(),
+        verdict,
+    });
+    submit::say(global, &speaker, body, &[], |_| format!("identified {}", args.identity))
+}

@@ -1,0 +1,217 @@
+//! `propose` and `revise`: what should change, why, and how it is undone.
+
+use std::collections::BTreeSet;
+
+use countersign_core::{
+    ids::{ActorId, Target},
+    snapshot::Kind,
+    statement::{Body, NewRevision, Proposal},
+    text::ProposalText,
+};
+use countersign_ledger::Digest;
+
+use super::{
+    Global,
+    content::{Computed, Content},
+    error::{CliError, Exit},
+    submit,
+};
+use crate::speaker::nonce;
+
+/// Propose a change: the first step of every change.
+///
+/// The digests are computed here, from your repository or files, and are what people approve.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    countersign propose --target checkout/production --kind config \\\n    \
+        --git . --branch main --range origin/main..HEAD \\\n    \
+        --title 'Raise the payment timeout' --why 'The bank answers in 8 s at month end' \\\n    \
+        --risk 'Slow requests pile up' --rollback 'git revert' --tests 'Load test 4711'\n  \
+    countersign propose --target checkout/production --kind flag --file flags.json \\\n    \
+        --command 'curl --fail -T flags.json https://flags.example/' --title … --why …")]
+pub struct Args {
+    /// What it changes: SYSTEM/ENVIRONMENT (repeatable).
+    #[arg(long, required = true, value_name = "SYSTEM/ENV", num_args = 1..)]
+    target: Vec<Target>,
+    /// Its kind.
+    #[arg(long, value_enum)]
+    kind: KindArg,
+    #[command(flatten)]
+    content: Content,
+    #[command(flatten)]
+    words: Words,
+}
+
+/// Put a new revision of a change in place of the present one. Approvals do not carry over.
+#[derive(Debug, clap::Args)]
+pub struct ReviseArgs {
+    change: String,
+    #[command(flatten)]
+    content: Content,
+    #[command(flatten)]
+    words: OptionalWords,
+}
+
+#[derive(Debug, clap::Args)]
+struct Words {
+    /// One line that says what it does.
+    #[arg(long)]
+    title: String,
+    /// Why it is needed.
+    #[arg(long)]
+    why: String,
+    /// What could go wrong.
+    #[arg(long, default_value = "")]
+    risk: String,
+    /// How it is undone.
+    #[arg(long, default_value = "")]
+    rollback: String,
+    /// How it was tested.
+    #[arg(long, default_value = "")]
+    tests: String,
+    /// Where to read more (repeatable).
+    #[arg(long, value_name = "URL")]
+    link: Vec<String>,
+    /// The person who answers for it, where an agent proposes.
+    #[arg(long, value_name = "PERSON")]
+    sponsor: Option<ActorId>,
+}
+
+#[derive(Debug, clap::Args)]
+struct OptionalWords {
+    #[arg(long)]
+    title: Option<String>,
+    #[arg(long)]
+    why: Option<String>,
+    #[arg(long)]
+    risk: Option<String>,
+    #[arg(long)]
+    rollback: Option<String>,
+    #[arg(long)]
+    tests: Option<String>,
+    #[arg(long, value_name = "URL")]
+    link: Vec<String>,
+    #[arg(long, value_name = "PERSON")]
+    sponsor: Option<ActorId>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum KindArg {
+    Code,
+    Config,
+    Infrastructure,
+    Schema,
+    Flag,
+    Rollback,
+}
+
+impl From<KindArg> for Kind {
+    fn from(kind: KindArg) -> Self {
+        match kind {
+            KindArg::Code => Self::Code,
+            KindArg::Config => Self::Config,
+            KindArg::Infrastructure => Self::Infrastructure,
+            KindArg::Schema => Self::Schema,
+            KindArg::Flag => Self::Flag,
+            KindArg::Rollback => Self::Rollback,
+        }
+    }
+}
+
+pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
+    let computed = args.content.compute()?;
+    let words = args.words;
+    let text = ProposalText {
+        salt: nonce()?,
+        title: words.title,
+        why: words.why,
+        risk: words.risk,
+        rollback: words.rollback,
+        tests: words.tests,
+        links: words.link,
+    };
+    let targets: BTreeSet<Target> = args.target.into_iter().collect();
+    let (text_digest, facts_digest, blobs) = blobs(&text, &computed)?;
+    let speaker = global.speaker()?;
+    let mut lines = vec![format!("proposal: {}", text.title)];
+    lines.push(format!("targets: {}", targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
+    lines.extend(describe(&computed));
+    submit::announce(&speaker, &lines);
+    let body = Body::Proposal(Proposal {
+        kind: args.kind.into(),
+        targets,
+        subject: computed.subject,
+        facts: facts_digest,
+        text: text_digest,
+        documents: text.documents(),
+        sponsor: words.sponsor,
+    });
+    submit::say(global, &speaker, body, &blobs, |receipt| {
+        format!("proposed change {}", receipt.change.as_ref().map(ToString::to_string).unwrap_or_default())
+    })
+}
+
+pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
+    let computed = args.content.compute()?;
+    let speaker = global.speaker()?;
+    let view = speaker.client.change(&args.change)?;
+    let words = args.words;
+    let old = view.text.as_ref();
+    let keep = |new: Option<String>, old: Option<&String>| new.or_else(|| old.cloned()).unwrap_or_default();
+    let text = ProposalText {
+        salt: nonce()?,
+        title: keep(words.title, old.map(|t| &t.title)),
+        why: keep(words.why, old.map(|t| &t.why)),
+        risk: keep(words.risk, old.map(|t| &t.risk)),
+        rollback: keep(words.rollback, old.map(|t| &t.rollback)),
+        tests: keep(words.tests, old.map(|t| &t.tests)),
+        links: if words.link.is_empty() { old.map(|t| t.links.clone()).unwrap_or_default() } else { words.link },
+    };
+    let (text_digest, facts_digest, blobs) = blobs(&text, &computed)?;
+    let mut lines = vec![format!("revision {} of change {}: {}", view.revision + 1, view.id, text.title)];
+    lines.extend(describe(&computed));
+    submit::announce(&speaker, &lines);
+    let body = Body::NewRevision(NewRevision {
+        change: view.id.clone(),
+        revision: submit::revision(&view),
+        subject: computed.subject,
+        facts: facts_digest,
+        text: text_digest,
+        documents: text.documents(),
+        sponsor: words.sponsor,
+    });
+    submit::say(global, &speaker, body, &blobs, |_| {
+        format!("change {} now has revision {}; earlier approvals do not count", view.id, view.revision + 1)
+    })
+}
+
+type Blobs = (Digest, Option<Digest>, Vec<Vec<u8>>);
+
+fn blobs(text: &ProposalText, computed: &Computed) -> Result<Blobs, CliError> {
+    let text_blob = text.to_blob()?;
+    let text_digest = Digest::of(&text_blob);
+    let facts_blob = computed.facts_blob()?;
+    let facts_digest = facts_blob.as_ref().map(Digest::of);
+    let blobs = facts_blob.into_iter().chain([text_blob]).collect();
+    Ok((text_digest, facts_digest, blobs))
+}
+
+/// What was computed, for the eyes of whoever signs it.
+pub fn describe(computed: &Computed) -> Vec<String> {
+    const SHOWN: usize = 15;
+    let mut lines = vec![format!("subject: {}", computed.subject.summary())];
+    match &computed.subject {
+        countersign_core::statement::Subject::Git { delta, .. } => lines.push(format!("difference: {delta}")),
+        countersign_core::statement::Subject::Files { files, .. } => {
+            lines.extend(files.iter().map(|(name, digest)| format!("  {name} {digest}")));
+        }
+    }
+    if let Some(facts) = &computed.facts {
+        lines.push(format!("{} commits, {} paths:", facts.commits, facts.paths.len()));
+        lines.extend(facts.paths.iter().take(SHOWN).map(|change| format!("  {:?} {}", change.status, change.path)));
+        if facts.paths.len() > SHOWN {
+            lines.push(format!("  … and {} more", facts.paths.len() - SHOWN));
+        }
+    }
+    lines
+}

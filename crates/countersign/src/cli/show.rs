@@ -1,0 +1,185 @@
+//! `show` and `list`: how changes stand, for people and for programs.
+
+use countersign_core::decision::{Decision, Mode, Outcome, RuleDecision, RuleStatus};
+
+use super::{
+    Global,
+    error::{CliError, Exit},
+    output::{self, Format, bad, bold, faint, good, printable, warn},
+};
+use crate::engine::{ChangeLine, ChangeView};
+
+/// Show a change: what it is, who had a hand in it, who approved, and what each rule says.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Its id, or the beginning of it.
+    change: String,
+}
+
+/// List the changes.
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {}
+
+pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
+    let view = global.client().change(&args.change)?;
+    match global.format {
+        Format::Json => output::json(&view)?,
+        Format::Text => whole(&view),
+    }
+    Ok(Exit::Done)
+}
+
+pub fn list(global: &Global, _: &ListArgs) -> Result<Exit, CliError> {
+    let mut lines = global.client().changes()?;
+    lines.sort_by(|a, b| b.proposed_at.cmp(&a.proposed_at));
+    match global.format {
+        Format::Json => output::json(&lines)?,
+        Format::Text if lines.is_empty() => anstream::println!("no changes yet: countersign propose --help"),
+        Format::Text => lines.iter().for_each(line),
+    }
+    Ok(Exit::Done)
+}
+
+fn line(line: &ChangeLine) {
+    let targets: Vec<_> = line.targets.iter().map(ToString::to_string).collect();
+    anstream::println!(
+        "{}  {:<10} {:<16} {}  {}  {}",
+        bold(anstyle::Style::new(), &line.id),
+        line.state,
+        line.proposer,
+        faint(&line.proposed_at),
+        targets.join(" "),
+        printable(&line.title),
+    );
+}
+
+fn whole(view: &ChangeView) {
+    field("change", format!("{} {}", bold(anstyle::Style::new(), &view.id), printable(&view.title)));
+    field("state", &view.state);
+    field("targets", join(&view.targets));
+    field("subject", printable(&view.subject.summary()));
+    field("revision", format!("{} {}", view.revision, faint(view.revision_digest)));
+    field("proposed", format!("by {} at {}", view.proposer, view.proposed_at));
+    field("made by", output::list(&view.contributors));
+    for person in &view.claimed {
+        field("", format!("{person} only because a commit claims it; a third person can say otherwise"));
+    }
+    for identity in &view.unmapped {
+        field(
+            "unknown",
+            format!(
+                "{} <{}> {}",
+                printable(&identity.name),
+                printable(&identity.mail),
+                faint(format!("({})", identity.reference))
+            ),
+        );
+    }
+    if let Some(text) = &view.text {
+        for (name, words) in
+            [("why", &text.why), ("risk", &text.risk), ("rollback", &text.rollback), ("tests", &text.tests)]
+        {
+            if !words.is_empty() {
+                field(name, printable(words));
+            }
+        }
+        text.links.iter().for_each(|link| field("link", printable(link)));
+    }
+    let ai = serde_json::to_value(view.ai.status).ok();
+    let ai = ai.as_ref().and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    let tools = if view.ai.tools.is_empty() { String::new() } else { format!(" ({})", join(&view.ai.tools)) };
+    let signals =
+        if view.ai.signals.is_empty() { String::new() } else { format!(", signals: {}", join(&view.ai.signals)) };
+    field("AI", printable(&format!("{ai}{tools}{signals}")));
+    for document in &view.guidance {
+        let due =
+            document.review_due.as_deref().map_or("says no review date".to_owned(), |d| format!("review due {d}"));
+        let stale = if document.stale { warn("stale") } else { good("fresh") };
+        field("guidance", format!("{} {stale}, {due}", printable(&document.path)));
+    }
+    for approval in &view.approvals {
+        let counts = if approval.counts { good("counts") } else { faint("does not count for this revision") };
+        field("approved", format!("by {} at {} (revision {}), {counts}", approval.by, approval.at, approval.revision));
+    }
+    for rejection in view.rejections.iter().filter(|rejection| !rejection.lifted) {
+        let why = rejection.why.as_deref().unwrap_or("(erased)");
+        field("rejected", format!("by {}: {}", bad(&rejection.by), printable(why)));
+    }
+    for waiver in &view.waivers {
+        let why = waiver.why.as_deref().unwrap_or("(erased)");
+        field("waived", format!("{} by {}: {}", waiver.rule, waiver.by, printable(why)));
+    }
+    for permit in &view.permits {
+        let outcome = permit.outcome.map_or("not used".to_owned(), |o| format!("{o:?}").to_lowercase());
+        field("permit", format!("gate {}, until {}, {outcome}", permit.gate, permit.expires_at));
+    }
+    standing(view);
+}
+
+/// The decision as it stands, and the to-do list.
+pub fn standing(view: &ChangeView) {
+    match (view.decision.outcome, view.state.as_str()) {
+        (_, "applied") => {
+            anstream::println!("{}", good("applied"));
+            return;
+        }
+        (_, "withdrawn") => {
+            anstream::println!("withdrawn");
+            return;
+        }
+        (Outcome::Allow, _) => anstream::println!("{}: every rule is met", good("allow")),
+        (Outcome::Deny, _) => anstream::println!("{}: something is missing", bad("deny")),
+    }
+    for rule in &view.decision.rules {
+        let status = match rule.status {
+            RuleStatus::Satisfied => good("satisfied"),
+            RuleStatus::NotApplicable => faint("not applicable"),
+            RuleStatus::Waived => warn("waived"),
+            RuleStatus::Unsatisfied => bad("unsatisfied"),
+            RuleStatus::Error => bad("error"),
+        };
+        let mode = match rule.mode {
+            Mode::Shadow => faint(" (shadow: it does not bind)"),
+            Mode::Enforce => String::new(),
+        };
+        anstream::println!("  {:<22} {status}{mode}", rule.id);
+        obligations(rule).iter().for_each(|line| anstream::println!("{line}"));
+    }
+}
+
+fn obligations(rule: &RuleDecision) -> Vec<String> {
+    let mut lines = Vec::new();
+    match rule.status {
+        RuleStatus::Unsatisfied | RuleStatus::Error => {}
+        RuleStatus::Satisfied | RuleStatus::NotApplicable | RuleStatus::Waived => return lines,
+    }
+    if let Some(error) = &rule.error {
+        lines.push(format!("    error: {}", printable(error)));
+    }
+    for obligation in &rule.obligations {
+        let who = if obligation.who.is_empty() { "nobody can, now".to_owned() } else { join(&obligation.who) };
+        lines.push(format!("    missing: {}", printable(&obligation.missing)));
+        lines.push(format!("    who:     {who}"));
+        lines.push(format!("    how:     {}", printable(&obligation.how)));
+    }
+    lines.push(format!("    because: {}", printable(&rule.because)));
+    lines
+}
+
+/// What stops the change, as plain lines: for error messages.
+pub fn to_do(decision: &Decision) -> String {
+    let mut lines = Vec::new();
+    for rule in decision.rules.iter().filter(|rule| Decision::stops(rule)) {
+        lines.push(format!("  {}", rule.id));
+        lines.extend(obligations(rule));
+    }
+    lines.join("\n")
+}
+
+fn field(name: &str, value: impl std::fmt::Display) {
+    anstream::println!("{}{value}", faint(format!("{name:<10}")));
+}
+
+fn join<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
+}

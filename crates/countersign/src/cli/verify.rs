@@ -1,0 +1,220 @@
+//! `bundle`, `verify` and `log`: the evidence, and what it proves to who trusts nobody.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use countersign_core::{
+    refusal::Refusal,
+    verify::{Report, Step, TRUST_VERSION, Trust, Verdict, verify},
+};
+use serde::Serialize;
+
+use super::{
+    Global,
+    error::{CliError, Exit},
+    output::{self, Format, bad, faint, good, printable, warn},
+};
+use crate::{
+    bundle::{self, BundleError},
+    client::Client,
+    clock,
+};
+
+/// Write the bundle of a change: everything that somebody needs to check it, without us.
+#[derive(Debug, clap::Args)]
+pub struct BundleArgs {
+    change: String,
+    /// Where to write it (a tar archive).
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+pub fn bundle(global: &Global, args: &BundleArgs) -> Result<Exit, CliError> {
+    let client = global.client();
+    let view = client.change(&args.change)?;
+    let bytes = client.bundle(view.id.as_str(), None)?;
+    // What cannot be read back is not a bundle: say so now, and not to the auditor.
+    bundle::Bundle::from_tar(&args.out, &bytes)?;
+    write(&args.out, &bytes)?;
+    match global.format {
+        Format::Json => output::json(&serde_json::json!({"change": view.id, "bundle": args.out}))?,
+        Format::Text => anstream::println!(
+            "bundle of change {} written to {}; check it with: countersign verify {} --trust trust.json",
+            view.id,
+            args.out.display(),
+            args.out.display()
+        ),
+    }
+    Ok(Exit::Done)
+}
+
+/// Verify a bundle or an exported log: every hash, every signature, every decision again.
+///
+/// Needs no server and no database, only the trust.json that you got when the log was founded.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    countersign verify change.bundle --trust trust.json\n  \
+    countersign log --export ./log && countersign verify ./log --trust trust.json\n\n\
+    Exit status: 0 everything holds, 1 something is broken (the first broken leaf is named).")]
+pub struct Args {
+    /// A bundle (a file, or its unpacked directory) or an exported log.
+    path: PathBuf,
+    /// What you pinned.
+    #[arg(long, value_name = "FILE")]
+    trust: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Verified<'a> {
+    holds: bool,
+    first_broken: Option<u64>,
+    steps: &'a [Step],
+}
+
+pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
+    let trust = read_trust(&args.trust)?;
+    let copy = bundle::read(&args.path)?;
+    let mut report = verify(&trust, &copy.evidence, clock::now());
+    if !copy.extracts_agree {
+        report.steps.push(Step {
+            name: "extracts",
+            verdict: Verdict::Broken,
+            detail: "approvals/, which is there for ssh-keygen, does not say what the leaves say".to_owned(),
+            index: None,
+        });
+    }
+    match global.format {
+        Format::Json => output::json(&Verified {
+            holds: report.holds(),
+            first_broken: report.first_broken(),
+            steps: &report.steps,
+        })?,
+        Format::Text => print(&report),
+    }
+    Ok(if report.holds() { Exit::Done } else { Exit::Failed })
+}
+
+fn print(report: &Report) {
+    for step in &report.steps {
+        let verdict = match step.verdict {
+            Verdict::Holds => good("holds"),
+            Verdict::Broken => bad("BROKEN"),
+            Verdict::EngineDiffers => warn("engine differs"),
+            Verdict::NotChecked => faint("not checked"),
+        };
+        anstream::println!("{:<11} {verdict}  {}", step.name, printable(&step.detail));
+    }
+    match (report.holds(), report.first_broken()) {
+        (true, _) => anstream::println!("{}", good("verified")),
+        (false, Some(index)) => anstream::println!("{}: the first broken leaf is {index}", bad("not verified")),
+        (false, None) => anstream::println!("{}", bad("not verified")),
+    }
+}
+
+pub fn read_trust(path: &Path) -> Result<Trust, CliError> {
+    let hint = "trust.json is made by `countersign init`; get it from somebody you trust, not from the server";
+    let text = fs::read_to_string(path)
+        .map_err(|e| CliError::new("cannot-read", format!("cannot read {}: {e}", path.display())).hint(hint))?;
+    let version = serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|v| v.get("version")?.as_u64());
+    if version.is_some_and(|version| version > u64::from(TRUST_VERSION)) {
+        return Err(CliError::new("newer-version", format!("{} was written by a newer version", path.display()))
+            .hint("verify with a newer countersign"));
+    }
+    serde_json::from_str(&text).map_err(|e| {
+        CliError::new("trust-malformed", format!("{} is not a trust.json: {e}", path.display())).hint(hint)
+    })
+}
+
+/// Show where the log stands, or export all of it.
+#[derive(Debug, clap::Args)]
+pub struct LogArgs {
+    /// Write the whole log there, in the layout of C2SP tlog-tiles, with the blobs beside it.
+    #[arg(long, value_name = "DIR")]
+    export: Option<PathBuf>,
+}
+
+pub fn log(global: &Global, args: &LogArgs) -> Result<Exit, CliError> {
+    let client = global.client();
+    let info = client.log()?;
+    if let Some(dir) = &args.export {
+        let files = export(&client)?;
+        export_to(dir, files)?;
+        if global.format == Format::Text {
+            anstream::println!("{} leaves written to {}", info.size, dir.display());
+            return Ok(Exit::Done);
+        }
+    }
+    match global.format {
+        Format::Json => output::json(&info)?,
+        Format::Text => {
+            anstream::println!("origin    {}", info.origin);
+            anstream::println!("leaves    {}", info.size);
+            anstream::println!("root      {}", info.root);
+            anstream::println!("genesis   {}", info.genesis);
+            anstream::println!("in force  {}", info.governance.in_force);
+            anstream::println!("people    {}", output::list(&info.governance.people));
+            anstream::println!("gates     {}", output::list(info.governance.gates.keys()));
+            anstream::print!("\n{}", info.checkpoint);
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn export(client: &Client) -> Result<bundle::Files, CliError> {
+    let bytes = client.export()?;
+    Ok(bundle::files_of_tar(Path::new("the server's export"), &bytes)?)
+}
+
+/// Written beside the place and moved there, so that nothing half-written is ever found.
+fn export_to(dir: &Path, files: bundle::Files) -> Result<(), CliError> {
+    let cannot = |e: std::io::Error| CliError::new("cannot-write", format!("cannot write {}: {e}", dir.display()));
+    if dir.exists() {
+        return Err(CliError::new("exists", format!("{} is there already", dir.display()))
+            .hint("name a directory that does not exist yet"));
+    }
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(cannot)?;
+    let staging = tempfile::tempdir_in(parent).map_err(cannot)?;
+    for (name, bytes) in files {
+        let path = staging.path().join(&name);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(cannot)?;
+        }
+        fs::write(&path, bytes).map_err(cannot)?;
+    }
+    fs::rename(staging.keep(), dir).map_err(cannot)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    fs::write(path, bytes).map_err(|e| CliError::new("cannot-write", format!("cannot write {}: {e}", path.display())))
+}
+
+impl From<BundleError> for CliError {
+    fn from(error: BundleError) -> Self {
+        Self::new("bundle", error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<crate::gates::opening::OpeningError> for CliError {
+    fn from(error: crate::gates::opening::OpeningError) -> Self {
+        use crate::gates::opening::OpeningError;
+        match error {
+            OpeningError::Bundle(error) => error.into(),
+            OpeningError::Refused(refusal) => gate_refuses(refusal),
+            OpeningError::Denied(decision) => Self {
+                exit: Exit::Refused,
+                ..Self::new(
+                    "denied-by-gate",
+                    format!("{}:\n{}", OpeningError::Denied(decision.clone()), super::show::to_do(&decision)),
+                )
+            },
+        }
+    }
+}
+
+/// Whatever a gate refuses, the rules refuse.
+fn gate_refuses(refusal: Refusal) -> CliError {
+    CliError { exit: Exit::Refused, ..refusal.into() }
+}

@@ -1,0 +1,10 @@
+//! The clock: the only place that reads it. Everything else takes time as an argument.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use countersign_ledger::Time;
+
+pub fn now() -> Time {
+    let millis = SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_millis()).unwrap_or_default();
+    Time::from_unix_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}
