@@ -2,6 +2,7 @@
 //!
 //! A new command is a file here with `Args` and `run`, a variant of [`Command`], and an arm in [`Command::run`].
 
+mod amend;
 mod apply;
 mod approve;
 pub mod content;
@@ -22,7 +23,6 @@ mod verify;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use countersign_ledger::Time;
 
 use self::{
     error::{CliError, Exit},
@@ -72,6 +72,7 @@ impl Global {
 enum Command {
     /// Guard a bare git repository
     Gate(gate::Args),
+    Amend(amend::Args),
     Init(init::Args),
     Serve(serve::Args),
     Propose(propose::Args),
@@ -97,6 +98,7 @@ impl Command {
     fn run(self, global: &Global) -> Result<Exit, CliError> {
         match self {
             Self::Gate(args) => gate::run(global, args),
+            Self::Amend(args) => amend::run(global, args),
             Self::Init(args) => init::run(global, args),
             Self::Serve(args) => serve::run(global, &args),
             Self::Propose(args) => propose::run(global, args),
@@ -118,12 +120,6 @@ impl Command {
             Self::Rules(args) => rules::run(global, args),
         }
     }
-}
-
-/// The clock of commands that do not ask a server.
-pub(crate) fn now() -> Time {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Time::from_unix_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 pub fn main() -> ExitCode {

@@ -52,6 +52,7 @@ fn snapshot() -> Snapshot {
         revision: 1,
         kind: Kind::Code,
         targets: vec![target("checkout/production", 2)],
+        unknown_targets: BTreeSet::new(),
         contributors: ids(&["ada"]),
         unmapped: BTreeSet::new(),
         claimed: BTreeSet::new(),
