@@ -65,6 +65,11 @@ pub fn facts_blob(facts: &GitFacts) -> Result<Vec<u8>, CliError> {
 }
 
 impl Content {
+    /// Whether the flags name anything at all.
+    pub fn is_named(&self) -> bool {
+        self.git.is_some() || !self.file.is_empty()
+    }
+
     pub fn compute(&self) -> Result<Computed, CliError> {
         match (&self.git, self.file.as_slice()) {
             (Some(repository), []) => self.of_git(repository),

@@ -9,6 +9,7 @@ pub mod content;
 mod coverage;
 mod disclose;
 pub mod error;
+mod gate;
 mod init;
 pub mod output;
 mod permit;
@@ -69,6 +70,8 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Guard a bare git repository
+    Gate(gate::Args),
     Amend(amend::Args),
     Init(init::Args),
     Serve(serve::Args),
@@ -94,6 +97,7 @@ enum Command {
 impl Command {
     fn run(self, global: &Global) -> Result<Exit, CliError> {
         match self {
+            Self::Gate(args) => gate::run(global, args),
             Self::Amend(args) => amend::run(global, args),
             Self::Init(args) => init::run(global, args),
             Self::Serve(args) => serve::run(global, &args),

@@ -143,21 +143,27 @@ impl Journal {
         })
     }
 
-    fn reservations(&self) -> impl Iterator<Item = &Reservation> {
+    fn reservations(&self) -> impl DoubleEndedIterator<Item = &Reservation> {
         self.events.iter().filter_map(|event| match event {
             Event::Reserved { reservation, .. } => Some(reservation),
             Event::Seen { .. } | Event::Settled { .. } | Event::Reported { .. } | Event::Caught { .. } => None,
         })
     }
 
+    /// Reservations that are not spent, the oldest first; some may be over.
+    pub fn unspent(&self) -> impl DoubleEndedIterator<Item = &Reservation> {
+        self.reservations().filter(|reservation| !self.is_spent(&reservation.permit))
+    }
+
+    /// Reservations that are spent, the oldest first.
+    pub fn spent(&self) -> impl DoubleEndedIterator<Item = &Reservation> {
+        self.reservations().filter(|reservation| self.is_spent(&reservation.permit))
+    }
+
     /// Reservations of exactly this transition that are neither spent nor over.
     pub fn reserved(&self, transition: &Transition, now: Time) -> Vec<Reservation> {
-        self.reservations()
-            .filter(|reservation| {
-                reservation.transition == *transition
-                    && reservation.expires_at >= now
-                    && !self.is_spent(&reservation.permit)
-            })
+        self.unspent()
+            .filter(|reservation| reservation.transition == *transition && reservation.expires_at >= now)
             .cloned()
             .collect()
     }

@@ -1,1 +1,252 @@
-//! The git gate.
+//! The git gate: it guards the protected branches of one bare repository, from inside its hooks.
+//!
+//! ```text
+//! REPO/countersign/gate.yaml   name, repository, server, protected branches and what their paths reach
+//! REPO/countersign/trust.json  the log, pinned
+//! REPO/countersign/gate.key    the key that permits are addressed to
+//! REPO/countersign/journal     what was allowed, what was spent, what is still to be reported
+//! REPO/hooks/                  pre-receive judges and reserves, reference-transaction settles, post-receive reports
+//! ```
+//!
+//! The configuration lies beside the objects and not in a tree, so that no push can edit what it is judged by.
+//!
+//! ```text
+//!  push ─> pre-receive ─────────> reference-transaction ──────────────────────> post-receive
+//!          facts, permit,         prepared: is exactly this reserved?           the outcome goes to the log
+//!          signatures; reserve    committed: the permit is spent
+//! ```
+//!
+//! What another hook refuses in between spends nothing. What never came through `pre-receive` (`git fetch` into the
+//! repository, `git update-ref`) has no reservation, is stopped at `prepared`, and is written down as caught.
+//!
+//! Invariant: a protected branch moves only to what a reservation names, and only [`receive`] makes reservations, from an
+//! [`Opening`](super::opening::Opening).
+//!
+//! Out of scope: whoever can write to the repository's files can take the hooks away. That shows as a branch that stands
+//! where no permit has put it.
+
+pub mod config;
+mod examine;
+pub mod install;
+mod judge;
+pub mod receive;
+pub mod refused;
+pub mod report;
+pub mod status;
+pub mod transaction;
+
+use std::{
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use countersign_core::{
+    ids::Oid,
+    verify::{TRUST_VERSION, Trust},
+};
+use countersign_ledger::{SigningKey, Time};
+use thiserror::Error;
+
+pub use config::{Branch, GateConfig};
+
+use self::refused::Refused;
+use super::journal::JournalError;
+use crate::{
+    client::{Client, ClientError},
+    git::GitError,
+    home::{HomeError, files},
+    speaker::{SpeakError, Speaker},
+};
+
+pub const FOLDER: &str = "countersign";
+const CONFIG: &str = "gate.yaml";
+const TRUST: &str = "trust.json";
+const KEY: &str = "gate.key";
+const JOURNAL: &str = "journal";
+
+const MAX_CONFIG_BYTES: usize = 256 * 1024;
+
+#[derive(Debug, Error)]
+pub enum GateError {
+    /// The gate stays shut, and says why.
+    #[error("{0}")]
+    Refused(Box<Refused>),
+    #[error(transparent)]
+    File(#[from] HomeError),
+    #[error(transparent)]
+    Git(#[from] GitError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Speak(#[from] SpeakError),
+    #[error("{path} has no gate")]
+    NoGate { path: PathBuf },
+    #[error("git said something that is no reference update: `{0}`")]
+    Update(String),
+    #[error("{message}")]
+    Setup { code: &'static str, message: String, hint: String },
+}
+
+impl From<Refused> for GateError {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(Box::new(refused))
+    }
+}
+
+impl GateError {
+    /// Stable, kebab-case.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refused) => refused.code,
+            Self::File(error) => error.code(),
+            Self::Git(_) => "git",
+            Self::Journal(_) => "gate-journal",
+            Self::Client(_) | Self::Speak(_) => "server",
+            Self::NoGate { .. } => "no-gate",
+            Self::Update(_) => "malformed-update",
+            Self::Setup { code, .. } => code,
+        }
+    }
+
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::File(error) => error.advice(),
+            Self::Client(ClientError::Refused { hint, .. })
+            | Self::Speak(SpeakError::Client(ClientError::Refused { hint, .. })) => hint.clone(),
+            Self::Client(ClientError::Unreachable { .. })
+            | Self::Speak(SpeakError::Client(ClientError::Unreachable { .. })) => {
+                Some("start the server (countersign serve HOME), or name another one with --url".to_owned())
+            }
+            Self::Speak(SpeakError::Signer(error)) => error.hint(),
+            Self::Speak(SpeakError::Refused(refusal)) => refusal.hint.clone(),
+            Self::NoGate { path } => Some(format!("countersign gate install {} --help", path.display())),
+            Self::Journal(_) => {
+                Some("the journal says which permits are spent: put it back from a backup, do not delete it".to_owned())
+            }
+            Self::Setup { hint, .. } => Some(hint.clone()),
+            Self::Refused(_) | Self::Git(_) | Self::Client(_) | Self::Speak(_) | Self::Update(_) => None,
+        }
+    }
+}
+
+/// The gate of one repository.
+#[derive(Debug)]
+pub struct GitGate {
+    /// The repository's git directory.
+    repository: PathBuf,
+    config: GateConfig,
+    trust: Trust,
+}
+
+impl GitGate {
+    /// Opens the gate of a bare repository.
+    pub fn open(repository: &Path) -> Result<Self, GateError> {
+        let folder = repository.join(FOLDER);
+        if !folder.join(CONFIG).exists() {
+            return Err(GateError::NoGate { path: repository.to_owned() });
+        }
+        let path = folder.join(CONFIG);
+        let config = GateConfig::parse(&files::read_text(&path, MAX_CONFIG_BYTES)?, &path)?;
+        let trust = read_trust(&folder.join(TRUST))?;
+        Ok(Self { repository: repository.to_owned(), config, trust })
+    }
+
+    pub fn config(&self) -> &GateConfig {
+        &self.config
+    }
+
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    pub fn journal_path(&self) -> PathBuf {
+        self.repository.join(FOLDER).join(JOURNAL)
+    }
+
+    pub fn key(&self) -> Result<SigningKey, GateError> {
+        read_key(&self.repository.join(FOLDER).join(KEY))
+    }
+
+    /// The gate in front of its server.
+    fn speaker(&self) -> Result<Speaker, GateError> {
+        let client = Client::new(&self.config.url);
+        Ok(Speaker::of_gate(client, self.key()?, self.config.actor()?)?)
+    }
+}
+
+fn read_key(path: &Path) -> Result<SigningKey, GateError> {
+    Ok(SigningKey::from_openssh(&files::read_secret(path)?).map_err(|e| HomeError::Invalid {
+        path: path.to_owned(),
+        message: e.to_string(),
+        hint: Some("put the key back from a backup, or install the gate again under another name".to_owned()),
+    })?)
+}
+
+/// Reads a `trust.json`.
+pub fn read_trust(path: &Path) -> Result<Trust, GateError> {
+    let text = files::read_text(path, files::MAX_GENESIS_BYTES)?;
+    let trust: Trust = serde_json::from_str(&text).map_err(|e| HomeError::Invalid {
+        path: path.to_owned(),
+        message: format!("it is not a trust.json: {e}"),
+        hint: Some("it is the file that `countersign init` wrote into the home".to_owned()),
+    })?;
+    if trust.version > TRUST_VERSION {
+        return Err(HomeError::Newer { path: path.to_owned(), found: trust.version, known: TRUST_VERSION }.into());
+    }
+    Ok(trust)
+}
+
+/// One line of what git tells a hook: `old new ref`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Update {
+    pub old: Value,
+    pub new: Value,
+    pub reference: String,
+}
+
+/// What a reference points at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    Object(Oid),
+    /// Another reference: `ref:refs/heads/main`.
+    Symbolic(String),
+}
+
+impl Value {
+    fn object(&self) -> Option<&Oid> {
+        match self {
+            Self::Object(id) => Some(id),
+            Self::Symbolic(_) => None,
+        }
+    }
+}
+
+impl Update {
+    /// Reads what git writes to a hook's standard input.
+    pub fn parse_all(text: &str) -> Result<Vec<Self>, GateError> {
+        text.lines().map(Self::parse).collect()
+    }
+
+    fn parse(line: &str) -> Result<Self, GateError> {
+        let malformed = || GateError::Update(line.chars().take(200).collect());
+        let value = |word: &str| match word.strip_prefix("ref:") {
+            Some(name) => Ok(Value::Symbolic(name.to_owned())),
+            None => word.parse().map(Value::Object).map_err(|_| malformed()),
+        };
+        let mut words = line.splitn(3, ' ');
+        match (words.next(), words.next(), words.next()) {
+            (Some(old), Some(new), Some(reference)) => {
+                Ok(Self { old: value(old)?, new: value(new)?, reference: reference.to_owned() })
+            }
+            _ => Err(malformed()),
+        }
+    }
+}
+
+/// The clock of a hook.
+pub fn now() -> Time {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Time::from_unix_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,266 @@
+//! `countersign gate`: makes a bare repository governed, and is what its hooks run.
+
+use std::{
+    env,
+    io::{self, Read as _},
+    path::PathBuf,
+};
+
+use clap::Subcommand;
+use countersign_core::ids::{GateId, RepositoryId};
+
+use super::{
+    Global,
+    error::{CliError, Exit},
+    output::{self, Format, bad, count, faint, good, heading, warn},
+};
+use crate::{
+    client::Client,
+    gates::git::{
+        Branch, GateConfig, GateError, GitGate, Update,
+        config::{Entry, VERSION},
+        install::{Installed, Plan, install},
+        now,
+        receive::{pre_receive, push_options},
+        report,
+        status::{self, Status},
+        transaction::{State, reference_transaction},
+    },
+    speaker::Speaker,
+};
+
+/// What git tells a hook: more than a million references at once.
+const MAX_STDIN_BYTES: usize = 128 * 1024 * 1024;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a bare repository governed: only approved changes move its protected branches
+    Install(InstallArgs),
+    /// Show what a gate protects, what it remembers of the log, and what it caught
+    Status(StatusArgs),
+    /// What the repository's hooks run
+    #[command(hide = true)]
+    Hook(HookArgs),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  countersign gate install /srv/git/shop.git --name shop-git --trust trust.json --branch main \\\n    \
+    --map 'services/checkout/**=checkout/production' --map '**=shop/production'\n\n\
+    Push the first history before: a protected branch that is not there has no range that anybody could review."
+)]
+struct InstallArgs {
+    /// The bare repository that people push to
+    repo: PathBuf,
+    /// The gate's name in the log
+    #[arg(long)]
+    name: GateId,
+    /// The trust.json of the server's home, which the gate pins
+    #[arg(long, value_name = "FILE")]
+    trust: PathBuf,
+    /// A branch to protect; may be given several times
+    #[arg(long = "branch", value_name = "BRANCH", required = true)]
+    branches: Vec<String>,
+    /// Which paths reach which target. `*` stays within a folder, `**` does not. Every changed path must match an
+    /// entry, and all entries that match count; may be given several times
+    #[arg(long = "map", value_name = "GLOB=SYSTEM/ENVIRONMENT", required = true, value_parser = Entry::parse)]
+    map: Vec<Entry>,
+    /// What changes and approvals call the repository [default: its folder's name, without .git]
+    #[arg(long, value_name = "NAME")]
+    repository: Option<RepositoryId>,
+}
+
+#[derive(Debug, clap::Args)]
+struct StatusArgs {
+    /// The bare repository
+    repo: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+struct HookArgs {
+    #[arg(long)]
+    repository: PathBuf,
+    hook: String,
+    /// What git passes on
+    rest: Vec<String>,
+}
+
+pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
+    match args.command {
+        Command::Install(args) => run_install(global, args),
+        Command::Status(args) => run_status(global, &args),
+        Command::Hook(args) => Ok(run_hook(&args)),
+    }
+}
+
+impl From<GateError> for CliError {
+    fn from(error: GateError) -> Self {
+        Self { hint: error.hint(), ..Self::new(error.code(), error.to_string()) }
+    }
+}
+
+fn run_install(global: &Global, args: InstallArgs) -> Result<Exit, CliError> {
+    let repository = match args.repository {
+        Some(name) => name,
+        None => named_after(&args.repo)?,
+    };
+    let branch = |name: &String| Branch {
+        branch: if name.starts_with("refs/") { name.clone() } else { format!("refs/heads/{name}") },
+        map: args.map.clone(),
+    };
+    let config = GateConfig {
+        version: VERSION,
+        name: args.name,
+        repository,
+        url: global.url.clone(),
+        guidance: true,
+        branches: args.branches.iter().map(branch).collect(),
+    };
+    let program = env::current_exe()
+        .map_err(|error| CliError::new("failed", format!("cannot find out where this program is: {error}")))?;
+    let client = Client::new(&global.url);
+    let log = client.log().map_err(GateError::from)?;
+    let plan = Plan { repository: args.repo, config, trust: args.trust, program };
+    let installed = install(plan, &log, || {
+        let key = global.signer().map_err(|error| GateError::Speak(error.into()))?;
+        Ok(Speaker::of_person(client, key)?)
+    })?;
+    tell_installed(global, &installed)?;
+    Ok(Exit::Done)
+}
+
+/// `/srv/git/shop.git` is `shop`.
+fn named_after(repository: &std::path::Path) -> Result<RepositoryId, CliError> {
+    let absolute = repository.canonicalize().unwrap_or_else(|_| repository.to_owned());
+    let name = absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = name.strip_suffix(".git").unwrap_or(&name);
+    name.parse().map_err(|error| CliError::usage(format!("{error}")).hint("name the repository: --repository NAME"))
+}
+
+fn tell_installed(global: &Global, installed: &Installed) -> Result<(), CliError> {
+    let Installed { repository, config, registered } = installed;
+    if global.format == Format::Json {
+        return output::json(&serde_json::json!({
+            "repository": repository,
+            "name": config.name,
+            "branches": config.branches.iter().map(|branch| &branch.branch).collect::<Vec<_>>(),
+            "targets": config.targets(),
+            "registered": registered,
+        }));
+    }
+    let known = if *registered { "registered in the log" } else { "known to the log as it is" };
+    anstream::println!("{} gate {} guards {} ({known})", good("ok"), config.name, repository.display());
+    for branch in &config.branches {
+        anstream::println!("\n{} moves by approved pushes only:", branch.branch);
+        for entry in &branch.map {
+            anstream::println!("  {} reaches {}", entry.paths.as_str(), entry.target);
+        }
+    }
+    anstream::println!(
+        "\nnext, in a clone: countersign propose --git . --branch BRANCH --range OLD..NEW --target TARGET"
+    );
+    anstream::println!("{}", faint(format!("see what it caught: countersign gate status {}", repository.display())));
+    Ok(())
+}
+
+fn run_status(global: &Global, args: &StatusArgs) -> Result<Exit, CliError> {
+    let gate = GitGate::open(&args.repo)?;
+    let status = status::status(&gate)?;
+    match global.format {
+        Format::Json => output::json(&status)?,
+        Format::Text => tell_status(&status),
+    }
+    Ok(if status.problems.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+fn tell_status(status: &Status) {
+    anstream::println!("gate {} of repository {}", status.name, status.repository);
+    anstream::println!("log {} at {}", status.origin, status.url);
+    match &status.memory {
+        Some(memory) => anstream::println!("last saw {} leaves, root {}", memory.size, memory.root),
+        None => anstream::println!("has not seen the log yet"),
+    }
+    for branch in &status.branches {
+        let tip = branch.tip.as_ref().map_or("not there", |tip| tip.short());
+        anstream::println!("\n{} {}", branch.branch, faint(tip));
+        for (paths, target) in &branch.map {
+            anstream::println!("  {paths} reaches {target}");
+        }
+        if let Some(expected) = &branch.expected {
+            let text = format!("the last permit put it at {}: somebody went round the gate", expected.short());
+            anstream::println!("  {}", bad(text));
+        }
+    }
+    if status.unreported > 0 {
+        let outcomes = count(status.unreported, "outcome");
+        anstream::println!("\n{}", warn(format!("{outcomes} not reported yet; the next push does it")));
+    }
+    if !status.caught.is_empty() {
+        heading("Caught");
+        for detail in &status.caught {
+            anstream::println!("  {detail}");
+        }
+    }
+    for problem in &status.problems {
+        anstream::println!("\n{}", bad(problem));
+    }
+}
+
+/// Whatever goes wrong in a hook that can refuse keeps the gate shut.
+fn run_hook(args: &HookArgs) -> Exit {
+    match hook(args) {
+        Ok(()) => Exit::Done,
+        Err(GateError::Refused(refused)) => {
+            eprint!("{refused}");
+            Exit::Failed
+        }
+        Err(error) => {
+            eprintln!("countersign: the gate stays shut: {error} [{}]", error.code());
+            if let Some(hint) = error.hint() {
+                eprintln!("countersign:   -> {hint}");
+            }
+            Exit::Failed
+        }
+    }
+}
+
+fn hook(args: &HookArgs) -> Result<(), GateError> {
+    let gate = GitGate::open(&args.repository)?;
+    match args.hook.as_str() {
+        "pre-receive" => {
+            let options = push_options(|name| env::var(name).ok());
+            pre_receive(&gate, &updates()?, &options, now()).map(drop)
+        }
+        "reference-transaction" => match args.rest.first().and_then(|state| State::parse(state)) {
+            Some(state) => reference_transaction(&gate, state, &updates()?, now()),
+            None => Ok(()),
+        },
+        "post-receive" => {
+            // The branch has moved; what cannot be told now is told before the next push.
+            if let Err(error) = report::outcomes(&gate) {
+                eprintln!("countersign: landed; the log will be told later ({error})");
+            }
+            Ok(())
+        }
+        other => Err(GateError::Update(format!("{other} is no hook of a gate"))),
+    }
+}
+
+fn updates() -> Result<Vec<Update>, GateError> {
+    let mut bytes = Vec::new();
+    io::stdin()
+        .take(MAX_STDIN_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| GateError::Update(format!("standard input breaks off: {error}")))?;
+    // What is cut off could be the protected branch.
+    if bytes.len() > MAX_STDIN_BYTES {
+        return Err(GateError::Update(format!("more than {MAX_STDIN_BYTES} bytes of references at once")));
+    }
+    Update::parse_all(&String::from_utf8_lossy(&bytes))
+}

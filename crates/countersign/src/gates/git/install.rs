@@ -1,0 +1,263 @@
+//! Making a bare repository governed. Everything is checked, and the server asked, before the first file is written;
+//! the gate's folder is built beside its place and renamed into it, and the hooks come last.
+
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use countersign_core::{
+    facts::git::GitRead as _,
+    ids::GateId,
+    statement::{Body, GateRegistration},
+    verify::Trust,
+};
+use countersign_ledger::SigningKey;
+use rand_core::OsRng;
+
+use super::{CONFIG, FOLDER, GateConfig, GateError, KEY, TRUST, read_key, read_trust};
+use crate::{
+    api::wire::LogInfo,
+    git::Repository,
+    home::{HomeError, files},
+    speaker::Speaker,
+};
+
+pub const HOOKS: [&str; 3] = ["pre-receive", "reference-transaction", "post-receive"];
+
+/// What tells our hooks from others.
+const MARK: &str = "# A hook of `countersign gate install`.";
+
+/// What is to be installed.
+#[derive(Debug)]
+pub struct Plan {
+    pub repository: PathBuf,
+    pub config: GateConfig,
+    pub trust: PathBuf,
+    /// The program that the hooks run.
+    pub program: PathBuf,
+}
+
+/// What was done.
+#[derive(Debug)]
+pub struct Installed {
+    /// The repository's git directory.
+    pub repository: PathBuf,
+    pub config: GateConfig,
+    /// Whether the gate was new to the log, or guards other targets than before.
+    pub registered: bool,
+}
+
+/// Installs the gate, or brings an installed one up to date. `speaker` is asked for only where something has to be
+/// signed: a gate that the log knows as it is needs no signature.
+pub fn install(
+    plan: Plan,
+    log: &LogInfo,
+    speaker: impl FnOnce() -> Result<Speaker, GateError>,
+) -> Result<Installed, GateError> {
+    let Plan { repository, config, trust, program } = plan;
+    config.check().map_err(|message| setup("gate-invalid", message, "see countersign gate install --help"))?;
+    let opened = Repository::open(&repository)?;
+    if !opened.is_bare() {
+        return Err(setup(
+            "not-bare",
+            format!("{} has a working tree", repository.display()),
+            "a gate guards the bare repository that people push to; name that one",
+        ));
+    }
+    let git_dir = opened.git_dir().to_owned();
+    let hooks = hooks_folder(&git_dir)?;
+    free_hooks(&hooks)?;
+    branches_exist(&opened, &config)?;
+    let trust_text = files::read_text(&trust, files::MAX_GENESIS_BYTES)?;
+    same_log(&read_trust(&trust)?, log, &trust)?;
+
+    let folder = git_dir.join(FOLDER);
+    let key = known_key(&folder, &config.name)?;
+    let fresh = key.is_none();
+    let key = key.unwrap_or_else(|| SigningKey::generate(&mut OsRng));
+    let building = fresh.then(|| build(&git_dir, &config, &trust_text, &key)).transpose()?;
+
+    let registered = register(&config, &key, log, speaker)?;
+    match building {
+        Some(building) => {
+            let built = building.keep();
+            fs::rename(&built, &folder).map_err(|source| io_error("rename", &built, source))?;
+        }
+        None => {
+            files::replace(&folder.join(CONFIG), config.to_yaml())?;
+            files::replace(&folder.join(TRUST), &trust_text)?;
+        }
+    }
+    for name in HOOKS {
+        write_hook(&hooks, name, &program)?;
+    }
+    git(&git_dir, &["config", "receive.advertisePushOptions", "true"])?;
+    Ok(Installed { repository: git_dir, config, registered })
+}
+
+fn setup(code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> GateError {
+    GateError::Setup { code, message: message.into(), hint: hint.into() }
+}
+
+fn io_error(operation: &'static str, path: &Path, source: io::Error) -> GateError {
+    HomeError::Io { operation, path: path.to_owned(), source }.into()
+}
+
+/// Where git looks for hooks. Elsewhere than in the repository they would be other repositories' hooks too.
+fn hooks_folder(git_dir: &Path) -> Result<PathBuf, GateError> {
+    let hooks = git_dir.join("hooks");
+    let said = git(git_dir, &["rev-parse", "--path-format=absolute", "--git-path", "hooks"])?;
+    let asked = PathBuf::from(said.trim_end_matches('\n'));
+    let same = asked == hooks || fs::canonicalize(&asked).is_ok_and(|path| path == hooks);
+    if same {
+        return Ok(hooks);
+    }
+    Err(setup(
+        "hooks-elsewhere",
+        format!("git looks for this repository's hooks in {}", asked.display()),
+        format!(
+            "take core.hooksPath away: git -C {} config --unset core.hooksPath (or in git's global configuration)",
+            git_dir.display()
+        ),
+    ))
+}
+
+/// Runs git in the repository, with the configuration that its hooks will meet.
+fn git(git_dir: &Path, args: &[&str]) -> Result<String, GateError> {
+    let output = Command::new("git")
+        .arg("--git-dir")
+        .arg(git_dir)
+        .args(args)
+        .output()
+        .map_err(|source| io_error("run git in", git_dir, source))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(setup("git", format!("`git {}` failed: {why}", args.join(" ")), "run it as the user who owns the repository"))
+}
+
+fn free_hooks(hooks: &Path) -> Result<(), GateError> {
+    for name in HOOKS {
+        let path = hooks.join(name);
+        match fs::read(&path) {
+            Ok(bytes) if String::from_utf8_lossy(&bytes).contains(MARK) => {}
+            Ok(_) => {
+                return Err(setup(
+                    "hook-exists",
+                    format!("{} is there already", path.display()),
+                    "move it away; if it must run as well, let a `proc-receive`, `update` or `post-update` hook call it",
+                ));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(io_error("read", &path, source)),
+        }
+    }
+    Ok(())
+}
+
+/// The history up to now is what changes are measured against; without one there is nothing to measure.
+fn branches_exist(repository: &Repository, config: &GateConfig) -> Result<(), GateError> {
+    for branch in &config.branches {
+        let tip = repository.resolve(&branch.branch).map_err(|_| {
+            setup(
+                "no-branch",
+                format!("{} has no branch {}", repository.git_dir().display(), branch.short()),
+                format!("push the first history, then install: git push REPO {}", branch.short()),
+            )
+        })?;
+        repository.commit(&tip)?;
+    }
+    Ok(())
+}
+
+fn same_log(trust: &Trust, log: &LogInfo, path: &Path) -> Result<(), GateError> {
+    if trust.origin == log.origin && trust.genesis == log.genesis {
+        return Ok(());
+    }
+    Err(setup(
+        "another-log",
+        format!(
+            "{} pins log {} ({}), the server has {} ({})",
+            path.display(),
+            trust.origin,
+            trust.genesis,
+            log.origin,
+            log.genesis
+        ),
+        "pass the trust.json of the server's home, got from somebody you trust and not from the server",
+    ))
+}
+
+/// The key of a gate that is already there under this name.
+fn known_key(folder: &Path, name: &GateId) -> Result<Option<SigningKey>, GateError> {
+    let path = folder.join(CONFIG);
+    if !folder.exists() {
+        return Ok(None);
+    }
+    let known = GateConfig::parse(&files::read_text(&path, super::MAX_CONFIG_BYTES)?, &path)?;
+    if known.name != *name {
+        return Err(setup(
+            "gate-exists",
+            format!("the repository has a gate `{}` already", known.name),
+            format!("pass --name {}, or move {} away to begin with a new gate", known.name, folder.display()),
+        ));
+    }
+    read_key(&folder.join(KEY)).map(Some)
+}
+
+fn build(git_dir: &Path, config: &GateConfig, trust: &str, key: &SigningKey) -> Result<tempfile::TempDir, GateError> {
+    // Mode 700, and removed again unless it is kept.
+    let building = tempfile::Builder::new()
+        .prefix(".countersign-gate-")
+        .tempdir_in(git_dir)
+        .map_err(|source| io_error("make a folder in", git_dir, source))?;
+    files::write(&building.path().join(CONFIG), config.to_yaml())?;
+    files::write(&building.path().join(TRUST), trust)?;
+    files::write_secret(&building.path().join(KEY), &key.to_openssh())?;
+    Ok(building)
+}
+
+fn register(
+    config: &GateConfig,
+    key: &SigningKey,
+    log: &LogInfo,
+    speaker: impl FnOnce() -> Result<Speaker, GateError>,
+) -> Result<bool, GateError> {
+    let registration = GateRegistration {
+        gate: config.name.clone(),
+        key: key.public(),
+        repository: config.repository.clone(),
+        targets: config.targets(),
+    };
+    let known = log.governance.gates.get(&config.name).is_some_and(|known| {
+        known.key == registration.key
+            && known.repository == registration.repository
+            && known.targets == registration.targets
+    });
+    if !known {
+        speaker()?.say(Body::GateRegistration(registration), &[])?;
+    }
+    Ok(!known)
+}
+
+fn write_hook(hooks: &Path, name: &str, program: &Path) -> Result<(), GateError> {
+    fs::create_dir_all(hooks).map_err(|source| io_error("make", hooks, source))?;
+    let program = format!("'{}'", program.display().to_string().replace('\'', r"'\''"));
+    // Found from the hook's own place, so that a repository can be moved. Where the program is gone, `exec` fails, and
+    // the gate stays shut.
+    let text = format!(
+        "#!/bin/sh\n{MARK} Do not edit it.\nexec {program} gate hook --repository \"${{0%/*}}/..\" {name} \"$@\"\n"
+    );
+    let path = hooks.join(name);
+    let mut file = tempfile::Builder::new();
+    let file = file.permissions(fs::Permissions::from_mode(0o755)).tempfile_in(hooks);
+    let mut file = file.map_err(|source| io_error("write", &path, source))?;
+    io::Write::write_all(&mut file, text.as_bytes()).map_err(|source| io_error("write", &path, source))?;
+    file.as_file().sync_all().map_err(|source| io_error("write", &path, source))?;
+    file.persist(&path).map_err(|error| io_error("write", &path, error.error))?;
+    Ok(())
+}

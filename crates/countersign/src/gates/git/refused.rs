@@ -1,0 +1,200 @@
+//! What a developer reads when the gate stays shut: what happened, what is missing, who can supply it, and the command
+//! that does it. Git shows it line by line after `remote:`.
+//!
+//! Titles, paths and names were written by whoever pushed or proposed, so nothing in them may move a cursor.
+
+use std::fmt;
+
+use countersign_core::{
+    decision::{Decision, RuleDecision, RuleStatus},
+    ids::{ActorId, ChangeId},
+    refusal::Refusal,
+};
+
+const PREFIX: &str = "countersign:";
+/// A screen that nobody has to scroll.
+const MAX_LINES: usize = 20;
+const MAX_LINE_CHARS: usize = 1_200;
+const MAX_TITLE_CHARS: usize = 60;
+const MAX_WHO: usize = 6;
+
+/// Why the gate stays shut, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Stable, kebab-case.
+    pub code: &'static str,
+    what: String,
+    todo: Vec<String>,
+    show: Option<ChangeId>,
+}
+
+impl Refused {
+    pub fn new(code: &'static str, what: impl Into<String>) -> Self {
+        Self { code, what: what.into(), todo: Vec::new(), show: None }
+    }
+
+    /// A sentence of explanation.
+    #[must_use]
+    pub fn note(mut self, text: impl Into<String>) -> Self {
+        self.todo.push(text.into());
+        self
+    }
+
+    /// A command that helps.
+    #[must_use]
+    pub fn command(mut self, text: impl AsRef<str>) -> Self {
+        self.todo.push(format!("-> {}", text.as_ref()));
+        self
+    }
+
+    /// The change that this is about.
+    #[must_use]
+    pub fn about(mut self, change: &ChangeId) -> Self {
+        self.show = Some(change.clone());
+        self
+    }
+
+    /// Something that core or the server refused.
+    pub fn of(refusal: &Refusal) -> Self {
+        let refused = Self::new(refusal.code, refusal.message.clone());
+        match &refusal.hint {
+            Some(hint) => refused.command(hint),
+            None => refused,
+        }
+    }
+
+    /// The rules deny: a to-do list of every rule that stops the change.
+    pub fn by_rules(code: &'static str, decision: &Decision, title: Option<&str>) -> Self {
+        let targets: Vec<String> = decision.targets.iter().map(ToString::to_string).collect();
+        let title = title.map(|title| format!(" \"{}\"", shortened(title))).unwrap_or_default();
+        let what = format!("change {}{title} is not allowed on {} yet", decision.change, targets.join(", "));
+        let stopping: Vec<&RuleDecision> = decision.rules.iter().filter(|rule| Decision::stops(rule)).collect();
+        let width = stopping.iter().map(|rule| rule.id.as_str().len()).max().unwrap_or(0);
+        let mut refused = Self::new(code, what).about(&decision.change);
+        let mut last = None;
+        for rule in &stopping {
+            let id = format!("{:width$}", rule.id.as_str());
+            // One command may answer several rules: it is said once, after the last of them.
+            if let (RuleStatus::Error, Some(error)) = (rule.status, &rule.error) {
+                refused = refused.say_command(&mut last).note(format!("{id}  cannot be evaluated: {error}"));
+                continue;
+            }
+            if rule.obligations.is_empty() {
+                refused = refused.say_command(&mut last).note(format!("{id}  {}", rule.requires));
+            }
+            for obligation in &rule.obligations {
+                if last.as_ref() != Some(&obligation.how) {
+                    refused = refused.say_command(&mut last);
+                }
+                last = Some(obligation.how.clone());
+                refused = refused.note(format!("{id}  {}: {}", obligation.missing, who(&obligation.who)));
+            }
+        }
+        refused.say_command(&mut last)
+    }
+
+    fn say_command(self, command: &mut Option<String>) -> Self {
+        match command.take() {
+            Some(command) => self.command(command),
+            None => self,
+        }
+    }
+
+    /// Puts several refusals of one push together.
+    pub fn all(mut refusals: Vec<Self>) -> Option<Self> {
+        if refusals.len() < 2 {
+            return refusals.pop();
+        }
+        let mut all = Self::new("several-changes", format!("{} changes of this push may not go yet", refusals.len()));
+        for refused in refusals {
+            all.todo.push(refused.what);
+            all.todo.extend(refused.todo.into_iter().map(|line| format!("  {line}")));
+            if let Some(change) = refused.show {
+                all.todo.push(format!("  all of it: countersign show {change}"));
+            }
+        }
+        Some(all)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{PREFIX} refused: {} [{}]", plain(&self.what), self.code)?;
+        // Room for the first line, the one that says how many are left out, and the last.
+        let room = MAX_LINES - 3;
+        for line in self.todo.iter().take(room) {
+            writeln!(f, "{PREFIX}   {}", plain(line))?;
+        }
+        if self.todo.len() > room {
+            writeln!(f, "{PREFIX}   ... and {} more lines", self.todo.len() - room)?;
+        }
+        if let Some(change) = &self.show {
+            writeln!(f, "{PREFIX} all of it: countersign show {change}")?;
+        }
+        Ok(())
+    }
+}
+
+fn who(people: &[ActorId]) -> String {
+    if people.is_empty() {
+        return "nobody can at present; tell those who run Countersign".to_owned();
+    }
+    let named: Vec<&str> = people.iter().take(MAX_WHO).map(ActorId::as_str).collect();
+    match people.len() - named.len() {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+fn shortened(title: &str) -> String {
+    let short: String = title.chars().take(MAX_TITLE_CHARS).collect();
+    if short.len() < title.len() { format!("{short}...") } else { short }
+}
+
+/// One line that nothing in it can break or recolour.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars().take(MAX_LINE_CHARS) {
+        let harmless = c == ' ' || c.is_ascii_graphic() || c.is_alphanumeric();
+        match harmless {
+            true => out.push(c),
+            false => out.extend(c.escape_default()),
+        }
+    }
+    out
+}
+
+/// A word as a shell takes it.
+pub fn shell_word(text: &str) -> String {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,".contains(c);
+    if !text.is_empty() && text.chars().all(harmless) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_cannot_move_the_cursor() {
+        let refused = Refused::new("no-change", "title \u{1b}[2J\r\nremote: all is well \u{202e}live")
+            .note("é stays")
+            .about(&"0123456789ab".parse().unwrap());
+        insta::assert_snapshot!(refused, @"");
+    }
+
+    #[test]
+    fn a_long_list_ends_on_the_screen() {
+        let refused = (0..50).fold(Refused::new("x", "much"), |refused, n| refused.note(format!("line {n}")));
+        assert!(refused.to_string().lines().count() <= MAX_LINES);
+        assert!(refused.to_string().contains("... and 33 more lines"));
+    }
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        assert_eq!([shell_word("main"), shell_word("a b"), shell_word("it's")], ["main", "'a b'", r"'it'\''s'"]);
+    }
+}

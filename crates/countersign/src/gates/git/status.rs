@@ -1,0 +1,86 @@
+//! What a gate guards, what it remembers, and what it caught.
+
+use countersign_core::{
+    ids::{GateId, Oid, RepositoryId, Target},
+    statement::Transition,
+};
+use serde::Serialize;
+
+use super::{GateError, GitGate};
+use crate::{
+    gates::{
+        journal::{Journal, Reservation},
+        opening::Memory,
+    },
+    git::Repository,
+};
+
+#[derive(Debug, Serialize)]
+pub struct Status {
+    pub name: GateId,
+    pub repository: RepositoryId,
+    pub url: String,
+    pub origin: String,
+    pub branches: Vec<BranchStatus>,
+    /// The log as it was last seen; `None` before the first push.
+    pub memory: Option<Memory>,
+    /// Outcomes that the log does not have yet.
+    pub unreported: usize,
+    /// What moved, or would have moved, a protected branch without a permit.
+    pub caught: Vec<String>,
+    /// What is missing for the gate to work at all.
+    pub problems: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct BranchStatus {
+    pub branch: String,
+    pub tip: Option<Oid>,
+    pub map: Vec<(String, Target)>,
+    /// Where the last permit put it, if it stands elsewhere: then the hooks were gone round.
+    pub expected: Option<Oid>,
+}
+
+pub fn status(gate: &GitGate) -> Result<Status, GateError> {
+    let repository = Repository::open(&gate.repository)?;
+    let journal = Journal::open(&gate.journal_path())?;
+    let config = &gate.config;
+    let branches = config.branches.iter().map(|branch| {
+        let tip = repository.resolve(&branch.branch).ok();
+        let landed = journal.spent().rev().find_map(|reservation| landed(reservation, &branch.branch));
+        BranchStatus {
+            branch: branch.branch.clone(),
+            expected: landed.filter(|landed| tip.as_ref() != Some(landed)),
+            tip,
+            map: branch.map.iter().map(|entry| (entry.paths.as_str().to_owned(), entry.target.clone())).collect(),
+        }
+    });
+    Ok(Status {
+        name: config.name.clone(),
+        repository: config.repository.clone(),
+        url: config.url.clone(),
+        origin: gate.trust.origin.clone(),
+        branches: branches.collect(),
+        memory: journal.memory(),
+        unreported: journal.unreported().len(),
+        caught: journal.caught().map(str::to_owned).collect(),
+        problems: problems(gate),
+    })
+}
+
+fn landed(reservation: &Reservation, branch: &str) -> Option<Oid> {
+    match &reservation.transition {
+        Transition::Git { reference, new, .. } if reference == branch => Some(new.clone()),
+        Transition::Git { .. } | Transition::Apply { .. } => None,
+    }
+}
+
+fn problems(gate: &GitGate) -> Vec<String> {
+    let missing = super::install::HOOKS.iter().filter(|name| !gate.repository.join("hooks").join(name).exists());
+    let mut problems: Vec<String> =
+        missing.map(|name| format!("hook {name} is missing: install the gate again")).collect();
+    if let Err(error) = gate.key() {
+        problems.push(error.to_string());
+    }
+    problems
+}

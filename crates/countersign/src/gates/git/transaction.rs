@@ -1,0 +1,151 @@
+//! `reference-transaction`: git asks before any reference moves, whoever moves it and by whatever command. Here the gate
+//! sees what goes round `pre-receive`, and here a permit is spent.
+//!
+//! What moves nothing passes: `git gc` and `git pack-refs` rewrite references with the values that they have.
+
+use countersign_core::{
+    ids::Oid,
+    statement::{OutcomeResult, Transition},
+};
+use countersign_ledger::Time;
+
+use super::{GateError, GitGate, Update, Value, refused::Refused};
+use crate::{
+    gates::journal::{Event, Journal, Reservation},
+    git::Repository,
+};
+
+/// A state of a transaction that the gate acts on. Git has others, and later versions may have more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Prepared,
+    Committed,
+    /// The reservation stays usable, so that trying again needs no second permit.
+    Aborted,
+}
+
+impl State {
+    /// `None` for a state that the gate does not act on.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "prepared" => Some(Self::Prepared),
+            "committed" => Some(Self::Committed),
+            "aborted" => Some(Self::Aborted),
+            _ => None,
+        }
+    }
+}
+
+/// Acts on a transaction. An error stops it, where it can still be stopped.
+pub fn reference_transaction(gate: &GitGate, state: State, updates: &[Update], now: Time) -> Result<(), GateError> {
+    let protected: Vec<&Update> =
+        updates.iter().filter(|update| gate.config.branch(&update.reference).is_some()).collect();
+    if protected.is_empty() {
+        return Ok(());
+    }
+    match state {
+        State::Prepared => prepared(gate, &protected, now),
+        State::Committed => committed(gate, &protected, now),
+        State::Aborted => Ok(()),
+    }
+}
+
+fn prepared(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateError> {
+    let repository = Repository::open(&gate.repository)?;
+    let mut journal = Journal::open(&gate.journal_path())?;
+    for update in updates {
+        // The reference is locked by now, so that what it points at stays so.
+        let current = repository.resolve(&update.reference).ok();
+        match movement(update, current.as_ref()) {
+            Movement::None => {}
+            Movement::From(old, new) => {
+                let transition = transition(gate, update, old.clone(), new.clone());
+                if journal.reserved(&transition, now).is_empty() {
+                    return Err(caught(&mut journal, update, format!("{} -> {}", old.short(), new.short()), now)?);
+                }
+            }
+            Movement::Other(what) => return Err(caught(&mut journal, update, what, now)?),
+        }
+    }
+    Ok(())
+}
+
+enum Movement<'a> {
+    /// The reference stays where it is.
+    None,
+    From(&'a Oid, &'a Oid),
+    /// Something that no permit can name.
+    Other(String),
+}
+
+fn movement<'a>(update: &'a Update, current: Option<&'a Oid>) -> Movement<'a> {
+    let new = match &update.new {
+        Value::Object(new) => new,
+        Value::Symbolic(target) => return Movement::Other(format!("it becomes another name of {target}")),
+    };
+    // Whoever names no old value says zeros; what counts is where the reference is.
+    let old = match (update.old.object(), current) {
+        (Some(old), _) if !old.is_zero() => old,
+        (_, Some(current)) => current,
+        (_, None) if new.is_zero() => return Movement::None,
+        (_, None) => return Movement::Other(format!("it is made anew at {}", new.short())),
+    };
+    if new == old {
+        Movement::None
+    } else if new.is_zero() {
+        Movement::Other(format!("it is deleted at {}", old.short()))
+    } else {
+        Movement::From(old, new)
+    }
+}
+
+fn caught(journal: &mut Journal, update: &Update, what: String, now: Time) -> Result<GateError, GateError> {
+    journal.write(Event::Caught { detail: format!("{}: {what}", update.reference), at: now })?;
+    Ok(Refused::new(
+        "gone-round",
+        format!("{} is protected and moves by an approved push only ({what})", update.reference),
+    )
+    .note("the attempt was written down: countersign gate status")
+    .command("git push, after: countersign propose")
+    .into())
+}
+
+fn committed(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateError> {
+    let mut journal = Journal::open(&gate.journal_path())?;
+    for update in updates {
+        // It has happened, however long that took: whether the permit has expired meanwhile is no longer asked.
+        let mut spent: Vec<Reservation> = Vec::new();
+        for reservation in journal.unspent().rev().filter(|reservation| names(&reservation.transition, update)) {
+            // Of one change the newest permit; older ones run out by themselves.
+            if !spent.iter().any(|newer| newer.change == reservation.change) {
+                spent.push(reservation.clone());
+            }
+        }
+        for reservation in spent {
+            journal.write(Event::Settled {
+                permit: reservation.permit,
+                result: OutcomeResult::Applied,
+                exit_status: None,
+                at: now,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a committed update is this transition. Where the caller named no old value, the new one has to do: the old
+/// one was compared when the transaction was prepared.
+fn names(transition: &Transition, update: &Update) -> bool {
+    match transition {
+        Transition::Git { reference, old, new, .. } => {
+            *reference == update.reference
+                && update.new.object() == Some(new)
+                && update.old.object().is_none_or(|said| said.is_zero() || said == old)
+        }
+        Transition::Apply { .. } => false,
+    }
+}
+
+pub(super) fn transition(gate: &GitGate, update: &Update, old: Oid, new: Oid) -> Transition {
+    Transition::Git { repository: gate.config.repository.clone(), reference: update.reference.clone(), old, new }
+}
