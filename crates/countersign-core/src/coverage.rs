@@ -282,12 +282,12 @@ impl<'a> Asking<'a> {
         }
     }
 
-    fn decide(&mut self, snapshot: &Snapshot) -> Result<(), Decision> {
+    fn decide(&mut self, snapshot: &Snapshot) -> Result<(), Box<Decision>> {
         self.decisions = self.decisions.saturating_add(1);
         let decision = decide(self.rules, snapshot, self.now);
         match decision.outcome {
             Outcome::Allow => Ok(()),
-            Outcome::Deny => Err(decision),
+            Outcome::Deny => Err(Box::new(decision)),
         }
     }
 }

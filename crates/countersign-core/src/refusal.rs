@@ -1,11 +1,11 @@
 //! Refusals: why a statement was not taken. Each has a stable code, because scripts and tests match on it, and a hint
 //! that says what to do.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// What sort of refusal it is; an edge turns it into an exit status or a status code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalClass {
     /// The bytes are not what they should be.

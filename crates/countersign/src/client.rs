@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::{decision::Decision, governance::Signer, ids::RepositoryId};
+use countersign_core::{decision::Decision, governance::Signer, ids::RepositoryId, refusal::RefusalClass};
 use countersign_ledger::{Digest, Envelope, Fingerprint};
 use serde::{Deserialize, de::DeserializeOwned};
 use thiserror::Error;
@@ -24,7 +24,7 @@ pub enum ClientError {
     #[error("cannot reach the server at {url}: {why}")]
     Unreachable { url: String, why: String },
     #[error("{message}")]
-    Refused { code: String, message: String, hint: Option<String> },
+    Refused { code: String, class: Option<RefusalClass>, message: String, hint: Option<String> },
     #[error("the rules do not allow change {}", .0.change)]
     Denied(Box<Decision>),
     #[error("{url} does not answer like a Countersign server: {why}")]
@@ -84,6 +84,7 @@ impl Client {
         if safe.is_empty() || safe != id {
             return Err(ClientError::Refused {
                 code: "unknown-change".to_owned(),
+                class: Some(RefusalClass::Unknown),
                 message: format!("there is no change `{id}`"),
                 hint: Some("list the changes: countersign list".to_owned()),
             });
@@ -161,7 +162,7 @@ impl Client {
                 ClientError::Denied(Box::new(decision))
             }
             Ok(ErrorBody { error, .. }) => {
-                ClientError::Refused { code: error.code, message: error.message, hint: error.hint }
+                ClientError::Refused { code: error.code, class: error.class, message: error.message, hint: error.hint }
             }
             Err(_) => ClientError::NotCountersign { url: self.url.clone(), why: format!("status {status}") },
         }

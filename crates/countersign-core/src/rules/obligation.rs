@@ -112,7 +112,7 @@ fn missing_disclosure(snapshot: &Snapshot) -> Option<Obligation> {
     open.then(|| Obligation {
         missing: "a statement of whether AI assisted".to_owned(),
         who: authors(snapshot),
-        how: format!("countersign disclose {} --ai TOOL_OR_NONE", snapshot.change),
+        how: format!("countersign disclose {} --tool NAME, or --none", snapshot.change),
     })
 }
 

@@ -26,6 +26,9 @@ pub struct ErrorBody {
 pub struct ErrorDetail {
     /// Stable, kebab-case.
     pub code: String,
+    /// What sort of refusal; `None` where the server itself failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<RefusalClass>,
     pub message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -51,6 +54,7 @@ impl IntoResponse for ApiError {
                 ErrorBody {
                     error: ErrorDetail {
                         code: DENIED.to_owned(),
+                        class: Some(RefusalClass::Denied),
                         message: format!("the rules do not allow change {}", decision.change),
                         hint: Some(format!("see what is missing: countersign show {}", decision.change)),
                     },
@@ -72,6 +76,7 @@ impl ErrorBody {
         Self {
             error: ErrorDetail {
                 code: refusal.code.to_owned(),
+                class: Some(refusal.class),
                 message: refusal.message.clone(),
                 hint: refusal.hint.clone(),
             },
@@ -83,6 +88,7 @@ impl ErrorBody {
         Self {
             error: ErrorDetail {
                 code: "internal".to_owned(),
+                class: None,
                 message: "the server failed; nothing was written".to_owned(),
                 hint: Some("try again; the server's log says more".to_owned()),
             },

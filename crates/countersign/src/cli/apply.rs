@@ -61,6 +61,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         None => permit::request(&speaker, &view, permit::apply_gate()?, audience.clone(), transition.clone())?,
     };
     let mut journal = apply::journal(&trust.origin, &audience)?;
+    apply::unspent(&journal, &envelope)?;
     let memory = journal.memory();
     let bundle = speaker.client.bundle(view.id.as_str(), memory.map(|memory| memory.size))?;
     let asked =

@@ -65,6 +65,11 @@ pub fn facts_blob(facts: &GitFacts) -> Result<Vec<u8>, CliError> {
 }
 
 impl Content {
+    /// Whether the flags name anything at all.
+    pub fn is_named(&self) -> bool {
+        self.git.is_some() || !self.file.is_empty()
+    }
+
     pub fn compute(&self) -> Result<Computed, CliError> {
         match (&self.git, self.file.as_slice()) {
             (Some(repository), []) => self.of_git(repository),
@@ -110,10 +115,7 @@ impl Content {
         if let Some(name) = &self.repository {
             return Ok(name.clone());
         }
-        let config = |key: &str| {
-            let dir = path.to_string_lossy().into_owned();
-            crate::signer::git_config(&["-C", &dir, "config", "--get", key])
-        };
+        let config = |key: &str| crate::signer::git_config_in(path, &["--get", key]);
         let named = config("countersign.repository").or_else(|| {
             let url = config("remote.origin.url")?;
             Some(last_part(&url))

@@ -24,6 +24,17 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// What an actor may not do, the rules refuse; whatever else is wrong is an error.
+    pub fn of(class: RefusalClass) -> Self {
+        match class {
+            RefusalClass::Denied | RefusalClass::Forbidden => Self::Refused,
+            RefusalClass::Malformed
+            | RefusalClass::Unauthenticated
+            | RefusalClass::Unknown
+            | RefusalClass::Conflict => Self::Failed,
+        }
+    }
+
     pub fn status(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -85,14 +96,7 @@ impl fmt::Display for CliError {
 
 impl From<Refusal> for CliError {
     fn from(refusal: Refusal) -> Self {
-        let exit = match refusal.class {
-            RefusalClass::Denied | RefusalClass::Forbidden => Exit::Refused,
-            RefusalClass::Malformed
-            | RefusalClass::Unauthenticated
-            | RefusalClass::Unknown
-            | RefusalClass::Conflict => Exit::Failed,
-        };
-        Self { exit, code: refusal.code.into(), message: refusal.message, hint: refusal.hint }
+        Self { exit: Exit::of(refusal.class), code: refusal.code.into(), message: refusal.message, hint: refusal.hint }
     }
 }
 

@@ -20,10 +20,10 @@ use serde_json::json;
 use super::{
     Global, coverage as report,
     error::{CliError, Exit},
-    now,
     output::{self, Format, count, good, list, warn},
 };
 use crate::{
+    clock,
     home::{
         Blueprint, Config, Home, MAX_FOUNDERS, VERSION, default_listen, files,
         people::{self, Person},
@@ -357,7 +357,7 @@ fn signed(home: &Home) -> BTreeSet<Fingerprint> {
 
 fn tell(format: Format, home: &Home, left_out: &[String]) -> Result<(), CliError> {
     let governance = home.governance()?;
-    let coverage = coverage(&governance, now());
+    let coverage = coverage(&governance, clock::now());
     let (signed, genesis, trust) = (signed(home), home.genesis_body(), home.trust());
     let complete = home.founded().is_ok();
     let has_signed = |key: &Fingerprint| signed.contains(key);

@@ -2,10 +2,12 @@
 //!
 //! A new command is a file here with `Args` and `run`, a variant of [`Command`], and an arm in [`Command::run`].
 
+mod amend;
 mod apply;
 mod approve;
 pub mod content;
 mod coverage;
+mod demo;
 mod disclose;
 pub mod error;
 mod gate;
@@ -22,7 +24,6 @@ mod verify;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use countersign_ledger::Time;
 
 use self::{
     error::{CliError, Exit},
@@ -36,6 +37,7 @@ use crate::signer::{SignerError, SshKeygen};
     version,
     about = "No change reaches production unless the rules allow it and a second person has signed exactly that change",
     after_help = "Begin with:\n  \
+        countersign demo           watch an incident that does not happen\n  \
         countersign init HOME      make a home: keys, catalog, rules, and a genesis that you sign\n\n\
         Exit status: 0 done or allowed, 1 an error, 2 wrong usage, 3 refused by the rules."
 )]
@@ -70,8 +72,7 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Guard a bare git repository
-    Gate(gate::Args),
+    Demo(demo::Args),
     Init(init::Args),
     Serve(serve::Args),
     Propose(propose::Args),
@@ -86,17 +87,20 @@ enum Command {
     Identify(disclose::IdentifyArgs),
     Permit(permit::Args),
     Apply(apply::Args),
+    /// Guard a bare git repository
+    Gate(gate::Args),
     Bundle(verify::BundleArgs),
     Verify(verify::Args),
     Log(verify::LogArgs),
-    Revoke(apply::RevokeArgs),
     Rules(rules::Args),
+    Amend(amend::Args),
+    Revoke(apply::RevokeArgs),
 }
 
 impl Command {
     fn run(self, global: &Global) -> Result<Exit, CliError> {
         match self {
-            Self::Gate(args) => gate::run(global, args),
+            Self::Demo(args) => demo::run(global, args),
             Self::Init(args) => init::run(global, args),
             Self::Serve(args) => serve::run(global, &args),
             Self::Propose(args) => propose::run(global, args),
@@ -114,16 +118,12 @@ impl Command {
             Self::Bundle(args) => verify::bundle(global, &args),
             Self::Verify(args) => verify::run(global, &args),
             Self::Log(args) => verify::log(global, &args),
-            Self::Revoke(args) => apply::revoke(global, args),
+            Self::Gate(args) => gate::run(global, args),
             Self::Rules(args) => rules::run(global, args),
+            Self::Amend(args) => amend::run(global, args),
+            Self::Revoke(args) => apply::revoke(global, args),
         }
     }
-}
-
-/// The clock of commands that do not ask a server.
-pub(crate) fn now() -> Time {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Time::from_unix_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 pub fn main() -> ExitCode {

@@ -16,7 +16,10 @@ use super::{
     error::{CliError, Exit},
     submit,
 };
-use crate::speaker::nonce;
+use crate::{
+    engine::ChangeView,
+    speaker::{Speaker, nonce},
+};
 
 /// Propose a change: the first step of every change.
 ///
@@ -43,6 +46,8 @@ pub struct Args {
 }
 
 /// Put a new revision of a change in place of the present one. Approvals do not carry over.
+///
+/// What is not said again stays: without --git or --file the content, without --why and so on the words.
 #[derive(Debug, clap::Args)]
 pub struct ReviseArgs {
     change: String,
@@ -152,9 +157,13 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
 }
 
 pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
-    let computed = args.content.compute()?;
     let speaker = global.speaker()?;
     let view = speaker.client.change(&args.change)?;
+    // Without --git or --file the content stays and only the words are new.
+    let computed = match args.content.is_named() {
+        true => args.content.compute()?,
+        false => present(&speaker, &view)?,
+    };
     let words = args.words;
     let old = view.text.as_ref();
     let keep = |new: Option<String>, old: Option<&String>| new.or_else(|| old.cloned()).unwrap_or_default();
@@ -183,6 +192,20 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
     submit::say(global, &speaker, body, &blobs, |_| {
         format!("change {} now has revision {}; earlier approvals do not count", view.id, view.revision + 1)
     })
+}
+
+/// The content of the present revision, as the log has it.
+fn present(speaker: &Speaker, view: &ChangeView) -> Result<Computed, CliError> {
+    let facts = match &view.facts {
+        Some(digest) => {
+            let facts = serde_json::from_slice(&speaker.client.blob(digest)?).map_err(|e| {
+                CliError::new("not-countersign", format!("the facts of {} are malformed: {e}", view.id))
+            })?;
+            Some(facts)
+        }
+        None => None,
+    };
+    Ok(Computed { subject: view.subject.clone(), facts })
 }
 
 type Blobs = (Digest, Option<Digest>, Vec<Vec<u8>>);

@@ -60,8 +60,12 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
 
 fn load(dir: &Path) -> Result<Rules, CliError> {
     Rules::parse(&files::rule_files(dir)?).map_err(|error| {
-        CliError::new("rules-invalid", format!("{}/{error}", dir.display()))
-            .hint("compare with the shipped rules: each is one annotated `forbid … when { … } unless { … };`")
+        let text = error.to_string();
+        let (message, hint) = text.split_once("\n  hint: ").unwrap_or((
+            text.as_str(),
+            "compare with the shipped rules: each is one annotated `forbid … when { … } unless { … };`",
+        ));
+        CliError::new("rules-invalid", format!("{}/{message}", dir.display())).hint(hint)
     })
 }
 

@@ -82,8 +82,9 @@ impl From<ClientError> for CliError {
         match error {
             ClientError::Unreachable { .. } => Self::new("unreachable", error.to_string())
                 .hint("start it with `countersign serve --home HOME`, or name it with --url"),
-            ClientError::Refused { code, message, hint } => {
-                Self { exit: Exit::Failed, code: code.into(), message, hint }
+            ClientError::Refused { code, class, message, hint } => {
+                let exit = class.map_or(Exit::Failed, Exit::of);
+                Self { exit, code: code.into(), message, hint }
             }
             ClientError::Denied(decision) => Self {
                 exit: Exit::Refused,

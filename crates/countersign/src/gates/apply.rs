@@ -17,7 +17,7 @@ use countersign_core::{
     statement::{OutcomeResult, RevisionRef},
     verify::Trust,
 };
-use countersign_ledger::{Digest, Fingerprint, Time};
+use countersign_ledger::{Digest, Envelope, Fingerprint, Time};
 use tempfile::TempDir;
 use thiserror::Error;
 
@@ -120,13 +120,25 @@ fn restrict(_: &Path, _: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Refuses a permit that this gate has used before, whatever became of its change since.
+pub fn unspent(journal: &Journal, permit: &str) -> Result<(), ApplyError> {
+    match Envelope::parse(permit.as_bytes()) {
+        Ok(envelope) if journal.is_spent(&envelope.payload_digest()) => Err(spent_before().into()),
+        // What is no permit at all, the opening says.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn spent_before() -> Refusal {
+    Refusal::forbidden("permit-spent", "the permit was used before")
+        .hint("a permit opens a gate once; ask for a new one")
+}
+
 /// Spends the permit, durably, or refuses because it was spent before.
 pub fn spend(journal: &mut Journal, opening: &Opening, now: Time) -> Result<Spent, ApplyError> {
     let permit = opening.permit();
     if journal.is_spent(&permit) {
-        return Err(Refusal::forbidden("permit-spent", "the permit was used before")
-            .hint("a permit opens a gate once; ask for a new one")
-            .into());
+        return Err(spent_before().into());
     }
     let grant = opening.grant();
     journal.write(Event::Seen { memory: opening.memory() })?;

@@ -131,7 +131,7 @@ fn founders_hold(catalog: &Catalog, blueprint: &Blueprint) -> Result<(), HomeErr
                 )));
             }
         }
-        if !catalog.actors.get(&founder.person).is_some_and(|actor| actor.kind == ActorKind::Person) {
+        if catalog.actors.get(&founder.person).is_none_or(|actor| actor.kind != ActorKind::Person) {
             return Err(HomeError::invalid(place, format!("founder {} is no person", founder.person))
                 .hint("people found a log; workloads and agents act in it"));
         }

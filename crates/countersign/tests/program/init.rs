@@ -188,12 +188,12 @@ fn what_is_there_is_not_touched() {
     error: home is already there
     hint: name a folder that is not there yet: a home is made whole or not at all
     ");
-    assert_snapshot!(stage.run(&format!("init no/such/folder --name log {ADA}")), @r#"
+    assert_snapshot!(stage.run(&format!("init no/such/folder --name log {ADA}")), @r"
     status 1
     --- stderr
-    error: cannot make a folder in no/such: No such file or directory (os error 2) at path "no/such/.countersign-init-A3GcWh"
-    hint: is the path right, and is the home complete?
-    "#);
+    error: cannot make no/such/folder: entity not found
+    hint: make the folder above it first
+    ");
     assert_eq!(left_behind(&stage), ["ada", "ada.pub", "home", "user"]);
 }
 
@@ -392,7 +392,7 @@ fn wrong_numbers_and_names() {
     assert_snapshot!(stage.run("init --format json"), @r#"
     status 2
     --- stderr
-    {"error":{"code":"usage","message":"the following required arguments were not provided:","hint":"see countersign --help"}}
+    {"error":{"code":"usage","message":"the following required arguments were not provided: <HOME>","hint":"see countersign --help"}}
     "#);
 }
 
@@ -415,14 +415,14 @@ fn a_home_that_does_not_hold_is_not_opened() {
     assert_snapshot!(with(config.replace("listen:", "lisen:")), @r"
     status 1
     --- stderr
-    error: home/countersign.yaml:7: unknown field `lisen`, expected one of version, origin, listen, guidance, catalog at line 7, column 1
-    hint: fields are version, origin, listen, guidance and catalog; the file says what each is
+    error: home/countersign.yaml:7: unknown field `lisen`, expected one of version, origin, listen, guidance, catalog
+    hint: it reads `version: 1`, `origin: NAME`, `listen: ADDRESS:PORT`, `guidance: [{repository, path, branch}]` and `catalog: {…}`, as `countersign init` writes it
     ");
     assert_snapshot!(with(config.replace("127.0.0.1:7878", "nowhere")), @r"
     status 1
     --- stderr
-    error: home/countersign.yaml:7: invalid socket address syntax at line 7, column 9
-    hint: fields are version, origin, listen, guidance and catalog; the file says what each is
+    error: home/countersign.yaml:7: invalid socket address syntax
+    hint: it reads `version: 1`, `origin: NAME`, `listen: ADDRESS:PORT`, `guidance: [{repository, path, branch}]` and `catalog: {…}`, as `countersign init` writes it
     ");
     assert_snapshot!(with(config.replace("origin: log", "origin: gol")), @r"
     status 1

@@ -3,8 +3,9 @@
 
 use std::{
     fmt, fs,
+    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
 };
 
 pub struct Stage(tempfile::TempDir);
@@ -16,7 +17,7 @@ impl Stage {
         stage
     }
 
-    /// Two founders' homes begin here: keys `ada` and `grace`.
+    /// With keys of these names.
     pub fn with_keys(names: &[&str]) -> Self {
         let stage = Self::new();
         names.iter().for_each(|name| drop(stage.key(name)));
@@ -78,6 +79,37 @@ impl Stage {
             self.run("init home --name log --founder ada=ada@example.com=ada --founder grace=grace@example.com=grace");
         assert_eq!(run.status, 0, "{run}");
         run
+    }
+}
+
+/// A server over the home `home`; stopped when dropped.
+pub struct Server {
+    child: Child,
+    pub url: String,
+}
+
+impl Stage {
+    pub fn serve(&self) -> Server {
+        let mut child = self
+            .command(env!("CARGO_BIN_EXE_countersign"))
+            .args(["serve", "--home", "home", "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // The line is printed once the server listens, so nobody has to wait and try.
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let url = url.unwrap_or_else(|| panic!("the server says `{line}`")).to_owned();
+        Server { child, url }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 }
 

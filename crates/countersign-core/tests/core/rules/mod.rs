@@ -52,6 +52,7 @@ fn snapshot() -> Snapshot {
         revision: 1,
         kind: Kind::Code,
         targets: vec![target("checkout/production", 2)],
+        unknown_targets: BTreeSet::new(),
         contributors: ids(&["ada"]),
         unmapped: BTreeSet::new(),
         claimed: BTreeSet::new(),
@@ -61,6 +62,7 @@ fn snapshot() -> Snapshot {
         guidance: Vec::new(),
         documents: Documents { why: 100, risk: 100, rollback: 100, tests: 100 },
         waivers: Vec::new(),
+        population: 4,
         people: BTreeMap::from([
             (id("ada"), person(Level::Standard, &["checkout"])),
             (id("barbara"), person(Level::Senior, &[])),
