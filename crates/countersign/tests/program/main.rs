@@ -2,6 +2,7 @@
 
 mod amend;
 mod git_gate;
+mod git_permits;
 mod init;
 mod rules;
 mod support;
