@@ -132,7 +132,9 @@ impl Push<'_> {
     /// The options that name this push to the command line.
     pub fn range(&self, head: &Oid) -> String {
         let branch = shell_word(self.branch.short());
-        format!("--git . --branch {branch} --range {}..{}", self.old.short(), head.short())
+        let repository = &self.gate.config.repository;
+        let range = format!("{}..{}", self.old.short(), head.short());
+        format!("--git . --repository {repository} --branch {branch} --range {range}")
     }
 
     /// Reads cited documents that lie on the protected branch as it is, before the push, and refuses where the server
