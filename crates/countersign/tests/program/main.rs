@@ -1,7 +1,9 @@
 //! The program, seen from outside: the real binary, real keys, a folder of its own and nothing of the machine's.
 
 mod amend;
+mod git_facts;
 mod git_gate;
+mod git_install;
 mod git_permits;
 mod init;
 mod rules;

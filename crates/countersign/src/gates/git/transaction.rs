@@ -136,10 +136,10 @@ fn committed(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateE
     for update in updates {
         // It has happened, however long that took: whether the permit has expired meanwhile is no longer asked.
         let mut spent: Vec<Reservation> = Vec::new();
-        for reservation in journal.unspent().rev().filter(|reservation| names(&reservation.transition, update)) {
+        for reservation in journal.unspent(|transition| names(transition, update)).into_iter().rev() {
             // Of one change the newest permit; older ones run out by themselves.
             if !spent.iter().any(|newer| newer.change == reservation.change) {
-                spent.push(reservation.clone());
+                spent.push(reservation);
             }
         }
         for reservation in spent {
