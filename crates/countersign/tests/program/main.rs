@@ -3,6 +3,7 @@
 mod amend;
 mod git_gate;
 mod git_permits;
+mod history;
 mod init;
 mod rules;
 mod support;
