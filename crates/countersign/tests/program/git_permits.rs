@@ -84,7 +84,10 @@ fn a_permit_for_another_transition_is_refused() {
     let push = world.push(&["-o", &option, &format!("{head}:main")]);
     push.is_refused("permit-for-another-transition");
     world.push(&["-o", &option, &format!("{other}:main")]).is_refused("not-the-head");
-    assert_snapshot!(push.told(), @"");
+    assert_snapshot!(push.told(), @"
+    countersign: refused: the permit is for another repository, branch, commit, content or command [permit-for-another-transition]
+    countersign: all of it: countersign show [A]
+    ");
 }
 
 #[test]
@@ -121,7 +124,12 @@ fn a_rejection_after_a_reservation_still_counts() {
     assert_eq!(world.say("carol", &["reject", &change, "--why", "not in the sale week"]).status, 0);
     let push = world.push(&["HEAD:main"]);
     push.is_refused("denied-by-rules");
-    assert_snapshot!(push.told(), @"");
+    assert_snapshot!(push.told(), @r#"
+    countersign: refused: change [A] "Raise the timeout" is not allowed on checkout/production yet [denied-by-rules]
+    countersign:   no-rejection  carol rejected this revision: carol
+    countersign:   -> a new revision (countersign revise [A]), or carol lifts the rejection
+    countersign: all of it: countersign show [A]
+    "#);
 }
 
 #[test]
@@ -159,7 +167,11 @@ fn a_server_with_another_history_is_refused_as_a_split_view() {
     world.git(&["reset", "--quiet", "--hard", "HEAD~8"]);
     let longer = world.push(&["HEAD:main"]);
     longer.is_refused("split-view");
-    assert_snapshot!(longer.told(), @"");
+    assert_snapshot!(longer.told(), @"
+    countersign: refused: the log is not the one that this gate saw before: the proof leads to root [A], not to [B] [split-view]
+    countersign:   do not open the gate by hand; compare checkpoints with another gate or an auditor
+    countersign: all of it: countersign show [C]
+    ");
 }
 
 #[test]
@@ -178,7 +190,11 @@ fn a_forged_decision_of_a_captured_server_is_refused() {
     let envelope = Captured::of(&world, &change).decide_and_permit(decide::engine());
     let push = world.push(&["-o", &option(&envelope), "HEAD:main"]);
     push.is_refused("bundle-broken");
-    assert_snapshot!(push.told(), @"");
+    assert_snapshot!(push.told(), @"
+    countersign: refused: what the server sent does not verify: the rules say Deny to what the log calls Allow [bundle-broken]
+    countersign:   tell whoever runs the server: either it is damaged or somebody has taken it over
+    countersign: all of it: countersign show [A]
+    ");
 }
 
 #[test]
@@ -188,7 +204,14 @@ fn a_forged_decision_that_claims_another_engine_is_refused() {
     let envelope = Captured::of(&world, &change).decide_and_permit("countersign-core 99.0.0".to_owned());
     let push = world.push(&["-o", &option(&envelope), "HEAD:main"]);
     push.is_refused("denied-by-gate");
-    assert_snapshot!(push.told(), @"");
+    assert_snapshot!(push.told(), @"
+    countersign: refused: change [A] is not allowed on checkout/production yet [denied-by-gate]
+    countersign:   owner-approves       1 approval by an owner of the system (checkout): bob, carol, dave
+    countersign:   second-pair-of-eyes  1 approval by somebody who had no hand in the change: bob, carol, dave
+    countersign:   -> countersign approve [A] --key YOUR_KEY
+    countersign:   the server gave a permit all the same: tell whoever runs it
+    countersign: all of it: countersign show [A]
+    ");
 }
 
 fn option(envelope: &Envelope) -> String {

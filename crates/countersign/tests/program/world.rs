@@ -38,6 +38,8 @@ const WORDS: [&str; 8] = [
 pub struct World {
     pub stage: Stage,
     pub home: Home,
+    /// Where the next server that is started reads guidance.
+    pub guidance: Vec<GuidanceSource>,
     server: Option<Server>,
 }
 
@@ -50,7 +52,7 @@ pub struct Server {
 }
 
 impl Server {
-    fn start(home: &Home, store_address: &str) -> Self {
+    fn start(home: &Home, store_address: &str, guidance: Vec<GuidanceSource>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopped) = oneshot::channel();
         let (engine, listener) = runtime.block_on(async {
@@ -60,7 +62,7 @@ impl Server {
                 server_key: home.server_key().unwrap(),
                 genesis: home.genesis().clone(),
                 genesis_blobs: home.genesis_blobs(),
-                guidance: home.config().guidance.clone(),
+                guidance,
                 clock: Arc::new(clock::now),
             };
             let engine = Arc::new(Engine::open(setup).await.unwrap());
@@ -126,7 +128,8 @@ impl World {
             branch: "main".to_owned(),
         };
         let text = "version: 1\norigin: world\n";
-        let config = Config { guidance: vec![guidance], ..Config::parse(text, "countersign.yaml".as_ref()).unwrap() };
+        let config =
+            Config { guidance: vec![guidance.clone()], ..Config::parse(text, "countersign.yaml".as_ref()).unwrap() };
         let threshold = u32::try_from(founders.len()).unwrap();
         let blueprint = Blueprint {
             config,
@@ -141,8 +144,9 @@ impl World {
             Ok(keys.map(|key| key.sign(&draft.payload).unwrap()).collect())
         })
         .unwrap();
-        let server = Some(Server::start(&home, &home.store_address()));
-        let world = Self { stage, home, server };
+        let guidance = vec![guidance];
+        let server = Some(Server::start(&home, &home.store_address(), guidance.clone()));
+        let world = Self { stage, home, guidance, server };
         world.first_history();
         world
     }
@@ -197,7 +201,7 @@ impl World {
     /// Starts another server over a copy of the store, at another address that the gate is told.
     pub fn start_server(&mut self, store_address: &str) {
         self.stop_server();
-        let server = Server::start(&self.home, store_address);
+        let server = Server::start(&self.home, store_address, self.guidance.clone());
         let path = self.stage.path("shop.git/countersign/gate.yaml");
         let text = fs::read_to_string(&path).unwrap();
         let lines = text.lines().map(|line| match line.starts_with("url: ") {

@@ -76,8 +76,8 @@ impl Judge<'_> {
                     .into());
                 }
             }
-            if !changes.is_empty() {
-                return Ok(Found { examined: self.push.examine(head)?, changes });
+            if let Some(first) = changes.first() {
+                return Ok(Found { examined: self.push.examine(head, Some(&first.id))?, changes });
             }
         }
         Err(self.nothing_proposed(&candidates, elsewhere)?.into())
@@ -90,7 +90,7 @@ impl Judge<'_> {
     ) -> Result<Refused, GateError> {
         // Of a merge the merged head is what somebody reviews.
         let head = candidates.last().unwrap_or(&self.push.new);
-        let Examined { targets, .. } = self.push.examine(head)?;
+        let Examined { targets, .. } = self.push.examine(head, None)?;
         let branch = &self.push.branch.branch;
         if let Some(change) = self.overtaken(head)? {
             return Ok(Refused::new(
@@ -185,7 +185,7 @@ impl Judge<'_> {
             }
             Err(SpeakError::Client(ClientError::Refused { message, hint, .. })) => {
                 let refused = Refused::new("no-permit", message).about(&view.id);
-                return Err(hint.into_iter().fold(refused, Refused::command).into());
+                return Err(hint.into_iter().fold(refused, Refused::note).into());
             }
             Err(error) => return Err(error.into()),
         };
