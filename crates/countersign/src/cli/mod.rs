@@ -7,6 +7,7 @@ mod apply;
 mod approve;
 pub mod content;
 mod coverage;
+mod demo;
 mod disclose;
 pub mod error;
 mod gate;
@@ -36,6 +37,7 @@ use crate::signer::{SignerError, SshKeygen};
     version,
     about = "No change reaches production unless the rules allow it and a second person has signed exactly that change",
     after_help = "Begin with:\n  \
+        countersign demo           watch an incident that does not happen\n  \
         countersign init HOME      make a home: keys, catalog, rules, and a genesis that you sign\n\n\
         Exit status: 0 done or allowed, 1 an error, 2 wrong usage, 3 refused by the rules."
 )]
@@ -70,9 +72,7 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Guard a bare git repository
-    Gate(gate::Args),
-    Amend(amend::Args),
+    Demo(demo::Args),
     Init(init::Args),
     Serve(serve::Args),
     Propose(propose::Args),
@@ -87,18 +87,20 @@ enum Command {
     Identify(disclose::IdentifyArgs),
     Permit(permit::Args),
     Apply(apply::Args),
+    /// Guard a bare git repository
+    Gate(gate::Args),
     Bundle(verify::BundleArgs),
     Verify(verify::Args),
     Log(verify::LogArgs),
-    Revoke(apply::RevokeArgs),
     Rules(rules::Args),
+    Amend(amend::Args),
+    Revoke(apply::RevokeArgs),
 }
 
 impl Command {
     fn run(self, global: &Global) -> Result<Exit, CliError> {
         match self {
-            Self::Gate(args) => gate::run(global, args),
-            Self::Amend(args) => amend::run(global, args),
+            Self::Demo(args) => demo::run(global, args),
             Self::Init(args) => init::run(global, args),
             Self::Serve(args) => serve::run(global, &args),
             Self::Propose(args) => propose::run(global, args),
@@ -116,8 +118,10 @@ impl Command {
             Self::Bundle(args) => verify::bundle(global, &args),
             Self::Verify(args) => verify::run(global, &args),
             Self::Log(args) => verify::log(global, &args),
-            Self::Revoke(args) => apply::revoke(global, args),
+            Self::Gate(args) => gate::run(global, args),
             Self::Rules(args) => rules::run(global, args),
+            Self::Amend(args) => amend::run(global, args),
+            Self::Revoke(args) => apply::revoke(global, args),
         }
     }
 }

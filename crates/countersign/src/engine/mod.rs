@@ -40,7 +40,7 @@ use thiserror::Error;
 use self::guidance::GuidanceSource;
 use crate::store::{self, Conflict, Head, NewLeaf, Store, StoreError, Submission, writer::Writer};
 
-pub use view::{ChangeLine, ChangeView, IdentityView};
+pub use view::{ChangeLine, ChangeView, IdentityView, rfc3339};
 
 /// How long a statement may look back: its checkpoint must be among those of the last day.
 const MAX_CHECKPOINT_AGE_SECS: i64 = 24 * 60 * 60;

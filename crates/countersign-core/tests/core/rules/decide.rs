@@ -98,14 +98,14 @@ fn a_decision_in_full() {
       "decided_at": 1775001600000,
       "engine": "countersign-core 0.1.0 cedar 4.6.0 schema 1",
       "rules_digest": "sha256:08f0bceabad2b453024fbd0e9e350d93fec0ab3d70a4f3a5a14797f51103062f",
-      "snapshot_digest": "sha256:d3994ac08b7d2cb689ad81064b06133835b56229c90da823e191ce9dc2ea57f4",
+      "snapshot_digest": "sha256:cc151f3f1dccb591a106acbe04e76140722454a8f9fcd38f367c372c2ed9227f",
       "rules": [
         {
           "id": "targets-known",
           "status": "satisfied",
           "mode": "enforce",
           "strength": "mandatory",
-          "requires": "at least one target",
+          "requires": "every target is in the catalog",
           "because": "Rules are asked target by target; without one, none of them would be.",
           "targets": [],
           "obligations": [],
@@ -234,7 +234,7 @@ fn a_change_without_targets_is_denied() {
     assert_snapshot!(shipped(&snapshot), @"
     deny
     targets-known unsatisfied
-      at least one target by [ada]: countersign revise 9f2c4e6a81d0 --target SYSTEM/ENVIRONMENT
+      at least one target by [ada]: propose it again: countersign propose --target SYSTEM/ENVIRONMENT …
     identities-known satisfied
     no-rejection satisfied
     ai-assisted-senior not applicable
@@ -257,7 +257,7 @@ fn without_rules_everything_is_denied() {
     identities-known satisfied
     no-rejection satisfied
     rules-loaded unsatisfied checkout/production
-      rules: none are in force by [ada, barbara, grace, linus]: countersign rules publish
+      rules: none are in force by [ada, barbara, grace, linus]: countersign amend HOME --why REASON
     ");
 }
 

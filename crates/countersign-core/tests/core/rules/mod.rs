@@ -62,6 +62,7 @@ fn snapshot() -> Snapshot {
         guidance: Vec::new(),
         documents: Documents { why: 100, risk: 100, rollback: 100, tests: 100 },
         waivers: Vec::new(),
+        population: 4,
         people: BTreeMap::from([
             (id("ada"), person(Level::Standard, &["checkout"])),
             (id("barbara"), person(Level::Senior, &[])),
