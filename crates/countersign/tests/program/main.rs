@@ -1,10 +1,12 @@
 //! The program, seen from outside: the real binary, real keys, a folder of its own and nothing of the machine's.
 
 mod amend;
+mod demo;
 mod git_facts;
 mod git_gate;
 mod git_install;
 mod git_permits;
+mod history;
 mod init;
 mod rules;
 mod support;
