@@ -94,7 +94,8 @@ fn movement<'a>(update: &'a Update, current: Option<&'a Oid>) -> Movement<'a> {
     let old = match (update.old.object(), current) {
         (Some(old), _) if !old.is_zero() => old,
         (_, Some(current)) => current,
-        (_, None) if new.is_zero() => return Movement::None,
+        // Broken, perhaps: what cannot be read is not thereby nothing.
+        (_, None) if new.is_zero() => return Movement::Other("it is deleted".to_owned()),
         (_, None) => return Movement::Other(format!("it is made anew at {}", new.short())),
     };
     if new == old {
