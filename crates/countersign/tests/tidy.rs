@@ -12,7 +12,9 @@ use std::{
 
 use countersign_core::{facts::ai, rules::attributes::ATTRIBUTES, rules::requirement, statement};
 
+/// A room is a sitting; a list of tests may be longer.
 const MAX_LINES: usize = 700;
+const MAX_TEST_LINES: usize = 1_000;
 
 /// Paths, from the root of the workspace, and what the files hold.
 type Texts = BTreeMap<String, String>;
@@ -156,7 +158,15 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     (
         "crates/countersign/src/store/",
         &[],
-        &["countersign_core", "crate::engine", "crate::api", "crate::cli", "crate::gates", "crate::home", "crate::client"],
+        &[
+            "countersign_core",
+            "crate::engine",
+            "crate::api",
+            "crate::cli",
+            "crate::gates",
+            "crate::home",
+            "crate::client",
+        ],
     ),
     (
         "crates/countersign/src/engine/",
@@ -238,7 +248,10 @@ fn versions_stand_in_one_place() {
         for (number, line) in manifest.lines().enumerate() {
             let is_version = line.contains("= \"") || line.contains("version =");
             if is_version && !line.starts_with("name =") {
-                wrong.push(format!("{path}:{}: `{line}`: a version stands in the root's workspace.dependencies", number + 1));
+                wrong.push(format!(
+                    "{path}:{}: `{line}`: a version stands in the root's workspace.dependencies",
+                    number + 1
+                ));
             }
         }
     }
@@ -248,10 +261,11 @@ fn versions_stand_in_one_place() {
 // Files.
 
 fn too_long(sources: &Texts) -> Vec<String> {
-    sources
-        .iter()
-        .filter(|(_, source)| source.lines().count() > MAX_LINES)
-        .map(|(path, source)| format!("{path} has {} lines, more than {MAX_LINES}", source.lines().count()))
+    let most = |path: &str| if path.contains("/tests/") { MAX_TEST_LINES } else { MAX_LINES };
+    let lines = sources.iter().map(|(path, source)| (path, source.lines().count()));
+    lines
+        .filter(|(path, lines)| *lines > most(path))
+        .map(|(path, lines)| format!("{path} has {lines} lines, more than {}", most(path)))
         .collect()
 }
 
@@ -269,7 +283,8 @@ fn files_are_a_sitting_and_allow_nothing() {
     let sources = sources();
     nothing(too_long(&sources));
     nothing(lints_allowed(&sources));
-    let bad = Texts::from([("x.rs".to_owned(), format!("{}\n{}", concat!("#[", "allow(dead_code)]"), "\n".repeat(701)))]);
+    let bad =
+        Texts::from([("x.rs".to_owned(), format!("{}\n{}", concat!("#[", "allow(dead_code)]"), "\n".repeat(701)))]);
     assert_eq!((too_long(&bad).len(), lints_allowed(&bad).len()), (1, 1));
 }
 
@@ -327,7 +342,8 @@ fn dead_paths(pages: &Texts, exists: impl Fn(&str) -> bool) -> Vec<String> {
         let folder = page.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
         let prose: String = markdown.split("```").step_by(2).collect();
         for path in in_backticks(&prose) {
-            let is_path = ["crates/", "docs/", "rules/", "scripts/", ".ci/"].iter().any(|begin| path.starts_with(begin));
+            let is_path =
+                ["crates/", "docs/", "rules/", "scripts/", ".ci/"].iter().any(|begin| path.starts_with(begin));
             if is_path && !path.contains([' ', '*', '<', '…']) && !exists(path) {
                 wrong.push(format!("{page} names `{path}`, which is not there"));
             }
@@ -362,16 +378,14 @@ fn pages_name_no_machine() {
     pages.extend(sources());
     let machine = |text: &str| {
         ["work", "root", "farm"].iter().map(|top| format!("/{top}/")).find(|path| {
-            let own = |at: usize| text[..at].chars().last().is_none_or(|c| !c.is_alphanumeric() && !"._-*}\"".contains(c));
+            let own =
+                |at: usize| text[..at].chars().last().is_none_or(|c| !c.is_alphanumeric() && !"._-*}\"".contains(c));
             text.match_indices(path.as_str()).any(|(at, _)| own(at))
         })
     };
     assert!(machine(&format!("see /{}/x", "work")).is_some() && machine("a/work/b").is_none());
     nothing(
-        pages
-            .iter()
-            .filter_map(|(path, text)| machine(text).map(|found| format!("{path} names {found}")))
-            .collect(),
+        pages.iter().filter_map(|(path, text)| machine(text).map(|found| format!("{path} names {found}"))).collect(),
     );
 }
 
@@ -456,8 +470,12 @@ fn every_statement_signal_and_tool_is_documented() {
 #[test]
 fn every_route_is_documented() {
     let api = text("crates/countersign/src/api/mod.rs");
-    let routes: Vec<&str> =
-        api.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next()).map(|r| r.trim_end_matches("{*path}")).collect();
+    let routes: Vec<&str> = api
+        .split(".route(\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .map(|r| r.trim_end_matches("{*path}"))
+        .collect();
     assert!(routes.len() > 5, "{routes:?}");
     let page = text("docs/api.md");
     nothing(routes.iter().filter(|route| !page.contains(**route)).map(|r| format!("docs/api.md lacks {r}")).collect());
