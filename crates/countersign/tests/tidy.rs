@@ -335,15 +335,16 @@ fn the_map_names_every_room_and_no_other() {
     assert!(map_differs(&mapped, &there).contains(&"ARCHITECTURE.md does not name crates/a/src/new.rs".to_owned()));
 }
 
-/// Paths in backticks that begin at the root, and relative links, that lead nowhere.
+/// Paths in backticks (from the root, or the end of a source's path) and relative links that lead nowhere.
 fn dead_paths(pages: &Texts, exists: impl Fn(&str) -> bool) -> Vec<String> {
     let mut wrong = Vec::new();
     for (page, markdown) in pages {
         let folder = page.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
         let prose: String = markdown.split("```").step_by(2).collect();
         for path in in_backticks(&prose) {
-            let is_path =
+            let from_root =
                 ["crates/", "docs/", "rules/", "scripts/", ".ci/"].iter().any(|begin| path.starts_with(begin));
+            let is_path = from_root || path.ends_with(".rs");
             if is_path && !path.contains([' ', '*', '<', '…']) && !exists(path) {
                 wrong.push(format!("{page} names `{path}`, which is not there"));
             }
@@ -360,7 +361,9 @@ fn dead_paths(pages: &Texts, exists: impl Fn(&str) -> bool) -> Vec<String> {
 
 #[test]
 fn paths_and_links_lead_somewhere() {
-    nothing(dead_paths(&pages(), |path| root().join(path).exists()));
+    let sources = sources();
+    let is_source = |path: &str| path.ends_with(".rs") && sources.keys().any(|s| s.ends_with(&format!("/{path}")));
+    nothing(dead_paths(&pages(), |path| root().join(path).exists() || is_source(path)));
     let page = "see `docs/x.md` and [y](y.md#part), [z](https://z.example)\n```\n`docs/w.md`\n```\n";
     let bad = Texts::from([("docs/a.md".to_owned(), page.to_owned())]);
     assert_eq!(
@@ -494,4 +497,16 @@ fn every_shipped_rule_is_documented() {
     let shipped = texts("rules", ".cedar");
     let ids = shipped.keys().filter_map(|path| path.strip_prefix("rules/")?.strip_suffix(".cedar"));
     nothing(unsaid("docs/rules.md", &page, ids));
+}
+
+#[test]
+fn every_refusal_of_the_git_gate_is_documented() {
+    let mut codes = BTreeSet::new();
+    for source in texts("crates/countersign/src/gates/git", ".rs").values() {
+        let shipped = source.split("#[cfg(test)]").next().unwrap_or_default();
+        let said = shipped.split("Refused::new(").skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
+        codes.extend(said.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+    }
+    assert!(codes.contains("no-change") && codes.len() > 15, "{codes:?}");
+    nothing(unsaid("docs/git-gate.md", &text("docs/git-gate.md"), codes.iter().map(String::as_str)));
 }
