@@ -2,7 +2,9 @@
 
 mod amend;
 mod demo;
+mod git_facts;
 mod git_gate;
+mod git_install;
 mod git_permits;
 mod history;
 mod init;
