@@ -110,20 +110,21 @@ fn current_revision(change: &Change, revision: &RevisionRef) -> Result<(), Refus
     }
 }
 
-/// Anybody known may contribute; a person answers for an agent.
+/// Anybody known may contribute; a person answers for an agent and for a workload, or whoever steers one could propose by
+/// it and be the second pair of eyes themselves.
 fn may_contribute(
     governance: &Governance,
     authenticated: &Authenticated,
     sponsor: Option<&ActorId>,
 ) -> Result<(), Refusal> {
     match (authenticated.signer(), sponsor) {
-        (Signer::Actor { kind: ActorKind::Agent, id }, None) => Err(Refusal::forbidden(
+        (Signer::Actor { .. }, Some(sponsor)) => known_person(governance, sponsor),
+        (Signer::Actor { kind: ActorKind::Person, .. }, None) => Ok(()),
+        (Signer::Actor { kind: kind @ (ActorKind::Agent | ActorKind::Workload), id }, None) => Err(Refusal::forbidden(
             "sponsor-missing",
-            format!("{id} is an agent; a person has to answer for what it proposes"),
+            format!("{id} is {}; a person has to answer for what it proposes", kind.with_article()),
         )
         .hint("name the person: --sponsor PERSON")),
-        (Signer::Actor { .. }, Some(sponsor)) => known_person(governance, sponsor),
-        (Signer::Actor { .. }, None) => Ok(()),
         (Signer::Gate(_) | Signer::Server, _) => {
             Err(Refusal::forbidden("cannot-propose", "a gate or the server proposes nothing"))
         }
