@@ -93,7 +93,11 @@ pub fn authenticate(governance: &Governance, envelope: &Envelope) -> Result<Auth
             if signers.len() != 1 {
                 return Err(Refusal::unauthenticated(
                     "one-signature",
-                    format!("a {} statement carries one signature, not {}", statement.body.kind(), signers.len()),
+                    format!(
+                        "a statement of the kind `{}` carries one signature, not {}",
+                        statement.body.kind(),
+                        signers.len()
+                    ),
                 ));
             }
         }

@@ -99,6 +99,14 @@ pub(super) fn about(
 fn current_revision(change: &Change, revision: &RevisionRef) -> Result<(), Refusal> {
     match change.current_ref() {
         Some(current) if current == *revision => Ok(()),
+        Some(current) if current.number == revision.number => Err(Refusal::conflict(
+            "stale-revision",
+            format!(
+                "the statement is about a revision {} that change {} never had: its digest is {}, not {}",
+                revision.number, change.id, current.digest, revision.digest
+            ),
+        )
+        .hint(format!("look at what is there, then sign again: countersign show {}", change.id))),
         Some(current) => Err(Refusal::conflict(
             "stale-revision",
             format!(
