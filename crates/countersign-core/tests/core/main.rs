@@ -1,5 +1,8 @@
 //! One binary for all of core's integration tests.
 
+mod attacks;
 mod catalog;
 mod facts;
+mod kit;
 mod rules;
+mod verify;
