@@ -5,4 +5,5 @@ mod catalog;
 mod facts;
 mod kit;
 mod rules;
+mod statement;
 mod verify;
