@@ -227,13 +227,11 @@ impl Change {
         self.current().map(|revision| revision.reference)
     }
 
-    /// Whether its present revision is a git range of this repository and with this head, as far as they are asked for.
-    pub fn is_of(&self, repository: Option<&RepositoryId>, head: Option<&Oid>) -> bool {
+    /// Whether its present revision is this commit of this repository.
+    pub fn is_at(&self, repository: &RepositoryId, head: &Oid) -> bool {
         match self.current().map(|revision| &revision.subject) {
-            Some(Subject::Git { repository: of, head: at, .. }) => {
-                repository.is_none_or(|wanted| wanted == of) && head.is_none_or(|wanted| wanted == at)
-            }
-            Some(Subject::Files { .. }) | None => repository.is_none() && head.is_none(),
+            Some(Subject::Git { repository: of, head: at, .. }) => repository == of && head == at,
+            Some(Subject::Files { .. }) | None => false,
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use countersign_ledger::Time;
 
+#[expect(clippy::disallowed_methods, reason = "the clock is read here and nowhere else")]
 pub fn now() -> Time {
     let millis = SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_millis()).unwrap_or_default();
     Time::from_unix_millis(i64::try_from(millis).unwrap_or(i64::MAX))

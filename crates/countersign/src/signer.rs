@@ -122,7 +122,13 @@ pub fn default_key(given: Option<&Path>) -> Result<Choice, SignerError> {
 
 /// One value of the user's git configuration; `None` where it is not set or there is no git.
 pub fn git_config(arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git").arg("config").args(arguments).stderr(Stdio::null()).output().ok()?;
+    git_config_in(Path::new("."), arguments)
+}
+
+/// The same, as the repository at this path sees it.
+pub fn git_config_in(path: &Path, arguments: &[&str]) -> Option<String> {
+    let output =
+        Command::new("git").arg("-C").arg(path).arg("config").args(arguments).stderr(Stdio::null()).output().ok()?;
     let value = String::from_utf8(output.stdout).ok()?;
     let value = value.trim();
     (output.status.success() && !value.is_empty()).then(|| value.to_owned())

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_ledger::Digest;
+use countersign_ledger::{Digest, Fingerprint};
 use thiserror::Error;
 
 use crate::{
@@ -124,7 +124,7 @@ pub fn facts<G: GitRead>(git: &G, range: &Range) -> Result<GitFacts, FactsError<
 #[derive(Default)]
 struct Seen {
     /// By (name, mail).
-    identities: BTreeMap<(String, String), BTreeSet<Role>>,
+    identities: BTreeMap<(String, String), (BTreeSet<Role>, BTreeSet<Fingerprint>)>,
     ai: BTreeSet<AiSignal>,
     guidance: BTreeSet<String>,
     merges: u32,
@@ -146,7 +146,8 @@ impl Seen {
             });
         }
         self.name(author, Role::Author);
-        self.name(committer, Role::Committer);
+        let committer = self.name(committer, Role::Committer);
+        committer.extend(commit.signed_by.clone());
         for coauthor in coauthors {
             self.name(coauthor, Role::CoAuthor);
         }
@@ -156,18 +157,22 @@ impl Seen {
         }
     }
 
-    fn name(&mut self, who: Ident, role: Role) {
-        self.identities.entry((who.name, who.mail)).or_default().insert(role);
+    /// Notes somebody in a role, and gives the keys that are known to be theirs.
+    fn name(&mut self, who: Ident, role: Role) -> &mut BTreeSet<Fingerprint> {
+        let (roles, keys) = self.identities.entry((who.name, who.mail)).or_default();
+        roles.insert(role);
+        keys
     }
 
     fn identities(&self) -> Vec<Identity> {
         self.identities
             .iter()
-            .map(|((name, mail), roles)| Identity {
+            .map(|((name, mail), (roles, keys))| Identity {
                 name: name.clone(),
                 mail: mail.clone(),
                 roles: roles.clone(),
                 agent: ai::is_agent(name, mail),
+                keys: keys.clone(),
             })
             .collect()
     }

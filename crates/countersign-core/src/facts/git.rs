@@ -3,6 +3,7 @@
 //! Everything read here is content-addressed or computed from content-addressed objects, so two honest implementations
 //! give the same answers. Nothing may depend on configuration, attributes, grafts, replacements or the environment.
 
+use countersign_ledger::{Fingerprint, sshsig};
 use thiserror::Error;
 
 use crate::ids::Oid;
@@ -21,6 +22,8 @@ pub struct Commit {
     pub author: Ident,
     pub committer: Ident,
     pub message: Vec<u8>,
+    /// The key whose SSH signature over this commit holds. Other signatures (OpenPGP, X.509) say nothing here.
+    pub signed_by: Option<Fingerprint>,
 }
 
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -28,8 +31,8 @@ pub struct Commit {
 pub struct MalformedCommit(&'static str);
 
 impl Commit {
-    /// Reads a commit object. Headers that facts do not need (signatures, encodings) are skipped; of a repeated header
-    /// the first counts, as for git.
+    /// Reads a commit object. Headers that facts do not need are skipped; of a repeated header the first counts, as for
+    /// git.
     pub fn parse(object: &[u8]) -> Result<Self, MalformedCommit> {
         let (mut tree, mut parents, mut author, mut committer) = (None, Vec::new(), None, None);
         let mut rest = object;
@@ -58,8 +61,41 @@ impl Commit {
             author: author.ok_or(MalformedCommit("author"))?,
             committer: committer.ok_or(MalformedCommit("committer"))?,
             message: rest.to_vec(),
+            signed_by: signed_by(object),
         })
     }
+}
+
+/// The namespace in which git signs commits.
+const GIT_NAMESPACE: &str = "git";
+
+/// Checks a commit's own SSH signature: it is over the object without its signature headers (gitformat-signature(5)).
+fn signed_by(object: &[u8]) -> Option<Fingerprint> {
+    let mut payload = Vec::with_capacity(object.len());
+    let mut signature = Vec::new();
+    let mut in_headers = true;
+    let mut in_signature = false;
+    for line in object.split_inclusive(|byte| *byte == b'\n') {
+        if in_headers {
+            in_headers = line != b"\n";
+            in_signature = match line.strip_prefix(b" ") {
+                Some(continued) if in_signature => {
+                    signature.extend_from_slice(continued);
+                    continue;
+                }
+                Some(_) => false,
+                None => line.starts_with(b"gpgsig ") || line.starts_with(b"gpgsig-sha256 "),
+            };
+            if in_signature {
+                signature.extend(line.splitn(2, |byte| *byte == b' ').nth(1).unwrap_or_default());
+                continue;
+            }
+        }
+        payload.extend_from_slice(line);
+    }
+    let armored = std::str::from_utf8(&signature).ok().filter(|text| !text.is_empty())?;
+    let blob = sshsig::dearmor(armored).ok()?;
+    sshsig::verify(&blob, GIT_NAMESPACE, &payload).ok().map(|verified| verified.key.fingerprint())
 }
 
 impl Ident {

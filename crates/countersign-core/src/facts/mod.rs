@@ -19,7 +19,7 @@ pub mod message;
 
 use std::collections::BTreeSet;
 
-use countersign_ledger::Digest;
+use countersign_ledger::{Digest, Fingerprint};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Oid, RepositoryId};
@@ -91,6 +91,8 @@ pub struct Identity {
     pub roles: BTreeSet<Role>,
     /// An AI tool's identity, by the table of signals: an agent, never the second pair of eyes and never unmapped.
     pub agent: bool,
+    /// Keys that signed commits with this identity as the committer.
+    pub keys: BTreeSet<Fingerprint>,
 }
 
 /// A sign of AI assistance, with where it stands.

@@ -145,7 +145,7 @@ pub(super) fn rules_loaded(ids: &BuiltinIds, snapshot: &Snapshot, rules: usize) 
         obligations.push(Obligation {
             missing: "rules: none are in force".to_owned(),
             who: snapshot.people.keys().cloned().collect(),
-            how: "countersign rules publish".to_owned(),
+            how: "countersign amend HOME --why REASON".to_owned(),
         });
     }
     RuleDecision {

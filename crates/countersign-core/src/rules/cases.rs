@@ -226,7 +226,7 @@ fn given_or<T: Clone + FromStr<Err = InvalidId>>(given: Option<&T>, harmless: &s
 
 fn guidance(path: &str, due_in_days: Option<i32>) -> GuidanceView {
     let review_due = due_in_days.map(|days| SAMPLE_NOW.plus_secs(i64::from(days).saturating_mul(86_400)));
-    GuidanceView { path: path.to_owned(), review_due, owner: None }
+    GuidanceView { path: path.to_owned(), review_due, owners: BTreeSet::new() }
 }
 
 fn people(given: &Given, system: &SystemId) -> Result<BTreeMap<ActorId, PersonView>, String> {

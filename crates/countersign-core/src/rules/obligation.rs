@@ -65,11 +65,11 @@ fn stale_guidance(snapshot: &Snapshot, now: Time) -> Option<Obligation> {
     if stale.is_empty() {
         return None;
     }
-    // An owner may be a group, whose members the snapshot does not hold; then anybody can have the page reviewed.
+    // A page that names no owner whom the catalog knows can be reviewed by anybody.
     let owners: BTreeSet<&ActorId> = stale
         .iter()
-        .filter_map(|guidance| guidance.owner.as_deref())
-        .filter_map(|owner| snapshot.people.keys().find(|person| person.as_str() == owner))
+        .flat_map(|guidance| &guidance.owners)
+        .filter(|owner| snapshot.people.contains_key(*owner))
         .collect();
     let who = if owners.is_empty() {
         snapshot.people.keys().cloned().collect()
@@ -112,7 +112,7 @@ fn missing_disclosure(snapshot: &Snapshot) -> Option<Obligation> {
     open.then(|| Obligation {
         missing: "a statement of whether AI assisted".to_owned(),
         who: authors(snapshot),
-        how: format!("countersign disclose {} --ai TOOL_OR_NONE", snapshot.change),
+        how: format!("countersign disclose {} --tool NAME, or --none", snapshot.change),
     })
 }
 

@@ -76,7 +76,7 @@ fn sample(target: TargetView, kind: Kind, status: AiStatus, people: usize, guida
     let people: BTreeMap<_, _> =
         names.iter().take(people).filter_map(|name| Some((name.parse().ok()?, person.clone()))).collect();
     let guidance = (0..guidance)
-        .map(|_| GuidanceView { path: "docs/sample.md".to_owned(), review_due: None, owner: None })
+        .map(|_| GuidanceView { path: "docs/sample.md".to_owned(), review_due: None, owners: BTreeSet::new() })
         .collect();
     Some(Snapshot {
         change: change()?,

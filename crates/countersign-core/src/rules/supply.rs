@@ -55,7 +55,7 @@ impl Requirement {
             Need::FreshGuidance => {
                 if snapshot.guidance.is_empty() {
                     let path = "docs/sample.md".to_owned();
-                    snapshot.guidance.push(GuidanceView { path, review_due: None, owner: None });
+                    snapshot.guidance.push(GuidanceView { path, review_due: None, owners: Default::default() });
                 }
                 for guidance in &mut snapshot.guidance {
                     guidance.review_due = None;

@@ -117,8 +117,8 @@ pub struct GuidanceView {
     pub path: String,
     /// When its review runs out. `None`: not found on its protected branch, or it does not say; that counts as stale.
     pub review_due: Option<Time>,
-    /// Who could refresh it, where the document names a group or person of the catalog.
-    pub owner: Option<String>,
+    /// Who could refresh it, where the document names a person or group of the catalog.
+    pub owners: BTreeSet<ActorId>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -57,6 +57,14 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
     let mut claims = BTreeMap::new();
     let mut unknown = BTreeMap::new();
     for (reference, (identity, roles)) in named {
+        // Whoever signed a commit had a hand in it, whatever name and mail it carries.
+        let by_key: BTreeSet<&ActorId> = identity
+            .keys
+            .iter()
+            .filter_map(|key| governance.catalog.actor_by_key(key))
+            .map(|actor| &actor.id)
+            .collect();
+        all.extend(by_key.iter().map(|id| (*id).clone()));
         let claimed_only = roles.iter().all(|role| *role == Role::CoAuthor);
         match governance.catalog.person_by_mail(&identity.mail) {
             Some(actor) if claimed_only => {
@@ -66,7 +74,7 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
                 all.insert(actor.id.clone());
             }
             // A tool is an agent, not somebody whom nobody knows.
-            None if identity.agent => {}
+            None if identity.agent || !by_key.is_empty() => {}
             None => {
                 unknown.insert(reference, claimed_only);
             }
@@ -154,7 +162,7 @@ impl Snapshot {
             approvals: approvals(governance, change, &contributors, &people),
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
             ai: ai(governance, change, &contributors),
-            guidance: guidance(change),
+            guidance: guidance(governance, change),
             documents: revision.documents,
             waivers: waivers(governance, change, &contributors, &people),
             contributors: contributors.all,
@@ -250,16 +258,25 @@ fn ai(governance: &Governance, change: &Change, contributors: &Contributors) -> 
     Ai { status, tools, signals, disclosed }
 }
 
-fn guidance(change: &Change) -> Vec<GuidanceView> {
+/// The people behind the owner that a document names: a person, or a group of the catalog, also as `group:default/name`.
+fn people_called(governance: &Governance, owner: &str) -> BTreeSet<ActorId> {
+    let name = owner.rsplit(['/', ':']).next().unwrap_or(owner);
+    let person = name.parse().ok().filter(|id| governance.person(id).is_some());
+    let group = name.parse().map(|group| governance.catalog.members(&group)).unwrap_or_default();
+    group.into_iter().chain(person).collect()
+}
+
+fn guidance(governance: &Governance, change: &Change) -> Vec<GuidanceView> {
     change
         .cited_guidance()
         .into_iter()
         .map(|path| {
             let found = change.observed.iter().find(|document| document.path == path).and_then(|d| d.found.as_ref());
+            let owner = found.and_then(|document| document.owner.as_deref());
             GuidanceView {
                 path: path.to_owned(),
                 review_due: found.and_then(|document| document.review_due),
-                owner: found.and_then(|document| document.owner.clone()),
+                owners: owner.map(|owner| people_called(governance, owner)).unwrap_or_default(),
             }
         })
         .collect()

@@ -166,11 +166,16 @@ async fn changes(
     let repository: Option<RepositoryId> =
         filter.repository.map(|r| r.parse()).transpose().map_err(|e| bad_request(format!("{e}")))?;
     let head: Option<Oid> = filter.head.map(|h| h.parse()).transpose().map_err(|e| bad_request(format!("{e}")))?;
-    let mut lines = Vec::new();
-    for change in engine.changes().await? {
-        if change.is_of(repository.as_ref(), head.as_ref()) {
-            lines.push(engine.line(&change).await?);
+    let changes = match (repository, head) {
+        (None, None) => engine.changes().await?,
+        (Some(repository), Some(head)) => engine.changes_at(&repository, &head).await?,
+        (Some(_), None) | (None, Some(_)) => {
+            return Err(bad_request("`repository` and `head` go together".to_owned()));
         }
+    };
+    let mut lines = Vec::with_capacity(changes.len());
+    for change in &changes {
+        lines.push(engine.line(change).await?);
     }
     Ok(Json(lines))
 }

@@ -115,10 +115,7 @@ impl Content {
         if let Some(name) = &self.repository {
             return Ok(name.clone());
         }
-        let config = |key: &str| {
-            let dir = path.to_string_lossy().into_owned();
-            crate::signer::git_config(&["-C", &dir, "config", "--get", key])
-        };
+        let config = |key: &str| crate::signer::git_config_in(path, &["--get", key]);
         let named = config("countersign.repository").or_else(|| {
             let url = config("remote.origin.url")?;
             Some(last_part(&url))

@@ -16,11 +16,11 @@ use super::{
 };
 use crate::{
     client::Client,
+    clock,
     gates::git::{
         Branch, GateConfig, GateError, GitGate, Update,
         config::{Entry, VERSION},
         install::{Installed, Plan, install},
-        now,
         receive::{pre_receive, push_options},
         report,
         status::{self, Status},
@@ -235,10 +235,10 @@ fn hook(args: &HookArgs) -> Result<(), GateError> {
     match args.hook.as_str() {
         "pre-receive" => {
             let options = push_options(|name| env::var(name).ok());
-            pre_receive(&gate, &updates()?, &options, now()).map(drop)
+            pre_receive(&gate, &updates()?, &options, clock::now()).map(drop)
         }
         "reference-transaction" => match args.rest.first().and_then(|state| State::parse(state)) {
-            Some(state) => reference_transaction(&gate, state, &updates()?, now()),
+            Some(state) => reference_transaction(&gate, state, &updates()?, clock::now()),
             None => Ok(()),
         },
         "post-receive" => {

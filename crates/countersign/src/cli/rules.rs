@@ -49,12 +49,18 @@ enum Command {
         /// The folder with the `.cedar` and `.cases.yaml` files.
         dir: PathBuf,
     },
+    /// Print what a rule can ask about: the Cedar schema.
+    Schema,
 }
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     match args.command {
         Command::Check { dir } => check(global.format, &dir),
         Command::Test { dir } => test(global.format, &dir),
+        Command::Schema => {
+            anstream::println!("{}", countersign_core::rules::schema());
+            Ok(Exit::Done)
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `show` and `list`: how changes stand, for people and for programs.
 
-use countersign_core::decision::{Decision, Mode, Outcome, RuleDecision, RuleStatus};
+use countersign_core::decision::{Decision, Mode, Outcome, RuleDecision, RuleStatus, Strength};
 
 use super::{
     Global,
@@ -113,45 +113,59 @@ fn whole(view: &ChangeView) {
         let outcome = permit.outcome.map_or("not used".to_owned(), |o| format!("{o:?}").to_lowercase());
         field("permit", format!("gate {}, until {}, {outcome}", permit.gate, permit.expires_at));
     }
-    standing(view);
+    verdict(view);
+    for rule in &view.decision.rules {
+        status(rule);
+        obligations(&view.decision, rule).iter().for_each(|line| anstream::println!("{line}"));
+    }
 }
 
-/// The decision as it stands, and the to-do list.
+/// The decision as it stands, and the to-do list: what is said after something was written.
 pub fn standing(view: &ChangeView) {
+    verdict(view);
+    let (open, met): (Vec<_>, Vec<_>) = view.decision.rules.iter().partition(|rule| is_open(rule));
+    for rule in open {
+        status(rule);
+        obligations(&view.decision, rule).iter().for_each(|line| anstream::println!("{line}"));
+    }
+    anstream::println!("  {}", faint(format!("{} are met or do not apply", output::count(met.len(), "rule"))));
+}
+
+fn is_open(rule: &RuleDecision) -> bool {
+    match rule.status {
+        RuleStatus::Unsatisfied | RuleStatus::Error => true,
+        RuleStatus::Satisfied | RuleStatus::NotApplicable | RuleStatus::Waived => false,
+    }
+}
+
+fn verdict(view: &ChangeView) {
     match (view.decision.outcome, view.state.as_str()) {
-        (_, "applied") => {
-            anstream::println!("{}", good("applied"));
-            return;
-        }
-        (_, "withdrawn") => {
-            anstream::println!("withdrawn");
-            return;
-        }
+        (_, "applied") => anstream::println!("{}", good("applied")),
+        (_, "withdrawn") => anstream::println!("withdrawn"),
         (Outcome::Allow, _) => anstream::println!("{}: every rule is met", good("allow")),
         (Outcome::Deny, _) => anstream::println!("{}: something is missing", bad("deny")),
     }
-    for rule in &view.decision.rules {
-        let status = match rule.status {
-            RuleStatus::Satisfied => good("satisfied"),
-            RuleStatus::NotApplicable => faint("not applicable"),
-            RuleStatus::Waived => warn("waived"),
-            RuleStatus::Unsatisfied => bad("unsatisfied"),
-            RuleStatus::Error => bad("error"),
-        };
-        let mode = match rule.mode {
-            Mode::Shadow => faint(" (shadow: it does not bind)"),
-            Mode::Enforce => String::new(),
-        };
-        anstream::println!("  {:<22} {status}{mode}", rule.id);
-        obligations(rule).iter().for_each(|line| anstream::println!("{line}"));
-    }
 }
 
-fn obligations(rule: &RuleDecision) -> Vec<String> {
+fn status(rule: &RuleDecision) {
+    let status = match rule.status {
+        RuleStatus::Satisfied => good("satisfied"),
+        RuleStatus::NotApplicable => faint("not applicable"),
+        RuleStatus::Waived => warn("waived"),
+        RuleStatus::Unsatisfied => bad("unsatisfied"),
+        RuleStatus::Error => bad("error"),
+    };
+    let mode = match rule.mode {
+        Mode::Shadow => faint(" (shadow: it does not bind)"),
+        Mode::Enforce => String::new(),
+    };
+    anstream::println!("  {:<22} {status}{mode}", rule.id);
+}
+
+fn obligations(decision: &Decision, rule: &RuleDecision) -> Vec<String> {
     let mut lines = Vec::new();
-    match rule.status {
-        RuleStatus::Unsatisfied | RuleStatus::Error => {}
-        RuleStatus::Satisfied | RuleStatus::NotApplicable | RuleStatus::Waived => return lines,
+    if !is_open(rule) {
+        return lines;
     }
     if let Some(error) = &rule.error {
         lines.push(format!("    error: {}", printable(error)));
@@ -162,6 +176,13 @@ fn obligations(rule: &RuleDecision) -> Vec<String> {
         lines.push(format!("    who:     {who}"));
         lines.push(format!("    how:     {}", printable(&obligation.how)));
     }
+    match rule.strength {
+        Strength::Waivable => lines.push(format!(
+            "    or:      a senior waives it: countersign waive {} --rule {} --why TEXT",
+            decision.change, rule.id
+        )),
+        Strength::Advisory | Strength::Mandatory => {}
+    }
     lines.push(format!("    because: {}", printable(&rule.because)));
     lines
 }
@@ -171,7 +192,7 @@ pub fn to_do(decision: &Decision) -> String {
     let mut lines = Vec::new();
     for rule in decision.rules.iter().filter(|rule| Decision::stops(rule)) {
         lines.push(format!("  {}", rule.id));
-        lines.extend(obligations(rule));
+        lines.extend(obligations(decision, rule));
     }
     lines.join("\n")
 }

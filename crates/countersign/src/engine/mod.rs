@@ -18,15 +18,15 @@ use countersign_core::{
     change::Change,
     decision::{Decision, Outcome},
     governance::{Governance, GovernanceRecord, SERVER},
-    ids::{ChangeId, Nonce},
+    ids::{ChangeId, Nonce, Oid, RepositoryId},
     permit::{Denied, Permit},
     refusal::Refusal,
     rules::decide,
     snapshot::Snapshot,
     state::{self, Next, subject_change},
     statement::{
-        Body, Decided, GuidanceObservation, Header, Heads, PermitRequest, SeenCheckpoint, Statement, change_stream,
-        governance_stream,
+        Body, Decided, GuidanceObservation, Header, Heads, PermitRequest, SeenCheckpoint, Statement, Subject,
+        change_stream, governance_stream,
     },
     text::{ProposalText, Reason},
 };
@@ -230,6 +230,18 @@ impl Engine {
         self.store.projections("change/").await?.iter().map(|(_, body)| Ok(parse(body)?)).collect()
     }
 
+    /// The changes whose present revision is this commit of this repository.
+    pub async fn changes_at(&self, repository: &RepositoryId, head: &Oid) -> Result<Vec<Change>, EngineError> {
+        let mut changes = Vec::new();
+        for (name, _) in self.store.projections(&format!("{}/", head_prefix(repository, head))).await? {
+            let id = name.rsplit('/').next().and_then(|id| id.parse().ok());
+            let Some(id) = id else { continue };
+            // An earlier revision may have had this head.
+            changes.extend(self.change(&id).await?.filter(|change| change.is_at(repository, head)));
+        }
+        Ok(changes)
+    }
+
     /// How a change stands now: the decision that a permit request would get.
     pub async fn decide(&self, change: &Change) -> Result<Decision, EngineError> {
         let governance = self.governance().await?;
@@ -357,6 +369,19 @@ fn poisoned() -> StoreError {
 
 fn projection_name(id: &ChangeId) -> String {
     format!("change/{id}")
+}
+
+/// Everything that is kept of a change: itself, and the way to it from the commit that it would land.
+fn projections_of(change: &Change) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    let mut projections = vec![(projection_name(&change.id), json(change)?)];
+    if let Some(Subject::Git { repository, head, .. }) = change.current().map(|revision| &revision.subject) {
+        projections.push((format!("{}/{}", head_prefix(repository, head), change.id), Vec::new()));
+    }
+    Ok(projections)
+}
+
+fn head_prefix(repository: &RepositoryId, head: &Oid) -> String {
+    format!("head/{repository}/{head}")
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
@@ -564,15 +589,15 @@ impl<'a> Draft<'a> {
     }
 
     fn finish(self) -> Result<Submission, EngineError> {
-        let projection = match (&self.amended, &self.change) {
-            (Some(governance), _) => (GOVERNANCE.to_owned(), json(&governance.record)?),
-            (None, Some(change)) => (projection_name(&change.id), json(change)?),
+        let projections = match (&self.amended, &self.change) {
+            (Some(governance), _) => vec![(GOVERNANCE.to_owned(), json(&governance.record)?)],
+            (None, Some(change)) => projections_of(change)?,
             (None, None) => return Err(StoreError::Damaged("a submission changes nothing".to_owned()).into()),
         };
         Ok(Submission {
             leaves: self.leaves,
             expected: self.expected,
-            projections: vec![projection],
+            projections,
             blobs: self.blobs.into_values().collect(),
         })
     }

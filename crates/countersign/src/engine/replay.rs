@@ -9,7 +9,7 @@ use countersign_core::{
 };
 use countersign_ledger::{Digest, Leaf, checkpoint::LogKey};
 
-use super::{EngineError, GOVERNANCE, json, projection_name, unique_keys};
+use super::{EngineError, GOVERNANCE, json, projections_of, unique_keys};
 use crate::store::{NewLeaf, Store, StoreError, Submission};
 
 /// Reads `from` leaf by leaf, admits each again, and writes it with its projections to `into`, which must be empty.
@@ -36,17 +36,21 @@ pub async fn replay(from: &dyn Store, into: &dyn Store, log_key: &LogKey) -> Res
                 }
             }
             let touched = fold(&mut state, &leaf, &|digest| blobs.get(digest).cloned())?;
-            let projection = match (&state, touched) {
-                (Some(state), Touched::Change(id)) => {
-                    let change = state.changes.get(&id);
-                    (projection_name(&id), json(&change)?)
+            let projections = match (&state, touched) {
+                (Some(state), Touched::Change(id)) => match state.changes.get(&id) {
+                    Some(change) => projections_of(change)?,
+                    None => return Err(StoreError::Damaged(format!("change {id} is not in the state")).into()),
+                },
+                (Some(state), Touched::Governance) => {
+                    vec![(GOVERNANCE.to_owned(), json(&state.governance.record)?)]
                 }
-                (Some(state), Touched::Governance) => (GOVERNANCE.to_owned(), json(&state.governance.record)?),
-                (None, _) => return Err(StoreError::Damaged("the log does not begin with a genesis".to_owned()).into()),
+                (None, _) => {
+                    return Err(StoreError::Damaged("the log does not begin with a genesis".to_owned()).into());
+                }
             };
             submissions.push(Submission {
                 expected: BTreeMap::from([(leaf.stream.clone(), leaf.seq)]),
-                projections: vec![projection],
+                projections,
                 blobs: blobs.into_values().collect(),
                 leaves: vec![NewLeaf { unique: unique_keys(&statement, &leaf.envelope.payload_digest()), leaf }],
             });

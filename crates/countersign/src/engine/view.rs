@@ -76,7 +76,8 @@ pub struct GuidanceLine {
     pub found: Option<String>,
     pub review_due: Option<String>,
     pub stale: bool,
-    pub owner: Option<String>,
+    /// Who could refresh it.
+    pub owners: BTreeSet<ActorId>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -276,7 +277,7 @@ fn guidance(change: &Change, snapshot: &Snapshot, now: Time) -> Vec<GuidanceLine
                 .map(|found| format!("{}@{}", found.repository, found.commit.short())),
             review_due: view.review_due.map(rfc3339),
             stale: view.review_due.is_none_or(|due| due < now),
-            owner: view.owner.clone(),
+            owners: view.owners.clone(),
         })
         .collect()
 }

@@ -257,7 +257,7 @@ fn without_rules_everything_is_denied() {
     identities-known satisfied
     no-rejection satisfied
     rules-loaded unsatisfied checkout/production
-      rules: none are in force by [ada, barbara, grace, linus]: countersign rules publish
+      rules: none are in force by [ada, barbara, grace, linus]: countersign amend HOME --why REASON
     ");
 }
 

@@ -8,7 +8,7 @@ use crate::{
         error::CliError,
     },
     clock,
-    engine::rfc3339,
+    engine::{ChangeLine, rfc3339},
 };
 
 /// What is there when it is over.
@@ -32,8 +32,8 @@ const STALE: &str = "---\nowner: payments\nlast_reviewed_on: 2025-03-03\nreview_
 
 pub fn play(stage: &mut Stage) -> Result<Story, CliError> {
     prepare(stage)?;
-    let head = one_person(stage)?;
-    let change = proposed(stage, &head)?;
+    one_person(stage)?;
+    let change = proposed(stage)?;
     assisted(stage, &change)?;
     refreshed(stage)?;
     countersigned(stage, &change)?;
@@ -136,17 +136,17 @@ fn prepare(stage: &mut Stage) -> Result<(), CliError> {
     Ok(())
 }
 
-fn one_person(stage: &mut Stage) -> Result<String, CliError> {
+fn one_person(stage: &mut Stage) -> Result<(), CliError> {
     stage.scene("One authorised operator, one configuration change, nobody else");
     stage.tell("Ana moves all traffic to one region. In 2026 that was enough to lose most of a day's orders.");
     stage.write("ana/services/checkout/routing.yaml", "regions:\n  us-east: 0\n  us-west: 100\n")?;
     stage.quietly("ana", "ana", &["git", "checkout", "-q", "-b", "west"])?;
     stage.quietly("ana", "ana", &["git", "commit", "-q", "-a", "-m", "Route all traffic to us-west"])?;
     stage.run("ana", "ana", &["git", "push", "origin", "west:main"], Ending::Refused)?;
-    stage.quietly("ana", "ana", &["git", "rev-parse", "HEAD"])
+    Ok(())
 }
 
-fn proposed(stage: &mut Stage, head: &str) -> Result<String, CliError> {
+fn proposed(stage: &mut Stage) -> Result<String, CliError> {
     stage.scene("Proposed, it is still one person's change");
     stage.run(
         "ana",
@@ -177,17 +177,18 @@ fn proposed(stage: &mut Stage, head: &str) -> Result<String, CliError> {
         ],
         Ending::Done,
     )?;
-    let found = stage.quietly("ana", "ana", &["countersign", "list", "--format", "json"])?;
-    let changes: serde_json::Value = serde_json::from_str(&found).map_err(|e| failed(e.to_string()))?;
-    let change = changes
-        .as_array()
-        .and_then(|changes| changes.iter().find_map(|change| change.get("id")?.as_str()))
-        .ok_or_else(|| failed(format!("no change for {head} is in the log: {found}")))?
-        .to_owned();
+    let change = id_of(stage, "Route all traffic to us-west")?;
     stage.tell("Ana pushes again, and approves her own change:");
     stage.run("ana", "ana", &["git", "push", "origin", "west:main"], Ending::Refused)?;
     stage.run("ana", "ana", &["countersign", "approve", &change, "--git", "."], Ending::Refused)?;
     Ok(change)
+}
+
+fn id_of(stage: &Stage, title: &str) -> Result<String, CliError> {
+    let found = stage.quietly("dora", "", &["countersign", "list", "--format", "json"])?;
+    let changes: Vec<ChangeLine> = serde_json::from_str(&found).map_err(|e| failed(e.to_string()))?;
+    let change = changes.into_iter().find(|change| change.title == title);
+    Ok(change.ok_or_else(|| failed(format!("`{title}` is not in the log: {found}")))?.id.to_string())
 }
 
 fn assisted(stage: &mut Stage, change: &str) -> Result<(), CliError> {
@@ -212,7 +213,7 @@ fn refreshed(stage: &mut Stage) -> Result<(), CliError> {
     stage.write("chloe/runbooks/traffic.md", &page)?;
     stage.quietly("chloe", "chloe", &["git", "checkout", "-q", "-b", "page"])?;
     stage.quietly("chloe", "chloe", &["git", "commit", "-q", "-a", "-m", "Review the traffic runbook"])?;
-    let proposal = stage.run(
+    stage.run(
         "chloe",
         "chloe",
         &[
@@ -238,13 +239,10 @@ fn refreshed(stage: &mut Stage) -> Result<(), CliError> {
             "git revert of this commit",
             "--tests",
             "read by the team",
-            "--format",
-            "json",
         ],
         Ending::Done,
     )?;
-    let view: serde_json::Value = serde_json::from_str(&proposal).map_err(|e| failed(e.to_string()))?;
-    let page = view.get("id").and_then(|id| id.as_str()).unwrap_or_default().to_owned();
+    let page = id_of(stage, "Review the traffic runbook")?;
     stage.quietly("ben", "ben", &["git", "fetch", "-q", "../chloe", "page"])?;
     stage.run("ben", "ben", &["countersign", "approve", &page, "--git", "."], Ending::Done)?;
     stage.run("chloe", "chloe", &["git", "push", "origin", "page:main"], Ending::Done)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use countersign_core::{
     facts::{self, FactsError, GitFacts, LandingError, NotALanding, Range, git::GitRead as _, guidance_review},
-    ids::{Oid, Target},
+    ids::{ChangeId, Oid, Target},
     statement::{FoundDocument, ObservedDocument},
 };
 use countersign_ledger::Digest;
@@ -79,15 +79,47 @@ impl Push<'_> {
         Ok(facts::head_of_push(self.repository, &self.old, &self.new)?)
     }
 
-    /// Extracts the facts of a head, and checks that the push lands it and that everything it touches is mapped.
-    pub fn examine(&self, head: &Oid) -> Result<Examined, GateError> {
+    /// Extracts the facts of a head, and checks that the push lands it and that everything it touches is mapped. `change`
+    /// is one that was proposed for it.
+    pub fn examine(&self, head: &Oid, change: Option<&ChangeId>) -> Result<Examined, GateError> {
         let facts = self.facts(head)?;
         facts::landing(self.repository, &self.old, &self.new, &facts).map_err(|error| match error {
             LandingError::Git(error) => error.into(),
-            LandingError::Not(reason) => GateError::from(Refused::new(landing_code(&reason), reason.to_string())),
+            LandingError::Not(reason) => GateError::from(self.no_landing(&reason, &facts, change)),
         })?;
         let targets = self.targets(&facts)?;
         Ok(Examined { facts, targets })
+    }
+
+    fn no_landing(&self, reason: &NotALanding, facts: &GitFacts, change: Option<&ChangeId>) -> Refused {
+        let refused = Refused::new(landing_code(reason), reason.to_string());
+        let again = |range: &str| match change {
+            Some(change) => format!("countersign revise {change} {range}"),
+            None => self.proposal(&self.targets(facts).unwrap_or_default(), range),
+        };
+        match reason {
+            NotALanding::EvilMerge { .. } => refused
+                .note("make the merge again and leave it as git makes it:")
+                .command(format!("git reset --hard {} && git merge --no-ff {}", self.old.short(), facts.head.short()))
+                .note("or have the merge itself reviewed:")
+                .command(again(&self.range(&self.new))),
+            NotALanding::NotHead { .. }
+            | NotALanding::BaseGone { .. }
+            | NotALanding::Overlap { .. }
+            | NotALanding::Unreviewed { .. }
+            | NotALanding::Conflicts { .. } => {
+                let tip = format!("origin/{}", self.branch.short());
+                let range = self.range_of(&tip, "HEAD");
+                refused
+                    .command(format!("git checkout {} && git merge {}", facts.head.short(), shell_word(&tip)))
+                    .command(again(&range))
+            }
+            NotALanding::ForeignParent { .. }
+            | NotALanding::Creation { .. }
+            | NotALanding::Deletion
+            | NotALanding::Octopus { .. }
+            | NotALanding::NotFastForward { .. } => refused,
+        }
     }
 
     fn facts(&self, head: &Oid) -> Result<GitFacts, GateError> {
@@ -125,14 +157,22 @@ impl Push<'_> {
 
     /// The command that proposes this push.
     pub fn propose(&self, head: &Oid, targets: &BTreeSet<Target>) -> String {
+        self.proposal(targets, &self.range(head))
+    }
+
+    fn proposal(&self, targets: &BTreeSet<Target>, range: &str) -> String {
         let targets: String = targets.iter().map(|target| format!(" --target {target}")).collect();
-        format!("countersign propose{targets} --kind code {} --title \"...\" --why \"...\"", self.range(head))
+        format!("countersign propose{targets} --kind code {range} --title \"...\" --why \"...\"")
     }
 
     /// The options that name this push to the command line.
     pub fn range(&self, head: &Oid) -> String {
-        let branch = shell_word(self.branch.short());
-        format!("--git . --branch {branch} --range {}..{}", self.old.short(), head.short())
+        self.range_of(self.old.short(), head.short())
+    }
+
+    fn range_of(&self, tip: &str, head: &str) -> String {
+        let (repository, branch) = (&self.gate.config.repository, shell_word(self.branch.short()));
+        format!("--git . --repository {repository} --branch {branch} --range {}", shell_word(&format!("{tip}..{head}")))
     }
 
     /// Reads cited documents that lie on the protected branch as it is, before the push, and refuses where the server

@@ -149,7 +149,7 @@ fn free_hooks(hooks: &Path) -> Result<(), GateError> {
                 return Err(setup(
                     "hook-exists",
                     format!("{} is there already", path.display()),
-                    "move it away; if it must run as well, let a `proc-receive`, `update` or `post-update` hook call it",
+                    "move it away; what it does can be done by an `update` or `post-update` hook, which git runs as well",
                 ));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -76,8 +76,8 @@ impl Judge<'_> {
                     .into());
                 }
             }
-            if !changes.is_empty() {
-                return Ok(Found { examined: self.push.examine(head)?, changes });
+            if let Some(first) = changes.first() {
+                return Ok(Found { examined: self.push.examine(head, Some(&first.id))?, changes });
             }
         }
         Err(self.nothing_proposed(&candidates, elsewhere)?.into())
@@ -90,7 +90,7 @@ impl Judge<'_> {
     ) -> Result<Refused, GateError> {
         // Of a merge the merged head is what somebody reviews.
         let head = candidates.last().unwrap_or(&self.push.new);
-        let Examined { targets, .. } = self.push.examine(head)?;
+        let Examined { targets, .. } = self.push.examine(head, None)?;
         let branch = &self.push.branch.branch;
         if let Some(change) = self.overtaken(head)? {
             return Ok(Refused::new(
@@ -185,7 +185,7 @@ impl Judge<'_> {
             }
             Err(SpeakError::Client(ClientError::Refused { message, hint, .. })) => {
                 let refused = Refused::new("no-permit", message).about(&view.id);
-                return Err(hint.into_iter().fold(refused, Refused::command).into());
+                return Err(hint.into_iter().fold(refused, Refused::note).into());
             }
             Err(error) => return Err(error.into()),
         };
@@ -255,36 +255,36 @@ impl Judge<'_> {
             OpeningError::Denied(decision) => Refused::by_rules("denied-by-gate", &decision, None)
                 .note("the server gave a permit all the same: tell whoever runs it"),
         })?;
-        same_facts(opening.change(), bundle, facts)?;
+        self.same_facts(opening.change(), bundle, facts)?;
         self.push.guidance(&opening.change().observed)?;
         self.memory = Some(opening.memory());
         Ok(opening)
     }
-}
 
-/// The facts that people and rules judged by are those that the objects give here.
-fn same_facts(change: &Change, bundle: &Bundle, facts: &GitFacts) -> Result<(), GateError> {
-    let differ = |why: String| {
-        GateError::from(
-            Refused::new(
-                "facts-differ",
-                format!("what change {} says of its commits is not what they are: {why}", change.id),
+    /// The facts that people and rules judged by are those that the objects give here.
+    fn same_facts(&self, change: &Change, bundle: &Bundle, facts: &GitFacts) -> Result<(), GateError> {
+        let differ = |why: String| {
+            GateError::from(
+                Refused::new(
+                    "facts-differ",
+                    format!("what change {} says of its commits is not what they are: {why}", change.id),
+                )
+                .command(format!("countersign revise {} {}", change.id, self.push.range(&facts.head)))
+                .about(&change.id),
             )
-            .command(format!("countersign revise {}", change.id))
-            .about(&change.id),
-        )
-    };
-    let named = change.current().and_then(|revision| revision.facts);
-    let blob = named.and_then(|digest| Some((digest, bundle.evidence.blobs.get(&digest)?)));
-    let Some((digest, bytes)) = blob.filter(|(digest, bytes)| Digest::of(bytes) == *digest) else {
-        return Err(differ("its facts are missing".to_owned()));
-    };
-    let said: GitFacts =
-        serde_json::from_slice(bytes).map_err(|e| differ(format!("its facts {digest} are malformed: {e}")))?;
-    if said == *facts {
-        return Ok(());
+        };
+        let named = change.current().and_then(|revision| revision.facts);
+        let blob = named.and_then(|digest| Some((digest, bundle.evidence.blobs.get(&digest)?)));
+        let Some((digest, bytes)) = blob.filter(|(digest, bytes)| Digest::of(bytes) == *digest) else {
+            return Err(differ("its facts are missing".to_owned()));
+        };
+        let said: GitFacts =
+            serde_json::from_slice(bytes).map_err(|e| differ(format!("its facts {digest} are malformed: {e}")))?;
+        if said == *facts {
+            return Ok(());
+        }
+        Err(differ(difference(&said, facts).to_owned()))
     }
-    Err(differ(difference(&said, facts).to_owned()))
 }
 
 fn difference(said: &GitFacts, here: &GitFacts) -> &'static str {

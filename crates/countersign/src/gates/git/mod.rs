@@ -35,16 +35,13 @@ pub mod report;
 pub mod status;
 pub mod transaction;
 
-use std::{
-    path::{Path, PathBuf},
-    time::SystemTime,
-};
+use std::path::{Path, PathBuf};
 
 use countersign_core::{
     ids::Oid,
     verify::{TRUST_VERSION, Trust},
 };
-use countersign_ledger::{SigningKey, Time};
+use countersign_ledger::SigningKey;
 use thiserror::Error;
 
 pub use config::{Branch, GateConfig};
@@ -243,10 +240,4 @@ impl Update {
             _ => Err(malformed()),
         }
     }
-}
-
-/// The clock of a hook.
-pub fn now() -> Time {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Time::from_unix_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

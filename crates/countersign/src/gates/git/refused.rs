@@ -58,7 +58,7 @@ impl Refused {
     pub fn of(refusal: &Refusal) -> Self {
         let refused = Self::new(refusal.code, refusal.message.clone());
         match &refusal.hint {
-            Some(hint) => refused.command(hint),
+            Some(hint) => refused.note(hint),
             None => refused,
         }
     }
@@ -183,7 +183,11 @@ mod tests {
         let refused = Refused::new("no-change", "title \u{1b}[2J\r\nremote: all is well \u{202e}live")
             .note("é stays")
             .about(&"0123456789ab".parse().unwrap());
-        insta::assert_snapshot!(refused, @"");
+        insta::assert_snapshot!(refused, @r#"
+        countersign: refused: title \u{1b}[2J\r\nremote: all is well \u{202e}live [no-change]
+        countersign:   é stays
+        countersign: all of it: countersign show 0123456789ab
+        "#);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //!
 //! What moves nothing passes: `git gc` and `git pack-refs` rewrite references with the values that they have.
 
+use std::fs;
+
 use countersign_core::{
     ids::Oid,
     statement::{OutcomeResult, Transition},
@@ -64,6 +66,10 @@ fn prepared(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateEr
                     return Err(caught(&mut journal, update, format!("{} -> {}", old.short(), new.short()), now)?);
                 }
             }
+            Movement::Deletion(old) if is_pruned(gate, &update.reference, old) => {}
+            Movement::Deletion(old) => {
+                return Err(caught(&mut journal, update, format!("it is deleted at {}", old.short()), now)?);
+            }
             Movement::Other(what) => return Err(caught(&mut journal, update, what, now)?),
         }
     }
@@ -74,6 +80,7 @@ enum Movement<'a> {
     /// The reference stays where it is.
     None,
     From(&'a Oid, &'a Oid),
+    Deletion(&'a Oid),
     /// Something that no permit can name.
     Other(String),
 }
@@ -93,10 +100,24 @@ fn movement<'a>(update: &'a Update, current: Option<&'a Oid>) -> Movement<'a> {
     if new == old {
         Movement::None
     } else if new.is_zero() {
-        Movement::Other(format!("it is deleted at {}", old.short()))
+        Movement::Deletion(old)
     } else {
         Movement::From(old, new)
     }
+}
+
+/// Whether it is only the loose copy of a reference that goes, as when `git pack-refs` has just written it into
+/// `packed-refs`: the same value stands there, and nobody is about to rewrite that file.
+///
+/// ```text
+///  pack-refs:  lock packed-refs, write it, unlock ─> delete the loose copy ─> this hook
+///  deletion:   lock packed-refs ─> this hook ─> write it without the reference, unlock
+/// ```
+fn is_pruned(gate: &GitGate, reference: &str, value: &Oid) -> bool {
+    let path = gate.repository.join("packed-refs");
+    let wanted = format!("{value} {reference}");
+    !gate.repository.join("packed-refs.lock").exists()
+        && fs::read(path).is_ok_and(|bytes| bytes.split(|byte| *byte == b'\n').any(|line| line == wanted.as_bytes()))
 }
 
 fn caught(journal: &mut Journal, update: &Update, what: String, now: Time) -> Result<GateError, GateError> {

@@ -1,0 +1,66 @@
+//! Audit: what the past of a repository proves about who looked at its changes. Pure: somebody else reads git.
+//!
+//! A landed change is a first-parent commit of the branch. Evidence and signals are looked for in that commit, in its
+//! notes and in all commits that it first brings in. Git often cannot prove a second person who was there; this room says
+//! "git carries no second person", never "unreviewed".
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    facts::{PathChange, git::Ident},
+    ids::Oid,
+};
+
+/// A commit, as far as an audit needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitRecord {
+    pub id: Oid,
+    pub parents: Vec<Oid>,
+    pub author: Ident,
+    /// Seconds since the Unix epoch; whatever the commit says, also 1970 and 2099.
+    pub authored_at: i64,
+    pub committer: Ident,
+    pub committed_at: i64,
+    /// As it stands, bounded by the reader.
+    pub message: Vec<u8>,
+}
+
+/// A note that some tool attached to a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The notes' reference: `refs/notes/review`, or `refs/changes/…/meta` for Gerrit's NoteDb.
+    pub reference: String,
+    pub on: Oid,
+    pub body: Vec<u8>,
+}
+
+/// A landed change with everything that git has about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LandedChange {
+    pub commit: CommitRecord,
+    /// Commits that this one first brings into the branch: those of the merged side.
+    pub brought: Vec<CommitRecord>,
+    /// Changed paths against the first parent.
+    pub paths: Vec<PathChange>,
+    pub notes: Vec<Note>,
+}
+
+/// What git can prove about a second person, strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grade {
+    /// Somebody who is no contributor is named as reviewer or approver.
+    Named,
+    /// Another human merged or committed it.
+    OtherHand,
+    /// A bot landed it under a platform's rule; nobody is named.
+    Platform,
+    /// Squash or web commit: the committer is the forge.
+    Opaque,
+    /// The only approver is a contributor, or it says that there was none.
+    SelfApproved,
+    /// The merger is a contributor.
+    SelfMerged,
+    /// Author and committer are the same and nothing else is said.
+    Alone,
+}

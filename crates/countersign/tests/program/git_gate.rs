@@ -1,0 +1,556 @@
+//! The git gate: real pushes through real hooks, and the attacks that it must withstand.
+
+use countersign::{
+    client::Client,
+    git::Repository,
+    signer::SshKeygen,
+    speaker::{Speaker, nonce},
+};
+use countersign_core::{
+    catalog::Level,
+    facts::{Range, facts},
+    snapshot::Kind,
+    statement::{Body, Proposal, Subject},
+    text::ProposalText,
+};
+use countersign_ledger::Digest;
+use insta::assert_snapshot;
+
+use crate::{support::Run, world::World};
+
+const CHECKOUT: &str = "checkout/production";
+
+/// A change of the checkout timeout, proposed by Alice and approved by Bob.
+fn approved(world: &World) -> String {
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &[CHECKOUT]);
+    world.approve("bob", &change);
+    change
+}
+
+#[test]
+fn installing_says_what_is_protected_and_can_be_repeated() {
+    let world = World::usual();
+    let again = world.install("");
+    assert_snapshot!(again, @"
+    status 0
+    --- stdout
+    ok gate shop-git guards shop.git (known to the log as it is)
+
+    refs/heads/main moves by approved pushes only:
+      checkout/** reaches checkout/production
+      search/** reaches search/production
+      payments/** reaches payments/production
+      docs/** reaches search/production
+
+    refs/heads/release moves by approved pushes only:
+      checkout/** reaches checkout/production
+      search/** reaches search/production
+      payments/** reaches payments/production
+      docs/** reaches search/production
+
+    next, in a clone: countersign propose --git . --branch BRANCH --range OLD..NEW --target TARGET
+    see what it caught: countersign gate status shop.git
+    ");
+    let foreign = world.stage.path("shop.git/hooks/pre-receive");
+    std::fs::write(&foreign, "#!/bin/sh\nexit 0\n").unwrap();
+    assert_snapshot!(world.install(""), @"
+    status 1
+    --- stderr
+    error: shop.git/hooks/pre-receive is there already
+    hint: move it away; what it does can be done by an `update` or `post-update` hook, which git runs as well
+    ");
+}
+
+#[test]
+fn a_push_that_nobody_proposed_is_refused_with_the_command() {
+    let world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("no-change");
+    assert_snapshot!(push.told(), @r#"
+    countersign: refused: no change is proposed for [A] on refs/heads/main [no-change]
+    countersign:   it would reach checkout/production; propose it, have it approved, then push again:
+    countersign:   -> countersign propose --target checkout/production --kind code --git . --repository shop --branch main --range [B]..[A] --title "..." --why "..."
+    "#);
+}
+
+#[test]
+fn a_push_that_misses_an_approval_is_refused_with_a_to_do_list() {
+    let world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &[CHECKOUT]);
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("denied-by-rules");
+    assert_snapshot!(push.told(), @r#"
+    countersign: refused: change [A] "Raise the timeout" is not allowed on checkout/production yet [denied-by-rules]
+    countersign:   owner-approves       1 approval by an owner of the system (checkout): bob, carol, dave
+    countersign:   second-pair-of-eyes  1 approval by somebody who had no hand in the change: bob, carol, dave
+    countersign:   -> countersign approve [A] --key YOUR_KEY
+    countersign: all of it: countersign show [A]
+    "#);
+    world.approve("bob", &change);
+    world.push(&["HEAD:main"]).passes();
+    assert_eq!(world.tip("main"), world.id("HEAD"));
+    assert_eq!(world.state(&change), "applied");
+}
+
+#[test]
+fn a_tier_1_system_takes_two_approvals() {
+    let world = World::usual();
+    world.edit("change", "payments/retries", "4\n");
+    let change = world.propose("alice", &["payments/production"]);
+    assert_eq!(world.say("alice", &["disclose", &change, "--none"]).status, 0);
+    world.approve("carol", &change);
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("denied-by-rules");
+    assert_snapshot!(push.told(), @r#"
+    countersign: refused: change [A] "Raise the timeout" is not allowed on payments/production yet [denied-by-rules]
+    countersign:   tier-1-senior  1 approval by a senior: bob
+    countersign:   tier-1-senior  1 more approval by somebody who had no hand in the change: bob, dave
+    countersign:   -> countersign approve [A] --key YOUR_KEY
+    countersign: all of it: countersign show [A]
+    "#);
+    world.approve("bob", &change);
+    world.push(&["HEAD:main"]).passes();
+}
+
+#[test]
+fn a_merge_of_the_approved_head_passes() {
+    let world = World::usual();
+    let first = approved(&world);
+    world.edit("other", "search/limit", "20\n");
+    let other = world.propose("alice", &["search/production"]);
+    world.approve("carol", &other);
+    world.push(&["other:main"]).passes();
+    world.git(&["fetch", "--quiet"]);
+    world.git(&["checkout", "--quiet", "-B", "main", "origin/main"]);
+    world.git(&["merge", "--quiet", "--no-ff", "-m", "merge", "change"]);
+    world.push(&["HEAD:main"]).passes();
+    assert_eq!((world.state(&first), world.state(&other)), ("applied".to_owned(), "applied".to_owned()));
+}
+
+#[test]
+fn one_push_may_land_changes_of_several_systems() {
+    let world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    world.write("search/limit", "20\n");
+    world.commit("and search");
+    let checkout = world.propose("alice", &[CHECKOUT]);
+    world.approve("bob", &checkout);
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("targets-not-covered");
+    assert_snapshot!(push.told(), @r#"
+    countersign: refused: the push also reaches search/production [targets-not-covered]
+    countersign:   the changes that are approved do not name it; propose that part too:
+    countersign:   -> countersign propose --target search/production --kind code --git . --repository shop --branch main --range [A]..[B] --title "..." --why "..."
+    "#);
+    let search = world.propose("alice", &["search/production"]);
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("denied-by-rules");
+    world.approve("carol", &search);
+    world.push(&["HEAD:main"]).passes();
+    assert_eq!((world.state(&checkout), world.state(&search)), ("applied".to_owned(), "applied".to_owned()));
+}
+
+#[test]
+fn a_path_that_maps_to_nothing_is_refused() {
+    let world = World::usual();
+    world.edit("change", "infra/main.tf", "x\n");
+    world.propose("alice", &[CHECKOUT]);
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("unmapped-path");
+    assert_snapshot!(push.told(), @"
+    countersign: refused: no entry of the gate's map names infra/main.tf [unmapped-path]
+    countersign:   whoever runs the repository says what these paths reach, in countersign/gate.yaml;
+    countersign:   an entry `**` catches whatever the others do not
+    ");
+}
+
+#[test]
+fn unprotected_branches_pass_without_the_server() {
+    let mut world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    world.stop_server();
+    world.push(&["HEAD:feature", "HEAD:refs/tags/v1"]).passes();
+    world.push(&["--delete", "feature"]).passes();
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("server-unreachable");
+}
+
+// Approvals are for what was reviewed.
+
+#[test]
+fn approve_then_push_is_refused() {
+    let world = World::usual();
+    approved(&world);
+    world.write("checkout/timeout", "3000\n");
+    world.commit("one more thing");
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("not-the-head");
+    assert_snapshot!(push.told(), @"
+    countersign: refused: change [A] was proposed at an earlier commit; [B] has more [not-the-head]
+    countersign:   approvals are for what was reviewed; make this its next revision and have it approved:
+    countersign:   -> countersign revise [A] --git . --repository shop --branch main --range [C]..[B]
+    countersign: all of it: countersign show [A]
+    ");
+}
+
+#[test]
+fn approve_then_amend_is_refused() {
+    let world = World::usual();
+    approved(&world);
+    world.write("checkout/timeout", "3000\n");
+    world.git(&["commit", "--quiet", "--all", "--amend", "-m", "edit checkout/timeout"]);
+    world.push(&["HEAD:main"]).is_refused("no-change");
+}
+
+#[test]
+fn smuggling_in_a_merge_commit_is_refused() {
+    let world = World::usual();
+    approved(&world);
+    world.git(&["checkout", "--quiet", "-B", "main", "origin/main"]);
+    world.git(&["merge", "--quiet", "--no-ff", "--no-commit", "change"]);
+    world.write("search/limit", "0\n");
+    world.commit("Merge branch 'change'");
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("evil-merge");
+    assert_snapshot!(push.told(), @"
+    countersign: refused: the merge [A] has tree [B], but merging [C] into [D] gives [E]: the merge itself changes something that nobody reviewed [evil-merge]
+    countersign:   make the merge again and leave it as git makes it:
+    countersign:   -> git reset --hard [D] && git merge --no-ff [C]
+    countersign:   or have the merge itself reviewed:
+    countersign:   -> countersign revise [F] --git . --repository shop --branch main --range [D]..[A]
+    ");
+}
+
+#[test]
+fn an_octopus_a_rewind_and_a_deletion_are_refused() {
+    let world = World::usual();
+    approved(&world);
+    for (branch, file) in [("one", "search/a"), ("two", "search/b")] {
+        world.edit(branch, file, "x\n");
+    }
+    world.git(&["checkout", "--quiet", "-B", "main", "origin/main"]);
+    world.git(&["merge", "--quiet", "-m", "octopus", "change", "one", "two"]);
+    world.push(&["HEAD:main"]).is_refused("octopus");
+    world.git(&["checkout", "--quiet", "--orphan", "rewritten"]);
+    world.commit("rewritten");
+    let force = world.push(&["--force", "HEAD:main"]);
+    force.is_refused("not-fast-forward");
+    assert_snapshot!(force.told(), @"
+    countersign: refused: [A] does not contain [B], the tip of refs/heads/main [not-fast-forward]
+    countersign:   what has landed stays; to undo it, propose a change that reverts it
+    countersign:   -> git fetch && git merge origin/main
+    ");
+    world.push(&["--delete", "release"]).is_refused("deletion");
+}
+
+#[test]
+fn two_protected_branches_at_once_are_refused() {
+    let world = World::usual();
+    approved(&world);
+    for extra in [&[][..], &["--atomic"]] {
+        let push = world.push(&[extra, &["HEAD:main", "HEAD:release"]].concat());
+        push.is_refused("several-branches");
+    }
+}
+
+#[test]
+fn an_approval_for_another_branch_is_refused() {
+    let world = World::usual();
+    approved(&world);
+    let push = world.push(&["HEAD:release"]);
+    push.is_refused("another-branch");
+    assert_snapshot!(push.told(), @r#"
+    countersign: refused: change [A] is for refs/heads/main, not refs/heads/release [another-branch]
+    countersign:   an approval holds for one branch; propose the change for this one too:
+    countersign:   -> countersign propose --target checkout/production --kind code --git . --repository shop --branch release --range [B]..[C] --title "..." --why "..."
+    countersign: all of it: countersign show [A]
+    "#);
+}
+
+#[test]
+fn a_protected_branch_that_is_not_there_cannot_be_made() {
+    let world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    std::fs::remove_file(world.stage.path("shop.git/refs/heads/release")).unwrap();
+    world.push(&["HEAD:release"]).is_refused("creation");
+}
+
+// Going round the gate.
+
+#[test]
+fn update_ref_and_fetch_into_the_repository_are_caught() {
+    let world = World::usual();
+    approved(&world);
+    world.push(&["HEAD:feature"]).passes();
+    let (before, head) = (world.tip("main"), world.id("HEAD"));
+    let (before_id, head_id) = (before.as_str(), head.as_str());
+    let work = world.stage.path("work").display().to_string();
+    for attempt in [
+        &["update-ref", "refs/heads/main", head_id][..],
+        &["update-ref", "refs/heads/main", head_id, before_id],
+        &["update-ref", "-d", "refs/heads/main"],
+        // Packed first, as it is after housekeeping.
+        &["pack-refs", "--all"],
+        &["update-ref", "-d", "refs/heads/main"],
+        &["update-ref", "-d", "refs/heads/main", before_id],
+        &["branch", "-D", "release"],
+        &["branch", "-f", "main", head_id],
+        &["branch", "-M", "feature", "release"],
+        &["branch", "-m", "release", "elsewhere"],
+        &["fetch", "--quiet", &work, "+change:main"],
+        &["symbolic-ref", "refs/heads/main", "refs/heads/feature"],
+    ] {
+        let tried = world.in_bare(attempt);
+        if attempt[0] == "pack-refs" {
+            tried.passes();
+            continue;
+        }
+        assert!(!tried.passed, "{attempt:?}");
+        assert_eq!(tried.code(), Some("gone-round"), "{attempt:?}: {}", tried.said);
+    }
+    assert_eq!((world.tip("main"), world.tip("release")), (before.clone(), before));
+    let status = world.stage.run("gate status shop.git").stdout;
+    let (_, caught) = status.split_once("has not seen the log yet").unwrap();
+    let caught = caught.replace(head.short(), "[HEAD]").replace(world.tip("main").short(), "[TIP]");
+    assert_snapshot!(caught.trim_start(), @"
+    refs/heads/main [TIP]
+      checkout/** reaches checkout/production
+      search/** reaches search/production
+      payments/** reaches payments/production
+      docs/** reaches search/production
+
+    refs/heads/release [TIP]
+      checkout/** reaches checkout/production
+      search/** reaches search/production
+      payments/** reaches payments/production
+      docs/** reaches search/production
+
+    Caught
+      refs/heads/main: [TIP] -> [HEAD]
+      refs/heads/main: [TIP] -> [HEAD]
+      refs/heads/main: it is deleted at [TIP]
+      refs/heads/main: it is deleted at [TIP]
+      refs/heads/main: it is deleted at [TIP]
+      refs/heads/release: it is deleted at [TIP]
+      refs/heads/main: [TIP] -> [HEAD]
+      refs/heads/release: it is deleted at [TIP]
+      refs/heads/release: it is deleted at [TIP]
+      refs/heads/main: [TIP] -> [HEAD]
+      refs/heads/main: it becomes another name of refs/heads/feature
+    ");
+}
+
+#[test]
+fn a_push_past_a_disabled_pre_receive_is_caught() {
+    let world = World::usual();
+    approved(&world);
+    std::fs::remove_file(world.stage.path("shop.git/hooks/pre-receive")).unwrap();
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("gone-round");
+    assert!(world.stage.run("gate status shop.git").to_string().contains("hook pre-receive is missing"));
+}
+
+#[test]
+fn an_alias_of_the_protected_branch_is_caught() {
+    let world = World::usual();
+    world.in_bare(&["symbolic-ref", "refs/heads/alias", "refs/heads/main"]).passes();
+    world.edit("change", "checkout/timeout", "30\n");
+    let before = world.tip("main");
+    world.push(&["HEAD:alias"]).is_refused("gone-round");
+    assert_eq!(world.tip("main"), before);
+}
+
+#[test]
+fn housekeeping_goes_on() {
+    let world = World::usual();
+    approved(&world);
+    world.push(&["HEAD:main"]).passes();
+    let tip = world.tip("main");
+    for command in
+        [&["pack-refs", "--all", "--prune"][..], &["gc", "--quiet", "--prune=now"], &["reflog", "expire", "--all"]]
+    {
+        world.in_bare(command).passes();
+    }
+    world.in_bare(&["update-ref", "refs/heads/main", tip.as_str()]).passes();
+    world.in_bare(&["symbolic-ref", "HEAD", "refs/heads/release"]).passes();
+    assert_eq!(world.tip("main"), tip);
+    world.git(&["fetch", "--quiet"]);
+    let change = {
+        world.edit("next", "checkout/timeout", "40\n");
+        world.propose("alice", &[CHECKOUT])
+    };
+    world.approve("carol", &change);
+    world.push(&["HEAD:main"]).passes();
+    assert!(world.stage.run("gate status shop.git --format json").json()["caught"].as_array().unwrap().is_empty());
+}
+
+// Installing, and what the server does not do.
+
+#[test]
+fn an_empty_repository_cannot_be_guarded_yet() {
+    let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior)]);
+    std::fs::remove_dir_all(world.stage.path("shop.git")).unwrap();
+    assert!(world.stage.command("git").args(["init", "--quiet", "--bare", "shop.git"]).status().unwrap().success());
+    assert_snapshot!(world.install(""), @"
+    status 1
+    --- stderr
+    error: shop.git has no branch main
+    hint: push the first history, then install: git push REPO main
+    ");
+}
+
+#[test]
+fn installing_without_the_server_leaves_nothing_behind() {
+    let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior)]);
+    let before = files(&world);
+    let run = world.stage.run(
+        "--url http://127.0.0.1:1 --key alice gate install shop.git --name shop-git --trust home/trust.json --branch main \
+         --map **=checkout/production",
+    );
+    assert_eq!(run.status, 1, "{run}");
+    let unknown = world.install("--map x=checkout/prod");
+    assert_eq!(unknown.status, 1, "{unknown}");
+    assert_eq!(files(&world), before);
+}
+
+fn files(world: &World) -> Vec<String> {
+    let find = world.stage.command("find").args(["shop.git", "-type", "f"]).output().unwrap();
+    let mut files: Vec<String> = String::from_utf8(find.stdout).unwrap().lines().map(str::to_owned).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_working_tree_and_another_log_are_no_place_for_a_gate() {
+    let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior)]);
+    let trust = world.stage.read("home/trust.json").replace("world+", "other+").replace("\"world\"", "\"other\"");
+    world.stage.write("other.json", &trust);
+    let url = &world.server().url;
+    let install = |repository: &str, trust: &str| {
+        world.stage.run(&format!(
+            "--url {url} --key alice --format json gate install {repository} --name g --trust {trust} --branch main --map \
+             **=checkout/production"
+        ))
+    };
+    let code = |run: Run| {
+        let error: serde_json::Value = serde_json::from_str(&run.stderr).unwrap();
+        error["error"]["code"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(code(install("work", "home/trust.json")), "not-bare");
+    assert_eq!(code(install("shop.git", "other.json")), "another-log");
+}
+
+#[test]
+fn an_outcome_that_could_not_be_told_is_told_later() {
+    let mut world = World::usual();
+    let change = approved(&world);
+    // The server goes away between the judgement and the report.
+    let gate = world.stage.read("shop.git/countersign/gate.yaml");
+    let gone = format!(
+        "sed -i 's|^url: .*|url: \"http://127.0.0.1:1\"|' {}",
+        world.stage.path("shop.git/countersign/gate.yaml").display()
+    );
+    let hook = world.stage.write("shop.git/hooks/update", &format!("#!/bin/sh\n{gone}\n"));
+    assert!(world.stage.command("chmod").arg("755").arg(&hook).status().unwrap().success());
+    let push = world.push(&["HEAD:main"]);
+    push.passes();
+    assert!(push.said.contains("the log will be told later"), "{}", push.said);
+    std::fs::remove_file(hook).unwrap();
+    std::fs::write(world.stage.path("shop.git/countersign/gate.yaml"), gate).unwrap();
+    assert_eq!(world.state(&change), "permitted");
+    world.git(&["fetch", "--quiet"]);
+    world.edit("next", "search/limit", "20\n");
+    world.push(&["HEAD:main"]).is_refused("no-change");
+    assert_eq!(world.state(&change), "applied");
+    world.stop_server();
+}
+
+// What the gate computes itself.
+
+#[test]
+fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
+    let world = World::usual();
+    world.git(&["checkout", "--quiet", "-B", "change", "origin/main"]);
+    world.write("checkout/timeout", "30\n");
+    world.commit("edit\n\nCo-authored-by: Bob <bob@example.com>");
+    let git = Repository::open(world.stage.path("work")).unwrap();
+    let range = Range {
+        repository: "shop".parse().unwrap(),
+        branch: "refs/heads/main".to_owned(),
+        tip: world.tip("main"),
+        head: world.id("HEAD"),
+    };
+    let mut facts = facts(&git, &range).unwrap();
+    facts.identities.retain(|identity| !identity.mail.starts_with("bob"));
+    let text = ProposalText {
+        salt: nonce().unwrap(),
+        title: "Raise the timeout\u{1b}[2K".to_owned(),
+        why: "x".repeat(50),
+        risk: "x".repeat(50),
+        rollback: "x".repeat(50),
+        tests: "x".repeat(50),
+        links: vec![],
+    };
+    let blobs = [serde_json::to_vec(&facts).unwrap(), text.to_blob().unwrap()];
+    let [facts_digest, text_digest] = [&blobs[0], &blobs[1]].map(Digest::of);
+    let key = SshKeygen::new(world.stage.path("alice")).unwrap();
+    let speaker = Speaker::of_person(Client::new(&world.server().url), key).unwrap();
+    let body = Body::Proposal(Proposal {
+        kind: Kind::Code,
+        targets: [CHECKOUT.parse().unwrap()].into(),
+        subject: Subject::Git {
+            repository: facts.repository,
+            branch: facts.branch,
+            base: facts.base,
+            head: facts.head,
+            merge_tree: facts.tree,
+            delta: facts.delta,
+        },
+        facts: Some(facts_digest),
+        documents: text.documents(),
+        text: text_digest,
+        sponsor: None,
+    });
+    let change = speaker.say(body, &blobs).unwrap().change.unwrap().to_string();
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("denied-by-rules");
+    assert!(!push.said.contains('\u{1b}') && push.said.contains(r"timeout\u{1b}[2K"), "{}", push.said);
+    assert_eq!(world.say("bob", &["approve", &change]).status, 0, "the doctored facts do not name Bob");
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("facts-differ");
+    assert_snapshot!(push.told(), @"
+    countersign: refused: what change [A] says of its commits is not what they are: the people whom the commits name are others [facts-differ]
+    countersign:   -> countersign revise [A] --git . --repository shop --branch main --range [B]..[C]
+    countersign: all of it: countersign show [A]
+    ");
+}
+
+#[test]
+fn a_server_that_calls_stale_guidance_fresh_is_refused() {
+    let mut world = World::usual();
+    // The server reads a copy; then the page on the protected branch is another.
+    let copy = world.stage.path("copy.git");
+    world.in_bare(&["clone", "--quiet", "--bare", ".", copy.to_str().unwrap()]).passes();
+    world.guidance[0].path = copy;
+    world.start_server(&world.home.store_address());
+    world.edit("review", "docs/runbook.md", "---\nlast_reviewed_on: 2020-11-01\nreview_in: 1 year\n---\nOld.\n");
+    let review = world.propose("alice", &["search/production"]);
+    world.approve("bob", &review);
+    world.push(&["HEAD:main"]).passes();
+    world.git(&["fetch", "--quiet"]);
+
+    world.git(&["checkout", "--quiet", "-B", "change", "origin/main"]);
+    world.write("checkout/timeout", "30\n");
+    world.commit("by the book\n\nGuidance: docs/runbook.md");
+    let change = world.propose("alice", &[CHECKOUT]);
+    world.approve("bob", &change);
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("guidance-differs");
+    assert_snapshot!(push.told(), @"
+    countersign: refused: docs/runbook.md is not here what the server says that it is [guidance-differs]
+    countersign:   the server may read a copy that lags behind: try again in a minute
+    ");
+}

@@ -1,0 +1,391 @@
+//! A whole world: people with keys, a home, a running server, a bare repository behind a gate, and a clone to work in.
+//! Everything goes through the real binary, real `git` and real hooks; the server runs in this process, so that a test
+//! can reach into it and make it lie.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::PathBuf,
+    process::{Command, Output},
+    sync::Arc,
+    time::Duration,
+};
+
+use countersign::{
+    api, clock,
+    engine::{Engine, Setup, guidance::GuidanceSource},
+    home::{Blueprint, Config, Home, HomeError},
+    signer::SshKeygen,
+    store,
+};
+use countersign_core::{catalog::Level, ids::Oid, statement::Founder};
+use tokio::{runtime::Runtime, sync::oneshot};
+
+use crate::support::{Run, Stage};
+
+/// Documentation that satisfies every tier.
+const WORDS: [&str; 8] = [
+    "--why",
+    "the bank answers within eight seconds at month end",
+    "--risk",
+    "slow requests could pile up",
+    "--rollback",
+    "git revert, then deploy again",
+    "--tests",
+    "load test 4711 in staging",
+];
+
+pub struct World {
+    pub stage: Stage,
+    pub home: Home,
+    /// Where the next server that is started reads guidance.
+    pub guidance: Vec<GuidanceSource>,
+    server: Option<Server>,
+}
+
+/// A server, until it is dropped.
+pub struct Server {
+    pub engine: Arc<Engine>,
+    pub url: String,
+    runtime: Option<Runtime>,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl Server {
+    fn start(home: &Home, store_address: &str, guidance: Vec<GuidanceSource>) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let (engine, listener) = runtime.block_on(async {
+            let setup = Setup {
+                store: store::open(store_address).await.unwrap(),
+                log_key: Arc::new(home.log_key().unwrap()),
+                server_key: home.server_key().unwrap(),
+                genesis: home.genesis().clone(),
+                genesis_blobs: home.genesis_blobs(),
+                guidance,
+                clock: Arc::new(clock::now),
+            };
+            let engine = Arc::new(Engine::open(setup).await.unwrap());
+            (engine, api::bind(([127, 0, 0, 1], 0).into()).await.unwrap())
+        });
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        runtime.spawn(api::serve(Arc::clone(&engine), listener, async { drop(stopped.await) }));
+        Self { engine, url, runtime: Some(runtime), stop: Some(stop) }
+    }
+}
+
+impl Server {
+    /// Runs something beside the server.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.as_ref().unwrap().block_on(future)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Nobody listens any more where it has stopped by itself.
+        let _ = self.stop.take().map(|stop| stop.send(()));
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_secs(5));
+        }
+    }
+}
+
+impl World {
+    /// People with their levels; the first two found the log. All of them own `checkout` (tier 2), `search` (tier 3) and
+    /// `payments` (tier 1). The repository `shop.git` has branches `main` and `release` and no gate yet.
+    pub fn new(people: &[(&str, Level)]) -> Self {
+        let stage = Stage::new();
+        let mut catalog = String::from(
+            "apiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata:\n  name: owners\nspec:\n  children: []\n",
+        );
+        for (system, tier) in [("payments", 1), ("checkout", 2), ("search", 3)] {
+            write!(
+                catalog,
+                "---\napiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: {system}\n  annotations:\n    \
+                 countersign/tier: \"{tier}\"\nspec:\n  owner: owners\n"
+            )
+            .unwrap();
+        }
+        let mut founders = Vec::new();
+        for (name, level) in people {
+            let key = SshKeygen::new(stage.key(name)).unwrap();
+            write!(
+                catalog,
+                "---\napiVersion: backstage.io/v1alpha1\nkind: User\nmetadata:\n  name: {name}\n  annotations:\n    \
+                 countersign/level: {}\n    countersign/keys: {}\nspec:\n  profile:\n    email: {name}@example.com\n  \
+                 memberOf: [owners]\n",
+                level.as_str(),
+                key.public()
+            )
+            .unwrap();
+            founders.push(Founder { person: name.parse().unwrap(), key: key.public().clone() });
+        }
+        founders.truncate(2);
+        let guidance = GuidanceSource {
+            repository: "shop".parse().unwrap(),
+            path: stage.path("shop.git"),
+            branch: "main".to_owned(),
+        };
+        let text = "version: 1\norigin: world\n";
+        let config =
+            Config { guidance: vec![guidance.clone()], ..Config::parse(text, "countersign.yaml".as_ref()).unwrap() };
+        let threshold = u32::try_from(founders.len()).unwrap();
+        let blueprint = Blueprint {
+            config,
+            founders,
+            threshold,
+            recovery_quorum: threshold,
+            catalog: [("catalog.yaml".to_owned(), catalog)].into(),
+        };
+        let home = Home::create::<HomeError>(&stage.path("home"), blueprint, |draft| {
+            let keys =
+                draft.founders.iter().map(|founder| SshKeygen::new(stage.path(founder.person.as_str())).unwrap());
+            Ok(keys.map(|key| key.sign(&draft.payload).unwrap()).collect())
+        })
+        .unwrap();
+        let guidance = vec![guidance];
+        let server = Some(Server::start(&home, &home.store_address(), guidance.clone()));
+        let world = Self { stage, home, guidance, server };
+        world.first_history();
+        world
+    }
+
+    /// A world whose repository has a gate before `main` and `release`.
+    pub fn governed(people: &[(&str, Level)]) -> Self {
+        let world = Self::new(people);
+        let run = world.install("");
+        assert_eq!(run.status, 0, "{run}");
+        world
+    }
+
+    /// Four people, of whom `bob` is a senior.
+    pub fn usual() -> Self {
+        let standard = Level::Standard;
+        Self::governed(&[("alice", standard), ("bob", Level::Senior), ("carol", standard), ("dave", standard)])
+    }
+
+    fn first_history(&self) {
+        self.must("git", &["init", "--quiet", "--bare", "--initial-branch=main", "shop.git"]);
+        self.must("git", &["clone", "--quiet", "shop.git", "work"]);
+        self.git(&["checkout", "--quiet", "-B", "main"]);
+        for (name, text) in [("checkout/timeout", "5\n"), ("search/limit", "10\n"), ("payments/retries", "3\n")] {
+            self.write(name, text);
+        }
+        self.write(
+            "docs/runbook.md",
+            "---\nlast_reviewed_on: 2026-11-01\nreview_in: 1 year\nowner: bob\n---\nHow to.\n",
+        );
+        self.commit("first");
+        self.git(&["push", "--quiet", "origin", "main", "main:release"]);
+    }
+
+    pub fn install(&self, further: &str) -> Run {
+        let server = self.server();
+        self.stage.run(&format!(
+            "--url {} --key alice gate install shop.git --name shop-git --trust home/trust.json --branch main --branch \
+             release --map checkout/**=checkout/production --map search/**=search/production --map \
+             payments/**=payments/production --map docs/**=search/production {further}",
+            server.url
+        ))
+    }
+
+    pub fn server(&self) -> &Server {
+        self.server.as_ref().unwrap()
+    }
+
+    pub fn stop_server(&mut self) {
+        self.server = None;
+    }
+
+    /// Starts another server over a copy of the store, at another address that the gate is told.
+    pub fn start_server(&mut self, store_address: &str) {
+        self.stop_server();
+        let server = Server::start(&self.home, store_address, self.guidance.clone());
+        let path = self.stage.path("shop.git/countersign/gate.yaml");
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = text.lines().map(|line| match line.starts_with("url: ") {
+            true => format!("url: \"{}\"\n", server.url),
+            false => format!("{line}\n"),
+        });
+        fs::write(&path, lines.collect::<String>()).unwrap();
+        self.server = Some(server);
+    }
+
+    /// Copies the store as it is now, and gives the copy's address. The server is stopped for it.
+    pub fn copy_of_the_store(&mut self, name: &str) -> String {
+        self.stop_server();
+        let original = self.home.store_address();
+        let original = original.strip_prefix("sqlite:").unwrap();
+        for ending in ["", "-wal", "-shm"] {
+            let from = PathBuf::from(format!("{original}{ending}"));
+            if from.exists() {
+                fs::copy(&from, self.stage.path(&format!("{name}{ending}"))).unwrap();
+            }
+        }
+        self.start_server(&self.home.store_address());
+        format!("sqlite:{}", self.stage.path(name).display())
+    }
+
+    // In the clone.
+
+    pub fn write(&self, name: &str, text: &str) {
+        self.stage.write(&format!("work/{name}"), text);
+    }
+
+    fn git_command(&self) -> Command {
+        let mut command = self.stage.command("git");
+        command.current_dir(self.stage.path(if self.stage.path("work").exists() { "work" } else { "." }));
+        for who in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{who}_NAME"), "Alice").env(format!("GIT_{who}_EMAIL"), "alice@example.com");
+        }
+        command
+    }
+
+    /// Runs git in the clone, as Alice.
+    pub fn try_git(&self, args: &[&str]) -> Output {
+        self.git_command().args(args).output().unwrap()
+    }
+
+    pub fn git(&self, args: &[&str]) -> String {
+        let output = self.try_git(args);
+        assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    fn must(&self, program: &str, args: &[&str]) {
+        let output = self.stage.command(program).args(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    pub fn commit(&self, message: &str) -> Oid {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--allow-empty", "-m", message]);
+        self.id("HEAD")
+    }
+
+    /// Changes one file on a new branch from `origin/main`, and commits.
+    pub fn edit(&self, branch: &str, name: &str, text: &str) -> Oid {
+        self.git(&["checkout", "--quiet", "-B", branch, "origin/main"]);
+        self.write(name, text);
+        self.commit(&format!("edit {name}"))
+    }
+
+    pub fn id(&self, rev: &str) -> Oid {
+        self.git(&["rev-parse", rev]).parse().unwrap()
+    }
+
+    /// Pushes from the clone: `world.push(&["HEAD:main"])`.
+    pub fn push(&self, args: &[&str]) -> Push {
+        let output = self.try_git(&[&["push", "--quiet", "origin"], args].concat());
+        Push { passed: output.status.success(), said: self.redact(&String::from_utf8(output.stderr).unwrap()) }
+    }
+
+    // In the bare repository, as somebody with a shell on the server.
+
+    pub fn in_bare(&self, args: &[&str]) -> Push {
+        let mut command = self.git_command();
+        let output = command.current_dir(self.stage.path("shop.git")).args(args).output().unwrap();
+        Push { passed: output.status.success(), said: self.redact(&String::from_utf8(output.stderr).unwrap()) }
+    }
+
+    pub fn tip(&self, branch: &str) -> Oid {
+        let mut command = self.git_command();
+        let output =
+            command.current_dir(self.stage.path("shop.git")).args(["rev-parse", branch]).output().unwrap().stdout;
+        String::from_utf8(output).unwrap().trim().parse().unwrap()
+    }
+
+    // With the command line.
+
+    /// Runs `countersign` as somebody, against the server.
+    pub fn say(&self, who: &str, args: &[&str]) -> Run {
+        let options = ["--url", &self.server().url, "--key", who, "--format", "json"];
+        self.stage.run_words(&[&options[..], args].concat())
+    }
+
+    /// Proposes `origin/main..HEAD` of the clone for `main`.
+    pub fn propose(&self, who: &str, targets: &[&str]) -> String {
+        self.propose_for(who, targets, "main", "origin/main..HEAD")
+    }
+
+    pub fn propose_for(&self, who: &str, targets: &[&str], branch: &str, range: &str) -> String {
+        let mut args = vec!["propose", "--kind", "code", "--title", "Raise the timeout", "--git", "work"];
+        args.extend(["--repository", "shop"]);
+        args.extend(["--branch", branch, "--range", range]);
+        targets.iter().for_each(|target| args.extend(["--target", target]));
+        args.extend(WORDS);
+        let run = self.say(who, &args);
+        assert_eq!(run.status, 0, "{run}");
+        run.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    pub fn approve(&self, who: &str, change: &str) {
+        let run = self.say(who, &["approve", change, "--git", "work"]);
+        assert_eq!(run.status, 0, "{run}");
+    }
+
+    pub fn state(&self, change: &str) -> String {
+        self.say("alice", &["show", change]).json()["state"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes alike what differs from run to run: change ids and commits by the order in which they appear.
+    fn redact(&self, text: &str) -> String {
+        let text = text.replace(&format!("{}/", self.stage.path("").display()).replace("//", "/"), "");
+        let mut known: Vec<String> = Vec::new();
+        let mut out = String::new();
+        for line in text.lines() {
+            let line = line.trim_end();
+            let mut word = String::new();
+            for c in line.chars().chain(['\n']) {
+                if c.is_ascii_hexdigit() && !c.is_ascii_uppercase() {
+                    word.push(c);
+                    continue;
+                }
+                if matches!(word.len(), 10 | 12 | 40 | 64) {
+                    let place = known.iter().position(|seen| *seen == word).unwrap_or_else(|| {
+                        known.push(word.clone());
+                        known.len() - 1
+                    });
+                    write!(out, "[{}]", ('A'..='Z').nth(place).unwrap_or('?')).unwrap();
+                } else {
+                    out.push_str(&word);
+                }
+                word.clear();
+                out.push(c);
+            }
+        }
+        out.replace(env!("CARGO_BIN_EXE_countersign"), "countersign")
+    }
+}
+
+/// How a push, or another command of git, went.
+pub struct Push {
+    pub passed: bool,
+    pub said: String,
+}
+
+impl Push {
+    /// The code in the first line of a refusal.
+    pub fn code(&self) -> Option<&str> {
+        let line = self.said.lines().find(|line| line.contains("countersign: "))?;
+        line.strip_suffix(']')?.rsplit_once('[').map(|(_, code)| code)
+    }
+
+    /// What the gate said, without what git says around it.
+    pub fn told(&self) -> String {
+        let lines = self.said.lines().filter_map(|line| line.strip_prefix("remote: "));
+        lines.filter(|line| line.starts_with("countersign:")).map(|line| format!("{line}\n")).collect()
+    }
+
+    #[track_caller]
+    pub fn passes(&self) {
+        assert!(self.passed, "{}", self.said);
+    }
+
+    #[track_caller]
+    pub fn is_refused(&self, code: &str) {
+        assert!(!self.passed, "it passed");
+        assert_eq!(self.code(), Some(code), "{}", self.said);
+    }
+}
