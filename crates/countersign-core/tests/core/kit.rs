@@ -154,7 +154,13 @@ pub fn co_author(mail: &str) -> Identity {
 
 fn identity(mail: &str, roles: &[Role]) -> Identity {
     let name = mail.split('@').next().unwrap().to_owned();
-    Identity { name, mail: mail.to_owned(), roles: roles.iter().copied().collect(), agent: false }
+    Identity {
+        name,
+        mail: mail.to_owned(),
+        roles: roles.iter().copied().collect(),
+        agent: false,
+        keys: BTreeSet::new(),
+    }
 }
 
 /// Facts of a range with head `n` in repository `shop`, for `main`.
