@@ -3,6 +3,7 @@
 mod amend;
 mod api;
 mod demo;
+mod engine;
 mod git_gate;
 mod git_permits;
 mod history;
