@@ -2,6 +2,7 @@
 //! written and synced before the gate acts on it, so that a permit is spent once even when the machine loses power.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
@@ -150,9 +151,11 @@ impl Journal {
         })
     }
 
-    /// Reservations that are not spent, the oldest first; some may be over.
-    pub fn unspent(&self) -> impl DoubleEndedIterator<Item = &Reservation> {
-        self.reservations().filter(|reservation| !self.is_spent(&reservation.permit))
+    /// Reservations of such transitions that are not spent, the oldest first; some may be over.
+    pub fn unspent(&self, of: impl Fn(&Transition) -> bool) -> Vec<Reservation> {
+        // What is asked for first: looking through the journal for each reservation costs more.
+        let asked = self.reservations().filter(|reservation| of(&reservation.transition));
+        asked.filter(|reservation| !self.is_spent(&reservation.permit)).cloned().collect()
     }
 
     /// Reservations that are spent, the oldest first.
@@ -162,22 +165,30 @@ impl Journal {
 
     /// Reservations of exactly this transition that are neither spent nor over.
     pub fn reserved(&self, transition: &Transition, now: Time) -> Vec<Reservation> {
-        self.unspent()
-            .filter(|reservation| reservation.transition == *transition && reservation.expires_at >= now)
-            .cloned()
-            .collect()
+        let mut reserved = self.unspent(|reserved| reserved == transition);
+        reserved.retain(|reservation| reservation.expires_at >= now);
+        reserved
     }
 
     /// What was settled and is not in the log yet.
     pub fn unreported(&self) -> Vec<(Reservation, OutcomeResult, Option<i32>)> {
-        let reported = |permit: &Digest| {
-            self.events.iter().any(|event| matches!(event, Event::Reported { permit: of } if of == permit))
-        };
-        let mut found: Vec<(Reservation, OutcomeResult, Option<i32>)> = Vec::new();
-        for reservation in self.reservations().filter(|reservation| !reported(&reservation.permit)) {
-            if let Some((result, exit_status)) = self.settled(&reservation.permit)
-                && !found.iter().any(|(known, _, _)| known.permit == reservation.permit)
-            {
+        let mut settled = BTreeMap::new();
+        let mut reported = BTreeSet::new();
+        for event in &self.events {
+            match event {
+                Event::Settled { permit, result, exit_status, .. } => {
+                    settled.insert(*permit, (*result, *exit_status));
+                }
+                Event::Reported { permit } => {
+                    reported.insert(*permit);
+                }
+                Event::Seen { .. } | Event::Reserved { .. } | Event::Caught { .. } => {}
+            }
+        }
+        let mut found = Vec::new();
+        for reservation in self.reservations().filter(|reservation| !reported.contains(&reservation.permit)) {
+            // Once, also where a permit was reserved twice.
+            if let Some((result, exit_status)) = settled.remove(&reservation.permit) {
                 found.push((reservation.clone(), result, exit_status));
             }
         }

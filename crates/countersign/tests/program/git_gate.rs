@@ -1,22 +1,8 @@
 //! The git gate: real pushes through real hooks, and the attacks that it must withstand.
 
-use countersign::{
-    client::Client,
-    git::Repository,
-    signer::SshKeygen,
-    speaker::{Speaker, nonce},
-};
-use countersign_core::{
-    catalog::Level,
-    facts::{Range, facts},
-    snapshot::Kind,
-    statement::{Body, Proposal, Subject},
-    text::ProposalText,
-};
-use countersign_ledger::Digest;
 use insta::assert_snapshot;
 
-use crate::{support::Run, world::World};
+use crate::world::World;
 
 const CHECKOUT: &str = "checkout/production";
 
@@ -26,40 +12,6 @@ fn approved(world: &World) -> String {
     let change = world.propose("alice", &[CHECKOUT]);
     world.approve("bob", &change);
     change
-}
-
-#[test]
-fn installing_says_what_is_protected_and_can_be_repeated() {
-    let world = World::usual();
-    let again = world.install("");
-    assert_snapshot!(again, @"
-    status 0
-    --- stdout
-    ok gate shop-git guards shop.git (known to the log as it is)
-
-    refs/heads/main moves by approved pushes only:
-      checkout/** reaches checkout/production
-      search/** reaches search/production
-      payments/** reaches payments/production
-      docs/** reaches search/production
-
-    refs/heads/release moves by approved pushes only:
-      checkout/** reaches checkout/production
-      search/** reaches search/production
-      payments/** reaches payments/production
-      docs/** reaches search/production
-
-    next, in a clone: countersign propose --git . --branch BRANCH --range OLD..NEW --target TARGET
-    see what it caught: countersign gate status shop.git
-    ");
-    let foreign = world.stage.path("shop.git/hooks/pre-receive");
-    std::fs::write(&foreign, "#!/bin/sh\nexit 0\n").unwrap();
-    assert_snapshot!(world.install(""), @"
-    status 1
-    --- stderr
-    error: shop.git/hooks/pre-receive is there already
-    hint: move it away; what it does can be done by an `update` or `post-update` hook, which git runs as well
-    ");
 }
 
 #[test]
@@ -387,61 +339,7 @@ fn housekeeping_goes_on() {
     assert!(world.stage.run("gate status shop.git --format json").json()["caught"].as_array().unwrap().is_empty());
 }
 
-// Installing, and what the server does not do.
-
-#[test]
-fn an_empty_repository_cannot_be_guarded_yet() {
-    let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior)]);
-    std::fs::remove_dir_all(world.stage.path("shop.git")).unwrap();
-    assert!(world.stage.command("git").args(["init", "--quiet", "--bare", "shop.git"]).status().unwrap().success());
-    assert_snapshot!(world.install(""), @"
-    status 1
-    --- stderr
-    error: shop.git has no branch main
-    hint: push the first history, then install: git push REPO main
-    ");
-}
-
-#[test]
-fn installing_without_the_server_leaves_nothing_behind() {
-    let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior)]);
-    let before = files(&world);
-    let run = world.stage.run(
-        "--url http://127.0.0.1:1 --key alice gate install shop.git --name shop-git --trust home/trust.json --branch main \
-         --map **=checkout/production",
-    );
-    assert_eq!(run.status, 1, "{run}");
-    let unknown = world.install("--map x=checkout/prod");
-    assert_eq!(unknown.status, 1, "{unknown}");
-    assert_eq!(files(&world), before);
-}
-
-fn files(world: &World) -> Vec<String> {
-    let find = world.stage.command("find").args(["shop.git", "-type", "f"]).output().unwrap();
-    let mut files: Vec<String> = String::from_utf8(find.stdout).unwrap().lines().map(str::to_owned).collect();
-    files.sort();
-    files
-}
-
-#[test]
-fn a_working_tree_and_another_log_are_no_place_for_a_gate() {
-    let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior)]);
-    let trust = world.stage.read("home/trust.json").replace("world+", "other+").replace("\"world\"", "\"other\"");
-    world.stage.write("other.json", &trust);
-    let url = &world.server().url;
-    let install = |repository: &str, trust: &str| {
-        world.stage.run(&format!(
-            "--url {url} --key alice --format json gate install {repository} --name g --trust {trust} --branch main --map \
-             **=checkout/production"
-        ))
-    };
-    let code = |run: Run| {
-        let error: serde_json::Value = serde_json::from_str(&run.stderr).unwrap();
-        error["error"]["code"].as_str().unwrap().to_owned()
-    };
-    assert_eq!(code(install("work", "home/trust.json")), "not-bare");
-    assert_eq!(code(install("shop.git", "other.json")), "another-log");
-}
+// A server that comes and goes.
 
 #[test]
 fn an_outcome_that_could_not_be_told_is_told_later() {
@@ -466,91 +364,4 @@ fn an_outcome_that_could_not_be_told_is_told_later() {
     world.push(&["HEAD:main"]).is_refused("no-change");
     assert_eq!(world.state(&change), "applied");
     world.stop_server();
-}
-
-// What the gate computes itself.
-
-#[test]
-fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
-    let world = World::usual();
-    world.git(&["checkout", "--quiet", "-B", "change", "origin/main"]);
-    world.write("checkout/timeout", "30\n");
-    world.commit("edit\n\nCo-authored-by: Bob <bob@example.com>");
-    let git = Repository::open(world.stage.path("work")).unwrap();
-    let range = Range {
-        repository: "shop".parse().unwrap(),
-        branch: "refs/heads/main".to_owned(),
-        tip: world.tip("main"),
-        head: world.id("HEAD"),
-    };
-    let mut facts = facts(&git, &range).unwrap();
-    facts.identities.retain(|identity| !identity.mail.starts_with("bob"));
-    let text = ProposalText {
-        salt: nonce().unwrap(),
-        title: "Raise the timeout\u{1b}[2K".to_owned(),
-        why: "x".repeat(50),
-        risk: "x".repeat(50),
-        rollback: "x".repeat(50),
-        tests: "x".repeat(50),
-        links: vec![],
-    };
-    let blobs = [serde_json::to_vec(&facts).unwrap(), text.to_blob().unwrap()];
-    let [facts_digest, text_digest] = [&blobs[0], &blobs[1]].map(Digest::of);
-    let key = SshKeygen::new(world.stage.path("alice")).unwrap();
-    let speaker = Speaker::of_person(Client::new(&world.server().url), key).unwrap();
-    let body = Body::Proposal(Proposal {
-        kind: Kind::Code,
-        targets: [CHECKOUT.parse().unwrap()].into(),
-        subject: Subject::Git {
-            repository: facts.repository,
-            branch: facts.branch,
-            base: facts.base,
-            head: facts.head,
-            merge_tree: facts.tree,
-            delta: facts.delta,
-        },
-        facts: Some(facts_digest),
-        documents: text.documents(),
-        text: text_digest,
-        sponsor: None,
-    });
-    let change = speaker.say(body, &blobs).unwrap().change.unwrap().to_string();
-    let push = world.push(&["HEAD:main"]);
-    push.is_refused("denied-by-rules");
-    assert!(!push.said.contains('\u{1b}') && push.said.contains(r"timeout\u{1b}[2K"), "{}", push.said);
-    assert_eq!(world.say("bob", &["approve", &change]).status, 0, "the doctored facts do not name Bob");
-    let push = world.push(&["HEAD:main"]);
-    push.is_refused("facts-differ");
-    assert_snapshot!(push.told(), @"
-    countersign: refused: what change [A] says of its commits is not what they are: the people whom the commits name are others [facts-differ]
-    countersign:   -> countersign revise [A] --git . --repository shop --branch main --range [B]..[C]
-    countersign: all of it: countersign show [A]
-    ");
-}
-
-#[test]
-fn a_server_that_calls_stale_guidance_fresh_is_refused() {
-    let mut world = World::usual();
-    // The server reads a copy; then the page on the protected branch is another.
-    let copy = world.stage.path("copy.git");
-    world.in_bare(&["clone", "--quiet", "--bare", ".", copy.to_str().unwrap()]).passes();
-    world.guidance[0].path = copy;
-    world.start_server(&world.home.store_address());
-    world.edit("review", "docs/runbook.md", "---\nlast_reviewed_on: 2020-11-01\nreview_in: 1 year\n---\nOld.\n");
-    let review = world.propose("alice", &["search/production"]);
-    world.approve("bob", &review);
-    world.push(&["HEAD:main"]).passes();
-    world.git(&["fetch", "--quiet"]);
-
-    world.git(&["checkout", "--quiet", "-B", "change", "origin/main"]);
-    world.write("checkout/timeout", "30\n");
-    world.commit("by the book\n\nGuidance: docs/runbook.md");
-    let change = world.propose("alice", &[CHECKOUT]);
-    world.approve("bob", &change);
-    let push = world.push(&["HEAD:main"]);
-    push.is_refused("guidance-differs");
-    assert_snapshot!(push.told(), @"
-    countersign: refused: docs/runbook.md is not here what the server says that it is [guidance-differs]
-    countersign:   the server may read a copy that lags behind: try again in a minute
-    ");
 }

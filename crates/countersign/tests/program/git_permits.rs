@@ -3,7 +3,11 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign::{
     clock,
-    gates::git::GitGate,
+    gates::git::{
+        GateError, GitGate, Update,
+        receive::pre_receive,
+        transaction::{State, reference_transaction},
+    },
     signer::SshKeygen,
     store::{NewLeaf, Submission},
 };
@@ -13,6 +17,7 @@ use countersign_core::{
     decision::Outcome,
     governance::{Governance, SERVER},
     ids::ChangeId,
+    permit::PERMIT_SECS,
     rules::decide,
     snapshot::Snapshot,
     state::{self, Next},
@@ -88,6 +93,26 @@ fn a_permit_for_another_transition_is_refused() {
     countersign: refused: the permit is for another repository, branch, commit, content or command [permit-for-another-transition]
     countersign: all of it: countersign show [A]
     ");
+}
+
+#[test]
+fn an_expired_permit_and_an_expired_reservation_are_refused() {
+    let world = World::usual();
+    let change = approved(&world);
+    world.push(&["HEAD:feature"]).passes();
+    let option = permit(&world, &change, &[]);
+    let gate = GitGate::open(&world.stage.path("shop.git")).unwrap();
+    let line = format!("{} {} refs/heads/main\n", world.tip("main"), world.id("HEAD"));
+    let updates = Update::parse_all(&line).unwrap();
+    let refused = |result: Result<(), GateError>| result.unwrap_err().code();
+    let (now, later) = (clock::now(), clock::now().plus_secs(PERMIT_SECS + 1));
+
+    assert_eq!(refused(pre_receive(&gate, &updates, &[option], later).map(drop)), "permit-expired");
+    assert_eq!(pre_receive(&gate, &updates, &[], now).unwrap().len(), 1);
+    assert_eq!(refused(reference_transaction(&gate, State::Prepared, &updates, later)), "gone-round");
+    reference_transaction(&gate, State::Prepared, &updates, now).unwrap();
+    reference_transaction(&gate, State::Committed, &updates, now).unwrap();
+    assert_eq!(refused(reference_transaction(&gate, State::Prepared, &updates, now)), "gone-round", "it is spent");
 }
 
 #[test]

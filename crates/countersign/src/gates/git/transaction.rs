@@ -94,7 +94,8 @@ fn movement<'a>(update: &'a Update, current: Option<&'a Oid>) -> Movement<'a> {
     let old = match (update.old.object(), current) {
         (Some(old), _) if !old.is_zero() => old,
         (_, Some(current)) => current,
-        (_, None) if new.is_zero() => return Movement::None,
+        // Broken, perhaps: what cannot be read is not thereby nothing.
+        (_, None) if new.is_zero() => return Movement::Other("it is deleted".to_owned()),
         (_, None) => return Movement::Other(format!("it is made anew at {}", new.short())),
     };
     if new == old {
@@ -136,10 +137,10 @@ fn committed(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateE
     for update in updates {
         // It has happened, however long that took: whether the permit has expired meanwhile is no longer asked.
         let mut spent: Vec<Reservation> = Vec::new();
-        for reservation in journal.unspent().rev().filter(|reservation| names(&reservation.transition, update)) {
+        for reservation in journal.unspent(|transition| names(transition, update)).into_iter().rev() {
             // Of one change the newest permit; older ones run out by themselves.
             if !spent.iter().any(|newer| newer.change == reservation.change) {
-                spent.push(reservation.clone());
+                spent.push(reservation);
             }
         }
         for reservation in spent {

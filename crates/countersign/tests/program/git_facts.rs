@@ -1,0 +1,105 @@
+//! What the git gate computes itself, because a proposer or a server may say something else.
+
+use countersign::{
+    client::Client,
+    git::Repository,
+    signer::SshKeygen,
+    speaker::{Speaker, nonce},
+};
+use countersign_core::{
+    facts::{Range, facts},
+    snapshot::Kind,
+    statement::{Body, Proposal, Subject},
+    text::ProposalText,
+};
+use countersign_ledger::Digest;
+use insta::assert_snapshot;
+
+use crate::world::World;
+
+const CHECKOUT: &str = "checkout/production";
+
+#[test]
+fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
+    let world = World::usual();
+    world.git(&["checkout", "--quiet", "-B", "change", "origin/main"]);
+    world.write("checkout/timeout", "30\n");
+    world.commit("edit\n\nCo-authored-by: Bob <bob@example.com>");
+    let git = Repository::open(world.stage.path("work")).unwrap();
+    let range = Range {
+        repository: "shop".parse().unwrap(),
+        branch: "refs/heads/main".to_owned(),
+        tip: world.tip("main"),
+        head: world.id("HEAD"),
+    };
+    let mut facts = facts(&git, &range).unwrap();
+    facts.identities.retain(|identity| !identity.mail.starts_with("bob"));
+    let text = ProposalText {
+        salt: nonce().unwrap(),
+        title: "Raise the timeout\u{1b}[2K".to_owned(),
+        why: "x".repeat(50),
+        risk: "x".repeat(50),
+        rollback: "x".repeat(50),
+        tests: "x".repeat(50),
+        links: vec![],
+    };
+    let blobs = [serde_json::to_vec(&facts).unwrap(), text.to_blob().unwrap()];
+    let [facts_digest, text_digest] = [&blobs[0], &blobs[1]].map(Digest::of);
+    let key = SshKeygen::new(world.stage.path("alice")).unwrap();
+    let speaker = Speaker::of_person(Client::new(&world.server().url), key).unwrap();
+    let body = Body::Proposal(Proposal {
+        kind: Kind::Code,
+        targets: [CHECKOUT.parse().unwrap()].into(),
+        subject: Subject::Git {
+            repository: facts.repository,
+            branch: facts.branch,
+            base: facts.base,
+            head: facts.head,
+            merge_tree: facts.tree,
+            delta: facts.delta,
+        },
+        facts: Some(facts_digest),
+        documents: text.documents(),
+        text: text_digest,
+        sponsor: None,
+    });
+    let change = speaker.say(body, &blobs).unwrap().change.unwrap().to_string();
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("denied-by-rules");
+    assert!(!push.said.contains('\u{1b}') && push.said.contains(r"timeout\u{1b}[2K"), "{}", push.said);
+    assert_eq!(world.say("bob", &["approve", &change]).status, 0, "the doctored facts do not name Bob");
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("facts-differ");
+    assert_snapshot!(push.told(), @"
+    countersign: refused: what change [A] says of its commits is not what they are: the people whom the commits name are others [facts-differ]
+    countersign:   -> countersign revise [A] --git . --repository shop --branch main --range [B]..[C]
+    countersign: all of it: countersign show [A]
+    ");
+}
+
+#[test]
+fn a_server_that_calls_stale_guidance_fresh_is_refused() {
+    let mut world = World::usual();
+    // The server reads a copy; then the page on the protected branch is another.
+    let copy = world.stage.path("copy.git");
+    world.in_bare(&["clone", "--quiet", "--bare", ".", copy.to_str().unwrap()]).passes();
+    world.guidance[0].path = copy;
+    world.start_server(&world.home.store_address());
+    world.edit("review", "docs/runbook.md", "---\nlast_reviewed_on: 2020-11-01\nreview_in: 1 year\n---\nOld.\n");
+    let review = world.propose("alice", &["search/production"]);
+    world.approve("bob", &review);
+    world.push(&["HEAD:main"]).passes();
+    world.git(&["fetch", "--quiet"]);
+
+    world.git(&["checkout", "--quiet", "-B", "change", "origin/main"]);
+    world.write("checkout/timeout", "30\n");
+    world.commit("by the book\n\nGuidance: docs/runbook.md");
+    let change = world.propose("alice", &[CHECKOUT]);
+    world.approve("bob", &change);
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("guidance-differs");
+    assert_snapshot!(push.told(), @"
+    countersign: refused: docs/runbook.md is not here what the server says that it is [guidance-differs]
+    countersign:   the server may read a copy that lags behind: try again in a minute
+    ");
+}
