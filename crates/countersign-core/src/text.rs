@@ -57,6 +57,10 @@ impl ProposalText {
         if text.title.trim().is_empty() {
             return Err(Refusal::malformed("title-missing", "a change needs a title").hint("add --title \"…\""));
         }
+        if text.title.chars().any(char::is_control) {
+            return Err(Refusal::malformed("title-malformed", "a title is one line, without control characters")
+                .hint("put the rest into --why"));
+        }
         Ok(text)
     }
 }

@@ -200,7 +200,7 @@ pub fn files_of_tar(path: &Path, bytes: &[u8]) -> Result<Files, BundleError> {
         }
     }
     // A tar archive ends with a block of zeros; one that was cut off at a file's end would otherwise go unnoticed.
-    if bytes.len() < 1024 || bytes.iter().rev().take(1024).any(|byte| *byte != 0) {
+    if bytes.len() < 1024 || !bytes.len().is_multiple_of(512) || bytes.iter().rev().take(1024).any(|byte| *byte != 0) {
         return Err(damaged("it is cut off: the end of the archive is missing".to_owned()));
     }
     Ok(files)
@@ -249,11 +249,17 @@ fn parse_hash_lines(bytes: &[u8]) -> Result<Vec<Hash>, String> {
 pub struct Copy {
     pub evidence: Evidence,
     pub extracts_agree: bool,
+    /// What a bundle says that it is: of which log, and of which change. An export is of everything.
+    pub claim: Option<(String, ChangeId)>,
 }
 
 impl From<Bundle> for Copy {
     fn from(bundle: Bundle) -> Self {
-        Self { evidence: bundle.evidence, extracts_agree: bundle.extracts_agree }
+        Self {
+            evidence: bundle.evidence,
+            extracts_agree: bundle.extracts_agree,
+            claim: Some((bundle.origin, bundle.change)),
+        }
     }
 }
 
@@ -273,7 +279,7 @@ pub fn read(path: &Path) -> Result<Copy, BundleError> {
     if files.contains_key("bundle.json") {
         Bundle::from_files(path, files).map(Copy::from)
     } else if files.contains_key("checkpoint") {
-        Ok(Copy { evidence: export_evidence(path, files)?, extracts_agree: true })
+        Ok(Copy { evidence: export_evidence(path, files)?, extracts_agree: true, claim: None })
     } else {
         Err(BundleError::NotABundle {
             path: path.to_owned(),

@@ -183,7 +183,7 @@ fn show(global: &Global, client: &Client, log: &LogInfo, file: &Path) -> Result<
             anstream::println!("amendment  {}", draft.envelope.payload_digest());
             anstream::println!("why        {}", output::printable(&draft.why));
             anstream::println!("signed by  {}", list(signers));
-            anstream::println!("{}", output::printable(&changes.diff()?.replace('\t', "    ")));
+            anstream::println!("{}", output::printable_lines(&changes.diff()?.replace('\t', "    ")));
         }
     }
     Ok(Exit::Done)

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt};
 use countersign_core::refusal::{Refusal, RefusalClass};
 use serde_json::json;
 
-use super::output::{Format, bold, error_style, hint_style};
+use super::output::{Format, bold, error_style, hint_style, printable_lines};
 use crate::{home::HomeError, signer::SignerError};
 
 /// How the program ends.
@@ -79,9 +79,9 @@ impl CliError {
                 anstream::eprintln!("{error}");
             }
             Format::Text => {
-                anstream::eprintln!("{}: {}", bold(error_style(), "error"), self.message);
+                anstream::eprintln!("{}: {}", bold(error_style(), "error"), printable_lines(&self.message));
                 if let Some(hint) = &self.hint {
-                    anstream::eprintln!("{}: {hint}", bold(hint_style(), "hint"));
+                    anstream::eprintln!("{}: {}", bold(hint_style(), "hint"), printable_lines(hint));
                 }
             }
         }

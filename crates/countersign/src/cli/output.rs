@@ -63,9 +63,21 @@ fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Text from elsewhere, without anything that a terminal would act on.
+/// Text from elsewhere on one line, without anything that a terminal would act on: no escapes, no further line that looks
+/// like ours, no character that turns the order of the others round.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if acts(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// The same for text of several lines. Whoever prints it sets the further lines apart from our own.
+pub fn printable_lines(text: &str) -> String {
+    text.lines().map(printable).collect::<Vec<_>>().join("\n")
+}
+
+fn acts(c: char) -> bool {
+    let turns = matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let hides = matches!(c, '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}' | '\u{feff}');
+    (c.is_control() && c != '\t') || turns || hides
 }
 
 /// `1 rule`, `2 rules`.

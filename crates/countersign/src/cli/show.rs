@@ -5,7 +5,7 @@ use countersign_core::decision::{Decision, Mode, Outcome, RuleDecision, RuleStat
 use super::{
     Global,
     error::{CliError, Exit},
-    output::{self, Format, bad, bold, faint, good, printable, warn},
+    output::{self, Format, bad, bold, faint, good, printable, printable_lines, warn},
 };
 use crate::engine::{ChangeLine, ChangeView};
 
@@ -80,7 +80,7 @@ fn whole(view: &ChangeView) {
             [("why", &text.why), ("risk", &text.risk), ("rollback", &text.rollback), ("tests", &text.tests)]
         {
             if !words.is_empty() {
-                field(name, printable(words));
+                field(name, words_of(words));
             }
         }
         text.links.iter().for_each(|link| field("link", printable(link)));
@@ -103,11 +103,11 @@ fn whole(view: &ChangeView) {
     }
     for rejection in view.rejections.iter().filter(|rejection| !rejection.lifted) {
         let why = rejection.why.as_deref().unwrap_or("(erased)");
-        field("rejected", format!("by {}: {}", bad(&rejection.by), printable(why)));
+        field("rejected", format!("by {}: {}", bad(&rejection.by), words_of(why)));
     }
     for waiver in &view.waivers {
         let why = waiver.why.as_deref().unwrap_or("(erased)");
-        field("waived", format!("{} by {}: {}", waiver.rule, waiver.by, printable(why)));
+        field("waived", format!("{} by {}: {}", waiver.rule, waiver.by, words_of(why)));
     }
     for permit in &view.permits {
         let outcome = permit.outcome.map_or("not used".to_owned(), |o| format!("{o:?}").to_lowercase());
@@ -195,6 +195,11 @@ pub fn to_do(decision: &Decision) -> String {
         lines.extend(obligations(decision, rule));
     }
     lines.join("\n")
+}
+
+/// What somebody wrote, its further lines under its first, so that none of them looks like a line of ours.
+fn words_of(text: &str) -> String {
+    printable_lines(text).replace('\n', &format!("\n{:10}", ""))
 }
 
 fn field(name: &str, value: impl std::fmt::Display) {

@@ -77,13 +77,17 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let trust = read_trust(&args.trust)?;
     let copy = bundle::read(&args.path)?;
     let mut report = verify(&trust, &copy.evidence, clock::now());
+    let broken = |name, detail: String| Step { name, verdict: Verdict::Broken, detail, index: None };
     if !copy.extracts_agree {
-        report.steps.push(Step {
-            name: "extracts",
-            verdict: Verdict::Broken,
-            detail: "approvals/, which is there for ssh-keygen, does not say what the leaves say".to_owned(),
-            index: None,
-        });
+        let detail = "approvals/, which is there for ssh-keygen, does not say what the leaves say";
+        report.steps.push(broken("extracts", detail.to_owned()));
+    }
+    if let (Some((origin, change)), Some(state)) = (&copy.claim, &report.state)
+        && (*origin != trust.origin || !state.changes.contains_key(change))
+    {
+        let detail =
+            format!("bundle.json says that it is of change {change} of {origin}, which its leaves do not have");
+        report.steps.push(broken("manifest", detail));
     }
     match global.format {
         Format::Json => output::json(&Verified {
@@ -118,6 +122,9 @@ pub fn read_trust(path: &Path) -> Result<Trust, CliError> {
     let text = fs::read_to_string(path)
         .map_err(|e| CliError::new("cannot-read", format!("cannot read {}: {e}", path.display())).hint(hint))?;
     let version = serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|v| v.get("version")?.as_u64());
+    if version == Some(0) {
+        return Err(CliError::new("trust-malformed", format!("{}: there is no version 0", path.display())).hint(hint));
+    }
     if version.is_some_and(|version| version > u64::from(TRUST_VERSION)) {
         return Err(CliError::new("newer-version", format!("{} was written by a newer version", path.display()))
             .hint("verify with a newer countersign"));

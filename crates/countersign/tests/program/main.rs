@@ -2,6 +2,9 @@
 
 mod amend;
 mod api;
+mod apply;
+mod bundle;
+mod cli;
 mod demo;
 mod engine;
 mod git_facts;
