@@ -1,4 +1,4 @@
-//! A change as its stream tells it: a projection that [`Change::apply`] builds, one admitted statement at a time.
+//! A change as its stream tells it: a projection that `Change::apply` builds, one admitted statement at a time.
 
 use std::collections::BTreeSet;
 

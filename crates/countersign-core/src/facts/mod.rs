@@ -7,7 +7,7 @@
 //! | [`extract`] | from a range of commits to [`GitFacts`] |
 //! | [`message`] | co-authors and cited documents in commit messages |
 //! | [`ai`] | the table of signs of AI assistance |
-//! | [`landing`] | whether a push brings exactly what was approved |
+//! | [`mod@landing`] | whether a push brings exactly what was approved |
 //! | [`guidance`] | when a document's review runs out |
 
 pub mod ai;

@@ -1,6 +1,6 @@
 //! The command line. One file a command: its arguments, its help and its function.
 //!
-//! A new command is a file here with `Args` and `run`, a variant of [`Command`], and an arm in [`Command::run`].
+//! A new command is a file here with `Args` and `run`, a variant of `Command`, and an arm in `Command::run`.
 
 mod amend;
 mod apply;

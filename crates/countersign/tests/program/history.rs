@@ -76,8 +76,8 @@ impl Past {
         assert_eq!(run.status, 0, "{run}");
         let server = stage.serve();
         let past = Self { stage, server, commits, ids };
-        let mut install = format!(
-            "gate install charts.git --name charts-git --repository charts --trust home/trust.json --branch main --map **=deployment/production"
+        let mut install = String::from(
+            "gate install charts.git --name charts-git --repository charts --trust home/trust.json --branch main --map **=deployment/production",
         );
         for (folder, target) in MAP {
             write!(install, " --map {folder}**={target}").unwrap();
