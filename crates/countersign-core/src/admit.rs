@@ -93,7 +93,11 @@ pub fn authenticate(governance: &Governance, envelope: &Envelope) -> Result<Auth
             if signers.len() != 1 {
                 return Err(Refusal::unauthenticated(
                     "one-signature",
-                    format!("a {} statement carries one signature, not {}", statement.body.kind(), signers.len()),
+                    format!(
+                        "a statement of the kind `{}` carries one signature, not {}",
+                        statement.body.kind(),
+                        signers.len()
+                    ),
                 ));
             }
         }
@@ -241,13 +245,13 @@ fn need_two_people(signers: &[(Signer, sshsig::Verified)]) -> Result<(), Refusal
 
 fn only_people(id: &ActorId, kind: crate::catalog::ActorKind, what: &str) -> Result<(), Refusal> {
     use crate::catalog::ActorKind;
-    let what_it_is = match kind {
-        ActorKind::Person => return Ok(()),
-        ActorKind::Workload => "a workload",
-        ActorKind::Agent => "an agent",
-    };
-    Err(Refusal::forbidden("only-people", format!("{id} is {what_it_is}; only a person can {what}"))
-        .hint("ask a person who had no hand in the change"))
+    match kind {
+        ActorKind::Person => Ok(()),
+        ActorKind::Workload | ActorKind::Agent => {
+            Err(Refusal::forbidden("only-people", format!("{id} is {}; only a person can {what}", kind.with_article()))
+                .hint("ask a person who had no hand in the change"))
+        }
+    }
 }
 
 /// The person who signed, or a refusal that says what only people can do.

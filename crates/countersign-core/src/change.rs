@@ -148,6 +148,10 @@ pub struct DecisionRecord {
     pub revision: RevisionRef,
     pub decision: Digest,
     pub at: Time,
+    /// Where the governance stream stood when it was decided.
+    pub governance: StreamHead,
+    /// Sequence number of whatever comes next in the change's stream: a permit stands on the decision just before it.
+    pub next: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -300,6 +304,8 @@ impl Change {
                 revision: decided.revision,
                 decision: decided.decision,
                 at: decided.decided_at,
+                governance: decided.heads.governance,
+                next: self.head.next_seq.saturating_add(1),
             }),
             Body::PermitGrant(permit) => {
                 self.permits.push(PermitRecord {

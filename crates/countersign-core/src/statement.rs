@@ -20,7 +20,8 @@ use crate::{
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 
 pub const MAX_TARGETS: usize = 50;
-pub const MAX_FILES: usize = 200;
+/// With their digests named twice, more would not fit into a statement.
+pub const MAX_FILES: usize = 100;
 pub const MAX_LIST: usize = 50;
 pub const MAX_TEXT_CHARS: usize = 8_000;
 

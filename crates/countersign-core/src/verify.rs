@@ -20,7 +20,7 @@ use crate::{
     rules::decide,
     snapshot::Snapshot,
     state::{State, Touched},
-    statement::{Body, Decided, Statement},
+    statement::{Body, Decided, SeenCheckpoint, Statement},
 };
 
 /// What the verifier pinned beforehand: the contents of `trust.json`.
@@ -116,11 +116,11 @@ pub fn verify(trust: &Trust, evidence: &Evidence, now: Time) -> Report {
     let mut report = Report { steps: Vec::new(), checkpoint: None, state: None };
     report.checkpoint = report.step("checkpoint", || checkpoint_step(trust, evidence));
     let Some(checkpoint) = report.checkpoint.clone() else { return report };
-    let Some(leaves) = report.step("leaves", || leaves_step(evidence, &checkpoint)) else { return report };
-    if report.step("blobs", || blobs_step(evidence, &leaves)).is_none() {
+    let Some(leaves) = report.step("leaves", || leaves_step(trust, evidence, &checkpoint, now)) else { return report };
+    if report.step("blobs", || blobs_step(evidence, &leaves.placed)).is_none() {
         return report;
     }
-    if report.step("genesis", || genesis_step(trust, &leaves)).is_none() {
+    if report.step("genesis", || genesis_step(trust, &leaves.placed)).is_none() {
         return report;
     }
     let mut decisions = Vec::new();
@@ -201,13 +201,28 @@ struct Placed {
     leaf: Leaf,
 }
 
-fn leaves_step(evidence: &Evidence, checkpoint: &Checkpoint) -> Result<(Vec<Placed>, String), Failure> {
-    let held = u64::try_from(evidence.leaves.len()).unwrap_or(u64::MAX);
-    let whole = held == checkpoint.size && evidence.proofs.is_empty();
+/// The leaves of the copy, in their order.
+struct Leaves {
+    placed: Vec<Placed>,
+    /// Whether they are the whole log.
+    whole: bool,
+}
+
+fn leaves_step(
+    trust: &Trust,
+    evidence: &Evidence,
+    checkpoint: &Checkpoint,
+    now: Time,
+) -> Result<(Leaves, String), Failure> {
     if let Some(index) = evidence.leaves.keys().find(|index| **index >= checkpoint.size) {
         return Err(Failure::at(*index, format!("leaf {index} is not under a checkpoint of {}", checkpoint.size)));
     }
+    // A part of a log comes with proofs.
+    let whole = evidence.proofs.is_empty();
     if whole {
+        if let Some(index) = (0..checkpoint.size).find(|index| !evidence.leaves.contains_key(index)) {
+            return Err(Failure::at(index, format!("leaf {index} of {} is missing", checkpoint.size)));
+        }
         // Which leaf, before whether: a changed leaf shows against its stored hash.
         for ((index, bytes), stored) in evidence.leaves.iter().zip(&evidence.hashes) {
             if Hash::leaf(bytes) != *stored {
@@ -229,21 +244,39 @@ fn leaves_step(evidence: &Evidence, checkpoint: &Checkpoint) -> Result<(Vec<Plac
         let leaf = Leaf::parse(bytes).map_err(|e| Failure::at(*index, format!("leaf {index} is malformed: {e}")))?;
         placed.push(Placed { index: *index, hash, leaf });
     }
-    if whole {
+    let leaves = Leaves { placed, whole };
+    if whole && leaves.root() != checkpoint.root {
+        return Err(leaves.suspect(trust, evidence, now));
+    }
+    let held = leaves.placed.len();
+    let detail = if whole {
+        format!("all {held} hash to the checkpoint's root")
+    } else {
+        format!("{held} of {} proved to be under the checkpoint", checkpoint.size)
+    };
+    Ok((leaves, detail))
+}
+
+impl Leaves {
+    fn root(&self) -> Hash {
         let mut frontier = tree::Frontier::new();
-        for leaf in &placed {
+        for leaf in &self.placed {
             frontier.push(leaf.hash);
         }
-        if frontier.root() != checkpoint.root {
-            return Err(Failure::new("the leaves do not hash to the checkpoint's root"));
+        frontier.root()
+    }
+
+    /// Why the leaves do not hash to the root, as far as a leaf betrays itself: by its signature, its place in its stream,
+    /// or a checkpoint that somebody after it had seen.
+    fn suspect(&self, trust: &Trust, evidence: &Evidence, now: Time) -> Failure {
+        const DETAIL: &str = "the leaves do not hash to the checkpoint's root";
+        let replayed = || statements_step(evidence, self, now, &mut Vec::new());
+        let found = genesis_step(trust, &self.placed).err().or_else(|| replayed().err());
+        match found {
+            Some(Failure { detail, index }) => Failure { detail: format!("{DETAIL}: {detail}"), index },
+            None => Failure::new(DETAIL),
         }
     }
-    let detail = if whole {
-        format!("all {} hash to the checkpoint's root", placed.len())
-    } else {
-        format!("{} of {} proved to be under the checkpoint", placed.len(), checkpoint.size)
-    };
-    Ok((placed, detail))
 }
 
 /// Every blob that is there has the digest that it is filed under; a changed one is named by the first leaf that names it.
@@ -290,16 +323,17 @@ enum RerunResult {
 
 fn statements_step(
     evidence: &Evidence,
-    leaves: &[Placed],
+    leaves: &Leaves,
     now: Time,
     decisions: &mut Vec<Rerun>,
 ) -> Result<(State, String), Failure> {
     let blob = |digest: &Digest| evidence.blobs.get(digest).cloned();
-    let (first, rest) = leaves.split_first().ok_or_else(|| Failure::new("the copy has no leaves"))?;
+    let (first, rest) = leaves.placed.split_first().ok_or_else(|| Failure::new("the copy has no leaves"))?;
     let mut state = State::genesis(&first.leaf, first.hash, &blob).map_err(|e| Failure::at(0, e.to_string()))?;
     let pinned_key = state.governance.record.log_key.clone();
     let mut seen = BTreeSet::from([first.leaf.envelope.payload_digest()]);
     let mut last_time = first.leaf.admitted_at;
+    let seen_roots = SeenRoots::of(leaves);
     for placed in rest {
         let at = |detail: String| Failure::at(placed.index, format!("leaf {}: {detail}", placed.index));
         if placed.leaf.admitted_at < last_time {
@@ -314,8 +348,15 @@ fn statements_step(
         }
         // A decision is run on the state that it was taken from, so before its own leaf is folded.
         let statement = Statement::parse(placed.leaf.envelope.payload()).map_err(|e| at(e.to_string()))?;
-        if statement.header.checkpoint.size > placed.index {
+        let named = statement.header.checkpoint;
+        if named.size > placed.index {
             return Err(at("it names a checkpoint that was not there yet".to_owned()));
+        }
+        if !seen_roots.allow(&named) {
+            return Err(at(format!(
+                "whoever signed it had seen the first {} leaves hash to {}; they do not: one of them was changed",
+                named.size, named.root
+            )));
         }
         if let Body::Decided(decided) = &statement.body {
             decisions.push(Rerun { index: placed.index, result: run_again(&state, decided, &blob) });
@@ -330,9 +371,34 @@ fn statements_step(
     }
     let detail = format!(
         "{} replayed: signed by keys that held, admitted, and in unbroken streams",
-        count(leaves.len(), "statement")
+        count(leaves.placed.len(), "statement")
     );
     Ok((state, detail))
+}
+
+/// The roots of the log at every size, as far as a copy of the whole log gives them. Every statement names one that its
+/// signer had seen: who rewrites the log, even with its key, would have to make those people sign again.
+struct SeenRoots(Option<Vec<Hash>>);
+
+impl SeenRoots {
+    fn of(leaves: &Leaves) -> Self {
+        if !leaves.whole {
+            return Self(None);
+        }
+        let mut frontier = tree::Frontier::new();
+        let mut roots = Vec::with_capacity(leaves.placed.len().saturating_add(1));
+        roots.push(frontier.root());
+        for leaf in &leaves.placed {
+            frontier.push(leaf.hash);
+            roots.push(frontier.root());
+        }
+        Self(Some(roots))
+    }
+
+    fn allow(&self, named: &SeenCheckpoint) -> bool {
+        let Some(roots) = &self.0 else { return true };
+        usize::try_from(named.size).ok().and_then(|size| roots.get(size)) == Some(&named.root)
+    }
 }
 
 /// How far a log's clock may be ahead of the verifier's.
@@ -353,6 +419,9 @@ fn run_again(state: &State, decided: &Decided, blob: &dyn Fn(&Digest) -> Option<
         Ok(snapshot) => snapshot,
         Err(e) => return RerunResult::Differs(e.to_string()),
     };
+    if decided.rules != state.governance.rules.digest() {
+        return RerunResult::Differs("it was decided by other rules than those in force".to_owned());
+    }
     if snapshot.digest() != decided.snapshot {
         return RerunResult::Differs(format!(
             "the snapshot that the statements give is {}, the decision names {}",

@@ -16,9 +16,9 @@ use crate::{
     refusal::Refusal,
     snapshot::{self, identity_ref},
     statement::{
-        Approval, Body, Disclosure, Identification, IdentityVerdict, MAX_FILES, MAX_LIST, MAX_TARGETS, NewRevision,
-        OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Rejection, RevisionRef, Subject,
-        Transition, Waiver,
+        Approval, Body, Decided, Disclosure, Identification, IdentityVerdict, MAX_FILES, MAX_LIST, MAX_TARGETS,
+        NewRevision, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Rejection, RevisionRef,
+        Subject, Transition, Waiver,
     },
 };
 
@@ -84,8 +84,9 @@ pub(super) fn about(
         Body::Waiver(waiver) => self::waiver(governance, change, authenticated, waiver),
         Body::Identification(said) => identification(governance, change, authenticated, said),
         Body::PermitRequest(request) => permit_request(governance, change, authenticated, request),
-        Body::GuidanceObservation(_) | Body::Decided(_) => server(authenticated),
-        Body::PermitGrant(grant) => server(authenticated).and_then(|()| permit(change, grant, now)),
+        Body::GuidanceObservation(_) => server(authenticated),
+        Body::Decided(decided) => server(authenticated).and_then(|()| self::decided(decided, now)),
+        Body::PermitGrant(grant) => server(authenticated).and_then(|()| permit(governance, change, grant, now)),
         Body::Genesis(_)
         | Body::Amendment(_)
         | Body::KeyRevocation(_)
@@ -98,6 +99,14 @@ pub(super) fn about(
 fn current_revision(change: &Change, revision: &RevisionRef) -> Result<(), Refusal> {
     match change.current_ref() {
         Some(current) if current == *revision => Ok(()),
+        Some(current) if current.number == revision.number => Err(Refusal::conflict(
+            "stale-revision",
+            format!(
+                "the statement is about a revision {} that change {} never had: its digest is {}, not {}",
+                revision.number, change.id, current.digest, revision.digest
+            ),
+        )
+        .hint(format!("look at what is there, then sign again: countersign show {}", change.id))),
         Some(current) => Err(Refusal::conflict(
             "stale-revision",
             format!(
@@ -110,20 +119,21 @@ fn current_revision(change: &Change, revision: &RevisionRef) -> Result<(), Refus
     }
 }
 
-/// Anybody known may contribute; a person answers for an agent.
+/// Anybody known may contribute; a person answers for an agent and for a workload, or whoever steers one could propose by
+/// it and be the second pair of eyes themselves.
 fn may_contribute(
     governance: &Governance,
     authenticated: &Authenticated,
     sponsor: Option<&ActorId>,
 ) -> Result<(), Refusal> {
     match (authenticated.signer(), sponsor) {
-        (Signer::Actor { kind: ActorKind::Agent, id }, None) => Err(Refusal::forbidden(
+        (Signer::Actor { .. }, Some(sponsor)) => known_person(governance, sponsor),
+        (Signer::Actor { kind: ActorKind::Person, .. }, None) => Ok(()),
+        (Signer::Actor { kind: kind @ (ActorKind::Agent | ActorKind::Workload), id }, None) => Err(Refusal::forbidden(
             "sponsor-missing",
-            format!("{id} is an agent; a person has to answer for what it proposes"),
+            format!("{id} is {}; a person has to answer for what it proposes", kind.with_article()),
         )
         .hint("name the person: --sponsor PERSON")),
-        (Signer::Actor { .. }, Some(sponsor)) => known_person(governance, sponsor),
-        (Signer::Actor { .. }, None) => Ok(()),
         (Signer::Gate(_) | Signer::Server, _) => {
             Err(Refusal::forbidden("cannot-propose", "a gate or the server proposes nothing"))
         }
@@ -456,13 +466,26 @@ pub fn fits(change: &Change, transition: &Transition) -> Result<(), Refusal> {
     }
 }
 
-fn permit(change: &Change, grant: &PermitGrant, now: Time) -> Result<(), Refusal> {
+/// A server could otherwise say that it decided before a review ran out or a freeze began.
+fn decided(decided: &Decided, now: Time) -> Result<(), Refusal> {
+    if decided.decided_at == now {
+        Ok(())
+    } else {
+        Err(Refusal::malformed("decision-time", "the decision says another time than it was admitted at"))
+    }
+}
+
+fn permit(governance: &Governance, change: &Change, grant: &PermitGrant, now: Time) -> Result<(), Refusal> {
     fits(change, &grant.transition)?;
-    let allowed = change.decisions.iter().any(|decision| {
+    let decision = change.decisions.iter().rev().find(|decision| {
         decision.decision == grant.decision && decision.revision == grant.revision && decision.outcome == Outcome::Allow
     });
-    if !allowed {
+    let Some(decision) = decision else {
         return Err(Refusal::forbidden("not-decided", "the permit names no decision that allows this revision"));
+    };
+    // Nothing was said in between: a rejection, a revocation or other rules would not have been looked at.
+    if decision.next != change.head.next_seq || decision.governance != governance.record.head {
+        return Err(Refusal::conflict("decision-overtaken", "the permit stands on a decision that was overtaken"));
     }
     let lease = grant.expires_at.secs_since(grant.issued_at);
     if grant.issued_at > now || lease <= 0 || lease > MAX_PERMIT_SECS || grant.targets != change.targets {

@@ -59,6 +59,14 @@ impl ActorKind {
             Self::Agent => "agent",
         }
     }
+
+    pub fn with_article(self) -> &'static str {
+        match self {
+            Self::Person => "a person",
+            Self::Workload => "a workload",
+            Self::Agent => "an agent",
+        }
+    }
 }
 
 impl Level {

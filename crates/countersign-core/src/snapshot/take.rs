@@ -45,18 +45,19 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
         signed.extend(disclosure.said.prompted_by.iter().cloned());
     }
 
-    // One entry an identity, with every role that it has in any revision.
-    let mut named: BTreeMap<String, (&Identity, BTreeSet<Role>)> = BTreeMap::new();
+    // One entry an identity, with every role and every key that it has in any revision.
+    let mut named: BTreeMap<String, Identity> = BTreeMap::new();
     for identity in change.revisions.iter().flat_map(|revision| &revision.identities) {
-        let entry = named.entry(identity_ref(identity)).or_insert((identity, BTreeSet::new()));
-        entry.1.extend(identity.roles.iter().copied());
+        let entry = named.entry(identity_ref(identity)).or_insert_with(|| identity.clone());
+        entry.roles.extend(identity.roles.iter().copied());
+        entry.keys.extend(identity.keys.iter().cloned());
     }
 
     // First those whom the catalog knows beyond doubt: what they say of the others does not count.
     let mut all = signed;
     let mut claims = BTreeMap::new();
     let mut unknown = BTreeMap::new();
-    for (reference, (identity, roles)) in named {
+    for (reference, identity) in named {
         // Whoever signed a commit had a hand in it, whatever name and mail it carries.
         let by_key: BTreeSet<&ActorId> = identity
             .keys
@@ -65,7 +66,7 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
             .map(|actor| &actor.id)
             .collect();
         all.extend(by_key.iter().map(|id| (*id).clone()));
-        let claimed_only = roles.iter().all(|role| *role == Role::CoAuthor);
+        let claimed_only = identity.roles.iter().all(|role| *role == Role::CoAuthor);
         match governance.catalog.person_by_mail(&identity.mail) {
             Some(actor) if claimed_only => {
                 claims.insert(reference, actor.id.clone());

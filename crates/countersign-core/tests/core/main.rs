@@ -1,5 +1,9 @@
 //! One binary for all of core's integration tests.
 
+mod attacks;
 mod catalog;
 mod facts;
+mod kit;
 mod rules;
+mod statement;
+mod verify;

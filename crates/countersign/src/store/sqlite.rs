@@ -79,7 +79,7 @@ impl SqliteStore {
         let mut results = Vec::with_capacity(submissions.len());
         let mut batch = Batch::default();
         for submission in submissions {
-            match admit(&mut tx, &batch, &submission).await? {
+            match admit(&mut tx, &batch, size, &submission).await? {
                 Some(conflict) => results.push(Err(conflict)),
                 None => {
                     results.push(Ok(size));
@@ -128,6 +128,7 @@ async fn frontier(connection: &mut SqliteConnection, size: u64) -> Result<Fronti
 async fn admit(
     connection: &mut SqliteConnection,
     batch: &Batch,
+    size: u64,
     submission: &Submission,
 ) -> Result<Option<Conflict>, StoreError> {
     for (stream, expected) in &submission.expected {
@@ -144,6 +145,14 @@ async fn admit(
         };
         if stored != *expected {
             return Ok(Some(Conflict::Moved(stream.clone())));
+        }
+    }
+    let mut own: BTreeMap<&String, u64> = BTreeMap::new();
+    for (index, leaf) in (size..).zip(&submission.leaves) {
+        for key in &leaf.unique {
+            if let Some(index) = own.insert(key, index) {
+                return Ok(Some(Conflict::Taken { key: key.clone(), index }));
+            }
         }
     }
     for key in submission.leaves.iter().flat_map(|new| &new.unique) {

@@ -9,5 +9,6 @@ mod git_permits;
 mod history;
 mod init;
 mod rules;
+mod store;
 mod support;
 mod world;
