@@ -304,7 +304,7 @@ impl World {
     }
 
     pub fn reason(&mut self, why: &str) -> Digest {
-        let salt = nonce(&mut *self.nonces.lock().unwrap());
+        let salt = nonce(&mut self.nonces.lock().unwrap());
         let blob = Reason { salt, why: why.to_owned() }.to_blob().unwrap();
         self.blob(blob)
     }
@@ -315,7 +315,7 @@ impl World {
             header: Header {
                 log: ORIGIN.to_owned(),
                 by: id(by),
-                nonce: nonce(&mut *self.nonces.lock().unwrap()),
+                nonce: nonce(&mut self.nonces.lock().unwrap()),
                 checkpoint: SeenCheckpoint { size: self.nodes.size(), root: self.nodes.root() },
             },
             body,
@@ -360,7 +360,7 @@ impl World {
     pub fn text(&mut self) -> (Digest, Documents) {
         let words = |what: &str| format!("{what}: a sentence that is long enough for every tier");
         let text = ProposalText {
-            salt: nonce(&mut *self.nonces.lock().unwrap()),
+            salt: nonce(&mut self.nonces.lock().unwrap()),
             title: "Raise the payment timeout".to_owned(),
             why: words("why"),
             risk: words("risk"),
