@@ -1,6 +1,6 @@
 //! Requirements: what a rule asks for, in a form that a program can supply, take away and put on a to-do list.
 //!
-//! A rule's `@requires` lists them beside the Cedar condition that demands them; `rules check` tests that the two say
+//! A rule's `@requires` lists them beside the Cedar condition that demands them; [`mod@super::check`] tests that the two say
 //! the same.
 
 use std::{fmt, str::FromStr};

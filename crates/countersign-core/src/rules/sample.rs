@@ -1,4 +1,4 @@
-//! Sample snapshots for `rules check`: every mixture of what rules most often ask about.
+//! Sample snapshots for [`mod@super::check`]: every mixture of what rules most often ask about.
 
 use std::collections::{BTreeMap, BTreeSet};
 

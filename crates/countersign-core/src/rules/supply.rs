@@ -1,4 +1,4 @@
-//! Supplying a requirement to a snapshot, and taking it away again: how `rules check` finds out whether a rule asks
+//! Supplying a requirement to a snapshot, and taking it away again: how [`mod@super::check`] finds out whether a rule asks
 //! for what its `@requires` says. Both change as little as they can, so that taking one requirement away leaves every
 //! other one met where that is possible at all.
 

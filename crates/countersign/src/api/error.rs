@@ -2,6 +2,7 @@
 
 use axum::{
     Json,
+    extract::rejection::BytesRejection,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -110,6 +111,23 @@ fn status(class: RefusalClass) -> StatusCode {
 /// A request whose body or path could not be read, in the same shape as every other refusal.
 pub fn bad_request(message: String) -> ApiError {
     ApiError(Refusal::malformed("bad-request", message).hint("docs/api.md says what each request takes").into())
+}
+
+/// A body that was too large, or broke off.
+pub fn unreadable_body(rejection: &BytesRejection, limit: usize) -> ApiError {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ApiError(Refusal::malformed("too-large", format!("the body is larger than {limit} bytes")).into())
+        }
+        _ => bad_request(rejection.body_text()),
+    }
+}
+
+/// An address that takes other methods.
+pub fn method_not_allowed() -> Response {
+    let refusal = Refusal::malformed("method-not-allowed", "this address does not take that method")
+        .hint("writing is POST /v1/statements; everything else is read with GET");
+    (StatusCode::METHOD_NOT_ALLOWED, Json(ErrorBody::of(&refusal))).into_response()
 }
 
 pub fn not_found(what: &str) -> ApiError {

@@ -11,7 +11,10 @@ use std::{net::SocketAddr, sync::Arc};
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, Query, State},
+    extract::{
+        DefaultBodyLimit, Path, Query, State,
+        rejection::{BytesRejection, PathRejection, QueryRejection},
+    },
     http::header,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -28,7 +31,7 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 
 use self::{
-    error::{ApiError, bad_request, not_found},
+    error::{ApiError, bad_request, method_not_allowed, not_found, unreadable_body},
     wire::{GovernanceInfo, LogInfo, Submit},
 };
 use crate::engine::{ChangeLine, ChangeView, Engine, Receipt};
@@ -37,6 +40,13 @@ use crate::engine::{ChangeLine, ChangeView, Engine, Receipt};
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
 type Reply<T> = Result<T, ApiError>;
+
+/// What an address names, if it is text at all.
+type Part = Result<Path<String>, PathRejection>;
+
+fn part(part: Part) -> Reply<String> {
+    part.map(|Path(part)| part).map_err(|e| bad_request(e.body_text()))
+}
 
 pub fn router(engine: Arc<Engine>) -> Router {
     Router::new()
@@ -52,6 +62,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/v1/blobs/{digest}", get(blob))
         .route("/checkpoint", get(checkpoint))
         .route("/tile/{*path}", get(tile))
+        .method_not_allowed_fallback(|| async { method_not_allowed() })
         .fallback(|| async { not_found("page at this address") })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(engine)
@@ -86,7 +97,8 @@ async fn healthz(State(engine): State<Arc<Engine>>) -> Reply<&'static str> {
     Ok("ok\n")
 }
 
-async fn submit(State(engine): State<Arc<Engine>>, body: Bytes) -> Reply<Json<Receipt>> {
+async fn submit(State(engine): State<Arc<Engine>>, body: Result<Bytes, BytesRejection>) -> Reply<Json<Receipt>> {
+    let body = body.map_err(|e| unreadable_body(&e, MAX_BODY_BYTES))?;
     let submit: Submit =
         serde_json::from_slice(&body).map_err(|e| bad_request(format!("the body is not as it should be: {e}")))?;
     let blobs = submit
@@ -132,10 +144,7 @@ struct Key {
     key: Fingerprint,
 }
 
-async fn signer(
-    State(engine): State<Arc<Engine>>,
-    key: Result<Query<Key>, axum::extract::rejection::QueryRejection>,
-) -> Reply<Json<Signer>> {
+async fn signer(State(engine): State<Arc<Engine>>, key: Result<Query<Key>, QueryRejection>) -> Reply<Json<Signer>> {
     let Query(Key { key }) = key.map_err(|e| bad_request(e.body_text()))?;
     let governance = engine.governance().await?;
     match governance.signer(&key) {
@@ -160,7 +169,7 @@ struct Filter {
 
 async fn changes(
     State(engine): State<Arc<Engine>>,
-    filter: Result<Query<Filter>, axum::extract::rejection::QueryRejection>,
+    filter: Result<Query<Filter>, QueryRejection>,
 ) -> Reply<Json<Vec<ChangeLine>>> {
     let Query(filter) = filter.map_err(|e| bad_request(e.body_text()))?;
     let repository: Option<RepositoryId> =
@@ -180,8 +189,8 @@ async fn changes(
     Ok(Json(lines))
 }
 
-async fn change(State(engine): State<Arc<Engine>>, Path(id): Path<String>) -> Reply<Json<ChangeView>> {
-    let change = engine.find(&id).await?;
+async fn change(State(engine): State<Arc<Engine>>, id: Part) -> Reply<Json<ChangeView>> {
+    let change = engine.find(&part(id)?).await?;
     Ok(Json(engine.view(&change).await?))
 }
 
@@ -194,11 +203,11 @@ struct Since {
 
 async fn bundle(
     State(engine): State<Arc<Engine>>,
-    Path(id): Path<String>,
-    since: Result<Query<Since>, axum::extract::rejection::QueryRejection>,
+    id: Part,
+    since: Result<Query<Since>, QueryRejection>,
 ) -> Reply<Response> {
     let Query(Since { since }) = since.map_err(|e| bad_request(e.body_text()))?;
-    let change = engine.find(&id).await?;
+    let change = engine.find(&part(id)?).await?;
     let bundle = engine.bundle(&change.id, since).await?;
     let archive = bundle.to_tar().map_err(|e| crate::store::StoreError::Damaged(e.to_string()))?;
     Ok(([(header::CONTENT_TYPE, "application/x-tar")], archive).into_response())
@@ -210,8 +219,8 @@ async fn export(State(engine): State<Arc<Engine>>) -> Reply<Response> {
     Ok(([(header::CONTENT_TYPE, "application/x-tar")], archive).into_response())
 }
 
-async fn blob(State(engine): State<Arc<Engine>>, Path(digest): Path<String>) -> Reply<Response> {
-    let digest: Digest = digest.parse().map_err(|e| bad_request(format!("{e}")))?;
+async fn blob(State(engine): State<Arc<Engine>>, digest: Part) -> Reply<Response> {
+    let digest: Digest = part(digest)?.parse().map_err(|e| bad_request(format!("{e}")))?;
     match engine.store().blob(&digest).await? {
         Some(bytes) => Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response()),
         None => Err(not_found("such blob")),
@@ -223,8 +232,8 @@ async fn checkpoint(State(engine): State<Arc<Engine>>) -> Reply<Response> {
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], note).into_response())
 }
 
-async fn tile(State(engine): State<Arc<Engine>>, Path(path): Path<String>) -> Reply<Response> {
-    let path: TilePath = format!("tile/{path}").parse().map_err(|e| bad_request(format!("{e}")))?;
+async fn tile(State(engine): State<Arc<Engine>>, path: Part) -> Reply<Response> {
+    let path: TilePath = format!("tile/{}", part(path)?).parse().map_err(|e| bad_request(format!("{e}")))?;
     match engine.tile(&path).await? {
         Some(bytes) => Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response()),
         None => Err(not_found("such tile")),

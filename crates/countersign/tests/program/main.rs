@@ -1,7 +1,9 @@
 //! The program, seen from outside: the real binary, real keys, a folder of its own and nothing of the machine's.
 
 mod amend;
+mod api;
 mod demo;
+mod engine;
 mod git_facts;
 mod git_gate;
 mod git_install;

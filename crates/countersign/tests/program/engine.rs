@@ -1,0 +1,264 @@
+//! The engine over a store: what it takes with a clock of ours, and that its log is all there is.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use countersign::{
+    client::Client,
+    engine::{Engine, EngineError, Setup, replay::replay},
+    speaker::Speaker,
+    store,
+};
+use countersign_core::{
+    catalog::Level,
+    ids::ChangeId,
+    snapshot::Kind,
+    statement::{Body, Header, KINDS, Proposal, SeenCheckpoint, Statement, Subject},
+    text::ProposalText,
+};
+use countersign_ledger::{Digest, Envelope, Leaf, SigningKey, Time};
+
+use crate::world::World;
+
+const NOON: i64 = 1_775_001_600;
+const DAY: i64 = 24 * 60 * 60;
+
+fn two() -> World {
+    World::new(&[("alice", Level::Standard), ("bob", Level::Senior)])
+}
+
+/// An engine over a store of its own, with a clock that the test sets.
+struct Clockwork {
+    engine: Engine,
+    secs: Arc<AtomicI64>,
+}
+
+fn setup(world: &World, name: &str, secs: &Arc<AtomicI64>) -> impl Future<Output = Result<Engine, EngineError>> {
+    let (home, secs) = (&world.home, Arc::clone(secs));
+    let (log_key, server_key) = (Arc::new(home.log_key().unwrap()), home.server_key().unwrap());
+    let (genesis, genesis_blobs) = (home.genesis().clone(), home.genesis_blobs());
+    let address = world.stage.path(name).display().to_string();
+    async move {
+        let clock = Arc::new(move || Time::from_unix_secs(secs.load(Ordering::SeqCst)));
+        let store = store::open(&address).await?;
+        Engine::open(Setup { store, log_key, server_key, genesis, genesis_blobs, guidance: vec![], clock }).await
+    }
+}
+
+impl Clockwork {
+    async fn new(world: &World) -> Self {
+        let secs = Arc::new(AtomicI64::new(NOON));
+        Self { engine: setup(world, "clockwork.db", &secs).await.unwrap(), secs }
+    }
+
+    /// A proposal by alice that was made when the log was as it is now.
+    async fn proposal(&self, world: &World) -> (Envelope, Vec<u8>) {
+        let text = ProposalText {
+            salt: countersign::speaker::nonce().unwrap(),
+            title: "Turn it on".to_owned(),
+            why: "a reason that is long enough".to_owned(),
+            risk: String::new(),
+            rollback: String::new(),
+            tests: String::new(),
+            links: vec![],
+        };
+        let blob = text.to_blob().unwrap();
+        let head = self.engine.head().await.unwrap();
+        let body = Body::Proposal(Proposal {
+            kind: Kind::Flag,
+            targets: ["search/production".parse().unwrap()].into(),
+            subject: Subject::Files { files: [("flags.json".to_owned(), Digest::of("{}"))].into(), command: None },
+            facts: None,
+            text: Digest::of(&blob),
+            documents: text.documents(),
+            sponsor: None,
+        });
+        let header = Header {
+            log: self.engine.governance().await.unwrap().record.origin.clone(),
+            by: "alice".parse().unwrap(),
+            nonce: countersign::speaker::nonce().unwrap(),
+            checkpoint: SeenCheckpoint { size: head.size, root: head.root },
+        };
+        let payload = Statement { header, body }.encode().unwrap();
+        let key = SigningKey::from_openssh(&world.stage.read("alice")).unwrap();
+        (Envelope::new(&payload, vec![key.sign(&payload).unwrap()]).unwrap(), blob)
+    }
+
+    async fn submit(&self, (envelope, blob): &(Envelope, Vec<u8>)) -> Result<ChangeId, String> {
+        match self.engine.submit(envelope.raw(), vec![blob.clone()]).await {
+            Ok(receipt) => Ok(receipt.change.unwrap()),
+            Err(EngineError::Refused(refusal)) => Err(refusal.code.to_owned()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_statement_is_stale_a_day_after_the_log_went_on_without_it() {
+    let world = two();
+    world.server().block_on(async {
+        let clockwork = Clockwork::new(&world).await;
+        let (early, late) = (clockwork.proposal(&world).await, clockwork.proposal(&world).await);
+        // As long as nothing came after what it had seen, it has seen the newest there is.
+        clockwork.secs.fetch_add(7 * DAY, Ordering::SeqCst);
+        let other = clockwork.proposal(&world).await;
+        clockwork.submit(&other).await.unwrap();
+        clockwork.secs.fetch_add(DAY, Ordering::SeqCst);
+        clockwork.submit(&early).await.unwrap();
+        clockwork.secs.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(clockwork.submit(&late).await, Err("stale-statement".to_owned()));
+    });
+}
+
+#[test]
+fn a_store_of_another_home_is_not_opened() {
+    let (one, other) = (two(), two());
+    one.server().block_on(async {
+        let secs = Arc::new(AtomicI64::new(NOON));
+        drop(setup(&one, "shared.db", &secs).await.unwrap());
+        std::fs::copy(one.stage.path("shared.db"), other.stage.path("shared.db")).unwrap();
+        let Err(EngineError::Refused(refusal)) = setup(&other, "shared.db", &secs).await else {
+            panic!("it was opened")
+        };
+        assert_eq!(refusal.code, "another-genesis");
+        drop(setup(&one, "shared.db", &secs).await.unwrap());
+    });
+}
+
+#[test]
+fn a_refused_statement_leaves_nothing_behind() {
+    let world = two();
+    world.server().block_on(async {
+        let clockwork = Clockwork::new(&world).await;
+        let before = clockwork.engine.store().dump().await.unwrap();
+        let (envelope, blob) = clockwork.proposal(&world).await;
+        let mut other = blob.clone();
+        other.push(b' ');
+        assert_eq!(clockwork.submit(&(envelope, other)).await, Err("blob-missing".to_owned()));
+        assert_eq!(clockwork.engine.store().dump().await.unwrap(), before);
+        assert_eq!(clockwork.engine.store().blob(&Digest::of(&blob)).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn the_same_statement_at_once_is_taken_once() {
+    let world = two();
+    world.server().block_on(async {
+        let clockwork = Arc::new(Clockwork::new(&world).await);
+        let proposal = Arc::new(clockwork.proposal(&world).await);
+        let tasks: Vec<_> = (0..8)
+            .map(|_| {
+                let (clockwork, proposal) = (Arc::clone(&clockwork), Arc::clone(&proposal));
+                tokio::spawn(async move { clockwork.submit(&proposal).await })
+            })
+            .collect();
+        let mut taken = 0;
+        for task in tasks {
+            match task.await.unwrap() {
+                Ok(_) => taken += 1,
+                Err(code) => assert!(["replayed", "already-proposed"].contains(&code.as_str()), "{code}"),
+            }
+        }
+        assert_eq!(taken, 1);
+        assert_eq!(clockwork.engine.head().await.unwrap().size, 2);
+    });
+}
+
+/// Says everything that can be said, by the command line, until the log has every kind of statement.
+fn everything(world: &World) {
+    let say = |who: &str, args: &[&str]| {
+        let run = world.say(who, args);
+        assert_eq!(run.status, 0, "{args:?} {run}");
+        run.json()
+    };
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &["checkout/production"]);
+    say("bob", &["reject", &change, "--why", "the runbook says otherwise"]);
+    say("bob", &["reject", &change, "--lift"]);
+    say("alice", &["disclose", &change, "--tool", "robo", "--guidance", "docs/runbook.md", "docs/nowhere.md"]);
+    say("alice", &["revise", &change, "--title", "Raise the timeout at month end"]);
+    say("bob", &["waive", &change, "--rule", "fresh-guidance", "--why", "the page is about another system"]);
+    world.approve("bob", &change);
+    say("alice", &["permit", &change, "--out", "permit"]);
+    world.push(&["HEAD:main"]).passes();
+
+    let other = world.edit("other", "search/limit", "20\n");
+    world.git(&["commit", "--quiet", "--amend", "--no-edit", "--author", "Nobody <nobody@elsewhere.example>"]);
+    assert_ne!(world.id("HEAD"), other);
+    let change = world.propose("alice", &["search/production"]);
+    let reference = say("alice", &["show", &change])["unmapped"][0]["ref"].as_str().unwrap().to_owned();
+    say("bob", &["identify", &change, "--identity", &reference, "--automation"]);
+    assert_eq!(world.say("alice", &["permit", &change, "--out", "none"]).status, 3);
+    say("alice", &["withdraw", &change]);
+
+    let made = world.stage.command("ssh-keygen").args(["-l", "-f", "carol.pub"]).output().unwrap();
+    let listed = String::from_utf8(made.stdout).unwrap();
+    say("bob", &["revoke", listed.split(' ').nth(1).unwrap(), "--why", "the laptop was lost"]);
+    amend(world);
+}
+
+/// The same rules under another file name, signed by two.
+fn amend(world: &World) {
+    let server = world.server();
+    let alice = Speaker::of_gate(
+        Client::new(&server.url),
+        SigningKey::from_openssh(&world.stage.read("alice")).unwrap(),
+        "alice".parse().unwrap(),
+    )
+    .unwrap();
+    let reason = countersign_core::text::Reason {
+        salt: countersign::speaker::nonce().unwrap(),
+        why: "a better name".to_owned(),
+    };
+    let (governance, blobs) = server.block_on(async {
+        let governance = server.engine.governance().await.unwrap();
+        let mut blobs = vec![reason.to_blob().unwrap()];
+        for digest in [governance.record.catalog, governance.record.rules] {
+            blobs.push(server.engine.store().blob(&digest).await.unwrap().unwrap());
+        }
+        (governance, blobs)
+    });
+    let record = &governance.record;
+    let body = Body::Amendment(countersign_core::statement::Amendment {
+        parent: record.in_force,
+        catalog: record.catalog,
+        rules: record.rules,
+        reason: Digest::of(&blobs[0]),
+    });
+    let (_, by_alice) = alice.sign(body).unwrap();
+    let bob = SigningKey::from_openssh(&world.stage.read("bob")).unwrap();
+    let both = vec![by_alice.signatures()[0].clone(), bob.sign(by_alice.payload()).unwrap()];
+    alice.client.submit(&Envelope::new(by_alice.payload(), both).unwrap(), &blobs).unwrap();
+}
+
+#[test]
+fn replaying_the_ledger_into_an_empty_store_rebuilds_every_projection() {
+    let world = World::governed(&[("alice", Level::Standard), ("bob", Level::Senior), ("carol", Level::Standard)]);
+    everything(&world);
+    let server = world.server();
+    server.block_on(async {
+        let from = server.engine.store();
+        let head = from.head().await.unwrap();
+        let leaves = from.leaves(0..head.size).await.unwrap();
+        let kinds: std::collections::BTreeSet<&str> = leaves
+            .iter()
+            .map(|bytes| Statement::parse(Leaf::parse(bytes).unwrap().envelope.payload()).unwrap().body.kind())
+            .collect();
+        assert_eq!(kinds, KINDS.iter().copied().collect(), "the log has every kind of statement");
+
+        let into = store::open(world.stage.path("rebuilt.db").to_str().unwrap()).await.unwrap();
+        let log_key = world.home.log_key().unwrap();
+        assert_eq!(replay(from, &*into, &log_key).await.unwrap(), head.size);
+        assert_eq!(into.dump().await.unwrap(), from.dump().await.unwrap());
+        for bytes in leaves {
+            let leaf = Leaf::parse(&bytes).unwrap();
+            for digest in Statement::parse(leaf.envelope.payload()).unwrap().body.blobs() {
+                assert_eq!(into.blob(&digest).await.unwrap(), from.blob(&digest).await.unwrap());
+            }
+        }
+        // A rebuilt store is not rebuilt over.
+        assert!(replay(from, &*into, &log_key).await.is_err());
+    });
+}
