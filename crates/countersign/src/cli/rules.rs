@@ -41,15 +41,9 @@ enum Command {
     ///
     /// A case says in a few words what is given and what the rule has to answer:
     ///
-<<<<<<< HEAD
-    ///   - name: two people, one of them senior
-    ///     given: { tier: 1, approvals: [linus, grace] }
-    ///     expect: { status: satisfied, outcome: allow }
-=======
     ///   - name: one senior alone is not two people
     ///     given: { tier: 1, approvals: ["grace"] }
     ///     expect: { status: unsatisfied, outcome: deny }
->>>>>>> main
     #[command(verbatim_doc_comment)]
     Test {
         /// The folder with the `.cedar` and `.cases.yaml` files.
