@@ -214,7 +214,7 @@ fn an_envelope_that_is_none_is_told_what_one_is() {
     let told = |edit: &dyn Fn(&mut Value)| {
         let mut envelope = honest.clone();
         edit(&mut envelope);
-        told(world.post(&submit(&envelope.to_string(), &[blob.clone()])))
+        told(world.post(&submit(&envelope.to_string(), std::slice::from_ref(&blob))))
     };
     let answers = [
         told(&|e| *e = json!("text")),
@@ -329,7 +329,7 @@ fn a_signature_in_another_namespace_is_refused() {
         std::fs::remove_file(world.stage.path("signed.sig")).unwrap();
         let signature = countersign_ledger::dsse::Signature { keyid: String::new(), sshsig };
         let envelope = Envelope::new(honest.payload(), vec![signature]).unwrap();
-        let answer = told(world.post(&submit(&text(&envelope), &[blob.clone()])));
+        let answer = told(world.post(&submit(&text(&envelope), std::slice::from_ref(&blob))));
         let expected = format!(
             "401 signature-invalid: a signature does not hold: the signature was made for namespace `{namespace}`"
         );

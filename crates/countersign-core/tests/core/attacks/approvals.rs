@@ -192,7 +192,7 @@ fn the_approval_of_somebody_who_turns_out_to_have_prompted_no_longer_counts() {
 fn an_unmapped_commit_mail_denies() {
     let mut world = World::new();
     let nobody = author("somebody@elsewhere.example");
-    let change = of_commits(&mut world, &[nobody.clone()]);
+    let change = of_commits(&mut world, std::slice::from_ref(&nobody));
     world.approve("linus", &change).unwrap();
     assert_snapshot!(world.standing(&change), @"identities-known");
     // Not by those who made the change.
@@ -209,7 +209,7 @@ fn an_unmapped_commit_mail_denies() {
 fn whoever_an_unmapped_mail_turns_out_to_be_cannot_approve() {
     let mut world = World::new();
     let nobody = author("somebody@elsewhere.example");
-    let change = of_commits(&mut world, &[nobody.clone()]);
+    let change = of_commits(&mut world, std::slice::from_ref(&nobody));
     world.approve("linus", &change).unwrap();
     world.identify("grace", &change, &nobody, IdentityVerdict::Is(id("linus"))).unwrap();
     assert_snapshot!(world.standing(&change), @"owner-approves second-pair-of-eyes");
@@ -219,7 +219,7 @@ fn whoever_an_unmapped_mail_turns_out_to_be_cannot_approve() {
 fn a_mail_that_the_catalog_maps_cannot_be_mapped_to_another() {
     let mut world = World::new();
     let ada = author("ada@example.com");
-    let change = of_commits(&mut world, &[ada.clone()]);
+    let change = of_commits(&mut world, std::slice::from_ref(&ada));
     assert_snapshot!(told(world.identify("grace", &change, &ada, IdentityVerdict::Is(id("barbara")))), @"already-mapped: the catalog already says who CHANGE is");
 }
 
