@@ -1,8 +1,11 @@
 //! The engine over a store: what it takes with a clock of ours, and that its log is all there is.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use countersign::{
@@ -35,11 +38,11 @@ struct Clockwork {
     secs: Arc<AtomicI64>,
 }
 
-fn setup(world: &World, name: &str, secs: &Arc<AtomicI64>) -> impl Future<Output = Result<Engine, EngineError>> {
+fn setup(world: &World, path: &Path, secs: &Arc<AtomicI64>) -> impl Future<Output = Result<Engine, EngineError>> {
     let (home, secs) = (&world.home, Arc::clone(secs));
     let (log_key, server_key) = (Arc::new(home.log_key().unwrap()), home.server_key().unwrap());
     let (genesis, genesis_blobs) = (home.genesis().clone(), home.genesis_blobs());
-    let address = world.stage.path(name).display().to_string();
+    let address = path.display().to_string();
     async move {
         let clock = Arc::new(move || Time::from_unix_secs(secs.load(Ordering::SeqCst)));
         let store = store::open(&address).await?;
@@ -50,7 +53,7 @@ fn setup(world: &World, name: &str, secs: &Arc<AtomicI64>) -> impl Future<Output
 impl Clockwork {
     async fn new(world: &World) -> Self {
         let secs = Arc::new(AtomicI64::new(NOON));
-        Self { engine: setup(world, "clockwork.db", &secs).await.unwrap(), secs }
+        Self { engine: setup(world, &world.stage.path("clockwork.db"), &secs).await.unwrap(), secs }
     }
 
     /// A proposal by alice that was made when the log was as it is now.
@@ -117,13 +120,11 @@ fn a_store_of_another_home_is_not_opened() {
     let (one, other) = (two(), two());
     one.server().block_on(async {
         let secs = Arc::new(AtomicI64::new(NOON));
-        drop(setup(&one, "shared.db", &secs).await.unwrap());
-        std::fs::copy(one.stage.path("shared.db"), other.stage.path("shared.db")).unwrap();
-        let Err(EngineError::Refused(refusal)) = setup(&other, "shared.db", &secs).await else {
-            panic!("it was opened")
-        };
+        let store = one.stage.path("shared.db");
+        drop(setup(&one, &store, &secs).await.unwrap());
+        let Err(EngineError::Refused(refusal)) = setup(&other, &store, &secs).await else { panic!("it was opened") };
         assert_eq!(refusal.code, "another-genesis");
-        drop(setup(&one, "shared.db", &secs).await.unwrap());
+        drop(setup(&one, &store, &secs).await.unwrap());
     });
 }
 

@@ -36,7 +36,7 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
     facts.identities.retain(|identity| !identity.mail.starts_with("bob"));
     let text = ProposalText {
         salt: nonce().unwrap(),
-        title: "Raise the timeout\u{1b}[2K".to_owned(),
+        title: "Raise the timeout\u{202e}[2K".to_owned(),
         why: "x".repeat(50),
         risk: "x".repeat(50),
         rollback: "x".repeat(50),
@@ -66,7 +66,7 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
     let change = speaker.say(body, &blobs).unwrap().change.unwrap().to_string();
     let push = world.push(&["HEAD:main"]);
     push.is_refused("denied-by-rules");
-    assert!(!push.said.contains('\u{1b}') && push.said.contains(r"timeout\u{1b}[2K"), "{}", push.said);
+    assert!(!push.said.contains('\u{202e}') && push.said.contains(r"timeout\u{202e}[2K"), "{}", push.said);
     assert_eq!(world.say("bob", &["approve", &change]).status, 0, "the doctored facts do not name Bob");
     let push = world.push(&["HEAD:main"]);
     push.is_refused("facts-differ");
