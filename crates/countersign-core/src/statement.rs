@@ -103,11 +103,22 @@ impl Subject {
             }
             Self::Files { files, command } => {
                 let names: Vec<_> = files.keys().map(String::as_str).collect();
-                let command = command.as_ref().map(|c| format!(" by `{}`", c.join(" "))).unwrap_or_default();
+                let command = command.as_ref().map(|c| format!(" by `{}`", quoted(c))).unwrap_or_default();
                 format!("{}{command}", names.join(", "))
             }
         }
     }
+}
+
+/// A command as a POSIX shell would read it back, word for word: two different commands never look alike.
+pub fn quoted(words: &[String]) -> String {
+    let plain =
+        |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"@%+=:,./-_".contains(&b));
+    let quoted: Vec<String> = words
+        .iter()
+        .map(|word| if plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', "'\\''")) })
+        .collect();
+    quoted.join(" ")
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -366,6 +377,16 @@ pub enum OutcomeResult {
     Started,
     Applied,
     Failed,
+}
+
+impl std::fmt::Display for OutcomeResult {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Started => "started",
+            Self::Applied => "applied",
+            Self::Failed => "failed",
+        })
+    }
 }
 
 /// What came of a permit, said by the gate after the fact.

@@ -4,7 +4,7 @@
 //! layout of C2SP tlog-tiles, with the blobs beside it. Both become [`Evidence`], which core verifies.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -79,8 +79,8 @@ pub struct Bundle {
     pub evidence: Evidence,
     /// From the checkpoint that the asker had to this one; empty if they had none.
     pub consistency: Vec<Hash>,
-    /// Whether `approvals/`, which is there for `ssh-keygen`, says what the leaves say.
-    pub extracts_agree: bool,
+    /// Files of `approvals/`, which is there for `ssh-keygen`, that do not say what the leaves say.
+    pub extracts_differ: Vec<String>,
 }
 
 impl Bundle {
@@ -158,8 +158,8 @@ impl Bundle {
             }
         }
         // Not an error yet: a changed leaf should be named by its index, which verification does.
-        let extracts_agree = extracted == extracts(&evidence);
-        Ok(Self { origin: manifest.origin, change: manifest.change, evidence, consistency, extracts_agree })
+        let extracts_differ = differing(&extracted, &extracts(&evidence));
+        Ok(Self { origin: manifest.origin, change: manifest.change, evidence, consistency, extracts_differ })
     }
 }
 
@@ -235,6 +235,12 @@ fn extracts(evidence: &Evidence) -> Files {
     files
 }
 
+/// Names that are not the same in both.
+fn differing(one: &Files, other: &Files) -> Vec<String> {
+    let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    names.into_iter().filter(|name| one.get(*name) != other.get(*name)).cloned().collect()
+}
+
 fn hash_lines(hashes: &[Hash]) -> Vec<u8> {
     hashes.iter().map(|hash| format!("{hash}\n")).collect::<String>().into_bytes()
 }
@@ -248,7 +254,7 @@ fn parse_hash_lines(bytes: &[u8]) -> Result<Vec<Hash>, String> {
 #[derive(Debug)]
 pub struct Copy {
     pub evidence: Evidence,
-    pub extracts_agree: bool,
+    pub extracts_differ: Vec<String>,
     /// What a bundle says that it is: of which log, and of which change. An export is of everything.
     pub claim: Option<(String, ChangeId)>,
 }
@@ -257,7 +263,7 @@ impl From<Bundle> for Copy {
     fn from(bundle: Bundle) -> Self {
         Self {
             evidence: bundle.evidence,
-            extracts_agree: bundle.extracts_agree,
+            extracts_differ: bundle.extracts_differ,
             claim: Some((bundle.origin, bundle.change)),
         }
     }
@@ -266,7 +272,13 @@ impl From<Bundle> for Copy {
 /// Reads a bundle (a tar archive or its directory) or an export.
 pub fn read(path: &Path) -> Result<Copy, BundleError> {
     let metadata = fs::metadata(path).map_err(|source| BundleError::Read { path: path.to_owned(), source })?;
-    if !metadata.is_dir() {
+    if !metadata.is_dir() && !metadata.is_file() {
+        return Err(BundleError::NotABundle {
+            path: path.to_owned(),
+            why: "it is no file and no directory".to_owned(),
+        });
+    }
+    if metadata.is_file() {
         if metadata.len() > MAX_BUNDLE_BYTES {
             return Err(BundleError::NotABundle { path: path.to_owned(), why: "it is too large".to_owned() });
         }
@@ -279,7 +291,7 @@ pub fn read(path: &Path) -> Result<Copy, BundleError> {
     if files.contains_key("bundle.json") {
         Bundle::from_files(path, files).map(Copy::from)
     } else if files.contains_key("checkpoint") {
-        Ok(Copy { evidence: export_evidence(path, files)?, extracts_agree: true, claim: None })
+        Ok(Copy { evidence: export_evidence(path, files)?, extracts_differ: Vec::new(), claim: None })
     } else {
         Err(BundleError::NotABundle {
             path: path.to_owned(),

@@ -18,7 +18,7 @@ use crate::{
     statement::{
         Approval, Body, Decided, Disclosure, Identification, IdentityVerdict, MAX_FILES, MAX_LIST, MAX_TARGETS,
         NewRevision, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Rejection, RevisionRef,
-        Subject, Transition, Waiver,
+        Subject, Transition, Waiver, quoted,
     },
 };
 
@@ -451,7 +451,7 @@ pub fn fits(change: &Change, transition: &Transition) -> Result<(), Refusal> {
                 Some(approved) if approved == run => Ok(()),
                 Some(approved) => Err(Refusal::forbidden(
                     "another-command",
-                    format!("the command is `{}`, approved is `{}`", run.join(" "), approved.join(" ")),
+                    format!("the command is `{}`, approved is `{}`", quoted(run), quoted(approved)),
                 )),
                 None => Err(Refusal::forbidden("no-command", format!("change {} names no command", change.id))
                     .hint("say what will be run when you propose or revise: --command WORD…")),
@@ -509,7 +509,7 @@ fn outcome(change: &Change, authenticated: &Authenticated, report: &OutcomeRepor
         | (Some(OutcomeResult::Started), OutcomeResult::Applied | OutcomeResult::Failed) => Ok(()),
         (Some(known), said) => Err(Refusal::conflict(
             "already-reported",
-            format!("the permit's outcome is already {known:?}; it cannot become {said:?}"),
+            format!("the permit's outcome is already {known}; it cannot become {said}"),
         )),
     }
 }

@@ -82,6 +82,16 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
         }
     }
 
+    // Once somebody was said to have had a hand, nobody takes that back by saying something else.
+    let named_as = |reference: &str, known: &BTreeSet<ActorId>| -> BTreeSet<ActorId> {
+        let said = change.identifications.iter().filter(|record| record.said.identity == reference);
+        said.filter(|record| !known.contains(&record.by))
+            .filter_map(|record| match &record.said.verdict {
+                IdentityVerdict::Is(actor) => Some(actor.clone()),
+                IdentityVerdict::Automation | IdentityVerdict::NotInvolved => None,
+            })
+            .collect()
+    };
     let verdict = |reference: &str, known: &BTreeSet<ActorId>| {
         change
             .identifications
@@ -93,6 +103,11 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
     let known = all.clone();
     let mut unmapped = BTreeSet::new();
     for (reference, claimed_only) in unknown {
+        let named = named_as(&reference, &known);
+        if !named.is_empty() {
+            all.extend(named);
+            continue;
+        }
         match verdict(&reference, &known) {
             Some((IdentityVerdict::Is(actor), _)) => {
                 all.insert(actor);

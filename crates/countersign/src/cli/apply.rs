@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use countersign_core::{
-    statement::{Body, OutcomeReport, OutcomeResult, Transition},
+    statement::{Body, OutcomeReport, OutcomeResult, Transition, quoted},
     verify::Trust,
 };
 use countersign_ledger::Digest;
@@ -11,7 +11,7 @@ use countersign_ledger::Digest;
 use super::{
     Global,
     error::{CliError, Exit},
-    output::{good, warn},
+    output::{good, printable, warn},
     permit, submit, verify,
 };
 use crate::{
@@ -71,7 +71,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let spent = apply::spend(&mut journal, &opening, clock::now())?;
 
     report(&speaker, &spent, OutcomeResult::Started, None);
-    anstream::eprintln!("{} {}", good("running"), args.command.join(" "));
+    anstream::eprintln!("{} {}", good("running"), printable(&quoted(&args.command)));
     let status = apply::run(&args.command, copies.path());
     let (result, code) = match &status {
         Ok(status) if status.success() => (OutcomeResult::Applied, status.code()),
@@ -86,7 +86,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
             Ok(Exit::Done)
         }
         Ok(status) => Ok(Exit::Command(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))),
-        Err(e) => Err(CliError::new("command-not-started", format!("cannot run `{}`: {e}", args.command.join(" ")))
+        Err(e) => Err(CliError::new("command-not-started", format!("cannot run `{}`: {e}", quoted(&args.command)))
             .hint("the permit is spent; when the command can be found, ask again")),
     }
 }

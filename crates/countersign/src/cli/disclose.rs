@@ -119,7 +119,10 @@ pub fn identify(global: &Global, args: IdentifyArgs) -> Result<Exit, CliError> {
         None if args.automation => IdentityVerdict::Automation,
         None => IdentityVerdict::NotInvolved,
     };
-    submit::announce(&speaker, &[format!("in change {}, {} <{}> is {verdict:?}", view.id, known.name, known.mail)]);
+    submit::announce(
+        &speaker,
+        &[format!("in change {}, {} <{}> {}", view.id, known.name, known.mail, words(&verdict))],
+    );
     let body = Body::Identification(Identification {
         change: view.id.clone(),
         revision: submit::revision(&view),
@@ -127,4 +130,12 @@ pub fn identify(global: &Global, args: IdentifyArgs) -> Result<Exit, CliError> {
         verdict,
     });
     submit::say(global, &speaker, body, &[], |_| format!("identified {}", args.identity))
+}
+
+fn words(verdict: &IdentityVerdict) -> String {
+    match verdict {
+        IdentityVerdict::Is(actor) => format!("is {actor}"),
+        IdentityVerdict::Automation => "is automation, with nobody behind it".to_owned(),
+        IdentityVerdict::NotInvolved => "had no hand in it".to_owned(),
+    }
 }

@@ -193,7 +193,7 @@ fn tell_status(status: &Status) {
             anstream::println!("  {paths} reaches {target}");
         }
         if let Some(expected) = &branch.expected {
-            let text = format!("the last permit put it at {}: somebody went round the gate", expected.short());
+            let text = format!("it should stand at {}: somebody went round the gate", expected.short());
             anstream::println!("  {}", bad(text));
         }
     }

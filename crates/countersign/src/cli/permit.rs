@@ -103,6 +103,18 @@ fn asked(speaker: &Speaker, view: &ChangeView, args: &Args) -> Result<(GateId, F
                 .collect();
             let (gate, record) = match gates.as_slice() {
                 [one] => *one,
+                [] if args.gate.is_some() => {
+                    let known: Vec<_> = speaker
+                        .log
+                        .governance
+                        .gates
+                        .iter()
+                        .filter(|(_, gate)| gate.repository == *repository)
+                        .collect();
+                    let names: Vec<_> = known.into_iter().map(|(id, _)| id.as_str()).collect();
+                    return Err(CliError::usage("no gate of that name guards the repository")
+                        .hint(format!("{repository} is guarded by {}", output::list(names))));
+                }
                 [] => {
                     return Err(CliError::new("no-gate", format!("no gate guards repository {repository}"))
                         .hint("install one: countersign gate install REPO …"));

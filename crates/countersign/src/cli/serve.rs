@@ -62,7 +62,7 @@ pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
 }
 
 /// Ctrl-C, or the signal by which service managers stop a program.
-async fn stopped() {
+pub async fn stopped() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

@@ -110,7 +110,7 @@ fn whole(view: &ChangeView) {
         field("waived", format!("{} by {}: {}", waiver.rule, waiver.by, words_of(why)));
     }
     for permit in &view.permits {
-        let outcome = permit.outcome.map_or("not used".to_owned(), |o| format!("{o:?}").to_lowercase());
+        let outcome = permit.outcome.map_or("not used".to_owned(), |outcome| outcome.to_string());
         field("permit", format!("gate {}, until {}, {outcome}", permit.gate, permit.expires_at));
     }
     verdict(view);

@@ -1,11 +1,14 @@
 //! `bundle`, `verify` and `log`: the evidence, and what it proves to who trusts nobody.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
 use countersign_core::{
+    change::Change,
+    ids::{ActorId, ChangeId, Target},
     refusal::Refusal,
     verify::{Report, Step, TRUST_VERSION, Trust, Verdict, verify},
 };
@@ -71,6 +74,43 @@ struct Verified<'a> {
     holds: bool,
     first_broken: Option<u64>,
     steps: &'a [Step],
+    /// What the copy proves of its changes; empty unless everything holds.
+    changes: Vec<Proved>,
+}
+
+/// What is proved of one change.
+#[derive(Serialize)]
+struct Proved {
+    id: ChangeId,
+    state: &'static str,
+    targets: BTreeSet<Target>,
+    revision: u32,
+    subject: String,
+    proposer: ActorId,
+    /// Who approved the present revision, by signatures that hold.
+    approved_by: BTreeSet<ActorId>,
+    outcomes: Vec<String>,
+}
+
+/// The change that a bundle is about, or every change of an export.
+fn proved(report: &Report, claimed: Option<&ChangeId>) -> Vec<Proved> {
+    let Some(state) = report.state.as_ref().filter(|_| report.holds()) else { return Vec::new() };
+    let of = |change: &Change| Proved {
+        id: change.id.clone(),
+        state: change.status.as_str(),
+        targets: change.targets.clone(),
+        revision: change.current_ref().map_or(0, |revision| revision.number),
+        subject: change.current().map(|revision| revision.subject.summary()).unwrap_or_default(),
+        proposer: change.proposer.clone(),
+        approved_by: change
+            .approvals
+            .iter()
+            .filter(|approval| Some(approval.revision) == change.current_ref())
+            .map(|approval| approval.by.clone())
+            .collect(),
+        outcomes: change.permits.iter().filter_map(|permit| permit.outcome).map(|o| o.to_string()).collect(),
+    };
+    state.changes.values().filter(|change| claimed.is_none_or(|id| *id == change.id)).map(of).collect()
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
@@ -78,9 +118,11 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let copy = bundle::read(&args.path)?;
     let mut report = verify(&trust, &copy.evidence, clock::now());
     let broken = |name, detail: String| Step { name, verdict: Verdict::Broken, detail, index: None };
-    if !copy.extracts_agree {
-        let detail = "approvals/, which is there for ssh-keygen, does not say what the leaves say";
-        report.steps.push(broken("extracts", detail.to_owned()));
+    if let Some(name) = copy.extracts_differ.first() {
+        let detail = format!("{name}, which is there for ssh-keygen, does not say what its leaf says");
+        // approvals/0000000015-ben.sig is of leaf 15.
+        let index = name.rsplit('/').next().and_then(|name| name.split('-').next()?.parse().ok());
+        report.steps.push(Step { index, ..broken("extracts", detail) });
     }
     if let (Some((origin, change)), Some(state)) = (&copy.claim, &report.state)
         && (*origin != trust.origin || !state.changes.contains_key(change))
@@ -94,13 +136,17 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
             holds: report.holds(),
             first_broken: report.first_broken(),
             steps: &report.steps,
+            changes: proved(&report, copy.claim.as_ref().map(|(_, change)| change)),
         })?,
-        Format::Text => print(&report),
+        Format::Text => print(&report, &proved(&report, copy.claim.as_ref().map(|(_, change)| change))),
     }
     Ok(if report.holds() { Exit::Done } else { Exit::Failed })
 }
 
-fn print(report: &Report) {
+/// More changes than fit on a page are counted.
+const SHOWN_CHANGES: usize = 20;
+
+fn print(report: &Report, changes: &[Proved]) {
     for step in &report.steps {
         let verdict = match step.verdict {
             Verdict::Holds => good("holds"),
@@ -109,6 +155,21 @@ fn print(report: &Report) {
             Verdict::NotChecked => faint("not checked"),
         };
         anstream::println!("{:<11} {verdict}  {}", step.name, printable(&step.detail));
+    }
+    for change in changes.iter().take(SHOWN_CHANGES) {
+        anstream::println!(
+            "change {} {} on {}: {}, revision {}, proposed by {}, approved by {}",
+            change.id,
+            change.state,
+            output::list(&change.targets),
+            printable(&change.subject),
+            change.revision,
+            change.proposer,
+            output::list(&change.approved_by),
+        );
+    }
+    if changes.len() > SHOWN_CHANGES {
+        anstream::println!("… and {} more changes", changes.len() - SHOWN_CHANGES);
     }
     match (report.holds(), report.first_broken()) {
         (true, _) => anstream::println!("{}", good("verified")),

@@ -47,7 +47,7 @@ impl Engine {
             Some(_) | None => Vec::new(),
         };
         let origin = self.governance().await?.record.origin.clone();
-        Ok(Bundle { origin, change: id.clone(), evidence, consistency, extracts_agree: true })
+        Ok(Bundle { origin, change: id.clone(), evidence, consistency, extracts_differ: Vec::new() })
     }
 
     /// The whole log as files: checkpoint, tiles (C2SP tlog-tiles) and blobs.

@@ -258,8 +258,9 @@ impl Engine {
         let envelope =
             Envelope::parse(envelope).map_err(|e| Refusal::malformed("malformed-envelope", e.to_string()))?;
         let mut last = None;
+        let mut not_before = Time::from_unix_millis(i64::MIN);
         for _ in 0..MAX_ATTEMPTS {
-            match self.attempt(&envelope, &blobs).await? {
+            match self.attempt(&envelope, &blobs, not_before).await? {
                 Ok(receipt) => return receipt,
                 Err(Conflict::Taken { key, index }) => {
                     return Err(Refusal::conflict(
@@ -270,6 +271,10 @@ impl Engine {
                 }
                 // Another statement came first: look again, and judge by what it changed.
                 Err(conflict @ Conflict::Moved(_)) => last = Some(conflict),
+                Err(conflict @ Conflict::Overtaken(time)) => {
+                    not_before = time;
+                    last = Some(conflict);
+                }
             }
         }
         Err(Refusal::conflict("busy", format!("the change is being written to by others ({last:?})"))
@@ -281,6 +286,7 @@ impl Engine {
         &self,
         envelope: &Envelope,
         blobs: &[Vec<u8>],
+        not_before: Time,
     ) -> Result<Result<Result<Receipt, EngineError>, Conflict>, EngineError> {
         let governance = self.governance().await?;
         let authenticated = authenticate(&governance, envelope)?;
@@ -290,7 +296,9 @@ impl Engine {
             Some(id) => self.change(id).await?,
             None => None,
         };
-        let mut draft = Draft::begin(self, governance, change, id.clone())?;
+        // Another server's clock may be ahead of ours; the log's time never goes back.
+        let at = (self.clock)().max(not_before);
+        let mut draft = Draft::begin(self, governance, change, id.clone(), at)?;
         draft.blobs = named_blobs(&authenticated, blobs)?;
         draft.push(envelope.clone(), &authenticated)?;
         let mut denied = None;
@@ -482,6 +490,7 @@ impl<'a> Draft<'a> {
         governance: Arc<Governance>,
         change: Option<Change>,
         id: Option<ChangeId>,
+        at: Time,
     ) -> Result<Self, EngineError> {
         let governance_head = governance.record.head;
         let (stream, head) = match &id {
@@ -496,7 +505,7 @@ impl<'a> Draft<'a> {
             change,
             stream,
             head,
-            at: (engine.clock)(),
+            at,
             leaves: Vec::new(),
             blobs: BTreeMap::new(),
             expected,

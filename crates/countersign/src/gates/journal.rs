@@ -9,7 +9,7 @@ use std::{
 };
 
 use countersign_core::{
-    ids::ChangeId,
+    ids::{ChangeId, Oid},
     statement::{OutcomeResult, RevisionRef, Transition},
 };
 use countersign_ledger::{Digest, Time};
@@ -53,6 +53,12 @@ pub enum Event {
         permit: Digest,
         result: OutcomeResult,
         exit_status: Option<i32>,
+        at: Time,
+    },
+    /// A protected branch stood there when the gate came, or when it was found to have been moved behind its back.
+    Found {
+        reference: String,
+        tip: Oid,
         at: Time,
     },
     /// The log has the outcome.
@@ -124,7 +130,11 @@ impl Journal {
     pub fn memory(&self) -> Option<Memory> {
         self.events.iter().rev().find_map(|event| match event {
             Event::Seen { memory } => Some(*memory),
-            Event::Reserved { .. } | Event::Settled { .. } | Event::Reported { .. } | Event::Caught { .. } => None,
+            Event::Reserved { .. }
+            | Event::Settled { .. }
+            | Event::Found { .. }
+            | Event::Reported { .. }
+            | Event::Caught { .. } => None,
         })
     }
 
@@ -139,6 +149,7 @@ impl Journal {
             Event::Seen { .. }
             | Event::Reserved { .. }
             | Event::Settled { .. }
+            | Event::Found { .. }
             | Event::Reported { .. }
             | Event::Caught { .. } => None,
         })
@@ -147,7 +158,31 @@ impl Journal {
     fn reservations(&self) -> impl DoubleEndedIterator<Item = &Reservation> {
         self.events.iter().filter_map(|event| match event {
             Event::Reserved { reservation, .. } => Some(reservation),
-            Event::Seen { .. } | Event::Settled { .. } | Event::Reported { .. } | Event::Caught { .. } => None,
+            Event::Seen { .. }
+            | Event::Settled { .. }
+            | Event::Found { .. }
+            | Event::Reported { .. }
+            | Event::Caught { .. } => None,
+        })
+    }
+
+    /// Where the last permit put a branch, or where it was found: where it has to stand.
+    pub fn expected_tip(&self, branch: &str) -> Option<Oid> {
+        self.events.iter().rev().find_map(|event| match event {
+            Event::Found { reference, tip, .. } if reference == branch => Some(tip.clone()),
+            Event::Settled { permit, result: OutcomeResult::Applied, .. } => {
+                let reservation = self.reservations().find(|reservation| reservation.permit == *permit)?;
+                match &reservation.transition {
+                    Transition::Git { reference, new, .. } if reference == branch => Some(new.clone()),
+                    Transition::Git { .. } | Transition::Apply { .. } => None,
+                }
+            }
+            Event::Seen { .. }
+            | Event::Reserved { .. }
+            | Event::Settled { .. }
+            | Event::Found { .. }
+            | Event::Reported { .. }
+            | Event::Caught { .. } => None,
         })
     }
 
@@ -182,7 +217,7 @@ impl Journal {
                 Event::Reported { permit } => {
                     reported.insert(*permit);
                 }
-                Event::Seen { .. } | Event::Reserved { .. } | Event::Caught { .. } => {}
+                Event::Seen { .. } | Event::Reserved { .. } | Event::Found { .. } | Event::Caught { .. } => {}
             }
         }
         let mut found = Vec::new();
@@ -198,7 +233,11 @@ impl Journal {
     pub fn caught(&self) -> impl Iterator<Item = &str> {
         self.events.iter().filter_map(|event| match event {
             Event::Caught { detail, .. } => Some(detail.as_str()),
-            Event::Seen { .. } | Event::Reserved { .. } | Event::Settled { .. } | Event::Reported { .. } => None,
+            Event::Seen { .. }
+            | Event::Reserved { .. }
+            | Event::Settled { .. }
+            | Event::Found { .. }
+            | Event::Reported { .. } => None,
         })
     }
 }

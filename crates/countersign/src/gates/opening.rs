@@ -11,6 +11,7 @@ use countersign_core::{
     admit,
     change::Change,
     decision::{Decision, Outcome},
+    governance::Signer,
     permit,
     refusal::Refusal,
     rules::decide,
@@ -109,13 +110,25 @@ pub fn open(asked: &Asked<'_>, permit: &[u8], bundle: &[u8]) -> Result<Opening, 
     };
     let memory = continues(asked.memory.as_ref(), checkpoint, &bundle, state)?;
 
+    match admit::authenticate(&state.governance, &envelope)?.signer() {
+        Signer::Server => {}
+        Signer::Actor { .. } | Signer::Gate(_) => {
+            return Err(Refusal::forbidden("not-a-permit", "the permit is not signed by the server of this log").into());
+        }
+    }
     let digest = envelope.payload_digest();
     let change = state.changes.get(&grant.change).ok_or_else(|| {
         Refusal::forbidden("permit-not-logged", format!("the log knows nothing of change {}", grant.change))
     })?;
     // In the log: a permit that only a stolen server key made is not.
-    if !change.permits.iter().any(|record| record.statement == digest) {
+    let Some(record) = change.permits.iter().find(|record| record.statement == digest) else {
         return Err(Refusal::forbidden("permit-not-logged", "the permit is not in the log").into());
+    };
+    // The gate's own journal says so first; the log also knows of other machines that have the same key.
+    if record.outcome.is_some() {
+        return Err(Refusal::forbidden("permit-spent", "the permit was used before: the log has its outcome")
+            .hint("a permit opens a gate once; ask for a new one")
+            .into());
     }
     if change.current_ref() != Some(grant.revision) || !change.status.is_open() {
         return Err(Refusal::conflict(

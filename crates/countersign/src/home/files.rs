@@ -20,6 +20,10 @@ const MAX_DEPTH: usize = 8;
 
 pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, HomeError> {
     let failed = |source| HomeError::Io { operation: "read", path: path.to_owned(), source };
+    // Opening a pipe would wait for somebody to write into it.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(HomeError::invalid(path, "it is no file"));
+    }
     let file = fs::File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     let taken = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);

@@ -12,7 +12,7 @@ pub mod writer;
 use std::{collections::BTreeMap, future::Future, ops::Range, path::Path, pin::Pin, sync::Arc};
 
 use countersign_ledger::{
-    Digest, Hash, Leaf, StreamId,
+    Digest, Hash, Leaf, StreamId, Time,
     checkpoint::{Checkpoint, LogKey},
     tree::{Node, Nodes},
 };
@@ -45,6 +45,8 @@ pub enum Conflict {
     Moved(StreamId),
     /// A key that must be unique is there already, in this leaf.
     Taken { key: String, index: u64 },
+    /// The log has gone on to a later time than the submission's. Leaves stand in the order of their times.
+    Overtaken(Time),
 }
 
 /// A leaf, and the keys of it that may be in the log only once.
@@ -80,7 +82,7 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + S
 pub trait Store: Send + Sync {
     fn head(&self) -> Pending<'_, Head>;
 
-    /// Takes each submission whole or says its conflict. All that are taken are durable when this returns, under one new
+    /// Takes each submission whole or says its conflict, in the order of their times. All that are taken are durable when this returns, under one new
     /// checkpoint. The result has the index of each submission's first leaf.
     fn commit<'a>(
         &'a self,

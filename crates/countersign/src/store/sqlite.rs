@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, ops::Range, path::Path, time::Duration};
 
 use countersign_ledger::{
-    Digest, Hash, Leaf, StreamHead, StreamId,
+    Digest, Hash, Leaf, StreamHead, StreamId, Time,
     checkpoint::LogKey,
     seal,
     tree::{Frontier, Node, Nodes},
@@ -76,17 +76,28 @@ impl SqliteStore {
         let mut tx = self.pool.begin_with("begin immediate").await.map_err(failed("begin a commit"))?;
         let mut size = log_size(&mut tx).await?;
         let mut frontier = frontier(&mut tx, size).await?;
-        let mut results = Vec::with_capacity(submissions.len());
+        let mut time = last_time(&mut tx, size).await?;
+        let mut results = BTreeMap::new();
         let mut batch = Batch::default();
-        for submission in submissions {
-            match admit(&mut tx, &batch, size, &submission).await? {
-                Some(conflict) => results.push(Err(conflict)),
-                None => {
-                    results.push(Ok(size));
-                    size = batch.take(size, &mut frontier, submission)?;
-                }
-            }
+        // Those who waited together are taken in the order of their times, not of their arrival.
+        let mut waiting: Vec<(usize, Submission)> = submissions.into_iter().enumerate().collect();
+        waiting.sort_by_key(|(_, submission)| first_time(submission));
+        for (place, submission) in waiting {
+            let result = match admit(&mut tx, &batch, size, &submission).await? {
+                Some(conflict) => Err(conflict),
+                None => match (first_time(&submission), time) {
+                    (Some(first), Some(last)) if first < last => Err(Conflict::Overtaken(last)),
+                    (_, _) => {
+                        let index = size;
+                        time = submission.leaves.last().map(|new| new.leaf.admitted_at).or(time);
+                        size = batch.take(size, &mut frontier, submission)?;
+                        Ok(index)
+                    }
+                },
+            };
+            results.insert(place, result);
         }
+        let results = results.into_values().collect();
         if batch.leaves.is_empty() {
             return Ok(results);
         }
@@ -110,6 +121,22 @@ async fn log_size(connection: &mut SqliteConnection) -> Result<u64, StoreError> 
         .await
         .map_err(failed("read the log's size"))?;
     Ok(size.unsigned_abs())
+}
+
+/// When the last leaf was admitted.
+async fn last_time(connection: &mut SqliteConnection, size: u64) -> Result<Option<Time>, StoreError> {
+    let Some(last) = size.checked_sub(1) else { return Ok(None) };
+    let bytes: Vec<u8> = sqlx::query_scalar("select bytes from leaves where idx = $1")
+        .bind(signed(last))
+        .fetch_one(connection)
+        .await
+        .map_err(failed("read the last leaf"))?;
+    let leaf = Leaf::parse(&bytes).map_err(|e| StoreError::Damaged(format!("leaf {last}: {e}")))?;
+    Ok(Some(leaf.admitted_at))
+}
+
+fn first_time(submission: &Submission) -> Option<Time> {
+    submission.leaves.first().map(|new| new.leaf.admitted_at)
 }
 
 async fn frontier(connection: &mut SqliteConnection, size: u64) -> Result<Frontier, StoreError> {

@@ -17,9 +17,11 @@ use countersign_core::{
 use countersign_ledger::SigningKey;
 use rand_core::OsRng;
 
-use super::{CONFIG, FOLDER, GateConfig, GateError, KEY, TRUST, read_key, read_trust};
+use super::{CONFIG, FOLDER, GateConfig, GateError, JOURNAL, KEY, TRUST, read_key, read_trust};
 use crate::{
     api::wire::LogInfo,
+    clock,
+    gates::journal::{Event, Journal},
     git::Repository,
     home::{HomeError, files},
     speaker::Speaker,
@@ -94,8 +96,21 @@ pub fn install(
     for name in HOOKS {
         write_hook(&hooks, name, &program)?;
     }
+    remember_tips(&opened, &folder, &config)?;
     git(&git_dir, &["config", "receive.advertisePushOptions", "true"])?;
     Ok(Installed { repository: git_dir, config, registered })
+}
+
+/// Writes down where each branch stands that the gate has not seen yet, so that a move behind its back shows at once.
+fn remember_tips(repository: &Repository, folder: &Path, config: &GateConfig) -> Result<(), GateError> {
+    let mut journal = Journal::open(&folder.join(JOURNAL))?;
+    for branch in &config.branches {
+        if journal.expected_tip(&branch.branch).is_none() {
+            let tip = repository.resolve(&branch.branch)?;
+            journal.write(Event::Found { reference: branch.branch.clone(), tip, at: clock::now() })?;
+        }
+    }
+    Ok(())
 }
 
 fn setup(code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> GateError {

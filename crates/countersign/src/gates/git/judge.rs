@@ -92,7 +92,9 @@ impl Judge<'_> {
         let head = candidates.last().unwrap_or(&self.push.new);
         let Examined { targets, .. } = self.push.examine(head, None)?;
         let branch = &self.push.branch.branch;
-        if let Some(change) = self.overtaken(head)? {
+        if elsewhere.is_none()
+            && let Some(change) = self.overtaken(head)?
+        {
             return Ok(Refused::new(
                 "not-the-head",
                 format!("change {change} was proposed at an earlier commit; {} has more", head.short()),

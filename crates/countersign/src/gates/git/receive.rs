@@ -2,6 +2,7 @@
 //! server cannot see them, and leaves no trace if anything refuses.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use countersign_core::ids::Oid;
 use countersign_ledger::{Digest, Envelope, Time, dsse::MAX_ENVELOPE_BYTES};
 
 use super::{
@@ -80,7 +81,7 @@ fn judge(gate: &GitGate, update: &Update, options: &[String], now: Time) -> Resu
     for _ in 0..MAX_ATTEMPTS {
         let journal = Journal::open(&gate.journal_path())?;
         let (memory, reserved) = (journal.memory(), journal.reserved(&transition, now));
-        drop(journal);
+        moved_behind(journal, update, old, now)?;
         let mut judge = Judge { push: &push, speaker: &speaker, transition: &transition, now, memory };
         let opened = openings(&mut judge, &given, &reserved);
         let openings = match opened {
@@ -95,6 +96,22 @@ fn judge(gate: &GitGate, update: &Update, options: &[String], now: Time) -> Resu
         }
     }
     Err(Refused::new("busy", "other pushes are being judged").command("git push, again").into())
+}
+
+/// Writes down that the branch stands where no permit put it, before a push moves it on and takes the trace away. The
+/// push itself is judged as ever: what was reviewed was reviewed on top of what is there.
+fn moved_behind(mut journal: Journal, update: &Update, old: &Oid, now: Time) -> Result<(), GateError> {
+    let Some(expected) = journal.expected_tip(&update.reference).filter(|expected| expected != old) else {
+        return Ok(());
+    };
+    let detail = format!(
+        "{}: it should stand at {} and was found at {}, where no permit put it",
+        update.reference,
+        expected.short(),
+        old.short()
+    );
+    journal.write(Event::Caught { detail, at: now })?;
+    Ok(journal.write(Event::Found { reference: update.reference.clone(), tip: old.clone(), at: now })?)
 }
 
 /// Opens the gate: with the permits that were given, or those that an earlier attempt left, or new ones.

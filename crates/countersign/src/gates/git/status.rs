@@ -1,17 +1,11 @@
 //! What a gate guards, what it remembers, and what it caught.
 
-use countersign_core::{
-    ids::{GateId, Oid, RepositoryId, Target},
-    statement::Transition,
-};
+use countersign_core::ids::{GateId, Oid, RepositoryId, Target};
 use serde::Serialize;
 
 use super::{GateError, GitGate};
 use crate::{
-    gates::{
-        journal::{Journal, Reservation},
-        opening::Memory,
-    },
+    gates::{journal::Journal, opening::Memory},
     git::Repository,
 };
 
@@ -37,7 +31,8 @@ pub struct BranchStatus {
     pub branch: String,
     pub tip: Option<Oid>,
     pub map: Vec<(String, Target)>,
-    /// Where the last permit put it, if it stands elsewhere: then the hooks were gone round.
+    /// Where it should stand (where the last permit put it, or where it was when the gate came), if it stands elsewhere:
+    /// then the hooks were gone round.
     pub expected: Option<Oid>,
 }
 
@@ -47,7 +42,7 @@ pub fn status(gate: &GitGate) -> Result<Status, GateError> {
     let config = &gate.config;
     let branches = config.branches.iter().map(|branch| {
         let tip = repository.resolve(&branch.branch).ok();
-        let landed = journal.spent().rev().find_map(|reservation| landed(reservation, &branch.branch));
+        let landed = journal.expected_tip(&branch.branch);
         BranchStatus {
             branch: branch.branch.clone(),
             expected: landed.filter(|landed| tip.as_ref() != Some(landed)),
@@ -66,13 +61,6 @@ pub fn status(gate: &GitGate) -> Result<Status, GateError> {
         caught: journal.caught().map(str::to_owned).collect(),
         problems: problems(gate),
     })
-}
-
-fn landed(reservation: &Reservation, branch: &str) -> Option<Oid> {
-    match &reservation.transition {
-        Transition::Git { reference, new, .. } if reference == branch => Some(new.clone()),
-        Transition::Git { .. } | Transition::Apply { .. } => None,
-    }
 }
 
 fn problems(gate: &GitGate) -> Vec<String> {
