@@ -14,7 +14,7 @@ use crate::{
     governance::Governance,
     ids::{ActorId, ChangeId, Environment, GroupId, RuleId, SystemId, Target},
     rules::{Rules, attributes::KINDS, decide},
-    snapshot::{Ai, AiStatus, ApprovalView, Documents, Kind, PersonView, Snapshot, TargetView, WaiverView},
+    snapshot::{Ai, AiStatus, ApprovalView, Documents, Kind, Material, PersonView, Snapshot, TargetView, WaiverView},
 };
 
 /// How many decisions one answer may cost. What is left is counted, not guessed.
@@ -142,6 +142,7 @@ impl Scene {
             change: ChangeId::of_proposal(&Digest::of("coverage")),
             revision: 1,
             kind,
+            material: Material::Commits,
             targets: vec![self.view.clone()],
             unknown_targets: BTreeSet::new(),
             contributors: BTreeSet::from([proposer.clone()]),

@@ -23,7 +23,8 @@ use crate::{
     decision::{Decision, Outcome, RuleStatus},
     ids::{ActorId, Environment, GroupId, InvalidId, RuleId, SystemId, Target},
     snapshot::{
-        Ai, AiStatus, ApprovalView, Documents, GuidanceView, Kind, PersonView, Snapshot, TargetView, WaiverView,
+        Ai, AiStatus, ApprovalView, Documents, GuidanceView, Kind, Material, PersonView, Snapshot, TargetView,
+        WaiverView,
     },
 };
 
@@ -200,6 +201,7 @@ fn snapshot(given: &Given) -> Result<Snapshot, String> {
         change: sample::change().ok_or("the sample change has no valid id")?,
         revision: given.revision.unwrap_or(1),
         kind: given.kind.unwrap_or(Kind::Code),
+        material: Material::Commits,
         targets: vec![TargetView {
             target: Target { system: system.clone(), environment },
             production,

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     decision::Obligation,
     ids::ActorId,
-    snapshot::{AiStatus, Snapshot, TargetView},
+    snapshot::{AiStatus, Material, Snapshot, TargetView},
 };
 
 impl Requirement {
@@ -56,7 +56,11 @@ fn missing_approvals(snapshot: &Snapshot, targets: &[&TargetView], role: Role, c
         }
         Role::Independent | Role::Senior => {}
     }
-    let how = format!("countersign approve {} --key YOUR_KEY", snapshot.change);
+    // With what was reviewed at hand, so that the digests are computed where they are signed.
+    let how = match snapshot.material {
+        Material::Commits => format!("countersign approve {} --git .", snapshot.change),
+        Material::Files => format!("countersign approve {} --file PATH", snapshot.change),
+    };
     Some(Obligation { missing: text, who: who.into_iter().cloned().collect(), how })
 }
 

@@ -52,7 +52,7 @@ pub(super) fn example(annotation: &str) -> &'static str {
         "id" => "`@id(\"owner-approves\")`",
         "requires" => "`@requires(\"approval:owner:1\")`",
         "because" => "`@because(\"Whoever is woken at night has seen the change.\")`",
-        "remedy" => "`@remedy(\"countersign approve {change} --key YOUR_KEY\")`",
+        "remedy" => "`@remedy(\"countersign approve {change} --git ., or --file PATH\")`",
         "mode" => "`@mode(\"enforce\")` or `@mode(\"shadow\")`",
         _ => "`@strength(\"advisory\")`, `@strength(\"waivable\")` or `@strength(\"mandatory\")`",
     }

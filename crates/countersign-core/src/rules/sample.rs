@@ -8,7 +8,7 @@ use super::{Mentions, attributes::KINDS};
 use crate::{
     catalog::{Level, Tier},
     ids::{ChangeId, GroupId, Target},
-    snapshot::{Ai, AiStatus, Documents, GuidanceView, Kind, PersonView, Snapshot, TargetView},
+    snapshot::{Ai, AiStatus, Documents, GuidanceView, Kind, Material, PersonView, Snapshot, TargetView},
 };
 
 /// When samples and cases are decided: 2026-04-01T00:00:00Z. Nothing about the date matters but that it stands still.
@@ -82,6 +82,7 @@ fn sample(target: TargetView, kind: Kind, status: AiStatus, people: usize, guida
         change: change()?,
         revision: 1,
         kind,
+        material: Material::Commits,
         targets: vec![target],
         unknown_targets: BTreeSet::new(),
         contributors: BTreeSet::from(["ada".parse().ok()?]),

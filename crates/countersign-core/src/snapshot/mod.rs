@@ -28,6 +28,14 @@ pub enum Kind {
     Rollback,
 }
 
+/// What the subject is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Material {
+    Commits,
+    Files,
+}
+
 /// One revision of one change, as the rules see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +44,8 @@ pub struct Snapshot {
     /// From 1.
     pub revision: u32,
     pub kind: Kind,
+    /// What the reviewer has to have at hand.
+    pub material: Material,
     pub targets: Vec<TargetView>,
     /// Targets of the change that the catalog no longer has.
     pub unknown_targets: BTreeSet<Target>,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Digest, sshsig::Assurance};
 
-use super::{Ai, AiStatus, ApprovalView, GuidanceView, PersonView, Snapshot, TargetView, WaiverView};
+use super::{Ai, AiStatus, ApprovalView, GuidanceView, Material, PersonView, Snapshot, TargetView, WaiverView};
 use crate::{
     catalog::ActorKind,
     change::Change,
@@ -12,7 +12,7 @@ use crate::{
     governance::Governance,
     ids::{ActorId, SystemId},
     refusal::Refusal,
-    statement::IdentityVerdict,
+    statement::{IdentityVerdict, Subject},
 };
 
 /// Whoever had a hand in any revision of a change.
@@ -173,6 +173,10 @@ impl Snapshot {
             change: change.id.clone(),
             revision: revision.reference.number,
             kind: change.kind,
+            material: match &revision.subject {
+                Subject::Git { .. } => Material::Commits,
+                Subject::Files { .. } => Material::Files,
+            },
             targets,
             unknown_targets,
             approvals: approvals(governance, change, &contributors, &people),

@@ -233,7 +233,7 @@ fn a_forged_decision_that_claims_another_engine_is_refused() {
     countersign: refused: change [A] is not allowed on checkout/production yet [denied-by-gate]
     countersign:   owner-approves       1 approval by an owner of the system (checkout): bob, carol, dave
     countersign:   second-pair-of-eyes  1 approval by somebody who had no hand in the change: bob, carol, dave
-    countersign:   -> countersign approve [A] --key YOUR_KEY
+    countersign:   -> countersign approve [A] --git .
     countersign:   the server gave a permit all the same: tell whoever runs it
     countersign: all of it: countersign show [A]
     ");

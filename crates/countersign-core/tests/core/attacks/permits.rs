@@ -201,7 +201,7 @@ fn an_outcome_is_told_by_the_gate_that_was_permitted() {
     let revision = world.revision(&change);
     let again =
         OutcomeReport { change: change.clone(), revision, permit, result: OutcomeResult::Applied, exit_status: None };
-    assert_snapshot!(told(world.say("ada", Body::OutcomeReport(again))), @"already-reported: the permit's outcome is already Failed; it cannot become Applied");
+    assert_snapshot!(told(world.say("ada", Body::OutcomeReport(again))), @"already-reported: the permit's outcome is already failed; it cannot become applied");
 }
 
 #[test]

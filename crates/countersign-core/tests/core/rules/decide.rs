@@ -48,12 +48,12 @@ fn a_refusal_is_a_to_do_list() {
     documented satisfied
     fresh-guidance not applicable
     owner-approves unsatisfied checkout/production search/production
-      1 approval by an owner of the system (checkout, search) by [grace]: countersign approve 9f2c4e6a81d0 --key YOUR_KEY
+      1 approval by an owner of the system (checkout, search) by [grace]: countersign approve 9f2c4e6a81d0 --git .
     second-pair-of-eyes unsatisfied checkout/production search/production
-      1 approval by somebody who had no hand in the change by [barbara, grace, linus]: countersign approve 9f2c4e6a81d0 --key YOUR_KEY
+      1 approval by somebody who had no hand in the change by [barbara, grace, linus]: countersign approve 9f2c4e6a81d0 --git .
     tier-1-senior unsatisfied checkout/production
-      1 approval by a senior by [barbara, grace]: countersign approve 9f2c4e6a81d0 --key YOUR_KEY
-      2 approvals by people who had no hand in the change by [barbara, grace, linus]: countersign approve 9f2c4e6a81d0 --key YOUR_KEY
+      1 approval by a senior by [barbara, grace]: countersign approve 9f2c4e6a81d0 --git .
+      2 approvals by people who had no hand in the change by [barbara, grace, linus]: countersign approve 9f2c4e6a81d0 --git .
     ");
 }
 
@@ -98,7 +98,7 @@ fn a_decision_in_full() {
       "decided_at": 1775001600000,
       "engine": "countersign-core 0.1.0 cedar 4.6.0 schema 1",
       "rules_digest": "sha256:08f0bceabad2b453024fbd0e9e350d93fec0ab3d70a4f3a5a14797f51103062f",
-      "snapshot_digest": "sha256:cc151f3f1dccb591a106acbe04e76140722454a8f9fcd38f367c372c2ed9227f",
+      "snapshot_digest": "sha256:eaccfed057a4f9f17b4c0d055986c6fb6664c77bb558e17609086400bfd2b0c0",
       "rules": [
         {
           "id": "targets-known",
@@ -149,7 +149,7 @@ fn a_decision_in_full() {
               "who": [
                 "grace"
               ],
-              "how": "countersign approve 9f2c4e6a81d0 --key YOUR_KEY"
+              "how": "countersign approve 9f2c4e6a81d0 --git ."
             }
           ],
           "error": null
@@ -199,9 +199,9 @@ fn nobody_known_to_have_made_it_denies() {
     documented satisfied
     fresh-guidance not applicable
     owner-approves unsatisfied checkout/production
-      1 approval by an owner of the system (checkout) by [ada]: countersign approve 9f2c4e6a81d0 --key YOUR_KEY
+      1 approval by an owner of the system (checkout) by [ada]: countersign approve 9f2c4e6a81d0 --git .
     second-pair-of-eyes unsatisfied checkout/production
-      1 approval by somebody who had no hand in the change by [ada, barbara, linus]: countersign approve 9f2c4e6a81d0 --key YOUR_KEY
+      1 approval by somebody who had no hand in the change by [ada, barbara, linus]: countersign approve 9f2c4e6a81d0 --git .
     tier-1-senior not applicable
     ");
 }
@@ -277,9 +277,9 @@ fn a_second_person_is_needed_whatever_the_rules_say() {
     identities-known satisfied
     no-rejection satisfied
     lenient unsatisfied checkout/production
-      1 approval by somebody who had no hand in the change by [barbara, grace, linus]: countersign approve 9f2c4e6a81d0 --key YOUR_KEY
+      1 approval by somebody who had no hand in the change by [barbara, grace, linus]: countersign approve 9f2c4e6a81d0 --git .
     floor unsatisfied checkout/production
-      1 approval by somebody who had no hand in the change by [barbara, grace, linus]: countersign approve 9f2c4e6a81d0 --key YOUR_KEY
+      1 approval by somebody who had no hand in the change by [barbara, grace, linus]: countersign approve 9f2c4e6a81d0 --git .
     ");
     approve(&mut snapshot, &["linus"]);
     assert_eq!(decide(&lenient, &snapshot, NOW).outcome, Outcome::Allow);

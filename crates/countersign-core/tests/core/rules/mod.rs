@@ -16,7 +16,7 @@ use countersign_core::{
     catalog::{Level, Tier},
     ids::ActorId,
     rules::{Rules, check, run_cases},
-    snapshot::{Ai, AiStatus, ApprovalView, Documents, Kind, PersonView, Snapshot, TargetView},
+    snapshot::{Ai, AiStatus, ApprovalView, Documents, Kind, Material, PersonView, Snapshot, TargetView},
 };
 use countersign_ledger::{Time, sshsig::Assurance};
 
@@ -51,6 +51,7 @@ fn snapshot() -> Snapshot {
         change: "9f2c4e6a81d0".parse().unwrap(),
         revision: 1,
         kind: Kind::Code,
+        material: Material::Commits,
         targets: vec![target("checkout/production", 2)],
         unknown_targets: BTreeSet::new(),
         contributors: ids(&["ada"]),
