@@ -164,7 +164,7 @@ fn repair(rule: &Rule, snapshot: &Snapshot) -> Obligation {
     Obligation {
         missing: "a rule that can be evaluated".to_owned(),
         who: snapshot.people.keys().cloned().collect(),
-        how: format!("mend {}:{} and publish the rules", rule.file, rule.line),
+        how: format!("mend {}:{}, then: countersign amend HOME --why REASON", rule.file, rule.line),
     }
 }
 

@@ -15,6 +15,7 @@ mod init;
 pub mod output;
 mod permit;
 mod propose;
+mod rebuild;
 mod rules;
 mod serve;
 mod show;
@@ -92,6 +93,7 @@ enum Command {
     Bundle(verify::BundleArgs),
     Verify(verify::Args),
     Log(verify::LogArgs),
+    Rebuild(rebuild::Args),
     Rules(rules::Args),
     Amend(amend::Args),
     Revoke(apply::RevokeArgs),
@@ -119,6 +121,7 @@ impl Command {
             Self::Verify(args) => verify::run(global, &args),
             Self::Log(args) => verify::log(global, &args),
             Self::Gate(args) => gate::run(global, args),
+            Self::Rebuild(args) => rebuild::run(global, &args),
             Self::Rules(args) => rules::run(global, args),
             Self::Amend(args) => amend::run(global, args),
             Self::Revoke(args) => apply::revoke(global, args),

@@ -14,7 +14,7 @@ use super::{
     Global,
     content::{Computed, Content},
     error::{CliError, Exit},
-    submit,
+    output, submit,
 };
 use crate::{
     engine::ChangeView,
@@ -230,7 +230,11 @@ pub fn describe(computed: &Computed) -> Vec<String> {
         }
     }
     if let Some(facts) = &computed.facts {
-        lines.push(format!("{} commits, {} paths:", facts.commits, facts.paths.len()));
+        lines.push(format!(
+            "{}, {}:",
+            output::count(facts.commits as usize, "commit"),
+            output::count(facts.paths.len(), "path")
+        ));
         lines.extend(facts.paths.iter().take(SHOWN).map(|change| format!("  {:?} {}", change.status, change.path)));
         if facts.paths.len() > SHOWN {
             lines.push(format!("  … and {} more", facts.paths.len() - SHOWN));

@@ -42,7 +42,7 @@ enum Command {
     /// A case says in a few words what is given and what the rule has to answer:
     ///
     ///   - name: one senior alone is not two people
-    ///     given: { tier: 1, approvals: \[grace\] }
+    ///     given: { tier: 1, approvals: ["grace"] }
     ///     expect: { status: unsatisfied, outcome: deny }
     #[command(verbatim_doc_comment)]
     Test {

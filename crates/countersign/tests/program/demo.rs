@@ -24,6 +24,28 @@ fn the_demo_plays_to_its_end() {
 }
 
 #[test]
+fn what_the_demo_leaves_behind_can_be_rebuilt_from_its_ledger() {
+    let stage = Stage::new();
+    assert_eq!(stage.run("demo --exit --dir stage").status, 0);
+    let run = stage.run("rebuild --home stage/home --format json");
+    assert_eq!(run.status, 0, "{run}");
+    assert_eq!(run.json()["identical"], true);
+
+    // A projection that does not follow from the ledger shows.
+    let store = stage.path("stage/home/ledger.db");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = sqlx::SqlitePool::connect(&format!("sqlite:{}", store.display())).await.unwrap();
+        sqlx::query("update projections set body = replace(body, 'applied', 'proposed') where name like 'change/%'")
+            .execute(&store)
+            .await
+            .unwrap();
+    });
+    let run = stage.run("rebuild --home stage/home");
+    assert!(run.status == 1 && run.stdout.contains("differs"), "{run}");
+}
+
+#[test]
 fn the_demo_keeps_its_directory_when_asked_and_takes_no_other() {
     let stage = Stage::new();
     stage.write("mine/file", "mine");

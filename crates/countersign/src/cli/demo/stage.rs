@@ -3,7 +3,6 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
@@ -97,14 +96,22 @@ impl Stage {
         fs::write(&path, text).map_err(|e| failed(format!("cannot write {}: {e}", path.display())))
     }
 
-    /// Starts the server and waits until it says where it listens.
+    /// Starts the server: at the default address where that is free, so that the commands of the tour work without --url,
+    /// else at any.
     pub fn serve(&mut self, home: &str) -> Result<(), CliError> {
-        // The default address where it is free, so that the commands of the tour work without --url.
-        let listen = match TcpListener::bind("127.0.0.1:7878") {
-            Ok(_) => "127.0.0.1:7878",
-            Err(_) => "127.0.0.1:0",
+        let started = match self.serve_at(home, "127.0.0.1:7878")? {
+            Some(said) => said,
+            None => self.serve_at(home, "127.0.0.1:0")?.ok_or_else(|| {
+                let log = fs::read_to_string(self.path("server.log")).unwrap_or_default();
+                failed(format!("the server did not start: {log}"))
+            })?,
         };
-        anstream::println!("   {} countersign serve --home {home} --listen {listen}", faint("$"));
+        anstream::println!("     {}", faint(started));
+        Ok(())
+    }
+
+    /// Starts the server and waits until it says where it listens. `None`: it ended without saying so.
+    fn serve_at(&mut self, home: &str, listen: &str) -> Result<Option<String>, CliError> {
         let log = fs::File::create(self.path("server.log")).map_err(|e| failed(e.to_string()))?;
         let mut child = Command::new(&self.program)
             .args(["serve", "--home", home, "--listen", listen])
@@ -115,18 +122,16 @@ impl Stage {
             .spawn()
             .map_err(|e| failed(format!("the server cannot be started: {e}")))?;
         let stdout = child.stdout.take().ok_or_else(|| failed("the server has no output".to_owned()))?;
-        self.server = Some(child);
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).map_err(|e| failed(e.to_string()))?;
-        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
-        self.url = url
-            .ok_or_else(|| {
-                let log = fs::read_to_string(self.path("server.log")).unwrap_or_default();
-                failed(format!("the server did not start: {line}{log}"))
-            })?
-            .to_owned();
-        anstream::println!("     {}", faint(line.trim_end()));
-        Ok(())
+        let Some(url) = line.split_whitespace().find(|word| word.starts_with("http://")) else {
+            child.wait().map_err(|e| failed(e.to_string()))?;
+            return Ok(None);
+        };
+        anstream::println!("   {} countersign serve --home {home} --listen {listen}", faint("$"));
+        self.url = url.to_owned();
+        self.server = Some(child);
+        Ok(Some(line.trim_end().to_owned()))
     }
 
     /// Runs a command as somebody, shows it and what it said, and insists on its ending. Gives what it printed on

@@ -114,7 +114,7 @@ impl GateError {
             | Self::Speak(SpeakError::Client(ClientError::Refused { hint, .. })) => hint.clone(),
             Self::Client(ClientError::Unreachable { .. })
             | Self::Speak(SpeakError::Client(ClientError::Unreachable { .. })) => {
-                Some("start the server (countersign serve HOME), or name another one with --url".to_owned())
+                Some("start the server (countersign serve --home HOME), or name another one with --url".to_owned())
             }
             Self::Speak(SpeakError::Signer(error)) => error.hint(),
             Self::Speak(SpeakError::Refused(refusal)) => refusal.hint.clone(),
