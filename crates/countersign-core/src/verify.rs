@@ -151,20 +151,28 @@ impl Report {
     fn decisions(&mut self, decisions: &[Rerun]) {
         let broken = decisions.iter().find_map(|rerun| match &rerun.result {
             RerunResult::Differs(why) => Some(Failure::at(rerun.index, why.clone())),
-            RerunResult::Same | RerunResult::OtherEngine(_) => None,
+            RerunResult::Same | RerunResult::OtherEngine { .. } => None,
         });
-        let other = decisions.iter().find_map(|rerun| match &rerun.result {
-            RerunResult::OtherEngine(engine) => Some((rerun.index, engine.clone())),
-            RerunResult::Same | RerunResult::Differs(_) => None,
+        // First those to which this engine says otherwise.
+        let other = [false, true].into_iter().find_map(|wanted| {
+            decisions.iter().find_map(|rerun| match &rerun.result {
+                RerunResult::OtherEngine { engine, verdict, agrees } if *agrees == wanted => {
+                    Some((rerun.index, engine, verdict))
+                }
+                RerunResult::OtherEngine { .. } | RerunResult::Same | RerunResult::Differs(_) => None,
+            })
         });
         let step = match (broken, other) {
             (Some(failure), _) => {
                 Step { name: "decisions", verdict: Verdict::Broken, detail: failure.detail, index: failure.index }
             }
-            (None, Some((index, engine))) => Step {
+            (None, Some((index, engine, verdict))) => Step {
                 name: "decisions",
                 verdict: Verdict::EngineDiffers,
-                detail: format!("engine differs: leaf {index} was decided by {engine}, this is {}", decide::engine()),
+                detail: format!(
+                    "engine differs: leaf {index} was decided by {engine}, this is {}, {verdict}",
+                    decide::engine()
+                ),
                 index: Some(index),
             },
             (None, None) if decisions.is_empty() => Step {
@@ -317,7 +325,12 @@ struct Rerun {
 
 enum RerunResult {
     Same,
-    OtherEngine(String),
+    /// Which, and what this one says to the same.
+    OtherEngine {
+        engine: String,
+        verdict: String,
+        agrees: bool,
+    },
     Differs(String),
 }
 
@@ -406,14 +419,23 @@ const CLOCK_SLACK_SECS: i64 = 300;
 
 /// Decides again from the replayed state and compares with what the log says was decided.
 fn run_again(state: &State, decided: &Decided, blob: &dyn Fn(&Digest) -> Option<Vec<u8>>) -> RerunResult {
-    if decided.engine != decide::engine() {
-        return RerunResult::OtherEngine(decided.engine.clone());
-    }
     let Some(change) = state.changes.get(&decided.change) else {
         return RerunResult::Differs(format!("there is no change {}", decided.change));
     };
     if decided.heads.governance != state.governance.record.head || decided.heads.change != change.head {
         return RerunResult::Differs("it was decided from other heads than the streams had".to_owned());
+    }
+    // What follows depends on what an engine makes of the streams, and another one may make something else of them.
+    if decided.engine != decide::engine() {
+        let here = Snapshot::take(&state.governance, change)
+            .map(|snapshot| decide::decide(&state.governance.rules, &snapshot, decided.decided_at).outcome);
+        let agrees = here.as_ref().is_ok_and(|outcome| *outcome == decided.outcome);
+        let verdict = match here {
+            Ok(outcome) if outcome == decided.outcome => format!("which says {outcome} too"),
+            Ok(outcome) => format!("which says {outcome} to what was then {}", decided.outcome),
+            Err(e) => format!("which cannot decide it: {e}"),
+        };
+        return RerunResult::OtherEngine { engine: decided.engine.clone(), verdict, agrees };
     }
     let snapshot = match Snapshot::take(&state.governance, change) {
         Ok(snapshot) => snapshot,

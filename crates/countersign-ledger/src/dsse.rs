@@ -3,11 +3,16 @@
 //! A signature here is an SSHSIG blob (OpenSSH `PROTOCOL.sshsig`) in the namespace [`NAMESPACE`] over the
 //! pre-authentication encoding of the payload, so that stock `ssh-keygen -Y verify` can check it.
 
+use std::{fmt, marker::PhantomData};
+
 use base64::{
     Engine as _,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
 };
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use thiserror::Error;
 
 use crate::digest::Digest;
@@ -51,7 +56,7 @@ pub enum EnvelopeError {
 struct Wire {
     payload_type: String,
     payload: String,
-    signatures: Vec<WireSignature>,
+    signatures: Vec<Object<WireSignature>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,6 +65,29 @@ struct WireSignature {
     #[serde(default)]
     keyid: String,
     sig: String,
+}
+
+/// A JSON object. What derives `Deserialize` is also read from an array of its fields, which no other reader of DSSE takes.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OnlyMaps<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMaps<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(OnlyMaps(PhantomData))
+    }
 }
 
 /// One signature: an SSHSIG blob. The key id is a hint (the signer's fingerprint) and never trusted.
@@ -91,7 +119,7 @@ impl Envelope {
         if raw.len() > MAX_ENVELOPE_BYTES {
             return Err(EnvelopeError::TooLarge(raw.len()));
         }
-        let wire: Wire = serde_json::from_slice(raw).map_err(|e| EnvelopeError::Json(e.to_string()))?;
+        let Object(wire): Object<Wire> = serde_json::from_slice(raw).map_err(|e| EnvelopeError::Json(e.to_string()))?;
         if wire.payload_type != IN_TOTO {
             return Err(EnvelopeError::PayloadType(wire.payload_type));
         }
@@ -106,7 +134,7 @@ impl Envelope {
             .signatures
             .into_iter()
             .enumerate()
-            .map(|(i, s)| {
+            .map(|(i, Object(s))| {
                 let sshsig = decode_base64(&s.sig).ok_or(EnvelopeError::SignatureBase64(i))?;
                 Ok(Signature { keyid: s.keyid, sshsig })
             })
@@ -121,7 +149,7 @@ impl Envelope {
             payload: STANDARD.encode(payload),
             signatures: signatures
                 .into_iter()
-                .map(|s| WireSignature { keyid: s.keyid, sig: STANDARD.encode(&s.sshsig) })
+                .map(|s| Object(WireSignature { keyid: s.keyid, sig: STANDARD.encode(&s.sshsig) }))
                 .collect(),
         };
         let raw = serde_json::to_vec(&wire).map_err(|e| EnvelopeError::Json(e.to_string()))?;

@@ -229,9 +229,11 @@ fn an_envelope_that_is_none_is_told_what_one_is() {
         told(&|e| e["signatures"] = Value::Array(vec![e["signatures"][0].clone(); 17])),
         told(&|e| e["signatures"] = Value::Array(vec![e["signatures"][0].clone(); 2])),
         told(&|e| e["extra"] = json!(1)),
+        told(&|e| *e = json!([e["payloadType"], e["payload"], e["signatures"]])),
+        told(&|e| e["signatures"] = json!([["", "AAAA"]])),
     ];
     assert_snapshot!(answers.join("\n"), @r#"
-    400 malformed-envelope: the envelope is not a DSSE envelope: invalid type: string "text", expected struct Wire at line 1 column 6
+    400 malformed-envelope: the envelope is not a DSSE envelope: invalid type: string "text", expected a JSON object at line 1 column 6
     400 malformed-envelope: the payload type is `text/plain`, not `application/vnd.in-toto+json`
     400 malformed-envelope: the payload is not base64
     400 malformed-statement: `_type` is ``, not `https://in-toto.io/Statement/v1`
@@ -244,6 +246,8 @@ fn an_envelope_that_is_none_is_told_what_one_is() {
     400 malformed-envelope: the envelope has 17 signatures; it needs between 1 and 16
     401 one-signature: a statement of the kind `proposal` carries one signature, not 2
     400 malformed-envelope: the envelope is not a DSSE envelope: unknown field `extra`, expected one of `payloadType`, `payload`, `signatures` at line 1 column 1549
+    400 malformed-envelope: the envelope is not a DSSE envelope: invalid type: sequence, expected a JSON object at line 1 column 0
+    400 malformed-envelope: the envelope is not a DSSE envelope: invalid type: sequence, expected a JSON object at line 1 column 1225
     "#);
     assert_eq!(world.size(), 1);
 }

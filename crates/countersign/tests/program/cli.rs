@@ -83,7 +83,7 @@ fn show_has_what_programs_ask_for() {
         "who": [
           "bob"
         ],
-        "how": "countersign approve CHANGE --key YOUR_KEY"
+        "how": "countersign approve CHANGE --file PATH"
       },
       {
         "missing": "2 approvals by people who had no hand in the change",
@@ -91,7 +91,7 @@ fn show_has_what_programs_ask_for() {
           "bob",
           "carol"
         ],
-        "how": "countersign approve CHANGE --key YOUR_KEY"
+        "how": "countersign approve CHANGE --file PATH"
       }
     ]
     "#);
@@ -163,13 +163,13 @@ fn a_refusal_is_a_to_do_list() {
       owner-approves
         missing: 1 approval by an owner of the system (search)
         who:     bob, carol
-        how:     countersign approve CHANGE --key YOUR_KEY
+        how:     countersign approve CHANGE --file PATH
         or:      a senior waives it: countersign waive CHANGE --rule owner-approves --why TEXT
         because: Whoever is woken by a system at night has seen what was changed in it.
       second-pair-of-eyes
         missing: 1 approval by somebody who had no hand in the change
         who:     bob, carol
-        how:     countersign approve CHANGE --key YOUR_KEY
+        how:     countersign approve CHANGE --file PATH
         because: Nothing reaches production that only the people who made it have seen.
     hint: all of it: countersign show CHANGE
     ");
