@@ -147,6 +147,7 @@ impl Scene {
             unknown_targets: BTreeSet::new(),
             contributors: BTreeSet::from([proposer.clone()]),
             unmapped: BTreeSet::new(),
+            unconfirmed: BTreeSet::new(),
             claimed: BTreeSet::new(),
             approvals: self
                 .others(proposer)

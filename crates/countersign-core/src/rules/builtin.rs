@@ -54,6 +54,11 @@ pub(super) fn identities_known(ids: &BuiltinIds, snapshot: &Snapshot) -> RuleDec
             how: format!("countersign identify {} --identity {reference} --as PERSON", snapshot.change),
         })
         .collect();
+    obligations.extend(snapshot.unconfirmed.iter().map(|sponsor| Obligation {
+        missing: format!("{sponsor}'s own word that they answer for what a machine proposed"),
+        who: vec![sponsor.clone()],
+        how: format!("countersign disclose {} --tool NAME, or --none", snapshot.change),
+    }));
     if snapshot.contributors.is_empty() && obligations.is_empty() {
         obligations.push(Obligation {
             missing: "anybody who made the change".to_owned(),

@@ -211,6 +211,7 @@ fn snapshot(given: &Given) -> Result<Snapshot, String> {
         unknown_targets: BTreeSet::new(),
         contributors,
         unmapped: given.unmapped.clone(),
+        unconfirmed: BTreeSet::new(),
         claimed: given.claimed.clone(),
         approvals: given.approvals.iter().map(approval).collect(),
         rejected_by: given.rejected_by.clone(),

@@ -87,6 +87,7 @@ fn sample(target: TargetView, kind: Kind, status: AiStatus, people: usize, guida
         unknown_targets: BTreeSet::new(),
         contributors: BTreeSet::from(["ada".parse().ok()?]),
         unmapped: BTreeSet::new(),
+        unconfirmed: BTreeSet::new(),
         claimed: BTreeSet::new(),
         approvals: Vec::new(),
         rejected_by: BTreeSet::new(),

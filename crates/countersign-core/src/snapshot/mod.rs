@@ -53,6 +53,8 @@ pub struct Snapshot {
     pub contributors: BTreeSet<ActorId>,
     /// How many identities in the commits belong to nobody in the catalog, as stable short references for the to-do.
     pub unmapped: BTreeSet<String>,
+    /// People whom an agent or a workload names as answering for it, and who have not said so themselves.
+    pub unconfirmed: BTreeSet<ActorId>,
     /// People whom only a co-author trailer names and whom nobody has cleared. They count as contributors.
     pub claimed: BTreeSet<ActorId>,
     /// Valid approvals of this revision: one a person, by people who are no contributors, with keys that still hold.

@@ -24,6 +24,8 @@ pub struct Contributors {
     pub claimed: BTreeSet<ActorId>,
     /// References of identities that belong to nobody in the catalog.
     pub unmapped: BTreeSet<String>,
+    /// Sponsors who have not said that they are. Whoever steers an agent could name somebody else and then approve.
+    pub unconfirmed: BTreeSet<ActorId>,
 }
 
 /// A short, stable reference to an identity of the commits, for statements and commands: it names nobody to who does
@@ -130,7 +132,16 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
         }
     }
     all.extend(claimed.iter().cloned());
-    Contributors { all, claimed, unmapped }
+    Contributors { all, claimed, unmapped, unconfirmed: unconfirmed(governance, change) }
+}
+
+/// Sponsors of what no person signed, who have not signed a disclosure of the change either.
+fn unconfirmed(governance: &Governance, change: &Change) -> BTreeSet<ActorId> {
+    let by_machine = change.revisions.iter().filter(|revision| governance.person(&revision.by).is_none());
+    by_machine
+        .filter_map(|revision| revision.sponsor.clone())
+        .filter(|sponsor| !change.disclosures.iter().any(|disclosure| disclosure.by == *sponsor))
+        .collect()
 }
 
 impl Snapshot {
@@ -187,6 +198,7 @@ impl Snapshot {
             waivers: waivers(governance, change, &contributors, &people),
             contributors: contributors.all,
             unmapped: contributors.unmapped,
+            unconfirmed: contributors.unconfirmed,
             claimed: contributors.claimed,
             population: governance.population(),
             people,

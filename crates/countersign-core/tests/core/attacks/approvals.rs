@@ -163,8 +163,23 @@ fn an_agent_or_a_token_proposes_only_with_a_person_who_answers_for_it() {
             "contributor",
             "the sponsor is no second person"
         );
-        assert_eq!(world.standing(&change), "owner-approves second-pair-of-eyes");
+        assert_eq!(world.standing(&change), "identities-known owner-approves second-pair-of-eyes");
     }
+}
+
+#[test]
+fn a_sponsor_who_was_only_named_does_not_answer_for_it() {
+    let mut world = World::new();
+    // Whoever steers the bot names somebody else, and approves.
+    let mut proposal = world.proposal("search/production", file("timeout: 30"), None);
+    proposal.sponsor = Some(id("mallory"));
+    let change = ChangeId::of_proposal(&world.say("robo", Body::Proposal(proposal)).unwrap());
+    world.approve("linus", &change).unwrap();
+    world.approve("grace", &change).unwrap();
+    assert_eq!(world.standing(&change), "identities-known");
+
+    world.disclose("mallory", &change, &["robo"], &[]).unwrap();
+    assert_eq!(world.standing(&change), "");
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn a_decision_in_full() {
       "decided_at": 1775001600000,
       "engine": "countersign-core 0.1.0 cedar 4.6.0 schema 1",
       "rules_digest": "sha256:08f0bceabad2b453024fbd0e9e350d93fec0ab3d70a4f3a5a14797f51103062f",
-      "snapshot_digest": "sha256:eaccfed057a4f9f17b4c0d055986c6fb6664c77bb558e17609086400bfd2b0c0",
+      "snapshot_digest": "sha256:d1e9478b748b04e84ca54e802702e2e200caebf3fff03391a64107df4630eb61",
       "rules": [
         {
           "id": "targets-known",

@@ -56,6 +56,7 @@ fn snapshot() -> Snapshot {
         unknown_targets: BTreeSet::new(),
         contributors: ids(&["ada"]),
         unmapped: BTreeSet::new(),
+        unconfirmed: BTreeSet::new(),
         claimed: BTreeSet::new(),
         approvals: Vec::new(),
         rejected_by: BTreeSet::new(),
