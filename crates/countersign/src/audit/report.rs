@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use countersign_core::{
-    audit::{AiCounts, AiStatus, Audited, Evidence, Grade, GradeCounts, IdentityId, Says, Scope, Share, shown},
+    audit::{
+        AiCounts, AiStatus, Audited, Evidence, Grade, GradeCounts, IdentityId, Scope, Share, conventions::Says, shown,
+    },
     ids::Oid,
 };
 use jiff::Timestamp;
@@ -187,7 +189,8 @@ impl Report {
             false => Names::plain(people),
         };
         let reviewers = |shares: Vec<Share>| shares.into_iter().map(|share| reviewer(&names, share)).collect();
-        let conventions = summary.conventions.iter().map(|(name, count)| Convention { convention: name, decided: *count });
+        let conventions =
+            summary.conventions.iter().map(|(name, count)| Convention { convention: name, decided: *count });
         let month = |(&(year, month), counts): (&(i32, u8), &countersign_core::audit::Month)| Month {
             month: format!("{year:04}-{month:02}"),
             landed: counts.grades.total(),
@@ -258,7 +261,11 @@ fn impact(changes: &[Audited], scope: &Scope) -> Vec<Impact> {
     let class = |(at, class): (usize, &str)| {
         let of_class = || changes.iter().filter(move |change| change.impact.has(at));
         let without = of_class().filter(|change| !has_second_person(change.grade)).count();
-        Impact { class: shown(class, MAX_TEXT_CHARS), landed: number(of_class().count()), no_second_person: number(without) }
+        Impact {
+            class: shown(class, MAX_TEXT_CHARS),
+            landed: number(of_class().count()),
+            no_second_person: number(without),
+        }
     };
     scope.impact.classes().enumerate().map(class).collect()
 }

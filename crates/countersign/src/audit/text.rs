@@ -68,10 +68,18 @@ fn head(page: &mut Page, report: &Report) {
     match joined {
         0 => said.push('.'),
         _ => {
-            let why: Vec<String> =
-                people.joined.iter().map(|joined| format!("{}: {}", joined.why, thousands(joined.identities))).collect();
+            let why: Vec<String> = people
+                .joined
+                .iter()
+                .map(|joined| format!("{}: {}", joined.why, thousands(joined.identities)))
+                .collect();
             let identities = thousands(people.identities);
-            let _ = write!(said, ", under {identities} names and mails, of which {} were joined ({}).", thousands(joined), why.join("; "));
+            let _ = write!(
+                said,
+                ", under {identities} names and mails, of which {} were joined ({}).",
+                thousands(joined),
+                why.join("; ")
+            );
         }
     }
     page.paragraph(&said);

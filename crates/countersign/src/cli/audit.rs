@@ -93,7 +93,13 @@ pub fn run(asked: Asked, args: &Args) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-fn render(asked: Asked, args: &Args, history: &History, selection: &Selection, judged: &Judged) -> Result<String, CliError> {
+fn render(
+    asked: Asked,
+    args: &Args,
+    history: &History,
+    selection: &Selection,
+    judged: &Judged,
+) -> Result<String, CliError> {
     let wanted = Wanted { changes: args.changes, anonymise: args.anonymise };
     let report = Report::new(&args.repository.to_string_lossy(), history, selection, judged, wanted);
     match asked {
@@ -101,7 +107,9 @@ fn render(asked: Asked, args: &Args, history: &History, selection: &Selection, j
         Asked::Json => serde_json::to_string_pretty(&report)
             .map(|json| json + "\n")
             .map_err(|error| CliError::new("failed", format!("the report cannot be written as JSON: {error}"))),
-        Asked::Html => Err(CliError::usage("the report cannot be written as HTML yet").hint("take --format text or json")),
+        Asked::Html => {
+            Err(CliError::usage("the report cannot be written as HTML yet").hint("take --format text or json"))
+        }
     }
 }
 
@@ -144,7 +152,12 @@ fn write_whole(file: &Path, page: &str) -> Result<(), CliError> {
             .hint("name a file in a folder that exists and that you may write to")
     };
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut whole = tempfile::Builder::new().prefix(".countersign-").tempfile_in(folder).map_err(|error| cannot(&error))?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".countersign-");
+    // Like any other file that the user makes: what the umask leaves.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut whole = builder.tempfile_in(folder).map_err(|error| cannot(&error))?;
     let plain = anstream::adapter::strip_str(page).to_string();
     whole.write_all(plain.as_bytes()).map_err(|error| cannot(&error))?;
     whole.as_file().sync_all().map_err(|error| cannot(&error))?;
@@ -165,8 +178,10 @@ impl From<ReadError> for CliError {
             ReadError::Empty { .. } => {
                 Self::new("empty-repository", message).hint("there is nothing to audit before the first commit")
             }
-            ReadError::Unborn { branches, .. } => Self::new("empty-branch", message)
-                .hint(printable(&format!("say which branch: --branch {}", branches.first().map_or("NAME", String::as_str)))),
+            ReadError::Unborn { branches, .. } => Self::new("empty-branch", message).hint(printable(&format!(
+                "say which branch: --branch {}",
+                branches.first().map_or("NAME", String::as_str)
+            ))),
             ReadError::Object { .. } => Self::new("broken-object", message).hint(
                 "`git fsck` tells more; a partial clone needs at least the trees (--filter=blob:none keeps them)",
             ),
