@@ -163,6 +163,11 @@ const AT_THE_TOP: &str = "(top)";
 const OTHER: &str = "(other)";
 
 impl Areas {
+    /// In the order of their ids.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
     pub fn name(&self, id: u32) -> &str {
         self.names.get(id as usize).map_or(OTHER, String::as_str)
     }

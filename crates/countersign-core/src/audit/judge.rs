@@ -9,10 +9,15 @@ use super::{
     grade::{Graded, grade},
     impact::{Areas, ImpactSet, ImpactTable},
     people::{IdentityId, Kind, People},
+    replay::{documents_of, kind_of},
     reverts::{self, Taken},
     text::{MAX_SIGNAL_CHARS, MAX_SUBJECT_CHARS, shown},
 };
-use crate::{facts::message::Message, ids::Oid};
+use crate::{
+    facts::message::Message,
+    ids::Oid,
+    snapshot::{Documents, Kind as ChangeKind},
+};
 
 /// Most brought commits whose messages are read; a history that was merged whole has more.
 pub const MAX_READ_COMMITS: usize = 20_000;
@@ -57,6 +62,10 @@ pub struct Audited {
     /// Areas of [`Areas`].
     pub areas: Vec<u32>,
     pub paths: u32,
+    /// What sort of change its paths make it.
+    pub kind: ChangeKind,
+    /// How much its messages say.
+    pub documents: Documents,
     /// How many commits it first brings in, beside itself.
     pub brought: u32,
     /// What it takes back.
@@ -121,6 +130,8 @@ pub fn judge(change: &LandedChange, people: &mut People, scope: &mut Scope) -> A
         impact: scope.impact.of(&change.paths),
         areas: scope.areas.of(&change.paths),
         paths: u32::try_from(change.paths.len()).unwrap_or(u32::MAX),
+        kind: kind_of(&change.paths),
+        documents: documents_of(&messages),
         brought: u32::try_from(change.brought.len()).unwrap_or(u32::MAX),
         takes_back,
         ids: std::iter::once(&change.commit).chain(&change.brought).map(|record| reverts::short(&record.id)).collect(),

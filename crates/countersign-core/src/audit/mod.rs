@@ -12,6 +12,9 @@
 //! | [`ai`] | assistance: declared, inferred or unknown |
 //! | [`impact`] | paths whose change reaches far |
 //! | [`reverts`] | what was taken back, and after how long |
+//! | [`carriers`] | who carries the reviews |
+//! | [`replay`] | what rules would have done |
+//! | [`timeline`] | when changes landed, where clocks were wrong |
 //!
 //! How it is used, in any order of changes and in one pass over the history:
 //!
@@ -30,6 +33,7 @@
 //! escape survives.
 
 pub mod ai;
+pub mod carriers;
 pub mod conventions;
 pub mod grade;
 pub mod impact;
@@ -37,14 +41,17 @@ mod judge;
 pub mod machines;
 pub mod mailmap;
 pub mod people;
+pub mod replay;
 pub mod reverts;
 mod summary;
 mod text;
+pub mod timeline;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     ai::{AiOutcome, AiStatus},
+    carriers::Carriers,
     impact::{Areas, ImpactSet, ImpactTable},
     judge::{Audited, Evidence, Scope, judge},
     mailmap::Mailmap,
