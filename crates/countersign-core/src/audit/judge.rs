@@ -92,6 +92,11 @@ pub fn judge(change: &LandedChange, people: &mut People, scope: &mut Scope) -> A
                     }
                     (Says::Contributed, None) => {}
                     (Says::Approved | Says::NobodyApproved | Says::Landed | Says::Platform | Says::Opaque, who) => {
+                        // What a particular convention has said of somebody, a general one need not say again.
+                        let repeated = |e: &Evidence| e.says == found.says && e.who == who && e.says != Says::Approved;
+                        if evidence.iter().any(repeated) {
+                            continue;
+                        }
                         let signal = shown(&found.signal, MAX_SIGNAL_CHARS).into_boxed_str();
                         let at = found.at;
                         evidence.push(Evidence { convention: convention.name, says: found.says, who, signal, at });

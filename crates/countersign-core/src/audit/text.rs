@@ -26,6 +26,11 @@ pub fn shown(text: &str, max: usize) -> String {
     out
 }
 
+/// `Fri, 08 Jun 2018 17:55:17 +0000` as seconds since the Unix epoch.
+pub(super) fn http_time(text: &str) -> Option<i64> {
+    jiff::fmt::rfc2822::parse(text.trim()).ok().map(|zoned| zoned.timestamp().as_second())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

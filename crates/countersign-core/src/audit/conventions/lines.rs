@@ -143,6 +143,36 @@ fn person(who: Ident) -> Option<Ident> {
     (!is_group && named).then(|| Ident { name: name.to_owned(), mail: who.mail })
 }
 
+/// Whoever a login, a name or a mail means, as one person.
+pub fn handle(text: &str) -> Option<Ident> {
+    let text = text.trim().trim_start_matches('@').trim_end_matches(['.', ';']);
+    match text.contains('@') {
+        true => person(Ident { name: String::new(), mail: text.to_owned() }),
+        false => person(Ident { name: text.to_owned(), mail: String::new() }),
+    }
+}
+
+/// `alice,bob`, `alice|bob`: the people of an `r=`.
+pub fn split_reviewers(text: &str) -> impl Iterator<Item = Ident> {
+    text.split([',', '|', '&', '+']).take(MAX_PEOPLE).filter_map(handle)
+}
+
+/// Whether GitHub itself made a commit.
+pub fn is_github(who: &Ident) -> bool {
+    who.mail.eq_ignore_ascii_case("noreply@github.com") || who.name == "web-flow"
+}
+
+/// The line that names a page where the review is, if the landed commit is no merge (there the merger says more) and
+/// nobody is named beside it (then git does say who).
+pub fn review_page(context: &Context<'_>, is_page: fn(&Line<'_>) -> bool) -> Option<String> {
+    let landed = &context.landed;
+    let named = landed.lines.iter().any(|line| line.is("Reviewed-by") || line.is("Approved-by") || line.is("Acked-by"));
+    if landed.is_merge() || named {
+        return None;
+    }
+    landed.lines.iter().find(|line| !line.quoted && is_page(line)).map(|line| line.text.to_owned())
+}
+
 /// Whether a value says that there was no reviewer.
 pub fn says_nobody(value: &str) -> bool {
     let value = value.trim().trim_matches(['.', '-', '*']);

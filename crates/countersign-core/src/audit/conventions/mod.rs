@@ -4,10 +4,33 @@
 //! A convention only *reads*: it says what is written and who is named. Whether that proves a second person is
 //! [`grade`](super::grade)'s to say, and who is who is [`People`](super::people::People)'s.
 
+mod acks;
+mod attestation;
+mod bitbucket;
+mod bors;
+mod bors_ng;
+mod bsd_ok;
 mod committer;
+mod freebsd;
+mod gerrit_note;
+mod gerrit_trailer;
+mod github_merge;
+mod github_queue;
+mod github_squash;
+mod gitlab;
+mod gittuf;
+mod homu;
 mod lines;
+mod loose_trailer;
 mod merger;
+mod mozilla;
+mod notedb;
+mod phabricator;
+mod prow;
+mod slsa;
 mod trailer;
+mod webkit;
+mod zuul;
 
 pub use self::lines::{Commit, Context, Line};
 use self::lines::{named_people, says_nobody};
@@ -70,7 +93,33 @@ pub const MAX_NOTE_BYTES: usize = 256 * 1024;
 
 /// Every convention. Of two that prove the same, the first gives the signal that is reported: so what is particular
 /// stands before what is general.
-pub const TABLE: &[Convention] = &[trailer::CONVENTION, merger::CONVENTION, committer::CONVENTION];
+pub const TABLE: &[Convention] = &[
+    trailer::CONVENTION,
+    loose_trailer::CONVENTION,
+    gerrit_note::CONVENTION,
+    notedb::CONVENTION,
+    phabricator::CONVENTION,
+    homu::CONVENTION,
+    bors::CONVENTION,
+    bors_ng::CONVENTION,
+    acks::CONVENTION,
+    bsd_ok::CONVENTION,
+    freebsd::CONVENTION,
+    webkit::CONVENTION,
+    mozilla::CONVENTION,
+    gittuf::CONVENTION,
+    slsa::CONVENTION,
+    zuul::CONVENTION,
+    prow::CONVENTION,
+    github_queue::CONVENTION,
+    github_merge::CONVENTION,
+    gitlab::CONVENTION,
+    bitbucket::CONVENTION,
+    merger::CONVENTION,
+    github_squash::CONVENTION,
+    gerrit_trailer::CONVENTION,
+    committer::CONVENTION,
+];
 
 #[cfg(test)]
 mod tests {
