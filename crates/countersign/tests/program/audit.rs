@@ -396,6 +396,31 @@ fn notes_are_found_and_their_kinds_are_told() {
 }
 
 #[test]
+fn a_review_in_gerrits_database_is_found_by_the_commit_that_it_names() {
+    let stage = Stage::new();
+    stage.bare("r.git", &shop());
+    let landed = stage.git(&["-C", "r.git", "rev-parse", "main~2"]);
+    let upload = format!("Create change\n\nPatch-set: 1\nChange-id: I1\nCommit: {landed}");
+    let mut review = History::default();
+    let events = [
+        ("Gerrit User 1 <1@server>", upload.as_str()),
+        ("Gerrit User 2 <2@server>", "Update patch set 1\n\nPatch-set: 1\nLabel: Code-Review=+2"),
+        ("Gerrit User 2 <2@server>", "Submit patch set 1\n\nPatch-set: 1\nStatus: merged"),
+    ];
+    for (at, (author, message)) in events.iter().enumerate() {
+        let parents: Vec<usize> = (at > 0).then_some(at).into_iter().collect();
+        let message = message.as_bytes();
+        review.commit(&Commit { branch: "meta", parents: &parents, author, message, files: &[], ..Commit::default() });
+    }
+    stage.import("r.git", &review);
+    stage.git(&["-C", "r.git", "update-ref", "refs/changes/05/5/meta", "refs/heads/meta"]);
+    let report = stage.audit("r.git --changes");
+    let change = &report["changes"][0];
+    assert_eq!((&change["grade"], &change["reviewers"]), (&json!("named"), &json!(["Gerrit User 2"])), "{change}");
+    assert_eq!(report["read"]["note_db_changes"], 1);
+}
+
+#[test]
 fn pseudonyms_are_stable_and_hide_names() {
     let stage = Stage::new();
     stage.bare("r.git", &shop());

@@ -93,11 +93,16 @@ impl Stage {
 
     pub fn bare_of(&self, name: &str, history: &History, format: &str) -> PathBuf {
         self.git(&["init", "--quiet", "--bare", "--initial-branch=main", &format!("--object-format={format}"), name]);
+        self.import(name, history);
+        self.path(name)
+    }
+
+    /// Adds branches to a repository.
+    pub fn import(&self, name: &str, history: &History) {
         let options = ["-C", name, "fast-import", "--quiet", "--date-format=raw-permissive"];
         let mut import = self.git_command(&options).stdin(Stdio::piped()).spawn().unwrap();
         import.stdin.take().unwrap().write_all(&history.stream).unwrap();
         assert!(import.wait().unwrap().success());
-        self.path(name)
     }
 
     fn git_command(&self, args: &[&str]) -> Command {
