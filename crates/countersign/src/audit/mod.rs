@@ -38,6 +38,7 @@ pub fn judge_all(history: &History, impact: ImpactTable, progress: &Progress) ->
         changes.push(judge(&change?, &mut people, &mut scope));
         progress.one_more();
     }
+    changes.reverse();
     people.settle();
     let mut summary = Summary::default();
     for change in &mut changes {

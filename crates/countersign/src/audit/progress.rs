@@ -15,12 +15,17 @@ impl Progress {
     /// Draws on standard error if that is a terminal; otherwise it does nothing at all.
     pub fn start() -> Self {
         if !std::io::stderr().is_terminal() {
-            return Self(ProgressBar::hidden());
+            return Self::hidden();
         }
         let bar = ProgressBar::new_spinner();
         bar.set_message("reading the graph");
         bar.enable_steady_tick(TICK);
         Self(bar)
+    }
+
+    /// Never draws anything.
+    pub fn hidden() -> Self {
+        Self(ProgressBar::hidden())
     }
 
     /// So many changes are to be read.

@@ -142,8 +142,9 @@ fn carriers(page: &mut Page, report: &Report) {
     });
     let half = half.count();
     let people = report.reviewers.len();
+    let carry = if half == 1 { "carries" } else { "carry" };
     page.paragraph(&format!(
-        "{} of {} carry half of the {}.",
+        "{} of {} {carry} half of the {}.",
         thousands(half as u64),
         counted(people as u64, "reviewer"),
         counted(total, "review")
@@ -257,7 +258,8 @@ impl Page {
         let bar = "█".repeat(eighths(count, of) / 8);
         let rest = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"].get(eighths(count, of) % 8).copied().unwrap_or_default();
         let numbers = format!("{:>NUMBER$} {:>6}", thousands(count), percent(count, of));
-        let _ = writeln!(self.0, "{INDENT}{}{numbers}  {style}{bar}{rest}{style:#}", padded(label, LABEL));
+        let bar = if count > 0 { format!("  {style}{bar}{rest}{style:#}") } else { String::new() };
+        let _ = writeln!(self.0, "{INDENT}{}{numbers}{bar}", padded(label, LABEL));
     }
 
     fn columns(&mut self, style: Style, label: &str, number: &str, rest: &str) {

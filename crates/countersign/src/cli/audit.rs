@@ -77,6 +77,13 @@ pub fn run(asked: Asked, args: &Args) -> Result<Exit, CliError> {
     if args.changes && asked == Asked::Text {
         return Err(CliError::usage("--changes lists every change, which is for programs").hint("add --format json"));
     }
+    if let Some(file) = &args.out {
+        // Said before the work, not after it.
+        let folder = folder_of(file);
+        if !folder.is_dir() {
+            return Err(cannot_write(file, &format!("there is no folder `{}`", folder.display())));
+        }
+    }
     let impact = impact(args.impact.as_deref())?;
     let stop = stop_on_signals()?;
     let selection = Selection { branch: args.branch.clone(), since: args.since, until: args.until };
@@ -145,19 +152,24 @@ fn print(page: &str) -> Result<(), CliError> {
     }
 }
 
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn cannot_write(file: &Path, why: &str) -> CliError {
+    CliError::new("cannot-write", format!("cannot write {}: {why}", file.display()))
+        .hint("name a file in a folder that exists and that you may write to")
+}
+
 /// The whole report or none: it takes the place of the file when it is complete.
 fn write_whole(file: &Path, page: &str) -> Result<(), CliError> {
-    let cannot = |error: &dyn std::fmt::Display| {
-        CliError::new("cannot-write", format!("cannot write {}: {error}", file.display()))
-            .hint("name a file in a folder that exists and that you may write to")
-    };
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let cannot = |error: &std::io::Error| cannot_write(file, &error.kind().to_string());
     let mut builder = tempfile::Builder::new();
     builder.prefix(".countersign-");
     // Like any other file that the user makes: what the umask leaves.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut whole = builder.tempfile_in(folder).map_err(|error| cannot(&error))?;
+    let mut whole = builder.tempfile_in(folder_of(file)).map_err(|error| cannot(&error))?;
     let plain = anstream::adapter::strip_str(page).to_string();
     whole.write_all(plain.as_bytes()).map_err(|error| cannot(&error))?;
     whole.as_file().sync_all().map_err(|error| cannot(&error))?;

@@ -157,7 +157,7 @@ pub struct Step {
 #[derive(Debug)]
 pub struct Plan {
     pub graph: Graph,
-    /// Oldest first.
+    /// Newest first.
     pub landed: Vec<Step>,
     brought: Vec<u32>,
     /// Notes by commit.
@@ -251,5 +251,6 @@ fn assign(graph: &Graph, chain: &[u32], selection: &Selection, shallow: bool) ->
         let paths_unknown = shallow && graph.parents(commit).is_empty();
         landed.push(Step { commit, brought: (start, brought.len()), paths_unknown });
     }
+    landed.reverse();
     (landed, brought)
 }

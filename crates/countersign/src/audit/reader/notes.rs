@@ -1,6 +1,6 @@
 //! Where notes are: every reference under `refs/notes/`, and the reviews that Gerrit keeps under `refs/changes/` (NoteDb).
 
-use std::{collections::HashMap, io::Write as _};
+use std::{collections::HashMap, io::Write as _, sync::Arc};
 
 use super::{
     ReadError, fields,
@@ -11,9 +11,18 @@ use super::{
 /// A note that is to be read.
 #[derive(Clone, Debug)]
 pub struct Place {
-    pub reference: std::sync::Arc<str>,
-    /// One blob; or, of a review, the commits that tell its story, oldest first.
+    pub reference: Arc<str>,
+    pub kind: Kind,
+    /// Of a review oldest first.
     pub objects: Vec<Id>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The one object is the note.
+    Blob,
+    /// The objects are the commits that tell the story of a review.
+    Review,
 }
 
 #[derive(Debug, Default)]
@@ -50,13 +59,14 @@ pub fn list(source: Source<'_>) -> Result<Notes, ReadError> {
 /// The tree of notes: a path is, without its slashes, the object that the blob is about.
 fn blobs(source: Source<'_>, tip: &str, reference: &str, places: &mut Vec<(Id, Place)>) -> Result<(), ReadError> {
     let mut running = source.start("ls-tree", &["-r", "-z", "--full-tree", tip])?;
-    let reference: std::sync::Arc<str> = reference.into();
+    let reference: Arc<str> = reference.into();
     loop {
         source.stop.check()?;
         match fields::until(&mut running.stdout, 0) {
             Ok(Some(entry)) => {
                 if let Some((on, blob)) = note(&entry) {
-                    places.push((on, Place { reference: std::sync::Arc::clone(&reference), objects: vec![blob] }));
+                    places
+                        .push((on, Place { reference: Arc::clone(&reference), kind: Kind::Blob, objects: vec![blob] }));
                 }
             }
             Ok(None) => return running.finish(),
@@ -98,7 +108,7 @@ fn note_db(source: Source<'_>, reviews: &[(Id, &str)], places: &mut Vec<(Id, Pla
             next = entry.parent;
         }
         objects.reverse();
-        let place = Place { reference: (*reference).into(), objects };
+        let place = Place { reference: (*reference).into(), kind: Kind::Review, objects };
         // Newest first; a patch set that was never landed is simply not in the branch.
         places.extend(names.into_iter().map(|name| (name, place.clone())));
     }

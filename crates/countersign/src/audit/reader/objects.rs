@@ -5,12 +5,15 @@ use std::{
     sync::Arc,
 };
 
-use countersign_core::audit::{CommitRecord, Note};
+use countersign_core::{
+    audit::{CommitRecord, Note, conventions::MAX_NOTE_BYTES},
+    ids::Oid,
+};
 
 use super::{
     ReadError, commit, fields,
     graph::{Id, Plan, Step},
-    notes::Place,
+    notes::{Kind, Place},
     running::{Blocks, Running, Source},
 };
 
@@ -78,19 +81,43 @@ fn read(running: &mut Running, plan: &Plan, step: &Step) -> Result<Result<Attach
             }
             Wanted::Note(commit, place) => {
                 let Some(on) = plan.graph.id(commit) else { continue };
-                let mut body = Vec::new();
+                let mut parts = Vec::with_capacity(place.objects.len());
                 for id in &place.objects {
                     // A note that is not there, as in a partial clone, says nothing.
                     match object(running) {
-                        Ok(part) => body.extend(part.unwrap_or_default()),
+                        Ok(part) => parts.extend(part),
                         Err(_) => return Ok(Err(*id)),
                     }
                 }
+                let body = match place.kind {
+                    Kind::Blob => parts.concat(),
+                    Kind::Review => on.oid().map(|id| story(&id, &parts))?,
+                };
                 attached.notes.push(Note { reference: place.reference.to_string(), on: on.oid()?, body });
             }
         }
     }
     Ok(Ok(attached))
+}
+
+/// The commits of a review, as `notedb` reads them: `author NAME <mail>`, an empty line and the message, with NUL between
+/// two.
+fn story(of: &Oid, commits: &[Vec<u8>]) -> Vec<u8> {
+    let mut story = Vec::new();
+    for object in commits {
+        let CommitRecord { author, message, .. } = commit::parse(of.clone(), Vec::new(), object);
+        let head = format!("author {} <{}>\n\n", author.name, author.mail);
+        if story.len().saturating_add(head.len()).saturating_add(message.len()) > MAX_NOTE_BYTES {
+            break;
+        }
+        if !story.is_empty() {
+            story.push(0);
+        }
+        story.extend(head.bytes());
+        // NUL would begin another one.
+        story.extend(message.into_iter().filter(|byte| *byte != 0));
+    }
+    story
 }
 
 /// The next answer; `None` for an object that is missing.
