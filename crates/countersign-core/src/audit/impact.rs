@@ -14,6 +14,7 @@ const MAX_LOOKED_AT: usize = 20_000;
 /// Most areas that are told apart, and most that one change is counted in.
 const MAX_AREAS: usize = 5_000;
 const MAX_AREAS_OF_CHANGE: usize = 64;
+const MAX_NAME_CHARS: usize = 120;
 
 /// Class to globs. A user's own table replaces all of it.
 #[rustfmt::skip]
@@ -163,6 +164,11 @@ const AT_THE_TOP: &str = "(top)";
 const OTHER: &str = "(other)";
 
 impl Areas {
+    /// Fit to be shown.
+    pub fn shown(&self, id: u32) -> String {
+        super::shown(self.name(id), MAX_NAME_CHARS)
+    }
+
     /// In the order of their ids.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)

@@ -2,4 +2,5 @@
 
 mod catalog;
 mod facts;
+mod replay;
 mod rules;

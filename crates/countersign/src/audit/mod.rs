@@ -4,9 +4,11 @@
 //! [`text`] tells it on a terminal. Nothing is ever written into the audited repository and nothing is fetched for it;
 //! whoever reads the report sees only what git has.
 
+mod carried;
 mod names;
 pub mod progress;
 pub mod reader;
+pub mod replayed;
 pub mod report;
 pub mod text;
 

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use countersign_core::{
     audit::{
-        AiCounts, AiStatus, Audited, Evidence, Grade, GradeCounts, IdentityId, Scope, Share, conventions::Says, shown,
+        self, AiCounts, AiStatus, Audited, Carriers, Evidence, Grade, GradeCounts, IdentityId, Scope, Share,
+        conventions::Says, shown,
     },
     ids::Oid,
 };
@@ -15,8 +16,10 @@ use serde::Serialize;
 
 use super::{
     Judged,
+    carried::{self, Area, Carrying},
     names::Names,
     reader::{History, Selection},
+    replayed::{Compare, Replayed, Rule, Whole},
 };
 
 /// Of the fields and their meaning. It grows when a field changes or goes, not when one is added.
@@ -39,11 +42,18 @@ pub struct Report {
     pub ai: Ai,
     pub reviewers: Vec<Reviewer>,
     pub approvers: Vec<Reviewer>,
+    pub carrying: Carrying,
+    pub areas: Vec<Area>,
     pub people: People,
     pub conventions: Vec<Convention>,
     pub impact: Vec<Impact>,
     pub reverts: Reverts,
     pub months: Vec<Month>,
+    pub rules: Vec<Rule>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Whole>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compare: Option<Compare>,
     pub caveats: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes: Option<Vec<Change>>,
@@ -184,10 +194,8 @@ pub struct Wanted {
 impl Report {
     pub fn new(repository: &str, history: &History, selection: &Selection, judged: &Judged, wanted: Wanted) -> Self {
         let Judged { changes, people, scope, summary, reverts: _ } = judged;
-        let names = match wanted.anonymise {
-            true => Names::pseudonyms(people, &history.root),
-            false => Names::plain(people),
-        };
+        let names = names(people, history, wanted);
+        let carriers = Carriers::find(changes, people);
         let reviewers = |shares: Vec<Share>| shares.into_iter().map(|share| reviewer(&names, share)).collect();
         let conventions =
             summary.conventions.iter().map(|(name, count)| Convention { convention: name, decided: *count });
@@ -212,6 +220,8 @@ impl Report {
             ai: ai(summary.ai),
             reviewers: reviewers(summary.reviewers()),
             approvers: reviewers(summary.approvers()),
+            carrying: carried::carrying(&carriers, &names),
+            areas: carried::areas(&carriers, &scope.areas, &names),
             people: People {
                 people: number(people.count()),
                 identities: number(people.identities().filter(|id| people.is_person(*id)).count()),
@@ -221,6 +231,9 @@ impl Report {
             impact: impact(changes, scope),
             reverts: taken_back(judged),
             months: summary.months.iter().map(month).collect(),
+            rules: Vec::new(),
+            replay: None,
+            compare: None,
             caveats: Vec::new(),
             changes: None,
         };
@@ -231,6 +244,22 @@ impl Report {
             report.changes = Some(listed.map(|(at, one)| change(at, one, judged, &names, &by)).collect());
         }
         report
+    }
+
+    /// Puts in what the rules would have done, with everything that had to be assumed.
+    pub fn add_replay(&mut self, history: &History, judged: &Judged, replayed: &Replayed) {
+        let names = names(&judged.people, history, Wanted { changes: false, anonymise: self.anonymised });
+        self.rules = replayed.rules(&names);
+        self.replay = Some(replayed.whole());
+        self.compare = replayed.compare(judged);
+        self.caveats.extend(replayed.assumptions.words());
+    }
+}
+
+fn names<'a>(people: &'a audit::People, history: &History, wanted: Wanted) -> Names<'a> {
+    match wanted.anonymise {
+        true => Names::pseudonyms(people, &history.root),
+        false => Names::plain(people),
     }
 }
 
@@ -252,7 +281,7 @@ fn ai(counts: AiCounts) -> Ai {
     Ai { declared: counts.declared, inferred: counts.inferred, unknown: counts.unknown }
 }
 
-fn reviewer(names: &Names<'_>, share: Share) -> Reviewer {
+pub(super) fn reviewer(names: &Names<'_>, share: Share) -> Reviewer {
     // Four digits are more than anybody can tell apart.
     Reviewer { person: names.of(share.person), count: share.count, share: rounded(share.share, 10_000.0) }
 }
@@ -397,11 +426,11 @@ pub fn time(seconds: i64) -> String {
     Timestamp::from_second(seconds).unwrap_or(nearest).to_string()
 }
 
-fn days(seconds: i64) -> f64 {
+pub(super) fn days(seconds: i64) -> f64 {
     rounded(seconds as f64 / SECONDS_A_DAY, 100.0)
 }
 
-fn rounded(value: f64, to: f64) -> f64 {
+pub(super) fn rounded(value: f64, to: f64) -> f64 {
     (value * to).round() / to
 }
 

@@ -1,6 +1,8 @@
 //! The report for a terminal: what was read, what git proves, AI assistance, who carries the reviews, what reaches far,
 //! what was taken back, and how to read all that. At most [`COLUMNS`] wide.
 
+mod rules;
+
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
@@ -35,6 +37,8 @@ pub fn render(report: &Report) -> String {
     carriers(&mut page, report);
     impact(&mut page, report);
     reverts(&mut page, report);
+    rules::rules(&mut page, report);
+    rules::compare(&mut page, report);
     years(&mut page, report);
     methods(&mut page, report);
     page.0

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use countersign_core::audit::ImpactTable;
+use countersign_core::{audit::ImpactTable, rules::Rules};
 
 use super::{
     Asked,
@@ -18,10 +18,12 @@ use crate::{
         Judged, judge_all,
         progress::Progress,
         reader::{History, InvalidTime, ReadError, Selection, Stop, parse_time},
+        replayed::{Replayed, RuleSet, replay_all},
         report::{Report, Wanted},
         text,
     },
     git::GitError,
+    home::shipped,
 };
 
 /// What a shell reports for a program that Ctrl-C ended.
@@ -36,6 +38,7 @@ const INTERRUPTED: u8 = 130;
     countersign audit .                                    the branch that is checked out\n  \
     countersign audit REPO --since 2026-01-01              from that day on (committer time, UTC)\n  \
     countersign audit REPO --format json --changes         every landed change with its evidence\n  \
+    countersign audit REPO --compare HOME/rules            what would these rules change?\n  \
     countersign audit REPO --anonymise --out report.txt    people by pseudonyms, into a file")]
 pub struct Args {
     /// The repository: a checkout, a folder in it, or a bare repository.
@@ -61,6 +64,12 @@ pub struct Args {
     /// Your own table of paths that reach far: YAML of `class: [globs]`.
     #[arg(long, value_name = "FILE")]
     impact: Option<PathBuf>,
+    /// Put every landed change to the rules in this folder [default: the shipped rules].
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
+    /// Put them to the rules in this folder too, and show what changes verdict.
+    #[arg(long, value_name = "DIR")]
+    compare: Option<PathBuf>,
 }
 
 fn time(text: &str) -> Result<i64, InvalidTime> {
@@ -85,6 +94,8 @@ pub fn run(asked: Asked, args: &Args) -> Result<Exit, CliError> {
         }
     }
     let impact = impact(args.impact.as_deref())?;
+    let rules = rule_set(args.rules.as_deref())?;
+    let compare = args.compare.as_deref().map(|dir| rule_set(Some(dir))).transpose()?;
     let stop = stop_on_signals()?;
     let selection = Selection { branch: args.branch.clone(), since: args.since, until: args.until };
     let progress = Progress::start();
@@ -92,7 +103,9 @@ pub fn run(asked: Asked, args: &Args) -> Result<Exit, CliError> {
     progress.changes(history.len());
     let judged = judge_all(&history, impact, &progress)?;
     progress.done();
-    let page = render(asked, args, &history, &selection, &judged)?;
+    let replayed = replay_all(&judged, &rules, compare.as_ref())
+        .map_err(|error| CliError::new("failed", format!("the past cannot be put to rules: {error}")))?;
+    let page = render(asked, args, &history, &selection, &judged, &replayed)?;
     match &args.out {
         Some(file) => write_whole(file, &page)?,
         None => print(&page)?,
@@ -106,9 +119,11 @@ fn render(
     history: &History,
     selection: &Selection,
     judged: &Judged,
+    replayed: &Replayed,
 ) -> Result<String, CliError> {
     let wanted = Wanted { changes: args.changes, anonymise: args.anonymise };
-    let report = Report::new(&args.repository.to_string_lossy(), history, selection, judged, wanted);
+    let mut report = Report::new(&args.repository.to_string_lossy(), history, selection, judged, wanted);
+    report.add_replay(history, judged, replayed);
     match asked {
         Asked::Text => Ok(text::render(&report)),
         Asked::Json => serde_json::to_string_pretty(&report)
@@ -118,6 +133,16 @@ fn render(
             Err(CliError::usage("the report cannot be written as HTML yet").hint("take --format text or json"))
         }
     }
+}
+
+fn rule_set(dir: Option<&Path>) -> Result<RuleSet, CliError> {
+    let Some(dir) = dir else {
+        let rules = Rules::parse(&shipped::rules())
+            .map_err(|error| CliError::new("failed", format!("the shipped rules do not parse: {error}")))?;
+        return Ok(RuleSet { name: "the shipped rules".to_owned(), rules });
+    };
+    let name = format!("the rules in {}", printable(&dir.to_string_lossy()));
+    Ok(RuleSet { name, rules: super::rules::load(dir)? })
 }
 
 fn impact(file: Option<&Path>) -> Result<ImpactTable, CliError> {
