@@ -46,7 +46,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     ai::{AiOutcome, AiStatus},
     impact::{Areas, ImpactSet, ImpactTable},
-    judge::{Audited, Evidence, Scope, judge},
+    judge::{Audited, Evidence, MAX_EVIDENCE, Scope, judge},
     mailmap::Mailmap,
     people::{IdentityId, Join, Kind, People},
     reverts::{Revert, Reverts},
