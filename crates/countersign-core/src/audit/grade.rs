@@ -26,6 +26,12 @@ pub fn grade(evidence: &[Evidence], contributors: &[IdentityId], merge: bool, pe
     let contributed = |who: IdentityId| contributors.iter().any(|other| people.could_be(who, *other));
     let second_person = |who: IdentityId| people.is_person(who) && !contributed(who);
 
+    // A platform's rule stands in for a name only where none is given: a robot that merges at the author's word had that.
+    let answered = evidence.iter().any(|item| match item.says {
+        Says::Approved => item.who.is_some_and(|who| people.is_person(who)),
+        Says::NobodyApproved => true,
+        Says::Contributed | Says::Landed | Says::Platform | Says::Opaque => false,
+    });
     let mut best: Option<(Grade, usize)> = None;
     let mut reviewers = BTreeSet::new();
     for (at, item) in evidence.iter().enumerate() {
@@ -44,6 +50,7 @@ pub fn grade(evidence: &[Evidence], contributors: &[IdentityId], merge: bool, pe
             },
             // A robot that lands what it made itself follows no rule that anybody set for it.
             (Says::Platform, Some(who)) if contributed(who) => merge.then_some(Grade::SelfMerged),
+            (Says::Platform, _) if answered => None,
             (Says::Platform, _) => Some(Grade::Platform),
             (Says::Opaque, _) => Some(Grade::Opaque),
             (Says::Contributed, _) | (Says::Approved | Says::Landed, None) => None,

@@ -53,7 +53,7 @@ pub use self::{
     ai::{AiOutcome, AiStatus},
     carriers::Carriers,
     impact::{Areas, ImpactSet, ImpactTable},
-    judge::{Audited, Evidence, Scope, judge},
+    judge::{Audited, Evidence, MAX_EVIDENCE, Scope, judge},
     mailmap::Mailmap,
     people::{IdentityId, Join, Kind, People},
     reverts::{Revert, Reverts},
