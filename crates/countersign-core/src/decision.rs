@@ -91,7 +91,12 @@ pub struct Decision {
 impl Decision {
     /// Whether this rule alone would stop the change.
     pub fn stops(rule: &RuleDecision) -> bool {
-        match (rule.mode, rule.strength, rule.status) {
+        Self::binds(rule.mode, rule.strength, rule.status)
+    }
+
+    /// Whether a rule of this mode and strength stops a change by this status.
+    pub fn binds(mode: Mode, strength: Strength, status: RuleStatus) -> bool {
+        match (mode, strength, status) {
             (Mode::Shadow, _, _) => false,
             (Mode::Enforce, _, RuleStatus::Error) => true,
             (Mode::Enforce, Strength::Advisory, _) => false,

@@ -89,6 +89,8 @@ pub struct Repository {
     format: ObjectFormat,
     /// Object directories to borrow from, as git's variable wants them.
     alternates: OsString,
+    /// Where the history was cut off, if it was.
+    shallow: bool,
     /// Our empty repository.
     scratch: TempDir,
     batch: Mutex<Option<Batch>>,
@@ -97,7 +99,13 @@ pub struct Repository {
 impl Repository {
     /// Opens the repository in or above `path`.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, GitError> {
-        Self::open_among(path.as_ref(), |name| env::var_os(name))
+        let repository = Self::open_among(path.as_ref(), |name| env::var_os(name))?;
+        if repository.shallow { Err(GitError::Shallow { path: repository.path }) } else { Ok(repository) }
+    }
+
+    /// Opens a repository whose history may be cut off: what is told about the past has to say so.
+    pub fn open_even_shallow(path: impl AsRef<Path>) -> Result<Self, GitError> {
+        Self::open_among(path.as_ref(), |_| None)
     }
 
     fn open_among(path: &Path, environment: impl Fn(&str) -> Option<OsString>) -> Result<Self, GitError> {
@@ -111,20 +119,20 @@ impl Repository {
         let (&[git_dir, objects, shallow], &[bare, format]) = (&lines(&asked)[..], &lines(&said)[..]) else {
             return Err(unexpected("rev-parse", &path, &asked));
         };
-        if Path::new(shallow).exists() {
-            return Err(GitError::Shallow { path });
-        }
         let format = match format {
             "sha1" => ObjectFormat::Sha1,
             "sha256" => ObjectFormat::Sha256,
             _ => return Err(unexpected("rev-parse --show-object-format", &path, &said)),
         };
+        let scratch = scratch(format).map_err(GitError::Temporary)?;
+        let shallow = borrow_shallow(Path::new(shallow), scratch.path()).map_err(GitError::Temporary)?;
         Ok(Self {
             git_dir: PathBuf::from(git_dir),
             bare: bare == "true",
             format,
             alternates: alternates(Path::new(objects), environment),
-            scratch: scratch(format).map_err(GitError::Temporary)?,
+            shallow,
+            scratch,
             batch: Mutex::new(None),
             path,
         })
@@ -132,6 +140,10 @@ impl Repository {
 
     pub fn is_bare(&self) -> bool {
         self.bare
+    }
+
+    pub fn is_shallow(&self) -> bool {
+        self.shallow
     }
 
     /// Absolute.
@@ -146,17 +158,29 @@ impl Repository {
             return Err(unknown());
         }
         let commit = format!("{rev}^{{commit}}");
-        // Names live in the real repository; only here does git run in it.
-        let mut command = self.command(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]);
-        command.env("GIT_DIR", &self.git_dir).env("GIT_GRAFT_FILE", "/dev/null");
-        let output = self.run(command, "rev-parse")?;
+        let args = ["rev-parse", "--verify", "--quiet", "--end-of-options", &commit];
+        let output = self.run(self.naming_command(&args), "rev-parse")?;
         if !output.success {
             return Err(unknown());
         }
         text(&output.stdout).trim().parse().map_err(|_| unknown())
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    /// What a command about names answers, or `None` where it fails, as for a `HEAD` that is no branch.
+    pub(crate) fn names(&self, args: &[&str]) -> Result<Option<String>, GitError> {
+        let output = self.run(self.naming_command(args), &args.join(" "))?;
+        Ok(output.success.then(|| text(&output.stdout)))
+    }
+
+    /// Names live in the real repository; only for them does git run in it.
+    fn naming_command(&self, args: &[&str]) -> Command {
+        let mut command = self.command(args);
+        command.env("GIT_DIR", &self.git_dir).env("GIT_GRAFT_FILE", "/dev/null");
+        command
+    }
+
+    /// `git` in our empty repository, where it sees the objects of the real one.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = hermetic();
         command
             .current_dir(self.scratch.path())
@@ -332,6 +356,15 @@ fn scratch(format: ObjectFormat) -> io::Result<TempDir> {
     };
     fs::write(path.join("config"), format!("{CONFIG}{extension}"))?;
     Ok(scratch)
+}
+
+/// Without the list of where a shallow history ends, git would miss the commits before it.
+fn borrow_shallow(list: &Path, scratch: &Path) -> io::Result<bool> {
+    match fs::copy(list, scratch.join("shallow")) {
+        Ok(bytes) => Ok(bytes > 0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The repository's objects, and those that a hook's environment names.

@@ -4,6 +4,7 @@
 //! through [`client`]; only `serve`, `init` and `demo` hold an engine themselves.
 
 pub mod api;
+pub mod audit;
 pub mod bundle;
 pub mod cli;
 pub mod client;

@@ -3,9 +3,63 @@
 //! A landed change is a first-parent commit of the branch. Evidence and signals are looked for in that commit, in its
 //! notes and in all commits that it first brings in. Git often cannot prove a second person who was there; this room says
 //! "git carries no second person", never "unreviewed".
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`conventions`] | how projects write down who looked: one file a convention, one table |
+//! | [`grade`] | the strongest thing that the evidence proves |
+//! | [`people`], [`mailmap`], [`machines`] | who is who, and who is nobody |
+//! | [`ai`] | assistance: declared, inferred or unknown |
+//! | [`impact`] | paths whose change reaches far |
+//! | [`reverts`] | what was taken back, and after how long |
+//! | [`carriers`] | who carries the reviews |
+//! | [`replay`] | what rules would have done |
+//! | [`timeline`] | when changes landed, where clocks were wrong |
+//!
+//! How it is used, in any order of changes and in one pass over the history:
+//!
+//! ```text
+//! let mut people = People::new(mailmap);                   // or People::default()
+//! for change in history { audited.push(judge(&change, &mut people, &mut scope)); }
+//! people.settle();                                         // names without a mail find their person
+//! for change in &mut audited { change.settle(&people); }   // grades again, now that everybody is known
+//! let reverts = Reverts::find(&audited);
+//! let mut summary = Summary::default();
+//! for change in &audited { summary.add(change, &people); }
+//! ```
+//!
+//! Memory grows with landed changes and people, never with commits times paths: an [`Audited`] holds no paths and only
+//! bounded text. Text that came from a repository and is kept here has been through [`shown`], so that no terminal
+//! escape survives.
+
+pub mod ai;
+pub mod carriers;
+pub mod conventions;
+pub mod grade;
+pub mod impact;
+mod judge;
+pub mod machines;
+pub mod mailmap;
+pub mod people;
+pub mod replay;
+pub mod reverts;
+mod summary;
+mod text;
+pub mod timeline;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    ai::{AiOutcome, AiStatus},
+    carriers::Carriers,
+    impact::{Areas, ImpactSet, ImpactTable},
+    judge::{Audited, Evidence, MAX_EVIDENCE, Scope, judge},
+    mailmap::Mailmap,
+    people::{IdentityId, Join, Kind, People},
+    reverts::{Revert, Reverts},
+    summary::{AiCounts, GradeCounts, Month, Share, Summary},
+    text::shown,
+};
 use crate::{
     facts::{PathChange, git::Ident},
     ids::Oid,

@@ -44,13 +44,15 @@ impl BuiltinIds {
 
 /// Everybody who made the change, or is said to have, has a name.
 pub(super) fn identities_known(ids: &BuiltinIds, snapshot: &Snapshot) -> RuleDecision {
-    let who: Vec<ActorId> = snapshot.people.keys().filter(|id| !count::had_a_hand(snapshot, id)).cloned().collect();
+    // Asked for only where somebody is missing, which is seldom.
+    let who =
+        || -> Vec<ActorId> { snapshot.people.keys().filter(|id| !count::had_a_hand(snapshot, id)).cloned().collect() };
     let mut obligations: Vec<Obligation> = snapshot
         .unmapped
         .iter()
         .map(|reference| Obligation {
             missing: format!("who {reference} is"),
-            who: who.clone(),
+            who: who(),
             how: format!("countersign identify {} --identity {reference} --as PERSON", snapshot.change),
         })
         .collect();
@@ -62,7 +64,7 @@ pub(super) fn identities_known(ids: &BuiltinIds, snapshot: &Snapshot) -> RuleDec
     if snapshot.contributors.is_empty() && obligations.is_empty() {
         obligations.push(Obligation {
             missing: "anybody who made the change".to_owned(),
-            who,
+            who: who(),
             how: format!("countersign identify {} --identity REF --as PERSON", snapshot.change),
         });
     }

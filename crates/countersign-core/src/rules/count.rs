@@ -88,17 +88,17 @@ pub fn count(snapshot: &Snapshot, target: &TargetView) -> Counts {
 }
 
 /// Who could still give an approval in this role for this target: known, no hand in it, and no verdict on it yet.
-pub fn candidates<'a>(snapshot: &'a Snapshot, role: Role, target: &TargetView) -> BTreeSet<&'a ActorId> {
+pub fn candidates<'a>(
+    snapshot: &'a Snapshot,
+    role: Role,
+    target: &'a TargetView,
+) -> impl Iterator<Item = &'a ActorId> + use<'a> {
     let approved = approvers(snapshot);
-    snapshot
-        .people
-        .iter()
-        .filter(|(id, person)| {
-            !had_a_hand(snapshot, id)
-                && !approved.contains(id)
-                && !snapshot.rejected_by.contains(*id)
-                && has_role(person, role, target)
-        })
-        .map(|(id, _)| id)
-        .collect()
+    let able = snapshot.people.iter().filter(move |(id, person)| {
+        has_role(person, role, target)
+            && !had_a_hand(snapshot, id)
+            && !approved.contains(id)
+            && !snapshot.rejected_by.contains(*id)
+    });
+    able.map(|(id, _)| id)
 }

@@ -19,26 +19,12 @@ pub fn engine() -> String {
 
 /// Allows or denies one revision for its targets at one time.
 pub fn decide(rules: &Rules, snapshot: &Snapshot, now: Time) -> Decision {
-    let targets: Vec<(&TargetView, Result<Answers, String>)> =
-        snapshot.targets.iter().map(|view| (view, rules.ask(snapshot, view, now))).collect();
-    let ids = &rules.builtin;
-    let mut decided = vec![
-        builtin::targets_known(ids, snapshot),
-        builtin::identities_known(ids, snapshot),
-        builtin::no_rejection(ids, snapshot),
-    ];
-    decided.extend(rules.iter().map(|rule| decide_rule(rule, &targets, snapshot, now)));
-    let rules_loaded = builtin::rules_loaded(ids, snapshot, rules.len());
-    if Decision::stops(&rules_loaded) {
-        decided.push(rules_loaded);
-    }
-    let floor = builtin::floor(ids, snapshot);
-    if Decision::stops(&floor) && !decided.iter().any(|rule| asks_for_approval(rules, rule)) {
-        decided.push(floor);
-    }
-    let stopped = decided.iter().any(Decision::stops);
+    let weighed = weigh(rules, snapshot, now);
+    let mut decided = weighed.first;
+    decided.extend(weighed.rules.into_iter().map(|weighed| written(weighed, snapshot, now)));
+    decided.extend(weighed.floor);
     Decision {
-        outcome: if stopped { Outcome::Deny } else { Outcome::Allow },
+        outcome: weighed.outcome,
         change: snapshot.change.clone(),
         revision: snapshot.revision,
         targets: snapshot.targets.iter().map(|view| view.target.clone()).collect(),
@@ -50,15 +36,69 @@ pub fn decide(rules: &Rules, snapshot: &Snapshot, now: Time) -> Decision {
     }
 }
 
-/// Whether a rule stops the change and asks for an approval: then it says what the floor would say.
-fn asks_for_approval(rules: &Rules, decided: &RuleDecision) -> bool {
-    let approval = |rule: &Rule| {
-        rule.requires.iter().any(|requirement| match requirement.need {
+/// What a decision finds, without its digests and to-do lists, which cost more than the finding. For whoever asks about
+/// a whole past; everybody else calls [`decide`], which is this, written down.
+#[derive(Debug)]
+pub struct Weighed<'a> {
+    pub outcome: Outcome,
+    /// In the order of their ids.
+    pub rules: Vec<WeighedRule<'a>>,
+    /// Checks that no rule file can switch off and that are always listed.
+    first: Vec<RuleDecision>,
+    /// Those that are listed only where they stop the change.
+    floor: Vec<RuleDecision>,
+}
+
+impl Weighed<'_> {
+    /// The checks that no rule file can switch off, as far as they stop the change.
+    pub fn builtin_stops(&self) -> impl Iterator<Item = &RuleDecision> {
+        self.first.iter().chain(&self.floor).filter(|rule| Decision::stops(rule))
+    }
+}
+
+/// What one rule finds.
+#[derive(Debug)]
+pub struct WeighedRule<'a> {
+    pub rule: &'a Rule,
+    pub status: RuleStatus,
+    /// The targets for which it is not met.
+    pub unmet: Vec<&'a TargetView>,
+    error: Option<String>,
+}
+
+impl WeighedRule<'_> {
+    /// Whether this rule alone would stop the change.
+    pub fn stops(&self) -> bool {
+        Decision::binds(self.rule.mode, self.rule.strength, self.status)
+    }
+
+    /// Whether it asks for an approval: then it says what the floor would say.
+    fn asks_for_approval(&self) -> bool {
+        self.rule.requires.iter().any(|requirement| match requirement.need {
             Need::Approvals { .. } => true,
             Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => false,
         })
-    };
-    Decision::stops(decided) && rules.get(&decided.id).is_some_and(approval)
+    }
+}
+
+/// Asks every rule about one revision for its targets at one time.
+pub fn weigh<'a>(rules: &'a Rules, snapshot: &'a Snapshot, now: Time) -> Weighed<'a> {
+    let targets: Vec<(&TargetView, Result<Answers, String>)> =
+        snapshot.targets.iter().map(|view| (view, rules.ask(snapshot, view, now))).collect();
+    let ids = &rules.builtin;
+    let first = vec![
+        builtin::targets_known(ids, snapshot),
+        builtin::identities_known(ids, snapshot),
+        builtin::no_rejection(ids, snapshot),
+    ];
+    let weighed: Vec<WeighedRule<'_>> = rules.iter().map(|rule| weigh_rule(rule, &targets, snapshot)).collect();
+    let mut floor = vec![builtin::rules_loaded(ids, snapshot, rules.len())];
+    if !weighed.iter().any(|rule| rule.stops() && rule.asks_for_approval()) {
+        floor.push(builtin::floor(ids, snapshot));
+    }
+    floor.retain(Decision::stops);
+    let stopped = first.iter().any(Decision::stops) || weighed.iter().any(WeighedRule::stops) || !floor.is_empty();
+    Weighed { outcome: if stopped { Outcome::Deny } else { Outcome::Allow }, rules: weighed, first, floor }
 }
 
 /// What one rule says of one target, from good to bad.
@@ -88,12 +128,11 @@ fn verdict(rule: &Rule, answers: &Result<Answers, String>) -> (Verdict, Option<S
     }
 }
 
-fn decide_rule(
-    rule: &Rule,
-    targets: &[(&TargetView, Result<Answers, String>)],
+fn weigh_rule<'a>(
+    rule: &'a Rule,
+    targets: &[(&'a TargetView, Result<Answers, String>)],
     snapshot: &Snapshot,
-    now: Time,
-) -> RuleDecision {
+) -> WeighedRule<'a> {
     let mut worst = Verdict::NotApplicable;
     let mut error = None;
     let mut unmet: Vec<&TargetView> = Vec::new();
@@ -113,6 +152,12 @@ fn decide_rule(
         Verdict::Unsatisfied => RuleStatus::Unsatisfied,
         Verdict::Error => RuleStatus::Error,
     };
+    WeighedRule { rule, status, unmet, error }
+}
+
+/// With what is still missing and who can supply it.
+fn written(weighed: WeighedRule<'_>, snapshot: &Snapshot, now: Time) -> RuleDecision {
+    let WeighedRule { rule, status, unmet, error } = weighed;
     let obligations = match status {
         RuleStatus::Unsatisfied => obligations(rule, snapshot, &unmet, now),
         RuleStatus::Error => vec![repair(rule, snapshot)],

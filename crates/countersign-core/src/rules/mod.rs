@@ -47,7 +47,7 @@ pub use self::{
     attributes::{SCHEMA_VERSION, schema},
     cases::{CaseResult, CasesError, run_cases},
     check::{CheckFinding, CheckProblem, check, check_names},
-    decide::{decide, engine},
+    decide::{Weighed, WeighedRule, decide, engine, weigh},
     depth::{MAX_DEPTH, MAX_OPERATORS},
     error::{Problem, RulesError},
     parse::{MAX_ANNOTATION_CHARS, MAX_FILE_BYTES, MAX_REQUIREMENTS, MAX_RULES},

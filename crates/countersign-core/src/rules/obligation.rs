@@ -16,6 +16,21 @@ use crate::{
 };
 
 impl Requirement {
+    /// How much is still missing of it for these targets: approvals, or 1 for anything else that people have to do.
+    pub fn lacks(&self, snapshot: &Snapshot, targets: &[&TargetView], now: Time) -> u32 {
+        let asked = || targets.iter().filter(|target| self.asked(snapshot, target));
+        match self.need {
+            Need::Approvals { role, count } => asked()
+                .map(|target| count.saturating_sub(count::count(snapshot, target).of(role)))
+                .max()
+                .unwrap_or_default(),
+            _ if asked().next().is_none() => 0,
+            Need::FreshGuidance => u32::from(snapshot.guidance.iter().any(|guidance| is_stale(guidance, now))),
+            Need::Document { document, chars } => u32::from(document.chars(&snapshot.documents) < chars),
+            Need::Disclosure => u32::from(is_undisclosed(snapshot)),
+        }
+    }
+
     /// What is still missing of it for these targets; `None` when nothing is.
     pub fn obligation(&self, snapshot: &Snapshot, targets: &[&TargetView], now: Time) -> Option<Obligation> {
         let asked: Vec<&TargetView> = targets.iter().copied().filter(|target| self.asked(snapshot, target)).collect();
@@ -109,15 +124,18 @@ fn short_document(snapshot: &Snapshot, document: Document, chars: u32) -> Option
 }
 
 fn missing_disclosure(snapshot: &Snapshot) -> Option<Obligation> {
-    let open = match snapshot.ai.status {
-        AiStatus::Declared | AiStatus::None => false,
-        AiStatus::Inferred | AiStatus::Unknown => !snapshot.ai.disclosed,
-    };
-    open.then(|| Obligation {
+    is_undisclosed(snapshot).then(|| Obligation {
         missing: "a statement of whether AI assisted".to_owned(),
         who: authors(snapshot),
         how: format!("countersign disclose {} --tool NAME, or --none", snapshot.change),
     })
+}
+
+fn is_undisclosed(snapshot: &Snapshot) -> bool {
+    match snapshot.ai.status {
+        AiStatus::Declared | AiStatus::None => false,
+        AiStatus::Inferred | AiStatus::Unknown => !snapshot.ai.disclosed,
+    }
 }
 
 /// Who best writes about the change: whoever made it, because anybody else would become a contributor by it. Where none

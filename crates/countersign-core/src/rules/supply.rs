@@ -106,7 +106,7 @@ fn next_approver(snapshot: &Snapshot, target: &TargetView, role: Role) -> Option
         .into_iter()
         .find(|(_, person)| !count::has_role(person, role, target))
         .map(|(id, _)| id.clone());
-    let present = || count::candidates(snapshot, Role::Independent, target).into_iter().next().cloned();
+    let present = || count::candidates(snapshot, Role::Independent, target).next().cloned();
     let new = || {
         let names = (1..=snapshot.people.len().saturating_add(2)).map(|n| format!("sample-{n}"));
         names.filter_map(|name| name.parse::<ActorId>().ok()).find(|id| {

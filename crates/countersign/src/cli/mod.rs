@@ -5,6 +5,7 @@
 mod amend;
 mod apply;
 mod approve;
+mod audit;
 pub mod content;
 mod coverage;
 mod demo;
@@ -24,7 +25,7 @@ mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use self::{
     error::{CliError, Exit},
@@ -39,28 +40,57 @@ use crate::signer::{SignerError, SshKeygen};
     about = "No change reaches production unless the rules allow it and a second person has signed exactly that change",
     after_help = "Begin with:\n  \
         countersign demo           watch an incident that does not happen\n  \
+        countersign audit REPO     what the past of any git repository proves about who looked at its changes\n  \
         countersign init HOME      make a home: keys, catalog, rules, and a genesis that you sign\n\n\
         Exit status: 0 done or allowed, 1 an error, 2 wrong usage, 3 refused by the rules."
 )]
 struct Cli {
     #[command(flatten)]
-    global: Global,
+    global: GlobalArgs,
     #[command(subcommand)]
     command: Command,
 }
 
-/// What every command knows.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Global {
+struct GlobalArgs {
     /// The server.
     #[arg(long, global = true, env = "COUNTERSIGN_URL", default_value = "http://127.0.0.1:7878")]
-    pub url: String,
+    url: String,
     /// The SSH key to sign with: a private key, or a public one whose private half is in your agent or on a hardware
     /// token. Without it: what git signs with (gpg.format=ssh, user.signingkey), else ~/.ssh/id_ed25519, id_ecdsa, id_rsa.
     #[arg(long, global = true, env = "COUNTERSIGN_KEY", value_name = "KEYFILE")]
-    pub key: Option<PathBuf>,
+    key: Option<PathBuf>,
     /// How to print.
     #[arg(long, global = true, value_enum, default_value_t)]
+    format: Asked,
+}
+
+/// What the user may ask for. One command can do more than [`Format`] says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Asked {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// One page without anything to load; `countersign audit` only.
+    Html,
+}
+
+impl Asked {
+    fn format(self) -> Format {
+        match self {
+            Self::Text | Self::Html => Format::Text,
+            Self::Json => Format::Json,
+        }
+    }
+}
+
+/// What every command knows.
+#[derive(Clone, Debug)]
+pub struct Global {
+    pub url: String,
+    pub key: Option<PathBuf>,
     pub format: Format,
 }
 
@@ -95,12 +125,16 @@ enum Command {
     Log(verify::LogArgs),
     Rebuild(rebuild::Args),
     Rules(rules::Args),
+    Audit(audit::Args),
     Amend(amend::Args),
     Revoke(apply::RevokeArgs),
 }
 
 impl Command {
-    fn run(self, global: &Global) -> Result<Exit, CliError> {
+    fn run(self, global: &Global, asked: Asked) -> Result<Exit, CliError> {
+        if asked == Asked::Html && !matches!(self, Self::Audit(_)) {
+            return Err(CliError::usage("only `countersign audit` writes HTML").hint("take --format json or text"));
+        }
         match self {
             Self::Demo(args) => demo::run(global, args),
             Self::Init(args) => init::run(global, args),
@@ -123,6 +157,7 @@ impl Command {
             Self::Gate(args) => gate::run(global, args),
             Self::Rebuild(args) => rebuild::run(global, &args),
             Self::Rules(args) => rules::run(global, args),
+            Self::Audit(args) => audit::run(asked, &args),
             Self::Amend(args) => amend::run(global, args),
             Self::Revoke(args) => apply::revoke(global, args),
         }
@@ -134,10 +169,12 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return wrong_usage(&error),
     };
-    let exit = match cli.command.run(&cli.global) {
+    let GlobalArgs { url, key, format } = cli.global;
+    let global = Global { url, key, format: format.format() };
+    let exit = match cli.command.run(&global, format) {
         Ok(exit) => exit,
         Err(error) => {
-            error.print(cli.global.format);
+            error.print(global.format);
             error.exit
         }
     };

@@ -3,12 +3,11 @@
 use std::fmt::Display;
 
 use anstyle::{AnsiColor, Style};
-use clap::ValueEnum;
 use serde::Serialize;
 
 use super::error::CliError;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// For people.
     #[default]

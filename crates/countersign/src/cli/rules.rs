@@ -64,7 +64,8 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     }
 }
 
-fn load(dir: &Path) -> Result<Rules, CliError> {
+/// The rules of a folder, with errors that say what would be right.
+pub(super) fn load(dir: &Path) -> Result<Rules, CliError> {
     Rules::parse(&files::rule_files(dir)?).map_err(|error| {
         let text = error.to_string();
         let (message, hint) = text.split_once("\n  hint: ").unwrap_or((

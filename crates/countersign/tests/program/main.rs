@@ -3,6 +3,7 @@
 mod amend;
 mod api;
 mod apply;
+mod audit;
 mod bundle;
 mod cli;
 mod demo;

@@ -179,7 +179,7 @@ fn a_sponsor_who_was_only_named_does_not_answer_for_it() {
     assert_eq!(world.standing(&change), "identities-known");
 
     world.disclose("mallory", &change, &["robo"], &[]).unwrap();
-    assert_eq!(world.standing(&change), "");
+    assert_eq!(world.standing(&change), "allow");
 }
 
 #[test]

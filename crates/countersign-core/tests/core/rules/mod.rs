@@ -46,7 +46,7 @@ fn approve(snapshot: &mut Snapshot, names: &[&str]) {
 }
 
 /// A documented code change by ada to checkout/production, tier 2; nobody has approved it.
-fn snapshot() -> Snapshot {
+pub(crate) fn snapshot() -> Snapshot {
     Snapshot {
         change: "9f2c4e6a81d0".parse().unwrap(),
         revision: 1,

@@ -1,0 +1,73 @@
+//! AI assistance in a landed change: declared, inferred with its signal, or unknown. Never asserted, and no sign does
+//! not mean that a human wrote it.
+
+use std::collections::BTreeSet;
+
+use super::{LandedChange, judge::MAX_READ_COMMITS};
+use crate::facts::{ai, git::Ident, message::Message};
+
+/// Most signals and tools that are kept of one change.
+const MAX_KEPT: usize = 16;
+/// Where git-ai keeps what it recorded.
+const GIT_AI_NOTES: &str = "refs/notes/ai";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AiStatus {
+    /// A commit or its notes say so.
+    Declared,
+    /// It looks so: an identity, a mention in prose.
+    Inferred,
+    /// Nothing is said.
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AiOutcome {
+    pub status: AiStatus,
+    /// Names of the table in `facts::ai`, and `git-ai-note`.
+    pub signals: Vec<&'static str>,
+    pub tools: Vec<&'static str>,
+}
+
+/// Looks for signs in the landed commit, in all that it brings and in its notes.
+pub fn outcome(change: &LandedChange, messages: &[Message]) -> AiOutcome {
+    let mut signals = BTreeSet::new();
+    let mut tools = BTreeSet::new();
+    let mut declared = false;
+    let records = std::iter::once(&change.commit).chain(change.brought.iter().take(MAX_READ_COMMITS));
+    for (record, message) in records.zip(messages) {
+        let coauthors: Vec<Ident> = message.coauthors().iter().map(lower).collect();
+        for found in ai::signals(&lower(&record.author), &lower(&record.committer), &coauthors, message) {
+            signals.insert(found.signal);
+            tools.extend(found.tool);
+            declared |= found.declared;
+        }
+    }
+    if change.notes.iter().any(|note| note.reference == GIT_AI_NOTES && names_agent(&note.body)) {
+        signals.insert("git-ai-note");
+        declared = true;
+    }
+    let status = match (declared, signals.is_empty()) {
+        (true, _) => AiStatus::Declared,
+        (false, false) => AiStatus::Inferred,
+        (false, true) => AiStatus::Unknown,
+    };
+    AiOutcome {
+        status,
+        signals: signals.into_iter().take(MAX_KEPT).collect(),
+        tools: tools.into_iter().take(MAX_KEPT).collect(),
+    }
+}
+
+fn lower(who: &Ident) -> Ident {
+    Ident { name: who.name.trim().to_owned(), mail: who.mail.trim().to_lowercase() }
+}
+
+/// Whether a note of git-ai attests lines to an agent. It also writes notes on commits in which no agent had a hand.
+fn names_agent(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body.get(..super::conventions::MAX_NOTE_BYTES).unwrap_or(body));
+    let Some((attested, _)) = text.split_once("\n---") else { return false };
+    attested.lines().any(|line| line.starts_with(char::is_whitespace) && !line.trim().is_empty())
+        && text.contains("\"agent_id\"")
+}

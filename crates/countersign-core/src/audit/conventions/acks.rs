@@ -1,0 +1,37 @@
+//! Bitcoin Core's merge script: `ACKs for top commit:` with a name and a line for each, or `Top commit has no ACKs.`
+
+use super::{Convention, Found, Says, lines::handle};
+
+pub const CONVENTION: Convention = Convention {
+    name: "ack-list",
+    proves: "who wrote an ACK of the merged head, as the maintainer's script collected them; or that nobody did",
+    does_not_prove: "that the ACKs are of equal weight; a `Concept ACK` or a `NACK` is no approval",
+    find: |context| {
+        let mut found = Vec::new();
+        for commit in context.commits() {
+            let mut listed = false;
+            let mut name = "";
+            // The request's description stands indented above the list, so that it cannot begin one.
+            for line in &commit.lines {
+                let indented = line.raw.starts_with(' ');
+                if !indented {
+                    listed = line.text == "ACKs for top commit:";
+                    if line.text == "Top commit has no ACKs." {
+                        found.push(Found::nobody(Says::NobodyApproved, line.text));
+                    }
+                } else if listed && !line.raw.starts_with("   ") && line.text.ends_with(':') {
+                    name = line.text.trim_end_matches(':');
+                } else if listed && is_ack(line.text) {
+                    let signal = format!("ACKs for top commit: {name}: {}", line.text);
+                    found.extend(handle(name).map(|who| Found::by(Says::Approved, who, signal)));
+                    name = "";
+                }
+            }
+        }
+        found
+    },
+};
+
+fn is_ack(text: &str) -> bool {
+    text.contains("ACK") && !text.contains("NACK") && !text.to_lowercase().starts_with("concept ack")
+}

@@ -1,0 +1,84 @@
+//! Signed statements in notes: in-toto, bare, in a DSSE envelope or in a bundle around one. Read, not verified.
+
+use serde_json::Value;
+
+use super::{Context, MAX_NOTE_BYTES};
+
+/// Most statements that are read of one note.
+const MAX_STATEMENTS: usize = 64;
+
+#[derive(Debug)]
+pub struct Statement {
+    pub predicate_type: String,
+    pub predicate: Value,
+    /// Key ids of the envelope's signatures.
+    pub keys: Vec<String>,
+}
+
+/// Every statement in the notes of a change: a note may be one JSON value or one a line.
+pub fn all<'a>(context: &'a Context<'_>) -> impl Iterator<Item = Statement> + 'a {
+    context.notes.iter().flat_map(|note| {
+        let body = note.body.get(..MAX_NOTE_BYTES).unwrap_or(&note.body);
+        let text = String::from_utf8_lossy(body);
+        if !text.trim_start().starts_with('{') {
+            return Vec::new();
+        }
+        serde_json::Deserializer::from_str(&text)
+            .into_iter::<Value>()
+            .map_while(Result::ok)
+            .take(MAX_STATEMENTS)
+            .filter_map(|value| statement(&value, Vec::new(), 0))
+            .collect()
+    })
+}
+
+fn statement(value: &Value, keys: Vec<String>, depth: u8) -> Option<Statement> {
+    if depth > 3 {
+        return None;
+    }
+    let deeper = depth.saturating_add(1);
+    if let Some(envelope) = value.get("dsseEnvelope") {
+        return statement(envelope, keys, deeper);
+    }
+    if let Some(payload) = value.get("payload").and_then(Value::as_str) {
+        let inner: Value = serde_json::from_slice(&base64(payload)?).ok()?;
+        let signatures = value.get("signatures").and_then(Value::as_array);
+        let ids = signatures.into_iter().flatten().filter_map(|signature| signature.get("keyid")?.as_str());
+        return statement(&inner, ids.map(str::to_owned).collect(), deeper);
+    }
+    let kind = value.get("predicateType").or_else(|| value.get("predicate_type"))?.as_str()?;
+    Some(Statement { predicate_type: kind.to_owned(), predicate: value.get("predicate")?.clone(), keys })
+}
+
+/// Either alphabet, with or without padding, as DSSE asks.
+fn base64(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let (mut bits, mut held) = (0_u32, 0_u32);
+    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {
+        let value = match byte {
+            b'A'..=b'Z' => byte.checked_sub(b'A')?,
+            b'a'..=b'z' => byte.checked_sub(b'a')?.checked_add(26)?,
+            b'0'..=b'9' => byte.checked_sub(b'0')?.checked_add(52)?,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        held = (held << 6 | u32::from(value)) & 0xffff;
+        bits = bits.checked_add(6)?;
+        if bits >= 8 {
+            bits = bits.checked_sub(8)?;
+            out.push(u8::try_from(held >> bits & 0xff).ok()?);
+        }
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn both_alphabets() {
+        assert_eq!(super::base64("eyJhIjoxfQ==").unwrap(), b"{\"a\":1}");
+        assert_eq!(super::base64("-_8").unwrap(), [0xfb, 0xff]);
+        assert!(super::base64("a b!").is_none());
+    }
+}

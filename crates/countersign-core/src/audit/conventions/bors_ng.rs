@@ -1,0 +1,29 @@
+//! bors-ng: `Merge #12 #13`, with a line `12: Title r=reviewer a=author` for each.
+
+use super::{
+    Convention, Found, Says,
+    lines::{handle, split_reviewers},
+};
+
+pub const CONVENTION: Convention = Convention {
+    name: "bors-ng",
+    proves: "whose word merged each request (`r=`) and whose it was (`a=`); `r=` the author is self-approved",
+    does_not_prove: "that every request of a batch had another reviewer: one is enough for the batch's grade",
+    find: |context| {
+        let mut found = Vec::new();
+        for commit in context.commits() {
+            let batch = commit.subject.starts_with("Merge #") || commit.subject.starts_with("Try #");
+            if !batch {
+                continue;
+            }
+            for line in commit.lines.iter().filter(|line| line.text.starts_with(|c: char| c.is_ascii_digit())) {
+                let Some((title, author)) = line.text.rsplit_once(" a=") else { continue };
+                let Some((_, reviewers)) = title.rsplit_once(" r=") else { continue };
+                found.extend(handle(author).map(|who| Found::by(Says::Contributed, who, line.text)));
+                found.extend(split_reviewers(reviewers).map(|who| Found::by(Says::Approved, who, line.text)));
+                found.push(Found::nobody(Says::Platform, line.text));
+            }
+        }
+        found
+    },
+};

@@ -1,0 +1,244 @@
+//! What conventions read: commits with their messages as lines, and the people whom a value names.
+
+use crate::{
+    audit::{CommitRecord, LandedChange, Note},
+    facts::{
+        git::Ident,
+        message::{self, Message},
+    },
+};
+
+/// Most people that one line can name; the rest are passed over.
+const MAX_PEOPLE: usize = 32;
+/// Longest name that is taken for one, in characters.
+const MAX_NAME_CHARS: usize = 64;
+/// Most words in a name: what is longer is a sentence.
+const MAX_NAME_WORDS: usize = 5;
+
+/// A line of a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    /// As it stands, with its indentation.
+    pub raw: &'a str,
+    pub text: &'a str,
+    /// Before the first colon, if that looks like a key; else empty.
+    pub key: &'a str,
+    /// After it.
+    pub value: &'a str,
+    /// In the last paragraph, where git itself looks for trailers.
+    pub in_trailers: bool,
+    /// Indented or behind `>`: somebody else's message.
+    pub quoted: bool,
+}
+
+impl Line<'_> {
+    pub fn is(&self, key: &str) -> bool {
+        self.key.eq_ignore_ascii_case(key)
+    }
+
+    pub fn is_any(&self, keys: &[&str]) -> bool {
+        !self.key.is_empty() && keys.iter().any(|key| self.is(key))
+    }
+}
+
+/// A commit of the change, with its message read.
+#[derive(Debug)]
+pub struct Commit<'a> {
+    pub record: &'a CommitRecord,
+    pub subject: &'a str,
+    /// All lines but the subject.
+    pub lines: Vec<Line<'a>>,
+}
+
+impl Commit<'_> {
+    pub fn is_merge(&self) -> bool {
+        self.record.parents.len() > 1
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.lines.iter().any(|line| line.is(key))
+    }
+}
+
+/// Everything that git has about one landed change, read.
+#[derive(Debug)]
+pub struct Context<'a> {
+    pub landed: Commit<'a>,
+    pub brought: Vec<Commit<'a>>,
+    pub notes: &'a [Note],
+}
+
+impl<'a> Context<'a> {
+    /// `messages` are those of the landed commit and of the brought ones, in this order.
+    pub fn new(change: &'a LandedChange, messages: &'a [Message]) -> Option<Self> {
+        let (first, rest) = messages.split_first()?;
+        Some(Self {
+            landed: commit(&change.commit, first),
+            brought: change.brought.iter().zip(rest).map(|(record, message)| commit(record, message)).collect(),
+            notes: &change.notes,
+        })
+    }
+
+    /// The landed commit, then those that it brought.
+    pub fn commits(&self) -> impl Iterator<Item = &Commit<'a>> {
+        std::iter::once(&self.landed).chain(&self.brought)
+    }
+
+    /// Every line of every message but the subjects.
+    pub fn lines(&self) -> impl Iterator<Item = &Line<'a>> {
+        self.commits().flat_map(|commit| &commit.lines)
+    }
+
+    /// Notes whose reference is, or begins with, this.
+    pub fn notes_in(&self, reference: &str) -> impl Iterator<Item = &'a Note> {
+        self.notes.iter().filter(move |note| note.reference.starts_with(reference))
+    }
+}
+
+fn commit<'a>(record: &'a CommitRecord, message: &'a Message) -> Commit<'a> {
+    let text = message.text().trim_matches(|c: char| c == '\n' || c == ' ');
+    let mut lines = text.lines();
+    let subject = lines.next().unwrap_or_default().trim();
+    let mut lines: Vec<Line<'a>> = lines.map(line).collect();
+    let trailers = lines.iter().rev().take_while(|line| !line.text.is_empty()).count();
+    let start = lines.len().saturating_sub(trailers);
+    for line in lines.iter_mut().skip(start) {
+        line.in_trailers = true;
+    }
+    lines.retain(|line| !line.text.is_empty());
+    Commit { record, subject, lines }
+}
+
+fn line(raw: &str) -> Line<'_> {
+    let text = raw.trim();
+    let quoted = raw.starts_with("    ") || raw.starts_with('\t') || text.starts_with('>') || text.starts_with('|');
+    let (key, value) = match text.split_once(':') {
+        Some((key, value)) => (key.trim_start_matches(['*', '-', ' ']).trim_end(), value.trim()),
+        None => ("", ""),
+    };
+    let is_key = (2..=40).contains(&key.len())
+        && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b' ' | b'_' | b'+'));
+    let (key, value) = if is_key { (key, value) } else { ("", "") };
+    Line { raw, text, key, value, in_trailers: false, quoted }
+}
+
+/// The people whom a value names: `A <a@x>, B <b@x>`, `alice, bob`, `Jane Doe (mentor)`. Groups, links and sentences are
+/// nobody.
+pub fn named_people(value: &str) -> Vec<Ident> {
+    let bare = without_brackets(value);
+    message::people(&bare).into_iter().take(MAX_PEOPLE).filter_map(person).collect()
+}
+
+fn person(who: Ident) -> Option<Ident> {
+    let name = who.name.trim().trim_start_matches('@').trim();
+    // Phabricator's projects and GitHub's teams are groups.
+    let is_group = name.starts_with('#') || name.contains("://") || (who.mail.is_empty() && name.contains('/'));
+    let is_name = name.chars().any(char::is_alphabetic)
+        && name.chars().count() <= MAX_NAME_CHARS
+        && name.split_whitespace().count() <= MAX_NAME_WORDS;
+    let named = match who.mail.is_empty() {
+        true => is_name && !is_nobody(name),
+        false => true,
+    };
+    (!is_group && named).then(|| Ident { name: name.to_owned(), mail: who.mail })
+}
+
+/// Whoever a login, a name or a mail means, as one person.
+pub fn handle(text: &str) -> Option<Ident> {
+    let text = text.trim().trim_start_matches('@').trim_end_matches(['.', ';']);
+    match text.contains('@') {
+        true => person(Ident { name: String::new(), mail: text.to_owned() }),
+        false => person(Ident { name: text.to_owned(), mail: String::new() }),
+    }
+}
+
+/// `alice,bob`, `alice|bob`: the people of an `r=`.
+pub fn split_reviewers(text: &str) -> impl Iterator<Item = Ident> {
+    text.split([',', '|', '&', '+']).take(MAX_PEOPLE).filter_map(handle)
+}
+
+/// Whether GitHub itself made a commit.
+pub fn is_github(who: &Ident) -> bool {
+    who.mail.eq_ignore_ascii_case("noreply@github.com") || who.name == "web-flow"
+}
+
+/// The line that names a page where the review is, if the landed commit is no merge (there the merger says more) and
+/// nobody is named beside it (then git does say who).
+pub fn review_page(context: &Context<'_>, is_page: fn(&Line<'_>) -> bool) -> Option<String> {
+    let landed = &context.landed;
+    let named = landed.lines.iter().any(|line| line.is("Reviewed-by") || line.is("Approved-by") || line.is("Acked-by"));
+    if landed.is_merge() || named {
+        return None;
+    }
+    landed.lines.iter().find(|line| !line.quoted && is_page(line)).map(|line| line.text.to_owned())
+}
+
+/// Whether a value says that there was no reviewer.
+pub fn says_nobody(value: &str) -> bool {
+    let value = value.trim().trim_matches(['.', '-', '*']);
+    matches!(
+        value.to_ascii_lowercase().as_str(),
+        "self" | "none" | "nobody" | "no one" | "no-one" | "n/a" | "na" | "unreviewed" | "not reviewed" | "myself"
+    )
+}
+
+/// Words that stand where a name should.
+fn is_nobody(name: &str) -> bool {
+    says_nobody(name)
+        || matches!(
+            name.to_ascii_lowercase().as_str(),
+            "me" | "trivial"
+                | "tbd"
+                | "tba"
+                | "todo"
+                | "nfc"
+                | "implicit"
+                | "blanket"
+                | "pending"
+                | "try"
+                | "<try>"
+                | "rubber-stamp"
+                | "rubberstamp"
+                | "auto"
+                | "team"
+                | "everyone"
+                | "all"
+                | "yes"
+                | "no"
+                | "maintainer"
+        )
+}
+
+fn without_brackets(value: &str) -> String {
+    let mut depth = 0_u32;
+    let mut out = String::with_capacity(value.len());
+    for c in value.chars() {
+        match c {
+            '(' | '[' => depth = depth.saturating_add(1),
+            ')' | ']' => depth = depth.saturating_sub(1),
+            _ if depth == 0 => out.push(c),
+            _ => {}
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_named() {
+        let show = |value: &str| {
+            named_people(value).iter().map(|w| format!("{}|{}", w.name, w.mail)).collect::<Vec<_>>().join("; ")
+        };
+        assert_eq!(show("Ann Lee <ann@x.example>, Bob <bob@x.example>"), "Ann Lee|ann@x.example; Bob|bob@x.example");
+        assert_eq!(show("yfeldblum, u12"), "yfeldblum|; u12|");
+        assert_eq!(show("Jane Doe (mentor)"), "Jane Doe|");
+        assert_eq!(show("#hackers, @alice"), "alice|");
+        assert_eq!(show("https://review.example/1"), "");
+        assert_eq!(show("everybody who was on the call that evening"), "");
+        assert_eq!(show("none"), "");
+        assert_eq!(show("ann@x.example"), "|ann@x.example");
+    }
+}

@@ -1,0 +1,33 @@
+//! Mozilla's subjects: `Bug 12 - Title. r=alice,bob`.
+
+use super::{Convention, Found, Says, lines::split_reviewers};
+
+/// How the bodies of merges by robots begin; those have conventions of their own.
+const NOT_OURS: &[&str] = &["Auto merge of #", "auto merge of #", "Rollup merge of #"];
+
+pub const CONVENTION: Convention = Convention {
+    name: "r-equals",
+    proves: "that the author names a reviewer in the subject (`r=alice`, `rs=` for a rubber stamp); the landing tools of \
+             Mozilla rewrite it from the review",
+    does_not_prove: "that it was so where the subject is written by hand; `r?` is a question and `r=me` names nobody",
+    find: |context| {
+        let mut found = Vec::new();
+        for commit in context.commits().filter(|commit| !NOT_OURS.iter().any(|start| commit.subject.starts_with(start)))
+        {
+            let subject = commit.subject;
+            let bug = subject
+                .get(..4)
+                .is_some_and(|start| start.eq_ignore_ascii_case("bug ") || start.eq_ignore_ascii_case("no b"));
+            let words = subject.split_whitespace().collect::<Vec<_>>();
+            let count = words.len();
+            for (at, word) in words.into_iter().enumerate() {
+                let word = word.trim_matches(|c| matches!(c, '(' | ')' | '[' | ']' | '.' | ';'));
+                let value = ["r=", "rs=", "sr="].iter().find_map(|key| word.strip_prefix(key));
+                let Some(value) = value.filter(|_| bug || at.saturating_add(1) == count) else { continue };
+                let names = split_reviewers(value).filter(|who| who.name.starts_with(char::is_alphabetic));
+                found.extend(names.map(|who| Found::by(Says::Approved, who, subject)));
+            }
+        }
+        found
+    },
+};

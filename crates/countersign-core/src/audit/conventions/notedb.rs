@@ -1,0 +1,73 @@
+//! Gerrit's NoteDb: `refs/changes/…/meta`, a commit for every event of a change.
+//!
+//! The reader hands over one note: the commits of the reference from the oldest on, each as a line `author NAME <mail>`,
+//! an empty line and the message, with a NUL between two.
+
+use std::collections::BTreeMap;
+
+use super::{Convention, Found, MAX_NOTE_BYTES, Says, named_people};
+use crate::facts::git::Ident;
+
+pub const CONVENTION: Convention = Convention {
+    name: "gerrit-notedb",
+    proves: "every vote with its voter, the owner, the uploader of every patch set and the submitter: Gerrit's own database",
+    does_not_prove: "names: accounts are written as `Gerrit User 1000024`; a vote counts until it is taken back, whatever \
+                     the server's rules on new patch sets were",
+    find: |context| {
+        context
+            .notes
+            .iter()
+            .filter(|note| note.reference.starts_with("refs/changes/") && note.reference.ends_with("/meta"))
+            .flat_map(|note| {
+                let body = note.body.get(..MAX_NOTE_BYTES).unwrap_or(&note.body);
+                read(&String::from_utf8_lossy(body))
+            })
+            .collect()
+    },
+};
+
+fn read(text: &str) -> Vec<Found> {
+    let mut found = Vec::new();
+    // By voter: the last vote is the one that stands.
+    let mut votes: BTreeMap<(String, String), Option<String>> = BTreeMap::new();
+    for (nth, record) in text.split('\0').enumerate() {
+        let mut lines = record.trim_start_matches('\n').lines();
+        let author = lines.next().and_then(|line| line.strip_prefix("author ")).and_then(|who| named_people(who).pop());
+        let Some(author) = author else { continue };
+        let pairs: Vec<(&str, &str, &str)> =
+            lines.filter_map(|line| line.split_once(": ").map(|(key, value)| (line, key, value.trim()))).collect();
+        let has = |key: &str| pairs.iter().any(|(_, k, _)| *k == key);
+        // The first event is the owner's; whatever names a commit uploads a patch set.
+        if nth == 0 || has("Commit") {
+            found.push(Found::by(Says::Contributed, author.clone(), "Patch-set"));
+        }
+        for (line, key, value) in &pairs {
+            match *key {
+                "Label" => vote(line, value, &author, &mut votes),
+                "Status" if *value == "merged" => found.push(Found::by(Says::Landed, author.clone(), *line)),
+                "Submitted-with" => {
+                    let who = value.strip_prefix("OK: Code-Review: ").map(named_people).unwrap_or_default();
+                    found.extend(who.into_iter().map(|who| Found::by(Says::Approved, who, *line)));
+                }
+                _ => {}
+            }
+        }
+    }
+    for ((name, mail), line) in votes {
+        found.extend(line.map(|line| Found::by(Says::Approved, Ident { name, mail }, line)));
+    }
+    found
+}
+
+/// `Code-Review=+2`, `Code-Review=+2 Gerrit User 5 <5@server>` on somebody's behalf, `-Code-Review` taken back.
+fn vote(line: &str, value: &str, author: &Ident, votes: &mut BTreeMap<(String, String), Option<String>>) {
+    let (label, on_behalf) = value.split_once(' ').unwrap_or((value, ""));
+    let voter =
+        named_people(on_behalf.trim()).pop().filter(|who| !who.mail.is_empty()).unwrap_or_else(|| author.clone());
+    let vote = match label.trim_end_matches(',') {
+        "Code-Review=+2" => Some(line.to_owned()),
+        label if label.starts_with("Code-Review=") || label.starts_with("-Code-Review") => None,
+        _ => return,
+    };
+    votes.insert((voter.name, voter.mail), vote);
+}

@@ -1,0 +1,184 @@
+//! Judging one landed change: who had a hand in it, what is written about a second person, what it touches.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Grade, LandedChange,
+    ai::{self, AiOutcome},
+    conventions::{self, Context, Says},
+    grade::{Graded, grade},
+    impact::{Areas, ImpactSet, ImpactTable},
+    people::{IdentityId, Kind, People},
+    replay::{documents_of, kind_of},
+    reverts::{self, Taken},
+    text::{MAX_SIGNAL_CHARS, MAX_SUBJECT_CHARS, shown},
+};
+use crate::{
+    facts::message::Message,
+    ids::Oid,
+    snapshot::{Documents, Kind as ChangeKind},
+};
+
+/// Most brought commits whose messages are read; a history that was merged whole has more.
+pub const MAX_READ_COMMITS: usize = 20_000;
+/// Most pieces of evidence that are kept of one change.
+pub const MAX_EVIDENCE: usize = 256;
+
+/// One piece of evidence, with the words that it stands on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// The name of the convention.
+    pub convention: &'static str,
+    pub says: Says,
+    pub who: Option<IdentityId>,
+    /// What was read, fit to be shown.
+    pub signal: Box<str>,
+    /// When, in seconds since the Unix epoch, where the convention tells.
+    pub at: Option<i64>,
+}
+
+/// A landed change, judged. Small enough to keep one for each.
+#[derive(Clone, Debug)]
+pub struct Audited {
+    pub commit: Oid,
+    /// Committer time of the landed commit, in seconds since the Unix epoch.
+    pub landed_at: i64,
+    /// Author time of the oldest commit that it brings, or its own.
+    pub authored_at: i64,
+    /// Fit to be shown.
+    pub subject: Box<str>,
+    pub merge: bool,
+    pub grade: Grade,
+    pub evidence: Vec<Evidence>,
+    /// The evidence that gave the grade; none for `alone`.
+    pub by: Option<usize>,
+    /// Identities of whoever had a hand in the content, machines and AI tools too.
+    pub contributors: Vec<IdentityId>,
+    /// People who are no contributors and approved, each once.
+    pub reviewers: Vec<IdentityId>,
+    pub ai: AiOutcome,
+    /// Classes of the impact table.
+    pub impact: ImpactSet,
+    /// Areas of [`Areas`].
+    pub areas: Vec<u32>,
+    pub paths: u32,
+    /// What sort of change its paths make it.
+    pub kind: ChangeKind,
+    /// How much its messages say.
+    pub documents: Documents,
+    /// How many commits it first brings in, beside itself.
+    pub brought: u32,
+    /// What it takes back.
+    pub takes_back: Vec<Taken>,
+    /// First eight bytes of the ids of the landed commit and of those that it brought.
+    pub ids: Box<[u64]>,
+}
+
+/// What a judge is told besides the change. Only `areas` grows.
+#[derive(Debug, Default)]
+pub struct Scope {
+    pub impact: ImpactTable,
+    pub areas: Areas,
+}
+
+/// Judges a landed change. The grade may change once when everybody is known: see [`Audited::settle`].
+pub fn judge(change: &LandedChange, people: &mut People, scope: &mut Scope) -> Audited {
+    let records = || std::iter::once(&change.commit).chain(change.brought.iter().take(MAX_READ_COMMITS));
+    let messages: Vec<Message> = records().map(|record| Message::read(&record.message)).collect();
+    let mut evidence = Vec::new();
+    let mut contributors = contributors(change, &messages, people);
+    let mut subject = String::new();
+    let mut takes_back = Vec::new();
+    if let Some(context) = Context::new(change, &messages) {
+        subject = shown(context.landed.subject, MAX_SUBJECT_CHARS);
+        takes_back = reverts::taken_back(&context);
+        for convention in conventions::TABLE {
+            for found in (convention.find)(&context) {
+                let who = found.who.as_ref().map(|who| people.intern(who));
+                match (found.says, who) {
+                    (Says::Contributed, Some(who)) => {
+                        contributors.insert(who);
+                    }
+                    (Says::Contributed, None) => {}
+                    (Says::Approved | Says::NobodyApproved | Says::Landed | Says::Platform | Says::Opaque, who) => {
+                        // What a particular convention has said of somebody, a general one need not say again.
+                        let repeated = |e: &Evidence| e.says == found.says && e.who == who && e.says != Says::Approved;
+                        if evidence.iter().any(repeated) {
+                            continue;
+                        }
+                        let signal = shown(&found.signal, MAX_SIGNAL_CHARS).into_boxed_str();
+                        let at = found.at;
+                        evidence.push(Evidence { convention: convention.name, says: found.says, who, signal, at });
+                    }
+                }
+            }
+        }
+    }
+    evidence.truncate(MAX_EVIDENCE);
+    let mut audited = Audited {
+        commit: change.commit.id.clone(),
+        landed_at: change.commit.committed_at,
+        authored_at: records().map(|record| record.authored_at).min().unwrap_or(change.commit.authored_at),
+        subject: subject.into_boxed_str(),
+        merge: change.commit.parents.len() > 1,
+        grade: Grade::Alone,
+        evidence,
+        by: None,
+        contributors: contributors.into_iter().collect(),
+        reviewers: Vec::new(),
+        ai: ai::outcome(change, &messages),
+        impact: scope.impact.of(&change.paths),
+        areas: scope.areas.of(&change.paths),
+        paths: u32::try_from(change.paths.len()).unwrap_or(u32::MAX),
+        kind: kind_of(&change.paths),
+        documents: documents_of(&messages),
+        brought: u32::try_from(change.brought.len()).unwrap_or(u32::MAX),
+        takes_back,
+        ids: std::iter::once(&change.commit).chain(&change.brought).map(|record| reverts::short(&record.id)).collect(),
+    };
+    audited.settle(people);
+    audited
+}
+
+impl Audited {
+    /// Grades again by what is now known of who is who.
+    pub fn settle(&mut self, people: &People) {
+        let Graded { grade, by, reviewers } = grade(&self.evidence, &self.contributors, self.merge, people);
+        self.grade = grade;
+        self.by = by;
+        self.reviewers = reviewers;
+    }
+
+    /// The evidence that gave the grade.
+    pub fn decisive(&self) -> Option<&Evidence> {
+        self.by.and_then(|at| self.evidence.get(at))
+    }
+}
+
+/// Authors and co-authors of everything that the change brings, and the people who committed what it brings. Whoever
+/// made or committed the *landed* commit of somebody else's work landed it: that is evidence, not content.
+fn contributors(change: &LandedChange, messages: &[Message], people: &mut People) -> BTreeSet<IdentityId> {
+    let mut found = BTreeSet::new();
+    let landed = &change.commit;
+    // A merge of which nothing is known that it brought is content of its author.
+    let only_merges = landed.parents.len() > 1 && !change.brought.is_empty();
+    if !only_merges {
+        let author = people.intern(&landed.author);
+        found.insert(author);
+        // What an AI tool wrote and a person committed is that person's: there is one human hand in it.
+        if people.kind(author) == Kind::Agent {
+            found.insert(people.intern(&landed.committer));
+        }
+    }
+    for record in change.brought.iter().take(MAX_READ_COMMITS) {
+        found.insert(people.intern(&record.author));
+        let committer = people.intern(&record.committer);
+        if people.is_person(committer) {
+            found.insert(committer);
+        }
+    }
+    for coauthor in messages.iter().flat_map(Message::coauthors) {
+        found.insert(people.intern(&coauthor));
+    }
+    found
+}

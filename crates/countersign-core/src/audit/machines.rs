@@ -1,0 +1,254 @@
+//! Identities that are nobody: forges that write commits on somebody's behalf, robots that act by a rule, and scripts
+//! that imported a history. One table.
+//!
+//! None of them is a second person, and none is a contributor of whom a reviewer must be independent.
+
+use crate::facts::ai;
+
+/// What a machine's name in a commit means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Machine {
+    /// Writes commits for whoever pressed a button: it says nothing of who that was.
+    Forge,
+    /// Lands changes under a platform's rule.
+    Lander,
+    /// Makes changes by itself: updates, releases, translations, formatting.
+    Robot,
+    /// Wrote the history when it was moved from elsewhere.
+    Import,
+}
+
+/// How a row matches. All text is in lower case.
+#[derive(Clone, Copy, Debug)]
+enum Is {
+    Mail(&'static str),
+    /// The name, or the login of the address (`12345+LOGIN@users.noreply.github.com`, `LOGIN@…`).
+    Called(&'static str),
+    NameStarts(&'static str),
+    MailStarts(&'static str),
+    MailEnds(&'static str),
+}
+use Is::{Called, Mail, MailEnds, MailStarts, NameStarts};
+use Machine::{Forge, Import, Lander, Robot};
+
+/// A new machine is a new line. The first that matches wins.
+#[rustfmt::skip]
+const TABLE: &[(Machine, Is)] = &[
+    (Forge, Mail("noreply@github.com")),
+    (Forge, Called("web-flow")),
+    (Forge, Mail("noreply@gitlab.com")),
+    (Forge, Mail("noreply@gitea.io")),
+    (Forge, Mail("noreply@gitea.com")),
+    (Forge, Mail("noreply@codeberg.org")),
+    (Forge, Mail("noreply@bitbucket.org")),
+    (Forge, MailStarts("noreply@gitlab.")),
+    (Forge, MailStarts("noreply-gerritcodereview")),
+    (Forge, Called("gerrit code review")),
+    (Forge, Called("gerrit-code-review")),
+    (Forge, Called("gerrit")),
+    (Forge, Called("phabricator")),
+    (Forge, Called("sourcehut")),
+    (Forge, Called("azure devops")),
+    (Forge, Called("bitbucket")),
+
+    (Lander, Called("github-merge-queue[bot]")),
+    (Lander, Called("github-merge-queue")),
+    (Lander, Called("bors")),
+    (Lander, Called("bors[bot]")),
+    (Lander, Called("rust-bors[bot]")),
+    (Lander, Called("rust-bors")),
+    (Lander, Called("bors-servo")),
+    (Lander, Called("bors-libra")),
+    (Lander, Called("craterbot")),
+    (Lander, Called("homu")),
+    (Lander, Called("bot-homu")),
+    (Lander, Called("zuul")),
+    (Lander, Called("zuul[bot]")),
+    (Lander, MailStarts("zuul@")),
+    (Lander, Called("openstack infra")),
+    (Lander, Called("openstack-infra")),
+    (Lander, Called("jenkins")),
+    (Lander, Called("jenkins-bot")),
+    (Lander, Called("jenkins bot")),
+    (Lander, Called("k8s-ci-robot")),
+    (Lander, Called("kubernetes prow robot")),
+    (Lander, Called("kubernetes submit queue")),
+    (Lander, Called("k8s-merge-robot")),
+    (Lander, Called("openshift-merge-robot")),
+    (Lander, Called("openshift-merge-bot[bot]")),
+    (Lander, Called("openshift merge robot")),
+    (Lander, Called("openshift bot")),
+    (Lander, Called("openshift-bot")),
+    (Lander, Called("openshift-ci[bot]")),
+    (Lander, Called("openshift-ci-robot")),
+    (Lander, Called("istio-testing")),
+    (Lander, Called("knative-prow[bot]")),
+    (Lander, Called("knative-prow-robot")),
+    (Lander, Called("google-oss-prow[bot]")),
+    (Lander, Called("google-oss-robot")),
+    (Lander, Called("tekton-robot")),
+    (Lander, Called("metal3-io-bot")),
+    (Lander, Called("jetstack-bot")),
+    (Lander, Called("cert-manager-prow[bot]")),
+    (Lander, Called("kubevirt-bot")),
+    (Lander, Called("prow[bot]")),
+    (Lander, Called("prow")),
+    (Lander, Called("ti-chi-bot")),
+    (Lander, Called("ti-chi-bot[bot]")),
+    (Lander, Called("mergify[bot]")),
+    (Lander, Called("mergify")),
+    (Lander, Called("mergequeue[bot]")),
+    (Lander, Called("kodiakhq[bot]")),
+    (Lander, Called("bulldozer[bot]")),
+    (Lander, Called("graphite-app[bot]")),
+    (Lander, Called("trunk-io[bot]")),
+    (Lander, Called("aviator-app[bot]")),
+    (Lander, Called("marge-bot")),
+    (Lander, Called("marge bot")),
+    (Lander, Called("lando")),
+    (Lander, Called("commit bot")),
+    (Lander, Called("commit-bot")),
+    (Lander, Called("chromium commit bot")),
+    (Lander, Called("chrome-cq")),
+    (Lander, MailStarts("commit-bot@")),
+    (Lander, MailEnds("-scoped@luci-project-accounts.iam.gserviceaccount.com")),
+    (Lander, Called("webkit commit queue")),
+    (Lander, Called("auto-submit[bot]")),
+    (Lander, Called("engine-flutter-autoroll")),
+    (Lander, Called("pytorchmergebot")),
+    (Lander, Called("pytorchbot")),
+    (Lander, Mail("gobot@golang.org")),
+    (Lander, Called("gopherbot")),
+    (Lander, Called("copybara")),
+    (Lander, Called("copybara-service[bot]")),
+    (Lander, Called("copybara-github")),
+    (Lander, MailStarts("copybara")),
+    (Lander, NameStarts("facebook github bot")),
+    (Lander, NameStarts("facebook-github-bot")),
+    (Lander, MailStarts("facebook-github-bot")),
+    (Lander, Called("meta-codesync[bot]")),
+    (Lander, NameStarts("generatedunixname")),
+    (Lander, MailStarts("generatedunixname")),
+    (Lander, Called("open source bot")),
+    (Lander, Called("tensorflower-gardener")),
+    (Lander, Mail("gardener@tensorflow.org")),
+    (Lander, Mail("folly-bot@fb.com")),
+
+    (Import, NameStarts("git-svn")),
+    (Import, NameStarts("svn2git")),
+    (Import, NameStarts("hg2git")),
+    (Import, NameStarts("hg-git")),
+    (Import, NameStarts("cvs2git")),
+    (Import, NameStarts("cvs2svn")),
+    (Import, NameStarts("reposurgeon")),
+    (Import, NameStarts("git-p4")),
+    (Import, NameStarts("cvsimport")),
+    (Import, Called("(no author)")),
+    (Import, Called("no author")),
+    (Import, Called("svn")),
+    (Import, Called("svn-migration-script")),
+    (Import, Called("vcs-sync")),
+
+    (Robot, MailEnds("[bot]@users.noreply.github.com")),
+    (Robot, Called("dependabot")),
+    (Robot, Mail("support@dependabot.com")),
+    (Robot, Called("renovate")),
+    (Robot, Called("renovate bot")),
+    (Robot, Called("renovate-bot")),
+    (Robot, Called("whitesource renovate")),
+    (Robot, Called("mend renovate")),
+    (Robot, Mail("bot@renovateapp.com")),
+    (Robot, Called("greenkeeper")),
+    (Robot, Called("snyk-bot")),
+    (Robot, Called("pyup-bot")),
+    (Robot, Called("scala steward")),
+    (Robot, Called("scala-steward")),
+    (Robot, Called("imgbot")),
+    (Robot, Called("pre-commit-ci")),
+    (Robot, Called("allcontributors")),
+    (Robot, Called("github actions")),
+    (Robot, Called("github action")),
+    (Robot, Called("github-actions")),
+    (Robot, Mail("action@github.com")),
+    (Robot, Mail("actions@github.com")),
+    (Robot, Called("semantic-release-bot")),
+    (Robot, Called("travis ci")),
+    (Robot, Called("circleci")),
+    (Robot, Called("weblate")),
+    (Robot, Mail("hosted@weblate.org")),
+    (Robot, Called("transifex")),
+    (Robot, Called("l10n-bot")),
+    (Robot, Called("libraryupgrader")),
+    (Robot, Called("translation updater bot")),
+    (Robot, Called("localisation updates from https://translatewiki.net.")),
+    (Robot, Mail("l10n-bot@translatewiki.net")),
+    (Robot, Called("gopher robot")),
+    (Robot, Called("openstack proposal bot")),
+    (Robot, Called("pipelinebot")),
+    (Robot, Called("pipelinebot[bot]")),
+    (Robot, Called("ci bot")),
+];
+
+/// What machine an identity is, if one. `mail` is in lower case. An AI tool is none: see [`ai::is_agent`].
+pub fn machine(name: &str, mail: &str) -> Option<Machine> {
+    if ai::is_agent(name, mail) {
+        return None;
+    }
+    let name = name.trim().to_lowercase();
+    let login = login(mail);
+    let called = |text: &str| name == text || login == Some(text);
+    let row = TABLE.iter().find(|(_, is)| match is {
+        Mail(text) => mail == *text,
+        Called(text) => called(text),
+        NameStarts(text) => name.starts_with(text),
+        MailStarts(text) => mail.starts_with(text),
+        MailEnds(text) => mail.ends_with(text),
+    });
+    match row {
+        Some((machine, _)) => Some(*machine),
+        None => looks_like_a_robot(&name, login).then_some(Robot),
+    }
+}
+
+/// Names that people do not bear: `something[bot]`, `release-bot`, `Acme CI`.
+fn looks_like_a_robot(name: &str, login: Option<&str>) -> bool {
+    let robotic = |text: &str| {
+        ["[bot]", "-bot", "_bot", " bot", "-robot", " robot", "-ci", "_ci", " ci", "-autoroll", "autoroller"]
+            .iter()
+            .any(|end| text.ends_with(end))
+    };
+    robotic(name) || login.is_some_and(|login| robotic(login))
+}
+
+/// The login of a GitHub no-reply address.
+fn login(mail: &str) -> Option<&str> {
+    let local = mail.strip_suffix("@users.noreply.github.com")?;
+    Some(local.split_once('+').map_or(local, |(_, login)| login))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_people_and_machines_are_machines() {
+        let table = [
+            ("GitHub", "noreply@github.com", Some(Forge)),
+            ("Gerrit Code Review", "gerrit@wikimedia.org", Some(Forge)),
+            ("bors", "bors@rust-lang.org", Some(Lander)),
+            ("bors[bot]", "26634292+bors[bot]@users.noreply.github.com", Some(Lander)),
+            ("Facebook Github Bot", "facebook-github-bot@users.noreply.github.com", Some(Lander)),
+            ("Kubernetes Prow Robot", "k8s-ci-robot@users.noreply.github.com", Some(Lander)),
+            ("dependabot[bot]", "49699333+dependabot[bot]@users.noreply.github.com", Some(Robot)),
+            ("Renovate Bot", "govuk-ci@users.noreply.github.com", Some(Robot)),
+            ("modernisation-platform-ci", "x@digital.example", Some(Robot)),
+            ("Copilot", "198982749+copilot@users.noreply.github.com", None),
+            ("Abbot Costello", "abbot@x.example", None),
+            ("Ann Lee", "ann@users.noreply.github.com", None),
+            ("Robot Ronson", "ron@x.example", None),
+        ];
+        for (name, mail, expected) in table {
+            assert_eq!(machine(name, mail), expected, "{name} <{mail}>");
+        }
+    }
+}

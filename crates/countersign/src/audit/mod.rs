@@ -1,0 +1,52 @@
+//! Audit: reading the history of any repository, and writing down what it proves.
+//!
+//! [`reader`] streams landed changes out of git, `countersign_core::audit` judges them, [`report`] puts it together and
+//! [`text`] tells it on a terminal. Nothing is ever written into the audited repository and nothing is fetched for it;
+//! whoever reads the report sees only what git has.
+
+mod carried;
+mod names;
+pub mod progress;
+pub mod reader;
+pub mod replayed;
+pub mod report;
+pub mod text;
+
+use countersign_core::audit::{Audited, ImpactTable, Mailmap, People, Reverts, Scope, Summary, judge};
+
+use self::{
+    progress::Progress,
+    reader::{History, ReadError},
+};
+
+/// A history whose changes have all been judged.
+#[derive(Debug)]
+pub struct Judged {
+    /// Oldest first.
+    pub changes: Vec<Audited>,
+    pub people: People,
+    pub scope: Scope,
+    pub summary: Summary,
+    pub reverts: Reverts,
+}
+
+/// Reads and judges every landed change of a history.
+pub fn judge_all(history: &History, impact: ImpactTable, progress: &Progress) -> Result<Judged, ReadError> {
+    let mailmap = history.file(".mailmap")?.map(|text| Mailmap::parse(&text));
+    let mut people = People::new(mailmap.unwrap_or_default());
+    let mut scope = Scope { impact, ..Scope::default() };
+    let mut changes = Vec::with_capacity(history.len());
+    for change in history.changes()? {
+        changes.push(judge(&change?, &mut people, &mut scope));
+        progress.one_more();
+    }
+    changes.reverse();
+    people.settle();
+    let mut summary = Summary::default();
+    for change in &mut changes {
+        change.settle(&people);
+        summary.add(change, &people);
+    }
+    let reverts = Reverts::find(&changes);
+    Ok(Judged { changes, people, scope, summary, reverts })
+}

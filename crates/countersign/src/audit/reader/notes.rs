@@ -1,0 +1,138 @@
+//! Where notes are: every reference under `refs/notes/`, and the reviews that Gerrit keeps under `refs/changes/` (NoteDb).
+
+use std::{collections::HashMap, io::Write as _, sync::Arc};
+
+use super::{
+    ReadError, fields,
+    graph::Id,
+    running::{Running, Source},
+};
+
+/// A note that is to be read.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub reference: Arc<str>,
+    pub kind: Kind,
+    /// Of a review oldest first.
+    pub objects: Vec<Id>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The one object is the note.
+    Blob,
+    /// The objects are the commits that tell the story of a review.
+    Review,
+}
+
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// Those under `refs/notes/`.
+    pub references: Vec<String>,
+    pub note_db_changes: usize,
+    /// Each with the object that it is about.
+    pub places: Vec<(Id, Place)>,
+}
+
+pub fn list(source: Source<'_>) -> Result<Notes, ReadError> {
+    let mut notes = Notes::default();
+    let references = ["for-each-ref", "--format=%(objectname) %(refname)", "refs/notes/", "refs/changes/*/*/meta"];
+    let listed = source.repository.names(&references)?.unwrap_or_default();
+    let mut reviews = Vec::new();
+    for (id, reference) in listed.lines().filter_map(|line| line.split_once(' ')) {
+        match Id::parse(id.as_bytes()) {
+            Some(tip) if reference.starts_with("refs/changes/") => reviews.push((tip, reference)),
+            Some(_) => {
+                blobs(source, id, reference, &mut notes.places)?;
+                notes.references.push(reference.to_owned());
+            }
+            None => {}
+        }
+    }
+    notes.note_db_changes = reviews.len();
+    if !reviews.is_empty() {
+        note_db(source, &reviews, &mut notes.places)?;
+    }
+    Ok(notes)
+}
+
+/// The tree of notes: a path is, without its slashes, the object that the blob is about.
+fn blobs(source: Source<'_>, tip: &str, reference: &str, places: &mut Vec<(Id, Place)>) -> Result<(), ReadError> {
+    let mut running = source.start("ls-tree", &["-r", "-z", "--full-tree", tip])?;
+    let reference: Arc<str> = reference.into();
+    loop {
+        source.stop.check()?;
+        match fields::until(&mut running.stdout, 0) {
+            Ok(Some(entry)) => {
+                if let Some((on, blob)) = note(&entry) {
+                    places
+                        .push((on, Place { reference: Arc::clone(&reference), kind: Kind::Blob, objects: vec![blob] }));
+                }
+            }
+            Ok(None) => return running.finish(),
+            Err(_) => return Err(running.broken(None)),
+        }
+    }
+}
+
+/// `100644 blob ID<tab>12/34…`.
+fn note(entry: &[u8]) -> Option<(Id, Id)> {
+    let (head, path) = entry.split_at(memchr::memchr(b'\t', entry)?);
+    let mut words = head.split(|byte| *byte == b' ');
+    let (_, kind, blob) = (words.next()?, words.next()?, words.next()?);
+    let on: Vec<u8> = path.iter().skip(1).copied().filter(|byte| *byte != b'/').collect();
+    if kind == b"blob" { Some((Id::parse(&on)?, Id::parse(blob)?)) } else { None }
+}
+
+/// A review is a chain of commits, whose footers name the commit of each patch set; the last of them is what landed.
+fn note_db(source: Source<'_>, reviews: &[(Id, &str)], places: &mut Vec<(Id, Place)>) -> Result<(), ReadError> {
+    let mut running = source.start("log", &["--stdin", "-z", "--no-notes", "--format=%H%x00%P%x00%B"])?;
+    let tips: Vec<Id> = reviews.iter().map(|(tip, _)| *tip).collect();
+    running.feed(move |stdin| {
+        tips.iter().try_for_each(|tip| writeln!(stdin, "{}", tip.hex()))?;
+        stdin.flush()
+    });
+    let mut story: HashMap<Id, Entry> = HashMap::new();
+    while let Some((id, entry)) = entry(&mut running)? {
+        source.stop.check()?;
+        story.insert(id, entry);
+    }
+    running.finish()?;
+    for (tip, reference) in reviews {
+        let mut objects = Vec::new();
+        let mut names = Vec::new();
+        let mut next = Some(*tip);
+        while let Some((id, entry)) = next.and_then(|id| Some((id, story.get(&id)?))) {
+            objects.push(id);
+            names.extend(entry.names);
+            next = entry.parent;
+        }
+        objects.reverse();
+        let place = Place { reference: (*reference).into(), kind: Kind::Review, objects };
+        // Newest first; a patch set that was never landed is simply not in the branch.
+        places.extend(names.into_iter().map(|name| (name, place.clone())));
+    }
+    Ok(())
+}
+
+struct Entry {
+    parent: Option<Id>,
+    names: Option<Id>,
+}
+
+fn entry(running: &mut Running) -> Result<Option<(Id, Entry)>, ReadError> {
+    let mut field = || fields::until(&mut running.stdout, 0);
+    let (Ok(id), Ok(parents), Ok(message)) = (field(), field(), field()) else {
+        return Err(running.answer(b"nothing"));
+    };
+    let Some(id) = id else { return Ok(None) };
+    let (Some(id), Some(parents), Some(message)) = (Id::parse(&id), parents, message) else {
+        return Err(running.answer(&id));
+    };
+    let parent = parents.split(|byte| *byte == b' ').next().and_then(Id::parse);
+    let names = message.split(|byte| *byte == b'\n').rev().find_map(|line| {
+        let value = line.strip_prefix(b"Commit: ".as_slice())?;
+        Id::parse(value.trim_ascii())
+    });
+    Ok(Some((id, Entry { parent, names })))
+}

@@ -1,0 +1,439 @@
+//! The report of an audit, as programs read it. `docs/audit-json.md` describes every field, and a test compares the two.
+//!
+//! Every text that comes from a repository has been through [`shown`], so nothing here can drive a terminal.
+
+use std::collections::BTreeMap;
+
+use countersign_core::{
+    audit::{
+        self, AiCounts, AiStatus, Audited, Carriers, Evidence, Grade, GradeCounts, IdentityId, Scope, Share,
+        conventions::Says, shown,
+    },
+    ids::Oid,
+};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    Judged,
+    carried::{self, Area, Carrying},
+    names::Names,
+    reader::{History, Selection},
+    replayed::{Compare, Replayed, Rule, Whole},
+};
+
+/// Of the fields and their meaning. It grows when a field changes or goes, not when one is added.
+pub const VERSION: u32 = 1;
+const MAX_TEXT_CHARS: usize = 200;
+const SECONDS_A_DAY: f64 = 86_400.0;
+
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub version: u32,
+    pub repository: String,
+    pub branch: String,
+    pub tip: Oid,
+    pub since: Option<String>,
+    pub until: Option<String>,
+    pub anonymised: bool,
+    pub landed: u64,
+    pub read: Read,
+    pub grades: Grades,
+    pub ai: Ai,
+    pub reviewers: Vec<Reviewer>,
+    pub approvers: Vec<Reviewer>,
+    pub carrying: Carrying,
+    pub areas: Vec<Area>,
+    pub people: People,
+    pub conventions: Vec<Convention>,
+    pub impact: Vec<Impact>,
+    pub reverts: Reverts,
+    pub months: Vec<Month>,
+    pub rules: Vec<Rule>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Whole>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compare: Option<Compare>,
+    pub caveats: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Vec<Change>>,
+}
+
+/// What was read.
+#[derive(Debug, Serialize)]
+pub struct Read {
+    pub commits: u64,
+    pub brought: u64,
+    pub first: Option<String>,
+    pub last: Option<String>,
+    pub shallow: bool,
+    pub notes: Vec<String>,
+    pub note_db_changes: u64,
+}
+
+/// Landed changes by the strongest thing that git proves; they add up to `landed`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Grades {
+    pub named: u64,
+    pub other_hand: u64,
+    pub platform: u64,
+    pub opaque: u64,
+    pub self_approved: u64,
+    pub self_merged: u64,
+    pub alone: u64,
+}
+
+impl Grades {
+    /// Changes of which git carries no second person.
+    pub fn no_second_person(&self) -> u64 {
+        self.opaque.saturating_add(self.self_approved).saturating_add(self.self_merged).saturating_add(self.alone)
+    }
+}
+
+impl From<GradeCounts> for Grades {
+    fn from(counts: GradeCounts) -> Self {
+        let GradeCounts { named, other_hand, platform, opaque, self_approved, self_merged, alone } = counts;
+        Self { named, other_hand, platform, opaque, self_approved, self_merged, alone }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Ai {
+    pub declared: u64,
+    pub inferred: u64,
+    pub unknown: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Reviewer {
+    pub person: String,
+    pub count: u64,
+    pub share: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct People {
+    pub people: u64,
+    pub identities: u64,
+    pub joined: Vec<Joined>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Joined {
+    pub why: &'static str,
+    pub identities: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Convention {
+    pub convention: &'static str,
+    pub decided: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Impact {
+    pub class: String,
+    pub landed: u64,
+    pub no_second_person: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Reverts {
+    pub reverted: u64,
+    pub unfound: u64,
+    pub median_days: Option<f64>,
+    /// Reverted changes by grade.
+    pub grades: Grades,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Month {
+    pub month: String,
+    pub landed: u64,
+    pub grades: Grades,
+    pub ai: Ai,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Change {
+    pub commit: Oid,
+    pub landed_at: String,
+    /// Absent when people are anonymised, as subjects name them.
+    pub subject: Option<String>,
+    pub grade: Grade,
+    pub signals: Vec<Signal>,
+    pub ai: AiStatus,
+    pub ai_signals: Vec<&'static str>,
+    pub ai_tools: Vec<&'static str>,
+    pub contributors: Vec<String>,
+    pub reviewers: Vec<String>,
+    pub impact: Vec<String>,
+    pub brought: u32,
+    pub reverts: Vec<Oid>,
+    pub reverted_by: Option<Oid>,
+    pub reverted_after_days: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Signal {
+    pub convention: &'static str,
+    pub says: &'static str,
+    pub who: Option<String>,
+    pub text: Option<String>,
+    /// It gave the grade.
+    pub decided: bool,
+}
+
+/// What the user wants in it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    pub changes: bool,
+    pub anonymise: bool,
+}
+
+impl Report {
+    pub fn new(repository: &str, history: &History, selection: &Selection, judged: &Judged, wanted: Wanted) -> Self {
+        let Judged { changes, people, scope, summary, reverts: _ } = judged;
+        let names = names(people, history, wanted);
+        let carriers = Carriers::find(changes, people);
+        let reviewers = |shares: Vec<Share>| shares.into_iter().map(|share| reviewer(&names, share)).collect();
+        let conventions =
+            summary.conventions.iter().map(|(name, count)| Convention { convention: name, decided: *count });
+        let month = |(&(year, month), counts): (&(i32, u8), &countersign_core::audit::Month)| Month {
+            month: format!("{year:04}-{month:02}"),
+            landed: counts.grades.total(),
+            grades: counts.grades.into(),
+            ai: ai(counts.ai),
+        };
+        let joined = people.joins().into_iter().map(|join| Joined { why: join.reason.words(), identities: join.count });
+        let mut report = Self {
+            version: VERSION,
+            repository: shown(repository, MAX_TEXT_CHARS),
+            branch: shown(&history.branch, MAX_TEXT_CHARS),
+            tip: history.tip.clone(),
+            since: selection.since.map(time),
+            until: selection.until.map(time),
+            anonymised: wanted.anonymise,
+            landed: summary.landed,
+            read: read(history, changes),
+            grades: summary.grades.into(),
+            ai: ai(summary.ai),
+            reviewers: reviewers(summary.reviewers()),
+            approvers: reviewers(summary.approvers()),
+            carrying: carried::carrying(&carriers, &names),
+            areas: carried::areas(&carriers, &scope.areas, &names),
+            people: People {
+                people: number(people.count()),
+                identities: number(people.identities().filter(|id| people.is_person(*id)).count()),
+                joined: joined.collect(),
+            },
+            conventions: conventions.collect(),
+            impact: impact(changes, scope),
+            reverts: taken_back(judged),
+            months: summary.months.iter().map(month).collect(),
+            rules: Vec::new(),
+            replay: None,
+            compare: None,
+            caveats: Vec::new(),
+            changes: None,
+        };
+        report.caveats = caveats(&report);
+        if wanted.changes {
+            let by = takers(judged);
+            let listed = changes.iter().enumerate();
+            report.changes = Some(listed.map(|(at, one)| change(at, one, judged, &names, &by)).collect());
+        }
+        report
+    }
+
+    /// Puts in what the rules would have done, with everything that had to be assumed.
+    pub fn add_replay(&mut self, history: &History, judged: &Judged, replayed: &Replayed) {
+        let names = names(&judged.people, history, Wanted { changes: false, anonymise: self.anonymised });
+        self.rules = replayed.rules(&names);
+        self.replay = Some(replayed.whole());
+        self.compare = replayed.compare(judged);
+        self.caveats.extend(replayed.assumptions.words());
+    }
+}
+
+fn names<'a>(people: &'a audit::People, history: &History, wanted: Wanted) -> Names<'a> {
+    match wanted.anonymise {
+        true => Names::pseudonyms(people, &history.root),
+        false => Names::plain(people),
+    }
+}
+
+fn read(history: &History, changes: &[Audited]) -> Read {
+    let coverage = history.coverage();
+    let times = || changes.iter().map(|change| change.landed_at);
+    Read {
+        commits: number(coverage.commits),
+        brought: changes.iter().map(|change| u64::from(change.brought)).sum(),
+        first: times().min().map(time),
+        last: times().max().map(time),
+        shallow: coverage.shallow,
+        notes: coverage.notes.iter().map(|name| shown(name, MAX_TEXT_CHARS)).collect(),
+        note_db_changes: number(coverage.note_db_changes),
+    }
+}
+
+fn ai(counts: AiCounts) -> Ai {
+    Ai { declared: counts.declared, inferred: counts.inferred, unknown: counts.unknown }
+}
+
+pub(super) fn reviewer(names: &Names<'_>, share: Share) -> Reviewer {
+    // Four digits are more than anybody can tell apart.
+    Reviewer { person: names.of(share.person), count: share.count, share: rounded(share.share, 10_000.0) }
+}
+
+fn impact(changes: &[Audited], scope: &Scope) -> Vec<Impact> {
+    let class = |(at, class): (usize, &str)| {
+        let of_class = || changes.iter().filter(move |change| change.impact.has(at));
+        let without = of_class().filter(|change| !has_second_person(change.grade)).count();
+        Impact {
+            class: shown(class, MAX_TEXT_CHARS),
+            landed: number(of_class().count()),
+            no_second_person: number(without),
+        }
+    };
+    scope.impact.classes().enumerate().map(class).collect()
+}
+
+pub fn has_second_person(grade: Grade) -> bool {
+    match grade {
+        Grade::Named | Grade::OtherHand | Grade::Platform => true,
+        Grade::Opaque | Grade::SelfApproved | Grade::SelfMerged | Grade::Alone => false,
+    }
+}
+
+fn taken_back(judged: &Judged) -> Reverts {
+    let firsts: Vec<_> = (0..judged.changes.len()).filter_map(|at| judged.reverts.of(at)).collect();
+    let mut after: Vec<i64> = firsts.iter().map(|revert| revert.after_secs.max(0)).collect();
+    after.sort_unstable();
+    let mut grades = GradeCounts::default();
+    for change in firsts.iter().filter_map(|revert| judged.changes.get(revert.reverted)) {
+        grades.add(change.grade);
+    }
+    Reverts {
+        reverted: number(firsts.len()),
+        unfound: number(judged.reverts.unfound),
+        median_days: after.get(after.len() / 2).map(|seconds| days(*seconds)),
+        grades: grades.into(),
+    }
+}
+
+/// By the change that takes back: what it takes back.
+fn takers(judged: &Judged) -> BTreeMap<usize, Vec<Oid>> {
+    let mut by: BTreeMap<usize, Vec<Oid>> = BTreeMap::new();
+    for revert in &judged.reverts.all {
+        if let Some(reverted) = judged.changes.get(revert.reverted) {
+            by.entry(revert.by).or_default().push(reverted.commit.clone());
+        }
+    }
+    by
+}
+
+fn change(at: usize, one: &Audited, judged: &Judged, names: &Names<'_>, takers: &BTreeMap<usize, Vec<Oid>>) -> Change {
+    let called = |ids: &[IdentityId]| {
+        let mut called: Vec<String> = Vec::new();
+        for name in ids.iter().map(|id| names.of(*id)) {
+            if !called.contains(&name) {
+                called.push(name);
+            }
+        }
+        called
+    };
+    let reverted = judged.reverts.of(at);
+    let by = reverted.and_then(|revert| judged.changes.get(revert.by));
+    Change {
+        commit: one.commit.clone(),
+        landed_at: time(one.landed_at),
+        subject: (!names.are_pseudonyms()).then(|| one.subject.to_string()),
+        grade: one.grade,
+        signals: one.evidence.iter().enumerate().map(|(at, e)| signal(e, one.by == Some(at), names)).collect(),
+        ai: one.ai.status,
+        ai_signals: one.ai.signals.clone(),
+        ai_tools: one.ai.tools.clone(),
+        contributors: called(&one.contributors),
+        reviewers: called(&one.reviewers),
+        impact: judged.scope.impact.names(one.impact).into_iter().map(|name| shown(name, MAX_TEXT_CHARS)).collect(),
+        brought: one.brought,
+        reverts: takers.get(&at).cloned().unwrap_or_default(),
+        reverted_by: by.map(|by| by.commit.clone()),
+        reverted_after_days: reverted.map(|revert| days(revert.after_secs)),
+    }
+}
+
+fn signal(evidence: &Evidence, decided: bool, names: &Names<'_>) -> Signal {
+    Signal {
+        convention: evidence.convention,
+        says: match evidence.says {
+            Says::Contributed => "contributed",
+            Says::Approved => "approved",
+            Says::NobodyApproved => "nobody_approved",
+            Says::Landed => "landed",
+            Says::Platform => "platform",
+            Says::Opaque => "opaque",
+        },
+        who: evidence.who.map(|who| names.of(who)),
+        text: (!names.are_pseudonyms()).then(|| evidence.signal.to_string()),
+        decided,
+    }
+}
+
+/// What a reader has to know before they draw conclusions.
+fn caveats(report: &Report) -> Vec<String> {
+    let mut said = vec![
+        "Git cannot prove a second person who left no trace in it: reviews on a forge, by mail or at a desk may have \
+         happened. \"Git carries no second person\" does not say that nobody looked."
+            .to_owned(),
+        "Trailers, names and dates in commits are claims: nobody had to sign them.".to_owned(),
+        "AI assistance is what commits and notes declare, or what an identity or a mention suggests. No sign does not \
+         mean that a human wrote it, and a sign does not prove that a tool did."
+            .to_owned(),
+    ];
+    if report.read.shallow {
+        said.push(
+            "The clone is shallow: what was before is unknown, and so is what its oldest change changed. \
+             `git fetch --unshallow` brings the rest."
+                .to_owned(),
+        );
+    }
+    if report.read.notes.is_empty() {
+        said.push(
+            "There are no notes here. A clone leaves them out; where reviews are kept in notes (Gerrit, git-ai), fetch \
+             them first: git fetch origin 'refs/notes/*:refs/notes/*'"
+                .to_owned(),
+        );
+    }
+    let strange = |at: &Option<String>, wrong: fn(&str) -> bool| at.as_deref().is_some_and(wrong);
+    if strange(&report.read.first, |at| at < "1990") || strange(&report.read.last, |at| at > "2090") {
+        said.push("Some commits carry impossible dates; times and months of those mean nothing.".to_owned());
+    }
+    if report.anonymised {
+        said.push(
+            "People have pseudonyms, the same in every report about this history. Whoever has the repository can find \
+             out whose they are, also by commit ids."
+                .to_owned(),
+        );
+    }
+    said
+}
+
+/// RFC 3339, in UTC. A time that no calendar has is the nearest that one has.
+pub fn time(seconds: i64) -> String {
+    let nearest = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::from_second(seconds).unwrap_or(nearest).to_string()
+}
+
+pub(super) fn days(seconds: i64) -> f64 {
+    rounded(seconds as f64 / SECONDS_A_DAY, 100.0)
+}
+
+pub(super) fn rounded(value: f64, to: f64) -> f64 {
+    (value * to).round() / to
+}
+
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,132 @@
+//! The part of the page about rules: what each would have stopped and at what price, and two sets side by side.
+
+use super::{BOLD, FAINT, PLAIN, Page, ROWS, counted, fit, padded, percent, thousands};
+use crate::audit::{
+    replayed::{Compare, Differ, Rule},
+    report::Report,
+};
+
+const RULE: usize = 24;
+/// People on whom a rule's approvals fall that are named.
+const NAMED: usize = 3;
+
+pub(super) fn rules(page: &mut Page, report: &Report) {
+    let Some(whole) = &report.replay else { return };
+    page.heading("What the rules would have done");
+    page.paragraph(&format!(
+        "{}, put to {} with what was known when each landed. Together the rules would have stopped {} ({}), and with \
+         them {} of the {} that were later reverted.",
+        counted(whole.judged, "change"),
+        whole.rules,
+        thousands(whole.stopped),
+        percent(whole.stopped, whole.judged),
+        thousands(whole.stopped_reverted),
+        thousands(whole.reverted),
+    ));
+    row(page, FAINT, "", ["stopped", "", "reverted", "approvals", "waiting h", ""], "for want of");
+    row(page, FAINT, "rule", ["", "", "of those", "a week", "a week", ""], "");
+    let mut listed: Vec<&Rule> = report.rules.iter().collect();
+    listed.sort_by(|a, b| b.stopped.cmp(&a.stopped).then_with(|| a.id.cmp(&b.id)));
+    for rule in listed.iter().take(ROWS) {
+        let numbers = [
+            thousands(rule.stopped),
+            percent(rule.stopped, whole.judged),
+            thousands(rule.stopped_reverted),
+            decimal(rule.extra_approvals_per_week),
+            decimal(rule.added_hours_per_week),
+            String::new(),
+        ];
+        let missing = rule.missing.first().map_or("", |missing| missing.what.as_str());
+        row(page, PLAIN, rule.id.as_str(), numbers.each_ref().map(String::as_str), missing);
+    }
+    more(page, listed.len());
+    for rule in listed.iter().take(ROWS).filter(|rule| !rule.falls_on.is_empty()) {
+        let on: Vec<String> = rule
+            .falls_on
+            .iter()
+            .take(NAMED)
+            .map(|part| format!("{} {}", part.person, decimal(part.approvals_per_week)))
+            .collect();
+        let nobody = match rule.nobody_could {
+            0 => String::new(),
+            changes => format!("; for {} too few people could have given them", counted(changes, "change")),
+        };
+        page.paragraph(&format!("{}: its approvals a week would fall on {}{nobody}.", rule.id, on.join(", ")));
+    }
+    if whole.reverted > 0 && !whole.curve.is_empty() {
+        page.paragraph("Rule upon rule, best first: reverted changes caught, against changes stopped:");
+        for point in whole.curve.iter().take(ROWS) {
+            let caught = percent(point.reverted, whole.reverted);
+            let stopped = percent(point.stopped, whole.judged);
+            page.paragraph(&format!("{}{caught:>7} against {stopped:>6}", padded(point.rule.as_str(), RULE)));
+        }
+        more(page, whole.curve.len());
+    }
+}
+
+pub(super) fn compare(page: &mut Page, report: &Report) {
+    let Some(compare) = &report.compare else { return };
+    page.heading("Two sets of rules, side by side");
+    page.paragraph(&format!(
+        "{} deny {}, {} deny {}. Only what binds counts here, so a rule in shadow denies nothing.",
+        compare.rules,
+        counted(compare.denied, "change"),
+        compare.other,
+        counted(compare.other_denied, "change"),
+    ));
+    differ(page, "allowed by the first, denied by the second", &compare.allow_to_deny);
+    differ(page, "denied by the first, allowed by the second", &compare.deny_to_allow);
+    both(page, compare);
+}
+
+fn differ(page: &mut Page, what: &str, differ: &Differ) {
+    let examples = match differ.examples.as_slice() {
+        [] => String::new(),
+        some => format!(", like {}", some.iter().map(|id| id.short()).collect::<Vec<_>>().join(", ")),
+    };
+    page.paragraph(&format!(
+        "{} {what}, of which {} were later reverted{examples}.",
+        counted(differ.changes, "change"),
+        thousands(differ.reverted),
+    ));
+}
+
+fn both(page: &mut Page, compare: &Compare) {
+    row(page, FAINT, "stopped by the rule", ["first", "reverted", "second", "reverted", "", ""], "");
+    let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), thousands);
+    for rule in compare.each.iter().take(ROWS) {
+        let numbers = [
+            number(rule.stopped),
+            number(rule.stopped_reverted),
+            number(rule.other_stopped),
+            number(rule.other_stopped_reverted),
+            String::new(),
+            String::new(),
+        ];
+        row(page, BOLD, rule.id.as_str(), numbers.each_ref().map(String::as_str), "");
+    }
+    more(page, compare.each.len());
+}
+
+fn row(page: &mut Page, style: anstyle::Style, label: &str, numbers: [&str; 6], rest: &str) {
+    const WIDTHS: [usize; 6] = [8, 9, 9, 10, 10, 2];
+    let mut line = padded(label, RULE);
+    for (number, width) in numbers.iter().zip(WIDTHS) {
+        line.push_str(&format!("{number:>width$}"));
+    }
+    line.push_str(rest);
+    page.line(style, fit(&format!("{}{line}", super::INDENT), super::COLUMNS - 1).trim_end());
+}
+
+fn more(page: &mut Page, all: usize) {
+    if all > ROWS {
+        page.paragraph(&format!("and {} more, in JSON", all - ROWS));
+    }
+}
+
+fn decimal(number: f64) -> String {
+    match number {
+        n if n >= 99.95 => thousands(n.round() as u64),
+        n => format!("{n:.1}"),
+    }
+}

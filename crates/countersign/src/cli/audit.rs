@@ -1,0 +1,257 @@
+//! `countersign audit`: what the past of a repository proves.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use countersign_core::{audit::ImpactTable, rules::Rules};
+
+use super::{
+    Asked,
+    error::{CliError, Exit},
+};
+use crate::{
+    audit::{
+        Judged, judge_all,
+        progress::Progress,
+        reader::{History, InvalidTime, ReadError, Selection, Stop, parse_time},
+        replayed::{Replayed, RuleSet, replay_all},
+        report::{Report, Wanted},
+        text,
+    },
+    git::GitError,
+    home::shipped,
+};
+
+/// What a shell reports for a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+/// Tell what the past of a git repository proves about who looked at its changes
+///
+/// Reads any local repository (bare or not, shallow or partial too) and needs no server, account or configuration. It
+/// writes nothing into the repository and fetches nothing. A landed change is a first-parent commit of the branch.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    countersign audit .                                    the branch that is checked out\n  \
+    countersign audit REPO --since 2026-01-01              from that day on (committer time, UTC)\n  \
+    countersign audit REPO --format json --changes         every landed change with its evidence\n  \
+    countersign audit REPO --compare HOME/rules            what would these rules change?\n  \
+    countersign audit REPO --anonymise --out report.txt    people by pseudonyms, into a file")]
+pub struct Args {
+    /// The repository: a checkout, a folder in it, or a bare repository.
+    repository: PathBuf,
+    /// The branch [default: HEAD's].
+    #[arg(long, value_name = "NAME")]
+    branch: Option<String>,
+    /// Only changes committed at this time or later: 2026-03-01, 2026-03-01T12:00:00 (UTC) or with an offset.
+    #[arg(long, value_name = "DATE", value_parser = time)]
+    since: Option<i64>,
+    /// Only changes committed before this time.
+    #[arg(long, value_name = "DATE", value_parser = time)]
+    until: Option<i64>,
+    /// List every landed change (JSON).
+    #[arg(long)]
+    changes: bool,
+    /// Write the report into this file.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Replace people by pseudonyms, the same in every report about this history.
+    #[arg(long)]
+    anonymise: bool,
+    /// Your own table of paths that reach far: YAML of `class: [globs]`.
+    #[arg(long, value_name = "FILE")]
+    impact: Option<PathBuf>,
+    /// Put every landed change to the rules in this folder [default: the shipped rules].
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
+    /// Put them to the rules in this folder too, and show what changes verdict.
+    #[arg(long, value_name = "DIR")]
+    compare: Option<PathBuf>,
+}
+
+fn time(text: &str) -> Result<i64, InvalidTime> {
+    parse_time(text)
+}
+
+pub fn run(asked: Asked, args: &Args) -> Result<Exit, CliError> {
+    if let (Some(since), Some(until)) = (args.since, args.until)
+        && since >= until
+    {
+        return Err(CliError::usage("--since is not before --until, so no change can lie between them")
+            .hint("--until is exclusive: for one day pass that day and the next"));
+    }
+    if args.changes && asked == Asked::Text {
+        return Err(CliError::usage("--changes lists every change, which is for programs").hint("add --format json"));
+    }
+    if let Some(file) = &args.out {
+        // Said before the work, not after it.
+        let folder = folder_of(file);
+        if !folder.is_dir() {
+            return Err(cannot_write(file, &format!("there is no folder `{}`", folder.display())));
+        }
+    }
+    let impact = impact(args.impact.as_deref())?;
+    let rules = rule_set(args.rules.as_deref())?;
+    let compare = args.compare.as_deref().map(|dir| rule_set(Some(dir))).transpose()?;
+    let stop = stop_on_signals()?;
+    let selection = Selection { branch: args.branch.clone(), since: args.since, until: args.until };
+    let progress = Progress::start();
+    let history = History::open(&args.repository, &selection, &stop)?;
+    progress.changes(history.len());
+    let judged = judge_all(&history, impact, &progress)?;
+    progress.done();
+    let replayed = replay_all(&judged, &rules, compare.as_ref())
+        .map_err(|error| CliError::new("failed", format!("the past cannot be put to rules: {error}")))?;
+    let page = render(asked, args, &history, &selection, &judged, &replayed)?;
+    match &args.out {
+        Some(file) => write_whole(file, &page)?,
+        None => print(&page)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn render(
+    asked: Asked,
+    args: &Args,
+    history: &History,
+    selection: &Selection,
+    judged: &Judged,
+    replayed: &Replayed,
+) -> Result<String, CliError> {
+    let wanted = Wanted { changes: args.changes, anonymise: args.anonymise };
+    let mut report = Report::new(&args.repository.to_string_lossy(), history, selection, judged, wanted);
+    report.add_replay(history, judged, replayed);
+    match asked {
+        Asked::Text => Ok(text::render(&report)),
+        Asked::Json => serde_json::to_string_pretty(&report)
+            .map(|json| json + "\n")
+            .map_err(|error| CliError::new("failed", format!("the report cannot be written as JSON: {error}"))),
+        Asked::Html => {
+            Err(CliError::usage("the report cannot be written as HTML yet").hint("take --format text or json"))
+        }
+    }
+}
+
+fn rule_set(dir: Option<&Path>) -> Result<RuleSet, CliError> {
+    let Some(dir) = dir else {
+        let rules = Rules::parse(&shipped::rules())
+            .map_err(|error| CliError::new("failed", format!("the shipped rules do not parse: {error}")))?;
+        return Ok(RuleSet { name: "the shipped rules".to_owned(), rules });
+    };
+    let name = format!("the rules in {}", printable(&dir.to_string_lossy()));
+    Ok(RuleSet { name, rules: super::rules::load(dir)? })
+}
+
+fn impact(file: Option<&Path>) -> Result<ImpactTable, CliError> {
+    let Some(file) = file else { return Ok(ImpactTable::default()) };
+    let text = fs::read_to_string(file)
+        .map_err(|error| CliError::new("cannot-read", format!("cannot read {}: {error}", file.display())))?;
+    ImpactTable::parse(&text).map_err(|error| {
+        CliError::new("impact-invalid", format!("{}: {error}", file.display()))
+            .hint("it reads `class: [glob, …]`, for example `payments: ['billing/**']`")
+    })
+}
+
+/// The first Ctrl-C lets us tidy up; a second one ends the program at once.
+fn stop_on_signals() -> Result<Stop, CliError> {
+    let stop = Stop::default();
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+        signal_hook::flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), Arc::clone(&stop.0))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop.0)))
+            .map_err(|error| CliError::new("failed", format!("cannot listen for signals: {error}")))?;
+    }
+    Ok(stop)
+}
+
+/// Whoever reads only the beginning (`| head`) has had enough, which is no error.
+fn print(page: &str) -> Result<(), CliError> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(page.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CliError::new("failed", format!("cannot print the report: {error}")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn cannot_write(file: &Path, why: &str) -> CliError {
+    CliError::new("cannot-write", format!("cannot write {}: {why}", file.display()))
+        .hint("name a file in a folder that exists and that you may write to")
+}
+
+/// The whole report or none: it takes the place of the file when it is complete.
+fn write_whole(file: &Path, page: &str) -> Result<(), CliError> {
+    let cannot = |error: &std::io::Error| cannot_write(file, &error.kind().to_string());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".countersign-");
+    // Like any other file that the user makes: what the umask leaves.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut whole = builder.tempfile_in(folder_of(file)).map_err(|error| cannot(&error))?;
+    let plain = anstream::adapter::strip_str(page).to_string();
+    whole.write_all(plain.as_bytes()).map_err(|error| cannot(&error))?;
+    whole.as_file().sync_all().map_err(|error| cannot(&error))?;
+    whole.persist(file).map_err(|error| cannot(&error.error))?;
+    Ok(())
+}
+
+impl From<ReadError> for CliError {
+    fn from(error: ReadError) -> Self {
+        let message = printable(&error.to_string());
+        match &error {
+            ReadError::Git(error) => git(error, message),
+            ReadError::UnknownBranch { near, branches, .. } => {
+                let near = near.as_ref().map(|near| format!("did you mean `{near}`?"));
+                let listed = || format!("its branches are: {}", branches.join(", "));
+                Self::new("unknown-branch", message).hint(printable(&near.unwrap_or_else(listed)))
+            }
+            ReadError::Empty { .. } => {
+                Self::new("empty-repository", message).hint("there is nothing to audit before the first commit")
+            }
+            ReadError::Unborn { branches, .. } => Self::new("empty-branch", message).hint(printable(&format!(
+                "say which branch: --branch {}",
+                branches.first().map_or("NAME", String::as_str)
+            ))),
+            ReadError::Object { .. } => Self::new("broken-object", message).hint(
+                "`git fsck` tells more; a partial clone needs at least the trees (--filter=blob:none keeps them)",
+            ),
+            ReadError::Failed { .. } | ReadError::Answer { .. } | ReadError::TooManyCommits { .. } => {
+                Self::new("git-failed", message)
+            }
+            ReadError::Interrupted => Self { exit: Exit::Command(INTERRUPTED), ..Self::new("interrupted", message) },
+        }
+    }
+}
+
+/// Its messages may hold their hint in a second line.
+fn git(error: &GitError, message: String) -> CliError {
+    let code = match error {
+        GitError::NotARepository { .. } => "not-a-repository",
+        GitError::Missing { .. } | GitError::TooOld { .. } => "no-git",
+        GitError::Shallow { .. }
+        | GitError::UnknownRevision { .. }
+        | GitError::NoObject { .. }
+        | GitError::NotACommit { .. }
+        | GitError::Malformed { .. }
+        | GitError::TooLarge { .. }
+        | GitError::Failed { .. }
+        | GitError::Answer { .. }
+        | GitError::Temporary(_) => "git-failed",
+    };
+    match message.split_once("\n  hint: ") {
+        Some((message, hint)) => CliError::new(code, message).hint(hint),
+        None => CliError::new(code, message),
+    }
+}
+
+/// What git says may quote the repository.
+fn printable(text: &str) -> String {
+    super::output::printable(text)
+}
