@@ -262,7 +262,14 @@ fn the_shipped_rules_over_a_made_history() {
     ]);
     let (assumed, replays) = made.replay(&[&shipped()]);
     assert_eq!((assumed.far_reaching, assumed.weeks), (1, 2.0));
-    assert_snapshot!(made.told(&replays[0]), @"");
+    assert_snapshot!(made.told(&replays[0]), @r"
+    ai-assisted-senior 1 1 0: 1 1 approval by a senior | 0.50/week on Bea 0.50; 3.00 h; nobody 0
+    documented 4 3 0: 2 why, in 20 characters or more (tiers 2 to 4), 1 why, in 40 characters or more (tier 1), 1 the risk, in 20 characters or more (tier 1), 1 how to roll back, in 20 characters or more (tiers 1 to 2), 1 how it was tested, in 20 characters or more (tier 1) | 0.00/week on ; 0.00 h; nobody 0
+    fresh-guidance 0 0 0:  | 0.00/week on ; 0.00 h; nobody 0
+    owner-approves 4 4 0: 4 1 approval by an owner of the system | 2.00/week on ; 12.00 h; nobody 4
+    second-pair-of-eyes 4 2 0: 2 1 approval by somebody who had no hand in the change | 1.00/week on Bea 0.50, Ada 0.25, Cal 0.25; 6.00 h; nobody 0
+    tier-1-senior 1 1 0: 1 1 approval by a senior, 1 2 approvals by people who had no hand in the change (where 3 or more people have a key) | 1.00/week on Bea 1.00; 3.00 h; nobody 0
+    ");
 }
 
 /// The replay asks through `weigh`, and `decide` is `weigh` written down.
