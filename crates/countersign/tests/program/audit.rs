@@ -10,6 +10,10 @@ use serde_json::{Value, json};
 use self::history::{Commit, EPOCH, History};
 use crate::support::Stage;
 
+const GENTLE: &str = r#"@id("gentle") @requires("disclosure") @because("B.") @remedy("countersign disclose {change} --none")
+@mode("shadow") @strength("advisory")
+forbid (principal, action == Countersign::Action::"apply", resource) unless { resource.ai.disclosed };
+"#;
 const GRACE: &str = "Grace Hopper <grace@shop.test>";
 
 /// Three changes: direct, reviewed, and a merge of two commits by somebody else.
@@ -487,6 +491,24 @@ fn a_report_takes_the_place_of_a_file_when_it_is_whole() {
 }
 
 #[test]
+fn bad_rules_are_told_as_rules_check_tells_them() {
+    let stage = Stage::new();
+    stage.bare("shop.git", &shop());
+    fs::create_dir(stage.path("rules")).unwrap();
+    for text in [None, Some("forbid (principal"), Some("permit (principal, action, resource);")] {
+        if let Some(text) = text {
+            fs::write(stage.path("rules/bad.cedar"), text).unwrap();
+        }
+        let check = stage.run("rules check rules");
+        assert_ne!(check.status, 0, "{check}");
+        for flag in ["--rules", "--compare"] {
+            let audit = stage.run(&format!("audit shop.git {flag} rules"));
+            assert_eq!((audit.status, &audit.stderr), (check.status, &check.stderr), "{audit}");
+        }
+    }
+}
+
+#[test]
 fn nothing_is_wider_than_a_hundred_columns() {
     let stage = Stage::new();
     let mut history = shop();
@@ -510,8 +532,21 @@ fn every_field_is_documented() {
         at: EPOCH + 500_000,
         ..Commit::default()
     });
+    // Two who only ever approve each other.
+    for (nth, author) in (0..10).zip(["Eve <eve@shop.test>", "Dan <dan@shop.test>"].iter().cycle()) {
+        let other = if author.starts_with("Eve") { "Dan <dan@shop.test>" } else { "Eve <eve@shop.test>" };
+        let message = format!("x\n\nReviewed-by: {other}");
+        let at = EPOCH + 600_000 + nth;
+        let parents = &[7 + usize::try_from(nth).unwrap()];
+        let commit = Commit { parents, author, committer: author, at, message: message.as_bytes(), ..Commit::default() };
+        history.commit(&commit);
+    }
     stage.bare("r.git", &history);
-    let report = stage.audit("r.git --changes");
+    fs::create_dir(stage.path("gentle")).unwrap();
+    fs::write(stage.path("gentle/gentle.cedar"), GENTLE).unwrap();
+    let report = stage.audit("r.git --changes --compare gentle");
+    assert_eq!(report["rules"][0]["id"], "ai-assisted-senior");
+    assert_eq!(report["compare"]["each"].as_array().unwrap().len(), 8, "six shipped, a gentle one, and the floor");
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/audit-json.md")).unwrap();
     let documented: Vec<&str> =
         page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(field, _)| field)).collect();
