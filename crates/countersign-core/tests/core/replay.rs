@@ -66,12 +66,8 @@ impl Made {
     }
 
     fn replay(&self, sets: &[&Rules]) -> (Assumptions, Vec<Replay>) {
-        let past = Past {
-            changes: &self.changes,
-            people: &self.people,
-            areas: &self.scope.areas,
-            reverts: &self.reverts,
-        };
+        let past =
+            Past { changes: &self.changes, people: &self.people, areas: &self.scope.areas, reverts: &self.reverts };
         replay::replay(past, sets).unwrap()
     }
 
@@ -107,9 +103,7 @@ fn shipped() -> Rules {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|ending| ending == "cedar"))
-        .map(|path| {
-            (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(&path).unwrap())
-        })
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(&path).unwrap()))
         .collect();
     Rules::parse(&files).unwrap()
 }
@@ -155,7 +149,12 @@ fn shares_of_reviews_by_area() {
                 .collect();
             let only = area.only_reviewer.map_or("-", |person| made.people.label(person));
             let secs = area.median_secs.zip(area.p90_secs);
-            format!("{name} {} [{}] half {} only {only} {secs:?}\n", area.landed, shares.join(", "), area.half_of_reviews)
+            format!(
+                "{name} {} [{}] half {} only {only} {secs:?}\n",
+                area.landed,
+                shares.join(", "),
+                area.half_of_reviews
+            )
         })
         .collect();
     assert_snapshot!(told, @r"
@@ -175,8 +174,7 @@ fn pairs_need_both_directions_five_times_and_nobody_else() {
     assert_eq!(pairs(None), [[5, 5]]);
     assert_eq!(pairs(Some((9, "Ada", "a", "nobody looked"))), [[5, 5]]);
     assert!(pairs(Some((9, "Ada", "a", BY_CAL))).is_empty());
-    let four: Vec<Line<'_>> =
-        (0..4).flat_map(|day| [(day, "Ada", "a", BY_BEA), (day, "Bea", "a", BY_ADA)]).collect();
+    let four: Vec<Line<'_>> = (0..4).flat_map(|day| [(day, "Ada", "a", BY_BEA), (day, "Bea", "a", BY_ADA)]).collect();
     assert!(made(&four).carriers().pairs.is_empty());
 }
 
@@ -214,16 +212,17 @@ fn a_rule_stops_what_lacked_an_approval_and_says_who_could_have_given_it() {
     assert_eq!(curve, [(2, 1)]);
     // In shadow it would have stopped as much and binds nothing; the floor below every set of rules stays.
     let shadow = &replays[1];
-    assert_eq!(shadow.rules.iter().map(|rule| (rule.id.as_str(), rule.stopped)).collect::<Vec<_>>(), [
-        ("second", 2),
-        ("floor", 2)
-    ]);
+    assert_eq!(
+        shadow.rules.iter().map(|rule| (rule.id.as_str(), rule.stopped)).collect::<Vec<_>>(),
+        [("second", 2), ("floor", 2)]
+    );
     assert_eq!(replays[0].outcomes.last(), Some(&None));
 }
 
 #[test]
 fn what_changes_verdict() {
-    let made = made(&[(0, "Ada", "a", BY_BEA), (1, "Ada", "a", "x\n\nA reason of twenty letters."), (2, "Ada", "a", BY_CAL)]);
+    let made =
+        made(&[(0, "Ada", "a", BY_BEA), (1, "Ada", "a", "x\n\nA reason of twenty letters."), (2, "Ada", "a", BY_CAL)]);
     let why = rule("why", "document:why:20", "enforce", "resource.documents.why >= 20");
     let (_, replays) = made.replay(&[&independent("enforce"), &why]);
     let found = replay::compare(&replays[0], &replays[1]);
