@@ -1,6 +1,7 @@
 //! The report for a terminal: what was read, what git proves, AI assistance, who carries the reviews, what reaches far,
 //! what was taken back, and how to read all that. At most [`COLUMNS`] wide.
 
+mod areas;
 mod rules;
 
 use std::fmt::Write as _;
@@ -35,6 +36,7 @@ pub fn render(report: &Report) -> String {
     grades(&mut page, report);
     ai(&mut page, report);
     carriers(&mut page, report);
+    areas::areas(&mut page, report);
     impact(&mut page, report);
     reverts(&mut page, report);
     rules::rules(&mut page, report);

@@ -206,7 +206,7 @@ impl From<ReadError> for CliError {
     fn from(error: ReadError) -> Self {
         let message = printable(&error.to_string());
         match &error {
-            ReadError::Git(error) => git(error, message),
+            ReadError::Git(error) => git(error, printable_lines(&error.to_string())),
             ReadError::UnknownBranch { near, branches, .. } => {
                 let near = near.as_ref().map(|near| format!("did you mean `{near}`?"));
                 let listed = || format!("its branches are: {}", branches.join(", "));

@@ -130,6 +130,11 @@ pub fn named_people(value: &str) -> Vec<Ident> {
 }
 
 fn person(who: Ident) -> Option<Ident> {
+    // `@alice` is a login, not a mail without a local part.
+    let who = match who.mail.strip_prefix('@') {
+        Some(login) if who.name.trim().is_empty() => Ident { name: login.to_owned(), mail: String::new() },
+        Some(_) | None => who,
+    };
     let name = who.name.trim().trim_start_matches('@').trim();
     // Phabricator's projects and GitHub's teams are groups.
     let is_group = name.starts_with('#') || name.contains("://") || (who.mail.is_empty() && name.contains('/'));

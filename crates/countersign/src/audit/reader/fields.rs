@@ -129,7 +129,7 @@ mod tests {
             bytes[len - 4..].copy_from_slice(b"last");
             let size = u64::try_from(len).unwrap();
             let exact = exactly(&mut BufReader::with_capacity(7, &bytes[..]), size).unwrap();
-            assert_eq!(read(&bytes), [exact.clone()]);
+            assert_eq!(read(&bytes), std::slice::from_ref(&exact));
             assert_eq!(exact.len(), MAX_TEXT_BYTES + 1);
             assert!(exact.starts_with(b"firstxx") && exact.ends_with(b"xxlast"));
             assert!(exactly(&mut &bytes[1..], size).is_err());

@@ -1,6 +1,6 @@
 //! The part of the page about rules: what each would have stopped and at what price, and two sets side by side.
 
-use super::{BOLD, FAINT, PLAIN, Page, ROWS, counted, fit, padded, percent, thousands};
+use super::{FAINT, INDENT, PLAIN, Page, ROWS, counted, padded, percent, thousands};
 use crate::audit::{
     replayed::{Compare, Differ, Rule},
     report::Report,
@@ -23,8 +23,8 @@ pub(super) fn rules(page: &mut Page, report: &Report) {
         thousands(whole.stopped_reverted),
         thousands(whole.reverted),
     ));
-    row(page, FAINT, "", ["stopped", "", "reverted", "approvals", "waiting h", ""], "for want of");
-    row(page, FAINT, "rule", ["", "", "of those", "a week", "a week", ""], "");
+    row(page, FAINT, "", ["", "", "of those", "approvals", "waiting h"]);
+    row(page, FAINT, "rule", ["stopped", "", "reverted", "a week", "a week"]);
     let mut listed: Vec<&Rule> = report.rules.iter().collect();
     listed.sort_by(|a, b| b.stopped.cmp(&a.stopped).then_with(|| a.id.cmp(&b.id)));
     for rule in listed.iter().take(ROWS) {
@@ -34,34 +34,40 @@ pub(super) fn rules(page: &mut Page, report: &Report) {
             thousands(rule.stopped_reverted),
             decimal(rule.extra_approvals_per_week),
             decimal(rule.added_hours_per_week),
-            String::new(),
         ];
-        let missing = rule.missing.first().map_or("", |missing| missing.what.as_str());
-        row(page, PLAIN, rule.id.as_str(), numbers.each_ref().map(String::as_str), missing);
+        row(page, PLAIN, rule.id.as_str(), numbers.each_ref().map(String::as_str));
     }
     more(page, listed.len());
-    for rule in listed.iter().take(ROWS).filter(|rule| !rule.falls_on.is_empty()) {
-        let on: Vec<String> = rule
-            .falls_on
-            .iter()
-            .take(NAMED)
-            .map(|part| format!("{} {}", part.person, decimal(part.approvals_per_week)))
-            .collect();
-        let nobody = match rule.nobody_could {
-            0 => String::new(),
-            changes => format!("; for {} too few people could have given them", counted(changes, "change")),
-        };
-        page.paragraph(&format!("{}: its approvals a week would fall on {}{nobody}.", rule.id, on.join(", ")));
+    for rule in listed.iter().take(ROWS).filter(|rule| rule.stopped > 0) {
+        price(page, rule);
     }
     if whole.reverted > 0 && !whole.curve.is_empty() {
         page.paragraph("Rule upon rule, best first: reverted changes caught, against changes stopped:");
         for point in whole.curve.iter().take(ROWS) {
             let caught = percent(point.reverted, whole.reverted);
             let stopped = percent(point.stopped, whole.judged);
-            page.paragraph(&format!("{}{caught:>7} against {stopped:>6}", padded(point.rule.as_str(), RULE)));
+            let label = padded(point.rule.as_str(), RULE);
+            page.line(PLAIN, &format!("{INDENT}{label}{caught:>8} against {stopped:>6}"));
         }
         more(page, whole.curve.len());
     }
+}
+
+/// What would have satisfied a rule, and on whom it would have fallen.
+fn price(page: &mut Page, rule: &Rule) {
+    let missing = rule.missing.first().map_or("", |missing| missing.what.as_str());
+    let on: Vec<String> = rule
+        .falls_on
+        .iter()
+        .take(NAMED)
+        .map(|part| format!("{} {}", part.person, decimal(part.approvals_per_week)))
+        .collect();
+    let on = if on.is_empty() { String::new() } else { format!("; approvals a week fall on {}", on.join(", ")) };
+    let nobody = match rule.nobody_could {
+        0 => String::new(),
+        changes => format!("; too few could have given them for {}", counted(changes, "change")),
+    };
+    page.paragraph(&format!("{}: most often for want of {missing}{on}{nobody}.", rule.id));
 }
 
 pub(super) fn compare(page: &mut Page, report: &Report) {
@@ -92,7 +98,7 @@ fn differ(page: &mut Page, what: &str, differ: &Differ) {
 }
 
 fn both(page: &mut Page, compare: &Compare) {
-    row(page, FAINT, "stopped by the rule", ["first", "reverted", "second", "reverted", "", ""], "");
+    row(page, FAINT, "stopped by the rule", ["first", "reverted", "second", "reverted", ""]);
     let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), thousands);
     for rule in compare.each.iter().take(ROWS) {
         let numbers = [
@@ -101,21 +107,19 @@ fn both(page: &mut Page, compare: &Compare) {
             number(rule.other_stopped),
             number(rule.other_stopped_reverted),
             String::new(),
-            String::new(),
         ];
-        row(page, BOLD, rule.id.as_str(), numbers.each_ref().map(String::as_str), "");
+        row(page, PLAIN, rule.id.as_str(), numbers.each_ref().map(String::as_str));
     }
     more(page, compare.each.len());
 }
 
-fn row(page: &mut Page, style: anstyle::Style, label: &str, numbers: [&str; 6], rest: &str) {
-    const WIDTHS: [usize; 6] = [8, 9, 9, 10, 10, 2];
+fn row(page: &mut Page, style: anstyle::Style, label: &str, numbers: [&str; 5]) {
+    const WIDTHS: [usize; 5] = [10, 10, 11, 11, 11];
     let mut line = padded(label, RULE);
     for (number, width) in numbers.iter().zip(WIDTHS) {
         line.push_str(&format!("{number:>width$}"));
     }
-    line.push_str(rest);
-    page.line(style, fit(&format!("{}{line}", super::INDENT), super::COLUMNS - 1).trim_end());
+    page.line(style, format!("{INDENT}{line}").trim_end());
 }
 
 fn more(page: &mut Page, all: usize) {

@@ -1,0 +1,65 @@
+//! The part of the page about where the reviews rest on few.
+
+use super::{FAINT, PLAIN, Page, ROWS, counted, span, thousands};
+use crate::audit::{carried::Area, report::Report};
+
+/// Names of a list that stands in a sentence.
+const NAMED: usize = 5;
+
+pub(super) fn areas(page: &mut Page, report: &Report) {
+    let carrying = &report.carrying;
+    if let (Some(median), Some(p90)) = (carrying.median_days, carrying.p90_days) {
+        page.paragraph(&format!(
+            "From author date to landing: half within {}, nine of ten within {}.",
+            span(median),
+            span(p90)
+        ));
+    }
+    if carrying.dated_approvals > 0 {
+        page.paragraph(&format!(
+            "Of {} by others whose time is told, {} came within a minute of the author date.",
+            counted(carrying.dated_approvals, "approval"),
+            thousands(carrying.within_a_minute)
+        ));
+    }
+    let pairs: Vec<String> = carrying
+        .pairs
+        .iter()
+        .take(NAMED)
+        .map(|pair| {
+            let [one, other] = &pair.people;
+            let [times, back] = pair.times;
+            format!("{one} and {other} ({times} and {back} times)")
+        })
+        .collect();
+    if !pairs.is_empty() {
+        page.paragraph(&format!(
+            "{} approved each other and nobody else ever approved them: {}.",
+            counted(carrying.pairs.len() as u64, "pair"),
+            pairs.join("; ")
+        ));
+    }
+    let alone: Vec<&Area> = report.areas.iter().filter(|area| area.only_reviewer.is_some()).collect();
+    if !alone.is_empty() {
+        let named: Vec<String> = alone
+            .iter()
+            .take(NAMED)
+            .map(|area| format!("{} ({})", area.area, area.only_reviewer.as_deref().unwrap_or_default()))
+            .collect();
+        page.paragraph(&format!(
+            "{} that only one person reviewed in the last 180 days: {}.",
+            counted(alone.len() as u64, "area"),
+            named.join(", ")
+        ));
+    }
+    let busiest: Vec<&Area> = report.areas.iter().filter(|area| !area.reviewers.is_empty()).take(ROWS).collect();
+    if busiest.len() > 1 {
+        page.columns(FAINT, "area", "changes", "reviewers; how many of them gave half; half landed within");
+        for area in busiest {
+            let reviewers = counted(area.reviewers.len() as u64, "reviewer");
+            let median = area.median_days.map_or_else(String::new, span);
+            let rest = format!("{reviewers:<16}{:<10}{median}", thousands(area.half_of_reviews));
+            page.columns(PLAIN, &area.area, &thousands(area.landed), &rest);
+        }
+    }
+}
