@@ -12,6 +12,7 @@ use countersign_core::{audit::ImpactTable, rules::Rules};
 use super::{
     Asked,
     error::{CliError, Exit},
+    output::{printable, printable_lines},
 };
 use crate::{
     audit::{
@@ -249,9 +250,4 @@ fn git(error: &GitError, message: String) -> CliError {
         Some((message, hint)) => CliError::new(code, message).hint(hint),
         None => CliError::new(code, message),
     }
-}
-
-/// What git says may quote the repository.
-fn printable(text: &str) -> String {
-    super::output::printable(text)
 }
