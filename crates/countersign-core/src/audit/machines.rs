@@ -217,7 +217,7 @@ fn looks_like_a_robot(name: &str, login: Option<&str>) -> bool {
             .iter()
             .any(|end| text.ends_with(end))
     };
-    robotic(name) || login.is_some_and(|login| robotic(login))
+    robotic(name) || login.is_some_and(robotic)
 }
 
 /// The login of a GitHub no-reply address.
