@@ -43,6 +43,11 @@ pub fn outcome(change: &LandedChange, messages: &[Message]) -> AiOutcome {
             tools.extend(found.tool);
             declared |= found.declared;
         }
+        for tool in coauthors.iter().filter_map(only_assisted) {
+            signals.insert("co-author-trailer");
+            tools.insert(tool);
+            declared = true;
+        }
     }
     if change.notes.iter().any(|note| note.reference == GIT_AI_NOTES && names_agent(&note.body)) {
         signals.insert("git-ai-note");
@@ -57,6 +62,16 @@ pub fn outcome(change: &LandedChange, messages: &[Message]) -> AiOutcome {
         status,
         signals: signals.into_iter().take(MAX_KEPT).collect(),
         tools: tools.into_iter().take(MAX_KEPT).collect(),
+    }
+}
+
+/// Co-authors who are no contributors by the table of `facts::ai` and yet declare assistance: Copilot's account for
+/// suggestions (Autofix, which a scanner offers, is automation), and an address that Amp stamped.
+fn only_assisted(who: &Ident) -> Option<&'static str> {
+    match (who.name.to_lowercase().as_str(), who.mail.as_str()) {
+        ("copilot", "175728472+copilot@users.noreply.github.com") => Some("copilot"),
+        ("amp", "amp@example.com") => Some("amp"),
+        _ => None,
     }
 }
 

@@ -72,7 +72,7 @@ pub struct ImpactTable {
     set: GlobSet,
     /// The class of each glob of the set.
     class_of: Vec<u32>,
-    /// By directory and file name together most paths repeat, so answers are kept for a while.
+    /// All classes: when a change has them, the rest of its paths can add nothing.
     bits: u64,
 }
 

@@ -21,8 +21,8 @@ use crate::{
 
 /// Most brought commits whose messages are read; a history that was merged whole has more.
 pub const MAX_READ_COMMITS: usize = 20_000;
-/// Most pieces of evidence that are kept of one change.
-pub const MAX_EVIDENCE: usize = 256;
+/// Most pieces of evidence that are kept of one change from one convention, each by somebody else.
+pub const MAX_EVIDENCE: usize = 64;
 
 /// One piece of evidence, with the words that it stands on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,29 +92,8 @@ pub fn judge(change: &LandedChange, people: &mut People, scope: &mut Scope) -> A
     if let Some(context) = Context::new(change, &messages) {
         subject = shown(context.landed.subject, MAX_SUBJECT_CHARS);
         takes_back = reverts::taken_back(&context);
-        for convention in conventions::TABLE {
-            for found in (convention.find)(&context) {
-                let who = found.who.as_ref().map(|who| people.intern(who));
-                match (found.says, who) {
-                    (Says::Contributed, Some(who)) => {
-                        contributors.insert(who);
-                    }
-                    (Says::Contributed, None) => {}
-                    (Says::Approved | Says::NobodyApproved | Says::Landed | Says::Platform | Says::Opaque, who) => {
-                        // What a particular convention has said of somebody, a general one need not say again.
-                        let repeated = |e: &Evidence| e.says == found.says && e.who == who && e.says != Says::Approved;
-                        if evidence.iter().any(repeated) {
-                            continue;
-                        }
-                        let signal = shown(&found.signal, MAX_SIGNAL_CHARS).into_boxed_str();
-                        let at = found.at;
-                        evidence.push(Evidence { convention: convention.name, says: found.says, who, signal, at });
-                    }
-                }
-            }
-        }
+        evidence = gather(&context, people, &mut contributors);
     }
-    evidence.truncate(MAX_EVIDENCE);
     let mut audited = Audited {
         commit: change.commit.id.clone(),
         landed_at: change.commit.committed_at,
@@ -138,6 +117,34 @@ pub fn judge(change: &LandedChange, people: &mut People, scope: &mut Scope) -> A
     };
     audited.settle(people);
     audited
+}
+
+/// Asks every convention. What a particular one has said of somebody, a general one need not say again.
+fn gather(context: &Context<'_>, people: &mut People, contributors: &mut BTreeSet<IdentityId>) -> Vec<Evidence> {
+    let mut evidence: Vec<Evidence> = Vec::new();
+    for convention in conventions::TABLE {
+        let before = evidence.len();
+        for found in (convention.find)(context) {
+            let who = found.who.as_ref().map(|who| people.intern(who));
+            match found.says {
+                Says::Contributed => contributors.extend(who),
+                Says::Approved | Says::NobodyApproved | Says::Landed | Says::Platform | Says::Opaque => {
+                    let known = evidence.iter().any(|item| item.says == found.says && item.who == who);
+                    if known || evidence.len().saturating_sub(before) >= MAX_EVIDENCE {
+                        continue;
+                    }
+                    evidence.push(Evidence {
+                        convention: convention.name,
+                        says: found.says,
+                        who,
+                        signal: shown(&found.signal, MAX_SIGNAL_CHARS).into_boxed_str(),
+                        at: found.at,
+                    });
+                }
+            }
+        }
+    }
+    evidence
 }
 
 impl Audited {

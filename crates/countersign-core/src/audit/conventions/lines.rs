@@ -129,7 +129,12 @@ pub fn named_people(value: &str) -> Vec<Ident> {
     message::people(&bare).into_iter().take(MAX_PEOPLE).filter_map(person).collect()
 }
 
-fn person(who: Ident) -> Option<Ident> {
+fn person(mut who: Ident) -> Option<Ident> {
+    // `@alice` and `deraadt@` are logins.
+    let is_login = who.mail.starts_with('@') || who.mail.ends_with('@');
+    if who.name.is_empty() && is_login {
+        who = Ident { name: who.mail.trim_matches('@').to_owned(), mail: String::new() };
+    }
     let name = who.name.trim().trim_start_matches('@').trim();
     // Phabricator's projects and GitHub's teams are groups.
     let is_group = name.starts_with('#') || name.contains("://") || (who.mail.is_empty() && name.contains('/'));
@@ -240,5 +245,6 @@ mod tests {
         assert_eq!(show("everybody who was on the call that evening"), "");
         assert_eq!(show("none"), "");
         assert_eq!(show("ann@x.example"), "|ann@x.example");
+        assert_eq!(show("deraadt@, millert@"), "deraadt|; millert|");
     }
 }

