@@ -485,6 +485,19 @@ fn a_real_history() {
     assert_eq!(read["first"].as_str().unwrap().get(..10), Some("2012-03-15"));
 }
 
+/// What git carries a second person for passes the rule that asks for one, and nothing else does.
+#[test]
+fn the_shipped_rules_over_a_real_history() {
+    let stage = Stage::new();
+    stage.bare("r.git", &slice::read("operations-puppet"));
+    let report = stage.audit("r.git");
+    let rules = report["rules"].as_array().unwrap();
+    let second = rules.iter().find(|rule| rule["id"] == "second-pair-of-eyes").unwrap();
+    assert_eq!((&second["applied"], &second["stopped"]), (&json!(246), &json!(198)));
+    assert_eq!(second["missing"][0]["changes"], 198);
+    assert!(second["falls_on"].as_array().is_some_and(|people| !people.is_empty()));
+}
+
 #[test]
 fn pseudonyms_are_stable_and_hide_names() {
     let stage = Stage::new();
