@@ -7,6 +7,8 @@
 //! cargo bench --bench audit -- --fail-above 1.2 …  ends with 1 where a ratio is higher
 //! ```
 
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+
 use std::{
     env,
     io::{BufWriter, Write as _},

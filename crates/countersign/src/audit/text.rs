@@ -1,5 +1,5 @@
 //! The report for a terminal: what was read, what git proves, AI assistance, who carries the reviews, what reaches far,
-//! what was taken back, and how to read all that. At most [`COLUMNS`] wide.
+//! what was taken back, and how to read all that. At most `COLUMNS` wide.
 
 mod areas;
 mod rules;
