@@ -10,9 +10,9 @@ use std::{
 use countersign_core::{audit::ImpactTable, rules::Rules};
 
 use super::{
-    Asked,
+    Global,
     error::{CliError, Exit},
-    output::{printable, printable_lines},
+    output::{Format, printable, printable_lines},
 };
 use crate::{
     audit::{
@@ -77,14 +77,15 @@ fn time(text: &str) -> Result<i64, InvalidTime> {
     parse_time(text)
 }
 
-pub fn run(asked: Asked, args: &Args) -> Result<Exit, CliError> {
+pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
+    let format = global.format;
     if let (Some(since), Some(until)) = (args.since, args.until)
         && since >= until
     {
         return Err(CliError::usage("--since is not before --until, so no change can lie between them")
             .hint("--until is exclusive: for one day pass that day and the next"));
     }
-    if args.changes && asked == Asked::Text {
+    if args.changes && format == Format::Text {
         return Err(CliError::usage("--changes lists every change, which is for programs").hint("add --format json"));
     }
     if let Some(file) = &args.out {
@@ -106,7 +107,7 @@ pub fn run(asked: Asked, args: &Args) -> Result<Exit, CliError> {
     progress.done();
     let replayed = replay_all(&judged, &rules, compare.as_ref())
         .map_err(|error| CliError::new("failed", format!("the past cannot be put to rules: {error}")))?;
-    let page = render(asked, args, &history, &selection, &judged, &replayed)?;
+    let page = render(format, args, &history, &selection, &judged, &replayed)?;
     match &args.out {
         Some(file) => write_whole(file, &page)?,
         None => print(&page)?,
@@ -115,7 +116,7 @@ pub fn run(asked: Asked, args: &Args) -> Result<Exit, CliError> {
 }
 
 fn render(
-    asked: Asked,
+    format: Format,
     args: &Args,
     history: &History,
     selection: &Selection,
@@ -125,14 +126,11 @@ fn render(
     let wanted = Wanted { changes: args.changes, anonymise: args.anonymise };
     let mut report = Report::new(&args.repository.to_string_lossy(), history, selection, judged, wanted);
     report.add_replay(history, judged, replayed);
-    match asked {
-        Asked::Text => Ok(text::render(&report)),
-        Asked::Json => serde_json::to_string_pretty(&report)
+    match format {
+        Format::Text => Ok(text::render(&report)),
+        Format::Json => serde_json::to_string_pretty(&report)
             .map(|json| json + "\n")
             .map_err(|error| CliError::new("failed", format!("the report cannot be written as JSON: {error}"))),
-        Asked::Html => {
-            Err(CliError::usage("the report cannot be written as HTML yet").hint("take --format text or json"))
-        }
     }
 }
 

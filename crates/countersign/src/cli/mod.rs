@@ -25,7 +25,7 @@ mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 use self::{
     error::{CliError, Exit},
@@ -46,51 +46,22 @@ use crate::signer::{SignerError, SshKeygen};
 )]
 struct Cli {
     #[command(flatten)]
-    global: GlobalArgs,
+    global: Global,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Clone, Debug, clap::Args)]
-struct GlobalArgs {
+pub struct Global {
     /// The server.
     #[arg(long, global = true, env = "COUNTERSIGN_URL", default_value = "http://127.0.0.1:7878")]
-    url: String,
+    pub url: String,
     /// The SSH key to sign with: a private key, or a public one whose private half is in your agent or on a hardware
     /// token. Without it: what git signs with (gpg.format=ssh, user.signingkey), else ~/.ssh/id_ed25519, id_ecdsa, id_rsa.
     #[arg(long, global = true, env = "COUNTERSIGN_KEY", value_name = "KEYFILE")]
-    key: Option<PathBuf>,
+    pub key: Option<PathBuf>,
     /// How to print.
     #[arg(long, global = true, value_enum, default_value_t)]
-    format: Asked,
-}
-
-/// What the user may ask for. One command can do more than [`Format`] says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Asked {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs.
-    Json,
-    /// One page without anything to load; `countersign audit` only.
-    Html,
-}
-
-impl Asked {
-    fn format(self) -> Format {
-        match self {
-            Self::Text | Self::Html => Format::Text,
-            Self::Json => Format::Json,
-        }
-    }
-}
-
-/// What every command knows.
-#[derive(Clone, Debug)]
-pub struct Global {
-    pub url: String,
-    pub key: Option<PathBuf>,
     pub format: Format,
 }
 
@@ -131,10 +102,7 @@ enum Command {
 }
 
 impl Command {
-    fn run(self, global: &Global, asked: Asked) -> Result<Exit, CliError> {
-        if asked == Asked::Html && !matches!(self, Self::Audit(_)) {
-            return Err(CliError::usage("only `countersign audit` writes HTML").hint("take --format json or text"));
-        }
+    fn run(self, global: &Global) -> Result<Exit, CliError> {
         match self {
             Self::Demo(args) => demo::run(global, args),
             Self::Init(args) => init::run(global, args),
@@ -157,7 +125,7 @@ impl Command {
             Self::Gate(args) => gate::run(global, args),
             Self::Rebuild(args) => rebuild::run(global, &args),
             Self::Rules(args) => rules::run(global, args),
-            Self::Audit(args) => audit::run(asked, &args),
+            Self::Audit(args) => audit::run(global, &args),
             Self::Amend(args) => amend::run(global, args),
             Self::Revoke(args) => apply::revoke(global, args),
         }
@@ -169,9 +137,8 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return wrong_usage(&error),
     };
-    let GlobalArgs { url, key, format } = cli.global;
-    let global = Global { url, key, format: format.format() };
-    let exit = match cli.command.run(&global, format) {
+    let global = cli.global;
+    let exit = match cli.command.run(&global) {
         Ok(exit) => exit,
         Err(error) => {
             error.print(global.format);

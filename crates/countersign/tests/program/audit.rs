@@ -295,12 +295,6 @@ fn what_is_no_history() {
     error: --changes lists every change, which is for programs
     hint: add --format json
     ");
-    assert_snapshot!(stage.run("--format html rules check folder"), @r"
-    status 2
-    --- stderr
-    error: only `countersign audit` writes HTML
-    hint: take --format json or text
-    ");
 }
 
 #[test]
