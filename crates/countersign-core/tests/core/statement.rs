@@ -361,6 +361,9 @@ proptest! {
         let payloads: Vec<Vec<u8>> = one_of_each().iter().map(|statement| statement.encode().unwrap()).collect();
         let mut bytes = which.get(&payloads).clone();
         for (at, how, byte) in edits {
+            if bytes.is_empty() {
+                break;
+            }
             let at = at.index(bytes.len());
             match how {
                 0 => bytes[at] ^= 1 << (byte % 8),

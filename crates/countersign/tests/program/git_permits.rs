@@ -77,6 +77,40 @@ fn a_replayed_permit_is_refused() {
 }
 
 #[test]
+fn a_permit_under_a_signature_that_is_none_is_refused() {
+    let world = World::usual();
+    let change = approved(&world);
+    let option = permit(&world, &change, &[]);
+    let (name, text) = option.split_once('=').unwrap();
+    let envelope: serde_json::Value = serde_json::from_slice(&STANDARD.decode(text).unwrap()).unwrap();
+    let junk = serde_json::json!({
+        "payloadType": envelope["payloadType"],
+        "payload": envelope["payload"],
+        "signatures": [{"keyid": "", "sig": "AAAA"}],
+    });
+    let junk = STANDARD.encode(serde_json::to_vec(&junk).unwrap());
+    world.push(&["-o", &format!("{name}={junk}"), "HEAD:main"]).is_refused("signature-invalid");
+    world.push(&["-o", &option, "HEAD:main"]).passes();
+}
+
+#[test]
+fn a_branch_that_was_moved_behind_the_gate_stays_written_down() {
+    let world = World::usual();
+    let status = || world.stage.run("gate status shop.git").stdout;
+    assert!(!status().contains("went round"), "{}", status());
+    // Somebody with a shell moves the branch, past every hook, before any permit was ever used.
+    let moved = world.edit("moved", "search/limit", "99\n");
+    world.push(&["moved:refs/heads/elsewhere"]).passes();
+    std::fs::write(world.stage.path("shop.git/refs/heads/main"), format!("{moved}\n")).unwrap();
+    assert!(status().contains("somebody went round the gate"), "{}", status());
+    // An approved push on top of it does not take the trace away.
+    world.git(&["fetch", "--quiet"]);
+    approved(&world);
+    world.push(&["HEAD:main"]).passes();
+    assert!(status().contains("where no permit put it"), "{}", status());
+}
+
+#[test]
 fn a_permit_for_another_transition_is_refused() {
     let world = World::usual();
     let change = approved(&world);

@@ -141,6 +141,21 @@ async fn a_key_twice_in_one_submission_is_a_conflict_of_that_one(place: &Place) 
     assert_eq!(results, [Err(Conflict::Taken { key: "a 0".to_owned(), index: 0 }), Ok(0)]);
 }
 
+async fn leaves_stand_in_the_order_of_their_times(place: &Place) {
+    let store = place.open().await;
+    let at = |name: &str, secs: i64| {
+        let mut submission = next(name, 0);
+        submission.leaves[0].leaf.admitted_at = Time::from_unix_secs(secs);
+        submission
+    };
+    // Those who waited together are taken in the order of their times, not of their arrival.
+    assert_eq!(place.commit(&*store, vec![at("late", 20), at("early", 10)]).await, [Ok(1), Ok(0)]);
+    // Whoever looked before the log went on is told how far it has gone.
+    let overtaken = Err(Conflict::Overtaken(Time::from_unix_secs(20)));
+    assert_eq!(place.commit(&*store, vec![at("overtaken", 15), at("same", 20)]).await, [overtaken, Ok(2)]);
+    assert_eq!(store.projection("overtaken").await.unwrap(), None);
+}
+
 async fn nothing_of_a_failed_commit_is_kept(place: &Place) {
     let store = place.open().await;
     place.commit(&*store, vec![next("a", 0)]).await;
@@ -317,6 +332,7 @@ macro_rules! conforms {
             a_conflict_is_told_to_its_own_submission_and_the_others_are_taken
             submissions_of_one_batch_see_each_other
             a_key_twice_in_one_submission_is_a_conflict_of_that_one
+            leaves_stand_in_the_order_of_their_times
             nothing_of_a_failed_commit_is_kept
             projections_are_replaced_whole_and_listed_by_the_beginning_of_their_name
             blobs_are_found_by_their_digest

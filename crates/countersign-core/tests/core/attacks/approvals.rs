@@ -231,6 +231,18 @@ fn whoever_an_unmapped_mail_turns_out_to_be_cannot_approve() {
 }
 
 #[test]
+fn who_was_said_to_have_had_a_hand_is_not_taken_out_again_by_another_word() {
+    let mut world = World::new();
+    let nobody = author("somebody@elsewhere.example");
+    let change = of_commits(&mut world, std::slice::from_ref(&nobody));
+    world.approve("linus", &change).unwrap();
+    world.identify("grace", &change, &nobody, IdentityVerdict::Is(id("linus"))).unwrap();
+    world.identify("grace", &change, &nobody, IdentityVerdict::Is(id("ada"))).unwrap();
+    world.identify("grace", &change, &nobody, IdentityVerdict::Automation).unwrap();
+    assert_snapshot!(world.standing(&change), @"owner-approves second-pair-of-eyes");
+}
+
+#[test]
 fn a_mail_that_the_catalog_maps_cannot_be_mapped_to_another() {
     let mut world = World::new();
     let ada = author("ada@example.com");
