@@ -28,9 +28,12 @@ use thiserror::Error;
 
 use process::{Batch, Output, hermetic, run, text};
 
-/// `--attr-source` came with it.
-const OLDEST: (u32, u32) = (2, 41);
-const OLDEST_GIT: &str = "2.41 or newer";
+/// `merge-tree --write-tree` and `cat-file -z` came with it.
+const OLDEST: (u32, u32) = (2, 38);
+const OLDEST_GIT: &str = "2.38 or newer";
+/// From here on git can be told which tree to read attributes from, and may read them from HEAD's tree if it is not told.
+/// An older git reads them from files only, of which our empty repository has none.
+const ATTR_SOURCE: (u32, u32) = (2, 41);
 const MAX_COMMIT_BYTES: usize = 32 * 1024 * 1024;
 /// What our empty repository says. `merge.*` pins the strategy; nothing else may matter.
 const CONFIG: &str = "[core]\n\trepositoryformatversion = 1\n\tbare = true\n\tcommitGraph = false\n\
@@ -86,6 +89,7 @@ pub struct Repository {
     path: PathBuf,
     git_dir: PathBuf,
     bare: bool,
+    attr_source: bool,
     format: ObjectFormat,
     /// Object directories to borrow from, as git's variable wants them.
     alternates: OsString,
@@ -110,7 +114,7 @@ impl Repository {
 
     fn open_among(path: &Path, environment: impl Fn(&str) -> Option<OsString>) -> Result<Self, GitError> {
         let path = path.to_owned();
-        check_version()?;
+        let version = check_version()?;
         let asked = rev_parse(
             &path,
             &["--path-format=absolute", "--git-dir", "--git-path", "objects", "--git-path", "shallow"],
@@ -127,6 +131,7 @@ impl Repository {
         let scratch = scratch(format).map_err(GitError::Temporary)?;
         let shallow = borrow_shallow(Path::new(shallow), scratch.path()).map_err(GitError::Temporary)?;
         Ok(Self {
+            attr_source: version >= ATTR_SOURCE,
             git_dir: PathBuf::from(git_dir),
             bare: bare == "true",
             format,
@@ -187,7 +192,7 @@ impl Repository {
             .env("GIT_DIR", self.scratch.path())
             .env("GIT_OBJECT_DIRECTORY", self.scratch.path().join("objects"))
             .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", &self.alternates)
-            .arg(format!("--attr-source={}", self.format.empty_tree()))
+            .args(self.attr_source.then(|| format!("--attr-source={}", self.format.empty_tree())))
             .args(args);
         command
     }
@@ -318,14 +323,14 @@ impl GitRead for Repository {
     }
 }
 
-fn check_version() -> Result<(), GitError> {
+fn check_version() -> Result<(u32, u32), GitError> {
     let mut command = hermetic();
     command.arg("--version");
     let output = run(command).map_err(|why| GitError::Missing { why })?;
     let found = text(&output.stdout).trim().trim_start_matches("git version ").to_owned();
     let mut numbers = found.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version < OLDEST { Err(GitError::TooOld { found }) } else { Ok(()) }
+    if version < OLDEST { Err(GitError::TooOld { found }) } else { Ok(version) }
 }
 
 /// Asks the real repository about itself. Who owns the directory does not matter, as nothing that its configuration names

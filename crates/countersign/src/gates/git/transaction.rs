@@ -42,6 +42,10 @@ impl State {
 pub fn reference_transaction(gate: &GitGate, state: State, updates: &[Update], now: Time) -> Result<(), GateError> {
     let protected: Vec<&Update> =
         updates.iter().filter(|update| gate.config.branch(&update.reference).is_some()).collect();
+    match state {
+        State::Prepared => no_aliases(gate, now)?,
+        State::Committed | State::Aborted => {}
+    }
     if protected.is_empty() {
         return Ok(());
     }
@@ -63,14 +67,33 @@ fn prepared(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateEr
             Movement::From(old, new) => {
                 let transition = transition(gate, update, old.clone(), new.clone());
                 if journal.reserved(&transition, now).is_empty() {
-                    return Err(caught(&mut journal, update, format!("{} -> {}", old.short(), new.short()), now)?);
+                    return Err(caught(
+                        &mut journal,
+                        &update.reference,
+                        format!("{} -> {}", old.short(), new.short()),
+                        now,
+                    )?);
                 }
             }
             Movement::Deletion(old) if is_pruned(gate, &update.reference, old) => {}
             Movement::Deletion(old) => {
-                return Err(caught(&mut journal, update, format!("it is deleted at {}", old.short()), now)?);
+                return Err(caught(&mut journal, &update.reference, format!("it is deleted at {}", old.short()), now)?);
             }
-            Movement::Other(what) => return Err(caught(&mut journal, update, what, now)?),
+            Movement::Other(what) => return Err(caught(&mut journal, &update.reference, what, now)?),
+        }
+    }
+    Ok(())
+}
+
+/// A protected branch that is only another name would move with that other one, and nobody would be asked. Git before 2.46
+/// lets `git symbolic-ref` make it one without asking; then nothing moves here until it is a branch again.
+fn no_aliases(gate: &GitGate, now: Time) -> Result<(), GateError> {
+    for branch in &gate.config.branches {
+        let file = fs::read_to_string(gate.repository.join(&branch.branch)).unwrap_or_default();
+        if let Some(target) = file.strip_prefix("ref:") {
+            let mut journal = Journal::open(&gate.journal_path())?;
+            let what = format!("it becomes another name of {}", target.trim());
+            return Err(caught(&mut journal, &branch.branch, what, now)?);
         }
     }
     Ok(())
@@ -121,15 +144,12 @@ fn is_pruned(gate: &GitGate, reference: &str, value: &Oid) -> bool {
         && fs::read(path).is_ok_and(|bytes| bytes.split(|byte| *byte == b'\n').any(|line| line == wanted.as_bytes()))
 }
 
-fn caught(journal: &mut Journal, update: &Update, what: String, now: Time) -> Result<GateError, GateError> {
-    journal.write(Event::Caught { detail: format!("{}: {what}", update.reference), at: now })?;
-    Ok(Refused::new(
-        "gone-round",
-        format!("{} is protected and moves by an approved push only ({what})", update.reference),
-    )
-    .note("the attempt was written down: countersign gate status")
-    .command("git push, after: countersign propose")
-    .into())
+fn caught(journal: &mut Journal, reference: &str, what: String, now: Time) -> Result<GateError, GateError> {
+    journal.write(Event::Caught { detail: format!("{reference}: {what}"), at: now })?;
+    Ok(Refused::new("gone-round", format!("{reference} is protected and moves by an approved push only ({what})"))
+        .note("the attempt was written down: countersign gate status")
+        .command("git push, after: countersign propose")
+        .into())
 }
 
 fn committed(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateError> {
