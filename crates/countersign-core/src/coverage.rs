@@ -62,12 +62,6 @@ pub struct Coverage {
     pub gaps: Vec<Gap>,
 }
 
-impl Coverage {
-    pub fn lock_outs(&self) -> impl Iterator<Item = &Gap> {
-        self.gaps.iter().filter(|gap| matches!(gap.way, Way::Locked(_)))
-    }
-}
-
 /// Asks for every production target of the catalog and everybody who could propose.
 pub fn coverage(governance: &Governance, now: Time) -> Coverage {
     let people: BTreeMap<&ActorId, &Actor> = governance.able_people().map(|actor| (&actor.id, actor)).collect();

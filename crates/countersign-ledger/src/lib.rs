@@ -15,7 +15,6 @@
 //! | [`mod@seal`] | drafts become leaves of a longer tree |
 //! | [`checkpoint`] | the log's signed size and root |
 //! | [`tile`] | the paths and contents of the static files that a log is served as |
-//! | [`source`] | where a verifier reads leaves and blobs |
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::todo)]
 
@@ -24,7 +23,6 @@ pub mod digest;
 pub mod dsse;
 pub mod leaf;
 pub mod seal;
-pub mod source;
 pub mod sshsig;
 pub mod tile;
 pub mod time;
@@ -35,7 +33,6 @@ pub use digest::{Digest, Hash};
 pub use dsse::Envelope;
 pub use leaf::{Leaf, StreamHead, StreamId};
 pub use seal::{Draft, Sealed, SealedLeaf, seal};
-pub use source::{MemorySource, Source};
 pub use sshsig::{Assurance, Fingerprint, PublicKey, SignatureError, SigningKey, Verified};
 pub use time::Time;
 pub use tree::{Frontier, MemoryNodes, Node, Nodes};

@@ -29,6 +29,7 @@ use crate::{
     countersign apply 9f2c4e6a81d0 --file flags.json -- curl --fail -T flags.json https://flags.example/\n\n\
     Exit status: that of the command once it runs; 3 if it may not run; 1 on an error before.")]
 pub struct Args {
+    /// The change: its id, or the beginning of it.
     change: String,
     /// Each file of the change (repeatable).
     #[arg(long, required = true, value_name = "PATH", num_args = 1..)]

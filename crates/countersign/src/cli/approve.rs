@@ -24,6 +24,7 @@ use crate::{client::Client, engine::ChangeView, files, git::Repository};
     countersign approve 9f2c4e6a81d0 --git .\n  \
     countersign approve 9f2c4e6a81d0 --file flags.json")]
 pub struct Args {
+    /// The change: its id, or the beginning of it.
     change: String,
     /// Your clone, with the commits fetched.
     #[arg(long, value_name = "REPO", conflicts_with = "file")]
@@ -114,6 +115,7 @@ fn recompute(client: &Client, view: &ChangeView, args: &Args) -> Result<Option<C
 /// Reject the present revision, or take your rejection back.
 #[derive(Debug, clap::Args)]
 pub struct RejectArgs {
+    /// The change: its id, or the beginning of it.
     change: String,
     /// Why.
     #[arg(long, required_unless_present = "lift")]
@@ -147,6 +149,7 @@ pub fn reject(global: &Global, args: RejectArgs) -> Result<Exit, CliError> {
 /// Withdraw a change that you proposed.
 #[derive(Debug, clap::Args)]
 pub struct WithdrawArgs {
+    /// The change: its id, or the beginning of it.
     change: String,
 }
 

@@ -21,6 +21,7 @@ use super::{
     countersign disclose 9f2c4e6a81d0 --tool 'Claude Code' --guidance runbooks/failover.md\n  \
     countersign disclose 9f2c4e6a81d0 --none")]
 pub struct Args {
+    /// The change: its id, or the beginning of it.
     change: String,
     /// A tool that helped (repeatable).
     #[arg(long, value_name = "TOOL", required_unless_present = "none")]
@@ -61,6 +62,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
 /// Waive a rule for the present revision of a change, as a senior who had no hand in it.
 #[derive(Debug, clap::Args)]
 pub struct WaiveArgs {
+    /// The change: its id, or the beginning of it.
     change: String,
     /// The rule.
     #[arg(long, value_name = "ID")]
@@ -88,6 +90,7 @@ pub fn waive(global: &Global, args: WaiveArgs) -> Result<Exit, CliError> {
     countersign identify 9f2c4e6a81d0 --identity 1b2c3d4e5f60 --automation\n  \
     countersign identify 9f2c4e6a81d0 --identity 1b2c3d4e5f60 --not-involved   (only a co-author trailer names them)")]
 pub struct IdentifyArgs {
+    /// The change: its id, or the beginning of it.
     change: String,
     /// The identity's reference, or its mail address, as `countersign show` lists it.
     #[arg(long, value_name = "REF|MAIL")]

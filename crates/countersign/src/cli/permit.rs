@@ -23,6 +23,7 @@ use crate::{engine::ChangeView, speaker::Speaker};
 /// asks by itself when you push; hand it a permit with: git push -o countersign-permit=$(base64 -w0 FILE) …
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// The change: its id, or the beginning of it.
     change: String,
     /// Where to write it.
     #[arg(long, value_name = "FILE")]

@@ -50,6 +50,7 @@ pub struct Args {
 /// What is not said again stays: without --git or --file the content, without --why and so on the words.
 #[derive(Debug, clap::Args)]
 pub struct ReviseArgs {
+    /// The change: its id, or the beginning of it.
     change: String,
     #[command(flatten)]
     content: Content,
@@ -84,18 +85,25 @@ struct Words {
 
 #[derive(Debug, clap::Args)]
 struct OptionalWords {
+    /// One line that says what it does.
     #[arg(long)]
     title: Option<String>,
+    /// Why it is needed.
     #[arg(long)]
     why: Option<String>,
+    /// What could go wrong.
     #[arg(long)]
     risk: Option<String>,
+    /// How it is undone.
     #[arg(long)]
     rollback: Option<String>,
+    /// How it was tested.
     #[arg(long)]
     tests: Option<String>,
+    /// Where to read more (repeatable).
     #[arg(long, value_name = "URL")]
     link: Vec<String>,
+    /// The person who answers for it, where an agent proposes.
     #[arg(long, value_name = "PERSON")]
     sponsor: Option<ActorId>,
 }

@@ -28,6 +28,7 @@ use crate::{
 /// Write the bundle of a change: everything that somebody needs to check it, without us.
 #[derive(Debug, clap::Args)]
 pub struct BundleArgs {
+    /// The change: its id, or the beginning of it.
     change: String,
     /// Where to write it (a tar archive).
     #[arg(long, value_name = "FILE")]

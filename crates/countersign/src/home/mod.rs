@@ -246,10 +246,6 @@ impl Home {
         &self.trust
     }
 
-    pub fn trust_path(&self) -> PathBuf {
-        self.path.join(TRUST)
-    }
-
     /// Where the ledger is kept, for [`crate::store::open`].
     pub fn store_address(&self) -> String {
         format!("sqlite:{}", self.path.join(LEDGER).display())
