@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{conventions::Context, judge::Audited, text::shown};
+use super::{
+    conventions::{Commit, Context},
+    judge::Audited,
+    text::shown,
+};
 use crate::ids::Oid;
 
 /// Most reverts that one change is read to make.
@@ -56,7 +60,7 @@ pub(super) fn taken_back(context: &Context<'_>) -> Vec<Taken> {
         }
         // An id or a number is certain; the subject is what is left where there is neither.
         if found.len() == before {
-            found.extend(in_subject(commit.subject));
+            found.extend(in_branch(commit).or_else(|| in_subject(commit.subject)));
         }
         found.truncate(MAX_TAKEN);
     }
@@ -66,7 +70,9 @@ pub(super) fn taken_back(context: &Context<'_>) -> Vec<Taken> {
 
 fn in_line(text: &str) -> Option<Taken> {
     let lower = text.get(..text.len().min(64)).unwrap_or(text);
-    if let Some(rest) = strip(text, "this reverts commit ").or_else(|| strip(text, "this reverts commits ")) {
+    const STARTS: &[&str] =
+        &["this reverts commit ", "this reverts commits ", "this partially reverts commit ", "revert commit "];
+    if let Some(rest) = STARTS.iter().find_map(|start| strip(text, start)) {
         return commit(rest);
     }
     let rest = strip(lower, "reverts:").or_else(|| strip(lower, "reverts "))?.trim_start();
@@ -90,8 +96,26 @@ fn commit(text: &str) -> Option<Taken> {
     Some(Taken::Commit { id, bits })
 }
 
-/// `Revert "subject"`, also behind a prefix; `Reland`, and the revert of a revert, take nothing back.
+/// GitHub's button calls the branch of a revert `revert-12-branch`, and merges it as any other.
+fn in_branch(commit: &Commit<'_>) -> Option<Taken> {
+    let branch = match commit.subject.strip_prefix("Merge pull request #") {
+        Some(rest) => rest.split_once(" from ")?.1.split_once('/')?.1,
+        None => {
+            let rest = commit.subject.strip_prefix("Auto merge of #")?;
+            rest.split_once(" - ")?.1.split_once(':')?.1
+        }
+    };
+    let (digits, _) = branch.strip_prefix("revert-")?.split_once('-')?;
+    digits.parse().ok().filter(|_| commit.is_merge()).map(Taken::Request)
+}
+
+/// `Revert "subject"`, also behind a prefix, and `Revert #12`; `Reland`, and the revert of a revert, take nothing back.
 fn in_subject(subject: &str) -> Option<Taken> {
+    let number =
+        subject.find("Revert #").filter(|at| *at < 32).and_then(|at| subject.get(at..)?.strip_prefix("Revert #"));
+    if let Some(number) = number.and_then(number_of) {
+        return Some(Taken::Request(number));
+    }
     let at = subject.find("Revert \"").filter(|at| *at < 32)?;
     let quoted = subject.get(at.checked_add("Revert \"".len())?..)?;
     let inner = quoted.rsplit_once('"').map_or(quoted, |(inner, _)| inner);
@@ -162,11 +186,34 @@ impl Reverts {
     }
 }
 
-/// The number of the pull request that a subject names: `Merge pull request #12 from …`, `Title (#12)`.
+/// The digits that a text begins with.
+fn number_of(text: &str) -> Option<u32> {
+    text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
+}
+
+/// The number of the pull request that a subject names: `Merge pull request #12 from …`, `Title (#12)`, and as other
+/// forges and robots write it.
 fn request_number(subject: &str) -> Option<u32> {
-    let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok();
-    match subject.strip_prefix("Merge pull request #") {
-        Some(rest) => digits(rest),
-        None => subject.strip_suffix(')')?.rsplit_once("(#").and_then(|(_, number)| digits(number)),
+    const STARTS: &[&str] = &[
+        "Merge pull request #",
+        "Auto merge of #",
+        "auto merge of #",
+        "Rollup merge of #",
+        "Merged PR ",
+        "Merge #",
+        "Pull request #",
+    ];
+    if let Some(rest) = STARTS.iter().find_map(|start| subject.strip_prefix(start)) {
+        return number_of(rest);
     }
+    // Bitcoin Core's script: `Merge bitcoin/bitcoin#12: Title`.
+    let merged = subject.strip_prefix("Merge ").and_then(|rest| rest.split_once('#'));
+    if let Some((_, rest)) = merged.filter(|(repository, _)| repository.contains('/') && !repository.contains(' ')) {
+        return number_of(rest);
+    }
+    let (title, number) = subject.rsplit_once("#")?;
+    let ends = [" (", " (pull request ", "Merge pull request '"]
+        .iter()
+        .any(|start| title.ends_with(start) || title.starts_with(start));
+    ends.then(|| number_of(number)).flatten()
 }
