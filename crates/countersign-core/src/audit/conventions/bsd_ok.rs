@@ -10,7 +10,7 @@ use super::{Convention, Found, Says, lines::handle};
 /// Most of one message that is searched, in bytes.
 const MAX_BYTES: usize = 16 * 1024;
 /// More words than this after `ok` are a sentence.
-const MAX_LOGINS: usize = 8;
+const MAX_LOGINS: usize = 5;
 
 static OK: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"(?i)\b(?:ok|oks|okay|ok'?d|ok'?ed|okayed)(?:\s+(?:by|from))?[:,]?\s+((?:[a-z][a-z0-9_-]*@(?:[a-z0-9-]+\.[a-z.]+)?(?:\s*(?:,|&|/|\band\b)\s*|\s+|\W|$))+)")
@@ -164,7 +164,9 @@ pub const CONVENTION: Convention = Convention {
         let mut found = Vec::new();
         for commit in context.commits() {
             let lines = || commit.lines.iter().filter(|line| !line.text.starts_with('>') && line.key.is_empty());
-            found.extend(std::iter::once(commit.subject).chain(lines().map(|line| line.text)).flat_map(bare));
+            // A subject that begins with `ok` is a sentence.
+            let subject = Some(commit.subject).filter(|subject| subject.contains(';'));
+            found.extend(subject.into_iter().chain(lines().map(|line| line.text)).flat_map(bare));
             if !commit.subject.contains('@') && !lines().any(|line| line.text.contains('@')) {
                 continue;
             }
@@ -198,7 +200,10 @@ fn bare(line: &str) -> Vec<Found> {
     let Some(names) = names else { return Vec::new() };
     let logins: Vec<&str> =
         names.as_str().split([' ', ',', '/', '&', '\t']).filter(|word| !word.is_empty() && *word != "and").collect();
+    if logins.len() > MAX_LOGINS && !names.as_str().contains([',', '@']) {
+        return Vec::new();
+    }
     // `ok alice, tweaks from bob`: what follows a plain word is no list of logins any more.
-    let people = logins.into_iter().take(MAX_LOGINS).take_while(|word| !WORDS.contains(word)).filter_map(handle);
+    let people = logins.into_iter().take_while(|word| !WORDS.contains(word)).filter_map(handle);
     people.map(|who| Found::by(Says::Approved, who, line)).collect()
 }

@@ -31,8 +31,14 @@ pub const CONVENTION: Convention = Convention {
         let fields = landed.lines.iter().filter(|line| !line.quoted && line.is_any(&["Author", "Authors", "Patch by"]));
         for line in fields.filter(|_| !landed.has("Date")) {
             let people = named_people(line.value).into_iter();
-            wrote(people.filter(|who| !who.mail.is_empty()).collect(), line.text);
+            wrote(people.filter(|who| !who.mail.is_empty() || is_full_name(&who.name)).collect(), line.text);
         }
         found
     },
 };
+
+/// `Ann Lee`, but not `nobody in particular`.
+fn is_full_name(name: &str) -> bool {
+    name.split_whitespace().nth(1).is_some()
+        && name.split_whitespace().all(|word| word.chars().next().is_some_and(char::is_uppercase))
+}

@@ -31,6 +31,16 @@ fn who_committed_or_merged_on_the_branch_had_it_in_hand_and_wrote_nothing() {
 }
 
 #[test]
+fn one_person_under_a_login_is_no_second_one() {
+    let login = "Ann L. <7+annlee@users.noreply.github.com>";
+    assert_snapshot!(graded(&linear("annlee <ann@x.example>", login, "s\n")), @"Alone by nothing");
+    assert_snapshot!(graded(&linear("A <annlee@x.example>", login, "s\n")), @"Alone by nothing");
+    assert_snapshot!(graded(&merge(login, GITHUB, "Merge pull request #1 from annlee/x\n", "Ann Lee <ann@x.example>")), @"SelfMerged by github-merge");
+    assert_snapshot!(graded(&linear("A. Lee <ann.lee@x.example>", "Ann Lee <ann.lee@y.example>", "s\n")), @"Alone by nothing");
+    assert_snapshot!(graded(&linear("Ann Lee <me@x.example>", "Bob Ray <me@y.example>", "s\n")), @"OtherHand by committer");
+}
+
+#[test]
 fn sentences_name_nobody() {
     assert_snapshot!(message("s\n\nReviewers: this may be tested by building, then running it with the flag.\n"), @"Alone by nothing");
     assert_snapshot!(message("s\n\nReviewers: if you run a build, please submit:\n"), @"Alone by nothing");
@@ -83,6 +93,7 @@ fn logins_without_their_at() {
     assert_snapshot!(message("fix\n\nok bob, tweaks cleo\n"), @"Named by bsd-ok: bob");
     assert_snapshot!(message("fix\n\nthis is ok to do\n\nok now it works\n"), @"Alone by nothing");
     assert_snapshot!(message("fix\n\ntests ok\n"), @"Alone by nothing");
+    assert_snapshot!(message("Ok no more work for tonight\n"), @"Alone by nothing");
 }
 
 #[test]
@@ -93,6 +104,7 @@ fn somebody_else_wrote_it() {
     assert_snapshot!(message("fix\n\nSubmitted by:\tcleo\n"), @"OtherHand by committer");
     let (audited, people) = audit(&linear(ANN, ANN, "PROJ-1. Title (Cleo Dun via ann)\n"));
     assert_snapshot!(contributors(&audited, &people), @"Cleo Dun");
+    assert_snapshot!(message("Title\n\nAuthor: Cleo Dun, Dan Fox\n"), @"OtherHand by committer");
     // Their own, under another spelling; the log of another commit.
     assert_snapshot!(message("Title\n\nAuthor: A. Lee <ann@other.example>\n"), @"Alone by nothing");
     assert_snapshot!(message("Title\n\nBroken by:\n\ncommit 1a2b\nAuthor: Cleo Dun <cleo@z.example>\nDate: Mon\n"), @"Alone by nothing");
