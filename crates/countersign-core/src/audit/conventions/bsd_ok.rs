@@ -193,7 +193,7 @@ pub const CONVENTION: Convention = Convention {
 fn bare(line: &str) -> Vec<Found> {
     // Logins in a line of their own are short.
     let tail = line.get(line.len().saturating_sub(120)..).unwrap_or(line);
-    if !tail.to_ascii_lowercase().contains("ok") {
+    if !["ok", "OK", "Ok"].iter().any(|ok| tail.contains(ok)) {
         return Vec::new();
     }
     let names = [&*BARE, &*AFTER].into_iter().flatten().find_map(|pattern| pattern.captures(tail)?.get(1));

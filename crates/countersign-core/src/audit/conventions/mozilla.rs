@@ -19,9 +19,15 @@ pub const CONVENTION: Convention = Convention {
             let bug = subject
                 .get(..4)
                 .is_some_and(|start| start.eq_ignore_ascii_case("bug ") || start.eq_ignore_ascii_case("no b"));
+            // Long titles of CVS's time go on in the body.
+            let about_a_bug = subject.to_ascii_lowercase().contains("bug");
+            let last_words = commit.lines.iter().filter(|line| about_a_bug && !line.quoted && line.key.is_empty());
+            let last_words = last_words.filter_map(|line| line.text.split_whitespace().last());
             let words = subject.split_whitespace().collect::<Vec<_>>();
             let count = words.len();
-            for (at, word) in words.into_iter().enumerate() {
+            for (at, word) in
+                words.into_iter().enumerate().chain(last_words.map(|word| (count.saturating_sub(1), word)))
+            {
                 let word = word.trim_matches(|c| matches!(c, '(' | ')' | '[' | ']' | '.' | ';'));
                 let value = ["r=", "rs=", "sr="].iter().find_map(|key| word.strip_prefix(key));
                 let Some(value) = value.filter(|_| bug || at.saturating_add(1) == count) else { continue };

@@ -25,7 +25,7 @@ pub(super) const KEYS: &[&str] = &[
     "Looks-good-to-me-by",
     "Looks-fine-to-me-by",
 ];
-const LANDERS: &[&str] = &["Merged-by", "Committed-by", "Landed-by", "Submitted-by"];
+const LANDERS: &[&str] = &["Merged-by", "Committed-by", "Landed-by"];
 /// Where Phabricator or a tool like it wrote the message, `Reviewers:` lists whom it asked.
 const ONLY_ASKED: &[&str] = &["Differential Revision", "Subscribers", "Reviewed By", "Pull Request"];
 

@@ -17,8 +17,14 @@ pub const CONVENTION: Convention = Convention {
             {
                 found.push(Found::nobody(Says::NobodyApproved, line.text));
             }
-            let names =
-                STARTS.iter().find_map(|start| line.text.strip_prefix(start)).and_then(|rest| rest.strip_suffix('.'));
+            // A sentence of its own, at the end of the line.
+            let after = |start: &&str| {
+                let at = line.text.rfind(*start)?;
+                let before = line.text.get(..at)?.trim_end();
+                let alone = before.is_empty() || before.ends_with(['.', ';']);
+                alone.then(|| line.text.get(at.checked_add(start.len())?..)).flatten()
+            };
+            let names = STARTS.iter().find_map(|start| after(&start)).and_then(|rest| rest.strip_suffix('.'));
             let people = names.map(named_people).unwrap_or_default();
             found.extend(people.into_iter().map(|who| Found::by(Says::Approved, who, line.text)));
         }

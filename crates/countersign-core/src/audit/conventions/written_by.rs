@@ -1,8 +1,12 @@
 //! Who wrote what the author of the commit only committed: Apache's `(Ann Lee via bob)` and `Contributed by Ann Lee.`,
 //! PostgreSQL's `Author: Ann Lee <mail>`.
 
-use super::{Convention, Found, Says, named_people};
+use super::{Convention, Found, Line, Says, named_people};
 use crate::facts::git::Ident;
+
+/// Keys of whoever sent it in.
+const OWN: &[&str] = &["Submitted-by", "Contributed-by", "Patch-by", "Patch by"];
+const AUTHOR: &[&str] = &["Author", "Authors"];
 
 pub const CONVENTION: Convention = Convention {
     name: "written-by",
@@ -27,9 +31,13 @@ pub const CONVENTION: Convention = Convention {
                 wrote(named_people(writers), text);
             }
         }
+        let own = |line: &&Line<'_>| !line.quoted && line.is_any(OWN);
         // With a `Date:` beside it, it is the log of another commit.
-        let fields = landed.lines.iter().filter(|line| !line.quoted && line.is_any(&["Author", "Authors", "Patch by"]));
-        for line in fields.filter(|_| !landed.has("Date")) {
+        let author = |line: &&Line<'_>| !line.quoted && line.is_any(AUTHOR) && !landed.has("Date");
+        for line in landed.lines.iter().filter(own) {
+            wrote(named_people(line.value), line.text);
+        }
+        for line in landed.lines.iter().filter(author) {
             let people = named_people(line.value).into_iter();
             wrote(people.filter(|who| !who.mail.is_empty() || is_full_name(&who.name)).collect(), line.text);
         }

@@ -67,6 +67,10 @@ fn a_quoted_subject_is_another_commits() {
     assert_snapshot!(message("Revert \"Auto merge of #1 - ann:x, r=bob\"\n"), @"Alone by nothing");
     assert_snapshot!(message("Revert \"Bug 12 - Title. r=bob\" for failures. r=cleo\n"), @"Named by r-equals: cleo");
     assert_snapshot!(message("Bug 12 - Title. r=backout\n"), @"Alone by nothing");
+    // Long titles of CVS's time go on in the body; a sentence may stand behind another.
+    assert_snapshot!(message("Bugzilla bug 12: a long title\n\nthat goes on. r=bob.\n"), @"Named by r-equals: bob");
+    assert_snapshot!(message("Title\n\nFixes 12.  Reviewed by Bob Ray.\n"), @"Named by reviewed-by-sentence: Bob Ray");
+    assert_snapshot!(message("Title\n\nTo be reviewed by Bob Ray.\n"), @"Alone by nothing");
 }
 
 #[test]
@@ -105,6 +109,7 @@ fn somebody_else_wrote_it() {
     let (audited, people) = audit(&linear(ANN, ANN, "PROJ-1. Title (Cleo Dun via ann)\n"));
     assert_snapshot!(contributors(&audited, &people), @"Cleo Dun");
     assert_snapshot!(message("Title\n\nAuthor: Cleo Dun, Dan Fox\n"), @"OtherHand by committer");
+    assert_snapshot!(message("Title\n\nSubmitted-by: Cleo Dun <cleo z.example>\n"), @"OtherHand by committer");
     // Their own, under another spelling; the log of another commit.
     assert_snapshot!(message("Title\n\nAuthor: A. Lee <ann@other.example>\n"), @"Alone by nothing");
     assert_snapshot!(message("Title\n\nBroken by:\n\ncommit 1a2b\nAuthor: Cleo Dun <cleo@z.example>\nDate: Mon\n"), @"Alone by nothing");
