@@ -1,6 +1,6 @@
 //! Counting what a set of rules says of change after change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
@@ -30,6 +30,8 @@ pub struct RuleReplay {
     pub id: RuleId,
     pub mode: Mode,
     pub strength: Strength,
+    /// What it asks for, in words: each requirement, and last the rule as a whole.
+    pub asks: Vec<String>,
     /// Changes to which it applied.
     pub applied: u64,
     /// Changes for which it was not met: those that it alone would have stopped, were it enforced.
@@ -52,6 +54,17 @@ pub struct RuleReplay {
 pub struct Missing {
     pub what: String,
     pub changes: u64,
+}
+
+/// That a rule was not met by a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Its place in [`Replay::rules`].
+    pub rule: usize,
+    /// Places in its [`RuleReplay::asks`].
+    pub lacks: Vec<usize>,
+    /// Too few people could have given what it asks.
+    pub nobody_could: bool,
 }
 
 /// A person's part in the extra approvals.
@@ -114,11 +127,12 @@ pub(super) struct Tally<'r> {
     actors: usize,
     /// In the order of the rules' ids.
     counts: Vec<Counts>,
-    builtin: BTreeMap<RuleId, (Counts, String)>,
+    /// The checks that stopped something, in the order in which they first did.
+    builtin: Vec<(RuleId, Counts, String)>,
     all: All,
     outcomes: Vec<Option<Outcome>>,
-    /// By change that was stopped: the rules that did, by number, and whether it was reverted.
-    stops: Vec<(Vec<u16>, bool)>,
+    /// By change: the rules that stopped it, and whether it was reverted.
+    stops: Vec<(Vec<Stopped>, bool)>,
 }
 
 fn one_more(count: &mut u64) {
@@ -132,7 +146,7 @@ impl<'r> Tally<'r> {
             rules,
             actors,
             counts: counts.collect(),
-            builtin: BTreeMap::new(),
+            builtin: Vec::new(),
             all: All::default(),
             outcomes: Vec::new(),
             stops: Vec::new(),
@@ -142,6 +156,7 @@ impl<'r> Tally<'r> {
     /// A change about which no rule is asked.
     pub fn pass_over(&mut self) {
         self.outcomes.push(None);
+        self.stops.push((Vec::new(), false));
     }
 
     pub fn ask(&mut self, asked: &Asked<'_>) {
@@ -158,20 +173,25 @@ impl<'r> Tally<'r> {
                 RuleStatus::Unsatisfied | RuleStatus::Error => {
                     one_more(&mut counts.applied);
                     counts.stop(asked.reverted);
-                    counts.lacks(rule, asked, &mut candidates, self.actors);
-                    // There are at most `rules::MAX_RULES`.
-                    stopped_by.push(u16::try_from(number).unwrap_or(u16::MAX));
+                    let (lacks, nobody_could) = counts.lacks(rule, asked, &mut candidates, self.actors);
+                    stopped_by.push(Stopped { rule: number, lacks, nobody_could });
                 }
             }
         }
-        let mut builtin = false;
         for check in weighed.builtin_stops() {
-            builtin = true;
-            let entry = self.builtin.entry(check.id.clone());
-            let (counts, _) = entry.or_insert_with(|| (Counts::default(), check.requires.clone()));
+            let place = match self.builtin.iter().position(|(id, _, _)| *id == check.id) {
+                Some(place) => place,
+                None => {
+                    self.builtin.push((check.id.clone(), Counts::default(), check.requires.clone()));
+                    self.builtin.len().saturating_sub(1)
+                }
+            };
+            let Some((_, counts, _)) = self.builtin.get_mut(place) else { continue };
             one_more(&mut counts.applied);
             counts.stop(asked.reverted);
             one_more(&mut counts.unsaid);
+            let rule = self.counts.len().saturating_add(place);
+            stopped_by.push(Stopped { rule, lacks: vec![0], nobody_could: false });
         }
         let denied = match weighed.outcome {
             Outcome::Allow => 0,
@@ -179,11 +199,11 @@ impl<'r> Tally<'r> {
         };
         self.all.denied = self.all.denied.saturating_add(denied);
         self.all.denied_reverted = self.all.denied_reverted.saturating_add(denied & reverted);
-        if builtin || !stopped_by.is_empty() {
+        if !stopped_by.is_empty() {
             one_more(&mut self.all.stopped);
             self.all.stopped_reverted = self.all.stopped_reverted.saturating_add(reverted);
-            self.stops.push((stopped_by, asked.reverted));
         }
+        self.stops.push((stopped_by, asked.reverted));
         self.outcomes.push(Some(weighed.outcome));
     }
 
@@ -195,11 +215,12 @@ impl<'r> Tally<'r> {
             .map(|(rule, counts)| counts.close(rule.id.clone(), rule.mode, rule.strength, &said(rule), assumed, actors))
             .collect();
         let curve = curve(&replayed, &self.stops);
-        replayed.extend(self.builtin.into_iter().map(|(id, (counts, words))| {
+        replayed.extend(self.builtin.into_iter().map(|(id, counts, words)| {
             let said = Said { requirements: Vec::new(), whole: words };
             counts.close(id, Mode::Enforce, Strength::Mandatory, &said, assumed, actors)
         }));
-        Replay { rules: replayed, all: self.all, curve, outcomes: self.outcomes }
+        let stopped = self.stops.into_iter().map(|(by, _)| by).collect();
+        Replay { rules: replayed, all: self.all, curve, outcomes: self.outcomes, stopped }
     }
 }
 
@@ -219,26 +240,34 @@ impl Counts {
         self.stopped_reverted = self.stopped_reverted.saturating_add(u64::from(reverted));
     }
 
-    fn lacks<'a>(&mut self, rule: &WeighedRule<'a>, asked: &Asked<'a>, candidates: &mut Candidates, actors: usize) {
-        let mut said = false;
+    /// Which of what the rule asks for is lacking, and whether too few people could have given it.
+    fn lacks<'a>(
+        &mut self,
+        rule: &WeighedRule<'a>,
+        asked: &Asked<'a>,
+        candidates: &mut Candidates,
+        actors: usize,
+    ) -> (Vec<usize>, bool) {
+        let mut lacking = Vec::new();
         let mut approvals = Vec::new();
-        for (requirement, count) in rule.rule.requires.iter().zip(&mut self.missing) {
+        for (place, (requirement, count)) in rule.rule.requires.iter().zip(&mut self.missing).enumerate() {
             let lacks = requirement.lacks(asked.snapshot, &rule.unmet, asked.now);
             if lacks == 0 {
                 continue;
             }
-            said = true;
+            lacking.push(place);
             one_more(count);
             match requirement.need {
                 Need::Approvals { role, .. } => approvals.push((role, lacks)),
                 Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => {}
             }
         }
-        if !said {
+        if lacking.is_empty() {
             one_more(&mut self.unsaid);
+            lacking.push(rule.rule.requires.len());
         }
         if approvals.is_empty() {
-            return;
+            return (lacking, false);
         }
         one_more(&mut self.waits);
         if self.falls_on.is_empty() {
@@ -260,6 +289,7 @@ impl Counts {
         if short {
             one_more(&mut self.nobody_could);
         }
+        (lacking, short)
     }
 
     fn close(
@@ -295,6 +325,7 @@ impl Counts {
             id,
             mode,
             strength,
+            asks: said.requirements.iter().cloned().chain([said.whole.clone()]).collect(),
             applied: self.applied,
             stopped: self.stopped,
             stopped_reverted: self.stopped_reverted,
@@ -371,7 +402,7 @@ impl Able {
 }
 
 /// Rule upon rule, best first: how many changes they stop together, and how many of those were reverted.
-fn curve(rules: &[RuleReplay], stops: &[(Vec<u16>, bool)]) -> Vec<CurvePoint> {
+fn curve(rules: &[RuleReplay], stops: &[(Vec<Stopped>, bool)]) -> Vec<CurvePoint> {
     let mut order: Vec<usize> = (0..rules.len()).collect();
     order.sort_by(|a, b| match (rules.get(*a), rules.get(*b)) {
         (Some(a), Some(b)) => by_worth(a, b),
@@ -385,7 +416,7 @@ fn curve(rules: &[RuleReplay], stops: &[(Vec<u16>, bool)]) -> Vec<CurvePoint> {
     }
     let mut first_stopped = vec![(0_u64, 0_u64); rules.len()];
     for (by, reverted) in stops {
-        let first = by.iter().filter_map(|rule| rank.get(usize::from(*rule))).min();
+        let first = by.iter().filter_map(|stopped| rank.get(stopped.rule)).min();
         if let Some((stopped, of_reverted)) = first.and_then(|rank| first_stopped.get_mut(*rank)) {
             one_more(stopped);
             *of_reverted = of_reverted.saturating_add(u64::from(*reverted));
