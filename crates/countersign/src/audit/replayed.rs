@@ -39,7 +39,10 @@ pub fn replay_all(judged: &Judged, rules: &RuleSet, compare: Option<&RuleSet>) -
     let mut replays = std::iter::once(rules).chain(compare).map(|set| set.name.clone()).zip(replays);
     let nothing = || {
         let all = replay::All::default();
-        (rules.name.clone(), Replay { rules: Vec::new(), all, curve: Vec::new(), outcomes: Vec::new(), stopped: Vec::new() })
+        (
+            rules.name.clone(),
+            Replay { rules: Vec::new(), all, curve: Vec::new(), outcomes: Vec::new(), stopped: Vec::new() },
+        )
     };
     Ok(Replayed { assumptions, first: replays.next().unwrap_or_else(nothing), second: replays.next() })
 }
