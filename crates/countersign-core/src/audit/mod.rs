@@ -11,6 +11,7 @@
 //! | [`people`], [`mailmap`], [`machines`] | who is who, and who is nobody |
 //! | [`ai`] | assistance: declared, inferred or unknown |
 //! | [`impact`] | paths whose change reaches far |
+//! | [`codeowners`] | who owns which path, as a `CODEOWNERS` file says |
 //! | [`reverts`] | what was taken back, and after how long |
 //! | [`carriers`] | who carries the reviews |
 //! | [`replay`] | what rules would have done |
@@ -34,6 +35,7 @@
 
 pub mod ai;
 pub mod carriers;
+pub mod codeowners;
 pub mod conventions;
 pub mod grade;
 pub mod impact;
@@ -52,6 +54,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     ai::{AiOutcome, AiStatus},
     carriers::Carriers,
+    codeowners::CodeOwners,
     impact::{Areas, ImpactSet, ImpactTable},
     judge::{Audited, Evidence, MAX_EVIDENCE, Scope, judge},
     mailmap::Mailmap,
