@@ -11,7 +11,8 @@
 //! | [`people`], [`mailmap`], [`machines`] | who is who, and who is nobody |
 //! | [`ai`] | assistance: declared, inferred or unknown |
 //! | [`impact`] | paths whose change reaches far |
-//! | [`codeowners`] | who owns which path, as a `CODEOWNERS` file says |
+//! | [`areas`] | what reviews are shared out by: folders, owners or systems |
+//! | [`codeowners`], [`systems`] | who owns which path, as `CODEOWNERS` says; which system it belongs to, as a catalog does |
 //! | [`reverts`] | what was taken back, and after how long |
 //! | [`carriers`] | who carries the reviews |
 //! | [`replay`] | what rules would have done |
@@ -34,6 +35,7 @@
 //! escape survives.
 
 pub mod ai;
+pub mod areas;
 pub mod carriers;
 pub mod codeowners;
 pub mod conventions;
@@ -46,6 +48,7 @@ pub mod people;
 pub mod replay;
 pub mod reverts;
 mod summary;
+pub mod systems;
 mod text;
 pub mod timeline;
 
@@ -53,14 +56,16 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     ai::{AiOutcome, AiStatus},
+    areas::{Areas, AreasBy},
     carriers::Carriers,
     codeowners::CodeOwners,
-    impact::{Areas, ImpactSet, ImpactTable},
+    impact::{ImpactSet, ImpactTable},
     judge::{Audited, Evidence, MAX_EVIDENCE, Scope, judge},
     mailmap::Mailmap,
     people::{IdentityId, Join, Kind, People},
     reverts::{Revert, Reverts},
     summary::{AiCounts, GradeCounts, Month, Share, Summary},
+    systems::Systems,
     text::shown,
 };
 use crate::{
