@@ -139,7 +139,7 @@ fn shares_of_reviews_by_area() {
     let told: String = carriers
         .areas
         .iter()
-        .map(|(id, area)| (made.scope.areas.name(*id), area))
+        .map(|(id, area)| (made.scope.areas.name(*id), &area.all))
         .chain([("all", &carriers.all)])
         .map(|(name, area)| {
             let shares: Vec<String> = area
