@@ -21,6 +21,7 @@ mod tally;
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
+    ops::Range,
 };
 
 use countersign_ledger::{Time, sshsig::Assurance};
@@ -110,6 +111,10 @@ pub struct Assumptions {
     pub senior_from: u32,
 }
 
+/// A history is replayed in so many parts side by side. Their number is fixed: shares of approvals are added up part by
+/// part, and the sums are to be the same on every machine.
+const PARTS: usize = 4;
+
 /// Puts every landed change to each of the sets of rules.
 pub fn replay(past: Past<'_>, sets: &[&Rules]) -> Result<(Assumptions, Vec<Replay>), InvalidId> {
     let times = timeline(past.changes);
@@ -119,22 +124,84 @@ pub fn replay(past: Past<'_>, sets: &[&Rules]) -> Result<(Assumptions, Vec<Repla
     let parts = parts?;
     let systems = systems(past.areas)?;
     let history = History { changes: past.changes, times: &times, parts: &parts, actors: &actors, systems: &systems };
-    let mut known = Known::new(&actors);
-    let mut assumed = assumptions(past, &times);
-    let mut tallies: Vec<Tally<'_>> = sets.iter().map(|rules| Tally::new(rules, actors.len())).collect();
+    let length = past.changes.len().div_ceil(PARTS).max(1);
+    let ranges = (0..past.changes.len()).step_by(length).map(|from| from..(from.saturating_add(length)));
+    let mut asked = Stretch::new(sets, &actors);
+    std::thread::scope(|scope| -> Result<(), InvalidId> {
+        let running: Vec<_> = ranges.map(|range| scope.spawn(|| stretch(past, sets, history, range))).collect();
+        for part in running {
+            // A part that panicked takes everything with it, as it would have without a thread.
+            asked.append(part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok(())
+    })?;
+    let assumed = Assumptions {
+        far_reaching: asked.far_reaching,
+        without_paths: asked.without_paths,
+        seniors: asked.seniors,
+        senior_from: asked.senior_from,
+        ..assumptions(past, &times)
+    };
+    let replays = asked.tallies.into_iter().map(|tally| tally.close(&assumed, &actors)).collect();
+    Ok((assumed, replays))
+}
+
+/// What is counted over a part of a history.
+struct Stretch<'r> {
+    tallies: Vec<Tally<'r>>,
+    far_reaching: u64,
+    without_paths: u64,
+    seniors: usize,
+    senior_from: u32,
+}
+
+impl<'r> Stretch<'r> {
+    fn new(sets: &[&'r Rules], actors: &Actors) -> Self {
+        Self {
+            tallies: sets.iter().map(|rules| Tally::new(rules, actors.len())).collect(),
+            far_reaching: 0,
+            without_paths: 0,
+            seniors: 0,
+            senior_from: 0,
+        }
+    }
+
+    /// Puts a later part behind this one.
+    fn append(&mut self, later: Self) {
+        for (tally, later) in self.tallies.iter_mut().zip(later.tallies) {
+            tally.append(later);
+        }
+        self.far_reaching = self.far_reaching.saturating_add(later.far_reaching);
+        self.without_paths = self.without_paths.saturating_add(later.without_paths);
+        self.seniors = later.seniors;
+        self.senior_from = later.senior_from;
+    }
+}
+
+/// Asks about the changes of a part. What was known before them is learnt from the changes before it.
+fn stretch<'r>(
+    past: Past<'_>,
+    sets: &[&'r Rules],
+    history: History<'_>,
+    range: Range<usize>,
+) -> Result<Stretch<'r>, InvalidId> {
+    let mut asked = Stretch::new(sets, history.actors);
+    let mut known = Known::new(history.actors);
     let mut snapshot = blank()?;
     let production: Environment = "production".parse()?;
-    for (at, (change, part)) in past.changes.iter().zip(&parts).enumerate() {
+    for (at, (change, part)) in past.changes.iter().zip(history.parts).enumerate().take(range.end) {
         known.before(at, history, &mut snapshot.people);
-        if change.areas.is_empty() {
-            assumed.without_paths = assumed.without_paths.saturating_add(1);
-            tallies.iter_mut().for_each(Tally::pass_over);
+        if at < range.start {
+            // Only learnt.
+        } else if change.areas.is_empty() {
+            asked.without_paths = asked.without_paths.saturating_add(1);
+            asked.tallies.iter_mut().for_each(Tally::pass_over);
         } else {
-            assumed.far_reaching = assumed.far_reaching.saturating_add(u64::from(change.impact.reaches_far()));
+            asked.far_reaching = asked.far_reaching.saturating_add(u64::from(change.impact.reaches_far()));
             let strangers = put(&mut snapshot, change, part, history, &production, past.people)?;
-            let now = Time::from_unix_secs(times.get(at).copied().unwrap_or_default());
+            let now = Time::from_unix_secs(history.times.get(at).copied().unwrap_or_default());
             let reverted = past.reverts.of(at).is_some();
-            for tally in &mut tallies {
+            for tally in &mut asked.tallies {
                 tally.ask(&Asked { snapshot: &snapshot, now, reverted, known: &known });
             }
             for stranger in strangers {
@@ -143,10 +210,9 @@ pub fn replay(past: Past<'_>, sets: &[&Rules]) -> Result<(Assumptions, Vec<Repla
         }
         known.after(at, history, &mut snapshot.people);
     }
-    assumed.seniors = known.seniors;
-    assumed.senior_from = known.senior_from;
-    let replays = tallies.into_iter().map(|tally| tally.close(&assumed, &actors)).collect();
-    Ok((assumed, replays))
+    asked.seniors = known.seniors;
+    asked.senior_from = known.senior_from;
+    Ok(asked)
 }
 
 /// Makes the snapshot that of a change. Whoever has a part in it was there, though nothing before says so; they are given
