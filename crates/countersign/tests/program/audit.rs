@@ -1,6 +1,7 @@
 //! `countersign audit`.
 
 mod history;
+mod manners;
 mod slice;
 
 use std::{collections::BTreeMap, fs, path::Path, time::SystemTime};
