@@ -2,6 +2,7 @@
 
 mod areas;
 mod history;
+mod manners;
 mod slice;
 
 use std::{collections::BTreeMap, fs, path::Path, time::SystemTime};
