@@ -171,23 +171,15 @@ impl History {
         &self.plan.coverage
     }
 
-    /// What the repository is called: its folder, or the one whose `.git` it is.
-    pub fn name(&self) -> String {
-        let folder = self.repository.git_dir();
-        let folder = match folder.file_name() {
-            Some(name) if name == ".git" => folder.parent().unwrap_or(folder),
-            // Of a worktree git's own folder says nothing.
-            _ if !self.repository.is_bare() => &self.path,
-            Some(_) | None => folder,
-        };
-        let name = folder.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy();
-        name.strip_suffix(".git").filter(|name| !name.is_empty()).unwrap_or(&name).to_owned()
-    }
-
     /// Where it was cloned from, as its configuration says, credentials included.
     pub fn remote(&self) -> Result<Option<String>, ReadError> {
         let url = self.repository.names(&["config", "--no-includes", "--get", "remote.origin.url"])?;
         Ok(url.map(|url| url.trim().to_owned()).filter(|url| !url.is_empty()))
+    }
+
+    /// What the repository is called: by its folder, without `.git`.
+    pub fn repository_name(&self) -> String {
+        self.repository.name()
     }
 
     /// A file at the tip of the branch, as text; `None` where there is none, or it is not there in a partial clone.

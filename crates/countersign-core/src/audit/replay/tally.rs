@@ -1,6 +1,6 @@
 //! Counting what a set of rules says of change after change.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::Time;
 
@@ -127,12 +127,20 @@ pub(super) struct Tally<'r> {
     actors: usize,
     /// In the order of the rules' ids.
     counts: Vec<Counts>,
-    /// The checks that stopped something, in the order in which they first did.
-    builtin: Vec<(RuleId, Counts, String)>,
+    builtin: BTreeMap<RuleId, (Counts, String)>,
     all: All,
     outcomes: Vec<Option<Outcome>>,
-    /// By change: the rules that stopped it, and whether it was reverted.
-    stops: Vec<(Vec<Stopped>, bool)>,
+    /// By change, also of those that nothing stopped.
+    stops: Vec<Stops>,
+}
+
+/// What stopped one change.
+#[derive(Debug, Default)]
+struct Stops {
+    rules: Vec<Stopped>,
+    /// Their places are known once all are.
+    checks: Vec<RuleId>,
+    reverted: bool,
 }
 
 fn one_more(count: &mut u64) {
@@ -146,7 +154,7 @@ impl<'r> Tally<'r> {
             rules,
             actors,
             counts: counts.collect(),
-            builtin: Vec::new(),
+            builtin: BTreeMap::new(),
             all: All::default(),
             outcomes: Vec::new(),
             stops: Vec::new(),
@@ -156,7 +164,7 @@ impl<'r> Tally<'r> {
     /// A change about which no rule is asked.
     pub fn pass_over(&mut self) {
         self.outcomes.push(None);
-        self.stops.push((Vec::new(), false));
+        self.stops.push(Stops::default());
     }
 
     pub fn ask(&mut self, asked: &Asked<'_>) {
@@ -164,7 +172,7 @@ impl<'r> Tally<'r> {
         let weighed = weigh(self.rules, asked.snapshot, asked.now);
         one_more(&mut self.all.judged);
         self.all.reverted = self.all.reverted.saturating_add(reverted);
-        let mut stopped_by = Vec::new();
+        let mut stops = Stops { reverted: asked.reverted, ..Stops::default() };
         let mut candidates = Candidates::default();
         for (number, (rule, counts)) in weighed.rules.iter().zip(&mut self.counts).enumerate() {
             match rule.status {
@@ -174,24 +182,17 @@ impl<'r> Tally<'r> {
                     one_more(&mut counts.applied);
                     counts.stop(asked.reverted);
                     let (lacks, nobody_could) = counts.lacks(rule, asked, &mut candidates, self.actors);
-                    stopped_by.push(Stopped { rule: number, lacks, nobody_could });
+                    stops.rules.push(Stopped { rule: number, lacks, nobody_could });
                 }
             }
         }
         for check in weighed.builtin_stops() {
-            let place = match self.builtin.iter().position(|(id, _, _)| *id == check.id) {
-                Some(place) => place,
-                None => {
-                    self.builtin.push((check.id.clone(), Counts::default(), check.requires.clone()));
-                    self.builtin.len().saturating_sub(1)
-                }
-            };
-            let Some((_, counts, _)) = self.builtin.get_mut(place) else { continue };
+            let entry = self.builtin.entry(check.id.clone());
+            let (counts, _) = entry.or_insert_with(|| (Counts::default(), check.requires.clone()));
             one_more(&mut counts.applied);
             counts.stop(asked.reverted);
             one_more(&mut counts.unsaid);
-            let rule = self.counts.len().saturating_add(place);
-            stopped_by.push(Stopped { rule, lacks: vec![0], nobody_could: false });
+            stops.checks.push(check.id.clone());
         }
         let denied = match weighed.outcome {
             Outcome::Allow => 0,
@@ -199,12 +200,26 @@ impl<'r> Tally<'r> {
         };
         self.all.denied = self.all.denied.saturating_add(denied);
         self.all.denied_reverted = self.all.denied_reverted.saturating_add(denied & reverted);
-        if !stopped_by.is_empty() {
+        if !stops.rules.is_empty() || !stops.checks.is_empty() {
             one_more(&mut self.all.stopped);
             self.all.stopped_reverted = self.all.stopped_reverted.saturating_add(reverted);
         }
-        self.stops.push((stopped_by, asked.reverted));
+        self.stops.push(stops);
         self.outcomes.push(Some(weighed.outcome));
+    }
+
+    /// Puts what was counted over later changes behind this.
+    pub fn append(&mut self, later: Self) {
+        for (counts, later) in self.counts.iter_mut().zip(later.counts) {
+            counts.append(later);
+        }
+        for (id, (later, words)) in later.builtin {
+            let (counts, _) = self.builtin.entry(id).or_insert_with(|| (Counts::default(), words));
+            counts.append(later);
+        }
+        self.all.append(later.all);
+        self.outcomes.extend(later.outcomes);
+        self.stops.extend(later.stops);
     }
 
     pub fn close(self, assumed: &Assumptions, actors: &Actors) -> Replay {
@@ -215,11 +230,17 @@ impl<'r> Tally<'r> {
             .map(|(rule, counts)| counts.close(rule.id.clone(), rule.mode, rule.strength, &said(rule), assumed, actors))
             .collect();
         let curve = curve(&replayed, &self.stops);
-        replayed.extend(self.builtin.into_iter().map(|(id, counts, words)| {
+        replayed.extend(self.builtin.into_iter().map(|(id, (counts, words))| {
             let said = Said { requirements: Vec::new(), whole: words };
             counts.close(id, Mode::Enforce, Strength::Mandatory, &said, assumed, actors)
         }));
-        let stopped = self.stops.into_iter().map(|(by, _)| by).collect();
+        let place = |check: &RuleId| replayed.iter().position(|rule| rule.id == *check);
+        let by = |stops: Stops| {
+            let checks = stops.checks.iter().filter_map(place);
+            let checks = checks.map(|rule| Stopped { rule, lacks: vec![0], nobody_could: false });
+            stops.rules.into_iter().chain(checks).collect()
+        };
+        let stopped = self.stops.into_iter().map(by).collect();
         Replay { rules: replayed, all: self.all, curve, outcomes: self.outcomes, stopped }
     }
 }
@@ -234,7 +255,49 @@ fn said(rule: &Rule) -> Said {
     Said { requirements: rule.requires.iter().map(Requirement::words).collect(), whole: rule.words() }
 }
 
+impl All {
+    fn append(&mut self, later: Self) {
+        let Self { judged, reverted, stopped, stopped_reverted, denied, denied_reverted } = later;
+        for (count, more) in [
+            (&mut self.judged, judged),
+            (&mut self.reverted, reverted),
+            (&mut self.stopped, stopped),
+            (&mut self.stopped_reverted, stopped_reverted),
+            (&mut self.denied, denied),
+            (&mut self.denied_reverted, denied_reverted),
+        ] {
+            *count = count.saturating_add(more);
+        }
+    }
+}
+
 impl Counts {
+    fn append(&mut self, later: Self) {
+        let Self { applied, stopped, stopped_reverted, missing, unsaid, approvals, waits, nobody_could, falls_on } =
+            later;
+        for (count, more) in [
+            (&mut self.applied, applied),
+            (&mut self.stopped, stopped),
+            (&mut self.stopped_reverted, stopped_reverted),
+            (&mut self.unsaid, unsaid),
+            (&mut self.approvals, approvals),
+            (&mut self.waits, waits),
+            (&mut self.nobody_could, nobody_could),
+        ] {
+            *count = count.saturating_add(more);
+        }
+        for (count, more) in self.missing.iter_mut().zip(missing) {
+            *count = count.saturating_add(more);
+        }
+        if self.falls_on.is_empty() {
+            self.falls_on = falls_on;
+        } else {
+            for (sum, more) in self.falls_on.iter_mut().zip(falls_on) {
+                *sum += more;
+            }
+        }
+    }
+
     fn stop(&mut self, reverted: bool) {
         one_more(&mut self.stopped);
         self.stopped_reverted = self.stopped_reverted.saturating_add(u64::from(reverted));
@@ -402,7 +465,7 @@ impl Able {
 }
 
 /// Rule upon rule, best first: how many changes they stop together, and how many of those were reverted.
-fn curve(rules: &[RuleReplay], stops: &[(Vec<Stopped>, bool)]) -> Vec<CurvePoint> {
+fn curve(rules: &[RuleReplay], stops: &[Stops]) -> Vec<CurvePoint> {
     let mut order: Vec<usize> = (0..rules.len()).collect();
     order.sort_by(|a, b| match (rules.get(*a), rules.get(*b)) {
         (Some(a), Some(b)) => by_worth(a, b),
@@ -415,11 +478,11 @@ fn curve(rules: &[RuleReplay], stops: &[(Vec<Stopped>, bool)]) -> Vec<CurvePoint
         }
     }
     let mut first_stopped = vec![(0_u64, 0_u64); rules.len()];
-    for (by, reverted) in stops {
-        let first = by.iter().filter_map(|stopped| rank.get(stopped.rule)).min();
+    for stops in stops {
+        let first = stops.rules.iter().filter_map(|stopped| rank.get(stopped.rule)).min();
         if let Some((stopped, of_reverted)) = first.and_then(|rank| first_stopped.get_mut(*rank)) {
             one_more(stopped);
-            *of_reverted = of_reverted.saturating_add(u64::from(*reverted));
+            *of_reverted = of_reverted.saturating_add(u64::from(stops.reverted));
         }
     }
     let (mut stopped, mut reverted) = (0_u64, 0_u64);

@@ -5,6 +5,7 @@
 //! lets nothing run or be loaded but what is in the page, by digest: a text from a repository that came through as an
 //! element would still do nothing.
 
+mod carriers;
 mod data;
 mod forge;
 mod parts;

@@ -1,25 +1,22 @@
-//! The story, top-down: what was read, what git can prove, AI assistance, what reaches far, what was taken back, who
-//! carries the reviews, and how to read all that.
+//! The story, top-down: what was read, what git can prove, AI assistance, what reaches far, what was taken back, and how to
+//! read all that.
 
 use maud::{Markup, html};
 
 use super::{
-    number_of_changes,
+    carriers, number_of_changes,
     parts::{
         Filter, GRADES, Head, bar, cell, changes, chart, grade_key, grade_label, grade_meaning, leading, of_grade,
         table, time,
     },
 };
 use crate::audit::{
-    carried::Area,
     report::{Month, Report, has_second_person},
     text::{counted, percent, thousands},
 };
 
 /// Rows of a table; the JSON report has them all.
-const ROWS: usize = 12;
-/// Areas that are listed.
-const AREAS: usize = 25;
+pub(super) const ROWS: usize = 12;
 /// How long until a change was taken back: the word in links, the words for people, and below how many days.
 const AFTER: [(&str, &str, f64); 6] = [
     ("hour", "within an hour", 1.0 / 24.0),
@@ -156,7 +153,7 @@ pub fn all(report: &Report) -> Markup {
         (ai(report))
         (impact(report))
         (reverts(report))
-        (carriers(report))
+        (carriers::section(report))
     }
 }
 
@@ -376,117 +373,6 @@ fn reverted_after(report: &Report) -> Markup {
         from = below;
     }
     table("How long it took", &heads, rows)
-}
-
-fn carriers(report: &Report) -> Markup {
-    let reviews: u64 = report.reviewers.iter().map(|reviewer| reviewer.count).sum();
-    let carrying = &report.carrying;
-    html! {
-        section id="carriers" {
-            h2 { "Who carries the reviews" }
-            @if let (Some(median), Some(p90)) = (carrying.median_days, carrying.p90_days) {
-                p { "From author date to landing: half within " (time(median)) ", nine of ten within " (time(p90)) "." }
-            }
-            @if reviews == 0 {
-                p { "Git names no reviewer, so there is nothing to share out. That is not to say that there was none." }
-            } @else {
-                p {
-                    (thousands(carrying.half_of_reviews)) " of " (counted(report.reviewers.len() as u64, "reviewer"))
-                    " gave half of the " (counted(reviews, "review")) " that git names."
-                    @if let Some(only) = &carrying.only_reviewer {
-                        " In the last 180 days " b { (only) } " was the only one who reviewed."
-                    }
-                    @if carrying.dated_approvals > 0 {
-                        " Of " (counted(carrying.dated_approvals, "approval")) " by others whose time is told, "
-                        (thousands(carrying.within_a_minute)) " came within a minute of the author date."
-                    }
-                }
-                @if report.reviewers.len() > 2 {
-                    (chart(
-                        "chart-reviewers",
-                        "Share of the reviews that the busiest reviewers gave together",
-                        "A line: the share of all reviews that was given by the busiest reviewer, by the two busiest, and so on.",
-                    ))
-                }
-                (table(
-                    &format!("Reviewers, busiest first{}", first_of(ROWS, report.reviewers.len())),
-                    &[Head::Words("Reviewer"), Head::Number("Changes"), Head::Words("Share of all reviews")],
-                    report.reviewers.iter().take(ROWS).map(|reviewer| {
-                        let by = Filter::by("reviewer", reviewer.person.clone());
-                        vec![cell(&reviewer.person), changes(reviewer.count, &by), bar(reviewer.count, reviews, "named")]
-                    }),
-                ))
-                (pairs(report))
-            }
-            (areas(report))
-        }
-    }
-}
-
-fn first_of(shown: usize, all: usize) -> String {
-    if all > shown { format!(" (the first {shown} of {all})") } else { String::new() }
-}
-
-fn pairs(report: &Report) -> Markup {
-    let pairs = &report.carrying.pairs;
-    html! {
-        @if !pairs.is_empty() {
-            h3 { "Pairs who approve each other" }
-            p { "Nobody else ever approved what they wrote." }
-            ul {
-                @for pair in pairs.iter().take(ROWS) {
-                    @let [one, other] = &pair.people;
-                    @let [times, back] = pair.times;
-                    li {
-                        b { (one) } " and " b { (other) } ": "
-                        (changes(times, &Filter::by("contributor", one.clone()).and("reviewer", other.clone())))
-                        " and "
-                        (changes(back, &Filter::by("contributor", other.clone()).and("reviewer", one.clone())))
-                        " changes"
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn areas(report: &Report) -> Markup {
-    let heads = [
-        Head::Words("Area"),
-        Head::Number("Changes"),
-        Head::Number("Reviewers"),
-        Head::Number("Gave half"),
-        Head::Words("Only reviewer in the last 180 days"),
-        Head::Number("Half landed within"),
-        Head::Number("Nine of ten within"),
-    ];
-    let within = |days: Option<f64>| cell(days.map_or_else(|| "–".to_owned(), time));
-    let row = |area: &Area| {
-        vec![
-            cell(&area.area),
-            changes(area.landed, &Filter::by("area", area.area.clone())),
-            cell(thousands(area.reviewers.len() as u64)),
-            cell(if area.reviewers.is_empty() { "–".to_owned() } else { thousands(area.half_of_reviews) }),
-            cell(area.only_reviewer.as_deref().unwrap_or("–")),
-            within(area.median_days),
-            within(area.p90_days),
-        ]
-    };
-    let alone = report.areas.iter().filter(|area| area.only_reviewer.is_some()).count();
-    html! {
-        @if report.areas.len() > 1 {
-            h3 { "Areas" }
-            p {
-                "A change counts in each area that it touches. "
-                @if alone > 0 { (counted(alone as u64, "area")) " had one reviewer only in the last 180 days." }
-            }
-            (table(
-                &format!("Areas, most changes first{}", first_of(AREAS, report.areas.len())),
-                &heads,
-                report.areas.iter().take(AREAS).map(row),
-            ))
-        }
-    }
 }
 
 pub fn methods(report: &Report) -> Markup {
