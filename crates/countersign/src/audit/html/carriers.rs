@@ -8,15 +8,15 @@ use super::{
 };
 use crate::audit::{
     carried::{Area, Period},
-    report::Report,
-    text::{counted, thousands},
+    report::{Report, Reviewer},
+    text::{counted, percent, thousands},
 };
 
 /// Areas that are listed.
 const AREAS: usize = 25;
 
 pub fn section(report: &Report) -> Markup {
-    let reviews: u64 = report.reviewers.iter().map(|reviewer| reviewer.count).sum();
+    let reviews = reviews(&report.reviewers);
     let carrying = &report.carrying;
     html! {
         section id="carriers" {
@@ -140,7 +140,6 @@ fn areas(report: &Report) -> Markup {
         Head::Number("Reviewers"),
         Head::Number("Gave half"),
         Head::Words("Busiest reviewer"),
-        Head::Words("Only reviewer in the last 180 days"),
         Head::Number("Half landed within"),
         Head::Number("Nine of ten within"),
     ];
@@ -151,11 +150,7 @@ fn areas(report: &Report) -> Markup {
             changes(area.landed, &Filter::by("area", area.area.clone())),
             cell(thousands(area.reviewers.len() as u64)),
             cell(if area.reviewers.is_empty() { "–".to_owned() } else { thousands(area.half_of_reviews) }),
-            cell(area.reviewers.first().map_or_else(
-                || "–".to_owned(),
-                |reviewer| format!("{}, {:.0}%", reviewer.person, reviewer.share * 100.0),
-            )),
-            cell(area.only_reviewer.as_deref().unwrap_or("–")),
+            busiest(area),
             within(area.median_days),
             within(area.p90_days),
         ]
@@ -178,4 +173,20 @@ fn areas(report: &Report) -> Markup {
             ))
         }
     }
+}
+
+fn busiest(area: &Area) -> Markup {
+    html! {
+        @match area.reviewers.first() {
+            Some(reviewer) => { (reviewer.person) ", " (percent(reviewer.count, reviews(&area.reviewers))) }
+            None => { "–" }
+        }
+        @if let Some(only) = &area.only_reviewer {
+            span.meaning { "In the last 180 days " (only) " was the only one." }
+        }
+    }
+}
+
+fn reviews(reviewers: &[Reviewer]) -> u64 {
+    reviewers.iter().map(|reviewer| reviewer.count).sum()
 }

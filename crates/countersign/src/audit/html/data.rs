@@ -36,7 +36,7 @@ impl<'a> Words<'a> {
     }
 }
 
-/// One column each, all of one length, oldest change first. `assets/audit/report.js` reads it.
+/// One column each, all of one length, oldest change first. `assets/audit/changes.js` reads it.
 #[derive(Debug, Default, Serialize)]
 struct Columns<'a> {
     /// All ids one after the other.

@@ -20,7 +20,7 @@ pub fn section(report: &Report) -> Markup {
                 p { "Every number on this page leads here, to the changes that it counts." }
                 (form(report))
                 p id="filters" {}
-                p id="count" role="status" {}
+                p id="count" role="status" tabindex="-1" {}
                 div id="rows" {}
                 div.pager id="pager" {}
             }
