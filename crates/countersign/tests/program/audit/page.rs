@@ -267,3 +267,19 @@ fn a_page_goes_into_a_pipe_but_not_to_a_terminal() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("which a terminal cannot show") && said.contains("--out audit.html"), "{said}");
 }
+
+/// Else the browser's silence about our page would prove nothing.
+#[test]
+fn a_page_that_does_more_is_seen_to() {
+    let stage = Stage::new();
+    let refuse = "<meta http-equiv=Content-Security-Policy content=\"script-src 'none'\">";
+    for (html, complaint) in [
+        ("<img src=http://elsewhere.test/x.png>".to_owned(), "GET http://elsewhere.test/x.png"),
+        (format!("{refuse}<script>alert(1)</script>"), "Content Security Policy"),
+        ("<script>throw new Error('broken')</script>".to_owned(), "broken"),
+    ] {
+        stage.write("page.html", &html);
+        let complaints = Shown::page(&stage, "page.html", "").complaints;
+        assert!(complaints.iter().any(|said| said.contains(complaint)), "{html}: {complaints:?}");
+    }
+}
