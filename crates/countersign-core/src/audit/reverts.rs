@@ -14,12 +14,13 @@ const MAX_SUBJECT_CHARS: usize = 120;
 /// What a message says that it takes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// `This reverts commit 1a2b3c4…`: the first bits of the id, and how many of them are known.
-    Commit { id: u64, bits: u32 },
+    /// `This reverts commit 1a2b3c4…`: the first bits of the id, and how many of them are known. Where the id names
+    /// nothing here, the subject that the title quotes may: histories are rewritten, and fixes are picked from branches.
+    Commit { id: u64, bits: u32, subject: Option<Box<str>> },
     /// `Revert "subject"`.
     Subject(Box<str>),
-    /// `Reverts owner/repository#12`, `Reverts #12`.
-    Request(u32),
+    /// `Reverts owner/repository#12`, `Reverts #12`, with the quoted subject as above.
+    Request { number: u32, subject: Option<Box<str>> },
 }
 
 /// One change taken back by a later one; both are positions in the list that was searched.
@@ -50,14 +51,16 @@ pub(super) fn short(id: &Oid) -> u64 {
 pub(super) fn taken_back(context: &Context<'_>) -> Vec<Taken> {
     let mut found = Vec::new();
     for commit in context.commits() {
-        let before = found.len();
-        for line in &commit.lines {
-            found.extend(in_line(line.text));
+        let mut marks: Vec<Taken> = commit.lines.iter().filter_map(|line| in_line(line.text)).collect();
+        // An id or a number is surer than the subject.
+        let quoted = in_subject(commit.subject);
+        match marks.as_mut_slice() {
+            [] => found.extend(quoted.map(Taken::Subject)),
+            [Taken::Commit { subject, .. } | Taken::Request { subject, .. }] => *subject = quoted,
+            // A title quotes one subject, and which of them that is it does not say.
+            [..] => {}
         }
-        // An id or a number is certain; the subject is what is left where there is neither.
-        if found.len() == before {
-            found.extend(in_subject(commit.subject));
-        }
+        found.append(&mut marks);
         found.truncate(MAX_TAKEN);
     }
     found.dedup();
@@ -73,7 +76,7 @@ fn in_line(text: &str) -> Option<Taken> {
     match rest.split_once('#') {
         Some((repository, number)) if !repository.contains(char::is_whitespace) => {
             let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
-            digits.parse().ok().map(Taken::Request)
+            digits.parse().ok().map(|number| Taken::Request { number, subject: None })
         }
         Some(_) | None => commit(rest.trim_start_matches("commit ")),
     }
@@ -87,15 +90,15 @@ fn commit(text: &str) -> Option<Taken> {
     let known = hex.get(..hex.len().min(16)).unwrap_or_default();
     let bits = u32::try_from(known.len()).ok()?.checked_mul(4)?;
     let id = u64::from_str_radix(known, 16).ok()?.checked_shl(64_u32.checked_sub(bits)?)?;
-    Some(Taken::Commit { id, bits })
+    Some(Taken::Commit { id, bits, subject: None })
 }
 
 /// `Revert "subject"`, also behind a prefix. A revert of a revert takes back that revert; `Reland` takes nothing back.
-fn in_subject(subject: &str) -> Option<Taken> {
+fn in_subject(subject: &str) -> Option<Box<str>> {
     let at = subject.find("Revert \"").filter(|at| *at < 32)?;
     let quoted = subject.get(at.checked_add("Revert \"".len())?..)?;
     let inner = quoted.rsplit_once('"').map_or(quoted, |(inner, _)| inner);
-    (!inner.is_empty()).then(|| Taken::Subject(shown(inner, MAX_SUBJECT_CHARS).into_boxed_str()))
+    (!inner.is_empty()).then(|| shown(inner, MAX_SUBJECT_CHARS).into_boxed_str())
 }
 
 fn strip<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
@@ -123,16 +126,19 @@ impl Reverts {
         let mut found = Self::default();
         for (at, change) in changes.iter().enumerate() {
             for taken in &change.takes_back {
+                let latest = |subject: &str| {
+                    let all = by_subject.get(subject)?;
+                    let earlier = all.partition_point(|other| *other < at);
+                    earlier.checked_sub(1).and_then(|last| all.get(last)).copied()
+                };
+                let quoted = |subject: &Option<Box<str>>| subject.as_deref().and_then(latest);
                 let original = match taken {
-                    Taken::Commit { id, bits } => {
+                    Taken::Commit { id, bits, subject } => {
                         let rest = u64::MAX.checked_shr(*bits).unwrap_or(0);
-                        by_id.range(*id..=*id | rest).next().map(|(_, at)| *at)
+                        by_id.range(*id..=*id | rest).next().map(|(_, at)| *at).or_else(|| quoted(subject))
                     }
-                    Taken::Subject(subject) => by_subject.get(subject.as_ref()).and_then(|all| {
-                        let earlier = all.partition_point(|other| *other < at);
-                        earlier.checked_sub(1).and_then(|last| all.get(last)).copied()
-                    }),
-                    Taken::Request(number) => by_request.get(number).copied(),
+                    Taken::Subject(subject) => latest(subject),
+                    Taken::Request { number, subject } => by_request.get(number).copied().or_else(|| quoted(subject)),
                 };
                 match original {
                     Some(original) if original < at => found.add(original, at, &times),
@@ -242,6 +248,17 @@ mod tests {
     fn an_id_is_surer_than_a_subject() {
         let revert = format!("Revert \"prices\"\n\nThis reverts commit {A}.");
         assert_eq!(told(&chain(&[(A, "prices"), ("b1", "prices"), ("c1", &revert)])), "2>0+2 unfound 0");
+    }
+
+    #[test]
+    fn a_subject_helps_where_the_id_names_nothing() {
+        let rewritten = "Revert \"prices\"\n\nThis reverts commit b200000000.";
+        assert_eq!(told(&chain(&[(A, "prices"), ("c1", rewritten)])), "1>0+1 unfound 0");
+        let request = "Revert \"prices (#12)\" (#14)\n\nReverts org/other#7";
+        assert_eq!(told(&chain(&[(A, "prices (#12)"), ("c1", request)])), "1>0+1 unfound 0");
+        // The title says what one of them was called, and not which.
+        let two = "Revert \"prices\"\n\nThis reverts commit b200000000.\nThis reverts commit b300000000.";
+        assert_eq!(told(&chain(&[(A, "prices"), ("c1", two)])), "unfound 2");
     }
 
     #[test]

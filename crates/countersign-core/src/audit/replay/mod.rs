@@ -111,43 +111,98 @@ pub struct Assumptions {
     pub senior_from: u32,
 }
 
-/// A history is replayed in so many parts side by side. Their number is fixed: shares of approvals are added up part by
-/// part, and the sums are to be the same on every machine.
-const PARTS: usize = 4;
+/// A history is replayed in so many stretches, which somebody with threads may ask side by side. Their number is fixed:
+/// shares of approvals are added up stretch by stretch, and the sums are to be the same on every machine.
+const STRETCHES: usize = 4;
 
-/// Puts every landed change to each of the sets of rules.
-pub fn replay(past: Past<'_>, sets: &[&Rules]) -> Result<(Assumptions, Vec<Replay>), InvalidId> {
-    let times = timeline(past.changes);
-    let mut actors = Actors::default();
-    let parts: Result<Vec<Parts>, InvalidId> =
-        past.changes.iter().map(|change| Parts::of(change, past.people, &mut actors)).collect();
-    let parts = parts?;
-    let systems = systems(past.areas)?;
-    let history = History { changes: past.changes, times: &times, parts: &parts, actors: &actors, systems: &systems };
-    let length = past.changes.len().div_ceil(PARTS).max(1);
-    let ranges = (0..past.changes.len()).step_by(length).map(|from| from..(from.saturating_add(length)));
-    let mut asked = Stretch::new(sets, &actors);
-    std::thread::scope(|scope| -> Result<(), InvalidId> {
-        let running: Vec<_> = ranges.map(|range| scope.spawn(|| stretch(past, sets, history, range))).collect();
-        for part in running {
-            // A part that panicked takes everything with it, as it would have without a thread.
-            asked.append(part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
-        }
-        Ok(())
-    })?;
-    let assumed = Assumptions {
-        far_reaching: asked.far_reaching,
-        without_paths: asked.without_paths,
-        seniors: asked.seniors,
-        senior_from: asked.senior_from,
-        ..assumptions(past, &times)
-    };
-    let replays = asked.tallies.into_iter().map(|tally| tally.close(&assumed, &actors)).collect();
-    Ok((assumed, replays))
+/// A history, made ready to be put to sets of rules: every stretch is asked, in any order, and then they are added up.
+#[derive(Debug)]
+pub struct Course<'a> {
+    past: Past<'a>,
+    sets: &'a [&'a Rules],
+    times: Vec<i64>,
+    actors: Actors,
+    parts: Vec<Parts>,
+    systems: Vec<SystemId>,
 }
 
-/// What is counted over a part of a history.
-struct Stretch<'r> {
+impl<'a> Course<'a> {
+    pub fn new(past: Past<'a>, sets: &'a [&'a Rules]) -> Result<Self, InvalidId> {
+        let mut actors = Actors::default();
+        let parts: Result<Vec<Parts>, InvalidId> =
+            past.changes.iter().map(|change| Parts::of(change, past.people, &mut actors)).collect();
+        let (parts, systems) = (parts?, systems(past.areas)?);
+        Ok(Self { past, sets, times: timeline(past.changes), actors, parts, systems })
+    }
+
+    /// Positions of changes that can be asked about apart from each other.
+    pub fn stretches(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let changes = self.past.changes.len();
+        let length = changes.div_ceil(STRETCHES).max(1);
+        (0..changes).step_by(length).map(move |from| from..from.saturating_add(length).min(changes))
+    }
+
+    /// Asks about the changes of a stretch. What was known before them is learnt from the changes before it.
+    pub fn ask(&self, stretch: Range<usize>) -> Result<Stretch<'a>, InvalidId> {
+        let past = self.past;
+        let history = History {
+            changes: past.changes,
+            times: &self.times,
+            parts: &self.parts,
+            actors: &self.actors,
+            systems: &self.systems,
+        };
+        let mut asked = Stretch::new(self.sets, &self.actors);
+        let mut known = Known::new(&self.actors);
+        let mut snapshot = blank()?;
+        let production: Environment = "production".parse()?;
+        for (at, (change, part)) in past.changes.iter().zip(&self.parts).enumerate().take(stretch.end) {
+            known.before(at, history, &mut snapshot.people);
+            if at < stretch.start {
+                // Only learnt.
+            } else if change.areas.is_empty() {
+                asked.without_paths = asked.without_paths.saturating_add(1);
+                asked.tallies.iter_mut().for_each(Tally::pass_over);
+            } else {
+                asked.far_reaching = asked.far_reaching.saturating_add(u64::from(!change.impact.is_empty()));
+                let strangers = put(&mut snapshot, change, part, history, &production, past.people)?;
+                let now = Time::from_unix_secs(self.times.get(at).copied().unwrap_or_default());
+                let reverted = past.reverts.of(at).is_some();
+                for tally in &mut asked.tallies {
+                    tally.ask(&Asked { snapshot: &snapshot, now, reverted, known: &known });
+                }
+                for stranger in strangers {
+                    snapshot.people.remove(&stranger);
+                }
+            }
+            known.after(at, history, &mut snapshot.people);
+        }
+        asked.seniors = known.seniors;
+        asked.senior_from = known.senior_from;
+        Ok(asked)
+    }
+
+    /// Adds up all the stretches, in their order.
+    pub fn close(&self, stretches: Vec<Stretch<'a>>) -> (Assumptions, Vec<Replay>) {
+        let mut all = Stretch::new(self.sets, &self.actors);
+        for stretch in stretches {
+            all.append(stretch);
+        }
+        let assumed = Assumptions {
+            far_reaching: all.far_reaching,
+            without_paths: all.without_paths,
+            seniors: all.seniors,
+            senior_from: all.senior_from,
+            ..assumptions(self.past, &self.times)
+        };
+        let replays = all.tallies.into_iter().map(|tally| tally.close(&assumed, &self.actors)).collect();
+        (assumed, replays)
+    }
+}
+
+/// What is counted over a stretch of a history.
+#[derive(Debug)]
+pub struct Stretch<'r> {
     tallies: Vec<Tally<'r>>,
     far_reaching: u64,
     without_paths: u64,
@@ -166,7 +221,7 @@ impl<'r> Stretch<'r> {
         }
     }
 
-    /// Puts a later part behind this one.
+    /// Puts a later stretch behind this one.
     fn append(&mut self, later: Self) {
         for (tally, later) in self.tallies.iter_mut().zip(later.tallies) {
             tally.append(later);
@@ -176,43 +231,6 @@ impl<'r> Stretch<'r> {
         self.seniors = later.seniors;
         self.senior_from = later.senior_from;
     }
-}
-
-/// Asks about the changes of a part. What was known before them is learnt from the changes before it.
-fn stretch<'r>(
-    past: Past<'_>,
-    sets: &[&'r Rules],
-    history: History<'_>,
-    range: Range<usize>,
-) -> Result<Stretch<'r>, InvalidId> {
-    let mut asked = Stretch::new(sets, history.actors);
-    let mut known = Known::new(history.actors);
-    let mut snapshot = blank()?;
-    let production: Environment = "production".parse()?;
-    for (at, (change, part)) in past.changes.iter().zip(history.parts).enumerate().take(range.end) {
-        known.before(at, history, &mut snapshot.people);
-        if at < range.start {
-            // Only learnt.
-        } else if change.areas.is_empty() {
-            asked.without_paths = asked.without_paths.saturating_add(1);
-            asked.tallies.iter_mut().for_each(Tally::pass_over);
-        } else {
-            asked.far_reaching = asked.far_reaching.saturating_add(u64::from(change.impact.reaches_far()));
-            let strangers = put(&mut snapshot, change, part, history, &production, past.people)?;
-            let now = Time::from_unix_secs(history.times.get(at).copied().unwrap_or_default());
-            let reverted = past.reverts.of(at).is_some();
-            for tally in &mut asked.tallies {
-                tally.ask(&Asked { snapshot: &snapshot, now, reverted, known: &known });
-            }
-            for stranger in strangers {
-                snapshot.people.remove(&stranger);
-            }
-        }
-        known.after(at, history, &mut snapshot.people);
-    }
-    asked.seniors = known.seniors;
-    asked.senior_from = known.senior_from;
-    Ok(asked)
 }
 
 /// Makes the snapshot that of a change. Whoever has a part in it was there, though nothing before says so; they are given
