@@ -202,9 +202,9 @@ fn areas_by_owner_lead_to_their_changes_under_pseudonyms_too() {
     let stage = Stage::new();
     let owners = b"/billing/ @org/payments @grace\n/db/ ada@shop.test\n";
     stage.bare("r.git", &areas::shop("CODEOWNERS", owners));
+    let link = Regex::new("(#changes[?]area=[^\"]*payments[^\"]*)\">1<").unwrap();
     for words in ["r.git", "r.git --anonymise"] {
         let page = page(&stage, words);
-        let link = Regex::new("(#changes[?]area=[^\"]*payments[^\"]*)\">1<").unwrap();
         let found = link.captures(still(&page)).unwrap_or_else(|| panic!("{}", still(&page)));
         assert!(shown(&stage, &found[1]).text("count").starts_with("1 of 5 changes"), "{words}");
         assert_eq!(still(&page).contains("grace") || unpacked(&page).contains("grace"), words == "r.git");
