@@ -324,13 +324,13 @@ fn same_name(a: &str, b: &str) -> bool {
 }
 
 /// Account id and login of a GitHub no-reply address.
-fn github(mail: &str) -> Option<(Option<&str>, &str)> {
+pub(super) fn github(mail: &str) -> Option<(Option<&str>, &str)> {
     let local = mail.strip_suffix("@users.noreply.github.com")?;
     Some(local.split_once('+').map_or((None, local), |(id, login)| (Some(id), login)))
 }
 
 /// Addresses that belong to nobody in particular.
-fn is_shared(mail: &str) -> bool {
+pub(super) fn is_shared(mail: &str) -> bool {
     const LOCALS: &[&str] =
         &["root", "nobody", "noreply", "no-reply", "none", "unknown", "devnull", "user", "you", "git", "invalid"];
     const HOSTS: &[&str] =

@@ -10,9 +10,10 @@ pub mod progress;
 pub mod reader;
 pub mod replayed;
 pub mod report;
+pub mod started;
 pub mod text;
 
-use countersign_core::audit::{Audited, ImpactTable, Mailmap, People, Reverts, Scope, Summary, judge};
+use countersign_core::audit::{Audited, ImpactTable, LandedChange, Mailmap, People, Reverts, Scope, Summary, judge};
 
 use self::{
     progress::Progress,
@@ -32,12 +33,24 @@ pub struct Judged {
 
 /// Reads and judges every landed change of a history.
 pub fn judge_all(history: &History, impact: ImpactTable, progress: &Progress) -> Result<Judged, ReadError> {
+    judge_watched(history, impact, progress, |_, _| {})
+}
+
+/// The same, showing every change as it was read to somebody who wants more of it than a verdict; newest first.
+pub fn judge_watched(
+    history: &History,
+    impact: ImpactTable,
+    progress: &Progress,
+    mut watch: impl FnMut(&LandedChange, &Scope),
+) -> Result<Judged, ReadError> {
     let mailmap = history.file(".mailmap")?.map(|text| Mailmap::parse(&text));
     let mut people = People::new(mailmap.unwrap_or_default());
     let mut scope = Scope { impact, ..Scope::default() };
     let mut changes = Vec::with_capacity(history.len());
     for change in history.changes()? {
-        changes.push(judge(&change?, &mut people, &mut scope));
+        let change = change?;
+        watch(&change, &scope);
+        changes.push(judge(&change, &mut people, &mut scope));
         progress.one_more();
     }
     changes.reverse();

@@ -112,6 +112,11 @@ pub struct Assumptions {
 
 /// Puts every landed change to each of the sets of rules.
 pub fn replay(past: Past<'_>, sets: &[&Rules]) -> Result<(Assumptions, Vec<Replay>), InvalidId> {
+    replay_from(past, 0, sets)
+}
+
+/// The same for the changes from a position on. Those before are what was known.
+pub fn replay_from(past: Past<'_>, first: usize, sets: &[&Rules]) -> Result<(Assumptions, Vec<Replay>), InvalidId> {
     let times = timeline(past.changes);
     let mut actors = Actors::default();
     let parts: Result<Vec<Parts>, InvalidId> =
@@ -120,13 +125,15 @@ pub fn replay(past: Past<'_>, sets: &[&Rules]) -> Result<(Assumptions, Vec<Repla
     let systems = systems(past.areas)?;
     let history = History { changes: past.changes, times: &times, parts: &parts, actors: &actors, systems: &systems };
     let mut known = Known::new(&actors);
-    let mut assumed = assumptions(past, &times);
+    let mut assumed = assumptions(past, &times, first);
     let mut tallies: Vec<Tally<'_>> = sets.iter().map(|rules| Tally::new(rules, actors.len())).collect();
     let mut snapshot = blank()?;
     let production: Environment = "production".parse()?;
     for (at, (change, part)) in past.changes.iter().zip(&parts).enumerate() {
         known.before(at, history, &mut snapshot.people);
-        if change.areas.is_empty() {
+        if at < first {
+            tallies.iter_mut().for_each(Tally::pass_over);
+        } else if change.areas.is_empty() {
             assumed.without_paths = assumed.without_paths.saturating_add(1);
             tallies.iter_mut().for_each(Tally::pass_over);
         } else {
@@ -257,17 +264,18 @@ fn blank() -> Result<Snapshot, InvalidId> {
     })
 }
 
-fn assumptions(past: Past<'_>, times: &[i64]) -> Assumptions {
-    let span = match (times.first(), times.last()) {
+fn assumptions(past: Past<'_>, times: &[i64], first: usize) -> Assumptions {
+    let span = match (times.get(first), times.last()) {
         (Some(first), Some(last)) => last.saturating_sub(*first),
         (_, _) => 0,
     };
-    let mut dated: Vec<i64> = past.changes.iter().flat_map(|change| dated_reviews(change, past.people)).collect();
+    let changes = past.changes.get(first..).unwrap_or_default();
+    let mut dated: Vec<i64> = changes.iter().flat_map(|change| dated_reviews(change, past.people)).collect();
     dated.sort_unstable();
     let (wait_basis, wait_secs) = match dated.len() {
         MIN_DATED_REVIEWS.. => (WaitBasis::DatedApprovals, at_fraction(&dated, 1, 2).unwrap_or_default()),
         _ => {
-            let mut landing: Vec<u32> = past.changes.iter().map(secs_to_landing).collect();
+            let mut landing: Vec<u32> = changes.iter().map(secs_to_landing).collect();
             landing.sort_unstable();
             (WaitBasis::Landing, at_fraction(&landing, 1, 2).map(i64::from).unwrap_or_default())
         }

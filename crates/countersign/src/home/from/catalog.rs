@@ -1,0 +1,236 @@
+//! The catalog: everybody of the window, a group that owns each system, and the systems.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use countersign_core::{
+    audit::{
+        IdentityId,
+        start::{
+            OWNERS_SHARE, SENIOR_FOR, SENIOR_LOOKED, SENIOR_MONTHS, StartingPerson, StartingSystem, TIER_1_SHARE,
+            TIER_2_SHARE,
+        },
+    },
+    catalog::CatalogSettings,
+    ids::{ActorId, SystemId},
+};
+
+use super::{Past, wrapped};
+use crate::home::{
+    people::{EVERYONE, Person, user},
+    quoted,
+};
+
+/// The founders, with what the history knows of them, and everybody else of the history.
+pub fn merge(people: &mut Vec<Person>, found: &[StartingPerson]) {
+    for person in found {
+        match people.iter_mut().find(|known| known.id == person.id) {
+            Some(known) => {
+                person.mails.iter().for_each(|mail| known.add_mail(mail));
+                if known.display_name.is_none() && !person.name.is_empty() {
+                    known.display_name = Some(person.name.clone());
+                }
+            }
+            None => people.push(Person {
+                id: person.id.clone(),
+                display_name: Some(person.name.clone()).filter(|name| !name.is_empty()),
+                mails: person.mails.clone(),
+                keys: Vec::new(),
+                founder: false,
+                level: person.level(),
+            }),
+        }
+    }
+}
+
+/// The group that owns a system.
+pub fn owner_group(system: &SystemId) -> String {
+    format!("{system}-owners")
+}
+
+/// The environment that a gate's targets name: the first that counts as production.
+pub fn environment(settings: &CatalogSettings) -> String {
+    settings.production.iter().next().map_or_else(|| "production".to_owned(), ToString::to_string)
+}
+
+/// `org.yaml` and `systems.yaml`.
+pub fn catalog(past: &Past<'_>, people: &[Person], settings: &CatalogSettings) -> BTreeMap<String, String> {
+    let by_who: BTreeMap<IdentityId, &StartingPerson> =
+        past.start.people.iter().map(|person| (person.who, person)).collect();
+    let files = [
+        ("org.yaml".to_owned(), org(past, people, &by_who, settings)),
+        ("systems.yaml".to_owned(), systems(past, settings)),
+    ];
+    BTreeMap::from(files)
+}
+
+fn org(
+    past: &Past<'_>,
+    people: &[Person],
+    by_who: &BTreeMap<IdentityId, &StartingPerson>,
+    settings: &CatalogSettings,
+) -> String {
+    let mut text = wrapped(
+        "#",
+        &format!(
+            "People and groups, as Backstage entities, proposed by `countersign init --from` from {} on {} of {}. Check \
+             them: an edit counts once two people have signed it, `countersign amend`.",
+            past.window(),
+            past.branch,
+            past.repository
+        ),
+    );
+    text.push_str("#\n");
+    text.push_str(&wrapped(
+        "#",
+        &format!(
+            "Levels are standard, senior, principal and director. Senior is proposed for founders, and for whoever is \
+             named by git as having looked at {SENIOR_LOOKED} or more changes of {SENIOR_FOR} or more others in \
+             {SENIOR_MONTHS} or more different months. That is activity, not judgement: say yourself who is senior."
+        ),
+    ));
+    text.push_str("#\n");
+    text.push_str(&wrapped(
+        "#",
+        &format!(
+            "No history has keys. Whoever has none is known as the author of their commits, and can approve nothing: \
+             add `{}: |` with one OpenSSH public key a line below their annotations.",
+            settings.keys_annotation
+        ),
+    ));
+    let _ = write!(
+        text,
+        "apiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata:\n  name: {EVERYONE}\n\
+         spec:\n  type: organization\n  children: []\n"
+    );
+    for system in &past.start.systems {
+        text.push_str("---\n");
+        text.push_str(&group(system, by_who));
+    }
+    for person in people {
+        text.push_str("---\n");
+        if let Some(found) = past.start.people.iter().find(|found| found.id == person.id) {
+            text.push_str(&wrapped("#", &did(found)));
+        }
+        text.push_str(&user(person, Some(EVERYONE), settings));
+    }
+    text
+}
+
+fn did(person: &StartingPerson) -> String {
+    let looked = match person.looked {
+        0 => "git does not name them as having looked at any of others".to_owned(),
+        looked => format!("looked at {looked}, of {} others, in {} months", person.looked_for, person.months),
+    };
+    let senior = if person.earned_senior() { ": senior is proposed for that" } else { "" };
+    format!("A hand in {} changes; {looked}{senior}.", person.wrote)
+}
+
+fn group(system: &StartingSystem, by_who: &BTreeMap<IdentityId, &StartingPerson>) -> String {
+    let owner = |who: &IdentityId| by_who.get(who).map(|person| &person.id);
+    let named: Vec<String> = system
+        .owners
+        .iter()
+        .filter_map(|part| {
+            owner(&part.who).map(|id| format!("{id} wrote {} and looked at {}", part.wrote, part.looked))
+        })
+        .collect();
+    let members: Vec<&ActorId> = system.owners.iter().filter_map(|part| owner(&part.who)).collect();
+    let mut text = wrapped(
+        "#",
+        &format!(
+            "Those who carried {:.0}% of {}: {}. In all {} people had a part in it.",
+            OWNERS_SHARE * 100.0,
+            system.id,
+            if named.is_empty() { "nobody".to_owned() } else { named.join(", ") },
+            system.people
+        ),
+    );
+    match members.as_slice() {
+        [] | [_] => text.push_str(&wrapped(
+            "#",
+            "With fewer than two owners the group above owns it too, so that nobody is irreplaceable. Name a second one.",
+        )),
+        _ => {}
+    }
+    let members: Vec<String> = members.into_iter().map(|id| quoted(id.as_str())).collect();
+    let _ = write!(
+        text,
+        "apiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata:\n  name: {}\n\
+         spec:\n  type: team\n  parent: {EVERYONE}\n  children: []\n  members: [{}]\n",
+        quoted(&owner_group(&system.id)),
+        members.join(", ")
+    );
+    text
+}
+
+fn systems(past: &Past<'_>, settings: &CatalogSettings) -> String {
+    let mut text = wrapped(
+        "#",
+        &format!(
+            "What runs in production, proposed by `countersign init --from` from {} on {} of {}: a system for each top \
+             folder that carried some of it, and one for everything else. Rename, split and join them until they are \
+             what you operate.",
+            past.window(),
+            past.branch,
+            past.repository
+        ),
+    );
+    text.push_str("#\n");
+    text.push_str(&wrapped(
+        "#",
+        &format!(
+            "The tier says how much a failure matters: 1 is highest, 4 lowest. Tier 1 is proposed where {:.0}% or more \
+             of the changes touch infrastructure, deployment, access control or a schema, tier 2 where {:.0}% or more \
+             do, else tier 3. Git does not know what an outage costs: you do.",
+            TIER_1_SHARE * 100.0,
+            TIER_2_SHARE * 100.0
+        ),
+    ));
+    text.push_str(
+        "#\n# A git gate is told which paths reach which system; this covers every path of the branch today:\n#\n",
+    );
+    let environment = environment(settings);
+    text.push_str("#   countersign gate install REPOSITORY.git --key KEY --name NAME --trust HOME/trust.json");
+    let _ = write!(text, " \\\n#     --branch {}", super::comment(&past.branch));
+    for system in &past.start.systems {
+        for pattern in &system.patterns {
+            let pattern = super::comment(pattern).replace('\'', "'\\''");
+            let _ = write!(text, " \\\n#     --map '{pattern}={}/{environment}'", system.id);
+        }
+    }
+    text.push('\n');
+    for (at, system) in past.start.systems.iter().enumerate() {
+        if at > 0 {
+            text.push_str("---\n");
+        }
+        text.push_str(&wrapped("#", &of_system(system)));
+        let _ = write!(
+            text,
+            "apiVersion: backstage.io/v1alpha1\nkind: System\nmetadata:\n  name: {}\n  annotations:\n    {}: \"{}\"\n\
+             spec:\n  owner: {}\n",
+            quoted(system.id.as_str()),
+            quoted(&settings.tier_annotation),
+            u8::from(system.tier),
+            quoted(&owner_group(&system.id))
+        );
+    }
+    text
+}
+
+fn of_system(system: &StartingSystem) -> String {
+    const NAMED: usize = 12;
+    let folders: Vec<String> = system
+        .folders
+        .iter()
+        .take(NAMED)
+        .map(|folder| if folder.is_empty() { "files beside the folders".to_owned() } else { format!("{folder}/") })
+        .collect();
+    let more = system.folders.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more folders") } else { String::new() };
+    let felt: Vec<String> = system.felt.iter().map(|(class, changes)| format!("{class} {changes}")).collect();
+    let felt = match felt.is_empty() {
+        true => "none of them touches infrastructure, deployment, access control or a schema".to_owned(),
+        false => format!("{} of them touch what is felt in production ({})", system.felt_changes, felt.join(", ")),
+    };
+    format!("{}{more}: {} changes; {felt}.", folders.join(", "), system.landed)
+}
