@@ -89,7 +89,7 @@ pub fn begin(
     let past = Past {
         repository: shown(&name_of(source.repository), MAX_TEXT_CHARS),
         branch: shown(&history.branch, MAX_TEXT_CHARS),
-        from: day(start.window.from),
+        from: day(start.window.oldest),
         newest: day(start.window.newest),
         start: &start,
     };

@@ -53,8 +53,8 @@ pub struct Seen<'a> {
 /// The changes that count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// In seconds since the Unix epoch, inclusive.
-    pub from: i64,
+    /// When the first of them landed, in seconds since the Unix epoch.
+    pub oldest: i64,
     /// When the newest change landed.
     pub newest: i64,
     /// How many changes landed before: the position of the first one that counts.
@@ -121,7 +121,8 @@ impl Window {
         let newest = times.last().copied()?;
         let from = since.unwrap_or_else(|| newest.saturating_sub(WINDOW_DAYS * DAY_SECS));
         let first = times.iter().position(|at| *at >= from)?;
-        Some(Self { from, newest, first, changes: changes.len().saturating_sub(first) })
+        let oldest = times.get(first).copied().unwrap_or(from);
+        Some(Self { oldest, newest, first, changes: changes.len().saturating_sub(first) })
     }
 }
 

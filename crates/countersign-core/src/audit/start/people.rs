@@ -129,6 +129,10 @@ impl Tally {
         let mut ids: BTreeSet<String> = reserved.iter().map(|reserved| reserved.id.as_str().to_owned()).collect();
         ids.insert(SERVER.to_owned());
         for (who, did) in self.did {
+            // Whom git only names as a co-author is nobody that anything could be held against.
+            if did.looked == 0 && !taken.contains_key(&who) && people.mail(who).is_empty() && !mails.of.contains_key(&who) {
+                continue;
+            }
             let own = mails.of.remove(&who).unwrap_or_default();
             let founder = taken.get(&who).and_then(|at| reserved.get(*at));
             let candidates = candidates(&own, people.label(who));

@@ -99,10 +99,11 @@ fn first(page: &mut Page, started: &Started, home: &str) {
             named(people.without_keys.iter().map(ToString::to_string))
         ));
     }
-    for founder in &people.founders_not_in_history {
+    if !people.founders_not_in_history.is_empty() {
         page.paragraph(&format!(
-            "Founder {founder} is not in this history under the mail that was given. If they are there under another, \
-             add it to them in {home}/catalog/org.yaml and take out the other User."
+            "Founders whom this history does not know by the mail that was given: {}. Whoever is there under another \
+             mail is in the catalog twice: move it to the founder in {home}/catalog/org.yaml, and take out the other.",
+            named(people.founders_not_in_history.iter().map(ToString::to_string))
         ));
     }
     let senior = match people.seniors.len() as u64 {
