@@ -25,7 +25,6 @@ use countersign::audit::{
     report::{Report, Wanted},
     text,
 };
-use countersign_core::audit::ImpactTable;
 
 const ROUNDS: usize = 5;
 const COMMITS: usize = 50_000;
@@ -101,7 +100,7 @@ fn audit(repository: &Path) -> Result<(Duration, (usize, usize))> {
     let start = Instant::now();
     let selection = Selection::default();
     let history = History::open(repository, &selection, &Stop::default())?;
-    let judged = judge_all(&history, ImpactTable::default(), &Progress::hidden())?;
+    let judged = judge_all(&history, Prepared::default(), &Progress::hidden())?;
     let report = Report::new("bench", &history, &selection, &judged, Wanted::default());
     let page = text::render(&report);
     ensure!(!page.is_empty(), "an empty report");

@@ -11,6 +11,8 @@
 //! | [`people`], [`mailmap`], [`machines`] | who is who, and who is nobody |
 //! | [`ai`] | assistance: declared, inferred or unknown |
 //! | [`impact`] | paths whose change reaches far |
+//! | [`areas`] | what reviews are shared out by: folders, owners or systems |
+//! | [`codeowners`], [`systems`] | who owns which path, as `CODEOWNERS` says; which system it belongs to, as a catalog does |
 //! | [`reverts`] | what was taken back, and after how long |
 //! | [`carriers`] | who carries the reviews |
 //! | [`replay`] | what rules would have done |
@@ -34,7 +36,9 @@
 //! escape survives.
 
 pub mod ai;
+pub mod areas;
 pub mod carriers;
+pub mod codeowners;
 pub mod conventions;
 pub mod grade;
 pub mod impact;
@@ -47,6 +51,7 @@ pub mod reverts;
 pub mod start;
 mod summary;
 pub mod supports;
+pub mod systems;
 mod text;
 pub mod timeline;
 
@@ -54,13 +59,16 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     ai::{AiOutcome, AiStatus},
+    areas::{Areas, AreasBy},
     carriers::Carriers,
-    impact::{Areas, ImpactSet, ImpactTable},
+    codeowners::CodeOwners,
+    impact::{ImpactSet, ImpactTable},
     judge::{Audited, Evidence, MAX_EVIDENCE, Scope, judge},
     mailmap::Mailmap,
     people::{IdentityId, Join, Kind, People},
     reverts::{Revert, Reverts},
     summary::{AiCounts, GradeCounts, Month, Share, Summary},
+    systems::Systems,
     text::shown,
 };
 use crate::{

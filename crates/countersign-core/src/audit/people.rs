@@ -172,31 +172,14 @@ impl People {
 
     /// Finds the person of everybody who is only named. To be called when the whole history has been met.
     pub fn settle(&mut self) {
-        let mut by_handle: HashMap<String, Option<u32>> = HashMap::new();
+        let by_handle = self.by_handle();
         let all: Vec<u32> = self.identities().map(|id| id.0).collect();
-        for id in &all {
-            let Some(identity) = self.identity_of(*id).filter(|i| i.kind == Kind::Person && !i.mail.is_empty()) else {
-                continue;
-            };
-            let root = self.root(*id);
-            for handle in handles(identity) {
-                // Two people of one name: nobody can tell which is meant.
-                by_handle
-                    .entry(handle)
-                    .and_modify(|found| {
-                        if *found != Some(root) {
-                            *found = None;
-                        }
-                    })
-                    .or_insert(Some(root));
-            }
-        }
         for id in &all {
             let Some(identity) = self.identity_of(*id).filter(|i| i.kind == Kind::Person && i.mail.is_empty()) else {
                 continue;
             };
             if let Some(Some(person)) = by_handle.get(&squashed(&identity.name)) {
-                self.join(*person, *id, Reason::OnlyOneOfThatName);
+                self.join(person.0, *id, Reason::OnlyOneOfThatName);
             }
         }
         let mut display: HashMap<u32, u32> = HashMap::new();
@@ -217,6 +200,29 @@ impl People {
             }
         }
         self.display = display;
+    }
+
+    /// Who is meant by a login or a name, squashed as [`squashed`] does; none where it could be two.
+    pub(super) fn by_handle(&self) -> HashMap<String, Option<IdentityId>> {
+        let mut by_handle: HashMap<String, Option<IdentityId>> = HashMap::new();
+        for id in self.identities() {
+            let Some(identity) = self.identity_of(id.0).filter(|i| i.kind == Kind::Person && !i.mail.is_empty()) else {
+                continue;
+            };
+            let root = self.person(id);
+            for handle in handles(identity) {
+                // Two people of one name: nobody can tell which is meant.
+                by_handle
+                    .entry(handle)
+                    .and_modify(|found| {
+                        if *found != Some(root) {
+                            *found = None;
+                        }
+                    })
+                    .or_insert(Some(root));
+            }
+        }
+        by_handle
     }
 
     fn identity(&mut self, name: String, mail: String) -> IdentityId {
@@ -315,7 +321,7 @@ fn handles(identity: &Identity) -> impl Iterator<Item = String> {
 }
 
 /// `Alex Crichton` and `alexcrichton` are written for one another.
-fn squashed(name: &str) -> String {
+pub(super) fn squashed(name: &str) -> String {
     name.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
 }
 

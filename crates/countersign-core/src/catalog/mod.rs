@@ -140,6 +140,24 @@ pub struct System {
     pub owner: GroupId,
     pub tier: Tier,
     pub depends_on: BTreeSet<SystemId>,
+    pub source: Source,
+}
+
+/// Backstage's annotation of where an entity's source is: `url:https://github.com/org/shop/tree/main/billing/`.
+pub const SOURCE_ANNOTATION: &str = "backstage.io/source-location";
+/// Annotation with globs of paths, separated by white space or commas, that a system's source has.
+pub const PATHS_ANNOTATION: &str = "countersign/paths";
+/// Most globs of one system.
+pub const MAX_PATHS: usize = 1_000;
+
+/// Where a system's source is, as its entity says. An audit reads it; no rule can ask for it, so it is no part of a
+/// catalog's digest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// As written.
+    pub location: Option<String>,
+    /// Globs in which `*` stays within a folder.
+    pub paths: Vec<String>,
 }
 
 /// Where annotations and environments get their names; part of the configuration that genesis pins.

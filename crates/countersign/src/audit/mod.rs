@@ -10,14 +10,16 @@ pub mod progress;
 pub mod reader;
 pub mod replayed;
 pub mod report;
+pub mod scope;
 pub mod started;
 pub mod text;
 
-use countersign_core::audit::{Audited, ImpactTable, LandedChange, Mailmap, People, Reverts, Scope, Summary, judge};
+use countersign_core::audit::{Audited, LandedChange, Mailmap, People, Reverts, Scope, Summary, judge};
 
 use self::{
     progress::Progress,
     reader::{History, ReadError},
+    scope::Prepared,
 };
 
 /// A history whose changes have all been judged.
@@ -27,25 +29,27 @@ pub struct Judged {
     pub changes: Vec<Audited>,
     pub people: People,
     pub scope: Scope,
+    /// Where `CODEOWNERS` was read, if there is one.
+    pub owners_file: Option<&'static str>,
     pub summary: Summary,
     pub reverts: Reverts,
 }
 
 /// Reads and judges every landed change of a history.
-pub fn judge_all(history: &History, impact: ImpactTable, progress: &Progress) -> Result<Judged, ReadError> {
-    judge_watched(history, impact, progress, |_, _| {})
+pub fn judge_all(history: &History, prepared: Prepared, progress: &Progress) -> Result<Judged, ReadError> {
+    judge_watched(history, prepared, progress, |_, _| {})
 }
 
 /// The same, showing every change as it was read to somebody who wants more of it than a verdict; newest first.
 pub fn judge_watched(
     history: &History,
-    impact: ImpactTable,
+    prepared: Prepared,
     progress: &Progress,
     mut watch: impl FnMut(&LandedChange, &Scope),
 ) -> Result<Judged, ReadError> {
     let mailmap = history.file(".mailmap")?.map(|text| Mailmap::parse(&text));
     let mut people = People::new(mailmap.unwrap_or_default());
-    let mut scope = Scope { impact, ..Scope::default() };
+    let Prepared { mut scope, owners_file } = prepared;
     let mut changes = Vec::with_capacity(history.len());
     for change in history.changes()? {
         let change = change?;
@@ -61,5 +65,5 @@ pub fn judge_watched(
         summary.add(change, &people);
     }
     let reverts = Reverts::find(&changes);
-    Ok(Judged { changes, people, scope, summary, reverts })
+    Ok(Judged { changes, people, scope, owners_file, summary, reverts })
 }

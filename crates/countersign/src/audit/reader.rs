@@ -172,6 +172,11 @@ impl History {
         &self.plan.coverage
     }
 
+    /// What the repository is called: by its folder, without `.git`.
+    pub fn repository_name(&self) -> String {
+        self.repository.name()
+    }
+
     /// A file at the tip of the branch, as text; `None` where there is none, or it is not there in a partial clone.
     pub fn file(&self, path: &str) -> Result<Option<String>, ReadError> {
         let bytes = self.repository.blob_at(&self.tip, path, MAX_FILE_BYTES)?;

@@ -11,7 +11,7 @@ use countersign_core::{
     },
     catalog::Level,
     decision::{Mode, Strength},
-    ids::{ActorId, Oid, RuleId, SystemId},
+    ids::{ActorId, GroupId, Oid, RuleId, SystemId},
 };
 use serde::Serialize;
 
@@ -29,6 +29,8 @@ pub struct Started {
     pub read: u64,
     pub landed: u64,
     pub people: People,
+    /// `folders` or `codeowners`.
+    pub systems_by: &'static str,
     pub systems: Vec<System>,
     pub tier_1_approvals: u32,
     pub rules: Vec<Rule>,
@@ -52,15 +54,18 @@ pub struct People {
     pub without_mail: Vec<ActorId>,
     /// Mails that several people use, or that are nobody's, and were given to none.
     pub mails_left_out: u64,
+    /// Whom `CODEOWNERS` names, and who had no part in what counts or is not to be told from it.
+    pub unknown_owners: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
 pub struct System {
     pub system: SystemId,
-    pub folders: Vec<String>,
+    pub holds: Vec<String>,
+    pub stated_owners: Vec<String>,
     pub tier: u8,
     pub landed: u64,
-    pub owner: String,
+    pub owner: GroupId,
     pub owners: Vec<Owner>,
     pub people: u64,
     /// In the last 180 days before the newest change.
@@ -74,6 +79,8 @@ pub struct Owner {
     pub person: ActorId,
     pub wrote: u32,
     pub looked: u32,
+    /// `CODEOWNERS` names them.
+    pub stated: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -109,28 +116,26 @@ pub struct About {
 }
 
 impl Started {
-    pub fn new(
-        about: About,
-        start: &Start,
-        owner: impl Fn(&SystemId) -> String,
-        assumed: &Assumptions,
-        replay: &Replay,
-    ) -> Self {
+    pub fn new(about: About, start: &Start, assumed: &Assumptions, replay: &Replay) -> Self {
         let ids: BTreeMap<IdentityId, &ActorId> = start.people.iter().map(|person| (person.who, &person.id)).collect();
-        let systems = start.systems.iter().map(|system| System {
-            system: system.id.clone(),
-            folders: system.folders.clone(),
-            tier: system.tier.into(),
-            landed: system.landed,
-            owner: owner(&system.id),
-            owners: system
-                .owners
-                .iter()
+        let members = |group: &GroupId| -> Vec<Owner> {
+            let group = start.groups.iter().filter(|known| known.id == *group);
+            group
+                .flat_map(|group| &group.members)
                 .filter_map(|part| {
                     let person = (*ids.get(&part.who)?).clone();
-                    Some(Owner { person, wrote: part.wrote, looked: part.looked })
+                    Some(Owner { person, wrote: part.wrote, looked: part.looked, stated: part.stated })
                 })
-                .collect(),
+                .collect()
+        };
+        let systems = start.systems.iter().map(|system| System {
+            system: system.id.clone(),
+            holds: system.holds.clone(),
+            stated_owners: system.stated.clone(),
+            tier: system.tier.into(),
+            landed: system.landed,
+            owner: system.owner.clone(),
+            owners: members(&system.owner),
             people: number(system.people),
             people_of_late: number(system.there),
             lookers: number(system.lookers),
@@ -154,11 +159,13 @@ impl Started {
                 seniors: start.people.iter().filter(|p| p.level() >= Level::Senior).map(|p| p.id.clone()).collect(),
                 without_mail: start.people.iter().filter(|p| p.mails.is_empty()).map(|p| p.id.clone()).collect(),
                 mails_left_out: number(start.dropped_mails),
+                unknown_owners: start.unknown_owners.iter().cloned().collect(),
                 without_keys: about.without_keys,
                 founders_not_in_history: about.founders_not_in_history,
             },
             read: number(about.read),
             landed: number(start.window.changes),
+            systems_by: start.by.as_str(),
             systems: systems.collect(),
             tier_1_approvals: start.numbers.tier_1_approvals,
             rules: rules.collect(),

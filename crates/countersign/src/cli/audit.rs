@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use countersign_core::{audit::ImpactTable, rules::Rules};
+use countersign_core::{
+    audit::{AreasBy, ImpactTable},
+    rules::Rules,
+};
 
 use super::{
     Global,
@@ -21,6 +24,7 @@ use crate::{
         reader::{History, InvalidTime, ReadError, Selection, Stop, parse_time},
         replayed::{Replayed, RuleSet, replay_all},
         report::{Report, Wanted},
+        scope::{self, ScopeError},
         text,
     },
     git::GitError,
@@ -40,6 +44,7 @@ const INTERRUPTED: u8 = 130;
     countersign audit REPO --since 2026-01-01              from that day on (committer time, UTC)\n  \
     countersign audit REPO --format json --changes         every landed change with its evidence\n  \
     countersign audit REPO --compare HOME/rules            what would these rules change?\n  \
+    countersign audit REPO --catalog HOME/catalog          who carries the reviews, by system\n  \
     countersign audit REPO --anonymise --out report.txt    people by pseudonyms, into a file")]
 pub struct Args {
     /// The repository: a checkout, a folder in it, or a bare repository.
@@ -65,12 +70,39 @@ pub struct Args {
     /// Your own table of paths that reach far: YAML of `class: [globs]`.
     #[arg(long, value_name = "FILE")]
     impact: Option<PathBuf>,
+    /// What reviews are shared out by [default: catalog with --catalog; codeowners if the branch names owners of
+    /// particular paths; else folders].
+    #[arg(long, value_name = "BY")]
+    areas: Option<AreasArg>,
+    /// The systems that paths belong to: a folder of Backstage YAML, or a home.
+    #[arg(long, value_name = "DIR")]
+    catalog: Option<PathBuf>,
     /// Put every landed change to the rules in this folder [default: the shipped rules].
     #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
     /// Put them to the rules in this folder too, and show what changes verdict.
     #[arg(long, value_name = "DIR")]
     compare: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum AreasArg {
+    /// Top folders.
+    Folders,
+    /// Owners, as the CODEOWNERS file at the branch's tip names them.
+    Codeowners,
+    /// Systems of the catalog.
+    Catalog,
+}
+
+impl From<AreasArg> for AreasBy {
+    fn from(by: AreasArg) -> Self {
+        match by {
+            AreasArg::Folders => Self::Folders,
+            AreasArg::Codeowners => Self::CodeOwners,
+            AreasArg::Catalog => Self::Catalog,
+        }
+    }
 }
 
 pub(super) fn time(text: &str) -> Result<i64, InvalidTime> {
@@ -88,6 +120,10 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     if args.changes && format == Format::Text {
         return Err(CliError::usage("--changes lists every change, which is for programs").hint("add --format json"));
     }
+    if matches!(args.areas, Some(AreasArg::Catalog)) && args.catalog.is_none() {
+        return Err(CliError::usage("--areas catalog needs a catalog")
+            .hint("name a folder of Backstage YAML, or a home: --catalog DIR"));
+    }
     if let Some(file) = &args.out {
         // Said before the work, not after it.
         let folder = folder_of(file);
@@ -102,8 +138,10 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let selection = Selection { branch: args.branch.clone(), since: args.since, until: args.until };
     let progress = Progress::start();
     let history = History::open(&args.repository, &selection, &stop)?;
+    let wanted = scope::Wanted { impact, areas: args.areas.map(AreasBy::from), catalog: args.catalog.clone() };
+    let prepared = scope::prepare(&history, wanted)?;
     progress.changes(history.len());
-    let judged = judge_all(&history, impact, &progress)?;
+    let judged = judge_all(&history, prepared, &progress)?;
     progress.done();
     let replayed = replay_all(&judged, &rules, compare.as_ref())
         .map_err(|error| CliError::new("failed", format!("the past cannot be put to rules: {error}")))?;
@@ -199,6 +237,26 @@ fn write_whole(file: &Path, page: &str) -> Result<(), CliError> {
     whole.as_file().sync_all().map_err(|error| cannot(&error))?;
     whole.persist(file).map_err(|error| cannot(&error.error))?;
     Ok(())
+}
+
+impl From<ScopeError> for CliError {
+    fn from(error: ScopeError) -> Self {
+        let advice = error.advice();
+        let code = match error {
+            ScopeError::Read(error) => return error.into(),
+            ScopeError::Home(error) => return error.into(),
+            ScopeError::NoOwners { .. } => "no-codeowners",
+            ScopeError::NoEntry { .. } => "codeowners-invalid",
+            ScopeError::Catalog { .. } => "catalog-invalid",
+            ScopeError::NoCatalog => "no-catalog",
+            ScopeError::NoSystems { .. } => "no-systems",
+        };
+        let error = Self::new(code, printable_lines(&error.to_string()));
+        match advice {
+            Some(advice) => error.hint(printable(&advice)),
+            None => error,
+        }
+    }
 }
 
 impl From<ReadError> for CliError {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use countersign_core::{
     audit::{
-        ImpactTable, replay, shown,
+        replay, shown,
         start::{self, Reserved, Seen, Territory},
     },
     catalog::CatalogSettings,
@@ -17,6 +17,7 @@ use crate::{
         judge_watched,
         progress::Progress,
         reader::{History, Selection, day},
+        scope::{self, Prepared},
         started::{About, Started},
     },
     home::{
@@ -58,10 +59,10 @@ pub fn begin(
     let selection = Selection { branch: source.branch.map(str::to_owned), since: None, until: None };
     let history = History::open(source.repository, &selection, &stop)?;
     progress.changes(history.len());
-    let files = history.files()?;
-    let mut territory = Territory::default();
+    let owners = scope::code_owners(&history)?;
+    let mut territory = Territory::new(owners.map(|(_, owners)| owners), history.files()?);
     let mut touched = Vec::with_capacity(history.len());
-    let judged = judge_watched(&history, ImpactTable::default(), &progress, |change, scope| {
+    let mut judged = judge_watched(&history, Prepared::default(), &progress, |change, scope| {
         touched.push(territory.touch(&change.paths, &scope.impact));
     })?;
     progress.done();
@@ -72,7 +73,6 @@ pub fn begin(
         impact: &judged.scope.impact,
         territory: &territory,
         touched: &touched,
-        files: &files,
     };
     let founders: Vec<Reserved> =
         people.iter().map(|person| Reserved { id: person.id.clone(), mails: person.mails.clone() }).collect();
@@ -98,12 +98,9 @@ pub fn begin(
     let cedar = plain.iter().filter(|(name, _)| name.ends_with(shipped::RULE));
     let rules = Rules::parse(&cedar.map(|(name, text)| (name.clone(), text.clone())).collect())
         .map_err(|error| failed("the starting rules do not parse", &error))?;
-    let whole = replay::Past {
-        changes: &judged.changes,
-        people: &judged.people,
-        areas: &judged.scope.areas,
-        reverts: &judged.reverts,
-    };
+    let areas = start.lay_over(&mut judged.changes, &touched);
+    let whole =
+        replay::Past { changes: &judged.changes, people: &judged.people, areas: &areas, reverts: &judged.reverts };
     let (assumed, replays) = replay::replay_from(whole, start.window.first, &[&rules])
         .map_err(|error| failed("the past cannot be put to rules", &error))?;
     let Some(replay) = replays.first() else {
@@ -125,7 +122,7 @@ pub fn begin(
     Ok(Begun {
         catalog: from::catalog(&past, people, settings),
         rules: from::rules(&past, &plain, &assumed, replay),
-        started: Started::new(about, &start, from::owner_group, &assumed, replay),
+        started: Started::new(about, &start, &assumed, replay),
     })
 }
 

@@ -34,8 +34,8 @@ use self::{
 use super::{
     Grade,
     ai::AiStatus as Sign,
+    areas::Areas,
     carriers::{at_fraction, dated_reviews, secs_to_landing},
-    impact::Areas,
     judge::Audited,
     people::People,
     reverts::Reverts,
@@ -137,7 +137,7 @@ pub fn replay_from(past: Past<'_>, first: usize, sets: &[&Rules]) -> Result<(Ass
             assumed.without_paths = assumed.without_paths.saturating_add(1);
             tallies.iter_mut().for_each(Tally::pass_over);
         } else {
-            assumed.far_reaching = assumed.far_reaching.saturating_add(u64::from(!change.impact.is_empty()));
+            assumed.far_reaching = assumed.far_reaching.saturating_add(u64::from(change.impact.reaches_far()));
             let strangers = put(&mut snapshot, change, part, history, &production, past.people)?;
             let now = Time::from_unix_secs(times.get(at).copied().unwrap_or_default());
             let reverted = past.reverts.of(at).is_some();
@@ -207,7 +207,7 @@ fn put(
 }
 
 fn targets(change: &Audited, systems: &[SystemId], production: &Environment) -> Result<Vec<TargetView>, InvalidId> {
-    let tier = if change.impact.is_empty() { OTHER_TIER } else { FAR_REACHING_TIER };
+    let tier = if change.impact.reaches_far() { FAR_REACHING_TIER } else { OTHER_TIER };
     // Both tiers are valid; the highest is the careful answer if they ever were not.
     let tier = Tier::try_from(tier).unwrap_or(Tier::HIGHEST);
     let view = |system: &SystemId| -> Result<TargetView, InvalidId> {

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `people` | who is proposed: names, mails, levels |
 //! | `territory` | which paths are one area, and the patterns that say so to a gate |
-//! | `systems` | areas as systems: tier and owners |
+//! | `systems` | areas as systems: tier, owners and their groups |
 //!
 //! Only changes of a window count, by default those of the [`WINDOW_DAYS`] before the newest: whoever left before is not
 //! given authority by having been there. Invariants: the same history gives the same proposal, whatever was in it every
@@ -15,15 +15,18 @@ mod people;
 mod systems;
 mod territory;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 pub use self::{
     people::{Reserved, SENIOR_FOR, SENIOR_LOOKED, SENIOR_MONTHS, StartingPerson},
-    systems::{MAX_OWNERS, OWNERS_SHARE, Owner, SYSTEM_SHARE, StartingSystem, TIER_1_SHARE, TIER_2_SHARE},
-    territory::{MAX_SYSTEMS, Territory, Touch},
+    systems::{
+        MAX_OWNERS, OWNERS_SHARE, Owner, SYSTEM_SHARE, StartingGroup, StartingSystem, TIER_1_SHARE, TIER_2_SHARE,
+    },
+    territory::{MAX_PATTERNS, Territory, Touch},
 };
 use super::{
-    Grade,
+    Areas, Grade,
+    areas::{AreasBy, NO_SYSTEM, Touched},
     impact::ImpactTable,
     judge::Audited,
     people::{IdentityId, People},
@@ -46,8 +49,6 @@ pub struct Seen<'a> {
     pub territory: &'a Territory,
     /// By change.
     pub touched: &'a [Vec<Touch>],
-    /// Every file at the tip.
-    pub files: &'a [String],
 }
 
 /// The changes that count.
@@ -74,7 +75,13 @@ pub struct Start {
     pub dropped_mails: usize,
     /// Most changes first; what is small is together in the last one.
     pub systems: Vec<StartingSystem>,
+    /// By id.
+    pub groups: Vec<StartingGroup>,
+    /// Whom `CODEOWNERS` names, and who did nothing in the window or is not to be found in it.
+    pub unknown_owners: BTreeSet<String>,
+    pub by: AreasBy,
     pub numbers: Numbers,
+    system_of: HashMap<u32, usize>,
 }
 
 /// The numbers that rules can ask for, and what they stand on.
@@ -133,7 +140,7 @@ pub fn start(seen: Seen<'_>, since: Option<i64>, reserved: &[Reserved]) -> Optio
     let times = timeline(seen.changes);
     let recent = window.newest.saturating_sub(RECENT_DAYS * DAY_SECS);
     let mut tally = people::Tally::default();
-    let mut found = systems::Found::new(seen, window);
+    let mut found = systems::Tallies::new(seen, window);
     let mut there = BTreeSet::new();
     for (at, change) in seen.changes.iter().enumerate().skip(window.first) {
         let parts = Parts::of(change, seen.people);
@@ -145,9 +152,27 @@ pub fn start(seen: Seen<'_>, since: Option<i64>, reserved: &[Reserved]) -> Optio
         }
     }
     let people::Found { people, left_out, dropped_mails } = tally.close(seen.people, reserved);
-    let systems = found.close();
+    let systems::Found { systems, groups, unknown_owners, system_of } = found.close(&people);
     let numbers = numbers(&people, &systems, &there);
-    Some(Start { window, people, left_out, dropped_mails, systems, numbers })
+    let by = seen.territory.by();
+    Some(Start { window, people, left_out, dropped_mails, systems, groups, unknown_owners, by, numbers, system_of })
+}
+
+impl Start {
+    /// Lays these systems over the history, as `audit --catalog` would: what rules are put to.
+    pub fn lay_over(&self, changes: &mut [Audited], touched: &[Vec<Touch>]) -> Areas {
+        let names = self.systems.iter().map(|system| system.id.to_string()).chain([NO_SYSTEM.to_owned()]);
+        let nowhere = self.systems.len();
+        for (change, touched) in changes.iter_mut().zip(touched) {
+            let found: BTreeSet<usize> =
+                touched.iter().map(|touch| self.system_of.get(&touch.area).copied().unwrap_or(nowhere)).collect();
+            let is_tier_1 = |at: &usize| self.systems.get(*at).is_some_and(|system| system.tier == Tier::HIGHEST);
+            let tier_1 = found.iter().any(is_tier_1);
+            change.impact = change.impact.with(&Touched { tier_1, ..Touched::default() });
+            change.areas = found.into_iter().filter_map(|at| u32::try_from(at).ok()).collect();
+        }
+        Areas::named(names)
+    }
 }
 
 fn numbers(people: &[StartingPerson], systems: &[StartingSystem], there: &BTreeSet<IdentityId>) -> Numbers {

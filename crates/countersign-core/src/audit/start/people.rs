@@ -130,7 +130,11 @@ impl Tally {
         ids.insert(SERVER.to_owned());
         for (who, did) in self.did {
             // Whom git only names as a co-author is nobody that anything could be held against.
-            if did.looked == 0 && !taken.contains_key(&who) && people.mail(who).is_empty() && !mails.of.contains_key(&who) {
+            if did.looked == 0
+                && !taken.contains_key(&who)
+                && people.mail(who).is_empty()
+                && !mails.of.contains_key(&who)
+            {
                 continue;
             }
             let own = mails.of.remove(&who).unwrap_or_default();

@@ -28,7 +28,8 @@ pub fn render(started: &Started, home: &str) -> String {
 }
 
 fn systems(page: &mut Page, started: &Started) {
-    page.heading("Systems, with the tier that their changes suggest");
+    let by = if started.systems_by == "folders" { "top folders" } else { "the owners of CODEOWNERS" };
+    page.heading(&format!("Systems by {by}, with the tier that their changes suggest"));
     row(page, true, "system", ["changes", "tier", "owners", "people", "of late"]);
     for system in &started.systems {
         let numbers = [
@@ -130,6 +131,12 @@ fn first(page: &mut Page, started: &Started, home: &str) {
             "Git names nobody who looked at a change of somebody else, so owners are those who wrote. Reviews may be \
              with the forge.",
         );
+    }
+    if !people.unknown_owners.is_empty() {
+        page.paragraph(&format!(
+            "CODEOWNERS names {}, who did nothing in that time, or whom nobody can tell in this history.",
+            named(people.unknown_owners.iter().cloned())
+        ));
     }
     if people.left_out > 0 {
         page.paragraph(&format!(

@@ -4,14 +4,14 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use countersign_core::{
     audit::{
-        IdentityId,
+        AreasBy, IdentityId,
         start::{
-            OWNERS_SHARE, SENIOR_FOR, SENIOR_LOOKED, SENIOR_MONTHS, StartingPerson, StartingSystem, TIER_1_SHARE,
-            TIER_2_SHARE,
+            OWNERS_SHARE, Owner, SENIOR_FOR, SENIOR_LOOKED, SENIOR_MONTHS, StartingGroup, StartingPerson,
+            StartingSystem, TIER_1_SHARE, TIER_2_SHARE,
         },
     },
-    catalog::CatalogSettings,
-    ids::{ActorId, SystemId},
+    catalog::{CatalogSettings, PATHS_ANNOTATION},
+    ids::ActorId,
 };
 
 use super::{Past, wrapped};
@@ -40,11 +40,6 @@ pub fn merge(people: &mut Vec<Person>, found: &[StartingPerson]) {
             }),
         }
     }
-}
-
-/// The group that owns a system.
-pub fn owner_group(system: &SystemId) -> String {
-    format!("{system}-owners")
 }
 
 /// The environment that a gate's targets name: the first that counts as production.
@@ -102,9 +97,9 @@ fn org(
         "apiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata:\n  name: {EVERYONE}\n\
          spec:\n  type: organization\n  children: []\n"
     );
-    for system in &past.start.systems {
+    for of in &past.start.groups {
         text.push_str("---\n");
-        text.push_str(&group(system, by_who));
+        text.push_str(&group(of, by_who));
     }
     for person in people {
         text.push_str("---\n");
@@ -125,54 +120,65 @@ fn did(person: &StartingPerson) -> String {
     format!("A hand in {} changes; {looked}{senior}.", person.wrote)
 }
 
-fn group(system: &StartingSystem, by_who: &BTreeMap<IdentityId, &StartingPerson>) -> String {
-    let owner = |who: &IdentityId| by_who.get(who).map(|person| &person.id);
-    let named: Vec<String> = system
-        .owners
+fn group(of: &StartingGroup, by_who: &BTreeMap<IdentityId, &StartingPerson>) -> String {
+    let members: Vec<(&ActorId, &Owner)> =
+        of.members.iter().filter_map(|part| Some((&by_who.get(&part.who)?.id, part))).collect();
+    let systems = of.of.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let mut said = match &of.team {
+        Some(team) => format!(
+            "{team} of CODEOWNERS. Git does not know who is in it: these carried {:.0}% of {systems} and are proposed",
+            OWNERS_SHARE * 100.0
+        ),
+        None if members.iter().any(|(_, part)| part.stated) => {
+            format!("Whom CODEOWNERS names as owners of {systems}, and who else carried it")
+        }
+        None => format!("Those who carried {:.0}% of {systems}", OWNERS_SHARE * 100.0),
+    };
+    let named: Vec<String> = members
         .iter()
-        .filter_map(|part| {
-            owner(&part.who).map(|id| format!("{id} wrote {} and looked at {}", part.wrote, part.looked))
+        .map(|(id, part)| {
+            let stated = if part.stated { " (CODEOWNERS)" } else { "" };
+            format!("{id}{stated} wrote {} and looked at {}", part.wrote, part.looked)
         })
         .collect();
-    let members: Vec<&ActorId> = system.owners.iter().filter_map(|part| owner(&part.who)).collect();
-    let mut text = wrapped(
-        "#",
-        &format!(
-            "Those who carried {:.0}% of {}: {}. In all {} people had a part in it.",
-            OWNERS_SHARE * 100.0,
-            system.id,
-            if named.is_empty() { "nobody".to_owned() } else { named.join(", ") },
-            system.people
-        ),
-    );
+    let named = if named.is_empty() { "nobody".to_owned() } else { named.join(", ") };
+    let _ = write!(said, ": {named}. In all {} had a part.", people(of.people));
+    let mut text = wrapped("#", &said);
     match members.as_slice() {
         [] | [_] => text.push_str(&wrapped(
             "#",
-            "With fewer than two owners the group above owns it too, so that nobody is irreplaceable. Name a second one.",
+            "With fewer than two members the group above owns with it, so that nobody is irreplaceable. Name a second.",
         )),
         _ => {}
     }
-    let members: Vec<String> = members.into_iter().map(|id| quoted(id.as_str())).collect();
+    let members: Vec<String> = members.into_iter().map(|(id, _)| quoted(id.as_str())).collect();
     let _ = write!(
         text,
         "apiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata:\n  name: {}\n\
          spec:\n  type: team\n  parent: {EVERYONE}\n  children: []\n  members: [{}]\n",
-        quoted(&owner_group(&system.id)),
+        quoted(of.id.as_str()),
         members.join(", ")
     );
     text
+}
+
+fn people(number: usize) -> String {
+    if number == 1 { "1 person".to_owned() } else { format!("{number} people") }
 }
 
 fn systems(past: &Past<'_>, settings: &CatalogSettings) -> String {
     let mut text = wrapped(
         "#",
         &format!(
-            "What runs in production, proposed by `countersign init --from` from {} on {} of {}: a system for each top \
-             folder that carried some of it, and one for everything else. Rename, split and join them until they are \
-             what you operate.",
+            "What runs in production, proposed by `countersign init --from` from {} on {} of {}: a system for each {}, \
+             and one for everything else. Rename, split and join them until they are what you operate.",
             past.window(),
             past.branch,
-            past.repository
+            past.repository,
+            match past.start.by {
+                AreasBy::Folders => "top folder that carried some of it",
+                AreasBy::CodeOwners | AreasBy::Catalog => "set of owners that CODEOWNERS names",
+            }
         ),
     );
     text.push_str("#\n");
@@ -206,31 +212,45 @@ fn systems(past: &Past<'_>, settings: &CatalogSettings) -> String {
         text.push_str(&wrapped("#", &of_system(system)));
         let _ = write!(
             text,
-            "apiVersion: backstage.io/v1alpha1\nkind: System\nmetadata:\n  name: {}\n  annotations:\n    {}: \"{}\"\n\
-             spec:\n  owner: {}\n",
+            "apiVersion: backstage.io/v1alpha1\nkind: System\nmetadata:\n  name: {}\n  annotations:\n    {}: \"{}\"\n",
             quoted(system.id.as_str()),
             quoted(&settings.tier_annotation),
-            u8::from(system.tier),
-            quoted(&owner_group(&system.id))
+            u8::from(system.tier)
         );
+        if !system.patterns.is_empty() {
+            let _ = writeln!(text, "    {PATHS_ANNOTATION}: |");
+            for pattern in &system.patterns {
+                let _ = writeln!(text, "      {pattern}");
+            }
+        }
+        let _ = writeln!(text, "spec:\n  owner: {}", quoted(system.owner.as_str()));
     }
     text
 }
 
 fn of_system(system: &StartingSystem) -> String {
-    const NAMED: usize = 12;
-    let folders: Vec<String> = system
-        .folders
-        .iter()
-        .take(NAMED)
-        .map(|folder| if folder.is_empty() { "files beside the folders".to_owned() } else { format!("{folder}/") })
-        .collect();
-    let more = system.folders.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!(" and {more} more folders") } else { String::new() };
+    let holds = match system.holds.is_empty() {
+        true => "What is in no other system".to_owned(),
+        false => system.holds.join(", "),
+    };
+    let stated = match system.stated.is_empty() {
+        true => String::new(),
+        false => format!(", of {} by CODEOWNERS", system.stated.join(" and ")),
+    };
     let felt: Vec<String> = system.felt.iter().map(|(class, changes)| format!("{class} {changes}")).collect();
     let felt = match felt.is_empty() {
-        true => "none of them touches infrastructure, deployment, access control or a schema".to_owned(),
-        false => format!("{} of them touch what is felt in production ({})", system.felt_changes, felt.join(", ")),
+        true => "none touches infrastructure, deployment, access control or a schema".to_owned(),
+        false => format!(
+            "of them touch infrastructure, deployment, access control or a schema: {} ({})",
+            system.felt_changes,
+            felt.join(", ")
+        ),
     };
-    format!("{}{more}: {} changes; {felt}.", folders.join(", "), system.landed)
+    let left_out = match system.patterns_left_out {
+        0 => String::new(),
+        more => {
+            format!(" {more} more patterns were left out: write wider ones, or a gate refuses what they do not name.")
+        }
+    };
+    format!("{holds}{stated}. Changes: {}; {felt}.{left_out}", system.landed)
 }

@@ -10,8 +10,8 @@ mod rules;
 use countersign_core::audit::{replay::Replay, start::Start};
 
 pub use self::{
-    catalog::{catalog, environment, merge, owner_group},
-    rules::{Said, rules, starting_rules},
+    catalog::{catalog, environment, merge},
+    rules::{rules, starting_rules},
 };
 
 /// A history, in the words that its files say of it.

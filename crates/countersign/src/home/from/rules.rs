@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use countersign_core::audit::{
-    replay::{Assumptions, Replay, WINDOW_DAYS},
+    replay::{Assumptions, Replay},
     start::{Numbers, TIER_1_APPROVALS},
     supports::{self, RECENT_DAYS},
 };
@@ -23,10 +23,9 @@ const TIER_1: &str = "tier-1-senior";
 type Files = BTreeMap<String, String>;
 
 /// What the history says about a number, in sentences.
-#[derive(Clone, Debug)]
-pub struct Said {
-    pub rule: &'static str,
-    pub why: String,
+struct Said {
+    rule: &'static str,
+    why: String,
 }
 
 const ONE_SENIOR: &str = r#"// The systems whose failure everybody notices need somebody senior besides the author. As shipped, this rule asks for two
@@ -173,7 +172,8 @@ fn said(past: &Past<'_>) -> Vec<Said> {
     let start = past.start;
     let numbers = &start.numbers;
     let spare = format!(
-        "A number of approvals is supported by so many people and {} more, of whom one made the change and one is away",
+        "An approval count is supported where {} more people are there than it asks for: one made the change, and one is \
+         away",
         supports::SPARE
     );
     let weakest = numbers.tier_1_weakest.and_then(|at| start.systems.get(at));
@@ -203,11 +203,11 @@ fn said(past: &Past<'_>) -> Vec<Said> {
             1 + supports::SPARE
         ),
     };
-    let thin = start.systems.iter().filter(|system| system.owners.len() < 1 + supports::SPARE);
-    let thin: Vec<String> = thin.map(|system| format!("{} ({})", system.id, system.owners.len())).collect();
+    let thin = start.groups.iter().filter(|group| group.members.len() < 1 + supports::SPARE);
+    let thin: Vec<String> = thin.map(|group| format!("{} ({})", group.id, group.members.len())).collect();
     let owners = match thin.is_empty() {
-        true => "Every system has as many owners.".to_owned(),
-        false => format!("Fewer owners than that have {}.", thin.join(", ")),
+        true => "Every group of owners has as many.".to_owned(),
+        false => format!("Groups of owners that are smaller: {}.", thin.join(", ")),
     };
     vec![
         Said {
@@ -229,9 +229,6 @@ fn said(past: &Past<'_>) -> Vec<Said> {
         },
     ]
 }
-
-/// How far back the replay knows people.
-const _: () = assert!(WINDOW_DAYS > RECENT_DAYS);
 
 #[cfg(test)]
 mod tests {

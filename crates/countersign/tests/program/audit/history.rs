@@ -27,6 +27,8 @@ pub struct Commit<'a> {
     pub at: i64,
     pub message: &'a [u8],
     pub files: &'a [&'a [u8]],
+    /// Files with what they hold.
+    pub contents: &'a [(&'a str, &'a [u8])],
 }
 
 impl Default for Commit<'_> {
@@ -39,6 +41,7 @@ impl Default for Commit<'_> {
             at: EPOCH,
             message: b"change",
             files: &[b"src/a"],
+            contents: &[],
         }
     }
 }
@@ -60,6 +63,11 @@ impl History {
             self.stream.extend(b"\nM 100644 inline ");
             self.stream.extend(*file);
             self.stream.extend(format!("\ndata {}\n{content}", content.len()).bytes());
+        }
+        for (file, content) in commit.contents {
+            let head = format!("\nM 100644 inline {file}\ndata {}\n", content.len());
+            self.stream.extend(head.bytes());
+            self.stream.extend(*content);
         }
         self.stream.extend(b"\n\n");
         self.commits
