@@ -459,7 +459,7 @@ fn tell(format: Format, home: &Home, left_out: &[String], started: Option<&Start
             if started.is_some() {
                 let path = home.path().display();
                 anstream::println!(
-                    "  countersign audit REPO --rules {path}/rules --compare CHANGED/rules    before a rule is enforced"
+                    "  before a rule is enforced: countersign audit REPO --rules {path}/rules --compare CHANGED/rules"
                 );
                 anstream::println!("  to enforce a rule: @mode(\"enforce\") in {path}/rules/RULE.cedar, then amend");
             }

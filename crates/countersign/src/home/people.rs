@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use countersign_core::{
+    audit::start::EVERYONE,
     catalog::{Catalog, CatalogSettings, Level},
     ids::{ActorId, entity_name},
 };
@@ -13,9 +14,8 @@ use countersign_ledger::{
 
 use super::quoted;
 
-/// The groups of a catalog that is written: the second has the founders and owns the example, the first everybody. It is
-/// the second's parent, so that where there is one founder the others own the example too.
-pub(super) const EVERYONE: &str = "everyone";
+/// The group of a catalog that is written that has the founders and owns the example. Everybody's group is its parent, so
+/// that where there is one founder the others own the example too.
 const OWNERS: &str = "owners";
 
 /// The namespace that a key has to be good for.

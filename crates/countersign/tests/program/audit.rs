@@ -1,8 +1,8 @@
 //! `countersign audit`.
 
 mod areas;
-mod history;
-mod slice;
+pub mod history;
+pub mod slice;
 
 use std::{collections::BTreeMap, fs, path::Path, time::SystemTime};
 

@@ -35,6 +35,8 @@ use super::{
 };
 use crate::catalog::Tier;
 
+/// The group that everybody is in, which no team can be called.
+pub const EVERYONE: &str = "everyone";
 /// How far back people are looked for where nobody says otherwise.
 pub const WINDOW_DAYS: i64 = 365;
 /// As many approvals as the shipped rule asks for on tier 1.
@@ -96,6 +98,8 @@ pub struct Numbers {
     /// People who are proposed as senior for what they did, and how many of them are there.
     pub seniors: usize,
     pub seniors_there: usize,
+    /// Looks at changes of others in the window, each by one person.
+    pub looks: u64,
 }
 
 /// Whoever had a part in one change, each once.
@@ -142,18 +146,20 @@ pub fn start(seen: Seen<'_>, since: Option<i64>, reserved: &[Reserved]) -> Optio
     let mut tally = people::Tally::default();
     let mut found = systems::Tallies::new(seen, window);
     let mut there = BTreeSet::new();
+    let mut looks = 0_u64;
     for (at, change) in seen.changes.iter().enumerate().skip(window.first) {
         let parts = Parts::of(change, seen.people);
         let recently = times.get(at).is_some_and(|at| *at > recent);
         tally.add(change, &parts, seen.people);
         found.add(at, &parts, recently);
+        looks = looks.saturating_add(u64::try_from(parts.looked.len()).unwrap_or(u64::MAX));
         if recently {
             there.extend(parts.all());
         }
     }
     let people::Found { people, left_out, dropped_mails } = tally.close(seen.people, reserved);
     let systems::Found { systems, groups, unknown_owners, system_of } = found.close(&people);
-    let numbers = numbers(&people, &systems, &there);
+    let numbers = Numbers { looks, ..numbers(&people, &systems, &there) };
     let by = seen.territory.by();
     Some(Start { window, people, left_out, dropped_mails, systems, groups, unknown_owners, by, numbers, system_of })
 }
@@ -185,5 +191,6 @@ fn numbers(people: &[StartingPerson], systems: &[StartingSystem], there: &BTreeS
         there: there.len(),
         seniors: seniors().count(),
         seniors_there: seniors().filter(|person| there.contains(&person.who)).count(),
+        looks: 0,
     }
 }

@@ -81,8 +81,8 @@ struct Did {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     did: BTreeMap<IdentityId, Did>,
-    /// How often each identity wrote.
-    used: BTreeMap<IdentityId, u32>,
+    /// How often each identity wrote, and when last.
+    used: BTreeMap<IdentityId, (u32, i64)>,
 }
 
 pub(super) struct Found {
@@ -107,7 +107,9 @@ impl Tally {
             did.months.insert(month_of(change.landed_at));
         }
         for who in change.contributors.iter().filter(|who| people.is_person(**who)) {
-            one_more(self.used.entry(*who).or_default());
+            let (times, last) = self.used.entry(*who).or_default();
+            one_more(times);
+            *last = change.landed_at.max(*last);
         }
     }
 
@@ -178,15 +180,17 @@ impl Tally {
             Some(at) => taken.iter().find(|(_, other)| *other == at).map_or(root, |(first, _)| *first),
             None => root,
         };
-        let mut of: BTreeMap<IdentityId, BTreeMap<String, u32>> = BTreeMap::new();
+        let mut of: BTreeMap<IdentityId, BTreeMap<String, (u32, i64)>> = BTreeMap::new();
         let mut holders: BTreeMap<String, BTreeSet<IdentityId>> = BTreeMap::new();
         for id in people.identities().filter(|id| people.is_person(*id) && !people.mail(*id).is_empty()) {
             let root = first_of(people.person(id));
             let mail = people.mail(id).to_owned();
             holders.entry(without_account_id(&mail).unwrap_or_else(|| mail.clone())).or_default().insert(root);
             if self.did.contains_key(&root) {
-                let uses = of.entry(root).or_default().entry(mail).or_default();
-                *uses = uses.saturating_add(self.used.get(&id).copied().unwrap_or_default());
+                let (uses, last) = of.entry(root).or_default().entry(mail).or_default();
+                let (more, at) = self.used.get(&id).copied().unwrap_or_default();
+                *uses = uses.saturating_add(more);
+                *last = at.max(*last);
             }
         }
         let mut mails = Mails::default();
@@ -196,7 +200,7 @@ impl Tally {
                 let key = without_account_id(mail).unwrap_or_else(|| mail.clone());
                 holders.get(&key).is_some_and(|holders| holders.len() == 1)
             };
-            let mut own: Vec<(String, u32)> =
+            let mut own: Vec<(String, (u32, i64))> =
                 own.into_iter().filter(|(mail, _)| is_mail(mail) && !is_shared(mail) && only(mail)).collect();
             mails.dropped = mails.dropped.saturating_add(before.saturating_sub(own.len()));
             own.sort_by(|(a, a_uses), (b, b_uses)| b_uses.cmp(a_uses).then_with(|| a.cmp(b)));

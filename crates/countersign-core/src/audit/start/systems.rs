@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
 };
 
-use super::{Parts, Seen, Window, people::StartingPerson};
+use super::{EVERYONE, Parts, Seen, Window, people::StartingPerson};
 use crate::{
     audit::{
         areas::AreasBy,
@@ -188,7 +188,7 @@ impl<'a> Tallies<'a> {
         let handles = self.seen.people.by_handle();
         let mut named = Named { known: &known, handles: &handles, mails: by_mail(people), unknown: BTreeSet::new() };
         let mut ids: BTreeSet<String> = BTreeSet::new();
-        let mut groups = Groups::default();
+        let mut groups = Groups { taken: BTreeSet::from([EVERYONE.to_owned()]), ..Groups::default() };
         let mut systems = Vec::new();
         let mut number_of = vec![None; self.tallies.len()];
         for (at, tally) in self.tallies.into_iter().enumerate() {

@@ -6,7 +6,7 @@ use countersign_core::{
     audit::{
         AreasBy, IdentityId,
         start::{
-            OWNERS_SHARE, Owner, SENIOR_FOR, SENIOR_LOOKED, SENIOR_MONTHS, StartingGroup, StartingPerson,
+            EVERYONE, OWNERS_SHARE, Owner, SENIOR_FOR, SENIOR_LOOKED, SENIOR_MONTHS, StartingGroup, StartingPerson,
             StartingSystem, TIER_1_SHARE, TIER_2_SHARE,
         },
     },
@@ -14,9 +14,9 @@ use countersign_core::{
     ids::ActorId,
 };
 
-use super::{Past, wrapped};
+use super::{Past, comment, counted, wrapped};
 use crate::home::{
-    people::{EVERYONE, Person, user},
+    people::{Person, user},
     quoted,
 };
 
@@ -27,12 +27,12 @@ pub fn merge(people: &mut Vec<Person>, found: &[StartingPerson]) {
             Some(known) => {
                 person.mails.iter().for_each(|mail| known.add_mail(mail));
                 if known.display_name.is_none() && !person.name.is_empty() {
-                    known.display_name = Some(person.name.clone());
+                    known.display_name = Some(comment(&person.name));
                 }
             }
             None => people.push(Person {
                 id: person.id.clone(),
-                display_name: Some(person.name.clone()).filter(|name| !name.is_empty()),
+                display_name: Some(comment(&person.name)).filter(|name| !name.is_empty()),
                 mails: person.mails.clone(),
                 keys: Vec::new(),
                 founder: false,
@@ -101,9 +101,11 @@ fn org(
         text.push_str("---\n");
         text.push_str(&group(of, by_who));
     }
+    let by_id: BTreeMap<&ActorId, &StartingPerson> =
+        past.start.people.iter().map(|person| (&person.id, person)).collect();
     for person in people {
         text.push_str("---\n");
-        if let Some(found) = past.start.people.iter().find(|found| found.id == person.id) {
+        if let Some(found) = by_id.get(&person.id) {
             text.push_str(&wrapped("#", &did(found)));
         }
         text.push_str(&user(person, Some(EVERYONE), settings));
@@ -114,10 +116,14 @@ fn org(
 fn did(person: &StartingPerson) -> String {
     let looked = match person.looked {
         0 => "git does not name them as having looked at any of others".to_owned(),
-        looked => format!("looked at {looked}, of {} others, in {} months", person.looked_for, person.months),
+        looked => format!(
+            "looked at {looked} of {}, in {}",
+            counted(person.looked_for, "other"),
+            counted(person.months, "month")
+        ),
     };
     let senior = if person.earned_senior() { ": senior is proposed for that" } else { "" };
-    format!("A hand in {} changes; {looked}{senior}.", person.wrote)
+    format!("A hand in {}; {looked}{senior}.", counted(person.wrote as usize, "change"))
 }
 
 fn group(of: &StartingGroup, by_who: &BTreeMap<IdentityId, &StartingPerson>) -> String {
@@ -141,8 +147,12 @@ fn group(of: &StartingGroup, by_who: &BTreeMap<IdentityId, &StartingPerson>) -> 
             format!("{id}{stated} wrote {} and looked at {}", part.wrote, part.looked)
         })
         .collect();
-    let named = if named.is_empty() { "nobody".to_owned() } else { named.join(", ") };
-    let _ = write!(said, ": {named}. In all {} had a part.", people(of.people));
+    match named.is_empty() {
+        true => said = format!("Nobody who could be named had a part in {systems}."),
+        false => {
+            let _ = write!(said, ": {}. In all {} had a part.", named.join(", "), counted(of.people, "person"));
+        }
+    }
     let mut text = wrapped("#", &said);
     match members.as_slice() {
         [] | [_] => text.push_str(&wrapped(
@@ -160,10 +170,6 @@ fn group(of: &StartingGroup, by_who: &BTreeMap<IdentityId, &StartingPerson>) -> 
         members.join(", ")
     );
     text
-}
-
-fn people(number: usize) -> String {
-    if number == 1 { "1 person".to_owned() } else { format!("{number} people") }
 }
 
 fn systems(past: &Past<'_>, settings: &CatalogSettings) -> String {
@@ -197,10 +203,10 @@ fn systems(past: &Past<'_>, settings: &CatalogSettings) -> String {
     );
     let environment = environment(settings);
     text.push_str("#   countersign gate install REPOSITORY.git --key KEY --name NAME --trust HOME/trust.json");
-    let _ = write!(text, " \\\n#     --branch {}", super::comment(&past.branch));
+    let _ = write!(text, " \\\n#     --branch {}", comment(&past.branch));
     for system in &past.start.systems {
         for pattern in &system.patterns {
-            let pattern = super::comment(pattern).replace('\'', "'\\''");
+            let pattern = comment(pattern).replace('\'', "'\\''");
             let _ = write!(text, " \\\n#     --map '{pattern}={}/{environment}'", system.id);
         }
     }

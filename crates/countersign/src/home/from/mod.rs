@@ -29,7 +29,17 @@ pub struct Past<'a> {
 impl Past<'_> {
     /// `the 5,213 changes that landed from 2017-09-30 to 2018-09-30`.
     fn window(&self) -> String {
-        format!("the {} changes that landed from {} to {}", self.start.window.changes, self.from, self.newest)
+        let changes = counted(self.start.window.changes, "change");
+        format!("the {changes} that landed from {} to {}", self.from, self.newest)
+    }
+}
+
+/// `1 change`, `2 changes`, `3 people`.
+fn counted(number: usize, one: &str) -> String {
+    match (number, one) {
+        (1, _) => format!("1 {one}"),
+        (_, "person") => format!("{number} people"),
+        (_, _) => format!("{number} {one}s"),
     }
 }
 

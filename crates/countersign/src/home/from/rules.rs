@@ -13,7 +13,7 @@ use countersign_core::audit::{
     supports::{self, RECENT_DAYS},
 };
 
-use super::{Past, replayed, wrapped};
+use super::{Past, counted, replayed, wrapped};
 use crate::home::shipped;
 
 const STAYS: &str = "second-pair-of-eyes";
@@ -131,16 +131,16 @@ fn evidence(past: &Past<'_>, rule: &str, said: &[Said], assumed: &Assumptions, r
         text.push_str(&wrapped(
             "//",
             &format!(
-                "Of {} it would have stopped {} of {} that it was asked about, for want of what git carries; {} of these \
-                 were later reverted, of {} that were reverted in all. It would have asked for {:.1} more approvals a \
-                 week, over {:.0} weeks.",
+                "Put to {}, it would have stopped {} of the {} that change a path, for want of what git carries. Of these, \
+                 {} were later reverted, and {} of all. It would have asked for {:.1} approvals a week besides the {:.1} \
+                 that git carries.",
                 past.window(),
                 did.stopped,
                 all.judged,
                 did.stopped_reverted,
                 all.reverted,
                 did.extra_approvals_per_week,
-                assumed.weeks
+                past.start.numbers.looks as f64 / assumed.weeks
             ),
         ));
     }
@@ -178,11 +178,14 @@ fn said(past: &Past<'_>) -> Vec<Said> {
     );
     let weakest = numbers.tier_1_weakest.and_then(|at| start.systems.get(at));
     let tier_1 = match weakest {
-        None => format!("No system is proposed as tier 1; {} people were there of late", numbers.there),
+        None => format!(
+            "No system is proposed as tier 1; in all {} had a part in something in the last {RECENT_DAYS} days",
+            counted(numbers.there, "person")
+        ),
         Some(system) => format!(
-            "{} is the tier 1 system with the fewest people: {} wrote or looked at something in the last {RECENT_DAYS} \
-             days",
-            system.id, system.there
+            "{} is the tier 1 system with the fewest people: {} had a part in it in the last {RECENT_DAYS} days",
+            system.id,
+            counted(system.there, "person")
         ),
     };
     let there = weakest.map_or(numbers.there, |system| system.there);
@@ -195,10 +198,10 @@ fn said(past: &Past<'_>) -> Vec<Said> {
     };
     let seniors = match (numbers.seniors_there, supports::holds(1, numbers.seniors_there)) {
         (there, true) => {
-            format!("{there} people of the proposed seniors were there: one approval by a senior is supported")
+            format!("Of the proposed seniors {there} were there: one approval by a senior is supported")
         }
         (there, false) => format!(
-            "{there} people of the proposed seniors were there: fewer than the {} by which one approval by a senior is \
+            "Of the proposed seniors {there} were there, fewer than the {} by which one approval by a senior is \
              supported, so name more seniors before this is enforced",
             1 + supports::SPARE
         ),
@@ -212,7 +215,10 @@ fn said(past: &Past<'_>) -> Vec<Said> {
     vec![
         Said {
             rule: STAYS,
-            why: format!("{spare}. In all, {} were there in the last {RECENT_DAYS} days.", numbers.there),
+            why: format!(
+                "{spare}. In all {} had a part in something in the last {RECENT_DAYS} days.",
+                counted(numbers.there, "person")
+            ),
         },
         Said { rule: TIER_1, why: format!("{spare}. {tier_1}, {asked}. {seniors}.") },
         Said { rule: "ai-assisted-senior", why: format!("{spare}. {seniors}.") },
