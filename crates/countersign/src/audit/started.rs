@@ -9,7 +9,6 @@ use countersign_core::{
         start::Start,
         supports,
     },
-    catalog::Level,
     decision::{Mode, Strength},
     ids::{ActorId, GroupId, Oid, RuleId, SystemId},
 };
@@ -25,6 +24,8 @@ pub struct Started {
     /// The first and the newest day that count.
     pub since: String,
     pub newest: String,
+    /// Somebody asked for that, rather than for the last year.
+    pub asked_since: bool,
     /// Landed changes that were read, and those of them that count.
     pub read: u64,
     pub landed: u64,
@@ -108,6 +109,7 @@ pub struct About {
     pub tip: Oid,
     pub since: String,
     pub newest: String,
+    pub asked_since: bool,
     pub read: usize,
     pub people: usize,
     pub without_keys: Vec<ActorId>,
@@ -156,7 +158,12 @@ impl Started {
             people: People {
                 people: number(about.people),
                 left_out: number(start.left_out),
-                seniors: start.people.iter().filter(|p| p.level() >= Level::Senior).map(|p| p.id.clone()).collect(),
+                seniors: start
+                    .people
+                    .iter()
+                    .filter(|person| person.earned_senior() && !person.reserved)
+                    .map(|person| person.id.clone())
+                    .collect(),
                 without_mail: start.people.iter().filter(|p| p.mails.is_empty()).map(|p| p.id.clone()).collect(),
                 mails_left_out: number(start.dropped_mails),
                 unknown_owners: start.unknown_owners.iter().cloned().collect(),
@@ -180,6 +187,7 @@ impl Started {
             tip: about.tip,
             since: about.since,
             newest: about.newest,
+            asked_since: about.asked_since,
         }
     }
 }

@@ -113,6 +113,7 @@ pub fn begin(
         tip: history.tip.clone(),
         since: past.from.clone(),
         newest: past.newest.clone(),
+        asked_since: source.since.is_some(),
         read: judged.changes.len(),
         people: people.len(),
         without_keys: people.iter().filter(|person| person.keys.is_empty()).map(|person| person.id.clone()).collect(),
@@ -129,6 +130,5 @@ pub fn begin(
 /// The repository's folder, not where it lies: that is nobody's business who reads the rules.
 fn name_of(repository: &Path) -> String {
     let whole = repository.canonicalize().unwrap_or_else(|_| repository.to_owned());
-    let folder = whole.file_name().unwrap_or(repository.as_os_str()).to_string_lossy().into_owned();
-    folder
+    whole.file_name().unwrap_or(repository.as_os_str()).to_string_lossy().into_owned()
 }

@@ -95,8 +95,7 @@ pub struct Numbers {
     pub tier_1_weakest: Option<usize>,
     /// People who wrote or looked at anything in the last [`RECENT_DAYS`].
     pub there: usize,
-    /// People who are proposed as senior for what they did, and how many of them are there.
-    pub seniors: usize,
+    /// People who are there and proposed as senior; people who are in the home anyway are.
     pub seniors_there: usize,
     /// Looks at changes of others in the window, each by one person.
     pub looks: u64,
@@ -159,7 +158,7 @@ pub fn start(seen: Seen<'_>, since: Option<i64>, reserved: &[Reserved]) -> Optio
     }
     let people::Found { people, left_out, dropped_mails } = tally.close(seen.people, reserved);
     let systems::Found { systems, groups, unknown_owners, system_of } = found.close(&people);
-    let numbers = Numbers { looks, ..numbers(&people, &systems, &there) };
+    let numbers = Numbers { looks, ..numbers(&people, &systems, &there, reserved.len()) };
     let by = seen.territory.by();
     Some(Start { window, people, left_out, dropped_mails, systems, groups, unknown_owners, by, numbers, system_of })
 }
@@ -181,16 +180,20 @@ impl Start {
     }
 }
 
-fn numbers(people: &[StartingPerson], systems: &[StartingSystem], there: &BTreeSet<IdentityId>) -> Numbers {
+fn numbers(
+    people: &[StartingPerson],
+    systems: &[StartingSystem],
+    there: &BTreeSet<IdentityId>,
+    reserved: usize,
+) -> Numbers {
     let tier_1 = systems.iter().enumerate().filter(|(_, system)| system.tier == Tier::HIGHEST);
     let weakest = tier_1.min_by_key(|(_, system)| system.there).map(|(at, system)| (at, system.there));
-    let seniors = || people.iter().filter(|person| person.earned_senior());
+    let earned = people.iter().filter(|person| person.earned_senior() && !person.reserved);
     Numbers {
         tier_1_approvals: supports::approvals(weakest.map_or(there.len(), |(_, there)| there)).min(TIER_1_APPROVALS),
         tier_1_weakest: weakest.map(|(at, _)| at),
         there: there.len(),
-        seniors: seniors().count(),
-        seniors_there: seniors().filter(|person| there.contains(&person.who)).count(),
+        seniors_there: earned.filter(|person| there.contains(&person.who)).count().saturating_add(reserved),
         looks: 0,
     }
 }

@@ -13,13 +13,17 @@ const SYSTEM: usize = 30;
 pub fn render(started: &Started, home: &str) -> String {
     let mut page = Page::default();
     page.line(BOLD, &super::fit(&format!("From {}, branch {}", started.repository, started.branch), super::COLUMNS));
+    let (since, newest) = (&started.since, &started.newest);
+    let window = match started.asked_since {
+        true => format!("that landed from {since} to {newest}, as --since asks"),
+        false => format!(
+            "that landed in the {WINDOW_DAYS} days before the newest, {since} to {newest} (--since DATE asks for others)"
+        ),
+    };
     page.paragraph(&format!(
-        "{} read. People, systems and numbers come from the {} that landed from {} to {}: {WINDOW_DAYS} days before the \
-         newest, unless --since says otherwise. All of it is a proposal.",
+        "{} read. People, systems and numbers come from the {} {window}. All of it is a proposal.",
         counted(started.read, "landed change"),
         thousands(started.landed),
-        started.since,
-        started.newest
     ));
     systems(&mut page, started);
     rules(&mut page, started);

@@ -99,7 +99,9 @@ fn org(
     );
     for of in &past.start.groups {
         text.push_str("---\n");
-        text.push_str(&group(of, by_who));
+        let systems = past.start.systems.iter().filter(|system| of.of.contains(&system.id));
+        let stated: Vec<&str> = systems.flat_map(|system| &system.stated).map(String::as_str).collect();
+        text.push_str(&group(of, &stated, by_who));
     }
     let by_id: BTreeMap<&ActorId, &StartingPerson> =
         past.start.people.iter().map(|person| (&person.id, person)).collect();
@@ -126,7 +128,7 @@ fn did(person: &StartingPerson) -> String {
     format!("A hand in {}; {looked}{senior}.", counted(person.wrote as usize, "change"))
 }
 
-fn group(of: &StartingGroup, by_who: &BTreeMap<IdentityId, &StartingPerson>) -> String {
+fn group(of: &StartingGroup, stated: &[&str], by_who: &BTreeMap<IdentityId, &StartingPerson>) -> String {
     let members: Vec<(&ActorId, &Owner)> =
         of.members.iter().filter_map(|part| Some((&by_who.get(&part.who)?.id, part))).collect();
     let systems = of.of.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -138,6 +140,11 @@ fn group(of: &StartingGroup, by_who: &BTreeMap<IdentityId, &StartingPerson>) -> 
         None if members.iter().any(|(_, part)| part.stated) => {
             format!("Whom CODEOWNERS names as owners of {systems}, and who else carried it")
         }
+        None if !stated.is_empty() => format!(
+            "CODEOWNERS names {} as owners of {systems}. Who carried {:.0}% of it is proposed",
+            stated.join(" and "),
+            OWNERS_SHARE * 100.0
+        ),
         None => format!("Those who carried {:.0}% of {systems}", OWNERS_SHARE * 100.0),
     };
     let named: Vec<String> = members
@@ -210,7 +217,7 @@ fn systems(past: &Past<'_>, settings: &CatalogSettings) -> String {
             let _ = write!(text, " \\\n#     --map '{pattern}={}/{environment}'", system.id);
         }
     }
-    text.push('\n');
+    text.push_str("\n\n");
     for (at, system) in past.start.systems.iter().enumerate() {
         if at > 0 {
             text.push_str("---\n");

@@ -196,13 +196,15 @@ fn said(past: &Past<'_>) -> Vec<Said> {
         }
         fewer => format!("so not even {fewer} is supported; a rule cannot ask for less, and changes will wait"),
     };
-    let seniors = match (numbers.seniors_there, supports::holds(1, numbers.seniors_there)) {
-        (there, true) => {
-            format!("Of the proposed seniors {there} were there: one approval by a senior is supported")
-        }
-        (there, false) => format!(
-            "Of the proposed seniors {there} were there, fewer than the {} by which one approval by a senior is \
-             supported, so name more seniors before this is enforced",
+    let seniors = match supports::holds(1, numbers.seniors_there) {
+        true => format!(
+            "{} of late with the founders, so that one approval by a senior is supported",
+            counted(numbers.seniors_there, "senior")
+        ),
+        false => format!(
+            "{} of late with the founders, fewer than the {} by which one approval by a senior is supported: name more \
+             before this is enforced",
+            counted(numbers.seniors_there, "senior"),
             1 + supports::SPARE
         ),
     };
@@ -220,8 +222,8 @@ fn said(past: &Past<'_>) -> Vec<Said> {
                 counted(numbers.there, "person")
             ),
         },
-        Said { rule: TIER_1, why: format!("{spare}. {tier_1}, {asked}. {seniors}.") },
-        Said { rule: "ai-assisted-senior", why: format!("{spare}. {seniors}.") },
+        Said { rule: TIER_1, why: format!("{spare}. {tier_1}, {asked}. There were {seniors}.") },
+        Said { rule: "ai-assisted-senior", why: format!("{spare}. There were {seniors}.") },
         Said { rule: "owner-approves", why: format!("{spare}. {owners}") },
         Said {
             rule: "documented",
