@@ -86,7 +86,8 @@ impl CodeOwners {
     pub fn parse_at(location: &str, text: &str) -> Self {
         let mut reading = Reading::new(location, text);
         let (text, whole) = match text.get(..text.floor_char_boundary(MAX_BYTES)) {
-            Some(start) if start.len() < text.len() => (start, false),
+            // Half a line would say something else.
+            Some(start) if start.len() < text.len() => (start.rsplit_once('\n').map_or("", |(lines, _)| lines), false),
             Some(_) | None => (text, true),
         };
         let mut lines = text.trim_start_matches('\u{feff}').lines().zip(1_usize..);
@@ -96,7 +97,7 @@ impl CodeOwners {
         if let Some((_, number)) = lines.next() {
             reading.problem(number, format!("it and what follows are left out: a file has {MAX_LINES} lines at most"));
         } else if !whole {
-            let number = text.lines().count();
+            let number = text.lines().count().saturating_add(1);
             reading.problem(number, format!("what follows is left out: a file has {MAX_BYTES} bytes at most"));
         }
         reading.finish()

@@ -97,6 +97,8 @@ pub struct Rule {
 #[derive(Debug, Serialize)]
 pub struct Whole {
     pub judged: u64,
+    /// That git carries.
+    pub approvals_per_week: f64,
     pub reverted: u64,
     pub weeks: f64,
 }
@@ -178,6 +180,7 @@ impl Started {
             rules: rules.collect(),
             replay: Whole {
                 judged: replay.all.judged,
+                approvals_per_week: rounded(start.numbers.looks as f64 / assumed.weeks, 100.0),
                 reverted: replay.all.reverted,
                 weeks: rounded(assumed.weeks, 10.0),
             },

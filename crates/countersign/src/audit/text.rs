@@ -211,7 +211,7 @@ fn years(page: &mut Page, report: &Report) {
         return;
     }
     page.heading("By year");
-    page.columns(FAINT, "", "changes", "git carries no second person; with a sign of AI assistance");
+    page.columns(FAINT, "", "changes", "git carries no second person;   a sign of AI assistance");
     for (year, landed, without, assisted) in years.iter().skip(years.len().saturating_sub(ROWS)) {
         let shares = format!("{:<32}{}", percent(*without, *landed), percent(*assisted, *landed));
         page.columns(PLAIN, year, &thousands(*landed), &shares);

@@ -142,9 +142,10 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let prepared = scope::prepare(&history, wanted)?;
     progress.changes(history.len());
     let judged = judge_all(&history, prepared, &progress)?;
-    progress.done();
+    progress.rules();
     let replayed = replay_all(&judged, &rules, compare.as_ref())
         .map_err(|error| CliError::new("failed", format!("the past cannot be put to rules: {error}")))?;
+    progress.done();
     let page = render(format, args, &history, &selection, &judged, &replayed)?;
     match &args.out {
         Some(file) => write_whole(file, &page)?,

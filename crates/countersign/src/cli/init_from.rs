@@ -17,6 +17,7 @@ use crate::{
         judge_watched,
         progress::Progress,
         reader::{History, Selection, day},
+        replayed,
         scope::{self, Prepared},
         started::{About, Started},
     },
@@ -65,7 +66,7 @@ pub fn begin(
     let mut judged = judge_watched(&history, Prepared::default(), &progress, |change, scope| {
         touched.push(territory.touch(&change.paths, &scope.impact));
     })?;
-    progress.done();
+    progress.rules();
     touched.reverse();
     let seen = Seen {
         changes: &judged.changes,
@@ -101,8 +102,11 @@ pub fn begin(
     let areas = start.lay_over(&mut judged.changes, &touched);
     let whole =
         replay::Past { changes: &judged.changes, people: &judged.people, areas: &areas, reverts: &judged.reverts };
-    let (assumed, replays) = replay::replay_from(whole, start.window.first, &[&rules])
+    let sets = [&rules];
+    let (assumed, replays) = replay::Course::from(whole, start.window.first, &sets)
+        .and_then(|course| replayed::ask(&course))
         .map_err(|error| failed("the past cannot be put to rules", &error))?;
+    progress.done();
     let Some(replay) = replays.first() else {
         return Err(failed("the past cannot be put to rules", &"there are none"));
     };

@@ -2,6 +2,7 @@
 
 mod areas;
 pub mod history;
+mod manners;
 pub mod slice;
 
 use std::{collections::BTreeMap, fs, path::Path, time::SystemTime};

@@ -182,6 +182,11 @@ fn a_huge_file_is_bounded() {
     let long = CodeOwners::parse(&format!("{} @a\n/b @b", "x".repeat(MAX_BYTES)));
     insta::assert_snapshot!(problems(&format!("{} @a\n", "x".repeat(5_000))), @"1: the pattern is longer than 1000 characters");
     assert_eq!(long.entries().len(), 0);
+    // What a cut leaves of the last line would take `/s` from its owners.
+    let text = format!("/s @a\n{}\n/services/ @b\n", "#".repeat(MAX_BYTES - 9));
+    let cut = CodeOwners::parse(&text);
+    assert_eq!((cut.entries().len(), cut.problem_count()), (1, 1));
+    assert_eq!(cut.problems().first().map(|problem| problem.line), Some(3));
     let people = CodeOwners::parse(&format!("/a {}", "@x ".repeat(MAX_OWNERS + 1)));
     assert_eq!(people.problem_count(), 1);
     let headings: String = (0..3_000).map(|at| format!("[s{at}]\n*.a @a\n")).collect();

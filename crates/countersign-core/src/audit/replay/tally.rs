@@ -187,6 +187,20 @@ impl<'r> Tally<'r> {
         self.outcomes.push(Some(weighed.outcome));
     }
 
+    /// Puts what was counted over later changes behind this.
+    pub fn append(&mut self, later: Self) {
+        for (counts, later) in self.counts.iter_mut().zip(later.counts) {
+            counts.append(later);
+        }
+        for (id, (later, words)) in later.builtin {
+            let (counts, _) = self.builtin.entry(id).or_insert_with(|| (Counts::default(), words));
+            counts.append(later);
+        }
+        self.all.append(later.all);
+        self.outcomes.extend(later.outcomes);
+        self.stops.extend(later.stops);
+    }
+
     pub fn close(self, assumed: &Assumptions, actors: &Actors) -> Replay {
         let mut replayed: Vec<RuleReplay> = self
             .rules
@@ -213,7 +227,49 @@ fn said(rule: &Rule) -> Said {
     Said { requirements: rule.requires.iter().map(Requirement::words).collect(), whole: rule.words() }
 }
 
+impl All {
+    fn append(&mut self, later: Self) {
+        let Self { judged, reverted, stopped, stopped_reverted, denied, denied_reverted } = later;
+        for (count, more) in [
+            (&mut self.judged, judged),
+            (&mut self.reverted, reverted),
+            (&mut self.stopped, stopped),
+            (&mut self.stopped_reverted, stopped_reverted),
+            (&mut self.denied, denied),
+            (&mut self.denied_reverted, denied_reverted),
+        ] {
+            *count = count.saturating_add(more);
+        }
+    }
+}
+
 impl Counts {
+    fn append(&mut self, later: Self) {
+        let Self { applied, stopped, stopped_reverted, missing, unsaid, approvals, waits, nobody_could, falls_on } =
+            later;
+        for (count, more) in [
+            (&mut self.applied, applied),
+            (&mut self.stopped, stopped),
+            (&mut self.stopped_reverted, stopped_reverted),
+            (&mut self.unsaid, unsaid),
+            (&mut self.approvals, approvals),
+            (&mut self.waits, waits),
+            (&mut self.nobody_could, nobody_could),
+        ] {
+            *count = count.saturating_add(more);
+        }
+        for (count, more) in self.missing.iter_mut().zip(missing) {
+            *count = count.saturating_add(more);
+        }
+        if self.falls_on.is_empty() {
+            self.falls_on = falls_on;
+        } else {
+            for (sum, more) in self.falls_on.iter_mut().zip(falls_on) {
+                *sum += more;
+            }
+        }
+    }
+
     fn stop(&mut self, reverted: bool) {
         one_more(&mut self.stopped);
         self.stopped_reverted = self.stopped_reverted.saturating_add(u64::from(reverted));

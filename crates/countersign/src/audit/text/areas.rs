@@ -63,7 +63,7 @@ pub(super) fn areas(page: &mut Page, report: &Report) {
             "catalog" => "system",
             _ => "area",
         };
-        page.columns(FAINT, area, "changes", "reviewers; how many of them gave half; half landed within");
+        page.columns(FAINT, area, "changes", "reviewers; how many gave half; half landed within");
         for area in busiest {
             let reviewers = counted(area.reviewers.len() as u64, "reviewer");
             let median = area.median_days.map_or_else(String::new, span);

@@ -195,6 +195,23 @@ fn systems_of_a_catalog() {
 }
 
 #[test]
+fn the_catalog_of_a_home_that_was_made() {
+    let stage = Stage::new();
+    stage.bare("shop.git", &shop("CODEOWNERS", OWNERS.as_bytes()));
+    stage.key("ada");
+    stage.key("grace");
+    stage.home_of_two();
+    // The example that a home begins with has no source anywhere.
+    let run = stage.run("audit shop.git --catalog home/catalog");
+    assert!(run.status == 1 && run.stderr.contains("no system of the catalog in home/catalog"), "{run}");
+    stage.write("home/catalog/shop.yaml", &CATALOG.replace("TIER", "countersign/tier"));
+    for folder in ["home", "home/catalog"] {
+        let report = stage.audit(&format!("shop.git --catalog {folder}"));
+        assert_eq!(areas(&report), [("billing", 1), ("database", 3), ("(no system)", 2)].into());
+    }
+}
+
+#[test]
 fn what_cannot_be_had_is_said() {
     let stage = Stage::new();
     stage.bare("plain.git", &History::chain(&["one"]));

@@ -138,4 +138,11 @@ fn add_up(run: &Run) {
     let report = run.json();
     let sum = |part: &str| report[part].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum::<u64>();
     assert_eq!((Some(sum("grades")), Some(sum("ai"))), (report["landed"].as_u64(), report["landed"].as_u64()), "{run}");
+    let landed = |periods: &serde_json::Value| {
+        periods.as_array().unwrap().iter().map(|period| period["landed"].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!(Some(landed(&report["carrying"]["periods"])), report["landed"].as_u64(), "{run}");
+    for area in report["areas"].as_array().unwrap() {
+        assert_eq!(Some(landed(&area["periods"])), area["landed"].as_u64(), "{area}");
+    }
 }
