@@ -132,10 +132,11 @@ fn a_history_with_owners_becomes_a_home() {
       owner-approves                shadow          20   87.0%         0               0.9
       second-pair-of-eyes           enforce          2    8.7%         0               0.1
       tier-1-senior                 shadow           7   30.4%         0               0.3
-      Of 23 changes, 0 were later reverted. A rule in shadow is evaluated and told, and stops nothing.
-      second-pair-of-eyes is enforced, since the engine asks for a second person in production whatever
-      the rules say; it binds where a gate is installed. tier-1-senior asks for one approval, by a
-      senior; it is mandatory as shipped, which no rule in shadow can be, and waivable here.
+      Of 23 changes, 0 were later reverted. Git carries 1.0 approvals a week, and these would be more. A
+      rule in shadow is evaluated and told, and stops nothing. second-pair-of-eyes is enforced, since
+      the engine asks for a second person in production whatever the rules say; it binds where a gate is
+      installed. tier-1-senior asks for one approval, by a senior; it is mandatory as shipped, which no
+      rule in shadow can be, and waivable here.
 
     Look at first
       Keys: 3 of 5 people in the catalog have none (barbara, linus, mal). They are known as authors and
@@ -544,10 +545,11 @@ fn a_home_of_one_says_plainly_what_it_cannot_do() {
       owner-approves                shadow           2  100.0%         0               2.0
       second-pair-of-eyes           enforce          2  100.0%         0               2.0
       tier-1-senior                 shadow           0    0.0%         0               0.0
-      Of 2 changes, 0 were later reverted. A rule in shadow is evaluated and told, and stops nothing.
-      second-pair-of-eyes is enforced, since the engine asks for a second person in production whatever
-      the rules say; it binds where a gate is installed. tier-1-senior asks for one approval, by a
-      senior; it is mandatory as shipped, which no rule in shadow can be, and waivable here.
+      Of 2 changes, 0 were later reverted. Git carries 0.0 approvals a week, and these would be more. A
+      rule in shadow is evaluated and told, and stops nothing. second-pair-of-eyes is enforced, since
+      the engine asks for a second person in production whatever the rules say; it binds where a gate is
+      installed. tier-1-senior asks for one approval, by a senior; it is mandatory as shipped, which no
+      rule in shadow can be, and waivable here.
 
     Look at first
       Levels: nobody but the founders is proposed as senior. Senior is whom git names on 12 or more
