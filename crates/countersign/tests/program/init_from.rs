@@ -309,7 +309,7 @@ fn a_history_with_owners_becomes_a_home() {
     # A git gate is told which paths reach which system; this covers every path of the branch today:
     #
     #   countersign gate install REPOSITORY.git --key KEY --name NAME --trust HOME/trust.json \
-    #     --branch main \
+    #     --branch 'main' \
     #     --map 'billing/**=billing/production' \
     #     --map 'infra/**=infra/production' \
     #     --map 'docs/**=docs/production' \
@@ -416,6 +416,63 @@ fn the_home_serves_and_its_rules_hold() {
         .map(|rule| rule["id"].as_str().unwrap())
         .collect();
     assert!(unmet.contains(&"documented"), "{shown}");
+
+    // The gate takes the map as it is written beside the systems.
+    let systems = stage.read("home/catalog/systems.yaml");
+    let mut install =
+        format!("gate install shop.git --key ada --name shop-git --trust home/trust.json --url {}", server.url);
+    for line in systems.lines().filter_map(|line| line.strip_prefix("#     ")) {
+        install.push(' ');
+        install.push_str(&line.trim_end_matches(" \\").replace('\'', ""));
+    }
+    let installed = stage.run(&install);
+    assert_eq!(installed.status, 0, "{installed}");
+}
+
+/// Whoever copies the command for the gate runs that command and nothing else.
+#[test]
+fn no_name_is_run_by_a_shell() {
+    let mut line = Line::new();
+    line.change(ADA, "a", &["$(touch x)/a", "';touch y;'/b", "`z`/c"], &[]);
+    let stage = stage(&line.0);
+    stage.git(&["-C", "shop.git", "branch", "a';touch${IFS}z;'", "main"]);
+    let branch = "a';touch${IFS}z;'";
+    let words = ["init", "home", "--name", "log", "--from", "shop.git", "--branch", branch];
+    let founders: Vec<&str> = FOUNDERS.split(' ').collect();
+    let run = stage.run_words(&[&words[..], &founders].concat());
+    assert_eq!(run.status, 0, "{run}");
+    let systems = stage.read("home/catalog/systems.yaml");
+    let command: Vec<&str> = systems.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
+    let script = format!("countersign() {{ printf '%s\\n' \"$@\"; }}\n{}", command.join("\n"));
+    let shell = stage.command("sh").args(["-c", &script]).output().unwrap();
+    assert!(shell.status.success() && shell.stderr.is_empty(), "{shell:?}");
+    assert_eq!(String::from_utf8(shell.stdout).unwrap().lines().filter(|word| *word == branch).count(), 1);
+    assert!(!["x", "y", "z"].iter().any(|name| stage.path(name).exists()));
+}
+
+#[test]
+fn ids_come_from_logins_and_are_told_apart() {
+    let mut line = Line::new();
+    for author in [
+        "Sam One <sam@one.test>",
+        "Sam Two <sam@two.test>",
+        "Bo Li <bo@users.noreply.github.com>",
+        "Zed <info@shop.test>",
+        "Ann+ <ann+git@shop.test>",
+        "Ada L <ada@other.test>",
+        "Émile Zola <é@shop.test>",
+    ] {
+        line.change(author, "a", &["src/a"], &[]);
+    }
+    line.reviewed(ADA, "Only Named", "src/a");
+    line.change(ADA, "a\n\nCo-authored-by: Nobody Else <>", &["src/a"], &[]);
+    let stage = stage(&line.0);
+    let run = stage.run(&format!("init home --name log --from shop.git --format json {FOUNDERS}"));
+    assert_eq!(run.status, 0, "{run}");
+    let from = &run.json()["from"];
+    assert_snapshot!(from["people"]["without_keys"], @r#"["ada-l","ann","bo","mile-zola","only-named","sam","sam-two","zed"]"#);
+    assert_eq!(from["people"]["without_mail"], json!(["only-named"]));
+    assert_eq!(from["people"]["founders_not_in_history"], json!(["grace"]));
 }
 
 #[test]

@@ -210,11 +210,12 @@ fn systems(past: &Past<'_>, settings: &CatalogSettings) -> String {
     );
     let environment = environment(settings);
     text.push_str("#   countersign gate install REPOSITORY.git --key KEY --name NAME --trust HOME/trust.json");
-    let _ = write!(text, " \\\n#     --branch {}", comment(&past.branch));
+    // Whoever copies the command into a shell is not to run what somebody called a branch or a folder.
+    let word = |text: &str| format!("'{}'", comment(text).replace('\'', "'\\''"));
+    let _ = write!(text, " \\\n#     --branch {}", word(&past.branch));
     for system in &past.start.systems {
         for pattern in &system.patterns {
-            let pattern = comment(pattern).replace('\'', "'\\''");
-            let _ = write!(text, " \\\n#     --map '{pattern}={}/{environment}'", system.id);
+            let _ = write!(text, " \\\n#     --map {}", word(&format!("{pattern}={}/{environment}", system.id)));
         }
     }
     text.push_str("\n\n");
