@@ -54,7 +54,7 @@ const MAX_ALLOWED_SIGNERS_BYTES: usize = 4 * 1024 * 1024;
       countersign init home --cosign --key grace.key\n\n  \
     With the catalog and the signers that you already have:\n    \
       countersign init home --catalog backstage/ --allowed-signers .allowed_signers --annotation tier=example.com/tier\n  \
-    From the past of a repository that you know: people, systems, owners, and rules in shadow, for you to check:\n    \
+    From the past of a repository: people, systems, owners, and rules in shadow, for you to check:\n    \
       countersign init home --from REPO --allowed-signers .allowed_signers\n\n\
     Afterwards:\n  \
       countersign serve --home home\n  \
@@ -91,8 +91,9 @@ pub struct Args {
     ///
     /// Reads any local repository as `countersign audit` does, and writes nothing into it. What it writes into the home is
     /// a proposal with its evidence beside it: everybody who wrote or looked at a change in the last year, a system for
-    /// each top folder with a tier and the people who carried it, and the shipped rules in shadow mode with numbers that
-    /// this history supports.
+    /// each set of owners in CODEOWNERS or each top folder, with a tier and the people who carried it, and the shipped
+    /// rules in shadow mode with numbers that this history supports. Keys are in no history: --founder and
+    /// --allowed-signers bring them.
     #[arg(long, value_name = "REPO", conflicts_with = "catalog")]
     from: Option<PathBuf>,
     /// The branch of that repository [default: HEAD's].

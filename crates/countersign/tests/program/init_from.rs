@@ -450,6 +450,32 @@ fn no_name_is_run_by_a_shell() {
     assert!(!["x", "y", "z"].iter().any(|name| stage.path(name).exists()));
 }
 
+/// What the proposal says of a gate's limit is the gate's limit.
+#[test]
+fn a_gate_takes_as_many_entries() {
+    assert_eq!(countersign_core::audit::start::MAX_MAP, countersign::gates::git::config::MAX_ENTRIES);
+}
+
+/// Every kind of repository that an audit takes, also one without a file.
+#[test]
+fn every_kind_of_repository() {
+    let mut line = Line::new();
+    line.change(ADA, "nothing", &[], &[]);
+    let stage = stage(&line.0);
+    let run = stage.run(&format!("init empty --name log --from shop.git {FOUNDERS}"));
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""), "{run}");
+    stage.bare("full.git", &shop(OWNERS));
+    let url = format!("file://{}", stage.path("full.git").display());
+    stage.git(&["clone", "--quiet", "--depth", "3", &url, "shallow"]);
+    stage.git(&["clone", "--quiet", "--bare", "--filter=blob:none", &url, "partial.git"]);
+    stage.git(&["-C", "shallow", "checkout", "--quiet", "--detach"]);
+    stage.bare_of("sha256.git", &shop(OWNERS), "sha256");
+    for repository in ["shallow/docs", "partial.git", "sha256.git"] {
+        let run = stage.run(&format!("init {repository}-home --name log --from {repository} {FOUNDERS}"));
+        assert_eq!((run.status, run.stderr.as_str()), (0, ""), "{repository}: {run}");
+    }
+}
+
 #[test]
 fn ids_come_from_logins_and_are_told_apart() {
     let mut line = Line::new();

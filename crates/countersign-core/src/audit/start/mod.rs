@@ -22,7 +22,7 @@ pub use self::{
     systems::{
         MAX_OWNERS, OWNERS_SHARE, Owner, SYSTEM_SHARE, StartingGroup, StartingSystem, TIER_1_SHARE, TIER_2_SHARE,
     },
-    territory::{MAX_PATTERNS, Territory, Touch},
+    territory::{MAX_MAP, MAX_PATTERNS, Territory, Touch},
 };
 use super::{
     Areas, Grade,

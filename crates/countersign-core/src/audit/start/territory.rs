@@ -22,6 +22,8 @@ const MAX_TOUCHED: usize = 64;
 const MAX_DEPTH: usize = 64;
 /// Most patterns of one system; a catalog takes a thousand, and nobody reads as many.
 pub const MAX_PATTERNS: usize = 200;
+/// More patterns than this in all are more than the map of a gate takes.
+pub const MAX_MAP: usize = 1_000;
 /// An ending speaks for itself where at least so many files have it.
 const MIN_OF_ENDING: usize = 3;
 

@@ -6,8 +6,8 @@ use countersign_core::{
     audit::{
         AreasBy, IdentityId,
         start::{
-            EVERYONE, OWNERS_SHARE, Owner, SENIOR_FOR, SENIOR_LOOKED, SENIOR_MONTHS, StartingGroup, StartingPerson,
-            StartingSystem, TIER_1_SHARE, TIER_2_SHARE,
+            EVERYONE, MAX_MAP, OWNERS_SHARE, Owner, SENIOR_FOR, SENIOR_LOOKED, SENIOR_MONTHS, StartingGroup,
+            StartingPerson, StartingSystem, TIER_1_SHARE, TIER_2_SHARE,
         },
     },
     catalog::{CatalogSettings, PATHS_ANNOTATION},
@@ -208,6 +208,11 @@ fn systems(past: &Past<'_>, settings: &CatalogSettings) -> String {
     text.push_str(
         "#\n# A git gate is told which paths reach which system; this covers every path of the branch today:\n#\n",
     );
+    if past.start.systems.iter().map(|system| system.patterns.len()).sum::<usize>() > MAX_MAP {
+        let more = format!("These are more than the {MAX_MAP} entries that a gate takes: join some of them first.");
+        text.push_str(&wrapped("#", &more));
+        text.push_str("#\n");
+    }
     let environment = environment(settings);
     text.push_str("#   countersign gate install REPOSITORY.git --key KEY --name NAME --trust HOME/trust.json");
     // Whoever copies the command into a shell is not to run what somebody called a branch or a folder.
