@@ -47,6 +47,8 @@ pub struct People {
     pub without_keys: Vec<ActorId>,
     /// Of the history, without a part in what counts.
     pub left_out: u64,
+    /// Of what counts, and more than a home is begun with.
+    pub too_many: u64,
     /// Proposed for what they did: the founders are senior anyway.
     pub seniors: Vec<ActorId>,
     /// Founders whose mail the history does not have.
@@ -160,6 +162,7 @@ impl Started {
             people: People {
                 people: number(about.people),
                 left_out: number(start.left_out),
+                too_many: number(start.too_many),
                 seniors: start
                     .people
                     .iter()

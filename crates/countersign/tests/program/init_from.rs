@@ -437,6 +437,27 @@ fn a_gate_takes_as_many_entries() {
     assert_eq!(countersign_core::audit::start::MAX_MAP, countersign::gates::git::config::MAX_ENTRIES);
 }
 
+/// More people than one file of a catalog takes.
+#[test]
+fn a_crowd_is_told_apart_and_bounded() {
+    let mut line = Line::new();
+    for at in 0..12_000 {
+        line.2 = EPOCH;
+        let name = "n".repeat(200);
+        line.change(
+            &format!("{name} {at} <someone.{at}@{name}.test>"),
+            "a",
+            if at == 0 { &["src/a"] } else { &[] },
+            &[],
+        );
+    }
+    let stage = stage(&line.0);
+    let run = stage.run(&format!("init home --name log --from shop.git --format json {FOUNDERS}"));
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""), "{run}");
+    assert_eq!(run.json()["from"]["people"]["people"], 12_002);
+    assert!(stage.path("home/catalog/org-2.yaml").exists());
+}
+
 /// Every kind of repository that an audit takes, also one without a file.
 #[test]
 fn every_kind_of_repository() {

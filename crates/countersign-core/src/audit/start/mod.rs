@@ -73,6 +73,8 @@ pub struct Start {
     pub people: Vec<StartingPerson>,
     /// People of the history who did nothing in the window.
     pub left_out: usize,
+    /// People of the window who are more than a home is begun with.
+    pub too_many: usize,
     /// Mails of several people, or that no catalog takes, which were given to nobody.
     pub dropped_mails: usize,
     /// Most changes first; what is small is together in the last one.
@@ -156,11 +158,23 @@ pub fn start(seen: Seen<'_>, since: Option<i64>, reserved: &[Reserved]) -> Optio
             there.extend(parts.all());
         }
     }
-    let people::Found { people, left_out, dropped_mails } = tally.close(seen.people, reserved);
+    let people::Found { people, left_out, too_many, dropped_mails } = tally.close(seen.people, reserved);
     let systems::Found { systems, groups, unknown_owners, system_of } = found.close(&people);
     let numbers = Numbers { looks, ..numbers(&people, &systems, &there, reserved.len()) };
     let by = seen.territory.by();
-    Some(Start { window, people, left_out, dropped_mails, systems, groups, unknown_owners, by, numbers, system_of })
+    Some(Start {
+        window,
+        people,
+        left_out,
+        too_many,
+        dropped_mails,
+        systems,
+        groups,
+        unknown_owners,
+        by,
+        numbers,
+        system_of,
+    })
 }
 
 impl Start {

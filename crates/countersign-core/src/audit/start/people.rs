@@ -21,6 +21,8 @@ pub const SENIOR_LOOKED: u32 = 12;
 pub const SENIOR_FOR: usize = 3;
 /// … in so many different months.
 pub const SENIOR_MONTHS: usize = 3;
+/// Most people that are proposed, those who did most: a catalog takes fifty thousand entities, and nobody checks as many.
+pub const MAX_PEOPLE: usize = 20_000;
 /// The longest mail that a catalog takes (RFC 5321).
 const MAX_MAIL_BYTES: usize = 254;
 /// Leaves room in an id for what tells two people of one name apart.
@@ -88,6 +90,7 @@ pub(super) struct Tally {
 pub(super) struct Found {
     pub people: Vec<StartingPerson>,
     pub left_out: usize,
+    pub too_many: usize,
     pub dropped_mails: usize,
 }
 
@@ -126,6 +129,7 @@ impl Tally {
         }
         let mut mails = self.mails(people, &taken);
         let dropped_mails = mails.dropped;
+        let too_many = self.keep_busiest(&taken);
         let mut found: Vec<StartingPerson> = Vec::new();
         let mut open: Vec<(StartingPerson, Vec<String>)> = Vec::new();
         let mut ids: BTreeSet<String> = reserved.iter().map(|reserved| reserved.id.as_str().to_owned()).collect();
@@ -170,8 +174,22 @@ impl Tally {
             }
         }
         found.sort_by(|a, b| a.id.cmp(&b.id));
-        let there: usize = found.len();
-        Found { people: found, left_out: people.count().saturating_sub(there), dropped_mails }
+        let left_out = people.count().saturating_sub(found.len()).saturating_sub(too_many);
+        Found { people: found, left_out, too_many, dropped_mails }
+    }
+
+    /// Forgets those who did least, where there are too many. Returns how many.
+    fn keep_busiest(&mut self, taken: &BTreeMap<IdentityId, usize>) -> usize {
+        let too_many = self.did.len().saturating_sub(MAX_PEOPLE);
+        if too_many > 0 {
+            let mut all: Vec<(u32, IdentityId)> =
+                self.did.iter().map(|(who, did)| (did.wrote.saturating_add(did.looked), *who)).collect();
+            all.sort_by_key(|(parts, who)| (taken.contains_key(who), *parts, *who));
+            for (_, who) in all.into_iter().take(too_many) {
+                self.did.remove(&who);
+            }
+        }
+        too_many
     }
 
     /// The mails of everybody who did something. One of several people, or of nobody in particular, is given to none.

@@ -149,6 +149,12 @@ fn first(page: &mut Page, started: &Started, home: &str) {
             counted(people.left_out, "person")
         ));
     }
+    if people.too_many > 0 {
+        page.paragraph(&format!(
+            "Left out too: {} who did least of those who count. A later --since has fewer.",
+            counted(people.too_many, "person")
+        ));
+    }
     if !people.without_mail.is_empty() {
         page.paragraph(&format!(
             "Without a mail, because git only names them: {}. Add it, or their commits are nobody's.",

@@ -20,6 +20,9 @@ use crate::home::{
     quoted,
 };
 
+/// A file that is larger is full: a catalog takes twice as much, and an editor is at ease with this.
+const FULL_BYTES: usize = 2 * 1024 * 1024;
+
 /// The founders, with what the history knows of them, and everybody else of the history.
 pub fn merge(people: &mut Vec<Person>, found: &[StartingPerson]) {
     for person in found {
@@ -51,11 +54,12 @@ pub fn environment(settings: &CatalogSettings) -> String {
 pub fn catalog(past: &Past<'_>, people: &[Person], settings: &CatalogSettings) -> BTreeMap<String, String> {
     let by_who: BTreeMap<IdentityId, &StartingPerson> =
         past.start.people.iter().map(|person| (person.who, person)).collect();
-    let files = [
-        ("org.yaml".to_owned(), org(past, people, &by_who, settings)),
-        ("systems.yaml".to_owned(), systems(past, settings)),
-    ];
-    BTreeMap::from(files)
+    let mut files = BTreeMap::from([("systems.yaml".to_owned(), systems(past, settings))]);
+    for (text, number) in org(past, people, &by_who, settings).into_iter().zip(1_u32..) {
+        let name = if number == 1 { "org.yaml".to_owned() } else { format!("org-{number}.yaml") };
+        files.insert(name, text);
+    }
+    files
 }
 
 fn org(
@@ -63,7 +67,7 @@ fn org(
     people: &[Person],
     by_who: &BTreeMap<IdentityId, &StartingPerson>,
     settings: &CatalogSettings,
-) -> String {
+) -> Vec<String> {
     let mut text = wrapped(
         "#",
         &format!(
@@ -105,14 +109,20 @@ fn org(
     }
     let by_id: BTreeMap<&ActorId, &StartingPerson> =
         past.start.people.iter().map(|person| (&person.id, person)).collect();
+    let mut files = Vec::new();
     for person in people {
-        text.push_str("---\n");
+        if text.len() > FULL_BYTES {
+            files.push(std::mem::replace(&mut text, "# More people: see org.yaml.\n".to_owned()));
+        } else {
+            text.push_str("---\n");
+        }
         if let Some(found) = by_id.get(&person.id) {
             text.push_str(&wrapped("#", &did(found)));
         }
         text.push_str(&user(person, Some(EVERYONE), settings));
     }
-    text
+    files.push(text);
+    files
 }
 
 fn did(person: &StartingPerson) -> String {
