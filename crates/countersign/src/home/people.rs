@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use countersign_core::{
     audit::start::EVERYONE,
-    catalog::{Catalog, CatalogSettings, Level},
+    catalog::{Catalog, CatalogSettings, Level, without_account_id},
     ids::{ActorId, entity_name},
 };
 use countersign_ledger::{
@@ -46,7 +46,10 @@ impl Person {
     }
 
     fn has_mail(&self, mail: &str) -> bool {
-        self.mails.iter().any(|known| known.eq_ignore_ascii_case(mail))
+        // As the catalog reads it: GitHub's no-reply address is the same with and without the account's id.
+        let plain = |mail: &str| without_account_id(mail).unwrap_or_else(|| mail.to_owned());
+        let mail = plain(&mail.to_lowercase());
+        self.mails.iter().any(|known| plain(&known.to_lowercase()) == mail)
     }
 }
 
