@@ -1,10 +1,10 @@
 //! `countersign audit`.
 
 mod areas;
-mod history;
+pub mod history;
 mod manners;
 mod page;
-mod slice;
+pub mod slice;
 
 use std::{collections::BTreeMap, fs, path::Path, time::SystemTime};
 
