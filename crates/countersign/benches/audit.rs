@@ -1,10 +1,11 @@
-//! The whole audit against `git log --raw -z` over the same range, in turns and in the same run, so that whatever else
-//! the machine does falls on both. Prints both times and their ratio.
+//! The audit against `git log --raw -z` over the same range, in turns and in the same run, so that whatever else the
+//! machine does falls on both; and what the replay of the shipped rules adds. Prints the times and the ratio.
 //!
 //! ```text
 //! cargo bench --bench audit                        a made-up history of 50,000 commits
 //! cargo bench --bench audit -- REPO …              these repositories
 //! cargo bench --bench audit -- --fail-above 1.2 …  ends with 1 where a ratio is higher
+//! cargo bench --bench audit -- --replay-below 5 …  ends with 1 where the replay takes longer, in seconds
 //! ```
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
@@ -22,10 +23,13 @@ use countersign::audit::{
     judge_all,
     progress::Progress,
     reader::{History, Selection, Stop},
+    replayed::{RuleSet, replay_all},
     report::{Report, Wanted},
+    scope::Prepared,
     text,
 };
-use countersign_core::audit::ImpactTable;
+use countersign::home::shipped;
+use countersign_core::rules::Rules;
 
 const ROUNDS: usize = 5;
 const COMMITS: usize = 50_000;
@@ -43,14 +47,17 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<bool> {
-    let mut limit = f64::INFINITY;
+    let mut limits = Limits { ratio: f64::INFINITY, replay: Duration::MAX };
     let mut repositories: Vec<PathBuf> = Vec::new();
     let mut words = env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
             // What cargo passes to every bench.
             "--bench" => {}
-            "--fail-above" => limit = words.next().context("--fail-above wants a ratio")?.parse()?,
+            "--fail-above" => limits.ratio = words.next().context("--fail-above wants a ratio")?.parse()?,
+            "--replay-below" => {
+                limits.replay = Duration::from_secs_f64(words.next().context("--replay-below wants seconds")?.parse()?);
+            }
             path => repositories.push(path.into()),
         }
     }
@@ -58,33 +65,55 @@ fn run() -> Result<bool> {
     if repositories.is_empty() {
         repositories.push(make(made.path())?);
     }
-    println!("{:<28}{:>9}{:>9}{:>12}{:>12}{:>8}", "repository", "commits", "landed", "git log", "audit", "ratio");
+    println!(
+        "{:<28}{:>9}{:>9}{:>12}{:>12}{:>8}{:>12}",
+        "repository", "commits", "landed", "git log", "audit", "ratio", "replay"
+    );
+    let rules = RuleSet { name: "the shipped rules".to_owned(), rules: Rules::parse(&shipped::rules())? };
     let mut within = true;
     for repository in &repositories {
-        within &= compare(repository)? <= limit;
+        within &= compare(repository, &rules, &limits)?;
     }
     Ok(within)
 }
 
-fn compare(repository: &Path) -> Result<f64> {
-    let (mut logs, mut audits) = (Vec::new(), Vec::new());
+struct Limits {
+    ratio: f64,
+    replay: Duration,
+}
+
+struct Round {
+    commits: usize,
+    landed: usize,
+    audit: Duration,
+    replay: Duration,
+}
+
+fn compare(repository: &Path, rules: &RuleSet, limits: &Limits) -> Result<bool> {
+    let (mut logs, mut audits, mut replays) = (Vec::new(), Vec::new(), Vec::new());
     let mut counts = (0, 0);
     // The first round only warms the caches, for both.
     for round in 0..=ROUNDS {
         let log = log(repository)?;
-        let (audit, found) = audit(repository)?;
-        counts = found;
+        let one = audit(repository, rules)?;
+        counts = (one.commits, one.landed);
         if round > 0 {
             logs.push(log);
-            audits.push(audit);
+            audits.push(one.audit);
+            replays.push(one.replay);
         }
     }
-    let (log, audit) = (median(logs), median(audits));
+    let (log, audit, replay) = (median(logs), median(audits), median(replays));
     let ratio = audit.as_secs_f64() / log.as_secs_f64();
     let name = repository.file_name().unwrap_or_default().to_string_lossy();
     let (commits, landed) = counts;
-    println!("{name:<28}{commits:>9}{landed:>9}{:>10} ms{:>10} ms{ratio:>8.2}", log.as_millis(), audit.as_millis());
-    Ok(ratio)
+    println!(
+        "{name:<28}{commits:>9}{landed:>9}{:>9} ms{:>9} ms{ratio:>8.2}{:>9} ms",
+        log.as_millis(),
+        audit.as_millis(),
+        replay.as_millis()
+    );
+    Ok(ratio <= limits.ratio && replay <= limits.replay)
 }
 
 fn log(repository: &Path) -> Result<Duration> {
@@ -96,16 +125,22 @@ fn log(repository: &Path) -> Result<Duration> {
     Ok(start.elapsed())
 }
 
-/// From the path to the page, as `countersign audit` does it.
-fn audit(repository: &Path) -> Result<(Duration, (usize, usize))> {
+/// From the path to the page, as `countersign audit` does it, and apart from that the replay.
+fn audit(repository: &Path, rules: &RuleSet) -> Result<Round> {
     let start = Instant::now();
     let selection = Selection::default();
     let history = History::open(repository, &selection, &Stop::default())?;
-    let judged = judge_all(&history, ImpactTable::default(), &Progress::hidden())?;
-    let report = Report::new("bench", &history, &selection, &judged, Wanted::default());
+    let judged = judge_all(&history, Prepared::default(), &Progress::hidden())?;
+    let mut report = Report::new("bench", &history, &selection, &judged, Wanted::default());
+    let read = start.elapsed();
+    let start = Instant::now();
+    report.add_replay(&history, &judged, &replay_all(&judged, rules, None)?);
+    let replay = start.elapsed();
+    let start = Instant::now();
     let page = text::render(&report);
     ensure!(!page.is_empty(), "an empty report");
-    Ok((start.elapsed(), (history.coverage().commits, history.len())))
+    let audit = read.saturating_add(start.elapsed());
+    Ok(Round { commits: history.coverage().commits, landed: history.len(), audit, replay })
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

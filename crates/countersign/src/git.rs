@@ -156,6 +156,16 @@ impl Repository {
         &self.git_dir
     }
 
+    /// What its folder is called, without `.git`; that of the main checkout, where this is another one.
+    pub fn name(&self) -> String {
+        let parts: Vec<_> = self.git_dir.iter().map(|part| part.to_string_lossy()).collect();
+        let folder = match parts.iter().rposition(|part| part == ".git") {
+            Some(at) => at.checked_sub(1).and_then(|at| parts.get(at)),
+            None => parts.last(),
+        };
+        folder.map_or_else(String::new, |name| name.strip_suffix(".git").unwrap_or(name).to_owned())
+    }
+
     /// The commit that a name, an id or an expression such as `HEAD~1` means.
     pub fn resolve(&self, rev: &str) -> Result<Oid, GitError> {
         let unknown = || GitError::UnknownRevision { rev: rev.to_owned(), path: self.path.clone() };

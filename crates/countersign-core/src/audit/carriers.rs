@@ -2,15 +2,19 @@
 //!
 //! A review is one person who is no contributor and whom git names as reviewer of one landed change. Where git names
 //! nobody there is nothing to share out, which is not to say that nobody looked. Times are counted back from the newest
-//! landed change, never from a clock. Memory grows with people and areas, and by four bytes for each change of an area.
+//! landed change, never from a clock. Memory grows with areas, periods and people, and by eight bytes for each change of
+//! an area.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use super::{
     conventions::Says,
     judge::Audited,
     people::{IdentityId, People},
-    summary::Share,
+    summary::{Share, month_of},
     timeline::{DAY_SECS, timeline},
 };
 
@@ -20,6 +24,52 @@ pub const RECENT_DAYS: i64 = 180;
 pub const PAIR_TIMES: u64 = 5;
 /// An approval within this time can hardly be a reading.
 pub const QUICK_SECS: i64 = 60;
+
+/// A history that spans more than this is told by years, a shorter one by quarters.
+pub const QUARTERS_DAYS: i64 = 731;
+
+/// A calendar year or quarter, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Period {
+    Year(i32),
+    /// The quarter counts from 1.
+    Quarter(i32, u8),
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Year(year) => write!(f, "{year:04}"),
+            Self::Quarter(year, quarter) => write!(f, "{year:04}-Q{quarter}"),
+        }
+    }
+}
+
+/// How long the periods of a history are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Calendar {
+    Years,
+    Quarters,
+}
+
+impl Calendar {
+    /// For times that only go forward.
+    fn of(times: &[i64]) -> Self {
+        let span = |first: &i64, last: &i64| last.saturating_sub(*first);
+        match times.first().zip(times.last()).map(|(first, last)| span(first, last)) {
+            Some(secs) if secs > QUARTERS_DAYS * DAY_SECS => Self::Years,
+            Some(_) | None => Self::Quarters,
+        }
+    }
+
+    fn period(self, secs: i64) -> Period {
+        let (year, month) = month_of(secs);
+        match self {
+            Self::Years => Period::Year(year),
+            Self::Quarters => Period::Quarter(year, month.saturating_sub(1) / 3 + 1),
+        }
+    }
+}
 
 /// The reviews of some changes: of an area, or of all.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,12 +100,22 @@ pub struct Pair {
     pub times: [u64; 2],
 }
 
+/// The reviews of an area.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CarriedArea {
+    pub all: Carried,
+    /// As in [`Carriers`].
+    pub periods: Vec<(Period, Carried)>,
+}
+
 /// Who carries the reviews of a history.
 #[derive(Clone, Debug, Default)]
 pub struct Carriers {
     pub all: Carried,
+    /// By period, oldest first; periods without a change are left out.
+    pub periods: Vec<(Period, Carried)>,
     /// By area, as [`super::Areas`] numbers them.
-    pub areas: BTreeMap<u32, Carried>,
+    pub areas: BTreeMap<u32, CarriedArea>,
     pub pairs: Vec<Pair>,
     /// Approvals by second persons that carry a time.
     pub timed: u64,
@@ -68,15 +128,17 @@ impl Carriers {
     pub fn find(changes: &[Audited], people: &People) -> Self {
         let times = timeline(changes);
         let recent = times.last().map_or(i64::MIN, |newest| newest.saturating_sub(RECENT_DAYS * DAY_SECS));
-        let mut all = Tally::default();
-        let mut areas: BTreeMap<u32, Tally> = BTreeMap::new();
+        let calendar = Calendar::of(&times);
+        let mut all = Tallies::default();
+        let mut areas: BTreeMap<u32, Tallies> = BTreeMap::new();
         let mut sole = SoleReviewers::default();
         let mut found = Self::default();
         for (change, at) in changes.iter().zip(&times) {
             let reviewers: BTreeSet<IdentityId> = change.reviewers.iter().map(|who| people.person(*who)).collect();
-            all.add(change, &reviewers, *at > recent);
+            let period = calendar.period(*at);
+            all.add(period, change, &reviewers, *at > recent);
             for area in &change.areas {
-                areas.entry(*area).or_default().add(change, &reviewers, *at > recent);
+                areas.entry(*area).or_default().add(period, change, &reviewers, *at > recent);
             }
             sole.add(change, &reviewers, people);
             for review_secs in dated_reviews(change, people) {
@@ -86,8 +148,8 @@ impl Carriers {
                 }
             }
         }
-        found.all = all.carried();
-        found.areas = areas.into_iter().map(|(area, tally)| (area, tally.carried())).collect();
+        CarriedArea { all: found.all, periods: found.periods } = all.carried();
+        found.areas = areas.into_iter().map(|(area, tallies)| (area, tallies.carried())).collect();
         found.pairs = sole.pairs();
         found
     }
@@ -115,6 +177,25 @@ pub(super) fn at_fraction<T: Copy>(sorted: &[T], numerator: usize, denominator: 
 /// From author date to landing, in seconds; a clock that was wrong counts as no time at all.
 pub(super) fn secs_to_landing(change: &Audited) -> u32 {
     u32::try_from(change.landed_at.saturating_sub(change.authored_at).max(0)).unwrap_or(u32::MAX)
+}
+
+/// Of some changes: in all, and by period.
+#[derive(Debug, Default)]
+struct Tallies {
+    all: Tally,
+    periods: BTreeMap<Period, Tally>,
+}
+
+impl Tallies {
+    fn add(&mut self, period: Period, change: &Audited, reviewers: &BTreeSet<IdentityId>, recent: bool) {
+        self.all.add(change, reviewers, recent);
+        self.periods.entry(period).or_default().add(change, reviewers, recent);
+    }
+
+    fn carried(self) -> CarriedArea {
+        let periods = self.periods.into_iter().map(|(period, tally)| (period, tally.carried()));
+        CarriedArea { all: self.all.carried(), periods: periods.collect() }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -198,5 +279,32 @@ impl SoleReviewers {
         }
         pairs.sort_by_key(|pair| (std::cmp::Reverse(pair.times.iter().sum::<u64>()), pair.people));
         pairs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quarters_up_to_two_years_and_years_beyond() {
+        let day = |days: i64| days * DAY_SECS;
+        // 2023-11-14 and what follows.
+        let begin = 1_700_000_000;
+        let told = |days: i64| {
+            let times = [begin, begin + day(days)];
+            let calendar = Calendar::of(&times);
+            times.map(|at| calendar.period(at).to_string()).join(" ")
+        };
+        assert_eq!(told(0), "2023-Q4 2023-Q4");
+        assert_eq!(told(60), "2023-Q4 2024-Q1");
+        assert_eq!(told(731), "2023-Q4 2025-Q4");
+        assert_eq!(told(732), "2023 2025");
+        assert_eq!(Calendar::of(&[]).period(0).to_string(), "1970-Q1");
+        // The last and the first second of a quarter, and clocks that no calendar has.
+        assert_eq!(Calendar::Quarters.period(1_711_929_599).to_string(), "2024-Q1");
+        assert_eq!(Calendar::Quarters.period(1_711_929_600).to_string(), "2024-Q2");
+        Calendar::Years.period(i64::MAX);
+        Calendar::Years.period(i64::MIN);
     }
 }

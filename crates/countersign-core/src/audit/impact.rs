@@ -1,20 +1,20 @@
-//! Paths whose change reaches far, and the areas of a repository.
+//! Paths whose change reaches far.
+//!
+//! Most classes come from one table of globs. Two come from elsewhere: `owned` from `CODEOWNERS`, `tier-1` from a catalog.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use thiserror::Error;
 
+use super::areas::{MAX_LOOKED_AT, Touched};
 use crate::facts::PathChange;
 
-pub const MAX_CLASSES: usize = 64;
+/// Of a table; two more have their own place.
+pub const MAX_CLASSES: usize = 62;
 pub const MAX_GLOBS: usize = 2_000;
-/// Most paths of one change that are looked at; an import of a whole tree has more.
-const MAX_LOOKED_AT: usize = 20_000;
-/// Most areas that are told apart, and most that one change is counted in.
-const MAX_AREAS: usize = 5_000;
-const MAX_AREAS_OF_CHANGE: usize = 64;
-const MAX_NAME_CHARS: usize = 120;
+/// Classes that no table has: see [`ImpactSet`].
+const BESIDE_THE_TABLE: [(&str, usize); 2] = [("tier-1", ImpactSet::TIER_1), ("owned", ImpactSet::OWNED)];
 
 /// Class to globs. A user's own table replaces all of it.
 #[rustfmt::skip]
@@ -49,15 +49,37 @@ pub enum ImpactError {
     Glob { class: String, glob: String, why: String },
     #[error("the table of high-impact paths has more than {limit} {what}")]
     TooMany { what: &'static str, limit: usize },
+    #[error("the class `{0}` is not for a table: `tier-1` comes from the catalog and `owned` from CODEOWNERS")]
+    Reserved(String),
 }
 
-/// Classes of a table, as a set.
+/// Classes of a table and the two beside it, as a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImpactSet(u64);
 
 impl ImpactSet {
+    /// A path of a system of tier 1.
+    pub const TIER_1: usize = 62;
+    /// A path that `CODEOWNERS` gives owners by more than a catch-all.
+    pub const OWNED: usize = 63;
+
+    pub(super) fn with(self, touched: &Touched) -> Self {
+        let bit = |is: bool, class: usize| u64::from(is) << class;
+        Self(self.0 | bit(touched.tier_1, Self::TIER_1) | bit(touched.owned, Self::OWNED))
+    }
+
+    /// Any class but `owned`: who looks after a path does not say how far it reaches.
+    pub fn reaches_far(self) -> bool {
+        self.0 & !(1 << Self::OWNED) != 0
+    }
+
     pub fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     pub fn has(self, class: usize) -> bool {
@@ -104,6 +126,9 @@ impl ImpactTable {
         let mut class_of = Vec::new();
         let mut builder = GlobSetBuilder::new();
         for (at, (class, globs)) in (0_u32..).zip(table) {
+            if BESIDE_THE_TABLE.iter().any(|(reserved, _)| *reserved == class) {
+                return Err(ImpactError::Reserved(class));
+            }
             for glob in globs {
                 let built = GlobBuilder::new(&glob).literal_separator(true).build().map_err(|error| {
                     ImpactError::Glob { class: class.clone(), glob: glob.clone(), why: error.kind().to_string() }
@@ -124,14 +149,14 @@ impl ImpactTable {
         Ok(Self { classes, set, class_of, bits })
     }
 
-    /// The classes, in the table's order.
-    pub fn classes(&self) -> impl Iterator<Item = &str> {
-        self.classes.iter().map(String::as_str)
+    /// The classes with their places in an [`ImpactSet`]: in the table's order, then those beside it.
+    pub fn classes(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.classes.iter().map(String::as_str).enumerate().chain(BESIDE_THE_TABLE.map(|(class, at)| (at, class)))
     }
 
     /// The names of a set's classes.
     pub fn names(&self, set: ImpactSet) -> Vec<&str> {
-        self.classes().enumerate().filter(|(at, _)| set.has(*at)).map(|(_, class)| class).collect()
+        self.classes().filter(|(at, _)| set.has(*at)).map(|(_, class)| class).collect()
     }
 
     /// The classes that a change's paths belong to.
@@ -152,63 +177,6 @@ impl ImpactTable {
     }
 }
 
-/// The areas of a repository: its top folders, unless it is told others.
-#[derive(Debug, Default)]
-pub struct Areas {
-    names: Vec<String>,
-    ids: HashMap<String, u32>,
-}
-
-/// What lies beside the folders.
-const AT_THE_TOP: &str = "(top)";
-const OTHER: &str = "(other)";
-
-impl Areas {
-    /// Fit to be shown.
-    pub fn shown(&self, id: u32) -> String {
-        super::shown(self.name(id), MAX_NAME_CHARS)
-    }
-
-    /// In the order of their ids.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(String::as_str)
-    }
-
-    pub fn name(&self, id: u32) -> &str {
-        self.names.get(id as usize).map_or(OTHER, String::as_str)
-    }
-
-    /// The areas that a change's paths lie in, each once.
-    pub fn of(&mut self, paths: &[PathChange]) -> Vec<u32> {
-        let mut found = Vec::new();
-        for change in paths.iter().take(MAX_LOOKED_AT) {
-            let area = change.path.split_once('/').map_or(AT_THE_TOP, |(folder, _)| folder);
-            let id = self.id(area);
-            if !found.contains(&id) {
-                found.push(id);
-            }
-            if found.len() >= MAX_AREAS_OF_CHANGE {
-                break;
-            }
-        }
-        found
-    }
-
-    fn id(&mut self, area: &str) -> u32 {
-        if let Some(id) = self.ids.get(area) {
-            return *id;
-        }
-        let area = if self.names.len() < MAX_AREAS { area } else { OTHER };
-        if let Some(id) = self.ids.get(area) {
-            return *id;
-        }
-        let id = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
-        self.names.push(area.to_owned());
-        self.ids.insert(area.to_owned(), id);
-        id
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,7 +191,7 @@ mod tests {
     #[test]
     fn the_shipped_table_is_built_and_tells_classes_apart() {
         let table = ImpactTable::default();
-        assert_eq!(table.classes().count(), TABLE.len());
+        assert_eq!(table.classes().count(), TABLE.len() + BESIDE_THE_TABLE.len());
         assert_eq!(classes(&table, &[".github/workflows/ci.yml"]), "ci");
         assert_eq!(classes(&table, &["src/main.rs", "README.md"]), "");
         assert_eq!(classes(&table, &["sub/AGENTS.md", "CODEOWNERS"]), "ownership-and-policy agent-instructions");
@@ -238,5 +206,17 @@ mod tests {
         assert_eq!(classes(&table, &[".github/workflows/ci.yml"]), "");
         assert!(ImpactTable::parse("money: ['[']").unwrap_err().to_string().contains("money"));
         assert!(ImpactTable::parse("- a").is_err());
+        assert!(ImpactTable::parse("owned: ['a']").unwrap_err().to_string().contains("CODEOWNERS"));
+    }
+
+    #[test]
+    fn owners_alone_do_not_make_a_path_reach_far() {
+        let table = ImpactTable::default();
+        let of = |owned, tier_1| ImpactSet::default().with(&Touched { owned, tier_1, ..Touched::default() });
+        assert_eq!(table.names(of(true, true)), ["tier-1", "owned"]);
+        assert_eq!(
+            [of(false, false), of(true, false), of(false, true)].map(ImpactSet::reaches_far),
+            [false, false, true]
+        );
     }
 }

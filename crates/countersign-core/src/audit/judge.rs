@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use super::{
     CommitRecord, Grade, LandedChange,
     ai::{self, AiOutcome},
+    areas::Areas,
     conventions::{self, Context, Says},
     grade::{Graded, grade},
-    impact::{Areas, ImpactSet, ImpactTable},
+    impact::{ImpactSet, ImpactTable},
     people::{IdentityId, Kind, People},
     replay::{documents_of, kind_of},
     reverts::{self, Taken},
@@ -94,6 +95,7 @@ pub fn judge(change: &LandedChange, people: &mut People, scope: &mut Scope) -> A
         takes_back = reverts::taken_back(&context);
         evidence = gather(&context, people, &mut contributors);
     }
+    let touched = scope.areas.of(&change.paths);
     let mut audited = Audited {
         commit: change.commit.id.clone(),
         landed_at: change.commit.committed_at,
@@ -106,8 +108,8 @@ pub fn judge(change: &LandedChange, people: &mut People, scope: &mut Scope) -> A
         contributors: contributors.into_iter().collect(),
         reviewers: Vec::new(),
         ai: ai::outcome(change, &messages),
-        impact: scope.impact.of(&change.paths),
-        areas: scope.areas.of(&change.paths),
+        impact: scope.impact.of(&change.paths).with(&touched),
+        areas: touched.areas,
         paths: u32::try_from(change.paths.len()).unwrap_or(u32::MAX),
         kind: kind_of(&change.paths),
         documents: documents_of(&messages),

@@ -11,9 +11,12 @@
 //! | [`people`], [`mailmap`], [`machines`] | who is who, and who is nobody |
 //! | [`ai`] | assistance: declared, inferred or unknown |
 //! | [`impact`] | paths whose change reaches far |
+//! | [`areas`] | what reviews are shared out by: folders, owners or systems |
+//! | [`codeowners`], [`systems`] | who owns which path, as `CODEOWNERS` says; which system it belongs to, as a catalog does |
 //! | [`reverts`] | what was taken back, and after how long |
 //! | [`carriers`] | who carries the reviews |
 //! | [`replay`] | what rules would have done |
+//! | [`start`], [`supports`] | from the past to a home: people, systems, owners, and the numbers that it supports |
 //! | [`timeline`] | when changes landed, where clocks were wrong |
 //!
 //! How it is used, in any order of changes and in one pass over the history:
@@ -33,7 +36,9 @@
 //! escape survives.
 
 pub mod ai;
+pub mod areas;
 pub mod carriers;
+pub mod codeowners;
 pub mod conventions;
 pub mod grade;
 pub mod impact;
@@ -43,7 +48,10 @@ pub mod mailmap;
 pub mod people;
 pub mod replay;
 pub mod reverts;
+pub mod start;
 mod summary;
+pub mod supports;
+pub mod systems;
 mod text;
 pub mod timeline;
 
@@ -51,13 +59,16 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     ai::{AiOutcome, AiStatus},
+    areas::{Areas, AreasBy},
     carriers::Carriers,
-    impact::{Areas, ImpactSet, ImpactTable},
+    codeowners::CodeOwners,
+    impact::{ImpactSet, ImpactTable},
     judge::{Audited, Evidence, MAX_EVIDENCE, Scope, judge},
     mailmap::Mailmap,
     people::{IdentityId, Join, Kind, People},
     reverts::{Revert, Reverts},
     summary::{AiCounts, GradeCounts, Month, Share, Summary},
+    systems::Systems,
     text::shown,
 };
 use crate::{

@@ -6,6 +6,7 @@ use super::{
     conventions::{Commit, Context},
     judge::Audited,
     text::shown,
+    timeline::timeline,
 };
 use crate::ids::Oid;
 
@@ -18,12 +19,13 @@ const MAX_SUBJECT_CHARS: usize = 120;
 /// What a message says that it takes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// `This reverts commit 1a2b3c4…`: the first bits of the id, and how many of them are known.
-    Commit { id: u64, bits: u32 },
+    /// `This reverts commit 1a2b3c4…`: the first bits of the id, and how many of them are known. Where the id names
+    /// nothing here, the subject that the title quotes may: histories are rewritten, and fixes are picked from branches.
+    Commit { id: u64, bits: u32, subject: Option<Box<str>> },
     /// `Revert "subject"`.
     Subject(Box<str>),
-    /// `Reverts owner/repository#12`, `Reverts #12`.
-    Request(u32),
+    /// `Reverts owner/repository#12`, `Reverts #12`, with the quoted subject as above.
+    Request { number: u32, subject: Option<Box<str>> },
 }
 
 /// One change taken back by a later one; both are positions in the list that was searched.
@@ -31,7 +33,7 @@ pub enum Taken {
 pub struct Revert {
     pub reverted: usize,
     pub by: usize,
-    /// From landing to landing. Negative where the clocks of the commits disagree.
+    /// From landing to landing, never less than nothing: see [`timeline`].
     pub after_secs: i64,
 }
 
@@ -54,14 +56,16 @@ pub(super) fn short(id: &Oid) -> u64 {
 pub(super) fn taken_back(context: &Context<'_>) -> Vec<Taken> {
     let mut found = Vec::new();
     for commit in context.commits() {
-        let before = found.len();
-        for line in &commit.lines {
-            found.extend(in_line(line.text));
+        let mut marks: Vec<Taken> = commit.lines.iter().filter_map(|line| in_line(line.text)).collect();
+        // An id or a number is surer than the subject.
+        let quoted = in_subject(commit.subject);
+        match marks.as_mut_slice() {
+            [] => found.extend(in_branch(commit).or_else(|| in_title(commit.subject)).or(quoted.map(Taken::Subject))),
+            [Taken::Commit { subject, .. } | Taken::Request { subject, .. }] => *subject = quoted,
+            // A title quotes one subject, and which of them that is it does not say.
+            [..] => {}
         }
-        // An id or a number is certain; the subject is what is left where there is neither.
-        if found.len() == before {
-            found.extend(in_branch(commit).or_else(|| in_subject(commit.subject)));
-        }
+        found.append(&mut marks);
         found.truncate(MAX_TAKEN);
     }
     found.dedup();
@@ -79,7 +83,7 @@ fn in_line(text: &str) -> Option<Taken> {
     match rest.split_once('#') {
         Some((repository, number)) if !repository.contains(char::is_whitespace) => {
             let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
-            digits.parse().ok().map(Taken::Request)
+            digits.parse().ok().map(|number| Taken::Request { number, subject: None })
         }
         Some(_) | None => commit(rest.trim_start_matches("commit ")),
     }
@@ -93,7 +97,7 @@ fn commit(text: &str) -> Option<Taken> {
     let known = hex.get(..hex.len().min(16)).unwrap_or_default();
     let bits = u32::try_from(known.len()).ok()?.checked_mul(4)?;
     let id = u64::from_str_radix(known, 16).ok()?.checked_shl(64_u32.checked_sub(bits)?)?;
-    Some(Taken::Commit { id, bits })
+    Some(Taken::Commit { id, bits, subject: None })
 }
 
 /// GitHub's button calls the branch of a revert `revert-12-branch`, and merges it as any other.
@@ -106,20 +110,23 @@ fn in_branch(commit: &Commit<'_>) -> Option<Taken> {
         }
     };
     let (digits, _) = branch.strip_prefix("revert-")?.split_once('-')?;
-    digits.parse().ok().filter(|_| commit.is_merge()).map(Taken::Request)
+    let number = digits.parse().ok().filter(|_| commit.is_merge())?;
+    Some(Taken::Request { number, subject: None })
 }
 
-/// `Revert "subject"`, also behind a prefix, and `Revert #12`; `Reland`, and the revert of a revert, take nothing back.
-fn in_subject(subject: &str) -> Option<Taken> {
-    let number =
-        subject.find("Revert #").filter(|at| *at < 32).and_then(|at| subject.get(at..)?.strip_prefix("Revert #"));
-    if let Some(number) = number.and_then(number_of) {
-        return Some(Taken::Request(number));
-    }
+/// `Revert #12`, also behind a prefix.
+fn in_title(subject: &str) -> Option<Taken> {
+    let at = subject.find("Revert #").filter(|at| *at < 32)?;
+    let number = subject.get(at..)?.strip_prefix("Revert #").and_then(number_of)?;
+    Some(Taken::Request { number, subject: None })
+}
+
+/// `Revert "subject"`, also behind a prefix. A revert of a revert takes back that revert; `Reland` takes nothing back.
+fn in_subject(subject: &str) -> Option<Box<str>> {
     let at = subject.find("Revert \"").filter(|at| *at < 32)?;
     let quoted = subject.get(at.checked_add("Revert \"".len())?..)?;
     let inner = quoted.rsplit_once('"').map_or(quoted, |(inner, _)| inner);
-    (!inner.is_empty()).then(|| Taken::Subject(shown(inner, MAX_SUBJECT_CHARS).into_boxed_str()))
+    (!inner.is_empty()).then(|| shown(inner, MAX_SUBJECT_CHARS).into_boxed_str())
 }
 
 fn strip<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
@@ -128,8 +135,8 @@ fn strip<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
 }
 
 impl Reverts {
-    /// Matches what changes say that they take back with the changes that landed before. In any order of `changes`; a
-    /// subject means the latest landed before the revert.
+    /// Matches what changes say that they take back with the changes that landed before, for changes in the order in
+    /// which they landed. A subject means the latest of that subject. What counts is the order, not the clocks.
     pub fn find(changes: &[Audited]) -> Self {
         let mut by_id: BTreeMap<u64, usize> = BTreeMap::new();
         let mut by_subject: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -143,24 +150,30 @@ impl Reverts {
                 by_request.entry(number).or_insert(at);
             }
         }
+        let times = timeline(changes);
         let mut found = Self::default();
         for (at, change) in changes.iter().enumerate() {
             for taken in &change.takes_back {
-                let original = match taken {
-                    Taken::Commit { id, bits } => {
-                        let rest = u64::MAX.checked_shr(*bits).unwrap_or(0);
-                        by_id.range(*id..=*id | rest).next().map(|(_, at)| *at)
-                    }
-                    Taken::Subject(subject) => by_subject.get(subject.as_ref()).and_then(|all| {
-                        let earlier = all.iter().filter(|other| {
-                            **other != at
-                                && changes.get(**other).is_some_and(|other| other.landed_at <= change.landed_at)
-                        });
-                        earlier.max_by_key(|other| changes.get(**other).map(|other| other.landed_at)).copied()
-                    }),
-                    Taken::Request(number) => by_request.get(number).copied(),
+                let latest = |subject: &str| {
+                    let all = by_subject.get(subject)?;
+                    let earlier = all.partition_point(|other| *other < at);
+                    earlier.checked_sub(1).and_then(|last| all.get(last)).copied()
                 };
-                found.add(original.filter(|original| *original != at), at, changes);
+                let quoted = |subject: &Option<Box<str>>| subject.as_deref().and_then(latest);
+                let original = match taken {
+                    Taken::Commit { id, bits, subject } => {
+                        let rest = u64::MAX.checked_shr(*bits).unwrap_or(0);
+                        by_id.range(*id..=*id | rest).next().map(|(_, at)| *at).or_else(|| quoted(subject))
+                    }
+                    Taken::Subject(subject) => latest(subject),
+                    Taken::Request { number, subject } => by_request.get(number).copied().or_else(|| quoted(subject)),
+                };
+                match original {
+                    Some(original) if original < at => found.add(original, at, &times),
+                    // A branch that takes back what it brings itself: neither ever landed without the other.
+                    Some(original) if original == at => {}
+                    Some(_) | None => found.unfound = found.unfound.saturating_add(1),
+                }
             }
         }
         found
@@ -171,18 +184,10 @@ impl Reverts {
         self.first.get(&change).and_then(|at| self.all.get(*at))
     }
 
-    fn add(&mut self, original: Option<usize>, by: usize, changes: &[Audited]) {
-        let Some(reverted) = original else {
-            self.unfound = self.unfound.saturating_add(1);
-            return;
-        };
-        let landed = |at: usize| changes.get(at).map_or(0, |change| change.landed_at);
-        let revert = Revert { reverted, by, after_secs: landed(by).saturating_sub(landed(reverted)) };
-        let earlier = self.of(reverted).map(|known| known.after_secs);
-        if earlier.is_none_or(|known| revert.after_secs < known) {
-            self.first.insert(reverted, self.all.len());
-        }
-        self.all.push(revert);
+    fn add(&mut self, reverted: usize, by: usize, times: &[i64]) {
+        let landed = |at: usize| times.get(at).copied().unwrap_or_default();
+        self.first.entry(reverted).or_insert(self.all.len());
+        self.all.push(Revert { reverted, by, after_secs: landed(by).saturating_sub(landed(reverted)) });
     }
 }
 
@@ -216,4 +221,155 @@ fn request_number(subject: &str) -> Option<u32> {
         .iter()
         .any(|start| title.ends_with(start) || title.starts_with(start));
     ends.then(|| number_of(number)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::{CommitRecord, LandedChange, People, Scope, judge, timeline::DAY_SECS},
+        facts::git::Ident,
+    };
+
+    fn record(id: &str, message: &str, at: i64) -> CommitRecord {
+        let ada = Ident { name: "Ada".to_owned(), mail: "ada@shop.test".to_owned() };
+        // Short ids are the beginning of long ones.
+        let id = format!("{id:0<40}").parse().unwrap_or_else(|error| unreachable!("{error}"));
+        CommitRecord {
+            id,
+            parents: Vec::new(),
+            author: ada.clone(),
+            authored_at: at,
+            committer: ada,
+            committed_at: at,
+            message: message.as_bytes().to_vec(),
+        }
+    }
+
+    fn judged(mut commit: CommitRecord, brought: Vec<CommitRecord>) -> Audited {
+        commit.parents = brought.iter().map(|record| record.id.clone()).collect();
+        let change = LandedChange { commit, brought, paths: Vec::new(), notes: Vec::new() };
+        judge(&change, &mut People::default(), &mut Scope::default())
+    }
+
+    /// Changes a day apart: id and message.
+    fn chain(changes: &[(&str, &str)]) -> Vec<Audited> {
+        let days = (0..).map(|day: i64| day * DAY_SECS);
+        changes.iter().zip(days).map(|((id, message), at)| judged(record(id, message, at), Vec::new())).collect()
+    }
+
+    /// `by>reverted+days`, then how many were not found.
+    fn told(changes: &[Audited]) -> String {
+        let found = Reverts::find(changes);
+        let one = |revert: &Revert| format!("{}>{}+{}", revert.by, revert.reverted, revert.after_secs / DAY_SECS);
+        let all: Vec<String> = found.all.iter().map(one).collect();
+        format!("{} unfound {}", all.join(" "), found.unfound).trim().to_owned()
+    }
+
+    const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+    #[test]
+    fn what_says_that_it_takes_something_back() {
+        let table = [
+            (format!("x\n\nThis reverts commit {A}."), "1>0+1 unfound 0"),
+            ("x\n\nThis reverts commit aaaaaaa, which broke it.".to_owned(), "1>0+1 unfound 0"),
+            ("x\n\nthis reverts commits aaaaaaaaaaaa".to_owned(), "1>0+1 unfound 0"),
+            (format!("x\n\nReverts: {A}"), "1>0+1 unfound 0"),
+            (format!("x\n\nReverts commit {A}"), "1>0+1 unfound 0"),
+            ("x\n\nReverts org/shop#12".to_owned(), "1>0+1 unfound 0"),
+            ("x\n\nReverts #12".to_owned(), "1>0+1 unfound 0"),
+            ("Revert \"prices (#12)\"".to_owned(), "1>0+1 unfound 0"),
+            ("[shop] Revert \"prices (#12)\" (#13)".to_owned(), "1>0+1 unfound 0"),
+            // Too short an id, another one, another number, another subject.
+            ("x\n\nThis reverts commit aaaaaa".to_owned(), "unfound 0"),
+            ("x\n\nThis reverts commit bbbbbbb".to_owned(), "unfound 1"),
+            ("x\n\nReverts org/shop#14".to_owned(), "unfound 1"),
+            ("Revert \"costs\"".to_owned(), "unfound 1"),
+            // Talk about reverts.
+            ("x\n\nIf it fails, revert this. Reverts are cheap.".to_owned(), "unfound 0"),
+            ("Reland \"prices (#12)\"".to_owned(), "unfound 0"),
+            ("Revert \"\"".to_owned(), "unfound 0"),
+        ];
+        for (message, expected) in table {
+            assert_eq!(told(&chain(&[(A, "prices (#12)"), ("b1", &message)])), expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_surer_than_a_subject() {
+        let revert = format!("Revert \"prices\"\n\nThis reverts commit {A}.");
+        assert_eq!(told(&chain(&[(A, "prices"), ("b1", "prices"), ("c1", &revert)])), "2>0+2 unfound 0");
+    }
+
+    #[test]
+    fn a_subject_helps_where_the_id_names_nothing() {
+        let rewritten = "Revert \"prices\"\n\nThis reverts commit b200000000.";
+        assert_eq!(told(&chain(&[(A, "prices"), ("c1", rewritten)])), "1>0+1 unfound 0");
+        let request = "Revert \"prices (#12)\" (#14)\n\nReverts org/other#7";
+        assert_eq!(told(&chain(&[(A, "prices (#12)"), ("c1", request)])), "1>0+1 unfound 0");
+        // The title says what one of them was called, and not which.
+        let two = "Revert \"prices\"\n\nThis reverts commit b200000000.\nThis reverts commit b300000000.";
+        assert_eq!(told(&chain(&[(A, "prices"), ("c1", two)])), "unfound 2");
+    }
+
+    #[test]
+    fn a_subject_is_the_latest_before_and_never_one_after() {
+        let changes = [("a1", "prices"), ("b1", "prices"), ("c1", "Revert \"prices\""), ("d1", "prices")];
+        assert_eq!(told(&chain(&changes)), "2>1+1 unfound 0");
+        assert_eq!(told(&chain(&[("c1", "Revert \"prices\""), ("d1", "prices")])), "unfound 1");
+        // A change that is called a revert of itself.
+        assert_eq!(told(&chain(&[("c1", "Revert \"Revert \"")])), "unfound 1");
+    }
+
+    #[test]
+    fn a_commit_inside_a_merged_branch_stands_for_the_merge() {
+        let merge = judged(record("a1", "Merge", 0), vec![record("b2", "prices", 0), record("c3", "costs", 0)]);
+        let revert = judged(record("d1", "x\n\nThis reverts commit c300000000.", DAY_SECS), Vec::new());
+        assert_eq!(told(&[merge.clone(), revert]), "1>0+1 unfound 0");
+        // And so does a revert inside one.
+        let branch = record("e1", "x\n\nThis reverts commit b200000000.", DAY_SECS);
+        assert_eq!(told(&[merge, judged(record("f1", "Merge", DAY_SECS), vec![branch])]), "1>0+1 unfound 0");
+    }
+
+    #[test]
+    fn a_branch_that_takes_back_what_it_brings_reverts_nothing() {
+        let branch = vec![record("a2", "prices", 0), record("a3", "x\n\nThis reverts commit a200000000.", 0)];
+        assert_eq!(told(&[judged(record("a1", "Merge", 0), branch)]), "unfound 0");
+    }
+
+    #[test]
+    fn a_revert_of_a_revert_takes_back_the_revert() {
+        let changes = [("a1", "prices"), ("b1", "Revert \"prices\""), ("c1", "Revert \"Revert \"prices\"\"")];
+        assert_eq!(told(&chain(&changes)), "1>0+1 2>1+1 unfound 0");
+    }
+
+    #[test]
+    fn of_several_reverts_the_first_counts() {
+        let revert = "x\n\nThis reverts commit a100000000.";
+        let changes = chain(&[("a1", "prices"), ("b1", revert), ("c1", revert)]);
+        assert_eq!(told(&changes), "1>0+1 2>0+2 unfound 0");
+        let first = Reverts::find(&changes).of(0).copied();
+        assert_eq!(first, Some(Revert { reverted: 0, by: 1, after_secs: DAY_SECS }));
+        assert_eq!(Reverts::find(&changes).of(1), None);
+    }
+
+    #[test]
+    fn clocks_that_run_backwards_change_nothing() {
+        let at = |day: i64| day * DAY_SECS;
+        let revert = "Revert \"prices\"";
+        // The revert says that it was made three days before what it takes back.
+        let changes = [("a1", "begin", 1), ("b1", "prices", 5), ("c1", revert, 2), ("d1", "more", 6), ("e1", "end", 7)];
+        let changes: Vec<Audited> =
+            changes.iter().map(|(id, message, day)| judged(record(id, message, at(*day)), Vec::new())).collect();
+        let found = Reverts::find(&changes);
+        assert_eq!(found.of(1).map(|revert| (revert.by, revert.after_secs >= 0)), Some((2, true)));
+        assert_eq!(found.unfound, 0);
+    }
+
+    #[test]
+    fn what_is_out_of_the_range_is_not_found() {
+        let whole = chain(&[("a1", "prices"), ("b1", "x\n\nThis reverts commit a100000000.")]);
+        assert_eq!(told(&whole), "1>0+1 unfound 0");
+        assert_eq!(told(whole.get(1..).unwrap_or_default()), "unfound 1");
+    }
 }

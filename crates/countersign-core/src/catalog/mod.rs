@@ -14,8 +14,9 @@ mod parse;
 mod problem;
 mod resolve;
 
-pub use lookup::UnknownTarget;
+pub use lookup::{UnknownTarget, without_account_id};
 pub use near::did_you_mean;
+pub(crate) use near::skeleton;
 pub use parse::{MAX_ENTITIES, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES};
 pub use problem::{CatalogError, MAX_PROBLEMS, Problem};
 
@@ -138,6 +139,24 @@ pub struct System {
     pub owner: GroupId,
     pub tier: Tier,
     pub depends_on: BTreeSet<SystemId>,
+    pub source: Source,
+}
+
+/// Backstage's annotation of where an entity's source is: `url:https://github.com/org/shop/tree/main/billing/`.
+pub const SOURCE_ANNOTATION: &str = "backstage.io/source-location";
+/// Annotation with globs of paths, separated by white space or commas, that a system's source has.
+pub const PATHS_ANNOTATION: &str = "countersign/paths";
+/// Most globs of one system.
+pub const MAX_PATHS: usize = 1_000;
+
+/// Where a system's source is, as its entity says. An audit reads it; no rule can ask for it, so it is no part of a
+/// catalog's digest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// As written.
+    pub location: Option<String>,
+    /// Globs in which `*` stays within a folder.
+    pub paths: Vec<String>,
 }
 
 /// Where annotations and environments get their names; part of the configuration that genesis pins.

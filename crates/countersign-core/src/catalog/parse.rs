@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::{
-    CatalogSettings,
+    CatalogSettings, PATHS_ANNOTATION,
     near::did_you_mean,
     problem::{Place, Problems},
 };
@@ -230,6 +230,7 @@ fn check_annotations(annotations: &BTreeMap<String, Text>, settings: &CatalogSet
         settings.keys_annotation.as_str(),
         settings.mails_annotation.as_str(),
         settings.actor_annotation.as_str(),
+        PATHS_ANNOTATION,
     ];
     for (name, value) in annotations.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
         match did_you_mean(name, known) {

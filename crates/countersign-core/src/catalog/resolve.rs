@@ -7,9 +7,11 @@ use std::{
 };
 
 use countersign_ledger::{Fingerprint, PublicKey};
+use globset::GlobBuilder;
 
 use super::{
-    Actor, ActorKind, Catalog, CatalogSettings, Group, Level, System, Tier, lookup, near,
+    Actor, ActorKind, Catalog, CatalogSettings, Group, Level, MAX_PATHS, PATHS_ANNOTATION, SOURCE_ANNOTATION, Source,
+    System, Tier, lookup, near,
     parse::{Entity, EntityKind, Text},
     problem::{Place, Problems},
 };
@@ -342,10 +344,30 @@ fn resolve_systems(
             }
         };
         let Some(owner) = owner else { continue };
-        let system = System { id: id.clone(), owner, tier: tier.unwrap_or(Tier::HIGHEST), depends_on };
+        let source = Source {
+            location: annotation(entity, SOURCE_ANNOTATION).map(|text| text.value.clone()),
+            paths: annotation(entity, PATHS_ANNOTATION).map(|text| paths(text, problems)).unwrap_or_default(),
+        };
+        let system = System { id: id.clone(), owner, tier: tier.unwrap_or(Tier::HIGHEST), depends_on, source };
         systems.insert(id.clone(), system);
     }
     systems
+}
+
+/// Globs as in a gate's map, each of which holds.
+fn paths(text: &Text, problems: &mut Problems) -> Vec<String> {
+    let globs = text.value.split([',', ' ', '\t', '\n', '\r']).filter(|glob| !glob.is_empty());
+    let paths: Vec<String> = globs.map(str::to_owned).collect();
+    if paths.len() > MAX_PATHS {
+        let hint = "a folder needs one glob: `billing/**`".to_owned();
+        problems.add(&text.at, format!("{} globs are more than {MAX_PATHS}", paths.len()), Some(hint));
+    }
+    for glob in &paths {
+        if let Err(error) = GlobBuilder::new(glob).literal_separator(true).backslash_escape(true).build() {
+            problems.add(&text.at, format!("`{glob}` is not a glob: {}", error.kind()), None);
+        }
+    }
+    paths
 }
 
 /// A system that another one needs. Kinds that the catalog skips are skipped here as well.

@@ -227,7 +227,7 @@ fn slips_are_not_skipped() {
     "#);
     insta::assert_snapshot!(error("User a @countersign/colour=x"), @r#"
     c.yaml:6: unknown annotation `countersign/colour`
-      hint: known are `countersign/tier`, `countersign/level`, `countersign/keys`, `countersign/mails`, `countersign/actor`
+      hint: known are `countersign/tier`, `countersign/level`, `countersign/keys`, `countersign/mails`, `countersign/actor`, `countersign/paths`
     "#);
     insta::assert_snapshot!(parse("kind: User\nmetadata: {name: a, namespace: other}").unwrap_err(), @r#"
     c.yaml:1: `apiVersion` of a User is `none`

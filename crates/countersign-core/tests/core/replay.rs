@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use countersign_core::{
     audit::{
         Audited, Carriers, CommitRecord, LandedChange, People, Reverts, Scope, judge,
-        replay::{self, Assumptions, Past, Replay, WaitBasis},
+        replay::{self, Assumptions, Course, Past, Replay, WaitBasis},
         timeline::timeline,
     },
     decision::{Outcome, RuleStatus},
@@ -66,9 +66,12 @@ impl Made {
     }
 
     fn replay(&self, sets: &[&Rules]) -> (Assumptions, Vec<Replay>) {
-        let past =
-            Past { changes: &self.changes, people: &self.people, areas: &self.scope.areas, reverts: &self.reverts };
-        replay::replay(past, sets).unwrap()
+        let course = Course::new(self.past(), sets).unwrap();
+        course.close(course.stretches().map(|stretch| course.ask(stretch).unwrap()).collect())
+    }
+
+    fn past(&self) -> Past<'_> {
+        Past { changes: &self.changes, people: &self.people, areas: &self.scope.areas, reverts: &self.reverts }
     }
 
     /// `id applied stopped reverted: missing`.
@@ -139,7 +142,7 @@ fn shares_of_reviews_by_area() {
     let told: String = carriers
         .areas
         .iter()
-        .map(|(id, area)| (made.scope.areas.name(*id), area))
+        .map(|(id, area)| (made.scope.areas.name(*id), &area.all))
         .chain([("all", &carriers.all)])
         .map(|(name, area)| {
             let shares: Vec<String> = area
@@ -270,6 +273,24 @@ fn the_shipped_rules_over_a_made_history() {
     second-pair-of-eyes 4 2 0: 2 1 approval by somebody who had no hand in the change | 1.00/week on Bea 0.50, Ada 0.25, Cal 0.25; 6.00 h; nobody 0
     tier-1-senior 1 1 0: 1 1 approval by a senior, 1 2 approvals by people who had no hand in the change (where 3 or more people have a key) | 1.00/week on Bea 1.00; 3.00 h; nobody 0
     ");
+}
+
+#[test]
+fn stretches_add_up_to_the_whole() {
+    let lines: Vec<Line<'_>> = (0..23)
+        .map(|day| (day * 30, ["Ada", "Bea", "Cal"][day as usize % 3], "shop/a.rs", ["x", BY_BEA][day as usize % 2]))
+        .collect();
+    let made = made(&lines);
+    let rules = shipped();
+    let sets = [&rules];
+    let course = Course::new(made.past(), &sets).unwrap();
+    assert!(course.stretches().count() > 1);
+    assert!(course.stretches().flatten().eq(0..lines.len()));
+    let whole = course.close(vec![course.ask(0..lines.len()).unwrap()]);
+    let parts = made.replay(&sets);
+    assert_eq!(parts.0, whole.0);
+    assert_eq!((parts.1[0].all, &parts.1[0].outcomes), (whole.1[0].all, &whole.1[0].outcomes));
+    assert_eq!(made.told(&parts.1[0]), made.told(&whole.1[0]));
 }
 
 /// The replay asks through `weigh`, and `decide` is `weigh` written down.

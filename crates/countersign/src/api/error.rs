@@ -2,7 +2,6 @@
 
 use axum::{
     Json,
-    extract::rejection::BytesRejection,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -113,14 +112,8 @@ pub fn bad_request(message: String) -> ApiError {
     ApiError(Refusal::malformed("bad-request", message).hint("docs/api.md says what each request takes").into())
 }
 
-/// A body that was too large, or broke off.
-pub fn unreadable_body(rejection: &BytesRejection, limit: usize) -> ApiError {
-    match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            ApiError(Refusal::malformed("too-large", format!("the body is larger than {limit} bytes")).into())
-        }
-        _ => bad_request(rejection.body_text()),
-    }
+pub fn too_large(limit: usize) -> ApiError {
+    ApiError(Refusal::malformed("too-large", format!("the body is larger than {limit} bytes")).into())
 }
 
 /// An address that takes other methods.

@@ -10,10 +10,10 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Json, Router,
-    body::Bytes,
+    body::Body,
     extract::{
         DefaultBodyLimit, Path, Query, State,
-        rejection::{BytesRejection, PathRejection, QueryRejection},
+        rejection::{PathRejection, QueryRejection},
     },
     http::header,
     response::{IntoResponse, Response},
@@ -27,17 +27,21 @@ use countersign_core::{
     verify::{TRUST_VERSION, Trust},
 };
 use countersign_ledger::{Digest, Fingerprint, tile::TilePath};
+use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
 use self::{
-    error::{ApiError, bad_request, method_not_allowed, not_found, unreadable_body},
+    error::{ApiError, bad_request, method_not_allowed, not_found, too_large},
     wire::{GovernanceInfo, LogInfo, Submit},
 };
 use crate::engine::{ChangeLine, ChangeView, Engine, Receipt};
 
 /// Enough for the largest statement with its blobs, in base64.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+/// Read of a body that is too large, so that its sender has finished writing and reads the answer. Who sends more than
+/// this finds the connection closed.
+const MAX_DISCARDED_BYTES: usize = 8 * MAX_BODY_BYTES;
 
 type Reply<T> = Result<T, ApiError>;
 
@@ -64,7 +68,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/tile/{*path}", get(tile))
         .method_not_allowed_fallback(|| async { method_not_allowed() })
         .fallback(|| async { not_found("page at this address") })
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(DefaultBodyLimit::disable())
         .with_state(engine)
 }
 
@@ -97,8 +101,30 @@ async fn healthz(State(engine): State<Arc<Engine>>) -> Reply<&'static str> {
     Ok("ok\n")
 }
 
-async fn submit(State(engine): State<Arc<Engine>>, body: Result<Bytes, BytesRejection>) -> Reply<Json<Receipt>> {
-    let body = body.map_err(|e| unreadable_body(&e, MAX_BODY_BYTES))?;
+/// Reads a body to its end, keeping no more than [`MAX_BODY_BYTES`].
+///
+/// An answer that comes while the sender still writes is lost to many of them: the kernel resets a connection that is
+/// closed with bytes unread, and the sender sees that instead of the reason.
+async fn whole(mut body: Body) -> Reply<Vec<u8>> {
+    let mut kept = Vec::new();
+    let mut read = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| bad_request(format!("the body broke off: {error}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        read = read.saturating_add(data.len());
+        if read <= MAX_BODY_BYTES {
+            kept.extend_from_slice(&data);
+        } else if read > MAX_DISCARDED_BYTES {
+            break;
+        } else {
+            kept = Vec::new();
+        }
+    }
+    if read > MAX_BODY_BYTES { Err(too_large(MAX_BODY_BYTES)) } else { Ok(kept) }
+}
+
+async fn submit(State(engine): State<Arc<Engine>>, body: Body) -> Reply<Json<Receipt>> {
+    let body = whole(body).await?;
     let submit: Submit =
         serde_json::from_slice(&body).map_err(|e| bad_request(format!("the body is not as it should be: {e}")))?;
     let blobs = submit

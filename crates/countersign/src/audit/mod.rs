@@ -1,22 +1,26 @@
 //! Audit: reading the history of any repository, and writing down what it proves.
 //!
-//! [`reader`] streams landed changes out of git, `countersign_core::audit` judges them, [`report`] puts it together and
-//! [`text`] tells it on a terminal. Nothing is ever written into the audited repository and nothing is fetched for it;
+//! [`reader`] streams landed changes out of git, `countersign_core::audit` judges them, [`report`] puts it together,
+//! [`text`] tells it on a terminal and [`html`] in a browser. Nothing is ever written into the audited repository and nothing is fetched for it;
 //! whoever reads the report sees only what git has.
 
 mod carried;
+pub mod html;
 mod names;
 pub mod progress;
 pub mod reader;
 pub mod replayed;
 pub mod report;
+pub mod scope;
+pub mod started;
 pub mod text;
 
-use countersign_core::audit::{Audited, ImpactTable, Mailmap, People, Reverts, Scope, Summary, judge};
+use countersign_core::audit::{Audited, LandedChange, Mailmap, People, Reverts, Scope, Summary, judge};
 
 use self::{
     progress::Progress,
     reader::{History, ReadError},
+    scope::Prepared,
 };
 
 /// A history whose changes have all been judged.
@@ -26,18 +30,32 @@ pub struct Judged {
     pub changes: Vec<Audited>,
     pub people: People,
     pub scope: Scope,
+    /// Where `CODEOWNERS` was read, if there is one.
+    pub owners_file: Option<&'static str>,
     pub summary: Summary,
     pub reverts: Reverts,
 }
 
 /// Reads and judges every landed change of a history.
-pub fn judge_all(history: &History, impact: ImpactTable, progress: &Progress) -> Result<Judged, ReadError> {
+pub fn judge_all(history: &History, prepared: Prepared, progress: &Progress) -> Result<Judged, ReadError> {
+    judge_watched(history, prepared, progress, |_, _| {})
+}
+
+/// The same, showing every change as it was read to somebody who wants more of it than a verdict; newest first.
+pub fn judge_watched(
+    history: &History,
+    prepared: Prepared,
+    progress: &Progress,
+    mut watch: impl FnMut(&LandedChange, &Scope),
+) -> Result<Judged, ReadError> {
     let mailmap = history.file(".mailmap")?.map(|text| Mailmap::parse(&text));
     let mut people = People::new(mailmap.unwrap_or_default());
-    let mut scope = Scope { impact, ..Scope::default() };
+    let Prepared { mut scope, owners_file } = prepared;
     let mut changes = Vec::with_capacity(history.len());
     for change in history.changes()? {
-        changes.push(judge(&change?, &mut people, &mut scope));
+        let change = change?;
+        watch(&change, &scope);
+        changes.push(judge(&change, &mut people, &mut scope));
         progress.one_more();
     }
     changes.reverse();
@@ -48,5 +66,5 @@ pub fn judge_all(history: &History, impact: ImpactTable, progress: &Progress) ->
         summary.add(change, &people);
     }
     let reverts = Reverts::find(&changes);
-    Ok(Judged { changes, people, scope, summary, reverts })
+    Ok(Judged { changes, people, scope, owners_file, summary, reverts })
 }

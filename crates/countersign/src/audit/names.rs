@@ -15,6 +15,8 @@ const MAX_NAME_CHARS: usize = 80;
 #[derive(Debug)]
 pub struct Names<'a> {
     people: &'a People,
+    /// The first commit of the history.
+    root: String,
     style: Style,
 }
 
@@ -34,7 +36,7 @@ impl<'a> Names<'a> {
                 shared.insert(people.label(id).to_owned());
             }
         }
-        Self { people, style: Style::Plain(shared) }
+        Self { people, root: String::new(), style: Style::Plain(shared) }
     }
 
     /// A pseudonym is the same in every report about a history, however much of it was read, as it comes from the
@@ -47,15 +49,37 @@ impl<'a> Names<'a> {
             let key = (mail.is_empty(), mail, name);
             first.entry(people.person(id)).and_modify(|least| *least = key.min(*least)).or_insert(key);
         }
-        let name = |(_, mail, name): (bool, &str, &str)| {
-            let digest = Digest::of(format!("countersign audit\0{root}\0{mail}\0{name}"));
-            format!("P{}", digest.hex().chars().take(DIGITS).collect::<String>())
-        };
-        Self { people, style: Style::Pseudonyms(first.into_iter().map(|(id, key)| (id, name(key))).collect()) }
+        let root = root.to_string();
+        let name = |(_, mail, name): (bool, &str, &str)| pseudonym(&root, &[mail, name]);
+        Self {
+            people,
+            root: root.clone(),
+            style: Style::Pseudonyms(first.into_iter().map(|(id, key)| (id, name(key))).collect()),
+        }
     }
 
     pub fn are_pseudonyms(&self) -> bool {
         matches!(self.style, Style::Pseudonyms(_))
+    }
+
+    /// An owner of `CODEOWNERS`. A login or a mail is a person's, and gets the pseudonym of whoever is known to have it;
+    /// groups (`@org/team`) and roles (`@@maintainer`) keep their names.
+    pub fn of_owner(&self, owner: &str) -> String {
+        let login = owner.strip_prefix('@');
+        let is_group = login.is_some_and(|login| login.contains('/') || login.starts_with('@'));
+        let Style::Pseudonyms(names) = &self.style else { return shown(owner, MAX_NAME_CHARS) };
+        if is_group {
+            return shown(owner, MAX_NAME_CHARS);
+        }
+        let wanted = login.unwrap_or(owner).to_lowercase();
+        let has = |id: &IdentityId| {
+            let mail = self.people.mail(*id).to_lowercase();
+            let account = mail.strip_suffix("@users.noreply.github.com");
+            let account = account.map(|account| account.rsplit_once('+').map_or(account, |(_, login)| login));
+            mail == wanted || account == Some(&wanted) || self.people.name(*id).to_lowercase() == wanted
+        };
+        let known = self.people.identities().find(has).and_then(|id| names.get(&self.people.person(id)));
+        known.cloned().unwrap_or_else(|| pseudonym(&self.root, &["owner", &wanted]))
     }
 
     pub fn of(&self, id: IdentityId) -> String {
@@ -70,4 +94,9 @@ impl<'a> Names<'a> {
             Style::Plain(_) => shown(label, MAX_NAME_CHARS),
         }
     }
+}
+
+fn pseudonym(root: &str, of: &[&str]) -> String {
+    let digest = Digest::of(format!("countersign audit\0{root}\0{}", of.join("\0")));
+    format!("P{}", digest.hex().chars().take(DIGITS).collect::<String>())
 }

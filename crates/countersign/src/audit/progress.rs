@@ -1,12 +1,12 @@
 //! How far an audit is: on a terminal only, and gone when it is done.
 
-use std::{io::IsTerminal as _, time::Duration};
+use std::{fmt::Write, io::IsTerminal as _, time::Duration};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
 /// Often enough to be alive, seldom enough to cost nothing.
 const TICK: Duration = Duration::from_millis(120);
-const STYLE: &str = "{spinner} {msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta} left";
+const STYLE: &str = "{spinner} {msg} {wide_bar} {human_pos}/{human_len} {rate}/s {eta} left";
 
 #[derive(Debug)]
 pub struct Progress(ProgressBar);
@@ -35,13 +35,21 @@ impl Progress {
             self.0.set_message("judging");
             // The template is a constant, so it is only wrong if the crate changes its language.
             if let Ok(style) = ProgressStyle::with_template(STYLE) {
-                self.0.set_style(style);
+                self.0.set_style(style.with_key("rate", rate));
             }
         }
     }
 
     pub fn one_more(&self) {
         self.0.inc(1);
+    }
+
+    /// From here on nothing is counted.
+    pub fn rules(&self) {
+        if !self.0.is_hidden() {
+            self.0.set_style(ProgressStyle::default_spinner());
+            self.0.set_message("putting the past to the rules");
+        }
     }
 
     pub fn done(&self) {
@@ -53,4 +61,10 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.done();
     }
+}
+
+/// Whole changes a second; a history without end has no rate.
+fn rate(state: &ProgressState, out: &mut dyn Write) {
+    // A place on the terminal is all that this can fail to get.
+    let _ = write!(out, "{}", HumanCount(state.per_sec() as u64));
 }

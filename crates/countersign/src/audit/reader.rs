@@ -24,6 +24,7 @@ mod notes;
 mod objects;
 mod running;
 mod times;
+mod tree;
 
 use std::{
     path::{Path, PathBuf},
@@ -40,7 +41,7 @@ use countersign_core::{
 };
 use thiserror::Error;
 
-pub use times::{InvalidTime, parse_time};
+pub use times::{InvalidTime, day, parse_time};
 
 use crate::git::{GitError, Repository};
 use graph::Plan;
@@ -171,10 +172,27 @@ impl History {
         &self.plan.coverage
     }
 
+    /// Where it was cloned from, as its configuration says, credentials included.
+    pub fn remote(&self) -> Result<Option<String>, ReadError> {
+        let url = self.repository.names(&["config", "--no-includes", "--get", "remote.origin.url"])?;
+        Ok(url.map(|url| url.trim().to_owned()).filter(|url| !url.is_empty()))
+    }
+
+    /// What the repository is called: by its folder, without `.git`.
+    pub fn repository_name(&self) -> String {
+        self.repository.name()
+    }
+
     /// A file at the tip of the branch, as text; `None` where there is none, or it is not there in a partial clone.
     pub fn file(&self, path: &str) -> Result<Option<String>, ReadError> {
         let bytes = self.repository.blob_at(&self.tip, path, MAX_FILE_BYTES)?;
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Every file at the tip of the branch.
+    pub fn files(&self) -> Result<Vec<String>, ReadError> {
+        let source = running::Source { repository: &self.repository, path: &self.path, stop: &self.stop };
+        tree::files(source, &self.tip)
     }
 
     /// Starts reading contents.

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use countersign_core::{
     audit::{
-        self, AiCounts, AiStatus, Audited, Carriers, Evidence, Grade, GradeCounts, IdentityId, Scope, Share,
-        conventions::Says, shown,
+        self, AiCounts, AiStatus, AreasBy, Audited, Carriers, Evidence, Grade, GradeCounts, IdentityId, ImpactSet,
+        Scope, Share, conventions::Says, shown,
     },
     ids::Oid,
 };
@@ -19,7 +19,7 @@ use super::{
     carried::{self, Area, Carrying},
     names::Names,
     reader::{History, Selection},
-    replayed::{Compare, Replayed, Rule, Whole},
+    replayed::{Compare, Replayed, Rule, Verdict, Whole},
 };
 
 /// Of the fields and their meaning. It grows when a field changes or goes, not when one is added.
@@ -43,6 +43,8 @@ pub struct Report {
     pub reviewers: Vec<Reviewer>,
     pub approvers: Vec<Reviewer>,
     pub carrying: Carrying,
+    pub areas_by: &'static str,
+    pub owners_file: Option<OwnersFile>,
     pub areas: Vec<Area>,
     pub people: People,
     pub conventions: Vec<Convention>,
@@ -69,6 +71,15 @@ pub struct Read {
     pub shallow: bool,
     pub notes: Vec<String>,
     pub note_db_changes: u64,
+}
+
+/// The `CODEOWNERS` file of the branch's tip.
+#[derive(Debug, Serialize)]
+pub struct OwnersFile {
+    pub path: &'static str,
+    pub entries: u64,
+    /// Lines that cannot be read.
+    pub left_out: u64,
 }
 
 /// Landed changes by the strongest thing that git proves; they add up to `landed`.
@@ -168,10 +179,13 @@ pub struct Change {
     pub contributors: Vec<String>,
     pub reviewers: Vec<String>,
     pub impact: Vec<String>,
+    pub areas: Vec<String>,
     pub brought: u32,
     pub reverts: Vec<Oid>,
     pub reverted_by: Option<Oid>,
     pub reverted_after_days: Option<f64>,
+    /// None where no rule was asked.
+    pub rules: Option<Verdict>,
 }
 
 #[derive(Debug, Serialize)]
@@ -193,7 +207,7 @@ pub struct Wanted {
 
 impl Report {
     pub fn new(repository: &str, history: &History, selection: &Selection, judged: &Judged, wanted: Wanted) -> Self {
-        let Judged { changes, people, scope, summary, reverts: _ } = judged;
+        let Judged { changes, people, scope, owners_file: _, summary, reverts: _ } = judged;
         let names = names(people, history, wanted);
         let carriers = Carriers::find(changes, people);
         let reviewers = |shares: Vec<Share>| shares.into_iter().map(|share| reviewer(&names, share)).collect();
@@ -221,6 +235,8 @@ impl Report {
             reviewers: reviewers(summary.reviewers()),
             approvers: reviewers(summary.approvers()),
             carrying: carried::carrying(&carriers, &names),
+            areas_by: scope.areas.by().as_str(),
+            owners_file: owners_file(judged),
             areas: carried::areas(&carriers, &scope.areas, &names),
             people: People {
                 people: number(people.count()),
@@ -238,6 +254,7 @@ impl Report {
             changes: None,
         };
         report.caveats = caveats(&report);
+        report.caveats.extend(words_about_areas(judged, wanted));
         if wanted.changes {
             let by = takers(judged);
             let listed = changes.iter().enumerate();
@@ -252,6 +269,9 @@ impl Report {
         self.rules = replayed.rules(&names);
         self.replay = Some(replayed.whole());
         self.compare = replayed.compare(judged);
+        for (at, change) in self.changes.iter_mut().flatten().enumerate() {
+            change.rules = replayed.verdict(at);
+        }
         self.caveats.extend(replayed.assumptions.words());
     }
 }
@@ -286,6 +306,43 @@ pub(super) fn reviewer(names: &Names<'_>, share: Share) -> Reviewer {
     Reviewer { person: names.of(share.person), count: share.count, share: rounded(share.share, 10_000.0) }
 }
 
+fn owners_file(judged: &Judged) -> Option<OwnersFile> {
+    let owners = judged.scope.areas.code_owners()?;
+    Some(OwnersFile {
+        path: judged.owners_file?,
+        entries: number(owners.entries().len()),
+        left_out: number(owners.problem_count()),
+    })
+}
+
+/// What areas stand on.
+fn words_about_areas(judged: &Judged, wanted: Wanted) -> Vec<String> {
+    let mut said = Vec::new();
+    let file = judged.owners_file.unwrap_or("CODEOWNERS");
+    match judged.scope.areas.by() {
+        AreasBy::Folders => {}
+        AreasBy::CodeOwners => said.push(format!(
+            "Areas are the owners that {file} names at the tip of the branch: today's file, laid over the past. When a \
+             change landed, others may have owned its paths."
+        )),
+        AreasBy::Catalog => said.push(
+            "Areas are the systems of the catalog as it is today, laid over the past. When a change landed, its paths \
+             may have belonged to others."
+                .to_owned(),
+        ),
+    }
+    if let Some(owners) = judged.scope.areas.code_owners()
+        && let Some(first) = owners.problems().first()
+    {
+        // What it quotes may be somebody's name.
+        let why = if wanted.anonymise { String::new() } else { format!(": {}", first.what) };
+        let count = owners.problem_count();
+        let lines = if count == 1 { "1 line".to_owned() } else { format!("{count} lines") };
+        said.push(format!("Of {file} {lines} could not be read and count for nothing; line {}{why}.", first.line));
+    }
+    said
+}
+
 fn impact(changes: &[Audited], scope: &Scope) -> Vec<Impact> {
     let class = |(at, class): (usize, &str)| {
         let of_class = || changes.iter().filter(move |change| change.impact.has(at));
@@ -296,7 +353,12 @@ fn impact(changes: &[Audited], scope: &Scope) -> Vec<Impact> {
             no_second_person: number(without),
         }
     };
-    scope.impact.classes().enumerate().map(class).collect()
+    let known = |at: usize| match at {
+        ImpactSet::OWNED => scope.areas.code_owners().is_some(),
+        ImpactSet::TIER_1 => scope.areas.systems().is_some(),
+        _ => true,
+    };
+    scope.impact.classes().filter(|(at, _)| known(*at)).map(class).collect()
 }
 
 pub fn has_second_person(grade: Grade) -> bool {
@@ -357,10 +419,12 @@ fn change(at: usize, one: &Audited, judged: &Judged, names: &Names<'_>, takers: 
         contributors: called(&one.contributors),
         reviewers: called(&one.reviewers),
         impact: judged.scope.impact.names(one.impact).into_iter().map(|name| shown(name, MAX_TEXT_CHARS)).collect(),
+        areas: one.areas.iter().map(|area| carried::called(&judged.scope.areas, *area, names).0).collect(),
         brought: one.brought,
         reverts: takers.get(&at).cloned().unwrap_or_default(),
         reverted_by: by.map(|by| by.commit.clone()),
         reverted_after_days: reverted.map(|revert| days(revert.after_secs)),
+        rules: None,
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::{
     fs,
-    io::Write as _,
+    io::{IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use countersign_core::{audit::ImpactTable, rules::Rules};
+use countersign_core::{
+    audit::{AreasBy, ImpactTable},
+    rules::Rules,
+};
 
 use super::{
     Global,
@@ -16,11 +19,12 @@ use super::{
 };
 use crate::{
     audit::{
-        Judged, judge_all,
+        Judged, html, judge_all,
         progress::Progress,
         reader::{History, InvalidTime, ReadError, Selection, Stop, parse_time},
         replayed::{Replayed, RuleSet, replay_all},
         report::{Report, Wanted},
+        scope::{self, ScopeError},
         text,
     },
     git::GitError,
@@ -37,9 +41,11 @@ const INTERRUPTED: u8 = 130;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     countersign audit .                                    the branch that is checked out\n  \
+    countersign audit REPO --format html --out audit.html  one page for a browser, to forward\n  \
     countersign audit REPO --since 2026-01-01              from that day on (committer time, UTC)\n  \
     countersign audit REPO --format json --changes         every landed change with its evidence\n  \
     countersign audit REPO --compare HOME/rules            what would these rules change?\n  \
+    countersign audit REPO --catalog HOME/catalog          who carries the reviews, by system\n  \
     countersign audit REPO --anonymise --out report.txt    people by pseudonyms, into a file")]
 pub struct Args {
     /// The repository: a checkout, a folder in it, or a bare repository.
@@ -53,7 +59,7 @@ pub struct Args {
     /// Only changes committed before this time.
     #[arg(long, value_name = "DATE", value_parser = time)]
     until: Option<i64>,
-    /// List every landed change (JSON).
+    /// List every landed change (JSON; a page has them always).
     #[arg(long)]
     changes: bool,
     /// Write the report into this file.
@@ -65,6 +71,13 @@ pub struct Args {
     /// Your own table of paths that reach far: YAML of `class: [globs]`.
     #[arg(long, value_name = "FILE")]
     impact: Option<PathBuf>,
+    /// What reviews are shared out by [default: catalog with --catalog; codeowners if the branch names owners of
+    /// particular paths; else folders].
+    #[arg(long, value_name = "BY")]
+    areas: Option<AreasArg>,
+    /// The systems that paths belong to: a folder of Backstage YAML, or a home.
+    #[arg(long, value_name = "DIR")]
+    catalog: Option<PathBuf>,
     /// Put every landed change to the rules in this folder [default: the shipped rules].
     #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
@@ -73,20 +86,48 @@ pub struct Args {
     compare: Option<PathBuf>,
 }
 
-fn time(text: &str) -> Result<i64, InvalidTime> {
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum AreasArg {
+    /// Top folders.
+    Folders,
+    /// Owners, as the CODEOWNERS file at the branch's tip names them.
+    Codeowners,
+    /// Systems of the catalog.
+    Catalog,
+}
+
+impl From<AreasArg> for AreasBy {
+    fn from(by: AreasArg) -> Self {
+        match by {
+            AreasArg::Folders => Self::Folders,
+            AreasArg::Codeowners => Self::CodeOwners,
+            AreasArg::Catalog => Self::Catalog,
+        }
+    }
+}
+
+pub(super) fn time(text: &str) -> Result<i64, InvalidTime> {
     parse_time(text)
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
-    let format = global.format;
+    let format = if global.page { Shape::Page } else { Shape::Printed(global.format) };
     if let (Some(since), Some(until)) = (args.since, args.until)
         && since >= until
     {
         return Err(CliError::usage("--since is not before --until, so no change can lie between them")
             .hint("--until is exclusive: for one day pass that day and the next"));
     }
-    if args.changes && format == Format::Text {
+    if args.changes && format == Shape::Printed(Format::Text) {
         return Err(CliError::usage("--changes lists every change, which is for programs").hint("add --format json"));
+    }
+    if format == Shape::Page && args.out.is_none() && std::io::stdout().is_terminal() {
+        return Err(CliError::usage("--format html is a page for a browser, which a terminal cannot show")
+            .hint("name the file: --out audit.html"));
+    }
+    if matches!(args.areas, Some(AreasArg::Catalog)) && args.catalog.is_none() {
+        return Err(CliError::usage("--areas catalog needs a catalog")
+            .hint("name a folder of Backstage YAML, or a home: --catalog DIR"));
     }
     if let Some(file) = &args.out {
         // Said before the work, not after it.
@@ -102,35 +143,61 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let selection = Selection { branch: args.branch.clone(), since: args.since, until: args.until };
     let progress = Progress::start();
     let history = History::open(&args.repository, &selection, &stop)?;
+    let wanted = scope::Wanted { impact, areas: args.areas.map(AreasBy::from), catalog: args.catalog.clone() };
+    let prepared = scope::prepare(&history, wanted)?;
     progress.changes(history.len());
-    let judged = judge_all(&history, impact, &progress)?;
-    progress.done();
+    let judged = judge_all(&history, prepared, &progress)?;
+    progress.rules();
     let replayed = replay_all(&judged, &rules, compare.as_ref())
         .map_err(|error| CliError::new("failed", format!("the past cannot be put to rules: {error}")))?;
+    progress.done();
     let page = render(format, args, &history, &selection, &judged, &replayed)?;
     match &args.out {
-        Some(file) => write_whole(file, &page)?,
-        None => print(&page)?,
+        Some(file) => write_whole(file, &format.without_colours(page))?,
+        None => print(&page, format)?,
     }
     Ok(Exit::Done)
 }
 
+/// What becomes of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Printed(Format),
+    Page,
+}
+
+impl Shape {
+    /// A file is no terminal. Only text has colours; in the others nothing may be touched.
+    fn without_colours(self, report: String) -> String {
+        match self {
+            Self::Printed(Format::Text) => anstream::adapter::strip_str(&report).to_string(),
+            Self::Printed(Format::Json) | Self::Page => report,
+        }
+    }
+}
+
 fn render(
-    format: Format,
+    format: Shape,
     args: &Args,
     history: &History,
     selection: &Selection,
     judged: &Judged,
     replayed: &Replayed,
 ) -> Result<String, CliError> {
-    let wanted = Wanted { changes: args.changes, anonymise: args.anonymise };
+    let wanted = Wanted { changes: args.changes || format == Shape::Page, anonymise: args.anonymise };
     let mut report = Report::new(&args.repository.to_string_lossy(), history, selection, judged, wanted);
     report.add_replay(history, judged, replayed);
     match format {
-        Format::Text => Ok(text::render(&report)),
-        Format::Json => serde_json::to_string_pretty(&report)
+        Shape::Printed(Format::Text) => Ok(text::render(&report)),
+        Shape::Printed(Format::Json) => serde_json::to_string_pretty(&report)
             .map(|json| json + "\n")
             .map_err(|error| CliError::new("failed", format!("the report cannot be written as JSON: {error}"))),
+        Shape::Page => {
+            // Where the changes can be looked at says whose repository it is.
+            let remote = if args.anonymise { None } else { history.remote()? };
+            html::render(&report, &history.repository_name(), remote.as_deref())
+                .map_err(|error| CliError::new("failed", format!("the page cannot be made: {error}")))
+        }
     }
 }
 
@@ -155,7 +222,7 @@ fn impact(file: Option<&Path>) -> Result<ImpactTable, CliError> {
 }
 
 /// The first Ctrl-C lets us tidy up; a second one ends the program at once.
-fn stop_on_signals() -> Result<Stop, CliError> {
+pub(super) fn stop_on_signals() -> Result<Stop, CliError> {
     let stop = Stop::default();
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
         signal_hook::flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), Arc::clone(&stop.0))
@@ -166,9 +233,18 @@ fn stop_on_signals() -> Result<Stop, CliError> {
 }
 
 /// Whoever reads only the beginning (`| head`) has had enough, which is no error.
-fn print(page: &str) -> Result<(), CliError> {
-    let mut out = anstream::stdout().lock();
-    match out.write_all(page.as_bytes()).and_then(|()| out.flush()) {
+fn print(report: &str, format: Shape) -> Result<(), CliError> {
+    let printed = match format {
+        Shape::Printed(Format::Text) => {
+            let mut out = anstream::stdout().lock();
+            out.write_all(report.as_bytes()).and_then(|()| out.flush())
+        }
+        Shape::Printed(Format::Json) | Shape::Page => {
+            let mut out = std::io::stdout().lock();
+            out.write_all(report.as_bytes()).and_then(|()| out.flush())
+        }
+    };
+    match printed {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(CliError::new("failed", format!("cannot print the report: {error}")))
         }
@@ -194,11 +270,30 @@ fn write_whole(file: &Path, page: &str) -> Result<(), CliError> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut whole = builder.tempfile_in(folder_of(file)).map_err(|error| cannot(&error))?;
-    let plain = anstream::adapter::strip_str(page).to_string();
-    whole.write_all(plain.as_bytes()).map_err(|error| cannot(&error))?;
+    whole.write_all(page.as_bytes()).map_err(|error| cannot(&error))?;
     whole.as_file().sync_all().map_err(|error| cannot(&error))?;
     whole.persist(file).map_err(|error| cannot(&error.error))?;
     Ok(())
+}
+
+impl From<ScopeError> for CliError {
+    fn from(error: ScopeError) -> Self {
+        let advice = error.advice();
+        let code = match error {
+            ScopeError::Read(error) => return error.into(),
+            ScopeError::Home(error) => return error.into(),
+            ScopeError::NoOwners { .. } => "no-codeowners",
+            ScopeError::NoEntry { .. } => "codeowners-invalid",
+            ScopeError::Catalog { .. } => "catalog-invalid",
+            ScopeError::NoCatalog => "no-catalog",
+            ScopeError::NoSystems { .. } => "no-systems",
+        };
+        let error = Self::new(code, printable_lines(&error.to_string()));
+        match advice {
+            Some(advice) => error.hint(printable(&advice)),
+            None => error,
+        }
+    }
 }
 
 impl From<ReadError> for CliError {

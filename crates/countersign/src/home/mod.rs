@@ -18,10 +18,12 @@
 mod config;
 mod create;
 pub mod files;
+pub mod from;
 pub mod people;
 pub mod shipped;
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -294,6 +296,27 @@ impl Home {
         self.envelope = envelope;
         Ok(())
     }
+}
+
+/// The catalog's files in a folder, and how they are read: in a home, or in its `catalog/`, as the home says.
+pub fn catalog_at(folder: &Path) -> Result<(BTreeMap<String, String>, CatalogSettings), HomeError> {
+    let is_home = |path: &Path| path.join(CONFIG_FILE).is_file();
+    let whole = fs::canonicalize(folder).map_err(|source| HomeError::Io {
+        operation: "open",
+        path: folder.to_owned(),
+        source,
+    })?;
+    let above = whole.parent().filter(|above| whole.ends_with(CATALOG) && is_home(above));
+    let (home, files) = match above {
+        Some(above) => (Some(above), folder.to_owned()),
+        None if is_home(folder) => (Some(folder), folder.join(CATALOG)),
+        None => (None, folder.to_owned()),
+    };
+    let settings = match home.map(|home| home.join(CONFIG_FILE)) {
+        Some(path) => Config::parse(&files::read_text(&path, files::MAX_GENESIS_BYTES * 4)?, &path)?.catalog,
+        None => CatalogSettings::default(),
+    };
+    Ok((files::catalog_files(&files)?, settings))
 }
 
 fn another_key(path: &Path, named: &str) -> HomeError {

@@ -263,6 +263,26 @@ fn a_body_that_is_too_large_is_refused_like_everything_else() {
     assert_eq!(world.size(), 1);
 }
 
+/// The reason reaches a sender who writes everything before reading anything, and waits between.
+#[test]
+fn whoever_sends_too_much_can_send_it_all_and_then_reads_why() {
+    let world = world();
+    let address = world.server().url.strip_prefix("http://").unwrap().to_owned();
+    let megabytes = 40;
+    let mut stream = TcpStream::connect(&address).unwrap();
+    let head = format!(
+        "POST /v1/statements HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        megabytes << 20
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    for _ in 0..megabytes {
+        stream.write_all(&vec![b' '; 1 << 20]).unwrap();
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("too-large"), "{answer}");
+}
+
 #[test]
 fn a_request_that_breaks_off_or_is_no_http_does_not_stop_the_server() {
     let world = world();

@@ -1,7 +1,10 @@
 //! `countersign audit`.
 
-mod history;
-mod slice;
+mod areas;
+pub mod history;
+mod manners;
+mod page;
+pub mod slice;
 
 use std::{collections::BTreeMap, fs, path::Path, time::SystemTime};
 
@@ -634,6 +637,8 @@ fn every_field_is_documented() {
             Commit { parents, author, committer: author, at, message: message.as_bytes(), ..Commit::default() };
         history.commit(&commit);
     }
+    let owners: &[(&str, &[u8])] = &[("CODEOWNERS", b"/src/ @org/shop\n")];
+    history.commit(&Commit { parents: &[17], at: EPOCH + 700_000, contents: owners, ..Commit::default() });
     stage.bare("r.git", &history);
     fs::create_dir(stage.path("gentle")).unwrap();
     fs::write(stage.path("gentle/gentle.cedar"), GENTLE).unwrap();

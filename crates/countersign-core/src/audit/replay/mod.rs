@@ -21,12 +21,13 @@ mod tally;
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
+    ops::Range,
 };
 
 use countersign_ledger::{Time, sshsig::Assurance};
 
 pub(super) use self::reading::{documents_of, kind_of};
-pub use self::tally::{All, CurvePoint, Missing, Part, RuleReplay};
+pub use self::tally::{All, CurvePoint, Missing, Part, RuleReplay, Stopped};
 use self::{
     known::{Actors, History, Known, Parts},
     tally::{Asked, Tally},
@@ -34,8 +35,8 @@ use self::{
 use super::{
     Grade,
     ai::AiStatus as Sign,
+    areas::Areas,
     carriers::{at_fraction, dated_reviews, secs_to_landing},
-    impact::Areas,
     judge::Audited,
     people::People,
     reverts::Reverts,
@@ -82,6 +83,8 @@ pub struct Replay {
     pub curve: Vec<CurvePoint>,
     /// By change: what the set would have said; none of a change without paths, which no rule was asked about.
     pub outcomes: Vec<Option<Outcome>>,
+    /// By change: the rules that it did not meet.
+    pub stopped: Vec<Vec<Stopped>>,
 }
 
 /// Where the assumed waiting time comes from.
@@ -110,43 +113,137 @@ pub struct Assumptions {
     pub senior_from: u32,
 }
 
-/// Puts every landed change to each of the sets of rules.
-pub fn replay(past: Past<'_>, sets: &[&Rules]) -> Result<(Assumptions, Vec<Replay>), InvalidId> {
-    let times = timeline(past.changes);
-    let mut actors = Actors::default();
-    let parts: Result<Vec<Parts>, InvalidId> =
-        past.changes.iter().map(|change| Parts::of(change, past.people, &mut actors)).collect();
-    let parts = parts?;
-    let systems = systems(past.areas)?;
-    let history = History { changes: past.changes, times: &times, parts: &parts, actors: &actors, systems: &systems };
-    let mut known = Known::new(&actors);
-    let mut assumed = assumptions(past, &times);
-    let mut tallies: Vec<Tally<'_>> = sets.iter().map(|rules| Tally::new(rules, actors.len())).collect();
-    let mut snapshot = blank()?;
-    let production: Environment = "production".parse()?;
-    for (at, (change, part)) in past.changes.iter().zip(&parts).enumerate() {
-        known.before(at, history, &mut snapshot.people);
-        if change.areas.is_empty() {
-            assumed.without_paths = assumed.without_paths.saturating_add(1);
-            tallies.iter_mut().for_each(Tally::pass_over);
-        } else {
-            assumed.far_reaching = assumed.far_reaching.saturating_add(u64::from(!change.impact.is_empty()));
-            let strangers = put(&mut snapshot, change, part, history, &production, past.people)?;
-            let now = Time::from_unix_secs(times.get(at).copied().unwrap_or_default());
-            let reverted = past.reverts.of(at).is_some();
-            for tally in &mut tallies {
-                tally.ask(&Asked { snapshot: &snapshot, now, reverted, known: &known });
-            }
-            for stranger in strangers {
-                snapshot.people.remove(&stranger);
-            }
-        }
-        known.after(at, history, &mut snapshot.people);
+/// A history is replayed in so many stretches, which somebody with threads may ask side by side. Their number is fixed:
+/// shares of approvals are added up stretch by stretch, and the sums are to be the same on every machine.
+const STRETCHES: usize = 4;
+
+/// A history, made ready to be put to sets of rules: every stretch is asked, in any order, and then they are added up.
+#[derive(Debug)]
+pub struct Course<'a> {
+    past: Past<'a>,
+    /// Those before are only what was known.
+    first: usize,
+    sets: &'a [&'a Rules],
+    times: Vec<i64>,
+    actors: Actors,
+    parts: Vec<Parts>,
+    systems: Vec<SystemId>,
+}
+
+impl<'a> Course<'a> {
+    pub fn new(past: Past<'a>, sets: &'a [&'a Rules]) -> Result<Self, InvalidId> {
+        Self::from(past, 0, sets)
     }
-    assumed.seniors = known.seniors;
-    assumed.senior_from = known.senior_from;
-    let replays = tallies.into_iter().map(|tally| tally.close(&assumed, &actors)).collect();
-    Ok((assumed, replays))
+
+    /// Only the changes from a position on are asked about.
+    pub fn from(past: Past<'a>, first: usize, sets: &'a [&'a Rules]) -> Result<Self, InvalidId> {
+        let mut actors = Actors::default();
+        let parts: Result<Vec<Parts>, InvalidId> =
+            past.changes.iter().map(|change| Parts::of(change, past.people, &mut actors)).collect();
+        let (parts, systems) = (parts?, systems(past.areas)?);
+        Ok(Self { past, first, sets, times: timeline(past.changes), actors, parts, systems })
+    }
+
+    /// Positions of changes that can be asked about apart from each other.
+    pub fn stretches(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let changes = self.past.changes.len();
+        let first = self.first.min(changes);
+        let length = changes.saturating_sub(first).div_ceil(STRETCHES).max(1);
+        (first..changes).step_by(length).map(move |from| from..from.saturating_add(length).min(changes))
+    }
+
+    /// Asks about the changes of a stretch. What was known before them is learnt from the changes before it.
+    pub fn ask(&self, stretch: Range<usize>) -> Result<Stretch<'a>, InvalidId> {
+        let past = self.past;
+        let history = History {
+            changes: past.changes,
+            times: &self.times,
+            parts: &self.parts,
+            actors: &self.actors,
+            systems: &self.systems,
+        };
+        let mut asked = Stretch::new(self.sets, &self.actors);
+        let mut known = Known::new(&self.actors);
+        let mut snapshot = blank()?;
+        let production: Environment = "production".parse()?;
+        for (at, (change, part)) in past.changes.iter().zip(&self.parts).enumerate().take(stretch.end) {
+            known.before(at, history, &mut snapshot.people);
+            if at < stretch.start {
+                // Only learnt. What nobody asks about at all has its place among the outcomes.
+                if stretch.start == self.first {
+                    asked.tallies.iter_mut().for_each(Tally::pass_over);
+                }
+            } else if change.areas.is_empty() {
+                asked.without_paths = asked.without_paths.saturating_add(1);
+                asked.tallies.iter_mut().for_each(Tally::pass_over);
+            } else {
+                asked.far_reaching = asked.far_reaching.saturating_add(u64::from(change.impact.reaches_far()));
+                let strangers = put(&mut snapshot, change, part, history, &production, past.people)?;
+                let now = Time::from_unix_secs(self.times.get(at).copied().unwrap_or_default());
+                let reverted = past.reverts.of(at).is_some();
+                for tally in &mut asked.tallies {
+                    tally.ask(&Asked { snapshot: &snapshot, now, reverted, known: &known });
+                }
+                for stranger in strangers {
+                    snapshot.people.remove(&stranger);
+                }
+            }
+            known.after(at, history, &mut snapshot.people);
+        }
+        asked.seniors = known.seniors;
+        asked.senior_from = known.senior_from;
+        Ok(asked)
+    }
+
+    /// Adds up all the stretches, in their order.
+    pub fn close(&self, stretches: Vec<Stretch<'a>>) -> (Assumptions, Vec<Replay>) {
+        let mut all = Stretch::new(self.sets, &self.actors);
+        for stretch in stretches {
+            all.append(stretch);
+        }
+        let assumed = Assumptions {
+            far_reaching: all.far_reaching,
+            without_paths: all.without_paths,
+            seniors: all.seniors,
+            senior_from: all.senior_from,
+            ..assumptions(self.past, &self.times, self.first)
+        };
+        let replays = all.tallies.into_iter().map(|tally| tally.close(&assumed, &self.actors)).collect();
+        (assumed, replays)
+    }
+}
+
+/// What is counted over a stretch of a history.
+#[derive(Debug)]
+pub struct Stretch<'r> {
+    tallies: Vec<Tally<'r>>,
+    far_reaching: u64,
+    without_paths: u64,
+    seniors: usize,
+    senior_from: u32,
+}
+
+impl<'r> Stretch<'r> {
+    fn new(sets: &[&'r Rules], actors: &Actors) -> Self {
+        Self {
+            tallies: sets.iter().map(|rules| Tally::new(rules, actors.len())).collect(),
+            far_reaching: 0,
+            without_paths: 0,
+            seniors: 0,
+            senior_from: 0,
+        }
+    }
+
+    /// Puts a later stretch behind this one.
+    fn append(&mut self, later: Self) {
+        for (tally, later) in self.tallies.iter_mut().zip(later.tallies) {
+            tally.append(later);
+        }
+        self.far_reaching = self.far_reaching.saturating_add(later.far_reaching);
+        self.without_paths = self.without_paths.saturating_add(later.without_paths);
+        self.seniors = later.seniors;
+        self.senior_from = later.senior_from;
+    }
 }
 
 /// Makes the snapshot that of a change. Whoever has a part in it was there, though nothing before says so; they are given
@@ -200,7 +297,7 @@ fn put(
 }
 
 fn targets(change: &Audited, systems: &[SystemId], production: &Environment) -> Result<Vec<TargetView>, InvalidId> {
-    let tier = if change.impact.is_empty() { OTHER_TIER } else { FAR_REACHING_TIER };
+    let tier = if change.impact.reaches_far() { FAR_REACHING_TIER } else { OTHER_TIER };
     // Both tiers are valid; the highest is the careful answer if they ever were not.
     let tier = Tier::try_from(tier).unwrap_or(Tier::HIGHEST);
     let view = |system: &SystemId| -> Result<TargetView, InvalidId> {
@@ -257,17 +354,18 @@ fn blank() -> Result<Snapshot, InvalidId> {
     })
 }
 
-fn assumptions(past: Past<'_>, times: &[i64]) -> Assumptions {
-    let span = match (times.first(), times.last()) {
+fn assumptions(past: Past<'_>, times: &[i64], first: usize) -> Assumptions {
+    let span = match (times.get(first), times.last()) {
         (Some(first), Some(last)) => last.saturating_sub(*first),
         (_, _) => 0,
     };
-    let mut dated: Vec<i64> = past.changes.iter().flat_map(|change| dated_reviews(change, past.people)).collect();
+    let changes = past.changes.get(first..).unwrap_or_default();
+    let mut dated: Vec<i64> = changes.iter().flat_map(|change| dated_reviews(change, past.people)).collect();
     dated.sort_unstable();
     let (wait_basis, wait_secs) = match dated.len() {
         MIN_DATED_REVIEWS.. => (WaitBasis::DatedApprovals, at_fraction(&dated, 1, 2).unwrap_or_default()),
         _ => {
-            let mut landing: Vec<u32> = past.changes.iter().map(secs_to_landing).collect();
+            let mut landing: Vec<u32> = changes.iter().map(secs_to_landing).collect();
             landing.sort_unstable();
             (WaitBasis::Landing, at_fraction(&landing, 1, 2).map(i64::from).unwrap_or_default())
         }

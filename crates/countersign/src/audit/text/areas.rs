@@ -1,7 +1,10 @@
 //! The part of the page about where the reviews rest on few.
 
 use super::{FAINT, PLAIN, Page, ROWS, counted, span, thousands};
-use crate::audit::{carried::Area, report::Report};
+use crate::audit::{
+    carried::{Area, Period},
+    report::Report,
+};
 
 /// Names of a list that stands in a sentence.
 const NAMED: usize = 5;
@@ -15,6 +18,7 @@ pub(super) fn areas(page: &mut Page, report: &Report) {
             span(p90)
         ));
     }
+    periods(page, &carrying.periods);
     if carrying.dated_approvals > 0 {
         page.paragraph(&format!(
             "Of {} by others whose time is told, {} came within a minute of the author date.",
@@ -54,12 +58,37 @@ pub(super) fn areas(page: &mut Page, report: &Report) {
     }
     let busiest: Vec<&Area> = report.areas.iter().filter(|area| !area.reviewers.is_empty()).take(ROWS).collect();
     if busiest.len() > 1 {
-        page.columns(FAINT, "area", "changes", "reviewers; how many of them gave half; half landed within");
+        let area = match report.areas_by {
+            "codeowners" => "owners",
+            "catalog" => "system",
+            _ => "area",
+        };
+        page.columns(FAINT, area, "changes", "reviewers; how many gave half; half landed within");
         for area in busiest {
             let reviewers = counted(area.reviewers.len() as u64, "reviewer");
             let median = area.median_days.map_or_else(String::new, span);
             let rest = format!("{reviewers:<16}{:<10}{median}", thousands(area.half_of_reviews));
             page.columns(PLAIN, &area.area, &thousands(area.landed), &rest);
         }
+    }
+}
+
+/// The last ones, oldest first.
+fn periods(page: &mut Page, periods: &[Period]) {
+    if periods.len() < 2 {
+        return;
+    }
+    page.columns(FAINT, "", "changes", " reviews reviewers gave half  half landed  nine of ten");
+    for period in periods.iter().skip(periods.len().saturating_sub(ROWS)) {
+        let within = |days: Option<f64>| days.map_or_else(String::new, span);
+        let rest = format!(
+            "{:>8}{:>10}{:>10}  {:<13}{}",
+            thousands(period.reviews),
+            thousands(period.reviewers.len() as u64),
+            thousands(period.half_of_reviews),
+            within(period.median_days),
+            within(period.p90_days)
+        );
+        page.columns(PLAIN, &period.period, &thousands(period.landed), &rest);
     }
 }

@@ -27,6 +27,8 @@ pub struct Commit<'a> {
     pub at: i64,
     pub message: &'a [u8],
     pub files: &'a [&'a [u8]],
+    /// Files with what they hold.
+    pub contents: &'a [(&'a str, &'a [u8])],
 }
 
 impl Default for Commit<'_> {
@@ -39,6 +41,7 @@ impl Default for Commit<'_> {
             at: EPOCH,
             message: b"change",
             files: &[b"src/a"],
+            contents: &[],
         }
     }
 }
@@ -60,6 +63,11 @@ impl History {
             self.stream.extend(b"\nM 100644 inline ");
             self.stream.extend(*file);
             self.stream.extend(format!("\ndata {}\n{content}", content.len()).bytes());
+        }
+        for (file, content) in commit.contents {
+            let head = format!("\nM 100644 inline {file}\ndata {}\n", content.len());
+            self.stream.extend(head.bytes());
+            self.stream.extend(*content);
         }
         self.stream.extend(b"\n\n");
         self.commits
@@ -130,4 +138,11 @@ fn add_up(run: &Run) {
     let report = run.json();
     let sum = |part: &str| report[part].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum::<u64>();
     assert_eq!((Some(sum("grades")), Some(sum("ai"))), (report["landed"].as_u64(), report["landed"].as_u64()), "{run}");
+    let landed = |periods: &serde_json::Value| {
+        periods.as_array().unwrap().iter().map(|period| period["landed"].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!(Some(landed(&report["carrying"]["periods"])), report["landed"].as_u64(), "{run}");
+    for area in report["areas"].as_array().unwrap() {
+        assert_eq!(Some(landed(&area["periods"])), area["landed"].as_u64(), "{area}");
+    }
 }

@@ -32,6 +32,7 @@ pub fn read(name: &str) -> History {
             at: line["ct"][0].as_i64().unwrap(),
             message: message.as_bytes(),
             files: &files,
+            ..Commit::default()
         });
     }
     for (at, line) in lines.iter().enumerate() {
