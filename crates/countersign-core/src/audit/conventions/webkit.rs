@@ -24,7 +24,7 @@ pub const CONVENTION: Convention = Convention {
                 let alone = before.is_empty() || before.ends_with(['.', ';']);
                 alone.then(|| line.text.get(at.checked_add(start.len())?..)).flatten()
             };
-            let names = STARTS.iter().find_map(|start| after(&start)).and_then(|rest| rest.strip_suffix('.'));
+            let names = STARTS.iter().find_map(after).and_then(|rest| rest.strip_suffix('.'));
             let people = names.map(named_people).unwrap_or_default();
             found.extend(people.into_iter().map(|who| Found::by(Says::Approved, who, line.text)));
         }
