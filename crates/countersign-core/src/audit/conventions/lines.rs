@@ -142,9 +142,16 @@ pub fn named_people(value: &str) -> Vec<Ident> {
     let bare = without_brackets(value);
     let mut people = message::people(&bare);
     // `Reviewers: please test this by hand, then merge`: cut at its commas, a sentence still is one.
-    let sentence = people.iter().any(|who| who.mail.is_empty() && is_sentence(&who.name));
+    let sentence = people.iter().any(|who| who.mail.is_empty() && is_sentence(before_the_place(&who.name)));
     people.retain(|who| !sentence || !who.mail.is_empty());
     people.into_iter().take(MAX_PEOPLE).filter_map(person).collect()
+}
+
+/// `Jane Doe` of `Jane Doe in IRC`, `Jane Doe on the list`, `Jane Doe via mail`.
+fn before_the_place(name: &str) -> &str {
+    [" in ", " on ", " via ", " at ", " over "]
+        .iter()
+        .fold(name, |name, word| name.split_once(word).map_or(name, |(name, _)| name.trim()))
 }
 
 /// Whether words are a part of a sentence rather than a name.
@@ -165,13 +172,7 @@ fn person(mut who: Ident) -> Option<Ident> {
         who = Ident { name: who.mail.trim_matches('@').to_owned(), mail: String::new() };
     }
     let name = who.name.trim().trim_start_matches('@').trim();
-    // `Jane Doe in IRC`, `Jane Doe on the list`, `Jane Doe via mail`.
-    let name = match who.mail.is_empty() {
-        true => [" in ", " on ", " via ", " at ", " over "]
-            .iter()
-            .fold(name, |name, word| name.split_once(word).map_or(name, |(name, _)| name.trim())),
-        false => name,
-    };
+    let name = if who.mail.is_empty() { before_the_place(name) } else { name };
     // Phabricator's projects and GitHub's teams are groups.
     let is_group = name.starts_with('#') || name.contains("://") || (who.mail.is_empty() && name.contains('/'));
     let is_name = name.chars().any(char::is_alphabetic)
@@ -286,7 +287,7 @@ mod tests {
         assert_eq!(show("please test this by hand, then merge"), "");
         assert_eq!(show("if you run a build, please submit:"), "");
         assert_eq!(show("Jane Doe in IRC, Ann Lee on the list"), "Jane Doe|; Ann Lee|");
-        assert_eq!(show("alice\""), "");
+        assert_eq!(handle("alice\""), None);
         assert_eq!(show("none"), "");
         assert_eq!(show("ann@x.example"), "|ann@x.example");
         assert_eq!(show("deraadt@, millert@"), "deraadt|; millert|");
