@@ -72,6 +72,19 @@ fn is_entity_name(s: &str) -> bool {
     s.len() <= 63 && s.bytes().all(inner) && edge(s.as_bytes().first()) && edge(s.as_bytes().last())
 }
 
+/// Text as such a name: lower case, with `-` for what a name cannot have. None where nothing is left, or too much.
+pub fn entity_name(text: &str) -> Option<String> {
+    let replaced: String = text
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c } else { '-' })
+        .collect();
+    let words: Vec<&str> = replaced.split('-').filter(|word| !word.is_empty()).collect();
+    let name = words.join("-");
+    let name = name.trim_matches(['.', '_', '-']);
+    is_entity_name(name).then(|| name.to_owned())
+}
+
 fn is_lower_hex(s: &str) -> bool {
     s.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }

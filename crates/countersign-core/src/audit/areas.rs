@@ -23,10 +23,10 @@ pub const MAX_PATTERNS: usize = 20;
 const MAX_NAME_CHARS: usize = 120;
 
 /// What lies beside the folders.
-const AT_THE_TOP: &str = "(top)";
-const NO_OWNER: &str = "(no owner)";
-const NO_SYSTEM: &str = "(no system)";
-const OTHER: &str = "(other)";
+pub(super) const AT_THE_TOP: &str = "(top)";
+pub(super) const NO_OWNER: &str = "(no owner)";
+pub(super) const NO_SYSTEM: &str = "(no system)";
+pub(super) const OTHER: &str = "(other)";
 
 /// What areas are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,6 +85,15 @@ impl Areas {
     /// Owners and systems also say what paths reach far, whatever areas are. By what is not there, all is one area.
     pub fn new(by: AreasBy, owners: Option<CodeOwners>, systems: Option<Systems>) -> Self {
         Self { by, owners, systems, ..Self::default() }
+    }
+
+    /// Areas that somebody else has told apart.
+    pub(super) fn named(names: impl IntoIterator<Item = String>) -> Self {
+        let mut areas = Self { by: AreasBy::Catalog, ..Self::default() };
+        for name in names {
+            areas.id(&name);
+        }
+        areas
     }
 
     pub fn by(&self) -> AreasBy {

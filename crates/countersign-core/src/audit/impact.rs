@@ -77,6 +77,11 @@ impl ImpactSet {
         self.0 == 0
     }
 
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     pub fn has(self, class: usize) -> bool {
         u32::try_from(class).ok().and_then(|class| 1_u64.checked_shl(class)).is_some_and(|bit| self.0 & bit != 0)
     }

@@ -16,6 +16,7 @@
 //! | [`reverts`] | what was taken back, and after how long |
 //! | [`carriers`] | who carries the reviews |
 //! | [`replay`] | what rules would have done |
+//! | [`start`], [`supports`] | from the past to a home: people, systems, owners, and the numbers that it supports |
 //! | [`timeline`] | when changes landed, where clocks were wrong |
 //!
 //! How it is used, in any order of changes and in one pass over the history:
@@ -47,7 +48,9 @@ pub mod mailmap;
 pub mod people;
 pub mod replay;
 pub mod reverts;
+pub mod start;
 mod summary;
+pub mod supports;
 pub mod systems;
 mod text;
 pub mod timeline;

@@ -167,36 +167,34 @@ impl People {
         let named_alike = |x: &Identity, y: &Identity| {
             x.mail.is_empty() && !x.name.is_empty() && handles(y).any(|handle| handle == squashed(&x.name))
         };
-        (!a.name.is_empty() && same_name(&a.name, &b.name)) || named_alike(a, b) || named_alike(b, a)
+        // `ann <ann@work.example>` and `Ann Lee <ann@users.noreply.github.com>`; `a.lee@` at two hosts.
+        let login_alike = |x: &Identity, y: &Identity| {
+            github(&x.mail)
+                .is_some_and(|(_, login)| login == squashed(&y.name) || Some(login) == y.mail.split('@').next())
+        };
+        let telling = |local: &str| local.len() > 4 && local.contains(['.', '_', '-']) && !local.contains("reply");
+        let local_alike = match (a.mail.split_once('@'), b.mail.split_once('@')) {
+            (Some((x, _)), Some((y, _))) => x == y && telling(x),
+            _ => false,
+        };
+        (!a.name.is_empty() && same_name(&a.name, &b.name))
+            || named_alike(a, b)
+            || named_alike(b, a)
+            || login_alike(a, b)
+            || login_alike(b, a)
+            || local_alike
     }
 
     /// Finds the person of everybody who is only named. To be called when the whole history has been met.
     pub fn settle(&mut self) {
-        let mut by_handle: HashMap<String, Option<u32>> = HashMap::new();
+        let by_handle = self.by_handle();
         let all: Vec<u32> = self.identities().map(|id| id.0).collect();
-        for id in &all {
-            let Some(identity) = self.identity_of(*id).filter(|i| i.kind == Kind::Person && !i.mail.is_empty()) else {
-                continue;
-            };
-            let root = self.root(*id);
-            for handle in handles(identity) {
-                // Two people of one name: nobody can tell which is meant.
-                by_handle
-                    .entry(handle)
-                    .and_modify(|found| {
-                        if *found != Some(root) {
-                            *found = None;
-                        }
-                    })
-                    .or_insert(Some(root));
-            }
-        }
         for id in &all {
             let Some(identity) = self.identity_of(*id).filter(|i| i.kind == Kind::Person && i.mail.is_empty()) else {
                 continue;
             };
             if let Some(Some(person)) = by_handle.get(&squashed(&identity.name)) {
-                self.join(*person, *id, Reason::OnlyOneOfThatName);
+                self.join(person.0, *id, Reason::OnlyOneOfThatName);
             }
         }
         let mut display: HashMap<u32, u32> = HashMap::new();
@@ -217,6 +215,29 @@ impl People {
             }
         }
         self.display = display;
+    }
+
+    /// Who is meant by a login or a name, squashed as [`squashed`] does; none where it could be two.
+    pub(super) fn by_handle(&self) -> HashMap<String, Option<IdentityId>> {
+        let mut by_handle: HashMap<String, Option<IdentityId>> = HashMap::new();
+        for id in self.identities() {
+            let Some(identity) = self.identity_of(id.0).filter(|i| i.kind == Kind::Person && !i.mail.is_empty()) else {
+                continue;
+            };
+            let root = self.person(id);
+            for handle in handles(identity) {
+                // Two people of one name: nobody can tell which is meant.
+                by_handle
+                    .entry(handle)
+                    .and_modify(|found| {
+                        if *found != Some(root) {
+                            *found = None;
+                        }
+                    })
+                    .or_insert(Some(root));
+            }
+        }
+        by_handle
     }
 
     fn identity(&mut self, name: String, mail: String) -> IdentityId {
@@ -315,7 +336,7 @@ fn handles(identity: &Identity) -> impl Iterator<Item = String> {
 }
 
 /// `Alex Crichton` and `alexcrichton` are written for one another.
-fn squashed(name: &str) -> String {
+pub(super) fn squashed(name: &str) -> String {
     name.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
 }
 
@@ -324,13 +345,13 @@ fn same_name(a: &str, b: &str) -> bool {
 }
 
 /// Account id and login of a GitHub no-reply address.
-fn github(mail: &str) -> Option<(Option<&str>, &str)> {
+pub(super) fn github(mail: &str) -> Option<(Option<&str>, &str)> {
     let local = mail.strip_suffix("@users.noreply.github.com")?;
     Some(local.split_once('+').map_or((None, local), |(id, login)| (Some(id), login)))
 }
 
 /// Addresses that belong to nobody in particular.
-fn is_shared(mail: &str) -> bool {
+pub(super) fn is_shared(mail: &str) -> bool {
     const LOCALS: &[&str] =
         &["root", "nobody", "noreply", "no-reply", "none", "unknown", "devnull", "user", "you", "git", "invalid"];
     const HOSTS: &[&str] =

@@ -130,7 +130,7 @@ impl Catalog {
 }
 
 /// `12345+login@users.noreply.github.com` as `login@…`.
-pub(super) fn without_account_id(mail: &str) -> Option<String> {
+pub fn without_account_id(mail: &str) -> Option<String> {
     let local = mail.strip_suffix("@users.noreply.github.com")?;
     let (id, login) = local.split_once('+')?;
     let is_id = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());

@@ -12,9 +12,10 @@ pub mod reader;
 pub mod replayed;
 pub mod report;
 pub mod scope;
+pub mod started;
 pub mod text;
 
-use countersign_core::audit::{Audited, Mailmap, People, Reverts, Scope, Summary, judge};
+use countersign_core::audit::{Audited, LandedChange, Mailmap, People, Reverts, Scope, Summary, judge};
 
 use self::{
     progress::Progress,
@@ -37,12 +38,24 @@ pub struct Judged {
 
 /// Reads and judges every landed change of a history.
 pub fn judge_all(history: &History, prepared: Prepared, progress: &Progress) -> Result<Judged, ReadError> {
+    judge_watched(history, prepared, progress, |_, _| {})
+}
+
+/// The same, showing every change as it was read to somebody who wants more of it than a verdict; newest first.
+pub fn judge_watched(
+    history: &History,
+    prepared: Prepared,
+    progress: &Progress,
+    mut watch: impl FnMut(&LandedChange, &Scope),
+) -> Result<Judged, ReadError> {
     let mailmap = history.file(".mailmap")?.map(|text| Mailmap::parse(&text));
     let mut people = People::new(mailmap.unwrap_or_default());
     let Prepared { mut scope, owners_file } = prepared;
     let mut changes = Vec::with_capacity(history.len());
     for change in history.changes()? {
-        changes.push(judge(&change?, &mut people, &mut scope));
+        let change = change?;
+        watch(&change, &scope);
+        changes.push(judge(&change, &mut people, &mut scope));
         progress.one_more();
     }
     changes.reverse();

@@ -24,6 +24,7 @@ mod notes;
 mod objects;
 mod running;
 mod times;
+mod tree;
 
 use std::{
     path::{Path, PathBuf},
@@ -40,7 +41,7 @@ use countersign_core::{
 };
 use thiserror::Error;
 
-pub use times::{InvalidTime, parse_time};
+pub use times::{InvalidTime, day, parse_time};
 
 use crate::git::{GitError, Repository};
 use graph::Plan;
@@ -147,7 +148,7 @@ impl History {
         let (branch, tip) = branch::choose(&repository, path, selection.branch.as_deref())?;
         let source = running::Source { repository: &repository, path, stop };
         let (graph, notes) = std::thread::scope(|scope| {
-            let notes = scope.spawn(|| notes::list(source));
+            let notes = scope.spawn(|| notes::list(source, &tip));
             let graph = graph::read(source, &tip);
             (graph, notes.join())
         });
@@ -186,6 +187,12 @@ impl History {
     pub fn file(&self, path: &str) -> Result<Option<String>, ReadError> {
         let bytes = self.repository.blob_at(&self.tip, path, MAX_FILE_BYTES)?;
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Every file at the tip of the branch.
+    pub fn files(&self) -> Result<Vec<String>, ReadError> {
+        let source = running::Source { repository: &self.repository, path: &self.path, stop: &self.stop };
+        tree::files(source, &self.tip)
     }
 
     /// Starts reading contents.

@@ -35,13 +35,7 @@ pub fn replay_all(judged: &Judged, rules: &RuleSet, compare: Option<&RuleSet>) -
     let past =
         Past { changes: &judged.changes, people: &judged.people, areas: &judged.scope.areas, reverts: &judged.reverts };
     let sets: Vec<&Rules> = std::iter::once(rules).chain(compare).map(|set| &set.rules).collect();
-    let course = Course::new(past, &sets)?;
-    let asked: Result<Vec<_>, InvalidId> = thread::scope(|scope| {
-        let running: Vec<_> = course.stretches().map(|stretch| scope.spawn(|| course.ask(stretch))).collect();
-        // What panics on a thread of its own panics here too.
-        running.into_iter().map(|one| one.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
-    });
-    let (assumptions, replays) = course.close(asked?);
+    let (assumptions, replays) = ask(&Course::new(past, &sets)?)?;
     let mut replays = std::iter::once(rules).chain(compare).map(|set| set.name.clone()).zip(replays);
     let nothing = || {
         let all = replay::All::default();
@@ -51,6 +45,16 @@ pub fn replay_all(judged: &Judged, rules: &RuleSet, compare: Option<&RuleSet>) -
         )
     };
     Ok(Replayed { assumptions, first: replays.next().unwrap_or_else(nothing), second: replays.next() })
+}
+
+/// Asks about all of a history, side by side.
+pub fn ask(course: &Course<'_>) -> Result<(Assumptions, Vec<Replay>), InvalidId> {
+    let asked: Result<Vec<_>, InvalidId> = thread::scope(|scope| {
+        let running: Vec<_> = course.stretches().map(|stretch| scope.spawn(|| course.ask(stretch))).collect();
+        // What panics on a thread of its own panics here too.
+        running.into_iter().map(|one| one.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    Ok(course.close(asked?))
 }
 
 #[derive(Debug, Serialize)]

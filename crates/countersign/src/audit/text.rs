@@ -3,6 +3,7 @@
 
 mod areas;
 mod rules;
+pub mod started;
 
 use std::fmt::Write as _;
 

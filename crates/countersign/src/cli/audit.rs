@@ -106,7 +106,7 @@ impl From<AreasArg> for AreasBy {
     }
 }
 
-fn time(text: &str) -> Result<i64, InvalidTime> {
+pub(super) fn time(text: &str) -> Result<i64, InvalidTime> {
     parse_time(text)
 }
 
@@ -222,7 +222,7 @@ fn impact(file: Option<&Path>) -> Result<ImpactTable, CliError> {
 }
 
 /// The first Ctrl-C lets us tidy up; a second one ends the program at once.
-fn stop_on_signals() -> Result<Stop, CliError> {
+pub(super) fn stop_on_signals() -> Result<Stop, CliError> {
     let stop = Stop::default();
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
         signal_hook::flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), Arc::clone(&stop.0))

@@ -7,7 +7,7 @@ use std::{
 };
 
 use countersign_core::{
-    catalog::{Catalog, CatalogSettings},
+    catalog::{Catalog, CatalogSettings, Level},
     coverage::coverage,
     ids::{ActorId, Environment},
     rules::Rule,
@@ -15,18 +15,21 @@ use countersign_core::{
 };
 use countersign_ledger::Fingerprint;
 use rand_core::{OsRng, RngCore as _};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Global, coverage as report,
     error::{CliError, Exit},
+    init_from,
     output::{self, Format, count, good, list, warn},
 };
 use crate::{
+    audit::{started::Started, text},
     clock,
     home::{
         Blueprint, Config, Home, MAX_FOUNDERS, VERSION, default_listen, files,
         people::{self, Person},
+        shipped,
     },
     signer::{SshKeygen, git_config},
 };
@@ -50,7 +53,9 @@ const MAX_ALLOWED_SIGNERS_BYTES: usize = 4 * 1024 * 1024;
       countersign init home --founder ada=ada@example.com=ada.key --founder grace=grace@example.com=grace.pub\n    \
       countersign init home --cosign --key grace.key\n\n  \
     With the catalog and the signers that you already have:\n    \
-      countersign init home --catalog backstage/ --allowed-signers .allowed_signers --annotation tier=example.com/tier\n\n\
+      countersign init home --catalog backstage/ --allowed-signers .allowed_signers --annotation tier=example.com/tier\n  \
+    From the past of a repository: people, systems, owners, and rules in shadow, for you to check:\n    \
+      countersign init home --from REPO --allowed-signers .allowed_signers\n\n\
     Afterwards:\n  \
       countersign serve --home home\n  \
       countersign amend home --why …    after edits of catalog/ or rules/; two people sign")]
@@ -82,9 +87,25 @@ pub struct Args {
     /// An environment that rules treat as production. Repeatable. [default: production]
     #[arg(long, value_name = "NAME")]
     production: Vec<Environment>,
+    /// Begin from the history of a git repository: its people, systems, owners, and rules in shadow.
+    ///
+    /// Reads any local repository as `countersign audit` does, and writes nothing into it. What it writes into the home is
+    /// a proposal with its evidence beside it: everybody who wrote or looked at a change in the last year, a system for
+    /// each set of owners in CODEOWNERS or each top folder, with a tier and the people who carried it, and the shipped
+    /// rules in shadow mode with numbers that this history supports. Keys are in no history: --founder and
+    /// --allowed-signers bring them.
+    #[arg(long, value_name = "REPO", conflicts_with = "catalog")]
+    from: Option<PathBuf>,
+    /// The branch of that repository [default: HEAD's].
+    #[arg(long, value_name = "NAME", requires = "from")]
+    branch: Option<String>,
+    /// Count its changes from this time on: 2026-03-01 [default: 365 days before its newest landed change].
+    #[arg(long, value_name = "DATE", requires = "from", value_parser = super::audit::time)]
+    since: Option<i64>,
     /// Sign the genesis of a home that was already made, as one of its founders.
     #[arg(long, conflicts_with_all = [
         "name", "founder", "threshold", "allowed_signers", "catalog", "annotation", "environment", "production",
+        "from",
     ])]
     cosign: bool,
 }
@@ -139,13 +160,27 @@ fn init(global: &Global, args: Args) -> Result<Exit, CliError> {
     Home::vacant(&args.home)?;
     let settings = settings(&args)?;
     let (founders, mut people) = founders(global, &args)?;
-    let left_out = match &args.allowed_signers {
-        Some(file) => import(file, &mut people)?,
-        None => Vec::new(),
+    let mut left_out = Vec::new();
+    let mut keys = |people: &mut Vec<Person>| -> Result<(), CliError> {
+        if let Some(file) = &args.allowed_signers {
+            left_out = import(file, people)?;
+        }
+        Ok(())
     };
-    let catalog = match &args.catalog {
-        Some(folder) => existing_catalog(folder, &people, &settings)?,
-        None => people::starting_catalog(&people, &settings),
+    let begun = match &args.from {
+        Some(repository) => {
+            let source = init_from::Source { repository, branch: args.branch.as_deref(), since: args.since };
+            Some(init_from::begin(source, &mut people, &settings, keys)?)
+        }
+        None => {
+            keys(&mut people)?;
+            None
+        }
+    };
+    let (catalog, rules, started) = match (begun, &args.catalog) {
+        (Some(begun), _) => (begun.catalog, begun.rules, Some(begun.started)),
+        (None, Some(folder)) => (existing_catalog(folder, &people, &settings)?, shipped::files(), None),
+        (None, None) => (people::starting_catalog(&people, &settings), shipped::files(), None),
     };
     let heads: BTreeSet<&ActorId> = founders.iter().map(|(founder, _)| &founder.person).collect();
     let heads = u32::try_from(heads.len()).unwrap_or(u32::MAX);
@@ -167,6 +202,7 @@ fn init(global: &Global, args: Args) -> Result<Exit, CliError> {
         // More than half, so that no two groups of founders can begin apart.
         recovery_quorum: (heads / 2 + 1).max(threshold),
         catalog,
+        rules,
     };
     let home = Home::create(&args.home, blueprint, |draft| {
         let mut signatures = Vec::new();
@@ -182,7 +218,7 @@ fn init(global: &Global, args: Args) -> Result<Exit, CliError> {
         }
         Ok(signatures)
     })?;
-    tell(global.format, &home, &left_out)?;
+    tell(global.format, &home, &left_out, started.as_ref())?;
     Ok(Exit::Done)
 }
 
@@ -264,7 +300,14 @@ fn myself(global: &Global) -> Result<(Person, SshKeygen), CliError> {
 }
 
 fn founder(id: ActorId, display_name: Option<String>, mail: &str, signer: &SshKeygen) -> Person {
-    Person { id, display_name, mails: vec![mail.to_owned()], keys: vec![signer.public().clone()], founder: true }
+    Person {
+        id,
+        display_name,
+        mails: vec![mail.to_owned()],
+        keys: vec![signer.public().clone()],
+        founder: true,
+        level: Level::Senior,
+    }
 }
 
 fn import(file: &Path, people: &mut Vec<Person>) -> Result<Vec<String>, CliError> {
@@ -355,27 +398,30 @@ fn signed(home: &Home) -> BTreeSet<Fingerprint> {
     home.genesis().verify_all().into_iter().flatten().map(|verified| verified.key.fingerprint()).collect()
 }
 
-fn tell(format: Format, home: &Home, left_out: &[String]) -> Result<(), CliError> {
+fn tell(format: Format, home: &Home, left_out: &[String], started: Option<&Started>) -> Result<(), CliError> {
     let governance = home.governance()?;
     let coverage = coverage(&governance, clock::now());
     let (signed, genesis, trust) = (signed(home), home.genesis_body(), home.trust());
     let complete = home.founded().is_ok();
     let has_signed = |key: &Fingerprint| signed.contains(key);
     match format {
-        Format::Json => output::json(&json!({
-            "home": home.path(),
-            "origin": trust.origin,
-            "founders": genesis.founders.iter().map(|founder| json!({
-                "person": founder.person,
-                "key": founder.key.fingerprint(),
-                "signed": has_signed(&founder.key.fingerprint()),
-            })).collect::<Vec<_>>(),
-            "threshold": genesis.threshold,
-            "complete": complete,
-            "trust": trust,
-            "left_out": left_out,
-            "coverage": report::to_json(&coverage),
-        })),
+        Format::Json => output::json(&with(
+            started,
+            json!({
+                "home": home.path(),
+                "origin": trust.origin,
+                "founders": genesis.founders.iter().map(|founder| json!({
+                    "person": founder.person,
+                    "key": founder.key.fingerprint(),
+                    "signed": has_signed(&founder.key.fingerprint()),
+                })).collect::<Vec<_>>(),
+                "threshold": genesis.threshold,
+                "complete": complete,
+                "trust": trust,
+                "left_out": left_out,
+                "coverage": report::to_json(&coverage),
+            }),
+        )?),
         Format::Text => {
             let catalog = &governance.catalog;
             let rules: Vec<&str> = governance.rules.iter().map(|rule: &Rule| rule.id.as_str()).collect();
@@ -407,10 +453,29 @@ fn tell(format: Format, home: &Home, left_out: &[String]) -> Result<(), CliError
                 count(heads.len(), "founder")
             );
             report::print(&coverage);
+            if let Some(started) = started {
+                anstream::print!("\n{}", text::started::render(started, &home.path().display().to_string()));
+            }
             next(home);
+            if started.is_some() {
+                let path = home.path().display();
+                anstream::println!(
+                    "  before a rule is enforced: countersign audit REPO --rules {path}/rules --compare CHANGED/rules"
+                );
+                anstream::println!("  to enforce a rule: @mode(\"enforce\") in {path}/rules/RULE.cedar, then amend");
+            }
             Ok(())
         }
     }
+}
+
+fn with(started: Option<&Started>, mut made: Value) -> Result<Value, CliError> {
+    if let (Some(started), Some(fields)) = (started, made.as_object_mut()) {
+        let started = serde_json::to_value(started)
+            .map_err(|error| CliError::new("failed", format!("the result cannot be written as JSON: {error}")))?;
+        fields.insert("from".to_owned(), started);
+    }
+    Ok(made)
 }
 
 fn list_people(number: usize) -> String {

@@ -13,6 +13,7 @@ mod disclose;
 pub mod error;
 mod gate;
 mod init;
+mod init_from;
 pub mod output;
 mod permit;
 mod propose;

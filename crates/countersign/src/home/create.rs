@@ -36,6 +36,8 @@ pub struct Blueprint {
     pub recovery_quorum: u32,
     /// By their names in `catalog/`.
     pub catalog: BTreeMap<String, String>,
+    /// By their names in `rules/`: rules, and the cases beside them.
+    pub rules: BTreeMap<String, String>,
 }
 
 /// A genesis before it is signed.
@@ -55,7 +57,9 @@ pub(super) fn create<E: From<HomeError>>(
         FileSet::<CatalogSettings> { settings: blueprint.config.catalog.clone(), files: blueprint.catalog.clone() }
             .to_blob()
             .map_err(HomeError::from)?;
-    let rules = FileSet { settings: (), files: shipped::rules() }.to_blob().map_err(HomeError::from)?;
+    let cedar = blueprint.rules.iter().filter(|(name, _)| name.ends_with(shipped::RULE));
+    let cedar = cedar.map(|(name, text)| (name.clone(), text.clone())).collect();
+    let rules = FileSet { settings: (), files: cedar }.to_blob().map_err(HomeError::from)?;
     let parsed = parse_catalog(&catalog).map_err(HomeError::from)?;
     parse_rules(&rules).map_err(HomeError::from)?;
     founders_hold(&parsed, &blueprint)?;
@@ -88,6 +92,7 @@ pub(super) fn create<E: From<HomeError>>(
         trust,
         blobs: [catalog, rules],
         catalog: blueprint.catalog,
+        rules: blueprint.rules,
         log_key,
         server_key,
     };
@@ -159,6 +164,7 @@ struct Parts {
     trust: Trust,
     blobs: [Vec<u8>; 2],
     catalog: BTreeMap<String, String>,
+    rules: BTreeMap<String, String>,
     log_key: LogKey,
     server_key: SigningKey,
 }
@@ -186,7 +192,7 @@ impl Parts {
         for (name, text) in &self.catalog {
             files::write(&root.join(CATALOG).join(name), text)?;
         }
-        for (name, text) in shipped::FILES {
+        for (name, text) in &self.rules {
             files::write(&root.join(RULES).join(name), text)?;
         }
         files::make_private_folder(&root.join(KEYS))?;

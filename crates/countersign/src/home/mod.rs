@@ -18,6 +18,7 @@
 mod config;
 mod create;
 pub mod files;
+pub mod from;
 pub mod people;
 pub mod shipped;
 

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use countersign_core::{
-    catalog::{Catalog, CatalogSettings, Level},
-    ids::ActorId,
+    audit::start::EVERYONE,
+    catalog::{Catalog, CatalogSettings, Level, without_account_id},
+    ids::{ActorId, entity_name},
 };
 use countersign_ledger::{
     PublicKey,
@@ -13,9 +14,8 @@ use countersign_ledger::{
 
 use super::quoted;
 
-/// The groups of a catalog that is written: the second has the founders and owns the example, the first everybody. It is
-/// the second's parent, so that where there is one founder the others own the example too.
-const EVERYONE: &str = "everyone";
+/// The group of a catalog that is written that has the founders and owns the example. Everybody's group is its parent, so
+/// that where there is one founder the others own the example too.
 const OWNERS: &str = "owners";
 
 /// The namespace that a key has to be good for.
@@ -28,10 +28,11 @@ pub struct Person {
     pub mails: Vec<String>,
     pub keys: Vec<PublicKey>,
     pub founder: bool,
+    pub level: Level,
 }
 
 impl Person {
-    fn add_mail(&mut self, mail: &str) {
+    pub(super) fn add_mail(&mut self, mail: &str) {
         let mail = mail.to_lowercase();
         if !self.mails.contains(&mail) {
             self.mails.push(mail);
@@ -45,19 +46,16 @@ impl Person {
     }
 
     fn has_mail(&self, mail: &str) -> bool {
-        self.mails.iter().any(|known| known.eq_ignore_ascii_case(mail))
+        // As the catalog reads it: GitHub's no-reply address is the same with and without the account's id.
+        let plain = |mail: &str| without_account_id(mail).unwrap_or_else(|| mail.to_owned());
+        let mail = plain(&mail.to_lowercase());
+        self.mails.iter().any(|known| plain(&known.to_lowercase()) == mail)
     }
 }
 
 /// A name as an id: lower case, with `-` for what an id cannot have.
 pub fn id_from(name: &str) -> Option<ActorId> {
-    let replaced: String = name
-        .to_lowercase()
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c } else { '-' })
-        .collect();
-    let words: Vec<&str> = replaced.split('-').filter(|word| !word.is_empty()).collect();
-    words.join("-").trim_matches(['.', '_', '-']).parse().ok()
+    entity_name(name)?.parse().ok()
 }
 
 /// Adds the people of an `allowed_signers` file. Returns what was left out, and why, one line each.
@@ -78,7 +76,14 @@ pub fn import(people: &mut Vec<Person>, text: &str) -> Result<Vec<String>, Allow
                     left_out.push(format!("{}: no name can be made of it", signer.principals.join(",")));
                     continue;
                 };
-                people.push(Person { id, display_name: None, mails: Vec::new(), keys: Vec::new(), founder: false });
+                people.push(Person {
+                    id,
+                    display_name: None,
+                    mails: Vec::new(),
+                    keys: Vec::new(),
+                    founder: false,
+                    level: Level::Standard,
+                });
                 people.len() - 1
             }
         };
@@ -133,6 +138,7 @@ pub fn starting_catalog(people: &[Person], settings: &CatalogSettings) -> BTreeM
     );
     for person in people {
         let group = if person.founder { OWNERS } else { EVERYONE };
+        org.push_str("---\n");
         org.push_str(&user(person, Some(group), settings));
     }
     let systems = format!(
@@ -149,8 +155,8 @@ pub fn starting_catalog(people: &[Person], settings: &CatalogSettings) -> BTreeM
 
 /// The people that a catalog does not have yet, as a file to be added to it.
 pub fn further_users(people: &[&Person], settings: &CatalogSettings) -> String {
-    let users: String = people.iter().map(|person| user(person, None, settings)).collect();
-    format!("# People that `countersign init` added to the catalog.\n{}", users.trim_start_matches("---\n"))
+    let users: Vec<String> = people.iter().map(|person| user(person, None, settings)).collect();
+    format!("# People that `countersign init` added to the catalog.\n{}", users.join("---\n"))
 }
 
 /// What a catalog that is there already lacks of a person: nothing, if they are not in it at all.
@@ -163,16 +169,17 @@ pub fn missing_keys<'a>(catalog: &Catalog, person: &'a Person) -> Option<(ActorI
     Some((actor.id.clone(), person.keys.iter().filter(|key| !actor.keys.contains(key)).collect()))
 }
 
-fn user(person: &Person, group: Option<&str>, settings: &CatalogSettings) -> String {
-    let level = if person.founder { Level::Senior } else { Level::Standard };
+pub(super) fn user(person: &Person, group: Option<&str>, settings: &CatalogSettings) -> String {
     let mut text = format!(
-        "---\napiVersion: backstage.io/v1alpha1\nkind: User\nmetadata:\n  name: {}\n  annotations:\n    {}: {}\n",
+        "apiVersion: backstage.io/v1alpha1\nkind: User\nmetadata:\n  name: {}\n  annotations:\n    {}: {}\n",
         quoted(person.id.as_str()),
         quoted(&settings.level_annotation),
-        level.as_str()
+        person.level.as_str()
     );
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "    {}: |", quoted(&settings.keys_annotation));
+    if !person.keys.is_empty() {
+        let _ = writeln!(text, "    {}: |", quoted(&settings.keys_annotation));
+    }
     for key in &person.keys {
         let _ = writeln!(text, "      {key}");
     }

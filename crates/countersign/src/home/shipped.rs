@@ -21,14 +21,23 @@ shipped! {
     "tier-1-senior",
 }
 
+/// How the name of a rule's file ends, and that of its cases.
+pub const RULE: &str = ".cedar";
+pub const CASES: &str = ".cases.yaml";
+
+/// Rules and cases: what lies in a new home's `rules/`.
+pub fn files() -> BTreeMap<String, String> {
+    of_kind("")
+}
+
 /// The rules without their cases: what a genesis names.
 pub fn rules() -> BTreeMap<String, String> {
-    of_kind(".cedar")
+    of_kind(RULE)
 }
 
 /// The cases, for `rules test`.
 pub fn cases() -> BTreeMap<String, String> {
-    of_kind(".cases.yaml")
+    of_kind(CASES)
 }
 
 fn of_kind(ending: &str) -> BTreeMap<String, String> {

@@ -15,6 +15,7 @@ mod git_install;
 mod git_permits;
 mod history;
 mod init;
+mod init_from;
 mod rules;
 mod store;
 mod support;

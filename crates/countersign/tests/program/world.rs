@@ -14,7 +14,7 @@ use std::{
 use countersign::{
     api, clock,
     engine::{Engine, Setup, guidance::GuidanceSource},
-    home::{Blueprint, Config, Home, HomeError},
+    home::{Blueprint, Config, Home, HomeError, shipped},
     signer::SshKeygen,
     store,
 };
@@ -137,6 +137,7 @@ impl World {
             threshold,
             recovery_quorum: threshold,
             catalog: [("catalog.yaml".to_owned(), catalog)].into(),
+            rules: shipped::files(),
         };
         let home = Home::create::<HomeError>(&stage.path("home"), blueprint, |draft| {
             let keys =

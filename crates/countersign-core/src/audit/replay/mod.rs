@@ -121,6 +121,8 @@ const STRETCHES: usize = 4;
 #[derive(Debug)]
 pub struct Course<'a> {
     past: Past<'a>,
+    /// Those before are only what was known.
+    first: usize,
     sets: &'a [&'a Rules],
     times: Vec<i64>,
     actors: Actors,
@@ -130,18 +132,24 @@ pub struct Course<'a> {
 
 impl<'a> Course<'a> {
     pub fn new(past: Past<'a>, sets: &'a [&'a Rules]) -> Result<Self, InvalidId> {
+        Self::from(past, 0, sets)
+    }
+
+    /// Only the changes from a position on are asked about.
+    pub fn from(past: Past<'a>, first: usize, sets: &'a [&'a Rules]) -> Result<Self, InvalidId> {
         let mut actors = Actors::default();
         let parts: Result<Vec<Parts>, InvalidId> =
             past.changes.iter().map(|change| Parts::of(change, past.people, &mut actors)).collect();
         let (parts, systems) = (parts?, systems(past.areas)?);
-        Ok(Self { past, sets, times: timeline(past.changes), actors, parts, systems })
+        Ok(Self { past, first, sets, times: timeline(past.changes), actors, parts, systems })
     }
 
     /// Positions of changes that can be asked about apart from each other.
     pub fn stretches(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let changes = self.past.changes.len();
-        let length = changes.div_ceil(STRETCHES).max(1);
-        (0..changes).step_by(length).map(move |from| from..from.saturating_add(length).min(changes))
+        let first = self.first.min(changes);
+        let length = changes.saturating_sub(first).div_ceil(STRETCHES).max(1);
+        (first..changes).step_by(length).map(move |from| from..from.saturating_add(length).min(changes))
     }
 
     /// Asks about the changes of a stretch. What was known before them is learnt from the changes before it.
@@ -161,12 +169,15 @@ impl<'a> Course<'a> {
         for (at, (change, part)) in past.changes.iter().zip(&self.parts).enumerate().take(stretch.end) {
             known.before(at, history, &mut snapshot.people);
             if at < stretch.start {
-                // Only learnt.
+                // Only learnt. What nobody asks about at all has its place among the outcomes.
+                if stretch.start == self.first {
+                    asked.tallies.iter_mut().for_each(Tally::pass_over);
+                }
             } else if change.areas.is_empty() {
                 asked.without_paths = asked.without_paths.saturating_add(1);
                 asked.tallies.iter_mut().for_each(Tally::pass_over);
             } else {
-                asked.far_reaching = asked.far_reaching.saturating_add(u64::from(!change.impact.is_empty()));
+                asked.far_reaching = asked.far_reaching.saturating_add(u64::from(change.impact.reaches_far()));
                 let strangers = put(&mut snapshot, change, part, history, &production, past.people)?;
                 let now = Time::from_unix_secs(self.times.get(at).copied().unwrap_or_default());
                 let reverted = past.reverts.of(at).is_some();
@@ -195,7 +206,7 @@ impl<'a> Course<'a> {
             without_paths: all.without_paths,
             seniors: all.seniors,
             senior_from: all.senior_from,
-            ..assumptions(self.past, &self.times)
+            ..assumptions(self.past, &self.times, self.first)
         };
         let replays = all.tallies.into_iter().map(|tally| tally.close(&assumed, &self.actors)).collect();
         (assumed, replays)
@@ -343,17 +354,18 @@ fn blank() -> Result<Snapshot, InvalidId> {
     })
 }
 
-fn assumptions(past: Past<'_>, times: &[i64]) -> Assumptions {
-    let span = match (times.first(), times.last()) {
+fn assumptions(past: Past<'_>, times: &[i64], first: usize) -> Assumptions {
+    let span = match (times.get(first), times.last()) {
         (Some(first), Some(last)) => last.saturating_sub(*first),
         (_, _) => 0,
     };
-    let mut dated: Vec<i64> = past.changes.iter().flat_map(|change| dated_reviews(change, past.people)).collect();
+    let changes = past.changes.get(first..).unwrap_or_default();
+    let mut dated: Vec<i64> = changes.iter().flat_map(|change| dated_reviews(change, past.people)).collect();
     dated.sort_unstable();
     let (wait_basis, wait_secs) = match dated.len() {
         MIN_DATED_REVIEWS.. => (WaitBasis::DatedApprovals, at_fraction(&dated, 1, 2).unwrap_or_default()),
         _ => {
-            let mut landing: Vec<u32> = past.changes.iter().map(secs_to_landing).collect();
+            let mut landing: Vec<u32> = changes.iter().map(secs_to_landing).collect();
             landing.sort_unstable();
             (WaitBasis::Landing, at_fraction(&landing, 1, 2).map(i64::from).unwrap_or_default())
         }

@@ -22,6 +22,14 @@ pub fn parse_time(text: &str) -> Result<i64, InvalidTime> {
     civil.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp().as_second()).map_err(|_| invalid())
 }
 
+/// The day of a time, as `2026-03-01`, in UTC.
+pub fn day(seconds: i64) -> String {
+    Timestamp::from_second(seconds).map_or_else(
+        |_| "a day that no calendar has".to_owned(),
+        |time| time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d").to_string(),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::parse_time;

@@ -1,0 +1,22 @@
+//! The files of a tree, by their names alone: a partial clone has those too.
+
+use countersign_core::ids::Oid;
+
+use super::{ReadError, fields, running::Source};
+
+/// Of a tree with more files the rest is left out.
+const MAX_FILES: usize = 2_000_000;
+
+pub fn files(source: Source<'_>, commit: &Oid) -> Result<Vec<String>, ReadError> {
+    let mut running = source.start("ls-tree", &["-r", "-z", "--full-tree", "--name-only", commit.as_str()])?;
+    let mut files = Vec::new();
+    loop {
+        source.stop.check()?;
+        match fields::until(&mut running.stdout, 0) {
+            Ok(Some(_)) if files.len() >= MAX_FILES => return Ok(files),
+            Ok(Some(path)) => files.push(String::from_utf8_lossy(&path).into_owned()),
+            Ok(None) => return running.finish().map(|()| files),
+            Err(_) => return Err(running.broken(Some(commit))),
+        }
+    }
+}
