@@ -7,7 +7,7 @@ pub(super) const MAX_SUBJECT_CHARS: usize = 120;
 /// Longest name or mail that is kept, in characters.
 pub(super) const MAX_IDENT_CHARS: usize = 254;
 
-/// Cuts text at `max` characters and replaces what a terminal or a page would obey instead of showing, see [`misleads`].
+/// Cuts text at `max` characters and replaces what a terminal or a page would obey instead of showing, see `misleads`.
 pub fn shown(text: &str, max: usize) -> String {
     let mut out = String::with_capacity(text.len().min(max.saturating_mul(4)));
     let mut before = ' ';

@@ -89,7 +89,7 @@ pub fn areas(carriers: &Carriers, areas: &Areas, names: &Names<'_>) -> Vec<Area>
 }
 
 /// An area's name and its owners. People among owners are called as they are everywhere else.
-fn called(areas: &Areas, id: u32, names: &Names<'_>) -> (String, Vec<String>) {
+pub(super) fn called(areas: &Areas, id: u32, names: &Names<'_>) -> (String, Vec<String>) {
     let owners = areas.get(id).map(|area| area.owners.as_slice()).unwrap_or_default();
     match areas.by() {
         AreasBy::CodeOwners if names.are_pseudonyms() && !owners.is_empty() => {

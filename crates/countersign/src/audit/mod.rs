@@ -1,10 +1,11 @@
 //! Audit: reading the history of any repository, and writing down what it proves.
 //!
-//! [`reader`] streams landed changes out of git, `countersign_core::audit` judges them, [`report`] puts it together and
-//! [`text`] tells it on a terminal. Nothing is ever written into the audited repository and nothing is fetched for it;
+//! [`reader`] streams landed changes out of git, `countersign_core::audit` judges them, [`report`] puts it together,
+//! [`text`] tells it on a terminal and [`html`] in a browser. Nothing is ever written into the audited repository and nothing is fetched for it;
 //! whoever reads the report sees only what git has.
 
 mod carried;
+pub mod html;
 mod names;
 pub mod progress;
 pub mod reader;

@@ -172,6 +172,12 @@ impl History {
         &self.plan.coverage
     }
 
+    /// Where it was cloned from, as its configuration says, credentials included.
+    pub fn remote(&self) -> Result<Option<String>, ReadError> {
+        let url = self.repository.names(&["config", "--no-includes", "--get", "remote.origin.url"])?;
+        Ok(url.map(|url| url.trim().to_owned()).filter(|url| !url.is_empty()))
+    }
+
     /// What the repository is called: by its folder, without `.git`.
     pub fn repository_name(&self) -> String {
         self.repository.name()

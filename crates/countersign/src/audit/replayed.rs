@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, panic::resume_unwind, thread};
 
 use countersign_core::{
     audit::replay::{self, Assumptions, Course, Past, Replay, RuleReplay, WaitBasis},
-    decision::{Mode, Strength},
+    decision::{Mode, Outcome, Strength},
     ids::{InvalidId, Oid, RuleId},
     rules::Rules,
 };
@@ -39,7 +39,10 @@ pub fn replay_all(judged: &Judged, rules: &RuleSet, compare: Option<&RuleSet>) -
     let mut replays = std::iter::once(rules).chain(compare).map(|set| set.name.clone()).zip(replays);
     let nothing = || {
         let all = replay::All::default();
-        (rules.name.clone(), Replay { rules: Vec::new(), all, curve: Vec::new(), outcomes: Vec::new() })
+        (
+            rules.name.clone(),
+            Replay { rules: Vec::new(), all, curve: Vec::new(), outcomes: Vec::new(), stopped: Vec::new() },
+        )
     };
     Ok(Replayed { assumptions, first: replays.next().unwrap_or_else(nothing), second: replays.next() })
 }
@@ -106,6 +109,24 @@ pub struct Point {
     pub reverted_share: f64,
 }
 
+/// A rule that a change did not meet.
+#[derive(Debug, Serialize)]
+pub struct StoppedBy {
+    pub rule: RuleId,
+    pub lacks: Vec<String>,
+    pub nobody_could: bool,
+}
+
+/// What the rules say of one change.
+#[derive(Debug, Serialize)]
+pub struct Verdict {
+    pub stopped_by: Vec<StoppedBy>,
+    pub denied: bool,
+    /// Under the second set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_denied: Option<bool>,
+}
+
 /// Two sets side by side: `other` is what `--compare` names.
 #[derive(Debug, Serialize)]
 pub struct Compare {
@@ -169,6 +190,22 @@ impl Replayed {
                 WaitBasis::Landing => "landing",
             },
         }
+    }
+
+    /// Of the change at a place; none of one about which no rule was asked.
+    pub fn verdict(&self, at: usize) -> Option<Verdict> {
+        let (_, replay) = &self.first;
+        let denied = |replay: &Replay| replay.outcomes.get(at)?.map(|outcome| outcome == Outcome::Deny);
+        let stopped_by = replay.stopped.get(at)?.iter().filter_map(|stopped| {
+            let rule = replay.rules.get(stopped.rule)?;
+            let lacks = stopped.lacks.iter().filter_map(|place| rule.asks.get(*place)).cloned().collect();
+            Some(StoppedBy { rule: rule.id.clone(), lacks, nobody_could: stopped.nobody_could })
+        });
+        Some(Verdict {
+            denied: denied(replay)?,
+            stopped_by: stopped_by.collect(),
+            other_denied: self.second.as_ref().and_then(|(_, replay)| denied(replay)),
+        })
     }
 
     pub fn compare(&self, judged: &Judged) -> Option<Compare> {

@@ -19,7 +19,7 @@ use super::{
     carried::{self, Area, Carrying},
     names::Names,
     reader::{History, Selection},
-    replayed::{Compare, Replayed, Rule, Whole},
+    replayed::{Compare, Replayed, Rule, Verdict, Whole},
 };
 
 /// Of the fields and their meaning. It grows when a field changes or goes, not when one is added.
@@ -179,10 +179,13 @@ pub struct Change {
     pub contributors: Vec<String>,
     pub reviewers: Vec<String>,
     pub impact: Vec<String>,
+    pub areas: Vec<String>,
     pub brought: u32,
     pub reverts: Vec<Oid>,
     pub reverted_by: Option<Oid>,
     pub reverted_after_days: Option<f64>,
+    /// None where no rule was asked.
+    pub rules: Option<Verdict>,
 }
 
 #[derive(Debug, Serialize)]
@@ -266,6 +269,9 @@ impl Report {
         self.rules = replayed.rules(&names);
         self.replay = Some(replayed.whole());
         self.compare = replayed.compare(judged);
+        for (at, change) in self.changes.iter_mut().flatten().enumerate() {
+            change.rules = replayed.verdict(at);
+        }
         self.caveats.extend(replayed.assumptions.words());
     }
 }
@@ -413,10 +419,12 @@ fn change(at: usize, one: &Audited, judged: &Judged, names: &Names<'_>, takers: 
         contributors: called(&one.contributors),
         reviewers: called(&one.reviewers),
         impact: judged.scope.impact.names(one.impact).into_iter().map(|name| shown(name, MAX_TEXT_CHARS)).collect(),
+        areas: one.areas.iter().map(|area| carried::called(&judged.scope.areas, *area, names).0).collect(),
         brought: one.brought,
         reverts: takers.get(&at).cloned().unwrap_or_default(),
         reverted_by: by.map(|by| by.commit.clone()),
         reverted_after_days: reverted.map(|revert| days(revert.after_secs)),
+        rules: None,
     }
 }
 

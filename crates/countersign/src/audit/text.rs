@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr as _;
 
+pub(in crate::audit) use self::rules::decimal;
 use super::report::{Grades, Report};
 
 const COLUMNS: usize = 100;
@@ -282,7 +283,7 @@ fn eighths(count: u64, of: u64) -> usize {
     if count > 0 { (eighths as usize).max(1) } else { 0 }
 }
 
-fn percent(count: u64, of: u64) -> String {
+pub(in crate::audit) fn percent(count: u64, of: u64) -> String {
     let share = if of == 0 { 0.0 } else { 100.0 * count as f64 / of as f64 };
     // Neither none nor all where there are some.
     match (count, of.saturating_sub(count)) {
@@ -292,7 +293,7 @@ fn percent(count: u64, of: u64) -> String {
     }
 }
 
-fn span(days: f64) -> String {
+pub(in crate::audit) fn span(days: f64) -> String {
     match days {
         d if d < 2.0 / 24.0 => format!("{:.0} minutes", d * 24.0 * 60.0),
         d if d < 2.0 => format!("{:.0} hours", d * 24.0),
@@ -300,7 +301,7 @@ fn span(days: f64) -> String {
     }
 }
 
-fn counted(number: u64, one: &str) -> String {
+pub(in crate::audit) fn counted(number: u64, one: &str) -> String {
     match (number, one) {
         (1, _) => format!("1 {one}"),
         (_, "person") => format!("{} people", thousands(number)),
@@ -308,7 +309,7 @@ fn counted(number: u64, one: &str) -> String {
     }
 }
 
-fn thousands(number: u64) -> String {
+pub(in crate::audit) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {

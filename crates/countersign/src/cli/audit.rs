@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Write as _,
+    io::{IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     audit::{
-        Judged, judge_all,
+        Judged, html, judge_all,
         progress::Progress,
         reader::{History, InvalidTime, ReadError, Selection, Stop, parse_time},
         replayed::{Replayed, RuleSet, replay_all},
@@ -41,6 +41,7 @@ const INTERRUPTED: u8 = 130;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     countersign audit .                                    the branch that is checked out\n  \
+    countersign audit REPO --format html --out audit.html  one page for a browser, to forward\n  \
     countersign audit REPO --since 2026-01-01              from that day on (committer time, UTC)\n  \
     countersign audit REPO --format json --changes         every landed change with its evidence\n  \
     countersign audit REPO --compare HOME/rules            what would these rules change?\n  \
@@ -58,7 +59,7 @@ pub struct Args {
     /// Only changes committed before this time.
     #[arg(long, value_name = "DATE", value_parser = time)]
     until: Option<i64>,
-    /// List every landed change (JSON).
+    /// List every landed change (JSON; a page has them always).
     #[arg(long)]
     changes: bool,
     /// Write the report into this file.
@@ -110,15 +111,19 @@ pub(super) fn time(text: &str) -> Result<i64, InvalidTime> {
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
-    let format = global.format;
+    let format = if global.page { Shape::Page } else { Shape::Printed(global.format) };
     if let (Some(since), Some(until)) = (args.since, args.until)
         && since >= until
     {
         return Err(CliError::usage("--since is not before --until, so no change can lie between them")
             .hint("--until is exclusive: for one day pass that day and the next"));
     }
-    if args.changes && format == Format::Text {
+    if args.changes && format == Shape::Printed(Format::Text) {
         return Err(CliError::usage("--changes lists every change, which is for programs").hint("add --format json"));
+    }
+    if format == Shape::Page && args.out.is_none() && std::io::stdout().is_terminal() {
+        return Err(CliError::usage("--format html is a page for a browser, which a terminal cannot show")
+            .hint("name the file: --out audit.html"));
     }
     if matches!(args.areas, Some(AreasArg::Catalog)) && args.catalog.is_none() {
         return Err(CliError::usage("--areas catalog needs a catalog")
@@ -148,28 +153,51 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     progress.done();
     let page = render(format, args, &history, &selection, &judged, &replayed)?;
     match &args.out {
-        Some(file) => write_whole(file, &page)?,
-        None => print(&page)?,
+        Some(file) => write_whole(file, &format.without_colours(page))?,
+        None => print(&page, format)?,
     }
     Ok(Exit::Done)
 }
 
+/// What becomes of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Printed(Format),
+    Page,
+}
+
+impl Shape {
+    /// A file is no terminal. Only text has colours; in the others nothing may be touched.
+    fn without_colours(self, report: String) -> String {
+        match self {
+            Self::Printed(Format::Text) => anstream::adapter::strip_str(&report).to_string(),
+            Self::Printed(Format::Json) | Self::Page => report,
+        }
+    }
+}
+
 fn render(
-    format: Format,
+    format: Shape,
     args: &Args,
     history: &History,
     selection: &Selection,
     judged: &Judged,
     replayed: &Replayed,
 ) -> Result<String, CliError> {
-    let wanted = Wanted { changes: args.changes, anonymise: args.anonymise };
+    let wanted = Wanted { changes: args.changes || format == Shape::Page, anonymise: args.anonymise };
     let mut report = Report::new(&args.repository.to_string_lossy(), history, selection, judged, wanted);
     report.add_replay(history, judged, replayed);
     match format {
-        Format::Text => Ok(text::render(&report)),
-        Format::Json => serde_json::to_string_pretty(&report)
+        Shape::Printed(Format::Text) => Ok(text::render(&report)),
+        Shape::Printed(Format::Json) => serde_json::to_string_pretty(&report)
             .map(|json| json + "\n")
             .map_err(|error| CliError::new("failed", format!("the report cannot be written as JSON: {error}"))),
+        Shape::Page => {
+            // Where the changes can be looked at says whose repository it is.
+            let remote = if args.anonymise { None } else { history.remote()? };
+            html::render(&report, &history.repository_name(), remote.as_deref())
+                .map_err(|error| CliError::new("failed", format!("the page cannot be made: {error}")))
+        }
     }
 }
 
@@ -205,9 +233,18 @@ pub(super) fn stop_on_signals() -> Result<Stop, CliError> {
 }
 
 /// Whoever reads only the beginning (`| head`) has had enough, which is no error.
-fn print(page: &str) -> Result<(), CliError> {
-    let mut out = anstream::stdout().lock();
-    match out.write_all(page.as_bytes()).and_then(|()| out.flush()) {
+fn print(report: &str, format: Shape) -> Result<(), CliError> {
+    let printed = match format {
+        Shape::Printed(Format::Text) => {
+            let mut out = anstream::stdout().lock();
+            out.write_all(report.as_bytes()).and_then(|()| out.flush())
+        }
+        Shape::Printed(Format::Json) | Shape::Page => {
+            let mut out = std::io::stdout().lock();
+            out.write_all(report.as_bytes()).and_then(|()| out.flush())
+        }
+    };
+    match printed {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(CliError::new("failed", format!("cannot print the report: {error}")))
         }
@@ -233,8 +270,7 @@ fn write_whole(file: &Path, page: &str) -> Result<(), CliError> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut whole = builder.tempfile_in(folder_of(file)).map_err(|error| cannot(&error))?;
-    let plain = anstream::adapter::strip_str(page).to_string();
-    whole.write_all(plain.as_bytes()).map_err(|error| cannot(&error))?;
+    whole.write_all(page.as_bytes()).map_err(|error| cannot(&error))?;
     whole.as_file().sync_all().map_err(|error| cannot(&error))?;
     whole.persist(file).map_err(|error| cannot(&error.error))?;
     Ok(())

@@ -30,7 +30,7 @@ use clap::{Parser, Subcommand};
 
 use self::{
     error::{CliError, Exit},
-    output::Format,
+    output::{Asked, Format},
 };
 use crate::signer::{SignerError, SshKeygen};
 
@@ -47,23 +47,52 @@ use crate::signer::{SignerError, SshKeygen};
 )]
 struct Cli {
     #[command(flatten)]
-    global: Global,
+    options: Options,
     #[command(subcommand)]
     command: Command,
 }
 
+/// The options of every command, as they are written.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Global {
+struct Options {
     /// The server.
     #[arg(long, global = true, env = "COUNTERSIGN_URL", default_value = "http://127.0.0.1:7878")]
-    pub url: String,
+    url: String,
     /// The SSH key to sign with: a private key, or a public one whose private half is in your agent or on a hardware
     /// token. Without it: what git signs with (gpg.format=ssh, user.signingkey), else ~/.ssh/id_ed25519, id_ecdsa, id_rsa.
     #[arg(long, global = true, env = "COUNTERSIGN_KEY", value_name = "KEYFILE")]
-    pub key: Option<PathBuf>,
+    key: Option<PathBuf>,
     /// How to print.
     #[arg(long, global = true, value_enum, default_value_t)]
+    format: Asked,
+}
+
+/// The same, as commands read them.
+#[derive(Clone, Debug)]
+pub struct Global {
+    pub url: String,
+    pub key: Option<PathBuf>,
+    /// Of what is printed, errors too.
     pub format: Format,
+    /// A page for a browser is wanted; only commands that make one are run with it.
+    pub page: bool,
+}
+
+impl Options {
+    /// The one place that knows which commands make a page.
+    fn read(self, command: &Command) -> Result<Global, CliError> {
+        let makes_pages = matches!(command, Command::Audit(_));
+        let format = match self.format {
+            Asked::Text | Asked::Html => Format::Text,
+            Asked::Json => Format::Json,
+        };
+        let page = self.format == Asked::Html;
+        if page && !makes_pages {
+            return Err(CliError::usage("--format html: only `countersign audit` makes a page")
+                .hint("--format text is for people, --format json for programs"));
+        }
+        Ok(Global { url: self.url, key: self.key, format, page })
+    }
 }
 
 impl Global {
@@ -138,13 +167,13 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return wrong_usage(&error),
     };
-    let global = cli.global;
-    let exit = match cli.command.run(&global) {
-        Ok(exit) => exit,
-        Err(error) => {
-            error.print(global.format);
-            error.exit
-        }
+    let failed = |error: CliError, format| {
+        error.print(format);
+        error.exit
+    };
+    let exit = match cli.options.read(&cli.command) {
+        Ok(global) => cli.command.run(&global).unwrap_or_else(|error| failed(error, global.format)),
+        Err(error) => failed(error, Format::Text),
     };
     ExitCode::from(exit.status())
 }

@@ -7,13 +7,23 @@ use serde::Serialize;
 
 use super::error::CliError;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+/// What every command can print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
+    Text,
+    Json,
+}
+
+/// What `--format` takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Asked {
     /// For people.
     #[default]
     Text,
     /// For programs.
     Json,
+    /// One page for a browser: `audit` only.
+    Html,
 }
 
 /// Prints one JSON object on standard output.

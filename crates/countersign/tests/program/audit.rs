@@ -3,6 +3,7 @@
 mod areas;
 pub mod history;
 mod manners;
+mod page;
 pub mod slice;
 
 use std::{collections::BTreeMap, fs, path::Path, time::SystemTime};

@@ -4,6 +4,7 @@ mod amend;
 mod api;
 mod apply;
 mod audit;
+mod browser;
 mod bundle;
 mod cli;
 mod demo;

@@ -27,7 +27,7 @@ use std::{
 use countersign_ledger::{Time, sshsig::Assurance};
 
 pub(super) use self::reading::{documents_of, kind_of};
-pub use self::tally::{All, CurvePoint, Missing, Part, RuleReplay};
+pub use self::tally::{All, CurvePoint, Missing, Part, RuleReplay, Stopped};
 use self::{
     known::{Actors, History, Known, Parts},
     tally::{Asked, Tally},
@@ -83,6 +83,8 @@ pub struct Replay {
     pub curve: Vec<CurvePoint>,
     /// By change: what the set would have said; none of a change without paths, which no rule was asked about.
     pub outcomes: Vec<Option<Outcome>>,
+    /// By change: the rules that it did not meet.
+    pub stopped: Vec<Vec<Stopped>>,
 }
 
 /// Where the assumed waiting time comes from.

@@ -30,6 +30,8 @@ pub struct RuleReplay {
     pub id: RuleId,
     pub mode: Mode,
     pub strength: Strength,
+    /// What it asks for, in words: each requirement, and last the rule as a whole.
+    pub asks: Vec<String>,
     /// Changes to which it applied.
     pub applied: u64,
     /// Changes for which it was not met: those that it alone would have stopped, were it enforced.
@@ -52,6 +54,17 @@ pub struct RuleReplay {
 pub struct Missing {
     pub what: String,
     pub changes: u64,
+}
+
+/// That a rule was not met by a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Its place in [`Replay::rules`].
+    pub rule: usize,
+    /// Places in its [`RuleReplay::asks`].
+    pub lacks: Vec<usize>,
+    /// Too few people could have given what it asks.
+    pub nobody_could: bool,
 }
 
 /// A person's part in the extra approvals.
@@ -117,8 +130,17 @@ pub(super) struct Tally<'r> {
     builtin: BTreeMap<RuleId, (Counts, String)>,
     all: All,
     outcomes: Vec<Option<Outcome>>,
-    /// By change that was stopped: the rules that did, by number, and whether it was reverted.
-    stops: Vec<(Vec<u16>, bool)>,
+    /// By change, also of those that nothing stopped.
+    stops: Vec<Stops>,
+}
+
+/// What stopped one change.
+#[derive(Debug, Default)]
+struct Stops {
+    rules: Vec<Stopped>,
+    /// Their places are known once all are.
+    checks: Vec<RuleId>,
+    reverted: bool,
 }
 
 fn one_more(count: &mut u64) {
@@ -142,6 +164,7 @@ impl<'r> Tally<'r> {
     /// A change about which no rule is asked.
     pub fn pass_over(&mut self) {
         self.outcomes.push(None);
+        self.stops.push(Stops::default());
     }
 
     pub fn ask(&mut self, asked: &Asked<'_>) {
@@ -149,7 +172,7 @@ impl<'r> Tally<'r> {
         let weighed = weigh(self.rules, asked.snapshot, asked.now);
         one_more(&mut self.all.judged);
         self.all.reverted = self.all.reverted.saturating_add(reverted);
-        let mut stopped_by = Vec::new();
+        let mut stops = Stops { reverted: asked.reverted, ..Stops::default() };
         let mut candidates = Candidates::default();
         for (number, (rule, counts)) in weighed.rules.iter().zip(&mut self.counts).enumerate() {
             match rule.status {
@@ -158,20 +181,18 @@ impl<'r> Tally<'r> {
                 RuleStatus::Unsatisfied | RuleStatus::Error => {
                     one_more(&mut counts.applied);
                     counts.stop(asked.reverted);
-                    counts.lacks(rule, asked, &mut candidates, self.actors);
-                    // There are at most `rules::MAX_RULES`.
-                    stopped_by.push(u16::try_from(number).unwrap_or(u16::MAX));
+                    let (lacks, nobody_could) = counts.lacks(rule, asked, &mut candidates, self.actors);
+                    stops.rules.push(Stopped { rule: number, lacks, nobody_could });
                 }
             }
         }
-        let mut builtin = false;
         for check in weighed.builtin_stops() {
-            builtin = true;
             let entry = self.builtin.entry(check.id.clone());
             let (counts, _) = entry.or_insert_with(|| (Counts::default(), check.requires.clone()));
             one_more(&mut counts.applied);
             counts.stop(asked.reverted);
             one_more(&mut counts.unsaid);
+            stops.checks.push(check.id.clone());
         }
         let denied = match weighed.outcome {
             Outcome::Allow => 0,
@@ -179,11 +200,11 @@ impl<'r> Tally<'r> {
         };
         self.all.denied = self.all.denied.saturating_add(denied);
         self.all.denied_reverted = self.all.denied_reverted.saturating_add(denied & reverted);
-        if builtin || !stopped_by.is_empty() {
+        if !stops.rules.is_empty() || !stops.checks.is_empty() {
             one_more(&mut self.all.stopped);
             self.all.stopped_reverted = self.all.stopped_reverted.saturating_add(reverted);
-            self.stops.push((stopped_by, asked.reverted));
         }
+        self.stops.push(stops);
         self.outcomes.push(Some(weighed.outcome));
     }
 
@@ -213,7 +234,14 @@ impl<'r> Tally<'r> {
             let said = Said { requirements: Vec::new(), whole: words };
             counts.close(id, Mode::Enforce, Strength::Mandatory, &said, assumed, actors)
         }));
-        Replay { rules: replayed, all: self.all, curve, outcomes: self.outcomes }
+        let place = |check: &RuleId| replayed.iter().position(|rule| rule.id == *check);
+        let by = |stops: Stops| {
+            let checks = stops.checks.iter().filter_map(place);
+            let checks = checks.map(|rule| Stopped { rule, lacks: vec![0], nobody_could: false });
+            stops.rules.into_iter().chain(checks).collect()
+        };
+        let stopped = self.stops.into_iter().map(by).collect();
+        Replay { rules: replayed, all: self.all, curve, outcomes: self.outcomes, stopped }
     }
 }
 
@@ -275,26 +303,34 @@ impl Counts {
         self.stopped_reverted = self.stopped_reverted.saturating_add(u64::from(reverted));
     }
 
-    fn lacks<'a>(&mut self, rule: &WeighedRule<'a>, asked: &Asked<'a>, candidates: &mut Candidates, actors: usize) {
-        let mut said = false;
+    /// Which of what the rule asks for is lacking, and whether too few people could have given it.
+    fn lacks<'a>(
+        &mut self,
+        rule: &WeighedRule<'a>,
+        asked: &Asked<'a>,
+        candidates: &mut Candidates,
+        actors: usize,
+    ) -> (Vec<usize>, bool) {
+        let mut lacking = Vec::new();
         let mut approvals = Vec::new();
-        for (requirement, count) in rule.rule.requires.iter().zip(&mut self.missing) {
+        for (place, (requirement, count)) in rule.rule.requires.iter().zip(&mut self.missing).enumerate() {
             let lacks = requirement.lacks(asked.snapshot, &rule.unmet, asked.now);
             if lacks == 0 {
                 continue;
             }
-            said = true;
+            lacking.push(place);
             one_more(count);
             match requirement.need {
                 Need::Approvals { role, .. } => approvals.push((role, lacks)),
                 Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => {}
             }
         }
-        if !said {
+        if lacking.is_empty() {
             one_more(&mut self.unsaid);
+            lacking.push(rule.rule.requires.len());
         }
         if approvals.is_empty() {
-            return;
+            return (lacking, false);
         }
         one_more(&mut self.waits);
         if self.falls_on.is_empty() {
@@ -316,6 +352,7 @@ impl Counts {
         if short {
             one_more(&mut self.nobody_could);
         }
+        (lacking, short)
     }
 
     fn close(
@@ -351,6 +388,7 @@ impl Counts {
             id,
             mode,
             strength,
+            asks: said.requirements.iter().cloned().chain([said.whole.clone()]).collect(),
             applied: self.applied,
             stopped: self.stopped,
             stopped_reverted: self.stopped_reverted,
@@ -427,7 +465,7 @@ impl Able {
 }
 
 /// Rule upon rule, best first: how many changes they stop together, and how many of those were reverted.
-fn curve(rules: &[RuleReplay], stops: &[(Vec<u16>, bool)]) -> Vec<CurvePoint> {
+fn curve(rules: &[RuleReplay], stops: &[Stops]) -> Vec<CurvePoint> {
     let mut order: Vec<usize> = (0..rules.len()).collect();
     order.sort_by(|a, b| match (rules.get(*a), rules.get(*b)) {
         (Some(a), Some(b)) => by_worth(a, b),
@@ -440,11 +478,11 @@ fn curve(rules: &[RuleReplay], stops: &[(Vec<u16>, bool)]) -> Vec<CurvePoint> {
         }
     }
     let mut first_stopped = vec![(0_u64, 0_u64); rules.len()];
-    for (by, reverted) in stops {
-        let first = by.iter().filter_map(|rule| rank.get(usize::from(*rule))).min();
+    for stops in stops {
+        let first = stops.rules.iter().filter_map(|stopped| rank.get(stopped.rule)).min();
         if let Some((stopped, of_reverted)) = first.and_then(|rank| first_stopped.get_mut(*rank)) {
             one_more(stopped);
-            *of_reverted = of_reverted.saturating_add(u64::from(*reverted));
+            *of_reverted = of_reverted.saturating_add(u64::from(stops.reverted));
         }
     }
     let (mut stopped, mut reverted) = (0_u64, 0_u64);

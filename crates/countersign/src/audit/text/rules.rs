@@ -128,7 +128,7 @@ fn more(page: &mut Page, all: usize) {
     }
 }
 
-fn decimal(number: f64) -> String {
+pub(in crate::audit) fn decimal(number: f64) -> String {
     match number {
         n if n >= 99.95 => thousands(n.round() as u64),
         n => format!("{n:.1}"),

@@ -12,7 +12,7 @@ const OWNERS: &str = "* @org/all\n/billing/ @org/payments\n/db/ @org/dba @ada\n/
 const DAY: i64 = 86_400;
 
 /// A change in each folder, and then `CODEOWNERS` at a location.
-fn shop(location: &str, owners: &[u8]) -> History {
+pub(super) fn shop(location: &str, owners: &[u8]) -> History {
     let mut history = History::default();
     let reviewed: &[u8] = b"change\n\nReviewed-by: Grace Hopper <grace@shop.test>";
     for (at, file) in ["billing/a", "db/x.sql", "db/docs/a", "src/a"].iter().enumerate() {
