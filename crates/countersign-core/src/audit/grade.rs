@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{
     Grade,
-    conventions::Says,
+    conventions::{COMMITTER, Says},
     judge::Evidence,
+    machines::Machine,
     people::{IdentityId, Kind, People},
 };
 
@@ -30,7 +31,7 @@ pub fn grade(evidence: &[Evidence], contributors: &[IdentityId], merge: bool, pe
     let answered = evidence.iter().any(|item| match item.says {
         Says::Approved => item.who.is_some_and(|who| people.is_person(who)),
         Says::NobodyApproved => true,
-        Says::Contributed | Says::Landed | Says::Platform | Says::Opaque => false,
+        Says::Contributed | Says::Wrote | Says::Landed | Says::Platform | Says::Opaque => false,
     });
     let mut best: Option<(Grade, usize)> = None;
     let mut reviewers = BTreeSet::new();
@@ -44,16 +45,20 @@ pub fn grade(evidence: &[Evidence], contributors: &[IdentityId], merge: bool, pe
             (Says::Approved, Some(who)) => people.is_person(who).then_some(Grade::SelfApproved),
             (Says::NobodyApproved, _) => Some(Grade::SelfApproved),
             (Says::Landed, Some(who)) if second_person(who) => Some(Grade::OtherHand),
+            // That somebody committed their own work is no merge; a line that says who submitted or merged it is one.
             (Says::Landed, Some(who)) => match people.kind(who) {
-                Kind::Person | Kind::Agent => merge.then_some(Grade::SelfMerged),
+                Kind::Person | Kind::Agent => (merge || item.convention != COMMITTER.name).then_some(Grade::SelfMerged),
                 Kind::Machine(_) => None,
             },
-            // A robot that lands what it made itself follows no rule that anybody set for it.
-            (Says::Platform, Some(who)) if contributed(who) => merge.then_some(Grade::SelfMerged),
+            // A robot that lands what it made itself follows no rule that anybody set for it, unless landing by such a
+            // rule is what it is for.
+            (Says::Platform, Some(who)) if contributed(who) && people.kind(who) != Kind::Machine(Machine::Lander) => {
+                merge.then_some(Grade::SelfMerged)
+            }
             (Says::Platform, _) if answered => None,
             (Says::Platform, _) => Some(Grade::Platform),
             (Says::Opaque, _) => Some(Grade::Opaque),
-            (Says::Contributed, _) | (Says::Approved | Says::Landed, None) => None,
+            (Says::Contributed | Says::Wrote, _) | (Says::Approved | Says::Landed, None) => None,
         };
         if let Some(says) = says.filter(|says| best.is_none_or(|(grade, _)| *says < grade)) {
             best = Some((says, at));

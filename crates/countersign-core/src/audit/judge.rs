@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Grade, LandedChange,
+    CommitRecord, Grade, LandedChange,
     ai::{self, AiOutcome},
     areas::Areas,
     conventions::{self, Context, Says},
@@ -124,12 +124,14 @@ pub fn judge(change: &LandedChange, people: &mut People, scope: &mut Scope) -> A
 /// Asks every convention. What a particular one has said of somebody, a general one need not say again.
 fn gather(context: &Context<'_>, people: &mut People, contributors: &mut BTreeSet<IdentityId>) -> Vec<Evidence> {
     let mut evidence: Vec<Evidence> = Vec::new();
+    let mut wrote = BTreeSet::new();
     for convention in conventions::TABLE {
         let before = evidence.len();
         for found in (convention.find)(context) {
             let who = found.who.as_ref().map(|who| people.intern(who));
             match found.says {
                 Says::Contributed => contributors.extend(who),
+                Says::Wrote => wrote.extend(who),
                 Says::Approved | Says::NobodyApproved | Says::Landed | Says::Platform | Says::Opaque => {
                     let known = evidence.iter().any(|item| item.says == found.says && item.who == who);
                     if known || evidence.len().saturating_sub(before) >= MAX_EVIDENCE {
@@ -146,7 +148,27 @@ fn gather(context: &Context<'_>, people: &mut People, contributors: &mut BTreeSe
             }
         }
     }
+    only_committed(context, people, &wrote, contributors);
+    contributors.extend(wrote);
     evidence
+}
+
+/// Where a linear change says that somebody else wrote it, its author, who is its committer too, brought it in.
+fn only_committed(
+    context: &Context<'_>,
+    people: &mut People,
+    wrote: &BTreeSet<IdentityId>,
+    contributors: &mut BTreeSet<IdentityId>,
+) {
+    let record = context.landed.record;
+    let (author, committer) = (people.intern(&record.author), people.intern(&record.committer));
+    // Somebody of the same last name may be the author under another first name.
+    let last = |who: IdentityId| people.name(who).split_whitespace().last().map(str::to_lowercase);
+    let by_author = wrote.iter().any(|who| people.could_be(*who, author) || last(*who) == last(author));
+    let by_person = wrote.iter().any(|who| people.is_person(*who));
+    if by_person && !by_author && !context.landed.is_merge() && people.could_be(author, committer) {
+        contributors.remove(&author);
+    }
 }
 
 impl Audited {
@@ -164,26 +186,21 @@ impl Audited {
     }
 }
 
-/// Authors and co-authors of everything that the change brings, and the people who committed what it brings. Whoever
-/// made or committed the *landed* commit of somebody else's work landed it: that is evidence, not content.
+/// Authors and co-authors of everything that the change brings. Whoever committed or merged what somebody else wrote,
+/// on the branch or when it landed, had it in hand: that is evidence, not content.
 fn contributors(change: &LandedChange, messages: &[Message], people: &mut People) -> BTreeSet<IdentityId> {
     let mut found = BTreeSet::new();
-    let landed = &change.commit;
-    // A merge of which nothing is known that it brought is content of its author.
-    let only_merges = landed.parents.len() > 1 && !change.brought.is_empty();
-    if !only_merges {
-        let author = people.intern(&landed.author);
+    let brought = || change.brought.iter().take(MAX_READ_COMMITS);
+    let is_merge = |record: &CommitRecord| record.parents.len() > 1;
+    // Of a merge of which nothing is known that it brought but merges, the authors of those are all that there is.
+    let only_merges = change.brought.iter().all(is_merge);
+    let records = std::iter::once(&change.commit).filter(|landed| !is_merge(landed) || change.brought.is_empty());
+    for record in records.chain(brought().filter(|record| only_merges || !is_merge(record))) {
+        let author = people.intern(&record.author);
         found.insert(author);
         // What an AI tool wrote and a person committed is that person's: there is one human hand in it.
         if people.kind(author) == Kind::Agent {
-            found.insert(people.intern(&landed.committer));
-        }
-    }
-    for record in change.brought.iter().take(MAX_READ_COMMITS) {
-        found.insert(people.intern(&record.author));
-        let committer = people.intern(&record.committer);
-        if people.is_person(committer) {
-            found.insert(committer);
+            found.insert(people.intern(&record.committer));
         }
     }
     for coauthor in messages.iter().flat_map(Message::coauthors) {

@@ -167,7 +167,22 @@ impl People {
         let named_alike = |x: &Identity, y: &Identity| {
             x.mail.is_empty() && !x.name.is_empty() && handles(y).any(|handle| handle == squashed(&x.name))
         };
-        (!a.name.is_empty() && same_name(&a.name, &b.name)) || named_alike(a, b) || named_alike(b, a)
+        // `ann <ann@work.example>` and `Ann Lee <ann@users.noreply.github.com>`; `a.lee@` at two hosts.
+        let login_alike = |x: &Identity, y: &Identity| {
+            github(&x.mail)
+                .is_some_and(|(_, login)| login == squashed(&y.name) || Some(login) == y.mail.split('@').next())
+        };
+        let telling = |local: &str| local.len() > 4 && local.contains(['.', '_', '-']) && !local.contains("reply");
+        let local_alike = match (a.mail.split_once('@'), b.mail.split_once('@')) {
+            (Some((x, _)), Some((y, _))) => x == y && telling(x),
+            _ => false,
+        };
+        (!a.name.is_empty() && same_name(&a.name, &b.name))
+            || named_alike(a, b)
+            || named_alike(b, a)
+            || login_alike(a, b)
+            || login_alike(b, a)
+            || local_alike
     }
 
     /// Finds the person of everybody who is only named. To be called when the whole history has been met.

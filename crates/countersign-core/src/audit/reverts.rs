@@ -2,7 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{conventions::Context, judge::Audited, text::shown, timeline::timeline};
+use super::{
+    conventions::{Commit, Context},
+    judge::Audited,
+    text::shown,
+    timeline::timeline,
+};
 use crate::ids::Oid;
 
 /// Most reverts that one change is read to make.
@@ -55,7 +60,7 @@ pub(super) fn taken_back(context: &Context<'_>) -> Vec<Taken> {
         // An id or a number is surer than the subject.
         let quoted = in_subject(commit.subject);
         match marks.as_mut_slice() {
-            [] => found.extend(quoted.map(Taken::Subject)),
+            [] => found.extend(in_branch(commit).or_else(|| in_title(commit.subject)).or(quoted.map(Taken::Subject))),
             [Taken::Commit { subject, .. } | Taken::Request { subject, .. }] => *subject = quoted,
             // A title quotes one subject, and which of them that is it does not say.
             [..] => {}
@@ -69,7 +74,9 @@ pub(super) fn taken_back(context: &Context<'_>) -> Vec<Taken> {
 
 fn in_line(text: &str) -> Option<Taken> {
     let lower = text.get(..text.len().min(64)).unwrap_or(text);
-    if let Some(rest) = strip(text, "this reverts commit ").or_else(|| strip(text, "this reverts commits ")) {
+    const STARTS: &[&str] =
+        &["this reverts commit ", "this reverts commits ", "this partially reverts commit ", "revert commit "];
+    if let Some(rest) = STARTS.iter().find_map(|start| strip(text, start)) {
         return commit(rest);
     }
     let rest = strip(lower, "reverts:").or_else(|| strip(lower, "reverts "))?.trim_start();
@@ -91,6 +98,27 @@ fn commit(text: &str) -> Option<Taken> {
     let bits = u32::try_from(known.len()).ok()?.checked_mul(4)?;
     let id = u64::from_str_radix(known, 16).ok()?.checked_shl(64_u32.checked_sub(bits)?)?;
     Some(Taken::Commit { id, bits, subject: None })
+}
+
+/// GitHub's button calls the branch of a revert `revert-12-branch`, and merges it as any other.
+fn in_branch(commit: &Commit<'_>) -> Option<Taken> {
+    let branch = match commit.subject.strip_prefix("Merge pull request #") {
+        Some(rest) => rest.split_once(" from ")?.1.split_once('/')?.1,
+        None => {
+            let rest = commit.subject.strip_prefix("Auto merge of #")?;
+            rest.split_once(" - ")?.1.split_once(':')?.1
+        }
+    };
+    let (digits, _) = branch.strip_prefix("revert-")?.split_once('-')?;
+    let number = digits.parse().ok().filter(|_| commit.is_merge())?;
+    Some(Taken::Request { number, subject: None })
+}
+
+/// `Revert #12`, also behind a prefix.
+fn in_title(subject: &str) -> Option<Taken> {
+    let at = subject.find("Revert #").filter(|at| *at < 32)?;
+    let number = subject.get(at..)?.strip_prefix("Revert #").and_then(number_of)?;
+    Some(Taken::Request { number, subject: None })
 }
 
 /// `Revert "subject"`, also behind a prefix. A revert of a revert takes back that revert; `Reland` takes nothing back.
@@ -163,13 +191,36 @@ impl Reverts {
     }
 }
 
-/// The number of the pull request that a subject names: `Merge pull request #12 from …`, `Title (#12)`.
+/// The digits that a text begins with.
+fn number_of(text: &str) -> Option<u32> {
+    text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
+}
+
+/// The number of the pull request that a subject names: `Merge pull request #12 from …`, `Title (#12)`, and as other
+/// forges and robots write it.
 fn request_number(subject: &str) -> Option<u32> {
-    let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok();
-    match subject.strip_prefix("Merge pull request #") {
-        Some(rest) => digits(rest),
-        None => subject.strip_suffix(')')?.rsplit_once("(#").and_then(|(_, number)| digits(number)),
+    const STARTS: &[&str] = &[
+        "Merge pull request #",
+        "Auto merge of #",
+        "auto merge of #",
+        "Rollup merge of #",
+        "Merged PR ",
+        "Merge #",
+        "Pull request #",
+    ];
+    if let Some(rest) = STARTS.iter().find_map(|start| subject.strip_prefix(start)) {
+        return number_of(rest);
     }
+    // Bitcoin Core's script: `Merge bitcoin/bitcoin#12: Title`.
+    let merged = subject.strip_prefix("Merge ").and_then(|rest| rest.split_once('#'));
+    if let Some((_, rest)) = merged.filter(|(repository, _)| repository.contains('/') && !repository.contains(' ')) {
+        return number_of(rest);
+    }
+    let (title, number) = subject.rsplit_once("#")?;
+    let ends = [" (", " (pull request ", "Merge pull request '"]
+        .iter()
+        .any(|start| title.ends_with(start) || title.starts_with(start));
+    ends.then(|| number_of(number)).flatten()
 }
 
 #[cfg(test)]

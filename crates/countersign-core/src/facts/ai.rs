@@ -52,7 +52,7 @@ pub const TOOLS: &[Tool] = &[
     tool("codex", r"\bcodex\b", &["codex@openai.com", "noreply@openai.com"], &["chatgpt-codex-connector[bot]"], &["215057067", "199175422"]),
     tool("devin", r"\bdevin[ -]ai\b|\bdevin-ai-integration\b", &[], &["devin-ai-integration[bot]"], &["158243242"]),
     tool("jules", r"\bgoogle-labs-jules\b|\bjules\[bot\]|\bjules\b", &[], &["google-labs-jules[bot]"], &["161369871"]),
-    tool("antigravity", r"\bantigravity\b", &[], &[], &[]),
+    tool("antigravity", r"\bantigravity\b|^agy\b|^jetski\b", &[], &[], &[]),
     tool("gemini", r"\bgemini\b", &[], &["gemini-code-assist[bot]"], &["176961590"]),
     tool("amazon-q", r"\bamazon[ -]?q\b", &[], &["amazon-q-developer[bot]"], &["208079219"]),
     tool("windsurf", r"\bwindsurf\b", &[], &[], &[]),
@@ -128,9 +128,9 @@ const NOT_AUTHORS: &str = r"^gemini-code-assist|\bautofix\b|<175728472\+|<176961
 const PRODUCT: &str = r"\bclaude (?:code|opus|sonnet|haiku|fable)\b|^(?:github )?copilot(?: app| agent)?\b|^copilot-swe-agent|\bdevin ai\b|\bopenai codex\b|^amazon q\b|\bchatgpt\b|^aider \(|\bcursor agent\b|^factory-droid|^sageox\b|^claude[- ]flow\b";
 /// Agent personas that borrow their person's address, and aider's mark behind a person's name.
 const PERSONA: &str = r"\(aider\) <|^\w*gastown/(?:crew|polecats|refinery|witness|mayor)\b";
-const ASSISTED: &str = r"^\W{0,4}(?:assisted-by|ai-assisted(?:-by)?|co-developed-by|generated-by|made-with|claude-generated-by|created-by|authored-with|agent-signature|coding-agent|ai-agent|ai-model|ai-assistant):\s*(?P<v>.+)$";
+const ASSISTED: &str = r"^\W{0,4}(?:assi?s?ted-by|ai-assisted(?:-by)?|co-developed-by|generated-by|made-with|claude-generated-by|created-by|authored-with|agent-signature|coding-agent|ai-agent|ai-model|ai-assistant):\s*(?P<v>.+)$";
 const MODEL_LINE: &str = r"^(?:agent|tool|model):\s*(?P<v>.+)$";
-const KERNEL: &str = r"^assisted-by:\s*[\w.-]+:[\w./-]*\d[\w./-]*(?:\s+\[.*\]|\s+[\w.-]+)*$";
+const KERNEL: &str = r"^assisted-by:\s*[\w.-]+[:/][\w./-]*\d[\w./-]*(?:\s+\[.*\]|\s+[\w.-]+)*$";
 const PERSON_WITH_MAIL: &str = r":\s*[^<]*<[^@>]+@[^>]*>\s*$";
 const SESSION: &str = r"^(?:copilot-session|claude-session(?:-id)?|amp-thread-id|codex-session|cursor-session|entire-checkpoint|claude-steers|claude-permission-prompts|claude-escapes|agent-logs-url):\s*\S+";
 const EXECUTED: &str = r"^executed-by:\s*(?:mayor|deacon/boot|[\w-]+/(?:crew|polecats|refinery|witness)\b)";
@@ -144,6 +144,9 @@ const DISCLOSURE: &str =
 const DISCLOSURE_IN_PROSE: &str = r"^\W*disclosure\W{0,3}:.*\b(?:ai|llm|claude|copilot|chatgpt|codex|gemini|cursor)\b";
 const NOTHING: &str = r":\W*(?:no|none|nothing|false|not|n/?a|without|never)\b";
 const MENTION: &str = r"(?-i:\b(?:[Ww]ritten|[Aa]ssisted|[Mm]ade|[Aa]uthored|[Dd]eveloped|[Dd]rafted|[Ii]mplemented)\b[^\n.]{0,40}\b(?:with|by|using)\b[^\n.]{0,30}\b(?P<v>Claude(?: Code)?|Copilot|ChatGPT|GPT-?[345][\w.]*|Codex|Cursor|Gemini|an? LLM|an? AI(?: coding)? (?:tool|agent|assistant)|Amp)\b)";
+
+/// The tool as the one who did it: `OpenAI Codex assisted with drafting this change.`
+const ASSISTED_WITH: &str = r"^\W*(?P<v>(?:openai )?codex|claude(?: code| opus| sonnet)?|(?:github )?copilot|chatgpt|gemini(?: cli)?|cursor)\b[^.]{0,20}\b(?:assisted|helped) (?:with|me)\b";
 
 /// Names are frozen: they stand in facts. A new sign is a new line.
 #[rustfmt::skip]
@@ -166,6 +169,7 @@ pub const SIGNALS: &[Signal] = &[
     signal("disclosure",         Place::Line,      true,  Mark::Pattern(DISCLOSURE),          NOTHING),
     signal("disclosure-prose",   Place::Line,      true,  Mark::Pattern(DISCLOSURE_IN_PROSE), NOTHING),
     signal("model-line",         Place::Line,      false, Mark::Naming(MODEL_LINE),           QUOTED),
+    signal("assisted-prose",     Place::Body,      true,  Mark::Naming(ASSISTED_WITH),        QUOTED),
     signal("mention",            Place::Body,      false, Mark::Pattern(MENTION),             QUOTED_OR_TRAILER),
 ];
 

@@ -11,8 +11,13 @@
     const packed = atob(find("changes-data").textContent.trim());
     const bytes = new Uint8Array(packed.length);
     for (let at = 0; at < packed.length; at += 1) bytes[at] = packed.charCodeAt(at);
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return JSON.parse(await new Response(stream).text());
+    const whole = new ReadableStream({
+      start(to) {
+        to.enqueue(bytes);
+        to.close();
+      },
+    });
+    return JSON.parse(await new Response(whole.pipeThrough(new DecompressionStream("gzip"))).text());
   }
 
   /** The columns, with what is found out once. */

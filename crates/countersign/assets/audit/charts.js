@@ -49,7 +49,7 @@
     ariaDescription: figure.dataset.describes,
   });
   /** An axis of whole numbers. */
-  const counts = (most) => ({ grid: true, label: null, ticks: Math.min(5, most), tickFormat: most < 1000 ? "d" : "~s" });
+  const counts = (most) => ({ grid: true, label: null, ticks: Math.min(5, most), tickFormat: (n) => (n < 1000 ? String(n) : d3.format("~s")(n)) });
 
   /** Bars over time. One bar alone would fill the chart, so there is always room for a few. */
   function overTime(width, figure, rows, unit, y, marks) {

@@ -432,7 +432,7 @@ fn signal(evidence: &Evidence, decided: bool, names: &Names<'_>) -> Signal {
     Signal {
         convention: evidence.convention,
         says: match evidence.says {
-            Says::Contributed => "contributed",
+            Says::Contributed | Says::Wrote => "contributed",
             Says::Approved => "approved",
             Says::NobodyApproved => "nobody_approved",
             Says::Landed => "landed",

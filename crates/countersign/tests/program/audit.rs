@@ -439,6 +439,30 @@ fn notes_are_found_and_their_kinds_are_told() {
 }
 
 #[test]
+fn what_gittuf_attests_is_found_by_the_change_that_it_names() {
+    let stage = Stage::new();
+    stage.bare("r.git", &shop());
+    let named = |what: &str| stage.git(&["-C", "r.git", "rev-parse", what]);
+    let change = format!("{}-{}", named("main~1"), named("main^{tree}"));
+    let statement = r#"{"predicate_type":"https://gittuf.dev/github-pull-request-approval/v0.1","predicate":{"approvers":["joan+77"]}}"#;
+    fs::write(stage.path("statement"), statement).unwrap();
+    let blob = stage.git(&["-C", "r.git", "hash-object", "-w", &stage.path("statement").display().to_string()]);
+    let path = format!("code-review-approvals/refs/heads/main/{change}/github/app");
+    stage.git(&["-C", "r.git", "update-index", "--add", "--cacheinfo", &format!("100644,{blob},{path}")]);
+    let tree = stage.git(&["-C", "r.git", "write-tree"]);
+    let commit =
+        stage.git(&["-C", "r.git", "-c", "user.name=n", "-c", "user.email=n@x", "commit-tree", "-m", "a", &tree]);
+    stage.git(&["-C", "r.git", "update-ref", "refs/gittuf/attestations", &commit]);
+    let report = stage.audit("r.git --changes");
+    assert_eq!(report["read"]["notes"], json!(["refs/gittuf/attestations"]));
+    let grades: Vec<&str> =
+        report["changes"].as_array().unwrap().iter().map(|change| change["grade"].as_str().unwrap()).collect();
+    assert_eq!(grades, ["alone", "named", "named"]);
+    let last = report["changes"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["signals"][0]["convention"], "gittuf");
+}
+
+#[test]
 fn a_review_in_gerrits_database_is_found_by_the_commit_that_it_names() {
     let stage = Stage::new();
     stage.bare("r.git", &shop());

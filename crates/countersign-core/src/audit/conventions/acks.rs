@@ -15,7 +15,9 @@ pub const CONVENTION: Convention = Convention {
             for line in &commit.lines {
                 let indented = line.raw.starts_with(' ');
                 if !indented {
-                    listed = line.text == "ACKs for top commit:";
+                    // Until 2019 the script named the commit: `ACKs for commit 1a2b3c:`.
+                    let list = line.text.strip_prefix("ACKs for ").and_then(|rest| rest.strip_suffix(':'));
+                    listed = list.is_some_and(|of| of == "top commit" || of.starts_with("commit "));
                     if line.text == "Top commit has no ACKs." {
                         found.push(Found::nobody(Says::NobodyApproved, line.text));
                     }

@@ -16,9 +16,12 @@ pub const CONVENTION: Convention = Convention {
             if !batch {
                 continue;
             }
-            for line in commit.lines.iter().filter(|line| line.text.starts_with(|c: char| c.is_ascii_digit())) {
+            for line in commit.lines.iter().filter(|line| !line.quoted) {
                 let Some((title, author)) = line.text.rsplit_once(" a=") else { continue };
-                let Some((_, reviewers)) = title.rsplit_once(" r=") else { continue };
+                // A title that ends in a line break leaves `r=reviewer a=author` to the next line.
+                let rest = title.strip_prefix("r=");
+                let on_the_line = || title.starts_with(|c: char| c.is_ascii_digit()).then(|| title.rsplit_once(" r="));
+                let Some(reviewers) = rest.or_else(|| Some(on_the_line()??.1)) else { continue };
                 found.extend(handle(author).map(|who| Found::by(Says::Contributed, who, line.text)));
                 found.extend(split_reviewers(reviewers).map(|who| Found::by(Says::Approved, who, line.text)));
                 found.push(Found::nobody(Says::Platform, line.text));

@@ -16,7 +16,7 @@ pub const CONVENTION: Convention = Convention {
                 found.extend(approvers(line.value).into_iter().map(|who| Found::by(Says::Approved, who, line.text)));
             } else if line.is_any(&["Submitted by", "Authored by"]) {
                 let who = named_people(line.value).into_iter();
-                found.extend(who.map(|who| Found::by(Says::Contributed, who, line.text)));
+                found.extend(who.map(|who| Found::by(Says::Wrote, who, line.text)));
             }
         }
         found

@@ -13,7 +13,8 @@ pub const CONVENTION: Convention = Convention {
         let robot = [&record.author, &record.committer]
             .into_iter()
             .find(|who| who.name.starts_with(ROBOT) || who.mail.contains("github-merge-queue[bot]"));
-        let branch = context.landed.subject.contains("gh-readonly-queue/");
+        // A merge of the queue's branch; a change may also be *about* the queue.
+        let branch = context.landed.is_merge() && context.landed.subject.contains("gh-readonly-queue/");
         match robot {
             Some(who) => {
                 vec![Found::by(Says::Platform, who.clone(), format!("{} ({ROBOT}[bot])", context.landed.subject))]

@@ -100,6 +100,7 @@ fn commit<'a>(record: &'a CommitRecord, message: &'a Message) -> Commit<'a> {
     let mut lines = text.lines();
     let subject = lines.next().unwrap_or_default().trim();
     let mut lines: Vec<Line<'a>> = lines.map(line).collect();
+    continue_lists(&mut lines);
     let trailers = lines.iter().rev().take_while(|line| !line.text.is_empty()).count();
     let start = lines.len().saturating_sub(trailers);
     for line in lines.iter_mut().skip(start) {
@@ -107,6 +108,19 @@ fn commit<'a>(record: &'a CommitRecord, message: &'a Message) -> Commit<'a> {
     }
     lines.retain(|line| !line.text.is_empty());
     Commit { record, subject, lines }
+}
+
+/// `Reviewed-by: a,` goes on in the next line, which has no key of its own.
+fn continue_lists(lines: &mut [Line<'_>]) {
+    let mut open: Option<(&str, bool)> = None;
+    for line in lines {
+        if let (Some((key, quoted)), true) = (open, line.key.is_empty() && !line.text.is_empty()) {
+            line.key = key;
+            line.value = line.text;
+            line.quoted = quoted;
+        }
+        open = (!line.key.is_empty() && line.text.ends_with(',')).then_some((line.key, line.quoted));
+    }
 }
 
 fn line(raw: &str) -> Line<'_> {
@@ -126,7 +140,22 @@ fn line(raw: &str) -> Line<'_> {
 /// nobody.
 pub fn named_people(value: &str) -> Vec<Ident> {
     let bare = without_brackets(value);
-    message::people(&bare).into_iter().take(MAX_PEOPLE).filter_map(person).collect()
+    let mut people = message::people(&bare);
+    // `Reviewers: please test this by hand, then merge`: cut at its commas, a sentence still is one.
+    let sentence = people.iter().any(|who| who.mail.is_empty() && is_sentence(&who.name));
+    people.retain(|who| !sentence || !who.mail.is_empty());
+    people.into_iter().take(MAX_PEOPLE).filter_map(person).collect()
+}
+
+/// Whether words are a part of a sentence rather than a name.
+fn is_sentence(text: &str) -> bool {
+    const NEVER_IN_NAMES: &[&str] = &[
+        "the", "this", "that", "these", "if", "is", "are", "was", "were", "be", "been", "please", "then", "with",
+        "without", "you", "your", "it", "its", "from", "for", "to", "not", "when", "which", "but", "has", "have",
+        "should", "would", "after", "before",
+    ];
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.len() > MAX_NAME_WORDS || (words.len() > 1 && words.iter().any(|word| NEVER_IN_NAMES.contains(word)))
 }
 
 fn person(mut who: Ident) -> Option<Ident> {
@@ -136,11 +165,19 @@ fn person(mut who: Ident) -> Option<Ident> {
         who = Ident { name: who.mail.trim_matches('@').to_owned(), mail: String::new() };
     }
     let name = who.name.trim().trim_start_matches('@').trim();
+    // `Jane Doe in IRC`, `Jane Doe on the list`, `Jane Doe via mail`.
+    let name = match who.mail.is_empty() {
+        true => [" in ", " on ", " via ", " at ", " over "]
+            .iter()
+            .fold(name, |name, word| name.split_once(word).map_or(name, |(name, _)| name.trim())),
+        false => name,
+    };
     // Phabricator's projects and GitHub's teams are groups.
     let is_group = name.starts_with('#') || name.contains("://") || (who.mail.is_empty() && name.contains('/'));
     let is_name = name.chars().any(char::is_alphabetic)
         && name.chars().count() <= MAX_NAME_CHARS
-        && name.split_whitespace().count() <= MAX_NAME_WORDS;
+        && name.split_whitespace().count() <= MAX_NAME_WORDS
+        && !name.contains(['"', '`', '=', '{', '}', '|', '\\']);
     let named = match who.mail.is_empty() {
         true => is_name && !is_nobody(name),
         false => true,
@@ -205,6 +242,9 @@ fn is_nobody(name: &str) -> bool {
                 | "rubber-stamp"
                 | "rubberstamp"
                 | "auto"
+                | "backout"
+                | "bustage"
+                | "ghost"
                 | "team"
                 | "everyone"
                 | "all"
@@ -243,6 +283,10 @@ mod tests {
         assert_eq!(show("#hackers, @alice"), "alice|");
         assert_eq!(show("https://review.example/1"), "");
         assert_eq!(show("everybody who was on the call that evening"), "");
+        assert_eq!(show("please test this by hand, then merge"), "");
+        assert_eq!(show("if you run a build, please submit:"), "");
+        assert_eq!(show("Jane Doe in IRC, Ann Lee on the list"), "Jane Doe|; Ann Lee|");
+        assert_eq!(show("alice\""), "");
         assert_eq!(show("none"), "");
         assert_eq!(show("ann@x.example"), "|ann@x.example");
         assert_eq!(show("deraadt@, millert@"), "deraadt|; millert|");

@@ -6,11 +6,14 @@
 
 mod acks;
 mod attestation;
+mod azure;
 mod bitbucket;
 mod bors;
 mod bors_ng;
 mod bsd_ok;
 mod committer;
+mod copybara;
+mod forgejo;
 mod freebsd;
 mod gerrit_note;
 mod gerrit_trailer;
@@ -27,13 +30,19 @@ mod mozilla;
 mod notedb;
 mod phabricator;
 mod prow;
+mod request_page;
+mod rietveld;
 mod slsa;
 mod trailer;
 mod webkit;
+mod written_by;
 mod zuul;
 
-pub use self::lines::{Commit, Context, Line};
 use self::lines::{named_people, says_nobody};
+pub use self::{
+    committer::CONVENTION as COMMITTER,
+    lines::{Commit, Context, Line},
+};
 use crate::facts::git::Ident;
 
 /// One way to write down who looked.
@@ -51,6 +60,8 @@ pub struct Convention {
 pub enum Says {
     /// Somebody had a hand in the content.
     Contributed,
+    /// Somebody else wrote what the author of the commit only committed.
+    Wrote,
     /// Somebody reviewed or approved.
     Approved,
     /// It says itself that nobody did.
@@ -107,6 +118,8 @@ pub const TABLE: &[Convention] = &[
     freebsd::CONVENTION,
     webkit::CONVENTION,
     mozilla::CONVENTION,
+    rietveld::CONVENTION,
+    written_by::CONVENTION,
     gittuf::CONVENTION,
     slsa::CONVENTION,
     zuul::CONVENTION,
@@ -115,9 +128,13 @@ pub const TABLE: &[Convention] = &[
     github_merge::CONVENTION,
     gitlab::CONVENTION,
     bitbucket::CONVENTION,
+    azure::CONVENTION,
+    forgejo::CONVENTION,
+    copybara::CONVENTION,
     merger::CONVENTION,
     github_squash::CONVENTION,
     gerrit_trailer::CONVENTION,
+    request_page::CONVENTION,
     committer::CONVENTION,
 ];
 

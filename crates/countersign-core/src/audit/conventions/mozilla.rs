@@ -14,7 +14,8 @@ pub const CONVENTION: Convention = Convention {
         let mut found = Vec::new();
         for commit in context.commits().filter(|commit| !NOT_OURS.iter().any(|start| commit.subject.starts_with(start)))
         {
-            let subject = commit.subject;
+            // `Revert "Bug 12 - Title. r=alice"`: what stands in quotes is another commit's subject.
+            let subject = &unquoted(commit.subject);
             let bug = subject
                 .get(..4)
                 .is_some_and(|start| start.eq_ignore_ascii_case("bug ") || start.eq_ignore_ascii_case("no b"));
@@ -25,9 +26,21 @@ pub const CONVENTION: Convention = Convention {
                 let value = ["r=", "rs=", "sr="].iter().find_map(|key| word.strip_prefix(key));
                 let Some(value) = value.filter(|_| bug || at.saturating_add(1) == count) else { continue };
                 let names = split_reviewers(value).filter(|who| who.name.starts_with(char::is_alphabetic));
-                found.extend(names.map(|who| Found::by(Says::Approved, who, subject)));
+                found.extend(names.map(|who| Found::by(Says::Approved, who, commit.subject)));
             }
         }
         found
     },
 };
+
+/// A subject without what stands between its first and its last double quote.
+fn unquoted(subject: &str) -> String {
+    match (subject.find('"'), subject.rfind('"')) {
+        (Some(first), Some(last)) if first < last => {
+            let (before, after) = (subject.get(..first).unwrap_or_default(), subject.get(last..).unwrap_or_default());
+            format!("{before} {}", after.trim_start_matches('"'))
+        }
+        (Some(first), _) => subject.get(..first).unwrap_or_default().to_owned(),
+        (None, _) => subject.to_owned(),
+    }
+}

@@ -3,14 +3,15 @@
 //! The reader hands over one note: the commits of the reference from the oldest on, each as a line `author NAME <mail>`,
 //! an empty line and the message, with a NUL between two.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Convention, Found, MAX_NOTE_BYTES, Says, named_people};
 use crate::facts::git::Ident;
 
 pub const CONVENTION: Convention = Convention {
     name: "gerrit-notedb",
-    proves: "every vote with its voter, the owner, the uploader of every patch set and the submitter: Gerrit's own database",
+    proves: "every vote with its voter, the owner, whoever uploaded another patch set and the submitter: Gerrit's own \
+             database. A patch set that Gerrit rebased or made at submission is nobody's work",
     does_not_prove: "names: accounts are written as `Gerrit User 1000024`; a vote counts until it is taken back, whatever \
                      the server's rules on new patch sets were",
     find: |context| {
@@ -30,6 +31,7 @@ fn read(text: &str) -> Vec<Found> {
     let mut found = Vec::new();
     // By voter: the last vote is the one that stands.
     let mut votes: BTreeMap<(String, String), Option<String>> = BTreeMap::new();
+    let rebased = rebased(text);
     for (nth, record) in text.split('\0').enumerate() {
         let mut lines = record.trim_start_matches('\n').lines();
         let author = lines.next().and_then(|line| line.strip_prefix("author ")).and_then(|who| named_people(who).pop());
@@ -37,8 +39,11 @@ fn read(text: &str) -> Vec<Found> {
         let pairs: Vec<(&str, &str, &str)> =
             lines.filter_map(|line| line.split_once(": ").map(|(key, value)| (line, key, value.trim()))).collect();
         let has = |key: &str| pairs.iter().any(|(_, k, _)| *k == key);
-        // The first event is the owner's; whatever names a commit uploads a patch set.
-        if nth == 0 || has("Commit") {
+        // The first event is the owner's; whatever names a commit uploads a patch set, also Gerrit when it submits.
+        let set = pairs.iter().find(|(_, key, _)| *key == "Patch-set").map(|(_, _, value)| patch_set(value));
+        let made_by_gerrit = pairs.iter().any(|(_, key, value)| *key == "Status" && *value == "merged")
+            || set.is_some_and(|set| rebased.contains(set));
+        if nth == 0 || (has("Commit") && !made_by_gerrit) {
             found.push(Found::by(Says::Contributed, author.clone(), "Patch-set"));
         }
         for (line, key, value) in &pairs {
@@ -57,6 +62,26 @@ fn read(text: &str) -> Vec<Found> {
         found.extend(line.map(|line| Found::by(Says::Approved, Ident { name, mail }, line)));
     }
     found
+}
+
+/// The number in `3 (DRAFT)`.
+fn patch_set(value: &str) -> &str {
+    value.split(' ').next().unwrap_or_default()
+}
+
+/// Patch sets of which some event says that Gerrit rebased or cherry-picked them: `Patch Set 3: Patch Set 2 was rebased`.
+fn rebased(text: &str) -> BTreeSet<&str> {
+    let by_gerrit = |line: &str| {
+        line.ends_with("was rebased")
+            || line.ends_with("was rebased.")
+            || line == "Patch-set-description: Rebase"
+            || line.starts_with("Change has been successfully cherry-picked as ")
+            || line.starts_with("Change has been successfully rebased")
+    };
+    text.split('\0')
+        .filter(|record| record.lines().any(by_gerrit))
+        .filter_map(|record| record.lines().find_map(|line| line.strip_prefix("Patch-set: ")).map(patch_set))
+        .collect()
 }
 
 /// `Code-Review=+2`, `Code-Review=+2 Gerrit User 5 <5@server>` on somebody's behalf, `-Code-Review` taken back.

@@ -18,6 +18,7 @@ const ROBOTS: &[&str] = &[
     "tekton-robot",
     "ti-chi-bot",
     "kubevirt-bot",
+    "kubernetes-prow",
     "prow",
 ];
 

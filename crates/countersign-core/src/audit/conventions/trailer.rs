@@ -17,18 +17,24 @@ pub(super) const KEYS: &[&str] = &[
     "Tested-and-acked-by",
     "Reviewer",
     "Reviewers",
+    "Reviewed-and-approved-by",
+    "Code-review-by",
+    "Peer-reviewed-by",
     "Rubber-stamped-by",
     "LGTM-by",
+    "Looks-good-to-me-by",
+    "Looks-fine-to-me-by",
 ];
 const LANDERS: &[&str] = &["Merged-by", "Committed-by", "Landed-by", "Submitted-by"];
-/// Where Phabricator wrote the message, `Reviewers:` lists whom it asked.
-const ONLY_ASKED: &[&str] = &["Differential Revision", "Subscribers"];
+/// Where Phabricator or a tool like it wrote the message, `Reviewers:` lists whom it asked.
+const ONLY_ASKED: &[&str] = &["Differential Revision", "Subscribers", "Reviewed By", "Pull Request"];
 
 pub const CONVENTION: Convention = Convention {
     name: "trailer",
     proves: "somebody is named as reviewer or approver: `Reviewed-by`, `Acked-by`, `Approved-by`, `Reviewers: a, b`; \
              `Merged-by` names who landed it",
-    does_not_prove: "that the person wrote the line, or saw the final content; `Signed-off-by` and `Tested-by` are no review",
+    does_not_prove: "that the person wrote the line, or saw the final content: a cherry-pick keeps those of the original; \
+                     `Signed-off-by` and `Tested-by` are no review",
     find: |context| find(context, |line| line.in_trailers),
 };
 

@@ -6,16 +6,16 @@ use countersign_core::{
 };
 use insta::assert_snapshot;
 
-const ANN: &str = "Ann Lee <ann@x.example>";
-const BOB: &str = "Bob Ray <bob@y.example>";
-const GITHUB: &str = "GitHub <noreply@github.com>";
+pub const ANN: &str = "Ann Lee <ann@x.example>";
+pub const BOB: &str = "Bob Ray <bob@y.example>";
+pub const GITHUB: &str = "GitHub <noreply@github.com>";
 
-fn ident(text: &str) -> Ident {
+pub fn ident(text: &str) -> Ident {
     let (name, mail) = text.rsplit_once('<').unwrap();
     Ident { name: name.trim().to_owned(), mail: mail.trim_end_matches('>').to_owned() }
 }
 
-fn commit(nth: u8, parents: usize, author: &str, committer: &str, message: &[u8]) -> CommitRecord {
+pub fn commit(nth: u8, parents: usize, author: &str, committer: &str, message: &[u8]) -> CommitRecord {
     CommitRecord {
         id: format!("{nth:040x}").parse().unwrap(),
         parents: vec!["f".repeat(40).parse().unwrap(); parents],
@@ -27,13 +27,13 @@ fn commit(nth: u8, parents: usize, author: &str, committer: &str, message: &[u8]
     }
 }
 
-fn linear(author: &str, committer: &str, message: &str) -> LandedChange {
+pub fn linear(author: &str, committer: &str, message: &str) -> LandedChange {
     let commit = commit(1, 1, author, committer, message.as_bytes());
     LandedChange { commit, brought: Vec::new(), paths: Vec::new(), notes: Vec::new() }
 }
 
 /// A merge by `merger` (as author) and `committer`, of one commit by `author`.
-fn merge(merger: &str, committer: &str, message: &str, author: &str) -> LandedChange {
+pub fn merge(merger: &str, committer: &str, message: &str, author: &str) -> LandedChange {
     LandedChange {
         commit: commit(1, 2, merger, committer, message.as_bytes()),
         brought: vec![commit(2, 1, author, author, b"work\n")],
@@ -42,13 +42,13 @@ fn merge(merger: &str, committer: &str, message: &str, author: &str) -> LandedCh
     }
 }
 
-fn with_note(mut change: LandedChange, reference: &str, body: &str) -> LandedChange {
+pub fn with_note(mut change: LandedChange, reference: &str, body: &str) -> LandedChange {
     let on = change.commit.id.clone();
     change.notes.push(Note { reference: reference.to_owned(), on, body: body.as_bytes().to_vec() });
     change
 }
 
-fn audit(change: &LandedChange) -> (Audited, People) {
+pub fn audit(change: &LandedChange) -> (Audited, People) {
     let mut people = People::new(Mailmap::default());
     let mut audited = judge(change, &mut people, &mut Scope::default());
     people.settle();
@@ -57,14 +57,14 @@ fn audit(change: &LandedChange) -> (Audited, People) {
 }
 
 /// `grade by convention: reviewers`.
-fn graded(change: &LandedChange) -> String {
+pub fn graded(change: &LandedChange) -> String {
     let (audited, people) = audit(change);
     let by = audited.decisive().map_or("nothing", |evidence| evidence.convention);
     let reviewers: Vec<_> = audited.reviewers.iter().map(|who| people.label(*who)).collect();
     format!("{:?} by {by}: {}", audited.grade, reviewers.join(", ")).trim_end_matches([' ', ':']).to_owned()
 }
 
-fn message(text: &str) -> String {
+pub fn message(text: &str) -> String {
     graded(&linear(ANN, ANN, text))
 }
 
@@ -137,7 +137,7 @@ fn gerrit() {
     assert_snapshot!(votes("Verified+2: jenkins-bot\nCode-Review+2: Bob Ray <bob@y.example>\nSubmitted-by: Bob Ray <bob@y.example>\nSubmitted-at: Fri, 08 Jun 2018 17:55:17 +0000\nReviewed-on: https://gerrit.example/r/1\n"), @"Named by gerrit-note: Bob Ray");
     assert_snapshot!(votes("Code-Review+2: Ann <ann@x.example>\nSubmitted-by: Ann <ann@x.example>\nReviewed-on: https://gerrit.example/r/1\n"), @"SelfApproved by gerrit-note");
     assert_snapshot!(votes("Code-Review+2: Ann Lee <ann@old.example>\n"), @"SelfApproved by gerrit-note");
-    assert_snapshot!(votes("Code-Review+1: Bob Ray <bob@y.example>\nSubmitted-by: Ann Lee <ann@x.example>\n"), @"Alone by nothing");
+    assert_snapshot!(votes("Code-Review+1: Bob Ray <bob@y.example>\nSubmitted-by: Ann Lee <ann@x.example>\n"), @"SelfMerged by gerrit-note");
     assert_snapshot!(message("s\n\nChange-Id: I1\nReviewed-on: https://go-review.example/1\nReviewed-by: Bob Ray <bob@y.example>\n"), @"Named by trailer: Bob Ray");
     assert_snapshot!(message("s\n\nChange-Id: I1\nReviewed-on: https://go-review.example/1\n"), @"Opaque by gerrit-trailer");
     assert_snapshot!(message("s\n\nChange-Id: I1\n"), @"Alone by nothing");

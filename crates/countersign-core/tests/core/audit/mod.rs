@@ -2,5 +2,6 @@
 
 mod conventions;
 mod docs;
+mod field;
 mod history;
 mod truths;

@@ -166,14 +166,15 @@ fn beads_whole() {
 
 #[test]
 fn github_merges() {
-    let slices = [("modernisation-platform", 725, 253), ("govuk-infrastructure", 855, 427)];
+    let slices = [("modernisation-platform", 725, 368), ("govuk-infrastructure", 855, 429)];
     for (name, merges, other) in slices {
         let (audited, _, summary) = landed(&history::slice(name));
         assert_eq!(summary.landed, merges, "{name}");
         assert_eq!(by_convention(&audited, Grade::OtherHand, "github-merge"), other, "{name}");
     }
-    // The script's 3,398 and 1,377 have two and three whose merger is a co-author.
-    let whole = [("modernisation-platform", 9_163, 3_396), ("govuk-infrastructure", 3_643, 1_374)];
+    // The script's 3,398 and 1,377 have two and three whose merger is a co-author, and lack 417 and 12 whose merger made
+    // only merges of the main branch into the request's (the button "Update branch").
+    let whole = [("modernisation-platform", 9_163, 3_813), ("govuk-infrastructure", 3_643, 1_386)];
     for (name, merges, other) in whole {
         let Some(history) = history::whole(name) else { continue };
         let (audited, _, summary) = landed(&history);

@@ -1,6 +1,9 @@
-//! Where notes are: every reference under `refs/notes/`, and the reviews that Gerrit keeps under `refs/changes/` (NoteDb).
+//! Where notes are: every reference under `refs/notes/`, the reviews that Gerrit keeps under `refs/changes/` (NoteDb), and
+//! gittuf's attestations.
 
 use std::{collections::HashMap, io::Write as _, sync::Arc};
+
+use countersign_core::ids::Oid;
 
 use super::{
     ReadError, fields,
@@ -25,23 +28,31 @@ pub enum Kind {
     Review,
 }
 
+/// Where gittuf keeps its attestations, by the change that they are about and not by commit.
+const GITTUF: &str = "refs/gittuf/attestations";
+
 #[derive(Debug, Default)]
 pub struct Notes {
-    /// Those under `refs/notes/`.
+    /// Those under `refs/notes/`, and gittuf's.
     pub references: Vec<String>,
     pub note_db_changes: usize,
     /// Each with the object that it is about.
     pub places: Vec<(Id, Place)>,
 }
 
-pub fn list(source: Source<'_>) -> Result<Notes, ReadError> {
+pub fn list(source: Source<'_>, branch: &Oid) -> Result<Notes, ReadError> {
     let mut notes = Notes::default();
-    let references = ["for-each-ref", "--format=%(objectname) %(refname)", "refs/notes/", "refs/changes/*/*/meta"];
+    let references =
+        ["for-each-ref", "--format=%(objectname) %(refname)", "refs/notes/", "refs/changes/*/*/meta", GITTUF];
     let listed = source.repository.names(&references)?.unwrap_or_default();
     let mut reviews = Vec::new();
     for (id, reference) in listed.lines().filter_map(|line| line.split_once(' ')) {
         match Id::parse(id.as_bytes()) {
             Some(tip) if reference.starts_with("refs/changes/") => reviews.push((tip, reference)),
+            Some(_) if reference == GITTUF => {
+                attestations(source, id, branch, &mut notes.places)?;
+                notes.references.push(reference.to_owned());
+            }
             Some(_) => {
                 blobs(source, id, reference, &mut notes.places)?;
                 notes.references.push(reference.to_owned());
@@ -73,6 +84,43 @@ fn blobs(source: Source<'_>, tip: &str, reference: &str, places: &mut Vec<(Id, P
             Err(_) => return Err(running.broken(None)),
         }
     }
+}
+
+/// gittuf's tree: `…/FROM-TREE…` holds what was attested of the change from the commit FROM to the content TREE, which is
+/// the commit of the branch that has this first parent and this tree.
+fn attestations(source: Source<'_>, tip: &str, branch: &Oid, places: &mut Vec<(Id, Place)>) -> Result<(), ReadError> {
+    let mut landed: HashMap<(Id, Id), Id> = HashMap::new();
+    let mut running = source.start("log", &["--first-parent", "--no-notes", "--format=%H %T %P", branch.as_str()])?;
+    while let Some(line) = fields::until(&mut running.stdout, b'\n').map_err(|_| running.answer(b"nothing"))? {
+        source.stop.check()?;
+        let mut words = line.split(|byte| *byte == b' ').map(Id::parse);
+        if let (Some(Some(id)), Some(Some(tree)), Some(Some(parent))) = (words.next(), words.next(), words.next()) {
+            landed.insert((parent, tree), id);
+        }
+    }
+    running.finish()?;
+    let mut running = source.start("ls-tree", &["-r", "-z", "--full-tree", tip])?;
+    let reference: Arc<str> = GITTUF.into();
+    while let Some(entry) = fields::until(&mut running.stdout, 0).map_err(|_| running.answer(b"nothing"))? {
+        source.stop.check()?;
+        if let Some(((from, tree), blob)) = attestation(&entry)
+            && let Some(on) = landed.get(&(from, tree))
+        {
+            places.push((*on, Place { reference: Arc::clone(&reference), kind: Kind::Blob, objects: vec![blob] }));
+        }
+    }
+    running.finish()
+}
+
+/// `100644 blob ID<tab>code-review-approvals/refs/heads/main/FROM-TREE/github/…`.
+fn attestation(entry: &[u8]) -> Option<((Id, Id), Id)> {
+    let (head, path) = entry.split_at(memchr::memchr(b'\t', entry)?);
+    let blob = head.rsplit(|byte| *byte == b' ').next().and_then(Id::parse)?;
+    let change = path.split(|byte| *byte == b'/').find_map(|part| {
+        let at = memchr::memchr(b'-', part)?;
+        Some((Id::parse(part.get(..at)?)?, Id::parse(part.get(at.checked_add(1)?..)?)?))
+    })?;
+    Some((change, blob))
 }
 
 /// `100644 blob ID<tab>12/34…`.
