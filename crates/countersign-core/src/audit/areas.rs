@@ -11,7 +11,7 @@ use super::{
     codeowners::{CodeOwners, Entry},
     systems::Systems,
 };
-use crate::facts::PathChange;
+use crate::{catalog::Tier, facts::PathChange};
 
 /// Most paths of one change that are looked at; an import of a whole tree has more.
 pub(super) const MAX_LOOKED_AT: usize = 20_000;
@@ -79,6 +79,7 @@ pub struct Areas {
     ids: HashMap<String, u32>,
     /// The areas of entries of `CODEOWNERS` by their lines, or of systems by their numbers.
     of_source: BTreeMap<usize, u32>,
+    tiers: BTreeMap<u32, Tier>,
 }
 
 impl Areas {
@@ -87,13 +88,19 @@ impl Areas {
         Self { by, owners, systems, ..Self::default() }
     }
 
-    /// Areas that somebody else has told apart.
-    pub(super) fn named(names: impl IntoIterator<Item = String>) -> Self {
+    /// Areas that somebody else has told apart, with the tiers that they propose for them.
+    pub(super) fn named(names: impl IntoIterator<Item = (String, Option<Tier>)>) -> Self {
         let mut areas = Self { by: AreasBy::Catalog, ..Self::default() };
-        for name in names {
-            areas.id(&name);
+        for (name, tier) in names {
+            let id = areas.id(&name);
+            areas.tiers.extend(tier.map(|tier| (id, tier)));
         }
         areas
+    }
+
+    /// The tier of a proposed system; of any other area, what a change touches says how far it reaches.
+    pub(super) fn tier(&self, id: u32) -> Option<Tier> {
+        self.tiers.get(&id).copied()
     }
 
     pub fn by(&self) -> AreasBy {

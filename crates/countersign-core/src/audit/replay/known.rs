@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{OWNER_CHANGES, SENIOR_FRACTION, WINDOW_DAYS};
 use crate::{
     audit::{
+        areas::Areas,
         conventions::Says,
         judge::Audited,
         people::{IdentityId, People},
@@ -125,6 +126,7 @@ pub(super) struct History<'a> {
     pub parts: &'a [Parts],
     pub actors: &'a Actors,
     pub systems: &'a [SystemId],
+    pub areas: &'a Areas,
 }
 
 impl Known {

@@ -161,6 +161,7 @@ impl<'a> Course<'a> {
             parts: &self.parts,
             actors: &self.actors,
             systems: &self.systems,
+            areas: past.areas,
         };
         let mut asked = Stretch::new(self.sets, &self.actors);
         let mut known = Known::new(&self.actors);
@@ -258,7 +259,7 @@ fn put(
 ) -> Result<Vec<ActorId>, InvalidId> {
     snapshot.change = change.commit.as_str().chars().take(ChangeId::LEN).collect::<String>().parse()?;
     snapshot.kind = change.kind;
-    snapshot.targets = targets(change, history.systems, production)?;
+    snapshot.targets = targets(change, history, production)?;
     let ids = |numbers: &[usize]| -> Vec<ActorId> {
         numbers.iter().filter_map(|number| history.actors.id(*number)).cloned().collect()
     };
@@ -296,15 +297,17 @@ fn put(
     Ok(strangers)
 }
 
-fn targets(change: &Audited, systems: &[SystemId], production: &Environment) -> Result<Vec<TargetView>, InvalidId> {
+fn targets(change: &Audited, history: History<'_>, production: &Environment) -> Result<Vec<TargetView>, InvalidId> {
     let tier = if change.impact.reaches_far() { FAR_REACHING_TIER } else { OTHER_TIER };
     // Both tiers are valid; the highest is the careful answer if they ever were not.
     let tier = Tier::try_from(tier).unwrap_or(Tier::HIGHEST);
-    let view = |system: &SystemId| -> Result<TargetView, InvalidId> {
+    let view = |(system, stated): (&SystemId, Option<Tier>)| -> Result<TargetView, InvalidId> {
         let target = Target { system: system.clone(), environment: production.clone() };
+        let tier = stated.unwrap_or(tier);
         Ok(TargetView { target, production: true, tier, owner: system.as_str().parse::<GroupId>()? })
     };
-    change.areas.iter().filter_map(|area| systems.get(*area as usize)).map(view).collect()
+    let named = |area: &u32| Some((history.systems.get(*area as usize)?, history.areas.tier(*area)));
+    change.areas.iter().filter_map(named).map(view).collect()
 }
 
 /// A system for every area, under its name as far as a system can be called so.

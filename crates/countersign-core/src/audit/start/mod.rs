@@ -26,7 +26,7 @@ pub use self::{
 };
 use super::{
     Areas, Grade,
-    areas::{AreasBy, NO_SYSTEM, Touched},
+    areas::{AreasBy, NO_SYSTEM},
     impact::ImpactTable,
     judge::Audited,
     people::{IdentityId, People},
@@ -178,19 +178,16 @@ pub fn start(seen: Seen<'_>, since: Option<i64>, reserved: &[Reserved]) -> Optio
 }
 
 impl Start {
-    /// Lays these systems over the history, as `audit --catalog` would: what rules are put to.
+    /// Lays these systems over the history: what rules are put to. What is in none of them is no system of any tier.
     pub fn lay_over(&self, changes: &mut [Audited], touched: &[Vec<Touch>]) -> Areas {
-        let names = self.systems.iter().map(|system| system.id.to_string()).chain([NO_SYSTEM.to_owned()]);
+        let systems = self.systems.iter().map(|system| (system.id.to_string(), Some(system.tier)));
         let nowhere = self.systems.len();
         for (change, touched) in changes.iter_mut().zip(touched) {
             let found: BTreeSet<usize> =
                 touched.iter().map(|touch| self.system_of.get(&touch.area).copied().unwrap_or(nowhere)).collect();
-            let is_tier_1 = |at: &usize| self.systems.get(*at).is_some_and(|system| system.tier == Tier::HIGHEST);
-            let tier_1 = found.iter().any(is_tier_1);
-            change.impact = change.impact.with(&Touched { tier_1, ..Touched::default() });
             change.areas = found.into_iter().filter_map(|at| u32::try_from(at).ok()).collect();
         }
-        Areas::named(names)
+        Areas::named(systems.chain([(NO_SYSTEM.to_owned(), None)]))
     }
 }
 

@@ -127,8 +127,8 @@ fn evidence(past: &Past<'_>, rule: &str, said: &[Said], assumed: &Assumptions, r
         text.push_str(&wrapped(
             "//",
             &format!(
-                "Put to {}, it would have stopped {} of the {} that change a path, for want of what git carries. Of these, \
-                 {} were later reverted, and {} of all. It would have asked for {:.1} approvals a week besides the {:.1} \
+                "Put to {}, it would have stopped {} of the {} that change a path, for want of what git carries. Of these \
+                 {} were later reverted, of {} reverted in all. It would have asked for {:.1} approvals a week besides the {:.1} \
                  that git carries.",
                 past.window(),
                 did.stopped,
@@ -175,7 +175,8 @@ fn said(past: &Past<'_>) -> Vec<Said> {
     let weakest = numbers.tier_1_weakest.and_then(|at| start.systems.get(at));
     let tier_1 = match weakest {
         None => format!(
-            "No system is proposed as tier 1; in all {} had a part in something in the last {RECENT_DAYS} days",
+            "No system is proposed as tier 1, so that the rule applies to nothing yet; in all {} had a part in something in \
+             the last {RECENT_DAYS} days",
             counted(numbers.there, "person")
         ),
         Some(system) => format!(
