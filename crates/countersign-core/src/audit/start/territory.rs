@@ -11,6 +11,7 @@ use crate::{
         areas::{AT_THE_TOP, Area, Areas, AreasBy, NO_OWNER, OTHER},
         codeowners::{CodeOwners, Entry},
         impact::{ImpactSet, ImpactTable},
+        text::misleads,
     },
     facts::{PathChange, PathStatus},
 };
@@ -225,18 +226,20 @@ impl Node<'_> {
     }
 }
 
-/// A name as a glob that matches it. What a list of globs cannot hold is any one character.
+/// A name as a glob that matches it. What a list of globs cannot hold, and what would be obeyed or hidden where somebody
+/// reads it, is any character of as many bytes: to a glob `?` is one byte.
 fn glob(name: &str) -> String {
-    globset::escape(name)
-        .chars()
-        .map(|c| match c {
-            c if c.is_whitespace() || c.is_control() => '?',
-            ',' | '\\' | '\'' | '"' => '?',
+    let mut glob = String::with_capacity(name.len());
+    for c in globset::escape(name).chars() {
+        match c {
             // Some bytes that are no UTF-8, however many they are.
-            '\u{fffd}' => '*',
-            c => c,
-        })
-        .collect()
+            '\u{fffd}' => glob.push('*'),
+            ',' | '\\' | '\'' | '"' => glob.push('?'),
+            c if c.is_whitespace() || misleads(c) => glob.extend(std::iter::repeat_n('?', c.len_utf8())),
+            c => glob.push(c),
+        }
+    }
+    glob
 }
 
 #[cfg(test)]
@@ -256,6 +259,18 @@ mod tests {
         assert_eq!(patterns("", &files, "src"), "src/**");
         assert_eq!(patterns("", &files, "(top)"), "*");
         assert_eq!(patterns("", &files, "d d"), "d?d/**");
+    }
+
+    #[test]
+    fn what_would_be_obeyed_or_hidden_is_any_character() {
+        for c in ['\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\u{3000}', '\u{a0}', '\u{e0041}', '\u{1b}', ','] {
+            let folder = format!("a{c}b");
+            let pattern = patterns("", &["src/a", &format!("{folder}/x")], &folder);
+            assert!(pattern.starts_with("a?") && pattern.is_ascii(), "{pattern:?}");
+            let glob = globset::GlobBuilder::new(&pattern).literal_separator(true).build();
+            let matches = glob.map(|glob| glob.compile_matcher().is_match(format!("{folder}/x")));
+            assert_eq!(matches.ok(), Some(true), "{pattern} of U+{:04X}", u32::from(c));
+        }
     }
 
     #[test]
