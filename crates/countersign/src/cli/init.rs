@@ -65,7 +65,8 @@ pub struct Args {
     /// The log's name, in checkpoints and statements. It never changes. [default: countersign/FOLDER-RANDOM]
     #[arg(long, value_name = "ORIGIN")]
     name: Option<String>,
-    /// A founder: name in the catalog, mail, and SSH key file (a public key suffices for who signs later). Repeatable.
+    /// A founder: name in the catalog, mail, and SSH key file. Repeatable. A public key suffices: whose private key lies
+    /// beside it or is in the agent signs now, and everybody else later.
     /// [default: git's user.name and user.email, with the default key]
     #[arg(long, value_name = "NAME=MAIL=KEYFILE")]
     founder: Vec<FounderSpec>,
@@ -438,7 +439,7 @@ fn tell(format: Format, home: &Home, left_out: &[String], started: Option<&Start
                 count(catalog.groups.len(), "group"),
                 format!("{} with keys", list_people(coverage.people.len()))
             );
-            anstream::println!("  rules      {}", list(rules));
+            anstream::println!("{}", output::beside("  rules      ", &list(rules)));
             for line in left_out {
                 anstream::println!("  {}   {line}", warn("left out"));
             }

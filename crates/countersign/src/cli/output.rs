@@ -89,6 +89,29 @@ fn acts(c: char) -> bool {
     (c.is_control() && c != '\t') || turns || hides
 }
 
+/// A label, and text beside it on as many lines of 100 columns as it takes.
+pub fn beside(label: &str, text: &str) -> String {
+    const COLUMNS: usize = 100;
+    let indent = label.chars().count();
+    let mut out = label.to_owned();
+    let mut column = indent;
+    for word in text.split_whitespace() {
+        let width = word.chars().count();
+        if column > indent && column.saturating_add(width) >= COLUMNS {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            column = indent;
+        }
+        if column > indent {
+            out.push(' ');
+            column = column.saturating_add(1);
+        }
+        out.push_str(word);
+        column = column.saturating_add(width);
+    }
+    out
+}
+
 /// `1 rule`, `2 rules`.
 pub fn count(number: usize, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }

@@ -19,7 +19,8 @@ fn a_home_of_one_says_what_it_cannot_do() {
       log        log
       founder    ada SHA256:[KEY]: signed
       catalog    1 system, 2 groups, 1 person with keys
-      rules      ai-assisted-senior, documented, fresh-guidance, owner-approves, second-pair-of-eyes and tier-1-senior
+      rules      ai-assisted-senior, documented, fresh-guidance, owner-approves, second-pair-of-eyes and
+                 tier-1-senior
 
     Pinned by trust.json: give it to whoever verifies, and to every gate
       genesis    sha256:[DIGEST]
@@ -50,7 +51,8 @@ fn a_home_of_two_is_not_locked_out() {
       founder    ada SHA256:[KEY]: signed
       founder    grace SHA256:[KEY]: signed
       catalog    1 system, 2 groups, 2 people with keys
-      rules      ai-assisted-senior, documented, fresh-guidance, owner-approves, second-pair-of-eyes and tier-1-senior
+      rules      ai-assisted-senior, documented, fresh-guidance, owner-approves, second-pair-of-eyes and
+                 tier-1-senior
 
     Pinned by trust.json: give it to whoever verifies, and to every gate
       genesis    sha256:[DIGEST]
@@ -261,7 +263,8 @@ fn allowed_signers_become_people() {
       log        log
       founder    ada SHA256:[KEY]: signed
       catalog    1 system, 2 groups, 2 people with keys
-      rules      ai-assisted-senior, documented, fresh-guidance, owner-approves, second-pair-of-eyes and tier-1-senior
+      rules      ai-assisted-senior, documented, fresh-guidance, owner-approves, second-pair-of-eyes and
+                 tier-1-senior
       left out   *@example.com: a certificate authority is not a person's key
       left out   linus@example.com: its namespaces do not include `countersign`
       left out   bot@example.com: a key here is good until it is revoked, and this one is for a time
@@ -332,7 +335,8 @@ fn a_catalog_that_is_there_is_taken() {
       founder    ada SHA256:[KEY]: signed
       founder    grace SHA256:[KEY]: signed
       catalog    1 system, 1 group, 2 people with keys
-      rules      ai-assisted-senior, documented, fresh-guidance, owner-approves, second-pair-of-eyes and tier-1-senior
+      rules      ai-assisted-senior, documented, fresh-guidance, owner-approves, second-pair-of-eyes and
+                 tier-1-senior
 
     Pinned by trust.json: give it to whoever verifies, and to every gate
       genesis    sha256:[DIGEST]

@@ -134,11 +134,11 @@ fn a_history_with_owners_becomes_a_home() {
       owner-approves                shadow          20   87.0%         0               0.9
       second-pair-of-eyes           enforce          2    8.7%         0               0.1
       tier-1-senior                 shadow           6   26.1%         0               0.3
-      Of 23 changes, 0 were later reverted. Git carries 1.0 approvals a week, and these would be more. A
-      rule in shadow is evaluated and told, and stops nothing. second-pair-of-eyes is enforced, since
-      the engine asks for a second person in production whatever the rules say; it binds where a gate is
-      installed. tier-1-senior asks for one approval, by a senior; it is mandatory as shipped, which no
-      rule in shadow can be, and waivable here.
+      Of 23 changes, 0 were later reverted. Git carries 1.0 approvals a week, and these would come on
+      top. A rule in shadow is evaluated and told, and stops nothing. second-pair-of-eyes is enforced,
+      since the engine asks for a second person in production whatever the rules say; it binds where a
+      gate is installed. tier-1-senior asks for one approval, by a senior; it is mandatory as shipped,
+      which no rule in shadow can be, and waivable here.
 
     Look at first
       Keys: 3 of 5 people in the catalog have none (barbara, linus, mal). They are known as authors and
@@ -159,7 +159,7 @@ fn a_history_with_owners_becomes_a_home() {
       before a rule is enforced: countersign audit REPO --rules home/rules --compare CHANGED/rules
       to enforce a rule: @mode("enforce") in home/rules/RULE.cedar, then amend
     "#);
-    assert!(told(&run.stdout).lines().all(|line| line.chars().count() <= 100), "{run}");
+    assert!(run.stdout.lines().all(|line| line.chars().count() <= 100), "{run}");
     let org = stage.read("home/catalog/org.yaml");
     let without_keys: Vec<&str> = org.lines().filter(|line| !line.contains("ssh-ed25519")).collect();
     assert_snapshot!(without_keys.join("\n"), @r#"
@@ -311,11 +311,11 @@ fn a_history_with_owners_becomes_a_home() {
     # A git gate is told which paths reach which system; this covers every path of the branch today:
     #
     #   countersign gate install REPOSITORY.git --key KEY --name NAME --trust HOME/trust.json \
-    #     --branch 'main' \
-    #     --map 'billing/**=billing/production' \
-    #     --map 'infra/**=infra/production' \
-    #     --map 'docs/**=docs/production' \
-    #     --map '*=everybody/production'
+    #     --branch='main' \
+    #     --map='billing/**=billing/production' \
+    #     --map='infra/**=infra/production' \
+    #     --map='docs/**=docs/production' \
+    #     --map='*=everybody/production'
 
     # /billing/, of @barbara and linus@shop.test by CODEOWNERS. Changes: 12; none touches infrastructure, deployment,
     # access control or a schema.
@@ -613,11 +613,11 @@ fn a_home_of_one_says_plainly_what_it_cannot_do() {
       owner-approves                shadow           2  100.0%         0               2.0
       second-pair-of-eyes           enforce          2  100.0%         0               2.0
       tier-1-senior                 shadow           0    0.0%         0               0.0
-      Of 2 changes, 0 were later reverted. Git carries 0.0 approvals a week, and these would be more. A
-      rule in shadow is evaluated and told, and stops nothing. second-pair-of-eyes is enforced, since
-      the engine asks for a second person in production whatever the rules say; it binds where a gate is
-      installed. tier-1-senior asks for one approval, by a senior; it is mandatory as shipped, which no
-      rule in shadow can be, and waivable here.
+      Of 2 changes, 0 were later reverted. Git carries 0.0 approvals a week, and these would come on
+      top. A rule in shadow is evaluated and told, and stops nothing. second-pair-of-eyes is enforced,
+      since the engine asks for a second person in production whatever the rules say; it binds where a
+      gate is installed. tier-1-senior asks for one approval, by a senior; it is mandatory as shipped,
+      which no rule in shadow can be, and waivable here.
 
     Look at first
       Levels: nobody but the founders is proposed as senior. Senior is whom git names on 12 or more
@@ -643,8 +643,8 @@ fn a_home_of_one_says_plainly_what_it_cannot_do() {
     // An approval count is supported where 2 more people are there than it asks for: one made the change, and one is
     // away. No system is proposed as tier 1, so that the rule applies to nothing yet; in all 1 person had a part in
     // something in the last 180 days, so not even 1 is supported; a rule cannot ask for less, and changes will wait.
-    // There were 1 senior of late with the founders, fewer than the 3 by which one approval by a senior is supported:
-    // name more before this is enforced.
+    // There was 1 senior of late with the founders, fewer than the 3 by which one approval by a senior is supported: name
+    // more before this is enforced.
     // In shadow: evaluated and told, it stops nothing. A mandatory rule cannot be in shadow, so it is waivable here. To
     // enforce it, write @mode("enforce") and @strength("mandatory"), and amend.
     //

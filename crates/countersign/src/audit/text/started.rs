@@ -77,12 +77,15 @@ fn rules(page: &mut Page, started: &Started) {
         );
     }
     page.paragraph(&format!(
-        "Of {}, {} were later reverted. Git carries {:.1} approvals a week, and these would be more. A rule in shadow is evaluated and told, and stops nothing. second-pair-of-eyes \
-         is enforced, since the engine asks for a second person in production whatever the rules say; it binds where a \
-         gate is installed. tier-1-senior asks for {}; it is mandatory as shipped, which no rule in shadow can be, and \
-         waivable here.",
+        "Of {}, {} later reverted. Git carries {:.1} approvals a week, and these would come on top. A rule in shadow is \
+         evaluated and told, and stops nothing. second-pair-of-eyes is enforced, since the engine asks for a second \
+         person in production whatever the rules say; it binds where a gate is installed. tier-1-senior asks for {}; it \
+         is mandatory as shipped, which no rule in shadow can be, and waivable here.",
         counted(whole.judged, "change"),
-        thousands(whole.reverted),
+        match whole.reverted {
+            1 => "1 was".to_owned(),
+            reverted => format!("{} were", thousands(reverted)),
+        },
         whole.approvals_per_week,
         match started.tier_1_approvals {
             1 => "one approval, by a senior".to_owned(),

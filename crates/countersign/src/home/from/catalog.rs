@@ -227,10 +227,11 @@ fn systems(past: &Past<'_>, settings: &CatalogSettings) -> String {
     text.push_str("#   countersign gate install REPOSITORY.git --key KEY --name NAME --trust HOME/trust.json");
     // Whoever copies the command into a shell is not to run what somebody called a branch or a folder.
     let word = |text: &str| format!("'{}'", comment(text).replace('\'', "'\\''"));
-    let _ = write!(text, " \\\n#     --branch {}", word(&past.branch));
+    // With `=`, because a name that begins with `-` would be read as another option.
+    let _ = write!(text, " \\\n#     --branch={}", word(&past.branch));
     for system in &past.start.systems {
         for pattern in &system.patterns {
-            let _ = write!(text, " \\\n#     --map {}", word(&format!("{pattern}={}/{environment}", system.id)));
+            let _ = write!(text, " \\\n#     --map={}", word(&format!("{pattern}={}/{environment}", system.id)));
         }
     }
     text.push_str("\n\n");

@@ -117,6 +117,10 @@ pub fn rules(past: &Past<'_>, files: &Files, assumed: &Assumptions, replay: &Rep
         .collect()
 }
 
+fn were(number: u64) -> String {
+    if number == 1 { "1 was".to_owned() } else { format!("{number} were") }
+}
+
 fn evidence(past: &Past<'_>, rule: &str, said: &[Said], assumed: &Assumptions, replay: &Replay) -> String {
     let mut text = wrapped(
         "//",
@@ -128,12 +132,12 @@ fn evidence(past: &Past<'_>, rule: &str, said: &[Said], assumed: &Assumptions, r
             "//",
             &format!(
                 "Put to {}, it would have stopped {} of the {} that change a path, for want of what git carries. Of these \
-                 {} were later reverted, of {} reverted in all. It would have asked for {:.1} approvals a week besides the {:.1} \
-                 that git carries.",
+                 {} later reverted, of {} reverted in all. It would have asked for {:.1} approvals a week besides the \
+                 {:.1} that git carries.",
                 past.window(),
                 did.stopped,
                 all.judged,
-                did.stopped_reverted,
+                were(did.stopped_reverted),
                 all.reverted,
                 did.extra_approvals_per_week,
                 past.start.numbers.looks as f64 / assumed.weeks
@@ -193,14 +197,15 @@ fn said(past: &Past<'_>) -> Vec<Said> {
         }
         fewer => format!("so not even {fewer} is supported; a rule cannot ask for less, and changes will wait"),
     };
+    let there_were = if numbers.seniors_there == 1 { "There was" } else { "There were" };
     let seniors = match supports::holds(1, numbers.seniors_there) {
         true => format!(
-            "{} of late with the founders, so that one approval by a senior is supported",
+            "{there_were} {} of late with the founders, so that one approval by a senior is supported",
             counted(numbers.seniors_there, "senior")
         ),
         false => format!(
-            "{} of late with the founders, fewer than the {} by which one approval by a senior is supported: name more \
-             before this is enforced",
+            "{there_were} {} of late with the founders, fewer than the {} by which one approval by a senior is \
+             supported: name more before this is enforced",
             counted(numbers.seniors_there, "senior"),
             1 + supports::SPARE
         ),
@@ -219,8 +224,8 @@ fn said(past: &Past<'_>) -> Vec<Said> {
                 counted(numbers.there, "person")
             ),
         },
-        Said { rule: TIER_1, why: format!("{spare}. {tier_1}, {asked}. There were {seniors}.") },
-        Said { rule: "ai-assisted-senior", why: format!("{spare}. There were {seniors}.") },
+        Said { rule: TIER_1, why: format!("{spare}. {tier_1}, {asked}. {seniors}.") },
+        Said { rule: "ai-assisted-senior", why: format!("{spare}. {seniors}.") },
         Said { rule: "owner-approves", why: format!("{spare}. {owners}") },
         Said {
             rule: "documented",

@@ -22,8 +22,36 @@ fn no_name_is_run_by_a_shell() {
     let script = format!("countersign() {{ printf '%s\\n' \"$@\"; }}\n{}", command.join("\n"));
     let shell = stage.command("sh").args(["-c", &script]).output().unwrap();
     assert!(shell.status.success() && shell.stderr.is_empty(), "{shell:?}");
-    assert_eq!(String::from_utf8(shell.stdout).unwrap().lines().filter(|word| *word == branch).count(), 1);
+    assert_eq!(
+        String::from_utf8(shell.stdout)
+            .unwrap()
+            .lines()
+            .filter(|word| word.strip_prefix("--branch=") == Some(branch))
+            .count(),
+        1
+    );
     assert!(!["x", "y", "z"].iter().any(|name| stage.path(name).exists()));
+}
+
+/// Folders that look like options, or turn the writing round, are entries of the map that is printed.
+#[test]
+fn the_printed_command_installs_a_gate_whatever_folders_are_called() {
+    let mut line = Line::new();
+    line.change(ADA, "a", &["--map/a", "-x/b", "rev\u{202e}eld/c"], &[]);
+    let stage = stage(&line.0);
+    let run = stage.run(&format!("init home --name log --from shop.git {FOUNDERS}"));
+    assert_eq!(run.status, 0, "{run}");
+    let systems = stage.read("home/catalog/systems.yaml");
+    assert!(!systems.contains('\u{202e}') && systems.contains("rev???eld/**"), "{systems}");
+    let server = stage.serve();
+    let mut install =
+        format!("gate install shop.git --key ada --name shop-git --trust home/trust.json --url {}", server.url);
+    for line in systems.lines().filter_map(|line| line.strip_prefix("#     ")) {
+        install.push(' ');
+        install.push_str(&line.trim_end_matches(" \\").replace('\'', ""));
+    }
+    let installed = stage.run(&install);
+    assert_eq!(installed.status, 0, "{installed}");
 }
 
 #[test]
