@@ -98,7 +98,7 @@ impl Areas {
         areas
     }
 
-    /// The tier of a proposed system; of any other area, what a change touches says how far it reaches.
+    /// The tier of a system; of any other area, what a change touches says how far it reaches.
     pub(super) fn tier(&self, id: u32) -> Option<Tier> {
         self.tiers.get(&id).copied()
     }
@@ -211,6 +211,10 @@ impl Areas {
                 ids.push(*id);
             } else if let Some(system) = self.systems.as_ref().and_then(|systems| systems.get(*at)).cloned() {
                 let id = self.id(system.id.as_str());
+                // The area of what is too many is no system.
+                if self.name(id) == system.id.as_str() {
+                    self.tiers.insert(id, system.tier);
+                }
                 self.of_source.insert(*at, id);
                 self.explain(id, vec![system.owner.to_string()], system.patterns);
                 ids.push(id);

@@ -264,7 +264,7 @@ fn the_shipped_rules_over_a_made_history() {
         (14, "Bea", "shop/a.rs", "x"),
     ]);
     let (assumed, replays) = made.replay(&[&shipped()]);
-    assert_eq!((assumed.far_reaching, assumed.weeks), (1, 2.0));
+    assert_eq!((assumed.tier_1, assumed.weeks), (1, 2.0));
     assert_snapshot!(made.told(&replays[0]), @r"
     ai-assisted-senior 1 1 0: 1 1 approval by a senior | 0.50/week on Bea 0.50; 3.00 h; nobody 0
     documented 4 3 0: 2 why, in 20 characters or more (tiers 2 to 4), 1 why, in 40 characters or more (tier 1), 1 the risk, in 20 characters or more (tier 1), 1 how to roll back, in 20 characters or more (tiers 1 to 2), 1 how it was tested, in 20 characters or more (tier 1) | 0.00/week on ; 0.00 h; nobody 0

@@ -431,6 +431,38 @@ fn the_home_serves_and_its_rules_hold() {
     assert_eq!(installed.status, 0, "{installed}");
 }
 
+/// What is proposed beside the rules is what the audit that is recommended next counts.
+#[test]
+fn an_audit_with_the_proposed_catalog_counts_the_same() {
+    let mut line = Line::new();
+    for _ in 0..12 {
+        line.reviewed(ADA, GRACE, "src/a");
+        line.change(LINUS, "mine", &["src/a"], &[]);
+    }
+    // It reaches far, in a system of tier 3.
+    line.change(ADA, "build", &["src/.github/workflows/ci.yml"], &[]);
+    line.change(LINUS, "Revert \"build\"", &["src/.github/workflows/ci.yml"], &[]);
+    line.reviewed(ADA, LINUS, "infra/main.tf");
+    line.change(LINUS, "grow", &["infra/main.tf", "src/a"], &[]);
+    let stage = stage(&line.0);
+    let run = stage.run(&format!("init home --name log --from shop.git --format json {FOUNDERS}"));
+    let from = &run.json()["from"];
+    let tiers: Vec<Value> =
+        from["systems"].as_array().unwrap().iter().map(|s| json!([s["system"], s["tier"]])).collect();
+    assert_eq!(json!(tiers), json!([["src", 3], ["infra", 1]]));
+    let audit = stage.audit("shop.git --rules home/rules --catalog home/catalog");
+    let counted = |rules: &Value| -> Vec<Value> {
+        let rule = |rule: &Value| json!([rule["id"], rule["stopped"], rule["stopped_reverted"], rule["mode"]]);
+        rules.as_array().unwrap().iter().map(rule).collect()
+    };
+    assert_eq!(counted(&audit["rules"]), counted(&from["rules"]));
+    let caveats = audit["caveats"].to_string();
+    assert!(caveats.contains("of the tier that the catalog gives it today"), "{caveats}");
+    assert!(caveats.contains("(of tier 1: 2)"), "{caveats}");
+    let run = stage.run(&format!("init other --name log --from shop.git {FOUNDERS}"));
+    assert!(run.stdout.contains("Of 28 changes, 1 was later reverted."), "{run}");
+}
+
 /// What the proposal says of a gate's limit is the gate's limit.
 #[test]
 fn a_gate_takes_as_many_entries() {

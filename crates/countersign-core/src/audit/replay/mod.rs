@@ -35,7 +35,7 @@ use self::{
 use super::{
     Grade,
     ai::AiStatus as Sign,
-    areas::Areas,
+    areas::{Areas, AreasBy},
     carriers::{at_fraction, dated_reviews, secs_to_landing},
     judge::Audited,
     people::People,
@@ -104,8 +104,10 @@ pub struct Assumptions {
     /// How long a change waits for an approval that it lacks.
     pub wait_secs: i64,
     pub wait_basis: WaitBasis,
-    /// Changes that count as tier 1.
-    pub far_reaching: u64,
+    /// Areas are systems of a catalog, whose tiers count.
+    pub by_catalog: bool,
+    /// Changes of which a target counts as tier 1.
+    pub tier_1: u64,
     /// Changes without paths, about which no rule was asked.
     pub without_paths: u64,
     /// At the end: how many people count as senior, and from how many changes and reviews on.
@@ -178,8 +180,9 @@ impl<'a> Course<'a> {
                 asked.without_paths = asked.without_paths.saturating_add(1);
                 asked.tallies.iter_mut().for_each(Tally::pass_over);
             } else {
-                asked.far_reaching = asked.far_reaching.saturating_add(u64::from(change.impact.reaches_far()));
                 let strangers = put(&mut snapshot, change, part, history, &production, past.people)?;
+                let tier_1 = snapshot.targets.iter().any(|target| target.tier == Tier::HIGHEST);
+                asked.tier_1 = asked.tier_1.saturating_add(u64::from(tier_1));
                 let now = Time::from_unix_secs(self.times.get(at).copied().unwrap_or_default());
                 let reverted = past.reverts.of(at).is_some();
                 for tally in &mut asked.tallies {
@@ -203,7 +206,7 @@ impl<'a> Course<'a> {
             all.append(stretch);
         }
         let assumed = Assumptions {
-            far_reaching: all.far_reaching,
+            tier_1: all.tier_1,
             without_paths: all.without_paths,
             seniors: all.seniors,
             senior_from: all.senior_from,
@@ -218,7 +221,7 @@ impl<'a> Course<'a> {
 #[derive(Debug)]
 pub struct Stretch<'r> {
     tallies: Vec<Tally<'r>>,
-    far_reaching: u64,
+    tier_1: u64,
     without_paths: u64,
     seniors: usize,
     senior_from: u32,
@@ -228,7 +231,7 @@ impl<'r> Stretch<'r> {
     fn new(sets: &[&'r Rules], actors: &Actors) -> Self {
         Self {
             tallies: sets.iter().map(|rules| Tally::new(rules, actors.len())).collect(),
-            far_reaching: 0,
+            tier_1: 0,
             without_paths: 0,
             seniors: 0,
             senior_from: 0,
@@ -240,7 +243,7 @@ impl<'r> Stretch<'r> {
         for (tally, later) in self.tallies.iter_mut().zip(later.tallies) {
             tally.append(later);
         }
-        self.far_reaching = self.far_reaching.saturating_add(later.far_reaching);
+        self.tier_1 = self.tier_1.saturating_add(later.tier_1);
         self.without_paths = self.without_paths.saturating_add(later.without_paths);
         self.seniors = later.seniors;
         self.senior_from = later.senior_from;
@@ -377,7 +380,8 @@ fn assumptions(past: Past<'_>, times: &[i64], first: usize) -> Assumptions {
         weeks: (span as f64 / WEEK_SECS).max(1.0),
         wait_secs,
         wait_basis,
-        far_reaching: 0,
+        by_catalog: past.areas.by() == AreasBy::Catalog,
+        tier_1: 0,
         without_paths: 0,
         seniors: 0,
         senior_from: 0,
@@ -396,11 +400,19 @@ impl Assumptions {
              nobody there is no approval to count: that a rule would have stopped a change does not say that nobody had \
              looked, and people who had known of the rule would have met it more often."
                 .to_owned(),
-            format!(
-                "Each area that a change touches counts as a system in production, of tier {FAR_REACHING_TIER} if the \
-                 change touches a path that reaches far, else of tier {OTHER_TIER} (of tier {FAR_REACHING_TIER}: {}).",
-                self.far_reaching
-            ),
+            match self.by_catalog {
+                true => format!(
+                    "Each system of the catalog that a change touches counts as in production, of the tier that the \
+                     catalog gives it today. What lies in no system counts as one more, of tier {FAR_REACHING_TIER} if \
+                     the change touches a path that reaches far, else of tier {OTHER_TIER} (of tier 1: {}).",
+                    self.tier_1
+                ),
+                false => format!(
+                    "Each area that a change touches counts as a system in production, of tier {FAR_REACHING_TIER} if the \
+                     change touches a path that reaches far, else of tier {OTHER_TIER} (of tier 1: {}).",
+                    self.tier_1
+                ),
+            },
             format!(
                 "Approvals are the reviewers whom git names and who are no contributors; where another hand merged or \
                  committed a change, that is one approval. Who could have approved is everybody who wrote, reviewed or \
