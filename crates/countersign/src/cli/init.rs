@@ -460,8 +460,9 @@ fn tell(format: Format, home: &Home, left_out: &[String], started: Option<&Start
             next(home);
             if started.is_some() {
                 let path = home.path().display();
+                anstream::println!("  before a rule is enforced, see what the one that you changed would have done:");
                 anstream::println!(
-                    "  before a rule is enforced: countersign audit REPO --rules {path}/rules --compare CHANGED/rules"
+                    "    countersign audit REPO --rules {path}/rules --catalog {path}/catalog --compare CHANGED/rules"
                 );
                 anstream::println!("  to enforce a rule: @mode(\"enforce\") in {path}/rules/RULE.cedar, then amend");
             }

@@ -156,7 +156,8 @@ fn a_history_with_owners_becomes_a_home() {
       countersign serve --home home
       edit home/catalog and home/rules, then: countersign amend home --why …
       keep a copy of home/keys somewhere safe: whoever has them can speak as this server
-      before a rule is enforced: countersign audit REPO --rules home/rules --compare CHANGED/rules
+      before a rule is enforced, see what the one that you changed would have done:
+        countersign audit REPO --rules home/rules --catalog home/catalog --compare CHANGED/rules
       to enforce a rule: @mode("enforce") in home/rules/RULE.cedar, then amend
     "#);
     assert!(run.stdout.lines().all(|line| line.chars().count() <= 100), "{run}");
@@ -663,7 +664,8 @@ fn a_home_of_one_says_plainly_what_it_cannot_do() {
       countersign serve --home home
       edit home/catalog and home/rules, then: countersign amend home --why …
       keep a copy of home/keys somewhere safe: whoever has them can speak as this server
-      before a rule is enforced: countersign audit REPO --rules home/rules --compare CHANGED/rules
+      before a rule is enforced, see what the one that you changed would have done:
+        countersign audit REPO --rules home/rules --catalog home/catalog --compare CHANGED/rules
       to enforce a rule: @mode("enforce") in home/rules/RULE.cedar, then amend
     "#);
     assert_eq!(stage.run("rules test home/rules").status, 0);
