@@ -10,11 +10,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    machines::{Machine, machine},
+    machines::{Machine, is_tool, machine},
     mailmap::Mailmap,
     text::{MAX_IDENT_CHARS, shown},
 };
-use crate::facts::{ai, git::Ident};
+use crate::facts::git::Ident;
 
 /// A name and address as some commit or message has it. Several may be one person: see [`People::person`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -177,7 +177,9 @@ impl People {
             (Some((x, _)), Some((y, _))) => x == y && telling(x),
             _ => false,
         };
-        (!a.name.is_empty() && same_name(&a.name, &b.name))
+        // A person under a tool's name is joined with nobody, and yet no second person beside themself.
+        (a.mail == b.mail && !is_shared(&a.mail))
+            || (!a.name.is_empty() && same_name(&a.name, &b.name))
             || named_alike(a, b)
             || named_alike(b, a)
             || login_alike(a, b)
@@ -251,7 +253,7 @@ impl People {
         let Ok(id) = u32::try_from(self.identities.len()) else { return IdentityId(u32::MAX) };
         let kind = match machine(&name, &mail) {
             Some(machine) => Kind::Machine(machine),
-            None if ai::is_agent(&name, &mail) => Kind::Agent,
+            None if is_tool(&name, &mail) => Kind::Agent,
             None => Kind::Person,
         };
         self.by_text.insert(text, id);

@@ -84,6 +84,36 @@ fn trailers() {
 }
 
 #[test]
+fn tools_and_robots_are_no_second_person() {
+    for who in [
+        "CodeRabbit <noreply@coderabbit.ai>",
+        "coderabbitai",
+        "Gemini Code Assist <gemini-code-assist@google.com>",
+        "Cursor Bugbot",
+        "claude-opus-4-6",
+        "GPT-5",
+        "Gemini 3 Pro",
+        "syzbot",
+        "Codecov",
+    ] {
+        let change = linear(ANN, ANN, &format!("s\n\nReviewed-by: {who}\n"));
+        assert_eq!(graded(&change), "Alone by nothing", "{who}");
+        // That a tool looked says nothing of who wrote it.
+        assert_eq!(audit(&change).0.ai.status, AiStatus::Unknown, "{who}");
+    }
+    assert_snapshot!(message("s\n\nReviewed-by: Devin <devin@y.example>\n"), @"Named by trailer: Devin");
+    assert_snapshot!(message("s\n\nReviewed-by: Kimi\n"), @"Named by trailer: Kimi");
+    let named_as_tool =
+        linear("GPT-5 <ann@x.example>", "GPT-5 <ann@x.example>", "s\n\nReviewed-by: Ann Lee <ann@x.example>\n");
+    assert_snapshot!(graded(&named_as_tool), @"SelfApproved by trailer");
+    for robot in
+        ["Mergebot <mergebot@z.example>", "Automation <automation@z.example>", "svc-deploy <svc-deploy@z.example>"]
+    {
+        assert_eq!(graded(&merge(robot, robot, "Merge branch 'x'\n", ANN)), "Platform by merge-commit", "{robot}");
+    }
+}
+
+#[test]
 fn trailers_that_git_does_not_parse() {
     assert_snapshot!(message("s\n\nReviewed-by: Bob <bob@y.example>\n\nlast words\n"), @"Named by loose-trailer: Bob");
     assert_snapshot!(message("s\n\ntext\\n\\nReviewed-by: Bob <bob@y.example>, Cleo <c@z.example>\\n\n\nend\n"), @"Named by loose-trailer: Bob, Cleo");
