@@ -11,7 +11,7 @@ const SAID: &[&str] =
 
 pub const CONVENTION: Convention = Convention {
     name: "rietveld",
-    proves: "who approved (`LGTM=alice, bob`, as the tool collected them); a review's page alone that there is one",
+    proves: "who approved (`LGTM=alice, bob`, as the tool collected them; `LGTM: alice`); a review's page alone that there is one",
     does_not_prove: "that `R=` looked: they were asked, as `TBR=` were to look later",
     find: |context| {
         let mut found = Vec::new();
