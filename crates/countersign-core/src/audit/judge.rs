@@ -93,6 +93,7 @@ pub fn judge(change: &LandedChange, people: &mut People, scope: &mut Scope) -> A
     if let Some(context) = Context::new(change, &messages) {
         subject = shown(context.landed.subject, MAX_SUBJECT_CHARS);
         takes_back = reverts::taken_back(&context);
+        learn_login(&context, &contributors, people);
         evidence = gather(&context, people, &mut contributors);
     }
     let touched = scope.areas.of(&change.paths);
@@ -119,6 +120,17 @@ pub fn judge(change: &LandedChange, people: &mut People, scope: &mut Scope) -> A
     };
     audited.settle(people);
     audited
+}
+
+/// A robot's word for whose request it merged, where one person alone wrote it, tells that person's login.
+fn learn_login(context: &Context<'_>, contributors: &BTreeSet<IdentityId>, people: &mut People) {
+    let Some(owner) = conventions::owner_of_single(context) else { return };
+    let wrote: BTreeSet<IdentityId> =
+        contributors.iter().filter(|who| people.is_person(**who)).map(|who| people.person(*who)).collect();
+    if let (Some(author), 1) = (wrote.first(), wrote.len()) {
+        let login = people.intern(&owner);
+        people.opened_request(login, *author);
+    }
 }
 
 /// Asks every convention. What a particular one has said of somebody, a general one need not say again.

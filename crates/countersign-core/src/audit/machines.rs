@@ -1,7 +1,12 @@
 //! Identities that are nobody: forges that write commits on somebody's behalf, robots that act by a rule, and scripts
-//! that imported a history. One table.
+//! that imported a history. One table; a second one names AI tools by what they call themselves where nobody wrote their
+//! address.
 //!
 //! None of them is a second person, and none is a contributor of whom a reviewer must be independent.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use crate::facts::ai;
 
@@ -25,10 +30,12 @@ enum Is {
     /// The name, or the login of the address (`12345+LOGIN@users.noreply.github.com`, `LOGIN@…`).
     Called(&'static str),
     NameStarts(&'static str),
+    /// The name or the login, as for `Called`.
+    CalledStarts(&'static str),
     MailStarts(&'static str),
     MailEnds(&'static str),
 }
-use Is::{Called, Mail, MailEnds, MailStarts, NameStarts};
+use Is::{Called, CalledStarts, Mail, MailEnds, MailStarts, NameStarts};
 use Machine::{Forge, Import, Lander, Robot};
 
 /// A new machine is a new line. The first that matches wins.
@@ -157,6 +164,9 @@ const TABLE: &[(Machine, Is)] = &[
     (Lander, Called("tensorflower-gardener")),
     (Lander, Mail("gardener@tensorflow.org")),
     (Lander, Mail("folly-bot@fb.com")),
+    (Lander, Called("mergebot")),
+    (Lander, Called("merge bot")),
+    (Lander, Called("automerge")),
 
     (Import, NameStarts("git-svn")),
     (Import, NameStarts("svn2git")),
@@ -214,20 +224,107 @@ const TABLE: &[(Machine, Is)] = &[
     (Robot, Called("pipelinebot")),
     (Robot, Called("pipelinebot[bot]")),
     (Robot, Called("ci bot")),
+    (Robot, Called("automation")),
+    (Robot, CalledStarts("svc-")),
+    (Robot, MailStarts("svc-")),
+    (Robot, Called("syzbot")),
+    (Robot, MailEnds("@syzkaller.appspotmail.com")),
+    (Robot, Called("sonarcloud")),
+    (Robot, Called("sonarqubecloud")),
+    (Robot, Called("sonarqube")),
+    (Robot, Called("codecov")),
+    (Robot, Called("codecov-commenter")),
 ];
 
-/// What machine an identity is, if one. `mail` is in lower case. An AI tool is none: see [`ai::is_agent`].
+/// What AI tools are called in a commit that has not their address, with or without `[bot]`. A new tool is a new line.
+/// Only names that nobody is born with: people are called Claude, Devin, Cline and Kimi.
+const TOOL_NAMES: &[&str] = &[
+    r"coderabbit(?:[ -]?ai)?",
+    r"gemini[ -]code[ -]assist(?:ant)?",
+    r"gemini[ -]cli",
+    r"sourcery[ -]ai",
+    r"greptile(?:[ -](?:apps|ai))?",
+    r"(?:cursor[ -]?)?bugbot",
+    r"cursor[ -]?agent",
+    r"ellipsis(?:[ -]dev)?",
+    r"qodo(?:[ -](?:ai|merge|gen|code[ -]review))?(?:[ -]pro)?(?:[ -]for[ -]open[ -]source)?",
+    r"(?:codium(?:ai)?[ -])?pr[ -]agent",
+    r"devin[ -]ai(?:[ -]integration)?",
+    r"google[ -]labs[ -]jules",
+    r"kilo[ -]?code",
+    r"roo[ -]?code",
+    r"sashiko(?:[ -](?:ai|review(?:er)?))?",
+    r"(?:github )?copilot(?:[ -](?:swe[ -]agent|pull[ -]request[ -]reviewer|code[ -]review))?",
+    r"(?:openai[ -])?codex",
+    r"chatgpt(?:[ -][\w.-]+)*",
+    r"claude[ -](?:code|instant|opus|sonnet|haiku|fable|v?\d[\w.]*)(?:[ .-][\w.]+)*",
+    r"gpt[ -]?\d[\w.]*(?:[ -][\w.]+)*",
+    r"gemini[ -](?:pro|flash|ultra|\d[\w.]*)(?:[ -][\w.]+)*",
+    r"deepseek(?:[ -][\w.]+)*",
+    r"qwen[\d.]*(?:[ -][\w.]+)*",
+    r"grok(?:[ -](?:code|\d[\w.]*)(?:[ -][\w.]+)*)?",
+    r"glm[ -]?\d[\w.]*(?:[ -][\w.]+)*",
+    r"kimi[ -]k\d[\w.]*(?:[ -][\w.]+)*",
+];
+static TOOL_NAME: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(&format!(r"(?i)^(?:{})(?:\[bot\])?$", TOOL_NAMES.join("|"))).ok());
+
+/// Hosts of those who make AI tools. People work there too, so it takes a name or a mailbox of the tool besides.
+const TOOL_HOSTS: &[&str] = &[
+    "coderabbit.ai",
+    "sourcery.ai",
+    "greptile.com",
+    "ellipsis.dev",
+    "qodo.ai",
+    "codium.ai",
+    "devin.ai",
+    "cognition.ai",
+    "cursor.com",
+    "cursor.sh",
+    "anthropic.com",
+    "openai.com",
+    "kilocode.ai",
+    "roocode.com",
+    "cline.bot",
+    "lovable.dev",
+    "moonshot.ai",
+    "moonshot.cn",
+    "kimi.com",
+    "deepseek.com",
+    "x.ai",
+];
+/// Tools that bear a first name, or a word that people take for a login.
+const FIRST_NAMES: &[&str] = &["devin", "cline", "kimi", "lovable", "claude", "cursor"];
+const MAILBOXES: &[&str] = &["noreply", "no-reply", "bot", "agent"];
+
+/// Whether an identity is an AI tool: by its own address, as facts have it, or by what it is called. Wider than
+/// [`ai::is_agent`], since in a trailer people write a tool down as they like; it says nothing of who wrote the change.
+pub fn is_tool(name: &str, mail: &str) -> bool {
+    let name = name.trim();
+    let called = |text: &str| TOOL_NAME.as_ref().is_some_and(|pattern| pattern.is_match(text));
+    let (local, host) = mail.split_once('@').unwrap_or_default();
+    let first_name = |text: &str| FIRST_NAMES.iter().any(|first| text.eq_ignore_ascii_case(first));
+    ai::is_agent(name, mail)
+        || called(name)
+        || login(mail).is_some_and(called)
+        || mail == "gemini-code-assist@google.com"
+        || (TOOL_HOSTS.contains(&host) && (MAILBOXES.contains(&local) || first_name(name)))
+}
+
+/// What machine an identity is, if one. `mail` is in lower case. An AI tool is none: see [`is_tool`].
 pub fn machine(name: &str, mail: &str) -> Option<Machine> {
-    if ai::is_agent(name, mail) {
+    if is_tool(name, mail) {
         return None;
     }
     let name = name.trim().to_lowercase();
     let login = login(mail);
-    let called = |text: &str| name == text || login == Some(text);
+    // A trailer drops the `[bot]` of a login.
+    let called = |text: &str| name == text || login == Some(text) || text.strip_suffix("[bot]") == Some(&name);
     let row = TABLE.iter().find(|(_, is)| match is {
         Mail(text) => mail == *text,
         Called(text) => called(text),
         NameStarts(text) => name.starts_with(text),
+        CalledStarts(text) => name.starts_with(text) || login.is_some_and(|login| login.starts_with(text)),
         MailStarts(text) => mail.starts_with(text),
         MailEnds(text) => mail.ends_with(text),
     });
@@ -276,9 +373,77 @@ mod tests {
             ("Abbot Costello", "abbot@x.example", None),
             ("Ann Lee", "ann@users.noreply.github.com", None),
             ("Robot Ronson", "ron@x.example", None),
+            ("syzbot", "", Some(Robot)),
+            ("syzbot", "syzbot+1a2b@syzkaller.appspotmail.com", Some(Robot)),
+            ("SonarCloud", "", Some(Robot)),
+            ("sonarqubecloud", "", Some(Robot)),
+            ("Codecov", "", Some(Robot)),
+            ("Mergebot", "mergebot@x.example", Some(Lander)),
+            ("Automation", "automation@x.example", Some(Robot)),
+            ("svc-deploy", "", Some(Robot)),
+            ("Deploy", "svc-deploy@x.example", Some(Robot)),
+            ("kodiakhq", "", Some(Lander)),
         ];
         for (name, mail, expected) in table {
             assert_eq!(machine(name, mail), expected, "{name} <{mail}>");
+            assert!(name == "Copilot" || !is_tool(name, mail), "{name} <{mail}>");
         }
+    }
+
+    #[test]
+    fn tools_are_known_by_what_they_are_called() {
+        let tools = [
+            "CodeRabbit <noreply@coderabbit.ai>",
+            "coderabbitai <>",
+            "CodeRabbit AI <>",
+            "x <1+coderabbitai@users.noreply.github.com>",
+            "Gemini Code Assist <gemini-code-assist@google.com>",
+            "gemini-code-assist <>",
+            "gemini-code-assist[bot] <>",
+            "sourcery-ai <>",
+            "Sourcery AI <>",
+            "Greptile <>",
+            "greptile-apps <>",
+            "Cursor Bugbot <>",
+            "Ellipsis <>",
+            "ellipsis-dev <>",
+            "Qodo Merge <>",
+            "qodo-merge-pro <>",
+            "devin-ai-integration <>",
+            "claude-opus-4-6 <>",
+            "claude-sonnet-4-5-20250929 <>",
+            "google-labs-jules <>",
+            "GPT-5 <>",
+            "gpt-5.1-codex <>",
+            "Gemini 3 Pro <>",
+            "DeepSeek <>",
+            "Qwen <>",
+            "Grok <>",
+            "Kilo Code <>",
+            "Roo Code <>",
+            "Sashiko <>",
+            "Devin <devin@cognition.ai>",
+            "Cline <noreply@cline.bot>",
+        ];
+        let people = [
+            "Devin <devin@x.example>",
+            "Devin <>",
+            "Cline <>",
+            "Kimi <kimi@x.example>",
+            "Lovable <>",
+            "Claude Dupont <claude@x.example>",
+            "claude-dupont <>",
+            "Ann Lee <ann@openai.com>",
+            "Gemini Rossi <>",
+            "Svca Lee <>",
+        ];
+        let ask = |text: &str| {
+            let (name, mail) = text.split_once(" <").unwrap();
+            is_tool(name, mail.trim_end_matches('>'))
+        };
+        assert!(TOOL_NAME.is_some());
+        assert_eq!(tools.into_iter().filter(|text| !ask(text)).collect::<Vec<_>>(), [""; 0]);
+        assert_eq!(people.into_iter().filter(|text| ask(text)).collect::<Vec<_>>(), [""; 0]);
+        assert!(people.into_iter().all(|text| machine(text.split(" <").next().unwrap(), "").is_none()));
     }
 }

@@ -9,12 +9,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::{
-    machines::{Machine, machine},
+    machines::{Machine, is_tool, machine},
     mailmap::Mailmap,
     text::{MAX_IDENT_CHARS, shown},
 };
-use crate::facts::{ai, git::Ident};
+use crate::facts::git::Ident;
 
 /// A name and address as some commit or message has it. Several may be one person: see [`People::person`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +41,8 @@ pub enum Reason {
     SameNameAndLocalPart,
     /// A login or name without a mail, which exactly one person has.
     OnlyOneOfThatName,
+    /// The login that opened requests (`a=login`) each of which that person alone wrote.
+    OwnRequests,
 }
 
 impl Reason {
@@ -49,6 +53,7 @@ impl Reason {
             Self::SameGithubAccount => "the same GitHub account",
             Self::SameNameAndLocalPart => "the same full name, and the same mail up to the `@`",
             Self::OnlyOneOfThatName => "a login or name without a mail, which exactly one person has",
+            Self::OwnRequests => "a login without a mail, whose requests (`a=login`) that person alone wrote",
         }
     }
 }
@@ -81,6 +86,8 @@ pub struct People {
     by_github: HashMap<String, u32>,
     by_name_and_local: HashMap<String, u32>,
     joins: BTreeMap<Reason, u64>,
+    /// How often a login opened a request that an author alone wrote.
+    requests: BTreeMap<(IdentityId, IdentityId), u64>,
     /// The name to show for each person, by root.
     display: HashMap<u32, u32>,
 }
@@ -104,7 +111,9 @@ impl People {
     pub fn named(&mut self, text: &str) -> IdentityId {
         let text = shown(text.trim().trim_start_matches('@'), MAX_IDENT_CHARS);
         match text.split_once('@') {
-            Some((_, host)) if host.contains('.') => self.identity(String::new(), text.to_lowercase()),
+            Some((local, host)) if host.contains('.') && !local.contains(' ') => {
+                self.identity(String::new(), text.to_lowercase())
+            }
             Some((local, "")) => self.identity(local.to_owned(), String::new()),
             Some(_) | None => self.identity(text, String::new()),
         }
@@ -165,24 +174,64 @@ impl People {
         }
         let (Some(a), Some(b)) = (self.identity_of(a.0), self.identity_of(b.0)) else { return false };
         let named_alike = |x: &Identity, y: &Identity| {
-            x.mail.is_empty() && !x.name.is_empty() && handles(y).any(|handle| handle == squashed(&x.name))
+            x.mail.is_empty() && spellings(&x.name).any(|name| answers(y).any(|other| same_text(name, other)))
         };
         // `ann <ann@work.example>` and `Ann Lee <ann@users.noreply.github.com>`; `a.lee@` at two hosts.
         let login_alike = |x: &Identity, y: &Identity| {
-            github(&x.mail)
-                .is_some_and(|(_, login)| login == squashed(&y.name) || Some(login) == y.mail.split('@').next())
+            github(&x.mail).is_some_and(|(_, login)| {
+                spellings(&y.name).any(|name| same_text(login, name)) || Some(login) == y.mail.split('@').next()
+            })
         };
         let telling = |local: &str| local.len() > 4 && local.contains(['.', '_', '-']) && !local.contains("reply");
         let local_alike = match (a.mail.split_once('@'), b.mail.split_once('@')) {
             (Some((x, _)), Some((y, _))) => x == y && telling(x),
             _ => false,
         };
-        (!a.name.is_empty() && same_name(&a.name, &b.name))
+        // A person under a tool's name is joined with nobody, and yet no second person beside themself.
+        (a.mail == b.mail && !is_shared(&a.mail))
+            || same_text(without_login(&a.name).0, without_login(&b.name).0)
             || named_alike(a, b)
             || named_alike(b, a)
             || login_alike(a, b)
             || login_alike(b, a)
             || local_alike
+    }
+
+    /// Remembers that a login opened a request that one person alone wrote. Whether they are one is [`People::settle`]'s to
+    /// say, since people open requests with the work of others too.
+    pub fn opened_request(&mut self, login: IdentityId, author: IdentityId) {
+        if self.mail(login).is_empty() && !self.mail(author).is_empty() {
+            let count = self.requests.entry((login, author)).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Logins whose own requests tell whose they are: nearly all by one author, who has nearly all from this login.
+    fn own_requests(&self, by_handle: &HashMap<String, Option<IdentityId>>) -> Vec<(u32, u32)> {
+        let mut pairs: BTreeMap<(u32, u32), u64> = BTreeMap::new();
+        let (mut of_login, mut of_author): (HashMap<u32, u64>, HashMap<u32, u64>) = Default::default();
+        for ((login, author), count) in &self.requests {
+            let pair = (self.root(login.0), self.root(author.0));
+            for total in [
+                pairs.entry(pair).or_default(),
+                of_login.entry(pair.0).or_default(),
+                of_author.entry(pair.1).or_default(),
+            ] {
+                *total = total.saturating_add(*count);
+            }
+        }
+        let nearly_all = |count: u64, total: Option<&u64>| {
+            total.is_some_and(|total| count.saturating_mul(10) >= total.saturating_mul(9))
+        };
+        // A login that spells somebody's name or mail is found, or left alone, by that.
+        let unknown = |login: u32| {
+            self.identity_of(login)
+                .is_some_and(|who| who.mail.is_empty() && !by_handle.contains_key(&squashed(&who.name)))
+        };
+        let own = pairs.into_iter().filter(|((login, author), count)| {
+            nearly_all(*count, of_login.get(login)) && nearly_all(*count, of_author.get(author)) && unknown(*login)
+        });
+        own.map(|(pair, _)| pair).collect()
     }
 
     /// Finds the person of everybody who is only named. To be called when the whole history has been met.
@@ -193,9 +242,15 @@ impl People {
             let Some(identity) = self.identity_of(*id).filter(|i| i.kind == Kind::Person && i.mail.is_empty()) else {
                 continue;
             };
-            if let Some(Some(person)) = by_handle.get(&squashed(&identity.name)) {
+            // Of `Ann Lee @annlee` the login is the surer.
+            let (name, login) = without_login(&identity.name);
+            let known = |text: &str| by_handle.get(&squashed(text)).copied().flatten();
+            if let Some(person) = login.and_then(known).or_else(|| known(name)) {
                 self.join(person.0, *id, Reason::OnlyOneOfThatName);
             }
+        }
+        for (login, author) in self.own_requests(&by_handle) {
+            self.join(author, login, Reason::OwnRequests);
         }
         let mut display: HashMap<u32, u32> = HashMap::new();
         for id in &all {
@@ -251,7 +306,7 @@ impl People {
         let Ok(id) = u32::try_from(self.identities.len()) else { return IdentityId(u32::MAX) };
         let kind = match machine(&name, &mail) {
             Some(machine) => Kind::Machine(machine),
-            None if ai::is_agent(&name, &mail) => Kind::Agent,
+            None if is_tool(&name, &mail) => Kind::Agent,
             None => Kind::Person,
         };
         self.by_text.insert(text, id);
@@ -340,8 +395,48 @@ pub(super) fn squashed(name: &str) -> String {
     name.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
 }
 
-fn same_name(a: &str, b: &str) -> bool {
-    a == b || a.to_lowercase() == b.to_lowercase()
+/// `Ann Lee` and `annlee` of GitLab's `Ann Lee @annlee`.
+fn without_login(name: &str) -> (&str, Option<&str>) {
+    match name.rsplit_once(" @") {
+        Some((name, login)) if !name.trim().is_empty() && !login.is_empty() && !login.contains(char::is_whitespace) => {
+            (name.trim(), Some(login))
+        }
+        Some(_) | None => (name, None),
+    }
+}
+
+fn spellings(name: &str) -> impl Iterator<Item = &str> {
+    let (name, login) = without_login(name);
+    std::iter::once(name).chain(login)
+}
+
+/// What somebody may be called within one change: wider than [`handles`], as `achow101` of `github@achow101.com`.
+fn answers(identity: &Identity) -> impl Iterator<Item = &str> {
+    let (local, own_host) = match (github(&identity.mail), identity.mail.split_once('@')) {
+        (Some((_, login)), _) => (Some(login), None),
+        (None, Some((local, host))) => (Some(local), host.split('.').next()),
+        (None, None) => (None, None),
+    };
+    spellings(&identity.name).chain(local).chain(own_host)
+}
+
+/// Whether two names or logins are written for one another, without regard to case, blanks and accents.
+fn same_text(a: &str, b: &str) -> bool {
+    folded(a).next().is_some() && folded(a).eq(folded(b))
+}
+
+fn folded(text: &str) -> impl Iterator<Item = char> {
+    let plain = |c: char| match c {
+        'ø' => 'o',
+        'ł' => 'l',
+        'đ' => 'd',
+        'ı' => 'i',
+        _ => c,
+    };
+    text.nfkd()
+        .filter(|c| !c.is_whitespace() && !('\u{300}'..='\u{36f}').contains(c))
+        .flat_map(char::to_lowercase)
+        .map(plain)
 }
 
 /// Account id and login of a GitHub no-reply address.
@@ -421,6 +516,54 @@ mod tests {
         let d = who(&mut people, "Bob <bob@x.example>");
         assert_ne!(people.person(a), people.person(b));
         assert!(people.could_be(a, b) && people.could_be(c, a) && !people.could_be(a, d) && !people.could_be(c, d));
+    }
+
+    #[test]
+    fn within_one_change_another_spelling_is_not_a_second_person() {
+        let could_be = |a: &str, b: &str| {
+            let mut people = People::default();
+            let (a, b) = (who(&mut people, a), who(&mut people, b));
+            assert_ne!(people.person(a), people.person(b));
+            assert_eq!(people.could_be(a, b), people.could_be(b, a));
+            people.could_be(a, b)
+        };
+        assert!(could_be("Ann  LEE <ann@y.example>", "Ann Lee <al@x.example>"));
+        assert!(could_be("Jorg Muller <jm@y.example>", "J\u{f6}rg M\u{fc}ller <joerg@x.example>"));
+        assert!(could_be("J\u{f8}rn \u{141}uk", "jorn luk <a@x.example>"));
+        assert!(could_be("Ann Lee @annlee", "Ann Lee <al@x.example>"));
+        assert!(could_be("A. Lee @ann.lee", "Ann <7+ann.lee@users.noreply.github.com>"));
+        assert!(could_be("achow101", "Ava Chow <github@achow101.example>"));
+        assert!(!could_be("Ann Leigh @annl", "Ann Lee <al@x.example>"));
+        assert!(!could_be("\u{301} <a@y.example>", "\u{300} <b@x.example>"));
+        assert_eq!(joined("", &["Ann  LEE <ann@y.example>", "Ann Lee <al@x.example>"]), "0 1");
+        assert_eq!(joined("", &["J\u{f6}rg M\u{fc}ller <jm@y.example>", "Jorg Muller"]), "0 1");
+        assert_eq!(joined("", &["Ann Lee <annlee@y.example>", "Ann Lee @annlee"]), "0 0");
+    }
+
+    #[test]
+    fn a_login_is_whoever_wrote_its_requests_alone() {
+        let taught = |requests: &[(&str, &str, usize)]| {
+            let mut people = People::default();
+            for (login, author, times) in requests {
+                let (login, author) = (who(&mut people, login), who(&mut people, author));
+                (0..*times).for_each(|_| people.opened_request(login, author));
+            }
+            people.settle();
+            let (login, author) = (who(&mut people, "taiki-e"), who(&mut people, "Taiki Endo <te@x.example>"));
+            let count = |join: Join| if join.reason == Reason::OwnRequests { join.count } else { 0 };
+            (people.person(login) == people.person(author), people.joins().into_iter().map(count).sum::<u64>())
+        };
+        let own = ("taiki-e", "Taiki Endo <te@x.example>", 1);
+        assert_eq!(taught(&[own]), (true, 1));
+        // Work of two people under one login, or of one under two: nobody can tell.
+        assert_eq!(taught(&[own, ("taiki-e", "Ann <ann@x.example>", 1)]), (false, 0));
+        assert_eq!(taught(&[own, ("ann", "Taiki Endo <te@x.example>", 1)]), (false, 0));
+        assert_eq!(
+            taught(&[("taiki-e", "Taiki Endo <te@x.example>", 20), ("bob", "Taiki Endo <te@x.example>", 1)]),
+            (true, 1)
+        );
+        // The login is somebody else's name already.
+        assert!(!taught(&[own, ("x", "Other <taiki-e@x.example>", 1)]).0);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! bors-ng: `Merge #12 #13`, with a line `12: Title r=reviewer a=author` for each.
 
 use super::{
-    Convention, Found, Says,
+    Context, Convention, Found, Says,
     lines::{handle, split_reviewers},
 };
+use crate::facts::git::Ident;
 
 pub const CONVENTION: Convention = Convention {
     name: "bors-ng",
@@ -30,3 +31,14 @@ pub const CONVENTION: Convention = Convention {
         found
     },
 };
+
+/// Whose the request was, of a landed merge of a single one.
+pub fn owner_of_single(context: &Context<'_>) -> Option<Ident> {
+    context.landed.subject.strip_prefix("Merge #")?.parse::<u64>().ok()?;
+    let mut owners = context.landed.lines.iter().filter(|line| !line.quoted).filter_map(|line| {
+        let (title, author) = line.text.rsplit_once(" a=")?;
+        (title.starts_with("r=") || title.contains(" r=")).then_some(author)
+    });
+    let owner = owners.next()?;
+    owners.next().is_none().then(|| handle(owner)).flatten()
+}

@@ -13,7 +13,7 @@ const MAX_BYTES: usize = 16 * 1024;
 const MAX_LOGINS: usize = 5;
 
 static OK: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)\b(?:ok|oks|okay|ok'?d|ok'?ed|okayed)(?:\s+(?:by|from))?[:,]?\s+((?:[a-z][a-z0-9_-]*@(?:[a-z0-9-]+\.[a-z.]+)?(?:\s*(?:,|&|/|\band\b)\s*|\s+|\W|$))+)")
+    Regex::new(r"(?i)\b(?:ok|oks|okay|ok'?d|ok'?ed|okayed)(?:\s+(?:by|from))?[:,]?\s+((?:[a-z][a-z0-9_-]*@(?:[a-z0-9-]+\.[a-z.]+)?(?:\s*\([^()@]{0,60}\))?(?:\s*(?:,|&|/|\band\b)\s*|\s+|\W|$))+)")
         .ok()
 });
 /// Without `@` only where nothing else stands in the line or in its last sentence.

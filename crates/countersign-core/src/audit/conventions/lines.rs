@@ -1,5 +1,9 @@
 //! What conventions read: commits with their messages as lines, and the people whom a value names.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use crate::{
     audit::{CommitRecord, LandedChange, Note},
     facts::{
@@ -33,7 +37,9 @@ pub struct Line<'a> {
 
 impl Line<'_> {
     pub fn is(&self, key: &str) -> bool {
-        self.key.eq_ignore_ascii_case(key)
+        // `Reviewed_by:` is meant as `Reviewed-by:`.
+        let plain = |b: u8| if b == b'_' { b'-' } else { b.to_ascii_lowercase() };
+        self.key.bytes().map(plain).eq(key.bytes().map(plain))
     }
 
     pub fn is_any(&self, keys: &[&str]) -> bool {
@@ -110,17 +116,34 @@ fn commit<'a>(record: &'a CommitRecord, message: &'a Message) -> Commit<'a> {
     Commit { record, subject, lines }
 }
 
-/// `Reviewed-by: a,` goes on in the next line, which has no key of its own.
+/// `Reviewed-by: a,` goes on in the next line, which has no key of its own; and `Reviewed by:\ta, b` in one that is
+/// indented and has nothing but people.
 fn continue_lists(lines: &mut [Line<'_>]) {
-    let mut open: Option<(&str, bool)> = None;
+    let mut open: Option<(&str, bool, bool)> = None;
     for line in lines {
-        if let (Some((key, quoted)), true) = (open, line.key.is_empty() && !line.text.is_empty()) {
+        if let (Some((key, quoted, comma)), true) = (open, line.key.is_empty() && !line.text.is_empty())
+            && (comma || (!quoted && is_list_under(line.raw)))
+        {
             line.key = key;
             line.value = line.text;
             line.quoted = quoted;
         }
-        open = (!line.key.is_empty() && line.text.ends_with(',')).then_some((line.key, line.quoted));
+        let comma = line.text.ends_with(',');
+        let field = !line.value.is_empty() && line.key.to_ascii_lowercase().ends_with(" by");
+        open = (!line.key.is_empty() && (comma || field)).then_some((line.key, line.quoted, comma));
     }
+}
+
+/// Whether a line is a list of logins or mails and stands below a field's value.
+fn is_list_under(raw: &str) -> bool {
+    let login = |part: &str| {
+        let part = part.trim();
+        part.starts_with(|c: char| c.is_ascii_lowercase())
+            && part.trim_end_matches('@').bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    let text = raw.trim_end_matches([',', ' ', '\t']);
+    (raw.starts_with('\t') || raw.starts_with("        "))
+        && text.split(',').all(|part| login(part) || (part.contains('<') && part.contains('@')))
 }
 
 fn line(raw: &str) -> Line<'_> {
@@ -136,15 +159,58 @@ fn line(raw: &str) -> Line<'_> {
     Line { raw, text, key, value, in_trailers: false, quoted }
 }
 
+/// `"Lee, Ann" <ann@x>`: last name first.
+static QUOTED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#""([^"<>,]+),\s*([^"<>,]+)"\s*<"#).ok());
+/// `Lee, Ann <ann@x>` and nothing else. A login before the comma is another person.
+static LAST_FIRST: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"^\s*(\p{Lu}[\p{L}'’-]+),\s*(\p{Lu}[\p{L}.'’-]*(?:\s+\p{Lu}[\p{L}.'’-]*){0,2})\s*<([^<>]*)>?\s*$").ok()
+});
+/// What people write between two, beside commas.
+static BETWEEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r">\s*[+/|]\s*|\s[+/|]\s").ok());
+
+/// The value as [`message::people`] reads it: one comma between two people, and none inside a name.
+fn with_plain_commas(value: &str) -> String {
+    let value = value.replace("mailto:", "");
+    let (Some(quoted), Some(last_first), Some(between)) = (&*QUOTED, &*LAST_FIRST, &*BETWEEN) else { return value };
+    let value = quoted.replace_all(&value, "$2 $1 <");
+    let value = last_first.replace(&value, "$2 $1 <$3>");
+    let comma = |captures: &regex::Captures<'_>| match captures.get(0) {
+        Some(all) if all.as_str().starts_with('>') => ">, ",
+        Some(_) | None => ", ",
+    };
+    between.replace_all(&value, comma).into_owned()
+}
+
+/// `@bob @cy` are two, and `Bob Ray bob@x.example` has a mail.
+fn split_lone(who: Ident) -> Vec<Ident> {
+    let words: Vec<&str> = who.name.split_whitespace().collect();
+    if !who.mail.is_empty() || words.len() < 2 {
+        return vec![who];
+    }
+    let is_login = |word: &&str| word.starts_with('@') || word.ends_with('@');
+    if words.iter().all(is_login) {
+        let login = |word: &&str| Ident { name: word.trim_matches('@').to_owned(), mail: String::new() };
+        return words.iter().map(login).collect();
+    }
+    match words.split_last() {
+        Some((mail, name))
+            if mail.split_once('@').is_some_and(|(local, host)| !local.is_empty() && host.contains('.')) =>
+        {
+            vec![Ident { name: name.join(" "), mail: (*mail).to_owned() }]
+        }
+        Some(_) | None => vec![who],
+    }
+}
+
 /// The people whom a value names: `A <a@x>, B <b@x>`, `alice, bob`, `Jane Doe (mentor)`. Groups, links and sentences are
 /// nobody.
 pub fn named_people(value: &str) -> Vec<Ident> {
-    let bare = without_brackets(value);
+    let bare = with_plain_commas(&without_brackets(value));
     let mut people = message::people(&bare);
     // `Reviewers: please test this by hand, then merge`: cut at its commas, a sentence still is one.
     let sentence = people.iter().any(|who| who.mail.is_empty() && is_sentence(before_the_place(&who.name)));
     people.retain(|who| !sentence || !who.mail.is_empty());
-    people.into_iter().take(MAX_PEOPLE).filter_map(person).collect()
+    people.into_iter().flat_map(split_lone).take(MAX_PEOPLE).filter_map(person).collect()
 }
 
 /// `Jane Doe` of `Jane Doe in IRC`, `Jane Doe on the list`, `Jane Doe via mail`.
@@ -287,6 +353,17 @@ mod tests {
         assert_eq!(show("please test this by hand, then merge"), "");
         assert_eq!(show("if you run a build, please submit:"), "");
         assert_eq!(show("Jane Doe in IRC, Ann Lee on the list"), "Jane Doe|; Ann Lee|");
+        assert_eq!(show("Lee, Ann <ann@x.example>"), "Ann Lee|ann@x.example");
+        assert_eq!(
+            show("\"Lee, Ann\" <a@x.example>, \"Ray, Bob J.\" <b@x.example>"),
+            "Ann Lee|a@x.example; Bob J. Ray|b@x.example"
+        );
+        assert_eq!(show("alice, Bob Ray <bob@x.example>"), "alice|; Bob Ray|bob@x.example");
+        assert_eq!(show("Jane Doe, Cleo <c@x.example>"), "Jane Doe|; Cleo|c@x.example");
+        assert_eq!(show("@bob @cy"), "bob|; cy|");
+        assert_eq!(show("A <a@x.example> + C <c@x.example>"), "A|a@x.example; C|c@x.example");
+        assert_eq!(show("Bob Ray bob@x.example"), "Bob Ray|bob@x.example");
+        assert_eq!(show("Bob <mailto:bob@x.example>"), "Bob|bob@x.example");
         assert_eq!(handle("alice\""), None);
         assert_eq!(show("none"), "");
         assert_eq!(show("ann@x.example"), "|ann@x.example");

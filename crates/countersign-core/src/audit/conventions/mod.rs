@@ -40,6 +40,7 @@ mod zuul;
 
 use self::lines::{named_people, says_nobody};
 pub use self::{
+    bors_ng::owner_of_single,
     committer::CONVENTION as COMMITTER,
     lines::{Commit, Context, Line},
 };

@@ -2,16 +2,24 @@
 
 use super::{
     Convention, Found, Line, Says,
-    lines::{review_page, split_reviewers},
+    lines::{handle, review_page, split_reviewers},
 };
+
+/// What stands after `LGTM:` and is nobody.
+const SAID: &[&str] =
+    &["thanks", "ship", "ok", "done", "great", "good", "nice", "fine", "merge", "merging", "approved", "true"];
 
 pub const CONVENTION: Convention = Convention {
     name: "rietveld",
-    proves: "who approved (`LGTM=alice, bob`, as the tool collected them); a review's page alone that there is one",
+    proves: "who approved (`LGTM=alice, bob`, as the tool collected them; `LGTM: alice`); a review's page alone that there is one",
     does_not_prove: "that `R=` looked: they were asked, as `TBR=` were to look later",
     find: |context| {
         let mut found = Vec::new();
         for line in context.lines().filter(|line| !line.quoted) {
+            // By hand, `LGTM: looks fine` is a sentence, and `LGTM: thanks` another.
+            if line.is("LGTM") && line.in_trailers && !line.value.contains(' ') && !SAID.contains(&line.value) {
+                found.extend(handle(line.value).map(|who| Found::by(Says::Approved, who, line.text)));
+            }
             let Some(names) = line.text.strip_prefix("LGTM=") else { continue };
             found.extend(split_reviewers(names).map(|who| Found::by(Says::Approved, who, line.text)));
         }

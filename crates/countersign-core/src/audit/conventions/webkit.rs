@@ -24,7 +24,12 @@ pub const CONVENTION: Convention = Convention {
                 let alone = before.is_empty() || before.ends_with(['.', ';']);
                 alone.then(|| line.text.get(at.checked_add(start.len())?..)).flatten()
             };
-            let names = STARTS.iter().find_map(after).and_then(|rest| rest.strip_suffix('.'));
+            // Without the full stop it takes `@bob and @cy` to be sure that it names people.
+            let logins = |rest: &str| rest.split([' ', ',']).all(|w| w.is_empty() || w == "and" || w.starts_with('@'));
+            let names = STARTS
+                .iter()
+                .find_map(after)
+                .and_then(|rest| rest.strip_suffix('.').or_else(|| logins(rest).then_some(rest)));
             let people = names.map(named_people).unwrap_or_default();
             found.extend(people.into_iter().map(|who| Found::by(Says::Approved, who, line.text)));
         }

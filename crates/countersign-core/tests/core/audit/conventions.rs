@@ -74,6 +74,8 @@ fn trailers() {
     assert_snapshot!(message("s\n\nAcked-by: Bob Ray <bob@y.example>\nSigned-off-by: A <a@x.example>\n"), @"Named by trailer: Bob Ray");
     assert_snapshot!(message("s\n\nReviewers: Bob Ray, Cleo <c@z.example>\n"), @"Named by trailer: Bob Ray, Cleo");
     assert_snapshot!(message("s\n\nReviewed-by: Ann Lee <ann@other.example>\n"), @"SelfApproved by trailer");
+    assert_snapshot!(message("s\n\nReviewed-by: Ann  LEE <al@other.example>\n"), @"SelfApproved by trailer");
+    assert_snapshot!(message("s\n\nApproved-by: Ann Lee @al\n"), @"SelfApproved by trailer");
     assert_snapshot!(message("s\n\nReviewed-by: none\n"), @"SelfApproved by trailer");
     assert_snapshot!(message("s\n\nTested-by: Bob Ray <bob@y.example>\n"), @"Alone by nothing");
     assert_snapshot!(message("s\n\nSigned-off-by: Bob Ray <bob@y.example>\n"), @"Alone by nothing");
@@ -81,6 +83,36 @@ fn trailers() {
     assert_snapshot!(message("s\n\nReviewed-by: Claude <noreply@anthropic.com>\n"), @"Alone by nothing");
     assert_snapshot!(message("s\n\nCo-authored-by: Bob Ray <bob@y.example>\nReviewed-by: Bob Ray <bob@y.example>\n"), @"SelfApproved by trailer");
     assert_snapshot!(message("s\n\nMerged-by: Bob Ray <bob@y.example>\n"), @"OtherHand by trailer");
+}
+
+#[test]
+fn tools_and_robots_are_no_second_person() {
+    for who in [
+        "CodeRabbit <noreply@coderabbit.ai>",
+        "coderabbitai",
+        "Gemini Code Assist <gemini-code-assist@google.com>",
+        "Cursor Bugbot",
+        "claude-opus-4-6",
+        "GPT-5",
+        "Gemini 3 Pro",
+        "syzbot",
+        "Codecov",
+    ] {
+        let change = linear(ANN, ANN, &format!("s\n\nReviewed-by: {who}\n"));
+        assert_eq!(graded(&change), "Alone by nothing", "{who}");
+        // That a tool looked says nothing of who wrote it.
+        assert_eq!(audit(&change).0.ai.status, AiStatus::Unknown, "{who}");
+    }
+    assert_snapshot!(message("s\n\nReviewed-by: Devin <devin@y.example>\n"), @"Named by trailer: Devin");
+    assert_snapshot!(message("s\n\nReviewed-by: Kimi\n"), @"Named by trailer: Kimi");
+    let named_as_tool =
+        linear("GPT-5 <ann@x.example>", "GPT-5 <ann@x.example>", "s\n\nReviewed-by: Ann Lee <ann@x.example>\n");
+    assert_snapshot!(graded(&named_as_tool), @"SelfApproved by trailer");
+    for robot in
+        ["Mergebot <mergebot@z.example>", "Automation <automation@z.example>", "svc-deploy <svc-deploy@z.example>"]
+    {
+        assert_eq!(graded(&merge(robot, robot, "Merge branch 'x'\n", ANN)), "Platform by merge-commit", "{robot}");
+    }
 }
 
 #[test]
@@ -129,6 +161,23 @@ fn robots_that_merge() {
     assert_snapshot!(graded(&merge(NG, GITHUB, "Merge #1\n\n1: Title r=ann a=ann\n", ANN)), @"SelfApproved by bors-ng");
     assert_snapshot!(graded(&merge("Kubernetes Prow Robot <k8s-ci-robot@users.noreply.github.com>", GITHUB, "Merge pull request #1 from ann/x\n", ANN)), @"Platform by prow");
     assert_snapshot!(graded(&merge("Zuul <zuul@review.opendev.org>", "Gerrit Code Review <review@openstack.org>", "Merge \"x\"\n", ANN)), @"Platform by zuul");
+}
+
+#[test]
+fn bors_ng_tells_whose_a_login_is() {
+    const TAIKI: &str = "Taiki Endo <te316@x.example>";
+    const NG: &str = "bors[bot] <26634292+bors[bot]@users.noreply.github.com>";
+    let mut people = People::new(Mailmap::default());
+    let mut judged = |change: &LandedChange| judge(change, &mut people, &mut Scope::default());
+    let own = judged(&merge(NG, GITHUB, "Merge #1\n\n1: Title r=taiki-e a=taiki-e\n", TAIKI));
+    let mut by_word = judged(&linear(TAIKI, TAIKI, "s\n\nReviewed-by: taiki-e\n"));
+    let mut other = judged(&merge(NG, GITHUB, "Merge #2\n\n2: Title r=taiki-e a=bob\n", BOB));
+    people.settle();
+    by_word.settle(&people);
+    other.settle(&people);
+    let grades = [own.grade, by_word.grade, other.grade].map(|grade| format!("{grade:?}"));
+    assert_eq!(grades, ["SelfApproved", "SelfApproved", "Named"]);
+    assert_eq!(other.reviewers.iter().map(|who| people.label(*who)).collect::<Vec<_>>(), ["Taiki Endo"]);
 }
 
 #[test]

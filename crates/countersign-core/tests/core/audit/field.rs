@@ -90,6 +90,23 @@ fn older_forms_of_known_robots() {
 }
 
 #[test]
+fn several_people_and_other_ways_to_write_them() {
+    assert_snapshot!(message("fix\n\nok jca@ (earlier version), kn@\n"), @"Named by bsd-ok: jca, kn");
+    assert_snapshot!(message("fix\n\nReviewed by:\tbob, kib\n\t\tmarkj, imp\nApproved by:\tgjb (mentor)\n"), @"Named by reviewed-by-field: bob, kib, markj, imp, gjb");
+    assert_snapshot!(message("fix\n\nReviewed by:\tbob\n\tand that was all\n"), @"Named by reviewed-by-field: bob");
+    assert_snapshot!(message("s\n\nReviewers: @bob @cy\n"), @"Named by trailer: bob, cy");
+    assert_snapshot!(message("s\n\nReviewed-by: Bo <b@y.example> + Cy <c@z.example>\n"), @"Named by trailer: Bo, Cy");
+    assert_snapshot!(message("s\n\nReviewed-by: Lee, Ann <ann@x.example>\n"), @"SelfApproved by trailer");
+    assert_snapshot!(message("s\n\nReviewed-by: \"Lee, Ann\" <ann@x.example>\n"), @"SelfApproved by trailer");
+    assert_snapshot!(message("s\n\nReviewed-by: Ray, Bob <bob@y.example>\n"), @"Named by trailer: Bob Ray");
+    assert_snapshot!(message("s\n\nReviewed_by: Bob Ray bob@y.example\n"), @"Named by trailer: Bob Ray");
+    assert_snapshot!(message("s\n\nReviewed by @bob and @cy\n"), @"Named by reviewed-by-sentence: bob, cy");
+    assert_snapshot!(message("s\n\nReviewed by hand\n"), @"Alone by nothing");
+    assert_snapshot!(message("s\n\nLGTM: bob\n"), @"Named by rietveld: bob");
+    assert_snapshot!(message("s\n\nLGTM: thanks\n"), @"Alone by nothing");
+}
+
+#[test]
 fn logins_without_their_at() {
     assert_snapshot!(message("fix\n\nlonger text\n\nok bob cleo\n"), @"Named by bsd-ok: bob, cleo");
     assert_snapshot!(message("fix\n\ndo not complain; ok bob, cleo\n"), @"Named by bsd-ok: bob, cleo");
