@@ -249,6 +249,17 @@ fn attestations() {
     assert_snapshot!(note(r#"{"predicateType":"https://slsa.dev/verification_summary/v1","predicate":{"verificationResult":"PASSED","verifiedLevels":["SLSA_SOURCE_TWO_PARTY_REVIEWED"]}}"#), @"Platform by slsa-source");
     assert_snapshot!(note(r#"{"predicateType":"https://slsa.dev/verification_summary/v1","predicate":{"verificationResult":"FAILED","verifiedLevels":["SLSA_SOURCE_TWO_PARTY_REVIEWED"]}}"#), @"Alone by nothing");
     assert_snapshot!(note("{ broken"), @"Alone by nothing");
+    let about = |kind: &str, commit: String| {
+        note(&format!(
+            r#"{{"subject":[{{"digest":{{"{kind}":"{commit}"}}}}],"predicateType":"https://slsa.dev/verification_summary/v1","predicate":{{"verificationResult":"PASSED","verifiedLevels":["SLSA_SOURCE_TWO_PARTY_REVIEWED"]}}}}"#
+        ))
+    };
+    assert_snapshot!(about("gitCommit", format!("{:040x}", 1)), @"Platform by slsa-source");
+    assert_snapshot!(about("gitTree", "e".repeat(40)), @"Platform by slsa-source");
+    // Another commit's.
+    assert_snapshot!(about("gitCommit", "e".repeat(40)), @"Alone by nothing");
+    assert_snapshot!(about("sha1", "e".repeat(40)), @"Alone by nothing");
+    assert_snapshot!(about("sha256", "e".repeat(64)), @"Alone by nothing");
 }
 
 #[test]
