@@ -36,7 +36,12 @@ pub fn grade(evidence: &[Evidence], contributors: &[IdentityId], merge: bool, pe
     let mut best: Option<(Grade, usize)> = None;
     let mut reviewers = BTreeSet::new();
     for (at, item) in evidence.iter().enumerate() {
-        let says = match (item.says, item.who) {
+        // A robot of which it is said that it submitted or merged did so by a rule.
+        let written = match item.who.map(|who| people.kind(who)) {
+            Some(Kind::Machine(Machine::Lander | Machine::Robot)) if item.says == Says::Landed => Says::Platform,
+            Some(_) | None => item.says,
+        };
+        let says = match (written, item.who) {
             (Says::Approved, Some(who)) if second_person(who) => {
                 reviewers.insert(people.person(who));
                 Some(Grade::Named)

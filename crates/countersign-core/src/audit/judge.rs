@@ -90,9 +90,10 @@ pub fn judge(change: &LandedChange, people: &mut People, scope: &mut Scope) -> A
     let mut contributors = contributors(change, &messages, people);
     let mut subject = String::new();
     let mut takes_back = Vec::new();
-    if let Some(context) = Context::new(change, &messages) {
+    if let Some(mut context) = Context::new(change, &messages) {
         subject = shown(context.landed.subject, MAX_SUBJECT_CHARS);
         takes_back = reverts::taken_back(&context);
+        conventions::quotes::leave_out(&mut context);
         learn_login(&context, &contributors, people);
         evidence = gather(&context, people, &mut contributors);
     }

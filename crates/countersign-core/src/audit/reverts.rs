@@ -56,7 +56,7 @@ pub(super) fn short(id: &Oid) -> u64 {
 pub(super) fn taken_back(context: &Context<'_>) -> Vec<Taken> {
     let mut found = Vec::new();
     for commit in context.commits() {
-        let mut marks: Vec<Taken> = commit.lines.iter().filter_map(|line| in_line(line.text)).collect();
+        let mut marks: Vec<Taken> = commit.lines.iter().flat_map(|line| in_line(line.text)).collect();
         // An id or a number is surer than the subject.
         let quoted = in_subject(commit.subject);
         match marks.as_mut_slice() {
@@ -72,21 +72,34 @@ pub(super) fn taken_back(context: &Context<'_>) -> Vec<Taken> {
     found
 }
 
-fn in_line(text: &str) -> Option<Taken> {
+fn in_line(text: &str) -> Vec<Taken> {
     let lower = text.get(..text.len().min(64)).unwrap_or(text);
     const STARTS: &[&str] =
         &["this reverts commit ", "this reverts commits ", "this partially reverts commit ", "revert commit "];
     if let Some(rest) = STARTS.iter().find_map(|start| strip(text, start)) {
-        return commit(rest);
+        return commits(rest);
     }
-    let rest = strip(lower, "reverts:").or_else(|| strip(lower, "reverts "))?.trim_start();
+    let Some(rest) = strip(lower, "reverts:").or_else(|| strip(lower, "reverts ")) else { return Vec::new() };
+    let rest = rest.trim_start();
     match rest.split_once('#') {
         Some((repository, number)) if !repository.contains(char::is_whitespace) => {
             let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
-            digits.parse().ok().map(|number| Taken::Request { number, subject: None })
+            digits.parse().map(|number| Taken::Request { number, subject: None }).into_iter().collect()
         }
-        Some(_) | None => commit(rest.trim_start_matches("commit ")),
+        Some(_) | None => commit(rest.trim_start_matches("commit ")).into_iter().collect(),
     }
+}
+
+/// `A`, `A and B.`, `A, B and C`. After the first one only what cannot be a word is an id.
+fn commits(text: &str) -> Vec<Taken> {
+    let Some(first) = commit(text) else { return Vec::new() };
+    let mut words = text.split([' ', ',', '\t']).filter(|word| !word.is_empty() && !matches!(*word, "and" | "&"));
+    let listed = words.by_ref().skip(1).map(|word| word.trim_end_matches(['.', ';'])).take_while(|word| {
+        (MIN_HEX..=64).contains(&word.len())
+            && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+            && word.bytes().any(|byte| byte.is_ascii_digit())
+    });
+    std::iter::once(first).chain(listed.filter_map(commit)).take(MAX_TAKEN).collect()
 }
 
 fn commit(text: &str) -> Option<Taken> {
@@ -293,6 +306,17 @@ mod tests {
         for (message, expected) in table {
             assert_eq!(told(&chain(&[(A, "prices (#12)"), ("b1", &message)])), expected, "{message}");
         }
+    }
+
+    #[test]
+    fn one_line_may_take_back_several() {
+        let said = |ids: &str| {
+            let revert = format!("x\n\nThis reverts commits {ids}");
+            told(&chain(&[("a1", "prices"), ("b2", "costs"), ("c3", "taxes"), ("d1", &revert)]))
+        };
+        assert_eq!(said("a100000000 and b200000000."), "3>0+3 3>1+2 unfound 0");
+        assert_eq!(said("a100000000, b200000000 and c300000000"), "3>0+3 3>1+2 3>2+1 unfound 0");
+        assert_eq!(said("a100000000, defaced by b200000000"), "3>0+3 unfound 0");
     }
 
     #[test]

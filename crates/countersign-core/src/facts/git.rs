@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::ids::Oid;
 
 /// A name and mail in a commit's header. Bytes that are no UTF-8 are replaced; the parser of the header does that.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ident {
     pub name: String,
     pub mail: String,

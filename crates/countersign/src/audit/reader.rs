@@ -148,7 +148,7 @@ impl History {
         let (branch, tip) = branch::choose(&repository, path, selection.branch.as_deref())?;
         let source = running::Source { repository: &repository, path, stop };
         let (graph, notes) = std::thread::scope(|scope| {
-            let notes = scope.spawn(|| notes::list(source, &tip));
+            let notes = scope.spawn(|| notes::list(source, &branch, &tip));
             let graph = graph::read(source, &tip);
             (graph, notes.join())
         });

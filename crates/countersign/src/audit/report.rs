@@ -303,7 +303,7 @@ fn ai(counts: AiCounts) -> Ai {
 
 pub(super) fn reviewer(names: &Names<'_>, share: Share) -> Reviewer {
     // Four digits are more than anybody can tell apart.
-    Reviewer { person: names.of(share.person), count: share.count, share: rounded(share.share, 10_000.0) }
+    Reviewer { person: names.of(share.person), count: share.count, share: rounded(share.share, 1_000_000.0) }
 }
 
 fn owners_file(judged: &Judged) -> Option<OwnersFile> {

@@ -447,8 +447,14 @@ fn what_gittuf_attests_is_found_by_the_change_that_it_names() {
     let statement = r#"{"predicate_type":"https://gittuf.dev/github-pull-request-approval/v0.1","predicate":{"approvers":["joan+77"]}}"#;
     fs::write(stage.path("statement"), statement).unwrap();
     let blob = stage.git(&["-C", "r.git", "hash-object", "-w", &stage.path("statement").display().to_string()]);
-    let path = format!("code-review-approvals/refs/heads/main/{change}/github/app");
-    stage.git(&["-C", "r.git", "update-index", "--add", "--cacheinfo", &format!("100644,{blob},{path}")]);
+    let attest = |branch: &str, change: &str| {
+        let path = format!("code-review-approvals/refs/heads/{branch}/{change}/github/app");
+        stage.git(&["-C", "r.git", "update-index", "--add", "--cacheinfo", &format!("100644,{blob},{path}")]);
+    };
+    attest("main", &change);
+    // What was approved for another branch was not approved for this one.
+    let first = format!("{}-{}", named("main~2"), named("main~1^{tree}"));
+    attest("other/main", &first);
     let tree = stage.git(&["-C", "r.git", "write-tree"]);
     let commit =
         stage.git(&["-C", "r.git", "-c", "user.name=n", "-c", "user.email=n@x", "commit-tree", "-m", "a", &tree]);
@@ -460,6 +466,8 @@ fn what_gittuf_attests_is_found_by_the_change_that_it_names() {
     assert_eq!(grades, ["alone", "named", "named"]);
     let last = report["changes"].as_array().unwrap().last().unwrap();
     assert_eq!(last["signals"][0]["convention"], "gittuf");
+    let before = report["changes"][1]["signals"].as_array().unwrap();
+    assert!(before.iter().all(|signal| signal["convention"] != "gittuf"), "{before:?}");
 }
 
 #[test]

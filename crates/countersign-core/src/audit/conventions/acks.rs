@@ -5,7 +5,7 @@ use super::{Convention, Found, Says, lines::handle};
 pub const CONVENTION: Convention = Convention {
     name: "ack-list",
     proves: "who wrote an ACK of the merged head, as the maintainer's script collected them; or that nobody did",
-    does_not_prove: "that the ACKs are of equal weight; a `Concept ACK` or a `NACK` is no approval",
+    does_not_prove: "that the ACKs are of equal weight; a `Concept ACK`, an `Approach ACK` or a `NACK` is no approval",
     find: |context| {
         let mut found = Vec::new();
         for commit in context.commits() {
@@ -34,6 +34,23 @@ pub const CONVENTION: Convention = Convention {
     },
 };
 
+/// `ACK`, `utACK`, `tACK`, `re-ACK`, `crACK`, `Code review ACK`; neither `Concept ACK` and `Approach ACK`, which are about
+/// the idea, nor any line with a `NACK`.
 fn is_ack(text: &str) -> bool {
-    text.contains("ACK") && !text.contains("NACK") && !text.to_lowercase().starts_with("concept ack")
+    const NOT: &[&str] = &["concept", "approach", "no", "not"];
+    let words = || text.split(|c: char| !c.is_alphanumeric() && c != '-').filter(|word| !word.is_empty());
+    let before = std::iter::once("").chain(words());
+    !text.contains("NACK")
+        && before.zip(words()).any(|(before, word)| {
+            let word = word.trim_end_matches("ed").trim_end_matches('s');
+            let how = word.strip_suffix("ACK").map(str::to_lowercase);
+            // The rest is a word such as `BACK`, or `conceptACK`.
+            let is_how = how.is_some_and(|how| {
+                let how = how.trim_end_matches('-');
+                let known =
+                    ["", "re", "ut", "t", "cr", "scr", "tested", "untested", "code-review", "review", "post-merge"];
+                known.contains(&how) || known.contains(&how.trim_start_matches("re").trim_start_matches('-'))
+            });
+            is_how && !NOT.contains(&before.to_lowercase().as_str())
+        })
 }

@@ -11,11 +11,14 @@ const MAX_STATEMENTS: usize = 64;
 pub struct Statement {
     pub predicate_type: String,
     pub predicate: Value,
+    /// What it is about, where that is said.
+    commits: Vec<String>,
     /// Key ids of the envelope's signatures.
     pub keys: Vec<String>,
 }
 
-/// Every statement in the notes of a change: a note may be one JSON value or one a line.
+/// Every statement in the notes of a change that is about it: a note may be one JSON value or one a line. A statement
+/// whose subject is another commit was copied, or attached to the wrong one.
 pub fn all<'a>(context: &'a Context<'_>) -> impl Iterator<Item = Statement> + 'a {
     context.notes.iter().flat_map(|note| {
         let body = note.body.get(..MAX_NOTE_BYTES).unwrap_or(&note.body);
@@ -28,8 +31,21 @@ pub fn all<'a>(context: &'a Context<'_>) -> impl Iterator<Item = Statement> + 'a
             .map_while(Result::ok)
             .take(MAX_STATEMENTS)
             .filter_map(|value| statement(&value, Vec::new(), 0))
+            .filter(|statement| {
+                let ours = |id: &String| context.commits().any(|commit| commit.record.id.as_str() == id);
+                statement.commits.is_empty() || statement.commits.iter().any(ours)
+            })
             .collect()
     })
+}
+
+/// The commits that a statement says that it is about, in lower case. Of a digest by another name nothing is known here.
+fn commits(statement: &Value) -> Vec<String> {
+    const COMMIT: &[&str] = &["gitCommit", "sha1", "sha256"];
+    let subjects = statement.get("subject").and_then(Value::as_array).into_iter().flatten();
+    let digests = subjects.filter_map(|subject| subject.get("digest")?.as_object()).flatten();
+    let of_commits = digests.filter(|(kind, _)| COMMIT.contains(&kind.as_str()));
+    of_commits.filter_map(|(_, digest)| Some(digest.as_str()?.to_ascii_lowercase())).collect()
 }
 
 fn statement(value: &Value, keys: Vec<String>, depth: u8) -> Option<Statement> {
@@ -47,7 +63,8 @@ fn statement(value: &Value, keys: Vec<String>, depth: u8) -> Option<Statement> {
         return statement(&inner, ids.map(str::to_owned).collect(), deeper);
     }
     let kind = value.get("predicateType").or_else(|| value.get("predicate_type"))?.as_str()?;
-    Some(Statement { predicate_type: kind.to_owned(), predicate: value.get("predicate")?.clone(), keys })
+    let predicate = value.get("predicate")?.clone();
+    Some(Statement { predicate_type: kind.to_owned(), predicate, commits: commits(value), keys })
 }
 
 /// Either alphabet, with or without padding, as DSSE asks.

@@ -180,6 +180,9 @@ pub const CONVENTION: Convention = Convention {
             }
             for captures in ok.captures_iter(&text) {
                 let (Some(all), Some(names)) = (captures.get(0), captures.get(1)) else { continue };
+                if is_denied(text.get(..all.start()).unwrap_or_default()) {
+                    continue;
+                }
                 let logins = name.captures_iter(names.as_str()).filter_map(|login| login.get(1));
                 let people = logins.filter_map(|login| handle(login.as_str()));
                 found.extend(people.map(|who| Found::by(Says::Approved, who, all.as_str().trim())));
@@ -189,6 +192,15 @@ pub const CONVENTION: Convention = Convention {
     },
 };
 
+/// Whether the words before an ok say that there is none: `not ok`, `no ok from`, `awaiting ok from`.
+fn is_denied(before: &str) -> bool {
+    const NOT: &[&str] = &[
+        "no", "not", "isn't", "without", "never", "lacks", "lacking", "needs", "need", "wants", "awaiting", "pending",
+    ];
+    let last = before.split_whitespace().next_back().unwrap_or_default();
+    NOT.contains(&last.to_lowercase().as_str())
+}
+
 /// `ok alice bob`, `; ok alice, bob`, `; alice ok` at the end of a line.
 fn bare(line: &str) -> Vec<Found> {
     // Logins in a line of their own are short.
@@ -197,7 +209,9 @@ fn bare(line: &str) -> Vec<Found> {
         return Vec::new();
     }
     let names = [&*BARE, &*AFTER].into_iter().flatten().find_map(|pattern| pattern.captures(tail)?.get(1));
-    let Some(names) = names else { return Vec::new() };
+    let Some(names) = names.filter(|names| !is_denied(tail.get(..names.start()).unwrap_or_default())) else {
+        return Vec::new();
+    };
     let logins: Vec<&str> =
         names.as_str().split([' ', ',', '/', '&', '\t']).filter(|word| !word.is_empty() && *word != "and").collect();
     if logins.len() > MAX_LOGINS && !names.as_str().contains([',', '@']) {

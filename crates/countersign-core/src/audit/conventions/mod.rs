@@ -30,6 +30,7 @@ mod mozilla;
 mod notedb;
 mod phabricator;
 mod prow;
+pub(super) mod quotes;
 mod request_page;
 mod rietveld;
 mod slsa;

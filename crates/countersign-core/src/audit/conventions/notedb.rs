@@ -2,18 +2,22 @@
 //!
 //! The reader hands over one note: the commits of the reference from the oldest on, each as a line `author NAME <mail>`,
 //! an empty line and the message, with a NUL between two.
+//!
+//! Where a note of the reviewnotes plugin tells of the same commit, each vote is there with a name and here with an
+//! account. Then the note's names stand, and this says only which of them are owner or uploader.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Convention, Found, MAX_NOTE_BYTES, Says, named_people};
+use super::{Convention, Found, MAX_NOTE_BYTES, Says, gerrit_note, named_people};
 use crate::facts::git::Ident;
 
 pub const CONVENTION: Convention = Convention {
     name: "gerrit-notedb",
     proves: "every vote with its voter, the owner, whoever uploaded another patch set and the submitter: Gerrit's own \
              database. A patch set that Gerrit rebased or made at submission is nobody's work",
-    does_not_prove: "names: accounts are written as `Gerrit User 1000024`; a vote counts until it is taken back, whatever \
-                     the server's rules on new patch sets were",
+    does_not_prove: "names: accounts are written as `Gerrit User 1000024`, and where `gerrit-note` names the voters this \
+                     only says who of them is owner or uploader; a vote counts until it is taken back, whatever the \
+                     server's rules on new patch sets were",
     find: |context| {
         context
             .notes
@@ -21,11 +25,60 @@ pub const CONVENTION: Convention = Convention {
             .filter(|note| note.reference.starts_with("refs/changes/") && note.reference.ends_with("/meta"))
             .flat_map(|note| {
                 let body = note.body.get(..MAX_NOTE_BYTES).unwrap_or(&note.body);
-                read(&String::from_utf8_lossy(body))
+                let told = read(&String::from_utf8_lossy(body));
+                let names = context.notes_in(gerrit_note::REFERENCE).filter(|other| other.on == note.on);
+                by_name(told, &names.flat_map(gerrit_note::read).collect::<Vec<_>>())
             })
             .collect()
     },
 };
+
+/// What accounts did, beside what a note says by name. An account is a name where both say that one submitted or gave
+/// the highest vote, and nobody else did; the submitter's vote is told from the one other by the submission.
+fn by_name(told: Vec<Found>, named: &[Found]) -> Vec<Found> {
+    let (submitters, voters) = (whoever(named, Says::Landed), whoever(named, Says::Approved));
+    if submitters.is_empty() && voters.is_empty() {
+        return told;
+    }
+    let voted = whoever(&told, Says::Approved);
+    let mut names: BTreeMap<Ident, Ident> = BTreeMap::new();
+    names.extend(only_pair(&whoever(&told, Says::Landed), &submitters));
+    let (mut accounts, mut people) = (voted.clone(), voters.clone());
+    for (account, person) in &names {
+        if accounts.contains(account) && people.contains(person) {
+            accounts.remove(account);
+            people.remove(person);
+        }
+    }
+    names.extend(only_pair(&accounts, &people));
+    let contributed = whoever(&told, Says::Contributed);
+    let mut found: Vec<Found> = told
+        .into_iter()
+        .filter(|item| match item.says {
+            Says::Approved => voters.is_empty(),
+            Says::Landed => submitters.is_empty(),
+            Says::Contributed | Says::Wrote | Says::NobodyApproved | Says::Platform | Says::Opaque => true,
+        })
+        .map(|item| {
+            let who = item.who.map(|who| names.get(&who).cloned().unwrap_or(who));
+            Found { who, ..item }
+        })
+        .collect();
+    // Where nobody voted but those who had a hand in it, so did every voter by name, whoever is which.
+    if !voted.is_empty() && voted.is_subset(&contributed) {
+        found.extend(voters.into_iter().map(|who| Found::by(Says::Contributed, who, "Patch-set")));
+    }
+    found
+}
+
+fn whoever(found: &[Found], says: Says) -> BTreeSet<Ident> {
+    found.iter().filter(|item| item.says == says).filter_map(|item| item.who.clone()).collect()
+}
+
+fn only_pair(accounts: &BTreeSet<Ident>, people: &BTreeSet<Ident>) -> Option<(Ident, Ident)> {
+    let one = |all: &BTreeSet<Ident>| all.first().filter(|_| all.len() == 1).cloned();
+    Some((one(accounts)?, one(people)?))
+}
 
 fn read(text: &str) -> Vec<Found> {
     let mut found = Vec::new();

@@ -1,6 +1,7 @@
 //! Trailers that git itself parses.
 
 use super::{Context, Convention, Found, Line, Says, named_people, says_nobody};
+use crate::facts::git::Ident;
 
 /// `Signed-off-by` certifies where the code comes from, and `Tested-by` that it ran: neither says that somebody read it.
 pub(super) const KEYS: &[&str] = &[
@@ -27,7 +28,8 @@ pub(super) const KEYS: &[&str] = &[
 ];
 const LANDERS: &[&str] = &["Merged-by", "Committed-by", "Landed-by"];
 /// Where Phabricator or a tool like it wrote the message, `Reviewers:` lists whom it asked.
-const ONLY_ASKED: &[&str] = &["Differential Revision", "Subscribers", "Reviewed By", "Pull Request"];
+const ONLY_ASKED: &[&str] =
+    &["Differential Revision", "Test Plan", "Task ID", "Blame Rev", "CC", "Subscribers", "Reviewed By", "Pull Request"];
 
 pub const CONVENTION: Convention = Convention {
     name: "trailer",
@@ -61,5 +63,19 @@ pub(super) fn approvals(line: &Line<'_>, found: &mut Vec<Found>) {
     if says_nobody(line.value) {
         found.push(Found::nobody(Says::NobodyApproved, line.text));
     }
-    found.extend(named_people(line.value).into_iter().map(|who| Found::by(Says::Approved, who, line.text)));
+    let people = named_people(line.value).into_iter().filter(|who| !is_placeholder(who));
+    found.extend(people.map(|who| Found::by(Says::Approved, who, line.text)));
+}
+
+/// What a template has where a name and a mail are to be filled in: `<name>`, `Your Name <you@example.com>`.
+fn is_placeholder(who: &Ident) -> bool {
+    const NAMES: &[&str] = &["name", "your name", "full name", "reviewer", "reviewer name", "real name", "insert name"];
+    const MAILS: &[&str] = &["name", "email", "mail", "reviewer", "you", "your email", "your name", "name@example.com"];
+    let (name, mail) = (who.name.to_lowercase(), who.mail.to_lowercase());
+    NAMES.contains(&name.as_str())
+        || MAILS.contains(&mail.as_str())
+        || mail.starts_with("you@")
+        || mail.starts_with("your@")
+        || mail.starts_with("your.")
+        || mail.starts_with("reviewer@example.")
 }

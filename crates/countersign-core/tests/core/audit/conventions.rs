@@ -187,6 +187,8 @@ fn gerrit() {
     assert_snapshot!(votes("Code-Review+2: Ann <ann@x.example>\nSubmitted-by: Ann <ann@x.example>\nReviewed-on: https://gerrit.example/r/1\n"), @"SelfApproved by gerrit-note");
     assert_snapshot!(votes("Code-Review+2: Ann Lee <ann@old.example>\n"), @"SelfApproved by gerrit-note");
     assert_snapshot!(votes("Code-Review+1: Bob Ray <bob@y.example>\nSubmitted-by: Ann Lee <ann@x.example>\n"), @"SelfMerged by gerrit-note");
+    assert_snapshot!(votes("Verified+2: jenkins-bot\nSubmitted-by: jenkins-bot <jenkins-bot@y.example>\n"), @"Platform by gerrit-note");
+    assert_snapshot!(votes("Code-Review+2: Ann <ann@x.example>\nSubmitted-by: jenkins-bot <jenkins-bot@y.example>\n"), @"SelfApproved by gerrit-note");
     assert_snapshot!(message("s\n\nChange-Id: I1\nReviewed-on: https://go-review.example/1\nReviewed-by: Bob Ray <bob@y.example>\n"), @"Named by trailer: Bob Ray");
     assert_snapshot!(message("s\n\nChange-Id: I1\nReviewed-on: https://go-review.example/1\n"), @"Opaque by gerrit-trailer");
     assert_snapshot!(message("s\n\nChange-Id: I1\n"), @"Alone by nothing");
@@ -200,6 +202,37 @@ fn gerrit_notedb() {
     assert_snapshot!(meta(&format!("{owner}author Gerrit User 1 <1@server>\n\nUpdate\n\nPatch-set: 1\nLabel: Code-Review=+2\n")), @"SelfApproved by gerrit-notedb");
     assert_snapshot!(meta(&format!("{owner}author Gerrit User 2 <2@server>\n\nUpdate\n\nLabel: Code-Review=+2\n\0author Gerrit User 2 <2@server>\n\nUpdate\n\nLabel: -Code-Review\n")), @"Alone by nothing");
     assert_snapshot!(meta(&format!("{owner}author Gerrit User 1 <1@server>\n\nMerged\n\nStatus: merged\nSubmitted-with: OK: Code-Review: Gerrit User 3 <3@server>\n")), @"Named by gerrit-notedb: Gerrit User 3");
+}
+
+#[test]
+fn a_gerrit_vote_that_is_in_both_places_is_one() {
+    let event =
+        |account: u32, text: &str| format!("author Gerrit User {account} <{account}@server>\n\nUpdate\n\n{text}\n\0");
+    let both = |author: &str, committer: &str, note: &str, events: &[String]| {
+        let change = with_note(linear(author, committer, "s\n"), "refs/notes/review", note);
+        let change = with_note(change, "refs/changes/01/1/meta", &events.concat());
+        let (audited, people) = audit(&change);
+        let contributors: Vec<_> = audited.contributors.iter().map(|who| people.label(*who)).collect();
+        format!("{} of {}", graded(&change), contributors.join(", "))
+    };
+    let bob = "Code-Review+2: Bob Ray <bob@y.example>\nSubmitted-by: Bob Ray <bob@y.example>\n";
+    let (owned, voted) = (event(1, "Patch-set: 1\nCommit: abc"), event(2, "Label: Code-Review=+2"));
+    let submitted = event(2, "Status: merged\nSubmitted-with: OK: Code-Review: Gerrit User 2 <2@server>");
+    assert_snapshot!(both(ANN, ANN, bob, &[owned.clone(), voted.clone(), submitted.clone()]), @"Named by gerrit-note: Bob Ray of Ann Lee, Gerrit User 1");
+    // The voter owns the change: another mail of the author, or somebody for whom another committed.
+    let own = [owned.clone(), event(1, "Label: Code-Review=+2"), event(1, "Status: merged")];
+    let ann = "Code-Review+2: A. Lee <alee@old.example>\nSubmitted-by: A. Lee <alee@old.example>\n";
+    assert_snapshot!(both(ANN, ANN, ann, &own), @"SelfApproved by gerrit-note of Ann Lee, A. Lee");
+    assert_snapshot!(both(BOB, BOB, ann, &own), @"SelfApproved by gerrit-note of Bob Ray, A. Lee");
+    // Two votes: the submitter's is known, so the owner's is the other.
+    let two = format!("{bob}Code-Review+2: A. Lee <alee@old.example>\n");
+    let events = [owned.clone(), event(1, "Label: Code-Review=+2"), voted.clone(), submitted];
+    assert_snapshot!(both(ANN, ANN, &two, &events), @"Named by gerrit-note: Bob Ray of Ann Lee, A. Lee");
+    // Only the vote stands in the note.
+    let vote = "Code-Review+2: Bob Ray <bob@y.example>\n";
+    assert_snapshot!(both(ANN, ANN, vote, &[owned.clone(), voted, event(2, "Status: merged")]), @"Named by gerrit-note: Bob Ray of Ann Lee, Gerrit User 1");
+    // A note that names nobody leaves the accounts as they are.
+    assert_snapshot!(both(ANN, ANN, "Verified+1: jenkins-bot\n", &[owned, event(2, "Label: Code-Review=+2")]), @"Named by gerrit-notedb: Gerrit User 2 of Ann Lee, Gerrit User 1");
 }
 
 #[test]
@@ -265,6 +298,17 @@ fn attestations() {
     assert_snapshot!(note(r#"{"predicateType":"https://slsa.dev/verification_summary/v1","predicate":{"verificationResult":"PASSED","verifiedLevels":["SLSA_SOURCE_TWO_PARTY_REVIEWED"]}}"#), @"Platform by slsa-source");
     assert_snapshot!(note(r#"{"predicateType":"https://slsa.dev/verification_summary/v1","predicate":{"verificationResult":"FAILED","verifiedLevels":["SLSA_SOURCE_TWO_PARTY_REVIEWED"]}}"#), @"Alone by nothing");
     assert_snapshot!(note("{ broken"), @"Alone by nothing");
+    let about = |kind: &str, commit: String| {
+        note(&format!(
+            r#"{{"subject":[{{"digest":{{"{kind}":"{commit}"}}}}],"predicateType":"https://slsa.dev/verification_summary/v1","predicate":{{"verificationResult":"PASSED","verifiedLevels":["SLSA_SOURCE_TWO_PARTY_REVIEWED"]}}}}"#
+        ))
+    };
+    assert_snapshot!(about("gitCommit", format!("{:040x}", 1)), @"Platform by slsa-source");
+    assert_snapshot!(about("gitTree", "e".repeat(40)), @"Platform by slsa-source");
+    // Another commit's.
+    assert_snapshot!(about("gitCommit", "e".repeat(40)), @"Alone by nothing");
+    assert_snapshot!(about("sha1", "e".repeat(40)), @"Alone by nothing");
+    assert_snapshot!(about("sha256", "e".repeat(64)), @"Alone by nothing");
 }
 
 #[test]

@@ -54,7 +54,60 @@ fn lists_go_on_in_the_next_line() {
 }
 
 #[test]
+fn what_looks_like_an_approval_and_is_none() {
+    let alone = [
+        "s\n\nWrite it so:\n\n```\nReviewed-by: Bob Ray <bob@y.example>\n```\n",
+        "s\n\nReviewed-by: <name>\n",
+        "s\n\nReviewed-by: Your Name <you@example.com>\n",
+        "Revert \"s\"\n\nIt broke.\n\nOriginal commit message:\n\ns\n\nReviewed-by: Bob Ray <bob@y.example>\n",
+        "Revert \"s\"\n\nOriginal change's description:\n  s\n\n  Reviewed-by: Bob Ray <bob@y.example>\n",
+        "fix\n\nno ok from tb@ yet\n",
+        "fix\n\nnot ok tb@\n",
+    ];
+    for text in alone {
+        assert_eq!(message(text), "Alone by nothing", "{text}");
+    }
+    // What the revert itself says stands below what it repeats, and a fence without an end hides nothing.
+    let own = "Revert \"s\"\n\nOriginal change's description:\n> s\n> \n> Reviewed-by: Cleo <c@z.example>\n\nReviewed-by: Bob Ray <bob@y.example>\n";
+    assert_snapshot!(message(own), @"Named by trailer: Bob Ray");
+    assert_snapshot!(message("s\n\n```\ncode\n\nReviewed-by: Bob Ray <bob@y.example>\n"), @"Named by trailer: Bob Ray");
+    assert_snapshot!(message("s\n\nReviewed-by: <bob@y.example>\n"), @"Named by trailer: bob@y.example");
+}
+
+#[test]
+fn what_counts_as_an_ack() {
+    let acked = |line: &str| {
+        let text = format!("Merge bitcoin/bitcoin#1: t\n\nACKs for top commit:\n  cleo:\n    {line}\n");
+        graded(&merge(BOB, BOB, &text, ANN)) == "Named by ack-list: cleo"
+    };
+    let yes = [
+        "ACK abc",
+        "utACK abc",
+        "tACK abc",
+        "re-ACK abc",
+        "reACK abc",
+        "crACK abc",
+        "Code review ACK abc",
+        "Tested ACK",
+    ];
+    assert!(yes.into_iter().all(acked));
+    assert!(acked("Concept ACK, tested ACK abc") && acked("re-utACK abc 📦"));
+    let no = [
+        "Concept ACK",
+        "Approach ACK abc",
+        "Concept/approach ACK",
+        "concept and Approach ACK",
+        "tested NACK abc",
+        "no ACK yet",
+    ];
+    assert!(!no.into_iter().any(acked));
+}
+
+#[test]
 fn who_was_only_asked_is_no_reviewer() {
+    let template = "s\n\nSummary: x\n\nTest Plan: y\n\nReviewers: bob\n\nCC: cleo\n\nTask ID: #1\n\nBlame Rev:\n";
+    assert_snapshot!(message(template), @"Alone by nothing");
+    assert_snapshot!(message("s\n\nReviewers: bob\n\nTest Plan: y\n"), @"Alone by nothing");
     assert_snapshot!(message("s\n\nReviewers: bob, cleo\n\nReviewed By: bob\n\nPull Request: https://github.com/o/r/pull/1\n"), @"Named by phabricator: bob");
     assert_snapshot!(message("s\n\nReviewers: bob, cleo\n\nPull Request: https://github.com/o/r/pull/1\n"), @"Opaque by request-page");
     assert_snapshot!(message("s\n\nR=bob@y.example\nBUG=1\n\nReview URL: https://codereview.chromium.example/1\n"), @"Opaque by rietveld");

@@ -40,7 +40,7 @@ pub struct Notes {
     pub places: Vec<(Id, Place)>,
 }
 
-pub fn list(source: Source<'_>, branch: &Oid) -> Result<Notes, ReadError> {
+pub fn list(source: Source<'_>, branch: &str, tip: &Oid) -> Result<Notes, ReadError> {
     let mut notes = Notes::default();
     let references =
         ["for-each-ref", "--format=%(objectname) %(refname)", "refs/notes/", "refs/changes/*/*/meta", GITTUF];
@@ -50,7 +50,7 @@ pub fn list(source: Source<'_>, branch: &Oid) -> Result<Notes, ReadError> {
         match Id::parse(id.as_bytes()) {
             Some(tip) if reference.starts_with("refs/changes/") => reviews.push((tip, reference)),
             Some(_) if reference == GITTUF => {
-                attestations(source, id, branch, &mut notes.places)?;
+                attestations(source, id, (branch, tip), &mut notes.places)?;
                 notes.references.push(reference.to_owned());
             }
             Some(_) => {
@@ -88,9 +88,17 @@ fn blobs(source: Source<'_>, tip: &str, reference: &str, places: &mut Vec<(Id, P
 
 /// gittuf's tree: `…/FROM-TREE…` holds what was attested of the change from the commit FROM to the content TREE, which is
 /// the commit of the branch that has this first parent and this tree.
-fn attestations(source: Source<'_>, tip: &str, branch: &Oid, places: &mut Vec<(Id, Place)>) -> Result<(), ReadError> {
+fn attestations(
+    source: Source<'_>,
+    tip: &str,
+    (branch, head): (&str, &Oid),
+    places: &mut Vec<(Id, Place)>,
+) -> Result<(), ReadError> {
+    // Where a tag or a bare commit is audited, its branch is unknown.
+    let branch = format!("refs/heads/{branch}");
+    let branch = source.repository.resolve(&branch).is_ok().then(|| format!("/{branch}/"));
     let mut landed: HashMap<(Id, Id), Id> = HashMap::new();
-    let mut running = source.start("log", &["--first-parent", "--no-notes", "--format=%H %T %P", branch.as_str()])?;
+    let mut running = source.start("log", &["--first-parent", "--no-notes", "--format=%H %T %P", head.as_str()])?;
     while let Some(line) = fields::until(&mut running.stdout, b'\n').map_err(|_| running.answer(b"nothing"))? {
         source.stop.check()?;
         let mut words = line.split(|byte| *byte == b' ').map(Id::parse);
@@ -103,6 +111,9 @@ fn attestations(source: Source<'_>, tip: &str, branch: &Oid, places: &mut Vec<(I
     let reference: Arc<str> = GITTUF.into();
     while let Some(entry) = fields::until(&mut running.stdout, 0).map_err(|_| running.answer(b"nothing"))? {
         source.stop.check()?;
+        if branch.as_ref().is_some_and(|branch| is_of_another(&entry, branch)) {
+            continue;
+        }
         if let Some(((from, tree), blob)) = attestation(&entry)
             && let Some(on) = landed.get(&(from, tree))
         {
@@ -110,6 +121,12 @@ fn attestations(source: Source<'_>, tip: &str, branch: &Oid, places: &mut Vec<(I
         }
     }
     running.finish()
+}
+
+/// Whether a path names a branch, and not this one: the same change may have been approved for a branch where less is asked.
+fn is_of_another(entry: &[u8], branch: &str) -> bool {
+    let has = |part: &str| memchr::memmem::find(entry, part.as_bytes()).is_some();
+    has("/refs/heads/") && !has(branch)
 }
 
 /// `100644 blob ID<tab>code-review-approvals/refs/heads/main/FROM-TREE/github/…`.

@@ -314,7 +314,7 @@ fn reviews_are_told_by_quarter_or_by_year() {
         periods.as_array().unwrap().iter().map(one).collect::<Vec<_>>().join("\n")
     };
     assert_snapshot!(told(&report["carrying"]["periods"]), @r"
-    2023-Q4 3/3 1 Grace Hopper 0.6667, Linus 0.3333
+    2023-Q4 3/3 1 Grace Hopper 0.666667, Linus 0.333333
     2024-Q1 2/2 1 Grace Hopper 0.5, Linus 0.5
     2024-Q4 1/1 1 Grace Hopper 1.0
     ");
