@@ -347,6 +347,15 @@ fn check_version() -> Result<(u32, u32), GitError> {
 /// is ever run: neither `rev-parse` nor anything later runs hooks, filters or monitors.
 fn rev_parse(path: &Path, args: &[&str]) -> Result<String, GitError> {
     let not = |why: String| GitError::NotARepository { path: path.to_owned(), why };
+    // Of a linked work tree `.git` is a file.
+    let path = match path.parent() {
+        Some(folder) if path.is_file() && path.ends_with(".git") && !folder.as_os_str().is_empty() => folder,
+        Some(_) if path.is_file() && path.as_os_str() == ".git" => Path::new("."),
+        Some(_) | None => path,
+    };
+    if path.is_file() {
+        return Err(not("it is a file".to_owned()));
+    }
     if !path.is_dir() {
         return Err(not("there is no such directory".to_owned()));
     }

@@ -10,6 +10,10 @@ use crate::facts::{ai, git::Ident, message::Message};
 const MAX_KEPT: usize = 16;
 /// Where git-ai keeps what it recorded.
 const GIT_AI_NOTES: &str = "refs/notes/ai";
+const MAX_SUBJECT_BYTES: usize = 1_000;
+/// How tools call the branches that they make, and the tool.
+const BRANCHES: &[(&str, &str)] =
+    &[("claude/", "claude"), ("codex/", "codex"), ("copilot/", "copilot"), ("cursor/", "cursor"), ("devin/", "devin")];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -49,6 +53,10 @@ pub fn outcome(change: &LandedChange, messages: &[Message]) -> AiOutcome {
             declared = true;
         }
     }
+    if let Some(tool) = merged_branch(&subject(&change.commit.message)).and_then(tool_of_branch) {
+        signals.insert("branch-name");
+        tools.insert(tool);
+    }
     if change.notes.iter().any(|note| note.reference == GIT_AI_NOTES && names_agent(&note.body)) {
         signals.insert("git-ai-note");
         declared = true;
@@ -63,6 +71,33 @@ pub fn outcome(change: &LandedChange, messages: &[Message]) -> AiOutcome {
         signals: signals.into_iter().take(MAX_KEPT).collect(),
         tools: tools.into_iter().take(MAX_KEPT).collect(),
     }
+}
+
+/// The first line of a message, as far as a name of a branch can matter.
+fn subject(message: &[u8]) -> String {
+    let line = message.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    String::from_utf8_lossy(line.get(..MAX_SUBJECT_BYTES).unwrap_or(line)).into_owned()
+}
+
+/// The branch that a merge says that it merges, as git, GitHub, GitLab, Bitbucket and homu write it.
+fn merged_branch(subject: &str) -> Option<&str> {
+    if let Some(rest) = subject.strip_prefix("Merge pull request #") {
+        return Some(rest.split_once(" from ")?.1.split_once('/')?.1);
+    }
+    if let Some(rest) = subject.strip_prefix("Merged in ") {
+        return Some(rest.split_once(' ')?.0);
+    }
+    if let Some(rest) = subject.strip_prefix("Auto merge of #") {
+        return Some(rest.split_once(':')?.1.split_once(',')?.0);
+    }
+    let quoted =
+        subject.strip_prefix("Merge branch '").or_else(|| subject.strip_prefix("Merge remote-tracking branch '"));
+    let (branch, _) = quoted?.split_once('\'')?;
+    Some(branch.strip_prefix("origin/").unwrap_or(branch))
+}
+
+fn tool_of_branch(branch: &str) -> Option<&'static str> {
+    BRANCHES.iter().find(|(start, _)| branch.starts_with(start)).map(|(_, tool)| *tool)
 }
 
 /// Co-authors who are no contributors by the table of `facts::ai` and yet declare assistance: Copilot's account for
@@ -85,4 +120,29 @@ fn names_agent(body: &[u8]) -> bool {
     let Some((attested, _)) = text.split_once("\n---") else { return false };
     attested.lines().any(|line| line.starts_with(char::is_whitespace) && !line.trim().is_empty())
         && text.contains("\"agent_id\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn branches_that_tools_make() {
+        let tool = |subject: &str| merged_branch(subject).and_then(tool_of_branch);
+        for (subject, expected) in [
+            ("Merge pull request #2 from ann/codex/fix-it", Some("codex")),
+            ("Merge branch 'claude/fix-issue-12' into 'main'", Some("claude")),
+            ("Merge branch 'cursor/prices'", Some("cursor")),
+            ("Merge remote-tracking branch 'origin/copilot/fix-1'", Some("copilot")),
+            ("Merged in devin/123 (pull request #5)", Some("devin")),
+            ("Auto merge of #7 - ann:codex/fix-it, r=bob", Some("codex")),
+            // A person, a topic, and what a branch of a tool merged into itself.
+            ("Merge pull request #2 from codex/prices", None),
+            ("Merge pull request #2 from ann/fix-codex/x", None),
+            ("Merge branch 'main' into codex/fix-it", None),
+            ("codex/fix-it", None),
+        ] {
+            assert_eq!(tool(subject), expected, "{subject}");
+        }
+    }
 }

@@ -45,6 +45,8 @@ pub const TABLE: &[(&str, &[&str])] = &[
 pub enum ImpactError {
     #[error("the table of high-impact paths is not `class: [globs]`: {0}")]
     Yaml(String),
+    #[error("the table of high-impact paths is empty, so that no path would reach far")]
+    Empty,
     #[error("`{glob}` of class `{class}` is no glob: {why}")]
     Glob { class: String, glob: String, why: String },
     #[error("the table of high-impact paths has more than {limit} {what}")]
@@ -118,6 +120,9 @@ impl ImpactTable {
     pub fn parse(yaml: &str) -> Result<Self, ImpactError> {
         let table: BTreeMap<String, Vec<String>> =
             serde_saphyr::from_str(yaml).map_err(|error| ImpactError::Yaml(error.to_string()))?;
+        if table.is_empty() {
+            return Err(ImpactError::Empty);
+        }
         Self::new(table)
     }
 

@@ -15,13 +15,17 @@ pub mod scope;
 pub mod started;
 pub mod text;
 
-use countersign_core::audit::{Audited, LandedChange, Mailmap, People, Reverts, Scope, Summary, judge};
+use countersign_core::audit::{
+    Audited, LandedChange, Mailmap, People, Reverts, Scope, Summary, codeowners::LOCATIONS, judge,
+};
 
 use self::{
     progress::Progress,
     reader::{History, ReadError},
     scope::Prepared,
 };
+
+const MAILMAP: &str = ".mailmap";
 
 /// A history whose changes have all been judged.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub struct Judged {
     pub scope: Scope,
     /// Where `CODEOWNERS` was read, if there is one.
     pub owners_file: Option<&'static str>,
+    /// Files about people and owners that the branch has and that this clone lacks.
+    pub unread: Vec<String>,
     pub summary: Summary,
     pub reverts: Reverts,
 }
@@ -48,7 +54,7 @@ pub fn judge_watched(
     progress: &Progress,
     mut watch: impl FnMut(&LandedChange, &Scope),
 ) -> Result<Judged, ReadError> {
-    let mailmap = history.file(".mailmap")?.map(|text| Mailmap::parse(&text));
+    let mailmap = history.file(MAILMAP)?.map(|text| Mailmap::parse(&text));
     let mut people = People::new(mailmap.unwrap_or_default());
     let Prepared { mut scope, owners_file } = prepared;
     let mut changes = Vec::with_capacity(history.len());
@@ -66,5 +72,6 @@ pub fn judge_watched(
         summary.add(change, &people);
     }
     let reverts = Reverts::find(&changes);
-    Ok(Judged { changes, people, scope, owners_file, summary, reverts })
+    let unread = history.unread(&[&LOCATIONS[..], &[MAILMAP]].concat())?;
+    Ok(Judged { changes, people, scope, owners_file, unread, summary, reverts })
 }

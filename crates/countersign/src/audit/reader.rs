@@ -192,7 +192,21 @@ impl History {
     /// Every file at the tip of the branch.
     pub fn files(&self) -> Result<Vec<String>, ReadError> {
         let source = running::Source { repository: &self.repository, path: &self.path, stop: &self.stop };
-        tree::files(source, &self.tip)
+        tree::files(source, &self.tip, &[])
+    }
+
+    /// Those of these files that the tip of the branch has and that cannot be read: a partial clone leaves contents out.
+    pub fn unread(&self, paths: &[&str]) -> Result<Vec<String>, ReadError> {
+        let source = running::Source { repository: &self.repository, path: &self.path, stop: &self.stop };
+        // Without trees there is nothing to audit either, which reading them says better.
+        let mut there = tree::files(source, &self.tip, paths).unwrap_or_default();
+        let mut unread = Vec::new();
+        for path in there.drain(..) {
+            if self.file(&path)?.is_none() {
+                unread.push(path);
+            }
+        }
+        Ok(unread)
     }
 
     /// Starts reading contents.

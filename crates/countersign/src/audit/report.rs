@@ -206,7 +206,7 @@ pub struct Wanted {
 
 impl Report {
     pub fn new(repository: &str, history: &History, selection: &Selection, judged: &Judged, wanted: Wanted) -> Self {
-        let Judged { changes, people, scope, owners_file: _, summary, reverts: _ } = judged;
+        let Judged { changes, people, scope, owners_file: _, unread: _, summary, reverts: _ } = judged;
         let names = names(people, history, wanted);
         let carriers = Carriers::find(changes, people);
         let reviewers = |shares: Vec<Share>| shares.into_iter().map(|share| reviewer(&names, share)).collect();
@@ -338,6 +338,13 @@ fn words_about_areas(judged: &Judged, wanted: Wanted) -> Vec<String> {
         let count = owners.problem_count();
         let lines = if count == 1 { "1 line".to_owned() } else { format!("{count} lines") };
         said.push(format!("Of {file} {lines} could not be read and count for nothing; line {}{why}.", first.line));
+    }
+    if !judged.unread.is_empty() {
+        let files = judged.unread.iter().map(|file| shown(file, MAX_TEXT_CHARS)).collect::<Vec<_>>().join(", ");
+        said.push(format!(
+            "The branch has {files}, whose content is not in this clone or too large, so that it counts for nothing. A \
+             partial clone leaves contents out; `git show` of the file fetches it."
+        ));
     }
     said
 }
@@ -494,7 +501,8 @@ pub fn time(seconds: i64) -> String {
 }
 
 pub(super) fn days(seconds: i64) -> f64 {
-    rounded(seconds as f64 / SECONDS_A_DAY, 100.0)
+    // To the second, so that minutes are minutes.
+    rounded(seconds as f64 / SECONDS_A_DAY, 100_000.0)
 }
 
 pub(super) fn rounded(value: f64, to: f64) -> f64 {

@@ -38,6 +38,8 @@ pub enum ScopeError {
     Read(#[from] ReadError),
     #[error("there is no CODEOWNERS file at the tip of `{branch}`")]
     NoOwners { branch: String },
+    #[error("{file} of `{branch}` is there, but its content is not in this clone, or it is too large")]
+    OwnersUnread { file: String, branch: String },
     #[error("{file} of `{branch}` has no entry that can be read{}", first_problem(why))]
     NoEntry { file: &'static str, branch: String, why: Option<(usize, String)> },
     #[error(transparent)]
@@ -61,6 +63,9 @@ impl ScopeError {
             Self::Read(_) | Self::Catalog { .. } => None,
             Self::Home(error) => error.advice(),
             Self::NoOwners { .. } => Some(format!("it is looked for at {}", LOCATIONS.join(", "))),
+            Self::OwnersUnread { file, branch } => Some(format!(
+                "a partial clone leaves contents out; `git show {branch}:{file}` in the repository fetches it"
+            )),
             Self::NoEntry { .. } => Some("an entry reads `PATTERN @OWNER …`".to_owned()),
             Self::NoCatalog => Some("name a folder of Backstage YAML, or a home: --catalog DIR".to_owned()),
             Self::NoSystems { repository, .. } => Some(format!(
@@ -79,7 +84,13 @@ pub fn prepare(history: &History, wanted: Wanted) -> Result<Prepared, ScopeError
         Some(AreasBy::Folders) => AreasBy::Folders,
         Some(AreasBy::CodeOwners) => {
             match &owners {
-                None => return Err(ScopeError::NoOwners { branch: history.branch.clone() }),
+                None => {
+                    let branch = history.branch.clone();
+                    return Err(match history.unread(&LOCATIONS)?.into_iter().next() {
+                        Some(file) => ScopeError::OwnersUnread { file, branch },
+                        None => ScopeError::NoOwners { branch },
+                    });
+                }
                 Some((file, owners)) if owners.entries().is_empty() => {
                     let why = owners.problems().first().map(|problem| (problem.line, problem.what.clone()));
                     return Err(ScopeError::NoEntry { file, branch: history.branch.clone(), why });

@@ -295,6 +295,7 @@ pub(in crate::audit) fn percent(count: u64, of: u64) -> String {
 
 pub(in crate::audit) fn span(days: f64) -> String {
     match days {
+        d if d < 1.5 / (24.0 * 60.0) => "a minute".to_owned(),
         d if d < 2.0 / 24.0 => format!("{:.0} minutes", d * 24.0 * 60.0),
         d if d < 2.0 => format!("{:.0} hours", d * 24.0),
         d => format!("{d:.0} days"),

@@ -135,6 +135,9 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         if !folder.is_dir() {
             return Err(cannot_write(file, &format!("there is no folder `{}`", folder.display())));
         }
+        if file.is_dir() {
+            return Err(cannot_write(file, "it is a folder"));
+        }
     }
     let impact = impact(args.impact.as_deref())?;
     let rules = rule_set(args.rules.as_deref())?;
@@ -214,7 +217,8 @@ fn rule_set(dir: Option<&Path>) -> Result<RuleSet, CliError> {
 fn impact(file: Option<&Path>) -> Result<ImpactTable, CliError> {
     let Some(file) = file else { return Ok(ImpactTable::default()) };
     let text = fs::read_to_string(file)
-        .map_err(|error| CliError::new("cannot-read", format!("cannot read {}: {error}", file.display())))?;
+        .map_err(|error| CliError::new("cannot-read", format!("cannot read {}: {error}", file.display())))
+        .map_err(|error| error.hint("--impact names a file of text: YAML of `class: [glob, …]`"))?;
     ImpactTable::parse(&text).map_err(|error| {
         CliError::new("impact-invalid", format!("{}: {error}", file.display()))
             .hint("it reads `class: [glob, …]`, for example `payments: ['billing/**']`")
@@ -261,9 +265,15 @@ fn cannot_write(file: &Path, why: &str) -> CliError {
         .hint("name a file in a folder that exists and that you may write to")
 }
 
-/// The whole report or none: it takes the place of the file when it is complete.
+/// The whole report or none: it takes the place of the file when it is complete. What is no file (a terminal, a pipe,
+/// `/dev/stdout`) is written to instead, and a link is followed.
 fn write_whole(file: &Path, page: &str) -> Result<(), CliError> {
     let cannot = |error: &std::io::Error| cannot_write(file, &error.kind().to_string());
+    let there = fs::metadata(file).ok();
+    if there.as_ref().is_some_and(|there| !there.is_file()) || (there.is_none() && file.is_symlink()) {
+        return fs::write(file, page).map_err(|error| cannot(&error));
+    }
+    let file = &fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let mut builder = tempfile::Builder::new();
     builder.prefix(".countersign-");
     // Like any other file that the user makes: what the umask leaves.
@@ -271,6 +281,9 @@ fn write_whole(file: &Path, page: &str) -> Result<(), CliError> {
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut whole = builder.tempfile_in(folder_of(file)).map_err(|error| cannot(&error))?;
     whole.write_all(page.as_bytes()).map_err(|error| cannot(&error))?;
+    if let Some(there) = there {
+        whole.as_file().set_permissions(there.permissions()).map_err(|error| cannot(&error))?;
+    }
     whole.as_file().sync_all().map_err(|error| cannot(&error))?;
     whole.persist(file).map_err(|error| cannot(&error.error))?;
     Ok(())
@@ -282,7 +295,7 @@ impl From<ScopeError> for CliError {
         let code = match error {
             ScopeError::Read(error) => return error.into(),
             ScopeError::Home(error) => return error.into(),
-            ScopeError::NoOwners { .. } => "no-codeowners",
+            ScopeError::NoOwners { .. } | ScopeError::OwnersUnread { .. } => "no-codeowners",
             ScopeError::NoEntry { .. } => "codeowners-invalid",
             ScopeError::Catalog { .. } => "catalog-invalid",
             ScopeError::NoCatalog => "no-catalog",

@@ -122,7 +122,7 @@ impl HomeError {
                 Some("make the folder above it first".to_owned())
             }
             Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                Some("is the path right, and is the home complete?".to_owned())
+                Some("is the path right? A home is whole only with all of its files".to_owned())
             }
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("run it as the user who owns the file".to_owned())

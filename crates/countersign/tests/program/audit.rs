@@ -77,7 +77,7 @@ fn the_report_tells_a_story() {
     Who carries the reviews
       Grace Hopper                          1 100.0%  ████████████████████████████████████████
       1 of 1 reviewer carries half of the 1 review.
-      From author date to landing: half within 0 minutes, nine of ten within 3 days.
+      From author date to landing: half within a minute, nine of ten within 3 days.
       1 area that only one person reviewed in the last 180 days: src (Grace Hopper).
 
     Paths that reach far
@@ -240,7 +240,7 @@ fn what_is_no_history() {
     assert_snapshot!(stage.run("audit folder/file"), @r"
     status 1
     --- stderr
-    error: `folder/file` is no git repository: there is no such directory
+    error: `folder/file` is no git repository: it is a file
     hint: name a directory with a checkout or a bare repository
     ");
     assert_snapshot!(stage.run("audit empty"), @r"

@@ -90,7 +90,7 @@ fn folders_without_rules() {
     status 1
     --- stderr
     error: cannot read nowhere: No such file or directory (os error 2)
-    hint: is the path right, and is the home complete?
+    hint: is the path right? A home is whole only with all of its files
     ");
     stage.write("rules/two-people.cedar", RULE);
     assert_snapshot!(stage.run("rules test rules"), @r"

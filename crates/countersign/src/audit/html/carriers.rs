@@ -3,13 +3,13 @@
 use maud::{Markup, html};
 
 use super::{
-    parts::{Filter, Head, bar, cell, changes, chart, table, time},
+    parts::{Filter, Head, bar, cell, changes, chart, table},
     sections::ROWS,
 };
 use crate::audit::{
     carried::{Area, Period},
     report::{Report, Reviewer},
-    text::{counted, percent, thousands},
+    text::{counted, percent, span, thousands},
 };
 
 /// Areas that are listed.
@@ -22,7 +22,7 @@ pub fn section(report: &Report) -> Markup {
         section id="carriers" {
             h2 { "Who carries the reviews" }
             @if let (Some(median), Some(p90)) = (carrying.median_days, carrying.p90_days) {
-                p { "From author date to landing: half within " (time(median)) ", nine of ten within " (time(p90)) "." }
+                p { "From author date to landing: half within " (span(median)) ", nine of ten within " (span(p90)) "." }
             }
             @if reviews == 0 {
                 p { "Git names no reviewer, so there is nothing to share out. That is not to say that there was none." }
@@ -75,7 +75,7 @@ fn periods(periods: &[Period]) -> Markup {
         Head::Number("Half landed within"),
         Head::Number("Nine of ten within"),
     ];
-    let within = |days: Option<f64>| cell(days.map_or_else(|| "–".to_owned(), time));
+    let within = |days: Option<f64>| cell(days.map_or_else(|| "–".to_owned(), span));
     let row = |period: &Period| {
         vec![
             cell(&period.period),
@@ -143,7 +143,7 @@ fn areas(report: &Report) -> Markup {
         Head::Number("Half landed within"),
         Head::Number("Nine of ten within"),
     ];
-    let within = |days: Option<f64>| cell(days.map_or_else(|| "–".to_owned(), time));
+    let within = |days: Option<f64>| cell(days.map_or_else(|| "–".to_owned(), span));
     let row = |area: &Area| {
         vec![
             cell(&area.area),

@@ -6,7 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::audit::{
     report::Grades,
-    text::{percent, span, thousands},
+    text::{percent, thousands},
 };
 
 /// Strongest first.
@@ -177,10 +177,6 @@ pub fn chart(id: &str, title: &str, describes: &str) -> Markup {
             noscript { p.quiet { "This chart is drawn by a script, which is switched off. The table has its numbers." } }
         }
     }
-}
-
-pub fn time(days: f64) -> String {
-    if days < 1.0 / (24.0 * 60.0) { "a minute".to_owned() } else { span(days) }
 }
 
 /// Words as a cell.

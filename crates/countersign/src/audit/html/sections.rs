@@ -7,12 +7,12 @@ use super::{
     carriers, number_of_changes,
     parts::{
         Filter, GRADES, Head, bar, cell, changes, chart, grade_key, grade_label, grade_meaning, leading, of_grade,
-        table, time,
+        table,
     },
 };
 use crate::audit::{
     report::{Month, Report, has_second_person},
-    text::{counted, percent, thousands},
+    text::{counted, percent, span, thousands},
 };
 
 /// Rows of a table; the JSON report has them all.
@@ -326,7 +326,7 @@ fn reverts(report: &Report) -> Markup {
                     " taken back by a later one"
                     @if let Some(days) = reverts.median_days {
                         @if reverts.reverted == 1 { ", after " } @else { ", half of them within " }
-                        (time(days))
+                        (span(days))
                     }
                     "."
                 }

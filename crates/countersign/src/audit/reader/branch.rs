@@ -48,6 +48,7 @@ fn heads(repository: &Repository, path: &Path) -> Result<(String, Oid), ReadErro
         Ok(tip) => Ok((head.unwrap_or_else(|| "HEAD".to_owned()), tip)),
         Err(GitError::UnknownRevision { .. }) => {
             let mut branches = branches(repository)?;
+            branches.retain(|branch| head.as_ref() != Some(branch));
             branches.truncate(MAX_LISTED);
             let path = path.to_owned();
             Err(match head {

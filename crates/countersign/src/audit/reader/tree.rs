@@ -7,8 +7,10 @@ use super::{ReadError, fields, running::Source};
 /// Of a tree with more files the rest is left out.
 const MAX_FILES: usize = 2_000_000;
 
-pub fn files(source: Source<'_>, commit: &Oid) -> Result<Vec<String>, ReadError> {
-    let mut running = source.start("ls-tree", &["-r", "-z", "--full-tree", "--name-only", commit.as_str()])?;
+/// All of them, or those of these paths that there are.
+pub fn files(source: Source<'_>, commit: &Oid, of: &[&str]) -> Result<Vec<String>, ReadError> {
+    let args = [&["-r", "-z", "--full-tree", "--name-only", commit.as_str(), "--"], of].concat();
+    let mut running = source.start("ls-tree", &args)?;
     let mut files = Vec::new();
     loop {
         source.stop.check()?;

@@ -240,7 +240,7 @@ fn what_cannot_be_had_is_said() {
     status 1
     --- stderr
     error: cannot open nowhere: No such file or directory (os error 2)
-    hint: is the path right, and is the home complete?
+    hint: is the path right? A home is whole only with all of its files
     ");
     assert_snapshot!(stage.run("audit plain.git --catalog wrong"), @r"
     status 1
@@ -326,9 +326,9 @@ fn reviews_are_told_by_quarter_or_by_year() {
     let text = stage.run("audit r.git").stdout;
     assert_snapshot!(text.lines().skip_while(|line| !line.contains("gave half")).take(4).collect::<Vec<_>>().join("\n"), @r"
                                     changes    reviews reviewers gave half  half landed  nine of ten
-    2023-Q4                               3          3         2         1  0 minutes    0 minutes
-    2024-Q1                               2          2         2         1  0 minutes    0 minutes
-    2024-Q4                               1          1         1         1  0 minutes    0 minutes
+    2023-Q4                               3          3         2         1  a minute     a minute
+    2024-Q1                               2          2         2         1  a minute     a minute
+    2024-Q4                               1          1         1         1  a minute     a minute
     ");
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
 
@@ -392,4 +392,27 @@ fn a_time_after_every_calendar_is_told_alike_everywhere() {
         let run = stage.run(&home);
         assert!(run.stdout.contains("9999-12-30 to 9999-12-30"), "{run}");
     }
+}
+
+/// A partial clone has names and no contents; the file is there, and the audit says so.
+#[test]
+fn owners_that_a_partial_clone_left_out_are_told() {
+    let stage = Stage::new();
+    let origin = stage.bare("origin.git", &shop("CODEOWNERS", OWNERS.as_bytes()));
+    stage.git(&["-C", "origin.git", "config", "uploadpack.allowFilter", "true"]);
+    let url = format!("file://{}", origin.display());
+    stage.git(&["clone", "--quiet", "--bare", "--filter=blob:none", &url, "partial.git"]);
+    let report = stage.audit("partial.git");
+    assert_eq!((&report["areas_by"], &report["owners_file"]), (&json!("folders"), &Value::Null));
+    assert!(
+        report["caveats"].to_string().contains("The branch has CODEOWNERS, whose content is not in this clone"),
+        "{report}"
+    );
+    assert!(!stage.audit("origin.git")["caveats"].to_string().contains("not in this clone"));
+    assert_snapshot!(stage.run("audit partial.git --areas codeowners"), @"
+    status 1
+    --- stderr
+    error: CODEOWNERS of `main` is there, but its content is not in this clone, or it is too large
+    hint: a partial clone leaves contents out; `git show main:CODEOWNERS` in the repository fetches it
+    ");
 }

@@ -25,6 +25,8 @@ pub struct Commit<'a> {
     pub author: &'a str,
     pub committer: &'a str,
     pub at: i64,
+    /// So long before that it was written.
+    pub written_before: i64,
     pub message: &'a [u8],
     pub files: &'a [&'a [u8]],
     /// Files with what they hold.
@@ -39,6 +41,7 @@ impl Default for Commit<'_> {
             author: "Ada Lovelace <ada@shop.test>",
             committer: "Ada Lovelace <ada@shop.test>",
             at: EPOCH,
+            written_before: 0,
             message: b"change",
             files: &[b"src/a"],
             contents: &[],
@@ -50,7 +53,7 @@ impl History {
     pub fn commit(&mut self, commit: &Commit<'_>) -> usize {
         self.commits += 1;
         let mut head = format!("commit refs/heads/{}\nmark :{}\n", commit.branch, self.commits);
-        writeln!(head, "author {} {} +0000", commit.author, commit.at).unwrap();
+        writeln!(head, "author {} {} +0000", commit.author, commit.at - commit.written_before).unwrap();
         writeln!(head, "committer {} {} +0000", commit.committer, commit.at).unwrap();
         writeln!(head, "data {}", commit.message.len()).unwrap();
         self.stream.extend(head.bytes());

@@ -2,11 +2,19 @@
 
 use std::{
     fs,
-    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    os::unix::{
+        fs::{FileTypeExt as _, PermissionsExt as _, symlink},
+        process::CommandExt as _,
+    },
     process::{Command, Stdio},
 };
 
-use super::shop;
+use insta::assert_snapshot;
+
+use super::{
+    history::{Commit, EPOCH, History},
+    shop,
+};
 use crate::support::Stage;
 
 /// A `git` that says that it was asked for contents, and then never answers.
@@ -60,4 +68,50 @@ fn ctrl_c_leaves_nothing_behind() {
         kill("-KILL");
         fs::remove_file(&started).unwrap();
     }
+}
+
+/// A pipe's reader gets the report, a link stays a link, and a file keeps its mode.
+#[test]
+fn what_out_names_is_not_replaced_by_something_else() {
+    let stage = Stage::new();
+    stage.bare("shop.git", &shop());
+    let told = stage.run("audit shop.git").stdout;
+    stage.write("real.txt", "old");
+    fs::set_permissions(stage.path("real.txt"), fs::Permissions::from_mode(0o640)).unwrap();
+    symlink("real.txt", stage.path("link.txt")).unwrap();
+    symlink("nowhere.txt", stage.path("dangling.txt")).unwrap();
+    assert_eq!(stage.run("audit shop.git --out link.txt").status, 0);
+    assert_eq!(stage.run("audit shop.git --out dangling.txt").status, 0);
+    assert!(stage.path("link.txt").is_symlink() && stage.path("dangling.txt").is_symlink());
+    assert_eq!((stage.read("real.txt"), stage.read("nowhere.txt")), (told.clone(), told.clone()));
+    assert_eq!(fs::metadata(stage.path("real.txt")).unwrap().permissions().mode() & 0o777, 0o640);
+    let made = stage.command("mkfifo").arg("pipe").status().unwrap();
+    assert!(made.success());
+    let pipe = stage.path("pipe");
+    let reader = std::thread::spawn(move || fs::read_to_string(pipe).unwrap());
+    assert_eq!(stage.run("audit shop.git --out pipe").status, 0);
+    assert_eq!(reader.join().unwrap(), told);
+    assert!(fs::metadata(stage.path("pipe")).unwrap().file_type().is_fifo());
+    assert_snapshot!(stage.run("audit shop.git --out ."), @r"
+    status 1
+    --- stderr
+    error: cannot write .: it is a folder
+    hint: name a file in a folder that exists and that you may write to
+    ");
+}
+
+#[test]
+fn minutes_are_minutes() {
+    let stage = Stage::new();
+    let mut history = History::default();
+    for at in 0..6_usize {
+        let parents: Vec<usize> = (at > 0).then_some(at).into_iter().collect();
+        let landed = EPOCH + i64::try_from(at).unwrap() * 86_400;
+        history.commit(&Commit { parents: &parents, written_before: 300, at: landed, ..Commit::default() });
+    }
+    stage.bare("five.git", &history);
+    let run = stage.run("audit five.git");
+    assert!(run.stdout.contains("half within 5 minutes, nine of ten within 5 minutes"), "{run}");
+    let median = stage.audit("five.git")["carrying"]["median_days"].as_f64().unwrap();
+    assert!((median * 1440.0 - 5.0).abs() < 0.01, "{median}");
 }
