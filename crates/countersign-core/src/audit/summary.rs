@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::Offset;
+
 use super::{
     Grade,
     ai::AiStatus,
     conventions::Says,
     judge::Audited,
     people::{IdentityId, People},
+    timeline::on_calendar,
 };
 
 /// Changes by grade. The counts add up to the changes.
@@ -158,19 +161,10 @@ fn shares(counts: &BTreeMap<IdentityId, u64>) -> Vec<Share> {
     all
 }
 
-/// Year and month of a time, by the proleptic Gregorian calendar; also for commits dated 1970 and 2099.
+/// Year and month of a time in UTC, by the proleptic Gregorian calendar; also for commits dated 1970 and 2099.
 pub fn month_of(seconds: i64) -> (i32, u8) {
-    let days = seconds.div_euclid(86_400).clamp(-700_000, 2_900_000);
-    // Days to a civil date, as in Howard Hinnant's "chrono-compatible low-level date algorithms".
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (i32::try_from(year).unwrap_or(i32::MAX), u8::try_from(month).unwrap_or(1))
+    let date = Offset::UTC.to_datetime(on_calendar(seconds));
+    (date.year().into(), date.month().unsigned_abs())
 }
 
 #[cfg(test)]
@@ -183,7 +177,10 @@ mod tests {
         for (seconds, expected) in table {
             assert_eq!(month_of(seconds), expected);
         }
-        month_of(i64::MAX);
-        month_of(i64::MIN);
+        // As the report tells times beyond every calendar.
+        for late in [253_402_214_400, 99_999_999_999_999, i64::MAX] {
+            assert_eq!(month_of(late), (9999, 12));
+        }
+        assert_eq!(month_of(i64::MIN), (-9999, 1));
     }
 }

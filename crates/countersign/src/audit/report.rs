@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 use countersign_core::{
     audit::{
         self, AiCounts, AiStatus, AreasBy, Audited, Carriers, Evidence, Grade, GradeCounts, IdentityId, ImpactSet,
-        Scope, Share, conventions::Says, shown,
+        Scope, Share, conventions::Says, shown, timeline::on_calendar,
     },
     ids::Oid,
 };
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
@@ -479,7 +478,12 @@ fn caveats(report: &Report) -> Vec<String> {
     }
     let strange = |at: &Option<String>, wrong: fn(&str) -> bool| at.as_deref().is_some_and(wrong);
     if strange(&report.read.first, |at| at < "1990") || strange(&report.read.last, |at| at > "2090") {
-        said.push("Some commits carry impossible dates; times and months of those mean nothing.".to_owned());
+        said.push(
+            "Some commits carry impossible dates. Periods, weeks and what is counted back from the newest change take \
+             those times from the neighbours; months, and the time to a landing or a revert, take them as they stand and \
+             mean nothing there."
+                .to_owned(),
+        );
     }
     if report.anonymised {
         said.push(
@@ -491,10 +495,9 @@ fn caveats(report: &Report) -> Vec<String> {
     said
 }
 
-/// RFC 3339, in UTC. A time that no calendar has is the nearest that one has.
+/// RFC 3339, in UTC.
 pub fn time(seconds: i64) -> String {
-    let nearest = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
-    Timestamp::from_second(seconds).unwrap_or(nearest).to_string()
+    on_calendar(seconds).to_string()
 }
 
 pub(super) fn days(seconds: i64) -> f64 {

@@ -49,6 +49,10 @@ pub fn render(report: &Report) -> String {
 }
 
 fn head(page: &mut Page, report: &Report) {
+    if report.landed > 0 {
+        let with = report.landed.saturating_sub(report.grades.no_second_person());
+        page.line(BOLD, &format!("{}.", headline(with, report.landed)));
+    }
     page.line(BOLD, &fit(&format!("Audit of {}, branch {}", report.repository, report.branch), COLUMNS));
     let day = |time: &Option<String>| time.as_deref().and_then(|time| time.split('T').next()).unwrap_or("?").to_owned();
     let (first, last) = (day(&report.read.first), day(&report.read.last));
@@ -91,6 +95,33 @@ fn head(page: &mut Page, report: &Report) {
         }
     }
     page.paragraph(&said);
+}
+
+/// What the report comes to, in a sentence without its stop.
+pub(in crate::audit) fn headline(with: u64, landed: u64) -> String {
+    match (with, landed) {
+        (0, 1) => "Git carries no second person for the one landed change".to_owned(),
+        (0, _) => format!("Git carries no second person for any of {}", counted(landed, "landed change")),
+        (1, 1) => "Git carries a second person for the one landed change".to_owned(),
+        (_, _) if with == landed => {
+            format!("Git carries a second person for all of {}", counted(landed, "landed change"))
+        }
+        (_, _) => format!(
+            "Git carries a second person for {} of {}",
+            whole_percent(with, landed),
+            counted(landed, "landed change")
+        ),
+    }
+}
+
+/// Neither none nor all where there are some.
+fn whole_percent(part: u64, of: u64) -> String {
+    let share = if of == 0 { 0.0 } else { 100.0 * part as f64 / of as f64 };
+    match (part, of.saturating_sub(part)) {
+        (1.., _) if share < 1.0 => "less than 1%".to_owned(),
+        (_, 1..) if share > 99.0 => "more than 99%".to_owned(),
+        (_, _) => format!("{share:.0}%"),
+    }
 }
 
 fn grades(page: &mut Page, report: &Report) {
@@ -150,6 +181,10 @@ fn carriers(page: &mut Page, report: &Report) {
     });
     let half = half.count();
     let people = report.reviewers.len();
+    if people == 1 {
+        page.paragraph("Git names no other reviewer.");
+        return;
+    }
     let carry = if half == 1 { "carries" } else { "carry" };
     page.paragraph(&format!(
         "{} of {} {carry} half of the {}.",
@@ -211,7 +246,10 @@ fn years(page: &mut Page, report: &Report) {
     if years.len() < 2 {
         return;
     }
-    page.heading("By year");
+    match years.len() > ROWS {
+        true => page.heading(&format!("By year, the newest {ROWS} of {}", years.len())),
+        false => page.heading("By year"),
+    }
     page.columns(FAINT, "", "changes", "git carries no second person;   a sign of AI assistance");
     for (year, landed, without, assisted) in years.iter().skip(years.len().saturating_sub(ROWS)) {
         let shares = format!("{:<32}{}", percent(*without, *landed), percent(*assisted, *landed));

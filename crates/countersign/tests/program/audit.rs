@@ -54,6 +54,7 @@ fn the_report_tells_a_story() {
     assert_snapshot!(stage.run("audit shop.git"), @r#"
     status 0
     --- stdout
+    Git carries a second person for 67% of 3 landed changes.
     Audit of shop.git, branch main
       3 changes landed, 2023-11-14 to 2023-11-17; read from 5 commits. 2 people in all.
 
@@ -76,9 +77,9 @@ fn the_report_tells_a_story() {
 
     Who carries the reviews
       Grace Hopper                          1 100.0%  ████████████████████████████████████████
-      1 of 1 reviewer carries half of the 1 review.
+      Git names no other reviewer.
       From author date to landing: half within a minute, nine of ten within 3 days.
-      1 area that only one person reviewed in the last 180 days: src (Grace Hopper).
+      1 area that only one person reviewed in the 180 days before the newest change: src (Grace Hopper).
 
     Paths that reach far
                                       changes   of which git carries no second person
@@ -89,7 +90,7 @@ fn the_report_tells_a_story() {
 
     What the rules would have done
       3 changes, put to the shipped rules with what was known when each landed. Together the rules would
-      have stopped 3 (100.0%), and with them 0 of the 0 that were later reverted.
+      have stopped 3 (100.0%).
                                                      of those  approvals  waiting h
       rule                       stopped             reverted     a week     a week
       documented                       3    100.0%          0        0.0        0.0

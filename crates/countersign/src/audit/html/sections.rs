@@ -12,7 +12,7 @@ use super::{
 };
 use crate::audit::{
     report::{Month, Report, has_second_person},
-    text::{counted, percent, span, thousands},
+    text::{counted, headline, percent, span, thousands},
 };
 
 /// Rows of a table; the JSON report has them all.
@@ -74,32 +74,6 @@ pub fn head(report: &Report, name: &str) -> Markup {
                 }
             }
         }
-    }
-}
-
-fn headline(with: u64, landed: u64) -> String {
-    match (with, landed) {
-        (0, 1) => "Git carries no second person for the one landed change".to_owned(),
-        (0, _) => format!("Git carries no second person for any of {}", counted(landed, "landed change")),
-        (1, 1) => "Git carries a second person for the one landed change".to_owned(),
-        (_, _) if with == landed => {
-            format!("Git carries a second person for all of {}", counted(landed, "landed change"))
-        }
-        (_, _) => format!(
-            "Git carries a second person for {} of {}",
-            whole_percent(with, landed),
-            counted(landed, "landed change")
-        ),
-    }
-}
-
-/// Neither none nor all where there are some.
-fn whole_percent(part: u64, of: u64) -> String {
-    let share = if of == 0 { 0.0 } else { 100.0 * part as f64 / of as f64 };
-    match (part, of.saturating_sub(part)) {
-        (1.., _) if share < 1.0 => "less than 1%".to_owned(),
-        (_, 1..) if share > 99.0 => "more than 99%".to_owned(),
-        (_, _) => format!("{share:.0}%"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `--since` and `--until`: dates and times as RFC 3339 writes them, UTC where nothing else is said.
 
+use countersign_core::audit::timeline::on_calendar;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use thiserror::Error;
 
@@ -24,10 +25,7 @@ pub fn parse_time(text: &str) -> Result<i64, InvalidTime> {
 
 /// The day of a time, as `2026-03-01`, in UTC.
 pub fn day(seconds: i64) -> String {
-    Timestamp::from_second(seconds).map_or_else(
-        |_| "a day that no calendar has".to_owned(),
-        |time| time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d").to_string(),
-    )
+    on_calendar(seconds).to_zoned(TimeZone::UTC).strftime("%Y-%m-%d").to_string()
 }
 
 #[cfg(test)]

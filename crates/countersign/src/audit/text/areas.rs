@@ -1,6 +1,6 @@
 //! The part of the page about where the reviews rest on few.
 
-use super::{FAINT, PLAIN, Page, ROWS, counted, span, thousands};
+use super::{FAINT, PLAIN, Page, ROWS, counted, rules::more, span, thousands};
 use crate::audit::{
     carried::{Area, Period},
     report::Report,
@@ -18,7 +18,10 @@ pub(super) fn areas(page: &mut Page, report: &Report) {
             span(p90)
         ));
     }
-    periods(page, &carrying.periods);
+    // Without a reviewer it would have columns of zeros.
+    if !report.reviewers.is_empty() {
+        periods(page, &carrying.periods);
+    }
     if carrying.dated_approvals > 0 {
         page.paragraph(&format!(
             "Of {} by others whose time is told, {} came within a minute of the author date.",
@@ -51,12 +54,12 @@ pub(super) fn areas(page: &mut Page, report: &Report) {
             .map(|area| format!("{} ({})", area.area, area.only_reviewer.as_deref().unwrap_or_default()))
             .collect();
         page.paragraph(&format!(
-            "{} that only one person reviewed in the last 180 days: {}.",
+            "{} that only one person reviewed in the 180 days before the newest change: {}.",
             counted(alone.len() as u64, "area"),
             named.join(", ")
         ));
     }
-    let busiest: Vec<&Area> = report.areas.iter().filter(|area| !area.reviewers.is_empty()).take(ROWS).collect();
+    let busiest: Vec<&Area> = report.areas.iter().filter(|area| !area.reviewers.is_empty()).collect();
     if busiest.len() > 1 {
         let area = match report.areas_by {
             "codeowners" => "owners",
@@ -64,12 +67,13 @@ pub(super) fn areas(page: &mut Page, report: &Report) {
             _ => "area",
         };
         page.columns(FAINT, area, "changes", "reviewers; how many gave half; half landed within");
-        for area in busiest {
+        for area in busiest.iter().take(ROWS) {
             let reviewers = counted(area.reviewers.len() as u64, "reviewer");
             let median = area.median_days.map_or_else(String::new, span);
             let rest = format!("{reviewers:<16}{:<10}{median}", thousands(area.half_of_reviews));
             page.columns(PLAIN, &area.area, &thousands(area.landed), &rest);
         }
+        more(page, busiest.len());
     }
 }
 
@@ -78,7 +82,11 @@ fn periods(page: &mut Page, periods: &[Period]) {
     if periods.len() < 2 {
         return;
     }
-    page.columns(FAINT, "", "changes", " reviews reviewers gave half  half landed  nine of ten");
+    let label = match periods.len() > ROWS {
+        true => format!("the newest {ROWS} of {}", periods.len()),
+        false => String::new(),
+    };
+    page.columns(FAINT, &label, "changes", " reviews reviewers gave half  half landed  nine of ten");
     for period in periods.iter().skip(periods.len().saturating_sub(ROWS)) {
         let within = |days: Option<f64>| days.map_or_else(String::new, span);
         let rest = format!(

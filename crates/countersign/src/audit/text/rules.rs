@@ -13,15 +13,19 @@ const NAMED: usize = 3;
 pub(super) fn rules(page: &mut Page, report: &Report) {
     let Some(whole) = &report.replay else { return };
     page.heading("What the rules would have done");
+    let caught = match whole.reverted {
+        0 => String::new(),
+        reverted => {
+            let stopped = thousands(whole.stopped_reverted);
+            format!(", and with them {stopped} of the {} that were later reverted", thousands(reverted))
+        }
+    };
     page.paragraph(&format!(
-        "{}, put to {} with what was known when each landed. Together the rules would have stopped {} ({}), and with \
-         them {} of the {} that were later reverted.",
+        "{}, put to {} with what was known when each landed. Together the rules would have stopped {} ({}){caught}.",
         counted(whole.judged, "change"),
         whole.rules,
         thousands(whole.stopped),
         percent(whole.stopped, whole.judged),
-        thousands(whole.stopped_reverted),
-        thousands(whole.reverted),
     ));
     row(page, FAINT, "", ["", "", "of those", "approvals", "waiting h"]);
     row(page, FAINT, "rule", ["stopped", "", "reverted", "a week", "a week"]);
@@ -60,7 +64,11 @@ fn price(page: &mut Page, rule: &Rule) {
         .falls_on
         .iter()
         .take(NAMED)
-        .map(|part| format!("{} {}", part.person, decimal(part.approvals_per_week)))
+        .map(|part| match part.approvals_per_week {
+            // Nobody is named on whom nothing falls.
+            few if few < 0.05 => format!("{} <0.1", part.person),
+            some => format!("{} {}", part.person, decimal(some)),
+        })
         .collect();
     let on = if on.is_empty() { String::new() } else { format!("; approvals a week fall on {}", on.join(", ")) };
     let nobody = match rule.nobody_could {
@@ -122,7 +130,7 @@ fn row(page: &mut Page, style: anstyle::Style, label: &str, numbers: [&str; 5]) 
     page.line(style, format!("{INDENT}{line}").trim_end());
 }
 
-fn more(page: &mut Page, all: usize) {
+pub(super) fn more(page: &mut Page, all: usize) {
     if all > ROWS {
         page.paragraph(&format!("and {} more, in JSON", all - ROWS));
     }

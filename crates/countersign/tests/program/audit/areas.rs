@@ -346,6 +346,54 @@ fn reviews_are_told_by_quarter_or_by_year() {
     assert_eq!(report["carrying"]["periods"][0]["period"], "2023-Q4");
 }
 
+#[test]
+fn wrong_clocks_at_either_end_move_nothing() {
+    let daily: Vec<i64> = (0..200).collect();
+    let of = |name: &str, wrong: &[(usize, i64)]| {
+        let mut days = daily.clone();
+        for (at, day) in wrong {
+            days[*at] = *day;
+        }
+        let stage = Stage::with_keys(&["ada"]);
+        stage.bare(name, &quarterly(&days));
+        let report = stage.audit(name);
+        let periods = report["carrying"]["periods"].as_array().unwrap();
+        let periods: Vec<&str> = periods.iter().map(|period| period["period"].as_str().unwrap()).collect();
+        let run = stage.run(&format!("init home --name log --from {name} --founder ada=ada@shop.test=ada"));
+        assert_eq!(run.status, 0, "{run}");
+        let counted = run.stdout.split_once("numbers come from the ").unwrap().1;
+        let counted: String = counted.chars().take_while(|c| c.is_ascii_digit()).collect();
+        format!("{} weeks, {}, {counted} for a home", report["replay"]["weeks"], periods.join(" "))
+    };
+    const IN_2099: i64 = 27_500;
+    const IN_1970: i64 = -19_675;
+    let right = of("right.git", &[]);
+    assert_eq!(right, "28.4 weeks, 2023-Q4 2024-Q1 2024-Q2, 200 for a home");
+    let first = [of("a.git", &[(0, IN_2099)]), of("b.git", &[(0, 370), (1, 371)]), of("c.git", &[(0, IN_1970)])];
+    let newest = [of("d.git", &[(199, IN_2099)]), of("e.git", &[(198, IN_2099), (199, IN_2099)])];
+    for told in first.iter().chain(&newest) {
+        let (weeks, rest) = told.split_once(' ').unwrap();
+        assert!((weeks.parse::<f64>().unwrap() - 28.4).abs() < 0.7, "{told}");
+        assert_eq!(rest, right.split_once(' ').unwrap().1);
+    }
+}
+
+#[test]
+fn a_time_after_every_calendar_is_told_alike_everywhere() {
+    let stage = Stage::with_keys(&["ada"]);
+    // 9999-12-31 and far beyond.
+    for (name, day) in [("last.git", 2_913_220), ("beyond.git", 400_000_000)] {
+        stage.bare(name, &quarterly(&[day]));
+        let report = stage.audit(name);
+        assert_eq!(report["read"]["last"].as_str().unwrap().split('T').next(), Some("9999-12-30"));
+        assert_eq!(report["months"][0]["month"], "9999-12");
+        assert_eq!(report["carrying"]["periods"][0]["period"], "9999-Q4");
+        let home = format!("init home-{name} --name log --from {name} --founder ada=ada@shop.test=ada");
+        let run = stage.run(&home);
+        assert!(run.stdout.contains("9999-12-30 to 9999-12-30"), "{run}");
+    }
+}
+
 /// A partial clone has names and no contents; the file is there, and the audit says so.
 #[test]
 fn owners_that_a_partial_clone_left_out_are_told() {
