@@ -31,7 +31,7 @@ pub fn section(report: &Report) -> Markup {
                     (thousands(carrying.half_of_reviews)) " of " (counted(report.reviewers.len() as u64, "reviewer"))
                     " gave half of the " (counted(reviews, "review")) " that git names."
                     @if let Some(only) = &carrying.only_reviewer {
-                        " In the last 180 days " b { (only) } " was the only one who reviewed."
+                        " In the 180 days before the newest change " b { (only) } " was the only one who reviewed."
                     }
                     @if carrying.dated_approvals > 0 {
                         " Of " (counted(carrying.dated_approvals, "approval")) " by others whose time is told, "
@@ -164,7 +164,7 @@ fn areas(report: &Report) -> Markup {
                 @if let Some(file) = &report.owners_file {
                     "The branch's " code { (file.path) } " has " (counted(file.entries, "pattern")) ". "
                 }
-                @if alone > 0 { (counted(alone as u64, "area")) " had one reviewer only in the last 180 days." }
+                @if alone > 0 { (counted(alone as u64, "area")) " had one reviewer only in the 180 days before the newest change." }
             }
             (table(
                 &format!("Areas, most changes first{}", first_of(AREAS, report.areas.len())),
@@ -182,7 +182,7 @@ fn busiest(area: &Area) -> Markup {
             None => { "–" }
         }
         @if let Some(only) = &area.only_reviewer {
-            span.meaning { "In the last 180 days " (only) " was the only one." }
+            span.meaning { "In the 180 days before the newest change " (only) " was the only one." }
         }
     }
 }
