@@ -5,16 +5,18 @@ use std::{
     io::{BufRead as _, BufReader, Read as _},
     net::{TcpListener, TcpStream},
     process::{Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Sender, channel},
+    },
     time::Duration,
 };
 
 use crate::support::Stage;
 
 const BROWSER: &str = "chromium";
-/// How often, and after how long each time, is looked whether it has ended.
-const LOOKS: u32 = 3_000;
-const LOOK: Duration = Duration::from_millis(20);
+/// It is ended after this time.
+const LONGEST: Duration = Duration::from_secs(60);
 /// Of the browser's own clock, which runs as fast as the page lets it.
 const VIRTUAL_MS: u32 = 20_000;
 
@@ -115,26 +117,24 @@ fn run(browser: &mut Command) -> (String, String) {
             "`{BROWSER}` cannot be run ({error}): install it, for example by scripts/test, or apt-get install {BROWSER}"
         )
     });
-    let read = |mut from: Box<dyn std::io::Read + Send>| {
+    let (ended, end) = channel();
+    let read = |mut from: Box<dyn std::io::Read + Send>, ended: Sender<()>| {
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
             from.read_to_end(&mut bytes).unwrap();
+            // Whoever waited for the end may have given up.
+            let _ = ended.send(());
             String::from_utf8_lossy(&bytes).into_owned()
         })
     };
-    let dom = read(Box::new(child.stdout.take().unwrap()));
-    let log = read(Box::new(child.stderr.take().unwrap()));
-    let ended = (0..LOOKS).any(|_| {
-        let ended = child.try_wait().unwrap().is_some();
-        if !ended {
-            std::thread::sleep(LOOK);
-        }
-        ended
-    });
-    if !ended {
+    let dom = read(Box::new(child.stdout.take().unwrap()), ended.clone());
+    let log = read(Box::new(child.stderr.take().unwrap()), ended);
+    // It has ended when both of its outputs have.
+    if (0..2).any(|_| end.recv_timeout(LONGEST).is_err()) {
         child.kill().unwrap();
         child.wait().unwrap();
         panic!("the browser did not end: {}", log.join().unwrap());
     }
+    child.wait().unwrap();
     (dom.join().unwrap(), log.join().unwrap())
 }

@@ -420,8 +420,12 @@ fn the_home_serves_and_its_rules_hold() {
 
     // The gate takes the map as it is written beside the systems.
     let systems = stage.read("home/catalog/systems.yaml");
-    let mut install =
-        format!("gate install shop.git --key ada --name shop-git --trust home/trust.json --url {}", server.url);
+    install(&stage, &systems, &server.url);
+}
+
+/// Installs the gate with the map as it is written beside the systems.
+fn install(stage: &Stage, systems: &str, url: &str) {
+    let mut install = format!("gate install shop.git --key ada --name shop-git --trust home/trust.json --url {}", url);
     for line in systems.lines().filter_map(|line| line.strip_prefix("#     ")) {
         install.push(' ');
         install.push_str(&line.trim_end_matches(" \\").replace('\'', ""));

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::json;
 
-use super::{ADA, FOUNDERS, Line, MALLORY, stage};
+use super::{ADA, FOUNDERS, Line, MALLORY, install, stage};
 
 /// Whoever copies the command for the gate runs that command and nothing else.
 #[test]
@@ -44,14 +44,7 @@ fn the_printed_command_installs_a_gate_whatever_folders_are_called() {
     let systems = stage.read("home/catalog/systems.yaml");
     assert!(!systems.contains('\u{202e}') && systems.contains("rev???eld/**"), "{systems}");
     let server = stage.serve();
-    let mut install =
-        format!("gate install shop.git --key ada --name shop-git --trust home/trust.json --url {}", server.url);
-    for line in systems.lines().filter_map(|line| line.strip_prefix("#     ")) {
-        install.push(' ');
-        install.push_str(&line.trim_end_matches(" \\").replace('\'', ""));
-    }
-    let installed = stage.run(&install);
-    assert_eq!(installed.status, 0, "{installed}");
+    install(&stage, &systems, &server.url);
 }
 
 #[test]
