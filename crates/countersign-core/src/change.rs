@@ -9,10 +9,10 @@ use crate::{
     decision::Outcome,
     facts::{AiSignal, GitFacts, Identity},
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
-    snapshot::{Documents, Kind},
+    kind::{Documents, Kind, Purpose},
     statement::{
-        Body, Disclosure, Identification, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Statement, Subject,
-        Transition,
+        Body, Disclosure, FoundDocument, Identification, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Seen,
+        Statement, Subject, Transition,
     },
 };
 
@@ -56,6 +56,8 @@ impl ChangeStatus {
 pub struct Change {
     pub id: ChangeId,
     pub kind: Kind,
+    #[serde(default, skip_serializing_if = "Purpose::is_none")]
+    pub purpose: Purpose,
     pub targets: BTreeSet<Target>,
     pub proposer: ActorId,
     pub proposed_at: Time,
@@ -98,7 +100,7 @@ pub struct ApprovalRecord {
     pub key: Fingerprint,
     pub assurance: Assurance,
     pub revision: RevisionRef,
-    pub recomputed: bool,
+    pub seen: Seen,
     /// The payload's digest: the statement's name.
     pub statement: Digest,
     pub at: Time,
@@ -194,6 +196,7 @@ impl Change {
         Self {
             id,
             kind: proposal.kind,
+            purpose: proposal.purpose.clone(),
             targets: proposal.targets.clone(),
             proposer: admitted.statement.header.by.clone(),
             proposed_at: admitted.at,
@@ -242,6 +245,11 @@ impl Change {
         from_commits.chain(from_disclosures).map(String::as_str).collect()
     }
 
+    /// A cited document as it was last observed, if it was found.
+    pub fn observed_document(&self, path: &str) -> Option<&FoundDocument> {
+        self.observed.iter().find(|document| document.path == path)?.found.as_ref()
+    }
+
     /// Takes a statement about the change that was admitted.
     pub(crate) fn apply(&mut self, admitted: &Admitted<'_>) {
         let by = admitted.statement.header.by.clone();
@@ -267,7 +275,7 @@ impl Change {
                     key: admitted.signed_with.key.clone(),
                     assurance: admitted.signed_with.assurance,
                     revision: approval.revision,
-                    recomputed: approval.recomputed,
+                    seen: approval.seen,
                     statement: admitted.payload,
                     at,
                 });

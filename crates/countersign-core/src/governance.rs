@@ -134,17 +134,40 @@ impl Governance {
 
     /// People who have a key that holds now: whoever could act.
     pub fn able_people(&self) -> impl Iterator<Item = &Actor> {
-        self.catalog.actors.values().filter(|actor| {
-            actor.kind == ActorKind::Person
-                && actor.keys.iter().any(|key| !self.record.revoked.contains(&key.fingerprint()))
-        })
+        let disabled = self.disabled_people();
+        let able = self.catalog.people().iter().filter(move |id| !disabled.contains(*id));
+        able.filter_map(|id| self.catalog.actors.get(id))
+    }
+
+    /// People whom the catalog gives keys to, and of whose keys none holds. As many look-ups as there are revoked keys.
+    pub fn disabled_people(&self) -> BTreeSet<ActorId> {
+        let holders = self.record.revoked.iter().filter_map(|key| self.catalog.actor_by_key(key));
+        let all_revoked =
+            |actor: &&Actor| self.catalog.keys_of(&actor.id).iter().all(|key| self.record.revoked.contains(key));
+        let people = holders.filter(|actor| actor.kind == ActorKind::Person);
+        people.filter(all_revoked).map(|actor| actor.id.clone()).collect()
     }
 
     /// How many people the catalog gives a key to.
     pub fn population(&self) -> u32 {
-        let people =
-            self.catalog.actors.values().filter(|actor| actor.kind == ActorKind::Person && !actor.keys.is_empty());
-        u32::try_from(people.count()).unwrap_or(u32::MAX)
+        u32::try_from(self.catalog.people().len()).unwrap_or(u32::MAX)
+    }
+
+    /// Somebody who signed with this key, if they are a person and the key still holds and is theirs.
+    pub fn holder(&self, person: &ActorId, key: &Fingerprint) -> Option<&Actor> {
+        match self.signer(key) {
+            Some(Signer::Actor { id, kind: ActorKind::Person }) if id == *person => self.person(person),
+            Some(Signer::Actor { .. } | Signer::Gate(_) | Signer::Server) | None => None,
+        }
+    }
+
+    /// The people behind an owner that a document names: a person, or a group of the catalog, also as
+    /// `group:default/name`.
+    pub fn people_called(&self, owner: &str) -> BTreeSet<&ActorId> {
+        let name = owner.rsplit(['/', ':']).next().unwrap_or(owner);
+        let person = name.parse().ok().and_then(|id| self.person(&id)).map(|actor| &actor.id);
+        let group = name.parse().ok().map(|group| self.catalog.members(&group));
+        group.into_iter().flatten().chain(person).collect()
     }
 
     pub fn person(&self, id: &ActorId) -> Option<&Actor> {

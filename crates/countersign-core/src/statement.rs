@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 use crate::{
     decision::Outcome,
     ids::{ActorId, ChangeId, GateId, Nonce, Oid, RepositoryId, RuleId, Target},
+    kind::{Documents, Kind, Purpose},
     refusal::Refusal,
-    snapshot::{Documents, Kind},
 };
 
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
@@ -180,6 +180,9 @@ pub struct GateRegistration {
 #[serde(deny_unknown_fields)]
 pub struct Proposal {
     pub kind: Kind,
+    /// What it is for, besides what it is.
+    #[serde(default, skip_serializing_if = "Purpose::is_none")]
+    pub purpose: Purpose,
     pub targets: BTreeSet<Target>,
     pub subject: Subject,
     /// Blob: the facts that were extracted from the subject. `None` for files, whose facts are the subject.
@@ -212,8 +215,33 @@ pub struct Approval {
     pub revision: RevisionRef,
     pub targets: BTreeSet<Target>,
     pub reviewed: Subject,
-    /// Whether the approver's own machine computed the digests from the content.
-    pub recomputed: bool,
+    pub seen: Seen,
+}
+
+/// How an approver had the content at hand, from less to more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// Not at all: digests on somebody else's word.
+    #[default]
+    None,
+    /// On a page that a server made.
+    Shown,
+    /// As bytes that were checked against their digests.
+    Material,
+    /// In their own clone or files, from which their own machine computed the digests.
+    Computed,
+}
+
+impl Seen {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Shown => "shown",
+            Self::Material => "material",
+            Self::Computed => "computed",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -349,7 +377,8 @@ pub struct Decided {
     /// Blob: the snapshot.
     pub snapshot: Digest,
     pub rules: Digest,
-    pub engine: String,
+    /// The semantics that it was decided by.
+    pub semantics: u32,
     pub decided_at: Time,
     /// The streams' heads that the snapshot was taken from.
     pub heads: Heads,

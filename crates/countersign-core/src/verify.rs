@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     decision::Decision,
     rules::decide,
+    semantics::NEWEST_SEMANTICS,
     snapshot::Snapshot,
     state::{State, Touched},
     statement::{Body, Decided, SeenCheckpoint, Statement},
@@ -58,8 +59,8 @@ pub struct Evidence {
 pub enum Verdict {
     Holds,
     Broken,
-    /// Decided by another version of the engine: not broken, not checked.
-    EngineDiffers,
+    /// By semantics that this program does not know: not broken, and not checked.
+    Newer,
     /// Nothing to check, or a step before it is broken.
     NotChecked,
 }
@@ -83,10 +84,14 @@ pub struct Report {
 
 impl Report {
     pub fn holds(&self) -> bool {
+        self.nothing_against() && self.state.is_some()
+    }
+
+    fn nothing_against(&self) -> bool {
         self.steps.iter().all(|step| match step.verdict {
-            Verdict::Holds | Verdict::NotChecked | Verdict::EngineDiffers => true,
-            Verdict::Broken => false,
-        }) && self.state.is_some()
+            Verdict::Holds | Verdict::NotChecked => true,
+            Verdict::Broken | Verdict::Newer => false,
+        })
     }
 
     /// The first leaf that does not hold.
@@ -128,7 +133,7 @@ pub fn verify(trust: &Trust, evidence: &Evidence, now: Time) -> Report {
         return report;
     };
     report.decisions(&decisions);
-    if report.steps.iter().all(|step| step.verdict != Verdict::Broken) {
+    if report.nothing_against() {
         report.state = Some(state);
     }
     report
@@ -151,27 +156,22 @@ impl Report {
     fn decisions(&mut self, decisions: &[Rerun]) {
         let broken = decisions.iter().find_map(|rerun| match &rerun.result {
             RerunResult::Differs(why) => Some(Failure::at(rerun.index, why.clone())),
-            RerunResult::Same | RerunResult::OtherEngine { .. } => None,
+            RerunResult::Same | RerunResult::Newer(_) => None,
         });
-        // First those to which this engine says otherwise.
-        let other = [false, true].into_iter().find_map(|wanted| {
-            decisions.iter().find_map(|rerun| match &rerun.result {
-                RerunResult::OtherEngine { engine, verdict, agrees } if *agrees == wanted => {
-                    Some((rerun.index, engine, verdict))
-                }
-                RerunResult::OtherEngine { .. } | RerunResult::Same | RerunResult::Differs(_) => None,
-            })
+        let newer = decisions.iter().find_map(|rerun| match &rerun.result {
+            RerunResult::Newer(semantics) => Some((rerun.index, semantics)),
+            RerunResult::Same | RerunResult::Differs(_) => None,
         });
-        let step = match (broken, other) {
+        let step = match (broken, newer) {
             (Some(failure), _) => {
                 Step { name: "decisions", verdict: Verdict::Broken, detail: failure.detail, index: failure.index }
             }
-            (None, Some((index, engine, verdict))) => Step {
+            (None, Some((index, semantics))) => Step {
                 name: "decisions",
-                verdict: Verdict::EngineDiffers,
+                verdict: Verdict::Newer,
                 detail: format!(
-                    "engine differs: leaf {index} was decided by {engine}, this is {}, {verdict}",
-                    decide::engine()
+                    "newer than this program: leaf {index} was decided by semantics {semantics}, this program knows \
+                     {NEWEST_SEMANTICS}"
                 ),
                 index: Some(index),
             },
@@ -325,12 +325,8 @@ struct Rerun {
 
 enum RerunResult {
     Same,
-    /// Which, and what this one says to the same.
-    OtherEngine {
-        engine: String,
-        verdict: String,
-        agrees: bool,
-    },
+    /// Decided by these semantics.
+    Newer(u32),
     Differs(String),
 }
 
@@ -425,17 +421,11 @@ fn run_again(state: &State, decided: &Decided, blob: &dyn Fn(&Digest) -> Option<
     if decided.heads.governance != state.governance.record.head || decided.heads.change != change.head {
         return RerunResult::Differs("it was decided from other heads than the streams had".to_owned());
     }
-    // What follows depends on what an engine makes of the streams, and another one may make something else of them.
-    if decided.engine != decide::engine() {
-        let here = Snapshot::take(&state.governance, change)
-            .map(|snapshot| decide::decide(&state.governance.rules, &snapshot, decided.decided_at).outcome);
-        let agrees = here.as_ref().is_ok_and(|outcome| *outcome == decided.outcome);
-        let verdict = match here {
-            Ok(outcome) if outcome == decided.outcome => format!("which says {outcome} too"),
-            Ok(outcome) => format!("which says {outcome} to what was then {}", decided.outcome),
-            Err(e) => format!("which cannot decide it: {e}"),
-        };
-        return RerunResult::OtherEngine { engine: decided.engine.clone(), verdict, agrees };
+    if decided.semantics > NEWEST_SEMANTICS {
+        return RerunResult::Newer(decided.semantics);
+    }
+    if decided.semantics == 0 {
+        return RerunResult::Differs("there are no semantics 0".to_owned());
     }
     let snapshot = match Snapshot::take(&state.governance, change) {
         Ok(snapshot) => snapshot,

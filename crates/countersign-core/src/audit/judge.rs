@@ -17,7 +17,7 @@ use super::{
 use crate::{
     facts::message::Message,
     ids::Oid,
-    snapshot::{Documents, Kind as ChangeKind},
+    kind::{Documents, Kind as ChangeKind},
 };
 
 /// Most brought commits whose messages are read; a history that was merged whole has more.

@@ -7,6 +7,7 @@ use axum::{
 };
 use countersign_core::{
     decision::Decision,
+    explain::Explanation,
     refusal::{Refusal, RefusalClass},
 };
 use serde::{Deserialize, Serialize};
@@ -17,9 +18,12 @@ use crate::engine::EngineError;
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ErrorBody {
     pub error: ErrorDetail,
-    /// With `denied-by-rules`: the decision, which is the to-do list.
+    /// With `denied-by-rules`: the decision …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
+    /// … and its explanation, which is the to-do list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,16 +53,17 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, body) = match self.0 {
             EngineError::Refused(refusal) => (status(refusal.class), ErrorBody::of(&refusal)),
-            EngineError::Denied(decision) => (
+            EngineError::Denied(denied) => (
                 StatusCode::FORBIDDEN,
                 ErrorBody {
                     error: ErrorDetail {
                         code: DENIED.to_owned(),
                         class: Some(RefusalClass::Denied),
-                        message: format!("the rules do not allow change {}", decision.change),
-                        hint: Some(format!("see what is missing: countersign show {}", decision.change)),
+                        message: format!("the rules do not allow change {}", denied.decision.change),
+                        hint: Some(format!("see what is missing: countersign show {}", denied.decision.change)),
                     },
-                    decision: Some(*decision),
+                    decision: Some(denied.decision),
+                    explanation: Some(denied.explanation),
                 },
             ),
             error @ (EngineError::Store(_) | EngineError::Signing(_)) => {
@@ -81,6 +86,7 @@ impl ErrorBody {
                 hint: refusal.hint.clone(),
             },
             decision: None,
+            explanation: None,
         }
     }
 
@@ -93,6 +99,7 @@ impl ErrorBody {
                 hint: Some("try again; the server's log says more".to_owned()),
             },
             decision: None,
+            explanation: None,
         }
     }
 }

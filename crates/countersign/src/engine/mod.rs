@@ -17,6 +17,7 @@ use countersign_core::{
     admit::{Authenticated, authenticate, authenticate_genesis},
     change::Change,
     decision::{Decision, Outcome},
+    explain::{Explained, Explanation, Scene},
     governance::{Governance, GovernanceRecord, SERVER},
     ids::{ChangeId, Nonce, Oid, RepositoryId},
     permit::{Denied, Permit},
@@ -58,8 +59,8 @@ pub enum EngineError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The rules deny. The decision is in the log.
-    #[error("the rules do not allow change {}", .0.change)]
-    Denied(Box<Decision>),
+    #[error("the rules do not allow change {}", .0.decision.change)]
+    Denied(Box<Explained>),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the server cannot sign: {0}")]
@@ -77,6 +78,8 @@ pub struct Receipt {
     pub permit: Option<String>,
     /// How the change stands after the statement.
     pub decision: Option<Decision>,
+    /// What that means: rules in words, and who could supply what is missing.
+    pub explanation: Option<Explanation>,
 }
 
 /// Time as an argument, all the way from here.
@@ -312,17 +315,22 @@ impl Engine {
             if let Body::PermitRequest(request) = &authenticated.statement().body {
                 match draft.decide_and_permit(request).await? {
                     Ok(envelope) => permit = Some(String::from_utf8_lossy(envelope.raw()).into_owned()),
-                    Err(decision) => denied = Some(decision),
+                    Err(explained) => denied = Some(explained),
                 }
             }
         }
-        let decision = draft.standing().await?;
+        let standing = draft.standing()?;
         let submission = draft.finish()?;
         Ok(match self.writer.submit(submission).await? {
             Err(conflict) => Err(conflict),
             Ok(index) => Ok(match denied {
-                Some(decision) => Err(EngineError::Denied(decision)),
-                None => Ok(Receipt { index, statement: authenticated.payload(), change: id, permit, decision }),
+                Some(denied) => Err(EngineError::Denied(denied)),
+                None => {
+                    let (decision, explanation) =
+                        standing.map(|standing| (standing.decision, standing.explanation)).unzip();
+                    let statement = authenticated.payload();
+                    Ok(Receipt { index, statement, change: id, permit, decision, explanation })
+                }
             }),
         })
     }
@@ -463,7 +471,7 @@ fn named_blobs(authenticated: &Authenticated, offered: &[Vec<u8>]) -> Result<BTr
     Ok(named)
 }
 
-fn documents_agree(text: &ProposalText, documents: &countersign_core::snapshot::Documents) -> Result<(), Refusal> {
+fn documents_agree(text: &ProposalText, documents: &countersign_core::kind::Documents) -> Result<(), Refusal> {
     if text.documents() == *documents {
         return Ok(());
     }
@@ -558,7 +566,7 @@ impl<'a> Draft<'a> {
     async fn decide_and_permit(
         &mut self,
         request: &PermitRequest,
-    ) -> Result<Result<Envelope, Box<Decision>>, EngineError> {
+    ) -> Result<Result<Envelope, Box<Explained>>, EngineError> {
         let change = self
             .change
             .clone()
@@ -575,7 +583,7 @@ impl<'a> Draft<'a> {
             decision: decision_digest,
             snapshot: Digest::of(&snapshot_bytes),
             rules: decision.rules_digest,
-            engine: decision.engine.clone(),
+            semantics: decision.semantics,
             decided_at: self.at,
             heads: Heads { governance: self.governance.record.head, change: change.head },
         };
@@ -585,16 +593,18 @@ impl<'a> Draft<'a> {
         let change = self.change.clone().unwrap_or(change);
         match Permit::issue(&decision, decision_digest, &change, request, self.at) {
             Ok(permit) => Ok(Ok(self.say(Body::PermitGrant(permit.grant().clone())).await?)),
-            Err(Denied::ByRules(decision)) => Ok(Err(decision)),
+            Err(Denied::ByRules(decision)) => {
+                let explanation = Scene::of(&self.governance, &change, &snapshot).explain(&decision, self.at);
+                Ok(Err(Box::new(Explained { decision: *decision, explanation })))
+            }
             Err(Denied::Refused(refusal)) => Err(refusal.into()),
         }
     }
 
     /// The decision as it would be after this draft.
-    async fn standing(&self) -> Result<Option<Decision>, EngineError> {
+    fn standing(&self) -> Result<Option<Explained>, EngineError> {
         let Some(change) = self.change.as_ref().filter(|change| change.status.is_open()) else { return Ok(None) };
-        let snapshot = Snapshot::take(&self.governance, change)?;
-        Ok(Some(decide::decide(&self.governance.rules, &snapshot, self.at)))
+        Ok(Some(Explained::standing(&self.governance, change, self.at)?))
     }
 
     fn finish(self) -> Result<Submission, EngineError> {

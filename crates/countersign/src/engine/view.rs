@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use countersign_core::{
     change::{Change, ChangeStatus},
     decision::{Decision, Outcome},
+    explain::{Explanation, Scene},
     facts::Role,
     ids::{ActorId, ChangeId, GateId, RuleId, Target},
-    snapshot::{Ai, Kind, Snapshot, identity_ref},
-    statement::{OutcomeResult, Subject, Transition},
+    kind::{Kind, Purpose},
+    snapshot::{Ai, Snapshot, identity_ref},
+    statement::{OutcomeResult, Seen, Subject, Transition},
     text::{ProposalText, Reason},
 };
 use countersign_ledger::{Digest, Time, sshsig::Assurance};
@@ -35,6 +37,8 @@ pub struct ChangeView {
     pub id: ChangeId,
     pub title: String,
     pub kind: Kind,
+    #[serde(default, skip_serializing_if = "Purpose::is_none")]
+    pub purpose: Purpose,
     pub state: String,
     pub targets: BTreeSet<Target>,
     pub subject: Subject,
@@ -58,6 +62,7 @@ pub struct ChangeView {
     pub waivers: Vec<WaiverLine>,
     pub permits: Vec<PermitLine>,
     pub decision: Decision,
+    pub explanation: Explanation,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -76,8 +81,8 @@ pub struct GuidanceLine {
     pub found: Option<String>,
     pub review_due: Option<String>,
     pub stale: bool,
-    /// Who could refresh it.
-    pub owners: BTreeSet<ActorId>,
+    /// Whom it names as its owner: a person or a group.
+    pub owner: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -86,8 +91,8 @@ pub struct ApprovalLine {
     pub at: String,
     pub revision: u32,
     pub assurance: Assurance,
-    /// Whether it was made over digests that the approver's own machine computed.
-    pub recomputed: bool,
+    /// How the approver had the content at hand.
+    pub seen: Seen,
     /// Whether it counts for the present revision.
     pub counts: bool,
 }
@@ -129,6 +134,7 @@ impl Engine {
         }
         let snapshot = Snapshot::take(&governance, &change)?;
         let decision = countersign_core::rules::decide::decide(&governance.rules, &snapshot, now);
+        let explanation = Scene::of(&governance, &change, &snapshot).explain(&decision, now);
         let (_, current) = super::about(&change)?;
         let text = self.text(&change).await?;
         let mut rejections = Vec::new();
@@ -155,6 +161,7 @@ impl Engine {
             id: change.id.clone(),
             title: title(text.as_ref()),
             kind: change.kind,
+            purpose: change.purpose.clone(),
             state: state(&change, now).to_owned(),
             targets: change.targets.clone(),
             subject: match revision {
@@ -178,7 +185,7 @@ impl Engine {
                     at: rfc3339(approval.at),
                     revision: approval.revision.number,
                     assurance: approval.assurance,
-                    recomputed: approval.recomputed,
+                    seen: approval.seen,
                     counts: approval.revision == current && snapshot.approvals.iter().any(|a| a.by == approval.by),
                 })
                 .collect(),
@@ -200,6 +207,7 @@ impl Engine {
             claimed: snapshot.claimed,
             ai: snapshot.ai,
             decision,
+            explanation,
         })
     }
 
@@ -267,17 +275,15 @@ fn guidance(change: &Change, snapshot: &Snapshot, now: Time) -> Vec<GuidanceLine
     snapshot
         .guidance
         .iter()
-        .map(|view| GuidanceLine {
-            path: view.path.clone(),
-            found: change
-                .observed
-                .iter()
-                .find(|document| document.path == view.path)
-                .and_then(|document| document.found.as_ref())
-                .map(|found| format!("{}@{}", found.repository, found.commit.short())),
-            review_due: view.review_due.map(rfc3339),
-            stale: view.review_due.is_none_or(|due| due < now),
-            owners: view.owners.clone(),
+        .map(|view| {
+            let found = change.observed_document(&view.path);
+            GuidanceLine {
+                path: view.path.clone(),
+                found: found.map(|found| format!("{}@{}", found.repository, found.commit.short())),
+                review_due: view.review_due.map(rfc3339),
+                stale: view.is_stale(now),
+                owner: found.and_then(|found| found.owner.clone()),
+            }
         })
         .collect()
 }

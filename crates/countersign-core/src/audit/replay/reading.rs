@@ -2,7 +2,7 @@
 
 use crate::{
     facts::{PathChange, message::Message},
-    snapshot::{Documents, Kind},
+    kind::{Documents, Kind},
 };
 
 /// Most paths of one change that are looked at.
