@@ -84,6 +84,7 @@ fn show_has_what_programs_ask_for() {
         "who": [
           "bob"
         ],
+        "more": 0,
         "how": "countersign approve CHANGE --file PATH"
       },
       {
@@ -92,6 +93,7 @@ fn show_has_what_programs_ask_for() {
           "bob",
           "carol"
         ],
+        "more": 0,
         "how": "countersign approve CHANGE --file PATH"
       }
     ]

@@ -265,11 +265,8 @@ fn a_forged_decision_that_claims_newer_semantics_is_refused() {
     let push = world.push(&["-o", &option(&envelope), "HEAD:main"]);
     push.is_refused("newer-log");
     assert_snapshot!(push.told(), @"
-    countersign: refused: change [A] is not allowed on checkout/production yet [denied-by-gate]
-    countersign:   owner-approves       1 approval by an owner of the system (checkout): bob, carol, dave
-    countersign:   second-pair-of-eyes  1 approval by somebody who had no hand in the change: bob, carol, dave
-    countersign:   -> countersign approve [A] --git .
-    countersign:   the server gave a permit all the same: tell whoever runs it
+    countersign: refused: the log is newer than this program: leaf 3 was decided by semantics 2, this program knows 1 [newer-log]
+    countersign:   install a newer countersign at this gate
     countersign: all of it: countersign show [A]
     ");
 }
