@@ -70,7 +70,7 @@ const KEYS: [&str; 11] =
     ["ada", "ada-laptop", "barbara", "grace", "linus", "mallory", "ci", "robo", "countersign", "stranger", "git-gate"];
 
 /// `checkout` is tier 1 and owned by payments (ada, grace); `search` is tier 3 and owned by discovery (linus, mallory).
-fn catalog(keys: &BTreeMap<&str, SigningKey>) -> String {
+pub fn catalog(keys: &BTreeMap<&str, SigningKey>) -> String {
     let key = |name: &str| keys[name].public().to_string();
     let group = |name: &str| {
         format!(

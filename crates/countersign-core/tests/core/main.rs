@@ -5,6 +5,7 @@ mod audit;
 mod catalog;
 mod facts;
 mod kit;
+mod large;
 mod replay;
 mod rules;
 mod statement;
