@@ -31,7 +31,7 @@ pub mod tree;
 pub use checkpoint::{Checkpoint, LogKey};
 pub use digest::{Digest, Hash};
 pub use dsse::Envelope;
-pub use leaf::{Leaf, StreamHead, StreamId};
+pub use leaf::{Leaf, Line, StreamHead, StreamId};
 pub use seal::{Draft, Sealed, SealedLeaf, seal};
 pub use sshsig::{Assurance, Fingerprint, PublicKey, SignatureError, SigningKey, Verified};
 pub use time::Time;
