@@ -8,18 +8,22 @@
 
 pub mod admit;
 pub mod audit;
+pub mod canonical;
 pub mod catalog;
 pub mod change;
 pub mod coverage;
 pub mod decision;
 pub mod facts;
+pub mod fold;
 pub mod governance;
 pub mod ids;
 pub mod permit;
 pub mod refusal;
 pub mod rules;
+pub mod semantics;
 pub mod snapshot;
 pub mod state;
 pub mod statement;
+pub mod subject;
 pub mod text;
 pub mod verify;

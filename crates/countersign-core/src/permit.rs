@@ -5,11 +5,11 @@ use countersign_ledger::{Digest, Fingerprint, Time};
 use thiserror::Error;
 
 use crate::{
-    admit,
     change::Change,
     decision::{Decision, Outcome},
     refusal::Refusal,
-    statement::{PermitGrant, PermitRequest, Transition},
+    statement::{PermitGrant, PermitRequest},
+    subject::TransitionRef,
 };
 
 /// How long a permit lasts: enough for a push or for starting a command.
@@ -56,7 +56,6 @@ impl Permit {
         if !decided_this {
             return Err(Refusal::conflict("stale-revision", "the decision is about another revision").into());
         }
-        admit::fits(change, &request.transition)?;
         Ok(Self {
             grant: PermitGrant {
                 change: request.change.clone(),
@@ -81,7 +80,7 @@ impl Permit {
 pub fn check_lease(
     grant: &PermitGrant,
     audience: &Fingerprint,
-    transition: &Transition,
+    transition: &TransitionRef,
     now: Time,
 ) -> Result<(), Refusal> {
     if grant.audience != *audience {

@@ -116,10 +116,10 @@ impl fmt::Display for StreamId {
 /// Where a stream stands: how many leaves it has and the hash of the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamHead {
-    /// The sequence number that the next leaf will have.
-    pub next_seq: u64,
     /// Leaf hash of the last leaf; zeros for an empty stream.
     pub last: Hash,
+    /// The sequence number that the next leaf will have.
+    pub next_seq: u64,
 }
 
 impl StreamHead {

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `parse` | from YAML documents to entities as written |
 //! | `resolve` | from entities to a [`Catalog`] in which everything holds |
+//! | [`files`] | the catalog as the governance files that the log holds |
 //! | `lookup` | questions to a catalog, and its digest |
 //! | `near` | the name that somebody probably meant |
 //! | `problem` | what is wrong with a catalog |
 
+pub mod files;
 mod lookup;
 mod near;
 mod parse;

@@ -12,7 +12,9 @@ use crate::{
     governance::Governance,
     ids::{ActorId, SystemId},
     refusal::Refusal,
-    statement::{IdentityVerdict, Subject},
+    state::State,
+    statement::IdentityVerdict,
+    subject::Subject,
 };
 
 /// Whoever had a hand in any revision of a change.
@@ -146,7 +148,8 @@ fn unconfirmed(governance: &Governance, change: &Change) -> BTreeSet<ActorId> {
 
 impl Snapshot {
     /// What the rules see of the present revision.
-    pub fn take(governance: &Governance, change: &Change) -> Result<Self, Refusal> {
+    pub fn take(state: &State, change: &Change) -> Result<Self, Refusal> {
+        let governance = &*state.governance;
         let Some(revision) = change.current() else {
             return Err(Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)));
         };
@@ -169,7 +172,7 @@ impl Snapshot {
         let owners: BTreeMap<&SystemId, BTreeSet<ActorId>> =
             systems.into_iter().map(|system| (system, governance.catalog.owners(system))).collect();
         let people: BTreeMap<ActorId, PersonView> = governance
-            .able_people()
+            .people_with_keys()
             .map(|actor| {
                 let owns = owners
                     .iter()
@@ -185,17 +188,17 @@ impl Snapshot {
             revision: revision.reference.number,
             kind: change.kind,
             material: match &revision.subject {
-                Subject::Git { .. } => Material::Commits,
-                Subject::Files { .. } => Material::Files,
+                Subject::Git(_) => Material::Commits,
+                Subject::Files(_) => Material::Files,
             },
             targets,
             unknown_targets,
-            approvals: approvals(governance, change, &contributors, &people),
+            approvals: approvals(state, change, &contributors, &people)?,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
             ai: ai(governance, change, &contributors),
             guidance: guidance(governance, change),
             documents: revision.documents,
-            waivers: waivers(governance, change, &contributors, &people),
+            waivers: waivers(state, change, &contributors, &people)?,
             contributors: contributors.all,
             unmapped: contributors.unmapped,
             unconfirmed: contributors.unconfirmed,
@@ -208,44 +211,44 @@ impl Snapshot {
 
 /// One approval a person: of this revision, by somebody who is able and no contributor, with a key that still holds.
 fn approvals(
-    governance: &Governance,
+    state: &State,
     change: &Change,
     contributors: &Contributors,
     people: &BTreeMap<ActorId, PersonView>,
-) -> Vec<ApprovalView> {
+) -> Result<Vec<ApprovalView>, Refusal> {
     let current = change.current_ref();
     let mut by_person: BTreeMap<&ActorId, Assurance> = BTreeMap::new();
     for approval in &change.approvals {
         let counts = Some(approval.revision) == current
             && people.contains_key(&approval.by)
             && !contributors.all.contains(&approval.by)
-            && governance.signer(&approval.key).is_some();
+            && state.holds(&approval.by, &approval.key)?.is_some();
         if counts {
             let assurance = by_person.entry(&approval.by).or_insert(approval.assurance);
             *assurance = (*assurance).max(approval.assurance);
         }
     }
-    by_person.into_iter().map(|(by, assurance)| ApprovalView { by: by.clone(), assurance }).collect()
+    Ok(by_person.into_iter().map(|(by, assurance)| ApprovalView { by: by.clone(), assurance }).collect())
 }
 
 fn waivers(
-    governance: &Governance,
+    state: &State,
     change: &Change,
     contributors: &Contributors,
     people: &BTreeMap<ActorId, PersonView>,
-) -> Vec<WaiverView> {
+) -> Result<Vec<WaiverView>, Refusal> {
     let current = change.current_ref();
-    change
-        .waivers
-        .iter()
-        .filter(|waiver| {
-            Some(waiver.revision) == current
-                && people.get(&waiver.by).is_some_and(|person| person.level.is_senior())
-                && !contributors.all.contains(&waiver.by)
-                && governance.signer(&waiver.key).is_some()
-        })
-        .map(|waiver| WaiverView { rule: waiver.rule.clone(), by: waiver.by.clone() })
-        .collect()
+    let mut views = Vec::new();
+    for waiver in &change.waivers {
+        if Some(waiver.revision) == current
+            && people.get(&waiver.by).is_some_and(|person| person.level.is_senior())
+            && !contributors.all.contains(&waiver.by)
+            && state.holds(&waiver.by, &waiver.key)?.is_some()
+        {
+            views.push(WaiverView { rule: waiver.rule.clone(), by: waiver.by.clone() });
+        }
+    }
+    Ok(views)
 }
 
 /// Signals and declarations of every revision count, since what an assistant wrote may live on in a later one; a claim
