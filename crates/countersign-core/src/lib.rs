@@ -7,7 +7,6 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::todo)]
 
 pub mod admit;
-pub mod audit;
 pub mod canonical;
 pub mod catalog;
 pub mod change;

@@ -5,16 +5,10 @@ use std::time::Duration;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{decision::Decision, governance::Signer, ids::RepositoryId, refusal::RefusalClass};
 use countersign_ledger::{Digest, Envelope, Fingerprint};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::{
-    api::{
-        error::{DENIED, ErrorBody},
-        wire::{LogInfo, Submit},
-    },
-    engine::{ChangeLine, ChangeView},
-};
+use crate::wire::{ChangeLine, ChangeView, DENIED, ErrorBody, LogInfo, Receipt, Submit};
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -29,16 +23,6 @@ pub enum ClientError {
     Denied(Box<Decision>),
     #[error("{url} does not answer like a Countersign server: {why}")]
     NotCountersign { url: String, why: String },
-}
-
-/// The receipt of a statement, as the client needs it.
-#[derive(Debug, Deserialize, serde::Serialize)]
-pub struct Receipt {
-    pub index: u64,
-    pub statement: Digest,
-    pub change: Option<countersign_core::ids::ChangeId>,
-    pub permit: Option<String>,
-    pub decision: Option<Decision>,
 }
 
 #[derive(Clone, Debug)]

@@ -17,3 +17,4 @@ pub mod home;
 pub mod signer;
 pub mod speaker;
 pub mod store;
+pub mod wire;

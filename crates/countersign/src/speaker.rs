@@ -12,9 +12,9 @@ use rand_core::{OsRng, RngCore as _};
 use thiserror::Error;
 
 use crate::{
-    api::wire::LogInfo,
-    client::{Client, ClientError, Receipt},
+    client::{Client, ClientError},
     signer::{SignerError, SshKeygen},
+    wire::{LogInfo, Receipt},
 };
 
 #[derive(Debug, Error)]

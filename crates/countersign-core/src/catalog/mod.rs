@@ -17,8 +17,7 @@ mod problem;
 mod resolve;
 
 pub use lookup::{UnknownTarget, without_account_id};
-pub use near::did_you_mean;
-pub(crate) use near::skeleton;
+pub use near::{did_you_mean, skeleton};
 pub use parse::{MAX_ENTITIES, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES};
 pub use problem::{CatalogError, MAX_PROBLEMS, Problem};
 

@@ -86,7 +86,7 @@ fn coauthor_value(line: &str) -> Option<&str> {
 }
 
 /// `A <a@x>, B <b@x>`, `A <a@x`, `A`, `a@x`.
-pub(crate) fn people(value: &str) -> Vec<Ident> {
+pub fn people(value: &str) -> Vec<Ident> {
     let (Some(key), Some(person), Some(separator)) = (&*COAUTHOR_KEY, &*PERSON, &*SEPARATOR) else {
         return Vec::new();
     };

@@ -1,11 +1,9 @@
 //! One binary for all of core's integration tests.
 
 mod attacks;
-mod audit;
 mod catalog;
 mod facts;
 mod kit;
-mod replay;
 mod rules;
 mod statement;
 mod verify;

@@ -4,7 +4,6 @@
 //! A handler parses and makes one call to the engine.
 
 pub mod error;
-pub mod wire;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -31,11 +30,11 @@ use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-use self::{
-    error::{ApiError, bad_request, method_not_allowed, not_found, too_large},
-    wire::{GovernanceInfo, LogInfo, Submit},
+use self::error::{ApiError, bad_request, method_not_allowed, not_found, too_large};
+use crate::{
+    engine::Engine,
+    wire::{ChangeLine, ChangeView, GovernanceInfo, LogInfo, Receipt, Submit},
 };
-use crate::engine::{ChangeLine, ChangeView, Engine, Receipt};
 
 /// Enough for the largest statement with its blobs, in base64.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
@@ -234,20 +233,18 @@ async fn bundle(
 ) -> Reply<Response> {
     let Query(Since { since }) = since.map_err(|e| bad_request(e.body_text()))?;
     let change = engine.find(&part(id)?).await?;
-    let bundle = engine.bundle(&change.id, since).await?;
-    let archive = bundle.to_tar().map_err(|e| crate::store::StoreError::Damaged(e.to_string()))?;
+    let archive = engine.bundle(&change.id, since).await?;
     Ok(([(header::CONTENT_TYPE, "application/x-tar")], archive).into_response())
 }
 
 async fn export(State(engine): State<Arc<Engine>>) -> Reply<Response> {
-    let files = engine.export().await?;
-    let archive = crate::bundle::tar_of(&files).map_err(|e| crate::store::StoreError::Damaged(e.to_string()))?;
+    let archive = engine.export().await?;
     Ok(([(header::CONTENT_TYPE, "application/x-tar")], archive).into_response())
 }
 
 async fn blob(State(engine): State<Arc<Engine>>, digest: Part) -> Reply<Response> {
     let digest: Digest = part(digest)?.parse().map_err(|e| bad_request(format!("{e}")))?;
-    match engine.store().blob(&digest).await? {
+    match engine.blob(&digest).await? {
         Some(bytes) => Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response()),
         None => Err(not_found("such blob")),
     }

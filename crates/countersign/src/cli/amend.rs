@@ -26,11 +26,11 @@ use super::{
     submit,
 };
 use crate::{
-    api::wire::{LogInfo, Submit},
     client::Client,
     clock,
     home::{Home, files},
     speaker::Speaker,
+    wire::{LogInfo, Submit},
 };
 
 /// As much as the server takes in one request.

@@ -14,7 +14,7 @@ use super::{
     error::{CliError, Exit},
     propose, submit,
 };
-use crate::{client::Client, engine::ChangeView, files, git::Repository};
+use crate::{client::Client, files, git::Repository, wire::ChangeView};
 
 /// Approve the present revision of a change, as a second pair of eyes.
 ///

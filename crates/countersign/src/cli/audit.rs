@@ -7,10 +7,8 @@ use std::{
     sync::Arc,
 };
 
-use countersign_core::{
-    audit::{AreasBy, ImpactTable},
-    rules::Rules,
-};
+use countersign_audit::{AreasBy, ImpactTable};
+use countersign_core::rules::Rules;
 
 use super::{
     Global,

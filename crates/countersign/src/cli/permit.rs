@@ -15,7 +15,7 @@ use super::{
     output::{self, Format},
     submit,
 };
-use crate::{engine::ChangeView, speaker::Speaker};
+use crate::{speaker::Speaker, wire::ChangeView};
 
 /// Ask for a permit: a short, signed lease that opens one gate for exactly one transition.
 ///

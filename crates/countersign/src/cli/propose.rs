@@ -17,8 +17,8 @@ use super::{
     output, submit,
 };
 use crate::{
-    engine::ChangeView,
     speaker::{Speaker, nonce},
+    wire::ChangeView,
 };
 
 /// Propose a change: the first step of every change.

@@ -7,7 +7,7 @@ use super::{
     error::{CliError, Exit},
     output::{self, Format, bad, bold, faint, good, printable, printable_lines, warn},
 };
-use crate::engine::{ChangeLine, ChangeView};
+use crate::wire::{ChangeLine, ChangeView};
 
 /// Show a change: what it is, who had a hand in it, who approved, and what each rule says.
 #[derive(Debug, clap::Args)]

@@ -13,9 +13,9 @@ use super::{
     show,
 };
 use crate::{
-    client::{Client, ClientError, Receipt},
-    engine::ChangeView,
+    client::{Client, ClientError},
     speaker::{SpeakError, Speaker, nonce},
+    wire::{ChangeView, DENIED, Receipt},
 };
 
 impl Global {
@@ -88,7 +88,7 @@ impl From<ClientError> for CliError {
             }
             ClientError::Denied(decision) => Self {
                 exit: Exit::Refused,
-                code: crate::api::error::DENIED.into(),
+                code: DENIED.into(),
                 message: format!("the rules do not allow change {}:\n{}", decision.change, show::to_do(&decision)),
                 hint: Some(format!("all of it: countersign show {}", decision.change)),
             },

@@ -6,21 +6,21 @@ use countersign_core::{
     verify::Evidence,
 };
 use countersign_ledger::{
-    Leaf,
+    Digest, Leaf,
     tile::{TileKind, TilePath, entry_bundle, hash_tile},
     tree,
 };
 
 use super::{Engine, EngineError};
 use crate::{
-    bundle::{Bundle, Files},
+    bundle::{Bundle, Files, tar_of},
     store::{self, StoreError},
 };
 
 impl Engine {
-    /// The bundle of a change under the present checkpoint. With `since`, also the proof that a log of that size is a
-    /// prefix of this one.
-    pub async fn bundle(&self, id: &ChangeId, since: Option<u64>) -> Result<Bundle, EngineError> {
+    /// The bundle of a change under the present checkpoint, as a tar archive. With `since`, also the proof that a log of
+    /// that size is a prefix of this one.
+    pub async fn bundle(&self, id: &ChangeId, since: Option<u64>) -> Result<Vec<u8>, EngineError> {
         // Before the leaves are read, so that all of them are under it.
         let head = self.store.head().await?;
         let mut evidence = Evidence { checkpoint: head.note.clone(), ..Evidence::default() };
@@ -47,11 +47,12 @@ impl Engine {
             Some(_) | None => Vec::new(),
         };
         let origin = self.governance().await?.record.origin.clone();
-        Ok(Bundle { origin, change: id.clone(), evidence, consistency, extracts_differ: Vec::new() })
+        let bundle = Bundle { origin, change: id.clone(), evidence, consistency, extracts_differ: Vec::new() };
+        Ok(bundle.to_tar().map_err(|e| StoreError::Damaged(e.to_string()))?)
     }
 
-    /// The whole log as files: checkpoint, tiles (C2SP tlog-tiles) and blobs.
-    pub async fn export(&self) -> Result<Files, EngineError> {
+    /// The whole log as a tar archive of files: checkpoint, tiles (C2SP tlog-tiles) and blobs.
+    pub async fn export(&self) -> Result<Vec<u8>, EngineError> {
         let head = self.store.head().await?;
         let mut evidence = Evidence { checkpoint: head.note.clone(), ..Evidence::default() };
         let mut next = 0;
@@ -81,7 +82,12 @@ impl Engine {
         for (digest, bytes) in evidence.blobs {
             files.insert(format!("blobs/{}", digest.hex()), bytes);
         }
-        Ok(files)
+        Ok(tar_of(&files).map_err(|e| StoreError::Damaged(e.to_string()))?)
+    }
+
+    /// A blob beside the log, unless it was never there or was erased.
+    pub async fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, EngineError> {
+        Ok(self.store.blob(digest).await?)
     }
 
     /// One tile of the log, or `None` if the log does not reach so far.

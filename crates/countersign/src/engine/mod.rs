@@ -16,7 +16,7 @@ use std::{
 use countersign_core::{
     admit::{Authenticated, authenticate, authenticate_genesis},
     change::Change,
-    decision::{Decision, Outcome},
+    decision::Decision,
     governance::{Governance, GovernanceRecord, SERVER},
     ids::{ChangeId, Nonce, Oid, RepositoryId},
     permit::{Denied, Permit},
@@ -38,9 +38,10 @@ use serde::Serialize;
 use thiserror::Error;
 
 use self::guidance::GuidanceSource;
-use crate::store::{self, Conflict, Head, NewLeaf, Store, StoreError, Submission, writer::Writer};
-
-pub use view::{ChangeLine, ChangeView, IdentityView, rfc3339};
+use crate::{
+    store::{self, Conflict, Head, NewLeaf, Store, StoreError, Submission, writer::Writer},
+    wire::Receipt,
+};
 
 /// How long a statement may look back: its checkpoint must be among those of the last day.
 const MAX_CHECKPOINT_AGE_SECS: i64 = 24 * 60 * 60;
@@ -64,19 +65,6 @@ pub enum EngineError {
     Store(#[from] StoreError),
     #[error("the server cannot sign: {0}")]
     Signing(String),
-}
-
-/// What came of a statement.
-#[derive(Clone, Debug, Serialize)]
-pub struct Receipt {
-    /// Index of the leaf in the log.
-    pub index: u64,
-    pub statement: Digest,
-    pub change: Option<ChangeId>,
-    /// The permit's envelope, where one was asked for and issued.
-    pub permit: Option<String>,
-    /// How the change stands after the statement.
-    pub decision: Option<Decision>,
 }
 
 /// Time as an argument, all the way from here.
@@ -609,13 +597,5 @@ impl<'a> Draft<'a> {
             projections,
             blobs: self.blobs.into_values().collect(),
         })
-    }
-}
-
-/// Whether a decision lets the change go.
-pub fn allows(decision: &Decision) -> bool {
-    match decision.outcome {
-        Outcome::Allow => true,
-        Outcome::Deny => false,
     }
 }

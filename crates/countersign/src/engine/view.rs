@@ -1,123 +1,19 @@
-//! How a change is shown: one shape for `show --format json`, the API and the text that people read.
+//! A change as it is shown, put together from state, texts and the decision as it stands.
 
 use std::collections::BTreeSet;
 
 use countersign_core::{
     change::{Change, ChangeStatus},
-    decision::{Decision, Outcome},
-    facts::Role,
-    ids::{ActorId, ChangeId, GateId, RuleId, Target},
-    snapshot::{Ai, Kind, Snapshot, identity_ref},
-    statement::{OutcomeResult, Subject, Transition},
+    snapshot::{Snapshot, identity_ref},
+    statement::Subject,
     text::{ProposalText, Reason},
 };
-use countersign_ledger::{Digest, Time, sshsig::Assurance};
-use serde::{Deserialize, Serialize};
+use countersign_ledger::{Digest, Time};
 
 use super::{Engine, EngineError};
-
-/// A change in a list.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ChangeLine {
-    pub id: ChangeId,
-    pub title: String,
-    pub kind: Kind,
-    pub state: String,
-    pub targets: BTreeSet<Target>,
-    pub proposer: ActorId,
-    pub proposed_at: String,
-    pub revision: u32,
-}
-
-/// A change with everything that is known of it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ChangeView {
-    pub id: ChangeId,
-    pub title: String,
-    pub kind: Kind,
-    pub state: String,
-    pub targets: BTreeSet<Target>,
-    pub subject: Subject,
-    pub revision: u32,
-    pub revision_digest: Digest,
-    pub facts: Option<Digest>,
-    pub proposer: ActorId,
-    pub proposed_at: String,
-    pub text: Option<ProposalText>,
-    pub contributors: BTreeSet<ActorId>,
-    /// Contributors only because a co-author trailer says so.
-    pub claimed: BTreeSet<ActorId>,
-    /// Everybody whom the commits name.
-    pub identities: Vec<IdentityView>,
-    /// Those of them who belong to nobody in the catalog.
-    pub unmapped: Vec<IdentityView>,
-    pub ai: Ai,
-    pub guidance: Vec<GuidanceLine>,
-    pub approvals: Vec<ApprovalLine>,
-    pub rejections: Vec<RejectionLine>,
-    pub waivers: Vec<WaiverLine>,
-    pub permits: Vec<PermitLine>,
-    pub decision: Decision,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct IdentityView {
-    #[serde(rename = "ref")]
-    pub reference: String,
-    pub name: String,
-    pub mail: String,
-    pub roles: BTreeSet<Role>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct GuidanceLine {
-    pub path: String,
-    /// Where it was found: `repository@commit`.
-    pub found: Option<String>,
-    pub review_due: Option<String>,
-    pub stale: bool,
-    /// Who could refresh it.
-    pub owners: BTreeSet<ActorId>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ApprovalLine {
-    pub by: ActorId,
-    pub at: String,
-    pub revision: u32,
-    pub assurance: Assurance,
-    /// Whether it was made over digests that the approver's own machine computed.
-    pub recomputed: bool,
-    /// Whether it counts for the present revision.
-    pub counts: bool,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct RejectionLine {
-    pub by: ActorId,
-    pub at: String,
-    pub revision: u32,
-    pub lifted: bool,
-    pub why: Option<String>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct WaiverLine {
-    pub rule: RuleId,
-    pub by: ActorId,
-    pub at: String,
-    pub why: Option<String>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct PermitLine {
-    pub statement: Digest,
-    pub gate: GateId,
-    pub transition: Transition,
-    pub issued_at: String,
-    pub expires_at: String,
-    pub outcome: Option<OutcomeResult>,
-}
+use crate::wire::{
+    ApprovalLine, ChangeLine, ChangeView, GuidanceLine, IdentityView, PermitLine, RejectionLine, WaiverLine, rfc3339,
+};
 
 impl Engine {
     pub async fn view(&self, change: &Change) -> Result<ChangeView, EngineError> {
@@ -280,20 +176,4 @@ fn guidance(change: &Change, snapshot: &Snapshot, now: Time) -> Vec<GuidanceLine
             owners: view.owners.clone(),
         })
         .collect()
-}
-
-/// `2026-11-23T08:26:26Z`.
-pub fn rfc3339(time: Time) -> String {
-    jiff::Timestamp::from_millisecond(time.unix_millis())
-        .map(|timestamp| format!("{timestamp:.0}"))
-        .unwrap_or_else(|_| format!("{} ms after 1970", time.unix_millis()))
-}
-
-impl ChangeView {
-    pub fn allowed(&self) -> bool {
-        match self.decision.outcome {
-            Outcome::Allow => true,
-            Outcome::Deny => false,
-        }
-    }
 }

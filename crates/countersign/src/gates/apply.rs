@@ -25,7 +25,7 @@ use super::{
     journal::{Event, Journal, JournalError, Reservation},
     opening::Opening,
 };
-use crate::{api::wire::LogInfo, files::ReadFile};
+use crate::{files::ReadFile, wire::LogInfo};
 
 #[derive(Debug, Error)]
 pub enum ApplyError {

@@ -8,7 +8,7 @@ use crate::{
         error::CliError,
     },
     clock,
-    engine::{ChangeLine, rfc3339},
+    wire::{ChangeLine, rfc3339},
 };
 
 /// What is there when it is over.

@@ -19,12 +19,12 @@ use rand_core::OsRng;
 
 use super::{CONFIG, FOLDER, GateConfig, GateError, JOURNAL, KEY, TRUST, read_key, read_trust};
 use crate::{
-    api::wire::LogInfo,
     clock,
     gates::journal::{Event, Journal},
     git::Repository,
     home::{HomeError, files},
     speaker::Speaker,
+    wire::LogInfo,
 };
 
 pub const HOOKS: [&str; 3] = ["pre-receive", "reference-transaction", "post-receive"];

@@ -19,10 +19,10 @@ use super::{
 };
 use crate::{
     bundle::Bundle,
-    client::{ClientError, Receipt},
-    engine::{ChangeView, allows},
+    client::ClientError,
     gates::opening::{self, Asked, Memory, Opening, OpeningError},
     speaker::{SpeakError, Speaker},
+    wire::{ChangeView, Receipt},
 };
 
 /// More changes than anybody lands with one head.
@@ -129,7 +129,7 @@ impl Judge<'_> {
     pub fn ask(&mut self, found: &Found) -> Result<Vec<Opening>, GateError> {
         let needed = &found.examined.targets;
         let relevant = found.changes.iter().filter(|change| !change.targets.is_disjoint(needed));
-        let (allowing, denying): (Vec<_>, Vec<_>) = relevant.partition(|change| allows(&change.decision));
+        let (allowing, denying): (Vec<_>, Vec<_>) = relevant.partition(|change| change.allowed());
         let covered: BTreeSet<&Target> = allowing.iter().flat_map(|change| &change.targets).collect();
         let mut openings = Vec::new();
         if !needed.iter().all(|target| covered.contains(target)) {
