@@ -57,6 +57,11 @@ impl State {
     pub fn fold(&mut self, entry: &Entry, blob: &Blobs<'_>) -> Result<Vec<StreamId>, Refusal> {
         self.governance.record.semantics.readable()?;
         let statement = entry.signed.statement();
+        if entry.leaf.lines().first().is_some_and(|home| self.is_foreign(&home.stream)) {
+            in_its_streams(statement, entry)?;
+            self.follow(&entry.leaf, entry.hash)?;
+            return Ok(Vec::new());
+        }
         let found = found(statement, blob)?;
         let authenticated = authenticate(self, &entry.signed)?;
         admit::admit(self, &authenticated, &found, entry.leaf.admitted_at)?;

@@ -436,7 +436,7 @@ fn decided(state: &State, change: &Change, decided: &Decided, now: Time) -> Resu
         return Err(Refusal::malformed("not-asked", "the decision answers another request than the last one"));
     };
     let inputs = change.inputs(Some(&request.gate))?;
-    if decided.heads != state.heads(&inputs)? {
+    if !decided.heads.keys().eq(&inputs) || !state.heads_agree(&decided.heads)? {
         return Err(Refusal::malformed(
             "other-heads",
             "the decision names other heads of its streams than stood there",
@@ -469,14 +469,12 @@ fn permit(state: &State, change: &Change, grant: &PermitGrant, now: Time) -> Res
     // Nothing was said in between: a rejection, a revocation or other rules would not have been looked at. The decision
     // itself is the one leaf that its own stream has more.
     let own = change_stream(&change.id)?;
+    let mut heads = decision.heads.clone();
     let inputs = change.inputs(Some(&request.gate))?;
-    let mut heads = state.heads(&inputs)?;
-    if let (Some(now), Some(then)) = (heads.get_mut(&own), decision.heads.get(&own))
-        && now.next_seq == then.next_seq.saturating_add(1)
-    {
-        *now = *then;
-    }
-    if heads != decision.heads {
+    let decided_from = heads.remove(&own);
+    let own_head = state.head(&own)?;
+    let next = decided_from.is_some_and(|head| head.next_seq.saturating_add(1) == own_head.next_seq);
+    if !next || !decision.heads.keys().eq(&inputs) || !state.heads_agree(&heads)? {
         return Err(Refusal::conflict("decision-overtaken", "the permit stands on a decision that was overtaken"));
     }
     let lease = grant.expires_at.secs_since(grant.issued_at);
