@@ -35,6 +35,30 @@ impl Entry {
         Ok(Self { hash: Hash::leaf(bytes), leaf, signed })
     }
 
+    /// The blobs without which it cannot be folded. A list of governance files names further ones.
+    pub fn needed_blobs(&self) -> Vec<Digest> {
+        match &self.signed.statement().body {
+            Body::Genesis(genesis) => vec![genesis.files],
+            Body::Publication(publication) => vec![publication.files],
+            Body::Proposal(proposal) => proposal.facts.into_iter().chain([proposal.subject.digest]).collect(),
+            Body::NewRevision(revision) => revision.facts.into_iter().chain([revision.subject.digest]).collect(),
+            Body::PermitRequest(request) => vec![request.transition.digest],
+            Body::KeyRevocation(_)
+            | Body::GateRegistration(_)
+            | Body::Approval(_)
+            | Body::Rejection(_)
+            | Body::RejectionLift(_)
+            | Body::Withdrawal(_)
+            | Body::Disclosure(_)
+            | Body::Waiver(_)
+            | Body::Identification(_)
+            | Body::GuidanceObservation(_)
+            | Body::Decided(_)
+            | Body::PermitGrant(_)
+            | Body::OutcomeReport(_) => Vec::new(),
+        }
+    }
+
     /// A leaf of a statement that was checked before.
     pub fn of(leaf: Leaf, signed: Signed) -> Self {
         Self { hash: leaf.hash(), leaf, signed }

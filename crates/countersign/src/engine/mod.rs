@@ -19,7 +19,6 @@ pub mod guidance;
 mod reads;
 pub mod rebuild;
 mod speech;
-mod view;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -21,7 +21,8 @@ use super::{Denial, Engine, EngineError};
 use crate::{
     records::{self, facet},
     store::{Cursor, Facet, List, StoreError},
-    wire::{ChangeLine, ChangePage},
+    view,
+    wire::{ChangeLine, ChangePage, ChangeView},
 };
 
 /// Changes of one commit or delta: more than anybody proposes.
@@ -215,7 +216,7 @@ impl Engine {
             let (_, current) = about(change)?;
             let text = change.current().and_then(|revision| texts.get(&revision.text));
             let text = text.and_then(|bytes| ProposalText::parse(bytes).ok());
-            lines.push(super::view::line(change, current, text.as_ref(), now));
+            lines.push(view::line(change, current, text.as_ref(), now));
         }
         Ok(lines)
     }
@@ -250,6 +251,15 @@ impl Engine {
         let change = self.observed(change).await?;
         let (state, decision) = self.standing(&change).await?;
         denial(self, &state, &change, decision, (self.clock)()).await
+    }
+
+    /// A change as it is shown.
+    pub async fn view(&self, change: &Change) -> Result<ChangeView, EngineError> {
+        let change = self.observed(change).await?;
+        let (state, _) = self.standing(&change).await?;
+        let texts = self.store.blobs(&view::texts(&change)).await?;
+        let disabled = self.disabled(&state).await?;
+        Ok(view::view(&state, &change, &texts, &disabled, (self.clock)())?)
     }
 
     /// The blobs that are there, of those asked for.
