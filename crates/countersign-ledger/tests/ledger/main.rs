@@ -2,8 +2,10 @@
 
 mod allowed_signers;
 mod checkpoint;
+mod cosignature;
 mod leaf;
 mod passkey;
+mod quorum;
 mod seal;
 mod sshsig;
 mod support;
