@@ -14,6 +14,8 @@ pub mod files;
 pub mod gates;
 pub mod git;
 pub mod home;
+pub mod memory;
+pub mod random;
 pub mod signer;
 pub mod speaker;
 pub mod store;
