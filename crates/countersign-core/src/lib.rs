@@ -25,4 +25,5 @@ pub mod state;
 pub mod statement;
 pub mod subject;
 pub mod text;
+pub mod trust;
 pub mod verify;

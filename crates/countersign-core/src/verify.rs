@@ -24,24 +24,8 @@ use crate::{
     snapshot::Snapshot,
     state::State,
     statement::{Body, Decided, SeenCheckpoint},
+    trust::Trust,
 };
-
-/// What the verifier pinned beforehand: the contents of `trust.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Trust {
-    pub version: u32,
-    /// The log's origin.
-    pub origin: String,
-    /// Signed-note verifier key: `origin+hash+base64`.
-    pub log_key: String,
-    /// Payload digest of the genesis.
-    pub genesis: Digest,
-    /// How many founders can together begin a new epoch when keys are lost.
-    pub recovery_quorum: u32,
-}
-
-pub const TRUST_VERSION: u32 = 1;
 
 /// A copy of a log, or of a part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,20 +88,23 @@ impl Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     pub verdict: Verdict,
+    /// Stable, kebab-case.
+    pub code: &'static str,
     pub detail: String,
     pub index: Option<u64>,
 }
 
 impl Failure {
     fn new(detail: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Broken, detail: detail.into(), index: None }
+        Self { verdict: Verdict::Broken, code: "broken", detail: detail.into(), index: None }
     }
 
-    fn at(index: u64, detail: impl Into<String>) -> Self {
+    pub fn at(index: u64, detail: impl Into<String>) -> Self {
         Self { index: Some(index), ..Self::new(detail) }
     }
 
-    fn refused(index: u64, refusal: &Refusal) -> Self {
+    /// A leaf that core refused.
+    pub fn refused(index: u64, refusal: &Refusal) -> Self {
         let verdict = match refusal.class {
             RefusalClass::Newer => Verdict::Newer,
             RefusalClass::Malformed
@@ -127,7 +114,7 @@ impl Failure {
             | RefusalClass::Conflict
             | RefusalClass::Denied => Verdict::Broken,
         };
-        Self { verdict, ..Self::at(index, format!("leaf {index}: {refusal}")) }
+        Self { verdict, code: refusal.code, ..Self::at(index, format!("leaf {index}: {refusal}")) }
     }
 }
 
@@ -165,7 +152,7 @@ impl Report {
                 Some(value)
             }
             Err(failure) => {
-                let Failure { verdict, detail, index } = failure;
+                let Failure { verdict, code: _, detail, index } = failure;
                 self.steps.push(Step { name, verdict, detail, index });
                 None
             }

@@ -131,6 +131,12 @@ impl VerifierKey {
         &self.public
     }
 
+    /// Whether it is the key of a log (`<origin>+<id>+<base64>`), which vouches for nothing but itself.
+    pub fn is_log_key(&self, log_key: &str) -> bool {
+        let encoded = log_key.splitn(3, '+').nth(2).and_then(|text| STANDARD.decode(text).ok());
+        encoded.and_then(|bytes| bytes.split_first().map(|(_, key)| key == self.public)).unwrap_or(false)
+    }
+
     /// Whether a line says that it is of this key.
     pub(super) fn is_named_in(&self, line: &Signature) -> bool {
         line.name() == self.name && line.id() == self.id
