@@ -15,11 +15,11 @@
 
 use std::{
     fmt, fs,
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
 };
 
-use countersign_core::verify::{TRUST_VERSION, Trust};
+use countersign_core::trust::{TRUST_VERSION, Trust};
 use countersign_ledger::{
     Digest, Hash, Time,
     checkpoint::{self, Checkpoint, CheckpointError},
@@ -27,6 +27,8 @@ use countersign_ledger::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
+
+use crate::durable;
 
 const VERSION: u32 = 1;
 
@@ -68,7 +70,7 @@ impl MemoryError {
             Self::Contradiction(contradiction) => match contradiction.what {
                 What::WentBack => "log-went-back",
                 What::Differs(_) => "log-differs",
-                What::FoundedAnew => "founded-anew",
+                What::FoundedAnew => "log-refounded",
             },
         }
     }
@@ -238,7 +240,14 @@ impl Memory {
         let checkpoint = self.open(trust, note)?;
         let shown = Seen::new(&checkpoint, trust.genesis, note);
         let _lock = self.lock()?;
-        let before = self.seen()?;
+        let seen = self.seen()?;
+        // What a founder's trust.json says was there counts as if it had been seen.
+        let pinned = match (&seen, &trust.checkpoint) {
+            (None, Some(note)) => Some(Seen::new(&self.open(trust, note)?, trust.genesis, note)),
+            (Some(_), _) | (None, None) => None,
+        };
+        let floor = floor.or(pinned.as_ref());
+        let before = seen.or_else(|| pinned.clone());
         if let Some(before) = before.as_ref().filter(|before| before.genesis != trust.genesis) {
             return Err(self.contradiction(What::FoundedAnew, Some(before), shown, now).into());
         }
@@ -264,7 +273,7 @@ impl Memory {
         if let Some(why) = differs {
             return Err(self.contradiction(What::Differs(why), Some(&before), shown, now).into());
         }
-        if shown.size > before.size {
+        if shown.size > before.size || pinned.is_some() {
             self.put(&self.folder, SEEN, &shown)?;
         }
         Ok(checkpoint)
@@ -360,16 +369,12 @@ impl Memory {
         load(&self.folder.join(name), known)
     }
 
-    /// Replaces a file whole: after a power cut it holds the old or the new.
     fn put(&self, folder: &Path, name: &str, value: &impl Serialize) -> Result<(), MemoryError> {
         let path = folder.join(name);
         let failed = io_error("write", &path);
         let mut text = serde_json::to_string_pretty(value).map_err(|error| failed(error.into()))?;
         text.push('\n');
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(&failed)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(&failed)?;
-        file.persist(&path).map_err(|error| failed(error.error))?;
-        Ok(())
+        durable::replace(&path, text).map_err(failed)
     }
 }
 
@@ -400,6 +405,7 @@ fn load<T: DeserializeOwned>(path: &Path, known: u32) -> Result<Option<T>, Memor
 
 #[cfg(test)]
 mod tests {
+    use countersign_core::trust::Freshness;
     use countersign_ledger::{LogKey, tree::MemoryNodes};
 
     use super::*;
@@ -420,6 +426,10 @@ mod tests {
                 log_key: key.verifier(),
                 genesis: Digest::of(seed),
                 recovery_quorum: 1,
+                checkpoint: None,
+                cosigners: None,
+                fresh: Freshness::default(),
+                witnesses: Vec::new(),
             };
             Self { key, nodes: MemoryNodes::new(), trust }
         }
@@ -529,13 +539,13 @@ mod tests {
         let error = memory.see(&log.trust, &anew.note(9), None, NOW, |_, _| Ok::<_, MemoryError>(vec![])).unwrap_err();
         assert_eq!(error.code(), "another-log-key");
         let error = memory.founded_anew(&anew.note(9), &anew.trust, NOW);
-        assert_eq!(error.code(), "founded-anew");
+        assert_eq!(error.code(), "log-refounded");
         let text = error.to_string();
         assert!(text.contains("before: 3 leaves") && text.contains("now:    9 leaves"), "{text}");
         // Even a genesis of the same key.
         let same_key = Trust { genesis: anew.trust.genesis, ..log.trust.clone() };
         let result = memory.see(&same_key, &log.note(3), None, NOW, |_, _| Ok::<_, MemoryError>(vec![]));
-        refused(result.map(|checkpoint| checkpoint.size), "founded-anew");
+        refused(result.map(|checkpoint| checkpoint.size), "log-refounded");
     }
 
     #[test]
@@ -552,6 +562,16 @@ mod tests {
         anew.see(&memory, 4).unwrap();
         let [aside] = memory.proofs().unwrap().try_into().unwrap();
         assert_eq!(load::<Seen>(&aside.join(SEEN), VERSION).unwrap().unwrap().note, log.note(9));
+    }
+
+    #[test]
+    fn a_first_sight_reaches_the_checkpoint_that_a_founder_pinned() {
+        let (_folder, memory) = memory();
+        let mut log = Log::new("genesis");
+        log.grow(0..9);
+        log.trust.checkpoint = Some(log.note(5));
+        refused(log.see(&memory, 4), "log-went-back");
+        assert_eq!(log.see(&memory, 7).unwrap(), 7);
     }
 
     /// Two commands at once: the slower one was shown what is by now an older checkpoint.

@@ -9,7 +9,7 @@ use countersign_core::{
     ids::ActorId,
     semantics,
     statement::{Body, Founder, Genesis, Header, SeenCheckpoint, Statement},
-    verify::{TRUST_VERSION, Trust},
+    trust::{Freshness, TRUST_VERSION, Trust},
 };
 use countersign_ledger::{
     Digest, Envelope, Hash, LogKey, SigningKey,
@@ -111,6 +111,10 @@ pub(super) fn trust(statement: &Statement, genesis: &Genesis, payload: Digest) -
         log_key: genesis.log_key.clone(),
         genesis: payload,
         recovery_quorum: genesis.recovery_quorum,
+        checkpoint: None,
+        cosigners: None,
+        fresh: Freshness::default(),
+        witnesses: Vec::new(),
     }
 }
 

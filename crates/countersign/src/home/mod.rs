@@ -35,7 +35,7 @@ use countersign_core::{
     ids::Nonce,
     refusal::Refusal,
     statement::{Body, Genesis, Statement},
-    verify::{TRUST_VERSION, Trust},
+    trust::{TRUST_VERSION, Trust},
 };
 use countersign_ledger::{
     Digest, Envelope, LogKey, SigningKey,
@@ -216,11 +216,16 @@ impl Home {
         }
         let (files, manifest) = read_genesis_files(&within(GENESIS_FILES), &genesis.files)?;
         let trust = read_trust(&within(TRUST))?;
-        let expected = create::trust(&statement, &genesis, envelope.payload_digest());
-        if trust != expected {
+        let founded = create::trust(&statement, &genesis, envelope.payload_digest());
+        // Whoever runs the home may add cosigners and a checkpoint.
+        let Trust { version, origin, log_key, genesis: pinned, recovery_quorum, .. } = &trust;
+        let same = (version, origin, log_key, pinned, recovery_quorum)
+            == (&founded.version, &founded.origin, &founded.log_key, &founded.genesis, &founded.recovery_quorum);
+        if !same {
             return Err(HomeError::invalid(&within(TRUST), "it does not pin the genesis of this home")
                 .hint("put back the trust.json that `countersign init` wrote; gates and verifiers have a copy"));
         }
+        trust.check()?;
         Ok(Self { path: path.to_owned(), config, envelope, statement, genesis, files, manifest, trust })
     }
 
