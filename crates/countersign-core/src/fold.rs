@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use countersign_ledger::{Digest, Hash, Leaf, StreamHead, StreamId};
+use countersign_ledger::{Digest, Hash, Leaf, StreamHead, StreamId, Time};
 
 use crate::{
     admit::{self, Signed, authenticate, authenticate_genesis},
@@ -187,6 +187,21 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// Obeys a stop that was handed over directly, before the log has it: a rejection or a revocation takes away at once. It
+    /// is authenticated and admitted as ever; nothing else is taken this way.
+    pub fn obey(&mut self, signed: &Signed, now: Time) -> Result<(), Refusal> {
+        let statement = signed.statement();
+        if !statement.body.is_stop() {
+            return Err(Refusal::malformed("not-a-stop", format!("a {} stops nothing", statement.body.kind()))
+                .hint("a gate takes a signed rejection or revocation directly; everything else goes to the log"));
+        }
+        let authenticated = authenticate(self, signed)?;
+        let found = Found::default();
+        admit::admit(self, &authenticated, &found, now)?;
+        let signed_with = authenticated.signed_with().clone();
+        self.apply(&Admitted { statement, payload: signed.payload(), signed_with: &signed_with, at: now, found: &found })
     }
 
     /// The streams that have to be known before a statement can be folded, and are not. More may be missing once these are

@@ -22,7 +22,7 @@ use thiserror::Error;
 
 use crate::{
     records::{self, GovernanceCache, RecordError},
-    store::{self, NewLeaf, Store, StoreError, Submission},
+    store::{self, Damage, NewLeaf, Store, StoreError, Submission},
 };
 
 /// Records that stay in memory from one batch to the next.
@@ -75,7 +75,8 @@ impl Intake {
             Some((head, governance)) => Some(part(head, governance).map_err(|e| Failure::refused(0, &e))?),
             None => None,
         };
-        let frontier = store::frontier(store, head.size).await?;
+        let frontier = store::with_nodes(store, |nodes| Frontier::from_nodes(head.size, nodes)).await?;
+        let frontier = frontier.map_err(|e| Damage::Value { what: "the tree", found: e.to_string() }).map_err(StoreError::from)?;
         Ok(Self {
             state,
             frontier,

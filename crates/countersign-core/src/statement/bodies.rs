@@ -463,6 +463,29 @@ impl Body {
         }
     }
 
+    /// Whether it takes away and never grants, so that a gate obeys it before the log has it.
+    pub fn is_stop(&self) -> bool {
+        match self {
+            Self::Rejection(_) | Self::KeyRevocation(_) => true,
+            Self::Genesis(_)
+            | Self::Publication(_)
+            | Self::GateRegistration(_)
+            | Self::Proposal(_)
+            | Self::NewRevision(_)
+            | Self::Approval(_)
+            | Self::RejectionLift(_)
+            | Self::Withdrawal(_)
+            | Self::Disclosure(_)
+            | Self::Waiver(_)
+            | Self::Identification(_)
+            | Self::GuidanceObservation(_)
+            | Self::PermitRequest(_)
+            | Self::Decided(_)
+            | Self::PermitGrant(_)
+            | Self::OutcomeReport(_) => false,
+        }
+    }
+
     /// The manifest that names the governance files of a genesis or publication.
     pub fn governance_files(&self) -> Option<Digest> {
         match self {

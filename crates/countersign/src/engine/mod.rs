@@ -42,7 +42,10 @@ use countersign_ledger::{
 use thiserror::Error;
 
 use self::{drafts::Draft, guidance::GuidanceSource};
-pub use self::{bundles::tile_paths, reads::ChangeFilter};
+pub use self::{
+    bundles::tile_paths,
+    reads::{ChangeFilter, PAGE},
+};
 use crate::{
     records::{self, GovernanceCache, RecordError},
     store::{self, Age, Conflict, Head, NewLeaf, Store, StoreError, Submission, writer::Writer},

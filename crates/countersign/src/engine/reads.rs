@@ -1,21 +1,25 @@
 //! Answers to questions: a change, changes by what they would land, lists with filters and cursors. No request reads all
 //! changes, and no list asks for a blob a line.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use countersign_core::{
     change::{Change, ChangeStatus},
     decision::Decision,
     explain,
-    ids::{ActorId, ChangeId, Oid, RepositoryId, SystemId, Target},
+    governance::Signer,
+    ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, SystemId, Target},
     refusal::Refusal,
     rules::decide,
     snapshot::Snapshot,
-    state::{PersonRecord, State},
-    statement::{RevisionRef, governance_stream},
+    state::{GateRecord, PersonRecord, State},
+    statement::{RevisionRef, governance_stream, person_stream},
     text::ProposalText,
 };
-use countersign_ledger::{Digest, Time};
+use countersign_ledger::{Digest, Fingerprint, Time};
 
 use super::{Denial, Engine, EngineError};
 use crate::{
@@ -86,6 +90,33 @@ impl Engine {
             }
         }
         Ok(disabled)
+    }
+
+    /// Whose key it is, if it holds.
+    pub async fn signer(&self, key: &Fingerprint) -> Result<Signer, EngineError> {
+        let (head, governance) = self.governed().await?;
+        if governance.record.server_key.fingerprint() == *key {
+            return Ok(Signer::Server);
+        }
+        let mut state = State::part(Arc::clone(&governance));
+        state.know(governance_stream()?, head);
+        let Some(actor) = governance.catalog.actor_by_key(key) else {
+            return Err(Refusal::unknown("unknown-key", format!("key {key} belongs to nobody in the catalog"))
+                .hint("pass --key with a key that the catalog lists for you")
+                .into());
+        };
+        records::load(&*self.store, &mut state, &BTreeSet::from([person_stream(&actor.id)?])).await?;
+        match state.holds(&actor.id, key)? {
+            Some(actor) => Ok(Signer::Actor { id: actor.id.clone(), kind: actor.kind }),
+            None => Err(Refusal::unauthenticated("key-revoked", format!("key {key} was revoked")).into()),
+        }
+    }
+
+    /// A gate as it is registered.
+    pub async fn gate(&self, id: &GateId) -> Result<Option<GateRecord>, EngineError> {
+        let name = id.to_string();
+        let body = self.store.projections(records::GATE, std::slice::from_ref(&name)).await?.remove(&name);
+        Ok(body.map(|body| records::parse(&name, &body)).transpose()?)
     }
 
     /// A change by its id.
