@@ -9,11 +9,11 @@ use crate::{
     decision::Outcome,
     facts::{AiSignal, GitFacts, Identity},
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
+    kind::{Documents, Kind, Purpose},
     refusal::Refusal,
-    snapshot::{Documents, Kind},
     statement::{
-        Body, Disclosure, Identification, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Statement,
-        change_stream, gate_stream, governance_stream, person_stream, target_stream,
+        Body, Disclosure, FoundDocument, Identification, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Seen,
+        Statement, change_stream, gate_stream, governance_stream, person_stream, target_stream,
     },
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition, TransitionRef, quoted},
 };
@@ -58,6 +58,8 @@ impl ChangeStatus {
 pub struct Change {
     pub id: ChangeId,
     pub kind: Kind,
+    #[serde(default, skip_serializing_if = "Purpose::is_none")]
+    pub purpose: Purpose,
     pub targets: BTreeSet<Target>,
     pub proposer: ActorId,
     pub proposed_at: Time,
@@ -101,7 +103,7 @@ pub struct ApprovalRecord {
     pub key: Fingerprint,
     pub assurance: Assurance,
     pub revision: RevisionRef,
-    pub recomputed: bool,
+    pub seen: Seen,
     /// The payload's digest: the statement's name.
     pub statement: Digest,
     pub at: Time,
@@ -216,6 +218,7 @@ impl Change {
         Self {
             id,
             kind: proposal.kind,
+            purpose: proposal.purpose.clone(),
             targets: proposal.targets.clone(),
             proposer: admitted.statement.header.by.clone(),
             proposed_at: admitted.at,
@@ -264,6 +267,11 @@ impl Change {
         from_commits.chain(from_disclosures).map(String::as_str).collect()
     }
 
+    /// A cited document as it was last observed, if it was found.
+    pub fn observed_document(&self, path: &str) -> Option<&FoundDocument> {
+        self.observed.iter().find(|document| document.path == path)?.found.as_ref()
+    }
+
     /// Takes a statement about the change that was admitted.
     pub(crate) fn apply(&mut self, admitted: &Admitted<'_>) {
         let by = admitted.statement.header.by.clone();
@@ -290,7 +298,7 @@ impl Change {
                     key: admitted.signed_with.key.clone(),
                     assurance: admitted.signed_with.assurance,
                     revision: approval.revision,
-                    recomputed: approval.recomputed,
+                    seen: approval.seen,
                     statement: admitted.payload,
                     at,
                 });

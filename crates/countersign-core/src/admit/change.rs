@@ -12,6 +12,7 @@ use crate::{
     facts::Role,
     governance::{Governance, Signer},
     ids::{ActorId, GateId, Target},
+    kind::MAX_INCIDENT_CHARS,
     permit::{APPLY_GATE, MAX_PERMIT_SECS},
     refusal::Refusal,
     snapshot::{self, identity_ref},
@@ -32,6 +33,13 @@ pub(super) fn proposal(
 ) -> Result<(), Refusal> {
     may_contribute(&state.governance, authenticated, proposal.sponsor.as_ref())?;
     targets(&state.governance, &proposal.targets)?;
+    if !proposal.purpose.names_its_incident() {
+        return Err(Refusal::malformed(
+            "incident-name",
+            format!("an incident's name is 1 to {MAX_INCIDENT_CHARS} letters, digits and `-_.#/`"),
+        )
+        .hint("name it as the tool that keeps incidents does: --incident INC-4711; why goes into --why"));
+    }
     subject(found)
 }
 
@@ -329,7 +337,7 @@ fn waiver(
     })?;
     match rule.strength {
         Strength::Waivable => {}
-        Strength::Advisory | Strength::Mandatory => {
+        Strength::Mandatory => {
             return Err(Refusal::forbidden("not-waivable", format!("rule `{}` cannot be waived", rule.id))
                 .hint("satisfy it; what it asks for: countersign show CHANGE"));
         }

@@ -13,8 +13,8 @@ use super::{Header, RevisionRef};
 use crate::{
     decision::Outcome,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
+    kind::{Documents, Kind, Purpose},
     refusal::Refusal,
-    snapshot::{Documents, Kind},
     subject::{SubjectRef, TransitionRef},
 };
 
@@ -95,6 +95,9 @@ pub struct Proposal {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Digest>,
     pub kind: Kind,
+    /// What it is for, besides what it is.
+    #[serde(default, skip_serializing_if = "Purpose::is_none")]
+    pub purpose: Purpose,
     /// The person who answers for an agent's proposal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sponsor: Option<ActorId>,
@@ -123,11 +126,36 @@ pub struct NewRevision {
 #[serde(deny_unknown_fields)]
 pub struct Approval {
     pub change: ChangeId,
-    /// Whether the approver's own machine computed the digests from the content.
-    pub recomputed: bool,
     pub reviewed: SubjectRef,
     pub revision: RevisionRef,
+    pub seen: Seen,
     pub targets: BTreeSet<Target>,
+}
+
+/// How an approver had the content at hand, from less to more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// Not at all: digests on somebody else's word.
+    #[default]
+    None,
+    /// On a page that a server made.
+    Shown,
+    /// As bytes that were checked against their digests.
+    Material,
+    /// In their own clone or files, from which their own machine computed the digests.
+    Computed,
+}
+
+impl Seen {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Shown => "shown",
+            Self::Material => "material",
+            Self::Computed => "computed",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
