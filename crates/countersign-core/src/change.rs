@@ -1,13 +1,13 @@
 //! A change as its stream tells it: a projection that `Change::apply` builds, one admitted statement at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Digest, Fingerprint, StreamHead, Time, sshsig::Assurance};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     decision::Outcome,
-    facts::{AiSignal, GitFacts, Identity},
+    facts::{AiSignal, GitFacts, Identities, IdentityFact, git::Ident},
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
     snapshot::{Documents, Kind},
     statement::{
@@ -83,10 +83,14 @@ pub struct Revision {
     pub at: Time,
     pub subject: Subject,
     pub facts: Option<Digest>,
+    /// The blob that `named` is from.
+    pub identities_blob: Option<Digest>,
     pub text: Digest,
     pub documents: Documents,
     /// From the facts: who the commits name, what they say of AI, which guidance they cite.
-    pub identities: Vec<Identity>,
+    pub identities: Vec<IdentityFact>,
+    /// Names and mails behind the references of `identities`; empty when they were erased.
+    pub named: BTreeMap<String, Ident>,
     pub ai: Vec<AiSignal>,
     pub guidance: BTreeSet<String>,
 }
@@ -184,6 +188,8 @@ pub struct Admitted<'a> {
     pub at: Time,
     /// The facts blob of a proposal or revision, parsed.
     pub facts: Option<&'a GitFacts>,
+    /// The identities blob beside it, unless it was erased.
+    pub identities: Option<&'a Identities>,
 }
 
 impl Change {
@@ -202,7 +208,7 @@ impl Change {
                 admitted,
                 first,
                 &proposal.subject,
-                (proposal.facts, proposal.text),
+                (proposal.facts, proposal.identities, proposal.text),
                 proposal.documents,
                 proposal.sponsor.clone(),
             )],
@@ -235,6 +241,14 @@ impl Change {
         }
     }
 
+    /// Whether its present revision is this delta in this repository.
+    pub fn brings(&self, repository: &RepositoryId, delta: &Digest) -> bool {
+        match self.current().map(|revision| &revision.subject) {
+            Some(Subject::Git { repository: of, delta: brings, .. }) => repository == of && delta == brings,
+            Some(Subject::Files { .. }) | None => false,
+        }
+    }
+
     /// Documents that any revision's commits or any disclosure cites.
     pub fn cited_guidance(&self) -> BTreeSet<&str> {
         let from_commits = self.revisions.iter().flat_map(|r| &r.guidance);
@@ -253,7 +267,7 @@ impl Change {
                     admitted,
                     reference,
                     &new.subject,
-                    (new.facts, new.text),
+                    (new.facts, new.identities, new.text),
                     new.documents,
                     new.sponsor.clone(),
                 ));
@@ -360,7 +374,7 @@ impl Revision {
         admitted: &Admitted<'_>,
         reference: RevisionRef,
         subject: &Subject,
-        (facts, text): (Option<Digest>, Digest),
+        (facts, identities_blob, text): (Option<Digest>, Option<Digest>, Digest),
         documents: Documents,
         sponsor: Option<ActorId>,
     ) -> Self {
@@ -371,8 +385,10 @@ impl Revision {
             at: admitted.at,
             subject: subject.clone(),
             facts,
+            identities_blob,
             text,
             documents,
+            named: admitted.identities.map(|i| i.people.clone()).unwrap_or_default(),
             identities: admitted.facts.map(|f| f.identities.clone()).unwrap_or_default(),
             ai: admitted.facts.map(|f| f.ai.clone()).unwrap_or_default(),
             guidance: admitted.facts.map(|f| f.guidance.clone()).unwrap_or_default(),

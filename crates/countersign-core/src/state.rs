@@ -8,7 +8,7 @@ use countersign_ledger::{Digest, Hash, Leaf, StreamHead};
 use crate::{
     admit::{self, Authenticated, authenticate, authenticate_genesis},
     change::{Admitted, Change},
-    facts::GitFacts,
+    facts::{GitFacts, Identities},
     governance::Governance,
     ids::ChangeId,
     refusal::Refusal,
@@ -98,6 +98,7 @@ pub fn step(
 ) -> Result<Next, Refusal> {
     let statement = authenticated.statement();
     let facts = facts_of(&statement.body, blob)?;
+    let identities = identities_of(&statement.body, facts.as_ref(), blob)?;
     admit::admit(governance, change, authenticated, facts.as_ref(), blob, leaf.admitted_at)?;
     let admitted = Admitted {
         statement,
@@ -105,6 +106,7 @@ pub fn step(
         signed_with: authenticated.signed_with(),
         at: leaf.admitted_at,
         facts: facts.as_ref(),
+        identities: identities.as_ref(),
     };
     let expected_stream = match subject_change(authenticated) {
         Some(id) => change_stream(&id)?,
@@ -147,9 +149,39 @@ pub fn facts_of(body: &Body, blob: &dyn Fn(&Digest) -> Option<Vec<u8>>) -> Resul
     if Digest::of(&bytes) != digest {
         return Err(Refusal::malformed("blob-changed", format!("the facts do not hash to {digest}")));
     }
-    serde_json::from_slice(&bytes)
-        .map(Some)
-        .map_err(|e| Refusal::malformed("malformed-facts", format!("the facts {digest} are malformed: {e}")))
+    GitFacts::parse(&bytes).map(Some)
+}
+
+/// The names behind the facts; `None` where they were erased.
+fn identities_of(
+    body: &Body,
+    facts: Option<&GitFacts>,
+    blob: &dyn Fn(&Digest) -> Option<Vec<u8>>,
+) -> Result<Option<Identities>, Refusal> {
+    let named = match body {
+        Body::Proposal(proposal) => proposal.identities,
+        Body::NewRevision(revision) => revision.identities,
+        _ => None,
+    };
+    let (digest, facts) = match (named, facts) {
+        (Some(digest), Some(facts)) => (digest, facts),
+        (None, None) => return Ok(None),
+        (Some(_), None) | (None, Some(_)) => {
+            return Err(Refusal::malformed(
+                "identities-missing",
+                "facts of a git range and the names behind them come together",
+            ));
+        }
+    };
+    let Some(bytes) = blob(&digest) else { return Ok(None) };
+    if Digest::of(&bytes) != digest {
+        return Err(Refusal::malformed("blob-changed", format!("the identities do not hash to {digest}")));
+    }
+    let identities = Identities::parse(&bytes)?;
+    if identities.are_of(facts) {
+        return Ok(Some(identities));
+    }
+    Err(Refusal::malformed("identities-mismatch", "the identities are not those whom the facts name"))
 }
 
 /// Each leaf follows the one that its stream's head names.

@@ -61,11 +61,9 @@ pub enum Subject {
         repository: RepositoryId,
         /// In full: `refs/heads/main`.
         branch: String,
-        /// Merge base of the branch and the head.
+        /// The commit of the branch that the range starts from.
         base: Oid,
         head: Oid,
-        /// The tree that landing the head on the tip seen by the proposer gives.
-        merge_tree: Oid,
         delta: Digest,
     },
     Files {
@@ -184,6 +182,8 @@ pub struct Proposal {
     pub subject: Subject,
     /// Blob: the facts that were extracted from the subject. `None` for files, whose facts are the subject.
     pub facts: Option<Digest>,
+    /// Blob: the names and mails behind the references in the facts, salted. It can be erased.
+    pub identities: Option<Digest>,
     /// Blob: title, why, risk, rollback, tests and links, salted.
     pub text: Digest,
     /// What the text says, in characters; kept when the text is erased.
@@ -200,6 +200,7 @@ pub struct NewRevision {
     pub revision: RevisionRef,
     pub subject: Subject,
     pub facts: Option<Digest>,
+    pub identities: Option<Digest>,
     pub text: Digest,
     pub documents: Documents,
     pub sponsor: Option<ActorId>,
@@ -267,7 +268,7 @@ pub struct Waiver {
 pub struct Identification {
     pub change: ChangeId,
     pub revision: RevisionRef,
-    /// Reference of the identity: see [`crate::snapshot::identity_ref`].
+    /// Reference of the identity: see [`crate::facts::identity`].
     pub identity: String,
     pub verdict: IdentityVerdict,
 }
@@ -487,8 +488,8 @@ impl Body {
             Self::Genesis(b) => vec![b.catalog, b.rules],
             Self::Amendment(b) => vec![b.catalog, b.rules, b.reason],
             Self::KeyRevocation(b) => vec![b.reason],
-            Self::Proposal(b) => b.facts.into_iter().chain([b.text]).collect(),
-            Self::NewRevision(b) => b.facts.into_iter().chain([b.text]).collect(),
+            Self::Proposal(b) => b.facts.into_iter().chain(b.identities).chain([b.text]).collect(),
+            Self::NewRevision(b) => b.facts.into_iter().chain(b.identities).chain([b.text]).collect(),
             Self::Rejection(b) => vec![b.reason],
             Self::Waiver(b) => vec![b.reason],
             Self::Decided(b) => vec![b.decision, b.snapshot],
@@ -621,7 +622,7 @@ impl Statement {
 }
 
 /// Keys in order, whatever order the JSON library keeps them in (a cargo feature anywhere in the build changes that).
-fn sorted(value: Value) -> Value {
+pub(crate) fn sorted(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
             let fields: BTreeMap<_, _> = fields.into_iter().collect();

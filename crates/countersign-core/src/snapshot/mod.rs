@@ -13,7 +13,7 @@ use crate::{
     ids::{ActorId, ChangeId, GroupId, RuleId, SystemId, Target},
 };
 
-pub use take::{Contributors, contributors, identity_ref};
+pub use take::{Contributors, contributors};
 
 /// The kinds of change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

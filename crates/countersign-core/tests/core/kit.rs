@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    ops::{Deref, DerefMut},
     path::Path,
     sync::Mutex,
 };
@@ -12,7 +13,7 @@ use countersign_core::{
     catalog::CatalogSettings,
     change::Change,
     decision::{Decision, Outcome, RuleStatus},
-    facts::{AiSignal, GitFacts, Identity, PathChange, PathStatus, Role},
+    facts::{AiSignal, Entry, GitFacts, Identities, IdentityFact, Role, TouchedPath, delta, git::Ident, identity},
     ids::{ActorId, ChangeId, Nonce, Oid, Target},
     permit::{Denied, Permit},
     refusal::Refusal,
@@ -28,8 +29,8 @@ use countersign_core::{
     verify::{Evidence, TRUST_VERSION, Trust},
 };
 use countersign_ledger::{
-    Checkpoint, Digest, Draft, Envelope, Hash, LogKey, MemoryNodes, SealedLeaf, SigningKey, StreamHead, StreamId, Time,
-    seal, tree,
+    Checkpoint, Digest, Draft, Envelope, Fingerprint, Hash, LogKey, MemoryNodes, SealedLeaf, SigningKey, StreamHead,
+    StreamId, Time, seal, tree,
 };
 use rand_core::{CryptoRng, Error, RngCore};
 
@@ -154,32 +155,78 @@ pub fn co_author(mail: &str) -> Identity {
 
 fn identity(mail: &str, roles: &[Role]) -> Identity {
     let name = mail.split('@').next().unwrap().to_owned();
-    Identity {
-        name,
-        mail: mail.to_owned(),
-        roles: roles.iter().copied().collect(),
-        agent: false,
-        keys: BTreeSet::new(),
+    let who = Ident { name, mail: mail.to_owned() };
+    Identity { who, roles: roles.iter().copied().collect(), agent: false, keys: BTreeSet::new() }
+}
+
+/// Somebody in commits, with their name.
+#[derive(Clone)]
+pub struct Identity {
+    pub who: Ident,
+    pub roles: BTreeSet<Role>,
+    pub agent: bool,
+    pub keys: BTreeSet<Fingerprint>,
+}
+
+impl Identity {
+    pub fn reference(&self) -> String {
+        identity::reference(&salt(), &self.who)
+    }
+}
+
+fn salt() -> Nonce {
+    "5a".repeat(16).parse().unwrap()
+}
+
+/// Facts, with the names beside them.
+#[derive(Clone)]
+pub struct Extracted {
+    pub facts: GitFacts,
+    pub identities: Identities,
+}
+
+impl Deref for Extracted {
+    type Target = GitFacts;
+
+    fn deref(&self) -> &GitFacts {
+        &self.facts
+    }
+}
+
+impl DerefMut for Extracted {
+    fn deref_mut(&mut self) -> &mut GitFacts {
+        &mut self.facts
     }
 }
 
 /// Facts of a range with head `n` in repository `shop`, for `main`.
-pub fn facts(n: u64, identities: &[Identity]) -> GitFacts {
-    GitFacts {
+pub fn facts(n: u64, identities: &[Identity]) -> Extracted {
+    let people = identities.iter().map(|identity| (identity.reference(), identity.who.clone())).collect();
+    let identities: BTreeMap<String, IdentityFact> = identities
+        .iter()
+        .map(|identity| {
+            let Identity { roles, agent, keys, .. } = identity.clone();
+            (identity.reference(), IdentityFact { reference: identity.reference(), roles, agent, keys })
+        })
+        .collect();
+    let entry = |n| Some(Entry { mode: 0o100_644, id: oid(n) });
+    let paths = vec![TouchedPath { path: "src/app.rs".to_owned(), old: entry(2_001), new: entry(2_000 + n) }];
+    let facts = GitFacts {
         version: 1,
         repository: "shop".parse().unwrap(),
         branch: "refs/heads/main".to_owned(),
         base: oid(1),
         head: oid(n),
         tree: oid(1_000 + n),
-        delta: Digest::of(n.to_string()),
-        paths: vec![PathChange { path: "src/app.rs".to_owned(), status: PathStatus::Modified }],
-        identities: identities.to_vec(),
+        delta: delta::digest(&paths),
+        paths,
+        identities: identities.into_values().collect(),
         ai: Vec::new(),
         guidance: BTreeSet::new(),
         commits: 1,
         merges: 0,
-    }
+    };
+    Extracted { facts, identities: Identities { salt: salt(), people } }
 }
 
 pub fn inferred(n: u64) -> AiSignal {
@@ -197,7 +244,6 @@ pub fn git(facts: &GitFacts) -> Subject {
         branch: facts.branch.clone(),
         base: facts.base.clone(),
         head: facts.head.clone(),
-        merge_tree: facts.tree.clone(),
         delta: facts.delta,
     }
 }
@@ -371,10 +417,24 @@ impl World {
         (self.blob(text.to_blob().unwrap()), text.documents())
     }
 
-    pub fn proposal(&mut self, target: &str, subject: Subject, facts: Option<&GitFacts>) -> Proposal {
+    pub fn proposal(&mut self, target: &str, subject: Subject, facts: Option<&Extracted>) -> Proposal {
         let (text, documents) = self.text();
-        let facts = facts.map(|facts| self.blob(serde_json::to_vec(facts).unwrap()));
-        Proposal { kind: Kind::Config, targets: targets(&[target]), subject, facts, text, documents, sponsor: None }
+        let (facts, identities) = self.extracted(facts);
+        Proposal {
+            kind: Kind::Config,
+            targets: targets(&[target]),
+            subject,
+            facts,
+            identities,
+            text,
+            documents,
+            sponsor: None,
+        }
+    }
+
+    fn extracted(&mut self, facts: Option<&Extracted>) -> (Option<Digest>, Option<Digest>) {
+        let Some(Extracted { facts, identities }) = facts else { return (None, None) };
+        (Some(self.blob(facts.to_blob().unwrap())), Some(self.blob(identities.to_blob().unwrap())))
     }
 
     /// Proposes a file for a target.
@@ -384,20 +444,21 @@ impl World {
     }
 
     /// Proposes commits for `search/production`.
-    pub fn propose_git(&mut self, by: &str, facts: &GitFacts) -> ChangeId {
+    pub fn propose_git(&mut self, by: &str, facts: &Extracted) -> ChangeId {
         let proposal = self.proposal("search/production", git(facts), Some(facts));
         ChangeId::of_proposal(&self.say(by, Body::Proposal(proposal)).unwrap())
     }
 
-    pub fn new_revision(&mut self, change: &ChangeId, subject: Subject, facts: Option<&GitFacts>) -> Body {
+    pub fn new_revision(&mut self, change: &ChangeId, subject: Subject, facts: Option<&Extracted>) -> Body {
         let (text, documents) = self.text();
-        let facts = facts.map(|facts| self.blob(serde_json::to_vec(facts).unwrap()));
+        let (facts, identities) = self.extracted(facts);
         let revision = self.revision(change);
         Body::NewRevision(NewRevision {
             change: change.clone(),
             revision,
             subject,
             facts,
+            identities,
             text,
             documents,
             sponsor: None,
@@ -465,7 +526,7 @@ impl World {
         let body = Body::Identification(Identification {
             change: change.clone(),
             revision: self.revision(change),
-            identity: countersign_core::snapshot::identity_ref(identity),
+            identity: identity.reference(),
             verdict,
         });
         self.say(by, body)

@@ -5,6 +5,8 @@ mod audit;
 mod catalog;
 mod facts;
 mod kit;
+mod landing;
+mod memory;
 mod replay;
 mod rules;
 mod statement;

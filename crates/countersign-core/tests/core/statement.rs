@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use countersign_core::{
     decision::Outcome,
-    facts::GitFacts,
     permit::PERMIT_SECS,
     snapshot::{Documents, Kind},
     statement::{
@@ -29,7 +28,7 @@ fn key() -> PublicKey {
 fn one_of_each() -> Vec<Statement> {
     let change: countersign_core::ids::ChangeId = "9f2c4e6a81d0".parse().unwrap();
     let revision = RevisionRef { number: 2, digest: Digest::of("revision") };
-    let commits: GitFacts = facts(9, &[author("ada@example.com")]);
+    let commits = facts(9, &[author("ada@example.com")]);
     let (text, reason) = (Digest::of("text"), Digest::of("reason"));
     let documents = Documents { why: 40, risk: 30, rollback: 20, tests: 10 };
     let head = StreamHead { next_seq: 3, last: Hash::leaf(b"last") };
@@ -63,6 +62,7 @@ fn one_of_each() -> Vec<Statement> {
             targets: both(),
             subject: file("timeout: 30"),
             facts: None,
+            identities: None,
             text,
             documents,
             sponsor: Some(id("ada")),
@@ -72,6 +72,7 @@ fn one_of_each() -> Vec<Statement> {
             revision,
             subject: git(&commits),
             facts: Some(Digest::of("facts")),
+            identities: Some(Digest::of("identities")),
             text,
             documents,
             sponsor: None,

@@ -189,8 +189,10 @@ async fn signer(State(engine): State<Arc<Engine>>, key: Result<Query<Key>, Query
 struct Filter {
     /// Changes of a git range in this repository …
     repository: Option<String>,
-    /// … whose present revision has this head.
+    /// … whose present revision has this head …
     head: Option<String>,
+    /// … or this delta.
+    delta: Option<String>,
 }
 
 async fn changes(
@@ -201,11 +203,13 @@ async fn changes(
     let repository: Option<RepositoryId> =
         filter.repository.map(|r| r.parse()).transpose().map_err(|e| bad_request(format!("{e}")))?;
     let head: Option<Oid> = filter.head.map(|h| h.parse()).transpose().map_err(|e| bad_request(format!("{e}")))?;
-    let changes = match (repository, head) {
-        (None, None) => engine.changes().await?,
-        (Some(repository), Some(head)) => engine.changes_at(&repository, &head).await?,
-        (Some(_), None) | (None, Some(_)) => {
-            return Err(bad_request("`repository` and `head` go together".to_owned()));
+    let delta: Option<Digest> = filter.delta.map(|d| d.parse()).transpose().map_err(|e| bad_request(format!("{e}")))?;
+    let changes = match (repository, head, delta) {
+        (None, None, None) => engine.changes().await?,
+        (Some(repository), Some(head), None) => engine.changes_at(&repository, &head).await?,
+        (Some(repository), None, Some(delta)) => engine.changes_with(&repository, &delta).await?,
+        (Some(_), None, None) | (None, _, _) | (Some(_), Some(_), Some(_)) => {
+            return Err(bad_request("`repository` goes with either `head` or `delta`".to_owned()));
         }
     };
     let mut lines = Vec::with_capacity(changes.len());

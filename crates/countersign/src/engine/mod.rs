@@ -242,6 +242,17 @@ impl Engine {
         Ok(changes)
     }
 
+    /// The changes whose present revision is this delta in this repository: what a push that brings it could land.
+    pub async fn changes_with(&self, repository: &RepositoryId, delta: &Digest) -> Result<Vec<Change>, EngineError> {
+        let mut changes = Vec::new();
+        for (name, _) in self.store.projections(&format!("{}/", delta_prefix(repository, delta))).await? {
+            let id = name.rsplit('/').next().and_then(|id| id.parse().ok());
+            let Some(id) = id else { continue };
+            changes.extend(self.change(&id).await?.filter(|change| change.brings(repository, delta)));
+        }
+        Ok(changes)
+    }
+
     /// How a change stands now: the decision that a permit request would get.
     pub async fn decide(&self, change: &Change) -> Result<Decision, EngineError> {
         let governance = self.governance().await?;
@@ -382,14 +393,19 @@ fn projection_name(id: &ChangeId) -> String {
 /// Everything that is kept of a change: itself, and the way to it from the commit that it would land.
 fn projections_of(change: &Change) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
     let mut projections = vec![(projection_name(&change.id), json(change)?)];
-    if let Some(Subject::Git { repository, head, .. }) = change.current().map(|revision| &revision.subject) {
+    if let Some(Subject::Git { repository, head, delta, .. }) = change.current().map(|revision| &revision.subject) {
         projections.push((format!("{}/{}", head_prefix(repository, head), change.id), Vec::new()));
+        projections.push((format!("{}/{}", delta_prefix(repository, delta), change.id), Vec::new()));
     }
     Ok(projections)
 }
 
 fn head_prefix(repository: &RepositoryId, head: &Oid) -> String {
     format!("head/{repository}/{head}")
+}
+
+fn delta_prefix(repository: &RepositoryId, delta: &Digest) -> String {
+    format!("delta/{repository}/{}", delta.hex())
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {

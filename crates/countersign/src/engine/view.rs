@@ -7,7 +7,7 @@ use countersign_core::{
     decision::{Decision, Outcome},
     facts::Role,
     ids::{ActorId, ChangeId, GateId, RuleId, Target},
-    snapshot::{Ai, Kind, Snapshot, identity_ref},
+    snapshot::{Ai, Kind, Snapshot},
     statement::{OutcomeResult, Subject, Transition},
     text::{ProposalText, Reason},
 };
@@ -15,6 +15,9 @@ use countersign_ledger::{Digest, Time, sshsig::Assurance};
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, EngineError};
+
+/// In place of a text or name that is no longer there.
+const ERASED: &str = "(erased)";
 
 /// A change in a list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,6 +44,8 @@ pub struct ChangeView {
     pub revision: u32,
     pub revision_digest: Digest,
     pub facts: Option<Digest>,
+    /// The blob with the names behind them.
+    pub identities_blob: Option<Digest>,
     pub proposer: ActorId,
     pub proposed_at: String,
     pub text: Option<ProposalText>,
@@ -164,6 +169,7 @@ impl Engine {
             revision: current.number,
             revision_digest: current.digest,
             facts: revision.and_then(|revision| revision.facts),
+            identities_blob: revision.and_then(|revision| revision.identities_blob),
             proposer: change.proposer.clone(),
             proposed_at: rfc3339(change.proposed_at),
             text,
@@ -231,7 +237,7 @@ impl Engine {
 }
 
 fn title(text: Option<&ProposalText>) -> String {
-    text.map_or_else(|| "(erased)".to_owned(), |text| text.title.clone())
+    text.map_or_else(|| ERASED.to_owned(), |text| text.title.clone())
 }
 
 /// The state's name; a permit that nobody used in time leaves the change as expired.
@@ -246,21 +252,22 @@ fn state(change: &Change, now: Time) -> &'static str {
 
 fn identities(change: &Change, wanted: impl Fn(&str) -> bool) -> Vec<IdentityView> {
     let mut seen = BTreeSet::new();
-    change
-        .revisions
-        .iter()
-        .flat_map(|revision| &revision.identities)
-        .filter(|identity| {
-            let reference = identity_ref(identity);
-            wanted(&reference) && seen.insert(reference)
-        })
-        .map(|identity| IdentityView {
-            reference: identity_ref(identity),
-            name: identity.name.clone(),
-            mail: identity.mail.clone(),
-            roles: identity.roles.clone(),
-        })
-        .collect()
+    let mut views = Vec::new();
+    for revision in &change.revisions {
+        for identity in &revision.identities {
+            if !wanted(&identity.reference) || !seen.insert(&identity.reference) {
+                continue;
+            }
+            let who = revision.named.get(&identity.reference);
+            views.push(IdentityView {
+                reference: identity.reference.clone(),
+                name: who.map_or_else(|| ERASED.to_owned(), |who| who.name.clone()),
+                mail: who.map(|who| who.mail.clone()).unwrap_or_default(),
+                roles: identity.roles.clone(),
+            });
+        }
+    }
+    views
 }
 
 fn guidance(change: &Change, snapshot: &Snapshot, now: Time) -> Vec<GuidanceLine> {

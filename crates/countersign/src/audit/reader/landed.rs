@@ -7,7 +7,7 @@ use std::{
 
 use countersign_core::{
     audit::CommitRecord,
-    facts::{PathChange, PathStatus, extract::escape_path, git::Ident},
+    facts::{PathChange, PathStatus, delta::escape_path, git::Ident},
 };
 
 use super::{
