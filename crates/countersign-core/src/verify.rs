@@ -72,10 +72,14 @@ pub struct Report {
 
 impl Report {
     pub fn holds(&self) -> bool {
+        self.nothing_against() && self.state.is_some()
+    }
+
+    fn nothing_against(&self) -> bool {
         self.steps.iter().all(|step| match step.verdict {
             Verdict::Holds | Verdict::NotChecked => true,
             Verdict::Broken | Verdict::Newer => false,
-        }) && self.state.is_some()
+        })
     }
 
     /// The first leaf that does not hold.
@@ -135,10 +139,7 @@ pub fn verify(trust: &Trust, evidence: &Evidence, now: Time) -> Report {
         return report;
     };
     report.decisions(&decisions);
-    if report.steps.iter().all(|step| match step.verdict {
-        Verdict::Holds | Verdict::NotChecked => true,
-        Verdict::Broken | Verdict::Newer => false,
-    }) {
+    if report.nothing_against() {
         report.state = Some(state);
     }
     report

@@ -155,7 +155,7 @@ fn print(report: &Report, changes: &[Proved]) {
         let verdict = match step.verdict {
             Verdict::Holds => good("holds"),
             Verdict::Broken => bad("BROKEN"),
-            Verdict::EngineDiffers => warn("engine differs"),
+            Verdict::Newer => warn("newer"),
             Verdict::NotChecked => faint("not checked"),
         };
         anstream::println!("{:<11} {verdict}  {}", step.name, printable(&step.detail));
@@ -293,11 +293,11 @@ impl From<crate::gates::opening::OpeningError> for CliError {
         match error {
             OpeningError::Bundle(error) => error.into(),
             OpeningError::Refused(refusal) => gate_refuses(refusal),
-            OpeningError::Denied(decision) => Self {
+            OpeningError::Denied(denied) => Self {
                 exit: Exit::Refused,
                 ..Self::new(
                     "denied-by-gate",
-                    format!("{}:\n{}", OpeningError::Denied(decision.clone()), super::show::to_do(&decision)),
+                    format!("{}:\n{}", OpeningError::Denied(denied.clone()), super::show::to_do(&denied)),
                 )
             },
         }

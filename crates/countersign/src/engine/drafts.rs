@@ -11,6 +11,7 @@ use countersign_core::{
     admit::Signed,
     change::Change,
     decision::{Decision, Outcome},
+    explain::Explained,
     fold::Entry,
     ids::ChangeId,
     permit::{Denied, Permit},
@@ -23,7 +24,7 @@ use countersign_core::{
 };
 use countersign_ledger::{Digest, Envelope, StreamId, Time};
 
-use super::{Denial, Engine, EngineError, MAX_BLOB_BYTES, blobs_named, leaf_at, reads};
+use super::{Engine, EngineError, MAX_BLOB_BYTES, blobs_named, leaf_at, reads};
 use crate::{
     records,
     store::{NewLeaf, Submission},
@@ -40,7 +41,7 @@ pub(super) enum Asked {
     /// The decision is a leaf of the draft.
     Denied,
     /// The log has this denial already, so nothing is written.
-    DeniedBefore(Box<Denial>),
+    DeniedBefore(Box<Explained>),
 }
 
 pub(super) struct Draft<'a> {
@@ -178,7 +179,7 @@ impl<'a> Draft<'a> {
     }
 
     /// How the change would stand after this draft, with who could supply what is missing.
-    pub async fn standing(&mut self, id: &ChangeId) -> Result<Option<Denial>, EngineError> {
+    pub async fn standing(&mut self, id: &ChangeId) -> Result<Option<Explained>, EngineError> {
         let change = self.change(id)?.clone();
         if !change.status.is_open() {
             return Ok(None);

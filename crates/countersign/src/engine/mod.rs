@@ -29,7 +29,7 @@ use countersign_core::{
     admit::{Signed, authenticate_genesis},
     change::Change,
     decision::{Decision, Outcome},
-    explain::Explanation,
+    explain::Explained,
     fold::Entry,
     governance::{Governance, read_manifest},
     refusal::Refusal,
@@ -66,18 +66,11 @@ pub enum EngineError {
     Refused(#[from] Refusal),
     /// The rules deny. The decision is in the log.
     #[error("the rules do not allow change {}", .0.decision.change)]
-    Denied(Box<Denial>),
+    Denied(Box<Explained>),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the server cannot sign: {0}")]
     Signing(String),
-}
-
-/// What the rules say, and who could supply what is missing now.
-#[derive(Clone, Debug)]
-pub struct Denial {
-    pub decision: Decision,
-    pub explanation: Explanation,
 }
 
 impl From<RecordError> for EngineError {
@@ -337,7 +330,7 @@ impl Engine {
 /// What came of one attempt to write.
 enum Attempt {
     Taken(Box<Receipt>),
-    Denied(Box<Denial>),
+    Denied(Box<Explained>),
     Conflict(Conflict),
 }
 

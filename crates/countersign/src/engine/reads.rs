@@ -9,7 +9,7 @@ use std::{
 use countersign_core::{
     change::{Change, ChangeStatus},
     decision::Decision,
-    explain,
+    explain::{self, Explained},
     governance::Signer,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, SystemId, Target},
     refusal::Refusal,
@@ -21,7 +21,7 @@ use countersign_core::{
 };
 use countersign_ledger::{Digest, Fingerprint, Time};
 
-use super::{Denial, Engine, EngineError};
+use super::{Engine, EngineError};
 use crate::{
     records::{self, facet},
     store::{Cursor, Facet, List, StoreError},
@@ -71,10 +71,10 @@ pub(super) async fn denial(
     change: &Change,
     decision: Decision,
     now: Time,
-) -> Result<Denial, EngineError> {
+) -> Result<Explained, EngineError> {
     let disabled = engine.disabled(state).await?;
     let explanation = explain::explain(&decision, state, change, &disabled, now)?;
-    Ok(Denial { decision, explanation })
+    Ok(Explained { decision, explanation })
 }
 
 impl Engine {
@@ -234,7 +234,8 @@ impl Engine {
             return Ok(false);
         }
         let (state, decision) = self.standing(change).await?;
-        Ok(explain::could_help(&decision, &state, change, person)?)
+        let disabled = self.disabled(&state).await?;
+        Ok(explain::could_help(&decision, &state, change, &disabled, person)?)
     }
 
     /// Lines of a list; the titles of all of them are read at once.
@@ -278,7 +279,7 @@ impl Engine {
     }
 
     /// How a change stands now: the decision that a permit request would get, with who could supply what is missing.
-    pub async fn decide(&self, change: &Change) -> Result<Denial, EngineError> {
+    pub async fn decide(&self, change: &Change) -> Result<Explained, EngineError> {
         let change = self.observed(change).await?;
         let (state, decision) = self.standing(&change).await?;
         denial(self, &state, &change, decision, (self.clock)()).await

@@ -14,7 +14,6 @@ use std::{
 
 use countersign_core::{
     ids::{ChangeId, Oid, Target},
-    permit::MAX_PERMIT_SECS,
     statement::{OutcomeResult, RevisionRef},
     subject::Transition,
 };
@@ -26,8 +25,8 @@ use crate::durable;
 
 /// Lines after which a journal is made short again.
 const MAX_LINES: usize = 512;
-/// How long after its lease a permit is remembered: clocks may differ, leases do not last longer than an hour.
-const REMEMBERED_SECS: i64 = 24 * MAX_PERMIT_SECS;
+/// How long after its lease a spent permit is remembered, should the machine's clock go back; the log knows it for ever.
+const REMEMBERED_SECS: i64 = 15 * 60;
 /// Catches that stay in the journal; older ones are in the files beside it.
 const MAX_CAUGHT: usize = 100;
 
@@ -149,6 +148,10 @@ impl Journal {
     /// replaced, so that nothing is lost in between.
     fn shorten(&mut self) -> io::Result<()> {
         let kept = kept(&self.events);
+        // Where most of it is needed, the next opening would do all of this again.
+        if kept.len() > self.events.len() / 2 {
+            return Ok(());
+        }
         let archive = (1..).map(|n| self.path.with_extension(n.to_string())).find(|path| !path.exists());
         if let Some(archive) = archive {
             durable::replace(&archive, lines(&self.events)?)?;

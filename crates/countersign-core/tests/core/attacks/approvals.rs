@@ -247,7 +247,7 @@ fn a_mail_that_the_catalog_maps_cannot_be_mapped_to_another() {
     let mut world = World::new();
     let ada = author("ada@example.com");
     let change = of_commits(&mut world, std::slice::from_ref(&ada));
-    assert_snapshot!(told(world.identify("grace", &change, &ada, IdentityVerdict::Is(id("barbara")))), @"already-mapped: the catalog already says who CHANGE is");
+    assert_snapshot!(told(world.identify("grace", &change, &ada, IdentityVerdict::Is(id("barbara")))), @"already-mapped: the catalog already says who 9ca84ac309716ba273f0a725a5f3f148 is");
 }
 
 #[test]
@@ -453,7 +453,7 @@ fn a_disclosure_of_none_that_a_signal_contradicts_is_no_claim() {
     let mut commits = facts(9, &[author("ada@example.com")]);
     commits.ai = vec![inferred(9)];
     let mut proposal = world.proposal("checkout/production", git(&commits), Some(&commits));
-    proposal.kind = countersign_core::snapshot::Kind::Code;
+    proposal.kind = countersign_core::kind::Kind::Code;
     let change = ChangeId::of_proposal(&world.say("ada", Body::Proposal(proposal)).unwrap());
     world.disclose("ada", &change, &[], &[]).unwrap();
     let status = |world: &World| Snapshot::take(&world.state.governance, world.change(&change)).unwrap().ai.status;
