@@ -16,6 +16,8 @@ mod git_permits;
 mod history;
 mod init;
 mod init_from;
+mod known;
+mod proxy;
 mod rules;
 mod store;
 mod support;
