@@ -49,7 +49,7 @@ use crate::{
     durable,
     intake::{Intake, IntakeError},
     records::{self, GovernanceCache, RecordError},
-    store::{self, Conflict, List, NoteError, Notary, Opening, Store, StoreError},
+    store::{self, Conflict, List, NoteError, Notary, Options, Store, StoreError},
 };
 
 pub use crate::store::Access;
@@ -146,8 +146,8 @@ impl Follower {
     pub async fn open(folder: &Path, trust: &Trust, access: Access) -> Result<Self, FollowError> {
         fs::create_dir_all(folder).map_err(|source| io_error("make", folder, source))?;
         let path = folder.join(COPY);
-        let opening = Opening { verifier: trust.log_key.clone(), keeps: store::Keeps::Copy(access) };
-        let store = store::open(&path.display().to_string(), &opening)
+        let options = Options { verifier: trust.log_key.clone(), keeps: store::Keeps::Copy(access) };
+        let store = store::open(&path.display().to_string(), &options)
             .await
             .map_err(|source| FollowError::Store { path, source })?;
         Ok(Self { folder: folder.to_owned(), trust: trust.clone(), store, governance: GovernanceCache::default() })
@@ -169,7 +169,7 @@ impl Follower {
         FollowError::Store { path: self.folder.join(COPY), source }
     }
 
-    fn recorded(&self, error: RecordError) -> FollowError {
+    pub(crate) fn recorded(&self, error: RecordError) -> FollowError {
         match error {
             RecordError::Store(source) => self.failed(source),
             RecordError::Refused(refusal) => refusal.into(),
