@@ -1,10 +1,11 @@
 //! The client of the HTTP API, for the command line and for gates. It fetches and believes nothing: what an answer is worth
 //! is for whoever asked to check, see [`crate::known`] for people and [`crate::follower`] for gates.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
+    explain::Explained,
     governance::{GovernanceRecord, Signer},
     ids::{ChangeId, GateId, InvalidId, RepositoryId},
     refusal::RefusalClass,
@@ -16,7 +17,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::wire::{
-    ChangePage, ChangeView, DENIED, Denied, Entries, ErrorBody, LogInfo, Proof, Published, Receipt, Submit,
+    ChangePage, ChangeView, DENIED, Entries, ErrorBody, LogInfo, Proof, Published, Receipt, Submit,
 };
 
 /// How long one request may take.
@@ -29,7 +30,7 @@ pub enum ClientError {
     #[error("{message}")]
     Refused { code: String, class: Option<RefusalClass>, message: String, hint: Option<String> },
     #[error("the rules do not allow change {}", .0.decision.change)]
-    Denied(Box<Denied>),
+    Denied(Box<Explained>),
     #[error("{url} does not answer like a Countersign server: {why}")]
     NotCountersign { url: String, why: String },
     #[error("asked about change {asked}, the server answered about change {answered}")]
@@ -152,6 +153,11 @@ impl Client {
         self.get("/v1/governance/history")
     }
 
+    /// The gates of a repository, as the server tells them: a permit for another one opens nothing.
+    pub fn gates(&self, repository: &RepositoryId) -> Result<BTreeMap<GateId, GateRecord>, ClientError> {
+        self.get(&format!("/v1/gates?repository={repository}"))
+    }
+
     pub fn gate(&self, id: &GateId) -> Result<GateRecord, ClientError> {
         self.get(&format!("/v1/gates/{id}"))
     }
@@ -253,8 +259,10 @@ impl Client {
     fn refusal(&self, mut response: ureq::http::Response<ureq::Body>) -> ClientError {
         let status = response.status();
         match response.body_mut().read_json::<ErrorBody>() {
-            Ok(ErrorBody { error, decision: Some(decision), explanation }) if error.code == DENIED => {
-                ClientError::Denied(Box::new(Denied { decision, explanation }))
+            Ok(ErrorBody { error, decision: Some(decision), explanation: Some(explanation) })
+                if error.code == DENIED =>
+            {
+                ClientError::Denied(Box::new(Explained { decision, explanation }))
             }
             Ok(ErrorBody { error, .. }) => {
                 ClientError::Refused { code: error.code, class: error.class, message: error.message, hint: error.hint }

@@ -138,7 +138,7 @@ pub fn identify(global: &Global, args: IdentifyArgs) -> Result<Exit, CliError> {
         None => IdentityVerdict::NotInvolved,
     };
     submit::announce(
-        &speaker,
+        &session.speaker,
         &[format!("in change {}, {} <{}> {}", view.id.short(), known.name, known.mail, words(&verdict))],
     );
     let body = Body::Identification(Identification {

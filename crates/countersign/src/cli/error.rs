@@ -31,7 +31,8 @@ impl Exit {
             RefusalClass::Malformed
             | RefusalClass::Unauthenticated
             | RefusalClass::Unknown
-            | RefusalClass::Conflict => Self::Failed,
+            | RefusalClass::Conflict
+            | RefusalClass::Newer => Self::Failed,
         }
     }
 

@@ -7,7 +7,7 @@ use countersign_core::{
     catalog::{ActorKind, Catalog},
     governance::{Governance, manifest_of},
     ids::ActorId,
-    semantics,
+    semantics::NEWEST_SEMANTICS,
     statement::{Body, Founder, Genesis, Header, SeenCheckpoint, Statement},
     trust::{Freshness, TRUST_VERSION, Trust},
 };
@@ -70,7 +70,7 @@ pub(super) fn create<E: From<HomeError>>(
         founders: blueprint.founders.clone(),
         log_key: log_key.verifier(),
         recovery_quorum: blueprint.recovery_quorum,
-        semantics: semantics::NEWEST,
+        semantics: NEWEST_SEMANTICS,
         server_key: server_key.public(),
         threshold: blueprint.threshold,
     };

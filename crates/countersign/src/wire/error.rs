@@ -19,13 +19,6 @@ pub struct ErrorBody {
     pub explanation: Option<Explanation>,
 }
 
-/// What the rules deny, as the server says.
-#[derive(Clone, Debug)]
-pub struct Denied {
-    pub decision: Decision,
-    pub explanation: Option<Explanation>,
-}
-
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ErrorDetail {
     /// Stable, kebab-case.

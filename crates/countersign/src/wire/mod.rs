@@ -15,7 +15,7 @@ pub use self::{
         ApprovalLine, ChangeLine, ChangeView, GuidanceLine, IdentityView, PermitLine, RejectionLine, WaiverLine,
         rfc3339,
     },
-    error::{DENIED, Denied, ErrorBody, ErrorDetail},
+    error::{DENIED, ErrorBody, ErrorDetail},
     follow::{Entries, Proof},
 };
 
