@@ -178,9 +178,14 @@ impl Follower {
 
     /// The newest checkpoint that was reached, as it was signed.
     pub fn seen(&self) -> Result<Option<SignedCheckpoint>, FollowError> {
-        let path = self.folder.join(SEEN);
+        Self::seen_in(&self.folder, &self.trust)
+    }
+
+    /// The same, of a copy that is not opened.
+    pub fn seen_in(folder: &Path, trust: &Trust) -> Result<Option<SignedCheckpoint>, FollowError> {
+        let path = folder.join(SEEN);
         match fs::read_to_string(&path) {
-            Ok(note) => Ok(Some(SignedCheckpoint::open(&note, &self.trust.log_key)?)),
+            Ok(note) => Ok(Some(SignedCheckpoint::open(&note, &trust.log_key)?)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(io_error("read", &path, source)),
         }
@@ -355,6 +360,11 @@ impl Follower {
         let file = file.map_err(|source| io_error("open", &path, source))?;
         file.lock().map_err(|source| io_error("lock", &path, source))?;
         Ok(file)
+    }
+
+    /// How many leaves the copy has.
+    pub async fn size(&self) -> Result<u64, FollowError> {
+        Ok(self.store.head().await.map_err(|e| self.failed(e))?.size)
     }
 
     /// Governance as the copy has it.
