@@ -25,7 +25,7 @@ use super::{
     journal::{Event, Journal, JournalError, Reservation},
     opening::Opening,
 };
-use crate::{files::ReadFile, wire::LogInfo};
+use crate::{files::ReadFile, unix, wire::LogInfo};
 
 #[derive(Debug, Error)]
 pub enum ApplyError {
@@ -104,20 +104,9 @@ pub fn private_copies(files: &BTreeMap<String, ReadFile>) -> Result<TempDir, App
             fs::create_dir_all(folder).map_err(io("make the directory of"))?;
         }
         fs::write(&path, &file.bytes).map_err(io("write"))?;
-        restrict(&path, file.executable).map_err(io("protect"))?;
+        unix::restrict(&path, file.executable).map_err(io("protect"))?;
     }
     Ok(dir)
-}
-
-#[cfg(unix)]
-fn restrict(path: &Path, executable: bool) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, fs::Permissions::from_mode(if executable { 0o700 } else { 0o600 }))
-}
-
-#[cfg(not(unix))]
-fn restrict(_: &Path, _: bool) -> io::Result<()> {
-    Ok(())
 }
 
 /// Refuses a permit that this gate has used before, whatever became of its change since.

@@ -3,7 +3,6 @@
 
 use std::{
     fs, io,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -24,6 +23,7 @@ use crate::{
     git::Repository,
     home::{HomeError, files},
     speaker::Speaker,
+    unix,
     wire::LogInfo,
 };
 
@@ -269,7 +269,7 @@ fn write_hook(hooks: &Path, name: &str, program: &Path) -> Result<(), GateError>
     );
     let path = hooks.join(name);
     let mut file = tempfile::Builder::new();
-    let file = file.permissions(fs::Permissions::from_mode(0o755)).tempfile_in(hooks);
+    let file = file.permissions(unix::program()).tempfile_in(hooks);
     let mut file = file.map_err(|source| io_error("write", &path, source))?;
     io::Write::write_all(&mut file, text.as_bytes()).map_err(|source| io_error("write", &path, source))?;
     file.as_file().sync_all().map_err(|source| io_error("write", &path, source))?;
