@@ -39,10 +39,6 @@ impl Client {
         Self { url: url.trim_end_matches('/').to_owned(), agent }
     }
 
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
     pub fn log(&self) -> Result<LogInfo, ClientError> {
         self.get("/v1/log")
     }

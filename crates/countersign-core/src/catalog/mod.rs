@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `parse` | from YAML documents to entities as written |
 //! | `resolve` | from entities to a [`Catalog`] in which everything holds |
-//! | `lookup` | questions to a catalog, and its digest |
+//! | `lookup` | questions to a catalog |
 //! | `near` | the name that somebody probably meant |
 //! | `problem` | what is wrong with a catalog |
 
@@ -148,8 +148,7 @@ pub const PATHS_ANNOTATION: &str = "countersign/paths";
 /// Most globs of one system.
 pub const MAX_PATHS: usize = 1_000;
 
-/// Where a system's source is, as its entity says. An audit reads it; no rule can ask for it, so it is no part of a
-/// catalog's digest.
+/// Where a system's source is, as its entity says. An audit reads it; no rule can ask for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
     /// As written.

@@ -230,17 +230,6 @@ impl Engine {
         Ok(changes)
     }
 
-    /// How a change stands now: the decision that a permit request would get.
-    pub async fn decide(&self, change: &Change) -> Result<Decision, EngineError> {
-        let governance = self.governance().await?;
-        let mut change = change.clone();
-        if let Some(observed) = self.observe(&change).await? {
-            change.observed = observed;
-        }
-        let snapshot = Snapshot::take(&governance, &change)?;
-        Ok(decide::decide(&governance.rules, &snapshot, (self.clock)()))
-    }
-
     /// Takes a signed statement: the one way to write.
     pub async fn submit(&self, envelope: &[u8], blobs: Vec<Vec<u8>>) -> Result<Receipt, EngineError> {
         let envelope =

@@ -193,11 +193,6 @@ impl Journal {
         asked.filter(|reservation| !self.is_spent(&reservation.permit)).cloned().collect()
     }
 
-    /// Reservations that are spent, the oldest first.
-    pub fn spent(&self) -> impl DoubleEndedIterator<Item = &Reservation> {
-        self.reservations().filter(|reservation| self.is_spent(&reservation.permit))
-    }
-
     /// Reservations of exactly this transition that are neither spent nor over.
     pub fn reserved(&self, transition: &Transition, now: Time) -> Vec<Reservation> {
         let mut reserved = self.unspent(|reserved| reserved == transition);
