@@ -133,6 +133,12 @@ id!(
     ChangeId, "change id", |s| s.len() == ChangeId::LEN && is_lower_hex(s), "12 lower-case hexadecimal digits"
 );
 
+impl From<[u8; 16]> for Nonce {
+    fn from(random: [u8; 16]) -> Self {
+        Self(base16ct::lower::encode_string(&random))
+    }
+}
+
 impl ChangeId {
     pub const LEN: usize = 12;
 

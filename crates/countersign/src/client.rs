@@ -5,6 +5,7 @@ use std::time::Duration;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{decision::Decision, governance::Signer, ids::RepositoryId, refusal::RefusalClass};
 use countersign_ledger::{Digest, Envelope, Fingerprint};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
@@ -45,8 +46,8 @@ impl Client {
 
     /// Whose key it is, by the catalog in force.
     pub fn signer(&self, key: &Fingerprint) -> Result<Signer, ClientError> {
-        // The base64 of a fingerprint has two characters that mean something in a query.
-        let key = key.as_str().replace('+', "%2B").replace('/', "%2F");
+        // The base64 of a fingerprint has characters that mean something in a query.
+        let key = utf8_percent_encode(key.as_str(), NON_ALPHANUMERIC);
         self.get(&format!("/v1/signer?key={key}"))
     }
 

@@ -17,6 +17,7 @@ pub mod files;
 pub mod gates;
 pub mod git;
 pub mod home;
+pub mod nonce;
 pub mod signer;
 pub mod speaker;
 pub mod store;

@@ -3,16 +3,16 @@
 
 use countersign_core::{
     governance::Signer as LogSigner,
-    ids::{ActorId, Nonce},
+    ids::ActorId,
     refusal::Refusal,
     statement::{Body, Header, SeenCheckpoint, Statement},
 };
 use countersign_ledger::{Digest, Envelope, Fingerprint, dsse, sshsig::SigningKey};
-use rand_core::{OsRng, RngCore as _};
 use thiserror::Error;
 
 use crate::{
     client::{Client, ClientError},
+    nonce::nonce,
     signer::{SignerError, SshKeygen},
     wire::{LogInfo, Receipt},
 };
@@ -92,7 +92,7 @@ impl Speaker {
             header: Header {
                 log: self.log.origin.clone(),
                 by: self.me.clone(),
-                nonce: nonce()?,
+                nonce: nonce(),
                 checkpoint: SeenCheckpoint { size: self.log.size, root: self.log.root },
             },
             body,
@@ -103,12 +103,4 @@ impl Speaker {
             .map_err(|e| Refusal::malformed("statement-too-large", e.to_string()))?;
         Ok((envelope.payload_digest(), envelope))
     }
-}
-
-/// Sixteen random bytes, for a statement's nonce or a text's salt.
-pub fn nonce() -> Result<Nonce, Refusal> {
-    let mut bytes = [0_u8; 16];
-    OsRng.fill_bytes(&mut bytes);
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.parse().map_err(|e| Refusal::malformed("nonce", format!("{e}")))
 }

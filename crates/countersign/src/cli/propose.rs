@@ -16,10 +16,7 @@ use super::{
     error::{CliError, Exit},
     output, submit,
 };
-use crate::{
-    speaker::{Speaker, nonce},
-    wire::ChangeView,
-};
+use crate::{nonce::nonce, speaker::Speaker, wire::ChangeView};
 
 /// Propose a change: the first step of every change.
 ///
@@ -135,7 +132,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let computed = args.content.compute()?;
     let words = args.words;
     let text = ProposalText {
-        salt: nonce()?,
+        salt: nonce(),
         title: words.title,
         why: words.why,
         risk: words.risk,
@@ -176,7 +173,7 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
     let old = view.text.as_ref();
     let keep = |new: Option<String>, old: Option<&String>| new.or_else(|| old.cloned()).unwrap_or_default();
     let text = ProposalText {
-        salt: nonce()?,
+        salt: nonce(),
         title: keep(words.title, old.map(|t| &t.title)),
         why: keep(words.why, old.map(|t| &t.why)),
         risk: keep(words.risk, old.map(|t| &t.risk)),

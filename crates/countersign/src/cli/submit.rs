@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{
     client::{Client, ClientError},
-    speaker::{SpeakError, Speaker, nonce},
+    nonce::nonce,
+    speaker::{SpeakError, Speaker},
     wire::{ChangeView, DENIED, Receipt},
 };
 
@@ -31,7 +32,7 @@ impl Global {
 
 /// A reason as a blob, with the digest that a statement names it by.
 pub fn reason(why: &str) -> Result<(Digest, Vec<u8>), CliError> {
-    let blob = Reason { salt: nonce()?, why: why.to_owned() }.to_blob()?;
+    let blob = Reason { salt: nonce(), why: why.to_owned() }.to_blob()?;
     Reason::parse(&blob)?;
     Ok((Digest::of(&blob), blob))
 }

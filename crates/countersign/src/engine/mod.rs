@@ -18,7 +18,7 @@ use countersign_core::{
     change::Change,
     decision::Decision,
     governance::{Governance, GovernanceRecord, SERVER},
-    ids::{ChangeId, Nonce, Oid, RepositoryId},
+    ids::{ChangeId, Oid, RepositoryId},
     permit::{Denied, Permit},
     refusal::Refusal,
     rules::decide,
@@ -33,12 +33,12 @@ use countersign_core::{
 use countersign_ledger::{
     Digest, Envelope, Leaf, StreamHead, StreamId, Time, checkpoint::LogKey, sshsig::SigningKey, tree,
 };
-use rand_core::{OsRng, RngCore as _};
 use serde::Serialize;
 use thiserror::Error;
 
 use self::guidance::GuidanceSource;
 use crate::{
+    nonce::nonce,
     store::{self, Conflict, Head, NewLeaf, Store, StoreError, Submission, writer::Writer},
     wire::Receipt,
 };
@@ -510,15 +510,12 @@ impl<'a> Draft<'a> {
     /// Adds something that the server says.
     async fn say(&mut self, body: Body) -> Result<Envelope, EngineError> {
         let head = self.engine.store.head().await?;
-        let mut nonce = [0_u8; 16];
-        OsRng.fill_bytes(&mut nonce);
-        let nonce: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
         let invalid = |e: countersign_core::ids::InvalidId| EngineError::Signing(e.to_string());
         let statement = Statement {
             header: Header {
                 log: self.governance.record.origin.clone(),
                 by: SERVER.parse().map_err(invalid)?,
-                nonce: nonce.parse::<Nonce>().map_err(invalid)?,
+                nonce: nonce(),
                 checkpoint: SeenCheckpoint { size: head.size, root: head.root },
             },
             body,

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 use countersign_core::{
     catalog::{ActorKind, Catalog, CatalogSettings},
     governance::{parse_catalog, parse_rules},
-    ids::{ActorId, Nonce},
+    ids::ActorId,
     statement::{Body, Founder, Genesis, Header, SeenCheckpoint, Statement},
     text::FileSet,
     verify::{TRUST_VERSION, Trust},
@@ -15,12 +15,13 @@ use countersign_ledger::{
     Digest, Envelope, Hash, LogKey, SigningKey,
     dsse::{MAX_SIGNATURES, Signature},
 };
-use rand_core::{OsRng, RngCore as _};
+use rand_core::OsRng;
 
 use super::{
     BLOBS, CATALOG, CONFIG_FILE, Config, GENESIS, Home, HomeError, KEYS, LOG_KEY, RULES, SERVER_KEY, TRUST, files,
     shipped,
 };
+use crate::nonce::nonce;
 
 /// No more founders than one envelope has room for signatures.
 pub const MAX_FOUNDERS: usize = MAX_SIGNATURES;
@@ -78,7 +79,7 @@ pub(super) fn create<E: From<HomeError>>(
     };
     let by = blueprint.founders.first().map(|founder| founder.person.clone());
     let by = by.ok_or_else(|| HomeError::invalid(path, "a home needs at least one founder"))?;
-    let statement = statement(&blueprint.config.origin, by, Body::Genesis(genesis.clone()))?;
+    let statement = statement(&blueprint.config.origin, by, Body::Genesis(genesis.clone()));
     let payload = statement.encode().map_err(HomeError::from)?;
     let trust = trust(&statement, &genesis, Digest::of(&payload));
     let draft = Draft { payload, founders: blueprint.founders };
@@ -145,16 +146,9 @@ fn founders_hold(catalog: &Catalog, blueprint: &Blueprint) -> Result<(), HomeErr
 }
 
 /// A statement that begins a log, before there is any checkpoint to have seen.
-fn statement(origin: &str, by: ActorId, body: Body) -> Result<Statement, HomeError> {
-    let mut random = [0; 16];
-    OsRng.fill_bytes(&mut random);
-    let nonce: Nonce = random
-        .map(|byte| format!("{byte:02x}"))
-        .concat()
-        .parse()
-        .map_err(|error| HomeError::invalid(Path::new(GENESIS), format!("{error}")))?;
+fn statement(origin: &str, by: ActorId, body: Body) -> Statement {
     let checkpoint = SeenCheckpoint { size: 0, root: Hash::empty_tree() };
-    Ok(Statement { header: Header { log: origin.to_owned(), by, nonce, checkpoint }, body })
+    Statement { header: Header { log: origin.to_owned(), by, nonce: nonce(), checkpoint }, body }
 }
 
 /// Everything that is written.

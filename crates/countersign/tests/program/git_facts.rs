@@ -1,11 +1,6 @@
 //! What the git gate computes itself, because a proposer or a server may say something else.
 
-use countersign::{
-    client::Client,
-    git::Repository,
-    signer::SshKeygen,
-    speaker::{Speaker, nonce},
-};
+use countersign::{client::Client, git::Repository, nonce::nonce, signer::SshKeygen, speaker::Speaker};
 use countersign_core::{
     facts::{Range, facts},
     snapshot::Kind,
@@ -35,7 +30,7 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
     let mut facts = facts(&git, &range).unwrap();
     facts.identities.retain(|identity| !identity.mail.starts_with("bob"));
     let text = ProposalText {
-        salt: nonce().unwrap(),
+        salt: nonce(),
         title: "Raise the timeout\u{202e}[2K".to_owned(),
         why: "x".repeat(50),
         risk: "x".repeat(50),

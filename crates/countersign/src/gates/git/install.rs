@@ -10,7 +10,7 @@ use std::{
 use countersign_core::{
     facts::git::GitRead as _,
     ids::GateId,
-    statement::{Body, GateRegistration},
+    statement::{Body, GateRegistration, quoted},
     verify::Trust,
 };
 use countersign_ledger::SigningKey;
@@ -261,7 +261,7 @@ fn register(
 
 fn write_hook(hooks: &Path, name: &str, program: &Path) -> Result<(), GateError> {
     fs::create_dir_all(hooks).map_err(|source| io_error("make", hooks, source))?;
-    let program = format!("'{}'", program.display().to_string().replace('\'', r"'\''"));
+    let program = quoted(&[program.display().to_string()]);
     // Found from the hook's own place, so that a repository can be moved. Where the program is gone, `exec` fails, and
     // the gate stays shut.
     let text = format!(
