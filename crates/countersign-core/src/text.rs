@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::Nonce,
+    kind::Documents,
     refusal::Refusal,
-    snapshot::Documents,
     statement::{MAX_LIST, MAX_TEXT_CHARS},
 };
 
@@ -88,24 +88,6 @@ impl Reason {
             .hint("add --why \"…\""));
         }
         Ok(reason)
-    }
-}
-
-/// The files of a catalog or of a rule set, as one blob.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileSet<S> {
-    pub settings: S,
-    pub files: std::collections::BTreeMap<String, String>,
-}
-
-impl<S: Serialize + for<'a> Deserialize<'a>> FileSet<S> {
-    pub fn to_blob(&self) -> Result<Vec<u8>, Refusal> {
-        to_blob(self)
-    }
-
-    pub fn parse(blob: &[u8]) -> Result<Self, Refusal> {
-        parse(blob)
     }
 }
 

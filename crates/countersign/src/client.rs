@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::{decision::Decision, governance::Signer, ids::RepositoryId, refusal::RefusalClass};
+use countersign_core::{explain::Explained, governance::Signer, ids::RepositoryId, refusal::RefusalClass};
 use countersign_ledger::{Digest, Envelope, Fingerprint};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
@@ -20,8 +20,8 @@ pub enum ClientError {
     Unreachable { url: String, why: String },
     #[error("{message}")]
     Refused { code: String, class: Option<RefusalClass>, message: String, hint: Option<String> },
-    #[error("the rules do not allow change {}", .0.change)]
-    Denied(Box<Decision>),
+    #[error("the rules do not allow change {}", .0.decision.change)]
+    Denied(Box<Explained>),
     #[error("{url} does not answer like a Countersign server: {why}")]
     NotCountersign { url: String, why: String },
 }
@@ -139,8 +139,10 @@ impl Client {
     fn refusal(&self, mut response: ureq::http::Response<ureq::Body>) -> ClientError {
         let status = response.status();
         match response.body_mut().read_json::<ErrorBody>() {
-            Ok(ErrorBody { error, decision: Some(decision) }) if error.code == DENIED => {
-                ClientError::Denied(Box::new(decision))
+            Ok(ErrorBody { error, decision: Some(decision), explanation: Some(explanation) })
+                if error.code == DENIED =>
+            {
+                ClientError::Denied(Box::new(Explained { decision, explanation }))
             }
             Ok(ErrorBody { error, .. }) => {
                 ClientError::Refused { code: error.code, class: error.class, message: error.message, hint: error.hint }

@@ -58,6 +58,18 @@ pub fn restrict(_: &Path, _: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Lets those read and write a file who may read and write its folder: its owner and its group.
+#[cfg(unix)]
+pub fn share(file: &fs::File, folder: &Path) -> io::Result<()> {
+    let mode = fs::metadata(folder)?.permissions().mode() & 0o660;
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+pub fn share(_: &fs::File, _: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// A temporary file is its owner's alone; one that takes a place among the user's files has what the umask leaves.
 #[cfg(unix)]
 pub fn leave_to_umask(file: &mut tempfile::Builder<'_, '_>) {

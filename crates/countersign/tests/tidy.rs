@@ -485,7 +485,7 @@ fn paths_and_links_lead_somewhere() {
 #[test]
 fn pages_name_no_machine() {
     let mut pages = pages();
-    for name in ["scripts/test", ".ci/run", "Cargo.toml", "deny.toml", "clippy.toml"] {
+    for name in ["scripts/test", "scripts/tour", ".ci/run", "Cargo.toml", "deny.toml", "clippy.toml"] {
         pages.insert(name.to_owned(), text(name));
     }
     pages.extend(sources());

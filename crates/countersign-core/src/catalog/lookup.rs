@@ -1,6 +1,6 @@
 //! Questions to a catalog. Each is a function of the catalog alone, so that no change can influence its answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use countersign_ledger::Fingerprint;
 use thiserror::Error;
@@ -48,59 +48,63 @@ impl Catalog {
     }
 
     /// The persons in a group and in the groups below it.
-    pub fn members(&self, group: &GroupId) -> BTreeSet<ActorId> {
-        let children = self.children();
-        let mut groups = BTreeSet::new();
-        let mut open = vec![group];
-        while let Some(next) = open.pop() {
-            if groups.insert(next) {
-                open.extend(children.get(next).into_iter().flatten());
-            }
-        }
-        self.actors
-            .values()
-            .filter(|actor| actor.kind == ActorKind::Person && actor.member_of.iter().any(|of| groups.contains(of)))
-            .map(|actor| actor.id.clone())
-            .collect()
+    pub fn members(&self, group: &GroupId) -> BTreeSet<&ActorId> {
+        self.index.members(group).collect()
     }
 
     /// The persons who own a system: those of its owner group and of the groups below. Where that is fewer than two, the
     /// groups above own it too, one after the other until there are two, so that nobody is irreplaceable. An unknown
     /// system has no owner, which denies.
-    pub fn owners(&self, system: &SystemId) -> BTreeSet<ActorId> {
-        let mut owners = BTreeSet::new();
-        let mut visited = BTreeSet::new();
-        let mut group = self.systems.get(system).map(|system| &system.owner);
-        while let Some(id) = group {
-            owners.extend(self.members(id));
-            if owners.len() >= ENOUGH_OWNERS || !visited.insert(id) {
-                break;
-            }
-            group = self.groups.get(id).and_then(|group| group.parent.as_ref());
+    pub fn owners(&self, system: &SystemId) -> BTreeSet<&ActorId> {
+        self.owning_group(system).map(|group| self.members(group)).unwrap_or_default()
+    }
+
+    /// Whether somebody is among the owners of a system.
+    pub fn owns(&self, person: &ActorId, system: &SystemId) -> bool {
+        let member_of = |actor: &Actor, group| actor.member_of.iter().any(|of| self.index.is_within(of, group));
+        match (self.actors.get(person), self.owning_group(system)) {
+            (Some(actor), Some(group)) => actor.kind == ActorKind::Person && member_of(actor, group),
+            (None, _) | (_, None) => false,
         }
-        owners
+    }
+
+    /// The group whose members own a system.
+    fn owning_group(&self, system: &SystemId) -> Option<&GroupId> {
+        let mut group = &self.systems.get(system)?.owner;
+        while !self.index.has_members(group, ENOUGH_OWNERS) {
+            match self.groups.get(group).and_then(|group| group.parent.as_ref()) {
+                Some(parent) => group = parent,
+                None => break,
+            }
+        }
+        Some(group)
     }
 
     /// Who a mail belongs to, whatever sort of actor. GitHub writes a no-reply address with or without the account's id;
     /// one with an id is also found under the listed address without one, but not under another id.
     pub fn person_by_mail(&self, mail: &str) -> Option<&Actor> {
         let mail = mail.trim().to_lowercase();
-        let by = |mail: &str| self.actors.values().find(|actor| actor.mails.contains(mail));
+        let by = |mail: &str| self.actors.get(self.index.by_mail(mail)?);
         by(&mail).or_else(|| by(&without_account_id(&mail)?))
     }
 
     pub fn actor_by_key(&self, key: &Fingerprint) -> Option<&Actor> {
-        self.actors.values().find(|actor| actor.keys.iter().any(|listed| listed.fingerprint() == *key))
+        self.actors.get(self.index.by_key(key)?)
     }
 
-    fn children(&self) -> BTreeMap<&GroupId, Vec<&GroupId>> {
-        let mut children: BTreeMap<&GroupId, Vec<&GroupId>> = BTreeMap::new();
-        for group in self.groups.values() {
-            if let Some(parent) = &group.parent {
-                children.entry(parent).or_default().push(&group.id);
-            }
-        }
-        children
+    /// The fingerprints of somebody's keys.
+    pub fn keys_of(&self, actor: &ActorId) -> &[Fingerprint] {
+        self.index.keys_of(actor)
+    }
+
+    /// The persons who have a key.
+    pub fn people(&self) -> &BTreeSet<ActorId> {
+        self.index.people()
+    }
+
+    /// The seniors among them.
+    pub fn seniors(&self) -> &BTreeSet<ActorId> {
+        self.index.seniors()
     }
 }
 

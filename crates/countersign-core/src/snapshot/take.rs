@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_ledger::{Digest, sshsig::Assurance};
+use countersign_ledger::{Digest, Fingerprint};
 
-use super::{Ai, AiStatus, ApprovalView, GuidanceView, Material, PersonView, Snapshot, TargetView, WaiverView};
+use super::{Ai, AiStatus, ApprovalView, GuidanceView, Material, Snapshot, TargetView, WaiverView};
 use crate::{
-    catalog::ActorKind,
+    catalog::{Actor, ActorKind},
     change::Change,
     facts::{Identity, Role},
     governance::Governance,
     ids::{ActorId, SystemId},
     refusal::Refusal,
-    statement::{IdentityVerdict, Subject},
+    state::State,
+    statement::IdentityVerdict,
+    subject::Subject,
 };
 
 /// Whoever had a hand in any revision of a change.
@@ -146,7 +148,8 @@ fn unconfirmed(governance: &Governance, change: &Change) -> BTreeSet<ActorId> {
 
 impl Snapshot {
     /// What the rules see of the present revision.
-    pub fn take(governance: &Governance, change: &Change) -> Result<Self, Refusal> {
+    pub fn take(state: &State, change: &Change) -> Result<Self, Refusal> {
+        let governance = &*state.governance;
         let Some(revision) = change.current() else {
             return Err(Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)));
         };
@@ -165,87 +168,84 @@ impl Snapshot {
                 }
             }
         }
-        let systems: BTreeSet<&SystemId> = change.targets.iter().map(|target| &target.system).collect();
-        let owners: BTreeMap<&SystemId, BTreeSet<ActorId>> =
-            systems.into_iter().map(|system| (system, governance.catalog.owners(system))).collect();
-        let people: BTreeMap<ActorId, PersonView> = governance
-            .able_people()
-            .map(|actor| {
-                let owns = owners
-                    .iter()
-                    .filter(|(_, owners)| owners.contains(&actor.id))
-                    .map(|(system, _)| (*system).clone())
-                    .collect();
-                (actor.id.clone(), PersonView { level: actor.level, owns })
-            })
-            .collect();
         let contributors = contributors(governance, change);
         Ok(Self {
             change: change.id.clone(),
             revision: revision.reference.number,
             kind: change.kind,
+            purpose: change.purpose.clone(),
             material: match &revision.subject {
-                Subject::Git { .. } => Material::Commits,
-                Subject::Files { .. } => Material::Files,
+                Subject::Git(_) => Material::Commits,
+                Subject::Files(_) => Material::Files,
             },
             targets,
             unknown_targets,
-            approvals: approvals(governance, change, &contributors, &people),
+            approvals: approvals(state, change, &contributors)?,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
             ai: ai(governance, change, &contributors),
-            guidance: guidance(governance, change),
+            guidance: guidance(change),
             documents: revision.documents,
-            waivers: waivers(governance, change, &contributors, &people),
+            waivers: waivers(state, change, &contributors)?,
             contributors: contributors.all,
             unmapped: contributors.unmapped,
             unconfirmed: contributors.unconfirmed,
             claimed: contributors.claimed,
             population: governance.population(),
-            people,
         })
     }
 }
 
-/// One approval a person: of this revision, by somebody who is able and no contributor, with a key that still holds.
-fn approvals(
-    governance: &Governance,
-    change: &Change,
-    contributors: &Contributors,
-    people: &BTreeMap<ActorId, PersonView>,
-) -> Vec<ApprovalView> {
+/// One approval a person: of this revision, by somebody who is no contributor, with a key that is theirs and still holds.
+fn approvals(state: &State, change: &Change, contributors: &Contributors) -> Result<Vec<ApprovalView>, Refusal> {
     let current = change.current_ref();
-    let mut by_person: BTreeMap<&ActorId, Assurance> = BTreeMap::new();
+    let mut by_person: BTreeMap<&ActorId, ApprovalView> = BTreeMap::new();
     for approval in &change.approvals {
-        let counts = Some(approval.revision) == current
-            && people.contains_key(&approval.by)
-            && !contributors.all.contains(&approval.by)
-            && governance.signer(&approval.key).is_some();
-        if counts {
-            let assurance = by_person.entry(&approval.by).or_insert(approval.assurance);
-            *assurance = (*assurance).max(approval.assurance);
+        if Some(approval.revision) != current || contributors.all.contains(&approval.by) {
+            continue;
+        }
+        let Some(person) = person(state, &approval.by, &approval.key)? else { continue };
+        let view = ApprovalView {
+            by: approval.by.clone(),
+            assurance: approval.assurance,
+            seen: approval.seen,
+            senior: person.level.is_senior(),
+            owns: owned(&state.governance, change, &approval.by),
+        };
+        // The stronger of two, never the best parts of both.
+        match by_person.get(&approval.by) {
+            Some(known) if (known.assurance, known.seen) >= (view.assurance, view.seen) => {}
+            Some(_) | None => {
+                by_person.insert(&approval.by, view);
+            }
         }
     }
-    by_person.into_iter().map(|(by, assurance)| ApprovalView { by: by.clone(), assurance }).collect()
+    Ok(by_person.into_values().collect())
 }
 
-fn waivers(
-    governance: &Governance,
-    change: &Change,
-    contributors: &Contributors,
-    people: &BTreeMap<ActorId, PersonView>,
-) -> Vec<WaiverView> {
+/// Somebody who signed with this key, if they are a person and the key still holds and is theirs.
+fn person<'a>(state: &'a State, id: &ActorId, key: &Fingerprint) -> Result<Option<&'a Actor>, Refusal> {
+    Ok(state.holds(id, key)?.filter(|actor| actor.kind == ActorKind::Person))
+}
+
+/// The systems among a change's targets that somebody owns.
+fn owned(governance: &Governance, change: &Change, person: &ActorId) -> BTreeSet<SystemId> {
+    let systems: BTreeSet<&SystemId> = change.targets.iter().map(|target| &target.system).collect();
+    systems.into_iter().filter(|system| governance.catalog.owns(person, system)).cloned().collect()
+}
+
+fn waivers(state: &State, change: &Change, contributors: &Contributors) -> Result<Vec<WaiverView>, Refusal> {
     let current = change.current_ref();
-    change
-        .waivers
-        .iter()
-        .filter(|waiver| {
-            Some(waiver.revision) == current
-                && people.get(&waiver.by).is_some_and(|person| person.level.is_senior())
-                && !contributors.all.contains(&waiver.by)
-                && governance.signer(&waiver.key).is_some()
-        })
-        .map(|waiver| WaiverView { rule: waiver.rule.clone(), by: waiver.by.clone() })
-        .collect()
+    let mut views = Vec::new();
+    for waiver in &change.waivers {
+        if Some(waiver.revision) != current || contributors.all.contains(&waiver.by) {
+            continue;
+        }
+        if let Some(person) = person(state, &waiver.by, &waiver.key)? {
+            let (rule, by) = (waiver.rule.clone(), waiver.by.clone());
+            views.push(WaiverView { rule, by, senior: person.level.is_senior() });
+        }
+    }
+    Ok(views)
 }
 
 /// Signals and declarations of every revision count, since what an assistant wrote may live on in a later one; a claim
@@ -290,26 +290,11 @@ fn ai(governance: &Governance, change: &Change, contributors: &Contributors) -> 
     Ai { status, tools, signals, disclosed }
 }
 
-/// The people behind the owner that a document names: a person, or a group of the catalog, also as `group:default/name`.
-fn people_called(governance: &Governance, owner: &str) -> BTreeSet<ActorId> {
-    let name = owner.rsplit(['/', ':']).next().unwrap_or(owner);
-    let person = name.parse().ok().filter(|id| governance.person(id).is_some());
-    let group = name.parse().map(|group| governance.catalog.members(&group)).unwrap_or_default();
-    group.into_iter().chain(person).collect()
-}
-
-fn guidance(governance: &Governance, change: &Change) -> Vec<GuidanceView> {
+fn guidance(change: &Change) -> Vec<GuidanceView> {
+    let review_due = |path| change.observed_document(path).and_then(|document| document.review_due);
     change
         .cited_guidance()
         .into_iter()
-        .map(|path| {
-            let found = change.observed.iter().find(|document| document.path == path).and_then(|d| d.found.as_ref());
-            let owner = found.and_then(|document| document.owner.as_deref());
-            GuidanceView {
-                path: path.to_owned(),
-                review_due: found.and_then(|document| document.review_due),
-                owners: owner.map(|owner| people_called(governance, owner)).unwrap_or_default(),
-            }
-        })
+        .map(|path| GuidanceView { path: path.to_owned(), review_due: review_due(path) })
         .collect()
 }

@@ -14,15 +14,16 @@ use countersign_core::{
     decision::{Decision, Outcome, RuleStatus},
     facts::{AiSignal, GitFacts, Identity, PathChange, PathStatus, Role},
     ids::{ActorId, ChangeId, Nonce, Oid, Target},
+    kind::{Documents, Kind, Purpose},
     permit::{Denied, Permit},
     refusal::Refusal,
     rules::decide,
-    snapshot::{Documents, Kind, Snapshot},
+    snapshot::Snapshot,
     state::State,
     statement::{
         Approval, Body, Decided, Disclosure, Founder, Genesis, Header, Heads, Identification, IdentityVerdict,
         NewRevision, OutcomeReport, OutcomeResult, PermitRequest, Proposal, Rejection, RejectionLift, RevisionRef,
-        SeenCheckpoint, Statement, Subject, Transition, Waiver,
+        Seen, SeenCheckpoint, Statement, Subject, Transition, Waiver,
     },
     text::{FileSet, ProposalText, Reason},
     verify::{Evidence, TRUST_VERSION, Trust},
@@ -374,7 +375,16 @@ impl World {
     pub fn proposal(&mut self, target: &str, subject: Subject, facts: Option<&GitFacts>) -> Proposal {
         let (text, documents) = self.text();
         let facts = facts.map(|facts| self.blob(serde_json::to_vec(facts).unwrap()));
-        Proposal { kind: Kind::Config, targets: targets(&[target]), subject, facts, text, documents, sponsor: None }
+        Proposal {
+            kind: Kind::Config,
+            purpose: Purpose::default(),
+            targets: targets(&[target]),
+            subject,
+            facts,
+            text,
+            documents,
+            sponsor: None,
+        }
     }
 
     /// Proposes a file for a target.
@@ -413,7 +423,7 @@ impl World {
             revision: current.reference,
             targets: now.targets.clone(),
             reviewed: current.subject.clone(),
-            recomputed: true,
+            seen: Seen::Computed,
         }
     }
 
@@ -530,7 +540,7 @@ impl World {
             decision: self.blob(serde_json::to_vec(&decision).unwrap()),
             snapshot: self.blob(snapshot.to_bytes()),
             rules: decision.rules_digest,
-            engine: decision.engine.clone(),
+            semantics: decision.semantics,
             decided_at: self.now,
             heads: Heads { governance: self.state.governance.record.head, change: self.change(change).head },
         };

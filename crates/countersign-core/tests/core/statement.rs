@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use countersign_core::{
     decision::Outcome,
     facts::GitFacts,
+    kind::{Documents, Kind, Purpose},
     permit::PERMIT_SECS,
-    snapshot::{Documents, Kind},
     statement::{
         Amendment, Approval, Body, Decided, Disclosure, FoundDocument, Founder, GateRegistration, Genesis,
         GuidanceObservation, Header, Heads, Identification, IdentityVerdict, KINDS, KeyRevocation, NewRevision,
         ObservedDocument, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Rejection, RejectionLift,
-        RevisionRef, SeenCheckpoint, Statement, Subject, Waiver, Withdrawal,
+        RevisionRef, Seen, SeenCheckpoint, Statement, Subject, Waiver, Withdrawal,
     },
     text::{ProposalText, Reason},
 };
@@ -60,6 +60,7 @@ fn one_of_each() -> Vec<Statement> {
         }),
         Body::Proposal(Proposal {
             kind: Kind::Config,
+            purpose: Purpose { restores: Some(change.clone()), incident: Some("INC-4711".to_owned()), security: true },
             targets: both(),
             subject: file("timeout: 30"),
             facts: None,
@@ -81,7 +82,7 @@ fn one_of_each() -> Vec<Statement> {
             revision,
             targets: both(),
             reviewed: git(&commits),
-            recomputed: true,
+            seen: Seen::Computed,
         }),
         Body::Rejection(Rejection { change: change.clone(), revision, reason }),
         Body::RejectionLift(RejectionLift { change: change.clone(), revision }),
@@ -131,7 +132,7 @@ fn one_of_each() -> Vec<Statement> {
             decision: Digest::of("decision"),
             snapshot: Digest::of("snapshot"),
             rules: Digest::of("rules"),
-            engine: "countersign-core 0.1.0 cedar 4.6.0 schema 1".to_owned(),
+            semantics: 1,
             decided_at: START,
             heads: Heads { governance: head, change: head },
         }),
@@ -225,7 +226,7 @@ fn another_spelling_is_refused() {
         serde_json::to_string_pretty(&value).unwrap(),
         format!("{approval}\n"),
         format!(" {approval}"),
-        approval.replacen("\"recomputed\":true", "\"recomputed\":false,\"recomputed\":true", 1),
+        approval.replacen("\"seen\":\"computed\"", "\"seen\":\"none\",\"seen\":\"computed\"", 1),
         approval.replacen("checkout", "\\u0063heckout", 1),
         approval.replacen(
             r#"["checkout/production","search/staging"]"#,
@@ -252,9 +253,9 @@ fn what_does_not_belong_is_refused_with_its_name() {
         refused(&other)
     };
     let said = [
-        with("\"recomputed\":true", "\"recomputed\":true,\"secret\":1"),
-        with("\"recomputed\":true,", ""),
-        with("\"recomputed\":true", "\"recomputed\":\"yes\""),
+        with("\"seen\":\"computed\"", "\"seen\":\"computed\",\"secret\":1"),
+        with("\"seen\":\"computed\",", ""),
+        with("\"seen\":\"computed\"", "\"seen\":\"yes\""),
         with("\"by\":\"ada\"", "\"by\":\"Ada\""),
         with("\"change\":\"9f2c4e6a81d0\"", "\"change\":\"9F2C4E6A81D0\""),
         with("\"number\":2", "\"number\":-2"),
@@ -271,9 +272,9 @@ fn what_does_not_belong_is_refused_with_its_name() {
         refused(""),
     ];
     assert_snapshot!(said.join("\n"), @r#"
-    malformed-statement: the approval statement is malformed: unknown field `secret`, expected one of `change`, `revision`, `targets`, `reviewed`, `recomputed`
-    malformed-statement: the approval statement is malformed: missing field `recomputed`
-    malformed-statement: the approval statement is malformed: invalid type: string "yes", expected a boolean
+    malformed-statement: the approval statement is malformed: unknown field `secret`, expected one of `change`, `revision`, `targets`, `reviewed`, `seen`
+    malformed-statement: the approval statement is malformed: missing field `seen`
+    malformed-statement: the approval statement is malformed: unknown variant `yes`, expected one of `none`, `shown`, `material`, `computed`
     malformed-statement: the approval statement is malformed: `Ada` is not a valid person, workload or agent name: lower-case letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit
     malformed-statement: the approval statement is malformed: `9F2C4E6A81D0` is not a valid change id: 12 lower-case hexadecimal digits
     malformed-statement: the approval statement is malformed: invalid value: integer `-2`, expected u32

@@ -6,7 +6,7 @@ use countersign_core::{
     decision::Outcome,
     ids::ChangeId,
     permit::PERMIT_SECS,
-    statement::{Amendment, Body, Decided, KeyRevocation, OutcomeResult, PermitGrant, Statement},
+    statement::{Amendment, Body, Decided, KeyRevocation, OutcomeResult, PermitGrant, Seen, Statement},
     text::FileSet,
     verify::{Evidence, Report, Verdict, verify},
 };
@@ -276,7 +276,7 @@ fn an_approval_edited_by_the_log_is_named() {
         at = position(drafts, "approval", 0);
         let statement = Statement::parse(drafts[at].envelope.payload()).unwrap();
         let Body::Approval(mut approval) = statement.body else { panic!("no approval") };
-        approval.recomputed = false;
+        approval.seen = Seen::None;
         let edited = Statement { body: Body::Approval(approval), ..statement }.encode().unwrap();
         let signatures = drafts[at].envelope.signatures().to_vec();
         drafts[at].envelope = countersign_ledger::Envelope::new(&edited, signatures).unwrap();
@@ -494,29 +494,36 @@ fn a_left_out_revocation_is_found_in_a_bundle() {
 }
 
 #[test]
-fn a_decision_by_another_engine_says_so_and_is_not_called_broken() {
+fn a_decision_by_newer_semantics_says_so_and_is_not_called_broken() {
     let mut world = World::new();
     let change = world.propose("ada", "search/production");
-    let engine = "countersign-core 9.0.0 cedar 9.0.0 schema 9".to_owned();
     let (_, decided) = world.decided(&change);
-    world.say("countersign", Body::Decided(Decided { engine: engine.clone(), ..decided })).unwrap();
+    world.say("countersign", Body::Decided(Decided { semantics: 9, ..decided })).unwrap();
     let report = check(&world, &world.evidence());
-    assert!(report.holds() && report.first_broken().is_none());
     let step = report.steps.last().unwrap();
-    assert_eq!(step.verdict, Verdict::EngineDiffers);
-    assert!(step.detail.starts_with("engine differs: leaf 2 was decided by countersign-core 9.0.0"), "{}", step.detail);
-    assert!(step.detail.ends_with("which says deny too"), "{}", step.detail);
-    // Nobody hides behind another engine: what this one says is told, and the inputs are checked all the same.
+    assert_eq!((step.verdict, report.first_broken()), (Verdict::Newer, None));
+    assert_snapshot!(step.detail, @"newer than this program: leaf 2 was decided by semantics 9, this program knows 1");
+    // What this program cannot check does not hold either, and nothing opens by it.
+    assert!(!report.holds() && report.state.is_none());
+    // Whatever the semantics, it was taken from the heads that the streams had.
     let (_, decided) = world.decided(&change);
-    let decided = Decided { engine, outcome: Outcome::Allow, ..decided };
-    let report = check(&world, &forced(&world, "countersign", &["countersign"], Body::Decided(decided.clone())));
-    let detail = &report.steps.last().unwrap().detail;
-    assert!(detail.contains("leaf 3") && detail.ends_with("which says deny to what was then allow"), "{detail}");
     let mut heads = decided.heads.clone();
     heads.change.next_seq += 1;
-    let elsewhere = Decided { heads, ..decided };
+    let elsewhere = Decided { heads, semantics: 9, ..decided };
     let report = check(&world, &forced(&world, "countersign", &["countersign"], Body::Decided(elsewhere)));
     assert_eq!(report.first_broken(), Some(3));
+}
+
+#[test]
+fn a_decision_of_the_same_semantics_must_come_out_the_same() {
+    let mut world = World::new();
+    let change = world.propose("ada", "search/production");
+    let (_, decided) = world.decided(&change);
+    for semantics in [0, 1] {
+        let allowing = Decided { outcome: Outcome::Allow, semantics, ..decided.clone() };
+        let report = check(&world, &forced(&world, "countersign", &["countersign"], Body::Decided(allowing)));
+        assert_eq!(report.first_broken(), Some(2), "{semantics}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use countersign_core::{
     facts::extract::Range,
-    statement::{Approval, Body, Rejection, RejectionLift, Subject, Withdrawal},
+    statement::{Approval, Body, Rejection, RejectionLift, Seen, Subject, Withdrawal},
 };
 use countersign_ledger::Digest;
 
@@ -40,7 +40,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let computed = recompute(&speaker.client, &view, &args)?;
     let mut lines = vec![format!("approval of revision {} of change {}: {}", view.revision, view.id, view.title)];
     lines.push(format!("targets: {}", view.targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
-    let recomputed = computed.is_some();
+    let seen = if computed.is_some() { Seen::Computed } else { Seen::None };
     match &computed {
         Some(computed) => lines.extend(propose::describe(computed)),
         None => {
@@ -57,7 +57,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         revision: submit::revision(&view),
         targets: view.targets.clone(),
         reviewed: view.subject.clone(),
-        recomputed,
+        seen,
     });
     let me = speaker.me.clone();
     submit::say(global, &speaker, body, &[], |_| format!("{me} approved revision {} of {}", view.revision, view.id))

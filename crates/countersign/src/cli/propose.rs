@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use countersign_core::{
     ids::{ActorId, Target},
-    snapshot::Kind,
+    kind::{Kind, Purpose},
     statement::{Body, NewRevision, Proposal},
     text::ProposalText,
 };
@@ -36,6 +36,15 @@ pub struct Args {
     /// Its kind.
     #[arg(long, value_enum)]
     kind: KindArg,
+    /// The earlier change whose state it brings back: its id, or the beginning of it.
+    #[arg(long, value_name = "CHANGE")]
+    restores: Option<String>,
+    /// The incident that it answers.
+    #[arg(long, value_name = "ID")]
+    incident: Option<String>,
+    /// It closes a security hole.
+    #[arg(long)]
+    security: bool,
     #[command(flatten)]
     content: Content,
     #[command(flatten)]
@@ -112,7 +121,7 @@ enum KindArg {
     Infrastructure,
     Schema,
     Flag,
-    Rollback,
+    Agent,
 }
 
 impl From<KindArg> for Kind {
@@ -123,7 +132,7 @@ impl From<KindArg> for Kind {
             KindArg::Infrastructure => Self::Infrastructure,
             KindArg::Schema => Self::Schema,
             KindArg::Flag => Self::Flag,
-            KindArg::Rollback => Self::Rollback,
+            KindArg::Agent => Self::Agent,
         }
     }
 }
@@ -143,12 +152,21 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let targets: BTreeSet<Target> = args.target.into_iter().collect();
     let (text_digest, facts_digest, blobs) = blobs(&text, &computed)?;
     let speaker = global.speaker()?;
+    let restored = args.restores.map(|change| speaker.client.change(&change)).transpose()?;
     let mut lines = vec![format!("proposal: {}", text.title)];
+    lines.extend(restored.as_ref().map(|change| format!("restores: {} {}", change.id, change.title)));
+    lines.extend(args.incident.as_ref().map(|incident| format!("answers: {incident}")));
+    lines.extend(args.security.then(|| "closes a security hole".to_owned()));
     lines.push(format!("targets: {}", targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
     lines.extend(describe(&computed));
     submit::announce(&speaker, &lines);
     let body = Body::Proposal(Proposal {
         kind: args.kind.into(),
+        purpose: Purpose {
+            restores: restored.map(|change| change.id),
+            incident: args.incident,
+            security: args.security,
+        },
         targets,
         subject: computed.subject,
         facts: facts_digest,

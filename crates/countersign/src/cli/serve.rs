@@ -23,7 +23,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", env = "COUNTERSIGN_HOME")]
     home: PathBuf,
     /// Where to listen. Default: `listen` of the home's countersign.yaml.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", env = "COUNTERSIGN_LISTEN")]
     listen: Option<SocketAddr>,
 }
 

@@ -1,6 +1,11 @@
 //! `show` and `list`: how changes stand, for people and for programs.
 
-use countersign_core::decision::{Decision, Mode, Outcome, RuleDecision, RuleStatus, Strength};
+use countersign_core::{
+    decision::{Mode, Outcome, RuleStatus, Strength},
+    explain::{Explained, ExplainedRule, Obligation},
+    ids::ChangeId,
+    statement::Seen,
+};
 
 use super::{
     Global,
@@ -56,6 +61,7 @@ fn line(line: &ChangeLine) {
 fn whole(view: &ChangeView) {
     field("change", format!("{} {}", bold(anstyle::Style::new(), &view.id), printable(&view.title)));
     field("state", &view.state);
+    field("kind", kind(view));
     field("targets", join(&view.targets));
     field("subject", printable(&view.subject.summary()));
     field("revision", format!("{} {}", view.revision, faint(view.revision_digest)));
@@ -99,7 +105,14 @@ fn whole(view: &ChangeView) {
     }
     for approval in &view.approvals {
         let counts = if approval.counts { good("counts") } else { faint("does not count for this revision") };
-        field("approved", format!("by {} at {} (revision {}), {counts}", approval.by, approval.at, approval.revision));
+        let seen = match approval.seen {
+            Seen::None => "content not at hand",
+            Seen::Shown => "content shown on a page",
+            Seen::Material => "content in checked bytes",
+            Seen::Computed => "content in their own copy",
+        };
+        let of = format!("revision {}, {seen}", approval.revision);
+        field("approved", format!("by {} at {} ({of}), {counts}", approval.by, approval.at));
     }
     for rejection in view.rejections.iter().filter(|rejection| !rejection.lifted) {
         let why = rejection.why.as_deref().unwrap_or("(erased)");
@@ -114,28 +127,51 @@ fn whole(view: &ChangeView) {
         field("permit", format!("gate {}, until {}, {outcome}", permit.gate, permit.expires_at));
     }
     verdict(view);
-    for rule in &view.decision.rules {
+    for rule in &view.explanation.rules {
         status(rule);
-        obligations(&view.decision, rule).iter().for_each(|line| anstream::println!("{line}"));
+        obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
+    not_applicable(view);
 }
 
 /// The decision as it stands, and the to-do list: what is said after something was written.
 pub fn standing(view: &ChangeView) {
     verdict(view);
-    let (open, met): (Vec<_>, Vec<_>) = view.decision.rules.iter().partition(|rule| is_open(rule));
+    let (open, met): (Vec<_>, Vec<_>) = view.explanation.rules.iter().partition(|rule| is_open(rule));
     for rule in open {
         status(rule);
-        obligations(&view.decision, rule).iter().for_each(|line| anstream::println!("{line}"));
+        obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
-    anstream::println!("  {}", faint(format!("{} are met or do not apply", output::count(met.len(), "rule"))));
+    anstream::println!(
+        "  {}",
+        faint(output::count(met.len(), "rule") + if met.len() == 1 { " is met" } else { " are met" })
+    );
+    not_applicable(view);
 }
 
-fn is_open(rule: &RuleDecision) -> bool {
+fn not_applicable(view: &ChangeView) {
+    match view.decision.not_applicable {
+        0 => {}
+        1 => anstream::println!("  {}", faint("1 rule does not apply")),
+        more => anstream::println!("  {}", faint(format!("{more} rules do not apply"))),
+    }
+}
+
+fn is_open(rule: &ExplainedRule) -> bool {
     match rule.status {
         RuleStatus::Unsatisfied | RuleStatus::Error => true,
         RuleStatus::Satisfied | RuleStatus::NotApplicable | RuleStatus::Waived => false,
     }
+}
+
+/// What it is, and what it is for.
+fn kind(view: &ChangeView) -> String {
+    let purpose = &view.purpose;
+    let restores = purpose.restores.as_ref().map(|change| format!("restores {change}"));
+    let incident = purpose.incident.as_ref().map(|incident| format!("answers {}", printable(incident)));
+    let security = purpose.security.then(|| "closes a security hole".to_owned());
+    let said = [Some(view.kind.to_string()), restores, incident, security];
+    said.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn verdict(view: &ChangeView) {
@@ -147,7 +183,7 @@ fn verdict(view: &ChangeView) {
     }
 }
 
-fn status(rule: &RuleDecision) {
+fn status(rule: &ExplainedRule) {
     let status = match rule.status {
         RuleStatus::Satisfied => good("satisfied"),
         RuleStatus::NotApplicable => faint("not applicable"),
@@ -156,13 +192,13 @@ fn status(rule: &RuleDecision) {
         RuleStatus::Error => bad("error"),
     };
     let mode = match rule.mode {
-        Mode::Shadow => faint(" (shadow: it does not bind)"),
+        Mode::Watch => faint(" (watch: it does not bind)"),
         Mode::Enforce => String::new(),
     };
     anstream::println!("  {:<22} {status}{mode}", rule.id);
 }
 
-fn obligations(decision: &Decision, rule: &RuleDecision) -> Vec<String> {
+fn obligations(change: &ChangeId, rule: &ExplainedRule) -> Vec<String> {
     let mut lines = Vec::new();
     if !is_open(rule) {
         return lines;
@@ -171,28 +207,33 @@ fn obligations(decision: &Decision, rule: &RuleDecision) -> Vec<String> {
         lines.push(format!("    error: {}", printable(error)));
     }
     for obligation in &rule.obligations {
-        let who = if obligation.who.is_empty() { "nobody can, now".to_owned() } else { join(&obligation.who) };
         lines.push(format!("    missing: {}", printable(&obligation.missing)));
-        lines.push(format!("    who:     {who}"));
+        lines.push(format!("    who:     {}", who(obligation)));
         lines.push(format!("    how:     {}", printable(&obligation.how)));
     }
     match rule.strength {
-        Strength::Waivable => lines.push(format!(
-            "    or:      a senior waives it: countersign waive {} --rule {} --why TEXT",
-            decision.change, rule.id
-        )),
-        Strength::Advisory | Strength::Mandatory => {}
+        Strength::Waivable => lines
+            .push(format!("    or:      a senior waives it: countersign waive {change} --rule {} --why TEXT", rule.id)),
+        Strength::Mandatory => {}
     }
     lines.push(format!("    because: {}", printable(&rule.because)));
     lines
 }
 
+fn who(obligation: &Obligation) -> String {
+    match (obligation.who.is_empty(), obligation.more) {
+        (true, _) => "nobody can, now".to_owned(),
+        (false, 0) => join(&obligation.who),
+        (false, more) => format!("{} and {more} more", join(&obligation.who)),
+    }
+}
+
 /// What stops the change, as plain lines: for error messages.
-pub fn to_do(decision: &Decision) -> String {
+pub fn to_do(denied: &Explained) -> String {
     let mut lines = Vec::new();
-    for rule in decision.rules.iter().filter(|rule| Decision::stops(rule)) {
+    for rule in denied.explanation.rules.iter().filter(|rule| rule.stops()) {
         lines.push(format!("  {}", rule.id));
-        lines.extend(obligations(decision, rule));
+        lines.extend(obligations(&denied.decision.change, rule));
     }
     lines.join("\n")
 }

@@ -87,11 +87,15 @@ impl From<ClientError> for CliError {
                 let exit = class.map_or(Exit::Failed, Exit::of);
                 Self { exit, code: code.into(), message, hint }
             }
-            ClientError::Denied(decision) => Self {
+            ClientError::Denied(denied) => Self {
                 exit: Exit::Refused,
                 code: DENIED.into(),
-                message: format!("the rules do not allow change {}:\n{}", decision.change, show::to_do(&decision)),
-                hint: Some(format!("all of it: countersign show {}", decision.change)),
+                message: format!(
+                    "the rules do not allow change {}:\n{}",
+                    denied.decision.change.short(),
+                    show::to_do(&denied)
+                ),
+                hint: Some(format!("all of it: countersign show {}", denied.decision.change.short())),
             },
             ClientError::NotCountersign { .. } => Self::new("not-countersign", error.to_string())
                 .hint("is --url the address of a Countersign server of this version?"),

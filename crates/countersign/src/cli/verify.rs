@@ -4,6 +4,8 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use countersign_core::{
@@ -20,8 +22,9 @@ use super::{
     output::{self, Format, bad, faint, good, printable, warn},
 };
 use crate::{
+    api::wire::LogInfo,
     bundle::{self, BundleError},
-    client::Client,
+    client::{Client, ClientError},
     clock,
 };
 
@@ -152,7 +155,7 @@ fn print(report: &Report, changes: &[Proved]) {
         let verdict = match step.verdict {
             Verdict::Holds => good("holds"),
             Verdict::Broken => bad("BROKEN"),
-            Verdict::EngineDiffers => warn("engine differs"),
+            Verdict::Newer => warn("newer"),
             Verdict::NotChecked => faint("not checked"),
         };
         anstream::println!("{:<11} {verdict}  {}", step.name, printable(&step.detail));
@@ -202,11 +205,29 @@ pub struct LogArgs {
     /// Write the whole log there, in the layout of C2SP tlog-tiles, with the blobs beside it.
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
+    /// Where no server answers yet, try again for so many seconds: for scripts that have just started one.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    wait: u16,
+}
+
+/// Between two attempts to reach a server that is starting.
+const PAUSE: Duration = Duration::from_millis(100);
+const ATTEMPTS_A_SECOND: u32 = 10;
+
+/// Asks until somebody answers, whatever the answer is.
+fn await_log(client: &Client, seconds: u16) -> Result<LogInfo, ClientError> {
+    for _ in 0..u32::from(seconds) * ATTEMPTS_A_SECOND {
+        match client.log() {
+            Err(ClientError::Unreachable { .. }) => thread::sleep(PAUSE),
+            answer => return answer,
+        }
+    }
+    client.log()
 }
 
 pub fn log(global: &Global, args: &LogArgs) -> Result<Exit, CliError> {
     let client = global.client();
-    let info = client.log()?;
+    let info = await_log(&client, args.wait)?;
     if let Some(dir) = &args.export {
         let files = export(&client)?;
         export_to(dir, files)?;
@@ -272,11 +293,11 @@ impl From<crate::gates::opening::OpeningError> for CliError {
         match error {
             OpeningError::Bundle(error) => error.into(),
             OpeningError::Refused(refusal) => gate_refuses(refusal),
-            OpeningError::Denied(decision) => Self {
+            OpeningError::Denied(denied) => Self {
                 exit: Exit::Refused,
                 ..Self::new(
                     "denied-by-gate",
-                    format!("{}:\n{}", OpeningError::Denied(decision.clone()), super::show::to_do(&decision)),
+                    format!("{}:\n{}", OpeningError::Denied(denied.clone()), super::show::to_do(&denied)),
                 )
             },
         }

@@ -10,12 +10,11 @@ use std::path::Path;
 use countersign_core::{
     admit,
     change::Change,
-    decision::{Decision, Outcome},
+    decision::Outcome,
+    explain::Explained,
     governance::Signer,
     permit,
     refusal::Refusal,
-    rules::decide,
-    snapshot::Snapshot,
     state::State,
     statement::{Body, PermitGrant, Statement, Transition},
     verify::{Trust, Verdict, verify},
@@ -43,8 +42,8 @@ pub enum OpeningError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The rules, run here over what people signed, deny.
-    #[error("the rules, run by the gate itself, do not allow change {}", .0.change)]
-    Denied(Box<Decision>),
+    #[error("the rules, run by the gate itself, do not allow change {}", .0.decision.change)]
+    Denied(Box<Explained>),
 }
 
 /// Everything checked: what may happen now, and what it stands on. Only [`open`] makes one.
@@ -102,8 +101,13 @@ pub fn open(asked: &Asked<'_>, permit: &[u8], bundle: &[u8]) -> Result<Opening, 
     let bundle = Bundle::from_tar(Path::new("the server's bundle"), bundle)?;
     let report = verify(asked.trust, &bundle.evidence, asked.now);
     let (Some(state), Some(checkpoint)) = (&report.state, &report.checkpoint) else {
-        let broken = report.steps.iter().find(|step| step.verdict == Verdict::Broken);
-        let detail = broken.map_or("it does not hold", |step| step.detail.as_str());
+        let with = |verdict| report.steps.iter().find(|step| step.verdict == verdict);
+        if let (None, Some(newer)) = (with(Verdict::Broken), with(Verdict::Newer)) {
+            return Err(Refusal::conflict("newer-log", format!("the log is {}", newer.detail))
+                .hint("install a newer countersign at this gate")
+                .into());
+        }
+        let detail = with(Verdict::Broken).map_or("it does not hold", |step| step.detail.as_str());
         return Err(Refusal::forbidden("bundle-broken", format!("what the server sent does not verify: {detail}"))
             .hint("tell whoever runs the server: either it is damaged or somebody has taken it over")
             .into());
@@ -140,11 +144,10 @@ pub fn open(asked: &Asked<'_>, permit: &[u8], bundle: &[u8]) -> Result<Opening, 
     }
     admit::fits(change, &grant.transition)?;
 
-    let snapshot = Snapshot::take(&state.governance, change)?;
-    let decision = decide::decide(&state.governance.rules, &snapshot, asked.now);
-    match decision.outcome {
+    let explained = Explained::standing(&state.governance, change, asked.now)?;
+    match explained.decision.outcome {
         Outcome::Allow => {}
-        Outcome::Deny => return Err(OpeningError::Denied(Box::new(decision))),
+        Outcome::Deny => return Err(OpeningError::Denied(Box::new(explained))),
     }
     Ok(Opening { change: change.clone(), grant, permit: digest, memory, state: report.state.ok_or_else(lost)? })
 }

@@ -3,15 +3,9 @@
 
 mod change;
 mod error;
+mod follow;
 
-use std::collections::BTreeMap;
-
-use countersign_core::{
-    decision::Decision,
-    governance::GateRecord,
-    ids::{ActorId, ChangeId, GateId},
-    verify::Trust,
-};
+use countersign_core::{decision::Decision, explain::Explanation, ids::ChangeId, trust::Trust};
 use countersign_ledger::{Digest, Hash};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +15,7 @@ pub use self::{
         rfc3339,
     },
     error::{DENIED, ErrorBody, ErrorDetail},
+    follow::{Entries, Proof},
 };
 
 /// `POST /v1/statements`.
@@ -43,8 +38,17 @@ pub struct Receipt {
     pub change: Option<ChangeId>,
     /// The permit's envelope, where one was asked for and issued.
     pub permit: Option<String>,
-    /// How the change stands after the statement.
+    /// How the change stands after the statement, and who could supply what is missing.
     pub decision: Option<Decision>,
+    pub explanation: Option<Explanation>,
+}
+
+/// `GET /v1/changes`: one page, the newest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ChangePage {
+    pub changes: Vec<ChangeLine>,
+    /// What `after` names for the next page; absent at the end.
+    pub next: Option<String>,
 }
 
 /// `GET /v1/log`.
@@ -61,13 +65,14 @@ pub struct LogInfo {
     pub governance: GovernanceInfo,
 }
 
+/// What is in force, in short; `GET /v1/governance` has all of it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct GovernanceInfo {
-    /// Genesis or amendment in force.
+    /// Genesis or publication in force.
     pub in_force: Digest,
-    pub catalog: Digest,
+    pub semantics: u32,
+    /// Digest of the rules.
     pub rules: Digest,
-    pub gates: BTreeMap<GateId, GateRecord>,
-    /// People who have a key that holds.
-    pub people: Vec<ActorId>,
+    /// How many people have a key.
+    pub people: u32,
 }

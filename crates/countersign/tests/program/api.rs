@@ -12,8 +12,8 @@ use countersign::{client::Client, speaker::Hand, speaker::Speaker};
 use countersign_core::{
     catalog::Level,
     ids::ChangeId,
-    snapshot::Kind,
-    statement::{Approval, Body, Header, Proposal, SeenCheckpoint, Statement, Subject},
+    kind::{Kind, Purpose},
+    statement::{Approval, Body, Header, Proposal, Seen, SeenCheckpoint, Statement, Subject},
     text::ProposalText,
 };
 use countersign_ledger::{Digest, Envelope, Hash, SigningKey};
@@ -54,6 +54,7 @@ fn proposal(title: &str) -> (Body, Vec<u8>) {
     let blob = text.to_blob().unwrap();
     let body = Proposal {
         kind: Kind::Flag,
+        purpose: Purpose::default(),
         targets: ["search/production".parse().unwrap()].into(),
         subject: Subject::Files {
             files: [("flags.json".to_owned(), Digest::of("{}"))].into(),
@@ -79,7 +80,7 @@ fn approval(world: &World, change: &ChangeId) -> Body {
         revision: countersign_core::statement::RevisionRef { number: view.revision, digest: view.revision_digest },
         targets: view.targets.clone(),
         reviewed: view.subject.clone(),
-        recomputed: true,
+        seen: Seen::Computed,
     })
 }
 

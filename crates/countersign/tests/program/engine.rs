@@ -17,7 +17,7 @@ use countersign::{
 use countersign_core::{
     catalog::Level,
     ids::ChangeId,
-    snapshot::Kind,
+    kind::{Kind, Purpose},
     statement::{Body, Header, KINDS, Proposal, SeenCheckpoint, Statement, Subject},
     text::ProposalText,
 };
@@ -71,6 +71,7 @@ impl Clockwork {
         let head = self.engine.head().await.unwrap();
         let body = Body::Proposal(Proposal {
             kind: Kind::Flag,
+            purpose: Purpose::default(),
             targets: ["search/production".parse().unwrap()].into(),
             subject: Subject::Files { files: [("flags.json".to_owned(), Digest::of("{}"))].into(), command: None },
             facts: None,

@@ -3,7 +3,7 @@
 use countersign::{client::Client, git::Repository, nonce::nonce, signer::SshKeygen, speaker::Speaker};
 use countersign_core::{
     facts::{Range, facts},
-    snapshot::Kind,
+    kind::{Kind, Purpose},
     statement::{Body, Proposal, Subject},
     text::ProposalText,
 };
@@ -44,6 +44,7 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
     let speaker = Speaker::of_person(Client::new(&world.server().url), key).unwrap();
     let body = Body::Proposal(Proposal {
         kind: Kind::Code,
+        purpose: Purpose::default(),
         targets: [CHECKOUT.parse().unwrap()].into(),
         subject: Subject::Git {
             repository: facts.repository,

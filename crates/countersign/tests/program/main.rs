@@ -19,4 +19,5 @@ mod init_from;
 mod rules;
 mod store;
 mod support;
+mod tour;
 mod world;

@@ -453,7 +453,7 @@ fn a_disclosure_of_none_that_a_signal_contradicts_is_no_claim() {
     let mut commits = facts(9, &[author("ada@example.com")]);
     commits.ai = vec![inferred(9)];
     let mut proposal = world.proposal("checkout/production", git(&commits), Some(&commits));
-    proposal.kind = countersign_core::snapshot::Kind::Code;
+    proposal.kind = countersign_core::kind::Kind::Code;
     let change = ChangeId::of_proposal(&world.say("ada", Body::Proposal(proposal)).unwrap());
     world.disclose("ada", &change, &[], &[]).unwrap();
     let status = |world: &World| Snapshot::take(&world.state.governance, world.change(&change)).unwrap().ai.status;

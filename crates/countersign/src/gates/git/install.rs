@@ -10,7 +10,8 @@ use std::{
 use countersign_core::{
     facts::git::GitRead as _,
     ids::GateId,
-    statement::{Body, GateRegistration, quoted},
+    statement::{Body, GateRegistration},
+    subject::quoted,
     verify::Trust,
 };
 use countersign_ledger::SigningKey;

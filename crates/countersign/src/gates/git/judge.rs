@@ -182,8 +182,8 @@ impl Judge<'_> {
                     Refused::new("no-permit", format!("the server gave no permit for change {}", view.id)).into()
                 );
             }
-            Err(SpeakError::Client(ClientError::Denied(decision))) => {
-                return Err(Refused::by_rules("denied-by-rules", &decision, Some(&view.title)).into());
+            Err(SpeakError::Client(ClientError::Denied(denied))) => {
+                return Err(Refused::by_rules("denied-by-rules", &denied, Some(&view.title)).into());
             }
             Err(SpeakError::Client(ClientError::Refused { message, hint, .. })) => {
                 let refused = Refused::new("no-permit", message).about(&view.id);
@@ -254,7 +254,7 @@ impl Judge<'_> {
         let opening = opening::open(&asked, permit, bytes).map_err(|error| match error {
             OpeningError::Bundle(error) => Refused::new("bundle-broken", error.to_string()).note(error.hint()),
             OpeningError::Refused(refusal) => Refused::of(&refusal).about(id),
-            OpeningError::Denied(decision) => Refused::by_rules("denied-by-gate", &decision, None)
+            OpeningError::Denied(denied) => Refused::by_rules("denied-by-gate", &denied, None)
                 .note("the server gave a permit all the same: tell whoever runs it"),
         })?;
         self.same_facts(opening.change(), bundle, facts)?;
