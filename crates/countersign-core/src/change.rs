@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     decision::Outcome,
-    facts::{AiSignal, GitFacts, Identity},
+    facts::{AiSignal, GitFacts, Identities, IdentityFact, git::Ident},
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
     kind::{Documents, Kind, Purpose},
     refusal::Refusal,
@@ -88,10 +88,14 @@ pub struct Revision {
     pub at: Time,
     pub subject: Subject,
     pub facts: Option<Digest>,
+    /// The blob that `named` is from.
+    pub identities_blob: Option<Digest>,
     pub text: Digest,
     pub documents: Documents,
     /// From the facts: who the commits name, what they say of AI, which guidance they cite.
-    pub identities: Vec<Identity>,
+    pub identities: Vec<IdentityFact>,
+    /// Names and mails behind the references of `identities`; empty when they were erased.
+    pub named: BTreeMap<String, Ident>,
     pub ai: Vec<AiSignal>,
     pub guidance: BTreeSet<String>,
 }
@@ -206,6 +210,8 @@ pub struct Found {
     /// Of a proposal or revision.
     pub subject: Option<Subject>,
     pub facts: Option<GitFacts>,
+    /// The names behind the facts, unless they were erased.
+    pub identities: Option<Identities>,
     /// Of a permit request.
     pub transition: Option<Transition>,
 }
@@ -227,7 +233,7 @@ impl Change {
                 admitted,
                 first,
                 subject,
-                (proposal.facts, proposal.text),
+                (proposal.facts, proposal.identities, proposal.text),
                 proposal.documents,
                 proposal.sponsor.clone(),
             )],
@@ -260,6 +266,14 @@ impl Change {
         }
     }
 
+    /// Whether its present revision is this delta in this repository.
+    pub fn brings(&self, repository: &RepositoryId, delta: &Digest) -> bool {
+        match self.current().map(|revision| &revision.subject) {
+            Some(Subject::Git(git)) => *repository == git.repository && *delta == git.delta,
+            Some(Subject::Files(_)) | None => false,
+        }
+    }
+
     /// Documents that any revision's commits or any disclosure cites.
     pub fn cited_guidance(&self) -> BTreeSet<&str> {
         let from_commits = self.revisions.iter().flat_map(|r| &r.guidance);
@@ -284,7 +298,7 @@ impl Change {
                     admitted,
                     reference,
                     subject,
-                    (new.facts, new.text),
+                    (new.facts, new.identities, new.text),
                     new.documents,
                     new.sponsor.clone(),
                 ));
@@ -401,7 +415,7 @@ impl Revision {
         admitted: &Admitted<'_>,
         reference: RevisionRef,
         subject: &Subject,
-        (facts, text): (Option<Digest>, Digest),
+        (facts, identities_blob, text): (Option<Digest>, Option<Digest>, Digest),
         documents: Documents,
         sponsor: Option<ActorId>,
     ) -> Self {
@@ -413,8 +427,10 @@ impl Revision {
             at: admitted.at,
             subject: subject.clone(),
             facts,
+            identities_blob,
             text,
             documents,
+            named: admitted.found.identities.as_ref().map(|i| i.people.clone()).unwrap_or_default(),
             identities: of.map(|f| f.identities.clone()).unwrap_or_default(),
             ai: of.map(|f| f.ai.clone()).unwrap_or_default(),
             guidance: of.map(|f| f.guidance.clone()).unwrap_or_default(),

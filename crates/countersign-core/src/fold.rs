@@ -8,7 +8,7 @@ use countersign_ledger::{Digest, Hash, Leaf, StreamHead, StreamId, Time};
 use crate::{
     admit::{self, Signed, authenticate, authenticate_genesis},
     change::{Admitted, Change, Found},
-    facts::GitFacts,
+    facts::{GitFacts, Identities},
     governance::{Blobs, Governance},
     ids::{ActorId, GateId},
     permit::APPLY_GATE,
@@ -40,8 +40,8 @@ impl Entry {
         match &self.signed.statement().body {
             Body::Genesis(genesis) => vec![genesis.files],
             Body::Publication(publication) => vec![publication.files],
-            Body::Proposal(proposal) => proposal.facts.into_iter().chain([proposal.subject.digest]).collect(),
-            Body::NewRevision(revision) => revision.facts.into_iter().chain([revision.subject.digest]).collect(),
+            Body::Proposal(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
+            Body::NewRevision(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
             Body::PermitRequest(request) => vec![request.transition.digest],
             Body::KeyRevocation(_)
             | Body::GateRegistration(_)
@@ -288,18 +288,20 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
     let read = |digest: &Digest, what: &str| {
         blob(digest).ok_or_else(|| Refusal::unknown("blob-missing", format!("the {what} {digest} is missing")))
     };
-    let (subject, facts) = match &statement.body {
-        Body::Proposal(proposal) => (Some(&proposal.subject), proposal.facts),
-        Body::NewRevision(revision) => (Some(&revision.subject), revision.facts),
-        _ => (None, None),
+    let (subject, facts, identities) = match &statement.body {
+        Body::Proposal(proposal) => (Some(&proposal.subject), proposal.facts, proposal.identities),
+        Body::NewRevision(revision) => (Some(&revision.subject), revision.facts, revision.identities),
+        _ => (None, None, None),
     };
     let transition = match &statement.body {
         Body::PermitRequest(request) => Some(&request.transition),
         _ => None,
     };
+    let facts = facts.map(|digest| facts_of(&digest, &read(&digest, "list of facts")?)).transpose()?;
     Ok(Found {
         subject: subject.map(|named| Subject::read(named, &read(&named.digest, "subject")?)).transpose()?,
-        facts: facts.map(|digest| facts_of(&digest, &read(&digest, "list of facts")?)).transpose()?,
+        identities: identities_of(identities, facts.as_ref(), blob)?,
+        facts,
         transition: transition.map(|named| Transition::read(named, &read(&named.digest, "transition")?)).transpose()?,
     })
 }
@@ -308,6 +310,32 @@ fn facts_of(digest: &Digest, bytes: &[u8]) -> Result<GitFacts, Refusal> {
     if Digest::of(bytes) != *digest {
         return Err(Refusal::malformed("blob-changed", format!("the facts do not hash to {digest}")));
     }
-    serde_json::from_slice(bytes)
-        .map_err(|e| Refusal::malformed("malformed-facts", format!("the facts {digest} are malformed: {e}")))
+    GitFacts::parse(bytes)
+}
+
+/// The names behind the facts; `None` where they were erased.
+fn identities_of(
+    named: Option<Digest>,
+    facts: Option<&GitFacts>,
+    blob: &Blobs<'_>,
+) -> Result<Option<Identities>, Refusal> {
+    let (digest, facts) = match (named, facts) {
+        (Some(digest), Some(facts)) => (digest, facts),
+        (None, None) => return Ok(None),
+        (Some(_), None) | (None, Some(_)) => {
+            return Err(Refusal::malformed(
+                "identities-missing",
+                "facts of a git range and the names behind them come together",
+            ));
+        }
+    };
+    let Some(bytes) = blob(&digest) else { return Ok(None) };
+    if Digest::of(&bytes) != digest {
+        return Err(Refusal::malformed("blob-changed", format!("the identities do not hash to {digest}")));
+    }
+    let identities = Identities::parse(&bytes)?;
+    if identities.are_of(facts) {
+        return Ok(Some(identities));
+    }
+    Err(Refusal::malformed("identities-mismatch", "the identities are not those whom the facts name"))
 }

@@ -59,6 +59,11 @@ impl Client {
         self.get(&format!("/v1/changes?repository={repository}&head={head}"))
     }
 
+    /// Changes that a push which brings this delta could land.
+    pub fn changes_with(&self, repository: &RepositoryId, delta: &Digest) -> Result<Vec<ChangeLine>, ClientError> {
+        self.get(&format!("/v1/changes?repository={repository}&delta={delta}"))
+    }
+
     pub fn change(&self, id: &str) -> Result<ChangeView, ClientError> {
         // An id goes into a path: anything else than its characters would be another address.
         let safe: String = id.chars().filter(char::is_ascii_alphanumeric).collect();

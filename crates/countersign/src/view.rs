@@ -21,6 +21,9 @@ use crate::wire::{
     ApprovalLine, ChangeLine, ChangeView, GuidanceLine, IdentityView, PermitLine, RejectionLine, WaiverLine, rfc3339,
 };
 
+/// In place of a text or name that is no longer there.
+const ERASED: &str = "(erased)";
+
 /// Blobs by their digests, as far as they are there.
 pub type Texts = BTreeMap<Digest, Vec<u8>>;
 
@@ -62,6 +65,7 @@ pub fn view(
         revision: current.number,
         revision_digest: current.digest,
         facts: revision.facts,
+        identities_blob: revision.identities_blob,
         proposer: change.proposer.clone(),
         proposed_at: rfc3339(change.proposed_at),
         text,
@@ -142,7 +146,7 @@ pub fn line(change: &Change, current: RevisionRef, text: Option<&ProposalText>, 
 }
 
 fn title(text: Option<&ProposalText>) -> String {
-    text.map_or_else(|| "(erased)".to_owned(), |text| text.title.clone())
+    text.map_or_else(|| ERASED.to_owned(), |text| text.title.clone())
 }
 
 /// The state's name; a permit that nobody used in time leaves the change as expired.
@@ -157,21 +161,22 @@ fn state_name(change: &Change, now: Time) -> &'static str {
 
 fn identities(change: &Change, wanted: impl Fn(&str) -> bool) -> Vec<IdentityView> {
     let mut seen = BTreeSet::new();
-    change
-        .revisions
-        .iter()
-        .flat_map(|revision| &revision.identities)
-        .filter(|identity| {
-            let reference = identity_ref(identity);
-            wanted(&reference) && seen.insert(reference)
-        })
-        .map(|identity| IdentityView {
-            reference: identity_ref(identity),
-            name: identity.name.clone(),
-            mail: identity.mail.clone(),
-            roles: identity.roles.clone(),
-        })
-        .collect()
+    let mut views = Vec::new();
+    for revision in &change.revisions {
+        for identity in &revision.identities {
+            if !wanted(&identity.reference) || !seen.insert(&identity.reference) {
+                continue;
+            }
+            let who = revision.named.get(&identity.reference);
+            views.push(IdentityView {
+                reference: identity.reference.clone(),
+                name: who.map_or_else(|| ERASED.to_owned(), |who| who.name.clone()),
+                mail: who.map(|who| who.mail.clone()).unwrap_or_default(),
+                roles: identity.roles.clone(),
+            });
+        }
+    }
+    views
 }
 
 fn guidance(change: &Change, snapshot: &Snapshot, now: Time) -> Vec<GuidanceLine> {

@@ -15,7 +15,7 @@ use crate::{
     kind::MAX_INCIDENT_CHARS,
     permit::{APPLY_GATE, MAX_PERMIT_SECS},
     refusal::Refusal,
-    snapshot::{self, identity_ref},
+    snapshot,
     state::State,
     statement::{
         Approval, Body, Decided, Disclosure, Identification, IdentityVerdict, MAX_LIST, MAX_TARGETS, NewRevision,
@@ -360,15 +360,16 @@ fn identification(
         .revisions
         .iter()
         .flat_map(|revision| &revision.identities)
-        .filter(|identity| identity_ref(identity) == said.identity)
+        .filter(|identity| identity.reference == said.identity)
         .peekable();
-    let Some(first) = found.peek() else {
+    if found.peek().is_none() {
         return Err(Refusal::unknown(
             "unknown-identity",
             format!("no commit of change {} names identity {}", change.id, said.identity),
         ));
-    };
-    let mapped = governance.catalog.person_by_mail(&first.mail).map(|actor| actor.id.clone());
+    }
+    let name = change.revisions.iter().find_map(|revision| revision.named.get(&said.identity));
+    let mapped = name.and_then(|who| governance.catalog.person_by_mail(&who.mail)).map(|actor| actor.id.clone());
     let only_claimed = found.all(|identity| identity.roles.iter().all(|role| *role == Role::CoAuthor));
     match &said.verdict {
         IdentityVerdict::Is(actor) if mapped.is_none() => match governance.catalog.actors.get(actor) {

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_ledger::{Digest, Fingerprint};
+use countersign_ledger::Fingerprint;
 
 use super::{Ai, AiStatus, ApprovalView, GuidanceView, Material, Snapshot, TargetView, WaiverView};
 use crate::{
     catalog::{Actor, ActorKind},
     change::Change,
-    facts::{Identity, Role},
+    facts::{IdentityFact, Role, git::Ident},
     governance::Governance,
     ids::{ActorId, SystemId},
     refusal::Refusal,
@@ -30,12 +30,6 @@ pub struct Contributors {
     pub unconfirmed: BTreeSet<ActorId>,
 }
 
-/// A short, stable reference to an identity of the commits, for statements and commands: it names nobody to who does
-/// not have the commits.
-pub fn identity_ref(identity: &Identity) -> String {
-    Digest::of(format!("{}\0{}", identity.name, identity.mail)).hex().chars().take(12).collect()
-}
-
 /// Works out the contributors of all revisions. What people said of identities counts only if they are no contributors
 /// themselves.
 pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
@@ -50,11 +44,15 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
     }
 
     // One entry an identity, with every role and every key that it has in any revision.
-    let mut named: BTreeMap<String, Identity> = BTreeMap::new();
-    for identity in change.revisions.iter().flat_map(|revision| &revision.identities) {
-        let entry = named.entry(identity_ref(identity)).or_insert_with(|| identity.clone());
-        entry.roles.extend(identity.roles.iter().copied());
-        entry.keys.extend(identity.keys.iter().cloned());
+    let mut named: BTreeMap<String, IdentityFact> = BTreeMap::new();
+    let mut names: BTreeMap<&str, &Ident> = BTreeMap::new();
+    for revision in &change.revisions {
+        for identity in &revision.identities {
+            let entry = named.entry(identity.reference.clone()).or_insert_with(|| identity.clone());
+            entry.roles.extend(identity.roles.iter().copied());
+            entry.keys.extend(identity.keys.iter().cloned());
+        }
+        names.extend(revision.named.iter().map(|(reference, who)| (reference.as_str(), who)));
     }
 
     // First those whom the catalog knows beyond doubt: what they say of the others does not count.
@@ -71,7 +69,9 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
             .collect();
         all.extend(by_key.iter().map(|id| (*id).clone()));
         let claimed_only = identity.roles.iter().all(|role| *role == Role::CoAuthor);
-        match governance.catalog.person_by_mail(&identity.mail) {
+        // Whose name was erased is somebody whom nobody knows, until somebody says who it is.
+        let mail = names.get(reference.as_str()).map(|who| who.mail.as_str()).unwrap_or_default();
+        match governance.catalog.person_by_mail(mail) {
             Some(actor) if claimed_only => {
                 claims.insert(reference, actor.id.clone());
             }

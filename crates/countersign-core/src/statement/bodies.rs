@@ -94,6 +94,9 @@ pub struct Proposal {
     /// Blob: the facts that were extracted from the subject. `None` for files, whose facts are the subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Digest>,
+    /// Blob: the names and mails behind the references in the facts, salted. It can be erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identities: Option<Digest>,
     pub kind: Kind,
     /// What it is for, besides what it is.
     #[serde(default, skip_serializing_if = "Purpose::is_none")]
@@ -114,6 +117,8 @@ pub struct NewRevision {
     pub documents: Documents,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identities: Option<Digest>,
     /// The revision that it replaces: compare and swap.
     pub revision: RevisionRef,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -211,7 +216,7 @@ pub struct Waiver {
 #[serde(deny_unknown_fields)]
 pub struct Identification {
     pub change: ChangeId,
-    /// Reference of the identity, as the facts have it.
+    /// Reference of the identity: see [`crate::facts::identity`].
     pub identity: String,
     pub revision: RevisionRef,
     pub verdict: IdentityVerdict,
@@ -473,8 +478,8 @@ impl Body {
             Self::Genesis(b) => vec![b.files],
             Self::Publication(b) => vec![b.files, b.reason],
             Self::KeyRevocation(b) => vec![b.reason],
-            Self::Proposal(b) => [Some(b.subject.digest), b.facts, Some(b.text)].into_iter().flatten().collect(),
-            Self::NewRevision(b) => [Some(b.subject.digest), b.facts, Some(b.text)].into_iter().flatten().collect(),
+            Self::Proposal(b) => [Some(b.subject.digest), b.facts, b.identities, Some(b.text)].into_iter().flatten().collect(),
+            Self::NewRevision(b) => [Some(b.subject.digest), b.facts, b.identities, Some(b.text)].into_iter().flatten().collect(),
             Self::Rejection(b) => vec![b.reason],
             Self::Waiver(b) => vec![b.reason],
             Self::PermitRequest(b) => vec![b.transition.digest],

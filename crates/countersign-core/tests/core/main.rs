@@ -4,6 +4,8 @@ mod attacks;
 mod catalog;
 mod facts;
 mod kit;
+mod landing;
+mod memory;
 mod rules;
 mod statement;
 mod verify;

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use countersign_core::{
-    facts::extract::Range,
-    statement::{Approval, Body, Rejection, RejectionLift, Seen, Subject, Withdrawal},
+    facts::{GitFacts, Range},
+    statement::{Approval, Body, Rejection, RejectionLift, Seen, Withdrawal},
+    subject::Subject,
 };
 use countersign_ledger::Digest;
 
@@ -14,7 +15,7 @@ use super::{
     error::{CliError, Exit},
     propose, submit,
 };
-use crate::{client::Client, files, git::Repository, wire::ChangeView};
+use crate::{files, git::Repository, speaker::Speaker, wire::ChangeView};
 
 /// Approve the present revision of a change, as a second pair of eyes.
 ///
@@ -37,7 +38,7 @@ pub struct Args {
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let speaker = global.speaker()?;
     let view = speaker.client.change(&args.change)?;
-    let computed = recompute(&speaker.client, &view, &args)?;
+    let computed = recompute(&speaker, &view, &args)?;
     let mut lines = vec![format!("approval of revision {} of change {}: {}", view.revision, view.id, view.title)];
     lines.push(format!("targets: {}", view.targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
     let seen = if computed.is_some() { Seen::Computed } else { Seen::None };
@@ -64,7 +65,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
 }
 
 /// Computes the subject from what the approver has; a difference is an error.
-fn recompute(client: &Client, view: &ChangeView, args: &Args) -> Result<Option<Computed>, CliError> {
+fn recompute(speaker: &Speaker, view: &ChangeView, args: &Args) -> Result<Option<Computed>, CliError> {
     let differs = |what: String| {
         CliError::new("another-subject", format!("what you have is not what change {} is about: {what}", view.id))
             .hint(format!("fetch what was proposed, look at it, and approve again: countersign show {}", view.id))
@@ -76,22 +77,28 @@ fn recompute(client: &Client, view: &ChangeView, args: &Args) -> Result<Option<C
             let range = Range {
                 repository: repository.clone(),
                 branch: branch.clone(),
-                tip: git.resolve(base.as_str())?,
+                base: git.resolve(base.as_str())?,
                 head: git.resolve(head.as_str())?,
             };
-            let facts = content::extract_facts(&git, &range)?;
+            let Some(said) = propose::named(speaker, view)? else {
+                return Err(differs(
+                    "the names in its commits were erased, so that they cannot be compared".to_owned(),
+                ));
+            };
+            let (facts, identities) = content::extract_facts(&git, &range, &said.salt)?;
             let proposed = view.facts.ok_or_else(|| differs("the change names no facts".to_owned()))?;
-            if Digest::of(content::facts_blob(&facts)?) != proposed {
-                let theirs: Option<countersign_core::facts::GitFacts> =
-                    serde_json::from_slice(&client.blob(&proposed)?).ok();
-                let what = match theirs {
-                    Some(theirs) if theirs.delta != facts.delta => "the difference between base and head",
-                    Some(_) => "the commits, their authors or their messages",
-                    None => "the facts",
+            if Digest::of(facts.to_blob()?) != proposed {
+                let what = match GitFacts::parse(&speaker.client.blob(&proposed)?) {
+                    Ok(theirs) if theirs.delta != facts.delta => "the difference between base and head",
+                    Ok(_) => "the commits, their authors or their messages",
+                    Err(_) => "the facts",
                 };
                 return Err(differs(what.to_owned()));
             }
-            Ok(Some(Computed { subject: view.subject.clone(), facts: Some(facts) }))
+            if identities != said {
+                return Err(differs("the names in the commits".to_owned()));
+            }
+            Ok(Some(Computed { subject: view.subject.clone(), extracted: Some((facts, identities)) }))
         }
         (Subject::Files { files, .. }, _, paths @ [_, ..]) => {
             let mine = files::read_files(paths)?;
@@ -105,7 +112,7 @@ fn recompute(client: &Client, view: &ChangeView, args: &Args) -> Result<Option<C
             if let Some(missing) = files.keys().find(|name| !mine.contains_key(*name)) {
                 return Err(differs(format!("you left out {missing}")));
             }
-            Ok(Some(Computed { subject: view.subject.clone(), facts: None }))
+            Ok(Some(Computed { subject: view.subject.clone(), extracted: None }))
         }
         (Subject::Files { .. }, Some(_), _) => Err(CliError::usage("this change is about files: pass --file PATH")),
         (Subject::Git { .. }, None, _) => Err(CliError::usage("this change is about commits: pass --git REPO")),

@@ -12,6 +12,10 @@ use super::{
     error::{CliError, Exit},
     submit,
 };
+use crate::engine::IdentityView;
+
+/// How much of a reference names one of the few identities of a change.
+const SHORTEST_REFERENCE: usize = 8;
 
 /// Say what AI assistance and which guidance a change was made with.
 ///
@@ -92,7 +96,7 @@ pub fn waive(global: &Global, args: WaiveArgs) -> Result<Exit, CliError> {
 pub struct IdentifyArgs {
     /// The change: its id, or the beginning of it.
     change: String,
-    /// The identity's reference, or its mail address, as `countersign show` lists it.
+    /// The identity's reference (8 digits or more of it), or its mail address, as `countersign show` lists it.
     #[arg(long, value_name = "REF|MAIL")]
     identity: String,
     /// It is this person, workload or agent.
@@ -110,11 +114,14 @@ pub fn identify(global: &Global, args: IdentifyArgs) -> Result<Exit, CliError> {
     let speaker = global.speaker()?;
     let view = speaker.client.change(&args.change)?;
     let wanted = args.identity.to_lowercase();
-    let known = view.identities.iter().find(|identity| identity.reference == wanted || identity.mail == wanted);
-    let Some(known) = known else {
+    let begins = |reference: &str| wanted.len() >= SHORTEST_REFERENCE && reference.starts_with(&wanted);
+    let named: Vec<&IdentityView> =
+        view.identities.iter().filter(|who| begins(&who.reference) || who.mail == wanted).collect();
+    let [known] = named.as_slice() else {
         let names: Vec<_> =
             view.identities.iter().map(|i| format!("{} ({} <{}>)", i.reference, i.name, i.mail)).collect();
-        return Err(CliError::new("unknown-identity", format!("the commits of {} do not name {wanted}", view.id))
+        let what = if named.is_empty() { "do not name" } else { "name more than one" };
+        return Err(CliError::new("unknown-identity", format!("the commits of {} {what} {wanted}", view.id))
             .hint(format!("they name {}", names.join(", "))));
     };
     let verdict = match args.is {

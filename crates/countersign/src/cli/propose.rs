@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use countersign_core::{
-    ids::{ActorId, Target},
+    facts::{GitFacts, Identities},
+    ids::{ActorId, Nonce, Target},
     kind::{Kind, Purpose},
+    refusal::RefusalClass,
     statement::{Body, NewRevision, Proposal},
     text::ProposalText,
 };
@@ -16,7 +18,7 @@ use super::{
     error::{CliError, Exit},
     output, submit,
 };
-use crate::{nonce::nonce, speaker::Speaker, wire::ChangeView};
+use crate::{client::ClientError, nonce::nonce, speaker::Speaker, wire::ChangeView};
 
 /// Propose a change: the first step of every change.
 ///
@@ -138,7 +140,7 @@ impl From<KindArg> for Kind {
 }
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
-    let computed = args.content.compute()?;
+    let computed = args.content.compute(&nonce())?;
     let words = args.words;
     let text = ProposalText {
         salt: nonce(),
@@ -150,7 +152,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         links: words.link,
     };
     let targets: BTreeSet<Target> = args.target.into_iter().collect();
-    let (text_digest, facts_digest, blobs) = blobs(&text, &computed)?;
+    let Blobs { text: text_digest, facts, identities, bytes } = Blobs::of(&text, &computed)?;
     let speaker = global.speaker()?;
     let restored = args.restores.map(|change| speaker.client.change(&change)).transpose()?;
     let mut lines = vec![format!("proposal: {}", text.title)];
@@ -169,12 +171,13 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         },
         targets,
         subject: computed.subject,
-        facts: facts_digest,
+        facts,
+        identities,
         text: text_digest,
         documents: text.documents(),
         sponsor: words.sponsor,
     });
-    submit::say(global, &speaker, body, &blobs, |receipt| {
+    submit::say(global, &speaker, body, &bytes, |receipt| {
         format!("proposed change {}", receipt.change.as_ref().map(ToString::to_string).unwrap_or_default())
     })
 }
@@ -184,7 +187,7 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
     let view = speaker.client.change(&args.change)?;
     // Without --git or --file the content stays and only the words are new.
     let computed = match args.content.is_named() {
-        true => args.content.compute()?,
+        true => args.content.compute(&salt(&speaker, &view)?)?,
         false => present(&speaker, &view)?,
     };
     let words = args.words;
@@ -199,7 +202,7 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
         tests: keep(words.tests, old.map(|t| &t.tests)),
         links: if words.link.is_empty() { old.map(|t| t.links.clone()).unwrap_or_default() } else { words.link },
     };
-    let (text_digest, facts_digest, blobs) = blobs(&text, &computed)?;
+    let Blobs { text: text_digest, facts, identities, bytes } = Blobs::of(&text, &computed)?;
     let mut lines = vec![format!("revision {} of change {}: {}", view.revision + 1, view.id, text.title)];
     lines.extend(describe(&computed));
     submit::announce(&speaker, &lines);
@@ -207,39 +210,71 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
         change: view.id.clone(),
         revision: submit::revision(&view),
         subject: computed.subject,
-        facts: facts_digest,
+        facts,
+        identities,
         text: text_digest,
         documents: text.documents(),
         sponsor: words.sponsor,
     });
-    submit::say(global, &speaker, body, &blobs, |_| {
+    submit::say(global, &speaker, body, &bytes, |_| {
         format!("change {} now has revision {}; earlier approvals do not count", view.id, view.revision + 1)
     })
 }
 
 /// The content of the present revision, as the log has it.
 fn present(speaker: &Speaker, view: &ChangeView) -> Result<Computed, CliError> {
-    let facts = match &view.facts {
+    let extracted = match &view.facts {
         Some(digest) => {
-            let facts = serde_json::from_slice(&speaker.client.blob(digest)?).map_err(|e| {
-                CliError::new("not-countersign", format!("the facts of {} are malformed: {e}", view.id))
+            let facts = GitFacts::parse(&speaker.client.blob(digest)?)?;
+            let identities = named(speaker, view)?.ok_or_else(|| {
+                CliError::new("erased", format!("the names in the commits of {} were erased", view.id))
+                    .hint("name the commits again: --git .")
             })?;
-            Some(facts)
+            Some((facts, identities))
         }
         None => None,
     };
-    Ok(Computed { subject: view.subject.clone(), facts })
+    Ok(Computed { subject: view.subject.clone(), extracted })
 }
 
-type Blobs = (Digest, Option<Digest>, Vec<Vec<u8>>);
+/// The names behind the facts of the present revision, unless they were erased.
+pub fn named(speaker: &Speaker, view: &ChangeView) -> Result<Option<Identities>, CliError> {
+    let Some(digest) = view.identities_blob else { return Ok(None) };
+    match speaker.client.blob(&digest) {
+        Ok(bytes) => Ok(Some(Identities::parse(&bytes)?)),
+        Err(ClientError::Refused { class: Some(RefusalClass::Unknown), .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
 
-fn blobs(text: &ProposalText, computed: &Computed) -> Result<Blobs, CliError> {
-    let text_blob = text.to_blob()?;
-    let text_digest = Digest::of(&text_blob);
-    let facts_blob = computed.facts_blob()?;
-    let facts_digest = facts_blob.as_ref().map(Digest::of);
-    let blobs = facts_blob.into_iter().chain([text_blob]).collect();
-    Ok((text_digest, facts_digest, blobs))
+/// The salt of a change, so that somebody who was identified in one revision is known in the next.
+fn salt(speaker: &Speaker, view: &ChangeView) -> Result<Nonce, CliError> {
+    match named(speaker, view)? {
+        Some(identities) => Ok(identities.salt),
+        None => Ok(nonce()),
+    }
+}
+
+/// What a proposal or revision names by digest.
+struct Blobs {
+    text: Digest,
+    facts: Option<Digest>,
+    identities: Option<Digest>,
+    bytes: Vec<Vec<u8>>,
+}
+
+impl Blobs {
+    fn of(text: &ProposalText, computed: &Computed) -> Result<Self, CliError> {
+        let text = text.to_blob()?;
+        let mut blobs = Self { text: Digest::of(&text), facts: None, identities: None, bytes: vec![text] };
+        if let Some((facts, identities)) = &computed.extracted {
+            let (facts, identities) = (facts.to_blob()?, identities.to_blob()?);
+            blobs.facts = Some(Digest::of(&facts));
+            blobs.identities = Some(Digest::of(&identities));
+            blobs.bytes.extend([facts, identities]);
+        }
+        Ok(blobs)
+    }
 }
 
 /// What was computed, for the eyes of whoever signs it.
@@ -252,13 +287,13 @@ pub fn describe(computed: &Computed) -> Vec<String> {
             lines.extend(files.iter().map(|(name, digest)| format!("  {name} {digest}")));
         }
     }
-    if let Some(facts) = &computed.facts {
+    if let Some((facts, _)) = &computed.extracted {
         lines.push(format!(
             "{}, {}:",
             output::count(facts.commits as usize, "commit"),
             output::count(facts.paths.len(), "path")
         ));
-        lines.extend(facts.paths.iter().take(SHOWN).map(|change| format!("  {:?} {}", change.status, change.path)));
+        lines.extend(facts.paths.iter().take(SHOWN).map(|change| format!("  {:?} {}", change.status(), change.path)));
         if facts.paths.len() > SHOWN {
             lines.push(format!("  … and {} more", facts.paths.len() - SHOWN));
         }

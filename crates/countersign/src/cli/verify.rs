@@ -22,10 +22,10 @@ use super::{
     output::{self, Format, bad, faint, good, printable, warn},
 };
 use crate::{
-    api::wire::LogInfo,
     bundle::{self, BundleError},
     client::{Client, ClientError},
     clock,
+    wire::LogInfo,
 };
 
 /// Write the bundle of a change: everything that somebody needs to check it, without us.

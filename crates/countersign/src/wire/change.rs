@@ -48,6 +48,8 @@ pub struct ChangeView {
     pub revision: u32,
     pub revision_digest: Digest,
     pub facts: Option<Digest>,
+    /// The blob with the names behind them.
+    pub identities_blob: Option<Digest>,
     pub proposer: ActorId,
     pub proposed_at: String,
     pub text: Option<ProposalText>,

@@ -61,6 +61,7 @@ fn proposal(title: &str) -> (Body, Vec<u8>) {
             command: Some(vec!["true".to_owned()]),
         },
         facts: None,
+        identities: None,
         text: Digest::of(&blob),
         documents: text.documents(),
         sponsor: None,

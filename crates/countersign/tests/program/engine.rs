@@ -75,6 +75,7 @@ impl Clockwork {
             targets: ["search/production".parse().unwrap()].into(),
             subject: Subject::Files { files: [("flags.json".to_owned(), Digest::of("{}"))].into(), command: None },
             facts: None,
+            identities: None,
             text: Digest::of(&blob),
             documents: text.documents(),
             sponsor: None,

@@ -24,11 +24,12 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
     let range = Range {
         repository: "shop".parse().unwrap(),
         branch: "refs/heads/main".to_owned(),
-        tip: world.tip("main"),
+        base: world.tip("main"),
         head: world.id("HEAD"),
     };
-    let mut facts = facts(&git, &range).unwrap();
-    facts.identities.retain(|identity| !identity.mail.starts_with("bob"));
+    let (mut facts, mut identities) = facts(&git, &range, &nonce().unwrap()).unwrap();
+    identities.people.retain(|_, who| !who.mail.starts_with("bob"));
+    facts.identities.retain(|identity| identities.people.contains_key(&identity.reference));
     let text = ProposalText {
         salt: nonce(),
         title: "Raise the timeout\u{202e}[2K".to_owned(),
@@ -38,8 +39,8 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
         tests: "x".repeat(50),
         links: vec![],
     };
-    let blobs = [serde_json::to_vec(&facts).unwrap(), text.to_blob().unwrap()];
-    let [facts_digest, text_digest] = [&blobs[0], &blobs[1]].map(Digest::of);
+    let blobs = [facts.to_blob().unwrap(), identities.to_blob().unwrap(), text.to_blob().unwrap()];
+    let [facts_digest, identities_digest, text_digest] = [&blobs[0], &blobs[1], &blobs[2]].map(Digest::of);
     let key = SshKeygen::new(world.stage.path("alice")).unwrap();
     let speaker = Speaker::of_person(Client::new(&world.server().url), key).unwrap();
     let body = Body::Proposal(Proposal {
@@ -51,10 +52,10 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
             branch: facts.branch,
             base: facts.base,
             head: facts.head,
-            merge_tree: facts.tree,
             delta: facts.delta,
         },
         facts: Some(facts_digest),
+        identities: Some(identities_digest),
         documents: text.documents(),
         text: text_digest,
         sponsor: None,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use countersign_core::{
     change::Change,
-    facts::{GitFacts, git::GitRead as _},
+    facts::{GitFacts, Identities, NotALanding, git::GitRead as _},
     ids::{ChangeId, Oid, Target},
     refusal::Refusal,
     statement::{Body, PermitRequest, RevisionRef, Statement, Subject, Transition},
@@ -14,7 +14,7 @@ use countersign_ledger::{Digest, Envelope, Leaf, Time};
 
 use super::{
     GateError,
-    examine::{Examined, Push},
+    examine::{Named, Push},
     refused::Refused,
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     client::ClientError,
     gates::opening::{self, Asked, Memory, Opening, OpeningError},
     speaker::{SpeakError, Speaker},
-    wire::{ChangeView, Receipt},
+    wire::{ChangeLine, ChangeView, Receipt},
 };
 
 /// More changes than anybody lands with one head.
@@ -42,10 +42,10 @@ pub(super) struct Judge<'a> {
     pub memory: Option<Memory>,
 }
 
-/// A head of the push, the changes that are open for it, and what it brings.
+/// The changes that are open for the delta of a push, and what the push reaches.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub examined: Examined,
+    pub targets: BTreeSet<Target>,
     pub changes: Vec<ChangeView>,
 }
 
@@ -53,48 +53,91 @@ impl Judge<'_> {
     /// The open changes that this push could be landing, as the server tells it. It may lie: what it hides only keeps the
     /// gate shut, and what it makes up does not open it.
     pub fn find(&self) -> Result<Found, GateError> {
-        let mut elsewhere = None;
-        let candidates = self.push.candidates()?;
-        for head in &candidates {
-            let mut changes = Vec::new();
-            for line in self.speaker.client.changes_at(&self.push.gate.config().repository, head.as_str())? {
-                if matches!(line.state.as_str(), "applied" | "withdrawn") {
-                    continue;
+        let client = &self.speaker.client;
+        let repository = &self.push.gate.config().repository;
+        let lines = client.changes_with(repository, &self.push.delta()?)?;
+        let (changes, elsewhere) = self.open_here(lines)?;
+        let (mut landing, mut refused) = (Vec::new(), None);
+        for view in changes {
+            // Refused before permits are asked for, and the log has more to say.
+            match self.examine_as_shown(&view) {
+                Ok(()) => landing.push(view),
+                Err(error) => {
+                    refused.get_or_insert(error);
                 }
-                let view = self.speaker.client.change(line.id.as_str())?;
-                match &view.subject {
-                    Subject::Git { branch, .. } if *branch == self.push.branch.branch => changes.push(view),
-                    Subject::Git { branch, .. } => elsewhere = Some((view.id, branch.clone())),
-                    Subject::Files { .. } => {}
-                }
-                if changes.len() > MAX_CHANGES {
-                    return Err(Refused::new(
-                        "too-many-changes",
-                        format!("more than {MAX_CHANGES} changes have this head"),
-                    )
-                    .command("withdraw those that are not needed: countersign withdraw CHANGE")
-                    .into());
-                }
-            }
-            if let Some(first) = changes.first() {
-                return Ok(Found { examined: self.push.examine(head, Some(&first.id))?, changes });
             }
         }
-        Err(self.nothing_proposed(&candidates, elsewhere)?.into())
+        if !landing.is_empty() {
+            return Ok(Found { targets: self.push.targets()?, changes: landing });
+        }
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
+        Err(self.nothing_proposed(elsewhere)?.into())
     }
 
-    fn nothing_proposed(
-        &self,
-        candidates: &[Oid],
-        elsewhere: Option<(ChangeId, String)>,
-    ) -> Result<Refused, GateError> {
+    /// Of some changes those that are open and for this branch, and one that is for another.
+    fn open_here(&self, lines: Vec<ChangeLine>) -> Result<(Vec<ChangeView>, Option<(ChangeId, String)>), GateError> {
+        let (mut changes, mut elsewhere) = (Vec::new(), None);
+        for line in lines.iter().filter(|line| is_open(line)) {
+            let view = self.speaker.client.change(line.id.as_str())?;
+            match &view.subject {
+                Subject::Git { branch, .. } if *branch == self.push.branch.branch => changes.push(view),
+                Subject::Git { branch, .. } => elsewhere = Some((view.id, branch.clone())),
+                Subject::Files { .. } => {}
+            }
+            if changes.len() > MAX_CHANGES {
+                return Err(Refused::new(
+                    "too-many-changes",
+                    format!("more than {MAX_CHANGES} changes are about this"),
+                )
+                .command("withdraw those that are not needed: countersign withdraw CHANGE")
+                .into());
+            }
+        }
+        Ok((changes, elsewhere))
+    }
+
+    /// Whether the push lands a change as the server shows it. What counts is the same question, asked of the log.
+    fn examine_as_shown(&self, view: &ChangeView) -> Result<(), GateError> {
+        let Subject::Git { base, head, .. } = &view.subject else { return Ok(()) };
+        // Names that were erased are missed when the bundle is there.
+        let Some(digest) = view.identities_blob else { return Ok(()) };
+        let identities = Identities::parse(&self.speaker.client.blob(&digest)?).map_err(|e| Refused::of(&e))?;
+        self.push.examine(&Named { change: &view.id, base, head, salt: &identities.salt })?;
+        Ok(())
+    }
+
+    /// Nothing is proposed that has this delta: says what comes nearest.
+    fn nothing_proposed(&self, elsewhere: Option<(ChangeId, String)>) -> Result<Refused, GateError> {
+        let repository = &self.push.gate.config().repository;
+        let candidates = self.push.candidates()?;
+        let mut elsewhere = elsewhere;
+        for head in &candidates {
+            let lines = self.speaker.client.changes_at(repository, head.as_str())?;
+            let (changes, other) = self.open_here(lines)?;
+            // It is the reviewed commit, and yet brings something else: this says what.
+            for view in &changes {
+                self.examine_as_shown(view)?;
+            }
+            elsewhere = elsewhere.or(other);
+        }
         // Of a merge the merged head is what somebody reviews.
         let head = candidates.last().unwrap_or(&self.push.new);
-        let Examined { targets, .. } = self.push.examine(head, None)?;
         let branch = &self.push.branch.branch;
-        if elsewhere.is_none()
-            && let Some(change) = self.overtaken(head)?
-        {
+        if let Some((change, at)) = elsewhere {
+            return Ok(Refused::new("another-branch", format!("change {change} is for {at}, not {branch}"))
+                .note("an approval holds for one branch; propose the change for this one too:")
+                .about(&change)
+                .command(self.push.propose(head, &self.push.targets()?)));
+        }
+        let parents = self.push.parents()?;
+        if parents > 2 {
+            let octopus = NotALanding::Octopus { new: self.push.new.short().to_owned(), parents };
+            return Ok(Refused::new(octopus.code(), octopus.to_string()).note(octopus.way_out()));
+        }
+        let targets = self.push.targets()?;
+        if let Some(change) = self.overtaken(head)? {
             return Ok(Refused::new(
                 "not-the-head",
                 format!("change {change} was proposed at an earlier commit; {} has more", head.short()),
@@ -103,22 +146,16 @@ impl Judge<'_> {
             .command(format!("countersign revise {change} {}", self.push.range(head)))
             .about(&change));
         }
-        let refused = match elsewhere {
-            Some((change, at)) => Refused::new("another-branch", format!("change {change} is for {at}, not {branch}"))
-                .note("an approval holds for one branch; propose the change for this one too:")
-                .about(&change),
-            None => Refused::new("no-change", format!("no change is proposed for {} on {branch}", head.short()))
-                .note(format!("it would reach {}; propose it, have it approved, then push again:", list(&targets))),
-        };
-        Ok(refused.command(self.push.propose(head, &targets)))
+        Ok(Refused::new("no-change", format!("no change is proposed for {} on {branch}", head.short()))
+            .note(format!("it would reach {}; propose it, have it approved, then push again:", list(&targets)))
+            .command(self.push.propose(head, &targets)))
     }
 
     /// A change that was proposed at a commit from which the push went on.
     fn overtaken(&self, head: &Oid) -> Result<Option<ChangeId>, GateError> {
         for earlier in self.push.repository.range(&self.push.old, head, LOOK_BACK + 1)?.iter().skip(1) {
             let changes = self.speaker.client.changes_at(&self.push.gate.config().repository, earlier.as_str())?;
-            let open = changes.into_iter().find(|line| !matches!(line.state.as_str(), "applied" | "withdrawn"));
-            if let Some(line) = open {
+            if let Some(line) = changes.into_iter().find(is_open) {
                 return Ok(Some(line.id));
             }
         }
@@ -127,7 +164,7 @@ impl Judge<'_> {
 
     /// Asks for the permits that this push needs, and opens each. All or none.
     pub fn ask(&mut self, found: &Found) -> Result<Vec<Opening>, GateError> {
-        let needed = &found.examined.targets;
+        let needed = &found.targets;
         let relevant = found.changes.iter().filter(|change| !change.targets.is_disjoint(needed));
         let (allowing, denying): (Vec<_>, Vec<_>) = relevant.partition(|change| change.allowed());
         let covered: BTreeSet<&Target> = allowing.iter().flat_map(|change| &change.targets).collect();
@@ -136,7 +173,7 @@ impl Judge<'_> {
             // Asking puts the denial into the log, with its reasons.
             let mut refusals = Vec::new();
             for change in denying {
-                match self.permit(change, &found.examined.facts) {
+                match self.permit(change) {
                     Ok(opening) => openings.push(opening),
                     Err(GateError::Refused(refused)) => refusals.push(*refused),
                     Err(error) => return Err(error),
@@ -147,27 +184,26 @@ impl Judge<'_> {
             }
         }
         for change in allowing {
-            openings.push(self.permit(change, &found.examined.facts)?);
+            openings.push(self.permit(change)?);
         }
-        self.covers(&openings, &found.examined)?;
+        self.covers(&openings, needed)?;
         Ok(openings)
     }
 
     /// Every target that the paths reach is a target of a change that may go.
-    pub fn covers(&self, openings: &[Opening], examined: &Examined) -> Result<(), GateError> {
+    pub fn covers(&self, openings: &[Opening], needed: &BTreeSet<Target>) -> Result<(), GateError> {
         let covered: BTreeSet<&Target> = openings.iter().flat_map(|opening| &opening.change().targets).collect();
-        let missing: BTreeSet<Target> =
-            examined.targets.iter().filter(|target| !covered.contains(target)).cloned().collect();
+        let missing: BTreeSet<Target> = needed.iter().filter(|target| !covered.contains(target)).cloned().collect();
         if missing.is_empty() {
             return Ok(());
         }
         Err(Refused::new("targets-not-covered", format!("the push also reaches {}", list(&missing)))
             .note("the changes that are approved do not name it; propose that part too:")
-            .command(self.push.propose(&examined.facts.head, &missing))
+            .command(self.push.propose(self.push.candidates()?.last().unwrap_or(&self.push.new), &missing))
             .into())
     }
 
-    fn permit(&mut self, view: &ChangeView, facts: &GitFacts) -> Result<Opening, GateError> {
+    fn permit(&mut self, view: &ChangeView) -> Result<Opening, GateError> {
         let request = PermitRequest {
             change: view.id.clone(),
             revision: RevisionRef { number: view.revision, digest: view.revision_digest },
@@ -182,8 +218,8 @@ impl Judge<'_> {
                     Refused::new("no-permit", format!("the server gave no permit for change {}", view.id)).into()
                 );
             }
-            Err(SpeakError::Client(ClientError::Denied(denied))) => {
-                return Err(Refused::by_rules("denied-by-rules", &denied, Some(&view.title)).into());
+            Err(SpeakError::Client(ClientError::Denied(decision))) => {
+                return Err(Refused::by_rules("denied-by-rules", &decision, Some(&view.title)).into());
             }
             Err(SpeakError::Client(ClientError::Refused { message, hint, .. })) => {
                 let refused = Refused::new("no-permit", message).about(&view.id);
@@ -191,29 +227,24 @@ impl Judge<'_> {
             }
             Err(error) => return Err(error.into()),
         };
-        self.open(&view.id, permit.as_bytes(), facts)
+        self.open(&view.id, permit.as_bytes())
     }
 
     /// Opens the gate for a permit that somebody brought along.
-    pub fn open_given(&mut self, permit: &[u8], facts: &GitFacts) -> Result<Opening, GateError> {
+    pub fn open_given(&mut self, permit: &[u8]) -> Result<Opening, GateError> {
         let refused = |refusal: Refusal| GateError::from(Refused::of(&refusal));
         let envelope = Envelope::parse(permit)
             .map_err(|e| refused(Refusal::malformed("malformed-permit", format!("the permit is malformed: {e}"))))?;
         let statement = Statement::parse(envelope.payload()).map_err(refused)?;
         match statement.body {
-            Body::PermitGrant(grant) => self.open(&grant.change, permit, facts),
+            Body::PermitGrant(grant) => self.open(&grant.change, permit),
             other => Err(Refused::new("not-a-permit", format!("what was given is a {}", other.kind())).into()),
         }
     }
 
     /// Opens the gate again for a permit that is reserved and was not used, as the log has it. The rules are asked again:
     /// somebody may have rejected the change since.
-    pub fn open_reserved(
-        &mut self,
-        change: &ChangeId,
-        permit: &Digest,
-        facts: &GitFacts,
-    ) -> Result<Opening, GateError> {
+    pub fn open_reserved(&mut self, change: &ChangeId, permit: &Digest) -> Result<Opening, GateError> {
         let bytes = self.bundle(change)?;
         let bundle = parsed(&bytes)?;
         let envelope = bundle
@@ -223,27 +254,20 @@ impl Judge<'_> {
             .filter_map(|leaf| Leaf::parse(leaf).ok())
             .find(|leaf| leaf.envelope.payload_digest() == *permit)
             .ok_or_else(|| Refused::new("permit-not-logged", "the permit that is reserved is no longer in the log"))?;
-        self.open_with(change, envelope.envelope.raw(), &bytes, &bundle, facts)
+        self.open_with(change, envelope.envelope.raw(), &bytes, &bundle)
     }
 
-    fn open(&mut self, change: &ChangeId, permit: &[u8], facts: &GitFacts) -> Result<Opening, GateError> {
+    fn open(&mut self, change: &ChangeId, permit: &[u8]) -> Result<Opening, GateError> {
         let bytes = self.bundle(change)?;
         let bundle = parsed(&bytes)?;
-        self.open_with(change, permit, &bytes, &bundle, facts)
+        self.open_with(change, permit, &bytes, &bundle)
     }
 
     fn bundle(&self, change: &ChangeId) -> Result<Vec<u8>, GateError> {
         Ok(self.speaker.client.bundle(change.as_str(), self.memory.map(|memory| memory.size))?)
     }
 
-    fn open_with(
-        &mut self,
-        id: &ChangeId,
-        permit: &[u8],
-        bytes: &[u8],
-        bundle: &Bundle,
-        facts: &GitFacts,
-    ) -> Result<Opening, GateError> {
+    fn open_with(&mut self, id: &ChangeId, permit: &[u8], bytes: &[u8], bundle: &Bundle) -> Result<Opening, GateError> {
         let asked = Asked {
             trust: self.push.gate.trust(),
             memory: self.memory,
@@ -254,39 +278,49 @@ impl Judge<'_> {
         let opening = opening::open(&asked, permit, bytes).map_err(|error| match error {
             OpeningError::Bundle(error) => Refused::new("bundle-broken", error.to_string()).note(error.hint()),
             OpeningError::Refused(refusal) => Refused::of(&refusal).about(id),
-            OpeningError::Denied(denied) => Refused::by_rules("denied-by-gate", &denied, None)
+            OpeningError::Denied(decision) => Refused::by_rules("denied-by-gate", &decision, None)
                 .note("the server gave a permit all the same: tell whoever runs it"),
         })?;
-        self.same_facts(opening.change(), bundle, facts)?;
+        self.same_facts(opening.change(), bundle)?;
         self.push.guidance(&opening.change().observed)?;
         self.memory = Some(opening.memory());
         Ok(opening)
     }
 
-    /// The facts that people and rules judged by are those that the objects give here.
-    fn same_facts(&self, change: &Change, bundle: &Bundle, facts: &GitFacts) -> Result<(), GateError> {
-        let differ = |why: String| {
+    /// The push lands the change as it stands in the log, and the facts that people and rules judged by are those that the
+    /// objects give here.
+    fn same_facts(&self, change: &Change, bundle: &Bundle) -> Result<(), GateError> {
+        let differ = |why: &str| {
             GateError::from(
                 Refused::new(
                     "facts-differ",
                     format!("what change {} says of its commits is not what they are: {why}", change.id),
                 )
-                .command(format!("countersign revise {} {}", change.id, self.push.range(&facts.head)))
+                .command(format!("countersign revise {} {}", change.id, self.push.range(&self.push.new)))
                 .about(&change.id),
             )
         };
-        let named = change.current().and_then(|revision| revision.facts);
-        let blob = named.and_then(|digest| Some((digest, bundle.evidence.blobs.get(&digest)?)));
-        let Some((digest, bytes)) = blob.filter(|(digest, bytes)| Digest::of(bytes) == *digest) else {
-            return Err(differ("its facts are missing".to_owned()));
+        let Some(revision) = change.current() else { return Err(differ("it has no revision")) };
+        let Subject::Git { base, head, .. } = &revision.subject else { return Err(differ("it is about files")) };
+        let blob = |named: Option<Digest>, what| {
+            let bytes = named.and_then(|digest| bundle.evidence.blobs.get(&digest).filter(|b| Digest::of(b) == digest));
+            bytes.ok_or_else(|| differ(what))
         };
-        let said: GitFacts =
-            serde_json::from_slice(bytes).map_err(|e| differ(format!("its facts {digest} are malformed: {e}")))?;
-        if said == *facts {
+        let facts = blob(revision.facts, "its facts are missing")?;
+        let identities = blob(revision.identities_blob, "the names in its commits were erased")?;
+        let (said, names) = (GitFacts::parse(facts), Identities::parse(identities));
+        let (said, names) = (said.map_err(|e| differ(&e.to_string()))?, names.map_err(|e| differ(&e.to_string()))?);
+        let named = Named { change: &change.id, base, head, salt: &names.salt };
+        let (facts, identities) = self.push.examine(&named)?;
+        if said == facts && names == identities {
             return Ok(());
         }
-        Err(differ(difference(&said, facts).to_owned()))
+        Err(differ(difference(&said, &facts)))
     }
+}
+
+fn is_open(line: &ChangeLine) -> bool {
+    !matches!(line.state.as_str(), "applied" | "withdrawn")
 }
 
 fn difference(said: &GitFacts, here: &GitFacts) -> &'static str {
@@ -300,7 +334,7 @@ fn difference(said: &GitFacts, here: &GitFacts) -> &'static str {
         (said.ai == here.ai, "the signs of AI assistance are others"),
         (said.guidance == here.guidance, "the cited documents are others"),
     ];
-    parts.into_iter().find(|(same, _)| !same).map_or("something differs", |(_, what)| what)
+    parts.into_iter().find(|(same, _)| !same).map_or("the names differ", |(_, what)| what)
 }
 
 fn parsed(bytes: &[u8]) -> Result<Bundle, GateError> {

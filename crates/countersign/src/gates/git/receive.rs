@@ -117,19 +117,17 @@ fn moved_behind(mut journal: Journal, update: &Update, old: &Oid, now: Time) -> 
 /// Opens the gate: with the permits that were given, or those that an earlier attempt left, or new ones.
 fn openings(judge: &mut Judge<'_>, given: &[Vec<u8>], reserved: &[Reservation]) -> Result<Vec<Opening>, GateError> {
     let found = judge.find()?;
-    let facts = &found.examined.facts;
     if !given.is_empty() {
-        let openings: Vec<Opening> =
-            given.iter().map(|permit| judge.open_given(permit, facts)).collect::<Result<_, _>>()?;
-        judge.covers(&openings, &found.examined)?;
+        let openings: Vec<Opening> = given.iter().map(|permit| judge.open_given(permit)).collect::<Result<_, _>>()?;
+        judge.covers(&openings, &found.targets)?;
         return Ok(openings);
     }
     if !reserved.is_empty() {
         let again: Result<Vec<Opening>, GateError> =
-            reserved.iter().map(|known| judge.open_reserved(&known.change, &known.permit, facts)).collect();
+            reserved.iter().map(|known| judge.open_reserved(&known.change, &known.permit)).collect();
         // A reservation whose revision is gone, or that covers only a part, is no use; new permits may be.
         if let Ok(openings) = again
-            && judge.covers(&openings, &found.examined).is_ok()
+            && judge.covers(&openings, &found.targets).is_ok()
         {
             return Ok(openings);
         }

@@ -14,7 +14,7 @@ use countersign_ledger::Time;
 use super::{GateError, GitGate, Update, Value, refused::Refused};
 use crate::{
     gates::journal::{Event, Journal, Reservation},
-    git::Repository,
+    git,
 };
 
 /// A state of a transaction that the gate acts on. Git has others, and later versions may have more.
@@ -57,11 +57,10 @@ pub fn reference_transaction(gate: &GitGate, state: State, updates: &[Update], n
 }
 
 fn prepared(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateError> {
-    let repository = Repository::open(&gate.repository)?;
     let mut journal = Journal::open(&gate.journal_path())?;
     for update in updates {
         // The reference is locked by now, so that what it points at stays so.
-        let current = repository.resolve(&update.reference).ok();
+        let current = git::reference(&gate.repository, &update.reference)?;
         match movement(update, current.as_ref()) {
             Movement::None => {}
             Movement::From(old, new) => {
