@@ -133,16 +133,17 @@ id!(
     ChangeId, "change id", |s| s.len() == ChangeId::LEN && is_lower_hex(s), "32 lower-case hexadecimal digits"
 );
 
-impl From<[u8; 16]> for Nonce {
-    fn from(random: [u8; 16]) -> Self {
-        Self(base16ct::lower::encode_string(&random))
-    }
-}
-
 id!(
     /// What sort of thing a subject or a transition is: `git`, `files`, `kubernetes`, … The list is open.
     SubjectType, "type of a subject", is_entity_name, ENTITY_NAME
 );
+
+impl Nonce {
+    /// The nonce of these bytes, which the caller drew at random.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(base16ct::lower::encode_string(&bytes))
+    }
+}
 
 impl SubjectType {
     /// One of the types that this program knows.

@@ -58,6 +58,28 @@ pub fn restrict(_: &Path, _: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Lets its owner alone read and write a file.
+#[cfg(unix)]
+pub fn leave_to_owner(file: &fs::File) -> io::Result<()> {
+    file.set_permissions(fs::Permissions::from_mode(0o600))
+}
+
+#[cfg(not(unix))]
+pub fn leave_to_owner(_: &fs::File) -> io::Result<()> {
+    Ok(())
+}
+
+/// Lets its owner and its group read and write a file.
+#[cfg(unix)]
+pub fn leave_to_group(file: &fs::File) -> io::Result<()> {
+    file.set_permissions(fs::Permissions::from_mode(0o660))
+}
+
+#[cfg(not(unix))]
+pub fn leave_to_group(_: &fs::File) -> io::Result<()> {
+    Ok(())
+}
+
 /// Lets those read and write a file who may read and write its folder: its owner and its group.
 #[cfg(unix)]
 pub fn share(file: &fs::File, folder: &Path) -> io::Result<()> {

@@ -9,7 +9,7 @@ use std::{
 use countersign_core::{
     facts::{FactsError, GitFacts, Identities, NoBase, Range, facts, single_base},
     ids::{Nonce, RepositoryId},
-    statement::Subject,
+    subject::{FilesSubject, GitSubject, Subject},
 };
 use countersign_ledger::Digest;
 
@@ -139,13 +139,13 @@ impl From<NoBase> for CliError {
 }
 
 fn subject_of(facts: &GitFacts) -> Subject {
-    Subject::Git {
+    Subject::Git(GitSubject {
         repository: facts.repository.clone(),
         branch: facts.branch.clone(),
         base: facts.base.clone(),
         head: facts.head.clone(),
         delta: facts.delta,
-    }
+    })
 }
 
 fn of_files(paths: &[PathBuf], command: Option<&str>) -> Result<Computed, CliError> {
@@ -155,7 +155,7 @@ fn of_files(paths: &[PathBuf], command: Option<&str>) -> Result<Computed, CliErr
         names_no_outside_path(words, &files)?;
     }
     let files = files.into_iter().map(|(name, file)| (name, Digest::of(&file.bytes))).collect();
-    Ok(Computed { subject: Subject::Files { files, command }, extracted: None })
+    Ok(Computed { subject: Subject::Files(FilesSubject { files, command }), extracted: None })
 }
 
 fn split_command(command: &str) -> Result<Vec<String>, CliError> {

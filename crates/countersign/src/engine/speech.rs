@@ -7,7 +7,7 @@ use countersign_core::{
 use countersign_ledger::{Envelope, sshsig::SigningKey};
 
 use super::EngineError;
-use crate::{nonce::nonce, store::Head};
+use crate::{random, store::Head};
 
 /// A statement of the server's, signed.
 pub(super) fn signed(key: &SigningKey, origin: &str, head: &Head, body: Body) -> Result<Envelope, EngineError> {
@@ -17,7 +17,7 @@ pub(super) fn signed(key: &SigningKey, origin: &str, head: &Head, body: Body) ->
             checkpoint: SeenCheckpoint { root: head.root, size: head.size },
             epoch: None,
             log: origin.to_owned(),
-            nonce: nonce(),
+            nonce: random::nonce(),
         },
         body,
     };

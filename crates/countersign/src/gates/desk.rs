@@ -33,8 +33,7 @@ use super::stops::{Stop, Stops};
 use crate::{
     client::{Client, ClientError},
     follower::{Access, FollowError, Followed, Follower, source::Source},
-    nonce::nonce,
-    records,
+    random, records,
     speaker::{Hand, SpeakError},
     wire::Receipt,
 };
@@ -365,7 +364,7 @@ impl Desk {
                 checkpoint: SeenCheckpoint { root: seen.root, size: seen.size },
                 epoch: None,
                 log: seen.origin.clone(),
-                nonce: nonce(),
+                nonce: random::nonce(),
             },
             body,
         };

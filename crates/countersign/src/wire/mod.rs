@@ -5,8 +5,9 @@ mod change;
 mod error;
 mod follow;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{decision::Decision, explain::Explanation, ids::ChangeId, trust::Trust};
-use countersign_ledger::{Digest, Hash};
+use countersign_ledger::{Digest, Envelope, Hash};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
@@ -14,11 +15,11 @@ pub use self::{
         ApprovalLine, ChangeLine, ChangeView, GuidanceLine, IdentityView, PermitLine, RejectionLine, WaiverLine,
         rfc3339,
     },
-    error::{DENIED, ErrorBody, ErrorDetail},
+    error::{DENIED, Denied, ErrorBody, ErrorDetail},
     follow::{Entries, Proof},
 };
 
-/// `POST /v1/statements`.
+/// `POST /v1/statements`; also how a signed statement is kept in a file, on its way to a second person or to a gate.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Submit {
@@ -27,6 +28,15 @@ pub struct Submit {
     /// The blobs that the statement names, each in base64.
     #[serde(default)]
     pub blobs: Vec<String>,
+}
+
+impl Submit {
+    pub fn new(envelope: &Envelope, blobs: &[Vec<u8>]) -> Self {
+        Self {
+            envelope: String::from_utf8_lossy(envelope.raw()).into_owned(),
+            blobs: blobs.iter().map(|blob| STANDARD.encode(blob)).collect(),
+        }
+    }
 }
 
 /// What came of a statement.
@@ -75,4 +85,15 @@ pub struct GovernanceInfo {
     pub rules: Digest,
     /// How many people have a key.
     pub people: u32,
+}
+
+/// `GET /v1/governance/history`: the genesis and every publication, in their order. Each names the one before it by the digest
+/// of its statement, so that whoever pinned the genesis needs to believe nothing of it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// The statement: the payload of its envelope, as text, verbatim.
+    pub statement: String,
+    /// The blob with the files that it replaces, as text, verbatim.
+    pub files: String,
 }

@@ -1,6 +1,6 @@
 //! What the git gate computes itself, because a proposer or a server may say something else.
 
-use countersign::{client::Client, git::Repository, nonce::nonce, signer::SshKeygen, speaker::Speaker};
+use countersign::{client::Client, git::Repository, random::nonce, signer::SshKeygen, speaker::Speaker};
 use countersign_core::{
     facts::{Range, facts},
     kind::{Kind, Purpose},
