@@ -179,7 +179,7 @@ fn identities(change: &Change, wanted: impl Fn(&str) -> bool) -> Vec<IdentityVie
     views
 }
 
-fn guidance(change: &Change, snapshot: &Snapshot, now: Time) -> Vec<GuidanceLine> {
+fn guidance(state: &State, change: &Change, snapshot: &Snapshot, now: Time) -> Vec<GuidanceLine> {
     snapshot
         .guidance
         .iter()
@@ -193,7 +193,11 @@ fn guidance(change: &Change, snapshot: &Snapshot, now: Time) -> Vec<GuidanceLine
                 .map(|found| format!("{}@{}", found.repository, found.commit.short())),
             review_due: view.review_due.map(rfc3339),
             stale: view.review_due.is_none_or(|due| due < now),
-            owners: view.owners.clone(),
+            owners: change
+                .observed_document(&view.path)
+                .and_then(|document| document.owner.as_deref())
+                .map(|owner| state.governance.people_called(owner).into_iter().cloned().collect())
+                .unwrap_or_default(),
         })
         .collect()
 }

@@ -294,23 +294,6 @@ impl From<BundleError> for CliError {
     }
 }
 
-impl From<crate::gates::opening::OpeningError> for CliError {
-    fn from(error: crate::gates::opening::OpeningError) -> Self {
-        use crate::gates::opening::OpeningError;
-        match error {
-            OpeningError::Bundle(error) => error.into(),
-            OpeningError::Refused(refusal) => gate_refuses(refusal),
-            OpeningError::Denied(denied) => Self {
-                exit: Exit::Refused,
-                ..Self::new(
-                    "denied-by-gate",
-                    format!("{}:\n{}", OpeningError::Denied(denied.clone()), super::show::to_do(&denied)),
-                )
-            },
-        }
-    }
-}
-
 /// Whatever a gate refuses, the rules refuse.
 fn gate_refuses(refusal: Refusal) -> CliError {
     CliError { exit: Exit::Refused, ..refusal.into() }
