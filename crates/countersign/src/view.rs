@@ -71,7 +71,7 @@ pub fn view(
         text,
         unmapped: identities(change, |reference| snapshot.unmapped.contains(reference)),
         identities: identities(change, |_| true),
-        guidance: guidance(state, change, &snapshot, now),
+        guidance: guidance(change, &snapshot, now),
         approvals: change
             .approvals
             .iter()
@@ -179,25 +179,19 @@ fn identities(change: &Change, wanted: impl Fn(&str) -> bool) -> Vec<IdentityVie
     views
 }
 
-fn guidance(state: &State, change: &Change, snapshot: &Snapshot, now: Time) -> Vec<GuidanceLine> {
+fn guidance(change: &Change, snapshot: &Snapshot, now: Time) -> Vec<GuidanceLine> {
     snapshot
         .guidance
         .iter()
-        .map(|view| GuidanceLine {
-            path: view.path.clone(),
-            found: change
-                .observed
-                .iter()
-                .find(|document| document.path == view.path)
-                .and_then(|document| document.found.as_ref())
-                .map(|found| format!("{}@{}", found.repository, found.commit.short())),
-            review_due: view.review_due.map(rfc3339),
-            stale: view.review_due.is_none_or(|due| due < now),
-            owners: change
-                .observed_document(&view.path)
-                .and_then(|document| document.owner.as_deref())
-                .map(|owner| state.governance.people_called(owner).into_iter().cloned().collect())
-                .unwrap_or_default(),
+        .map(|view| {
+            let found = change.observed_document(&view.path);
+            GuidanceLine {
+                path: view.path.clone(),
+                found: found.map(|found| format!("{}@{}", found.repository, found.commit.short())),
+                review_due: view.review_due.map(rfc3339),
+                stale: view.is_stale(now),
+                owner: found.and_then(|found| found.owner.clone()),
+            }
         })
         .collect()
 }

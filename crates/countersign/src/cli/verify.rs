@@ -11,7 +11,6 @@ use std::{
 use countersign_core::{
     change::Change,
     ids::{ActorId, ChangeId, Target},
-    refusal::Refusal,
     trust::{TRUST_VERSION, Trust},
     verify::{Report, Step, Verdict, verify},
 };
@@ -292,9 +291,4 @@ impl From<BundleError> for CliError {
     fn from(error: BundleError) -> Self {
         Self::new("bundle", error.to_string()).hint(error.hint())
     }
-}
-
-/// Whatever a gate refuses, the rules refuse.
-fn gate_refuses(refusal: Refusal) -> CliError {
-    CliError { exit: Exit::Refused, ..refusal.into() }
 }

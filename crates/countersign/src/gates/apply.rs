@@ -20,7 +20,7 @@ use super::{
     desk::Opening,
     journal::{Event, Journal, JournalError, Reservation},
 };
-use crate::{files::ReadFile, unix};
+use crate::files::ReadFile;
 
 #[derive(Debug, Error)]
 pub enum ApplyError {
