@@ -141,7 +141,7 @@ id!(
 impl Nonce {
     /// The nonce of these bytes, which the caller drew at random.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(base16ct::lower::encode_string(&bytes))
     }
 }
 

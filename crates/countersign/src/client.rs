@@ -3,7 +3,6 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
     explain::Explained,
     governance::{GovernanceRecord, Signer},

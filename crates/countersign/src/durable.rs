@@ -2,27 +2,17 @@
 
 use std::{fs, io, io::Write as _, path::Path};
 
+use crate::unix;
+
 /// Replaces a file whole, or makes it: a reader sees the old bytes or the new ones, also after a power cut. Who may read it
 /// follows from the folder, so that a folder that several accounts share stays usable to all of them.
 pub fn replace(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes.as_ref())?;
-    share(file.as_file(), folder)?;
+    unix::share(file.as_file(), folder)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     // The rename is durable when the folder is.
     fs::File::open(folder)?.sync_all()
-}
-
-#[cfg(unix)]
-fn share(file: &fs::File, folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = fs::metadata(folder)?.permissions().mode() & 0o660;
-    file.set_permissions(fs::Permissions::from_mode(mode))
-}
-
-#[cfg(not(unix))]
-fn share(_: &fs::File, _: &Path) -> io::Result<()> {
-    Ok(())
 }

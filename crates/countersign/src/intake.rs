@@ -75,7 +75,7 @@ impl Intake {
             Some((head, governance)) => Some(part(head, governance).map_err(|e| Failure::refused(0, &e))?),
             None => None,
         };
-        let frontier = store::with_nodes(store, |nodes| Frontier::from_nodes(head.size, nodes)).await?;
+        let frontier = store::with_nodes(store, |nodes| Frontier::from_nodes(head.size, &nodes)).await?;
         let frontier = frontier.map_err(|e| Damage::Value { what: "the tree", found: e.to_string() }).map_err(StoreError::from)?;
         Ok(Self {
             state,

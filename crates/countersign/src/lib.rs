@@ -1,7 +1,10 @@
 //! The program: engine, store, gates, HTTP API and command line.
 //!
 //! Arrows go one way: `api | cli | gates -> engine -> store`. The command line and the gates reach a running server
-//! through [`client`]; only `serve`, `init` and `demo` hold an engine themselves.
+//! through [`client`], with which [`api`] shares [`wire`]; of the command line only what makes or serves a home may hold
+//! an engine itself.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::todo)]
 
 pub mod api;
 pub mod audit;
@@ -26,5 +29,6 @@ pub mod records;
 pub mod signer;
 pub mod speaker;
 pub mod store;
+pub mod unix;
 pub mod view;
 pub mod wire;

@@ -3,7 +3,7 @@
 
 use countersign_core::{
     governance::Signer as LogSigner,
-    ids::{ActorId, Nonce},
+    ids::ActorId,
     refusal::Refusal,
     statement::{Body, Header, SeenCheckpoint, Statement},
 };
@@ -107,9 +107,4 @@ pub fn signed(hand: &Hand, by: &ActorId, log: &InFrontOf, body: Body) -> Result<
     let signature = hand.sign(&payload)?;
     Ok(Envelope::new(&payload, vec![signature])
         .map_err(|e| Refusal::malformed("statement-too-large", e.to_string()))?)
-}
-
-/// Sixteen random bytes, for a statement's nonce or a text's salt.
-pub fn nonce() -> Result<Nonce, Refusal> {
-    Ok(random::nonce())
 }

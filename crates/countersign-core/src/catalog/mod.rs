@@ -6,7 +6,7 @@
 //! | `resolve` | from entities to a [`Catalog`] in which everything holds |
 //! | [`files`] | the catalog as the governance files that the log holds |
 //! | `index` | what is looked up again and again, made once |
-//! | `lookup` | questions to a catalog, and its digest |
+//! | `lookup` | questions to a catalog |
 //! | `near` | the name that somebody probably meant |
 //! | `problem` | what is wrong with a catalog |
 
@@ -153,8 +153,7 @@ pub const PATHS_ANNOTATION: &str = "countersign/paths";
 /// Most globs of one system.
 pub const MAX_PATHS: usize = 1_000;
 
-/// Where a system's source is, as its entity says. An audit reads it; no rule can ask for it, so it is no part of a
-/// catalog's digest.
+/// Where a system's source is, as its entity says. An audit reads it; no rule can ask for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
     /// As written.

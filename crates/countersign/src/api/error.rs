@@ -38,7 +38,7 @@ impl IntoResponse for ApiError {
                     explanation: Some(denial.explanation),
                 },
             ),
-            error @ (EngineError::Store(_) | EngineError::Signing(_)) => {
+            error @ (EngineError::Store(_) | EngineError::Write(_) | EngineError::Signing(_)) => {
                 // Details are for the operator's log, not for the network.
                 tracing::error!(%error, "a request failed");
                 (StatusCode::INTERNAL_SERVER_ERROR, ErrorBody::internal())

@@ -36,7 +36,7 @@ use tokio::net::TcpListener;
 use self::error::{ApiError, bad_request, method_not_allowed, not_found, too_large};
 use crate::{
     engine::{ChangeFilter, Engine, PAGE},
-    wire::{ChangePage, ChangeView, Entries, GovernanceInfo, LogInfo, Proof, Receipt, Submit},
+    wire::{ChangePage, ChangeView, Entries, GovernanceInfo, LogInfo, Proof, Published, Receipt, Submit},
 };
 
 /// Enough for the largest statement with its blobs, in base64.
@@ -65,6 +65,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/v1/changes/{id}", get(change))
         .route("/v1/changes/{id}/bundle", get(bundle))
         .route("/v1/governance", get(governance))
+        .route("/v1/governance/history", get(history))
         .route("/v1/gates/{id}", get(gate))
         .route("/v1/entries", get(entries))
         .route("/v1/inclusion", get(inclusion))
@@ -189,6 +190,11 @@ async fn signer(State(engine): State<Arc<Engine>>, key: Result<Query<Key>, Query
 /// What is in force, with the digest of every file.
 async fn governance(State(engine): State<Arc<Engine>>) -> Reply<Json<GovernanceRecord>> {
     Ok(Json(engine.governance().await?.record.clone()))
+}
+
+/// The genesis and every publication, in their order.
+async fn history(State(engine): State<Arc<Engine>>) -> Reply<Json<Vec<Published>>> {
+    Ok(Json(engine.published().await?))
 }
 
 async fn gate(State(engine): State<Arc<Engine>>, id: Part) -> Reply<Json<GateRecord>> {

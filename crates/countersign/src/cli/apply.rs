@@ -68,7 +68,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     }
     let audience = session.speaker.hand.fingerprint();
     let Session { log, speaker } = session;
-    let mut journal = apply::journal(&log.trust().origin, &audience)?;
+    let mut journal = apply::journal(log.memory().folder(), &audience)?;
     let copy = log.memory().folder().join(COPY);
     let place = Place { copy: &copy, access: Access::Owner, trust: log.trust(), url: log.client.url() };
     let mut desk = Desk::open(&place, speaker.hand, permit::apply_gate()?, speaker.me)?;
@@ -131,7 +131,6 @@ impl From<apply::ApplyError> for CliError {
             apply::ApplyError::Journal(_) | apply::ApplyError::Io { .. } => {
                 Self::new("gate", error.to_string()).hint("without its journal the gate stays shut; is the disk full?")
             }
-            apply::ApplyError::NoPlace => Self::new("gate", error.to_string()).hint("set HOME or XDG_STATE_HOME"),
         }
     }
 }

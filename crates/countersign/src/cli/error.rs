@@ -115,10 +115,3 @@ impl From<SignerError> for CliError {
         Self { hint: error.hint(), ..Self::new("cannot-sign", error.to_string()) }
     }
 }
-
-/// Whatever has no code of its own, with its causes.
-impl From<anyhow::Error> for CliError {
-    fn from(error: anyhow::Error) -> Self {
-        Self::new("failed", format!("{error:#}"))
-    }
-}

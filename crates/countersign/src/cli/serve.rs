@@ -10,7 +10,7 @@ use crate::{
     api, clock,
     engine::{Engine, EngineError, Setup},
     home::Home,
-    store,
+    store, unix,
 };
 
 /// Serve a home: the log, the decisions, the API.
@@ -42,7 +42,7 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
         })?;
         let address = listener.local_addr().map_err(|e| CliError::new("failed", e.to_string()))?;
         anstream::println!("serving {} on http://{address} (stop with Ctrl-C)", home.config().origin);
-        api::serve(engine, listener, stopped()).await.map_err(|e| CliError::new("failed", format!("{e}")))?;
+        api::serve(engine, listener, unix::stopped()).await.map_err(|e| CliError::new("failed", format!("{e}")))?;
         Ok(Exit::Done)
     })
 }
@@ -59,23 +59,6 @@ pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
         clock: Arc::new(clock::now),
     };
     Ok(Arc::new(Engine::open(setup).await?))
-}
-
-/// Ctrl-C, or the signal by which service managers stop a program.
-pub async fn stopped() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-        match terminate {
-            Ok(mut terminate) => {
-                tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
-            }
-            Err(_) => drop(interrupt.await),
-        }
-    }
-    #[cfg(not(unix))]
-    drop(interrupt.await);
 }
 
 impl From<EngineError> for CliError {

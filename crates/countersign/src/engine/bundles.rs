@@ -19,7 +19,7 @@ use super::{Engine, EngineError, blobs_named};
 use crate::{
     bundle::Bundle,
     store::{self, Damage, MAX_PAGE, StoreError, tiles::TileAt},
-    wire::Entries,
+    wire::{Entries, Published},
 };
 
 /// How many leaves one answer to a follower has at the most.
@@ -55,6 +55,22 @@ impl Engine {
         };
         let origin = governance.record.origin.clone();
         Ok(Bundle { origin, change: change.id.clone(), evidence, consistency, extracts_differ: Vec::new() })
+    }
+
+    /// The genesis and every publication, in their order, with the lists of files that they name.
+    pub async fn published(&self) -> Result<Vec<Published>, EngineError> {
+        let mut published = Vec::new();
+        for (_, bytes) in self.stream(&governance_stream()?).await? {
+            let entry = Entry::parse(&bytes)?;
+            let Some(files) = entry.signed.statement().body.governance_files() else { continue };
+            let list = self.store.blobs(&[files]).await?.remove(&files);
+            let list = list.ok_or_else(|| Damage::Value { what: "a list of governance files", found: "nothing".to_owned() })?;
+            published.push(Published {
+                statement: String::from_utf8_lossy(entry.leaf.envelope.payload()).into_owned(),
+                files: String::from_utf8_lossy(&list).into_owned(),
+            });
+        }
+        Ok(published)
     }
 
     /// All leaves of a stream.

@@ -48,7 +48,10 @@ pub use self::{
 };
 use crate::{
     records::{self, GovernanceCache, RecordError},
-    store::{self, Age, Conflict, Head, NewLeaf, Store, StoreError, Submission, writer::Writer},
+    store::{
+        self, Age, Conflict, Damage, Head, NewLeaf, Store, StoreError, Submission,
+        writer::{SubmitError, Writer},
+    },
     wire::Receipt,
 };
 
@@ -69,8 +72,16 @@ pub enum EngineError {
     Denied(Box<Explained>),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Write(SubmitError),
     #[error("the server cannot sign: {0}")]
     Signing(String),
+}
+
+impl From<Damage> for EngineError {
+    fn from(damage: Damage) -> Self {
+        Self::Store(damage.into())
+    }
 }
 
 impl From<RecordError> for EngineError {
@@ -175,9 +186,12 @@ impl Engine {
             leaves: vec![NewLeaf { unique: records::uniques(&state, &entry.signed)?, leaf }],
             outbox: Vec::new(),
         };
-        match self.writer.submit(submission).await? {
+        match self.writer.submit(submission, None).await {
             Ok(_) => Ok(self.store.set_version(records::PROJECTIONS).await?),
-            Err(_) => Err(Refusal::conflict("already-founded", "another server founded the log just now").into()),
+            Err(SubmitError::Conflict(_)) => {
+                Err(Refusal::conflict("already-founded", "another server founded the log just now").into())
+            }
+            Err(error) => Err(EngineError::Write(error)),
         }
     }
 
@@ -247,6 +261,7 @@ impl Engine {
         self.fresh(&signed.statement().header.checkpoint).await?;
         // Another server's clock may be ahead of ours; the log's time never goes back.
         let at = (self.clock)().max(not_before);
+        let announced = self.writer.expect(at);
         let mut draft = Draft::begin(self, signed, at).await?;
         draft.blobs.clone_from(blobs);
         draft.push(envelope.clone(), signed.clone())?;
@@ -270,8 +285,9 @@ impl Engine {
             None => None,
         };
         let submission = draft.finish()?;
-        Ok(match self.writer.submit(submission).await? {
-            Err(conflict) => Attempt::Conflict(conflict),
+        Ok(match self.writer.submit(submission, Some(announced)).await {
+            Err(SubmitError::Conflict(conflict)) => Attempt::Conflict(conflict),
+            Err(error) => return Err(EngineError::Write(error)),
             Ok(index) => match standing {
                 Some(denial) if denied => Attempt::Denied(Box::new(denial)),
                 standing => {

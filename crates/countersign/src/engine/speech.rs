@@ -2,24 +2,22 @@
 
 use countersign_core::{
     governance::SERVER,
-    ids::Nonce,
     statement::{Body, Header, SeenCheckpoint, Statement},
 };
 use countersign_ledger::{Envelope, sshsig::SigningKey};
 
 use super::EngineError;
-use crate::{speaker, store::Head};
+use crate::{random, store::Head};
 
 /// A statement of the server's, signed.
 pub(super) fn signed(key: &SigningKey, origin: &str, head: &Head, body: Body) -> Result<Envelope, EngineError> {
-    let nonce: Nonce = speaker::nonce()?;
     let statement = Statement {
         header: Header {
             by: SERVER.parse().map_err(|e| EngineError::Signing(format!("{e}")))?,
             checkpoint: SeenCheckpoint { root: head.root, size: head.size },
             epoch: None,
             log: origin.to_owned(),
-            nonce,
+            nonce: random::nonce(),
         },
         body,
     };

@@ -49,7 +49,7 @@ use crate::{
     durable,
     intake::{Intake, IntakeError},
     records::{self, GovernanceCache, RecordError},
-    store::{self, Conflict, List, NoteError, Notary, Opening, Store, StoreError},
+    store::{self, Conflict, List, NoteError, Notary, Options, Store, StoreError},
 };
 
 pub use crate::store::Access;
@@ -146,8 +146,8 @@ impl Follower {
     pub async fn open(folder: &Path, trust: &Trust, access: Access) -> Result<Self, FollowError> {
         fs::create_dir_all(folder).map_err(|source| io_error("make", folder, source))?;
         let path = folder.join(COPY);
-        let opening = Opening { verifier: trust.log_key.clone(), keeps: store::Keeps::Copy(access) };
-        let store = store::open(&path.display().to_string(), &opening)
+        let options = Options { verifier: trust.log_key.clone(), keeps: store::Keeps::Copy(access) };
+        let store = store::open(&path.display().to_string(), &options)
             .await
             .map_err(|source| FollowError::Store { path, source })?;
         Ok(Self { folder: folder.to_owned(), trust: trust.clone(), store, governance: GovernanceCache::default() })
@@ -169,7 +169,7 @@ impl Follower {
         FollowError::Store { path: self.folder.join(COPY), source }
     }
 
-    fn recorded(&self, error: RecordError) -> FollowError {
+    pub(crate) fn recorded(&self, error: RecordError) -> FollowError {
         match error {
             RecordError::Store(source) => self.failed(source),
             RecordError::Refused(refusal) => refusal.into(),
@@ -178,9 +178,14 @@ impl Follower {
 
     /// The newest checkpoint that was reached, as it was signed.
     pub fn seen(&self) -> Result<Option<SignedCheckpoint>, FollowError> {
-        let path = self.folder.join(SEEN);
+        Self::seen_in(&self.folder, &self.trust)
+    }
+
+    /// The same, of a copy that is not opened.
+    pub fn seen_in(folder: &Path, trust: &Trust) -> Result<Option<SignedCheckpoint>, FollowError> {
+        let path = folder.join(SEEN);
         match fs::read_to_string(&path) {
-            Ok(note) => Ok(Some(SignedCheckpoint::open(&note, &self.trust.log_key)?)),
+            Ok(note) => Ok(Some(SignedCheckpoint::open(&note, &trust.log_key)?)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(io_error("read", &path, source)),
         }
@@ -355,6 +360,11 @@ impl Follower {
         let file = file.map_err(|source| io_error("open", &path, source))?;
         file.lock().map_err(|source| io_error("lock", &path, source))?;
         Ok(file)
+    }
+
+    /// How many leaves the copy has.
+    pub async fn size(&self) -> Result<u64, FollowError> {
+        Ok(self.store.head().await.map_err(|e| self.failed(e))?.size)
     }
 
     /// Governance as the copy has it.

@@ -21,11 +21,11 @@ use countersign_core::{
     rules::decide,
     snapshot::Snapshot,
     state::State,
-    statement::{Body, Header, OutcomeReport, OutcomeResult, PermitRequest, SeenCheckpoint, Statement},
+    statement::{Body, OutcomeReport, OutcomeResult, PermitRequest},
     subject::Transition,
     trust::Trust,
 };
-use countersign_ledger::{Digest, Envelope, Fingerprint, Time, checkpoint::SignedCheckpoint};
+use countersign_ledger::{Digest, Fingerprint, Time, checkpoint::SignedCheckpoint};
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 
@@ -34,7 +34,7 @@ use crate::{
     client::{Client, ClientError},
     follower::{Access, FollowError, Followed, Follower, source::Source},
     records,
-    speaker::{Hand, SpeakError, nonce},
+    speaker::{Hand, InFrontOf, SpeakError, signed},
     wire::Receipt,
 };
 
@@ -53,6 +53,34 @@ pub enum DeskError {
     Denied(Box<Judged>),
     #[error("cannot start: {0}")]
     Runtime(std::io::Error),
+}
+
+impl DeskError {
+    /// Stable, kebab-case.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Follow(error) => error.code(),
+            Self::Client(_) | Self::Speak(_) => "server",
+            Self::Refused(refusal) => refusal.code,
+            Self::Denied(_) => "denied-by-rules",
+            Self::Runtime(_) => "failed",
+        }
+    }
+
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Follow(error) => error.hint(),
+            Self::Client(ClientError::Refused { hint, .. })
+            | Self::Speak(SpeakError::Client(ClientError::Refused { hint, .. })) => hint.clone(),
+            Self::Client(ClientError::Unreachable { .. })
+            | Self::Speak(SpeakError::Client(ClientError::Unreachable { .. })) => {
+                Some("start the server (countersign serve --home HOME), or name another one with --url".to_owned())
+            }
+            Self::Speak(SpeakError::Signer(error)) => error.hint(),
+            Self::Speak(SpeakError::Refused(refusal)) | Self::Refused(refusal) => refusal.hint.clone(),
+            Self::Client(_) | Self::Speak(_) | Self::Denied(_) | Self::Runtime(_) => None,
+        }
+    }
 }
 
 /// What the rules say here and now, by this gate's own copy.
@@ -340,38 +368,29 @@ impl Desk {
         Ok(self.say(Body::OutcomeReport(report), &[])?)
     }
 
+    /// Whether the copy still stands where this gate has followed it to: another process may have moved it on.
+    pub fn is_current(&self) -> Result<bool, DeskError> {
+        let size = self.runtime.block_on(self.follower.size())?;
+        Ok(self.followed.as_ref().is_some_and(|followed| followed.checkpoint.size == size))
+    }
+
     /// Keeps a stop, and obeys it from now on, whether or not the log takes it.
-    pub fn stop(&self, envelope: Envelope, blobs: Vec<Vec<u8>>) -> Result<Stop, DeskError> {
-        let stop = Stop::new(envelope, blobs)?;
+    pub fn stop(&self, stop: &Stop) -> Result<(), DeskError> {
         let governance = self.runtime.block_on(self.follower.governance())?;
         let mut state = State::part(governance);
         self.load_for(&mut state, stop.signed())?;
         // It has to be by somebody; what it is about may be unknown here yet.
         countersign_core::admit::authenticate(&state, stop.signed())?;
-        self.stops.keep(&stop)?;
-        Ok(stop)
+        Ok(self.stops.keep(stop)?)
     }
 
     /// Makes, signs and submits a statement, in front of the log as this gate last followed it.
     pub fn say(&self, body: Body, blobs: &[Vec<u8>]) -> Result<Receipt, SpeakError> {
         let seen = match &self.followed {
-            Some(followed) => &followed.checkpoint,
+            Some(followed) => InFrontOf::from(&followed.checkpoint),
             None => return Err(Refusal::conflict("not-followed", "the log was not followed yet").into()),
         };
-        let statement = Statement {
-            header: Header {
-                by: self.me.clone(),
-                checkpoint: SeenCheckpoint { root: seen.root, size: seen.size },
-                epoch: None,
-                log: seen.origin.clone(),
-                nonce: nonce()?,
-            },
-            body,
-        };
-        let payload = statement.encode()?;
-        let signature = self.hand.sign(&payload)?;
-        let envelope = Envelope::new(&payload, vec![signature])
-            .map_err(|e| Refusal::malformed("statement-too-large", e.to_string()))?;
+        let envelope = signed(&self.hand, &self.me, &seen, body)?;
         Ok(self.client.submit(&envelope, blobs)?)
     }
 }

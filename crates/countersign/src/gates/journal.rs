@@ -181,10 +181,7 @@ impl Journal {
     fn reservations(&self) -> impl DoubleEndedIterator<Item = &Reservation> {
         self.events.iter().filter_map(|event| match event {
             Event::Reserved { reservation, .. } => Some(reservation),
-            Event::Settled { .. }
-            | Event::Found { .. }
-            | Event::Reported { .. }
-            | Event::Caught { .. } => None,
+            Event::Settled { .. } | Event::Found { .. } | Event::Reported { .. } | Event::Caught { .. } => None,
         })
     }
 
@@ -212,11 +209,6 @@ impl Journal {
         // What is asked for first: looking through the journal for each reservation costs more.
         let asked = self.reservations().filter(|reservation| of(&reservation.transition));
         asked.filter(|reservation| !self.is_spent(&reservation.permit)).cloned().collect()
-    }
-
-    /// Reservations that are spent, the oldest first.
-    pub fn spent(&self) -> impl DoubleEndedIterator<Item = &Reservation> {
-        self.reservations().filter(|reservation| self.is_spent(&reservation.permit))
     }
 
     /// Reservations of exactly this transition that are neither spent nor over.

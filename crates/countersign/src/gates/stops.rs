@@ -13,9 +13,8 @@ use countersign_core::{
     statement::{Body, Holder},
 };
 use countersign_ledger::Envelope;
-use serde::{Deserialize, Serialize};
 
-use crate::durable;
+use crate::{durable, wire::Submit};
 
 const FOLDER: &str = "stops";
 /// More than a log that works would ever leave here; a bound on what somebody can fill a disk with.
@@ -30,17 +29,6 @@ pub struct Stop {
     blobs: Vec<Vec<u8>>,
 }
 
-/// As it is written to a file or pushed as an option: what `countersign reject --out FILE` saves.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StopFile {
-    /// The DSSE envelope, as text, verbatim.
-    pub envelope: String,
-    /// The blobs that it names, each in base64.
-    #[serde(default)]
-    pub blobs: Vec<String>,
-}
-
 impl Stop {
     pub fn new(envelope: Envelope, blobs: Vec<Vec<u8>>) -> Result<Self, Refusal> {
         let signed = Signed::check(&envelope)?;
@@ -52,10 +40,10 @@ impl Stop {
         Ok(Self { envelope, signed, blobs })
     }
 
-    /// Reads what a client saved.
+    /// Reads what a client saved: a statement as it is sent to a server.
     pub fn read(bytes: &[u8]) -> Result<Self, Refusal> {
         let malformed = |why: String| Refusal::malformed("malformed-stop", format!("this is no signed stop: {why}"));
-        let file: StopFile = serde_json::from_slice(bytes).map_err(|e| malformed(e.to_string()))?;
+        let file: Submit = serde_json::from_slice(bytes).map_err(|e| malformed(e.to_string()))?;
         let envelope = Envelope::parse(file.envelope.as_bytes()).map_err(|e| malformed(e.to_string()))?;
         let blobs = file.blobs.iter().map(|blob| STANDARD.decode(blob));
         let blobs = blobs.collect::<Result<_, _>>().map_err(|e| malformed(format!("a blob is no base64: {e}")))?;
@@ -63,11 +51,7 @@ impl Stop {
     }
 
     pub fn to_bytes(&self) -> Result<Vec<u8>, Refusal> {
-        let file = StopFile {
-            envelope: String::from_utf8_lossy(self.envelope.raw()).into_owned(),
-            blobs: self.blobs.iter().map(|blob| STANDARD.encode(blob)).collect(),
-        };
-        serde_json::to_vec(&file).map_err(|e| Refusal::malformed("malformed-stop", e.to_string()))
+        serde_json::to_vec(&Submit::new(&self.envelope, &self.blobs)).map_err(|e| Refusal::malformed("malformed-stop", e.to_string()))
     }
 
     pub fn envelope(&self) -> &Envelope {

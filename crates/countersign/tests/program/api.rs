@@ -43,7 +43,7 @@ fn speaker(world: &World, name: &str) -> Speaker {
 /// A proposal for `search/production`, with the blob of its words. No two are alike.
 fn proposal(title: &str) -> (Body, Vec<u8>) {
     let text = ProposalText {
-        salt: countersign::speaker::nonce().unwrap(),
+        salt: countersign::random::nonce(),
         title: title.to_owned(),
         why: "a reason that is long enough".to_owned(),
         risk: String::new(),
@@ -159,7 +159,7 @@ fn said(world: &World, signer: &str, edit: impl FnOnce(&mut Header)) -> String {
     let mut header = Header {
         log: log.origin,
         by: "alice".parse().unwrap(),
-        nonce: countersign::speaker::nonce().unwrap(),
+        nonce: countersign::random::nonce(),
         checkpoint: SeenCheckpoint { size: log.size, root: log.root },
     };
     edit(&mut header);
@@ -383,7 +383,7 @@ fn a_replayed_statement_is_refused() {
 fn a_nonce_is_good_for_one_statement() {
     let world = world();
     let alice = speaker(&world, "alice");
-    let nonce = countersign::speaker::nonce().unwrap();
+    let nonce = countersign::random::nonce();
     let say = |title: &str| {
         let (body, blob) = proposal(title);
         let header = Header {

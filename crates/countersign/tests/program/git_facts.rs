@@ -1,11 +1,6 @@
 //! What the git gate computes itself, because a proposer or a server may say something else.
 
-use countersign::{
-    client::Client,
-    git::Repository,
-    signer::SshKeygen,
-    speaker::{Speaker, nonce},
-};
+use countersign::{client::Client, git::Repository, random::nonce, signer::SshKeygen, speaker::Speaker};
 use countersign_core::{
     facts::{Range, facts},
     kind::{Kind, Purpose},
@@ -36,7 +31,7 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
     identities.people.retain(|_, who| !who.mail.starts_with("bob"));
     facts.identities.retain(|identity| identities.people.contains_key(&identity.reference));
     let text = ProposalText {
-        salt: nonce().unwrap(),
+        salt: nonce(),
         title: "Raise the timeout\u{202e}[2K".to_owned(),
         why: "x".repeat(50),
         risk: "x".repeat(50),

@@ -1,16 +1,20 @@
-//! Which changes a push lands, and whether each may: permits are asked for, and everything that they stand on is checked
-//! here. Nothing is reserved until all of them hold.
+//! Which changes a push lands, and whether each may: found in this gate's own copy of the log, asked for, and opened here.
+//! Nothing is reserved until all of them hold.
 
 use std::collections::BTreeSet;
 
 use countersign_core::{
     change::Change,
+    decision::Outcome,
+    explain::Explained,
     facts::{GitFacts, Identities, NotALanding, git::GitRead as _},
     ids::{ChangeId, Oid, Target},
     refusal::Refusal,
-    statement::{Body, PermitRequest, RevisionRef, Statement, Subject, Transition},
+    statement::{Body, Statement},
+    subject::{GitSubject, Subject, Transition},
+    text::ProposalText,
 };
-use countersign_ledger::{Digest, Envelope, Leaf, Time};
+use countersign_ledger::{Digest, Envelope, Time};
 
 use super::{
     GateError,
@@ -18,14 +22,12 @@ use super::{
     refused::Refused,
 };
 use crate::{
-    bundle::Bundle,
-    client::{ClientError, Receipt},
-    engine::{ChangeLine, ChangeView, allows},
-    gates::opening::{self, Asked, Memory, Opening, OpeningError},
-    speaker::{SpeakError, Speaker},
+    client::ClientError,
+    gates::desk::{Desk, DeskError, Judged, Opening},
+    speaker::SpeakError,
 };
 
-/// More changes than anybody lands with one head.
+/// More changes than anybody lands with one push.
 const MAX_CHANGES: usize = 16;
 
 /// How far back from the pushed commit a change is looked for whose head somebody pushed on from.
@@ -35,58 +37,32 @@ const LOOK_BACK: usize = 10;
 #[derive(Debug)]
 pub(super) struct Judge<'a> {
     pub push: &'a Push<'a>,
-    pub speaker: &'a Speaker,
+    pub desk: &'a mut Desk,
     pub transition: &'a Transition,
     pub now: Time,
-    /// The log as this gate last saw it; each opening moves it on.
-    pub memory: Option<Memory>,
 }
 
-/// The changes that are open for the delta of a push, and what the push reaches.
+/// The open changes that a push lands, and what it reaches.
 #[derive(Debug)]
 pub(super) struct Found {
     pub targets: BTreeSet<Target>,
-    pub changes: Vec<ChangeView>,
+    pub changes: Vec<Change>,
 }
 
 impl Judge<'_> {
-    /// The open changes that this push could be landing, as the server tells it. It may lie: what it hides only keeps the
-    /// gate shut, and what it makes up does not open it.
+    /// The open changes that this push lands, by this gate's own copy of the log.
     pub fn find(&self) -> Result<Found, GateError> {
-        let client = &self.speaker.client;
-        let repository = &self.push.gate.config().repository;
-        let lines = client.changes_with(repository, &self.push.delta()?)?;
-        let (changes, elsewhere) = self.open_here(lines)?;
+        let (repository, branch) = (&self.push.gate.config().repository, &self.push.branch.branch);
+        let changes = self.desk.changes_bringing(repository, branch, &self.push.delta()?)?;
         let (mut landing, mut refused) = (Vec::new(), None);
-        for view in changes {
-            // Refused before permits are asked for, and the log has more to say.
-            match self.examine_as_shown(&view) {
-                Ok(()) => landing.push(view),
+        for change in changes.into_iter().filter(|change| change.status.is_open()) {
+            match self.lands(&change) {
+                Ok(()) => landing.push(change),
                 Err(error) => {
                     refused.get_or_insert(error);
                 }
             }
-        }
-        if !landing.is_empty() {
-            return Ok(Found { targets: self.push.targets()?, changes: landing });
-        }
-        if let Some(refused) = refused {
-            return Err(refused);
-        }
-        Err(self.nothing_proposed(elsewhere)?.into())
-    }
-
-    /// Of some changes those that are open and for this branch, and one that is for another.
-    fn open_here(&self, lines: Vec<ChangeLine>) -> Result<(Vec<ChangeView>, Option<(ChangeId, String)>), GateError> {
-        let (mut changes, mut elsewhere) = (Vec::new(), None);
-        for line in lines.iter().filter(|line| is_open(line)) {
-            let view = self.speaker.client.change(line.id.as_str())?;
-            match &view.subject {
-                Subject::Git { branch, .. } if *branch == self.push.branch.branch => changes.push(view),
-                Subject::Git { branch, .. } => elsewhere = Some((view.id, branch.clone())),
-                Subject::Files { .. } => {}
-            }
-            if changes.len() > MAX_CHANGES {
+            if landing.len() > MAX_CHANGES {
                 return Err(Refused::new(
                     "too-many-changes",
                     format!("more than {MAX_CHANGES} changes are about this"),
@@ -95,38 +71,36 @@ impl Judge<'_> {
                 .into());
             }
         }
-        Ok((changes, elsewhere))
-    }
-
-    /// Whether the push lands a change as the server shows it. What counts is the same question, asked of the log.
-    fn examine_as_shown(&self, view: &ChangeView) -> Result<(), GateError> {
-        let Subject::Git { base, head, .. } = &view.subject else { return Ok(()) };
-        // Names that were erased are missed when the bundle is there.
-        let Some(digest) = view.identities_blob else { return Ok(()) };
-        let identities = Identities::parse(&self.speaker.client.blob(&digest)?).map_err(|e| Refused::of(&e))?;
-        self.push.examine(&Named { change: &view.id, base, head, salt: &identities.salt })?;
-        Ok(())
+        if !landing.is_empty() {
+            return Ok(Found { targets: self.push.targets()?, changes: landing });
+        }
+        match refused {
+            Some(refused) => Err(refused),
+            None => Err(self.nothing_proposed()?.into()),
+        }
     }
 
     /// Nothing is proposed that has this delta: says what comes nearest.
-    fn nothing_proposed(&self, elsewhere: Option<(ChangeId, String)>) -> Result<Refused, GateError> {
+    fn nothing_proposed(&self) -> Result<Refused, GateError> {
         let repository = &self.push.gate.config().repository;
+        let branch = &self.push.branch.branch;
         let candidates = self.push.candidates()?;
-        let mut elsewhere = elsewhere;
+        let mut elsewhere = None;
         for head in &candidates {
-            let lines = self.speaker.client.changes_at(repository, head.as_str())?;
-            let (changes, other) = self.open_here(lines)?;
-            // It is the reviewed commit, and yet brings something else: this says what.
-            for view in &changes {
-                self.examine_as_shown(view)?;
+            for change in self.desk.changes_at(repository, head)?.into_iter().filter(|change| change.status.is_open()) {
+                match git_subject(&change) {
+                    // It is the reviewed commit, and yet brings something else: this says what.
+                    Some(subject) if subject.branch == *branch => self.lands(&change)?,
+                    Some(subject) => elsewhere = Some((change.id.clone(), subject.branch.clone())),
+                    None => {}
+                }
             }
-            elsewhere = elsewhere.or(other);
         }
         // Of a merge the merged head is what somebody reviews.
         let head = candidates.last().unwrap_or(&self.push.new);
-        let branch = &self.push.branch.branch;
         if let Some((change, at)) = elsewhere {
-            return Ok(Refused::new("another-branch", format!("change {change} is for {at}, not {branch}"))
+            let short = change.short();
+            return Ok(Refused::new("another-branch", format!("change {short} is for {at}, not {branch}"))
                 .note("an approval holds for one branch; propose the change for this one too:")
                 .about(&change)
                 .command(self.push.propose(head, &self.push.targets()?)));
@@ -140,10 +114,10 @@ impl Judge<'_> {
         if let Some(change) = self.overtaken(head)? {
             return Ok(Refused::new(
                 "not-the-head",
-                format!("change {change} was proposed at an earlier commit; {} has more", head.short()),
+                format!("change {} was proposed at an earlier commit; {} has more", change.short(), head.short()),
             )
             .note("approvals are for what was reviewed; make this its next revision and have it approved:")
-            .command(format!("countersign revise {change} {}", self.push.range(head)))
+            .command(format!("countersign revise {} {}", change.short(), self.push.range(head)))
             .about(&change));
         }
         Ok(Refused::new("no-change", format!("no change is proposed for {} on {branch}", head.short()))
@@ -154,9 +128,9 @@ impl Judge<'_> {
     /// A change that was proposed at a commit from which the push went on.
     fn overtaken(&self, head: &Oid) -> Result<Option<ChangeId>, GateError> {
         for earlier in self.push.repository.range(&self.push.old, head, LOOK_BACK + 1)?.iter().skip(1) {
-            let changes = self.speaker.client.changes_at(&self.push.gate.config().repository, earlier.as_str())?;
-            if let Some(line) = changes.into_iter().find(is_open) {
-                return Ok(Some(line.id));
+            let changes = self.desk.changes_at(&self.push.gate.config().repository, earlier)?;
+            if let Some(change) = changes.into_iter().find(|change| change.status.is_open()) {
+                return Ok(Some(change.id));
             }
         }
         Ok(None)
@@ -165,8 +139,14 @@ impl Judge<'_> {
     /// Asks for the permits that this push needs, and opens each. All or none.
     pub fn ask(&mut self, found: &Found) -> Result<Vec<Opening>, GateError> {
         let needed = &found.targets;
-        let relevant = found.changes.iter().filter(|change| !change.targets.is_disjoint(needed));
-        let (allowing, denying): (Vec<_>, Vec<_>) = relevant.partition(|change| allows(&change.decision));
+        let (mut allowing, mut denying) = (Vec::new(), Vec::new());
+        for change in found.changes.iter().filter(|change| !change.targets.is_disjoint(needed)) {
+            let (_, judged) = self.desk.judge(change, self.now).map_err(|error| self.refused(change, error))?;
+            match judged.decision.outcome {
+                Outcome::Allow => allowing.push(change),
+                Outcome::Deny => denying.push(change),
+            }
+        }
         let covered: BTreeSet<&Target> = allowing.iter().flat_map(|change| &change.targets).collect();
         let mut openings = Vec::new();
         if !needed.iter().all(|target| covered.contains(target)) {
@@ -203,112 +183,88 @@ impl Judge<'_> {
             .into())
     }
 
-    fn permit(&mut self, view: &ChangeView) -> Result<Opening, GateError> {
-        let request = PermitRequest {
-            change: view.id.clone(),
-            revision: RevisionRef { number: view.revision, digest: view.revision_digest },
-            gate: self.push.gate.config().name.clone(),
-            audience: self.speaker.hand.fingerprint(),
-            transition: self.transition.clone(),
-        };
-        let permit = match self.speaker.say(Body::PermitRequest(request), &[]) {
-            Ok(Receipt { permit: Some(permit), .. }) => permit,
-            Ok(Receipt { permit: None, .. }) => {
-                return Err(
-                    Refused::new("no-permit", format!("the server gave no permit for change {}", view.id)).into()
-                );
-            }
-            Err(SpeakError::Client(ClientError::Denied(decision))) => {
-                return Err(Refused::by_rules("denied-by-rules", &decision, Some(&view.title)).into());
-            }
-            Err(SpeakError::Client(ClientError::Refused { message, hint, .. })) => {
-                let refused = Refused::new("no-permit", message).about(&view.id);
-                return Err(hint.into_iter().fold(refused, Refused::note).into());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        self.open(&view.id, permit.as_bytes())
+    fn permit(&mut self, change: &Change) -> Result<Opening, GateError> {
+        let opening = self.desk.ask(change, self.transition, self.now);
+        self.opened(change, opening)
     }
 
-    /// Opens the gate for a permit that somebody brought along.
+    /// Opens the gate for a permit that somebody brought along. What counts is the permit as the log has it.
     pub fn open_given(&mut self, permit: &[u8]) -> Result<Opening, GateError> {
         let refused = |refusal: Refusal| GateError::from(Refused::of(&refusal));
         let envelope = Envelope::parse(permit)
             .map_err(|e| refused(Refusal::malformed("malformed-permit", format!("the permit is malformed: {e}"))))?;
         let statement = Statement::parse(envelope.payload()).map_err(refused)?;
         match statement.body {
-            Body::PermitGrant(grant) => self.open(&grant.change, permit),
+            Body::PermitGrant(grant) => self.open_permit(&grant.change, &envelope.payload_digest()),
             other => Err(Refused::new("not-a-permit", format!("what was given is a {}", other.kind())).into()),
         }
     }
 
-    /// Opens the gate again for a permit that is reserved and was not used, as the log has it. The rules are asked again:
-    /// somebody may have rejected the change since.
-    pub fn open_reserved(&mut self, change: &ChangeId, permit: &Digest) -> Result<Opening, GateError> {
-        let bytes = self.bundle(change)?;
-        let bundle = parsed(&bytes)?;
-        let envelope = bundle
-            .evidence
-            .leaves
-            .values()
-            .filter_map(|leaf| Leaf::parse(leaf).ok())
-            .find(|leaf| leaf.envelope.payload_digest() == *permit)
-            .ok_or_else(|| Refused::new("permit-not-logged", "the permit that is reserved is no longer in the log"))?;
-        self.open_with(change, envelope.envelope.raw(), &bytes, &bundle)
-    }
-
-    fn open(&mut self, change: &ChangeId, permit: &[u8]) -> Result<Opening, GateError> {
-        let bytes = self.bundle(change)?;
-        let bundle = parsed(&bytes)?;
-        self.open_with(change, permit, &bytes, &bundle)
-    }
-
-    fn bundle(&self, change: &ChangeId) -> Result<Vec<u8>, GateError> {
-        Ok(self.speaker.client.bundle(change.as_str(), self.memory.map(|memory| memory.size))?)
-    }
-
-    fn open_with(&mut self, id: &ChangeId, permit: &[u8], bytes: &[u8], bundle: &Bundle) -> Result<Opening, GateError> {
-        let asked = Asked {
-            trust: self.push.gate.trust(),
-            memory: self.memory,
-            audience: &self.speaker.hand.fingerprint(),
-            transition: self.transition,
-            now: self.now,
+    /// Opens the gate for a permit that is in the log. The rules are asked again: somebody may have rejected the change since.
+    pub fn open_permit(&mut self, change: &ChangeId, permit: &Digest) -> Result<Opening, GateError> {
+        let Some(change) = self.desk.change(change)? else {
+            let unknown = format!("the log knows nothing of change {}", change.short());
+            return Err(Refused::new("permit-not-logged", unknown).into());
         };
-        let opening = opening::open(&asked, permit, bytes).map_err(|error| match error {
-            OpeningError::Bundle(error) => Refused::new("bundle-broken", error.to_string()).note(error.hint()),
-            OpeningError::Refused(refusal) => Refused::of(&refusal).about(id),
-            OpeningError::Denied(decision) => Refused::by_rules("denied-by-gate", &decision, None)
-                .note("the server gave a permit all the same: tell whoever runs it"),
-        })?;
-        self.same_facts(opening.change(), bundle)?;
+        let opening = self.desk.open_permit(&change, permit, self.transition, self.now);
+        self.opened(&change, opening)
+    }
+
+    fn opened(&self, change: &Change, opening: Result<Opening, DeskError>) -> Result<Opening, GateError> {
+        let opening = opening.map_err(|error| self.refused(change, error))?;
+        // The revision may have changed since the push was compared with it.
+        self.lands(opening.change())?;
         self.push.guidance(&opening.change().observed)?;
-        self.memory = Some(opening.memory());
         Ok(opening)
+    }
+
+    fn refused(&self, change: &Change, error: DeskError) -> GateError {
+        match error {
+            DeskError::Denied(judged) => self.denied(change, &judged).into(),
+            DeskError::Refused(refusal) => Refused::of(&refusal).about(&change.id).into(),
+            DeskError::Speak(SpeakError::Client(ClientError::Refused { message, hint, .. })) => {
+                let refused = Refused::new("no-permit", message).about(&change.id);
+                hint.into_iter().fold(refused, Refused::note).into()
+            }
+            error => error.into(),
+        }
+    }
+
+    fn denied(&self, change: &Change, judged: &Judged) -> Refused {
+        let title = self.title(change);
+        let explained = Explained { decision: judged.decision.clone(), explanation: judged.explanation.clone() };
+        let refused = Refused::by_rules("denied-by-rules", &explained, title.as_deref());
+        judged.handed.iter().fold(refused, |refused, stop| refused.note(format!("handed to this gate: {stop}")))
+    }
+
+    /// The change's title, for whoever reads the refusal; it is not worth another error.
+    fn title(&self, change: &Change) -> Option<String> {
+        let text = self.desk.blob(&change.current()?.text).ok().flatten()?;
+        ProposalText::parse(&text).ok().map(|text| text.title)
     }
 
     /// The push lands the change as it stands in the log, and the facts that people and rules judged by are those that the
     /// objects give here.
-    fn same_facts(&self, change: &Change, bundle: &Bundle) -> Result<(), GateError> {
+    fn lands(&self, change: &Change) -> Result<(), GateError> {
         let differ = |why: &str| {
             GateError::from(
                 Refused::new(
                     "facts-differ",
-                    format!("what change {} says of its commits is not what they are: {why}", change.id),
+                    format!("what change {} says of its commits is not what they are: {why}", change.id.short()),
                 )
-                .command(format!("countersign revise {} {}", change.id, self.push.range(&self.push.new)))
+                .command(format!("countersign revise {} {}", change.id.short(), self.push.range(&self.push.new)))
                 .about(&change.id),
             )
         };
         let Some(revision) = change.current() else { return Err(differ("it has no revision")) };
-        let Subject::Git { base, head, .. } = &revision.subject else { return Err(differ("it is about files")) };
-        let blob = |named: Option<Digest>, what| {
-            let bytes = named.and_then(|digest| bundle.evidence.blobs.get(&digest).filter(|b| Digest::of(b) == digest));
-            bytes.ok_or_else(|| differ(what))
+        let Some(GitSubject { base, head, .. }) = git_subject(change) else { return Err(differ("it is about files")) };
+        let blob = |named: Option<Digest>, missing: &str| -> Result<Vec<u8>, GateError> {
+            let bytes = named.map(|digest| self.desk.blob(&digest)).transpose()?.flatten();
+            bytes.ok_or_else(|| differ(missing))
         };
         let facts = blob(revision.facts, "its facts are missing")?;
         let identities = blob(revision.identities_blob, "the names in its commits were erased")?;
-        let (said, names) = (GitFacts::parse(facts), Identities::parse(identities));
+        let (said, names) = (GitFacts::parse(&facts), Identities::parse(&identities));
         let (said, names) = (said.map_err(|e| differ(&e.to_string()))?, names.map_err(|e| differ(&e.to_string()))?);
         let named = Named { change: &change.id, base, head, salt: &names.salt };
         let (facts, identities) = self.push.examine(&named)?;
@@ -319,8 +275,11 @@ impl Judge<'_> {
     }
 }
 
-fn is_open(line: &ChangeLine) -> bool {
-    !matches!(line.state.as_str(), "applied" | "withdrawn")
+fn git_subject(change: &Change) -> Option<&GitSubject> {
+    match change.current().map(|revision| &revision.subject) {
+        Some(Subject::Git(subject)) => Some(subject),
+        Some(Subject::Files(_)) | None => None,
+    }
 }
 
 fn difference(said: &GitFacts, here: &GitFacts) -> &'static str {
@@ -335,11 +294,6 @@ fn difference(said: &GitFacts, here: &GitFacts) -> &'static str {
         (said.guidance == here.guidance, "the cited documents are others"),
     ];
     parts.into_iter().find(|(same, _)| !same).map_or("the names differ", |(_, what)| what)
-}
-
-fn parsed(bytes: &[u8]) -> Result<Bundle, GateError> {
-    Bundle::from_tar("the server's bundle".as_ref(), bytes)
-        .map_err(|error| Refused::new("bundle-broken", error.to_string()).note(error.hint()).into())
 }
 
 fn list(targets: &BTreeSet<Target>) -> String {

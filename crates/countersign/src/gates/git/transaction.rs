@@ -7,7 +7,8 @@ use std::fs;
 
 use countersign_core::{
     ids::Oid,
-    statement::{OutcomeResult, Transition},
+    statement::OutcomeResult,
+    subject::{GitTransition, Transition},
 };
 use countersign_ledger::Time;
 
@@ -178,15 +179,16 @@ fn committed(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateE
 /// one was compared when the transaction was prepared.
 fn names(transition: &Transition, update: &Update) -> bool {
     match transition {
-        Transition::Git { reference, old, new, .. } => {
+        Transition::Git(GitTransition { reference, old, new, .. }) => {
             *reference == update.reference
                 && update.new.object() == Some(new)
                 && update.old.object().is_none_or(|said| said.is_zero() || said == old)
         }
-        Transition::Apply { .. } => false,
+        Transition::Apply(_) => false,
     }
 }
 
 pub(super) fn transition(gate: &GitGate, update: &Update, old: Oid, new: Oid) -> Transition {
-    Transition::Git { repository: gate.config.repository.clone(), reference: update.reference.clone(), old, new }
+    let (repository, reference) = (gate.config.repository.clone(), update.reference.clone());
+    Transition::Git(GitTransition { repository, reference, old, new })
 }

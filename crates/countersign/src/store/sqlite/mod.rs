@@ -22,6 +22,7 @@ use super::{
     Submission, dump,
     tiles::{TileAt, Tiles},
 };
+use crate::unix;
 use read::LastHashes;
 
 const FORMAT: i64 = 2;
@@ -101,18 +102,10 @@ fn make(path: &Path, keeps: Keeps) -> std::io::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
         Err(error) => return Err(error),
     };
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = match keeps {
-            Keeps::Log | Keeps::Copy(Access::Owner) => 0o600,
-            Keeps::Copy(Access::Group) => 0o660,
-        };
-        made.set_permissions(fs::Permissions::from_mode(mode))?;
+    match keeps {
+        Keeps::Log | Keeps::Copy(Access::Owner) => unix::leave_to_owner(&made),
+        Keeps::Copy(Access::Group) => unix::leave_to_group(&made),
     }
-    #[cfg(not(unix))]
-    let _ = (made, keeps);
-    Ok(())
 }
 
 /// Makes the tables in a new file. A file of another format is left alone.
