@@ -233,11 +233,12 @@ impl Desk {
     /// Runs the rules over this gate's own copy, with the stops that it was handed.
     pub fn judge(&self, change: &Change, now: Time) -> Result<(Change, Judged), DeskError> {
         let mut state = self.runtime.block_on(self.follower.state_of(change, Some(&self.gate)))?;
+        let inputs = change.inputs(Some(&self.gate))?;
         let mut handed = Vec::new();
         for stop in self.stops.all()? {
             self.load_for(&mut state, stop.signed())?;
-            // What does not concern this change, or is in the log by now, stops nothing here.
-            if state.obey(stop.signed(), now).is_ok() {
+            // What is in the log by now, or about a revision that is gone, stops nothing here.
+            if state.obey(stop.signed(), now).is_ok() && stop.concerns(&change.id, &inputs) {
                 handed.push(stop.words());
             }
         }

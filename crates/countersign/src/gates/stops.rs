@@ -2,6 +2,7 @@
 //! log has them. They lie beside the copy of the log, so that all gates of a machine obey them.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -9,10 +10,11 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
     admit::Signed,
+    ids::ChangeId,
     refusal::Refusal,
     statement::{Body, Holder},
 };
-use countersign_ledger::Envelope;
+use countersign_ledger::{Envelope, StreamId};
 
 use crate::{durable, wire::Submit};
 
@@ -64,6 +66,17 @@ impl Stop {
 
     pub fn blobs(&self) -> &[Vec<u8>] {
         &self.blobs
+    }
+
+    /// Whether it takes something away from a decision about this change, which depends on these streams.
+    pub fn concerns(&self, change: &ChangeId, inputs: &BTreeSet<StreamId>) -> bool {
+        let statement = self.signed.statement();
+        let streams = statement.streams(&self.signed.payload()).unwrap_or_default();
+        match &statement.body {
+            Body::Rejection(rejection) => rejection.change == *change,
+            // Its home is the stream of whose key it is.
+            _ => streams.first().is_some_and(|home| inputs.contains(home)),
+        }
     }
 
     /// One line for a reader.
