@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_ledger::{Digest, Hash, Leaf, StreamHead};
+use countersign_ledger::{Digest, Hash, Leaf, StreamHead, StreamId};
 
 use crate::{
     admit::{self, Authenticated, authenticate, authenticate_genesis},
@@ -79,9 +79,7 @@ pub enum Next {
 /// Begins governance with entry 0.
 pub fn begin(leaf: &Leaf, hash: Hash, blob: &dyn Fn(&Digest) -> Option<Vec<u8>>) -> Result<Governance, Refusal> {
     let (statement, genesis) = authenticate_genesis(&leaf.envelope)?;
-    if leaf.stream != governance_stream()? {
-        return Err(wrong_stream(leaf));
-    }
+    stands_in(leaf, &governance_stream()?)?;
     let mut governance = Governance::begin(&statement, &genesis, leaf.envelope.payload_digest(), blob)?;
     governance.record.head = follow(StreamHead::EMPTY, leaf, hash)?;
     Ok(governance)
@@ -110,9 +108,7 @@ pub fn step(
         Some(id) => change_stream(&id)?,
         None => governance_stream()?,
     };
-    if leaf.stream != expected_stream {
-        return Err(wrong_stream(leaf));
-    }
+    stands_in(leaf, &expected_stream)?;
     match (change, &statement.body) {
         (None, Body::Proposal(proposal)) => {
             let mut change = Change::begin(&admitted, proposal);
@@ -152,20 +148,35 @@ pub fn facts_of(body: &Body, blob: &dyn Fn(&Digest) -> Option<Vec<u8>>) -> Resul
         .map_err(|e| Refusal::malformed("malformed-facts", format!("the facts {digest} are malformed: {e}")))
 }
 
+/// A statement stands in the one stream that follows from it.
+fn stands_in(leaf: &Leaf, stream: &StreamId) -> Result<(), Refusal> {
+    match leaf.lines() {
+        [line] if line.stream == *stream => Ok(()),
+        lines => {
+            let names: Vec<&str> = lines.iter().map(|line| line.stream.as_str()).collect();
+            Err(Refusal::malformed(
+                "wrong-stream",
+                format!("the leaf stands in stream {}, where it does not belong", names.join(", ")),
+            ))
+        }
+    }
+}
+
 /// Each leaf follows the one that its stream's head names.
 fn follow(head: StreamHead, leaf: &Leaf, hash: Hash) -> Result<StreamHead, Refusal> {
-    if leaf.seq != head.next_seq || leaf.prev != head.last {
-        return Err(Refusal::malformed(
+    match leaf.lines().first() {
+        Some(line) if line.seq == head.next_seq && line.prev == head.last => {
+            Ok(StreamHead { next_seq: head.next_seq.saturating_add(1), last: hash })
+        }
+        line => Err(Refusal::malformed(
             "stream-broken",
             format!(
                 "leaf {} of stream {} does not follow the one before it: sequence number {} is next, after {}",
-                leaf.seq, leaf.stream, head.next_seq, head.last
+                line.map_or(0, |line| line.seq),
+                line.map_or("", |line| line.stream.as_str()),
+                head.next_seq,
+                head.last
             ),
-        ));
+        )),
     }
-    Ok(StreamHead { next_seq: head.next_seq.saturating_add(1), last: hash })
-}
-
-fn wrong_stream(leaf: &Leaf) -> Refusal {
-    Refusal::malformed("wrong-stream", format!("the leaf stands in stream {}, where it does not belong", leaf.stream))
 }

@@ -11,7 +11,7 @@ use countersign_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::engine::EngineError;
+use crate::{engine::EngineError, store::writer::SubmitError};
 
 /// What every refused request gets.
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,7 +61,14 @@ impl IntoResponse for ApiError {
                     decision: Some(*decision),
                 },
             ),
-            error @ (EngineError::Store(_) | EngineError::Signing(_)) => {
+            error @ EngineError::Write(SubmitError::Unknown(_) | SubmitError::Stopped) => {
+                tracing::error!(%error, "it is unknown whether a statement was written");
+                (StatusCode::INTERNAL_SERVER_ERROR, ErrorBody::unknown())
+            }
+            error @ (EngineError::Store(_)
+            | EngineError::Write(SubmitError::Failed(_) | SubmitError::Conflict(_))
+            | EngineError::Damaged(_)
+            | EngineError::Signing(_)) => {
                 // Details are for the operator's log, not for the network.
                 tracing::error!(%error, "a request failed");
                 (StatusCode::INTERNAL_SERVER_ERROR, ErrorBody::internal())
@@ -79,6 +86,18 @@ impl ErrorBody {
                 class: Some(refusal.class),
                 message: refusal.message.clone(),
                 hint: refusal.hint.clone(),
+            },
+            decision: None,
+        }
+    }
+
+    fn unknown() -> Self {
+        Self {
+            error: ErrorDetail {
+                code: "unknown-outcome".to_owned(),
+                class: None,
+                message: "the server failed while it wrote; the statement may be in the log or not".to_owned(),
+                hint: Some("send the same statement again: the log takes it once".to_owned()),
             },
             decision: None,
         }

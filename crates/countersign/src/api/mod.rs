@@ -235,19 +235,19 @@ async fn bundle(
     let Query(Since { since }) = since.map_err(|e| bad_request(e.body_text()))?;
     let change = engine.find(&part(id)?).await?;
     let bundle = engine.bundle(&change.id, since).await?;
-    let archive = bundle.to_tar().map_err(|e| crate::store::StoreError::Damaged(e.to_string()))?;
+    let archive = bundle.to_tar().map_err(|e| crate::engine::EngineError::Damaged(e.to_string()))?;
     Ok(([(header::CONTENT_TYPE, "application/x-tar")], archive).into_response())
 }
 
 async fn export(State(engine): State<Arc<Engine>>) -> Reply<Response> {
     let files = engine.export().await?;
-    let archive = crate::bundle::tar_of(&files).map_err(|e| crate::store::StoreError::Damaged(e.to_string()))?;
+    let archive = crate::bundle::tar_of(&files).map_err(|e| crate::engine::EngineError::Damaged(e.to_string()))?;
     Ok(([(header::CONTENT_TYPE, "application/x-tar")], archive).into_response())
 }
 
 async fn blob(State(engine): State<Arc<Engine>>, digest: Part) -> Reply<Response> {
     let digest: Digest = part(digest)?.parse().map_err(|e| bad_request(format!("{e}")))?;
-    match engine.store().blob(&digest).await? {
+    match crate::store::blob(engine.store(), &digest).await? {
         Some(bytes) => Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response()),
         None => Err(not_found("such blob")),
     }

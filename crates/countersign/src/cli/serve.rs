@@ -10,7 +10,7 @@ use crate::{
     api, clock,
     engine::{Engine, EngineError, Setup},
     home::Home,
-    store,
+    store::{self, writer::SubmitError},
 };
 
 /// Serve a home: the log, the decisions, the API.
@@ -50,7 +50,7 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
 /// The engine over a home's store.
 pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
     let setup = Setup {
-        store: store::open(&home.store_address()).await.map_err(EngineError::from)?,
+        store: store::open(&home.store_address(), &home.store_options()).await.map_err(EngineError::from)?,
         log_key: Arc::new(home.log_key()?),
         server_key: home.server_key()?,
         genesis: home.genesis().clone(),
@@ -83,8 +83,18 @@ impl From<EngineError> for CliError {
         match error {
             EngineError::Refused(refusal) => refusal.into(),
             EngineError::Denied(_) => Self { exit: Exit::Refused, ..Self::new("denied-by-rules", error.to_string()) },
-            EngineError::Store(error) => Self::new("store", error.to_string())
-                .hint("is the disk full, or the file of another version? nothing was written"),
+            EngineError::Store(error) => Self::new("store", error.to_string()).hint(error.hint()),
+            EngineError::Write(error) => {
+                let hint = match &error {
+                    SubmitError::Failed(cause) | SubmitError::Unknown(cause) => cause.hint(),
+                    SubmitError::Stopped => "start the server again, and look whether the statement is in the log",
+                    SubmitError::Conflict(_) => "try again",
+                };
+                Self::new("store", error.to_string()).hint(hint)
+            }
+            EngineError::Damaged(_) => {
+                Self::new("store", error.to_string()).hint("rebuild the store from its ledger: countersign rebuild")
+            }
             EngineError::Signing(_) => Self::new("cannot-sign", error.to_string()),
         }
     }

@@ -1,12 +1,14 @@
 //! Making a bundle: the governance stream and one change's stream, whole, with proofs and blobs.
 
+use std::ops::Range;
+
 use countersign_core::{
     ids::ChangeId,
     statement::{Statement, change_stream, governance_stream},
     verify::Evidence,
 };
 use countersign_ledger::{
-    Leaf,
+    Digest, Leaf,
     tile::{TileKind, TilePath, entry_bundle, hash_tile},
     tree,
 };
@@ -14,7 +16,7 @@ use countersign_ledger::{
 use super::{Engine, EngineError};
 use crate::{
     bundle::{Bundle, Files},
-    store::{self, StoreError},
+    store::{self, Damage, StoreError, tiles::TileAt},
 };
 
 impl Engine {
@@ -25,24 +27,28 @@ impl Engine {
         let head = self.store.head().await?;
         let mut evidence = Evidence { checkpoint: head.note.clone(), ..Evidence::default() };
         for stream in [governance_stream()?, change_stream(id)?] {
-            for (index, bytes) in self.store.stream(&stream).await? {
-                if index < head.size {
-                    evidence.leaves.insert(index, bytes);
+            let mut next = 0;
+            loop {
+                let page = self.store.stream(&stream, next).await?;
+                if page.is_empty() {
+                    break;
                 }
+                next += page.len() as u64;
+                evidence.leaves.extend(page.into_iter().filter(|(index, _)| *index < head.size));
             }
         }
         self.add_blobs(&mut evidence).await?;
         for index in evidence.leaves.keys() {
             let proof = store::with_nodes(&*self.store, |nodes| tree::inclusion_proof(*index, head.size, &nodes))
                 .await?
-                .map_err(|e| StoreError::Damaged(e.to_string()))?;
+                .map_err(|e| EngineError::Damaged(e.to_string()))?;
             evidence.proofs.insert(*index, proof);
         }
         let consistency = match since {
             Some(since) if since > 0 && since < head.size => {
                 store::with_nodes(&*self.store, |nodes| tree::consistency_proof(since, head.size, &nodes))
                     .await?
-                    .map_err(|e| StoreError::Damaged(e.to_string()))?
+                    .map_err(|e| EngineError::Damaged(e.to_string()))?
             }
             Some(_) | None => Vec::new(),
         };
@@ -54,28 +60,18 @@ impl Engine {
     pub async fn export(&self) -> Result<Files, EngineError> {
         let head = self.store.head().await?;
         let mut evidence = Evidence { checkpoint: head.note.clone(), ..Evidence::default() };
-        let mut next = 0;
-        while next < head.size {
-            let page = self.store.leaves(next..head.size).await?;
-            if page.is_empty() {
-                return Err(StoreError::Damaged(format!("leaf {next} is missing")).into());
-            }
-            for bytes in page {
-                evidence.leaves.insert(next, bytes);
-                next += 1;
-            }
-        }
+        evidence.leaves.extend((0..).zip(self.leaves(0..head.size).await?));
         self.add_blobs(&mut evidence).await?;
         let mut files = Files::new();
         files.insert("checkpoint".to_owned(), head.note.into_bytes());
         let leaves: Vec<Vec<u8>> = evidence.leaves.into_values().collect();
         for (index, chunk) in (0_u64..).zip(leaves.chunks(usize::from(countersign_ledger::tile::TILE_WIDTH))) {
             let width = u16::try_from(chunk.len()).unwrap_or(countersign_ledger::tile::TILE_WIDTH);
-            let entries = entry_bundle(chunk).map_err(|e| StoreError::Damaged(e.to_string()))?;
+            let entries = entry_bundle(chunk).map_err(|e| EngineError::Damaged(e.to_string()))?;
             files.insert(TilePath { kind: TileKind::Entries, index, width }.to_string(), entries);
         }
         for path in hash_tiles(head.size) {
-            let bytes = self.tile(&path).await?.ok_or_else(|| StoreError::Damaged(format!("{path} is missing")))?;
+            let bytes = self.tile(&path).await?.ok_or_else(|| EngineError::Damaged(format!("{path} is missing")))?;
             files.insert(path.to_string(), bytes);
         }
         for (digest, bytes) in evidence.blobs {
@@ -94,29 +90,39 @@ impl Engine {
         let first = path.index * u64::from(countersign_ledger::tile::TILE_WIDTH);
         match path.kind {
             TileKind::Entries => {
-                let leaves = self.store.leaves(first..first + width).await?;
-                Ok(Some(entry_bundle(&leaves).map_err(|e| StoreError::Damaged(e.to_string()))?))
+                let leaves = self.leaves(first..first + width).await?;
+                Ok(Some(entry_bundle(&leaves).map_err(|e| EngineError::Damaged(e.to_string()))?))
             }
-            TileKind::Hashes(_) => {
-                let Some((level, first)) = path.first_node() else { return Ok(None) };
-                let wanted: Vec<(u8, u64)> = (first..first + width).map(|index| (level, index)).collect();
-                let mut nodes = self.store.nodes(wanted).await?;
-                nodes.sort_by_key(|node| node.index);
-                let hashes: Vec<_> = nodes.into_iter().map(|node| node.hash).collect();
-                Ok((hashes.len() as u64 == width).then(|| hash_tile(&hashes)))
+            TileKind::Hashes(level) => {
+                let at = TileAt { level, index: path.index };
+                let tiles = self.store.tiles(&[at]).await?;
+                Ok(tiles.0.get(&at).and_then(|hashes| hashes.get(..usize::from(path.width))).map(hash_tile))
             }
         }
     }
 
+    /// Leaves that are all there.
+    async fn leaves(&self, range: Range<u64>) -> Result<Vec<Vec<u8>>, EngineError> {
+        let mut leaves = Vec::new();
+        let mut next = range.start;
+        while next < range.end {
+            let page = self.store.leaves(next..range.end).await?;
+            if page.is_empty() {
+                return Err(StoreError::from(Damage::MissingLeaf(next)).into());
+            }
+            next += page.len() as u64;
+            leaves.extend(page);
+        }
+        Ok(leaves)
+    }
+
     /// The blobs that leaves name, as far as they are still there.
     async fn add_blobs(&self, evidence: &mut Evidence) -> Result<(), EngineError> {
-        for bytes in evidence.leaves.values() {
-            let leaf = Leaf::parse(bytes).map_err(|e| StoreError::Damaged(e.to_string()))?;
-            for digest in Statement::parse(leaf.envelope.payload())?.body.blobs() {
-                if let Some(bytes) = self.store.blob(&digest).await? {
-                    evidence.blobs.insert(digest, bytes);
-                }
-            }
+        for (index, bytes) in &evidence.leaves {
+            let unreadable = |source| StoreError::from(Damage::Leaf { index: *index, source });
+            let leaf = Leaf::parse(bytes).map_err(unreadable)?;
+            let named: Vec<Digest> = Statement::parse(leaf.envelope.payload())?.body.blobs().into_iter().collect();
+            evidence.blobs.extend(self.store.blobs(&named).await?);
         }
         Ok(())
     }

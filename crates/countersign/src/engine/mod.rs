@@ -9,7 +9,7 @@ pub mod replay;
 mod view;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, RwLock},
 };
 
@@ -31,14 +31,17 @@ use countersign_core::{
     text::{ProposalText, Reason},
 };
 use countersign_ledger::{
-    Digest, Envelope, Leaf, StreamHead, StreamId, Time, checkpoint::LogKey, sshsig::SigningKey, tree,
+    Digest, Envelope, Leaf, Line, StreamHead, StreamId, Time, checkpoint::LogKey, sshsig::SigningKey, tree,
 };
 use rand_core::{OsRng, RngCore as _};
 use serde::Serialize;
 use thiserror::Error;
 
 use self::guidance::GuidanceSource;
-use crate::store::{self, Conflict, Head, NewLeaf, Store, StoreError, Submission, writer::Writer};
+use crate::store::{
+    self, Age, Conflict, Damage, Facet, Head, List, NewLeaf, Projection, Store, StoreError, Submission, Unique,
+    writer::{SubmitError, Writer},
+};
 
 pub use view::{ChangeLine, ChangeView, IdentityView, rfc3339};
 
@@ -51,7 +54,18 @@ const MAX_BLOBS: usize = 8;
 /// How often a write is tried again when another one came first.
 const MAX_ATTEMPTS: usize = 16;
 
+/// The version of the projections, raised whenever what is written into them changes.
+pub const PROJECTIONS: u32 = 1;
+
+/// Kinds of projections.
 const GOVERNANCE: &str = "governance";
+const CHANGE: &str = "change";
+
+/// The facet of changes that leads from a commit to those whose present revision it is.
+const HEAD: &str = "head";
+
+/// How many changes are read at once.
+const CHANGES: u64 = 100;
 
 #[derive(Debug, Error)]
 pub enum EngineError {
@@ -62,6 +76,11 @@ pub enum EngineError {
     Denied(Box<Decision>),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Write(#[from] SubmitError),
+    /// What the store holds makes no sense.
+    #[error("the store's contents are damaged: {0}")]
+    Damaged(String),
     #[error("the server cannot sign: {0}")]
     Signing(String),
 }
@@ -118,7 +137,7 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// Opens the log, and founds it with the genesis if it is empty.
     pub async fn open(setup: Setup) -> Result<Self, EngineError> {
-        let writer = Writer::start(Arc::clone(&setup.store), Arc::clone(&setup.log_key));
+        let writer = Writer::start(Arc::clone(&setup.store), setup.log_key);
         let engine = Self {
             store: setup.store,
             writer,
@@ -129,6 +148,25 @@ impl Engine {
         };
         if engine.store.head().await?.size == 0 {
             engine.found(&setup.genesis, setup.genesis_blobs).await?;
+        }
+        match Age::of(engine.store.version().await?, PROJECTIONS) {
+            Age::Current => {}
+            Age::Older(found) => {
+                tracing::info!(
+                    found,
+                    known = PROJECTIONS,
+                    "the projections are of an older version and are made again"
+                );
+                replay::project(&*engine.store).await?;
+            }
+            Age::Newer(found) => {
+                return Err(Refusal::conflict(
+                    "newer-projections",
+                    format!("the projections are of version {found}, this program knows {PROJECTIONS}"),
+                )
+                .hint("use the newer version of this program, or rebuild the store with this one")
+                .into());
+            }
         }
         let governance = engine.governance().await?;
         if governance.record.genesis != setup.genesis.payload_digest() {
@@ -151,20 +189,24 @@ impl Engine {
         authenticate_genesis(genesis)?;
         let by_digest: BTreeMap<Digest, Vec<u8>> = blobs.into_iter().map(|b| (Digest::of(&b), b)).collect();
         let stream = governance_stream()?;
-        let leaf = follow(&stream, StreamHead::EMPTY, genesis.clone(), (self.clock)());
+        let leaf = follow(&stream, StreamHead::EMPTY, genesis.clone(), (self.clock)())?;
         let governance = state::begin(&leaf, leaf.hash(), &|digest| by_digest.get(digest).cloned())?;
         let submission = Submission {
             expected: BTreeMap::from([(stream, 0)]),
-            projections: vec![(GOVERNANCE.to_owned(), json(&governance.record)?)],
+            projections: vec![governance_projection(&governance.record)?],
             blobs: by_digest.into_values().collect(),
             leaves: vec![NewLeaf {
                 unique: unique_keys(&Statement::parse(genesis.payload())?, &genesis.payload_digest()),
                 leaf,
             }],
+            outbox: Vec::new(),
         };
-        match self.writer.submit(submission).await? {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Refusal::conflict("already-founded", "another server founded the log just now").into()),
+        match self.writer.submit(submission, None).await {
+            Ok(_) => Ok(self.store.set_version(PROJECTIONS).await?),
+            Err(SubmitError::Conflict(_)) => {
+                Err(Refusal::conflict("already-founded", "another server founded the log just now").into())
+            }
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -178,8 +220,8 @@ impl Engine {
 
     /// Governance as it stands.
     pub async fn governance(&self) -> Result<Arc<Governance>, EngineError> {
-        let body = self.store.projection(GOVERNANCE).await?;
-        let body = body.ok_or_else(|| StoreError::Damaged("it has no governance projection".to_owned()))?;
+        let body = store::projection(&*self.store, GOVERNANCE, GOVERNANCE).await?;
+        let body = body.ok_or_else(|| EngineError::Damaged("it has no governance projection".to_owned()))?;
         let record: GovernanceRecord = parse(&body)?;
         let cached = self.governance.read().map_err(|_| poisoned())?.clone();
         if let Some(cached) = cached
@@ -187,12 +229,7 @@ impl Engine {
         {
             return Ok(cached);
         }
-        let mut blobs = BTreeMap::new();
-        for digest in [record.catalog, record.rules] {
-            if let Some(bytes) = self.store.blob(&digest).await? {
-                blobs.insert(digest, bytes);
-            }
-        }
+        let blobs = self.store.blobs(&[record.catalog, record.rules]).await?;
         let governance = Arc::new(Governance::load(record, |digest| blobs.get(digest).cloned())?);
         *self.governance.write().map_err(|_| poisoned())? = Some(Arc::clone(&governance));
         Ok(governance)
@@ -200,8 +237,8 @@ impl Engine {
 
     /// A change by its id.
     pub async fn change(&self, id: &ChangeId) -> Result<Option<Change>, EngineError> {
-        let body = self.store.projection(&projection_name(id)).await?;
-        Ok(body.map(|body| parse(&body)).transpose()?)
+        let body = store::projection(&*self.store, CHANGE, id.as_str()).await?;
+        body.map(|body| parse(&body)).transpose()
     }
 
     /// The change whose id begins so. Ids are random enough that a few characters name one.
@@ -213,7 +250,7 @@ impl Engine {
         if prefix.is_empty() || prefix.len() > ChangeId::LEN || !prefix.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(unknown().into());
         }
-        let mut found = self.store.projections(&format!("change/{}", prefix.to_ascii_lowercase())).await?;
+        let mut found = self.store.find(CHANGE, &prefix.to_ascii_lowercase(), CHANGES).await?;
         match (found.pop(), found.is_empty()) {
             (None, _) => Err(unknown().into()),
             (Some((_, body)), true) => Ok(parse(&body)?),
@@ -227,19 +264,29 @@ impl Engine {
     }
 
     pub async fn changes(&self) -> Result<Vec<Change>, EngineError> {
-        self.store.projections("change/").await?.iter().map(|(_, body)| Ok(parse(body)?)).collect()
+        let mut changes = self.listed(&[]).await?;
+        changes.sort_by(|one, other| one.id.cmp(&other.id));
+        Ok(changes)
     }
 
     /// The changes whose present revision is this commit of this repository.
     pub async fn changes_at(&self, repository: &RepositoryId, head: &Oid) -> Result<Vec<Change>, EngineError> {
+        self.listed(&[at_head(repository, head)]).await
+    }
+
+    async fn listed(&self, filters: &[Facet]) -> Result<Vec<Change>, EngineError> {
+        let mut list = List { filters, ..List::of(CHANGE, CHANGES) };
         let mut changes = Vec::new();
-        for (name, _) in self.store.projections(&format!("{}/", head_prefix(repository, head))).await? {
-            let id = name.rsplit('/').next().and_then(|id| id.parse().ok());
-            let Some(id) = id else { continue };
-            // An earlier revision may have had this head.
-            changes.extend(self.change(&id).await?.filter(|change| change.is_at(repository, head)));
+        loop {
+            let page = self.store.list(&list).await?;
+            for item in page.items {
+                changes.push(parse(&item.body)?);
+            }
+            list.after = page.next;
+            if list.after.is_none() {
+                return Ok(changes);
+            }
         }
-        Ok(changes)
     }
 
     /// How a change stands now: the decision that a permit request would get.
@@ -262,10 +309,10 @@ impl Engine {
         for _ in 0..MAX_ATTEMPTS {
             match self.attempt(&envelope, &blobs, not_before).await? {
                 Ok(receipt) => return receipt,
-                Err(Conflict::Taken { key, index }) => {
+                Err(Conflict::Taken { key: _, index }) => {
                     return Err(Refusal::conflict(
                         "replayed",
-                        format!("the log has this statement, or its nonce, already, in leaf {index} ({key})"),
+                        format!("the log has this statement, or its nonce, already, in leaf {index}"),
                     )
                     .into());
                 }
@@ -274,6 +321,9 @@ impl Engine {
                 Err(conflict @ Conflict::Overtaken(time)) => {
                     not_before = time;
                     last = Some(conflict);
+                }
+                Err(Conflict::Unfit(unfit)) => {
+                    return Err(Refusal::malformed("unfit", unfit.to_string()).into());
                 }
             }
         }
@@ -298,6 +348,7 @@ impl Engine {
         };
         // Another server's clock may be ahead of ours; the log's time never goes back.
         let at = (self.clock)().max(not_before);
+        let announced = self.writer.expect(at);
         let mut draft = Draft::begin(self, governance, change, id.clone(), at)?;
         draft.blobs = named_blobs(&authenticated, blobs)?;
         draft.push(envelope.clone(), &authenticated)?;
@@ -318,13 +369,14 @@ impl Engine {
         }
         let decision = draft.standing().await?;
         let submission = draft.finish()?;
-        Ok(match self.writer.submit(submission).await? {
-            Err(conflict) => Err(conflict),
-            Ok(index) => Ok(match denied {
+        match self.writer.submit(submission, Some(announced)).await {
+            Err(SubmitError::Conflict(conflict)) => Ok(Err(conflict)),
+            Err(error) => Err(error.into()),
+            Ok(index) => Ok(Ok(match denied {
                 Some(decision) => Err(EngineError::Denied(decision)),
                 None => Ok(Receipt { index, statement: authenticated.payload(), change: id, permit, decision }),
-            }),
-        })
+            })),
+        }
     }
 
     /// The checkpoint that a statement names must be one of ours, and not an old one.
@@ -345,7 +397,8 @@ impl Engine {
             return Err(foreign().into());
         }
         let Some(next) = self.store.leaves(seen.size..seen.size + 1).await?.pop() else { return Ok(()) };
-        let next = Leaf::parse(&next).map_err(|e| StoreError::Damaged(e.to_string()))?;
+        let next =
+            Leaf::parse(&next).map_err(|source| StoreError::Damaged(Damage::Leaf { index: seen.size, source }))?;
         if (self.clock)().secs_since(next.admitted_at) > MAX_CHECKPOINT_AGE_SECS {
             return Err(Refusal::conflict("stale-statement", "the statement was made more than a day ago")
                 .hint("make and sign it again")
@@ -366,53 +419,55 @@ impl Engine {
         let sources = self.guidance.clone();
         let observed = tokio::task::spawn_blocking(move || guidance::observe(&sources, &cited))
             .await
-            .map_err(|e| StoreError::Damaged(e.to_string()))?;
+            .map_err(|e| EngineError::Damaged(e.to_string()))?;
         Ok((observed != change.observed).then_some(observed))
     }
 }
 
-fn poisoned() -> StoreError {
-    StoreError::Damaged("an earlier request failed while it held the governance cache".to_owned())
+fn poisoned() -> EngineError {
+    EngineError::Damaged("an earlier request failed while it held the governance cache".to_owned())
 }
 
-fn projection_name(id: &ChangeId) -> String {
-    format!("change/{id}")
+fn governance_projection(record: &GovernanceRecord) -> Result<Projection, EngineError> {
+    let (name, facets) = (GOVERNANCE.to_owned(), BTreeSet::new());
+    Ok(Projection { kind: GOVERNANCE, name, body: json(record)?, order: 0, facets })
 }
 
-/// Everything that is kept of a change: itself, and the way to it from the commit that it would land.
-fn projections_of(change: &Change) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-    let mut projections = vec![(projection_name(&change.id), json(change)?)];
+/// Everything that is kept of a change, and what lists find it by.
+pub fn change_projection(change: &Change) -> Result<Projection, EngineError> {
+    let mut facets = BTreeSet::new();
     if let Some(Subject::Git { repository, head, .. }) = change.current().map(|revision| &revision.subject) {
-        projections.push((format!("{}/{}", head_prefix(repository, head), change.id), Vec::new()));
+        facets.insert(at_head(repository, head));
     }
-    Ok(projections)
+    let (name, order) = (change.id.as_str().to_owned(), change.proposed_at.unix_millis());
+    Ok(Projection { kind: CHANGE, name, body: json(change)?, order, facets })
 }
 
-fn head_prefix(repository: &RepositoryId, head: &Oid) -> String {
-    format!("head/{repository}/{head}")
+fn at_head(repository: &RepositoryId, head: &Oid) -> Facet {
+    Facet::new(HEAD, format!("{repository}/{head}"))
 }
 
-fn json(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec(value).map_err(|e| StoreError::Damaged(e.to_string()))
+fn json(value: &impl Serialize) -> Result<Vec<u8>, EngineError> {
+    serde_json::to_vec(value).map_err(|e| EngineError::Damaged(e.to_string()))
 }
 
-fn parse<T: for<'a> serde::Deserialize<'a>>(body: &[u8]) -> Result<T, StoreError> {
-    serde_json::from_slice(body).map_err(|e| StoreError::Damaged(format!("a projection is malformed: {e}")))
+fn parse<T: for<'a> serde::Deserialize<'a>>(body: &[u8]) -> Result<T, EngineError> {
+    serde_json::from_slice(body).map_err(|e| EngineError::Damaged(format!("a projection is malformed: {e}")))
 }
 
 /// A leaf that follows a stream's head.
-fn follow(stream: &StreamId, head: StreamHead, envelope: Envelope, at: Time) -> Leaf {
-    Leaf { stream: stream.clone(), seq: head.next_seq, prev: head.last, admitted_at: at, envelope }
+fn follow(stream: &StreamId, head: StreamHead, envelope: Envelope, at: Time) -> Result<Leaf, EngineError> {
+    Leaf::new(vec![Line::after(stream.clone(), head)], at, envelope).map_err(|e| EngineError::Damaged(e.to_string()))
 }
 
 /// A statement may be in the log once, and so may its nonce.
-fn unique_keys(statement: &Statement, payload: &Digest) -> Vec<String> {
-    vec![format!("statement/{payload}"), format!("nonce/{}", statement.header.nonce)]
+fn unique_keys(statement: &Statement, payload: &Digest) -> Vec<Unique> {
+    vec![Unique::of_digest(payload), Unique::of(format!("nonce/{}", statement.header.nonce))]
 }
 
 fn about(change: &Change) -> Result<(ChangeId, countersign_core::statement::RevisionRef), EngineError> {
     let revision =
-        change.current_ref().ok_or_else(|| StoreError::Damaged(format!("change {} has no revision", change.id)))?;
+        change.current_ref().ok_or_else(|| EngineError::Damaged(format!("change {} has no revision", change.id)))?;
     Ok((change.id.clone(), revision))
 }
 
@@ -514,7 +569,7 @@ impl<'a> Draft<'a> {
     }
 
     fn push(&mut self, envelope: Envelope, authenticated: &Authenticated) -> Result<(), EngineError> {
-        let leaf = follow(&self.stream, self.head, envelope, self.at);
+        let leaf = follow(&self.stream, self.head, envelope, self.at)?;
         let hash = leaf.hash();
         let blobs = &self.blobs;
         let next = state::step(&self.governance, self.change.as_ref(), authenticated, &leaf, hash, &|digest| {
@@ -598,16 +653,17 @@ impl<'a> Draft<'a> {
     }
 
     fn finish(self) -> Result<Submission, EngineError> {
-        let projections = match (&self.amended, &self.change) {
-            (Some(governance), _) => vec![(GOVERNANCE.to_owned(), json(&governance.record)?)],
-            (None, Some(change)) => projections_of(change)?,
-            (None, None) => return Err(StoreError::Damaged("a submission changes nothing".to_owned()).into()),
+        let projection = match (&self.amended, &self.change) {
+            (Some(governance), _) => governance_projection(&governance.record)?,
+            (None, Some(change)) => change_projection(change)?,
+            (None, None) => return Err(EngineError::Damaged("a submission changes nothing".to_owned())),
         };
         Ok(Submission {
             leaves: self.leaves,
             expected: self.expected,
-            projections,
+            projections: vec![projection],
             blobs: self.blobs.into_values().collect(),
+            outbox: Vec::new(),
         })
     }
 }

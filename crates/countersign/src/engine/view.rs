@@ -15,6 +15,7 @@ use countersign_ledger::{Digest, Time, sshsig::Assurance};
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, EngineError};
+use crate::store;
 
 /// A change in a list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -221,12 +222,15 @@ impl Engine {
     /// The words of the present revision, unless they were erased.
     async fn text(&self, change: &Change) -> Result<Option<ProposalText>, EngineError> {
         let Some(revision) = change.current() else { return Ok(None) };
-        let blob = self.store.blob(&revision.text).await?;
+        let blob = store::blob(&*self.store, &revision.text).await?;
         Ok(blob.and_then(|bytes| ProposalText::parse(&bytes).ok()))
     }
 
     async fn reason(&self, digest: &Digest) -> Result<Option<String>, EngineError> {
-        Ok(self.store.blob(digest).await?.and_then(|bytes| Reason::parse(&bytes).ok()).map(|reason| reason.why))
+        Ok(store::blob(&*self.store, digest)
+            .await?
+            .and_then(|bytes| Reason::parse(&bytes).ok())
+            .map(|reason| reason.why))
     }
 }
 

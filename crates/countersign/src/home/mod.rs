@@ -43,6 +43,8 @@ use countersign_ledger::{
 };
 use thiserror::Error;
 
+use crate::store;
+
 pub use config::{Config, FILE as CONFIG_FILE, VERSION, default_listen, quoted};
 pub use create::{Blueprint, Draft, MAX_FOUNDERS};
 
@@ -251,6 +253,11 @@ impl Home {
     /// Where the ledger is kept, for [`crate::store::open`].
     pub fn store_address(&self) -> String {
         format!("sqlite:{}", self.path.join(LEDGER).display())
+    }
+
+    /// How the ledger is opened: it must be under a checkpoint of the log's key.
+    pub fn store_options(&self) -> store::Options {
+        store::Options::log(self.trust.log_key.clone())
     }
 
     /// Reads the key that signs checkpoints.

@@ -3,6 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign::{
     clock,
+    engine::change_projection,
     gates::git::{
         GateError, GitGate, Update,
         receive::pre_receive,
@@ -26,7 +27,7 @@ use countersign_core::{
         governance_stream,
     },
 };
-use countersign_ledger::{Digest, Envelope, Fingerprint, Leaf, SigningKey, StreamHead, Time};
+use countersign_ledger::{Digest, Envelope, Fingerprint, Leaf, Line, SigningKey, Time};
 use insta::assert_snapshot;
 
 use crate::world::World;
@@ -366,8 +367,9 @@ impl<'a> Captured<'a> {
         let submission = Submission {
             leaves: [first, second].map(|leaf| NewLeaf { leaf, unique: vec![] }).into(),
             expected: expected.into(),
-            projections: vec![(format!("change/{}", change.id), serde_json::to_vec(&change).unwrap())],
+            projections: vec![change_projection(&change).unwrap()],
             blobs: vec![decision_blob, snapshot.to_bytes()],
+            outbox: vec![],
         };
         let log_key = self.world.home.log_key().unwrap();
         let server = self.world.server();
@@ -376,9 +378,8 @@ impl<'a> Captured<'a> {
     }
 
     fn follow(&self, change: &Change, envelope: Envelope) -> (Leaf, Change) {
-        let StreamHead { next_seq, last } = change.head;
-        let stream = change_stream(&change.id).unwrap();
-        let leaf = Leaf { stream, seq: next_seq, prev: last, admitted_at: self.now, envelope };
+        let line = Line::after(change_stream(&change.id).unwrap(), change.head);
+        let leaf = Leaf::new(vec![line], self.now, envelope).unwrap();
         let authenticated = authenticate(&self.governance, &leaf.envelope).unwrap();
         let next = state::step(&self.governance, Some(change), &authenticated, &leaf, leaf.hash(), &|_| None).unwrap();
         match next {

@@ -57,7 +57,7 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let (engine, listener) = runtime.block_on(async {
             let setup = Setup {
-                store: store::open(store_address).await.unwrap(),
+                store: store::open(store_address, &home.store_options()).await.unwrap(),
                 log_key: Arc::new(home.log_key().unwrap()),
                 server_key: home.server_key().unwrap(),
                 genesis: home.genesis().clone(),
