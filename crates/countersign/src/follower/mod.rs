@@ -49,7 +49,7 @@ use crate::{
     durable,
     intake::{Intake, IntakeError},
     records::{self, GovernanceCache, RecordError},
-    store::{self, Conflict, List, NoteError, Notary, Options, Store, StoreError},
+    store::{self, Conflict, List, Notary, NoteError, Options, Store, StoreError},
 };
 
 pub use crate::store::Access;
@@ -211,7 +211,8 @@ impl Follower {
         if let Some(seen) = &seen {
             self.goes_on(seen, &signed)?;
         }
-        let mut intake = Intake::begin(&*self.store, &self.governance).await.map_err(|e| self.taken(e, &signed, &[]))?;
+        let mut intake =
+            Intake::begin(&*self.store, &self.governance).await.map_err(|e| self.taken(e, &signed, &[]))?;
         let before = intake.size();
         while intake.size() < checkpoint.size {
             if batch.leaves.is_empty() {
@@ -332,8 +333,10 @@ impl Follower {
             let must = must.checkpoint();
             let root = if must.size > shown.checkpoint().size { None } else { self.root(must.size).await? };
             if root != Some(must.root) {
-                let detail =
-                    format!("a checkpoint of {} leaves with root {} is known, which it does not reach", must.size, must.root);
+                let detail = format!(
+                    "a checkpoint of {} leaves with root {} is known, which it does not reach",
+                    must.size, must.root
+                );
                 return Err(self.caught(proof::What::Differs, detail, shown, &[])?);
             }
         }

@@ -189,7 +189,9 @@ impl Desk {
                 let Ok(governance) = self.runtime.block_on(self.follower.governance()) else { return Ok(false) };
                 let mut state = State::part(governance);
                 self.load_for(&mut state, stop.signed())?;
-                Ok(matches!(state.obey(stop.signed(), Time::from_unix_millis(0)), Err(refusal) if refusal.code == "already-revoked"))
+                Ok(
+                    matches!(state.obey(stop.signed(), Time::from_unix_millis(0)), Err(refusal) if refusal.code == "already-revoked"),
+                )
             }
         }
     }
@@ -271,9 +273,9 @@ impl Desk {
 
     /// Asks for a permit, finds it in the log, and opens.
     pub fn ask(&mut self, change: &Change, transition: &Transition, now: Time) -> Result<Opening, DeskError> {
-        let revision = change.current_ref().ok_or_else(|| {
-            Refusal::conflict("change-damaged", format!("change {} has no revision", change.id))
-        })?;
+        let revision = change
+            .current_ref()
+            .ok_or_else(|| Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)))?;
         let reference = transition.reference()?;
         let request = PermitRequest {
             audience: self.key(),
@@ -310,7 +312,9 @@ impl Desk {
             .iter()
             .rev()
             .find(|permit| permit.transition == reference && permit.audience == self.key())
-            .ok_or_else(|| Refusal::forbidden("permit-not-logged", "the server gave a permit that is not in the log"))?;
+            .ok_or_else(|| {
+                Refusal::forbidden("permit-not-logged", "the server gave a permit that is not in the log")
+            })?;
         let permit = permit.statement;
         self.open_permit(&change, &permit, transition, now)
     }

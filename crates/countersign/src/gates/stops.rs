@@ -53,7 +53,8 @@ impl Stop {
     }
 
     pub fn to_bytes(&self) -> Result<Vec<u8>, Refusal> {
-        serde_json::to_vec(&Submit::new(&self.envelope, &self.blobs)).map_err(|e| Refusal::malformed("malformed-stop", e.to_string()))
+        serde_json::to_vec(&Submit::new(&self.envelope, &self.blobs))
+            .map_err(|e| Refusal::malformed("malformed-stop", e.to_string()))
     }
 
     pub fn envelope(&self) -> &Envelope {
@@ -139,8 +140,8 @@ impl Stops {
             return Err(Refusal::conflict("too-many-stops", format!("this gate keeps {MAX_STOPS} stops at the most"))
                 .hint("send them to the log, which has room"));
         }
-        let written = fs::create_dir_all(&self.folder)
-            .and_then(|()| durable::replace(&self.folder.join(stop.name()), bytes));
+        let written =
+            fs::create_dir_all(&self.folder).and_then(|()| durable::replace(&self.folder.join(stop.name()), bytes));
         written.map_err(|e| self.unreadable(&e))
     }
 
