@@ -214,7 +214,7 @@ fn a_parent_that_git_does_not_see_is_no_parent() {
     let (tree, parent) = (oid(1), oid(2));
     let head = format!("tree {tree}\nparent {parent}\n");
     let who = "author Jane <jane@x> 1 +0000\ncommitter Jane <jane@x> 1 +0000\n";
-    assert_eq!(Commit::parse(format!("{head}{who}\nm").as_bytes()).unwrap().parents, [parent.clone()]);
+    assert_eq!(Commit::parse(format!("{head}{who}\nm").as_bytes()).unwrap().parents, std::slice::from_ref(&parent));
     for object in [
         format!("{head}{who}parent {parent}\n\nm"),
         format!("parent {parent}\ntree {tree}\n{who}\nm"),

@@ -49,6 +49,14 @@ pub(super) struct Found {
     pub changes: Vec<ChangeView>,
 }
 
+/// Of some changes those that are still open.
+struct Open {
+    /// For the branch that is pushed to.
+    here: Vec<ChangeView>,
+    /// One that is for another, with its name.
+    elsewhere: Option<(ChangeId, String)>,
+}
+
 impl Judge<'_> {
     /// The open changes that this push could be landing, as the server tells it. It may lie: what it hides only keeps the
     /// gate shut, and what it makes up does not open it.
@@ -56,9 +64,9 @@ impl Judge<'_> {
         let client = &self.speaker.client;
         let repository = &self.push.gate.config().repository;
         let lines = client.changes_with(repository, &self.push.delta()?)?;
-        let (changes, elsewhere) = self.open_here(lines)?;
+        let Open { here, elsewhere } = self.still_open(lines)?;
         let (mut landing, mut refused) = (Vec::new(), None);
-        for view in changes {
+        for view in here {
             // Refused before permits are asked for, and the log has more to say.
             match self.examine_as_shown(&view) {
                 Ok(()) => landing.push(view),
@@ -76,17 +84,16 @@ impl Judge<'_> {
         Err(self.nothing_proposed(elsewhere)?.into())
     }
 
-    /// Of some changes those that are open and for this branch, and one that is for another.
-    fn open_here(&self, lines: Vec<ChangeLine>) -> Result<(Vec<ChangeView>, Option<(ChangeId, String)>), GateError> {
-        let (mut changes, mut elsewhere) = (Vec::new(), None);
+    fn still_open(&self, lines: Vec<ChangeLine>) -> Result<Open, GateError> {
+        let mut open = Open { here: Vec::new(), elsewhere: None };
         for line in lines.iter().filter(|line| is_open(line)) {
             let view = self.speaker.client.change(line.id.as_str())?;
             match &view.subject {
-                Subject::Git { branch, .. } if *branch == self.push.branch.branch => changes.push(view),
-                Subject::Git { branch, .. } => elsewhere = Some((view.id, branch.clone())),
+                Subject::Git { branch, .. } if *branch == self.push.branch.branch => open.here.push(view),
+                Subject::Git { branch, .. } => open.elsewhere = Some((view.id, branch.clone())),
                 Subject::Files { .. } => {}
             }
-            if changes.len() > MAX_CHANGES {
+            if open.here.len() > MAX_CHANGES {
                 return Err(Refused::new(
                     "too-many-changes",
                     format!("more than {MAX_CHANGES} changes are about this"),
@@ -95,7 +102,7 @@ impl Judge<'_> {
                 .into());
             }
         }
-        Ok((changes, elsewhere))
+        Ok(open)
     }
 
     /// Whether the push lands a change as the server shows it. What counts is the same question, asked of the log.
@@ -115,12 +122,12 @@ impl Judge<'_> {
         let mut elsewhere = elsewhere;
         for head in &candidates {
             let lines = self.speaker.client.changes_at(repository, head.as_str())?;
-            let (changes, other) = self.open_here(lines)?;
+            let open = self.still_open(lines)?;
             // It is the reviewed commit, and yet brings something else: this says what.
-            for view in &changes {
+            for view in &open.here {
                 self.examine_as_shown(view)?;
             }
-            elsewhere = elsewhere.or(other);
+            elsewhere = elsewhere.or(open.elsewhere);
         }
         // Of a merge the merged head is what somebody reviews.
         let head = candidates.last().unwrap_or(&self.push.new);
