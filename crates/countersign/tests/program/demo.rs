@@ -12,7 +12,7 @@ fn the_demo_plays_to_its_end() {
         "second-pair-of-eyes",
         "ana cannot approve",
         "a review of runbooks/traffic.md",
-        "[evil-merge]",
+        "[delta-differs]",
         "verified\n",
         "Good \"countersign\" signature for ben",
         "not verified: the first broken leaf is",

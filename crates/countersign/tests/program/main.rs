@@ -12,6 +12,7 @@ mod engine;
 mod git_facts;
 mod git_gate;
 mod git_install;
+mod git_landing;
 mod git_permits;
 mod history;
 mod init;
