@@ -84,6 +84,7 @@ fn show_has_what_programs_ask_for() {
         "who": [
           "bob"
         ],
+        "more": 0,
         "how": "countersign approve CHANGE --file PATH"
       },
       {
@@ -92,6 +93,7 @@ fn show_has_what_programs_ask_for() {
           "bob",
           "carol"
         ],
+        "more": 0,
         "how": "countersign approve CHANGE --file PATH"
       }
     ]
@@ -181,7 +183,7 @@ fn what_is_signed_is_shown_before_it_is_signed() {
     let world = world();
     world.say("alice", &["list"]);
     let run = try_propose(&world, "search/production", &["--title", "Go faster"]);
-    assert_snapshot!(run.stderr, @"
+    assert_snapshot!(run.stderr, @r"
     signing as alice with key SHA256:[KEY]:
       proposal: Go faster
       targets: search/production
