@@ -93,7 +93,8 @@ fn a_log_that_was_forked_is_refused() {
     world.serve_store(&fork);
     // Somebody else's machine takes the fork for the log, and makes it longer.
     for title in ["Go slower", "Go on"] {
-        let args = ["propose", "--target", "search/production", "--kind", "flag", "--file", "flags.json", "--title", title];
+        let args =
+            ["propose", "--target", "search/production", "--kind", "flag", "--file", "flags.json", "--title", title];
         let url = world.server().url.clone();
         let mut words = vec!["--url", &url, "--key", "carol"];
         words.extend(args);
