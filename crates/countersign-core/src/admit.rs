@@ -1,34 +1,41 @@
-//! Admission: whether a statement may enter the log. The engine asks before it writes; whoever replays the log asks
-//! again about every leaf, with the same code and the state as it stood there.
+//! Admission: whether a statement may enter the log. The engine asks before it writes; whoever follows or verifies the log
+//! asks again about every leaf, with the same code and the state as it stood there.
 //!
-//! Two steps: [`authenticate`] turns an envelope into [`Authenticated`], the proof that whom it names has signed it with
-//! a key that holds; [`admit`] checks that this actor may say this now.
+//! Three steps: [`Signed::check`] reads an envelope and checks that its signatures hold, whoever made them;
+//! [`authenticate`] turns it into [`Authenticated`], the proof that whom it names has signed it with a key that holds;
+//! [`admit`] checks that this actor may say this now.
 
 mod change;
 mod governance;
 
-pub use change::fits;
-use countersign_ledger::{Digest, Envelope, Time, sshsig};
+use countersign_ledger::{Digest, Envelope, Fingerprint, Time, sshsig};
 
 use crate::{
-    change::{Change, SignedWith},
-    facts::GitFacts,
-    governance::{GRANTING_SIGNATURES, Governance, SERVER, Signer},
-    ids::ActorId,
+    catalog::ActorKind,
+    change::{Found, SignedWith},
+    governance::{GRANTING_SIGNATURES, SERVER, Signer},
+    ids::{ActorId, GateId},
     refusal::Refusal,
+    state::State,
     statement::{Body, Genesis, Statement},
 };
 
-/// A statement whose signature holds. Only this module makes one.
+/// A statement whose signatures hold, though nothing is said yet of whose they are. Needs no state, so that many can be
+/// checked at once.
 #[derive(Clone, Debug)]
-pub struct Authenticated {
+pub struct Signed {
     statement: Statement,
     payload: Digest,
-    signer: Signer,
-    signed_with: SignedWith,
+    verified: Vec<sshsig::Verified>,
 }
 
-impl Authenticated {
+impl Signed {
+    pub fn check(envelope: &Envelope) -> Result<Self, Refusal> {
+        let statement = Statement::parse(envelope.payload())?;
+        let verified = signatures(envelope)?;
+        Ok(Self { statement, payload: envelope.payload_digest(), verified })
+    }
+
     pub fn statement(&self) -> &Statement {
         &self.statement
     }
@@ -36,6 +43,30 @@ impl Authenticated {
     /// Digest of the payload: the statement's name.
     pub fn payload(&self) -> Digest {
         self.payload
+    }
+
+    /// The keys that signed it.
+    pub fn keys(&self) -> impl Iterator<Item = Fingerprint> {
+        self.verified.iter().map(|verified| verified.key.fingerprint())
+    }
+}
+
+/// A statement that was signed by whom it names. Only this module makes one.
+#[derive(Clone, Debug)]
+pub struct Authenticated<'a> {
+    signed: &'a Signed,
+    signer: Signer,
+    signed_with: SignedWith,
+}
+
+impl<'a> Authenticated<'a> {
+    pub fn statement(&self) -> &'a Statement {
+        &self.signed.statement
+    }
+
+    /// Digest of the payload: the statement's name.
+    pub fn payload(&self) -> Digest {
+        self.signed.payload
     }
 
     pub fn signer(&self) -> &Signer {
@@ -47,32 +78,33 @@ impl Authenticated {
     }
 }
 
-/// Parses an envelope and checks every signature on it against the keys that hold now.
-pub fn authenticate(governance: &Governance, envelope: &Envelope) -> Result<Authenticated, Refusal> {
-    let statement = Statement::parse(envelope.payload())?;
-    if statement.header.log != governance.record.origin {
+/// Checks every signature on a statement against the keys that hold now.
+pub fn authenticate<'a>(state: &State, signed: &'a Signed) -> Result<Authenticated<'a>, Refusal> {
+    let Statement { header, body } = &signed.statement;
+    let origin = &state.governance.record.origin;
+    if header.log != *origin {
         return Err(Refusal::unauthenticated(
             "another-log",
-            format!("the statement is for log `{}`, this is `{}`", statement.header.log, governance.record.origin),
+            format!("the statement is for log `{}`, this is `{origin}`", header.log),
         ));
     }
-    let mut signers = Vec::new();
-    for verified in signatures(envelope)? {
-        let signer =
-            governance.signer(&verified.key.fingerprint()).ok_or_else(|| unknown_key(governance, &verified))?;
-        signers.push((signer, verified));
+    if let Some(epoch) = header.epoch {
+        return Err(Refusal::conflict("another-epoch", format!("the log is in its first epoch, not in {epoch}")));
     }
-    let by = &statement.header.by;
-    let Some((signer, verified)) = signers.iter().find(|(signer, _)| speaks_for(signer, by)).cloned() else {
+    let mut signers = Vec::new();
+    for verified in &signed.verified {
+        signers.push((signer(state, &header.by, &verified.key.fingerprint())?, verified));
+    }
+    let Some((signer, verified)) = signers.iter().find(|(signer, _)| speaks_for(signer, &header.by)) else {
         let names: Vec<_> = signers.iter().map(|(signer, _)| name(signer)).collect();
         return Err(Refusal::unauthenticated(
             "signed-by-another",
-            format!("the statement says that it is by {by}, but it is signed by {}", names.join(", ")),
+            format!("the statement says that it is by {}, but it is signed by {}", header.by, names.join(", ")),
         )
         .hint("sign with a key of the person that the statement names"));
     };
-    match &statement.body {
-        Body::Amendment(_) => need_two_people(&signers)?,
+    match body {
+        Body::Publication(_) => need_two_people(&signers)?,
         Body::Genesis(_)
         | Body::KeyRevocation(_)
         | Body::GateRegistration(_)
@@ -93,28 +125,56 @@ pub fn authenticate(governance: &Governance, envelope: &Envelope) -> Result<Auth
             if signers.len() != 1 {
                 return Err(Refusal::unauthenticated(
                     "one-signature",
-                    format!(
-                        "a statement of the kind `{}` carries one signature, not {}",
-                        statement.body.kind(),
-                        signers.len()
-                    ),
+                    format!("a statement of the kind `{}` carries one signature, not {}", body.kind(), signers.len()),
                 ));
             }
         }
     }
     Ok(Authenticated {
-        payload: envelope.payload_digest(),
+        signer: signer.clone(),
         signed_with: SignedWith { key: verified.key.fingerprint(), assurance: verified.assurance },
-        statement,
-        signer,
+        signed,
     })
+}
+
+/// Whose key it is, if it holds. `by` is who the statement says that it is by, which names a gate.
+fn signer(state: &State, by: &ActorId, key: &Fingerprint) -> Result<Signer, Refusal> {
+    let governance = &state.governance;
+    if governance.record.server_key.fingerprint() == *key {
+        return Ok(Signer::Server);
+    }
+    if let Some(actor) = governance.catalog.actor_by_key(key) {
+        return match state.holds(&actor.id, key)? {
+            Some(actor) => Ok(Signer::Actor { id: actor.id.clone(), kind: actor.kind }),
+            None => Err(revoked(key)),
+        };
+    }
+    let named: Option<GateId> =
+        if governance.catalog.actors.contains_key(by) { None } else { by.as_str().parse().ok() };
+    if let Some(id) = named
+        && let Some(gate) = state.gate(&id)?
+    {
+        if gate.key().as_ref() == Some(key) {
+            return Ok(Signer::Gate(id));
+        }
+        if gate.revoked.contains(key) {
+            return Err(revoked(key));
+        }
+    }
+    Err(Refusal::unauthenticated("unknown-key", format!("key {key} belongs to nobody in the catalog"))
+        .hint("pass --key with a key that the catalog lists for you"))
+}
+
+fn revoked(key: &Fingerprint) -> Refusal {
+    Refusal::unauthenticated("key-revoked", format!("key {key} was revoked"))
+        .hint("sign with another of your keys, or have a new one added to the catalog")
 }
 
 /// Checks entry 0: enough of the founders that it names have signed it. Whether it is the *right* genesis is for whoever
 /// pinned its digest to say.
-pub fn authenticate_genesis(envelope: &Envelope) -> Result<(Statement, Genesis), Refusal> {
-    let statement = Statement::parse(envelope.payload())?;
-    let Body::Genesis(genesis) = statement.body.clone() else {
+pub fn authenticate_genesis(signed: &Signed) -> Result<&Genesis, Refusal> {
+    let statement = &signed.statement;
+    let Body::Genesis(genesis) = &statement.body else {
         return Err(Refusal::malformed(
             "not-a-genesis",
             format!("entry 0 is a {} statement, not a genesis", statement.body.kind()),
@@ -130,11 +190,11 @@ pub fn authenticate_genesis(envelope: &Envelope) -> Result<(Statement, Genesis),
             format!("the genesis asks for {} of {} founders", genesis.threshold, people.len()),
         ));
     }
-    let mut signed: Vec<&ActorId> = Vec::new();
-    for verified in signatures(envelope)? {
+    let mut agreed: Vec<&ActorId> = Vec::new();
+    for verified in &signed.verified {
         let founder = genesis.founders.iter().find(|founder| founder.key.fingerprint() == verified.key.fingerprint());
         match founder {
-            Some(founder) => signed.push(&founder.person),
+            Some(founder) => agreed.push(&founder.person),
             None => {
                 return Err(Refusal::unauthenticated(
                     "not-a-founder",
@@ -143,38 +203,34 @@ pub fn authenticate_genesis(envelope: &Envelope) -> Result<(Statement, Genesis),
             }
         }
     }
-    signed.sort();
-    signed.dedup();
-    if signed.len() < threshold {
+    agreed.sort();
+    agreed.dedup();
+    if agreed.len() < threshold {
         return Err(Refusal::unauthenticated(
             "genesis-incomplete",
-            format!("the genesis has the signatures of {} of the {threshold} founders that it needs", signed.len()),
+            format!("the genesis has the signatures of {} of the {threshold} founders that it needs", agreed.len()),
         )
         .hint("let the next founder run: countersign init HOME --cosign --key THEIR_KEY"));
     }
-    Ok((statement, genesis))
+    Ok(genesis)
 }
 
-/// Whether this actor may say this now. `change` is the change that the statement speaks of; `None` for a proposal and
-/// for governance. `facts` is the parsed facts blob of a proposal or revision.
-pub fn admit(
-    governance: &Governance,
-    change: Option<&Change>,
-    authenticated: &Authenticated,
-    facts: Option<&GitFacts>,
-    blob: &dyn Fn(&Digest) -> Option<Vec<u8>>,
-    now: Time,
-) -> Result<(), Refusal> {
-    let statement = &authenticated.statement;
+/// Whether this actor may say this now. `found` is what the statement names by digest, parsed.
+pub fn admit(state: &State, authenticated: &Authenticated<'_>, found: &Found, now: Time) -> Result<(), Refusal> {
+    let statement = authenticated.statement();
+    let change = match statement.change(&authenticated.payload()) {
+        Some(id) => state.change(&id)?,
+        None => None,
+    };
     match (&statement.body, statement.body.about(), change) {
-        (Body::Proposal(proposal), _, None) => change::proposal(governance, authenticated, proposal, facts),
+        (Body::Proposal(proposal), _, None) => change::proposal(state, authenticated, proposal, found),
         (Body::Proposal(_), _, Some(change)) => {
             Err(Refusal::conflict("already-proposed", format!("change {} is already there", change.id)))
         }
         (_, Some((id, _)), None) => Err(Refusal::unknown("unknown-change", format!("there is no change {id}"))
             .hint("list the changes: countersign list")),
-        (_, Some(_), Some(change)) => change::about(governance, change, authenticated, facts, now),
-        (_, None, _) => governance::admit(governance, authenticated, blob),
+        (_, Some(_), Some(change)) => change::about(state, change, authenticated, found, now),
+        (_, None, _) => governance::admit(state, authenticated),
     }
 }
 
@@ -189,17 +245,6 @@ fn signatures(envelope: &Envelope) -> Result<Vec<sshsig::Verified>, Refusal> {
             })
         })
         .collect()
-}
-
-fn unknown_key(governance: &Governance, verified: &sshsig::Verified) -> Refusal {
-    let fingerprint = verified.key.fingerprint();
-    if governance.record.revoked.contains(&fingerprint) {
-        Refusal::unauthenticated("key-revoked", format!("key {fingerprint} was revoked"))
-            .hint("sign with another of your keys, or have a new one added to the catalog")
-    } else {
-        Refusal::unauthenticated("unknown-key", format!("key {fingerprint} belongs to nobody in the catalog"))
-            .hint("pass --key with a key that the catalog lists for you")
-    }
 }
 
 fn speaks_for(signer: &Signer, by: &ActorId) -> bool {
@@ -218,12 +263,12 @@ fn name(signer: &Signer) -> String {
     }
 }
 
-fn need_two_people(signers: &[(Signer, sshsig::Verified)]) -> Result<(), Refusal> {
+fn need_two_people(signers: &[(Signer, &sshsig::Verified)]) -> Result<(), Refusal> {
     let mut people = Vec::new();
     for (signer, _) in signers {
         match signer {
             Signer::Actor { id, kind } => {
-                only_people(id, *kind, "amend rules or catalog")?;
+                only_people(id, *kind, "publish rules or catalog")?;
                 people.push(id);
             }
             Signer::Gate(_) | Signer::Server => {
@@ -243,8 +288,7 @@ fn need_two_people(signers: &[(Signer, sshsig::Verified)]) -> Result<(), Refusal
     Ok(())
 }
 
-fn only_people(id: &ActorId, kind: crate::catalog::ActorKind, what: &str) -> Result<(), Refusal> {
-    use crate::catalog::ActorKind;
+fn only_people(id: &ActorId, kind: ActorKind, what: &str) -> Result<(), Refusal> {
     match kind {
         ActorKind::Person => Ok(()),
         ActorKind::Workload | ActorKind::Agent => {
@@ -255,7 +299,7 @@ fn only_people(id: &ActorId, kind: crate::catalog::ActorKind, what: &str) -> Res
 }
 
 /// The person who signed, or a refusal that says what only people can do.
-fn person(authenticated: &Authenticated, what: &str) -> Result<ActorId, Refusal> {
+fn person(authenticated: &Authenticated<'_>, what: &str) -> Result<ActorId, Refusal> {
     match &authenticated.signer {
         Signer::Actor { id, kind } => only_people(id, *kind, what).map(|()| id.clone()),
         Signer::Gate(_) | Signer::Server => {
@@ -264,12 +308,12 @@ fn person(authenticated: &Authenticated, what: &str) -> Result<ActorId, Refusal>
     }
 }
 
-fn server(authenticated: &Authenticated) -> Result<(), Refusal> {
+fn server(authenticated: &Authenticated<'_>) -> Result<(), Refusal> {
     match &authenticated.signer {
         Signer::Server => Ok(()),
         Signer::Actor { .. } | Signer::Gate(_) => Err(Refusal::forbidden(
             "only-the-server",
-            format!("only the server says a {}", authenticated.statement.body.kind()),
+            format!("only the server says a {}", authenticated.statement().body.kind()),
         )),
     }
 }

@@ -1,19 +1,21 @@
 //! A change as its stream tells it: a projection that `Change::apply` builds, one admitted statement at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_ledger::{Digest, Fingerprint, StreamHead, Time, sshsig::Assurance};
+use countersign_ledger::{Digest, Fingerprint, StreamHead, StreamId, Time, sshsig::Assurance};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     decision::Outcome,
-    facts::{AiSignal, GitFacts, Identity},
+    facts::{AiSignal, GitFacts, Identities, IdentityFact, git::Ident},
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
     kind::{Documents, Kind, Purpose},
+    refusal::Refusal,
     statement::{
         Body, Disclosure, FoundDocument, Identification, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Seen,
-        Statement, Subject, Transition,
+        Statement, change_stream, gate_stream, governance_stream, person_stream, target_stream,
     },
+    subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition, TransitionRef, quoted},
 };
 
 /// Where a change stands.
@@ -72,8 +74,9 @@ pub struct Change {
     /// The latest observation of the guidance that the change cites.
     pub observed: Vec<ObservedDocument>,
     pub decisions: Vec<DecisionRecord>,
+    /// The last permit request: a decision answers the request just before it.
+    pub requested: Option<RequestRecord>,
     pub permits: Vec<PermitRecord>,
-    pub head: StreamHead,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,10 +88,14 @@ pub struct Revision {
     pub at: Time,
     pub subject: Subject,
     pub facts: Option<Digest>,
+    /// The blob that `named` is from.
+    pub identities_blob: Option<Digest>,
     pub text: Digest,
     pub documents: Documents,
     /// From the facts: who the commits name, what they say of AI, which guidance they cite.
-    pub identities: Vec<Identity>,
+    pub identities: Vec<IdentityFact>,
+    /// Names and mails behind the references of `identities`; empty when they were erased.
+    pub named: BTreeMap<String, Ident>,
     pub ai: Vec<AiSignal>,
     pub guidance: BTreeSet<String>,
 }
@@ -145,15 +152,24 @@ pub struct IdentificationRecord {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct RequestRecord {
+    /// The request's payload digest.
+    pub statement: Digest,
+    pub gate: GateId,
+    pub audience: Fingerprint,
+    pub transition: TransitionRef,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DecisionRecord {
     pub outcome: Outcome,
     pub revision: RevisionRef,
     pub decision: Digest,
     pub at: Time,
-    /// Where the governance stream stood when it was decided.
-    pub governance: StreamHead,
-    /// Sequence number of whatever comes next in the change's stream: a permit stands on the decision just before it.
-    pub next: u64,
+    pub request: RequestRecord,
+    /// The heads that it was decided from.
+    pub heads: BTreeMap<StreamId, StreamHead>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,7 +180,7 @@ pub struct PermitRecord {
     pub revision: RevisionRef,
     pub gate: GateId,
     pub audience: Fingerprint,
-    pub transition: Transition,
+    pub transition: TransitionRef,
     pub issued_at: Time,
     pub expires_at: Time,
     pub outcome: Option<OutcomeResult>,
@@ -184,13 +200,25 @@ pub struct Admitted<'a> {
     pub payload: Digest,
     pub signed_with: &'a SignedWith,
     pub at: Time,
-    /// The facts blob of a proposal or revision, parsed.
-    pub facts: Option<&'a GitFacts>,
+    /// The blobs that it names, parsed.
+    pub found: &'a Found,
+}
+
+/// What a statement names by digest and admission has to see, parsed.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Of a proposal or revision.
+    pub subject: Option<Subject>,
+    pub facts: Option<GitFacts>,
+    /// The names behind the facts, unless they were erased.
+    pub identities: Option<Identities>,
+    /// Of a permit request.
+    pub transition: Option<Transition>,
 }
 
 impl Change {
     /// The change that a proposal begins.
-    pub fn begin(admitted: &Admitted<'_>, proposal: &Proposal) -> Self {
+    pub fn begin(admitted: &Admitted<'_>, proposal: &Proposal, subject: &Subject) -> Self {
         let id = ChangeId::of_proposal(&admitted.payload);
         let first = RevisionRef { number: 1, digest: admitted.payload };
         Self {
@@ -204,8 +232,8 @@ impl Change {
             revisions: vec![Revision::new(
                 admitted,
                 first,
-                &proposal.subject,
-                (proposal.facts, proposal.text),
+                subject,
+                (proposal.facts, proposal.identities, proposal.text),
                 proposal.documents,
                 proposal.sponsor.clone(),
             )],
@@ -216,8 +244,8 @@ impl Change {
             identifications: vec![],
             observed: vec![],
             decisions: vec![],
+            requested: None,
             permits: vec![],
-            head: StreamHead::EMPTY,
         }
     }
 
@@ -233,9 +261,23 @@ impl Change {
     /// Whether its present revision is this commit of this repository.
     pub fn is_at(&self, repository: &RepositoryId, head: &Oid) -> bool {
         match self.current().map(|revision| &revision.subject) {
-            Some(Subject::Git { repository: of, head: at, .. }) => repository == of && head == at,
-            Some(Subject::Files { .. }) | None => false,
+            Some(Subject::Git(git)) => *repository == git.repository && *head == git.head,
+            Some(Subject::Files(_)) | None => false,
         }
+    }
+
+    /// Whether its present revision is this delta in this repository.
+    pub fn brings(&self, repository: &RepositoryId, delta: &Digest) -> bool {
+        match self.current().map(|revision| &revision.subject) {
+            Some(Subject::Git(git)) => *repository == git.repository && *delta == git.delta,
+            Some(Subject::Files(_)) | None => false,
+        }
+    }
+
+    /// Whether there are references without a name in any revision.
+    pub fn names_are_erased(&self) -> bool {
+        let unnamed = |r: &Revision| r.identities.iter().any(|identity| !r.named.contains_key(&identity.reference));
+        self.revisions.iter().any(unnamed)
     }
 
     /// Documents that any revision's commits or any disclosure cites.
@@ -256,12 +298,13 @@ impl Change {
         let at = admitted.at;
         match &admitted.statement.body {
             Body::NewRevision(new) => {
+                let Some(subject) = &admitted.found.subject else { return };
                 let reference = RevisionRef { number: new.revision.number.saturating_add(1), digest: admitted.payload };
                 self.revisions.push(Revision::new(
                     admitted,
                     reference,
-                    &new.subject,
-                    (new.facts, new.text),
+                    subject,
+                    (new.facts, new.identities, new.text),
                     new.documents,
                     new.sponsor.clone(),
                 ));
@@ -307,14 +350,25 @@ impl Change {
                 self.identifications.push(IdentificationRecord { by, at, said: said.clone() });
             }
             Body::GuidanceObservation(observation) => self.observed.clone_from(&observation.documents),
-            Body::Decided(decided) => self.decisions.push(DecisionRecord {
-                outcome: decided.outcome,
-                revision: decided.revision,
-                decision: decided.decision,
-                at: decided.decided_at,
-                governance: decided.heads.governance,
-                next: self.head.next_seq.saturating_add(1),
-            }),
+            Body::PermitRequest(request) => {
+                self.requested = Some(RequestRecord {
+                    statement: admitted.payload,
+                    gate: request.gate.clone(),
+                    audience: request.audience.clone(),
+                    transition: request.transition.clone(),
+                });
+            }
+            Body::Decided(decided) => {
+                let Some(request) = self.requested.clone() else { return };
+                self.decisions.push(DecisionRecord {
+                    outcome: decided.outcome,
+                    revision: decided.revision,
+                    decision: decided.decision,
+                    at: decided.decided_at,
+                    request,
+                    heads: decided.heads.clone(),
+                });
+            }
             Body::PermitGrant(permit) => {
                 self.permits.push(PermitRecord {
                     statement: admitted.payload,
@@ -339,11 +393,10 @@ impl Change {
                 };
             }
             Body::Genesis(_)
-            | Body::Amendment(_)
+            | Body::Publication(_)
             | Body::KeyRevocation(_)
             | Body::GateRegistration(_)
-            | Body::Proposal(_)
-            | Body::PermitRequest(_) => {}
+            | Body::Proposal(_) => {}
         }
     }
 
@@ -368,10 +421,11 @@ impl Revision {
         admitted: &Admitted<'_>,
         reference: RevisionRef,
         subject: &Subject,
-        (facts, text): (Option<Digest>, Digest),
+        (facts, identities_blob, text): (Option<Digest>, Option<Digest>, Digest),
         documents: Documents,
         sponsor: Option<ActorId>,
     ) -> Self {
+        let of = admitted.found.facts.as_ref();
         Self {
             reference,
             by: admitted.statement.header.by.clone(),
@@ -379,11 +433,94 @@ impl Revision {
             at: admitted.at,
             subject: subject.clone(),
             facts,
+            identities_blob,
             text,
             documents,
-            identities: admitted.facts.map(|f| f.identities.clone()).unwrap_or_default(),
-            ai: admitted.facts.map(|f| f.ai.clone()).unwrap_or_default(),
-            guidance: admitted.facts.map(|f| f.guidance.clone()).unwrap_or_default(),
+            named: admitted.found.identities.as_ref().map(|i| i.people.clone()).unwrap_or_default(),
+            identities: of.map(|f| f.identities.clone()).unwrap_or_default(),
+            ai: of.map(|f| f.ai.clone()).unwrap_or_default(),
+            guidance: of.map(|f| f.guidance.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+impl Change {
+    /// The streams that a decision about the change depends on, asked by this gate: governance, the change, its targets,
+    /// the people whose approval or waiver may count (a revocation of their key stands in their own stream), and the gate.
+    /// A function of the change, so that a gate and a verifier work out for themselves what must not be missing.
+    pub fn inputs(&self, gate: Option<&GateId>) -> Result<BTreeSet<StreamId>, Refusal> {
+        let mut streams = BTreeSet::from([governance_stream()?, change_stream(&self.id)?]);
+        for target in &self.targets {
+            streams.insert(target_stream(target)?);
+        }
+        let current = self.current_ref();
+        let approved = self.approvals.iter().filter(|a| Some(a.revision) == current).map(|approval| &approval.by);
+        let waived = self.waivers.iter().filter(|w| Some(w.revision) == current).map(|waiver| &waiver.by);
+        for person in approved.chain(waived) {
+            streams.insert(person_stream(person)?);
+        }
+        if let Some(gate) = gate.filter(|gate| gate.as_str() != crate::permit::APPLY_GATE) {
+            streams.insert(gate_stream(gate.as_str())?);
+        }
+        Ok(streams)
+    }
+
+    /// Whether a transition is one that the present revision is about. That a push brings exactly the approved delta is for
+    /// the gate to check, which has the objects.
+    pub fn fits(&self, transition: &Transition) -> Result<(), Refusal> {
+        let Some(revision) = self.current() else {
+            return Err(Refusal::conflict("change-damaged", format!("change {} has no revision", self.id)));
+        };
+        match (&revision.subject, transition) {
+            (Subject::Git(subject), Transition::Git(transition)) => self.fits_git(subject, transition),
+            (Subject::Files(subject), Transition::Apply(transition)) => self.fits_files(subject, transition),
+            (Subject::Git(_), Transition::Apply(_)) | (Subject::Files(_), Transition::Git(_)) => {
+                Err(Refusal::forbidden(
+                    "another-kind-of-subject",
+                    format!("change {} is about {}", self.id, revision.subject.summary()),
+                ))
+            }
+        }
+    }
+
+    fn fits_git(&self, subject: &GitSubject, transition: &GitTransition) -> Result<(), Refusal> {
+        if subject.repository != transition.repository {
+            return Err(Refusal::forbidden(
+                "another-repository",
+                format!("change {} is for repository {}, not {}", self.id, subject.repository, transition.repository),
+            ));
+        }
+        if subject.branch != transition.reference {
+            return Err(Refusal::forbidden(
+                "another-branch",
+                format!("change {} is for {}, not {}", self.id, subject.branch, transition.reference),
+            )
+            .hint("an approval holds for one branch; propose the change for the other one too"));
+        }
+        Ok(())
+    }
+
+    fn fits_files(&self, subject: &FilesSubject, transition: &ApplyTransition) -> Result<(), Refusal> {
+        let (files, offered) = (&subject.files, &transition.files);
+        if let Some((name, _)) = offered.iter().find(|(name, digest)| files.get(*name) != Some(*digest)) {
+            return Err(Refusal::forbidden(
+                "another-content",
+                format!("the bytes of `{name}` are not those that change {} is about", self.id),
+            )
+            .hint("propose what you have: countersign revise CHANGE --file …"));
+        }
+        if let Some(name) = files.keys().find(|name| !offered.contains_key(*name)) {
+            return Err(Refusal::forbidden("file-missing", format!("the change also has `{name}`"))
+                .hint("pass every file of the change with --file"));
+        }
+        match &subject.command {
+            Some(approved) if *approved == transition.command => Ok(()),
+            Some(approved) => Err(Refusal::forbidden(
+                "another-command",
+                format!("the command is `{}`, approved is `{}`", quoted(&transition.command), quoted(approved)),
+            )),
+            None => Err(Refusal::forbidden("no-command", format!("change {} names no command", self.id))
+                .hint("say what will be run when you propose or revise: --command WORD…")),
         }
     }
 }

@@ -69,7 +69,7 @@ pub struct Coverage {
 
 /// Asks for every production target of the catalog and everybody who could propose.
 pub fn coverage(governance: &Governance, now: Time) -> Coverage {
-    let people: BTreeMap<&ActorId, &Actor> = governance.able_people().map(|actor| (&actor.id, actor)).collect();
+    let people: BTreeMap<&ActorId, &Actor> = governance.people_with_keys().map(|actor| (&actor.id, actor)).collect();
     let mut coverage = Coverage { people: people.keys().map(|id| (*id).clone()).collect(), ..Coverage::default() };
     let mut asking = Asking::new(&governance.rules, now);
     for system in governance.catalog.systems.values() {

@@ -1,21 +1,28 @@
 //! Governance: who may act and by which rules, as the governance stream says. It changes only by statements in that
 //! stream; the catalog's and rules' files on a disk mean nothing until a statement names their digest.
+//!
+//! It is a set of files, each under its own digest: those of the catalog (see [`crate::catalog::files`]) and
+//! `rules/NAME.cedar`. A publication names the files that it replaces; the others are not fetched and not parsed again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead};
+use countersign_ledger::{Digest, Fingerprint, PublicKey};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    catalog::{Actor, ActorKind, Catalog, CatalogSettings},
-    ids::{ActorId, GateId, RepositoryId, Target},
+    canonical,
+    catalog::{
+        Actor, ActorKind, Catalog,
+        files::{CatalogFile, PROFILES},
+    },
+    ids::{ActorId, GateId},
     refusal::Refusal,
     rules::Rules,
-    statement::{Body, Founder, Genesis, Statement},
-    text::FileSet,
+    semantics::Semantics,
+    statement::{Founder, Genesis, Publication, Statement},
 };
 
 /// The name under which the server speaks. No person can have it.
@@ -24,42 +31,49 @@ pub const SERVER: &str = "countersign";
 /// How many people have to sign what grants authority.
 pub const GRANTING_SIGNATURES: usize = 2;
 
-/// What the governance stream has said so far, without the parsed catalog and rules: a projection.
+/// The folder of the rules' files.
+pub const RULES: &str = "rules/";
+
+pub const MAX_FILES: usize = 50_000;
+pub const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
+const MAX_PATH_BYTES: usize = 200;
+
+/// Where the blobs are that statements name.
+pub type Blobs<'a> = dyn Fn(&Digest) -> Option<Vec<u8>> + 'a;
+
+/// What the governance stream has said so far, without the parsed files: a projection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GovernanceRecord {
     /// The log's origin: the name in its checkpoints and statements.
     pub origin: String,
+    pub semantics: Semantics,
     pub genesis: Digest,
     pub founders: Vec<Founder>,
     pub threshold: u32,
     pub recovery_quorum: u32,
     pub server_key: PublicKey,
     pub log_key: String,
-    pub catalog: Digest,
-    pub rules: Digest,
-    /// Payload digest of the genesis or amendment in force: what the next amendment names as its parent.
+    /// Path to digest.
+    pub files: BTreeMap<String, Digest>,
+    /// Payload digest of the genesis or publication in force: what the next publication names as its parent.
     pub in_force: Digest,
-    pub revoked: BTreeSet<Fingerprint>,
-    pub gates: BTreeMap<GateId, GateRecord>,
-    pub head: StreamHead,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GateRecord {
-    pub key: PublicKey,
-    pub repository: RepositoryId,
-    pub targets: BTreeSet<Target>,
-    pub registered_by: ActorId,
-}
-
-/// The record with its catalog and rules parsed.
+/// The record with its files parsed.
 #[derive(Clone, Debug)]
 pub struct Governance {
     pub record: GovernanceRecord,
     pub catalog: Arc<Catalog>,
     pub rules: Arc<Rules>,
+    parsed: BTreeMap<String, GovernanceFile>,
+}
+
+/// A governance file, parsed once, whatever publications come after it.
+#[derive(Clone, Debug)]
+enum GovernanceFile {
+    Catalog(Arc<CatalogFile>),
+    Rule(Arc<str>),
 }
 
 /// Who made a signature.
@@ -71,94 +85,167 @@ pub enum Signer {
     Server,
 }
 
+/// What a publication replaces: path to new digest, or to nothing for a file that goes.
+pub type Replacements = BTreeMap<String, Option<Digest>>;
+
+/// Reads the manifest of a genesis (every file) or of a publication (those that it replaces).
+pub fn read_manifest(digest: &Digest, blob: &Blobs<'_>) -> Result<Replacements, Refusal> {
+    let manifest: Replacements = canonical::from_bytes(&fetch(digest, "list of governance files", blob)?, "the list")?;
+    if manifest.len() > MAX_FILES {
+        return Err(Refusal::malformed("too-many-files", format!("more than {MAX_FILES} governance files")));
+    }
+    match manifest.keys().find(|path| path.len() > MAX_PATH_BYTES) {
+        Some(path) => {
+            let path: String = path.chars().take(MAX_PATH_BYTES).collect();
+            Err(Refusal::malformed("governance-path", format!("`{path}…` is longer than {MAX_PATH_BYTES} bytes")))
+        }
+        None => Ok(manifest),
+    }
+}
+
+fn fetch(digest: &Digest, what: &str, blob: &Blobs<'_>) -> Result<Vec<u8>, Refusal> {
+    let bytes = blob(digest)
+        .ok_or_else(|| Refusal::unknown("blob-missing", format!("blob {digest}, which is the {what}, is missing")))?;
+    if Digest::of(&bytes) != *digest {
+        return Err(Refusal::malformed(
+            "blob-changed",
+            format!("the blob with the {what} does not hash to {digest}, which its statement names"),
+        ));
+    }
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(Refusal::malformed(
+            "blob-too-large",
+            format!("the {what} has {} bytes, more than {MAX_FILE_BYTES}", bytes.len()),
+        ));
+    }
+    Ok(bytes)
+}
+
+fn parse_file(path: &str, bytes: &[u8]) -> Result<GovernanceFile, Refusal> {
+    if let Some(file) = CatalogFile::parse(path, bytes) {
+        return file.map(|file| GovernanceFile::Catalog(Arc::new(file)));
+    }
+    let rule = path.strip_prefix(RULES).filter(|name| !name.contains('/'));
+    if rule.is_none() {
+        return Err(Refusal::malformed("governance-path", format!("no governance file has the path `{path}`")).hint(
+            "settings.json, systems/NAME.json, groups/NAME.json, people/GROUP.json, profiles/GROUP.json, rules/FILE",
+        ));
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(GovernanceFile::Rule(text.into())),
+        Err(_) => Err(Refusal::malformed("rules-invalid", format!("`{path}` is no UTF-8 text"))),
+    }
+}
+
 impl Governance {
     /// Reads the parsed parts of a record from its blobs.
-    pub fn load(record: GovernanceRecord, blob: impl Fn(&Digest) -> Option<Vec<u8>>) -> Result<Self, Refusal> {
-        let fetch = |digest: &Digest, what: &str| {
-            let bytes = blob(digest).ok_or_else(|| {
-                Refusal::unknown("blob-missing", format!("blob {digest}, which holds the {what}, is missing"))
-            })?;
-            if Digest::of(&bytes) == *digest {
-                Ok(bytes)
-            } else {
-                Err(Refusal::malformed(
-                    "blob-changed",
-                    format!("the blob with the {what} does not hash to {digest}, which its statement names"),
-                ))
+    pub fn load(record: GovernanceRecord, blob: &Blobs<'_>) -> Result<Self, Refusal> {
+        let mut parsed = BTreeMap::new();
+        for (path, digest) in &record.files {
+            if let Some(file) = read_file(path, digest, blob)? {
+                parsed.insert(path.clone(), file);
             }
-        };
-        let catalog = parse_catalog(&fetch(&record.catalog, "catalog")?)?;
-        let rules = parse_rules(&fetch(&record.rules, "rules")?)?;
-        Ok(Self { record, catalog: Arc::new(catalog), rules: Arc::new(rules) })
+        }
+        Self::of(record, parsed, None)
     }
 
     /// What a genesis begins. Its signatures are the caller's to check: see [`crate::admit::authenticate_genesis`].
-    pub fn begin(
-        statement: &Statement,
-        genesis: &Genesis,
-        payload: Digest,
-        blob: impl Fn(&Digest) -> Option<Vec<u8>>,
-    ) -> Result<Self, Refusal> {
+    pub fn begin(statement: &Statement, genesis: &Genesis, payload: Digest, blob: &Blobs<'_>) -> Result<Self, Refusal> {
+        let semantics = Semantics::known(genesis.semantics)?;
+        let mut files = BTreeMap::new();
+        for (path, digest) in read_manifest(&genesis.files, blob)? {
+            let digest = digest.ok_or_else(|| {
+                Refusal::malformed("governance-path", format!("a genesis takes no file away: `{path}`"))
+            })?;
+            files.insert(path, digest);
+        }
         let record = GovernanceRecord {
             origin: statement.header.log.clone(),
+            semantics,
             genesis: payload,
             founders: genesis.founders.clone(),
             threshold: genesis.threshold,
             recovery_quorum: genesis.recovery_quorum,
             server_key: genesis.server_key.clone(),
             log_key: genesis.log_key.clone(),
-            catalog: genesis.catalog,
-            rules: genesis.rules,
+            files,
             in_force: payload,
-            revoked: BTreeSet::new(),
-            gates: BTreeMap::new(),
-            head: StreamHead::EMPTY,
         };
         Self::load(record, blob)
     }
 
-    /// Whose key it is, if the key holds now.
-    pub fn signer(&self, key: &Fingerprint) -> Option<Signer> {
-        if self.record.revoked.contains(key) {
-            return None;
+    /// What a publication makes of it.
+    pub fn publish(&self, publication: &Publication, payload: Digest, blob: &Blobs<'_>) -> Result<Self, Refusal> {
+        let mut record = self.record.clone();
+        let mut parsed = self.parsed.clone();
+        let mut rules_stay = true;
+        for (path, digest) in read_manifest(&publication.files, blob)? {
+            rules_stay &= !path.starts_with(RULES);
+            parsed.remove(&path);
+            match digest {
+                Some(digest) => {
+                    if let Some(file) = read_file(&path, &digest, blob)? {
+                        parsed.insert(path.clone(), file);
+                    }
+                    record.files.insert(path, digest);
+                }
+                None if record.files.remove(&path).is_some() => {}
+                None => {
+                    return Err(Refusal::conflict("no-such-file", format!("there is no governance file `{path}`")));
+                }
+            }
         }
-        if self.record.server_key.fingerprint() == *key {
-            return Some(Signer::Server);
+        if record.files.len() > MAX_FILES {
+            return Err(Refusal::malformed("too-many-files", format!("more than {MAX_FILES} governance files")));
         }
-        if let Some((id, _)) = self.record.gates.iter().find(|(_, gate)| gate.key.fingerprint() == *key) {
-            return Some(Signer::Gate(id.clone()));
+        if let Some(semantics) = publication.semantics {
+            record.semantics = record.semantics.raised_to(semantics)?;
         }
-        let actor = self.catalog.actor_by_key(key)?;
-        Some(Signer::Actor { id: actor.id.clone(), kind: actor.kind })
+        record.in_force = payload;
+        Self::of(record, parsed, rules_stay.then(|| Arc::clone(&self.rules)))
     }
 
-    /// People who have a key that holds now: whoever could act.
-    pub fn able_people(&self) -> impl Iterator<Item = &Actor> {
-        let disabled = self.disabled_people();
-        let able = self.catalog.people().iter().filter(move |id| !disabled.contains(*id));
-        able.filter_map(|id| self.catalog.actors.get(id))
+    fn of(
+        record: GovernanceRecord,
+        parsed: BTreeMap<String, GovernanceFile>,
+        rules: Option<Arc<Rules>>,
+    ) -> Result<Self, Refusal> {
+        let catalog = Catalog::assemble(parsed.iter().filter_map(|(path, file)| match file {
+            GovernanceFile::Catalog(file) => Some((path, file)),
+            GovernanceFile::Rule(_) => None,
+        }))
+        .map_err(|e| Refusal::malformed("catalog-invalid", format!("the catalog does not hold: {e}")))?;
+        if catalog.actors.keys().any(|id| id.as_str() == SERVER) {
+            return Err(Refusal::malformed(
+                "catalog-invalid",
+                format!("the catalog has a User called `{SERVER}`, the name that the server itself speaks under"),
+            )
+            .hint("give the User another metadata.name"));
+        }
+        let rules = match rules {
+            Some(rules) => rules,
+            None => {
+                let files: BTreeMap<String, String> = parsed
+                    .iter()
+                    .filter_map(|(path, file)| match file {
+                        GovernanceFile::Rule(text) => Some((path.strip_prefix(RULES)?.to_owned(), text.to_string())),
+                        GovernanceFile::Catalog(_) => None,
+                    })
+                    .collect();
+                Arc::new(parse_rules(&files)?)
+            }
+        };
+        Ok(Self { record, catalog: Arc::new(catalog), rules, parsed })
     }
 
-    /// People whom the catalog gives keys to, and of whose keys none holds. As many look-ups as there are revoked keys.
-    pub fn disabled_people(&self) -> BTreeSet<ActorId> {
-        let holders = self.record.revoked.iter().filter_map(|key| self.catalog.actor_by_key(key));
-        let all_revoked =
-            |actor: &&Actor| self.catalog.keys_of(&actor.id).iter().all(|key| self.record.revoked.contains(key));
-        let people = holders.filter(|actor| actor.kind == ActorKind::Person);
-        people.filter(all_revoked).map(|actor| actor.id.clone()).collect()
+    /// People who have a key in the catalog, revoked or not.
+    pub fn people_with_keys(&self) -> impl Iterator<Item = &Actor> {
+        self.catalog.actors.values().filter(|actor| actor.kind == ActorKind::Person && !actor.keys.is_empty())
     }
 
     /// How many people the catalog gives a key to.
     pub fn population(&self) -> u32 {
         u32::try_from(self.catalog.people().len()).unwrap_or(u32::MAX)
-    }
-
-    /// Somebody who signed with this key, if they are a person and the key still holds and is theirs.
-    pub fn holder(&self, person: &ActorId, key: &Fingerprint) -> Option<&Actor> {
-        match self.signer(key) {
-            Some(Signer::Actor { id, kind: ActorKind::Person }) if id == *person => self.person(person),
-            Some(Signer::Actor { .. } | Signer::Gate(_) | Signer::Server) | None => None,
-        }
     }
 
     /// The people behind an owner that a document names: a person, or a group of the catalog, also as
@@ -174,71 +261,46 @@ impl Governance {
         self.catalog.actors.get(id).filter(|actor| actor.kind == ActorKind::Person)
     }
 
-    /// Takes a governance statement that was admitted. A change's statement changes nothing here.
-    pub(crate) fn apply(
-        &mut self,
-        statement: &Statement,
-        payload: Digest,
-        blob: impl Fn(&Digest) -> Option<Vec<u8>>,
-    ) -> Result<(), Refusal> {
-        match &statement.body {
-            Body::Amendment(amendment) => {
-                let mut record = self.record.clone();
-                record.catalog = amendment.catalog;
-                record.rules = amendment.rules;
-                record.in_force = payload;
-                *self = Self::load(record, blob)?;
-            }
-            Body::KeyRevocation(revocation) => {
-                self.record.revoked.insert(revocation.key.clone());
-            }
-            Body::GateRegistration(gate) => {
-                self.record.gates.insert(
-                    gate.gate.clone(),
-                    GateRecord {
-                        key: gate.key.clone(),
-                        repository: gate.repository.clone(),
-                        targets: gate.targets.clone(),
-                        registered_by: statement.header.by.clone(),
-                    },
-                );
-            }
-            Body::Genesis(_)
-            | Body::Proposal(_)
-            | Body::NewRevision(_)
-            | Body::Approval(_)
-            | Body::Rejection(_)
-            | Body::RejectionLift(_)
-            | Body::Withdrawal(_)
-            | Body::Disclosure(_)
-            | Body::Waiver(_)
-            | Body::Identification(_)
-            | Body::GuidanceObservation(_)
-            | Body::PermitRequest(_)
-            | Body::Decided(_)
-            | Body::PermitGrant(_)
-            | Body::OutcomeReport(_) => {}
-        }
-        Ok(())
+    /// Whose key it is by the catalog; whether it was revoked is in the person's own stream.
+    pub fn listed(&self, id: &ActorId, key: &Fingerprint) -> Option<&Actor> {
+        self.catalog.actor_by_key(key).filter(|actor| actor.id == *id)
+    }
+
+    /// The texts of the rules' files, by name.
+    pub fn rule_files(&self) -> BTreeMap<String, String> {
+        let rules = self.parsed.iter().filter_map(|(path, file)| match file {
+            GovernanceFile::Rule(text) => Some((path.strip_prefix(RULES)?.to_owned(), text.to_string())),
+            GovernanceFile::Catalog(_) => None,
+        });
+        rules.collect()
     }
 }
 
-pub fn parse_catalog(blob: &[u8]) -> Result<Catalog, Refusal> {
-    let set: FileSet<CatalogSettings> = FileSet::parse(blob)?;
-    let catalog = Catalog::parse(&set.files, &set.settings)
-        .map_err(|e| Refusal::malformed("catalog-invalid", format!("the catalog does not hold: {e}")))?;
-    let server = catalog.actors.keys().find(|id| id.as_str() == SERVER);
-    match server {
-        Some(_) => Err(Refusal::malformed(
-            "catalog-invalid",
-            format!("the catalog has a User called `{SERVER}`, the name that the server itself speaks under"),
-        )
-        .hint("give the User another metadata.name")),
-        None => Ok(catalog),
+/// Reads one file. A profile that was erased is no file any more: whoever it named has no name and no mail.
+fn read_file(path: &str, digest: &Digest, blob: &Blobs<'_>) -> Result<Option<GovernanceFile>, Refusal> {
+    if path.starts_with(PROFILES) && blob(digest).is_none() {
+        return Ok(None);
     }
+    let bytes = fetch(digest, &format!("governance file `{path}`"), blob)?;
+    parse_file(path, &bytes).map(Some)
 }
 
-pub fn parse_rules(blob: &[u8]) -> Result<Rules, Refusal> {
-    let set: FileSet<()> = FileSet::parse(blob)?;
-    Rules::parse(&set.files).map_err(|e| Refusal::malformed("rules-invalid", format!("the rules do not hold: {e}")))
+pub fn parse_rules(files: &BTreeMap<String, String>) -> Result<Rules, Refusal> {
+    Rules::parse(files).map_err(|e| Refusal::malformed("rules-invalid", format!("the rules do not hold: {e}")))
+}
+
+/// The files as blobs with their manifest, as a genesis names them: the manifest's bytes, and its digest.
+pub fn manifest_of(files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, Refusal> {
+    let manifest: Replacements = files.iter().map(|(path, bytes)| (path.clone(), Some(Digest::of(bytes)))).collect();
+    canonical::to_bytes(&manifest)
+}
+
+/// What turns the files in force into `files`, as a publication names it. Empty if nothing changes.
+pub fn replacements(in_force: &BTreeMap<String, Digest>, files: &BTreeMap<String, Vec<u8>>) -> Replacements {
+    let gone = in_force.keys().filter(|path| !files.contains_key(*path)).map(|path| (path.clone(), None));
+    let changed = files.iter().filter_map(|(path, bytes)| {
+        let digest = Digest::of(bytes);
+        (in_force.get(path) != Some(&digest)).then(|| (path.clone(), Some(digest)))
+    });
+    gone.chain(changed).collect()
 }

@@ -130,11 +130,38 @@ id!(
 );
 id!(
     /// A change. Derived from the digest of its proposal, so that nobody has to hand it out and nobody can choose it.
-    ChangeId, "change id", |s| s.len() == ChangeId::LEN && is_lower_hex(s), "12 lower-case hexadecimal digits"
+    ChangeId, "change id", |s| s.len() == ChangeId::LEN && is_lower_hex(s), "32 lower-case hexadecimal digits"
 );
 
+id!(
+    /// What sort of thing a subject or a transition is: `git`, `files`, `kubernetes`, … The list is open.
+    SubjectType, "type of a subject", is_entity_name, ENTITY_NAME
+);
+
+impl Nonce {
+    /// The nonce of these bytes, which the caller drew at random.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(base16ct::lower::encode_string(&bytes))
+    }
+}
+
+impl SubjectType {
+    /// One of the types that this program knows.
+    pub(crate) fn known(name: &'static str) -> Self {
+        Self(name.to_owned())
+    }
+}
+
 impl ChangeId {
-    pub const LEN: usize = 12;
+    pub const LEN: usize = 32;
+    /// As many digits as somebody has to type of it, or is shown: a second preimage of 12 costs hours, so whoever signs
+    /// compares all 32.
+    pub const MIN_PREFIX: usize = 12;
+
+    /// Enough of it for a person to read and type.
+    pub fn short(&self) -> &str {
+        self.0.get(..Self::MIN_PREFIX).unwrap_or(&self.0)
+    }
 
     /// The change that a proposal with this payload begins.
     pub fn of_proposal(payload: &Digest) -> Self {

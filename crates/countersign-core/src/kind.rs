@@ -51,12 +51,12 @@ impl fmt::Display for Kind {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Purpose {
-    /// The earlier change whose state this one brings back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub restores: Option<ChangeId>,
     /// The incident that it answers, under its name in whatever keeps incidents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<String>,
+    /// The earlier change whose state this one brings back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restores: Option<ChangeId>,
     /// Whether it closes a security hole.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub security: bool,
@@ -83,8 +83,8 @@ impl Purpose {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Documents {
-    pub why: u32,
     pub risk: u32,
     pub rollback: u32,
     pub tests: u32,
+    pub why: u32,
 }

@@ -7,13 +7,14 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::todo)]
 
 pub mod admit;
-pub mod audit;
+pub mod canonical;
 pub mod catalog;
 pub mod change;
 pub mod coverage;
 pub mod decision;
 pub mod explain;
 pub mod facts;
+pub mod fold;
 pub mod governance;
 pub mod ids;
 pub mod kind;
@@ -24,5 +25,7 @@ pub mod semantics;
 pub mod snapshot;
 pub mod state;
 pub mod statement;
+pub mod subject;
 pub mod text;
+pub mod trust;
 pub mod verify;

@@ -5,11 +5,11 @@ use countersign_ledger::{Digest, Fingerprint, Time};
 use thiserror::Error;
 
 use crate::{
-    admit,
-    change::Change,
+    change::{Change, PermitRecord},
     decision::{Decision, Outcome},
     refusal::Refusal,
-    statement::{PermitGrant, PermitRequest, Transition},
+    statement::{PermitGrant, PermitRequest},
+    subject::TransitionRef,
 };
 
 /// How long a permit lasts: enough for a push or for starting a command.
@@ -56,7 +56,6 @@ impl Permit {
         if !decided_this {
             return Err(Refusal::conflict("stale-revision", "the decision is about another revision").into());
         }
-        admit::fits(change, &request.transition)?;
         Ok(Self {
             grant: PermitGrant {
                 change: request.change.clone(),
@@ -77,27 +76,27 @@ impl Permit {
     }
 }
 
-/// What a gate asks of a permit before it looks at the signatures under it: is it for me, for this, and still good?
+/// What a gate asks of a permit before it looks at anything else: is it for me, for this, and still good?
 pub fn check_lease(
-    grant: &PermitGrant,
+    permit: &PermitRecord,
     audience: &Fingerprint,
-    transition: &Transition,
+    transition: &TransitionRef,
     now: Time,
 ) -> Result<(), Refusal> {
-    if grant.audience != *audience {
+    if permit.audience != *audience {
         return Err(Refusal::forbidden(
             "permit-for-another-gate",
-            format!("the permit is for gate {} with key {}", grant.gate, grant.audience),
+            format!("the permit is for gate {} with key {}", permit.gate, permit.audience),
         ));
     }
-    if grant.transition != *transition {
+    if permit.transition != *transition {
         return Err(Refusal::forbidden(
             "permit-for-another-transition",
             "the permit is for another repository, branch, commit, content or command",
         ));
     }
     // A minute of slack, for clocks that are not set alike.
-    if now < grant.issued_at.plus_secs(-60) || now > grant.expires_at {
+    if now < permit.issued_at.plus_secs(-60) || now > permit.expires_at {
         return Err(Refusal::forbidden("permit-expired", "the permit's time is over or has not come")
             .hint("ask for a new one by trying again"));
     }

@@ -20,6 +20,8 @@ pub enum RefusalClass {
     Conflict,
     /// The rules deny.
     Denied,
+    /// It is of a later semantics than this program knows: not wrong, not readable here.
+    Newer,
 }
 
 #[derive(Clone, Debug, Error, PartialEq, Eq, Serialize)]
@@ -55,6 +57,12 @@ impl Refusal {
 
     pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(RefusalClass::Conflict, code, message)
+    }
+
+    /// What a later program wrote. Never called tampered or broken.
+    pub fn newer(message: impl Into<String>) -> Self {
+        Self::new(RefusalClass::Newer, "newer-semantics", message)
+            .hint("install a newer countersign on this machine; until then nothing is decided here")
     }
 
     #[must_use]

@@ -1,171 +1,251 @@
-//! State: what the ledger has said so far. [`State::fold`] is the only way to it, in the store's rebuild and in a
-//! verifier alike: every leaf is authenticated and admitted again, with the state as it stood there.
+//! State: what the ledger has said so far, as records that each follow from one stream. It may be all of it, in memory, or
+//! only the part that a statement needs, loaded from a store; the same [`crate::fold`] runs over either.
+//!
+//! Invariant: what was not loaded is not taken for absent. Asking a part for a record whose stream it does not know is an
+//! error, because an unknown revocation must not look like none.
 
-use std::collections::BTreeMap;
-
-use countersign_ledger::{Digest, Hash, Leaf, StreamHead};
-
-use crate::{
-    admit::{self, Authenticated, authenticate, authenticate_genesis},
-    change::{Admitted, Change},
-    facts::GitFacts,
-    governance::Governance,
-    ids::ChangeId,
-    refusal::Refusal,
-    statement::{Body, change_stream, governance_stream},
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
-/// Everything: governance and all changes.
-#[derive(Clone, Debug)]
-pub struct State {
-    pub governance: Governance,
-    pub changes: BTreeMap<ChangeId, Change>,
+use countersign_ledger::{Fingerprint, PublicKey, StreamHead, StreamId, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    catalog::Actor,
+    change::Change,
+    governance::Governance,
+    ids::{ActorId, ChangeId, GateId, RepositoryId, Target},
+    refusal::Refusal,
+    statement::{change_stream, gate_stream, person_stream},
+};
+
+/// What stands in somebody's own stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PersonRecord {
+    pub revoked: BTreeMap<Fingerprint, RevocationRecord>,
 }
 
-/// What one leaf touched: the projections that have to be written again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Touched {
-    Governance,
-    Change(ChangeId),
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevocationRecord {
+    pub by: ActorId,
+    pub at: Time,
+}
+
+/// An enforcement point, as its stream tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateRecord {
+    pub key: PublicKey,
+    pub repository: RepositoryId,
+    pub targets: BTreeSet<Target>,
+    pub registered_by: ActorId,
+    pub revoked: BTreeSet<Fingerprint>,
+}
+
+impl GateRecord {
+    /// The gate's key, if it holds.
+    pub fn key(&self) -> Option<Fingerprint> {
+        let key = self.key.fingerprint();
+        (!self.revoked.contains(&key)).then_some(key)
+    }
+}
+
+/// A record of a state, as a store keeps it under the name of its stream.
+#[derive(Clone, Copy, Debug)]
+pub enum Record<'a> {
+    Governance(&'a Governance),
+    Change(&'a Change),
+    Person(&'a PersonRecord),
+    Gate(&'a GateRecord),
+}
+
+#[derive(Clone, Debug)]
+pub struct State {
+    pub governance: Arc<Governance>,
+    changes: BTreeMap<ChangeId, Change>,
+    people: BTreeMap<ActorId, PersonRecord>,
+    gates: BTreeMap<GateId, GateRecord>,
+    heads: BTreeMap<StreamId, StreamHead>,
+    known: Known,
+}
+
+/// Which streams a state knows.
+#[derive(Clone, Debug)]
+enum Known {
+    All,
+    /// Those that were loaded; the others have to be before they are asked for.
+    Loaded(BTreeSet<StreamId>),
+    /// Those that a copy of a part of the log holds whole. There is nothing to load.
+    Confined(BTreeSet<StreamId>),
 }
 
 impl State {
-    /// Begins with entry 0.
-    pub fn genesis(leaf: &Leaf, hash: Hash, blob: &dyn Fn(&Digest) -> Option<Vec<u8>>) -> Result<Self, Refusal> {
-        let governance = begin(leaf, hash, blob)?;
-        Ok(Self { governance, changes: BTreeMap::new() })
+    /// All there is of a log that has just begun.
+    pub(crate) fn whole(governance: Governance) -> Self {
+        Self { known: Known::All, ..Self::part(Arc::new(governance)) }
     }
 
-    /// Takes the next leaf, or says why it should not be there.
-    pub fn fold(
-        &mut self,
-        leaf: &Leaf,
-        hash: Hash,
-        blob: &dyn Fn(&Digest) -> Option<Vec<u8>>,
-    ) -> Result<Touched, Refusal> {
-        let authenticated = authenticate(&self.governance, &leaf.envelope)?;
-        let id = subject_change(&authenticated);
-        let change = id.as_ref().and_then(|id| self.changes.get(id));
-        let next = step(&self.governance, change, &authenticated, leaf, hash, blob)?;
-        Ok(match next {
-            Next::Governance(governance) => {
-                self.governance = *governance;
-                Touched::Governance
+    /// A part of which no stream is known yet.
+    pub fn part(governance: Arc<Governance>) -> Self {
+        Self {
+            governance,
+            changes: BTreeMap::new(),
+            people: BTreeMap::new(),
+            gates: BTreeMap::new(),
+            heads: BTreeMap::new(),
+            known: Known::Loaded(BTreeSet::new()),
+        }
+    }
+
+    /// Confines a state to these streams, which a copy holds whole. A leaf whose home is another stream says nothing here,
+    /// but its place is kept; asking for another stream is an error. What a decision names as the heads of its targets'
+    /// streams is taken as it stands: those are long, and in a part of a log nobody but a follower vouches for them.
+    pub fn confined(mut self, streams: BTreeSet<StreamId>) -> Self {
+        self.known = Known::Confined(streams);
+        self
+    }
+
+    /// Whether a leaf with this home is only kept in its place.
+    pub(crate) fn is_foreign(&self, home: &StreamId) -> bool {
+        match &self.known {
+            Known::All | Known::Loaded(_) => false,
+            Known::Confined(streams) => !streams.contains(home),
+        }
+    }
+
+    /// Whether the streams stand where these heads say.
+    pub fn heads_agree(&self, named: &BTreeMap<StreamId, StreamHead>) -> Result<bool, Refusal> {
+        for (stream, head) in named {
+            let vouched = match &self.known {
+                Known::All | Known::Loaded(_) => false,
+                Known::Confined(streams) => stream.as_str().starts_with("target/") && !streams.contains(stream),
+            };
+            if !vouched && self.head(stream)? != *head {
+                return Ok(false);
             }
-            Next::Change(change) => {
-                let id = change.id.clone();
-                self.changes.insert(id.clone(), *change);
-                Touched::Change(id)
+        }
+        Ok(true)
+    }
+
+    /// Makes a stream known, with its head. Its record, if it has one, is put in beside it.
+    pub fn know(&mut self, stream: StreamId, head: StreamHead) {
+        self.heads.insert(stream.clone(), head);
+        match &mut self.known {
+            Known::All => {}
+            Known::Loaded(streams) | Known::Confined(streams) => {
+                streams.insert(stream);
             }
-        })
-    }
-}
-
-/// The change that a statement begins or speaks of.
-pub fn subject_change(authenticated: &Authenticated) -> Option<ChangeId> {
-    match &authenticated.statement().body {
-        Body::Proposal(_) => Some(ChangeId::of_proposal(&authenticated.payload())),
-        body => body.about().map(|(change, _)| change.clone()),
-    }
-}
-
-/// What a leaf makes of the one projection that it touches.
-#[derive(Debug)]
-pub enum Next {
-    Governance(Box<Governance>),
-    Change(Box<Change>),
-}
-
-/// Begins governance with entry 0.
-pub fn begin(leaf: &Leaf, hash: Hash, blob: &dyn Fn(&Digest) -> Option<Vec<u8>>) -> Result<Governance, Refusal> {
-    let (statement, genesis) = authenticate_genesis(&leaf.envelope)?;
-    if leaf.stream != governance_stream()? {
-        return Err(wrong_stream(leaf));
-    }
-    let mut governance = Governance::begin(&statement, &genesis, leaf.envelope.payload_digest(), blob)?;
-    governance.record.head = follow(StreamHead::EMPTY, leaf, hash)?;
-    Ok(governance)
-}
-
-/// Admits one leaf and applies it: the step that [`State::fold`] repeats, over just the projections that it needs.
-pub fn step(
-    governance: &Governance,
-    change: Option<&Change>,
-    authenticated: &Authenticated,
-    leaf: &Leaf,
-    hash: Hash,
-    blob: &dyn Fn(&Digest) -> Option<Vec<u8>>,
-) -> Result<Next, Refusal> {
-    let statement = authenticated.statement();
-    let facts = facts_of(&statement.body, blob)?;
-    admit::admit(governance, change, authenticated, facts.as_ref(), blob, leaf.admitted_at)?;
-    let admitted = Admitted {
-        statement,
-        payload: authenticated.payload(),
-        signed_with: authenticated.signed_with(),
-        at: leaf.admitted_at,
-        facts: facts.as_ref(),
-    };
-    let expected_stream = match subject_change(authenticated) {
-        Some(id) => change_stream(&id)?,
-        None => governance_stream()?,
-    };
-    if leaf.stream != expected_stream {
-        return Err(wrong_stream(leaf));
-    }
-    match (change, &statement.body) {
-        (None, Body::Proposal(proposal)) => {
-            let mut change = Change::begin(&admitted, proposal);
-            change.head = follow(StreamHead::EMPTY, leaf, hash)?;
-            Ok(Next::Change(Box::new(change)))
-        }
-        (Some(change), _) => {
-            let mut change = change.clone();
-            change.apply(&admitted);
-            change.head = follow(change.head, leaf, hash)?;
-            Ok(Next::Change(Box::new(change)))
-        }
-        (None, _) => {
-            let mut governance = governance.clone();
-            governance.apply(statement, authenticated.payload(), blob)?;
-            governance.record.head = follow(governance.record.head, leaf, hash)?;
-            Ok(Next::Governance(Box::new(governance)))
         }
     }
-}
 
-/// The facts blob that a proposal or revision names.
-pub fn facts_of(body: &Body, blob: &dyn Fn(&Digest) -> Option<Vec<u8>>) -> Result<Option<GitFacts>, Refusal> {
-    let named = match body {
-        Body::Proposal(proposal) => proposal.facts,
-        Body::NewRevision(revision) => revision.facts,
-        _ => None,
-    };
-    let Some(digest) = named else { return Ok(None) };
-    let bytes =
-        blob(&digest).ok_or_else(|| Refusal::unknown("blob-missing", format!("the facts {digest} are missing")))?;
-    if Digest::of(&bytes) != digest {
-        return Err(Refusal::malformed("blob-changed", format!("the facts do not hash to {digest}")));
+    pub fn put_change(&mut self, change: Change) {
+        self.changes.insert(change.id.clone(), change);
     }
-    serde_json::from_slice(&bytes)
-        .map(Some)
-        .map_err(|e| Refusal::malformed("malformed-facts", format!("the facts {digest} are malformed: {e}")))
-}
 
-/// Each leaf follows the one that its stream's head names.
-fn follow(head: StreamHead, leaf: &Leaf, hash: Hash) -> Result<StreamHead, Refusal> {
-    if leaf.seq != head.next_seq || leaf.prev != head.last {
-        return Err(Refusal::malformed(
-            "stream-broken",
-            format!(
-                "leaf {} of stream {} does not follow the one before it: sequence number {} is next, after {}",
-                leaf.seq, leaf.stream, head.next_seq, head.last
-            ),
-        ));
+    pub fn put_person(&mut self, person: ActorId, record: PersonRecord) {
+        self.people.insert(person, record);
     }
-    Ok(StreamHead { next_seq: head.next_seq.saturating_add(1), last: hash })
-}
 
-fn wrong_stream(leaf: &Leaf) -> Refusal {
-    Refusal::malformed("wrong-stream", format!("the leaf stands in stream {}, where it does not belong", leaf.stream))
+    pub fn put_gate(&mut self, gate: GateId, record: GateRecord) {
+        self.gates.insert(gate, record);
+    }
+
+    pub fn knows(&self, stream: &StreamId) -> bool {
+        match &self.known {
+            Known::All => true,
+            Known::Loaded(streams) | Known::Confined(streams) => streams.contains(stream),
+        }
+    }
+
+    fn need(&self, stream: &StreamId) -> Result<(), Refusal> {
+        if self.knows(stream) {
+            return Ok(());
+        }
+        Err(Refusal::unknown("stream-missing", format!("stream {stream}, on which this depends, is missing here"))
+            .hint("fetch the evidence again; without that stream nothing can be decided"))
+    }
+
+    /// Where a stream stands; empty for one that has no leaf.
+    pub fn head(&self, stream: &StreamId) -> Result<StreamHead, Refusal> {
+        self.need(stream)?;
+        Ok(self.heads.get(stream).copied().unwrap_or(StreamHead::EMPTY))
+    }
+
+    pub(crate) fn set_head(&mut self, stream: &StreamId, head: StreamHead) {
+        self.heads.insert(stream.clone(), head);
+    }
+
+    /// The heads of these streams.
+    pub fn heads(&self, streams: &BTreeSet<StreamId>) -> Result<BTreeMap<StreamId, StreamHead>, Refusal> {
+        streams.iter().map(|stream| Ok((stream.clone(), self.head(stream)?))).collect()
+    }
+
+    /// Every stream that has a leaf.
+    pub fn all_heads(&self) -> &BTreeMap<StreamId, StreamHead> {
+        &self.heads
+    }
+
+    pub fn change(&self, id: &ChangeId) -> Result<Option<&Change>, Refusal> {
+        self.need(&change_stream(id)?)?;
+        Ok(self.changes.get(id))
+    }
+
+    /// The changes that are loaded.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.changes.values()
+    }
+
+    pub fn gate(&self, id: &GateId) -> Result<Option<&GateRecord>, Refusal> {
+        self.need(&gate_stream(id.as_str())?)?;
+        Ok(self.gates.get(id))
+    }
+
+    /// The gates that are loaded.
+    pub fn gates(&self) -> impl Iterator<Item = (&GateId, &GateRecord)> {
+        self.gates.iter()
+    }
+
+    pub fn person(&self, id: &ActorId) -> Result<Option<&PersonRecord>, Refusal> {
+        self.need(&person_stream(id)?)?;
+        Ok(self.people.get(id))
+    }
+
+    /// The people's records that are loaded.
+    pub fn people(&self) -> impl Iterator<Item = (&ActorId, &PersonRecord)> {
+        self.people.iter()
+    }
+
+    pub(crate) fn person_mut(&mut self, id: &ActorId) -> &mut PersonRecord {
+        self.people.entry(id.clone()).or_default()
+    }
+
+    pub(crate) fn gate_mut(&mut self, id: &GateId) -> Option<&mut GateRecord> {
+        self.gates.get_mut(id)
+    }
+
+    pub(crate) fn change_mut(&mut self, id: &ChangeId) -> Option<&mut Change> {
+        self.changes.get_mut(id)
+    }
+
+    /// The record that stands under a stream's name, if there is one.
+    pub fn record(&self, stream: &StreamId) -> Option<Record<'_>> {
+        match stream.as_str().split_once('/') {
+            None => Some(Record::Governance(&self.governance)),
+            Some(("change", id)) => self.changes.get(&id.parse().ok()?).map(Record::Change),
+            Some(("person", id)) => self.people.get(&id.parse().ok()?).map(Record::Person),
+            Some(("gate", id)) => self.gates.get(&id.parse().ok()?).map(Record::Gate),
+            Some(_) => None,
+        }
+    }
+
+    /// Whether somebody has this key in the catalog and it was not revoked.
+    pub fn holds(&self, id: &ActorId, key: &Fingerprint) -> Result<Option<&Actor>, Refusal> {
+        let Some(actor) = self.governance.listed(id, key) else { return Ok(None) };
+        let revoked = self.person(id)?.is_some_and(|record| record.revoked.contains_key(key));
+        Ok((!revoked).then_some(actor))
+    }
 }

@@ -91,24 +91,6 @@ impl Reason {
     }
 }
 
-/// The files of a catalog or of a rule set, as one blob.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileSet<S> {
-    pub settings: S,
-    pub files: std::collections::BTreeMap<String, String>,
-}
-
-impl<S: Serialize + for<'a> Deserialize<'a>> FileSet<S> {
-    pub fn to_blob(&self) -> Result<Vec<u8>, Refusal> {
-        to_blob(self)
-    }
-
-    pub fn parse(blob: &[u8]) -> Result<Self, Refusal> {
-        parse(blob)
-    }
-}
-
 fn to_blob(value: &impl Serialize) -> Result<Vec<u8>, Refusal> {
     serde_json::to_vec(value).map_err(|e| Refusal::malformed("malformed-blob", e.to_string()))
 }

@@ -4,54 +4,46 @@
 //! engine, checks every signature against the keys that held at that leaf, runs every decision again, and says a verdict
 //! for each step, with the index of the first leaf that does not hold.
 //!
-//! A part of a log proves presence, not absence: streams are complete up to the heads that the last decision names.
+//! A part of a log proves presence, not absence. Under a quorum of followers, who read every leaf and its header, it is
+//! complete up to its last decision (followers refuse a decision that names other heads than stood there, or that the rules
+//! do not give), and on from there as far as it has every leaf: see [`Completeness`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{
-    Digest, Hash, Leaf, Time,
-    checkpoint::{self, Checkpoint},
+    Digest, Hash, StreamId, Time,
+    checkpoint::{self, Checkpoint, SignedCheckpoint},
     tree,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     decision::Decision,
+    fold::Entry,
+    governance::{Blobs, read_manifest},
+    refusal::{Refusal, RefusalClass},
     rules::decide,
-    semantics::NEWEST_SEMANTICS,
     snapshot::Snapshot,
-    state::{State, Touched},
-    statement::{Body, Decided, SeenCheckpoint, Statement},
+    state::State,
+    statement::{Body, Decided, SeenCheckpoint},
+    trust::{Trust, Vouching},
 };
-
-/// What the verifier pinned beforehand: the contents of `trust.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Trust {
-    pub version: u32,
-    /// The log's origin.
-    pub origin: String,
-    /// Signed-note verifier key: `origin+hash+base64`.
-    pub log_key: String,
-    /// Payload digest of the genesis.
-    pub genesis: Digest,
-    /// How many founders can together begin a new epoch when keys are lost.
-    pub recovery_quorum: u32,
-}
-
-pub const TRUST_VERSION: u32 = 1;
 
 /// A copy of a log, or of a part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {
     /// A signed checkpoint.
     pub checkpoint: String,
+    /// The newest checkpoint that others cosigned, where it is another one than that.
+    pub cosigned: Option<String>,
     pub leaves: BTreeMap<u64, Vec<u8>>,
     /// Inclusion proofs of the leaves under the checkpoint, where not all leaves are there.
     pub proofs: BTreeMap<u64, Vec<Hash>>,
     /// Leaf hashes of the whole log, where the copy has them: they tell which leaf was changed.
     pub hashes: Vec<Hash>,
     pub blobs: BTreeMap<Digest, Vec<u8>>,
+    /// The streams that are here whole, where not the whole log is.
+    pub streams: BTreeSet<StreamId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +51,7 @@ pub struct Evidence {
 pub enum Verdict {
     Holds,
     Broken,
-    /// By semantics that this program does not know: not broken, and not checked.
+    /// Of a later semantics than this program knows: not broken, not readable here.
     Newer,
     /// Nothing to check, or a step before it is broken.
     NotChecked,
@@ -80,6 +72,48 @@ pub struct Report {
     pub checkpoint: Option<Checkpoint>,
     /// The state at the end of the copy, if all steps hold.
     pub state: Option<State>,
+    /// How far nothing can have been left out, if all steps hold.
+    pub completeness: Option<Completeness>,
+}
+
+/// How far a copy of a log can be without anything left out of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Completeness {
+    /// Whether enough followers cosigned, however long ago.
+    pub vouching: Vouching,
+    /// The leaf up to which they vouch that nothing is missing: of a part of a log, its last decision, or a later leaf if the
+    /// copy has all between. `None` if they do not, or if there is no decision.
+    pub until: Option<u64>,
+    /// The size of the log that was cosigned.
+    pub size: u64,
+}
+
+impl Completeness {
+    /// One line for a reader.
+    pub fn words(&self) -> String {
+        let Vouching::Enough { counted, operators } = &self.vouching else {
+            return match &self.vouching {
+                Vouching::Short(error) => format!("presence only: {error}"),
+                Vouching::Nobody | Vouching::Enough { .. } => {
+                    "presence only: the trust file names no cosigners, so that what was left out cannot be seen"
+                        .to_owned()
+                }
+            };
+        };
+        let cosigned = format!("{} of {operators} followers cosigned", counted.len());
+        match self.until {
+            Some(until) if until.saturating_add(1) == self.size => format!("complete ({cosigned}) up to leaf {until}"),
+            Some(until) => {
+                format!(
+                    "complete ({cosigned}) up to leaf {until}; of what came later, up to leaf {}, presence only",
+                    self.size.saturating_sub(1)
+                )
+            }
+            None => {
+                format!("presence only: {cosigned}, and yet there is no decision in it that names what stood before")
+            }
+        }
+    }
 }
 
 impl Report {
@@ -101,24 +135,42 @@ impl Report {
 }
 
 /// A step that failed: why, and at which leaf.
-struct Failure {
-    detail: String,
-    index: Option<u64>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub verdict: Verdict,
+    /// Stable, kebab-case.
+    pub code: &'static str,
+    pub detail: String,
+    pub index: Option<u64>,
 }
 
 impl Failure {
     fn new(detail: impl Into<String>) -> Self {
-        Self { detail: detail.into(), index: None }
+        Self { verdict: Verdict::Broken, code: "broken", detail: detail.into(), index: None }
     }
 
-    fn at(index: u64, detail: impl Into<String>) -> Self {
-        Self { detail: detail.into(), index: Some(index) }
+    pub fn at(index: u64, detail: impl Into<String>) -> Self {
+        Self { index: Some(index), ..Self::new(detail) }
+    }
+
+    /// A leaf that core refused.
+    pub fn refused(index: u64, refusal: &Refusal) -> Self {
+        let verdict = match refusal.class {
+            RefusalClass::Newer => Verdict::Newer,
+            RefusalClass::Malformed
+            | RefusalClass::Unauthenticated
+            | RefusalClass::Forbidden
+            | RefusalClass::Unknown
+            | RefusalClass::Conflict
+            | RefusalClass::Denied => Verdict::Broken,
+        };
+        Self { verdict, code: refusal.code, ..Self::at(index, format!("leaf {index}: {refusal}")) }
     }
 }
 
 /// Verifies a copy of the log against what was pinned.
 pub fn verify(trust: &Trust, evidence: &Evidence, now: Time) -> Report {
-    let mut report = Report { steps: Vec::new(), checkpoint: None, state: None };
+    let mut report = Report { steps: Vec::new(), checkpoint: None, state: None, completeness: None };
     report.checkpoint = report.step("checkpoint", || checkpoint_step(trust, evidence));
     let Some(checkpoint) = report.checkpoint.clone() else { return report };
     let Some(leaves) = report.step("leaves", || leaves_step(trust, evidence, &checkpoint, now)) else { return report };
@@ -134,7 +186,15 @@ pub fn verify(trust: &Trust, evidence: &Evidence, now: Time) -> Report {
     };
     report.decisions(&decisions);
     if report.nothing_against() {
-        report.state = Some(state);
+        match completeness(trust, evidence, &checkpoint, &leaves, now) {
+            Ok(complete) => {
+                report.completeness = Some(complete);
+                report.state = Some(state);
+            }
+            Err(Failure { verdict, code: _, detail, index }) => {
+                report.steps.push(Step { name: "cosigners", verdict, detail, index });
+            }
+        }
     }
     report
 }
@@ -147,48 +207,24 @@ impl Report {
                 Some(value)
             }
             Err(failure) => {
-                self.steps.push(Step { name, verdict: Verdict::Broken, detail: failure.detail, index: failure.index });
+                let Failure { verdict, code: _, detail, index } = failure;
+                self.steps.push(Step { name, verdict, detail, index });
                 None
             }
         }
     }
 
     fn decisions(&mut self, decisions: &[Rerun]) {
-        let broken = decisions.iter().find_map(|rerun| match &rerun.result {
-            RerunResult::Differs(why) => Some(Failure::at(rerun.index, why.clone())),
-            RerunResult::Same | RerunResult::Newer(_) => None,
-        });
-        let newer = decisions.iter().find_map(|rerun| match &rerun.result {
-            RerunResult::Newer(semantics) => Some((rerun.index, semantics)),
-            RerunResult::Same | RerunResult::Differs(_) => None,
-        });
-        let step = match (broken, newer) {
-            (Some(failure), _) => {
-                Step { name: "decisions", verdict: Verdict::Broken, detail: failure.detail, index: failure.index }
+        let broken = decisions.iter().find_map(|rerun| Some((rerun.index, rerun.differs.as_ref()?)));
+        let (verdict, detail, index) = match broken {
+            Some((index, why)) => (Verdict::Broken, why.clone(), Some(index)),
+            None if decisions.is_empty() => (Verdict::NotChecked, "there is no decision to run again".to_owned(), None),
+            None => {
+                let detail = format!("{} run again with the same result", count(decisions.len(), "decision"));
+                (Verdict::Holds, detail, None)
             }
-            (None, Some((index, semantics))) => Step {
-                name: "decisions",
-                verdict: Verdict::Newer,
-                detail: format!(
-                    "newer than this program: leaf {index} was decided by semantics {semantics}, this program knows \
-                     {NEWEST_SEMANTICS}"
-                ),
-                index: Some(index),
-            },
-            (None, None) if decisions.is_empty() => Step {
-                name: "decisions",
-                verdict: Verdict::NotChecked,
-                detail: "there is no decision to run again".to_owned(),
-                index: None,
-            },
-            (None, None) => Step {
-                name: "decisions",
-                verdict: Verdict::Holds,
-                detail: format!("{} run again with the same result", count(decisions.len(), "decision")),
-                index: None,
-            },
         };
-        self.steps.push(step);
+        self.steps.push(Step { name: "decisions", verdict, detail, index });
     }
 }
 
@@ -205,8 +241,7 @@ fn checkpoint_step(trust: &Trust, evidence: &Evidence) -> Result<(Checkpoint, St
 /// A leaf with what is known of it.
 struct Placed {
     index: u64,
-    hash: Hash,
-    leaf: Leaf,
+    entry: Entry,
 }
 
 /// The leaves of the copy, in their order.
@@ -249,8 +284,8 @@ fn leaves_step(
             tree::verify_inclusion(&hash, *index, checkpoint.size, proof, &checkpoint.root)
                 .map_err(|e| Failure::at(*index, format!("leaf {index} is not under the checkpoint: {e}")))?;
         }
-        let leaf = Leaf::parse(bytes).map_err(|e| Failure::at(*index, format!("leaf {index} is malformed: {e}")))?;
-        placed.push(Placed { index: *index, hash, leaf });
+        let entry = Entry::parse(bytes).map_err(|e| Failure::refused(*index, &e))?;
+        placed.push(Placed { index: *index, entry });
     }
     let leaves = Leaves { placed, whole };
     if whole && leaves.root() != checkpoint.root {
@@ -269,9 +304,31 @@ impl Leaves {
     fn root(&self) -> Hash {
         let mut frontier = tree::Frontier::new();
         for leaf in &self.placed {
-            frontier.push(leaf.hash);
+            frontier.push(leaf.entry.hash);
         }
         frontier.root()
+    }
+
+    /// The root of the first `size` leaves of a whole log.
+    fn root_at(&self, size: u64) -> Option<Hash> {
+        let size = usize::try_from(size).ok().filter(|size| self.whole && *size <= self.placed.len())?;
+        let mut frontier = tree::Frontier::new();
+        for leaf in self.placed.iter().take(size) {
+            frontier.push(leaf.entry.hash);
+        }
+        Some(frontier.root())
+    }
+
+    /// The last leaf of those that follow the last decision without a gap, within the first `size` leaves.
+    fn unbroken_from_last_decision(&self, size: u64) -> Option<u64> {
+        let within = || self.placed.iter().filter(|placed| placed.index < size);
+        let is_decision = |placed: &&Placed| match &placed.entry.signed.statement().body {
+            Body::Decided(_) => true,
+            _ => false,
+        };
+        let last = within().filter(is_decision).last()?.index;
+        let later = within().map(|placed| placed.index).filter(|index| *index > last);
+        Some(later.fold(last, |until, index| if index == until.saturating_add(1) { index } else { until }))
     }
 
     /// Why the leaves do not hash to the root, as far as a leaf betrays itself: by its signature, its place in its stream,
@@ -281,7 +338,7 @@ impl Leaves {
         let replayed = || statements_step(evidence, self, now, &mut Vec::new());
         let found = genesis_step(trust, &self.placed).err().or_else(|| replayed().err());
         match found {
-            Some(Failure { detail, index }) => Failure { detail: format!("{DETAIL}: {detail}"), index },
+            Some(failure) => Failure { detail: format!("{DETAIL}: {}", failure.detail), ..failure },
             None => Failure::new(DETAIL),
         }
     }
@@ -294,13 +351,17 @@ fn blobs_step(evidence: &Evidence, leaves: &[Placed]) -> Result<((), String), Fa
     if changed.is_empty() {
         return Ok(((), format!("{} hash to their names", count(evidence.blobs.len(), "blob"))));
     }
+    let blob = |digest: &Digest| evidence.blobs.get(digest).cloned();
     for placed in leaves {
-        let Ok(statement) = Statement::parse(placed.leaf.envelope.payload()) else { continue };
-        let named = statement.body.blobs();
+        let body = &placed.entry.signed.statement().body;
+        let mut named = body.blobs();
+        // Where the list of governance files is as it was, it names the file that is not.
+        let files = body.governance_files().and_then(|files| read_manifest(&files, &blob).ok()).unwrap_or_default();
+        named.extend(files.into_values().flatten());
         if let Some(digest) = named.iter().find(|digest| changed.contains(*digest)) {
             return Err(Failure::at(
                 placed.index,
-                format!("blob {digest}, which leaf {} ({}) names, was changed", placed.index, statement.body.kind()),
+                format!("blob {digest}, which leaf {} ({}) names, was changed", placed.index, body.kind()),
             ));
         }
     }
@@ -310,24 +371,47 @@ fn blobs_step(evidence: &Evidence, leaves: &[Placed]) -> Result<((), String), Fa
 fn genesis_step(trust: &Trust, leaves: &[Placed]) -> Result<((), String), Failure> {
     let first =
         leaves.first().filter(|placed| placed.index == 0).ok_or_else(|| Failure::new("entry 0 is not in the copy"))?;
-    let digest = first.leaf.envelope.payload_digest();
+    let digest = first.entry.signed.payload();
     if digest != trust.genesis {
         return Err(Failure::at(0, format!("entry 0 is {digest}, pinned is {}", trust.genesis)));
     }
     Ok(((), format!("entry 0 is the pinned {digest}")))
 }
 
+/// How far followers vouch for a copy in which everything else holds.
+fn completeness(
+    trust: &Trust,
+    evidence: &Evidence,
+    checkpoint: &Checkpoint,
+    leaves: &Leaves,
+    now: Time,
+) -> Result<Completeness, Failure> {
+    let opened = |note: &str| {
+        SignedCheckpoint::open(note, &trust.log_key)
+            .map_err(|e| Failure::new(format!("what others cosigned is no checkpoint of this log: {e}")))
+    };
+    let note = opened(evidence.cosigned.as_deref().unwrap_or(&evidence.checkpoint))?;
+    let Checkpoint { size, root, .. } = note.checkpoint();
+    if note.checkpoint() != checkpoint && leaves.root_at(*size) != Some(*root) {
+        return Err(Failure::new(format!(
+            "others cosigned a log of {size} leaves with root {root}, which this copy of {} does not continue",
+            checkpoint.size
+        )));
+    }
+    let vouching = trust.vouching(Some(&note), now, u64::MAX);
+    let until = match &vouching {
+        Vouching::Enough { .. } if leaves.whole => size.checked_sub(1),
+        Vouching::Enough { .. } => leaves.unbroken_from_last_decision(*size),
+        Vouching::Nobody | Vouching::Short(_) => None,
+    };
+    Ok(Completeness { vouching, until, size: *size })
+}
+
 /// A decision of the log, run again.
 struct Rerun {
     index: u64,
-    result: RerunResult,
-}
-
-enum RerunResult {
-    Same,
-    /// Decided by these semantics.
-    Newer(u32),
-    Differs(String),
+    /// How the result differs from what the log says, if it does.
+    differs: Option<String>,
 }
 
 fn statements_step(
@@ -338,44 +422,26 @@ fn statements_step(
 ) -> Result<(State, String), Failure> {
     let blob = |digest: &Digest| evidence.blobs.get(digest).cloned();
     let (first, rest) = leaves.placed.split_first().ok_or_else(|| Failure::new("the copy has no leaves"))?;
-    let mut state = State::genesis(&first.leaf, first.hash, &blob).map_err(|e| Failure::at(0, e.to_string()))?;
-    let pinned_key = state.governance.record.log_key.clone();
-    let mut seen = BTreeSet::from([first.leaf.envelope.payload_digest()]);
-    let mut last_time = first.leaf.admitted_at;
+    let mut state = State::genesis(&first.entry, &blob).map_err(|e| Failure::refused(0, &e))?;
+    if !leaves.whole {
+        state = state.confined(evidence.streams.clone());
+    }
+    let mut order = Order::after(&first.entry);
     let seen_roots = SeenRoots::of(leaves);
-    for placed in rest {
-        let at = |detail: String| Failure::at(placed.index, format!("leaf {}: {detail}", placed.index));
-        if placed.leaf.admitted_at < last_time {
-            return Err(at("it was admitted before the leaf that it follows".to_owned()));
-        }
-        last_time = placed.leaf.admitted_at;
-        if last_time > now.plus_secs(CLOCK_SLACK_SECS) {
-            return Err(at("it was admitted in the future".to_owned()));
-        }
-        if !seen.insert(placed.leaf.envelope.payload_digest()) {
-            return Err(at("the same statement is there a second time".to_owned()));
+    for Placed { index, entry } in rest {
+        order.next(*index, entry, now)?;
+        let named = entry.signed.statement().header.checkpoint;
+        if !seen_roots.allow(&named) {
+            return Err(another_root(*index, &named));
         }
         // A decision is run on the state that it was taken from, so before its own leaf is folded.
-        let statement = Statement::parse(placed.leaf.envelope.payload()).map_err(|e| at(e.to_string()))?;
-        let named = statement.header.checkpoint;
-        if named.size > placed.index {
-            return Err(at("it names a checkpoint that was not there yet".to_owned()));
-        }
-        if !seen_roots.allow(&named) {
-            return Err(at(format!(
-                "whoever signed it had seen the first {} leaves hash to {}; they do not: one of them was changed",
-                named.size, named.root
-            )));
-        }
-        if let Body::Decided(decided) = &statement.body {
-            decisions.push(Rerun { index: placed.index, result: run_again(&state, decided, &blob) });
-        }
-        let touched = state.fold(&placed.leaf, placed.hash, &blob).map_err(|e| at(e.to_string()))?;
-        match touched {
-            Touched::Governance if state.governance.record.log_key != pinned_key => {
-                return Err(at("the log key changed".to_owned()));
-            }
-            Touched::Governance | Touched::Change(_) => {}
+        let decided = match &entry.signed.statement().body {
+            Body::Decided(decided) => Some(decide_again(&state, decided, &blob)),
+            _ => None,
+        };
+        state.fold(entry, &blob).map_err(|e| Failure::refused(*index, &e))?;
+        if let Some(differs) = decided {
+            decisions.push(Rerun { index: *index, differs: differs.err() });
         }
     }
     let detail = format!(
@@ -383,6 +449,56 @@ fn statements_step(
         count(leaves.placed.len(), "statement")
     );
     Ok((state, detail))
+}
+
+/// What the leaves of a log have to keep to besides being admitted: the order of time, and no statement twice.
+#[derive(Debug)]
+pub struct Order {
+    last: Time,
+    seen: BTreeSet<Digest>,
+}
+
+impl Order {
+    /// After entry 0.
+    pub fn after(genesis: &Entry) -> Self {
+        Self { last: genesis.leaf.admitted_at, seen: BTreeSet::from([genesis.signed.payload()]) }
+    }
+
+    /// Takes the next leaf.
+    pub fn next(&mut self, index: u64, entry: &Entry, now: Time) -> Result<(), Failure> {
+        self.last = in_time(index, entry, self.last, now)?;
+        if !self.seen.insert(entry.signed.payload()) {
+            return Err(Failure::at(index, format!("leaf {index}: the same statement is there a second time")));
+        }
+        Ok(())
+    }
+}
+
+/// Leaves stand in the order of their times, none of them in the future, and none names a checkpoint that was not there yet.
+pub fn in_time(index: u64, entry: &Entry, last: Time, now: Time) -> Result<Time, Failure> {
+    let at = entry.leaf.admitted_at;
+    let wrong = |what: &str| Err(Failure::at(index, format!("leaf {index}: {what}")));
+    if at < last {
+        return wrong("it was admitted before the leaf that it follows");
+    }
+    if at > now.plus_secs(CLOCK_SLACK_SECS) {
+        return wrong("it was admitted in the future");
+    }
+    if entry.signed.statement().header.checkpoint.size > index {
+        return wrong("it names a checkpoint that was not there yet");
+    }
+    Ok(at)
+}
+
+/// The log is not the one that the signer of a leaf had seen.
+pub fn another_root(index: u64, named: &SeenCheckpoint) -> Failure {
+    Failure::at(
+        index,
+        format!(
+            "leaf {index}: whoever signed it had seen the first {} leaves hash to {}; they do not: one of them was changed",
+            named.size, named.root
+        ),
+    )
 }
 
 /// The roots of the log at every size, as far as a copy of the whole log gives them. Every statement names one that its
@@ -398,7 +514,7 @@ impl SeenRoots {
         let mut roots = Vec::with_capacity(leaves.placed.len().saturating_add(1));
         roots.push(frontier.root());
         for leaf in &leaves.placed {
-            frontier.push(leaf.hash);
+            frontier.push(leaf.entry.hash);
             roots.push(frontier.root());
         }
         Self(Some(roots))
@@ -413,47 +529,32 @@ impl SeenRoots {
 /// How far a log's clock may be ahead of the verifier's.
 const CLOCK_SLACK_SECS: i64 = 300;
 
-/// Decides again from the replayed state and compares with what the log says was decided.
-fn run_again(state: &State, decided: &Decided, blob: &dyn Fn(&Digest) -> Option<Vec<u8>>) -> RerunResult {
-    let Some(change) = state.changes.get(&decided.change) else {
-        return RerunResult::Differs(format!("there is no change {}", decided.change));
-    };
-    if decided.heads.governance != state.governance.record.head || decided.heads.change != change.head {
-        return RerunResult::Differs("it was decided from other heads than the streams had".to_owned());
+/// Decides again from a state and compares with what the log says was decided from it. Err says how they differ.
+pub fn decide_again(state: &State, decided: &Decided, blob: &Blobs<'_>) -> Result<(), String> {
+    let change = state.change(&decided.change).map_err(|e| e.to_string())?;
+    let change = change.ok_or_else(|| format!("there is no change {}", decided.change))?;
+    let rules = &state.governance.rules;
+    if decided.rules != rules.digest() {
+        return Err("it was decided by other rules than those in force".to_owned());
     }
-    if decided.semantics > NEWEST_SEMANTICS {
-        return RerunResult::Newer(decided.semantics);
-    }
-    if decided.semantics == 0 {
-        return RerunResult::Differs("there are no semantics 0".to_owned());
-    }
-    let snapshot = match Snapshot::take(&state.governance, change) {
-        Ok(snapshot) => snapshot,
-        Err(e) => return RerunResult::Differs(e.to_string()),
-    };
-    if decided.rules != state.governance.rules.digest() {
-        return RerunResult::Differs("it was decided by other rules than those in force".to_owned());
-    }
+    let snapshot = Snapshot::take(state, change).map_err(|e| e.to_string())?;
     if snapshot.digest() != decided.snapshot {
-        return RerunResult::Differs(format!(
+        return Err(format!(
             "the snapshot that the statements give is {}, the decision names {}",
             snapshot.digest(),
             decided.snapshot
         ));
     }
-    let again = decide::decide(&state.governance.rules, &snapshot, decided.decided_at);
+    let again = decide::decide(rules, &snapshot, decided.decided_at);
     if again.outcome != decided.outcome {
-        return RerunResult::Differs(format!(
-            "the rules say {:?} to what the log calls {:?}",
-            again.outcome, decided.outcome
-        ));
+        return Err(format!("the rules say {} to what the log calls {}", again.outcome, decided.outcome));
     }
     // The full decision may have been left out; where it is there, it has to be the same.
     match blob(&decided.decision).map(|bytes| serde_json::from_slice::<Decision>(&bytes)) {
-        None => RerunResult::Same,
-        Some(Ok(logged)) if logged == again => RerunResult::Same,
-        Some(Ok(_)) => RerunResult::Differs("the decision in the log is not what the rules say".to_owned()),
-        Some(Err(e)) => RerunResult::Differs(format!("the decision in the log is malformed: {e}")),
+        None => Ok(()),
+        Some(Ok(logged)) if logged == again => Ok(()),
+        Some(Ok(_)) => Err("the decision in the log is not what the rules say".to_owned()),
+        Some(Err(e)) => Err(format!("the decision in the log is malformed: {e}")),
     }
 }
 

@@ -24,6 +24,9 @@ pub const NAMESPACE: &str = "countersign";
 /// The payload type of every statement: an in-toto Statement v1.
 pub const IN_TOTO: &str = "application/vnd.in-toto+json";
 
+/// The type of a signature: an SSHSIG blob, which is also meant where no type is written.
+pub const SSHSIG: &str = "sshsig";
+
 /// The largest payload that the ledger takes.
 pub const MAX_PAYLOAD_BYTES: usize = 32 * 1024;
 
@@ -49,6 +52,8 @@ pub enum EnvelopeError {
     SignatureCount(usize),
     #[error("signature {0} is not base64")]
     SignatureBase64(usize),
+    #[error("signature {place} is of the type `{found}`, which this program does not know; it knows `sshsig`")]
+    SignatureType { place: usize, found: String },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,6 +70,9 @@ struct WireSignature {
     #[serde(default)]
     keyid: String,
     sig: String,
+    /// Absent for the sort that a person makes.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    sort: Option<String>,
 }
 
 /// A JSON object. What derives `Deserialize` is also read from an array of its fields, which no other reader of DSSE takes.
@@ -135,6 +143,14 @@ impl Envelope {
             .into_iter()
             .enumerate()
             .map(|(i, Object(s))| {
+                // `oidc-jwt` is reserved: evidence that a CI signs by its token. It never is a person.
+                match s.sort.as_deref() {
+                    None | Some(SSHSIG) => {}
+                    Some(found) => {
+                        let found = found.chars().take(80).collect();
+                        return Err(EnvelopeError::SignatureType { place: i, found });
+                    }
+                }
                 let sshsig = decode_base64(&s.sig).ok_or(EnvelopeError::SignatureBase64(i))?;
                 Ok(Signature { keyid: s.keyid, sshsig })
             })
@@ -149,7 +165,7 @@ impl Envelope {
             payload: STANDARD.encode(payload),
             signatures: signatures
                 .into_iter()
-                .map(|s| Object(WireSignature { keyid: s.keyid, sig: STANDARD.encode(&s.sshsig) }))
+                .map(|s| Object(WireSignature { keyid: s.keyid, sig: STANDARD.encode(&s.sshsig), sort: None }))
                 .collect(),
         };
         let raw = serde_json::to_vec(&wire).map_err(|e| EnvelopeError::Json(e.to_string()))?;

@@ -5,15 +5,16 @@
 //!
 //! ```text
 //! countersign-leaf/v1
-//! change/9f2c4e6a81d0          stream
-//! 3                            sequence number in the stream, from 0
-//! 5b1e…                        leaf hash of the stream's previous leaf; 64 zeros for the first
-//! 1774000000000                admitted at, milliseconds since the Unix epoch
-//!                              (empty line)
-//! {"payloadType":…}            the DSSE envelope, verbatim, to the end
+//! change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a 3 5b1e…    a stream, the leaf's sequence number in it (from 0), and the leaf
+//! target/checkout/production 41 77aa…                hash of the one before it there (64 zeros for the first)
+//! 1774000000000                                      admitted at, milliseconds since the Unix epoch
+//!                                                    (empty line)
+//! {"payloadType":…}                                  the DSSE envelope, verbatim, to the end
 //! ```
+//!
+//! A leaf stands in 1 to 64 streams. The first is its home; the others follow in the order of their names, none twice.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -29,7 +30,14 @@ const MAGIC: &str = "countersign-leaf/v1";
 /// A tlog-tiles entry bundle stores lengths as 16 bits.
 pub const MAX_LEAF_BYTES: usize = 65_534;
 
-const MAX_STREAM_BYTES: usize = 128;
+/// How many streams a leaf stands in at the most.
+pub const MAX_LINES: usize = 64;
+
+const MAX_STREAM_BYTES: usize = 200;
+
+/// What a stream's name may begin with. Only `governance` stands alone.
+pub const FIRST_WORDS: [&str; 9] =
+    ["governance", "change", "target", "person", "gate", "finding", "unit", "campaign", "incident"];
 
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum LeafError {
@@ -37,13 +45,20 @@ pub enum LeafError {
     TooLarge(usize),
     #[error("the leaf's header is malformed: {0}")]
     Header(&'static str),
-    #[error("`{0}` is not a stream name: lower-case letters, digits, `-`, `.` and `/`, at most 128 of them")]
-    Stream(String),
+    #[error(
+        "`{found}` is not a stream name: one of {}, then parts of lower-case letters, digits, `-`, `_` and `.` after `/`, at \
+         most {MAX_STREAM_BYTES} bytes",
+        FIRST_WORDS.join(", ")
+    )]
+    Stream { found: String },
+    #[error("a leaf stands in 1 to {MAX_LINES} streams, each once, not in {0}")]
+    Lines(usize),
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
 }
 
-/// The name of a stream: `governance`, or `change/<id>`. The ledger gives it no meaning.
+/// The name of a stream: `governance`, `change/<id>`, `target/<system>/<environment>`. Which leaves belong into it is not
+/// the ledger's to say; only the grammar of the names is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StreamId(String);
@@ -58,11 +73,23 @@ impl FromStr for StreamId {
     type Err = LeafError;
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'/');
-        if s.is_empty() || s.len() > MAX_STREAM_BYTES || !s.bytes().all(allowed) {
-            return Err(LeafError::Stream(s.to_owned()));
+        if s.len() <= MAX_STREAM_BYTES && is_stream_name(s) {
+            Ok(Self(s.to_owned()))
+        } else {
+            Err(LeafError::Stream { found: s.chars().take(MAX_STREAM_BYTES).collect() })
         }
-        Ok(Self(s.to_owned()))
+    }
+}
+
+fn is_stream_name(s: &str) -> bool {
+    let part = |part: &str| {
+        let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
+        // Never `.` or `..`: a stream may become a path.
+        part.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric()) && part.bytes().all(allowed)
+    };
+    match s.split_once('/') {
+        None => s == "governance",
+        Some((first, rest)) => first != "governance" && FIRST_WORDS.contains(&first) && rest.split('/').all(part),
     }
 }
 
@@ -89,31 +116,79 @@ impl fmt::Display for StreamId {
 /// Where a stream stands: how many leaves it has and the hash of the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamHead {
-    /// The sequence number that the next leaf will have.
-    pub next_seq: u64,
     /// Leaf hash of the last leaf; zeros for an empty stream.
     pub last: Hash,
+    /// The sequence number that the next leaf will have.
+    pub next_seq: u64,
 }
 
 impl StreamHead {
     pub const EMPTY: Self = Self { next_seq: 0, last: Hash::from_bytes([0; 32]) };
 }
 
+/// A leaf's place in one of its streams.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub stream: StreamId,
+    /// From 0.
+    pub seq: u64,
+    /// Leaf hash of the stream's previous leaf; zeros for the first.
+    pub prev: Hash,
+}
+
+impl Line {
+    /// The place after a stream's head.
+    pub fn after(stream: StreamId, head: StreamHead) -> Self {
+        Self { stream, seq: head.next_seq, prev: head.last }
+    }
+
+    fn parse(text: &str) -> Result<Self, LeafError> {
+        let mut words = text.split(' ');
+        let (Some(stream), Some(seq), Some(prev), None) = (words.next(), words.next(), words.next(), words.next())
+        else {
+            return Err(LeafError::Header("a stream's line has a name, a sequence number and a hash"));
+        };
+        Ok(Self {
+            stream: stream.parse()?,
+            seq: canonical_number(seq, "the sequence number")?,
+            prev: prev.parse().map_err(|_| LeafError::Header("the previous leaf's hash"))?,
+        })
+    }
+}
+
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaf {
-    pub stream: StreamId,
-    pub seq: u64,
-    pub prev: Hash,
+    lines: Vec<Line>,
     pub admitted_at: Time,
     pub envelope: Envelope,
 }
 
 impl Leaf {
+    /// A leaf in the streams of `lines`, the first of which is its home.
+    pub fn new(lines: Vec<Line>, admitted_at: Time, envelope: Envelope) -> Result<Self, LeafError> {
+        let distinct: BTreeSet<&StreamId> = lines.iter().map(|line| &line.stream).collect();
+        if lines.is_empty() || lines.len() > MAX_LINES || distinct.len() != lines.len() {
+            return Err(LeafError::Lines(lines.len()));
+        }
+        if !lines.iter().skip(1).is_sorted_by_key(|line| &line.stream) {
+            return Err(LeafError::Header("the streams after the first stand in the order of their names"));
+        }
+        Ok(Self { lines, admitted_at, envelope })
+    }
+
+    /// The streams that the leaf stands in, its home first. Never empty.
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out =
-            format!("{MAGIC}\n{}\n{}\n{}\n{}\n\n", self.stream, self.seq, self.prev, self.admitted_at.unix_millis())
-                .into_bytes();
+        let mut out = format!("{MAGIC}\n");
+        for line in &self.lines {
+            out.push_str(&format!("{} {} {}\n", line.stream, line.seq, line.prev));
+        }
+        out.push_str(&format!("{}\n\n", self.admitted_at.unix_millis()));
+        let mut out = out.into_bytes();
         out.extend_from_slice(self.envelope.raw());
         out
     }
@@ -123,28 +198,39 @@ impl Leaf {
         if bytes.len() > MAX_LEAF_BYTES {
             return Err(LeafError::TooLarge(bytes.len()));
         }
-        let mut parts = bytes.splitn(7, |b| *b == b'\n');
-        let mut line = |what: &'static str| {
-            let raw = parts.next().ok_or(LeafError::Header(what))?;
-            std::str::from_utf8(raw).map_err(|_| LeafError::Header(what))
-        };
-        if line("magic")? != MAGIC {
+        let mut rest = bytes;
+        if next_line(&mut rest)? != MAGIC {
             return Err(LeafError::Header("it does not start with `countersign-leaf/v1`"));
         }
-        let stream = line("stream")?.parse()?;
-        let seq = canonical_number(line("sequence number")?, "the sequence number")?;
-        let prev = line("previous leaf")?.parse().map_err(|_| LeafError::Header("the previous leaf's hash"))?;
-        let admitted_at = canonical_number(line("time")?, "the time of admission")?;
-        if !line("empty line")?.is_empty() {
+        let mut lines = Vec::new();
+        let time = loop {
+            let text = next_line(&mut rest)?;
+            // Only a stream's line has a space.
+            if !text.contains(' ') {
+                break text;
+            }
+            if lines.len() == MAX_LINES {
+                return Err(LeafError::Lines(MAX_LINES.saturating_add(1)));
+            }
+            lines.push(Line::parse(text)?);
+        };
+        let admitted_at = canonical_number(time, "the time of admission")?;
+        if !next_line(&mut rest)?.is_empty() {
             return Err(LeafError::Header("an empty line must end it"));
         }
-        let envelope = Envelope::parse(parts.next().ok_or(LeafError::Header("the envelope is missing"))?)?;
-        Ok(Self { stream, seq, prev, admitted_at: Time::from_unix_millis(admitted_at), envelope })
+        Self::new(lines, Time::from_unix_millis(admitted_at), Envelope::parse(rest)?)
     }
 
     pub fn hash(&self) -> Hash {
         Hash::leaf(&self.to_bytes())
     }
+}
+
+fn next_line<'a>(rest: &mut &'a [u8]) -> Result<&'a str, LeafError> {
+    let end = rest.iter().position(|byte| *byte == b'\n').ok_or(LeafError::Header("it ends too early"))?;
+    let (line, after) = rest.split_at_checked(end).ok_or(LeafError::Header("it ends too early"))?;
+    *rest = after.get(1..).unwrap_or_default();
+    std::str::from_utf8(line).map_err(|_| LeafError::Header("it is no UTF-8"))
 }
 
 fn canonical_number<N: FromStr + ToString>(text: &str, what: &'static str) -> Result<N, LeafError> {

@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::{
     digest::Hash,
     dsse::Envelope,
-    leaf::{Leaf, LeafError, StreamHead, StreamId},
+    leaf::{Leaf, LeafError, Line, StreamHead, StreamId},
     time::Time,
     tree::{Frontier, Node},
 };
@@ -28,10 +28,11 @@ pub enum SealError {
     LogFull,
 }
 
-/// What is to be appended: an envelope, to which stream, at what time.
+/// What is to be appended: an envelope, to which streams (its home first, the others in the order of their names), at what
+/// time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
-    pub stream: StreamId,
+    pub streams: Vec<StreamId>,
     pub admitted_at: Time,
     pub envelope: Envelope,
 }
@@ -70,10 +71,11 @@ pub fn seal(
     let mut nodes = Vec::with_capacity(drafts.len().saturating_mul(2));
     for (number, draft) in drafts.into_iter().enumerate() {
         let index = frontier.size();
-        let sealed = seal_one(number, index, heads.get(&draft.stream), draft)?;
-        let next_seq =
-            sealed.leaf.seq.checked_add(1).ok_or_else(|| SealError::StreamFull(sealed.leaf.stream.clone()))?;
-        heads.insert(sealed.leaf.stream.clone(), StreamHead { next_seq, last: sealed.hash });
+        let sealed = seal_one(number, index, &heads, draft)?;
+        for line in sealed.leaf.lines() {
+            let next_seq = line.seq.checked_add(1).ok_or_else(|| SealError::StreamFull(line.stream.clone()))?;
+            heads.insert(line.stream.clone(), StreamHead { next_seq, last: sealed.hash });
+        }
         let completed = frontier.push(sealed.hash);
         if completed.is_empty() {
             return Err(SealError::LogFull);
@@ -85,17 +87,20 @@ pub fn seal(
     Ok(Sealed { leaves, nodes, frontier, root, heads })
 }
 
-fn seal_one(number: usize, index: u64, head: Option<&StreamHead>, draft: Draft) -> Result<SealedLeaf, SealError> {
-    let head = head.copied().unwrap_or(StreamHead::EMPTY);
-    let leaf = Leaf {
-        stream: draft.stream,
-        seq: head.next_seq,
-        prev: head.last,
-        admitted_at: draft.admitted_at,
-        envelope: draft.envelope,
-    };
+fn seal_one(
+    number: usize,
+    index: u64,
+    heads: &BTreeMap<StreamId, StreamHead>,
+    draft: Draft,
+) -> Result<SealedLeaf, SealError> {
+    let failed = |source| SealError::Leaf { draft: number, source };
+    let lines = draft.streams.into_iter().map(|stream| {
+        let head = heads.get(&stream).copied().unwrap_or(StreamHead::EMPTY);
+        Line::after(stream, head)
+    });
+    let leaf = Leaf::new(lines.collect(), draft.admitted_at, draft.envelope).map_err(failed)?;
     let bytes = leaf.to_bytes();
-    let read_back = Leaf::parse(&bytes).map_err(|source| SealError::Leaf { draft: number, source })?;
+    let read_back = Leaf::parse(&bytes).map_err(failed)?;
     if read_back != leaf {
         return Err(SealError::ReadBack { draft: number });
     }

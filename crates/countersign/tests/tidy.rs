@@ -123,6 +123,24 @@ fn flatten(prefix: &str, tree: &str, found: &mut BTreeSet<String>) {
     }
 }
 
+/// A path that begins with `super` or `self`, from the crate's root on.
+fn resolved(file: &str, named: &str) -> String {
+    let room = file.split_once("/src/").map_or(file, |(_, room)| room).trim_end_matches(".rs");
+    let mut modules: Vec<&str> = room.split('/').filter(|part| !matches!(*part, "mod" | "lib" | "main")).collect();
+    let mut rest = named;
+    loop {
+        if let Some(after) = rest.strip_prefix("super::") {
+            modules.pop();
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix("self::") {
+            rest = after;
+        } else {
+            break;
+        }
+    }
+    if rest == named { named.to_owned() } else { [&["crate"], modules.as_slice(), &[rest]].concat().join("::") }
+}
+
 /// Sources in `folder`, outside of `except`, that name something that begins so.
 fn naming(sources: &Texts, folder: &str, except: &[&str], forbidden: &[&str]) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -130,7 +148,7 @@ fn naming(sources: &Texts, folder: &str, except: &[&str], forbidden: &[&str]) ->
         if except.iter().any(|allowed| path.starts_with(allowed)) {
             continue;
         }
-        for named in paths(source) {
+        for named in paths(source).iter().map(|named| resolved(path, named)) {
             let hit = |what: &&&str| named == ***what || named.starts_with(&format!("{what}::"));
             if let Some(what) = forbidden.iter().find(hit) {
                 wrong.push(format!("{path} names {named}; it must not know {what}"));
@@ -142,18 +160,21 @@ fn naming(sources: &Texts, folder: &str, except: &[&str], forbidden: &[&str]) ->
 
 const LEDGER: &str = "crates/countersign-ledger/src/";
 const CORE: &str = "crates/countersign-core/src/";
+const AUDIT: &str = "crates/countersign-audit/src/";
 const PROGRAM: &str = "crates/countersign/src/";
 
 /// Folder, exceptions in it, and what it must not name.
 const EDGES: &[(&str, &[&str], &[&str])] = &[
-    (LEDGER, &[], &["countersign", "countersign_core", "cedar_policy"]),
-    (CORE, &[], &["countersign"]),
+    (LEDGER, &[], &["countersign", "countersign_audit", "countersign_core", "cedar_policy"]),
+    (CORE, &[], &["countersign", "countersign_audit"]),
+    (AUDIT, &[], &["countersign"]),
     (LEDGER, &[], IO),
     (CORE, &[], IO),
+    (AUDIT, &[], IO),
     ("crates/", &["crates/countersign-core/src/rules/", "crates/countersign-core/tests/"], &["cedar_policy"]),
     ("crates/", &["crates/countersign/src/store/"], &["sqlx"]),
     (PROGRAM, &["crates/countersign/src/api/"], &["axum"]),
-    (PROGRAM, &["crates/countersign/src/api/error.rs"], &["axum::http::StatusCode", "StatusCode"]),
+    (PROGRAM, &["crates/countersign/src/unix.rs", "crates/countersign/src/git/tests.rs"], UNIX),
     (
         "crates/countersign/src/store/",
         &[],
@@ -165,6 +186,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
             "crate::gates",
             "crate::home",
             "crate::client",
+            "crate::wire",
         ],
     ),
     (
@@ -172,9 +194,39 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
         &[],
         &["crate::api", "crate::cli", "crate::gates", "crate::pages", "crate::client", "crate::speaker"],
     ),
-    ("crates/countersign/src/api/", &[], &["crate::cli", "crate::gates", "crate::client", "crate::home"]),
-    ("crates/countersign/src/gates/", &[], &["crate::cli", "crate::store"]),
+    // What serves reaches the store through the engine.
+    ("crates/countersign/src/api/", &[], SERVING),
+    ("crates/countersign/src/pages/", &[], SERVING),
+    // What the server and its clients share, and the clients: a gate and a person believe no engine.
+    ("crates/countersign/src/wire/", &[], SERVER),
+    ("crates/countersign/src/wire/", &[], CLIENTS),
+    ("crates/countersign/src/client.rs", &[], SERVER),
+    ("crates/countersign/src/speaker.rs", &[], SERVER),
+    ("crates/countersign/src/gates/", &[], SERVER),
+    ("crates/countersign/src/gates/", &[], &["crate::cli"]),
+    (
+        "crates/countersign/src/cli/",
+        // What makes or serves a home.
+        &[
+            "crates/countersign/src/cli/init.rs",
+            "crates/countersign/src/cli/init_from.rs",
+            "crates/countersign/src/cli/serve.rs",
+            "crates/countersign/src/cli/amend.rs",
+            "crates/countersign/src/cli/rebuild.rs",
+            "crates/countersign/src/cli/demo/",
+        ],
+        SERVER,
+    ),
 ];
+
+const UNIX: &[&str] = &["std::os::unix", "tokio::signal", "signal_hook"];
+
+const SERVER: &[&str] = &["crate::engine", "crate::store", "crate::api", "crate::pages"];
+
+const CLIENTS: &[&str] = &["crate::cli", "crate::gates", "crate::client", "crate::speaker"];
+
+const SERVING: &[&str] =
+    &["crate::store", "crate::cli", "crate::gates", "crate::client", "crate::speaker", "crate::home"];
 
 const IO: &[&str] = &[
     "tokio",
@@ -211,6 +263,38 @@ fn a_wrong_arrow_is_found() {
         ]
     );
     assert_eq!(naming(&sources, "a/", &["a/src/b"], &["sqlx"]), [""; 0]);
+    let roundabout =
+        Texts::from([("a/src/gates/git/mod.rs".to_owned(), "use super::super::engine::Engine;".to_owned())]);
+    let found = naming(&roundabout, "a/", &[], &["crate::engine"]);
+    assert_eq!(found, ["a/src/gates/git/mod.rs names crate::engine::Engine; it must not know crate::engine"]);
+}
+
+/// Where alone, and what no other room says, in whatever syntax.
+const SAID_ONLY_IN: &[(&str, &[&str])] = &[
+    ("crates/countersign/src/store/", &["SELECT ", "INSERT ", "DELETE FROM ", "CREATE TABLE ", "PRAGMA "]),
+    ("crates/countersign/src/api/error.rs", &["StatusCode"]),
+    ("crates/countersign/src/unix.rs", &["(unix)", "os::unix", "target_os", "from_mode("]),
+];
+
+fn said_elsewhere(sources: &Texts, only: &str, words: &[&str]) -> Vec<String> {
+    let elsewhere = sources.iter().filter(|(path, _)| !path.starts_with(only) && !path.ends_with("/tests.rs"));
+    let said = elsewhere.flat_map(|(path, source)| {
+        let code = code(source);
+        words.iter().filter(|word| code.contains(**word)).map(|word| (path, *word)).collect::<Vec<_>>()
+    });
+    said.map(|(path, word)| format!("{path} says `{}`; that is for {only} alone", word.trim())).collect()
+}
+
+#[test]
+fn some_things_are_said_in_one_place() {
+    let rooms = rooms();
+    nothing(SAID_ONLY_IN.iter().flat_map(|(only, words)| said_elsewhere(&rooms, only, words)).collect());
+    let source = "fn f() { run(\"SELECT 1\") } // PRAGMA x\n".to_owned();
+    let sources = Texts::from([("a/b.rs".to_owned(), source.clone()), ("a/store/c.rs".to_owned(), source)]);
+    assert_eq!(
+        said_elsewhere(&sources, "a/store/", &["SELECT ", "PRAGMA "]),
+        ["a/b.rs says `SELECT`; that is for a/store/ alone"]
+    );
 }
 
 /// The dependencies that a manifest names.
@@ -231,13 +315,41 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
 fn crates_depend_one_way() {
     let of = |name: &str| dependencies(&text(&format!("crates/{name}/Cargo.toml")));
     assert!(of("countersign").contains("countersign-core"), "the manifest is not read as it is written");
-    let ledger = of("countersign-ledger");
-    let core = of("countersign-core");
-    assert!(!ledger.contains("countersign-core") && !ledger.contains("countersign"), "{ledger:?}");
-    assert!(!core.contains("countersign"), "{core:?}");
-    for name in ["tokio", "sqlx", "axum", "ureq", "tempfile"] {
-        assert!(!ledger.contains(name) && !core.contains(name), "{name} does I/O");
+    let order = ["countersign-ledger", "countersign-core", "countersign-audit", "countersign"];
+    for (place, name) in order.iter().enumerate() {
+        let needs = of(name);
+        for later in &order[place..] {
+            assert!(!needs.contains(*later), "{name} depends on {later}");
+        }
+        for io in ["tokio", "sqlx", "axum", "ureq", "tempfile"] {
+            assert!(*name == "countersign" || !needs.contains(io), "{name} depends on {io}, which does I/O");
+        }
     }
+}
+
+const DENIED: &str =
+    "#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::todo)]";
+
+/// Crates (by the path of their manifest) that do not hold themselves to the lints of all.
+fn unlinted(manifests: &Texts, sources: &Texts) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (path, manifest) in manifests {
+        if !manifest.contains("[lints]\nworkspace = true\n") {
+            wrong.push(format!("{path} does not take the lints of the workspace"));
+        }
+        let root = path.replace("Cargo.toml", "src/lib.rs");
+        if !sources.get(&root).is_some_and(|source| source.contains(DENIED)) {
+            wrong.push(format!("{root} lacks {DENIED}"));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn every_crate_holds_itself_to_the_lints() {
+    nothing(unlinted(&texts("crates", "Cargo.toml"), &sources()));
+    let manifests = Texts::from([("crates/a/Cargo.toml".to_owned(), "[package]\n".to_owned())]);
+    assert_eq!(unlinted(&manifests, &Texts::new()).len(), 2);
 }
 
 #[test]
@@ -373,7 +485,7 @@ fn paths_and_links_lead_somewhere() {
 #[test]
 fn pages_name_no_machine() {
     let mut pages = pages();
-    for name in ["scripts/test", ".ci/run", "Cargo.toml", "deny.toml", "clippy.toml"] {
+    for name in ["scripts/test", "scripts/tour", ".ci/run", "Cargo.toml", "deny.toml", "clippy.toml"] {
         pages.insert(name.to_owned(), text(name));
     }
     pages.extend(sources());
@@ -506,5 +618,10 @@ fn every_refusal_of_the_git_gate_is_documented() {
         codes.extend(said.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
     }
     assert!(codes.contains("no-change") && codes.len() > 15, "{codes:?}");
+    let landing = text("crates/countersign-core/src/facts/landing.rs");
+    let (_, told) = landing.split_once("fn code(&self)").unwrap();
+    let said = told.split("fn ").next().unwrap_or_default().split("=> \"").skip(1);
+    codes.extend(said.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+    assert!(codes.contains("delta-differs"), "{codes:?}");
     nothing(unsaid("docs/git-gate.md", &text("docs/git-gate.md"), codes.iter().map(String::as_str)));
 }

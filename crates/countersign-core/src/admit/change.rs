@@ -4,33 +4,35 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::{Fingerprint, Time};
 
-use super::{Authenticated, person, server};
+use super::{Authenticated, governance::unknown_target, person, server};
 use crate::{
-    catalog::{ActorKind, UnknownTarget},
-    change::Change,
+    catalog::ActorKind,
+    change::{Change, Found},
     decision::{Outcome, Strength},
-    facts::{GitFacts, Role},
+    facts::Role,
     governance::{Governance, Signer},
     ids::{ActorId, GateId, Target},
     kind::MAX_INCIDENT_CHARS,
     permit::{APPLY_GATE, MAX_PERMIT_SECS},
     refusal::Refusal,
-    snapshot::{self, identity_ref},
+    snapshot,
+    state::State,
     statement::{
-        Approval, Body, Decided, Disclosure, Identification, IdentityVerdict, MAX_FILES, MAX_LIST, MAX_TARGETS,
-        NewRevision, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Rejection, RevisionRef,
-        Subject, Transition, Waiver, quoted,
+        Approval, Body, Decided, Disclosure, Identification, IdentityVerdict, MAX_LIST, MAX_TARGETS, NewRevision,
+        OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Rejection, RejectionLift, RevisionRef,
+        Waiver, change_stream,
     },
+    subject::{FilesSubject, GitSubject, MAX_COMMAND_WORDS, MAX_FILES, Subject},
 };
 
 pub(super) fn proposal(
-    governance: &Governance,
-    authenticated: &Authenticated,
+    state: &State,
+    authenticated: &Authenticated<'_>,
     proposal: &Proposal,
-    facts: Option<&GitFacts>,
+    found: &Found,
 ) -> Result<(), Refusal> {
-    may_contribute(governance, authenticated, proposal.sponsor.as_ref())?;
-    targets(governance, &proposal.targets)?;
+    may_contribute(&state.governance, authenticated, proposal.sponsor.as_ref())?;
+    targets(&state.governance, &proposal.targets)?;
     if !proposal.purpose.names_its_incident() {
         return Err(Refusal::malformed(
             "incident-name",
@@ -38,22 +40,23 @@ pub(super) fn proposal(
         )
         .hint("name it as the tool that keeps incidents does: --incident INC-4711; why goes into --why"));
     }
-    subject(&proposal.subject, proposal.facts.is_some(), facts)
+    subject(found)
 }
 
 pub(super) fn about(
-    governance: &Governance,
+    state: &State,
     change: &Change,
-    authenticated: &Authenticated,
-    facts: Option<&GitFacts>,
+    authenticated: &Authenticated<'_>,
+    found: &Found,
     now: Time,
 ) -> Result<(), Refusal> {
-    let body = &authenticated.statement.body;
+    let governance = &*state.governance;
+    let body = &authenticated.statement().body;
     match body {
         // The gate's account of what happened is taken whatever became of the change meanwhile.
         Body::OutcomeReport(report) => return outcome(change, authenticated, report),
         Body::Genesis(_)
-        | Body::Amendment(_)
+        | Body::Publication(_)
         | Body::KeyRevocation(_)
         | Body::GateRegistration(_)
         | Body::Proposal(_) => {
@@ -83,20 +86,20 @@ pub(super) fn about(
         current_revision(change, revision)?;
     }
     match body {
-        Body::NewRevision(revision) => new_revision(governance, authenticated, revision, facts),
+        Body::NewRevision(revision) => new_revision(governance, authenticated, revision, found),
         Body::Approval(approval) => self::approval(governance, change, authenticated, approval),
         Body::Rejection(rejection) => self::rejection(authenticated, change, rejection),
-        Body::RejectionLift(_) => lift(authenticated, change),
+        Body::RejectionLift(lift) => self::lift(authenticated, change, lift),
         Body::Withdrawal(_) => withdrawal(authenticated, change),
         Body::Disclosure(disclosure) => self::disclosure(governance, change, authenticated, disclosure),
         Body::Waiver(waiver) => self::waiver(governance, change, authenticated, waiver),
         Body::Identification(said) => identification(governance, change, authenticated, said),
-        Body::PermitRequest(request) => permit_request(governance, change, authenticated, request),
+        Body::PermitRequest(request) => permit_request(state, change, authenticated, request, found),
         Body::GuidanceObservation(_) => server(authenticated),
-        Body::Decided(decided) => server(authenticated).and_then(|()| self::decided(decided, now)),
-        Body::PermitGrant(grant) => server(authenticated).and_then(|()| permit(governance, change, grant, now)),
+        Body::Decided(decided) => server(authenticated).and_then(|()| self::decided(state, change, decided, now)),
+        Body::PermitGrant(grant) => server(authenticated).and_then(|()| permit(state, change, grant, now)),
         Body::Genesis(_)
-        | Body::Amendment(_)
+        | Body::Publication(_)
         | Body::KeyRevocation(_)
         | Body::GateRegistration(_)
         | Body::Proposal(_)
@@ -131,7 +134,7 @@ fn current_revision(change: &Change, revision: &RevisionRef) -> Result<(), Refus
 /// it and be the second pair of eyes themselves.
 fn may_contribute(
     governance: &Governance,
-    authenticated: &Authenticated,
+    authenticated: &Authenticated<'_>,
     sponsor: Option<&ActorId>,
 ) -> Result<(), Refusal> {
     match (authenticated.signer(), sponsor) {
@@ -155,10 +158,6 @@ fn known_person(governance: &Governance, person: &ActorId) -> Result<(), Refusal
     }
 }
 
-pub(super) fn unknown_target(unknown: UnknownTarget) -> Refusal {
-    Refusal::unknown("unknown-target", unknown.to_string())
-}
-
 fn targets(governance: &Governance, targets: &BTreeSet<Target>) -> Result<(), Refusal> {
     if targets.is_empty() || targets.len() > MAX_TARGETS {
         return Err(Refusal::malformed("targets", format!("a change has 1 to {MAX_TARGETS} targets"))
@@ -171,9 +170,9 @@ fn targets(governance: &Governance, targets: &BTreeSet<Target>) -> Result<(), Re
 }
 
 /// The subject says what its facts say. That the facts are true is for the gate to check, which has the objects.
-fn subject(subject: &Subject, names_facts: bool, facts: Option<&GitFacts>) -> Result<(), Refusal> {
-    match (subject, facts) {
-        (Subject::Git { repository, branch, base, head, delta, .. }, Some(facts)) => {
+fn subject(found: &Found) -> Result<(), Refusal> {
+    match (&found.subject, &found.facts) {
+        (Some(Subject::Git(GitSubject { repository, branch, base, head, delta })), Some(facts)) => {
             let same = facts.repository == *repository
                 && facts.branch == *branch
                 && facts.base == *base
@@ -191,34 +190,46 @@ fn subject(subject: &Subject, names_facts: bool, facts: Option<&GitFacts>) -> Re
             }
             Ok(())
         }
-        (Subject::Git { .. }, None) => {
+        (Some(Subject::Git(_)), None) => {
             Err(Refusal::malformed("facts-missing", "a change of a git range carries the facts of that range"))
         }
-        (Subject::Files { files, command }, None) if !names_facts => {
+        (Some(Subject::Files(FilesSubject { files, command })), None) => {
             if files.is_empty() || files.len() > MAX_FILES {
                 return Err(Refusal::malformed("files", format!("a change of files has 1 to {MAX_FILES} files")));
             }
             match command {
-                Some(words) if words.is_empty() || words.len() > MAX_LIST => {
-                    Err(Refusal::malformed("command", format!("a command has 1 to {MAX_LIST} words")))
+                Some(words) if words.is_empty() || words.len() > MAX_COMMAND_WORDS => {
+                    Err(Refusal::malformed("command", format!("a command has 1 to {MAX_COMMAND_WORDS} words")))
                 }
                 Some(_) | None => Ok(()),
             }
         }
-        (Subject::Files { .. }, _) => {
+        (Some(Subject::Files(_)), Some(_)) => {
             Err(Refusal::malformed("facts-mismatch", "a change of files carries no facts of a git range"))
         }
+        (None, _) => Err(Refusal::unknown("blob-missing", "the subject is missing")),
     }
 }
 
 fn new_revision(
     governance: &Governance,
-    authenticated: &Authenticated,
+    authenticated: &Authenticated<'_>,
     revision: &NewRevision,
-    facts: Option<&GitFacts>,
+    found: &Found,
 ) -> Result<(), Refusal> {
     may_contribute(governance, authenticated, revision.sponsor.as_ref())?;
-    subject(&revision.subject, revision.facts.is_some(), facts)
+    subject(found)
+}
+
+/// What is said for the change's targets names them as they are: it stands in their streams.
+fn its_targets(change: &Change, targets: &BTreeSet<Target>) -> Result<(), Refusal> {
+    if *targets == change.targets {
+        return Ok(());
+    }
+    Err(Refusal::conflict(
+        "another-subject",
+        format!("the statement names other targets than change {} has", change.id),
+    ))
 }
 
 /// Refuses whoever had a hand in the change.
@@ -242,13 +253,13 @@ fn no_contributor(governance: &Governance, change: &Change, person: &ActorId, wh
 fn approval(
     governance: &Governance,
     change: &Change,
-    authenticated: &Authenticated,
+    authenticated: &Authenticated<'_>,
     approval: &Approval,
 ) -> Result<(), Refusal> {
     let by = person(authenticated, "approve")?;
     no_contributor(governance, change, &by, "approve")?;
-    let reviewed_it = change.current().is_some_and(|revision| revision.subject == approval.reviewed);
-    if !reviewed_it || approval.targets != change.targets {
+    let reviewed = change.current().map(|revision| revision.subject.reference()).transpose()?;
+    if reviewed.as_ref() != Some(&approval.reviewed) || approval.targets != change.targets {
         return Err(Refusal::conflict(
             "another-subject",
             "the approval is for other targets or another subject than the revision's",
@@ -261,24 +272,26 @@ fn approval(
     Ok(())
 }
 
-fn rejection(authenticated: &Authenticated, change: &Change, rejection: &Rejection) -> Result<(), Refusal> {
+fn rejection(authenticated: &Authenticated<'_>, change: &Change, rejection: &Rejection) -> Result<(), Refusal> {
     let by = person(authenticated, "reject")?;
+    its_targets(change, &rejection.targets)?;
     if change.standing_rejections().any(|r| r.by == by && r.revision == rejection.revision) {
         return Err(Refusal::conflict("already-rejected", format!("{by} has already rejected this revision")));
     }
     Ok(())
 }
 
-fn lift(authenticated: &Authenticated, change: &Change) -> Result<(), Refusal> {
+fn lift(authenticated: &Authenticated<'_>, change: &Change, lift: &RejectionLift) -> Result<(), Refusal> {
     let by = person(authenticated, "lift a rejection")?;
+    its_targets(change, &lift.targets)?;
     if change.standing_rejections().any(|r| r.by == by) {
         return Ok(());
     }
     Err(Refusal::forbidden("not-yours", format!("no rejection by {by} stands; only who rejected can lift it")))
 }
 
-fn withdrawal(authenticated: &Authenticated, change: &Change) -> Result<(), Refusal> {
-    let by = &authenticated.statement.header.by;
+fn withdrawal(authenticated: &Authenticated<'_>, change: &Change) -> Result<(), Refusal> {
+    let by = &authenticated.statement().header.by;
     let theirs = change.revisions.iter().any(|r| r.by == *by || r.sponsor.as_ref() == Some(by));
     if theirs {
         return Ok(());
@@ -290,11 +303,12 @@ fn withdrawal(authenticated: &Authenticated, change: &Change) -> Result<(), Refu
 fn disclosure(
     governance: &Governance,
     change: &Change,
-    authenticated: &Authenticated,
+    authenticated: &Authenticated<'_>,
     disclosure: &Disclosure,
 ) -> Result<(), Refusal> {
-    let by = &authenticated.statement.header.by;
-    if !snapshot::contributors(governance, change).all.contains(by) {
+    let by = &authenticated.statement().header.by;
+    // Where names were erased nobody can tell any more; who discloses says of themselves that they had a hand in it.
+    if !change.names_are_erased() && !snapshot::contributors(governance, change).all.contains(by) {
         return Err(Refusal::forbidden("not-a-contributor", format!("{by} had no hand in change {}", change.id))
             .hint("who made the change says how it was made"));
     }
@@ -312,7 +326,7 @@ fn disclosure(
 fn waiver(
     governance: &Governance,
     change: &Change,
-    authenticated: &Authenticated,
+    authenticated: &Authenticated<'_>,
     waiver: &Waiver,
 ) -> Result<(), Refusal> {
     let by = person(authenticated, "waive a rule")?;
@@ -338,7 +352,7 @@ fn waiver(
 fn identification(
     governance: &Governance,
     change: &Change,
-    authenticated: &Authenticated,
+    authenticated: &Authenticated<'_>,
     said: &Identification,
 ) -> Result<(), Refusal> {
     let by = person(authenticated, "say who an identity is")?;
@@ -347,15 +361,16 @@ fn identification(
         .revisions
         .iter()
         .flat_map(|revision| &revision.identities)
-        .filter(|identity| identity_ref(identity) == said.identity)
+        .filter(|identity| identity.reference == said.identity)
         .peekable();
-    let Some(first) = found.peek() else {
+    if found.peek().is_none() {
         return Err(Refusal::unknown(
             "unknown-identity",
             format!("no commit of change {} names identity {}", change.id, said.identity),
         ));
-    };
-    let mapped = governance.catalog.person_by_mail(&first.mail).map(|actor| actor.id.clone());
+    }
+    let name = change.revisions.iter().find_map(|revision| revision.named.get(&said.identity));
+    let mapped = name.and_then(|who| governance.catalog.person_by_mail(&who.mail)).map(|actor| actor.id.clone());
     let only_claimed = found.all(|identity| identity.roles.iter().all(|role| *role == Role::CoAuthor));
     match &said.verdict {
         IdentityVerdict::Is(actor) if mapped.is_none() => match governance.catalog.actors.get(actor) {
@@ -378,16 +393,17 @@ fn identification(
 }
 
 fn permit_request(
-    governance: &Governance,
+    state: &State,
     change: &Change,
-    authenticated: &Authenticated,
+    authenticated: &Authenticated<'_>,
     request: &PermitRequest,
+    found: &Found,
 ) -> Result<(), Refusal> {
     // Who runs `apply` is the gate; a registered gate asks for itself, or somebody asks for it and hands the permit on.
     let audience = match authenticated.signer() {
         Signer::Actor { .. } if request.gate.as_str() == APPLY_GATE => authenticated.signed_with().key.clone(),
-        Signer::Actor { .. } => guarding(governance, change, &request.gate)?,
-        Signer::Gate(gate) if *gate == request.gate => guarding(governance, change, gate)?,
+        Signer::Actor { .. } => guarding(state, change, &request.gate)?,
+        Signer::Gate(gate) if *gate == request.gate => guarding(state, change, gate)?,
         Signer::Gate(id) => return Err(not_that_gate(id.as_str(), &request.gate)),
         Signer::Server => return Err(not_that_gate("the server", &request.gate)),
     };
@@ -397,102 +413,78 @@ fn permit_request(
             format!("gate {} has key {audience}, not {}", request.gate, request.audience),
         ));
     }
-    fits(change, &request.transition)
+    match &found.transition {
+        Some(transition) => change.fits(transition),
+        None => Err(Refusal::unknown("blob-missing", "the transition is missing")),
+    }
 }
 
 /// The key of a registered gate that guards a target of the change and was not revoked.
-fn guarding(governance: &Governance, change: &Change, gate: &GateId) -> Result<Fingerprint, Refusal> {
-    let record = governance.record.gates.get(gate).ok_or_else(|| {
+fn guarding(state: &State, change: &Change, gate: &GateId) -> Result<Fingerprint, Refusal> {
+    let record = state.gate(gate)?.ok_or_else(|| {
         Refusal::unknown("unknown-gate", format!("there is no gate `{gate}`"))
             .hint("register it: countersign gate install REPO …")
     })?;
     if !change.targets.iter().any(|target| record.targets.contains(target)) {
         return Err(Refusal::forbidden("another-gate", format!("gate {gate} guards none of the targets")));
     }
-    let key = record.key.fingerprint();
-    if governance.record.revoked.contains(&key) {
-        return Err(Refusal::forbidden("key-revoked", format!("the key of gate {gate} was revoked")));
-    }
-    Ok(key)
+    record.key().ok_or_else(|| Refusal::forbidden("key-revoked", format!("the key of gate {gate} was revoked")))
 }
 
 fn not_that_gate(who: &str, gate: &GateId) -> Refusal {
     Refusal::forbidden("another-gate", format!("{who} is not gate {gate}"))
 }
 
-/// Whether a transition is one that the present revision is about. That a merge is exactly the approved head on top of
-/// the old tip is for the gate to check, which has the objects.
-pub fn fits(change: &Change, transition: &Transition) -> Result<(), Refusal> {
-    let Some(revision) = change.current() else {
-        return Err(Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)));
+/// A server could otherwise say that it decided before a review ran out or a freeze began, or from streams of which it
+/// leaves the end out.
+fn decided(state: &State, change: &Change, decided: &Decided, now: Time) -> Result<(), Refusal> {
+    if decided.decided_at != now {
+        return Err(Refusal::malformed("decision-time", "the decision says another time than it was admitted at"));
+    }
+    let request = change.requested.as_ref().filter(|request| request.statement == decided.request);
+    let Some(request) = request else {
+        return Err(Refusal::malformed("not-asked", "the decision answers another request than the last one"));
     };
-    match (&revision.subject, transition) {
-        (Subject::Git { repository, branch, .. }, Transition::Git { repository: at, reference, .. }) => {
-            if repository != at {
-                return Err(Refusal::forbidden(
-                    "another-repository",
-                    format!("change {} is for repository {repository}, not {at}", change.id),
-                ));
-            }
-            if branch != reference {
-                return Err(Refusal::forbidden(
-                    "another-branch",
-                    format!("change {} is for {branch}, not {reference}", change.id),
-                )
-                .hint("an approval holds for one branch; propose the change for the other one too"));
-            }
-            Ok(())
-        }
-        (Subject::Files { files, command }, Transition::Apply { files: offered, command: run }) => {
-            if let Some((name, _)) = offered.iter().find(|(name, digest)| files.get(*name) != Some(*digest)) {
-                return Err(Refusal::forbidden(
-                    "another-content",
-                    format!("the bytes of `{name}` are not those that change {} is about", change.id),
-                )
-                .hint("propose what you have: countersign revise CHANGE --file …"));
-            }
-            if let Some(name) = files.keys().find(|name| !offered.contains_key(*name)) {
-                return Err(Refusal::forbidden("file-missing", format!("the change also has `{name}`"))
-                    .hint("pass every file of the change with --file"));
-            }
-            match command {
-                Some(approved) if approved == run => Ok(()),
-                Some(approved) => Err(Refusal::forbidden(
-                    "another-command",
-                    format!("the command is `{}`, approved is `{}`", quoted(run), quoted(approved)),
-                )),
-                None => Err(Refusal::forbidden("no-command", format!("change {} names no command", change.id))
-                    .hint("say what will be run when you propose or revise: --command WORD…")),
-            }
-        }
-        (Subject::Git { .. }, Transition::Apply { .. }) | (Subject::Files { .. }, Transition::Git { .. }) => {
-            Err(Refusal::forbidden(
-                "another-kind-of-subject",
-                format!("change {} is about {}", change.id, revision.subject.summary()),
-            ))
-        }
+    let inputs = change.inputs(Some(&request.gate))?;
+    if !decided.heads.keys().eq(&inputs) || !state.heads_agree(&decided.heads)? {
+        return Err(Refusal::malformed(
+            "other-heads",
+            "the decision names other heads of its streams than stood there",
+        ));
     }
+    if decided.semantics != state.governance.record.semantics.number() {
+        return Err(Refusal::malformed(
+            "other-semantics",
+            format!(
+                "the decision was taken by semantics {}, in force are {}",
+                decided.semantics,
+                state.governance.record.semantics.number()
+            ),
+        ));
+    }
+    Ok(())
 }
 
-/// A server could otherwise say that it decided before a review ran out or a freeze began.
-fn decided(decided: &Decided, now: Time) -> Result<(), Refusal> {
-    if decided.decided_at == now {
-        Ok(())
-    } else {
-        Err(Refusal::malformed("decision-time", "the decision says another time than it was admitted at"))
-    }
-}
-
-fn permit(governance: &Governance, change: &Change, grant: &PermitGrant, now: Time) -> Result<(), Refusal> {
-    fits(change, &grant.transition)?;
-    let decision = change.decisions.iter().rev().find(|decision| {
+fn permit(state: &State, change: &Change, grant: &PermitGrant, now: Time) -> Result<(), Refusal> {
+    let decision = change.decisions.last().filter(|decision| {
         decision.decision == grant.decision && decision.revision == grant.revision && decision.outcome == Outcome::Allow
     });
     let Some(decision) = decision else {
         return Err(Refusal::forbidden("not-decided", "the permit names no decision that allows this revision"));
     };
-    // Nothing was said in between: a rejection, a revocation or other rules would not have been looked at.
-    if decision.next != change.head.next_seq || decision.governance != governance.record.head {
+    let request = &decision.request;
+    if grant.gate != request.gate || grant.audience != request.audience || grant.transition != request.transition {
+        return Err(Refusal::forbidden("not-asked", "the permit is for something else than was asked for"));
+    }
+    // Nothing was said in between: a rejection, a revocation or other rules would not have been looked at. The decision
+    // itself is the one leaf that its own stream has more.
+    let own = change_stream(&change.id)?;
+    let mut heads = decision.heads.clone();
+    let inputs = change.inputs(Some(&request.gate))?;
+    let decided_from = heads.remove(&own);
+    let own_head = state.head(&own)?;
+    let next = decided_from.is_some_and(|head| head.next_seq.saturating_add(1) == own_head.next_seq);
+    if !next || !decision.heads.keys().eq(&inputs) || !state.heads_agree(&heads)? {
         return Err(Refusal::conflict("decision-overtaken", "the permit stands on a decision that was overtaken"));
     }
     let lease = grant.expires_at.secs_since(grant.issued_at);
@@ -502,7 +494,8 @@ fn permit(governance: &Governance, change: &Change, grant: &PermitGrant, now: Ti
     Ok(())
 }
 
-fn outcome(change: &Change, authenticated: &Authenticated, report: &OutcomeReport) -> Result<(), Refusal> {
+fn outcome(change: &Change, authenticated: &Authenticated<'_>, report: &OutcomeReport) -> Result<(), Refusal> {
+    its_targets(change, &report.targets)?;
     let Some(permit) = change.permits.iter().find(|permit| permit.statement == report.permit) else {
         return Err(Refusal::unknown(
             "unknown-permit",

@@ -1,24 +1,19 @@
-//! Admission of governance statements.
-
-use countersign_ledger::Digest;
+//! Admission of what stands in the streams of governance, of people and of gates.
 
 use super::{Authenticated, person};
 use crate::{
-    governance::{Governance, parse_catalog, parse_rules},
+    catalog::UnknownTarget,
     refusal::Refusal,
-    statement::{Amendment, Body, GateRegistration, KeyRevocation, MAX_TARGETS},
+    state::State,
+    statement::{Body, GateRegistration, Holder, KeyRevocation, MAX_TARGETS, Publication},
 };
 
-pub(super) fn admit(
-    governance: &Governance,
-    authenticated: &Authenticated,
-    blob: &dyn Fn(&Digest) -> Option<Vec<u8>>,
-) -> Result<(), Refusal> {
-    match &authenticated.statement.body {
+pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>) -> Result<(), Refusal> {
+    match &authenticated.statement().body {
         Body::Genesis(_) => Err(Refusal::conflict("already-founded", "a log has one genesis, its entry 0")),
-        Body::Amendment(amendment) => self::amendment(governance, amendment, blob),
-        Body::KeyRevocation(revocation) => self::revocation(governance, authenticated, revocation),
-        Body::GateRegistration(gate) => self::gate(governance, authenticated, gate),
+        Body::Publication(publication) => self::publication(state, publication),
+        Body::KeyRevocation(revocation) => self::revocation(state, authenticated, revocation),
+        Body::GateRegistration(gate) => self::gate(state, authenticated, gate),
         Body::Proposal(_)
         | Body::NewRevision(_)
         | Body::Approval(_)
@@ -36,51 +31,54 @@ pub(super) fn admit(
     }
 }
 
-fn amendment(
-    governance: &Governance,
-    amendment: &Amendment,
-    blob: &dyn Fn(&Digest) -> Option<Vec<u8>>,
-) -> Result<(), Refusal> {
-    if amendment.parent != governance.record.in_force {
-        return Err(Refusal::conflict(
-            "amendment-overtaken",
-            format!(
-                "the amendment replaces {}, but {} is in force: somebody else amended in between",
-                amendment.parent, governance.record.in_force
-            ),
-        )
-        .hint("make the amendment again on what is in force now"));
+/// Compare and swap. Whether the files hold, folding says, which parses them.
+fn publication(state: &State, publication: &Publication) -> Result<(), Refusal> {
+    let in_force = state.governance.record.in_force;
+    if publication.parent == in_force {
+        return Ok(());
     }
-    let fetch = |digest: &Digest| {
-        blob(digest).ok_or_else(|| Refusal::unknown("blob-missing", format!("blob {digest} is missing")))
-    };
-    parse_catalog(&fetch(&amendment.catalog)?)?;
-    parse_rules(&fetch(&amendment.rules)?)?;
-    Ok(())
+    Err(Refusal::conflict(
+        "publication-overtaken",
+        format!(
+            "the publication replaces {}, but {in_force} is in force: somebody else published in between",
+            publication.parent
+        ),
+    )
+    .hint("make it again on what is in force now"))
 }
 
-fn revocation(
-    governance: &Governance,
-    authenticated: &Authenticated,
-    revocation: &KeyRevocation,
-) -> Result<(), Refusal> {
+fn revocation(state: &State, authenticated: &Authenticated<'_>, revocation: &KeyRevocation) -> Result<(), Refusal> {
     person(authenticated, "revoke a key")?;
-    if governance.record.revoked.contains(&revocation.key) {
-        return Err(Refusal::conflict("already-revoked", format!("key {} is already revoked", revocation.key)));
+    let key = &revocation.key;
+    let (theirs, revoked) = match &revocation.of {
+        Holder::Person(id) => (
+            state.governance.listed(id, key).is_some(),
+            state.person(id)?.is_some_and(|person| person.revoked.contains_key(key)),
+        ),
+        Holder::Gate(id) => {
+            let gate = state.gate(id)?;
+            (
+                gate.is_some_and(|gate| gate.key.fingerprint() == *key),
+                gate.is_some_and(|gate| gate.revoked.contains(key)),
+            )
+        }
+    };
+    if revoked {
+        return Err(Refusal::conflict("already-revoked", format!("key {key} is already revoked")));
     }
-    let of_a_gate = governance.record.gates.values().any(|gate| gate.key.fingerprint() == revocation.key);
-    if of_a_gate || governance.catalog.actor_by_key(&revocation.key).is_some() {
-        Ok(())
-    } else {
-        Err(Refusal::unknown("unknown-key", format!("key {} belongs to nobody in the catalog", revocation.key))
-            .hint("a fingerprint reads SHA256:…, as `ssh-keygen -l -f KEY` prints it"))
+    if theirs {
+        return Ok(());
     }
+    Err(Refusal::unknown("unknown-key", format!("key {key} belongs to nobody of that name"))
+        .hint("a fingerprint reads SHA256:…, as `ssh-keygen -l -f KEY` prints it"))
 }
 
-fn gate(governance: &Governance, authenticated: &Authenticated, gate: &GateRegistration) -> Result<(), Refusal> {
+fn gate(state: &State, authenticated: &Authenticated<'_>, gate: &GateRegistration) -> Result<(), Refusal> {
     person(authenticated, "register a gate")?;
-    if let Some(known) = governance.record.gates.get(&gate.gate)
+    let governance = &state.governance;
+    if let Some(known) = state.gate(&gate.gate)?
         && known.key != gate.key
+        && known.key().is_some()
     {
         return Err(Refusal::conflict(
             "gate-exists",
@@ -103,7 +101,11 @@ fn gate(governance: &Governance, authenticated: &Authenticated, gate: &GateRegis
         return Err(Refusal::malformed("gate-targets", format!("a gate guards 1 to {MAX_TARGETS} targets")));
     }
     for target in &gate.targets {
-        governance.catalog.target(target).map_err(super::change::unknown_target)?;
+        governance.catalog.target(target).map_err(unknown_target)?;
     }
     Ok(())
+}
+
+pub(super) fn unknown_target(unknown: UnknownTarget) -> Refusal {
+    Refusal::unknown("unknown-target", unknown.to_string())
 }

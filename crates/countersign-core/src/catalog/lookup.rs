@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign_ledger::{Digest, Fingerprint};
+use countersign_ledger::Fingerprint;
 use thiserror::Error;
 
 use super::{Actor, ActorKind, Catalog, CatalogSettings, System, near::did_you_mean};
@@ -106,31 +106,6 @@ impl Catalog {
     pub fn seniors(&self) -> &BTreeSet<ActorId> {
         self.index.seniors()
     }
-
-    /// Names everything that can influence an answer, settings included. Two catalogs with the same digest are equal up
-    /// to the order of keys in a person's list.
-    pub fn digest(&self) -> Digest {
-        let mut text = Canonical::default();
-        text.field("countersign-catalog-v1");
-        self.settings.canonical(&mut text);
-        text.count(self.actors.len());
-        for actor in self.actors.values() {
-            actor.canonical(&mut text);
-        }
-        text.count(self.groups.len());
-        for group in self.groups.values() {
-            text.field(group.id.as_str());
-            text.field(group.parent.as_ref().map_or("", GroupId::as_str));
-        }
-        text.count(self.systems.len());
-        for system in self.systems.values() {
-            text.field(system.id.as_str());
-            text.field(system.owner.as_str());
-            text.field(&u8::from(system.tier).to_string());
-            text.list(system.depends_on.iter().map(SystemId::as_str));
-        }
-        Digest::of(text.0)
-    }
 }
 
 /// `12345+login@users.noreply.github.com` as `login@…`.
@@ -139,60 +114,4 @@ pub fn without_account_id(mail: &str) -> Option<String> {
     let (id, login) = local.split_once('+')?;
     let is_id = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
     is_id.then(|| format!("{login}@users.noreply.github.com"))
-}
-
-/// Text in which every field carries its length, so that no two lists of fields give the same bytes.
-#[derive(Default)]
-struct Canonical(String);
-
-impl Canonical {
-    fn field(&mut self, text: &str) {
-        self.0.push_str(&format!("{}:{text}\n", text.len()));
-    }
-
-    fn count(&mut self, count: usize) {
-        self.field(&count.to_string());
-    }
-
-    fn list<'a>(&mut self, items: impl Iterator<Item = &'a str>) {
-        let items: Vec<&str> = items.collect();
-        self.count(items.len());
-        for item in items {
-            self.field(item);
-        }
-    }
-}
-
-impl CatalogSettings {
-    fn canonical(&self, text: &mut Canonical) {
-        let Self {
-            tier_annotation,
-            level_annotation,
-            keys_annotation,
-            mails_annotation,
-            actor_annotation,
-            environments,
-            production,
-        } = self;
-        for name in [tier_annotation, level_annotation, keys_annotation, mails_annotation, actor_annotation] {
-            text.field(name);
-        }
-        text.list(environments.iter().map(|name| name.as_str()));
-        text.list(production.iter().map(|name| name.as_str()));
-    }
-}
-
-impl Actor {
-    fn canonical(&self, text: &mut Canonical) {
-        let Self { id, kind, display_name, level, mails, keys, member_of } = self;
-        text.field(id.as_str());
-        text.field(kind.as_str());
-        text.list(display_name.iter().map(String::as_str));
-        text.field(level.as_str());
-        text.list(mails.iter().map(String::as_str));
-        // A fingerprint is a digest of the key.
-        let keys: BTreeSet<String> = keys.iter().map(|key| key.fingerprint().to_string()).collect();
-        text.list(keys.iter().map(String::as_str));
-        text.list(member_of.iter().map(GroupId::as_str));
-    }
 }

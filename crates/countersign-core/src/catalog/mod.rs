@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `parse` | from YAML documents to entities as written |
 //! | `resolve` | from entities to a [`Catalog`] in which everything holds |
+//! | [`files`] | the catalog as the governance files that the log holds |
 //! | `index` | what is looked up again and again, made once |
-//! | `lookup` | questions to a catalog, and its digest |
+//! | `lookup` | questions to a catalog |
 //! | `near` | the name that somebody probably meant |
 //! | `problem` | what is wrong with a catalog |
 
+pub mod files;
 mod index;
 mod lookup;
 mod near;
@@ -17,8 +19,7 @@ mod problem;
 mod resolve;
 
 pub use lookup::{UnknownTarget, without_account_id};
-pub use near::did_you_mean;
-pub(crate) use near::skeleton;
+pub use near::{did_you_mean, skeleton};
 pub use parse::{MAX_ENTITIES, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES};
 pub use problem::{CatalogError, MAX_PROBLEMS, Problem};
 
@@ -152,8 +153,7 @@ pub const PATHS_ANNOTATION: &str = "countersign/paths";
 /// Most globs of one system.
 pub const MAX_PATHS: usize = 1_000;
 
-/// Where a system's source is, as its entity says. An audit reads it; no rule can ask for it, so it is no part of a
-/// catalog's digest.
+/// Where a system's source is, as its entity says. An audit reads it; no rule can ask for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
     /// As written.

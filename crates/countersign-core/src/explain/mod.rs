@@ -31,8 +31,14 @@ use crate::{
     governance::Governance,
     ids::{ActorId, RuleId, Target},
     refusal::Refusal,
-    rules::{Rules, builtin, count::Role, decide, requirement::Need},
+    rules::{
+        Rules, builtin,
+        count::{self, Role},
+        decide,
+        requirement::Need,
+    },
     snapshot::Snapshot,
+    state::State,
 };
 
 /// What a decision means to a reader.
@@ -91,23 +97,36 @@ pub struct Explained {
 
 impl Explained {
     /// Decides a change as it stands now, and explains that.
-    pub fn standing(governance: &Governance, change: &Change, now: Time) -> Result<Self, Refusal> {
-        let snapshot = Snapshot::take(governance, change)?;
-        let decision = decide(&governance.rules, &snapshot, now);
-        let explanation = Scene::of(governance, change, &snapshot).explain(&decision, now);
+    pub fn standing(state: &State, change: &Change, disabled: &BTreeSet<ActorId>, now: Time) -> Result<Self, Refusal> {
+        let snapshot = Snapshot::take(state, change)?;
+        let decision = decide(&state.governance.rules, &snapshot, now);
+        let explanation = Scene::of(&state.governance, change, &snapshot, disabled).explain(&decision, now);
         Ok(Self { decision, explanation })
     }
 }
 
-/// Explains a decision of a change as it stands now.
+/// Explains a decision of a change as it stands now. `disabled` are people none of whose keys holds.
 pub fn explain(
     decision: &Decision,
-    governance: &Governance,
+    state: &State,
     change: &Change,
+    disabled: &BTreeSet<ActorId>,
     now: Time,
 ) -> Result<Explanation, Refusal> {
-    let snapshot = Snapshot::take(governance, change)?;
-    Ok(Scene::of(governance, change, &snapshot).explain(decision, now))
+    let snapshot = Snapshot::take(state, change)?;
+    Ok(Scene::of(&state.governance, change, &snapshot, disabled).explain(decision, now))
+}
+
+/// Whether something is missing that this person could supply.
+pub fn could_help(
+    decision: &Decision,
+    state: &State,
+    change: &Change,
+    disabled: &BTreeSet<ActorId>,
+    person: &ActorId,
+) -> Result<bool, Refusal> {
+    let snapshot = Snapshot::take(state, change)?;
+    Ok(Scene::of(&state.governance, change, &snapshot, disabled).could_help(decision, person))
 }
 
 /// All that explaining looks at.
@@ -122,7 +141,12 @@ pub struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     /// The snapshot is the one that was taken of the change.
-    pub fn of(governance: &'a Governance, change: &'a Change, snapshot: &'a Snapshot) -> Self {
+    pub fn of(
+        governance: &'a Governance,
+        change: &'a Change,
+        snapshot: &'a Snapshot,
+        disabled: &BTreeSet<ActorId>,
+    ) -> Self {
         let keepers = |path| {
             let owner = change.observed_document(path).and_then(|document| document.owner.as_deref());
             owner.map(|owner| governance.people_called(owner)).unwrap_or_default()
@@ -130,7 +154,7 @@ impl<'a> Scene<'a> {
         Self {
             rules: &governance.rules,
             snapshot,
-            people: People::of(governance, change),
+            people: People::of(governance, change, disabled),
             keepers: change.cited_guidance().into_iter().map(|path| (path, keepers(path))).collect(),
         }
     }
@@ -139,6 +163,26 @@ impl<'a> Scene<'a> {
         let wanted = Wanted::by(decision);
         let rules = decision.rules.iter().map(|rule| self.rule(rule, &wanted)).collect();
         Explanation { explained_at: now, rules }
+    }
+
+    fn could_help(&self, decision: &Decision, person: &ActorId) -> bool {
+        let made_it = count::had_a_hand(self.snapshot, person);
+        let spoke = self.snapshot.rejected_by.contains(person)
+            || self.snapshot.approvals.iter().any(|approval| approval.by == *person);
+        let named = |missing: &Missing| missing.of.iter().any(|name| name == person.as_str());
+        let unmet = decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
+        let mut missing = unmet.flat_map(|rule| rule.missing.iter().map(move |missing| (rule, missing)));
+        missing.any(|(rule, missing)| match missing.token {
+            Token::Requirement(requirement) => match requirement.need {
+                Need::Approvals { role, .. } => {
+                    !made_it && !spoke && self.people.could_approve(person, role, &asked(rule, missing))
+                }
+                Need::FreshGuidance => self.keepers.values().any(|keepers| keepers.contains(person)),
+                Need::Document { .. } | Need::Disclosure => made_it,
+            },
+            Token::Sponsor | Token::Lift => named(missing),
+            Token::Remedy | Token::Contributor | Token::Identity | Token::Target | Token::Rules => false,
+        })
     }
 
     fn rule(&self, decided: &RuleDecision, wanted: &Wanted<'_>) -> ExplainedRule {

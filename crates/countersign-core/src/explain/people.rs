@@ -86,11 +86,11 @@ struct Near {
 }
 
 impl<'a> People<'a> {
-    pub fn of(governance: &'a Governance, change: &'a Change) -> Self {
+    pub fn of(governance: &'a Governance, change: &'a Change, disabled: &BTreeSet<ActorId>) -> Self {
         Self {
             everybody: governance.catalog.people(),
             seniors: governance.catalog.seniors(),
-            disabled: governance.disabled_people(),
+            disabled: disabled.clone(),
             owners: OnceCell::new(),
             source: Some((&governance.catalog, &change.targets)),
         }
@@ -132,6 +132,11 @@ impl<'a> People<'a> {
                 owners.into_iter().any(|owners| owners.contains(person))
             }
         }
+    }
+
+    /// Whether somebody who had no hand in it could give an approval in this role for one of these systems.
+    pub(super) fn could_approve(&self, person: &ActorId, role: Role, systems: &BTreeSet<&SystemId>) -> bool {
+        self.is_able(person) && self.has_role(person, role, systems)
     }
 
     /// Those of these who could act, by name.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 pub use build::Builder;
-pub use take::{Contributors, contributors, identity_ref};
+pub use take::{Contributors, contributors};
 
 /// What the subject is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

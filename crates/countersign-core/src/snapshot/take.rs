@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_ledger::Digest;
+use countersign_ledger::Fingerprint;
 
 use super::{Ai, AiStatus, ApprovalView, GuidanceView, Material, Snapshot, TargetView, WaiverView};
 use crate::{
-    catalog::ActorKind,
+    catalog::{Actor, ActorKind},
     change::Change,
-    facts::{Identity, Role},
+    facts::{IdentityFact, Role, git::Ident},
     governance::Governance,
     ids::{ActorId, SystemId},
     refusal::Refusal,
-    statement::{IdentityVerdict, Subject},
+    state::State,
+    statement::IdentityVerdict,
+    subject::Subject,
 };
 
 /// Whoever had a hand in any revision of a change.
@@ -26,12 +28,6 @@ pub struct Contributors {
     pub unmapped: BTreeSet<String>,
     /// Sponsors who have not said that they are. Whoever steers an agent could name somebody else and then approve.
     pub unconfirmed: BTreeSet<ActorId>,
-}
-
-/// A short, stable reference to an identity of the commits, for statements and commands: it names nobody to who does
-/// not have the commits.
-pub fn identity_ref(identity: &Identity) -> String {
-    Digest::of(format!("{}\0{}", identity.name, identity.mail)).hex().chars().take(12).collect()
 }
 
 /// Works out the contributors of all revisions. What people said of identities counts only if they are no contributors
@@ -48,11 +44,15 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
     }
 
     // One entry an identity, with every role and every key that it has in any revision.
-    let mut named: BTreeMap<String, Identity> = BTreeMap::new();
-    for identity in change.revisions.iter().flat_map(|revision| &revision.identities) {
-        let entry = named.entry(identity_ref(identity)).or_insert_with(|| identity.clone());
-        entry.roles.extend(identity.roles.iter().copied());
-        entry.keys.extend(identity.keys.iter().cloned());
+    let mut named: BTreeMap<String, IdentityFact> = BTreeMap::new();
+    let mut names: BTreeMap<&str, &Ident> = BTreeMap::new();
+    for revision in &change.revisions {
+        for identity in &revision.identities {
+            let entry = named.entry(identity.reference.clone()).or_insert_with(|| identity.clone());
+            entry.roles.extend(identity.roles.iter().copied());
+            entry.keys.extend(identity.keys.iter().cloned());
+        }
+        names.extend(revision.named.iter().map(|(reference, who)| (reference.as_str(), who)));
     }
 
     // First those whom the catalog knows beyond doubt: what they say of the others does not count.
@@ -69,7 +69,9 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
             .collect();
         all.extend(by_key.iter().map(|id| (*id).clone()));
         let claimed_only = identity.roles.iter().all(|role| *role == Role::CoAuthor);
-        match governance.catalog.person_by_mail(&identity.mail) {
+        // Whose name was erased is somebody whom nobody knows, until somebody says who it is.
+        let mail = names.get(reference.as_str()).map(|who| who.mail.as_str()).unwrap_or_default();
+        match governance.catalog.person_by_mail(mail) {
             Some(actor) if claimed_only => {
                 claims.insert(reference, actor.id.clone());
             }
@@ -146,7 +148,8 @@ fn unconfirmed(governance: &Governance, change: &Change) -> BTreeSet<ActorId> {
 
 impl Snapshot {
     /// What the rules see of the present revision.
-    pub fn take(governance: &Governance, change: &Change) -> Result<Self, Refusal> {
+    pub fn take(state: &State, change: &Change) -> Result<Self, Refusal> {
+        let governance = &*state.governance;
         let Some(revision) = change.current() else {
             return Err(Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)));
         };
@@ -172,17 +175,17 @@ impl Snapshot {
             kind: change.kind,
             purpose: change.purpose.clone(),
             material: match &revision.subject {
-                Subject::Git { .. } => Material::Commits,
-                Subject::Files { .. } => Material::Files,
+                Subject::Git(_) => Material::Commits,
+                Subject::Files(_) => Material::Files,
             },
             targets,
             unknown_targets,
-            approvals: approvals(governance, change, &contributors),
+            approvals: approvals(state, change, &contributors)?,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
             ai: ai(governance, change, &contributors),
             guidance: guidance(change),
             documents: revision.documents,
-            waivers: waivers(governance, change, &contributors),
+            waivers: waivers(state, change, &contributors)?,
             contributors: contributors.all,
             unmapped: contributors.unmapped,
             unconfirmed: contributors.unconfirmed,
@@ -193,20 +196,20 @@ impl Snapshot {
 }
 
 /// One approval a person: of this revision, by somebody who is no contributor, with a key that is theirs and still holds.
-fn approvals(governance: &Governance, change: &Change, contributors: &Contributors) -> Vec<ApprovalView> {
+fn approvals(state: &State, change: &Change, contributors: &Contributors) -> Result<Vec<ApprovalView>, Refusal> {
     let current = change.current_ref();
     let mut by_person: BTreeMap<&ActorId, ApprovalView> = BTreeMap::new();
     for approval in &change.approvals {
         if Some(approval.revision) != current || contributors.all.contains(&approval.by) {
             continue;
         }
-        let Some(person) = governance.holder(&approval.by, &approval.key) else { continue };
+        let Some(person) = person(state, &approval.by, &approval.key)? else { continue };
         let view = ApprovalView {
             by: approval.by.clone(),
             assurance: approval.assurance,
             seen: approval.seen,
             senior: person.level.is_senior(),
-            owns: owned(governance, change, &approval.by),
+            owns: owned(&state.governance, change, &approval.by),
         };
         // The stronger of two, never the best parts of both.
         match by_person.get(&approval.by) {
@@ -216,7 +219,12 @@ fn approvals(governance: &Governance, change: &Change, contributors: &Contributo
             }
         }
     }
-    by_person.into_values().collect()
+    Ok(by_person.into_values().collect())
+}
+
+/// Somebody who signed with this key, if they are a person and the key still holds and is theirs.
+fn person<'a>(state: &'a State, id: &ActorId, key: &Fingerprint) -> Result<Option<&'a Actor>, Refusal> {
+    Ok(state.holds(id, key)?.filter(|actor| actor.kind == ActorKind::Person))
 }
 
 /// The systems among a change's targets that somebody owns.
@@ -225,19 +233,19 @@ fn owned(governance: &Governance, change: &Change, person: &ActorId) -> BTreeSet
     systems.into_iter().filter(|system| governance.catalog.owns(person, system)).cloned().collect()
 }
 
-fn waivers(governance: &Governance, change: &Change, contributors: &Contributors) -> Vec<WaiverView> {
+fn waivers(state: &State, change: &Change, contributors: &Contributors) -> Result<Vec<WaiverView>, Refusal> {
     let current = change.current_ref();
-    let counting = change
-        .waivers
-        .iter()
-        .filter(|waiver| Some(waiver.revision) == current && !contributors.all.contains(&waiver.by));
-    counting
-        .filter_map(|waiver| {
-            let person = governance.holder(&waiver.by, &waiver.key)?;
+    let mut views = Vec::new();
+    for waiver in &change.waivers {
+        if Some(waiver.revision) != current || contributors.all.contains(&waiver.by) {
+            continue;
+        }
+        if let Some(person) = person(state, &waiver.by, &waiver.key)? {
             let (rule, by) = (waiver.rule.clone(), waiver.by.clone());
-            Some(WaiverView { rule, by, senior: person.level.is_senior() })
-        })
-        .collect()
+            views.push(WaiverView { rule, by, senior: person.level.is_senior() });
+        }
+    }
+    Ok(views)
 }
 
 /// Signals and declarations of every revision count, since what an assistant wrote may live on in a later one; a claim

@@ -1,12 +1,12 @@
 //! One binary for all of core's integration tests.
 
 mod attacks;
-mod audit;
 mod catalog;
 mod facts;
 mod kit;
+mod landing;
 mod large;
-mod replay;
+mod memory;
 mod rules;
 mod statement;
 mod verify;

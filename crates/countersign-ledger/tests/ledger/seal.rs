@@ -9,11 +9,16 @@ use countersign_ledger::{
 use crate::support::{envelope, stream};
 
 fn draft(name: &str, payload: &str) -> Draft {
-    Draft { stream: stream(name), admitted_at: Time::from_unix_secs(1), envelope: envelope(payload.as_bytes()) }
+    Draft {
+        streams: name.split(' ').map(stream).collect(),
+        admitted_at: Time::from_unix_secs(1),
+        envelope: envelope(payload.as_bytes()),
+    }
 }
 
 fn place(sealed: &SealedLeaf) -> (u64, &str, u64) {
-    (sealed.index, sealed.leaf.stream.as_str(), sealed.leaf.seq)
+    let home = &sealed.leaf.lines()[0];
+    (sealed.index, home.stream.as_str(), home.seq)
 }
 
 #[test]
@@ -32,9 +37,9 @@ fn drafts_continue_their_streams_and_the_tree() {
         all.iter().map(|sealed| place(sealed)).collect::<Vec<_>>(),
         [(0, "governance", 0), (1, "change/a", 0), (2, "change/a", 1), (3, "change/b", 0), (4, "change/a", 2),]
     );
-    assert_eq!(all[0].leaf.prev, StreamHead::EMPTY.last);
-    assert_eq!(all[2].leaf.prev, all[1].hash);
-    assert_eq!(all[4].leaf.prev, all[2].hash);
+    assert_eq!(all[0].leaf.lines()[0].prev, StreamHead::EMPTY.last);
+    assert_eq!(all[2].leaf.lines()[0].prev, all[1].hash);
+    assert_eq!(all[4].leaf.lines()[0].prev, all[2].hash);
     assert_eq!(second.heads[&stream("change/a")], StreamHead { next_seq: 3, last: all[4].hash });
     // Heads that the batch did not touch are handed back.
     assert_eq!(second.heads[&stream("governance")], StreamHead { next_seq: 1, last: all[0].hash });
@@ -50,6 +55,31 @@ fn drafts_continue_their_streams_and_the_tree() {
     }
     assert_eq!(first.nodes.len() + second.nodes.len(), 5 + 2 + 1);
     assert_eq!(tree::root(3, &whole).unwrap(), first.root);
+}
+
+#[test]
+fn each_stream_of_a_leaf_moves_on() {
+    let sealed = seal(
+        &Frontier::EMPTY,
+        &BTreeMap::new(),
+        vec![draft("change/a target/x/p target/y/p", "1"), draft("change/b target/y/p", "2")],
+    )
+    .unwrap();
+    let (first, second) = (&sealed.leaves[0], &sealed.leaves[1]);
+    let heads: Vec<(&str, u64, Hash)> =
+        sealed.heads.iter().map(|(stream, head)| (stream.as_str(), head.next_seq, head.last)).collect();
+    assert_eq!(
+        heads,
+        [
+            ("change/a", 1, first.hash),
+            ("change/b", 1, second.hash),
+            ("target/x/p", 1, first.hash),
+            ("target/y/p", 2, second.hash)
+        ]
+    );
+    assert_eq!((second.leaf.lines()[1].seq, second.leaf.lines()[1].prev), (1, first.hash));
+    let twice = seal(&Frontier::EMPTY, &BTreeMap::new(), vec![draft("change/a change/a", "1")]);
+    assert!(matches!(twice, Err(SealError::Leaf { draft: 0, .. })));
 }
 
 #[test]

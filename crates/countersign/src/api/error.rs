@@ -5,40 +5,12 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use countersign_core::{
-    decision::Decision,
-    explain::Explanation,
-    refusal::{Refusal, RefusalClass},
+use countersign_core::refusal::{Refusal, RefusalClass};
+
+use crate::{
+    engine::EngineError,
+    wire::{DENIED, ErrorBody, ErrorDetail},
 };
-use serde::{Deserialize, Serialize};
-
-use crate::engine::EngineError;
-
-/// What every refused request gets.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct ErrorBody {
-    pub error: ErrorDetail,
-    /// With `denied-by-rules`: the decision …
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decision: Option<Decision>,
-    /// … and its explanation, which is the to-do list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub explanation: Option<Explanation>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub struct ErrorDetail {
-    /// Stable, kebab-case.
-    pub code: String,
-    /// What sort of refusal; `None` where the server itself failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class: Option<RefusalClass>,
-    pub message: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-}
-
-pub const DENIED: &str = "denied-by-rules";
 
 #[derive(Debug)]
 pub struct ApiError(pub EngineError);
@@ -53,54 +25,26 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, body) = match self.0 {
             EngineError::Refused(refusal) => (status(refusal.class), ErrorBody::of(&refusal)),
-            EngineError::Denied(denied) => (
+            EngineError::Denied(denial) => (
                 StatusCode::FORBIDDEN,
                 ErrorBody {
                     error: ErrorDetail {
                         code: DENIED.to_owned(),
                         class: Some(RefusalClass::Denied),
-                        message: format!("the rules do not allow change {}", denied.decision.change),
-                        hint: Some(format!("see what is missing: countersign show {}", denied.decision.change)),
+                        message: format!("the rules do not allow change {}", denial.decision.change.short()),
+                        hint: Some(format!("see what is missing: countersign show {}", denial.decision.change.short())),
                     },
-                    decision: Some(denied.decision),
-                    explanation: Some(denied.explanation),
+                    decision: Some(denial.decision),
+                    explanation: Some(denial.explanation),
                 },
             ),
-            error @ (EngineError::Store(_) | EngineError::Signing(_)) => {
+            error @ (EngineError::Store(_) | EngineError::Write(_) | EngineError::Signing(_)) => {
                 // Details are for the operator's log, not for the network.
                 tracing::error!(%error, "a request failed");
                 (StatusCode::INTERNAL_SERVER_ERROR, ErrorBody::internal())
             }
         };
         (status, Json(body)).into_response()
-    }
-}
-
-impl ErrorBody {
-    fn of(refusal: &Refusal) -> Self {
-        Self {
-            error: ErrorDetail {
-                code: refusal.code.to_owned(),
-                class: Some(refusal.class),
-                message: refusal.message.clone(),
-                hint: refusal.hint.clone(),
-            },
-            decision: None,
-            explanation: None,
-        }
-    }
-
-    fn internal() -> Self {
-        Self {
-            error: ErrorDetail {
-                code: "internal".to_owned(),
-                class: None,
-                message: "the server failed; nothing was written".to_owned(),
-                hint: Some("try again; the server's log says more".to_owned()),
-            },
-            decision: None,
-            explanation: None,
-        }
     }
 }
 
@@ -111,6 +55,7 @@ fn status(class: RefusalClass) -> StatusCode {
         RefusalClass::Forbidden | RefusalClass::Denied => StatusCode::FORBIDDEN,
         RefusalClass::Unknown => StatusCode::NOT_FOUND,
         RefusalClass::Conflict => StatusCode::CONFLICT,
+        RefusalClass::Newer => StatusCode::NOT_IMPLEMENTED,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who carries the reviews, as programs read it.
 
-use countersign_core::audit::{
+use countersign_audit::{
     Areas, AreasBy,
     carriers::{self, Carried, Carriers, Pair},
     shown,

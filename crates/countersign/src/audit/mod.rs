@@ -1,8 +1,8 @@
 //! Audit: reading the history of any repository, and writing down what it proves.
 //!
-//! [`reader`] streams landed changes out of git, `countersign_core::audit` judges them, [`report`] puts it together,
-//! [`text`] tells it on a terminal and [`html`] in a browser. Nothing is ever written into the audited repository and nothing is fetched for it;
-//! whoever reads the report sees only what git has.
+//! [`reader`] streams landed changes out of git, `countersign_audit` judges them, [`report`] puts it together,
+//! [`text`] tells it on a terminal and [`html`] in a browser. Nothing is ever written into the audited repository and
+//! nothing is fetched for it; whoever reads the report sees only what git has.
 
 mod carried;
 pub mod html;
@@ -15,7 +15,7 @@ pub mod scope;
 pub mod started;
 pub mod text;
 
-use countersign_core::audit::{
+use countersign_audit::{
     Audited, LandedChange, Mailmap, People, Reverts, Scope, Summary, codeowners::LOCATIONS, judge,
 };
 

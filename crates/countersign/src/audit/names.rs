@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use countersign_core::{
-    audit::{IdentityId, People, shown},
-    ids::Oid,
-};
+use countersign_audit::{IdentityId, People, shown};
+use countersign_core::ids::Oid;
 use countersign_ledger::Digest;
 
 /// Digits of a pseudonym: two of a million people share one in a thousand histories.

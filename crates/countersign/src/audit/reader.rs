@@ -34,8 +34,8 @@ use std::{
     },
 };
 
+use countersign_audit::LandedChange;
 use countersign_core::{
-    audit::LandedChange,
     facts::git::GitRead as _,
     ids::{InvalidId, Oid},
 };

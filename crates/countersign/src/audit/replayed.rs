@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, panic::resume_unwind, thread};
 
+use countersign_audit::replay::{self, Assumptions, Course, Past, Replay, RuleReplay, WaitBasis};
 use countersign_core::{
-    audit::replay::{self, Assumptions, Course, Past, Replay, RuleReplay, WaitBasis},
     decision::{Mode, Outcome, Strength},
     ids::{InvalidId, Oid, RuleId},
     rules::Rules,

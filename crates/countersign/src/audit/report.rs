@@ -4,13 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::{
-    audit::{
-        self, AiCounts, AiStatus, AreasBy, Audited, Carriers, Evidence, Grade, GradeCounts, IdentityId, ImpactSet,
-        Scope, Share, conventions::Says, shown, timeline::on_calendar,
-    },
-    ids::Oid,
+use countersign_audit::{
+    AiCounts, AiStatus, AreasBy, Audited, Carriers, Evidence, Grade, GradeCounts, IdentityId, ImpactSet, Scope, Share,
+    conventions::Says, shown, timeline::on_calendar,
 };
+use countersign_core::ids::Oid;
 use serde::Serialize;
 
 use super::{
@@ -212,7 +210,7 @@ impl Report {
         let reviewers = |shares: Vec<Share>| shares.into_iter().map(|share| reviewer(&names, share)).collect();
         let conventions =
             summary.conventions.iter().map(|(name, count)| Convention { convention: name, decided: *count });
-        let month = |(&(year, month), counts): (&(i32, u8), &countersign_core::audit::Month)| Month {
+        let month = |(&(year, month), counts): (&(i32, u8), &countersign_audit::Month)| Month {
             month: format!("{year:04}-{month:02}"),
             landed: counts.grades.total(),
             grades: counts.grades.into(),
@@ -275,7 +273,7 @@ impl Report {
     }
 }
 
-fn names<'a>(people: &'a audit::People, history: &History, wanted: Wanted) -> Names<'a> {
+fn names<'a>(people: &'a countersign_audit::People, history: &History, wanted: Wanted) -> Names<'a> {
     match wanted.anonymise {
         true => Names::pseudonyms(people, &history.root),
         false => Names::plain(people),

@@ -2,13 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use countersign_core::{
-    audit::{
-        Areas, AreasBy, CodeOwners, ImpactTable, Scope, Systems,
-        codeowners::{Entry, LOCATIONS},
-    },
-    catalog::{Catalog, CatalogError, PATHS_ANNOTATION, SOURCE_ANNOTATION},
+use countersign_audit::{
+    Areas, AreasBy, CodeOwners, ImpactTable, Scope, Systems,
+    codeowners::{Entry, LOCATIONS},
 };
+use countersign_core::catalog::{Catalog, CatalogError, PATHS_ANNOTATION, SOURCE_ANNOTATION};
 use thiserror::Error;
 
 use super::reader::{History, ReadError};

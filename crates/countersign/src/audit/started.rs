@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use countersign_audit::{
+    IdentityId,
+    replay::{Assumptions, Replay},
+    start::Start,
+    supports,
+};
 use countersign_core::{
-    audit::{
-        IdentityId,
-        replay::{Assumptions, Replay},
-        start::Start,
-        supports,
-    },
     decision::{Mode, Strength},
     ids::{ActorId, GroupId, Oid, RuleId, SystemId},
 };

@@ -2,14 +2,11 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use countersign_core::{
-    audit::{
-        replay, shown,
-        start::{self, Reserved, Seen, Territory},
-    },
-    catalog::CatalogSettings,
-    rules::Rules,
+use countersign_audit::{
+    replay, shown,
+    start::{self, Reserved, Seen, Territory},
 };
+use countersign_core::{catalog::CatalogSettings, rules::Rules};
 
 use super::{audit::stop_on_signals, error::CliError};
 use crate::{

@@ -10,23 +10,31 @@ use countersign_core::{
 use super::{
     Global,
     error::{CliError, Exit},
-    output::{self, Format, bad, bold, faint, good, printable, printable_lines, warn},
+    output::{self, Format, bad, bold, faint, good, joined, printable, printable_lines, warn},
 };
-use crate::engine::{ChangeLine, ChangeView};
+use crate::{
+    client::ChangePrefix,
+    clock,
+    wire::{ChangeLine, ChangeView},
+};
 
 /// Show a change: what it is, who had a hand in it, who approved, and what each rule says.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Its id, or the beginning of it.
-    change: String,
+    /// Its id, or twelve or more digits of its beginning.
+    change: ChangePrefix,
 }
 
-/// List the changes.
+/// List the changes, the newest first.
 #[derive(Debug, clap::Args)]
-pub struct ListArgs {}
+pub struct ListArgs {
+    /// How many at the most.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    limit: usize,
+}
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
-    let view = global.client().change(&args.change)?;
+    let view = global.log()?.read(&args.change, clock::now())?.view()?;
     match global.format {
         Format::Json => output::json(&view)?,
         Format::Text => whole(&view),
@@ -34,13 +42,32 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-pub fn list(global: &Global, _: &ListArgs) -> Result<Exit, CliError> {
-    let mut lines = global.client().changes()?;
-    lines.sort_by(|a, b| b.proposed_at.cmp(&a.proposed_at));
+pub fn list(global: &Global, args: &ListArgs) -> Result<Exit, CliError> {
+    let log = global.log()?;
+    let mut lines: Vec<ChangeLine> = Vec::new();
+    let mut next: Option<String> = None;
+    let more = loop {
+        let limit = args.limit.saturating_sub(lines.len()).to_string();
+        let mut query = vec![("limit", limit.as_str())];
+        query.extend(next.as_deref().map(|after| ("after", after)));
+        let page = log.client.changes(&query)?;
+        let progress = !page.changes.is_empty();
+        lines.extend(page.changes);
+        next = page.next.filter(|_| progress);
+        if next.is_none() || lines.len() >= args.limit {
+            break next.is_some();
+        }
+    };
     match global.format {
         Format::Json => output::json(&lines)?,
         Format::Text if lines.is_empty() => anstream::println!("no changes yet: countersign propose --help"),
         Format::Text => lines.iter().for_each(line),
+    }
+    if more && global.format == Format::Text {
+        anstream::println!(
+            "{}",
+            faint(format!("there are more: countersign list --limit {}", args.limit.saturating_mul(2)))
+        );
     }
     Ok(Exit::Done)
 }
@@ -49,7 +76,7 @@ fn line(line: &ChangeLine) {
     let targets: Vec<_> = line.targets.iter().map(ToString::to_string).collect();
     anstream::println!(
         "{}  {:<10} {:<16} {}  {}  {}",
-        bold(anstyle::Style::new(), &line.id),
+        bold(anstyle::Style::new(), line.id.short()),
         line.state,
         line.proposer,
         faint(&line.proposed_at),
@@ -59,10 +86,10 @@ fn line(line: &ChangeLine) {
 }
 
 fn whole(view: &ChangeView) {
-    field("change", format!("{} {}", bold(anstyle::Style::new(), &view.id), printable(&view.title)));
+    field("change", format!("{} {}", bold(anstyle::Style::new(), view.id.short()), printable(&view.title)));
     field("state", &view.state);
     field("kind", kind(view));
-    field("targets", join(&view.targets));
+    field("targets", joined(&view.targets));
     field("subject", printable(&view.subject.summary()));
     field("revision", format!("{} {}", view.revision, faint(view.revision_digest)));
     field("proposed", format!("by {} at {}", view.proposer, view.proposed_at));
@@ -93,9 +120,9 @@ fn whole(view: &ChangeView) {
     }
     let ai = serde_json::to_value(view.ai.status).ok();
     let ai = ai.as_ref().and_then(|value| value.as_str()).unwrap_or_default().to_owned();
-    let tools = if view.ai.tools.is_empty() { String::new() } else { format!(" ({})", join(&view.ai.tools)) };
+    let tools = if view.ai.tools.is_empty() { String::new() } else { format!(" ({})", joined(&view.ai.tools)) };
     let signals =
-        if view.ai.signals.is_empty() { String::new() } else { format!(", signals: {}", join(&view.ai.signals)) };
+        if view.ai.signals.is_empty() { String::new() } else { format!(", signals: {}", joined(&view.ai.signals)) };
     field("AI", printable(&format!("{ai}{tools}{signals}")));
     for document in &view.guidance {
         let due =
@@ -167,7 +194,7 @@ fn is_open(rule: &ExplainedRule) -> bool {
 /// What it is, and what it is for.
 fn kind(view: &ChangeView) -> String {
     let purpose = &view.purpose;
-    let restores = purpose.restores.as_ref().map(|change| format!("restores {change}"));
+    let restores = purpose.restores.as_ref().map(|change| format!("restores {}", change.short()));
     let incident = purpose.incident.as_ref().map(|incident| format!("answers {}", printable(incident)));
     let security = purpose.security.then(|| "closes a security hole".to_owned());
     let said = [Some(view.kind.to_string()), restores, incident, security];
@@ -209,11 +236,16 @@ fn obligations(change: &ChangeId, rule: &ExplainedRule) -> Vec<String> {
     for obligation in &rule.obligations {
         lines.push(format!("    missing: {}", printable(&obligation.missing)));
         lines.push(format!("    who:     {}", who(obligation)));
-        lines.push(format!("    how:     {}", printable(&obligation.how)));
+        // As much of the id as somebody has to type.
+        let how = obligation.how.replace(change.as_str(), change.short());
+        lines.push(format!("    how:     {}", printable(&how)));
     }
     match rule.strength {
-        Strength::Waivable => lines
-            .push(format!("    or:      a senior waives it: countersign waive {change} --rule {} --why TEXT", rule.id)),
+        Strength::Waivable => lines.push(format!(
+            "    or:      a senior waives it: countersign waive {} --rule {} --why TEXT",
+            change.short(),
+            rule.id
+        )),
         Strength::Mandatory => {}
     }
     lines.push(format!("    because: {}", printable(&rule.because)));
@@ -223,8 +255,8 @@ fn obligations(change: &ChangeId, rule: &ExplainedRule) -> Vec<String> {
 fn who(obligation: &Obligation) -> String {
     match (obligation.who.is_empty(), obligation.more) {
         (true, _) => "nobody can, now".to_owned(),
-        (false, 0) => join(&obligation.who),
-        (false, more) => format!("{} and {more} more", join(&obligation.who)),
+        (false, 0) => joined(&obligation.who),
+        (false, more) => format!("{} and {more} more", joined(&obligation.who)),
     }
 }
 
@@ -245,8 +277,4 @@ fn words_of(text: &str) -> String {
 
 fn field(name: &str, value: impl std::fmt::Display) {
     anstream::println!("{}{value}", faint(format!("{name:<10}")));
-}
-
-fn join<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
-    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }

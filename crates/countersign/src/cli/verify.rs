@@ -4,13 +4,15 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use countersign_core::{
     change::Change,
     ids::{ActorId, ChangeId, Target},
-    refusal::Refusal,
-    verify::{Report, Step, TRUST_VERSION, Trust, Verdict, verify},
+    trust::{TRUST_VERSION, Trust},
+    verify::{Report, Step, Verdict, verify},
 };
 use serde::Serialize;
 
@@ -20,33 +22,34 @@ use super::{
     output::{self, Format, bad, faint, good, printable, warn},
 };
 use crate::{
-    bundle::{self, BundleError},
-    client::Client,
+    bundle::{self, Bundle, BundleError},
+    client::{ChangePrefix, Client, ClientError},
     clock,
+    reading::Reading,
 };
 
 /// Write the bundle of a change: everything that somebody needs to check it, without us.
 #[derive(Debug, clap::Args)]
 pub struct BundleArgs {
-    /// The change: its id, or the beginning of it.
-    change: String,
+    /// The change: its id, or twelve or more digits of its beginning.
+    change: ChangePrefix,
     /// Where to write it (a tar archive).
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
 
 pub fn bundle(global: &Global, args: &BundleArgs) -> Result<Exit, CliError> {
-    let client = global.client();
-    let view = client.change(&args.change)?;
-    let bytes = client.bundle(view.id.as_str(), None)?;
-    // What cannot be read back is not a bundle: say so now, and not to the auditor.
-    bundle::Bundle::from_tar(&args.out, &bytes)?;
+    let log = global.log()?;
+    let bytes = log.client.bundle(&args.change, None)?;
+    // What does not hold is not a bundle: say so now, and not to the auditor.
+    let bundle = Bundle::from_tar(&args.out, &bytes)?;
+    let id = Reading::of(log.trust(), &args.change, bundle, clock::now())?.change().id.clone();
     write(&args.out, &bytes)?;
     match global.format {
-        Format::Json => output::json(&serde_json::json!({"change": view.id, "bundle": args.out}))?,
+        Format::Json => output::json(&serde_json::json!({"change": id, "bundle": args.out}))?,
         Format::Text => anstream::println!(
             "bundle of change {} written to {}; check it with: countersign verify {} --trust trust.json",
-            view.id,
+            id.short(),
             args.out.display(),
             args.out.display()
         ),
@@ -65,9 +68,6 @@ pub fn bundle(global: &Global, args: &BundleArgs) -> Result<Exit, CliError> {
 pub struct Args {
     /// A bundle (a file, or its unpacked directory) or an exported log.
     path: PathBuf,
-    /// What you pinned.
-    #[arg(long, value_name = "FILE")]
-    trust: PathBuf,
 }
 
 #[derive(Serialize)]
@@ -111,11 +111,15 @@ fn proved(report: &Report, claimed: Option<&ChangeId>) -> Vec<Proved> {
             .collect(),
         outcomes: change.permits.iter().filter_map(|permit| permit.outcome).map(|o| o.to_string()).collect(),
     };
-    state.changes.values().filter(|change| claimed.is_none_or(|id| *id == change.id)).map(of).collect()
+    state.changes().filter(|change| claimed.is_none_or(|id| *id == change.id)).map(of).collect()
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
-    let trust = read_trust(&args.trust)?;
+    let trust = global
+        .trust
+        .as_deref()
+        .ok_or_else(|| CliError::usage("what it is verified against is missing: --trust FILE").hint(TRUST_HINT))?;
+    let trust = read_trust(trust)?;
     let copy = bundle::read(&args.path)?;
     let mut report = verify(&trust, &copy.evidence, clock::now());
     let broken = |name, detail: String| Step { name, verdict: Verdict::Broken, detail, index: None };
@@ -126,7 +130,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         report.steps.push(Step { index, ..broken("extracts", detail) });
     }
     if let (Some((origin, change)), Some(state)) = (&copy.claim, &report.state)
-        && (*origin != trust.origin || !state.changes.contains_key(change))
+        && (*origin != trust.origin || !matches!(state.change(change), Ok(Some(_))))
     {
         let detail =
             format!("bundle.json says that it is of change {change} of {origin}, which its leaves do not have");
@@ -160,7 +164,7 @@ fn print(report: &Report, changes: &[Proved]) {
     for change in changes.iter().take(SHOWN_CHANGES) {
         anstream::println!(
             "change {} {} on {}: {}, revision {}, proposed by {}, approved by {}",
-            change.id,
+            change.id.short(),
             change.state,
             output::list(&change.targets),
             printable(&change.subject),
@@ -179,21 +183,25 @@ fn print(report: &Report, changes: &[Proved]) {
     }
 }
 
+const TRUST_HINT: &str =
+    "trust.json is made by `countersign init`; get it from somebody you trust, not from the server";
+
 pub fn read_trust(path: &Path) -> Result<Trust, CliError> {
-    let hint = "trust.json is made by `countersign init`; get it from somebody you trust, not from the server";
+    let malformed =
+        |why: String| CliError::new("trust-malformed", format!("{}: {why}", path.display())).hint(TRUST_HINT);
     let text = fs::read_to_string(path)
-        .map_err(|e| CliError::new("cannot-read", format!("cannot read {}: {e}", path.display())).hint(hint))?;
+        .map_err(|e| CliError::new("cannot-read", format!("cannot read {}: {e}", path.display())).hint(TRUST_HINT))?;
     let version = serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|v| v.get("version")?.as_u64());
     if version == Some(0) {
-        return Err(CliError::new("trust-malformed", format!("{}: there is no version 0", path.display())).hint(hint));
+        return Err(malformed("there is no version 0".to_owned()));
     }
     if version.is_some_and(|version| version > u64::from(TRUST_VERSION)) {
         return Err(CliError::new("newer-version", format!("{} was written by a newer version", path.display()))
             .hint("verify with a newer countersign"));
     }
-    serde_json::from_str(&text).map_err(|e| {
-        CliError::new("trust-malformed", format!("{} is not a trust.json: {e}", path.display())).hint(hint)
-    })
+    let trust: Trust = serde_json::from_str(&text).map_err(|e| malformed(format!("it is not a trust.json: {e}")))?;
+    trust.check()?;
+    Ok(trust)
 }
 
 /// Show where the log stands, or export all of it.
@@ -202,30 +210,50 @@ pub struct LogArgs {
     /// Write the whole log there, in the layout of C2SP tlog-tiles, with the blobs beside it.
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
+    /// Where no server answers yet, try again for so many seconds: for scripts that have just started one.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    wait: u16,
+}
+
+/// Between two attempts to reach a server that is starting.
+const PAUSE: Duration = Duration::from_millis(100);
+const ATTEMPTS_A_SECOND: u32 = 10;
+
+/// Waits until somebody answers, whatever the answer is.
+fn await_answer(client: &Client, seconds: u16) {
+    for _ in 0..u32::from(seconds).saturating_mul(ATTEMPTS_A_SECOND) {
+        match client.checkpoint() {
+            Err(ClientError::Unreachable { .. }) => thread::sleep(PAUSE),
+            Ok(_) | Err(_) => return,
+        }
+    }
 }
 
 pub fn log(global: &Global, args: &LogArgs) -> Result<Exit, CliError> {
-    let client = global.client();
-    let info = client.log()?;
+    await_answer(&Client::new(&global.url), args.wait);
+    let log = global.log()?;
+    let checkpoint = log.checkpoint();
     if let Some(dir) = &args.export {
-        let files = export(&client)?;
+        let files = export(&log.client)?;
         export_to(dir, files)?;
         if global.format == Format::Text {
-            anstream::println!("{} leaves written to {}", info.size, dir.display());
+            anstream::println!("{} leaves written to {}", checkpoint.size, dir.display());
             return Ok(Exit::Done);
         }
     }
+    let info = log.client.log()?;
     match global.format {
         Format::Json => output::json(&info)?,
         Format::Text => {
-            anstream::println!("origin    {}", info.origin);
-            anstream::println!("leaves    {}", info.size);
-            anstream::println!("root      {}", info.root);
-            anstream::println!("genesis   {}", info.genesis);
-            anstream::println!("in force  {}", info.governance.in_force);
-            anstream::println!("people    {}", output::list(&info.governance.people));
-            anstream::println!("gates     {}", output::list(info.governance.gates.keys()));
-            anstream::print!("\n{}", info.checkpoint);
+            anstream::println!("origin     {}", printable(&checkpoint.origin));
+            anstream::println!("leaves     {}", checkpoint.size);
+            anstream::println!("root       {}", checkpoint.root);
+            anstream::println!("genesis    {}", log.trust().genesis);
+            anstream::println!("in force   {}", info.governance.in_force);
+            anstream::println!("semantics  {}", info.governance.semantics);
+            anstream::println!("people     {} with a key", info.governance.people);
+            anstream::print!("\n{}", output::printable_lines(&info.checkpoint));
+            anstream::println!();
         }
     }
     Ok(Exit::Done)
@@ -264,26 +292,4 @@ impl From<BundleError> for CliError {
     fn from(error: BundleError) -> Self {
         Self::new("bundle", error.to_string()).hint(error.hint())
     }
-}
-
-impl From<crate::gates::opening::OpeningError> for CliError {
-    fn from(error: crate::gates::opening::OpeningError) -> Self {
-        use crate::gates::opening::OpeningError;
-        match error {
-            OpeningError::Bundle(error) => error.into(),
-            OpeningError::Refused(refusal) => gate_refuses(refusal),
-            OpeningError::Denied(denied) => Self {
-                exit: Exit::Refused,
-                ..Self::new(
-                    "denied-by-gate",
-                    format!("{}:\n{}", OpeningError::Denied(denied.clone()), super::show::to_do(&denied)),
-                )
-            },
-        }
-    }
-}
-
-/// Whatever a gate refuses, the rules refuse.
-fn gate_refuses(refusal: Refusal) -> CliError {
-    CliError { exit: Exit::Refused, ..refusal.into() }
 }

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
+use countersign_audit::start::EVERYONE;
 use countersign_core::{
-    audit::start::EVERYONE,
     catalog::{Catalog, CatalogSettings, Level, without_account_id},
     ids::{ActorId, entity_name},
 };

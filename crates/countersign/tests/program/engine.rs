@@ -59,7 +59,7 @@ impl Clockwork {
     /// A proposal by alice that was made when the log was as it is now.
     async fn proposal(&self, world: &World) -> (Envelope, Vec<u8>) {
         let text = ProposalText {
-            salt: countersign::speaker::nonce().unwrap(),
+            salt: countersign::random::nonce(),
             title: "Turn it on".to_owned(),
             why: "a reason that is long enough".to_owned(),
             risk: String::new(),
@@ -75,6 +75,7 @@ impl Clockwork {
             targets: ["search/production".parse().unwrap()].into(),
             subject: Subject::Files { files: [("flags.json".to_owned(), Digest::of("{}"))].into(), command: None },
             facts: None,
+            identities: None,
             text: Digest::of(&blob),
             documents: text.documents(),
             sponsor: None,
@@ -82,7 +83,7 @@ impl Clockwork {
         let header = Header {
             log: self.engine.governance().await.unwrap().record.origin.clone(),
             by: "alice".parse().unwrap(),
-            nonce: countersign::speaker::nonce().unwrap(),
+            nonce: countersign::random::nonce(),
             checkpoint: SeenCheckpoint { size: head.size, root: head.root },
         };
         let payload = Statement { header, body }.encode().unwrap();
@@ -210,10 +211,7 @@ fn amend(world: &World) {
         "alice".parse().unwrap(),
     )
     .unwrap();
-    let reason = countersign_core::text::Reason {
-        salt: countersign::speaker::nonce().unwrap(),
-        why: "a better name".to_owned(),
-    };
+    let reason = countersign_core::text::Reason { salt: countersign::random::nonce(), why: "a better name".to_owned() };
     let (governance, blobs) = server.block_on(async {
         let governance = server.engine.governance().await.unwrap();
         let mut blobs = vec![reason.to_blob().unwrap()];

@@ -313,7 +313,7 @@ impl<'a> Captured<'a> {
             header: Header {
                 log: self.governance.record.origin.clone(),
                 by: SERVER.parse().unwrap(),
-                nonce: countersign::speaker::nonce().unwrap(),
+                nonce: countersign::random::nonce(),
                 checkpoint: SeenCheckpoint { size: head.size, root: head.root },
             },
             body,

@@ -437,7 +437,7 @@ fn install(stage: &Stage, systems: &str, url: &str) {
 /// What the proposal says of a gate's limit is the gate's limit.
 #[test]
 fn a_gate_takes_as_many_entries() {
-    assert_eq!(countersign_core::audit::start::MAX_MAP, countersign::gates::git::config::MAX_ENTRIES);
+    assert_eq!(countersign_audit::start::MAX_MAP, countersign::gates::git::config::MAX_ENTRIES);
 }
 
 /// More people than one file of a catalog takes.

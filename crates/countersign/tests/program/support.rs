@@ -121,7 +121,7 @@ pub struct Run {
 }
 
 impl Run {
-    fn new(output: Output, folder: &Path) -> Self {
+    pub fn new(output: Output, folder: &Path) -> Self {
         let text = |bytes: Vec<u8>| redact(&String::from_utf8(bytes).unwrap(), folder);
         Self { status: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }

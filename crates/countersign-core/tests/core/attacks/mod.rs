@@ -37,7 +37,7 @@ fn revoke(world: &mut World, by: &str, key: &str) -> Result<Digest, countersign_
 }
 
 /// A change of commits by ada, proposed by her, with others named by the commits.
-fn of_commits(world: &mut World, identities: &[countersign_core::facts::Identity]) -> ChangeId {
+fn of_commits(world: &mut World, identities: &[crate::kit::Identity]) -> ChangeId {
     world.propose_git("ada", &facts(9, identities))
 }
 

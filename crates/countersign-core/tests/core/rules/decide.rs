@@ -349,3 +349,17 @@ fn a_thousand_scoped_rules_answer_as_one_by_one() {
         assert_eq!(statuses, ["satisfied", "unsatisfied"]);
     }
 }
+
+/// An audit's replay asks through `weigh`, and `decide` is `weigh` written down.
+#[test]
+fn weighing_is_deciding() {
+    let rules = shipped_rules();
+    let snapshot = snapshot();
+    let decision = decide(rules, &snapshot, NOW);
+    let weighed = weigh(rules, &snapshot, NOW);
+    assert_eq!(weighed.outcome, decision.outcome);
+    let statuses: BTreeMap<_, RuleStatus> = decision.rules.iter().map(|rule| (&rule.id, rule.status)).collect();
+    for rule in &weighed.rules {
+        assert_eq!(statuses[&rule.rule.id], rule.status);
+    }
+}

@@ -59,7 +59,7 @@ pub enum PageError {
 /// The page of a report that lists its changes. `name` is what the repository is called; `remote` is where it was cloned
 /// from.
 pub fn render(report: &Report, name: &str, remote: Option<&str>) -> Result<String, PageError> {
-    let name = countersign_core::audit::shown(name, 80);
+    let name = countersign_audit::shown(name, 80);
     let commits_at = remote.and_then(forge::commits_at);
     let data = small_data(report, commits_at.as_deref())?;
     let packed = data::packed(report)?;
@@ -139,7 +139,7 @@ fn small_data(report: &Report, commits_at: Option<&str>) -> Result<Markup, PageE
         let reverted = reverted.get(month.month.as_str()).copied().unwrap_or_default();
         json!({"month": month.month, "landed": month.landed, "grades": grades, "ai": ai, "reverted": reverted})
     };
-    let grade = |grade: &countersign_core::audit::Grade| {
+    let grade = |grade: &countersign_audit::Grade| {
         json!({
             "key": grade_key(*grade),
             "label": grade_label(*grade),

@@ -1,6 +1,6 @@
 //! What the sections of the page share: grades and their words, numbers that lead to the changes behind them, bars.
 
-use countersign_core::audit::{AiStatus, Grade};
+use countersign_audit::{AiStatus, Grade};
 use maud::{Markup, Render, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 

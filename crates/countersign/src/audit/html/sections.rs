@@ -133,7 +133,7 @@ pub fn all(report: &Report) -> Markup {
 
 fn proof(report: &Report) -> Markup {
     let heads = [Head::Words("Grade, and what git carries"), Head::Number("Changes"), Head::Words("Share")];
-    let row = |grade: countersign_core::audit::Grade| {
+    let row = |grade: countersign_audit::Grade| {
         let count = of_grade(&report.grades, grade);
         let key = grade_key(grade);
         vec![

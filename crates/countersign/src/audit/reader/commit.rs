@@ -1,6 +1,7 @@
 //! A commit object as it stands, with its times.
 
-use countersign_core::{audit::CommitRecord, facts::git::Ident, ids::Oid};
+use countersign_audit::CommitRecord;
+use countersign_core::{facts::git::Ident, ids::Oid};
 
 /// Reads a commit object whose message may have been shortened. Of a repeated header the first counts, as for git; what
 /// is missing is empty, since git itself could read the commit.

@@ -5,10 +5,8 @@ use std::{
     sync::Arc,
 };
 
-use countersign_core::{
-    audit::CommitRecord,
-    facts::{PathChange, PathStatus, extract::escape_path, git::Ident},
-};
+use countersign_audit::CommitRecord;
+use countersign_core::facts::{PathChange, PathStatus, delta::escape_path, git::Ident};
 
 use super::{
     ReadError, fields,

@@ -5,10 +5,8 @@ use std::{
     sync::Arc,
 };
 
-use countersign_core::{
-    audit::{CommitRecord, Note, conventions::MAX_NOTE_BYTES},
-    ids::Oid,
-};
+use countersign_audit::{CommitRecord, Note, conventions::MAX_NOTE_BYTES};
+use countersign_core::ids::Oid;
 
 use super::{
     ReadError, commit, fields,

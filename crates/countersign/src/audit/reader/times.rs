@@ -1,6 +1,6 @@
 //! `--since` and `--until`: dates and times as RFC 3339 writes them, UTC where nothing else is said.
 
-use countersign_core::audit::timeline::on_calendar;
+use countersign_audit::timeline::on_calendar;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use thiserror::Error;
 

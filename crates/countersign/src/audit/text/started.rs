@@ -1,6 +1,6 @@
 //! What was begun from a history, told to whoever has to check it: what was written, and what to look at first.
 
-use countersign_core::audit::start::{SENIOR_FOR, SENIOR_LOOKED, SENIOR_MONTHS, WINDOW_DAYS};
+use countersign_audit::start::{SENIOR_FOR, SENIOR_LOOKED, SENIOR_MONTHS, WINDOW_DAYS};
 
 use super::{BOLD, FAINT, INDENT, PLAIN, Page, counted, padded, percent, thousands};
 use crate::audit::started::{Started, System};

@@ -10,6 +10,7 @@ use countersign_core::{
     explain::{Explained, ExplainedRule, Obligation},
     ids::{ActorId, ChangeId},
     refusal::Refusal,
+    subject::quoted,
 };
 
 const PREFIX: &str = "countersign:";
@@ -167,12 +168,7 @@ fn plain(text: &str) -> String {
 
 /// A word as a shell takes it.
 pub fn shell_word(text: &str) -> String {
-    let harmless = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,".contains(c);
-    if !text.is_empty() && text.chars().all(harmless) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
+    quoted(&[text.to_owned()])
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use countersign_core::{
-    audit::{
-        AreasBy, IdentityId,
-        start::{
-            EVERYONE, MAX_MAP, OWNERS_SHARE, Owner, SENIOR_FOR, SENIOR_LOOKED, SENIOR_MONTHS, StartingGroup,
-            StartingPerson, StartingSystem, TIER_1_SHARE, TIER_2_SHARE,
-        },
+use countersign_audit::{
+    AreasBy, IdentityId,
+    start::{
+        EVERYONE, MAX_MAP, OWNERS_SHARE, Owner, SENIOR_FOR, SENIOR_LOOKED, SENIOR_MONTHS, StartingGroup,
+        StartingPerson, StartingSystem, TIER_1_SHARE, TIER_2_SHARE,
     },
+};
+use countersign_core::{
     catalog::{CatalogSettings, PATHS_ANNOTATION},
     ids::ActorId,
 };

@@ -1,13 +1,13 @@
 //! The files of a home that begins from a history: a catalog and rules, with what each line stands on beside it, for
 //! people to check and amend.
 //!
-//! What a history supports is `countersign_core::audit::start`'s to say; this room only writes it down. Out of scope: keys,
+//! What a history supports is `countersign_audit::start`'s to say; this room only writes it down. Out of scope: keys,
 //! which no history has.
 
 mod catalog;
 mod rules;
 
-use countersign_core::audit::{replay::Replay, start::Start};
+use countersign_audit::{replay::Replay, start::Start};
 
 pub use self::{
     catalog::{catalog, environment, merge},
@@ -68,6 +68,6 @@ fn wrapped(mark: &str, text: &str) -> String {
 }
 
 /// What the rules would have done, by id.
-fn replayed<'a>(replay: &'a Replay, id: &str) -> Option<&'a countersign_core::audit::replay::RuleReplay> {
+fn replayed<'a>(replay: &'a Replay, id: &str) -> Option<&'a countersign_audit::replay::RuleReplay> {
     replay.rules.iter().find(|rule| rule.id.as_str() == id)
 }

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::audit::{
+use countersign_audit::{
     replay::{Assumptions, Replay},
     start::{Numbers, TIER_1_APPROVALS},
     supports::{self, RECENT_DAYS},

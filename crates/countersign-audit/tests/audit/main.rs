@@ -1,0 +1,9 @@
+//! One binary for all of the audit's integration tests: conventions one by one, real histories whose truths are known,
+//! and the replay of rules.
+
+mod conventions;
+mod docs;
+mod field;
+mod history;
+mod replay;
+mod truths;

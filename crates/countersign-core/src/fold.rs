@@ -1,0 +1,347 @@
+//! The fold over leaves: the only way to state. The engine runs it before it writes, whoever follows or verifies a log runs
+//! it again over every leaf, and a store is rebuilt by it.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use countersign_ledger::{Digest, Hash, Leaf, StreamHead, StreamId, Time};
+
+use crate::{
+    admit::{self, Signed, authenticate, authenticate_genesis},
+    change::{Admitted, Change, Found},
+    facts::{GitFacts, Identities},
+    governance::{Blobs, Governance},
+    ids::{ActorId, GateId},
+    permit::APPLY_GATE,
+    refusal::Refusal,
+    state::{GateRecord, RevocationRecord, State},
+    statement::{Body, Holder, Statement, gate_stream, governance_stream, person_stream},
+    subject::{Subject, Transition},
+};
+
+/// A leaf that was read, its statement parsed and its signatures checked: everything that does not depend on what stands
+/// before it, so that it can be done on several cores.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub leaf: Leaf,
+    pub hash: Hash,
+    pub signed: Signed,
+}
+
+impl Entry {
+    pub fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
+        let leaf = Leaf::parse(bytes)
+            .map_err(|e| Refusal::malformed("malformed-leaf", format!("the leaf is malformed: {e}")))?;
+        let signed = Signed::check(&leaf.envelope)?;
+        Ok(Self { hash: Hash::leaf(bytes), leaf, signed })
+    }
+
+    /// The blobs without which it cannot be folded. A list of governance files names further ones.
+    pub fn needed_blobs(&self) -> Vec<Digest> {
+        match &self.signed.statement().body {
+            Body::Genesis(genesis) => vec![genesis.files],
+            Body::Publication(publication) => vec![publication.files],
+            Body::Proposal(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
+            Body::NewRevision(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
+            Body::PermitRequest(request) => vec![request.transition.digest],
+            Body::KeyRevocation(_)
+            | Body::GateRegistration(_)
+            | Body::Approval(_)
+            | Body::Rejection(_)
+            | Body::RejectionLift(_)
+            | Body::Withdrawal(_)
+            | Body::Disclosure(_)
+            | Body::Waiver(_)
+            | Body::Identification(_)
+            | Body::GuidanceObservation(_)
+            | Body::Decided(_)
+            | Body::PermitGrant(_)
+            | Body::OutcomeReport(_) => Vec::new(),
+        }
+    }
+
+    /// A leaf of a statement that was checked before.
+    pub fn of(leaf: Leaf, signed: Signed) -> Self {
+        Self { hash: leaf.hash(), leaf, signed }
+    }
+}
+
+impl State {
+    /// Begins with entry 0.
+    pub fn genesis(entry: &Entry, blob: &Blobs<'_>) -> Result<Self, Refusal> {
+        let genesis = authenticate_genesis(&entry.signed)?;
+        let statement = entry.signed.statement();
+        let governance = Governance::begin(statement, genesis, entry.signed.payload(), blob)?;
+        let mut state = Self::whole(governance);
+        in_its_streams(statement, entry)?;
+        state.follow(&entry.leaf, entry.hash)?;
+        Ok(state)
+    }
+
+    /// Takes the next leaf, or says why it should not be there. Returns the streams whose records it changed.
+    pub fn fold(&mut self, entry: &Entry, blob: &Blobs<'_>) -> Result<Vec<StreamId>, Refusal> {
+        self.governance.record.semantics.readable()?;
+        let statement = entry.signed.statement();
+        if entry.leaf.lines().first().is_some_and(|home| self.is_foreign(&home.stream)) {
+            in_its_streams(statement, entry)?;
+            self.follow(&entry.leaf, entry.hash)?;
+            return Ok(Vec::new());
+        }
+        let found = found(statement, blob)?;
+        let authenticated = authenticate(self, &entry.signed)?;
+        admit::admit(self, &authenticated, &found, entry.leaf.admitted_at)?;
+        in_its_streams(statement, entry)?;
+        // Parsed once, and before anything of the state has moved.
+        let published = match &statement.body {
+            Body::Publication(publication) => {
+                Some(self.governance.publish(publication, entry.signed.payload(), blob)?)
+            }
+            _ => None,
+        };
+        let at = entry.leaf.admitted_at;
+        let admitted = Admitted {
+            statement,
+            payload: entry.signed.payload(),
+            signed_with: &authenticated.signed_with().clone(),
+            at,
+            found: &found,
+        };
+        self.follow(&entry.leaf, entry.hash)?;
+        if let Some(governance) = published {
+            self.governance = Arc::new(governance);
+        }
+        self.apply(&admitted)?;
+        Ok(entry.leaf.lines().iter().map(|line| line.stream.clone()).collect())
+    }
+
+    fn apply(&mut self, admitted: &Admitted<'_>) -> Result<(), Refusal> {
+        let by = &admitted.statement.header.by;
+        match &admitted.statement.body {
+            Body::KeyRevocation(revocation) => match &revocation.of {
+                Holder::Person(person) => {
+                    let record = RevocationRecord { by: by.clone(), at: admitted.at };
+                    self.person_mut(person).revoked.insert(revocation.key.clone(), record);
+                }
+                Holder::Gate(gate) => {
+                    if let Some(gate) = self.gate_mut(gate) {
+                        gate.revoked.insert(revocation.key.clone());
+                    }
+                }
+            },
+            Body::GateRegistration(gate) => {
+                let revoked = self.gate(&gate.gate)?.map(|known| known.revoked.clone()).unwrap_or_default();
+                let record = GateRecord {
+                    key: gate.key.clone(),
+                    repository: gate.repository.clone(),
+                    targets: gate.targets.clone(),
+                    registered_by: by.clone(),
+                    revoked,
+                };
+                self.put_gate(gate.gate.clone(), record);
+            }
+            Body::Proposal(proposal) => {
+                if let Some(subject) = &admitted.found.subject {
+                    self.put_change(Change::begin(admitted, proposal, subject));
+                }
+            }
+            Body::NewRevision(_)
+            | Body::Approval(_)
+            | Body::Rejection(_)
+            | Body::RejectionLift(_)
+            | Body::Withdrawal(_)
+            | Body::Disclosure(_)
+            | Body::Waiver(_)
+            | Body::Identification(_)
+            | Body::GuidanceObservation(_)
+            | Body::PermitRequest(_)
+            | Body::Decided(_)
+            | Body::PermitGrant(_)
+            | Body::OutcomeReport(_) => {
+                let change = admitted.statement.body.about().and_then(|(change, _)| self.change_mut(change));
+                if let Some(change) = change {
+                    change.apply(admitted);
+                }
+            }
+            Body::Genesis(_) | Body::Publication(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Each leaf follows, in every stream that it stands in, the one that the stream's head names.
+    fn follow(&mut self, leaf: &Leaf, hash: Hash) -> Result<(), Refusal> {
+        for line in leaf.lines().iter().filter(|line| self.knows(&line.stream)) {
+            let head = self.head(&line.stream)?;
+            if line.seq != head.next_seq || line.prev != head.last {
+                return Err(Refusal::malformed(
+                    "stream-broken",
+                    format!(
+                        "leaf {} of stream {} does not follow the one before it: sequence number {} is next, after {}",
+                        line.seq, line.stream, head.next_seq, head.last
+                    ),
+                ));
+            }
+        }
+        for line in leaf.lines() {
+            if self.knows(&line.stream) {
+                let next_seq = line.seq.saturating_add(1);
+                self.set_head(&line.stream, StreamHead { last: hash, next_seq });
+            }
+        }
+        Ok(())
+    }
+
+    /// Obeys a stop that was handed over directly, before the log has it: a rejection or a revocation takes away at once. It
+    /// is authenticated and admitted as ever; nothing else is taken this way.
+    pub fn obey(&mut self, signed: &Signed, now: Time) -> Result<(), Refusal> {
+        let statement = signed.statement();
+        if !statement.body.is_stop() {
+            return Err(Refusal::malformed("not-a-stop", format!("a {} stops nothing", statement.body.kind()))
+                .hint("a gate takes a signed rejection or revocation directly; everything else goes to the log"));
+        }
+        let authenticated = authenticate(self, signed)?;
+        let found = Found::default();
+        admit::admit(self, &authenticated, &found, now)?;
+        let signed_with = authenticated.signed_with().clone();
+        self.apply(&Admitted {
+            statement,
+            payload: signed.payload(),
+            signed_with: &signed_with,
+            at: now,
+            found: &found,
+        })
+    }
+
+    /// The streams that have to be known before a statement can be folded, and are not. More may be missing once these are
+    /// there: ask until there is none.
+    pub fn missing(&self, signed: &Signed) -> Result<BTreeSet<StreamId>, Refusal> {
+        let statement = signed.statement();
+        let mut needed: BTreeSet<StreamId> = statement.streams(&signed.payload())?.into_iter().collect();
+        needed.insert(governance_stream()?);
+        let by = &statement.header.by;
+        needed.insert(speaker_stream(&self.governance, by)?);
+        for key in signed.keys() {
+            if let Some(actor) = self.governance.catalog.actor_by_key(&key) {
+                needed.insert(person_stream(&actor.id)?);
+            }
+        }
+        let about = match statement.body.about() {
+            Some((change, _)) if self.knows(&crate::statement::change_stream(change)?) => self.change(change)?,
+            Some(_) | None => None,
+        };
+        match &statement.body {
+            Body::PermitRequest(request) => needed.extend(gate_if_any(&request.gate)?),
+            Body::PermitGrant(grant) => {
+                needed.extend(about.map(|change| change.inputs(Some(&grant.gate))).transpose()?.unwrap_or_default());
+            }
+            Body::Decided(_) => {
+                let gate = about.and_then(|change| change.requested.as_ref()).map(|request| &request.gate);
+                needed.extend(about.map(|change| change.inputs(gate)).transpose()?.unwrap_or_default());
+            }
+            Body::Genesis(_)
+            | Body::Publication(_)
+            | Body::KeyRevocation(_)
+            | Body::GateRegistration(_)
+            | Body::Proposal(_)
+            | Body::NewRevision(_)
+            | Body::Approval(_)
+            | Body::Rejection(_)
+            | Body::RejectionLift(_)
+            | Body::Withdrawal(_)
+            | Body::Disclosure(_)
+            | Body::Waiver(_)
+            | Body::Identification(_)
+            | Body::GuidanceObservation(_)
+            | Body::OutcomeReport(_) => {}
+        }
+        needed.retain(|stream| !self.knows(stream));
+        Ok(needed)
+    }
+}
+
+/// The stream in which a speaker's revocation would stand.
+fn speaker_stream(governance: &Governance, by: &ActorId) -> Result<StreamId, Refusal> {
+    if governance.catalog.actors.contains_key(by) || by.as_str() == crate::governance::SERVER {
+        person_stream(by)
+    } else {
+        gate_stream(by.as_str())
+    }
+}
+
+fn gate_if_any(gate: &GateId) -> Result<Option<StreamId>, Refusal> {
+    if gate.as_str() == APPLY_GATE { Ok(None) } else { gate_stream(gate.as_str()).map(Some) }
+}
+
+/// A log that files a leaf under another name hides it from whoever looks there.
+fn in_its_streams(statement: &Statement, entry: &Entry) -> Result<(), Refusal> {
+    let expected = statement.streams(&entry.signed.payload())?;
+    if expected.iter().eq(entry.leaf.lines().iter().map(|line| &line.stream)) {
+        return Ok(());
+    }
+    let found: Vec<&str> = entry.leaf.lines().iter().map(|line| line.stream.as_str()).collect();
+    let expected: Vec<&str> = expected.iter().map(StreamId::as_str).collect();
+    Err(Refusal::malformed(
+        "mislabelled",
+        format!(
+            "a {} statement stands in {}, but the leaf's header says {}",
+            statement.body.kind(),
+            expected.join(", "),
+            found.join(", ")
+        ),
+    ))
+}
+
+/// The blobs that admission has to see, parsed.
+pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> {
+    let read = |digest: &Digest, what: &str| {
+        blob(digest).ok_or_else(|| Refusal::unknown("blob-missing", format!("the {what} {digest} is missing")))
+    };
+    let (subject, facts, identities) = match &statement.body {
+        Body::Proposal(proposal) => (Some(&proposal.subject), proposal.facts, proposal.identities),
+        Body::NewRevision(revision) => (Some(&revision.subject), revision.facts, revision.identities),
+        _ => (None, None, None),
+    };
+    let transition = match &statement.body {
+        Body::PermitRequest(request) => Some(&request.transition),
+        _ => None,
+    };
+    let facts = facts.map(|digest| facts_of(&digest, &read(&digest, "list of facts")?)).transpose()?;
+    Ok(Found {
+        subject: subject.map(|named| Subject::read(named, &read(&named.digest, "subject")?)).transpose()?,
+        identities: identities_of(identities, facts.as_ref(), blob)?,
+        facts,
+        transition: transition.map(|named| Transition::read(named, &read(&named.digest, "transition")?)).transpose()?,
+    })
+}
+
+fn facts_of(digest: &Digest, bytes: &[u8]) -> Result<GitFacts, Refusal> {
+    if Digest::of(bytes) != *digest {
+        return Err(Refusal::malformed("blob-changed", format!("the facts do not hash to {digest}")));
+    }
+    GitFacts::parse(bytes)
+}
+
+/// The names behind the facts; `None` where they were erased.
+fn identities_of(
+    named: Option<Digest>,
+    facts: Option<&GitFacts>,
+    blob: &Blobs<'_>,
+) -> Result<Option<Identities>, Refusal> {
+    let (digest, facts) = match (named, facts) {
+        (Some(digest), Some(facts)) => (digest, facts),
+        (None, None) => return Ok(None),
+        (Some(_), None) | (None, Some(_)) => {
+            return Err(Refusal::malformed(
+                "identities-missing",
+                "facts of a git range and the names behind them come together",
+            ));
+        }
+    };
+    let Some(bytes) = blob(&digest) else { return Ok(None) };
+    if Digest::of(&bytes) != digest {
+        return Err(Refusal::malformed("blob-changed", format!("the identities do not hash to {digest}")));
+    }
+    let identities = Identities::parse(&bytes)?;
+    if identities.are_of(facts) {
+        return Ok(Some(identities));
+    }
+    Err(Refusal::malformed("identities-mismatch", "the identities are not those whom the facts name"))
+}

@@ -1,0 +1,549 @@
+//! What statements say, kind by kind.
+//!
+//! Fields stand in the order of their names: a statement is written as it is declared, and its one spelling has its keys
+//! in order. A test encodes every kind and compares.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, Time};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use super::{Header, RevisionRef};
+use crate::{
+    decision::Outcome,
+    ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
+    kind::{Documents, Kind, Purpose},
+    refusal::Refusal,
+    subject::{SubjectRef, TransitionRef},
+};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Founder {
+    pub key: PublicKey,
+    pub person: ActorId,
+}
+
+/// Entry 0: who founded this log, and what it starts from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Genesis {
+    /// Blob: the governance files, path to digest.
+    pub files: Digest,
+    pub founders: Vec<Founder>,
+    /// Signed-note verifier key of the checkpoints.
+    pub log_key: String,
+    /// How many of the founders together can begin a new epoch when keys are lost.
+    pub recovery_quorum: u32,
+    /// By which meaning statements are admitted, folded and decided.
+    pub semantics: u32,
+    /// Signs decisions, permits and observations.
+    pub server_key: PublicKey,
+    /// How many founders had to sign.
+    pub threshold: u32,
+}
+
+/// New governance files. Granting authority needs two: the envelope carries the signatures of two people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Publication {
+    /// Blob: the files that it replaces, path to new digest, or to `null` for a file that goes.
+    pub files: Digest,
+    /// Payload digest of the genesis or publication that it replaces: compare and swap.
+    pub parent: Digest,
+    pub reason: Digest,
+    /// Raises the semantics from here on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub semantics: Option<u32>,
+}
+
+/// Whose a key is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Holder {
+    Gate(GateId),
+    /// A person, a workload or an agent.
+    Person(ActorId),
+}
+
+/// Takes a key's authority away, at once, on one signature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyRevocation {
+    pub key: Fingerprint,
+    pub of: Holder,
+    pub reason: Digest,
+}
+
+/// Makes an enforcement point known. It grants nothing: a gate can only spend permits that are addressed to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateRegistration {
+    pub gate: GateId,
+    pub key: PublicKey,
+    pub repository: RepositoryId,
+    pub targets: BTreeSet<Target>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proposal {
+    /// What the text says, in characters; kept when the text is erased.
+    pub documents: Documents,
+    /// Blob: the facts that were extracted from the subject. `None` for files, whose facts are the subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Digest>,
+    /// Blob: the names and mails behind the references in the facts, salted. It can be erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identities: Option<Digest>,
+    pub kind: Kind,
+    /// What it is for, besides what it is.
+    #[serde(default, skip_serializing_if = "Purpose::is_none")]
+    pub purpose: Purpose,
+    /// The person who answers for an agent's proposal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sponsor: Option<ActorId>,
+    pub subject: SubjectRef,
+    pub targets: BTreeSet<Target>,
+    /// Blob: title, why, risk, rollback, tests and links, salted.
+    pub text: Digest,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewRevision {
+    pub change: ChangeId,
+    pub documents: Documents,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identities: Option<Digest>,
+    /// The revision that it replaces: compare and swap.
+    pub revision: RevisionRef,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sponsor: Option<ActorId>,
+    pub subject: SubjectRef,
+    pub text: Digest,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    pub change: ChangeId,
+    pub reviewed: SubjectRef,
+    pub revision: RevisionRef,
+    pub seen: Seen,
+    pub targets: BTreeSet<Target>,
+}
+
+/// How an approver had the content at hand, from less to more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// Not at all: digests on somebody else's word.
+    #[default]
+    None,
+    /// On a page that a server made.
+    Shown,
+    /// As bytes that were checked against their digests.
+    Material,
+    /// In their own clone or files, from which their own machine computed the digests.
+    Computed,
+}
+
+impl Seen {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Shown => "shown",
+            Self::Material => "material",
+            Self::Computed => "computed",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rejection {
+    pub change: ChangeId,
+    pub reason: Digest,
+    pub revision: RevisionRef,
+    /// Those of the change: a rejection stands in their streams, too.
+    pub targets: BTreeSet<Target>,
+}
+
+/// The rejecting person takes the rejection back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RejectionLift {
+    pub change: ChangeId,
+    pub revision: RevisionRef,
+    pub targets: BTreeSet<Target>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Withdrawal {
+    pub change: ChangeId,
+    pub revision: RevisionRef,
+}
+
+/// What AI assistance and which guidance the revision was made with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Disclosure {
+    pub change: ChangeId,
+    pub guidance: BTreeSet<String>,
+    /// People who prompted the tool: contributors.
+    pub prompted_by: BTreeSet<ActorId>,
+    pub revision: RevisionRef,
+    /// Empty: a signed claim that there was none.
+    pub tools: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Waiver {
+    pub change: ChangeId,
+    pub reason: Digest,
+    pub revision: RevisionRef,
+    pub rule: RuleId,
+}
+
+/// Who an identity in the commits is, said by somebody who had no hand in the change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identification {
+    pub change: ChangeId,
+    /// Reference of the identity: see [`crate::facts::identity`].
+    pub identity: String,
+    pub revision: RevisionRef,
+    pub verdict: IdentityVerdict,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum IdentityVerdict {
+    /// It is this actor, who becomes a contributor.
+    Is(ActorId),
+    /// A script or a forge, behind which no further person stands.
+    Automation,
+    /// A co-author trailer names somebody who had no hand in it.
+    NotInvolved,
+}
+
+/// The guidance that a change cites, as it stands on its protected branch; read by the server, and again by a gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuidanceObservation {
+    pub change: ChangeId,
+    pub documents: Vec<ObservedDocument>,
+    pub revision: RevisionRef,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObservedDocument {
+    /// Repository and commit of the protected branch where it was found; `None`: not found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<FoundDocument>,
+    pub path: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FoundDocument {
+    pub commit: Oid,
+    pub content: Digest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    pub repository: RepositoryId,
+    /// `None`: the document does not say when it was reviewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review_due: Option<Time>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PermitRequest {
+    /// The gate's key: only its holder can use the permit.
+    pub audience: Fingerprint,
+    pub change: ChangeId,
+    pub gate: GateId,
+    pub revision: RevisionRef,
+    pub transition: TransitionRef,
+}
+
+/// That the engine decided, and from what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decided {
+    pub change: ChangeId,
+    pub decided_at: Time,
+    /// Blob: the full decision.
+    pub decision: Digest,
+    /// The heads of all streams that bear on the decision, as they stood.
+    pub heads: BTreeMap<StreamId, StreamHead>,
+    pub outcome: Outcome,
+    /// Payload digest of the permit request that it answers, which is the leaf before it in the change's stream.
+    pub request: Digest,
+    pub revision: RevisionRef,
+    pub rules: Digest,
+    /// By which meaning it was decided.
+    pub semantics: u32,
+    /// Blob: the snapshot.
+    pub snapshot: Digest,
+}
+
+/// A permit's statement. Only [`crate::permit::Permit::issue`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PermitGrant {
+    pub audience: Fingerprint,
+    pub change: ChangeId,
+    /// Blob: the decision that allows it.
+    pub decision: Digest,
+    pub expires_at: Time,
+    pub gate: GateId,
+    pub issued_at: Time,
+    pub revision: RevisionRef,
+    pub targets: BTreeSet<Target>,
+    pub transition: TransitionRef,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeResult {
+    Started,
+    Applied,
+    Failed,
+}
+
+impl std::fmt::Display for OutcomeResult {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Started => "started",
+            Self::Applied => "applied",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// What came of a permit, said by the gate after the fact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutcomeReport {
+    pub change: ChangeId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_status: Option<i32>,
+    /// Payload digest of the permit.
+    pub permit: Digest,
+    pub result: OutcomeResult,
+    pub revision: RevisionRef,
+    /// Those of the change: what happened to them stands in their streams, too.
+    pub targets: BTreeSet<Target>,
+}
+
+/// A predicate: what is said, and by whom.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Predicate<B, H> {
+    pub body: B,
+    pub header: H,
+}
+
+/// Declares the kinds of statement: variant, predicate type, and nothing else to edit.
+macro_rules! bodies {
+    ($($variant:ident($type:ty) = $kind:literal,)*) => {
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Body { $($variant($type),)* }
+
+        impl Body {
+            /// The kind, as in the predicate type `urn:x-countersign:<kind>:v1`.
+            pub fn kind(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $kind,)* }
+            }
+
+            /// The predicate's JSON.
+            pub(super) fn write(&self, header: &Header) -> Result<Box<RawValue>, serde_json::Error> {
+                match self {
+                    $(Self::$variant(body) => serde_json::value::to_raw_value(&Predicate { body, header }),)*
+                }
+            }
+
+            /// Reads a predicate of this kind; `None` for a kind that this program does not know.
+            pub(super) fn read(kind: &str, predicate: &RawValue) -> Option<Result<(Self, Header), Refusal>> {
+                match kind {
+                    $($kind => Some(
+                        decode::<$type>(kind, predicate).map(|(body, header)| (Self::$variant(body), header))
+                    ),)*
+                    _ => None,
+                }
+            }
+        }
+
+        /// Every kind of statement, for error messages and docs.
+        pub const KINDS: &[&str] = &[$($kind,)*];
+    };
+}
+
+bodies! {
+    Genesis(Genesis) = "genesis",
+    Publication(Publication) = "publication",
+    KeyRevocation(KeyRevocation) = "key-revocation",
+    GateRegistration(GateRegistration) = "gate-registration",
+    Proposal(Proposal) = "proposal",
+    NewRevision(NewRevision) = "revision",
+    Approval(Approval) = "approval",
+    Rejection(Rejection) = "rejection",
+    RejectionLift(RejectionLift) = "rejection-lift",
+    Withdrawal(Withdrawal) = "withdrawal",
+    Disclosure(Disclosure) = "disclosure",
+    Waiver(Waiver) = "waiver",
+    Identification(Identification) = "identification",
+    GuidanceObservation(GuidanceObservation) = "guidance-observation",
+    PermitRequest(PermitRequest) = "permit-request",
+    Decided(Decided) = "decision",
+    PermitGrant(PermitGrant) = "permit",
+    OutcomeReport(OutcomeReport) = "outcome",
+}
+
+/// Kinds that have a name and no body yet. A log that has one is of a later semantics.
+pub const RESERVED_KINDS: &[&str] = &[
+    "rejection-set-aside",
+    "key-rotation",
+    "epoch",
+    "recovery",
+    "enrolment",
+    "evidence",
+    "comment",
+    "away",
+    "delegation",
+    "freeze",
+    "freeze-lift",
+    "break-glass",
+    "finding",
+    "finding-answer",
+    "observation",
+    "incident",
+    "sign-off",
+    "meeting",
+    "stage",
+    "health",
+    "approval-withdrawal",
+    "revocation-confirmation",
+    "erasure",
+    "gate-contact",
+    "gate-mode",
+    "label",
+    "drill",
+    "adoption",
+];
+
+fn decode<T: DeserializeOwned>(kind: &str, predicate: &RawValue) -> Result<(T, Header), Refusal> {
+    let predicate: Predicate<T, Header> = serde_json::from_str(predicate.get())
+        .map_err(|e| Refusal::malformed("malformed-statement", format!("the {kind} statement is malformed: {e}")))?;
+    Ok((predicate.body, predicate.header))
+}
+
+impl Body {
+    /// The change and revision that it speaks of; `None` for governance and for the proposal that begins a change.
+    pub fn about(&self) -> Option<(&ChangeId, &RevisionRef)> {
+        match self {
+            Self::Genesis(_)
+            | Self::Publication(_)
+            | Self::KeyRevocation(_)
+            | Self::GateRegistration(_)
+            | Self::Proposal(_) => None,
+            Self::NewRevision(b) => Some((&b.change, &b.revision)),
+            Self::Approval(b) => Some((&b.change, &b.revision)),
+            Self::Rejection(b) => Some((&b.change, &b.revision)),
+            Self::RejectionLift(b) => Some((&b.change, &b.revision)),
+            Self::Withdrawal(b) => Some((&b.change, &b.revision)),
+            Self::Disclosure(b) => Some((&b.change, &b.revision)),
+            Self::Waiver(b) => Some((&b.change, &b.revision)),
+            Self::Identification(b) => Some((&b.change, &b.revision)),
+            Self::GuidanceObservation(b) => Some((&b.change, &b.revision)),
+            Self::PermitRequest(b) => Some((&b.change, &b.revision)),
+            Self::Decided(b) => Some((&b.change, &b.revision)),
+            Self::PermitGrant(b) => Some((&b.change, &b.revision)),
+            Self::OutcomeReport(b) => Some((&b.change, &b.revision)),
+        }
+    }
+
+    /// The blobs that the statement itself names. Governance files are named by the first of a genesis or publication.
+    pub fn blobs(&self) -> Vec<Digest> {
+        match self {
+            Self::Genesis(b) => vec![b.files],
+            Self::Publication(b) => vec![b.files, b.reason],
+            Self::KeyRevocation(b) => vec![b.reason],
+            Self::Proposal(b) => {
+                [Some(b.subject.digest), b.facts, b.identities, Some(b.text)].into_iter().flatten().collect()
+            }
+            Self::NewRevision(b) => {
+                [Some(b.subject.digest), b.facts, b.identities, Some(b.text)].into_iter().flatten().collect()
+            }
+            Self::Rejection(b) => vec![b.reason],
+            Self::Waiver(b) => vec![b.reason],
+            Self::PermitRequest(b) => vec![b.transition.digest],
+            Self::Decided(b) => vec![b.decision, b.snapshot],
+            Self::GateRegistration(_)
+            | Self::Approval(_)
+            | Self::RejectionLift(_)
+            | Self::Withdrawal(_)
+            | Self::Disclosure(_)
+            | Self::Identification(_)
+            | Self::GuidanceObservation(_)
+            | Self::PermitGrant(_)
+            | Self::OutcomeReport(_) => vec![],
+        }
+    }
+
+    /// Whether it takes away and never grants, so that a gate obeys it before the log has it.
+    pub fn is_stop(&self) -> bool {
+        match self {
+            Self::Rejection(_) | Self::KeyRevocation(_) => true,
+            Self::Genesis(_)
+            | Self::Publication(_)
+            | Self::GateRegistration(_)
+            | Self::Proposal(_)
+            | Self::NewRevision(_)
+            | Self::Approval(_)
+            | Self::RejectionLift(_)
+            | Self::Withdrawal(_)
+            | Self::Disclosure(_)
+            | Self::Waiver(_)
+            | Self::Identification(_)
+            | Self::GuidanceObservation(_)
+            | Self::PermitRequest(_)
+            | Self::Decided(_)
+            | Self::PermitGrant(_)
+            | Self::OutcomeReport(_) => false,
+        }
+    }
+
+    /// The manifest that names the governance files of a genesis or publication.
+    pub fn governance_files(&self) -> Option<Digest> {
+        match self {
+            Self::Genesis(b) => Some(b.files),
+            Self::Publication(b) => Some(b.files),
+            Self::KeyRevocation(_)
+            | Self::GateRegistration(_)
+            | Self::Proposal(_)
+            | Self::NewRevision(_)
+            | Self::Approval(_)
+            | Self::Rejection(_)
+            | Self::RejectionLift(_)
+            | Self::Withdrawal(_)
+            | Self::Disclosure(_)
+            | Self::Waiver(_)
+            | Self::Identification(_)
+            | Self::GuidanceObservation(_)
+            | Self::PermitRequest(_)
+            | Self::Decided(_)
+            | Self::PermitGrant(_)
+            | Self::OutcomeReport(_) => None,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! How a change is shown: one shape for `show --format json`, the API and the text that people read.
+
+use std::collections::BTreeSet;
+
+use countersign_core::{
+    decision::{Decision, Outcome},
+    explain::Explanation,
+    facts::Role,
+    ids::{ActorId, ChangeId, GateId, RuleId, Target},
+    kind::{Kind, Purpose},
+    snapshot::Ai,
+    statement::{OutcomeResult, Seen},
+    subject::{Subject, SubjectRef, Transition},
+    text::ProposalText,
+};
+use countersign_ledger::{Digest, Time, sshsig::Assurance};
+use serde::{Deserialize, Serialize};
+
+/// A change in a list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ChangeLine {
+    pub id: ChangeId,
+    pub title: String,
+    pub kind: Kind,
+    pub state: String,
+    pub targets: BTreeSet<Target>,
+    pub proposer: ActorId,
+    pub proposed_at: String,
+    pub revision: u32,
+    /// Of a change of a git range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+}
+
+/// A change with everything that is known of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ChangeView {
+    pub id: ChangeId,
+    pub title: String,
+    pub kind: Kind,
+    #[serde(default, skip_serializing_if = "Purpose::is_none")]
+    pub purpose: Purpose,
+    pub state: String,
+    pub targets: BTreeSet<Target>,
+    pub subject: Subject,
+    /// The subject as statements name it.
+    pub subject_ref: SubjectRef,
+    pub revision: u32,
+    pub revision_digest: Digest,
+    pub facts: Option<Digest>,
+    /// The blob with the names behind them.
+    pub identities_blob: Option<Digest>,
+    pub proposer: ActorId,
+    pub proposed_at: String,
+    pub text: Option<ProposalText>,
+    pub contributors: BTreeSet<ActorId>,
+    /// Contributors only because a co-author trailer says so.
+    pub claimed: BTreeSet<ActorId>,
+    /// Everybody whom the commits name.
+    pub identities: Vec<IdentityView>,
+    /// Those of them who belong to nobody in the catalog.
+    pub unmapped: Vec<IdentityView>,
+    pub ai: Ai,
+    pub guidance: Vec<GuidanceLine>,
+    pub approvals: Vec<ApprovalLine>,
+    pub rejections: Vec<RejectionLine>,
+    pub waivers: Vec<WaiverLine>,
+    pub permits: Vec<PermitLine>,
+    pub decision: Decision,
+    /// What the decision's rules ask, and who could supply what is missing.
+    pub explanation: Explanation,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct IdentityView {
+    #[serde(rename = "ref")]
+    pub reference: String,
+    pub name: String,
+    pub mail: String,
+    pub roles: BTreeSet<Role>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GuidanceLine {
+    pub path: String,
+    /// Where it was found: `repository@commit`.
+    pub found: Option<String>,
+    pub review_due: Option<String>,
+    pub stale: bool,
+    /// Whom it names as its owner: a person or a group.
+    pub owner: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ApprovalLine {
+    pub by: ActorId,
+    pub at: String,
+    pub revision: u32,
+    pub assurance: Assurance,
+    /// How the approver had the content at hand.
+    pub seen: Seen,
+    /// Whether it counts for the present revision.
+    pub counts: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RejectionLine {
+    pub by: ActorId,
+    pub at: String,
+    pub revision: u32,
+    pub lifted: bool,
+    pub why: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WaiverLine {
+    pub rule: RuleId,
+    pub by: ActorId,
+    pub at: String,
+    pub why: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PermitLine {
+    pub statement: Digest,
+    pub gate: GateId,
+    /// `None` where it was erased.
+    pub transition: Option<Transition>,
+    pub issued_at: String,
+    pub expires_at: String,
+    pub outcome: Option<OutcomeResult>,
+}
+
+impl ChangeView {
+    pub fn allowed(&self) -> bool {
+        match self.decision.outcome {
+            Outcome::Allow => true,
+            Outcome::Deny => false,
+        }
+    }
+}
+
+/// `2026-11-23T08:26:26Z`.
+pub fn rfc3339(time: Time) -> String {
+    jiff::Timestamp::from_millisecond(time.unix_millis())
+        .map(|timestamp| format!("{timestamp:.0}"))
+        .unwrap_or_else(|_| format!("{} ms after 1970", time.unix_millis()))
+}

@@ -1,0 +1,99 @@
+//! What goes over the wire: the shapes that the API and its clients share. Out of scope: who makes them, and how they
+//! travel.
+
+mod change;
+mod error;
+mod follow;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use countersign_core::{decision::Decision, explain::Explanation, ids::ChangeId, trust::Trust};
+use countersign_ledger::{Digest, Envelope, Hash};
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    change::{
+        ApprovalLine, ChangeLine, ChangeView, GuidanceLine, IdentityView, PermitLine, RejectionLine, WaiverLine,
+        rfc3339,
+    },
+    error::{DENIED, ErrorBody, ErrorDetail},
+    follow::{Entries, Proof},
+};
+
+/// `POST /v1/statements`; also how a signed statement is kept in a file, on its way to a second person or to a gate.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Submit {
+    /// The DSSE envelope, as text, verbatim.
+    pub envelope: String,
+    /// The blobs that the statement names, each in base64.
+    #[serde(default)]
+    pub blobs: Vec<String>,
+}
+
+impl Submit {
+    pub fn new(envelope: &Envelope, blobs: &[Vec<u8>]) -> Self {
+        Self {
+            envelope: String::from_utf8_lossy(envelope.raw()).into_owned(),
+            blobs: blobs.iter().map(|blob| STANDARD.encode(blob)).collect(),
+        }
+    }
+}
+
+/// What came of a statement.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Index of the leaf in the log.
+    pub index: u64,
+    pub statement: Digest,
+    pub change: Option<ChangeId>,
+    /// The permit's envelope, where one was asked for and issued.
+    pub permit: Option<String>,
+    /// How the change stands after the statement, and who could supply what is missing.
+    pub decision: Option<Decision>,
+    pub explanation: Option<Explanation>,
+}
+
+/// `GET /v1/changes`: one page, the newest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ChangePage {
+    pub changes: Vec<ChangeLine>,
+    /// What `after` names for the next page; absent at the end.
+    pub next: Option<String>,
+}
+
+/// `GET /v1/log`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LogInfo {
+    pub origin: String,
+    pub size: u64,
+    pub root: Hash,
+    /// The signed checkpoint.
+    pub checkpoint: String,
+    pub genesis: Digest,
+    /// What a client may pin when it first sees this log; better, it was given a `trust.json`.
+    pub trust: Trust,
+    pub governance: GovernanceInfo,
+}
+
+/// What is in force, in short; `GET /v1/governance` has all of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct GovernanceInfo {
+    /// Genesis or publication in force.
+    pub in_force: Digest,
+    pub semantics: u32,
+    /// Digest of the rules.
+    pub rules: Digest,
+    /// How many people have a key.
+    pub people: u32,
+}
+
+/// `GET /v1/governance/history`: the genesis and every publication, in their order. Each names the one before it by the digest
+/// of its statement, so that whoever pinned the genesis needs to believe nothing of it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// The statement: the payload of its envelope, as text, verbatim.
+    pub statement: String,
+    /// The blob with the files that it replaces, as text, verbatim.
+    pub files: String,
+}
