@@ -133,13 +133,14 @@ pub struct GuidanceView {
     pub owners: BTreeSet<ActorId>,
 }
 
+/// Stands in statements, so its fields are in the order of their names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Documents {
-    pub why: u32,
     pub risk: u32,
     pub rollback: u32,
     pub tests: u32,
+    pub why: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
