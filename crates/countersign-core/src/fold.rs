@@ -84,6 +84,14 @@ impl State {
         Ok(entry.leaf.lines().iter().map(|line| line.stream.clone()).collect())
     }
 
+    /// Takes a leaf whose home is none of the streams that are known here (see [`State::confined`]), only another that it
+    /// stands in: there it has to follow, and its header has to tell the truth. Whether it was rightly admitted is for
+    /// whoever has its home to say, and it changes no record here.
+    pub fn pass_by(&mut self, entry: &Entry) -> Result<(), Refusal> {
+        in_its_streams(entry.signed.statement(), entry)?;
+        self.follow(&entry.leaf, entry.hash)
+    }
+
     fn apply(&mut self, admitted: &Admitted<'_>) -> Result<(), Refusal> {
         let by = &admitted.statement.header.by;
         match &admitted.statement.body {
