@@ -1,0 +1,167 @@
+//! The log as others have it: whole, in part, or made anew by whoever holds its key; and a store that loads only what a
+//! statement needs.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use countersign_core::{
+    fold::Entry,
+    ids::ChangeId,
+    refusal::Refusal,
+    state::{Record, State},
+    statement::{Body, Statement, change_stream, governance_stream},
+    verify::Evidence,
+};
+use countersign_ledger::{Checkpoint, Digest, Draft, Hash, Leaf, MemoryNodes, SealedLeaf, StreamId, seal, tree};
+
+use super::{ORIGIN, World};
+
+/// Blobs as core asks for them.
+pub fn blob_of(blobs: &BTreeMap<Digest, Vec<u8>>) -> impl Fn(&Digest) -> Option<Vec<u8>> {
+    |digest| blobs.get(digest).cloned()
+}
+
+pub fn body(leaf: &Leaf) -> Body {
+    Statement::parse(leaf.envelope.payload()).unwrap().body
+}
+
+/// The names of the streams that a leaf stands in.
+pub fn streams(leaf: &Leaf) -> Vec<String> {
+    leaf.lines().iter().map(|line| line.stream.to_string()).collect()
+}
+
+impl World {
+    pub fn size(&self) -> u64 {
+        self.nodes.size()
+    }
+
+    pub fn last(&self) -> &Leaf {
+        &self.leaves.last().unwrap().leaf
+    }
+
+    /// Where in the log a statement stands.
+    pub fn index_of(&self, payload: &Digest) -> u64 {
+        self.leaves.iter().find(|leaf| leaf.leaf.envelope.payload_digest() == *payload).unwrap().index
+    }
+
+    pub fn checkpoint(&self) -> String {
+        self.checkpoint_over(self.nodes.size(), self.nodes.root())
+    }
+
+    fn checkpoint_over(&self, size: u64, root: Hash) -> String {
+        self.log_key.sign(&Checkpoint { origin: ORIGIN.to_owned(), size, root }).unwrap()
+    }
+
+    /// The whole log, as an export has it.
+    pub fn evidence(&self) -> Evidence {
+        self.copy_of(self.checkpoint(), &self.leaves)
+    }
+
+    fn copy_of(&self, checkpoint: String, leaves: &[SealedLeaf]) -> Evidence {
+        Evidence {
+            checkpoint,
+            leaves: leaves.iter().map(|leaf| (leaf.index, leaf.bytes.clone())).collect(),
+            proofs: BTreeMap::new(),
+            hashes: leaves.iter().map(|leaf| leaf.hash).collect(),
+            blobs: self.blobs.clone(),
+            streams: BTreeSet::new(),
+        }
+    }
+
+    /// The part of the log that a change's bundle has: every stream that something in the change's own stream depends on.
+    pub fn part(&self, change: &ChangeId) -> Evidence {
+        let mut streams = BTreeSet::from([governance_stream().unwrap(), change_stream(change).unwrap()]);
+        while let Err(more) = self.replayed_in(&streams) {
+            streams.extend(more);
+        }
+        self.part_of(streams)
+    }
+
+    /// The leaves that stand in any of these streams, with their proofs.
+    pub fn part_of(&self, streams: BTreeSet<StreamId>) -> Evidence {
+        let of_it = |leaf: &&SealedLeaf| leaf.leaf.lines().iter().any(|line| streams.contains(&line.stream));
+        let leaves: Vec<SealedLeaf> = self.leaves.iter().filter(of_it).cloned().collect();
+        let proof = |index| tree::inclusion_proof(index, self.size(), &self.nodes).unwrap();
+        let proofs = leaves.iter().map(|leaf| (leaf.index, proof(leaf.index))).collect();
+        Evidence { proofs, hashes: Vec::new(), streams, ..self.copy_of(self.checkpoint(), &leaves) }
+    }
+
+    /// Replays the leaves that have their home in these streams, or says which others they need.
+    fn replayed_in(&self, streams: &BTreeSet<StreamId>) -> Result<State, BTreeSet<StreamId>> {
+        let blob = blob_of(&self.blobs);
+        let mut entries = self.leaves.iter().map(|leaf| Entry::parse(&leaf.bytes).unwrap());
+        let mut state = State::genesis(&entries.next().unwrap(), &blob).unwrap().confined(streams.clone());
+        for entry in entries {
+            if !streams.contains(&entry.leaf.lines()[0].stream) {
+                state.pass_by(&entry).unwrap();
+                continue;
+            }
+            let missing = state.missing(&entry.signed).unwrap();
+            if !missing.is_empty() {
+                return Err(missing);
+            }
+            state.fold(&entry, &blob).unwrap();
+        }
+        Ok(state)
+    }
+
+    /// What somebody who holds the log key can make of it: other leaves, with every number, hash and the checkpoint put
+    /// right again.
+    pub fn resealed(&self, edit: impl FnOnce(&mut Vec<Draft>)) -> Evidence {
+        let draft = |leaf: &SealedLeaf| Draft {
+            streams: leaf.leaf.lines().iter().map(|line| line.stream.clone()).collect(),
+            admitted_at: leaf.leaf.admitted_at,
+            envelope: leaf.leaf.envelope.clone(),
+        };
+        let mut drafts: Vec<Draft> = self.leaves.iter().map(draft).collect();
+        edit(&mut drafts);
+        let sealed = seal(MemoryNodes::new().frontier(), &BTreeMap::new(), drafts).unwrap();
+        self.copy_of(self.checkpoint_over(sealed.frontier.size(), sealed.root), &sealed.leaves)
+    }
+
+    /// The same, with leaves that not even `seal` would make.
+    pub fn forged(&self, edit: impl FnOnce(&mut Vec<Leaf>)) -> Evidence {
+        let mut leaves: Vec<Leaf> = self.leaves.iter().map(|leaf| leaf.leaf.clone()).collect();
+        edit(&mut leaves);
+        let mut nodes = MemoryNodes::new();
+        let sealed: Vec<SealedLeaf> = (0..)
+            .zip(leaves)
+            .map(|(index, leaf)| {
+                nodes.push_leaf(leaf.hash());
+                SealedLeaf { index, hash: leaf.hash(), bytes: leaf.to_bytes(), leaf }
+            })
+            .collect();
+        self.copy_of(self.checkpoint_over(nodes.size(), nodes.root()), &sealed)
+    }
+
+    /// Takes a leaf with nothing loaded but what it needs, as an engine over a store does.
+    pub fn fold_in_part(&self, entry: &Entry) -> Result<(State, Vec<StreamId>), Refusal> {
+        let mut part = State::part(Arc::clone(&self.state.governance));
+        loop {
+            let missing = part.missing(&entry.signed)?;
+            if missing.is_empty() {
+                break;
+            }
+            for stream in missing {
+                load(&self.state, &mut part, stream);
+            }
+        }
+        let touched = part.fold(entry, &blob_of(&self.blobs))?;
+        Ok((part, touched))
+    }
+}
+
+/// Loads a stream's record and head.
+fn load(whole: &State, part: &mut State, stream: StreamId) {
+    let name = stream.as_str().split_once('/').map(|(_, name)| name);
+    match whole.record(&stream) {
+        Some(Record::Change(change)) => part.put_change(change.clone()),
+        Some(Record::Person(person)) => part.put_person(name.unwrap().parse().unwrap(), person.clone()),
+        Some(Record::Gate(gate)) => part.put_gate(name.unwrap().parse().unwrap(), gate.clone()),
+        Some(Record::Governance(_)) | None => {}
+    }
+    let head = whole.head(&stream).unwrap();
+    part.know(stream, head);
+}
