@@ -1,5 +1,5 @@
-//! The log as others have it: whole, in part, or made anew by whoever holds its key; and a store that loads only what a
-//! statement needs.
+//! The log as others have it: whole, in part, or made anew by whoever holds its key; and a store of which only what a
+//! statement needs is loaded.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,6 +15,8 @@ use countersign_core::{
     verify::Evidence,
 };
 use countersign_ledger::{Checkpoint, Digest, Draft, Hash, Leaf, MemoryNodes, SealedLeaf, StreamId, seal, tree};
+
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{ORIGIN, World};
 
@@ -135,33 +137,41 @@ impl World {
             .collect();
         self.copy_of(self.checkpoint_over(nodes.size(), nodes.root()), &sealed)
     }
-
-    /// Takes a leaf with nothing loaded but what it needs, as an engine over a store does.
-    pub fn fold_in_part(&self, entry: &Entry) -> Result<(State, Vec<StreamId>), Refusal> {
-        let mut part = State::part(Arc::clone(&self.state.governance));
-        loop {
-            let missing = part.missing(&entry.signed)?;
-            if missing.is_empty() {
-                break;
-            }
-            for stream in missing {
-                load(&self.state, &mut part, stream);
-            }
-        }
-        let touched = part.fold(entry, &blob_of(&self.blobs))?;
-        Ok((part, touched))
-    }
 }
 
-/// Loads a stream's record and head.
-fn load(whole: &State, part: &mut State, stream: StreamId) {
-    let name = stream.as_str().split_once('/').map(|(_, name)| name);
-    match whole.record(&stream) {
-        Some(Record::Change(change)) => part.put_change(change.clone()),
-        Some(Record::Person(person)) => part.put_person(name.unwrap().parse().unwrap(), person.clone()),
-        Some(Record::Gate(gate)) => part.put_gate(name.unwrap().parse().unwrap(), gate.clone()),
-        Some(Record::Governance(_)) | None => {}
+/// Takes a leaf with nothing loaded from a store but what it needs.
+pub fn fold_in_part(
+    store: &State,
+    entry: &Entry,
+    blobs: &BTreeMap<Digest, Vec<u8>>,
+) -> Result<(State, Vec<StreamId>), Refusal> {
+    let mut part = State::part(Arc::clone(&store.governance));
+    loop {
+        let missing = part.missing(&entry.signed)?;
+        if missing.is_empty() {
+            break;
+        }
+        for stream in missing {
+            load(store, &mut part, stream);
+        }
     }
-    let head = whole.head(&stream).unwrap();
-    part.know(stream, head);
+    let touched = part.fold(entry, &blob_of(blobs))?;
+    Ok((part, touched))
+}
+
+/// Brings a stream's head and record from one state to another, through the bytes that a store would keep.
+pub fn load(from: &State, to: &mut State, stream: StreamId) {
+    fn kept<T: Serialize + DeserializeOwned>(record: &T) -> T {
+        serde_json::from_slice(&serde_json::to_vec(record).unwrap()).unwrap()
+    }
+    let name = stream.as_str().split_once('/').map(|(_, name)| name);
+    match from.record(&stream) {
+        Some(Record::Change(change)) => to.put_change(kept(change)),
+        Some(Record::Person(person)) => to.put_person(name.unwrap().parse().unwrap(), kept(person)),
+        Some(Record::Gate(gate)) => to.put_gate(name.unwrap().parse().unwrap(), kept(gate)),
+        Some(Record::Governance(_)) => to.governance = Arc::clone(&from.governance),
+        None => {}
+    }
+    let head = from.head(&stream).unwrap();
+    to.know(stream, head);
 }
