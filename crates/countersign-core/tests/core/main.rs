@@ -10,4 +10,4 @@ mod partial;
 mod rules;
 mod statement;
 mod streams;
-//mod verify;
+mod verify;

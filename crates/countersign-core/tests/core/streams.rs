@@ -137,7 +137,7 @@ fn a_relabelled_leaf_is_refused() {
         assert_eq!(report.first_broken(), Some(at), "{labels:?}");
     }
     let leaf = world.leaf_in(vec![stream(&own), stream(checkout)], rejection.clone());
-    assert_snapshot!(told(world.take(leaf)), @"mislabelled: a rejection statement stands in change/CHANGE, target/checkout/production, target/search/production, but the leaf's header says change/CHANGE, target/checkout/production");
+    assert_snapshot!(told(world.take(leaf)), @"mislabelled: the rejection statement stands in change/CHANGE, target/checkout/production, target/search/production, but the leaf's header says change/CHANGE, target/checkout/production");
     world.submit(rejection).unwrap();
 }
 

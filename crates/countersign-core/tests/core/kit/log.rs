@@ -83,11 +83,7 @@ impl World {
 
     /// The leaves that stand in any of these streams, with their proofs.
     pub fn part_of(&self, streams: BTreeSet<StreamId>) -> Evidence {
-        let of_it = |leaf: &&SealedLeaf| leaf.leaf.lines().iter().any(|line| streams.contains(&line.stream));
-        let leaves: Vec<SealedLeaf> = self.leaves.iter().filter(of_it).cloned().collect();
-        let proof = |index| tree::inclusion_proof(index, self.size(), &self.nodes).unwrap();
-        let proofs = leaves.iter().map(|leaf| (leaf.index, proof(leaf.index))).collect();
-        Evidence { proofs, hashes: Vec::new(), streams, ..self.copy_of(self.checkpoint(), &leaves) }
+        part_of(&self.evidence(), streams)
     }
 
     /// Replays the leaves that have their home in these streams, or says which others they need.
@@ -137,6 +133,19 @@ impl World {
             .collect();
         self.copy_of(self.checkpoint_over(nodes.size(), nodes.root()), &sealed)
     }
+}
+
+/// Of a whole copy, the leaves that stand in any of these streams, with their proofs.
+pub fn part_of(whole: &Evidence, streams: BTreeSet<StreamId>) -> Evidence {
+    let mut nodes = MemoryNodes::new();
+    whole.leaves.values().for_each(|bytes| nodes.push_leaf(Hash::leaf(bytes)));
+    let mut part = Evidence { hashes: Vec::new(), ..whole.clone() };
+    let of_it = |leaf: Leaf| leaf.lines().iter().any(|line| streams.contains(&line.stream));
+    part.leaves.retain(|_, bytes| of_it(Leaf::parse(bytes).unwrap()));
+    let proof = |index: &u64| (*index, tree::inclusion_proof(*index, nodes.size(), &nodes).unwrap());
+    part.proofs = part.leaves.keys().map(proof).collect();
+    part.streams = streams;
+    part
 }
 
 /// Takes a leaf with nothing loaded from a store but what it needs.

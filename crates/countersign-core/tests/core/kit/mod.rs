@@ -444,6 +444,12 @@ impl World {
         Ok(self.say("countersign", Body::PermitGrant(permit.grant().clone()))?)
     }
 
+    pub fn outcome(&self, change: &ChangeId, permit: Digest, result: OutcomeResult) -> Body {
+        let (revision, targets) = (self.revision(change), self.change(change).targets.clone());
+        let change = change.clone();
+        Body::OutcomeReport(OutcomeReport { change, exit_status: None, permit, result, revision, targets })
+    }
+
     pub fn report(
         &mut self,
         by: &str,
@@ -451,12 +457,8 @@ impl World {
         permit: Digest,
         result: OutcomeResult,
     ) -> Result<Digest, Refusal> {
-        let (revision, targets) = (self.revision(change), self.change(change).targets.clone());
-        let change = change.clone();
-        self.say(
-            by,
-            Body::OutcomeReport(OutcomeReport { change, exit_status: None, permit, result, revision, targets }),
-        )
+        let body = self.outcome(change, permit, result);
+        self.say(by, body)
     }
 
     /// A change of a file on `search/production` from its proposal to its outcome: six leaves.
