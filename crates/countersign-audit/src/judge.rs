@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use countersign_core::{
     facts::message::Message,
     ids::Oid,
-    snapshot::{Documents, Kind as ChangeKind},
+    kind::{Documents, Kind as ChangeKind},
 };
 
 use super::{

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     decision::Outcome,
-    facts::{AiSignal, GitFacts, Identity},
+    facts::{AiSignal, GitFacts, Identities, IdentityFact, git::Ident},
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
+    kind::{Documents, Kind, Purpose},
     refusal::Refusal,
-    snapshot::{Documents, Kind},
     statement::{
-        Body, Disclosure, Identification, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Statement,
-        change_stream, gate_stream, governance_stream, person_stream, target_stream,
+        Body, Disclosure, FoundDocument, Identification, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Seen,
+        Statement, change_stream, gate_stream, governance_stream, person_stream, target_stream,
     },
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition, TransitionRef, quoted},
 };
@@ -58,6 +58,8 @@ impl ChangeStatus {
 pub struct Change {
     pub id: ChangeId,
     pub kind: Kind,
+    #[serde(default, skip_serializing_if = "Purpose::is_none")]
+    pub purpose: Purpose,
     pub targets: BTreeSet<Target>,
     pub proposer: ActorId,
     pub proposed_at: Time,
@@ -86,10 +88,14 @@ pub struct Revision {
     pub at: Time,
     pub subject: Subject,
     pub facts: Option<Digest>,
+    /// The blob that `named` is from.
+    pub identities_blob: Option<Digest>,
     pub text: Digest,
     pub documents: Documents,
     /// From the facts: who the commits name, what they say of AI, which guidance they cite.
-    pub identities: Vec<Identity>,
+    pub identities: Vec<IdentityFact>,
+    /// Names and mails behind the references of `identities`; empty when they were erased.
+    pub named: BTreeMap<String, Ident>,
     pub ai: Vec<AiSignal>,
     pub guidance: BTreeSet<String>,
 }
@@ -101,7 +107,7 @@ pub struct ApprovalRecord {
     pub key: Fingerprint,
     pub assurance: Assurance,
     pub revision: RevisionRef,
-    pub recomputed: bool,
+    pub seen: Seen,
     /// The payload's digest: the statement's name.
     pub statement: Digest,
     pub at: Time,
@@ -204,6 +210,8 @@ pub struct Found {
     /// Of a proposal or revision.
     pub subject: Option<Subject>,
     pub facts: Option<GitFacts>,
+    /// The names behind the facts, unless they were erased.
+    pub identities: Option<Identities>,
     /// Of a permit request.
     pub transition: Option<Transition>,
 }
@@ -216,6 +224,7 @@ impl Change {
         Self {
             id,
             kind: proposal.kind,
+            purpose: proposal.purpose.clone(),
             targets: proposal.targets.clone(),
             proposer: admitted.statement.header.by.clone(),
             proposed_at: admitted.at,
@@ -224,7 +233,7 @@ impl Change {
                 admitted,
                 first,
                 subject,
-                (proposal.facts, proposal.text),
+                (proposal.facts, proposal.identities, proposal.text),
                 proposal.documents,
                 proposal.sponsor.clone(),
             )],
@@ -257,11 +266,24 @@ impl Change {
         }
     }
 
+    /// Whether its present revision is this delta in this repository.
+    pub fn brings(&self, repository: &RepositoryId, delta: &Digest) -> bool {
+        match self.current().map(|revision| &revision.subject) {
+            Some(Subject::Git(git)) => *repository == git.repository && *delta == git.delta,
+            Some(Subject::Files(_)) | None => false,
+        }
+    }
+
     /// Documents that any revision's commits or any disclosure cites.
     pub fn cited_guidance(&self) -> BTreeSet<&str> {
         let from_commits = self.revisions.iter().flat_map(|r| &r.guidance);
         let from_disclosures = self.disclosures.iter().flat_map(|d| &d.said.guidance);
         from_commits.chain(from_disclosures).map(String::as_str).collect()
+    }
+
+    /// A cited document as it was last observed, if it was found.
+    pub fn observed_document(&self, path: &str) -> Option<&FoundDocument> {
+        self.observed.iter().find(|document| document.path == path)?.found.as_ref()
     }
 
     /// Takes a statement about the change that was admitted.
@@ -276,7 +298,7 @@ impl Change {
                     admitted,
                     reference,
                     subject,
-                    (new.facts, new.text),
+                    (new.facts, new.identities, new.text),
                     new.documents,
                     new.sponsor.clone(),
                 ));
@@ -290,7 +312,7 @@ impl Change {
                     key: admitted.signed_with.key.clone(),
                     assurance: admitted.signed_with.assurance,
                     revision: approval.revision,
-                    recomputed: approval.recomputed,
+                    seen: approval.seen,
                     statement: admitted.payload,
                     at,
                 });
@@ -393,7 +415,7 @@ impl Revision {
         admitted: &Admitted<'_>,
         reference: RevisionRef,
         subject: &Subject,
-        (facts, text): (Option<Digest>, Digest),
+        (facts, identities_blob, text): (Option<Digest>, Option<Digest>, Digest),
         documents: Documents,
         sponsor: Option<ActorId>,
     ) -> Self {
@@ -405,8 +427,10 @@ impl Revision {
             at: admitted.at,
             subject: subject.clone(),
             facts,
+            identities_blob,
             text,
             documents,
+            named: admitted.found.identities.as_ref().map(|i| i.people.clone()).unwrap_or_default(),
             identities: of.map(|f| f.identities.clone()).unwrap_or_default(),
             ai: of.map(|f| f.ai.clone()).unwrap_or_default(),
             guidance: of.map(|f| f.guidance.clone()).unwrap_or_default(),

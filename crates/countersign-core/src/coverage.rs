@@ -6,15 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_ledger::{Digest, Time, sshsig::Assurance};
+use countersign_ledger::{Digest, Time};
 
 use crate::{
-    catalog::{Actor, Level, System, Tier},
-    decision::{Decision, Obligation, Outcome, Strength},
+    catalog::{Actor, System, Tier},
+    decision::{Decision, Outcome, Strength},
+    explain::words,
     governance::Governance,
     ids::{ActorId, ChangeId, Environment, GroupId, RuleId, SystemId, Target},
-    rules::{Rules, attributes::KINDS, decide},
-    snapshot::{Ai, AiStatus, ApprovalView, Documents, Kind, Material, PersonView, Snapshot, TargetView, WaiverView},
+    kind::{Documents, Kind},
+    rules::{Rules, decide, requirement::MAX_APPROVALS},
+    snapshot::{AiStatus, Builder, Snapshot, TargetView, WaiverView},
 };
 
 /// How many decisions one answer may cost. What is left is counted, not guessed.
@@ -22,6 +24,9 @@ pub const MAX_DECISIONS: usize = 20_000;
 
 /// Longer than any rule asks for.
 const DOCUMENTED: u32 = 100_000;
+
+/// How many people of each sort (senior or not, owner or not) approve at best: more than any rule can ask for.
+const ENOUGH: usize = 2 * MAX_APPROVALS as usize;
 
 /// Whether a change by one person can get through at best.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,14 +73,17 @@ pub fn coverage(governance: &Governance, now: Time) -> Coverage {
     let mut coverage = Coverage { people: people.keys().map(|id| (*id).clone()).collect(), ..Coverage::default() };
     let mut asking = Asking::new(&governance.rules, now);
     for system in governance.catalog.systems.values() {
-        let owners = governance.catalog.owners(&system.id);
         for environment in &governance.catalog.settings.production {
-            let scene = Scene::new(system, environment, &owners, governance.population(), &people);
-            for proposer in people.keys() {
-                match asking.gaps(&scene, proposer) {
+            let scene = Scene::new(governance, system, environment, &people);
+            // Proposers who are alike to this target get the same answer.
+            let mut known: BTreeMap<Alike<'_>, Option<Vec<Gap>>> = BTreeMap::new();
+            for proposer in people.keys().copied() {
+                let alike = asking.alike(&scene, proposer);
+                match known.entry(alike).or_insert_with(|| asking.gaps(&scene, proposer)) {
                     Some(gaps) => {
                         coverage.asked = coverage.asked.saturating_add(1);
-                        coverage.gaps.extend(gaps);
+                        let theirs = gaps.iter().map(|gap| Gap { proposer: proposer.clone(), ..gap.clone() });
+                        coverage.gaps.extend(theirs);
                     }
                     None => coverage.unasked = coverage.unasked.saturating_add(1),
                 }
@@ -86,31 +94,20 @@ pub fn coverage(governance: &Governance, now: Time) -> Coverage {
 }
 
 /// One target, and who people are to it.
-struct Scene {
+struct Scene<'a> {
     view: TargetView,
-    owners: BTreeSet<ActorId>,
-    population: u32,
-    people: BTreeMap<ActorId, PersonView>,
-    assurance: BTreeMap<ActorId, Assurance>,
+    owners: BTreeSet<&'a ActorId>,
+    population: usize,
+    people: &'a BTreeMap<&'a ActorId, &'a Actor>,
 }
 
-impl Scene {
+impl<'a> Scene<'a> {
     fn new(
-        system: &System,
+        governance: &'a Governance,
+        system: &'a System,
         environment: &Environment,
-        owners: &BTreeSet<ActorId>,
-        population: u32,
-        people: &BTreeMap<&ActorId, &Actor>,
+        people: &'a BTreeMap<&'a ActorId, &'a Actor>,
     ) -> Self {
-        let person = |id: &ActorId, actor: &Actor| PersonView {
-            level: actor.level,
-            owns: owners.contains(id).then(|| system.id.clone()).into_iter().collect(),
-        };
-        // The best that the person's keys can show.
-        let assurance = |actor: &Actor| match actor.keys.iter().any(|key| key.application().is_some()) {
-            true => Assurance::UserVerified,
-            false => Assurance::SoftwareKey,
-        };
         Self {
             view: TargetView {
                 target: Target { system: system.id.clone(), environment: environment.clone() },
@@ -118,62 +115,69 @@ impl Scene {
                 tier: system.tier,
                 owner: system.owner.clone(),
             },
-            owners: owners.clone(),
-            population,
-            people: people.iter().map(|(id, actor)| ((*id).clone(), person(id, actor))).collect(),
-            assurance: people.iter().map(|(id, actor)| ((*id).clone(), assurance(actor))).collect(),
+            owners: governance.catalog.owners(&system.id),
+            population: governance.catalog.people().len(),
+            people,
         }
     }
 
-    fn others<'a>(&'a self, proposer: &'a ActorId) -> impl Iterator<Item = (&'a ActorId, &'a PersonView)> {
-        self.people.iter().filter(move |(id, _)| *id != proposer)
+    fn is_senior(&self, person: &ActorId) -> bool {
+        self.people.get(person).is_some_and(|actor| actor.level.is_senior())
+    }
+
+    fn owns(&self, person: &ActorId) -> bool {
+        self.owners.contains(person)
+    }
+
+    /// Who approves at best: all others, or, where rules only count them, enough of each sort.
+    fn approvers(&self, proposer: &ActorId, all: bool) -> Vec<&'a ActorId> {
+        let mut of_sort: BTreeMap<(bool, bool), usize> = BTreeMap::new();
+        let others = self.people.keys().copied().filter(|person| *person != proposer);
+        others
+            .filter(|person| {
+                let count = of_sort.entry((self.is_senior(person), self.owns(person))).or_default();
+                *count = count.saturating_add(1);
+                all || *count <= ENOUGH
+            })
+            .collect()
     }
 
     /// The best that could happen to a change of this kind by this proposer.
-    fn best(&self, proposer: &ActorId, kind: Kind, ai: AiStatus) -> Snapshot {
-        let software = Assurance::SoftwareKey;
-        Snapshot {
-            change: ChangeId::of_proposal(&Digest::of("coverage")),
-            revision: 1,
-            kind,
-            material: Material::Commits,
-            targets: vec![self.view.clone()],
-            unknown_targets: BTreeSet::new(),
-            contributors: BTreeSet::from([proposer.clone()]),
-            unmapped: BTreeSet::new(),
-            unconfirmed: BTreeSet::new(),
-            claimed: BTreeSet::new(),
-            approvals: self
-                .others(proposer)
-                .map(|(by, _)| ApprovalView {
-                    by: by.clone(),
-                    assurance: self.assurance.get(by).copied().unwrap_or(software),
-                })
-                .collect(),
-            rejected_by: BTreeSet::new(),
-            ai: Ai { status: ai, tools: BTreeSet::new(), signals: BTreeSet::new(), disclosed: true },
-            guidance: Vec::new(),
-            documents: Documents { why: DOCUMENTED, risk: DOCUMENTED, rollback: DOCUMENTED, tests: DOCUMENTED },
-            waivers: Vec::new(),
-            population: self.population,
-            people: self.people.clone(),
+    fn best(&self, proposer: &ActorId, approvers: &[&ActorId], kind: Kind, ai: AiStatus) -> Snapshot {
+        let documented = Documents { why: DOCUMENTED, risk: DOCUMENTED, rollback: DOCUMENTED, tests: DOCUMENTED };
+        let mut best = Builder::new(ChangeId::of_proposal(&Digest::of("coverage")), kind)
+            .target(self.view.clone())
+            .made_by([proposer.clone()])
+            .ai(ai, true)
+            .documents(documented)
+            .population(self.population);
+        for by in approvers {
+            let owns = self.owns(by).then(|| self.view.target.system.clone());
+            best = best.approved((*by).clone(), self.is_senior(by), owns);
         }
+        best.build()
     }
+}
+
+/// Everything about a proposer that an answer can depend on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Alike<'a> {
+    senior: bool,
+    owns: bool,
+    /// Only where rules name people.
+    proposer: Option<&'a ActorId>,
 }
 
 /// Everything that an answer depends on, so that a thousand alike systems are asked about once.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Question {
+struct Question<'a> {
     tier: Tier,
     environment: Environment,
     owner: GroupId,
-    owners: BTreeSet<ActorId>,
+    owners: BTreeSet<&'a ActorId>,
     /// Only where rules name systems.
     system: Option<SystemId>,
-    level: Level,
-    owns: bool,
-    /// Only where rules name people.
-    proposer: Option<ActorId>,
+    proposer: Alike<'a>,
     kind: Kind,
     assisted: bool,
 }
@@ -184,7 +188,7 @@ struct Asking<'a> {
     kinds: &'static [Kind],
     names_systems: bool,
     names_people: bool,
-    answers: BTreeMap<Question, Way>,
+    answers: BTreeMap<Question<'a>, Way>,
     decisions: usize,
 }
 
@@ -192,14 +196,22 @@ impl<'a> Asking<'a> {
     fn new(rules: &'a Rules, now: Time) -> Self {
         let text = rules.enforced_cedar();
         // Without a rule that names a kind, all kinds are one.
-        let kinds = if text.contains("Kind::") { KINDS.as_slice() } else { KINDS.get(..1).unwrap_or(&KINDS) };
+        let kinds = if text.contains("Kind::") { Kind::ALL.as_slice() } else { &[Kind::Code] };
         let names_systems = text.contains("System::");
         let names_people = text.contains("Person::");
         Self { rules, now, kinds, names_systems, names_people, answers: BTreeMap::new(), decisions: 0 }
     }
 
+    fn alike(&self, scene: &Scene<'a>, proposer: &'a ActorId) -> Alike<'a> {
+        Alike {
+            senior: scene.is_senior(proposer),
+            owns: scene.owns(proposer),
+            proposer: self.names_people.then_some(proposer),
+        }
+    }
+
     /// What does not go the ordinary way; `None` where it would cost too much to find out.
-    fn gaps(&mut self, scene: &Scene, proposer: &ActorId) -> Option<Vec<Gap>> {
+    fn gaps(&mut self, scene: &Scene<'a>, proposer: &'a ActorId) -> Option<Vec<Gap>> {
         let mut gaps: Vec<Gap> = Vec::new();
         for kind in self.kinds.iter().copied() {
             let plain = self.way(scene, proposer, kind, AiStatus::None)?;
@@ -226,23 +238,20 @@ impl<'a> Asking<'a> {
         }
         for gap in &mut gaps {
             if gap.kinds.len() == self.kinds.len() {
-                gap.kinds = KINDS.into_iter().collect();
+                gap.kinds = Kind::ALL.into_iter().collect();
             }
         }
         Some(gaps)
     }
 
-    fn way(&mut self, scene: &Scene, proposer: &ActorId, kind: Kind, ai: AiStatus) -> Option<Way> {
-        let person = scene.people.get(proposer)?;
+    fn way(&mut self, scene: &Scene<'a>, proposer: &'a ActorId, kind: Kind, ai: AiStatus) -> Option<Way> {
         let question = Question {
             tier: scene.view.tier,
             environment: scene.view.target.environment.clone(),
             owner: scene.view.owner.clone(),
             owners: scene.owners.clone(),
             system: self.names_systems.then(|| scene.view.target.system.clone()),
-            level: person.level,
-            owns: scene.owners.contains(proposer),
-            proposer: self.names_people.then(|| proposer.clone()),
+            proposer: self.alike(scene, proposer),
             kind,
             assisted: ai != AiStatus::None,
         };
@@ -257,8 +266,9 @@ impl<'a> Asking<'a> {
         Some(way)
     }
 
-    fn ask(&mut self, scene: &Scene, proposer: &ActorId, kind: Kind, ai: AiStatus) -> Way {
-        let mut best = scene.best(proposer, kind, ai);
+    fn ask(&mut self, scene: &Scene<'a>, proposer: &ActorId, kind: Kind, ai: AiStatus) -> Way {
+        let approvers = scene.approvers(proposer, self.names_people);
+        let mut best = scene.best(proposer, &approvers, kind, ai);
         let refused = match self.decide(&best) {
             Ok(()) => return Way::Open,
             Err(stopping) => stopping,
@@ -269,12 +279,13 @@ impl<'a> Asking<'a> {
             .filter(|rule| Decision::stops(rule) && rule.strength == Strength::Waivable)
             .map(|rule| rule.id.clone())
             .collect();
-        for (by, _) in scene.others(proposer).filter(|(_, person)| person.level.is_senior()) {
-            best.waivers.extend(waivable.iter().map(|rule| WaiverView { rule: rule.clone(), by: by.clone() }));
+        if let Some(by) = approvers.into_iter().find(|person| scene.is_senior(person)) {
+            let waiver = |rule: &RuleId| WaiverView { rule: rule.clone(), by: by.clone(), senior: true };
+            best.waivers.extend(waivable.iter().map(waiver));
         }
         match self.decide(&best) {
             Ok(()) => Way::ByWaiver(waivable),
-            Err(still) => Way::Locked(missing(&still)),
+            Err(still) => Way::Locked(self.missing(&still)),
         }
     }
 
@@ -286,17 +297,17 @@ impl<'a> Asking<'a> {
             Outcome::Deny => Err(Box::new(decision)),
         }
     }
-}
 
-fn missing(decision: &Decision) -> Vec<Missing> {
-    let stopping = decision.rules.iter().filter(|rule| Decision::stops(rule));
-    let mut list: Vec<Missing> = stopping
-        .flat_map(|rule| {
-            let what = |obligation: &Obligation| Missing { rule: rule.id.clone(), what: obligation.missing.clone() };
-            rule.obligations.iter().map(what)
-        })
-        .collect();
-    list.sort();
-    list.dedup();
-    list
+    fn missing(&self, decision: &Decision) -> Vec<Missing> {
+        let stopping = decision.rules.iter().filter(|rule| Decision::stops(rule));
+        let mut list: Vec<Missing> = stopping
+            .flat_map(|rule| {
+                let what = |what| Missing { rule: rule.id.clone(), what: words(what, self.rules.get(&rule.id)) };
+                rule.missing.iter().map(what)
+            })
+            .collect();
+        list.sort();
+        list.dedup();
+        list
+    }
 }

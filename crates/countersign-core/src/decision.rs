@@ -1,11 +1,15 @@
-//! A decision: allow or deny, with the status of every rule and what is still missing.
+//! A decision: allow or deny, with the status of every rule that applies and what is still missing. It is small and for
+//! programs: what rules say in words, and who could supply what is missing, is an [explanation](crate::explain).
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use countersign_ledger::{Digest, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ActorId, ChangeId, RuleId, Target};
+use crate::{
+    ids::{ChangeId, RuleId, Target},
+    rules::requirement::{InvalidRequirement, Requirement},
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -20,6 +24,7 @@ pub enum Outcome {
 pub enum RuleStatus {
     Satisfied,
     Unsatisfied,
+    /// A decision counts these and does not list them.
     NotApplicable,
     Waived,
     Error,
@@ -28,31 +33,54 @@ pub enum RuleStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// Evaluated and logged, not binding.
-    Shadow,
+    /// Evaluated, told and logged, not binding.
+    Watch,
     Enforce,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Strength {
-    Advisory,
     Waivable,
-    /// Cannot be waived and cannot be put in shadow.
+    /// Cannot be waived and cannot be put in watch.
     Mandatory,
 }
 
-/// What a rule still misses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Obligation {
-    /// For a reader: `1 more approval by a senior`.
-    pub missing: String,
-    /// Who can supply it now. Empty: nobody can, which is a finding.
-    pub who: Vec<ActorId>,
-    /// The command that does it.
-    pub how: String,
+/// What is asked, as a token: one of a rule's `@requires`, or what a built-in check asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Token {
+    Requirement(Requirement),
+    /// The rule's condition asks for more than its requirements say; its `@remedy` is all that there is to tell.
+    Remedy,
+    /// Anybody who is known to have made the change.
+    Contributor,
+    /// Who an identity of the commits is.
+    Identity,
+    /// The word of a person who is said to answer for a machine.
+    Sponsor,
+    /// That a rejection is lifted.
+    Lift,
+    /// A target that the catalog has.
+    Target,
+    /// Any rule in force.
+    Rules,
 }
+
+/// What a rule still misses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Missing {
+    pub token: Token,
+    /// How many of it: approvals, characters, documents, identities, ….
+    pub count: u32,
+    /// Which, where they have names (systems, documents, identities, targets); the first [`MAX_NAMED`] of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub of: Vec<String>,
+}
+
+/// Most names in one [`Missing`].
+pub const MAX_NAMED: usize = 10;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,13 +89,13 @@ pub struct RuleDecision {
     pub status: RuleStatus,
     pub mode: Mode,
     pub strength: Strength,
-    /// What the rule asks for, in words.
-    pub requires: String,
-    pub because: String,
     /// The targets for which it is not met.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<Target>,
-    pub obligations: Vec<Obligation>,
-    /// Cedar's message, for `error`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
+    /// What the evaluator says, for `error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
@@ -79,32 +107,92 @@ pub struct Decision {
     pub revision: u32,
     pub targets: Vec<Target>,
     pub decided_at: Time,
-    /// `countersign-core` and its version, with the versions of Cedar's language and of the attribute schema.
-    pub engine: String,
+    /// The semantics that it was decided by.
+    pub semantics: u32,
     /// Digest of the rules in force.
     pub rules_digest: Digest,
     /// Digest of the snapshot.
     pub snapshot_digest: Digest,
+    /// The rules that apply, and the built-in checks that stop the change.
     pub rules: Vec<RuleDecision>,
+    /// How many rules do not apply.
+    pub not_applicable: u32,
+}
+
+impl Missing {
+    /// So many of it, without names.
+    pub fn new(token: Token, count: usize) -> Self {
+        Self { token, count: u32::try_from(count).unwrap_or(u32::MAX), of: Vec::new() }
+    }
+
+    /// One for each of these.
+    pub fn each<T: ToString>(token: Token, of: impl IntoIterator<Item = T>) -> Self {
+        let mut of = of.into_iter();
+        let named: Vec<String> = of.by_ref().take(MAX_NAMED).map(|name| name.to_string()).collect();
+        let count = named.len().saturating_add(of.count());
+        Self { of: named, ..Self::new(token, count) }
+    }
 }
 
 impl Decision {
     /// Whether this rule alone would stop the change.
     pub fn stops(rule: &RuleDecision) -> bool {
-        Self::binds(rule.mode, rule.strength, rule.status)
+        Self::binds(rule.mode, rule.status)
     }
 
-    /// Whether a rule of this mode and strength stops a change by this status.
-    pub fn binds(mode: Mode, strength: Strength, status: RuleStatus) -> bool {
-        match (mode, strength, status) {
-            (Mode::Shadow, _, _) => false,
-            (Mode::Enforce, _, RuleStatus::Error) => true,
-            (Mode::Enforce, Strength::Advisory, _) => false,
-            (Mode::Enforce, Strength::Waivable | Strength::Mandatory, status) => match status {
-                RuleStatus::Unsatisfied | RuleStatus::Error => true,
-                RuleStatus::Satisfied | RuleStatus::NotApplicable | RuleStatus::Waived => false,
-            },
+    /// Whether a rule of this mode stops a change by this status.
+    pub fn binds(mode: Mode, status: RuleStatus) -> bool {
+        match (mode, status) {
+            (Mode::Watch, _) => false,
+            (Mode::Enforce, RuleStatus::Unsatisfied | RuleStatus::Error) => true,
+            (Mode::Enforce, RuleStatus::Satisfied | RuleStatus::NotApplicable | RuleStatus::Waived) => false,
         }
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Requirement(requirement) => return requirement.fmt(f),
+            Self::Remedy => "remedy",
+            Self::Contributor => "contributor",
+            Self::Identity => "identity",
+            Self::Sponsor => "sponsor",
+            Self::Lift => "lift",
+            Self::Target => "target",
+            Self::Rules => "rules",
+        })
+    }
+}
+
+impl FromStr for Token {
+    type Err = InvalidRequirement;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Ok(match s {
+            "remedy" => Self::Remedy,
+            "contributor" => Self::Contributor,
+            "identity" => Self::Identity,
+            "sponsor" => Self::Sponsor,
+            "lift" => Self::Lift,
+            "target" => Self::Target,
+            "rules" => Self::Rules,
+            requirement => Self::Requirement(requirement.parse()?),
+        })
+    }
+}
+
+impl TryFrom<String> for Token {
+    type Error = InvalidRequirement;
+
+    fn try_from(s: String) -> Result<Self, Self::Error> {
+        s.parse()
+    }
+}
+
+impl From<Token> for String {
+    fn from(token: Token) -> Self {
+        token.to_string()
     }
 }
 
@@ -132,7 +220,7 @@ impl fmt::Display for RuleStatus {
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Shadow => "shadow",
+            Self::Watch => "watch",
             Self::Enforce => "enforce",
         })
     }
@@ -141,7 +229,6 @@ impl fmt::Display for Mode {
 impl fmt::Display for Strength {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Advisory => "advisory",
             Self::Waivable => "waivable",
             Self::Mandatory => "mandatory",
         })

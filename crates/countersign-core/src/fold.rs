@@ -3,12 +3,12 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use countersign_ledger::{Digest, Hash, Leaf, StreamHead, StreamId};
+use countersign_ledger::{Digest, Hash, Leaf, StreamHead, StreamId, Time};
 
 use crate::{
     admit::{self, Signed, authenticate, authenticate_genesis},
     change::{Admitted, Change, Found},
-    facts::GitFacts,
+    facts::{GitFacts, Identities},
     governance::{Blobs, Governance},
     ids::{ActorId, GateId},
     permit::APPLY_GATE,
@@ -35,6 +35,30 @@ impl Entry {
         Ok(Self { hash: Hash::leaf(bytes), leaf, signed })
     }
 
+    /// The blobs without which it cannot be folded. A list of governance files names further ones.
+    pub fn needed_blobs(&self) -> Vec<Digest> {
+        match &self.signed.statement().body {
+            Body::Genesis(genesis) => vec![genesis.files],
+            Body::Publication(publication) => vec![publication.files],
+            Body::Proposal(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
+            Body::NewRevision(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
+            Body::PermitRequest(request) => vec![request.transition.digest],
+            Body::KeyRevocation(_)
+            | Body::GateRegistration(_)
+            | Body::Approval(_)
+            | Body::Rejection(_)
+            | Body::RejectionLift(_)
+            | Body::Withdrawal(_)
+            | Body::Disclosure(_)
+            | Body::Waiver(_)
+            | Body::Identification(_)
+            | Body::GuidanceObservation(_)
+            | Body::Decided(_)
+            | Body::PermitGrant(_)
+            | Body::OutcomeReport(_) => Vec::new(),
+        }
+    }
+
     /// A leaf of a statement that was checked before.
     pub fn of(leaf: Leaf, signed: Signed) -> Self {
         Self { hash: leaf.hash(), leaf, signed }
@@ -57,6 +81,11 @@ impl State {
     pub fn fold(&mut self, entry: &Entry, blob: &Blobs<'_>) -> Result<Vec<StreamId>, Refusal> {
         self.governance.record.semantics.readable()?;
         let statement = entry.signed.statement();
+        if entry.leaf.lines().first().is_some_and(|home| self.is_foreign(&home.stream)) {
+            in_its_streams(statement, entry)?;
+            self.follow(&entry.leaf, entry.hash)?;
+            return Ok(Vec::new());
+        }
         let found = found(statement, blob)?;
         let authenticated = authenticate(self, &entry.signed)?;
         admit::admit(self, &authenticated, &found, entry.leaf.admitted_at)?;
@@ -82,14 +111,6 @@ impl State {
         }
         self.apply(&admitted)?;
         Ok(entry.leaf.lines().iter().map(|line| line.stream.clone()).collect())
-    }
-
-    /// Takes a leaf whose home is none of the streams that are known here (see [`State::confined`]), only another that it
-    /// stands in: there it has to follow, and its header has to tell the truth. Whether it was rightly admitted is for
-    /// whoever has its home to say, and it changes no record here.
-    pub fn pass_by(&mut self, entry: &Entry) -> Result<(), Refusal> {
-        in_its_streams(entry.signed.statement(), entry)?;
-        self.follow(&entry.leaf, entry.hash)
     }
 
     fn apply(&mut self, admitted: &Admitted<'_>) -> Result<(), Refusal> {
@@ -166,6 +187,21 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// Obeys a stop that was handed over directly, before the log has it: a rejection or a revocation takes away at once. It
+    /// is authenticated and admitted as ever; nothing else is taken this way.
+    pub fn obey(&mut self, signed: &Signed, now: Time) -> Result<(), Refusal> {
+        let statement = signed.statement();
+        if !statement.body.is_stop() {
+            return Err(Refusal::malformed("not-a-stop", format!("a {} stops nothing", statement.body.kind()))
+                .hint("a gate takes a signed rejection or revocation directly; everything else goes to the log"));
+        }
+        let authenticated = authenticate(self, signed)?;
+        let found = Found::default();
+        admit::admit(self, &authenticated, &found, now)?;
+        let signed_with = authenticated.signed_with().clone();
+        self.apply(&Admitted { statement, payload: signed.payload(), signed_with: &signed_with, at: now, found: &found })
     }
 
     /// The streams that have to be known before a statement can be folded, and are not. More may be missing once these are
@@ -252,18 +288,20 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
     let read = |digest: &Digest, what: &str| {
         blob(digest).ok_or_else(|| Refusal::unknown("blob-missing", format!("the {what} {digest} is missing")))
     };
-    let (subject, facts) = match &statement.body {
-        Body::Proposal(proposal) => (Some(&proposal.subject), proposal.facts),
-        Body::NewRevision(revision) => (Some(&revision.subject), revision.facts),
-        _ => (None, None),
+    let (subject, facts, identities) = match &statement.body {
+        Body::Proposal(proposal) => (Some(&proposal.subject), proposal.facts, proposal.identities),
+        Body::NewRevision(revision) => (Some(&revision.subject), revision.facts, revision.identities),
+        _ => (None, None, None),
     };
     let transition = match &statement.body {
         Body::PermitRequest(request) => Some(&request.transition),
         _ => None,
     };
+    let facts = facts.map(|digest| facts_of(&digest, &read(&digest, "list of facts")?)).transpose()?;
     Ok(Found {
         subject: subject.map(|named| Subject::read(named, &read(&named.digest, "subject")?)).transpose()?,
-        facts: facts.map(|digest| facts_of(&digest, &read(&digest, "list of facts")?)).transpose()?,
+        identities: identities_of(identities, facts.as_ref(), blob)?,
+        facts,
         transition: transition.map(|named| Transition::read(named, &read(&named.digest, "transition")?)).transpose()?,
     })
 }
@@ -272,6 +310,32 @@ fn facts_of(digest: &Digest, bytes: &[u8]) -> Result<GitFacts, Refusal> {
     if Digest::of(bytes) != *digest {
         return Err(Refusal::malformed("blob-changed", format!("the facts do not hash to {digest}")));
     }
-    serde_json::from_slice(bytes)
-        .map_err(|e| Refusal::malformed("malformed-facts", format!("the facts {digest} are malformed: {e}")))
+    GitFacts::parse(bytes)
+}
+
+/// The names behind the facts; `None` where they were erased.
+fn identities_of(
+    named: Option<Digest>,
+    facts: Option<&GitFacts>,
+    blob: &Blobs<'_>,
+) -> Result<Option<Identities>, Refusal> {
+    let (digest, facts) = match (named, facts) {
+        (Some(digest), Some(facts)) => (digest, facts),
+        (None, None) => return Ok(None),
+        (Some(_), None) | (None, Some(_)) => {
+            return Err(Refusal::malformed(
+                "identities-missing",
+                "facts of a git range and the names behind them come together",
+            ));
+        }
+    };
+    let Some(bytes) = blob(&digest) else { return Ok(None) };
+    if Digest::of(&bytes) != digest {
+        return Err(Refusal::malformed("blob-changed", format!("the identities do not hash to {digest}")));
+    }
+    let identities = Identities::parse(&bytes)?;
+    if identities.are_of(facts) {
+        return Ok(Some(identities));
+    }
+    Err(Refusal::malformed("identities-mismatch", "the identities are not those whom the facts name"))
 }

@@ -4,7 +4,10 @@
 //! It is a set of files, each under its own digest: those of the catalog (see [`crate::catalog::files`]) and
 //! `rules/NAME.cedar`. A publication names the files that it replaces; the others are not fetched and not parsed again.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use countersign_ledger::{Digest, Fingerprint, PublicKey};
 use serde::{Deserialize, Serialize};
@@ -251,7 +254,16 @@ impl Governance {
 
     /// How many people the catalog gives a key to.
     pub fn population(&self) -> u32 {
-        u32::try_from(self.people_with_keys().count()).unwrap_or(u32::MAX)
+        u32::try_from(self.catalog.people().len()).unwrap_or(u32::MAX)
+    }
+
+    /// The people behind an owner that a document names: a person, or a group of the catalog, also as
+    /// `group:default/name`.
+    pub fn people_called(&self, owner: &str) -> BTreeSet<&ActorId> {
+        let name = owner.rsplit(['/', ':']).next().unwrap_or(owner);
+        let person = name.parse().ok().and_then(|id| self.person(&id)).map(|actor| &actor.id);
+        let group = name.parse().ok().map(|group| self.catalog.members(&group));
+        group.into_iter().flatten().chain(person).collect()
     }
 
     pub fn person(&self, id: &ActorId) -> Option<&Actor> {

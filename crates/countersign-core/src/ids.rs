@@ -138,6 +138,13 @@ id!(
     SubjectType, "type of a subject", is_entity_name, ENTITY_NAME
 );
 
+impl Nonce {
+    /// The nonce of these bytes, which the caller drew at random.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(base16ct::lower::encode_string(&bytes))
+    }
+}
+
 impl SubjectType {
     /// One of the types that this program knows.
     pub(crate) fn known(name: &'static str) -> Self {

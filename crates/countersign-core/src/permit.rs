@@ -5,7 +5,7 @@ use countersign_ledger::{Digest, Fingerprint, Time};
 use thiserror::Error;
 
 use crate::{
-    change::Change,
+    change::{Change, PermitRecord},
     decision::{Decision, Outcome},
     refusal::Refusal,
     statement::{PermitGrant, PermitRequest},
@@ -76,27 +76,27 @@ impl Permit {
     }
 }
 
-/// What a gate asks of a permit before it looks at the signatures under it: is it for me, for this, and still good?
+/// What a gate asks of a permit before it looks at anything else: is it for me, for this, and still good?
 pub fn check_lease(
-    grant: &PermitGrant,
+    permit: &PermitRecord,
     audience: &Fingerprint,
     transition: &TransitionRef,
     now: Time,
 ) -> Result<(), Refusal> {
-    if grant.audience != *audience {
+    if permit.audience != *audience {
         return Err(Refusal::forbidden(
             "permit-for-another-gate",
-            format!("the permit is for gate {} with key {}", grant.gate, grant.audience),
+            format!("the permit is for gate {} with key {}", permit.gate, permit.audience),
         ));
     }
-    if grant.transition != *transition {
+    if permit.transition != *transition {
         return Err(Refusal::forbidden(
             "permit-for-another-transition",
             "the permit is for another repository, branch, commit, content or command",
         ));
     }
     // A minute of slack, for clocks that are not set alike.
-    if now < grant.issued_at.plus_secs(-60) || now > grant.expires_at {
+    if now < permit.issued_at.plus_secs(-60) || now > permit.expires_at {
         return Err(Refusal::forbidden("permit-expired", "the permit's time is over or has not come")
             .hint("ask for a new one by trying again"));
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::refusal::Refusal;
 
 /// The newest semantics that this program knows. Raised only when what is admitted, folded or decided changes.
-pub const NEWEST: u32 = 1;
+pub const NEWEST_SEMANTICS: u32 = 1;
 
 /// A semantics in force. It may be newer than this program: then nothing is read any further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -21,9 +21,9 @@ impl Semantics {
     pub fn known(number: u32) -> Result<Self, Refusal> {
         match number {
             0 => Err(Refusal::malformed("semantics", "the semantics of a log are numbered from 1")),
-            1..=NEWEST => Ok(Self(number)),
+            1..=NEWEST_SEMANTICS => Ok(Self(number)),
             newer => Err(Refusal::newer(format!(
-                "the log has semantics {newer}, which is newer than this program (it knows {NEWEST})"
+                "the log has semantics {newer}, which is newer than this program (it knows {NEWEST_SEMANTICS})"
             ))),
         }
     }

@@ -70,14 +70,23 @@ pub struct State {
     people: BTreeMap<ActorId, PersonRecord>,
     gates: BTreeMap<GateId, GateRecord>,
     heads: BTreeMap<StreamId, StreamHead>,
-    /// The streams that are known; `None`: all.
-    known: Option<BTreeSet<StreamId>>,
+    known: Known,
+}
+
+/// Which streams a state knows.
+#[derive(Clone, Debug)]
+enum Known {
+    All,
+    /// Those that were loaded; the others have to be before they are asked for.
+    Loaded(BTreeSet<StreamId>),
+    /// Those that a copy of a part of the log holds whole. There is nothing to load.
+    Confined(BTreeSet<StreamId>),
 }
 
 impl State {
     /// All there is of a log that has just begun.
     pub(crate) fn whole(governance: Governance) -> Self {
-        Self { known: None, ..Self::part(Arc::new(governance)) }
+        Self { known: Known::All, ..Self::part(Arc::new(governance)) }
     }
 
     /// A part of which no stream is known yet.
@@ -88,22 +97,48 @@ impl State {
             people: BTreeMap::new(),
             gates: BTreeMap::new(),
             heads: BTreeMap::new(),
-            known: Some(BTreeSet::new()),
+            known: Known::Loaded(BTreeSet::new()),
         }
     }
 
-    /// Confines a state to these streams: what others say is not looked at, and asking for it is an error. For a copy that
-    /// holds some streams of a log whole, and leaves of others only where they stand in those.
+    /// Confines a state to these streams, which a copy holds whole. A leaf whose home is another stream says nothing here,
+    /// but its place is kept; asking for another stream is an error. What a decision names as the heads of its targets'
+    /// streams is taken as it stands: those are long, and in a part of a log nobody but a follower vouches for them.
     pub fn confined(mut self, streams: BTreeSet<StreamId>) -> Self {
-        self.known = Some(streams);
+        self.known = Known::Confined(streams);
         self
+    }
+
+    /// Whether a leaf with this home is only kept in its place.
+    pub(crate) fn is_foreign(&self, home: &StreamId) -> bool {
+        match &self.known {
+            Known::All | Known::Loaded(_) => false,
+            Known::Confined(streams) => !streams.contains(home),
+        }
+    }
+
+    /// Whether the streams stand where these heads say.
+    pub fn heads_agree(&self, named: &BTreeMap<StreamId, StreamHead>) -> Result<bool, Refusal> {
+        for (stream, head) in named {
+            let vouched = match &self.known {
+                Known::All | Known::Loaded(_) => false,
+                Known::Confined(streams) => stream.as_str().starts_with("target/") && !streams.contains(stream),
+            };
+            if !vouched && self.head(stream)? != *head {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Makes a stream known, with its head. Its record, if it has one, is put in beside it.
     pub fn know(&mut self, stream: StreamId, head: StreamHead) {
         self.heads.insert(stream.clone(), head);
-        if let Some(known) = &mut self.known {
-            known.insert(stream);
+        match &mut self.known {
+            Known::All => {}
+            Known::Loaded(streams) | Known::Confined(streams) => {
+                streams.insert(stream);
+            }
         }
     }
 
@@ -120,7 +155,10 @@ impl State {
     }
 
     pub fn knows(&self, stream: &StreamId) -> bool {
-        self.known.as_ref().is_none_or(|known| known.contains(stream))
+        match &self.known {
+            Known::All => true,
+            Known::Loaded(streams) | Known::Confined(streams) => streams.contains(stream),
+        }
     }
 
     fn need(&self, stream: &StreamId) -> Result<(), Refusal> {

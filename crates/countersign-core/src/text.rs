@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::Nonce,
+    kind::Documents,
     refusal::Refusal,
-    snapshot::Documents,
     statement::{MAX_LIST, MAX_TEXT_CHARS},
 };
 

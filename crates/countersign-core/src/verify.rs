@@ -24,24 +24,8 @@ use crate::{
     snapshot::Snapshot,
     state::State,
     statement::{Body, Decided, SeenCheckpoint, governance_stream},
+    trust::Trust,
 };
-
-/// What the verifier pinned beforehand: the contents of `trust.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Trust {
-    pub version: u32,
-    /// The log's origin.
-    pub origin: String,
-    /// Signed-note verifier key: `origin+hash+base64`.
-    pub log_key: String,
-    /// Payload digest of the genesis.
-    pub genesis: Digest,
-    /// How many founders can together begin a new epoch when keys are lost.
-    pub recovery_quorum: u32,
-}
-
-pub const TRUST_VERSION: u32 = 1;
 
 /// A copy of a log, or of a part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,10 +72,14 @@ pub struct Report {
 
 impl Report {
     pub fn holds(&self) -> bool {
+        self.nothing_against() && self.state.is_some()
+    }
+
+    fn nothing_against(&self) -> bool {
         self.steps.iter().all(|step| match step.verdict {
             Verdict::Holds | Verdict::NotChecked => true,
             Verdict::Broken | Verdict::Newer => false,
-        }) && self.state.is_some()
+        })
     }
 
     /// The first leaf that does not hold.
@@ -104,20 +92,23 @@ impl Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     pub verdict: Verdict,
+    /// Stable, kebab-case.
+    pub code: &'static str,
     pub detail: String,
     pub index: Option<u64>,
 }
 
 impl Failure {
     fn new(detail: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Broken, detail: detail.into(), index: None }
+        Self { verdict: Verdict::Broken, code: "broken", detail: detail.into(), index: None }
     }
 
-    fn at(index: u64, detail: impl Into<String>) -> Self {
+    pub fn at(index: u64, detail: impl Into<String>) -> Self {
         Self { index: Some(index), ..Self::new(detail) }
     }
 
-    fn refused(index: u64, refusal: &Refusal) -> Self {
+    /// A leaf that core refused.
+    pub fn refused(index: u64, refusal: &Refusal) -> Self {
         let verdict = match refusal.class {
             RefusalClass::Newer => Verdict::Newer,
             RefusalClass::Malformed
@@ -127,7 +118,7 @@ impl Failure {
             | RefusalClass::Conflict
             | RefusalClass::Denied => Verdict::Broken,
         };
-        Self { verdict, ..Self::at(index, format!("leaf {index}: {refusal}")) }
+        Self { verdict, code: refusal.code, ..Self::at(index, format!("leaf {index}: {refusal}")) }
     }
 }
 
@@ -150,10 +141,7 @@ pub fn verify(trust: &Trust, evidence: &Evidence, now: Time) -> Report {
         return report;
     }
     report.decisions(&decisions);
-    if report.steps.iter().all(|step| match step.verdict {
-        Verdict::Holds | Verdict::NotChecked => true,
-        Verdict::Broken | Verdict::Newer => false,
-    }) {
+    if report.nothing_against() {
         report.state = state;
     }
     report
@@ -167,7 +155,7 @@ impl Report {
                 Some(value)
             }
             Err(failure) => {
-                let Failure { verdict, detail, index } = failure;
+                let Failure { verdict, code: _, detail, index } = failure;
                 self.steps.push(Step { name, verdict, detail, index });
                 None
             }
@@ -360,11 +348,6 @@ fn statements_step(
         if !seen_roots.allow(&named) {
             return Err(another_root(*index, &named));
         }
-        // Of a part of the log, a leaf whose home is elsewhere: a rejection of another change of the same target.
-        if entry.leaf.lines().first().is_some_and(|home| !state.knows(&home.stream)) {
-            state.pass_by(entry).map_err(|e| Failure::refused(*index, &e))?;
-            continue;
-        }
         // A decision is run on the state that it was taken from, so before its own leaf is folded.
         let decided = match &entry.signed.statement().body {
             Body::Decided(decided) => Some(decide_again(&state, decided, &blob)),
@@ -385,13 +368,9 @@ fn statements_step(
 
 /// Whether this program knows the semantics in force. `index` is the leaf that it would read next.
 fn readable(state: &State, index: Option<u64>) -> Result<(), Failure> {
-    state.governance.record.semantics.readable().map_err(|e| Failure {
-        verdict: Verdict::Newer,
-        detail: match index {
-            Some(index) => format!("from leaf {index} on {e}"),
-            None => e.to_string(),
-        },
-        index,
+    state.governance.record.semantics.readable().map_err(|e| match index {
+        Some(index) => Failure::refused(index, &e),
+        None => Failure { verdict: Verdict::Newer, code: e.code, ..Failure::new(e.to_string()) },
     })
 }
 

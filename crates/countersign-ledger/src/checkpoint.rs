@@ -8,8 +8,12 @@
 //! — countersign.example/log Az3grlgt…
 //! ```
 //!
-//! Invariant: one checkpoint has one text. Sizes are canonical decimals, roots are canonical base64, and this log
-//! writes no extension lines, so a note that has some is not from it.
+//! Signature lines of other keys (cosigners, see [`mod@crate::cosignature`]) may follow the log's own.
+//!
+//! Invariants:
+//! - One checkpoint has one text. Sizes are canonical decimals, roots are canonical base64, and this log writes no
+//!   extension lines, so a note that has some is not from it.
+//! - A [`SignedCheckpoint`] is signed by its log: only opening a note makes one.
 
 use std::fmt;
 
@@ -17,7 +21,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rand_core::CryptoRngCore;
 use serde::{Deserialize, Serialize};
 use signed_note::{
-    Note, Signer as _, StandardSigner, StandardVerifier, Verifier as _, VerifierList, generate_key, is_key_name_valid,
+    Note, Signature, Signer as _, StandardSigner, StandardVerifier, Verifier as _, VerifierList, generate_key,
+    is_key_name_valid,
 };
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -26,6 +31,9 @@ use crate::digest::Hash;
 
 /// The largest note that is read: a checkpoint with room for 100 cosignatures.
 pub const MAX_NOTE_BYTES: usize = 64 * 1024;
+
+/// The most signature lines of a note, which bounds the work of checking one. `signed_note` reads no more either.
+pub const MAX_SIGNATURES: usize = 100;
 
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum CheckpointError {
@@ -43,6 +51,8 @@ pub enum CheckpointError {
     OtherLog { found: String, expected: String },
     #[error("the checkpoint's {0}")]
     Body(&'static str),
+    #[error("the checkpoint's size is 0, but its root is not that of an empty log")]
+    EmptyRoot,
     #[error("the checkpoint could not be signed: {0}")]
     Sign(String),
 }
@@ -70,43 +80,118 @@ impl Checkpoint {
         if !line("last line is not ended")?.is_empty() || lines.next().is_some() {
             return Err(CheckpointError::Body("text has more than three lines, which this log never writes"));
         }
-        let checkpoint = Self { origin: origin.to_owned(), size: parse_size(size)?, root: parse_root(root)? };
-        if checkpoint.size == 0 && checkpoint.root != Hash::empty_tree() {
-            return Err(CheckpointError::Body("root is not that of an empty log, but its size is 0"));
+        let size =
+            parse_size(size).ok_or(CheckpointError::Body("size is not a decimal number without leading zeros"))?;
+        let root = parse_hash(root).ok_or(CheckpointError::Body("root is not the base64 of 32 bytes"))?;
+        if size == 0 && root != Hash::empty_tree() {
+            return Err(CheckpointError::EmptyRoot);
         }
-        Ok(checkpoint)
+        Ok(Self { origin: origin.to_owned(), size, root })
     }
 }
 
-fn parse_size(text: &str) -> Result<u64, CheckpointError> {
-    const WRONG: CheckpointError = CheckpointError::Body("size is not a decimal number without leading zeros");
-    let size: u64 = text.parse().map_err(|_| WRONG)?;
-    if size.to_string() == text { Ok(size) } else { Err(WRONG) }
+/// A decimal without leading zeros.
+pub(crate) fn parse_size(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|size: &u64| size.to_string() == text)
 }
 
-fn parse_root(text: &str) -> Result<Hash, CheckpointError> {
-    const WRONG: CheckpointError = CheckpointError::Body("root is not the base64 of 32 bytes");
-    let bytes = STANDARD.decode(text).map_err(|_| WRONG)?;
-    <[u8; 32]>::try_from(bytes).map(Hash::from_bytes).map_err(|_| WRONG)
+/// Canonical base64, as notes and proofs write hashes.
+pub(crate) fn parse_hash(text: &str) -> Option<Hash> {
+    <[u8; 32]>::try_from(STANDARD.decode(text).ok()?).ok().map(Hash::from_bytes)
 }
 
-/// Checks a checkpoint's note against the log's verifier key, and reads it. Signatures of other keys (witnesses) are
+/// Checks a checkpoint's note against the log's verifier key, and reads it. Signatures of other keys (cosigners) are
 /// ignored, as `signed-note` asks.
 pub fn open(note: &str, vkey: &str) -> Result<Checkpoint, CheckpointError> {
-    if note.len() > MAX_NOTE_BYTES {
-        return Err(CheckpointError::Note(format!("it has {} bytes, more than {MAX_NOTE_BYTES}", note.len())));
+    SignedCheckpoint::open(note, vkey).map(SignedCheckpoint::into_checkpoint)
+}
+
+/// A checkpoint that its log has signed, with every signature line of its note, verbatim and in order.
+///
+/// Whoever cosigns, counts cosignatures or asks for them needs one, so nobody does so on text that the log never signed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignedCheckpoint {
+    checkpoint: Checkpoint,
+    log_key_id: u32,
+    signatures: Vec<Signature>,
+}
+
+impl SignedCheckpoint {
+    /// Checks a note against the log's verifier key, and keeps all of it. What other keys signed is not checked here.
+    pub fn open(note: &str, vkey: &str) -> Result<Self, CheckpointError> {
+        if note.len() > MAX_NOTE_BYTES {
+            return Err(CheckpointError::Note(format!("it has {} bytes, more than {MAX_NOTE_BYTES}", note.len())));
+        }
+        let verifier = StandardVerifier::new(vkey).map_err(|_| CheckpointError::VerifierKey(vkey.to_owned()))?;
+        let (key, log_key_id) = (verifier.name().to_owned(), verifier.key_id());
+        let parsed = Note::from_bytes(note.as_bytes()).map_err(|e| CheckpointError::Note(e.to_string()))?;
+        parsed
+            .verify(&VerifierList::new(vec![Box::new(verifier)]))
+            .map_err(|e| CheckpointError::Signature { key: key.clone(), reason: e.to_string() })?;
+        // `signed_note` hands out the signatures that it verified, not the lines as they stand.
+        let (text, lines) = note.rsplit_once(BEFORE_SIGNATURES).unwrap_or_default();
+        let checkpoint = Checkpoint::parse_text(&format!("{text}\n"))?;
+        if checkpoint.origin != key {
+            return Err(CheckpointError::OtherLog { found: checkpoint.origin, expected: key });
+        }
+        let signatures =
+            parse_signatures(lines).ok_or_else(|| CheckpointError::Note("a signature line is malformed".to_owned()))?;
+        Ok(Self { checkpoint, log_key_id, signatures })
     }
-    let verifier = StandardVerifier::new(vkey).map_err(|_| CheckpointError::VerifierKey(vkey.to_owned()))?;
-    let key = verifier.name().to_owned();
-    let note = Note::from_bytes(note.as_bytes()).map_err(|e| CheckpointError::Note(e.to_string()))?;
-    note.verify(&VerifierList::new(vec![Box::new(verifier)]))
-        .map_err(|e| CheckpointError::Signature { key: key.clone(), reason: e.to_string() })?;
-    let text = std::str::from_utf8(note.text()).map_err(|e| CheckpointError::Note(e.to_string()))?;
-    let checkpoint = Checkpoint::parse_text(text)?;
-    if checkpoint.origin != key {
-        return Err(CheckpointError::OtherLog { found: checkpoint.origin, expected: key });
+
+    pub const fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
     }
-    Ok(checkpoint)
+
+    pub fn into_checkpoint(self) -> Checkpoint {
+        self.checkpoint
+    }
+
+    /// The note, byte for byte as it was opened, and with what was added since.
+    pub fn to_note(&self) -> String {
+        let lines: String = self.signatures.iter().map(signature_line).collect();
+        format!("{}\n{lines}", self.text())
+    }
+
+    /// The checkpoint with the log's own signature alone, for those who read only a few signatures of a note.
+    pub fn without_cosignatures(&self) -> Self {
+        let is_of_log = |line: &Signature| line.name() == self.checkpoint.origin && line.id() == self.log_key_id;
+        self.with_signatures(self.signatures.iter().filter(|line| is_of_log(line)).cloned().collect())
+    }
+
+    /// What is signed.
+    pub(crate) fn text(&self) -> String {
+        self.checkpoint.to_text()
+    }
+
+    pub(crate) fn signatures(&self) -> &[Signature] {
+        &self.signatures
+    }
+
+    /// The caller leaves the log's own signature in.
+    pub(crate) fn with_signatures(&self, signatures: Vec<Signature>) -> Self {
+        Self { checkpoint: self.checkpoint.clone(), log_key_id: self.log_key_id, signatures }
+    }
+}
+
+/// The text's last line end, and an empty line.
+const BEFORE_SIGNATURES: &str = "\n\n";
+
+/// Whole signature lines, at least one. A line has one spelling.
+pub(crate) fn parse_signatures(lines: &str) -> Option<Vec<Signature>> {
+    let count = lines.bytes().filter(|byte| *byte == b'\n').count();
+    if lines.len() > MAX_NOTE_BYTES || count > MAX_SIGNATURES {
+        return None;
+    }
+    let parse = |line: &str| Signature::from_bytes(line.as_bytes()).ok();
+    let signatures: Vec<_> = lines.strip_suffix('\n')?.split('\n').map(parse).collect::<Option<_>>()?;
+    let has_control = lines.chars().any(|c| c < ' ' && c != '\n');
+    (!has_control && signatures.iter().map(signature_line).eq(lines.split_inclusive('\n'))).then_some(signatures)
+}
+
+/// With its line end.
+pub(crate) fn signature_line(signature: &Signature) -> String {
+    String::from_utf8_lossy(&signature.to_bytes()).into_owned()
 }
 
 /// The log's secret: whoever has it can promise any root, though none that gates would follow without the human

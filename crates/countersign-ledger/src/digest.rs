@@ -3,6 +3,7 @@
 
 use std::{fmt, str::FromStr};
 
+use base16ct::lower;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -34,7 +35,7 @@ impl Digest {
 
     /// The 64 hex digits without the algorithm, as in-toto digest sets and file names want them.
     pub fn hex(&self) -> String {
-        to_hex(&self.0)
+        lower::encode_string(&self.0)
     }
 
     /// Parses the 64 hex digits of a digest without its algorithm.
@@ -102,7 +103,7 @@ impl Hash {
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&to_hex(&self.0))
+        f.write_str(&lower::encode_string(&self.0))
     }
 }
 
@@ -140,34 +141,9 @@ macro_rules! serde_as_text {
 serde_as_text!(Digest);
 serde_as_text!(Hash);
 
-pub(crate) fn to_hex(bytes: &[u8]) -> String {
-    use fmt::Write as _;
-    let mut out = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
-}
-
 /// Lower-case hex only: one content has one spelling.
 fn from_hex(hex: &str) -> Option<[u8; 32]> {
-    let digits = hex.as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
     let mut out = [0_u8; 32];
-    for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
-        let [high, low] = pair else { return None };
-        *byte = nibble(*high)? << 4 | nibble(*low)?;
-    }
-    Some(out)
-}
-
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
+    // Fewer digits would fill a part of it.
+    (hex.len() == 64 && lower::decode(hex, &mut out).is_ok()).then_some(out)
 }

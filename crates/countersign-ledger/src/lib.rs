@@ -14,11 +14,14 @@
 //! | [`tree`] | the Merkle tree: roots, inclusion and consistency proofs, and their checks |
 //! | [`mod@seal`] | drafts become leaves of a longer tree |
 //! | [`checkpoint`] | the log's signed size and root |
+//! | [`mod@cosignature`] | what others signed about a checkpoint, and how many of them are enough |
+//! | [`witness`] | what a log and its cosigners say to each other |
 //! | [`tile`] | the paths and contents of the static files that a log is served as |
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::todo)]
 
 pub mod checkpoint;
+pub mod cosignature;
 pub mod digest;
 pub mod dsse;
 pub mod leaf;
@@ -27,8 +30,10 @@ pub mod sshsig;
 pub mod tile;
 pub mod time;
 pub mod tree;
+pub mod witness;
 
-pub use checkpoint::{Checkpoint, LogKey};
+pub use checkpoint::{Checkpoint, LogKey, SignedCheckpoint};
+pub use cosignature::{Cosignature, Cosigner, CosignerKey, Quorum, VerifierKey};
 pub use digest::{Digest, Hash};
 pub use dsse::Envelope;
 pub use leaf::{Leaf, Line, StreamHead, StreamId};

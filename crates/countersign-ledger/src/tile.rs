@@ -2,9 +2,11 @@
 //!
 //! Invariants:
 //! - A path has one spelling: `parse` takes exactly what `Display` writes.
+//! - What a path serves never changes once the log has it (sections "Merkle Tree" and "Log entries"). A full tile can be
+//!   kept for ever; nobody has a use for a partial one once the log has grown past it, and a log may stop serving it.
 //! - A tile holds between 1 and 256 items; an empty one is never served (section "Partial Tiles").
 
-use std::{fmt, str::FromStr};
+use std::{fmt, ops::Range, str::FromStr};
 
 use thiserror::Error;
 
@@ -67,17 +69,27 @@ pub struct TilePath {
 }
 
 impl TilePath {
-    /// The node that the tile's first item is, as (level, index) of [`crate::tree::Nodes`]; the others follow it at the
-    /// same level. `None` for a tile that no tree of 64-bit size has.
+    /// Whether nothing is missing at its right, so that no longer log serves a wider one in its place.
+    pub const fn is_full(&self) -> bool {
+        self.width == TILE_WIDTH
+    }
+
+    /// The nodes that the tile's items are: their level and indices, as in [`crate::tree::Nodes`]. For entries they are
+    /// the leaves. `None` for a tile that no tree of 64-bit size has, or that is wider than a tile.
+    pub fn nodes(&self) -> Option<(u8, Range<u64>)> {
+        check_width(usize::from(self.width)).ok()?;
+        let first = self.index.checked_mul(u64::from(TILE_WIDTH))?;
+        Some((self.kind.node_level()?, first..first.checked_add(u64::from(self.width))?))
+    }
+
+    /// The node that the tile's first item is, as (level, index).
     pub fn first_node(&self) -> Option<(u8, u64)> {
-        Some((self.kind.node_level()?, self.index.checked_mul(u64::from(TILE_WIDTH))?))
+        self.nodes().map(|(level, nodes)| (level, nodes.start))
     }
 
     /// Whether a log of `size` leaves has all items of this tile.
     pub fn is_within(&self, size: u64) -> bool {
-        self.first_node().is_some_and(|(level, first)| {
-            first.checked_add(u64::from(self.width)).is_some_and(|end| end <= size >> level)
-        })
+        self.nodes().is_some_and(|(level, nodes)| nodes.end <= size >> level)
     }
 }
 

@@ -21,6 +21,11 @@ impl Time {
         self.0
     }
 
+    /// Whole seconds, rounded down.
+    pub const fn unix_secs(self) -> i64 {
+        self.0.div_euclid(1_000)
+    }
+
     pub const fn plus_secs(self, secs: i64) -> Self {
         Self(self.0.saturating_add(secs.saturating_mul(1_000)))
     }

@@ -34,8 +34,6 @@ const MAX_FILES: usize = 200_000;
 pub enum BundleError {
     #[error("cannot read {path}: {source}")]
     Read { path: PathBuf, source: io::Error },
-    #[error("cannot write {path}: {source}")]
-    Write { path: PathBuf, source: io::Error },
     #[error("{path} is not a bundle: {why}")]
     NotABundle { path: PathBuf, why: String },
     #[error("{path} is truncated or damaged: {why}")]
@@ -50,7 +48,6 @@ impl BundleError {
             Self::Read { .. } => {
                 "pass the file that `countersign bundle CHANGE --out FILE` wrote, or its unpacked directory"
             }
-            Self::Write { .. } => "choose a place that you can write to",
             Self::NotABundle { .. } => {
                 "a bundle comes from `countersign bundle CHANGE --out FILE`, an export from `countersign log --export DIR`"
             }

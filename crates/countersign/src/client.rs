@@ -1,14 +1,24 @@
-//! The client of the HTTP API, for the command line and for gates.
+//! The client of the HTTP API, for the command line and for gates. It fetches and believes nothing: what an answer is worth
+//! is for whoever asked to check, see [`crate::known`] for people and [`crate::follower`] for gates.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::{decision::Decision, governance::Signer, ids::RepositoryId, refusal::RefusalClass};
-use countersign_ledger::{Digest, Envelope, Fingerprint};
+use countersign_core::{
+    explain::Explained,
+    governance::{GovernanceRecord, Signer},
+    ids::{ChangeId, GateId, InvalidId, RepositoryId},
+    refusal::RefusalClass,
+    state::GateRecord,
+};
+use countersign_ledger::{Digest, Envelope, Fingerprint, Hash, checkpoint::MAX_NOTE_BYTES};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::wire::{ChangeLine, ChangeView, DENIED, ErrorBody, LogInfo, Receipt, Submit};
+use crate::wire::{
+    ChangePage, ChangeView, DENIED, Entries, ErrorBody, LogInfo, Proof, Published, Receipt, Submit,
+};
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -19,11 +29,69 @@ pub enum ClientError {
     Unreachable { url: String, why: String },
     #[error("{message}")]
     Refused { code: String, class: Option<RefusalClass>, message: String, hint: Option<String> },
-    #[error("the rules do not allow change {}", .0.change)]
-    Denied(Box<Decision>),
+    #[error("the rules do not allow change {}", .0.decision.change)]
+    Denied(Box<Explained>),
     #[error("{url} does not answer like a Countersign server: {why}")]
     NotCountersign { url: String, why: String },
+    #[error("asked about change {asked}, the server answered about change {answered}")]
+    Swapped { asked: ChangePrefix, answered: ChangeId },
 }
+
+/// A change as somebody typed it: its id, or twelve or more digits of its beginning. Whatever comes back has to begin so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangePrefix(String);
+
+impl ChangePrefix {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is the change that was meant, as far as it was typed.
+    pub fn names(&self, id: &ChangeId) -> bool {
+        id.as_str().starts_with(&self.0)
+    }
+
+    /// Refuses an answer about another change.
+    pub fn check(&self, answered: &ChangeId) -> Result<(), ClientError> {
+        if self.names(answered) {
+            Ok(())
+        } else {
+            Err(ClientError::Swapped { asked: self.clone(), answered: answered.clone() })
+        }
+    }
+}
+
+impl FromStr for ChangePrefix {
+    type Err = InvalidId;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let typed = s.to_ascii_lowercase();
+        let fits = (ChangeId::MIN_PREFIX..=ChangeId::LEN).contains(&typed.len());
+        if fits && typed.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Ok(Self(typed));
+        }
+        Err(InvalidId {
+            what: "change id",
+            text: s.chars().take(80).collect(),
+            expected: "12 to 32 hexadecimal digits, as `countersign list` shows them",
+        })
+    }
+}
+
+impl From<&ChangeId> for ChangePrefix {
+    fn from(id: &ChangeId) -> Self {
+        Self(id.to_string())
+    }
+}
+
+impl fmt::Display for ChangePrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a list of changes is narrowed by: names and values of the query.
+pub type Query<'a> = &'a [(&'a str, &'a str)];
 
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -47,64 +115,109 @@ impl Client {
         self.get("/v1/log")
     }
 
+    /// The newest signed checkpoint.
+    pub fn checkpoint(&self) -> Result<String, ClientError> {
+        let note = self.bytes("/checkpoint", MAX_NOTE_BYTES as u64)?;
+        String::from_utf8(note).map_err(|_| self.not_countersign("its checkpoint is no text"))
+    }
+
+    /// Proof that a log of `from` leaves is the beginning of one of `to`.
+    pub fn consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>, ClientError> {
+        Ok(self.get::<Proof>(&format!("/v1/consistency?from={from}&to={to}"))?.hashes)
+    }
+
+    /// Proof that leaf `index` is in a log of `size` leaves.
+    pub fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, ClientError> {
+        Ok(self.get::<Proof>(&format!("/v1/inclusion?index={index}&size={size}"))?.hashes)
+    }
+
+    /// The leaves behind the first `from`, as many as come in one answer.
+    pub fn entries(&self, from: u64) -> Result<Entries, ClientError> {
+        self.get(&format!("/v1/entries?from={from}"))
+    }
+
+    /// One leaf.
+    pub fn leaf(&self, index: u64) -> Result<Vec<u8>, ClientError> {
+        let entries: Entries = self.get(&format!("/v1/entries?from={index}&limit=1"))?;
+        let leaf = entries.leaves().filter(|_| entries.from == index).and_then(|leaves| leaves.into_iter().next());
+        leaf.ok_or_else(|| self.not_countersign(format!("it does not give leaf {index}")))
+    }
+
+    /// What governs, with the digest of every file: the server's word.
+    pub fn governance(&self) -> Result<GovernanceRecord, ClientError> {
+        self.get("/v1/governance")
+    }
+
+    /// Every genesis and publication, in their order: what the files in force follow from.
+    pub fn published(&self) -> Result<Vec<Published>, ClientError> {
+        self.get("/v1/governance/history")
+    }
+
+    /// The gates of a repository, as the server tells them: a permit for another one opens nothing.
+    pub fn gates(&self, repository: &RepositoryId) -> Result<BTreeMap<GateId, GateRecord>, ClientError> {
+        self.get(&format!("/v1/gates?repository={repository}"))
+    }
+
+    pub fn gate(&self, id: &GateId) -> Result<GateRecord, ClientError> {
+        self.get(&format!("/v1/gates/{id}"))
+    }
+
     /// Whose key it is, by the catalog in force.
     pub fn signer(&self, key: &Fingerprint) -> Result<Signer, ClientError> {
-        // The base64 of a fingerprint has two characters that mean something in a query.
-        let key = key.as_str().replace('+', "%2B").replace('/', "%2F");
-        self.get(&format!("/v1/signer?key={key}"))
+        self.get(&format!("/v1/signer?key={}", encoded(key.as_str())))
     }
 
-    pub fn changes(&self) -> Result<Vec<ChangeLine>, ClientError> {
-        self.get("/v1/changes")
+    /// One page of a list.
+    pub fn changes(&self, query: Query<'_>) -> Result<ChangePage, ClientError> {
+        let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+        self.get(&format!("/v1/changes{query}"))
     }
 
-    pub fn changes_at(&self, repository: &RepositoryId, head: &str) -> Result<Vec<ChangeLine>, ClientError> {
-        self.get(&format!("/v1/changes?repository={repository}&head={head}"))
+    pub fn changes_at(&self, repository: &RepositoryId, head: &str) -> Result<ChangePage, ClientError> {
+        self.changes(&[("repository", repository.as_str()), ("head", head)])
     }
 
-    pub fn change(&self, id: &str) -> Result<ChangeView, ClientError> {
-        // An id goes into a path: anything else than its characters would be another address.
-        let safe: String = id.chars().filter(char::is_ascii_alphanumeric).collect();
-        if safe.is_empty() || safe != id {
-            return Err(ClientError::Refused {
-                code: "unknown-change".to_owned(),
-                class: Some(RefusalClass::Unknown),
-                message: format!("there is no change `{id}`"),
-                hint: Some("list the changes: countersign list".to_owned()),
-            });
-        }
-        self.get(&format!("/v1/changes/{id}"))
+    /// A change as the server tells it.
+    pub fn change(&self, id: &ChangePrefix) -> Result<ChangeView, ClientError> {
+        let view: ChangeView = self.get(&format!("/v1/changes/{id}"))?;
+        id.check(&view.id).map(|()| view)
     }
 
     pub fn blob(&self, digest: &Digest) -> Result<Vec<u8>, ClientError> {
-        let bytes = self.bytes(&format!("/v1/blobs/{digest}"))?;
+        let bytes = self.bytes(&format!("/v1/blobs/{digest}"), MAX_BLOB_BYTES)?;
         if Digest::of(&bytes) == *digest {
             Ok(bytes)
         } else {
-            Err(ClientError::NotCountersign { url: self.url.clone(), why: format!("blob {digest} is something else") })
+            Err(self.not_countersign(format!("blob {digest} is something else")))
         }
     }
 
     /// A change's bundle, as a tar archive.
-    pub fn bundle(&self, id: &str, since: Option<u64>) -> Result<Vec<u8>, ClientError> {
+    pub fn bundle(&self, id: &ChangePrefix, since: Option<u64>) -> Result<Vec<u8>, ClientError> {
         let since = since.map(|size| format!("?since={size}")).unwrap_or_default();
-        self.bytes(&format!("/v1/changes/{id}/bundle{since}"))
+        self.bytes(&format!("/v1/changes/{id}/bundle{since}"), crate::bundle::MAX_BUNDLE_BYTES)
     }
 
     /// The whole log, as a tar archive.
     pub fn export(&self) -> Result<Vec<u8>, ClientError> {
-        self.bytes("/v1/export")
+        self.bytes("/v1/export", crate::bundle::MAX_BUNDLE_BYTES)
+    }
+
+    /// A file of the log's static layout, if it is there.
+    pub fn file(&self, name: &str) -> Result<Option<Vec<u8>>, ClientError> {
+        let response = self.agent.get(format!("{}/{name}", self.url)).call().map_err(|e| self.unreachable(&e))?;
+        match response.status().as_u16() {
+            404 | 410 => Ok(None),
+            _ => self.body(response, crate::bundle::MAX_BUNDLE_BYTES).map(Some),
+        }
     }
 
     pub fn submit(&self, envelope: &Envelope, blobs: &[Vec<u8>]) -> Result<Receipt, ClientError> {
-        let submit = Submit {
-            envelope: String::from_utf8_lossy(envelope.raw()).into_owned(),
-            blobs: blobs.iter().map(|blob| STANDARD.encode(blob)).collect(),
-        };
         let response = self
             .agent
             .post(format!("{}/v1/statements", self.url))
-            .send_json(&submit)
+            .send_json(Submit::new(envelope, blobs))
             .map_err(|e| self.unreachable(&e))?;
         self.json(response)
     }
@@ -114,15 +227,19 @@ impl Client {
         self.json(response)
     }
 
-    fn bytes(&self, path: &str) -> Result<Vec<u8>, ClientError> {
-        let mut response = self.agent.get(format!("{}{path}", self.url)).call().map_err(|e| self.unreachable(&e))?;
+    fn bytes(&self, path: &str, limit: u64) -> Result<Vec<u8>, ClientError> {
+        let response = self.agent.get(format!("{}{path}", self.url)).call().map_err(|e| self.unreachable(&e))?;
+        self.body(response, limit)
+    }
+
+    fn body(&self, mut response: ureq::http::Response<ureq::Body>, limit: u64) -> Result<Vec<u8>, ClientError> {
         if !response.status().is_success() {
             return Err(self.refusal(response));
         }
         response
             .body_mut()
             .with_config()
-            .limit(crate::bundle::MAX_BUNDLE_BYTES)
+            .limit(limit)
             .read_to_vec()
             .map_err(|e| ClientError::Unreachable { url: self.url.clone(), why: format!("the answer broke off: {e}") })
     }
@@ -136,23 +253,58 @@ impl Client {
             .with_config()
             .limit(crate::bundle::MAX_BUNDLE_BYTES)
             .read_json()
-            .map_err(|e| ClientError::NotCountersign { url: self.url.clone(), why: e.to_string() })
+            .map_err(|e| self.not_countersign(e.to_string()))
     }
 
     fn refusal(&self, mut response: ureq::http::Response<ureq::Body>) -> ClientError {
         let status = response.status();
         match response.body_mut().read_json::<ErrorBody>() {
-            Ok(ErrorBody { error, decision: Some(decision) }) if error.code == DENIED => {
-                ClientError::Denied(Box::new(decision))
+            Ok(ErrorBody { error, decision: Some(decision), explanation: Some(explanation) })
+                if error.code == DENIED =>
+            {
+                ClientError::Denied(Box::new(Explained { decision, explanation }))
             }
             Ok(ErrorBody { error, .. }) => {
                 ClientError::Refused { code: error.code, class: error.class, message: error.message, hint: error.hint }
             }
-            Err(_) => ClientError::NotCountersign { url: self.url.clone(), why: format!("status {status}") },
+            Err(_) => self.not_countersign(format!("status {status}")),
         }
+    }
+
+    fn not_countersign(&self, why: impl Into<String>) -> ClientError {
+        ClientError::NotCountersign { url: self.url.clone(), why: why.into() }
     }
 
     fn unreachable(&self, error: &ureq::Error) -> ClientError {
         ClientError::Unreachable { url: self.url.clone(), why: error.to_string() }
+    }
+}
+
+/// The largest blob that a log keeps, with some room.
+const MAX_BLOB_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A value of a query.
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_named_by_twelve_digits_or_more() {
+        let whole = "9f2c4e6a81d09f2c4e6a81d09f2c4e6a";
+        let id: ChangeId = whole.parse().unwrap();
+        for typed in [whole, "9f2c4e6a81d0", "9F2C4E6A81D0"] {
+            let prefix: ChangePrefix = typed.parse().unwrap();
+            assert!(prefix.check(&id).is_ok(), "{typed}");
+        }
+        let other: ChangePrefix = "9f2c4e6a81d1".parse().unwrap();
+        assert!(matches!(other.check(&id), Err(ClientError::Swapped { .. })));
+        let longer = format!("{whole}0");
+        for typed in ["", "9f2c4e6a81d", "9f2c4e6a81dg", "../governance", "9f2c4e6a81d0/bundle", &longer] {
+            assert!(typed.parse::<ChangePrefix>().is_err(), "{typed}");
+        }
     }
 }

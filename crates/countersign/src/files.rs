@@ -8,6 +8,8 @@ use std::{
 
 use thiserror::Error;
 
+use crate::unix;
+
 /// The largest file that a change can be about.
 const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -49,23 +51,12 @@ pub fn read_files(paths: &[PathBuf]) -> Result<BTreeMap<String, ReadFile>, Files
         }
         let bytes = fs::read(path).map_err(cannot)?;
         let name = name(path).ok_or_else(|| FilesError::Name { path: path.clone() })?;
-        let file = ReadFile { source: path.clone(), bytes, executable: is_executable(&metadata) };
+        let file = ReadFile { source: path.clone(), bytes, executable: unix::is_executable(&metadata) };
         if files.insert(name.clone(), file).is_some() {
             return Err(FilesError::Twice { name });
         }
     }
     Ok(files)
-}
-
-#[cfg(unix)]
-fn is_executable(metadata: &fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    metadata.permissions().mode() & 0o100 != 0
-}
-
-#[cfg(not(unix))]
-fn is_executable(_: &fs::Metadata) -> bool {
-    false
 }
 
 fn name(path: &Path) -> Option<String> {

@@ -2,43 +2,46 @@
 //!
 //! Facts must depend on objects alone. So `git` never runs *in* the repository (but to look up a name): it runs in an empty
 //! repository of our own in a temporary directory, which borrows the objects of the real one. There it meets none of the
-//! repository's configuration, grafts, replacements, `info/attributes` or commit-graph, and what a trial merge writes goes
-//! away with the directory. The environment is cleared for the same reason.
+//! repository's configuration, grafts, replacements, `info/attributes` or commit-graph. The environment is cleared for the
+//! same reason.
+//!
+//! A process costs some milliseconds, and a push waits for each. One `cat-file` and one `diff-tree` are kept open and
+//! asked again and again, nothing is asked twice, and a straight line of commits is walked by reading them.
 //!
 //! Inside a `pre-receive` hook new objects are in quarantine. Git names that place in the environment, from where it is
 //! borrowed as well.
 
+mod memo;
 mod process;
 
 use std::{
     env,
     ffi::{OsStr, OsString},
-    fs, io,
+    fs, io, mem,
     path::{Path, PathBuf},
     process::Command,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
 use countersign_core::{
-    facts::git::{Commit, GitRead, MalformedCommit, MergeTree, RawChange},
+    facts::git::{Commit, GitRead, MalformedCommit, RawChange},
     ids::Oid,
 };
 use tempfile::TempDir;
 use thiserror::Error;
 
-use process::{Batch, Output, hermetic, run, text};
+use memo::Memo;
+use process::{Differences, Objects, Output, Talk, hermetic, run, text};
 
-/// `merge-tree --write-tree` and `cat-file -z` came with it.
+/// `cat-file -z` came with it.
 const OLDEST: (u32, u32) = (2, 38);
 const OLDEST_GIT: &str = "2.38 or newer";
-/// From here on git can be told which tree to read attributes from, and may read them from HEAD's tree if it is not told.
-/// An older git reads them from files only, of which our empty repository has none.
-const ATTR_SOURCE: (u32, u32) = (2, 41);
 const MAX_COMMIT_BYTES: usize = 32 * 1024 * 1024;
-/// What our empty repository says. `merge.*` pins the strategy; nothing else may matter.
+/// What our empty repository says.
 const CONFIG: &str = "[core]\n\trepositoryformatversion = 1\n\tbare = true\n\tcommitGraph = false\n\
-                      \tattributesFile = /dev/null\n[merge]\n\trenames = false\n\tdirectoryRenames = false\n\
-                      [diff]\n\trenames = false\n";
+                      \tattributesFile = /dev/null\n[diff]\n\trenames = false\n";
+/// How far a range is walked, commit by commit, before git is asked for it.
+const WALKED: usize = 64;
 
 #[derive(Debug, Error)]
 pub enum GitError {
@@ -89,7 +92,6 @@ pub struct Repository {
     path: PathBuf,
     git_dir: PathBuf,
     bare: bool,
-    attr_source: bool,
     format: ObjectFormat,
     /// Object directories to borrow from, as git's variable wants them.
     alternates: OsString,
@@ -97,7 +99,9 @@ pub struct Repository {
     shallow: bool,
     /// Our empty repository.
     scratch: TempDir,
-    batch: Mutex<Option<Batch>>,
+    objects: Mutex<Option<Objects>>,
+    differences: Mutex<Option<Differences>>,
+    memo: Memo,
 }
 
 impl Repository {
@@ -114,14 +118,9 @@ impl Repository {
 
     fn open_among(path: &Path, environment: impl Fn(&str) -> Option<OsString>) -> Result<Self, GitError> {
         let path = path.to_owned();
-        let version = check_version()?;
-        let asked = rev_parse(
-            &path,
-            &["--path-format=absolute", "--git-dir", "--git-path", "objects", "--git-path", "shallow"],
-        )?;
-        let said = rev_parse(&path, &["--is-bare-repository", "--show-object-format"])?;
-        let (&[git_dir, objects, shallow], &[bare, format]) = (&lines(&asked)[..], &lines(&said)[..]) else {
-            return Err(unexpected("rev-parse", &path, &asked));
+        let said = rev_parse(&path)?;
+        let &[git_dir, objects, shallow, bare, format] = &said.lines().collect::<Vec<_>>()[..] else {
+            return Err(unexpected("rev-parse", &path, &said));
         };
         let format = match format {
             "sha1" => ObjectFormat::Sha1,
@@ -131,14 +130,15 @@ impl Repository {
         let scratch = scratch(format).map_err(GitError::Temporary)?;
         let shallow = borrow_shallow(Path::new(shallow), scratch.path()).map_err(GitError::Temporary)?;
         Ok(Self {
-            attr_source: version >= ATTR_SOURCE,
             git_dir: PathBuf::from(git_dir),
             bare: bare == "true",
             format,
             alternates: alternates(Path::new(objects), environment),
             shallow,
             scratch,
-            batch: Mutex::new(None),
+            objects: Mutex::new(None),
+            differences: Mutex::new(None),
+            memo: Memo::default(),
             path,
         })
     }
@@ -202,7 +202,9 @@ impl Repository {
             .env("GIT_DIR", self.scratch.path())
             .env("GIT_OBJECT_DIRECTORY", self.scratch.path().join("objects"))
             .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", &self.alternates)
-            .args(self.attr_source.then(|| format!("--attr-source={}", self.format.empty_tree())))
+            // Without it git may read attributes from HEAD's tree. One before 2.41 does not know it, and reads them from
+            // files only, of which our empty repository has none.
+            .env("GIT_ATTR_SOURCE", self.format.empty_tree())
             .args(args);
         command
     }
@@ -231,8 +233,8 @@ impl Repository {
     }
 
     /// Kind and size of an object, or `None` if it is not there.
-    fn info(&self, batch: &mut Batch, name: &str) -> Result<Option<(String, usize)>, GitError> {
-        let header = batch.ask("info", name).map_err(|error| self.failed("cat-file", error.to_string()))?;
+    fn info(&self, objects: &mut Objects, name: &str) -> Result<Option<(String, usize)>, GitError> {
+        let header = objects.ask("info", name).map_err(|error| self.failed("cat-file", error.to_string()))?;
         let mut words = header.rsplitn(3, ' ');
         match (words.next(), words.next()) {
             (Some("missing" | "ambiguous"), _) => Ok(None),
@@ -244,31 +246,30 @@ impl Repository {
         }
     }
 
-    fn content(&self, batch: &mut Batch, name: &str, size: usize) -> Result<Vec<u8>, GitError> {
-        batch.contents(name, size).map_err(|error| self.failed("cat-file", error.to_string()))
+    fn content(&self, objects: &mut Objects, name: &str, size: usize) -> Result<Vec<u8>, GitError> {
+        objects.contents(name, size).map_err(|error| self.failed("cat-file", error.to_string()))
     }
 
     /// The `git cat-file` that is kept open. After an error it is started anew, since its answers may be out of step.
-    fn with_batch<T>(&self, read: impl FnOnce(&mut Batch) -> Result<T, GitError>) -> Result<T, GitError> {
-        let mut slot: MutexGuard<'_, Option<Batch>> = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut batch = match slot.take() {
-            Some(batch) => batch,
-            None => Batch::start(self.command(&["cat-file", "--batch-command", "-z"]))
-                .map_err(|error| self.failed("cat-file", error.to_string()))?,
+    fn with_objects<T>(&self, read: impl FnOnce(&mut Objects) -> Result<T, GitError>) -> Result<T, GitError> {
+        let mut slot = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut objects = match slot.take() {
+            Some(objects) => objects,
+            None => Objects(self.talk(&Objects::ARGS)?),
         };
-        let result = read(&mut batch)?;
-        *slot = Some(batch);
+        let result = read(&mut objects).map_err(|error| check_version().err().unwrap_or(error))?;
+        *slot = Some(objects);
         Ok(result)
     }
-}
 
-impl GitRead for Repository {
-    type Error = GitError;
+    fn talk(&self, args: &[&str]) -> Result<Talk, GitError> {
+        Talk::start(self.command(args)).map_err(|error| self.failed(&args.join(" "), error.to_string()))
+    }
 
-    fn commit(&self, id: &Oid) -> Result<Commit, GitError> {
-        let object = self.with_batch(|batch| match self.info(batch, id.as_str())? {
+    fn read_commit(&self, id: &Oid) -> Result<Commit, GitError> {
+        let object = self.with_objects(|objects| match self.info(objects, id.as_str())? {
             Some((kind, size)) if kind == "commit" && size <= MAX_COMMIT_BYTES => {
-                self.content(batch, id.as_str(), size).map(Ok)
+                self.content(objects, id.as_str(), size).map(Ok)
             }
             Some((kind, bytes)) if kind == "commit" => Ok(Err(GitError::TooLarge { id: id.clone(), bytes })),
             Some((found, _)) => Ok(Err(GitError::NotACommit { id: id.clone(), found })),
@@ -277,46 +278,85 @@ impl GitRead for Repository {
         Commit::parse(&object).map_err(|source| GitError::Malformed { id: id.clone(), source })
     }
 
-    fn range(&self, exclude: &Oid, include: &Oid, limit: usize) -> Result<Vec<Oid>, GitError> {
-        let (limit, exclude) = (format!("--max-count={limit}"), format!("^{exclude}"));
-        let args = ["rev-list", "--topo-order", &limit, include.as_str(), &exclude];
-        self.oids("rev-list", &self.ask(&args)?)
+    /// A range without merges, read commit by commit. `None` if it is none, or a long one: it may have other ends than
+    /// `exclude`, and what that reaches is for git to find out.
+    ///
+    /// Where the only way down from `include` ends in `exclude`, nothing on it can be reached from there.
+    fn straight(&self, exclude: &Oid, include: &Oid, limit: usize) -> Result<Option<Vec<Oid>>, GitError> {
+        let (mut commits, mut at) = (Vec::new(), include.clone());
+        while at != *exclude {
+            if commits.len() >= limit.min(WALKED) {
+                return Ok(None);
+            }
+            let Ok([parent]) = <[Oid; 1]>::try_from(self.commit(&at)?.parents) else { return Ok(None) };
+            commits.push(mem::replace(&mut at, parent));
+        }
+        Ok(Some(commits))
     }
 
-    /// Of several best ancestors the smallest id, so that the answer depends on nothing but the history.
-    fn merge_base(&self, a: &Oid, b: &Oid) -> Result<Option<Oid>, GitError> {
+    /// The best common ancestors, in the order of their ids; none for unrelated histories. Only who proposes asks this.
+    pub fn merge_bases(&self, a: &Oid, b: &Oid) -> Result<Vec<Oid>, GitError> {
         let output = self.run(self.command(&["merge-base", "--all", a.as_str(), b.as_str()]), "merge-base")?;
         match output.code {
-            Some(0) => Ok(self.oids("merge-base", &output.stdout)?.into_iter().min()),
-            Some(1) => Ok(None),
+            Some(0) => {
+                let mut bases = self.oids("merge-base", &output.stdout)?;
+                bases.sort();
+                Ok(bases)
+            }
+            Some(1) => Ok(Vec::new()),
             Some(_) | None => Err(self.failed("merge-base", output.stderr)),
         }
     }
+}
 
-    fn diff(&self, base: &Oid, head: &Oid) -> Result<Vec<RawChange>, GitError> {
-        let command = ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff"];
-        let args = [&command[..], &["--ignore-submodules=none", base.as_str(), head.as_str()]].concat();
-        let answer = self.ask(&args)?;
-        let mut fields = answer.split(|byte| *byte == 0).filter(|field| !field.is_empty());
-        let mut changes = Vec::new();
-        while let Some(header) = fields.next() {
-            let change = fields.next().and_then(|path| raw_change(&text(header), path));
-            changes.push(change.ok_or_else(|| unexpected("diff-tree", &self.path, &text(header)))?);
+impl GitRead for Repository {
+    type Error = GitError;
+
+    fn commit(&self, id: &Oid) -> Result<Commit, GitError> {
+        if let Some(commit) = self.memo.commit(id) {
+            return Ok(commit);
         }
-        Ok(changes)
+        let commit = self.read_commit(id)?;
+        self.memo.keep_commit(id, &commit);
+        Ok(commit)
     }
 
-    fn merge_tree(&self, ours: &Oid, theirs: &Oid) -> Result<MergeTree, GitError> {
-        let args = ["merge-tree", "--write-tree", "--no-messages", ours.as_str(), theirs.as_str()];
-        let output = self.run(self.command(&args), "merge-tree")?;
-        let answer = text(&output.stdout);
-        // Exit 0 is a clean merge and 1 a conflict; everything else went wrong.
-        match (output.code, answer.lines().next().and_then(|line| line.parse().ok())) {
-            (Some(0), Some(tree)) => Ok(MergeTree::Clean(tree)),
-            (Some(1), Some(_)) => Ok(MergeTree::Conflicts),
-            (Some(0), None) => Err(unexpected("merge-tree", &self.path, &answer)),
-            (Some(_) | None, _) => Err(self.failed("merge-tree", output.stderr)),
+    fn range(&self, exclude: &Oid, include: &Oid, limit: usize) -> Result<Vec<Oid>, GitError> {
+        let ends = (exclude.clone(), include.clone());
+        if let Some(commits) = self.memo.range(&ends, limit) {
+            return Ok(commits);
         }
+        let commits = match self.straight(exclude, include, limit)? {
+            Some(commits) => commits,
+            None => {
+                let (limit, exclude) = (format!("--max-count={limit}"), format!("^{exclude}"));
+                self.oids("rev-list", &self.ask(&["rev-list", "--topo-order", &limit, include.as_str(), &exclude])?)?
+            }
+        };
+        self.memo.keep_range(ends, limit, &commits);
+        Ok(commits)
+    }
+
+    fn diff(&self, base: &Oid, head: &Oid) -> Result<Vec<RawChange>, GitError> {
+        let trees = (self.commit(base)?.tree, self.commit(head)?.tree);
+        if let Some(changes) = self.memo.diff(&trees) {
+            return Ok(changes);
+        }
+        let mut slot = self.differences.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut differences = match slot.take() {
+            Some(differences) => differences,
+            None => Differences(self.talk(&Differences::ARGS)?),
+        };
+        let found = differences
+            .ask(trees.0.as_str(), trees.1.as_str())
+            .map_err(|error| self.failed("diff-tree", error.to_string()))?;
+        *slot = Some(differences);
+        let changes = found
+            .into_iter()
+            .map(|(header, path)| raw_change(&header, path).ok_or_else(|| unexpected("diff-tree", &self.path, &header)))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.memo.keep_diff(trees, &changes);
+        Ok(changes)
     }
 
     fn blob_at(&self, commit: &Oid, path: &str, max_bytes: usize) -> Result<Option<Vec<u8>>, GitError> {
@@ -326,26 +366,51 @@ impl GitRead for Repository {
             return Ok(None);
         }
         let name = format!("{commit}:{path}");
-        self.with_batch(|batch| match self.info(batch, &name)? {
-            Some((kind, size)) if kind == "blob" && size <= max_bytes => self.content(batch, &name, size).map(Some),
+        self.with_objects(|objects| match self.info(objects, &name)? {
+            Some((kind, size)) if kind == "blob" && size <= max_bytes => self.content(objects, &name, size).map(Some),
             Some(_) | None => Ok(None),
         })
     }
 }
 
-fn check_version() -> Result<(u32, u32), GitError> {
+/// What a reference of a repository names, in one process. The repository is asked itself, and its objects are not looked
+/// at: for the moment in which only where a branch stands matters.
+pub fn reference(git_dir: &Path, name: &str) -> Result<Option<Oid>, GitError> {
+    let mut command = hermetic();
+    command.current_dir(git_dir).env("GIT_DIR", ".").args(["show-ref", "--verify", "--hash", "--", name]);
+    let failed = |why: String| GitError::Failed { command: "show-ref".to_owned(), path: git_dir.to_owned(), why };
+    let output = run(command).map_err(|error| failed(error.to_string()))?;
+    let answer = text(&output.stdout);
+    match output.success {
+        true => answer.trim().parse().map(Some).map_err(|_| unexpected("show-ref", git_dir, &answer)),
+        false => Ok(None),
+    }
+}
+
+/// Asked only after something went wrong: a process less for everybody else.
+fn check_version() -> Result<(), GitError> {
     let mut command = hermetic();
     command.arg("--version");
     let output = run(command).map_err(|why| GitError::Missing { why })?;
     let found = text(&output.stdout).trim().trim_start_matches("git version ").to_owned();
     let mut numbers = found.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version < OLDEST { Err(GitError::TooOld { found }) } else { Ok(version) }
+    if version < OLDEST { Err(GitError::TooOld { found }) } else { Ok(()) }
 }
 
 /// Asks the real repository about itself. Who owns the directory does not matter, as nothing that its configuration names
 /// is ever run: neither `rev-parse` nor anything later runs hooks, filters or monitors.
-fn rev_parse(path: &Path, args: &[&str]) -> Result<String, GitError> {
+fn rev_parse(path: &Path) -> Result<String, GitError> {
+    const WANTED: [&str; 8] = [
+        "--path-format=absolute",
+        "--git-dir",
+        "--git-path",
+        "objects",
+        "--git-path",
+        "shallow",
+        "--is-bare-repository",
+        "--show-object-format",
+    ];
     let not = |why: String| GitError::NotARepository { path: path.to_owned(), why };
     // Of a linked work tree `.git` is a file.
     let path = match path.parent() {
@@ -360,9 +425,10 @@ fn rev_parse(path: &Path, args: &[&str]) -> Result<String, GitError> {
         return Err(not("there is no such directory".to_owned()));
     }
     let mut command = hermetic();
-    command.current_dir(path).args(["-c", "safe.directory=*", "rev-parse"]).args(args);
-    let output = run(command).map_err(|error| not(error.to_string()))?;
+    command.current_dir(path).args(["-c", "safe.directory=*", "rev-parse"]).args(WANTED);
+    let output = run(command).map_err(|why| GitError::Missing { why })?;
     if !output.success {
+        check_version()?;
         return Err(not(output.stderr.lines().next().unwrap_or("git says so").to_owned()));
     }
     String::from_utf8(output.stdout).map_err(|_| not("its path is no UTF-8".to_owned()))
@@ -416,22 +482,12 @@ fn quoted(path: &Path) -> OsString {
     }
 }
 
-/// `:100644 000000 <old> <new> D`.
-fn raw_change(header: &str, path: &[u8]) -> Option<RawChange> {
-    let mut words = header.strip_prefix(':')?.split(' ');
+/// `100644 000000 <old> <new> D`.
+fn raw_change(header: &str, path: Vec<u8>) -> Option<RawChange> {
+    let mut words = header.split(' ');
     let mut mode = || u32::from_str_radix(words.next()?, 8).ok();
     let (old_mode, new_mode) = (mode()?, mode()?);
-    Some(RawChange {
-        old_mode,
-        new_mode,
-        old: words.next()?.parse().ok()?,
-        new: words.next()?.parse().ok()?,
-        path: path.to_owned(),
-    })
-}
-
-fn lines(text: &str) -> Vec<&str> {
-    text.lines().collect()
+    Some(RawChange { old_mode, new_mode, old: words.next()?.parse().ok()?, new: words.next()?.parse().ok()?, path })
 }
 
 fn unexpected(command: &str, path: &Path, answer: &str) -> GitError {

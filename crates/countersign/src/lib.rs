@@ -1,7 +1,10 @@
 //! The program: engine, store, gates, HTTP API and command line.
 //!
 //! Arrows go one way: `api | cli | gates -> engine -> store`. The command line and the gates reach a running server
-//! through [`client`]; only `serve`, `init` and `demo` hold an engine themselves.
+//! through [`client`], with which [`api`] shares [`wire`]; of the command line only what makes or serves a home may hold
+//! an engine itself.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::todo)]
 
 pub mod api;
 pub mod audit;
@@ -9,12 +12,23 @@ pub mod bundle;
 pub mod cli;
 pub mod client;
 pub mod clock;
+pub mod durable;
 pub mod engine;
 pub mod files;
+pub mod follower;
 pub mod gates;
 pub mod git;
 pub mod home;
+pub mod intake;
+pub mod known;
+pub mod memory;
+pub mod publication;
+pub mod random;
+pub mod reading;
+pub mod records;
 pub mod signer;
 pub mod speaker;
 pub mod store;
+pub mod unix;
+pub mod view;
 pub mod wire;

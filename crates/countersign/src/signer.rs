@@ -186,10 +186,6 @@ impl SshKeygen {
         self.public.fingerprint()
     }
 
-    pub fn path(&self) -> &Path {
-        &self.key
-    }
-
     /// Whether the private half is at hand: in a file, or in the agent.
     pub fn is_here(&self) -> bool {
         let private = match self.key.extension() == Some(OsStr::new("pub")) {

@@ -1,20 +1,20 @@
-//! Saying something: makes a statement about what the log shows now, signs it, and submits it. The command line speaks
-//! with a person's key through `ssh-keygen`, a gate with its own.
+//! Saying something: makes a statement in front of the log as it was last seen, and signs it. The command line speaks with a
+//! person's key through `ssh-keygen`, a gate with its own.
 
 use countersign_core::{
     governance::Signer as LogSigner,
-    ids::{ActorId, Nonce},
+    ids::ActorId,
     refusal::Refusal,
     statement::{Body, Header, SeenCheckpoint, Statement},
 };
-use countersign_ledger::{Digest, Envelope, Fingerprint, dsse, sshsig::SigningKey};
-use rand_core::{OsRng, RngCore as _};
+use countersign_ledger::{Envelope, Fingerprint, checkpoint::Checkpoint, dsse, sshsig::SigningKey};
 use thiserror::Error;
 
 use crate::{
     client::{Client, ClientError},
+    random,
     signer::{SignerError, SshKeygen},
-    wire::{LogInfo, Receipt},
+    wire::Receipt,
 };
 
 #[derive(Debug, Error)]
@@ -44,7 +44,7 @@ impl Hand {
         }
     }
 
-    fn sign(&self, payload: &[u8]) -> Result<dsse::Signature, SpeakError> {
+    pub fn sign(&self, payload: &[u8]) -> Result<dsse::Signature, SpeakError> {
         match self {
             Self::Person(key) => Ok(key.sign(payload)?),
             Self::Gate(key) => key.sign(payload).map_err(|e| SpeakError::GateKey(e.to_string())),
@@ -52,17 +52,30 @@ impl Hand {
     }
 }
 
-/// Somebody who can sign, in front of a log.
+/// The log as whoever speaks last saw it: what a statement names against replay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InFrontOf {
+    pub origin: String,
+    pub checkpoint: SeenCheckpoint,
+}
+
+impl From<&Checkpoint> for InFrontOf {
+    fn from(checkpoint: &Checkpoint) -> Self {
+        let Checkpoint { origin, size, root } = checkpoint;
+        Self { origin: origin.clone(), checkpoint: SeenCheckpoint { root: *root, size: *size } }
+    }
+}
+
+/// Somebody who can sign.
 #[derive(Debug)]
 pub struct Speaker {
     pub client: Client,
     pub hand: Hand,
     pub me: ActorId,
-    pub log: LogInfo,
 }
 
 impl Speaker {
-    /// Asks the log who the key belongs to.
+    /// Asks the log who the key belongs to. What is signed in another's name the log refuses, so that a lie gains nothing.
     pub fn of_person(client: Client, key: SshKeygen) -> Result<Self, SpeakError> {
         let me = match client.signer(&key.fingerprint())? {
             LogSigner::Actor { id, .. } => id,
@@ -71,44 +84,27 @@ impl Speaker {
             }
             LogSigner::Server => return Err(Refusal::forbidden("not-a-person", "the key is the server's").into()),
         };
-        let log = client.log()?;
-        Ok(Self { client, hand: Hand::Person(key), me, log })
-    }
-
-    pub fn of_gate(client: Client, key: SigningKey, me: ActorId) -> Result<Self, SpeakError> {
-        let log = client.log()?;
-        Ok(Self { client, hand: Hand::Gate(key), me, log })
-    }
-
-    /// Makes, signs and submits a statement.
-    pub fn say(&self, body: Body, blobs: &[Vec<u8>]) -> Result<Receipt, SpeakError> {
-        let (_, envelope) = self.sign(body)?;
-        Ok(self.client.submit(&envelope, blobs)?)
+        Ok(Self { client, hand: Hand::Person(key), me })
     }
 
     /// Makes and signs a statement.
-    pub fn sign(&self, body: Body) -> Result<(Digest, Envelope), SpeakError> {
-        let statement = Statement {
-            header: Header {
-                log: self.log.origin.clone(),
-                by: self.me.clone(),
-                nonce: nonce()?,
-                checkpoint: SeenCheckpoint { size: self.log.size, root: self.log.root },
-            },
-            body,
-        };
-        let payload = statement.encode()?;
-        let signature = self.hand.sign(&payload)?;
-        let envelope = Envelope::new(&payload, vec![signature])
-            .map_err(|e| Refusal::malformed("statement-too-large", e.to_string()))?;
-        Ok((envelope.payload_digest(), envelope))
+    pub fn sign(&self, log: &InFrontOf, body: Body) -> Result<Envelope, SpeakError> {
+        signed(&self.hand, &self.me, log, body)
+    }
+
+    /// Makes, signs and submits a statement. That it is in the log is not known by that: see [`crate::known`].
+    pub fn say(&self, log: &InFrontOf, body: Body, blobs: &[Vec<u8>]) -> Result<Receipt, SpeakError> {
+        Ok(self.client.submit(&self.sign(log, body)?, blobs)?)
     }
 }
 
-/// Sixteen random bytes, for a statement's nonce or a text's salt.
-pub fn nonce() -> Result<Nonce, Refusal> {
-    let mut bytes = [0_u8; 16];
-    OsRng.fill_bytes(&mut bytes);
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.parse().map_err(|e| Refusal::malformed("nonce", format!("{e}")))
+/// A statement by somebody, signed.
+pub fn signed(hand: &Hand, by: &ActorId, log: &InFrontOf, body: Body) -> Result<Envelope, SpeakError> {
+    let InFrontOf { origin, checkpoint } = log;
+    let header =
+        Header { by: by.clone(), checkpoint: *checkpoint, epoch: None, log: origin.clone(), nonce: random::nonce() };
+    let payload = Statement { header, body }.encode()?;
+    let signature = hand.sign(&payload)?;
+    Ok(Envelope::new(&payload, vec![signature])
+        .map_err(|e| Refusal::malformed("statement-too-large", e.to_string()))?)
 }

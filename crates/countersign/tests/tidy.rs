@@ -174,7 +174,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("crates/", &["crates/countersign-core/src/rules/", "crates/countersign-core/tests/"], &["cedar_policy"]),
     ("crates/", &["crates/countersign/src/store/"], &["sqlx"]),
     (PROGRAM, &["crates/countersign/src/api/"], &["axum"]),
-    (PROGRAM, &["crates/countersign/src/api/error.rs"], &["axum::http::StatusCode", "StatusCode"]),
+    (PROGRAM, &["crates/countersign/src/unix.rs", "crates/countersign/src/git/tests.rs"], UNIX),
     (
         "crates/countersign/src/store/",
         &[],
@@ -218,6 +218,8 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
         SERVER,
     ),
 ];
+
+const UNIX: &[&str] = &["std::os::unix", "tokio::signal", "signal_hook"];
 
 const SERVER: &[&str] = &["crate::engine", "crate::store", "crate::api", "crate::pages"];
 
@@ -267,6 +269,34 @@ fn a_wrong_arrow_is_found() {
     assert_eq!(found, ["a/src/gates/git/mod.rs names crate::engine::Engine; it must not know crate::engine"]);
 }
 
+/// Where alone, and what no other room says, in whatever syntax.
+const SAID_ONLY_IN: &[(&str, &[&str])] = &[
+    ("crates/countersign/src/store/", &["SELECT ", "INSERT ", "DELETE FROM ", "CREATE TABLE ", "PRAGMA "]),
+    ("crates/countersign/src/api/error.rs", &["StatusCode"]),
+    ("crates/countersign/src/unix.rs", &["(unix)", "os::unix", "target_os", "from_mode("]),
+];
+
+fn said_elsewhere(sources: &Texts, only: &str, words: &[&str]) -> Vec<String> {
+    let elsewhere = sources.iter().filter(|(path, _)| !path.starts_with(only) && !path.ends_with("/tests.rs"));
+    let said = elsewhere.flat_map(|(path, source)| {
+        let code = code(source);
+        words.iter().filter(|word| code.contains(**word)).map(|word| (path, *word)).collect::<Vec<_>>()
+    });
+    said.map(|(path, word)| format!("{path} says `{}`; that is for {only} alone", word.trim())).collect()
+}
+
+#[test]
+fn some_things_are_said_in_one_place() {
+    let rooms = rooms();
+    nothing(SAID_ONLY_IN.iter().flat_map(|(only, words)| said_elsewhere(&rooms, only, words)).collect());
+    let source = "fn f() { run(\"SELECT 1\") } // PRAGMA x\n".to_owned();
+    let sources = Texts::from([("a/b.rs".to_owned(), source.clone()), ("a/store/c.rs".to_owned(), source)]);
+    assert_eq!(
+        said_elsewhere(&sources, "a/store/", &["SELECT ", "PRAGMA "]),
+        ["a/b.rs says `SELECT`; that is for a/store/ alone"]
+    );
+}
+
 /// The dependencies that a manifest names.
 fn dependencies(manifest: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -295,6 +325,31 @@ fn crates_depend_one_way() {
             assert!(*name == "countersign" || !needs.contains(io), "{name} depends on {io}, which does I/O");
         }
     }
+}
+
+const DENIED: &str =
+    "#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::todo)]";
+
+/// Crates (by the path of their manifest) that do not hold themselves to the lints of all.
+fn unlinted(manifests: &Texts, sources: &Texts) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (path, manifest) in manifests {
+        if !manifest.contains("[lints]\nworkspace = true\n") {
+            wrong.push(format!("{path} does not take the lints of the workspace"));
+        }
+        let root = path.replace("Cargo.toml", "src/lib.rs");
+        if !sources.get(&root).is_some_and(|source| source.contains(DENIED)) {
+            wrong.push(format!("{root} lacks {DENIED}"));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn every_crate_holds_itself_to_the_lints() {
+    nothing(unlinted(&texts("crates", "Cargo.toml"), &sources()));
+    let manifests = Texts::from([("crates/a/Cargo.toml".to_owned(), "[package]\n".to_owned())]);
+    assert_eq!(unlinted(&manifests, &Texts::new()).len(), 2);
 }
 
 #[test]

@@ -1,11 +1,18 @@
 //! Signed statements in notes: in-toto, bare, in a DSSE envelope or in a bundle around one. Read, not verified.
 
+use base64::{
+    Engine as _, alphabet,
+    engine::{GeneralPurpose, general_purpose::NO_PAD},
+};
 use serde_json::Value;
 
 use super::{Context, MAX_NOTE_BYTES};
 
 /// Most statements that are read of one note.
 const MAX_STATEMENTS: usize = 64;
+
+/// What a last character has beyond whole bytes does not matter: statements are read here, not verified.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
 
 #[derive(Debug)]
 pub struct Statement {
@@ -67,27 +74,14 @@ fn statement(value: &Value, keys: Vec<String>, depth: u8) -> Option<Statement> {
     Some(Statement { predicate_type: kind.to_owned(), predicate, commits: commits(value), keys })
 }
 
-/// Either alphabet, with or without padding, as DSSE asks.
+/// Either alphabet, with or without padding, as DSSE asks; notes are wrapped besides.
 fn base64(text: &str) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len());
-    let (mut bits, mut held) = (0_u32, 0_u32);
-    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {
-        let value = match byte {
-            b'A'..=b'Z' => byte.checked_sub(b'A')?,
-            b'a'..=b'z' => byte.checked_sub(b'a')?.checked_add(26)?,
-            b'0'..=b'9' => byte.checked_sub(b'0')?.checked_add(52)?,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        held = (held << 6 | u32::from(value)) & 0xffff;
-        bits = bits.checked_add(6)?;
-        if bits >= 8 {
-            bits = bits.checked_sub(8)?;
-            out.push(u8::try_from(held >> bits & 0xff).ok()?);
-        }
-    }
-    Some(out)
+    let one = text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=').map(|byte| match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        byte => byte,
+    });
+    LENIENT.decode(one.collect::<Vec<u8>>()).ok()
 }
 
 #[cfg(test)]

@@ -1,13 +1,9 @@
 //! What was known before each change: who was there in the year before, who was senior, who owned what. Kept up to date
-//! change by change, in the very snapshot that the rules are asked about.
+//! change by change.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use countersign_core::{
-    catalog::Level,
-    ids::{ActorId, InvalidId, SystemId},
-    snapshot::PersonView,
-};
+use countersign_core::ids::{ActorId, InvalidId, SystemId};
 
 use super::{OWNER_CHANGES, SENIOR_FRACTION, WINDOW_DAYS};
 use crate::{
@@ -17,6 +13,16 @@ use crate::{
     people::{IdentityId, People},
     timeline::DAY_SECS,
 };
+
+/// Who was there in the year before a change.
+pub(super) type There = BTreeMap<ActorId, Person>;
+
+/// What somebody was known to be.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Person {
+    pub senior: bool,
+    pub owns: BTreeSet<SystemId>,
+}
 
 /// The actors of a history under made-up names, so that ids are valid whatever people are called.
 #[derive(Debug, Default)]
@@ -141,7 +147,7 @@ impl Known {
     }
 
     /// Forgets what is over a year before this change, and looks once a day who is senior.
-    pub fn before(&mut self, at: usize, history: History<'_>, people: &mut BTreeMap<ActorId, PersonView>) {
+    pub fn before(&mut self, at: usize, history: History<'_>, people: &mut There) {
         let now = history.times.get(at).copied().unwrap_or_default();
         let oldest = now.saturating_sub(WINDOW_DAYS * DAY_SECS);
         while self.from < at && history.times.get(self.from).is_some_and(|time| *time < oldest) {
@@ -156,11 +162,11 @@ impl Known {
     }
 
     /// From now on the change is known.
-    pub fn after(&mut self, at: usize, history: History<'_>, people: &mut BTreeMap<ActorId, PersonView>) {
+    pub fn after(&mut self, at: usize, history: History<'_>, people: &mut There) {
         self.count(at, history, people, Step::Learn);
     }
 
-    fn count(&mut self, at: usize, history: History<'_>, people: &mut BTreeMap<ActorId, PersonView>, step: Step) {
+    fn count(&mut self, at: usize, history: History<'_>, people: &mut There, step: Step) {
         let (Some(change), Some(parts)) = (history.changes.get(at), history.parts.get(at)) else { return };
         for number in &parts.all {
             let Some(activity) = self.activity.get_mut(*number) else { continue };
@@ -177,7 +183,7 @@ impl Known {
             if !present {
                 people.remove(id);
             } else if !people.contains_key(id) {
-                people.insert(id.clone(), PersonView { level: Level::Standard, owns: BTreeSet::new() });
+                people.insert(id.clone(), Person::default());
             }
             if authored {
                 for area in &change.areas {
@@ -205,7 +211,7 @@ impl Known {
     }
 
     /// The fifth of the people who worked most; whoever worked as much as the last of them is one of them.
-    fn look_who_is_senior(&mut self, people: &mut BTreeMap<ActorId, PersonView>) {
+    fn look_who_is_senior(&mut self, people: &mut There) {
         let worked = |id: &ActorId| {
             Actors::number_of(id).and_then(|number| self.activity.get(number)).map_or(0, |activity| activity.worked)
         };
@@ -215,8 +221,8 @@ impl Known {
         let from = all.get(fifth.saturating_sub(1)).copied().unwrap_or_default().max(1);
         let mut seniors = 0_usize;
         for (id, person) in people.iter_mut() {
-            person.level = if worked(id) >= from { Level::Senior } else { Level::Standard };
-            seniors = seniors.saturating_add(usize::from(person.level.is_senior()));
+            person.senior = worked(id) >= from;
+            seniors = seniors.saturating_add(usize::from(person.senior));
         }
         self.senior_from = from;
         self.seniors = seniors;

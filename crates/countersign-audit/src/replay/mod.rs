@@ -18,25 +18,22 @@ mod known;
 mod reading;
 mod tally;
 
-use std::{
-    cmp::Ordering,
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-};
+use std::{cmp::Ordering, collections::BTreeSet, ops::Range};
 
 use countersign_core::{
     catalog::Tier,
     decision::Outcome,
     ids::{ActorId, ChangeId, Environment, GroupId, InvalidId, SystemId, Target},
+    kind::Kind,
     rules::Rules,
-    snapshot::{Ai, AiStatus, ApprovalView, Kind, PersonView, Snapshot, TargetView},
+    snapshot::{Ai, AiStatus, Builder, Snapshot, TargetView},
 };
-use countersign_ledger::{Time, sshsig::Assurance};
+use countersign_ledger::Time;
 
 pub(super) use self::reading::{documents_of, kind_of};
 pub use self::tally::{All, CurvePoint, Missing, Part, RuleReplay, Stopped};
 use self::{
-    known::{Actors, History, Known, Parts},
+    known::{Actors, History, Known, Parts, Person, There},
     tally::{Asked, Tally},
 };
 use super::{
@@ -167,10 +164,11 @@ impl<'a> Course<'a> {
         };
         let mut asked = Stretch::new(self.sets, &self.actors);
         let mut known = Known::new(&self.actors);
-        let mut snapshot = blank()?;
+        let mut there = There::new();
+        let mut snapshot = Builder::new("0".repeat(ChangeId::LEN).parse()?, Kind::Code).build();
         let production: Environment = "production".parse()?;
         for (at, (change, part)) in past.changes.iter().zip(&self.parts).enumerate().take(stretch.end) {
-            known.before(at, history, &mut snapshot.people);
+            known.before(at, history, &mut there);
             if at < stretch.start {
                 // Only learnt. What nobody asks about at all has its place among the outcomes.
                 if stretch.start == self.first {
@@ -180,19 +178,19 @@ impl<'a> Course<'a> {
                 asked.without_paths = asked.without_paths.saturating_add(1);
                 asked.tallies.iter_mut().for_each(Tally::pass_over);
             } else {
-                let strangers = put(&mut snapshot, change, part, history, &production, past.people)?;
+                let strangers = put(&mut snapshot, &mut there, change, part, history, &production, past.people)?;
                 let tier_1 = snapshot.targets.iter().any(|target| target.tier == Tier::HIGHEST);
                 asked.tier_1 = asked.tier_1.saturating_add(u64::from(tier_1));
                 let now = Time::from_unix_secs(self.times.get(at).copied().unwrap_or_default());
                 let reverted = past.reverts.of(at).is_some();
                 for tally in &mut asked.tallies {
-                    tally.ask(&Asked { snapshot: &snapshot, now, reverted, known: &known });
+                    tally.ask(&Asked { snapshot: &snapshot, there: &there, now, reverted, known: &known });
                 }
                 for stranger in strangers {
-                    snapshot.people.remove(&stranger);
+                    there.remove(&stranger);
                 }
             }
-            known.after(at, history, &mut snapshot.people);
+            known.after(at, history, &mut there);
         }
         asked.seniors = known.seniors;
         asked.senior_from = known.senior_from;
@@ -254,6 +252,7 @@ impl<'r> Stretch<'r> {
 /// back, to be taken out again.
 fn put(
     snapshot: &mut Snapshot,
+    there: &mut There,
     change: &Audited,
     parts: &Parts,
     history: History<'_>,
@@ -276,8 +275,14 @@ fn put(
         (Grade::OtherHand, None)
         | (Grade::Platform | Grade::Opaque | Grade::SelfApproved | Grade::SelfMerged | Grade::Alone, _) => Vec::new(),
     };
-    snapshot.approvals =
-        ids(&approvers).into_iter().map(|by| ApprovalView { by, assurance: Assurance::SoftwareKey }).collect();
+    let mut strangers = ids(&parts.all);
+    strangers.retain(|id| !there.contains_key(id));
+    there.extend(strangers.iter().map(|stranger| (stranger.clone(), Person::default())));
+    snapshot.approvals.clear();
+    for by in ids(&approvers) {
+        let Some(person) = there.get(&by) else { continue };
+        snapshot.approve(by, person.senior, person.owns.iter().cloned());
+    }
     let text = |words: &[&'static str]| words.iter().map(|word| (*word).to_owned()).collect();
     snapshot.ai = Ai {
         status: match change.ai.status {
@@ -290,13 +295,7 @@ fn put(
         disclosed: false,
     };
     snapshot.documents = change.documents;
-    let mut strangers = ids(&parts.all);
-    strangers.retain(|id| !snapshot.people.contains_key(id));
-    for stranger in &strangers {
-        let person = PersonView { level: countersign_core::catalog::Level::Standard, owns: BTreeSet::new() };
-        snapshot.people.insert(stranger.clone(), person);
-    }
-    snapshot.population = u32::try_from(snapshot.people.len()).unwrap_or(u32::MAX);
+    snapshot.population = u32::try_from(there.len()).unwrap_or(u32::MAX);
     Ok(strangers)
 }
 
@@ -335,29 +334,6 @@ fn systems(areas: &Areas) -> Result<Vec<SystemId>, InvalidId> {
         systems.push(system.parse()?);
     }
     Ok(systems)
-}
-
-fn blank() -> Result<Snapshot, InvalidId> {
-    Ok(Snapshot {
-        material: countersign_core::snapshot::Material::Commits,
-        unconfirmed: BTreeSet::new(),
-        change: "0".repeat(ChangeId::LEN).parse()?,
-        revision: 1,
-        kind: Kind::Code,
-        targets: Vec::new(),
-        unknown_targets: BTreeSet::new(),
-        contributors: BTreeSet::new(),
-        unmapped: BTreeSet::new(),
-        claimed: BTreeSet::new(),
-        approvals: Vec::new(),
-        rejected_by: BTreeSet::new(),
-        ai: Ai { status: AiStatus::Unknown, tools: BTreeSet::new(), signals: BTreeSet::new(), disclosed: false },
-        guidance: Vec::new(),
-        documents: countersign_core::snapshot::Documents::default(),
-        waivers: Vec::new(),
-        population: 0,
-        people: BTreeMap::new(),
-    })
 }
 
 fn assumptions(past: Past<'_>, times: &[i64], first: usize) -> Assumptions {
@@ -458,7 +434,7 @@ pub struct Comparison {
     pub deny_to_allow: Vec<usize>,
 }
 
-/// What changes verdict from one set to another: by what binds, so that a rule that leaves shadow shows.
+/// What changes verdict from one set to another: by what binds, so that a rule that leaves watch shows.
 pub fn compare(one: &Replay, other: &Replay) -> Comparison {
     let mut found = Comparison::default();
     for (at, (before, after)) in one.outcomes.iter().zip(&other.outcomes).enumerate() {

@@ -2,7 +2,7 @@
 
 use countersign_core::{
     facts::{PathChange, message::Message},
-    snapshot::{Documents, Kind},
+    kind::{Documents, Kind},
 };
 
 /// Most paths of one change that are looked at.

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
     decision::{Mode, Outcome, RuleStatus, Strength},
-    ids::RuleId,
+    ids::{ActorId, RuleId},
     rules::{
-        Requirement, Rule, Rules, WeighedRule,
+        Requirement, Rule, Rules, WeighedRule, builtin,
         count::{self, Role},
         requirement::Need,
         weigh,
@@ -17,7 +17,7 @@ use countersign_ledger::Time;
 
 use super::{
     Assumptions, Replay, by_worth,
-    known::{Actors, Known},
+    known::{Actors, Known, Person, There},
 };
 use crate::people::IdentityId;
 
@@ -83,7 +83,7 @@ pub struct All {
     /// Changes for which any rule was not met, whatever its mode.
     pub stopped: u64,
     pub stopped_reverted: u64,
-    /// Changes that the set as it stands denies: rules in shadow and advice do not bind.
+    /// Changes that the set as it stands denies: rules in watch do not bind.
     pub denied: u64,
     pub denied_reverted: u64,
 }
@@ -100,6 +100,7 @@ pub struct CurvePoint {
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub snapshot: &'a Snapshot,
+    pub there: &'a There,
     pub now: Time,
     pub reverted: bool,
     pub known: &'a Known,
@@ -188,7 +189,8 @@ impl<'r> Tally<'r> {
         }
         for check in weighed.builtin_stops() {
             let entry = self.builtin.entry(check.id.clone());
-            let (counts, _) = entry.or_insert_with(|| (Counts::default(), check.requires.clone()));
+            let words = || builtin::words(check.id.as_str()).map(|words| words.requires).unwrap_or_default();
+            let (counts, _) = entry.or_insert_with(|| (Counts::default(), words()));
             one_more(&mut counts.applied);
             counts.stop(asked.reverted);
             one_more(&mut counts.unsaid);
@@ -430,15 +432,35 @@ impl Candidates {
     }
 }
 
+/// Who could still have given an approval in this role for this target: there, no hand in it, and not an approver.
+fn candidates<'a>(
+    asked: &Asked<'a>,
+    role: Role,
+    target: &'a TargetView,
+) -> impl Iterator<Item = &'a ActorId> + use<'a> {
+    let snapshot = asked.snapshot;
+    let approved = count::approvers(snapshot);
+    let has_role = move |person: &Person| match role {
+        Role::Independent => true,
+        Role::Owner => person.owns.contains(&target.target.system),
+        Role::Senior => person.senior,
+    };
+    let able = asked
+        .there
+        .iter()
+        .filter(move |(id, person)| has_role(person) && !count::had_a_hand(snapshot, id) && !approved.contains(id));
+    able.map(|(id, _)| id)
+}
+
 fn able<'a>(role: Role, asked: &Asked<'a>, unmet: &[&'a TargetView]) -> Able {
     let number = |id| Actors::number_of(id).map(|number| (number, asked.known.reviewed(number)));
     let people: Vec<(usize, u32)> = match (role, unmet) {
         // Whom else a target asks makes no difference but to owners.
         (Role::Independent | Role::Senior, [first, ..]) | (Role::Owner, [first]) => {
-            count::candidates(asked.snapshot, role, first).filter_map(number).collect()
+            candidates(asked, role, first).filter_map(number).collect()
         }
         (Role::Owner, many) => {
-            let each = many.iter().flat_map(|target| count::candidates(asked.snapshot, role, target));
+            let each = many.iter().flat_map(|target| candidates(asked, role, target));
             each.collect::<BTreeSet<_>>().into_iter().filter_map(number).collect()
         }
         (Role::Independent | Role::Senior, []) => Vec::new(),

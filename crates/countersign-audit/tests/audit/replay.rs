@@ -203,7 +203,7 @@ fn a_rule_stops_what_lacked_an_approval_and_says_who_could_have_given_it() {
         (8, "Ada", "shop/a", "Revert \"sell\""),
         (28, "Ada", "", "nothing at all"),
     ]);
-    let (assumed, replays) = made.replay(&[&independent("enforce"), &independent("shadow")]);
+    let (assumed, replays) = made.replay(&[&independent("enforce"), &independent("watch")]);
     assert_eq!((assumed.weeks, assumed.wait_secs, assumed.without_paths), (4.0, DAY / 4, 1));
     assert_eq!(assumed.wait_basis, WaitBasis::Landing);
     // Bea gave two of three reviews before: two thirds of two approvals in four weeks.
@@ -213,10 +213,10 @@ fn a_rule_stops_what_lacked_an_approval_and_says_who_could_have_given_it() {
     assert_eq!((all.denied, all.denied_reverted), (2, 1));
     let curve: Vec<_> = replays[0].curve.iter().map(|point| (point.stopped, point.reverted)).collect();
     assert_eq!(curve, [(2, 1)]);
-    // In shadow it would have stopped as much and binds nothing; the floor below every set of rules stays.
-    let shadow = &replays[1];
+    // In watch it would have stopped as much and binds nothing; the floor below every set of rules stays.
+    let watched = &replays[1];
     assert_eq!(
-        shadow.rules.iter().map(|rule| (rule.id.as_str(), rule.stopped)).collect::<Vec<_>>(),
+        watched.rules.iter().map(|rule| (rule.id.as_str(), rule.stopped)).collect::<Vec<_>>(),
         [("second", 2), ("floor", 2)]
     );
     assert_eq!(replays[0].outcomes.last(), Some(&None));

@@ -12,9 +12,10 @@ use crate::{
     facts::Role,
     governance::{Governance, Signer},
     ids::{ActorId, GateId, Target},
+    kind::MAX_INCIDENT_CHARS,
     permit::{APPLY_GATE, MAX_PERMIT_SECS},
     refusal::Refusal,
-    snapshot::{self, identity_ref},
+    snapshot,
     state::State,
     statement::{
         Approval, Body, Decided, Disclosure, Identification, IdentityVerdict, MAX_LIST, MAX_TARGETS, NewRevision,
@@ -32,6 +33,13 @@ pub(super) fn proposal(
 ) -> Result<(), Refusal> {
     may_contribute(&state.governance, authenticated, proposal.sponsor.as_ref())?;
     targets(&state.governance, &proposal.targets)?;
+    if !proposal.purpose.names_its_incident() {
+        return Err(Refusal::malformed(
+            "incident-name",
+            format!("an incident's name is 1 to {MAX_INCIDENT_CHARS} letters, digits and `-_.#/`"),
+        )
+        .hint("name it as the tool that keeps incidents does: --incident INC-4711; why goes into --why"));
+    }
     subject(found)
 }
 
@@ -329,7 +337,7 @@ fn waiver(
     })?;
     match rule.strength {
         Strength::Waivable => {}
-        Strength::Advisory | Strength::Mandatory => {
+        Strength::Mandatory => {
             return Err(Refusal::forbidden("not-waivable", format!("rule `{}` cannot be waived", rule.id))
                 .hint("satisfy it; what it asks for: countersign show CHANGE"));
         }
@@ -352,15 +360,16 @@ fn identification(
         .revisions
         .iter()
         .flat_map(|revision| &revision.identities)
-        .filter(|identity| identity_ref(identity) == said.identity)
+        .filter(|identity| identity.reference == said.identity)
         .peekable();
-    let Some(first) = found.peek() else {
+    if found.peek().is_none() {
         return Err(Refusal::unknown(
             "unknown-identity",
             format!("no commit of change {} names identity {}", change.id, said.identity),
         ));
-    };
-    let mapped = governance.catalog.person_by_mail(&first.mail).map(|actor| actor.id.clone());
+    }
+    let name = change.revisions.iter().find_map(|revision| revision.named.get(&said.identity));
+    let mapped = name.and_then(|who| governance.catalog.person_by_mail(&who.mail)).map(|actor| actor.id.clone());
     let only_claimed = found.all(|identity| identity.roles.iter().all(|role| *role == Role::CoAuthor));
     match &said.verdict {
         IdentityVerdict::Is(actor) if mapped.is_none() => match governance.catalog.actors.get(actor) {
@@ -436,7 +445,7 @@ fn decided(state: &State, change: &Change, decided: &Decided, now: Time) -> Resu
         return Err(Refusal::malformed("not-asked", "the decision answers no request, or another than the last one"));
     };
     let inputs = change.inputs(Some(&request.gate))?;
-    if decided.heads != state.heads(&inputs)? {
+    if !decided.heads.keys().eq(&inputs) || !state.heads_agree(&decided.heads)? {
         return Err(Refusal::malformed(
             "other-heads",
             "the decision names other heads of its streams than stood there",
@@ -469,14 +478,12 @@ fn permit(state: &State, change: &Change, grant: &PermitGrant, now: Time) -> Res
     // Nothing was said in between: a rejection, a revocation or other rules would not have been looked at. The decision
     // itself is the one leaf that its own stream has more.
     let own = change_stream(&change.id)?;
+    let mut heads = decision.heads.clone();
     let inputs = change.inputs(Some(&request.gate))?;
-    let mut heads = state.heads(&inputs)?;
-    if let (Some(now), Some(then)) = (heads.get_mut(&own), decision.heads.get(&own))
-        && now.next_seq == then.next_seq.saturating_add(1)
-    {
-        *now = *then;
-    }
-    if heads != decision.heads {
+    let decided_from = heads.remove(&own);
+    let own_head = state.head(&own)?;
+    let next = decided_from.is_some_and(|head| head.next_seq.saturating_add(1) == own_head.next_seq);
+    if !next || !decision.heads.keys().eq(&inputs) || !state.heads_agree(&heads)? {
         return Err(Refusal::conflict("decision-overtaken", "the permit stands on a decision that was overtaken"));
     }
     let lease = grant.expires_at.secs_since(grant.issued_at);

@@ -19,7 +19,9 @@ use countersign_ledger::{Fingerprint, PublicKey};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Actor, ActorKind, Catalog, CatalogError, CatalogSettings, Group, Level, Source, System, Tier, near,
+    Actor, ActorKind, Catalog, CatalogError, CatalogSettings, Group, Level, Source, System, Tier,
+    index::Index,
+    near,
     problem::{Place, Problems},
 };
 use crate::{
@@ -219,6 +221,7 @@ impl Catalog {
     ) -> Result<Self, CatalogError> {
         let mut problems = Problems::default();
         let mut catalog = Self {
+            index: Index::default(),
             actors: BTreeMap::new(),
             groups: BTreeMap::new(),
             systems: BTreeMap::new(),
@@ -277,6 +280,7 @@ impl Catalog {
         catalog.take_profiles(&profiles, &mut problems);
         catalog.check(&mut problems);
         problems.into_result()?;
+        catalog.index = Index::of(&catalog.actors, &catalog.groups);
         Ok(catalog)
     }
 

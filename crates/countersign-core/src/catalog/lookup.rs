@@ -1,8 +1,8 @@
 //! Questions to a catalog. Each is a function of the catalog alone, so that no change can influence its answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use countersign_ledger::{Digest, Fingerprint};
+use countersign_ledger::Fingerprint;
 use thiserror::Error;
 
 use super::{Actor, ActorKind, Catalog, CatalogSettings, System, near::did_you_mean};
@@ -48,84 +48,63 @@ impl Catalog {
     }
 
     /// The persons in a group and in the groups below it.
-    pub fn members(&self, group: &GroupId) -> BTreeSet<ActorId> {
-        let children = self.children();
-        let mut groups = BTreeSet::new();
-        let mut open = vec![group];
-        while let Some(next) = open.pop() {
-            if groups.insert(next) {
-                open.extend(children.get(next).into_iter().flatten());
-            }
-        }
-        self.actors
-            .values()
-            .filter(|actor| actor.kind == ActorKind::Person && actor.member_of.iter().any(|of| groups.contains(of)))
-            .map(|actor| actor.id.clone())
-            .collect()
+    pub fn members(&self, group: &GroupId) -> BTreeSet<&ActorId> {
+        self.index.members(group).collect()
     }
 
     /// The persons who own a system: those of its owner group and of the groups below. Where that is fewer than two, the
     /// groups above own it too, one after the other until there are two, so that nobody is irreplaceable. An unknown
     /// system has no owner, which denies.
-    pub fn owners(&self, system: &SystemId) -> BTreeSet<ActorId> {
-        let mut owners = BTreeSet::new();
-        let mut visited = BTreeSet::new();
-        let mut group = self.systems.get(system).map(|system| &system.owner);
-        while let Some(id) = group {
-            owners.extend(self.members(id));
-            if owners.len() >= ENOUGH_OWNERS || !visited.insert(id) {
-                break;
-            }
-            group = self.groups.get(id).and_then(|group| group.parent.as_ref());
+    pub fn owners(&self, system: &SystemId) -> BTreeSet<&ActorId> {
+        self.owning_group(system).map(|group| self.members(group)).unwrap_or_default()
+    }
+
+    /// Whether somebody is among the owners of a system.
+    pub fn owns(&self, person: &ActorId, system: &SystemId) -> bool {
+        let member_of = |actor: &Actor, group| actor.member_of.iter().any(|of| self.index.is_within(of, group));
+        match (self.actors.get(person), self.owning_group(system)) {
+            (Some(actor), Some(group)) => actor.kind == ActorKind::Person && member_of(actor, group),
+            (None, _) | (_, None) => false,
         }
-        owners
+    }
+
+    /// The group whose members own a system.
+    fn owning_group(&self, system: &SystemId) -> Option<&GroupId> {
+        let mut group = &self.systems.get(system)?.owner;
+        while !self.index.has_members(group, ENOUGH_OWNERS) {
+            match self.groups.get(group).and_then(|group| group.parent.as_ref()) {
+                Some(parent) => group = parent,
+                None => break,
+            }
+        }
+        Some(group)
     }
 
     /// Who a mail belongs to, whatever sort of actor. GitHub writes a no-reply address with or without the account's id;
     /// one with an id is also found under the listed address without one, but not under another id.
     pub fn person_by_mail(&self, mail: &str) -> Option<&Actor> {
         let mail = mail.trim().to_lowercase();
-        let by = |mail: &str| self.actors.values().find(|actor| actor.mails.contains(mail));
+        let by = |mail: &str| self.actors.get(self.index.by_mail(mail)?);
         by(&mail).or_else(|| by(&without_account_id(&mail)?))
     }
 
     pub fn actor_by_key(&self, key: &Fingerprint) -> Option<&Actor> {
-        self.actors.values().find(|actor| actor.keys.iter().any(|listed| listed.fingerprint() == *key))
+        self.actors.get(self.index.by_key(key)?)
     }
 
-    /// Names everything that can influence an answer, settings included. Two catalogs with the same digest are equal up
-    /// to the order of keys in a person's list.
-    pub fn digest(&self) -> Digest {
-        let mut text = Canonical::default();
-        text.field("countersign-catalog-v1");
-        self.settings.canonical(&mut text);
-        text.count(self.actors.len());
-        for actor in self.actors.values() {
-            actor.canonical(&mut text);
-        }
-        text.count(self.groups.len());
-        for group in self.groups.values() {
-            text.field(group.id.as_str());
-            text.field(group.parent.as_ref().map_or("", GroupId::as_str));
-        }
-        text.count(self.systems.len());
-        for system in self.systems.values() {
-            text.field(system.id.as_str());
-            text.field(system.owner.as_str());
-            text.field(&u8::from(system.tier).to_string());
-            text.list(system.depends_on.iter().map(SystemId::as_str));
-        }
-        Digest::of(text.0)
+    /// The fingerprints of somebody's keys.
+    pub fn keys_of(&self, actor: &ActorId) -> &[Fingerprint] {
+        self.index.keys_of(actor)
     }
 
-    fn children(&self) -> BTreeMap<&GroupId, Vec<&GroupId>> {
-        let mut children: BTreeMap<&GroupId, Vec<&GroupId>> = BTreeMap::new();
-        for group in self.groups.values() {
-            if let Some(parent) = &group.parent {
-                children.entry(parent).or_default().push(&group.id);
-            }
-        }
-        children
+    /// The persons who have a key.
+    pub fn people(&self) -> &BTreeSet<ActorId> {
+        self.index.people()
+    }
+
+    /// The seniors among them.
+    pub fn seniors(&self) -> &BTreeSet<ActorId> {
+        self.index.seniors()
     }
 }
 
@@ -135,60 +114,4 @@ pub fn without_account_id(mail: &str) -> Option<String> {
     let (id, login) = local.split_once('+')?;
     let is_id = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
     is_id.then(|| format!("{login}@users.noreply.github.com"))
-}
-
-/// Text in which every field carries its length, so that no two lists of fields give the same bytes.
-#[derive(Default)]
-struct Canonical(String);
-
-impl Canonical {
-    fn field(&mut self, text: &str) {
-        self.0.push_str(&format!("{}:{text}\n", text.len()));
-    }
-
-    fn count(&mut self, count: usize) {
-        self.field(&count.to_string());
-    }
-
-    fn list<'a>(&mut self, items: impl Iterator<Item = &'a str>) {
-        let items: Vec<&str> = items.collect();
-        self.count(items.len());
-        for item in items {
-            self.field(item);
-        }
-    }
-}
-
-impl CatalogSettings {
-    fn canonical(&self, text: &mut Canonical) {
-        let Self {
-            tier_annotation,
-            level_annotation,
-            keys_annotation,
-            mails_annotation,
-            actor_annotation,
-            environments,
-            production,
-        } = self;
-        for name in [tier_annotation, level_annotation, keys_annotation, mails_annotation, actor_annotation] {
-            text.field(name);
-        }
-        text.list(environments.iter().map(|name| name.as_str()));
-        text.list(production.iter().map(|name| name.as_str()));
-    }
-}
-
-impl Actor {
-    fn canonical(&self, text: &mut Canonical) {
-        let Self { id, kind, display_name, level, mails, keys, member_of } = self;
-        text.field(id.as_str());
-        text.field(kind.as_str());
-        text.list(display_name.iter().map(String::as_str));
-        text.field(level.as_str());
-        text.list(mails.iter().map(String::as_str));
-        // A fingerprint is a digest of the key.
-        let keys: BTreeSet<String> = keys.iter().map(|key| key.fingerprint().to_string()).collect();
-        text.list(keys.iter().map(String::as_str));
-        text.list(member_of.iter().map(GroupId::as_str));
-    }
 }

@@ -5,11 +5,13 @@
 //! | `parse` | from YAML documents to entities as written |
 //! | `resolve` | from entities to a [`Catalog`] in which everything holds |
 //! | [`files`] | the catalog as the governance files that the log holds |
-//! | `lookup` | questions to a catalog, and its digest |
+//! | `index` | what is looked up again and again, made once |
+//! | `lookup` | questions to a catalog |
 //! | `near` | the name that somebody probably meant |
 //! | `problem` | what is wrong with a catalog |
 
 pub mod files;
+mod index;
 mod lookup;
 mod near;
 mod parse;
@@ -26,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_ledger::PublicKey;
 use serde::{Deserialize, Serialize};
 
+use self::index::Index;
 use crate::ids::{ActorId, Environment, GroupId, SystemId, Target};
 
 /// What sort of actor it is. Only a person approves.
@@ -150,8 +153,7 @@ pub const PATHS_ANNOTATION: &str = "countersign/paths";
 /// Most globs of one system.
 pub const MAX_PATHS: usize = 1_000;
 
-/// Where a system's source is, as its entity says. An audit reads it; no rule can ask for it, so it is no part of a
-/// catalog's digest.
+/// Where a system's source is, as its entity says. An audit reads it; no rule can ask for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
     /// As written.
@@ -195,13 +197,16 @@ impl Default for CatalogSettings {
     }
 }
 
-/// A catalog in which every reference resolves, no name, mail or key is there twice, and the group tree has no cycle.
+/// A catalog in which every reference resolves, no name, mail or key is there twice, and the group tree has no cycle. It
+/// is never changed, only replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Catalog {
     pub actors: BTreeMap<ActorId, Actor>,
     pub groups: BTreeMap<GroupId, Group>,
     pub systems: BTreeMap<SystemId, System>,
     pub settings: CatalogSettings,
+    /// Follows from the others.
+    index: Index,
 }
 
 impl Catalog {
@@ -211,8 +216,9 @@ impl Catalog {
     pub fn parse(files: &BTreeMap<String, String>, settings: &CatalogSettings) -> Result<Self, CatalogError> {
         let mut problems = problem::Problems::default();
         let entities = parse::entities(files, settings, &mut problems);
-        let catalog = resolve::catalog(entities, settings, &mut problems);
+        let mut catalog = resolve::catalog(entities, settings, &mut problems);
         problems.into_result()?;
+        catalog.index = Index::of(&catalog.actors, &catalog.groups);
         Ok(catalog)
     }
 

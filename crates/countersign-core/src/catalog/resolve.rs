@@ -11,7 +11,9 @@ use globset::GlobBuilder;
 
 use super::{
     Actor, ActorKind, Catalog, CatalogSettings, Group, Level, MAX_PATHS, PATHS_ANNOTATION, SOURCE_ANNOTATION, Source,
-    System, Tier, lookup, near,
+    System, Tier,
+    index::Index,
+    lookup, near,
     parse::{Entity, EntityKind, Text},
     problem::{Place, Problems},
 };
@@ -38,6 +40,7 @@ pub(super) fn catalog(entities: Vec<Entity>, settings: &CatalogSettings, problem
         actors: resolve_actors(&names, settings, problems),
         systems: resolve_systems(&names, settings, problems),
         settings: settings.clone(),
+        index: Index::default(),
     }
 }
 

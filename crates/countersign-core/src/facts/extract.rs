@@ -1,22 +1,26 @@
 //! Extraction: what `base..head` of a repository brings, as a pure function of the objects.
 //!
-//! The result depends on nothing but the merge base and the head: not on when it runs, on who runs it, on configuration,
-//! nor on anything that the range itself could edit, such as `.mailmap`. All limits are errors and never truncate what a
+//! The result depends on nothing but base and head, which the change names: not on when it runs, on who runs it, on where
+//! the branch stands, on configuration, nor on anything that the range itself could edit, such as `.mailmap`. (References
+//! to people depend on the salt as well.) Which commit is the base is for the proposer to say; [`single_base`] finds it.
+//! A base that says too little does not help anybody: what lands has to equal the delta from it, seen from the branch. All limits are errors and never truncate what a
 //! rule looks at, because a fact that is left out is a hole; only names and mails beyond their bound are cut, and a
 //! cut one carries a mark, so that it can be nobody else's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_ledger::{Digest, Fingerprint};
+use countersign_ledger::Fingerprint;
 use thiserror::Error;
 
 use crate::{
     facts::{
-        AiSignal, GitFacts, Identity, PathChange, PathStatus, Role, ai,
-        git::{Commit, GitRead, Ident, RawChange},
+        AiSignal, GitFacts, Identities, IdentityFact, Role, ai,
+        delta::{self, TouchedPath, escape_path},
+        git::{Commit, GitRead, Ident},
+        identity,
         message::{self, Message},
     },
-    ids::{Oid, RepositoryId},
+    ids::{Nonce, Oid, RepositoryId},
 };
 
 /// The version of this extraction. Any edit that can change a result for the same objects raises it.
@@ -29,13 +33,13 @@ pub const MAX_GUIDANCE: usize = 200;
 /// Longest name or mail that is kept as it is, in characters.
 pub const MAX_IDENT_CHARS: usize = 254;
 
-/// What is asked about: the commits that `head` would bring to a branch whose tip is `tip`.
+/// What is asked about: the commits that `head` has and `base` has not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Range {
     pub repository: RepositoryId,
     /// In full: `refs/heads/main`.
     pub branch: String,
-    pub tip: Oid,
+    pub base: Oid,
     pub head: Oid,
 }
 
@@ -43,13 +47,10 @@ pub struct Range {
 pub enum FactsError<E> {
     #[error(transparent)]
     Git(E),
-    #[error(
-        "`{branch}` ({tip}) and {head} have no common history; \
-         a change must start from a commit of the branch it is for"
-    )]
-    Unrelated { branch: String, tip: String, head: String },
-    #[error("{head} is already part of `{branch}`; there is nothing to change")]
-    AlreadyLanded { branch: String, head: String },
+    #[error("{head} has no commit that {base} does not have; there is nothing to change")]
+    NothingNew { base: String, head: String },
+    #[error("{head} does not build on {base}; a range starts from a commit that its head contains")]
+    NotOnBase { base: String, head: String },
     #[error("{base}..{head} has commits but changes no path; there is nothing to review")]
     EmptyDelta { base: String, head: String },
     #[error("{base}..{head} has more than {limit} {what}; split the change")]
@@ -58,66 +59,128 @@ pub enum FactsError<E> {
     PathTooLong { start: String, bytes: usize },
 }
 
-/// Computes the facts of a range.
-pub fn facts<G: GitRead>(git: &G, range: &Range) -> Result<GitFacts, FactsError<G::Error>> {
-    let head = git.commit(&range.head).map_err(FactsError::Git)?;
-    let base =
-        git.merge_base(&range.tip, &range.head).map_err(FactsError::Git)?.ok_or_else(|| FactsError::Unrelated {
-            branch: range.branch.clone(),
-            tip: range.tip.short().to_owned(),
-            head: range.head.short().to_owned(),
-        })?;
-    if base == range.head {
-        return Err(FactsError::AlreadyLanded { branch: range.branch.clone(), head: range.head.short().to_owned() });
-    }
-    let too_many = |what, limit| FactsError::TooMany {
-        base: base.short().to_owned(),
-        head: range.head.short().to_owned(),
-        what,
-        limit,
-    };
+/// Why a head has no one commit of the branch that it starts from.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum NoBase {
+    #[error(
+        "`{branch}` ({tip}) and {head} have no common history; \
+         a change must start from a commit of the branch it is for"
+    )]
+    Unrelated { branch: String, tip: String, head: String },
+    #[error("{head} is already part of `{branch}`; there is nothing to change")]
+    AlreadyLanded { branch: String, head: String },
+    #[error("{head} and `{branch}` ({tip}) have several best common commits: {}", bases.join(", "))]
+    Several { branch: String, tip: String, head: String, bases: Vec<String> },
+}
 
-    let changes = git.diff(&base, &range.head).map_err(FactsError::Git)?;
-    if changes.is_empty() {
-        return Err(FactsError::EmptyDelta { base: base.short().to_owned(), head: range.head.short().to_owned() });
+impl NoBase {
+    /// What makes it right.
+    pub fn way_out(&self) -> &'static str {
+        match self {
+            Self::Unrelated { .. } => "start your branch from the tip of the protected one, and propose that",
+            Self::AlreadyLanded { .. } => "name the commits that are new: --range BRANCH..HEAD",
+            Self::Several { .. } => "merge the protected branch into yours first: then there is one, its tip",
+        }
     }
-    if changes.len() > MAX_PATHS {
-        return Err(too_many("changed paths", MAX_PATHS));
-    }
-    let (delta, paths) = delta(changes)?;
+}
 
-    // The base, not the tip, is left out: the answer then stays the same while the branch moves on.
-    let commits = git.range(&base, &range.head, MAX_COMMITS.saturating_add(1)).map_err(FactsError::Git)?;
+/// The commit that a proposal starts from: the one best common ancestor of the branch's tip and the head. Of several no
+/// choice would be right, since each gives another difference to look at.
+///
+/// Only who proposes asks this. The change then names its base, and nobody asks again.
+pub fn single_base(branch: &str, tip: &Oid, head: &Oid, bases: &[Oid]) -> Result<Oid, NoBase> {
+    let (branch, short_tip, short_head) = (branch.to_owned(), tip.short().to_owned(), head.short().to_owned());
+    match bases {
+        [] => Err(NoBase::Unrelated { branch, tip: short_tip, head: short_head }),
+        [base] if base == head => Err(NoBase::AlreadyLanded { branch, head: short_head }),
+        [base] => Ok(base.clone()),
+        several => {
+            let bases = several.iter().map(|base| base.short().to_owned()).collect();
+            Err(NoBase::Several { branch, tip: short_tip, head: short_head, bases })
+        }
+    }
+}
+
+/// Computes the facts of a range, and the names behind their references.
+pub fn facts<G: GitRead>(git: &G, range: &Range, salt: &Nonce) -> Result<(GitFacts, Identities), FactsError<G::Error>> {
+    let (base, head) = (range.base.short().to_owned(), range.head.short().to_owned());
+    let tree = git.commit(&range.head).map_err(FactsError::Git)?.tree;
+    let commits = git.range(&range.base, &range.head, MAX_COMMITS.saturating_add(1)).map_err(FactsError::Git)?;
+    if commits.is_empty() {
+        return Err(FactsError::NothingNew { base, head });
+    }
     if commits.len() > MAX_COMMITS {
-        return Err(too_many("commits", MAX_COMMITS));
+        return Err(FactsError::TooMany { base, head, what: "commits", limit: MAX_COMMITS });
     }
+    let paths = paths(git, range)?;
+
     let mut seen = Seen::default();
     for id in &commits {
         let commit = git.commit(id).map_err(FactsError::Git)?;
         seen.commit(id, &commit);
         if seen.identities.len() > MAX_IDENTITIES {
-            return Err(too_many("named people", MAX_IDENTITIES));
+            return Err(FactsError::TooMany { base, head, what: "named people", limit: MAX_IDENTITIES });
         }
         if seen.guidance.len() > MAX_GUIDANCE {
-            return Err(too_many("cited documents", MAX_GUIDANCE));
+            return Err(FactsError::TooMany { base, head, what: "cited documents", limit: MAX_GUIDANCE });
         }
     }
+    // On the way from the head down to an ancestor, the commit before it has it as a parent, and is in the range.
+    if !seen.parents.contains(&range.base) {
+        return Err(FactsError::NotOnBase { base, head });
+    }
 
-    Ok(GitFacts {
+    let (identities, people) = seen.identities(salt);
+    let facts = GitFacts {
         version: VERSION,
         repository: range.repository.clone(),
         branch: range.branch.clone(),
-        base,
+        base: range.base.clone(),
         head: range.head.clone(),
-        tree: head.tree,
-        delta,
+        tree,
+        delta: delta::digest(&paths),
         paths,
-        identities: seen.identities(),
+        identities,
         ai: seen.ai.into_iter().collect(),
         guidance: seen.guidance,
         commits: u32::try_from(commits.len()).unwrap_or(u32::MAX),
         merges: seen.merges,
-    })
+    };
+    Ok((facts, Identities { salt: salt.clone(), people }))
+}
+
+fn paths<G: GitRead>(git: &G, range: &Range) -> Result<Vec<TouchedPath>, FactsError<G::Error>> {
+    let changes = git.diff(&range.base, &range.head).map_err(FactsError::Git)?;
+    let (base, head) = (range.base.short().to_owned(), range.head.short().to_owned());
+    if changes.is_empty() {
+        return Err(FactsError::EmptyDelta { base, head });
+    }
+    if changes.len() > MAX_PATHS {
+        return Err(FactsError::TooMany { base, head, what: "changed paths", limit: MAX_PATHS });
+    }
+    if let Some(long) = changes.iter().find(|change| change.path.len() > MAX_PATH_BYTES) {
+        let start = escape_path(long.path.get(..80).unwrap_or_default());
+        return Err(FactsError::PathTooLong { start, bytes: long.path.len() });
+    }
+    Ok(delta::touched(&changes))
+}
+
+/// Whom one commit names, as facts know them.
+#[derive(Clone, Debug)]
+pub(super) struct Named {
+    pub author: Ident,
+    pub committer: Ident,
+    pub coauthors: Vec<Ident>,
+}
+
+impl Named {
+    pub fn by(commit: &Commit, message: &Message) -> Self {
+        Self {
+            author: bounded(&commit.author),
+            committer: bounded(&commit.committer),
+            coauthors: message.coauthors().iter().map(bounded).collect(),
+        }
+    }
 }
 
 /// What the commits of a range say, gathered.
@@ -127,15 +190,14 @@ struct Seen {
     identities: BTreeMap<(String, String), (BTreeSet<Role>, BTreeSet<Fingerprint>)>,
     ai: BTreeSet<AiSignal>,
     guidance: BTreeSet<String>,
+    parents: BTreeSet<Oid>,
     merges: u32,
 }
 
 impl Seen {
     fn commit(&mut self, id: &Oid, commit: &Commit) {
         let message = Message::read(&commit.message);
-        let author = bounded(&commit.author);
-        let committer = bounded(&commit.committer);
-        let coauthors: Vec<Ident> = message.coauthors().iter().map(bounded).collect();
+        let Named { author, committer, coauthors } = Named::by(commit, &message);
 
         for found in ai::signals(&author, &committer, &coauthors, &message) {
             self.ai.insert(AiSignal {
@@ -152,6 +214,7 @@ impl Seen {
             self.name(coauthor, Role::CoAuthor);
         }
         self.guidance.extend(message.guidance());
+        self.parents.extend(commit.parents.iter().cloned());
         if commit.parents.len() > 1 {
             self.merges = self.merges.saturating_add(1);
         }
@@ -164,81 +227,28 @@ impl Seen {
         keys
     }
 
-    fn identities(&self) -> Vec<Identity> {
-        self.identities
-            .iter()
-            .map(|((name, mail), (roles, keys))| Identity {
-                name: name.clone(),
-                mail: mail.clone(),
+    /// In the order of their references, so that nothing of the names is left in it.
+    fn identities(&self, salt: &Nonce) -> (Vec<IdentityFact>, BTreeMap<String, Ident>) {
+        let mut facts = Vec::with_capacity(self.identities.len());
+        let mut people = BTreeMap::new();
+        for ((name, mail), (roles, keys)) in &self.identities {
+            let who = Ident { name: name.clone(), mail: mail.clone() };
+            let reference = identity::reference(salt, &who);
+            facts.push(IdentityFact {
+                reference: reference.clone(),
                 roles: roles.clone(),
                 agent: ai::is_agent(name, mail),
                 keys: keys.clone(),
-            })
-            .collect()
+            });
+            people.insert(reference, who);
+        }
+        facts.sort();
+        (facts, people)
     }
 }
 
+/// A name and mail as facts keep them: what is cut carries a mark, and so can be nobody else's.
 fn bounded(who: &Ident) -> Ident {
-    Ident {
-        name: message::bounded(who.name.trim(), MAX_IDENT_CHARS),
-        mail: message::bounded(&who.mail.trim().to_lowercase(), MAX_IDENT_CHARS),
-    }
-}
-
-/// The digest of the sorted raw differences, and the paths as rules see them.
-fn delta<E>(mut changes: Vec<RawChange>) -> Result<(Digest, Vec<PathChange>), FactsError<E>> {
-    changes.sort();
-    let mut bytes = Vec::new();
-    let mut paths = Vec::with_capacity(changes.len());
-    for change in &changes {
-        let header = format!("{:06o} {:06o} {} {}\t", change.old_mode, change.new_mode, change.old, change.new);
-        bytes.extend_from_slice(header.as_bytes());
-        // A path holds no NUL, so the list has one reading.
-        bytes.extend_from_slice(&change.path);
-        bytes.push(0);
-        if change.path.len() > MAX_PATH_BYTES {
-            let start = escape_path(change.path.get(..80).unwrap_or_default());
-            return Err(FactsError::PathTooLong { start, bytes: change.path.len() });
-        }
-        paths.push(PathChange { path: escape_path(&change.path), status: status(change) });
-    }
-    Ok((Digest::of(bytes), paths))
-}
-
-fn status(change: &RawChange) -> PathStatus {
-    /// The file type's bits of a mode: regular file, symbolic link, submodule.
-    const TYPE: u32 = 0o170_000;
-    match (change.old_mode, change.new_mode) {
-        (0, _) => PathStatus::Added,
-        (_, 0) => PathStatus::Deleted,
-        (old, new) if old & TYPE != new & TYPE => PathStatus::TypeChanged,
-        (_, _) => PathStatus::Modified,
-    }
-}
-
-/// Writes a path as text without loss: git's C-style escapes for control characters, backslashes and bytes that are no
-/// UTF-8, but in place rather than inside quotes, so that a rule about `infra/**` still sees a path that begins with
-/// `infra/`.
-pub fn escape_path(path: &[u8]) -> String {
-    let mut out = String::with_capacity(path.len());
-    for chunk in path.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                '\\' => out.push_str("\\\\"),
-                '\n' => out.push_str("\\n"),
-                '\t' => out.push_str("\\t"),
-                '\r' => out.push_str("\\r"),
-                c if c.is_ascii_control() => octal(&mut out, c as u8),
-                c => out.push(c),
-            }
-        }
-        for byte in chunk.invalid() {
-            octal(&mut out, *byte);
-        }
-    }
-    out
-}
-
-fn octal(out: &mut String, byte: u8) {
-    out.push_str(&format!("\\{byte:03o}"));
+    let plain = |text: &str| message::bounded(&text.trim().replace('\0', "\u{fffd}"), MAX_IDENT_CHARS);
+    Ident { name: plain(&who.name), mail: plain(&who.mail.to_lowercase()) }
 }

@@ -4,12 +4,14 @@
 //! give the same answers. Nothing may depend on configuration, attributes, grafts, replacements or the environment.
 
 use countersign_ledger::{Fingerprint, sshsig};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::ids::Oid;
 
 /// A name and mail in a commit's header. Bytes that are no UTF-8 are replaced; the parser of the header does that.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ident {
     pub name: String,
     pub mail: String,
@@ -31,38 +33,57 @@ pub struct Commit {
 pub struct MalformedCommit(&'static str);
 
 impl Commit {
-    /// Reads a commit object. Headers that facts do not need are skipped; of a repeated header the first counts, as for
-    /// git.
+    /// Reads a commit object, in the one order that git writes: tree, parents, author, committer, then headers that facts do
+    /// not need. Git itself looks for parents only right after the tree, so that a `parent` line further down is one that
+    /// only we would believe; whatever stands out of order is no commit here.
     pub fn parse(object: &[u8]) -> Result<Self, MalformedCommit> {
-        let (mut tree, mut parents, mut author, mut committer) = (None, Vec::new(), None, None);
-        let mut rest = object;
-        loop {
-            let (line, after) = match rest.iter().position(|byte| *byte == b'\n') {
-                Some(at) => (rest.get(..at).unwrap_or_default(), rest.get(at.saturating_add(1)..).unwrap_or_default()),
-                None => (rest, &[][..]),
-            };
-            rest = after;
-            if line.is_empty() {
-                break;
-            }
-            let line = String::from_utf8_lossy(line);
-            let Some((key, value)) = line.split_once(' ') else { continue };
-            match key {
-                "tree" if tree.is_none() => tree = Some(value.parse().map_err(|_| MalformedCommit("tree"))?),
-                "parent" => parents.push(value.parse().map_err(|_| MalformedCommit("parent"))?),
-                "author" if author.is_none() => author = Some(Ident::parse(value)),
-                "committer" if committer.is_none() => committer = Some(Ident::parse(value)),
-                _ => {}
+        let mut headers = Headers { rest: object };
+        let id = |value: &str, what| value.parse::<Oid>().map_err(|_| MalformedCommit(what));
+        let tree = id(&headers.take("tree").ok_or(MalformedCommit("tree"))?, "tree")?;
+        let mut parents = Vec::new();
+        while let Some(parent) = headers.take("parent") {
+            parents.push(id(&parent, "parent")?);
+        }
+        let author = Ident::parse(&headers.take("author").ok_or(MalformedCommit("author"))?);
+        let committer = Ident::parse(&headers.take("committer").ok_or(MalformedCommit("committer"))?);
+        while let Some(line) = headers.line() {
+            let key = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+            if let Some(again) = ["tree", "parent", "author", "committer"].into_iter().find(|k| k.as_bytes() == key) {
+                return Err(MalformedCommit(again));
             }
         }
-        Ok(Self {
-            tree: tree.ok_or(MalformedCommit("tree"))?,
-            parents,
-            author: author.ok_or(MalformedCommit("author"))?,
-            committer: committer.ok_or(MalformedCommit("committer"))?,
-            message: rest.to_vec(),
-            signed_by: signed_by(object),
-        })
+        Ok(Self { tree, parents, author, committer, message: headers.rest.to_vec(), signed_by: signed_by(object) })
+    }
+}
+
+/// The header lines of a commit object, until the empty one; what is left then is the message.
+struct Headers<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Headers<'a> {
+    fn split(&self) -> (&'a [u8], &'a [u8]) {
+        match self.rest.iter().position(|byte| *byte == b'\n') {
+            Some(at) => {
+                (self.rest.get(..at).unwrap_or_default(), self.rest.get(at.saturating_add(1)..).unwrap_or_default())
+            }
+            None => (self.rest, &[]),
+        }
+    }
+
+    /// The next line; `None` at the empty one.
+    fn line(&mut self) -> Option<&'a [u8]> {
+        let (line, rest) = self.split();
+        self.rest = rest;
+        (!line.is_empty()).then_some(line)
+    }
+
+    /// The value of the next line, if it has this key.
+    fn take(&mut self, key: &str) -> Option<String> {
+        let (line, rest) = self.split();
+        let value = line.strip_prefix(key.as_bytes())?.strip_prefix(b" ")?;
+        self.rest = rest;
+        Some(String::from_utf8_lossy(value).into_owned())
     }
 }
 
@@ -119,13 +140,8 @@ pub struct RawChange {
     pub new: Oid,
 }
 
-/// What git computes for a merge without anybody's help.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MergeTree {
-    Clean(Oid),
-    Conflicts,
-}
-
+/// What facts and landing ask of a repository. There is no question here whose answer depends on how git merges: neither
+/// what a merge would give nor which commit is the base of one.
 pub trait GitRead {
     type Error: std::error::Error;
 
@@ -135,14 +151,8 @@ pub trait GitRead {
     /// history alone. At most `limit`; a caller that wants to know whether there are more asks for one more.
     fn range(&self, exclude: &Oid, include: &Oid, limit: usize) -> Result<Vec<Oid>, Self::Error>;
 
-    /// The best common ancestor; `None` for unrelated histories.
-    fn merge_base(&self, a: &Oid, b: &Oid) -> Result<Option<Oid>, Self::Error>;
-
     /// Every path that differs between the trees of two commits, without rename detection.
     fn diff(&self, base: &Oid, head: &Oid) -> Result<Vec<RawChange>, Self::Error>;
-
-    /// The tree of merging `theirs` into `ours` with the pinned strategy: no drivers, no rename detection.
-    fn merge_tree(&self, ours: &Oid, theirs: &Oid) -> Result<MergeTree, Self::Error>;
 
     /// The content of `path` in a commit; `None` if it is not a file there or larger than `max_bytes`.
     fn blob_at(&self, commit: &Oid, path: &str, max_bytes: usize) -> Result<Option<Vec<u8>>, Self::Error>;

@@ -4,31 +4,43 @@
 //! | room | holds |
 //! |---|---|
 //! | [`git`] | the door to a repository |
-//! | [`extract`] | from a range of commits to [`GitFacts`] |
+//! | [`extract`] | from a range of commits to [`GitFacts`] and [`Identities`] |
+//! | [`delta`] | every path that differs, and the digest of that |
+//! | [`identity`] | whom commits name: what is kept, and what can be erased |
 //! | [`message`] | co-authors and cited documents in commit messages |
 //! | [`ai`] | the table of signs of AI assistance |
 //! | [`mod@landing`] | whether a push brings exactly what was approved |
 //! | [`guidance`] | when a document's review runs out |
 
 pub mod ai;
+mod blob;
+pub mod delta;
 pub mod extract;
 pub mod git;
 pub mod guidance;
+pub mod identity;
 pub mod landing;
 pub mod message;
 
 use std::collections::BTreeSet;
 
-use countersign_ledger::{Digest, Fingerprint};
+use countersign_ledger::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Oid, RepositoryId};
+use crate::{
+    ids::{Oid, RepositoryId},
+    refusal::Refusal,
+};
 
-pub use extract::{FactsError, Range, facts};
+pub use blob::MAX_BYTES;
+pub use delta::{Entry, TouchedPath};
+pub use extract::{FactsError, NoBase, Range, facts, single_base};
 pub use guidance::{GuidanceReview, guidance_review};
-pub use landing::{Landing, LandingError, NotALanding, head_of_push, landing};
+pub use identity::{Identities, IdentityFact};
+pub use landing::{Landing, LandingError, NotALanding, delta_of, head_of_push, landing, moves_on};
 
-/// What the range `base..head` of a repository brings. Serialised as a blob; its digest is in the revision.
+/// What the range `base..head` of a repository brings. Serialised as a blob; its digest is in the revision. There are no
+/// names and mails in it: those are in [`Identities`], which can be erased.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GitFacts {
@@ -37,16 +49,17 @@ pub struct GitFacts {
     pub repository: RepositoryId,
     /// The protected branch that it is for, in full: `refs/heads/main`.
     pub branch: String,
-    /// Merge base of the branch's tip and the head.
+    /// The commit that the range starts from, as the change names it.
     pub base: Oid,
     pub head: Oid,
     /// The tree of the head.
     pub tree: Oid,
-    /// Digest over the sorted raw differences between base and head: paths, modes and object ids.
+    /// The digest of `paths`: what a push has to bring, exactly.
     pub delta: Digest,
-    pub paths: Vec<PathChange>,
-    /// Everybody whom the commits of the range name, once each.
-    pub identities: Vec<Identity>,
+    /// Sorted.
+    pub paths: Vec<TouchedPath>,
+    /// Everybody whom the commits of the range name, once each, by reference.
+    pub identities: Vec<IdentityFact>,
     pub ai: Vec<AiSignal>,
     /// Documents that commit trailers (`Guidance: PATH`) cite.
     pub guidance: BTreeSet<String>,
@@ -54,7 +67,37 @@ pub struct GitFacts {
     pub merges: u32,
 }
 
-/// One changed path, against the base.
+impl GitFacts {
+    pub fn to_blob(&self) -> Result<Vec<u8>, Refusal> {
+        blob::write(self, "facts")
+    }
+
+    /// Reads the blob strictly: the version is ours, lists are in order, and the delta is that of the paths.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
+        let facts: Self = blob::read(bytes, "facts")?;
+        let malformed =
+            |why: &str| Err(Refusal::malformed("malformed-facts", format!("the facts are malformed: {why}")));
+        if facts.version != extract::VERSION {
+            return Err(Refusal::malformed(
+                "facts-version",
+                format!("the facts were extracted by version {}, this is {}", facts.version, extract::VERSION),
+            )
+            .hint("extract them again: countersign revise CHANGE --git ."));
+        }
+        if !facts.paths.is_sorted_by(|a, b| a < b) || facts.paths.iter().any(|path| path.old == path.new) {
+            return malformed("the paths are not in order, or one of them is not touched");
+        }
+        if delta::digest(&facts.paths) != facts.delta {
+            return malformed("the delta is not that of the paths");
+        }
+        if !facts.identities.is_sorted_by(|a, b| a.reference < b.reference) || !facts.ai.is_sorted_by(|a, b| a < b) {
+            return malformed("the identities or signs of AI assistance are not in order");
+        }
+        Ok(facts)
+    }
+}
+
+/// One changed path and what happened to it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PathChange {
@@ -79,20 +122,6 @@ pub enum Role {
     Committer,
     /// Named by a trailer that anybody could have written: a claim.
     CoAuthor,
-}
-
-/// Somebody as git writes them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Identity {
-    pub name: String,
-    /// Lower case; may be empty.
-    pub mail: String,
-    pub roles: BTreeSet<Role>,
-    /// An AI tool's identity, by the table of signals: an agent, never the second pair of eyes and never unmapped.
-    pub agent: bool,
-    /// Keys that signed commits with this identity as the committer.
-    pub keys: BTreeSet<Fingerprint>,
 }
 
 /// A sign of AI assistance, with where it stands.

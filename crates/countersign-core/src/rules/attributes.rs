@@ -14,31 +14,24 @@ use countersign_ledger::Time;
 use super::count::{self, Counts};
 use crate::{
     ids::ActorId,
-    snapshot::{AiStatus, GuidanceView, Kind, Snapshot, TargetView},
+    kind::Kind,
+    snapshot::{AiStatus, Snapshot, TargetView},
 };
 
-/// Version of the attributes' names, types and meanings; part of what a decision names as its engine.
-pub const SCHEMA_VERSION: u32 = 1;
-
-/// One revision and one target at one time, with what is counted from them.
+/// What a rule judges: one revision for one target at one time, with what is counted from them.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct Judged<'a> {
     pub snapshot: &'a Snapshot,
     pub target: &'a TargetView,
     pub counts: Counts,
     pub stale: usize,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> Judged<'a> {
     pub fn new(snapshot: &'a Snapshot, target: &'a TargetView, now: Time) -> Self {
-        let stale = snapshot.guidance.iter().filter(|guidance| is_stale(guidance, now)).count();
+        let stale = snapshot.guidance.iter().filter(|guidance| guidance.is_stale(now)).count();
         Self { snapshot, target, counts: count::count(snapshot, target), stale }
     }
-}
-
-/// Past its review, or nobody can say when that is.
-pub fn is_stale(guidance: &GuidanceView, now: Time) -> bool {
-    guidance.review_due.is_none_or(|due| due < now)
 }
 
 /// The Cedar type of an attribute.
@@ -80,84 +73,99 @@ pub struct Attribute {
     pub name: &'static str,
     pub ty: Type,
     pub doc: &'static str,
-    pub of: fn(&Seen<'_>) -> Value,
+    pub of: fn(&Judged<'_>) -> Value,
 }
 
-const fn item(name: &'static str, ty: Type, doc: &'static str, of: fn(&Seen<'_>) -> Value) -> Attribute {
+const fn item(name: &'static str, ty: Type, doc: &'static str, of: fn(&Judged<'_>) -> Value) -> Attribute {
     Attribute { name, ty, doc, of }
 }
 
 /// Everything that a rule can ask about.
 pub const ATTRIBUTES: &[Attribute] = &[
-    item("tier", Type::Long, "How much a failure of the target's system matters: 1 is highest, 4 lowest.", |seen| {
-        Value::Long(i64::from(u8::from(seen.target.tier)))
+    item("tier", Type::Long, "How much a failure of the target's system matters: 1 is highest, 4 lowest.", |judged| {
+        Value::Long(i64::from(u8::from(judged.target.tier)))
     }),
-    item("production", Type::Bool, "Whether the target's environment counts as production.", |seen| {
-        Value::Bool(seen.target.production)
+    item("production", Type::Bool, "Whether the target's environment counts as production.", |judged| {
+        Value::Bool(judged.target.production)
     }),
-    item("revision", Type::Long, "Which revision of the change this is, from 1.", |seen| {
-        Value::Long(i64::from(seen.snapshot.revision))
+    item("revision", Type::Long, "Which revision of the change this is, from 1.", |judged| {
+        Value::Long(i64::from(judged.snapshot.revision))
+    }),
+    item(
+        "purpose.restores",
+        Type::Bool,
+        "Whether its proposer says that it brings back the state of an earlier change.",
+        |judged| Value::Bool(judged.snapshot.purpose.restores.is_some()),
+    ),
+    item("purpose.incident", Type::Bool, "Whether its proposer names an incident that it answers.", |judged| {
+        Value::Bool(judged.snapshot.purpose.incident.is_some())
+    }),
+    item("purpose.security", Type::Bool, "Whether its proposer says that it closes a security hole.", |judged| {
+        Value::Bool(judged.snapshot.purpose.security)
     }),
     item(
         "contributors",
         Type::People,
         "Whoever had a hand in any revision, or is claimed to have had one. Never a second pair of eyes.",
-        |seen| Value::People(seen.snapshot.contributors.union(&seen.snapshot.claimed).cloned().collect()),
+        |judged| Value::People(judged.snapshot.contributors.union(&judged.snapshot.claimed).cloned().collect()),
     ),
-    item("approvers", Type::People, "Everybody whose approval of this revision stands, contributors too.", |seen| {
-        Value::People(count::approvers(seen.snapshot).into_iter().cloned().collect())
+    item("approvers", Type::People, "Everybody whose approval of this revision stands, contributors too.", |judged| {
+        Value::People(count::approvers(judged.snapshot).into_iter().cloned().collect())
     }),
     item(
         "approvals.independent",
         Type::Long,
         "How many people who had no hand in the change approved this revision.",
-        |seen| Value::Long(i64::from(seen.counts.independent)),
+        |judged| Value::Long(i64::from(judged.counts.independent)),
     ),
-    item("approvals.owner", Type::Long, "How many of those own the target's system.", |seen| {
-        Value::Long(i64::from(seen.counts.owner))
+    item("approvals.owner", Type::Long, "How many of those own the target's system.", |judged| {
+        Value::Long(i64::from(judged.counts.owner))
     }),
-    item("approvals.senior", Type::Long, "How many of those are senior.", |seen| {
-        Value::Long(i64::from(seen.counts.senior))
+    item("approvals.senior", Type::Long, "How many of those are senior.", |judged| {
+        Value::Long(i64::from(judged.counts.senior))
     }),
     item(
         "ai.status",
         Type::Text,
         "`declared`, `inferred` (from a signal), `none` (signed, and no signal contradicts it) or `unknown`.",
-        |seen| Value::Text(ai_status(seen.snapshot.ai.status)),
+        |judged| Value::Text(ai_status(judged.snapshot.ai.status)),
     ),
-    item("ai.assisted", Type::Bool, "Whether AI may have assisted: true unless the status is `none`.", |seen| {
-        Value::Bool(match seen.snapshot.ai.status {
+    item("ai.assisted", Type::Bool, "Whether AI may have assisted: true unless the status is `none`.", |judged| {
+        Value::Bool(match judged.snapshot.ai.status {
             AiStatus::Declared | AiStatus::Inferred | AiStatus::Unknown => true,
             AiStatus::None => false,
         })
     }),
-    item("ai.disclosed", Type::Bool, "Whether somebody signed a disclosure for this revision.", |seen| {
-        Value::Bool(seen.snapshot.ai.disclosed)
+    item("ai.disclosed", Type::Bool, "Whether somebody signed a disclosure for this revision.", |judged| {
+        Value::Bool(judged.snapshot.ai.disclosed)
     }),
-    item("ai.tools", Type::Texts, "The AI tools that a disclosure or a signal names.", |seen| {
-        Value::Texts(seen.snapshot.ai.tools.iter().cloned().collect())
+    item("ai.tools", Type::Texts, "The AI tools that a disclosure or a signal names.", |judged| {
+        Value::Texts(judged.snapshot.ai.tools.iter().cloned().collect())
     }),
-    item("guidance.cited", Type::Long, "How many documents the change says it was made by.", |seen| {
-        Value::Long(long(seen.snapshot.guidance.len()))
+    item("guidance.cited", Type::Long, "How many documents the change says it was made by.", |judged| {
+        Value::Long(long(judged.snapshot.guidance.len()))
     }),
-    item("guidance.stale", Type::Long, "How many of those are past their review, or do not say.", |seen| {
-        Value::Long(long(seen.stale))
+    item("guidance.stale", Type::Long, "How many of those are past their review, or do not say.", |judged| {
+        Value::Long(long(judged.stale))
     }),
-    item("documents.why", Type::Long, "Characters that say why.", |seen| {
-        Value::Long(i64::from(seen.snapshot.documents.why))
+    item("documents.why", Type::Long, "Characters that say why.", |judged| {
+        Value::Long(i64::from(judged.snapshot.documents.why))
     }),
-    item("documents.risk", Type::Long, "Characters that say what could go wrong.", |seen| {
-        Value::Long(i64::from(seen.snapshot.documents.risk))
+    item("documents.risk", Type::Long, "Characters that say what could go wrong.", |judged| {
+        Value::Long(i64::from(judged.snapshot.documents.risk))
     }),
-    item("documents.rollback", Type::Long, "Characters that say how to roll back.", |seen| {
-        Value::Long(i64::from(seen.snapshot.documents.rollback))
+    item("documents.rollback", Type::Long, "Characters that say how to roll back.", |judged| {
+        Value::Long(i64::from(judged.snapshot.documents.rollback))
     }),
-    item("documents.tests", Type::Long, "Characters that say how it was tested.", |seen| {
-        Value::Long(i64::from(seen.snapshot.documents.tests))
+    item("documents.tests", Type::Long, "Characters that say how it was tested.", |judged| {
+        Value::Long(i64::from(judged.snapshot.documents.tests))
     }),
-    item("home.people", Type::Long, "How many people have a key that holds, the contributors among them.", |seen| {
-        Value::Long(i64::from(seen.snapshot.population))
-    }),
+    item(
+        "home.people",
+        Type::Long,
+        "How many people the catalog gives a key to, the contributors among them.",
+        |judged| Value::Long(i64::from(judged.snapshot.population)),
+    ),
 ];
 
 fn long(n: usize) -> i64 {
@@ -170,23 +178,6 @@ const fn ai_status(status: AiStatus) -> &'static str {
         AiStatus::Inferred => "inferred",
         AiStatus::None => "none",
         AiStatus::Unknown => "unknown",
-    }
-}
-
-/// Every kind of change, in the order of its declaration.
-pub const KINDS: [Kind; 7] =
-    [Kind::Code, Kind::Config, Kind::Infrastructure, Kind::Schema, Kind::Flag, Kind::Rules, Kind::Rollback];
-
-/// The kind as rules spell it.
-pub const fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Code => "code",
-        Kind::Config => "config",
-        Kind::Infrastructure => "infrastructure",
-        Kind::Schema => "schema",
-        Kind::Flag => "flag",
-        Kind::Rules => "rules",
-        Kind::Rollback => "rollback",
     }
 }
 
@@ -228,7 +219,7 @@ pub fn schema() -> String {
             }
         }
     }
-    let kinds = KINDS.map(|kind| format!("\"{}\"", kind_name(kind))).join(", ");
+    let kinds = Kind::ALL.map(|kind| format!("\"{kind}\"")).join(", ");
     format!(
         "namespace Countersign {{
   entity Person;

@@ -10,7 +10,6 @@ use std::{
     str::FromStr,
 };
 
-use countersign_ledger::sshsig::Assurance;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -21,11 +20,10 @@ use super::{
 use crate::{
     catalog::{Level, Tier},
     decision::{Decision, Outcome, RuleStatus},
+    explain::{ExplainedRule, People, Scene},
     ids::{ActorId, Environment, GroupId, InvalidId, RuleId, SystemId, Target},
-    snapshot::{
-        Ai, AiStatus, ApprovalView, Documents, GuidanceView, Kind, Material, PersonView, Snapshot, TargetView,
-        WaiverView,
-    },
+    kind::{Documents, Kind, Purpose},
+    snapshot::{AiStatus, Builder, Snapshot, TargetView},
 };
 
 /// Most bytes in one file of cases.
@@ -89,6 +87,7 @@ struct Case {
 struct Given {
     tier: Option<u8>,
     kind: Option<Kind>,
+    purpose: BTreeSet<Word>,
     system: Option<SystemId>,
     environment: Option<Environment>,
     owner: Option<GroupId>,
@@ -115,6 +114,15 @@ struct Given {
     waivers: BTreeMap<RuleId, ActorId>,
 }
 
+/// What a change is for, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    Restores,
+    Incident,
+    Security,
+}
+
 /// Who is there where a case does not say.
 const PEOPLE: [(&str, &str); 4] =
     [("ada", "standard owner"), ("grace", "senior owner"), ("linus", "standard"), ("barbara", "senior")];
@@ -129,7 +137,7 @@ struct Expect {
     outcome: Option<Outcome>,
     /// What the rule's obligations say is missing, in this order.
     missing: Option<Vec<String>>,
-    /// Everybody who can supply any of it.
+    /// Who can supply any of it: as an obligation has it, the nearest.
     who: Option<BTreeSet<ActorId>>,
 }
 
@@ -139,13 +147,13 @@ pub fn run_cases(rules: &Rules, cases: &BTreeMap<String, String>) -> Result<Vec<
     for (file, text) in cases {
         let rule = rule_of(rules, file)?;
         for case in parse(file, text)? {
-            let snapshot = snapshot(&case.given).map_err(|message| CasesError::Given {
-                file: file.clone(),
-                case: case.name.clone(),
-                message,
-            })?;
+            let given = |message| CasesError::Given { file: file.clone(), case: case.name.clone(), message };
+            let home = Home::of(&case.given).map_err(given)?;
+            let snapshot = snapshot(&case.given, &home).map_err(given)?;
             let decision = decide(rules, &snapshot, SAMPLE_NOW);
-            let differences = differences(&case.expect, &rule, &decision);
+            let told = home.scene(rules, &snapshot).explain(&decision, SAMPLE_NOW);
+            let told = told.rules.iter().find(|told| told.id == rule);
+            let differences = differences(&case.expect, told, &decision);
             results.push(CaseResult { file: file.clone(), rule: rule.clone(), name: case.name, differences });
         }
     }
@@ -182,97 +190,120 @@ fn parse(file: &str, text: &str) -> Result<Vec<Case>, CasesError> {
         .map_err(|error| CasesError::Yaml { file: file.to_owned(), message: error.to_string() })
 }
 
-fn snapshot(given: &Given) -> Result<Snapshot, String> {
-    let proposer = given_or(given.proposer.as_ref(), "ada")?;
-    let system: SystemId = given_or(given.system.as_ref(), "checkout")?;
+/// Who is there in a case.
+#[derive(Debug)]
+struct Home {
+    system: SystemId,
+    everybody: BTreeSet<ActorId>,
+    seniors: BTreeSet<ActorId>,
+    owners: BTreeSet<ActorId>,
+}
+
+impl Home {
+    fn of(given: &Given) -> Result<Self, String> {
+        let system = given_or(given.system.as_ref(), "checkout")?;
+        let mut home = Self { system, everybody: BTreeSet::new(), seniors: BTreeSet::new(), owners: BTreeSet::new() };
+        match &given.people {
+            Some(people) => people.iter().try_for_each(|(id, words)| home.join(id.clone(), words))?,
+            None => PEOPLE.iter().try_for_each(|(name, words)| {
+                home.join(name.parse().map_err(|error: InvalidId| error.to_string())?, words)
+            })?,
+        }
+        Ok(home)
+    }
+
+    fn join(&mut self, person: ActorId, words: &str) -> Result<(), String> {
+        let mut level = Level::Standard;
+        for word in words.split_whitespace() {
+            match word {
+                "standard" => level = Level::Standard,
+                "senior" => level = Level::Senior,
+                "principal" => level = Level::Principal,
+                "director" => level = Level::Director,
+                "owner" => {
+                    self.owners.insert(person.clone());
+                }
+                other => return Err(format!("`{other}` is none of standard, senior, principal, director, owner")),
+            }
+        }
+        if level.is_senior() {
+            self.seniors.insert(person.clone());
+        }
+        self.everybody.insert(person);
+        Ok(())
+    }
+
+    fn scene<'a>(&'a self, rules: &'a Rules, snapshot: &'a Snapshot) -> Scene<'a> {
+        let owners = self.owners.iter().map(|owner| (&self.system, owner));
+        let people = People::given(&self.everybody, &self.seniors, owners);
+        Scene { rules, snapshot, people, keepers: BTreeMap::new() }
+    }
+}
+
+fn snapshot(given: &Given, home: &Home) -> Result<Snapshot, String> {
     let environment: Environment = given_or(given.environment.as_ref(), "production")?;
-    let production = given.production.unwrap_or(environment.as_str() == "production");
     let status = given.ai.unwrap_or(AiStatus::None);
     let disclosed = given.disclosed.unwrap_or(match status {
         AiStatus::Declared | AiStatus::None => true,
         AiStatus::Inferred | AiStatus::Unknown => false,
     });
-    let mut contributors = given.contributors.clone();
-    contributors.insert(proposer);
-    let approval = |by: &ActorId| ApprovalView { by: by.clone(), assurance: Assurance::SoftwareKey };
-    let people = people(given, &system)?;
-    Ok(Snapshot {
-        population: u32::try_from(people.len()).unwrap_or(u32::MAX),
-        change: sample::change().ok_or("the sample change has no valid id")?,
-        revision: given.revision.unwrap_or(1),
-        kind: given.kind.unwrap_or(Kind::Code),
-        material: Material::Commits,
-        targets: vec![TargetView {
-            target: Target { system: system.clone(), environment },
-            production,
-            tier: Tier::try_from(given.tier.unwrap_or(3))?,
-            owner: given_or(given.owner.as_ref(), "payments")?,
-        }],
-        unknown_targets: BTreeSet::new(),
-        contributors,
-        unmapped: given.unmapped.clone(),
-        unconfirmed: BTreeSet::new(),
-        claimed: given.claimed.clone(),
-        approvals: given.approvals.iter().map(approval).collect(),
-        rejected_by: given.rejected_by.clone(),
-        ai: Ai { status, tools: given.tools.clone(), signals: BTreeSet::new(), disclosed },
-        guidance: given.guidance.iter().map(|(path, due_in_days)| guidance(path, *due_in_days)).collect(),
-        documents: given.documents.unwrap_or(DOCUMENTS),
-        waivers: given.waivers.iter().map(|(rule, by)| WaiverView { rule: rule.clone(), by: by.clone() }).collect(),
-        people,
-    })
+    let target = TargetView {
+        production: given.production.unwrap_or(environment.as_str() == "production"),
+        target: Target { system: home.system.clone(), environment },
+        tier: Tier::try_from(given.tier.unwrap_or(3))?,
+        owner: given_or(given.owner.as_ref(), "payments")?,
+    };
+    let mut snapshot = Builder::new(sample::change(), given.kind.unwrap_or(Kind::Code))
+        .revision(given.revision.unwrap_or(1))
+        .purpose(purpose(&given.purpose))
+        .target(target)
+        .made_by([given_or(given.proposer.as_ref(), "ada")?])
+        .made_by(given.contributors.iter().cloned())
+        .claimed(given.claimed.iter().cloned())
+        .unmapped(given.unmapped.iter().cloned())
+        .rejected_by(given.rejected_by.iter().cloned())
+        .ai(status, disclosed)
+        .tools(given.tools.iter().cloned())
+        .documents(given.documents.unwrap_or(DOCUMENTS))
+        .population(home.everybody.len());
+    // Whoever is not there has no key that holds, and their approval is not taken.
+    for by in given.approvals.iter().filter(|by| home.everybody.contains(*by)) {
+        let owns = home.owners.contains(by).then(|| home.system.clone());
+        snapshot = snapshot.approved(by.clone(), home.seniors.contains(by), owns);
+    }
+    for (rule, by) in &given.waivers {
+        snapshot = snapshot.waived(rule.clone(), by.clone(), home.seniors.contains(by));
+    }
+    for (path, due_in_days) in &given.guidance {
+        let due = due_in_days.map(|days| SAMPLE_NOW.plus_secs(i64::from(days).saturating_mul(86_400)));
+        snapshot = snapshot.guidance(path.clone(), due);
+    }
+    Ok(snapshot.build())
+}
+
+fn purpose(words: &BTreeSet<Word>) -> Purpose {
+    Purpose {
+        restores: words.contains(&Word::Restores).then(sample::change),
+        incident: words.contains(&Word::Incident).then(|| "INC-1".to_owned()),
+        security: words.contains(&Word::Security),
+    }
 }
 
 fn given_or<T: Clone + FromStr<Err = InvalidId>>(given: Option<&T>, harmless: &str) -> Result<T, String> {
     given.map_or_else(|| harmless.parse().map_err(|error: InvalidId| error.to_string()), |given| Ok(given.clone()))
 }
 
-fn guidance(path: &str, due_in_days: Option<i32>) -> GuidanceView {
-    let review_due = due_in_days.map(|days| SAMPLE_NOW.plus_secs(i64::from(days).saturating_mul(86_400)));
-    GuidanceView { path: path.to_owned(), review_due, owners: BTreeSet::new() }
-}
-
-fn people(given: &Given, system: &SystemId) -> Result<BTreeMap<ActorId, PersonView>, String> {
-    match &given.people {
-        Some(people) => people.iter().map(|(id, words)| Ok((id.clone(), person(words, system)?))).collect(),
-        None => PEOPLE
-            .iter()
-            .map(|(name, words)| {
-                let id = name.parse().map_err(|error: InvalidId| error.to_string())?;
-                Ok((id, person(words, system)?))
-            })
-            .collect(),
-    }
-}
-
-fn person(words: &str, system: &SystemId) -> Result<PersonView, String> {
-    let mut person = PersonView { level: Level::Standard, owns: BTreeSet::new() };
-    for word in words.split_whitespace() {
-        match word {
-            "standard" => person.level = Level::Standard,
-            "senior" => person.level = Level::Senior,
-            "principal" => person.level = Level::Principal,
-            "director" => person.level = Level::Director,
-            "owner" => {
-                person.owns.insert(system.clone());
-            }
-            other => return Err(format!("`{other}` is none of standard, senior, principal, director, owner")),
-        }
-    }
-    Ok(person)
-}
-
-fn differences(expect: &Expect, rule: &RuleId, decision: &Decision) -> Vec<String> {
+/// `told` is the rule as it is explained; a decision does not list a rule that does not apply.
+fn differences(expect: &Expect, told: Option<&ExplainedRule>, decision: &Decision) -> Vec<String> {
     let mut differences = Vec::new();
     let mut compare = |what: &str, expected: String, actual: String| {
         if expected != actual {
             differences.push(format!("{what}: expected {expected}, but it is {actual}"));
         }
     };
-    let Some(decided) = decision.rules.iter().find(|decided| decided.id == *rule) else {
-        return vec!["the decision does not list the rule".to_owned()];
-    };
-    compare("status", expect.status.to_string(), decided.status.to_string());
+    let status = told.map_or(RuleStatus::NotApplicable, |told| told.status);
+    let obligations = told.map(|told| told.obligations.as_slice()).unwrap_or_default();
+    compare("status", expect.status.to_string(), status.to_string());
     if let Some(outcome) = expect.outcome {
         let stops = decision.rules.iter().filter(|rule| Decision::stops(rule)).map(|rule| rule.id.to_string());
         let stops: Vec<String> = stops.collect();
@@ -283,11 +314,11 @@ fn differences(expect: &Expect, rule: &RuleId, decision: &Decision) -> Vec<Strin
         compare("outcome", outcome.to_string(), actual);
     }
     if let Some(missing) = &expect.missing {
-        let actual: Vec<&str> = decided.obligations.iter().map(|obligation| obligation.missing.as_str()).collect();
+        let actual: Vec<&str> = obligations.iter().map(|obligation| obligation.missing.as_str()).collect();
         compare("missing", format!("{missing:?}"), format!("{actual:?}"));
     }
     if let Some(who) = &expect.who {
-        let actual: BTreeSet<&ActorId> = decided.obligations.iter().flat_map(|obligation| &obligation.who).collect();
+        let actual: BTreeSet<&ActorId> = obligations.iter().flat_map(|obligation| &obligation.who).collect();
         compare("who", names(who.iter()), names(actual.into_iter()));
     }
     differences

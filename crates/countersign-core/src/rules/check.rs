@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, fmt};
 
 use thiserror::Error;
 
-use super::{Rule, Rules, attributes::Seen, evaluate::Slices, parse::Parsed, requirement::Requirement, sample};
+use super::{Rule, Rules, attributes::Judged, evaluate::Slices, parse::Parsed, requirement::Requirement, sample};
 use crate::{catalog::Catalog, ids::RuleId, snapshot::Snapshot};
 
 pub use super::sample::SAMPLE_NOW;
@@ -143,7 +143,7 @@ enum State {
 fn ask(rules: &Rules, slices: &Slices, snapshot: &Snapshot) -> Result<State, String> {
     let mut state = State::NotApplicable;
     for target in &snapshot.targets {
-        let answers = slices.ask(rules.vocabulary(), &Seen::new(snapshot, target, SAMPLE_NOW))?;
+        let answers = slices.ask(rules.vocabulary(), &Judged::new(snapshot, target, SAMPLE_NOW))?;
         if let Some(error) = answers.errors.into_values().next() {
             return Err(error);
         }
@@ -167,10 +167,10 @@ fn describe(snapshot: &Snapshot) -> String {
         .collect();
     format!(
         "a {} change of {}, AI {:?}, {} people, {} cited documents",
-        super::attributes::kind_name(snapshot.kind),
+        snapshot.kind,
         targets.join(", "),
         snapshot.ai.status,
-        snapshot.people.len(),
+        snapshot.population,
         snapshot.guidance.len()
     )
 }

@@ -3,25 +3,27 @@
 
 use countersign_ledger::{Digest, Time};
 
-use super::{Rule, Rules, attributes::SCHEMA_VERSION, builtin, count, evaluate::Answers, requirement::Need};
+use super::{Rule, Rules, builtin, count, evaluate::Answers, requirement::Need};
 use crate::{
-    decision::{Decision, Obligation, Outcome, RuleDecision, RuleStatus, Strength},
+    decision::{Decision, Missing, Outcome, RuleDecision, RuleStatus, Strength, Token},
     ids::Target,
+    semantics::NEWEST_SEMANTICS,
     snapshot::{Snapshot, TargetView},
 };
-
-/// What decided: this crate, Cedar's language, the schema of the attributes. A verifier with another engine says so
-/// instead of calling a decision broken.
-pub fn engine() -> String {
-    let language = cedar_policy::get_lang_version();
-    format!("countersign-core {} cedar {language} schema {SCHEMA_VERSION}", env!("CARGO_PKG_VERSION"))
-}
 
 /// Allows or denies one revision for its targets at one time.
 pub fn decide(rules: &Rules, snapshot: &Snapshot, now: Time) -> Decision {
     let weighed = weigh(rules, snapshot, now);
     let mut decided = weighed.first;
-    decided.extend(weighed.rules.into_iter().map(|weighed| written(weighed, snapshot, now)));
+    let mut not_applicable = 0_u32;
+    for rule in weighed.rules {
+        match rule.status {
+            RuleStatus::NotApplicable => not_applicable = not_applicable.saturating_add(1),
+            RuleStatus::Satisfied | RuleStatus::Unsatisfied | RuleStatus::Waived | RuleStatus::Error => {
+                decided.push(written(rule, snapshot, now));
+            }
+        }
+    }
     decided.extend(weighed.floor);
     Decision {
         outcome: weighed.outcome,
@@ -29,30 +31,31 @@ pub fn decide(rules: &Rules, snapshot: &Snapshot, now: Time) -> Decision {
         revision: snapshot.revision,
         targets: snapshot.targets.iter().map(|view| view.target.clone()).collect(),
         decided_at: now,
-        engine: engine(),
+        semantics: NEWEST_SEMANTICS,
         rules_digest: rules.digest(),
         snapshot_digest: snapshot.digest(),
         rules: decided,
+        not_applicable,
     }
 }
 
-/// What a decision finds, without its digests and to-do lists, which cost more than the finding. For whoever asks about
-/// a whole past; everybody else calls [`decide`], which is this, written down.
+/// What a decision finds, without its digests and without what is missing, which cost more than the finding. For whoever
+/// asks about a whole past; everybody else calls [`decide`], which is this, written down.
 #[derive(Debug)]
 pub struct Weighed<'a> {
     pub outcome: Outcome,
     /// In the order of their ids.
     pub rules: Vec<WeighedRule<'a>>,
-    /// Checks that no rule file can switch off and that are always listed.
+    /// Checks that no rule file can switch off and that stop the change.
     first: Vec<RuleDecision>,
-    /// Those that are listed only where they stop the change.
+    /// Those of them that are a floor under any set of rules.
     floor: Vec<RuleDecision>,
 }
 
 impl Weighed<'_> {
     /// The checks that no rule file can switch off, as far as they stop the change.
     pub fn builtin_stops(&self) -> impl Iterator<Item = &RuleDecision> {
-        self.first.iter().chain(&self.floor).filter(|rule| Decision::stops(rule))
+        self.first.iter().chain(&self.floor)
     }
 }
 
@@ -69,7 +72,7 @@ pub struct WeighedRule<'a> {
 impl WeighedRule<'_> {
     /// Whether this rule alone would stop the change.
     pub fn stops(&self) -> bool {
-        Decision::binds(self.rule.mode, self.rule.strength, self.status)
+        Decision::binds(self.rule.mode, self.status)
     }
 
     /// Whether it asks for an approval: then it says what the floor would say.
@@ -86,18 +89,19 @@ pub fn weigh<'a>(rules: &'a Rules, snapshot: &'a Snapshot, now: Time) -> Weighed
     let targets: Vec<(&TargetView, Result<Answers, String>)> =
         snapshot.targets.iter().map(|view| (view, rules.ask(snapshot, view, now))).collect();
     let ids = &rules.builtin;
-    let first = vec![
+    let first = [
         builtin::targets_known(ids, snapshot),
         builtin::identities_known(ids, snapshot),
         builtin::no_rejection(ids, snapshot),
     ];
+    let first: Vec<RuleDecision> = first.into_iter().flatten().collect();
     let weighed: Vec<WeighedRule<'_>> = rules.iter().map(|rule| weigh_rule(rule, &targets, snapshot)).collect();
-    let mut floor = vec![builtin::rules_loaded(ids, snapshot, rules.len())];
+    let mut floor: Vec<RuleDecision> = builtin::rules_loaded(ids, snapshot, rules.len()).into_iter().collect();
+    // So that nobody is told twice to find a second person.
     if !weighed.iter().any(|rule| rule.stops() && rule.asks_for_approval()) {
-        floor.push(builtin::floor(ids, snapshot));
+        floor.extend(builtin::floor(ids, snapshot));
     }
-    floor.retain(Decision::stops);
-    let stopped = first.iter().any(Decision::stops) || weighed.iter().any(WeighedRule::stops) || !floor.is_empty();
+    let stopped = !first.is_empty() || weighed.iter().any(WeighedRule::stops) || !floor.is_empty();
     Weighed { outcome: if stopped { Outcome::Deny } else { Outcome::Allow }, rules: weighed, first, floor }
 }
 
@@ -155,23 +159,20 @@ fn weigh_rule<'a>(
     WeighedRule { rule, status, unmet, error }
 }
 
-/// With what is still missing and who can supply it.
+/// With what is still missing.
 fn written(weighed: WeighedRule<'_>, snapshot: &Snapshot, now: Time) -> RuleDecision {
     let WeighedRule { rule, status, unmet, error } = weighed;
-    let obligations = match status {
-        RuleStatus::Unsatisfied => obligations(rule, snapshot, &unmet, now),
-        RuleStatus::Error => vec![repair(rule, snapshot)],
-        RuleStatus::NotApplicable | RuleStatus::Satisfied | RuleStatus::Waived => Vec::new(),
+    let missing = match status {
+        RuleStatus::Unsatisfied => missing(rule, snapshot, &unmet, now),
+        RuleStatus::NotApplicable | RuleStatus::Satisfied | RuleStatus::Waived | RuleStatus::Error => Vec::new(),
     };
     RuleDecision {
         id: rule.id.clone(),
         status,
         mode: rule.mode,
         strength: rule.strength,
-        requires: rule.words(),
-        because: rule.because.clone(),
         targets: unmet.iter().map(|view| view.target.clone()).collect::<Vec<Target>>(),
-        obligations,
+        missing,
         error,
     }
 }
@@ -180,37 +181,23 @@ fn written(weighed: WeighedRule<'_>, snapshot: &Snapshot, now: Time) -> RuleDeci
 fn waived(rule: &Rule, snapshot: &Snapshot) -> bool {
     match rule.strength {
         Strength::Waivable => {}
-        Strength::Advisory | Strength::Mandatory => return false,
+        Strength::Mandatory => return false,
     }
     // Without contributors nobody can be told apart from them.
     !snapshot.contributors.is_empty()
-        && snapshot.waivers.iter().any(|waiver| {
-            waiver.rule == rule.id
-                && !count::had_a_hand(snapshot, &waiver.by)
-                && snapshot.people.get(&waiver.by).is_some_and(|person| person.level.is_senior())
-        })
+        && snapshot
+            .waivers
+            .iter()
+            .any(|waiver| waiver.rule == rule.id && waiver.senior && !count::had_a_hand(snapshot, &waiver.by))
 }
 
-fn obligations(rule: &Rule, snapshot: &Snapshot, unmet: &[&TargetView], now: Time) -> Vec<Obligation> {
-    let mut list: Vec<Obligation> =
-        rule.requires.iter().filter_map(|requirement| requirement.obligation(snapshot, unmet, now)).collect();
-    // The condition asks for more than its tokens say; the author's own remedy is the best there is.
+fn missing(rule: &Rule, snapshot: &Snapshot, unmet: &[&TargetView], now: Time) -> Vec<Missing> {
+    let mut list: Vec<Missing> =
+        rule.requires.iter().filter_map(|requirement| requirement.missing(snapshot, unmet, now)).collect();
     if list.is_empty() {
-        list.push(Obligation {
-            missing: rule.words(),
-            who: snapshot.people.keys().cloned().collect(),
-            how: rule.remedy.replace("{change}", snapshot.change.as_str()),
-        });
+        list.push(Missing::new(Token::Remedy, 1));
     }
     list
-}
-
-fn repair(rule: &Rule, snapshot: &Snapshot) -> Obligation {
-    Obligation {
-        missing: "a rule that can be evaluated".to_owned(),
-        who: snapshot.people.keys().cloned().collect(),
-        how: format!("mend {}:{}, then: countersign amend HOME --why REASON", rule.file, rule.line),
-    }
 }
 
 impl Snapshot {
@@ -240,7 +227,7 @@ mod tests {
     /// No rule that parses can err, so one that does is put in behind the parser's back.
     fn erring(mode: Mode, broken: &str) -> Decision {
         let text = "@id(\"r\") @requires(\"disclosure\") @because(\"B.\") @remedy(\"mend {change}\") @mode(\"enforce\")
-            @strength(\"advisory\") forbid (principal, action == Countersign::Action::\"apply\", resource);";
+            @strength(\"waivable\") forbid (principal, action == Countersign::Action::\"apply\", resource);";
         let mut rules = Rules::parse(&BTreeMap::from([("r.cedar".to_owned(), text.to_owned())])).unwrap();
         let id = "r".parse().unwrap();
         let parsed = rules.rules.get_mut(&id).unwrap();
@@ -261,14 +248,14 @@ mod tests {
             let decision = erring(Mode::Enforce, broken);
             let rule = decision.rules.last().unwrap();
             assert_eq!(rule.status, RuleStatus::Error);
-            assert!(rule.error.is_some() && !rule.obligations.is_empty() && !rule.targets.is_empty());
+            assert!(rule.error.is_some() && !rule.targets.is_empty());
             assert_eq!(decision.outcome, Outcome::Deny, "{broken}");
         }
     }
 
     #[test]
-    fn in_shadow_it_is_told_and_does_not_bind() {
-        let decision = erring(Mode::Shadow, "forbid (principal, action, resource) when { resource.nowhere == 1 };");
+    fn in_watch_it_is_told_and_does_not_bind() {
+        let decision = erring(Mode::Watch, "forbid (principal, action, resource) when { resource.nowhere == 1 };");
         assert_eq!(decision.rules.last().unwrap().status, RuleStatus::Error);
         assert_eq!(decision.outcome, Outcome::Allow);
     }

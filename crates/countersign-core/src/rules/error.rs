@@ -53,8 +53,8 @@ pub enum Problem {
     Reserved(String),
     #[error("the rule `{id}` is already in {file}")]
     Duplicate { id: String, file: String },
-    #[error("a mandatory rule cannot be in shadow")]
-    MandatoryShadow,
+    #[error("a mandatory rule cannot be in watch")]
+    MandatoryWatch,
     #[error("the condition uses `{0}`, which can err, and a `forbid` that errs fails open")]
     CanErr(String),
     #[error("it does not fit the schema: {message}")]
@@ -92,7 +92,7 @@ impl RulesError {
             Problem::Annotation { expected, .. } => expected,
             Problem::Reserved(_) => "choose another @id",
             Problem::Duplicate { .. } => "every @id is there once",
-            Problem::MandatoryShadow => "write `@strength(\"waivable\")` to try it out, or `@mode(\"enforce\")`",
+            Problem::MandatoryWatch => "write `@strength(\"waivable\")` to try it out, or `@mode(\"enforce\")`",
             Problem::CanErr(_) => {
                 "compare attributes with numbers and words, without arithmetic, dates, decimals or addresses; what has to be \
                  computed is an attribute"

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use cedar_policy::{AuthorizationError, Authorizer, EntityUid, Policy, PolicySet, ResourceConstraint};
 
 use super::{
-    attributes::Seen,
+    attributes::Judged,
     parse::{APPLIES, Parsed},
     vocabulary::Vocabulary,
 };
@@ -47,8 +47,8 @@ impl Slices {
     }
 
     /// Err where not even the question could be put: then every rule is in error.
-    pub fn ask(&self, vocabulary: &Vocabulary, seen: &Seen<'_>) -> Result<Answers, String> {
-        let question = vocabulary.question(seen)?;
+    pub fn ask(&self, vocabulary: &Vocabulary, judged: &Judged<'_>) -> Result<Answers, String> {
+        let question = vocabulary.question(judged)?;
         let mut answers = Answers::default();
         let authorizer = Authorizer::new();
         let scoped = question.parents.iter().filter_map(|parent| self.scoped.get(parent));

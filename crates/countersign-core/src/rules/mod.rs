@@ -9,6 +9,7 @@
 //! | [`attributes`] | what a rule can ask about: one table, from which the schema derives |
 //! | [`count`] | counting approvals, the one function that rules trust |
 //! | [`requirement`] | what a rule asks for, in a form that a to-do list can hold |
+//! | [`builtin`] | checks that no rule file can switch off |
 //! | [`decide`](mod@decide) | allow or deny, with every rule's status |
 //! | [`check`](mod@check) | whether each rule can be satisfied, and by what it says |
 //! | [`cases`] | the cases beside the rules |
@@ -25,7 +26,7 @@ pub mod decide;
 mod depth;
 mod error;
 mod evaluate;
-mod obligation;
+mod missing;
 mod parse;
 pub mod requirement;
 mod sample;
@@ -37,17 +38,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_ledger::{Digest, Time};
 
 use self::{
-    attributes::Seen,
+    attributes::Judged,
     builtin::BuiltinIds,
     evaluate::{Answers, Slices},
     parse::Parsed,
     vocabulary::Vocabulary,
 };
 pub use self::{
-    attributes::{SCHEMA_VERSION, schema},
+    attributes::schema,
     cases::{CaseResult, CasesError, run_cases},
     check::{CheckFinding, CheckProblem, check, check_names},
-    decide::{Weighed, WeighedRule, decide, engine, weigh},
+    decide::{Weighed, WeighedRule, decide, weigh},
     depth::{MAX_DEPTH, MAX_OPERATORS},
     error::{Problem, RulesError},
     parse::{MAX_ANNOTATION_CHARS, MAX_FILE_BYTES, MAX_REQUIREMENTS, MAX_RULES},
@@ -95,13 +96,15 @@ pub struct Rules {
     builtin: BuiltinIds,
 }
 
-/// The systems, environments and groups that a rule names, to be compared with a catalog: a rule for `prod` where the
-/// environment is called `production` never applies, and nothing else would say so.
+/// What a rule names: systems, environments and groups, to be compared with a catalog, because a rule for `prod` where the
+/// environment is called `production` never applies, and nothing else would say so; and what samples must therefore have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mentions {
     pub systems: BTreeSet<String>,
     pub environments: BTreeSet<String>,
     pub groups: BTreeSet<String>,
+    /// Whether the rule asks what a change is for.
+    pub purpose: bool,
 }
 
 impl Rules {
@@ -146,9 +149,9 @@ impl Rules {
 
     /// The base permit and the rules that bind, as one Cedar text: what a prover reads.
     pub fn enforced_cedar(&self) -> String {
-        let binding = self.iter().filter(|rule| match (rule.mode, rule.strength) {
-            (Mode::Shadow, _) | (Mode::Enforce, Strength::Advisory) => false,
-            (Mode::Enforce, Strength::Waivable | Strength::Mandatory) => true,
+        let binding = self.iter().filter(|rule| match rule.mode {
+            Mode::Watch => false,
+            Mode::Enforce => true,
         });
         let texts = binding.filter_map(|rule| self.cedar(&rule.id));
         std::iter::once(BASE_PERMIT.to_owned()).chain(texts).collect::<Vec<_>>().join("\n")
@@ -156,8 +159,10 @@ impl Rules {
 
     /// The names that a rule mentions.
     pub fn mentions(&self, id: &RuleId) -> Mentions {
-        let mut mentions = Mentions::default();
-        for literal in self.rules.get(id).map(|parsed| parsed.full.entity_literals()).unwrap_or_default() {
+        let Some(parsed) = self.rules.get(id) else { return Mentions::default() };
+        let purpose = parsed.full.to_string().contains("purpose");
+        let mut mentions = Mentions { purpose, ..Mentions::default() };
+        for literal in parsed.full.entity_literals() {
             let list = match literal.type_name() {
                 ty if *ty == self.vocabulary.system => &mut mentions.systems,
                 ty if *ty == self.vocabulary.environment => &mut mentions.environments,
@@ -179,6 +184,6 @@ impl Rules {
     }
 
     fn ask(&self, snapshot: &Snapshot, target: &TargetView, now: Time) -> Result<Answers, String> {
-        self.slices.ask(&self.vocabulary, &Seen::new(snapshot, target, now))
+        self.slices.ask(&self.vocabulary, &Judged::new(snapshot, target, now))
     }
 }

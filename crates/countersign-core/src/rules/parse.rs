@@ -53,8 +53,8 @@ pub(super) fn example(annotation: &str) -> &'static str {
         "requires" => "`@requires(\"approval:owner:1\")`",
         "because" => "`@because(\"Whoever is woken at night has seen the change.\")`",
         "remedy" => "`@remedy(\"countersign approve {change} --git ., or --file PATH\")`",
-        "mode" => "`@mode(\"enforce\")` or `@mode(\"shadow\")`",
-        _ => "`@strength(\"advisory\")`, `@strength(\"waivable\")` or `@strength(\"mandatory\")`",
+        "mode" => "`@mode(\"enforce\")` or `@mode(\"watch\")`",
+        _ => "`@strength(\"waivable\")` or `@strength(\"mandatory\")`",
     }
 }
 
@@ -162,21 +162,20 @@ fn parse_rule(policy: &Policy, file: &str, line: usize) -> Result<Parsed, Proble
         })?,
         mode: choose(policy, "mode", |mode| match mode {
             "enforce" => Ok(Mode::Enforce),
-            "shadow" => Ok(Mode::Shadow),
-            _ => Err("write `enforce` or `shadow`".to_owned()),
+            "watch" => Ok(Mode::Watch),
+            _ => Err("write `enforce` or `watch`".to_owned()),
         })?,
         strength: choose(policy, "strength", |strength| match strength {
-            "advisory" => Ok(Strength::Advisory),
             "waivable" => Ok(Strength::Waivable),
             "mandatory" => Ok(Strength::Mandatory),
-            _ => Err("write `advisory`, `waivable` or `mandatory`".to_owned()),
+            _ => Err("write `waivable` or `mandatory`".to_owned()),
         })?,
         file: file.to_owned(),
         line,
     };
     match (rule.mode, rule.strength) {
-        (Mode::Shadow, Strength::Mandatory) => return Err(Problem::MandatoryShadow),
-        (Mode::Shadow, Strength::Advisory | Strength::Waivable) | (Mode::Enforce, _) => {}
+        (Mode::Watch, Strength::Mandatory) => return Err(Problem::MandatoryWatch),
+        (Mode::Watch, Strength::Waivable) | (Mode::Enforce, Strength::Waivable | Strength::Mandatory) => {}
     }
     let applies = applies_only(policy, &rule.id)?;
     Ok(Parsed { full: policy.new_id(PolicyId::new(rule.id.as_str())), applies, rule })

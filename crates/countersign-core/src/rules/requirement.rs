@@ -8,7 +8,10 @@ use std::{fmt, str::FromStr};
 use thiserror::Error;
 
 use super::count::Role;
-use crate::snapshot::{Documents, Snapshot, TargetView};
+use crate::{
+    kind::Documents,
+    snapshot::{Snapshot, TargetView},
+};
 
 /// Most approvals that a rule can ask for.
 pub const MAX_APPROVALS: u32 = 9;
@@ -164,7 +167,7 @@ impl Requirement {
 }
 
 /// `1 more approval by a senior`.
-pub(super) fn approvals(count: u32, more: &str, role: Role) -> String {
+pub(crate) fn approvals(count: u32, more: &str, role: Role) -> String {
     let noun = if count == 1 { "approval" } else { "approvals" };
     let by = match (role, count) {
         (Role::Independent, 1) => "somebody who had no hand in the change",

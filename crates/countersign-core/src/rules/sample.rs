@@ -1,14 +1,15 @@
 //! Sample snapshots for [`mod@super::check`]: every mixture of what rules most often ask about.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use countersign_ledger::Time;
+use countersign_ledger::{Digest, Time};
 
-use super::{Mentions, attributes::KINDS};
+use super::Mentions;
 use crate::{
-    catalog::{Level, Tier},
+    catalog::Tier,
     ids::{ChangeId, GroupId, Target},
-    snapshot::{Ai, AiStatus, Documents, GuidanceView, Kind, Material, PersonView, Snapshot, TargetView},
+    kind::{Kind, Purpose},
+    snapshot::{AiStatus, Builder, Snapshot, TargetView},
 };
 
 /// When samples and cases are decided: 2026-04-01T00:00:00Z. Nothing about the date matters but that it stands still.
@@ -18,27 +19,21 @@ pub const SAMPLE_NOW: Time = Time::from_unix_secs(1_775_001_600);
 const MAX_NAMES: usize = 8;
 
 /// The change that samples and cases are about.
-pub(super) fn change() -> Option<ChangeId> {
-    "9f2c4e6a81d0".parse().ok()
+pub(super) fn change() -> ChangeId {
+    ChangeId::of_proposal(&Digest::of("sample"))
 }
 
 /// Snapshots that differ in target, kind, AI status, guidance and size of the home. None of them has an approval, and
 /// all that people say in them is empty.
 pub(super) fn samples(mentions: &Mentions) -> impl Iterator<Item = Snapshot> {
-    let targets = targets(mentions);
-    targets.into_iter().flat_map(|target| {
-        KINDS.into_iter().flat_map(move |kind| {
-            let target = target.clone();
-            [AiStatus::Declared, AiStatus::Inferred, AiStatus::Unknown, AiStatus::None].into_iter().flat_map(
-                move |status| {
-                    let target = target.clone();
-                    // Large with guidance, large without, and a home of two.
-                    [(4, 1), (4, 0), (2, 1)]
-                        .into_iter()
-                        .filter_map(move |(people, guidance)| sample(target.clone(), kind, status, people, guidance))
-                },
-            )
-        })
+    let rests = rests(mentions);
+    let targets = targets(mentions).into_iter();
+    let kinds = targets.flat_map(|target| Kind::ALL.map(|kind| (target.clone(), kind)));
+    let statuses = [AiStatus::Declared, AiStatus::Inferred, AiStatus::Unknown, AiStatus::None];
+    let with_status = kinds.flat_map(move |(target, kind)| statuses.map(|status| (target.clone(), kind, status)));
+    with_status.flat_map(move |(target, kind, status)| {
+        let sample = |rest: &Rest| sample(target.clone(), kind, status, rest.clone());
+        rests.iter().filter_map(sample).collect::<Vec<_>>()
     })
 }
 
@@ -70,32 +65,38 @@ fn targets(mentions: &Mentions) -> Vec<TargetView> {
     targets
 }
 
-fn sample(target: TargetView, kind: Kind, status: AiStatus, people: usize, guidance: usize) -> Option<Snapshot> {
-    let names = ["ada", "grace", "linus", "barbara"];
-    let person = PersonView { level: Level::Standard, owns: BTreeSet::new() };
-    let people: BTreeMap<_, _> =
-        names.iter().take(people).filter_map(|name| Some((name.parse().ok()?, person.clone()))).collect();
-    let guidance = (0..guidance)
-        .map(|_| GuidanceView { path: "docs/sample.md".to_owned(), review_due: None, owners: BTreeSet::new() })
-        .collect();
-    Some(Snapshot {
-        change: change()?,
-        revision: 1,
-        kind,
-        material: Material::Commits,
-        targets: vec![target],
-        unknown_targets: BTreeSet::new(),
-        contributors: BTreeSet::from(["ada".parse().ok()?]),
-        unmapped: BTreeSet::new(),
-        unconfirmed: BTreeSet::new(),
-        claimed: BTreeSet::new(),
-        approvals: Vec::new(),
-        rejected_by: BTreeSet::new(),
-        ai: Ai { status, tools: BTreeSet::new(), signals: BTreeSet::new(), disclosed: false },
-        guidance,
-        documents: Documents::default(),
-        waivers: Vec::new(),
-        population: u32::try_from(people.len()).unwrap_or(u32::MAX),
-        people,
-    })
+/// What a sample is besides its target, kind and AI status.
+#[derive(Clone)]
+struct Rest {
+    people: usize,
+    cites: bool,
+    purpose: Purpose,
+}
+
+/// Large with guidance, large without, and a home of two; where the rule asks what a change is for, also one of each
+/// purpose, and one of all.
+fn rests(mentions: &Mentions) -> Vec<Rest> {
+    let plain = |people, cites| Rest { people, cites, purpose: Purpose::default() };
+    let mut rests = vec![plain(4, true), plain(4, false), plain(2, true)];
+    if mentions.purpose {
+        let (restores, incident) = (Some(change()), Some("INC-1".to_owned()));
+        let purposes = [
+            Purpose { restores: restores.clone(), ..Purpose::default() },
+            Purpose { incident: incident.clone(), ..Purpose::default() },
+            Purpose { security: true, ..Purpose::default() },
+            Purpose { restores, incident, security: true },
+        ];
+        rests.extend(purposes.map(|purpose| Rest { purpose, ..plain(4, true) }));
+    }
+    rests
+}
+
+fn sample(target: TargetView, kind: Kind, status: AiStatus, rest: Rest) -> Option<Snapshot> {
+    let sample = Builder::new(change(), kind)
+        .target(target)
+        .made_by(["ada".parse().ok()?])
+        .ai(status, false)
+        .purpose(rest.purpose)
+        .population(rest.people);
+    Some(if rest.cites { sample.guidance("docs/sample.md".to_owned(), None) } else { sample }.build())
 }

@@ -2,16 +2,17 @@
 //! for what its `@requires` says. Both change as little as they can, so that taking one requirement away leaves every
 //! other one met where that is possible at all.
 
-use countersign_ledger::{Time, sshsig::Assurance};
+use std::collections::BTreeSet;
+
+use countersign_ledger::Time;
 
 use super::{
     count::{self, Role},
     requirement::{Need, Requirement},
 };
 use crate::{
-    catalog::Level,
     ids::ActorId,
-    snapshot::{AiStatus, ApprovalView, GuidanceView, PersonView, Snapshot, TargetView},
+    snapshot::{AiStatus, GuidanceView, Snapshot, TargetView},
 };
 
 impl Requirement {
@@ -55,7 +56,7 @@ impl Requirement {
             Need::FreshGuidance => {
                 if snapshot.guidance.is_empty() {
                     let path = "docs/sample.md".to_owned();
-                    snapshot.guidance.push(GuidanceView { path, review_due: None, owners: Default::default() });
+                    snapshot.guidance.push(GuidanceView { path, review_due: None });
                 }
                 for guidance in &mut snapshot.guidance {
                     guidance.review_due = None;
@@ -88,73 +89,73 @@ fn supply_approvals(snapshot: &mut Snapshot, target: &TargetView, role: Role, co
         if count::count(snapshot, target).of(role) >= count || snapshot.contributors.is_empty() {
             return;
         }
-        let Some(person) = next_approver(snapshot, target, role) else { return };
-        let view = snapshot.people.entry(person.clone()).or_insert_with(newcomer);
-
-        grant(view, role, target);
-        snapshot.population = snapshot.population.max(u32::try_from(snapshot.people.len()).unwrap_or(u32::MAX));
-        if !snapshot.approvals.iter().any(|approval| approval.by == person) {
-            snapshot.approvals.push(ApprovalView { by: person, assurance: Assurance::SoftwareKey });
+        match lacking(snapshot, target, role) {
+            Some(by) => give(snapshot, &by, role, target),
+            None => {
+                let Some(by) = newcomer(snapshot) else { return };
+                snapshot.approve(by.clone(), false, []);
+                give(snapshot, &by, role, target);
+            }
         }
+        let there = count::approvers(snapshot).into_iter().chain(&snapshot.contributors).collect::<BTreeSet<_>>();
+        snapshot.population = snapshot.population.max(u32::try_from(there.len()).unwrap_or(u32::MAX));
     }
 }
 
-/// Who could give the next approval with the fewest changes: an approver who lacks only the role, then somebody who is
-/// there, then somebody new.
-fn next_approver(snapshot: &Snapshot, target: &TargetView, role: Role) -> Option<ActorId> {
-    let approver = count::independent_approvers(snapshot)
-        .into_iter()
-        .find(|(_, person)| !count::has_role(person, role, target))
-        .map(|(id, _)| id.clone());
-    let present = || count::candidates(snapshot, Role::Independent, target).next().cloned();
-    let new = || {
-        let names = (1..=snapshot.people.len().saturating_add(2)).map(|n| format!("sample-{n}"));
-        names.filter_map(|name| name.parse::<ActorId>().ok()).find(|id| {
-            !snapshot.people.contains_key(id) && !count::had_a_hand(snapshot, id) && !snapshot.rejected_by.contains(id)
-        })
-    };
-    approver.or_else(present).or_else(new)
+/// An approver who lacks only the role: the fewest changes.
+fn lacking(snapshot: &Snapshot, target: &TargetView, role: Role) -> Option<ActorId> {
+    let approvals = count::independent_approvals(snapshot).into_values();
+    let lacking = approvals.filter(|approval| !count::has_role(approval, role, target));
+    lacking.map(|approval| approval.by.clone()).next()
 }
 
-fn newcomer() -> PersonView {
-    PersonView { level: Level::Standard, owns: Default::default() }
+/// Somebody who had no part in the change so far.
+fn newcomer(snapshot: &Snapshot) -> Option<ActorId> {
+    let approvers = count::approvers(snapshot);
+    let known =
+        |id: &ActorId| approvers.contains(id) || count::had_a_hand(snapshot, id) || snapshot.rejected_by.contains(id);
+    let names = (1..=approvers.len().saturating_add(1)).map(|n| format!("sample-{n}"));
+    names.filter_map(|name| name.parse::<ActorId>().ok()).find(|id| !known(id))
 }
 
-fn grant(person: &mut PersonView, role: Role, target: &TargetView) {
-    match role {
-        Role::Independent => {}
-        Role::Owner => {
-            person.owns.insert(target.target.system.clone());
+/// Gives an approver a role.
+fn give(snapshot: &mut Snapshot, by: &ActorId, role: Role, target: &TargetView) {
+    for approval in snapshot.approvals.iter_mut().filter(|approval| approval.by == *by) {
+        match role {
+            Role::Independent => {}
+            Role::Owner => {
+                approval.owns.insert(target.target.system.clone());
+            }
+            Role::Senior => approval.senior = true,
         }
-        Role::Senior => person.level = person.level.max(Level::Senior),
     }
 }
 
 fn take_away_approvals(snapshot: &mut Snapshot, target: &TargetView, role: Role, count: u32) {
     let keep = usize::try_from(count.saturating_sub(1)).unwrap_or(usize::MAX);
-    let holders: Vec<ActorId> = count::independent_approvers(snapshot)
-        .into_iter()
-        .filter(|(_, person)| count::has_role(person, role, target))
-        .map(|(id, _)| id.clone())
+    let approvals = count::independent_approvals(snapshot).into_values();
+    let holders: Vec<ActorId> = approvals
+        .filter(|approval| count::has_role(approval, role, target))
+        .map(|approval| approval.by.clone())
         .collect();
     let (kept, surplus) = holders.split_at(keep.min(holders.len()));
     match role {
         Role::Independent => {
             snapshot.approvals.retain(|approval| !surplus.contains(&approval.by));
             // Whoever is left takes over what the others were, so that only their number is missing.
-            for (_, person) in snapshot.people.iter_mut().filter(|(id, _)| kept.contains(id)) {
-                grant(person, Role::Senior, target);
-                grant(person, Role::Owner, target);
+            for by in kept {
+                give(snapshot, by, Role::Senior, target);
+                give(snapshot, by, Role::Owner, target);
             }
         }
         Role::Owner => {
-            for (_, person) in snapshot.people.iter_mut().filter(|(id, _)| surplus.contains(id)) {
-                person.owns.remove(&target.target.system);
+            for approval in snapshot.approvals.iter_mut().filter(|approval| surplus.contains(&approval.by)) {
+                approval.owns.remove(&target.target.system);
             }
         }
         Role::Senior => {
-            for (_, person) in snapshot.people.iter_mut().filter(|(id, _)| surplus.contains(id)) {
-                person.level = Level::Standard;
+            for approval in snapshot.approvals.iter_mut().filter(|approval| surplus.contains(&approval.by)) {
+                approval.senior = false;
             }
         }
     }

@@ -9,7 +9,7 @@ use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression, Schema,
 };
 
-use super::attributes::{self, Node, Seen, Value, kind_name};
+use super::attributes::{self, Judged, Node, Value};
 
 /// The names, parsed once.
 pub(super) struct Vocabulary {
@@ -51,18 +51,19 @@ impl Vocabulary {
         })
     }
 
-    pub fn question(&self, seen: &Seen<'_>) -> Result<Question, String> {
+    pub fn question(&self, judged: &Judged<'_>) -> Result<Question, String> {
         let uid = |ty: &EntityTypeName, id: &str| EntityUid::from_type_name_and_id(ty.clone(), EntityId::new(id));
-        let view = seen.target;
-        let change = uid(&self.change, &format!("{}:{}@{}", seen.snapshot.change, seen.snapshot.revision, view.target));
+        let view = judged.target;
+        let change =
+            uid(&self.change, &format!("{}:{}@{}", judged.snapshot.change, judged.snapshot.revision, view.target));
         let parents = vec![
             uid(&self.system, view.target.system.as_str()),
             uid(&self.environment, view.target.environment.as_str()),
-            uid(&self.kind, kind_name(seen.snapshot.kind)),
+            uid(&self.kind, judged.snapshot.kind.as_str()),
             uid(&self.group, view.owner.as_str()),
         ];
         let mut attrs = HashMap::new();
-        for (name, node) in attributes::tree(|attribute| self.express((attribute.of)(seen))) {
+        for (name, node) in attributes::tree(|attribute| self.express((attribute.of)(judged))) {
             let value = match node {
                 Node::Single(value) => value,
                 Node::Record(fields) => {
@@ -114,8 +115,8 @@ mod tests {
     fn every_sample_fits_the_schema() {
         let vocabulary = Vocabulary::new().unwrap();
         for snapshot in sample::samples(&Mentions::default()) {
-            let seen = Seen::new(&snapshot, &snapshot.targets[0], sample::SAMPLE_NOW);
-            let question = vocabulary.question(&seen).unwrap();
+            let judged = Judged::new(&snapshot, &snapshot.targets[0], sample::SAMPLE_NOW);
+            let question = vocabulary.question(&judged).unwrap();
             Entities::from_entities(question.entities.iter().cloned(), Some(&vocabulary.schema)).unwrap();
             let request = &question.request;
             let (principal, action, resource) = (request.principal(), request.action(), request.resource());

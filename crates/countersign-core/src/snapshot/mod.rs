@@ -1,32 +1,26 @@
 //! Snapshot: everything that deciding looks at, and nothing else. It holds ids, counts and dates, no names, mails or
 //! free text, so that it can be kept for ever and a decision can be run again.
+//!
+//! It holds people only as far as they had a part in the change: in a home of thousands it is a few kilobytes. Who else
+//! could act is for [`crate::explain`].
 
+mod build;
 mod take;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use countersign_ledger::{Time, sshsig::Assurance};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    catalog::{Level, Tier},
+    catalog::Tier,
     ids::{ActorId, ChangeId, GroupId, RuleId, SystemId, Target},
+    kind::{Documents, Kind, Purpose},
+    statement::Seen,
 };
 
-pub use take::{Contributors, contributors, identity_ref};
-
-/// The kinds of change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    Code,
-    Config,
-    Infrastructure,
-    Schema,
-    Flag,
-    Rules,
-    Rollback,
-}
+pub use build::Builder;
+pub use take::{Contributors, contributors};
 
 /// What the subject is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -44,6 +38,8 @@ pub struct Snapshot {
     /// From 1.
     pub revision: u32,
     pub kind: Kind,
+    #[serde(default, skip_serializing_if = "Purpose::is_none")]
+    pub purpose: Purpose,
     /// What the reviewer has to have at hand.
     pub material: Material,
     pub targets: Vec<TargetView>,
@@ -69,8 +65,6 @@ pub struct Snapshot {
     /// How many people the catalog gives a key to, revoked or not: taking keys away does not make a home smaller, or one
     /// person's revocations could loosen a rule that is gentler on a home of two.
     pub population: u32,
-    /// Everybody who could act: people with a key that holds.
-    pub people: BTreeMap<ActorId, PersonView>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,12 +81,9 @@ pub struct TargetView {
 pub struct ApprovalView {
     pub by: ActorId,
     pub assurance: Assurance,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PersonView {
-    pub level: Level,
+    /// How the content was at hand.
+    pub seen: Seen,
+    pub senior: bool,
     /// Systems among the targets that the person owns.
     pub owns: BTreeSet<SystemId>,
 }
@@ -129,18 +120,13 @@ pub struct GuidanceView {
     pub path: String,
     /// When its review runs out. `None`: not found on its protected branch, or it does not say; that counts as stale.
     pub review_due: Option<Time>,
-    /// Who could refresh it, where the document names a person or group of the catalog.
-    pub owners: BTreeSet<ActorId>,
 }
 
-/// Stands in statements, so its fields are in the order of their names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Documents {
-    pub risk: u32,
-    pub rollback: u32,
-    pub tests: u32,
-    pub why: u32,
+impl GuidanceView {
+    /// Past its review, or nobody can say when that is.
+    pub fn is_stale(&self, now: Time) -> bool {
+        self.review_due.is_none_or(|due| due < now)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,4 +134,5 @@ pub struct Documents {
 pub struct WaiverView {
     pub rule: RuleId,
     pub by: ActorId,
+    pub senior: bool,
 }

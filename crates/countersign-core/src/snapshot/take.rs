@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_ledger::{Digest, sshsig::Assurance};
+use countersign_ledger::Fingerprint;
 
-use super::{Ai, AiStatus, ApprovalView, GuidanceView, Material, PersonView, Snapshot, TargetView, WaiverView};
+use super::{Ai, AiStatus, ApprovalView, GuidanceView, Material, Snapshot, TargetView, WaiverView};
 use crate::{
-    catalog::ActorKind,
+    catalog::{Actor, ActorKind},
     change::Change,
-    facts::{Identity, Role},
+    facts::{IdentityFact, Role, git::Ident},
     governance::Governance,
     ids::{ActorId, SystemId},
     refusal::Refusal,
@@ -30,12 +30,6 @@ pub struct Contributors {
     pub unconfirmed: BTreeSet<ActorId>,
 }
 
-/// A short, stable reference to an identity of the commits, for statements and commands: it names nobody to who does
-/// not have the commits.
-pub fn identity_ref(identity: &Identity) -> String {
-    Digest::of(format!("{}\0{}", identity.name, identity.mail)).hex().chars().take(12).collect()
-}
-
 /// Works out the contributors of all revisions. What people said of identities counts only if they are no contributors
 /// themselves.
 pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
@@ -50,11 +44,15 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
     }
 
     // One entry an identity, with every role and every key that it has in any revision.
-    let mut named: BTreeMap<String, Identity> = BTreeMap::new();
-    for identity in change.revisions.iter().flat_map(|revision| &revision.identities) {
-        let entry = named.entry(identity_ref(identity)).or_insert_with(|| identity.clone());
-        entry.roles.extend(identity.roles.iter().copied());
-        entry.keys.extend(identity.keys.iter().cloned());
+    let mut named: BTreeMap<String, IdentityFact> = BTreeMap::new();
+    let mut names: BTreeMap<&str, &Ident> = BTreeMap::new();
+    for revision in &change.revisions {
+        for identity in &revision.identities {
+            let entry = named.entry(identity.reference.clone()).or_insert_with(|| identity.clone());
+            entry.roles.extend(identity.roles.iter().copied());
+            entry.keys.extend(identity.keys.iter().cloned());
+        }
+        names.extend(revision.named.iter().map(|(reference, who)| (reference.as_str(), who)));
     }
 
     // First those whom the catalog knows beyond doubt: what they say of the others does not count.
@@ -71,7 +69,9 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
             .collect();
         all.extend(by_key.iter().map(|id| (*id).clone()));
         let claimed_only = identity.roles.iter().all(|role| *role == Role::CoAuthor);
-        match governance.catalog.person_by_mail(&identity.mail) {
+        // Whose name was erased is somebody whom nobody knows, until somebody says who it is.
+        let mail = names.get(reference.as_str()).map(|who| who.mail.as_str()).unwrap_or_default();
+        match governance.catalog.person_by_mail(mail) {
             Some(actor) if claimed_only => {
                 claims.insert(reference, actor.id.clone());
             }
@@ -168,84 +168,81 @@ impl Snapshot {
                 }
             }
         }
-        let systems: BTreeSet<&SystemId> = change.targets.iter().map(|target| &target.system).collect();
-        let owners: BTreeMap<&SystemId, BTreeSet<ActorId>> =
-            systems.into_iter().map(|system| (system, governance.catalog.owners(system))).collect();
-        let people: BTreeMap<ActorId, PersonView> = governance
-            .people_with_keys()
-            .map(|actor| {
-                let owns = owners
-                    .iter()
-                    .filter(|(_, owners)| owners.contains(&actor.id))
-                    .map(|(system, _)| (*system).clone())
-                    .collect();
-                (actor.id.clone(), PersonView { level: actor.level, owns })
-            })
-            .collect();
         let contributors = contributors(governance, change);
         Ok(Self {
             change: change.id.clone(),
             revision: revision.reference.number,
             kind: change.kind,
+            purpose: change.purpose.clone(),
             material: match &revision.subject {
                 Subject::Git(_) => Material::Commits,
                 Subject::Files(_) => Material::Files,
             },
             targets,
             unknown_targets,
-            approvals: approvals(state, change, &contributors, &people)?,
+            approvals: approvals(state, change, &contributors)?,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
             ai: ai(governance, change, &contributors),
-            guidance: guidance(governance, change),
+            guidance: guidance(change),
             documents: revision.documents,
-            waivers: waivers(state, change, &contributors, &people)?,
+            waivers: waivers(state, change, &contributors)?,
             contributors: contributors.all,
             unmapped: contributors.unmapped,
             unconfirmed: contributors.unconfirmed,
             claimed: contributors.claimed,
             population: governance.population(),
-            people,
         })
     }
 }
 
-/// One approval a person: of this revision, by somebody who is able and no contributor, with a key that still holds.
-fn approvals(
-    state: &State,
-    change: &Change,
-    contributors: &Contributors,
-    people: &BTreeMap<ActorId, PersonView>,
-) -> Result<Vec<ApprovalView>, Refusal> {
+/// One approval a person: of this revision, by somebody who is no contributor, with a key that is theirs and still holds.
+fn approvals(state: &State, change: &Change, contributors: &Contributors) -> Result<Vec<ApprovalView>, Refusal> {
     let current = change.current_ref();
-    let mut by_person: BTreeMap<&ActorId, Assurance> = BTreeMap::new();
+    let mut by_person: BTreeMap<&ActorId, ApprovalView> = BTreeMap::new();
     for approval in &change.approvals {
-        let counts = Some(approval.revision) == current
-            && people.contains_key(&approval.by)
-            && !contributors.all.contains(&approval.by)
-            && state.holds(&approval.by, &approval.key)?.is_some();
-        if counts {
-            let assurance = by_person.entry(&approval.by).or_insert(approval.assurance);
-            *assurance = (*assurance).max(approval.assurance);
+        if Some(approval.revision) != current || contributors.all.contains(&approval.by) {
+            continue;
+        }
+        let Some(person) = person(state, &approval.by, &approval.key)? else { continue };
+        let view = ApprovalView {
+            by: approval.by.clone(),
+            assurance: approval.assurance,
+            seen: approval.seen,
+            senior: person.level.is_senior(),
+            owns: owned(&state.governance, change, &approval.by),
+        };
+        // The stronger of two, never the best parts of both.
+        match by_person.get(&approval.by) {
+            Some(known) if (known.assurance, known.seen) >= (view.assurance, view.seen) => {}
+            Some(_) | None => {
+                by_person.insert(&approval.by, view);
+            }
         }
     }
-    Ok(by_person.into_iter().map(|(by, assurance)| ApprovalView { by: by.clone(), assurance }).collect())
+    Ok(by_person.into_values().collect())
 }
 
-fn waivers(
-    state: &State,
-    change: &Change,
-    contributors: &Contributors,
-    people: &BTreeMap<ActorId, PersonView>,
-) -> Result<Vec<WaiverView>, Refusal> {
+/// Somebody who signed with this key, if they are a person and the key still holds and is theirs.
+fn person<'a>(state: &'a State, id: &ActorId, key: &Fingerprint) -> Result<Option<&'a Actor>, Refusal> {
+    Ok(state.holds(id, key)?.filter(|actor| actor.kind == ActorKind::Person))
+}
+
+/// The systems among a change's targets that somebody owns.
+fn owned(governance: &Governance, change: &Change, person: &ActorId) -> BTreeSet<SystemId> {
+    let systems: BTreeSet<&SystemId> = change.targets.iter().map(|target| &target.system).collect();
+    systems.into_iter().filter(|system| governance.catalog.owns(person, system)).cloned().collect()
+}
+
+fn waivers(state: &State, change: &Change, contributors: &Contributors) -> Result<Vec<WaiverView>, Refusal> {
     let current = change.current_ref();
     let mut views = Vec::new();
     for waiver in &change.waivers {
-        if Some(waiver.revision) == current
-            && people.get(&waiver.by).is_some_and(|person| person.level.is_senior())
-            && !contributors.all.contains(&waiver.by)
-            && state.holds(&waiver.by, &waiver.key)?.is_some()
-        {
-            views.push(WaiverView { rule: waiver.rule.clone(), by: waiver.by.clone() });
+        if Some(waiver.revision) != current || contributors.all.contains(&waiver.by) {
+            continue;
+        }
+        if let Some(person) = person(state, &waiver.by, &waiver.key)? {
+            let (rule, by) = (waiver.rule.clone(), waiver.by.clone());
+            views.push(WaiverView { rule, by, senior: person.level.is_senior() });
         }
     }
     Ok(views)
@@ -293,26 +290,11 @@ fn ai(governance: &Governance, change: &Change, contributors: &Contributors) -> 
     Ai { status, tools, signals, disclosed }
 }
 
-/// The people behind the owner that a document names: a person, or a group of the catalog, also as `group:default/name`.
-fn people_called(governance: &Governance, owner: &str) -> BTreeSet<ActorId> {
-    let name = owner.rsplit(['/', ':']).next().unwrap_or(owner);
-    let person = name.parse().ok().filter(|id| governance.person(id).is_some());
-    let group = name.parse().map(|group| governance.catalog.members(&group)).unwrap_or_default();
-    group.into_iter().chain(person).collect()
-}
-
-fn guidance(governance: &Governance, change: &Change) -> Vec<GuidanceView> {
+fn guidance(change: &Change) -> Vec<GuidanceView> {
+    let review_due = |path| change.observed_document(path).and_then(|document| document.review_due);
     change
         .cited_guidance()
         .into_iter()
-        .map(|path| {
-            let found = change.observed.iter().find(|document| document.path == path).and_then(|d| d.found.as_ref());
-            let owner = found.and_then(|document| document.owner.as_deref());
-            GuidanceView {
-                path: path.to_owned(),
-                review_due: found.and_then(|document| document.review_due),
-                owners: owner.map(|owner| people_called(governance, owner)).unwrap_or_default(),
-            }
-        })
+        .map(|path| GuidanceView { path: path.to_owned(), review_due: review_due(path) })
         .collect()
 }

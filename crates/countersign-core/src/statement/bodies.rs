@@ -13,8 +13,8 @@ use super::{Header, RevisionRef};
 use crate::{
     decision::Outcome,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
+    kind::{Documents, Kind, Purpose},
     refusal::Refusal,
-    snapshot::{Documents, Kind},
     subject::{SubjectRef, TransitionRef},
 };
 
@@ -94,7 +94,13 @@ pub struct Proposal {
     /// Blob: the facts that were extracted from the subject. `None` for files, whose facts are the subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Digest>,
+    /// Blob: the names and mails behind the references in the facts, salted. It can be erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identities: Option<Digest>,
     pub kind: Kind,
+    /// What it is for, besides what it is.
+    #[serde(default, skip_serializing_if = "Purpose::is_none")]
+    pub purpose: Purpose,
     /// The person who answers for an agent's proposal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sponsor: Option<ActorId>,
@@ -111,6 +117,8 @@ pub struct NewRevision {
     pub documents: Documents,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identities: Option<Digest>,
     /// The revision that it replaces: compare and swap.
     pub revision: RevisionRef,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,11 +131,36 @@ pub struct NewRevision {
 #[serde(deny_unknown_fields)]
 pub struct Approval {
     pub change: ChangeId,
-    /// Whether the approver's own machine computed the digests from the content.
-    pub recomputed: bool,
     pub reviewed: SubjectRef,
     pub revision: RevisionRef,
+    pub seen: Seen,
     pub targets: BTreeSet<Target>,
+}
+
+/// How an approver had the content at hand, from less to more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// Not at all: digests on somebody else's word.
+    #[default]
+    None,
+    /// On a page that a server made.
+    Shown,
+    /// As bytes that were checked against their digests.
+    Material,
+    /// In their own clone or files, from which their own machine computed the digests.
+    Computed,
+}
+
+impl Seen {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Shown => "shown",
+            Self::Material => "material",
+            Self::Computed => "computed",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,7 +216,7 @@ pub struct Waiver {
 #[serde(deny_unknown_fields)]
 pub struct Identification {
     pub change: ChangeId,
-    /// Reference of the identity, as the facts have it.
+    /// Reference of the identity: see [`crate::facts::identity`].
     pub identity: String,
     pub revision: RevisionRef,
     pub verdict: IdentityVerdict,
@@ -445,8 +478,12 @@ impl Body {
             Self::Genesis(b) => vec![b.files],
             Self::Publication(b) => vec![b.files, b.reason],
             Self::KeyRevocation(b) => vec![b.reason],
-            Self::Proposal(b) => [Some(b.subject.digest), b.facts, Some(b.text)].into_iter().flatten().collect(),
-            Self::NewRevision(b) => [Some(b.subject.digest), b.facts, Some(b.text)].into_iter().flatten().collect(),
+            Self::Proposal(b) => {
+                [Some(b.subject.digest), b.facts, b.identities, Some(b.text)].into_iter().flatten().collect()
+            }
+            Self::NewRevision(b) => {
+                [Some(b.subject.digest), b.facts, b.identities, Some(b.text)].into_iter().flatten().collect()
+            }
             Self::Rejection(b) => vec![b.reason],
             Self::Waiver(b) => vec![b.reason],
             Self::PermitRequest(b) => vec![b.transition.digest],
@@ -460,6 +497,29 @@ impl Body {
             | Self::GuidanceObservation(_)
             | Self::PermitGrant(_)
             | Self::OutcomeReport(_) => vec![],
+        }
+    }
+
+    /// Whether it takes away and never grants, so that a gate obeys it before the log has it.
+    pub fn is_stop(&self) -> bool {
+        match self {
+            Self::Rejection(_) | Self::KeyRevocation(_) => true,
+            Self::Genesis(_)
+            | Self::Publication(_)
+            | Self::GateRegistration(_)
+            | Self::Proposal(_)
+            | Self::NewRevision(_)
+            | Self::Approval(_)
+            | Self::RejectionLift(_)
+            | Self::Withdrawal(_)
+            | Self::Disclosure(_)
+            | Self::Waiver(_)
+            | Self::Identification(_)
+            | Self::GuidanceObservation(_)
+            | Self::PermitRequest(_)
+            | Self::Decided(_)
+            | Self::PermitGrant(_)
+            | Self::OutcomeReport(_) => false,
         }
     }
 

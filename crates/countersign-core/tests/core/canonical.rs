@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
-    kit::{FixedRng, START, World, author, facts, file, git, governance_files, landing, rules, told},
+    kit::{FixedRng, START, World, author, commits_to, file, git, governance_files, landing, rules, told},
     statement::one_of_each,
 };
 
@@ -103,8 +103,8 @@ fn a_blob_that_is_not_the_named_one_is_refused() {
     let (one, other) = (file("timeout: 30"), file("timeout: 0"));
     let read = Subject::read(&one.reference().unwrap(), &other.to_blob().unwrap());
     assert_snapshot!(told(read), @"blob-changed: the subject does not hash to DIGEST, which its statement names");
-    let transition = landing(&facts(9, &[]));
-    let read = Transition::read(&transition.reference().unwrap(), &landing(&facts(10, &[])).to_blob().unwrap());
+    let transition = landing(&commits_to(9, &[]));
+    let read = Transition::read(&transition.reference().unwrap(), &landing(&commits_to(10, &[])).to_blob().unwrap());
     assert_snapshot!(told(read), @"blob-changed: the transition does not hash to DIGEST, which its statement names");
     let mut unknown = one.reference().unwrap();
     unknown.kind = "kubernetes".parse().unwrap();
@@ -114,7 +114,7 @@ fn a_blob_that_is_not_the_named_one_is_refused() {
 /// These bytes are named by statements. A line that changes is a format that can no longer be read.
 #[test]
 fn the_bytes_of_subjects_and_transitions_are_frozen() {
-    let commits = facts(9, &[author("ada@example.com")]);
+    let commits = commits_to(9, &[author("ada@example.com")]);
     let files: BTreeMap<_, _> =
         [("b.yaml", ""), ("a.yaml", "x")].map(|(name, of)| (name.to_owned(), Digest::of(of))).into();
     let subjects =
@@ -131,8 +131,8 @@ fn the_bytes_of_subjects_and_transitions_are_frozen() {
         }))
         .collect();
     assert_snapshot!(lines.join("\n"), @r#"
-    {"base":"0000000000000000000000000000000000000001","branch":"refs/heads/main","delta":"sha256:19581e27de7ced00ff1ce50b2047e7a567c76b1cbaebabe5ef03f7c3017bb5b7","head":"0000000000000000000000000000000000000009","repository":"shop"}
-      {"digest":"sha256:a2ef5aa7577703b8e251ae32b634d068432b68c90621306eb07328a96211fd71","type":"git"}
+    {"base":"0000000000000000000000000000000000000001","branch":"refs/heads/main","delta":"sha256:91d672fb19f263cf30d5739b685729af48c5d85d6115e13dae42d616aa1bd1c3","head":"0000000000000000000000000000000000000009","repository":"shop"}
+      {"digest":"sha256:2cb4fee428520b5532f312bf21a436153f031eb5cd7f46f9eb4d1f75d8e2425d","type":"git"}
     {"command":["deploy","app.yaml"],"files":{"app.yaml":"sha256:fab6f492d9389e1e26e53beb4f7641b50cf41eadfea9fb82e5569e1074eac7c5"}}
       {"digest":"sha256:b6b8f9134d12730db1bd3a08032b5835a90957ebeafa154d1cf86b3f1ef7f3fb","type":"files"}
     {"files":{"a.yaml":"sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881","b.yaml":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}}

@@ -1,120 +1,28 @@
 //! Facts of histories that are kept in memory.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::BTreeSet;
 
 use countersign_core::{
     facts::{
-        FactsError, GitFacts, Range, Role, ai,
-        extract::{self, escape_path},
-        facts,
-        git::{Commit, GitRead, Ident, MergeTree, RawChange},
-        guidance_review,
+        Entry, FactsError, GitFacts, Identities, NoBase, PathStatus, Role, TouchedPath, ai,
+        delta::{self, escape_path},
+        extract, facts,
+        git::{Commit, Ident},
+        guidance_review, identity,
         message::{Message, SCANNED_BYTES},
+        single_base,
     },
-    ids::Oid,
+    ids::Nonce,
 };
 use proptest::prelude::*;
 
-/// A history in memory. A tree is a map of paths; its id stands in the commit.
-#[derive(Default)]
-struct Fake {
-    commits: BTreeMap<Oid, (Commit, BTreeMap<Vec<u8>, u8>)>,
-    asked: RefCell<usize>,
-}
+use crate::memory::{GONE, Memory, Node, file, oid, range, salt};
 
-#[derive(Debug, thiserror::Error)]
-#[error("no such object")]
-struct Missing;
-
-fn oid(n: u64) -> Oid {
-    format!("{n:040x}").parse().unwrap()
-}
-
-impl Fake {
-    /// Adds commit `n`; its message, its author, what it changes against its first parent.
-    fn add(&mut self, n: u64, parents: &[u64], author: &str, message: &[u8], files: &[(&[u8], u8)]) {
-        let parents: Vec<Oid> = parents.iter().copied().map(oid).collect();
-        let mut tree = parents.first().map(|id| self.commits[id].1.clone()).unwrap_or_default();
-        tree.extend(files.iter().map(|(path, content)| (path.to_vec(), *content)));
-        let object = [
-            format!("tree {}\n", oid(1_000 + n)).into_bytes(),
-            parents.iter().flat_map(|id| format!("parent {id}\n").into_bytes()).collect(),
-            format!("author {author} 1700000000 +0000\ncommitter {author} 1700000000 +0000\n").into_bytes(),
-            b"gpgsig -----BEGIN\n author Mallory <m@x> 1 +0000\n\n".to_vec(),
-            message.to_vec(),
-        ]
-        .concat();
-        self.commits.insert(oid(n), (Commit::parse(&object).unwrap(), tree));
-    }
-
-    fn reach(&self, id: &Oid) -> BTreeSet<Oid> {
-        let mut seen = BTreeSet::new();
-        let mut open = vec![id.clone()];
-        while let Some(next) = open.pop() {
-            if seen.insert(next.clone()) {
-                open.extend(self.commits[&next].0.parents.clone());
-            }
-        }
-        seen
-    }
-}
-
-impl GitRead for Fake {
-    type Error = Missing;
-
-    fn commit(&self, id: &Oid) -> Result<Commit, Missing> {
-        *self.asked.borrow_mut() += 1;
-        self.commits.get(id).map(|(commit, _)| commit.clone()).ok_or(Missing)
-    }
-
-    fn range(&self, exclude: &Oid, include: &Oid, limit: usize) -> Result<Vec<Oid>, Missing> {
-        let excluded = self.reach(exclude);
-        Ok(self.reach(include).into_iter().filter(|id| !excluded.contains(id)).take(limit).collect())
-    }
-
-    fn merge_base(&self, a: &Oid, b: &Oid) -> Result<Option<Oid>, Missing> {
-        let of = self.reach(a);
-        Ok(self.reach(b).into_iter().filter(|id| of.contains(id)).max())
-    }
-
-    fn diff(&self, base: &Oid, head: &Oid) -> Result<Vec<RawChange>, Missing> {
-        let (old, new) = (&self.commits[base].1, &self.commits[head].1);
-        let paths: BTreeSet<_> = old.keys().chain(new.keys()).collect();
-        let side = |tree: &BTreeMap<Vec<u8>, u8>, path| {
-            tree.get(path).map_or((0, oid(0)), |content| (0o100_644, oid(2_000 + u64::from(*content))))
-        };
-        let changed = paths.into_iter().filter(|path| old.get(*path) != new.get(*path));
-        // In reverse: facts must not depend on the order.
-        Ok(changed
-            .rev()
-            .map(|path| {
-                let ((old_mode, old), (new_mode, new)) = (side(old, path), side(new, path));
-                RawChange { path: path.clone(), old_mode, new_mode, old, new }
-            })
-            .collect())
-    }
-
-    fn merge_tree(&self, _: &Oid, _: &Oid) -> Result<MergeTree, Missing> {
-        Err(Missing)
-    }
-
-    fn blob_at(&self, _: &Oid, _: &str, _: usize) -> Result<Option<Vec<u8>>, Missing> {
-        Err(Missing)
-    }
-}
-
-fn range(tip: u64, head: u64) -> Range {
-    Range { repository: "shop".parse().unwrap(), branch: "refs/heads/main".to_owned(), tip: oid(tip), head: oid(head) }
-}
-
-fn of_message(message: &str) -> GitFacts {
-    let mut fake = Fake::default();
-    fake.add(1, &[], "Jane <jane@x>", b"base", &[(b"a", 1)]);
-    fake.add(2, &[1], "Jane <jane@x>", message.as_bytes(), &[(b"a", 2)]);
-    facts(&fake, &range(1, 2)).unwrap()
+fn of_message(message: &str) -> (GitFacts, Identities) {
+    let mut memory = Memory::default();
+    memory.add(1, &[], "Jane <jane@x>", b"base", &[(b"a", 1)]);
+    memory.add(2, &[1], "Jane <jane@x>", message.as_bytes(), &[(b"a", 2)]);
+    facts(&memory, &range(1, 2), &salt()).unwrap()
 }
 
 fn coauthors(message: &str) -> Vec<String> {
@@ -124,53 +32,202 @@ fn coauthors(message: &str) -> Vec<String> {
 
 #[test]
 fn a_range_is_read_through_every_parent() {
-    let mut fake = Fake::default();
-    fake.add(1, &[], "Jane <jane@x>", b"base", &[(b"a", 1)]);
-    fake.add(2, &[1], "Tip <tip@x>", b"tip", &[(b"t", 1)]);
-    fake.add(3, &[1], "Side <SIDE@x>", b"side", &[(b"s", 1)]);
-    fake.add(4, &[1, 3], "Jane <jane@x>", b"merge\n\nGuidance: docs/a.md\nSigned-off-by: Q <q@x>", &[(b"s", 1)]);
-    let facts = facts(&fake, &range(2, 4)).unwrap();
-    assert_eq!((facts.base, facts.tree, facts.commits, facts.merges), (oid(1), oid(1_004), 2, 1));
-    assert_eq!(facts.identities.iter().map(|who| who.mail.as_str()).collect::<Vec<_>>(), ["jane@x", "side@x"]);
-    assert_eq!(facts.identities[0].roles, BTreeSet::from([Role::Author, Role::Committer]));
+    let mut memory = Memory::default();
+    memory.add(1, &[], "Jane <jane@x>", b"base", &[(b"a", 1)]);
+    memory.add(2, &[1], "Tip <tip@x>", b"tip", &[(b"t", 1)]);
+    memory.add(3, &[1], "Side <SIDE@x>", b"side", &[(b"s", 1)]);
+    memory.add(4, &[1, 3], "Jane <jane@x>", b"merge\n\nGuidance: docs/a.md\nSigned-off-by: Q <q@x>", &[(b"s", 1)]);
+    let (facts, identities) = facts(&memory, &range(1, 4), &salt()).unwrap();
+    assert_eq!((facts.base, facts.tree, facts.commits, facts.merges), (oid(1), oid(1_000_004), 2, 1));
+    let mails: BTreeSet<&str> = identities.people.values().map(|who| who.mail.as_str()).collect();
+    assert_eq!(mails, BTreeSet::from(["jane@x", "side@x"]));
+    assert!(facts.identities.iter().all(|who| who.roles == BTreeSet::from([Role::Author, Role::Committer])));
     assert_eq!(facts.guidance, BTreeSet::from(["docs/a.md".to_owned()]));
 }
 
 #[test]
-fn facts_survive_json_and_the_delta_is_frozen() {
-    let facts = of_message("x\n\nCo-authored-by: Claude <noreply@anthropic.com>");
-    let text = serde_json::to_string(&facts).unwrap();
-    assert_eq!(serde_json::from_str::<GitFacts>(&text).unwrap(), facts);
-    insta::assert_snapshot!(facts.delta, @"sha256:a0bb20b019a5417aeef9a55fa2212366d0e4e3799974ca0171892edf2810b8c2");
+fn facts_depend_on_base_and_head_alone() {
+    let mut memory = Memory::default();
+    memory.add(1, &[], "Jane <jane@x>", b"base", &[(b"a", 1)]);
+    memory.add(2, &[1], "Jane <jane@x>", b"one", &[(b"a", 2)]);
+    memory.add(3, &[2], "Jane <jane@x>", b"two", &[(b"b", 1)]);
+    let before = facts(&memory, &range(1, 3), &salt()).unwrap();
+    // The branch moves on, past the base and into the range.
+    memory.add(4, &[2], "Tip <tip@x>", b"tip", &[(b"t", 1)]);
+    assert_eq!(facts(&memory, &range(1, 3), &salt()).unwrap(), before);
+}
+
+#[test]
+fn names_and_mails_stand_in_the_identities_alone() {
+    let (facts, identities) = of_message("x\n\nCo-authored-by: Ann Lee <ANN@x>");
+    let (facts_blob, identities_blob) = (facts.to_blob().unwrap(), identities.to_blob().unwrap());
+    let text = String::from_utf8(facts_blob).unwrap();
+    assert!(!text.contains("jane") && !text.contains("Ann") && !text.contains("ann@x"), "{text}");
+    let text = String::from_utf8(identities_blob).unwrap();
+    insta::assert_snapshot!(text, @r#"{"people":{"1dcc95405d9a9847c9e3c078aa3c5579":{"mail":"jane@x","name":"Jane"},"9e1fe6a0ad1e1ec83aa1c0591a89f847":{"mail":"ann@x","name":"Ann Lee"}},"salt":"5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"}"#);
+    // Without the salt nobody finds out by trying whether it was Ann.
+    let ann = Ident { name: "Ann Lee".to_owned(), mail: "ann@x".to_owned() };
+    let reference = identity::reference(&salt(), &ann);
+    assert!(facts.identities.iter().any(|who| who.reference == reference));
+    let other: Nonce = "6b".repeat(16).parse().unwrap();
+    assert_ne!(identity::reference(&other, &ann), reference);
+}
+
+#[test]
+fn blobs_are_read_in_one_spelling() {
+    let (facts, identities) = of_message("x\n\nCo-authored-by: Claude <noreply@anthropic.com>");
+    let (bytes, people) = (facts.to_blob().unwrap(), identities.to_blob().unwrap());
+    assert_eq!(GitFacts::parse(&bytes).unwrap(), facts);
+    assert_eq!(Identities::parse(&people).unwrap(), identities);
+    assert!(identities.are_of(&facts));
+
+    let refused = |edit: &dyn Fn(&mut GitFacts)| {
+        let mut facts = facts.clone();
+        edit(&mut facts);
+        GitFacts::parse(&facts.to_blob().unwrap()).unwrap_err().to_string()
+    };
+    insta::assert_snapshot!(refused(&|f| f.version = 2), @"the facts were extracted by version 2, this is 1");
+    insta::assert_snapshot!(refused(&|f| f.paths.clear()), @"the facts are malformed: the delta is not that of the paths");
+    insta::assert_snapshot!(refused(&|f| f.paths[0].path = "b".to_owned()), @"the facts are malformed: the delta is not that of the paths");
+    insta::assert_snapshot!(refused(&|f| f.identities.reverse()), @"the facts are malformed: the identities or signs of AI assistance are not in order");
+    insta::assert_snapshot!(refused(&|f| f.paths[0].new = f.paths[0].old.clone()), @"the facts are malformed: the paths are not in order, or one of them is not touched");
+    let spaced = String::from_utf8(bytes.clone()).unwrap().replacen(',', ", ", 1);
+    insta::assert_snapshot!(GitFacts::parse(spaced.as_bytes()).unwrap_err(), @"facts (sha256:3fdf718b17e92c74ea9dc8add18cd7a6492f7f2e51257a8e892473b6fdb9750d) is not in its canonical spelling");
+    let long = [bytes, vec![b' '; 4 * 1024 * 1024]].concat();
+    insta::assert_snapshot!(GitFacts::parse(&long).unwrap_err(), @"the facts have 4195103 bytes, more than 4194304");
+
+    let renamed = String::from_utf8(people).unwrap().replace("Jane", "Janet");
+    let refused = Identities::parse(renamed.as_bytes()).unwrap_err().to_string();
+    assert!(refused.ends_with("is not the reference of the name and mail beside it"), "{refused}");
+    let mut fewer = identities.clone();
+    fewer.people.pop_first();
+    assert!(!fewer.are_of(&facts));
+}
+
+#[test]
+fn a_delta_holds_modes_links_and_submodules() {
+    let mut memory = Memory::default();
+    let jane = ["Jane <jane@x>"; 2];
+    let (script, link, submodule) = (Node(0o100_755, 1), Node(0o120_000, 1), Node(0o160_000, 1));
+    memory.write(1, &[], jane, b"base", &[(b"a", file(1)), (b"b", file(2)), (b"c", file(3)), (b"d", submodule)]);
+    let files: &[(&[u8], Node)] =
+        &[(b"a", script), (b"b", Node(0o120_000, 2)), (b"c", GONE), (b"d", Node(0o160_000, 2)), (b"e", link)];
+    memory.write(2, &[1], jane, b"head", files);
+    let (facts, _) = facts(&memory, &range(1, 2), &salt()).unwrap();
+    let lines: Vec<String> = facts
+        .paths
+        .iter()
+        .map(|path| {
+            let side = |side: &Option<Entry>| side.as_ref().map_or_else(|| "-".to_owned(), |e| e.to_string());
+            format!("{} {:?} {} {}", path.path, path.status(), side(&path.old), side(&path.new))
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @"
+    a Modified 100644 0002000001000000000000000000000000000000 100755 0002000001000000000000000000000000000000
+    b TypeChanged 100644 0002000002000000000000000000000000000000 120000 0002000002000000000000000000000000000000
+    c Deleted 100644 0002000003000000000000000000000000000000 -
+    d Modified 160000 0002000001000000000000000000000000000000 160000 0002000002000000000000000000000000000000
+    e Added - 120000 0002000001000000000000000000000000000000
+    ");
+    assert_eq!(facts.delta, delta::digest(&facts.paths), "anybody can compute it again from the facts");
+    insta::assert_snapshot!(facts.delta, @"sha256:3aba6130d9acd6c94b68867ec59b0259444a199b30b428a8645e115dab95d471");
+    assert_eq!(facts.paths.iter().filter(|path| path.status() == PathStatus::TypeChanged).count(), 1);
+}
+
+#[test]
+fn as_many_paths_as_are_allowed_fit_into_a_blob() {
+    let entry = |n: usize| Some(Entry { mode: 0o100_644, id: format!("{n:040x}").parse().unwrap() });
+    let paths: Vec<TouchedPath> = (0..extract::MAX_PATHS)
+        .map(|n| TouchedPath { path: format!("{n:05}/{}", "x".repeat(74)), old: entry(n), new: entry(n + 1) })
+        .collect();
+    let (mut facts, _) = of_message("x");
+    facts.delta = delta::digest(&paths);
+    facts.paths = paths;
+    let bytes = facts.to_blob().unwrap();
+    assert_eq!(GitFacts::parse(&bytes).unwrap(), facts);
+}
+
+#[test]
+fn a_side_of_a_path_has_one_spelling() {
+    let id = "1".repeat(40);
+    for wrong in [
+        format!("0100644 {id}"),
+        format!("000000 {id}"),
+        format!("100644  {id}"),
+        format!("100844 {id}"),
+        format!("+00644 {id}"),
+        "100644".to_owned(),
+        "100644 HEAD".to_owned(),
+    ] {
+        assert!(Entry::try_from(wrong.clone()).is_err(), "{wrong}");
+    }
+    assert_eq!(Entry::try_from(format!("100644 {id}")).unwrap().to_string(), format!("100644 {id}"));
 }
 
 #[test]
 fn ranges_without_content_are_refused() {
-    let mut fake = Fake::default();
-    fake.add(1, &[], "Jane <jane@x>", b"base", &[(b"a", 1)]);
-    fake.add(2, &[1], "Jane <jane@x>", b"empty", &[]);
-    fake.add(3, &[], "Jane <jane@x>", b"other root", &[]);
+    let mut memory = Memory::default();
+    memory.add(1, &[], "Jane <jane@x>", b"base", &[(b"a", 1)]);
+    memory.add(2, &[1], "Jane <jane@x>", b"empty", &[]);
+    memory.add(3, &[], "Jane <jane@x>", b"other root", &[]);
     let long = vec![b'x'; 5_000];
-    fake.add(4, &[1], "Jane <jane@x>", b"long", &[(&long, 1)]);
-    let said = |tip, head| facts(&fake, &range(tip, head)).unwrap_err().to_string();
-    insta::assert_snapshot!(said(2, 1), @"0000000000 is already part of `refs/heads/main`; there is nothing to change");
-    insta::assert_snapshot!(said(1, 1), @"0000000000 is already part of `refs/heads/main`; there is nothing to change");
-    insta::assert_snapshot!(said(1, 2), @"0000000000..0000000000 has commits but changes no path; there is nothing to review");
-    insta::assert_snapshot!(said(1, 3), @"`refs/heads/main` (0000000000) and 0000000000 have no common history; a change must start from a commit of the branch it is for");
-    assert!(matches!(facts(&fake, &range(1, 4)), Err(FactsError::PathTooLong { bytes: 5_000, .. })));
+    memory.add(4, &[1], "Jane <jane@x>", b"long", &[(&long, 1)]);
+    let said = |base, head| facts(&memory, &range(base, head), &salt()).unwrap_err().to_string();
+    insta::assert_snapshot!(said(2, 1), @"0000000001 has no commit that 0000000002 does not have; there is nothing to change");
+    insta::assert_snapshot!(said(1, 1), @"0000000001 has no commit that 0000000001 does not have; there is nothing to change");
+    insta::assert_snapshot!(said(1, 2), @"0000000001..0000000002 has commits but changes no path; there is nothing to review");
+    insta::assert_snapshot!(said(1, 3), @"0000000003 does not build on 0000000001; a range starts from a commit that its head contains");
+    assert!(matches!(facts(&memory, &range(1, 4), &salt()), Err(FactsError::PathTooLong { bytes: 5_000, .. })));
+}
+
+#[test]
+fn a_proposal_starts_from_the_one_best_common_commit() {
+    let base = |bases: &[u64]| {
+        let bases: Vec<_> = bases.iter().copied().map(oid).collect();
+        single_base("refs/heads/main", &oid(5), &oid(7), &bases)
+    };
+    assert_eq!(base(&[3]), Ok(oid(3)));
+    let said = |bases: &[u64]| {
+        let refused: NoBase = base(bases).unwrap_err();
+        format!("{refused}; {}", refused.way_out())
+    };
+    insta::assert_snapshot!(said(&[]), @"`refs/heads/main` (0000000005) and 0000000007 have no common history; a change must start from a commit of the branch it is for; start your branch from the tip of the protected one, and propose that");
+    insta::assert_snapshot!(said(&[7]), @"0000000007 is already part of `refs/heads/main`; there is nothing to change; name the commits that are new: --range BRANCH..HEAD");
+    insta::assert_snapshot!(said(&[3, 4]), @"0000000007 and `refs/heads/main` (0000000005) have several best common commits: 0000000003, 0000000004; merge the protected branch into yours first: then there is one, its tip");
 }
 
 #[test]
 fn limits_are_errors() {
-    let mut fake = Fake::default();
-    fake.add(1, &[], "Jane <jane@x>", b"base", &[(b"a", 1)]);
+    let mut memory = Memory::default();
+    memory.add(1, &[], "Jane <jane@x>", b"base", &[(b"a", 1)]);
     let last = extract::MAX_COMMITS as u64 + 2;
     for n in 2..=last {
-        fake.add(n, &[n - 1], "Jane <jane@x>", b"more", &[(b"a", (n % 200) as u8)]);
+        memory.add(n, &[n - 1], "Jane <jane@x>", b"more", &[(b"a", n % 200)]);
     }
-    let refused = facts(&fake, &range(1, last)).unwrap_err().to_string();
+    let refused = facts(&memory, &range(1, last), &salt()).unwrap_err().to_string();
     assert!(refused.ends_with("has more than 5000 commits; split the change"), "{refused}");
-    assert_eq!(*fake.asked.borrow(), 1, "refused before reading them");
+    assert_eq!(*memory.asked.borrow(), 1, "refused before reading them");
+}
+
+#[test]
+fn a_parent_that_git_does_not_see_is_no_parent() {
+    let (tree, parent) = (oid(1), oid(2));
+    let head = format!("tree {tree}\nparent {parent}\n");
+    let who = "author Jane <jane@x> 1 +0000\ncommitter Jane <jane@x> 1 +0000\n";
+    assert_eq!(Commit::parse(format!("{head}{who}\nm").as_bytes()).unwrap().parents, [parent.clone()]);
+    for object in [
+        format!("{head}{who}parent {parent}\n\nm"),
+        format!("parent {parent}\ntree {tree}\n{who}\nm"),
+        format!("{head}encoding UTF-8\nparent {parent}\n{who}\nm"),
+        format!("{head}{who}tree {tree}\n\nm"),
+        format!("{head}{who}{who}\nm"),
+        format!("{head}committer Jane <jane@x> 1 +0000\nauthor Jane <jane@x> 1 +0000\n\nm"),
+        format!("tree {tree}\nparent  {parent}\n{who}\nm"),
+        head,
+        String::new(),
+    ] {
+        assert!(Commit::parse(object.as_bytes()).is_err(), "{object}");
+    }
 }
 
 #[test]
@@ -196,15 +253,15 @@ fn coauthors_are_found_where_git_finds_none() {
 fn only_the_beginning_of_a_message_is_read() {
     let long = format!("{}\nCo-authored-by: A <a@x>", "x".repeat(SCANNED_BYTES));
     assert_eq!(coauthors(&long), [""; 0]);
-    assert!(of_message(&"x <".repeat(100_000)).identities.len() == 1);
+    assert!(of_message(&"x <".repeat(100_000)).0.identities.len() == 1);
 }
 
 /// Signs of a commit by `author` with this message: `signal/tool`, with `?` where it is only inferred.
 fn signs(author: &str, message: &str) -> Vec<String> {
-    let mut fake = Fake::default();
-    fake.add(1, &[], "Jane <jane@x>", b"base", &[(b"a", 1)]);
-    fake.add(2, &[1], author, message.as_bytes(), &[(b"a", 2)]);
-    let facts = facts(&fake, &range(1, 2)).unwrap();
+    let mut memory = Memory::default();
+    memory.add(1, &[], "Jane <jane@x>", b"base", &[(b"a", 1)]);
+    memory.add(2, &[1], author, message.as_bytes(), &[(b"a", 2)]);
+    let (facts, _) = facts(&memory, &range(1, 2), &salt()).unwrap();
     let sign = |sign: &countersign_core::facts::AiSignal| {
         let tool = sign.tool.as_deref().unwrap_or("-");
         format!("{}/{tool}{}", sign.signal, if sign.declared { "" } else { "?" })

@@ -8,7 +8,7 @@ use countersign_core::{
     fold::Entry,
     governance::{Governance, MAX_FILES, Replacements, replacements},
     refusal::{Refusal, RefusalClass},
-    semantics::{NEWEST, Semantics},
+    semantics::{NEWEST_SEMANTICS, Semantics},
     state::State,
     statement::{Body, Genesis, Publication, Statement},
 };
@@ -357,7 +357,7 @@ fn semantics_are_only_raised() {
     let mut world = World::new();
     assert_snapshot!(told(raised(&mut world, 1)), @"semantics-not-raised: semantics 1 are in force; a publication can only raise them, not to 1");
     assert_snapshot!(told(raised(&mut world, 0)), @"semantics-not-raised: semantics 1 are in force; a publication can only raise them, not to 0");
-    assert_eq!(world.state.governance.record.semantics, Semantics::known(NEWEST).unwrap());
+    assert_eq!(world.state.governance.record.semantics, Semantics::known(NEWEST_SEMANTICS).unwrap());
 }
 
 #[test]

@@ -6,6 +6,8 @@ mod catalog;
 mod facts;
 mod governance;
 mod kit;
+mod landing;
+mod memory;
 mod partial;
 mod rules;
 mod statement;

@@ -6,14 +6,14 @@ use countersign_core::{
     canonical,
     decision::Outcome,
     ids::{ChangeId, GateId},
+    kind::{Documents, Kind, Purpose},
     permit::PERMIT_SECS,
     refusal::RefusalClass,
-    snapshot::{Documents, Kind},
     statement::{
         Approval, Body, Decided, Disclosure, FoundDocument, Founder, GateRegistration, Genesis, GuidanceObservation,
         Header, Holder, Identification, IdentityVerdict, KINDS, KeyRevocation, MAX_TARGETS, NewRevision,
         ObservedDocument, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication,
-        RESERVED_KINDS, Rejection, RejectionLift, RevisionRef, SeenCheckpoint, Statement, Waiver, Withdrawal,
+        RESERVED_KINDS, Rejection, RejectionLift, RevisionRef, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
     },
     subject::{FilesSubject, Subject},
     text::{ProposalText, Reason},
@@ -24,7 +24,7 @@ use countersign_ledger::{
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
-use crate::kit::{FixedRng, START, World, author, facts, file, git, id, landing, oid, targets, told};
+use crate::kit::{FixedRng, START, World, author, commits_to, file, git, id, landing, oid, targets, told};
 
 fn key() -> PublicKey {
     SigningKey::generate(&mut FixedRng(1)).public()
@@ -41,7 +41,7 @@ fn gate() -> GateId {
 /// One statement of every kind, in which every field has something to say.
 pub fn one_of_each() -> Vec<Statement> {
     let revision = RevisionRef { number: 2, digest: Digest::of("revision") };
-    let commits = facts(9, &[author("ada@example.com")]);
+    let commits = commits_to(9, &[author("ada@example.com")]);
     let (text, reason) = (Digest::of("text"), Digest::of("reason"));
     let documents = Documents { risk: 30, rollback: 20, tests: 10, why: 40 };
     let head = StreamHead { next_seq: 3, last: Hash::leaf(b"last") };
@@ -76,7 +76,9 @@ pub fn one_of_each() -> Vec<Statement> {
         Body::Proposal(Proposal {
             documents,
             facts: Some(Digest::of("facts")),
+            identities: Some(Digest::of("identities")),
             kind: Kind::Config,
+            purpose: Purpose { incident: Some("INC-4711".to_owned()), restores: Some(change()), security: true },
             sponsor: Some(id("ada")),
             subject: git(&commits).reference().unwrap(),
             targets: both(),
@@ -86,6 +88,7 @@ pub fn one_of_each() -> Vec<Statement> {
             change: change(),
             documents,
             facts: Some(Digest::of("facts")),
+            identities: Some(Digest::of("identities")),
             revision,
             sponsor: Some(id("ada")),
             subject: git(&commits).reference().unwrap(),
@@ -93,9 +96,9 @@ pub fn one_of_each() -> Vec<Statement> {
         }),
         Body::Approval(Approval {
             change: change(),
-            recomputed: true,
             reviewed: git(&commits).reference().unwrap(),
             revision,
+            seen: Seen::Computed,
             targets: both(),
         }),
         Body::Rejection(Rejection { change: change(), reason, revision, targets: both() }),
@@ -111,7 +114,7 @@ pub fn one_of_each() -> Vec<Statement> {
         Body::Waiver(Waiver { change: change(), reason, revision, rule: "documented".parse().unwrap() }),
         Body::Identification(Identification {
             change: change(),
-            identity: "1b2c3d4e5f60".to_owned(),
+            identity: "1b2c3d4e5f601b2c3d4e5f601b2c3d4e".to_owned(),
             revision,
             verdict: IdentityVerdict::Is(id("ada")),
         }),
@@ -192,9 +195,12 @@ fn the_others() -> Vec<Statement> {
             Body::Proposal(proposal) => {
                 let files = [("a b".to_owned(), Digest::of(""))].into();
                 proposal.subject = Subject::Files(FilesSubject { files, command: None }).reference().unwrap();
-                (proposal.facts, proposal.sponsor) = (None, None);
+                (proposal.facts, proposal.identities, proposal.sponsor) = (None, None, None);
+                proposal.purpose = Purpose::default();
             }
-            Body::NewRevision(revision) => (revision.facts, revision.sponsor) = (None, None),
+            Body::NewRevision(revision) => {
+                (revision.facts, revision.identities, revision.sponsor) = (None, None, None);
+            }
             Body::Identification(said) => said.verdict = IdentityVerdict::NotInvolved,
             Body::PermitRequest(request) => {
                 let transition = &mut request.transition;
@@ -331,10 +337,10 @@ fn what_does_not_belong_is_refused_with_its_name() {
         refused(&other)
     };
     let said = [
-        with("\"recomputed\":true", "\"recomputed\":true,\"secret\":1"),
-        with("\"recomputed\":true", "\"recomputed\":false,\"recomputed\":true"),
-        with("\"recomputed\":true,", ""),
-        with("\"recomputed\":true", "\"recomputed\":\"yes\""),
+        with("\"seen\":\"computed\"", "\"seen\":\"computed\",\"secret\":1"),
+        with("\"seen\":\"computed\"", "\"seen\":\"none\",\"seen\":\"computed\""),
+        with("\"seen\":\"computed\",", ""),
+        with("\"seen\":\"computed\"", "\"seen\":\"yes\""),
         with("\"by\":\"ada\"", "\"by\":\"Ada\""),
         with("\"change\":\"9f", "\"change\":\"9F"),
         with("\"change\":\"9f2c4e6a81d09f2c4e6a81d09f2c4e6a\"", "\"change\":\"9f2c4e6a81d0\""),
@@ -351,27 +357,27 @@ fn what_does_not_belong_is_refused_with_its_name() {
         refused("\u{0}"),
         refused(""),
     ];
-    assert_snapshot!(said.join("\n"), @r#"
-    malformed-statement: the approval statement is malformed: unknown field `secret`, expected one of `change`, `recomputed`, `reviewed`, `revision`, `targets` at line 1 column 79
-    malformed-statement: the approval statement is malformed: duplicate field `recomputed` at line 1 column 84
-    malformed-statement: the approval statement is malformed: missing field `recomputed` at line 1 column 320
-    malformed-statement: the approval statement is malformed: invalid type: string "yes", expected a boolean at line 1 column 71
+    assert_snapshot!(said.join("\n"), @"
+    malformed-statement: the approval statement is malformed: unknown field `secret`, expected one of `change`, `reviewed`, `revision`, `seen`, `targets` at line 1 column 295
+    malformed-statement: the approval statement is malformed: duplicate field `seen` at line 1 column 289
+    malformed-statement: the approval statement is malformed: missing field `seen` at line 1 column 320
+    malformed-statement: the approval statement is malformed: unknown variant `yes`, expected one of `none`, `shown`, `material`, `computed` at line 1 column 281
     malformed-statement: the approval statement is malformed: `Ada` is not a valid person, workload or agent name: lower-case letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit at line 1 column 359
     malformed-statement: the approval statement is malformed: `CHANGE` is not a valid change id: 32 lower-case hexadecimal digits at line 1 column 52
     malformed-statement: the approval statement is malformed: `9f2c4e6a81d0` is not a valid change id: 32 lower-case hexadecimal digits at line 1 column 32
-    malformed-statement: the approval statement is malformed: invalid value: integer `-2`, expected u32 at line 1 column 286
-    malformed-statement: the approval statement is malformed: invalid value: integer `4294967296`, expected u32 at line 1 column 294
+    malformed-statement: the approval statement is malformed: invalid value: integer `-2`, expected u32 at line 1 column 268
+    malformed-statement: the approval statement is malformed: invalid value: integer `4294967296`, expected u32 at line 1 column 276
     malformed-statement: the approval statement is malformed: invalid type: floating point `4.0`, expected u64 at line 1 column 458
     malformed-statement: the approval statement is malformed: `checkout` is not a valid target: SYSTEM/ENVIRONMENT, for example `checkout/production` at line 1 column 309
     malformed-statement: the approval statement is malformed: unknown field `headers`, expected `body` or `header` at line 1 column 348
     malformed-statement: the approval statement is malformed: unknown field `role`, expected one of `by`, `checkpoint`, `epoch`, `log`, `nonce` at line 1 column 366
     malformed-statement: `_type` is `https://in-toto.io/Statement/v0.1`, not `https://in-toto.io/Statement/v1`
-    malformed-statement: the approval statement is malformed: `a tarball` is not a valid type of a subject: lower-case letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit at line 1 column 185
+    malformed-statement: the approval statement is malformed: `a tarball` is not a valid type of a subject: lower-case letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit at line 1 column 167
     malformed-statement: the payload is no in-toto Statement in JSON: invalid length 0, expected struct Read with 3 elements at line 1 column 2
     malformed-statement: the payload is no in-toto Statement in JSON: EOF while parsing an object at line 1 column 1
     malformed-statement: the payload is no in-toto Statement in JSON: expected value at line 1 column 1
     malformed-statement: the payload is no in-toto Statement in JSON: EOF while parsing a value at line 1 column 0
-    "#);
+    ");
 }
 
 #[test]

@@ -105,7 +105,8 @@ fn a_checkpoint_has_one_spelling() {
     check(format!("{ORIGIN}\n1\n{root}\nextension\n"));
     check(format!("{ORIGIN}\n1\n{root}\n\n"));
     check(format!("{ORIGIN}\n1\n"));
-    check(format!("{ORIGIN}\n0\n{root}\n"));
+    let empty = sign_text(&format!("{ORIGIN}\n0\n{root}\n"));
+    assert_eq!(open(&empty, &log_key().verifier()), Err(CheckpointError::EmptyRoot));
 }
 
 proptest! {

@@ -2,10 +2,14 @@
 
 mod allowed_signers;
 mod checkpoint;
+mod cosignature;
 mod leaf;
+mod litewitness;
 mod passkey;
+mod quorum;
 mod seal;
 mod sshsig;
 mod support;
 mod tile;
 mod tree;
+mod witness;

@@ -72,6 +72,32 @@ fn a_log_has_the_tiles_of_its_size() {
     assert!(!path(TileKind::Hashes(63), 0, 1).is_within(u64::MAX));
     assert!(!path(TileKind::Hashes(0), u64::MAX, 1).is_within(u64::MAX));
     assert_eq!(path(TileKind::Hashes(2), 3, 1).first_node(), Some((16, 768)));
+    assert_eq!(path(TileKind::Hashes(2), 3, 5).nodes(), Some((16, 768..773)));
+}
+
+#[test]
+fn a_tile_that_no_log_has_is_none() {
+    for (kind, index, width) in [
+        (TileKind::Hashes(8), 0, 1),
+        (TileKind::Hashes(255), 0, 1),
+        (TileKind::Entries, 1 << 56, 1),
+        (TileKind::Entries, (1 << 56) - 1, TILE_WIDTH),
+        (TileKind::Entries, u64::MAX, TILE_WIDTH),
+        (TileKind::Entries, 0, 0),
+        (TileKind::Entries, 0, TILE_WIDTH + 1),
+        (TileKind::Entries, 0, u16::MAX),
+    ] {
+        let tile = path(kind, index, width);
+        assert_eq!((tile.nodes(), tile.is_within(u64::MAX)), (None, false), "{tile}");
+    }
+    assert!(path(TileKind::Entries, (1 << 56) - 1, TILE_WIDTH - 1).is_within(u64::MAX));
+}
+
+#[test]
+fn full_tiles_can_be_kept() {
+    assert!("tile/0/000".parse::<TilePath>().unwrap().is_full());
+    assert!("tile/entries/x001/000".parse::<TilePath>().unwrap().is_full());
+    assert!(!"tile/0/000.p/255".parse::<TilePath>().unwrap().is_full());
 }
 
 #[test]

@@ -25,19 +25,20 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, body) = match self.0 {
             EngineError::Refused(refusal) => (status(refusal.class), ErrorBody::of(&refusal)),
-            EngineError::Denied(decision) => (
+            EngineError::Denied(denial) => (
                 StatusCode::FORBIDDEN,
                 ErrorBody {
                     error: ErrorDetail {
                         code: DENIED.to_owned(),
                         class: Some(RefusalClass::Denied),
-                        message: format!("the rules do not allow change {}", decision.change),
-                        hint: Some(format!("see what is missing: countersign show {}", decision.change)),
+                        message: format!("the rules do not allow change {}", denial.decision.change.short()),
+                        hint: Some(format!("see what is missing: countersign show {}", denial.decision.change.short())),
                     },
-                    decision: Some(*decision),
+                    decision: Some(denial.decision),
+                    explanation: Some(denial.explanation),
                 },
             ),
-            error @ (EngineError::Store(_) | EngineError::Signing(_)) => {
+            error @ (EngineError::Store(_) | EngineError::Write(_) | EngineError::Signing(_)) => {
                 // Details are for the operator's log, not for the network.
                 tracing::error!(%error, "a request failed");
                 (StatusCode::INTERNAL_SERVER_ERROR, ErrorBody::internal())
@@ -54,6 +55,7 @@ fn status(class: RefusalClass) -> StatusCode {
         RefusalClass::Forbidden | RefusalClass::Denied => StatusCode::FORBIDDEN,
         RefusalClass::Unknown => StatusCode::NOT_FOUND,
         RefusalClass::Conflict => StatusCode::CONFLICT,
+        RefusalClass::Newer => StatusCode::NOT_IMPLEMENTED,
     }
 }
 

@@ -4,6 +4,7 @@
 //! A handler parses and makes one call to the engine.
 
 pub mod error;
+mod export;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -20,20 +21,22 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
-    governance::Signer,
-    ids::{Oid, RepositoryId},
+    change::ChangeStatus,
+    governance::{GovernanceRecord, Signer},
+    ids::{ActorId, GateId, Oid, RepositoryId, SystemId, Target},
     refusal::Refusal,
-    verify::{TRUST_VERSION, Trust},
+    state::GateRecord,
+    trust::{Freshness, TRUST_VERSION, Trust},
 };
-use countersign_ledger::{Digest, Fingerprint, tile::TilePath};
+use countersign_ledger::{Digest, Fingerprint, Time, tile::TilePath};
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
 use self::error::{ApiError, bad_request, method_not_allowed, not_found, too_large};
 use crate::{
-    engine::Engine,
-    wire::{ChangeLine, ChangeView, GovernanceInfo, LogInfo, Receipt, Submit},
+    engine::{ChangeFilter, Engine, PAGE},
+    wire::{ChangePage, ChangeView, Entries, GovernanceInfo, LogInfo, Proof, Published, Receipt, Submit},
 };
 
 /// Enough for the largest statement with its blobs, in base64.
@@ -61,10 +64,17 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/v1/changes", get(changes))
         .route("/v1/changes/{id}", get(change))
         .route("/v1/changes/{id}/bundle", get(bundle))
+        .route("/v1/governance", get(governance))
+        .route("/v1/governance/history", get(history))
+        .route("/v1/gates/{id}", get(gate))
+        .route("/v1/entries", get(entries))
+        .route("/v1/inclusion", get(inclusion))
+        .route("/v1/consistency", get(consistency))
         .route("/v1/export", get(export))
         .route("/v1/blobs/{digest}", get(blob))
         .route("/checkpoint", get(checkpoint))
         .route("/tile/{*path}", get(tile))
+        .route("/blobs/{digest}", get(static_blob))
         .method_not_allowed_fallback(|| async { method_not_allowed() })
         .fallback(|| async { not_found("page at this address") })
         .layer(DefaultBodyLimit::disable())
@@ -151,13 +161,16 @@ async fn log(State(engine): State<Arc<Engine>>) -> Reply<Json<LogInfo>> {
             log_key: record.log_key.clone(),
             genesis: record.genesis,
             recovery_quorum: record.recovery_quorum,
+            checkpoint: None,
+            cosigners: None,
+            fresh: Freshness::default(),
+            witnesses: Vec::new(),
         },
         governance: GovernanceInfo {
             in_force: record.in_force,
-            catalog: record.catalog,
-            rules: record.rules,
-            gates: record.gates.clone(),
-            people: governance.able_people().map(|person| person.id.clone()).collect(),
+            semantics: record.semantics.number(),
+            rules: governance.rules.digest(),
+            people: governance.population(),
         },
     }))
 }
@@ -171,47 +184,82 @@ struct Key {
 
 async fn signer(State(engine): State<Arc<Engine>>, key: Result<Query<Key>, QueryRejection>) -> Reply<Json<Signer>> {
     let Query(Key { key }) = key.map_err(|e| bad_request(e.body_text()))?;
-    let governance = engine.governance().await?;
-    match governance.signer(&key) {
-        Some(signer) => Ok(Json(signer)),
-        None if governance.record.revoked.contains(&key) => {
-            Err(Refusal::unauthenticated("key-revoked", format!("key {key} was revoked")).into())
-        }
-        None => Err(Refusal::unknown("unknown-key", format!("key {key} belongs to nobody in the catalog"))
-            .hint("pass --key with a key that the catalog lists for you")
+    Ok(Json(engine.signer(&key).await?))
+}
+
+/// What is in force, with the digest of every file.
+async fn governance(State(engine): State<Arc<Engine>>) -> Reply<Json<GovernanceRecord>> {
+    Ok(Json(engine.governance().await?.record.clone()))
+}
+
+/// The genesis and every publication, in their order.
+async fn history(State(engine): State<Arc<Engine>>) -> Reply<Json<Vec<Published>>> {
+    Ok(Json(engine.published().await?))
+}
+
+async fn gate(State(engine): State<Arc<Engine>>, id: Part) -> Reply<Json<GateRecord>> {
+    let id: GateId = part(id)?.parse().map_err(|e| bad_request(format!("{e}")))?;
+    match engine.gate(&id).await? {
+        Some(gate) => Ok(Json(gate)),
+        None => Err(Refusal::unknown("unknown-gate", format!("there is no gate `{id}`"))
+            .hint("register it: countersign gate install REPO …")
             .into()),
     }
 }
 
+/// What a list of changes is narrowed by. All of it must hold.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Filter {
     /// Changes of a git range in this repository …
-    repository: Option<String>,
+    repository: Option<RepositoryId>,
     /// … whose present revision has this head.
-    head: Option<String>,
+    head: Option<Oid>,
+    state: Option<ChangeStatus>,
+    system: Option<SystemId>,
+    target: Option<Target>,
+    /// Who proposed, revised, approved, rejected or waived.
+    person: Option<ActorId>,
+    proposer: Option<ActorId>,
+    /// Whose approval, or whatever else is missing, would help.
+    waiting_on: Option<ActorId>,
+    /// Proposed at or after this moment, in RFC 3339.
+    since: Option<jiff::Timestamp>,
+    until: Option<jiff::Timestamp>,
+    /// Where the page before ended.
+    after: Option<String>,
+    limit: Option<u64>,
 }
 
 async fn changes(
     State(engine): State<Arc<Engine>>,
     filter: Result<Query<Filter>, QueryRejection>,
-) -> Reply<Json<Vec<ChangeLine>>> {
+) -> Reply<Json<ChangePage>> {
     let Query(filter) = filter.map_err(|e| bad_request(e.body_text()))?;
-    let repository: Option<RepositoryId> =
-        filter.repository.map(|r| r.parse()).transpose().map_err(|e| bad_request(format!("{e}")))?;
-    let head: Option<Oid> = filter.head.map(|h| h.parse()).transpose().map_err(|e| bad_request(format!("{e}")))?;
-    let changes = match (repository, head) {
-        (None, None) => engine.changes().await?,
-        (Some(repository), Some(head)) => engine.changes_at(&repository, &head).await?,
+    match (filter.repository, filter.head) {
+        (None, None) => {}
+        (Some(repository), Some(head)) => {
+            let changes = engine.changes_at(&repository, &head).await?;
+            return Ok(Json(ChangePage { changes: engine.lines_of(&changes).await?, next: None }));
+        }
         (Some(_), None) | (None, Some(_)) => {
             return Err(bad_request("`repository` and `head` go together".to_owned()));
         }
-    };
-    let mut lines = Vec::with_capacity(changes.len());
-    for change in &changes {
-        lines.push(engine.line(change).await?);
     }
-    Ok(Json(lines))
+    let after = filter.after.map(|after| after.parse()).transpose();
+    let after = after.map_err(|e| bad_request(format!("`after`: {e}")))?;
+    let time = |at: jiff::Timestamp| Time::from_unix_millis(at.as_millisecond());
+    let wanted = ChangeFilter {
+        state: filter.state,
+        system: filter.system,
+        target: filter.target,
+        person: filter.person,
+        proposer: filter.proposer,
+        waiting_on: filter.waiting_on,
+        since: filter.since.map(time),
+        until: filter.until.map(time),
+    };
+    Ok(Json(engine.list(&wanted, after, filter.limit.unwrap_or(PAGE)).await?))
 }
 
 async fn change(State(engine): State<Arc<Engine>>, id: Part) -> Reply<Json<ChangeView>> {
@@ -233,32 +281,98 @@ async fn bundle(
 ) -> Reply<Response> {
     let Query(Since { since }) = since.map_err(|e| bad_request(e.body_text()))?;
     let change = engine.find(&part(id)?).await?;
-    let archive = engine.bundle(&change.id, since).await?;
+    let bundle = engine.bundle(&change, since).await?;
+    let archive = bundle.to_tar().map_err(|e| Refusal::malformed("bundle", e.to_string()))?;
     Ok(([(header::CONTENT_TYPE, "application/x-tar")], archive).into_response())
 }
 
+/// The whole log, as a tar archive that is made while it is sent.
 async fn export(State(engine): State<Arc<Engine>>) -> Reply<Response> {
-    let archive = engine.export().await?;
-    Ok(([(header::CONTENT_TYPE, "application/x-tar")], archive).into_response())
+    let head = engine.head().await?;
+    let body = Body::from_stream(export::archive(engine, head));
+    Ok(([(header::CONTENT_TYPE, "application/x-tar")], body).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct From {
+    /// How many leaves the follower has.
+    from: u64,
+    limit: Option<u64>,
+}
+
+async fn entries(State(engine): State<Arc<Engine>>, from: Result<Query<From>, QueryRejection>) -> Reply<Json<Entries>> {
+    let Query(From { from, limit }) = from.map_err(|e| bad_request(e.body_text()))?;
+    Ok(Json(engine.entries(from, limit.unwrap_or(u64::MAX)).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Inclusion {
+    index: u64,
+    size: u64,
+}
+
+async fn inclusion(
+    State(engine): State<Arc<Engine>>,
+    asked: Result<Query<Inclusion>, QueryRejection>,
+) -> Reply<Json<Proof>> {
+    let Query(Inclusion { index, size }) = asked.map_err(|e| bad_request(e.body_text()))?;
+    Ok(Json(Proof { hashes: engine.inclusion(index, size).await? }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Consistency {
+    from: u64,
+    to: u64,
+}
+
+async fn consistency(
+    State(engine): State<Arc<Engine>>,
+    asked: Result<Query<Consistency>, QueryRejection>,
+) -> Reply<Json<Proof>> {
+    let Query(Consistency { from, to }) = asked.map_err(|e| bad_request(e.body_text()))?;
+    Ok(Json(Proof { hashes: engine.consistency(from, to).await? }))
+}
+
+/// Content under its digest never changes; the newest checkpoint and what is at the log's right edge do.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+const SHORTLY: &str = "public, max-age=60";
+const NEVER: &str = "no-cache";
+
+fn bytes(bytes: Vec<u8>, cached: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, cached)], bytes).into_response()
 }
 
 async fn blob(State(engine): State<Arc<Engine>>, digest: Part) -> Reply<Response> {
     let digest: Digest = part(digest)?.parse().map_err(|e| bad_request(format!("{e}")))?;
-    match engine.blob(&digest).await? {
-        Some(bytes) => Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response()),
+    blob_of(&engine, &digest).await
+}
+
+/// As a static copy of the log has it.
+async fn static_blob(State(engine): State<Arc<Engine>>, digest: Part) -> Reply<Response> {
+    let digest = Digest::from_hex(&part(digest)?).map_err(|e| bad_request(format!("{e}")))?;
+    blob_of(&engine, &digest).await
+}
+
+async fn blob_of(engine: &Engine, digest: &Digest) -> Reply<Response> {
+    match engine.blobs(&[*digest]).await?.remove(digest) {
+        // It can be erased, so that nobody may keep it for ever.
+        Some(blob) => Ok(bytes(blob, SHORTLY)),
         None => Err(not_found("such blob")),
     }
 }
 
 async fn checkpoint(State(engine): State<Arc<Engine>>) -> Reply<Response> {
     let note = engine.head().await?.note;
-    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], note).into_response())
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, NEVER)], note).into_response())
 }
 
 async fn tile(State(engine): State<Arc<Engine>>, path: Part) -> Reply<Response> {
     let path: TilePath = format!("tile/{}", part(path)?).parse().map_err(|e| bad_request(format!("{e}")))?;
     match engine.tile(&path).await? {
-        Some(bytes) => Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response()),
+        Some(tile) => Ok(bytes(tile, if path.is_full() { FOR_EVER } else { SHORTLY })),
         None => Err(not_found("such tile")),
     }
 }

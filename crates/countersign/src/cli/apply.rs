@@ -3,22 +3,30 @@
 use std::path::PathBuf;
 
 use countersign_core::{
-    statement::{Body, OutcomeReport, OutcomeResult, Transition, quoted},
-    verify::Trust,
+    statement::OutcomeResult,
+    subject::{ApplyTransition, Transition, quoted},
 };
-use countersign_ledger::Digest;
+use countersign_ledger::{Digest, Envelope};
 
 use super::{
     Global,
     error::{CliError, Exit},
     output::{good, printable, warn},
-    permit, submit, verify,
+    permit,
+    submit::{self, Session},
 };
 use crate::{
+    client::ChangePrefix,
     clock, files,
-    gates::{apply, opening},
-    speaker::Speaker,
+    follower::Access,
+    gates::{
+        apply,
+        desk::{Desk, Opening, Place},
+    },
 };
+
+/// The verified copy of a log, by which this machine's apply gate decides.
+const COPY: &str = "copy";
 
 /// Run the approved command over a private copy of exactly the approved files, and record what came of it.
 ///
@@ -29,14 +37,11 @@ use crate::{
     countersign apply 9f2c4e6a81d0 --file flags.json -- curl --fail -T flags.json https://flags.example/\n\n\
     Exit status: that of the command once it runs; 3 if it may not run; 1 on an error before.")]
 pub struct Args {
-    /// The change: its id, or the beginning of it.
-    change: String,
+    /// The change: its id, or twelve or more digits of its beginning.
+    change: ChangePrefix,
     /// Each file of the change (repeatable).
     #[arg(long, required = true, value_name = "PATH", num_args = 1..)]
     file: Vec<PathBuf>,
-    /// What you pinned.
-    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_TRUST")]
-    trust: Option<PathBuf>,
     /// A permit from `countersign permit`, instead of asking for one.
     #[arg(long, value_name = "FILE")]
     permit: Option<PathBuf>,
@@ -48,30 +53,39 @@ pub struct Args {
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let files = files::read_files(&args.file)?;
     files::names_no_outside_path(&args.command, &files)?;
-    let speaker = global.speaker()?;
-    let trust = trust(&speaker, args.trust.as_ref())?;
-    let view = speaker.client.change(&args.change)?;
-    let transition = Transition::Apply {
+    let session = global.session()?;
+    let reading = session.read(&args.change)?;
+    let transition = Transition::Apply(ApplyTransition {
         files: files.iter().map(|(name, file)| (name.clone(), Digest::of(&file.bytes))).collect(),
         command: args.command.clone(),
+    });
+    let id = reading.change().id.clone();
+    if args.permit.is_none() {
+        let title = reading.view()?.title;
+        submit::announce(&session.speaker, &[format!("request for a permit for change {}: {title}", id.short())]);
+    }
+    let audience = session.speaker.hand.fingerprint();
+    let Session { log, speaker } = session;
+    let mut journal = apply::journal(&log.trust().origin, &audience)?;
+    let copy = log.memory().folder().join(COPY);
+    let place = Place { copy: &copy, access: Access::Owner, trust: log.trust(), url: log.client.url() };
+    let mut desk = Desk::open(&place, speaker.hand, permit::apply_gate()?, speaker.me)?;
+    desk.follow(clock::now())?;
+    let change = desk
+        .change(&id)?
+        .ok_or_else(|| CliError::new("unknown-change", format!("the log has no change {}", id.short())))?;
+    let opening = match &args.permit {
+        Some(path) => {
+            let permit = permit_at(path)?;
+            apply::unspent(&journal, &permit)?;
+            desk.open_permit(&change, &permit, &transition, clock::now())?
+        }
+        None => desk.ask(&change, &transition, clock::now())?,
     };
-    let audience = speaker.hand.fingerprint();
-    let envelope = match &args.permit {
-        Some(path) => std::fs::read_to_string(path)
-            .map_err(|e| CliError::new("cannot-read", format!("cannot read {}: {e}", path.display())))?,
-        None => permit::request(&speaker, &view, permit::apply_gate()?, audience.clone(), transition.clone())?,
-    };
-    let mut journal = apply::journal(&trust.origin, &audience)?;
-    apply::unspent(&journal, &envelope)?;
-    let memory = journal.memory();
-    let bundle = speaker.client.bundle(view.id.as_str(), memory.map(|memory| memory.size))?;
-    let asked =
-        opening::Asked { trust: &trust, memory, audience: &audience, transition: &transition, now: clock::now() };
-    let opening = opening::open(&asked, envelope.as_bytes(), &bundle)?;
     let copies = apply::private_copies(&files)?;
-    let spent = apply::spend(&mut journal, &opening, clock::now())?;
+    let spent = apply::spend(&mut journal, &opening, &transition, clock::now())?;
 
-    report(&speaker, &spent, OutcomeResult::Started, None);
+    report(&desk, &opening, OutcomeResult::Started, None);
     anstream::eprintln!("{} {}", good("running"), printable(&quoted(&args.command)));
     let status = apply::run(&args.command, copies.path());
     let (result, code) = match &status {
@@ -80,10 +94,10 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         Err(_) => (OutcomeResult::Failed, None),
     };
     apply::settle(&mut journal, &spent, result, code, clock::now())?;
-    report(&speaker, &spent, result, code);
+    report(&desk, &opening, result, code);
     match status {
         Ok(status) if status.success() => {
-            anstream::eprintln!("{} change {}", good("applied"), view.id);
+            anstream::eprintln!("{} change {}", good("applied"), id.short());
             Ok(Exit::Done)
         }
         Ok(status) => Ok(Exit::Command(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))),
@@ -92,35 +106,19 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     }
 }
 
-/// What was pinned: the file that was named, or what this machine pinned when it first saw the log.
-fn trust(speaker: &Speaker, path: Option<&PathBuf>) -> Result<Trust, CliError> {
-    if let Some(path) = path {
-        return verify::read_trust(path);
-    }
-    let (trust, first) = apply::pinned_trust(&speaker.log)?;
-    if first {
-        anstream::eprintln!(
-            "{} log {} with genesis {}: compare it with a founder's trust.json",
-            warn("pinned"),
-            trust.origin,
-            trust.genesis
-        );
-    }
-    Ok(trust)
+/// The permit in a file from `countersign permit`, by its digest: what it says stands in the log.
+fn permit_at(path: &PathBuf) -> Result<Digest, CliError> {
+    let bytes = std::fs::read(path)
+        .map_err(|e| CliError::new("cannot-read", format!("cannot read {}: {e}", path.display())))?;
+    let envelope = Envelope::parse(&bytes)
+        .map_err(|e| CliError::new("malformed-permit", format!("{} is no permit: {e}", path.display())))?;
+    Ok(envelope.payload_digest())
 }
 
 /// Tells the log. What cannot be told now stays in the journal; the command is not held up for it.
-fn report(speaker: &Speaker, spent: &apply::Spent, result: OutcomeResult, exit_status: Option<i32>) {
-    let body = Body::OutcomeReport(OutcomeReport {
-        change: spent.change.clone(),
-        revision: spent.revision,
-        permit: spent.permit,
-        result,
-        exit_status,
-    });
-    if let Err(error) = speaker.say(body, &[]) {
-        let error = CliError::from(error);
-        anstream::eprintln!("{}: the outcome could not be reported: {}", warn("warning"), error.message);
+fn report(desk: &Desk, opening: &Opening, result: OutcomeResult, exit_status: Option<i32>) {
+    if let Err(error) = desk.report(opening.change(), opening.permit(), result, exit_status) {
+        anstream::eprintln!("{}: the outcome could not be reported: {error}", warn("warning"));
     }
 }
 
@@ -134,25 +132,4 @@ impl From<apply::ApplyError> for CliError {
             apply::ApplyError::NoPlace => Self::new("gate", error.to_string()).hint("set HOME or XDG_STATE_HOME"),
         }
     }
-}
-
-/// Take a key's authority away, at once.
-#[derive(Debug, clap::Args)]
-pub struct RevokeArgs {
-    /// The key, as `ssh-keygen -l -f KEY` prints it: SHA256:…
-    #[arg(value_name = "FINGERPRINT")]
-    key_to_revoke: String,
-    /// Why.
-    #[arg(long)]
-    why: String,
-}
-
-pub fn revoke(global: &Global, args: RevokeArgs) -> Result<Exit, CliError> {
-    let speaker = global.speaker()?;
-    let (reason, blob) = submit::reason(&args.why)?;
-    let key = serde_json::from_value(serde_json::Value::String(args.key_to_revoke.clone()))
-        .map_err(|e| CliError::usage(format!("`{}` is not a fingerprint: {e}", args.key_to_revoke)))?;
-    submit::announce(&speaker, &[format!("revocation of key {}: {}", args.key_to_revoke, args.why)]);
-    let body = Body::KeyRevocation(countersign_core::statement::KeyRevocation { key, reason });
-    submit::say(global, &speaker, body, &[blob], |_| format!("revoked {}", args.key_to_revoke))
 }

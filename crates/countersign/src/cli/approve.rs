@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use countersign_core::{
-    facts::extract::Range,
-    statement::{Approval, Body, Rejection, RejectionLift, Subject, Withdrawal},
+    facts::{GitFacts, Range},
+    statement::{Approval, Body, Rejection, RejectionLift, Seen, Withdrawal},
+    subject::{FilesSubject, GitSubject, Subject},
 };
 use countersign_ledger::Digest;
 
@@ -12,9 +13,10 @@ use super::{
     Global,
     content::{self, Computed},
     error::{CliError, Exit},
-    propose, submit,
+    output, propose,
+    submit::{self, announce},
 };
-use crate::{client::Client, files, git::Repository, wire::ChangeView};
+use crate::{client::ChangePrefix, files, git::Repository, reading::Reading, wire::ChangeView};
 
 /// Approve the present revision of a change, as a second pair of eyes.
 ///
@@ -24,8 +26,8 @@ use crate::{client::Client, files, git::Repository, wire::ChangeView};
     countersign approve 9f2c4e6a81d0 --git .\n  \
     countersign approve 9f2c4e6a81d0 --file flags.json")]
 pub struct Args {
-    /// The change: its id, or the beginning of it.
-    change: String,
+    /// The change: its id, or twelve or more digits of its beginning.
+    change: ChangePrefix,
     /// Your clone, with the commits fetched.
     #[arg(long, value_name = "REPO", conflicts_with = "file")]
     git: Option<PathBuf>,
@@ -35,55 +37,72 @@ pub struct Args {
 }
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
-    let speaker = global.speaker()?;
-    let view = speaker.client.change(&args.change)?;
-    let computed = recompute(&speaker.client, &view, &args)?;
-    let mut lines = vec![format!("approval of revision {} of change {}: {}", view.revision, view.id, view.title)];
-    lines.push(format!("targets: {}", view.targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
-    let recomputed = computed.is_some();
+    let session = global.session()?;
+    let reading = session.read(&args.change)?;
+    let view = reading.view()?;
+    let computed = recompute(&reading, &args)?;
+    let mut lines = about("approval", &view);
     match &computed {
         Some(computed) => lines.extend(propose::describe(computed)),
         None => {
-            lines.push(format!("subject: {}", view.subject.summary()));
+            lines.extend(propose::describe(&Computed { subject: view.subject.clone(), extracted: None }));
             lines.push(
-                "these digests are the server's word; --git REPO or --file PATH computes them from what you have"
+                "these digests are what the proposer signed; --git REPO or --file PATH computes them from what you have"
                     .to_owned(),
             );
         }
     }
-    submit::announce(&speaker, &lines);
+    announce(&session.speaker, &lines);
+    // Exactly what was shown.
     let body = Body::Approval(Approval {
         change: view.id.clone(),
-        revision: submit::revision(&view),
+        reviewed: view.subject_ref.clone(),
+        revision: reading.revision_ref(),
+        seen: if computed.is_some() { Seen::Computed } else { Seen::None },
         targets: view.targets.clone(),
-        reviewed: view.subject.clone(),
-        recomputed,
     });
-    let me = speaker.me.clone();
-    submit::say(global, &speaker, body, &[], |_| format!("{me} approved revision {} of {}", view.revision, view.id))
+    let me = session.speaker.me.clone();
+    submit::say(global, &session, body, &[], |_| {
+        format!("{me} approved revision {} of {}", view.revision, view.id.short())
+    })
+}
+
+/// What is said about a change before anything about it is signed, all of it from its signed statements.
+pub fn about(what: &str, view: &ChangeView) -> Vec<String> {
+    let mut lines = vec![
+        format!("{what} of revision {} of change {}: {}", view.revision, view.id.short(), view.title),
+        format!("targets: {}", output::joined(&view.targets)),
+        format!("made by: {}", output::list(&view.contributors)),
+    ];
+    lines.extend(view.text.as_ref().map(|text| format!("why: {}", text.why.replace('\n', " "))));
+    lines
 }
 
 /// Computes the subject from what the approver has; a difference is an error.
-fn recompute(client: &Client, view: &ChangeView, args: &Args) -> Result<Option<Computed>, CliError> {
+fn recompute(reading: &Reading, args: &Args) -> Result<Option<Computed>, CliError> {
+    let change = reading.change().id.short();
     let differs = |what: String| {
-        CliError::new("another-subject", format!("what you have is not what change {} is about: {what}", view.id))
-            .hint(format!("fetch what was proposed, look at it, and approve again: countersign show {}", view.id))
+        CliError::new("another-subject", format!("what you have is not what change {change} is about: {what}"))
+            .hint(format!("fetch what was proposed, look at it, and approve again: countersign show {change}"))
     };
-    match (&view.subject, &args.git, args.file.as_slice()) {
+    match (reading.subject(), &args.git, args.file.as_slice()) {
         (_, None, []) => Ok(None),
-        (Subject::Git { repository, branch, base, head, .. }, Some(path), _) => {
+        (Subject::Git(GitSubject { repository, branch, base, head, delta: _ }), Some(path), _) => {
             let git = Repository::open(path)?;
             let range = Range {
                 repository: repository.clone(),
                 branch: branch.clone(),
-                tip: git.resolve(base.as_str())?,
+                base: git.resolve(base.as_str())?,
                 head: git.resolve(head.as_str())?,
             };
-            let facts = content::extract_facts(&git, &range)?;
-            let proposed = view.facts.ok_or_else(|| differs("the change names no facts".to_owned()))?;
-            if Digest::of(content::facts_blob(&facts)?) != proposed {
-                let theirs: Option<countersign_core::facts::GitFacts> =
-                    serde_json::from_slice(&client.blob(&proposed)?).ok();
+            let Some(said) = reading.identities()? else {
+                return Err(differs("the names in its commits were erased, so that they cannot be compared".to_owned()));
+            };
+            let (facts, identities) = content::extract_facts(&git, &range, &said.salt)?;
+            let proposed =
+                reading.revision().facts.ok_or_else(|| differs("the change names no facts".to_owned()))?;
+            if Digest::of(facts.to_blob()?) != proposed {
+                let theirs = reading.blob(&proposed).and_then(|bytes| GitFacts::parse(bytes).ok());
                 let what = match theirs {
                     Some(theirs) if theirs.delta != facts.delta => "the difference between base and head",
                     Some(_) => "the commits, their authors or their messages",
@@ -91,9 +110,12 @@ fn recompute(client: &Client, view: &ChangeView, args: &Args) -> Result<Option<C
                 };
                 return Err(differs(what.to_owned()));
             }
-            Ok(Some(Computed { subject: view.subject.clone(), facts: Some(facts) }))
+            if identities != said {
+                return Err(differs("the names in the commits".to_owned()));
+            }
+            Ok(Some(Computed { subject: reading.subject().clone(), extracted: Some((facts, identities)) }))
         }
-        (Subject::Files { files, .. }, _, paths @ [_, ..]) => {
+        (Subject::Files(FilesSubject { files, .. }), _, paths @ [_, ..]) => {
             let mine = files::read_files(paths)?;
             for (name, file) in &mine {
                 match files.get(name) {
@@ -105,18 +127,18 @@ fn recompute(client: &Client, view: &ChangeView, args: &Args) -> Result<Option<C
             if let Some(missing) = files.keys().find(|name| !mine.contains_key(*name)) {
                 return Err(differs(format!("you left out {missing}")));
             }
-            Ok(Some(Computed { subject: view.subject.clone(), facts: None }))
+            Ok(Some(Computed { subject: reading.subject().clone(), extracted: None }))
         }
-        (Subject::Files { .. }, Some(_), _) => Err(CliError::usage("this change is about files: pass --file PATH")),
-        (Subject::Git { .. }, None, _) => Err(CliError::usage("this change is about commits: pass --git REPO")),
+        (Subject::Files(_), Some(_), _) => Err(CliError::usage("this change is about files: pass --file PATH")),
+        (Subject::Git(_), None, _) => Err(CliError::usage("this change is about commits: pass --git REPO")),
     }
 }
 
 /// Reject the present revision, or take your rejection back.
 #[derive(Debug, clap::Args)]
 pub struct RejectArgs {
-    /// The change: its id, or the beginning of it.
-    change: String,
+    /// The change: its id, or twelve or more digits of its beginning.
+    change: ChangePrefix,
     /// Why.
     #[arg(long, required_unless_present = "lift")]
     why: Option<String>,
@@ -126,22 +148,22 @@ pub struct RejectArgs {
 }
 
 pub fn reject(global: &Global, args: RejectArgs) -> Result<Exit, CliError> {
-    let speaker = global.speaker()?;
-    let view = speaker.client.change(&args.change)?;
-    let (change, revision) = (view.id.clone(), submit::revision(&view));
-    let me = speaker.me.clone();
+    let session = global.session()?;
+    let reading = session.read(&args.change)?;
+    let view = reading.view()?;
+    let (change, revision, targets) = (view.id.clone(), reading.revision_ref(), view.targets.clone());
+    let me = session.speaker.me.clone();
     match args.why {
         Some(why) => {
             let (reason, blob) = submit::reason(&why)?;
-            let line = format!("rejection of revision {} of change {}: {}", view.revision, view.id, view.title);
-            submit::announce(&speaker, &[line]);
-            let body = Body::Rejection(Rejection { change, revision, reason });
-            submit::say(global, &speaker, body, &[blob], |_| format!("{me} rejected {}", view.id))
+            announce(&session.speaker, &about("rejection", &view));
+            let body = Body::Rejection(Rejection { change, reason, revision, targets });
+            submit::say(global, &session, body, &[blob], |_| format!("{me} rejected {}", view.id.short()))
         }
         None => {
-            submit::announce(&speaker, &[format!("lifting of your rejection of change {}", view.id)]);
-            let body = Body::RejectionLift(RejectionLift { change, revision });
-            submit::say(global, &speaker, body, &[], |_| format!("{me} lifted the rejection of {}", view.id))
+            announce(&session.speaker, &about("lifting of your rejection", &view));
+            let body = Body::RejectionLift(RejectionLift { change, revision, targets });
+            submit::say(global, &session, body, &[], |_| format!("{me} lifted the rejection of {}", view.id.short()))
         }
     }
 }
@@ -149,14 +171,15 @@ pub fn reject(global: &Global, args: RejectArgs) -> Result<Exit, CliError> {
 /// Withdraw a change that you proposed.
 #[derive(Debug, clap::Args)]
 pub struct WithdrawArgs {
-    /// The change: its id, or the beginning of it.
-    change: String,
+    /// The change: its id, or twelve or more digits of its beginning.
+    change: ChangePrefix,
 }
 
 pub fn withdraw(global: &Global, args: WithdrawArgs) -> Result<Exit, CliError> {
-    let speaker = global.speaker()?;
-    let view = speaker.client.change(&args.change)?;
-    submit::announce(&speaker, &[format!("withdrawal of change {}: {}", view.id, view.title)]);
-    let body = Body::Withdrawal(Withdrawal { change: view.id.clone(), revision: submit::revision(&view) });
-    submit::say(global, &speaker, body, &[], |_| format!("withdrew {}", view.id))
+    let session = global.session()?;
+    let reading = session.read(&args.change)?;
+    let view = reading.view()?;
+    announce(&session.speaker, &[format!("withdrawal of change {}: {}", view.id.short(), view.title)]);
+    let body = Body::Withdrawal(Withdrawal { change: view.id.clone(), revision: reading.revision_ref() });
+    submit::say(global, &session, body, &[], |_| format!("withdrew {}", view.id.short()))
 }

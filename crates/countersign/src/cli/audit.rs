@@ -4,7 +4,6 @@ use std::{
     fs,
     io::{IsTerminal as _, Write as _},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use countersign_audit::{AreasBy, ImpactTable};
@@ -27,6 +26,7 @@ use crate::{
     },
     git::GitError,
     home::shipped,
+    unix,
 };
 
 /// What a shell reports for a program that Ctrl-C ended.
@@ -226,11 +226,8 @@ fn impact(file: Option<&Path>) -> Result<ImpactTable, CliError> {
 /// The first Ctrl-C lets us tidy up; a second one ends the program at once.
 pub(super) fn stop_on_signals() -> Result<Stop, CliError> {
     let stop = Stop::default();
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
-        signal_hook::flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), Arc::clone(&stop.0))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop.0)))
-            .map_err(|error| CliError::new("failed", format!("cannot listen for signals: {error}")))?;
-    }
+    unix::flag_stops(&stop.0, INTERRUPTED)
+        .map_err(|error| CliError::new("failed", format!("cannot listen for signals: {error}")))?;
     Ok(stop)
 }
 
@@ -274,9 +271,7 @@ fn write_whole(file: &Path, page: &str) -> Result<(), CliError> {
     let file = &fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let mut builder = tempfile::Builder::new();
     builder.prefix(".countersign-");
-    // Like any other file that the user makes: what the umask leaves.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    unix::leave_to_umask(&mut builder);
     let mut whole = builder.tempfile_in(folder_of(file)).map_err(|error| cannot(&error))?;
     whole.write_all(page.as_bytes()).map_err(|error| cannot(&error))?;
     if let Some(there) = there {

@@ -7,13 +7,9 @@ use std::{
 };
 
 use countersign_core::{
-    facts::{
-        GitFacts,
-        extract::{self, Range, facts},
-        git::{GitRead as _, MergeTree},
-    },
-    ids::{Oid, RepositoryId},
-    statement::Subject,
+    facts::{FactsError, GitFacts, Identities, NoBase, Range, facts, single_base},
+    ids::{Nonce, RepositoryId},
+    subject::{FilesSubject, GitSubject, Subject},
 };
 use countersign_ledger::Digest;
 
@@ -50,18 +46,8 @@ pub struct Content {
 #[derive(Debug)]
 pub struct Computed {
     pub subject: Subject,
-    pub facts: Option<GitFacts>,
-}
-
-impl Computed {
-    /// The facts as the blob that statements name.
-    pub fn facts_blob(&self) -> Result<Option<Vec<u8>>, CliError> {
-        self.facts.as_ref().map(facts_blob).transpose()
-    }
-}
-
-pub fn facts_blob(facts: &GitFacts) -> Result<Vec<u8>, CliError> {
-    serde_json::to_vec(facts).map_err(|e| CliError::new("failed", format!("the facts cannot be written: {e}")))
+    /// Of a git range: its facts, and the names behind them.
+    pub extracted: Option<(GitFacts, Identities)>,
 }
 
 impl Content {
@@ -70,16 +56,17 @@ impl Content {
         self.git.is_some() || !self.file.is_empty()
     }
 
-    pub fn compute(&self) -> Result<Computed, CliError> {
+    /// `salt` is what references to people are made with: the same in all revisions of a change.
+    pub fn compute(&self, salt: &Nonce) -> Result<Computed, CliError> {
         match (&self.git, self.file.as_slice()) {
-            (Some(repository), []) => self.of_git(repository),
+            (Some(repository), []) => self.of_git(repository, salt),
             (None, []) => Err(CliError::usage("a change needs a git range or files")
                 .hint("add --git . --branch main --range origin/main..HEAD, or --file PATH --command \"COMMAND\"")),
             (_, files) => of_files(files, self.command.as_deref()),
         }
     }
 
-    fn of_git(&self, path: &Path) -> Result<Computed, CliError> {
+    fn of_git(&self, path: &Path, salt: &Nonce) -> Result<Computed, CliError> {
         let git = Repository::open(path)?;
         let branch = full_branch(&self.branch);
         let default_range = || format!("origin/{}..HEAD", branch.trim_start_matches("refs/heads/"));
@@ -87,28 +74,12 @@ impl Content {
         let (tip, head) = range.split_once("..").filter(|(_, head)| !head.starts_with('.')).ok_or_else(|| {
             CliError::usage(format!("`{range}` is not a range")).hint("for example --range origin/main..HEAD")
         })?;
-        let range = Range {
-            repository: self.repository_name(path)?,
-            branch,
-            tip: git.resolve(if tip.is_empty() { "HEAD" } else { tip })?,
-            head: git.resolve(if head.is_empty() { "HEAD" } else { head })?,
-        };
-        let facts = extract_facts(&git, &range)?;
-        let merge_tree = if facts.base == range.tip {
-            facts.tree.clone()
-        } else {
-            match git.merge_tree(&range.tip, &range.head)? {
-                MergeTree::Clean(tree) => tree,
-                MergeTree::Conflicts => {
-                    return Err(CliError::new(
-                        "merge-conflict",
-                        format!("{} does not merge cleanly with {}", range.head.short(), range.tip.short()),
-                    )
-                    .hint(format!("rebase or merge first: git rebase {tip}")));
-                }
-            }
-        };
-        Ok(Computed { subject: subject_of(&facts, merge_tree), facts: Some(facts) })
+        let tip = git.resolve(if tip.is_empty() { "HEAD" } else { tip })?;
+        let head = git.resolve(if head.is_empty() { "HEAD" } else { head })?;
+        let base = single_base(&branch, &tip, &head, &git.merge_bases(&tip, &head)?)?;
+        let range = Range { repository: self.repository_name(path)?, branch, base, head };
+        let (facts, identities) = extract_facts(&git, &range, salt)?;
+        Ok(Computed { subject: subject_of(&facts), extracted: Some((facts, identities)) })
     }
 
     fn repository_name(&self, path: &Path) -> Result<RepositoryId, CliError> {
@@ -145,25 +116,36 @@ pub fn full_branch(branch: &str) -> String {
     if branch.starts_with("refs/") { branch.to_owned() } else { format!("refs/heads/{branch}") }
 }
 
-pub fn extract_facts(git: &Repository, range: &Range) -> Result<GitFacts, CliError> {
-    facts(git, range).map_err(|e| {
+pub fn extract_facts(git: &Repository, range: &Range, salt: &Nonce) -> Result<(GitFacts, Identities), CliError> {
+    facts(git, range, salt).map_err(|e| {
         let hint = match &e {
-            extract::FactsError::Git(_) => "is the range complete in this repository? git fetch, then try again",
-            _ => "the range is BASE..HEAD: BASE the tip of the protected branch, HEAD your commits on top of it",
+            FactsError::Git(_) => "is the range complete in this repository? git fetch, then try again",
+            FactsError::NothingNew { .. }
+            | FactsError::NotOnBase { .. }
+            | FactsError::EmptyDelta { .. }
+            | FactsError::TooMany { .. }
+            | FactsError::PathTooLong { .. } => {
+                "the range is BASE..HEAD: BASE the tip of the protected branch, HEAD your commits on top of it"
+            }
         };
         CliError::new("facts", e.to_string()).hint(hint)
     })
 }
 
-fn subject_of(facts: &GitFacts, merge_tree: Oid) -> Subject {
-    Subject::Git {
+impl From<NoBase> for CliError {
+    fn from(error: NoBase) -> Self {
+        Self::new("no-base", error.to_string()).hint(error.way_out())
+    }
+}
+
+fn subject_of(facts: &GitFacts) -> Subject {
+    Subject::Git(GitSubject {
         repository: facts.repository.clone(),
         branch: facts.branch.clone(),
         base: facts.base.clone(),
         head: facts.head.clone(),
-        merge_tree,
         delta: facts.delta,
-    }
+    })
 }
 
 fn of_files(paths: &[PathBuf], command: Option<&str>) -> Result<Computed, CliError> {
@@ -173,7 +155,7 @@ fn of_files(paths: &[PathBuf], command: Option<&str>) -> Result<Computed, CliErr
         names_no_outside_path(words, &files)?;
     }
     let files = files.into_iter().map(|(name, file)| (name, Digest::of(&file.bytes))).collect();
-    Ok(Computed { subject: Subject::Files { files, command }, facts: None })
+    Ok(Computed { subject: Subject::Files(FilesSubject { files, command }), extracted: None })
 }
 
 fn split_command(command: &str) -> Result<Vec<String>, CliError> {

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_core::{
     coverage::{Coverage, Gap, Way},
     ids::{ActorId, Target},
-    rules::attributes::{KINDS, kind_name},
-    snapshot::Kind,
+    kind::Kind,
 };
 use serde_json::{Value, json};
 
@@ -83,10 +82,10 @@ fn outcome(gap: &Gap) -> String {
 }
 
 fn kinds(kinds: &BTreeSet<Kind>) -> String {
-    if kinds.len() == KINDS.len() {
+    if kinds.len() == Kind::ALL.len() {
         "a change".to_owned()
     } else {
-        format!("a {} change", kinds.iter().map(|kind| kind_name(*kind)).collect::<Vec<_>>().join(" or "))
+        format!("a {} change", kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(" or "))
     }
 }
 

@@ -8,10 +8,14 @@ use countersign_core::{
 };
 
 use super::{
-    Global,
+    Global, approve,
     error::{CliError, Exit},
     submit,
 };
+use crate::{client::ChangePrefix, wire::IdentityView};
+
+/// How much of a reference names one of the few identities of a change.
+const SHORTEST_REFERENCE: usize = 8;
 
 /// Say what AI assistance and which guidance a change was made with.
 ///
@@ -21,8 +25,8 @@ use super::{
     countersign disclose 9f2c4e6a81d0 --tool 'Claude Code' --guidance runbooks/failover.md\n  \
     countersign disclose 9f2c4e6a81d0 --none")]
 pub struct Args {
-    /// The change: its id, or the beginning of it.
-    change: String,
+    /// The change: its id, or twelve or more digits of its beginning.
+    change: ChangePrefix,
     /// A tool that helped (repeatable).
     #[arg(long, value_name = "TOOL", required_unless_present = "none")]
     tool: Vec<String>,
@@ -38,32 +42,33 @@ pub struct Args {
 }
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
-    let speaker = global.speaker()?;
-    let view = speaker.client.change(&args.change)?;
+    let session = global.session()?;
+    let reading = session.read(&args.change)?;
+    let view = reading.view()?;
     let tools: BTreeSet<String> = args.tool.into_iter().collect();
     let guidance: BTreeSet<String> = args.guidance.into_iter().collect();
-    let mut lines = vec![format!("disclosure for revision {} of change {}", view.revision, view.id)];
+    let mut lines = vec![format!("disclosure for revision {} of change {}", view.revision, view.id.short())];
     lines.push(match tools.len() {
         0 => "no AI assistance".to_owned(),
         _ => format!("AI assistance: {}", tools.iter().cloned().collect::<Vec<_>>().join(", ")),
     });
     lines.extend(guidance.iter().map(|path| format!("guidance: {path}")));
-    submit::announce(&speaker, &lines);
+    submit::announce(&session.speaker, &lines);
     let body = Body::Disclosure(Disclosure {
         change: view.id.clone(),
-        revision: submit::revision(&view),
+        revision: reading.revision_ref(),
         tools,
         guidance,
         prompted_by: args.prompted_by.into_iter().collect(),
     });
-    submit::say(global, &speaker, body, &[], |_| format!("disclosed for {}", view.id))
+    submit::say(global, &session, body, &[], |_| format!("disclosed for {}", view.id.short()))
 }
 
 /// Waive a rule for the present revision of a change, as a senior who had no hand in it.
 #[derive(Debug, clap::Args)]
 pub struct WaiveArgs {
-    /// The change: its id, or the beginning of it.
-    change: String,
+    /// The change: its id, or twelve or more digits of its beginning.
+    change: ChangePrefix,
     /// The rule.
     #[arg(long, value_name = "ID")]
     rule: RuleId,
@@ -73,14 +78,17 @@ pub struct WaiveArgs {
 }
 
 pub fn waive(global: &Global, args: WaiveArgs) -> Result<Exit, CliError> {
-    let speaker = global.speaker()?;
-    let view = speaker.client.change(&args.change)?;
+    let session = global.session()?;
+    let reading = session.read(&args.change)?;
+    let view = reading.view()?;
     let (reason, blob) = submit::reason(&args.why)?;
-    submit::announce(&speaker, &[format!("waiver of rule {} for change {}: {}", args.rule, view.id, args.why)]);
+    let mut lines = approve::about(&format!("waiver of rule {}", args.rule), &view);
+    lines.push(format!("because: {}", args.why));
+    submit::announce(&session.speaker, &lines);
     let rule = args.rule.clone();
     let body =
-        Body::Waiver(Waiver { change: view.id.clone(), revision: submit::revision(&view), rule: args.rule, reason });
-    submit::say(global, &speaker, body, &[blob], |_| format!("waived {rule} for {}", view.id))
+        Body::Waiver(Waiver { change: view.id.clone(), revision: reading.revision_ref(), rule: args.rule, reason });
+    submit::say(global, &session, body, &[blob], |_| format!("waived {rule} for {}", view.id.short()))
 }
 
 /// Say who an identity in a change's commits is, as somebody who had no hand in it.
@@ -90,9 +98,9 @@ pub fn waive(global: &Global, args: WaiveArgs) -> Result<Exit, CliError> {
     countersign identify 9f2c4e6a81d0 --identity 1b2c3d4e5f60 --automation\n  \
     countersign identify 9f2c4e6a81d0 --identity 1b2c3d4e5f60 --not-involved   (only a co-author trailer names them)")]
 pub struct IdentifyArgs {
-    /// The change: its id, or the beginning of it.
-    change: String,
-    /// The identity's reference, or its mail address, as `countersign show` lists it.
+    /// The change: its id, or twelve or more digits of its beginning.
+    change: ChangePrefix,
+    /// The identity's reference (8 digits or more of it), or its mail address, as `countersign show` lists it.
     #[arg(long, value_name = "REF|MAIL")]
     identity: String,
     /// It is this person, workload or agent.
@@ -107,15 +115,22 @@ pub struct IdentifyArgs {
 }
 
 pub fn identify(global: &Global, args: IdentifyArgs) -> Result<Exit, CliError> {
-    let speaker = global.speaker()?;
-    let view = speaker.client.change(&args.change)?;
+    let session = global.session()?;
+    let reading = session.read(&args.change)?;
+    let view = reading.view()?;
     let wanted = args.identity.to_lowercase();
-    let known = view.identities.iter().find(|identity| identity.reference == wanted || identity.mail == wanted);
-    let Some(known) = known else {
+    let begins = |reference: &str| wanted.len() >= SHORTEST_REFERENCE && reference.starts_with(&wanted);
+    let named: Vec<&IdentityView> =
+        view.identities.iter().filter(|who| begins(&who.reference) || who.mail == wanted).collect();
+    let [known] = named.as_slice() else {
         let names: Vec<_> =
             view.identities.iter().map(|i| format!("{} ({} <{}>)", i.reference, i.name, i.mail)).collect();
-        return Err(CliError::new("unknown-identity", format!("the commits of {} do not name {wanted}", view.id))
-            .hint(format!("they name {}", names.join(", "))));
+        let what = if named.is_empty() { "do not name" } else { "name more than one" };
+        return Err(CliError::new(
+            "unknown-identity",
+            format!("the commits of {} {what} {wanted}", view.id.short()),
+        )
+        .hint(format!("they name {}", names.join(", "))));
     };
     let verdict = match args.is {
         Some(actor) => IdentityVerdict::Is(actor),
@@ -123,16 +138,16 @@ pub fn identify(global: &Global, args: IdentifyArgs) -> Result<Exit, CliError> {
         None => IdentityVerdict::NotInvolved,
     };
     submit::announce(
-        &speaker,
-        &[format!("in change {}, {} <{}> {}", view.id, known.name, known.mail, words(&verdict))],
+        &session.speaker,
+        &[format!("in change {}, {} <{}> {}", view.id.short(), known.name, known.mail, words(&verdict))],
     );
     let body = Body::Identification(Identification {
         change: view.id.clone(),
-        revision: submit::revision(&view),
+        revision: reading.revision_ref(),
         identity: known.reference.clone(),
         verdict,
     });
-    submit::say(global, &speaker, body, &[], |_| format!("identified {}", args.identity))
+    submit::say(global, &session, body, &[], |_| format!("identified {}", args.identity))
 }
 
 fn words(verdict: &IdentityVerdict) -> String {

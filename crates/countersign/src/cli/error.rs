@@ -31,7 +31,8 @@ impl Exit {
             RefusalClass::Malformed
             | RefusalClass::Unauthenticated
             | RefusalClass::Unknown
-            | RefusalClass::Conflict => Self::Failed,
+            | RefusalClass::Conflict
+            | RefusalClass::Newer => Self::Failed,
         }
     }
 
@@ -112,12 +113,5 @@ impl From<HomeError> for CliError {
 impl From<SignerError> for CliError {
     fn from(error: SignerError) -> Self {
         Self { hint: error.hint(), ..Self::new("cannot-sign", error.to_string()) }
-    }
-}
-
-/// Whatever has no code of its own, with its causes.
-impl From<anyhow::Error> for CliError {
-    fn from(error: anyhow::Error) -> Self {
-        Self::new("failed", format!("{error:#}"))
     }
 }

@@ -54,7 +54,7 @@ const MAX_ALLOWED_SIGNERS_BYTES: usize = 4 * 1024 * 1024;
       countersign init home --cosign --key grace.key\n\n  \
     With the catalog and the signers that you already have:\n    \
       countersign init home --catalog backstage/ --allowed-signers .allowed_signers --annotation tier=example.com/tier\n  \
-    From the past of a repository: people, systems, owners, and rules in shadow, for you to check:\n    \
+    From the past of a repository: people, systems, owners, and rules in watch, for you to check:\n    \
       countersign init home --from REPO --allowed-signers .allowed_signers\n\n\
     Afterwards:\n  \
       countersign serve --home home\n  \
@@ -88,12 +88,12 @@ pub struct Args {
     /// An environment that rules treat as production. Repeatable. [default: production]
     #[arg(long, value_name = "NAME")]
     production: Vec<Environment>,
-    /// Begin from the history of a git repository: its people, systems, owners, and rules in shadow.
+    /// Begin from the history of a git repository: its people, systems, owners, and rules in watch.
     ///
     /// Reads any local repository as `countersign audit` does, and writes nothing into it. What it writes into the home is
     /// a proposal with its evidence beside it: everybody who wrote or looked at a change in the last year, a system for
     /// each set of owners in CODEOWNERS or each top folder, with a tier and the people who carried it, and the shipped
-    /// rules in shadow mode with numbers that this history supports. Keys are in no history: --founder and
+    /// rules in watch with numbers that this history supports. Keys are in no history: --founder and
     /// --allowed-signers bring them.
     #[arg(long, value_name = "REPO", conflicts_with = "catalog")]
     from: Option<PathBuf>,

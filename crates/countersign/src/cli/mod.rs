@@ -18,6 +18,7 @@ pub mod output;
 mod permit;
 mod propose;
 mod rebuild;
+mod revoke;
 mod rules;
 mod serve;
 mod show;
@@ -62,6 +63,9 @@ struct Options {
     /// token. Without it: what git signs with (gpg.format=ssh, user.signingkey), else ~/.ssh/id_ed25519, id_ecdsa, id_rsa.
     #[arg(long, global = true, env = "COUNTERSIGN_KEY", value_name = "KEYFILE")]
     key: Option<PathBuf>,
+    /// What you pinned: a trust.json, from a founder. Without it: what this machine pinned when it first saw the log.
+    #[arg(long, global = true, env = "COUNTERSIGN_TRUST", value_name = "FILE")]
+    trust: Option<PathBuf>,
     /// How to print.
     #[arg(long, global = true, value_enum, default_value_t)]
     format: Asked,
@@ -72,6 +76,7 @@ struct Options {
 pub struct Global {
     pub url: String,
     pub key: Option<PathBuf>,
+    pub trust: Option<PathBuf>,
     /// Of what is printed, errors too.
     pub format: Format,
     /// A page for a browser is wanted; only commands that make one are run with it.
@@ -91,7 +96,7 @@ impl Options {
             return Err(CliError::usage("--format html: only `countersign audit` makes a page")
                 .hint("--format text is for people, --format json for programs"));
         }
-        Ok(Global { url: self.url, key: self.key, format, page })
+        Ok(Global { url: self.url, key: self.key, trust: self.trust, format, page })
     }
 }
 
@@ -128,7 +133,7 @@ enum Command {
     Rules(rules::Args),
     Audit(audit::Args),
     Amend(amend::Args),
-    Revoke(apply::RevokeArgs),
+    Revoke(revoke::Args),
 }
 
 impl Command {
@@ -157,7 +162,7 @@ impl Command {
             Self::Rules(args) => rules::run(global, args),
             Self::Audit(args) => audit::run(global, &args),
             Self::Amend(args) => amend::run(global, args),
-            Self::Revoke(args) => apply::revoke(global, args),
+            Self::Revoke(args) => revoke::run(global, args),
         }
     }
 }

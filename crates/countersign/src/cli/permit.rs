@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use countersign_core::{
     ids::{GateId, Oid},
     permit::APPLY_GATE,
-    statement::{Body, PermitRequest, Subject, Transition},
+    statement::{Body, PermitRequest},
+    subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition},
 };
 use countersign_ledger::Fingerprint;
 
@@ -13,9 +14,9 @@ use super::{
     Global,
     error::{CliError, Exit},
     output::{self, Format},
-    submit,
+    submit::{self, Session},
 };
-use crate::{speaker::Speaker, wire::ChangeView};
+use crate::{client::ChangePrefix, reading::Reading};
 
 /// Ask for a permit: a short, signed lease that opens one gate for exactly one transition.
 ///
@@ -23,8 +24,8 @@ use crate::{speaker::Speaker, wire::ChangeView};
 /// asks by itself when you push; hand it a permit with: git push -o countersign-permit=$(base64 -w0 FILE) …
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The change: its id, or the beginning of it.
-    change: String,
+    /// The change: its id, or twelve or more digits of its beginning.
+    change: ChangePrefix,
     /// Where to write it.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -40,38 +41,41 @@ pub struct Args {
 }
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
-    let speaker = global.speaker()?;
-    let view = speaker.client.change(&args.change)?;
-    let (gate, audience, transition) = asked(&speaker, &view, &args)?;
-    let envelope = request(&speaker, &view, gate, audience, transition)?;
+    let session = global.session()?;
+    let reading = session.read(&args.change)?;
+    let (gate, audience, transition) = asked(&session, &reading, &args)?;
+    let envelope = request(&session, &reading, gate, audience, &transition)?;
     std::fs::write(&args.out, envelope.as_bytes()).map_err(|e| {
         CliError::new("cannot-write", format!("cannot write {}: {e}", args.out.display()))
             .hint("the permit is in the log; ask again with another --out")
     })?;
+    let id = &reading.change().id;
     match global.format {
-        Format::Json => output::json(&serde_json::json!({"change": view.id, "permit": args.out}))?,
-        Format::Text => anstream::println!("permit for change {} written to {}", view.id, args.out.display()),
+        Format::Json => output::json(&serde_json::json!({"change": id, "permit": args.out}))?,
+        Format::Text => anstream::println!("permit for change {} written to {}", id.short(), args.out.display()),
     }
     Ok(Exit::Done)
 }
 
 /// Asks the log for a permit, and gives its envelope.
 pub fn request(
-    speaker: &Speaker,
-    view: &ChangeView,
+    session: &Session,
+    reading: &Reading,
     gate: GateId,
     audience: Fingerprint,
-    transition: Transition,
+    transition: &Transition,
 ) -> Result<String, CliError> {
-    submit::announce(speaker, &[format!("request for a permit for change {}: {}", view.id, view.title)]);
+    let view = reading.view()?;
+    let line = format!("request for a permit for change {}: {}", view.id.short(), view.title);
+    submit::announce(&session.speaker, &[line]);
     let body = Body::PermitRequest(PermitRequest {
-        change: view.id.clone(),
-        revision: submit::revision(view),
-        gate,
         audience,
-        transition,
+        change: view.id,
+        gate,
+        revision: reading.revision_ref(),
+        transition: transition.reference()?,
     });
-    let receipt = speaker.say(body, &[])?;
+    let receipt = session.say(body, &[transition.to_blob()?])?;
     receipt.permit.ok_or_else(|| CliError::new("not-countersign", "the server gave a receipt, but no permit"))
 }
 
@@ -80,58 +84,43 @@ pub fn apply_gate() -> Result<GateId, CliError> {
     APPLY_GATE.parse().map_err(|e| CliError::new("failed", format!("{e}")))
 }
 
-fn asked(speaker: &Speaker, view: &ChangeView, args: &Args) -> Result<(GateId, Fingerprint, Transition), CliError> {
-    match &view.subject {
-        Subject::Files { files, command } => {
+fn asked(session: &Session, reading: &Reading, args: &Args) -> Result<(GateId, Fingerprint, Transition), CliError> {
+    let change = reading.change().id.short();
+    match reading.subject() {
+        Subject::Files(FilesSubject { files, command }) => {
             let command = command.clone().ok_or_else(|| {
-                CliError::new("no-command", format!("change {} names no command", view.id)).hint(format!(
-                    "say what will be run: countersign revise {} --file … --command \"COMMAND\"",
-                    view.id
+                CliError::new("no-command", format!("change {change} names no command")).hint(format!(
+                    "say what will be run: countersign revise {change} --file … --command \"COMMAND\""
                 ))
             })?;
-            let transition = Transition::Apply { files: files.clone(), command };
-            Ok((apply_gate()?, speaker.hand.fingerprint(), transition))
+            let transition = Transition::Apply(ApplyTransition { files: files.clone(), command });
+            Ok((apply_gate()?, session.speaker.hand.fingerprint(), transition))
         }
-        Subject::Git { repository, branch, base, head, .. } => {
-            let gates: Vec<_> = speaker
-                .log
-                .governance
-                .gates
-                .iter()
-                .filter(|(id, gate)| {
-                    gate.repository == *repository && args.gate.as_ref().is_none_or(|wanted| wanted == *id)
-                })
-                .collect();
-            let (gate, record) = match gates.as_slice() {
+        Subject::Git(GitSubject { repository, branch, base, head, delta: _ }) => {
+            let known = session.log.client.gates(repository)?;
+            let names = || output::list(known.keys().map(GateId::as_str));
+            let wanted = known.iter().filter(|(id, _)| args.gate.as_ref().is_none_or(|wanted| wanted == *id));
+            let (gate, record) = match wanted.collect::<Vec<_>>().as_slice() {
                 [one] => *one,
-                [] if args.gate.is_some() => {
-                    let known: Vec<_> = speaker
-                        .log
-                        .governance
-                        .gates
-                        .iter()
-                        .filter(|(_, gate)| gate.repository == *repository)
-                        .collect();
-                    let names: Vec<_> = known.into_iter().map(|(id, _)| id.as_str()).collect();
+                [] if !known.is_empty() => {
                     return Err(CliError::usage("no gate of that name guards the repository")
-                        .hint(format!("{repository} is guarded by {}", output::list(names))));
+                        .hint(format!("{repository} is guarded by {}", names())));
                 }
                 [] => {
                     return Err(CliError::new("no-gate", format!("no gate guards repository {repository}"))
                         .hint("install one: countersign gate install REPO …"));
                 }
-                several => {
-                    let names: Vec<_> = several.iter().map(|(id, _)| id.as_str()).collect();
-                    return Err(CliError::usage(format!("{repository} is guarded by {}", names.join(", ")))
+                [..] => {
+                    return Err(CliError::usage(format!("{repository} is guarded by {}", names()))
                         .hint("choose one with --gate"));
                 }
             };
-            let transition = Transition::Git {
+            let transition = Transition::Git(GitTransition {
                 repository: repository.clone(),
                 reference: branch.clone(),
                 old: args.old.clone().unwrap_or_else(|| base.clone()),
                 new: args.new.clone().unwrap_or_else(|| head.clone()),
-            };
+            });
             Ok((gate.clone(), record.key.fingerprint(), transition))
         }
     }

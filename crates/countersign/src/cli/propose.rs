@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use countersign_core::{
-    ids::{ActorId, Target},
-    snapshot::Kind,
+    facts::GitFacts,
+    ids::{ActorId, ChangeId, Nonce, Target},
+    kind::{Kind, Purpose},
     statement::{Body, NewRevision, Proposal},
+    subject::{GitSubject, FilesSubject, Subject, SubjectRef},
     text::ProposalText,
 };
 use countersign_ledger::Digest;
@@ -16,10 +18,7 @@ use super::{
     error::{CliError, Exit},
     output, submit,
 };
-use crate::{
-    speaker::{Speaker, nonce},
-    wire::ChangeView,
-};
+use crate::{client::ChangePrefix, random, reading::Reading};
 
 /// Propose a change: the first step of every change.
 ///
@@ -39,6 +38,15 @@ pub struct Args {
     /// Its kind.
     #[arg(long, value_enum)]
     kind: KindArg,
+    /// The earlier change whose state it brings back: its id, or twelve or more digits of its beginning.
+    #[arg(long, value_name = "CHANGE")]
+    restores: Option<ChangePrefix>,
+    /// The incident that it answers.
+    #[arg(long, value_name = "ID")]
+    incident: Option<String>,
+    /// It closes a security hole.
+    #[arg(long)]
+    security: bool,
     #[command(flatten)]
     content: Content,
     #[command(flatten)]
@@ -50,8 +58,8 @@ pub struct Args {
 /// What is not said again stays: without --git or --file the content, without --why and so on the words.
 #[derive(Debug, clap::Args)]
 pub struct ReviseArgs {
-    /// The change: its id, or the beginning of it.
-    change: String,
+    /// The change: its id, or twelve or more digits of its beginning.
+    change: ChangePrefix,
     #[command(flatten)]
     content: Content,
     #[command(flatten)]
@@ -115,7 +123,7 @@ enum KindArg {
     Infrastructure,
     Schema,
     Flag,
-    Rollback,
+    Agent,
 }
 
 impl From<KindArg> for Kind {
@@ -126,16 +134,16 @@ impl From<KindArg> for Kind {
             KindArg::Infrastructure => Self::Infrastructure,
             KindArg::Schema => Self::Schema,
             KindArg::Flag => Self::Flag,
-            KindArg::Rollback => Self::Rollback,
+            KindArg::Agent => Self::Agent,
         }
     }
 }
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
-    let computed = args.content.compute()?;
+    let computed = args.content.compute(&random::nonce())?;
     let words = args.words;
     let text = ProposalText {
-        salt: nonce()?,
+        salt: random::nonce(),
         title: words.title,
         why: words.why,
         risk: words.risk,
@@ -144,39 +152,50 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         links: words.link,
     };
     let targets: BTreeSet<Target> = args.target.into_iter().collect();
-    let (text_digest, facts_digest, blobs) = blobs(&text, &computed)?;
-    let speaker = global.speaker()?;
+    let Blobs { text: text_digest, subject, facts, identities, bytes } = Blobs::of(&text, &computed)?;
+    let session = global.session()?;
+    let restored = args.restores.map(|change| session.read(&change)?.view().map_err(CliError::from)).transpose()?;
     let mut lines = vec![format!("proposal: {}", text.title)];
-    lines.push(format!("targets: {}", targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
+    lines.extend(restored.as_ref().map(|change| format!("restores: {} {}", change.id.short(), change.title)));
+    lines.extend(args.incident.as_ref().map(|incident| format!("answers: {incident}")));
+    lines.extend(args.security.then(|| "closes a security hole".to_owned()));
+    lines.push(format!("targets: {}", output::joined(&targets)));
     lines.extend(describe(&computed));
-    submit::announce(&speaker, &lines);
+    submit::announce(&session.speaker, &lines);
     let body = Body::Proposal(Proposal {
-        kind: args.kind.into(),
-        targets,
-        subject: computed.subject,
-        facts: facts_digest,
-        text: text_digest,
         documents: text.documents(),
+        facts,
+        identities,
+        kind: args.kind.into(),
+        purpose: Purpose {
+            restores: restored.map(|change| change.id),
+            incident: args.incident,
+            security: args.security,
+        },
         sponsor: words.sponsor,
+        subject,
+        targets,
+        text: text_digest,
     });
-    submit::say(global, &speaker, body, &blobs, |receipt| {
-        format!("proposed change {}", receipt.change.as_ref().map(ToString::to_string).unwrap_or_default())
+    submit::say(global, &session, body, &bytes, |receipt| {
+        format!("proposed change {}", receipt.change.as_ref().map(ChangeId::short).unwrap_or_default())
     })
 }
 
 pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
-    let speaker = global.speaker()?;
-    let view = speaker.client.change(&args.change)?;
+    let session = global.session()?;
+    let reading = session.read(&args.change)?;
+    let view = reading.view()?;
     // Without --git or --file the content stays and only the words are new.
     let computed = match args.content.is_named() {
-        true => args.content.compute()?,
-        false => present(&speaker, &view)?,
+        true => args.content.compute(&salt(&reading)?)?,
+        false => present(&reading)?,
     };
     let words = args.words;
     let old = view.text.as_ref();
     let keep = |new: Option<String>, old: Option<&String>| new.or_else(|| old.cloned()).unwrap_or_default();
     let text = ProposalText {
-        salt: nonce()?,
+        salt: random::nonce(),
         title: keep(words.title, old.map(|t| &t.title)),
         why: keep(words.why, old.map(|t| &t.why)),
         risk: keep(words.risk, old.map(|t| &t.risk)),
@@ -184,47 +203,76 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
         tests: keep(words.tests, old.map(|t| &t.tests)),
         links: if words.link.is_empty() { old.map(|t| t.links.clone()).unwrap_or_default() } else { words.link },
     };
-    let (text_digest, facts_digest, blobs) = blobs(&text, &computed)?;
-    let mut lines = vec![format!("revision {} of change {}: {}", view.revision + 1, view.id, text.title)];
+    let Blobs { text: text_digest, subject, facts, identities, bytes } = Blobs::of(&text, &computed)?;
+    let next = view.revision.saturating_add(1);
+    let mut lines = vec![format!("revision {next} of change {}: {}", view.id.short(), text.title)];
     lines.extend(describe(&computed));
-    submit::announce(&speaker, &lines);
+    submit::announce(&session.speaker, &lines);
     let body = Body::NewRevision(NewRevision {
         change: view.id.clone(),
-        revision: submit::revision(&view),
-        subject: computed.subject,
-        facts: facts_digest,
-        text: text_digest,
         documents: text.documents(),
+        facts,
+        identities,
+        revision: reading.revision_ref(),
         sponsor: words.sponsor,
+        subject,
+        text: text_digest,
     });
-    submit::say(global, &speaker, body, &blobs, |_| {
-        format!("change {} now has revision {}; earlier approvals do not count", view.id, view.revision + 1)
+    submit::say(global, &session, body, &bytes, |_| {
+        format!("change {} now has revision {next}; earlier approvals do not count", view.id.short())
     })
 }
 
-/// The content of the present revision, as the log has it.
-fn present(speaker: &Speaker, view: &ChangeView) -> Result<Computed, CliError> {
-    let facts = match &view.facts {
+/// The content of the present revision, as its statement names it.
+fn present(reading: &Reading) -> Result<Computed, CliError> {
+    let extracted = match reading.revision().facts {
         Some(digest) => {
-            let facts = serde_json::from_slice(&speaker.client.blob(digest)?).map_err(|e| {
-                CliError::new("not-countersign", format!("the facts of {} are malformed: {e}", view.id))
-            })?;
-            Some(facts)
+            let change = reading.change().id.short();
+            let missing = |what: &str| {
+                CliError::new("erased", format!("{what} of change {change} were erased"))
+                    .hint("name the commits again: --git .")
+            };
+            let facts = reading.blob(&digest).ok_or_else(|| missing("the facts"))?;
+            let identities = reading.identities()?.ok_or_else(|| missing("the names in the commits"))?;
+            Some((GitFacts::parse(facts)?, identities))
         }
         None => None,
     };
-    Ok(Computed { subject: view.subject.clone(), facts })
+    Ok(Computed { subject: reading.subject().clone(), extracted })
 }
 
-type Blobs = (Digest, Option<Digest>, Vec<Vec<u8>>);
+/// The salt of a change, so that somebody who was identified in one revision is known in the next.
+fn salt(reading: &Reading) -> Result<Nonce, CliError> {
+    Ok(reading.identities()?.map_or_else(random::nonce, |identities| identities.salt))
+}
 
-fn blobs(text: &ProposalText, computed: &Computed) -> Result<Blobs, CliError> {
-    let text_blob = text.to_blob()?;
-    let text_digest = Digest::of(&text_blob);
-    let facts_blob = computed.facts_blob()?;
-    let facts_digest = facts_blob.as_ref().map(Digest::of);
-    let blobs = facts_blob.into_iter().chain([text_blob]).collect();
-    Ok((text_digest, facts_digest, blobs))
+/// What a proposal or revision names by digest.
+struct Blobs {
+    text: Digest,
+    subject: SubjectRef,
+    facts: Option<Digest>,
+    identities: Option<Digest>,
+    bytes: Vec<Vec<u8>>,
+}
+
+impl Blobs {
+    fn of(text: &ProposalText, computed: &Computed) -> Result<Self, CliError> {
+        let text = text.to_blob()?;
+        let mut blobs = Self {
+            text: Digest::of(&text),
+            subject: computed.subject.reference()?,
+            facts: None,
+            identities: None,
+            bytes: vec![text, computed.subject.to_blob()?],
+        };
+        if let Some((facts, identities)) = &computed.extracted {
+            let (facts, identities) = (facts.to_blob()?, identities.to_blob()?);
+            blobs.facts = Some(Digest::of(&facts));
+            blobs.identities = Some(Digest::of(&identities));
+            blobs.bytes.extend([facts, identities]);
+        }
+        Ok(blobs)
+    }
 }
 
 /// What was computed, for the eyes of whoever signs it.
@@ -232,18 +280,18 @@ pub fn describe(computed: &Computed) -> Vec<String> {
     const SHOWN: usize = 15;
     let mut lines = vec![format!("subject: {}", computed.subject.summary())];
     match &computed.subject {
-        countersign_core::statement::Subject::Git { delta, .. } => lines.push(format!("difference: {delta}")),
-        countersign_core::statement::Subject::Files { files, .. } => {
+        Subject::Git(GitSubject { delta, .. }) => lines.push(format!("difference: {delta}")),
+        Subject::Files(FilesSubject { files, .. }) => {
             lines.extend(files.iter().map(|(name, digest)| format!("  {name} {digest}")));
         }
     }
-    if let Some(facts) = &computed.facts {
+    if let Some((facts, _)) = &computed.extracted {
         lines.push(format!(
             "{}, {}:",
             output::count(facts.commits as usize, "commit"),
             output::count(facts.paths.len(), "path")
         ));
-        lines.extend(facts.paths.iter().take(SHOWN).map(|change| format!("  {:?} {}", change.status, change.path)));
+        lines.extend(facts.paths.iter().take(SHOWN).map(|change| format!("  {:?} {}", change.status(), change.path)));
         if facts.paths.len() > SHOWN {
             lines.push(format!("  … and {} more", facts.paths.len() - SHOWN));
         }

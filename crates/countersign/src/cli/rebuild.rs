@@ -10,10 +10,13 @@ use super::{
     output::{self, Format, bad, good},
 };
 use crate::{
-    engine::{EngineError, replay},
+    engine::{EngineError, rebuild},
     home::Home,
-    store::{self, Dump},
+    store::{self, dump::differences},
 };
+
+/// How much of what differs is named.
+const MAX_DIFFERING: usize = 100;
 
 /// Replay a home's ledger into an empty store, and compare.
 ///
@@ -46,11 +49,12 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     };
     let runtime = tokio::runtime::Runtime::new().map_err(|e| CliError::new("failed", e.to_string()))?;
     let (leaves, differing) = runtime.block_on(async {
-        let from = store::open(&home.store_address()).await.map_err(EngineError::from)?;
-        let to = store::open(&format!("sqlite:{}", into.display())).await.map_err(EngineError::from)?;
-        let leaves = replay::replay(&*from, &*to, &home.log_key()?).await?;
-        let (old, new) = (from.dump().await.map_err(EngineError::from)?, to.dump().await.map_err(EngineError::from)?);
-        Ok::<_, CliError>((leaves, differences(&old, &new)))
+        let options = home.store_options();
+        let from = store::open(&home.store_address(), &options).await.map_err(EngineError::from)?;
+        let to = store::open(&format!("sqlite:{}", into.display()), &options).await.map_err(EngineError::from)?;
+        let leaves = rebuild::replay(&*from, &*to, &home.log_key()?, &mut |_, _| {}).await?;
+        let differing = differences(&*from, &*to, MAX_DIFFERING).await.map_err(EngineError::from)?;
+        Ok::<_, CliError>((leaves, differing))
     })?;
     match global.format {
         Format::Json => {
@@ -65,30 +69,4 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         }
     }
     Ok(if differing.is_empty() { Exit::Done } else { Exit::Failed })
-}
-
-/// The names of everything that is not the same in both.
-fn differences(old: &Dump, new: &Dump) -> Vec<String> {
-    let mut names = Vec::new();
-    if (old.size, old.root) != (new.size, new.root) {
-        names.push("the tree".to_owned());
-    }
-    if old.streams != new.streams {
-        names.push("the streams".to_owned());
-    }
-    if old.unique != new.unique {
-        names.push("the keys that are there once".to_owned());
-    }
-    let changed = |one: &Dump, other: &Dump| -> Vec<String> {
-        one.projections
-            .iter()
-            .filter(|entry| !other.projections.contains(entry))
-            .map(|(name, _)| name.clone())
-            .collect()
-    };
-    names.extend(changed(old, new));
-    names.extend(changed(new, old));
-    names.sort();
-    names.dedup();
-    names
 }

@@ -10,7 +10,7 @@ use crate::{
     api, clock,
     engine::{Engine, EngineError, Setup},
     home::Home,
-    store,
+    store, unix,
 };
 
 /// Serve a home: the log, the decisions, the API.
@@ -42,7 +42,7 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
         })?;
         let address = listener.local_addr().map_err(|e| CliError::new("failed", e.to_string()))?;
         anstream::println!("serving {} on http://{address} (stop with Ctrl-C)", home.config().origin);
-        api::serve(engine, listener, stopped()).await.map_err(|e| CliError::new("failed", format!("{e}")))?;
+        api::serve(engine, listener, unix::stopped()).await.map_err(|e| CliError::new("failed", format!("{e}")))?;
         Ok(Exit::Done)
     })
 }
@@ -50,7 +50,7 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
 /// The engine over a home's store.
 pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
     let setup = Setup {
-        store: store::open(&home.store_address()).await.map_err(EngineError::from)?,
+        store: store::open(&home.store_address(), &home.store_options()).await.map_err(EngineError::from)?,
         log_key: Arc::new(home.log_key()?),
         server_key: home.server_key()?,
         genesis: home.genesis().clone(),
@@ -61,30 +61,12 @@ pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
     Ok(Arc::new(Engine::open(setup).await?))
 }
 
-/// Ctrl-C, or the signal by which service managers stop a program.
-pub async fn stopped() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-        match terminate {
-            Ok(mut terminate) => {
-                tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
-            }
-            Err(_) => drop(interrupt.await),
-        }
-    }
-    #[cfg(not(unix))]
-    drop(interrupt.await);
-}
-
 impl From<EngineError> for CliError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Refused(refusal) => refusal.into(),
             EngineError::Denied(_) => Self { exit: Exit::Refused, ..Self::new("denied-by-rules", error.to_string()) },
-            EngineError::Store(error) => Self::new("store", error.to_string())
-                .hint("is the disk full, or the file of another version? nothing was written"),
+            EngineError::Store(error) => Self::new("store", error.to_string()).hint(error.hint()),
             EngineError::Signing(_) => Self::new("cannot-sign", error.to_string()),
         }
     }

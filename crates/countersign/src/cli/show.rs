@@ -1,27 +1,40 @@
 //! `show` and `list`: how changes stand, for people and for programs.
 
-use countersign_core::decision::{Decision, Mode, Outcome, RuleDecision, RuleStatus, Strength};
+use countersign_core::{
+    decision::{Mode, Outcome, RuleStatus, Strength},
+    explain::{Explained, ExplainedRule, Obligation},
+    ids::ChangeId,
+    statement::Seen,
+};
 
 use super::{
     Global,
     error::{CliError, Exit},
-    output::{self, Format, bad, bold, faint, good, printable, printable_lines, warn},
+    output::{self, Format, bad, bold, faint, good, joined, printable, printable_lines, warn},
 };
-use crate::wire::{ChangeLine, ChangeView};
+use crate::{
+    client::ChangePrefix,
+    clock,
+    wire::{ChangeLine, ChangeView},
+};
 
 /// Show a change: what it is, who had a hand in it, who approved, and what each rule says.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Its id, or the beginning of it.
-    change: String,
+    /// Its id, or twelve or more digits of its beginning.
+    change: ChangePrefix,
 }
 
-/// List the changes.
+/// List the changes, the newest first.
 #[derive(Debug, clap::Args)]
-pub struct ListArgs {}
+pub struct ListArgs {
+    /// How many at the most.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    limit: usize,
+}
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
-    let view = global.client().change(&args.change)?;
+    let view = global.log()?.read(&args.change, clock::now())?.view()?;
     match global.format {
         Format::Json => output::json(&view)?,
         Format::Text => whole(&view),
@@ -29,13 +42,29 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-pub fn list(global: &Global, _: &ListArgs) -> Result<Exit, CliError> {
-    let mut lines = global.client().changes()?;
-    lines.sort_by(|a, b| b.proposed_at.cmp(&a.proposed_at));
+pub fn list(global: &Global, args: &ListArgs) -> Result<Exit, CliError> {
+    let log = global.log()?;
+    let mut lines: Vec<ChangeLine> = Vec::new();
+    let mut next: Option<String> = None;
+    let more = loop {
+        let limit = args.limit.saturating_sub(lines.len()).to_string();
+        let mut query = vec![("limit", limit.as_str())];
+        query.extend(next.as_deref().map(|after| ("after", after)));
+        let page = log.client.changes(&query)?;
+        let progress = !page.changes.is_empty();
+        lines.extend(page.changes);
+        next = page.next.filter(|_| progress);
+        if next.is_none() || lines.len() >= args.limit {
+            break next.is_some();
+        }
+    };
     match global.format {
         Format::Json => output::json(&lines)?,
         Format::Text if lines.is_empty() => anstream::println!("no changes yet: countersign propose --help"),
         Format::Text => lines.iter().for_each(line),
+    }
+    if more && global.format == Format::Text {
+        anstream::println!("{}", faint(format!("there are more: countersign list --limit {}", args.limit.saturating_mul(2))));
     }
     Ok(Exit::Done)
 }
@@ -44,7 +73,7 @@ fn line(line: &ChangeLine) {
     let targets: Vec<_> = line.targets.iter().map(ToString::to_string).collect();
     anstream::println!(
         "{}  {:<10} {:<16} {}  {}  {}",
-        bold(anstyle::Style::new(), &line.id),
+        bold(anstyle::Style::new(), line.id.short()),
         line.state,
         line.proposer,
         faint(&line.proposed_at),
@@ -54,9 +83,10 @@ fn line(line: &ChangeLine) {
 }
 
 fn whole(view: &ChangeView) {
-    field("change", format!("{} {}", bold(anstyle::Style::new(), &view.id), printable(&view.title)));
+    field("change", format!("{} {}", bold(anstyle::Style::new(), view.id.short()), printable(&view.title)));
     field("state", &view.state);
-    field("targets", join(&view.targets));
+    field("kind", kind(view));
+    field("targets", joined(&view.targets));
     field("subject", printable(&view.subject.summary()));
     field("revision", format!("{} {}", view.revision, faint(view.revision_digest)));
     field("proposed", format!("by {} at {}", view.proposer, view.proposed_at));
@@ -87,9 +117,9 @@ fn whole(view: &ChangeView) {
     }
     let ai = serde_json::to_value(view.ai.status).ok();
     let ai = ai.as_ref().and_then(|value| value.as_str()).unwrap_or_default().to_owned();
-    let tools = if view.ai.tools.is_empty() { String::new() } else { format!(" ({})", join(&view.ai.tools)) };
+    let tools = if view.ai.tools.is_empty() { String::new() } else { format!(" ({})", joined(&view.ai.tools)) };
     let signals =
-        if view.ai.signals.is_empty() { String::new() } else { format!(", signals: {}", join(&view.ai.signals)) };
+        if view.ai.signals.is_empty() { String::new() } else { format!(", signals: {}", joined(&view.ai.signals)) };
     field("AI", printable(&format!("{ai}{tools}{signals}")));
     for document in &view.guidance {
         let due =
@@ -99,7 +129,14 @@ fn whole(view: &ChangeView) {
     }
     for approval in &view.approvals {
         let counts = if approval.counts { good("counts") } else { faint("does not count for this revision") };
-        field("approved", format!("by {} at {} (revision {}), {counts}", approval.by, approval.at, approval.revision));
+        let seen = match approval.seen {
+            Seen::None => "content not at hand",
+            Seen::Shown => "content shown on a page",
+            Seen::Material => "content in checked bytes",
+            Seen::Computed => "content in their own copy",
+        };
+        let of = format!("revision {}, {seen}", approval.revision);
+        field("approved", format!("by {} at {} ({of}), {counts}", approval.by, approval.at));
     }
     for rejection in view.rejections.iter().filter(|rejection| !rejection.lifted) {
         let why = rejection.why.as_deref().unwrap_or("(erased)");
@@ -114,28 +151,51 @@ fn whole(view: &ChangeView) {
         field("permit", format!("gate {}, until {}, {outcome}", permit.gate, permit.expires_at));
     }
     verdict(view);
-    for rule in &view.decision.rules {
+    for rule in &view.explanation.rules {
         status(rule);
-        obligations(&view.decision, rule).iter().for_each(|line| anstream::println!("{line}"));
+        obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
+    not_applicable(view);
 }
 
 /// The decision as it stands, and the to-do list: what is said after something was written.
 pub fn standing(view: &ChangeView) {
     verdict(view);
-    let (open, met): (Vec<_>, Vec<_>) = view.decision.rules.iter().partition(|rule| is_open(rule));
+    let (open, met): (Vec<_>, Vec<_>) = view.explanation.rules.iter().partition(|rule| is_open(rule));
     for rule in open {
         status(rule);
-        obligations(&view.decision, rule).iter().for_each(|line| anstream::println!("{line}"));
+        obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
-    anstream::println!("  {}", faint(format!("{} are met or do not apply", output::count(met.len(), "rule"))));
+    anstream::println!(
+        "  {}",
+        faint(output::count(met.len(), "rule") + if met.len() == 1 { " is met" } else { " are met" })
+    );
+    not_applicable(view);
 }
 
-fn is_open(rule: &RuleDecision) -> bool {
+fn not_applicable(view: &ChangeView) {
+    match view.decision.not_applicable {
+        0 => {}
+        1 => anstream::println!("  {}", faint("1 rule does not apply")),
+        more => anstream::println!("  {}", faint(format!("{more} rules do not apply"))),
+    }
+}
+
+fn is_open(rule: &ExplainedRule) -> bool {
     match rule.status {
         RuleStatus::Unsatisfied | RuleStatus::Error => true,
         RuleStatus::Satisfied | RuleStatus::NotApplicable | RuleStatus::Waived => false,
     }
+}
+
+/// What it is, and what it is for.
+fn kind(view: &ChangeView) -> String {
+    let purpose = &view.purpose;
+    let restores = purpose.restores.as_ref().map(|change| format!("restores {}", change.short()));
+    let incident = purpose.incident.as_ref().map(|incident| format!("answers {}", printable(incident)));
+    let security = purpose.security.then(|| "closes a security hole".to_owned());
+    let said = [Some(view.kind.to_string()), restores, incident, security];
+    said.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn verdict(view: &ChangeView) {
@@ -147,7 +207,7 @@ fn verdict(view: &ChangeView) {
     }
 }
 
-fn status(rule: &RuleDecision) {
+fn status(rule: &ExplainedRule) {
     let status = match rule.status {
         RuleStatus::Satisfied => good("satisfied"),
         RuleStatus::NotApplicable => faint("not applicable"),
@@ -156,13 +216,13 @@ fn status(rule: &RuleDecision) {
         RuleStatus::Error => bad("error"),
     };
     let mode = match rule.mode {
-        Mode::Shadow => faint(" (shadow: it does not bind)"),
+        Mode::Watch => faint(" (watch: it does not bind)"),
         Mode::Enforce => String::new(),
     };
     anstream::println!("  {:<22} {status}{mode}", rule.id);
 }
 
-fn obligations(decision: &Decision, rule: &RuleDecision) -> Vec<String> {
+fn obligations(change: &ChangeId, rule: &ExplainedRule) -> Vec<String> {
     let mut lines = Vec::new();
     if !is_open(rule) {
         return lines;
@@ -171,28 +231,35 @@ fn obligations(decision: &Decision, rule: &RuleDecision) -> Vec<String> {
         lines.push(format!("    error: {}", printable(error)));
     }
     for obligation in &rule.obligations {
-        let who = if obligation.who.is_empty() { "nobody can, now".to_owned() } else { join(&obligation.who) };
         lines.push(format!("    missing: {}", printable(&obligation.missing)));
-        lines.push(format!("    who:     {who}"));
-        lines.push(format!("    how:     {}", printable(&obligation.how)));
+        lines.push(format!("    who:     {}", who(obligation)));
+        // As much of the id as somebody has to type.
+        let how = obligation.how.replace(change.as_str(), change.short());
+        lines.push(format!("    how:     {}", printable(&how)));
     }
     match rule.strength {
-        Strength::Waivable => lines.push(format!(
-            "    or:      a senior waives it: countersign waive {} --rule {} --why TEXT",
-            decision.change, rule.id
-        )),
-        Strength::Advisory | Strength::Mandatory => {}
+        Strength::Waivable => lines
+            .push(format!("    or:      a senior waives it: countersign waive {} --rule {} --why TEXT", change.short(), rule.id)),
+        Strength::Mandatory => {}
     }
     lines.push(format!("    because: {}", printable(&rule.because)));
     lines
 }
 
+fn who(obligation: &Obligation) -> String {
+    match (obligation.who.is_empty(), obligation.more) {
+        (true, _) => "nobody can, now".to_owned(),
+        (false, 0) => joined(&obligation.who),
+        (false, more) => format!("{} and {more} more", joined(&obligation.who)),
+    }
+}
+
 /// What stops the change, as plain lines: for error messages.
-pub fn to_do(decision: &Decision) -> String {
+pub fn to_do(denied: &Explained) -> String {
     let mut lines = Vec::new();
-    for rule in decision.rules.iter().filter(|rule| Decision::stops(rule)) {
+    for rule in denied.explanation.rules.iter().filter(|rule| rule.stops()) {
         lines.push(format!("  {}", rule.id));
-        lines.extend(obligations(decision, rule));
+        lines.extend(obligations(&denied.decision.change, rule));
     }
     lines.join("\n")
 }
@@ -204,8 +271,4 @@ fn words_of(text: &str) -> String {
 
 fn field(name: &str, value: impl std::fmt::Display) {
     anstream::println!("{}{value}", faint(format!("{name:<10}")));
-}
-
-fn join<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
-    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }

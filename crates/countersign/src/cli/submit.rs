@@ -1,43 +1,153 @@
-//! What the writing commands share: reach the server, say something, show how the change stands then.
+//! What the commands of a person in front of a log share: meet the log, read a change, say something, and show how it stands
+//! then.
+
+use std::{fs, path::PathBuf};
 
 use countersign_core::{
-    statement::{Body, RevisionRef},
+    statement::{Body, Statement},
     text::Reason,
 };
-use countersign_ledger::Digest;
+use countersign_ledger::{Digest, Envelope};
 
 use super::{
     Global,
     error::{CliError, Exit},
-    output::{self, Format},
-    show,
+    output::{self, Format, warn},
+    show, verify,
 };
 use crate::{
-    client::{Client, ClientError},
-    speaker::{SpeakError, Speaker, nonce},
-    wire::{ChangeView, DENIED, Receipt},
+    client::{ChangePrefix, Client, ClientError},
+    clock, durable,
+    known::{KnownError, KnownLog, Sight},
+    memory::{self, MemoryError},
+    random,
+    reading::Reading,
+    speaker::{SpeakError, Speaker},
+    wire::{DENIED, Receipt, Submit},
 };
 
+/// Stops that were signed and that the log has not shown yet.
+const STOPS: &str = "stops";
+
 impl Global {
-    pub fn client(&self) -> Client {
-        Client::new(&self.url)
+    /// The log, if it continues the one that this machine saw before.
+    pub fn log(&self) -> Result<KnownLog, CliError> {
+        let trust = self.trust.as_deref().map(verify::read_trust).transpose()?;
+        self.log_of(trust.as_ref())
+    }
+
+    /// The same, by a trust that the command was given in another way.
+    pub fn log_of(&self, trust: Option<&countersign_core::trust::Trust>) -> Result<KnownLog, CliError> {
+        let log = KnownLog::meet(Client::new(&self.url), trust, &memory::place()?, clock::now())?;
+        match log.sight() {
+            Sight::Pinned => {}
+            Sight::First => anstream::eprintln!(
+                "{} log {} with genesis {}: compare it with a founder's trust.json",
+                warn("pinned"),
+                output::printable(&log.trust().origin),
+                log.trust().genesis
+            ),
+        }
+        Ok(log)
     }
 
     /// The person whose key was chosen, in front of the log.
-    pub fn speaker(&self) -> Result<Speaker, CliError> {
-        Ok(Speaker::of_person(self.client(), self.signer()?)?)
+    pub fn session(&self) -> Result<Session, CliError> {
+        let signer = self.signer()?;
+        let log = self.log()?;
+        let speaker = Speaker::of_person(log.client.clone(), signer)?;
+        Ok(Session { log, speaker })
+    }
+}
+
+/// A person in front of a log.
+#[derive(Debug)]
+pub struct Session {
+    pub log: KnownLog,
+    pub speaker: Speaker,
+}
+
+impl Session {
+    /// A change, as its signed statements tell it.
+    pub fn read(&self, change: &ChangePrefix) -> Result<Reading, CliError> {
+        Ok(self.log.read(change, clock::now())?)
+    }
+
+    /// Signs and submits a statement. It is said only when its leaf was found in the log.
+    pub fn say(&self, body: Body, blobs: &[Vec<u8>]) -> Result<Receipt, CliError> {
+        let envelope = self.speaker.sign(&self.log.in_front_of(), body)?;
+        self.send(&envelope, blobs)
+    }
+
+    /// Submits what was signed, and finds it in the log.
+    pub fn send(&self, envelope: &Envelope, blobs: &[Vec<u8>]) -> Result<Receipt, CliError> {
+        let statement = Statement::parse(envelope.payload())?;
+        // A stop is kept before it is sent: whatever happens then, it can be handed to a gate.
+        let kept = match statement.body.is_stop() {
+            true => Some(self.keep(&statement, envelope, blobs)?),
+            false => None,
+        };
+        let receipt = match self.log.client.submit(envelope, blobs) {
+            Ok(receipt) => receipt,
+            Err(error) => return Err(or_to_a_gate(error.into(), kept.as_ref())),
+        };
+        if let Err(error) = self.log.find(&receipt, envelope, clock::now()) {
+            return Err(unseen(error, kept.as_ref()));
+        }
+        // It is no longer needed; another command may have taken it away already.
+        kept.map(fs::remove_file);
+        Ok(receipt)
+    }
+
+    fn keep(&self, statement: &Statement, envelope: &Envelope, blobs: &[Vec<u8>]) -> Result<PathBuf, CliError> {
+        let short: String = envelope.payload_digest().hex().chars().take(12).collect();
+        let folder = self.log.memory().folder().join(STOPS);
+        let path = folder.join(format!("{}-{short}.json", statement.body.kind()));
+        let text = serde_json::to_string(&Submit::new(envelope, blobs)).map_err(std::io::Error::from);
+        let written = text.and_then(|text| {
+            fs::create_dir_all(&folder)?;
+            durable::replace(&path, text)
+        });
+        written.map_err(|e| CliError::new("cannot-write", format!("cannot write {}: {e}", path.display())))?;
+        Ok(path)
+    }
+}
+
+/// How a stop reaches a gate without any server.
+fn to_a_gate(kept: &std::path::Path) -> String {
+    format!("where a gate is: countersign gate stop --statement {}", kept.display())
+}
+
+/// A stop that the server did not take can still be obeyed.
+fn or_to_a_gate(mut error: CliError, kept: Option<&PathBuf>) -> CliError {
+    if let Some(kept) = kept {
+        let own = format!("it is signed, and a gate obeys it without the server, {}", to_a_gate(kept));
+        error.hint = Some(error.hint.map_or_else(|| own.clone(), |hint| format!("{hint}\n{own}")));
+    }
+    error
+}
+
+/// The server has answered, and yet the statement is not to be seen in the log.
+fn unseen(error: KnownError, kept: Option<&PathBuf>) -> CliError {
+    let cause = CliError::from(error);
+    let error = CliError {
+        message: format!("it was sent, but it is not to be seen in the log: {}", cause.message),
+        ..CliError::new("not-seen", "")
+    };
+    match kept {
+        Some(kept) => error.hint(format!("do not count on it. Hand it over yourself, {}", to_a_gate(kept))),
+        None => error.hint(match cause.hint {
+            Some(hint) => format!("do not count on it. {hint}"),
+            None => "do not count on it: see whether it is there later, with `countersign show`, or say it again".to_owned(),
+        }),
     }
 }
 
 /// A reason as a blob, with the digest that a statement names it by.
 pub fn reason(why: &str) -> Result<(Digest, Vec<u8>), CliError> {
-    let blob = Reason { salt: nonce()?, why: why.to_owned() }.to_blob()?;
+    let blob = Reason { salt: random::nonce(), why: why.to_owned() }.to_blob()?;
     Reason::parse(&blob)?;
     Ok((Digest::of(&blob), blob))
-}
-
-pub fn revision(view: &ChangeView) -> RevisionRef {
-    RevisionRef { number: view.revision, digest: view.revision_digest }
 }
 
 /// Tells, before anything is signed, what is about to be signed. On standard error, so that it is there with JSON too.
@@ -51,22 +161,22 @@ pub fn announce(speaker: &Speaker, lines: &[String]) {
 /// Says it, and shows the change as it stands after.
 pub fn say(
     global: &Global,
-    speaker: &Speaker,
+    session: &Session,
     body: Body,
     blobs: &[Vec<u8>],
     done: impl FnOnce(&Receipt) -> String,
 ) -> Result<Exit, CliError> {
-    let receipt = speaker.say(body, blobs)?;
+    let receipt = session.say(body, blobs)?;
     let Some(id) = &receipt.change else {
         return match global.format {
             Format::Json => output::json(&receipt).map(|()| Exit::Done),
             Format::Text => {
-                anstream::println!("{}", done(&receipt));
+                anstream::println!("{} (leaf {})", done(&receipt), receipt.index);
                 Ok(Exit::Done)
             }
         };
     };
-    let view = speaker.client.change(id.as_str())?;
+    let view = session.read(&ChangePrefix::from(id))?.view()?;
     match global.format {
         Format::Json => output::json(&view)?,
         Format::Text => {
@@ -86,14 +196,19 @@ impl From<ClientError> for CliError {
                 let exit = class.map_or(Exit::Failed, Exit::of);
                 Self { exit, code: code.into(), message, hint }
             }
-            ClientError::Denied(decision) => Self {
-                exit: Exit::Refused,
-                code: DENIED.into(),
-                message: format!("the rules do not allow change {}:\n{}", decision.change, show::to_do(&decision)),
-                hint: Some(format!("all of it: countersign show {}", decision.change)),
-            },
+            ClientError::Denied(denied) => {
+                let change = denied.decision.change.short();
+                Self {
+                    exit: Exit::Refused,
+                    code: DENIED.into(),
+                    message: format!("the rules do not allow change {change}:\n{}", show::to_do(&denied)),
+                    hint: Some(format!("all of it: countersign show {change}")),
+                }
+            }
             ClientError::NotCountersign { .. } => Self::new("not-countersign", error.to_string())
                 .hint("is --url the address of a Countersign server of this version?"),
+            ClientError::Swapped { .. } => Self::new("swapped-change", error.to_string())
+                .hint("nothing was signed; tell whoever runs the server"),
         }
     }
 }
@@ -105,6 +220,27 @@ impl From<SpeakError> for CliError {
             SpeakError::Signer(error) => error.into(),
             SpeakError::Refused(refusal) => refusal.into(),
             SpeakError::GateKey(_) => Self::new("cannot-sign", error.to_string()),
+        }
+    }
+}
+
+impl From<MemoryError> for CliError {
+    fn from(error: MemoryError) -> Self {
+        Self::new(error.code(), error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<KnownError> for CliError {
+    fn from(error: KnownError) -> Self {
+        match error {
+            KnownError::Client(error) => error.into(),
+            KnownError::Memory(error) => error.into(),
+            KnownError::Bundle(error) => error.into(),
+            KnownError::Refused(refusal) => refusal.into(),
+            KnownError::AnotherLog { .. } => Self::new("another-log", error.to_string())
+                .hint("name the server of that log with --url, or pass the trust.json of the other one"),
+            KnownError::NoCheckpoint { .. } => Self::new("not-countersign", error.to_string())
+                .hint("is --url the address of a Countersign server of this version?"),
         }
     }
 }

@@ -12,7 +12,8 @@ use countersign_core::{
     change::Change,
     ids::{ActorId, ChangeId, Target},
     refusal::Refusal,
-    verify::{Report, Step, TRUST_VERSION, Trust, Verdict, verify},
+    trust::{TRUST_VERSION, Trust},
+    verify::{Report, Step, Verdict, verify},
 };
 use serde::Serialize;
 
@@ -22,34 +23,34 @@ use super::{
     output::{self, Format, bad, faint, good, printable, warn},
 };
 use crate::{
-    api::wire::LogInfo,
-    bundle::{self, BundleError},
-    client::{Client, ClientError},
+    bundle::{self, Bundle, BundleError},
+    client::{ChangePrefix, Client, ClientError},
     clock,
+    reading::Reading,
 };
 
 /// Write the bundle of a change: everything that somebody needs to check it, without us.
 #[derive(Debug, clap::Args)]
 pub struct BundleArgs {
-    /// The change: its id, or the beginning of it.
-    change: String,
+    /// The change: its id, or twelve or more digits of its beginning.
+    change: ChangePrefix,
     /// Where to write it (a tar archive).
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
 
 pub fn bundle(global: &Global, args: &BundleArgs) -> Result<Exit, CliError> {
-    let client = global.client();
-    let view = client.change(&args.change)?;
-    let bytes = client.bundle(view.id.as_str(), None)?;
-    // What cannot be read back is not a bundle: say so now, and not to the auditor.
-    bundle::Bundle::from_tar(&args.out, &bytes)?;
+    let log = global.log()?;
+    let bytes = log.client.bundle(&args.change, None)?;
+    // What does not hold is not a bundle: say so now, and not to the auditor.
+    let bundle = Bundle::from_tar(&args.out, &bytes)?;
+    let id = Reading::of(log.trust(), &args.change, bundle, clock::now())?.change().id.clone();
     write(&args.out, &bytes)?;
     match global.format {
-        Format::Json => output::json(&serde_json::json!({"change": view.id, "bundle": args.out}))?,
+        Format::Json => output::json(&serde_json::json!({"change": id, "bundle": args.out}))?,
         Format::Text => anstream::println!(
             "bundle of change {} written to {}; check it with: countersign verify {} --trust trust.json",
-            view.id,
+            id.short(),
             args.out.display(),
             args.out.display()
         ),
@@ -68,9 +69,6 @@ pub fn bundle(global: &Global, args: &BundleArgs) -> Result<Exit, CliError> {
 pub struct Args {
     /// A bundle (a file, or its unpacked directory) or an exported log.
     path: PathBuf,
-    /// What you pinned.
-    #[arg(long, value_name = "FILE")]
-    trust: PathBuf,
 }
 
 #[derive(Serialize)]
@@ -114,11 +112,14 @@ fn proved(report: &Report, claimed: Option<&ChangeId>) -> Vec<Proved> {
             .collect(),
         outcomes: change.permits.iter().filter_map(|permit| permit.outcome).map(|o| o.to_string()).collect(),
     };
-    state.changes.values().filter(|change| claimed.is_none_or(|id| *id == change.id)).map(of).collect()
+    state.changes().filter(|change| claimed.is_none_or(|id| *id == change.id)).map(of).collect()
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
-    let trust = read_trust(&args.trust)?;
+    let trust = global.trust.as_deref().ok_or_else(|| {
+        CliError::usage("what it is verified against is missing: --trust FILE").hint(TRUST_HINT)
+    })?;
+    let trust = read_trust(trust)?;
     let copy = bundle::read(&args.path)?;
     let mut report = verify(&trust, &copy.evidence, clock::now());
     let broken = |name, detail: String| Step { name, verdict: Verdict::Broken, detail, index: None };
@@ -129,7 +130,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         report.steps.push(Step { index, ..broken("extracts", detail) });
     }
     if let (Some((origin, change)), Some(state)) = (&copy.claim, &report.state)
-        && (*origin != trust.origin || !state.changes.contains_key(change))
+        && (*origin != trust.origin || !matches!(state.change(change), Ok(Some(_))))
     {
         let detail =
             format!("bundle.json says that it is of change {change} of {origin}, which its leaves do not have");
@@ -155,7 +156,7 @@ fn print(report: &Report, changes: &[Proved]) {
         let verdict = match step.verdict {
             Verdict::Holds => good("holds"),
             Verdict::Broken => bad("BROKEN"),
-            Verdict::EngineDiffers => warn("engine differs"),
+            Verdict::Newer => warn("newer"),
             Verdict::NotChecked => faint("not checked"),
         };
         anstream::println!("{:<11} {verdict}  {}", step.name, printable(&step.detail));
@@ -163,7 +164,7 @@ fn print(report: &Report, changes: &[Proved]) {
     for change in changes.iter().take(SHOWN_CHANGES) {
         anstream::println!(
             "change {} {} on {}: {}, revision {}, proposed by {}, approved by {}",
-            change.id,
+            change.id.short(),
             change.state,
             output::list(&change.targets),
             printable(&change.subject),
@@ -182,21 +183,25 @@ fn print(report: &Report, changes: &[Proved]) {
     }
 }
 
+const TRUST_HINT: &str =
+    "trust.json is made by `countersign init`; get it from somebody you trust, not from the server";
+
 pub fn read_trust(path: &Path) -> Result<Trust, CliError> {
-    let hint = "trust.json is made by `countersign init`; get it from somebody you trust, not from the server";
+    let malformed =
+        |why: String| CliError::new("trust-malformed", format!("{}: {why}", path.display())).hint(TRUST_HINT);
     let text = fs::read_to_string(path)
-        .map_err(|e| CliError::new("cannot-read", format!("cannot read {}: {e}", path.display())).hint(hint))?;
+        .map_err(|e| CliError::new("cannot-read", format!("cannot read {}: {e}", path.display())).hint(TRUST_HINT))?;
     let version = serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|v| v.get("version")?.as_u64());
     if version == Some(0) {
-        return Err(CliError::new("trust-malformed", format!("{}: there is no version 0", path.display())).hint(hint));
+        return Err(malformed("there is no version 0".to_owned()));
     }
     if version.is_some_and(|version| version > u64::from(TRUST_VERSION)) {
         return Err(CliError::new("newer-version", format!("{} was written by a newer version", path.display()))
             .hint("verify with a newer countersign"));
     }
-    serde_json::from_str(&text).map_err(|e| {
-        CliError::new("trust-malformed", format!("{} is not a trust.json: {e}", path.display())).hint(hint)
-    })
+    let trust: Trust = serde_json::from_str(&text).map_err(|e| malformed(format!("it is not a trust.json: {e}")))?;
+    trust.check()?;
+    Ok(trust)
 }
 
 /// Show where the log stands, or export all of it.
@@ -214,39 +219,41 @@ pub struct LogArgs {
 const PAUSE: Duration = Duration::from_millis(100);
 const ATTEMPTS_A_SECOND: u32 = 10;
 
-/// Asks until somebody answers, whatever the answer is.
-fn await_log(client: &Client, seconds: u16) -> Result<LogInfo, ClientError> {
-    for _ in 0..u32::from(seconds) * ATTEMPTS_A_SECOND {
-        match client.log() {
+/// Waits until somebody answers, whatever the answer is.
+fn await_answer(client: &Client, seconds: u16) {
+    for _ in 0..u32::from(seconds).saturating_mul(ATTEMPTS_A_SECOND) {
+        match client.checkpoint() {
             Err(ClientError::Unreachable { .. }) => thread::sleep(PAUSE),
-            answer => return answer,
+            Ok(_) | Err(_) => return,
         }
     }
-    client.log()
 }
 
 pub fn log(global: &Global, args: &LogArgs) -> Result<Exit, CliError> {
-    let client = global.client();
-    let info = await_log(&client, args.wait)?;
+    await_answer(&Client::new(&global.url), args.wait);
+    let log = global.log()?;
+    let checkpoint = log.checkpoint();
     if let Some(dir) = &args.export {
-        let files = export(&client)?;
+        let files = export(&log.client)?;
         export_to(dir, files)?;
         if global.format == Format::Text {
-            anstream::println!("{} leaves written to {}", info.size, dir.display());
+            anstream::println!("{} leaves written to {}", checkpoint.size, dir.display());
             return Ok(Exit::Done);
         }
     }
+    let info = log.client.log()?;
     match global.format {
         Format::Json => output::json(&info)?,
         Format::Text => {
-            anstream::println!("origin    {}", info.origin);
-            anstream::println!("leaves    {}", info.size);
-            anstream::println!("root      {}", info.root);
-            anstream::println!("genesis   {}", info.genesis);
-            anstream::println!("in force  {}", info.governance.in_force);
-            anstream::println!("people    {}", output::list(&info.governance.people));
-            anstream::println!("gates     {}", output::list(info.governance.gates.keys()));
-            anstream::print!("\n{}", info.checkpoint);
+            anstream::println!("origin     {}", printable(&checkpoint.origin));
+            anstream::println!("leaves     {}", checkpoint.size);
+            anstream::println!("root       {}", checkpoint.root);
+            anstream::println!("genesis    {}", log.trust().genesis);
+            anstream::println!("in force   {}", info.governance.in_force);
+            anstream::println!("semantics  {}", info.governance.semantics);
+            anstream::println!("people     {} with a key", info.governance.people);
+            anstream::print!("\n{}", output::printable_lines(&info.checkpoint));
+            anstream::println!();
         }
     }
     Ok(Exit::Done)
@@ -293,11 +300,11 @@ impl From<crate::gates::opening::OpeningError> for CliError {
         match error {
             OpeningError::Bundle(error) => error.into(),
             OpeningError::Refused(refusal) => gate_refuses(refusal),
-            OpeningError::Denied(decision) => Self {
+            OpeningError::Denied(denied) => Self {
                 exit: Exit::Refused,
                 ..Self::new(
                     "denied-by-gate",
-                    format!("{}:\n{}", OpeningError::Denied(decision.clone()), super::show::to_do(&decision)),
+                    format!("{}:\n{}", OpeningError::Denied(denied.clone()), super::show::to_do(&denied)),
                 )
             },
         }

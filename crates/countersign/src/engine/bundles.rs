@@ -1,115 +1,162 @@
-//! Making a bundle: the governance stream and one change's stream, whole, with proofs and blobs.
+//! Copies of the log: a change's bundle, the leaves that a follower asks for, tiles, proofs, and the whole log as files.
+
+use std::collections::BTreeSet;
 
 use countersign_core::{
-    ids::ChangeId,
-    statement::{Statement, change_stream, governance_stream},
+    change::Change,
+    fold::Entry,
+    refusal::Refusal,
+    statement::{change_stream, gate_stream, governance_stream, person_stream},
     verify::Evidence,
 };
 use countersign_ledger::{
-    Digest, Leaf,
-    tile::{TileKind, TilePath, entry_bundle, hash_tile},
+    Digest, Hash, StreamId,
+    tile::{TILE_WIDTH, TileKind, TilePath, entry_bundle, hash_tile},
     tree,
 };
 
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, blobs_named};
 use crate::{
-    bundle::{Bundle, Files, tar_of},
-    store::{self, StoreError},
+    bundle::Bundle,
+    store::{self, Damage, MAX_PAGE, StoreError, tiles::TileAt},
+    wire::{Entries, Published},
 };
 
+/// How many leaves one answer to a follower has at the most.
+pub const MAX_ENTRIES: u64 = MAX_PAGE;
+
 impl Engine {
-    /// The bundle of a change under the present checkpoint, as a tar archive. With `since`, also the proof that a log of
-    /// that size is a prefix of this one.
-    pub async fn bundle(&self, id: &ChangeId, since: Option<u64>) -> Result<Vec<u8>, EngineError> {
+    /// The bundle of a change under the present checkpoint: the change's stream, governance, and the streams of everybody
+    /// who speaks in them. With `since`, also the proof that a log of that size is a prefix of this one.
+    pub async fn bundle(&self, change: &Change, since: Option<u64>) -> Result<Bundle, EngineError> {
         // Before the leaves are read, so that all of them are under it.
         let head = self.store.head().await?;
         let mut evidence = Evidence { checkpoint: head.note.clone(), ..Evidence::default() };
-        for stream in [governance_stream()?, change_stream(id)?] {
-            for (index, bytes) in self.store.stream(&stream).await? {
-                if index < head.size {
-                    evidence.leaves.insert(index, bytes);
+        let (_, governance) = self.governed().await?;
+        let mut waiting = BTreeSet::from([governance_stream()?, change_stream(&change.id)?]);
+        while let Some(stream) = waiting.pop_first() {
+            evidence.streams.insert(stream.clone());
+            for (index, bytes) in self.stream(&stream).await? {
+                if index >= head.noted {
+                    continue;
                 }
+                let entry = Entry::parse(&bytes)?;
+                waiting.extend(speakers(&governance, &entry)?.into_iter().filter(|s| !evidence.streams.contains(s)));
+                evidence.leaves.insert(index, bytes);
             }
         }
         self.add_blobs(&mut evidence).await?;
         for index in evidence.leaves.keys() {
-            let proof = store::with_nodes(&*self.store, |nodes| tree::inclusion_proof(*index, head.size, &nodes))
-                .await?
-                .map_err(|e| StoreError::Damaged(e.to_string()))?;
-            evidence.proofs.insert(*index, proof);
+            evidence.proofs.insert(*index, self.inclusion(*index, head.noted).await?);
         }
         let consistency = match since {
-            Some(since) if since > 0 && since < head.size => {
-                store::with_nodes(&*self.store, |nodes| tree::consistency_proof(since, head.size, &nodes))
-                    .await?
-                    .map_err(|e| StoreError::Damaged(e.to_string()))?
-            }
+            Some(since) if since > 0 && since < head.noted => self.consistency(since, head.noted).await?,
             Some(_) | None => Vec::new(),
         };
-        let origin = self.governance().await?.record.origin.clone();
-        let bundle = Bundle { origin, change: id.clone(), evidence, consistency, extracts_differ: Vec::new() };
-        Ok(bundle.to_tar().map_err(|e| StoreError::Damaged(e.to_string()))?)
+        let origin = governance.record.origin.clone();
+        Ok(Bundle { origin, change: change.id.clone(), evidence, consistency, extracts_differ: Vec::new() })
     }
 
-    /// The whole log as a tar archive of files: checkpoint, tiles (C2SP tlog-tiles) and blobs.
-    pub async fn export(&self) -> Result<Vec<u8>, EngineError> {
-        let head = self.store.head().await?;
-        let mut evidence = Evidence { checkpoint: head.note.clone(), ..Evidence::default() };
-        let mut next = 0;
-        while next < head.size {
-            let page = self.store.leaves(next..head.size).await?;
+    /// The genesis and every publication, in their order, with the lists of files that they name.
+    pub async fn published(&self) -> Result<Vec<Published>, EngineError> {
+        let mut published = Vec::new();
+        for (_, bytes) in self.stream(&governance_stream()?).await? {
+            let entry = Entry::parse(&bytes)?;
+            let Some(files) = entry.signed.statement().body.governance_files() else { continue };
+            let list = self.store.blobs(&[files]).await?.remove(&files);
+            let list = list.ok_or_else(|| Damage::Value { what: "a list of governance files", found: "nothing".to_owned() })?;
+            published.push(Published {
+                statement: String::from_utf8_lossy(entry.leaf.envelope.payload()).into_owned(),
+                files: String::from_utf8_lossy(&list).into_owned(),
+            });
+        }
+        Ok(published)
+    }
+
+    /// All leaves of a stream.
+    async fn stream(&self, stream: &StreamId) -> Result<Vec<(u64, Vec<u8>)>, EngineError> {
+        let mut leaves = Vec::new();
+        loop {
+            let page = self.store.stream(stream, leaves.len() as u64).await?;
             if page.is_empty() {
-                return Err(StoreError::Damaged(format!("leaf {next} is missing")).into());
+                return Ok(leaves);
             }
-            for bytes in page {
-                evidence.leaves.insert(next, bytes);
-                next += 1;
-            }
+            leaves.extend(page);
         }
-        self.add_blobs(&mut evidence).await?;
-        let mut files = Files::new();
-        files.insert("checkpoint".to_owned(), head.note.into_bytes());
-        let leaves: Vec<Vec<u8>> = evidence.leaves.into_values().collect();
-        for (index, chunk) in (0_u64..).zip(leaves.chunks(usize::from(countersign_ledger::tile::TILE_WIDTH))) {
-            let width = u16::try_from(chunk.len()).unwrap_or(countersign_ledger::tile::TILE_WIDTH);
-            let entries = entry_bundle(chunk).map_err(|e| StoreError::Damaged(e.to_string()))?;
-            files.insert(TilePath { kind: TileKind::Entries, index, width }.to_string(), entries);
-        }
-        for path in hash_tiles(head.size) {
-            let bytes = self.tile(&path).await?.ok_or_else(|| StoreError::Damaged(format!("{path} is missing")))?;
-            files.insert(path.to_string(), bytes);
-        }
-        for (digest, bytes) in evidence.blobs {
-            files.insert(format!("blobs/{}", digest.hex()), bytes);
-        }
-        Ok(tar_of(&files).map_err(|e| StoreError::Damaged(e.to_string()))?)
     }
 
-    /// A blob beside the log, unless it was never there or was erased.
-    pub async fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, EngineError> {
-        Ok(self.store.blob(digest).await?)
+    /// Proof that leaf `index` is in a log of `size` leaves.
+    pub async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, EngineError> {
+        let head = self.store.head().await?;
+        if index >= size || size > head.size {
+            return Err(out_of_range(size, head.size).into());
+        }
+        let proof = store::with_nodes(&*self.store, |nodes| tree::inclusion_proof(index, size, &nodes)).await?;
+        Ok(proof.map_err(|e| damaged(&e))?)
+    }
+
+    /// Proof that a log of `from` leaves is a prefix of one of `to`.
+    pub async fn consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>, EngineError> {
+        let head = self.store.head().await?;
+        if from == 0 || from > to || to > head.size {
+            return Err(out_of_range(to, head.size).into());
+        }
+        if from == to {
+            return Ok(Vec::new());
+        }
+        let proof = store::with_nodes(&*self.store, |nodes| tree::consistency_proof(from, to, &nodes)).await?;
+        Ok(proof.map_err(|e| damaged(&e))?)
+    }
+
+    /// The leaves behind the first `from`, with the checkpoint that they are under and the blobs that folding them needs.
+    pub async fn entries(&self, from: u64, limit: u64) -> Result<Entries, EngineError> {
+        let head = self.store.head().await?;
+        let to = head.noted.min(from.saturating_add(limit.clamp(1, MAX_ENTRIES)));
+        let leaves = if from < to { self.store.leaves(from..to).await? } else { Vec::new() };
+        let mut needed = Vec::new();
+        for bytes in &leaves {
+            needed.extend(Entry::parse(bytes)?.needed_blobs());
+        }
+        let mut blobs = self.store.blobs(&needed).await?;
+        // The lists of governance files name more.
+        let mut files = Vec::new();
+        for bytes in &leaves {
+            let entry = Entry::parse(bytes)?;
+            if entry.signed.statement().body.governance_files().is_some() {
+                files.extend(blobs_named(&entry.signed, |digest| blobs.get(digest).cloned())?);
+            }
+        }
+        files.retain(|digest| !blobs.contains_key(digest));
+        blobs.extend(self.store.blobs(&files).await?);
+        Ok(Entries::new(head.note, from, &leaves, &blobs))
     }
 
     /// One tile of the log, or `None` if the log does not reach so far.
     pub async fn tile(&self, path: &TilePath) -> Result<Option<Vec<u8>>, EngineError> {
         let head = self.store.head().await?;
-        if !path.is_within(head.size) {
+        if !path.is_within(head.noted) {
             return Ok(None);
         }
         let width = u64::from(path.width);
-        let first = path.index * u64::from(countersign_ledger::tile::TILE_WIDTH);
         match path.kind {
             TileKind::Entries => {
-                let leaves = self.store.leaves(first..first + width).await?;
-                Ok(Some(entry_bundle(&leaves).map_err(|e| StoreError::Damaged(e.to_string()))?))
+                let first = path.index.saturating_mul(u64::from(TILE_WIDTH));
+                let mut leaves = Vec::new();
+                while (leaves.len() as u64) < width {
+                    let next = first.saturating_add(leaves.len() as u64);
+                    let page = self.store.leaves(next..first.saturating_add(width)).await?;
+                    if page.is_empty() {
+                        return Err(EngineError::Store(Damage::MissingLeaf(next).into()));
+                    }
+                    leaves.extend(page);
+                }
+                Ok(Some(entry_bundle(&leaves).map_err(|e| damaged(&e))?))
             }
-            TileKind::Hashes(_) => {
-                let Some((level, first)) = path.first_node() else { return Ok(None) };
-                let wanted: Vec<(u8, u64)> = (first..first + width).map(|index| (level, index)).collect();
-                let mut nodes = self.store.nodes(wanted).await?;
-                nodes.sort_by_key(|node| node.index);
-                let hashes: Vec<_> = nodes.into_iter().map(|node| node.hash).collect();
-                Ok((hashes.len() as u64 == width).then(|| hash_tile(&hashes)))
+            TileKind::Hashes(level) => {
+                let at = TileAt { level, index: path.index };
+                let tiles = self.store.tiles(&[at]).await?;
+                let hashes = tiles.0.get(&at).and_then(|hashes| hashes.get(..usize::from(path.width)));
+                Ok(hashes.map(hash_tile))
             }
         }
     }
@@ -117,32 +164,60 @@ impl Engine {
     /// The blobs that leaves name, as far as they are still there.
     async fn add_blobs(&self, evidence: &mut Evidence) -> Result<(), EngineError> {
         for bytes in evidence.leaves.values() {
-            let leaf = Leaf::parse(bytes).map_err(|e| StoreError::Damaged(e.to_string()))?;
-            for digest in Statement::parse(leaf.envelope.payload())?.body.blobs() {
-                if let Some(bytes) = self.store.blob(&digest).await? {
-                    evidence.blobs.insert(digest, bytes);
-                }
+            let entry = Entry::parse(bytes)?;
+            let named = entry.signed.statement().body.blobs();
+            evidence.blobs.extend(self.store.blobs(&named).await?);
+            if entry.signed.statement().body.governance_files().is_some() {
+                let named = blobs_named(&entry.signed, |digest| evidence.blobs.get(digest).cloned())?;
+                let named: Vec<Digest> = named.into_iter().collect();
+                evidence.blobs.extend(self.store.blobs(&named).await?);
             }
         }
         Ok(())
     }
 }
 
-/// Every hash tile of a log of this size: full ones, and the partial one at the right of each level.
-fn hash_tiles(size: u64) -> Vec<TilePath> {
-    let width = u64::from(countersign_ledger::tile::TILE_WIDTH);
-    let mut paths = Vec::new();
-    let mut nodes = size;
-    for level in 0.. {
-        for index in 0..nodes.div_ceil(width) {
-            let in_tile = (nodes - index * width).min(width);
-            let width = u16::try_from(in_tile).unwrap_or(countersign_ledger::tile::TILE_WIDTH);
-            paths.push(TilePath { kind: TileKind::Hashes(level), index, width });
-        }
-        nodes /= width;
-        if nodes == 0 {
-            break;
+/// The streams in which a revocation of whoever speaks in a leaf would stand.
+fn speakers(
+    governance: &countersign_core::governance::Governance,
+    entry: &Entry,
+) -> Result<Vec<StreamId>, Refusal> {
+    let mut streams = Vec::new();
+    let by = &entry.signed.statement().header.by;
+    if governance.catalog.actors.contains_key(by) {
+        streams.push(person_stream(by)?);
+    } else if by.as_str() != countersign_core::governance::SERVER {
+        streams.push(gate_stream(by.as_str())?);
+    }
+    for key in entry.signed.keys() {
+        if let Some(actor) = governance.catalog.actor_by_key(&key) {
+            streams.push(person_stream(&actor.id)?);
         }
     }
-    paths
+    if let countersign_core::statement::Body::PermitRequest(request) = &entry.signed.statement().body
+        && request.gate.as_str() != countersign_core::permit::APPLY_GATE
+    {
+        streams.push(gate_stream(request.gate.as_str())?);
+    }
+    Ok(streams)
+}
+
+fn damaged(error: &dyn std::fmt::Display) -> StoreError {
+    Damage::Value { what: "the tree", found: error.to_string() }.into()
+}
+
+fn out_of_range(asked: u64, size: u64) -> Refusal {
+    Refusal::unknown("beyond-the-log", format!("the log has {size} leaves; there is no proof about {asked}"))
+}
+
+/// The paths of a log of this size as static files: hash tiles and entry bundles, full ones and the partial ones at the right.
+pub fn tile_paths(size: u64) -> impl Iterator<Item = TilePath> {
+    let width = u64::from(TILE_WIDTH);
+    let levels = (0..8_u8).map(move |level| (TileKind::Hashes(level), size >> (8 * u32::from(level))));
+    std::iter::once((TileKind::Entries, size)).chain(levels).flat_map(move |(kind, items)| {
+        (0..items.div_ceil(width)).map(move |index| {
+            let in_tile = items.saturating_sub(index.saturating_mul(width)).min(width);
+            TilePath { kind, index, width: u16::try_from(in_tile).unwrap_or(TILE_WIDTH) }
+        })
+    })
 }

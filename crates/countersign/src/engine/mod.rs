@@ -1,45 +1,57 @@
-//! The engine: the only writer of the log. It loads, asks core, and commits leaves and projections in one transaction.
+//! The engine: the only writer of the log. It loads the part of the state that a statement needs, asks core, and commits
+//! leaves and projections in one transaction.
 //!
 //! Every write comes in through [`Engine::submit`] as a signed statement. What the server itself says (decisions,
 //! permits, observations) follows from those and is signed with the server's own key, which opens nothing alone.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`drafts`] | the leaves of one submission as they are put together |
+//! | [`speech`] | what the server says |
+//! | [`reads`] | answers to questions |
+//! | [`bundles`] | bundles, exports, tiles, proofs |
+//! | [`rebuild`] | projections made again from the leaves |
+//! | [`guidance`] | reading cited documents from their own branch |
 
 mod bundles;
+mod drafts;
 pub mod guidance;
-pub mod replay;
-mod view;
+mod reads;
+pub mod rebuild;
+mod speech;
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, RwLock},
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
 use countersign_core::{
-    admit::{Authenticated, authenticate, authenticate_genesis},
+    admit::{Signed, authenticate_genesis},
     change::Change,
-    decision::Decision,
-    governance::{Governance, GovernanceRecord, SERVER},
-    ids::{ChangeId, Nonce, Oid, RepositoryId},
-    permit::{Denied, Permit},
+    decision::{Decision, Outcome},
+    explain::Explained,
+    fold::Entry,
+    governance::{Governance, read_manifest},
     refusal::Refusal,
-    rules::decide,
-    snapshot::Snapshot,
-    state::{self, Next, subject_change},
-    statement::{
-        Body, Decided, GuidanceObservation, Header, Heads, PermitRequest, SeenCheckpoint, Statement, Subject,
-        change_stream, governance_stream,
-    },
-    text::{ProposalText, Reason},
+    state::State,
+    statement::{Body, ObservedDocument, SeenCheckpoint},
 };
 use countersign_ledger::{
-    Digest, Envelope, Leaf, StreamHead, StreamId, Time, checkpoint::LogKey, sshsig::SigningKey, tree,
+    Digest, Envelope, Leaf, Line, StreamHead, StreamId, Time, checkpoint::LogKey, sshsig::SigningKey, tree,
 };
-use rand_core::{OsRng, RngCore as _};
-use serde::Serialize;
 use thiserror::Error;
 
-use self::guidance::GuidanceSource;
+use self::{drafts::Draft, guidance::GuidanceSource};
+pub use self::{
+    bundles::tile_paths,
+    reads::{ChangeFilter, PAGE},
+};
 use crate::{
-    store::{self, Conflict, Head, NewLeaf, Store, StoreError, Submission, writer::Writer},
+    records::{self, GovernanceCache, RecordError},
+    store::{
+        self, Age, Conflict, Damage, Head, NewLeaf, Store, StoreError, Submission,
+        writer::{SubmitError, Writer},
+    },
     wire::Receipt,
 };
 
@@ -47,24 +59,38 @@ use crate::{
 const MAX_CHECKPOINT_AGE_SECS: i64 = 24 * 60 * 60;
 
 pub const MAX_BLOB_BYTES: usize = 4 * 1024 * 1024;
-const MAX_BLOBS: usize = 8;
 
 /// How often a write is tried again when another one came first.
-const MAX_ATTEMPTS: usize = 16;
-
-const GOVERNANCE: &str = "governance";
+const MAX_ATTEMPTS: usize = 32;
 
 #[derive(Debug, Error)]
 pub enum EngineError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The rules deny. The decision is in the log.
-    #[error("the rules do not allow change {}", .0.change)]
-    Denied(Box<Decision>),
+    #[error("the rules do not allow change {}", .0.decision.change)]
+    Denied(Box<Explained>),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Write(SubmitError),
     #[error("the server cannot sign: {0}")]
     Signing(String),
+}
+
+impl From<Damage> for EngineError {
+    fn from(damage: Damage) -> Self {
+        Self::Store(damage.into())
+    }
+}
+
+impl From<RecordError> for EngineError {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Store(error) => Self::Store(error),
+            RecordError::Refused(refusal) => Self::Refused(refusal),
+        }
+    }
 }
 
 /// Time as an argument, all the way from here.
@@ -93,8 +119,7 @@ pub struct Engine {
     server_key: SigningKey,
     guidance: Vec<GuidanceSource>,
     clock: Clock,
-    /// The parsed governance last seen, so that catalog and rules are not parsed for every request.
-    governance: RwLock<Option<Arc<Governance>>>,
+    governance: GovernanceCache,
 }
 
 impl std::fmt::Debug for Engine {
@@ -104,19 +129,30 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Opens the log, and founds it with the genesis if it is empty.
+    /// Opens the log, and founds it with the genesis if it is empty. Projections of an older version are made again first.
     pub async fn open(setup: Setup) -> Result<Self, EngineError> {
-        let writer = Writer::start(Arc::clone(&setup.store), Arc::clone(&setup.log_key));
+        let writer = Writer::start(Arc::clone(&setup.store), Arc::clone(&setup.log_key) as Arc<dyn store::Notary>);
         let engine = Self {
             store: setup.store,
             writer,
             server_key: setup.server_key,
             guidance: setup.guidance,
             clock: setup.clock,
-            governance: RwLock::new(None),
+            governance: GovernanceCache::default(),
         };
         if engine.store.head().await?.size == 0 {
             engine.found(&setup.genesis, setup.genesis_blobs).await?;
+        }
+        match Age::of(engine.store.version().await?, records::PROJECTIONS) {
+            Age::Current => {}
+            Age::Older(_) => rebuild::projections(&*engine.store, &mut rebuild::told).await?,
+            Age::Newer(found) => {
+                return Err(Refusal::newer(format!(
+                    "the store's projections have version {found}, this program knows {}",
+                    records::PROJECTIONS
+                ))
+                .into());
+            }
         }
         let governance = engine.governance().await?;
         if governance.record.genesis != setup.genesis.payload_digest() {
@@ -136,23 +172,26 @@ impl Engine {
     }
 
     async fn found(&self, genesis: &Envelope, blobs: Vec<Vec<u8>>) -> Result<(), EngineError> {
-        authenticate_genesis(genesis)?;
+        let signed = Signed::check(genesis)?;
+        authenticate_genesis(&signed)?;
         let by_digest: BTreeMap<Digest, Vec<u8>> = blobs.into_iter().map(|b| (Digest::of(&b), b)).collect();
-        let stream = governance_stream()?;
-        let leaf = follow(&stream, StreamHead::EMPTY, genesis.clone(), (self.clock)());
-        let governance = state::begin(&leaf, leaf.hash(), &|digest| by_digest.get(digest).cloned())?;
+        let streams = signed.statement().streams(&signed.payload())?;
+        let leaf = leaf_at(&streams, |_| Ok(StreamHead::EMPTY), (self.clock)(), genesis.clone())?;
+        let entry = Entry::of(leaf.clone(), signed);
+        let state = State::genesis(&entry, &|digest| by_digest.get(digest).cloned())?;
         let submission = Submission {
-            expected: BTreeMap::from([(stream, 0)]),
-            projections: vec![(GOVERNANCE.to_owned(), json(&governance.record)?)],
+            expected: streams.iter().map(|stream| (stream.clone(), 0)).collect(),
+            projections: records::projections(&state, &streams)?,
             blobs: by_digest.into_values().collect(),
-            leaves: vec![NewLeaf {
-                unique: unique_keys(&Statement::parse(genesis.payload())?, &genesis.payload_digest()),
-                leaf,
-            }],
+            leaves: vec![NewLeaf { unique: records::uniques(&state, &entry.signed)?, leaf }],
+            outbox: Vec::new(),
         };
-        match self.writer.submit(submission).await? {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Refusal::conflict("already-founded", "another server founded the log just now").into()),
+        match self.writer.submit(submission, None).await {
+            Ok(_) => Ok(self.store.set_version(records::PROJECTIONS).await?),
+            Err(SubmitError::Conflict(_)) => {
+                Err(Refusal::conflict("already-founded", "another server founded the log just now").into())
+            }
+            Err(error) => Err(EngineError::Write(error)),
         }
     }
 
@@ -166,152 +205,98 @@ impl Engine {
 
     /// Governance as it stands.
     pub async fn governance(&self) -> Result<Arc<Governance>, EngineError> {
-        let body = self.store.projection(GOVERNANCE).await?;
-        let body = body.ok_or_else(|| StoreError::Damaged("it has no governance projection".to_owned()))?;
-        let record: GovernanceRecord = parse(&body)?;
-        let cached = self.governance.read().map_err(|_| poisoned())?.clone();
-        if let Some(cached) = cached
-            && cached.record == record
-        {
-            return Ok(cached);
-        }
-        let mut blobs = BTreeMap::new();
-        for digest in [record.catalog, record.rules] {
-            if let Some(bytes) = self.store.blob(&digest).await? {
-                blobs.insert(digest, bytes);
-            }
-        }
-        let governance = Arc::new(Governance::load(record, |digest| blobs.get(digest).cloned())?);
-        *self.governance.write().map_err(|_| poisoned())? = Some(Arc::clone(&governance));
-        Ok(governance)
+        Ok(self.governed().await?.1)
     }
 
-    /// A change by its id.
-    pub async fn change(&self, id: &ChangeId) -> Result<Option<Change>, EngineError> {
-        let body = self.store.projection(&projection_name(id)).await?;
-        Ok(body.map(|body| parse(&body)).transpose()?)
-    }
-
-    /// The change whose id begins so. Ids are random enough that a few characters name one.
-    pub async fn find(&self, prefix: &str) -> Result<Change, EngineError> {
-        let unknown = || {
-            Refusal::unknown("unknown-change", format!("there is no change `{prefix}`"))
-                .hint("list the changes: countersign list")
-        };
-        if prefix.is_empty() || prefix.len() > ChangeId::LEN || !prefix.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(unknown().into());
-        }
-        let mut found = self.store.projections(&format!("change/{}", prefix.to_ascii_lowercase())).await?;
-        match (found.pop(), found.is_empty()) {
-            (None, _) => Err(unknown().into()),
-            (Some((_, body)), true) => Ok(parse(&body)?),
-            (Some(_), false) => Err(Refusal::conflict(
-                "ambiguous-change",
-                format!("`{prefix}` is the beginning of {} changes", found.len() + 1),
-            )
-            .hint("give more characters of the id")
-            .into()),
-        }
-    }
-
-    pub async fn changes(&self) -> Result<Vec<Change>, EngineError> {
-        self.store.projections("change/").await?.iter().map(|(_, body)| Ok(parse(body)?)).collect()
-    }
-
-    /// The changes whose present revision is this commit of this repository.
-    pub async fn changes_at(&self, repository: &RepositoryId, head: &Oid) -> Result<Vec<Change>, EngineError> {
-        let mut changes = Vec::new();
-        for (name, _) in self.store.projections(&format!("{}/", head_prefix(repository, head))).await? {
-            let id = name.rsplit('/').next().and_then(|id| id.parse().ok());
-            let Some(id) = id else { continue };
-            // An earlier revision may have had this head.
-            changes.extend(self.change(&id).await?.filter(|change| change.is_at(repository, head)));
-        }
-        Ok(changes)
-    }
-
-    /// How a change stands now: the decision that a permit request would get.
-    pub async fn decide(&self, change: &Change) -> Result<Decision, EngineError> {
-        let governance = self.governance().await?;
-        let mut change = change.clone();
-        if let Some(observed) = self.observe(&change).await? {
-            change.observed = observed;
-        }
-        let snapshot = Snapshot::take(&governance, &change)?;
-        Ok(decide::decide(&governance.rules, &snapshot, (self.clock)()))
+    async fn governed(&self) -> Result<(StreamHead, Arc<Governance>), EngineError> {
+        let governed = self.governance.get(&*self.store).await?;
+        Ok(governed.ok_or_else(|| Refusal::unknown("not-founded", "the log has no genesis"))?)
     }
 
     /// Takes a signed statement: the one way to write.
     pub async fn submit(&self, envelope: &[u8], blobs: Vec<Vec<u8>>) -> Result<Receipt, EngineError> {
         let envelope =
             Envelope::parse(envelope).map_err(|e| Refusal::malformed("malformed-envelope", e.to_string()))?;
+        let signed = Signed::check(&envelope)?;
+        let blobs = drafts::named_blobs(&signed, blobs)?;
         let mut last = None;
         let mut not_before = Time::from_unix_millis(i64::MIN);
         for _ in 0..MAX_ATTEMPTS {
-            match self.attempt(&envelope, &blobs, not_before).await? {
-                Ok(receipt) => return receipt,
-                Err(Conflict::Taken { key, index }) => {
+            match self.attempt(&envelope, &signed, &blobs, not_before).await? {
+                Attempt::Taken(receipt) => return Ok(*receipt),
+                Attempt::Denied(denial) => return Err(EngineError::Denied(denial)),
+                Attempt::Conflict(Conflict::Taken { index, .. }) => {
                     return Err(Refusal::conflict(
                         "replayed",
-                        format!("the log has this statement, or its nonce, already, in leaf {index} ({key})"),
+                        format!("the log has this statement, or the key that it registers, already, in leaf {index}"),
                     )
                     .into());
                 }
+                Attempt::Conflict(Conflict::Unfit(unfit)) => {
+                    return Err(Refusal::malformed("unfit", unfit.to_string()).into());
+                }
                 // Another statement came first: look again, and judge by what it changed.
-                Err(conflict @ Conflict::Moved(_)) => last = Some(conflict),
-                Err(conflict @ Conflict::Overtaken(time)) => {
+                Attempt::Conflict(conflict @ Conflict::Moved(_)) => last = Some(conflict),
+                Attempt::Conflict(conflict @ Conflict::Overtaken(time)) => {
                     not_before = time;
                     last = Some(conflict);
                 }
             }
         }
-        Err(Refusal::conflict("busy", format!("the change is being written to by others ({last:?})"))
-            .hint("try again")
-            .into())
+        let what = match last {
+            Some(Conflict::Moved(stream)) => format!("stream {stream} is being written to by others"),
+            Some(Conflict::Overtaken(_)) => "another server's clock runs ahead".to_owned(),
+            Some(Conflict::Taken { .. } | Conflict::Unfit(_)) | None => "others are writing".to_owned(),
+        };
+        Err(Refusal::conflict("busy", what).hint("try again").into())
     }
 
     async fn attempt(
         &self,
         envelope: &Envelope,
-        blobs: &[Vec<u8>],
+        signed: &Signed,
+        blobs: &BTreeMap<Digest, Vec<u8>>,
         not_before: Time,
-    ) -> Result<Result<Result<Receipt, EngineError>, Conflict>, EngineError> {
-        let governance = self.governance().await?;
-        let authenticated = authenticate(&governance, envelope)?;
-        self.fresh(&authenticated.statement().header.checkpoint).await?;
-        let id = subject_change(&authenticated);
-        let change = match &id {
-            Some(id) => self.change(id).await?,
-            None => None,
-        };
+    ) -> Result<Attempt, EngineError> {
+        self.fresh(&signed.statement().header.checkpoint).await?;
         // Another server's clock may be ahead of ours; the log's time never goes back.
         let at = (self.clock)().max(not_before);
-        let mut draft = Draft::begin(self, governance, change, id.clone(), at)?;
-        draft.blobs = named_blobs(&authenticated, blobs)?;
-        draft.push(envelope.clone(), &authenticated)?;
-        let mut denied = None;
+        let announced = self.writer.expect(at);
+        let mut draft = Draft::begin(self, signed, at).await?;
+        draft.blobs.clone_from(blobs);
+        draft.push(envelope.clone(), signed.clone())?;
+        let id = signed.statement().change(&signed.payload());
         let mut permit = None;
-        if let Some(change) = draft.change.clone() {
-            if let Some(observed) = self.observe(&change).await? {
-                let (change, revision) = about(&change)?;
-                let body = GuidanceObservation { change, revision, documents: observed };
-                draft.say(Body::GuidanceObservation(body)).await?;
-            }
-            if let Body::PermitRequest(request) = &authenticated.statement().body {
-                match draft.decide_and_permit(request).await? {
-                    Ok(envelope) => permit = Some(String::from_utf8_lossy(envelope.raw()).into_owned()),
-                    Err(decision) => denied = Some(decision),
+        let mut denied = false;
+        if let Some(id) = &id {
+            draft.observe(id).await?;
+            if let Body::PermitRequest(request) = &signed.statement().body {
+                match draft.decide(request).await? {
+                    drafts::Asked::Permitted(envelope) => {
+                        permit = Some(String::from_utf8_lossy(envelope.raw()).into_owned());
+                    }
+                    drafts::Asked::Denied => denied = true,
+                    drafts::Asked::DeniedBefore(denial) => return Ok(Attempt::Denied(denial)),
                 }
             }
         }
-        let decision = draft.standing().await?;
+        let standing = match &id {
+            Some(id) => draft.standing(id).await?,
+            None => None,
+        };
         let submission = draft.finish()?;
-        Ok(match self.writer.submit(submission).await? {
-            Err(conflict) => Err(conflict),
-            Ok(index) => Ok(match denied {
-                Some(decision) => Err(EngineError::Denied(decision)),
-                None => Ok(Receipt { index, statement: authenticated.payload(), change: id, permit, decision }),
-            }),
+        Ok(match self.writer.submit(submission, Some(announced)).await {
+            Err(SubmitError::Conflict(conflict)) => Attempt::Conflict(conflict),
+            Err(error) => return Err(EngineError::Write(error)),
+            Ok(index) => match standing {
+                Some(denial) if denied => Attempt::Denied(Box::new(denial)),
+                standing => {
+                    let (decision, explanation) =
+                        standing.map(|standing| (standing.decision, standing.explanation)).unzip();
+                    let statement = signed.payload();
+                    Attempt::Taken(Box::new(Receipt { index, statement, change: id, permit, decision, explanation }))
+                }
+            },
         })
     }
 
@@ -328,12 +313,14 @@ impl Engine {
         if seen.size == 0 || seen.size > head.size {
             return Err(foreign().into());
         }
+        if seen.size == head.size {
+            return if seen.root == head.root { Ok(()) } else { Err(foreign().into()) };
+        }
         let root = store::with_nodes(&*self.store, |nodes| tree::root(seen.size, &nodes)).await?;
         if !root.is_ok_and(|root| root == seen.root) {
             return Err(foreign().into());
         }
-        let Some(next) = self.store.leaves(seen.size..seen.size + 1).await?.pop() else { return Ok(()) };
-        let next = Leaf::parse(&next).map_err(|e| StoreError::Damaged(e.to_string()))?;
+        let next = store::leaf_at(&*self.store, seen.size).await?;
         if (self.clock)().secs_since(next.admitted_at) > MAX_CHECKPOINT_AGE_SECS {
             return Err(Refusal::conflict("stale-statement", "the statement was made more than a day ago")
                 .hint("make and sign it again")
@@ -343,10 +330,7 @@ impl Engine {
     }
 
     /// The guidance that a change cites, if it stands otherwise than last observed.
-    async fn observe(
-        &self,
-        change: &Change,
-    ) -> Result<Option<Vec<countersign_core::statement::ObservedDocument>>, EngineError> {
+    async fn observe(&self, change: &Change) -> Result<Option<Vec<ObservedDocument>>, EngineError> {
         let cited: Vec<String> = change.cited_guidance().into_iter().map(str::to_owned).collect();
         if cited.is_empty() || !change.status.is_open() {
             return Ok(None);
@@ -354,248 +338,44 @@ impl Engine {
         let sources = self.guidance.clone();
         let observed = tokio::task::spawn_blocking(move || guidance::observe(&sources, &cited))
             .await
-            .map_err(|e| StoreError::Damaged(e.to_string()))?;
+            .map_err(|e| Refusal::conflict("guidance-unread", format!("guidance could not be read: {e}")))?;
         Ok((observed != change.observed).then_some(observed))
     }
 }
 
-fn poisoned() -> StoreError {
-    StoreError::Damaged("an earlier request failed while it held the governance cache".to_owned())
+/// What came of one attempt to write.
+enum Attempt {
+    Taken(Box<Receipt>),
+    Denied(Box<Explained>),
+    Conflict(Conflict),
 }
 
-fn projection_name(id: &ChangeId) -> String {
-    format!("change/{id}")
+/// A leaf behind the heads of its streams.
+fn leaf_at(
+    streams: &[StreamId],
+    head: impl Fn(&StreamId) -> Result<StreamHead, Refusal>,
+    at: Time,
+    envelope: Envelope,
+) -> Result<Leaf, Refusal> {
+    let lines = streams.iter().map(|stream| Ok(Line::after(stream.clone(), head(stream)?)));
+    let lines = lines.collect::<Result<Vec<_>, Refusal>>()?;
+    Leaf::new(lines, at, envelope).map_err(|e| Refusal::malformed("malformed-leaf", e.to_string()))
 }
 
-/// Everything that is kept of a change: itself, and the way to it from the commit that it would land.
-fn projections_of(change: &Change) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-    let mut projections = vec![(projection_name(&change.id), json(change)?)];
-    if let Some(Subject::Git { repository, head, .. }) = change.current().map(|revision| &revision.subject) {
-        projections.push((format!("{}/{}", head_prefix(repository, head), change.id), Vec::new()));
+/// Whether a decision lets the change go.
+pub fn allows(decision: &Decision) -> bool {
+    match decision.outcome {
+        Outcome::Allow => true,
+        Outcome::Deny => false,
     }
-    Ok(projections)
 }
 
-fn head_prefix(repository: &RepositoryId, head: &Oid) -> String {
-    format!("head/{repository}/{head}")
-}
-
-fn json(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec(value).map_err(|e| StoreError::Damaged(e.to_string()))
-}
-
-fn parse<T: for<'a> serde::Deserialize<'a>>(body: &[u8]) -> Result<T, StoreError> {
-    serde_json::from_slice(body).map_err(|e| StoreError::Damaged(format!("a projection is malformed: {e}")))
-}
-
-/// A leaf that follows a stream's head.
-fn follow(stream: &StreamId, head: StreamHead, envelope: Envelope, at: Time) -> Leaf {
-    Leaf { stream: stream.clone(), seq: head.next_seq, prev: head.last, admitted_at: at, envelope }
-}
-
-/// A statement may be in the log once, and so may its nonce.
-fn unique_keys(statement: &Statement, payload: &Digest) -> Vec<String> {
-    vec![format!("statement/{payload}"), format!("nonce/{}", statement.header.nonce)]
-}
-
-fn about(change: &Change) -> Result<(ChangeId, countersign_core::statement::RevisionRef), EngineError> {
-    let revision =
-        change.current_ref().ok_or_else(|| StoreError::Damaged(format!("change {} has no revision", change.id)))?;
-    Ok((change.id.clone(), revision))
-}
-
-/// The blobs that the statement names, checked; others are not kept.
-fn named_blobs(authenticated: &Authenticated, offered: &[Vec<u8>]) -> Result<BTreeMap<Digest, Vec<u8>>, Refusal> {
-    if offered.len() > MAX_BLOBS {
-        return Err(Refusal::malformed("too-many-blobs", format!("more than {MAX_BLOBS} blobs")));
-    }
-    if let Some(large) = offered.iter().find(|blob| blob.len() > MAX_BLOB_BYTES) {
-        return Err(Refusal::malformed(
-            "blob-too-large",
-            format!("a blob of {} bytes is larger than {MAX_BLOB_BYTES}", large.len()),
-        ));
-    }
-    let offered: BTreeMap<Digest, &Vec<u8>> = offered.iter().map(|blob| (Digest::of(blob), blob)).collect();
-    let statement = authenticated.statement();
-    let mut named = BTreeMap::new();
-    for digest in statement.body.blobs() {
-        let blob = offered.get(&digest).ok_or_else(|| {
-            Refusal::unknown(
-                "blob-missing",
-                format!("the {} names blob {digest}, which was not sent along", statement.body.kind()),
-            )
-        })?;
-        named.insert(digest, (*blob).clone());
-    }
-    let text = |digest: &Digest| named.get(digest).map(Vec::as_slice).unwrap_or_default();
-    match &statement.body {
-        Body::Proposal(b) => documents_agree(&ProposalText::parse(text(&b.text))?, &b.documents)?,
-        Body::NewRevision(b) => documents_agree(&ProposalText::parse(text(&b.text))?, &b.documents)?,
-        Body::Rejection(b) => drop(Reason::parse(text(&b.reason))?),
-        Body::Waiver(b) => drop(Reason::parse(text(&b.reason))?),
-        Body::KeyRevocation(b) => drop(Reason::parse(text(&b.reason))?),
-        Body::Amendment(b) => drop(Reason::parse(text(&b.reason))?),
-        Body::Genesis(_)
-        | Body::GateRegistration(_)
-        | Body::Approval(_)
-        | Body::RejectionLift(_)
-        | Body::Withdrawal(_)
-        | Body::Disclosure(_)
-        | Body::Identification(_)
-        | Body::GuidanceObservation(_)
-        | Body::PermitRequest(_)
-        | Body::Decided(_)
-        | Body::PermitGrant(_)
-        | Body::OutcomeReport(_) => {}
+/// The blobs that a statement names, the governance files of a genesis or publication among them; `blob` finds the list.
+pub fn blobs_named(signed: &Signed, blob: impl Fn(&Digest) -> Option<Vec<u8>>) -> Result<BTreeSet<Digest>, Refusal> {
+    let body = &signed.statement().body;
+    let mut named: BTreeSet<Digest> = body.blobs().into_iter().collect();
+    if let Some(files) = body.governance_files() {
+        named.extend(read_manifest(&files, &|digest| blob(digest))?.into_values().flatten());
     }
     Ok(named)
-}
-
-fn documents_agree(text: &ProposalText, documents: &countersign_core::snapshot::Documents) -> Result<(), Refusal> {
-    if text.documents() == *documents {
-        return Ok(());
-    }
-    Err(Refusal::malformed("documents-mismatch", "the statement says other lengths of its texts than they have"))
-}
-
-/// The leaves of one submission as they are put together, each on the state that the one before it left.
-struct Draft<'a> {
-    engine: &'a Engine,
-    governance: Arc<Governance>,
-    change: Option<Change>,
-    stream: StreamId,
-    head: StreamHead,
-    at: Time,
-    leaves: Vec<NewLeaf>,
-    blobs: BTreeMap<Digest, Vec<u8>>,
-    expected: BTreeMap<StreamId, u64>,
-    amended: Option<Box<Governance>>,
-}
-
-impl<'a> Draft<'a> {
-    fn begin(
-        engine: &'a Engine,
-        governance: Arc<Governance>,
-        change: Option<Change>,
-        id: Option<ChangeId>,
-        at: Time,
-    ) -> Result<Self, EngineError> {
-        let governance_head = governance.record.head;
-        let (stream, head) = match &id {
-            Some(id) => (change_stream(id)?, change.as_ref().map_or(StreamHead::EMPTY, |change| change.head)),
-            None => (governance_stream()?, governance_head),
-        };
-        let expected =
-            BTreeMap::from([(governance_stream()?, governance_head.next_seq), (stream.clone(), head.next_seq)]);
-        Ok(Self {
-            engine,
-            governance,
-            change,
-            stream,
-            head,
-            at,
-            leaves: Vec::new(),
-            blobs: BTreeMap::new(),
-            expected,
-            amended: None,
-        })
-    }
-
-    fn push(&mut self, envelope: Envelope, authenticated: &Authenticated) -> Result<(), EngineError> {
-        let leaf = follow(&self.stream, self.head, envelope, self.at);
-        let hash = leaf.hash();
-        let blobs = &self.blobs;
-        let next = state::step(&self.governance, self.change.as_ref(), authenticated, &leaf, hash, &|digest| {
-            blobs.get(digest).cloned()
-        })?;
-        let unique = unique_keys(authenticated.statement(), &authenticated.payload());
-        self.leaves.push(NewLeaf { leaf, unique });
-        self.head = StreamHead { next_seq: self.head.next_seq + 1, last: hash };
-        match next {
-            Next::Change(change) => self.change = Some(*change),
-            Next::Governance(governance) => self.amended = Some(governance),
-        }
-        Ok(())
-    }
-
-    /// Adds something that the server says.
-    async fn say(&mut self, body: Body) -> Result<Envelope, EngineError> {
-        let head = self.engine.store.head().await?;
-        let mut nonce = [0_u8; 16];
-        OsRng.fill_bytes(&mut nonce);
-        let nonce: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
-        let invalid = |e: countersign_core::ids::InvalidId| EngineError::Signing(e.to_string());
-        let statement = Statement {
-            header: Header {
-                log: self.governance.record.origin.clone(),
-                by: SERVER.parse().map_err(invalid)?,
-                nonce: nonce.parse::<Nonce>().map_err(invalid)?,
-                checkpoint: SeenCheckpoint { size: head.size, root: head.root },
-            },
-            body,
-        };
-        let payload = statement.encode()?;
-        let signature = self.engine.server_key.sign(&payload).map_err(|e| EngineError::Signing(e.to_string()))?;
-        let envelope = Envelope::new(&payload, vec![signature]).map_err(|e| EngineError::Signing(e.to_string()))?;
-        let authenticated = authenticate(&self.governance, &envelope)?;
-        self.push(envelope.clone(), &authenticated)?;
-        Ok(envelope)
-    }
-
-    /// Decides by the state as this draft leaves it, logs the decision, and issues the permit if it allows.
-    async fn decide_and_permit(
-        &mut self,
-        request: &PermitRequest,
-    ) -> Result<Result<Envelope, Box<Decision>>, EngineError> {
-        let change = self
-            .change
-            .clone()
-            .ok_or_else(|| Refusal::unknown("unknown-change", format!("there is no change {}", request.change)))?;
-        let snapshot = Snapshot::take(&self.governance, &change)?;
-        let decision = decide::decide(&self.governance.rules, &snapshot, self.at);
-        let decision_bytes = json(&decision)?;
-        let decision_digest = Digest::of(&decision_bytes);
-        let snapshot_bytes = snapshot.to_bytes();
-        let decided = Decided {
-            change: request.change.clone(),
-            revision: request.revision,
-            outcome: decision.outcome,
-            decision: decision_digest,
-            snapshot: Digest::of(&snapshot_bytes),
-            rules: decision.rules_digest,
-            engine: decision.engine.clone(),
-            decided_at: self.at,
-            heads: Heads { governance: self.governance.record.head, change: change.head },
-        };
-        self.blobs.insert(decision_digest, decision_bytes);
-        self.blobs.insert(decided.snapshot, snapshot_bytes);
-        self.say(Body::Decided(decided)).await?;
-        let change = self.change.clone().unwrap_or(change);
-        match Permit::issue(&decision, decision_digest, &change, request, self.at) {
-            Ok(permit) => Ok(Ok(self.say(Body::PermitGrant(permit.grant().clone())).await?)),
-            Err(Denied::ByRules(decision)) => Ok(Err(decision)),
-            Err(Denied::Refused(refusal)) => Err(refusal.into()),
-        }
-    }
-
-    /// The decision as it would be after this draft.
-    async fn standing(&self) -> Result<Option<Decision>, EngineError> {
-        let Some(change) = self.change.as_ref().filter(|change| change.status.is_open()) else { return Ok(None) };
-        let snapshot = Snapshot::take(&self.governance, change)?;
-        Ok(Some(decide::decide(&self.governance.rules, &snapshot, self.at)))
-    }
-
-    fn finish(self) -> Result<Submission, EngineError> {
-        let projections = match (&self.amended, &self.change) {
-            (Some(governance), _) => vec![(GOVERNANCE.to_owned(), json(&governance.record)?)],
-            (None, Some(change)) => projections_of(change)?,
-            (None, None) => return Err(StoreError::Damaged("a submission changes nothing".to_owned()).into()),
-        };
-        Ok(Submission {
-            leaves: self.leaves,
-            expected: self.expected,
-            projections,
-            blobs: self.blobs.into_values().collect(),
-        })
-    }
 }

@@ -1,22 +1,34 @@
 //! A gate's journal: what it was allowed, what it spent, and what it still has to report. One line of JSON an event,
 //! written and synced before the gate acts on it, so that a permit is spent once even when the machine loses power.
+//!
+//! It stays short: when it has grown, what nobody will ask for again moves to a file beside it (`journal.1`, `journal.2`,
+//! …), so that a push costs the same after ten thousand others. A permit that is long over needs no memory: its lease
+//! refuses it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File, OpenOptions},
-    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
 };
 
 use countersign_core::{
-    ids::{ChangeId, Oid},
-    statement::{OutcomeResult, RevisionRef, Transition},
+    ids::{ChangeId, Oid, Target},
+    statement::{OutcomeResult, RevisionRef},
+    subject::Transition,
 };
 use countersign_ledger::{Digest, Time};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::opening::Memory;
+use crate::durable;
+
+/// Lines after which a journal is made short again.
+const MAX_LINES: usize = 512;
+/// How long after its lease a spent permit is remembered, should the machine's clock go back; the log knows it for ever.
+const REMEMBERED_SECS: i64 = 15 * 60;
+/// Catches that stay in the journal; older ones are in the files beside it.
+const MAX_CAUGHT: usize = 100;
 
 #[derive(Debug, Error)]
 pub enum JournalError {
@@ -33,6 +45,8 @@ pub struct Reservation {
     pub permit: Digest,
     pub change: ChangeId,
     pub revision: RevisionRef,
+    /// Those of the change, which its outcome names.
+    pub targets: BTreeSet<Target>,
     pub transition: Transition,
     pub expires_at: Time,
 }
@@ -40,10 +54,6 @@ pub struct Reservation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
-    /// The log as it was last seen.
-    Seen {
-        memory: Memory,
-    },
     Reserved {
         reservation: Reservation,
         at: Time,
@@ -78,6 +88,8 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     events: Vec<Event>,
+    /// Held as long as the journal is. A file of its own, since the journal's is replaced.
+    _lock: File,
 }
 
 impl Journal {
@@ -87,10 +99,11 @@ impl Journal {
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir).map_err(io("make the directory of"))?;
         }
+        let lock = OpenOptions::new().create(true).write(true).truncate(false).open(path.with_extension("lock"));
+        let lock = lock.map_err(io("open the lock of"))?;
+        lock.lock().map_err(io("lock"))?;
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(io("open"))?;
-        file.lock().map_err(io("lock"))?;
         let mut text = String::new();
-        file.seek(SeekFrom::Start(0)).map_err(io("read"))?;
         file.read_to_string(&mut text).map_err(io("read"))?;
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         if whole < text.len() {
@@ -106,36 +119,47 @@ impl Journal {
             })?;
             events.push(event);
         }
-        Ok(Self { path: path.to_owned(), file, events })
+        let mut journal = Self { path: path.to_owned(), file, events, _lock: lock };
+        if journal.events.len() > MAX_LINES {
+            journal.shorten().map_err(io("shorten"))?;
+        }
+        Ok(journal)
     }
 
     /// Writes an event and waits until it is on disk.
     pub fn write(&mut self, event: Event) -> Result<(), JournalError> {
+        self.write_all(vec![event])
+    }
+
+    /// Writes events that belong together, and waits until they are on disk.
+    pub fn write_all(&mut self, events: Vec<Event>) -> Result<(), JournalError> {
         let io = |operation| {
             let path = self.path.clone();
             move |source| JournalError::Io { operation, path, source }
         };
-        let mut line = serde_json::to_string(&event).map_err(|e| JournalError::Io {
-            operation: "write",
-            path: self.path.clone(),
-            source: e.into(),
-        })?;
-        line.push('\n');
-        self.file.write_all(line.as_bytes()).map_err(io("write"))?;
+        let text = lines(&events).map_err(io("write"))?;
+        self.file.write_all(text.as_bytes()).map_err(io("write"))?;
         self.file.sync_data().map_err(io("sync"))?;
-        self.events.push(event);
+        self.events.extend(events);
         Ok(())
     }
 
-    pub fn memory(&self) -> Option<Memory> {
-        self.events.iter().rev().find_map(|event| match event {
-            Event::Seen { memory } => Some(*memory),
-            Event::Reserved { .. }
-            | Event::Settled { .. }
-            | Event::Found { .. }
-            | Event::Reported { .. }
-            | Event::Caught { .. } => None,
-        })
+    /// Moves what nobody will ask for again into a file beside the journal: first all of it is there, then the journal is
+    /// replaced, so that nothing is lost in between.
+    fn shorten(&mut self) -> io::Result<()> {
+        let kept = kept(&self.events);
+        // Where most of it is needed, the next opening would do all of this again.
+        if kept.len() > self.events.len() / 2 {
+            return Ok(());
+        }
+        let archive = (1..).map(|n| self.path.with_extension(n.to_string())).find(|path| !path.exists());
+        if let Some(archive) = archive {
+            durable::replace(&archive, lines(&self.events)?)?;
+        }
+        durable::replace(&self.path, lines(&kept)?)?;
+        self.file = OpenOptions::new().read(true).append(true).open(&self.path)?;
+        self.events = kept;
+        Ok(())
     }
 
     /// Whether a permit was spent.
@@ -146,8 +170,7 @@ impl Journal {
     fn settled(&self, permit: &Digest) -> Option<(OutcomeResult, Option<i32>)> {
         self.events.iter().rev().find_map(|event| match event {
             Event::Settled { permit: of, result, exit_status, .. } if of == permit => Some((*result, *exit_status)),
-            Event::Seen { .. }
-            | Event::Reserved { .. }
+            Event::Reserved { .. }
             | Event::Settled { .. }
             | Event::Found { .. }
             | Event::Reported { .. }
@@ -158,11 +181,7 @@ impl Journal {
     fn reservations(&self) -> impl DoubleEndedIterator<Item = &Reservation> {
         self.events.iter().filter_map(|event| match event {
             Event::Reserved { reservation, .. } => Some(reservation),
-            Event::Seen { .. }
-            | Event::Settled { .. }
-            | Event::Found { .. }
-            | Event::Reported { .. }
-            | Event::Caught { .. } => None,
+            Event::Settled { .. } | Event::Found { .. } | Event::Reported { .. } | Event::Caught { .. } => None,
         })
     }
 
@@ -173,12 +192,11 @@ impl Journal {
             Event::Settled { permit, result: OutcomeResult::Applied, .. } => {
                 let reservation = self.reservations().find(|reservation| reservation.permit == *permit)?;
                 match &reservation.transition {
-                    Transition::Git { reference, new, .. } if reference == branch => Some(new.clone()),
-                    Transition::Git { .. } | Transition::Apply { .. } => None,
+                    Transition::Git(moved) if moved.reference == branch => Some(moved.new.clone()),
+                    Transition::Git(_) | Transition::Apply(_) => None,
                 }
             }
-            Event::Seen { .. }
-            | Event::Reserved { .. }
+            Event::Reserved { .. }
             | Event::Settled { .. }
             | Event::Found { .. }
             | Event::Reported { .. }
@@ -191,11 +209,6 @@ impl Journal {
         // What is asked for first: looking through the journal for each reservation costs more.
         let asked = self.reservations().filter(|reservation| of(&reservation.transition));
         asked.filter(|reservation| !self.is_spent(&reservation.permit)).cloned().collect()
-    }
-
-    /// Reservations that are spent, the oldest first.
-    pub fn spent(&self) -> impl DoubleEndedIterator<Item = &Reservation> {
-        self.reservations().filter(|reservation| self.is_spent(&reservation.permit))
     }
 
     /// Reservations of exactly this transition that are neither spent nor over.
@@ -217,7 +230,7 @@ impl Journal {
                 Event::Reported { permit } => {
                     reported.insert(*permit);
                 }
-                Event::Seen { .. } | Event::Reserved { .. } | Event::Found { .. } | Event::Caught { .. } => {}
+                Event::Reserved { .. } | Event::Found { .. } | Event::Caught { .. } => {}
             }
         }
         let mut found = Vec::new();
@@ -233,11 +246,79 @@ impl Journal {
     pub fn caught(&self) -> impl Iterator<Item = &str> {
         self.events.iter().filter_map(|event| match event {
             Event::Caught { detail, .. } => Some(detail.as_str()),
-            Event::Seen { .. }
-            | Event::Reserved { .. }
-            | Event::Settled { .. }
-            | Event::Found { .. }
-            | Event::Reported { .. } => None,
+            Event::Reserved { .. } | Event::Settled { .. } | Event::Found { .. } | Event::Reported { .. } => None,
         })
+    }
+}
+
+fn lines(events: &[Event]) -> io::Result<String> {
+    let mut text = String::new();
+    for event in events {
+        text.push_str(&serde_json::to_string(event)?);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// What a journal has to remember: where branches stand, permits whose time is not long over, and what is not reported yet.
+fn kept(events: &[Event]) -> Vec<Event> {
+    let now = events.iter().filter_map(time_of).max().unwrap_or(Time::from_unix_millis(0));
+    let mut tips: BTreeMap<&str, (&Oid, Time)> = BTreeMap::new();
+    let mut reservations: BTreeMap<Digest, &Reservation> = BTreeMap::new();
+    let mut reported = BTreeSet::new();
+    let mut settled = BTreeSet::new();
+    for event in events {
+        match event {
+            Event::Reserved { reservation, .. } => {
+                reservations.insert(reservation.permit, reservation);
+            }
+            Event::Settled { permit, result, at, .. } => {
+                settled.insert(*permit);
+                if let (OutcomeResult::Applied, Some(Transition::Git(moved))) =
+                    (result, reservations.get(permit).map(|reservation| &reservation.transition))
+                {
+                    tips.insert(&moved.reference, (&moved.new, *at));
+                }
+            }
+            Event::Found { reference, tip, at } => {
+                tips.insert(reference, (tip, *at));
+            }
+            Event::Reported { permit } => {
+                reported.insert(*permit);
+            }
+            Event::Caught { .. } => {}
+        }
+    }
+    let is_needed = |permit: &Digest| {
+        let recent = reservations.get(permit).is_some_and(|r| r.expires_at.plus_secs(REMEMBERED_SECS) >= now);
+        recent || (settled.contains(permit) && !reported.contains(permit))
+    };
+    let caught = events.iter().filter(|event| matches!(event, Event::Caught { .. })).count();
+    let mut skipped = caught.saturating_sub(MAX_CAUGHT);
+    let tips = tips.into_iter().map(|(reference, (tip, at))| Event::Found {
+        reference: reference.to_owned(),
+        tip: tip.clone(),
+        at,
+    });
+    let rest = events.iter().filter(|event| match event {
+        Event::Reserved { reservation, .. } => is_needed(&reservation.permit),
+        Event::Settled { permit, .. } | Event::Reported { permit } => is_needed(permit),
+        Event::Found { .. } => false,
+        Event::Caught { .. } if skipped > 0 => {
+            skipped -= 1;
+            false
+        }
+        Event::Caught { .. } => true,
+    });
+    // The branches' places come last: they are what is newest.
+    rest.cloned().chain(tips).collect()
+}
+
+fn time_of(event: &Event) -> Option<Time> {
+    match event {
+        Event::Reserved { at, .. } | Event::Settled { at, .. } | Event::Found { at, .. } | Event::Caught { at, .. } => {
+            Some(*at)
+        }
+        Event::Reported { .. } => None,
     }
 }

@@ -1,5 +1,6 @@
-//! Gates: where a change meets production. A gate extracts facts from what it sees, asks for a permit, checks everything
-//! that the permit stands on against its own pinned trust, and only then opens.
+//! Gates: where a change meets production. A gate extracts facts from what it sees, follows the log into its own verified
+//! copy, asks for a permit, runs the rules by that copy, and only then opens. What all of them do is in [`desk`]; a new
+//! gate is one file or folder beside it.
 //!
 //! | gate | guards | file |
 //! |---|---|---|
@@ -7,6 +8,7 @@
 //! | apply | one command over approved files | `apply.rs` |
 
 pub mod apply;
+pub mod desk;
 pub mod git;
 pub mod journal;
-pub mod opening;
+pub mod stops;

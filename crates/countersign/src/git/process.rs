@@ -1,4 +1,4 @@
-//! Running `git`: without its surroundings, with bounded answers, and as one long conversation.
+//! Running `git`: without its surroundings, with bounded answers, and as long conversations.
 
 use std::{
     env, io,
@@ -8,20 +8,20 @@ use std::{
 };
 
 /// What one command may answer: 20,000 paths need some 6 MB.
-const MAX_OUTPUT_BYTES: u64 = 64 * 1024 * 1024;
+const MAX_OUTPUT_BYTES: usize = 64 * 1024 * 1024;
 const MAX_STDERR_BYTES: u64 = 64 * 1024;
 /// Variables that `git` may keep: where programs, libraries and temporary files are.
 const KEPT: [&str; 4] = ["PATH", "LD_LIBRARY_PATH", "TMPDIR", "SYSTEMROOT"];
 
-/// `git cat-file --batch-command`, kept open.
+/// A `git` that is asked again and again.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(super) struct Talk {
     child: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
 }
 
-impl Batch {
+impl Talk {
     pub fn start(mut command: Command) -> io::Result<Self> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         match (child.stdin.take(), child.stdout.take()) {
@@ -30,15 +30,41 @@ impl Batch {
         }
     }
 
+    fn say(&mut self, text: &str) -> io::Result<()> {
+        self.stdin.write_all(text.as_bytes())?;
+        self.stdin.flush()
+    }
+
+    /// What comes before the next `end`, which is not part of it.
+    fn hear(&mut self, end: u8) -> io::Result<Vec<u8>> {
+        let mut heard = Vec::new();
+        (&mut self.stdout).take(MAX_OUTPUT_BYTES as u64).read_until(end, &mut heard)?;
+        match heard.pop() {
+            Some(last) if last == end => Ok(heard),
+            Some(_) | None => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        // Nothing can be done about a child that cannot be killed or is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `git cat-file --batch-command -z`, kept open.
+#[derive(Debug)]
+pub(super) struct Objects(pub Talk);
+
+impl Objects {
+    pub const ARGS: [&str; 3] = ["cat-file", "--batch-command", "-z"];
+
     /// The header line that answers.
     pub fn ask(&mut self, verb: &str, name: &str) -> io::Result<String> {
-        self.stdin.write_all(format!("{verb} {name}\0").as_bytes())?;
-        self.stdin.flush()?;
-        let mut header = Vec::new();
-        if self.stdout.read_until(b'\n', &mut header)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok(text(&header).trim_end_matches('\n').to_owned())
+        self.0.say(&format!("{verb} {name}\0"))?;
+        Ok(text(&self.0.hear(b'\n')?))
     }
 
     pub fn contents(&mut self, name: &str, size: usize) -> io::Result<Vec<u8>> {
@@ -47,17 +73,61 @@ impl Batch {
             return Err(io::Error::other(format!("`{header}` is not the object of {size} bytes that was announced")));
         }
         let mut content = vec![0; size];
-        self.stdout.read_exact(&mut content)?;
-        self.stdout.read_exact(&mut [0])?;
+        self.0.stdout.read_exact(&mut content)?;
+        self.0.stdout.read_exact(&mut [0])?;
         Ok(content)
     }
 }
 
-impl Drop for Batch {
-    fn drop(&mut self) {
-        // Nothing can be done about a child that cannot be killed or is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+/// `git diff-tree --stdin`, kept open.
+#[derive(Debug)]
+pub(super) struct Differences(pub Talk);
+
+impl Differences {
+    pub const ARGS: [&str; 9] = [
+        "diff-tree",
+        "--stdin",
+        "-r",
+        "-z",
+        "--raw",
+        "--no-renames",
+        "--no-abbrev",
+        "--no-ext-diff",
+        "--ignore-submodules=none",
+    ];
+
+    /// The header and the path of each difference between two trees. A line that is no object id comes back as it is, which
+    /// tells where the answer ends:
+    ///
+    /// ```text
+    ///  OLD NEW\n  :MODES IDS STATUS\0 PATH\0  :…\0 …\0  end\n
+    /// ```
+    pub fn ask(&mut self, old: &str, new: &str) -> io::Result<Vec<(String, Vec<u8>)>> {
+        let strange = |heard: &[u8]| io::Error::other(format!("it answers `{}`", text(heard)));
+        let pair = format!("{old} {new}");
+        self.0.say(&format!("{pair}\nend\n"))?;
+        // Trees that are not there are not named again.
+        let heading = self.0.hear(b'\n')?;
+        if heading != pair.as_bytes() {
+            return Err(strange(&heading));
+        }
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        loop {
+            let mut first = [0];
+            self.0.stdout.read_exact(&mut first)?;
+            if first != *b":" {
+                return match self.0.hear(b'\n')? {
+                    rest if [&first[..], &rest].concat() == b"end" => Ok(found),
+                    rest => Err(strange(&[&first[..], &rest].concat())),
+                };
+            }
+            let (header, path) = (self.0.hear(0)?, self.0.hear(0)?);
+            bytes += header.len() + path.len();
+            if bytes > MAX_OUTPUT_BYTES {
+                return Err(io::Error::other(format!("it answers more than {MAX_OUTPUT_BYTES} bytes")));
+            }
+            found.push((text(&header), path));
+        }
     }
 }
 
@@ -83,9 +153,9 @@ pub(super) fn run(mut command: Command) -> io::Result<Output> {
     });
     let mut answer = Vec::new();
     if let Some(stdout) = child.stdout.take() {
-        stdout.take(MAX_OUTPUT_BYTES + 1).read_to_end(&mut answer)?;
+        stdout.take(MAX_OUTPUT_BYTES as u64 + 1).read_to_end(&mut answer)?;
     }
-    let too_much = answer.len() as u64 > MAX_OUTPUT_BYTES;
+    let too_much = answer.len() > MAX_OUTPUT_BYTES;
     if too_much {
         child.kill()?;
     }

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fs, process::Command};
 
-use countersign_core::facts::{GitFacts, Landing, LandingError, NotALanding, Range, facts, head_of_push, landing};
+use countersign_core::facts::{
+    GitFacts, Identities, Landing, LandingError, NoBase, NotALanding, Range, delta_of, facts, head_of_push, landing,
+    single_base,
+};
 use tempfile::TempDir;
 
 use super::*;
@@ -61,27 +64,49 @@ impl Work {
         Repository::open(self.dir.path()).unwrap()
     }
 
-    fn facts(&self, tip: &Oid, head: &Oid) -> GitFacts {
-        let repository = "shop".parse().unwrap();
-        let range = Range { repository, branch: "refs/heads/main".to_owned(), tip: tip.clone(), head: head.clone() };
-        facts(&self.open(), &range).unwrap()
+    /// The base of a proposal of `head` for a branch at `tip`.
+    fn base(&self, tip: &Oid, head: &Oid) -> Result<Oid, NoBase> {
+        single_base("refs/heads/main", tip, head, &self.open().merge_bases(tip, head).unwrap())
     }
 
-    /// A change of `a` on a branch from `main`, then something else on `main`.
+    fn extract(&self, base: &Oid, head: &Oid) -> (GitFacts, Identities) {
+        let branch = "refs/heads/main".to_owned();
+        let range = Range { repository: "shop".parse().unwrap(), branch, base: base.clone(), head: head.clone() };
+        facts(&self.open(), &range, &"5a".repeat(16).parse().unwrap()).unwrap()
+    }
+
+    fn facts(&self, base: &Oid, head: &Oid) -> GitFacts {
+        self.extract(base, head).0
+    }
+
+    /// A change of `a` and `dir/c` in two commits on a branch from `main`, then something else on `main`.
     fn diverged(&self, upstream: &[(&str, &str)]) -> (Oid, Oid, GitFacts) {
         let base = self.id("main");
         self.git(&["checkout", "--quiet", "-b", "change"]);
-        let head = self.commit("change a", &[("a", "2")]);
+        self.commit("change a", &[("a", "2")]);
+        let head = self.commit("change c", &[("dir/c", "2")]);
         self.git(&["checkout", "--quiet", "main"]);
         let tip = self.commit("upstream", upstream);
         (tip, head.clone(), self.facts(&base, &head))
     }
 
     fn land(&self, old: &Oid, new: &Oid, facts: &GitFacts) -> Result<Landing, NotALanding> {
-        landing(&self.open(), old, new, facts).map_err(|error| match error {
+        let git = self.open();
+        let landed = landing(&git, old, new, facts).map_err(|error| match error {
             LandingError::Not(reason) => reason,
             LandingError::Git(error) => panic!("{error}"),
-        })
+        });
+        assert!(landed.is_err() || delta_of(&git, old, new).unwrap() == facts.delta);
+        landed
+    }
+
+    /// Why the push is no landing: its code, and the paths that differ.
+    fn refused(&self, old: &Oid, new: &Oid, facts: &GitFacts) -> String {
+        let reason = self.land(old, new, facts).unwrap_err();
+        match &reason {
+            NotALanding::DeltaDiffers { paths, .. } => format!("{} {paths:?}", reason.code()),
+            _ => reason.code().to_owned(),
+        }
     }
 }
 
@@ -92,9 +117,9 @@ fn facts_of_a_branch() {
     work.commit("one\n\nCo-authored-by: Claude <noreply@anthropic.com>", &[("a", "2"), ("new\tfile", "x")]);
     fs::remove_file(work.dir.path().join("b")).unwrap();
     let head = work.commit("two", &[]);
-    let facts = work.facts(&base, &head);
+    let (facts, identities) = work.extract(&base, &head);
     assert_eq!((facts.base, facts.commits, facts.merges), (base, 2, 0));
-    insta::assert_debug_snapshot!(facts.paths.iter().map(|p| (p.path.as_str(), p.status)).collect::<Vec<_>>(), @r#"
+    insta::assert_debug_snapshot!(facts.paths.iter().map(|p| (p.path.as_str(), p.status())).collect::<Vec<_>>(), @r#"
     [
         (
             "a",
@@ -110,7 +135,8 @@ fn facts_of_a_branch() {
         ),
     ]
     "#);
-    let people: BTreeMap<_, _> = facts.identities.iter().map(|who| (who.mail.as_str(), who.agent)).collect();
+    let people: BTreeMap<_, _> =
+        facts.identities.iter().map(|who| (identities.people[&who.reference].mail.as_str(), who.agent)).collect();
     assert_eq!(people, BTreeMap::from([("jane@example.com", false), ("noreply@anthropic.com", true)]));
 }
 
@@ -132,7 +158,54 @@ fn merge_lands() {
     let merge = work.id("HEAD");
     assert_eq!(work.land(&tip, &merge, &facts), Ok(Landing::Merge));
     assert_eq!(head_of_push(&work.open(), &tip, &merge).unwrap(), [merge, head.clone()]);
-    assert!(matches!(work.land(&tip, &head, &facts), Err(NotALanding::NotFastForward { .. })));
+    assert_eq!(work.refused(&tip, &head, &facts), "not-fast-forward");
+}
+
+#[test]
+fn squash_lands() {
+    let work = Work::new();
+    let (tip, _, facts) = work.diverged(&[("b", "2")]);
+    work.git(&["merge", "--quiet", "--squash", "change"]);
+    let squash = work.commit("All of it (#7)", &[]);
+    assert_eq!(work.land(&tip, &squash, &facts), Ok(Landing::Squash));
+    work.git(&["commit", "--quiet", "--amend", "--author", "Mallory <mallory@example.com>", "-m", "mine"]);
+    assert_eq!(work.refused(&tip, &work.id("HEAD"), &facts), "unreviewed-author");
+}
+
+#[test]
+fn rebase_lands() {
+    let work = Work::new();
+    let (tip, head, facts) = work.diverged(&[("b", "2")]);
+    work.git(&["rebase", "--quiet", "main", "change"]);
+    let rebased = work.id("HEAD");
+    assert_ne!(rebased, head);
+    assert_eq!(work.land(&tip, &rebased, &facts), Ok(Landing::Replay));
+    // One commit more that takes itself back, or the same by another author.
+    work.commit("edit", &[("b", "66")]);
+    let more = work.commit("and back", &[("b", "2")]);
+    assert_eq!(work.refused(&tip, &more, &facts), "unreviewed-commits");
+    work.git(&["reset", "--quiet", "--hard", rebased.as_str()]);
+    work.git(&["commit", "--quiet", "--amend", "--author", "Mallory <mallory@example.com>", "-m", "mine"]);
+    assert_eq!(work.refused(&tip, &work.id("HEAD"), &facts), "unreviewed-author");
+}
+
+#[test]
+fn long_histories_land_too() {
+    let work = Work::new();
+    let base = work.id("main");
+    // More than is walked commit by commit.
+    work.git(&["checkout", "--quiet", "-b", "change"]);
+    for n in 0..WALKED + 6 {
+        work.commit(&format!("step {n}"), &[("a", &n.to_string())]);
+    }
+    let head = work.id("HEAD");
+    let facts = work.facts(&base, &head);
+    assert_eq!(facts.commits as usize, WALKED + 6);
+    assert_eq!(work.land(&base, &head, &facts), Ok(Landing::FastForward));
+    work.git(&["checkout", "--quiet", "main"]);
+    let tip = work.commit("upstream", &[("b", "2")]);
+    work.git(&["rebase", "--quiet", "main", "change"]);
+    assert_eq!(work.land(&tip, &work.id("HEAD"), &facts), Ok(Landing::Replay));
 }
 
 #[test]
@@ -140,9 +213,8 @@ fn evil_merge_does_not_land() {
     let work = Work::new();
     let (tip, _, facts) = work.diverged(&[("b", "2")]);
     work.git(&["merge", "--quiet", "--no-ff", "--no-commit", "change"]);
-    let merge = work.commit("merge", &[("dir/c", "smuggled")]);
-    let refused = work.land(&tip, &merge, &facts).unwrap_err();
-    assert!(matches!(refused, NotALanding::EvilMerge { .. }), "{refused}");
+    let merge = work.commit("merge", &[("dir/d", "smuggled")]);
+    assert_eq!(work.refused(&tip, &merge, &facts), r#"delta-differs [("dir/d", BroughtBesides)]"#);
 }
 
 #[test]
@@ -168,9 +240,26 @@ fn overlap_does_not_land() {
     let facts = work.facts(&base, &head);
     work.git(&["checkout", "--quiet", "main"]);
     let tip = work.commit("last line", &[("a", &long("x", "y"))]);
+    // Git merges it without a word, and nobody has looked at what that gives.
     work.git(&["merge", "--quiet", "--no-ff", "-m", "merge", "change"]);
-    let refused = work.land(&tip, &work.id("HEAD"), &facts).unwrap_err();
-    assert!(matches!(&refused, NotALanding::Overlap { paths, more: 0, .. } if paths == &["a"]), "{refused}");
+    assert_eq!(work.refused(&tip, &work.id("HEAD"), &facts), r#"delta-differs [("a", ChangedSince)]"#);
+}
+
+#[test]
+fn a_merge_that_renames_is_no_landing_of_what_was_reviewed() {
+    let work = Work::new();
+    let body = "1\n2\n3\n4\n5\n6\n7\n8\n";
+    work.commit("long file", &[("a", body)]);
+    let base = work.id("HEAD");
+    work.git(&["checkout", "--quiet", "-b", "change"]);
+    let head = work.commit("edit", &[("a", &format!("{body}9\n"))]);
+    let facts = work.facts(&base, &head);
+    work.git(&["checkout", "--quiet", "main"]);
+    work.git(&["mv", "a", "moved"]);
+    let tip = work.commit("move it", &[]);
+    work.git(&["merge", "--quiet", "--no-ff", "-m", "merge", "change"]);
+    let said = r#"delta-differs [("a", Missing), ("moved", BroughtBesides)]"#;
+    assert_eq!(work.refused(&tip, &work.id("HEAD"), &facts), said);
 }
 
 #[test]
@@ -181,36 +270,129 @@ fn a_head_that_takes_back_what_landed_meanwhile_does_not_land() {
     let head = work.commit("undo the fix, edit a", &[("b", "1"), ("a", "2")]);
     let facts = work.facts(&base, &head);
     assert_eq!(facts.paths.len(), 1, "against the base the undoing does not show");
-    let refused = work.land(&fix, &head, &facts).unwrap_err();
-    assert!(matches!(&refused, NotALanding::Unreviewed { paths, .. } if paths == &["b"]), "{refused}");
+    assert_eq!(work.refused(&fix, &head, &facts), r#"delta-differs [("b", BroughtBesides)]"#);
 }
 
 #[test]
 fn a_rewound_branch_does_not_take_commits_from_before_the_base() {
     let work = Work::new();
     let first = work.id("HEAD");
-    let base = work.commit("second", &[("b", "2")]);
+    work.commit("second", &[("b", "2")]);
+    let base = work.commit("and back", &[("b", "1")]);
     let head = work.commit("change", &[("a", "2")]);
     let facts = work.facts(&base, &head);
-    assert!(matches!(work.land(&first, &head, &facts), Err(NotALanding::BaseGone { .. })));
+    assert_eq!(work.refused(&first, &head, &facts), "unreviewed-commits");
 }
 
 #[test]
 fn merges_of_something_else_do_not_land() {
     let work = Work::new();
     let (tip, head, facts) = work.diverged(&[("b", "2")]);
+    work.git(&["merge", "--quiet", "--no-ff", "-m", "merge", "change"]);
     let tree = work.id("HEAD^{tree}");
     let merge = |parents: [&Oid; 2]| {
         let [first, second] = parents.map(Oid::as_str);
         work.git(&["commit-tree", tree.as_str(), "-p", first, "-p", second, "-m", "m"]).parse::<Oid>().unwrap()
     };
-    let base = work.id("main~1");
-    assert!(matches!(work.land(&tip, &merge([&head, &tip]), &facts), Err(NotALanding::ForeignParent { .. })));
-    assert!(matches!(work.land(&tip, &merge([&base, &head]), &facts), Err(NotALanding::ForeignParent { .. })));
-    assert!(matches!(work.land(&tip, &merge([&tip, &base]), &facts), Err(NotALanding::NotHead { .. })));
+    let (base, part) = (work.id("main~1^"), work.id("change~1"));
+    let refused = |parents| work.refused(&tip, &merge(parents), &facts);
+    assert_eq!(refused([&head, &tip]), "foreign-parent");
+    assert_eq!(refused([&base, &head]), "not-fast-forward");
+    assert_eq!(refused([&tip, &base]), "not-the-head");
+    assert_eq!(refused([&tip, &part]), "not-the-head");
     let zero: Oid = "0".repeat(40).parse().unwrap();
     assert!(matches!(work.land(&tip, &zero, &facts), Err(NotALanding::Deletion)));
-    assert!(matches!(work.land(&zero, &head, &facts), Err(NotALanding::Creation { .. })));
+    assert!(matches!(work.land(&zero, &head, &facts), Err(NotALanding::Creation)));
+}
+
+/// Two features, each merged into the branch and into the change, so that branch and change have two best common commits.
+/// Then the branch takes one of them back.
+#[test]
+fn of_criss_cross_merges_only_what_was_reviewed_lands() {
+    let work = Work::new();
+    let conf = |public: &str, auth: &str| format!("public {public}\n1\n2\n3\n4\n5\n6\n7\n8\nauth {auth}\n");
+    work.commit("a service", &[("conf", &conf("no", "none"))]);
+    work.git(&["checkout", "--quiet", "-b", "auth"]);
+    let auth = work.commit("ask who it is", &[("conf", &conf("no", "required"))]);
+    work.git(&["checkout", "--quiet", "-b", "docs", "main"]);
+    let docs = work.commit("words", &[("b", "2")]);
+    work.git(&["checkout", "--quiet", "-b", "change", "auth"]);
+    work.git(&["merge", "--quiet", "--no-ff", "-m", "with the words", "docs"]);
+    let head = work.commit("open it", &[("conf", &conf("yes", "required"))]);
+    work.git(&["checkout", "--quiet", "main"]);
+    work.git(&["merge", "--quiet", "--no-ff", "-m", "words", "docs"]);
+    work.git(&["merge", "--quiet", "--no-ff", "-m", "auth", "auth"]);
+    work.git(&["revert", "--no-edit", "-m", "1", "HEAD"]);
+    let tip = work.id("HEAD");
+
+    let refused = work.base(&tip, &head).unwrap_err();
+    assert!(matches!(&refused, NoBase::Several { bases, .. } if bases.len() == 2), "{refused}");
+    // Whatever base a change names, what git makes of the merge is a service that is open and asks nobody.
+    work.git(&["merge", "--quiet", "--no-ff", "-m", "merge", "change"]);
+    let merge = work.id("HEAD");
+    assert_eq!(work.git(&["show", "HEAD:conf"]), conf("yes", "none").trim());
+    assert_eq!(work.refused(&tip, &merge, &work.facts(&docs, &head)), r#"delta-differs [("conf", OtherContent)]"#);
+    let of_auth = work.facts(&auth, &head);
+    assert_eq!(work.refused(&tip, &merge, &of_auth), r#"delta-differs [("b", Missing), ("conf", ChangedSince)]"#);
+    // With the branch in the change there is one base, and the difference that lands is the one that is looked at.
+    work.git(&["checkout", "--quiet", "change"]);
+    work.git(&["merge", "--quiet", "--no-ff", "-m", "with the branch", tip.as_str()]);
+    let head = work.id("HEAD");
+    assert_eq!(work.base(&tip, &head), Ok(tip.clone()));
+    assert_eq!(work.land(&tip, &head, &work.facts(&tip, &head)), Ok(Landing::FastForward));
+}
+
+#[cfg(unix)]
+#[test]
+fn modes_and_links_are_what_is_reviewed() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    let work = Work::new();
+    let base = work.id("main");
+    let at = |name: &str| work.dir.path().join(name);
+    work.git(&["checkout", "--quiet", "-b", "change"]);
+    fs::set_permissions(at("a"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::remove_file(at("b")).unwrap();
+    symlink("dir/c", at("b")).unwrap();
+    let head = work.commit("a program and a link", &[]);
+    let facts = work.facts(&base, &head);
+    let shown: Vec<String> = facts
+        .paths
+        .iter()
+        .map(|path| format!("{} {:?} {:06o}", path.path, path.status(), path.new.as_ref().unwrap().mode))
+        .collect();
+    assert_eq!(shown, ["a Modified 100755", "b TypeChanged 120000"]);
+    work.git(&["checkout", "--quiet", "main"]);
+    let tip = work.commit("upstream", &[("dir/c", "2")]);
+    work.git(&["merge", "--quiet", "--squash", "change"]);
+    let squash = work.commit("squash", &[]);
+    assert_eq!(work.land(&tip, &squash, &facts), Ok(Landing::Squash));
+    // Another place that it leads to, and a mode that is left out.
+    fs::remove_file(at("b")).unwrap();
+    symlink("/etc/passwd", at("b")).unwrap();
+    fs::set_permissions(at("a"), fs::Permissions::from_mode(0o644)).unwrap();
+    work.git(&["add", "--all"]);
+    work.git(&["commit", "--quiet", "--amend", "--no-edit"]);
+    let said = r#"delta-differs [("a", Missing), ("b", OtherContent)]"#;
+    assert_eq!(work.refused(&tip, &work.id("HEAD"), &facts), said);
+}
+
+#[test]
+fn a_commit_that_only_we_would_take_for_a_merge_is_refused() {
+    let work = Work::new();
+    let base = work.id("main");
+    let head = work.commit("change", &[("a", "2")]);
+    let tree = work.id("HEAD^{tree}");
+    let who = "Jane Doe <Jane@Example.com> 1700000000 +0000";
+    let object = format!("tree {tree}\nparent {base}\nauthor {who}\ncommitter {who}\nparent {head}\n\nnot a merge\n");
+    let file = work.dir.path().join("object");
+    fs::write(&file, object).unwrap();
+    let forged = work.git(&["hash-object", "-t", "commit", "-w", "--literally", file.to_str().unwrap()]);
+    let forged: Oid = forged.parse().unwrap();
+    let git = work.open();
+    assert!(matches!(git.commit(&forged), Err(GitError::Malformed { .. })));
+    let refused = landing(&git, &base, &forged, &work.facts(&base, &head)).unwrap_err();
+    assert!(matches!(refused, LandingError::Git(GitError::Malformed { .. })), "{refused}");
 }
 
 #[test]
@@ -241,9 +423,11 @@ fn objects_in_quarantine_are_seen_and_nothing_is_written() {
     assert_eq!(inside.resolve(pushed.as_str()).unwrap(), pushed);
     assert_eq!(inside.range(&base, &pushed, 10).unwrap(), [pushed]);
 
-    let (tip, head, _) = work.diverged(&[("b", "2")]);
+    let (tip, head, facts) = work.diverged(&[("b", "2")]);
+    work.git(&["merge", "--quiet", "--no-ff", "-m", "merge", "change"]);
     let before = count(&main) + count(quarantine.path());
-    assert!(matches!(inside.merge_tree(&tip, &head).unwrap(), MergeTree::Clean(_)));
+    assert_eq!(landing(&inside, &tip, &work.id("HEAD"), &facts).unwrap(), Landing::Merge);
+    assert_eq!(inside.merge_bases(&tip, &head).unwrap(), [facts.base]);
     assert_eq!(count(&main) + count(quarantine.path()), before);
 }
 
@@ -255,8 +439,9 @@ fn count(dir: &Path) -> usize {
 #[test]
 fn configuration_attributes_replacements_and_grafts_do_not_matter() {
     let work = Work::new();
-    let (tip, head, facts) = work.diverged(&[("b", "2"), (".gitattributes", "* merge=union\n")]);
-    let clean = work.open().merge_tree(&tip, &head).unwrap();
+    let (tip, head, facts) = work.diverged(&[("b", "2"), (".gitattributes", "* merge=union diff=none\n")]);
+    work.git(&["merge", "--quiet", "--no-ff", "-m", "merge", "change"]);
+    let merge = work.id("HEAD");
     let info = work.dir.path().join(".git/info");
     fs::create_dir_all(&info).unwrap();
     fs::write(info.join("attributes"), "* merge=ours diff=none\n").unwrap();
@@ -265,8 +450,8 @@ fn configuration_attributes_replacements_and_grafts_do_not_matter() {
     work.git(&["config", "diff.renames", "copies"]);
     work.git(&["config", "core.quotePath", "true"]);
     work.git(&["replace", head.as_str(), tip.as_str()]);
-    assert_eq!(work.open().merge_tree(&tip, &head).unwrap(), clean);
-    assert_eq!(work.facts(&work.id("main~1"), &head), facts);
+    assert_eq!(work.facts(&facts.base, &head), facts);
+    assert_eq!(work.land(&tip, &merge, &facts), Ok(Landing::Merge));
 }
 
 #[test]
@@ -342,5 +527,6 @@ fn unrelated_histories_have_no_base() {
     let main = work.id("HEAD");
     work.git(&["checkout", "--quiet", "--orphan", "other"]);
     let other = work.commit("other", &[("z", "1")]);
-    assert_eq!(work.open().merge_base(&main, &other).unwrap(), None);
+    assert_eq!(work.open().merge_bases(&main, &other).unwrap(), []);
+    assert!(matches!(work.base(&main, &other), Err(NoBase::Unrelated { .. })));
 }

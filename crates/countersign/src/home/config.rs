@@ -30,7 +30,7 @@ pub struct Config {
     /// Where guidance is read from.
     #[serde(default)]
     pub guidance: Vec<GuidanceSource>,
-    /// How `catalog/` is read when it is amended. What is in force is in the ledger.
+    /// How `catalog/` is read. What is in force is in the ledger.
     #[serde(default)]
     pub catalog: CatalogSettings,
 }
@@ -115,7 +115,7 @@ impl Config {
         } = &self.catalog;
         let _ = write!(
             text,
-            "\n# How catalog/ is read. Pinned by the genesis: an edit counts from the next `countersign amend`.\n\
+            "\n# How catalog/ is read. An edit counts from the next `countersign amend`.\n\
              catalog:\n  \
                tier_annotation: {}\n  \
                level_annotation: {}\n  \

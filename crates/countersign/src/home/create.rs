@@ -4,23 +4,24 @@
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 use countersign_core::{
-    catalog::{ActorKind, Catalog, CatalogSettings},
-    governance::{parse_catalog, parse_rules},
-    ids::{ActorId, Nonce},
+    catalog::{ActorKind, Catalog},
+    governance::{Governance, manifest_of},
+    ids::ActorId,
+    semantics::NEWEST_SEMANTICS,
     statement::{Body, Founder, Genesis, Header, SeenCheckpoint, Statement},
-    text::FileSet,
-    verify::{TRUST_VERSION, Trust},
+    trust::{Freshness, TRUST_VERSION, Trust},
 };
 use countersign_ledger::{
     Digest, Envelope, Hash, LogKey, SigningKey,
     dsse::{MAX_SIGNATURES, Signature},
 };
-use rand_core::{OsRng, RngCore as _};
+use rand_core::OsRng;
 
 use super::{
-    BLOBS, CATALOG, CONFIG_FILE, Config, GENESIS, Home, HomeError, KEYS, LOG_KEY, RULES, SERVER_KEY, TRUST, files,
-    shipped,
+    CATALOG, CONFIG_FILE, Config, GENESIS, GENESIS_FILES, GovernanceFiles, Home, HomeError, KEYS, LOG_KEY, RULES,
+    SERVER_KEY, TRUST, files, governance_files, parse_catalog, shipped,
 };
+use crate::random;
 
 /// No more founders than one envelope has room for signatures.
 pub const MAX_FOUNDERS: usize = MAX_SIGNATURES;
@@ -53,34 +54,36 @@ pub(super) fn create<E: From<HomeError>>(
     sign: impl FnOnce(&Draft) -> Result<Vec<Signature>, E>,
 ) -> Result<Home, E> {
     Home::vacant(path)?;
-    let catalog =
-        FileSet::<CatalogSettings> { settings: blueprint.config.catalog.clone(), files: blueprint.catalog.clone() }
-            .to_blob()
-            .map_err(HomeError::from)?;
+    let parsed = parse_catalog(&blueprint.catalog, &blueprint.config.catalog).map_err(HomeError::from)?;
     let cedar = blueprint.rules.iter().filter(|(name, _)| name.ends_with(shipped::RULE));
     let cedar = cedar.map(|(name, text)| (name.clone(), text.clone())).collect();
-    let rules = FileSet { settings: (), files: cedar }.to_blob().map_err(HomeError::from)?;
-    let parsed = parse_catalog(&catalog).map_err(HomeError::from)?;
-    parse_rules(&rules).map_err(HomeError::from)?;
+    // Each file of names and mails has a salt of its own: one that is erased is not guessed from another that is not.
+    let governed = governance_files(&parsed, &cedar, |_| random::nonce()).map_err(HomeError::from)?;
+    let manifest = manifest_of(&governed).map_err(HomeError::from)?;
     founders_hold(&parsed, &blueprint)?;
 
     let server_key = SigningKey::generate(&mut OsRng);
     let log_key = LogKey::generate(&blueprint.config.origin, &mut OsRng)
         .map_err(|error| HomeError::invalid(path, error.to_string()).hint("pass another --name"))?;
     let genesis = Genesis {
+        files: Digest::of(&manifest),
         founders: blueprint.founders.clone(),
-        threshold: blueprint.threshold,
-        catalog: Digest::of(&catalog),
-        rules: Digest::of(&rules),
-        server_key: server_key.public(),
         log_key: log_key.verifier(),
         recovery_quorum: blueprint.recovery_quorum,
+        semantics: NEWEST_SEMANTICS,
+        server_key: server_key.public(),
+        threshold: blueprint.threshold,
     };
     let by = blueprint.founders.first().map(|founder| founder.person.clone());
     let by = by.ok_or_else(|| HomeError::invalid(path, "a home needs at least one founder"))?;
-    let statement = statement(&blueprint.config.origin, by, Body::Genesis(genesis.clone()))?;
+    let statement = statement(&blueprint.config.origin, by, Body::Genesis(genesis.clone()));
     let payload = statement.encode().map_err(HomeError::from)?;
     let trust = trust(&statement, &genesis, Digest::of(&payload));
+    // What does not hold is not worth a signature.
+    let blobs = std::iter::once(&manifest).chain(governed.values());
+    let blobs: BTreeMap<Digest, &Vec<u8>> = blobs.map(|blob| (Digest::of(blob), blob)).collect();
+    Governance::begin(&statement, &genesis, trust.genesis, &|digest| blobs.get(digest).map(|blob| (*blob).clone()))
+        .map_err(HomeError::from)?;
     let draft = Draft { payload, founders: blueprint.founders };
     let signatures = sign(&draft)?;
     let envelope = Envelope::new(&draft.payload, signatures)
@@ -90,7 +93,7 @@ pub(super) fn create<E: From<HomeError>>(
         config: blueprint.config.to_yaml(),
         envelope,
         trust,
-        blobs: [catalog, rules],
+        governed,
         catalog: blueprint.catalog,
         rules: blueprint.rules,
         log_key,
@@ -108,6 +111,10 @@ pub(super) fn trust(statement: &Statement, genesis: &Genesis, payload: Digest) -
         log_key: genesis.log_key.clone(),
         genesis: payload,
         recovery_quorum: genesis.recovery_quorum,
+        checkpoint: None,
+        cosigners: None,
+        fresh: Freshness::default(),
+        witnesses: Vec::new(),
     }
 }
 
@@ -145,16 +152,9 @@ fn founders_hold(catalog: &Catalog, blueprint: &Blueprint) -> Result<(), HomeErr
 }
 
 /// A statement that begins a log, before there is any checkpoint to have seen.
-fn statement(origin: &str, by: ActorId, body: Body) -> Result<Statement, HomeError> {
-    let mut random = [0; 16];
-    OsRng.fill_bytes(&mut random);
-    let nonce: Nonce = random
-        .map(|byte| format!("{byte:02x}"))
-        .concat()
-        .parse()
-        .map_err(|error| HomeError::invalid(Path::new(GENESIS), format!("{error}")))?;
-    let checkpoint = SeenCheckpoint { size: 0, root: Hash::empty_tree() };
-    Ok(Statement { header: Header { log: origin.to_owned(), by, nonce, checkpoint }, body })
+fn statement(origin: &str, by: ActorId, body: Body) -> Statement {
+    let checkpoint = SeenCheckpoint { root: Hash::empty_tree(), size: 0 };
+    Statement { header: Header { by, checkpoint, epoch: None, log: origin.to_owned(), nonce: random::nonce() }, body }
 }
 
 /// Everything that is written.
@@ -162,7 +162,7 @@ struct Parts {
     config: String,
     envelope: Envelope,
     trust: Trust,
-    blobs: [Vec<u8>; 2],
+    governed: GovernanceFiles,
     catalog: BTreeMap<String, String>,
     rules: BTreeMap<String, String>,
     log_key: LogKey,
@@ -186,9 +186,7 @@ impl Parts {
             .map_err(|error| HomeError::invalid(&path.join(TRUST), error.to_string()))?;
         trust.push('\n');
         files::write(&root.join(TRUST), trust)?;
-        for blob in &self.blobs {
-            files::write(&root.join(BLOBS).join(Digest::of(blob).hex()), blob)?;
-        }
+        files::write(&root.join(GENESIS_FILES), self.genesis_files(path)?)?;
         for (name, text) in &self.catalog {
             files::write(&root.join(CATALOG).join(name), text)?;
         }
@@ -206,5 +204,15 @@ impl Parts {
         // It is no longer where the guard would remove it.
         let _ = building.keep();
         Ok(())
+    }
+
+    /// Path to text: the files are JSON and Cedar, both UTF-8.
+    fn genesis_files(&self, path: &Path) -> Result<String, HomeError> {
+        let invalid = |error: String| HomeError::invalid(&path.join(GENESIS_FILES), error);
+        let mut texts: BTreeMap<&String, &str> = BTreeMap::new();
+        for (name, bytes) in &self.governed {
+            texts.insert(name, std::str::from_utf8(bytes).map_err(|error| invalid(format!("`{name}`: {error}")))?);
+        }
+        serde_json::to_string_pretty(&texts).map(|text| format!("{text}\n")).map_err(|error| invalid(error.to_string()))
     }
 }

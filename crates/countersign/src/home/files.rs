@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -12,6 +11,7 @@ use countersign_core::{catalog, rules};
 use zeroize::Zeroizing;
 
 use super::HomeError;
+use crate::unix;
 
 pub const MAX_GENESIS_BYTES: usize = 64 * 1024;
 const MAX_SECRET_BYTES: usize = 64 * 1024;
@@ -45,7 +45,7 @@ pub fn read_text(path: &Path, limit: usize) -> Result<String, HomeError> {
 /// Reads a secret, if nobody else can.
 pub fn read_secret(path: &Path) -> Result<Zeroizing<String>, HomeError> {
     let failed = |source| HomeError::Io { operation: "read", path: path.to_owned(), source };
-    let mode = fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
+    let mode = unix::mode(&fs::metadata(path).map_err(failed)?);
     if mode & 0o077 != 0 {
         return Err(HomeError::invalid(path, format!("others can read this secret key (mode {mode:03o})"))
             .hint(format!("chmod 600 {}", path.display())));
@@ -55,7 +55,7 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<String>, HomeError> {
 
 pub fn write_secret(path: &Path, secret: &str) -> Result<(), HomeError> {
     let failed = |source| HomeError::Io { operation: "write", path: path.to_owned(), source };
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+    let mut file = unix::new_private_file(path).map_err(failed)?;
     file.write_all(secret.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
 }
 
@@ -85,11 +85,7 @@ pub fn replace(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), HomeError> {
 }
 
 pub fn make_private_folder(path: &Path) -> Result<(), HomeError> {
-    fs::DirBuilder::new().mode(0o700).create(path).map_err(|source| HomeError::Io {
-        operation: "make",
-        path: path.to_owned(),
-        source,
-    })
+    unix::new_private_folder(path).map_err(|source| HomeError::Io { operation: "make", path: path.to_owned(), source })
 }
 
 /// The catalog's files in a folder: every `.yaml` and `.yml`, by its path in it.

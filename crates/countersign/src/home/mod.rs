@@ -3,7 +3,7 @@
 //! ```text
 //! countersign.yaml      configuration, with the version of this layout
 //! genesis.json          entry 0 of the log: the DSSE envelope that the founders sign
-//! genesis-blobs/        the catalog and the rules that genesis names by digest, byte for byte
+//! genesis-files.json    the governance files that genesis names by digest, path to text: what the log begins with
 //! trust.json            what verifiers and gates pin: give it to them
 //! catalog/              Backstage YAML, for people to edit; in force is what the ledger says
 //! rules/                Cedar rules and their cases, likewise
@@ -29,13 +29,13 @@ use std::{
 };
 
 use countersign_core::{
-    admit,
-    catalog::CatalogSettings,
-    governance::Governance,
+    admit::{self, Signed},
+    catalog::{Catalog, CatalogSettings},
+    governance::{self, Governance, manifest_of},
+    ids::Nonce,
     refusal::Refusal,
     statement::{Body, Genesis, Statement},
-    text::FileSet,
-    verify::{TRUST_VERSION, Trust},
+    trust::{TRUST_VERSION, Trust},
 };
 use countersign_ledger::{
     Digest, Envelope, LogKey, SigningKey,
@@ -43,14 +43,16 @@ use countersign_ledger::{
 };
 use thiserror::Error;
 
+use crate::store;
+
 pub use config::{Config, FILE as CONFIG_FILE, VERSION, default_listen, quoted};
 pub use create::{Blueprint, Draft, MAX_FOUNDERS};
 
-/// The largest blob of a genesis: the catalog's files as JSON.
-const MAX_BLOB_BYTES: usize = 64 * 1024 * 1024;
+/// The governance files of a genesis together; those of 5,000 people and 335 systems have some 3 MB.
+const MAX_GENESIS_FILES_BYTES: usize = 64 * 1024 * 1024;
 
 const GENESIS: &str = "genesis.json";
-const BLOBS: &str = "genesis-blobs";
+const GENESIS_FILES: &str = "genesis-files.json";
 const TRUST: &str = "trust.json";
 const CATALOG: &str = "catalog";
 const RULES: &str = "rules";
@@ -148,9 +150,30 @@ pub struct Home {
     envelope: Envelope,
     statement: Statement,
     genesis: Genesis,
-    /// The catalog's, then the rules'.
-    blobs: [Vec<u8>; 2],
+    /// The governance files that the log begins with, by their paths.
+    files: GovernanceFiles,
+    /// The list of them, which genesis names.
+    manifest: Vec<u8>,
     trust: Trust,
+}
+
+/// Governance files by their paths, as the log names them.
+pub type GovernanceFiles = BTreeMap<String, Vec<u8>>;
+
+/// The governance files that a catalog and rules make. `salt` is as [`Catalog::to_files`] takes it.
+pub fn governance_files(
+    catalog: &Catalog,
+    rules: &BTreeMap<String, String>,
+    salt: impl Fn(&str) -> Nonce,
+) -> Result<GovernanceFiles, Refusal> {
+    let mut files = catalog.to_files(salt)?;
+    files.extend(rules.iter().map(|(name, text)| (format!("{}{name}", governance::RULES), text.clone().into_bytes())));
+    Ok(files)
+}
+
+fn parse_catalog(files: &BTreeMap<String, String>, settings: &CatalogSettings) -> Result<Catalog, Refusal> {
+    Catalog::parse(files, settings)
+        .map_err(|error| Refusal::malformed("catalog-invalid", format!("the catalog does not hold: {error}")))
 }
 
 impl Home {
@@ -193,15 +216,19 @@ impl Home {
             )
             .hint("a log keeps its name; write the one that the genesis has"));
         }
-        let blob = |digest: &Digest| read_blob(&within(BLOBS).join(digest.hex()), digest);
-        let blobs = [blob(&genesis.catalog)?, blob(&genesis.rules)?];
+        let (files, manifest) = read_genesis_files(&within(GENESIS_FILES), &genesis.files)?;
         let trust = read_trust(&within(TRUST))?;
-        let expected = create::trust(&statement, &genesis, envelope.payload_digest());
-        if trust != expected {
+        let founded = create::trust(&statement, &genesis, envelope.payload_digest());
+        // Whoever runs the home may add cosigners and a checkpoint.
+        let Trust { version, origin, log_key, genesis: pinned, recovery_quorum, .. } = &trust;
+        let same = (version, origin, log_key, pinned, recovery_quorum)
+            == (&founded.version, &founded.origin, &founded.log_key, &founded.genesis, &founded.recovery_quorum);
+        if !same {
             return Err(HomeError::invalid(&within(TRUST), "it does not pin the genesis of this home")
                 .hint("put back the trust.json that `countersign init` wrote; gates and verifiers have a copy"));
         }
-        Ok(Self { path: path.to_owned(), config, envelope, statement, genesis, blobs, trust })
+        trust.check()?;
+        Ok(Self { path: path.to_owned(), config, envelope, statement, genesis, files, manifest, trust })
     }
 
     pub fn path(&self) -> &Path {
@@ -221,21 +248,22 @@ impl Home {
         &self.genesis
     }
 
-    /// The blobs that genesis names: the catalog's and the rules'.
+    /// The blobs that genesis names: the list of the governance files, and each of them.
     pub fn genesis_blobs(&self) -> Vec<Vec<u8>> {
-        self.blobs.to_vec()
+        std::iter::once(&self.manifest).chain(self.files.values()).cloned().collect()
     }
 
     /// Whether enough founders have signed; a refusal says who could sign next.
     pub fn founded(&self) -> Result<(), Refusal> {
-        admit::authenticate_genesis(&self.envelope).map(drop)
+        admit::authenticate_genesis(&Signed::check(&self.envelope)?).map(drop)
     }
 
     /// What genesis begins, signed or not.
     pub fn governance(&self) -> Result<Governance, Refusal> {
-        Governance::begin(&self.statement, &self.genesis, self.envelope.payload_digest(), |digest| {
-            self.blobs.iter().find(|blob| Digest::of(blob) == *digest).cloned()
-        })
+        let blobs: BTreeMap<Digest, Vec<u8>> =
+            self.genesis_blobs().into_iter().map(|blob| (Digest::of(&blob), blob)).collect();
+        let payload = self.envelope.payload_digest();
+        Governance::begin(&self.statement, &self.genesis, payload, &|digest| blobs.get(digest).cloned())
     }
 
     /// Whether the log has begun: its entry 0 is written then, and cannot gain a signature.
@@ -251,6 +279,11 @@ impl Home {
     /// Where the ledger is kept, for [`crate::store::open`].
     pub fn store_address(&self) -> String {
         format!("sqlite:{}", self.path.join(LEDGER).display())
+    }
+
+    /// How the ledger is opened: it must be under a checkpoint of the log's key.
+    pub fn store_options(&self) -> store::Options {
+        store::Options::log(self.trust.log_key.clone())
     }
 
     /// Reads the key that signs checkpoints.
@@ -273,16 +306,11 @@ impl Home {
         }
     }
 
-    /// The catalog as it is on the disk now, as the blob that an amendment names.
-    pub fn catalog_blob(&self) -> Result<Vec<u8>, HomeError> {
-        let files = files::catalog_files(&self.path.join(CATALOG))?;
-        Ok(FileSet::<CatalogSettings> { settings: self.config.catalog.clone(), files }.to_blob()?)
-    }
-
-    /// The rules as they are on the disk now, as the blob that an amendment names.
-    pub fn rules_blob(&self) -> Result<Vec<u8>, HomeError> {
-        let files = files::rule_files(&self.path.join(RULES))?;
-        Ok(FileSet { settings: (), files }.to_blob()?)
+    /// The governance files that `catalog/` and `rules/` make as they are on the disk now: what a publication puts in
+    /// force. `salt` is as [`Catalog::to_files`] takes it.
+    pub fn edited(&self, salt: impl Fn(&str) -> Nonce) -> Result<GovernanceFiles, HomeError> {
+        let catalog = parse_catalog(&files::catalog_files(&self.path.join(CATALOG))?, &self.config.catalog)?;
+        Ok(governance_files(&catalog, &files::rule_files(&self.path.join(RULES))?, salt)?)
     }
 
     /// Adds a founder's signature to the genesis. Its payload, and so what `trust.json` pins, stays as it is.
@@ -335,13 +363,17 @@ fn read_genesis(path: &Path) -> Result<(Envelope, Statement, Genesis), HomeError
     }
 }
 
-fn read_blob(path: &Path, digest: &Digest) -> Result<Vec<u8>, HomeError> {
-    let bytes = files::read(path, MAX_BLOB_BYTES)?;
-    if Digest::of(&bytes) == *digest {
-        Ok(bytes)
+/// The files are bound by the list of their digests, which the genesis names.
+fn read_genesis_files(path: &Path, named: &Digest) -> Result<(GovernanceFiles, Vec<u8>), HomeError> {
+    let texts: BTreeMap<String, String> = serde_json::from_slice(&files::read(path, MAX_GENESIS_FILES_BYTES)?)
+        .map_err(|error| HomeError::invalid(path, error.to_string()))?;
+    let files: GovernanceFiles = texts.into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
+    let manifest = manifest_of(&files)?;
+    if Digest::of(&manifest) == *named {
+        Ok((files, manifest))
     } else {
-        Err(HomeError::invalid(path, "its bytes are not those that the genesis names")
-            .hint("these files are not for editing; put it back from a backup"))
+        Err(HomeError::invalid(path, "its files are not those that the genesis names")
+            .hint("this file is not for editing; put it back from a backup"))
     }
 }
 

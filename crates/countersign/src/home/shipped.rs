@@ -35,11 +35,6 @@ pub fn rules() -> BTreeMap<String, String> {
     of_kind(RULE)
 }
 
-/// The cases, for `rules test`.
-pub fn cases() -> BTreeMap<String, String> {
-    of_kind(CASES)
-}
-
 fn of_kind(ending: &str) -> BTreeMap<String, String> {
     let named = FILES.iter().filter(|(name, _)| name.ends_with(ending));
     named.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()

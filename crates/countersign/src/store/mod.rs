@@ -2,78 +2,219 @@
 //! means: the engine hands it finished leaves with the projections that follow from them, and one transaction takes
 //! both or neither.
 //!
-//! Only this room names SQL. Another database is one more file here, its migrations, one arm in [`open`], and one line in
+//! What stores share is pure: [`batch`] makes rows of submissions, [`tiles`] is the tree. A store only reads and writes.
+//!
+//! Invariant: before a log is read or extended, what was signed last holds of what is on the disk ([`open`]).
+//!
+//! Only this room names SQL. Another database is one more file here, its schema, one arm in [`open`], and one line in
 //! the conformance suite.
 
-mod dump;
+pub mod batch;
+pub mod dump;
+mod error;
+mod list;
 mod sqlite;
+pub mod tiles;
 pub mod writer;
 
-use std::{collections::BTreeMap, future::Future, ops::Range, path::Path, pin::Pin, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    future::Future,
+    ops::Range,
+    path::Path,
+    pin::Pin,
+    sync::Arc,
+};
 
 use countersign_ledger::{
-    Digest, Hash, Leaf, StreamId, Time,
-    checkpoint::{Checkpoint, LogKey},
-    tree::{Node, Nodes},
+    Digest, Hash, Leaf, StreamHead, StreamId, Time,
+    checkpoint::{self, Checkpoint, LogKey},
+    seal::SealError,
+    tree::{self, Nodes},
 };
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-pub use dump::Dump;
+pub use error::{Damage, NoteError, StoreError};
+pub use list::{Cursor, Item, List, Page};
 pub use sqlite::SqliteStore;
+use tiles::{Recorder, TileAt, Tiles};
 
-/// How many leaves one page of [`Store::leaves`] has at the most.
+/// How many leaves, names or jobs one call reads at the most.
 pub const MAX_PAGE: u64 = 1_024;
 
-#[derive(Debug, Error)]
-pub enum StoreError {
-    #[error("cannot {operation}: {source}")]
-    Database { operation: &'static str, source: sqlx::Error },
-    #[error("the store at {path} was written by a newer version (format {found}, this program knows {known})")]
-    Newer { path: String, found: i64, known: i64 },
-    #[error("the store is damaged: {0}")]
-    Damaged(String),
-    #[error("`{0}` is not the address of a store; give a file, or sqlite:PATH")]
-    Address(String),
-    #[error("the store's writer has stopped")]
-    Stopped,
+/// How many bytes of leaves one call reads at the most; a single leaf is always read.
+pub const MAX_PAGE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// What a database is opened as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The log's verifier key, which its last checkpoint must be signed with.
+    pub verifier: String,
+    pub keeps: Keeps,
 }
 
-/// Why one submission of a batch was not taken. The others of the batch are not touched by it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Conflict {
-    /// A stream has moved on since the engine looked.
-    Moved(StreamId),
-    /// A key that must be unique is there already, in this leaf.
-    Taken { key: String, index: u64 },
-    /// The log has gone on to a later time than the submission's. Leaves stand in the order of their times.
-    Overtaken(Time),
+impl Options {
+    /// The log itself, of which this verifier key is.
+    pub fn log(verifier: impl Into<String>) -> Self {
+        Self { verifier: verifier.into(), keeps: Keeps::Log }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeps {
+    /// The log itself: only its owner reads and writes the file, and every leaf is under the last checkpoint.
+    Log,
+    /// A follower's copy, which may have leaves beyond the newest checkpoint that it reached.
+    Copy(Access),
+}
+
+/// Who may read and write a new file. An old one is left as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Owner,
+    Group,
+}
+
+/// A key that the log may have only once: the beginning of a SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unique([u8; 16]);
+
+impl Unique {
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The key of some content.
+    pub fn of(content: impl AsRef<[u8]>) -> Self {
+        Self::first_half(&Sha256::digest(content.as_ref()).into())
+    }
+
+    /// The key of content whose digest is known.
+    pub fn of_digest(digest: &Digest) -> Self {
+        Self::first_half(digest.as_bytes())
+    }
+
+    fn first_half(digest: &[u8; 32]) -> Self {
+        Self(std::array::from_fn(|at| digest[at]))
+    }
+
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Unique {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for Unique {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// A leaf, and the keys of it that may be in the log only once.
 #[derive(Clone, Debug)]
 pub struct NewLeaf {
     pub leaf: Leaf,
-    pub unique: Vec<String>,
+    pub unique: Vec<Unique>,
 }
 
-/// Leaves of one stream that enter the log together, with all that follows from them.
-#[derive(Clone, Debug)]
+/// Leaves that enter the log together, with all that follows from them.
+#[derive(Clone, Debug, Default)]
 pub struct Submission {
-    /// In order, each following the one before it. Never empty.
+    /// In order. Each line of each must follow its stream's head, as the leaves before it left it. Never empty.
     pub leaves: Vec<NewLeaf>,
-    /// Where streams stood that the decision to write looked at.
+    /// Where streams stood that the decision to write looked at, beside those that are written to.
     pub expected: BTreeMap<StreamId, u64>,
     /// Projections that the leaves change, written whole.
-    pub projections: Vec<(String, Vec<u8>)>,
+    pub projections: Vec<Projection>,
     pub blobs: Vec<Vec<u8>>,
+    /// What is to be done elsewhere once this is durable.
+    pub outbox: Vec<Job>,
 }
 
+/// Something that follows from leaves, kept so that nobody has to read them again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Projection {
+    /// What it is of; a name is unique within its kind.
+    pub kind: &'static str,
+    pub name: String,
+    pub body: Vec<u8>,
+    /// Its place in lists, which show the highest first.
+    pub order: i64,
+    /// What lists find it by.
+    pub facets: BTreeSet<Facet>,
+}
+
+/// One value by which lists can be narrowed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Facet {
+    pub name: String,
+    pub value: String,
+}
+
+impl Facet {
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.into() }
+    }
+}
+
+/// Work that leaves the log: it is read with [`Store::jobs`], and removed with [`Store::done`] when it is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    pub kind: String,
+    pub body: Vec<u8>,
+}
+
+/// Why one submission of a batch was not taken. The others of the batch are not touched by it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// A stream has moved on since the engine looked.
+    Moved(StreamId),
+    /// A key that must be unique is there already, in this leaf.
+    Taken { key: Unique, index: u64 },
+    /// The log has gone on to a later time than the submission's. Leaves stand in the order of their times.
+    Overtaken(Time),
+    /// It can never be taken.
+    Unfit(Unfit),
+}
+
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum Unfit {
+    #[error("a submission has no leaf")]
+    Empty,
+    #[error("a leaf cannot be sealed: {0}")]
+    Seal(#[from] SealError),
+}
+
+/// Where the log stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     pub size: u64,
     pub root: Hash,
-    /// The signed checkpoint; empty for an empty log.
+    /// The newest signed checkpoint; empty while there is none.
     pub note: String,
+    /// How many leaves are under it: all of them, but in a follower's copy.
+    pub noted: u64,
+    /// When the last leaf was admitted.
+    pub time: Option<Time>,
+}
+
+/// Where the checkpoint of a tree comes from. A log signs it; a follower has it from the log.
+pub trait Notary: Send + Sync {
+    /// The signed checkpoint of this tree, `None` if there is none yet, or why the tree must not be written.
+    fn note(&self, size: u64, root: Hash) -> Result<Option<String>, NoteError>;
+}
+
+impl Notary for LogKey {
+    fn note(&self, size: u64, root: Hash) -> Result<Option<String>, NoteError> {
+        Ok(Some(self.sign(&Checkpoint { origin: self.origin().to_owned(), size, root })?))
+    }
 }
 
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -82,83 +223,170 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + S
 pub trait Store: Send + Sync {
     fn head(&self) -> Pending<'_, Head>;
 
-    /// Takes each submission whole or says its conflict, in the order of their times. All that are taken are durable when this returns, under one new
-    /// checkpoint. The result has the index of each submission's first leaf.
+    /// Takes each submission whole or says its conflict, in the order of their times. All that are taken are durable
+    /// when this returns. The result has the index of each submission's first leaf.
     fn commit<'a>(
         &'a self,
-        log_key: &'a LogKey,
+        notary: &'a dyn Notary,
         submissions: Vec<Submission>,
     ) -> Pending<'a, Vec<Result<u64, Conflict>>>;
 
-    /// The bytes of leaves, at most [`MAX_PAGE`] of them.
+    /// The bytes of leaves, at most [`MAX_PAGE`] and [`MAX_PAGE_BYTES`] of them: whoever wants more asks again.
     fn leaves(&self, range: Range<u64>) -> Pending<'_, Vec<Vec<u8>>>;
 
-    /// All leaves of a stream, with their indices.
-    fn stream<'a>(&'a self, stream: &'a StreamId) -> Pending<'a, Vec<(u64, Vec<u8>)>>;
+    /// Leaves of a stream from a sequence number on, with their indices; as many as [`Store::leaves`] gives.
+    fn stream<'a>(&'a self, stream: &'a StreamId, from: u64) -> Pending<'a, Vec<(u64, Vec<u8>)>>;
 
-    /// Nodes of the tree that are there, of those asked for.
-    fn nodes(&self, wanted: Vec<(u8, u64)>) -> Pending<'_, Vec<Node>>;
+    /// Where streams stand, one head for each that is asked for.
+    fn heads<'a>(&'a self, streams: &'a [StreamId]) -> Pending<'a, Vec<StreamHead>>;
 
-    fn blob<'a>(&'a self, digest: &'a Digest) -> Pending<'a, Option<Vec<u8>>>;
+    /// Hash tiles, as far as they are there.
+    fn tiles<'a>(&'a self, wanted: &'a [TileAt]) -> Pending<'a, Tiles>;
 
-    fn projection<'a>(&'a self, name: &'a str) -> Pending<'a, Option<Vec<u8>>>;
+    /// The blobs that are there, of those asked for.
+    fn blobs<'a>(&'a self, digests: &'a [Digest]) -> Pending<'a, BTreeMap<Digest, Vec<u8>>>;
 
-    /// Projections whose name begins so, in order of their names.
-    fn projections<'a>(&'a self, prefix: &'a str) -> Pending<'a, Vec<(String, Vec<u8>)>>;
+    /// The bodies of projections that are there, of those asked for.
+    fn projections<'a>(&'a self, kind: &'a str, names: &'a [String]) -> Pending<'a, BTreeMap<String, Vec<u8>>>;
 
-    /// Everything that follows from the leaves, to compare two stores.
-    fn dump(&self) -> Pending<'_, Dump>;
+    /// Projections whose name begins so, in the order of their names; at most `limit`, and never more than [`MAX_PAGE`].
+    fn find<'a>(&'a self, kind: &'a str, prefix: &'a str, limit: u64) -> Pending<'a, Vec<(String, Vec<u8>)>>;
+
+    /// One page of a list.
+    fn list<'a>(&'a self, list: &'a List<'a>) -> Pending<'a, Page>;
+
+    /// Jobs behind this number, oldest first, each with its own; at most [`MAX_PAGE`].
+    fn jobs(&self, after: u64) -> Pending<'_, Vec<(u64, Job)>>;
+
+    /// Removes jobs that are done.
+    fn done<'a>(&'a self, jobs: &'a [u64]) -> Pending<'a, ()>;
+
+    /// Of which version the projections are; 0 when none were ever finished.
+    fn version(&self) -> Pending<'_, u32>;
+
+    /// Says that the projections are whole, and of this version.
+    fn set_version(&self, version: u32) -> Pending<'_, ()>;
+
+    /// Forgets all projections, and that they were whole.
+    fn clear_projections(&self) -> Pending<'_, ()>;
+
+    /// Writes projections of leaves that are in the log already.
+    fn project(&self, projections: Vec<Projection>) -> Pending<'_, ()>;
+
+    /// What follows from the leaves, a page at a time, to compare two stores. [`dump`] walks it.
+    fn walk<'a>(&'a self, part: dump::Part, after: Option<&'a dump::Key>) -> Pending<'a, Vec<dump::Row>>;
 }
 
-/// Opens or makes the store at an address: `sqlite:PATH`, or just a path.
-pub async fn open(address: &str) -> Result<Arc<dyn Store>, StoreError> {
-    match address.split_once(':') {
-        Some(("sqlite", path)) => Ok(Arc::new(SqliteStore::open(Path::new(path)).await?)),
-        Some((_, _)) => Err(StoreError::Address(address.to_owned())),
-        None => Ok(Arc::new(SqliteStore::open(Path::new(address)).await?)),
+/// How the projections of a store stand to what a program writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    Current,
+    /// They have to be made again from the leaves.
+    Older(u32),
+    /// Another program wrote them, which knows more.
+    Newer(u32),
+}
+
+impl Age {
+    pub fn of(found: u32, known: u32) -> Self {
+        match found.cmp(&known) {
+            std::cmp::Ordering::Less => Self::Older(found),
+            std::cmp::Ordering::Equal => Self::Current,
+            std::cmp::Ordering::Greater => Self::Newer(found),
+        }
     }
 }
 
-/// Fetches the nodes that a proof needs, then makes it: proofs are pure functions over [`Nodes`], so a first run over
+/// Opens or makes the store at an address (`sqlite:PATH`, or just a path), and checks that its last checkpoint is the
+/// log's and holds of the tree on the disk.
+pub async fn open(address: &str, options: &Options) -> Result<Arc<dyn Store>, StoreError> {
+    let path = match address.split_once(':') {
+        Some(("sqlite", path)) => path,
+        Some((_, _)) => return Err(StoreError::Address(address.to_owned())),
+        None => address,
+    };
+    let store = SqliteStore::open(Path::new(path), options.clone()).await?;
+    check(&store, options).await?;
+    Ok(Arc::new(store))
+}
+
+/// Whether what was signed last holds of what is on the disk.
+async fn check(store: &dyn Store, options: &Options) -> Result<(), StoreError> {
+    let head = store.head().await?;
+    if head.noted > 0 || !head.note.is_empty() {
+        let signed = signed(&head, options)?;
+        let found = root(store, signed.size).await?;
+        if found != signed.root {
+            return Err(Damage::Root { size: signed.size, found, expected: signed.root }.into());
+        }
+    }
+    if head.size == head.noted {
+        expect_root(&head, root(store, head.size).await?)?;
+    } else {
+        match options.keeps {
+            Keeps::Log => return Err(Damage::Unsigned { size: head.size, noted: head.noted }.into()),
+            Keeps::Copy(_) => expect_root(&head, root(store, head.size).await?)?,
+        }
+    }
+    let found = match head.size.checked_sub(1) {
+        Some(last) => Some(leaf_at(store, last).await?.admitted_at),
+        None => None,
+    };
+    if found == head.time { Ok(()) } else { Err(Damage::Time { found, expected: head.time }.into()) }
+}
+
+/// The checkpoint in a head's note, if it is the log's.
+fn signed(head: &Head, options: &Options) -> Result<Checkpoint, StoreError> {
+    let signed = checkpoint::open(&head.note, &options.verifier).map_err(StoreError::OtherLog)?;
+    if signed.size == head.noted {
+        Ok(signed)
+    } else {
+        Err(Damage::Noted { signed: signed.size, noted: head.noted }.into())
+    }
+}
+
+fn expect_root(head: &Head, found: Hash) -> Result<(), Damage> {
+    if found == head.root { Ok(()) } else { Err(Damage::Head { size: head.size, found, expected: head.root }) }
+}
+
+async fn root(store: &dyn Store, size: u64) -> Result<Hash, StoreError> {
+    match with_nodes(store, |nodes| tree::root(size, &nodes)).await? {
+        Ok(root) => Ok(root),
+        Err(tree::TreeError::Missing { level, index }) => {
+            let (tile, _) = TileAt::of(level, index).unwrap_or((TileAt { level: 0, index: 0 }, 0..0));
+            Err(Damage::Tile(tile).into())
+        }
+        Err(error @ (tree::TreeError::OutOfRange { .. } | tree::TreeError::Sizes { .. })) => {
+            Err(Damage::Value { what: "the tree", found: error.to_string() }.into())
+        }
+    }
+}
+
+/// One leaf that must be there.
+pub async fn leaf_at(store: &dyn Store, index: u64) -> Result<Leaf, StoreError> {
+    let bytes = store.leaves(index..index.saturating_add(1)).await?.pop().ok_or(Damage::MissingLeaf(index))?;
+    Ok(Leaf::parse(&bytes).map_err(|source| Damage::Leaf { index, source })?)
+}
+
+/// One blob, if it is there.
+pub async fn blob(store: &dyn Store, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+    Ok(store.blobs(&[*digest]).await?.remove(digest))
+}
+
+/// The body of one projection, if it is there.
+pub async fn projection(store: &dyn Store, kind: &str, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    Ok(store.projections(kind, &[name.to_owned()]).await?.remove(name))
+}
+
+/// Fetches the tiles that a proof needs, then makes it: proofs are pure functions over [`Nodes`], so a first run over
 /// stand-ins tells which nodes they ask for.
 pub async fn with_nodes<T, E>(
     store: &dyn Store,
     make: impl Fn(&dyn Nodes) -> Result<T, E>,
 ) -> Result<Result<T, E>, StoreError> {
-    let wanted = Recorder::default();
+    let recorder = Recorder::default();
     // The stand-ins' result means nothing; only what was asked for does.
-    drop(make(&wanted));
-    let coordinates = wanted.asked.into_inner();
-    let nodes = store.nodes(coordinates).await?;
-    let found = Found(nodes.into_iter().map(|node| ((node.level, node.index), node.hash)).collect());
-    Ok(make(&found))
-}
-
-#[derive(Default)]
-struct Recorder {
-    asked: std::cell::RefCell<Vec<(u8, u64)>>,
-}
-
-impl Nodes for Recorder {
-    fn node(&self, level: u8, index: u64) -> Option<Hash> {
-        self.asked.borrow_mut().push((level, index));
-        Some(Hash::empty_tree())
-    }
-}
-
-struct Found(BTreeMap<(u8, u64), Hash>);
-
-impl Nodes for Found {
-    fn node(&self, level: u8, index: u64) -> Option<Hash> {
-        self.0.get(&(level, index)).copied()
-    }
-}
-
-/// The coordinates of the right edge of a tree of this size: its perfect subtrees.
-pub(crate) fn frontier_coordinates(size: u64) -> Vec<(u8, u64)> {
-    (0..64_u8).filter(|level| size >> level & 1 == 1).map(|level| (level, (size >> level) - 1)).collect()
-}
-
-pub(crate) fn checkpoint(origin: &str, size: u64, root: Hash) -> Checkpoint {
-    Checkpoint { origin: origin.to_owned(), size, root }
+    drop(make(&recorder));
+    let tiles = store.tiles(&recorder.asked()).await?;
+    Ok(make(&tiles))
 }

@@ -5,13 +5,21 @@
 //!  request B ──┼──> queue ──> commit(A, B, C): one fsync ──> answers to A, B, C
 //!  request C ──┘                 meanwhile D, E, F wait and are the next batch
 //! ```
+//!
+//! Leaves stand in the order of their times. Whoever takes a time announces it ([`Writer::expect`]), and a batch waits a
+//! moment for earlier ones that are still being made, instead of overtaking them and having them made again.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use countersign_ledger::checkpoint::LogKey;
-use tokio::sync::{mpsc, oneshot};
+use countersign_ledger::Time;
+use thiserror::Error;
+use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::{Conflict, Store, StoreError, Submission};
+use super::{Conflict, Notary, Store, StoreError, Submission};
 
 /// How many submissions one commit takes.
 const MAX_BATCH: usize = 256;
@@ -19,44 +27,171 @@ const MAX_BATCH: usize = 256;
 /// How many may wait; more than that and those who submit wait to be queued.
 const QUEUE: usize = 1_024;
 
-type Answer = oneshot::Sender<Result<Result<u64, Conflict>, StoreError>>;
+/// How long a batch waits for what was announced with an earlier time.
+const PATIENCE: Duration = Duration::from_millis(2);
+
+/// Why a submission was not acknowledged.
+#[derive(Debug, Error)]
+pub enum SubmitError {
+    #[error("the submission does not fit the log: {0:?}")]
+    Conflict(Conflict),
+    /// Nothing of it was written.
+    #[error(transparent)]
+    Failed(Arc<StoreError>),
+    /// It may have been written: look it up.
+    #[error("the submission may have been written, or not: {0}")]
+    Unknown(Arc<StoreError>),
+    /// The writer ended while the submission was with it, so it may have been written.
+    #[error("the store's writer has stopped")]
+    Stopped,
+}
+
+struct Waiting {
+    submission: Submission,
+    answer: oneshot::Sender<Result<u64, SubmitError>>,
+}
 
 /// A handle to the writer task. Clones share the task, which ends with the last of them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Writer {
-    queue: mpsc::Sender<(Submission, Answer)>,
+    queue: mpsc::Sender<Waiting>,
+    coming: Arc<Coming>,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+/// A submission of this time is being made. It is no longer awaited once this is dropped.
+#[derive(Debug)]
+#[must_use = "a submission is awaited only as long as this is held"]
+pub struct Announced {
+    time: Time,
+    coming: Arc<Coming>,
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        let mut times = self.coming.times();
+        if let Some(count) = times.get_mut(&self.time) {
+            *count -= 1;
+            if *count == 0 {
+                times.remove(&self.time);
+            }
+        }
+        drop(times);
+        self.coming.changed.notify_one();
+    }
+}
+
+/// The times of what is being made.
+#[derive(Debug, Default)]
+struct Coming {
+    times: Mutex<BTreeMap<Time, usize>>,
+    changed: Notify,
+}
+
+impl Coming {
+    /// Nobody can leave the map half changed.
+    fn times(&self) -> MutexGuard<'_, BTreeMap<Time, usize>> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_before(&self, time: Option<Time>) -> bool {
+        self.times().first_key_value().is_some_and(|(first, _)| Some(*first) < time)
+    }
+
+    /// Whatever is earlier has been waited for long enough, and is not waited for again.
+    fn give_up_before(&self, time: Option<Time>) {
+        self.times().retain(|coming, _| Some(*coming) >= time);
+    }
 }
 
 impl Writer {
-    pub fn start(store: Arc<dyn Store>, log_key: Arc<LogKey>) -> Self {
-        let (queue, mut waiting) = mpsc::channel::<(Submission, Answer)>(QUEUE);
-        tokio::spawn(async move {
-            let mut batch = Vec::with_capacity(MAX_BATCH);
-            while waiting.recv_many(&mut batch, MAX_BATCH).await > 0 {
-                let (submissions, answers): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
-                match store.commit(&log_key, submissions).await {
-                    Ok(results) => {
-                        for (answer, result) in answers.into_iter().zip(results) {
-                            // Who asked may have gone away; what was committed stays.
-                            drop(answer.send(Ok(result)));
-                        }
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "a commit failed; nothing of its batch was taken");
-                        for answer in answers {
-                            drop(answer.send(Err(StoreError::Damaged(error.to_string()))));
-                        }
-                    }
-                }
-            }
-        });
-        Self { queue }
+    pub fn start(store: Arc<dyn Store>, notary: Arc<dyn Notary>) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let coming = Arc::<Coming>::default();
+        tokio::spawn(write(store, notary, waiting, Arc::clone(&coming)));
+        Self { queue, coming }
     }
 
-    /// Submits and waits until it is durable.
-    pub async fn submit(&self, submission: Submission) -> Result<Result<u64, Conflict>, StoreError> {
+    /// Announces a submission of this time. To be held until it is submitted, or given up.
+    pub fn expect(&self, time: Time) -> Announced {
+        *self.coming.times().entry(time).or_default() += 1;
+        Announced { time, coming: Arc::clone(&self.coming) }
+    }
+
+    /// Submits and waits until it is durable. The index is that of the first leaf.
+    pub async fn submit(&self, submission: Submission, announced: Option<Announced>) -> Result<u64, SubmitError> {
         let (answer, result) = oneshot::channel();
-        self.queue.send((submission, answer)).await.map_err(|_| StoreError::Stopped)?;
-        result.await.map_err(|_| StoreError::Stopped)?
+        self.queue.send(Waiting { submission, answer }).await.map_err(|_| SubmitError::Stopped)?;
+        drop(announced);
+        result.await.map_err(|_| SubmitError::Stopped)?
+    }
+}
+
+async fn write(
+    store: Arc<dyn Store>,
+    notary: Arc<dyn Notary>,
+    mut queue: mpsc::Receiver<Waiting>,
+    coming: Arc<Coming>,
+) {
+    let mut waiting = Vec::with_capacity(MAX_BATCH);
+    while queue.recv_many(&mut waiting, MAX_BATCH).await > 0 {
+        gather(&mut waiting, &mut queue, &coming).await;
+        let (submissions, answers): (Vec<_>, Vec<_>) =
+            waiting.drain(..).map(|Waiting { submission, answer }| (submission, answer)).unzip();
+        match store.commit(&*notary, submissions).await {
+            Ok(results) => {
+                for (answer, result) in answers.into_iter().zip(results) {
+                    // Who asked may have gone away; what was committed stays.
+                    drop(answer.send(result.map_err(SubmitError::Conflict)));
+                }
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                for answer in answers {
+                    drop(answer.send(Err(failure(&error))));
+                }
+            }
+        }
+    }
+}
+
+/// Waits a moment for what was announced with an earlier time than the latest of those that wait.
+async fn gather(waiting: &mut Vec<Waiting>, queue: &mut mpsc::Receiver<Waiting>, coming: &Coming) {
+    let latest = |waiting: &[Waiting]| {
+        let times = waiting.iter().flat_map(|waiting| waiting.submission.leaves.first());
+        times.map(|new| new.leaf.admitted_at).max()
+    };
+    let patience = tokio::time::sleep(PATIENCE);
+    tokio::pin!(patience);
+    while waiting.len() < MAX_BATCH && coming.is_before(latest(waiting)) {
+        let room = MAX_BATCH - waiting.len();
+        tokio::select! {
+            received = queue.recv_many(waiting, room) => if received == 0 { return },
+            () = coming.changed.notified() => {}
+            () = &mut patience => {
+                coming.give_up_before(latest(waiting));
+                return;
+            }
+        }
+    }
+}
+
+fn failure(error: &Arc<StoreError>) -> SubmitError {
+    match **error {
+        StoreError::Unknown { .. } => SubmitError::Unknown(Arc::clone(error)),
+        StoreError::File { .. }
+        | StoreError::Database { .. }
+        | StoreError::Newer { .. }
+        | StoreError::Older { .. }
+        | StoreError::Foreign(_)
+        | StoreError::OtherLog(_)
+        | StoreError::Damaged(_)
+        | StoreError::Note(_)
+        | StoreError::Address(_) => SubmitError::Failed(Arc::clone(error)),
     }
 }

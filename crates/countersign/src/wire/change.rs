@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 
 use countersign_core::{
     decision::{Decision, Outcome},
+    explain::Explanation,
     facts::Role,
     ids::{ActorId, ChangeId, GateId, RuleId, Target},
-    snapshot::{Ai, Kind},
-    statement::{OutcomeResult, Subject, Transition},
+    kind::{Kind, Purpose},
+    snapshot::Ai,
+    statement::{OutcomeResult, Seen},
+    subject::{Subject, SubjectRef, Transition},
     text::ProposalText,
 };
 use countersign_ledger::{Digest, Time, sshsig::Assurance};
@@ -24,6 +27,9 @@ pub struct ChangeLine {
     pub proposer: ActorId,
     pub proposed_at: String,
     pub revision: u32,
+    /// Of a change of a git range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
 }
 
 /// A change with everything that is known of it.
@@ -32,12 +38,18 @@ pub struct ChangeView {
     pub id: ChangeId,
     pub title: String,
     pub kind: Kind,
+    #[serde(default, skip_serializing_if = "Purpose::is_none")]
+    pub purpose: Purpose,
     pub state: String,
     pub targets: BTreeSet<Target>,
     pub subject: Subject,
+    /// The subject as statements name it.
+    pub subject_ref: SubjectRef,
     pub revision: u32,
     pub revision_digest: Digest,
     pub facts: Option<Digest>,
+    /// The blob with the names behind them.
+    pub identities_blob: Option<Digest>,
     pub proposer: ActorId,
     pub proposed_at: String,
     pub text: Option<ProposalText>,
@@ -55,6 +67,8 @@ pub struct ChangeView {
     pub waivers: Vec<WaiverLine>,
     pub permits: Vec<PermitLine>,
     pub decision: Decision,
+    /// What the decision's rules ask, and who could supply what is missing.
+    pub explanation: Explanation,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -83,8 +97,8 @@ pub struct ApprovalLine {
     pub at: String,
     pub revision: u32,
     pub assurance: Assurance,
-    /// Whether it was made over digests that the approver's own machine computed.
-    pub recomputed: bool,
+    /// How the approver had the content at hand.
+    pub seen: Seen,
     /// Whether it counts for the present revision.
     pub counts: bool,
 }
@@ -110,7 +124,8 @@ pub struct WaiverLine {
 pub struct PermitLine {
     pub statement: Digest,
     pub gate: GateId,
-    pub transition: Transition,
+    /// `None` where it was erased.
+    pub transition: Option<Transition>,
     pub issued_at: String,
     pub expires_at: String,
     pub outcome: Option<OutcomeResult>,

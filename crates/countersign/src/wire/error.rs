@@ -2,6 +2,7 @@
 
 use countersign_core::{
     decision::Decision,
+    explain::Explanation,
     refusal::{Refusal, RefusalClass},
 };
 use serde::{Deserialize, Serialize};
@@ -10,9 +11,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ErrorBody {
     pub error: ErrorDetail,
-    /// With `denied-by-rules`: the decision, which is the to-do list.
+    /// With `denied-by-rules`: the decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
+    /// Beside it: who could supply what is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,6 +43,7 @@ impl ErrorBody {
                 hint: refusal.hint.clone(),
             },
             decision: None,
+            explanation: None,
         }
     }
 
@@ -51,6 +56,7 @@ impl ErrorBody {
                 hint: Some("try again; the server's log says more".to_owned()),
             },
             decision: None,
+            explanation: None,
         }
     }
 }

@@ -3,16 +3,11 @@
 
 mod change;
 mod error;
+mod follow;
 
-use std::collections::BTreeMap;
-
-use countersign_core::{
-    decision::Decision,
-    governance::GateRecord,
-    ids::{ActorId, ChangeId, GateId},
-    verify::Trust,
-};
-use countersign_ledger::{Digest, Hash};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use countersign_core::{decision::Decision, explain::Explanation, ids::ChangeId, trust::Trust};
+use countersign_ledger::{Digest, Envelope, Hash};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
@@ -21,9 +16,10 @@ pub use self::{
         rfc3339,
     },
     error::{DENIED, ErrorBody, ErrorDetail},
+    follow::{Entries, Proof},
 };
 
-/// `POST /v1/statements`.
+/// `POST /v1/statements`; also how a signed statement is kept in a file, on its way to a second person or to a gate.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Submit {
@@ -32,6 +28,15 @@ pub struct Submit {
     /// The blobs that the statement names, each in base64.
     #[serde(default)]
     pub blobs: Vec<String>,
+}
+
+impl Submit {
+    pub fn new(envelope: &Envelope, blobs: &[Vec<u8>]) -> Self {
+        Self {
+            envelope: String::from_utf8_lossy(envelope.raw()).into_owned(),
+            blobs: blobs.iter().map(|blob| STANDARD.encode(blob)).collect(),
+        }
+    }
 }
 
 /// What came of a statement.
@@ -43,8 +48,17 @@ pub struct Receipt {
     pub change: Option<ChangeId>,
     /// The permit's envelope, where one was asked for and issued.
     pub permit: Option<String>,
-    /// How the change stands after the statement.
+    /// How the change stands after the statement, and who could supply what is missing.
     pub decision: Option<Decision>,
+    pub explanation: Option<Explanation>,
+}
+
+/// `GET /v1/changes`: one page, the newest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ChangePage {
+    pub changes: Vec<ChangeLine>,
+    /// What `after` names for the next page; absent at the end.
+    pub next: Option<String>,
 }
 
 /// `GET /v1/log`.
@@ -61,13 +75,25 @@ pub struct LogInfo {
     pub governance: GovernanceInfo,
 }
 
+/// What is in force, in short; `GET /v1/governance` has all of it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct GovernanceInfo {
-    /// Genesis or amendment in force.
+    /// Genesis or publication in force.
     pub in_force: Digest,
-    pub catalog: Digest,
+    pub semantics: u32,
+    /// Digest of the rules.
     pub rules: Digest,
-    pub gates: BTreeMap<GateId, GateRecord>,
-    /// People who have a key that holds.
-    pub people: Vec<ActorId>,
+    /// How many people have a key.
+    pub people: u32,
+}
+
+/// `GET /v1/governance/history`: the genesis and every publication, in their order. Each names the one before it by the digest
+/// of its statement, so that whoever pinned the genesis needs to believe nothing of it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// The statement: the payload of its envelope, as text, verbatim.
+    pub statement: String,
+    /// The blob with the files that it replaces, as text, verbatim.
+    pub files: String,
 }

@@ -12,8 +12,8 @@ use countersign::{client::Client, speaker::Hand, speaker::Speaker};
 use countersign_core::{
     catalog::Level,
     ids::ChangeId,
-    snapshot::Kind,
-    statement::{Approval, Body, Header, Proposal, SeenCheckpoint, Statement, Subject},
+    kind::{Kind, Purpose},
+    statement::{Approval, Body, Header, Proposal, Seen, SeenCheckpoint, Statement, Subject},
     text::ProposalText,
 };
 use countersign_ledger::{Digest, Envelope, Hash, SigningKey};
@@ -43,7 +43,7 @@ fn speaker(world: &World, name: &str) -> Speaker {
 /// A proposal for `search/production`, with the blob of its words. No two are alike.
 fn proposal(title: &str) -> (Body, Vec<u8>) {
     let text = ProposalText {
-        salt: countersign::speaker::nonce().unwrap(),
+        salt: countersign::random::nonce(),
         title: title.to_owned(),
         why: "a reason that is long enough".to_owned(),
         risk: String::new(),
@@ -54,12 +54,14 @@ fn proposal(title: &str) -> (Body, Vec<u8>) {
     let blob = text.to_blob().unwrap();
     let body = Proposal {
         kind: Kind::Flag,
+        purpose: Purpose::default(),
         targets: ["search/production".parse().unwrap()].into(),
         subject: Subject::Files {
             files: [("flags.json".to_owned(), Digest::of("{}"))].into(),
             command: Some(vec!["true".to_owned()]),
         },
         facts: None,
+        identities: None,
         text: Digest::of(&blob),
         documents: text.documents(),
         sponsor: None,
@@ -79,7 +81,7 @@ fn approval(world: &World, change: &ChangeId) -> Body {
         revision: countersign_core::statement::RevisionRef { number: view.revision, digest: view.revision_digest },
         targets: view.targets.clone(),
         reviewed: view.subject.clone(),
-        recomputed: true,
+        seen: Seen::Computed,
     })
 }
 
@@ -157,7 +159,7 @@ fn said(world: &World, signer: &str, edit: impl FnOnce(&mut Header)) -> String {
     let mut header = Header {
         log: log.origin,
         by: "alice".parse().unwrap(),
-        nonce: countersign::speaker::nonce().unwrap(),
+        nonce: countersign::random::nonce(),
         checkpoint: SeenCheckpoint { size: log.size, root: log.root },
     };
     edit(&mut header);
@@ -381,7 +383,7 @@ fn a_replayed_statement_is_refused() {
 fn a_nonce_is_good_for_one_statement() {
     let world = world();
     let alice = speaker(&world, "alice");
-    let nonce = countersign::speaker::nonce().unwrap();
+    let nonce = countersign::random::nonce();
     let say = |title: &str| {
         let (body, blob) = proposal(title);
         let header = Header {

@@ -15,7 +15,7 @@ use self::history::{Commit, EPOCH, History};
 use crate::support::Stage;
 
 const GENTLE: &str = r#"@id("gentle") @requires("disclosure") @because("B.") @remedy("countersign disclose {change} --none")
-@mode("shadow") @strength("advisory")
+@mode("watch") @strength("waivable")
 forbid (principal, action == Countersign::Action::"apply", resource) unless { resource.ai.disclosed };
 "#;
 const GRACE: &str = "Grace Hopper <grace@shop.test>";

@@ -17,7 +17,7 @@ use countersign::{
 use countersign_core::{
     catalog::Level,
     ids::ChangeId,
-    snapshot::Kind,
+    kind::{Kind, Purpose},
     statement::{Body, Header, KINDS, Proposal, SeenCheckpoint, Statement, Subject},
     text::ProposalText,
 };
@@ -59,7 +59,7 @@ impl Clockwork {
     /// A proposal by alice that was made when the log was as it is now.
     async fn proposal(&self, world: &World) -> (Envelope, Vec<u8>) {
         let text = ProposalText {
-            salt: countersign::speaker::nonce().unwrap(),
+            salt: countersign::random::nonce(),
             title: "Turn it on".to_owned(),
             why: "a reason that is long enough".to_owned(),
             risk: String::new(),
@@ -71,9 +71,11 @@ impl Clockwork {
         let head = self.engine.head().await.unwrap();
         let body = Body::Proposal(Proposal {
             kind: Kind::Flag,
+            purpose: Purpose::default(),
             targets: ["search/production".parse().unwrap()].into(),
             subject: Subject::Files { files: [("flags.json".to_owned(), Digest::of("{}"))].into(), command: None },
             facts: None,
+            identities: None,
             text: Digest::of(&blob),
             documents: text.documents(),
             sponsor: None,
@@ -81,7 +83,7 @@ impl Clockwork {
         let header = Header {
             log: self.engine.governance().await.unwrap().record.origin.clone(),
             by: "alice".parse().unwrap(),
-            nonce: countersign::speaker::nonce().unwrap(),
+            nonce: countersign::random::nonce(),
             checkpoint: SeenCheckpoint { size: head.size, root: head.root },
         };
         let payload = Statement { header, body }.encode().unwrap();
@@ -209,10 +211,7 @@ fn amend(world: &World) {
         "alice".parse().unwrap(),
     )
     .unwrap();
-    let reason = countersign_core::text::Reason {
-        salt: countersign::speaker::nonce().unwrap(),
-        why: "a better name".to_owned(),
-    };
+    let reason = countersign_core::text::Reason { salt: countersign::random::nonce(), why: "a better name".to_owned() };
     let (governance, blobs) = server.block_on(async {
         let governance = server.engine.governance().await.unwrap();
         let mut blobs = vec![reason.to_blob().unwrap()];

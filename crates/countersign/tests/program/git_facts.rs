@@ -1,14 +1,9 @@
 //! What the git gate computes itself, because a proposer or a server may say something else.
 
-use countersign::{
-    client::Client,
-    git::Repository,
-    signer::SshKeygen,
-    speaker::{Speaker, nonce},
-};
+use countersign::{client::Client, git::Repository, random::nonce, signer::SshKeygen, speaker::Speaker};
 use countersign_core::{
     facts::{Range, facts},
-    snapshot::Kind,
+    kind::{Kind, Purpose},
     statement::{Body, Proposal, Subject},
     text::ProposalText,
 };
@@ -29,13 +24,14 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
     let range = Range {
         repository: "shop".parse().unwrap(),
         branch: "refs/heads/main".to_owned(),
-        tip: world.tip("main"),
+        base: world.tip("main"),
         head: world.id("HEAD"),
     };
-    let mut facts = facts(&git, &range).unwrap();
-    facts.identities.retain(|identity| !identity.mail.starts_with("bob"));
+    let (mut facts, mut identities) = facts(&git, &range, &nonce().unwrap()).unwrap();
+    identities.people.retain(|_, who| !who.mail.starts_with("bob"));
+    facts.identities.retain(|identity| identities.people.contains_key(&identity.reference));
     let text = ProposalText {
-        salt: nonce().unwrap(),
+        salt: nonce(),
         title: "Raise the timeout\u{202e}[2K".to_owned(),
         why: "x".repeat(50),
         risk: "x".repeat(50),
@@ -43,22 +39,23 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
         tests: "x".repeat(50),
         links: vec![],
     };
-    let blobs = [serde_json::to_vec(&facts).unwrap(), text.to_blob().unwrap()];
-    let [facts_digest, text_digest] = [&blobs[0], &blobs[1]].map(Digest::of);
+    let blobs = [facts.to_blob().unwrap(), identities.to_blob().unwrap(), text.to_blob().unwrap()];
+    let [facts_digest, identities_digest, text_digest] = [&blobs[0], &blobs[1], &blobs[2]].map(Digest::of);
     let key = SshKeygen::new(world.stage.path("alice")).unwrap();
     let speaker = Speaker::of_person(Client::new(&world.server().url), key).unwrap();
     let body = Body::Proposal(Proposal {
         kind: Kind::Code,
+        purpose: Purpose::default(),
         targets: [CHECKOUT.parse().unwrap()].into(),
         subject: Subject::Git {
             repository: facts.repository,
             branch: facts.branch,
             base: facts.base,
             head: facts.head,
-            merge_tree: facts.tree,
             delta: facts.delta,
         },
         facts: Some(facts_digest),
+        identities: Some(identities_digest),
         documents: text.documents(),
         text: text_digest,
         sponsor: None,

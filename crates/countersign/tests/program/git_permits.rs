@@ -19,6 +19,7 @@ use countersign_core::{
     ids::ChangeId,
     permit::PERMIT_SECS,
     rules::decide,
+    semantics::NEWEST_SEMANTICS,
     snapshot::Snapshot,
     state::{self, Next},
     statement::{
@@ -246,7 +247,7 @@ fn a_forged_permit_that_is_not_in_the_log_is_refused() {
 fn a_forged_decision_of_a_captured_server_is_refused() {
     let world = World::usual();
     let change = proposed(&world);
-    let envelope = Captured::of(&world, &change).decide_and_permit(decide::engine());
+    let envelope = Captured::of(&world, &change).decide_and_permit(NEWEST_SEMANTICS);
     let push = world.push(&["-o", &option(&envelope), "HEAD:main"]);
     push.is_refused("bundle-broken");
     assert_snapshot!(push.told(), @"
@@ -257,12 +258,12 @@ fn a_forged_decision_of_a_captured_server_is_refused() {
 }
 
 #[test]
-fn a_forged_decision_that_claims_another_engine_is_refused() {
+fn a_forged_decision_that_claims_newer_semantics_is_refused() {
     let world = World::usual();
     let change = proposed(&world);
-    let envelope = Captured::of(&world, &change).decide_and_permit("countersign-core 99.0.0".to_owned());
+    let envelope = Captured::of(&world, &change).decide_and_permit(NEWEST_SEMANTICS + 1);
     let push = world.push(&["-o", &option(&envelope), "HEAD:main"]);
-    push.is_refused("denied-by-gate");
+    push.is_refused("newer-log");
     assert_snapshot!(push.told(), @"
     countersign: refused: change [A] is not allowed on checkout/production yet [denied-by-gate]
     countersign:   owner-approves       1 approval by an owner of the system (checkout): bob, carol, dave
@@ -315,7 +316,7 @@ impl<'a> Captured<'a> {
             header: Header {
                 log: self.governance.record.origin.clone(),
                 by: SERVER.parse().unwrap(),
-                nonce: countersign::speaker::nonce().unwrap(),
+                nonce: countersign::random::nonce(),
                 checkpoint: SeenCheckpoint { size: head.size, root: head.root },
             },
             body,
@@ -340,7 +341,7 @@ impl<'a> Captured<'a> {
     }
 
     /// Writes a decision that allows what the rules deny into the log, and a permit on it.
-    fn decide_and_permit(&self, engine: String) -> Envelope {
+    fn decide_and_permit(&self, semantics: u32) -> Envelope {
         let snapshot = Snapshot::take(&self.governance, &self.change).unwrap();
         let mut decision = decide::decide(&self.governance.rules, &snapshot, self.now);
         decision.outcome = Outcome::Allow;
@@ -352,7 +353,7 @@ impl<'a> Captured<'a> {
             decision: Digest::of(&decision_blob),
             snapshot: snapshot.digest(),
             rules: decision.rules_digest,
-            engine,
+            semantics,
             decided_at: self.now,
             heads: Heads { governance: self.governance.record.head, change: self.change.head },
         };

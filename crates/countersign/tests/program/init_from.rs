@@ -126,17 +126,17 @@ fn a_history_with_owners_becomes_a_home() {
 
     Rules, and what they would have done to these changes
       rule                          mode       stopped          reverted  approvals a week
-      ai-assisted-senior            shadow          10   43.5%         0               0.3
-      documented                    shadow          23  100.0%         0               0.0
-      fresh-guidance                shadow           0    0.0%         0               0.0
-      owner-approves                shadow          20   87.0%         0               0.9
+      ai-assisted-senior             watch          10   43.5%         0               0.3
+      documented                     watch          23  100.0%         0               0.0
+      fresh-guidance                 watch           0    0.0%         0               0.0
+      owner-approves                 watch          20   87.0%         0               0.9
       second-pair-of-eyes           enforce          2    8.7%         0               0.1
-      tier-1-senior                 shadow           6   26.1%         0               0.3
+      tier-1-senior                  watch           6   26.1%         0               0.3
       Of 23 changes, 0 were later reverted. Git carries 1.0 approvals a week, and these would come on
-      top. A rule in shadow is evaluated and told, and stops nothing. second-pair-of-eyes is enforced,
+      top. A rule in watch is evaluated and told, and stops nothing. second-pair-of-eyes is enforced,
       since the engine asks for a second person in production whatever the rules say; it binds where a
       gate is installed. tier-1-senior asks for one approval, by a senior; it is mandatory as shipped,
-      which no rule in shadow can be, and waivable here.
+      which no rule in watch can be, and waivable here.
 
     Look at first
       Keys: 3 of 5 people in the catalog have none (barbara, linus, mal). They are known as authors and
@@ -375,7 +375,7 @@ fn a_history_with_owners_becomes_a_home() {
     // away. infra is the tier 1 system with the fewest people: 3 people had a part in it in the last 180 days, so 1 is
     // supported, and not the 2 as shipped. There were 2 seniors of late with the founders, fewer than the 3 by which one
     // approval by a senior is supported: name more before this is enforced.
-    // In shadow: evaluated and told, it stops nothing. A mandatory rule cannot be in shadow, so it is waivable here. To
+    // In watch: evaluated and told, it stops nothing. A mandatory rule cannot be in watch, so it is waivable here. To
     // enforce it, write @mode("enforce") and @strength("mandatory"), and amend.
     //
     // The systems whose failure everybody notices need somebody senior besides the author. As shipped, this rule asks for two
@@ -408,7 +408,7 @@ fn the_home_serves_and_its_rules_hold() {
     let approved = stage.run(&format!("approve {change} --key grace --file flags.json --url {}", server.url));
     assert_eq!(approved.status, 0, "{approved}");
     let shown = show();
-    assert_eq!(outcome(&shown), "allow", "rules in shadow stop nothing: {shown}");
+    assert_eq!(outcome(&shown), "allow", "rules in watch stop nothing: {shown}");
     let unmet: Vec<&str> = shown["decision"]["rules"]
         .as_array()
         .unwrap()
@@ -610,17 +610,17 @@ fn a_home_of_one_says_plainly_what_it_cannot_do() {
 
     Rules, and what they would have done to these changes
       rule                          mode       stopped          reverted  approvals a week
-      ai-assisted-senior            shadow           0    0.0%         0               0.0
-      documented                    shadow           2  100.0%         0               0.0
-      fresh-guidance                shadow           0    0.0%         0               0.0
-      owner-approves                shadow           2  100.0%         0               2.0
+      ai-assisted-senior             watch           0    0.0%         0               0.0
+      documented                     watch           2  100.0%         0               0.0
+      fresh-guidance                 watch           0    0.0%         0               0.0
+      owner-approves                 watch           2  100.0%         0               2.0
       second-pair-of-eyes           enforce          2  100.0%         0               2.0
-      tier-1-senior                 shadow           0    0.0%         0               0.0
+      tier-1-senior                  watch           0    0.0%         0               0.0
       Of 2 changes, 0 were later reverted. Git carries 0.0 approvals a week, and these would come on
-      top. A rule in shadow is evaluated and told, and stops nothing. second-pair-of-eyes is enforced,
+      top. A rule in watch is evaluated and told, and stops nothing. second-pair-of-eyes is enforced,
       since the engine asks for a second person in production whatever the rules say; it binds where a
       gate is installed. tier-1-senior asks for one approval, by a senior; it is mandatory as shipped,
-      which no rule in shadow can be, and waivable here.
+      which no rule in watch can be, and waivable here.
 
     Look at first
       Levels: nobody but the founders is proposed as senior. Senior is whom git names on 12 or more
@@ -649,7 +649,7 @@ fn a_home_of_one_says_plainly_what_it_cannot_do() {
     // something in the last 180 days, so not even 1 is supported; a rule cannot ask for less, and changes will wait.
     // There was 1 senior of late with the founders, fewer than the 3 by which one approval by a senior is supported: name
     // more before this is enforced.
-    // In shadow: evaluated and told, it stops nothing. A mandatory rule cannot be in shadow, so it is waivable here. To
+    // In watch: evaluated and told, it stops nothing. A mandatory rule cannot be in watch, so it is waivable here. To
     // enforce it, write @mode("enforce") and @strength("mandatory"), and amend.
     //
     // The systems whose failure everybody notices need somebody senior besides the author. As shipped, this rule asks for two
@@ -658,7 +658,7 @@ fn a_home_of_one_says_plainly_what_it_cannot_do() {
     @requires("approval:senior:1")
     @because("A tier 1 system takes a senior besides the author.")
     @remedy("countersign approve {change} --git ., or --file PATH")
-    @mode("shadow")
+    @mode("watch")
     @strength("waivable")
     forbid (
       principal,

@@ -40,7 +40,7 @@ fn approve_then_push_is_refused() {
     assert_eq!(world.standing(&change), "allow");
     let old_approval = Body::Approval(world.approval(&change));
 
-    let pushed = facts(10, &[author("ada@example.com")]);
+    let pushed = commits_to(10, &[author("ada@example.com")]);
     let push = world.new_revision(&change, &git(&pushed), Some(&pushed));
     world.say("ada", push).unwrap();
     assert_snapshot!(world.standing(&change), @"owner-approves second-pair-of-eyes");
@@ -87,7 +87,7 @@ fn a_second_key_of_the_proposer_cannot_approve() {
 #[test]
 fn a_second_mail_of_the_author_cannot_approve() {
     let mut world = World::new();
-    let commits = facts(9, &[author("ada@home.example")]);
+    let commits = commits_to(9, &[author("ada@home.example")]);
     let change = world.propose_git("linus", &commits);
     assert_snapshot!(told(world.approve("ada", &change)), @"contributor: ada cannot approve change CHANGE: they had a hand in it");
 }
@@ -112,7 +112,7 @@ fn whoever_signed_a_commit_under_another_mail_cannot_approve_it() {
 
     // The key counts though only a later revision shows it.
     let change = of_commits(&mut world, &[unsigned]);
-    let pushed = facts(10, &[signed]);
+    let pushed = commits_to(10, &[signed]);
     let push = world.new_revision(&change, &git(&pushed), Some(&pushed));
     world.say("ada", push).unwrap();
     assert_snapshot!(told(world.approve("linus", &change)), @"contributor: linus cannot approve change CHANGE: they had a hand in it");
@@ -247,7 +247,7 @@ fn a_mail_that_the_catalog_maps_cannot_be_mapped_to_another() {
     let mut world = World::new();
     let ada = author("ada@example.com");
     let change = of_commits(&mut world, std::slice::from_ref(&ada));
-    assert_snapshot!(told(world.identify("grace", &change, &ada, IdentityVerdict::Is(id("barbara")))), @"already-mapped: the catalog already says who a704efec97be is");
+    assert_snapshot!(told(world.identify("grace", &change, &ada, IdentityVerdict::Is(id("barbara")))), @"already-mapped: the catalog already says who CHANGE is");
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn two_claimed_co_authors_cannot_clear_each_other() {
 fn a_second_mail_of_a_claimed_co_author_is_not_a_third_person() {
     let mut world = World::new();
     let claimed = co_author("ada@home.example");
-    let change = world.propose_git("linus", &facts(9, &[author("linus@example.com"), claimed.clone()]));
+    let change = world.propose_git("linus", &commits_to(9, &[author("linus@example.com"), claimed.clone()]));
     let said = world.identify("ada", &change, &claimed, IdentityVerdict::NotInvolved);
     assert_eq!(said.unwrap_err().code, "contributor");
 }
@@ -305,13 +305,13 @@ fn an_approval_for_another_target_does_not_count() {
 #[test]
 fn an_approval_for_another_branch_or_repository_does_not_count() {
     let mut world = World::new();
-    let commits = facts(9, &[author("ada@example.com")]);
+    let commits = commits_to(9, &[author("ada@example.com")]);
     let change = world.propose_git("ada", &commits);
     let (mut branch, mut repository, mut base) = (commits.clone(), commits.clone(), commits.clone());
-    branch.branch = "refs/heads/release".to_owned();
-    repository.repository = "another-shop".parse().unwrap();
-    base.base = oid(2);
-    for other in [branch, repository, base, facts(10, &[])] {
+    branch.facts.branch = "refs/heads/release".to_owned();
+    repository.facts.repository = "another-shop".parse().unwrap();
+    base.facts.base = oid(2);
+    for other in [branch, repository, base, commits_to(10, &[])] {
         let approval = Approval { reviewed: git(&other).reference().unwrap(), ..world.approval(&change) };
         assert_eq!(world.say("linus", Body::Approval(approval)).unwrap_err().code, "another-subject");
     }
@@ -450,17 +450,17 @@ fn a_new_revision_drops_approvals_and_rejections() {
 #[test]
 fn a_disclosure_of_none_that_a_signal_contradicts_is_no_claim() {
     let mut world = World::new();
-    let mut commits = facts(9, &[author("ada@example.com")]);
-    commits.ai = vec![inferred(9)];
+    let mut commits = commits_to(9, &[author("ada@example.com")]);
+    commits.facts.ai = vec![inferred(9)];
     let mut proposal = world.proposal("checkout/production", &git(&commits), Some(&commits));
-    proposal.kind = countersign_core::snapshot::Kind::Code;
+    proposal.kind = countersign_core::kind::Kind::Code;
     let change = world.begin("ada", proposal);
     world.disclose("ada", &change, &[], &[]).unwrap();
     let status = |world: &World| Snapshot::take(&world.state, world.change(&change)).unwrap().ai.status;
     assert_eq!(status(&world), AiStatus::Inferred);
     assert_eq!(world.status(&change, "ai-assisted-senior"), RuleStatus::Unsatisfied);
     // A clean revision on top does not take back what the earlier one showed.
-    let clean = facts(10, &[author("ada@example.com")]);
+    let clean = commits_to(10, &[author("ada@example.com")]);
     let push = world.new_revision(&change, &git(&clean), Some(&clean));
     world.say("ada", push).unwrap();
     world.disclose("ada", &change, &[], &[]).unwrap();

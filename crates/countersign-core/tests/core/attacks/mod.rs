@@ -5,7 +5,7 @@ mod permits;
 mod statements;
 
 use countersign_core::{
-    change::ChangeStatus,
+    change::{ChangeStatus, PermitRecord},
     decision::RuleStatus,
     ids::ChangeId,
     permit::{Denied, PERMIT_SECS, check_lease},
@@ -20,7 +20,7 @@ use countersign_ledger::Digest;
 use insta::assert_snapshot;
 
 use crate::kit::{
-    World, author, body, co_author, facts, file, git, id, inferred, landing, oid, stopping, targets, told,
+    Commits, World, author, co_author, commits_to, file, git, id, inferred, landing, oid, stopping, targets, told,
 };
 
 fn denied<T: std::fmt::Debug>(result: Result<T, Denied>) -> String {
@@ -31,8 +31,8 @@ fn denied<T: std::fmt::Debug>(result: Result<T, Denied>) -> String {
 }
 
 /// A change of commits by ada, proposed by her, with others named by the commits.
-fn of_commits(world: &mut World, identities: &[countersign_core::facts::Identity]) -> ChangeId {
-    world.propose_git("ada", &facts(9, identities))
+fn of_commits(world: &mut World, identities: &[crate::kit::Identity]) -> ChangeId {
+    world.propose_git("ada", &commits_to(9, identities))
 }
 
 /// A file on `search/production` by ada, which linus has approved.
@@ -44,10 +44,10 @@ fn approved() -> (World, ChangeId) {
 }
 
 /// Commits by ada for `search/production`, which linus has approved and `shop-gate` guards.
-fn approved_commits() -> (World, ChangeId, countersign_core::facts::GitFacts) {
+fn approved_commits() -> (World, ChangeId, Commits) {
     let mut world = World::new();
     world.register_gate();
-    let commits = facts(9, &[author("ada@example.com")]);
+    let commits = commits_to(9, &[author("ada@example.com")]);
     let change = world.propose_git("ada", &commits);
     world.approve("linus", &change).unwrap();
     (world, change, commits)

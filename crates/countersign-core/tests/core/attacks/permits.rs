@@ -16,9 +16,9 @@ fn a_permit_for_what_was_approved_before_a_push_is_refused() {
 fn a_permit_for_another_branch_or_repository_is_refused() {
     let (mut world, change, commits) = approved_commits();
     let mut branch = commits.clone();
-    branch.branch = "refs/heads/release".to_owned();
+    branch.facts.branch = "refs/heads/release".to_owned();
     let mut repository = commits.clone();
-    repository.repository = "another-shop".parse().unwrap();
+    repository.facts.repository = "another-shop".parse().unwrap();
     let mut ask = |other| {
         let request = world.request("git-gate", &change, &landing(other));
         let request = PermitRequest { gate: "shop-gate".parse().unwrap(), ..request };
@@ -48,7 +48,7 @@ fn a_permit_with_a_stolen_audience_is_refused() {
 fn a_permit_expires() {
     let (mut world, change) = approved();
     let permit = world.ask("ada", &change).unwrap();
-    let grant = granted(&world, &permit);
+    let grant = granted(&world, &change, &permit);
     let audience = world.keys["ada"].public().fingerprint();
     let lease = |secs| check_lease(&grant, &audience, &grant.transition, world.now.plus_secs(secs));
     assert!(lease(0).is_ok() && lease(PERMIT_SECS).is_ok());
@@ -60,7 +60,7 @@ fn a_permit_expires() {
 fn a_permit_opens_no_other_gate_and_no_other_transition() {
     let (mut world, change) = approved();
     let permit = world.ask("ada", &change).unwrap();
-    let grant = granted(&world, &permit);
+    let grant = granted(&world, &change, &permit);
     let (mine, theirs) = (world.keys["ada"].public().fingerprint(), world.keys["mallory"].public().fingerprint());
     assert_snapshot!(told(check_lease(&grant, &theirs, &grant.transition, world.now)), @"permit-for-another-gate: the permit is for gate apply with key DIGEST");
     let Transition::Apply(asked) = world.transition(&change) else { panic!("not a change of files") };
@@ -69,12 +69,8 @@ fn a_permit_opens_no_other_gate_and_no_other_transition() {
     assert_snapshot!(told(check_lease(&grant, &mine, &other, world.now)), @"permit-for-another-transition: the permit is for another repository, branch, commit, content or command");
 }
 
-fn granted(world: &World, permit: &Digest) -> PermitGrant {
-    let index = usize::try_from(world.index_of(permit)).unwrap();
-    match body(&world.leaves[index].leaf) {
-        Body::PermitGrant(grant) => grant,
-        _ => panic!("not a permit"),
-    }
+fn granted(world: &World, change: &ChangeId, permit: &Digest) -> PermitRecord {
+    world.change(change).permits.iter().find(|record| record.statement == *permit).unwrap().clone()
 }
 
 fn asked_for(edit: impl FnOnce(&mut ApplyTransition)) -> String {

@@ -13,23 +13,23 @@ use countersign_core::{
     canonical,
     change::Change,
     decision::{Decision, Outcome, RuleStatus},
-    facts::{GitFacts, Identity},
     fold::Entry,
     governance::{Replacements, manifest_of},
     ids::{ChangeId, Nonce},
+    kind::{Documents, Kind, Purpose},
     permit::{Denied, Permit},
     refusal::Refusal,
     rules::decide,
-    snapshot::{Documents, Kind, Snapshot},
+    snapshot::Snapshot,
     state::State,
     statement::{
         Approval, Body, Decided, Disclosure, Founder, GateRegistration, Genesis, Header, Identification,
         IdentityVerdict, KeyRevocation, NewRevision, OutcomeReport, OutcomeResult, PermitRequest, Proposal,
-        Publication, Rejection, RejectionLift, RevisionRef, SeenCheckpoint, Statement, Waiver, Withdrawal,
+        Publication, Rejection, RejectionLift, RevisionRef, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
     },
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition},
     text::{ProposalText, Reason},
-    verify::{TRUST_VERSION, Trust},
+    trust::{Freshness, TRUST_VERSION, Trust},
 };
 use countersign_ledger::{
     Digest, Draft, Envelope, Hash, LogKey, MemoryNodes, SealedLeaf, SigningKey, StreamId, Time, seal,
@@ -94,6 +94,10 @@ impl World {
             log_key: log_key.verifier(),
             genesis: Digest::of(&payload),
             recovery_quorum: 2,
+            checkpoint: None,
+            cosigners: None,
+            fresh: Freshness::default(),
+            witnesses: Vec::new(),
         };
         let state = State::genesis(&Entry::parse(&leaves[0].bytes)?, &blob_of(&blobs))?;
         Ok(Self { keys, log_key, trust, state, leaves, blobs, now: START, nodes, nonces: Mutex::new(rng) })
@@ -194,12 +198,20 @@ impl World {
         (self.blob(text.to_blob().unwrap()), text.documents())
     }
 
-    pub fn proposal(&mut self, target: &str, subject: &Subject, facts: Option<&GitFacts>) -> Proposal {
+    pub fn proposal(&mut self, target: &str, subject: &Subject, commits: Option<&Commits>) -> Proposal {
         let (text, documents) = self.text();
         self.blob(subject.to_blob().unwrap());
-        let facts = facts.map(|facts| self.blob(serde_json::to_vec(facts).unwrap()));
-        let (subject, targets) = (subject.reference().unwrap(), targets(&[target]));
-        Proposal { documents, facts, kind: Kind::Config, sponsor: None, subject, targets, text }
+        Proposal {
+            documents,
+            facts: commits.map(|commits| self.blob(commits.facts.to_blob().unwrap())),
+            identities: commits.map(|commits| self.blob(commits.identities.to_blob().unwrap())),
+            kind: Kind::Config,
+            purpose: Purpose::default(),
+            sponsor: None,
+            subject: subject.reference().unwrap(),
+            targets: targets(&[target]),
+            text,
+        }
     }
 
     /// Proposes a file for a target.
@@ -209,8 +221,8 @@ impl World {
     }
 
     /// Proposes commits for `search/production`.
-    pub fn propose_git(&mut self, by: &str, facts: &GitFacts) -> ChangeId {
-        let proposal = self.proposal("search/production", &git(facts), Some(facts));
+    pub fn propose_git(&mut self, by: &str, commits: &Commits) -> ChangeId {
+        let proposal = self.proposal("search/production", &git(commits), Some(commits));
         self.begin(by, proposal)
     }
 
@@ -218,11 +230,11 @@ impl World {
         ChangeId::of_proposal(&self.say(by, Body::Proposal(proposal)).unwrap())
     }
 
-    pub fn new_revision(&mut self, change: &ChangeId, subject: &Subject, facts: Option<&GitFacts>) -> Body {
-        let Proposal { documents, facts, sponsor, subject, text, .. } =
-            self.proposal("search/production", subject, facts);
-        let revision = self.revision(change);
-        Body::NewRevision(NewRevision { change: change.clone(), documents, facts, revision, sponsor, subject, text })
+    pub fn new_revision(&mut self, change: &ChangeId, subject: &Subject, commits: Option<&Commits>) -> Body {
+        let Proposal { documents, facts, identities, sponsor, subject, text, .. } =
+            self.proposal("search/production", subject, commits);
+        let (change, revision) = (change.clone(), self.revision(change));
+        Body::NewRevision(NewRevision { change, documents, facts, identities, revision, sponsor, subject, text })
     }
 
     /// The approval of the present revision.
@@ -231,9 +243,9 @@ impl World {
         let current = now.current().unwrap();
         Approval {
             change: change.clone(),
-            recomputed: true,
             reviewed: current.subject.reference().unwrap(),
             revision: current.reference,
+            seen: Seen::Computed,
             targets: now.targets.clone(),
         }
     }
@@ -296,7 +308,7 @@ impl World {
     ) -> Result<Digest, Refusal> {
         let body = Body::Identification(Identification {
             change: change.clone(),
-            identity: countersign_core::snapshot::identity_ref(identity),
+            identity: identity.reference(),
             revision: self.revision(change),
             verdict,
         });

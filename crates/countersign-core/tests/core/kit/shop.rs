@@ -8,12 +8,12 @@ use std::{
 
 use countersign_core::{
     catalog::{Catalog, CatalogSettings},
-    facts::{AiSignal, GitFacts, Identity, PathChange, PathStatus, Role},
+    facts::{AiSignal, GitFacts, Identities, IdentityFact, Role, TouchedPath, delta, extract, git::Ident, identity},
     ids::{ActorId, Nonce, Oid, Target},
     statement::Holder,
     subject::{FilesSubject, GitSubject, GitTransition, Subject, Transition},
 };
-use countersign_ledger::{Digest, SigningKey};
+use countersign_ledger::{Digest, Fingerprint, SigningKey};
 use rand_core::{CryptoRng, Error, RngCore};
 
 /// Random numbers that are the same in every run (SplitMix64).
@@ -101,11 +101,14 @@ fn catalog(keys: &BTreeMap<&str, SigningKey>) -> Catalog {
     Catalog::parse(&BTreeMap::from([("catalog.yaml".to_owned(), text)]), &CatalogSettings::default()).unwrap()
 }
 
+fn salt(of: &str) -> Nonce {
+    Digest::of(of).hex()[..32].parse().unwrap()
+}
+
 pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// The shop's governance files.
 pub fn governance_files(keys: &BTreeMap<&str, SigningKey>) -> Files {
-    let salt = |path: &str| -> Nonce { Digest::of(path).hex()[..32].parse().unwrap() };
     let mut files = catalog(keys).to_files(salt).unwrap();
     files.extend(rules().into_iter().map(|(name, text)| (format!("rules/{name}"), text.into_bytes())));
     files
@@ -142,43 +145,75 @@ pub fn file(content: &str) -> Subject {
     })
 }
 
-/// Who a commit names: `author` and `committer` are one, or a co-author.
+/// Somebody whom commits name.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    who: Ident,
+    pub roles: BTreeSet<Role>,
+    /// Keys that signed commits.
+    pub keys: BTreeSet<Fingerprint>,
+}
+
+/// `author` and `committer` are one.
 pub fn author(mail: &str) -> Identity {
-    identity(mail, &[Role::Author, Role::Committer])
+    named(mail, &[Role::Author, Role::Committer])
 }
 
 pub fn co_author(mail: &str) -> Identity {
-    identity(mail, &[Role::CoAuthor])
+    named(mail, &[Role::CoAuthor])
 }
 
-fn identity(mail: &str, roles: &[Role]) -> Identity {
+fn named(mail: &str, roles: &[Role]) -> Identity {
     let name = mail.split('@').next().unwrap().to_owned();
-    Identity {
-        name,
-        mail: mail.to_owned(),
-        roles: roles.iter().copied().collect(),
-        agent: false,
-        keys: BTreeSet::new(),
+    let who = Ident { name, mail: mail.to_owned() };
+    Identity { who, roles: roles.iter().copied().collect(), keys: BTreeSet::new() }
+}
+
+impl Identity {
+    /// As facts and statements call them.
+    pub fn reference(&self) -> String {
+        identity::reference(&salt("names"), &self.who)
+    }
+
+    fn fact(&self) -> IdentityFact {
+        let (roles, keys) = (self.roles.clone(), self.keys.clone());
+        IdentityFact { reference: self.reference(), roles, agent: false, keys }
     }
 }
 
-/// Facts of a range with head `n` in repository `shop`, for `main`.
-pub fn facts(n: u64, identities: &[Identity]) -> GitFacts {
-    GitFacts {
-        version: 1,
+/// A range of commits with what is known of it.
+#[derive(Clone, Debug)]
+pub struct Commits {
+    pub facts: GitFacts,
+    pub identities: Identities,
+}
+
+fn object(n: u64) -> Option<delta::Entry> {
+    Some(delta::Entry { mode: 0o100_644, id: oid(2_000 + n) })
+}
+
+/// A range with head `n` in repository `shop`, for `main`.
+pub fn commits_to(n: u64, identities: &[Identity]) -> Commits {
+    let paths = vec![TouchedPath { path: "src/app.rs".to_owned(), old: object(1), new: object(n) }];
+    let mut facts: Vec<IdentityFact> = identities.iter().map(Identity::fact).collect();
+    facts.sort_by(|a, b| a.reference.cmp(&b.reference));
+    let facts = GitFacts {
+        version: extract::VERSION,
         repository: "shop".parse().unwrap(),
         branch: "refs/heads/main".to_owned(),
         base: oid(1),
         head: oid(n),
         tree: oid(1_000 + n),
-        delta: Digest::of(n.to_string()),
-        paths: vec![PathChange { path: "src/app.rs".to_owned(), status: PathStatus::Modified }],
-        identities: identities.to_vec(),
+        delta: delta::digest(&paths),
+        paths,
+        identities: facts,
         ai: Vec::new(),
         guidance: BTreeSet::new(),
         commits: 1,
         merges: 0,
-    }
+    };
+    let people = identities.iter().map(|identity| (identity.reference(), identity.who.clone())).collect();
+    Commits { facts, identities: Identities { salt: salt("names"), people } }
 }
 
 pub fn inferred(n: u64) -> AiSignal {
@@ -190,7 +225,8 @@ pub fn inferred(n: u64) -> AiSignal {
     }
 }
 
-pub fn git(facts: &GitFacts) -> Subject {
+pub fn git(commits: &Commits) -> Subject {
+    let facts = &commits.facts;
     Subject::Git(GitSubject {
         repository: facts.repository.clone(),
         branch: facts.branch.clone(),
@@ -200,8 +236,9 @@ pub fn git(facts: &GitFacts) -> Subject {
     })
 }
 
-/// The landing of those facts by fast-forward.
-pub fn landing(facts: &GitFacts) -> Transition {
+/// The landing of those commits by fast-forward.
+pub fn landing(commits: &Commits) -> Transition {
+    let facts = &commits.facts;
     Transition::Git(GitTransition {
         repository: facts.repository.clone(),
         reference: facts.branch.clone(),

@@ -1,17 +1,17 @@
 //! The counting that rules trust.
 
 use countersign_core::{
-    catalog::Level,
     decision::{Decision, Outcome, RuleStatus, Strength},
+    kind::{Documents, Kind},
     rules::{
         count::{Counts, count},
         decide,
     },
-    snapshot::{AiStatus, Documents, Kind, Snapshot},
+    snapshot::{AiStatus, Snapshot},
 };
 use proptest::prelude::*;
 
-use super::{NOW, approve, id, ids, person, shipped_rules, snapshot, target};
+use super::{Home, NOW, approve, id, ids, shipped_rules, snapshot, target};
 
 fn counted(snapshot: &Snapshot) -> (u32, u32, u32) {
     let Counts { independent, owner, senior } = count(snapshot, &snapshot.targets[0]);
@@ -36,10 +36,10 @@ fn one_person_under_two_keys_counts_once() {
 }
 
 #[test]
-fn contributors_claimed_and_unknown_people_do_not_count() {
+fn contributors_and_claimed_people_do_not_count() {
     let mut snapshot = snapshot();
     snapshot.claimed = ids(&["grace"]);
-    approve(&mut snapshot, &["ada", "grace", "mallory"]);
+    approve(&mut snapshot, &["ada", "grace"]);
     assert_eq!(counted(&snapshot), (0, 0, 0));
 }
 
@@ -58,8 +58,8 @@ fn any_snapshot() -> impl Strategy<Value = Snapshot> {
     let some = || proptest::sample::subsequence(NAMES.to_vec(), 0..=NAMES.len());
     let few = || proptest::sample::subsequence(NAMES.to_vec(), 0..=2);
     let approvals = proptest::collection::vec(proptest::sample::select(NAMES.to_vec()), 0..8);
-    let people = proptest::collection::vec((any::<bool>(), any::<bool>(), any::<bool>()), NAMES.len());
-    let kinds = proptest::sample::select(vec![Kind::Code, Kind::Config, Kind::Rules, Kind::Rollback]);
+    let people = proptest::collection::vec((any::<bool>(), any::<bool>()), NAMES.len());
+    let kinds = proptest::sample::select(vec![Kind::Code, Kind::Config, Kind::Rules, Kind::Agent]);
     let ai = (
         proptest::sample::select(vec![AiStatus::Declared, AiStatus::Inferred, AiStatus::None, AiStatus::Unknown]),
         any::<bool>(),
@@ -71,16 +71,16 @@ fn any_snapshot() -> impl Strategy<Value = Snapshot> {
             snapshot.contributors = ids(&contributors);
             snapshot.claimed = ids(&claimed);
             snapshot.rejected_by = ids(&rejected);
-            snapshot.people = NAMES
-                .iter()
-                .zip(people)
-                .filter(|(_, (known, _, _))| *known)
-                .map(|(name, (_, senior, owner))| {
-                    let level = if senior { Level::Senior } else { Level::Standard };
-                    (id(name), person(level, if owner { &["checkout"] } else { &[] }))
-                })
-                .collect();
-            approve(&mut snapshot, &approvals);
+            let with = |wanted: fn((bool, bool)) -> bool| -> Vec<&str> {
+                let named = NAMES.iter().zip(&people);
+                named.filter(|(_, person)| wanted(**person)).map(|(name, _)| *name).collect()
+            };
+            let home = Home {
+                everybody: ids(&NAMES),
+                seniors: ids(&with(|(senior, _)| senior)),
+                owners: [("checkout".parse().unwrap(), ids(&with(|(_, owner)| owner)))].into(),
+            };
+            home.approve(&mut snapshot, &approvals);
             snapshot.kind = kind;
             snapshot.ai.status = status;
             snapshot.ai.disclosed = disclosed;
@@ -102,10 +102,20 @@ fn any_snapshot() -> impl Strategy<Value = Snapshot> {
 fn holds(snapshot: &Snapshot, decision: &Decision) -> Result<(), TestCaseError> {
     let stopped = decision.rules.iter().any(Decision::stops);
     prop_assert_eq!(decision.outcome == Outcome::Deny, stopped);
-    for rule in &decision.rules {
+    let told = Home::usual().explain(shipped_rules(), snapshot, decision);
+    prop_assert_eq!(told.rules.len(), decision.rules.len());
+    for (rule, told) in decision.rules.iter().zip(&told.rules) {
+        prop_assert!(!told.requires.is_empty() && !told.because.is_empty(), "{:?}", told);
+        let to_do = rule.status == RuleStatus::Unsatisfied;
+        prop_assert_eq!(to_do, !told.obligations.is_empty(), "a refusal is a to-do list: {:?}", told);
+        for obligation in told.obligations.iter().filter(|todo| todo.how.contains(" approve ")) {
+            let no_more = |who| snapshot.contributors.contains(who) || snapshot.approvals.iter().any(|a| a.by == *who);
+            prop_assert!(!obligation.who.iter().any(no_more), "who is asked could not: {:?}", obligation);
+        }
         prop_assert_ne!(rule.status, RuleStatus::Error, "{:?}", rule);
         let unmet = rule.status == RuleStatus::Unsatisfied;
-        prop_assert_eq!(unmet, !rule.obligations.is_empty(), "a refusal is a to-do list: {:?}", rule);
+        prop_assert_eq!(unmet, !rule.missing.is_empty(), "a refusal says what is missing: {:?}", rule);
+        prop_assert_ne!(rule.status, RuleStatus::NotApplicable, "listed: {:?}", rule);
         if unmet && rule.strength == Strength::Mandatory {
             prop_assert_eq!(decision.outcome, Outcome::Deny);
         }
@@ -114,11 +124,9 @@ fn holds(snapshot: &Snapshot, decision: &Decision) -> Result<(), TestCaseError> 
         prop_assert!(!snapshot.targets.is_empty() && !snapshot.contributors.is_empty());
         prop_assert!(snapshot.rejected_by.is_empty() && snapshot.unmapped.is_empty());
         for view in snapshot.targets.iter().filter(|view| view.production) {
-            // Said without the counting function: somebody known approved who is neither contributor nor claimed.
+            // Said without the counting function: somebody approved who is neither contributor nor claimed.
             let second = snapshot.approvals.iter().any(|approval| {
-                snapshot.people.contains_key(&approval.by)
-                    && !snapshot.contributors.contains(&approval.by)
-                    && !snapshot.claimed.contains(&approval.by)
+                !snapshot.contributors.contains(&approval.by) && !snapshot.claimed.contains(&approval.by)
             });
             prop_assert!(second, "{} without a second person", view.target);
         }
@@ -134,7 +142,7 @@ proptest! {
         for view in &snapshot.targets {
             let counts = count(&snapshot, view);
             prop_assert!(counts.senior <= counts.independent && counts.owner <= counts.independent);
-            prop_assert!(counts.independent as usize <= snapshot.people.len());
+            prop_assert!(counts.independent as usize <= snapshot.approvals.len());
         }
     }
 

@@ -13,12 +13,15 @@ use std::{
 };
 
 use countersign_core::{
-    catalog::{Level, Tier},
-    ids::ActorId,
+    catalog::Tier,
+    decision::Decision,
+    explain::{Explanation, People, Scene},
+    ids::{ActorId, SystemId},
+    kind::{Documents, Kind},
     rules::{Rules, check, run_cases},
-    snapshot::{Ai, AiStatus, ApprovalView, Documents, Kind, Material, PersonView, Snapshot, TargetView},
+    snapshot::{AiStatus, Builder, Snapshot, TargetView},
 };
-use countersign_ledger::{Time, sshsig::Assurance};
+use countersign_ledger::Time;
 
 const NOW: Time = Time::from_unix_secs(1_775_001_600);
 
@@ -36,42 +39,49 @@ fn target(text: &str, tier: u8) -> TargetView {
     TargetView { target, production, tier: Tier::try_from(tier).unwrap(), owner: "payments".parse().unwrap() }
 }
 
-fn person(level: Level, owns: &[&str]) -> PersonView {
-    PersonView { level, owns: owns.iter().map(|system| system.parse().unwrap()).collect() }
+/// Who is there: ada and grace own checkout, grace and barbara are seniors.
+pub(crate) struct Home {
+    everybody: BTreeSet<ActorId>,
+    seniors: BTreeSet<ActorId>,
+    owners: BTreeMap<SystemId, BTreeSet<ActorId>>,
 }
 
+impl Home {
+    fn usual() -> Self {
+        let owners = BTreeMap::from([("checkout".parse().unwrap(), ids(&["ada", "grace"]))]);
+        Self { everybody: ids(&["ada", "barbara", "grace", "linus"]), seniors: ids(&["barbara", "grace"]), owners }
+    }
+
+    /// What a reader is told of a decision.
+    fn explain(&self, rules: &Rules, snapshot: &Snapshot, decision: &Decision) -> Explanation {
+        let owners = self.owners.iter().flat_map(|(system, owners)| owners.iter().map(move |owner| (system, owner)));
+        let people = People::given(&self.everybody, &self.seniors, owners);
+        Scene { rules, snapshot, people, keepers: BTreeMap::new() }.explain(decision, NOW)
+    }
+
+    fn approve(&self, snapshot: &mut Snapshot, names: &[&str]) {
+        for by in names.iter().map(|name| id(name)) {
+            let owned = self.owners.iter().filter(|(_, owners)| owners.contains(&by));
+            let owned: Vec<SystemId> = owned.map(|(system, _)| system.clone()).collect();
+            snapshot.approve(by.clone(), self.seniors.contains(&by), owned);
+        }
+    }
+}
+
+/// Approvals by people of the usual home.
 fn approve(snapshot: &mut Snapshot, names: &[&str]) {
-    let approvals = names.iter().map(|name| ApprovalView { by: id(name), assurance: Assurance::SoftwareKey });
-    snapshot.approvals.extend(approvals);
+    Home::usual().approve(snapshot, names);
 }
 
 /// A documented code change by ada to checkout/production, tier 2; nobody has approved it.
 pub(crate) fn snapshot() -> Snapshot {
-    Snapshot {
-        change: "9f2c4e6a81d0".parse().unwrap(),
-        revision: 1,
-        kind: Kind::Code,
-        material: Material::Commits,
-        targets: vec![target("checkout/production", 2)],
-        unknown_targets: BTreeSet::new(),
-        contributors: ids(&["ada"]),
-        unmapped: BTreeSet::new(),
-        unconfirmed: BTreeSet::new(),
-        claimed: BTreeSet::new(),
-        approvals: Vec::new(),
-        rejected_by: BTreeSet::new(),
-        ai: Ai { status: AiStatus::None, tools: BTreeSet::new(), signals: BTreeSet::new(), disclosed: true },
-        guidance: Vec::new(),
-        documents: Documents { why: 100, risk: 100, rollback: 100, tests: 100 },
-        waivers: Vec::new(),
-        population: 4,
-        people: BTreeMap::from([
-            (id("ada"), person(Level::Standard, &["checkout"])),
-            (id("barbara"), person(Level::Senior, &[])),
-            (id("grace"), person(Level::Senior, &["checkout"])),
-            (id("linus"), person(Level::Standard, &[])),
-        ]),
-    }
+    Builder::new("9f2c4e6a81d09f2c4e6a81d09f2c4e6a".parse().unwrap(), Kind::Code)
+        .target(target("checkout/production", 2))
+        .made_by([id("ada")])
+        .ai(AiStatus::None, true)
+        .documents(Documents { why: 100, risk: 100, rollback: 100, tests: 100 })
+        .population(4)
+        .build()
 }
 
 /// One rule of one file, with everything but its `@id` and its body fixed, and `extra` in place of some annotations.

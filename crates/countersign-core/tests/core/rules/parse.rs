@@ -59,7 +59,7 @@ fn scope() {
     ");
     assert_snapshot!(body("forbid (principal, action == Countersign::Action::\"apply\", resource in Countersign::Kind::\"konfig\");"), @r#"
     a.cedar:7: it does not fit the schema: entity `Countersign::Kind::"konfig"` is of an enumerated entity type, but `"konfig"` is not declared as a valid eid
-      hint: valid entity eids: "code", "config", "infrastructure", "schema", "flag", "rules", "rollback"
+      hint: valid entity eids: "code", "config", "infrastructure", "schema", "flag", "rules", "agent"
     "#);
 }
 
@@ -89,11 +89,11 @@ fn annotations() {
     "#);
     assert_snapshot!(without("@mode"), @r#"
     a.cedar:1: the annotation `@mode` is missing
-      hint: add `@mode("enforce")` or `@mode("shadow")`
+      hint: add `@mode("enforce")` or `@mode("watch")`
     "#);
     assert_snapshot!(without("@strength"), @r#"
     a.cedar:1: the annotation `@strength` is missing
-      hint: add `@strength("advisory")`, `@strength("waivable")` or `@strength("mandatory")`
+      hint: add `@strength("waivable")` or `@strength("mandatory")`
     "#);
     assert_snapshot!(refusal(&format!("// see below\n@owner(\"x\")\n{good}")), @"
     a.cedar:2: there is no annotation `@owner`
@@ -112,14 +112,14 @@ fn annotations() {
     ");
     assert_snapshot!(with("r", "on", "waivable", "disclosure"), @r#"
     a.cedar:1: `@mode("on")` is not valid
-      hint: write `enforce` or `shadow`
+      hint: write `enforce` or `watch`
     "#);
     assert_snapshot!(with("r", "enforce", "strong", "disclosure"), @r#"
     a.cedar:1: `@strength("strong")` is not valid
-      hint: write `advisory`, `waivable` or `mandatory`
+      hint: write `waivable` or `mandatory`
     "#);
-    assert_snapshot!(with("r", "shadow", "mandatory", "disclosure"), @r#"
-    a.cedar:1: a mandatory rule cannot be in shadow
+    assert_snapshot!(with("r", "watch", "mandatory", "disclosure"), @r#"
+    a.cedar:1: a mandatory rule cannot be in watch
       hint: write `@strength("waivable")` to try it out, or `@mode("enforce")`
     "#);
     assert_snapshot!(with("r", "enforce", "waivable", ""), @r#"
@@ -262,7 +262,7 @@ fn limits_and_hostile_texts() {
 #[test]
 fn a_rule_knows_where_it_stands_and_what_it_asks() {
     let first = rule_file("first", "enforce", "waivable", "approval:owner:1", &format!("{SCOPE};"));
-    let second = rule_file("second", "shadow", "advisory", "disclosure, document:why:9@tier<=2", &format!("{SCOPE};"));
+    let second = rule_file("second", "watch", "waivable", "disclosure, document:why:9@tier<=2", &format!("{SCOPE};"));
     let rules = parsed(&format!("// two rules\n{first}\n{second}"));
     let told: Vec<String> = rules
         .iter()
@@ -272,7 +272,7 @@ fn a_rule_knows_where_it_stands_and_what_it_asks() {
         .collect();
     assert_snapshot!(told.join("\n"), @"
     first a.cedar:2 enforce waivable: 1 approval by an owner of the system
-    second a.cedar:10 shadow advisory: a statement of whether AI assisted; why, in 9 characters or more (tiers 1 to 2)
+    second a.cedar:10 watch waivable: a statement of whether AI assisted; why, in 9 characters or more (tiers 1 to 2)
     ");
 }
 
@@ -290,8 +290,8 @@ fn a_prover_reads_the_base_permit_and_what_binds() {
     let text = shipped_rules().enforced_cedar();
     assert!(text.starts_with(BASE_PERMIT));
     assert_eq!(text.matches("forbid (").count(), 6);
-    let shadow = parsed(&rule_file("r", "shadow", "waivable", "disclosure", &format!("{SCOPE};")));
-    assert_eq!(shadow.enforced_cedar(), BASE_PERMIT);
+    let watched = parsed(&rule_file("r", "watch", "waivable", "disclosure", &format!("{SCOPE};")));
+    assert_eq!(watched.enforced_cedar(), BASE_PERMIT);
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn schema_that_rules_see() {
       entity Group;
       entity System;
       entity Environment;
-      entity Kind enum ["code", "config", "infrastructure", "schema", "flag", "rules", "rollback"];
+      entity Kind enum ["code", "config", "infrastructure", "schema", "flag", "rules", "agent"];
       // Which gate asks makes no difference to a rule.
       entity Gate enum ["any"];
       // One change for one target.
@@ -346,11 +346,19 @@ fn schema_that_rules_see() {
           stale: Long,
         },
         home: {
-          // How many people have a key that holds, the contributors among them.
+          // How many people the catalog gives a key to, the contributors among them.
           people: Long,
         },
         // Whether the target's environment counts as production.
         production: Bool,
+        purpose: {
+          // Whether its proposer says that it brings back the state of an earlier change.
+          restores: Bool,
+          // Whether its proposer names an incident that it answers.
+          incident: Bool,
+          // Whether its proposer says that it closes a security hole.
+          security: Bool,
+        },
         // Which revision of the change this is, from 1.
         revision: Long,
         // How much a failure of the target's system matters: 1 is highest, 4 lowest.

@@ -19,7 +19,7 @@ fn an_approval_edited_by_the_log_is_named() {
         at = position(drafts, "approval", 0);
         let statement = Statement::parse(drafts[at].envelope.payload()).unwrap();
         let Body::Approval(mut approval) = statement.body else { panic!("no approval") };
-        approval.recomputed = false;
+        approval.seen = Seen::None;
         let edited = Statement { body: Body::Approval(approval), ..statement }.encode().unwrap();
         let signatures = drafts[at].envelope.signatures().to_vec();
         drafts[at].envelope = Envelope::new(&edited, signatures).unwrap();

@@ -49,8 +49,8 @@ fn what_this_program_cannot_read_in_a_newer_log_does_not_break_it() {
         ("approval:v1", "blessing:v1"),
         ("approval:v1", "approval:v2"),
         ("approval:v1", "freeze:v1"),
-        ("\"recomputed\":true", "\"recomputed\":true,\"seen\":\"computed\""),
-        ("\"recomputed\":true", "\"recomputed\":\"by hand\""),
+        ("\"seen\":\"computed\"", "\"seen\":\"computed\",\"with\":\"gloves\""),
+        ("\"seen\":\"computed\"", "\"seen\":\"recited\""),
     ];
     let at = world.size();
     let said = unknown.map(|(from, to)| verdicts(&check(&world, &with_a_leaf(&world, from, to))).join(", "));

@@ -35,7 +35,7 @@ pub fn section(report: &Report) -> Markup {
                 }
                 ". As they stand they would have denied "
                 (changes(whole.denied, &Filter::by("verdict", "denied")))
-                ": a rule in shadow, or one that only advises, stops nobody."
+                ": a rule in watch stops nobody."
             }
             @if whole.reverted > 0 && !whole.curve.is_empty() {
                 (chart(

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use base16ct::lower;
 use countersign_core::ids::Oid;
 
 use super::{
@@ -24,28 +25,17 @@ pub struct Id {
 
 impl Id {
     pub fn parse(hex: &[u8]) -> Option<Self> {
-        let mut bytes = [0; 32];
-        let digit = |byte: u8| (byte as char).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
         if !matches!(hex.len(), 40 | 64) {
             return None;
         }
-        for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
-            let &[high, low] = pair else { return None };
-            *byte = digit(high)? << 4 | digit(low)?;
-        }
+        let mut bytes = [0; 32];
+        lower::decode(hex, &mut bytes).ok()?;
         Some(Self { bytes, sha256: hex.len() == 64 })
     }
 
     pub fn hex(&self) -> String {
-        const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-        let len = if self.sha256 { 32 } else { 20 };
-        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or('0');
-        let mut hex = String::with_capacity(2 * len);
-        for byte in self.bytes.iter().take(len) {
-            hex.push(digit(byte >> 4));
-            hex.push(digit(byte & 15));
-        }
-        hex
+        let (sha1, _) = self.bytes.split_at(20);
+        lower::encode_string(if self.sha256 { &self.bytes } else { sha1 })
     }
 
     pub fn oid(&self) -> Result<Oid, ReadError> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use countersign_audit::CommitRecord;
-use countersign_core::facts::{PathChange, PathStatus, extract::escape_path, git::Ident};
+use countersign_core::facts::{PathChange, PathStatus, delta::escape_path, git::Ident};
 
 use super::{
     ReadError, fields,

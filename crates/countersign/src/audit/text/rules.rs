@@ -82,7 +82,7 @@ pub(super) fn compare(page: &mut Page, report: &Report) {
     let Some(compare) = &report.compare else { return };
     page.heading("Two sets of rules, side by side");
     page.paragraph(&format!(
-        "{} deny {}, {} deny {}. Only what binds counts here, so a rule in shadow denies nothing.",
+        "{} deny {}, {} deny {}. Only what binds counts here, so a rule in watch denies nothing.",
         compare.rules,
         counted(compare.denied, "change"),
         compare.other,

@@ -77,10 +77,10 @@ fn rules(page: &mut Page, started: &Started) {
         );
     }
     page.paragraph(&format!(
-        "Of {}, {} later reverted. Git carries {:.1} approvals a week, and these would come on top. A rule in shadow is \
+        "Of {}, {} later reverted. Git carries {:.1} approvals a week, and these would come on top. A rule in watch is \
          evaluated and told, and stops nothing. second-pair-of-eyes is enforced, since the engine asks for a second \
          person in production whatever the rules say; it binds where a gate is installed. tier-1-senior asks for {}; it \
-         is mandatory as shipped, which no rule in shadow can be, and waivable here.",
+         is mandatory as shipped, which no rule in watch can be, and waivable here.",
         counted(whole.judged, "change"),
         match whole.reverted {
             1 => "1 was".to_owned(),

@@ -2,14 +2,18 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use countersign_core::ids::{ActorId, GateId, RepositoryId, Target};
 use globset::{GlobBuilder, GlobMatcher};
 use serde::Deserialize;
 
-use crate::home::{HomeError, quoted};
+use crate::{
+    follower::Access,
+    home::{HomeError, quoted},
+    unix,
+};
 
 /// The format that this program writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
@@ -30,6 +34,8 @@ pub struct GateConfig {
     /// Whether the gate reads guidance that lies in this repository itself.
     #[serde(default = "yes")]
     pub guidance: bool,
+    /// The folder with the verified copy of the log, which the gates of a machine share.
+    pub copy: PathBuf,
     pub branches: Vec<Branch>,
 }
 
@@ -174,6 +180,11 @@ impl GateConfig {
         self.branches.iter().flat_map(|branch| &branch.map).map(|entry| entry.target.clone()).collect()
     }
 
+    /// Who may use the copy: whoever may use its folder.
+    pub fn access(&self) -> Access {
+        if unix::is_shared(&self.copy) { Access::Group } else { Access::Owner }
+    }
+
     /// The gate as it speaks in the log.
     pub fn actor(&self) -> Result<ActorId, HomeError> {
         self.name.as_str().parse().map_err(|e| invalid(Path::new("gate.yaml"), None, format!("{e}")))
@@ -186,12 +197,15 @@ impl GateConfig {
              version: {}\nname: {}\nrepository: {}\nurl: {}\n\
              # Read cited documents that lie in this repository, and compare them with what the server says of them.\n\
              guidance: {}\n\
+             # The verified copy of the log that this machine's gates decide by.\n\
+             copy: {}\n\
              # Every changed path must match an entry; all entries that match count.\nbranches:\n",
             self.version,
             quoted(self.name.as_str()),
             quoted(self.repository.as_str()),
             quoted(&self.url),
-            self.guidance
+            self.guidance,
+            quoted(&self.copy.display().to_string())
         );
         for branch in &self.branches {
             text.push_str(&format!("  - branch: {}\n    map:\n", quoted(&branch.branch)));
@@ -254,6 +268,7 @@ mod tests {
             repository: "shop".parse().unwrap(),
             url: "http://127.0.0.1:7878".to_owned(),
             guidance: true,
+            copy: "/var/lib/countersign".into(),
             branches: vec![branch(&["**=checkout/production", "a=b/[x]*=checkout/staging"])],
         };
         let text = config.to_yaml();

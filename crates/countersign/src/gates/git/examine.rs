@@ -1,11 +1,15 @@
-//! What a push brings, computed here from the objects and from nothing that anybody says: the candidates for an approved
-//! head, their facts, the targets that their paths reach, and whether the push lands exactly that.
+//! What a push brings, computed here from the objects and from nothing that anybody says: its delta, by which the changes
+//! that it could land are found; the targets that its paths reach; and, for the range that a change names, the facts of
+//! that range and whether the push lands it.
 
 use std::collections::BTreeSet;
 
 use countersign_core::{
-    facts::{self, FactsError, GitFacts, LandingError, NotALanding, Range, git::GitRead as _, guidance_review},
-    ids::{ChangeId, Oid, Target},
+    facts::{
+        self, FactsError, GitFacts, Identities, LandingError, NotALanding, Range, delta, git::GitRead as _,
+        guidance_review,
+    },
+    ids::{ChangeId, Nonce, Oid, Target},
     statement::{FoundDocument, ObservedDocument},
 };
 use countersign_ledger::Digest;
@@ -14,7 +18,7 @@ use super::{
     Branch, GateError, GitGate,
     refused::{Refused, shell_word},
 };
-use crate::git::Repository;
+use crate::git::{GitError, Repository};
 
 const NAMED_PATHS: usize = 3;
 
@@ -31,116 +35,122 @@ pub(super) struct Push<'a> {
     pub new: Oid,
 }
 
-/// An approved head as the push would land it.
-#[derive(Debug)]
-pub(super) struct Examined {
-    pub facts: GitFacts,
-    pub targets: BTreeSet<Target>,
+/// The range that a change names, and what its references to people are made with.
+#[derive(Clone, Debug)]
+pub(super) struct Named<'a> {
+    pub change: &'a ChangeId,
+    pub base: &'a Oid,
+    pub head: &'a Oid,
+    pub salt: &'a Nonce,
 }
 
 impl Push<'_> {
     /// Refuses what no change could make right, before anybody is asked.
     pub fn shape(&self) -> Result<(), GateError> {
         let branch = &self.branch.branch;
-        if self.new.is_zero() {
-            return Err(Refused::new("deletion", format!("{branch} is protected and cannot be deleted"))
-                .note("to stop protecting it, take it out of countersign/gate.yaml on the server")
-                .into());
-        }
-        if self.old.is_zero() {
-            return Err(Refused::new("creation", format!("{branch} is protected and is not there yet"))
-                .note("without a tip there is no range that anybody could review;")
-                .note("whoever runs the repository pushes the first history before `countersign gate install`")
-                .into());
-        }
-        let new = self.repository.commit(&self.new)?;
-        if new.parents.len() > 2 {
-            return Err(Refused::new(
-                "octopus",
-                format!("{} merges {} commits at once", self.new.short(), new.parents.len()),
-            )
-            .note("land the approved heads one after the other, each with `git merge --no-ff`")
-            .into());
-        }
-        if self.repository.merge_base(&self.old, &self.new)?.as_ref() != Some(&self.old) {
-            return Err(Refused::new(
-                "not-fast-forward",
-                format!("{} does not contain {}, the tip of {branch}", self.new.short(), self.old.short()),
-            )
-            .note("what has landed stays; to undo it, propose a change that reverts it")
-            .command(format!("git fetch && git merge origin/{}", shell_word(self.branch.short())))
-            .into());
-        }
-        Ok(())
+        facts::moves_on(self.repository, &self.old, &self.new).map_err(|error| match error {
+            LandingError::Git(error) => error.into(),
+            LandingError::Not(reason) => {
+                let refused = Refused::new(reason.code(), format!("{branch} is protected: {reason}"));
+                GateError::from(match reason {
+                    NotALanding::NotFastForward { .. } => refused
+                        .note(reason.way_out())
+                        .command(format!("git fetch && git merge origin/{}", shell_word(self.branch.short()))),
+                    NotALanding::Creation
+                    | NotALanding::Deletion
+                    | NotALanding::Octopus { .. }
+                    | NotALanding::ForeignParent { .. }
+                    | NotALanding::NotTheHead { .. }
+                    | NotALanding::DeltaDiffers { .. }
+                    | NotALanding::UnreviewedCommits { .. }
+                    | NotALanding::EmptyCommit { .. }
+                    | NotALanding::UnreviewedAuthor { .. }
+                    | NotALanding::UnreviewedCoAuthor { .. }
+                    | NotALanding::TooManyReplays { .. } => refused.note(reason.way_out()),
+                })
+            }
+        })
     }
 
-    /// Commits of the push that could be an approved head.
+    /// The delta of the push: that of every change that it could land.
+    pub fn delta(&self) -> Result<Digest, GateError> {
+        Ok(facts::delta_of(self.repository, &self.old, &self.new)?)
+    }
+
+    /// Commits of the push that somebody may have proposed, for what a developer is told.
     pub fn candidates(&self) -> Result<Vec<Oid>, GateError> {
         Ok(facts::head_of_push(self.repository, &self.old, &self.new)?)
     }
 
-    /// Extracts the facts of a head, and checks that the push lands it and that everything it touches is mapped. `change`
-    /// is one that was proposed for it.
-    pub fn examine(&self, head: &Oid, change: Option<&ChangeId>) -> Result<Examined, GateError> {
-        let facts = self.facts(head)?;
-        facts::landing(self.repository, &self.old, &self.new, &facts).map_err(|error| match error {
-            LandingError::Git(error) => error.into(),
-            LandingError::Not(reason) => GateError::from(self.no_landing(&reason, &facts, change)),
-        })?;
-        let targets = self.targets(&facts)?;
-        Ok(Examined { facts, targets })
+    /// How many commits the pushed one merges.
+    pub fn parents(&self) -> Result<usize, GateError> {
+        Ok(self.repository.commit(&self.new)?.parents.len())
     }
 
-    fn no_landing(&self, reason: &NotALanding, facts: &GitFacts, change: Option<&ChangeId>) -> Refused {
-        let refused = Refused::new(landing_code(reason), reason.to_string());
-        let again = |range: &str| match change {
-            Some(change) => format!("countersign revise {change} {range}"),
-            None => self.proposal(&self.targets(facts).unwrap_or_default(), range),
-        };
+    /// Extracts the facts of the range that a change names, and checks that the push lands exactly that.
+    pub fn examine(&self, named: &Named<'_>) -> Result<(GitFacts, Identities), GateError> {
+        let (facts, identities) = self.facts(named)?;
+        facts::landing(self.repository, &self.old, &self.new, &facts).map_err(|error| match error {
+            LandingError::Git(error) => error.into(),
+            LandingError::Not(reason) => GateError::from(self.no_landing(&reason, named)),
+        })?;
+        Ok((facts, identities))
+    }
+
+    fn no_landing(&self, reason: &NotALanding, named: &Named<'_>) -> Refused {
+        let refused = Refused::new(reason.code(), format!("this is not change {}: {reason}", named.change))
+            .note(reason.way_out())
+            .about(named.change);
         match reason {
-            NotALanding::EvilMerge { .. } => refused
-                .note("make the merge again and leave it as git makes it:")
-                .command(format!("git reset --hard {} && git merge --no-ff {}", self.old.short(), facts.head.short()))
-                .note("or have the merge itself reviewed:")
-                .command(again(&self.range(&self.new))),
-            NotALanding::NotHead { .. }
-            | NotALanding::BaseGone { .. }
-            | NotALanding::Overlap { .. }
-            | NotALanding::Unreviewed { .. }
-            | NotALanding::Conflicts { .. } => {
-                let tip = format!("origin/{}", self.branch.short());
-                let range = self.range_of(&tip, "HEAD");
-                refused
-                    .command(format!("git checkout {} && git merge {}", facts.head.short(), shell_word(&tip)))
-                    .command(again(&range))
+            NotALanding::ForeignParent { .. } | NotALanding::NotTheHead { .. } | NotALanding::TooManyReplays { .. } => {
+                let (tip, head) = (self.old.short(), named.head.short());
+                refused.command(format!("git reset --hard {tip} && git merge --no-ff {head}"))
             }
-            NotALanding::ForeignParent { .. }
-            | NotALanding::Creation { .. }
+            NotALanding::DeltaDiffers { .. }
+            | NotALanding::UnreviewedCommits { .. }
+            | NotALanding::EmptyCommit { .. }
+            | NotALanding::UnreviewedAuthor { .. }
+            | NotALanding::UnreviewedCoAuthor { .. } => {
+                refused.command(format!("countersign revise {} {}", named.change, self.range(&self.new)))
+            }
+            NotALanding::Creation
             | NotALanding::Deletion
             | NotALanding::Octopus { .. }
             | NotALanding::NotFastForward { .. } => refused,
         }
     }
 
-    fn facts(&self, head: &Oid) -> Result<GitFacts, GateError> {
+    fn facts(&self, named: &Named<'_>) -> Result<(GitFacts, Identities), GateError> {
         let range = Range {
             repository: self.gate.config.repository.clone(),
             branch: self.branch.branch.clone(),
-            tip: self.old.clone(),
-            head: head.clone(),
+            base: named.base.clone(),
+            head: named.head.clone(),
         };
-        facts::facts(self.repository, &range).map_err(|error| match error {
+        facts::facts(self.repository, &range, named.salt).map_err(|error| match error {
+            // Whoever squashes or rebases pushes other commits than those that were approved.
+            FactsError::Git(GitError::NoObject { .. }) => GateError::from(
+                Refused::new(
+                    "commits-missing",
+                    format!("the repository does not have the commits that change {} is about", named.change),
+                )
+                .note("they are needed to compare what is pushed with what was approved; push them beside it:")
+                .command(format!("git push origin {}:refs/heads/review/{}", named.head, named.change))
+                .about(named.change),
+            ),
             FactsError::Git(error) => error.into(),
-            FactsError::Unrelated { .. }
-            | FactsError::AlreadyLanded { .. }
+            FactsError::NothingNew { .. }
+            | FactsError::NotOnBase { .. }
             | FactsError::EmptyDelta { .. }
             | FactsError::TooMany { .. }
             | FactsError::PathTooLong { .. } => GateError::from(Refused::new("no-range", error.to_string())),
         })
     }
 
-    fn targets(&self, facts: &GitFacts) -> Result<BTreeSet<Target>, GateError> {
-        let reached = self.branch.reached(facts.paths.iter().map(|change| change.path.as_str()));
+    /// What the paths of the push reach. All of them have to be mapped.
+    pub fn targets(&self) -> Result<BTreeSet<Target>, GateError> {
+        let paths = delta::touched(&self.repository.diff(&self.old, &self.new)?);
+        let reached = self.branch.reached(paths.iter().map(|touched| touched.path.as_str()));
         if reached.unmapped.is_empty() {
             return Ok(reached.targets);
         }
@@ -157,12 +167,8 @@ impl Push<'_> {
 
     /// The command that proposes this push.
     pub fn propose(&self, head: &Oid, targets: &BTreeSet<Target>) -> String {
-        self.proposal(targets, &self.range(head))
-    }
-
-    fn proposal(&self, targets: &BTreeSet<Target>, range: &str) -> String {
         let targets: String = targets.iter().map(|target| format!(" --target {target}")).collect();
-        format!("countersign propose{targets} --kind code {range} --title \"...\" --why \"...\"")
+        format!("countersign propose{targets} --kind code {} --title \"...\" --why \"...\"", self.range(head))
     }
 
     /// The options that name this push to the command line.
@@ -196,21 +202,5 @@ impl Push<'_> {
             }
         }
         Ok(())
-    }
-}
-
-fn landing_code(reason: &NotALanding) -> &'static str {
-    match reason {
-        NotALanding::Creation { .. } => "creation",
-        NotALanding::Deletion => "deletion",
-        NotALanding::NotHead { .. } => "not-the-head",
-        NotALanding::Octopus { .. } => "octopus",
-        NotALanding::NotFastForward { .. } => "not-fast-forward",
-        NotALanding::ForeignParent { .. } => "foreign-parent",
-        NotALanding::BaseGone { .. } => "base-gone",
-        NotALanding::Overlap { .. } => "overlap",
-        NotALanding::Unreviewed { .. } => "unreviewed-paths",
-        NotALanding::Conflicts { .. } => "conflicts",
-        NotALanding::EvilMerge { .. } => "evil-merge",
     }
 }

@@ -3,7 +3,6 @@
 
 use std::{
     fs, io,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -12,6 +11,7 @@ use countersign_core::{
     facts::git::GitRead as _,
     ids::GateId,
     statement::{Body, GateRegistration},
+    subject::quoted,
     verify::Trust,
 };
 use countersign_ledger::SigningKey;
@@ -24,6 +24,7 @@ use crate::{
     git::Repository,
     home::{HomeError, files},
     speaker::Speaker,
+    unix,
     wire::LogInfo,
 };
 
@@ -261,7 +262,7 @@ fn register(
 
 fn write_hook(hooks: &Path, name: &str, program: &Path) -> Result<(), GateError> {
     fs::create_dir_all(hooks).map_err(|source| io_error("make", hooks, source))?;
-    let program = format!("'{}'", program.display().to_string().replace('\'', r"'\''"));
+    let program = quoted(&[program.display().to_string()]);
     // Found from the hook's own place, so that a repository can be moved. Where the program is gone, `exec` fails, and
     // the gate stays shut.
     let text = format!(
@@ -269,7 +270,7 @@ fn write_hook(hooks: &Path, name: &str, program: &Path) -> Result<(), GateError>
     );
     let path = hooks.join(name);
     let mut file = tempfile::Builder::new();
-    let file = file.permissions(fs::Permissions::from_mode(0o755)).tempfile_in(hooks);
+    let file = file.permissions(unix::program()).tempfile_in(hooks);
     let mut file = file.map_err(|source| io_error("write", &path, source))?;
     io::Write::write_all(&mut file, text.as_bytes()).map_err(|source| io_error("write", &path, source))?;
     file.as_file().sync_all().map_err(|source| io_error("write", &path, source))?;

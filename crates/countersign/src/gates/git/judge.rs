@@ -1,31 +1,33 @@
-//! Which changes a push lands, and whether each may: permits are asked for, and everything that they stand on is checked
-//! here. Nothing is reserved until all of them hold.
+//! Which changes a push lands, and whether each may: found in this gate's own copy of the log, asked for, and opened here.
+//! Nothing is reserved until all of them hold.
 
 use std::collections::BTreeSet;
 
 use countersign_core::{
     change::Change,
-    facts::{GitFacts, git::GitRead as _},
+    decision::Outcome,
+    explain::Explained,
+    facts::{GitFacts, Identities, NotALanding, git::GitRead as _},
     ids::{ChangeId, Oid, Target},
     refusal::Refusal,
-    statement::{Body, PermitRequest, RevisionRef, Statement, Subject, Transition},
+    statement::{Body, Statement},
+    subject::{GitSubject, Subject, Transition},
+    text::ProposalText,
 };
-use countersign_ledger::{Digest, Envelope, Leaf, Time};
+use countersign_ledger::{Digest, Envelope, Time};
 
 use super::{
     GateError,
-    examine::{Examined, Push},
+    examine::{Named, Push},
     refused::Refused,
 };
 use crate::{
-    bundle::Bundle,
     client::ClientError,
-    gates::opening::{self, Asked, Memory, Opening, OpeningError},
-    speaker::{SpeakError, Speaker},
-    wire::{ChangeView, Receipt},
+    gates::desk::{Desk, DeskError, Judged, Opening},
+    speaker::SpeakError,
 };
 
-/// More changes than anybody lands with one head.
+/// More changes than anybody lands with one push.
 const MAX_CHANGES: usize = 16;
 
 /// How far back from the pushed commit a change is looked for whose head somebody pushed on from.
@@ -35,91 +37,100 @@ const LOOK_BACK: usize = 10;
 #[derive(Debug)]
 pub(super) struct Judge<'a> {
     pub push: &'a Push<'a>,
-    pub speaker: &'a Speaker,
+    pub desk: &'a mut Desk,
     pub transition: &'a Transition,
     pub now: Time,
-    /// The log as this gate last saw it; each opening moves it on.
-    pub memory: Option<Memory>,
 }
 
-/// A head of the push, the changes that are open for it, and what it brings.
+/// The open changes that a push lands, and what it reaches.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub examined: Examined,
-    pub changes: Vec<ChangeView>,
+    pub targets: BTreeSet<Target>,
+    pub changes: Vec<Change>,
 }
 
 impl Judge<'_> {
-    /// The open changes that this push could be landing, as the server tells it. It may lie: what it hides only keeps the
-    /// gate shut, and what it makes up does not open it.
+    /// The open changes that this push lands, by this gate's own copy of the log.
     pub fn find(&self) -> Result<Found, GateError> {
-        let mut elsewhere = None;
-        let candidates = self.push.candidates()?;
-        for head in &candidates {
-            let mut changes = Vec::new();
-            for line in self.speaker.client.changes_at(&self.push.gate.config().repository, head.as_str())? {
-                if matches!(line.state.as_str(), "applied" | "withdrawn") {
-                    continue;
-                }
-                let view = self.speaker.client.change(line.id.as_str())?;
-                match &view.subject {
-                    Subject::Git { branch, .. } if *branch == self.push.branch.branch => changes.push(view),
-                    Subject::Git { branch, .. } => elsewhere = Some((view.id, branch.clone())),
-                    Subject::Files { .. } => {}
-                }
-                if changes.len() > MAX_CHANGES {
-                    return Err(Refused::new(
-                        "too-many-changes",
-                        format!("more than {MAX_CHANGES} changes have this head"),
-                    )
-                    .command("withdraw those that are not needed: countersign withdraw CHANGE")
-                    .into());
+        let (repository, branch) = (&self.push.gate.config().repository, &self.push.branch.branch);
+        let changes = self.desk.changes_bringing(repository, branch, &self.push.delta()?)?;
+        let (mut landing, mut refused) = (Vec::new(), None);
+        for change in changes.into_iter().filter(|change| change.status.is_open()) {
+            match self.lands(&change) {
+                Ok(()) => landing.push(change),
+                Err(error) => {
+                    refused.get_or_insert(error);
                 }
             }
-            if let Some(first) = changes.first() {
-                return Ok(Found { examined: self.push.examine(head, Some(&first.id))?, changes });
+            if landing.len() > MAX_CHANGES {
+                return Err(Refused::new(
+                    "too-many-changes",
+                    format!("more than {MAX_CHANGES} changes are about this"),
+                )
+                .command("withdraw those that are not needed: countersign withdraw CHANGE")
+                .into());
             }
         }
-        Err(self.nothing_proposed(&candidates, elsewhere)?.into())
+        if !landing.is_empty() {
+            return Ok(Found { targets: self.push.targets()?, changes: landing });
+        }
+        match refused {
+            Some(refused) => Err(refused),
+            None => Err(self.nothing_proposed()?.into()),
+        }
     }
 
-    fn nothing_proposed(
-        &self,
-        candidates: &[Oid],
-        elsewhere: Option<(ChangeId, String)>,
-    ) -> Result<Refused, GateError> {
+    /// Nothing is proposed that has this delta: says what comes nearest.
+    fn nothing_proposed(&self) -> Result<Refused, GateError> {
+        let repository = &self.push.gate.config().repository;
+        let branch = &self.push.branch.branch;
+        let candidates = self.push.candidates()?;
+        let mut elsewhere = None;
+        for head in &candidates {
+            for change in self.desk.changes_at(repository, head)?.into_iter().filter(|change| change.status.is_open()) {
+                match git_subject(&change) {
+                    // It is the reviewed commit, and yet brings something else: this says what.
+                    Some(subject) if subject.branch == *branch => self.lands(&change)?,
+                    Some(subject) => elsewhere = Some((change.id.clone(), subject.branch.clone())),
+                    None => {}
+                }
+            }
+        }
         // Of a merge the merged head is what somebody reviews.
         let head = candidates.last().unwrap_or(&self.push.new);
-        let Examined { targets, .. } = self.push.examine(head, None)?;
-        let branch = &self.push.branch.branch;
-        if elsewhere.is_none()
-            && let Some(change) = self.overtaken(head)?
-        {
+        if let Some((change, at)) = elsewhere {
+            let short = change.short();
+            return Ok(Refused::new("another-branch", format!("change {short} is for {at}, not {branch}"))
+                .note("an approval holds for one branch; propose the change for this one too:")
+                .about(&change)
+                .command(self.push.propose(head, &self.push.targets()?)));
+        }
+        let parents = self.push.parents()?;
+        if parents > 2 {
+            let octopus = NotALanding::Octopus { new: self.push.new.short().to_owned(), parents };
+            return Ok(Refused::new(octopus.code(), octopus.to_string()).note(octopus.way_out()));
+        }
+        let targets = self.push.targets()?;
+        if let Some(change) = self.overtaken(head)? {
             return Ok(Refused::new(
                 "not-the-head",
-                format!("change {change} was proposed at an earlier commit; {} has more", head.short()),
+                format!("change {} was proposed at an earlier commit; {} has more", change.short(), head.short()),
             )
             .note("approvals are for what was reviewed; make this its next revision and have it approved:")
-            .command(format!("countersign revise {change} {}", self.push.range(head)))
+            .command(format!("countersign revise {} {}", change.short(), self.push.range(head)))
             .about(&change));
         }
-        let refused = match elsewhere {
-            Some((change, at)) => Refused::new("another-branch", format!("change {change} is for {at}, not {branch}"))
-                .note("an approval holds for one branch; propose the change for this one too:")
-                .about(&change),
-            None => Refused::new("no-change", format!("no change is proposed for {} on {branch}", head.short()))
-                .note(format!("it would reach {}; propose it, have it approved, then push again:", list(&targets))),
-        };
-        Ok(refused.command(self.push.propose(head, &targets)))
+        Ok(Refused::new("no-change", format!("no change is proposed for {} on {branch}", head.short()))
+            .note(format!("it would reach {}; propose it, have it approved, then push again:", list(&targets)))
+            .command(self.push.propose(head, &targets)))
     }
 
     /// A change that was proposed at a commit from which the push went on.
     fn overtaken(&self, head: &Oid) -> Result<Option<ChangeId>, GateError> {
         for earlier in self.push.repository.range(&self.push.old, head, LOOK_BACK + 1)?.iter().skip(1) {
-            let changes = self.speaker.client.changes_at(&self.push.gate.config().repository, earlier.as_str())?;
-            let open = changes.into_iter().find(|line| !matches!(line.state.as_str(), "applied" | "withdrawn"));
-            if let Some(line) = open {
-                return Ok(Some(line.id));
+            let changes = self.desk.changes_at(&self.push.gate.config().repository, earlier)?;
+            if let Some(change) = changes.into_iter().find(|change| change.status.is_open()) {
+                return Ok(Some(change.id));
             }
         }
         Ok(None)
@@ -127,16 +138,22 @@ impl Judge<'_> {
 
     /// Asks for the permits that this push needs, and opens each. All or none.
     pub fn ask(&mut self, found: &Found) -> Result<Vec<Opening>, GateError> {
-        let needed = &found.examined.targets;
-        let relevant = found.changes.iter().filter(|change| !change.targets.is_disjoint(needed));
-        let (allowing, denying): (Vec<_>, Vec<_>) = relevant.partition(|change| change.allowed());
+        let needed = &found.targets;
+        let (mut allowing, mut denying) = (Vec::new(), Vec::new());
+        for change in found.changes.iter().filter(|change| !change.targets.is_disjoint(needed)) {
+            let (_, judged) = self.desk.judge(change, self.now).map_err(|error| self.refused(change, error))?;
+            match judged.decision.outcome {
+                Outcome::Allow => allowing.push(change),
+                Outcome::Deny => denying.push(change),
+            }
+        }
         let covered: BTreeSet<&Target> = allowing.iter().flat_map(|change| &change.targets).collect();
         let mut openings = Vec::new();
         if !needed.iter().all(|target| covered.contains(target)) {
             // Asking puts the denial into the log, with its reasons.
             let mut refusals = Vec::new();
             for change in denying {
-                match self.permit(change, &found.examined.facts) {
+                match self.permit(change) {
                     Ok(opening) => openings.push(opening),
                     Err(GateError::Refused(refused)) => refusals.push(*refused),
                     Err(error) => return Err(error),
@@ -147,145 +164,121 @@ impl Judge<'_> {
             }
         }
         for change in allowing {
-            openings.push(self.permit(change, &found.examined.facts)?);
+            openings.push(self.permit(change)?);
         }
-        self.covers(&openings, &found.examined)?;
+        self.covers(&openings, needed)?;
         Ok(openings)
     }
 
     /// Every target that the paths reach is a target of a change that may go.
-    pub fn covers(&self, openings: &[Opening], examined: &Examined) -> Result<(), GateError> {
+    pub fn covers(&self, openings: &[Opening], needed: &BTreeSet<Target>) -> Result<(), GateError> {
         let covered: BTreeSet<&Target> = openings.iter().flat_map(|opening| &opening.change().targets).collect();
-        let missing: BTreeSet<Target> =
-            examined.targets.iter().filter(|target| !covered.contains(target)).cloned().collect();
+        let missing: BTreeSet<Target> = needed.iter().filter(|target| !covered.contains(target)).cloned().collect();
         if missing.is_empty() {
             return Ok(());
         }
         Err(Refused::new("targets-not-covered", format!("the push also reaches {}", list(&missing)))
             .note("the changes that are approved do not name it; propose that part too:")
-            .command(self.push.propose(&examined.facts.head, &missing))
+            .command(self.push.propose(self.push.candidates()?.last().unwrap_or(&self.push.new), &missing))
             .into())
     }
 
-    fn permit(&mut self, view: &ChangeView, facts: &GitFacts) -> Result<Opening, GateError> {
-        let request = PermitRequest {
-            change: view.id.clone(),
-            revision: RevisionRef { number: view.revision, digest: view.revision_digest },
-            gate: self.push.gate.config().name.clone(),
-            audience: self.speaker.hand.fingerprint(),
-            transition: self.transition.clone(),
-        };
-        let permit = match self.speaker.say(Body::PermitRequest(request), &[]) {
-            Ok(Receipt { permit: Some(permit), .. }) => permit,
-            Ok(Receipt { permit: None, .. }) => {
-                return Err(
-                    Refused::new("no-permit", format!("the server gave no permit for change {}", view.id)).into()
-                );
-            }
-            Err(SpeakError::Client(ClientError::Denied(decision))) => {
-                return Err(Refused::by_rules("denied-by-rules", &decision, Some(&view.title)).into());
-            }
-            Err(SpeakError::Client(ClientError::Refused { message, hint, .. })) => {
-                let refused = Refused::new("no-permit", message).about(&view.id);
-                return Err(hint.into_iter().fold(refused, Refused::note).into());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        self.open(&view.id, permit.as_bytes(), facts)
+    fn permit(&mut self, change: &Change) -> Result<Opening, GateError> {
+        let opening = self.desk.ask(change, self.transition, self.now);
+        self.opened(change, opening)
     }
 
-    /// Opens the gate for a permit that somebody brought along.
-    pub fn open_given(&mut self, permit: &[u8], facts: &GitFacts) -> Result<Opening, GateError> {
+    /// Opens the gate for a permit that somebody brought along. What counts is the permit as the log has it.
+    pub fn open_given(&mut self, permit: &[u8]) -> Result<Opening, GateError> {
         let refused = |refusal: Refusal| GateError::from(Refused::of(&refusal));
         let envelope = Envelope::parse(permit)
             .map_err(|e| refused(Refusal::malformed("malformed-permit", format!("the permit is malformed: {e}"))))?;
         let statement = Statement::parse(envelope.payload()).map_err(refused)?;
         match statement.body {
-            Body::PermitGrant(grant) => self.open(&grant.change, permit, facts),
+            Body::PermitGrant(grant) => self.open_permit(&grant.change, &envelope.payload_digest()),
             other => Err(Refused::new("not-a-permit", format!("what was given is a {}", other.kind())).into()),
         }
     }
 
-    /// Opens the gate again for a permit that is reserved and was not used, as the log has it. The rules are asked again:
-    /// somebody may have rejected the change since.
-    pub fn open_reserved(
-        &mut self,
-        change: &ChangeId,
-        permit: &Digest,
-        facts: &GitFacts,
-    ) -> Result<Opening, GateError> {
-        let bytes = self.bundle(change)?;
-        let bundle = parsed(&bytes)?;
-        let envelope = bundle
-            .evidence
-            .leaves
-            .values()
-            .filter_map(|leaf| Leaf::parse(leaf).ok())
-            .find(|leaf| leaf.envelope.payload_digest() == *permit)
-            .ok_or_else(|| Refused::new("permit-not-logged", "the permit that is reserved is no longer in the log"))?;
-        self.open_with(change, envelope.envelope.raw(), &bytes, &bundle, facts)
-    }
-
-    fn open(&mut self, change: &ChangeId, permit: &[u8], facts: &GitFacts) -> Result<Opening, GateError> {
-        let bytes = self.bundle(change)?;
-        let bundle = parsed(&bytes)?;
-        self.open_with(change, permit, &bytes, &bundle, facts)
-    }
-
-    fn bundle(&self, change: &ChangeId) -> Result<Vec<u8>, GateError> {
-        Ok(self.speaker.client.bundle(change.as_str(), self.memory.map(|memory| memory.size))?)
-    }
-
-    fn open_with(
-        &mut self,
-        id: &ChangeId,
-        permit: &[u8],
-        bytes: &[u8],
-        bundle: &Bundle,
-        facts: &GitFacts,
-    ) -> Result<Opening, GateError> {
-        let asked = Asked {
-            trust: self.push.gate.trust(),
-            memory: self.memory,
-            audience: &self.speaker.hand.fingerprint(),
-            transition: self.transition,
-            now: self.now,
+    /// Opens the gate for a permit that is in the log. The rules are asked again: somebody may have rejected the change since.
+    pub fn open_permit(&mut self, change: &ChangeId, permit: &Digest) -> Result<Opening, GateError> {
+        let Some(change) = self.desk.change(change)? else {
+            let unknown = format!("the log knows nothing of change {}", change.short());
+            return Err(Refused::new("permit-not-logged", unknown).into());
         };
-        let opening = opening::open(&asked, permit, bytes).map_err(|error| match error {
-            OpeningError::Bundle(error) => Refused::new("bundle-broken", error.to_string()).note(error.hint()),
-            OpeningError::Refused(refusal) => Refused::of(&refusal).about(id),
-            OpeningError::Denied(decision) => Refused::by_rules("denied-by-gate", &decision, None)
-                .note("the server gave a permit all the same: tell whoever runs it"),
-        })?;
-        self.same_facts(opening.change(), bundle, facts)?;
+        let opening = self.desk.open_permit(&change, permit, self.transition, self.now);
+        self.opened(&change, opening)
+    }
+
+    fn opened(&self, change: &Change, opening: Result<Opening, DeskError>) -> Result<Opening, GateError> {
+        let opening = opening.map_err(|error| self.refused(change, error))?;
+        // The revision may have changed since the push was compared with it.
+        self.lands(opening.change())?;
         self.push.guidance(&opening.change().observed)?;
-        self.memory = Some(opening.memory());
         Ok(opening)
     }
 
-    /// The facts that people and rules judged by are those that the objects give here.
-    fn same_facts(&self, change: &Change, bundle: &Bundle, facts: &GitFacts) -> Result<(), GateError> {
-        let differ = |why: String| {
+    fn refused(&self, change: &Change, error: DeskError) -> GateError {
+        match error {
+            DeskError::Denied(judged) => self.denied(change, &judged).into(),
+            DeskError::Refused(refusal) => Refused::of(&refusal).about(&change.id).into(),
+            DeskError::Speak(SpeakError::Client(ClientError::Refused { message, hint, .. })) => {
+                let refused = Refused::new("no-permit", message).about(&change.id);
+                hint.into_iter().fold(refused, Refused::note).into()
+            }
+            error => error.into(),
+        }
+    }
+
+    fn denied(&self, change: &Change, judged: &Judged) -> Refused {
+        let title = self.title(change);
+        let explained = Explained { decision: judged.decision.clone(), explanation: judged.explanation.clone() };
+        let refused = Refused::by_rules("denied-by-rules", &explained, title.as_deref());
+        judged.handed.iter().fold(refused, |refused, stop| refused.note(format!("handed to this gate: {stop}")))
+    }
+
+    /// The change's title, for whoever reads the refusal; it is not worth another error.
+    fn title(&self, change: &Change) -> Option<String> {
+        let text = self.desk.blob(&change.current()?.text).ok().flatten()?;
+        ProposalText::parse(&text).ok().map(|text| text.title)
+    }
+
+    /// The push lands the change as it stands in the log, and the facts that people and rules judged by are those that the
+    /// objects give here.
+    fn lands(&self, change: &Change) -> Result<(), GateError> {
+        let differ = |why: &str| {
             GateError::from(
                 Refused::new(
                     "facts-differ",
-                    format!("what change {} says of its commits is not what they are: {why}", change.id),
+                    format!("what change {} says of its commits is not what they are: {why}", change.id.short()),
                 )
-                .command(format!("countersign revise {} {}", change.id, self.push.range(&facts.head)))
+                .command(format!("countersign revise {} {}", change.id.short(), self.push.range(&self.push.new)))
                 .about(&change.id),
             )
         };
-        let named = change.current().and_then(|revision| revision.facts);
-        let blob = named.and_then(|digest| Some((digest, bundle.evidence.blobs.get(&digest)?)));
-        let Some((digest, bytes)) = blob.filter(|(digest, bytes)| Digest::of(bytes) == *digest) else {
-            return Err(differ("its facts are missing".to_owned()));
+        let Some(revision) = change.current() else { return Err(differ("it has no revision")) };
+        let Some(GitSubject { base, head, .. }) = git_subject(change) else { return Err(differ("it is about files")) };
+        let blob = |named: Option<Digest>, missing: &str| -> Result<Vec<u8>, GateError> {
+            let bytes = named.map(|digest| self.desk.blob(&digest)).transpose()?.flatten();
+            bytes.ok_or_else(|| differ(missing))
         };
-        let said: GitFacts =
-            serde_json::from_slice(bytes).map_err(|e| differ(format!("its facts {digest} are malformed: {e}")))?;
-        if said == *facts {
+        let facts = blob(revision.facts, "its facts are missing")?;
+        let identities = blob(revision.identities_blob, "the names in its commits were erased")?;
+        let (said, names) = (GitFacts::parse(&facts), Identities::parse(&identities));
+        let (said, names) = (said.map_err(|e| differ(&e.to_string()))?, names.map_err(|e| differ(&e.to_string()))?);
+        let named = Named { change: &change.id, base, head, salt: &names.salt };
+        let (facts, identities) = self.push.examine(&named)?;
+        if said == facts && names == identities {
             return Ok(());
         }
-        Err(differ(difference(&said, facts).to_owned()))
+        Err(differ(difference(&said, &facts)))
+    }
+}
+
+fn git_subject(change: &Change) -> Option<&GitSubject> {
+    match change.current().map(|revision| &revision.subject) {
+        Some(Subject::Git(subject)) => Some(subject),
+        Some(Subject::Files(_)) | None => None,
     }
 }
 
@@ -300,12 +293,7 @@ fn difference(said: &GitFacts, here: &GitFacts) -> &'static str {
         (said.ai == here.ai, "the signs of AI assistance are others"),
         (said.guidance == here.guidance, "the cited documents are others"),
     ];
-    parts.into_iter().find(|(same, _)| !same).map_or("something differs", |(_, what)| what)
-}
-
-fn parsed(bytes: &[u8]) -> Result<Bundle, GateError> {
-    Bundle::from_tar("the server's bundle".as_ref(), bytes)
-        .map_err(|error| Refused::new("bundle-broken", error.to_string()).note(error.hint()).into())
+    parts.into_iter().find(|(same, _)| !same).map_or("the names differ", |(_, what)| what)
 }
 
 fn list(targets: &BTreeSet<Target>) -> String {

@@ -20,7 +20,7 @@
 //! repository, `git update-ref`) has no reservation, is stopped at `prepared`, and is written down as caught.
 //!
 //! Invariant: a protected branch moves only to what a reservation names, and only [`receive`] makes reservations, from an
-//! [`Opening`](super::opening::Opening).
+//! [`Opening`](super::desk::Opening).
 //!
 //! Out of scope: whoever can write to the repository's files can take the hooks away. That shows as a branch that stands
 //! where no permit has put it.
@@ -39,7 +39,8 @@ use std::path::{Path, PathBuf};
 
 use countersign_core::{
     ids::Oid,
-    verify::{TRUST_VERSION, Trust},
+    refusal::Refusal,
+    trust::{TRUST_VERSION, Trust},
 };
 use countersign_ledger::SigningKey;
 use thiserror::Error;
@@ -47,12 +48,15 @@ use thiserror::Error;
 pub use config::{Branch, GateConfig};
 
 use self::refused::Refused;
-use super::journal::JournalError;
+use super::{
+    desk::{Desk, DeskError, Place},
+    journal::JournalError,
+};
 use crate::{
-    client::{Client, ClientError},
+    client::ClientError,
     git::GitError,
     home::{HomeError, files},
-    speaker::{SpeakError, Speaker},
+    speaker::{Hand, SpeakError},
 };
 
 pub const FOLDER: &str = "countersign";
@@ -78,6 +82,10 @@ pub enum GateError {
     Client(#[from] ClientError),
     #[error(transparent)]
     Speak(#[from] SpeakError),
+    #[error(transparent)]
+    Desk(#[from] DeskError),
+    #[error(transparent)]
+    Core(#[from] Refusal),
     #[error("{path} has no gate")]
     NoGate { path: PathBuf },
     #[error("git said something that is no reference update: `{0}`")]
@@ -101,6 +109,8 @@ impl GateError {
             Self::Git(_) => "git",
             Self::Journal(_) => "gate-journal",
             Self::Client(_) | Self::Speak(_) => "server",
+            Self::Desk(error) => error.code(),
+            Self::Core(refusal) => refusal.code,
             Self::NoGate { .. } => "no-gate",
             Self::Update(_) => "malformed-update",
             Self::Setup { code, .. } => code,
@@ -117,7 +127,8 @@ impl GateError {
                 Some("start the server (countersign serve --home HOME), or name another one with --url".to_owned())
             }
             Self::Speak(SpeakError::Signer(error)) => error.hint(),
-            Self::Speak(SpeakError::Refused(refusal)) => refusal.hint.clone(),
+            Self::Speak(SpeakError::Refused(refusal)) | Self::Core(refusal) => refusal.hint.clone(),
+            Self::Desk(error) => error.hint(),
             Self::NoGate { path } => Some(format!("countersign gate install {} --help", path.display())),
             Self::Journal(_) => {
                 Some("the journal says which permits are spent: put it back from a backup, do not delete it".to_owned())
@@ -166,10 +177,15 @@ impl GitGate {
         read_key(&self.repository.join(FOLDER).join(KEY))
     }
 
-    /// The gate in front of its server.
-    fn speaker(&self) -> Result<Speaker, GateError> {
-        let client = Client::new(&self.config.url);
-        Ok(Speaker::of_gate(client, self.key()?, self.config.actor()?)?)
+    /// The gate at its desk: its copy of the log, and the server that it asks.
+    pub fn desk(&self) -> Result<Desk, GateError> {
+        let place = Place {
+            copy: &self.config.copy,
+            access: self.config.access(),
+            trust: &self.trust,
+            url: &self.config.url,
+        };
+        Ok(Desk::open(&place, Hand::Gate(self.key()?), self.config.name.clone(), self.config.actor()?)?)
     }
 }
 

@@ -2,7 +2,7 @@
 //! server cannot see them, and leaves no trace if anything refuses.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::ids::Oid;
+use countersign_core::{ids::Oid, subject::Transition};
 use countersign_ledger::{Digest, Envelope, Time, dsse::MAX_ENVELOPE_BYTES};
 
 use super::{
@@ -10,9 +10,11 @@ use super::{
 };
 use crate::{
     client::ClientError,
+    follower::{FollowError, source::SourceError},
     gates::{
+        desk::{Desk, DeskError, Opening},
         journal::{Event, Journal, Reservation},
-        opening::{Memory, Opening},
+        stops::Stop,
     },
     git::Repository,
     speaker::SpeakError,
@@ -21,9 +23,14 @@ use crate::{
 /// `git push -o countersign-permit=BASE64`.
 pub const PERMIT_OPTION: &str = "countersign-permit=";
 
-const MAX_PERMITS: usize = 16;
+/// `git push -o countersign-stop=BASE64`: what `countersign reject` or `revoke` saved, for a gate to obey at once.
+pub const STOP_OPTION: &str = "countersign-stop=";
 
-/// How often a push is judged again because another one has shown the gate more of the log meanwhile.
+const MAX_PERMITS: usize = 16;
+/// The longest stop that a push brings along.
+const MAX_STOP_CHARS: usize = 4 * MAX_ENVELOPE_BYTES;
+
+/// How often a push is judged again because the copy of the log has moved on meanwhile.
 const MAX_ATTEMPTS: usize = 4;
 
 /// Judges a push. Returns what it reserved; nothing if the push concerns no protected branch.
@@ -33,6 +40,8 @@ pub fn pre_receive(
     options: &[String],
     now: Time,
 ) -> Result<Vec<Reservation>, GateError> {
+    // Before anything else: whoever brings a stop is heard, whatever becomes of the push.
+    take_stops(gate, options, now)?;
     let protected: Vec<&Update> = updates
         .iter()
         .filter(|update| gate.config.branch(&update.reference).is_some() && update.old != update.new)
@@ -55,10 +64,23 @@ pub fn pre_receive(
 fn closed(error: GateError) -> GateError {
     match error {
         GateError::Client(ClientError::Unreachable { url, .. })
-        | GateError::Speak(SpeakError::Client(ClientError::Unreachable { url, .. })) => {
+        | GateError::Desk(
+            DeskError::Client(ClientError::Unreachable { url, .. })
+            | DeskError::Speak(SpeakError::Client(ClientError::Unreachable { url, .. }))
+            | DeskError::Follow(FollowError::Source(SourceError::Client(ClientError::Unreachable { url, .. }))),
+        ) => {
             Refused::new("server-unreachable", format!("the gate cannot reach {url}, and stays shut without it"))
                 .note("nothing is wrong with your push: tell whoever runs the server, and push again when it is back")
                 .into()
+        }
+        GateError::Desk(DeskError::Follow(FollowError::Contradiction(caught))) => {
+            let refused = Refused::new(caught.what.code(), "the log contradicts itself, or what this gate saw before")
+                .note("nothing is wrong with your push: tell whoever runs Countersign, and show them this:");
+            let refused = caught.to_string().lines().fold(refused, |refused, line| refused.note(line));
+            refused.into()
+        }
+        GateError::Desk(DeskError::Follow(FollowError::Refused(refusal)) | DeskError::Refused(refusal)) => {
+            Refused::of(&refusal).into()
         }
         other => other,
     }
@@ -75,27 +97,47 @@ fn judge(gate: &GitGate, update: &Update, options: &[String], now: Time) -> Resu
     let transition = transition(gate, update, old.clone(), new.clone());
     let given = given_permits(gate, options)?;
 
-    let speaker = gate.speaker()?;
+    let mut desk = gate.desk()?;
+    desk.follow(now)?;
     // What could not be told after the last push; if the server does not take it now either, it can wait.
-    let _ = report::outcomes(gate);
-    for _ in 0..MAX_ATTEMPTS {
+    let _ = report::outcomes(gate, &desk);
+    let reserved = {
         let journal = Journal::open(&gate.journal_path())?;
-        let (memory, reserved) = (journal.memory(), journal.reserved(&transition, now));
+        let reserved = journal.reserved(&transition, now);
         moved_behind(journal, update, old, now)?;
-        let mut judge = Judge { push: &push, speaker: &speaker, transition: &transition, now, memory };
-        let opened = openings(&mut judge, &given, &reserved);
-        let openings = match opened {
-            Ok(openings) => openings,
-            Err(error) => {
-                remember(gate, memory, judge.memory)?;
-                return Err(error);
-            }
-        };
-        if let Some(reservations) = reserve(gate, memory, &openings, now)? {
+        reserved
+    };
+    for _ in 0..MAX_ATTEMPTS {
+        let openings = openings(&push, &mut desk, &transition, (&given, &reserved), now)?;
+        if let Some(reservations) = reserve(gate, &desk, &transition, &openings, now)? {
             return Ok(reservations);
         }
+        desk.follow(now)?;
     }
-    Err(Refused::new("busy", "other pushes are being judged").command("git push, again").into())
+    Err(Refused::new("busy", "the log moves on faster than this push can be judged").command("git push, again").into())
+}
+
+/// Keeps the stops that a push brings along.
+fn take_stops(gate: &GitGate, options: &[String], now: Time) -> Result<(), GateError> {
+    let given: Vec<&str> = options.iter().filter_map(|option| option.strip_prefix(STOP_OPTION)).collect();
+    if given.is_empty() {
+        return Ok(());
+    }
+    let malformed = || GateError::from(Refused::new("malformed-stop", format!("{STOP_OPTION} is no stop in base64")));
+    let mut desk = gate.desk()?;
+    // Who has not followed yet cannot tell whose signature it is; who cannot follow now knows what it knew.
+    let _ = desk.follow(now);
+    for text in given {
+        let bytes = if text.len() > MAX_STOP_CHARS { None } else { STANDARD.decode(text).ok() };
+        let stop = Stop::read(&bytes.ok_or_else(malformed)?).map_err(|refusal| Refused::of(&refusal))?;
+        let kept = desk.stop(&stop).map_err(|error| match error {
+            DeskError::Refused(refusal) => GateError::from(Refused::of(&refusal)),
+            other => other.into(),
+        });
+        kept?;
+        eprintln!("countersign: obeyed from now on: {}", stop.words());
+    }
+    Ok(())
 }
 
 /// Writes down that the branch stands where no permit put it, before a push moves it on and takes the trace away. The
@@ -115,21 +157,26 @@ fn moved_behind(mut journal: Journal, update: &Update, old: &Oid, now: Time) -> 
 }
 
 /// Opens the gate: with the permits that were given, or those that an earlier attempt left, or new ones.
-fn openings(judge: &mut Judge<'_>, given: &[Vec<u8>], reserved: &[Reservation]) -> Result<Vec<Opening>, GateError> {
+fn openings(
+    push: &Push<'_>,
+    desk: &mut Desk,
+    transition: &Transition,
+    (given, reserved): (&[Vec<u8>], &[Reservation]),
+    now: Time,
+) -> Result<Vec<Opening>, GateError> {
+    let mut judge = Judge { push, desk, transition, now };
     let found = judge.find()?;
-    let facts = &found.examined.facts;
     if !given.is_empty() {
-        let openings: Vec<Opening> =
-            given.iter().map(|permit| judge.open_given(permit, facts)).collect::<Result<_, _>>()?;
-        judge.covers(&openings, &found.examined)?;
+        let openings: Vec<Opening> = given.iter().map(|permit| judge.open_given(permit)).collect::<Result<_, _>>()?;
+        judge.covers(&openings, &found.targets)?;
         return Ok(openings);
     }
     if !reserved.is_empty() {
         let again: Result<Vec<Opening>, GateError> =
-            reserved.iter().map(|known| judge.open_reserved(&known.change, &known.permit, facts)).collect();
+            reserved.iter().map(|known| judge.open_permit(&known.change, &known.permit)).collect();
         // A reservation whose revision is gone, or that covers only a part, is no use; new permits may be.
         if let Ok(openings) = again
-            && judge.covers(&openings, &found.examined).is_ok()
+            && judge.covers(&openings, &found.targets).is_ok()
         {
             return Ok(openings);
         }
@@ -137,48 +184,39 @@ fn openings(judge: &mut Judge<'_>, given: &[Vec<u8>], reserved: &[Reservation]) 
     judge.ask(&found)
 }
 
-/// What was seen of the log counts, also where the push is refused in the end.
-fn remember(gate: &GitGate, before: Option<Memory>, seen: Option<Memory>) -> Result<(), GateError> {
-    let Some(memory) = seen.filter(|_| seen != before) else { return Ok(()) };
-    let mut journal = Journal::open(&gate.journal_path())?;
-    if journal.memory() == before {
-        journal.write(Event::Seen { memory })?;
-    }
-    Ok(())
-}
-
-/// Writes down what may happen, all of it, unless the gate has seen more of the log since `before`.
+/// Writes down what may happen, all of it, unless the copy of the log has moved on since it was judged by.
 fn reserve(
     gate: &GitGate,
-    before: Option<Memory>,
+    desk: &Desk,
+    transition: &Transition,
     openings: &[Opening],
     now: Time,
 ) -> Result<Option<Vec<Reservation>>, GateError> {
     let mut journal = Journal::open(&gate.journal_path())?;
-    if journal.memory() != before {
+    if !desk.is_current()? {
         return Ok(None);
     }
-    if let Some(opening) = openings.iter().find(|opening| journal.is_spent(&opening.permit())) {
-        return Err(spent(&opening.permit()));
+    if let Some(opening) = openings.iter().find(|opening| journal.is_spent(&opening.permit().statement)) {
+        return Err(spent(&opening.permit().statement));
     }
-    if let Some(last) = openings.last() {
-        journal.write(Event::Seen { memory: last.memory() })?;
-    }
+    let known = journal.reserved(transition, now);
     let mut reservations = Vec::with_capacity(openings.len());
     for opening in openings {
-        let grant = opening.grant();
-        let reservation = Reservation {
-            permit: opening.permit(),
-            change: grant.change.clone(),
-            revision: grant.revision,
-            transition: grant.transition.clone(),
-            expires_at: grant.expires_at,
-        };
-        let known = journal.reserved(&reservation.transition, now).contains(&reservation);
-        if !known {
-            journal.write(Event::Reserved { reservation: reservation.clone(), at: now })?;
-        }
-        reservations.push(reservation);
+        let permit = opening.permit();
+        reservations.push(Reservation {
+            permit: permit.statement,
+            change: opening.change().id.clone(),
+            revision: permit.revision,
+            targets: opening.change().targets.clone(),
+            transition: transition.clone(),
+            expires_at: permit.expires_at,
+        });
+    }
+    let new = reservations.iter().filter(|reservation| !known.contains(reservation));
+    let events: Vec<Event> =
+        new.map(|reservation| Event::Reserved { reservation: reservation.clone(), at: now }).collect();
+    if !events.is_empty() {
+        journal.write_all(events)?;
     }
     Ok(Some(reservations))
 }

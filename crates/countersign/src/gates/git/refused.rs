@@ -6,9 +6,11 @@
 use std::fmt;
 
 use countersign_core::{
-    decision::{Decision, RuleDecision, RuleStatus},
+    decision::RuleStatus,
+    explain::{Explained, ExplainedRule, Obligation},
     ids::{ActorId, ChangeId},
     refusal::Refusal,
+    subject::quoted,
 };
 
 const PREFIX: &str = "countersign:";
@@ -16,7 +18,6 @@ const PREFIX: &str = "countersign:";
 const MAX_LINES: usize = 20;
 const MAX_LINE_CHARS: usize = 1_200;
 const MAX_TITLE_CHARS: usize = 60;
-const MAX_WHO: usize = 6;
 
 /// Why the gate stays shut, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,11 +65,12 @@ impl Refused {
     }
 
     /// The rules deny: a to-do list of every rule that stops the change.
-    pub fn by_rules(code: &'static str, decision: &Decision, title: Option<&str>) -> Self {
+    pub fn by_rules(code: &'static str, denied: &Explained, title: Option<&str>) -> Self {
+        let decision = &denied.decision;
         let targets: Vec<String> = decision.targets.iter().map(ToString::to_string).collect();
         let title = title.map(|title| format!(" \"{}\"", shortened(title))).unwrap_or_default();
         let what = format!("change {}{title} is not allowed on {} yet", decision.change, targets.join(", "));
-        let stopping: Vec<&RuleDecision> = decision.rules.iter().filter(|rule| Decision::stops(rule)).collect();
+        let stopping: Vec<&ExplainedRule> = denied.explanation.rules.iter().filter(|rule| rule.stops()).collect();
         let width = stopping.iter().map(|rule| rule.id.as_str().len()).max().unwrap_or(0);
         let mut refused = Self::new(code, what).about(&decision.change);
         let mut last = None;
@@ -87,7 +89,7 @@ impl Refused {
                     refused = refused.say_command(&mut last);
                 }
                 last = Some(obligation.how.clone());
-                refused = refused.note(format!("{id}  {}: {}", obligation.missing, who(&obligation.who)));
+                refused = refused.note(format!("{id}  {}: {}", obligation.missing, who(obligation)));
             }
         }
         refused.say_command(&mut last)
@@ -135,12 +137,12 @@ impl fmt::Display for Refused {
     }
 }
 
-fn who(people: &[ActorId]) -> String {
-    if people.is_empty() {
+fn who(obligation: &Obligation) -> String {
+    if obligation.who.is_empty() {
         return "nobody can at present; tell those who run Countersign".to_owned();
     }
-    let named: Vec<&str> = people.iter().take(MAX_WHO).map(ActorId::as_str).collect();
-    match people.len() - named.len() {
+    let named: Vec<&str> = obligation.who.iter().map(ActorId::as_str).collect();
+    match obligation.more {
         0 => named.join(", "),
         more => format!("{} and {more} more", named.join(", ")),
     }
@@ -166,12 +168,7 @@ fn plain(text: &str) -> String {
 
 /// A word as a shell takes it.
 pub fn shell_word(text: &str) -> String {
-    let harmless = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,".contains(c);
-    if !text.is_empty() && text.chars().all(harmless) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
+    quoted(&[text.to_owned()])
 }
 
 #[cfg(test)]

@@ -1,11 +1,19 @@
 //! What a gate guards, what it remembers, and what it caught.
 
+use std::path::PathBuf;
+
 use countersign_core::ids::{GateId, Oid, RepositoryId, Target};
+use countersign_ledger::Hash;
 use serde::Serialize;
 
 use super::{GateError, GitGate};
 use crate::{
-    gates::{journal::Journal, opening::Memory},
+    follower::Follower,
+    gates::{
+        desk::DeskError,
+        journal::Journal,
+        stops::{Stop, Stops},
+    },
     git::Repository,
 };
 
@@ -16,14 +24,24 @@ pub struct Status {
     pub url: String,
     pub origin: String,
     pub branches: Vec<BranchStatus>,
-    /// The log as it was last seen; `None` before the first push.
-    pub memory: Option<Memory>,
+    /// The verified copy of the log that the gate decides by.
+    pub copy: PathBuf,
+    /// The log as it was last followed; `None` before the first push.
+    pub seen: Option<Seen>,
+    /// Stops that were handed to the gate, and that the log does not have yet.
+    pub handed: Vec<String>,
     /// Outcomes that the log does not have yet.
     pub unreported: usize,
     /// What moved, or would have moved, a protected branch without a permit.
     pub caught: Vec<String>,
     /// What is missing for the gate to work at all.
     pub problems: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Seen {
+    pub size: u64,
+    pub root: Hash,
 }
 
 #[derive(Debug, Serialize)]
@@ -40,6 +58,7 @@ pub fn status(gate: &GitGate) -> Result<Status, GateError> {
     let repository = Repository::open(&gate.repository)?;
     let journal = Journal::open(&gate.journal_path())?;
     let config = &gate.config;
+    let seen = Follower::seen_in(&config.copy, &gate.trust).map_err(DeskError::from)?;
     let branches = config.branches.iter().map(|branch| {
         let tip = repository.resolve(&branch.branch).ok();
         let landed = journal.expected_tip(&branch.branch);
@@ -56,7 +75,9 @@ pub fn status(gate: &GitGate) -> Result<Status, GateError> {
         url: config.url.clone(),
         origin: gate.trust.origin.clone(),
         branches: branches.collect(),
-        memory: journal.memory(),
+        copy: config.copy.clone(),
+        seen: seen.map(|seen| Seen { size: seen.checkpoint().size, root: seen.checkpoint().root }),
+        handed: Stops::beside(&config.copy).all()?.iter().map(Stop::words).collect(),
         unreported: journal.unreported().len(),
         caught: journal.caught().map(str::to_owned).collect(),
         problems: problems(gate),

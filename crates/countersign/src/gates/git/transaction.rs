@@ -7,14 +7,15 @@ use std::fs;
 
 use countersign_core::{
     ids::Oid,
-    statement::{OutcomeResult, Transition},
+    statement::OutcomeResult,
+    subject::{GitTransition, Transition},
 };
 use countersign_ledger::Time;
 
 use super::{GateError, GitGate, Update, Value, refused::Refused};
 use crate::{
     gates::journal::{Event, Journal, Reservation},
-    git::Repository,
+    git,
 };
 
 /// A state of a transaction that the gate acts on. Git has others, and later versions may have more.
@@ -57,11 +58,10 @@ pub fn reference_transaction(gate: &GitGate, state: State, updates: &[Update], n
 }
 
 fn prepared(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateError> {
-    let repository = Repository::open(&gate.repository)?;
     let mut journal = Journal::open(&gate.journal_path())?;
     for update in updates {
         // The reference is locked by now, so that what it points at stays so.
-        let current = repository.resolve(&update.reference).ok();
+        let current = git::reference(&gate.repository, &update.reference)?;
         match movement(update, current.as_ref()) {
             Movement::None => {}
             Movement::From(old, new) => {
@@ -179,15 +179,16 @@ fn committed(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateE
 /// one was compared when the transaction was prepared.
 fn names(transition: &Transition, update: &Update) -> bool {
     match transition {
-        Transition::Git { reference, old, new, .. } => {
+        Transition::Git(GitTransition { reference, old, new, .. }) => {
             *reference == update.reference
                 && update.new.object() == Some(new)
                 && update.old.object().is_none_or(|said| said.is_zero() || said == old)
         }
-        Transition::Apply { .. } => false,
+        Transition::Apply(_) => false,
     }
 }
 
 pub(super) fn transition(gate: &GitGate, update: &Update, old: Oid, new: Oid) -> Transition {
-    Transition::Git { repository: gate.config.repository.clone(), reference: update.reference.clone(), old, new }
+    let (repository, reference) = (gate.config.repository.clone(), update.reference.clone());
+    Transition::Git(GitTransition { repository, reference, old, new })
 }

@@ -1,8 +1,8 @@
-//! The rules: the shipped ones in shadow, with numbers that the history supports and its evidence above each.
+//! The rules: the shipped ones in watch, with numbers that the history supports and its evidence above each.
 //!
-//! Two do not go into shadow as they are shipped. *second-pair-of-eyes* stays enforced: the engine asks for a second
-//! person in production whatever the rules say, so that a rule in shadow would only say less than what happens.
-//! *tier-1-senior* is mandatory as shipped, and a mandatory rule cannot be in shadow; here it is waivable until it is
+//! Two do not go into watch as they are shipped. *second-pair-of-eyes* stays enforced: the engine asks for a second
+//! person in production whatever the rules say, so that a rule in watch would only say less than what happens.
+//! *tier-1-senior* is mandatory as shipped, and a mandatory rule cannot be in watch; here it is waivable until it is
 //! enforced, when both lines are changed back.
 
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ const ONE_SENIOR: &str = r#"// The systems whose failure everybody notices need 
 @requires("approval:senior:1")
 @because("A tier 1 system takes a senior besides the author.")
 @remedy("countersign approve {change} --git ., or --file PATH")
-@mode("shadow")
+@mode("watch")
 @strength("waivable")
 forbid (
   principal,
@@ -59,8 +59,8 @@ const ONE_SENIOR_CASES: &str = r#"- name: a senior
   expect: { status: not_applicable }
 "#;
 
-/// Nor does any case say that it cannot be waived, so that they hold in shadow and when it is enforced.
-const SHADOW_CASES: &str = "# The rule is in shadow and stops nothing, so these cases do not say what comes of them (`outcome`, as the shipped \
+/// Nor does any case say that it cannot be waived, so that they hold in watch and when it is enforced.
+const WATCH_CASES: &str = "# The rule is in watch and stops nothing, so these cases do not say what comes of them (`outcome`, as the shipped \
                             ones do).\n# They hold as well when it is enforced.\n";
 
 /// Rules and cases with the numbers that a history supports, without evidence: what the past is put to.
@@ -72,19 +72,19 @@ pub fn starting_rules(numbers: &Numbers) -> Files {
         let written = match (name.ends_with(shipped::RULE), rule) {
             (_, STAYS) => text,
             (true, _) if fewer => ONE_SENIOR.to_owned(),
-            (true, TIER_1) => shadowed(&text).replace("@strength(\"mandatory\")", "@strength(\"waivable\")"),
-            (true, _) => shadowed(&text),
-            (false, _) if fewer => format!("{SHADOW_CASES}{ONE_SENIOR_CASES}"),
-            (false, TIER_1) => format!("{SHADOW_CASES}{}", no_outcome(&text, "it cannot be waived")),
-            (false, _) => format!("{SHADOW_CASES}{}", no_outcome(&text, "")),
+            (true, TIER_1) => watched(&text).replace("@strength(\"mandatory\")", "@strength(\"waivable\")"),
+            (true, _) => watched(&text),
+            (false, _) if fewer => format!("{WATCH_CASES}{ONE_SENIOR_CASES}"),
+            (false, TIER_1) => format!("{WATCH_CASES}{}", no_outcome(&text, "it cannot be waived")),
+            (false, _) => format!("{WATCH_CASES}{}", no_outcome(&text, "")),
         };
         files.insert(name, written);
     }
     files
 }
 
-fn shadowed(rule: &str) -> String {
-    rule.replace("@mode(\"enforce\")", "@mode(\"shadow\")")
+fn watched(rule: &str) -> String {
+    rule.replace("@mode(\"enforce\")", "@mode(\"watch\")")
 }
 
 /// Cases without what comes of them, and without one of them.
@@ -159,10 +159,10 @@ fn to_enforce(rule: &str) -> String {
                   binds where a gate is installed."
                 .to_owned()
         }
-        TIER_1 => "In shadow: evaluated and told, it stops nothing. A mandatory rule cannot be in shadow, so it is \
+        TIER_1 => "In watch: evaluated and told, it stops nothing. A mandatory rule cannot be in watch, so it is \
                    waivable here. To enforce it, write @mode(\"enforce\") and @strength(\"mandatory\"), and amend."
             .to_owned(),
-        _ => "In shadow: evaluated and told, it stops nothing. To enforce it, write @mode(\"enforce\") and amend."
+        _ => "In watch: evaluated and told, it stops nothing. To enforce it, write @mode(\"enforce\") and amend."
             .to_owned(),
     }
 }
@@ -261,18 +261,18 @@ mod tests {
             assert_eq!(
                 modes,
                 [
-                    "ai-assisted-senior shadow waivable",
-                    "documented shadow waivable",
-                    "fresh-guidance shadow waivable",
-                    "owner-approves shadow waivable",
+                    "ai-assisted-senior watch waivable",
+                    "documented watch waivable",
+                    "fresh-guidance watch waivable",
+                    "owner-approves watch waivable",
                     "second-pair-of-eyes enforce mandatory",
-                    "tier-1-senior shadow waivable",
+                    "tier-1-senior watch waivable",
                 ]
             );
             // As the comments say to enforce them.
             let mut enforced = of_kind(shipped::RULE);
             for (name, text) in &mut enforced {
-                *text = text.replace("@mode(\"shadow\")", "@mode(\"enforce\")");
+                *text = text.replace("@mode(\"watch\")", "@mode(\"enforce\")");
                 if name.starts_with(TIER_1) {
                     *text = text.replace("@strength(\"waivable\")", "@strength(\"mandatory\")");
                 }

@@ -1,0 +1,348 @@
+//! Explaining a decision: what each rule says in words, what is missing, who could supply it now, and the command that
+//! does it. Computed when somebody looks and never logged: who is there and who holds which key changes while a decision
+//! stands.
+//!
+//! Invariant: nothing here takes part in deciding; a decision is the same whoever could act.
+//!
+//! | room | holds |
+//! |---|---|
+//! | `people` | who could act now, and who is nearest to what is missing |
+//! | `words` | what is missing, in words |
+
+mod people;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_ledger::Time;
+use serde::{Deserialize, Serialize};
+
+use self::{
+    people::{Found, Wanted, asked},
+    words::how_to_approve,
+};
+pub use self::{
+    people::{MAX_WHO, People},
+    words::words,
+};
+use crate::{
+    change::Change,
+    decision::{Decision, Missing, Mode, RuleDecision, RuleStatus, Strength, Token},
+    governance::Governance,
+    ids::{ActorId, RuleId, Target},
+    refusal::Refusal,
+    rules::{
+        Rules, builtin,
+        count::{self, Role},
+        decide,
+        requirement::Need,
+    },
+    snapshot::Snapshot,
+    state::State,
+};
+
+/// What a decision means to a reader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// When it was looked up who could supply what is missing.
+    pub explained_at: Time,
+    /// In the order of the decision's.
+    pub rules: Vec<ExplainedRule>,
+}
+
+/// A rule of a decision, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainedRule {
+    pub id: RuleId,
+    pub status: RuleStatus,
+    pub mode: Mode,
+    pub strength: Strength,
+    /// What the rule asks for.
+    pub requires: String,
+    pub because: String,
+    /// The targets for which it is not met.
+    pub targets: Vec<Target>,
+    pub obligations: Vec<Obligation>,
+    /// What the evaluator says, for `error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What a rule still misses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Obligation {
+    /// `1 more approval by a senior`.
+    pub missing: String,
+    /// Who can supply it now: those who are nearest, at most [`MAX_WHO`]. Empty: nobody can, which is a finding.
+    pub who: Vec<ActorId>,
+    /// How many others can.
+    pub more: u32,
+    /// The command that does it.
+    pub how: String,
+}
+
+impl ExplainedRule {
+    /// Whether this rule alone stops the change.
+    pub fn stops(&self) -> bool {
+        Decision::binds(self.mode, self.status)
+    }
+}
+
+/// A decision with its explanation: what somebody is told who asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    pub decision: Decision,
+    pub explanation: Explanation,
+}
+
+impl Explained {
+    /// Decides a change as it stands now, and explains that.
+    pub fn standing(
+        state: &State,
+        change: &Change,
+        disabled: &BTreeSet<ActorId>,
+        now: Time,
+    ) -> Result<Self, Refusal> {
+        let snapshot = Snapshot::take(state, change)?;
+        let decision = decide(&state.governance.rules, &snapshot, now);
+        let explanation = Scene::of(&state.governance, change, &snapshot, disabled).explain(&decision, now);
+        Ok(Self { decision, explanation })
+    }
+}
+
+/// Explains a decision of a change as it stands now. `disabled` are people none of whose keys holds.
+pub fn explain(
+    decision: &Decision,
+    state: &State,
+    change: &Change,
+    disabled: &BTreeSet<ActorId>,
+    now: Time,
+) -> Result<Explanation, Refusal> {
+    let snapshot = Snapshot::take(state, change)?;
+    Ok(Scene::of(&state.governance, change, &snapshot, disabled).explain(decision, now))
+}
+
+/// Whether something is missing that this person could supply.
+pub fn could_help(
+    decision: &Decision,
+    state: &State,
+    change: &Change,
+    disabled: &BTreeSet<ActorId>,
+    person: &ActorId,
+) -> Result<bool, Refusal> {
+    let snapshot = Snapshot::take(state, change)?;
+    Ok(Scene::of(&state.governance, change, &snapshot, disabled).could_help(decision, person))
+}
+
+/// All that explaining looks at.
+#[derive(Debug)]
+pub struct Scene<'a> {
+    pub rules: &'a Rules,
+    pub snapshot: &'a Snapshot,
+    pub people: People<'a>,
+    /// Who could refresh a cited document, where it names a person or group of the catalog.
+    pub keepers: BTreeMap<&'a str, BTreeSet<&'a ActorId>>,
+}
+
+impl<'a> Scene<'a> {
+    /// The snapshot is the one that was taken of the change.
+    pub fn of(
+        governance: &'a Governance,
+        change: &'a Change,
+        snapshot: &'a Snapshot,
+        disabled: &BTreeSet<ActorId>,
+    ) -> Self {
+        let keepers = |path| {
+            let owner = change.observed_document(path).and_then(|document| document.owner.as_deref());
+            owner.map(|owner| governance.people_called(owner)).unwrap_or_default()
+        };
+        Self {
+            rules: &governance.rules,
+            snapshot,
+            people: People::of(governance, change, disabled),
+            keepers: change.cited_guidance().into_iter().map(|path| (path, keepers(path))).collect(),
+        }
+    }
+
+    pub fn explain(&self, decision: &Decision, now: Time) -> Explanation {
+        let wanted = Wanted::by(decision);
+        let rules = decision.rules.iter().map(|rule| self.rule(rule, &wanted)).collect();
+        Explanation { explained_at: now, rules }
+    }
+
+    fn could_help(&self, decision: &Decision, person: &ActorId) -> bool {
+        let made_it = count::had_a_hand(self.snapshot, person);
+        let spoke = self.snapshot.rejected_by.contains(person)
+            || self.snapshot.approvals.iter().any(|approval| approval.by == *person);
+        let named = |missing: &Missing| missing.of.iter().any(|name| name == person.as_str());
+        let unmet = decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
+        let mut missing = unmet.flat_map(|rule| rule.missing.iter().map(move |missing| (rule, missing)));
+        missing.any(|(rule, missing)| match missing.token {
+            Token::Requirement(requirement) => match requirement.need {
+                Need::Approvals { role, .. } => {
+                    !made_it && !spoke && self.people.could_approve(person, role, &asked(rule, missing))
+                }
+                Need::FreshGuidance => self.keepers.values().any(|keepers| keepers.contains(person)),
+                Need::Document { .. } | Need::Disclosure => made_it,
+            },
+            Token::Sponsor | Token::Lift => named(missing),
+            Token::Remedy | Token::Contributor | Token::Identity | Token::Target | Token::Rules => false,
+        })
+    }
+
+    fn rule(&self, decided: &RuleDecision, wanted: &Wanted<'_>) -> ExplainedRule {
+        let rule = self.rules.get(&decided.id);
+        let (requires, because) = match (rule, builtin::words(decided.id.as_str())) {
+            (Some(rule), _) => (rule.words(), rule.because.clone()),
+            (None, Some(check)) => (check.requires, check.because.to_owned()),
+            // It was decided by other rules than those in force.
+            (None, None) => (
+                decided.missing.iter().map(|missing| words(missing, None)).collect::<Vec<_>>().join("; "),
+                String::new(),
+            ),
+        };
+        let obligations = match decided.status {
+            RuleStatus::Unsatisfied => {
+                decided.missing.iter().flat_map(|missing| self.obligations(decided, missing, wanted)).collect()
+            }
+            RuleStatus::Error => vec![self.repair(decided)],
+            RuleStatus::NotApplicable | RuleStatus::Satisfied | RuleStatus::Waived => Vec::new(),
+        };
+        ExplainedRule {
+            id: decided.id.clone(),
+            status: decided.status,
+            mode: decided.mode,
+            strength: decided.strength,
+            requires,
+            because,
+            targets: decided.targets.clone(),
+            obligations,
+            error: decided.error.clone(),
+        }
+    }
+
+    fn obligations(&self, decided: &RuleDecision, missing: &Missing, wanted: &Wanted<'_>) -> Vec<Obligation> {
+        let change = &self.snapshot.change;
+        let rule = self.rules.get(&decided.id);
+        let one = |found: Found, how: String| vec![obligation(words(missing, rule), found, how)];
+        match missing.token {
+            Token::Requirement(requirement) => match requirement.need {
+                Need::Approvals { role, .. } => {
+                    one(self.approvers(decided, missing, role, wanted), how_to_approve(change, self.snapshot.material))
+                }
+                Need::FreshGuidance => {
+                    let paths = missing.of.join(", ");
+                    let how = format!("review {paths} and land the new review date on its protected branch");
+                    one(self.keepers(decided, missing), how)
+                }
+                Need::Document { document, .. } => {
+                    one(self.authors(decided), format!("countersign revise {change} --{} TEXT", document.name()))
+                }
+                Need::Disclosure => {
+                    one(self.authors(decided), format!("countersign disclose {change} --tool NAME, or --none"))
+                }
+            },
+            Token::Remedy => {
+                let remedy = rule.map(|rule| rule.remedy.replace("{change}", change.as_str()));
+                one(self.anybody(decided), remedy.unwrap_or_else(|| format!("countersign show {change}")))
+            }
+            Token::Contributor => {
+                let how = format!("countersign identify {change} --identity REF --as PERSON");
+                one(self.no_contributors(decided), how)
+            }
+            Token::Identity => self.identities(decided, missing),
+            Token::Sponsor => self.snapshot.unconfirmed.iter().map(|sponsor| self.sponsor(sponsor)).collect(),
+            Token::Lift => self.snapshot.rejected_by.iter().map(|person| self.lift(person)).collect(),
+            Token::Target => {
+                let how =
+                    "propose it again for targets of the catalog: countersign propose --target SYSTEM/ENVIRONMENT …";
+                one(self.authors(decided), how.to_owned())
+            }
+            Token::Rules => one(self.anybody(decided), "countersign amend HOME --why REASON".to_owned()),
+        }
+    }
+
+    fn identities(&self, decided: &RuleDecision, missing: &Missing) -> Vec<Obligation> {
+        let change = &self.snapshot.change;
+        let found = self.no_contributors(decided);
+        let one = |reference: &String| {
+            let how = format!("countersign identify {change} --identity {reference} --as PERSON");
+            obligation(format!("who {reference} is"), found.clone(), how)
+        };
+        let mut list: Vec<Obligation> = missing.of.iter().map(one).collect();
+        let named = u32::try_from(missing.of.len()).unwrap_or(u32::MAX);
+        let more = missing.count.saturating_sub(named);
+        if more > 0 {
+            list.push(obligation(format!("who {more} more are"), found, format!("countersign show {change}")));
+        }
+        list
+    }
+
+    fn sponsor(&self, sponsor: &ActorId) -> Obligation {
+        Obligation {
+            missing: format!("{sponsor}'s own word that they answer for what a machine proposed"),
+            who: vec![sponsor.clone()],
+            more: 0,
+            how: format!("countersign disclose {} --tool NAME, or --none", self.snapshot.change),
+        }
+    }
+
+    fn lift(&self, person: &ActorId) -> Obligation {
+        let change = &self.snapshot.change;
+        Obligation {
+            missing: format!("{person} rejected this revision"),
+            who: vec![person.clone()],
+            more: 0,
+            how: format!("a new revision (countersign revise {change}), or {person} lifts the rejection"),
+        }
+    }
+
+    fn repair(&self, decided: &RuleDecision) -> Obligation {
+        let file = self.rules.get(&decided.id).map(|rule| format!("{}:{}", rule.file, rule.line));
+        let how = format!("mend {}, then: countersign amend HOME --why REASON", file.unwrap_or("the rule".to_owned()));
+        obligation("a rule that can be evaluated".to_owned(), self.anybody(decided), how)
+    }
+
+    fn contributors(&self) -> BTreeSet<&ActorId> {
+        self.snapshot.contributors.union(&self.snapshot.claimed).collect()
+    }
+
+    /// Who could still approve in a role: no hand in the change, and no verdict on it yet.
+    fn approvers(&self, decided: &RuleDecision, missing: &Missing, role: Role, wanted: &Wanted<'_>) -> Found {
+        let mut excluded = self.contributors();
+        excluded.extend(self.snapshot.approvals.iter().map(|approval| &approval.by));
+        excluded.extend(&self.snapshot.rejected_by);
+        self.people.nearest(role, &asked(decided, missing), wanted, &excluded)
+    }
+
+    fn anybody(&self, decided: &RuleDecision) -> Found {
+        self.anybody_but(decided, &BTreeSet::new())
+    }
+
+    fn no_contributors(&self, decided: &RuleDecision) -> Found {
+        self.anybody_but(decided, &self.contributors())
+    }
+
+    fn anybody_but(&self, decided: &RuleDecision, excluded: &BTreeSet<&ActorId>) -> Found {
+        let systems = decided.targets.iter().map(|target| &target.system).collect();
+        self.people.nearest(Role::Independent, &systems, &Wanted::default(), excluded)
+    }
+
+    /// Who best writes about the change: whoever made it, because anybody else would become a contributor by it. Where
+    /// none of them has a key, anybody.
+    fn authors(&self, decided: &RuleDecision) -> Found {
+        let authors = self.people.able_among(self.contributors());
+        if authors.who.is_empty() { self.anybody(decided) } else { authors }
+    }
+
+    /// A page that names no owner whom the catalog knows can be reviewed by anybody.
+    fn keepers(&self, decided: &RuleDecision, missing: &Missing) -> Found {
+        let keepers = missing.of.iter().filter_map(|path| self.keepers.get(path.as_str()));
+        let keepers = self.people.able_among(keepers.flatten().copied().collect());
+        if keepers.who.is_empty() { self.anybody(decided) } else { keepers }
+    }
+}
+
+fn obligation(missing: String, found: Found, how: String) -> Obligation {
+    Obligation { missing, who: found.who, more: found.more, how }
+}

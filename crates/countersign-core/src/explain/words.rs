@@ -1,0 +1,68 @@
+//! What is missing, in words.
+
+use crate::{
+    decision::{Missing, Token},
+    ids::ChangeId,
+    rules::{
+        Rule,
+        count::Role,
+        requirement::{Document, Need, Requirement, approvals},
+    },
+    snapshot::Material,
+};
+
+/// For a reader: `1 more approval by a senior`. `rule` is the one that misses it, if it is still there.
+pub fn words(missing: &Missing, rule: Option<&Rule>) -> String {
+    match missing.token {
+        Token::Requirement(requirement) => required(requirement, missing),
+        Token::Remedy => rule.map_or_else(|| "what its condition asks for".to_owned(), Rule::words),
+        Token::Contributor => "anybody who made the change".to_owned(),
+        Token::Identity => format!("who {} is", names(missing)),
+        Token::Sponsor => "the word of who answers for what a machine proposed".to_owned(),
+        Token::Lift => "that who rejected this revision lifts it".to_owned(),
+        Token::Target if missing.of.is_empty() => "at least one target".to_owned(),
+        Token::Target => format!("{}, which the catalog no longer has", names(missing)),
+        Token::Rules => "rules: none are in force".to_owned(),
+    }
+}
+
+fn required(requirement: Requirement, missing: &Missing) -> String {
+    match requirement.need {
+        Need::Approvals { role, count } => {
+            let more = if missing.count == count { "" } else { "more " };
+            let text = approvals(missing.count, more, role);
+            match role {
+                Role::Owner => format!("{text} ({})", missing.of.join(", ")),
+                Role::Independent | Role::Senior => text,
+            }
+        }
+        Need::FreshGuidance => format!("a review of {}", names(missing)),
+        Need::Document { document, chars } => {
+            let what = match document {
+                Document::Why => "why",
+                Document::Risk => "the risk",
+                Document::Rollback => "how to roll back",
+                Document::Tests => "how it was tested",
+            };
+            format!("{what}, in {chars} characters or more ({} so far)", chars.saturating_sub(missing.count))
+        }
+        Need::Disclosure => "a statement of whether AI assisted".to_owned(),
+    }
+}
+
+/// The names of what is missing, and how many more there are.
+fn names(missing: &Missing) -> String {
+    let named = missing.of.join(", ");
+    match missing.count.saturating_sub(u32::try_from(missing.of.len()).unwrap_or(u32::MAX)) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
+/// With what was reviewed at hand, so that the digests are computed where they are signed.
+pub(super) fn how_to_approve(change: &ChangeId, material: Material) -> String {
+    match material {
+        Material::Commits => format!("countersign approve {change} --git ."),
+        Material::Files => format!("countersign approve {change} --file PATH"),
+    }
+}

@@ -1,0 +1,71 @@
+//! From a requirement that is not met to how much of it is missing, and for what.
+
+use std::collections::BTreeSet;
+
+use countersign_ledger::Time;
+
+use super::{
+    count::{self, Role},
+    requirement::{Need, Requirement},
+};
+use crate::{
+    decision::{Missing, Token},
+    snapshot::{AiStatus, Snapshot, TargetView},
+};
+
+impl Requirement {
+    /// How much is still missing of it for these targets: approvals, or 1 for anything else that people have to do.
+    pub fn lacks(&self, snapshot: &Snapshot, targets: &[&TargetView], now: Time) -> u32 {
+        let asked = || targets.iter().filter(|target| self.asked(snapshot, target));
+        match self.need {
+            Need::Approvals { role, count } => {
+                asked().map(|target| short(snapshot, target, role, count)).max().unwrap_or_default()
+            }
+            _ if asked().next().is_none() => 0,
+            Need::FreshGuidance => u32::from(snapshot.guidance.iter().any(|guidance| guidance.is_stale(now))),
+            Need::Document { document, chars } => u32::from(document.chars(&snapshot.documents) < chars),
+            Need::Disclosure => u32::from(is_undisclosed(snapshot)),
+        }
+    }
+
+    /// What is still missing of it for these targets; `None` when nothing is.
+    pub fn missing(&self, snapshot: &Snapshot, targets: &[&TargetView], now: Time) -> Option<Missing> {
+        let lacks = self.lacks(snapshot, targets, now);
+        if lacks == 0 {
+            return None;
+        }
+        let token = Token::Requirement(*self);
+        Some(match self.need {
+            // Who owns one system may not own the next, so the list says which.
+            Need::Approvals { role: role @ Role::Owner, count } => {
+                let unmet = targets.iter().filter(|target| self.asked(snapshot, target));
+                let unmet = unmet.filter(|target| short(snapshot, target, role, count) > 0);
+                let systems: BTreeSet<_> = unmet.map(|target| &target.target.system).collect();
+                Missing { count: lacks, ..Missing::each(token, systems) }
+            }
+            Need::Approvals { role: Role::Independent | Role::Senior, .. } | Need::Disclosure => {
+                Missing { token, count: lacks, of: Vec::new() }
+            }
+            Need::FreshGuidance => {
+                let stale = snapshot.guidance.iter().filter(|guidance| guidance.is_stale(now));
+                Missing::each(token, stale.map(|guidance| &guidance.path))
+            }
+            Need::Document { document, chars } => {
+                let count = chars.saturating_sub(document.chars(&snapshot.documents));
+                Missing { token, count, of: Vec::new() }
+            }
+        })
+    }
+}
+
+/// How many approvals by people in a role a target lacks.
+fn short(snapshot: &Snapshot, target: &TargetView, role: Role, count: u32) -> u32 {
+    count.saturating_sub(count::count(snapshot, target).of(role))
+}
+
+fn is_undisclosed(snapshot: &Snapshot) -> bool {
+    match snapshot.ai.status {
+        AiStatus::Declared | AiStatus::None => false,
+        AiStatus::Inferred | AiStatus::Unknown => !snapshot.ai.disclosed,
+    }
+}

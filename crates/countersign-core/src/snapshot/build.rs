@@ -1,0 +1,148 @@
+//! Snapshots that nobody took: for samples, cases, coverage, replays and tests. What is not said of one is as little as
+//! there can be: nobody made the change, nobody looked at it, and it goes nowhere.
+
+use std::collections::BTreeSet;
+
+use countersign_ledger::{Time, sshsig::Assurance};
+
+use super::{Ai, AiStatus, ApprovalView, GuidanceView, Material, Snapshot, TargetView, WaiverView};
+use crate::{
+    ids::{ActorId, ChangeId, RuleId, SystemId},
+    kind::{Documents, Kind, Purpose},
+    statement::Seen,
+};
+
+/// A snapshot in the making.
+#[derive(Clone, Debug)]
+pub struct Builder(Snapshot);
+
+impl Builder {
+    pub fn new(change: ChangeId, kind: Kind) -> Self {
+        Self(Snapshot {
+            change,
+            revision: 1,
+            kind,
+            purpose: Purpose::default(),
+            material: Material::Commits,
+            targets: Vec::new(),
+            unknown_targets: BTreeSet::new(),
+            contributors: BTreeSet::new(),
+            unmapped: BTreeSet::new(),
+            unconfirmed: BTreeSet::new(),
+            claimed: BTreeSet::new(),
+            approvals: Vec::new(),
+            rejected_by: BTreeSet::new(),
+            ai: Ai { status: AiStatus::Unknown, tools: BTreeSet::new(), signals: BTreeSet::new(), disclosed: false },
+            guidance: Vec::new(),
+            documents: Documents::default(),
+            waivers: Vec::new(),
+            population: 0,
+        })
+    }
+
+    pub fn build(self) -> Snapshot {
+        self.0
+    }
+
+    #[must_use]
+    pub fn revision(mut self, revision: u32) -> Self {
+        self.0.revision = revision;
+        self
+    }
+
+    #[must_use]
+    pub fn purpose(mut self, purpose: Purpose) -> Self {
+        self.0.purpose = purpose;
+        self
+    }
+
+    #[must_use]
+    pub fn target(mut self, target: TargetView) -> Self {
+        self.0.targets.push(target);
+        self
+    }
+
+    #[must_use]
+    pub fn made_by(mut self, people: impl IntoIterator<Item = ActorId>) -> Self {
+        self.0.contributors.extend(people);
+        self
+    }
+
+    #[must_use]
+    pub fn claimed(mut self, people: impl IntoIterator<Item = ActorId>) -> Self {
+        self.0.claimed.extend(people);
+        self
+    }
+
+    #[must_use]
+    pub fn unmapped(mut self, identities: impl IntoIterator<Item = String>) -> Self {
+        self.0.unmapped.extend(identities);
+        self
+    }
+
+    /// An approval with a key in software, by somebody who is senior or not and owns these systems.
+    #[must_use]
+    pub fn approved(mut self, by: ActorId, senior: bool, owns: impl IntoIterator<Item = SystemId>) -> Self {
+        self.0.approve(by, senior, owns);
+        self
+    }
+
+    #[must_use]
+    pub fn rejected_by(mut self, people: impl IntoIterator<Item = ActorId>) -> Self {
+        self.0.rejected_by.extend(people);
+        self
+    }
+
+    #[must_use]
+    pub fn waived(mut self, rule: RuleId, by: ActorId, senior: bool) -> Self {
+        self.0.waivers.push(WaiverView { rule, by, senior });
+        self
+    }
+
+    /// What is known of AI assistance, and whether somebody signed it.
+    #[must_use]
+    pub fn ai(mut self, status: AiStatus, disclosed: bool) -> Self {
+        self.0.ai.status = status;
+        self.0.ai.disclosed = disclosed;
+        self
+    }
+
+    #[must_use]
+    pub fn tools(mut self, tools: impl IntoIterator<Item = String>) -> Self {
+        self.0.ai.tools.extend(tools);
+        self
+    }
+
+    /// A document that the change was made by.
+    #[must_use]
+    pub fn guidance(mut self, path: String, review_due: Option<Time>) -> Self {
+        self.0.guidance.push(GuidanceView { path, review_due });
+        self
+    }
+
+    #[must_use]
+    pub fn documents(mut self, documents: Documents) -> Self {
+        self.0.documents = documents;
+        self
+    }
+
+    /// How many people have a key.
+    #[must_use]
+    pub fn population(mut self, people: usize) -> Self {
+        self.0.population = u32::try_from(people).unwrap_or(u32::MAX);
+        self
+    }
+}
+
+impl Snapshot {
+    /// Adds an approval with a key in software, by somebody who is senior or not and owns these systems.
+    pub fn approve(&mut self, by: ActorId, senior: bool, owns: impl IntoIterator<Item = SystemId>) {
+        self.approvals.push(ApprovalView {
+            by,
+            assurance: Assurance::SoftwareKey,
+            seen: Seen::None,
+            senior,
+            owns: owns.into_iter().collect(),
+        });
+    }
+}

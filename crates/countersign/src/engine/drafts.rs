@@ -1,0 +1,265 @@
+//! The leaves of one submission as they are put together, each folded into the state that the one before it left.
+//!
+//! Everything that a draft has looked at is expected to stand so still when it is written; else it is made anew.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use countersign_core::{
+    admit::Signed,
+    change::Change,
+    decision::{Decision, Outcome},
+    explain::Explained,
+    fold::Entry,
+    ids::ChangeId,
+    permit::{Denied, Permit},
+    refusal::Refusal,
+    rules::decide,
+    snapshot::Snapshot,
+    state::State,
+    statement::{Body, Decided, GuidanceObservation, PermitRequest, governance_stream},
+    text::{ProposalText, Reason},
+};
+use countersign_ledger::{Digest, Envelope, StreamId, Time};
+
+use super::{Engine, EngineError, MAX_BLOB_BYTES, blobs_named, leaf_at, reads};
+use crate::{
+    records,
+    store::{NewLeaf, Submission},
+};
+
+/// More than any statement but a publication names.
+const MAX_BLOBS: usize = 8;
+/// A publication names the files that it replaces.
+const MAX_PUBLISHED: usize = 4_096;
+
+/// What came of a permit request.
+pub(super) enum Asked {
+    Permitted(Envelope),
+    /// The decision is a leaf of the draft.
+    Denied,
+    /// The log has this denial already, so nothing is written.
+    DeniedBefore(Box<Explained>),
+}
+
+pub(super) struct Draft<'a> {
+    engine: &'a Engine,
+    state: State,
+    at: Time,
+    leaves: Vec<NewLeaf>,
+    pub blobs: BTreeMap<Digest, Vec<u8>>,
+    /// Where the streams stood that were looked at.
+    expected: BTreeMap<StreamId, u64>,
+    touched: BTreeSet<StreamId>,
+}
+
+impl<'a> Draft<'a> {
+    /// Loads what the statement needs.
+    pub async fn begin(engine: &'a Engine, signed: &Signed, at: Time) -> Result<Self, EngineError> {
+        let (head, governance) = engine.governed().await?;
+        let mut state = State::part(governance);
+        state.know(governance_stream()?, head);
+        records::load_for(engine.store(), &mut state, signed).await?;
+        let mut draft = Self {
+            engine,
+            state,
+            at,
+            leaves: Vec::new(),
+            blobs: BTreeMap::new(),
+            expected: BTreeMap::new(),
+            touched: BTreeSet::new(),
+        };
+        draft.expect();
+        Ok(draft)
+    }
+
+    /// Whatever is known now is expected to stand where it stood when it was loaded.
+    fn expect(&mut self) {
+        for (stream, head) in self.state.all_heads() {
+            self.expected.entry(stream.clone()).or_insert(head.next_seq);
+        }
+    }
+
+    async fn load(&mut self, streams: &BTreeSet<StreamId>) -> Result<(), EngineError> {
+        records::load(self.engine.store(), &mut self.state, streams).await?;
+        self.expect();
+        Ok(())
+    }
+
+    fn change(&self, id: &ChangeId) -> Result<&Change, Refusal> {
+        self.state
+            .change(id)?
+            .ok_or_else(|| Refusal::unknown("unknown-change", format!("there is no change {id}")))
+    }
+
+    pub fn push(&mut self, envelope: Envelope, signed: Signed) -> Result<(), EngineError> {
+        let streams = signed.statement().streams(&signed.payload())?;
+        let unique = records::uniques(&self.state, &signed)?;
+        let leaf = leaf_at(&streams, |stream| self.state.head(stream), self.at, envelope)?;
+        let entry = Entry::of(leaf, signed);
+        let blobs = &self.blobs;
+        self.state.fold(&entry, &|digest| blobs.get(digest).cloned())?;
+        self.leaves.push(NewLeaf { leaf: entry.leaf, unique });
+        self.touched.extend(streams);
+        Ok(())
+    }
+
+    /// Adds something that the server says.
+    async fn say(&mut self, body: Body) -> Result<Envelope, EngineError> {
+        let head = self.engine.store.head().await?;
+        let origin = &self.state.governance.record.origin;
+        let envelope = super::speech::signed(&self.engine.server_key, origin, &head, body)?;
+        self.push(envelope.clone(), Signed::check(&envelope)?)?;
+        Ok(envelope)
+    }
+
+    /// Writes down how the guidance stands that the change cites, if that is news.
+    pub async fn observe(&mut self, id: &ChangeId) -> Result<(), EngineError> {
+        let change = self.change(id)?.clone();
+        if let Some(documents) = self.engine.observe(&change).await? {
+            let (change, revision) = reads::about(&change)?;
+            self.say(Body::GuidanceObservation(GuidanceObservation { change, documents, revision })).await?;
+        }
+        Ok(())
+    }
+
+    /// Decides by the state as this draft leaves it, logs the decision, and issues the permit if it allows. A denial that
+    /// the log has already, for the same revision, gate, transition and unmet rules, is not logged again.
+    pub async fn decide(&mut self, request: &PermitRequest) -> Result<Asked, EngineError> {
+        let inputs = self.change(&request.change)?.inputs(Some(&request.gate))?;
+        self.load(&inputs).await?;
+        let change = self.change(&request.change)?.clone();
+        let snapshot = Snapshot::take(&self.state, &change)?;
+        let decision = decide::decide(&self.state.governance.rules, &snapshot, self.at);
+        if decision.outcome == Outcome::Deny && self.is_known(&change, &decision).await? {
+            let denial = reads::denial(self.engine, &self.state, &change, decision, self.at).await?;
+            return Ok(Asked::DeniedBefore(Box::new(denial)));
+        }
+        let decision_bytes = records::json(&decision)?;
+        let decision_digest = Digest::of(&decision_bytes);
+        let snapshot_bytes = snapshot.to_bytes();
+        let asked = change.requested.as_ref().map(|request| request.statement);
+        let decided = Decided {
+            change: request.change.clone(),
+            decided_at: self.at,
+            decision: decision_digest,
+            heads: self.state.heads(&inputs)?,
+            outcome: decision.outcome,
+            request: asked.ok_or_else(|| Refusal::malformed("not-asked", "there is no request to decide on"))?,
+            revision: request.revision,
+            rules: decision.rules_digest,
+            semantics: decision.semantics,
+            snapshot: Digest::of(&snapshot_bytes),
+        };
+        self.blobs.insert(decision_digest, decision_bytes);
+        self.blobs.insert(decided.snapshot, snapshot_bytes);
+        self.say(Body::Decided(decided)).await?;
+        match Permit::issue(&decision, decision_digest, &change, request, self.at) {
+            Ok(permit) => Ok(Asked::Permitted(self.say(Body::PermitGrant(permit.grant().clone())).await?)),
+            Err(Denied::ByRules(_)) => Ok(Asked::Denied),
+            Err(Denied::Refused(refusal)) => Err(refusal.into()),
+        }
+    }
+
+    /// Whether the last decision said the same to the same.
+    async fn is_known(&self, change: &Change, decision: &Decision) -> Result<bool, EngineError> {
+        let (Some(last), Some(request)) = (change.decisions.last(), &change.requested) else { return Ok(false) };
+        let same_question = last.outcome == Outcome::Deny
+            && Some(last.revision) == change.current_ref()
+            && last.request.gate == request.gate
+            && last.request.transition == request.transition;
+        if !same_question {
+            return Ok(false);
+        }
+        let logged = self.engine.store.blobs(&[last.decision]).await?.remove(&last.decision);
+        let logged: Option<Decision> = logged.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Ok(logged.is_some_and(|logged| logged.rules == decision.rules))
+    }
+
+    /// How the change would stand after this draft, with who could supply what is missing.
+    pub async fn standing(&mut self, id: &ChangeId) -> Result<Option<Explained>, EngineError> {
+        let change = self.change(id)?.clone();
+        if !change.status.is_open() {
+            return Ok(None);
+        }
+        // Nothing is expected of what is only looked at for the answer.
+        let mut state = self.state.clone();
+        records::load(self.engine.store(), &mut state, &change.inputs(None)?).await?;
+        let snapshot = Snapshot::take(&state, &change)?;
+        let decision = decide::decide(&state.governance.rules, &snapshot, self.at);
+        Ok(Some(reads::denial(self.engine, &state, &change, decision, self.at).await?))
+    }
+
+    pub fn finish(self) -> Result<Submission, EngineError> {
+        let governance = governance_stream()?;
+        if self.touched.contains(&governance) {
+            // Parsed here once; whoever reads next need not parse it again.
+            self.engine.governance.put(self.state.head(&governance)?, &Arc::clone(&self.state.governance));
+        }
+        Ok(Submission {
+            leaves: self.leaves,
+            expected: self.expected,
+            projections: records::projections(&self.state, &self.touched)?,
+            blobs: self.blobs.into_values().collect(),
+            outbox: Vec::new(),
+        })
+    }
+}
+
+/// The blobs that the statement names, checked; others are not kept.
+pub(super) fn named_blobs(signed: &Signed, offered: Vec<Vec<u8>>) -> Result<BTreeMap<Digest, Vec<u8>>, Refusal> {
+    let body = &signed.statement().body;
+    let most = if body.governance_files().is_some() { MAX_PUBLISHED } else { MAX_BLOBS };
+    if offered.len() > most {
+        return Err(Refusal::malformed("too-many-blobs", format!("more than {most} blobs")));
+    }
+    if let Some(large) = offered.iter().find(|blob| blob.len() > MAX_BLOB_BYTES) {
+        return Err(Refusal::malformed(
+            "blob-too-large",
+            format!("a blob of {} bytes is larger than {MAX_BLOB_BYTES}", large.len()),
+        ));
+    }
+    let mut offered: BTreeMap<Digest, Vec<u8>> =
+        offered.into_iter().map(|blob| (Digest::of(&blob), blob)).collect();
+    let mut named = BTreeMap::new();
+    for digest in blobs_named(signed, |digest| offered.get(digest).cloned())? {
+        let blob = offered.remove(&digest).ok_or_else(|| {
+            Refusal::unknown(
+                "blob-missing",
+                format!("the {} names blob {digest}, which was not sent along", body.kind()),
+            )
+        })?;
+        named.insert(digest, blob);
+    }
+    let text = |digest: &Digest| named.get(digest).map(Vec::as_slice).unwrap_or_default();
+    match body {
+        Body::Proposal(b) => documents_agree(&ProposalText::parse(text(&b.text))?, &b.documents)?,
+        Body::NewRevision(b) => documents_agree(&ProposalText::parse(text(&b.text))?, &b.documents)?,
+        Body::Rejection(b) => drop(Reason::parse(text(&b.reason))?),
+        Body::Waiver(b) => drop(Reason::parse(text(&b.reason))?),
+        Body::KeyRevocation(b) => drop(Reason::parse(text(&b.reason))?),
+        Body::Publication(b) => drop(Reason::parse(text(&b.reason))?),
+        Body::Genesis(_)
+        | Body::GateRegistration(_)
+        | Body::Approval(_)
+        | Body::RejectionLift(_)
+        | Body::Withdrawal(_)
+        | Body::Disclosure(_)
+        | Body::Identification(_)
+        | Body::GuidanceObservation(_)
+        | Body::PermitRequest(_)
+        | Body::Decided(_)
+        | Body::PermitGrant(_)
+        | Body::OutcomeReport(_) => {}
+    }
+    Ok(named)
+}
+
+fn documents_agree(text: &ProposalText, documents: &countersign_core::kind::Documents) -> Result<(), Refusal> {
+    if text.documents() == *documents {
+        return Ok(());
+    }
+    Err(Refusal::malformed("documents-mismatch", "the statement says other lengths of its texts than they have"))
+}

@@ -1,0 +1,314 @@
+//! Answers to questions: a change, changes by what they would land, lists with filters and cursors. No request reads all
+//! changes, and no list asks for a blob a line.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use countersign_core::{
+    change::{Change, ChangeStatus},
+    decision::Decision,
+    explain::{self, Explained},
+    governance::Signer,
+    ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, SystemId, Target},
+    refusal::Refusal,
+    rules::decide,
+    snapshot::Snapshot,
+    state::{GateRecord, PersonRecord, State},
+    statement::{RevisionRef, governance_stream, person_stream},
+    text::ProposalText,
+};
+use countersign_ledger::{Digest, Fingerprint, Time};
+
+use super::{Engine, EngineError};
+use crate::{
+    records::{self, facet},
+    store::{Cursor, Facet, List, StoreError},
+    view,
+    wire::{ChangeLine, ChangePage, ChangeView},
+};
+
+/// Changes of one commit or delta: more than anybody proposes.
+const MAX_CHANGES_AT: u64 = 64;
+
+/// How many lines a page has, if nothing is asked for, and at the most.
+pub const PAGE: u64 = 50;
+pub const MAX_PAGE: u64 = 200;
+
+/// People whose keys were taken away; of a home that has lost more keys than that, some are still named as able.
+const MAX_DISABLED: u64 = 1_000;
+
+/// How many changes are looked at for one page of those that wait for somebody.
+const MAX_WAITING_SCANNED: u64 = 500;
+
+/// What a list of changes is narrowed by. All of it must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangeFilter {
+    pub state: Option<ChangeStatus>,
+    pub system: Option<SystemId>,
+    pub target: Option<Target>,
+    /// Who proposed, revised, approved, rejected or waived.
+    pub person: Option<ActorId>,
+    pub proposer: Option<ActorId>,
+    /// Whose approval, or whatever else is missing, would help.
+    pub waiting_on: Option<ActorId>,
+    pub since: Option<Time>,
+    pub until: Option<Time>,
+}
+
+pub(super) fn about(change: &Change) -> Result<(ChangeId, RevisionRef), Refusal> {
+    let revision = change
+        .current_ref()
+        .ok_or_else(|| Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)))?;
+    Ok((change.id.clone(), revision))
+}
+
+/// A decision with who could supply what is missing.
+pub(super) async fn denial(
+    engine: &Engine,
+    state: &State,
+    change: &Change,
+    decision: Decision,
+    now: Time,
+) -> Result<Explained, EngineError> {
+    let disabled = engine.disabled(state).await?;
+    let explanation = explain::explain(&decision, state, change, &disabled, now)?;
+    Ok(Explained { decision, explanation })
+}
+
+impl Engine {
+    /// People none of whose keys holds.
+    async fn disabled(&self, state: &State) -> Result<BTreeSet<ActorId>, EngineError> {
+        let mut disabled = BTreeSet::new();
+        for (name, body) in self.store.find(records::PERSON, "", MAX_DISABLED).await? {
+            let record: PersonRecord = records::parse(&name, &body)?;
+            let Ok(id) = name.parse::<ActorId>() else { continue };
+            let Some(actor) = state.governance.person(&id) else { continue };
+            if actor.keys.iter().all(|key| record.revoked.contains_key(&key.fingerprint())) {
+                disabled.insert(id);
+            }
+        }
+        Ok(disabled)
+    }
+
+    /// Whose key it is, if it holds.
+    pub async fn signer(&self, key: &Fingerprint) -> Result<Signer, EngineError> {
+        let (head, governance) = self.governed().await?;
+        if governance.record.server_key.fingerprint() == *key {
+            return Ok(Signer::Server);
+        }
+        let mut state = State::part(Arc::clone(&governance));
+        state.know(governance_stream()?, head);
+        let Some(actor) = governance.catalog.actor_by_key(key) else {
+            return Err(Refusal::unknown("unknown-key", format!("key {key} belongs to nobody in the catalog"))
+                .hint("pass --key with a key that the catalog lists for you")
+                .into());
+        };
+        records::load(&*self.store, &mut state, &BTreeSet::from([person_stream(&actor.id)?])).await?;
+        match state.holds(&actor.id, key)? {
+            Some(actor) => Ok(Signer::Actor { id: actor.id.clone(), kind: actor.kind }),
+            None => Err(Refusal::unauthenticated("key-revoked", format!("key {key} was revoked")).into()),
+        }
+    }
+
+    /// A gate as it is registered.
+    pub async fn gate(&self, id: &GateId) -> Result<Option<GateRecord>, EngineError> {
+        let name = id.to_string();
+        let body = self.store.projections(records::GATE, std::slice::from_ref(&name)).await?.remove(&name);
+        Ok(body.map(|body| records::parse(&name, &body)).transpose()?)
+    }
+
+    /// A change by its id.
+    pub async fn change(&self, id: &ChangeId) -> Result<Option<Change>, EngineError> {
+        Ok(records::change(&*self.store, id).await?)
+    }
+
+    /// The change whose id begins so.
+    pub async fn find(&self, prefix: &str) -> Result<Change, EngineError> {
+        let unknown = || {
+            Refusal::unknown("unknown-change", format!("there is no change `{prefix}`"))
+                .hint("list the changes: countersign list")
+        };
+        let prefix_of_id = prefix.len() <= ChangeId::LEN && prefix.bytes().all(|b| b.is_ascii_hexdigit());
+        if prefix.is_empty() || !prefix_of_id {
+            return Err(unknown().into());
+        }
+        if prefix.len() < ChangeId::MIN_PREFIX {
+            return Err(Refusal::malformed(
+                "short-change-id",
+                format!("`{prefix}` is too short for the id of a change"),
+            )
+            .hint(format!("give its first {} characters or more, as `countersign list` shows them", ChangeId::MIN_PREFIX))
+            .into());
+        }
+        let mut found = self.store.find(records::CHANGE, &prefix.to_ascii_lowercase(), 2).await?;
+        match (found.pop(), found.is_empty()) {
+            (None, _) => Err(unknown().into()),
+            (Some((name, body)), true) => Ok(records::parse(&name, &body)?),
+            (Some(_), false) => {
+                Err(Refusal::conflict("ambiguous-change", format!("`{prefix}` is the beginning of several changes"))
+                    .hint("give more characters of the id")
+                    .into())
+            }
+        }
+    }
+
+    /// The changes whose present revision is this commit of this repository.
+    pub async fn changes_at(&self, repository: &RepositoryId, head: &Oid) -> Result<Vec<Change>, EngineError> {
+        self.changes_with(records::head_facet(repository, head)).await
+    }
+
+    /// The changes whose present revision brings exactly this to this branch.
+    pub async fn changes_bringing(
+        &self,
+        repository: &RepositoryId,
+        branch: &str,
+        delta: &Digest,
+    ) -> Result<Vec<Change>, EngineError> {
+        self.changes_with(records::delta_facet(repository, branch, delta)).await
+    }
+
+    async fn changes_with(&self, facet: Facet) -> Result<Vec<Change>, EngineError> {
+        let filters = [facet];
+        let list = List { filters: &filters, ..List::of(records::CHANGE, MAX_CHANGES_AT) };
+        let page = self.store.list(&list).await?;
+        let changes: Result<Vec<Change>, StoreError> =
+            page.items.iter().map(|item| records::parse(&item.name, &item.body)).collect();
+        Ok(changes?)
+    }
+
+    /// One page of a list of changes, the newest first.
+    pub async fn list(
+        &self,
+        filter: &ChangeFilter,
+        after: Option<Cursor>,
+        limit: u64,
+    ) -> Result<ChangePage, EngineError> {
+        let limit = limit.clamp(1, MAX_PAGE);
+        let filters = filter.facets();
+        let orders = filter.since.map_or(i64::MIN, Time::unix_millis)..=filter.until.map_or(i64::MAX, Time::unix_millis);
+        let mut after = after;
+        let mut changes: Vec<Change> = Vec::new();
+        let mut scanned = 0;
+        let next = loop {
+            let wanted = match filter.waiting_on {
+                Some(_) => MAX_PAGE,
+                None => limit,
+            };
+            let list = List {
+                kind: records::CHANGE,
+                filters: &filters,
+                orders: orders.clone(),
+                after: after.clone(),
+                limit: wanted,
+            };
+            let page = self.store.list(&list).await?;
+            for item in &page.items {
+                scanned += 1;
+                let change: Change = records::parse(&item.name, &item.body)?;
+                let place = Cursor { order: item.order, name: item.name.clone() };
+                after = Some(place);
+                if self.waits_for(&change, filter.waiting_on.as_ref()).await? {
+                    changes.push(change);
+                }
+                if changes.len() as u64 == limit {
+                    break;
+                }
+            }
+            if changes.len() as u64 == limit || (filter.waiting_on.is_some() && scanned >= MAX_WAITING_SCANNED) {
+                break after;
+            }
+            match (page.next, filter.waiting_on.is_some()) {
+                (Some(next), true) => after = Some(next),
+                (next, _) => break next,
+            }
+        };
+        Ok(ChangePage { changes: self.lines(&changes).await?, next: next.map(|cursor| cursor.to_string()) })
+    }
+
+    /// Whether something is missing of an open change that this person could supply.
+    async fn waits_for(&self, change: &Change, person: Option<&ActorId>) -> Result<bool, EngineError> {
+        let Some(person) = person else { return Ok(true) };
+        if !change.status.is_open() {
+            return Ok(false);
+        }
+        let (state, decision) = self.standing(change).await?;
+        let disabled = self.disabled(&state).await?;
+        Ok(explain::could_help(&decision, &state, change, &disabled, person)?)
+    }
+
+    /// Lines of a list; the titles of all of them are read at once.
+    async fn lines(&self, changes: &[Change]) -> Result<Vec<ChangeLine>, EngineError> {
+        let texts: Vec<Digest> = changes.iter().filter_map(Change::current).map(|revision| revision.text).collect();
+        let texts = self.store.blobs(&texts).await?;
+        let now = (self.clock)();
+        let mut lines = Vec::with_capacity(changes.len());
+        for change in changes {
+            let (_, current) = about(change)?;
+            let text = change.current().and_then(|revision| texts.get(&revision.text));
+            let text = text.and_then(|bytes| ProposalText::parse(bytes).ok());
+            lines.push(view::line(change, current, text.as_ref(), now));
+        }
+        Ok(lines)
+    }
+
+    /// A line for each of these changes.
+    pub async fn lines_of(&self, changes: &[Change]) -> Result<Vec<ChangeLine>, EngineError> {
+        self.lines(changes).await
+    }
+
+    /// The part of the state that a decision about the change looks at, and the decision as it is now.
+    pub(super) async fn standing(&self, change: &Change) -> Result<(State, Decision), EngineError> {
+        let (head, governance) = self.governed().await?;
+        let mut state = State::part(governance);
+        state.know(governance_stream()?, head);
+        records::load(&*self.store, &mut state, &change.inputs(None)?).await?;
+        let snapshot = Snapshot::take(&state, change)?;
+        let decision = decide::decide(&state.governance.rules, &snapshot, (self.clock)());
+        Ok((state, decision))
+    }
+
+    /// The change with guidance as it stands now, though the log does not have that yet.
+    pub(super) async fn observed(&self, change: &Change) -> Result<Change, EngineError> {
+        let mut change = change.clone();
+        if let Some(observed) = self.observe(&change).await? {
+            change.observed = observed;
+        }
+        Ok(change)
+    }
+
+    /// How a change stands now: the decision that a permit request would get, with who could supply what is missing.
+    pub async fn decide(&self, change: &Change) -> Result<Explained, EngineError> {
+        let change = self.observed(change).await?;
+        let (state, decision) = self.standing(&change).await?;
+        denial(self, &state, &change, decision, (self.clock)()).await
+    }
+
+    /// A change as it is shown.
+    pub async fn view(&self, change: &Change) -> Result<ChangeView, EngineError> {
+        let change = self.observed(change).await?;
+        let (state, _) = self.standing(&change).await?;
+        let texts = self.store.blobs(&view::texts(&change)).await?;
+        let disabled = self.disabled(&state).await?;
+        Ok(view::view(&state, &change, &texts, &disabled, (self.clock)())?)
+    }
+
+    /// The blobs that are there, of those asked for.
+    pub async fn blobs(&self, digests: &[Digest]) -> Result<BTreeMap<Digest, Vec<u8>>, EngineError> {
+        Ok(self.store.blobs(digests).await?)
+    }
+}
+
+impl ChangeFilter {
+    fn facets(&self) -> Vec<Facet> {
+        let mut facets = Vec::new();
+        let mut add = |name: &str, value: Option<String>| facets.extend(value.map(|value| Facet::new(name, value)));
+        add(facet::STATE, self.state.map(|state| state.as_str().to_owned()));
+        add(facet::SYSTEM, self.system.as_ref().map(ToString::to_string));
+        add(facet::TARGET, self.target.as_ref().map(ToString::to_string));
+        add(facet::PERSON, self.person.as_ref().map(ToString::to_string));
+        add(facet::PROPOSER, self.proposer.as_ref().map(ToString::to_string));
+        facets
+    }
+}

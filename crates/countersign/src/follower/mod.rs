@@ -1,0 +1,475 @@
+//! The follower: a verified copy of the log on this machine's own disk, by which a gate decides and a cosigner vouches.
+//!
+//! It reads every leaf since the last time, checks its signatures, admits and folds it as the engine did, and refuses a log
+//! that forks a stream, skips a number, mislabels a leaf, decides from other heads than stood there, goes back, or is not
+//! the one that it saw before. What contradicts is kept as proof, both sides of it.
+//!
+//! ```text
+//! DIR/copy.db    leaves, records and hashes (a store like the server's)
+//! DIR/seen       the newest checkpoint that was reached, which outlives the copy
+//! DIR/lock       one follows at a time; the others wait and find it done
+//! DIR/proof/     what a log was caught at
+//! ```
+//!
+//! One copy serves all gates of a machine. Its cost grows with what is new, not with history.
+
+mod proof;
+pub mod source;
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+};
+
+use countersign_core::{
+    change::Change,
+    fold::Entry,
+    governance::Governance,
+    ids::{ChangeId, RepositoryId},
+    refusal::Refusal,
+    state::State,
+    statement::governance_stream,
+    trust::Trust,
+    verify::{Failure, Verdict},
+};
+use countersign_ledger::{
+    Digest, Hash, Time,
+    checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint},
+    tree,
+};
+use thiserror::Error;
+
+pub use self::proof::Contradiction;
+use self::source::{Batch, Source, SourceError};
+use crate::{
+    durable,
+    intake::{Intake, IntakeError},
+    records::{self, GovernanceCache, RecordError},
+    store::{self, Conflict, List, NoteError, Notary, Options, Store, StoreError},
+};
+
+pub use crate::store::Access;
+
+const COPY: &str = "copy.db";
+const SEEN: &str = "seen";
+const LOCK: &str = "lock";
+
+/// Leaves that are parsed and checked on one thread at least.
+const MIN_PER_THREAD: usize = 16;
+
+/// Changes with the same delta: more than anybody proposes.
+const MAX_CHANGES: u64 = 64;
+
+#[derive(Debug, Error)]
+pub enum FollowError {
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error("the copy of the log at {path}: {source}")]
+    Store { path: PathBuf, source: StoreError },
+    #[error("cannot {operation} {path}: {source}")]
+    Io { operation: &'static str, path: PathBuf, source: io::Error },
+    #[error("the checkpoint is not signed by the pinned log key: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// The log is caught at something that no honest log does.
+    #[error(transparent)]
+    Contradiction(Box<Contradiction>),
+    #[error("the log at {place} ends at leaf {found}, but its checkpoint is of {expected}")]
+    Short { place: String, found: u64, expected: u64 },
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl FollowError {
+    /// Stable, kebab-case.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Source(SourceError::Client(crate::client::ClientError::Unreachable { .. })) => "server-unreachable",
+            Self::Source(_) => "log-unreadable",
+            Self::Store { .. } | Self::Io { .. } => "copy",
+            Self::Checkpoint(_) => "another-log",
+            Self::Contradiction(contradiction) => contradiction.what.code(),
+            Self::Short { .. } => "log-short",
+            Self::Refused(refusal) => refusal.code,
+        }
+    }
+
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Source(SourceError::Client(crate::client::ClientError::Unreachable { .. })) => {
+                Some("is the server running, and its address right?".to_owned())
+            }
+            Self::Source(_) | Self::Short { .. } => {
+                Some("the server may be damaged or lying; nothing is decided by what it says".to_owned())
+            }
+            Self::Store { source, .. } => Some(source.hint().to_owned()),
+            Self::Io { .. } => Some("may this account read and write the copy's folder?".to_owned()),
+            Self::Checkpoint(_) => Some("compare trust.json with the one that a founder gave you".to_owned()),
+            Self::Contradiction(contradiction) => Some(format!(
+                "do not open the gate by hand: show {} to an auditor, and compare with another gate",
+                contradiction.proof.display()
+            )),
+            Self::Refused(refusal) => refusal.hint.clone(),
+        }
+    }
+}
+
+/// How a follow ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Followed {
+    pub checkpoint: Checkpoint,
+    /// The signed note, with its cosignatures.
+    pub note: String,
+    /// How many leaves were new.
+    pub new: u64,
+}
+
+/// A verified copy of a log.
+pub struct Follower {
+    folder: PathBuf,
+    trust: Trust,
+    store: Arc<dyn Store>,
+    governance: GovernanceCache,
+}
+
+impl std::fmt::Debug for Follower {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Follower").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+impl Follower {
+    /// Opens the copy in a folder, or begins one.
+    pub async fn open(folder: &Path, trust: &Trust, access: Access) -> Result<Self, FollowError> {
+        fs::create_dir_all(folder).map_err(|source| io_error("make", folder, source))?;
+        let path = folder.join(COPY);
+        let options = Options { verifier: trust.log_key.clone(), keeps: store::Keeps::Copy(access) };
+        let store = store::open(&path.display().to_string(), &options)
+            .await
+            .map_err(|source| FollowError::Store { path, source })?;
+        Ok(Self { folder: folder.to_owned(), trust: trust.clone(), store, governance: GovernanceCache::default() })
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    fn failed(&self, source: StoreError) -> FollowError {
+        FollowError::Store { path: self.folder.join(COPY), source }
+    }
+
+    pub(crate) fn recorded(&self, error: RecordError) -> FollowError {
+        match error {
+            RecordError::Store(source) => self.failed(source),
+            RecordError::Refused(refusal) => refusal.into(),
+        }
+    }
+
+    /// The newest checkpoint that was reached, as it was signed.
+    pub fn seen(&self) -> Result<Option<SignedCheckpoint>, FollowError> {
+        Self::seen_in(&self.folder, &self.trust)
+    }
+
+    /// The same, of a copy that is not opened.
+    pub fn seen_in(folder: &Path, trust: &Trust) -> Result<Option<SignedCheckpoint>, FollowError> {
+        let path = folder.join(SEEN);
+        match fs::read_to_string(&path) {
+            Ok(note) => Ok(Some(SignedCheckpoint::open(&note, &trust.log_key)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(io_error("read", &path, source)),
+        }
+    }
+
+    /// Reads what is new, and returns where the log stands. Nothing of it counts before all of it holds.
+    pub async fn follow(&self, source: &mut Source, now: Time) -> Result<Followed, FollowError> {
+        let _lock = self.lock()?;
+        let head = self.store.head().await.map_err(|e| self.failed(e))?;
+        let seen = self.seen()?;
+        let (note, mut batch) = source.newest(head.size)?;
+        let signed = SignedCheckpoint::open(&note, &self.trust.log_key)?;
+        let checkpoint = signed.checkpoint().clone();
+        if checkpoint.origin != self.trust.origin {
+            return Err(Refusal::unauthenticated(
+                "another-log",
+                format!("the checkpoint is of log `{}`, pinned is `{}`", checkpoint.origin, self.trust.origin),
+            )
+            .into());
+        }
+        if let Some(seen) = &seen {
+            self.goes_on(seen, &signed)?;
+        }
+        let mut intake = Intake::begin(&*self.store, &self.governance).await.map_err(|e| self.taken(e, &signed, &[]))?;
+        let before = intake.size();
+        while intake.size() < checkpoint.size {
+            if batch.leaves.is_empty() {
+                batch = source.leaves(intake.size(), checkpoint.size)?;
+            }
+            let missing = usize::try_from(checkpoint.size - intake.size()).unwrap_or(usize::MAX);
+            batch.leaves.truncate(missing);
+            if batch.leaves.is_empty() {
+                let (place, found) = (source.name(), intake.size());
+                return Err(FollowError::Short { place, found, expected: checkpoint.size });
+            }
+            self.take(&mut intake, std::mem::take(&mut batch), &signed, now).await?;
+        }
+        let new = checkpoint.size.saturating_sub(before);
+        self.reaches(&signed, seen.as_ref()).await?;
+        self.remember(&signed, seen.as_ref())?;
+        Ok(Followed { checkpoint, note: signed.to_note(), new })
+    }
+
+    /// Takes a batch of leaves and makes it durable.
+    async fn take(
+        &self,
+        intake: &mut Intake,
+        batch: Batch,
+        signed: &SignedCheckpoint,
+        now: Time,
+    ) -> Result<(), FollowError> {
+        let first = intake.size();
+        let mut entries = Vec::with_capacity(batch.leaves.len());
+        for (entry, bytes) in parsed(&batch.leaves).into_iter().zip(&batch.leaves) {
+            let index = first.saturating_add(entries.len() as u64);
+            entries.push(entry.map_err(|refusal| {
+                self.taken(Failure::refused(index, &refusal).into(), signed, std::slice::from_ref(bytes))
+            })?);
+        }
+        intake.prefetch(&*self.store, &entries).await.map_err(|e| self.taken(e, signed, &[]))?;
+        for (entry, bytes) in entries.into_iter().zip(&batch.leaves) {
+            let is_genesis = intake.size() == 0;
+            if is_genesis && entry.signed.payload() != self.trust.genesis {
+                let detail = format!("entry 0 is {}, pinned is {}", entry.signed.payload(), self.trust.genesis);
+                return Err(self.caught(proof::What::Refounded, detail, signed, &[bytes.clone()])?);
+            }
+            if let Err(error) = intake.take(&*self.store, entry, &batch.blobs, now).await {
+                return Err(self.taken(error, signed, std::slice::from_ref(bytes)));
+            }
+        }
+        let Some(submission) = intake.submission().map_err(|e| self.failed(e))? else { return Ok(()) };
+        let notary = Reached { checkpoint: signed.checkpoint(), note: signed.to_note() };
+        match self.store.commit(&notary, vec![submission]).await {
+            Ok(results) => match results.into_iter().next() {
+                Some(Ok(_)) => {}
+                Some(Err(Conflict::Taken { key: _, index })) => {
+                    let detail = format!("a statement or a gate's key stands in the log twice; first in leaf {index}");
+                    return Err(self.caught(proof::What::Repeated, detail, signed, &[])?);
+                }
+                Some(Err(Conflict::Moved(_) | Conflict::Overtaken(_) | Conflict::Unfit(_))) | None => {
+                    return Err(Refusal::conflict("copy-moved", "the copy was written to by something else")
+                        .hint("try again")
+                        .into());
+                }
+            },
+            Err(StoreError::Note(NoteError::Differs { size, found, expected })) => {
+                let detail = format!("its first {size} leaves hash to {found}, its checkpoint says {expected}");
+                return Err(self.caught(proof::What::Differs, detail, signed, &[])?);
+            }
+            Err(error) => return Err(self.failed(error)),
+        }
+        if let Some((head, governance)) = intake.governance() {
+            self.governance.put(head, &governance);
+        }
+        Ok(intake.trim()?)
+    }
+
+    fn taken(&self, error: IntakeError, signed: &SignedCheckpoint, leaves: &[Vec<u8>]) -> FollowError {
+        match error {
+            IntakeError::Store(error) => self.failed(error),
+            IntakeError::Leaf(failure) => match failure.verdict {
+                Verdict::Newer => Refusal::newer(failure.detail).into(),
+                Verdict::Holds | Verdict::Broken | Verdict::NotChecked => {
+                    let what = proof::What::Leaf { index: failure.index, code: failure.code };
+                    self.caught(what, failure.detail, signed, leaves).unwrap_or_else(|error| error)
+                }
+            },
+        }
+    }
+
+    /// The checkpoint continues the one that was seen before.
+    fn goes_on(&self, seen: &SignedCheckpoint, shown: &SignedCheckpoint) -> Result<(), FollowError> {
+        let (before, now) = (seen.checkpoint(), shown.checkpoint());
+        if now.size < before.size {
+            let detail = format!("it had {} leaves and is shown with {}", before.size, now.size);
+            return Err(self.caught(proof::What::WentBack, detail, shown, &[])?);
+        }
+        if now.size == before.size && now.root != before.root {
+            let detail = format!("its root at {} leaves was {} and is shown as {}", now.size, before.root, now.root);
+            return Err(self.caught(proof::What::Differs, detail, shown, &[])?);
+        }
+        Ok(())
+    }
+
+    /// The copy contains what was seen before and what `trust.json` demands.
+    async fn reaches(&self, shown: &SignedCheckpoint, seen: Option<&SignedCheckpoint>) -> Result<(), FollowError> {
+        let pinned = self.trust.checkpoint.as_ref();
+        let pinned = pinned.map(|note| SignedCheckpoint::open(note, &self.trust.log_key)).transpose()?;
+        for must in seen.into_iter().chain(&pinned) {
+            let must = must.checkpoint();
+            let root = if must.size > shown.checkpoint().size { None } else { self.root(must.size).await? };
+            if root != Some(must.root) {
+                let detail =
+                    format!("a checkpoint of {} leaves with root {} is known, which it does not reach", must.size, must.root);
+                return Err(self.caught(proof::What::Differs, detail, shown, &[])?);
+            }
+        }
+        Ok(())
+    }
+
+    async fn root(&self, size: u64) -> Result<Option<Hash>, FollowError> {
+        let root = store::with_nodes(&*self.store, |nodes| tree::root(size, &nodes)).await;
+        Ok(root.map_err(|e| self.failed(e))?.ok())
+    }
+
+    /// Writes down the newest checkpoint, with its cosignatures.
+    fn remember(&self, shown: &SignedCheckpoint, seen: Option<&SignedCheckpoint>) -> Result<(), FollowError> {
+        let note = shown.to_note();
+        if seen.is_some_and(|seen| seen.to_note() == note) {
+            return Ok(());
+        }
+        let path = self.folder.join(SEEN);
+        durable::replace(&path, &note).map_err(|source| io_error("write", &path, source))
+    }
+
+    /// Keeps both sides of a contradiction, and says where.
+    fn caught(
+        &self,
+        what: proof::What,
+        detail: String,
+        shown: &SignedCheckpoint,
+        leaves: &[Vec<u8>],
+    ) -> Result<FollowError, FollowError> {
+        let seen = self.seen()?.map(|seen| seen.to_note());
+        let contradiction = proof::keep(&self.folder, what, detail, seen, shown.to_note(), leaves)?;
+        Ok(FollowError::Contradiction(Box::new(contradiction)))
+    }
+
+    fn lock(&self) -> Result<File, FollowError> {
+        let path = self.folder.join(LOCK);
+        let file = OpenOptions::new().create(true).write(true).truncate(false).open(&path);
+        let file = file.map_err(|source| io_error("open", &path, source))?;
+        file.lock().map_err(|source| io_error("lock", &path, source))?;
+        Ok(file)
+    }
+
+    /// How many leaves the copy has.
+    pub async fn size(&self) -> Result<u64, FollowError> {
+        Ok(self.store.head().await.map_err(|e| self.failed(e))?.size)
+    }
+
+    /// Governance as the copy has it.
+    pub async fn governance(&self) -> Result<Arc<Governance>, FollowError> {
+        let governed = self.governance.get(&*self.store).await.map_err(|e| self.recorded(e))?;
+        Ok(governed.ok_or_else(not_followed)?.1)
+    }
+
+    pub async fn change(&self, id: &ChangeId) -> Result<Option<Change>, FollowError> {
+        records::change(&*self.store, id).await.map_err(|e| self.failed(e))
+    }
+
+    /// The changes whose present revision brings exactly this to this branch.
+    pub async fn changes_bringing(
+        &self,
+        repository: &RepositoryId,
+        branch: &str,
+        delta: &Digest,
+    ) -> Result<Vec<Change>, FollowError> {
+        self.changes_with(records::delta_facet(repository, branch, delta)).await
+    }
+
+    /// The changes whose present revision has this head.
+    pub async fn changes_at(
+        &self,
+        repository: &RepositoryId,
+        head: &countersign_core::ids::Oid,
+    ) -> Result<Vec<Change>, FollowError> {
+        self.changes_with(records::head_facet(repository, head)).await
+    }
+
+    async fn changes_with(&self, facet: store::Facet) -> Result<Vec<Change>, FollowError> {
+        let filters = [facet];
+        let list = List { filters: &filters, ..List::of(records::CHANGE, MAX_CHANGES) };
+        let page = self.store.list(&list).await.map_err(|e| self.failed(e))?;
+        let changes: Result<Vec<Change>, StoreError> =
+            page.items.iter().map(|item| records::parse(&item.name, &item.body)).collect();
+        changes.map_err(|e| self.failed(e))
+    }
+
+    /// The part of the state that a decision about a change depends on, asked by this gate.
+    pub async fn state_of(
+        &self,
+        change: &Change,
+        gate: Option<&countersign_core::ids::GateId>,
+    ) -> Result<State, FollowError> {
+        let governed = self.governance.get(&*self.store).await.map_err(|e| self.recorded(e))?;
+        let (head, governance) = governed.ok_or_else(not_followed)?;
+        let mut state = State::part(governance);
+        state.know(governance_stream()?, head);
+        let inputs = change.inputs(gate)?;
+        records::load(&*self.store, &mut state, &inputs).await.map_err(|e| self.recorded(e))?;
+        Ok(state)
+    }
+
+    /// Blobs that the copy has.
+    pub async fn blobs(&self, digests: &[Digest]) -> Result<BTreeMap<Digest, Vec<u8>>, FollowError> {
+        self.store.blobs(digests).await.map_err(|e| self.failed(e))
+    }
+}
+
+fn not_followed() -> Refusal {
+    Refusal::unknown("not-followed", "there is no copy of the log yet").hint("countersign follow --once …")
+}
+
+fn io_error(operation: &'static str, path: &Path, source: io::Error) -> FollowError {
+    FollowError::Io { operation, path: path.to_owned(), source }
+}
+
+/// Leaves read, with their signatures checked, on as many cores as there are.
+fn parsed(leaves: &[Vec<u8>]) -> Vec<Result<Entry, Refusal>> {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let chunk = leaves.len().div_ceil(threads).max(MIN_PER_THREAD);
+    if leaves.len() <= chunk {
+        return leaves.iter().map(|bytes| Entry::parse(bytes)).collect();
+    }
+    thread::scope(|scope| {
+        let parts: Vec<_> = leaves
+            .chunks(chunk)
+            .map(|part| scope.spawn(|| part.iter().map(|bytes| Entry::parse(bytes)).collect::<Vec<_>>()))
+            .collect();
+        parts
+            .into_iter()
+            .flat_map(|part| match part.join() {
+                Ok(entries) => entries,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+            .collect()
+    })
+}
+
+/// The checkpoint that is to be reached: leaves before it are written without one, and at its size its root must come out.
+struct Reached<'a> {
+    checkpoint: &'a Checkpoint,
+    note: String,
+}
+
+impl Notary for Reached<'_> {
+    fn note(&self, size: u64, root: Hash) -> Result<Option<String>, NoteError> {
+        if size < self.checkpoint.size {
+            return Ok(None);
+        }
+        if size == self.checkpoint.size && root == self.checkpoint.root {
+            return Ok(Some(self.note.clone()));
+        }
+        Err(NoteError::Differs { size, found: root, expected: self.checkpoint.root })
+    }
+}

@@ -1,0 +1,396 @@
+//! What every gate does, whatever it guards: follow the log, ask for a permit, open by its own replay, report what came of
+//! it, and obey stops that were handed to it directly.
+//!
+//! Nothing that the server says is believed. The gate reads every leaf into its own verified copy, finds the permit there,
+//! and runs the rules once more, now, over the state that it replayed itself. A server that was taken over can refuse to
+//! answer; whatever it answers does not open a gate.
+//!
+//! Invariant: an [`Opening`] is only made from a permit in the gate's own copy, for this gate's key and this transition, on
+//! a decision that this gate took itself.
+
+use std::path::Path;
+
+use countersign_core::{
+    admit::Signed,
+    change::{Change, PermitRecord},
+    decision::{Decision, Outcome},
+    explain::{self, Explanation},
+    ids::{ActorId, ChangeId, GateId, Oid, RepositoryId},
+    permit,
+    refusal::Refusal,
+    rules::decide,
+    snapshot::Snapshot,
+    state::State,
+    statement::{Body, OutcomeReport, OutcomeResult, PermitRequest},
+    subject::Transition,
+    trust::Trust,
+};
+use countersign_ledger::{Digest, Fingerprint, Time, checkpoint::SignedCheckpoint};
+use thiserror::Error;
+use tokio::runtime::{Builder, Runtime};
+
+use super::stops::{Stop, Stops};
+use crate::{
+    client::{Client, ClientError},
+    follower::{Access, FollowError, Followed, Follower, source::Source},
+    records,
+    speaker::{Hand, InFrontOf, SpeakError, signed},
+    wire::Receipt,
+};
+
+#[derive(Debug, Error)]
+pub enum DeskError {
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Speak(#[from] SpeakError),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The rules, run here over what people signed, deny.
+    #[error("the rules do not allow change {}", .0.decision.change)]
+    Denied(Box<Judged>),
+    #[error("cannot start: {0}")]
+    Runtime(std::io::Error),
+}
+
+impl DeskError {
+    /// Stable, kebab-case.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Follow(error) => error.code(),
+            Self::Client(_) | Self::Speak(_) => "server",
+            Self::Refused(refusal) => refusal.code,
+            Self::Denied(_) => "denied-by-rules",
+            Self::Runtime(_) => "failed",
+        }
+    }
+
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Follow(error) => error.hint(),
+            Self::Client(ClientError::Refused { hint, .. })
+            | Self::Speak(SpeakError::Client(ClientError::Refused { hint, .. })) => hint.clone(),
+            Self::Client(ClientError::Unreachable { .. })
+            | Self::Speak(SpeakError::Client(ClientError::Unreachable { .. })) => {
+                Some("start the server (countersign serve --home HOME), or name another one with --url".to_owned())
+            }
+            Self::Speak(SpeakError::Signer(error)) => error.hint(),
+            Self::Speak(SpeakError::Refused(refusal)) | Self::Refused(refusal) => refusal.hint.clone(),
+            Self::Client(_) | Self::Speak(_) | Self::Denied(_) | Self::Runtime(_) => None,
+        }
+    }
+}
+
+/// What the rules say here and now, by this gate's own copy.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    pub decision: Decision,
+    pub explanation: Explanation,
+    /// Stops that were handed to this gate and that the log does not have yet.
+    pub handed: Vec<String>,
+}
+
+/// What may happen now. Only [`Desk`] makes one.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    change: Change,
+    permit: PermitRecord,
+}
+
+impl Opening {
+    pub fn change(&self) -> &Change {
+        &self.change
+    }
+
+    pub fn permit(&self) -> &PermitRecord {
+        &self.permit
+    }
+}
+
+/// Where a gate stands, and who it is.
+#[derive(Debug)]
+pub struct Place<'a> {
+    /// The verified copy of the log, which all gates of this machine share.
+    pub copy: &'a Path,
+    pub access: Access,
+    pub trust: &'a Trust,
+    /// The server that permits are asked of.
+    pub url: &'a str,
+}
+
+#[derive(Debug)]
+pub struct Desk {
+    runtime: Runtime,
+    follower: Follower,
+    source: Source,
+    client: Client,
+    hand: Hand,
+    gate: GateId,
+    me: ActorId,
+    stops: Stops,
+    /// Where the log stood when it was last followed here.
+    followed: Option<Followed>,
+}
+
+impl Desk {
+    pub fn open(place: &Place<'_>, hand: Hand, gate: GateId, me: ActorId) -> Result<Self, DeskError> {
+        place.trust.check()?;
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(DeskError::Runtime)?;
+        let follower = runtime.block_on(Follower::open(place.copy, place.trust, place.access))?;
+        Ok(Self {
+            stops: Stops::beside(follower.folder()),
+            runtime,
+            follower,
+            source: Source::at(place.url),
+            client: Client::new(place.url),
+            hand,
+            gate,
+            me,
+            followed: None,
+        })
+    }
+
+    pub fn key(&self) -> Fingerprint {
+        self.hand.fingerprint()
+    }
+
+    pub fn follower(&self) -> &Follower {
+        &self.follower
+    }
+
+    /// Reads what is new in the log. What was handed to this gate directly and is not in the log yet is sent there; if that
+    /// fails, it is obeyed all the same.
+    pub fn follow(&mut self, now: Time) -> Result<(), DeskError> {
+        let followed = self.runtime.block_on(self.follower.follow(&mut self.source, now))?;
+        self.followed = Some(followed);
+        for stop in self.stops.all()? {
+            if self.is_in_the_log(&stop)? {
+                self.stops.forget(&stop)?;
+            } else if let Err(error) = self.client.submit(stop.envelope(), stop.blobs()) {
+                tracing::warn!(%error, "the log did not take a stop that this gate obeys");
+            }
+        }
+        Ok(())
+    }
+
+    fn is_in_the_log(&self, stop: &Stop) -> Result<bool, DeskError> {
+        let statement = stop.signed().statement();
+        let by = &statement.header.by;
+        match &statement.body {
+            Body::Rejection(rejection) => {
+                let change = self.change(&rejection.change)?;
+                Ok(change.is_some_and(|change| {
+                    change.rejections.iter().any(|known| known.by == *by && known.revision == rejection.revision)
+                }))
+            }
+            _ => {
+                let Ok(governance) = self.runtime.block_on(self.follower.governance()) else { return Ok(false) };
+                let mut state = State::part(governance);
+                self.load_for(&mut state, stop.signed())?;
+                Ok(matches!(state.obey(stop.signed(), Time::from_unix_millis(0)), Err(refusal) if refusal.code == "already-revoked"))
+            }
+        }
+    }
+
+    fn load_for(&self, state: &mut State, signed: &Signed) -> Result<(), DeskError> {
+        let loaded = self.runtime.block_on(records::load_for(self.follower.store(), state, signed));
+        loaded.map_err(|e| DeskError::Follow(self.follower.recorded(e)))
+    }
+
+    pub fn change(&self, id: &ChangeId) -> Result<Option<Change>, DeskError> {
+        Ok(self.runtime.block_on(self.follower.change(id))?)
+    }
+
+    /// The changes whose present revision brings exactly this to this branch.
+    pub fn changes_bringing(
+        &self,
+        repository: &RepositoryId,
+        branch: &str,
+        delta: &Digest,
+    ) -> Result<Vec<Change>, DeskError> {
+        Ok(self.runtime.block_on(self.follower.changes_bringing(repository, branch, delta))?)
+    }
+
+    /// The changes whose present revision is this commit.
+    pub fn changes_at(&self, repository: &RepositoryId, head: &Oid) -> Result<Vec<Change>, DeskError> {
+        Ok(self.runtime.block_on(self.follower.changes_at(repository, head))?)
+    }
+
+    /// A blob: from the copy, or from the server, which can only give what hashes to its name.
+    pub fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, DeskError> {
+        if let Some(bytes) = self.runtime.block_on(self.follower.blobs(&[*digest]))?.remove(digest) {
+            return Ok(Some(bytes));
+        }
+        match self.client.blob(digest) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(ClientError::Refused { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Runs the rules over this gate's own copy, with the stops that it was handed.
+    pub fn judge(&self, change: &Change, now: Time) -> Result<(Change, Judged), DeskError> {
+        let mut state = self.runtime.block_on(self.follower.state_of(change, Some(&self.gate)))?;
+        let mut handed = Vec::new();
+        for stop in self.stops.all()? {
+            self.load_for(&mut state, stop.signed())?;
+            // What does not concern this change, or is in the log by now, stops nothing here.
+            if state.obey(stop.signed(), now).is_ok() {
+                handed.push(stop.words());
+            }
+        }
+        let change = state.change(&change.id)?.unwrap_or(change).clone();
+        let snapshot = Snapshot::take(&state, &change)?;
+        let decision = decide::decide(&state.governance.rules, &snapshot, now);
+        let explanation = explain::explain(&decision, &state, &change, &Default::default(), now)?;
+        self.vouched(&snapshot, now)?;
+        Ok((change, Judged { decision, explanation, handed }))
+    }
+
+    /// Where `trust.json` asks for cosigners, the log counts only under enough fresh cosignatures.
+    fn vouched(&self, snapshot: &Snapshot, now: Time) -> Result<(), DeskError> {
+        let trust = self.follower.trust();
+        let Some(quorum) = &trust.cosigners else { return Ok(()) };
+        let note = self.followed.as_ref().map(|followed| followed.note.as_str()).unwrap_or_default();
+        let signed = SignedCheckpoint::open(note, &trust.log_key).map_err(FollowError::from)?;
+        let age = snapshot.targets.iter().map(|target| trust.fresh.secs(target.tier)).min();
+        let age = age.unwrap_or(trust.fresh.tier_1_secs);
+        match quorum.met(&signed, now, u64::try_from(age).unwrap_or(0)) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Refusal::forbidden(
+                "not-cosigned",
+                format!("the log is not vouched for by enough cosigners within {age} s: {error}"),
+            )
+            .hint("is each cosigner running, and does the server reach it? until then nobody can rule out that this log stands still")
+            .into()),
+        }
+    }
+
+    /// Asks for a permit, finds it in the log, and opens.
+    pub fn ask(&mut self, change: &Change, transition: &Transition, now: Time) -> Result<Opening, DeskError> {
+        let revision = change.current_ref().ok_or_else(|| {
+            Refusal::conflict("change-damaged", format!("change {} has no revision", change.id))
+        })?;
+        let reference = transition.reference()?;
+        let request = PermitRequest {
+            audience: self.key(),
+            change: change.id.clone(),
+            gate: self.gate.clone(),
+            revision,
+            transition: reference.clone(),
+        };
+        let asked = self.say(Body::PermitRequest(request), &[transition.to_blob()?]);
+        // Whatever was answered, what the log says now is remembered.
+        self.follow(now)?;
+        match asked {
+            Ok(_) => {}
+            Err(SpeakError::Client(ClientError::Denied(_))) => {
+                let change = self.change(&change.id)?.unwrap_or_else(|| change.clone());
+                let (_, judged) = self.judge(&change, now)?;
+                return match judged.decision.outcome {
+                    Outcome::Deny => Err(DeskError::Denied(Box::new(judged))),
+                    Outcome::Allow => Err(Refusal::forbidden(
+                        "server-denies",
+                        "the server denies what the rules allow by this gate's own copy of the log",
+                    )
+                    .hint("try again; if it stays so, tell whoever runs the server")
+                    .into()),
+                };
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let change = self
+            .change(&change.id)?
+            .ok_or_else(|| Refusal::forbidden("permit-not-logged", format!("the log has no change {}", change.id)))?;
+        let permit = change
+            .permits
+            .iter()
+            .rev()
+            .find(|permit| permit.transition == reference && permit.audience == self.key())
+            .ok_or_else(|| Refusal::forbidden("permit-not-logged", "the server gave a permit that is not in the log"))?;
+        let permit = permit.statement;
+        self.open_permit(&change, &permit, transition, now)
+    }
+
+    /// Opens for a permit that is in the log, checked here.
+    pub fn open_permit(
+        &self,
+        change: &Change,
+        permit: &Digest,
+        transition: &Transition,
+        now: Time,
+    ) -> Result<Opening, DeskError> {
+        let (change, judged) = self.judge(change, now)?;
+        let record = change
+            .permits
+            .iter()
+            .find(|record| record.statement == *permit)
+            .ok_or_else(|| Refusal::forbidden("permit-not-logged", "the permit is not in the log"))?;
+        permit::check_lease(record, &self.key(), &transition.reference()?, now)?;
+        if record.outcome.is_some() {
+            return Err(Refusal::forbidden("permit-spent", "the permit was used before: the log has its outcome")
+                .hint("a permit opens a gate once; ask for a new one")
+                .into());
+        }
+        if change.current_ref() != Some(record.revision) || !change.status.is_open() {
+            return Err(Refusal::conflict(
+                "stale-revision",
+                "the permit is for a revision that is no longer the present one",
+            )
+            .hint("try again, so that a new permit is asked for")
+            .into());
+        }
+        change.fits(transition)?;
+        match judged.decision.outcome {
+            Outcome::Allow => Ok(Opening { permit: record.clone(), change }),
+            Outcome::Deny => Err(DeskError::Denied(Box::new(judged))),
+        }
+    }
+
+    /// Tells the log what came of a permit.
+    pub fn report(
+        &self,
+        change: &Change,
+        permit: &PermitRecord,
+        result: OutcomeResult,
+        exit_status: Option<i32>,
+    ) -> Result<Receipt, DeskError> {
+        let report = OutcomeReport {
+            change: change.id.clone(),
+            exit_status,
+            permit: permit.statement,
+            result,
+            revision: permit.revision,
+            targets: change.targets.clone(),
+        };
+        Ok(self.say(Body::OutcomeReport(report), &[])?)
+    }
+
+    /// Whether the copy still stands where this gate has followed it to: another process may have moved it on.
+    pub fn is_current(&self) -> Result<bool, DeskError> {
+        let size = self.runtime.block_on(self.follower.size())?;
+        Ok(self.followed.as_ref().is_some_and(|followed| followed.checkpoint.size == size))
+    }
+
+    /// Keeps a stop, and obeys it from now on, whether or not the log takes it.
+    pub fn stop(&self, stop: &Stop) -> Result<(), DeskError> {
+        let governance = self.runtime.block_on(self.follower.governance())?;
+        let mut state = State::part(governance);
+        self.load_for(&mut state, stop.signed())?;
+        // It has to be by somebody; what it is about may be unknown here yet.
+        countersign_core::admit::authenticate(&state, stop.signed())?;
+        Ok(self.stops.keep(stop)?)
+    }
+
+    /// Makes, signs and submits a statement, in front of the log as this gate last followed it.
+    pub fn say(&self, body: Body, blobs: &[Vec<u8>]) -> Result<Receipt, SpeakError> {
+        let seen = match &self.followed {
+            Some(followed) => InFrontOf::from(&followed.checkpoint),
+            None => return Err(Refusal::conflict("not-followed", "the log was not followed yet").into()),
+        };
+        let envelope = signed(&self.hand, &self.me, &seen, body)?;
+        Ok(self.client.submit(&envelope, blobs)?)
+    }
+}

@@ -1,0 +1,277 @@
+//! A log as the person in front of it knows it: the server that speaks for it, what they pinned, and what their machine
+//! remembers. Nothing that the server says is believed: checkpoints have to continue what was seen before, what is shown of
+//! a change is worked out of its signed statements, and something is said to be in the log only when its leaf was found
+//! there.
+
+use std::{path::Path, thread, time::Duration};
+
+use countersign_core::{refusal::Refusal, statement::Statement, trust::Trust};
+use countersign_ledger::{Envelope, Hash, Leaf, Time, checkpoint::Checkpoint, tree};
+use thiserror::Error;
+
+use crate::{
+    bundle::{Bundle, BundleError},
+    client::{ChangePrefix, Client, ClientError},
+    memory::{Memory, MemoryError, Seen},
+    reading::Reading,
+    speaker::InFrontOf,
+    wire::Receipt,
+};
+
+/// A server may sign a checkpoint a moment after it has answered.
+const ATTEMPTS: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Error)]
+pub enum KnownError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("{url} serves log `{found}`, pinned is `{pinned}`")]
+    AnotherLog { url: String, found: String, pinned: String },
+    #[error("{url} serves something that is no checkpoint")]
+    NoCheckpoint { url: String },
+}
+
+/// How a log came to be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Nothing was known of it; now it is pinned.
+    First,
+    /// By what was pinned, here or in a file that was given.
+    Pinned,
+}
+
+#[derive(Debug)]
+pub struct KnownLog {
+    pub client: Client,
+    trust: Trust,
+    sight: Sight,
+    memory: Memory,
+    /// What was seen when this command began.
+    checkpoint: Checkpoint,
+}
+
+impl KnownLog {
+    /// Looks at the log, and refuses one that is not the one that was seen before. `given` is what the person vouches for;
+    /// without it, what this machine pinned counts, and the first sight is trusted, as with the keys of SSH hosts.
+    pub fn meet(client: Client, given: Option<&Trust>, place: &Path, now: Time) -> Result<Self, KnownError> {
+        let origin = match given {
+            Some(trust) => {
+                trust.check()?;
+                trust.origin.clone()
+            }
+            None => origin_of(&client.checkpoint()?, client.url())?,
+        };
+        let memory = Memory::of(place, &origin);
+        // Before the log is asked: it may not be older than this.
+        let floor = memory.seen()?;
+        let note = client.checkpoint()?;
+        let found = origin_of(&note, client.url())?;
+        if found != origin {
+            return Err(KnownError::AnotherLog { url: client.url().to_owned(), found, pinned: origin });
+        }
+        let (trust, sight) = match (given, memory.pinned()?) {
+            (Some(trust), _) => (trust.clone(), Sight::Pinned),
+            (None, Some(pinned)) => (pinned, Sight::Pinned),
+            (None, None) => (first_sight(&client, &origin)?, Sight::First),
+        };
+        let seen = memory.see(&trust, &note, floor.as_ref(), now, |from, to| prove(&client, from, to));
+        let checkpoint = seen.map_err(|error| if_founded_anew(error, &client, &memory, &trust, &note, now))?;
+        memory.pin(&trust, now)?;
+        Ok(Self { client, trust, sight, memory, checkpoint })
+    }
+
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    pub fn sight(&self) -> Sight {
+        self.sight
+    }
+
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// The log as it was seen when this command began.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// What statements name that are made now.
+    pub fn in_front_of(&self) -> InFrontOf {
+        InFrontOf::from(&self.checkpoint)
+    }
+
+    fn floor(&self) -> Seen {
+        Seen::new(&self.checkpoint, self.trust.genesis, "")
+    }
+
+    /// The newest checkpoint, which continues all that was seen before.
+    fn look(&self, now: Time) -> Result<Checkpoint, KnownError> {
+        let note = self.client.checkpoint()?;
+        let prove = |from, to| prove(&self.client, from, to);
+        self.memory.see(&self.trust, &note, Some(&self.floor()), now, prove)
+    }
+
+    /// A change, worked out of its signed statements and their blobs.
+    pub fn read(&self, asked: &ChangePrefix, now: Time) -> Result<Reading, KnownError> {
+        let since = self.checkpoint.size;
+        let bytes = self.client.bundle(asked, Some(since))?;
+        let bundle = Bundle::from_tar(Path::new("what the server sent"), &bytes)?;
+        let note = bundle.evidence.checkpoint.clone();
+        let consistency = bundle.consistency.clone();
+        let reading = Reading::of(&self.trust, asked, bundle, now)?;
+        // The bundle brings the proof from where this command began; another command may have seen more meanwhile.
+        let prove = |from: u64, to: u64| match from == since && to == reading.checkpoint().size {
+            true => Ok(consistency),
+            false => prove(&self.client, from, to),
+        };
+        self.memory.see(&self.trust, &note, Some(&self.floor()), now, prove)?;
+        Ok(reading)
+    }
+
+    /// Finds in the log what was just submitted: the leaf that the receipt names holds exactly this envelope, in the streams
+    /// that its statement belongs into, and lies under a checkpoint that continues all that was seen before.
+    pub fn find(&self, receipt: &Receipt, envelope: &Envelope, now: Time) -> Result<(), KnownError> {
+        let index = receipt.index;
+        let mut checkpoint = self.look(now)?;
+        for _ in 0..ATTEMPTS {
+            if checkpoint.size > index {
+                break;
+            }
+            thread::sleep(PAUSE);
+            checkpoint = self.look(now)?;
+        }
+        if checkpoint.size <= index {
+            return Err(not_there(format!("the newest checkpoint has {} leaves, not leaf {index}", checkpoint.size)));
+        }
+        let bytes = self.client.leaf(index)?;
+        let proof = self.client.inclusion(index, checkpoint.size)?;
+        check_leaf(&bytes, index, envelope, &proof, &checkpoint)
+    }
+}
+
+/// That a leaf holds this envelope where it belongs, and is under the checkpoint.
+fn check_leaf(
+    bytes: &[u8],
+    index: u64,
+    envelope: &Envelope,
+    proof: &[Hash],
+    checkpoint: &Checkpoint,
+) -> Result<(), KnownError> {
+    let leaf = Leaf::parse(bytes).map_err(|error| not_there(format!("leaf {index} is malformed: {error}")))?;
+    if leaf.envelope.raw() != envelope.raw() {
+        return Err(not_there(format!("leaf {index} is another statement")));
+    }
+    let statement = Statement::parse(envelope.payload())?;
+    let streams = statement.streams(&envelope.payload_digest())?;
+    if !streams.iter().eq(leaf.lines().iter().map(|line| &line.stream)) {
+        return Err(not_there(format!("leaf {index} is filed where nobody would look for it")));
+    }
+    tree::verify_inclusion(&Hash::leaf(bytes), index, checkpoint.size, proof, &checkpoint.root)
+        .map_err(|error| not_there(format!("leaf {index} is not under the checkpoint: {error}")))
+}
+
+fn not_there(why: String) -> KnownError {
+    Refusal::unknown("not-seen", why).into()
+}
+
+fn prove(client: &Client, from: u64, to: u64) -> Result<Vec<Hash>, KnownError> {
+    Ok(client.consistency(from, to)?)
+}
+
+/// The log that a note speaks of, before its signature is checked: where to look for what is remembered of it.
+fn origin_of(note: &str, url: &str) -> Result<String, KnownError> {
+    let origin = note.lines().next().filter(|origin| !origin.is_empty());
+    origin.map(str::to_owned).ok_or_else(|| KnownError::NoCheckpoint { url: url.to_owned() })
+}
+
+fn first_sight(client: &Client, origin: &str) -> Result<Trust, KnownError> {
+    let trust = client.log()?.trust;
+    trust.check()?;
+    if trust.origin == origin {
+        Ok(trust)
+    } else {
+        Err(KnownError::AnotherLog { url: client.url().to_owned(), found: trust.origin, pinned: origin.to_owned() })
+    }
+}
+
+/// A checkpoint that the pinned key did not sign may be of a log that was founded anew: then the server says so itself, and
+/// both are shown.
+fn if_founded_anew(
+    error: KnownError,
+    client: &Client,
+    memory: &Memory,
+    trust: &Trust,
+    note: &str,
+    now: Time,
+) -> KnownError {
+    match (&error, client.log()) {
+        (KnownError::Memory(MemoryError::NotSigned { .. }), Ok(log)) if log.genesis != trust.genesis => {
+            memory.founded_anew(note, &log.trust, now).into()
+        }
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_core::{
+        ids::Nonce,
+        statement::{Body, Header, RevisionRef, SeenCheckpoint, Withdrawal},
+    };
+    use countersign_ledger::{
+        Digest, Line, SigningKey, StreamHead,
+        tree::{MemoryNodes, inclusion_proof},
+    };
+
+    use super::*;
+
+    fn said() -> Envelope {
+        let header = Header {
+            by: "ada".parse().unwrap(),
+            checkpoint: SeenCheckpoint { root: Hash::empty_tree(), size: 0 },
+            epoch: None,
+            log: "shop/log".to_owned(),
+            nonce: Nonce::from_bytes([7; 16]),
+        };
+        let revision = RevisionRef { digest: Digest::of("proposal"), number: 1 };
+        let change = "9f2c4e6a81d09f2c4e6a81d09f2c4e6a".parse().unwrap();
+        let payload = Statement { header, body: Body::Withdrawal(Withdrawal { change, revision }) }.encode().unwrap();
+        let key = SigningKey::generate(&mut rand_core::OsRng);
+        Envelope::new(&payload, vec![key.sign(&payload).unwrap()]).unwrap()
+    }
+
+    fn leaf(stream: &str, envelope: &Envelope) -> Vec<u8> {
+        let line = Line::after(stream.parse().unwrap(), StreamHead::EMPTY);
+        Leaf::new(vec![line], Time::from_unix_millis(1), envelope.clone()).unwrap().to_bytes()
+    }
+
+    #[test]
+    fn only_the_own_leaf_in_its_own_stream_under_the_checkpoint_is_found() {
+        const STREAM: &str = "change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a";
+        let (envelope, other) = (said(), said());
+        let right = leaf(STREAM, &envelope);
+        let elsewhere = leaf("change/00000000000000000000000000000000", &envelope);
+        let another = leaf(STREAM, &other);
+        let leaves = [&right, &elsewhere, &another];
+        let nodes = MemoryNodes::from_leaf_hashes(leaves.iter().map(|bytes| Hash::leaf(bytes)));
+        let checkpoint = Checkpoint { origin: "shop/log".to_owned(), size: 3, root: nodes.root() };
+        let found = |index: u64, bytes: &[u8]| {
+            let proof = inclusion_proof(index, 3, &nodes).unwrap();
+            check_leaf(bytes, index, &envelope, &proof, &checkpoint).map_err(|error| error.to_string())
+        };
+        assert_eq!(found(0, &right), Ok(()));
+        assert_eq!(found(1, &elsewhere).unwrap_err(), "leaf 1 is filed where nobody would look for it");
+        assert_eq!(found(2, &another).unwrap_err(), "leaf 2 is another statement");
+        // A leaf that nobody has put into the log.
+        assert!(found(1, &right).unwrap_err().starts_with("leaf 1 is not under the checkpoint"));
+    }
+}

@@ -1,0 +1,131 @@
+//! A change as its signed statements and their blobs tell it, worked out here from a bundle: what a person is shown before
+//! they sign, and what they sign.
+//!
+//! Every signature and digest of the bundle is checked from the pinned genesis on, and the change is rebuilt by the fold that
+//! the engine and every gate run. The server's own account of the change has no part in it.
+//!
+//! What this cannot see is a tail that the server leaves out: a bundle proves presence. Who must not miss a rejection or a
+//! revocation follows the log, as gates do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_core::{
+    change::{Change, Revision},
+    facts::Identities,
+    ids::ActorId,
+    refusal::Refusal,
+    state::{PersonRecord, State},
+    statement::RevisionRef,
+    subject::{Subject, SubjectRef},
+    trust::Trust,
+    verify::{Verdict, verify},
+};
+use countersign_ledger::{Digest, Time, checkpoint::Checkpoint};
+
+use crate::{bundle::Bundle, client::ChangePrefix, view, wire::ChangeView};
+
+#[derive(Debug)]
+pub struct Reading {
+    state: State,
+    change: Change,
+    /// The present one.
+    revision: Revision,
+    subject: SubjectRef,
+    blobs: BTreeMap<Digest, Vec<u8>>,
+    checkpoint: Checkpoint,
+    now: Time,
+}
+
+impl Reading {
+    /// Reads a bundle about the change that was asked for.
+    pub fn of(trust: &Trust, asked: &ChangePrefix, bundle: Bundle, now: Time) -> Result<Self, Refusal> {
+        if !asked.names(&bundle.change) {
+            return Err(swapped(asked, &format!("change {}", bundle.change)));
+        }
+        let report = verify(trust, &bundle.evidence, now);
+        let failed = report.steps.iter().find(|step| match step.verdict {
+            Verdict::Broken | Verdict::Newer => true,
+            Verdict::Holds | Verdict::NotChecked => false,
+        });
+        if let Some(step) = failed {
+            return Err(match step.verdict {
+                Verdict::Newer => Refusal::newer(step.detail.clone()),
+                Verdict::Broken | Verdict::Holds | Verdict::NotChecked => broken(&step.detail),
+            });
+        }
+        let (Some(state), Some(checkpoint)) = (report.state, report.checkpoint) else {
+            return Err(broken("it does not hold"));
+        };
+        // Its id is the beginning of its proposal's digest: the fold has made it so.
+        let change = state.change(&bundle.change).ok().flatten().cloned();
+        let change = change.ok_or_else(|| swapped(asked, "a log in which there is none such"))?;
+        let revision = change.current().cloned().ok_or_else(|| broken("the change has no revision"))?;
+        let subject = revision.subject.reference()?;
+        Ok(Self { state, change, revision, subject, blobs: bundle.evidence.blobs, checkpoint, now })
+    }
+
+    pub fn change(&self) -> &Change {
+        &self.change
+    }
+
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The present revision.
+    pub fn revision(&self) -> &Revision {
+        &self.revision
+    }
+
+    pub fn revision_ref(&self) -> RevisionRef {
+        self.revision.reference
+    }
+
+    pub fn subject(&self) -> &Subject {
+        &self.revision.subject
+    }
+
+    /// The subject of the present revision as statements name it: what an approval signs.
+    pub fn subject_ref(&self) -> &SubjectRef {
+        &self.subject
+    }
+
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// What a statement names by this digest, if the bundle has it.
+    pub fn blob(&self, digest: &Digest) -> Option<&[u8]> {
+        self.blobs.get(digest).map(Vec::as_slice)
+    }
+
+    /// The names behind the facts of the present revision, unless they were erased.
+    pub fn identities(&self) -> Result<Option<Identities>, Refusal> {
+        let blob = self.revision.identities_blob.and_then(|digest| self.blobs.get(&digest));
+        blob.map(|bytes| Identities::parse(bytes)).transpose()
+    }
+
+    /// The change as it is shown.
+    pub fn view(&self) -> Result<ChangeView, Refusal> {
+        view::view(&self.state, &self.change, &self.blobs, &self.disabled(), self.now)
+    }
+
+    /// People none of whose keys holds, as far as the bundle has their streams.
+    fn disabled(&self) -> BTreeSet<ActorId> {
+        let lost = |id: &ActorId, record: &PersonRecord| {
+            let person = self.state.governance.person(id);
+            person.is_some_and(|actor| actor.keys.iter().all(|key| record.revoked.contains_key(&key.fingerprint())))
+        };
+        self.state.people().filter(|(id, record)| lost(id, record)).map(|(id, _)| id.clone()).collect()
+    }
+}
+
+fn swapped(asked: &ChangePrefix, answered: &str) -> Refusal {
+    Refusal::malformed("swapped-change", format!("asked about change {asked}, the server answered about {answered}"))
+        .hint("nothing was signed; tell whoever runs the server")
+}
+
+fn broken(detail: &str) -> Refusal {
+    Refusal::malformed("bundle-broken", format!("what the server sent does not verify: {detail}"))
+        .hint("nothing was signed. Tell whoever runs the server: either it is damaged, or somebody has taken it over")
+}

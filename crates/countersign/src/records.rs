@@ -1,0 +1,235 @@
+//! State in a store: which projections the records of a state are, and how the part of it that a statement needs is loaded.
+//! The engine and a follower keep their state in the same way, so that both run the same fold over it.
+//!
+//! A record's projection is named as its stream: kind `change`, name the change's id. Governance is parsed once and kept
+//! in memory until its stream moves.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, RwLock},
+};
+
+use countersign_core::{
+    admit::Signed,
+    change::Change,
+    governance::{Governance, GovernanceRecord},
+    ids::{ChangeId, Oid, RepositoryId},
+    refusal::Refusal,
+    state::{Record, State},
+    statement::{Body, governance_stream},
+    subject::Subject,
+};
+use countersign_ledger::{Digest, StreamHead, StreamId};
+use serde::{Serialize, de::DeserializeOwned};
+use thiserror::Error;
+
+use crate::store::{Damage, Facet, Projection, Store, StoreError, Unique};
+
+/// Version of what is written here. A store of an older one is rebuilt from its leaves.
+pub const PROJECTIONS: u32 = 1;
+
+pub const GOVERNANCE: &str = "governance";
+pub const CHANGE: &str = "change";
+pub const PERSON: &str = "person";
+pub const GATE: &str = "gate";
+
+/// The values that changes are found by.
+pub mod facet {
+    pub const STATE: &str = "state";
+    pub const SYSTEM: &str = "system";
+    pub const TARGET: &str = "target";
+    pub const PROPOSER: &str = "proposer";
+    /// Whoever signed something about it.
+    pub const PERSON: &str = "person";
+    pub const HEAD: &str = "head";
+    pub const DELTA: &str = "delta";
+}
+
+#[derive(Debug, Error)]
+pub enum RecordError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+fn unreadable(name: &str, error: impl std::fmt::Display) -> StoreError {
+    Damage::Value { what: "a projection", found: format!("{name}: {error}") }.into()
+}
+
+pub fn json(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(|e| unreadable("what is to be written", e))
+}
+
+pub fn parse<T: DeserializeOwned>(name: &str, body: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(body).map_err(|e| unreadable(name, e))
+}
+
+/// A stream's kind and the name of its record.
+fn place(stream: &StreamId) -> (&'static str, String) {
+    match stream.as_str().split_once('/') {
+        Some(("change", name)) => (CHANGE, name.to_owned()),
+        Some(("person", name)) => (PERSON, name.to_owned()),
+        Some(("gate", name)) => (GATE, name.to_owned()),
+        Some((_, name)) => ("", name.to_owned()),
+        None => (GOVERNANCE, GOVERNANCE.to_owned()),
+    }
+}
+
+/// Governance as it stood when it was last asked for.
+#[derive(Debug, Default)]
+pub struct GovernanceCache(RwLock<Option<(StreamHead, Arc<Governance>)>>);
+
+impl GovernanceCache {
+    /// Governance as it stands in the store, with the head of its stream; `None` for an empty log.
+    pub async fn get(&self, store: &dyn Store) -> Result<Option<(StreamHead, Arc<Governance>)>, RecordError> {
+        let head = head_of(store, governance_stream()?).await?;
+        if head == StreamHead::EMPTY {
+            return Ok(None);
+        }
+        // A poisoned lock only means that somebody panicked while they read: the cache is filled anew.
+        let cached = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        if let Some(cached) = cached
+            && cached.0 == head
+        {
+            return Ok(Some(cached));
+        }
+        let name = GOVERNANCE.to_owned();
+        let body = store.projections(GOVERNANCE, std::slice::from_ref(&name)).await?.remove(&name);
+        let record: GovernanceRecord =
+            parse(GOVERNANCE, &body.ok_or_else(|| unreadable(GOVERNANCE, "it is missing"))?)?;
+        let digests: Vec<Digest> = record.files.values().copied().collect();
+        let blobs = store.blobs(&digests).await?;
+        let governance = Arc::new(Governance::load(record, &|digest| blobs.get(digest).cloned())?);
+        self.put(head, &governance);
+        Ok(Some((head, governance)))
+    }
+
+    /// Takes governance that was folded here, so that nobody parses it again.
+    pub fn put(&self, head: StreamHead, governance: &Arc<Governance>) {
+        let mut cached = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *cached = Some((head, Arc::clone(governance)));
+    }
+}
+
+async fn head_of(store: &dyn Store, stream: StreamId) -> Result<StreamHead, StoreError> {
+    Ok(store.heads(&[stream]).await?.first().copied().unwrap_or(StreamHead::EMPTY))
+}
+
+/// Makes these streams known to a state, with their records.
+pub async fn load(store: &dyn Store, state: &mut State, streams: &BTreeSet<StreamId>) -> Result<(), RecordError> {
+    let streams: Vec<StreamId> = streams.iter().filter(|stream| !state.knows(stream)).cloned().collect();
+    if streams.is_empty() {
+        return Ok(());
+    }
+    // The heads first: a record that is newer than its head makes a write come too late, an older one would not.
+    let heads = store.heads(&streams).await?;
+    for kind in [CHANGE, PERSON, GATE] {
+        let names: Vec<String> =
+            streams.iter().map(place).filter(|(of, _)| *of == kind).map(|(_, name)| name).collect();
+        if names.is_empty() {
+            continue;
+        }
+        for (name, body) in store.projections(kind, &names).await? {
+            let invalid = |e: countersign_core::ids::InvalidId| unreadable(&name, e);
+            match kind {
+                CHANGE => state.put_change(parse(&name, &body)?),
+                PERSON => state.put_person(name.parse().map_err(invalid)?, parse(&name, &body)?),
+                _ => state.put_gate(name.parse().map_err(invalid)?, parse(&name, &body)?),
+            }
+        }
+    }
+    for (stream, head) in streams.into_iter().zip(heads) {
+        state.know(stream, head);
+    }
+    Ok(())
+}
+
+/// Loads what a statement needs to be folded.
+pub async fn load_for(store: &dyn Store, state: &mut State, signed: &Signed) -> Result<(), RecordError> {
+    loop {
+        let missing = state.missing(signed)?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        load(store, state, &missing).await?;
+    }
+}
+
+/// The projections of the records under these streams.
+pub fn projections<'a>(
+    state: &State,
+    streams: impl IntoIterator<Item = &'a StreamId>,
+) -> Result<Vec<Projection>, StoreError> {
+    let mut projections = Vec::new();
+    for stream in streams {
+        let (_, name) = place(stream);
+        let plain = |kind, body| Projection { kind, name: name.clone(), body, order: 0, facets: BTreeSet::new() };
+        match state.record(stream) {
+            Some(Record::Governance(governance)) => projections.push(plain(GOVERNANCE, json(&governance.record)?)),
+            Some(Record::Change(change)) => projections.push(change_projection(change)?),
+            Some(Record::Person(person)) => projections.push(plain(PERSON, json(person)?)),
+            Some(Record::Gate(gate)) => projections.push(plain(GATE, json(gate)?)),
+            // A target's stream has no record of its own.
+            None => {}
+        }
+    }
+    Ok(projections)
+}
+
+fn change_projection(change: &Change) -> Result<Projection, StoreError> {
+    let mut facets = BTreeSet::from([
+        Facet::new(facet::STATE, change.status.as_str()),
+        Facet::new(facet::PROPOSER, change.proposer.as_str()),
+    ]);
+    for target in &change.targets {
+        facets.insert(Facet::new(facet::SYSTEM, target.system.as_str()));
+        facets.insert(Facet::new(facet::TARGET, target.to_string()));
+    }
+    let spoke = change.revisions.iter().map(|revision| &revision.by);
+    let spoke = spoke.chain(change.revisions.iter().filter_map(|revision| revision.sponsor.as_ref()));
+    let spoke = spoke.chain(change.approvals.iter().map(|approval| &approval.by));
+    let spoke = spoke.chain(change.rejections.iter().map(|rejection| &rejection.by));
+    let spoke = spoke.chain(change.waivers.iter().map(|waiver| &waiver.by));
+    facets.extend(spoke.map(|person| Facet::new(facet::PERSON, person.as_str())));
+    if let Some(Subject::Git(git)) = change.current().map(|revision| &revision.subject) {
+        facets.insert(head_facet(&git.repository, &git.head));
+        facets.insert(delta_facet(&git.repository, &git.branch, &git.delta));
+    }
+    Ok(Projection {
+        kind: CHANGE,
+        name: change.id.to_string(),
+        body: json(change)?,
+        order: change.proposed_at.unix_millis(),
+        facets,
+    })
+}
+
+/// What changes are found by whose present revision is this commit.
+pub fn head_facet(repository: &RepositoryId, head: &Oid) -> Facet {
+    Facet::new(facet::HEAD, format!("{repository}/{head}"))
+}
+
+/// What changes are found by whose present revision brings exactly this to a branch.
+pub fn delta_facet(repository: &RepositoryId, branch: &str, delta: &Digest) -> Facet {
+    Facet::new(facet::DELTA, format!("{repository}/{branch}/{}", delta.hex()))
+}
+
+/// A statement is in a log once, and a gate's key is of one gate.
+pub fn uniques(state: &State, signed: &Signed) -> Result<Vec<Unique>, Refusal> {
+    let mut keys = vec![Unique::of_digest(&signed.payload())];
+    if let Body::GateRegistration(gate) = &signed.statement().body {
+        let known = state.gate(&gate.gate)?.is_some_and(|known| known.key == gate.key);
+        if !known {
+            keys.push(Unique::of(format!("gate-key {}", gate.key.fingerprint())));
+        }
+    }
+    Ok(keys)
+}
+
+/// A change of a store, by its whole id.
+pub async fn change(store: &dyn Store, id: &ChangeId) -> Result<Option<Change>, StoreError> {
+    let name = id.to_string();
+    let body = store.projections(CHANGE, std::slice::from_ref(&name)).await?.remove(&name);
+    body.map(|body| parse(&name, &body)).transpose()
+}

@@ -1,0 +1,276 @@
+//! Reading the log: each function is one query over a connection, so that readers and the writer share them.
+//!
+//! Where many keys are asked for, they are handed in as one JSON array and joined, which keeps the text of a statement
+//! (and with it its plan, which is an index look-up a key) the same for any number of them.
+
+use std::{collections::BTreeMap, ops::Range, sync::Mutex};
+
+use countersign_ledger::{
+    Digest, Hash, StreamHead, StreamId, Time,
+    tile::{TILE_WIDTH, parse_hash_tile},
+};
+use sqlx::SqliteConnection;
+
+use super::{
+    super::{
+        Damage, Head, Job, MAX_PAGE, MAX_PAGE_BYTES, StoreError, Unique,
+        batch::{Found, Wanted},
+        tiles::{TileAt, Tiles},
+    },
+    failed, lists, signed,
+};
+
+/// A JSON array of these texts.
+pub(super) fn json<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
+    let texts = texts.into_iter().map(|text| serde_json::Value::String(text.as_ref().to_owned()));
+    serde_json::Value::Array(texts.collect()).to_string()
+}
+
+/// Where in a list of keys a row belongs.
+fn at<T>(keys: &[T], place: i64) -> Result<&T, Damage> {
+    let key = usize::try_from(place).ok().and_then(|place| keys.get(place));
+    key.ok_or_else(|| Damage::Value { what: "the place of a key", found: place.to_string() })
+}
+
+fn array<const N: usize>(what: &'static str, bytes: &[u8]) -> Result<[u8; N], Damage> {
+    bytes.try_into().map_err(|_| Damage::Value { what, found: format!("{} bytes", bytes.len()) })
+}
+
+pub(super) async fn head(connection: &mut SqliteConnection) -> Result<Head, StoreError> {
+    head_by("select size, root, time, note, noted from log", connection).await
+}
+
+/// Begins a transaction that writes, and reads the head in it.
+pub(super) async fn begin(connection: &mut SqliteConnection) -> Result<Head, StoreError> {
+    head_by("begin immediate; select size, root, time, note, noted from log", connection).await
+}
+
+async fn head_by(sql: &'static str, connection: &mut SqliteConnection) -> Result<Head, StoreError> {
+    let (size, root, time, note, noted): (i64, Vec<u8>, Option<i64>, String, i64) =
+        sqlx::query_as(sql).fetch_one(connection).await.map_err(failed("read the log's head"))?;
+    Ok(Head {
+        size: size.unsigned_abs(),
+        root: Hash::from_bytes(array("the log's root", &root)?),
+        note,
+        noted: noted.unsigned_abs(),
+        time: time.map(Time::from_unix_millis),
+    })
+}
+
+/// How many of these rows, at least one, have no more than [`MAX_PAGE_BYTES`] together.
+fn fitting(sizes: &[i64]) -> usize {
+    let mut total = 0_u64;
+    let within = sizes.iter().take_while(|size| {
+        total = total.saturating_add(size.unsigned_abs());
+        total <= MAX_PAGE_BYTES
+    });
+    within.count().max(1)
+}
+
+pub(super) async fn leaves(connection: &mut SqliteConnection, range: Range<u64>) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut end = range.end.min(range.start.saturating_add(MAX_PAGE));
+    if range.start.saturating_add(1) < end {
+        // The sizes stand before the bytes of a row, so that this does not read the bytes.
+        let sizes: Vec<i64> =
+            sqlx::query_scalar("select length(bytes) from leaves where idx >= ? and idx < ? order by idx")
+                .bind(signed(range.start))
+                .bind(signed(end))
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(failed("read the sizes of leaves"))?;
+        end = range.start.saturating_add(fitting(&sizes) as u64);
+    }
+    sqlx::query_scalar("select bytes from leaves where idx >= ? and idx < ? order by idx")
+        .bind(signed(range.start))
+        .bind(signed(end))
+        .fetch_all(connection)
+        .await
+        .map_err(failed("read leaves"))
+}
+
+pub(super) async fn stream(
+    connection: &mut SqliteConnection,
+    stream: &StreamId,
+    from: u64,
+) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+    let sizes: Vec<i64> = sqlx::query_scalar(
+        "select length(leaves.bytes) from lines cross join leaves on leaves.idx = lines.idx \
+         where lines.stream = ? and lines.seq >= ? order by lines.seq limit ?",
+    )
+    .bind(stream.as_str())
+    .bind(signed(from))
+    .bind(signed(MAX_PAGE))
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed("read the sizes of a stream's leaves"))?;
+    let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+        "select leaves.idx, leaves.bytes from lines cross join leaves on leaves.idx = lines.idx \
+         where lines.stream = ? and lines.seq >= ? order by lines.seq limit ?",
+    )
+    .bind(stream.as_str())
+    .bind(signed(from))
+    .bind(signed(fitting(&sizes) as u64))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read a stream"))?;
+    Ok(rows.into_iter().map(|(index, bytes)| (index.unsigned_abs(), bytes)).collect())
+}
+
+/// The heads of those streams that have leaves.
+pub(super) async fn heads(
+    connection: &mut SqliteConnection,
+    streams: &[StreamId],
+) -> Result<BTreeMap<StreamId, StreamHead>, StoreError> {
+    if streams.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows: Vec<(i64, i64, Vec<u8>)> = sqlx::query_as(
+        "select wanted.key, lines.seq, leaves.bytes from json_each(?) as wanted \
+         cross join lines on lines.stream = wanted.value \
+         and lines.seq = (select max(seq) from lines where stream = wanted.value) \
+         cross join leaves on leaves.idx = lines.idx",
+    )
+    .bind(json(streams.iter().map(StreamId::as_str)))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read the heads of streams"))?;
+    let mut heads = BTreeMap::new();
+    for (place, seq, bytes) in rows {
+        let head = StreamHead { next_seq: seq.unsigned_abs().saturating_add(1), last: Hash::leaf(&bytes) };
+        heads.insert(at(streams, place)?.clone(), head);
+    }
+    Ok(heads)
+}
+
+/// What a batch wants to know.
+pub(super) async fn found(connection: &mut SqliteConnection, wanted: Wanted) -> Result<Found, StoreError> {
+    let streams: Vec<StreamId> = wanted.streams.into_iter().collect();
+    let heads = heads(connection, &streams).await?;
+    let uniques = uniques(connection, wanted.uniques.into_iter().collect()).await?;
+    let projections = lists::places(connection, wanted.projections.into_iter().collect()).await?;
+    Ok(Found { heads, uniques, projections })
+}
+
+async fn uniques(connection: &mut SqliteConnection, keys: Vec<Unique>) -> Result<BTreeMap<Unique, u64>, StoreError> {
+    if keys.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows: Vec<(i64, i64)> = sqlx::query_as(
+        "select wanted.key, uniques.idx from json_each(?) as wanted \
+         cross join uniques on uniques.key = unhex(wanted.value)",
+    )
+    .bind(json(keys.iter().map(Unique::to_string)))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("look for keys"))?;
+    rows.into_iter().map(|(place, index)| Ok((*at(&keys, place)?, index.unsigned_abs()))).collect()
+}
+
+pub(super) async fn blobs(
+    connection: &mut SqliteConnection,
+    digests: &[Digest],
+) -> Result<BTreeMap<Digest, Vec<u8>>, StoreError> {
+    let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+        "select wanted.key, blobs.bytes from json_each(?) as wanted \
+         cross join blobs on blobs.digest = unhex(wanted.value)",
+    )
+    .bind(json(digests.iter().map(Digest::hex)))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read blobs"))?;
+    rows.into_iter().map(|(place, bytes)| Ok((*at(digests, place)?, bytes))).collect()
+}
+
+/// The hashes of the leaves behind the last full tile, as far as they are known. Leaves never change, so what is known
+/// stays true, and only newer ones have to be read and hashed.
+#[derive(Debug, Default)]
+pub(super) struct LastHashes {
+    tile: u64,
+    hashes: Vec<Hash>,
+}
+
+impl LastHashes {
+    fn of(&self, tile: u64) -> Vec<Hash> {
+        if self.tile == tile { self.hashes.clone() } else { Vec::new() }
+    }
+
+    pub(super) fn learn(&mut self, tile: u64, hashes: &[Hash]) {
+        if tile > self.tile || (tile == self.tile && hashes.len() > self.hashes.len()) {
+            *self = Self { tile, hashes: hashes.to_vec() };
+        }
+    }
+}
+
+pub(super) async fn tiles(
+    connection: &mut SqliteConnection,
+    last: &Mutex<LastHashes>,
+    wanted: &[TileAt],
+) -> Result<Tiles, StoreError> {
+    let pairs = wanted.iter().map(|at| serde_json::json!([at.level, at.index]));
+    let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+        "select wanted.key, tiles.hashes from json_each(?) as wanted \
+         cross join tiles on tiles.level = wanted.value ->> 0 and tiles.idx = wanted.value ->> 1",
+    )
+    .bind(serde_json::Value::Array(pairs.collect()).to_string())
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed("read the tree"))?;
+    let mut tiles = Tiles::default();
+    for (place, hashes) in rows {
+        let tile = at(wanted, place)?;
+        let hashes = parse_hash_tile(&hashes)
+            .map_err(|error| Damage::Value { what: "a hash tile", found: format!("{tile}: {error}") })?;
+        tiles.0.insert(*tile, hashes);
+    }
+    for tile in wanted.iter().filter(|tile| tile.level == 0) {
+        if !tiles.0.contains_key(tile) {
+            tiles.0.insert(*tile, last_hashes(connection, last, tile.index).await?);
+        }
+    }
+    Ok(tiles)
+}
+
+/// The hashes of a tile of leaves that is not full, from the leaves.
+async fn last_hashes(
+    connection: &mut SqliteConnection,
+    last: &Mutex<LastHashes>,
+    tile: u64,
+) -> Result<Vec<Hash>, StoreError> {
+    let width = u64::from(TILE_WIDTH);
+    let first = tile.saturating_mul(width);
+    let mut hashes = known(last).of(tile);
+    loop {
+        let next = first.saturating_add(hashes.len() as u64);
+        let page = leaves(connection, next..first.saturating_add(width)).await?;
+        if page.is_empty() {
+            known(last).learn(tile, &hashes);
+            return Ok(hashes);
+        }
+        hashes.extend(page.iter().map(|bytes| Hash::leaf(bytes)));
+    }
+}
+
+/// What is known is a cache of what cannot change: whoever panicked while holding it has not made it wrong.
+pub(super) fn known(last: &Mutex<LastHashes>) -> std::sync::MutexGuard<'_, LastHashes> {
+    last.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+pub(super) async fn jobs(connection: &mut SqliteConnection, after: u64) -> Result<Vec<(u64, Job)>, StoreError> {
+    let rows: Vec<(i64, String, Vec<u8>)> =
+        sqlx::query_as("select id, kind, body from jobs where id > ? order by id limit ?")
+            .bind(signed(after))
+            .bind(signed(MAX_PAGE))
+            .fetch_all(connection)
+            .await
+            .map_err(failed("read jobs"))?;
+    Ok(rows.into_iter().map(|(id, kind, body)| (id.unsigned_abs(), Job { kind, body })).collect())
+}
+
+pub(super) async fn version(connection: &mut SqliteConnection) -> Result<u32, StoreError> {
+    let version: i64 = sqlx::query_scalar("select projections from log")
+        .fetch_one(connection)
+        .await
+        .map_err(failed("read the projections' version"))?;
+    let unreadable = Damage::Value { what: "the projections' version", found: version.to_string() };
+    Ok(u32::try_from(version).map_err(|_| unreadable)?)
+}

@@ -1,0 +1,141 @@
+//! What only Unix has: modes of files and folders, and the signals by which a program is stopped. No other room names
+//! them.
+//!
+//! Elsewhere something stands in where that is safe. A secret that others can read is not, so there the program does not
+//! build.
+
+use std::{
+    fs, io,
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+#[cfg(unix)]
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+
+/// Who may do what with a file: the nine bits of its mode.
+#[cfg(unix)]
+pub fn mode(metadata: &fs::Metadata) -> u32 {
+    metadata.permissions().mode() & 0o777
+}
+
+/// Makes a new file that only its owner can read.
+#[cfg(unix)]
+pub fn new_private_file(path: &Path) -> io::Result<fs::File> {
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Makes a new folder that only its owner can enter.
+#[cfg(unix)]
+pub fn new_private_folder(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).create(path)
+}
+
+/// A program that everybody may run, and its owner change.
+#[cfg(unix)]
+pub fn program() -> fs::Permissions {
+    fs::Permissions::from_mode(0o755)
+}
+
+#[cfg(unix)]
+pub fn is_executable(metadata: &fs::Metadata) -> bool {
+    metadata.permissions().mode() & 0o100 != 0
+}
+
+#[cfg(not(unix))]
+pub fn is_executable(_: &fs::Metadata) -> bool {
+    false
+}
+
+/// Leaves a file to its owner alone.
+#[cfg(unix)]
+pub fn restrict(path: &Path, executable: bool) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(if executable { 0o700 } else { 0o600 }))
+}
+
+#[cfg(not(unix))]
+pub fn restrict(_: &Path, _: bool) -> io::Result<()> {
+    Ok(())
+}
+
+/// Lets its owner alone read and write a file.
+#[cfg(unix)]
+pub fn leave_to_owner(file: &fs::File) -> io::Result<()> {
+    file.set_permissions(fs::Permissions::from_mode(0o600))
+}
+
+#[cfg(not(unix))]
+pub fn leave_to_owner(_: &fs::File) -> io::Result<()> {
+    Ok(())
+}
+
+/// Lets its owner and its group read and write a file.
+#[cfg(unix)]
+pub fn leave_to_group(file: &fs::File) -> io::Result<()> {
+    file.set_permissions(fs::Permissions::from_mode(0o660))
+}
+
+#[cfg(not(unix))]
+pub fn leave_to_group(_: &fs::File) -> io::Result<()> {
+    Ok(())
+}
+
+/// Lets those read and write a file who may read and write its folder: its owner and its group.
+#[cfg(unix)]
+pub fn share(file: &fs::File, folder: &Path) -> io::Result<()> {
+    let mode = fs::metadata(folder)?.permissions().mode() & 0o660;
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+pub fn share(_: &fs::File, _: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// A temporary file is its owner's alone; one that takes a place among the user's files has what the umask leaves.
+#[cfg(unix)]
+pub fn leave_to_umask(file: &mut tempfile::Builder<'_, '_>) {
+    file.permissions(fs::Permissions::from_mode(0o666));
+}
+
+#[cfg(not(unix))]
+pub fn leave_to_umask(_: &mut tempfile::Builder<'_, '_>) {}
+
+/// The first Ctrl-C (or what else asks a program to stop) sets the flag; a second one ends the program at once, with
+/// this status.
+pub fn flag_stops(flag: &Arc<AtomicBool>, status: u8) -> io::Result<()> {
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+        signal_hook::flag::register_conditional_shutdown(signal, i32::from(status), Arc::clone(flag))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(flag)))?;
+    }
+    Ok(())
+}
+
+/// Ctrl-C, or the signal by which service managers stop a program.
+pub async fn stopped() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+        match terminate {
+            Ok(mut terminate) => {
+                tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
+            }
+            Err(_) => drop(interrupt.await),
+        }
+    }
+    #[cfg(not(unix))]
+    drop(interrupt.await);
+}
+
+/// Whether others than its owner may write into a folder, or into the nearest one above it that is there.
+#[cfg(unix)]
+pub fn is_shared(folder: &Path) -> bool {
+    let there = folder.ancestors().find_map(|folder| fs::metadata(folder).ok());
+    there.is_some_and(|metadata| mode(&metadata) & 0o020 != 0)
+}
+
+#[cfg(not(unix))]
+pub fn is_shared(_: &Path) -> bool {
+    false
+}
