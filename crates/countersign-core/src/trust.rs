@@ -71,7 +71,8 @@ impl Trust {
     /// What can be wrong with it besides its form: fewer cosigners than half, the log's own key among them, a checkpoint
     /// of another log.
     pub fn check(&self) -> Result<(), Refusal> {
-        let invalid = |what: String| Refusal::malformed("trust-invalid", format!("the trust file does not hold: {what}"));
+        let invalid =
+            |what: String| Refusal::malformed("trust-invalid", format!("the trust file does not hold: {what}"));
         if let Some(quorum) = &self.cosigners {
             let operators = quorum.operators();
             if quorum.need().saturating_mul(2) <= operators {

@@ -50,9 +50,8 @@ pub fn view(
     let decision = decide::decide(&state.governance.rules, &snapshot, now);
     let explanation = explain::explain(&decision, state, change, disabled, now)?;
     let text = texts.get(&revision.text).and_then(|bytes| ProposalText::parse(bytes).ok());
-    let reason = |digest: &Digest| {
-        texts.get(digest).and_then(|bytes| Reason::parse(bytes).ok()).map(|reason| reason.why)
-    };
+    let reason =
+        |digest: &Digest| texts.get(digest).and_then(|bytes| Reason::parse(bytes).ok()).map(|reason| reason.why);
     Ok(ChangeView {
         id: change.id.clone(),
         title: title(text.as_ref()),
@@ -71,7 +70,7 @@ pub fn view(
         text,
         unmapped: identities(change, |reference| snapshot.unmapped.contains(reference)),
         identities: identities(change, |_| true),
-        guidance: guidance(state, change, &snapshot, now),
+        guidance: guidance(change, &snapshot, now),
         approvals: change
             .approvals
             .iter()
@@ -183,17 +182,15 @@ fn guidance(change: &Change, snapshot: &Snapshot, now: Time) -> Vec<GuidanceLine
     snapshot
         .guidance
         .iter()
-        .map(|view| GuidanceLine {
-            path: view.path.clone(),
-            found: change
-                .observed
-                .iter()
-                .find(|document| document.path == view.path)
-                .and_then(|document| document.found.as_ref())
-                .map(|found| format!("{}@{}", found.repository, found.commit.short())),
-            review_due: view.review_due.map(rfc3339),
-            stale: view.review_due.is_none_or(|due| due < now),
-            owners: view.owners.clone(),
+        .map(|view| {
+            let found = change.observed_document(&view.path);
+            GuidanceLine {
+                path: view.path.clone(),
+                found: found.map(|found| format!("{}@{}", found.repository, found.commit.short())),
+                review_due: view.review_due.map(rfc3339),
+                stale: view.is_stale(now),
+                owner: found.and_then(|found| found.owner.clone()),
+            }
         })
         .collect()
 }

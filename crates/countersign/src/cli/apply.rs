@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use countersign_core::{
+    explain::Explained,
     statement::OutcomeResult,
     subject::{ApplyTransition, Transition, quoted},
 };
@@ -12,7 +13,7 @@ use super::{
     Global,
     error::{CliError, Exit},
     output::{good, printable, warn},
-    permit,
+    permit, show,
     submit::{self, Session},
 };
 use crate::{
@@ -21,8 +22,9 @@ use crate::{
     follower::Access,
     gates::{
         apply,
-        desk::{Desk, Opening, Place},
+        desk::{Desk, DeskError, Judged, Opening, Place},
     },
+    wire::DENIED,
 };
 
 /// The verified copy of a log, by which this machine's apply gate decides.
@@ -66,7 +68,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     }
     let audience = session.speaker.hand.fingerprint();
     let Session { log, speaker } = session;
-    let mut journal = apply::journal(&log.trust().origin, &audience)?;
+    let mut journal = apply::journal(log.memory().folder(), &audience)?;
     let copy = log.memory().folder().join(COPY);
     let place = Place { copy: &copy, access: Access::Owner, trust: log.trust(), url: log.client.url() };
     let mut desk = Desk::open(&place, speaker.hand, permit::apply_gate()?, speaker.me)?;
@@ -129,7 +131,28 @@ impl From<apply::ApplyError> for CliError {
             apply::ApplyError::Journal(_) | apply::ApplyError::Io { .. } => {
                 Self::new("gate", error.to_string()).hint("without its journal the gate stays shut; is the disk full?")
             }
-            apply::ApplyError::NoPlace => Self::new("gate", error.to_string()).hint("set HOME or XDG_STATE_HOME"),
+        }
+    }
+}
+
+impl From<DeskError> for CliError {
+    fn from(error: DeskError) -> Self {
+        match error {
+            DeskError::Follow(error) => Self { hint: error.hint(), ..Self::new(error.code(), error.to_string()) },
+            DeskError::Client(error) => error.into(),
+            DeskError::Speak(error) => error.into(),
+            // Whatever a gate refuses, the rules refuse.
+            DeskError::Refused(refusal) => Self { exit: Exit::Refused, ..refusal.into() },
+            DeskError::Denied(judged) => {
+                let Judged { decision, explanation, handed } = *judged;
+                let change = decision.change.short().to_owned();
+                let to_do = show::to_do(&Explained { decision, explanation });
+                let handed: String = handed.iter().map(|stop| format!("\n  handed to this gate: {stop}")).collect();
+                let message = format!("the rules do not allow change {change}:\n{to_do}{handed}");
+                Self { exit: Exit::Refused, ..Self::new(DENIED, message) }
+                    .hint(format!("all of it: countersign show {change}"))
+            }
+            DeskError::Runtime(error) => Self::new("failed", format!("cannot start: {error}")),
         }
     }
 }

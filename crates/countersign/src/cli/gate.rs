@@ -7,15 +7,20 @@ use std::{
 };
 
 use clap::Subcommand;
-use countersign_core::ids::{GateId, RepositoryId};
+use countersign_core::{
+    ids::{GateId, RepositoryId},
+    statement::Body,
+};
 
 use super::{
     Global,
     error::{CliError, Exit},
     output::{self, Format, bad, count, faint, good, heading, warn},
+    submit::Session,
+    verify,
 };
 use crate::{
-    client::Client,
+    client::ClientError,
     clock,
     gates::git::{
         Branch, GateConfig, GateError, GitGate, Update,
@@ -26,8 +31,13 @@ use crate::{
         status::{self, Status},
         transaction::{State, reference_transaction},
     },
+    gates::stops::Stop,
+    home,
     speaker::Speaker,
 };
+
+/// The largest signed stop.
+const MAX_STOP_BYTES: usize = 256 * 1024;
 
 /// What git tells a hook: more than a million references at once.
 const MAX_STDIN_BYTES: usize = 128 * 1024 * 1024;
@@ -42,8 +52,10 @@ pub struct Args {
 enum Command {
     /// Make a bare repository governed: only approved changes move its protected branches
     Install(InstallArgs),
-    /// Show what a gate protects, what it remembers of the log, and what it caught
+    /// Show what a gate protects, how far it followed the log, and what it caught
     Status(StatusArgs),
+    /// Hand a signed rejection or revocation to a gate, which obeys it at once, whatever the server does
+    Stop(StopArgs),
     /// What the repository's hooks run
     #[command(hide = true)]
     Hook(HookArgs),
@@ -74,12 +86,25 @@ struct InstallArgs {
     /// What changes and approvals call the repository [default: its folder's name, without .git]
     #[arg(long, value_name = "NAME")]
     repository: Option<RepositoryId>,
+    /// Where the verified copy of the log lies that the gate decides by. Gates of one machine can share it [default: in
+    /// your state directory; in the repository where several accounts push]
+    #[arg(long, value_name = "DIR")]
+    copy: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
 struct StatusArgs {
     /// The bare repository
     repo: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+struct StopArgs {
+    /// The bare repository
+    repo: PathBuf,
+    /// What `countersign reject` or `countersign revoke` saved; may be given several times
+    #[arg(long = "statement", value_name = "FILE", required = true)]
+    statements: Vec<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -95,6 +120,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     match args.command {
         Command::Install(args) => run_install(global, args),
         Command::Status(args) => run_status(global, &args),
+        Command::Stop(args) => run_stop(global, &args),
         Command::Hook(args) => Ok(run_hook(&args)),
     }
 }
@@ -120,16 +146,24 @@ fn run_install(global: &Global, args: InstallArgs) -> Result<Exit, CliError> {
         repository,
         url: global.url.clone(),
         guidance: true,
+        copy: PathBuf::new(),
         branches: args.branches.iter().map(branch).collect(),
     };
     let program = env::current_exe()
         .map_err(|error| CliError::new("failed", format!("cannot find out where this program is: {error}")))?;
-    let client = Client::new(&global.url);
-    let log = client.log().map_err(GateError::from)?;
-    let plan = Plan { repository: args.repo, config, trust: args.trust, program };
-    let installed = install(plan, &log, || {
-        let key = global.signer().map_err(|error| GateError::Speak(error.into()))?;
-        Ok(Speaker::of_person(client, key)?)
+    let trust = verify::read_trust(&args.trust)?;
+    let log = global.log_of(Some(&trust))?;
+    let info = log.client.log()?;
+    let known = match log.client.gate(&config.name) {
+        Ok(known) => Some(known),
+        Err(ClientError::Refused { code, .. }) if code == "unknown-gate" => None,
+        Err(error) => return Err(error.into()),
+    };
+    let memory = log.memory().folder().to_owned();
+    let plan = Plan { repository: args.repo, config, copy: args.copy, memory, trust: args.trust, program };
+    let installed = install(plan, &info, known.as_ref(), |registration| {
+        let session = Session { speaker: Speaker::of_person(log.client.clone(), global.signer()?)?, log };
+        session.say(Body::GateRegistration(registration), &[]).map(drop)
     })?;
     tell_installed(global, &installed)?;
     Ok(Exit::Done)
@@ -182,9 +216,13 @@ fn run_status(global: &Global, args: &StatusArgs) -> Result<Exit, CliError> {
 fn tell_status(status: &Status) {
     anstream::println!("gate {} of repository {}", status.name, status.repository);
     anstream::println!("log {} at {}", status.origin, status.url);
-    match &status.memory {
-        Some(memory) => anstream::println!("last saw {} leaves, root {}", memory.size, memory.root),
-        None => anstream::println!("has not seen the log yet"),
+    match &status.seen {
+        Some(seen) => anstream::println!("followed to {} leaves, root {}", seen.size, seen.root),
+        None => anstream::println!("has not followed the log yet"),
+    }
+    anstream::println!("{}", faint(format!("its copy: {}", status.copy.display())));
+    for stop in &status.handed {
+        anstream::println!("{}", warn(format!("obeys, though the log does not have it yet: {stop}")));
     }
     for branch in &status.branches {
         let tip = branch.tip.as_ref().map_or("not there", |tip| tip.short());
@@ -210,6 +248,35 @@ fn tell_status(status: &Status) {
     for problem in &status.problems {
         anstream::println!("\n{}", bad(problem));
     }
+}
+
+fn run_stop(global: &Global, args: &StopArgs) -> Result<Exit, CliError> {
+    let gate = GitGate::open(&args.repo)?;
+    let mut desk = gate.desk()?;
+    // Where the server cannot be reached, the gate knows what it knew.
+    let followed = desk.follow(clock::now());
+    let mut obeyed = Vec::new();
+    for path in &args.statements {
+        let stop = Stop::read(&home::files::read(path, MAX_STOP_BYTES)?)?;
+        desk.stop(&stop).map_err(GateError::from)?;
+        obeyed.push(stop.words());
+    }
+    match global.format {
+        Format::Json => output::json(&serde_json::json!({
+            "gate": gate.config().name,
+            "obeyed": obeyed,
+            "followed": followed.is_ok(),
+        }))?,
+        Format::Text => {
+            for words in &obeyed {
+                anstream::println!("{} gate {} obeys from now on: {words}", good("ok"), gate.config().name);
+            }
+            if let Err(error) = followed {
+                anstream::eprintln!("{}: the log could not be followed: {error}", warn("warning"));
+            }
+        }
+    }
+    Ok(Exit::Done)
 }
 
 /// Whatever goes wrong in a hook that can refuse keeps the gate shut.
@@ -243,7 +310,7 @@ fn hook(args: &HookArgs) -> Result<(), GateError> {
         },
         "post-receive" => {
             // The branch has moved; what cannot be told now is told before the next push.
-            if let Err(error) = report::outcomes(&gate) {
+            if let Err(error) = report::tell(&gate, clock::now()) {
                 eprintln!("countersign: landed; the log will be told later ({error})");
             }
             Ok(())

@@ -67,6 +67,7 @@ impl From<EngineError> for CliError {
             EngineError::Refused(refusal) => refusal.into(),
             EngineError::Denied(_) => Self { exit: Exit::Refused, ..Self::new("denied-by-rules", error.to_string()) },
             EngineError::Store(error) => Self::new("store", error.to_string()).hint(error.hint()),
+            EngineError::Write(error) => Self::new("store", error.to_string()),
             EngineError::Signing(_) => Self::new("cannot-sign", error.to_string()),
         }
     }

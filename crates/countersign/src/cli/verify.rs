@@ -11,7 +11,6 @@ use std::{
 use countersign_core::{
     change::Change,
     ids::{ActorId, ChangeId, Target},
-    refusal::Refusal,
     trust::{TRUST_VERSION, Trust},
     verify::{Report, Step, Verdict, verify},
 };
@@ -116,9 +115,10 @@ fn proved(report: &Report, claimed: Option<&ChangeId>) -> Vec<Proved> {
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
-    let trust = global.trust.as_deref().ok_or_else(|| {
-        CliError::usage("what it is verified against is missing: --trust FILE").hint(TRUST_HINT)
-    })?;
+    let trust = global
+        .trust
+        .as_deref()
+        .ok_or_else(|| CliError::usage("what it is verified against is missing: --trust FILE").hint(TRUST_HINT))?;
     let trust = read_trust(trust)?;
     let copy = bundle::read(&args.path)?;
     let mut report = verify(&trust, &copy.evidence, clock::now());
@@ -292,26 +292,4 @@ impl From<BundleError> for CliError {
     fn from(error: BundleError) -> Self {
         Self::new("bundle", error.to_string()).hint(error.hint())
     }
-}
-
-impl From<crate::gates::opening::OpeningError> for CliError {
-    fn from(error: crate::gates::opening::OpeningError) -> Self {
-        use crate::gates::opening::OpeningError;
-        match error {
-            OpeningError::Bundle(error) => error.into(),
-            OpeningError::Refused(refusal) => gate_refuses(refusal),
-            OpeningError::Denied(denied) => Self {
-                exit: Exit::Refused,
-                ..Self::new(
-                    "denied-by-gate",
-                    format!("{}:\n{}", OpeningError::Denied(denied.clone()), super::show::to_do(&denied)),
-                )
-            },
-        }
-    }
-}
-
-/// Whatever a gate refuses, the rules refuse.
-fn gate_refuses(refusal: Refusal) -> CliError {
-    CliError { exit: Exit::Refused, ..refusal.into() }
 }

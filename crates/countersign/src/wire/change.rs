@@ -87,8 +87,8 @@ pub struct GuidanceLine {
     pub found: Option<String>,
     pub review_due: Option<String>,
     pub stale: bool,
-    /// Who could refresh it.
-    pub owners: BTreeSet<ActorId>,
+    /// Whom it names as its owner: a person or a group.
+    pub owner: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

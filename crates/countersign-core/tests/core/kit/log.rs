@@ -87,6 +87,17 @@ impl World {
         part_of(&self.evidence(), streams)
     }
 
+    /// The state that the leaves and the blobs that are left give.
+    pub fn replayed(&self) -> Result<State, Refusal> {
+        let blob = blob_of(&self.blobs);
+        let mut entries = self.leaves.iter().map(|leaf| Entry::parse(&leaf.bytes).unwrap());
+        let mut state = State::genesis(&entries.next().unwrap(), &blob)?;
+        for entry in entries {
+            state.fold(&entry, &blob)?;
+        }
+        Ok(state)
+    }
+
     /// Replays the leaves that have their home in these streams, or says which others they need.
     fn replayed_in(&self, streams: &BTreeSet<StreamId>) -> Result<State, BTreeSet<StreamId>> {
         let blob = blob_of(&self.blobs);

@@ -3,7 +3,7 @@
 use countersign_core::{
     change::ChangeStatus,
     ids::ChangeId,
-    statement::{change_stream, governance_stream},
+    statement::change_stream,
 };
 use countersign_ledger::StreamId;
 

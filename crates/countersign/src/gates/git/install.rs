@@ -8,11 +8,8 @@ use std::{
 };
 
 use countersign_core::{
-    facts::git::GitRead as _,
-    ids::GateId,
-    statement::{Body, GateRegistration},
-    subject::quoted,
-    verify::Trust,
+    facts::git::GitRead as _, ids::GateId, state::GateRecord, statement::GateRegistration, subject::quoted,
+    trust::Trust,
 };
 use countersign_ledger::SigningKey;
 use rand_core::OsRng;
@@ -23,12 +20,14 @@ use crate::{
     gates::journal::{Event, Journal},
     git::Repository,
     home::{HomeError, files},
-    speaker::Speaker,
     unix,
     wire::LogInfo,
 };
 
 pub const HOOKS: [&str; 3] = ["pre-receive", "reference-transaction", "post-receive"];
+
+const COPY: &str = "copy";
+const SHARED_COPY: &str = "countersign-copy";
 
 /// What tells our hooks from others.
 const MARK: &str = "# A hook of `countersign gate install`.";
@@ -37,7 +36,12 @@ const MARK: &str = "# A hook of `countersign gate install`.";
 #[derive(Debug)]
 pub struct Plan {
     pub repository: PathBuf,
+    /// Its `copy` is chosen here.
     pub config: GateConfig,
+    /// Where the verified copy of the log is to lie, if somebody says so.
+    pub copy: Option<PathBuf>,
+    /// What this machine remembers of the log: the copy lies there by default.
+    pub memory: PathBuf,
     pub trust: PathBuf,
     /// The program that the hooks run.
     pub program: PathBuf,
@@ -53,14 +57,47 @@ pub struct Installed {
     pub registered: bool,
 }
 
-/// Installs the gate, or brings an installed one up to date. `speaker` is asked for only where something has to be
-/// signed: a gate that the log knows as it is needs no signature.
-pub fn install(
+/// Installs the gate, or brings an installed one up to date. `register` is called only where something has to be signed:
+/// a gate that the log knows as it is, which is `known`, needs no signature.
+pub fn install<E: From<GateError>>(
     plan: Plan,
     log: &LogInfo,
-    speaker: impl FnOnce() -> Result<Speaker, GateError>,
-) -> Result<Installed, GateError> {
-    let Plan { repository, config, trust, program } = plan;
+    known: Option<&GateRecord>,
+    register: impl FnOnce(GateRegistration) -> Result<(), E>,
+) -> Result<Installed, E> {
+    let prepared = prepare(plan, log)?;
+    let registration = GateRegistration {
+        gate: prepared.config.name.clone(),
+        key: prepared.key.public(),
+        repository: prepared.config.repository.clone(),
+        targets: prepared.config.targets(),
+    };
+    let is_known = known.is_some_and(|known| {
+        known.key == registration.key
+            && known.repository == registration.repository
+            && known.targets == registration.targets
+    });
+    if !is_known {
+        register(registration)?;
+    }
+    Ok(finish(prepared, !is_known)?)
+}
+
+/// Everything that is needed to install, checked; nothing is in its place yet.
+struct Prepared {
+    opened: Repository,
+    hooks: PathBuf,
+    folder: PathBuf,
+    config: GateConfig,
+    trust: String,
+    key: SigningKey,
+    /// The gate's folder, where it is new.
+    building: Option<tempfile::TempDir>,
+    program: PathBuf,
+}
+
+fn prepare(plan: Plan, log: &LogInfo) -> Result<Prepared, GateError> {
+    let Plan { repository, mut config, copy, memory, trust, program } = plan;
     config.check().map_err(|message| setup("gate-invalid", message, "see countersign gate install --help"))?;
     let opened = Repository::open(&repository)?;
     if !opened.is_bare() {
@@ -78,12 +115,28 @@ pub fn install(
     same_log(&read_trust(&trust)?, log, &trust)?;
 
     let folder = git_dir.join(FOLDER);
-    let key = known_key(&folder, &config.name)?;
-    let fresh = key.is_none();
-    let key = key.unwrap_or_else(|| SigningKey::generate(&mut OsRng));
-    let building = fresh.then(|| build(&git_dir, &config, &trust_text, &key)).transpose()?;
+    let known = known_gate(&folder, &config.name)?;
+    config.copy = match (copy, &known) {
+        (Some(copy), _) => copy,
+        (None, Some((known, _))) => known.copy.clone(),
+        // Where several accounts push, all of them need the copy.
+        (None, None) if unix::is_shared(&git_dir.join("objects")) => git_dir.join(SHARED_COPY),
+        (None, None) => memory.join(COPY),
+    };
+    let (key, building) = match known {
+        Some((_, key)) => (key, None),
+        None => {
+            let key = SigningKey::generate(&mut OsRng);
+            let building = build(&git_dir, &config, &trust_text, &key)?;
+            (key, Some(building))
+        }
+    };
+    Ok(Prepared { opened, hooks, folder, config, trust: trust_text, key, building, program })
+}
 
-    let registered = register(&config, &key, log, speaker)?;
+fn finish(prepared: Prepared, registered: bool) -> Result<Installed, GateError> {
+    let Prepared { opened, hooks, folder, config, trust: trust_text, key: _, building, program } = prepared;
+    let git_dir = opened.git_dir().to_owned();
     match building {
         Some(building) => {
             let built = building.keep();
@@ -208,8 +261,8 @@ fn same_log(trust: &Trust, log: &LogInfo, path: &Path) -> Result<(), GateError> 
     ))
 }
 
-/// The key of a gate that is already there under this name.
-fn known_key(folder: &Path, name: &GateId) -> Result<Option<SigningKey>, GateError> {
+/// The gate that is already there under this name, with its key.
+fn known_gate(folder: &Path, name: &GateId) -> Result<Option<(GateConfig, SigningKey)>, GateError> {
     let path = folder.join(CONFIG);
     if !folder.exists() {
         return Ok(None);
@@ -222,7 +275,8 @@ fn known_key(folder: &Path, name: &GateId) -> Result<Option<SigningKey>, GateErr
             format!("pass --name {}, or move {} away to begin with a new gate", known.name, folder.display()),
         ));
     }
-    read_key(&folder.join(KEY)).map(Some)
+    let key = read_key(&folder.join(KEY))?;
+    Ok(Some((known, key)))
 }
 
 fn build(git_dir: &Path, config: &GateConfig, trust: &str, key: &SigningKey) -> Result<tempfile::TempDir, GateError> {
@@ -235,29 +289,6 @@ fn build(git_dir: &Path, config: &GateConfig, trust: &str, key: &SigningKey) -> 
     files::write(&building.path().join(TRUST), trust)?;
     files::write_secret(&building.path().join(KEY), &key.to_openssh())?;
     Ok(building)
-}
-
-fn register(
-    config: &GateConfig,
-    key: &SigningKey,
-    log: &LogInfo,
-    speaker: impl FnOnce() -> Result<Speaker, GateError>,
-) -> Result<bool, GateError> {
-    let registration = GateRegistration {
-        gate: config.name.clone(),
-        key: key.public(),
-        repository: config.repository.clone(),
-        targets: config.targets(),
-    };
-    let known = log.governance.gates.get(&config.name).is_some_and(|known| {
-        known.key == registration.key
-            && known.repository == registration.repository
-            && known.targets == registration.targets
-    });
-    if !known {
-        speaker()?.say(Body::GateRegistration(registration), &[])?;
-    }
-    Ok(!known)
 }
 
 fn write_hook(hooks: &Path, name: &str, program: &Path) -> Result<(), GateError> {

@@ -3,6 +3,8 @@
 
 use countersign_core::statement::{Body, OutcomeReport};
 
+use countersign_ledger::Time;
+
 use super::{GateError, GitGate};
 use crate::{
     client::ClientError,
@@ -12,6 +14,13 @@ use crate::{
     },
     speaker::SpeakError,
 };
+
+/// Follows the log and reports what came of permits, after a push.
+pub fn tell(gate: &GitGate, now: Time) -> Result<usize, GateError> {
+    let mut desk = gate.desk()?;
+    desk.follow(now)?;
+    outcomes(gate, &desk)
+}
 
 /// Reports every outcome that the log does not have yet, and says how many there were.
 pub fn outcomes(gate: &GitGate, desk: &Desk) -> Result<usize, GateError> {
