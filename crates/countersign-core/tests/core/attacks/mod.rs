@@ -3,6 +3,7 @@
 mod approvals;
 mod permits;
 mod statements;
+mod stops;
 
 use countersign_core::{
     change::{ChangeStatus, PermitRecord},
@@ -12,7 +13,7 @@ use countersign_core::{
     snapshot::{AiStatus, Snapshot},
     statement::{
         Approval, Body, Decided, Disclosure, GateRegistration, GuidanceObservation, IdentityVerdict, OutcomeReport,
-        OutcomeResult, PermitGrant, PermitRequest,
+        OutcomeResult, PermitGrant, PermitRequest, RejectionLift,
     },
     subject::{ApplyTransition, FilesSubject, Subject, Transition},
 };
