@@ -64,6 +64,7 @@ impl World {
     fn copy_of(&self, checkpoint: String, leaves: &[SealedLeaf]) -> Evidence {
         Evidence {
             checkpoint,
+            cosigned: None,
             leaves: leaves.iter().map(|leaf| (leaf.index, leaf.bytes.clone())).collect(),
             proofs: BTreeMap::new(),
             hashes: leaves.iter().map(|leaf| leaf.hash).collect(),
