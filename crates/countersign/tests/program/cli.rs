@@ -120,7 +120,7 @@ fn a_change_says_what_it_is_for() {
     let world = world();
     let first = propose(&world, "search/production", &["--title", "Go faster"]);
     assert_eq!(shown(&world, &first)["purpose"], Value::Null);
-    let purpose = ["--restores", &first[..8], "--incident", "INC-4711", "--security"];
+    let purpose = ["--restores", &first[..12], "--incident", "INC-4711", "--security"];
     let change = propose(&world, "search/production", &[&["--title", "Go back"], &purpose[..]].concat());
     let view = shown(&world, &change);
     assert_eq!(view["kind"], "flag", "what it is for changes nothing about its kind");
@@ -130,7 +130,7 @@ fn a_change_says_what_it_is_for() {
     assert!(told.contains(&format!("flag, restores {first}, answers INC-4711, closes a security hole")), "{told}");
     let refused = try_propose(&world, "search/production", &["--title", "Go back", "--incident", "it burns"]);
     assert_eq!(code(&refused), "incident-name");
-    let refused = try_propose(&world, "search/production", &["--title", "Go back", "--restores", "ffffffff"]);
+    let refused = try_propose(&world, "search/production", &["--title", "Go back", "--restores", "ffffffffffff"]);
     assert_eq!(code(&refused), "unknown-change");
 }
 
