@@ -281,7 +281,7 @@ fn in_its_streams(statement: &Statement, entry: &Entry) -> Result<(), Refusal> {
     Err(Refusal::malformed(
         "mislabelled",
         format!(
-            "a {} statement stands in {}, but the leaf's header says {}",
+            "the {} statement stands in {}, but the leaf's header says {}",
             statement.body.kind(),
             expected.join(", "),
             found.join(", ")
