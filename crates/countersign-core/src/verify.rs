@@ -332,9 +332,9 @@ impl Leaves {
     /// The last leaf of those that follow the last decision without a gap, within the first `size` leaves.
     fn unbroken_from_last_decision(&self, size: u64) -> Option<u64> {
         let within = || self.placed.iter().filter(|placed| placed.index < size);
-        let is_decision = |placed: &&Placed| match &placed.entry {
-            Ok(entry) => matches!(entry.signed.statement().body, Body::Decided(_)),
-            Err(_) => false,
+        let is_decision = |placed: &&Placed| match placed.entry.as_ref().map(|entry| &entry.signed.statement().body) {
+            Ok(Body::Decided(_)) => true,
+            Ok(_) | Err(_) => false,
         };
         let last = within().filter(is_decision).last()?.index;
         let later = within().map(|placed| placed.index).filter(|index| *index > last);

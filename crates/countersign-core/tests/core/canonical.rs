@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
-    kit::{FixedRng, START, World, author, commits_to, file, git, governance_files, landing, rules, told},
+    kit::{FixedRng, START, World, author, facts, file, git, governance_files, landing, rules, told},
     statement::one_of_each,
 };
 
@@ -103,8 +103,8 @@ fn a_blob_that_is_not_the_named_one_is_refused() {
     let (one, other) = (file("timeout: 30"), file("timeout: 0"));
     let read = Subject::read(&one.reference().unwrap(), &other.to_blob().unwrap());
     assert_snapshot!(told(read), @"blob-changed: the subject does not hash to DIGEST, which its statement names");
-    let transition = landing(&commits_to(9, &[]));
-    let read = Transition::read(&transition.reference().unwrap(), &landing(&commits_to(10, &[])).to_blob().unwrap());
+    let transition = landing(&facts(9, &[]));
+    let read = Transition::read(&transition.reference().unwrap(), &landing(&facts(10, &[])).to_blob().unwrap());
     assert_snapshot!(told(read), @"blob-changed: the transition does not hash to DIGEST, which its statement names");
     let mut unknown = one.reference().unwrap();
     unknown.kind = "kubernetes".parse().unwrap();
@@ -114,7 +114,7 @@ fn a_blob_that_is_not_the_named_one_is_refused() {
 /// These bytes are named by statements. A line that changes is a format that can no longer be read.
 #[test]
 fn the_bytes_of_subjects_and_transitions_are_frozen() {
-    let commits = commits_to(9, &[author("ada@example.com")]);
+    let commits = facts(9, &[author("ada@example.com")]);
     let files: BTreeMap<_, _> =
         [("b.yaml", ""), ("a.yaml", "x")].map(|(name, of)| (name.to_owned(), Digest::of(of))).into();
     let subjects =

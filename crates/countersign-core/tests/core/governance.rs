@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, sync::Arc};
 use countersign_core::{
     canonical,
     catalog::files,
-    fold::Entry,
     governance::{Governance, MAX_FILES, Replacements, replacements},
     refusal::{Refusal, RefusalClass},
     semantics::{NEWEST_SEMANTICS, Semantics},
@@ -110,7 +109,7 @@ fn a_profiles_file_that_was_erased_leaves_people_without_names() {
 
     let erased = world.state.governance.record.files["profiles/payments.json"];
     world.blobs.remove(&erased).unwrap();
-    let again = replayed(&world).unwrap();
+    let again = world.replayed().unwrap();
     assert_eq!(name(&again), None);
     let grace = &again.governance.catalog.actors[&id("grace")];
     assert!(grace.mails.is_empty() && !grace.keys.is_empty() && grace.level.is_senior());
@@ -120,26 +119,16 @@ fn a_profiles_file_that_was_erased_leaves_people_without_names() {
     for (path, digest) in &world.state.governance.record.files {
         let kept = world.blobs.remove(digest).filter(|_| !files::is_profiles(path));
         if let Some(kept) = kept {
-            assert_eq!(replayed(&world).unwrap_err().code, "blob-missing", "{path}");
+            assert_eq!(world.replayed().unwrap_err().code, "blob-missing", "{path}");
             world.blobs.insert(*digest, kept);
         }
     }
     // The log goes on, and somebody may be named anew.
-    world.state = replayed(&world).unwrap();
+    world.state = world.replayed().unwrap();
     world.whole_life();
     let named = br#"{"people":{"grace":{"name":"Grace H."}},"salt":"ffeeddccbbaa99887766554433221100"}"#;
     publish(&mut world, &[("profiles/payments.json", Some(named))]).unwrap();
     assert_eq!(name(&world.state).as_deref(), Some("Grace H."));
-}
-
-fn replayed(world: &World) -> Result<State, Refusal> {
-    let blob = blob_of(&world.blobs);
-    let mut entries = world.leaves.iter().map(|leaf| Entry::parse(&leaf.bytes).unwrap());
-    let mut state = State::genesis(&entries.next().unwrap(), &blob)?;
-    for entry in entries {
-        state.fold(&entry, &blob)?;
-    }
-    Ok(state)
 }
 
 #[test]

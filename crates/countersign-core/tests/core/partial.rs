@@ -18,7 +18,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use crate::kit::{
-    World, author, blob_of, co_author, commits_to, file, fold_in_part, git, governance_files, id, load, targets, told,
+    World, author, blob_of, co_author, facts, file, fold_in_part, git, governance_files, id, load, targets, told,
 };
 
 fn stream(name: &str) -> StreamId {
@@ -79,7 +79,7 @@ fn an_unknown_revocation_does_not_look_like_none() {
 fn a_decision_needs_every_stream_that_it_depends_on() {
     let mut world = World::new();
     world.register_gate();
-    let commits = commits_to(9, &[author("ada@example.com")]);
+    let commits = facts(9, &[author("ada@example.com")]);
     let change = world.propose_git("ada", &commits);
     world.approve("linus", &change).unwrap();
     world.waive("barbara", &change, "documented").unwrap();
@@ -186,7 +186,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 fn begun() -> World {
     let mut world = World::new();
     world.register_gate();
-    let commits = commits_to(8, &[author("ada@example.com")]);
+    let commits = facts(8, &[author("ada@example.com")]);
     for change in [world.propose("ada", "search/production"), world.propose_git("ada", &commits)] {
         world.approve("linus", &change).unwrap();
     }
@@ -214,7 +214,7 @@ impl Act {
                 Body::Proposal(proposal)
             }
             What::ProposeCommits => {
-                let commits = commits_to(9, &[author("ada@example.com"), co_author("mallory@example.com")]);
+                let commits = facts(9, &[author("ada@example.com"), co_author("mallory@example.com")]);
                 Body::Proposal(world.proposal("search/production", &git(&commits), Some(&commits)))
             }
             What::Register => Body::GateRegistration(world.registration()),

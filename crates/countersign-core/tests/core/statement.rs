@@ -24,7 +24,7 @@ use countersign_ledger::{
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
-use crate::kit::{FixedRng, START, World, author, commits_to, file, git, id, landing, oid, targets, told};
+use crate::kit::{FixedRng, START, World, author, facts, file, git, id, landing, oid, targets, told};
 
 fn key() -> PublicKey {
     SigningKey::generate(&mut FixedRng(1)).public()
@@ -41,7 +41,7 @@ fn gate() -> GateId {
 /// One statement of every kind, in which every field has something to say.
 pub fn one_of_each() -> Vec<Statement> {
     let revision = RevisionRef { number: 2, digest: Digest::of("revision") };
-    let commits = commits_to(9, &[author("ada@example.com")]);
+    let commits = facts(9, &[author("ada@example.com")]);
     let (text, reason) = (Digest::of("text"), Digest::of("reason"));
     let documents = Documents { risk: 30, rollback: 20, tests: 10, why: 40 };
     let head = StreamHead { next_seq: 3, last: Hash::leaf(b"last") };

@@ -40,7 +40,7 @@ fn approve_then_push_is_refused() {
     assert_eq!(world.standing(&change), "allow");
     let old_approval = Body::Approval(world.approval(&change));
 
-    let pushed = commits_to(10, &[author("ada@example.com")]);
+    let pushed = facts(10, &[author("ada@example.com")]);
     let push = world.new_revision(&change, &git(&pushed), Some(&pushed));
     world.say("ada", push).unwrap();
     assert_snapshot!(world.standing(&change), @"owner-approves second-pair-of-eyes");
@@ -87,7 +87,7 @@ fn a_second_key_of_the_proposer_cannot_approve() {
 #[test]
 fn a_second_mail_of_the_author_cannot_approve() {
     let mut world = World::new();
-    let commits = commits_to(9, &[author("ada@home.example")]);
+    let commits = facts(9, &[author("ada@home.example")]);
     let change = world.propose_git("linus", &commits);
     assert_snapshot!(told(world.approve("ada", &change)), @"contributor: ada cannot approve change CHANGE: they had a hand in it");
 }
@@ -112,7 +112,7 @@ fn whoever_signed_a_commit_under_another_mail_cannot_approve_it() {
 
     // The key counts though only a later revision shows it.
     let change = of_commits(&mut world, &[unsigned]);
-    let pushed = commits_to(10, &[signed]);
+    let pushed = facts(10, &[signed]);
     let push = world.new_revision(&change, &git(&pushed), Some(&pushed));
     world.say("ada", push).unwrap();
     assert_snapshot!(told(world.approve("linus", &change)), @"contributor: linus cannot approve change CHANGE: they had a hand in it");
@@ -224,7 +224,7 @@ fn an_unmapped_commit_mail_denies() {
 fn erased_names_let_nobody_through() {
     let mut world = World::new();
     let linus = author("linus@example.com");
-    let commits = commits_to(9, std::slice::from_ref(&linus));
+    let commits = facts(9, std::slice::from_ref(&linus));
     let change = world.propose_git("ada", &commits);
     assert_snapshot!(told(world.approve("linus", &change)), @"contributor: linus cannot approve change CHANGE: they had a hand in it");
     world.disclose("linus", &change, &[], &[]).unwrap();
@@ -237,7 +237,7 @@ fn erased_names_let_nobody_through() {
 fn an_author_whose_name_was_erased_is_nobody_known() {
     let mut world = World::new();
     let linus = author("linus@example.com");
-    let commits = commits_to(9, std::slice::from_ref(&linus));
+    let commits = facts(9, std::slice::from_ref(&linus));
     let change = world.propose_git("ada", &commits);
     world.erase(&Digest::of(commits.identities.to_blob().unwrap()));
     // Nobody knows any more that it was he, and so it could be anybody.
@@ -316,7 +316,7 @@ fn two_claimed_co_authors_cannot_clear_each_other() {
 fn a_second_mail_of_a_claimed_co_author_is_not_a_third_person() {
     let mut world = World::new();
     let claimed = co_author("ada@home.example");
-    let change = world.propose_git("linus", &commits_to(9, &[author("linus@example.com"), claimed.clone()]));
+    let change = world.propose_git("linus", &facts(9, &[author("linus@example.com"), claimed.clone()]));
     let said = world.identify("ada", &change, &claimed, IdentityVerdict::NotInvolved);
     assert_eq!(said.unwrap_err().code, "contributor");
 }
@@ -332,13 +332,13 @@ fn an_approval_for_another_target_does_not_count() {
 #[test]
 fn an_approval_for_another_branch_or_repository_does_not_count() {
     let mut world = World::new();
-    let commits = commits_to(9, &[author("ada@example.com")]);
+    let commits = facts(9, &[author("ada@example.com")]);
     let change = world.propose_git("ada", &commits);
     let (mut branch, mut repository, mut base) = (commits.clone(), commits.clone(), commits.clone());
     branch.facts.branch = "refs/heads/release".to_owned();
     repository.facts.repository = "another-shop".parse().unwrap();
     base.facts.base = oid(2);
-    for other in [branch, repository, base, commits_to(10, &[])] {
+    for other in [branch, repository, base, facts(10, &[])] {
         let approval = Approval { reviewed: git(&other).reference().unwrap(), ..world.approval(&change) };
         assert_eq!(world.say("linus", Body::Approval(approval)).unwrap_err().code, "another-subject");
     }
@@ -477,7 +477,7 @@ fn a_new_revision_drops_approvals_and_rejections() {
 #[test]
 fn a_disclosure_of_none_that_a_signal_contradicts_is_no_claim() {
     let mut world = World::new();
-    let mut commits = commits_to(9, &[author("ada@example.com")]);
+    let mut commits = facts(9, &[author("ada@example.com")]);
     commits.facts.ai = vec![inferred(9)];
     let mut proposal = world.proposal("checkout/production", &git(&commits), Some(&commits));
     proposal.kind = countersign_core::kind::Kind::Code;
@@ -487,7 +487,7 @@ fn a_disclosure_of_none_that_a_signal_contradicts_is_no_claim() {
     assert_eq!(status(&world), AiStatus::Inferred);
     assert_eq!(world.status(&change, "ai-assisted-senior"), RuleStatus::Unsatisfied);
     // A clean revision on top does not take back what the earlier one showed.
-    let clean = commits_to(10, &[author("ada@example.com")]);
+    let clean = facts(10, &[author("ada@example.com")]);
     let push = world.new_revision(&change, &git(&clean), Some(&clean));
     world.say("ada", push).unwrap();
     world.disclose("ada", &change, &[], &[]).unwrap();

@@ -3,6 +3,7 @@
 mod approvals;
 mod permits;
 mod statements;
+mod stops;
 
 use countersign_core::{
     change::{ChangeStatus, PermitRecord},
@@ -12,7 +13,7 @@ use countersign_core::{
     snapshot::{AiStatus, Snapshot},
     statement::{
         Approval, Body, Decided, Disclosure, GateRegistration, GuidanceObservation, IdentityVerdict, OutcomeReport,
-        OutcomeResult, PermitGrant, PermitRequest,
+        OutcomeResult, PermitGrant, PermitRequest, RejectionLift,
     },
     subject::{ApplyTransition, FilesSubject, Subject, Transition},
 };
@@ -20,7 +21,7 @@ use countersign_ledger::Digest;
 use insta::assert_snapshot;
 
 use crate::kit::{
-    Commits, World, author, co_author, commits_to, file, git, id, inferred, landing, oid, stopping, targets, told,
+    Extracted, World, author, co_author, facts, file, git, id, inferred, landing, oid, stopping, targets, told,
 };
 
 fn denied<T: std::fmt::Debug>(result: Result<T, Denied>) -> String {
@@ -32,7 +33,7 @@ fn denied<T: std::fmt::Debug>(result: Result<T, Denied>) -> String {
 
 /// A change of commits by ada, proposed by her, with others named by the commits.
 fn of_commits(world: &mut World, identities: &[crate::kit::Identity]) -> ChangeId {
-    world.propose_git("ada", &commits_to(9, identities))
+    world.propose_git("ada", &facts(9, identities))
 }
 
 /// A file on `search/production` by ada, which linus has approved.
@@ -43,11 +44,11 @@ fn approved() -> (World, ChangeId) {
     (world, change)
 }
 
-/// Commits by ada for `search/production`, which linus has approved and `shop-gate` guards.
-fn approved_commits() -> (World, ChangeId, Commits) {
+/// Extracted by ada for `search/production`, which linus has approved and `shop-gate` guards.
+fn approved_commits() -> (World, ChangeId, Extracted) {
     let mut world = World::new();
     world.register_gate();
-    let commits = commits_to(9, &[author("ada@example.com")]);
+    let commits = facts(9, &[author("ada@example.com")]);
     let change = world.propose_git("ada", &commits);
     world.approve("linus", &change).unwrap();
     (world, change, commits)

@@ -145,8 +145,7 @@ fn rules_are_not_changed_by_one_person_alone() {
 #[test]
 fn facts_about_another_subject_are_refused() {
     let mut world = World::new();
-    let (pushed, said) =
-        (commits_to(9, &[author("mallory@example.com")]), commits_to(10, &[author("ada@example.com")]));
+    let (pushed, said) = (facts(9, &[author("mallory@example.com")]), facts(10, &[author("ada@example.com")]));
     let proposal = world.proposal("search/production", &git(&pushed), Some(&said));
     assert_snapshot!(told(world.say("mallory", Body::Proposal(proposal))), @"facts-mismatch: the facts are about another subject than the change");
     let proposal = world.proposal("search/production", &git(&pushed), None);
@@ -156,8 +155,7 @@ fn facts_about_another_subject_are_refused() {
 #[test]
 fn names_that_are_not_those_of_the_facts_are_refused() {
     let mut world = World::new();
-    let (pushed, others) =
-        (commits_to(9, &[author("mallory@example.com")]), commits_to(9, &[author("ada@example.com")]));
+    let (pushed, others) = (facts(9, &[author("mallory@example.com")]), facts(9, &[author("ada@example.com")]));
     let mut proposal = world.proposal("search/production", &git(&pushed), Some(&pushed));
     let named = proposal.identities;
     proposal.identities = Some(world.blob(others.identities.to_blob().unwrap()));

@@ -64,9 +64,9 @@ impl World {
     fn copy_of(&self, checkpoint: String, leaves: &[SealedLeaf]) -> Evidence {
         Evidence {
             checkpoint,
+            cosigned: None,
             leaves: leaves.iter().map(|leaf| (leaf.index, leaf.bytes.clone())).collect(),
             proofs: BTreeMap::new(),
-            cosigned: None,
             hashes: leaves.iter().map(|leaf| leaf.hash).collect(),
             blobs: self.blobs.clone(),
             streams: BTreeSet::new(),
@@ -86,6 +86,17 @@ impl World {
     /// The leaves that stand in any of these streams, with their proofs.
     pub fn part_of(&self, streams: BTreeSet<StreamId>) -> Evidence {
         part_of(&self.evidence(), streams)
+    }
+
+    /// The state that the leaves and the blobs that are left give.
+    pub fn replayed(&self) -> Result<State, Refusal> {
+        let blob = blob_of(&self.blobs);
+        let mut entries = self.leaves.iter().map(|leaf| Entry::parse(&leaf.bytes).unwrap());
+        let mut state = State::genesis(&entries.next().unwrap(), &blob)?;
+        for entry in entries {
+            state.fold(&entry, &blob)?;
+        }
+        Ok(state)
     }
 
     /// Replays the leaves that have their home in these streams, or says which others they need.

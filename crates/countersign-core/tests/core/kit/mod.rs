@@ -1,6 +1,7 @@
 //! A whole log in memory: people with keys, governance files, a genesis, and a server that decides and issues permits as
 //! the real one does. Everything is the same in every run.
 
+mod commits;
 mod log;
 mod shop;
 
@@ -36,7 +37,7 @@ use countersign_ledger::{
 };
 use rand_core::RngCore;
 
-pub use self::{log::*, shop::*};
+pub use self::{commits::*, log::*, shop::*};
 
 pub const ORIGIN: &str = "shop/log";
 pub const START: Time = Time::from_unix_secs(1_775_001_600);
@@ -118,13 +119,10 @@ impl World {
         digest
     }
 
-    /// Takes a blob away, and folds the log again without it.
+    /// Takes a blob away, and replays the log without it.
     pub fn erase(&mut self, digest: &Digest) {
         self.blobs.remove(digest).unwrap();
-        let mut entries = self.leaves.iter().map(|leaf| Entry::parse(&leaf.bytes).unwrap());
-        let mut state = State::genesis(&entries.next().unwrap(), &blob_of(&self.blobs)).unwrap();
-        entries.for_each(|entry| drop(state.fold(&entry, &blob_of(&self.blobs)).unwrap()));
-        self.state = state;
+        self.state = self.replayed().unwrap();
     }
 
     pub fn reason(&mut self, why: &str) -> Digest {
@@ -207,7 +205,7 @@ impl World {
         (self.blob(text.to_blob().unwrap()), text.documents())
     }
 
-    pub fn proposal(&mut self, target: &str, subject: &Subject, commits: Option<&Commits>) -> Proposal {
+    pub fn proposal(&mut self, target: &str, subject: &Subject, commits: Option<&Extracted>) -> Proposal {
         let (text, documents) = self.text();
         self.blob(subject.to_blob().unwrap());
         Proposal {
@@ -230,7 +228,7 @@ impl World {
     }
 
     /// Proposes commits for `search/production`.
-    pub fn propose_git(&mut self, by: &str, commits: &Commits) -> ChangeId {
+    pub fn propose_git(&mut self, by: &str, commits: &Extracted) -> ChangeId {
         let proposal = self.proposal("search/production", &git(commits), Some(commits));
         self.begin(by, proposal)
     }
@@ -239,7 +237,7 @@ impl World {
         ChangeId::of_proposal(&self.say(by, Body::Proposal(proposal)).unwrap())
     }
 
-    pub fn new_revision(&mut self, change: &ChangeId, subject: &Subject, commits: Option<&Commits>) -> Body {
+    pub fn new_revision(&mut self, change: &ChangeId, subject: &Subject, commits: Option<&Extracted>) -> Body {
         let Proposal { documents, facts, identities, sponsor, subject, text, .. } =
             self.proposal("search/production", subject, commits);
         let (change, revision) = (change.clone(), self.revision(change));

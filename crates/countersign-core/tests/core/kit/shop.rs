@@ -8,12 +8,11 @@ use std::{
 
 use countersign_core::{
     catalog::{Catalog, CatalogSettings},
-    facts::{AiSignal, GitFacts, Identities, IdentityFact, Role, TouchedPath, delta, extract, git::Ident, identity},
     ids::{ActorId, Nonce, Oid, Target},
     statement::Holder,
-    subject::{FilesSubject, GitSubject, GitTransition, Subject, Transition},
+    subject::{FilesSubject, Subject},
 };
-use countersign_ledger::{Digest, Fingerprint, SigningKey};
+use countersign_ledger::{Digest, SigningKey};
 use rand_core::{CryptoRng, Error, RngCore};
 
 /// Random numbers that are the same in every run (SplitMix64).
@@ -142,107 +141,5 @@ pub fn file(content: &str) -> Subject {
     Subject::Files(FilesSubject {
         files: BTreeMap::from([("app.yaml".to_owned(), Digest::of(content))]),
         command: Some(vec!["deploy".to_owned(), "app.yaml".to_owned()]),
-    })
-}
-
-/// Somebody whom commits name.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    who: Ident,
-    pub roles: BTreeSet<Role>,
-    /// Keys that signed commits.
-    pub keys: BTreeSet<Fingerprint>,
-}
-
-/// `author` and `committer` are one.
-pub fn author(mail: &str) -> Identity {
-    named(mail, &[Role::Author, Role::Committer])
-}
-
-pub fn co_author(mail: &str) -> Identity {
-    named(mail, &[Role::CoAuthor])
-}
-
-fn named(mail: &str, roles: &[Role]) -> Identity {
-    let name = mail.split('@').next().unwrap().to_owned();
-    let who = Ident { name, mail: mail.to_owned() };
-    Identity { who, roles: roles.iter().copied().collect(), keys: BTreeSet::new() }
-}
-
-impl Identity {
-    /// As facts and statements call them.
-    pub fn reference(&self) -> String {
-        identity::reference(&salt("names"), &self.who)
-    }
-
-    fn fact(&self) -> IdentityFact {
-        let (roles, keys) = (self.roles.clone(), self.keys.clone());
-        IdentityFact { reference: self.reference(), roles, agent: false, keys }
-    }
-}
-
-/// A range of commits with what is known of it.
-#[derive(Clone, Debug)]
-pub struct Commits {
-    pub facts: GitFacts,
-    pub identities: Identities,
-}
-
-fn object(n: u64) -> Option<delta::Entry> {
-    Some(delta::Entry { mode: 0o100_644, id: oid(2_000 + n) })
-}
-
-/// A range with head `n` in repository `shop`, for `main`.
-pub fn commits_to(n: u64, identities: &[Identity]) -> Commits {
-    let paths = vec![TouchedPath { path: "src/app.rs".to_owned(), old: object(1), new: object(n) }];
-    let mut facts: Vec<IdentityFact> = identities.iter().map(Identity::fact).collect();
-    facts.sort_by(|a, b| a.reference.cmp(&b.reference));
-    let facts = GitFacts {
-        version: extract::VERSION,
-        repository: "shop".parse().unwrap(),
-        branch: "refs/heads/main".to_owned(),
-        base: oid(1),
-        head: oid(n),
-        tree: oid(1_000 + n),
-        delta: delta::digest(&paths),
-        paths,
-        identities: facts,
-        ai: Vec::new(),
-        guidance: BTreeSet::new(),
-        commits: 1,
-        merges: 0,
-    };
-    let people = identities.iter().map(|identity| (identity.reference(), identity.who.clone())).collect();
-    Commits { facts, identities: Identities { salt: salt("names"), people } }
-}
-
-pub fn inferred(n: u64) -> AiSignal {
-    AiSignal {
-        signal: "assistant-mentioned".to_owned(),
-        tool: Some("robo".to_owned()),
-        commit: oid(n),
-        declared: false,
-    }
-}
-
-pub fn git(commits: &Commits) -> Subject {
-    let facts = &commits.facts;
-    Subject::Git(GitSubject {
-        repository: facts.repository.clone(),
-        branch: facts.branch.clone(),
-        base: facts.base.clone(),
-        head: facts.head.clone(),
-        delta: facts.delta,
-    })
-}
-
-/// The landing of those commits by fast-forward.
-pub fn landing(commits: &Commits) -> Transition {
-    let facts = &commits.facts;
-    Transition::Git(GitTransition {
-        repository: facts.repository.clone(),
-        reference: facts.branch.clone(),
-        old: facts.base.clone(),
-        new: facts.head.clone(),
     })
 }

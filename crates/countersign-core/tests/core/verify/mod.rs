@@ -17,7 +17,7 @@ use countersign_ledger::{Checkpoint, Digest, Envelope, Hash, Leaf, LogKey};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
-use crate::kit::{FixedRng, Identity, ORIGIN, World, author, blob_of, body, commits_to, file, masked};
+use crate::kit::{FixedRng, Identity, ORIGIN, World, author, blob_of, body, facts, file, masked};
 
 fn check(world: &World, evidence: &Evidence) -> Report {
     verify(&world.trust, evidence, world.now)
@@ -63,7 +63,7 @@ fn lively() -> World {
 fn through_the_gate(world: &mut World) {
     world.register_gate();
     let nobody: Identity = author("somebody@elsewhere.example");
-    let change = world.propose_git("ada", &commits_to(9, &[author("ada@example.com"), nobody.clone()]));
+    let change = world.propose_git("ada", &facts(9, &[author("ada@example.com"), nobody.clone()]));
     world.identify("grace", &change, &nobody, IdentityVerdict::Automation).unwrap();
     world.reject("mallory", &change).unwrap();
     world.lift("mallory", &change).unwrap();
