@@ -10,7 +10,7 @@ use std::{
 
 use countersign::{
     client::Client,
-    engine::{Engine, EngineError, Setup, replay::replay},
+    engine::{Engine, EngineError, PROJECTIONS, Setup, replay::replay},
     speaker::Speaker,
     store,
 };
@@ -127,6 +127,27 @@ fn a_store_of_another_home_is_not_opened() {
         let Err(EngineError::Refused(refusal)) = setup(&other, &store, &secs).await else { panic!("it was opened") };
         assert_eq!(refusal.code, "another-genesis");
         drop(setup(&one, &store, &secs).await.unwrap());
+    });
+}
+
+#[test]
+fn projections_of_an_older_version_are_made_again_and_those_of_a_newer_one_left_alone() {
+    let world = two();
+    world.server().block_on(async {
+        let clockwork = Clockwork::new(&world).await;
+        let id = clockwork.submit(&clockwork.proposal(&world).await).await.unwrap();
+        let store = clockwork.engine.store();
+        let before = Dump::of(store).await.unwrap();
+        store.clear_projections().await.unwrap();
+        let path = world.stage.path("clockwork.db");
+        let again = setup(&world, &path, &clockwork.secs).await.unwrap();
+        assert_eq!(Dump::of(again.store()).await.unwrap(), before);
+        assert_eq!(again.change(&id).await.unwrap().unwrap().id, id);
+        store.set_version(PROJECTIONS + 1).await.unwrap();
+        let Err(EngineError::Refused(refusal)) = setup(&world, &path, &clockwork.secs).await else {
+            panic!("it was opened");
+        };
+        assert_eq!(refusal.code, "newer-projections");
     });
 }
 
