@@ -28,7 +28,7 @@ pub struct SubjectRef {
 
 /// Exactly what would be applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub enum Subject {
     Git(GitSubject),
     Files(FilesSubject),
@@ -145,7 +145,7 @@ pub struct TransitionRef {
 
 /// What a permit lets happen, exactly.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub enum Transition {
     Git(GitTransition),
     Apply(ApplyTransition),

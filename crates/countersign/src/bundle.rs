@@ -16,7 +16,7 @@ use countersign_core::{
     verify::Evidence,
 };
 use countersign_ledger::{
-    Digest, Hash, Leaf,
+    Digest, Hash, Leaf, StreamId,
     dsse::NAMESPACE,
     sshsig,
     tile::{TilePath, parse_entry_bundle, parse_hash_tile},
@@ -63,6 +63,8 @@ struct Manifest {
     version: u32,
     origin: String,
     change: ChangeId,
+    /// The streams that are here whole. Of others there are leaves only where they stand in these.
+    streams: BTreeSet<StreamId>,
 }
 
 /// A bundle's files, by their path in it.
@@ -83,7 +85,12 @@ pub struct Bundle {
 impl Bundle {
     pub fn to_files(&self) -> Result<Files, serde_json::Error> {
         let mut files = Files::new();
-        let manifest = Manifest { version: VERSION, origin: self.origin.clone(), change: self.change.clone() };
+        let manifest = Manifest {
+            version: VERSION,
+            origin: self.origin.clone(),
+            change: self.change.clone(),
+            streams: self.evidence.streams.clone(),
+        };
         files.insert("bundle.json".to_owned(), serde_json::to_vec_pretty(&manifest)?);
         files.insert("checkpoint".to_owned(), self.evidence.checkpoint.clone().into_bytes());
         if !self.consistency.is_empty() {
@@ -129,6 +136,7 @@ impl Bundle {
         let checkpoint = files.remove("checkpoint").ok_or_else(|| damaged("it has no checkpoint".to_owned()))?;
         let mut evidence = Evidence {
             checkpoint: String::from_utf8(checkpoint).map_err(|_| damaged("the checkpoint is not text".to_owned()))?,
+            streams: manifest.streams,
             ..Evidence::default()
         };
         let mut consistency = Vec::new();

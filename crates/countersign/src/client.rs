@@ -15,9 +15,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::wire::{
-    ChangePage, ChangeView, DENIED, Entries, ErrorBody, LogInfo, Proof, Published, Receipt, Submit,
-};
+use crate::wire::{ChangePage, ChangeView, DENIED, Entries, ErrorBody, LogInfo, Proof, Published, Receipt, Submit};
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(60);

@@ -14,8 +14,7 @@
 //! handed in.
 
 use std::{
-    fmt, fs,
-    io,
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 

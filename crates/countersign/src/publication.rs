@@ -135,7 +135,9 @@ pub fn words(edits: &[Edit]) -> Result<Vec<String>, Refusal> {
             (None, None) => {}
         }
     }
-    lines.extend(erased.into_iter().map(|path| format!("{path}: what was there was erased, so that it cannot be compared")));
+    lines.extend(
+        erased.into_iter().map(|path| format!("{path}: what was there was erased, so that it cannot be compared")),
+    );
     Ok(lines)
 }
 
@@ -295,7 +297,8 @@ mod tests {
         let first = genesis(&[("groups/a.json", "{}"), ("groups/b.json", "{}")]);
         let pinned = Digest::of(&first.statement);
         let second = publication(pinned, r#"{"groups/a.json":null}"#);
-        let third = publication(Digest::of(&second.statement), &format!(r#"{{"groups/c.json":"{}"}}"#, Digest::of("c")));
+        let third =
+            publication(Digest::of(&second.statement), &format!(r#"{{"groups/c.json":"{}"}}"#, Digest::of("c")));
         let last = Digest::of(&third.statement);
         let history = vec![first, second, third];
         let found = InForce::of(&history, &pinned).unwrap();

@@ -58,7 +58,7 @@ impl Reading {
         };
         // Its id is the beginning of its proposal's digest: the fold has made it so.
         let change = state.change(&bundle.change).ok().flatten().cloned();
-        let change = change.ok_or_else(|| swapped(asked, "a log in which there is none such"))?;
+        let change = change.ok_or_else(|| swapped(asked, "a log that has no such change"))?;
         let revision = change.current().cloned().ok_or_else(|| broken("the change has no revision"))?;
         let subject = revision.subject.reference()?;
         Ok(Self { state, change, revision, subject, blobs: bundle.evidence.blobs, checkpoint, now })
@@ -121,7 +121,7 @@ impl Reading {
 }
 
 fn swapped(asked: &ChangePrefix, answered: &str) -> Refusal {
-    Refusal::malformed("swapped-change", format!("asked about change {asked}, the server answered about {answered}"))
+    Refusal::malformed("swapped-change", format!("asked about change {asked}, the server answered with {answered}"))
         .hint("nothing was signed; tell whoever runs the server")
 }
 

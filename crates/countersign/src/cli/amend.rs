@@ -12,7 +12,9 @@ use countersign_core::{
     canonical,
     catalog::{Catalog, files::PROFILES},
     coverage::coverage,
-    governance::{GRANTING_SIGNATURES, Governance, GovernanceRecord, Replacements, Signer, read_manifest, replacements},
+    governance::{
+        GRANTING_SIGNATURES, Governance, GovernanceRecord, Replacements, Signer, read_manifest, replacements,
+    },
     ids::Nonce,
     rules::check,
     statement::{Body, Publication, Statement},
@@ -237,7 +239,9 @@ impl Changes {
             // The names were checked by nobody: they become numbers on the disk, and names again in what is shown.
             for (side, content) in [("in-force", &edit.old), ("publication", &edit.new)] {
                 let path = folder.path().join(side).join(number.to_string());
-                fs::create_dir_all(folder.path().join(side)).and_then(|()| fs::write(path, of(content))).map_err(failed)?;
+                fs::create_dir_all(folder.path().join(side))
+                    .and_then(|()| fs::write(path, of(content)))
+                    .map_err(failed)?;
             }
             let output = Command::new("git")
                 .args(["--no-pager", "diff", "--no-index", "--no-color", "--no-ext-diff", "--"])

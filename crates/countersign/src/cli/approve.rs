@@ -96,11 +96,12 @@ fn recompute(reading: &Reading, args: &Args) -> Result<Option<Computed>, CliErro
                 head: git.resolve(head.as_str())?,
             };
             let Some(said) = reading.identities()? else {
-                return Err(differs("the names in its commits were erased, so that they cannot be compared".to_owned()));
+                return Err(differs(
+                    "the names in its commits were erased, so that they cannot be compared".to_owned(),
+                ));
             };
             let (facts, identities) = content::extract_facts(&git, &range, &said.salt)?;
-            let proposed =
-                reading.revision().facts.ok_or_else(|| differs("the change names no facts".to_owned()))?;
+            let proposed = reading.revision().facts.ok_or_else(|| differs("the change names no facts".to_owned()))?;
             if Digest::of(facts.to_blob()?) != proposed {
                 let theirs = reading.blob(&proposed).and_then(|bytes| GitFacts::parse(bytes).ok());
                 let what = match theirs {

@@ -126,11 +126,8 @@ pub fn identify(global: &Global, args: IdentifyArgs) -> Result<Exit, CliError> {
         let names: Vec<_> =
             view.identities.iter().map(|i| format!("{} ({} <{}>)", i.reference, i.name, i.mail)).collect();
         let what = if named.is_empty() { "do not name" } else { "name more than one" };
-        return Err(CliError::new(
-            "unknown-identity",
-            format!("the commits of {} {what} {wanted}", view.id.short()),
-        )
-        .hint(format!("they name {}", names.join(", "))));
+        return Err(CliError::new("unknown-identity", format!("the commits of {} {what} {wanted}", view.id.short()))
+            .hint(format!("they name {}", names.join(", "))));
     };
     let verdict = match args.is {
         Some(actor) => IdentityVerdict::Is(actor),

@@ -9,6 +9,7 @@ use std::{
 use countersign_core::{
     catalog::{Catalog, CatalogSettings, Level},
     coverage::coverage,
+    governance::Governance,
     ids::{ActorId, Environment},
     rules::Rule,
     statement::Founder,
@@ -377,8 +378,11 @@ fn cosign(global: &Global, path: &Path) -> Result<Exit, CliError> {
         return Err(CliError::new("already-begun", "the log has begun; nothing can be added to its entry 0")
             .hint("nothing has to be: enough founders have signed"));
     }
-    // What does not hold is not worth a signature.
-    home.governance()?;
+    // What does not hold is not worth a signature; and it is the genesis that is signed, not catalog/ and rules/ beside it.
+    let governance = home.governance()?;
+    anstream::eprintln!("{} as {person} with key {fingerprint}:", output::faint("signing"));
+    anstream::eprintln!("  genesis {}", home.trust().genesis);
+    contents(&home, &governance).iter().for_each(|line| anstream::eprintln!("{line}"));
     home.cosign(signer.sign(home.genesis().payload())?)?;
     match global.format {
         Format::Json => output::json(&json!({
@@ -424,22 +428,8 @@ fn tell(format: Format, home: &Home, left_out: &[String], started: Option<&Start
             }),
         )?),
         Format::Text => {
-            let catalog = &governance.catalog;
-            let rules: Vec<&str> = governance.rules.iter().map(|rule: &Rule| rule.id.as_str()).collect();
             anstream::println!("{} {}", good("made home"), home.path().display());
-            anstream::println!("  log        {}", trust.origin);
-            for founder in &genesis.founders {
-                let key = founder.key.fingerprint();
-                let state = if has_signed(&key) { good("signed") } else { warn("has not signed yet") };
-                anstream::println!("  founder    {} {key}: {state}", founder.person);
-            }
-            anstream::println!(
-                "  catalog    {}, {}, {}",
-                count(catalog.systems.len(), "system"),
-                count(catalog.groups.len(), "group"),
-                format!("{} with keys", list_people(coverage.people.len()))
-            );
-            anstream::println!("{}", output::beside("  rules      ", &list(rules)));
+            contents(home, &governance).iter().for_each(|line| anstream::println!("{line}"));
             for line in left_out {
                 anstream::println!("  {}   {line}", warn("left out"));
             }
@@ -469,6 +459,27 @@ fn tell(format: Format, home: &Home, left_out: &[String], started: Option<&Start
             Ok(())
         }
     }
+}
+
+/// What a genesis founds.
+fn contents(home: &Home, governance: &Governance) -> Vec<String> {
+    let signed = signed(home);
+    let catalog = &governance.catalog;
+    let mut lines = vec![format!("  log        {}", home.trust().origin)];
+    for founder in &home.genesis_body().founders {
+        let key = founder.key.fingerprint();
+        let state = if signed.contains(&key) { good("signed") } else { warn("has not signed yet") };
+        lines.push(format!("  founder    {} {key}: {state}", founder.person));
+    }
+    lines.push(format!(
+        "  catalog    {}, {}, {} with keys",
+        count(catalog.systems.len(), "system"),
+        count(catalog.groups.len(), "group"),
+        list_people(governance.people_with_keys().count())
+    ));
+    let rules: Vec<&str> = governance.rules.iter().map(|rule: &Rule| rule.id.as_str()).collect();
+    lines.push(output::beside("  rules      ", &list(rules)));
+    lines
 }
 
 fn with(started: Option<&Started>, mut made: Value) -> Result<Value, CliError> {

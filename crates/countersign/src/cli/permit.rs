@@ -89,9 +89,8 @@ fn asked(session: &Session, reading: &Reading, args: &Args) -> Result<(GateId, F
     match reading.subject() {
         Subject::Files(FilesSubject { files, command }) => {
             let command = command.clone().ok_or_else(|| {
-                CliError::new("no-command", format!("change {change} names no command")).hint(format!(
-                    "say what will be run: countersign revise {change} --file … --command \"COMMAND\""
-                ))
+                CliError::new("no-command", format!("change {change} names no command"))
+                    .hint(format!("say what will be run: countersign revise {change} --file … --command \"COMMAND\""))
             })?;
             let transition = Transition::Apply(ApplyTransition { files: files.clone(), command });
             Ok((apply_gate()?, session.speaker.hand.fingerprint(), transition))

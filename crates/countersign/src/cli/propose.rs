@@ -7,7 +7,7 @@ use countersign_core::{
     ids::{ActorId, ChangeId, Nonce, Target},
     kind::{Kind, Purpose},
     statement::{Body, NewRevision, Proposal},
-    subject::{GitSubject, FilesSubject, Subject, SubjectRef},
+    subject::{FilesSubject, GitSubject, Subject, SubjectRef},
     text::ProposalText,
 };
 use countersign_ledger::Digest;

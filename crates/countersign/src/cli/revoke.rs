@@ -36,8 +36,11 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         Signer::Actor { id, .. } => (Holder::Person(id.clone()), id.to_string()),
         Signer::Gate(gate) => (Holder::Gate(gate.clone()), format!("gate {gate}")),
         Signer::Server => {
-            return Err(CliError::new("server-key", format!("{key} is the server's own key, which is pinned by the genesis"))
-                .hint("stop the server; a new one of its keys takes a new log"));
+            return Err(CliError::new(
+                "server-key",
+                format!("{key} is the server's own key, which is pinned by the genesis"),
+            )
+            .hint("stop the server; a new one of its keys takes a new log"));
         }
     };
     let (reason, blob) = submit::reason(&args.why)?;

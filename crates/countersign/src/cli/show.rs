@@ -64,7 +64,10 @@ pub fn list(global: &Global, args: &ListArgs) -> Result<Exit, CliError> {
         Format::Text => lines.iter().for_each(line),
     }
     if more && global.format == Format::Text {
-        anstream::println!("{}", faint(format!("there are more: countersign list --limit {}", args.limit.saturating_mul(2))));
+        anstream::println!(
+            "{}",
+            faint(format!("there are more: countersign list --limit {}", args.limit.saturating_mul(2)))
+        );
     }
     Ok(Exit::Done)
 }
@@ -238,8 +241,11 @@ fn obligations(change: &ChangeId, rule: &ExplainedRule) -> Vec<String> {
         lines.push(format!("    how:     {}", printable(&how)));
     }
     match rule.strength {
-        Strength::Waivable => lines
-            .push(format!("    or:      a senior waives it: countersign waive {} --rule {} --why TEXT", change.short(), rule.id)),
+        Strength::Waivable => lines.push(format!(
+            "    or:      a senior waives it: countersign waive {} --rule {} --why TEXT",
+            change.short(),
+            rule.id
+        )),
         Strength::Mandatory => {}
     }
     lines.push(format!("    because: {}", printable(&rule.because)));

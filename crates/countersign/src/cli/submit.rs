@@ -115,7 +115,7 @@ impl Session {
 
 /// How a stop reaches a gate without any server.
 fn to_a_gate(kept: &std::path::Path) -> String {
-    format!("where a gate is: countersign gate stop --statement {}", kept.display())
+    format!("where a gate is: countersign gate stop REPO --statement {}", kept.display())
 }
 
 /// A stop that the server did not take can still be obeyed.
@@ -138,7 +138,9 @@ fn unseen(error: KnownError, kept: Option<&PathBuf>) -> CliError {
         Some(kept) => error.hint(format!("do not count on it. Hand it over yourself, {}", to_a_gate(kept))),
         None => error.hint(match cause.hint {
             Some(hint) => format!("do not count on it. {hint}"),
-            None => "do not count on it: see whether it is there later, with `countersign show`, or say it again".to_owned(),
+            None => {
+                "do not count on it: see whether it is there later, with `countersign show`, or say it again".to_owned()
+            }
         }),
     }
 }
@@ -207,8 +209,9 @@ impl From<ClientError> for CliError {
             }
             ClientError::NotCountersign { .. } => Self::new("not-countersign", error.to_string())
                 .hint("is --url the address of a Countersign server of this version?"),
-            ClientError::Swapped { .. } => Self::new("swapped-change", error.to_string())
-                .hint("nothing was signed; tell whoever runs the server"),
+            ClientError::Swapped { .. } => {
+                Self::new("swapped-change", error.to_string()).hint("nothing was signed; tell whoever runs the server")
+            }
         }
     }
 }

@@ -115,9 +115,10 @@ fn proved(report: &Report, claimed: Option<&ChangeId>) -> Vec<Proved> {
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
-    let trust = global.trust.as_deref().ok_or_else(|| {
-        CliError::usage("what it is verified against is missing: --trust FILE").hint(TRUST_HINT)
-    })?;
+    let trust = global
+        .trust
+        .as_deref()
+        .ok_or_else(|| CliError::usage("what it is verified against is missing: --trust FILE").hint(TRUST_HINT))?;
     let trust = read_trust(trust)?;
     let copy = bundle::read(&args.path)?;
     let mut report = verify(&trust, &copy.evidence, clock::now());

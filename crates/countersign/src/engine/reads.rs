@@ -39,6 +39,9 @@ pub const MAX_PAGE: u64 = 200;
 /// People whose keys were taken away; of a home that has lost more keys than that, some are still named as able.
 const MAX_DISABLED: u64 = 1_000;
 
+/// Gates that are looked at for those of one repository.
+const MAX_GATES: u64 = 1_000;
+
 /// How many changes are looked at for one page of those that wait for somebody.
 const MAX_WAITING_SCANNED: u64 = 500;
 
@@ -113,6 +116,20 @@ impl Engine {
     }
 
     /// A gate as it is registered.
+    /// The gates of a repository, by their ids.
+    pub async fn gates(&self, repository: &RepositoryId) -> Result<BTreeMap<GateId, GateRecord>, EngineError> {
+        let mut gates = BTreeMap::new();
+        for (name, body) in self.store.find(records::GATE, "", MAX_GATES).await? {
+            let record: GateRecord = records::parse(&name, &body)?;
+            if record.repository == *repository
+                && let Ok(id) = name.parse()
+            {
+                gates.insert(id, record);
+            }
+        }
+        Ok(gates)
+    }
+
     pub async fn gate(&self, id: &GateId) -> Result<Option<GateRecord>, EngineError> {
         let name = id.to_string();
         let body = self.store.projections(records::GATE, std::slice::from_ref(&name)).await?.remove(&name);
@@ -139,7 +156,10 @@ impl Engine {
                 "short-change-id",
                 format!("`{prefix}` is too short for the id of a change"),
             )
-            .hint(format!("give its first {} characters or more, as `countersign list` shows them", ChangeId::MIN_PREFIX))
+            .hint(format!(
+                "give its first {} characters or more, as `countersign list` shows them",
+                ChangeId::MIN_PREFIX
+            ))
             .into());
         }
         let mut found = self.store.find(records::CHANGE, &prefix.to_ascii_lowercase(), 2).await?;
@@ -187,7 +207,8 @@ impl Engine {
     ) -> Result<ChangePage, EngineError> {
         let limit = limit.clamp(1, MAX_PAGE);
         let filters = filter.facets();
-        let orders = filter.since.map_or(i64::MIN, Time::unix_millis)..=filter.until.map_or(i64::MAX, Time::unix_millis);
+        let orders =
+            filter.since.map_or(i64::MIN, Time::unix_millis)..=filter.until.map_or(i64::MAX, Time::unix_millis);
         let mut after = after;
         let mut changes: Vec<Change> = Vec::new();
         let mut scanned = 0;

@@ -247,9 +247,9 @@ fn an_envelope_that_is_none_is_told_what_one_is() {
       hint: sign the bytes as they are: ssh-keygen -Y sign -n countersign -f KEY
     400 malformed-envelope: the envelope has 17 signatures; it needs between 1 and 16
     401 one-signature: a statement of the kind `proposal` carries one signature, not 2
-    400 malformed-envelope: the envelope is not a DSSE envelope: unknown field `extra`, expected one of `payloadType`, `payload`, `signatures` at line 1 column 1549
+    400 malformed-envelope: the envelope is not a DSSE envelope: unknown field `extra`, expected one of `payloadType`, `payload`, `signatures` at line 1 column 1573
     400 malformed-envelope: the envelope is not a DSSE envelope: invalid type: sequence, expected a JSON object at line 1 column 0
-    400 malformed-envelope: the envelope is not a DSSE envelope: invalid type: sequence, expected a JSON object at line 1 column 1225
+    400 malformed-envelope: the envelope is not a DSSE envelope: invalid type: sequence, expected a JSON object at line 1 column 1249
     "#);
     assert_eq!(world.size(), 1);
 }
@@ -397,7 +397,7 @@ fn a_nonce_is_good_for_one_statement() {
         world.post(&submit(&text(&envelope), &[blob]))
     };
     assert_eq!(say("first").0, 200);
-    assert_snapshot!(told(say("second")), @"409 replayed: the log has this statement, or its nonce, already, in leaf 1 ([NAME])");
+    assert_snapshot!(told(say("second")), @"409 replayed: the log has this statement, or its nonce, already, in leaf 1");
 }
 
 #[test]
@@ -481,7 +481,7 @@ fn what_is_not_there_is_not_found() {
     400 bad-request: `abc` is not a valid git object id: 40 or 64 lower-case hexadecimal digits
       hint: docs/api.md says what each request takes
     /v1/changes?color=red
-    400 bad-request: Failed to deserialize query string: color: unknown field `color`, expected `repository` or `head`
+    400 bad-request: Failed to deserialize query string: color: unknown field `color`, expected one of `repository`, `head`, `delta`
       hint: docs/api.md says what each request takes
     /v1/signer
     400 bad-request: Failed to deserialize query string: missing field `key`

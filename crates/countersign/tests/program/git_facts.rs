@@ -2,7 +2,8 @@
 
 use countersign::{client::Client, git::Repository, random::nonce, signer::SshKeygen, speaker::Speaker};
 use countersign_core::{
-    facts::{Range, facts},
+    facts::{GitFacts, Identities, Range, facts},
+    ids::Oid,
     kind::{Kind, Purpose},
     statement::{Body, Proposal, Subject},
     text::ProposalText,
@@ -14,25 +15,19 @@ use crate::world::World;
 
 const CHECKOUT: &str = "checkout/production";
 
-#[test]
-fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
-    let world = World::usual();
-    world.git(&["checkout", "--quiet", "-B", "change", "origin/main"]);
-    world.write("checkout/timeout", "30\n");
-    world.commit("edit\n\nCo-authored-by: Bob <bob@example.com>");
+/// The facts of a range of the clone, with the names behind them.
+pub fn extract(world: &World, base: &Oid, head: &Oid) -> (GitFacts, Identities) {
     let git = Repository::open(world.stage.path("work")).unwrap();
-    let range = Range {
-        repository: "shop".parse().unwrap(),
-        branch: "refs/heads/main".to_owned(),
-        base: world.tip("main"),
-        head: world.id("HEAD"),
-    };
-    let (mut facts, mut identities) = facts(&git, &range, &nonce().unwrap()).unwrap();
-    identities.people.retain(|_, who| !who.mail.starts_with("bob"));
-    facts.identities.retain(|identity| identities.people.contains_key(&identity.reference));
+    let branch = "refs/heads/main".to_owned();
+    let range = Range { repository: "shop".parse().unwrap(), branch, base: base.clone(), head: head.clone() };
+    facts(&git, &range, &nonce().unwrap()).unwrap()
+}
+
+/// Proposes, as Alice, whatever the facts say: what her command line would not do.
+pub fn propose(world: &World, facts: &GitFacts, identities: &Identities, title: &str) -> String {
     let text = ProposalText {
         salt: nonce(),
-        title: "Raise the timeout\u{202e}[2K".to_owned(),
+        title: title.to_owned(),
         why: "x".repeat(50),
         risk: "x".repeat(50),
         rollback: "x".repeat(50),
@@ -43,6 +38,7 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
     let [facts_digest, identities_digest, text_digest] = [&blobs[0], &blobs[1], &blobs[2]].map(Digest::of);
     let key = SshKeygen::new(world.stage.path("alice")).unwrap();
     let speaker = Speaker::of_person(Client::new(&world.server().url), key).unwrap();
+    let facts = facts.clone();
     let body = Body::Proposal(Proposal {
         kind: Kind::Code,
         purpose: Purpose::default(),
@@ -60,7 +56,19 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
         text: text_digest,
         sponsor: None,
     });
-    let change = speaker.say(body, &blobs).unwrap().change.unwrap().to_string();
+    speaker.say(body, &blobs).unwrap().change.unwrap().to_string()
+}
+
+#[test]
+fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
+    let world = World::usual();
+    world.git(&["checkout", "--quiet", "-B", "change", "origin/main"]);
+    world.write("checkout/timeout", "30\n");
+    world.commit("edit\n\nCo-authored-by: Bob <bob@example.com>");
+    let (mut facts, mut identities) = extract(&world, &world.tip("main"), &world.id("HEAD"));
+    identities.people.retain(|_, who| !who.mail.starts_with("bob"));
+    facts.identities.retain(|identity| identities.people.contains_key(&identity.reference));
+    let change = propose(&world, &facts, &identities, "Raise the timeout\u{202e}[2K");
     let push = world.push(&["HEAD:main"]);
     push.is_refused("denied-by-rules");
     assert!(!push.said.contains('\u{202e}') && push.said.contains(r"timeout\u{202e}[2K"), "{}", push.said);

@@ -57,7 +57,7 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let (engine, listener) = runtime.block_on(async {
             let setup = Setup {
-                store: store::open(store_address).await.unwrap(),
+                store: store::open(store_address, &home.store_options()).await.unwrap(),
                 log_key: Arc::new(home.log_key().unwrap()),
                 server_key: home.server_key().unwrap(),
                 genesis: home.genesis().clone(),
@@ -199,18 +199,26 @@ impl World {
         self.server = None;
     }
 
-    /// Starts another server over a copy of the store, at another address that the gate is told.
-    pub fn start_server(&mut self, store_address: &str) {
+    /// Starts another server over a store, at another address.
+    pub fn serve_store(&mut self, store_address: &str) {
         self.stop_server();
-        let server = Server::start(&self.home, store_address, self.guidance.clone());
+        self.server = Some(Server::start(&self.home, store_address, self.guidance.clone()));
+    }
+
+    /// The same, and the gate is told the address.
+    pub fn start_server(&mut self, store_address: &str) {
+        self.serve_store(store_address);
+        self.tell_the_gate();
+    }
+
+    fn tell_the_gate(&self) {
         let path = self.stage.path("shop.git/countersign/gate.yaml");
         let text = fs::read_to_string(&path).unwrap();
         let lines = text.lines().map(|line| match line.starts_with("url: ") {
-            true => format!("url: \"{}\"\n", server.url),
+            true => format!("url: \"{}\"\n", self.server().url),
             false => format!("{line}\n"),
         });
         fs::write(&path, lines.collect::<String>()).unwrap();
-        self.server = Some(server);
     }
 
     /// Copies the store as it is now, and gives the copy's address. The server is stopped for it.
@@ -224,7 +232,10 @@ impl World {
                 fs::copy(&from, self.stage.path(&format!("{name}{ending}"))).unwrap();
             }
         }
-        self.start_server(&self.home.store_address());
+        self.serve_store(&self.home.store_address());
+        if self.stage.path("shop.git/countersign/gate.yaml").exists() {
+            self.tell_the_gate();
+        }
         format!("sqlite:{}", self.stage.path(name).display())
     }
 

@@ -1,0 +1,257 @@
+//! What a person's machine remembers of a log, and what it does not believe: every command refuses a log that is not the one
+//! that it saw, prints what signed statements say, and calls done only what it found in the log.
+
+use countersign_core::catalog::Level;
+use serde_json::{Value, json};
+
+use crate::{
+    proxy::{Answer, Proxy},
+    support::Run,
+    world::World,
+};
+
+const WORDS: [&str; 8] = [
+    "--why",
+    "the bank answers within eight seconds at month end",
+    "--risk",
+    "slow requests could pile up",
+    "--rollback",
+    "put the old file back",
+    "--tests",
+    "load test 4711 in staging",
+];
+
+fn world() -> World {
+    let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior), ("carol", Level::Standard)]);
+    world.stage.write("flags.json", "{\"fast\": true}\n");
+    world
+}
+
+fn propose(world: &World, title: &str) -> String {
+    let args = ["propose", "--target", "search/production", "--kind", "flag", "--file", "flags.json", "--title", title];
+    let run = world.say("alice", &[&args[..], &WORDS].concat());
+    assert_eq!(run.status, 0, "{run}");
+    run.json()["id"].as_str().unwrap().to_owned()
+}
+
+/// Runs a command against another address than the server's.
+fn say_to(world: &World, url: &str, who: &str, args: &[&str]) -> Run {
+    world.stage.run_words(&[&["--url", url, "--key", who, "--format", "json"][..], args].concat())
+}
+
+fn error(run: &Run) -> Value {
+    assert_ne!(run.status, 0, "{run}");
+    let line = run.stderr.lines().last().unwrap_or_default();
+    serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {run}"))["error"].clone()
+}
+
+fn code(run: &Run) -> String {
+    error(run)["code"].as_str().unwrap().to_owned()
+}
+
+/// Every command that reaches the log, reading or writing.
+fn every_command<'a>(change: &'a str) -> Vec<Vec<&'a str>> {
+    vec![
+        vec!["list"],
+        vec!["log"],
+        vec!["show", change],
+        vec!["approve", change],
+        vec!["reject", change, "--why", "no"],
+        vec!["waive", change, "--rule", "owner-approves", "--why", "no"],
+        vec!["bundle", change, "--out", "out.bundle"],
+        vec!["amend", "home", "--why", "no"],
+    ]
+}
+
+#[test]
+fn a_log_that_went_back_is_refused_by_every_command() {
+    let mut world = world();
+    let change = propose(&world, "Go faster");
+    let older = world.copy_of_the_store("older.db");
+    world.say("bob", &["approve", &change]);
+    world.serve_store(&older);
+    for command in every_command(&change) {
+        let run = world.say("bob", &command);
+        assert_eq!(code(&run), "log-went-back", "{command:?}: {run}");
+    }
+    let said = error(&world.say("bob", &["list"]));
+    let (message, hint) = (said["message"].as_str().unwrap(), said["hint"].as_str().unwrap());
+    assert!(message.contains("before: 3 leaves") && message.contains("now:    2 leaves"), "{message}");
+    let kept = hint.split_whitespace().find(|word| word.contains("/proof-")).unwrap().trim_end_matches(';');
+    for name in ["before", "now"] {
+        let note: Value = serde_json::from_str(&world.stage.read(&format!("{kept}/{name}"))).unwrap();
+        assert!(note["note"].as_str().unwrap().starts_with("world\n"), "{note}");
+    }
+}
+
+#[test]
+fn a_log_that_was_forked_is_refused() {
+    let mut world = world();
+    let change = propose(&world, "Go faster");
+    let fork = world.copy_of_the_store("fork.db");
+    world.say("bob", &["approve", &change]);
+    world.serve_store(&fork);
+    // Somebody else's machine takes the fork for the log, and makes it longer.
+    for title in ["Go slower", "Go on"] {
+        let args =
+            ["propose", "--target", "search/production", "--kind", "flag", "--file", "flags.json", "--title", title];
+        let url = world.server().url.clone();
+        let mut words = vec!["--url", &url, "--key", "carol"];
+        words.extend(args);
+        words.extend(WORDS);
+        let mut command = world.stage.command(env!("CARGO_BIN_EXE_countersign"));
+        let output = command.env("XDG_STATE_HOME", world.stage.path("elsewhere")).args(words).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    for command in every_command(&change) {
+        let run = world.say("bob", &command);
+        assert_eq!(code(&run), "log-differs", "{command:?}: {run}");
+    }
+}
+
+#[test]
+fn a_log_that_was_founded_anew_under_its_name_is_refused() {
+    let (one, other) = (world(), world());
+    propose(&one, "Go faster");
+    let run = say_to(&one, &other.server().url, "bob", &["list"]);
+    assert_eq!(code(&run), "log-refounded", "{run}");
+    let message = error(&run)["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("before: 2 leaves") && message.contains("now:    1 leaves"), "{message}");
+    // A founder's trust.json says that it is right so; from then on it is the log.
+    let trust = other.stage.path("home/trust.json").display().to_string();
+    let run = say_to(&one, &other.server().url, "bob", &["--trust", &trust, "list"]);
+    assert_eq!(run.status, 0, "{run}");
+    assert_eq!(say_to(&one, &other.server().url, "bob", &["list"]).status, 0);
+    assert_eq!(code(&one.say("bob", &["list"])), "log-refounded");
+}
+
+#[test]
+fn the_first_sight_is_pinned_and_told() {
+    let world = world();
+    let run = world.say("bob", &["list"]);
+    assert!(run.stderr.starts_with("pinned log world with genesis sha256:[DIGEST]: compare"), "{run}");
+    assert_eq!(world.say("bob", &["list"]).stderr, "");
+    // Another log's trust is of no use here.
+    let other = crate::support::Stage::with_keys(&["ada", "grace"]);
+    other.home_of_two();
+    let trust = other.path("home/trust.json").display().to_string();
+    assert_eq!(code(&world.say("bob", &["--trust", &trust, "list"])), "another-log");
+}
+
+#[test]
+fn a_server_that_swaps_the_change_gets_no_signature() {
+    let world = world();
+    let (harmless, evil) = (propose(&world, "Harmless"), propose(&world, "Evil"));
+    let (from, to) = (harmless.clone(), evil.clone());
+    let proxy = Proxy::before(&world.server().url, move |_, path| {
+        Answer::Of(path.replace(&from, &to).replace(&from[..12], &to[..12]))
+    });
+    for typed in [&harmless[..12], &harmless] {
+        for command in [vec!["approve", typed], vec!["show", typed], vec!["reject", typed, "--why", "no"]] {
+            let run = say_to(&world, &proxy.url, "bob", &command);
+            assert_eq!(code(&run), "swapped-change", "{command:?}: {run}");
+        }
+    }
+    for change in [&harmless, &evil] {
+        assert_eq!(world.say("bob", &["show", change]).json()["approvals"], json!([]));
+    }
+}
+
+#[test]
+fn what_is_shown_comes_from_signed_statements_and_not_from_the_server() {
+    let world = world();
+    let change = propose(&world, "Go faster");
+    let honest = world.say("bob", &["show", &change]).json();
+    // The server's own account of changes is never asked for.
+    let proxy = Proxy::before(&world.server().url, |_, path| {
+        match path.starts_with("/v1/changes/") && !path.contains("/bundle") {
+            true => Answer::Lie("{}".to_owned()),
+            false => Answer::Of(path.to_owned()),
+        }
+    });
+    let shown = say_to(&world, &proxy.url, "bob", &["show", &change]).json();
+    for field in ["title", "text", "subject", "approvals", "contributors"] {
+        assert_eq!(shown[field], honest[field]);
+    }
+    let run = say_to(&world, &proxy.url, "bob", &["approve", &change, "--file", "flags.json"]);
+    assert_eq!(run.status, 0, "{run}");
+    assert!(run.stderr.contains("approval of revision 1 of change") && run.stderr.contains("Go faster"), "{run}");
+}
+
+#[test]
+fn an_id_is_typed_with_twelve_digits_or_more() {
+    let world = world();
+    let change = propose(&world, "Go faster");
+    assert_eq!(change.len(), 32);
+    for typed in [&change[..12], &change[..20], &change] {
+        assert_eq!(world.say("bob", &["show", typed]).json()["id"], change);
+    }
+    let run = world.say("bob", &["show", &change[..11]]);
+    assert_eq!(run.status, 2, "{run}");
+    assert!(run.stderr.contains("12 to 32 hexadecimal digits"), "{run}");
+}
+
+/// A receipt for a leaf that is there, and is another statement's.
+fn made_up_receipt() -> Answer {
+    let statement = format!("sha256:{}", "0".repeat(64));
+    Answer::Lie(json!({"index": 1, "statement": statement, "change": null, "permit": null, "decision": null, "explanation": null}).to_string())
+}
+
+#[test]
+fn nothing_is_done_that_is_not_seen_in_the_log() {
+    let world = world();
+    let change = propose(&world, "Go faster");
+    let proxy = Proxy::before(&world.server().url, |method, path| match method {
+        "POST" => made_up_receipt(),
+        _ => Answer::Of(path.to_owned()),
+    });
+    let run = say_to(&world, &proxy.url, "bob", &["approve", &change]);
+    assert_eq!(code(&run), "not-seen", "{run}");
+    let message = error(&run)["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("leaf 1 is another statement"), "{message}");
+    assert!(!error(&run)["hint"].as_str().unwrap().contains("gate stop"), "an approval stops nothing");
+}
+
+#[test]
+fn a_stop_that_the_server_swallows_is_kept_for_a_gate() {
+    let world = world();
+    let change = propose(&world, "Go faster");
+    let swallowed = Proxy::before(&world.server().url, |method, path| match method {
+        "POST" => made_up_receipt(),
+        _ => Answer::Of(path.to_owned()),
+    });
+    let silent = Proxy::before(&world.server().url, |method, path| match method {
+        "POST" => Answer::Silence,
+        _ => Answer::Of(path.to_owned()),
+    });
+    let refused = Proxy::before(&world.server().url, |method, path| match method {
+        "POST" => Answer::Of("/v1/changes".to_owned()),
+        _ => Answer::Of(path.to_owned()),
+    });
+    let carol = world.stage.command("ssh-keygen").args(["-l", "-f", "carol.pub"]).output().unwrap();
+    let carol = String::from_utf8(carol.stdout).unwrap().split(' ').nth(1).unwrap().to_owned();
+    for (proxy, expected) in [(&swallowed, "not-seen"), (&silent, "unreachable"), (&refused, "method-not-allowed")] {
+        for (kind, command) in [
+            ("rejection", vec!["reject", &change, "--why", "no"]),
+            ("key-revocation", vec!["revoke", &carol, "--why", "stolen"]),
+        ] {
+            let run = say_to(&world, &proxy.url, "bob", &command);
+            assert_eq!(code(&run), expected, "{run}");
+            let hint = error(&run)["hint"].as_str().unwrap().to_owned();
+            let (_, file) = hint.split_once("countersign gate stop REPO --statement ").unwrap_or_else(|| panic!("{hint}"));
+            let kept: Value = serde_json::from_str(&world.stage.read(file.trim())).unwrap();
+            assert!(file.contains(kind), "{file}");
+            assert!(kept["envelope"].as_str().unwrap().contains("payload"), "{kept}");
+            assert_eq!(kept["blobs"].as_array().unwrap().len(), 1, "the reason goes along");
+        }
+    }
+    // What the log has taken, nobody has to hand over.
+    let state = world.stage.path("user/.local/state/countersign");
+    let stops = || {
+        let folders = std::fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path().join("stops"));
+        folders.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().count()
+    };
+    let before = stops();
+    assert_eq!(world.say("bob", &["reject", &change, "--why", "no"]).status, 0);
+    assert_eq!(stops(), before);
+}

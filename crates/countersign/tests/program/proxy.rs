@@ -1,0 +1,89 @@
+//! A server that was taken over, from the outside: it stands before an honest one and answers as it likes.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    sync::Arc,
+    thread,
+};
+
+/// What comes of a request.
+pub enum Answer {
+    /// The honest server's answer to the request for this path.
+    Of(String),
+    /// A made-up answer, in JSON.
+    Lie(String),
+    /// None: the connection ends.
+    Silence,
+}
+
+/// Stands before the server until the test's process ends.
+pub struct Proxy {
+    pub url: String,
+}
+
+impl Proxy {
+    /// `answer` is asked with method and path.
+    pub fn before(server: &str, answer: impl Fn(&str, &str) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (upstream, answer) = (server.trim_start_matches("http://").to_owned(), Arc::new(answer));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (upstream, answer) = (upstream.clone(), Arc::clone(&answer));
+                // Whoever asked may go away at any time.
+                thread::spawn(move || drop(serve(stream.unwrap(), &upstream, &*answer)));
+            }
+        });
+        Self { url }
+    }
+}
+
+fn serve(
+    mut stream: TcpStream,
+    upstream: &str,
+    answer: &(dyn Fn(&str, &str) -> Answer + Send + Sync),
+) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let mut words = line.split(' ');
+    let (method, path) = (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default().to_owned());
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header)?;
+        if header.trim().is_empty() {
+            break;
+        }
+        if let Some((name, value)) = header.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    match answer(&method, &path) {
+        Answer::Silence => Ok(()),
+        Answer::Lie(text) => {
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{text}",
+                text.len()
+            )
+        }
+        Answer::Of(path) => {
+            let mut honest = TcpStream::connect(upstream)?;
+            write!(
+                honest,
+                "{method} {path} HTTP/1.1\r\nHost: {upstream}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+                 Content-Length: {length}\r\n\r\n"
+            )?;
+            honest.write_all(&body)?;
+            let mut whole = Vec::new();
+            honest.read_to_end(&mut whole)?;
+            stream.write_all(&whole)
+        }
+    }
+}
