@@ -198,6 +198,16 @@ async fn history(State(engine): State<Arc<Engine>>) -> Reply<Json<Vec<Published>
     Ok(Json(engine.published().await?))
 }
 
+async fn gate(State(engine): State<Arc<Engine>>, id: Part) -> Reply<Json<GateRecord>> {
+    let id: GateId = part(id)?.parse().map_err(|e| bad_request(format!("{e}")))?;
+    match engine.gate(&id).await? {
+        Some(gate) => Ok(Json(gate)),
+        None => Err(Refusal::unknown("unknown-gate", format!("there is no gate `{id}`"))
+            .hint("register it: countersign gate install REPO …")
+            .into()),
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Guarded {
@@ -211,16 +221,6 @@ async fn gates(
 ) -> Reply<Json<BTreeMap<GateId, GateRecord>>> {
     let Query(Guarded { repository }) = guarded.map_err(|e| bad_request(e.body_text()))?;
     Ok(Json(engine.gates(&repository).await?))
-}
-
-async fn gate(State(engine): State<Arc<Engine>>, id: Part) -> Reply<Json<GateRecord>> {
-    let id: GateId = part(id)?.parse().map_err(|e| bad_request(format!("{e}")))?;
-    match engine.gate(&id).await? {
-        Some(gate) => Ok(Json(gate)),
-        None => Err(Refusal::unknown("unknown-gate", format!("there is no gate `{id}`"))
-            .hint("register it: countersign gate install REPO …")
-            .into()),
-    }
 }
 
 /// What a list of changes is narrowed by. All of it must hold.
