@@ -33,7 +33,7 @@ pub const CHANGE: &str = "change";
 pub const PERSON: &str = "person";
 pub const GATE: &str = "gate";
 
-/// The values that changes are found by.
+/// The values that changes and gates are found by.
 pub mod facet {
     pub const STATE: &str = "state";
     pub const SYSTEM: &str = "system";
@@ -43,6 +43,8 @@ pub mod facet {
     pub const PERSON: &str = "person";
     pub const HEAD: &str = "head";
     pub const DELTA: &str = "delta";
+    /// Of a gate: the repository that it guards.
+    pub const REPOSITORY: &str = "repository";
 }
 
 #[derive(Debug, Error)]
@@ -53,7 +55,8 @@ pub enum RecordError {
     Refused(#[from] Refusal),
 }
 
-fn unreadable(name: &str, error: impl std::fmt::Display) -> StoreError {
+/// A projection that is not what was written.
+pub fn unreadable(name: &str, error: impl std::fmt::Display) -> StoreError {
     Damage::Value { what: "a projection", found: format!("{name}: {error}") }.into()
 }
 
@@ -169,7 +172,10 @@ pub fn projections<'a>(
             Some(Record::Governance(governance)) => projections.push(plain(GOVERNANCE, json(&governance.record)?)),
             Some(Record::Change(change)) => projections.push(change_projection(change)?),
             Some(Record::Person(person)) => projections.push(plain(PERSON, json(person)?)),
-            Some(Record::Gate(gate)) => projections.push(plain(GATE, json(gate)?)),
+            Some(Record::Gate(gate)) => projections.push(Projection {
+                facets: BTreeSet::from([Facet::new(facet::REPOSITORY, gate.repository.as_str())]),
+                ..plain(GATE, json(gate)?)
+            }),
             // A target's stream has no record of its own.
             None => {}
         }

@@ -32,6 +32,9 @@ use crate::{
 /// Changes of one commit or delta: more than anybody proposes.
 const MAX_CHANGES_AT: u64 = 64;
 
+/// Gates of one repository: more than anybody installs.
+const MAX_GATES: u64 = 100;
+
 /// How many lines a page has, if nothing is asked for, and at the most.
 pub const PAGE: u64 = 50;
 pub const MAX_PAGE: u64 = 200;
@@ -117,6 +120,18 @@ impl Engine {
         let name = id.to_string();
         let body = self.store.projections(records::GATE, std::slice::from_ref(&name)).await?.remove(&name);
         Ok(body.map(|body| records::parse(&name, &body)).transpose()?)
+    }
+
+    /// The gates of a repository.
+    pub async fn gates(&self, repository: &RepositoryId) -> Result<BTreeMap<GateId, GateRecord>, EngineError> {
+        let filters = [Facet::new(facet::REPOSITORY, repository.as_str())];
+        let list = List { filters: &filters, ..List::of(records::GATE, MAX_GATES) };
+        let mut gates = BTreeMap::new();
+        for item in self.store.list(&list).await?.items {
+            let id: GateId = item.name.parse().map_err(|e| records::unreadable(&item.name, e))?;
+            gates.insert(id, records::parse(&item.name, &item.body)?);
+        }
+        Ok(gates)
     }
 
     /// A change by its id.
