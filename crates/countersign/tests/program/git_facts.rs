@@ -1,10 +1,11 @@
 //! What the git gate computes itself, because a proposer or a server may say something else.
 
-use countersign::{client::Client, git::Repository, random::nonce, signer::SshKeygen, speaker::Speaker};
+use countersign::{git::Repository, random::nonce};
 use countersign_core::{
     facts::{Range, facts},
     kind::{Kind, Purpose},
-    statement::{Body, Proposal, Subject},
+    statement::{Body, Proposal},
+    subject::{GitSubject, Subject},
     text::ProposalText,
 };
 use countersign_ledger::Digest;
@@ -27,7 +28,7 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
         base: world.tip("main"),
         head: world.id("HEAD"),
     };
-    let (mut facts, mut identities) = facts(&git, &range, &nonce().unwrap()).unwrap();
+    let (mut facts, mut identities) = facts(&git, &range, &nonce()).unwrap();
     identities.people.retain(|_, who| !who.mail.starts_with("bob"));
     facts.identities.retain(|identity| identities.people.contains_key(&identity.reference));
     let text = ProposalText {
@@ -39,28 +40,26 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
         tests: "x".repeat(50),
         links: vec![],
     };
-    let blobs = [facts.to_blob().unwrap(), identities.to_blob().unwrap(), text.to_blob().unwrap()];
-    let [facts_digest, identities_digest, text_digest] = [&blobs[0], &blobs[1], &blobs[2]].map(Digest::of);
-    let key = SshKeygen::new(world.stage.path("alice")).unwrap();
-    let speaker = Speaker::of_person(Client::new(&world.server().url), key).unwrap();
+    let subject = Subject::Git(GitSubject {
+        repository: facts.repository.clone(),
+        branch: facts.branch.clone(),
+        base: facts.base.clone(),
+        head: facts.head.clone(),
+        delta: facts.delta,
+    });
+    let blobs = [facts.to_blob(), identities.to_blob(), text.to_blob(), subject.to_blob()].map(Result::unwrap);
     let body = Body::Proposal(Proposal {
         kind: Kind::Code,
         purpose: Purpose::default(),
         targets: [CHECKOUT.parse().unwrap()].into(),
-        subject: Subject::Git {
-            repository: facts.repository,
-            branch: facts.branch,
-            base: facts.base,
-            head: facts.head,
-            delta: facts.delta,
-        },
-        facts: Some(facts_digest),
-        identities: Some(identities_digest),
+        subject: subject.reference().unwrap(),
+        facts: Some(Digest::of(&blobs[0])),
+        identities: Some(Digest::of(&blobs[1])),
         documents: text.documents(),
-        text: text_digest,
+        text: Digest::of(&blobs[2]),
         sponsor: None,
     });
-    let change = speaker.say(body, &blobs).unwrap().change.unwrap().to_string();
+    let change = world.voice("alice").say(body, &blobs).unwrap().change.unwrap().to_string();
     let push = world.push(&["HEAD:main"]);
     push.is_refused("denied-by-rules");
     assert!(!push.said.contains('\u{202e}') && push.said.contains(r"timeout\u{202e}[2K"), "{}", push.said);
