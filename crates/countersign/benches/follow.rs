@@ -92,7 +92,8 @@ fn run() -> Result<bool> {
     let store = runtime.block_on(store::open(&address, &world.home.store_options()))?;
     runtime.block_on(store.set_version(records::PROJECTIONS))?;
     let server = Here::start(runtime, &world.home, &store)?;
-    let mut governed = Governed::install(&world, &world.home, Pushed::new(folder.path(), "governed")?, &server.url, &copy)?;
+    let mut governed =
+        Governed::install(&world, &world.home, Pushed::new(folder.path(), "governed")?, &server.url, &copy)?;
     for number in 0..=PUSHES {
         let change = governed.prepare()?;
         let took = governed.pushed.push()?;

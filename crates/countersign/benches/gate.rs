@@ -81,7 +81,8 @@ fn run() -> Result<bool> {
 
     let copy = folder.path().join("copy");
     let mut plain = Pushed::new(folder.path(), "plain")?;
-    let mut governed = Governed::install(&world, &world.home, Pushed::new(folder.path(), "governed")?, &server.url, &copy)?;
+    let mut governed =
+        Governed::install(&world, &world.home, Pushed::new(folder.path(), "governed")?, &server.url, &copy)?;
     let watch = Watch::over(PROGRAM);
     let change = governed.prepare()?;
     let first = governed.pushed.push()?;

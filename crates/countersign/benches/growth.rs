@@ -116,10 +116,9 @@ fn grow(runtime: &Runtime, world: &World, sizes: &[usize]) -> Result<Vec<(usize,
     for size in sizes {
         let open = match store.take() {
             Some(store) => store,
-            None => runtime.block_on(countersign::store::open(
-                &world.home.store_address(),
-                &world.home.store_options(),
-            ))?,
+            None => {
+                runtime.block_on(countersign::store::open(&world.home.store_address(), &world.home.store_options()))?
+            }
         };
         runtime.block_on(fill::fill(world, &open, size - filled))?;
         filled = size;

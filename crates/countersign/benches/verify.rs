@@ -56,7 +56,9 @@ fn run() -> Result<bool> {
     println!("{size} leaves of {people} people");
 
     let mut signed = Vec::new();
-    for path in countersign::engine::tile_paths(size).filter(|path| path.kind == countersign_ledger::tile::TileKind::Entries) {
+    for path in
+        countersign::engine::tile_paths(size).filter(|path| path.kind == countersign_ledger::tile::TileKind::Entries)
+    {
         for leaf in parse_entry_bundle(&std::fs::read(export.join(path.to_string()))?)? {
             signed.push(Leaf::parse(&leaf)?.envelope);
         }

@@ -24,10 +24,7 @@ use countersign::{
 use countersign_core::{
     change::{Admitted, ApprovalRecord, Change, Found, RequestRecord, SignedWith},
     facts::{
-        Entry, GitFacts, Identities, IdentityFact, Role, TouchedPath, delta,
-        extract::VERSION,
-        git::Ident,
-        identity,
+        Entry, GitFacts, Identities, IdentityFact, Role, TouchedPath, delta, extract::VERSION, git::Ident, identity,
     },
     governance::{Governance, SERVER},
     ids::{ActorId, Oid},
@@ -37,8 +34,8 @@ use countersign_core::{
     snapshot::Snapshot,
     state::State,
     statement::{
-        Approval, Body, Decided, GateRegistration, Header, OutcomeReport, OutcomeResult, PermitRequest, Proposal,
-        Seen, SeenCheckpoint, Statement, change_stream, gate_stream, governance_stream, person_stream, target_stream,
+        Approval, Body, Decided, GateRegistration, Header, OutcomeReport, OutcomeResult, PermitRequest, Proposal, Seen,
+        SeenCheckpoint, Statement, change_stream, gate_stream, governance_stream, person_stream, target_stream,
     },
     subject::{GitSubject, GitTransition, Subject, Transition},
     text::ProposalText,
@@ -99,10 +96,8 @@ impl<'w> Maker<'w> {
         let mut made = Vec::new();
         for lane in 0..lanes {
             let systems: Vec<usize> = plain.iter().copied().skip(lane).step_by(lanes).collect();
-            let streams: Vec<StreamId> = systems
-                .iter()
-                .map(|system| Ok(target_stream(&world.target(*system)?)?))
-                .collect::<Result<_>>()?;
+            let streams: Vec<StreamId> =
+                systems.iter().map(|system| Ok(target_stream(&world.target(*system)?)?)).collect::<Result<_>>()?;
             let heads = streams.iter().cloned().zip(store.heads(&streams).await?).collect();
             made.push(Lane { systems, heads, next: 0 });
         }
@@ -161,14 +156,9 @@ impl<'w> Maker<'w> {
         let per_lane = changes.div_ceil(lanes.len());
         let made: Vec<Result<Vec<[Made; LEAVES]>>> = thread::scope(|scope| {
             let this = &*self;
-            let running: Vec<_> = lanes
-                .iter_mut()
-                .map(|lane| scope.spawn(move || lane.make(this, per_lane, seen, at, turn)))
-                .collect();
-            running
-                .into_iter()
-                .map(|lane| lane.join().unwrap_or_else(|_| Err(anyhow!("a lane panicked"))))
-                .collect()
+            let running: Vec<_> =
+                lanes.iter_mut().map(|lane| scope.spawn(move || lane.make(this, per_lane, seen, at, turn))).collect();
+            running.into_iter().map(|lane| lane.join().unwrap_or_else(|_| Err(anyhow!("a lane panicked")))).collect()
         });
         self.lanes = lanes;
         self.turn += 1;
@@ -203,8 +193,7 @@ pub struct Said {
 }
 
 pub fn say(log: &str, by: &ActorId, key: &SigningKey, seen: SeenCheckpoint, body: Body) -> Result<Said> {
-    let header =
-        Header { by: by.clone(), checkpoint: seen, epoch: None, log: log.to_owned(), nonce: random::nonce() };
+    let header = Header { by: by.clone(), checkpoint: seen, epoch: None, log: log.to_owned(), nonce: random::nonce() };
     let statement = Statement { header, body };
     let payload = statement.encode()?;
     let envelope = Envelope::new(&payload, vec![key.sign(&payload)?])?;
@@ -314,8 +303,7 @@ impl Lane {
         };
         let requested = maker.said(&speaker, gate_key, seen, Body::PermitRequest(request.clone()))?;
         let asked = requested.payload;
-        change.requested =
-            Some(RequestRecord { statement: asked, gate: gate.clone(), audience, transition });
+        change.requested = Some(RequestRecord { statement: asked, gate: gate.clone(), audience, transition });
         let requested = place(&mut heads, &own, at, requested.envelope)?;
 
         let inputs = change.inputs(Some(&gate))?;
@@ -350,14 +338,8 @@ impl Lane {
         let permit = permitted.payload;
         let permitted = place(&mut heads, &own, at, permitted.envelope)?;
 
-        let report = OutcomeReport {
-            change: id,
-            exit_status: None,
-            permit,
-            result: OutcomeResult::Applied,
-            revision,
-            targets,
-        };
+        let report =
+            OutcomeReport { change: id, exit_status: None, permit, result: OutcomeResult::Applied, revision, targets };
         let applied = maker.said(&speaker, gate_key, seen, Body::OutcomeReport(report))?;
         let [own] = own;
         // Its home is the change's stream; the target's moves on with it.

@@ -38,7 +38,9 @@ impl Options {
     /// Numbers with commas between them.
     pub fn list(&self, name: &str, default: &[usize]) -> Result<Vec<usize>> {
         match self.0.get(name) {
-            Some(text) => text.split(',').map(|part| part.parse().with_context(|| format!("--{name} {text}"))).collect(),
+            Some(text) => {
+                text.split(',').map(|part| part.parse().with_context(|| format!("--{name} {text}"))).collect()
+            }
             None => Ok(default.to_vec()),
         }
     }
