@@ -75,7 +75,7 @@ fn approve(snapshot: &mut Snapshot, names: &[&str]) {
 
 /// A documented code change by ada to checkout/production, tier 2; nobody has approved it.
 pub(crate) fn snapshot() -> Snapshot {
-    Builder::new("9f2c4e6a81d0".parse().unwrap(), Kind::Code)
+    Builder::new("9f2c4e6a81d09f2c4e6a81d09f2c4e6a".parse().unwrap(), Kind::Code)
         .target(target("checkout/production", 2))
         .made_by([id("ada")])
         .ai(AiStatus::None, true)
