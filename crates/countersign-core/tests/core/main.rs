@@ -7,6 +7,7 @@ mod facts;
 mod governance;
 mod kit;
 mod landing;
+mod large;
 mod memory;
 mod partial;
 mod rules;

@@ -329,6 +329,21 @@ fn another_spelling_is_refused() {
 }
 
 #[test]
+fn a_purpose_that_nobody_states_is_not_spelled() {
+    let statements = one_of_each();
+    let mut statement = statements.into_iter().find(|statement| statement.body.kind() == "proposal").unwrap();
+    let Body::Proposal(proposal) = &mut statement.body else { panic!("it is a proposal") };
+    proposal.purpose = Purpose::default();
+    let payload = String::from_utf8(statement.encode().unwrap()).unwrap();
+    assert!(!payload.contains("purpose"), "{payload}");
+    assert_eq!(Statement::parse(payload.as_bytes()).unwrap(), statement);
+    for empty in ["{}", r#"{"security":false}"#, r#"{"restores":null}"#] {
+        let other = payload.replacen("\"sponsor\"", &format!("\"purpose\":{empty},\"sponsor\""), 1);
+        assert!(refused(&other).contains("canonical spelling"), "{empty}");
+    }
+}
+
+#[test]
 fn what_does_not_belong_is_refused_with_its_name() {
     let approval = approval();
     let with = |from: &str, to: &str| {

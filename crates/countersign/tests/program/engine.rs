@@ -9,7 +9,8 @@ use std::{
 };
 
 use countersign::{
-    engine::{Engine, EngineError, PROJECTIONS, Setup, rebuild::replay},
+    engine::{Engine, EngineError, Setup, rebuild::replay},
+    records::PROJECTIONS,
     store::{self, dump::Dump},
 };
 use countersign_core::{

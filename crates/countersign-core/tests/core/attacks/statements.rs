@@ -12,6 +12,19 @@ fn a_near_miss_environment_is_refused_with_a_suggestion() {
 }
 
 #[test]
+fn free_text_does_not_come_in_as_the_name_of_an_incident() {
+    let mut world = World::new();
+    for incident in ["", "ada@example.com called", "INC 4711", "Störung-1", &"x".repeat(101)] {
+        let mut proposal = world.proposal("search/production", file("timeout: 30"), None);
+        proposal.purpose.incident = Some(incident.to_owned());
+        assert_eq!(world.say("ada", Body::Proposal(proposal)).unwrap_err().code, "incident-name", "{incident}");
+    }
+    let mut proposal = world.proposal("search/production", file("timeout: 30"), None);
+    proposal.purpose.incident = Some("ops/INC-4711#2".to_owned());
+    world.say("ada", Body::Proposal(proposal)).unwrap();
+}
+
+#[test]
 fn a_workload_or_a_gate_cannot_revoke_a_key() {
     let mut world = World::new();
     assert_snapshot!(told(world.revoke("ci", "grace")), @"only-people: ci is a workload; only a person can revoke a key");
