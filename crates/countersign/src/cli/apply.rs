@@ -7,7 +7,7 @@ use countersign_core::{
     statement::OutcomeResult,
     subject::{ApplyTransition, Transition, quoted},
 };
-use countersign_ledger::{Digest, Envelope};
+use countersign_ledger::Digest;
 
 use super::{
     Global,
@@ -22,7 +22,7 @@ use crate::{
     follower::Access,
     gates::{
         apply,
-        desk::{Desk, DeskError, Judged, Opening, Place},
+        desk::{Desk, DeskError, Judged, Opening, Place, handed_over},
     },
     wire::DENIED,
 };
@@ -112,9 +112,8 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
 fn permit_at(path: &PathBuf) -> Result<Digest, CliError> {
     let bytes = std::fs::read(path)
         .map_err(|e| CliError::new("cannot-read", format!("cannot read {}: {e}", path.display())))?;
-    let envelope = Envelope::parse(&bytes)
-        .map_err(|e| CliError::new("malformed-permit", format!("{} is no permit: {e}", path.display())))?;
-    Ok(envelope.payload_digest())
+    let (_, permit) = handed_over(&bytes).map_err(DeskError::from)?;
+    Ok(permit)
 }
 
 /// Tells the log. What cannot be told now stays in the journal; the command is not held up for it.
