@@ -2,7 +2,7 @@
 
 use countersign::{git::Repository, random::nonce};
 use countersign_core::{
-    facts::{Range, facts},
+    facts::{GitFacts, Identities, Range, facts},
     kind::{Kind, Purpose},
     statement::{Body, Proposal},
     subject::{GitSubject, Subject},
@@ -15,12 +15,8 @@ use crate::world::World;
 
 const CHECKOUT: &str = "checkout/production";
 
-#[test]
-fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
-    let world = World::usual();
-    world.git(&["checkout", "--quiet", "-B", "change", "origin/main"]);
-    world.write("checkout/timeout", "30\n");
-    world.commit("edit\n\nCo-authored-by: Bob <bob@example.com>");
+/// Proposes `origin/main..HEAD`, past the command line: with a title of ours, and facts that `edit` has changed.
+fn propose(world: &World, title: &str, edit: impl FnOnce(&mut GitFacts, &mut Identities)) -> String {
     let git = Repository::open(world.stage.path("work")).unwrap();
     let range = Range {
         repository: "shop".parse().unwrap(),
@@ -29,11 +25,10 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
         head: world.id("HEAD"),
     };
     let (mut facts, mut identities) = facts(&git, &range, &nonce()).unwrap();
-    identities.people.retain(|_, who| !who.mail.starts_with("bob"));
-    facts.identities.retain(|identity| identities.people.contains_key(&identity.reference));
+    edit(&mut facts, &mut identities);
     let text = ProposalText {
         salt: nonce(),
-        title: "Raise the timeout\u{202e}[2K".to_owned(),
+        title: title.to_owned(),
         why: "x".repeat(50),
         risk: "x".repeat(50),
         rollback: "x".repeat(50),
@@ -59,10 +54,21 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
         text: Digest::of(&blobs[2]),
         sponsor: None,
     });
-    let change = world.voice("alice").say(body, &blobs).unwrap().change.unwrap().to_string();
-    let push = world.push(&["HEAD:main"]);
-    push.is_refused("denied-by-rules");
-    assert!(!push.said.contains('\u{202e}') && push.said.contains(r"timeout\u{202e}[2K"), "{}", push.said);
+    world.voice("alice").say(body, &blobs).unwrap().change.unwrap().to_string()
+}
+
+#[test]
+fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
+    let world = World::usual();
+    world.git(&["checkout", "--quiet", "-B", "change", "origin/main"]);
+    world.write("checkout/timeout", "30\n");
+    world.commit("edit\n\nCo-authored-by: Bob <bob@example.com>");
+    let change = propose(&world, "Raise the timeout", |facts, identities| {
+        identities.people.retain(|_, who| !who.mail.starts_with("bob"));
+        facts.identities.retain(|identity| identities.people.contains_key(&identity.reference));
+    });
+    // Who looks at their own clone sees it; who only believes what was proposed does not.
+    assert_eq!(world.say("carol", &["approve", &change, "--git", "work"]).status, 1);
     assert_eq!(world.say("bob", &["approve", &change]).status, 0, "the doctored facts do not name Bob");
     let push = world.push(&["HEAD:main"]);
     push.is_refused("facts-differ");
@@ -71,6 +77,16 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
     countersign:   -> countersign revise [A] --git . --repository shop --branch main --range [B]..[C]
     countersign: all of it: countersign show [A]
     ");
+}
+
+#[test]
+fn a_title_cannot_move_the_cursor_of_who_pushes() {
+    let world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    propose(&world, "Raise the timeout\u{202e}[2K", |_, _| {});
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("denied-by-rules");
+    assert!(!push.said.contains('\u{202e}') && push.said.contains(r"timeout\u{202e}[2K"), "{}", push.said);
 }
 
 #[test]

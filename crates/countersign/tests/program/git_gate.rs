@@ -166,13 +166,12 @@ fn smuggling_in_a_merge_commit_is_refused() {
     world.write("search/limit", "0\n");
     world.commit("Merge branch 'change'");
     let push = world.push(&["HEAD:main"]);
-    push.is_refused("evil-merge");
+    push.is_refused("delta-differs");
     assert_snapshot!(push.told(), @"
-    countersign: refused: the merge [A] has tree [B], but merging [C] into [D] gives [E]: the merge itself changes something that nobody reviewed [evil-merge]
-    countersign:   make the merge again and leave it as git makes it:
-    countersign:   -> git reset --hard [D] && git merge --no-ff [C]
-    countersign:   or have the merge itself reviewed:
-    countersign:   -> countersign revise [F] --git . --repository shop --branch main --range [D]..[A]
+    countersign: refused: this is not change [A]: moving the branch from [B] to [C] is not what was approved: `search/limit` (brought besides) [delta-differs]
+    countersign:   push what was approved, on top of the branch's tip; or make this the next revision and have it approved
+    countersign:   -> countersign revise [A] --git . --repository shop --branch main --range [B]..[C]
+    countersign: all of it: countersign show [A]
     ");
 }
 
@@ -191,8 +190,8 @@ fn an_octopus_a_rewind_and_a_deletion_are_refused() {
     let force = world.push(&["--force", "HEAD:main"]);
     force.is_refused("not-fast-forward");
     assert_snapshot!(force.told(), @"
-    countersign: refused: [A] does not contain [B], the tip of refs/heads/main [not-fast-forward]
-    countersign:   what has landed stays; to undo it, propose a change that reverts it
+    countersign: refused: refs/heads/main is protected: [A] does not contain the branch's tip [B] [not-fast-forward]
+    countersign:   what has landed stays: merge the branch's tip, or rebase on it; to undo what landed, propose a revert
     countersign:   -> git fetch && git merge origin/main
     ");
     world.push(&["--delete", "release"]).is_refused("deletion");
@@ -264,7 +263,7 @@ fn update_ref_and_fetch_into_the_repository_are_caught() {
     }
     assert_eq!((world.tip("main"), world.tip("release")), (before.clone(), before));
     let status = world.stage.run("gate status shop.git").stdout;
-    let (_, caught) = status.split_once("has not seen the log yet").unwrap();
+    let (_, caught) = status.split_once("\n\n").unwrap();
     let caught = caught.replace(head.short(), "[HEAD]").replace(world.tip("main").short(), "[TIP]");
     assert_snapshot!(caught.trim_start(), @"
     refs/heads/main [TIP]
