@@ -274,6 +274,12 @@ impl Change {
         }
     }
 
+    /// Whether there are references without a name in any revision.
+    pub fn names_are_erased(&self) -> bool {
+        let unnamed = |r: &Revision| r.identities.iter().any(|identity| !r.named.contains_key(&identity.reference));
+        self.revisions.iter().any(unnamed)
+    }
+
     /// Documents that any revision's commits or any disclosure cites.
     pub fn cited_guidance(&self) -> BTreeSet<&str> {
         let from_commits = self.revisions.iter().flat_map(|r| &r.guidance);

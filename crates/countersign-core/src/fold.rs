@@ -201,7 +201,13 @@ impl State {
         let found = Found::default();
         admit::admit(self, &authenticated, &found, now)?;
         let signed_with = authenticated.signed_with().clone();
-        self.apply(&Admitted { statement, payload: signed.payload(), signed_with: &signed_with, at: now, found: &found })
+        self.apply(&Admitted {
+            statement,
+            payload: signed.payload(),
+            signed_with: &signed_with,
+            at: now,
+            found: &found,
+        })
     }
 
     /// The streams that have to be known before a statement can be folded, and are not. More may be missing once these are

@@ -2,9 +2,9 @@
 //! the server.
 
 use countersign_ledger::{
-    Digest,
+    Cosignature, Digest, Time,
     checkpoint::SignedCheckpoint,
-    cosignature::{Quorum, VerifierKey},
+    cosignature::{Counted, Lack, Quorum, QuorumError, Shortfall, VerifierKey},
 };
 use serde::{Deserialize, Serialize};
 
@@ -65,13 +65,46 @@ impl Freshness {
     pub fn secs(&self, tier: Tier) -> i64 {
         if tier == Tier::HIGHEST { self.tier_1_secs } else { self.others_secs }
     }
+
+    /// Older than this they count for nothing.
+    pub fn longest_secs(&self) -> i64 {
+        self.tier_1_secs.max(self.others_secs)
+    }
+}
+
+/// How those outside of the server stand to what it shows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Vouching {
+    /// `trust.json` names no cosigners.
+    Nobody,
+    /// Enough operators cosigned, lately enough.
+    Enough {
+        counted: Vec<Counted>,
+        operators: usize,
+    },
+    Short(QuorumError),
+}
+
+impl Vouching {
+    /// As of when enough of them vouch: the oldest of the newest cosignatures that it takes, in seconds since 1970.
+    pub fn as_of_secs(&self, need: usize) -> Option<u64> {
+        match self {
+            Self::Enough { counted, .. } => {
+                let mut times: Vec<u64> = counted.iter().map(|counted| counted.cosignature.time_secs()).collect();
+                times.sort_unstable_by(|a, b| b.cmp(a));
+                times.get(need.checked_sub(1)?).copied()
+            }
+            Self::Nobody | Self::Short(_) => None,
+        }
+    }
 }
 
 impl Trust {
     /// What can be wrong with it besides its form: fewer cosigners than half, the log's own key among them, a checkpoint
     /// of another log.
     pub fn check(&self) -> Result<(), Refusal> {
-        let invalid = |what: String| Refusal::malformed("trust-invalid", format!("the trust file does not hold: {what}"));
+        let invalid =
+            |what: String| Refusal::malformed("trust-invalid", format!("the trust file does not hold: {what}"));
         if let Some(quorum) = &self.cosigners {
             let operators = quorum.operators();
             if quorum.need().saturating_mul(2) <= operators {
@@ -84,9 +117,53 @@ impl Trust {
                 return Err(invalid("the log's own key is no cosigner of it".to_owned()));
             }
         }
+        let counts = |key: &VerifierKey| {
+            let mut cosigners = self.cosigners.iter().flat_map(Quorum::cosigners);
+            cosigners.any(|cosigner| cosigner.key.public() == key.public())
+        };
+        if let Some(witness) = self.witnesses.iter().find(|witness| counts(witness)) {
+            return Err(invalid(format!("`{}` is listed as a cosigner and as a plain witness", witness.name())));
+        }
+        if self.fresh.tier_1_secs < 1 || self.fresh.others_secs < 1 {
+            return Err(invalid("a cosignature that may be less than a second old never counts".to_owned()));
+        }
         if let Some(note) = &self.checkpoint {
             SignedCheckpoint::open(note, &self.log_key).map_err(|e| invalid(format!("its checkpoint: {e}")))?;
         }
         Ok(())
     }
+
+    /// Whether enough cosigners vouch for a checkpoint, within so many seconds; `None` is for none that anybody cosigned.
+    pub fn vouching(&self, note: Option<&SignedCheckpoint>, now: Time, max_age_secs: u64) -> Vouching {
+        let Some(quorum) = &self.cosigners else { return Vouching::Nobody };
+        let met = match note {
+            Some(note) => quorum.met(note, now, max_age_secs),
+            None => Err(nobody(quorum)),
+        };
+        match met {
+            Ok(counted) => Vouching::Enough { counted, operators: quorum.operators() },
+            Err(error) => Vouching::Short(error),
+        }
+    }
+
+    /// What plain witnesses say of a checkpoint. It counts for nothing.
+    pub fn witnessed(&self, note: &SignedCheckpoint) -> Vec<Cosignature> {
+        note.cosignatures(&self.witnesses)
+    }
+
+    /// Every key whose lines mean something here.
+    pub fn known_keys(&self) -> Vec<VerifierKey> {
+        let cosigners = self.cosigners.iter().flat_map(Quorum::cosigners).map(|cosigner| cosigner.key.clone());
+        cosigners.chain(self.witnesses.iter().cloned()).collect()
+    }
+}
+
+/// What a quorum lacks where there is no checkpoint that anybody cosigned.
+fn nobody(quorum: &Quorum) -> QuorumError {
+    let missing = quorum.cosigners().iter().map(|cosigner| Shortfall {
+        operator: cosigner.operator.clone(),
+        name: cosigner.key.name().to_owned(),
+        lack: Lack::Missing,
+    });
+    QuorumError { need: quorum.need(), have: 0, short: missing.collect() }
 }

@@ -4,13 +4,15 @@
 //! engine, checks every signature against the keys that held at that leaf, runs every decision again, and says a verdict
 //! for each step, with the index of the first leaf that does not hold.
 //!
-//! A part of a log proves presence, not absence: streams are complete up to the heads that the last decision names.
+//! A part of a log proves presence, not absence. Under a quorum of followers, who read every leaf and its header, it is
+//! complete up to its last decision (followers refuse a decision that names other heads than stood there, or that the rules
+//! do not give), and on from there as far as it has every leaf: see [`Completeness`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{
     Digest, Hash, StreamId, Time,
-    checkpoint::{self, Checkpoint},
+    checkpoint::{self, Checkpoint, SignedCheckpoint},
     tree,
 };
 use serde::{Deserialize, Serialize};
@@ -24,7 +26,7 @@ use crate::{
     snapshot::Snapshot,
     state::State,
     statement::{Body, Decided, SeenCheckpoint},
-    trust::Trust,
+    trust::{Trust, Vouching},
 };
 
 /// A copy of a log, or of a part of it.
@@ -32,6 +34,8 @@ use crate::{
 pub struct Evidence {
     /// A signed checkpoint.
     pub checkpoint: String,
+    /// The newest checkpoint that others cosigned, where it is another one than that.
+    pub cosigned: Option<String>,
     pub leaves: BTreeMap<u64, Vec<u8>>,
     /// Inclusion proofs of the leaves under the checkpoint, where not all leaves are there.
     pub proofs: BTreeMap<u64, Vec<Hash>>,
@@ -68,6 +72,42 @@ pub struct Report {
     pub checkpoint: Option<Checkpoint>,
     /// The state at the end of the copy, if all steps hold.
     pub state: Option<State>,
+    /// How far nothing can have been left out, if all steps hold.
+    pub completeness: Option<Completeness>,
+}
+
+/// How far a copy of a log can be without anything left out of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Completeness {
+    /// Whether enough followers cosigned, however long ago.
+    pub vouching: Vouching,
+    /// The leaf up to which they vouch that nothing is missing: of a part of a log, its last decision, or a later leaf if the
+    /// copy has all between. `None` if they do not, or if there is no decision.
+    pub until: Option<u64>,
+    /// The size of the log that was cosigned.
+    pub size: u64,
+}
+
+impl Completeness {
+    /// One line for a reader.
+    pub fn words(&self) -> String {
+        let Vouching::Enough { counted, operators } = &self.vouching else {
+            return match &self.vouching {
+                Vouching::Short(error) => format!("presence only: {error}"),
+                Vouching::Nobody | Vouching::Enough { .. } => {
+                    "presence only: the trust file names no cosigners, so that what was left out cannot be seen".to_owned()
+                }
+            };
+        };
+        let cosigned = format!("{} of {operators} followers cosigned", counted.len());
+        match self.until {
+            Some(until) if until.saturating_add(1) == self.size => format!("complete ({cosigned}) up to leaf {until}"),
+            Some(until) => {
+                format!("complete ({cosigned}) up to leaf {until}; of what came later, up to leaf {}, presence only", self.size.saturating_sub(1))
+            }
+            None => format!("presence only: {cosigned}, and yet there is no decision in it that names what stood before"),
+        }
+    }
 }
 
 impl Report {
@@ -124,7 +164,7 @@ impl Failure {
 
 /// Verifies a copy of the log against what was pinned.
 pub fn verify(trust: &Trust, evidence: &Evidence, now: Time) -> Report {
-    let mut report = Report { steps: Vec::new(), checkpoint: None, state: None };
+    let mut report = Report { steps: Vec::new(), checkpoint: None, state: None, completeness: None };
     report.checkpoint = report.step("checkpoint", || checkpoint_step(trust, evidence));
     let Some(checkpoint) = report.checkpoint.clone() else { return report };
     let Some(leaves) = report.step("leaves", || leaves_step(trust, evidence, &checkpoint, now)) else { return report };
@@ -140,7 +180,15 @@ pub fn verify(trust: &Trust, evidence: &Evidence, now: Time) -> Report {
     };
     report.decisions(&decisions);
     if report.nothing_against() {
-        report.state = Some(state);
+        match completeness(trust, evidence, &checkpoint, &leaves, now) {
+            Ok(complete) => {
+                report.completeness = Some(complete);
+                report.state = Some(state);
+            }
+            Err(Failure { verdict, code: _, detail, index }) => {
+                report.steps.push(Step { name: "cosigners", verdict, detail, index });
+            }
+        }
     }
     report
 }
@@ -255,6 +303,28 @@ impl Leaves {
         frontier.root()
     }
 
+    /// The root of the first `size` leaves of a whole log.
+    fn root_at(&self, size: u64) -> Option<Hash> {
+        let size = usize::try_from(size).ok().filter(|size| self.whole && *size <= self.placed.len())?;
+        let mut frontier = tree::Frontier::new();
+        for leaf in self.placed.iter().take(size) {
+            frontier.push(leaf.entry.hash);
+        }
+        Some(frontier.root())
+    }
+
+    /// The last leaf of those that follow the last decision without a gap, within the first `size` leaves.
+    fn unbroken_from_last_decision(&self, size: u64) -> Option<u64> {
+        let within = || self.placed.iter().filter(|placed| placed.index < size);
+        let is_decision = |placed: &&Placed| match &placed.entry.signed.statement().body {
+            Body::Decided(_) => true,
+            _ => false,
+        };
+        let last = within().filter(is_decision).last()?.index;
+        let later = within().map(|placed| placed.index).filter(|index| *index > last);
+        Some(later.fold(last, |until, index| if index == until.saturating_add(1) { index } else { until }))
+    }
+
     /// Why the leaves do not hash to the root, as far as a leaf betrays itself: by its signature, its place in its stream,
     /// or a checkpoint that somebody after it had seen.
     fn suspect(&self, trust: &Trust, evidence: &Evidence, now: Time) -> Failure {
@@ -300,6 +370,35 @@ fn genesis_step(trust: &Trust, leaves: &[Placed]) -> Result<((), String), Failur
         return Err(Failure::at(0, format!("entry 0 is {digest}, pinned is {}", trust.genesis)));
     }
     Ok(((), format!("entry 0 is the pinned {digest}")))
+}
+
+/// How far followers vouch for a copy in which everything else holds.
+fn completeness(
+    trust: &Trust,
+    evidence: &Evidence,
+    checkpoint: &Checkpoint,
+    leaves: &Leaves,
+    now: Time,
+) -> Result<Completeness, Failure> {
+    let opened = |note: &str| {
+        SignedCheckpoint::open(note, &trust.log_key)
+            .map_err(|e| Failure::new(format!("what others cosigned is no checkpoint of this log: {e}")))
+    };
+    let note = opened(evidence.cosigned.as_deref().unwrap_or(&evidence.checkpoint))?;
+    let Checkpoint { size, root, .. } = note.checkpoint();
+    if note.checkpoint() != checkpoint && leaves.root_at(*size) != Some(*root) {
+        return Err(Failure::new(format!(
+            "others cosigned a log of {size} leaves with root {root}, which this copy of {} does not continue",
+            checkpoint.size
+        )));
+    }
+    let vouching = trust.vouching(Some(&note), now, u64::MAX);
+    let until = match &vouching {
+        Vouching::Enough { .. } if leaves.whole => size.checked_sub(1),
+        Vouching::Enough { .. } => leaves.unbroken_from_last_decision(*size),
+        Vouching::Nobody | Vouching::Short(_) => None,
+    };
+    Ok(Completeness { vouching, until, size: *size })
 }
 
 /// A decision of the log, run again.

@@ -145,12 +145,42 @@ impl SignedCheckpoint {
         let mut signatures: Vec<_> = self.signatures().iter().filter(is_of_others).cloned().collect();
         signatures.extend(newest.into_values());
         let changed = self.with_signatures(signatures);
-        let (signatures, bytes) = (changed.signatures().len(), changed.to_note().len());
+        changed.bounded()?;
+        *self = changed;
+        Ok(added)
+    }
+
+    /// The checkpoint with its log's own signature and these lines, whoever they are of: for a log that hands on what its
+    /// cosigners answer, and leaves it to those who pinned keys to say what counts. A line in the log's own name is left out,
+    /// since one that does not hold would make the note one that nobody opens.
+    pub fn handing_on<'a>(&self, lines: impl IntoIterator<Item = &'a str>) -> Result<Self, CosignatureError> {
+        let own = self.without_cosignatures();
+        let mut signatures = own.signatures().to_vec();
+        for lines in lines {
+            let offered = parse_signatures(lines).ok_or(CosignatureError::Lines)?;
+            let of_others = offered.into_iter().filter(|line| line.name() != self.checkpoint().origin);
+            for line in of_others {
+                if !signatures.contains(&line) {
+                    signatures.push(line);
+                }
+            }
+        }
+        let note = own.with_signatures(signatures);
+        note.bounded()?;
+        Ok(note)
+    }
+
+    /// How many signature lines it has beside its log's own.
+    pub fn others(&self) -> usize {
+        self.signatures().len().saturating_sub(self.without_cosignatures().signatures().len())
+    }
+
+    fn bounded(&self) -> Result<(), CosignatureError> {
+        let (signatures, bytes) = (self.signatures().len(), self.to_note().len());
         if signatures > MAX_SIGNATURES || bytes > MAX_NOTE_BYTES {
             return Err(CosignatureError::TooLarge { signatures, bytes });
         }
-        *self = changed;
-        Ok(added)
+        Ok(())
     }
 }
 

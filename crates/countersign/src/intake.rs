@@ -76,7 +76,8 @@ impl Intake {
             None => None,
         };
         let frontier = store::with_nodes(store, |nodes| Frontier::from_nodes(head.size, &nodes)).await?;
-        let frontier = frontier.map_err(|e| Damage::Value { what: "the tree", found: e.to_string() }).map_err(StoreError::from)?;
+        let frontier =
+            frontier.map_err(|e| Damage::Value { what: "the tree", found: e.to_string() }).map_err(StoreError::from)?;
         Ok(Self {
             state,
             frontier,

@@ -69,6 +69,9 @@ impl KnownLog {
             None => origin_of(&client.checkpoint()?, client.url())?,
         };
         let memory = Memory::of(place, &origin);
+        if let Some(trust) = given {
+            memory.pin(trust, now)?;
+        }
         // Before the log is asked: it may not be older than this.
         let floor = memory.seen()?;
         let note = client.checkpoint()?;
@@ -83,7 +86,10 @@ impl KnownLog {
         };
         let seen = memory.see(&trust, &note, floor.as_ref(), now, |from, to| prove(&client, from, to));
         let checkpoint = seen.map_err(|error| if_founded_anew(error, &client, &memory, &trust, &note, now))?;
-        memory.pin(&trust, now)?;
+        match sight {
+            Sight::First => memory.pin(&trust, now)?,
+            Sight::Pinned => {}
+        }
         Ok(Self { client, trust, sight, memory, checkpoint })
     }
 

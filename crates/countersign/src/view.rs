@@ -50,9 +50,8 @@ pub fn view(
     let decision = decide::decide(&state.governance.rules, &snapshot, now);
     let explanation = explain::explain(&decision, state, change, disabled, now)?;
     let text = texts.get(&revision.text).and_then(|bytes| ProposalText::parse(bytes).ok());
-    let reason = |digest: &Digest| {
-        texts.get(digest).and_then(|bytes| Reason::parse(bytes).ok()).map(|reason| reason.why)
-    };
+    let reason =
+        |digest: &Digest| texts.get(digest).and_then(|bytes| Reason::parse(bytes).ok()).map(|reason| reason.why);
     Ok(ChangeView {
         id: change.id.clone(),
         title: title(text.as_ref()),

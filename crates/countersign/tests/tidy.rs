@@ -618,5 +618,10 @@ fn every_refusal_of_the_git_gate_is_documented() {
         codes.extend(said.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
     }
     assert!(codes.contains("no-change") && codes.len() > 15, "{codes:?}");
+    let landing = text("crates/countersign-core/src/facts/landing.rs");
+    let (_, told) = landing.split_once("fn code(&self)").unwrap();
+    let said = told.split("fn ").next().unwrap_or_default().split("=> \"").skip(1);
+    codes.extend(said.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+    assert!(codes.contains("delta-differs"), "{codes:?}");
     nothing(unsaid("docs/git-gate.md", &text("docs/git-gate.md"), codes.iter().map(String::as_str)));
 }

@@ -97,12 +97,7 @@ pub struct Explained {
 
 impl Explained {
     /// Decides a change as it stands now, and explains that.
-    pub fn standing(
-        state: &State,
-        change: &Change,
-        disabled: &BTreeSet<ActorId>,
-        now: Time,
-    ) -> Result<Self, Refusal> {
+    pub fn standing(state: &State, change: &Change, disabled: &BTreeSet<ActorId>, now: Time) -> Result<Self, Refusal> {
         let snapshot = Snapshot::take(state, change)?;
         let decision = decide(&state.governance.rules, &snapshot, now);
         let explanation = Scene::of(&state.governance, change, &snapshot, disabled).explain(&decision, now);

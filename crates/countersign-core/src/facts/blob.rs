@@ -15,8 +15,7 @@ pub(super) fn write(value: &impl Serialize, what: &'static str) -> Result<Vec<u8
 
 pub(super) fn read<T: Serialize + DeserializeOwned>(bytes: &[u8], what: &'static str) -> Result<T, Refusal> {
     bounded(bytes, what)?;
-    canonical::from_bytes(bytes, what)
-        .map_err(|refusal| Refusal { code: "malformed-facts", ..refusal })
+    canonical::from_bytes(bytes, what).map_err(|refusal| Refusal { code: "malformed-facts", ..refusal })
 }
 
 fn bounded(bytes: &[u8], what: &'static str) -> Result<(), Refusal> {

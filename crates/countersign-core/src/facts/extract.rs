@@ -104,6 +104,8 @@ pub fn single_base(branch: &str, tip: &Oid, head: &Oid, bases: &[Oid]) -> Result
 /// Computes the facts of a range, and the names behind their references.
 pub fn facts<G: GitRead>(git: &G, range: &Range, salt: &Nonce) -> Result<(GitFacts, Identities), FactsError<G::Error>> {
     let (base, head) = (range.base.short().to_owned(), range.head.short().to_owned());
+    // Which of the two is not there is said before anything else goes wrong for want of it.
+    git.commit(&range.base).map_err(FactsError::Git)?;
     let tree = git.commit(&range.head).map_err(FactsError::Git)?.tree;
     let commits = git.range(&range.base, &range.head, MAX_COMMITS.saturating_add(1)).map_err(FactsError::Git)?;
     if commits.is_empty() {

@@ -1,8 +1,8 @@
 //! Reading commit messages: co-authors and cited documents.
 //!
 //! Git's own trailer parser looks at the last paragraph only, while forges, tools and people put `Co-authored-by:` in the
-//! middle of the body, several people into one value, two characters `\n` where a line break was meant, and forget the
-//! closing `>`. Reading more than git does can only name more contributors, which is the safe direction.
+//! middle of the body, several people into one value, the value into the next line, two characters `\n` where a line
+//! break was meant, and forget the closing `>`. Reading more than git does can only name more contributors, which is the safe direction.
 //!
 //! Only the first [`SCANNED_BYTES`] of a message are read, so that a message of ten megabytes costs what a long one costs.
 //! A trailer after that is not seen; it is a claim that its writer was free not to make.
@@ -47,7 +47,26 @@ impl Message {
 
     /// Everybody whom a `Co-authored-by` or `Co-developed-by` names. A sign-off is no authorship.
     pub fn coauthors(&self) -> Vec<Ident> {
-        self.lines().filter_map(coauthor_value).flat_map(people).collect()
+        let mut values: Vec<String> = Vec::new();
+        // How far the trailer is indented whose value may go on in the next line.
+        let mut open: Option<usize> = None;
+        for line in self.text.lines() {
+            let (indent, text) = (line.len().saturating_sub(line.trim_start().len()), line.trim());
+            match (coauthor_value(text), open, values.last_mut()) {
+                (Some(value), _, _) => {
+                    values.push(value.to_owned());
+                    open = Some(indent);
+                }
+                // git-interpret-trailers(1): a line that begins with a blank goes on with the value. In a text that is
+                // indented as a whole, each line does; and what looks like a trailer is one.
+                (None, Some(begun), Some(value)) if indent > begun && !text.is_empty() && !is_trailer(text) => {
+                    value.push(' ');
+                    value.push_str(text);
+                }
+                (None, _, _) => open = None,
+            }
+        }
+        values.iter().flat_map(|value| people(value)).collect()
     }
 
     /// The paths of `Guidance: PATH` lines.
@@ -76,13 +95,18 @@ pub(super) fn bounded(text: &str, max: usize) -> String {
 const COAUTHOR: &str = r"(?i)co-?(?:authored|author|developed)(?:-| )?by\s*:";
 
 static COAUTHOR_LINE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(&format!(r"^[^\pL\pN<]{{0,8}}{COAUTHOR}\s*(.+)$")).ok());
+    LazyLock::new(|| Regex::new(&format!(r"^[^\pL\pN<]{{0,8}}{COAUTHOR}\s*(.*)$")).ok());
 static COAUTHOR_KEY: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(COAUTHOR).ok());
 static PERSON: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"([^<>]*)<([^<>]*)>?").ok());
 static SEPARATOR: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?i)[,;&]|\s+and\s+|^and\s+").ok());
 
 fn coauthor_value(line: &str) -> Option<&str> {
     Some(COAUTHOR_LINE.as_ref()?.captures(line)?.get(1)?.as_str())
+}
+
+/// `Signed-off-by: …`.
+fn is_trailer(line: &str) -> bool {
+    line.split_once(':').is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
 }
 
 /// `A <a@x>, B <b@x>`, `A <a@x`, `A`, `a@x`.

@@ -478,8 +478,12 @@ impl Body {
             Self::Genesis(b) => vec![b.files],
             Self::Publication(b) => vec![b.files, b.reason],
             Self::KeyRevocation(b) => vec![b.reason],
-            Self::Proposal(b) => [Some(b.subject.digest), b.facts, b.identities, Some(b.text)].into_iter().flatten().collect(),
-            Self::NewRevision(b) => [Some(b.subject.digest), b.facts, b.identities, Some(b.text)].into_iter().flatten().collect(),
+            Self::Proposal(b) => {
+                [Some(b.subject.digest), b.facts, b.identities, Some(b.text)].into_iter().flatten().collect()
+            }
+            Self::NewRevision(b) => {
+                [Some(b.subject.digest), b.facts, b.identities, Some(b.text)].into_iter().flatten().collect()
+            }
             Self::Rejection(b) => vec![b.reason],
             Self::Waiver(b) => vec![b.reason],
             Self::PermitRequest(b) => vec![b.transition.digest],

@@ -206,7 +206,7 @@ fn limits_are_errors() {
     }
     let refused = facts(&memory, &range(1, last), &salt()).unwrap_err().to_string();
     assert!(refused.ends_with("has more than 5000 commits; split the change"), "{refused}");
-    assert_eq!(*memory.asked.borrow(), 1, "refused before reading them");
+    assert_eq!(*memory.asked.borrow(), 2, "refused before reading what is between base and head");
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn a_parent_that_git_does_not_see_is_no_parent() {
     let (tree, parent) = (oid(1), oid(2));
     let head = format!("tree {tree}\nparent {parent}\n");
     let who = "author Jane <jane@x> 1 +0000\ncommitter Jane <jane@x> 1 +0000\n";
-    assert_eq!(Commit::parse(format!("{head}{who}\nm").as_bytes()).unwrap().parents, [parent.clone()]);
+    assert_eq!(Commit::parse(format!("{head}{who}\nm").as_bytes()).unwrap().parents, std::slice::from_ref(&parent));
     for object in [
         format!("{head}{who}parent {parent}\n\nm"),
         format!("parent {parent}\ntree {tree}\n{who}\nm"),
@@ -246,6 +246,11 @@ fn coauthors_are_found_where_git_finds_none() {
     assert_eq!(coauthors("Co-authored-by: Charm Crush <crush@charm.land"), ["Charm Crush <crush@charm.land>"]);
     assert_eq!(coauthors("Co-authored-by: Claude\n* coauthored-by: b@x\r\n"), ["Claude <>", " <b@x>"]);
     assert_eq!(coauthors("text about co-authored-by: nobody"), [""; 0]);
+    // The value goes on in the next line.
+    assert_eq!(coauthors("s\n\nCo-authored-by:\n A <a@x>\n\tand B <b@x>\nC <c@x>"), ["A <a@x>", "B <b@x>"]);
+    assert_eq!(coauthors("Co-authored-by: A <a@x>,\n B\n <b@x>\n\n C <c@x>"), ["A <a@x>", "B <b@x>"]);
+    assert_eq!(coauthors("  Co-authored-by: A <a@x>\n  Then some text\n  Signed-off-by: B <b@x>"), ["A <a@x>"]);
+    assert_eq!(coauthors("Co-authored-by: A <a@x>\n Signed-off-by: B <b@x>"), ["A <a@x>"]);
     assert_eq!(coauthors("Co-authored-by:\nCo-authored-by: <>"), [""; 0]);
 }
 

@@ -1,6 +1,8 @@
 //! A whole log in memory: people with keys, a catalog, the shipped rules, a genesis, and a server that decides and issues
 //! permits as the real one does. Everything is the same in every run.
 
+mod commits;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -12,7 +14,6 @@ use countersign_core::{
     catalog::CatalogSettings,
     change::Change,
     decision::{Decision, Outcome, RuleStatus},
-    facts::{AiSignal, GitFacts, Identity, PathChange, PathStatus, Role},
     ids::{ActorId, ChangeId, Nonce, Oid, Target},
     kind::{Documents, Kind, Purpose},
     permit::{Denied, Permit},
@@ -33,6 +34,8 @@ use countersign_ledger::{
     seal, tree,
 };
 use rand_core::{CryptoRng, Error, RngCore};
+
+pub use commits::{Extracted, Identity, author, co_author, facts, git, inferred, landing};
 
 pub const ORIGIN: &str = "shop/log";
 pub const START: Time = Time::from_unix_secs(1_775_001_600);
@@ -144,75 +147,6 @@ pub fn file(content: &str) -> Subject {
     }
 }
 
-/// Who a commit names: `author` and `committer` are one, or a co-author.
-pub fn author(mail: &str) -> Identity {
-    identity(mail, &[Role::Author, Role::Committer])
-}
-
-pub fn co_author(mail: &str) -> Identity {
-    identity(mail, &[Role::CoAuthor])
-}
-
-fn identity(mail: &str, roles: &[Role]) -> Identity {
-    let name = mail.split('@').next().unwrap().to_owned();
-    Identity {
-        name,
-        mail: mail.to_owned(),
-        roles: roles.iter().copied().collect(),
-        agent: false,
-        keys: BTreeSet::new(),
-    }
-}
-
-/// Facts of a range with head `n` in repository `shop`, for `main`.
-pub fn facts(n: u64, identities: &[Identity]) -> GitFacts {
-    GitFacts {
-        version: 1,
-        repository: "shop".parse().unwrap(),
-        branch: "refs/heads/main".to_owned(),
-        base: oid(1),
-        head: oid(n),
-        tree: oid(1_000 + n),
-        delta: Digest::of(n.to_string()),
-        paths: vec![PathChange { path: "src/app.rs".to_owned(), status: PathStatus::Modified }],
-        identities: identities.to_vec(),
-        ai: Vec::new(),
-        guidance: BTreeSet::new(),
-        commits: 1,
-        merges: 0,
-    }
-}
-
-pub fn inferred(n: u64) -> AiSignal {
-    AiSignal {
-        signal: "assistant-mentioned".to_owned(),
-        tool: Some("robo".to_owned()),
-        commit: oid(n),
-        declared: false,
-    }
-}
-
-pub fn git(facts: &GitFacts) -> Subject {
-    Subject::Git {
-        repository: facts.repository.clone(),
-        branch: facts.branch.clone(),
-        base: facts.base.clone(),
-        head: facts.head.clone(),
-        merge_tree: facts.tree.clone(),
-        delta: facts.delta,
-    }
-}
-
-/// The landing of those facts by fast-forward.
-pub fn landing(facts: &GitFacts) -> Transition {
-    Transition::Git {
-        repository: facts.repository.clone(),
-        reference: facts.branch.clone(),
-        old: facts.base.clone(),
-        new: facts.head.clone(),
-    }
-}
-
 pub struct World {
     pub keys: BTreeMap<&'static str, SigningKey>,
     pub log_key: LogKey,
@@ -302,6 +236,17 @@ impl World {
         let digest = Digest::of(&bytes);
         self.blobs.insert(digest, bytes);
         digest
+    }
+
+    /// Takes a blob away, and replays the log without it.
+    pub fn erase(&mut self, digest: &Digest) {
+        self.blobs.remove(digest).unwrap();
+        let blob = |digest: &Digest| self.blobs.get(digest).cloned();
+        let mut leaves = self.leaves.iter();
+        let first = leaves.next().unwrap();
+        let mut state = State::genesis(&first.leaf, first.hash, &blob).unwrap();
+        leaves.for_each(|leaf| drop(state.fold(&leaf.leaf, leaf.hash, &blob).unwrap()));
+        self.state = state;
     }
 
     pub fn reason(&mut self, why: &str) -> Digest {

@@ -67,7 +67,7 @@ impl TryFrom<Unchecked> for Quorum {
 }
 
 /// Why a checkpoint does not count as seen by enough.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{have} of the {need} operators that it takes have cosigned the checkpoint lately: {}", list(short))]
 pub struct QuorumError {
     pub need: usize,

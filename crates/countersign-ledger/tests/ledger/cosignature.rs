@@ -91,6 +91,23 @@ fn a_cosigned_note_opens_under_the_logs_key_and_keeps_every_line() {
 }
 
 #[test]
+fn lines_are_handed_on_whoever_they_are_of_and_none_of_them_shuts_the_note() {
+    let stranger = "— somebody.example/x AAAAAAUGBwg=\n".to_owned();
+    let own = checkpoint().to_note().lines().last().unwrap().to_owned();
+    // In the log's own name, and not made by its key.
+    let spoiled = format!("{}AAAA\n", &own[..own.len() - 4]);
+    let note = note_with(&[line(3, 0)]).handing_on([line(1, 0).as_str(), &stranger, &spoiled, &line(1, 0)]).unwrap();
+    assert_eq!(note.to_note(), checkpoint().to_note() + &line(1, 0) + &stranger);
+    assert_eq!(note.others(), 2);
+    assert_eq!(SignedCheckpoint::open(&note.to_note(), &log_key().verifier()).unwrap(), note);
+
+    assert_eq!(checkpoint().handing_on(["no line"]), Err(CosignatureError::Lines));
+    let many: Vec<String> = (0..MAX_SIGNATURES as i64).map(|secs| line(1, secs)).collect();
+    let too_many = checkpoint().handing_on(many.iter().map(String::as_str));
+    assert!(matches!(too_many, Err(CosignatureError::TooLarge { .. })));
+}
+
+#[test]
 fn a_log_is_not_opened_by_its_cosigners() {
     let cosigned = note_with(&[line(1, 0)]).to_note();
     let unsigned: String = cosigned.split_inclusive('\n').filter(|line| !line.contains("— countersign")).collect();

@@ -49,10 +49,9 @@ async fn send_all(engine: &Engine, sender: &Sender, head: &Head) -> Result<(), E
             return Ok(());
         }
         let tile = engine.tile(&path).await?;
-        let tile = tile.ok_or_else(|| EngineError::Store(Damage::Value {
-            what: "a tile",
-            found: format!("{path} is missing"),
-        }.into()))?;
+        let tile = tile.ok_or_else(|| {
+            EngineError::Store(Damage::Value { what: "a tile", found: format!("{path} is missing") }.into())
+        })?;
         if path.kind == TileKind::Entries {
             send_blobs(engine, sender, &path, &tile).await?;
         }

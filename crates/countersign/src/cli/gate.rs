@@ -22,7 +22,6 @@ use super::{
 use crate::{
     client::ClientError,
     clock,
-    gates::stops::Stop,
     gates::git::{
         Branch, GateConfig, GateError, GitGate, Update,
         config::{Entry, VERSION},
@@ -32,6 +31,7 @@ use crate::{
         status::{self, Status},
         transaction::{State, reference_transaction},
     },
+    gates::stops::Stop,
     home,
     speaker::Speaker,
 };

@@ -115,7 +115,7 @@ impl Session {
 
 /// How a stop reaches a gate without any server.
 fn to_a_gate(kept: &std::path::Path) -> String {
-    format!("where a gate is: countersign gate stop --statement {}", kept.display())
+    format!("where a gate is: countersign gate stop REPO --statement {}", kept.display())
 }
 
 /// A stop that the server did not take can still be obeyed.

@@ -64,7 +64,8 @@ impl Engine {
             let entry = Entry::parse(&bytes)?;
             let Some(files) = entry.signed.statement().body.governance_files() else { continue };
             let list = self.store.blobs(&[files]).await?.remove(&files);
-            let list = list.ok_or_else(|| Damage::Value { what: "a list of governance files", found: "nothing".to_owned() })?;
+            let list =
+                list.ok_or_else(|| Damage::Value { what: "a list of governance files", found: "nothing".to_owned() })?;
             published.push(Published {
                 statement: String::from_utf8_lossy(entry.leaf.envelope.payload()).into_owned(),
                 files: String::from_utf8_lossy(&list).into_owned(),
@@ -178,10 +179,7 @@ impl Engine {
 }
 
 /// The streams in which a revocation of whoever speaks in a leaf would stand.
-fn speakers(
-    governance: &countersign_core::governance::Governance,
-    entry: &Entry,
-) -> Result<Vec<StreamId>, Refusal> {
+fn speakers(governance: &countersign_core::governance::Governance, entry: &Entry) -> Result<Vec<StreamId>, Refusal> {
     let mut streams = Vec::new();
     let by = &entry.signed.statement().header.by;
     if governance.catalog.actors.contains_key(by) {

@@ -89,9 +89,7 @@ impl<'a> Draft<'a> {
     }
 
     fn change(&self, id: &ChangeId) -> Result<&Change, Refusal> {
-        self.state
-            .change(id)?
-            .ok_or_else(|| Refusal::unknown("unknown-change", format!("there is no change {id}")))
+        self.state.change(id)?.ok_or_else(|| Refusal::unknown("unknown-change", format!("there is no change {id}")))
     }
 
     pub fn push(&mut self, envelope: Envelope, signed: Signed) -> Result<(), EngineError> {
@@ -221,8 +219,7 @@ pub(super) fn named_blobs(signed: &Signed, offered: Vec<Vec<u8>>) -> Result<BTre
             format!("a blob of {} bytes is larger than {MAX_BLOB_BYTES}", large.len()),
         ));
     }
-    let mut offered: BTreeMap<Digest, Vec<u8>> =
-        offered.into_iter().map(|blob| (Digest::of(&blob), blob)).collect();
+    let mut offered: BTreeMap<Digest, Vec<u8>> = offered.into_iter().map(|blob| (Digest::of(&blob), blob)).collect();
     let mut named = BTreeMap::new();
     for digest in blobs_named(signed, |digest| offered.get(digest).cloned())? {
         let blob = offered.remove(&digest).ok_or_else(|| {

@@ -41,11 +41,11 @@ use countersign_ledger::{
 };
 use thiserror::Error;
 
-use self::{drafts::Draft, guidance::GuidanceSource};
 pub use self::{
     bundles::tile_paths,
     reads::{ChangeFilter, PAGE},
 };
+use self::{drafts::Draft, guidance::GuidanceSource};
 use crate::{
     records::{self, GovernanceCache, RecordError},
     store::{

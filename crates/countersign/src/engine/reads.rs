@@ -142,7 +142,10 @@ impl Engine {
                 "short-change-id",
                 format!("`{prefix}` is too short for the id of a change"),
             )
-            .hint(format!("give its first {} characters or more, as `countersign list` shows them", ChangeId::MIN_PREFIX))
+            .hint(format!(
+                "give its first {} characters or more, as `countersign list` shows them",
+                ChangeId::MIN_PREFIX
+            ))
             .into());
         }
         let mut found = self.store.find(records::CHANGE, &prefix.to_ascii_lowercase(), 2).await?;
@@ -190,7 +193,8 @@ impl Engine {
     ) -> Result<ChangePage, EngineError> {
         let limit = limit.clamp(1, MAX_PAGE);
         let filters = filter.facets();
-        let orders = filter.since.map_or(i64::MIN, Time::unix_millis)..=filter.until.map_or(i64::MAX, Time::unix_millis);
+        let orders =
+            filter.since.map_or(i64::MIN, Time::unix_millis)..=filter.until.map_or(i64::MAX, Time::unix_millis);
         let mut after = after;
         let mut changes: Vec<Change> = Vec::new();
         let mut scanned = 0;

@@ -49,7 +49,7 @@ use crate::{
     durable,
     intake::{Intake, IntakeError},
     records::{self, GovernanceCache, RecordError},
-    store::{self, Conflict, List, NoteError, Notary, Options, Store, StoreError},
+    store::{self, Conflict, List, Notary, NoteError, Options, Store, StoreError},
 };
 
 pub use crate::store::Access;
@@ -57,6 +57,7 @@ pub use crate::store::Access;
 const COPY: &str = "copy.db";
 const SEEN: &str = "seen";
 const LOCK: &str = "lock";
+const ABANDONED: &str = "abandoned";
 
 /// Leaves that are parsed and checked on one thread at least.
 const MIN_PER_THREAD: usize = 16;
@@ -158,6 +159,7 @@ impl Follower {
     /// Opens the copy in a folder, or begins one.
     pub async fn open(folder: &Path, trust: &Trust, access: Access) -> Result<Self, FollowError> {
         fs::create_dir_all(folder).map_err(|source| io_error("make", folder, source))?;
+        begin_anew(folder)?;
         let path = folder.join(COPY);
         let options = Options { verifier: trust.log_key.clone(), keeps: store::Keeps::Copy(access) };
         let store = store::open(&path.display().to_string(), &options)
@@ -297,6 +299,7 @@ impl Follower {
                 }
             },
             Err(StoreError::Note(NoteError::Differs { size, found, expected })) => {
+                self.abandon().await?;
                 let detail = format!("its first {size} leaves hash to {found}, its checkpoint says {expected}");
                 return Err(self.caught(proof::What::Differs, detail, signed, &[])?.into());
             }
@@ -306,6 +309,17 @@ impl Follower {
             self.governance.put(head, &governance);
         }
         Ok(intake.trim().map_err(FollowError::from)?)
+    }
+
+    /// A copy that was read in several pieces has leaves that no checkpoint has vouched for yet. Where the pieces turn out to
+    /// be of no log, they are not built upon: the next opening begins anew, and has to reach what was seen before.
+    async fn abandon(&self) -> Result<(), FollowError> {
+        let head = self.store.head().await.map_err(|e| self.failed(e))?;
+        if head.size > head.noted {
+            let path = self.folder.join(ABANDONED);
+            durable::replace(&path, b"").map_err(|source| io_error("write", &path, source))?;
+        }
+        Ok(())
     }
 
     /// Refuses a log for a leaf of it. Where its leaves do not even hash to its checkpoint, behind those that this copy has, it
@@ -323,6 +337,14 @@ impl Follower {
             Ok(found) => found,
             Err(error) => return error,
         };
+        match failure.verdict {
+            Verdict::Newer => {}
+            Verdict::Holds | Verdict::Broken | Verdict::NotChecked => {
+                if let Err(error) = self.abandon().await {
+                    return error;
+                }
+            }
+        }
         match found {
             Some(root) if root != checkpoint.root => {
                 let (size, said) = (checkpoint.size, checkpoint.root);
@@ -382,8 +404,10 @@ impl Follower {
             let must = must.checkpoint();
             let root = if must.size > shown.checkpoint().size { None } else { self.root(must.size).await? };
             if root != Some(must.root) {
-                let detail =
-                    format!("a checkpoint of {} leaves with root {} is known, which it does not reach", must.size, must.root);
+                let detail = format!(
+                    "a checkpoint of {} leaves with root {} is known, which it does not reach",
+                    must.size, must.root
+                );
                 return Err(self.caught(proof::What::Differs, detail, shown, &[])?);
             }
         }
@@ -496,6 +520,23 @@ impl Follower {
     pub async fn blobs(&self, digests: &[Digest]) -> Result<BTreeMap<Digest, Vec<u8>>, FollowError> {
         self.store.blobs(digests).await.map_err(|e| self.failed(e))
     }
+}
+
+/// Removes a copy that was abandoned.
+fn begin_anew(folder: &Path) -> Result<(), FollowError> {
+    let mark = folder.join(ABANDONED);
+    if !mark.exists() {
+        return Ok(());
+    }
+    for name in [COPY.to_owned(), format!("{COPY}-wal"), format!("{COPY}-shm")] {
+        let path = folder.join(name);
+        match fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(io_error("remove", &path, source)),
+        }
+    }
+    fs::remove_file(&mark).map_err(|source| io_error("remove", &mark, source))
 }
 
 fn not_followed() -> Refusal {

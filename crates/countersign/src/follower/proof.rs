@@ -89,7 +89,8 @@ pub(super) fn keep(
 ) -> Result<Contradiction, FollowError> {
     let name: String = Digest::of(format!("{detail}\0{shown}")).hex().chars().take(16).collect();
     let proof = folder.join(PROOF).join(format!("{}-{name}", what.code()));
-    let mut parts = vec![("shown".to_owned(), shown.clone().into_bytes()), ("why".to_owned(), format!("{detail}\n").into())];
+    let mut parts =
+        vec![("shown".to_owned(), shown.clone().into_bytes()), ("why".to_owned(), format!("{detail}\n").into())];
     parts.extend(seen.clone().map(|seen| ("seen".to_owned(), seen.into_bytes())));
     parts.extend(leaves.iter().enumerate().map(|(n, leaf)| (format!("leaf-{n}"), leaf.clone())));
     let write = |path: &Path, bytes: &[u8]| -> io::Result<()> {

@@ -104,8 +104,7 @@ impl Source {
         let width = u64::from(TILE_WIDTH);
         let (index, skip) = (from / width, from % width);
         let in_tile = size.saturating_sub(index.saturating_mul(width)).min(width);
-        let path =
-            TilePath { kind: TileKind::Entries, index, width: u16::try_from(in_tile).unwrap_or(TILE_WIDTH) };
+        let path = TilePath { kind: TileKind::Entries, index, width: u16::try_from(in_tile).unwrap_or(TILE_WIDTH) };
         let full = TilePath { width: TILE_WIDTH, ..path };
         let bytes = match self.file(&path.to_string())? {
             Some(bytes) => bytes,

@@ -199,7 +199,9 @@ impl Desk {
                 let Ok(governance) = self.runtime.block_on(self.follower.governance()) else { return Ok(false) };
                 let mut state = State::part(governance);
                 self.load_for(&mut state, stop.signed())?;
-                Ok(matches!(state.obey(stop.signed(), Time::from_unix_millis(0)), Err(refusal) if refusal.code == "already-revoked"))
+                Ok(
+                    matches!(state.obey(stop.signed(), Time::from_unix_millis(0)), Err(refusal) if refusal.code == "already-revoked"),
+                )
             }
         }
     }
@@ -243,11 +245,12 @@ impl Desk {
     /// Runs the rules over this gate's own copy, with the stops that it was handed.
     pub fn judge(&self, change: &Change, now: Time) -> Result<(Change, Judged), DeskError> {
         let mut state = self.runtime.block_on(self.follower.state_of(change, Some(&self.gate)))?;
+        let inputs = change.inputs(Some(&self.gate))?;
         let mut handed = Vec::new();
         for stop in self.stops.all()? {
             self.load_for(&mut state, stop.signed())?;
-            // What does not concern this change, or is in the log by now, stops nothing here.
-            if state.obey(stop.signed(), now).is_ok() {
+            // What is in the log by now, or about a revision that is gone, stops nothing here.
+            if state.obey(stop.signed(), now).is_ok() && stop.concerns(&change.id, &inputs) {
                 handed.push(stop.words());
             }
         }
@@ -281,9 +284,9 @@ impl Desk {
 
     /// Asks for a permit, finds it in the log, and opens.
     pub fn ask(&mut self, change: &Change, transition: &Transition, now: Time) -> Result<Opening, DeskError> {
-        let revision = change.current_ref().ok_or_else(|| {
-            Refusal::conflict("change-damaged", format!("change {} has no revision", change.id))
-        })?;
+        let revision = change
+            .current_ref()
+            .ok_or_else(|| Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)))?;
         let reference = transition.reference()?;
         let request = PermitRequest {
             audience: self.key(),
@@ -320,7 +323,9 @@ impl Desk {
             .iter()
             .rev()
             .find(|permit| permit.transition == reference && permit.audience == self.key())
-            .ok_or_else(|| Refusal::forbidden("permit-not-logged", "the server gave a permit that is not in the log"))?;
+            .ok_or_else(|| {
+                Refusal::forbidden("permit-not-logged", "the server gave a permit that is not in the log")
+            })?;
         let permit = permit.statement;
         self.open_permit(&change, &permit, transition, now)
     }

@@ -2,6 +2,7 @@
 //! log has them. They lie beside the copy of the log, so that all gates of a machine obey them.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -9,10 +10,11 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
     admit::Signed,
+    ids::ChangeId,
     refusal::Refusal,
     statement::{Body, Holder},
 };
-use countersign_ledger::Envelope;
+use countersign_ledger::{Envelope, StreamId};
 
 use crate::{durable, wire::Submit};
 
@@ -51,7 +53,8 @@ impl Stop {
     }
 
     pub fn to_bytes(&self) -> Result<Vec<u8>, Refusal> {
-        serde_json::to_vec(&Submit::new(&self.envelope, &self.blobs)).map_err(|e| Refusal::malformed("malformed-stop", e.to_string()))
+        serde_json::to_vec(&Submit::new(&self.envelope, &self.blobs))
+            .map_err(|e| Refusal::malformed("malformed-stop", e.to_string()))
     }
 
     pub fn envelope(&self) -> &Envelope {
@@ -64,6 +67,17 @@ impl Stop {
 
     pub fn blobs(&self) -> &[Vec<u8>] {
         &self.blobs
+    }
+
+    /// Whether it takes something away from a decision about this change, which depends on these streams.
+    pub fn concerns(&self, change: &ChangeId, inputs: &BTreeSet<StreamId>) -> bool {
+        let statement = self.signed.statement();
+        let streams = statement.streams(&self.signed.payload()).unwrap_or_default();
+        match &statement.body {
+            Body::Rejection(rejection) => rejection.change == *change,
+            // Its home is the stream of whose key it is.
+            _ => streams.first().is_some_and(|home| inputs.contains(home)),
+        }
     }
 
     /// One line for a reader.
@@ -126,8 +140,8 @@ impl Stops {
             return Err(Refusal::conflict("too-many-stops", format!("this gate keeps {MAX_STOPS} stops at the most"))
                 .hint("send them to the log, which has room"));
         }
-        let written = fs::create_dir_all(&self.folder)
-            .and_then(|()| durable::replace(&self.folder.join(stop.name()), bytes));
+        let written =
+            fs::create_dir_all(&self.folder).and_then(|()| durable::replace(&self.folder.join(stop.name()), bytes));
         written.map_err(|e| self.unreadable(&e))
     }
 

@@ -37,10 +37,7 @@ impl Entries {
 
     /// The blobs, each under the digest that it truly has; `None` if one is no base64.
     pub fn blobs(&self) -> Option<BTreeMap<Digest, Vec<u8>>> {
-        self.blobs
-            .values()
-            .map(|blob| STANDARD.decode(blob).ok().map(|bytes| (Digest::of(&bytes), bytes)))
-            .collect()
+        self.blobs.values().map(|blob| STANDARD.decode(blob).ok().map(|bytes| (Digest::of(&bytes), bytes))).collect()
     }
 }
 

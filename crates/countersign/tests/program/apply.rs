@@ -237,7 +237,7 @@ fn a_rejection_after_the_permit_closes_the_gate() {
     let run = bench.world.say("bob", &["reject", &bench.change, "--why", "on second thought"]);
     assert_eq!(run.status, 0, "{run}");
     let run = bench.apply(&["--permit", "permit"], &APPROVED);
-    refused(&run, "denied-by-rules");
+    refused(&run, "denied-by-gate");
     assert_eq!(bench.seen(), None);
 }
 
@@ -259,7 +259,7 @@ fn a_revoked_approver_after_the_permit_closes_the_gate() {
     let listed = String::from_utf8(listed.stdout).unwrap();
     let key = listed.split(' ').nth(1).unwrap();
     assert_eq!(bench.world.say("alice", &["revoke", key, "--why", "it was stolen"]).status, 0);
-    refused(&bench.apply(&["--permit", "permit"], &APPROVED), "denied-by-rules");
+    refused(&bench.apply(&["--permit", "permit"], &APPROVED), "denied-by-gate");
     assert_eq!(bench.seen(), None);
 }
 

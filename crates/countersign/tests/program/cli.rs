@@ -84,6 +84,7 @@ fn show_has_what_programs_ask_for() {
         "who": [
           "bob"
         ],
+        "more": 0,
         "how": "countersign approve CHANGE --file PATH"
       },
       {
@@ -92,6 +93,7 @@ fn show_has_what_programs_ask_for() {
           "bob",
           "carol"
         ],
+        "more": 0,
         "how": "countersign approve CHANGE --file PATH"
       }
     ]
@@ -117,8 +119,8 @@ fn show_has_what_programs_ask_for() {
 fn the_beginning_of_an_id_is_enough() {
     let world = world();
     let change = propose(&world, "search/production", &["--title", "Go faster"]);
-    assert_eq!(shown(&world, &change[..6])["id"], change);
-    assert_eq!(world.say("bob", &["approve", &change[..6]]).status, 0);
+    assert_eq!(shown(&world, &change[..12])["id"], change);
+    assert_eq!(world.say("bob", &["approve", &change[..12]]).status, 0);
 }
 
 #[test]
@@ -132,7 +134,7 @@ fn exit_statuses_tell_errors_wrong_usage_and_refusals_apart() {
     let is = |status: i32, code: &str| (status, code.to_owned());
     assert_eq!(of("alice", &["list"]), is(0, ""));
     assert_eq!(of("alice", &["show", "ffffffffffff"]), is(1, "unknown-change"));
-    assert_eq!(of("alice", &["show", "../governance"]), is(1, "unknown-change"));
+    assert_eq!(of("alice", &["show", "../governance"]), is(2, "usage"));
     assert_eq!(of("nobody", &["approve", &change]), is(1, "cannot-sign"));
     let unreachable = world.stage.run("--url http://127.0.0.1:1 --format json list");
     assert_eq!((unreachable.status, code(&unreachable).as_str()), (1, "unreachable"));
@@ -158,7 +160,7 @@ fn a_refusal_is_a_to_do_list() {
     let change = propose(&world, "search/production", &["--title", "Go faster"]);
     let options = ["--url", &world.server().url, "--key", "alice"];
     let run = world.stage.run_words(&[&options[..], &["permit", &change, "--out", "permit"]].concat());
-    let said = run.stderr.split_once("error: ").unwrap().1.replace(&change, "CHANGE");
+    let said = run.stderr.split_once("error: ").unwrap().1.replace(&change[..12], "CHANGE");
     assert_snapshot!(said, @"
     the rules do not allow change CHANGE:
       owner-approves
@@ -179,8 +181,9 @@ fn a_refusal_is_a_to_do_list() {
 #[test]
 fn what_is_signed_is_shown_before_it_is_signed() {
     let world = world();
+    world.say("alice", &["list"]);
     let run = try_propose(&world, "search/production", &["--title", "Go faster"]);
-    assert_snapshot!(run.stderr, @"
+    assert_snapshot!(run.stderr, @r"
     signing as alice with key SHA256:[KEY]:
       proposal: Go faster
       targets: search/production

@@ -12,7 +12,7 @@ fn the_demo_plays_to_its_end() {
         "second-pair-of-eyes",
         "ana cannot approve",
         "a review of runbooks/traffic.md",
-        "[evil-merge]",
+        "[delta-differs]",
         "verified\n",
         "Good \"countersign\" signature for ben",
         "not verified: the first broken leaf is",
@@ -36,7 +36,7 @@ fn what_the_demo_leaves_behind_can_be_rebuilt_from_its_ledger() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let store = sqlx::SqlitePool::connect(&format!("sqlite:{}", store.display())).await.unwrap();
-        sqlx::query("update projections set body = replace(body, 'applied', 'proposed') where name like 'change/%'")
+        sqlx::query("update projections set body = replace(body, 'applied', 'proposed') where kind = 'change'")
             .execute(&store)
             .await
             .unwrap();

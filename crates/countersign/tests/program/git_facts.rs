@@ -3,6 +3,7 @@
 use countersign::{git::Repository, random::nonce};
 use countersign_core::{
     facts::{GitFacts, Identities, Range, facts},
+    ids::Oid,
     kind::{Kind, Purpose},
     statement::{Body, Proposal},
     subject::{GitSubject, Subject},
@@ -15,17 +16,16 @@ use crate::world::World;
 
 const CHECKOUT: &str = "checkout/production";
 
-/// Proposes `origin/main..HEAD`, past the command line: with a title of ours, and facts that `edit` has changed.
-fn propose(world: &World, title: &str, edit: impl FnOnce(&mut GitFacts, &mut Identities)) -> String {
+/// The facts of a range of the clone, with the names behind them.
+pub fn extract(world: &World, base: &Oid, head: &Oid) -> (GitFacts, Identities) {
     let git = Repository::open(world.stage.path("work")).unwrap();
-    let range = Range {
-        repository: "shop".parse().unwrap(),
-        branch: "refs/heads/main".to_owned(),
-        base: world.tip("main"),
-        head: world.id("HEAD"),
-    };
-    let (mut facts, mut identities) = facts(&git, &range, &nonce()).unwrap();
-    edit(&mut facts, &mut identities);
+    let branch = "refs/heads/main".to_owned();
+    let range = Range { repository: "shop".parse().unwrap(), branch, base: base.clone(), head: head.clone() };
+    facts(&git, &range, &nonce()).unwrap()
+}
+
+/// Proposes, as Alice, whatever the facts say: what her command line would not do.
+pub fn propose(world: &World, facts: &GitFacts, identities: &Identities, title: &str) -> String {
     let text = ProposalText {
         salt: nonce(),
         title: title.to_owned(),
@@ -63,10 +63,10 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
     world.git(&["checkout", "--quiet", "-B", "change", "origin/main"]);
     world.write("checkout/timeout", "30\n");
     world.commit("edit\n\nCo-authored-by: Bob <bob@example.com>");
-    let change = propose(&world, "Raise the timeout", |facts, identities| {
-        identities.people.retain(|_, who| !who.mail.starts_with("bob"));
-        facts.identities.retain(|identity| identities.people.contains_key(&identity.reference));
-    });
+    let (mut facts, mut identities) = extract(&world, &world.tip("main"), &world.id("HEAD"));
+    identities.people.retain(|_, who| !who.mail.starts_with("bob"));
+    facts.identities.retain(|identity| identities.people.contains_key(&identity.reference));
+    let change = propose(&world, &facts, &identities, "Raise the timeout");
     // Who looks at their own clone sees it; who only believes what was proposed does not.
     assert_eq!(world.say("carol", &["approve", &change, "--git", "work"]).status, 1);
     assert_eq!(world.say("bob", &["approve", &change]).status, 0, "the doctored facts do not name Bob");
@@ -83,7 +83,8 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
 fn a_title_cannot_move_the_cursor_of_who_pushes() {
     let world = World::usual();
     world.edit("change", "checkout/timeout", "30\n");
-    propose(&world, "Raise the timeout\u{202e}[2K", |_, _| {});
+    let (facts, identities) = extract(&world, &world.tip("main"), &world.id("HEAD"));
+    propose(&world, &facts, &identities, "Raise the timeout\u{202e}[2K");
     let push = world.push(&["HEAD:main"]);
     push.is_refused("denied-by-rules");
     assert!(!push.said.contains('\u{202e}') && push.said.contains(r"timeout\u{202e}[2K"), "{}", push.said);

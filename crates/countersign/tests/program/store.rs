@@ -1,17 +1,36 @@
 //! What every store does: one suite, run for each of them. Another store is one more line at the end.
 
+mod batch;
+mod file;
+mod lists;
+mod pen;
+mod writing;
+
 use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
     sync::Arc,
 };
 
-use countersign::store::{self, Conflict, MAX_PAGE, NewLeaf, Store, StoreError, Submission, writer::Writer};
-use countersign_ledger::{
-    Digest, Envelope, Hash, Leaf, LogKey, MemoryNodes, StreamHead, StreamId, Time, checkpoint, dsse::Signature, tree,
+use countersign::store::{
+    self, Access, Conflict, Job, Keeps, MAX_PAGE, MAX_PAGE_BYTES, Notary, NoteError, Options, Store, StoreError,
+    Submission, Unfit, Unique,
+    dump::{Dump, differences},
+    tiles::TileAt,
 };
+use countersign_ledger::{Digest, Hash, LogKey, MemoryNodes, StreamHead, Time, checkpoint, tree};
 use rand_core::OsRng;
+
+use lists::{
+    a_list_is_narrowed_by_all_of_its_facets, a_list_shows_the_highest_order_first_a_page_at_a_time,
+    a_page_looks_at_a_bounded_number_of_candidates, a_projection_that_moves_leaves_nothing_behind,
+    a_search_by_name_has_its_limit, projections_are_replaced_whole_and_found_by_the_beginning_of_their_name,
+};
+use pen::{Pen, stream};
+use writing::{
+    a_batch_waits_for_earlier_ones_that_are_announced, submissions_at_once_are_each_answered_and_durable,
+    what_was_acknowledged_survives_a_crash, whose_write_failed_learns_whether_it_may_have_happened,
+};
 
 /// Where a store is kept for one test.
 struct Place {
@@ -26,293 +45,413 @@ impl Place {
         Self { folder: tempfile::tempdir().unwrap(), address, log_key }
     }
 
+    fn options(&self) -> Options {
+        Options::log(self.log_key.verifier())
+    }
+
     async fn open(&self) -> Arc<dyn Store> {
-        store::open(&(self.address)(self.folder.path())).await.unwrap()
+        self.open_as(&self.options()).await.unwrap()
+    }
+
+    async fn open_as(&self, options: &Options) -> Result<Arc<dyn Store>, StoreError> {
+        store::open(&(self.address)(self.folder.path()), options).await
     }
 
     async fn commit(&self, store: &dyn Store, submissions: Vec<Submission>) -> Vec<Result<u64, Conflict>> {
-        store.commit(&self.log_key, submissions).await.unwrap()
+        store.commit(&*self.log_key, submissions).await.unwrap()
     }
 }
 
-fn stream(name: &str) -> StreamId {
-    name.parse().unwrap()
+async fn dump(store: &dyn Store) -> Dump {
+    Dump::of(store).await.unwrap()
 }
 
-/// A leaf that no two calls give alike unless stream and number are the same. A store does not look into it.
-fn leaf(name: &str, seq: u64) -> Leaf {
-    let signature = Signature { keyid: "nobody".to_owned(), sshsig: vec![1, 2, 3] };
-    let envelope = Envelope::new(format!("{name} {seq}").as_bytes(), vec![signature]).unwrap();
-    let admitted_at = Time::from_unix_secs(1_775_001_600);
-    Leaf { stream: stream(name), seq, prev: StreamHead::EMPTY.last, admitted_at, envelope }
-}
-
-/// The next leaf of a stream.
-fn next(name: &str, seq: u64) -> Submission {
-    Submission {
-        leaves: vec![NewLeaf { leaf: leaf(name, seq), unique: vec![format!("{name} {seq}")] }],
-        expected: BTreeMap::from([(stream(name), seq)]),
-        projections: vec![(name.to_owned(), seq.to_string().into_bytes())],
-        blobs: vec![],
-    }
+async fn body(store: &dyn Store, kind: &str, name: &str) -> Option<Vec<u8>> {
+    store::projection(store, kind, name).await.unwrap()
 }
 
 async fn an_empty_log_has_nothing(place: &Place) {
     let store = place.open().await;
     let head = store.head().await.unwrap();
-    assert_eq!((head.size, head.root, head.note.as_str()), (0, Hash::empty_tree(), ""));
+    assert_eq!((head.size, head.root, head.note.as_str(), head.time), (0, Hash::empty_tree(), "", None));
     assert!(store.leaves(0..10).await.unwrap().is_empty());
-    assert!(store.stream(&stream("a")).await.unwrap().is_empty());
-    assert!(store.nodes(vec![(0, 0)]).await.unwrap().is_empty());
-    assert_eq!(store.blob(&Digest::of("")).await.unwrap(), None);
-    assert_eq!(store.projection("a").await.unwrap(), None);
-    assert!(store.projections("").await.unwrap().is_empty());
+    assert!(store.stream(&stream("change/a"), 0).await.unwrap().is_empty());
+    assert_eq!(store.heads(&[stream("change/a")]).await.unwrap(), [StreamHead::EMPTY]);
+    let tile = TileAt { level: 0, index: 0 };
+    assert!(store.tiles(&[tile]).await.unwrap().0[&tile].is_empty());
+    assert_eq!(store::blob(&*store, &Digest::of("")).await.unwrap(), None);
+    assert_eq!(body(&*store, "thing", "a").await, None);
+    assert!(store.find("thing", "", 10).await.unwrap().is_empty());
+    assert!(store.jobs(0).await.unwrap().is_empty());
+    assert_eq!(store.version().await.unwrap(), 0);
     assert!(place.commit(&*store, vec![]).await.is_empty(), "nothing to commit, and no checkpoint of nothing");
     assert_eq!(store.head().await.unwrap().note, "");
 }
 
 async fn what_is_committed_is_there_in_order_under_a_checkpoint(place: &Place) {
     let store = place.open().await;
-    let mut both = next("b", 0);
-    both.leaves.push(NewLeaf { leaf: leaf("b", 1), unique: vec![] });
-    assert_eq!(place.commit(&*store, vec![next("a", 0), both]).await, [Ok(0), Ok(1)]);
-    assert_eq!(place.commit(&*store, vec![next("a", 1)]).await, [Ok(3)]);
+    let mut pen = Pen::default();
+    let first = pen.next(&["change/a"]);
+    let mut both = pen.next(&["change/b"]);
+    both.leaves.extend(pen.next(&["change/b"]).leaves);
+    assert_eq!(place.commit(&*store, vec![first, both]).await, [Ok(0), Ok(1)]);
+    assert_eq!(place.commit(&*store, vec![pen.next(&["change/a"])]).await, [Ok(3)]);
 
-    let expected: Vec<Vec<u8>> = [("a", 0), ("b", 0), ("b", 1), ("a", 1)].map(|(s, n)| leaf(s, n).to_bytes()).into();
+    let expected = pen.written.clone();
     assert_eq!(store.leaves(0..4).await.unwrap(), expected);
     assert_eq!(store.leaves(1..3).await.unwrap(), expected[1..3]);
     assert_eq!(store.leaves(3..99).await.unwrap(), expected[3..]);
     assert!(store.leaves(4..9).await.unwrap().is_empty());
-    assert_eq!(store.stream(&stream("a")).await.unwrap(), [(0, expected[0].clone()), (3, expected[3].clone())]);
+    assert!(store.leaves(u64::MAX - 1..u64::MAX).await.unwrap().is_empty());
+    let of_a = [(0, expected[0].clone()), (3, expected[3].clone())];
+    assert_eq!(store.stream(&stream("change/a"), 0).await.unwrap(), of_a);
+    assert_eq!(store.stream(&stream("change/a"), 1).await.unwrap(), of_a[1..]);
 
     let tree = MemoryNodes::from_leaf_hashes(expected.iter().map(|bytes| Hash::leaf(bytes)));
     let head = store.head().await.unwrap();
-    assert_eq!((head.size, head.root), (4, tree.root()));
+    assert_eq!((head.size, head.root, head.noted, head.time), (4, tree.root(), 4, Some(pen.now)));
     let signed = checkpoint::open(&head.note, &place.log_key.verifier()).unwrap();
     assert_eq!((signed.origin.as_str(), signed.size, signed.root), ("suite", 4, tree.root()));
+    assert_eq!(store::leaf_at(&*store, 3).await.unwrap().to_bytes(), expected[3]);
+    assert!(store::leaf_at(&*store, 4).await.is_err());
+}
+
+async fn a_leaf_moves_every_stream_that_it_stands_in_on(place: &Place) {
+    let store = place.open().await;
+    let mut pen = Pen::default();
+    let landing = ["change/a", "governance", "target/shop/live"];
+    place.commit(&*store, vec![pen.next(&["governance"]), pen.next(&landing), pen.next(&["target/shop/live"])]).await;
+    for (name, indices) in
+        [("governance", &[0, 1][..]), ("change/a", &[1]), ("target/shop/live", &[1, 2]), ("target/shop/test", &[])]
+    {
+        let found = store.stream(&stream(name), 0).await.unwrap();
+        assert_eq!(found.iter().map(|(index, _)| *index).collect::<Vec<_>>(), indices, "{name}");
+    }
+    let names = ["target/shop/live", "change/b", "governance"].map(stream);
+    let heads = store.heads(&names).await.unwrap();
+    assert_eq!(heads, [pen.heads[&names[0]], StreamHead::EMPTY, pen.heads[&names[2]]]);
+
+    // Whoever looked at one of them before is told which.
+    let mut late = pen.rival(100);
+    late.heads.insert(stream("target/shop/live"), heads[1]);
+    let overtaken = late.next(&landing);
+    let moved = Err(Conflict::Moved(stream("target/shop/live")));
+    assert_eq!(place.commit(&*store, vec![overtaken, pen.next(&landing)]).await, [moved, Ok(3)]);
 }
 
 async fn a_conflict_is_told_to_its_own_submission_and_the_others_are_taken(place: &Place) {
     let store = place.open().await;
-    place.commit(&*store, vec![next("a", 0)]).await;
-    let mut overtaken = next("a", 0);
-    overtaken.leaves[0].unique.clear();
-    overtaken.blobs.push(b"never".to_vec());
-    let mut looked_elsewhere = next("c", 0);
-    looked_elsewhere.expected.insert(stream("a"), 0);
-    let ahead = next("d", 5);
-    let mut replayed = next("e", 0);
-    replayed.leaves[0].unique = vec!["fresh".to_owned(), "a 0".to_owned()];
-    let mut replayed_at_once = next("f", 0);
-    replayed_at_once.leaves[0].unique = vec!["b 0".to_owned()];
+    let mut pen = Pen::default();
+    let (first, mut stale) = (pen.next(&["change/a"]), Pen::default().next(&["change/a"]));
+    let taken = first.leaves[0].unique[0];
+    place.commit(&*store, vec![first]).await;
+    stale.leaves[0].unique.clear();
+    stale.blobs.push(b"never".to_vec());
+    stale.outbox.push(Job { kind: "never".to_owned(), body: vec![] });
+    let mut looked_elsewhere = pen.rival(100).next(&["change/c"]);
+    looked_elsewhere.expected.insert(stream("change/a"), 0);
+    let mut forked = Pen::numbered(200);
+    forked.heads.insert(stream("change/a"), StreamHead { next_seq: 1, last: Hash::empty_tree() });
+    let mut replayed = pen.rival(300).next(&["change/e"]);
+    replayed.leaves[0].unique = vec![Unique::of("fresh"), taken];
+    let good = pen.next(&["change/b"]);
+    let mut replayed_at_once = pen.rival(400).next(&["change/f"]);
+    replayed_at_once.leaves[0].unique = good.leaves[0].unique.clone();
     let results = place
         .commit(
             &*store,
-            vec![overtaken, next("b", 0), looked_elsewhere, ahead, replayed, replayed_at_once, next("g", 0)],
+            vec![
+                stale,
+                good,
+                looked_elsewhere,
+                forked.next(&["change/a"]),
+                replayed,
+                replayed_at_once,
+                Submission::default(),
+                pen.rival(500).too_large("change/g"),
+                pen.next(&["change/h"]),
+            ],
         )
         .await;
-    let moved = |name: &str| Err(Conflict::Moved(stream(name)));
-    let taken = |key: &str, index| Err(Conflict::Taken { key: key.to_owned(), index });
-    let expected = [moved("a"), Ok(1), moved("a"), moved("d"), taken("a 0", 0), taken("b 0", 1), Ok(2)];
-    assert_eq!(results, expected);
+    let moved = || Err(Conflict::Moved(stream("change/a")));
+    let again = Unique::of("2");
+    assert_eq!(results[..3], [moved(), Ok(1), moved()]);
+    assert_eq!(results[3], moved(), "its number is right, and what it follows is not");
+    assert_eq!(results[4], Err(Conflict::Taken { key: taken, index: 0 }));
+    assert_eq!(results[5], Err(Conflict::Taken { key: again, index: 1 }));
+    assert_eq!(results[6], Err(Conflict::Unfit(Unfit::Empty)));
+    assert!(matches!(results[7], Err(Conflict::Unfit(Unfit::Seal(_)))), "{:?}", results[7]);
+    assert_eq!(results[8], Ok(2));
     assert_eq!(store.head().await.unwrap().size, 3);
-    assert_eq!(store.blob(&Digest::of("never")).await.unwrap(), None);
-    for name in ["c", "d", "e", "f"] {
-        assert_eq!(store.projection(name).await.unwrap(), None, "{name}");
+    assert_eq!(store::blob(&*store, &Digest::of("never")).await.unwrap(), None);
+    assert!(store.jobs(0).await.unwrap().is_empty());
+    for name in ["change/c", "change/e", "change/f", "change/g"] {
+        assert_eq!(body(&*store, "thing", name).await, None, "{name}");
+        assert_eq!(store.heads(&[stream(name)]).await.unwrap(), [StreamHead::EMPTY], "{name}");
     }
     // What was refused took nothing away: its key is still free.
-    let mut again = next("h", 0);
-    again.leaves[0].unique = vec!["fresh".to_owned()];
+    let mut again = pen.next(&["change/i"]);
+    again.leaves[0].unique = vec![Unique::of("fresh")];
     assert_eq!(place.commit(&*store, vec![again]).await, [Ok(3)]);
 }
 
 async fn submissions_of_one_batch_see_each_other(place: &Place) {
     let store = place.open().await;
-    let results = place.commit(&*store, vec![next("a", 0), next("a", 1), next("a", 1), next("a", 2)]).await;
-    assert_eq!(results, [Ok(0), Ok(1), Err(Conflict::Moved(stream("a"))), Ok(2)]);
-    assert_eq!(store.projection("a").await.unwrap(), Some(b"2".to_vec()));
+    let mut pen = Pen::default();
+    let (first, second) = (pen.next(&["change/a"]), pen.next(&["change/a"]));
+    let mut rival = pen.rival(100);
+    let (third, rival) = (pen.next(&["change/a"]), rival.next(&["change/a"]));
+    let results = place.commit(&*store, vec![first, second, third, rival]).await;
+    assert_eq!(results, [Ok(0), Ok(1), Ok(2), Err(Conflict::Moved(stream("change/a")))]);
+    assert_eq!(body(&*store, "thing", "change/a").await, Some(b"3".to_vec()));
 }
 
 async fn a_key_twice_in_one_submission_is_a_conflict_of_that_one(place: &Place) {
     let store = place.open().await;
-    let mut twice = next("a", 0);
-    twice.leaves.push(NewLeaf { leaf: leaf("a", 1), unique: vec!["a 0".to_owned()] });
-    let results = place.commit(&*store, vec![twice, next("b", 0)]).await;
-    assert_eq!(results, [Err(Conflict::Taken { key: "a 0".to_owned(), index: 0 }), Ok(0)]);
+    let mut pen = Pen::default();
+    let mut twice = pen.clone().next(&["change/a"]);
+    let key = twice.leaves[0].unique[0];
+    let mut second = pen.clone().next(&["change/c"]).leaves.remove(0);
+    second.unique = vec![key];
+    twice.leaves.push(second);
+    let results = place.commit(&*store, vec![twice, pen.next(&["change/b"])]).await;
+    assert_eq!(results, [Err(Conflict::Taken { key, index: 0 }), Ok(0)]);
+}
+
+async fn a_repetition_is_told_as_one_though_its_stream_has_gone_on(place: &Place) {
+    let store = place.open().await;
+    let mut pen = Pen::default();
+    let first = pen.next(&["change/a"]);
+    place.commit(&*store, vec![first.clone(), pen.next(&["change/a"])]).await;
+    let key = first.leaves[0].unique[0];
+    assert_eq!(place.commit(&*store, vec![first]).await, [Err(Conflict::Taken { key, index: 0 })]);
 }
 
 async fn leaves_stand_in_the_order_of_their_times(place: &Place) {
     let store = place.open().await;
-    let at = |name: &str, secs: i64| {
-        let mut submission = next(name, 0);
-        submission.leaves[0].leaf.admitted_at = Time::from_unix_secs(secs);
-        submission
-    };
+    let at = |name: &str, secs: i64| Pen { now: Time::from_unix_secs(secs), ..Pen::numbered(secs) }.next(&[name]);
     // Those who waited together are taken in the order of their times, not of their arrival.
-    assert_eq!(place.commit(&*store, vec![at("late", 20), at("early", 10)]).await, [Ok(1), Ok(0)]);
+    assert_eq!(place.commit(&*store, vec![at("change/late", 20), at("change/early", 10)]).await, [Ok(1), Ok(0)]);
     // Whoever looked before the log went on is told how far it has gone.
-    let overtaken = Err(Conflict::Overtaken(Time::from_unix_secs(20)));
-    assert_eq!(place.commit(&*store, vec![at("overtaken", 15), at("same", 20)]).await, [overtaken, Ok(2)]);
-    assert_eq!(store.projection("overtaken").await.unwrap(), None);
-}
-
-async fn nothing_of_a_failed_commit_is_kept(place: &Place) {
-    let store = place.open().await;
-    place.commit(&*store, vec![next("a", 0)]).await;
-    let before = store.dump().await.unwrap();
-    // A leaf that claims a number that its stream has already; nothing that an engine would send.
-    let mut broken = next("a", 0);
-    broken.expected.clear();
-    broken.leaves[0].unique.clear();
-    broken.blobs.push(b"never".to_vec());
-    let mut with_blob = next("b", 0);
-    with_blob.blobs.push(b"nor this".to_vec());
-    assert!(store.commit(&place.log_key, vec![with_blob, broken]).await.is_err());
-    assert_eq!(store.dump().await.unwrap(), before);
-    assert_eq!(store.blob(&Digest::of("nor this")).await.unwrap(), None);
-    assert_eq!(place.commit(&*store, vec![next("b", 0)]).await, [Ok(1)], "and it goes on");
-}
-
-async fn projections_are_replaced_whole_and_listed_by_the_beginning_of_their_name(place: &Place) {
-    let store = place.open().await;
-    let mut first = next("a", 0);
-    first.projections = ["change/ab", "change/b", "change/aa", "chang", "change/a%", "change/A"]
-        .map(|name| (name.to_owned(), vec![0]))
-        .into();
-    let mut second = next("a", 1);
-    second.projections = vec![("change/ab".to_owned(), vec![1, 2]), ("change/ab".to_owned(), vec![3])];
-    place.commit(&*store, vec![first, second]).await;
-    assert_eq!(store.projection("change/ab").await.unwrap(), Some(vec![3]));
-    let names = |found: Vec<(String, Vec<u8>)>| found.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-    assert_eq!(names(store.projections("change/a").await.unwrap()), ["change/a%", "change/aa", "change/ab"]);
-    assert_eq!(names(store.projections("change/a%").await.unwrap()), ["change/a%"]);
-    assert_eq!(names(store.projections("change/_").await.unwrap()), [""; 0]);
-    assert_eq!(store.projections("").await.unwrap().len(), 6);
+    let overtaken = |secs| Err(Conflict::Overtaken(Time::from_unix_secs(secs)));
+    let submissions = vec![at("change/overtaken", 15), at("change/same", 20)];
+    assert_eq!(place.commit(&*store, submissions).await[0], overtaken(20));
+    assert_eq!(body(&*store, "thing", "change/overtaken").await, None);
+    let mut backwards = at("change/b", 30);
+    backwards.leaves.extend(at("change/c", 29).leaves);
+    assert_eq!(place.commit(&*store, vec![backwards]).await, [overtaken(30)]);
 }
 
 async fn blobs_are_found_by_their_digest(place: &Place) {
     let store = place.open().await;
+    let mut pen = Pen::default();
     let blobs = [b"".to_vec(), b"text".to_vec(), vec![0; 1_000_000]];
-    let mut submission = next("a", 0);
+    let mut submission = pen.next(&["change/a"]);
     submission.blobs = blobs.to_vec();
-    let mut again = next("b", 0);
+    let mut again = pen.next(&["change/b"]);
     again.blobs = blobs[..2].to_vec();
     place.commit(&*store, vec![submission]).await;
     place.commit(&*store, vec![again]).await;
-    for blob in blobs {
-        assert_eq!(store.blob(&Digest::of(&blob)).await.unwrap(), Some(blob));
-    }
-    assert_eq!(store.blob(&Digest::of("another")).await.unwrap(), None);
+    let mut wanted = blobs.each_ref().map(Digest::of).to_vec();
+    wanted.push(Digest::of("another"));
+    let expected: BTreeMap<Digest, Vec<u8>> = blobs.into_iter().map(|blob| (Digest::of(&blob), blob)).collect();
+    assert_eq!(store.blobs(&wanted).await.unwrap(), expected);
+    assert!(store.blobs(&[]).await.unwrap().is_empty());
 }
 
-async fn proofs_can_be_made_of_its_nodes(place: &Place) {
+async fn proofs_can_be_made_of_its_tiles(place: &Place) {
     let store = place.open().await;
+    let mut pen = Pen::default();
     let mut roots = vec![Hash::empty_tree()];
-    // Batches of different sizes, so that subtrees are completed within and between them.
-    let mut size = 0;
-    for batch in [1_u64, 2, 5, 1, 300, 7] {
-        place.commit(&*store, (size..size + batch).map(|n| next(&format!("s{n}"), 0)).collect()).await;
-        size += batch;
+    // Batches of different sizes, so that subtrees and tiles are completed within and between them.
+    for batch in [1_u64, 2, 5, 1, 300, 7, 250] {
+        let submissions = (0..batch).map(|n| pen.next(&[&format!("change/{n}-of-{batch}")])).collect();
+        place.commit(&*store, submissions).await;
         roots.push(store.head().await.unwrap().root);
     }
     let head = store.head().await.unwrap();
-    for index in [0, 1, 7, 8, 255, 256, 315] {
+    for index in [0, 1, 7, 8, 255, 256, 315, 511, 512, 565] {
         let proof = store::with_nodes(&*store, |nodes| tree::inclusion_proof(index, head.size, &nodes)).await.unwrap();
         let bytes = store.leaves(index..index + 1).await.unwrap().remove(0);
         tree::verify_inclusion(&Hash::leaf(&bytes), index, head.size, &proof.unwrap(), &head.root).unwrap();
     }
-    for (old, root) in [(1, 1), (3, 2), (8, 3), (9, 4), (309, 5)] {
+    for (old, root) in [(1, 1), (3, 2), (8, 3), (9, 4), (309, 5), (316, 6)] {
         let proof = store::with_nodes(&*store, |nodes| tree::consistency_proof(old, head.size, &nodes)).await.unwrap();
         tree::verify_consistency(old, &roots[root], head.size, &head.root, &proof.unwrap()).unwrap();
     }
     let too_far = store::with_nodes(&*store, |nodes| tree::inclusion_proof(head.size, head.size, &nodes)).await;
     assert!(too_far.unwrap().is_err());
+
+    let hashes: Vec<Hash> = pen.written.iter().map(|bytes| Hash::leaf(bytes)).collect();
+    let at = |level, index| TileAt { level, index };
+    // The same for whoever has the store open already, and for whoever opens it now.
+    for store in [store, place.open().await] {
+        let tiles = store.tiles(&[at(0, 0), at(0, 1), at(0, 2), at(0, 3), at(1, 0), at(2, 0)]).await.unwrap().0;
+        assert_eq!(tiles[&at(0, 0)], hashes[..256]);
+        assert_eq!(tiles[&at(0, 1)], hashes[256..512]);
+        assert_eq!(tiles[&at(0, 2)], hashes[512..]);
+        assert!(tiles[&at(0, 3)].is_empty());
+        let above = hashes.chunks_exact(256).map(|tile| MemoryNodes::from_leaf_hashes(tile.iter().copied()).root());
+        assert_eq!(tiles[&at(1, 0)], above.collect::<Vec<_>>());
+        assert!(!tiles.contains_key(&at(2, 0)));
+    }
 }
 
-async fn a_page_of_leaves_has_its_limit(place: &Place) {
+async fn a_page_of_leaves_has_its_limits(place: &Place) {
     let store = place.open().await;
-    place.commit(&*store, (0..=MAX_PAGE).map(|n| next(&format!("s{n}"), 0)).collect()).await;
+    let mut pen = Pen::default();
+    place.commit(&*store, (0..=MAX_PAGE).map(|_| pen.next(&["change/long"])).collect()).await;
     assert_eq!(store.leaves(0..u64::MAX).await.unwrap().len() as u64, MAX_PAGE);
     assert_eq!(store.leaves(MAX_PAGE..u64::MAX).await.unwrap().len(), 1);
-    assert!(store.leaves(u64::MAX - 1..u64::MAX).await.unwrap().is_empty());
+    let long = stream("change/long");
+    assert_eq!(store.stream(&long, 0).await.unwrap().len() as u64, MAX_PAGE);
+    assert_eq!(store.stream(&long, MAX_PAGE).await.unwrap().len(), 1);
+
+    // Large ones come in smaller pages, and none is left out.
+    place.commit(&*store, (0..300).map(|_| pen.of_bytes("change/large", 30_000)).collect()).await;
+    let first = MAX_PAGE + 1;
+    let page = store.leaves(first..u64::MAX).await.unwrap();
+    assert!(page.len() < 300 && page.iter().map(Vec::len).sum::<usize>() as u64 <= MAX_PAGE_BYTES, "{}", page.len());
+    assert_eq!(store.stream(&stream("change/large"), 0).await.unwrap().len(), page.len());
+    let rest = store.leaves(first + page.len() as u64..u64::MAX).await.unwrap();
+    assert_eq!([page, rest].concat(), pen.written[first as usize..]);
+}
+
+async fn jobs_are_there_until_they_are_done(place: &Place) {
+    let store = place.open().await;
+    let mut pen = Pen::default();
+    let job = |kind: &str| Job { kind: kind.to_owned(), body: kind.as_bytes().to_vec() };
+    let mut submission = pen.next(&["change/a"]);
+    submission.outbox = vec![job("one"), job("two")];
+    place.commit(&*store, vec![submission]).await;
+    let jobs = store.jobs(0).await.unwrap();
+    assert_eq!(jobs.iter().map(|(_, job)| job.kind.as_str()).collect::<Vec<_>>(), ["one", "two"]);
+    assert_eq!(store.jobs(jobs[0].0).await.unwrap(), jobs[1..]);
+    store.done(&[jobs[0].0]).await.unwrap();
+    assert_eq!(place.open().await.jobs(0).await.unwrap(), jobs[1..]);
+    store.done(&[jobs[0].0, jobs[1].0]).await.unwrap();
+    assert!(store.jobs(0).await.unwrap().is_empty());
+
+    // A number is never given twice, so that who is late with one job does not remove another.
+    let mut submission = pen.next(&["change/a"]);
+    submission.outbox = vec![job("three")];
+    place.commit(&*store, vec![submission]).await;
+    assert!(store.jobs(0).await.unwrap()[0].0 > jobs[1].0);
+}
+
+async fn projections_have_a_version_and_can_be_made_again(place: &Place) {
+    let store = place.open().await;
+    let mut pen = Pen::default();
+    place.commit(&*store, vec![pen.next(&["change/a"]), pen.next(&["change/b"])]).await;
+    store.set_version(3).await.unwrap();
+    let before = dump(&*store).await;
+    assert_eq!(place.open().await.version().await.unwrap(), 3);
+    store.clear_projections().await.unwrap();
+    assert_eq!(store.version().await.unwrap(), 0, "who stops in between finds out");
+    assert!(store.find("thing", "", 10).await.unwrap().is_empty());
+    store.project(vec![pen.thing("change/a", "1"), pen.thing("change/b", "2")]).await.unwrap();
+    store.set_version(4).await.unwrap();
+    assert_eq!(dump(&*store).await, before);
+    assert_eq!(store.version().await.unwrap(), 4);
+    assert_eq!(place.commit(&*store, vec![pen.next(&["change/a"])]).await, [Ok(2)], "and it goes on");
 }
 
 async fn what_was_committed_is_there_after_opening_again(place: &Place) {
     let store = place.open().await;
-    place.commit(&*store, vec![next("a", 0), next("b", 0)]).await;
-    let (dump, head) = (store.dump().await.unwrap(), store.head().await.unwrap());
+    let mut pen = Pen::default();
+    let first = pen.next(&["change/a"]);
+    place.commit(&*store, vec![first.clone(), pen.next(&["change/b"])]).await;
+    let (before, head) = (dump(&*store).await, store.head().await.unwrap());
     drop(store);
     let store = place.open().await;
-    assert_eq!((store.dump().await.unwrap(), store.head().await.unwrap()), (dump, head));
-    let results = place.commit(&*store, vec![next("a", 0), next("a", 1)]).await;
-    assert_eq!(results, [Err(Conflict::Moved(stream("a"))), Ok(2)]);
+    assert_eq!((dump(&*store).await, store.head().await.unwrap()), (before, head));
+    let taken = Err(Conflict::Taken { key: first.leaves[0].unique[0], index: 0 });
+    assert_eq!(place.commit(&*store, vec![first, pen.next(&["change/a"])]).await, [taken, Ok(2)]);
 }
 
 async fn two_servers_over_one_store_see_each_other(place: &Place) {
     let (one, other) = (place.open().await, place.open().await);
-    assert_eq!(place.commit(&*one, vec![next("a", 0)]).await, [Ok(0)]);
-    assert_eq!(place.commit(&*other, vec![next("a", 0)]).await, [Err(Conflict::Moved(stream("a")))]);
-    assert_eq!(place.commit(&*other, vec![next("a", 1)]).await, [Ok(1)]);
+    let mut pen = Pen::default();
+    let mut rival = pen.rival(1_000);
+    assert_eq!(place.commit(&*one, vec![pen.next(&["change/a"])]).await, [Ok(0)]);
+    let moved = Err(Conflict::Moved(stream("change/a")));
+    assert_eq!(place.commit(&*other, vec![rival.next(&["change/a"])]).await, [moved]);
+    // In turns, over the end of a tile.
+    for n in 0..300 {
+        let store = if n % 2 == 0 { &other } else { &one };
+        assert_eq!(place.commit(&**store, vec![pen.next(&["change/a"])]).await, [Ok(n + 1)]);
+    }
     assert_eq!(one.head().await.unwrap(), other.head().await.unwrap());
+    let tree = MemoryNodes::from_leaf_hashes(pen.written.iter().map(|bytes| Hash::leaf(bytes)));
+    assert_eq!(place.open().await.head().await.unwrap().root, tree.root());
 }
 
-async fn submissions_at_once_are_each_answered_and_durable(place: &Place) {
-    const STREAMS: u64 = 100;
-    const RIVALS: u64 = 20;
-    let store = place.open().await;
-    let writer = Writer::start(Arc::clone(&store), Arc::clone(&place.log_key));
-    let submit = |submission| {
-        let writer = writer.clone();
-        tokio::spawn(async move { writer.submit(submission).await.unwrap() })
-    };
-    let own: Vec<_> = (0..STREAMS).map(|n| submit(next(&format!("s{n}"), 0))).collect();
-    let rivals: Vec<_> = (0..RIVALS)
-        .map(|n| {
-            let mut rival = next("wanted", 0);
-            rival.leaves[0].unique = vec![format!("rival {n}")];
-            submit(rival)
-        })
-        .collect();
-    let mut indices = Vec::new();
-    for task in own {
-        indices.push(task.await.unwrap().unwrap());
-    }
-    let mut refused = 0;
-    for task in rivals {
-        match task.await.unwrap() {
-            Ok(index) => indices.push(index),
-            Err(conflict) => {
-                assert_eq!(conflict, Conflict::Moved(stream("wanted")));
-                refused += 1;
-            }
+async fn what_differs_between_two_stores_is_named(place: &Place) {
+    let (one, elsewhere) = (place.open().await, Place::new(place.address));
+    let other = elsewhere.open().await;
+    let mut pen = Pen::default();
+    let submissions: Vec<Submission> = (0..600).map(|n| pen.next(&[&format!("change/{n:03}")])).collect();
+    place.commit(&*one, submissions.clone()).await;
+    elsewhere.commit(&*other, submissions).await;
+    assert!(differences(&*one, &*other, 10).await.unwrap().is_empty());
+    other.project(vec![pen.thing("change/300", "else"), pen.thing("change/new", "new")]).await.unwrap();
+    let expected = ["thing change/300", "thing change/new"];
+    assert_eq!(differences(&*one, &*other, 10).await.unwrap(), expected);
+    assert_eq!(differences(&*other, &*one, 1).await.unwrap(), expected[..1]);
+    elsewhere.commit(&*other, vec![pen.next(&["change/000"])]).await;
+    let found: BTreeSet<String> = differences(&*one, &*other, 10).await.unwrap().into_iter().collect();
+    assert!(found.contains("the tree") && found.contains("stream change/000"), "{found:?}");
+}
+
+/// A follower's notary: it knows one checkpoint.
+struct Followed {
+    size: u64,
+    root: Hash,
+    note: String,
+}
+
+impl Notary for Followed {
+    fn note(&self, size: u64, root: Hash) -> Result<Option<String>, NoteError> {
+        match size == self.size {
+            false => Ok(None),
+            true if root == self.root => Ok(Some(self.note.clone())),
+            true => Err(NoteError::Differs { size, found: root, expected: self.root }),
         }
     }
-    indices.sort_unstable();
-    assert_eq!(indices, (0..=STREAMS).collect::<Vec<_>>(), "each taken one has a place of its own");
-    assert_eq!(refused, RIVALS - 1, "one of the rivals was first");
-    assert_eq!(place.open().await.dump().await.unwrap(), store.dump().await.unwrap());
 }
 
-async fn what_was_acknowledged_survives_a_crash(place: &Place) {
-    let store = place.open().await;
-    let writer = Writer::start(Arc::clone(&store), Arc::clone(&place.log_key));
-    for n in 0..10 {
-        writer.submit(next(&format!("s{n}"), 0)).await.unwrap().unwrap();
-    }
-    // What is on the disk while the store is still open is what a crash leaves.
-    let left = copy(place.folder.path());
-    let crashed = store::open(&(place.address)(left.path())).await.unwrap();
-    assert_eq!(crashed.dump().await.unwrap(), store.dump().await.unwrap());
-    assert_eq!(crashed.head().await.unwrap(), store.head().await.unwrap());
-}
-
-fn copy(folder: &Path) -> tempfile::TempDir {
-    let to = tempfile::tempdir().unwrap();
-    for entry in fs::read_dir(folder).unwrap() {
-        let from: PathBuf = entry.unwrap().path();
-        fs::copy(&from, to.path().join(from.file_name().unwrap())).unwrap();
-    }
-    to
+async fn a_copy_takes_leaves_before_it_reaches_their_checkpoint(place: &Place) {
+    let (log, folder) = (place.open().await, Place::new(place.address));
+    let mut pen = Pen::default();
+    let submissions: Vec<Submission> = (0..300).map(|n| pen.next(&[&format!("change/{n}")])).collect();
+    place.commit(&*log, submissions.clone()).await;
+    let head = log.head().await.unwrap();
+    let followed = Followed { size: 300, root: head.root, note: head.note.clone() };
+    let options = Options { keeps: Keeps::Copy(Access::Owner), ..place.options() };
+    let copy = folder.open_as(&options).await.unwrap();
+    copy.commit(&followed, submissions[..290].to_vec()).await.unwrap();
+    assert_eq!((copy.head().await.unwrap().noted, copy.head().await.unwrap().note), (0, String::new()));
+    // It goes on after an interruption; a log, of which every leaf is signed, would not.
+    let refused = folder.open_as(&place.options()).await.map(drop).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the store is damaged: it has 290 leaves, and only 0 of them are under a checkpoint"
+    );
+    drop(copy);
+    let copy = folder.open_as(&options).await.unwrap();
+    // The log shows other leaves than it signed: nothing of them is written.
+    let other = Followed { root: Hash::empty_tree(), ..followed };
+    let before = dump(&*copy).await;
+    let error = copy.commit(&other, submissions[290..].to_vec()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Note(NoteError::Differs { size: 300, .. })), "{error}");
+    assert_eq!(dump(&*copy).await, before);
+    let followed = Followed { root: head.root, ..other };
+    copy.commit(&followed, submissions[290..].to_vec()).await.unwrap();
+    assert_eq!(copy.head().await.unwrap(), head);
+    copy.commit(&followed, vec![pen.next(&["change/0"])]).await.unwrap();
+    drop(copy);
+    let copy = folder.open_as(&options).await.unwrap();
+    assert_eq!((copy.head().await.unwrap().size, copy.head().await.unwrap().noted), (301, 300));
 }
 
 /// Runs the suite for one kind of store, kept in a folder.
@@ -329,92 +468,33 @@ macro_rules! conforms {
         conforms! { $store, $address,
             an_empty_log_has_nothing
             what_is_committed_is_there_in_order_under_a_checkpoint
+            a_leaf_moves_every_stream_that_it_stands_in_on
             a_conflict_is_told_to_its_own_submission_and_the_others_are_taken
             submissions_of_one_batch_see_each_other
             a_key_twice_in_one_submission_is_a_conflict_of_that_one
+            a_repetition_is_told_as_one_though_its_stream_has_gone_on
             leaves_stand_in_the_order_of_their_times
-            nothing_of_a_failed_commit_is_kept
-            projections_are_replaced_whole_and_listed_by_the_beginning_of_their_name
             blobs_are_found_by_their_digest
-            proofs_can_be_made_of_its_nodes
-            a_page_of_leaves_has_its_limit
+            proofs_can_be_made_of_its_tiles
+            a_page_of_leaves_has_its_limits
+            jobs_are_there_until_they_are_done
+            projections_have_a_version_and_can_be_made_again
             what_was_committed_is_there_after_opening_again
             two_servers_over_one_store_see_each_other
+            what_differs_between_two_stores_is_named
+            a_copy_takes_leaves_before_it_reaches_their_checkpoint
+            projections_are_replaced_whole_and_found_by_the_beginning_of_their_name
+            a_search_by_name_has_its_limit
+            a_list_shows_the_highest_order_first_a_page_at_a_time
+            a_list_is_narrowed_by_all_of_its_facets
+            a_projection_that_moves_leaves_nothing_behind
+            a_page_looks_at_a_bounded_number_of_candidates
             submissions_at_once_are_each_answered_and_durable
             what_was_acknowledged_survives_a_crash
+            a_batch_waits_for_earlier_ones_that_are_announced
+            whose_write_failed_learns_whether_it_may_have_happened
         }
     };
 }
 
 conforms!(sqlite, |folder| format!("sqlite:{}", folder.join("ledger.db").display()));
-
-// What only a file can have.
-
-async fn refused(path: &Path) -> String {
-    match store::open(&path.display().to_string()).await {
-        Ok(store) => store.head().await.map(|head| head.size).unwrap_err().to_string(),
-        Err(error) => error.to_string(),
-    }
-}
-
-async fn sql(path: &Path, text: &'static str) {
-    let pool = sqlx::SqlitePool::connect(&format!("sqlite:{}", path.display())).await.unwrap();
-    sqlx::raw_sql(text).execute(&pool).await.unwrap();
-    pool.close().await;
-}
-
-#[tokio::test]
-async fn a_store_of_a_newer_format_is_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ledger.db");
-    drop(store::open(path.to_str().unwrap()).await.unwrap());
-    sql(&path, "pragma user_version = 2").await;
-    let Err(StoreError::Newer { found: 2, known: 1, .. }) = store::open(path.to_str().unwrap()).await.map(drop) else {
-        panic!("it was opened");
-    };
-}
-
-#[tokio::test]
-async fn a_file_that_is_no_store_is_an_error_and_stays_as_it_is() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ledger.db");
-    for content in
-        [&b"not a database, but long enough to be taken for the header of one: 0123456789"[..], &[0xff; 8192]]
-    {
-        fs::write(&path, content).unwrap();
-        assert!(refused(&path).await.contains("file is not a database"), "{}", refused(&path).await);
-        assert_eq!(fs::read(&path).unwrap(), content);
-    }
-    assert!(refused(folder.path()).await.starts_with("cannot open the store"));
-    assert!(refused(&folder.path().join("no/such/folder.db")).await.starts_with("cannot open the store"));
-}
-
-#[tokio::test]
-async fn a_damaged_store_is_an_error_and_no_panic() {
-    let place = Place::new(|folder| folder.join("ledger.db").display().to_string());
-    let store = place.open().await;
-    place.commit(&*store, (0..200).map(|n| next(&format!("s{n}"), 0)).collect()).await;
-    drop(store);
-    let path = place.folder.path().join("ledger.db");
-    sql(&path, "pragma wal_checkpoint(truncate)").await;
-    let whole = fs::read(&path).unwrap();
-
-    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-    assert!(refused(&path).await.contains("malformed"), "{}", refused(&path).await);
-
-    fs::write(&path, &whole).unwrap();
-    sql(&path, "delete from nodes where level = 3").await;
-    assert!(refused(&path).await.starts_with("the store is damaged"), "{}", refused(&path).await);
-
-    fs::write(&path, &whole).unwrap();
-    sql(&path, "update nodes set hash = x'00'").await;
-    assert!(refused(&path).await.starts_with("the store is damaged"), "{}", refused(&path).await);
-}
-
-#[tokio::test]
-async fn an_address_of_no_store_is_refused() {
-    for address in ["postgres://db/log", "http://127.0.0.1:1"] {
-        let error = store::open(address).await.map(drop).unwrap_err();
-        assert!(matches!(error, StoreError::Address(_)), "{error}");
-    }
-}

@@ -221,6 +221,33 @@ fn an_unmapped_commit_mail_denies() {
 }
 
 #[test]
+fn erased_names_let_nobody_through() {
+    let mut world = World::new();
+    let linus = author("linus@example.com");
+    let commits = facts(9, std::slice::from_ref(&linus));
+    let change = world.propose_git("ada", &commits);
+    assert_snapshot!(told(world.approve("linus", &change)), @"contributor: linus cannot approve change CHANGE: they had a hand in it");
+    world.disclose("linus", &change, &[], &[]).unwrap();
+    world.erase(&Digest::of(commits.identities.to_blob().unwrap()));
+    assert_snapshot!(told(world.approve("linus", &change)), @"contributor: linus cannot approve change CHANGE: they had a hand in it");
+    assert_snapshot!(world.standing(&change), @"identities-known owner-approves second-pair-of-eyes");
+}
+
+#[test]
+fn an_author_whose_name_was_erased_is_nobody_known() {
+    let mut world = World::new();
+    let linus = author("linus@example.com");
+    let commits = facts(9, std::slice::from_ref(&linus));
+    let change = world.propose_git("ada", &commits);
+    world.erase(&Digest::of(commits.identities.to_blob().unwrap()));
+    // Nobody knows any more that it was he, and so it could be anybody.
+    world.approve("linus", &change).unwrap();
+    assert_snapshot!(world.standing(&change), @"identities-known");
+    world.identify("grace", &change, &linus, IdentityVerdict::Is(id("linus"))).unwrap();
+    assert_snapshot!(world.standing(&change), @"owner-approves second-pair-of-eyes");
+}
+
+#[test]
 fn whoever_an_unmapped_mail_turns_out_to_be_cannot_approve() {
     let mut world = World::new();
     let nobody = author("somebody@elsewhere.example");

@@ -160,6 +160,24 @@ fn facts_about_another_subject_are_refused() {
 }
 
 #[test]
+fn names_that_are_not_those_of_the_facts_are_refused() {
+    let mut world = World::new();
+    let (pushed, others) = (facts(9, &[author("mallory@example.com")]), facts(9, &[author("ada@example.com")]));
+    let mut proposal = world.proposal("search/production", git(&pushed), Some(&pushed));
+    let named = proposal.identities;
+    proposal.identities = Some(world.blob(others.identities.to_blob().unwrap()));
+    assert_snapshot!(told(world.say("mallory", Body::Proposal(proposal.clone()))), @"identities-mismatch: the identities are not those whom the facts name");
+    proposal.identities = None;
+    assert_snapshot!(told(world.say("mallory", Body::Proposal(proposal.clone()))), @"identities-missing: facts of a git range and the names behind them come together");
+    proposal.identities = named;
+    proposal.facts = None;
+    assert_snapshot!(told(world.say("mallory", Body::Proposal(proposal))), @"identities-missing: facts of a git range and the names behind them come together");
+    let mut file = world.proposal("search/production", file("timeout: 30"), None);
+    file.identities = named;
+    assert_snapshot!(told(world.say("mallory", Body::Proposal(file))), @"identities-missing: facts of a git range and the names behind them come together");
+}
+
+#[test]
 fn a_gate_is_not_taken_over_by_registering_it_again() {
     let mut world = World::new();
     register_gate(&mut world);

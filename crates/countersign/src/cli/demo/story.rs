@@ -264,7 +264,7 @@ fn landed(stage: &mut Stage) -> Result<(), CliError> {
     stage.quietly("ana", "ana", &["git", "fetch", "-q", "origin"])?;
     stage.quietly("ana", "ana", &["git", "checkout", "-q", "-B", "main", "origin/main"])?;
     stage.run("ana", "ana", &["git", "merge", "--no-ff", "-m", "Merge the routing change", "west"], Ending::Done)?;
-    stage.tell("Something slipped into the merge is refused; the merge as git makes it is not.");
+    stage.tell("Something slipped into the merge is refused; the merge that brings what was approved is not.");
     stage.write("ana/services/checkout/extra.yaml", "debug: true\n")?;
     stage.quietly("ana", "ana", &["git", "checkout", "-q", "-b", "slipped"])?;
     stage.quietly("ana", "ana", &["git", "add", "."])?;

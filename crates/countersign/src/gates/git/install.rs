@@ -8,11 +8,7 @@ use std::{
 };
 
 use countersign_core::{
-    facts::git::GitRead as _,
-    ids::GateId,
-    state::GateRecord,
-    statement::GateRegistration,
-    subject::quoted,
+    facts::git::GitRead as _, ids::GateId, state::GateRecord, statement::GateRegistration, subject::quoted,
     trust::Trust,
 };
 use countersign_ledger::SigningKey;

@@ -179,12 +179,8 @@ impl GitGate {
 
     /// The gate at its desk: its copy of the log, and the server that it asks.
     pub fn desk(&self) -> Result<Desk, GateError> {
-        let place = Place {
-            copy: &self.config.copy,
-            access: self.config.access(),
-            trust: &self.trust,
-            url: &self.config.url,
-        };
+        let place =
+            Place { copy: &self.config.copy, access: self.config.access(), trust: &self.trust, url: &self.config.url };
         Ok(Desk::open(&place, Hand::Gate(self.key()?), self.config.name.clone(), self.config.actor()?)?)
     }
 }

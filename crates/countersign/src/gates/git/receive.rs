@@ -68,11 +68,9 @@ fn closed(error: GateError) -> GateError {
             DeskError::Client(ClientError::Unreachable { url, .. })
             | DeskError::Speak(SpeakError::Client(ClientError::Unreachable { url, .. }))
             | DeskError::Follow(FollowError::Source(SourceError::Client(ClientError::Unreachable { url, .. }))),
-        ) => {
-            Refused::new("server-unreachable", format!("the gate cannot reach {url}, and stays shut without it"))
-                .note("nothing is wrong with your push: tell whoever runs the server, and push again when it is back")
-                .into()
-        }
+        ) => Refused::new("server-unreachable", format!("the gate cannot reach {url}, and stays shut without it"))
+            .note("nothing is wrong with your push: tell whoever runs the server, and push again when it is back")
+            .into(),
         GateError::Desk(DeskError::Follow(FollowError::Contradiction(caught))) => {
             let refused = Refused::new(caught.what.code(), "the log contradicts itself, or what this gate saw before")
                 .note("nothing is wrong with your push: tell whoever runs Countersign, and show them this:");

@@ -37,7 +37,7 @@ pub(super) async fn projections(
         "select p.name, p.body from json_each(?) as wanted \
          cross join projections as p on p.kind = ? and p.name = wanted.value",
     )
-    .bind(json(names))
+    .bind(json(names.iter()))
     .bind(kind)
     .fetch_all(connection)
     .await
@@ -68,12 +68,11 @@ pub(super) async fn places(
     if wanted.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let pairs = wanted.iter().map(|(kind, name)| serde_json::json!([kind, name]));
     let rows: Vec<(i64, i64, String)> = sqlx::query_as(
         "select wanted.key, p.ord, p.facets from json_each(?) as wanted \
          cross join projections as p on p.kind = wanted.value ->> 0 and p.name = wanted.value ->> 1",
     )
-    .bind(serde_json::Value::Array(pairs.collect()).to_string())
+    .bind(json(wanted.iter()))
     .fetch_all(connection)
     .await
     .map_err(failed("read where lists have projections"))?;
@@ -88,8 +87,7 @@ pub(super) async fn places(
 
 /// Facets as a projection's row has them: pairs in JSON.
 pub(super) fn write_facets(facets: &BTreeSet<Facet>) -> String {
-    let pairs = facets.iter().map(|facet| serde_json::json!([facet.name, facet.value]));
-    serde_json::Value::Array(pairs.collect()).to_string()
+    json(facets.iter().map(|facet| (&facet.name, &facet.value)))
 }
 
 fn read_facets(text: &str) -> Result<BTreeSet<Facet>, Damage> {
@@ -279,7 +277,8 @@ pub(super) async fn walk(
         }
         Part::Streams => {
             let rows: Vec<(String, i64, i64)> = sqlx::query_as(
-                "select stream, count(*), max(idx) from lines where stream > ? group by stream order by stream limit ?",
+                "select name, (select count(*) from lines where stream = id), (select max(idx) from lines where stream = id) \
+                 from streams where name > ? order by name limit ?",
             )
             .bind(one)
             .bind(WALKED)

@@ -22,6 +22,7 @@ use super::{
     Submission, dump,
     tiles::{TileAt, Tiles},
 };
+
 use crate::unix;
 use read::LastHashes;
 
@@ -32,6 +33,9 @@ const PAGE_BYTES: u32 = 8_192;
 
 /// How many pages the write-ahead log has when they are copied into the file.
 const LOG_PAGES: &str = "2000";
+
+/// How many rows a connection's thread reads ahead, so that it and its caller do not wake each other for each.
+const ROWS_AHEAD: usize = 1_024;
 
 const WRITER_CACHE: &str = "-32000";
 
@@ -69,13 +73,15 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY)
             .pragma("wal_autocheckpoint", LOG_PAGES)
+            .row_buffer_size(ROWS_AHEAD)
             .disable_statement_logging();
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             // A connection to a file does not break by itself.
             .test_before_acquire(false)
             .connect_lazy_with(connect.clone());
-        let connect = connect.pragma("cache_size", WRITER_CACHE);
+        // What a statement may have to undo is kept in memory, too; its size is that of a batch.
+        let connect = connect.pragma("cache_size", WRITER_CACHE).pragma("temp_store", "memory");
         let mut connection = connect.connect().await.map_err(failed("open the store"))?;
         migrate(&mut connection, path).await?;
         let writing = write::Writing { connection, tail: None };

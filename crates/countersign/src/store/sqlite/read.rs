@@ -9,6 +9,7 @@ use countersign_ledger::{
     Digest, Hash, StreamHead, StreamId, Time,
     tile::{TILE_WIDTH, parse_hash_tile},
 };
+use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::{
@@ -20,10 +21,10 @@ use super::{
     failed, lists, signed,
 };
 
-/// A JSON array of these texts.
-pub(super) fn json<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
-    let texts = texts.into_iter().map(|text| serde_json::Value::String(text.as_ref().to_owned()));
-    serde_json::Value::Array(texts.collect()).to_string()
+/// Keys as a JSON array.
+pub(super) fn json<T: Serialize>(keys: impl Iterator<Item = T>) -> String {
+    // Texts and numbers are always spelled.
+    serde_json::to_string(&keys.collect::<Vec<T>>()).unwrap_or_default()
 }
 
 /// Where in a list of keys a row belongs.
@@ -94,8 +95,9 @@ pub(super) async fn stream(
     from: u64,
 ) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
     let sizes: Vec<i64> = sqlx::query_scalar(
-        "select length(leaves.bytes) from lines cross join leaves on leaves.idx = lines.idx \
-         where lines.stream = ? and lines.seq >= ? order by lines.seq limit ?",
+        "select length(leaves.bytes) from streams cross join lines on lines.stream = streams.id \
+         cross join leaves on leaves.idx = lines.idx \
+         where streams.name = ? and lines.seq >= ? order by lines.seq limit ?",
     )
     .bind(stream.as_str())
     .bind(signed(from))
@@ -104,8 +106,9 @@ pub(super) async fn stream(
     .await
     .map_err(failed("read the sizes of a stream's leaves"))?;
     let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
-        "select leaves.idx, leaves.bytes from lines cross join leaves on leaves.idx = lines.idx \
-         where lines.stream = ? and lines.seq >= ? order by lines.seq limit ?",
+        "select leaves.idx, leaves.bytes from streams cross join lines on lines.stream = streams.id \
+         cross join leaves on leaves.idx = lines.idx \
+         where streams.name = ? and lines.seq >= ? order by lines.seq limit ?",
     )
     .bind(stream.as_str())
     .bind(signed(from))
@@ -126,8 +129,9 @@ pub(super) async fn heads(
     }
     let rows: Vec<(i64, i64, Vec<u8>)> = sqlx::query_as(
         "select wanted.key, lines.seq, leaves.bytes from json_each(?) as wanted \
-         cross join lines on lines.stream = wanted.value \
-         and lines.seq = (select max(seq) from lines where stream = wanted.value) \
+         cross join streams on streams.name = wanted.value \
+         cross join lines on lines.stream = streams.id \
+         and lines.seq = (select max(seq) from lines where stream = streams.id) \
          cross join leaves on leaves.idx = lines.idx",
     )
     .bind(json(streams.iter().map(StreamId::as_str)))
@@ -206,12 +210,11 @@ pub(super) async fn tiles(
     last: &Mutex<LastHashes>,
     wanted: &[TileAt],
 ) -> Result<Tiles, StoreError> {
-    let pairs = wanted.iter().map(|at| serde_json::json!([at.level, at.index]));
     let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
         "select wanted.key, tiles.hashes from json_each(?) as wanted \
          cross join tiles on tiles.level = wanted.value ->> 0 and tiles.idx = wanted.value ->> 1",
     )
-    .bind(serde_json::Value::Array(pairs.collect()).to_string())
+    .bind(json(wanted.iter().map(|at| (at.level, at.index))))
     .fetch_all(&mut *connection)
     .await
     .map_err(failed("read the tree"))?;

@@ -17,9 +17,15 @@ create table leaves (
     bytes blob not null
 );
 
+-- Streams are numbered as they begin, so that the lines of those that are busy now lie together.
+create table streams (
+    id   integer primary key,
+    name text not null unique
+);
+
 -- Where leaves stand in their streams. The last line of a stream leads to its head.
 create table lines (
-    stream text    not null,
+    stream integer not null,
     seq    integer not null,
     idx    integer not null,
     primary key (stream, seq)

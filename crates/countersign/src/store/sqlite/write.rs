@@ -128,8 +128,7 @@ impl SqliteStore {
     }
 
     pub(super) async fn remove_jobs(&self, jobs: &[u64]) -> Result<(), StoreError> {
-        let ids: Vec<serde_json::Value> = jobs.iter().map(|id| (*id).into()).collect();
-        let ids = serde_json::Value::Array(ids).to_string();
+        let ids = read::json(jobs.iter());
         self.write(async move |connection| {
             sqlx::query("delete from jobs where id in (select value from json_each(?))")
                 .bind(ids)
@@ -165,7 +164,12 @@ async fn write_rows(connection: &mut SqliteConnection, rows: Rows) -> Result<(),
     script.insert("insert into leaves (idx, bytes) ", "", rows.leaves, |row, (index, bytes)| {
         row.push_bind(signed(index)).push_bind(bytes);
     });
-    script.insert("insert into lines (stream, seq, idx) ", "", rows.lines, |row, (stream, seq, index)| {
+    let begun = rows.lines.iter().filter(|(_, seq, _)| *seq == 0);
+    script.insert("insert into streams (name) ", "", begun, |row, (stream, _, _)| {
+        row.push_bind(stream.as_str());
+    });
+    let joined = ") insert into lines select streams.id, new.seq, new.idx from new cross join streams on streams.name = new.name";
+    script.insert("with new (name, seq, idx) as (", joined, rows.lines, |row, (stream, seq, index)| {
         row.push_bind(String::from(stream)).push_bind(signed(seq)).push_bind(signed(index));
     });
     script.insert("insert into uniques (key, idx) ", "", rows.uniques, |row, (key, index)| {

@@ -1,0 +1,253 @@
+//! How what was approved arrives at a protected branch, through real pushes: its delta, and nothing else.
+
+use std::{fs, process::Command};
+
+use insta::assert_snapshot;
+
+use crate::{git_facts, world::World};
+
+const CHECKOUT: &str = "checkout/production";
+
+/// A change of the checkout timeout in two commits, approved by Bob; then the branch moves on elsewhere. Gives the change
+/// and its head.
+fn approved_and_overtaken(world: &World) -> (String, String) {
+    world.edit("change", "checkout/timeout", "30\n");
+    world.write("checkout/retries", "2\n");
+    world.commit("retry, too");
+    let change = world.propose("alice", &[CHECKOUT]);
+    world.approve("bob", &change);
+    let head = world.id("HEAD").to_string();
+    world.edit("other", "search/limit", "20\n");
+    let other = world.propose("alice", &["search/production"]);
+    world.approve("carol", &other);
+    world.push(&["other:main"]).passes();
+    world.git(&["fetch", "--quiet"]);
+    world.git(&["checkout", "--quiet", "-B", "main", "origin/main"]);
+    (change, head)
+}
+
+#[test]
+fn a_squash_of_what_was_approved_passes() {
+    let world = World::usual();
+    let (change, head) = approved_and_overtaken(&world);
+    world.git(&["merge", "--quiet", "--squash", "change"]);
+    world.commit("All of it");
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("commits-missing");
+    assert_snapshot!(push.told(), @"
+    countersign: refused: the repository does not have the commits that change [A] is about [commits-missing]
+    countersign:   they are needed to compare what is pushed with what was approved; push them beside it:
+    countersign:   -> git push origin [B]:refs/heads/review/[A]
+    countersign: all of it: countersign show [A]
+    ");
+    world.push(&[&format!("{head}:refs/heads/review/{change}")]).passes();
+    world.push(&["HEAD:main"]).passes();
+    assert_eq!((world.tip("main"), world.state(&change)), (world.id("HEAD"), "applied".to_owned()));
+}
+
+#[test]
+fn a_rebase_of_what_was_approved_passes() {
+    let world = World::usual();
+    let (change, head) = approved_and_overtaken(&world);
+    world.push(&[&format!("{head}:refs/heads/review")]).passes();
+    world.git(&["rebase", "--quiet", "main", "change"]);
+    let rebased = world.id("HEAD");
+
+    // One commit more, which takes itself back.
+    world.write("search/limit", "66\n");
+    world.commit("edit");
+    world.write("search/limit", "20\n");
+    world.commit("and back");
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("unreviewed-commits");
+    assert_snapshot!(push.told(), @"
+    countersign: refused: this is not change [A]: [B] brings commits that nobody reviewed: [B], [C] [unreviewed-commits]
+    countersign:   merge the approved head as it is, or squash it; or make this the next revision and have it approved
+    countersign:   -> countersign revise [A] --git . --repository shop --branch main --range [D]..[B]
+    countersign: all of it: countersign show [A]
+    ");
+
+    // The same by somebody else.
+    world.git(&["reset", "--quiet", "--hard", rebased.as_str()]);
+    world.git(&["commit", "--quiet", "--amend", "--no-edit", "--author", "Mallory <mallory@example.com>"]);
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("unreviewed-author");
+    assert_snapshot!(push.told(), @"
+    countersign: refused: this is not change [A]: commit [B] is by Mallory <mallory@example.com>, who wrote none of the reviewed commits [unreviewed-author]
+    countersign:   keep the author: git commit --amend --author='NAME <MAIL>'
+    countersign:   -> countersign revise [A] --git . --repository shop --branch main --range [C]..[B]
+    countersign: all of it: countersign show [A]
+    ");
+
+    world.git(&["reset", "--quiet", "--hard", rebased.as_str()]);
+    world.push(&["HEAD:main"]).passes();
+    assert_eq!((world.tip("main"), world.state(&change)), (rebased, "applied".to_owned()));
+}
+
+#[test]
+fn what_upstream_did_to_a_reviewed_path_stops_a_merge_that_git_makes_without_a_word() {
+    let world = World::usual();
+    let (first, last) = ("first 1\n1\n2\n3\n4\n5\n6\nlast 1\n", "first 1\n1\n2\n3\n4\n5\n6\nlast 2\n");
+    world.edit("begin", "checkout/file", first);
+    let begin = world.propose("alice", &[CHECKOUT]);
+    world.approve("bob", &begin);
+    world.push(&["HEAD:main"]).passes();
+    world.git(&["fetch", "--quiet"]);
+
+    world.edit("change", "checkout/file", &first.replace("first 1", "first 2"));
+    let change = world.propose("alice", &[CHECKOUT]);
+    world.approve("bob", &change);
+    world.edit("other", "checkout/file", last);
+    let other = world.propose("alice", &[CHECKOUT]);
+    world.approve("carol", &other);
+    world.push(&["HEAD:main"]).passes();
+    world.git(&["merge", "--quiet", "--no-ff", "-m", "merge", "change"]);
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("delta-differs");
+    assert_snapshot!(push.told(), @"
+    countersign: refused: this is not change [A]: moving the branch from [B] to [C] is not what was approved: `checkout/file` (upstream changed it since) [delta-differs]
+    countersign:   push what was approved, on top of the branch's tip; or make this the next revision and have it approved
+    countersign:   -> countersign revise [A] --git . --repository shop --branch main --range [B]..[C]
+    countersign: all of it: countersign show [A]
+    ");
+}
+
+#[test]
+fn a_delta_lands_once_per_change() {
+    let world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &[CHECKOUT]);
+    world.approve("bob", &change);
+    world.push(&["HEAD:main"]).passes();
+    world.git(&["fetch", "--quiet"]);
+    world.edit("revert", "checkout/timeout", "5\n");
+    let revert = world.propose("alice", &[CHECKOUT]);
+    world.approve("carol", &revert);
+    world.push(&["HEAD:main"]).passes();
+    world.git(&["fetch", "--quiet"]);
+    // The same difference again, which was approved once and has landed once.
+    world.edit("again", "checkout/timeout", "30\n");
+    world.push(&["HEAD:main"]).is_refused("no-change");
+    let again = world.propose("alice", &[CHECKOUT]);
+    world.push(&["HEAD:main"]).is_refused("denied-by-rules");
+    world.approve("carol", &again);
+    world.push(&["HEAD:main"]).passes();
+    assert_eq!([&change, &revert, &again].map(|change| world.state(change)), ["applied", "applied", "applied"]);
+}
+
+/// A service asks who it is. Auth was merged, and is taken back; the change, which is made on top of it, opens the
+/// service. Merged, the two give a service that is open and asks nobody.
+#[test]
+fn a_change_with_two_merge_bases_is_not_proposed_and_a_forged_one_does_not_land() {
+    let world = World::usual();
+    let service = |public: &str, auth: &str| format!("public {public}\n1\n2\n3\n4\n5\n6\n7\n8\nauth {auth}\n");
+    let land = |who: &str, what: &[&str]| {
+        let change = world.propose("alice", &[CHECKOUT]);
+        world.approve(who, &change);
+        world.push(what).passes();
+        world.git(&["fetch", "--quiet"]);
+    };
+    world.edit("begin", "checkout/service", &service("no", "none"));
+    land("bob", &["HEAD:main"]);
+    world.edit("auth", "checkout/service", &service("no", "required"));
+    world.edit("words", "checkout/words", "more\n");
+    land("bob", &["HEAD:main"]);
+    world.git(&["checkout", "--quiet", "auth"]);
+    let auth = world.propose("alice", &[CHECKOUT]);
+    world.approve("bob", &auth);
+    world.git(&["checkout", "--quiet", "-B", "main", "origin/main"]);
+    world.git(&["merge", "--quiet", "--no-ff", "-m", "auth", "auth"]);
+    world.push(&["HEAD:main"]).passes();
+    world.git(&["fetch", "--quiet"]);
+    world.git(&["revert", "--no-edit", "-m", "1", "HEAD"]);
+    land("carol", &["HEAD:main"]);
+
+    world.git(&["checkout", "--quiet", "-B", "change", "auth"]);
+    world.git(&["merge", "--quiet", "--no-ff", "-m", "with the words", "words"]);
+    world.write("checkout/service", &service("yes", "required"));
+    let head = world.commit("open it");
+    let refused = world.say(
+        "alice",
+        &[
+            "propose",
+            "--kind",
+            "code",
+            "--title",
+            "x",
+            "--why",
+            "x",
+            "--target",
+            CHECKOUT,
+            "--git",
+            "work",
+            "--repository",
+            "shop",
+            "--range",
+            "origin/main..change",
+        ],
+    );
+    assert_eq!(refused.status, 1, "{refused}");
+    assert!(refused.stderr.contains("no-base") && refused.stderr.contains("merge the protected branch"), "{refused}");
+
+    // A program that names one of the two all the same.
+    let (facts, identities) = git_facts::extract(&world, &world.id("words"), &head);
+    let change = git_facts::propose(&world, &facts, &identities, "Open the service");
+    world.approve("bob", &change);
+    world.git(&["checkout", "--quiet", "-B", "main", "origin/main"]);
+    world.git(&["merge", "--quiet", "--no-ff", "-m", "open", "change"]);
+    assert_eq!(world.git(&["show", "HEAD:checkout/service"]), service("yes", "none").trim());
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("delta-differs");
+    assert_snapshot!(push.told(), @"
+    countersign: refused: this is not change [A]: moving the branch from [B] to [C] is not what was approved: `checkout/service` (brought with other content) [delta-differs]
+    countersign:   push what was approved, on top of the branch's tip; or make this the next revision and have it approved
+    countersign:   -> countersign revise [A] --git . --repository shop --branch main --range [B]..[C]
+    countersign: all of it: countersign show [A]
+    ");
+}
+
+/// Which commands of git a hook runs.
+fn asked(world: &World, hook: &str, push: &[&str]) -> Vec<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let git = Command::new("sh").args(["-c", "command -v git"]).output().unwrap().stdout;
+    let git = String::from_utf8(git).unwrap();
+    let log = world.stage.path("asked");
+    fs::write(&log, "").unwrap();
+    let shim = world.stage.write(
+        "shim/git",
+        &format!(
+            "#!/bin/sh\nfor word; do case $word in -c|safe*) ;; *) break;; esac; done\necho $word >> {}\nexec {} \"$@\"\n",
+            log.display(),
+            git.trim()
+        ),
+    );
+    fs::set_permissions(&shim, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("shop.git/hooks/{hook}");
+    let text = world.stage.read(&path);
+    world
+        .stage
+        .write(&path, &text.replacen("exec ", &format!("PATH={}:$PATH exec ", shim.parent().unwrap().display()), 1));
+    world.push(push).passes();
+    world.stage.write(&path, &text);
+    fs::read_to_string(&log).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_push_waits_for_few_processes() {
+    let world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &[CHECKOUT]);
+    world.approve("bob", &change);
+    assert_eq!(asked(&world, "pre-receive", &["HEAD:main"]), ["rev-parse", "cat-file", "diff-tree"]);
+    world.git(&["fetch", "--quiet"]);
+    world.edit("next", "checkout/timeout", "40\n");
+    let next = world.propose("alice", &[CHECKOUT]);
+    world.approve("bob", &next);
+    world.edit("other", "search/limit", "20\n");
+    let other = world.propose("alice", &["search/production"]);
+    world.approve("carol", &other);
+    assert_eq!(asked(&world, "reference-transaction", &["HEAD:main"]), ["show-ref"]);
+    world.git(&["merge", "--quiet", "--no-ff", "-m", "merge", "next"]);
+    assert_eq!(asked(&world, "pre-receive", &["HEAD:main"]), ["rev-parse", "cat-file", "rev-list", "diff-tree"]);
+}
