@@ -21,11 +21,11 @@ use countersign_core::{
     rules::decide,
     snapshot::Snapshot,
     state::State,
-    statement::{Body, OutcomeReport, OutcomeResult, PermitRequest},
+    statement::{Body, OutcomeReport, OutcomeResult, PermitRequest, Statement},
     subject::Transition,
     trust::Trust,
 };
-use countersign_ledger::{Digest, Fingerprint, Time, checkpoint::SignedCheckpoint};
+use countersign_ledger::{Digest, Envelope, Fingerprint, Time, checkpoint::SignedCheckpoint};
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 
@@ -80,6 +80,16 @@ impl DeskError {
             Self::Speak(SpeakError::Refused(refusal)) | Self::Refused(refusal) => refusal.hint.clone(),
             Self::Client(_) | Self::Speak(_) | Self::Denied(_) | Self::Runtime(_) => None,
         }
+    }
+}
+
+/// The change and the permit that somebody hands over. What the permit says counts only as it stands in the log.
+pub fn handed_over(permit: &[u8]) -> Result<(ChangeId, Digest), Refusal> {
+    let envelope = Envelope::parse(permit)
+        .map_err(|e| Refusal::malformed("malformed-permit", format!("the permit is malformed: {e}")))?;
+    match Statement::parse(envelope.payload())?.body {
+        Body::PermitGrant(grant) => Ok((grant.change, envelope.payload_digest())),
+        other => Err(Refusal::malformed("not-a-permit", format!("what was given is a {}", other.kind()))),
     }
 }
 
@@ -247,7 +257,8 @@ impl Desk {
         let change = state.change(&change.id)?.unwrap_or(change).clone();
         let snapshot = Snapshot::take(&state, &change)?;
         let decision = decide::decide(&state.governance.rules, &snapshot, now);
-        let explanation = explain::explain(&decision, &state, &change, &Default::default(), now)?;
+        let disabled = self.runtime.block_on(self.follower.disabled(&state))?;
+        let explanation = explain::explain(&decision, &state, &change, &disabled, now)?;
         self.vouched(&snapshot, now)?;
         Ok((change, Judged { decision, explanation, handed }))
     }
