@@ -7,14 +7,19 @@
 //! ```text
 //! DIR/copy.db    leaves, records and hashes (a store like the server's)
 //! DIR/seen       the newest checkpoint that was reached, which outlives the copy
+//! DIR/cosigned   the newest checkpoint that others cosigned
 //! DIR/lock       one follows at a time; the others wait and find it done
 //! DIR/proof/     what a log was caught at
 //! ```
 //!
 //! One copy serves all gates of a machine. Its cost grows with what is new, not with history.
 
+mod cosigned;
+pub mod cosigner;
+pub mod following;
 mod proof;
 pub mod source;
+pub mod vouching;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -119,11 +124,13 @@ impl FollowError {
 }
 
 /// How a follow ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Followed {
     pub checkpoint: Checkpoint,
-    /// The signed note, with its cosignatures.
+    /// The signed note.
     pub note: String,
+    /// The newest checkpoint that others cosigned. The copy continues it, and may be ahead.
+    pub cosigned: Option<SignedCheckpoint>,
     /// How many leaves were new.
     pub new: u64,
 }
@@ -211,16 +218,16 @@ impl Follower {
         let _lock = self.lock()?;
         let head = self.store.head().await.map_err(|e| self.failed(e))?;
         let seen = self.seen()?;
-        let (note, mut batch) = source.newest(head.size)?;
-        let signed = SignedCheckpoint::open(&note, &self.trust.log_key)?;
+        let newest = source.newest(head.size)?;
+        let shown = self.note(&newest.checkpoint)?;
+        let cosigned = newest.cosigned.map(|note| self.note(&note)).transpose()?;
+        let mut batch = newest.batch;
+        // Both are the log's word; where what others have seen is longer, that is how far it goes.
+        let signed = match &cosigned {
+            Some(cosigned) if cosigned.checkpoint().size > shown.checkpoint().size => cosigned.clone(),
+            Some(_) | None => shown.clone(),
+        };
         let checkpoint = signed.checkpoint().clone();
-        if checkpoint.origin != self.trust.origin {
-            return Err(Refusal::unauthenticated(
-                "another-log",
-                format!("the checkpoint is of log `{}`, pinned is `{}`", checkpoint.origin, self.trust.origin),
-            )
-            .into());
-        }
         if let Some(seen) = &seen {
             self.goes_on(seen, &signed)?;
         }
@@ -251,9 +258,24 @@ impl Follower {
             }
         }
         let new = checkpoint.size.saturating_sub(before);
-        self.reaches(&signed, seen.as_ref()).await?;
+        let pinned = self.trust.checkpoint.as_ref().map(|note| self.note(note)).transpose()?;
+        for must in seen.iter().chain(&pinned).chain([&shown]).chain(&cosigned) {
+            self.reaches(must, &signed).await?;
+        }
+        let cosigned = self.vouched_for([Some(shown), cosigned], &signed, now).await?;
         self.remember(&signed, seen.as_ref())?;
-        Ok(Followed { checkpoint, note: signed.to_note(), new })
+        Ok(Followed { checkpoint, note: signed.to_note(), cosigned, new })
+    }
+
+    /// A checkpoint that this log signed.
+    fn note(&self, note: &str) -> Result<SignedCheckpoint, FollowError> {
+        let signed = SignedCheckpoint::open(note, &self.trust.log_key)?;
+        let origin = &signed.checkpoint().origin;
+        if *origin == self.trust.origin {
+            return Ok(signed);
+        }
+        let other = format!("the checkpoint is of log `{origin}`, pinned is `{}`", self.trust.origin);
+        Err(Refusal::unauthenticated("another-log", other).into())
     }
 
     /// Takes a batch of leaves and makes it durable.
@@ -396,22 +418,15 @@ impl Follower {
         Ok(())
     }
 
-    /// The copy contains what is shown, what was seen before, and what `trust.json` demands.
-    async fn reaches(&self, shown: &SignedCheckpoint, seen: Option<&SignedCheckpoint>) -> Result<(), FollowError> {
-        let pinned = self.trust.checkpoint.as_ref();
-        let pinned = pinned.map(|note| SignedCheckpoint::open(note, &self.trust.log_key)).transpose()?;
-        for must in seen.into_iter().chain(&pinned).chain([shown]) {
-            let must = must.checkpoint();
-            let root = if must.size > shown.checkpoint().size { None } else { self.root(must.size).await? };
-            if root != Some(must.root) {
-                let detail = format!(
-                    "a checkpoint of {} leaves with root {} is known, which it does not reach",
-                    must.size, must.root
-                );
-                return Err(self.caught(proof::What::Differs, detail, shown, &[])?);
-            }
+    /// The copy contains what must be there: what was seen before, what `trust.json` demands, what others cosigned.
+    async fn reaches(&self, must: &SignedCheckpoint, shown: &SignedCheckpoint) -> Result<(), FollowError> {
+        let Checkpoint { size, root, .. } = must.checkpoint();
+        let found = if *size > shown.checkpoint().size { None } else { self.root(*size).await? };
+        if found == Some(*root) {
+            return Ok(());
         }
-        Ok(())
+        let detail = format!("a checkpoint of {size} leaves with root {root} is known, which it does not reach");
+        Err(self.caught_beside(proof::What::Differs, detail, Some(must), shown, &[])?)
     }
 
     async fn root(&self, size: u64) -> Result<Option<Hash>, FollowError> {
@@ -419,7 +434,33 @@ impl Follower {
         Ok(root.map_err(|e| self.failed(e))?.ok())
     }
 
-    /// Writes down the newest checkpoint, with its cosignatures.
+    /// Whether the copy has come as far as a checkpoint of this log. If it has another root there, that is a contradiction.
+    pub async fn has(&self, shown: &SignedCheckpoint) -> Result<bool, FollowError> {
+        let Checkpoint { size, root, .. } = shown.checkpoint();
+        if *size > self.store.head().await.map_err(|e| self.failed(e))?.noted {
+            return Ok(false);
+        }
+        match self.root(*size).await? {
+            Some(found) if found == *root => Ok(true),
+            found => {
+                let found = found.map_or_else(|| "unknown".to_owned(), |found| found.to_string());
+                let detail = format!("its root at {size} leaves is {found} in this copy and is shown as {root}");
+                Err(self.caught(proof::What::Differs, detail, shown, &[])?)
+            }
+        }
+    }
+
+    /// Takes a checkpoint for seen that something else on this machine remembers, so that the log has to reach it.
+    pub fn know(&self, known: &SignedCheckpoint) -> Result<(), FollowError> {
+        let _lock = self.lock()?;
+        let seen = self.seen()?;
+        if seen.as_ref().is_some_and(|seen| seen.checkpoint().size >= known.checkpoint().size) {
+            return Ok(());
+        }
+        self.remember(known, seen.as_ref())
+    }
+
+    /// Writes down the newest checkpoint.
     fn remember(&self, shown: &SignedCheckpoint, seen: Option<&SignedCheckpoint>) -> Result<(), FollowError> {
         let note = shown.to_note();
         if seen.is_some_and(|seen| seen.to_note() == note) {
@@ -437,8 +478,20 @@ impl Follower {
         shown: &SignedCheckpoint,
         leaves: &[Vec<u8>],
     ) -> Result<FollowError, FollowError> {
-        let seen = self.seen()?.map(|seen| seen.to_note());
-        let contradiction = proof::keep(&self.folder, what, detail, seen, shown.to_note(), leaves)?;
+        let seen = self.seen()?;
+        self.caught_beside(what, detail, seen.as_ref(), shown, leaves)
+    }
+
+    fn caught_beside(
+        &self,
+        what: proof::What,
+        detail: String,
+        known: Option<&SignedCheckpoint>,
+        shown: &SignedCheckpoint,
+        leaves: &[Vec<u8>],
+    ) -> Result<FollowError, FollowError> {
+        let known = known.map(SignedCheckpoint::to_note);
+        let contradiction = proof::keep(&self.folder, what, detail, known, shown.to_note(), leaves)?;
         Ok(FollowError::Contradiction(Box::new(contradiction)))
     }
 
@@ -510,8 +563,7 @@ impl Follower {
 
     /// People none of whose keys holds; stops that a gate was handed, and that are in this state only, count.
     pub async fn disabled(&self, state: &State) -> Result<BTreeSet<ActorId>, FollowError> {
-        let mut disabled =
-            records::disabled(&*self.store, &state.governance).await.map_err(|e| self.failed(e))?;
+        let mut disabled = records::disabled(&*self.store, &state.governance).await.map_err(|e| self.failed(e))?;
         disabled.extend(state.disabled());
         Ok(disabled)
     }

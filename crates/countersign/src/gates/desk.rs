@@ -6,7 +6,7 @@
 //! answer; whatever it answers does not open a gate.
 //!
 //! Invariant: an [`Opening`] is only made from a permit in the gate's own copy, for this gate's key and this transition, on
-//! a decision that this gate took itself.
+//! a decision that this gate took itself, and where cosigners are pinned, under enough of them who cosigned lately.
 
 use std::path::Path;
 
@@ -23,9 +23,9 @@ use countersign_core::{
     state::State,
     statement::{Body, OutcomeReport, OutcomeResult, PermitRequest, Statement},
     subject::Transition,
-    trust::Trust,
+    trust::{Trust, Vouching},
 };
-use countersign_ledger::{Digest, Envelope, Fingerprint, Time, checkpoint::SignedCheckpoint};
+use countersign_ledger::{Digest, Envelope, Fingerprint, Time};
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 
@@ -259,25 +259,29 @@ impl Desk {
         let decision = decide::decide(&state.governance.rules, &snapshot, now);
         let disabled = self.runtime.block_on(self.follower.disabled(&state))?;
         let explanation = explain::explain(&decision, &state, &change, &disabled, now)?;
-        self.vouched(&snapshot, now)?;
+        // What is denied needs nobody to vouch for it.
+        match decision.outcome {
+            Outcome::Allow => self.vouched(&snapshot, now)?,
+            Outcome::Deny => {}
+        }
         Ok((change, Judged { decision, explanation, handed }))
     }
 
-    /// Where `trust.json` asks for cosigners, the log counts only under enough fresh cosignatures.
+    /// Where `trust.json` asks for cosigners, the log opens a gate only under enough cosignatures that are fresh for the
+    /// strictest tier that the change reaches. They may be over less than this gate has read: what they vouch for is that the
+    /// log has not gone on elsewhere.
     fn vouched(&self, snapshot: &Snapshot, now: Time) -> Result<(), DeskError> {
         let trust = self.follower.trust();
-        let Some(quorum) = &trust.cosigners else { return Ok(()) };
-        let note = self.followed.as_ref().map(|followed| followed.note.as_str()).unwrap_or_default();
-        let signed = SignedCheckpoint::open(note, &trust.log_key).map_err(FollowError::from)?;
         let age = snapshot.targets.iter().map(|target| trust.fresh.secs(target.tier)).min();
-        let age = age.unwrap_or(trust.fresh.tier_1_secs);
-        match quorum.met(&signed, now, u64::try_from(age).unwrap_or(0)) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Refusal::forbidden(
+        let age = age.unwrap_or_else(|| trust.fresh.tier_1_secs.min(trust.fresh.others_secs));
+        let note = self.followed.as_ref().and_then(|followed| followed.cosigned.as_ref());
+        match trust.vouching(note, now, u64::try_from(age).unwrap_or(0)) {
+            Vouching::Nobody | Vouching::Enough { .. } => Ok(()),
+            Vouching::Short(error) => Err(Refusal::forbidden(
                 "not-cosigned",
-                format!("the log is not vouched for by enough cosigners within {age} s: {error}"),
+                format!("nobody can rule out that the log stands still: within {age} s, {error}"),
             )
-            .hint("is each cosigner running, and does the server reach it? until then nobody can rule out that this log stands still")
+            .hint("tell whoever runs the server and those cosigners: each has to run, and the server has to reach it; then try again")
             .into()),
         }
     }
