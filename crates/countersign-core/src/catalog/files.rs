@@ -34,7 +34,7 @@ pub const SETTINGS: &str = "settings.json";
 const SYSTEMS: &str = "systems/";
 const GROUPS: &str = "groups/";
 const PEOPLE: &str = "people/";
-const PROFILES: &str = "profiles/";
+pub const PROFILES: &str = "profiles/";
 const JSON: &str = ".json";
 /// In place of a group's name, which cannot begin so.
 const NO_GROUP: &str = "_";

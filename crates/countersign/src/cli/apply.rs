@@ -1,13 +1,13 @@
 //! `apply`: run a command over exactly the approved bytes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use countersign_core::{
     explain::Explained,
     statement::OutcomeResult,
     subject::{ApplyTransition, Transition, quoted},
 };
-use countersign_ledger::{Digest, Envelope};
+use countersign_ledger::Digest;
 
 use super::{
     Global,
@@ -22,7 +22,7 @@ use crate::{
     follower::Access,
     gates::{
         apply,
-        desk::{Desk, DeskError, Judged, Opening, Place},
+        desk::{Desk, DeskError, Judged, Opening, Place, handed_over},
     },
     wire::DENIED,
 };
@@ -80,7 +80,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         Some(path) => {
             let permit = permit_at(path)?;
             apply::unspent(&journal, &permit)?;
-            desk.open_permit(&change, &permit, &transition, clock::now())?
+            desk.open_permit(&change, &permit, &transition, clock::now()).map_err(after_the_permit)?
         }
         None => desk.ask(&change, &transition, clock::now())?,
     };
@@ -109,12 +109,18 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
 }
 
 /// The permit in a file from `countersign permit`, by its digest: what it says stands in the log.
-fn permit_at(path: &PathBuf) -> Result<Digest, CliError> {
+fn permit_at(path: &Path) -> Result<Digest, CliError> {
     let bytes = std::fs::read(path)
         .map_err(|e| CliError::new("cannot-read", format!("cannot read {}: {e}", path.display())))?;
-    let envelope = Envelope::parse(&bytes)
-        .map_err(|e| CliError::new("malformed-permit", format!("{} is no permit: {e}", path.display())))?;
-    Ok(envelope.payload_digest())
+    let (_, permit) = handed_over(&bytes).map_err(DeskError::from)?;
+    Ok(permit)
+}
+
+/// What the rules say now counts, whatever they said when the permit was issued.
+fn after_the_permit(error: DeskError) -> CliError {
+    let denied = matches!(error, DeskError::Denied(_));
+    let error = CliError::from(error);
+    if denied { CliError { code: "denied-by-gate".into(), ..error } } else { error }
 }
 
 /// Tells the log. What cannot be told now stays in the journal; the command is not held up for it.

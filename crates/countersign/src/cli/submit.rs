@@ -4,6 +4,8 @@
 use std::{fs, path::PathBuf};
 
 use countersign_core::{
+    explain::Explained,
+    ids::ChangeId,
     statement::{Body, Statement},
     text::Reason,
 };
@@ -89,6 +91,7 @@ impl Session {
         };
         let receipt = match self.log.client.submit(envelope, blobs) {
             Ok(receipt) => receipt,
+            Err(ClientError::Denied(denied)) => return Err(self.denied(&denied.decision.change)),
             Err(error) => return Err(or_to_a_gate(error.into(), kept.as_ref())),
         };
         if let Err(error) = self.log.find(&receipt, envelope, clock::now()) {
@@ -97,6 +100,26 @@ impl Session {
         // It is no longer needed; another command may have taken it away already.
         kept.map(fs::remove_file);
         Ok(receipt)
+    }
+
+    /// The server says that the rules deny: what they say of the signed statements is worked out here.
+    fn denied(&self, change: &ChangeId) -> CliError {
+        let view = self.read(&ChangePrefix::from(change)).and_then(|reading| Ok(reading.view()?));
+        let view = match view {
+            Ok(view) => view,
+            Err(error) => return error,
+        };
+        let short = view.id.short();
+        if view.allowed() {
+            return CliError::new("server-denies", format!("the server denies what the rules allow change {short}"))
+                .hint("try again; if it stays so, tell whoever runs the server");
+        }
+        let message = format!(
+            "the rules do not allow change {short}:\n{}",
+            show::to_do(&Explained { decision: view.decision.clone(), explanation: view.explanation.clone() })
+        );
+        CliError { exit: Exit::Refused, ..CliError::new(DENIED, message) }
+            .hint(format!("all of it: countersign show {short}"))
     }
 
     fn keep(&self, statement: &Statement, envelope: &Envelope, blobs: &[Vec<u8>]) -> Result<PathBuf, CliError> {
@@ -129,20 +152,20 @@ fn or_to_a_gate(mut error: CliError, kept: Option<&PathBuf>) -> CliError {
 
 /// The server has answered, and yet the statement is not to be seen in the log.
 fn unseen(error: KnownError, kept: Option<&PathBuf>) -> CliError {
-    let cause = CliError::from(error);
-    let error = CliError {
-        message: format!("it was sent, but it is not to be seen in the log: {}", cause.message),
-        ..CliError::new("not-seen", "")
+    // A log that contradicts what was seen of it is told as that.
+    let code = match &error {
+        KnownError::Memory(error) => error.code(),
+        KnownError::Client(_) | KnownError::Bundle(_) | KnownError::Refused(_) => "not-seen",
+        KnownError::AnotherLog { .. } | KnownError::NoCheckpoint { .. } => "not-seen",
     };
-    match kept {
-        Some(kept) => error.hint(format!("do not count on it. Hand it over yourself, {}", to_a_gate(kept))),
-        None => error.hint(match cause.hint {
-            Some(hint) => format!("do not count on it. {hint}"),
-            None => {
-                "do not count on it: see whether it is there later, with `countersign show`, or say it again".to_owned()
-            }
-        }),
-    }
+    let cause = CliError::from(error);
+    let message = format!("it was sent, but it is not to be seen in the log: {}", cause.message);
+    let advice = match kept {
+        Some(kept) => format!("hand it over yourself, {}", to_a_gate(kept)),
+        None => "see whether it is there later: countersign show, or say it again".to_owned(),
+    };
+    let hint = cause.hint.map(|hint| format!("\n{hint}")).unwrap_or_default();
+    CliError::new(code, message).hint(format!("do not count on it: {advice}{hint}"))
 }
 
 /// A reason as a blob, with the digest that a statement names it by.

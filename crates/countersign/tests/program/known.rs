@@ -240,6 +240,7 @@ fn a_stop_that_the_server_swallows_is_kept_for_a_gate() {
             let hint = error(&run)["hint"].as_str().unwrap().to_owned();
             let (_, file) =
                 hint.split_once("countersign gate stop REPO --statement ").unwrap_or_else(|| panic!("{hint}"));
+            let file = file.lines().next().unwrap();
             let kept: Value = serde_json::from_str(&world.stage.read(file.trim())).unwrap();
             assert!(file.contains(kind), "{file}");
             assert!(kept["envelope"].as_str().unwrap().contains("payload"), "{kept}");
