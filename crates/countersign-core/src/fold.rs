@@ -194,8 +194,11 @@ impl State {
     pub fn obey(&mut self, signed: &Signed, now: Time) -> Result<(), Refusal> {
         let statement = signed.statement();
         if !statement.body.is_stop() {
-            return Err(Refusal::malformed("not-a-stop", format!("a statement of the kind `{}` stops nothing", statement.body.kind()))
-                .hint("a gate takes a signed rejection or revocation directly; everything else goes to the log"));
+            return Err(Refusal::malformed(
+                "not-a-stop",
+                format!("a statement of the kind `{}` stops nothing", statement.body.kind()),
+            )
+            .hint("a gate takes a signed rejection or revocation directly; everything else goes to the log"));
         }
         let authenticated = authenticate(self, signed)?;
         let found = Found::default();

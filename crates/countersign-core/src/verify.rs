@@ -342,7 +342,7 @@ impl Leaves {
             Ok(Body::Decided(_)) => true,
             Ok(_) | Err(_) => false,
         };
-        let last = within().filter(is_decision).last()?.index;
+        let last = within().rfind(is_decision)?.index;
         let later = within().map(|placed| placed.index).filter(|index| *index > last);
         Some(later.fold(last, |until, index| if index == until.saturating_add(1) { index } else { until }))
     }

@@ -1,10 +1,6 @@
 //! A part of a log: some of its streams whole, and of others only the leaves that stand in those too.
 
-use countersign_core::{
-    change::ChangeStatus,
-    ids::ChangeId,
-    statement::change_stream,
-};
+use countersign_core::{change::ChangeStatus, ids::ChangeId, statement::change_stream};
 use countersign_ledger::StreamId;
 
 use super::*;
