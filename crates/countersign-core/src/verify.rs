@@ -86,32 +86,30 @@ pub struct Completeness {
     pub until: Option<u64>,
     /// The size of the log that was cosigned.
     pub size: u64,
+    /// Whether the copy is of the whole log.
+    pub whole: bool,
 }
 
 impl Completeness {
     /// One line for a reader.
     pub fn words(&self) -> String {
-        let Vouching::Enough { counted, operators } = &self.vouching else {
-            return match &self.vouching {
-                Vouching::Short(error) => format!("presence only: {error}"),
-                Vouching::Nobody | Vouching::Enough { .. } => {
-                    "presence only: the trust file names no cosigners, so that what was left out cannot be seen"
-                        .to_owned()
-                }
-            };
+        // A whole log has all that is under its checkpoint; whether others saw the same one is what it lacks.
+        let otherwise = if self.whole { "nobody vouches that this is the only log" } else { "presence only" };
+        let (counted, operators) = match &self.vouching {
+            Vouching::Enough { counted, operators } => (counted.len(), *operators),
+            Vouching::Short(error) => return format!("{otherwise}: {error}"),
+            Vouching::Nobody => return format!("{otherwise}: the trust file names no cosigners"),
         };
-        let cosigned = format!("{} of {operators} followers cosigned", counted.len());
+        let cosigned = format!("{counted} of {operators} followers cosigned");
         match self.until {
             Some(until) if until.saturating_add(1) == self.size => format!("complete ({cosigned}) up to leaf {until}"),
             Some(until) => {
+                let last = self.size.saturating_sub(1);
                 format!(
-                    "complete ({cosigned}) up to leaf {until}; of what came later, up to leaf {}, presence only",
-                    self.size.saturating_sub(1)
+                    "complete ({cosigned}) up to leaf {until}; of what came later, up to leaf {last}, presence only"
                 )
             }
-            None => {
-                format!("presence only: {cosigned}, and yet there is no decision in it that names what stood before")
-            }
+            None => format!("presence only: {cosigned}, but no decision in it says what stood before"),
         }
     }
 }
@@ -415,7 +413,7 @@ fn completeness(
         Vouching::Enough { .. } => leaves.unbroken_from_last_decision(*size),
         Vouching::Nobody | Vouching::Short(_) => None,
     };
-    Ok(Completeness { vouching, until, size: *size })
+    Ok(Completeness { vouching, until, size: *size, whole: leaves.whole })
 }
 
 /// A decision of the log, run again.

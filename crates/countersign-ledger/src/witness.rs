@@ -119,10 +119,16 @@ impl AddCheckpoint {
         self.note.split('\n').next().unwrap_or_default()
     }
 
-    /// What the protocol asks of a cosigner before it cosigns. `log_key` is the verifier key of the log at
-    /// [`Self::origin`], if the cosigner knows that log; `last` what it cosigned of it last.
+    /// The checkpoint, if its log signed it. `log_key` is the verifier key of the log at [`Self::origin`], if the cosigner
+    /// knows that log.
+    pub fn open(&self, log_key: Option<&str>) -> Result<SignedCheckpoint, Refusal> {
+        SignedCheckpoint::open(&self.note, log_key.ok_or(Refusal::UnknownLog)?).map_err(refusal)
+    }
+
+    /// What the protocol asks of a cosigner before it cosigns: [`Self::open`], and that the checkpoint continues `last`, what
+    /// the cosigner cosigned of this log last.
     pub fn check(&self, log_key: Option<&str>, last: Option<&Checkpoint>) -> Result<SignedCheckpoint, Refusal> {
-        let signed = SignedCheckpoint::open(&self.note, log_key.ok_or(Refusal::UnknownLog)?).map_err(refusal)?;
+        let signed = self.open(log_key)?;
         let Checkpoint { ref origin, size, root } = *signed.checkpoint();
         if last.is_some_and(|last| last.origin != *origin) {
             return Err(Refusal::UnknownLog);

@@ -336,6 +336,9 @@ fn export_evidence(path: &Path, files: Files) -> Result<Evidence, BundleError> {
         if name == "checkpoint" {
             evidence.checkpoint =
                 String::from_utf8(bytes).map_err(|_| damaged("the checkpoint is not text".to_owned()))?;
+        } else if name == "cosigned" {
+            let note = String::from_utf8(bytes).map_err(|_| damaged("what others cosigned is not text".to_owned()))?;
+            evidence.cosigned = Some(note);
         } else if let Some(digest) = name.strip_prefix("blobs/") {
             let digest = Digest::from_hex(digest).map_err(|e| damaged(format!("`{name}`: {e}")))?;
             evidence.blobs.insert(digest, bytes);

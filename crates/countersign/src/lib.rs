@@ -12,6 +12,7 @@ pub mod bundle;
 pub mod cli;
 pub mod client;
 pub mod clock;
+pub mod cosigning;
 pub mod durable;
 pub mod engine;
 pub mod files;

@@ -13,9 +13,9 @@ use countersign_core::{
     admit::Signed,
     change::Change,
     governance::{Governance, GovernanceRecord},
-    ids::{ChangeId, Oid, RepositoryId},
+    ids::{ActorId, ChangeId, Oid, RepositoryId},
     refusal::Refusal,
-    state::{Record, State},
+    state::{PersonRecord, Record, State},
     statement::{Body, governance_stream},
     subject::Subject,
 };
@@ -231,6 +231,22 @@ pub fn uniques(state: &State, signed: &Signed) -> Result<Vec<Unique>, Refusal> {
         }
     }
     Ok(keys)
+}
+
+/// People whose keys were taken away; of a home that has lost more keys than that, some are still named as able.
+const MAX_DISABLED: u64 = 1_000;
+
+/// People none of whose keys holds: they cannot supply what is missing of a change.
+pub async fn disabled(store: &dyn Store, governance: &Governance) -> Result<BTreeSet<ActorId>, StoreError> {
+    let mut disabled = BTreeSet::new();
+    for (name, body) in store.find(PERSON, "", MAX_DISABLED).await? {
+        let record: PersonRecord = parse(&name, &body)?;
+        let Ok(id) = name.parse::<ActorId>() else { continue };
+        if governance.person(&id).is_some_and(|person| record.disables(person)) {
+            disabled.insert(id);
+        }
+    }
+    Ok(disabled)
 }
 
 /// A change of a store, by its whole id.

@@ -2,13 +2,15 @@
 
 use axum::{
     Json,
-    http::StatusCode,
+    http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
 use countersign_core::refusal::{Refusal, RefusalClass};
+use countersign_ledger::witness::Answer;
 
 use crate::{
     engine::EngineError,
+    follower::cosigner::CosignError,
     wire::{DENIED, ErrorBody, ErrorDetail},
 };
 
@@ -77,4 +79,18 @@ pub fn method_not_allowed() -> Response {
 
 pub fn not_found(what: &str) -> ApiError {
     ApiError(Refusal::unknown("not-found", format!("there is no {what}")).into())
+}
+
+/// What a cosigner answers to a log, or why it cannot: then the log asks again later.
+pub fn cosigner(answer: Result<Answer, CosignError>) -> Response {
+    match answer {
+        Ok(answer) => {
+            let status = StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, [(CONTENT_TYPE, answer.content_type())], answer.body()).into_response()
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a checkpoint was not cosigned");
+            (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response()
+        }
+    }
 }

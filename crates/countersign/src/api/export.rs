@@ -44,6 +44,9 @@ pub fn archive(engine: Arc<Engine>, head: Head) -> impl Stream<Item = io::Result
 
 async fn send_all(engine: &Engine, sender: &Sender, head: &Head) -> Result<(), EngineError> {
     send(sender, "checkpoint", head.note.clone().into_bytes()).await;
+    if let Some(cosigned) = engine.cosigned().filter(|cosigned| cosigned.checkpoint().size <= head.noted) {
+        send(sender, "cosigned", cosigned.to_note().into_bytes()).await;
+    }
     for path in tile_paths(head.noted) {
         if sender.is_closed() {
             return Ok(());

@@ -3,6 +3,7 @@
 //!
 //! A handler parses and makes one call to the engine.
 
+pub mod cosigner;
 pub mod error;
 mod export;
 
@@ -74,6 +75,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/v1/export", get(export))
         .route("/v1/blobs/{digest}", get(blob))
         .route("/checkpoint", get(checkpoint))
+        .route("/cosigned", get(cosigned))
         .route("/tile/{*path}", get(tile))
         .route("/blobs/{digest}", get(static_blob))
         .method_not_allowed_fallback(|| async { method_not_allowed() })
@@ -103,6 +105,7 @@ async fn index() -> &'static str {
      GET  /v1/changes/ID/bundle    its bundle, for countersign verify\n\
      GET  /v1/log                  the log's checkpoint and governance\n\
      GET  /checkpoint, /tile/...   the log itself (C2SP tlog-tiles)\n\
+     GET  /cosigned                the newest checkpoint that others cosigned\n\
      POST /v1/statements           a signed statement: the one way to write\n"
 }
 
@@ -380,9 +383,20 @@ async fn blob_of(engine: &Engine, digest: &Digest) -> Reply<Response> {
     }
 }
 
+fn note(note: String) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, NEVER)], note).into_response()
+}
+
 async fn checkpoint(State(engine): State<Arc<Engine>>) -> Reply<Response> {
-    let note = engine.head().await?.note;
-    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, NEVER)], note).into_response())
+    Ok(note(engine.head().await?.note))
+}
+
+/// The newest checkpoint that others cosigned.
+async fn cosigned(State(engine): State<Arc<Engine>>) -> Reply<Response> {
+    match engine.cosigned() {
+        Some(cosigned) => Ok(note(cosigned.to_note())),
+        None => Err(not_found("checkpoint that others cosigned yet")),
+    }
 }
 
 async fn tile(State(engine): State<Arc<Engine>>, path: Part) -> Reply<Response> {

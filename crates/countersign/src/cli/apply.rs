@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use countersign_core::{
     explain::Explained,
-    statement::{Body, OutcomeResult, Statement},
+    statement::OutcomeResult,
     subject::{ApplyTransition, Transition, quoted},
 };
-use countersign_ledger::{Digest, Envelope};
+use countersign_ledger::Digest;
 
 use super::{
     Global,
@@ -22,7 +22,7 @@ use crate::{
     follower::Access,
     gates::{
         apply,
-        desk::{Desk, DeskError, Judged, Opening, Place},
+        desk::{Desk, DeskError, Judged, Opening, Place, handed_over},
     },
     wire::DENIED,
 };
@@ -112,15 +112,8 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
 fn permit_at(path: &Path) -> Result<Digest, CliError> {
     let bytes = std::fs::read(path)
         .map_err(|e| CliError::new("cannot-read", format!("cannot read {}: {e}", path.display())))?;
-    let no_permit = |code: &'static str, why: String| CliError {
-        exit: Exit::Refused,
-        ..CliError::new(code, format!("{} is no permit: {why}", path.display()))
-    };
-    let envelope = Envelope::parse(&bytes).map_err(|e| no_permit("malformed-permit", e.to_string()))?;
-    match Statement::parse(envelope.payload())?.body {
-        Body::PermitGrant(_) => Ok(envelope.payload_digest()),
-        other => Err(no_permit("not-a-permit", format!("it is a {} statement", other.kind()))),
-    }
+    let (_, permit) = handed_over(&bytes).map_err(DeskError::from)?;
+    Ok(permit)
 }
 
 /// What the rules say now counts, whatever they said when the permit was issued.

@@ -15,6 +15,7 @@ use countersign_core::{
 use super::{
     Global,
     error::{CliError, Exit},
+    follow,
     output::{self, Format, bad, count, faint, good, heading, warn},
     submit::Session,
     verify,
@@ -205,7 +206,7 @@ fn tell_installed(global: &Global, installed: &Installed) -> Result<(), CliError
 
 fn run_status(global: &Global, args: &StatusArgs) -> Result<Exit, CliError> {
     let gate = GitGate::open(&args.repo)?;
-    let status = status::status(&gate)?;
+    let status = status::status(&gate, clock::now())?;
     match global.format {
         Format::Json => output::json(&status)?,
         Format::Text => tell_status(&status),
@@ -220,6 +221,7 @@ fn tell_status(status: &Status) {
         Some(seen) => anstream::println!("followed to {} leaves, root {}", seen.size, seen.root),
         None => anstream::println!("has not followed the log yet"),
     }
+    follow::tell_outside(&status.outside);
     anstream::println!("{}", faint(format!("its copy: {}", status.copy.display())));
     for stop in &status.handed {
         anstream::println!("{}", warn(format!("obeys, though the log does not have it yet: {stop}")));

@@ -197,6 +197,7 @@ fn init(global: &Global, args: Args) -> Result<Exit, CliError> {
             origin: args.name.clone().unwrap_or_else(|| default_origin(&args.home)),
             listen: default_listen(),
             guidance: Vec::new(),
+            cosigners: Vec::new(),
             catalog: settings,
         },
         founders: founders.iter().map(|(founder, _)| founder.clone()).collect(),

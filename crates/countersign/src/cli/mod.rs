@@ -11,6 +11,7 @@ mod coverage;
 mod demo;
 mod disclose;
 pub mod error;
+mod follow;
 mod gate;
 mod init;
 mod init_from;
@@ -23,6 +24,7 @@ mod rules;
 mod serve;
 mod show;
 mod submit;
+mod trust;
 mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -129,6 +131,9 @@ enum Command {
     Bundle(verify::BundleArgs),
     Verify(verify::Args),
     Log(verify::LogArgs),
+    Follow(follow::Args),
+    /// Say in a trust.json who else has to vouch for the log
+    Trust(trust::Args),
     Rebuild(rebuild::Args),
     Rules(rules::Args),
     Audit(audit::Args),
@@ -157,6 +162,8 @@ impl Command {
             Self::Bundle(args) => verify::bundle(global, &args),
             Self::Verify(args) => verify::run(global, &args),
             Self::Log(args) => verify::log(global, &args),
+            Self::Follow(args) => follow::run(global, &args),
+            Self::Trust(args) => trust::run(global, args),
             Self::Gate(args) => gate::run(global, args),
             Self::Rebuild(args) => rebuild::run(global, &args),
             Self::Rules(args) => rules::run(global, args),

@@ -1,6 +1,6 @@
 //! `serve`: the server over a home.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
     Global,
@@ -8,10 +8,14 @@ use super::{
 };
 use crate::{
     api, clock,
+    cosigning::{Collector, CosigningError},
     engine::{Engine, EngineError, Setup},
     home::Home,
     store, unix,
 };
+
+/// How long what still runs is waited for in the end.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// Serve a home: the log, the decisions, the API.
 ///
@@ -34,17 +38,22 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let runtime =
         tokio::runtime::Runtime::new().map_err(|e| CliError::new("failed", format!("the server cannot start: {e}")))?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let engine = open_engine(&home).await?;
+        let collector = Collector::begin(Arc::clone(&engine), &home.config().cosigners, &home.cosigned_path()).await?;
         let listener = api::bind(listen).await.map_err(|e| {
             CliError::new("cannot-listen", format!("cannot listen on {listen}: {e}"))
                 .hint("is another server running there? choose another address with --listen")
         })?;
         let address = listener.local_addr().map_err(|e| CliError::new("failed", e.to_string()))?;
         anstream::println!("serving {} on http://{address} (stop with Ctrl-C)", home.config().origin);
+        tokio::spawn(collector.run());
         api::serve(engine, listener, unix::stopped()).await.map_err(|e| CliError::new("failed", format!("{e}")))?;
         Ok(Exit::Done)
-    })
+    });
+    // A cosigner that is being asked is not waited for.
+    runtime.shutdown_timeout(PARTING);
+    served
 }
 
 /// The engine over a home's store.
@@ -59,6 +68,15 @@ pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
         clock: Arc::new(clock::now),
     };
     Ok(Arc::new(Engine::open(setup).await?))
+}
+
+impl From<CosigningError> for CliError {
+    fn from(error: CosigningError) -> Self {
+        match error {
+            CosigningError::Engine(error) => error.into(),
+            error => Self::new(error.code(), error.to_string()).hint(error.hint()),
+        }
+    }
 }
 
 impl From<EngineError> for CliError {

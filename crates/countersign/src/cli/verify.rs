@@ -12,8 +12,9 @@ use countersign_core::{
     change::Change,
     ids::{ActorId, ChangeId, Target},
     trust::{TRUST_VERSION, Trust},
-    verify::{Report, Step, Verdict, verify},
+    verify::{Completeness, Evidence, Report, Step, Verdict, verify},
 };
+use countersign_ledger::SignedCheckpoint;
 use serde::Serialize;
 
 use super::{
@@ -25,6 +26,7 @@ use crate::{
     bundle::{self, Bundle, BundleError},
     client::{ChangePrefix, Client, ClientError},
     clock,
+    follower::vouching::Outside,
     reading::Reading,
 };
 
@@ -75,6 +77,15 @@ struct Verified<'a> {
     holds: bool,
     first_broken: Option<u64>,
     steps: &'a [Step],
+    /// Up to which leaf nothing was left out, by the word of enough followers; absent where they do not say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    complete_until: Option<u64>,
+    /// The same in words, and who says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completeness: Option<String>,
+    /// Everybody outside of the server who cosigned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outside: Option<Outside>,
     /// What the copy proves of its changes; empty unless everything holds.
     changes: Vec<Proved>,
 }
@@ -136,16 +147,39 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
             format!("bundle.json says that it is of change {change} of {origin}, which its leaves do not have");
         report.steps.push(broken("manifest", detail));
     }
+    // Of a whole log there is nothing to say where nobody is asked to vouch for it.
+    let is_said = |complete: &&Completeness| report.holds() && (trust.cosigners.is_some() || !complete.whole);
+    let complete = report.completeness.as_ref().filter(is_said);
+    let outside = complete.and_then(|_| outside(&trust, &copy.evidence));
     match global.format {
         Format::Json => output::json(&Verified {
             holds: report.holds(),
             first_broken: report.first_broken(),
             steps: &report.steps,
+            complete_until: complete.and_then(|complete| complete.until),
+            completeness: complete.map(Completeness::words),
+            outside,
             changes: proved(&report, copy.claim.as_ref().map(|(_, change)| change)),
         })?,
-        Format::Text => print(&report, &proved(&report, copy.claim.as_ref().map(|(_, change)| change))),
+        Format::Text => {
+            print(&report, &proved(&report, copy.claim.as_ref().map(|(_, change)| change)));
+            if let Some(complete) = complete {
+                anstream::println!("{}", complete.words());
+            }
+            for line in outside.iter().flat_map(Outside::lines) {
+                anstream::println!("  {line}");
+            }
+            verdict(&report);
+        }
     }
     Ok(if report.holds() { Exit::Done } else { Exit::Failed })
+}
+
+/// Whose cosignatures stand below the checkpoint, however old they are.
+fn outside(trust: &Trust, evidence: &Evidence) -> Option<Outside> {
+    let note = evidence.cosigned.as_deref().unwrap_or(&evidence.checkpoint);
+    let note = SignedCheckpoint::open(note, &trust.log_key).ok()?;
+    Some(Outside::of(trust, Some(&note), clock::now(), i64::MAX))
 }
 
 /// More changes than fit on a page are counted.
@@ -176,6 +210,9 @@ fn print(report: &Report, changes: &[Proved]) {
     if changes.len() > SHOWN_CHANGES {
         anstream::println!("… and {} more changes", changes.len() - SHOWN_CHANGES);
     }
+}
+
+fn verdict(report: &Report) {
     match (report.holds(), report.first_broken()) {
         (true, _) => anstream::println!("{}", good("verified")),
         (false, Some(index)) => anstream::println!("{}: the first broken leaf is {index}", bad("not verified")),
@@ -183,7 +220,7 @@ fn print(report: &Report, changes: &[Proved]) {
     }
 }
 
-const TRUST_HINT: &str =
+pub const TRUST_HINT: &str =
     "trust.json is made by `countersign init`; get it from somebody you trust, not from the server";
 
 pub fn read_trust(path: &Path) -> Result<Trust, CliError> {

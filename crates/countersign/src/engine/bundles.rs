@@ -26,9 +26,11 @@ use crate::{
 pub const MAX_ENTRIES: u64 = MAX_PAGE;
 
 impl Engine {
-    /// The bundle of a change under the present checkpoint: the change's stream, governance, and the streams of everybody
-    /// who speaks in them. With `since`, also the proof that a log of that size is a prefix of this one.
+    /// The bundle of a change: the change's stream, governance, and the streams of everybody who speaks in them. It is under
+    /// the newest checkpoint that others cosigned, if that has all of it, else under the present one. With `since`, also the
+    /// proof that a log of that size is a prefix of this one.
     pub async fn bundle(&self, change: &Change, since: Option<u64>) -> Result<Bundle, EngineError> {
+        let cosigned = self.cosigned();
         // Before the leaves are read, so that all of them are under it.
         let head = self.store.head().await?;
         let mut evidence = Evidence { checkpoint: head.note.clone(), ..Evidence::default() };
@@ -46,11 +48,18 @@ impl Engine {
             }
         }
         self.add_blobs(&mut evidence).await?;
+        // Who has seen a longer log is not shown a shorter one.
+        let beyond = evidence.leaves.keys().next_back().copied().max(since.and_then(|since| since.checked_sub(1)));
+        let mut size = head.noted;
+        if let Some(cosigned) = cosigned.filter(|note| beyond.is_none_or(|last| last < note.checkpoint().size)) {
+            evidence.checkpoint = cosigned.to_note();
+            size = cosigned.checkpoint().size;
+        }
         for index in evidence.leaves.keys() {
-            evidence.proofs.insert(*index, self.inclusion(*index, head.noted).await?);
+            evidence.proofs.insert(*index, self.inclusion(*index, size).await?);
         }
         let consistency = match since {
-            Some(since) if since > 0 && since < head.noted => self.consistency(since, head.noted).await?,
+            Some(since) if since > 0 && since < size => self.consistency(since, size).await?,
             Some(_) | None => Vec::new(),
         };
         let origin = governance.record.origin.clone();
@@ -111,6 +120,8 @@ impl Engine {
 
     /// The leaves behind the first `from`, with the checkpoint that they are under and the blobs that folding them needs.
     pub async fn entries(&self, from: u64, limit: u64) -> Result<Entries, EngineError> {
+        // In this order, so that the newest checkpoint continues it.
+        let cosigned = self.cosigned().map(|note| note.to_note());
         let head = self.store.head().await?;
         let to = head.noted.min(from.saturating_add(limit.clamp(1, MAX_ENTRIES)));
         let leaves = if from < to { self.store.leaves(from..to).await? } else { Vec::new() };
@@ -129,7 +140,7 @@ impl Engine {
         }
         files.retain(|digest| !blobs.contains_key(digest));
         blobs.extend(self.store.blobs(&files).await?);
-        Ok(Entries::new(head.note, from, &leaves, &blobs))
+        Ok(Entries { cosigned, ..Entries::new(head.note, from, &leaves, &blobs) })
     }
 
     /// One tile of the log, or `None` if the log does not reach so far.

@@ -10,10 +10,12 @@
 //! | [`speech`] | what the server says |
 //! | [`reads`] | answers to questions |
 //! | [`bundles`] | bundles, exports, tiles, proofs |
+//! | [`cosigned`] | what others cosigned, as it was brought here |
 //! | [`rebuild`] | projections made again from the leaves |
 //! | [`guidance`] | reading cited documents from their own branch |
 
 mod bundles;
+mod cosigned;
 mod drafts;
 pub mod guidance;
 mod reads;
@@ -45,7 +47,7 @@ pub use self::{
     bundles::tile_paths,
     reads::{ChangeFilter, PAGE},
 };
-use self::{drafts::Draft, guidance::GuidanceSource};
+use self::{cosigned::Cosigned, drafts::Draft, guidance::GuidanceSource};
 use crate::{
     records::{self, GovernanceCache, RecordError},
     store::{
@@ -120,6 +122,7 @@ pub struct Engine {
     guidance: Vec<GuidanceSource>,
     clock: Clock,
     governance: GovernanceCache,
+    cosigned: Cosigned,
 }
 
 impl std::fmt::Debug for Engine {
@@ -139,6 +142,7 @@ impl Engine {
             guidance: setup.guidance,
             clock: setup.clock,
             governance: GovernanceCache::default(),
+            cosigned: Cosigned::default(),
         };
         if engine.store.head().await?.size == 0 {
             engine.found(&setup.genesis, setup.genesis_blobs).await?;
@@ -288,15 +292,19 @@ impl Engine {
         Ok(match self.writer.submit(submission, Some(announced)).await {
             Err(SubmitError::Conflict(conflict)) => Attempt::Conflict(conflict),
             Err(error) => return Err(EngineError::Write(error)),
-            Ok(index) => match standing {
-                Some(denial) if denied => Attempt::Denied(Box::new(denial)),
-                standing => {
-                    let (decision, explanation) =
-                        standing.map(|standing| (standing.decision, standing.explanation)).unzip();
-                    let statement = signed.payload();
-                    Attempt::Taken(Box::new(Receipt { index, statement, change: id, permit, decision, explanation }))
+            Ok(index) => {
+                self.has_grown();
+                match standing {
+                    Some(denial) if denied => Attempt::Denied(Box::new(denial)),
+                    standing => {
+                        let (decision, explanation) =
+                            standing.map(|standing| (standing.decision, standing.explanation)).unzip();
+                        let statement = signed.payload();
+                        let receipt = Receipt { index, statement, change: id, permit, decision, explanation };
+                        Attempt::Taken(Box::new(receipt))
+                    }
                 }
-            },
+            }
         })
     }
 

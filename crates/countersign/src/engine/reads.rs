@@ -15,7 +15,7 @@ use countersign_core::{
     refusal::Refusal,
     rules::decide,
     snapshot::Snapshot,
-    state::{GateRecord, PersonRecord, State},
+    state::{GateRecord, State},
     statement::{RevisionRef, governance_stream, person_stream},
     text::ProposalText,
 };
@@ -38,9 +38,6 @@ const MAX_GATES: u64 = 100;
 /// How many lines a page has, if nothing is asked for, and at the most.
 pub const PAGE: u64 = 50;
 pub const MAX_PAGE: u64 = 200;
-
-/// People whose keys were taken away; of a home that has lost more keys than that, some are still named as able.
-const MAX_DISABLED: u64 = 1_000;
 
 /// How many changes are looked at for one page of those that wait for somebody.
 const MAX_WAITING_SCANNED: u64 = 500;
@@ -83,16 +80,7 @@ pub(super) async fn denial(
 impl Engine {
     /// People none of whose keys holds.
     async fn disabled(&self, state: &State) -> Result<BTreeSet<ActorId>, EngineError> {
-        let mut disabled = BTreeSet::new();
-        for (name, body) in self.store.find(records::PERSON, "", MAX_DISABLED).await? {
-            let record: PersonRecord = records::parse(&name, &body)?;
-            let Ok(id) = name.parse::<ActorId>() else { continue };
-            let Some(actor) = state.governance.person(&id) else { continue };
-            if actor.keys.iter().all(|key| record.revoked.contains_key(&key.fingerprint())) {
-                disabled.insert(id);
-            }
-        }
-        Ok(disabled)
+        Ok(records::disabled(&*self.store, &state.governance).await?)
     }
 
     /// Whose key it is, if it holds.

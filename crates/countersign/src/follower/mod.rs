@@ -7,17 +7,22 @@
 //! ```text
 //! DIR/copy.db    leaves, records and hashes (a store like the server's)
 //! DIR/seen       the newest checkpoint that was reached, which outlives the copy
+//! DIR/cosigned   the newest checkpoint that others cosigned
 //! DIR/lock       one follows at a time; the others wait and find it done
 //! DIR/proof/     what a log was caught at
 //! ```
 //!
 //! One copy serves all gates of a machine. Its cost grows with what is new, not with history.
 
+mod cosigned;
+pub mod cosigner;
+pub mod following;
 mod proof;
 pub mod source;
+pub mod vouching;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
@@ -29,7 +34,7 @@ use countersign_core::{
     change::Change,
     fold::Entry,
     governance::Governance,
-    ids::{ChangeId, RepositoryId},
+    ids::{ActorId, ChangeId, RepositoryId},
     refusal::Refusal,
     state::State,
     statement::governance_stream,
@@ -39,7 +44,7 @@ use countersign_core::{
 use countersign_ledger::{
     Digest, Hash, Time,
     checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint},
-    tree,
+    tree::{self, Frontier},
 };
 use thiserror::Error;
 
@@ -119,13 +124,28 @@ impl FollowError {
 }
 
 /// How a follow ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Followed {
     pub checkpoint: Checkpoint,
-    /// The signed note, with its cosignatures.
+    /// The signed note.
     pub note: String,
+    /// The newest checkpoint that others cosigned. The copy continues it, and may be ahead.
+    pub cosigned: Option<SignedCheckpoint>,
     /// How many leaves were new.
     pub new: u64,
+}
+
+/// Why leaves were not taken.
+enum Untaken {
+    /// A leaf should not be there, at this place among them.
+    Leaf(Failure, usize),
+    Otherwise(FollowError),
+}
+
+impl From<FollowError> for Untaken {
+    fn from(error: FollowError) -> Self {
+        Self::Otherwise(error)
+    }
 }
 
 /// A verified copy of a log.
@@ -198,21 +218,25 @@ impl Follower {
         let _lock = self.lock()?;
         let head = self.store.head().await.map_err(|e| self.failed(e))?;
         let seen = self.seen()?;
-        let (note, mut batch) = source.newest(head.size)?;
-        let signed = SignedCheckpoint::open(&note, &self.trust.log_key)?;
+        let newest = source.newest(head.size)?;
+        let shown = self.note(&newest.checkpoint)?;
+        let cosigned = newest.cosigned.map(|note| self.note(&note)).transpose()?;
+        let mut batch = newest.batch;
+        // Both are the log's word; where what others have seen is longer, that is how far it goes.
+        let signed = match &cosigned {
+            Some(cosigned) if cosigned.checkpoint().size > shown.checkpoint().size => cosigned.clone(),
+            Some(_) | None => shown.clone(),
+        };
         let checkpoint = signed.checkpoint().clone();
-        if checkpoint.origin != self.trust.origin {
-            return Err(Refusal::unauthenticated(
-                "another-log",
-                format!("the checkpoint is of log `{}`, pinned is `{}`", checkpoint.origin, self.trust.origin),
-            )
-            .into());
-        }
         if let Some(seen) = &seen {
             self.goes_on(seen, &signed)?;
         }
-        let mut intake =
-            Intake::begin(&*self.store, &self.governance).await.map_err(|e| self.taken(e, &signed, &[]))?;
+        let begun = Intake::begin(&*self.store, &self.governance).await;
+        let mut intake = match begun {
+            Ok(intake) => intake,
+            Err(IntakeError::Store(error)) => return Err(self.failed(error)),
+            Err(IntakeError::Leaf(failure)) => return Err(self.refused(failure, &signed, &[])),
+        };
         let before = intake.size();
         while intake.size() < checkpoint.size {
             if batch.leaves.is_empty() {
@@ -224,67 +248,89 @@ impl Follower {
                 let (place, found) = (source.name(), intake.size());
                 return Err(FollowError::Short { place, found, expected: checkpoint.size });
             }
-            self.take(&mut intake, std::mem::take(&mut batch), &signed, now).await?;
+            let shown = std::mem::take(&mut batch);
+            match self.take(&mut intake, &shown, &signed, now).await {
+                Ok(()) => {}
+                Err(Untaken::Otherwise(error)) => return Err(error),
+                Err(Untaken::Leaf(failure, place)) => {
+                    return Err(self.refuse_leaf(failure, place, &shown.leaves, &signed).await);
+                }
+            }
         }
         let new = checkpoint.size.saturating_sub(before);
-        self.reaches(&signed, seen.as_ref()).await?;
+        let pinned = self.trust.checkpoint.as_ref().map(|note| self.note(note)).transpose()?;
+        for must in seen.iter().chain(&pinned).chain([&shown]).chain(&cosigned) {
+            self.reaches(must, &signed).await?;
+        }
+        let cosigned = self.vouched_for([Some(shown), cosigned], &signed, now).await?;
         self.remember(&signed, seen.as_ref())?;
-        Ok(Followed { checkpoint, note: signed.to_note(), new })
+        Ok(Followed { checkpoint, note: signed.to_note(), cosigned, new })
+    }
+
+    /// A checkpoint that this log signed.
+    fn note(&self, note: &str) -> Result<SignedCheckpoint, FollowError> {
+        let signed = SignedCheckpoint::open(note, &self.trust.log_key)?;
+        let origin = &signed.checkpoint().origin;
+        if *origin == self.trust.origin {
+            return Ok(signed);
+        }
+        let other = format!("the checkpoint is of log `{origin}`, pinned is `{}`", self.trust.origin);
+        Err(Refusal::unauthenticated("another-log", other).into())
     }
 
     /// Takes a batch of leaves and makes it durable.
     async fn take(
         &self,
         intake: &mut Intake,
-        batch: Batch,
+        batch: &Batch,
         signed: &SignedCheckpoint,
         now: Time,
-    ) -> Result<(), FollowError> {
+    ) -> Result<(), Untaken> {
         let first = intake.size();
+        let untaken = |error, place| match error {
+            IntakeError::Store(error) => Untaken::Otherwise(self.failed(error)),
+            IntakeError::Leaf(failure) => Untaken::Leaf(failure, place),
+        };
         let mut entries = Vec::with_capacity(batch.leaves.len());
-        for (entry, bytes) in parsed(&batch.leaves).into_iter().zip(&batch.leaves) {
-            let index = first.saturating_add(entries.len() as u64);
-            entries.push(entry.map_err(|refusal| {
-                self.taken(Failure::refused(index, &refusal).into(), signed, std::slice::from_ref(bytes))
-            })?);
+        for (place, entry) in parsed(&batch.leaves).into_iter().enumerate() {
+            let index = first.saturating_add(place as u64);
+            entries.push(entry.map_err(|refusal| Untaken::Leaf(Failure::refused(index, &refusal), place))?);
         }
-        intake.prefetch(&*self.store, &entries).await.map_err(|e| self.taken(e, signed, &[]))?;
-        for (entry, bytes) in entries.into_iter().zip(&batch.leaves) {
+        intake.prefetch(&*self.store, &entries).await.map_err(|e| untaken(e, 0))?;
+        for (place, entry) in entries.into_iter().enumerate() {
             let is_genesis = intake.size() == 0;
             if is_genesis && entry.signed.payload() != self.trust.genesis {
                 let detail = format!("entry 0 is {}, pinned is {}", entry.signed.payload(), self.trust.genesis);
-                return Err(self.caught(proof::What::Refounded, detail, signed, &[bytes.clone()])?);
+                let leaf = batch.leaves.get(..1).unwrap_or_default();
+                return Err(self.caught(proof::What::Refounded, detail, signed, leaf)?.into());
             }
-            if let Err(error) = intake.take(&*self.store, entry, &batch.blobs, now).await {
-                return Err(self.taken(error, signed, std::slice::from_ref(bytes)));
-            }
+            intake.take(&*self.store, entry, &batch.blobs, now).await.map_err(|e| untaken(e, place))?;
         }
-        let Some(submission) = intake.submission().map_err(|e| self.failed(e))? else { return Ok(()) };
+        let Some(submission) = intake.submission().map_err(|e| Untaken::from(self.failed(e)))? else { return Ok(()) };
         let notary = Reached { checkpoint: signed.checkpoint(), note: signed.to_note() };
         match self.store.commit(&notary, vec![submission]).await {
             Ok(results) => match results.into_iter().next() {
                 Some(Ok(_)) => {}
                 Some(Err(Conflict::Taken { key: _, index })) => {
                     let detail = format!("a statement or a gate's key stands in the log twice; first in leaf {index}");
-                    return Err(self.caught(proof::What::Repeated, detail, signed, &[])?);
+                    return Err(self.caught(proof::What::Repeated, detail, signed, &[])?.into());
                 }
                 Some(Err(Conflict::Moved(_) | Conflict::Overtaken(_) | Conflict::Unfit(_))) | None => {
-                    return Err(Refusal::conflict("copy-moved", "the copy was written to by something else")
-                        .hint("try again")
-                        .into());
+                    let moved = Refusal::conflict("copy-moved", "the copy was written to by something else");
+                    return Err(FollowError::from(moved.hint("try again")).into());
                 }
             },
             Err(StoreError::Note(NoteError::Differs { size, found, expected })) => {
                 self.abandon().await?;
                 let detail = format!("its first {size} leaves hash to {found}, its checkpoint says {expected}");
-                return Err(self.caught(proof::What::Differs, detail, signed, &[])?);
+                return Err(self.caught(proof::What::Differs, detail, signed, &[])?.into());
             }
-            Err(error) => return Err(self.failed(error)),
+            Err(error) => return Err(self.failed(error).into()),
         }
         if let Some((head, governance)) = intake.governance() {
             self.governance.put(head, &governance);
         }
-        Ok(intake.trim()?)
+        Ok(intake.trim().map_err(FollowError::from)?)
     }
 
     /// A copy that was read in several pieces has leaves that no checkpoint has vouched for yet. Where the pieces turn out to
@@ -298,16 +344,63 @@ impl Follower {
         Ok(())
     }
 
-    fn taken(&self, error: IntakeError, signed: &SignedCheckpoint, leaves: &[Vec<u8>]) -> FollowError {
-        match error {
-            IntakeError::Store(error) => self.failed(error),
-            IntakeError::Leaf(failure) => match failure.verdict {
-                Verdict::Newer => Refusal::newer(failure.detail).into(),
-                Verdict::Holds | Verdict::Broken | Verdict::NotChecked => {
-                    let what = proof::What::Leaf { index: failure.index, code: failure.code };
-                    self.caught(what, failure.detail, signed, leaves).unwrap_or_else(|error| error)
+    /// Refuses a log for a leaf of it. Where its leaves do not even hash to its checkpoint, behind those that this copy has, it
+    /// is another log, and the leaf is only where that begins to show.
+    async fn refuse_leaf(
+        &self,
+        failure: Failure,
+        place: usize,
+        leaves: &[Vec<u8>],
+        signed: &SignedCheckpoint,
+    ) -> FollowError {
+        let leaf = leaves.get(place..=place).unwrap_or_default();
+        let checkpoint = signed.checkpoint();
+        let found = match self.root_with(leaves, checkpoint.size).await {
+            Ok(found) => found,
+            Err(error) => return error,
+        };
+        match failure.verdict {
+            Verdict::Newer => {}
+            Verdict::Holds | Verdict::Broken | Verdict::NotChecked => {
+                if let Err(error) = self.abandon().await {
+                    return error;
                 }
-            },
+            }
+        }
+        match found {
+            Some(root) if root != checkpoint.root => {
+                let (size, said) = (checkpoint.size, checkpoint.root);
+                let detail = format!(
+                    "behind what is known of it, its {size} leaves hash to {root}, its checkpoint says {said}: {}",
+                    failure.detail
+                );
+                self.caught(proof::What::Differs, detail, signed, leaf).unwrap_or_else(|error| error)
+            }
+            Some(_) | None => self.refused(failure, signed, leaf),
+        }
+    }
+
+    /// The root over the copy and these leaves, if they are all that a log of this size has.
+    async fn root_with(&self, leaves: &[Vec<u8>], size: u64) -> Result<Option<Hash>, FollowError> {
+        let known = self.store.head().await.map_err(|e| self.failed(e))?.size;
+        if known.saturating_add(leaves.len() as u64) != size {
+            return Ok(None);
+        }
+        let frontier = store::with_nodes(&*self.store, |nodes| Frontier::from_nodes(known, &nodes)).await;
+        let Ok(mut frontier) = frontier.map_err(|e| self.failed(e))? else { return Ok(None) };
+        for leaf in leaves {
+            frontier.push(Hash::leaf(leaf));
+        }
+        Ok(Some(frontier.root()))
+    }
+
+    fn refused(&self, failure: Failure, signed: &SignedCheckpoint, leaf: &[Vec<u8>]) -> FollowError {
+        match failure.verdict {
+            Verdict::Newer => Refusal::newer(failure.detail).into(),
+            Verdict::Holds | Verdict::Broken | Verdict::NotChecked => {
+                let what = proof::What::Leaf { index: failure.index, code: failure.code };
+                self.caught(what, failure.detail, signed, leaf).unwrap_or_else(|error| error)
+            }
         }
     }
 
@@ -325,22 +418,15 @@ impl Follower {
         Ok(())
     }
 
-    /// The copy contains what was seen before and what `trust.json` demands.
-    async fn reaches(&self, shown: &SignedCheckpoint, seen: Option<&SignedCheckpoint>) -> Result<(), FollowError> {
-        let pinned = self.trust.checkpoint.as_ref();
-        let pinned = pinned.map(|note| SignedCheckpoint::open(note, &self.trust.log_key)).transpose()?;
-        for must in seen.into_iter().chain(&pinned) {
-            let must = must.checkpoint();
-            let root = if must.size > shown.checkpoint().size { None } else { self.root(must.size).await? };
-            if root != Some(must.root) {
-                let detail = format!(
-                    "a checkpoint of {} leaves with root {} is known, which it does not reach",
-                    must.size, must.root
-                );
-                return Err(self.caught(proof::What::Differs, detail, shown, &[])?);
-            }
+    /// The copy contains what must be there: what was seen before, what `trust.json` demands, what others cosigned.
+    async fn reaches(&self, must: &SignedCheckpoint, shown: &SignedCheckpoint) -> Result<(), FollowError> {
+        let Checkpoint { size, root, .. } = must.checkpoint();
+        let found = if *size > shown.checkpoint().size { None } else { self.root(*size).await? };
+        if found == Some(*root) {
+            return Ok(());
         }
-        Ok(())
+        let detail = format!("a checkpoint of {size} leaves with root {root} is known, which it does not reach");
+        Err(self.caught_beside(proof::What::Differs, detail, Some(must), shown, &[])?)
     }
 
     async fn root(&self, size: u64) -> Result<Option<Hash>, FollowError> {
@@ -348,7 +434,33 @@ impl Follower {
         Ok(root.map_err(|e| self.failed(e))?.ok())
     }
 
-    /// Writes down the newest checkpoint, with its cosignatures.
+    /// Whether the copy has come as far as a checkpoint of this log. If it has another root there, that is a contradiction.
+    pub async fn has(&self, shown: &SignedCheckpoint) -> Result<bool, FollowError> {
+        let Checkpoint { size, root, .. } = shown.checkpoint();
+        if *size > self.store.head().await.map_err(|e| self.failed(e))?.noted {
+            return Ok(false);
+        }
+        match self.root(*size).await? {
+            Some(found) if found == *root => Ok(true),
+            found => {
+                let found = found.map_or_else(|| "unknown".to_owned(), |found| found.to_string());
+                let detail = format!("its root at {size} leaves is {found} in this copy and is shown as {root}");
+                Err(self.caught(proof::What::Differs, detail, shown, &[])?)
+            }
+        }
+    }
+
+    /// Takes a checkpoint for seen that something else on this machine remembers, so that the log has to reach it.
+    pub fn know(&self, known: &SignedCheckpoint) -> Result<(), FollowError> {
+        let _lock = self.lock()?;
+        let seen = self.seen()?;
+        if seen.as_ref().is_some_and(|seen| seen.checkpoint().size >= known.checkpoint().size) {
+            return Ok(());
+        }
+        self.remember(known, seen.as_ref())
+    }
+
+    /// Writes down the newest checkpoint.
     fn remember(&self, shown: &SignedCheckpoint, seen: Option<&SignedCheckpoint>) -> Result<(), FollowError> {
         let note = shown.to_note();
         if seen.is_some_and(|seen| seen.to_note() == note) {
@@ -366,8 +478,20 @@ impl Follower {
         shown: &SignedCheckpoint,
         leaves: &[Vec<u8>],
     ) -> Result<FollowError, FollowError> {
-        let seen = self.seen()?.map(|seen| seen.to_note());
-        let contradiction = proof::keep(&self.folder, what, detail, seen, shown.to_note(), leaves)?;
+        let seen = self.seen()?;
+        self.caught_beside(what, detail, seen.as_ref(), shown, leaves)
+    }
+
+    fn caught_beside(
+        &self,
+        what: proof::What,
+        detail: String,
+        known: Option<&SignedCheckpoint>,
+        shown: &SignedCheckpoint,
+        leaves: &[Vec<u8>],
+    ) -> Result<FollowError, FollowError> {
+        let known = known.map(SignedCheckpoint::to_note);
+        let contradiction = proof::keep(&self.folder, what, detail, known, shown.to_note(), leaves)?;
         Ok(FollowError::Contradiction(Box::new(contradiction)))
     }
 
@@ -435,6 +559,13 @@ impl Follower {
         let inputs = change.inputs(gate)?;
         records::load(&*self.store, &mut state, &inputs).await.map_err(|e| self.recorded(e))?;
         Ok(state)
+    }
+
+    /// People none of whose keys holds; stops that a gate was handed, and that are in this state only, count.
+    pub async fn disabled(&self, state: &State) -> Result<BTreeSet<ActorId>, FollowError> {
+        let mut disabled = records::disabled(&*self.store, &state.governance).await.map_err(|e| self.failed(e))?;
+        disabled.extend(state.disabled());
+        Ok(disabled)
     }
 
     /// Blobs that the copy has.

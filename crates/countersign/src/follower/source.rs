@@ -24,6 +24,17 @@ pub struct Batch {
     pub blobs: BTreeMap<Digest, Vec<u8>>,
 }
 
+/// Where a log stands.
+#[derive(Debug)]
+pub struct Newest {
+    /// The newest checkpoint, as it was signed.
+    pub checkpoint: String,
+    /// The newest one that others cosigned, if there is one.
+    pub cosigned: Option<String>,
+    /// The leaves that came along.
+    pub batch: Batch,
+}
+
 #[derive(Debug, Error)]
 pub enum SourceError {
     #[error(transparent)]
@@ -63,28 +74,32 @@ impl Source {
         }
     }
 
-    /// The newest checkpoint, and the leaves behind `from` that came along with it.
-    pub fn newest(&mut self, from: u64) -> Result<(String, Batch), SourceError> {
+    /// Where the log stands, and the leaves behind `from` that came along with that.
+    pub fn newest(&mut self, from: u64) -> Result<Newest, SourceError> {
         if let Self::Server(client) = self {
             match client.entries(from) {
                 Ok(entries) => {
-                    let note = entries.checkpoint.clone();
-                    return Ok((note, batch(client.url(), from, &entries)?));
+                    let batch = batch(client.url(), from, &entries)?;
+                    return Ok(Newest { checkpoint: entries.checkpoint, cosigned: entries.cosigned, batch });
                 }
                 // A static copy has no such address.
                 Err(ClientError::NotCountersign { .. }) => *self = Self::Static(client.clone()),
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok((self.checkpoint()?, Batch::default()))
+        // In this order, so that a copy that is brought up to date meanwhile shows the longer log last.
+        let cosigned = self.note("cosigned")?;
+        let checkpoint = self.note("checkpoint")?.ok_or_else(|| self.malformed("it has no checkpoint"))?;
+        Ok(Newest { checkpoint, cosigned, batch: Batch::default() })
     }
 
-    fn checkpoint(&self) -> Result<String, SourceError> {
-        let bytes = self.file("checkpoint")?.ok_or_else(|| self.malformed("it has no checkpoint"))?;
+    fn note(&self, name: &str) -> Result<Option<String>, SourceError> {
+        let Some(bytes) = self.file(name)? else { return Ok(None) };
         if bytes.len() > MAX_NOTE_BYTES {
-            return Err(self.malformed("its checkpoint is too long"));
+            return Err(self.malformed(format!("its {name} is too long")));
         }
-        String::from_utf8(bytes).map_err(|_| self.malformed("its checkpoint is no text"))
+        let text = String::from_utf8(bytes).map_err(|_| self.malformed(format!("its {name} is no text")))?;
+        Ok(Some(text))
     }
 
     fn malformed(&self, why: impl Into<String>) -> SourceError {

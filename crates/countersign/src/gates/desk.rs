@@ -6,7 +6,7 @@
 //! answer; whatever it answers does not open a gate.
 //!
 //! Invariant: an [`Opening`] is only made from a permit in the gate's own copy, for this gate's key and this transition, on
-//! a decision that this gate took itself.
+//! a decision that this gate took itself, and where cosigners are pinned, under enough of them who cosigned lately.
 
 use std::path::Path;
 
@@ -21,11 +21,11 @@ use countersign_core::{
     rules::decide,
     snapshot::Snapshot,
     state::State,
-    statement::{Body, OutcomeReport, OutcomeResult, PermitRequest},
+    statement::{Body, OutcomeReport, OutcomeResult, PermitRequest, Statement},
     subject::Transition,
-    trust::Trust,
+    trust::{Trust, Vouching},
 };
-use countersign_ledger::{Digest, Fingerprint, Time, checkpoint::SignedCheckpoint};
+use countersign_ledger::{Digest, Envelope, Fingerprint, Time};
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 
@@ -80,6 +80,16 @@ impl DeskError {
             Self::Speak(SpeakError::Refused(refusal)) | Self::Refused(refusal) => refusal.hint.clone(),
             Self::Client(_) | Self::Speak(_) | Self::Denied(_) | Self::Runtime(_) => None,
         }
+    }
+}
+
+/// The change and the permit that somebody hands over. What the permit says counts only as it stands in the log.
+pub fn handed_over(permit: &[u8]) -> Result<(ChangeId, Digest), Refusal> {
+    let envelope = Envelope::parse(permit)
+        .map_err(|e| Refusal::malformed("malformed-permit", format!("the permit is malformed: {e}")))?;
+    match Statement::parse(envelope.payload())?.body {
+        Body::PermitGrant(grant) => Ok((grant.change, envelope.payload_digest())),
+        other => Err(Refusal::malformed("not-a-permit", format!("what was given is a {}", other.kind()))),
     }
 }
 
@@ -247,26 +257,31 @@ impl Desk {
         let change = state.change(&change.id)?.unwrap_or(change).clone();
         let snapshot = Snapshot::take(&state, &change)?;
         let decision = decide::decide(&state.governance.rules, &snapshot, now);
-        let explanation = explain::explain(&decision, &state, &change, &Default::default(), now)?;
-        self.vouched(&snapshot, now)?;
+        let disabled = self.runtime.block_on(self.follower.disabled(&state))?;
+        let explanation = explain::explain(&decision, &state, &change, &disabled, now)?;
+        // What is denied needs nobody to vouch for it.
+        match decision.outcome {
+            Outcome::Allow => self.vouched(&snapshot, now)?,
+            Outcome::Deny => {}
+        }
         Ok((change, Judged { decision, explanation, handed }))
     }
 
-    /// Where `trust.json` asks for cosigners, the log counts only under enough fresh cosignatures.
+    /// Where `trust.json` asks for cosigners, the log opens a gate only under enough cosignatures that are fresh for the
+    /// strictest tier that the change reaches. They may be over less than this gate has read: what they vouch for is that the
+    /// log has not gone on elsewhere.
     fn vouched(&self, snapshot: &Snapshot, now: Time) -> Result<(), DeskError> {
         let trust = self.follower.trust();
-        let Some(quorum) = &trust.cosigners else { return Ok(()) };
-        let note = self.followed.as_ref().map(|followed| followed.note.as_str()).unwrap_or_default();
-        let signed = SignedCheckpoint::open(note, &trust.log_key).map_err(FollowError::from)?;
         let age = snapshot.targets.iter().map(|target| trust.fresh.secs(target.tier)).min();
-        let age = age.unwrap_or(trust.fresh.tier_1_secs);
-        match quorum.met(&signed, now, u64::try_from(age).unwrap_or(0)) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Refusal::forbidden(
+        let age = age.unwrap_or_else(|| trust.fresh.tier_1_secs.min(trust.fresh.others_secs));
+        let note = self.followed.as_ref().and_then(|followed| followed.cosigned.as_ref());
+        match trust.vouching(note, now, u64::try_from(age).unwrap_or(0)) {
+            Vouching::Nobody | Vouching::Enough { .. } => Ok(()),
+            Vouching::Short(error) => Err(Refusal::forbidden(
                 "not-cosigned",
-                format!("the log is not vouched for by enough cosigners within {age} s: {error}"),
+                format!("nobody can rule out that the log stands still: within {age} s, {error}"),
             )
-            .hint("is each cosigner running, and does the server reach it? until then nobody can rule out that this log stands still")
+            .hint("tell whoever runs the server and those cosigners: each has to run, and the server has to reach it; then try again")
             .into()),
         }
     }

@@ -10,7 +10,7 @@ use countersign_core::catalog::CatalogSettings;
 use serde::Deserialize;
 
 use super::HomeError;
-use crate::engine::guidance::GuidanceSource;
+use crate::{cosigning::MAX_ASKED, engine::guidance::GuidanceSource};
 
 /// The format of a home that this program writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
@@ -30,6 +30,9 @@ pub struct Config {
     /// Where guidance is read from.
     #[serde(default)]
     pub guidance: Vec<GuidanceSource>,
+    /// Whom the server asks to cosign its log, by their addresses.
+    #[serde(default)]
+    pub cosigners: Vec<String>,
     /// How `catalog/` is read. What is in force is in the ledger.
     #[serde(default)]
     pub catalog: CatalogSettings,
@@ -67,7 +70,20 @@ impl Config {
                 message: format!("there is no version 0 of this format; this program writes {VERSION}"),
             });
         }
-        yaml(text, path)
+        let config: Self = yaml(text, path)?;
+        config.check().map_err(|message| HomeError::Config { path: path.to_owned(), line: None, message })?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.cosigners.len() > MAX_ASKED {
+            return Err(format!("a server asks at most {MAX_ASKED} cosigners"));
+        }
+        let is_address = |url: &&String| url.starts_with("http://") || url.starts_with("https://");
+        match self.cosigners.iter().find(|url| !is_address(url)) {
+            Some(url) => Err(format!("cosigner `{url}` is no address, for example https://follower.example")),
+            None => Ok(()),
+        }
     }
 
     /// The file's text, for people to edit.
@@ -104,6 +120,13 @@ impl Config {
             );
         }
         let list = |names: Vec<&str>| names.into_iter().map(quoted).collect::<Vec<_>>().join(", ");
+        let _ = write!(
+            text,
+            "\n# Followers of others that vouch for this log: `countersign follow --cosign KEYFILE --listen ADDRESS`. They are asked\n\
+             # at least every 20 seconds. Who counts is for each gate's trust.json to say.\n\
+             cosigners: [{}]\n",
+            list(self.cosigners.iter().map(String::as_str).collect()),
+        );
         let CatalogSettings {
             tier_annotation,
             level_annotation,

@@ -10,6 +10,7 @@
 //! keys/log.key          signs checkpoints
 //! keys/server.key       signs decisions and permits
 //! ledger.db             the ledger
+//! cosigned              the newest checkpoint that others cosigned
 //! ```
 //!
 //! Invariant: a home that opens is whole. Its genesis, blobs, configuration and trust speak of the same log; whether the
@@ -60,6 +61,7 @@ const KEYS: &str = "keys";
 const LOG_KEY: &str = "keys/log.key";
 const SERVER_KEY: &str = "keys/server.key";
 const LEDGER: &str = "ledger.db";
+const COSIGNED: &str = "cosigned";
 
 #[derive(Debug, Error)]
 pub enum HomeError {
@@ -131,8 +133,8 @@ impl HomeError {
             }
             Self::Io { .. } => None,
             Self::Config { .. } => Some(
-                "it reads `version: 1`, `origin: NAME`, `listen: ADDRESS:PORT`, `guidance: [{repository, path, branch}]` and \
-                 `catalog: {…}`, as `countersign init` writes it"
+                "it reads `version: 1`, `origin: NAME`, `listen: ADDRESS:PORT`, `guidance: [{repository, path, branch}]`, \
+                 `cosigners: [ADDRESS]` and `catalog: {…}`, as `countersign init` writes it"
                     .to_owned(),
             ),
             Self::Newer { .. } => Some("install that version, or a later one".to_owned()),
@@ -279,6 +281,11 @@ impl Home {
     /// Where the ledger is kept, for [`crate::store::open`].
     pub fn store_address(&self) -> String {
         format!("sqlite:{}", self.path.join(LEDGER).display())
+    }
+
+    /// Where the newest checkpoint that others cosigned is kept.
+    pub fn cosigned_path(&self) -> PathBuf {
+        self.path.join(COSIGNED)
     }
 
     /// How the ledger is opened: it must be under a checkpoint of the log's key.

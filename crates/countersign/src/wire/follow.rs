@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entries {
-    /// The newest signed checkpoint, with its cosignatures.
+    /// The newest signed checkpoint.
     pub checkpoint: String,
+    /// The newest one that others cosigned, which may be a little older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cosigned: Option<String>,
     /// The index of the first leaf.
     pub from: u64,
     /// In base64.
@@ -24,6 +27,7 @@ impl Entries {
     pub fn new(checkpoint: String, from: u64, leaves: &[Vec<u8>], blobs: &BTreeMap<Digest, Vec<u8>>) -> Self {
         Self {
             checkpoint,
+            cosigned: None,
             from,
             leaves: leaves.iter().map(|leaf| STANDARD.encode(leaf)).collect(),
             blobs: blobs.iter().map(|(digest, bytes)| (*digest, STANDARD.encode(bytes))).collect(),

@@ -232,7 +232,7 @@ fn an_envelope_that_is_none_is_told_what_one_is() {
     400 malformed-envelope: the envelope is not a DSSE envelope: invalid type: string "text", expected a JSON object at line 1 column 6
     400 malformed-envelope: the payload type is `text/plain`, not `application/vnd.in-toto+json`
     400 malformed-envelope: the payload is not base64
-    400 malformed-statement: `_type` is ``, not `https://in-toto.io/Statement/v1`
+    400 malformed-statement: the payload is no in-toto Statement in JSON: missing field `_type` at line 1 column 2
     400 malformed-envelope: the payload has 33000 bytes, more than the 32768 that are allowed
     400 malformed-envelope: the envelope has 83058 bytes, more than the 61440 that a leaf can hold
     400 malformed-envelope: the envelope has 0 signatures; it needs between 1 and 16
@@ -241,9 +241,9 @@ fn an_envelope_that_is_none_is_told_what_one_is() {
       hint: sign the bytes as they are: ssh-keygen -Y sign -n countersign -f KEY
     400 malformed-envelope: the envelope has 17 signatures; it needs between 1 and 16
     401 one-signature: a statement of the kind `proposal` carries one signature, not 2
-    400 malformed-envelope: the envelope is not a DSSE envelope: unknown field `extra`, expected one of `payloadType`, `payload`, `signatures` at line 1 column 1573
+    400 malformed-envelope: the envelope is not a DSSE envelope: unknown field `extra`, expected one of `payloadType`, `payload`, `signatures` at line 1 column 1333
     400 malformed-envelope: the envelope is not a DSSE envelope: invalid type: sequence, expected a JSON object at line 1 column 0
-    400 malformed-envelope: the envelope is not a DSSE envelope: invalid type: sequence, expected a JSON object at line 1 column 1249
+    400 malformed-envelope: the envelope is not a DSSE envelope: invalid type: sequence, expected a JSON object at line 1 column 1009
     "#);
     assert_eq!(world.size(), 1);
 }
@@ -389,7 +389,7 @@ fn a_statement_is_in_the_log_once() {
     });
     let body = submit(&text(&world.voice("alice").sign(said)), &[]);
     assert_eq!(world.post(&body).0, 200);
-    assert_snapshot!(told(world.post(&body)), @"");
+    assert_snapshot!(told(world.post(&body)), @"409 replayed: the log has this statement, or the key that it registers, already, in leaf 2");
 }
 
 #[test]
@@ -418,7 +418,7 @@ fn blobs_are_those_that_the_statement_names() {
     assert_snapshot!(say(&|proposal, blobs| {
         blobs[1] = b"{ }".to_vec();
         proposal.subject.digest = Digest::of(&blobs[1]);
-    }), @"");
+    }), @"400 malformed-blob: the subject (sha256:[HEX]) is not what it should be: missing field `files` at line 1 column 3");
 }
 
 #[test]
@@ -472,13 +472,13 @@ fn what_is_not_there_is_not_found() {
     404 unknown-change: there is no change `[HEX]`
       hint: list the changes: countersign list
     /v1/changes?head=abc&repository=shop
-    400 bad-request: `abc` is not a valid git object id: 40 or 64 lower-case hexadecimal digits
+    400 bad-request: Failed to deserialize query string: head: `abc` is not a valid git object id: 40 or 64 lower-case hexadecimal digits
       hint: docs/api.md says what each request takes
     /v1/changes?head=abc
-    400 bad-request: `abc` is not a valid git object id: 40 or 64 lower-case hexadecimal digits
+    400 bad-request: Failed to deserialize query string: head: `abc` is not a valid git object id: 40 or 64 lower-case hexadecimal digits
       hint: docs/api.md says what each request takes
     /v1/changes?color=red
-    400 bad-request: Failed to deserialize query string: color: unknown field `color`, expected one of `repository`, `head`, `delta`
+    400 bad-request: Failed to deserialize query string: color: unknown field `color`, expected one of `repository`, `head`, `state`, `system`, `target`, `person`, `proposer`, `waiting_on`, `since`, `until`, `after`, `limit`
       hint: docs/api.md says what each request takes
     /v1/signer
     400 bad-request: Failed to deserialize query string: missing field `key`
@@ -551,7 +551,10 @@ fn twelve_digits_or_more_of_an_id_name_a_change() {
         assert_eq!(status, 200, "{body}");
         assert!(body.contains(whole));
     }
-    assert_snapshot!(told(world.get(&format!("/v1/changes/{}", &whole[..11]))).replace(&whole[..11], "[ID]"), @"");
+    assert_snapshot!(told(world.get(&format!("/v1/changes/{}", &whole[..11]))).replace(&whole[..11], "[ID]"), @"
+    400 short-change-id: `[ID]` is too short for the id of a change
+      hint: give its first 12 characters or more, as `countersign list` shows them
+    ");
 }
 
 #[test]

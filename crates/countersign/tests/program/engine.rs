@@ -10,8 +10,9 @@ use std::{
 
 use countersign::{
     engine::{Engine, EngineError, Setup, rebuild::replay},
+    home::Home,
     records::PROJECTIONS,
-    store::{self, dump::Dump},
+    store::{self, StoreError, dump::Dump},
 };
 use countersign_core::{
     catalog::Level,
@@ -39,9 +40,19 @@ struct Clockwork {
 }
 
 fn setup(world: &World, path: &Path, secs: &Arc<AtomicI64>) -> impl Future<Output = Result<Engine, EngineError>> {
-    let (home, secs) = (&world.home, Arc::clone(secs));
+    setup_founded_by(&world.home, world, path, secs)
+}
+
+/// With the keys of one home and the genesis of another.
+fn setup_founded_by(
+    home: &Home,
+    founded: &World,
+    path: &Path,
+    secs: &Arc<AtomicI64>,
+) -> impl Future<Output = Result<Engine, EngineError>> {
+    let secs = Arc::clone(secs);
     let (log_key, server_key) = (Arc::new(home.log_key().unwrap()), home.server_key().unwrap());
-    let (genesis, genesis_blobs) = (home.genesis().clone(), home.genesis_blobs());
+    let (genesis, genesis_blobs) = (founded.home.genesis().clone(), founded.home.genesis_blobs());
     let (address, options) = (path.display().to_string(), home.store_options());
     async move {
         let clock = Arc::new(move || Time::from_unix_secs(secs.load(Ordering::SeqCst)));
@@ -126,8 +137,11 @@ fn a_store_of_another_home_is_not_opened() {
         let secs = Arc::new(AtomicI64::new(NOON));
         let store = one.stage.path("shared.db");
         drop(setup(&one, &store, &secs).await.unwrap());
-        let Err(EngineError::Refused(refusal)) = setup(&other, &store, &secs).await else { panic!("it was opened") };
-        assert_eq!(refusal.code, "another-genesis");
+        let error = setup(&other, &store, &secs).await.unwrap_err();
+        assert!(matches!(error, EngineError::Store(StoreError::OtherLog(_))), "{error}");
+        // Nor with the right keys and another founding.
+        let error = setup_founded_by(&one.home, &other, &store, &secs).await.unwrap_err();
+        assert!(matches!(&error, EngineError::Refused(refusal) if refusal.code == "another-genesis"), "{error}");
         drop(setup(&one, &store, &secs).await.unwrap());
     });
 }

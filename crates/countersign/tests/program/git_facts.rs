@@ -66,10 +66,9 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
     let (mut facts, mut identities) = extract(&world, &world.tip("main"), &world.id("HEAD"));
     identities.people.retain(|_, who| !who.mail.starts_with("bob"));
     facts.identities.retain(|identity| identities.people.contains_key(&identity.reference));
-    let change = propose(&world, &facts, &identities, "Raise the timeout\u{202e}[2K");
-    let push = world.push(&["HEAD:main"]);
-    push.is_refused("denied-by-rules");
-    assert!(!push.said.contains('\u{202e}') && push.said.contains(r"timeout\u{202e}[2K"), "{}", push.said);
+    let change = propose(&world, &facts, &identities, "Raise the timeout");
+    // Who looks at their own clone sees it; who only believes what was proposed does not.
+    assert_eq!(world.say("carol", &["approve", &change, "--git", "work"]).status, 1);
     assert_eq!(world.say("bob", &["approve", &change]).status, 0, "the doctored facts do not name Bob");
     let push = world.push(&["HEAD:main"]);
     push.is_refused("facts-differ");
@@ -78,6 +77,17 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
     countersign:   -> countersign revise [A] --git . --repository shop --branch main --range [B]..[C]
     countersign: all of it: countersign show [A]
     ");
+}
+
+#[test]
+fn a_title_cannot_move_the_cursor_of_who_pushes() {
+    let world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    let (facts, identities) = extract(&world, &world.tip("main"), &world.id("HEAD"));
+    propose(&world, &facts, &identities, "Raise the timeout\u{202e}[2K");
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("denied-by-rules");
+    assert!(!push.said.contains('\u{202e}') && push.said.contains(r"timeout\u{202e}[2K"), "{}", push.said);
 }
 
 #[test]

@@ -21,7 +21,7 @@ mod known;
 mod lying;
 mod proxy;
 mod rules;
-// mod store;
+mod store;
 mod support;
 mod tour;
 mod world;

@@ -434,14 +434,18 @@ impl World {
         let mut known: Vec<String> = Vec::new();
         let mut out = String::new();
         for line in text.lines() {
-            let line = line.trim_end();
+            let line = of_a_checkpoint(line.trim_end());
             let mut word = String::new();
             for c in line.chars().chain(['\n']) {
                 if c.is_ascii_hexdigit() && !c.is_ascii_uppercase() {
                     word.push(c);
                     continue;
                 }
-                if matches!(word.len(), 10 | 12 | 40 | 64) {
+                if matches!(word.len(), 10 | 12 | 16 | 32 | 40 | 64) {
+                    // A whole id of a change is known by what is shown of it.
+                    if word.len() == 32 {
+                        word.truncate(12);
+                    }
                     let place = known.iter().position(|seen| *seen == word).unwrap_or_else(|| {
                         known.push(word.clone());
                         known.len() - 1
@@ -456,6 +460,16 @@ impl World {
         }
         out.replace(env!("CARGO_BIN_EXE_countersign"), "countersign")
     }
+}
+
+/// A line with what differs in every checkpoint left out: its root, and its signature.
+fn of_a_checkpoint(line: &str) -> String {
+    let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    let (before, last) = line.rsplit_once(' ').unwrap_or(("", line));
+    if last.len() < 44 || !last.chars().all(base64) || last.chars().all(|c| c.is_ascii_hexdigit()) {
+        return line.to_owned();
+    }
+    format!("{before} {}", if before.contains('—') { "[SIGNATURE]" } else { "[ROOT]" })
 }
 
 /// How a push, or another command of git, went.

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use countersign_core::ids::{GateId, Oid, RepositoryId, Target};
-use countersign_ledger::Hash;
+use countersign_ledger::{Hash, Time};
 use serde::Serialize;
 
 use super::{GateError, GitGate};
 use crate::{
-    follower::Follower,
+    follower::{Follower, vouching::Outside},
     gates::{
         desk::DeskError,
         journal::Journal,
@@ -28,6 +28,8 @@ pub struct Status {
     pub copy: PathBuf,
     /// The log as it was last followed; `None` before the first push.
     pub seen: Option<Seen>,
+    /// Who outside of the server vouches for it.
+    pub outside: Outside,
     /// Stops that were handed to the gate, and that the log does not have yet.
     pub handed: Vec<String>,
     /// Outcomes that the log does not have yet.
@@ -54,11 +56,12 @@ pub struct BranchStatus {
     pub expected: Option<Oid>,
 }
 
-pub fn status(gate: &GitGate) -> Result<Status, GateError> {
+pub fn status(gate: &GitGate, now: Time) -> Result<Status, GateError> {
     let repository = Repository::open(&gate.repository)?;
     let journal = Journal::open(&gate.journal_path())?;
     let config = &gate.config;
     let seen = Follower::seen_in(&config.copy, &gate.trust).map_err(DeskError::from)?;
+    let cosigned = Follower::cosigned_in(&config.copy, &gate.trust).map_err(DeskError::from)?;
     let branches = config.branches.iter().map(|branch| {
         let tip = repository.resolve(&branch.branch).ok();
         let landed = journal.expected_tip(&branch.branch);
@@ -76,6 +79,7 @@ pub fn status(gate: &GitGate) -> Result<Status, GateError> {
         origin: gate.trust.origin.clone(),
         branches: branches.collect(),
         copy: config.copy.clone(),
+        outside: Outside::of(&gate.trust, cosigned.as_ref(), now, gate.trust.fresh.longest_secs()),
         seen: seen.map(|seen| Seen { size: seen.checkpoint().size, root: seen.checkpoint().root }),
         handed: Stops::beside(&config.copy).all()?.iter().map(Stop::words).collect(),
         unreported: journal.unreported().len(),
