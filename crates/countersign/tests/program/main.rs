@@ -7,6 +7,7 @@ mod audit;
 mod browser;
 mod bundle;
 mod cli;
+mod cosigning;
 mod demo;
 mod engine;
 mod git_facts;
