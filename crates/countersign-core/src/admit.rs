@@ -149,8 +149,8 @@ fn signer(state: &State, by: &ActorId, key: &Fingerprint) -> Result<Signer, Refu
             None => Err(revoked(key)),
         };
     }
-    let named: Option<GateId> =
-        if governance.catalog.actors.contains_key(by) { None } else { by.as_str().parse().ok() };
+    let is_gate = !governance.catalog.actors.contains_key(by) && by.as_str() != SERVER;
+    let named: Option<GateId> = if is_gate { by.as_str().parse().ok() } else { None };
     if let Some(id) = named
         && let Some(gate) = state.gate(&id)?
     {

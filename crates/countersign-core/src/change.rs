@@ -74,7 +74,7 @@ pub struct Change {
     /// The latest observation of the guidance that the change cites.
     pub observed: Vec<ObservedDocument>,
     pub decisions: Vec<DecisionRecord>,
-    /// The last permit request: a decision answers the request just before it.
+    /// The last permit request, until a decision answers it.
     pub requested: Option<RequestRecord>,
     pub permits: Vec<PermitRecord>,
 }
@@ -359,7 +359,7 @@ impl Change {
                 });
             }
             Body::Decided(decided) => {
-                let Some(request) = self.requested.clone() else { return };
+                let Some(request) = self.requested.take() else { return };
                 self.decisions.push(DecisionRecord {
                     outcome: decided.outcome,
                     revision: decided.revision,

@@ -194,8 +194,11 @@ impl State {
     pub fn obey(&mut self, signed: &Signed, now: Time) -> Result<(), Refusal> {
         let statement = signed.statement();
         if !statement.body.is_stop() {
-            return Err(Refusal::malformed("not-a-stop", format!("a {} stops nothing", statement.body.kind()))
-                .hint("a gate takes a signed rejection or revocation directly; everything else goes to the log"));
+            return Err(Refusal::malformed(
+                "not-a-stop",
+                format!("a statement of the kind `{}` stops nothing", statement.body.kind()),
+            )
+            .hint("a gate takes a signed rejection or revocation directly; everything else goes to the log"));
         }
         let authenticated = authenticate(self, signed)?;
         let found = Found::default();
@@ -281,7 +284,7 @@ fn in_its_streams(statement: &Statement, entry: &Entry) -> Result<(), Refusal> {
     Err(Refusal::malformed(
         "mislabelled",
         format!(
-            "a {} statement stands in {}, but the leaf's header says {}",
+            "the {} statement stands in {}, but the leaf's header says {}",
             statement.body.kind(),
             expected.join(", "),
             found.join(", ")

@@ -16,7 +16,7 @@ use crate::{
     canonical,
     catalog::{
         Actor, ActorKind, Catalog,
-        files::{CatalogFile, PROFILES},
+        files::{CatalogFile, is_profiles},
     },
     ids::{ActorId, GateId},
     refusal::Refusal,
@@ -33,6 +33,7 @@ pub const GRANTING_SIGNATURES: usize = 2;
 
 /// The folder of the rules' files.
 pub const RULES: &str = "rules/";
+const CEDAR: &str = ".cedar";
 
 pub const MAX_FILES: usize = 50_000;
 pub const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
@@ -125,16 +126,24 @@ fn parse_file(path: &str, bytes: &[u8]) -> Result<GovernanceFile, Refusal> {
     if let Some(file) = CatalogFile::parse(path, bytes) {
         return file.map(|file| GovernanceFile::Catalog(Arc::new(file)));
     }
-    let rule = path.strip_prefix(RULES).filter(|name| !name.contains('/'));
-    if rule.is_none() {
+    if !is_rule(path) {
         return Err(Refusal::malformed("governance-path", format!("no governance file has the path `{path}`")).hint(
-            "settings.json, systems/NAME.json, groups/NAME.json, people/GROUP.json, profiles/GROUP.json, rules/FILE",
+            "settings.json, systems/NAME.json, groups/NAME.json, people/GROUP.json, profiles/GROUP.json, rules/NAME.cedar",
         ));
     }
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(GovernanceFile::Rule(text.into())),
         Err(_) => Err(Refusal::malformed("rules-invalid", format!("`{path}` is no UTF-8 text"))),
     }
+}
+
+/// The name is one that can be a file's on any machine, and cannot lead to another folder.
+fn is_rule(path: &str) -> bool {
+    let harmless = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let name = path.strip_prefix(RULES).and_then(|name| name.strip_suffix(CEDAR));
+    name.is_some_and(|name| {
+        name.bytes().all(harmless) && name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+    })
 }
 
 impl Governance {
@@ -278,7 +287,7 @@ impl Governance {
 
 /// Reads one file. A profile that was erased is no file any more: whoever it named has no name and no mail.
 fn read_file(path: &str, digest: &Digest, blob: &Blobs<'_>) -> Result<Option<GovernanceFile>, Refusal> {
-    if path.starts_with(PROFILES) && blob(digest).is_none() {
+    if is_profiles(path) && blob(digest).is_none() {
         return Ok(None);
     }
     let bytes = fetch(digest, &format!("governance file `{path}`"), blob)?;

@@ -28,6 +28,13 @@ pub struct PersonRecord {
     pub revoked: BTreeMap<Fingerprint, RevocationRecord>,
 }
 
+impl PersonRecord {
+    /// Whether none of their keys holds any more.
+    pub fn disables(&self, person: &Actor) -> bool {
+        person.keys.iter().all(|key| self.revoked.contains_key(&key.fingerprint()))
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevocationRecord {
@@ -217,6 +224,14 @@ impl State {
     /// The people's records that are loaded.
     pub fn people(&self) -> impl Iterator<Item = (&ActorId, &PersonRecord)> {
         self.people.iter()
+    }
+
+    /// People none of whose keys holds, as far as their records are loaded.
+    pub fn disabled(&self) -> BTreeSet<ActorId> {
+        let lost = |id: &ActorId, record: &PersonRecord| {
+            self.governance.person(id).is_some_and(|person| record.disables(person))
+        };
+        self.people.iter().filter(|(id, record)| lost(id, record)).map(|(id, _)| id.clone()).collect()
     }
 
     pub(crate) fn person_mut(&mut self, id: &ActorId) -> &mut PersonRecord {

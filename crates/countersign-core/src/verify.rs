@@ -26,7 +26,7 @@ use crate::{
     rules::decide,
     snapshot::Snapshot,
     state::State,
-    statement::{Body, Decided, SeenCheckpoint},
+    statement::{Body, Decided, SeenCheckpoint, governance_stream},
     trust::{Trust, Vouching},
 };
 
@@ -43,7 +43,7 @@ pub struct Evidence {
     /// Leaf hashes of the whole log, where the copy has them: they tell which leaf was changed.
     pub hashes: Vec<Hash>,
     pub blobs: BTreeMap<Digest, Vec<u8>>,
-    /// The streams that are here whole, where not the whole log is.
+    /// The streams that are here whole, where not the whole log is. Their leaves may stand in others, too.
     pub streams: BTreeSet<StreamId>,
 }
 
@@ -188,15 +188,17 @@ pub fn verify(trust: &Trust, evidence: &Evidence, now: Time) -> Report {
         return report;
     }
     let mut decisions = Vec::new();
-    let Some(state) = report.step("statements", || statements_step(evidence, &leaves, now, &mut decisions)) else {
+    let state = report.step("statements", || statements_step(evidence, &leaves, now, &mut decisions));
+    // What was decided before the part that is newer than this program is run again all the same.
+    if state.is_none() && !report.steps.iter().any(|step| step.verdict == Verdict::Newer) {
         return report;
-    };
+    }
     report.decisions(&decisions);
     if report.nothing_against() {
         match completeness(trust, evidence, &checkpoint, &leaves, now) {
             Ok(complete) => {
                 report.completeness = Some(complete);
-                report.state = Some(state);
+                report.state = state;
             }
             Err(Failure { verdict, code: _, detail, index }) => {
                 report.steps.push(Step { name: "cosigners", verdict, detail, index });
@@ -245,10 +247,19 @@ fn checkpoint_step(trust: &Trust, evidence: &Evidence) -> Result<(Checkpoint, St
     Ok((checkpoint, detail))
 }
 
-/// A leaf with what is known of it.
+/// A leaf of the copy.
 struct Placed {
     index: u64,
-    entry: Entry,
+    hash: Hash,
+    /// Refused where this program cannot read it. That is no reason to call the log broken before it is known by which
+    /// semantics the leaf was written.
+    entry: Result<Entry, Refusal>,
+}
+
+impl Placed {
+    fn read(&self) -> Result<&Entry, Failure> {
+        self.entry.as_ref().map_err(|e| Failure::refused(self.index, e))
+    }
 }
 
 /// The leaves of the copy, in their order.
@@ -291,8 +302,7 @@ fn leaves_step(
             tree::verify_inclusion(&hash, *index, checkpoint.size, proof, &checkpoint.root)
                 .map_err(|e| Failure::at(*index, format!("leaf {index} is not under the checkpoint: {e}")))?;
         }
-        let entry = Entry::parse(bytes).map_err(|e| Failure::refused(*index, &e))?;
-        placed.push(Placed { index: *index, entry });
+        placed.push(Placed { index: *index, hash, entry: Entry::parse(bytes) });
     }
     let leaves = Leaves { placed, whole };
     if whole && leaves.root() != checkpoint.root {
@@ -311,7 +321,7 @@ impl Leaves {
     fn root(&self) -> Hash {
         let mut frontier = tree::Frontier::new();
         for leaf in &self.placed {
-            frontier.push(leaf.entry.hash);
+            frontier.push(leaf.hash);
         }
         frontier.root()
     }
@@ -321,7 +331,7 @@ impl Leaves {
         let size = usize::try_from(size).ok().filter(|size| self.whole && *size <= self.placed.len())?;
         let mut frontier = tree::Frontier::new();
         for leaf in self.placed.iter().take(size) {
-            frontier.push(leaf.entry.hash);
+            frontier.push(leaf.hash);
         }
         Some(frontier.root())
     }
@@ -331,6 +341,7 @@ impl Leaves {
     fn unbroken_from_last_decisions(&self, streams: &BTreeSet<StreamId>) -> BTreeMap<ChangeId, u64> {
         let mut last: BTreeMap<ChangeId, u64> = BTreeMap::new();
         for Placed { index, entry } in &self.placed {
+            let Ok(entry) = entry else { continue };
             let home = entry.leaf.lines().first();
             let change = match &entry.signed.statement().body {
                 Body::Decided(decided) => &decided.change,
@@ -372,7 +383,8 @@ fn blobs_step(evidence: &Evidence, leaves: &[Placed]) -> Result<((), String), Fa
     }
     let blob = |digest: &Digest| evidence.blobs.get(digest).cloned();
     for placed in leaves {
-        let body = &placed.entry.signed.statement().body;
+        let Ok(entry) = &placed.entry else { continue };
+        let body = &entry.signed.statement().body;
         let mut named = body.blobs();
         // Where the list of governance files is as it was, it names the file that is not.
         let files = body.governance_files().and_then(|files| read_manifest(&files, &blob).ok()).unwrap_or_default();
@@ -390,7 +402,7 @@ fn blobs_step(evidence: &Evidence, leaves: &[Placed]) -> Result<((), String), Fa
 fn genesis_step(trust: &Trust, leaves: &[Placed]) -> Result<((), String), Failure> {
     let first =
         leaves.first().filter(|placed| placed.index == 0).ok_or_else(|| Failure::new("entry 0 is not in the copy"))?;
-    let digest = first.entry.signed.payload();
+    let digest = first.read()?.signed.payload();
     if digest != trust.genesis {
         return Err(Failure::at(0, format!("entry 0 is {digest}, pinned is {}", trust.genesis)));
     }
@@ -437,13 +449,21 @@ fn statements_step(
 ) -> Result<(State, String), Failure> {
     let blob = |digest: &Digest| evidence.blobs.get(digest).cloned();
     let (first, rest) = leaves.placed.split_first().ok_or_else(|| Failure::new("the copy has no leaves"))?;
-    let mut state = State::genesis(&first.entry, &blob).map_err(|e| Failure::refused(0, &e))?;
+    let first = first.read()?;
+    let mut state = State::genesis(first, &blob).map_err(|e| Failure::refused(0, &e))?;
     if !leaves.whole {
+        let governance = governance_stream().map_err(|e| Failure::new(e.to_string()))?;
+        if !evidence.streams.contains(&governance) {
+            return Err(Failure::new("the governance stream is not in the copy, and nothing can be judged without it"));
+        }
         state = state.confined(evidence.streams.clone());
     }
-    let mut order = Order::after(&first.entry);
+    let mut order = Order::after(first);
     let seen_roots = SeenRoots::of(leaves);
-    for Placed { index, entry } in rest {
+    for placed in rest {
+        let index = &placed.index;
+        readable(&state, Some(*index))?;
+        let entry = placed.read()?;
         order.next(*index, entry, now)?;
         let named = entry.signed.statement().header.checkpoint;
         if !seen_roots.allow(&named) {
@@ -459,11 +479,20 @@ fn statements_step(
             decisions.push(Rerun { index: *index, differs: differs.err() });
         }
     }
+    readable(&state, None)?;
     let detail = format!(
         "{} replayed: signed by keys that held, admitted, and in unbroken streams",
         count(leaves.placed.len(), "statement")
     );
     Ok((state, detail))
+}
+
+/// Whether this program knows the semantics in force. `index` is the leaf that it would read next.
+fn readable(state: &State, index: Option<u64>) -> Result<(), Failure> {
+    state.governance.record.semantics.readable().map_err(|e| match index {
+        Some(index) => Failure::refused(index, &e),
+        None => Failure { verdict: Verdict::Newer, code: e.code, ..Failure::new(e.to_string()) },
+    })
 }
 
 /// What the leaves of a log have to keep to besides being admitted: the order of time, and no statement twice.
@@ -529,7 +558,7 @@ impl SeenRoots {
         let mut roots = Vec::with_capacity(leaves.placed.len().saturating_add(1));
         roots.push(frontier.root());
         for leaf in &leaves.placed {
-            frontier.push(leaf.entry.hash);
+            frontier.push(leaf.hash);
             roots.push(frontier.root());
         }
         Self(Some(roots))

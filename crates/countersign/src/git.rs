@@ -13,25 +13,23 @@
 
 mod memo;
 mod process;
+mod read;
 
 use std::{
     env,
     ffi::{OsStr, OsString},
-    fs, io, mem,
+    fs, io,
     path::{Path, PathBuf},
     process::Command,
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
 };
 
-use countersign_core::{
-    facts::git::{Commit, GitRead, MalformedCommit, RawChange},
-    ids::Oid,
-};
+use countersign_core::{facts::git::MalformedCommit, ids::Oid};
 use tempfile::TempDir;
 use thiserror::Error;
 
 use memo::Memo;
-use process::{Differences, Objects, Output, Talk, hermetic, run, text};
+use process::{Differences, Objects, Output, hermetic, run, text};
 
 /// `cat-file -z` came with it.
 const OLDEST: (u32, u32) = (2, 38);
@@ -40,8 +38,6 @@ const MAX_COMMIT_BYTES: usize = 32 * 1024 * 1024;
 /// What our empty repository says.
 const CONFIG: &str = "[core]\n\trepositoryformatversion = 1\n\tbare = true\n\tcommitGraph = false\n\
                       \tattributesFile = /dev/null\n[diff]\n\trenames = false\n";
-/// How far a range is walked, commit by commit, before git is asked for it.
-const WALKED: usize = 64;
 
 #[derive(Debug, Error)]
 pub enum GitError {
@@ -113,6 +109,8 @@ impl Repository {
 
     /// Opens a repository whose history may be cut off: what is told about the past has to say so.
     pub fn open_even_shallow(path: impl AsRef<Path>) -> Result<Self, GitError> {
+        // Its reader asks much more of git than facts do, and would find out in the middle.
+        check_version()?;
         Self::open_among(path.as_ref(), |_| None)
     }
 
@@ -225,152 +223,6 @@ impl Repository {
     fn failed(&self, command: &str, why: String) -> GitError {
         GitError::Failed { command: command.to_owned(), path: self.path.clone(), why }
     }
-
-    fn oids(&self, command: &str, answer: &[u8]) -> Result<Vec<Oid>, GitError> {
-        let answer = text(answer);
-        let ids: Result<Vec<Oid>, _> = answer.lines().map(str::parse).collect();
-        ids.map_err(|_| unexpected(command, &self.path, &answer))
-    }
-
-    /// Kind and size of an object, or `None` if it is not there.
-    fn info(&self, objects: &mut Objects, name: &str) -> Result<Option<(String, usize)>, GitError> {
-        let header = objects.ask("info", name).map_err(|error| self.failed("cat-file", error.to_string()))?;
-        let mut words = header.rsplitn(3, ' ');
-        match (words.next(), words.next()) {
-            (Some("missing" | "ambiguous"), _) => Ok(None),
-            (Some(size), Some(kind)) => match size.parse() {
-                Ok(size) => Ok(Some((kind.to_owned(), size))),
-                Err(_) => Err(unexpected("cat-file", &self.path, &header)),
-            },
-            _ => Err(unexpected("cat-file", &self.path, &header)),
-        }
-    }
-
-    fn content(&self, objects: &mut Objects, name: &str, size: usize) -> Result<Vec<u8>, GitError> {
-        objects.contents(name, size).map_err(|error| self.failed("cat-file", error.to_string()))
-    }
-
-    /// The `git cat-file` that is kept open. After an error it is started anew, since its answers may be out of step.
-    fn with_objects<T>(&self, read: impl FnOnce(&mut Objects) -> Result<T, GitError>) -> Result<T, GitError> {
-        let mut slot = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut objects = match slot.take() {
-            Some(objects) => objects,
-            None => Objects(self.talk(&Objects::ARGS)?),
-        };
-        let result = read(&mut objects).map_err(|error| check_version().err().unwrap_or(error))?;
-        *slot = Some(objects);
-        Ok(result)
-    }
-
-    fn talk(&self, args: &[&str]) -> Result<Talk, GitError> {
-        Talk::start(self.command(args)).map_err(|error| self.failed(&args.join(" "), error.to_string()))
-    }
-
-    fn read_commit(&self, id: &Oid) -> Result<Commit, GitError> {
-        let object = self.with_objects(|objects| match self.info(objects, id.as_str())? {
-            Some((kind, size)) if kind == "commit" && size <= MAX_COMMIT_BYTES => {
-                self.content(objects, id.as_str(), size).map(Ok)
-            }
-            Some((kind, bytes)) if kind == "commit" => Ok(Err(GitError::TooLarge { id: id.clone(), bytes })),
-            Some((found, _)) => Ok(Err(GitError::NotACommit { id: id.clone(), found })),
-            None => Ok(Err(GitError::NoObject { id: id.clone(), path: self.path.clone() })),
-        })??;
-        Commit::parse(&object).map_err(|source| GitError::Malformed { id: id.clone(), source })
-    }
-
-    /// A range without merges, read commit by commit. `None` if it is none, or a long one: it may have other ends than
-    /// `exclude`, and what that reaches is for git to find out.
-    ///
-    /// Where the only way down from `include` ends in `exclude`, nothing on it can be reached from there.
-    fn straight(&self, exclude: &Oid, include: &Oid, limit: usize) -> Result<Option<Vec<Oid>>, GitError> {
-        let (mut commits, mut at) = (Vec::new(), include.clone());
-        while at != *exclude {
-            if commits.len() >= limit.min(WALKED) {
-                return Ok(None);
-            }
-            let Ok([parent]) = <[Oid; 1]>::try_from(self.commit(&at)?.parents) else { return Ok(None) };
-            commits.push(mem::replace(&mut at, parent));
-        }
-        Ok(Some(commits))
-    }
-
-    /// The best common ancestors, in the order of their ids; none for unrelated histories. Only who proposes asks this.
-    pub fn merge_bases(&self, a: &Oid, b: &Oid) -> Result<Vec<Oid>, GitError> {
-        let output = self.run(self.command(&["merge-base", "--all", a.as_str(), b.as_str()]), "merge-base")?;
-        match output.code {
-            Some(0) => {
-                let mut bases = self.oids("merge-base", &output.stdout)?;
-                bases.sort();
-                Ok(bases)
-            }
-            Some(1) => Ok(Vec::new()),
-            Some(_) | None => Err(self.failed("merge-base", output.stderr)),
-        }
-    }
-}
-
-impl GitRead for Repository {
-    type Error = GitError;
-
-    fn commit(&self, id: &Oid) -> Result<Commit, GitError> {
-        if let Some(commit) = self.memo.commit(id) {
-            return Ok(commit);
-        }
-        let commit = self.read_commit(id)?;
-        self.memo.keep_commit(id, &commit);
-        Ok(commit)
-    }
-
-    fn range(&self, exclude: &Oid, include: &Oid, limit: usize) -> Result<Vec<Oid>, GitError> {
-        let ends = (exclude.clone(), include.clone());
-        if let Some(commits) = self.memo.range(&ends, limit) {
-            return Ok(commits);
-        }
-        let commits = match self.straight(exclude, include, limit)? {
-            Some(commits) => commits,
-            None => {
-                let (limit, exclude) = (format!("--max-count={limit}"), format!("^{exclude}"));
-                self.oids("rev-list", &self.ask(&["rev-list", "--topo-order", &limit, include.as_str(), &exclude])?)?
-            }
-        };
-        self.memo.keep_range(ends, limit, &commits);
-        Ok(commits)
-    }
-
-    fn diff(&self, base: &Oid, head: &Oid) -> Result<Vec<RawChange>, GitError> {
-        let trees = (self.commit(base)?.tree, self.commit(head)?.tree);
-        if let Some(changes) = self.memo.diff(&trees) {
-            return Ok(changes);
-        }
-        let mut slot = self.differences.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut differences = match slot.take() {
-            Some(differences) => differences,
-            None => Differences(self.talk(&Differences::ARGS)?),
-        };
-        let found = differences
-            .ask(trees.0.as_str(), trees.1.as_str())
-            .map_err(|error| self.failed("diff-tree", error.to_string()))?;
-        *slot = Some(differences);
-        let changes = found
-            .into_iter()
-            .map(|(header, path)| raw_change(&header, path).ok_or_else(|| unexpected("diff-tree", &self.path, &header)))
-            .collect::<Result<Vec<_>, _>>()?;
-        self.memo.keep_diff(trees, &changes);
-        Ok(changes)
-    }
-
-    fn blob_at(&self, commit: &Oid, path: &str, max_bytes: usize) -> Result<Option<Vec<u8>>, GitError> {
-        // A control character would be echoed in the answer and bring it out of step; a relative path ends `cat-file`.
-        let plain = |part: &str| !matches!(part, "" | "." | "..");
-        if path.contains(|c: char| c.is_control()) || !path.split('/').all(plain) {
-            return Ok(None);
-        }
-        let name = format!("{commit}:{path}");
-        self.with_objects(|objects| match self.info(objects, &name)? {
-            Some((kind, size)) if kind == "blob" && size <= max_bytes => self.content(objects, &name, size).map(Some),
-            Some(_) | None => Ok(None),
-        })
-    }
 }
 
 /// What a reference of a repository names, in one process. The repository is asked itself, and its objects are not looked
@@ -387,7 +239,7 @@ pub fn reference(git_dir: &Path, name: &str) -> Result<Option<Oid>, GitError> {
     }
 }
 
-/// Asked only after something went wrong: a process less for everybody else.
+/// Facts ask only after something went wrong: a process less for everybody else.
 fn check_version() -> Result<(), GitError> {
     let mut command = hermetic();
     command.arg("--version");
@@ -480,14 +332,6 @@ fn quoted(path: &Path) -> OsString {
         }
         Some(_) | None => AsRef::<OsStr>::as_ref(path).to_owned(),
     }
-}
-
-/// `100644 000000 <old> <new> D`.
-fn raw_change(header: &str, path: Vec<u8>) -> Option<RawChange> {
-    let mut words = header.split(' ');
-    let mut mode = || u32::from_str_radix(words.next()?, 8).ok();
-    let (old_mode, new_mode) = (mode()?, mode()?);
-    Some(RawChange { old_mode, new_mode, old: words.next()?.parse().ok()?, new: words.next()?.parse().ok()?, path })
 }
 
 fn unexpected(command: &str, path: &Path, answer: &str) -> GitError {

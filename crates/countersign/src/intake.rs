@@ -145,7 +145,8 @@ impl Intake {
                 };
                 state.fold(&entry, &blob).map_err(at)?;
                 if let Some(Err(why)) = decided {
-                    return Err(Failure::at(index, format!("leaf {index}: {why}")).into());
+                    let failure = Failure::at(index, format!("leaf {index}: {why}"));
+                    return Err(Failure { code: "decision-differs", ..failure }.into());
                 }
                 unique
             }

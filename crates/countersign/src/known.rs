@@ -61,20 +61,23 @@ impl KnownLog {
     /// Looks at the log, and refuses one that is not the one that was seen before. `given` is what the person vouches for;
     /// without it, what this machine pinned counts, and the first sight is trusted, as with the keys of SSH hosts.
     pub fn meet(client: Client, given: Option<&Trust>, place: &Path, now: Time) -> Result<Self, KnownError> {
-        let origin = match given {
-            Some(trust) => {
-                trust.check()?;
-                trust.origin.clone()
+        let mut note = client.checkpoint()?;
+        let origin = origin_of(&note, client.url())?;
+        if let Some(trust) = given {
+            trust.check()?;
+            if trust.origin != origin {
+                let pinned = trust.origin.clone();
+                return Err(KnownError::AnotherLog { url: client.url().to_owned(), found: origin, pinned });
             }
-            None => origin_of(&client.checkpoint()?, client.url())?,
-        };
+        }
         let memory = Memory::of(place, &origin);
-        // Before the log is asked: it may not be older than this.
+        if let Some(trust) = given {
+            memory.pin(trust, now)?;
+        }
         let floor = memory.seen()?;
-        let note = client.checkpoint()?;
-        let found = origin_of(&note, client.url())?;
-        if found != origin {
-            return Err(KnownError::AnotherLog { url: client.url().to_owned(), found, pinned: origin });
+        // Another command may have seen more since this one asked: then it asks again, and takes nothing older.
+        if floor.as_ref().is_some_and(|floor| floor.size > size_of(&note)) {
+            note = client.checkpoint()?;
         }
         let (trust, sight) = match (given, memory.pinned()?) {
             (Some(trust), _) => (trust.clone(), Sight::Pinned),
@@ -83,7 +86,10 @@ impl KnownLog {
         };
         let seen = memory.see(&trust, &note, floor.as_ref(), now, |from, to| prove(&client, from, to));
         let checkpoint = seen.map_err(|error| if_founded_anew(error, &client, &memory, &trust, &note, now))?;
-        memory.pin(&trust, now)?;
+        match sight {
+            Sight::First => memory.pin(&trust, now)?,
+            Sight::Pinned => {}
+        }
         Ok(Self { client, trust, sight, memory, checkpoint })
     }
 
@@ -191,6 +197,11 @@ fn prove(client: &Client, from: u64, to: u64) -> Result<Vec<Hash>, KnownError> {
 fn origin_of(note: &str, url: &str) -> Result<String, KnownError> {
     let origin = note.lines().next().filter(|origin| !origin.is_empty());
     origin.map(str::to_owned).ok_or_else(|| KnownError::NoCheckpoint { url: url.to_owned() })
+}
+
+/// How many leaves a note says there are, before its signature is checked.
+fn size_of(note: &str) -> u64 {
+    note.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or(0)
 }
 
 fn first_sight(client: &Client, origin: &str) -> Result<Trust, KnownError> {

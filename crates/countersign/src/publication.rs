@@ -302,7 +302,8 @@ mod tests {
         let last = Digest::of(&third.statement);
         let history = vec![first, second, third];
         let found = InForce::of(&history, &pinned).unwrap();
-        assert_eq!((found.by, found.files.keys().collect::<Vec<_>>()), (last, vec!["groups/b.json", "groups/c.json"]));
+        let files: Vec<&str> = found.files.keys().map(String::as_str).collect();
+        assert_eq!((found.by, files), (last, vec!["groups/b.json", "groups/c.json"]));
 
         let code = |history: &[Published], pinned: &Digest| InForce::of(history, pinned).unwrap_err().code;
         assert_eq!(code(&history, &Digest::of("another genesis")), "history-broken");

@@ -7,14 +7,13 @@
 //! What this cannot see is a tail that the server leaves out: a bundle proves presence. Who must not miss a rejection or a
 //! revocation follows the log, as gates do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use countersign_core::{
     change::{Change, Revision},
     facts::Identities,
-    ids::ActorId,
     refusal::Refusal,
-    state::{PersonRecord, State},
+    state::State,
     statement::RevisionRef,
     subject::{Subject, SubjectRef},
     trust::Trust,
@@ -107,16 +106,7 @@ impl Reading {
 
     /// The change as it is shown.
     pub fn view(&self) -> Result<ChangeView, Refusal> {
-        view::view(&self.state, &self.change, &self.blobs, &self.disabled(), self.now)
-    }
-
-    /// People none of whose keys holds, as far as the bundle has their streams.
-    fn disabled(&self) -> BTreeSet<ActorId> {
-        let lost = |id: &ActorId, record: &PersonRecord| {
-            let person = self.state.governance.person(id);
-            person.is_some_and(|actor| actor.keys.iter().all(|key| record.revoked.contains_key(&key.fingerprint())))
-        };
-        self.state.people().filter(|(id, record)| lost(id, record)).map(|(id, _)| id.clone()).collect()
+        view::view(&self.state, &self.change, &self.blobs, &self.state.disabled(), self.now)
     }
 }
 

@@ -13,9 +13,9 @@ use countersign_core::{
     admit::Signed,
     change::Change,
     governance::{Governance, GovernanceRecord},
-    ids::{ChangeId, Oid, RepositoryId},
+    ids::{ActorId, ChangeId, Oid, RepositoryId},
     refusal::Refusal,
-    state::{Record, State},
+    state::{PersonRecord, Record, State},
     statement::{Body, governance_stream},
     subject::Subject,
 };
@@ -33,7 +33,7 @@ pub const CHANGE: &str = "change";
 pub const PERSON: &str = "person";
 pub const GATE: &str = "gate";
 
-/// The values that changes are found by.
+/// The values that changes and gates are found by.
 pub mod facet {
     pub const STATE: &str = "state";
     pub const SYSTEM: &str = "system";
@@ -43,6 +43,8 @@ pub mod facet {
     pub const PERSON: &str = "person";
     pub const HEAD: &str = "head";
     pub const DELTA: &str = "delta";
+    /// Of a gate: the repository that it guards.
+    pub const REPOSITORY: &str = "repository";
 }
 
 #[derive(Debug, Error)]
@@ -53,7 +55,8 @@ pub enum RecordError {
     Refused(#[from] Refusal),
 }
 
-fn unreadable(name: &str, error: impl std::fmt::Display) -> StoreError {
+/// A projection that is not what was written.
+pub fn unreadable(name: &str, error: impl std::fmt::Display) -> StoreError {
     Damage::Value { what: "a projection", found: format!("{name}: {error}") }.into()
 }
 
@@ -169,7 +172,10 @@ pub fn projections<'a>(
             Some(Record::Governance(governance)) => projections.push(plain(GOVERNANCE, json(&governance.record)?)),
             Some(Record::Change(change)) => projections.push(change_projection(change)?),
             Some(Record::Person(person)) => projections.push(plain(PERSON, json(person)?)),
-            Some(Record::Gate(gate)) => projections.push(plain(GATE, json(gate)?)),
+            Some(Record::Gate(gate)) => projections.push(Projection {
+                facets: BTreeSet::from([Facet::new(facet::REPOSITORY, gate.repository.as_str())]),
+                ..plain(GATE, json(gate)?)
+            }),
             // A target's stream has no record of its own.
             None => {}
         }
@@ -225,6 +231,22 @@ pub fn uniques(state: &State, signed: &Signed) -> Result<Vec<Unique>, Refusal> {
         }
     }
     Ok(keys)
+}
+
+/// People whose keys were taken away; of a home that has lost more keys than that, some are still named as able.
+const MAX_DISABLED: u64 = 1_000;
+
+/// People none of whose keys holds: they cannot supply what is missing of a change.
+pub async fn disabled(store: &dyn Store, governance: &Governance) -> Result<BTreeSet<ActorId>, StoreError> {
+    let mut disabled = BTreeSet::new();
+    for (name, body) in store.find(PERSON, "", MAX_DISABLED).await? {
+        let record: PersonRecord = parse(&name, &body)?;
+        let Ok(id) = name.parse::<ActorId>() else { continue };
+        if governance.person(&id).is_some_and(|person| record.disables(person)) {
+            disabled.insert(id);
+        }
+    }
+    Ok(disabled)
 }
 
 /// A change of a store, by its whole id.

@@ -443,7 +443,7 @@ fn decided(state: &State, change: &Change, decided: &Decided, now: Time) -> Resu
     }
     let request = change.requested.as_ref().filter(|request| request.statement == decided.request);
     let Some(request) = request else {
-        return Err(Refusal::malformed("not-asked", "the decision answers another request than the last one"));
+        return Err(Refusal::malformed("not-asked", "the decision answers no request, or another than the last one"));
     };
     let inputs = change.inputs(Some(&request.gate))?;
     if !decided.heads.keys().eq(&inputs) || !state.heads_agree(&decided.heads)? {

@@ -3,6 +3,8 @@
 use super::{Authenticated, person};
 use crate::{
     catalog::UnknownTarget,
+    governance::SERVER,
+    permit::APPLY_GATE,
     refusal::Refusal,
     state::State,
     statement::{Body, GateRegistration, Holder, KeyRevocation, MAX_TARGETS, Publication},
@@ -76,6 +78,12 @@ fn revocation(state: &State, authenticated: &Authenticated<'_>, revocation: &Key
 fn gate(state: &State, authenticated: &Authenticated<'_>, gate: &GateRegistration) -> Result<(), Refusal> {
     person(authenticated, "register a gate")?;
     let governance = &state.governance;
+    // A gate of that name would be asked in place of the server or of somebody's own machine, and what stands in its stream
+    // would not be looked at.
+    if [SERVER, APPLY_GATE].contains(&gate.gate.as_str()) {
+        return Err(Refusal::conflict("gate-name-taken", format!("`{}` is no name for a registered gate", gate.gate))
+            .hint("give the gate another name (`--name`)"));
+    }
     if let Some(known) = state.gate(&gate.gate)?
         && known.key != gate.key
         && known.key().is_some()

@@ -122,8 +122,8 @@ impl CatalogFile {
             Some(id(path, name).and_then(|id| Ok(Self(Parsed::Group(id, canonical::from_bytes(bytes, path)?)))))
         } else if let Some(name) = name(PEOPLE) {
             Some(people(path, name, bytes).map(|people| Self(Parsed::People(people))))
-        } else if name(PROFILES).is_some() {
-            let file = canonical::from_bytes(bytes, path);
+        } else if let Some(name) = name(PROFILES) {
+            let file = a_group(path, name).and_then(|()| canonical::from_bytes(bytes, path));
             Some(file.map(|file: ProfilesFile| Self(Parsed::Profiles(file.people))))
         } else {
             None
@@ -135,7 +135,19 @@ fn id<Id: std::str::FromStr<Err = crate::ids::InvalidId>>(path: &str, name: &str
     name.parse().map_err(|e| Refusal::malformed("governance-path", format!("`{path}`: {e}")))
 }
 
+/// Whether a profiles file stands at this path: the only ones that a log may have lost.
+pub fn is_profiles(path: &str) -> bool {
+    let name = path.strip_prefix(PROFILES).and_then(|name| name.strip_suffix(JSON));
+    name.is_some_and(|name| a_group(path, name).is_ok())
+}
+
+/// Files of people are named by a group, or by none; even an empty one has no other name, which could lead elsewhere.
+fn a_group(path: &str, name: &str) -> Result<(), Refusal> {
+    if name == NO_GROUP { Ok(()) } else { id::<GroupId>(path, name).map(|_| ()) }
+}
+
 fn people(path: &str, group: &str, bytes: &[u8]) -> Result<BTreeMap<ActorId, Person>, Refusal> {
+    a_group(path, group)?;
     let entries: BTreeMap<ActorId, PersonEntry> = canonical::from_bytes(bytes, path)?;
     let mut people = BTreeMap::new();
     for (id, entry) in entries {

@@ -4,15 +4,17 @@
 //! the change goes to and at the first few of the others.
 
 use std::{
+    cell::OnceCell,
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
 };
 
 use crate::{
+    catalog::Catalog,
     change::Change,
     decision::{Decision, MAX_NAMED, Missing, RuleDecision, RuleStatus, Token},
     governance::Governance,
-    ids::{ActorId, SystemId},
+    ids::{ActorId, SystemId, Target},
     rules::{count::Role, requirement::Need},
 };
 
@@ -26,8 +28,12 @@ pub struct People<'a> {
     seniors: &'a BTreeSet<ActorId>,
     /// Those of them who cannot, because none of their keys holds.
     disabled: BTreeSet<ActorId>,
-    owners: BTreeMap<&'a SystemId, BTreeSet<&'a ActorId>>,
+    /// Found when something is missing, which is not always.
+    owners: OnceCell<Owners<'a>>,
+    source: Option<(&'a Catalog, &'a BTreeSet<Target>)>,
 }
+
+type Owners<'a> = BTreeMap<&'a SystemId, BTreeSet<&'a ActorId>>;
 
 /// What approvals the rules of a decision still lack, all together.
 #[derive(Debug, Default)]
@@ -81,12 +87,12 @@ struct Near {
 
 impl<'a> People<'a> {
     pub fn of(governance: &'a Governance, change: &'a Change, disabled: &BTreeSet<ActorId>) -> Self {
-        let systems = change.targets.iter().map(|target| &target.system);
         Self {
             everybody: governance.catalog.people(),
             seniors: governance.catalog.seniors(),
             disabled: disabled.clone(),
-            owners: systems.map(|system| (system, governance.catalog.owners(system))).collect(),
+            owners: OnceCell::new(),
+            source: Some((&governance.catalog, &change.targets)),
         }
     }
 
@@ -96,11 +102,21 @@ impl<'a> People<'a> {
         seniors: &'a BTreeSet<ActorId>,
         owners: impl IntoIterator<Item = (&'a SystemId, &'a ActorId)>,
     ) -> Self {
-        let mut people = Self { everybody, seniors, disabled: BTreeSet::new(), owners: BTreeMap::new() };
+        let mut given = Owners::new();
         for (system, owner) in owners {
-            people.owners.entry(system).or_default().insert(owner);
+            given.entry(system).or_default().insert(owner);
         }
-        people
+        Self { everybody, seniors, disabled: BTreeSet::new(), owners: OnceCell::from(given), source: None }
+    }
+
+    fn owners(&self) -> &Owners<'a> {
+        self.owners.get_or_init(|| {
+            let of = |(catalog, targets): (&'a Catalog, &'a BTreeSet<Target>)| -> Owners<'a> {
+                let systems = targets.iter().map(|target| &target.system);
+                systems.map(|system| (system, catalog.owners(system))).collect()
+            };
+            self.source.map(of).unwrap_or_default()
+        })
     }
 
     fn is_able(&self, person: &ActorId) -> bool {
@@ -112,7 +128,7 @@ impl<'a> People<'a> {
             Role::Independent => true,
             Role::Senior => self.seniors.contains(person),
             Role::Owner => {
-                let owners = systems.iter().filter_map(|system| self.owners.get(system));
+                let owners = systems.iter().filter_map(|system| self.owners().get(system));
                 owners.into_iter().any(|owners| owners.contains(person))
             }
         }
@@ -143,7 +159,7 @@ impl<'a> People<'a> {
         let could = |person: &&ActorId| able(person) && self.has_role(person, role, systems);
         let mut near: BTreeMap<&ActorId, Near> = BTreeMap::new();
         for system in systems.union(&wanted.systems) {
-            for owner in self.owners.get(system).into_iter().flatten().copied().filter(could) {
+            for owner in self.owners().get(system).into_iter().flatten().copied().filter(could) {
                 let near = near.entry(owner).or_default();
                 near.owner |= systems.contains(system);
                 near.satisfies = near.satisfies.saturating_add(u32::from(wanted.systems.contains(system)));

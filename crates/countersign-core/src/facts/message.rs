@@ -2,7 +2,8 @@
 //!
 //! Git's own trailer parser looks at the last paragraph only, while forges, tools and people put `Co-authored-by:` in the
 //! middle of the body, several people into one value, the value into the next line, two characters `\n` where a line
-//! break was meant, and forget the closing `>`. Reading more than git does can only name more contributors, which is the safe direction.
+//! break was meant, and forget the closing `>`. Reading more than git does can only name more contributors, which is the
+//! safe direction.
 //!
 //! Only the first [`SCANNED_BYTES`] of a message are read, so that a message of ten megabytes costs what a long one costs.
 //! A trailer after that is not seen; it is a claim that its writer was free not to make.

@@ -286,7 +286,7 @@ pub struct Decided {
     /// The heads of all streams that bear on the decision, as they stood.
     pub heads: BTreeMap<StreamId, StreamHead>,
     pub outcome: Outcome,
-    /// Payload digest of the permit request that it answers, which is the leaf before it in the change's stream.
+    /// Payload digest of the permit request that it answers: the last one about the change, which is answered once.
     pub request: Digest,
     pub revision: RevisionRef,
     pub rules: Digest,

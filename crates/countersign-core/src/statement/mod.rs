@@ -15,7 +15,7 @@ mod bodies;
 
 use std::borrow::Cow;
 
-use countersign_ledger::{Digest, Hash, StreamId};
+use countersign_ledger::{Digest, Hash, StreamId, leaf::MAX_LINES};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -210,6 +210,12 @@ impl Statement {
         };
         others.retain(|stream| *stream != home);
         others.sort();
+        if others.len() >= MAX_LINES {
+            return Err(Refusal::malformed(
+                "too-many-streams",
+                format!("a statement stands in {MAX_LINES} streams at the most: name fewer targets"),
+            ));
+        }
         Ok(std::iter::once(home).chain(others).collect())
     }
 }

@@ -1,6 +1,6 @@
 //! Catalogs as people write them, and what they are told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::catalog::{Catalog, CatalogSettings, Level, did_you_mean};
 use proptest::prelude::*;
@@ -90,6 +90,17 @@ fn mails_are_found() {
     let found = |mail: &str| catalog.person_by_mail(mail).is_some();
     assert!(found("a@X.org") && found("123+Alice@users.noreply.github.com"));
     assert!(!found("x+alice@users.noreply.github.com") && !found("alice@example.com") && !found(""));
+}
+
+#[test]
+fn keys_are_found() {
+    let catalog =
+        parse(&entities(&format!("User a @countersign/keys={JANE} @countersign/level=senior\nUser b"))).unwrap();
+    let [a, b]: [countersign_core::ids::ActorId; 2] = ["a", "b"].map(|name| name.parse().unwrap());
+    let [key] = catalog.keys_of(&a) else { panic!("a has one key") };
+    assert_eq!(catalog.actor_by_key(key).map(|actor| &actor.id), Some(&a));
+    assert!(catalog.keys_of(&b).is_empty());
+    assert_eq!((catalog.people(), catalog.seniors()), (&BTreeSet::from([a.clone()]), &BTreeSet::from([a])));
 }
 
 #[test]
@@ -262,7 +273,43 @@ fn bombs_do_not_go_off() {
     assert!(parse(&"[".repeat(100_000)).is_err());
 }
 
+/// A tree of groups (each below an earlier one, or at the top), and who is in which.
+fn any_teams() -> impl Strategy<Value = (Vec<usize>, Vec<BTreeSet<usize>>)> {
+    let parents = proptest::collection::vec(0..8_usize, 8);
+    let people = proptest::collection::vec(proptest::collection::btree_set(0..8_usize, 0..3), 1..6);
+    (parents, people)
+}
+
 proptest! {
+    /// What is looked up is what going through everybody finds.
+    #[test]
+    fn look_ups_agree_with_the_list((parents, people) in any_teams()) {
+        let parent = |group: usize| parents.get(group).copied().filter(|parent| *parent < group);
+        let mut text = String::new();
+        for group in 0..8 {
+            let above = parent(group).map(|parent| format!(" parent=g{parent}")).unwrap_or_default();
+            text += &format!("Group g{group}{above}\nSystem s{group} owner=g{group}\n");
+        }
+        for (person, groups) in people.iter().enumerate() {
+            let groups = groups.iter().map(|group| format!("g{group}")).collect::<Vec<_>>().join(",");
+            text += &format!("User p{person} memberOf=[{groups}]\n");
+        }
+        let catalog = parse(&entities(&text)).unwrap();
+        let is_within = |group: usize, other: usize| {
+            std::iter::successors(Some(group), |group| parent(*group)).any(|above| above == other)
+        };
+        for group in 0..8 {
+            let in_it = |groups: &BTreeSet<usize>| groups.iter().any(|of| is_within(*of, group));
+            let listed: Vec<String> = (0..people.len()).filter(|p| in_it(&people[*p])).map(|p| format!("p{p}")).collect();
+            let id = format!("g{group}").parse().unwrap();
+            prop_assert_eq!(catalog.members(&id).iter().map(ToString::to_string).collect::<Vec<_>>(), listed);
+            let system = format!("s{group}").parse().unwrap();
+            for person in catalog.actors.keys() {
+                prop_assert_eq!(catalog.owns(person, &system), catalog.owners(&system).contains(person));
+            }
+        }
+    }
+
     #[test]
     fn parsing_never_panics(text in "\\PC{0,200}") {
         let _ = parse(&text);

@@ -92,7 +92,7 @@ fn blobs_are_read_in_one_spelling() {
     insta::assert_snapshot!(refused(&|f| f.identities.reverse()), @"the facts are malformed: the identities or signs of AI assistance are not in order");
     insta::assert_snapshot!(refused(&|f| f.paths[0].new = f.paths[0].old.clone()), @"the facts are malformed: the paths are not in order, or one of them is not touched");
     let spaced = String::from_utf8(bytes.clone()).unwrap().replacen(',', ", ", 1);
-    insta::assert_snapshot!(GitFacts::parse(spaced.as_bytes()).unwrap_err(), @"the facts are not in their canonical spelling (key order, white space, duplicate keys)");
+    insta::assert_snapshot!(GitFacts::parse(spaced.as_bytes()).unwrap_err(), @"facts (sha256:3fdf718b17e92c74ea9dc8add18cd7a6492f7f2e51257a8e892473b6fdb9750d) is not in its canonical spelling");
     let long = [bytes, vec![b' '; 4 * 1024 * 1024]].concat();
     insta::assert_snapshot!(GitFacts::parse(&long).unwrap_err(), @"the facts have 4195103 bytes, more than 4194304");
 

@@ -7,7 +7,7 @@ pub mod cosigner;
 pub mod error;
 mod export;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -67,6 +67,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/v1/changes/{id}/bundle", get(bundle))
         .route("/v1/governance", get(governance))
         .route("/v1/governance/history", get(history))
+        .route("/v1/gates", get(gates))
         .route("/v1/gates/{id}", get(gate))
         .route("/v1/entries", get(entries))
         .route("/v1/inclusion", get(inclusion))
@@ -208,6 +209,21 @@ async fn gate(State(engine): State<Arc<Engine>>, id: Part) -> Reply<Json<GateRec
             .hint("register it: countersign gate install REPO …")
             .into()),
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Guarded {
+    repository: RepositoryId,
+}
+
+/// The gates of a repository.
+async fn gates(
+    State(engine): State<Arc<Engine>>,
+    guarded: Result<Query<Guarded>, QueryRejection>,
+) -> Reply<Json<BTreeMap<GateId, GateRecord>>> {
+    let Query(Guarded { repository }) = guarded.map_err(|e| bad_request(e.body_text()))?;
+    Ok(Json(engine.gates(&repository).await?))
 }
 
 /// What a list of changes is narrowed by. All of it must hold.

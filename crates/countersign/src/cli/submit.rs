@@ -1,9 +1,14 @@
 //! What the commands of a person in front of a log share: meet the log, read a change, say something, and show how it stands
 //! then.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use countersign_core::{
+    explain::Explained,
+    ids::ChangeId,
     statement::{Body, Statement},
     text::Reason,
 };
@@ -16,6 +21,7 @@ use super::{
     show, verify,
 };
 use crate::{
+    bundle::Bundle,
     client::{ChangePrefix, Client, ClientError},
     clock, durable,
     known::{KnownError, KnownLog, Sight},
@@ -73,6 +79,14 @@ impl Session {
         Ok(self.log.read(change, clock::now())?)
     }
 
+    /// The bundle of a change as the server gives it; nothing of it is checked yet but which change it is of.
+    pub fn bundle(&self, change: &ChangePrefix) -> Result<Bundle, CliError> {
+        let bytes = self.log.client.bundle(change, None)?;
+        let bundle = Bundle::from_tar(Path::new("what the server sent"), &bytes)?;
+        change.check(&bundle.change)?;
+        Ok(bundle)
+    }
+
     /// Signs and submits a statement. It is said only when its leaf was found in the log.
     pub fn say(&self, body: Body, blobs: &[Vec<u8>]) -> Result<Receipt, CliError> {
         let envelope = self.speaker.sign(&self.log.in_front_of(), body)?;
@@ -89,6 +103,7 @@ impl Session {
         };
         let receipt = match self.log.client.submit(envelope, blobs) {
             Ok(receipt) => receipt,
+            Err(ClientError::Denied(denied)) => return Err(self.denied(&denied.decision.change)),
             Err(error) => return Err(or_to_a_gate(error.into(), kept.as_ref())),
         };
         if let Err(error) = self.log.find(&receipt, envelope, clock::now()) {
@@ -97,6 +112,26 @@ impl Session {
         // It is no longer needed; another command may have taken it away already.
         kept.map(fs::remove_file);
         Ok(receipt)
+    }
+
+    /// The server says that the rules deny: what they say of the signed statements is worked out here.
+    fn denied(&self, change: &ChangeId) -> CliError {
+        let view = self.read(&ChangePrefix::from(change)).and_then(|reading| Ok(reading.view()?));
+        let view = match view {
+            Ok(view) => view,
+            Err(error) => return error,
+        };
+        let short = view.id.short();
+        if view.allowed() {
+            return CliError::new("server-denies", format!("the server denies what the rules allow change {short}"))
+                .hint("try again; if it stays so, tell whoever runs the server");
+        }
+        let message = format!(
+            "the rules do not allow change {short}:\n{}",
+            show::to_do(&Explained { decision: view.decision.clone(), explanation: view.explanation.clone() })
+        );
+        CliError { exit: Exit::Refused, ..CliError::new(DENIED, message) }
+            .hint(format!("all of it: countersign show {short}"))
     }
 
     fn keep(&self, statement: &Statement, envelope: &Envelope, blobs: &[Vec<u8>]) -> Result<PathBuf, CliError> {
@@ -115,7 +150,7 @@ impl Session {
 
 /// How a stop reaches a gate without any server.
 fn to_a_gate(kept: &std::path::Path) -> String {
-    format!("where a gate is: countersign gate stop --statement {}", kept.display())
+    format!("where a gate is: countersign gate stop REPO --statement {}", kept.display())
 }
 
 /// A stop that the server did not take can still be obeyed.
@@ -129,20 +164,20 @@ fn or_to_a_gate(mut error: CliError, kept: Option<&PathBuf>) -> CliError {
 
 /// The server has answered, and yet the statement is not to be seen in the log.
 fn unseen(error: KnownError, kept: Option<&PathBuf>) -> CliError {
-    let cause = CliError::from(error);
-    let error = CliError {
-        message: format!("it was sent, but it is not to be seen in the log: {}", cause.message),
-        ..CliError::new("not-seen", "")
+    // A log that contradicts what was seen of it is told as that.
+    let code = match &error {
+        KnownError::Memory(error) => error.code(),
+        KnownError::Client(_) | KnownError::Bundle(_) | KnownError::Refused(_) => "not-seen",
+        KnownError::AnotherLog { .. } | KnownError::NoCheckpoint { .. } => "not-seen",
     };
-    match kept {
-        Some(kept) => error.hint(format!("do not count on it. Hand it over yourself, {}", to_a_gate(kept))),
-        None => error.hint(match cause.hint {
-            Some(hint) => format!("do not count on it. {hint}"),
-            None => {
-                "do not count on it: see whether it is there later, with `countersign show`, or say it again".to_owned()
-            }
-        }),
-    }
+    let cause = CliError::from(error);
+    let message = format!("it was sent, but it is not to be seen in the log: {}", cause.message);
+    let advice = match kept {
+        Some(kept) => format!("hand it over yourself, {}", to_a_gate(kept)),
+        None => "see whether it is there later: countersign show, or say it again".to_owned(),
+    };
+    let hint = cause.hint.map(|hint| format!("\n{hint}")).unwrap_or_default();
+    CliError::new(code, message).hint(format!("do not count on it: {advice}{hint}"))
 }
 
 /// A reason as a blob, with the digest that a statement names it by.

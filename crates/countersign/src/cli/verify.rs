@@ -225,19 +225,19 @@ pub const TRUST_HINT: &str =
     "trust.json is made by `countersign init`; get it from somebody you trust, not from the server";
 
 pub fn read_trust(path: &Path) -> Result<Trust, CliError> {
-    let malformed =
-        |why: String| CliError::new("trust-malformed", format!("{}: {why}", path.display())).hint(TRUST_HINT);
+    let malformed = |why: String| CliError::new("trust-malformed", why).hint(TRUST_HINT);
     let text = fs::read_to_string(path)
         .map_err(|e| CliError::new("cannot-read", format!("cannot read {}: {e}", path.display())).hint(TRUST_HINT))?;
     let version = serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|v| v.get("version")?.as_u64());
     if version == Some(0) {
-        return Err(malformed("there is no version 0".to_owned()));
+        return Err(malformed(format!("{}: there is no version 0", path.display())));
     }
     if version.is_some_and(|version| version > u64::from(TRUST_VERSION)) {
         return Err(CliError::new("newer-version", format!("{} was written by a newer version", path.display()))
             .hint("verify with a newer countersign"));
     }
-    let trust: Trust = serde_json::from_str(&text).map_err(|e| malformed(format!("it is not a trust.json: {e}")))?;
+    let trust: Trust =
+        serde_json::from_str(&text).map_err(|e| malformed(format!("{} is not a trust.json: {e}", path.display())))?;
     trust.check()?;
     Ok(trust)
 }

@@ -15,7 +15,7 @@ use countersign_core::{
     refusal::Refusal,
     rules::decide,
     snapshot::Snapshot,
-    state::{GateRecord, PersonRecord, State},
+    state::{GateRecord, State},
     statement::{RevisionRef, governance_stream, person_stream},
     text::ProposalText,
 };
@@ -32,12 +32,12 @@ use crate::{
 /// Changes of one commit or delta: more than anybody proposes.
 const MAX_CHANGES_AT: u64 = 64;
 
+/// Gates of one repository: more than anybody installs.
+const MAX_GATES: u64 = 100;
+
 /// How many lines a page has, if nothing is asked for, and at the most.
 pub const PAGE: u64 = 50;
 pub const MAX_PAGE: u64 = 200;
-
-/// People whose keys were taken away; of a home that has lost more keys than that, some are still named as able.
-const MAX_DISABLED: u64 = 1_000;
 
 /// How many changes are looked at for one page of those that wait for somebody.
 const MAX_WAITING_SCANNED: u64 = 500;
@@ -80,16 +80,7 @@ pub(super) async fn denial(
 impl Engine {
     /// People none of whose keys holds.
     async fn disabled(&self, state: &State) -> Result<BTreeSet<ActorId>, EngineError> {
-        let mut disabled = BTreeSet::new();
-        for (name, body) in self.store.find(records::PERSON, "", MAX_DISABLED).await? {
-            let record: PersonRecord = records::parse(&name, &body)?;
-            let Ok(id) = name.parse::<ActorId>() else { continue };
-            let Some(actor) = state.governance.person(&id) else { continue };
-            if actor.keys.iter().all(|key| record.revoked.contains_key(&key.fingerprint())) {
-                disabled.insert(id);
-            }
-        }
-        Ok(disabled)
+        Ok(records::disabled(&*self.store, &state.governance).await?)
     }
 
     /// Whose key it is, if it holds.
@@ -117,6 +108,18 @@ impl Engine {
         let name = id.to_string();
         let body = self.store.projections(records::GATE, std::slice::from_ref(&name)).await?.remove(&name);
         Ok(body.map(|body| records::parse(&name, &body)).transpose()?)
+    }
+
+    /// The gates of a repository.
+    pub async fn gates(&self, repository: &RepositoryId) -> Result<BTreeMap<GateId, GateRecord>, EngineError> {
+        let filters = [Facet::new(facet::REPOSITORY, repository.as_str())];
+        let list = List { filters: &filters, ..List::of(records::GATE, MAX_GATES) };
+        let mut gates = BTreeMap::new();
+        for item in self.store.list(&list).await?.items {
+            let id: GateId = item.name.parse().map_err(|e| records::unreadable(&item.name, e))?;
+            gates.insert(id, records::parse(&item.name, &item.body)?);
+        }
+        Ok(gates)
     }
 
     /// A change by its id.

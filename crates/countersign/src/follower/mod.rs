@@ -22,7 +22,7 @@ pub mod source;
 pub mod vouching;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
@@ -34,7 +34,7 @@ use countersign_core::{
     change::Change,
     fold::Entry,
     governance::Governance,
-    ids::{ChangeId, RepositoryId},
+    ids::{ActorId, ChangeId, RepositoryId},
     refusal::Refusal,
     state::State,
     statement::governance_stream,
@@ -44,7 +44,7 @@ use countersign_core::{
 use countersign_ledger::{
     Digest, Hash, Time,
     checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint},
-    tree,
+    tree::{self, Frontier},
 };
 use thiserror::Error;
 
@@ -135,6 +135,19 @@ pub struct Followed {
     pub new: u64,
 }
 
+/// Why leaves were not taken.
+enum Untaken {
+    /// A leaf should not be there, at this place among them.
+    Leaf(Failure, usize),
+    Otherwise(FollowError),
+}
+
+impl From<FollowError> for Untaken {
+    fn from(error: FollowError) -> Self {
+        Self::Otherwise(error)
+    }
+}
+
 /// A verified copy of a log.
 pub struct Follower {
     folder: PathBuf,
@@ -218,8 +231,12 @@ impl Follower {
         if let Some(seen) = &seen {
             self.goes_on(seen, &signed)?;
         }
-        let mut intake =
-            Intake::begin(&*self.store, &self.governance).await.map_err(|e| self.taken(e, &signed, &[]))?;
+        let begun = Intake::begin(&*self.store, &self.governance).await;
+        let mut intake = match begun {
+            Ok(intake) => intake,
+            Err(IntakeError::Store(error)) => return Err(self.failed(error)),
+            Err(IntakeError::Leaf(failure)) => return Err(self.refused(failure, &signed, &[])),
+        };
         let before = intake.size();
         while intake.size() < checkpoint.size {
             if batch.leaves.is_empty() {
@@ -231,7 +248,14 @@ impl Follower {
                 let (place, found) = (source.name(), intake.size());
                 return Err(FollowError::Short { place, found, expected: checkpoint.size });
             }
-            self.take(&mut intake, std::mem::take(&mut batch), &signed, now).await?;
+            let shown = std::mem::take(&mut batch);
+            match self.take(&mut intake, &shown, &signed, now).await {
+                Ok(()) => {}
+                Err(Untaken::Otherwise(error)) => return Err(error),
+                Err(Untaken::Leaf(failure, place)) => {
+                    return Err(self.refuse_leaf(failure, place, &shown.leaves, &signed).await);
+                }
+            }
         }
         let new = checkpoint.size.saturating_sub(before);
         let pinned = self.trust.checkpoint.as_ref().map(|note| self.note(note)).transpose()?;
@@ -258,55 +282,55 @@ impl Follower {
     async fn take(
         &self,
         intake: &mut Intake,
-        batch: Batch,
+        batch: &Batch,
         signed: &SignedCheckpoint,
         now: Time,
-    ) -> Result<(), FollowError> {
+    ) -> Result<(), Untaken> {
         let first = intake.size();
+        let untaken = |error, place| match error {
+            IntakeError::Store(error) => Untaken::Otherwise(self.failed(error)),
+            IntakeError::Leaf(failure) => Untaken::Leaf(failure, place),
+        };
         let mut entries = Vec::with_capacity(batch.leaves.len());
-        for (entry, bytes) in parsed(&batch.leaves).into_iter().zip(&batch.leaves) {
-            let index = first.saturating_add(entries.len() as u64);
-            entries.push(entry.map_err(|refusal| {
-                self.taken(Failure::refused(index, &refusal).into(), signed, std::slice::from_ref(bytes))
-            })?);
+        for (place, entry) in parsed(&batch.leaves).into_iter().enumerate() {
+            let index = first.saturating_add(place as u64);
+            entries.push(entry.map_err(|refusal| Untaken::Leaf(Failure::refused(index, &refusal), place))?);
         }
-        intake.prefetch(&*self.store, &entries).await.map_err(|e| self.taken(e, signed, &[]))?;
-        for (entry, bytes) in entries.into_iter().zip(&batch.leaves) {
+        intake.prefetch(&*self.store, &entries).await.map_err(|e| untaken(e, 0))?;
+        for (place, entry) in entries.into_iter().enumerate() {
             let is_genesis = intake.size() == 0;
             if is_genesis && entry.signed.payload() != self.trust.genesis {
                 let detail = format!("entry 0 is {}, pinned is {}", entry.signed.payload(), self.trust.genesis);
-                return Err(self.caught(proof::What::Refounded, detail, signed, &[bytes.clone()])?);
+                let leaf = batch.leaves.get(..1).unwrap_or_default();
+                return Err(self.caught(proof::What::Refounded, detail, signed, leaf)?.into());
             }
-            if let Err(error) = intake.take(&*self.store, entry, &batch.blobs, now).await {
-                return Err(self.taken(error, signed, std::slice::from_ref(bytes)));
-            }
+            intake.take(&*self.store, entry, &batch.blobs, now).await.map_err(|e| untaken(e, place))?;
         }
-        let Some(submission) = intake.submission().map_err(|e| self.failed(e))? else { return Ok(()) };
+        let Some(submission) = intake.submission().map_err(|e| Untaken::from(self.failed(e)))? else { return Ok(()) };
         let notary = Reached { checkpoint: signed.checkpoint(), note: signed.to_note() };
         match self.store.commit(&notary, vec![submission]).await {
             Ok(results) => match results.into_iter().next() {
                 Some(Ok(_)) => {}
                 Some(Err(Conflict::Taken { key: _, index })) => {
                     let detail = format!("a statement or a gate's key stands in the log twice; first in leaf {index}");
-                    return Err(self.caught(proof::What::Repeated, detail, signed, &[])?);
+                    return Err(self.caught(proof::What::Repeated, detail, signed, &[])?.into());
                 }
                 Some(Err(Conflict::Moved(_) | Conflict::Overtaken(_) | Conflict::Unfit(_))) | None => {
-                    return Err(Refusal::conflict("copy-moved", "the copy was written to by something else")
-                        .hint("try again")
-                        .into());
+                    let moved = Refusal::conflict("copy-moved", "the copy was written to by something else");
+                    return Err(FollowError::from(moved.hint("try again")).into());
                 }
             },
             Err(StoreError::Note(NoteError::Differs { size, found, expected })) => {
                 self.abandon().await?;
                 let detail = format!("its first {size} leaves hash to {found}, its checkpoint says {expected}");
-                return Err(self.caught(proof::What::Differs, detail, signed, &[])?);
+                return Err(self.caught(proof::What::Differs, detail, signed, &[])?.into());
             }
-            Err(error) => return Err(self.failed(error)),
+            Err(error) => return Err(self.failed(error).into()),
         }
         if let Some((head, governance)) = intake.governance() {
             self.governance.put(head, &governance);
         }
-        Ok(intake.trim()?)
+        Ok(intake.trim().map_err(FollowError::from)?)
     }
 
     /// A copy that was read in several pieces has leaves that no checkpoint has vouched for yet. Where the pieces turn out to
@@ -320,16 +344,63 @@ impl Follower {
         Ok(())
     }
 
-    fn taken(&self, error: IntakeError, signed: &SignedCheckpoint, leaves: &[Vec<u8>]) -> FollowError {
-        match error {
-            IntakeError::Store(error) => self.failed(error),
-            IntakeError::Leaf(failure) => match failure.verdict {
-                Verdict::Newer => Refusal::newer(failure.detail).into(),
-                Verdict::Holds | Verdict::Broken | Verdict::NotChecked => {
-                    let what = proof::What::Leaf { index: failure.index, code: failure.code };
-                    self.caught(what, failure.detail, signed, leaves).unwrap_or_else(|error| error)
+    /// Refuses a log for a leaf of it. Where its leaves do not even hash to its checkpoint, behind those that this copy has, it
+    /// is another log, and the leaf is only where that begins to show.
+    async fn refuse_leaf(
+        &self,
+        failure: Failure,
+        place: usize,
+        leaves: &[Vec<u8>],
+        signed: &SignedCheckpoint,
+    ) -> FollowError {
+        let leaf = leaves.get(place..=place).unwrap_or_default();
+        let checkpoint = signed.checkpoint();
+        let found = match self.root_with(leaves, checkpoint.size).await {
+            Ok(found) => found,
+            Err(error) => return error,
+        };
+        match failure.verdict {
+            Verdict::Newer => {}
+            Verdict::Holds | Verdict::Broken | Verdict::NotChecked => {
+                if let Err(error) = self.abandon().await {
+                    return error;
                 }
-            },
+            }
+        }
+        match found {
+            Some(root) if root != checkpoint.root => {
+                let (size, said) = (checkpoint.size, checkpoint.root);
+                let detail = format!(
+                    "behind what is known of it, its {size} leaves hash to {root}, its checkpoint says {said}: {}",
+                    failure.detail
+                );
+                self.caught(proof::What::Differs, detail, signed, leaf).unwrap_or_else(|error| error)
+            }
+            Some(_) | None => self.refused(failure, signed, leaf),
+        }
+    }
+
+    /// The root over the copy and these leaves, if they are all that a log of this size has.
+    async fn root_with(&self, leaves: &[Vec<u8>], size: u64) -> Result<Option<Hash>, FollowError> {
+        let known = self.store.head().await.map_err(|e| self.failed(e))?.size;
+        if known.saturating_add(leaves.len() as u64) != size {
+            return Ok(None);
+        }
+        let frontier = store::with_nodes(&*self.store, |nodes| Frontier::from_nodes(known, &nodes)).await;
+        let Ok(mut frontier) = frontier.map_err(|e| self.failed(e))? else { return Ok(None) };
+        for leaf in leaves {
+            frontier.push(Hash::leaf(leaf));
+        }
+        Ok(Some(frontier.root()))
+    }
+
+    fn refused(&self, failure: Failure, signed: &SignedCheckpoint, leaf: &[Vec<u8>]) -> FollowError {
+        match failure.verdict {
+            Verdict::Newer => Refusal::newer(failure.detail).into(),
+            Verdict::Holds | Verdict::Broken | Verdict::NotChecked => {
+                let what = proof::What::Leaf { index: failure.index, code: failure.code };
+                self.caught(what, failure.detail, signed, leaf).unwrap_or_else(|error| error)
+            }
         }
     }
 
@@ -488,6 +559,13 @@ impl Follower {
         let inputs = change.inputs(gate)?;
         records::load(&*self.store, &mut state, &inputs).await.map_err(|e| self.recorded(e))?;
         Ok(state)
+    }
+
+    /// People none of whose keys holds; stops that a gate was handed, and that are in this state only, count.
+    pub async fn disabled(&self, state: &State) -> Result<BTreeSet<ActorId>, FollowError> {
+        let mut disabled = records::disabled(&*self.store, &state.governance).await.map_err(|e| self.failed(e))?;
+        disabled.extend(state.disabled());
+        Ok(disabled)
     }
 
     /// Blobs that the copy has.

@@ -52,10 +52,11 @@ impl What {
         }
     }
 
-    fn words(self) -> &'static str {
+    fn words(self, seen_before: bool) -> &'static str {
         match self {
             Self::WentBack => "the log went back",
-            Self::Differs => "the log is not the one that was seen before",
+            Self::Differs if seen_before => "the log is not the one that was seen before",
+            Self::Differs => "the log is not what its checkpoint says",
             Self::Refounded => "the log was founded anew",
             Self::Repeated => "the log repeats itself",
             Self::Leaf { .. } => "the log has a leaf that should not be there",
@@ -65,7 +66,7 @@ impl What {
 
 impl fmt::Display for Contradiction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what.words(), self.detail)?;
+        write!(f, "{}: {}", self.what.words(self.seen.is_some()), self.detail)?;
         if let Some(seen) = &self.seen {
             write!(f, "\nseen before:\n{}", indented(seen))?;
         }

@@ -23,11 +23,11 @@ use countersign_core::{
     rules::decide,
     snapshot::Snapshot,
     state::State,
-    statement::{Body, OutcomeReport, OutcomeResult, PermitRequest},
+    statement::{Body, OutcomeReport, OutcomeResult, PermitRequest, Statement},
     subject::Transition,
     trust::{Trust, Vouching},
 };
-use countersign_ledger::{Digest, Fingerprint, SignedCheckpoint, Time};
+use countersign_ledger::{Digest, Envelope, Fingerprint, SignedCheckpoint, Time};
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 
@@ -85,6 +85,16 @@ impl DeskError {
     }
 }
 
+/// The change and the permit that somebody hands over. What the permit says counts only as it stands in the log.
+pub fn handed_over(permit: &[u8]) -> Result<(ChangeId, Digest), Refusal> {
+    let envelope = Envelope::parse(permit)
+        .map_err(|e| Refusal::malformed("malformed-permit", format!("the permit is malformed: {e}")))?;
+    match Statement::parse(envelope.payload())?.body {
+        Body::PermitGrant(grant) => Ok((grant.change, envelope.payload_digest())),
+        other => Err(Refusal::malformed("not-a-permit", format!("what was given is a {}", other.kind()))),
+    }
+}
+
 /// What the rules say here and now, by this gate's own copy.
 #[derive(Clone, Debug)]
 pub struct Judged {
@@ -108,6 +118,18 @@ impl Opening {
 
     pub fn permit(&self) -> &PermitRecord {
         &self.permit
+    }
+
+    /// What the log is told of it.
+    pub fn outcome(&self, result: OutcomeResult, exit_status: Option<i32>) -> Body {
+        Body::OutcomeReport(OutcomeReport {
+            change: self.change.id.clone(),
+            exit_status,
+            permit: self.permit.statement,
+            result,
+            revision: self.permit.revision,
+            targets: self.change.targets.clone(),
+        })
     }
 }
 
@@ -249,7 +271,8 @@ impl Desk {
         let change = state.change(&change.id)?.unwrap_or(change).clone();
         let snapshot = Snapshot::take(&state, &change)?;
         let decision = decide::decide(&state.governance.rules, &snapshot, now);
-        let explanation = explain::explain(&decision, &state, &change, &Default::default(), now)?;
+        let disabled = self.runtime.block_on(self.follower.disabled(&state))?;
+        let explanation = explain::explain(&decision, &state, &change, &disabled, now)?;
         // What is denied needs nobody to vouch for it.
         let note = self.followed.as_ref().and_then(|followed| followed.cosigned.as_ref());
         match decision.outcome {
@@ -326,20 +349,11 @@ impl Desk {
     /// Tells the log what came of a permit.
     pub fn report(
         &self,
-        change: &Change,
-        permit: &PermitRecord,
+        opening: &Opening,
         result: OutcomeResult,
         exit_status: Option<i32>,
     ) -> Result<Receipt, DeskError> {
-        let report = OutcomeReport {
-            change: change.id.clone(),
-            exit_status,
-            permit: permit.statement,
-            result,
-            revision: permit.revision,
-            targets: change.targets.clone(),
-        };
-        Ok(self.say(Body::OutcomeReport(report), &[])?)
+        Ok(self.say(opening.outcome(result, exit_status), &[])?)
     }
 
     /// Whether the copy still stands where this gate has followed it to: another process may have moved it on.

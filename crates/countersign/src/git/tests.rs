@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, fs, process::Command};
 
 use countersign_core::facts::{
-    GitFacts, Identities, Landing, LandingError, NoBase, NotALanding, Range, delta_of, facts, head_of_push, landing,
-    single_base,
+    GitFacts, Identities, Landing, LandingError, NoBase, NotALanding, Range, delta_of, facts, git::GitRead as _,
+    head_of_push, landing, single_base,
 };
 use tempfile::TempDir;
 
-use super::*;
+use super::{read::WALKED, *};
 
 /// A repository and a `git` that nobody's configuration reaches.
 struct Work {
@@ -452,6 +452,35 @@ fn configuration_attributes_replacements_and_grafts_do_not_matter() {
     work.git(&["replace", head.as_str(), tip.as_str()]);
     assert_eq!(work.facts(&facts.base, &head), facts);
     assert_eq!(work.land(&tip, &merge, &facts), Ok(Landing::Merge));
+}
+
+#[test]
+fn answers_stay_in_step() {
+    let work = Work::new();
+    let base = work.id("HEAD");
+    // Paths that look like what ends an answer, or begins a part of it.
+    let strange = ["end\n", ":100644", "x\nend\n:", "\u{fffd}"];
+    let head = work.commit("strange", &strange.map(|name| (name, "1")));
+    let later = work.commit("later", &[("a", "2")]);
+    let git = work.open();
+    let mut paths: Vec<Vec<u8>> = git.diff(&base, &head).unwrap().into_iter().map(|change| change.path).collect();
+    paths.sort();
+    let mut expected = strange.map(|name| name.as_bytes().to_vec());
+    expected.sort();
+    assert_eq!(paths, expected);
+    assert_eq!(git.diff(&head, &head).unwrap(), []);
+
+    // An object that cannot be read is an error, and only of that question.
+    let tree = work.id("HEAD^{tree}");
+    let (folder, file) = tree.as_str().split_at(2);
+    let object = work.dir.path().join(".git/objects").join(folder).join(file);
+    let away = work.dir.path().join("away");
+    fs::rename(&object, &away).unwrap();
+    assert!(matches!(git.diff(&base, &later), Err(GitError::Failed { .. })));
+    assert_eq!(git.diff(&base, &head).unwrap().len(), 4);
+    assert_eq!(git.diff(&head, &base).unwrap().len(), 4);
+    fs::rename(&away, &object).unwrap();
+    assert_eq!(work.open().diff(&base, &later).unwrap().len(), 5);
 }
 
 #[test]

@@ -37,7 +37,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 pub use error::{Damage, NoteError, StoreError};
-pub use list::{Cursor, Item, List, Page};
+pub use list::{Cursor, Item, List, MAX_ITEMS, Page};
 pub use sqlite::SqliteStore;
 use tiles::{Recorder, TileAt, Tiles};
 

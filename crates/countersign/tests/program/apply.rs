@@ -295,12 +295,21 @@ fn a_change_that_was_applied_is_not_applied_again() {
 
 #[test]
 fn a_log_that_is_not_the_pinned_one_opens_nothing() {
-    let bench = Bench::new("exit 0");
+    let mut bench = Bench::new("exit 0");
     let mut trust: Value = serde_json::from_str(&bench.world.stage.read("home/trust.json")).unwrap();
     trust["genesis"] = format!("sha256:{}", "0".repeat(64)).into();
     bench.world.stage.write("other-trust.json", &trust.to_string());
-    refused(&bench.apply(&["--trust", "other-trust.json"], &APPROVED), "bundle-broken");
+    let code = |run: &Run| {
+        assert_eq!(run.status, 1, "{run}");
+        let error: Value = serde_json::from_str(run.stderr.lines().last().unwrap()).unwrap();
+        error["error"]["code"].as_str().unwrap().to_owned()
+    };
+    // Where the log was seen before, and where it is seen for the first time.
+    assert_eq!(code(&bench.apply(&["--trust", "other-trust.json"], &APPROVED)), "log-refounded");
+    bench.world.machine = "another".to_owned();
+    assert_eq!(code(&bench.apply(&["--trust", "other-trust.json"], &APPROVED)), "bundle-broken");
     assert_eq!(bench.seen(), None);
+    bench.world.machine = "a-third".to_owned();
     assert_eq!(bench.apply(&["--trust", "home/trust.json"], &APPROVED).status, 0);
 }
 

@@ -84,6 +84,7 @@ fn show_has_what_programs_ask_for() {
         "who": [
           "bob"
         ],
+        "more": 0,
         "how": "countersign approve CHANGE --file PATH"
       },
       {
@@ -92,6 +93,7 @@ fn show_has_what_programs_ask_for() {
           "bob",
           "carol"
         ],
+        "more": 0,
         "how": "countersign approve CHANGE --file PATH"
       }
     ]
@@ -114,11 +116,30 @@ fn show_has_what_programs_ask_for() {
 }
 
 #[test]
+fn a_change_says_what_it_is_for() {
+    let world = world();
+    let first = propose(&world, "search/production", &["--title", "Go faster"]);
+    assert_eq!(shown(&world, &first)["purpose"], Value::Null);
+    let purpose = ["--restores", &first[..8], "--incident", "INC-4711", "--security"];
+    let change = propose(&world, "search/production", &[&["--title", "Go back"], &purpose[..]].concat());
+    let view = shown(&world, &change);
+    assert_eq!(view["kind"], "flag", "what it is for changes nothing about its kind");
+    let said = serde_json::json!({"restores": first, "incident": "INC-4711", "security": true});
+    assert_eq!(view["purpose"], said);
+    let told = text(&world, &["show", &change]).stdout;
+    assert!(told.contains(&format!("flag, restores {first}, answers INC-4711, closes a security hole")), "{told}");
+    let refused = try_propose(&world, "search/production", &["--title", "Go back", "--incident", "it burns"]);
+    assert_eq!(code(&refused), "incident-name");
+    let refused = try_propose(&world, "search/production", &["--title", "Go back", "--restores", "ffffffff"]);
+    assert_eq!(code(&refused), "unknown-change");
+}
+
+#[test]
 fn the_beginning_of_an_id_is_enough() {
     let world = world();
     let change = propose(&world, "search/production", &["--title", "Go faster"]);
-    assert_eq!(shown(&world, &change[..6])["id"], change);
-    assert_eq!(world.say("bob", &["approve", &change[..6]]).status, 0);
+    assert_eq!(shown(&world, &change[..12])["id"], change);
+    assert_eq!(world.say("bob", &["approve", &change[..12]]).status, 0);
 }
 
 #[test]
@@ -132,7 +153,7 @@ fn exit_statuses_tell_errors_wrong_usage_and_refusals_apart() {
     let is = |status: i32, code: &str| (status, code.to_owned());
     assert_eq!(of("alice", &["list"]), is(0, ""));
     assert_eq!(of("alice", &["show", "ffffffffffff"]), is(1, "unknown-change"));
-    assert_eq!(of("alice", &["show", "../governance"]), is(1, "unknown-change"));
+    assert_eq!(of("alice", &["show", "../governance"]), is(2, "usage"));
     assert_eq!(of("nobody", &["approve", &change]), is(1, "cannot-sign"));
     let unreachable = world.stage.run("--url http://127.0.0.1:1 --format json list");
     assert_eq!((unreachable.status, code(&unreachable).as_str()), (1, "unreachable"));
@@ -158,7 +179,7 @@ fn a_refusal_is_a_to_do_list() {
     let change = propose(&world, "search/production", &["--title", "Go faster"]);
     let options = ["--url", &world.server().url, "--key", "alice"];
     let run = world.stage.run_words(&[&options[..], &["permit", &change, "--out", "permit"]].concat());
-    let said = run.stderr.split_once("error: ").unwrap().1.replace(&change, "CHANGE");
+    let said = run.stderr.split_once("error: ").unwrap().1.replace(&change[..12], "CHANGE");
     assert_snapshot!(said, @"
     the rules do not allow change CHANGE:
       owner-approves
@@ -179,8 +200,9 @@ fn a_refusal_is_a_to_do_list() {
 #[test]
 fn what_is_signed_is_shown_before_it_is_signed() {
     let world = world();
+    world.say("alice", &["list"]);
     let run = try_propose(&world, "search/production", &["--title", "Go faster"]);
-    assert_snapshot!(run.stderr, @"
+    assert_snapshot!(run.stderr, @r"
     signing as alice with key SHA256:[KEY]:
       proposal: Go faster
       targets: search/production

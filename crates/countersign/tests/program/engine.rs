@@ -9,19 +9,20 @@ use std::{
 };
 
 use countersign::{
-    client::Client,
-    engine::{Engine, EngineError, Setup, replay::replay},
-    speaker::Speaker,
-    store,
+    engine::{Engine, EngineError, Setup, rebuild::replay},
+    home::Home,
+    records::PROJECTIONS,
+    store::{self, StoreError, dump::Dump},
 };
 use countersign_core::{
     catalog::Level,
     ids::ChangeId,
     kind::{Kind, Purpose},
-    statement::{Body, Header, KINDS, Proposal, SeenCheckpoint, Statement, Subject},
+    statement::{Body, Header, KINDS, Proposal, SeenCheckpoint, Statement},
+    subject::{FilesSubject, Subject},
     text::ProposalText,
 };
-use countersign_ledger::{Digest, Envelope, Leaf, SigningKey, Time};
+use countersign_ledger::{Digest, Envelope, Leaf, Time};
 
 use crate::world::World;
 
@@ -39,13 +40,23 @@ struct Clockwork {
 }
 
 fn setup(world: &World, path: &Path, secs: &Arc<AtomicI64>) -> impl Future<Output = Result<Engine, EngineError>> {
-    let (home, secs) = (&world.home, Arc::clone(secs));
+    setup_founded_by(&world.home, world, path, secs)
+}
+
+/// With the keys of one home and the genesis of another.
+fn setup_founded_by(
+    home: &Home,
+    founded: &World,
+    path: &Path,
+    secs: &Arc<AtomicI64>,
+) -> impl Future<Output = Result<Engine, EngineError>> {
+    let secs = Arc::clone(secs);
     let (log_key, server_key) = (Arc::new(home.log_key().unwrap()), home.server_key().unwrap());
-    let (genesis, genesis_blobs) = (home.genesis().clone(), home.genesis_blobs());
-    let address = path.display().to_string();
+    let (genesis, genesis_blobs) = (founded.home.genesis().clone(), founded.home.genesis_blobs());
+    let (address, options) = (path.display().to_string(), home.store_options());
     async move {
         let clock = Arc::new(move || Time::from_unix_secs(secs.load(Ordering::SeqCst)));
-        let store = store::open(&address).await?;
+        let store = store::open(&address, &options).await?;
         Engine::open(Setup { store, log_key, server_key, genesis, genesis_blobs, guidance: vec![], clock }).await
     }
 }
@@ -56,8 +67,8 @@ impl Clockwork {
         Self { engine: setup(world, &world.stage.path("clockwork.db"), &secs).await.unwrap(), secs }
     }
 
-    /// A proposal by alice that was made when the log was as it is now.
-    async fn proposal(&self, world: &World) -> (Envelope, Vec<u8>) {
+    /// A proposal by alice that was made when the log was as it is now, with the blobs that it names.
+    async fn proposal(&self, world: &World) -> (Envelope, Vec<Vec<u8>>) {
         let text = ProposalText {
             salt: countersign::random::nonce(),
             title: "Turn it on".to_owned(),
@@ -67,32 +78,34 @@ impl Clockwork {
             tests: String::new(),
             links: vec![],
         };
-        let blob = text.to_blob().unwrap();
+        let files = [("flags.json".to_owned(), Digest::of("{}"))].into();
+        let subject = Subject::Files(FilesSubject { files, command: None });
+        let blobs = vec![text.to_blob().unwrap(), subject.to_blob().unwrap()];
         let head = self.engine.head().await.unwrap();
         let body = Body::Proposal(Proposal {
             kind: Kind::Flag,
             purpose: Purpose::default(),
             targets: ["search/production".parse().unwrap()].into(),
-            subject: Subject::Files { files: [("flags.json".to_owned(), Digest::of("{}"))].into(), command: None },
+            subject: subject.reference().unwrap(),
             facts: None,
             identities: None,
-            text: Digest::of(&blob),
+            text: Digest::of(&blobs[0]),
             documents: text.documents(),
             sponsor: None,
         });
         let header = Header {
-            log: self.engine.governance().await.unwrap().record.origin.clone(),
             by: "alice".parse().unwrap(),
+            checkpoint: SeenCheckpoint { root: head.root, size: head.size },
+            epoch: None,
+            log: self.engine.governance().await.unwrap().record.origin.clone(),
             nonce: countersign::random::nonce(),
-            checkpoint: SeenCheckpoint { size: head.size, root: head.root },
         };
         let payload = Statement { header, body }.encode().unwrap();
-        let key = SigningKey::from_openssh(&world.stage.read("alice")).unwrap();
-        (Envelope::new(&payload, vec![key.sign(&payload).unwrap()]).unwrap(), blob)
+        (Envelope::new(&payload, vec![world.key("alice").sign(&payload).unwrap()]).unwrap(), blobs)
     }
 
-    async fn submit(&self, (envelope, blob): &(Envelope, Vec<u8>)) -> Result<ChangeId, String> {
-        match self.engine.submit(envelope.raw(), vec![blob.clone()]).await {
+    async fn submit(&self, (envelope, blobs): &(Envelope, Vec<Vec<u8>>)) -> Result<ChangeId, String> {
+        match self.engine.submit(envelope.raw(), blobs.clone()).await {
             Ok(receipt) => Ok(receipt.change.unwrap()),
             Err(EngineError::Refused(refusal)) => Err(refusal.code.to_owned()),
             Err(error) => panic!("{error}"),
@@ -124,9 +137,33 @@ fn a_store_of_another_home_is_not_opened() {
         let secs = Arc::new(AtomicI64::new(NOON));
         let store = one.stage.path("shared.db");
         drop(setup(&one, &store, &secs).await.unwrap());
-        let Err(EngineError::Refused(refusal)) = setup(&other, &store, &secs).await else { panic!("it was opened") };
-        assert_eq!(refusal.code, "another-genesis");
+        let error = setup(&other, &store, &secs).await.unwrap_err();
+        assert!(matches!(error, EngineError::Store(StoreError::OtherLog(_))), "{error}");
+        // Nor with the right keys and another founding.
+        let error = setup_founded_by(&one.home, &other, &store, &secs).await.unwrap_err();
+        assert!(matches!(&error, EngineError::Refused(refusal) if refusal.code == "another-genesis"), "{error}");
         drop(setup(&one, &store, &secs).await.unwrap());
+    });
+}
+
+#[test]
+fn projections_of_an_older_version_are_made_again_and_those_of_a_newer_one_left_alone() {
+    let world = two();
+    world.server().block_on(async {
+        let clockwork = Clockwork::new(&world).await;
+        let id = clockwork.submit(&clockwork.proposal(&world).await).await.unwrap();
+        let store = clockwork.engine.store();
+        let before = Dump::of(store).await.unwrap();
+        store.clear_projections().await.unwrap();
+        let path = world.stage.path("clockwork.db");
+        let again = setup(&world, &path, &clockwork.secs).await.unwrap();
+        assert_eq!(Dump::of(again.store()).await.unwrap(), before);
+        assert_eq!(again.change(&id).await.unwrap().unwrap().id, id);
+        store.set_version(PROJECTIONS + 1).await.unwrap();
+        let Err(EngineError::Refused(refusal)) = setup(&world, &path, &clockwork.secs).await else {
+            panic!("it was opened");
+        };
+        assert_eq!(refusal.code, "newer-projections");
     });
 }
 
@@ -135,13 +172,14 @@ fn a_refused_statement_leaves_nothing_behind() {
     let world = two();
     world.server().block_on(async {
         let clockwork = Clockwork::new(&world).await;
-        let before = clockwork.engine.store().dump().await.unwrap();
-        let (envelope, blob) = clockwork.proposal(&world).await;
-        let mut other = blob.clone();
-        other.push(b' ');
-        assert_eq!(clockwork.submit(&(envelope, other)).await, Err("blob-missing".to_owned()));
-        assert_eq!(clockwork.engine.store().dump().await.unwrap(), before);
-        assert_eq!(clockwork.engine.store().blob(&Digest::of(&blob)).await.unwrap(), None);
+        let store = clockwork.engine.store();
+        let before = Dump::of(store).await.unwrap();
+        let (envelope, blobs) = clockwork.proposal(&world).await;
+        let mut others = blobs.clone();
+        others[0].push(b' ');
+        assert_eq!(clockwork.submit(&(envelope, others)).await, Err("blob-missing".to_owned()));
+        assert_eq!(Dump::of(store).await.unwrap(), before);
+        assert_eq!(store::blob(store, &Digest::of(&blobs[1])).await.unwrap(), None);
     });
 }
 
@@ -199,38 +237,13 @@ fn everything(world: &World) {
     let made = world.stage.command("ssh-keygen").args(["-l", "-f", "carol.pub"]).output().unwrap();
     let listed = String::from_utf8(made.stdout).unwrap();
     say("bob", &["revoke", listed.split(' ').nth(1).unwrap(), "--why", "the laptop was lost"]);
-    amend(world);
-}
-
-/// The same rules under another file name, signed by two.
-fn amend(world: &World) {
-    let server = world.server();
-    let alice = Speaker::of_gate(
-        Client::new(&server.url),
-        SigningKey::from_openssh(&world.stage.read("alice")).unwrap(),
-        "alice".parse().unwrap(),
-    )
-    .unwrap();
-    let reason = countersign_core::text::Reason { salt: countersign::random::nonce(), why: "a better name".to_owned() };
-    let (governance, blobs) = server.block_on(async {
-        let governance = server.engine.governance().await.unwrap();
-        let mut blobs = vec![reason.to_blob().unwrap()];
-        for digest in [governance.record.catalog, governance.record.rules] {
-            blobs.push(server.engine.store().blob(&digest).await.unwrap().unwrap());
-        }
-        (governance, blobs)
+    // The same rules under another file name.
+    world.publish(None, |files| {
+        let (path, file) = files.iter().find(|(path, _)| path.starts_with("rules/")).unwrap();
+        let (path, file) = (path.clone(), file.clone());
+        files.remove(&path);
+        files.insert("rules/renamed.cedar".to_owned(), file);
     });
-    let record = &governance.record;
-    let body = Body::Amendment(countersign_core::statement::Amendment {
-        parent: record.in_force,
-        catalog: record.catalog,
-        rules: record.rules,
-        reason: Digest::of(&blobs[0]),
-    });
-    let (_, by_alice) = alice.sign(body).unwrap();
-    let bob = SigningKey::from_openssh(&world.stage.read("bob")).unwrap();
-    let both = vec![by_alice.signatures()[0].clone(), bob.sign(by_alice.payload()).unwrap()];
-    alice.client.submit(&Envelope::new(by_alice.payload(), both).unwrap(), &blobs).unwrap();
 }
 
 #[test]
@@ -248,17 +261,17 @@ fn replaying_the_ledger_into_an_empty_store_rebuilds_every_projection() {
             .collect();
         assert_eq!(kinds, KINDS.iter().copied().collect(), "the log has every kind of statement");
 
-        let into = store::open(world.stage.path("rebuilt.db").to_str().unwrap()).await.unwrap();
+        let rebuilt = world.stage.path("rebuilt.db");
+        let into = store::open(rebuilt.to_str().unwrap(), &world.home.store_options()).await.unwrap();
         let log_key = world.home.log_key().unwrap();
-        assert_eq!(replay(from, &*into, &log_key).await.unwrap(), head.size);
-        assert_eq!(into.dump().await.unwrap(), from.dump().await.unwrap());
+        assert_eq!(replay(from, &*into, &log_key, &mut |_, _| {}).await.unwrap(), head.size);
+        assert_eq!(Dump::of(&*into).await.unwrap(), Dump::of(from).await.unwrap());
         for bytes in leaves {
             let leaf = Leaf::parse(&bytes).unwrap();
-            for digest in Statement::parse(leaf.envelope.payload()).unwrap().body.blobs() {
-                assert_eq!(into.blob(&digest).await.unwrap(), from.blob(&digest).await.unwrap());
-            }
+            let named = Statement::parse(leaf.envelope.payload()).unwrap().body.blobs();
+            assert_eq!(into.blobs(&named).await.unwrap(), from.blobs(&named).await.unwrap());
         }
         // A rebuilt store is not rebuilt over.
-        assert!(replay(from, &*into, &log_key).await.is_err());
+        assert!(replay(from, &*into, &log_key, &mut |_, _| {}).await.is_err());
     });
 }

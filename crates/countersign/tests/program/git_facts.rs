@@ -1,11 +1,12 @@
 //! What the git gate computes itself, because a proposer or a server may say something else.
 
-use countersign::{client::Client, git::Repository, random::nonce, signer::SshKeygen, speaker::Speaker};
+use countersign::{git::Repository, random::nonce};
 use countersign_core::{
     facts::{GitFacts, Identities, Range, facts},
     ids::Oid,
     kind::{Kind, Purpose},
-    statement::{Body, Proposal, Subject},
+    statement::{Body, Proposal},
+    subject::{GitSubject, Subject},
     text::ProposalText,
 };
 use countersign_ledger::Digest;
@@ -20,7 +21,7 @@ pub fn extract(world: &World, base: &Oid, head: &Oid) -> (GitFacts, Identities) 
     let git = Repository::open(world.stage.path("work")).unwrap();
     let branch = "refs/heads/main".to_owned();
     let range = Range { repository: "shop".parse().unwrap(), branch, base: base.clone(), head: head.clone() };
-    facts(&git, &range, &nonce().unwrap()).unwrap()
+    facts(&git, &range, &nonce()).unwrap()
 }
 
 /// Proposes, as Alice, whatever the facts say: what her command line would not do.
@@ -34,29 +35,26 @@ pub fn propose(world: &World, facts: &GitFacts, identities: &Identities, title: 
         tests: "x".repeat(50),
         links: vec![],
     };
-    let blobs = [facts.to_blob().unwrap(), identities.to_blob().unwrap(), text.to_blob().unwrap()];
-    let [facts_digest, identities_digest, text_digest] = [&blobs[0], &blobs[1], &blobs[2]].map(Digest::of);
-    let key = SshKeygen::new(world.stage.path("alice")).unwrap();
-    let speaker = Speaker::of_person(Client::new(&world.server().url), key).unwrap();
-    let facts = facts.clone();
+    let subject = Subject::Git(GitSubject {
+        repository: facts.repository.clone(),
+        branch: facts.branch.clone(),
+        base: facts.base.clone(),
+        head: facts.head.clone(),
+        delta: facts.delta,
+    });
+    let blobs = [facts.to_blob(), identities.to_blob(), text.to_blob(), subject.to_blob()].map(Result::unwrap);
     let body = Body::Proposal(Proposal {
         kind: Kind::Code,
         purpose: Purpose::default(),
         targets: [CHECKOUT.parse().unwrap()].into(),
-        subject: Subject::Git {
-            repository: facts.repository,
-            branch: facts.branch,
-            base: facts.base,
-            head: facts.head,
-            delta: facts.delta,
-        },
-        facts: Some(facts_digest),
-        identities: Some(identities_digest),
+        subject: subject.reference().unwrap(),
+        facts: Some(Digest::of(&blobs[0])),
+        identities: Some(Digest::of(&blobs[1])),
         documents: text.documents(),
-        text: text_digest,
+        text: Digest::of(&blobs[2]),
         sponsor: None,
     });
-    speaker.say(body, &blobs).unwrap().change.unwrap().to_string()
+    world.voice("alice").say(body, &blobs).unwrap().change.unwrap().to_string()
 }
 
 #[test]
@@ -68,10 +66,9 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
     let (mut facts, mut identities) = extract(&world, &world.tip("main"), &world.id("HEAD"));
     identities.people.retain(|_, who| !who.mail.starts_with("bob"));
     facts.identities.retain(|identity| identities.people.contains_key(&identity.reference));
-    let change = propose(&world, &facts, &identities, "Raise the timeout\u{202e}[2K");
-    let push = world.push(&["HEAD:main"]);
-    push.is_refused("denied-by-rules");
-    assert!(!push.said.contains('\u{202e}') && push.said.contains(r"timeout\u{202e}[2K"), "{}", push.said);
+    let change = propose(&world, &facts, &identities, "Raise the timeout");
+    // Who looks at their own clone sees it; who only believes what was proposed does not.
+    assert_eq!(world.say("carol", &["approve", &change, "--git", "work"]).status, 1);
     assert_eq!(world.say("bob", &["approve", &change]).status, 0, "the doctored facts do not name Bob");
     let push = world.push(&["HEAD:main"]);
     push.is_refused("facts-differ");
@@ -80,6 +77,17 @@ fn a_proposer_who_leaves_a_co_author_out_of_the_facts_is_refused() {
     countersign:   -> countersign revise [A] --git . --repository shop --branch main --range [B]..[C]
     countersign: all of it: countersign show [A]
     ");
+}
+
+#[test]
+fn a_title_cannot_move_the_cursor_of_who_pushes() {
+    let world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    let (facts, identities) = extract(&world, &world.tip("main"), &world.id("HEAD"));
+    propose(&world, &facts, &identities, "Raise the timeout\u{202e}[2K");
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("denied-by-rules");
+    assert!(!push.said.contains('\u{202e}') && push.said.contains(r"timeout\u{202e}[2K"), "{}", push.said);
 }
 
 #[test]

@@ -263,7 +263,7 @@ fn update_ref_and_fetch_into_the_repository_are_caught() {
     }
     assert_eq!((world.tip("main"), world.tip("release")), (before.clone(), before));
     let status = world.stage.run("gate status shop.git").stdout;
-    let (_, caught) = status.split_once("has not seen the log yet").unwrap();
+    let (_, caught) = status.split_once("\n\n").unwrap();
     let caught = caught.replace(head.short(), "[HEAD]").replace(world.tip("main").short(), "[TIP]");
     assert_snapshot!(caught.trim_start(), @"
     refs/heads/main [TIP]

@@ -9,28 +9,19 @@ use countersign::{
         transaction::{State, reference_transaction},
     },
     signer::SshKeygen,
-    store::{NewLeaf, Submission},
 };
 use countersign_core::{
-    admit::authenticate,
-    change::Change,
-    decision::Outcome,
-    governance::{Governance, SERVER},
-    ids::ChangeId,
     permit::PERMIT_SECS,
-    rules::decide,
     semantics::NEWEST_SEMANTICS,
-    snapshot::Snapshot,
-    state::{self, Next},
-    statement::{
-        Body, Decided, Header, Heads, PermitGrant, SeenCheckpoint, Statement, Transition, change_stream,
-        governance_stream,
-    },
+    statement::{Body, Statement},
 };
-use countersign_ledger::{Digest, Envelope, Fingerprint, Leaf, SigningKey, StreamHead, Time};
+use countersign_ledger::Envelope;
 use insta::assert_snapshot;
 
-use crate::world::World;
+use crate::{
+    lying::{Liar, Log, permits_everything},
+    world::World,
+};
 
 const CHECKOUT: &str = "checkout/production";
 
@@ -77,21 +68,29 @@ fn a_replayed_permit_is_refused() {
     assert!(status.contains("somebody went round the gate"), "{status}");
 }
 
+/// Whoever hands a permit over only names it: what it says, and that the server said so, stands in the log.
 #[test]
-fn a_permit_under_a_signature_that_is_none_is_refused() {
+fn a_permit_that_is_brought_along_counts_as_it_stands_in_the_log() {
     let world = World::usual();
     let change = approved(&world);
     let option = permit(&world, &change, &[]);
     let (name, text) = option.split_once('=').unwrap();
     let envelope: serde_json::Value = serde_json::from_slice(&STANDARD.decode(text).unwrap()).unwrap();
-    let junk = serde_json::json!({
-        "payloadType": envelope["payloadType"],
-        "payload": envelope["payload"],
-        "signatures": [{"keyid": "", "sig": "AAAA"}],
-    });
-    let junk = STANDARD.encode(serde_json::to_vec(&junk).unwrap());
-    world.push(&["-o", &format!("{name}={junk}"), "HEAD:main"]).is_refused("signature-invalid");
-    world.push(&["-o", &option, "HEAD:main"]).passes();
+    let with = |payload: String| {
+        let junk = serde_json::json!({
+            "payloadType": envelope["payloadType"],
+            "payload": payload,
+            "signatures": [{"keyid": "", "sig": "AAAA"}],
+        });
+        format!("{name}={}", STANDARD.encode(serde_json::to_vec(&junk).unwrap()))
+    };
+    let payload = envelope["payload"].as_str().unwrap().to_owned();
+    let mut statement = Statement::parse(&STANDARD.decode(&payload).unwrap()).unwrap();
+    let Body::PermitGrant(grant) = &mut statement.body else { panic!("no permit") };
+    grant.expires_at = grant.expires_at.plus_secs(3_000);
+    let longer = with(STANDARD.encode(statement.encode().unwrap()));
+    world.push(&["-o", &longer, "HEAD:main"]).is_refused("permit-not-logged");
+    world.push(&["-o", &with(payload), "HEAD:main"]).passes();
 }
 
 #[test]
@@ -140,7 +139,7 @@ fn an_expired_permit_and_an_expired_reservation_are_refused() {
     let line = format!("{} {} refs/heads/main\n", world.tip("main"), world.id("HEAD"));
     let updates = Update::parse_all(&line).unwrap();
     let refused = |result: Result<(), GateError>| result.unwrap_err().code();
-    let (now, later) = (clock::now(), clock::now().plus_secs(PERMIT_SECS + 1));
+    let (now, later) = (clock::now(), clock::now().plus_secs(PERMIT_SECS + 120));
 
     assert_eq!(refused(pre_receive(&gate, &updates, &[option], later).map(drop)), "permit-expired");
     assert_eq!(pre_receive(&gate, &updates, &[], now).unwrap().len(), 1);
@@ -213,12 +212,14 @@ fn a_server_with_another_history_is_refused_as_a_split_view() {
     assert_eq!(world.state(&first), "applied");
     world.git(&["fetch", "--quiet"]);
 
+    // People on another machine are shown the fork, and take it for the log.
     world.start_server(&fork);
+    world.machine = "elsewhere".to_owned();
     world.edit("second", "search/limit", "20\n");
     let second = world.propose("alice", &["search/production"]);
     world.approve("bob", &second);
     let shorter = world.push(&["HEAD:main"]);
-    shorter.is_refused("split-view");
+    shorter.is_refused("log-went-back");
     for n in 0..8 {
         world.write("search/limit", &format!("{n}\n"));
         world.commit("pad");
@@ -226,11 +227,25 @@ fn a_server_with_another_history_is_refused_as_a_split_view() {
     }
     world.git(&["reset", "--quiet", "--hard", "HEAD~8"]);
     let longer = world.push(&["HEAD:main"]);
-    longer.is_refused("split-view");
+    longer.is_refused("log-differs");
     assert_snapshot!(longer.told(), @"
-    countersign: refused: the log is not the one that this gate saw before: the proof leads to root [A], not to [B] [split-view]
-    countersign:   do not open the gate by hand; compare checkpoints with another gate or an auditor
-    countersign: all of it: countersign show [C]
+    countersign: refused: the log contradicts itself, or what this gate saw before [log-differs]
+    countersign:   nothing is wrong with your push: tell whoever runs Countersign, and show them this:
+    countersign:   the log is not the one that was seen before: behind what is known of it, its 12 leaves hash to [A], its checkpoint says [B]: leaf 7: whoever signed it had seen the first 7 leaves hash to [C]; they do not: one of them was changed
+    countersign:   seen before:
+    countersign:       world
+    countersign:       7
+    countersign:       [ROOT]
+    countersign:
+    countersign:       — world [SIGNATURE]
+    countersign:
+    countersign:   shown now:
+    countersign:       world
+    countersign:       12
+    countersign:       [ROOT]
+    countersign:
+    countersign:       — world [SIGNATURE]
+    countersign:   kept as proof: user/.local/state/countersign/[D]/copy/proof/log-differs-[E]
     ");
 }
 
@@ -238,153 +253,49 @@ fn a_server_with_another_history_is_refused_as_a_split_view() {
 fn a_forged_permit_that_is_not_in_the_log_is_refused() {
     let world = World::usual();
     let change = approved(&world);
-    let captured = Captured::of(&world, &change);
-    let (envelope, _) = captured.permit(&captured.change, Digest::of("nothing"));
-    world.push(&["-o", &option(&envelope), "HEAD:main"]).is_refused("permit-not-logged");
+    let option = permit(&world, &change, &[]);
+    // The same once more, signed by the server's own key, and only not in the log.
+    let text = STANDARD.decode(option.split_once('=').unwrap().1).unwrap();
+    let logged = Statement::parse(Envelope::parse(&text).unwrap().payload()).unwrap();
+    let forged = Log::of(&world).say(logged.body);
+    let forged = format!("countersign-permit={}", STANDARD.encode(forged.raw()));
+    world.push(&["-o", &forged, "HEAD:main"]).is_refused("permit-not-logged");
 }
 
 #[test]
 fn a_forged_decision_of_a_captured_server_is_refused() {
     let world = World::usual();
-    let change = proposed(&world);
-    let envelope = Captured::of(&world, &change).decide_and_permit(NEWEST_SEMANTICS);
-    let push = world.push(&["-o", &option(&envelope), "HEAD:main"]);
-    push.is_refused("bundle-broken");
+    proposed(&world);
+    let liar = Liar::takes(&world, Log::of(&world), permits_everything(NEWEST_SEMANTICS));
+    world.tell_the_gate(&liar.url);
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("decision-differs");
     assert_snapshot!(push.told(), @"
-    countersign: refused: what the server sent does not verify: the rules say Deny to what the log calls Allow [bundle-broken]
-    countersign:   tell whoever runs the server: either it is damaged or somebody has taken it over
-    countersign: all of it: countersign show [A]
+    countersign: refused: the log contradicts itself, or what this gate saw before [decision-differs]
+    countersign:   nothing is wrong with your push: tell whoever runs Countersign, and show them this:
+    countersign:   the log has a leaf that should not be there: leaf 4: the rules say deny to what the log calls allow
+    countersign:   seen before:
+    countersign:       world
+    countersign:       3
+    countersign:       [ROOT]
+    countersign:
+    countersign:       — world [SIGNATURE]
+    countersign:
+    countersign:   shown now:
+    countersign:       world
+    countersign:       6
+    countersign:       [ROOT]
+    countersign:
+    countersign:       — world [SIGNATURE]
+    countersign:   kept as proof: user/.local/state/countersign/[A]/copy/proof/decision-differs-[B]
     ");
 }
 
 #[test]
 fn a_forged_decision_that_claims_newer_semantics_is_refused() {
     let world = World::usual();
-    let change = proposed(&world);
-    let envelope = Captured::of(&world, &change).decide_and_permit(NEWEST_SEMANTICS + 1);
-    let push = world.push(&["-o", &option(&envelope), "HEAD:main"]);
-    push.is_refused("newer-log");
-    assert_snapshot!(push.told(), @"
-    countersign: refused: change [A] is not allowed on checkout/production yet [denied-by-gate]
-    countersign:   owner-approves       1 approval by an owner of the system (checkout): bob, carol, dave
-    countersign:   second-pair-of-eyes  1 approval by somebody who had no hand in the change: bob, carol, dave
-    countersign:   -> countersign approve [A] --git .
-    countersign:   the server gave a permit all the same: tell whoever runs it
-    countersign: all of it: countersign show [A]
-    ");
-}
-
-fn option(envelope: &Envelope) -> String {
-    format!("countersign-permit={}", STANDARD.encode(envelope.raw()))
-}
-
-/// Somebody who has taken over the server: its keys and its database, and nobody else's key.
-struct Captured<'a> {
-    world: &'a World,
-    server_key: SigningKey,
-    governance: std::sync::Arc<Governance>,
-    change: Change,
-    transition: Transition,
-    audience: Fingerprint,
-    now: Time,
-}
-
-impl<'a> Captured<'a> {
-    fn of(world: &'a World, change: &str) -> Self {
-        let server = world.server();
-        let id: ChangeId = change.parse().unwrap();
-        let gate = GitGate::open(&world.stage.path("shop.git")).unwrap();
-        Self {
-            world,
-            server_key: world.home.server_key().unwrap(),
-            governance: server.block_on(server.engine.governance()).unwrap(),
-            change: server.block_on(server.engine.change(&id)).unwrap().unwrap(),
-            transition: Transition::Git {
-                repository: "shop".parse().unwrap(),
-                reference: "refs/heads/main".to_owned(),
-                old: world.tip("main"),
-                new: world.id("HEAD"),
-            },
-            audience: gate.key().unwrap().public().fingerprint(),
-            now: clock::now(),
-        }
-    }
-
-    fn say(&self, body: Body) -> Envelope {
-        let head = self.world.server().block_on(self.world.server().engine.head()).unwrap();
-        let statement = Statement {
-            header: Header {
-                log: self.governance.record.origin.clone(),
-                by: SERVER.parse().unwrap(),
-                nonce: countersign::random::nonce(),
-                checkpoint: SeenCheckpoint { size: head.size, root: head.root },
-            },
-            body,
-        };
-        let payload = statement.encode().unwrap();
-        Envelope::new(&payload, vec![self.server_key.sign(&payload).unwrap()]).unwrap()
-    }
-
-    fn permit(&self, change: &Change, decision: Digest) -> (Envelope, PermitGrant) {
-        let grant = PermitGrant {
-            change: change.id.clone(),
-            revision: change.current_ref().unwrap(),
-            targets: change.targets.clone(),
-            gate: "shop-git".parse().unwrap(),
-            audience: self.audience.clone(),
-            transition: self.transition.clone(),
-            decision,
-            issued_at: self.now,
-            expires_at: self.now.plus_secs(600),
-        };
-        (self.say(Body::PermitGrant(grant.clone())), grant)
-    }
-
-    /// Writes a decision that allows what the rules deny into the log, and a permit on it.
-    fn decide_and_permit(&self, semantics: u32) -> Envelope {
-        let snapshot = Snapshot::take(&self.governance, &self.change).unwrap();
-        let mut decision = decide::decide(&self.governance.rules, &snapshot, self.now);
-        decision.outcome = Outcome::Allow;
-        let decision_blob = serde_json::to_vec(&decision).unwrap();
-        let decided = Decided {
-            change: self.change.id.clone(),
-            revision: self.change.current_ref().unwrap(),
-            outcome: Outcome::Allow,
-            decision: Digest::of(&decision_blob),
-            snapshot: snapshot.digest(),
-            rules: decision.rules_digest,
-            semantics,
-            decided_at: self.now,
-            heads: Heads { governance: self.governance.record.head, change: self.change.head },
-        };
-        let (first, change) = self.follow(&self.change, self.say(Body::Decided(decided)));
-        let (permit, _) = self.permit(&change, Digest::of(&decision_blob));
-        let (second, change) = self.follow(&change, permit.clone());
-        let expected = [
-            (governance_stream().unwrap(), self.governance.record.head.next_seq),
-            (change_stream(&change.id).unwrap(), self.change.head.next_seq),
-        ];
-        let submission = Submission {
-            leaves: [first, second].map(|leaf| NewLeaf { leaf, unique: vec![] }).into(),
-            expected: expected.into(),
-            projections: vec![(format!("change/{}", change.id), serde_json::to_vec(&change).unwrap())],
-            blobs: vec![decision_blob, snapshot.to_bytes()],
-        };
-        let log_key = self.world.home.log_key().unwrap();
-        let server = self.world.server();
-        server.block_on(server.engine.store().commit(&log_key, vec![submission])).unwrap().remove(0).unwrap();
-        permit
-    }
-
-    fn follow(&self, change: &Change, envelope: Envelope) -> (Leaf, Change) {
-        let StreamHead { next_seq, last } = change.head;
-        let stream = change_stream(&change.id).unwrap();
-        let leaf = Leaf { stream, seq: next_seq, prev: last, admitted_at: self.now, envelope };
-        let authenticated = authenticate(&self.governance, &leaf.envelope).unwrap();
-        let next = state::step(&self.governance, Some(change), &authenticated, &leaf, leaf.hash(), &|_| None).unwrap();
-        match next {
-            Next::Change(change) => (leaf, *change),
-            Next::Governance(_) => panic!("the statement is about the change"),
-        }
-    }
+    proposed(&world);
+    let liar = Liar::takes(&world, Log::of(&world), permits_everything(NEWEST_SEMANTICS + 1));
+    world.tell_the_gate(&liar.url);
+    world.push(&["HEAD:main"]).is_refused("other-semantics");
 }

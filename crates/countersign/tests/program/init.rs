@@ -124,7 +124,7 @@ fn founders_sign_one_after_the_other() {
     --- stderr
     error: ada has already signed this genesis
     ");
-    assert_snapshot!(stage.run("init home --cosign --key elsewhere"), @r"
+    assert_snapshot!(stage.run("init home --cosign --key elsewhere"), @"
     status 0
     --- stdout
     grace signed genesis sha256:[DIGEST]
@@ -133,6 +133,16 @@ fn founders_sign_one_after_the_other() {
       countersign serve --home home
       edit home/catalog and home/rules, then: countersign amend home --why …
       keep a copy of home/keys somewhere safe: whoever has them can speak as this server
+    --- stderr
+    signing as grace with key SHA256:[KEY]:
+      genesis sha256:[DIGEST]
+      log        log
+      founder    ada SHA256:[KEY]: signed
+      founder    grace SHA256:[KEY]: has not signed yet
+      founder    linus SHA256:[KEY]: signed
+      catalog    1 system, 2 groups, 3 people with keys
+      rules      ai-assisted-senior, documented, fresh-guidance, owner-approves, second-pair-of-eyes and
+                 tier-1-senior
     ");
     assert_eq!(stage.read("home/trust.json"), trust, "a signature does not change what is pinned");
 }
@@ -445,10 +455,24 @@ fn a_home_that_does_not_hold_is_not_opened() {
     hint: put back the trust.json that `countersign init` wrote; gates and verifiers have a copy
     ");
     stage.write("home/trust.json", &trust);
-    let blobs: Vec<_> = fs::read_dir(stage.path("home/genesis-blobs")).unwrap().map(|e| e.unwrap().path()).collect();
-    blobs.iter().for_each(|path| fs::write(path, "{}").unwrap());
-    let run = open().stderr;
-    assert!(run.contains("its bytes are not those that the genesis names"), "{run}");
+    // One letter of one file, a file less, a file more.
+    let files = stage.read("home/genesis-files.json");
+    let mut fewer: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&files).unwrap();
+    fewer.remove("groups/owners.json").unwrap();
+    let mut more = fewer.clone();
+    more.insert("groups/intruders.json".to_owned(), "{}".into());
+    for changed in [
+        files.replace("\\\"tier\\\":2", "\\\"tier\\\":3"),
+        serde_json::to_string(&fewer).unwrap(),
+        serde_json::to_string(&more).unwrap(),
+    ] {
+        assert_ne!(changed, files);
+        stage.write("home/genesis-files.json", &changed);
+        let run = open();
+        assert_eq!(run.status, 1, "{run}");
+        assert!(run.stderr.contains("genesis-files.json: its files are not those that the genesis names"), "{run}");
+    }
+    stage.write("home/genesis-files.json", &files);
     fs::remove_file(stage.path("home/countersign.yaml")).unwrap();
     assert_snapshot!(open(), @r"
     status 1

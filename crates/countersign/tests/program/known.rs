@@ -143,7 +143,9 @@ fn a_server_that_swaps_the_change_gets_no_signature() {
     let world = world();
     let (harmless, evil) = (propose(&world, "Harmless"), propose(&world, "Evil"));
     let (from, to) = (harmless.clone(), evil.clone());
-    let proxy = Proxy::before(&world.server().url, move |_, path| Answer::Of(path.replace(&from[..12], &to[..12])));
+    let proxy = Proxy::before(&world.server().url, move |_, path| {
+        Answer::Of(path.replace(&from, &to).replace(&from[..12], &to[..12]))
+    });
     for typed in [&harmless[..12], &harmless] {
         for command in [vec!["approve", typed], vec!["show", typed], vec!["reject", typed, "--why", "no"]] {
             let run = say_to(&world, &proxy.url, "bob", &command);
@@ -236,7 +238,9 @@ fn a_stop_that_the_server_swallows_is_kept_for_a_gate() {
             let run = say_to(&world, &proxy.url, "bob", &command);
             assert_eq!(code(&run), expected, "{run}");
             let hint = error(&run)["hint"].as_str().unwrap().to_owned();
-            let (_, file) = hint.split_once("countersign gate stop --statement ").unwrap_or_else(|| panic!("{hint}"));
+            let (_, file) =
+                hint.split_once("countersign gate stop REPO --statement ").unwrap_or_else(|| panic!("{hint}"));
+            let file = file.lines().next().unwrap();
             let kept: Value = serde_json::from_str(&world.stage.read(file.trim())).unwrap();
             assert!(file.contains(kind), "{file}");
             assert!(kept["envelope"].as_str().unwrap().contains("payload"), "{kept}");

@@ -19,6 +19,7 @@ mod history;
 mod init;
 mod init_from;
 mod known;
+mod lying;
 mod proxy;
 mod rules;
 mod store;

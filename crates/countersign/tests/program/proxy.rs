@@ -13,8 +13,18 @@ pub enum Answer {
     Of(String),
     /// A made-up answer, in JSON.
     Lie(String),
+    /// A made-up answer of bytes.
+    Bytes(Vec<u8>),
+    NotFound,
     /// None: the connection ends.
     Silence,
+}
+
+/// What was asked.
+pub struct Request<'a> {
+    pub method: &'a str,
+    pub path: &'a str,
+    pub body: &'a [u8],
 }
 
 /// Stands before the server until the test's process ends.
@@ -25,6 +35,11 @@ pub struct Proxy {
 impl Proxy {
     /// `answer` is asked with method and path.
     pub fn before(server: &str, answer: impl Fn(&str, &str) -> Answer + Send + Sync + 'static) -> Self {
+        Self::reading(server, move |request| answer(request.method, request.path))
+    }
+
+    /// The same, with what was sent.
+    pub fn reading(server: &str, answer: impl Fn(&Request<'_>) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (upstream, answer) = (server.trim_start_matches("http://").to_owned(), Arc::new(answer));
@@ -42,7 +57,7 @@ impl Proxy {
 fn serve(
     mut stream: TcpStream,
     upstream: &str,
-    answer: &(dyn Fn(&str, &str) -> Answer + Send + Sync),
+    answer: &(dyn Fn(&Request<'_>) -> Answer + Send + Sync),
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut line = String::new();
@@ -64,15 +79,23 @@ fn serve(
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    match answer(&method, &path) {
+    let mut say = |status: &str, kind: &str, bytes: &[u8]| {
+        write!(
+            stream,
+            "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            bytes.len()
+        )?;
+        stream.write_all(bytes)
+    };
+    match answer(&Request { method: &method, path: &path, body: &body }) {
         Answer::Silence => Ok(()),
-        Answer::Lie(text) => {
-            write!(
-                stream,
-                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{text}",
-                text.len()
-            )
-        }
+        Answer::Lie(text) => say("200 OK", "application/json", text.as_bytes()),
+        Answer::Bytes(bytes) => say("200 OK", "application/octet-stream", &bytes),
+        Answer::NotFound => say(
+            "404 Not Found",
+            "application/json",
+            br#"{"error":{"code":"not-found","class":"unknown","message":"there is no such thing"}}"#,
+        ),
         Answer::Of(path) => {
             let mut honest = TcpStream::connect(upstream)?;
             write!(

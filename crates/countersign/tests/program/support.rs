@@ -69,7 +69,13 @@ impl Stage {
     }
 
     pub fn run_words(&self, words: &[&str]) -> Run {
-        let output = self.command(env!("CARGO_BIN_EXE_countersign")).args(words).output().unwrap();
+        self.run_on("user/.local/state", words)
+    }
+
+    /// The same on a machine that remembers in another folder.
+    pub fn run_on(&self, machine: &str, words: &[&str]) -> Run {
+        let mut command = self.command(env!("CARGO_BIN_EXE_countersign"));
+        let output = command.env("XDG_STATE_HOME", self.path(machine)).args(words).output().unwrap();
         Run::new(output, self.0.path())
     }
 

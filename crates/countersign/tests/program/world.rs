@@ -3,6 +3,7 @@
 //! can reach into it and make it lie.
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     fs,
     path::PathBuf,
@@ -12,13 +13,26 @@ use std::{
 };
 
 use countersign::{
-    api, clock,
+    api,
+    client::Client,
+    clock,
     engine::{Engine, Setup, guidance::GuidanceSource},
     home::{Blueprint, Config, Home, HomeError, shipped},
+    random,
     signer::SshKeygen,
+    speaker::{Hand, InFrontOf, SpeakError, Speaker},
     store,
+    wire::Receipt,
 };
-use countersign_core::{catalog::Level, ids::Oid, statement::Founder};
+use countersign_core::{
+    canonical,
+    catalog::Level,
+    governance::replacements,
+    ids::Oid,
+    statement::{Body, Founder, Publication, SeenCheckpoint},
+    text::Reason,
+};
+use countersign_ledger::{Digest, Envelope, SigningKey};
 use tokio::{runtime::Runtime, sync::oneshot};
 
 use crate::support::{Run, Stage};
@@ -38,6 +52,8 @@ const WORDS: [&str; 8] = [
 pub struct World {
     pub stage: Stage,
     pub home: Home,
+    /// Whose machine commands run on: what it remembers of the log lies in a folder of this name.
+    pub machine: String,
     /// Where the next server that is started reads guidance.
     pub guidance: Vec<GuidanceSource>,
     server: Option<Server>,
@@ -57,7 +73,7 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let (engine, listener) = runtime.block_on(async {
             let setup = Setup {
-                store: store::open(store_address).await.unwrap(),
+                store: store::open(store_address, &home.store_options()).await.unwrap(),
                 log_key: Arc::new(home.log_key().unwrap()),
                 server_key: home.server_key().unwrap(),
                 genesis: home.genesis().clone(),
@@ -78,6 +94,22 @@ impl Server {
     /// Runs something beside the server.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.as_ref().unwrap().block_on(future)
+    }
+}
+
+/// Somebody who speaks to the API with a key, past the command line and whatever it checks.
+pub struct Voice {
+    pub speaker: Speaker,
+    pub log: InFrontOf,
+}
+
+impl Voice {
+    pub fn sign(&self, body: Body) -> Envelope {
+        self.speaker.sign(&self.log, body).unwrap()
+    }
+
+    pub fn say(&self, body: Body, blobs: &[Vec<u8>]) -> Result<Receipt, SpeakError> {
+        self.speaker.say(&self.log, body, blobs)
     }
 }
 
@@ -147,7 +179,7 @@ impl World {
         .unwrap();
         let guidance = vec![guidance];
         let server = Some(Server::start(&home, &home.store_address(), guidance.clone()));
-        let world = Self { stage, home, guidance, server };
+        let world = Self { stage, home, machine: "user/.local/state".to_owned(), guidance, server };
         world.first_history();
         world
     }
@@ -199,18 +231,27 @@ impl World {
         self.server = None;
     }
 
-    /// Starts another server over a copy of the store, at another address that the gate is told.
-    pub fn start_server(&mut self, store_address: &str) {
+    /// Starts another server over a store, at another address.
+    pub fn serve_store(&mut self, store_address: &str) {
         self.stop_server();
-        let server = Server::start(&self.home, store_address, self.guidance.clone());
+        self.server = Some(Server::start(&self.home, store_address, self.guidance.clone()));
+    }
+
+    /// The same, and the gate is told the address.
+    pub fn start_server(&mut self, store_address: &str) {
+        self.serve_store(store_address);
+        self.tell_the_gate(&self.server().url);
+    }
+
+    /// The gate follows and asks at this address from now on.
+    pub fn tell_the_gate(&self, url: &str) {
         let path = self.stage.path("shop.git/countersign/gate.yaml");
         let text = fs::read_to_string(&path).unwrap();
         let lines = text.lines().map(|line| match line.starts_with("url: ") {
-            true => format!("url: \"{}\"\n", server.url),
+            true => format!("url: \"{url}\"\n"),
             false => format!("{line}\n"),
         });
         fs::write(&path, lines.collect::<String>()).unwrap();
-        self.server = Some(server);
     }
 
     /// Copies the store as it is now, and gives the copy's address. The server is stopped for it.
@@ -224,8 +265,65 @@ impl World {
                 fs::copy(&from, self.stage.path(&format!("{name}{ending}"))).unwrap();
             }
         }
-        self.start_server(&self.home.store_address());
+        self.serve_store(&self.home.store_address());
+        if self.stage.path("shop.git/countersign/gate.yaml").exists() {
+            self.tell_the_gate(&self.server().url);
+        }
         format!("sqlite:{}", self.stage.path(name).display())
+    }
+
+    /// A secret key of somebody here.
+    pub fn key(&self, who: &str) -> SigningKey {
+        SigningKey::from_openssh(&self.stage.read(who)).unwrap()
+    }
+
+    /// Somebody in front of the log as it is now.
+    pub fn voice(&self, who: &str) -> Voice {
+        let client = Client::new(&self.server().url);
+        let log = client.log().unwrap();
+        let checkpoint = SeenCheckpoint { root: log.root, size: log.size };
+        let hand = Hand::Gate(self.key(who));
+        Voice {
+            speaker: Speaker { client, hand, me: who.parse().unwrap() },
+            log: InFrontOf { origin: log.origin, checkpoint },
+        }
+    }
+
+    /// Puts governance into force that alice and bob signed: `edit` is given the files in force and changes them.
+    pub fn publish(&self, semantics: Option<u32>, edit: impl FnOnce(&mut BTreeMap<String, Vec<u8>>)) {
+        let (envelope, blobs) = self.publication(semantics, edit);
+        self.voice("alice").speaker.client.submit(&envelope, &blobs).unwrap();
+    }
+
+    /// The same, only signed.
+    pub fn publication(
+        &self,
+        semantics: Option<u32>,
+        edit: impl FnOnce(&mut BTreeMap<String, Vec<u8>>),
+    ) -> (Envelope, Vec<Vec<u8>>) {
+        let server = self.server();
+        let (record, blobs) = server.block_on(async {
+            let record = server.engine.governance().await.unwrap().record.clone();
+            let digests: Vec<Digest> = record.files.values().copied().collect();
+            (record, server.engine.blobs(&digests).await.unwrap())
+        });
+        let mut files: BTreeMap<String, Vec<u8>> =
+            record.files.iter().map(|(path, digest)| (path.clone(), blobs[digest].clone())).collect();
+        edit(&mut files);
+        let replaced = replacements(&record.files, &files);
+        let manifest = canonical::to_bytes(&replaced).unwrap();
+        let reason = Reason { salt: random::nonce(), why: "better so".to_owned() }.to_blob().unwrap();
+        let body = Body::Publication(Publication {
+            files: Digest::of(&manifest),
+            parent: record.in_force,
+            reason: Digest::of(&reason),
+            semantics,
+        });
+        let by_alice = self.voice("alice").sign(body);
+        let bob = self.key("bob").sign(by_alice.payload()).unwrap();
+        let both = vec![by_alice.signatures()[0].clone(), bob];
+        let blobs = files.into_values().filter(|file| replaced.values().any(|named| *named == Some(Digest::of(file))));
+        (Envelope::new(by_alice.payload(), both).unwrap(), [manifest, reason].into_iter().chain(blobs).collect())
     }
 
     // In the clone.
@@ -302,7 +400,7 @@ impl World {
     /// Runs `countersign` as somebody, against the server.
     pub fn say(&self, who: &str, args: &[&str]) -> Run {
         let options = ["--url", &self.server().url, "--key", who, "--format", "json"];
-        self.stage.run_words(&[&options[..], args].concat())
+        self.stage.run_on(&self.machine, &[&options[..], args].concat())
     }
 
     /// Proposes `origin/main..HEAD` of the clone for `main`.
@@ -336,14 +434,18 @@ impl World {
         let mut known: Vec<String> = Vec::new();
         let mut out = String::new();
         for line in text.lines() {
-            let line = line.trim_end();
+            let line = of_a_checkpoint(line.trim_end());
             let mut word = String::new();
             for c in line.chars().chain(['\n']) {
                 if c.is_ascii_hexdigit() && !c.is_ascii_uppercase() {
                     word.push(c);
                     continue;
                 }
-                if matches!(word.len(), 10 | 12 | 40 | 64) {
+                if matches!(word.len(), 10 | 12 | 16 | 32 | 40 | 64) {
+                    // A whole id of a change is known by what is shown of it.
+                    if word.len() == 32 {
+                        word.truncate(12);
+                    }
                     let place = known.iter().position(|seen| *seen == word).unwrap_or_else(|| {
                         known.push(word.clone());
                         known.len() - 1
@@ -358,6 +460,16 @@ impl World {
         }
         out.replace(env!("CARGO_BIN_EXE_countersign"), "countersign")
     }
+}
+
+/// A line with what differs in every checkpoint left out: its root, and its signature.
+fn of_a_checkpoint(line: &str) -> String {
+    let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    let (before, last) = line.rsplit_once(' ').unwrap_or(("", line));
+    if last.len() < 44 || !last.chars().all(base64) || last.chars().all(|c| c.is_ascii_hexdigit()) {
+        return line.to_owned();
+    }
+    format!("{before} {}", if before.contains('—') { "[SIGNATURE]" } else { "[ROOT]" })
 }
 
 /// How a push, or another command of git, went.

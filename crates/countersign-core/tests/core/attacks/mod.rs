@@ -3,37 +3,32 @@
 mod approvals;
 mod permits;
 mod statements;
+mod stops;
 
 use countersign_core::{
-    change::ChangeStatus,
+    change::{ChangeStatus, PermitRecord},
     decision::RuleStatus,
     ids::ChangeId,
-    permit::{Denied, PERMIT_SECS, Permit, check_lease},
+    permit::{Denied, PERMIT_SECS, check_lease},
     snapshot::{AiStatus, Snapshot},
     statement::{
-        Amendment, Approval, Body, Disclosure, GateRegistration, GuidanceObservation, IdentityVerdict, KeyRevocation,
-        OutcomeReport, OutcomeResult, PermitGrant, Transition,
+        Approval, Body, Decided, Disclosure, GateRegistration, GuidanceObservation, IdentityVerdict, OutcomeReport,
+        OutcomeResult, PermitGrant, PermitRequest, RejectionLift,
     },
+    subject::{ApplyTransition, FilesSubject, Subject, Transition},
 };
 use countersign_ledger::Digest;
 use insta::assert_snapshot;
 
-use crate::kit::{World, author, co_author, facts, file, git, id, inferred, landing, oid, targets, told};
+use crate::kit::{
+    Extracted, World, author, co_author, facts, file, git, id, inferred, landing, oid, stopping, targets, told,
+};
 
-fn denied(result: Result<Digest, Denied>) -> String {
+fn denied<T: std::fmt::Debug>(result: Result<T, Denied>) -> String {
     match result.expect_err("a permit was issued") {
-        Denied::ByRules(decision) => {
-            let stops = |rule: &&_| countersign_core::decision::Decision::stops(rule);
-            let ids: Vec<&str> = decision.rules.iter().filter(stops).map(|rule| rule.id.as_str()).collect();
-            format!("denied by {}", ids.join(" "))
-        }
+        Denied::ByRules(decision) => format!("denied by {}", stopping(&decision)),
         Denied::Refused(refusal) => told::<()>(Err(refusal)),
     }
-}
-
-fn revoke(world: &mut World, by: &str, key: &str) -> Result<Digest, countersign_core::refusal::Refusal> {
-    let (reason, key) = (world.reason("it was lost"), world.keys[key].public().fingerprint());
-    world.say(by, Body::KeyRevocation(KeyRevocation { key, reason }))
 }
 
 /// A change of commits by ada, proposed by her, with others named by the commits.
@@ -41,12 +36,20 @@ fn of_commits(world: &mut World, identities: &[crate::kit::Identity]) -> ChangeI
     world.propose_git("ada", &facts(9, identities))
 }
 
-fn register_gate(world: &mut World) {
-    let body = Body::GateRegistration(GateRegistration {
-        gate: "shop-gate".parse().unwrap(),
-        key: world.keys["git-gate"].public(),
-        repository: "shop".parse().unwrap(),
-        targets: targets(&["search/production"]),
-    });
-    world.say("barbara", body).unwrap();
+/// A file on `search/production` by ada, which linus has approved.
+fn approved() -> (World, ChangeId) {
+    let mut world = World::new();
+    let change = world.propose("ada", "search/production");
+    world.approve("linus", &change).unwrap();
+    (world, change)
+}
+
+/// Extracted by ada for `search/production`, which linus has approved and `shop-gate` guards.
+fn approved_commits() -> (World, ChangeId, Extracted) {
+    let mut world = World::new();
+    world.register_gate();
+    let commits = facts(9, &[author("ada@example.com")]);
+    let change = world.propose_git("ada", &commits);
+    world.approve("linus", &change).unwrap();
+    (world, change, commits)
 }

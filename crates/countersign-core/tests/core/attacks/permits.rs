@@ -4,30 +4,24 @@ use super::*;
 
 #[test]
 fn a_permit_for_what_was_approved_before_a_push_is_refused() {
-    let mut world = World::new();
-    let change = world.propose("ada", "search/production");
-    world.approve("linus", &change).unwrap();
-    let request = world.request("ada", &change, world.transition(&change));
-    let push = world.new_revision(&change, file("timeout: 0"), None);
+    let (mut world, change) = approved();
+    let transition = world.transition(&change);
+    let request = world.request("ada", &change, &transition);
+    let push = world.new_revision(&change, &file("timeout: 0"), None);
     world.say("ada", push).unwrap();
     assert_snapshot!(told(world.say("ada", Body::PermitRequest(request))), @"stale-revision: the statement is about revision 1 of change CHANGE, which now has revision 2");
 }
 
 #[test]
 fn a_permit_for_another_branch_or_repository_is_refused() {
-    let mut world = World::new();
-    register_gate(&mut world);
-    let commits = facts(9, &[author("ada@example.com")]);
-    let change = world.propose_git("ada", &commits);
-    world.approve("linus", &change).unwrap();
+    let (mut world, change, commits) = approved_commits();
     let mut branch = commits.clone();
-    branch.branch = "refs/heads/release".to_owned();
+    branch.facts.branch = "refs/heads/release".to_owned();
     let mut repository = commits.clone();
-    repository.repository = "another-shop".parse().unwrap();
+    repository.facts.repository = "another-shop".parse().unwrap();
     let mut ask = |other| {
-        let mut request = world.request("ada", &change, landing(other));
-        request.gate = "shop-gate".parse().unwrap();
-        request.audience = world.keys["git-gate"].public().fingerprint();
+        let request = world.request("git-gate", &change, &landing(other));
+        let request = PermitRequest { gate: "shop-gate".parse().unwrap(), ..request };
         told(world.say("ada", Body::PermitRequest(request)))
     };
     assert_snapshot!(ask(&branch), @"another-branch: change CHANGE is for refs/heads/main, not refs/heads/release");
@@ -35,26 +29,28 @@ fn a_permit_for_another_branch_or_repository_is_refused() {
 }
 
 #[test]
+fn a_transition_whose_prior_state_is_told_differently_is_refused() {
+    let (mut world, change, commits) = approved_commits();
+    let mut request = world.request("ada", &change, &landing(&commits));
+    request.transition.prior = Some(oid(2).to_string());
+    assert_snapshot!(told(world.say("ada", Body::PermitRequest(request))), @"transition-mismatch: the transition names another prior state than its manifest");
+}
+
+#[test]
 fn a_permit_with_a_stolen_audience_is_refused() {
-    let mut world = World::new();
-    register_gate(&mut world);
-    let commits = facts(9, &[author("ada@example.com")]);
-    let change = world.propose_git("ada", &commits);
-    world.approve("linus", &change).unwrap();
-    let mut request = world.request("mallory", &change, landing(&commits));
-    request.gate = "shop-gate".parse().unwrap();
+    let (mut world, change, commits) = approved_commits();
+    let request = world.request("mallory", &change, &landing(&commits));
+    let request = PermitRequest { gate: "shop-gate".parse().unwrap(), ..request };
     assert_snapshot!(told(world.say("mallory", Body::PermitRequest(request))), @"another-audience: gate shop-gate has key DIGEST, not DIGEST");
 }
 
 #[test]
 fn a_permit_expires() {
-    let mut world = World::new();
-    let change = world.propose("ada", "search/production");
-    world.approve("linus", &change).unwrap();
+    let (mut world, change) = approved();
     let permit = world.ask("ada", &change).unwrap();
-    let Body::PermitGrant(grant) = statement(&world, &permit) else { panic!("not a permit") };
-    let (audience, asked) = (world.keys["ada"].public().fingerprint(), world.transition(&change));
-    let lease = |secs| check_lease(&grant, &audience, &asked, world.now.plus_secs(secs));
+    let grant = granted(&world, &change, &permit);
+    let audience = world.keys["ada"].public().fingerprint();
+    let lease = |secs| check_lease(&grant, &audience, &grant.transition, world.now.plus_secs(secs));
     assert!(lease(0).is_ok() && lease(PERMIT_SECS).is_ok());
     assert_snapshot!(told(lease(PERMIT_SECS + 1)), @"permit-expired: the permit's time is over or has not come");
     assert_snapshot!(told(lease(-61)), @"permit-expired: the permit's time is over or has not come");
@@ -62,145 +58,252 @@ fn a_permit_expires() {
 
 #[test]
 fn a_permit_opens_no_other_gate_and_no_other_transition() {
-    let mut world = World::new();
-    let change = world.propose("ada", "search/production");
-    world.approve("linus", &change).unwrap();
+    let (mut world, change) = approved();
     let permit = world.ask("ada", &change).unwrap();
-    let Body::PermitGrant(grant) = statement(&world, &permit) else { panic!("not a permit") };
+    let grant = granted(&world, &change, &permit);
     let (mine, theirs) = (world.keys["ada"].public().fingerprint(), world.keys["mallory"].public().fingerprint());
-    let asked = world.transition(&change);
-    assert_snapshot!(told(check_lease(&grant, &theirs, &asked, world.now)), @"permit-for-another-gate: the permit is for gate apply with key DIGEST");
-    let Transition::Apply { files, .. } = asked else { panic!("not a change of files") };
-    let other = Transition::Apply { files, command: vec!["rm".to_owned()] };
+    assert_snapshot!(told(check_lease(&grant, &theirs, &grant.transition, world.now)), @"permit-for-another-gate: the permit is for gate apply with key DIGEST");
+    let Transition::Apply(asked) = world.transition(&change) else { panic!("not a change of files") };
+    let other = Transition::Apply(ApplyTransition { command: vec!["rm".to_owned()], ..asked });
+    let other = other.reference().unwrap();
     assert_snapshot!(told(check_lease(&grant, &mine, &other, world.now)), @"permit-for-another-transition: the permit is for another repository, branch, commit, content or command");
 }
 
-fn statement(world: &World, payload: &Digest) -> Body {
-    let index = usize::try_from(world.index_of(payload)).unwrap();
-    countersign_core::statement::Statement::parse(world.leaves[index].leaf.envelope.payload()).unwrap().body
+fn granted(world: &World, change: &ChangeId, permit: &Digest) -> PermitRecord {
+    world.change(change).permits.iter().find(|record| record.statement == *permit).unwrap().clone()
 }
 
-fn asked_for(world: &mut World, change: &ChangeId, edit: impl FnOnce(&mut Transition)) -> String {
-    let mut transition = world.transition(change);
+fn asked_for(edit: impl FnOnce(&mut ApplyTransition)) -> String {
+    let (mut world, change) = approved();
+    let Transition::Apply(mut transition) = world.transition(&change) else { panic!("not a change of files") };
     edit(&mut transition);
-    let request = world.request("ada", change, transition);
+    let request = world.request("ada", &change, &Transition::Apply(transition));
     told(world.say("ada", Body::PermitRequest(request)))
 }
 
 #[test]
 fn another_command_is_refused() {
-    let mut world = World::new();
-    let change = world.propose("ada", "search/production");
-    world.approve("linus", &change).unwrap();
-    let refusal = asked_for(&mut world, &change, |transition| match transition {
-        Transition::Apply { command, .. } => command.push("--force".to_owned()),
-        Transition::Git { .. } => {}
-    });
+    let refusal = asked_for(|transition| transition.command.push("--force".to_owned()));
     assert_snapshot!(refusal, @"another-command: the command is `deploy app.yaml --force`, approved is `deploy app.yaml`");
 }
 
 #[test]
 fn a_command_that_nobody_named_is_refused() {
     let mut world = World::new();
-    let mut subject = file("timeout: 30");
-    if let countersign_core::statement::Subject::Files { command, .. } = &mut subject {
-        *command = None;
-    }
-    let proposal = world.proposal("search/production", subject, None);
-    let change = ChangeId::of_proposal(&world.say("ada", Body::Proposal(proposal)).unwrap());
-    world.approve("linus", &change).unwrap();
     let files = [("app.yaml".to_owned(), Digest::of("timeout: 30"))].into();
-    let request = world.request("ada", &change, Transition::Apply { files, command: vec!["deploy".to_owned()] });
+    let subject = FilesSubject { files, command: None };
+    let proposal = world.proposal("search/production", &Subject::Files(subject.clone()), None);
+    let change = world.begin("ada", proposal);
+    world.approve("linus", &change).unwrap();
+    let transition = ApplyTransition { files: subject.files, command: vec!["deploy".to_owned()] };
+    let request = world.request("ada", &change, &Transition::Apply(transition));
     assert_snapshot!(told(world.say("ada", Body::PermitRequest(request))), @"no-command: change CHANGE names no command");
 }
 
 #[test]
 fn changed_bytes_are_refused() {
-    let mut world = World::new();
-    let change = world.propose("ada", "search/production");
-    world.approve("linus", &change).unwrap();
-    let refusal = asked_for(&mut world, &change, |transition| match transition {
-        Transition::Apply { files, .. } => drop(files.insert("app.yaml".to_owned(), Digest::of("timeout: 0"))),
-        Transition::Git { .. } => {}
+    let refusal = asked_for(|transition| {
+        transition.files.insert("app.yaml".to_owned(), Digest::of("timeout: 0"));
     });
     assert_snapshot!(refusal, @"another-content: the bytes of `app.yaml` are not those that change CHANGE is about");
 }
 
 #[test]
 fn a_file_beside_the_approved_ones_is_refused() {
-    let mut world = World::new();
-    let change = world.propose("ada", "search/production");
-    world.approve("linus", &change).unwrap();
-    let refusal = asked_for(&mut world, &change, |transition| match transition {
-        Transition::Apply { files, .. } => drop(files.insert("evil.yaml".to_owned(), Digest::of(""))),
-        Transition::Git { .. } => {}
+    let refusal = asked_for(|transition| {
+        transition.files.insert("evil.yaml".to_owned(), Digest::of(""));
     });
     assert_snapshot!(refusal, @"another-content: the bytes of `evil.yaml` are not those that change CHANGE is about");
 }
 
 #[test]
 fn leaving_a_file_out_is_refused() {
-    let mut world = World::new();
-    let change = world.propose("ada", "search/production");
-    world.approve("linus", &change).unwrap();
-    let refusal = asked_for(&mut world, &change, |transition| match transition {
-        Transition::Apply { files, .. } => files.clear(),
-        Transition::Git { .. } => {}
-    });
+    let refusal = asked_for(|transition| transition.files.clear());
     assert_snapshot!(refusal, @"file-missing: the change also has `app.yaml`");
 }
 
 #[test]
 fn commits_cannot_go_through_the_apply_gate() {
-    let mut world = World::new();
-    let commits = facts(9, &[author("ada@example.com")]);
-    let change = world.propose_git("ada", &commits);
-    world.approve("linus", &change).unwrap();
-    let request =
-        world.request("ada", &change, Transition::Apply { files: Default::default(), command: vec!["x".to_owned()] });
+    let (mut world, change, _) = approved_commits();
+    let transition = ApplyTransition { files: Default::default(), command: vec!["x".to_owned()] };
+    let request = world.request("ada", &change, &Transition::Apply(transition));
     assert_snapshot!(told(world.say("ada", Body::PermitRequest(request))), @"another-kind-of-subject: change CHANGE is about shop main 0000000000..0000000000");
 }
 
+// From here on the server is captured: its own key says what it should not.
+
 #[test]
 fn a_captured_server_cannot_lease_a_permit_for_longer_than_a_log_may_hold() {
-    let mut world = World::new();
-    let change = world.propose("ada", "search/production");
-    world.approve("linus", &change).unwrap();
-    let request = world.request("ada", &change, world.transition(&change));
-    let (decision, decided) = world.decided(&change);
-    let digest = decided.decision;
-    world.say("countersign", Body::Decided(decided)).unwrap();
-    let permit = Permit::issue(&decision, digest, world.change(&change), &request, world.now).unwrap();
+    let (mut world, change) = approved();
+    let request = world.requested("ada", &change);
+    let permit = world.answered(&change, &request).unwrap();
     let long = PermitGrant { expires_at: world.now.plus_secs(24 * 60 * 60), ..permit.grant().clone() };
     assert_snapshot!(told(world.say("countersign", Body::PermitGrant(long))), @"permit-shape: the permit's times or targets are not as they should be");
 }
 
 #[test]
-fn a_decision_that_allowed_before_a_rejection_carries_no_permit_after_it() {
-    let mut world = World::new();
-    let change = world.propose("ada", "search/production");
-    world.approve("linus", &change).unwrap();
-    let request = world.request("ada", &change, world.transition(&change));
-    let (decision, decided) = world.decided(&change);
-    let digest = decided.decision;
+fn a_permit_for_something_else_than_was_asked_is_refused() {
+    let (mut world, change) = approved();
+    let request = world.requested("ada", &change);
+    let permit = world.answered(&change, &request).unwrap().grant().clone();
+    let theirs = world.keys["mallory"].public().fingerprint();
+    let mut transition = permit.transition.clone();
+    transition.digest = Digest::of("another");
+    let said = [
+        PermitGrant { gate: "shop-gate".parse().unwrap(), ..permit.clone() },
+        PermitGrant { audience: theirs, ..permit.clone() },
+        PermitGrant { transition, ..permit.clone() },
+        PermitGrant { targets: targets(&["checkout/production"]), ..permit.clone() },
+        PermitGrant { decision: Digest::of("another"), ..permit.clone() },
+    ]
+    .map(|other| told(world.say("countersign", Body::PermitGrant(other))));
+    assert_snapshot!(said.join("\n"), @"
+    not-asked: the permit is for something else than was asked for
+    not-asked: the permit is for something else than was asked for
+    not-asked: the permit is for something else than was asked for
+    permit-shape: the permit's times or targets are not as they should be
+    not-decided: the permit names no decision that allows this revision
+    ");
+    world.say("countersign", Body::PermitGrant(permit)).unwrap();
+}
+
+#[test]
+fn a_request_is_answered_by_one_decision_and_one_permit() {
+    let (mut world, change) = approved();
+    let transition = world.transition(&change);
+    let nobody_asked = {
+        let request = world.requested("ada", &change);
+        let (_, decided) = world.decided(&change);
+        let permit = world.answered(&change, &request).unwrap().grant().clone();
+        world.say("countersign", Body::PermitGrant(permit.clone())).unwrap();
+        assert_snapshot!(told(world.say("countersign", Body::PermitGrant(permit))), @"decision-overtaken: the permit stands on a decision that was overtaken");
+        decided
+    };
+    assert_snapshot!(told(world.say("countersign", Body::Decided(nobody_asked))), @"not-asked: the decision answers no request, or another than the last one");
+    let request = world.request("ada", &change, &transition);
+    world.ask_for("ada", request).unwrap();
+}
+
+#[test]
+fn a_decision_that_answers_another_request_is_refused() {
+    let (mut world, change) = approved();
+    world.requested("ada", &change);
+    let (_, first) = world.decided(&change);
+    // Somebody else asks meanwhile, and is not to be answered by what was decided for the first.
+    world.requested("mallory", &change);
+    let (_, second) = world.decided(&change);
+    let stale = Decided { request: first.request, ..second.clone() };
+    assert_snapshot!(told(world.say("countersign", Body::Decided(stale))), @"not-asked: the decision answers no request, or another than the last one");
+    let invented = Decided { request: Digest::of("nobody asked"), ..second.clone() };
+    assert_snapshot!(told(world.say("countersign", Body::Decided(invented))), @"not-asked: the decision answers no request, or another than the last one");
+    world.say("countersign", Body::Decided(second)).unwrap();
+}
+
+#[test]
+fn a_decision_over_other_heads_than_stood_there_is_refused() {
+    let (mut world, change) = approved();
+    world.register_gate();
+    world.requested("ada", &change);
+    let (_, decided) = world.decided(&change);
+    let names: Vec<&str> = decided.heads.keys().map(|stream| stream.as_str()).collect();
+    assert_eq!(names[1..], ["governance", "person/linus", "target/search/production"]);
+    let mut edits = Vec::new();
+    for stream in decided.heads.keys() {
+        let mut left_out = decided.clone();
+        left_out.heads.remove(stream);
+        let mut other = decided.clone();
+        other.heads.get_mut(stream).unwrap().next_seq += 1;
+        edits.extend([left_out, other]);
+    }
+    let mut more = decided.clone();
+    more.heads.insert("gate/shop-gate".parse().unwrap(), world.state.head(&"gate/shop-gate".parse().unwrap()).unwrap());
+    edits.push(more);
+    for edited in edits {
+        let refused = told(world.say("countersign", Body::Decided(edited)));
+        assert_eq!(refused, "other-heads: the decision names other heads of its streams than stood there");
+    }
     world.say("countersign", Body::Decided(decided)).unwrap();
-    world.reject("barbara", &change).unwrap();
-    let permit = Permit::issue(&decision, digest, world.change(&change), &request, world.now).unwrap();
+}
+
+#[test]
+fn a_decision_at_another_time_or_by_other_semantics_is_refused() {
+    let (mut world, change) = approved();
+    world.requested("ada", &change);
+    let (_, decided) = world.decided(&change);
+    let backdated = Decided { decided_at: world.now.plus_secs(-1), ..decided.clone() };
+    assert_snapshot!(told(world.say("countersign", Body::Decided(backdated))), @"decision-time: the decision says another time than it was admitted at");
+    let otherwise = Decided { semantics: 2, ..decided };
+    assert_snapshot!(told(world.say("countersign", Body::Decided(otherwise))), @"other-semantics: the decision was taken by semantics 2, in force are 1");
+}
+
+/// Decides, lets something be said, and then tries to issue the permit.
+fn overtaken_by(say: impl FnOnce(&mut World, &ChangeId) -> Digest) -> String {
+    let (mut world, change) = approved();
+    let request = world.requested("ada", &change);
+    let permit = world.answered(&change, &request).unwrap();
+    say(&mut world, &change);
+    told(world.say("countersign", Body::PermitGrant(permit.grant().clone())))
+}
+
+#[test]
+fn a_decision_that_allowed_before_a_rejection_carries_no_permit_after_it() {
+    let refused = overtaken_by(|world, change| world.reject("barbara", change).unwrap());
+    assert_snapshot!(refused, @"decision-overtaken: the permit stands on a decision that was overtaken");
+}
+
+#[test]
+fn a_decision_overtaken_in_any_of_its_streams_carries_no_permit() {
+    const OVERTAKEN: &str = "decision-overtaken: the permit stands on a decision that was overtaken";
+    let by_a_revocation = overtaken_by(|world, _| world.revoke("barbara", "linus").unwrap());
+    assert_eq!(by_a_revocation, OVERTAKEN);
+    let by_a_publication = overtaken_by(|world, _| {
+        let publication = world.publication(&[("rules/documented.cedar", None)]);
+        world.publish(publication).unwrap()
+    });
+    assert_eq!(by_a_publication, OVERTAKEN);
+    let by_another_change_of_the_target = overtaken_by(|world, _| {
+        let other = world.propose("grace", "search/production");
+        world.reject("mallory", &other).unwrap()
+    });
+    assert_eq!(by_another_change_of_the_target, OVERTAKEN);
+    // What has nothing to do with it does not.
+    let (mut world, change) = approved();
+    let request = world.requested("ada", &change);
+    let permit = world.answered(&change, &request).unwrap();
+    let other = world.propose("grace", "checkout/production");
+    world.reject("mallory", &other).unwrap();
+    world.revoke("barbara", "ci").unwrap();
+    world.say("countersign", Body::PermitGrant(permit.grant().clone())).unwrap();
+}
+
+#[test]
+fn the_key_of_a_gate_that_asked_is_looked_at_again() {
+    let (mut world, change, commits) = approved_commits();
+    let request = world.request("git-gate", &change, &landing(&commits));
+    let request = PermitRequest { gate: "shop-gate".parse().unwrap(), ..request };
+    world.say_with("shop-gate", &["git-gate"], Body::PermitRequest(request.clone())).unwrap();
+    let permit = world.answered(&change, &request).unwrap();
+    world.revoke("barbara", "git-gate").unwrap();
     assert_snapshot!(told(world.say("countersign", Body::PermitGrant(permit.grant().clone()))), @"decision-overtaken: the permit stands on a decision that was overtaken");
+    assert_snapshot!(told(world.say_with("shop-gate", &["git-gate"], Body::PermitRequest(request.clone()))), @"key-revoked: key DIGEST was revoked");
+    assert_snapshot!(told(world.say("ada", Body::PermitRequest(request))), @"key-revoked: the key of gate shop-gate was revoked");
 }
 
 #[test]
 fn an_outcome_is_told_by_the_gate_that_was_permitted() {
-    let mut world = World::new();
-    let change = world.propose("ada", "search/production");
-    world.approve("linus", &change).unwrap();
+    let (mut world, change) = approved();
     let permit = world.ask("ada", &change).unwrap();
     assert_snapshot!(told(world.report("mallory", &change, permit, OutcomeResult::Applied)), @"another-gate: the outcome is for another gate's permit or another revision");
     world.report("ada", &change, permit, OutcomeResult::Failed).unwrap();
     // A failure is not edited into a success.
-    let revision = world.revision(&change);
-    let again =
-        OutcomeReport { change: change.clone(), revision, permit, result: OutcomeResult::Applied, exit_status: None };
+    let again = OutcomeReport {
+        change: change.clone(),
+        exit_status: None,
+        permit,
+        result: OutcomeResult::Applied,
+        revision: world.revision(&change),
+        targets: world.change(&change).targets.clone(),
+    };
     assert_snapshot!(told(world.say("ada", Body::OutcomeReport(again))), @"already-reported: the permit's outcome is already failed; it cannot become applied");
 }
 
@@ -209,6 +312,6 @@ fn what_is_over_is_not_changed_any_more() {
     let mut world = World::new();
     let change = world.whole_life();
     assert_snapshot!(told(world.approve("grace", &change)), @"change-closed: change CHANGE is applied; nothing more can be said about it");
-    let push = world.new_revision(&change, file("timeout: 0"), None);
+    let push = world.new_revision(&change, &file("timeout: 0"), None);
     assert_snapshot!(told(world.say("ada", push)), @"change-closed: change CHANGE is applied; nothing more can be said about it");
 }

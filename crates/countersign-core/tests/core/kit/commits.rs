@@ -8,7 +8,7 @@ use std::{
 use countersign_core::{
     facts::{AiSignal, Entry, GitFacts, Identities, IdentityFact, Role, TouchedPath, delta, git::Ident, identity},
     ids::Nonce,
-    statement::{Subject, Transition},
+    subject::{GitSubject, GitTransition, Subject, Transition},
 };
 use countersign_ledger::Fingerprint;
 
@@ -30,7 +30,7 @@ fn identity(mail: &str, roles: &[Role]) -> Identity {
 }
 
 /// Somebody in commits, with their name.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Identity {
     pub who: Ident,
     pub roles: BTreeSet<Role>,
@@ -49,7 +49,7 @@ fn salt() -> Nonce {
 }
 
 /// Facts, with the names beside them.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Extracted {
     pub facts: GitFacts,
     pub identities: Identities,
@@ -109,21 +109,21 @@ pub fn inferred(n: u64) -> AiSignal {
 }
 
 pub fn git(facts: &GitFacts) -> Subject {
-    Subject::Git {
+    Subject::Git(GitSubject {
         repository: facts.repository.clone(),
         branch: facts.branch.clone(),
         base: facts.base.clone(),
         head: facts.head.clone(),
         delta: facts.delta,
-    }
+    })
 }
 
 /// The landing of those facts by fast-forward.
 pub fn landing(facts: &GitFacts) -> Transition {
-    Transition::Git {
+    Transition::Git(GitTransition {
         repository: facts.repository.clone(),
         reference: facts.branch.clone(),
         old: facts.base.clone(),
         new: facts.head.clone(),
-    }
+    })
 }

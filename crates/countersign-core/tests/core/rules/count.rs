@@ -51,10 +51,10 @@ fn without_contributors_nobody_counts() {
     assert_eq!(counted(&snapshot), (0, 0, 0));
 }
 
-const NAMES: [&str; 7] = ["ada", "barbara", "edsger", "grace", "linus", "mallory", "trudy"];
+pub(super) const NAMES: [&str; 7] = ["ada", "barbara", "edsger", "grace", "linus", "mallory", "trudy"];
 
 /// Snapshots of every shape, most of them wrong in some way.
-fn any_snapshot() -> impl Strategy<Value = Snapshot> {
+pub(super) fn any_snapshot() -> impl Strategy<Value = Snapshot> {
     let some = || proptest::sample::subsequence(NAMES.to_vec(), 0..=NAMES.len());
     let few = || proptest::sample::subsequence(NAMES.to_vec(), 0..=2);
     let approvals = proptest::collection::vec(proptest::sample::select(NAMES.to_vec()), 0..8);

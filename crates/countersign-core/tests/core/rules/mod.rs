@@ -2,6 +2,7 @@
 
 mod count;
 mod decide;
+mod explain;
 mod parse;
 mod tools;
 
@@ -54,9 +55,13 @@ impl Home {
 
     /// What a reader is told of a decision.
     fn explain(&self, rules: &Rules, snapshot: &Snapshot, decision: &Decision) -> Explanation {
+        self.scene(rules, snapshot).explain(decision, NOW)
+    }
+
+    fn scene<'a>(&'a self, rules: &'a Rules, snapshot: &'a Snapshot) -> Scene<'a> {
         let owners = self.owners.iter().flat_map(|(system, owners)| owners.iter().map(move |owner| (system, owner)));
         let people = People::given(&self.everybody, &self.seniors, owners);
-        Scene { rules, snapshot, people, keepers: BTreeMap::new() }.explain(decision, NOW)
+        Scene { rules, snapshot, people, keepers: BTreeMap::new() }
     }
 
     fn approve(&self, snapshot: &mut Snapshot, names: &[&str]) {
@@ -75,7 +80,7 @@ fn approve(snapshot: &mut Snapshot, names: &[&str]) {
 
 /// A documented code change by ada to checkout/production, tier 2; nobody has approved it.
 pub(crate) fn snapshot() -> Snapshot {
-    Builder::new("9f2c4e6a81d0".parse().unwrap(), Kind::Code)
+    Builder::new("9f2c4e6a81d09f2c4e6a81d09f2c4e6a".parse().unwrap(), Kind::Code)
         .target(target("checkout/production", 2))
         .made_by([id("ada")])
         .ai(AiStatus::None, true)

@@ -51,17 +51,22 @@ pub fn is_ripe(trust: &Trust, evidence: &Evidence, permit: &Digest) -> bool {
     cosigned && place_of(evidence, permit).is_some()
 }
 
+/// Whether bundles can open anything here at all.
+pub fn is_enough(trust: &Trust) -> Result<(), Refusal> {
+    if trust.cosigners.is_some() {
+        return Ok(());
+    }
+    Err(Refusal::forbidden(
+        "no-cosigners",
+        "a bundle opens nothing by itself: it proves what is in the log, and not what was left out",
+    )
+    .hint("follow the log instead (leave --by-bundle away), or pin cosigners: countersign trust add-cosigner --help"))
+}
+
 /// Opens for a permit by the bundle of its change.
 pub fn open(asked: &Asked<'_>, bundle: &Bundle, now: Time) -> Result<Opening, DeskError> {
     let Asked { trust, permit, key, transition, stops } = asked;
-    if trust.cosigners.is_none() {
-        return Err(Refusal::forbidden(
-            "no-cosigners",
-            "a bundle opens nothing by itself: it proves what is in the log, and not what was left out",
-        )
-        .hint("follow the log instead (leave --by-bundle away), or pin cosigners: countersign trust add-cosigner --help")
-        .into());
-    }
+    is_enough(trust)?;
     let (evidence, id) = (&bundle.evidence, &bundle.change);
     let report = verify(trust, evidence, now);
     let failed = report.steps.iter().find(|step| match step.verdict {

@@ -98,7 +98,7 @@ impl Push<'_> {
     }
 
     fn no_landing(&self, reason: &NotALanding, named: &Named<'_>) -> Refused {
-        let refused = Refused::new(reason.code(), format!("this is not change {}: {reason}", named.change))
+        let refused = Refused::new(reason.code(), format!("this is not change {}: {reason}", named.change.short()))
             .note(reason.way_out())
             .about(named.change);
         match reason {
@@ -111,7 +111,7 @@ impl Push<'_> {
             | NotALanding::EmptyCommit { .. }
             | NotALanding::UnreviewedAuthor { .. }
             | NotALanding::UnreviewedCoAuthor { .. } => {
-                refused.command(format!("countersign revise {} {}", named.change, self.range(&self.new)))
+                refused.command(format!("countersign revise {} {}", named.change.short(), self.range(&self.new)))
             }
             NotALanding::Creation
             | NotALanding::Deletion
@@ -132,10 +132,10 @@ impl Push<'_> {
             FactsError::Git(GitError::NoObject { .. }) => GateError::from(
                 Refused::new(
                     "commits-missing",
-                    format!("the repository does not have the commits that change {} is about", named.change),
+                    format!("the repository does not have the commits that change {} is about", named.change.short()),
                 )
                 .note("they are needed to compare what is pushed with what was approved; push them beside it:")
-                .command(format!("git push origin {}:refs/heads/review/{}", named.head, named.change))
+                .command(format!("git push origin {}:refs/heads/review/{}", named.head, named.change.short()))
                 .about(named.change),
             ),
             FactsError::Git(error) => error.into(),

@@ -9,12 +9,10 @@ use countersign_core::{
     explain::Explained,
     facts::{GitFacts, Identities, NotALanding, git::GitRead as _},
     ids::{ChangeId, Oid, Target},
-    refusal::Refusal,
-    statement::{Body, Statement},
     subject::{GitSubject, Subject, Transition},
     text::ProposalText,
 };
-use countersign_ledger::{Digest, Envelope, Time};
+use countersign_ledger::{Digest, Time};
 
 use super::{
     GateError,
@@ -23,7 +21,7 @@ use super::{
 };
 use crate::{
     client::ClientError,
-    gates::desk::{Desk, DeskError, Judged, Opening},
+    gates::desk::{Desk, DeskError, Judged, Opening, handed_over},
     speaker::SpeakError,
 };
 
@@ -188,16 +186,10 @@ impl Judge<'_> {
         self.opened(change, opening)
     }
 
-    /// Opens the gate for a permit that somebody brought along. What counts is the permit as the log has it.
+    /// Opens the gate for a permit that somebody brought along.
     pub fn open_given(&mut self, permit: &[u8]) -> Result<Opening, GateError> {
-        let refused = |refusal: Refusal| GateError::from(Refused::of(&refusal));
-        let envelope = Envelope::parse(permit)
-            .map_err(|e| refused(Refusal::malformed("malformed-permit", format!("the permit is malformed: {e}"))))?;
-        let statement = Statement::parse(envelope.payload()).map_err(refused)?;
-        match statement.body {
-            Body::PermitGrant(grant) => self.open_permit(&grant.change, &envelope.payload_digest()),
-            other => Err(Refused::new("not-a-permit", format!("what was given is a {}", other.kind())).into()),
-        }
+        let (change, permit) = handed_over(permit).map_err(|refusal| Refused::of(&refusal))?;
+        self.open_permit(&change, &permit)
     }
 
     /// Opens the gate for a permit that is in the log. The rules are asked again: somebody may have rejected the change since.

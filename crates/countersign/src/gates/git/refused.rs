@@ -69,7 +69,7 @@ impl Refused {
         let decision = &denied.decision;
         let targets: Vec<String> = decision.targets.iter().map(ToString::to_string).collect();
         let title = title.map(|title| format!(" \"{}\"", shortened(title))).unwrap_or_default();
-        let what = format!("change {}{title} is not allowed on {} yet", decision.change, targets.join(", "));
+        let what = format!("change {}{title} is not allowed on {} yet", decision.change.short(), targets.join(", "));
         let stopping: Vec<&ExplainedRule> = denied.explanation.rules.iter().filter(|rule| rule.stops()).collect();
         let width = stopping.iter().map(|rule| rule.id.as_str().len()).max().unwrap_or(0);
         let mut refused = Self::new(code, what).about(&decision.change);
@@ -85,10 +85,12 @@ impl Refused {
                 refused = refused.say_command(&mut last).note(format!("{id}  {}", rule.requires));
             }
             for obligation in &rule.obligations {
-                if last.as_ref() != Some(&obligation.how) {
+                // As much of the id as somebody has to type.
+                let how = obligation.how.replace(decision.change.as_str(), decision.change.short());
+                if last.as_ref() != Some(&how) {
                     refused = refused.say_command(&mut last);
                 }
-                last = Some(obligation.how.clone());
+                last = Some(how);
                 refused = refused.note(format!("{id}  {}: {}", obligation.missing, who(obligation)));
             }
         }
@@ -112,7 +114,7 @@ impl Refused {
             all.todo.push(refused.what);
             all.todo.extend(refused.todo.into_iter().map(|line| format!("  {line}")));
             if let Some(change) = refused.show {
-                all.todo.push(format!("  all of it: countersign show {change}"));
+                all.todo.push(format!("  all of it: countersign show {}", change.short()));
             }
         }
         Some(all)
@@ -131,7 +133,7 @@ impl fmt::Display for Refused {
             writeln!(f, "{PREFIX}   ... and {} more lines", self.todo.len() - room)?;
         }
         if let Some(change) = &self.show {
-            writeln!(f, "{PREFIX} all of it: countersign show {change}")?;
+            writeln!(f, "{PREFIX} all of it: countersign show {}", change.short())?;
         }
         Ok(())
     }
@@ -157,7 +159,8 @@ fn shortened(title: &str) -> String {
 fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars().take(MAX_LINE_CHARS) {
-        let harmless = c == ' ' || c.is_ascii_graphic() || c.is_alphanumeric();
+        // The dash begins the signature lines of checkpoints.
+        let harmless = c == ' ' || c == '—' || c.is_ascii_graphic() || c.is_alphanumeric();
         match harmless {
             true => out.push(c),
             false => out.extend(c.escape_default()),
@@ -179,7 +182,7 @@ mod tests {
     fn hostile_text_cannot_move_the_cursor() {
         let refused = Refused::new("no-change", "title \u{1b}[2J\r\nremote: all is well \u{202e}live")
             .note("é stays")
-            .about(&"0123456789ab".parse().unwrap());
+            .about(&"0123456789abcdef0123456789abcdef".parse().unwrap());
         insta::assert_snapshot!(refused, @r#"
         countersign: refused: title \u{1b}[2J\r\nremote: all is well \u{202e}live [no-change]
         countersign:   é stays

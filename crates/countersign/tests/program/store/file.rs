@@ -17,6 +17,14 @@ impl Place {
         self.folder.path().join("ledger.db")
     }
 
+    /// Another place, for the same log, with this file.
+    fn elsewhere(&self, file: &[u8]) -> Self {
+        let (folder, log_key) = (tempfile::tempdir().unwrap(), std::sync::Arc::clone(&self.log_key));
+        let place = Self { folder, address: self.address, log_key };
+        fs::write(place.path(), file).unwrap();
+        place
+    }
+
     /// What opening says.
     async fn refused(&self) -> String {
         self.open_as(&self.options()).await.map(drop).expect_err("it was opened").to_string()
@@ -38,8 +46,7 @@ async fn a_store_of_another_format_is_left_alone() {
     assert!(place.refused().await.contains("newer version (format 3, this program knows 2)"));
     place.sql("pragma user_version = 1").await;
     assert!(place.refused().await.contains("before the first release (format 1"));
-    let place = Place { folder: tempfile::tempdir().unwrap(), ..place };
-    fs::write(place.path(), "").unwrap();
+    let place = place.elsewhere(b"");
     place.sql("create table other (a)").await;
     assert!(place.refused().await.contains("is a database, but no store"));
 }
@@ -100,14 +107,15 @@ async fn what_is_on_the_disk_is_what_was_signed_or_the_store_is_not_opened() {
         ("update log set noted = 699", "the checkpoint is of 700 leaves, the store's head says 699"),
         ("update log set noted = 0, note = ''", "it has 700 leaves, and only 0 of them are under a checkpoint"),
     ] {
-        fs::write(place.path(), &whole).unwrap();
+        // In a folder of its own: what was open before is closed in its own time.
+        let place = place.elsewhere(&whole);
         place.sql(damage).await;
         let refused = place.refused().await;
         assert!(refused.contains(told), "{damage}: {refused}");
     }
-    fs::write(place.path(), &whole[..whole.len() / 2]).unwrap();
-    assert!(place.refused().await.contains("malformed"), "{}", place.refused().await);
-    fs::write(place.path(), &whole).unwrap();
+    let half = place.elsewhere(&whole[..whole.len() / 2]).refused().await;
+    assert!(half.contains("malformed"), "{half}");
+    let place = place.elsewhere(&whole);
     assert_eq!(place.open().await.head().await.unwrap().size, 700);
 
     // Another log's key.

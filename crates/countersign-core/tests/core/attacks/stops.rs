@@ -1,0 +1,66 @@
+//! A server that never admits a stop: it is handed to the gate directly, which obeys it at once.
+
+use countersign_core::{admit::Signed, refusal::Refusal, state::State};
+
+use super::*;
+
+/// What becomes of a state to which these words are handed over.
+fn handed(world: &World, by: &str, keys: &[&str], body: Body) -> Result<State, Refusal> {
+    let signed = Signed::check(&world.sign(&world.statement(by, body), keys)).unwrap();
+    let mut state = world.state.clone();
+    state.obey(&signed, world.now).map(|()| state)
+}
+
+/// What the rules still ask for by this state.
+fn standing(world: &World, state: &State, change: &ChangeId) -> String {
+    let snapshot = Snapshot::take(state, state.change(change).unwrap().unwrap()).unwrap();
+    stopping(&countersign_core::rules::decide(&state.governance.rules, &snapshot, world.now))
+}
+
+#[test]
+fn a_stop_is_obeyed_before_the_log_has_it() {
+    let (mut world, change) = approved();
+    assert_eq!(world.standing(&change), "allow");
+    let rejection = world.rejection(&change);
+    let rejected = handed(&world, "mallory", &["mallory"], rejection).unwrap();
+    assert_snapshot!(standing(&world, &rejected, &change), @"no-rejection");
+    let revocation = world.revocation("linus");
+    let revoked = handed(&world, "barbara", &["barbara"], revocation).unwrap();
+    assert_snapshot!(standing(&world, &revoked, &change), @"owner-approves second-pair-of-eyes");
+    world.register_gate();
+    let revocation = world.revocation("git-gate");
+    let revoked = handed(&world, "barbara", &["barbara"], revocation).unwrap();
+    assert_eq!(revoked.gate(&"shop-gate".parse().unwrap()).unwrap().unwrap().key(), None);
+    // It stands in no stream until the log has it.
+    assert_eq!(revoked.all_heads(), world.state.all_heads());
+    assert_eq!(world.standing(&change), "allow");
+}
+
+#[test]
+fn nothing_but_a_stop_is_taken_directly() {
+    let mut world = World::new();
+    let change = world.propose("ada", "search/production");
+    world.reject("mallory", &change).unwrap();
+    let (revision, targets) = (world.revision(&change), world.change(&change).targets.clone());
+    let lift = Body::RejectionLift(RejectionLift { change: change.clone(), revision, targets });
+    assert_snapshot!(told(handed(&world, "mallory", &["mallory"], lift)), @"not-a-stop: a statement of the kind `rejection-lift` stops nothing");
+    let approval = Body::Approval(world.approval(&change));
+    assert_snapshot!(told(handed(&world, "linus", &["linus"], approval)), @"not-a-stop: a statement of the kind `approval` stops nothing");
+    let publication = Body::Publication(world.publication(&[]));
+    assert_snapshot!(told(handed(&world, "ada", &["ada", "grace"], publication)), @"not-a-stop: a statement of the kind `publication` stops nothing");
+}
+
+#[test]
+fn a_stop_of_somebody_who_may_not_stop_is_refused() {
+    let (mut world, change) = approved();
+    let rejection = world.rejection(&change);
+    assert_snapshot!(told(handed(&world, "linus", &["stranger"], rejection.clone())), @"unknown-key: key DIGEST belongs to nobody in the catalog");
+    assert_snapshot!(told(handed(&world, "linus", &["mallory"], rejection.clone())), @"signed-by-another: the statement says that it is by linus, but it is signed by mallory");
+    assert_snapshot!(told(handed(&world, "ci", &["ci"], rejection.clone())), @"only-people: ci is a workload; only a person can reject");
+    assert_snapshot!(told(handed(&world, "countersign", &["countersign"], rejection.clone())), @"only-people: the server cannot reject");
+    world.revoke("barbara", "linus").unwrap();
+    assert_snapshot!(told(handed(&world, "linus", &["linus"], rejection.clone())), @"key-revoked: key DIGEST was revoked");
+    let push = world.new_revision(&change, &file("timeout: 31"), None);
+    world.say("ada", push).unwrap();
+    assert_snapshot!(told(handed(&world, "mallory", &["mallory"], rejection)), @"stale-revision: the statement is about revision 1 of change CHANGE, which now has revision 2");
+}
