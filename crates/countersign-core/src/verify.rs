@@ -116,7 +116,9 @@ impl Completeness {
             Some(until) if until.saturating_add(1) == self.size => format!("complete ({cosigned}) up to leaf {until}"),
             Some(until) => {
                 let last = self.size.saturating_sub(1);
-                format!("complete ({cosigned}) up to leaf {until}; of what came later, up to leaf {last}, presence only")
+                format!(
+                    "complete ({cosigned}) up to leaf {until}; of what came later, up to leaf {last}, presence only"
+                )
             }
             None => format!("presence only: {cosigned}, but no decision in it says what stood before"),
         }
@@ -340,7 +342,7 @@ impl Leaves {
     /// gap.
     fn unbroken_from_last_decisions(&self, streams: &BTreeSet<StreamId>) -> BTreeMap<ChangeId, u64> {
         let mut last: BTreeMap<ChangeId, u64> = BTreeMap::new();
-        for Placed { index, entry } in &self.placed {
+        for Placed { index, entry, hash: _ } in &self.placed {
             let Ok(entry) = entry else { continue };
             let home = entry.leaf.lines().first();
             let change = match &entry.signed.statement().body {

@@ -415,12 +415,7 @@ fn good_permit<'a>(
 /// Where `trust.json` asks for cosigners, the log opens a gate only under enough cosignatures that are fresh for the
 /// strictest tier that the change reaches. They may be over less than this gate has read: what they vouch for is that the log
 /// has not gone on elsewhere.
-fn vouched(
-    trust: &Trust,
-    note: Option<&SignedCheckpoint>,
-    snapshot: &Snapshot,
-    now: Time,
-) -> Result<(), Refusal> {
+fn vouched(trust: &Trust, note: Option<&SignedCheckpoint>, snapshot: &Snapshot, now: Time) -> Result<(), Refusal> {
     let age = snapshot.targets.iter().map(|target| trust.fresh.secs(target.tier)).min();
     let age = age.unwrap_or_else(|| trust.fresh.tier_1_secs.min(trust.fresh.others_secs));
     match trust.vouching(note, now, u64::try_from(age).unwrap_or(0)) {

@@ -10,6 +10,23 @@ use std::{
     time::Duration,
 };
 
+use countersign::{
+    bundle::Bundle,
+    clock,
+    gates::{
+        desk::{
+            bundle::{Asked, open as open_bundle},
+            handed_over,
+        },
+        stops::Stops,
+    },
+    signer::SshKeygen,
+};
+use countersign_core::{
+    subject::{ApplyTransition, Transition},
+    trust::Trust,
+};
+use countersign_ledger::Digest;
 use serde_json::Value;
 
 use crate::support::{Run, Stage};
@@ -140,7 +157,8 @@ impl World {
     /// Starts a cosigner of this name, with the copy and the key of that name.
     fn cosigner(&self, name: &str, address: &str, url: &str) -> Cosigner {
         let (copy, key, called) = (format!("{name}.copy"), format!("{name}.key"), format!("{name}.example/f"));
-        let mut arguments = vec!["--url", url, "--trust", "home/trust.json", "--format", "json", "follow", "--every", "1"];
+        let mut arguments =
+            vec!["--url", url, "--trust", "home/trust.json", "--format", "json", "follow", "--every", "1"];
         arguments.extend(["--into", &copy, "--cosign", &key, "--name", &called, "--listen", address]);
         Cosigner { name: name.to_owned(), running: Some(Running::start(&self.stage, &arguments)) }
     }
@@ -171,9 +189,8 @@ impl World {
 
     /// What somebody who follows now finds: the size of the log, and who vouches for it.
     fn follow(&self, trust: &str, place: &str) -> Run {
-        self.stage.run_words(&[
-            "--url", place, "--trust", trust, "--format", "json", "follow", "--once", "--into", "looker",
-        ])
+        self.stage
+            .run_words(&["--url", place, "--trust", trust, "--format", "json", "follow", "--once", "--into", "looker"])
     }
 
     /// Waits until enough have cosigned the whole log, and gives its size.
@@ -359,7 +376,9 @@ fn a_gate_opens_under_enough_fresh_cosignatures_and_stays_shut_when_one_is_missi
     let said = world.is_refused("not-cosigned");
     assert!(said.contains("`two.example/f` of `two`"), "{said}");
     let outside = &world.gate_status()["outside"]["words"];
-    assert!(outside.as_str().unwrap().contains("followers cosigned") || outside.as_str().unwrap().contains("two.example/f"));
+    assert!(
+        outside.as_str().unwrap().contains("followers cosigned") || outside.as_str().unwrap().contains("two.example/f")
+    );
 
     // It is back, and so is the gate.
     let _second = world.cosigner("two", &two, &world.url());
@@ -392,7 +411,16 @@ fn a_log_that_stands_still_is_refused_where_cosigners_are_asked() {
     world.fresh("1");
     until("what others cosigned of it is too old", || {
         let run = world.stage.run_words(&[
-            "--url", &format!("http://{still}"), "--trust", "trust.json", "--format", "json", "follow", "--once", "--into", "other",
+            "--url",
+            &format!("http://{still}"),
+            "--trust",
+            "trust.json",
+            "--format",
+            "json",
+            "follow",
+            "--once",
+            "--into",
+            "other",
         ]);
         let told = run.json();
         assert!(told["size"].as_u64().unwrap() < after);
@@ -473,7 +501,9 @@ fn a_cosigner_restored_from_an_older_copy_does_not_cosign_a_log_that_contradicts
     let caught = restored.running().told("caught");
     assert_eq!(caught["caught"], "log-differs");
     assert_eq!(restored.running().status(), Some(3));
-    assert!(caught["seen"].as_str().unwrap().starts_with("log\n") && caught["shown"].as_str().unwrap().starts_with("log\n"));
+    assert!(
+        caught["seen"].as_str().unwrap().starts_with("log\n") && caught["shown"].as_str().unwrap().starts_with("log\n")
+    );
 
     // With the log that it knows it goes on; the copy that was led astray is of no use any more.
     fs::remove_dir_all(world.stage.path("one.copy")).unwrap();
@@ -539,6 +569,82 @@ fn what_was_cosigned_goes_along_with_bundles_and_copies_and_is_kept_over_a_resta
     assert!(run.stderr.contains("\"ledger-behind-cosigners\""), "{run}");
 }
 
+#[test]
+fn apply_decides_by_a_bundle_only_where_followers_vouch_that_nothing_was_left_out() {
+    let one = free_address();
+    let world = World::new(&[&one]);
+    let mut first = world.cosigner("one", &one, &world.url());
+    world.trust("trust.json", 1, &mut [&mut first]);
+    let apply = |trust: &str, change: &str, further: &[&str]| {
+        let words = ["--key", "ada", "--trust", trust, "apply", change, "--by-bundle", "--file", "flags.json"];
+        world.run(&[&words[..], further, &["--", "cat", "flags.json"]].concat())
+    };
+    let approved = |title: &str| {
+        let change = world.grow(&world.url(), title);
+        world.must(&["--key", "grace", "approve", &change, "--file", "flags.json"]);
+        change
+    };
+    let change = approved("on");
+    let run = apply("home/trust.json", &change, &[]);
+    assert_eq!(run.status, 3, "{run}");
+    assert!(run.stderr.contains("\"no-cosigners\""), "{run}");
+    let run = apply("trust.json", &change, &[]);
+    assert_eq!((run.status, run.stdout.as_str()), (0, "{\"on\": true}\n"), "{run}");
+    assert_eq!(world.must(&["show", &change]).json()["state"], "applied");
+    let memory = world.stage.path("user/.local/state/countersign");
+    let logs: Vec<_> = fs::read_dir(memory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(logs.iter().all(|log| !log.join("copy").exists()), "{logs:?}");
+    // Once is enough.
+    let again = apply("trust.json", &change, &[]);
+    assert_eq!((again.status, again.stdout.as_str()), (1, ""), "{again}");
+
+    // A permit that somebody stops: first as an honest server tells it, then with the stop left out.
+    let change = approved("off");
+    world.must(&["--key", "ada", "permit", &change, "--out", "off.permit"]);
+    world.until_cosigned("trust.json");
+    world.must(&["bundle", &change, "--out", "before.bundle"]);
+    world.must(&["--key", "ada", "disclose", &change, "--none"]);
+    world.until_cosigned("trust.json");
+    world.must(&["bundle", &change, "--out", "since.bundle"]);
+    world.must(&["--key", "grace", "reject", &change, "--why", "not on a Friday"]);
+    let size = world.until_cosigned("trust.json");
+    world.must(&["bundle", &change, "--out", "after.bundle"]);
+    let run = apply("trust.json", &change, &["--permit", "off.permit"]);
+    assert_eq!(run.status, 3, "{run}");
+    assert!(run.stderr.contains("\"denied-by-gate\""), "{run}");
+
+    let trust: Trust = serde_json::from_str(&world.stage.read("trust.json")).unwrap();
+    let alone: Trust = serde_json::from_str(&world.stage.read("home/trust.json")).unwrap();
+    let permit = handed_over(world.stage.read("off.permit").as_bytes()).unwrap().1;
+    let key = |name: &str| SshKeygen::new(world.stage.path(name)).unwrap().fingerprint();
+    let transition = Transition::Apply(ApplyTransition {
+        files: [("flags.json".to_owned(), Digest::of("{\"off\": true}\n"))].into(),
+        command: vec!["cat".to_owned(), "flags.json".to_owned()],
+    });
+    let stops = Stops::beside(&world.stage.path("nowhere"));
+    let bundle = |name: &str| {
+        let bytes = fs::read(world.stage.path(name)).unwrap();
+        Bundle::from_tar(Path::new(name), &bytes).unwrap()
+    };
+    let (before, after) = (bundle("before.bundle"), bundle("after.bundle"));
+    let mut without = after.clone();
+    without.evidence.leaves.remove(&(size - 1)).unwrap();
+    without.evidence.proofs.remove(&(size - 1)).unwrap();
+    let open = |trust: &Trust, who: &str, bundle: &Bundle, later_secs: i64| {
+        let (key, transition) = (&key(who), &transition);
+        let asked = Asked { trust, permit: &permit, key, transition, stops: &stops };
+        open_bundle(&asked, bundle, clock::now().plus_secs(later_secs)).map(drop).map_err(|error| error.code())
+    };
+    assert_eq!(open(&trust, "ada", &before, 0), Ok(()));
+    assert_eq!(open(&trust, "ada", &bundle("since.bundle"), 0), Err("log-moved"));
+    assert_eq!(open(&trust, "ada", &after, 0), Err("denied-by-rules"));
+    assert_eq!(open(&trust, "ada", &without, 0), Err("bundle-incomplete"));
+    // What was complete a while ago may have been stopped since.
+    assert_eq!(open(&trust, "ada", &before, 400), Err("not-cosigned"));
+    assert_eq!(open(&alone, "ada", &before, 0), Err("no-cosigners"));
+    assert_eq!(open(&trust, "grace", &before, 0), Err("permit-for-another-gate"));
+}
+
 /// The path of the program, as in the Debian package `torchwood`. `witnessctl`, which tells it its logs, lies beside it.
 const LITEWITNESS: &str = "COUNTERSIGN_LITEWITNESS";
 
@@ -570,20 +676,28 @@ fn a_plain_witness_is_told_and_counts_for_nothing() {
         add.arg("witness").env("SSH_AUTH_SOCK", &agent).stderr(Stdio::null()).status().unwrap().success()
     });
     let control = program.with_file_name("witnessctl");
-    for arguments in [vec!["add-log", "-db", "db", "-origin", "log"], vec!["add-key", "-db", "db", "-origin", "log", "-key", log_key]] {
+    for arguments in [
+        vec!["add-log", "-db", "db", "-origin", "log"],
+        vec!["add-key", "-db", "db", "-origin", "log", "-key", log_key],
+    ] {
         assert!(stage.command(&control).args(arguments).status().unwrap().success());
     }
     let listed = stage.command("ssh-keygen").args(["-l", "-f", "witness.pub"]).output().unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
     let fingerprint = listed.split_whitespace().nth(1).unwrap();
-    let arguments = ["-db", "db", "-key", fingerprint, "-name", "witness.example/lite", "-ssh-agent", &agent, "-listen", &plain];
+    let arguments =
+        ["-db", "db", "-key", fingerprint, "-name", "witness.example/lite", "-ssh-agent", &agent, "-listen", &plain];
     let _witness = spawn(program, &arguments);
     // It says on its front page which key it has.
     let mut verifier = String::new();
     until("the witness answers", || {
         let page = ureq::get(format!("http://{plain}/")).call().and_then(|mut page| page.body_mut().read_to_string());
         let page = page.unwrap_or_default();
-        verifier = page.split(|c: char| c.is_whitespace() || "<>\"&;".contains(c)).find(|word| word.starts_with("witness.example/lite+")).unwrap_or_default().replace("&#43;", "+");
+        verifier = page
+            .split(|c: char| c.is_whitespace() || "<>\"&;".contains(c))
+            .find(|word| word.starts_with("witness.example/lite+"))
+            .unwrap_or_default()
+            .replace("&#43;", "+");
         !verifier.is_empty()
     });
 

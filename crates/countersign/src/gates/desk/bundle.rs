@@ -85,7 +85,6 @@ pub fn open(asked: &Asked<'_>, bundle: &Bundle, now: Time) -> Result<Opening, De
             .hint("try again; if it stays so, follow the log instead (leave --by-bundle away)")
             .into());
     }
-    stands_still(evidence, permit)?;
     for stop in stops.all()? {
         match state.obey(stop.signed(), now) {
             Ok(()) => {}
@@ -109,6 +108,7 @@ pub fn open(asked: &Asked<'_>, bundle: &Bundle, now: Time) -> Result<Opening, De
             return Err(DeskError::Denied(Box::new(Judged { decision, explanation, handed: Vec::new() })));
         }
     }
+    stands_still(evidence, permit)?;
     let note = SignedCheckpoint::open(&evidence.checkpoint, &trust.log_key).map_err(FollowError::from)?;
     vouched(trust, Some(&note), &snapshot, now)?;
     Ok(Opening { change, permit: record })
