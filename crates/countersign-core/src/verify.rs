@@ -471,9 +471,11 @@ fn statements_step(
         if !seen_roots.allow(&named) {
             return Err(another_root(*index, &named));
         }
-        // A decision is run on the state that it was taken from, so before its own leaf is folded.
+        // A decision is run on the state that it was taken from, so before its own leaf is folded. Of a change that is not
+        // here there is no such state.
+        let is_elsewhere = entry.leaf.lines().first().is_some_and(|home| state.is_foreign(&home.stream));
         let decided = match &entry.signed.statement().body {
-            Body::Decided(decided) => Some(decide_again(&state, decided, &blob)),
+            Body::Decided(decided) if !is_elsewhere => Some(decide_again(&state, decided, &blob)),
             _ => None,
         };
         state.fold(entry, &blob).map_err(|e| Failure::refused(*index, &e))?;
