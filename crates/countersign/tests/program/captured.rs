@@ -360,7 +360,8 @@ fn a_leaf_of_later_semantics_is_newer_and_never_tampered() {
         assert_eq!(scene.world.tip("main"), before);
         let run = scene.verify(&log);
         let steps = run.json()["steps"].clone();
-        let verdicts: Vec<&str> = steps.as_array().unwrap().iter().map(|step| step["verdict"].as_str().unwrap()).collect();
+        let verdicts: Vec<&str> =
+            steps.as_array().unwrap().iter().map(|step| step["verdict"].as_str().unwrap()).collect();
         assert!(verdicts.contains(&"newer") && !verdicts.contains(&"broken"), "{run}");
         scene.person_refuses("bob", &liar.url, "newer-semantics");
     }

@@ -351,7 +351,14 @@ impl Log {
             evidence.streams.extend(leaf.lines().iter().map(|line| line.stream.clone()));
         }
         // Nobody's stream is left out, also where nothing stands in it.
-        let people = self.state().governance.catalog.actors.keys().map(|person| person_stream(person).unwrap()).collect::<Vec<_>>();
+        let people = self
+            .state()
+            .governance
+            .catalog
+            .actors
+            .keys()
+            .map(|person| person_stream(person).unwrap())
+            .collect::<Vec<_>>();
         evidence.streams.extend(people);
         evidence.streams.retain(|stream| !stream.as_str().starts_with("target/"));
         let consistency =

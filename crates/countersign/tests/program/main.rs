@@ -8,6 +8,7 @@ mod browser;
 mod bundle;
 mod captured;
 mod cli;
+mod cosigning;
 mod demo;
 mod engine;
 mod git_facts;

@@ -66,7 +66,8 @@ fn signed_stops(scene: &Scene) -> [(&'static str, Vec<u8>); 2] {
     let reason = Reason { salt: random::nonce(), why: "not now".to_owned() };
     let blob = reason.to_blob().unwrap();
     let reason = Digest::of(&blob);
-    let rejection = Rejection { change: approval.change, reason, revision: approval.revision, targets: approval.targets };
+    let rejection =
+        Rejection { change: approval.change, reason, revision: approval.revision, targets: approval.targets };
     let of = Holder::Person("bob".parse().unwrap());
     let revocation = KeyRevocation { key: scene.world.key("bob").public().fingerprint(), of, reason };
     let file = |body: Body| {
