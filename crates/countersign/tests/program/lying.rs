@@ -53,6 +53,8 @@ pub struct Log {
     pub blobs: BTreeMap<Digest, Vec<u8>>,
     /// Leaves that a bundle leaves out, though they are in the log.
     pub unshown: Vec<usize>,
+    /// How many leaves come in one answer.
+    pub piece: u64,
     /// Who says that it is the longest log there is, and when they said so.
     cosigned: Option<(Arc<CosignerKey>, Time)>,
     keys: Arc<Keys>,
@@ -85,7 +87,7 @@ impl Log {
         });
         let leaves = leaves.iter().map(|bytes| Leaf::parse(bytes).unwrap()).collect();
         let keys = Keys { log: world.home.log_key().unwrap(), server: world.home.server_key().unwrap() };
-        Self { leaves, blobs, unshown: vec![], cosigned: None, keys: Arc::new(keys) }
+        Self { leaves, blobs, unshown: vec![], piece: 1_000, cosigned: None, keys: Arc::new(keys) }
     }
 
     pub fn statement(&self, index: usize) -> Statement {
@@ -436,7 +438,7 @@ fn answer(log: &Log, request: &Request<'_>) -> Answer {
         ["v1", "blobs", digest] => file(&format!("blobs/{}", digest.trim_start_matches("sha256:"))),
         ["v1", "entries"] => {
             let from = asked("from").unwrap();
-            let to = log.size().min(from + asked("limit").unwrap_or(u64::MAX - from));
+            let to = log.size().min(from + asked("limit").unwrap_or(log.piece).min(log.piece));
             let places = usize::try_from(from).unwrap()..usize::try_from(to).unwrap();
             let leaves = log.bytes().get(places).unwrap_or_default().to_vec();
             let cosigned = log.cosigned_note();

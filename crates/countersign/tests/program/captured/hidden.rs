@@ -173,3 +173,29 @@ fn a_log_that_stands_still_opens_nothing_where_cosigners_are_asked() {
         scene.world.push(&["change:main"]).passes();
     }
 }
+
+/// Of a log that comes in several pieces the first ones are written down before the last is seen. Where that turns out to be
+/// no log, nothing is built upon them.
+#[test]
+fn a_copy_whose_pieces_turned_out_to_be_of_no_log_begins_anew() {
+    let mut scene = Scene::new();
+    let honest = scene.world.home.store_address();
+    let fork = Log::of(&scene.world).store(&scene.world, "fork.db");
+    scene.reject();
+    // A fork with leaves of its own, which all hold, and one at its end that does not.
+    scene.world.start_server(&fork);
+    scene.world.machine = "elsewhere".to_owned();
+    let forked = scene.world.propose("alice", &["checkout/production"]);
+    assert_eq!(scene.world.say("carol", &["reject", &forked, "--why", "twice"]).status, 0);
+    let log = Log::of(&scene.world);
+    let end = log.last("rejection");
+    let mut log = log.relabelled(end, &["person/bob"]);
+    log.piece = 2;
+    let liar = Liar::shows(&scene.world, log);
+    scene.follower_refuses("newcomer", &liar.url, "mislabelled");
+    scene.world.start_server(&honest);
+    scene.follows("newcomer", &scene.url());
+    // The gate, too, goes on where it was.
+    scene.gate_refuses(&liar.url, "mislabelled");
+    scene.world.push(&["change:main"]).is_refused("denied-by-rules");
+}
