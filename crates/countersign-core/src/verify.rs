@@ -226,12 +226,18 @@ impl Report {
     }
 
     fn decisions(&mut self, decisions: &[Rerun]) {
-        let broken = decisions.iter().find_map(|rerun| Some((rerun.index, rerun.differs.as_ref()?)));
+        let broken = decisions.iter().find_map(|rerun| Some((rerun.index, rerun.result.as_ref().err()?)));
         let (verdict, detail, index) = match broken {
             Some((index, why)) => (Verdict::Broken, why.clone(), Some(index)),
             None if decisions.is_empty() => (Verdict::NotChecked, "there is no decision to run again".to_owned(), None),
             None => {
-                let detail = format!("{} run again with the same result", count(decisions.len(), "decision"));
+                let mut detail = format!("{} run again with the same result", count(decisions.len(), "decision"));
+                let remembered = decisions.iter().filter(|rerun| rerun.result == Ok(Again::AfterErasure)).count();
+                if remembered > 0 {
+                    detail.push_str(&format!(
+                        "; in {remembered} of them names were erased since, and whom the commits named is taken from the snapshot"
+                    ));
+                }
                 (Verdict::Holds, detail, None)
             }
         };
@@ -440,7 +446,7 @@ fn completeness(
 struct Rerun {
     index: u64,
     /// How the result differs from what the log says, if it does.
-    differs: Option<String>,
+    result: Result<Again, String>,
 }
 
 fn statements_step(
@@ -479,8 +485,8 @@ fn statements_step(
             _ => None,
         };
         state.fold(entry, &blob).map_err(|e| Failure::refused(*index, &e))?;
-        if let Some(differs) = decided {
-            decisions.push(Rerun { index: *index, differs: differs.err() });
+        if let Some(result) = decided {
+            decisions.push(Rerun { index: *index, result });
         }
     }
     readable(&state, None)?;
@@ -577,15 +583,34 @@ impl SeenRoots {
 /// How far a log's clock may be ahead of the verifier's.
 const CLOCK_SLACK_SECS: i64 = 300;
 
+/// How a decision came out the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// From what the statements say.
+    Same,
+    /// Names were erased since, so that whom the commits named had to be taken from the snapshot that the decision names.
+    AfterErasure,
+}
+
 /// Decides again from a state and compares with what the log says was decided from it. Err says how they differ.
-pub fn decide_again(state: &State, decided: &Decided, blob: &Blobs<'_>) -> Result<(), String> {
+pub fn decide_again(state: &State, decided: &Decided, blob: &Blobs<'_>) -> Result<Again, String> {
     let change = state.change(&decided.change).map_err(|e| e.to_string())?;
     let change = change.ok_or_else(|| format!("there is no change {}", decided.change))?;
     let rules = &state.governance.rules;
     if decided.rules != rules.digest() {
         return Err("it was decided by other rules than those in force".to_owned());
     }
-    let snapshot = Snapshot::take(state, change).map_err(|e| e.to_string())?;
+    let mut how = Again::Same;
+    let mut snapshot = Snapshot::take(state, change).map_err(|e| e.to_string())?;
+    let erased = change.names_are_erased() || state.governance.profiles_are_erased();
+    if erased && snapshot.digest() != decided.snapshot {
+        how = Again::AfterErasure;
+        let logged =
+            blob(&decided.snapshot).ok_or_else(|| "names were erased since, and the snapshot is missing".to_owned())?;
+        let logged =
+            serde_json::from_slice(&logged).map_err(|e| format!("the snapshot in the log is malformed: {e}"))?;
+        snapshot = Snapshot::take_like(&logged, state, change).map_err(|e| e.to_string())?;
+    }
     if snapshot.digest() != decided.snapshot {
         return Err(format!(
             "the snapshot that the statements give is {}, the decision names {}",
@@ -599,8 +624,8 @@ pub fn decide_again(state: &State, decided: &Decided, blob: &Blobs<'_>) -> Resul
     }
     // The full decision may have been left out; where it is there, it has to be the same.
     match blob(&decided.decision).map(|bytes| serde_json::from_slice::<Decision>(&bytes)) {
-        None => Ok(()),
-        Some(Ok(logged)) if logged == again => Ok(()),
+        None => Ok(how),
+        Some(Ok(logged)) if logged == again => Ok(how),
         Some(Ok(_)) => Err("the decision in the log is not what the rules say".to_owned()),
         Some(Err(e)) => Err(format!("the decision in the log is malformed: {e}")),
     }

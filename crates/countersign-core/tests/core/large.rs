@@ -1,9 +1,8 @@
 //! A home of thousands: what is decided there is as small as in a home of five, and who stands by makes no difference.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
+use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
 
 use countersign_core::{
-    catalog::{Catalog, CatalogSettings},
     change::Change,
     decision::Decision,
     explain::{Obligation, explain},
@@ -11,13 +10,13 @@ use countersign_core::{
     ids::{ChangeId, Target},
     rules::{Rules, decide},
     snapshot::Snapshot,
-    statement::Body,
+    state::State,
 };
 use countersign_ledger::SigningKey;
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
-use crate::kit::{FixedRng, World, catalog, rules};
+use crate::kit::{FixedRng, World, entities, file, parse_catalog, rules};
 
 const PEOPLE: usize = 5_000;
 const SYSTEMS: usize = 335;
@@ -37,10 +36,10 @@ fn bystander(n: usize) -> Bystander {
     Bystander { name: format!("person-{n}"), level, group: "everybody" }
 }
 
-/// The kit's catalog, with bystanders and systems beside it.
-fn home(world: &World, bystanders: &[Bystander], systems: usize) -> Governance {
+/// The state with bystanders and systems beside those of the kit.
+fn home(world: &World, bystanders: &[Bystander], systems: usize) -> State {
     let mut rng = FixedRng(11);
-    let mut text = catalog(&world.keys);
+    let mut text = entities(&world.keys);
     for group in ["everybody", "others"] {
         write!(text, "---\napiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata: {{name: {group}}}\nspec: {{type: team, children: []}}\n").unwrap();
     }
@@ -56,27 +55,29 @@ fn home(world: &World, bystanders: &[Bystander], systems: usize) -> Governance {
     for n in 0..systems {
         write!(text, "---\napiVersion: backstage.io/v1alpha1\nkind: System\nmetadata: {{name: system-{n}}}\nspec: {{owner: everybody}}\n").unwrap();
     }
-    let files = BTreeMap::from([("catalog.yaml".to_owned(), text)]);
-    let catalog = Catalog::parse(&files, &CatalogSettings::default()).unwrap_or_else(|e| panic!("{e}"));
-    Governance { catalog: Arc::new(catalog), ..world.state.governance.clone() }
+    let mut state = world.state.clone();
+    let mut governance = Governance::clone(&state.governance);
+    governance.catalog = Arc::new(parse_catalog(text));
+    state.governance = Arc::new(governance);
+    state
 }
 
-fn large(world: &World) -> Governance {
+fn large(world: &World) -> State {
     home(world, &(0..PEOPLE).map(bystander).collect::<Vec<_>>(), SYSTEMS)
 }
 
 /// A tier 1 change of two systems, approved by linus, rejected by mallory.
 fn contested(world: &mut World) -> ChangeId {
-    let mut proposal = world.proposal("checkout/production", crate::kit::file("timeout: 30"), None);
+    let mut proposal = world.proposal("checkout/production", &file("timeout: 30"), None);
     proposal.targets.insert("search/production".parse::<Target>().unwrap());
-    let change = ChangeId::of_proposal(&world.say("ada", Body::Proposal(proposal)).unwrap());
+    let change = world.begin("ada", proposal);
     world.approve("linus", &change).unwrap();
     world.reject("mallory", &change).unwrap();
     change
 }
 
-fn decided(governance: &Governance, rules: &Rules, change: &Change, world: &World) -> (Snapshot, Decision) {
-    let snapshot = Snapshot::take(governance, change).unwrap();
+fn decided(state: &State, rules: &Rules, change: &Change, world: &World) -> (Snapshot, Decision) {
+    let snapshot = Snapshot::take(state, change).unwrap();
     let decision = decide(rules, &snapshot, world.now);
     (snapshot, decision)
 }
@@ -117,7 +118,7 @@ fn a_decision_does_not_grow_with_the_rules_that_do_not_apply() {
         files.insert(format!("of-system-{n}.cedar"), rule);
     }
     let rules = Rules::parse(&files).unwrap_or_else(|e| panic!("{e}"));
-    let (_, decision) = decided(&world.state.governance, &rules, change, &world);
+    let (_, decision) = decided(&world.state, &rules, change, &world);
     assert!(bytes(&decision) < SMALL, "{}", bytes(&decision));
     assert!(decision.not_applicable >= 1_000);
 }
@@ -136,9 +137,9 @@ fn the_nearest_are_named_and_the_others_counted() {
     let mut world = World::new();
     let change = contested(&mut world);
     let change = world.change(&change);
-    let governance = large(&world);
-    let (_, decision) = decided(&governance, &governance.rules, change, &world);
-    let told = explain(&decision, &governance, change, world.now).unwrap();
+    let state = large(&world);
+    let (_, decision) = decided(&state, &state.governance.rules, change, &world);
+    let told = explain(&decision, &state, change, &BTreeSet::new(), world.now).unwrap();
     let of = |rule: &str| asked(&told.rules.iter().find(|told| told.id.as_str() == rule).unwrap().obligations);
     // grace owns checkout, which lacks an owner; ada made it, linus approved it, and mallory rejected it.
     assert_snapshot!(of("tier-1-senior"), @"

@@ -244,9 +244,6 @@ impl From<ClientError> for CliError {
             }
             ClientError::NotCountersign { .. } => Self::new("not-countersign", error.to_string())
                 .hint("is --url the address of a Countersign server of this version?"),
-            ClientError::Swapped { .. } => {
-                Self::new("swapped-change", error.to_string()).hint("nothing was signed; tell whoever runs the server")
-            }
         }
     }
 }

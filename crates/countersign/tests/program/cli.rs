@@ -120,17 +120,17 @@ fn a_change_says_what_it_is_for() {
     let world = world();
     let first = propose(&world, "search/production", &["--title", "Go faster"]);
     assert_eq!(shown(&world, &first)["purpose"], Value::Null);
-    let purpose = ["--restores", &first[..8], "--incident", "INC-4711", "--security"];
+    let purpose = ["--restores", &first[..12], "--incident", "INC-4711", "--security"];
     let change = propose(&world, "search/production", &[&["--title", "Go back"], &purpose[..]].concat());
     let view = shown(&world, &change);
     assert_eq!(view["kind"], "flag", "what it is for changes nothing about its kind");
     let said = serde_json::json!({"restores": first, "incident": "INC-4711", "security": true});
     assert_eq!(view["purpose"], said);
     let told = text(&world, &["show", &change]).stdout;
-    assert!(told.contains(&format!("flag, restores {first}, answers INC-4711, closes a security hole")), "{told}");
+    assert!(told.contains(&format!("flag, restores {}, answers INC-4711, closes a security hole", &first[..12])), "{told}");
     let refused = try_propose(&world, "search/production", &["--title", "Go back", "--incident", "it burns"]);
     assert_eq!(code(&refused), "incident-name");
-    let refused = try_propose(&world, "search/production", &["--title", "Go back", "--restores", "ffffffff"]);
+    let refused = try_propose(&world, "search/production", &["--title", "Go back", "--restores", "ffffffffffff"]);
     assert_eq!(code(&refused), "unknown-change");
 }
 

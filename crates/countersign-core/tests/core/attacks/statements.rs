@@ -7,7 +7,7 @@ fn a_near_miss_environment_is_refused_with_a_suggestion() {
     let mut world = World::new();
     let proposal = world.proposal("checkout/prod", &file("timeout: 30"), None);
     assert_snapshot!(told(world.say("ada", Body::Proposal(proposal))), @"unknown-target: `checkout/prod`: there is no environment `prod`; did you mean `production`?");
-    let proposal = world.proposal("chekout/production", &file("timeout: 30"), None);
+    let proposal = world.proposal("chekout/production", &&file("timeout: 30"), None);
     assert_snapshot!(told(world.say("ada", Body::Proposal(proposal))), @"unknown-target: `chekout/production`: the catalog knows no system `chekout`; did you mean `checkout`?");
 }
 
@@ -15,11 +15,11 @@ fn a_near_miss_environment_is_refused_with_a_suggestion() {
 fn free_text_does_not_come_in_as_the_name_of_an_incident() {
     let mut world = World::new();
     for incident in ["", "ada@example.com called", "INC 4711", "Störung-1", &"x".repeat(101)] {
-        let mut proposal = world.proposal("search/production", file("timeout: 30"), None);
+        let mut proposal = world.proposal("search/production", &file("timeout: 30"), None);
         proposal.purpose.incident = Some(incident.to_owned());
         assert_eq!(world.say("ada", Body::Proposal(proposal)).unwrap_err().code, "incident-name", "{incident}");
     }
-    let mut proposal = world.proposal("search/production", file("timeout: 30"), None);
+    let mut proposal = world.proposal("search/production", &file("timeout: 30"), None);
     proposal.purpose.incident = Some("ops/INC-4711#2".to_owned());
     world.say("ada", Body::Proposal(proposal)).unwrap();
 }

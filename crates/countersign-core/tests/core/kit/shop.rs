@@ -55,8 +55,17 @@ pub fn holder(key: &str) -> Holder {
     }
 }
 
-/// `checkout` is tier 1 and owned by payments (ada, grace); `search` is tier 3 and owned by discovery (linus, mallory).
 fn catalog(keys: &BTreeMap<&str, SigningKey>) -> Catalog {
+    parse_catalog(entities(keys))
+}
+
+pub fn parse_catalog(text: String) -> Catalog {
+    let files = BTreeMap::from([("catalog.yaml".to_owned(), text)]);
+    Catalog::parse(&files, &CatalogSettings::default()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// `checkout` is tier 1 and owned by payments (ada, grace); `search` is tier 3 and owned by discovery (linus, mallory).
+pub fn entities(keys: &BTreeMap<&str, SigningKey>) -> String {
     let key = |name: &str| keys[name].public().to_string();
     let group = |name: &str| {
         format!(
@@ -77,7 +86,7 @@ fn catalog(keys: &BTreeMap<&str, SigningKey>) -> Catalog {
              {{countersign/tier: \"{tier}\"}}\nspec: {{owner: {owner}}}\n"
         )
     };
-    let text = [
+    [
         group("payments"),
         group("discovery"),
         user(
@@ -96,8 +105,7 @@ fn catalog(keys: &BTreeMap<&str, SigningKey>) -> Catalog {
         system("checkout", "payments", 1),
         system("search", "discovery", 3),
     ]
-    .join("---\n");
-    Catalog::parse(&BTreeMap::from([("catalog.yaml".to_owned(), text)]), &CatalogSettings::default()).unwrap()
+    .join("---\n")
 }
 
 fn salt(of: &str) -> Nonce {

@@ -117,7 +117,8 @@ fn told(home: &Home, snapshot: &Snapshot, rule: &str) -> String {
 fn lines(obligations: &[Obligation]) -> String {
     let line = |todo: &Obligation| {
         let who: Vec<&str> = todo.who.iter().map(|who| who.as_str()).collect();
-        format!("{} [{}] +{}: {}", todo.missing, who.join(" "), todo.more, todo.how)
+        let how = todo.how.replace(snapshot().change.as_str(), "CHANGE");
+        format!("{} [{}] +{}: {how}", todo.missing, who.join(" "), todo.more)
     };
     obligations.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -127,10 +128,10 @@ fn whoever_made_it_writes_about_it() {
     let mut snapshot = snapshot();
     snapshot.contributors = ids(&["ada", "trudy"]);
     snapshot.documents.why = 0;
-    assert_snapshot!(told(&Home::usual(), &snapshot, "documented"), @"why, in 20 characters or more (0 so far) [ada] +0: countersign revise 9f2c4e6a81d0 --why TEXT");
+    assert_snapshot!(told(&Home::usual(), &snapshot, "documented"), @"why, in 20 characters or more (0 so far) [ada] +0: countersign revise CHANGE --why TEXT");
     // Where none of them has a key, anybody.
     snapshot.contributors = ids(&["trudy"]);
-    assert_snapshot!(told(&Home::usual(), &snapshot, "documented"), @"why, in 20 characters or more (0 so far) [ada grace barbara linus] +0: countersign revise 9f2c4e6a81d0 --why TEXT");
+    assert_snapshot!(told(&Home::usual(), &snapshot, "documented"), @"why, in 20 characters or more (0 so far) [ada grace barbara linus] +0: countersign revise CHANGE --why TEXT");
 }
 
 #[test]
@@ -156,18 +157,18 @@ fn sponsors_and_many_strangers() {
     snapshot.unconfirmed = ids(&["barbara"]);
     snapshot.unmapped = (0..12).map(|n| format!("ref{n:02}")).collect();
     assert_snapshot!(told(&Home::usual(), &snapshot, "identities-known"), @"
-    who ref00 is [grace barbara linus] +0: countersign identify 9f2c4e6a81d0 --identity ref00 --as PERSON
-    who ref01 is [grace barbara linus] +0: countersign identify 9f2c4e6a81d0 --identity ref01 --as PERSON
-    who ref02 is [grace barbara linus] +0: countersign identify 9f2c4e6a81d0 --identity ref02 --as PERSON
-    who ref03 is [grace barbara linus] +0: countersign identify 9f2c4e6a81d0 --identity ref03 --as PERSON
-    who ref04 is [grace barbara linus] +0: countersign identify 9f2c4e6a81d0 --identity ref04 --as PERSON
-    who ref05 is [grace barbara linus] +0: countersign identify 9f2c4e6a81d0 --identity ref05 --as PERSON
-    who ref06 is [grace barbara linus] +0: countersign identify 9f2c4e6a81d0 --identity ref06 --as PERSON
-    who ref07 is [grace barbara linus] +0: countersign identify 9f2c4e6a81d0 --identity ref07 --as PERSON
-    who ref08 is [grace barbara linus] +0: countersign identify 9f2c4e6a81d0 --identity ref08 --as PERSON
-    who ref09 is [grace barbara linus] +0: countersign identify 9f2c4e6a81d0 --identity ref09 --as PERSON
-    who 2 more are [grace barbara linus] +0: countersign show 9f2c4e6a81d0
-    barbara's own word that they answer for what a machine proposed [barbara] +0: countersign disclose 9f2c4e6a81d0 --tool NAME, or --none
+    who ref00 is [grace barbara linus] +0: countersign identify CHANGE --identity ref00 --as PERSON
+    who ref01 is [grace barbara linus] +0: countersign identify CHANGE --identity ref01 --as PERSON
+    who ref02 is [grace barbara linus] +0: countersign identify CHANGE --identity ref02 --as PERSON
+    who ref03 is [grace barbara linus] +0: countersign identify CHANGE --identity ref03 --as PERSON
+    who ref04 is [grace barbara linus] +0: countersign identify CHANGE --identity ref04 --as PERSON
+    who ref05 is [grace barbara linus] +0: countersign identify CHANGE --identity ref05 --as PERSON
+    who ref06 is [grace barbara linus] +0: countersign identify CHANGE --identity ref06 --as PERSON
+    who ref07 is [grace barbara linus] +0: countersign identify CHANGE --identity ref07 --as PERSON
+    who ref08 is [grace barbara linus] +0: countersign identify CHANGE --identity ref08 --as PERSON
+    who ref09 is [grace barbara linus] +0: countersign identify CHANGE --identity ref09 --as PERSON
+    who 2 more are [grace barbara linus] +0: countersign show CHANGE
+    barbara's own word that they answer for what a machine proposed [barbara] +0: countersign disclose CHANGE --tool NAME, or --none
     ");
 }
 
