@@ -38,13 +38,13 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
 /// Waits for something that real processes bring about.
 #[track_caller]
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..900 {
+    for _ in 0..3_000 {
         if is_so() {
             return;
         }
         thread::sleep(Duration::from_millis(100));
     }
-    panic!("{what}: not within 90 s");
+    panic!("{what}: not within five minutes");
 }
 
 /// An address on which nobody listens.
