@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use countersign_core::{
     change::{Change, Revision},
     facts::Identities,
+    ids::ChangeId,
     refusal::Refusal,
     state::State,
     statement::RevisionRef,
@@ -38,9 +39,7 @@ pub struct Reading {
 impl Reading {
     /// Reads a bundle about the change that was asked for.
     pub fn of(trust: &Trust, asked: &ChangePrefix, bundle: Bundle, now: Time) -> Result<Self, Refusal> {
-        if !asked.names(&bundle.change) {
-            return Err(swapped(asked, &format!("change {}", bundle.change)));
-        }
+        swapped_if_another(asked, &bundle.change)?;
         let report = verify(trust, &bundle.evidence, now);
         let failed = report.steps.iter().find(|step| match step.verdict {
             Verdict::Broken | Verdict::Newer => true,
@@ -108,6 +107,11 @@ impl Reading {
     pub fn view(&self) -> Result<ChangeView, Refusal> {
         view::view(&self.state, &self.change, &self.blobs, &self.state.disabled(), self.now)
     }
+}
+
+/// Refuses an answer about another change than was asked about.
+pub fn swapped_if_another(asked: &ChangePrefix, answered: &ChangeId) -> Result<(), Refusal> {
+    if asked.names(answered) { Ok(()) } else { Err(swapped(asked, &format!("change {answered}"))) }
 }
 
 fn swapped(asked: &ChangePrefix, answered: &str) -> Refusal {

@@ -27,7 +27,7 @@ use crate::{
     known::{KnownError, KnownLog, Sight},
     memory::{self, MemoryError},
     random,
-    reading::Reading,
+    reading::{Reading, swapped_if_another},
     speaker::{SpeakError, Speaker},
     wire::{DENIED, Receipt, Submit},
 };
@@ -83,7 +83,7 @@ impl Session {
     pub fn bundle(&self, change: &ChangePrefix) -> Result<Bundle, CliError> {
         let bytes = self.log.client.bundle(change, None)?;
         let bundle = Bundle::from_tar(Path::new("what the server sent"), &bytes)?;
-        change.check(&bundle.change)?;
+        swapped_if_another(change, &bundle.change)?;
         Ok(bundle)
     }
 
