@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use countersign_core::{
     change::{Change, Revision},
     facts::Identities,
-    ids::ChangeId,
     refusal::Refusal,
     state::State,
     statement::RevisionRef,
@@ -39,7 +38,9 @@ pub struct Reading {
 impl Reading {
     /// Reads a bundle about the change that was asked for.
     pub fn of(trust: &Trust, asked: &ChangePrefix, bundle: Bundle, now: Time) -> Result<Self, Refusal> {
-        swapped_if_another(asked, &bundle.change)?;
+        if !asked.names(&bundle.change) {
+            return Err(swapped(asked, &format!("change {}", bundle.change)));
+        }
         let report = verify(trust, &bundle.evidence, now);
         let failed = report.steps.iter().find(|step| match step.verdict {
             Verdict::Broken | Verdict::Newer => true,
@@ -109,12 +110,8 @@ impl Reading {
     }
 }
 
-/// Refuses an answer about another change than was asked about.
-pub fn swapped_if_another(asked: &ChangePrefix, answered: &ChangeId) -> Result<(), Refusal> {
-    if asked.names(answered) { Ok(()) } else { Err(swapped(asked, &format!("change {answered}"))) }
-}
-
-fn swapped(asked: &ChangePrefix, answered: &str) -> Refusal {
+/// The server answered about another change than was asked.
+pub fn swapped(asked: &ChangePrefix, answered: &str) -> Refusal {
     Refusal::malformed("swapped-change", format!("asked about change {asked}, the server answered with {answered}"))
         .hint("nothing was signed; tell whoever runs the server")
 }

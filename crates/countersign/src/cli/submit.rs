@@ -27,7 +27,7 @@ use crate::{
     known::{KnownError, KnownLog, Sight},
     memory::{self, MemoryError},
     random,
-    reading::{Reading, swapped_if_another},
+    reading::{Reading, swapped},
     speaker::{SpeakError, Speaker},
     wire::{DENIED, Receipt, Submit},
 };
@@ -83,8 +83,7 @@ impl Session {
     pub fn bundle(&self, change: &ChangePrefix) -> Result<Bundle, CliError> {
         let bytes = self.log.client.bundle(change, None)?;
         let bundle = Bundle::from_tar(Path::new("what the server sent"), &bytes)?;
-        swapped_if_another(change, &bundle.change)?;
-        Ok(bundle)
+        if change.names(&bundle.change) { Ok(bundle) } else { Err(swapped(change, bundle.change.as_str()).into()) }
     }
 
     /// Signs and submits a statement. It is said only when its leaf was found in the log.

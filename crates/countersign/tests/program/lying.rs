@@ -179,7 +179,7 @@ impl Log {
     /// Where a stream stands.
     pub fn head(&self, stream: &StreamId) -> StreamHead {
         let heads = self.leaves.iter().flat_map(|leaf| leaf.lines().iter().map(move |line| (leaf, line)));
-        let last = heads.filter(|(_, line)| line.stream == *stream).last();
+        let last = heads.rev().find(|(_, line)| line.stream == *stream);
         last.map_or(StreamHead::EMPTY, |(leaf, line)| StreamHead { last: leaf.hash(), next_seq: line.seq + 1 })
     }
 
