@@ -6,13 +6,13 @@
 //!
 //! | room | holds |
 //! |---|---|
-//! | [`drafts`] | the leaves of one submission as they are put together |
-//! | [`speech`] | what the server says |
-//! | [`reads`] | answers to questions |
-//! | [`bundles`] | bundles, exports, tiles, proofs |
-//! | [`cosigned`] | what others cosigned, as it was brought here |
-//! | [`rebuild`] | projections made again from the leaves |
-//! | [`guidance`] | reading cited documents from their own branch |
+//! | `drafts` | the leaves of one submission as they are put together |
+//! | `speech` | what the server says |
+//! | `reads` | answers to questions |
+//! | `bundles` | bundles, exports, tiles, proofs |
+//! | `cosigned` | what others cosigned, as it was brought here |
+//! | `rebuild` | projections made again from the leaves |
+//! | `guidance` | reading cited documents from their own branch |
 
 mod bundles;
 mod cosigned;
