@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all, whatever stops the machine.
+//! Files that are there whole or not at all, whatever stops the machine; and folders and locks for several accounts.
 
 use std::{fs, io, io::Write as _, path::Path};
 
@@ -7,7 +7,7 @@ use crate::unix;
 /// Replaces a file whole, or makes it: a reader sees the old bytes or the new ones, also after a power cut. Who may read it
 /// follows from the folder, so that a folder that several accounts share stays usable to all of them.
 pub fn replace(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let folder = above(path);
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes.as_ref())?;
     unix::share(file.as_file(), folder)?;
@@ -15,4 +15,40 @@ pub fn replace(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
     file.persist(path).map_err(|error| error.error)?;
     // The rename is durable when the folder is.
     fs::File::open(folder)?.sync_all()
+}
+
+/// Makes a folder, with those above it. Several accounts may use it if they may use the one in which it is made.
+pub fn folder(path: &Path) -> io::Result<()> {
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    let above = above(path);
+    folder(above)?;
+    match fs::create_dir(path) {
+        Ok(()) => unix::share_folder(path, above),
+        // Somebody else has just made it.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits until nobody else holds the lock, and holds it as long as the file is open. Whoever may write into its folder may
+/// lock it.
+pub fn lock(path: &Path) -> io::Result<fs::File> {
+    let made = fs::OpenOptions::new().write(true).create_new(true).open(path);
+    let file = match made {
+        Ok(file) => {
+            unix::share(&file, above(path))?;
+            file
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::OpenOptions::new().write(true).open(path)?,
+        Err(error) => return Err(error),
+    };
+    file.lock()?;
+    Ok(file)
+}
+
+/// The folder that something lies in.
+fn above(path: &Path) -> &Path {
+    path.parent().filter(|above| *above != Path::new("")).unwrap_or(Path::new("."))
 }

@@ -92,6 +92,24 @@ pub fn share(_: &fs::File, _: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Lets those use a folder who may use the one that it lies in, where that is shared.
+#[cfg(unix)]
+pub fn share_folder(folder: &Path, above: &Path) -> io::Result<()> {
+    let of = |folder: &Path| fs::metadata(folder).map(|metadata| metadata.permissions().mode());
+    let above = of(above)?;
+    if above & 0o020 == 0 {
+        return Ok(());
+    }
+    // The group is that of the folder above where that hands its group on.
+    let mode = (of(folder)? & 0o7777) | (above & 0o2070);
+    fs::set_permissions(folder, fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+pub fn share_folder(_: &Path, _: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// A temporary file is its owner's alone; one that takes a place among the user's files has what the umask leaves.
 #[cfg(unix)]
 pub fn leave_to_umask(file: &mut tempfile::Builder<'_, '_>) {

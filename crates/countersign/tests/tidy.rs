@@ -632,5 +632,13 @@ fn every_refusal_of_the_git_gate_is_documented() {
     let said = told.split("fn ").next().unwrap_or_default().split("=> \"").skip(1);
     codes.extend(said.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
     assert!(codes.contains("delta-differs"), "{codes:?}");
+    // What a log is caught at, and what opens no gate whatever it guards.
+    let caught = text("crates/countersign/src/follower/proof.rs");
+    let said = caught.split("fn code(self)").nth(1).and_then(|rest| rest.split("fn ").next()).unwrap_or_default();
+    codes.extend(said.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+    let desk = text("crates/countersign/src/gates/desk.rs");
+    let said = desk.split("Refusal::forbidden(").skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
+    codes.extend(said.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+    assert!(codes.contains("log-went-back") && codes.contains("not-cosigned"), "{codes:?}");
     nothing(unsaid("docs/git-gate.md", &text("docs/git-gate.md"), codes.iter().map(String::as_str)));
 }

@@ -23,7 +23,7 @@ pub mod vouching;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -167,7 +167,7 @@ impl std::fmt::Debug for Follower {
 impl Follower {
     /// Opens the copy in a folder, or begins one.
     pub async fn open(folder: &Path, trust: &Trust, access: Access) -> Result<Self, FollowError> {
-        fs::create_dir_all(folder).map_err(|source| io_error("make", folder, source))?;
+        durable::folder(folder).map_err(|source| io_error("make", folder, source))?;
         begin_anew(folder)?;
         let path = folder.join(COPY);
         let options = Options { verifier: trust.log_key.clone(), keeps: store::Keeps::Copy(access) };
@@ -518,10 +518,7 @@ impl Follower {
 
     fn lock(&self) -> Result<File, FollowError> {
         let path = self.folder.join(LOCK);
-        let file = OpenOptions::new().create(true).write(true).truncate(false).open(&path);
-        let file = file.map_err(|source| io_error("open", &path, source))?;
-        file.lock().map_err(|source| io_error("lock", &path, source))?;
-        Ok(file)
+        durable::lock(&path).map_err(|source| io_error("lock", &path, source))
     }
 
     /// How many leaves the copy has.

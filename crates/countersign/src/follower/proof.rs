@@ -1,7 +1,7 @@
 //! What a log was caught at, kept so that somebody else can see it: both checkpoints as they were signed, and the leaves.
 
 use std::{
-    fmt, fs, io,
+    fmt, io,
     path::{Path, PathBuf},
 };
 
@@ -94,7 +94,7 @@ pub(super) fn keep(
     parts.extend(seen.clone().map(|seen| ("seen".to_owned(), seen.into_bytes())));
     parts.extend(leaves.iter().enumerate().map(|(n, leaf)| (format!("leaf-{n}"), leaf.clone())));
     let write = |path: &Path, bytes: &[u8]| -> io::Result<()> {
-        fs::create_dir_all(&proof)?;
+        durable::folder(&proof)?;
         durable::replace(path, bytes)
     };
     for (name, bytes) in parts {

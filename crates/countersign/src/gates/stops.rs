@@ -141,7 +141,7 @@ impl Stops {
                 .hint("send them to the log, which has room"));
         }
         let written =
-            fs::create_dir_all(&self.folder).and_then(|()| durable::replace(&self.folder.join(stop.name()), bytes));
+            durable::folder(&self.folder).and_then(|()| durable::replace(&self.folder.join(stop.name()), bytes));
         written.map_err(|e| self.unreadable(&e))
     }
 

@@ -1,10 +1,15 @@
 //! The git gate: real pushes through real hooks, and the attacks that it must withstand.
 
-use std::thread;
+use std::{fs, os::unix::fs::PermissionsExt as _, thread};
 
+use countersign_core::catalog::Level;
 use insta::assert_snapshot;
 
-use crate::{lying::Log, world::World};
+use crate::{
+    lying::{Liar, Log},
+    proxy::{Answer, Proxy},
+    world::World,
+};
 
 const CHECKOUT: &str = "checkout/production";
 
@@ -67,6 +72,43 @@ fn a_denial_that_the_log_has_is_not_logged_again() {
     for _ in 0..2 {
         world.push(&["HEAD:main"]).is_refused("denied-by-rules");
         assert_eq!(kinds()[5..], ["rejection", "permit-request", "decision"]);
+    }
+}
+
+/// Where a folder is shared, so is the copy of the log in it, whatever the umask: each account's gates follow into it.
+#[test]
+fn a_copy_in_a_shared_folder_is_shared() {
+    let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior), ("carol", Level::Standard)]);
+    let shared = world.stage.path("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o2775)).unwrap();
+    let run = world.install("--copy shared/of/log");
+    assert_eq!(run.status, 0, "{run}");
+    world.edit("change", "checkout/timeout", "30\n");
+    world.push(&["HEAD:main"]).is_refused("no-change");
+    // A log that is caught, and a stop that a server never took.
+    let older = Liar::shows(&world, Log::of(&world).first(1));
+    world.tell_the_gate(&older.url);
+    world.push(&["HEAD:main"]).is_refused("log-went-back");
+    let change = world.propose("alice", &[CHECKOUT]);
+    let silent = Proxy::before(&world.server().url, |method, path| match method {
+        "POST" => Answer::Silence,
+        _ => Answer::Of(path.to_owned()),
+    });
+    let run = world.say_to(&silent.url, "carol", &["reject", &change, "--why", "no"]);
+    let (_, kept) = run.stderr.split_once("--statement ").unwrap_or_else(|| panic!("{run}"));
+    let kept = kept.split(['"', '\\']).next().unwrap().trim();
+    let run = world.stage.run(&format!("gate stop shop.git --statement {kept}"));
+    assert_eq!(run.status, 0, "{run}");
+    let find = world.stage.command("find").args(["shared/of", "-printf", "%m %P\n"]).output().unwrap();
+    let found = String::from_utf8(find.stdout).unwrap();
+    for line in found.lines() {
+        let (mode, name) = line.split_once(' ').unwrap();
+        let mode = u32::from_str_radix(mode, 8).unwrap();
+        assert_eq!(mode & 0o060, 0o060, "the group cannot use {name}:\n{found}");
+    }
+    for part in ["log/copy.db", "log/seen", "log/lock", "log/proof/", "log/stops/"] {
+        assert!(found.contains(part), "{part}:\n{found}");
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     process::Command,
 };
 
@@ -116,13 +116,15 @@ fn prepare(plan: Plan, log: &LogInfo) -> Result<Prepared, GateError> {
 
     let folder = git_dir.join(FOLDER);
     let known = known_gate(&folder, &config.name)?;
-    config.copy = match (copy, &known) {
+    let copy = match (copy, &known) {
         (Some(copy), _) => copy,
         (None, Some((known, _))) => known.copy.clone(),
         // Where several accounts push, all of them need the copy.
         (None, None) if unix::is_shared(&git_dir.join("objects")) => git_dir.join(SHARED_COPY),
         (None, None) => memory.join(COPY),
     };
+    // The hooks run elsewhere than whoever installs.
+    config.copy = path::absolute(&copy).map_err(|source| io_error("find", &copy, source))?;
     let (key, building) = match known {
         Some((_, key)) => (key, None),
         None => {
