@@ -528,31 +528,32 @@ impl Order {
     }
 }
 
+/// A leaf that was signed in front of another log.
+const ANOTHER_ROOT: &str = "another-root";
+
 /// Leaves stand in the order of their times, none of them in the future, and none names a checkpoint that was not there yet.
 pub fn in_time(index: u64, entry: &Entry, last: Time, now: Time) -> Result<Time, Failure> {
     let at = entry.leaf.admitted_at;
-    let wrong = |what: &str| Err(Failure::at(index, format!("leaf {index}: {what}")));
+    let wrong = |code, what: &str| Err(Failure { code, ..Failure::at(index, format!("leaf {index}: {what}")) });
     if at < last {
-        return wrong("it was admitted before the leaf that it follows");
+        return wrong("leaf-time", "it was admitted before the leaf that it follows");
     }
     if at > now.plus_secs(CLOCK_SLACK_SECS) {
-        return wrong("it was admitted in the future");
+        return wrong("leaf-time", "it was admitted in the future");
     }
     if entry.signed.statement().header.checkpoint.size > index {
-        return wrong("it names a checkpoint that was not there yet");
+        return wrong(ANOTHER_ROOT, "it names a checkpoint that was not there yet");
     }
     Ok(at)
 }
 
 /// The log is not the one that the signer of a leaf had seen.
 pub fn another_root(index: u64, named: &SeenCheckpoint) -> Failure {
-    Failure::at(
-        index,
-        format!(
-            "leaf {index}: whoever signed it had seen the first {} leaves hash to {}; they do not: one of them was changed",
-            named.size, named.root
-        ),
-    )
+    let detail = format!(
+        "leaf {index}: whoever signed it had seen the first {} leaves hash to {}; they do not: one of them was changed",
+        named.size, named.root
+    );
+    Failure { code: ANOTHER_ROOT, ..Failure::at(index, detail) }
 }
 
 /// The roots of the log at every size, as far as a copy of the whole log gives them. Every statement names one that its

@@ -222,6 +222,8 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
             // … or a cosigner.
             "crates/countersign/src/cli/follow.rs",
             "crates/countersign/src/cli/rebuild.rs",
+            // A cosigner serves, too.
+            "crates/countersign/src/cli/follow.rs",
             "crates/countersign/src/cli/demo/",
         ],
         SERVER,

@@ -27,7 +27,7 @@ use crate::{
     known::{KnownError, KnownLog, Sight},
     memory::{self, MemoryError},
     random,
-    reading::Reading,
+    reading::{Reading, swapped},
     speaker::{SpeakError, Speaker},
     wire::{DENIED, Receipt, Submit},
 };
@@ -79,10 +79,11 @@ impl Session {
         Ok(self.log.read(change, clock::now())?)
     }
 
-    /// The bundle of a change as the server gives it; nothing of it is checked.
+    /// The bundle of a change as the server gives it; nothing of it is checked but which change it is of.
     pub fn bundle(&self, change: &ChangePrefix) -> Result<Bundle, CliError> {
         let bytes = self.log.client.bundle(change, None)?;
-        Ok(Bundle::from_tar(Path::new("what the server sent"), &bytes)?)
+        let bundle = Bundle::from_tar(Path::new("what the server sent"), &bytes)?;
+        if change.names(&bundle.change) { Ok(bundle) } else { Err(swapped(change, bundle.change.as_str()).into()) }
     }
 
     /// Signs and submits a statement. It is said only when its leaf was found in the log.

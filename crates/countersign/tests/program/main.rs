@@ -6,6 +6,7 @@ mod apply;
 mod audit;
 mod browser;
 mod bundle;
+mod captured;
 mod cli;
 mod cosigning;
 mod demo;
