@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    body::{self, Body},
+    body::Body,
     extract::{DefaultBodyLimit, State},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -14,8 +14,8 @@ use countersign_ledger::witness::{ADD_CHECKPOINT, MAX_REQUEST_BYTES};
 use tokio::net::TcpListener;
 
 use super::{
-    error::{self, ApiError, method_not_allowed, not_found, too_large},
-    note,
+    error::{self, ApiError, method_not_allowed, not_found},
+    note, whole,
 };
 use crate::{clock, follower::cosigner::Cosigner};
 
@@ -48,9 +48,9 @@ async fn index(State(cosigner): State<Arc<Cosigner>>) -> String {
 }
 
 async fn add_checkpoint(State(cosigner): State<Arc<Cosigner>>, body: Body) -> Response {
-    match body::to_bytes(body, MAX_REQUEST_BYTES).await {
+    match whole(body, MAX_REQUEST_BYTES).await {
         Ok(body) => error::cosigner(cosigner.answer(&body, clock::now()).await),
-        Err(_) => too_large(MAX_REQUEST_BYTES).into_response(),
+        Err(error) => error.into_response(),
     }
 }
 

@@ -42,9 +42,9 @@ use crate::{
 
 /// Enough for the largest statement with its blobs, in base64.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
-/// Read of a body that is too large, so that its sender has finished writing and reads the answer. Who sends more than
-/// this finds the connection closed.
-const MAX_DISCARDED_BYTES: usize = 8 * MAX_BODY_BYTES;
+/// As many times what is kept is read of a body that is too large, so that its sender has finished writing and reads the
+/// answer. Who sends more than this finds the connection closed.
+const DISCARDED: usize = 8;
 
 type Reply<T> = Result<T, ApiError>;
 
@@ -114,30 +114,30 @@ async fn healthz(State(engine): State<Arc<Engine>>) -> Reply<&'static str> {
     Ok("ok\n")
 }
 
-/// Reads a body to its end, keeping no more than [`MAX_BODY_BYTES`].
+/// Reads a body to its end, keeping no more than `limit` bytes.
 ///
 /// An answer that comes while the sender still writes is lost to many of them: the kernel resets a connection that is
 /// closed with bytes unread, and the sender sees that instead of the reason.
-async fn whole(mut body: Body) -> Reply<Vec<u8>> {
+async fn whole(mut body: Body, limit: usize) -> Reply<Vec<u8>> {
     let mut kept = Vec::new();
     let mut read = 0_usize;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| bad_request(format!("the body broke off: {error}")))?;
         let Ok(data) = frame.into_data() else { continue };
         read = read.saturating_add(data.len());
-        if read <= MAX_BODY_BYTES {
+        if read <= limit {
             kept.extend_from_slice(&data);
-        } else if read > MAX_DISCARDED_BYTES {
+        } else if read > limit.saturating_mul(DISCARDED) {
             break;
         } else {
             kept = Vec::new();
         }
     }
-    if read > MAX_BODY_BYTES { Err(too_large(MAX_BODY_BYTES)) } else { Ok(kept) }
+    if read > limit { Err(too_large(limit)) } else { Ok(kept) }
 }
 
 async fn submit(State(engine): State<Arc<Engine>>, body: Body) -> Reply<Json<Receipt>> {
-    let body = whole(body).await?;
+    let body = whole(body, MAX_BODY_BYTES).await?;
     let submit: Submit =
         serde_json::from_slice(&body).map_err(|e| bad_request(format!("the body is not as it should be: {e}")))?;
     let blobs = submit

@@ -189,8 +189,9 @@ fn open_by_bundle(
     };
     let log = &session.log;
     let stops = Stops::beside(&log.memory().folder().join(COPY));
-    let asked = bundle::Asked { trust: log.trust(), permit: &permit, key: &key, transition, stops: &stops };
-    let change = ChangePrefix::from(&reading.change().id);
+    let id = &reading.change().id;
+    let asked = bundle::Asked { trust: log.trust(), change: id, permit: &permit, key: &key, transition, stops: &stops };
+    let change = ChangePrefix::from(id);
     let mut found = session.bundle(&change)?;
     for _ in 0..ATTEMPTS {
         if bundle::is_ripe(asked.trust, &found.evidence, &permit) {

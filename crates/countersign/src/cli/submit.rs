@@ -79,7 +79,7 @@ impl Session {
         Ok(self.log.read(change, clock::now())?)
     }
 
-    /// The bundle of a change as the server gives it; nothing of it is checked yet but which change it is of.
+    /// The bundle of a change as the server gives it; nothing of it is checked but which change it is of.
     pub fn bundle(&self, change: &ChangePrefix) -> Result<Bundle, CliError> {
         let bytes = self.log.client.bundle(change, None)?;
         let bundle = Bundle::from_tar(Path::new("what the server sent"), &bytes)?;

@@ -31,6 +31,7 @@ use serde_json::Value;
 
 use crate::support::{Run, Stage};
 
+mod answers;
 mod bundle;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");

@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 use countersign_core::{
     decision::Outcome,
     explain,
+    ids::ChangeId,
     refusal::Refusal,
     rules::decide,
     snapshot::Snapshot,
@@ -35,6 +36,7 @@ use crate::{bundle::Bundle, follower::FollowError, gates::stops::Stops};
 #[derive(Debug)]
 pub struct Asked<'a> {
     pub trust: &'a Trust,
+    pub change: &'a ChangeId,
     /// The permit that the log gave.
     pub permit: &'a Digest,
     /// The key that it was given to.
@@ -65,9 +67,9 @@ pub fn is_enough(trust: &Trust) -> Result<(), Refusal> {
 
 /// Opens for a permit by the bundle of its change.
 pub fn open(asked: &Asked<'_>, bundle: &Bundle, now: Time) -> Result<Opening, DeskError> {
-    let Asked { trust, permit, key, transition, stops } = asked;
+    let Asked { trust, change: id, permit, key, transition, stops } = asked;
     is_enough(trust)?;
-    let (evidence, id) = (&bundle.evidence, &bundle.change);
+    let evidence = &bundle.evidence;
     let report = verify(trust, evidence, now);
     let failed = report.steps.iter().find(|step| match step.verdict {
         Verdict::Broken | Verdict::Newer => true,

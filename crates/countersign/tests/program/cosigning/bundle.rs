@@ -65,7 +65,7 @@ fn apply_decides_by_a_bundle_only_where_followers_vouch_that_nothing_was_left_ou
     without.evidence.proofs.remove(&(size - 1)).unwrap();
     let open = |trust: &Trust, who: &str, bundle: &Bundle, later_secs: i64| {
         let (key, transition) = (&key(who), &transition);
-        let asked = Asked { trust, permit: &permit, key, transition, stops: &stops };
+        let asked = Asked { trust, change: &bundle.change, permit: &permit, key, transition, stops: &stops };
         open_bundle(&asked, bundle, clock::now().plus_secs(later_secs)).map(drop).map_err(|error| error.code())
     };
     assert_eq!(open(&trust, "ada", &before, 0), Ok(()));
