@@ -4,6 +4,8 @@
 //! It is a set of files, each under its own digest: those of the catalog (see [`crate::catalog::files`]) and
 //! `rules/NAME.cedar`. A publication names the files that it replaces; the others are not fetched and not parsed again.
 
+mod kept;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -67,7 +69,15 @@ pub struct Governance {
     pub record: GovernanceRecord,
     pub catalog: Arc<Catalog>,
     pub rules: Arc<Rules>,
-    parsed: BTreeMap<String, GovernanceFile>,
+    files: Files,
+}
+
+/// The files behind it.
+#[derive(Clone, Debug)]
+enum Files {
+    Read(BTreeMap<String, GovernanceFile>),
+    /// They were read before, and what was made of them was kept: see [`kept`]. To publish, they have to be read again.
+    Kept,
 }
 
 /// A governance file, parsed once, whatever publications come after it.
@@ -186,7 +196,13 @@ impl Governance {
     /// What a publication makes of it.
     pub fn publish(&self, publication: &Publication, payload: Digest, blob: &Blobs<'_>) -> Result<Self, Refusal> {
         let mut record = self.record.clone();
-        let mut parsed = self.parsed.clone();
+        let Files::Read(parsed) = &self.files else {
+            return Err(Refusal::unknown(
+                "governance-not-read",
+                "the governance files have to be read before any is replaced",
+            ));
+        };
+        let mut parsed = parsed.clone();
         let mut rules_stay = true;
         for (path, digest) in read_manifest(&publication.files, blob)? {
             rules_stay &= !path.starts_with(RULES);
@@ -244,7 +260,7 @@ impl Governance {
                 Arc::new(parse_rules(&files)?)
             }
         };
-        Ok(Self { record, catalog: Arc::new(catalog), rules, parsed })
+        Ok(Self { record, catalog: Arc::new(catalog), rules, files: Files::Read(parsed) })
     }
 
     /// People who have a key in the catalog, revoked or not.
@@ -275,13 +291,12 @@ impl Governance {
         self.catalog.actor_by_key(key).filter(|actor| actor.id == *id)
     }
 
-    /// The texts of the rules' files, by name.
-    pub fn rule_files(&self) -> BTreeMap<String, String> {
-        let rules = self.parsed.iter().filter_map(|(path, file)| match file {
-            GovernanceFile::Rule(text) => Some((path.strip_prefix(RULES)?.to_owned(), text.to_string())),
-            GovernanceFile::Catalog(_) => None,
-        });
-        rules.collect()
+    /// Whether the files are here that a publication replaces some of; else [`Governance::load`] reads them.
+    pub fn is_read(&self) -> bool {
+        match self.files {
+            Files::Read(_) => true,
+            Files::Kept => false,
+        }
     }
 }
 

@@ -1,8 +1,12 @@
 #![allow(clippy::all, dead_code)]
 mod made;
-use std::time::Instant;
-use countersign_core::{facts::{ai, git::Ident, message::Message}, governance::Governance, rules::Rules};
 use countersign::home::shipped;
+use countersign_core::{
+    facts::{ai, git::Ident, message::Message},
+    governance::Governance,
+    rules::Rules,
+};
+use std::time::Instant;
 fn main() {
     let t = Instant::now();
     let ident = Ident { name: "Person a".into(), mail: "a@shop.test".into() };
@@ -24,8 +28,8 @@ fn main() {
     let w = made::world::World::new(folder.path(), people, 335).unwrap();
     println!("world {:?}", t.elapsed());
     for _ in 0..3 {
-    let t = Instant::now();
-    let g = w.home.governance().unwrap();
-    println!("governance {:?}", t.elapsed());
+        let t = Instant::now();
+        let g = w.home.governance().unwrap();
+        println!("governance {:?}", t.elapsed());
     }
 }

@@ -82,6 +82,18 @@ impl ObjectFormat {
     }
 }
 
+/// Digits of an object's id where the repository names objects by SHA-1.
+const SHA1_DIGITS: usize = 40;
+
+/// Where a repository has what.
+struct Places {
+    objects: PathBuf,
+    /// The list of where its history is cut off, if it is.
+    shallow: PathBuf,
+    bare: bool,
+    format: ObjectFormat,
+}
+
 /// An open repository. Reading it changes nothing in it.
 #[derive(Debug)]
 pub struct Repository {
@@ -107,6 +119,24 @@ impl Repository {
         if repository.shallow { Err(GitError::Shallow { path: repository.path }) } else { Ok(repository) }
     }
 
+    /// Opens a bare repository from inside one of its hooks, which waits for each process: where things are is known there,
+    /// so git need not be asked, and those that answer about objects start while the hook does something else. `object` is
+    /// an id of a commit in it.
+    pub fn in_hook(git_dir: &Path, object: &Oid) -> Result<Self, GitError> {
+        let plain = ["HEAD", "config", "objects"].iter().all(|name| git_dir.join(name).exists())
+            && !git_dir.join("commondir").exists();
+        let absolute = fs::canonicalize(git_dir).ok().filter(|_| plain);
+        let Some(git_dir) = absolute else { return Self::open(git_dir) };
+        let format = if object.as_str().len() == SHA1_DIGITS { ObjectFormat::Sha1 } else { ObjectFormat::Sha256 };
+        let places = Places { objects: git_dir.join("objects"), shallow: git_dir.join("shallow"), bare: true, format };
+        let repository = Self::at(git_dir.clone(), git_dir, &places, |name| env::var_os(name))?;
+        if repository.shallow {
+            return Err(GitError::Shallow { path: repository.path });
+        }
+        repository.start()?;
+        Ok(repository)
+    }
+
     /// Opens a repository whose history may be cut off: what is told about the past has to say so.
     pub fn open_even_shallow(path: impl AsRef<Path>) -> Result<Self, GitError> {
         // Its reader asks much more of git than facts do, and would find out in the middle.
@@ -125,13 +155,25 @@ impl Repository {
             "sha256" => ObjectFormat::Sha256,
             _ => return Err(unexpected("rev-parse --show-object-format", &path, &said)),
         };
-        let scratch = scratch(format).map_err(GitError::Temporary)?;
-        let shallow = borrow_shallow(Path::new(shallow), scratch.path()).map_err(GitError::Temporary)?;
+        let places =
+            Places { objects: PathBuf::from(objects), shallow: PathBuf::from(shallow), bare: bare == "true", format };
+        Self::at(path, PathBuf::from(git_dir), &places, environment)
+    }
+
+    fn at(
+        path: PathBuf,
+        git_dir: PathBuf,
+        places: &Places,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, GitError> {
+        let Places { objects, shallow, bare, format } = places;
+        let scratch = scratch(*format).map_err(GitError::Temporary)?;
+        let shallow = borrow_shallow(shallow, scratch.path()).map_err(GitError::Temporary)?;
         Ok(Self {
-            git_dir: PathBuf::from(git_dir),
-            bare: bare == "true",
-            format,
-            alternates: alternates(Path::new(objects), environment),
+            git_dir,
+            bare: *bare,
+            format: *format,
+            alternates: alternates(objects, environment),
             shallow,
             scratch,
             objects: Mutex::new(None),
@@ -225,9 +267,16 @@ impl Repository {
     }
 }
 
-/// What a reference of a repository names, in one process. The repository is asked itself, and its objects are not looked
-/// at: for the moment in which only where a branch stands matters.
+/// What a reference of a repository names. The repository is asked itself, and its objects are not looked at: for the moment
+/// in which only where a branch stands matters.
+///
+/// A file of its own is where git keeps a branch that has moved lately, and comes before everything else; without one, or
+/// with one that is not just an id, git says in one process.
 pub fn reference(git_dir: &Path, name: &str) -> Result<Option<Oid>, GitError> {
+    let own = fs::read_to_string(git_dir.join(name)).ok();
+    if let Some(id) = own.and_then(|text| text.strip_suffix('\n')?.parse().ok()) {
+        return Ok(Some(id));
+    }
     let mut command = hermetic();
     command.current_dir(git_dir).env("GIT_DIR", ".").args(["show-ref", "--verify", "--hash", "--", name]);
     let failed = |why: String| GitError::Failed { command: "show-ref".to_owned(), path: git_dir.to_owned(), why };

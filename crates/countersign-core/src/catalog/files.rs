@@ -11,7 +11,7 @@
 //! A publication replaces only the files that change; a file that stays is not parsed again.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -231,7 +231,7 @@ impl Catalog {
                 ..Default::default()
             },
         };
-        let mut holders: BTreeMap<&Fingerprint, &ActorId> = BTreeMap::new();
+        let mut holders: HashMap<Fingerprint, ActorId> = HashMap::new();
         let mut profiles: Vec<(&String, &BTreeMap<ActorId, Profile>)> = Vec::new();
         for (path, file) in files {
             let at = Place { file: path.clone(), line: None };
@@ -254,7 +254,7 @@ impl Catalog {
                 Parsed::People(people) => {
                     for (id, person) in people {
                         for fingerprint in &person.fingerprints {
-                            if let Some(other) = holders.insert(fingerprint, id) {
+                            if let Some(other) = holders.insert(fingerprint.clone(), id.clone()) {
                                 let what = format!("key {fingerprint} of {id} is {other}'s already");
                                 problems.add(&at, what, Some("a key belongs to one actor".to_owned()));
                             }
@@ -280,12 +280,12 @@ impl Catalog {
         catalog.take_profiles(&profiles, &mut problems);
         catalog.check(&mut problems);
         problems.into_result()?;
-        catalog.index = Index::of(&catalog.actors, &catalog.groups);
+        catalog.index = Index::of(&catalog.actors, &catalog.groups, holders);
         Ok(catalog)
     }
 
     fn take_profiles(&mut self, files: &[(&String, &BTreeMap<ActorId, Profile>)], problems: &mut Problems) {
-        let mut holders: BTreeMap<&str, &ActorId> = BTreeMap::new();
+        let mut holders: HashMap<&str, &ActorId> = HashMap::new();
         for (path, people) in files {
             let at = Place { file: (*path).clone(), line: None };
             for (id, profile) in *people {

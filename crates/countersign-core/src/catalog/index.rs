@@ -2,7 +2,7 @@
 //! walk through everybody for each target, is what a home of thousands cannot afford.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     ops::Range,
 };
 
@@ -19,9 +19,8 @@ enum Step<'a> {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Index {
-    by_key: BTreeMap<Fingerprint, ActorId>,
-    by_mail: BTreeMap<String, ActorId>,
-    keys: BTreeMap<ActorId, Vec<Fingerprint>>,
+    by_key: HashMap<Fingerprint, ActorId>,
+    by_mail: HashMap<String, ActorId>,
     people: BTreeSet<ActorId>,
     seniors: BTreeSet<ActorId>,
     /// Persons group by group, each group just before the groups below it, so that the members of a group and of those
@@ -31,23 +30,22 @@ pub(super) struct Index {
 }
 
 impl Index {
-    pub fn of(actors: &BTreeMap<ActorId, Actor>, groups: &BTreeMap<GroupId, Group>) -> Self {
-        let mut index = Self::default();
-        for (id, actor) in actors {
-            let keys: Vec<Fingerprint> = actor.keys.iter().map(|key| key.fingerprint()).collect();
-            index.by_key.extend(keys.iter().map(|key| (key.clone(), id.clone())));
-            index.by_mail.extend(actor.mails.iter().map(|mail| (mail.clone(), id.clone())));
-            match actor.kind {
-                ActorKind::Person if !keys.is_empty() => {
-                    index.people.insert(id.clone());
-                    if actor.level.is_senior() {
-                        index.seniors.insert(id.clone());
-                    }
-                }
-                ActorKind::Person | ActorKind::Workload | ActorKind::Agent => {}
-            }
-            index.keys.insert(id.clone(), keys);
-        }
+    /// `by_key` is whose each key is: to hash a key takes longer than everything else here, so that nobody does it twice.
+    pub fn of(
+        actors: &BTreeMap<ActorId, Actor>,
+        groups: &BTreeMap<GroupId, Group>,
+        by_key: HashMap<Fingerprint, ActorId>,
+    ) -> Self {
+        let mails = actors.values().flat_map(|actor| actor.mails.iter().map(|mail| (mail.clone(), actor.id.clone())));
+        let people = actors.values().filter(|actor| actor.kind == ActorKind::Person && !actor.keys.is_empty());
+        let seniors = people.clone().filter(|actor| actor.level.is_senior());
+        let mut index = Self {
+            by_key,
+            by_mail: mails.collect(),
+            people: people.map(|actor| actor.id.clone()).collect(),
+            seniors: seniors.map(|actor| actor.id.clone()).collect(),
+            ..Self::default()
+        };
         index.line_up(actors, groups);
         index
     }
@@ -88,10 +86,6 @@ impl Index {
     /// By a mail in lower case, as it is listed.
     pub fn by_mail(&self, mail: &str) -> Option<&ActorId> {
         self.by_mail.get(mail)
-    }
-
-    pub fn keys_of(&self, actor: &ActorId) -> &[Fingerprint] {
-        self.keys.get(actor).map(Vec::as_slice).unwrap_or_default()
     }
 
     pub fn people(&self) -> &BTreeSet<ActorId> {

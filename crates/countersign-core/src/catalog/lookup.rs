@@ -92,11 +92,6 @@ impl Catalog {
         self.actors.get(self.index.by_key(key)?)
     }
 
-    /// The fingerprints of somebody's keys.
-    pub fn keys_of(&self, actor: &ActorId) -> &[Fingerprint] {
-        self.index.keys_of(actor)
-    }
-
     /// The persons who have a key.
     pub fn people(&self) -> &BTreeSet<ActorId> {
         self.index.people()

@@ -6,12 +6,14 @@
 //! | `resolve` | from entities to a [`Catalog`] in which everything holds |
 //! | [`files`] | the catalog as the governance files that the log holds |
 //! | `index` | what is looked up again and again, made once |
+//! | `kept` | a catalog that was resolved before, read again quickly |
 //! | `lookup` | questions to a catalog |
 //! | `near` | the name that somebody probably meant |
 //! | `problem` | what is wrong with a catalog |
 
 pub mod files;
 mod index;
+pub(crate) mod kept;
 mod lookup;
 mod near;
 mod parse;
@@ -218,7 +220,9 @@ impl Catalog {
         let entities = parse::entities(files, settings, &mut problems);
         let mut catalog = resolve::catalog(entities, settings, &mut problems);
         problems.into_result()?;
-        catalog.index = Index::of(&catalog.actors, &catalog.groups);
+        let keys = catalog.actors.values().flat_map(|actor| actor.keys.iter().map(|key| (key, &actor.id)));
+        let by_key = keys.map(|(key, id)| (key.fingerprint(), id.clone())).collect();
+        catalog.index = Index::of(&catalog.actors, &catalog.groups, by_key);
         Ok(catalog)
     }
 

@@ -357,9 +357,8 @@ mod tests {
         let pieces: Vec<String> = pieces.flatten().collect();
         let piece = prop_oneof![3 => proptest::sample::select(pieces), 1 => "[ -~\t]{0,6}".prop_map(String::from)];
         let glue = proptest::sample::select(vec![" ", "", ": ", " <", "> ", "-", "_", "/", "\u{b}", "K"]);
-        proptest::collection::vec((piece, glue), 0..8).prop_map(|parts| {
-            parts.into_iter().map(|(piece, glue)| format!("{piece}{glue}")).collect()
-        })
+        proptest::collection::vec((piece, glue), 0..8)
+            .prop_map(|parts| parts.into_iter().map(|(piece, glue)| format!("{piece}{glue}")).collect())
     }
 
     proptest! {

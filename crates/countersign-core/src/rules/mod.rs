@@ -110,10 +110,18 @@ pub struct Mentions {
 impl Rules {
     /// Parses and strictly validates rule files: file name to Cedar text.
     pub fn parse(files: &BTreeMap<String, String>) -> Result<Self, RulesError> {
+        Self::of(files, parse::parse(files, &builtin::ALL)?)
+    }
+
+    /// The same of files that this program has parsed and validated before.
+    pub(crate) fn parse_again(files: &BTreeMap<String, String>) -> Result<Self, RulesError> {
+        Self::of(files, parse::parse_again(files, &builtin::ALL)?)
+    }
+
+    fn of(files: &BTreeMap<String, String>, parsed: Vec<Parsed>) -> Result<Self, RulesError> {
         let internal = |message| RulesError { file: String::new(), line: None, problem: Problem::Internal(message) };
         let vocabulary = Vocabulary::new().map_err(internal)?;
         let builtin = BuiltinIds::new().map_err(|error| internal(error.to_string()))?;
-        let parsed = parse::parse(files, &vocabulary, &builtin::ALL)?;
         let slices = Slices::new(&parsed).map_err(internal)?;
         let canonical = serde_json::to_vec(files).map_err(|error| internal(error.to_string()))?;
         let rules = parsed.into_iter().map(|parsed| (parsed.rule.id.clone(), parsed)).collect();

@@ -16,7 +16,7 @@ use super::{
     depth::{MAX_DEPTH, too_deep},
     error::{Problem, RulesError, tokens},
     requirement::Requirement,
-    vocabulary::Vocabulary,
+    vocabulary,
 };
 use crate::{
     decision::{Mode, Strength},
@@ -58,11 +58,19 @@ pub(super) fn example(annotation: &str) -> &'static str {
     }
 }
 
-pub(super) fn parse(
-    files: &BTreeMap<String, String>,
-    vocabulary: &Vocabulary,
-    reserved: &[&str],
-) -> Result<Vec<Parsed>, RulesError> {
+/// Reads and validates.
+pub(super) fn parse(files: &BTreeMap<String, String>, reserved: &[&str]) -> Result<Vec<Parsed>, RulesError> {
+    let rules = read(files, reserved)?;
+    validate(files, &rules)?;
+    Ok(rules.into_values().collect())
+}
+
+/// Reads files that were validated before.
+pub(super) fn parse_again(files: &BTreeMap<String, String>, reserved: &[&str]) -> Result<Vec<Parsed>, RulesError> {
+    Ok(read(files, reserved)?.into_values().collect())
+}
+
+fn read(files: &BTreeMap<String, String>, reserved: &[&str]) -> Result<BTreeMap<RuleId, Parsed>, RulesError> {
     // Every file holds a rule at least, so that too many are told before any is read.
     if let Some(file) = files.keys().nth(MAX_RULES) {
         return Err(RulesError { file: file.clone(), line: None, problem: Problem::TooMany });
@@ -85,8 +93,7 @@ pub(super) fn parse(
             rules.insert(id, parsed);
         }
     }
-    validate(files, &rules, vocabulary)?;
-    Ok(rules.into_values().collect())
+    Ok(rules)
 }
 
 fn parse_file(file: &str, text: &str) -> Result<Vec<Parsed>, RulesError> {
@@ -276,15 +283,11 @@ fn each<'a>(expressions: impl Iterator<Item = &'a Value>, depth: usize) -> Resul
 }
 
 /// Validates all rules at once, strictly; a warning (an impossible condition, letters that look like others) is an error.
-fn validate(
-    files: &BTreeMap<String, String>,
-    rules: &BTreeMap<RuleId, Parsed>,
-    vocabulary: &Vocabulary,
-) -> Result<(), RulesError> {
-    let set = PolicySet::from_policies(rules.values().map(|parsed| parsed.full.clone())).map_err(|error| {
-        RulesError { file: String::new(), line: None, problem: Problem::Internal(error.to_string()) }
-    })?;
-    let result = Validator::new(vocabulary.schema.clone()).validate(&set, ValidationMode::Strict);
+fn validate(files: &BTreeMap<String, String>, rules: &BTreeMap<RuleId, Parsed>) -> Result<(), RulesError> {
+    let internal = |error| RulesError { file: String::new(), line: None, problem: Problem::Internal(error) };
+    let set = PolicySet::from_policies(rules.values().map(|parsed| parsed.full.clone()))
+        .map_err(|error| internal(error.to_string()))?;
+    let result = Validator::new(vocabulary::schema().map_err(internal)?).validate(&set, ValidationMode::Strict);
     let errors = result.validation_errors().map(|error| complaint(files, rules, error.policy_id(), error));
     let warnings = result.validation_warnings().map(|warning| complaint(files, rules, warning.policy_id(), warning));
     // Cedar reports in no stated order; the first by place is what a reader fixes first.

@@ -7,6 +7,7 @@
 //! ```text
 //! DIR/copy.db    leaves, records and hashes (a store like the server's)
 //! DIR/seen       the newest checkpoint that was reached, which outlives the copy
+//! DIR/governance what the copy's governance files came to, so that no push reads them again
 //! DIR/cosigned   the newest checkpoint that others cosigned
 //! DIR/lock       one follows at a time; the others wait and find it done
 //! DIR/proof/     what a log was caught at
@@ -61,6 +62,7 @@ pub use crate::store::Access;
 
 const COPY: &str = "copy.db";
 const SEEN: &str = "seen";
+const GOVERNANCE: &str = "governance";
 const LOCK: &str = "lock";
 const ABANDONED: &str = "abandoned";
 
@@ -172,7 +174,8 @@ impl Follower {
         let store = store::open(&path.display().to_string(), &options)
             .await
             .map_err(|source| FollowError::Store { path, source })?;
-        Ok(Self { folder: folder.to_owned(), trust: trust.clone(), store, governance: GovernanceCache::default() })
+        let governance = GovernanceCache::with_file(folder.join(GOVERNANCE));
+        Ok(Self { folder: folder.to_owned(), trust: trust.clone(), store, governance })
     }
 
     pub fn folder(&self) -> &Path {
@@ -228,8 +231,10 @@ impl Follower {
             Some(_) | None => shown.clone(),
         };
         let checkpoint = signed.checkpoint().clone();
-        if let Some(seen) = &seen {
-            self.goes_on(seen, &signed)?;
+        // What the copy itself has reached counts as seen, should the machine have stopped before that was written down.
+        let reached = if head.noted > 0 { Some(self.note(&head.note)?) } else { None };
+        for before in seen.iter().chain(&reached) {
+            self.goes_on(before, &signed)?;
         }
         let begun = Intake::begin(&*self.store, &self.governance).await;
         let mut intake = match begun {
@@ -264,6 +269,7 @@ impl Follower {
         }
         let cosigned = self.vouched_for([Some(shown), cosigned], &signed, now).await?;
         self.remember(&signed, seen.as_ref())?;
+        self.governance.keep();
         Ok(Followed { checkpoint, note: signed.to_note(), cosigned, new })
     }
 
@@ -467,7 +473,8 @@ impl Follower {
             return Ok(());
         }
         let path = self.folder.join(SEEN);
-        durable::replace(&path, &note).map_err(|source| io_error("write", &path, source))
+        // The copy is durable and has it too.
+        durable::renew(&path, &note).map_err(|source| io_error("write", &path, source))
     }
 
     /// Keeps both sides of a contradiction, and says where.
@@ -601,8 +608,13 @@ fn io_error(operation: &'static str, path: &Path, source: io::Error) -> FollowEr
 
 /// Leaves read, with their signatures checked, on as many cores as there are.
 fn parsed(leaves: &[Vec<u8>]) -> Vec<Result<Entry, Refusal>> {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let chunk = leaves.len().div_ceil(threads).max(MIN_PER_THREAD);
+    // To ask how many cores there are takes longer than a few leaves.
+    let threads = || thread::available_parallelism().map_or(1, usize::from);
+    let chunk = if leaves.len() <= MIN_PER_THREAD {
+        leaves.len()
+    } else {
+        leaves.len().div_ceil(threads()).max(MIN_PER_THREAD)
+    };
     if leaves.len() <= chunk {
         return leaves.iter().map(|bytes| Entry::parse(bytes)).collect();
     }

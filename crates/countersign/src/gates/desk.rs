@@ -149,12 +149,14 @@ impl Desk {
         place.trust.check()?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(DeskError::Runtime)?;
         let follower = runtime.block_on(Follower::open(place.copy, place.trust, place.access))?;
+        // One connection for what is asked and what is read.
+        let client = Client::new(place.url);
         Ok(Self {
             stops: Stops::beside(follower.folder()),
             runtime,
             follower,
-            source: Source::at(place.url),
-            client: Client::new(place.url),
+            source: Source::Server(client.clone()),
+            client,
             hand,
             gate,
             me,
@@ -257,7 +259,11 @@ impl Desk {
         let change = state.change(&change.id)?.unwrap_or(change).clone();
         let snapshot = Snapshot::take(&state, &change)?;
         let decision = decide::decide(&state.governance.rules, &snapshot, now);
-        let disabled = self.runtime.block_on(self.follower.disabled(&state))?;
+        // Who could help is of interest only where something is missing.
+        let disabled = match decision.outcome {
+            Outcome::Allow => Default::default(),
+            Outcome::Deny => self.runtime.block_on(self.follower.disabled(&state))?,
+        };
         let explanation = explain::explain(&decision, &state, &change, &disabled, now)?;
         // What is denied needs nobody to vouch for it.
         match decision.outcome {

@@ -24,7 +24,7 @@ use thiserror::Error;
 use crate::durable;
 
 /// Lines after which a journal is made short again.
-const MAX_LINES: usize = 512;
+const MAX_LINES: usize = 192;
 /// How long after its lease a spent permit is remembered, should the machine's clock go back; the log knows it for ever.
 const REMEMBERED_SECS: i64 = 15 * 60;
 /// Catches that stay in the journal; older ones are in the files beside it.

@@ -89,7 +89,7 @@ fn judge(gate: &GitGate, update: &Update, options: &[String], now: Time) -> Resu
         return Err(Refused::new("symbolic", format!("{} is protected and is no other name", update.reference)).into());
     };
     let Some(branch) = gate.config.branch(&update.reference) else { return Ok(Vec::new()) };
-    let repository = Repository::open(&gate.repository)?;
+    let repository = Repository::in_hook(&gate.repository, new)?;
     let push = Push { gate, repository: &repository, branch, old: old.clone(), new: new.clone() };
     push.shape()?;
     let transition = transition(gate, update, old.clone(), new.clone());
@@ -108,6 +108,9 @@ fn judge(gate: &GitGate, update: &Update, options: &[String], now: Time) -> Resu
     for _ in 0..MAX_ATTEMPTS {
         let openings = openings(&push, &mut desk, &transition, (&given, &reserved), now)?;
         if let Some(reservations) = reserve(gate, &desk, &transition, &openings, now)? {
+            // The hook ends here, and everything is written. To take the copy and thousands of people apart in good order would
+            // only keep whoever pushed waiting.
+            std::mem::forget(desk);
             return Ok(reservations);
         }
         desk.follow(now)?;
