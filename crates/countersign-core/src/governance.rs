@@ -240,7 +240,7 @@ impl Governance {
             GovernanceFile::Rule(_) => None,
         }))
         .map_err(|e| Refusal::malformed("catalog-invalid", format!("the catalog does not hold: {e}")))?;
-        if catalog.actors.keys().any(|id| id.as_str() == SERVER) {
+        if catalog.actors.has_name(SERVER) {
             return Err(Refusal::malformed(
                 "catalog-invalid",
                 format!("the catalog has a User called `{SERVER}`, the name that the server itself speaks under"),
@@ -270,7 +270,7 @@ impl Governance {
 
     /// How many people the catalog gives a key to.
     pub fn population(&self) -> u32 {
-        u32::try_from(self.catalog.people().len()).unwrap_or(u32::MAX)
+        u32::try_from(self.catalog.population()).unwrap_or(u32::MAX)
     }
 
     /// The people behind an owner that a document names: a person, or a group of the catalog, also as

@@ -3,19 +3,20 @@
 //! push's time.
 //!
 //! It is a cache of what this machine verified itself, and lies beside the copy of the log that it follows from. Whoever has
-//! none, or one of another program or another moment, reads the files. Rules are parsed again, but not validated again.
+//! none, or one of another program or another moment, reads the files. It holds names and mails: to erase those for good, the
+//! file has to go as well.
 //!
 //! ```text
 //! countersign-governance VERSION\n  SHA-256 of the rest  the rest
 //! ```
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use countersign_ledger::{Digest, StreamHead};
 use serde::{Deserialize, Serialize};
 
-use super::{Files, Governance, GovernanceFile, GovernanceRecord, RULES};
-use crate::{catalog::kept::KeptCatalog, rules::Rules};
+use super::{Files, Governance, GovernanceRecord};
+use crate::{catalog::kept::KeptCatalog, rules::kept::KeptRules};
 
 /// What a program writes only itself reads: with another one the files may come to something else.
 const HEADING: &str = concat!("countersign-governance ", env!("CARGO_PKG_VERSION"), " 1\n");
@@ -26,21 +27,16 @@ struct Kept {
     at: StreamHead,
     record: GovernanceRecord,
     catalog: KeptCatalog,
-    /// By their names, without the folder.
-    rules: BTreeMap<String, String>,
+    rules: KeptRules,
 }
 
 impl Governance {
     /// What can be kept of governance as its stream stood here. `None` of governance that was itself read from what was
     /// kept: that is there already.
     pub fn to_kept(&self, at: StreamHead) -> Option<Vec<u8>> {
-        let Files::Read(files) = &self.files else { return None };
-        let rules = files.iter().filter_map(|(path, file)| match file {
-            GovernanceFile::Rule(text) => Some((path.strip_prefix(RULES)?.to_owned(), text.to_string())),
-            GovernanceFile::Catalog(_) => None,
-        });
-        let (record, catalog) = (self.record.clone(), KeptCatalog::of(&self.catalog));
-        let kept = Kept { at, record, catalog, rules: rules.collect() };
+        let Files::Read(_) = &self.files else { return None };
+        let (catalog, rules) = (KeptCatalog::of(&self.catalog)?, KeptRules::of(&self.rules)?);
+        let kept = Kept { at, record: self.record.clone(), catalog, rules };
         let rest = postcard::to_allocvec(&kept).ok()?;
         Some([HEADING.as_bytes(), Digest::of(&rest).as_bytes(), &rest].concat())
     }
@@ -53,11 +49,10 @@ impl Governance {
             return None;
         }
         let kept: Kept = postcard::from_bytes(rest).ok().filter(|kept: &Kept| kept.at == at)?;
-        let rules = Rules::parse_again(&kept.rules).ok()?;
         Some(Self {
             record: kept.record,
             catalog: Arc::new(kept.catalog.resolved()),
-            rules: Arc::new(rules),
+            rules: Arc::new(kept.rules.parsed().ok()?),
             files: Files::Kept,
         })
     }

@@ -38,6 +38,8 @@ const ANNOTATIONS: [&str; 6] = ["id", "requires", "because", "remedy", "mode", "
 #[derive(Debug)]
 pub(super) struct Parsed {
     pub rule: Rule,
+    /// As its file has it.
+    pub text: String,
     /// Fires where the rule applies and is not met.
     pub full: Policy,
     /// Fires where the rule applies.
@@ -58,19 +60,7 @@ pub(super) fn example(annotation: &str) -> &'static str {
     }
 }
 
-/// Reads and validates.
 pub(super) fn parse(files: &BTreeMap<String, String>, reserved: &[&str]) -> Result<Vec<Parsed>, RulesError> {
-    let rules = read(files, reserved)?;
-    validate(files, &rules)?;
-    Ok(rules.into_values().collect())
-}
-
-/// Reads files that were validated before.
-pub(super) fn parse_again(files: &BTreeMap<String, String>, reserved: &[&str]) -> Result<Vec<Parsed>, RulesError> {
-    Ok(read(files, reserved)?.into_values().collect())
-}
-
-fn read(files: &BTreeMap<String, String>, reserved: &[&str]) -> Result<BTreeMap<RuleId, Parsed>, RulesError> {
     // Every file holds a rule at least, so that too many are told before any is read.
     if let Some(file) = files.keys().nth(MAX_RULES) {
         return Err(RulesError { file: file.clone(), line: None, problem: Problem::TooMany });
@@ -93,7 +83,8 @@ fn read(files: &BTreeMap<String, String>, reserved: &[&str]) -> Result<BTreeMap<
             rules.insert(id, parsed);
         }
     }
-    Ok(rules)
+    validate(files, &rules)?;
+    Ok(rules.into_values().collect())
 }
 
 fn parse_file(file: &str, text: &str) -> Result<Vec<Parsed>, RulesError> {
@@ -135,12 +126,12 @@ fn parse_file(file: &str, text: &str) -> Result<Vec<Parsed>, RulesError> {
         from = start.saturating_add(cedar.len());
         let line = line_at(text, start);
         let at = |problem| RulesError { file: file.to_owned(), line: Some(line), problem };
-        rules.push(parse_rule(policy, file, line).map_err(at)?);
+        rules.push(parse_rule(policy, cedar, file, line).map_err(at)?);
     }
     Ok(rules)
 }
 
-fn parse_rule(policy: &Policy, file: &str, line: usize) -> Result<Parsed, Problem> {
+fn parse_rule(policy: &Policy, text: String, file: &str, line: usize) -> Result<Parsed, Problem> {
     match policy.effect() {
         Effect::Permit => return Err(Problem::Permit),
         Effect::Forbid => {}
@@ -149,7 +140,18 @@ fn parse_rule(policy: &Policy, file: &str, line: usize) -> Result<Parsed, Proble
     if let Some((name, _)) = policy.annotations().find(|(name, _)| !ANNOTATIONS.contains(name)) {
         return Err(Problem::UnknownAnnotation(name.to_owned()));
     }
-    let rule = Rule {
+    let rule = rule_of(policy, file, line)?;
+    match (rule.mode, rule.strength) {
+        (Mode::Watch, Strength::Mandatory) => return Err(Problem::MandatoryWatch),
+        (Mode::Watch, Strength::Waivable) | (Mode::Enforce, Strength::Waivable | Strength::Mandatory) => {}
+    }
+    let applies = applies_only(policy, &rule.id)?;
+    Ok(Parsed { full: policy.new_id(PolicyId::new(rule.id.as_str())), text, applies, rule })
+}
+
+/// What the annotations say.
+pub(super) fn rule_of(policy: &Policy, file: &str, line: usize) -> Result<Rule, Problem> {
+    Ok(Rule {
         id: choose(policy, "id", |id| id.parse::<RuleId>().map_err(|error| error.expected.to_owned()))?,
         requires: choose(policy, "requires", parse_requires)?,
         because: choose(policy, "because", |text| {
@@ -179,13 +181,7 @@ fn parse_rule(policy: &Policy, file: &str, line: usize) -> Result<Parsed, Proble
         })?,
         file: file.to_owned(),
         line,
-    };
-    match (rule.mode, rule.strength) {
-        (Mode::Watch, Strength::Mandatory) => return Err(Problem::MandatoryWatch),
-        (Mode::Watch, Strength::Waivable) | (Mode::Enforce, Strength::Waivable | Strength::Mandatory) => {}
-    }
-    let applies = applies_only(policy, &rule.id)?;
-    Ok(Parsed { full: policy.new_id(PolicyId::new(rule.id.as_str())), applies, rule })
+    })
 }
 
 /// Reads one annotation; `read` gives what would be right as its error.

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use ssh_key::public::KeyData;
 use thiserror::Error;
@@ -22,6 +23,15 @@ pub struct Fingerprint(String);
 impl Fingerprint {
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The hash that it writes down. `None` of a text that is no such fingerprint, and so nobody's.
+    pub fn sha256(&self) -> Option<[u8; 32]> {
+        let mut hash = [0; 33];
+        let base64 = self.0.strip_prefix("SHA256:")?;
+        let length = STANDARD_NO_PAD.decode_slice(base64, &mut hash).ok()?;
+        let (hash, _) = hash.split_first_chunk::<32>()?;
+        (length == hash.len()).then_some(*hash)
     }
 }
 

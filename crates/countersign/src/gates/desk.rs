@@ -260,11 +260,13 @@ impl Desk {
         let snapshot = Snapshot::take(&state, &change)?;
         let decision = decide::decide(&state.governance.rules, &snapshot, now);
         // Who could help is of interest only where something is missing.
-        let disabled = match decision.outcome {
-            Outcome::Allow => Default::default(),
-            Outcome::Deny => self.runtime.block_on(self.follower.disabled(&state))?,
+        let explanation = match decision.outcome {
+            Outcome::Allow => Explanation { explained_at: now, rules: Vec::new() },
+            Outcome::Deny => {
+                let disabled = self.runtime.block_on(self.follower.disabled(&state))?;
+                explain::explain(&decision, &state, &change, &disabled, now)?
+            }
         };
-        let explanation = explain::explain(&decision, &state, &change, &disabled, now)?;
         // What is denied needs nobody to vouch for it.
         match decision.outcome {
             Outcome::Allow => self.vouched(&snapshot, now)?,

@@ -82,6 +82,9 @@ pub enum Event {
     },
 }
 
+/// What a reservation came to, with the exit status of a command.
+pub type Unreported = (Reservation, OutcomeResult, Option<i32>);
+
 /// The journal, locked for this process.
 #[derive(Debug)]
 pub struct Journal {
@@ -219,7 +222,7 @@ impl Journal {
     }
 
     /// What was settled and is not in the log yet.
-    pub fn unreported(&self) -> Vec<(Reservation, OutcomeResult, Option<i32>)> {
+    pub fn unreported(&self) -> Vec<Unreported> {
         let mut settled = BTreeMap::new();
         let mut reported = BTreeSet::new();
         for event in &self.events {

@@ -147,6 +147,7 @@ fn finish(prepared: Prepared, registered: bool) -> Result<Installed, GateError> 
             files::replace(&folder.join(TRUST), &trust_text)?;
         }
     }
+    opened.leave_empty(&folder).map_err(|source| io_error("write into", &folder, source))?;
     for name in HOOKS {
         write_hook(&hooks, name, &program)?;
     }
