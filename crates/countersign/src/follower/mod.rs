@@ -190,6 +190,11 @@ impl Follower {
         &*self.store
     }
 
+    /// Leaves the copy so that the next process opens it quickly.
+    pub async fn close(self) -> Result<(), FollowError> {
+        self.store.close().await.map_err(|e| self.failed(e))
+    }
+
     fn failed(&self, source: StoreError) -> FollowError {
         FollowError::Store { path: self.folder.join(COPY), source }
     }
@@ -210,6 +215,8 @@ impl Follower {
     pub fn seen_in(folder: &Path, trust: &Trust) -> Result<Option<SignedCheckpoint>, FollowError> {
         let path = folder.join(SEEN);
         match fs::read_to_string(&path) {
+            // All that a power cut has left of it; what the copy has reached counts.
+            Ok(note) if note.is_empty() => Ok(None),
             Ok(note) => Ok(Some(SignedCheckpoint::open(&note, &trust.log_key)?)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(io_error("read", &path, source)),
@@ -268,7 +275,7 @@ impl Follower {
             self.reaches(must, &signed).await?;
         }
         let cosigned = self.vouched_for([Some(shown), cosigned], &signed, now).await?;
-        self.remember(&signed, seen.as_ref())?;
+        self.remember(&signed, seen.as_ref(), new)?;
         self.governance.keep();
         Ok(Followed { checkpoint, note: signed.to_note(), cosigned, new })
     }
@@ -415,11 +422,11 @@ impl Follower {
         let (before, now) = (seen.checkpoint(), shown.checkpoint());
         if now.size < before.size {
             let detail = format!("it had {} leaves and is shown with {}", before.size, now.size);
-            return Err(self.caught(proof::What::WentBack, detail, shown, &[])?);
+            return Err(self.caught_beside(proof::What::WentBack, detail, Some(seen), shown, &[])?);
         }
         if now.size == before.size && now.root != before.root {
             let detail = format!("its root at {} leaves was {} and is shown as {}", now.size, before.root, now.root);
-            return Err(self.caught(proof::What::Differs, detail, shown, &[])?);
+            return Err(self.caught_beside(proof::What::Differs, detail, Some(seen), shown, &[])?);
         }
         Ok(())
     }
@@ -463,18 +470,19 @@ impl Follower {
         if seen.as_ref().is_some_and(|seen| seen.checkpoint().size >= known.checkpoint().size) {
             return Ok(());
         }
-        self.remember(known, seen.as_ref())
+        self.remember(known, seen.as_ref(), 0)
     }
 
     /// Writes down the newest checkpoint.
-    fn remember(&self, shown: &SignedCheckpoint, seen: Option<&SignedCheckpoint>) -> Result<(), FollowError> {
+    fn remember(&self, shown: &SignedCheckpoint, seen: Option<&SignedCheckpoint>, new: u64) -> Result<(), FollowError> {
         let note = shown.to_note();
         if seen.is_some_and(|seen| seen.to_note() == note) {
             return Ok(());
         }
         let path = self.folder.join(SEEN);
-        // The copy is durable and has it too.
-        durable::renew(&path, &note).map_err(|source| io_error("write", &path, source))
+        // With new leaves the copy has it too, and is durable.
+        let written = if new > 0 { durable::put(&path, &note) } else { durable::renew(&path, &note) };
+        written.map_err(|source| io_error("write", &path, source))
     }
 
     /// Keeps both sides of a contradiction, and says where.

@@ -22,6 +22,7 @@ pub fn tell(gate: &GitGate, now: Time) -> Result<usize, GateError> {
     // The journal is not kept locked over the network: another push would wait for it.
     let unreported = Journal::open(&gate.journal_path())?.unreported();
     outcomes(gate, &desk, &unreported)?;
+    desk.close()?;
     Ok(unreported.len())
 }
 
