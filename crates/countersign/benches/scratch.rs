@@ -27,9 +27,19 @@ fn main() {
     let t = Instant::now();
     let w = made::world::World::new(folder.path(), people, 335).unwrap();
     println!("world {:?}", t.elapsed());
-    for _ in 0..3 {
-        let t = Instant::now();
-        let g = w.home.governance().unwrap();
-        println!("governance {:?}", t.elapsed());
+    let at = countersign_ledger::StreamHead { last: countersign_ledger::Hash::empty_tree(), next_seq: 1 };
+    let t = Instant::now();
+    let g = w.home.governance().unwrap();
+    println!("governance {:?}", t.elapsed());
+    let bytes = g.to_kept(at).unwrap();
+    println!("kept {} bytes", bytes.len());
+    for _ in 0..4 {
+    let t = Instant::now();
+    let d = countersign_ledger::Digest::of(&bytes);
+    println!("digest {:?} {d}", t.elapsed());
+    let t = Instant::now();
+    let g = Governance::from_kept(&bytes, at).unwrap();
+    println!("from_kept {:?}", t.elapsed());
+    drop(g);
     }
 }

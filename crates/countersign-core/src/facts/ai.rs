@@ -182,6 +182,28 @@ pub const SIGNALS: &[Signal] = &[
 
 /// Names that stand for a tool when no address says whose they are.
 const BARE: &str = r"^(?:claude|codex|copilot|cursor|gemini|amp|aider|crush|opencode|chatgpt|kiro|windsurf|jules|devin ai)(?:\[bot\])?$";
+/// The words without one of which a pattern cannot match. One that is not here is asked of every text.
+#[rustfmt::skip]
+const NEEDS: &[(&str, &[&str])] = &[
+    (NOT_AUTHORS, &["gemini-c", "autofix", "<175728472+", "<176961590+"]),
+    (PRODUCT, &["claude", "copilot", "devin ai", "openai codex", "amazon q", "chatgpt", "aider (", "cursor agent", "factory-droid", "sageox"]),
+    (PERSONA, &["(aider) <", "gastown/"]),
+    (ASSISTED, &["-by:", "assisted:", "made-with:", "authored-with:", "signature:", "agent:", "model:", "assistant:"]),
+    (MODEL_LINE, &["agent:", "tool:", "model:"]),
+    (KERNEL, &["assisted-by:"]),
+    (PERSON_WITH_MAIL, &["@"]),
+    (SESSION, &["session", "thread-id:", "checkpoint:", "steers:", "prompts:", "escapes:", "logs-url:"]),
+    (EXECUTED, &["executed-by:"]),
+    (REPLIT, &["replit-commit-author:"]),
+    (GENERATED, &["generated "]),
+    (DISCLOSURE, &["ai", "llm"]),
+    (DISCLOSURE_IN_PROSE, &["disclosure"]),
+    (NOTHING, &[":"]),
+    (MENTION, &["written", "assisted", "made", "authored", "developed", "drafted", "implemented"]),
+    (ASSISTED_WITH, &["assisted ", "helped "]),
+    (BARE, &["claude", "codex", "copilot", "cursor", "gemini", "amp", "aider", "crush", "opencode", "chatgpt", "kiro", "windsurf", "jules", "devin ai"]),
+];
+
 /// Robots whose messages quote other projects' commits and release notes.
 const QUOTING_ROBOTS: &[&str] = &["dependabot[bot]", "renovate[bot]", "dependabot-preview[bot]", "pre-commit-ci[bot]"];
 
@@ -300,11 +322,16 @@ struct Row {
     unless: &'static Pattern,
 }
 
+fn pattern(text: &'static str) -> Pattern {
+    let needs = NEEDS.iter().find(|(pattern, _)| *pattern == text);
+    Pattern::new(text, needs.map_or(&[], |(_, needs)| needs))
+}
+
 static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
     let mut patterns: Vec<Pattern> = Vec::new();
     for text in SIGNALS.iter().flat_map(|row| row.mark.pattern().into_iter().chain([row.unless])) {
         if !patterns.iter().any(|known| known.text() == text) {
-            patterns.push(Pattern::new(text));
+            patterns.push(pattern(text));
         }
     }
     patterns
@@ -318,9 +345,9 @@ static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
     SIGNALS.iter().filter_map(row).collect()
 });
 static WORDS: LazyLock<Vec<(&'static str, Pattern)>> =
-    LazyLock::new(|| TOOLS.iter().map(|tool| (tool.name, Pattern::new(tool.words))).collect());
-static BARE_NAME: Pattern = Pattern::new(BARE);
-static PRODUCT_NAME: Pattern = Pattern::new(PRODUCT);
+    LazyLock::new(|| TOOLS.iter().map(|tool| (tool.name, Pattern::new(tool.words, &[]))).collect());
+static BARE_NAME: LazyLock<Pattern> = LazyLock::new(|| pattern(BARE));
+static PRODUCT_NAME: LazyLock<Pattern> = LazyLock::new(|| pattern(PRODUCT));
 
 #[cfg(test)]
 mod tests {
@@ -329,7 +356,7 @@ mod tests {
     use super::*;
 
     fn all() -> impl Iterator<Item = &'static Pattern> {
-        PATTERNS.iter().chain(WORDS.iter().map(|(_, words)| words)).chain([&BARE_NAME, &PRODUCT_NAME])
+        PATTERNS.iter().chain(WORDS.iter().map(|(_, words)| words)).chain([&*BARE_NAME, &*PRODUCT_NAME])
     }
 
     #[test]
@@ -354,11 +381,64 @@ mod tests {
                 .collect();
             plain.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
         });
-        let pieces: Vec<String> = pieces.flatten().collect();
+        let needed = NEEDS.iter().flat_map(|(_, needs)| needs.iter().map(|word| (*word).to_owned()));
+        let pieces: Vec<String> = pieces.flatten().chain(needed).collect();
         let piece = prop_oneof![3 => proptest::sample::select(pieces), 1 => "[ -~\t]{0,6}".prop_map(String::from)];
         let glue = proptest::sample::select(vec![" ", "", ": ", " <", "> ", "-", "_", "/", "\u{b}", "K"]);
         proptest::collection::vec((piece, glue), 0..8)
             .prop_map(|parts| parts.into_iter().map(|(piece, glue)| format!("{piece}{glue}")).collect())
+    }
+
+    /// Every way that a pattern can go, as far as its alternatives say so.
+    fn spelled_out(pattern: &str) -> Vec<String> {
+        let mut texts = vec![String::new()];
+        spell(&regex_syntax::parse(pattern).unwrap(), &mut texts);
+        texts
+    }
+
+    fn spell(hir: &regex_syntax::hir::Hir, texts: &mut Vec<String>) {
+        use regex_syntax::hir::{Class, HirKind};
+        match hir.kind() {
+            HirKind::Empty | HirKind::Look(_) => {}
+            HirKind::Literal(literal) => {
+                let literal = std::str::from_utf8(&literal.0).unwrap();
+                texts.iter_mut().for_each(|text| text.push_str(literal));
+            }
+            HirKind::Class(Class::Unicode(class)) => {
+                let c = ('!'..='~').chain([' ']).find(|c| class.iter().any(|r| r.start() <= *c && *c <= r.end()));
+                texts.iter_mut().for_each(|text| text.extend(c));
+            }
+            HirKind::Class(Class::Bytes(_)) => panic!("no pattern is about bytes"),
+            // As few as it takes, and one more, which could come between the letters of a word.
+            HirKind::Repetition(repeated) => {
+                (0..repeated.min).for_each(|_| spell(&repeated.sub, texts));
+                if repeated.max.is_none_or(|max| max > repeated.min) {
+                    let mut more = texts.clone();
+                    spell(&repeated.sub, &mut more);
+                    texts.extend(more);
+                }
+            }
+            HirKind::Capture(group) => spell(&group.sub, texts),
+            HirKind::Concat(parts) => parts.iter().for_each(|part| spell(part, texts)),
+            HirKind::Alternation(ways) => {
+                let before = std::mem::take(texts);
+                for way in ways {
+                    let mut these = before.clone();
+                    spell(way, &mut these);
+                    texts.extend(these);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_a_pattern_can_match_has_a_word_that_it_needs() {
+        for (text, needs) in NEEDS {
+            let ways = spelled_out(text);
+            let without: Vec<&String> =
+                ways.iter().filter(|way| !needs.iter().any(|word| way.to_ascii_lowercase().contains(word))).collect();
+            assert!(!ways.is_empty() && without.is_empty(), "{text}: {without:?}");
+        }
     }
 
     proptest! {

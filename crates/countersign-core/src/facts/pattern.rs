@@ -1,6 +1,7 @@
-//! Patterns over texts in commits, compiled when they are first asked for. Whoever runs a hook waits for that, and a pattern
-//! that knows all of Unicode takes ten times as long to compile. So each has two forms: one for texts in ASCII, which nearly
-//! all are, and one for the others. On a text in ASCII both say the same, which a test compares.
+//! Patterns over texts in commits, compiled when they are first asked for. Whoever runs a hook waits for that, so that a
+//! pattern is not asked at all where none of the words is there without which it cannot match; and since one that knows all of
+//! Unicode takes ten times as long to compile, each has two forms: one for texts in ASCII, which nearly all are, and one for
+//! the others. On a text in ASCII all of this says the same as the pattern alone, which a test compares.
 
 use std::sync::OnceLock;
 
@@ -9,6 +10,8 @@ use regex::{Regex, RegexBuilder, bytes};
 #[derive(Debug)]
 pub(super) struct Pattern {
     text: &'static str,
+    /// In lower case. What matches has one of them, or there are none.
+    needs: &'static [&'static str],
     ascii: OnceLock<Option<bytes::Regex>>,
     unicode: OnceLock<Option<Regex>>,
 }
@@ -25,12 +28,19 @@ const VALUE: &str = "v";
 
 impl Pattern {
     /// A pattern in which capitals and small letters are one.
-    pub const fn new(text: &'static str) -> Self {
-        Self { text, ascii: OnceLock::new(), unicode: OnceLock::new() }
+    pub const fn new(text: &'static str, needs: &'static [&'static str]) -> Self {
+        Self { text, needs, ascii: OnceLock::new(), unicode: OnceLock::new() }
     }
 
     pub fn text(&self) -> &'static str {
         self.text
+    }
+
+    /// Whether a text in ASCII could match. What has capitals and small letters beyond ASCII is not told by this.
+    fn could_match(&self, text: &str) -> bool {
+        let has =
+            |word: &str| text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()));
+        self.needs.is_empty() || self.needs.iter().any(|word| has(word))
     }
 
     fn ascii(&self) -> Option<&bytes::Regex> {
@@ -50,7 +60,7 @@ impl Pattern {
 
     pub fn is_match(&self, text: &str) -> bool {
         if text.is_ascii() {
-            self.ascii().is_some_and(|pattern| pattern.is_match(text.as_bytes()))
+            self.could_match(text) && self.ascii().is_some_and(|pattern| pattern.is_match(text.as_bytes()))
         } else {
             self.unicode().is_some_and(|pattern| pattern.is_match(text))
         }
@@ -58,6 +68,9 @@ impl Pattern {
 
     pub fn captures<'t>(&self, text: &'t str) -> Option<Matched<'t>> {
         let value = if text.is_ascii() {
+            if !self.could_match(text) {
+                return None;
+            }
             let captures = self.ascii()?.captures(text.as_bytes())?;
             captures.name(VALUE).and_then(|value| text.get(value.range()))
         } else {
