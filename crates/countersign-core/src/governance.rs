@@ -282,6 +282,11 @@ impl Governance {
         group.into_iter().flatten().chain(person).collect()
     }
 
+    /// Whether the names and mails of some group were erased.
+    pub fn profiles_are_erased(&self) -> bool {
+        self.record.files.keys().any(|path| is_profiles(path) && !self.parsed.contains_key(path))
+    }
+
     pub fn person(&self, id: &ActorId) -> Option<&Actor> {
         self.catalog.actors.get(id).filter(|actor| actor.kind == ActorKind::Person)
     }

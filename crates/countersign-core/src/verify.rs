@@ -5,8 +5,8 @@
 //! for each step, with the index of the first leaf that does not hold.
 //!
 //! A part of a log proves presence, not absence. Under a quorum of followers, who read every leaf and its header, it is
-//! complete up to its last decision (followers refuse a decision that names other heads than stood there, or that the rules
-//! do not give), and on from there as far as it has every leaf: see [`Completeness`].
+//! complete up to a change's last decision or permit (followers refuse those that stand on other heads than were there, or
+//! that the rules do not give), and on from there as far as it has every leaf: see [`Completeness`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +21,7 @@ use crate::{
     decision::Decision,
     fold::Entry,
     governance::{Blobs, read_manifest},
+    ids::ChangeId,
     refusal::{Refusal, RefusalClass},
     rules::decide,
     snapshot::Snapshot,
@@ -81,9 +82,9 @@ pub struct Report {
 pub struct Completeness {
     /// Whether enough followers cosigned, however long ago.
     pub vouching: Vouching,
-    /// The leaf up to which they vouch that nothing is missing: of a part of a log, its last decision, or a later leaf if the
-    /// copy has all between. `None` if they do not, or if there is no decision.
-    pub until: Option<u64>,
+    /// Of a part of a log, the changes and the leaf up to which they vouch that nothing is missing which bears on it: its last
+    /// decision or permit, or a later leaf if the copy has all between.
+    until: BTreeMap<ChangeId, u64>,
     /// The size of the log that was cosigned.
     pub size: u64,
     /// Whether the copy is of the whole log.
@@ -91,8 +92,18 @@ pub struct Completeness {
 }
 
 impl Completeness {
+    /// The leaf up to which enough followers vouch that nothing is missing which bears on a change; `None` for what bears on
+    /// anything, which only a whole log has.
+    pub fn until(&self, change: Option<&ChangeId>) -> Option<u64> {
+        match (&self.vouching, self.whole, change) {
+            (Vouching::Nobody | Vouching::Short(_), ..) | (Vouching::Enough { .. }, false, None) => None,
+            (Vouching::Enough { .. }, true, _) => self.size.checked_sub(1),
+            (Vouching::Enough { .. }, false, Some(change)) => self.until.get(change).copied(),
+        }
+    }
+
     /// One line for a reader.
-    pub fn words(&self) -> String {
+    pub fn words(&self, change: Option<&ChangeId>) -> String {
         // A whole log has all that is under its checkpoint; whether others saw the same one is what it lacks.
         let otherwise = if self.whole { "nobody vouches that this is the only log" } else { "presence only" };
         let (counted, operators) = match &self.vouching {
@@ -101,7 +112,7 @@ impl Completeness {
             Vouching::Nobody => return format!("{otherwise}: the trust file names no cosigners"),
         };
         let cosigned = format!("{counted} of {operators} followers cosigned");
-        match self.until {
+        match self.until(change) {
             Some(until) if until.saturating_add(1) == self.size => format!("complete ({cosigned}) up to leaf {until}"),
             Some(until) => {
                 let last = self.size.saturating_sub(1);
@@ -215,12 +226,18 @@ impl Report {
     }
 
     fn decisions(&mut self, decisions: &[Rerun]) {
-        let broken = decisions.iter().find_map(|rerun| Some((rerun.index, rerun.differs.as_ref()?)));
+        let broken = decisions.iter().find_map(|rerun| Some((rerun.index, rerun.result.as_ref().err()?)));
         let (verdict, detail, index) = match broken {
             Some((index, why)) => (Verdict::Broken, why.clone(), Some(index)),
             None if decisions.is_empty() => (Verdict::NotChecked, "there is no decision to run again".to_owned(), None),
             None => {
-                let detail = format!("{} run again with the same result", count(decisions.len(), "decision"));
+                let mut detail = format!("{} run again with the same result", count(decisions.len(), "decision"));
+                let remembered = decisions.iter().filter(|rerun| rerun.result == Ok(Again::AfterErasure)).count();
+                if remembered > 0 {
+                    detail.push_str(&format!(
+                        "; in {remembered} of them names were erased since, and whom the commits named is taken from the snapshot"
+                    ));
+                }
                 (Verdict::Holds, detail, None)
             }
         };
@@ -327,16 +344,29 @@ impl Leaves {
         Some(frontier.root())
     }
 
-    /// The last leaf of those that follow the last decision without a gap, within the first `size` leaves.
-    fn unbroken_from_last_decision(&self, size: u64) -> Option<u64> {
-        let within = || self.placed.iter().filter(|placed| placed.index < size);
-        let is_decision = |placed: &&Placed| match placed.entry.as_ref().map(|entry| &entry.signed.statement().body) {
-            Ok(Body::Decided(_)) => true,
-            Ok(_) | Err(_) => false,
-        };
-        let last = within().filter(is_decision).last()?.index;
-        let later = within().map(|placed| placed.index).filter(|index| *index > last);
-        Some(later.fold(last, |until, index| if index == until.saturating_add(1) { index } else { until }))
+    /// For each change whose stream is here whole, the last leaf of those that follow its last decision or permit without a
+    /// gap.
+    fn unbroken_from_last_decisions(&self, streams: &BTreeSet<StreamId>) -> BTreeMap<ChangeId, u64> {
+        let mut last: BTreeMap<ChangeId, u64> = BTreeMap::new();
+        for Placed { index, entry, hash: _ } in &self.placed {
+            let Ok(entry) = entry else { continue };
+            let home = entry.leaf.lines().first();
+            let change = match &entry.signed.statement().body {
+                Body::Decided(decided) => &decided.change,
+                Body::PermitGrant(grant) => &grant.change,
+                _ => continue,
+            };
+            if home.is_some_and(|home| streams.contains(&home.stream)) {
+                last.insert(change.clone(), *index);
+            }
+        }
+        let indices: BTreeSet<u64> = self.placed.iter().map(|placed| placed.index).collect();
+        for until in last.values_mut() {
+            while indices.contains(&until.saturating_add(1)) {
+                *until = until.saturating_add(1);
+            }
+        }
+        last
     }
 
     /// Why the leaves do not hash to the root, as far as a leaf betrays itself: by its signature, its place in its stream,
@@ -408,11 +438,7 @@ fn completeness(
         )));
     }
     let vouching = trust.vouching(Some(&note), now, u64::MAX);
-    let until = match &vouching {
-        Vouching::Enough { .. } if leaves.whole => size.checked_sub(1),
-        Vouching::Enough { .. } => leaves.unbroken_from_last_decision(*size),
-        Vouching::Nobody | Vouching::Short(_) => None,
-    };
+    let until = if leaves.whole { BTreeMap::new() } else { leaves.unbroken_from_last_decisions(&evidence.streams) };
     Ok(Completeness { vouching, until, size: *size, whole: leaves.whole })
 }
 
@@ -420,7 +446,7 @@ fn completeness(
 struct Rerun {
     index: u64,
     /// How the result differs from what the log says, if it does.
-    differs: Option<String>,
+    result: Result<Again, String>,
 }
 
 fn statements_step(
@@ -451,14 +477,16 @@ fn statements_step(
         if !seen_roots.allow(&named) {
             return Err(another_root(*index, &named));
         }
-        // A decision is run on the state that it was taken from, so before its own leaf is folded.
+        // A decision is run on the state that it was taken from, so before its own leaf is folded. Of a change that is not
+        // here there is no such state.
+        let is_elsewhere = entry.leaf.lines().first().is_some_and(|home| state.is_foreign(&home.stream));
         let decided = match &entry.signed.statement().body {
-            Body::Decided(decided) => Some(decide_again(&state, decided, &blob)),
+            Body::Decided(decided) if !is_elsewhere => Some(decide_again(&state, decided, &blob)),
             _ => None,
         };
         state.fold(entry, &blob).map_err(|e| Failure::refused(*index, &e))?;
-        if let Some(differs) = decided {
-            decisions.push(Rerun { index: *index, differs: differs.err() });
+        if let Some(result) = decided {
+            decisions.push(Rerun { index: *index, result });
         }
     }
     readable(&state, None)?;
@@ -500,31 +528,32 @@ impl Order {
     }
 }
 
+/// A leaf that was signed in front of another log.
+const ANOTHER_ROOT: &str = "another-root";
+
 /// Leaves stand in the order of their times, none of them in the future, and none names a checkpoint that was not there yet.
 pub fn in_time(index: u64, entry: &Entry, last: Time, now: Time) -> Result<Time, Failure> {
     let at = entry.leaf.admitted_at;
-    let wrong = |what: &str| Err(Failure::at(index, format!("leaf {index}: {what}")));
+    let wrong = |code, what: &str| Err(Failure { code, ..Failure::at(index, format!("leaf {index}: {what}")) });
     if at < last {
-        return wrong("it was admitted before the leaf that it follows");
+        return wrong("leaf-time", "it was admitted before the leaf that it follows");
     }
     if at > now.plus_secs(CLOCK_SLACK_SECS) {
-        return wrong("it was admitted in the future");
+        return wrong("leaf-time", "it was admitted in the future");
     }
     if entry.signed.statement().header.checkpoint.size > index {
-        return wrong("it names a checkpoint that was not there yet");
+        return wrong(ANOTHER_ROOT, "it names a checkpoint that was not there yet");
     }
     Ok(at)
 }
 
 /// The log is not the one that the signer of a leaf had seen.
 pub fn another_root(index: u64, named: &SeenCheckpoint) -> Failure {
-    Failure::at(
-        index,
-        format!(
-            "leaf {index}: whoever signed it had seen the first {} leaves hash to {}; they do not: one of them was changed",
-            named.size, named.root
-        ),
-    )
+    let detail = format!(
+        "leaf {index}: whoever signed it had seen the first {} leaves hash to {}; they do not: one of them was changed",
+        named.size, named.root
+    );
+    Failure { code: ANOTHER_ROOT, ..Failure::at(index, detail) }
 }
 
 /// The roots of the log at every size, as far as a copy of the whole log gives them. Every statement names one that its
@@ -555,15 +584,34 @@ impl SeenRoots {
 /// How far a log's clock may be ahead of the verifier's.
 const CLOCK_SLACK_SECS: i64 = 300;
 
+/// How a decision came out the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// From what the statements say.
+    Same,
+    /// Names were erased since, so that whom the commits named had to be taken from the snapshot that the decision names.
+    AfterErasure,
+}
+
 /// Decides again from a state and compares with what the log says was decided from it. Err says how they differ.
-pub fn decide_again(state: &State, decided: &Decided, blob: &Blobs<'_>) -> Result<(), String> {
+pub fn decide_again(state: &State, decided: &Decided, blob: &Blobs<'_>) -> Result<Again, String> {
     let change = state.change(&decided.change).map_err(|e| e.to_string())?;
     let change = change.ok_or_else(|| format!("there is no change {}", decided.change))?;
     let rules = &state.governance.rules;
     if decided.rules != rules.digest() {
         return Err("it was decided by other rules than those in force".to_owned());
     }
-    let snapshot = Snapshot::take(state, change).map_err(|e| e.to_string())?;
+    let mut how = Again::Same;
+    let mut snapshot = Snapshot::take(state, change).map_err(|e| e.to_string())?;
+    let erased = change.names_are_erased() || state.governance.profiles_are_erased();
+    if erased && snapshot.digest() != decided.snapshot {
+        how = Again::AfterErasure;
+        let logged =
+            blob(&decided.snapshot).ok_or_else(|| "names were erased since, and the snapshot is missing".to_owned())?;
+        let logged =
+            serde_json::from_slice(&logged).map_err(|e| format!("the snapshot in the log is malformed: {e}"))?;
+        snapshot = Snapshot::take_like(&logged, state, change).map_err(|e| e.to_string())?;
+    }
     if snapshot.digest() != decided.snapshot {
         return Err(format!(
             "the snapshot that the statements give is {}, the decision names {}",
@@ -577,8 +625,8 @@ pub fn decide_again(state: &State, decided: &Decided, blob: &Blobs<'_>) -> Resul
     }
     // The full decision may have been left out; where it is there, it has to be the same.
     match blob(&decided.decision).map(|bytes| serde_json::from_slice::<Decision>(&bytes)) {
-        None => Ok(()),
-        Some(Ok(logged)) if logged == again => Ok(()),
+        None => Ok(how),
+        Some(Ok(logged)) if logged == again => Ok(how),
         Some(Ok(_)) => Err("the decision in the log is not what the rules say".to_owned()),
         Some(Err(e)) => Err(format!("the decision in the log is malformed: {e}")),
     }

@@ -105,7 +105,7 @@ impl Bundle {
         for (digest, bytes) in &self.evidence.blobs {
             files.insert(format!("blobs/{}", digest.hex()), bytes.clone());
         }
-        files.extend(extracts(&self.evidence));
+        files.extend(extracts(&self.evidence, &self.change));
         Ok(files)
     }
 
@@ -163,7 +163,7 @@ impl Bundle {
             }
         }
         // Not an error yet: a changed leaf should be named by its index, which verification does.
-        let extracts_differ = differing(&extracted, &extracts(&evidence));
+        let extracts_differ = differing(&extracted, &extracts(&evidence, &manifest.change));
         Ok(Self { origin: manifest.origin, change: manifest.change, evidence, consistency, extracts_differ })
     }
 }
@@ -213,14 +213,15 @@ pub fn files_of_tar(path: &Path, bytes: &[u8]) -> Result<Files, BundleError> {
 
 /// The approvals in the form that stock `ssh-keygen -Y verify` takes: the signature, the signed bytes, and an
 /// `allowed_signers` with the key that was used. Whose key it is, only the replayed catalog says.
-fn extracts(evidence: &Evidence) -> Files {
+fn extracts(evidence: &Evidence, change: &ChangeId) -> Files {
     let mut files = Files::new();
     let mut signers = String::new();
     for (index, bytes) in &evidence.leaves {
         let Ok(leaf) = Leaf::parse(bytes) else { continue };
         let Ok(statement) = Statement::parse(leaf.envelope.payload()) else { continue };
         match statement.body {
-            Body::Approval(_) => {}
+            // Leaves about other changes are there for completeness alone.
+            Body::Approval(approval) if approval.change == *change => {}
             _ => continue,
         }
         let name = format!("approvals/{index:010}-{}", statement.header.by);

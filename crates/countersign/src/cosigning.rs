@@ -29,7 +29,7 @@ use countersign_ledger::{
 use thiserror::Error;
 use tokio::{
     task::{self, JoinSet},
-    time::{Instant, sleep_until, timeout_at},
+    time::{MissedTickBehavior, interval, sleep},
 };
 
 use crate::{
@@ -39,7 +39,7 @@ use crate::{
 
 /// How often every cosigner is asked.
 const EVERY: Duration = Duration::from_secs(20);
-/// Between the beginnings of two rounds, however fast the log grows.
+/// Between two rounds, however fast the log grows.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long a cosigner may take: it follows the log first.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -141,14 +141,17 @@ impl Collector {
         if self.asked.is_empty() {
             return;
         }
+        let mut due = interval(EVERY);
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let began = Instant::now();
+            tokio::select! {
+                _ = due.tick() => {}
+                () = self.engine.grown() => {}
+            }
             if let Err(error) = self.round(clock::now()).await {
                 tracing::error!(%error, "cosignatures could not be collected");
             }
-            sleep_until(began + PAUSE).await;
-            // Nobody minds whether it was time, or there is something new.
-            drop(timeout_at(began + EVERY, self.engine.grown()).await);
+            sleep(PAUSE).await;
         }
     }
 

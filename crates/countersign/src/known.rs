@@ -6,7 +6,11 @@
 use std::{path::Path, thread, time::Duration};
 
 use countersign_core::{refusal::Refusal, statement::Statement, trust::Trust};
-use countersign_ledger::{Envelope, Hash, Leaf, Time, checkpoint::Checkpoint, tree};
+use countersign_ledger::{
+    Envelope, Hash, Leaf, Time,
+    checkpoint::{self, Checkpoint},
+    tree,
+};
 use thiserror::Error;
 
 use crate::{
@@ -71,7 +75,10 @@ impl KnownLog {
             }
         }
         let memory = Memory::of(place, &origin);
-        if let Some(trust) = given {
+        // What a person vouches for takes the place of another founding that is remembered, if the log truly begins so.
+        if let Some(trust) = given
+            && (!memory.is_of_another(trust)? || begins_with_genesis(&client, trust, &note))
+        {
             memory.pin(trust, now)?;
         }
         let floor = memory.seen()?;
@@ -197,6 +204,14 @@ fn prove(client: &Client, from: u64, to: u64) -> Result<Vec<Hash>, KnownError> {
 fn origin_of(note: &str, url: &str) -> Result<String, KnownError> {
     let origin = note.lines().next().filter(|origin| !origin.is_empty());
     origin.map(str::to_owned).ok_or_else(|| KnownError::NoCheckpoint { url: url.to_owned() })
+}
+
+/// Whether entry 0 of the log is the genesis that is pinned.
+fn begins_with_genesis(client: &Client, trust: &Trust, note: &str) -> bool {
+    let Ok(checkpoint) = checkpoint::open(note, &trust.log_key) else { return false };
+    let (Ok(bytes), Ok(proof)) = (client.leaf(0), client.inclusion(0, checkpoint.size)) else { return false };
+    let included = tree::verify_inclusion(&Hash::leaf(&bytes), 0, checkpoint.size, &proof, &checkpoint.root);
+    included.is_ok() && Leaf::parse(&bytes).is_ok_and(|leaf| leaf.envelope.payload_digest() == trust.genesis)
 }
 
 /// How many leaves a note says there are, before its signature is checked.

@@ -202,16 +202,20 @@ impl Memory {
         self.load(SEEN, VERSION)
     }
 
+    /// Whether what is remembered is of another founding than this.
+    pub fn is_of_another(&self, trust: &Trust) -> Result<bool, MemoryError> {
+        let remembered = [self.pinned()?.map(|pinned| pinned.genesis), self.seen()?.map(|seen| seen.genesis)];
+        Ok(remembered.into_iter().flatten().any(|genesis| genesis != trust.genesis))
+    }
+
     /// Pins what a person vouches for, or what is seen for the first time. Where another founding was pinned before, what was
     /// seen of that one is put aside.
     pub fn pin(&self, trust: &Trust, now: Time) -> Result<(), MemoryError> {
         let _lock = self.lock()?;
-        let (pinned, seen) = (self.pinned()?, self.seen()?);
-        if pinned.as_ref() == Some(trust) {
+        if self.pinned()?.as_ref() == Some(trust) {
             return Ok(());
         }
-        let another = |genesis: Option<Digest>| genesis.is_some_and(|genesis| genesis != trust.genesis);
-        if another(pinned.as_ref().map(|pinned| pinned.genesis)) || another(seen.as_ref().map(|seen| seen.genesis)) {
+        if self.is_of_another(trust)? {
             let aside = self.new_proof(now)?;
             for name in [TRUST, SEEN] {
                 let from = self.folder.join(name);

@@ -110,7 +110,8 @@ impl Reading {
     }
 }
 
-fn swapped(asked: &ChangePrefix, answered: &str) -> Refusal {
+/// The server answered about another change than was asked.
+pub fn swapped(asked: &ChangePrefix, answered: &str) -> Refusal {
     Refusal::malformed("swapped-change", format!("asked about change {asked}, the server answered with {answered}"))
         .hint("nothing was signed; tell whoever runs the server")
 }

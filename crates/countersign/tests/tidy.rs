@@ -220,6 +220,8 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
             "crates/countersign/src/cli/init_from.rs",
             "crates/countersign/src/cli/serve.rs",
             "crates/countersign/src/cli/rebuild.rs",
+            // A cosigner serves, too.
+            "crates/countersign/src/cli/follow.rs",
             "crates/countersign/src/cli/demo/",
         ],
         SERVER,

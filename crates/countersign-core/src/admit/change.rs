@@ -307,8 +307,11 @@ fn disclosure(
     disclosure: &Disclosure,
 ) -> Result<(), Refusal> {
     let by = &authenticated.statement().header.by;
+    let contributors = snapshot::contributors(governance, change);
     // Where names were erased nobody can tell any more; who discloses says of themselves that they had a hand in it.
-    if !change.names_are_erased() && !snapshot::contributors(governance, change).all.contains(by) {
+    let nobody_can_tell =
+        change.names_are_erased() || (governance.profiles_are_erased() && !contributors.unmapped.is_empty());
+    if !nobody_can_tell && !contributors.all.contains(by) {
         return Err(Refusal::forbidden("not-a-contributor", format!("{by} had no hand in change {}", change.id))
             .hint("who made the change says how it was made"));
     }

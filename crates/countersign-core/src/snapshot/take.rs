@@ -30,9 +30,8 @@ pub struct Contributors {
     pub unconfirmed: BTreeSet<ActorId>,
 }
 
-/// Works out the contributors of all revisions. What people said of identities counts only if they are no contributors
-/// themselves.
-pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
+/// Whoever signed something that gave them a hand in a change: that stays known when names are erased.
+fn signed(governance: &Governance, change: &Change) -> BTreeSet<ActorId> {
     let mut signed = BTreeSet::from([change.proposer.clone()]);
     for revision in &change.revisions {
         signed.insert(revision.by.clone());
@@ -42,7 +41,15 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
         signed.insert(disclosure.by.clone());
         signed.extend(disclosure.said.prompted_by.iter().cloned());
     }
+    // Whoever signed a commit had a hand in it, whatever name and mail it carries.
+    let keys = change.revisions.iter().flat_map(|revision| &revision.identities).flat_map(|identity| &identity.keys);
+    signed.extend(keys.filter_map(|key| governance.catalog.actor_by_key(key)).map(|actor| actor.id.clone()));
+    signed
+}
 
+/// Works out the contributors of all revisions. What people said of identities counts only if they are no contributors
+/// themselves.
+pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
     // One entry an identity, with every role and every key that it has in any revision.
     let mut named: BTreeMap<String, IdentityFact> = BTreeMap::new();
     let mut names: BTreeMap<&str, &Ident> = BTreeMap::new();
@@ -56,18 +63,11 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
     }
 
     // First those whom the catalog knows beyond doubt: what they say of the others does not count.
-    let mut all = signed;
+    let mut all = signed(governance, change);
     let mut claims = BTreeMap::new();
     let mut unknown = BTreeMap::new();
     for (reference, identity) in named {
-        // Whoever signed a commit had a hand in it, whatever name and mail it carries.
-        let by_key: BTreeSet<&ActorId> = identity
-            .keys
-            .iter()
-            .filter_map(|key| governance.catalog.actor_by_key(key))
-            .map(|actor| &actor.id)
-            .collect();
-        all.extend(by_key.iter().map(|id| (*id).clone()));
+        let known_by_key = identity.keys.iter().any(|key| governance.catalog.actor_by_key(key).is_some());
         let claimed_only = identity.roles.iter().all(|role| *role == Role::CoAuthor);
         // Whose name was erased is somebody whom nobody knows, until somebody says who it is.
         let mail = names.get(reference.as_str()).map(|who| who.mail.as_str()).unwrap_or_default();
@@ -79,7 +79,7 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
                 all.insert(actor.id.clone());
             }
             // A tool is an agent, not somebody whom nobody knows.
-            None if identity.agent || !by_key.is_empty() => {}
+            None if identity.agent || known_by_key => {}
             None => {
                 unknown.insert(reference, claimed_only);
             }
@@ -149,6 +149,24 @@ fn unconfirmed(governance: &Governance, change: &Change) -> BTreeSet<ActorId> {
 impl Snapshot {
     /// What the rules see of the present revision.
     pub fn take(state: &State, change: &Change) -> Result<Self, Refusal> {
+        Self::with(state, change, contributors(&state.governance, change))
+    }
+
+    /// The same after names were erased that were there when `logged` was taken: whom the commits named is taken from it,
+    /// and nothing else. Whoever signed had a hand in the change, whatever it says.
+    pub fn take_like(logged: &Self, state: &State, change: &Change) -> Result<Self, Refusal> {
+        let mut all = signed(&state.governance, change);
+        all.extend(logged.contributors.iter().cloned());
+        let contributors = Contributors {
+            all,
+            claimed: logged.claimed.clone(),
+            unmapped: logged.unmapped.clone(),
+            unconfirmed: unconfirmed(&state.governance, change),
+        };
+        Self::with(state, change, contributors)
+    }
+
+    fn with(state: &State, change: &Change, contributors: Contributors) -> Result<Self, Refusal> {
         let governance = &*state.governance;
         let Some(revision) = change.current() else {
             return Err(Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)));
@@ -168,7 +186,6 @@ impl Snapshot {
                 }
             }
         }
-        let contributors = contributors(governance, change);
         Ok(Self {
             change: change.id.clone(),
             revision: revision.reference.number,

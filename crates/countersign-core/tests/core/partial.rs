@@ -254,7 +254,7 @@ impl Act {
             What::Lift => {
                 if let Some(rejection) = world.change(&change).standing_rejections().next()
                     && let Some(who) = SPEAKERS.into_iter().find(|name| *name == rejection.by.as_str())
-                    && self.by % 2 == 0
+                    && self.by.is_multiple_of(2)
                 {
                     (*by, *keys) = (who, vec![who]);
                 }
@@ -302,7 +302,7 @@ impl Act {
                 permit: world.change(&change).permits.last()?.statement,
                 change,
                 exit_status: None,
-                result: if self.by % 2 == 0 { OutcomeResult::Started } else { OutcomeResult::Failed },
+                result: if self.by.is_multiple_of(2) { OutcomeResult::Started } else { OutcomeResult::Failed },
                 revision,
                 targets,
             }),

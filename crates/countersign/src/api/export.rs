@@ -12,10 +12,7 @@ use countersign_ledger::{
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 
-use crate::{
-    engine::{Engine, EngineError, blobs_named, tile_paths},
-    store::{Damage, Head},
-};
+use crate::engine::{Engine, EngineError, Head, blobs_named, tile_paths};
 
 /// Files that wait to be sent.
 const QUEUE: usize = 4;
@@ -52,9 +49,7 @@ async fn send_all(engine: &Engine, sender: &Sender, head: &Head) -> Result<(), E
             return Ok(());
         }
         let tile = engine.tile(&path).await?;
-        let tile = tile.ok_or_else(|| {
-            EngineError::Store(Damage::Value { what: "a tile", found: format!("{path} is missing") }.into())
-        })?;
+        let tile = tile.ok_or_else(|| EngineError::damaged("a tile", format!("{path} is missing")))?;
         if path.kind == TileKind::Entries {
             send_blobs(engine, sender, &path, &tile).await?;
         }
@@ -65,8 +60,7 @@ async fn send_all(engine: &Engine, sender: &Sender, head: &Head) -> Result<(), E
 
 /// The blobs that the leaves of an entry bundle name, as far as they are still there.
 async fn send_blobs(engine: &Engine, sender: &Sender, path: &TilePath, tile: &[u8]) -> Result<(), EngineError> {
-    let leaves = parse_entry_bundle(tile)
-        .map_err(|e| EngineError::Store(Damage::Value { what: "a tile", found: format!("{path}: {e}") }.into()))?;
+    let leaves = parse_entry_bundle(tile).map_err(|e| EngineError::damaged("a tile", format!("{path}: {e}")))?;
     for bytes in leaves {
         let entry = Entry::parse(&bytes)?;
         let mut named: Vec<Digest> = entry.signed.statement().body.blobs();

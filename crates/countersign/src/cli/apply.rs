@@ -1,6 +1,10 @@
 //! `apply`: run a command over exactly the approved bytes.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use countersign_core::{
     explain::Explained,
@@ -22,8 +26,10 @@ use crate::{
     follower::Access,
     gates::{
         apply,
-        desk::{Desk, DeskError, Judged, Opening, Place, handed_over},
+        desk::{Desk, DeskError, Judged, Opening, Place, bundle, handed_over},
+        stops::Stops,
     },
+    reading::Reading,
     wire::DENIED,
 };
 
@@ -47,6 +53,9 @@ pub struct Args {
     /// A permit from `countersign permit`, instead of asking for one.
     #[arg(long, value_name = "FILE")]
     permit: Option<PathBuf>,
+    /// Decide by the change's bundle instead of following the log. Only where trust.json names followers that vouch for it.
+    #[arg(long)]
+    by_bundle: bool,
     /// The approved command, word for word.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -62,32 +71,19 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         command: args.command.clone(),
     });
     let id = reading.change().id.clone();
-    if args.permit.is_none() {
-        let title = reading.view()?.title;
-        submit::announce(&session.speaker, &[format!("request for a permit for change {}: {title}", id.short())]);
+    let mut journal = apply::journal(session.log.memory().folder(), &session.speaker.hand.fingerprint())?;
+    let given = args.permit.as_deref().map(permit_at).transpose()?;
+    if let Some(permit) = &given {
+        apply::unspent(&journal, permit)?;
     }
-    let audience = session.speaker.hand.fingerprint();
-    let Session { log, speaker } = session;
-    let mut journal = apply::journal(log.memory().folder(), &audience)?;
-    let copy = log.memory().folder().join(COPY);
-    let place = Place { copy: &copy, access: Access::Owner, trust: log.trust(), url: log.client.url() };
-    let mut desk = Desk::open(&place, speaker.hand, permit::apply_gate()?, speaker.me)?;
-    desk.follow(clock::now())?;
-    let change = desk
-        .change(&id)?
-        .ok_or_else(|| CliError::new("unknown-change", format!("the log has no change {}", id.short())))?;
-    let opening = match &args.permit {
-        Some(path) => {
-            let permit = permit_at(path)?;
-            apply::unspent(&journal, &permit)?;
-            desk.open_permit(&change, &permit, &transition, clock::now()).map_err(after_the_permit)?
-        }
-        None => desk.ask(&change, &transition, clock::now())?,
+    let (gate, opening) = match args.by_bundle {
+        true => open_by_bundle(session, &reading, given, &transition)?,
+        false => open_by_copy(session, &reading, given, &transition)?,
     };
     let copies = apply::private_copies(&files)?;
     let spent = apply::spend(&mut journal, &opening, &transition, clock::now())?;
 
-    report(&desk, &opening, OutcomeResult::Started, None);
+    gate.report(&opening, OutcomeResult::Started, None);
     anstream::eprintln!("{} {}", good("running"), printable(&quoted(&args.command)));
     let status = apply::run(&args.command, copies.path());
     let (result, code) = match &status {
@@ -96,7 +92,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         Err(_) => (OutcomeResult::Failed, None),
     };
     apply::settle(&mut journal, &spent, result, code, clock::now())?;
-    report(&desk, &opening, result, code);
+    gate.report(&opening, result, code);
     match status {
         Ok(status) if status.success() => {
             anstream::eprintln!("{} change {}", good("applied"), id.short());
@@ -123,11 +119,88 @@ fn after_the_permit(error: DeskError) -> CliError {
     if denied { CliError { code: "denied-by-gate".into(), ..error } } else { error }
 }
 
-/// Tells the log. What cannot be told now stays in the journal; the command is not held up for it.
-fn report(desk: &Desk, opening: &Opening, result: OutcomeResult, exit_status: Option<i32>) {
-    if let Err(error) = desk.report(opening.change(), opening.permit(), result, exit_status) {
-        anstream::eprintln!("{}: the outcome could not be reported: {error}", warn("warning"));
+/// Whoever is at the gate.
+enum Gate {
+    /// By a copy of the log.
+    Desk(Box<Desk>),
+    /// By bundles.
+    Session(Box<Session>),
+}
+
+impl Gate {
+    /// Tells the log. What cannot be told now stays in the journal; the command is not held up for it.
+    fn report(&self, opening: &Opening, result: OutcomeResult, exit_status: Option<i32>) {
+        let told = match self {
+            Self::Desk(desk) => desk.report(opening, result, exit_status).map(drop).map_err(CliError::from),
+            Self::Session(session) => session.say(opening.outcome(result, exit_status), &[]).map(drop),
+        };
+        if let Err(error) = told {
+            anstream::eprintln!("{}: the outcome could not be reported: {error}", warn("warning"));
+        }
     }
+}
+
+/// Follows the log, and decides by the copy.
+fn open_by_copy(
+    session: Session,
+    reading: &Reading,
+    given: Option<Digest>,
+    transition: &Transition,
+) -> Result<(Gate, Opening), CliError> {
+    let id = reading.change().id.clone();
+    if given.is_none() {
+        let title = reading.view()?.title;
+        submit::announce(&session.speaker, &[format!("request for a permit for change {}: {title}", id.short())]);
+    }
+    let Session { log, speaker } = session;
+    let copy = log.memory().folder().join(COPY);
+    let place = Place { copy: &copy, access: Access::Owner, trust: log.trust(), url: log.client.url() };
+    let mut desk = Desk::open(&place, speaker.hand, permit::apply_gate()?, speaker.me)?;
+    desk.follow(clock::now())?;
+    let change = desk
+        .change(&id)?
+        .ok_or_else(|| CliError::new("unknown-change", format!("the log has no change {}", id.short())))?;
+    let opening = match &given {
+        Some(permit) => desk.open_permit(&change, permit, transition, clock::now()).map_err(after_the_permit)?,
+        None => desk.ask(&change, transition, clock::now())?,
+    };
+    Ok((Gate::Desk(Box::new(desk)), opening))
+}
+
+/// How often a bundle is asked for until others have cosigned it, and how long is waited between.
+const ATTEMPTS: u32 = 300;
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Takes the word of followers that a bundle has all that it should, and decides by that.
+fn open_by_bundle(
+    session: Session,
+    reading: &Reading,
+    given: Option<Digest>,
+    transition: &Transition,
+) -> Result<(Gate, Opening), CliError> {
+    bundle::is_enough(session.log.trust()).map_err(DeskError::from)?;
+    let key = session.speaker.hand.fingerprint();
+    let permit = match given {
+        Some(permit) => permit,
+        None => {
+            let permit = permit::request(&session, reading, permit::apply_gate()?, key.clone(), transition)?;
+            handed_over(permit.as_bytes())?.1
+        }
+    };
+    let log = &session.log;
+    let stops = Stops::beside(&log.memory().folder().join(COPY));
+    let asked = bundle::Asked { trust: log.trust(), permit: &permit, key: &key, transition, stops: &stops };
+    let change = ChangePrefix::from(&reading.change().id);
+    let mut found = session.bundle(&change)?;
+    for _ in 0..ATTEMPTS {
+        if bundle::is_ripe(asked.trust, &found.evidence, &permit) {
+            break;
+        }
+        thread::sleep(PAUSE);
+        found = session.bundle(&change)?;
+    }
+    let opening = bundle::open(&asked, &found, clock::now()).map_err(after_the_permit)?;
+    Ok((Gate::Session(Box::new(session)), opening))
 }
 
 impl From<apply::ApplyError> for CliError {

@@ -1,7 +1,10 @@
 //! What the commands of a person in front of a log share: meet the log, read a change, say something, and show how it stands
 //! then.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use countersign_core::{
     explain::Explained,
@@ -18,12 +21,13 @@ use super::{
     show, verify,
 };
 use crate::{
+    bundle::Bundle,
     client::{ChangePrefix, Client, ClientError},
     clock, durable,
     known::{KnownError, KnownLog, Sight},
     memory::{self, MemoryError},
     random,
-    reading::Reading,
+    reading::{Reading, swapped},
     speaker::{SpeakError, Speaker},
     wire::{DENIED, Receipt, Submit},
 };
@@ -73,6 +77,13 @@ impl Session {
     /// A change, as its signed statements tell it.
     pub fn read(&self, change: &ChangePrefix) -> Result<Reading, CliError> {
         Ok(self.log.read(change, clock::now())?)
+    }
+
+    /// The bundle of a change as the server gives it; nothing of it is checked yet but which change it is of.
+    pub fn bundle(&self, change: &ChangePrefix) -> Result<Bundle, CliError> {
+        let bytes = self.log.client.bundle(change, None)?;
+        let bundle = Bundle::from_tar(Path::new("what the server sent"), &bytes)?;
+        if change.names(&bundle.change) { Ok(bundle) } else { Err(swapped(change, bundle.change.as_str()).into()) }
     }
 
     /// Signs and submits a statement. It is said only when its leaf was found in the log.
@@ -232,9 +243,6 @@ impl From<ClientError> for CliError {
             }
             ClientError::NotCountersign { .. } => Self::new("not-countersign", error.to_string())
                 .hint("is --url the address of a Countersign server of this version?"),
-            ClientError::Swapped { .. } => {
-                Self::new("swapped-change", error.to_string()).hint("nothing was signed; tell whoever runs the server")
-            }
         }
     }
 }

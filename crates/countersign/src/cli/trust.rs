@@ -1,7 +1,7 @@
 //! `trust`: what a trust.json demands besides the log itself: a checkpoint that is there already, followers that vouch for the
 //! log, and how lately they must have.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use countersign_core::trust::{Freshness, Trust};
@@ -125,7 +125,7 @@ fn add_cosigner(trust: &mut Trust, new: Cosigner, need: Option<usize>) -> Result
 }
 
 /// The log as it is now, if it continues what this machine has seen.
-fn pin(global: &Global, file: &PathBuf) -> Result<(), CliError> {
+fn pin(global: &Global, file: &Path) -> Result<(), CliError> {
     let trust = read_trust(file)?;
     let log = global.log_of(Some(&trust))?;
     let seen = log.memory().seen()?.ok_or_else(|| CliError::new("not-seen", "this log was not seen yet"))?;
@@ -138,11 +138,7 @@ fn pin(global: &Global, file: &PathBuf) -> Result<(), CliError> {
 }
 
 /// Changes the file, if what comes out of it holds, and shows it.
-fn edit(
-    global: &Global,
-    file: &PathBuf,
-    change: impl FnOnce(&mut Trust) -> Result<(), CliError>,
-) -> Result<(), CliError> {
+fn edit(global: &Global, file: &Path, change: impl FnOnce(&mut Trust) -> Result<(), CliError>) -> Result<(), CliError> {
     let mut trust = read_trust(file)?;
     change(&mut trust)?;
     trust.check()?;

@@ -147,6 +147,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
             format!("bundle.json says that it is of change {change} of {origin}, which its leaves do not have");
         report.steps.push(broken("manifest", detail));
     }
+    let claimed = copy.claim.as_ref().map(|(_, change)| change);
     // Of a whole log there is nothing to say where nobody is asked to vouch for it.
     let is_said = |complete: &&Completeness| report.holds() && (trust.cosigners.is_some() || !complete.whole);
     let complete = report.completeness.as_ref().filter(is_said);
@@ -156,15 +157,15 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
             holds: report.holds(),
             first_broken: report.first_broken(),
             steps: &report.steps,
-            complete_until: complete.and_then(|complete| complete.until),
-            completeness: complete.map(Completeness::words),
+            complete_until: complete.and_then(|complete| complete.until(claimed)),
+            completeness: complete.map(|complete| complete.words(claimed)),
             outside,
-            changes: proved(&report, copy.claim.as_ref().map(|(_, change)| change)),
+            changes: proved(&report, claimed),
         })?,
         Format::Text => {
-            print(&report, &proved(&report, copy.claim.as_ref().map(|(_, change)| change)));
+            print(&report, &proved(&report, claimed));
             if let Some(complete) = complete {
-                anstream::println!("{}", complete.words());
+                anstream::println!("{}", complete.words(claimed));
             }
             for line in outside.iter().flat_map(Outside::lines) {
                 anstream::println!("  {line}");

@@ -6,7 +6,7 @@ use countersign_core::{
     change::Change,
     fold::Entry,
     refusal::Refusal,
-    statement::{change_stream, gate_stream, governance_stream, person_stream},
+    statement::{Body, change_stream, gate_stream, governance_stream, person_stream},
     verify::Evidence,
 };
 use countersign_ledger::{
@@ -24,6 +24,9 @@ use crate::{
 
 /// How many leaves one answer to a follower has at the most.
 pub const MAX_ENTRIES: u64 = MAX_PAGE;
+
+/// How many leaves that came after a change's last decision go along in its bundle.
+const MAX_TAIL: u64 = 128;
 
 impl Engine {
     /// The bundle of a change: the change's stream, governance, and the streams of everybody who speaks in them. It is under
@@ -55,6 +58,7 @@ impl Engine {
             evidence.checkpoint = cosigned.to_note();
             size = cosigned.checkpoint().size;
         }
+        self.add_tail(&mut evidence, change, size).await?;
         for index in evidence.leaves.keys() {
             evidence.proofs.insert(*index, self.inclusion(*index, size).await?);
         }
@@ -173,6 +177,27 @@ impl Engine {
         }
     }
 
+    /// Every leaf since the change's last decision or permit, if those are few: then whoever takes followers' word for what
+    /// came before sees that nothing was left out after. Of others' changes the leaves alone are there.
+    async fn add_tail(&self, evidence: &mut Evidence, change: &Change, size: u64) -> Result<(), EngineError> {
+        let mut last = None;
+        for (index, bytes) in &evidence.leaves {
+            match &Entry::parse(bytes)?.signed.statement().body {
+                Body::Decided(decided) if decided.change == change.id => last = Some(*index),
+                Body::PermitGrant(grant) if grant.change == change.id => last = Some(*index),
+                _ => {}
+            }
+        }
+        let few = |next: &u64| size.saturating_sub(*next) <= MAX_TAIL;
+        let Some(next) = last.map(|last| last.saturating_add(1)).filter(few) else { return Ok(()) };
+        if next < size {
+            for (index, bytes) in (next..size).zip(self.store.leaves(next..size).await?) {
+                evidence.leaves.entry(index).or_insert(bytes);
+            }
+        }
+        Ok(())
+    }
+
     /// The blobs that leaves name, as far as they are still there.
     async fn add_blobs(&self, evidence: &mut Evidence) -> Result<(), EngineError> {
         for bytes in evidence.leaves.values() {
@@ -203,7 +228,7 @@ fn speakers(governance: &countersign_core::governance::Governance, entry: &Entry
             streams.push(person_stream(&actor.id)?);
         }
     }
-    if let countersign_core::statement::Body::PermitRequest(request) = &entry.signed.statement().body
+    if let Body::PermitRequest(request) = &entry.signed.statement().body
         && request.gate.as_str() != countersign_core::permit::APPLY_GATE
     {
         streams.push(gate_stream(request.gate.as_str())?);

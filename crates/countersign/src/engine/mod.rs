@@ -6,13 +6,13 @@
 //!
 //! | room | holds |
 //! |---|---|
-//! | [`drafts`] | the leaves of one submission as they are put together |
-//! | [`speech`] | what the server says |
-//! | [`reads`] | answers to questions |
-//! | [`bundles`] | bundles, exports, tiles, proofs |
-//! | [`cosigned`] | what others cosigned, as it was brought here |
-//! | [`rebuild`] | projections made again from the leaves |
-//! | [`guidance`] | reading cited documents from their own branch |
+//! | `drafts` | the leaves of one submission as they are put together |
+//! | `speech` | what the server says |
+//! | `reads` | answers to questions |
+//! | `bundles` | bundles, exports, tiles, proofs |
+//! | `cosigned` | what others cosigned, as it was brought here |
+//! | `rebuild` | projections made again from the leaves |
+//! | `guidance` | reading cited documents from their own branch |
 
 mod bundles;
 mod cosigned;
@@ -34,7 +34,7 @@ use countersign_core::{
     explain::Explained,
     fold::Entry,
     governance::{Governance, read_manifest},
-    refusal::Refusal,
+    refusal::{Refusal, RefusalClass},
     state::State,
     statement::{Body, ObservedDocument, SeenCheckpoint},
 };
@@ -48,10 +48,11 @@ pub use self::{
     reads::{ChangeFilter, PAGE},
 };
 use self::{cosigned::Cosigned, drafts::Draft, guidance::GuidanceSource};
+pub use crate::store::Head;
 use crate::{
     records::{self, GovernanceCache, RecordError},
     store::{
-        self, Age, Conflict, Damage, Head, NewLeaf, Store, StoreError, Submission,
+        self, Age, Conflict, Damage, NewLeaf, Store, StoreError, Submission,
         writer::{SubmitError, Writer},
     },
     wire::Receipt,
@@ -78,6 +79,13 @@ pub enum EngineError {
     Write(SubmitError),
     #[error("the server cannot sign: {0}")]
     Signing(String),
+}
+
+impl EngineError {
+    /// The store holds something else than it has to.
+    pub fn damaged(what: &'static str, found: String) -> Self {
+        Self::Store(Damage::Value { what, found }.into())
+    }
 }
 
 impl From<Damage> for EngineError {
@@ -151,11 +159,11 @@ impl Engine {
             Age::Current => {}
             Age::Older(_) => rebuild::projections(&*engine.store, &mut rebuild::told).await?,
             Age::Newer(found) => {
-                return Err(Refusal::newer(format!(
-                    "the store's projections have version {found}, this program knows {}",
-                    records::PROJECTIONS
-                ))
-                .into());
+                let known = records::PROJECTIONS;
+                let newer = format!("the store's projections have version {found}, this program knows {known}");
+                return Err(Refusal::new(RefusalClass::Newer, "newer-projections", newer)
+                    .hint("a newer countersign wrote them: install it on this machine")
+                    .into());
             }
         }
         let governance = engine.governance().await?;

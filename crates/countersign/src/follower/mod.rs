@@ -64,6 +64,8 @@ const COPY: &str = "copy.db";
 const SEEN: &str = "seen";
 const GOVERNANCE: &str = "governance";
 const LOCK: &str = "lock";
+/// What core says of a leaf whose blob did not come along.
+const BLOB_MISSING: &str = "blob-missing";
 const ABANDONED: &str = "abandoned";
 
 /// Leaves that are parsed and checked on one thread at least.
@@ -305,9 +307,15 @@ impl Follower {
             IntakeError::Leaf(failure) => Untaken::Leaf(failure, place),
         };
         let mut entries = Vec::with_capacity(batch.leaves.len());
+        let mut unread = None;
         for (place, entry) in parsed(&batch.leaves).into_iter().enumerate() {
-            let index = first.saturating_add(place as u64);
-            entries.push(entry.map_err(|refusal| Untaken::Leaf(Failure::refused(index, &refusal), place))?);
+            match entry {
+                Ok(entry) => entries.push(entry),
+                Err(refusal) => {
+                    unread = Some((place, refusal));
+                    break;
+                }
+            }
         }
         intake.prefetch(&*self.store, &entries).await.map_err(|e| untaken(e, 0))?;
         for (place, entry) in entries.into_iter().enumerate() {
@@ -318,6 +326,13 @@ impl Follower {
                 return Err(self.caught(proof::What::Refounded, detail, signed, leaf)?.into());
             }
             intake.take(&*self.store, entry, &batch.blobs, now).await.map_err(|e| untaken(e, place))?;
+        }
+        if let Some((place, refusal)) = unread {
+            // Behind a raise of the semantics, what this program cannot read is newer, and nothing is wrong with it.
+            let readable = intake.governance().map(|(_, governance)| governance.record.semantics.readable());
+            let refusal = readable.and_then(Result::err).unwrap_or(refusal);
+            let index = first.saturating_add(place as u64);
+            return Err(Untaken::Leaf(Failure::refused(index, &refusal), place));
         }
         let Some(submission) = intake.submission().map_err(|e| Untaken::from(self.failed(e)))? else { return Ok(()) };
         let notary = Reached { checkpoint: signed.checkpoint(), note: signed.to_note() };
@@ -408,6 +423,12 @@ impl Follower {
     }
 
     fn refused(&self, failure: Failure, signed: &SignedCheckpoint, leaf: &[Vec<u8>]) -> FollowError {
+        // What is held back contradicts nothing; without it nothing goes on.
+        if failure.code == BLOB_MISSING {
+            return Refusal::unknown(BLOB_MISSING, failure.detail)
+                .hint("the server has lost it or holds it back; another copy of the log may have it")
+                .into();
+        }
         match failure.verdict {
             Verdict::Newer => Refusal::newer(failure.detail).into(),
             Verdict::Holds | Verdict::Broken | Verdict::NotChecked => {
@@ -569,6 +590,8 @@ impl Follower {
     ) -> Result<State, FollowError> {
         let governed = self.governance.get(&*self.store).await.map_err(|e| self.recorded(e))?;
         let (head, governance) = governed.ok_or_else(not_followed)?;
+        // Who has only just read that the log will say more than this program knows decides nothing any more.
+        governance.record.semantics.readable()?;
         let mut state = State::part(governance);
         state.know(governance_stream()?, head);
         let inputs = change.inputs(gate)?;

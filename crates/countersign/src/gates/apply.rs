@@ -20,7 +20,7 @@ use super::{
     desk::Opening,
     journal::{Event, Journal, JournalError, Reservation},
 };
-use crate::files::ReadFile;
+use crate::{files::ReadFile, unix};
 
 #[derive(Debug, Error)]
 pub enum ApplyError {
@@ -55,20 +55,9 @@ pub fn private_copies(files: &BTreeMap<String, ReadFile>) -> Result<TempDir, App
             fs::create_dir_all(folder).map_err(io("make the directory of"))?;
         }
         fs::write(&path, &file.bytes).map_err(io("write"))?;
-        restrict(&path, file.executable).map_err(io("protect"))?;
+        unix::restrict(&path, file.executable).map_err(io("protect"))?;
     }
     Ok(dir)
-}
-
-#[cfg(unix)]
-fn restrict(path: &Path, executable: bool) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, fs::Permissions::from_mode(if executable { 0o700 } else { 0o600 }))
-}
-
-#[cfg(not(unix))]
-fn restrict(_: &Path, _: bool) -> io::Result<()> {
-    Ok(())
 }
 
 fn spent_before() -> Refusal {

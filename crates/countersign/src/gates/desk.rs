@@ -8,6 +8,8 @@
 //! Invariant: an [`Opening`] is only made from a permit in the gate's own copy, for this gate's key and this transition, on
 //! a decision that this gate took itself, and where cosigners are pinned, under enough of them who cosigned lately.
 
+pub mod bundle;
+
 use std::path::Path;
 
 use countersign_core::{
@@ -25,7 +27,7 @@ use countersign_core::{
     subject::Transition,
     trust::{Trust, Vouching},
 };
-use countersign_ledger::{Digest, Envelope, Fingerprint, Time};
+use countersign_ledger::{Digest, Envelope, Fingerprint, SignedCheckpoint, Time};
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 
@@ -102,7 +104,7 @@ pub struct Judged {
     pub handed: Vec<String>,
 }
 
-/// What may happen now. Only [`Desk`] makes one.
+/// What may happen now. Only [`Desk`] makes one, and [`bundle::open`].
 #[derive(Clone, Debug)]
 pub struct Opening {
     change: Change,
@@ -116,6 +118,18 @@ impl Opening {
 
     pub fn permit(&self) -> &PermitRecord {
         &self.permit
+    }
+
+    /// What the log is told of it.
+    pub fn outcome(&self, result: OutcomeResult, exit_status: Option<i32>) -> Body {
+        Body::OutcomeReport(OutcomeReport {
+            change: self.change.id.clone(),
+            exit_status,
+            permit: self.permit.statement,
+            result,
+            revision: self.permit.revision,
+            targets: self.change.targets.clone(),
+        })
     }
 }
 
@@ -268,30 +282,12 @@ impl Desk {
             }
         };
         // What is denied needs nobody to vouch for it.
+        let note = self.followed.as_ref().and_then(|followed| followed.cosigned.as_ref());
         match decision.outcome {
-            Outcome::Allow => self.vouched(&snapshot, now)?,
+            Outcome::Allow => vouched(self.follower.trust(), note, &snapshot, now)?,
             Outcome::Deny => {}
         }
         Ok((change, Judged { decision, explanation, handed }))
-    }
-
-    /// Where `trust.json` asks for cosigners, the log opens a gate only under enough cosignatures that are fresh for the
-    /// strictest tier that the change reaches. They may be over less than this gate has read: what they vouch for is that the
-    /// log has not gone on elsewhere.
-    fn vouched(&self, snapshot: &Snapshot, now: Time) -> Result<(), DeskError> {
-        let trust = self.follower.trust();
-        let age = snapshot.targets.iter().map(|target| trust.fresh.secs(target.tier)).min();
-        let age = age.unwrap_or_else(|| trust.fresh.tier_1_secs.min(trust.fresh.others_secs));
-        let note = self.followed.as_ref().and_then(|followed| followed.cosigned.as_ref());
-        match trust.vouching(note, now, u64::try_from(age).unwrap_or(0)) {
-            Vouching::Nobody | Vouching::Enough { .. } => Ok(()),
-            Vouching::Short(error) => Err(Refusal::forbidden(
-                "not-cosigned",
-                format!("nobody can rule out that the log stands still: within {age} s, {error}"),
-            )
-            .hint("tell whoever runs the server and those cosigners: each has to run, and the server has to reach it; then try again")
-            .into()),
-        }
     }
 
     /// Asks for a permit, finds it in the log, and opens.
@@ -351,26 +347,7 @@ impl Desk {
         now: Time,
     ) -> Result<Opening, DeskError> {
         let (change, judged) = self.judge(change, now)?;
-        let record = change
-            .permits
-            .iter()
-            .find(|record| record.statement == *permit)
-            .ok_or_else(|| Refusal::forbidden("permit-not-logged", "the permit is not in the log"))?;
-        permit::check_lease(record, &self.key(), &transition.reference()?, now)?;
-        if record.outcome.is_some() {
-            return Err(Refusal::forbidden("permit-spent", "the permit was used before: the log has its outcome")
-                .hint("a permit opens a gate once; ask for a new one")
-                .into());
-        }
-        if change.current_ref() != Some(record.revision) || !change.status.is_open() {
-            return Err(Refusal::conflict(
-                "stale-revision",
-                "the permit is for a revision that is no longer the present one",
-            )
-            .hint("try again, so that a new permit is asked for")
-            .into());
-        }
-        change.fits(transition)?;
+        let record = good_permit(&change, permit, &self.key(), transition, now)?;
         match judged.decision.outcome {
             Outcome::Allow => Ok(Opening { permit: record.clone(), change }),
             Outcome::Deny => Err(DeskError::Denied(Box::new(judged))),
@@ -380,20 +357,11 @@ impl Desk {
     /// Tells the log what came of a permit.
     pub fn report(
         &self,
-        change: &Change,
-        permit: &PermitRecord,
+        opening: &Opening,
         result: OutcomeResult,
         exit_status: Option<i32>,
     ) -> Result<Receipt, DeskError> {
-        let report = OutcomeReport {
-            change: change.id.clone(),
-            exit_status,
-            permit: permit.statement,
-            result,
-            revision: permit.revision,
-            targets: change.targets.clone(),
-        };
-        Ok(self.say(Body::OutcomeReport(report), &[])?)
+        Ok(self.say(opening.outcome(result, exit_status), &[])?)
     }
 
     /// Leaves the copy so that the next process opens it quickly. For when nobody waits.
@@ -425,5 +393,50 @@ impl Desk {
         };
         let envelope = signed(&self.hand, &self.me, &seen, body)?;
         Ok(self.client.submit(&envelope, blobs)?)
+    }
+}
+
+/// The permit as the log has it: for this key and this transition, good now, not used, and of the present revision.
+fn good_permit<'a>(
+    change: &'a Change,
+    permit: &Digest,
+    key: &Fingerprint,
+    transition: &Transition,
+    now: Time,
+) -> Result<&'a PermitRecord, Refusal> {
+    let record = change
+        .permits
+        .iter()
+        .find(|record| record.statement == *permit)
+        .ok_or_else(|| Refusal::forbidden("permit-not-logged", "the permit is not in the log"))?;
+    permit::check_lease(record, key, &transition.reference()?, now)?;
+    if record.outcome.is_some() {
+        return Err(Refusal::forbidden("permit-spent", "the permit was used before: the log has its outcome")
+            .hint("a permit opens a gate once; ask for a new one"));
+    }
+    if change.current_ref() != Some(record.revision) || !change.status.is_open() {
+        return Err(Refusal::conflict(
+            "stale-revision",
+            "the permit is for a revision that is no longer the present one",
+        )
+        .hint("try again, so that a new permit is asked for"));
+    }
+    change.fits(transition)?;
+    Ok(record)
+}
+
+/// Where `trust.json` asks for cosigners, the log opens a gate only under enough cosignatures that are fresh for the
+/// strictest tier that the change reaches. They may be over less than this gate has read: what they vouch for is that the log
+/// has not gone on elsewhere.
+fn vouched(trust: &Trust, note: Option<&SignedCheckpoint>, snapshot: &Snapshot, now: Time) -> Result<(), Refusal> {
+    let age = snapshot.targets.iter().map(|target| trust.fresh.secs(target.tier)).min();
+    let age = age.unwrap_or_else(|| trust.fresh.tier_1_secs.min(trust.fresh.others_secs));
+    match trust.vouching(note, now, u64::try_from(age).unwrap_or(0)) {
+        Vouching::Nobody | Vouching::Enough { .. } => Ok(()),
+        Vouching::Short(error) => Err(Refusal::forbidden(
+            "not-cosigned",
+            format!("nobody can rule out that the log stands still: within {age} s, {error}"),
+        )
+        .hint("tell whoever runs the server and those cosigners: each has to run, and the server has to reach it; then try again")),
     }
 }

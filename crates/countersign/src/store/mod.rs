@@ -97,7 +97,8 @@ impl Unique {
     }
 
     fn first_half(digest: &[u8; 32]) -> Self {
-        Self(std::array::from_fn(|at| digest[at]))
+        let (half, _) = digest.split_first_chunk().unwrap_or((&[0; 16], &[]));
+        Self(*half)
     }
 
     pub const fn as_bytes(&self) -> &[u8; 16] {

@@ -20,8 +20,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// Of the browser's own clock, which runs as fast as the page lets it.
 const VIRTUAL_MS: u32 = 20_000;
 
-/// The browser's own: the time, its updates, its user's account. No flag keeps it from all of them.
-const ITS_OWN: [&str; 3] = ["clients2.google.com", "update.googleapis.com", "accounts.google.com"];
+/// The browser's own: the time, its updates, its user's account, its search engine. No flag keeps it from all of them.
+const ITS_OWN: [&str; 4] = ["clients2.google.com", "update.googleapis.com", "accounts.google.com", "www.google.com"];
 
 pub struct Shown {
     /// The document after its scripts ran.

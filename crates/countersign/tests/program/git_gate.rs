@@ -1,8 +1,10 @@
 //! The git gate: real pushes through real hooks, and the attacks that it must withstand.
 
+use std::thread;
+
 use insta::assert_snapshot;
 
-use crate::world::World;
+use crate::{lying::Log, world::World};
 
 const CHECKOUT: &str = "checkout/production";
 
@@ -45,6 +47,54 @@ fn a_push_that_misses_an_approval_is_refused_with_a_to_do_list() {
     world.push(&["HEAD:main"]).passes();
     assert_eq!(world.tip("main"), world.id("HEAD"));
     assert_eq!(world.state(&change), "applied");
+}
+
+#[test]
+fn a_denial_that_the_log_has_is_not_logged_again() {
+    let world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &[CHECKOUT]);
+    let kinds = || {
+        let log = Log::of(&world);
+        (0..log.leaves.len()).map(|index| log.statement(index).body.kind()).collect::<Vec<_>>()
+    };
+    for _ in 0..3 {
+        world.push(&["HEAD:main"]).is_refused("denied-by-rules");
+        assert_eq!(kinds(), ["genesis", "gate-registration", "proposal", "permit-request", "decision"]);
+    }
+    // Something else is missing now, which is news.
+    assert_eq!(world.say("carol", &["reject", &change, "--why", "not now"]).status, 0);
+    for _ in 0..2 {
+        world.push(&["HEAD:main"]).is_refused("denied-by-rules");
+        assert_eq!(kinds()[5..], ["rejection", "permit-request", "decision"]);
+    }
+}
+
+/// The journal, and the copy of the log, are for one at a time; who comes second waits, and looks again.
+#[test]
+fn pushes_at_once_are_each_judged_and_each_land() {
+    let world = World::usual();
+    let mut changes = Vec::new();
+    for (branch, file, text) in [("main", "checkout/timeout", "30\n"), ("release", "search/limit", "20\n")] {
+        world.git(&["checkout", "--quiet", "-B", &format!("for-{branch}"), &format!("origin/{branch}")]);
+        world.write(file, text);
+        world.commit("edit");
+        let target = if branch == "main" { CHECKOUT } else { "search/production" };
+        let change = world.propose_for("alice", &[target], branch, &format!("origin/{branch}..HEAD"));
+        world.approve("bob", &change);
+        changes.push(change);
+    }
+    thread::scope(|scope| {
+        let pushes = ["for-main:main", "for-release:release"].map(|what| scope.spawn(|| world.push(&[what])));
+        for push in pushes {
+            push.join().unwrap().passes();
+        }
+    });
+    for change in changes {
+        assert_eq!(world.state(&change), "applied");
+    }
+    let status = world.stage.run("gate status shop.git --format json").json();
+    assert_eq!((&status["caught"], &status["unreported"]), (&serde_json::json!([]), &0.into()));
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn code(run: &Run) -> String {
 }
 
 /// Every command that reaches the log, reading or writing.
-fn every_command<'a>(change: &'a str) -> Vec<Vec<&'a str>> {
+fn every_command(change: &str) -> Vec<Vec<&str>> {
     vec![
         vec!["list"],
         vec!["log"],

@@ -29,11 +29,11 @@ use countersign_core::{
     rules::decide::decide,
     snapshot::Snapshot,
     state::State,
-    statement::{Body, Decided, Header, PermitGrant, SeenCheckpoint, Statement},
+    statement::{Body, Decided, Header, PermitGrant, SeenCheckpoint, Statement, person_stream},
     verify::Evidence,
 };
 use countersign_ledger::{
-    Digest, Envelope, Hash, Leaf, Line, SigningKey, StreamHead, StreamId, Time,
+    CosignerKey, Digest, Envelope, Hash, Leaf, Line, SignedCheckpoint, SigningKey, StreamHead, StreamId, Time,
     checkpoint::{Checkpoint, LogKey},
     seal::{Draft, seal},
     tile::{TILE_WIDTH, TileKind, TilePath, entry_bundle, hash_tile},
@@ -53,6 +53,10 @@ pub struct Log {
     pub blobs: BTreeMap<Digest, Vec<u8>>,
     /// Leaves that a bundle leaves out, though they are in the log.
     pub unshown: Vec<usize>,
+    /// How many leaves come in one answer.
+    pub piece: u64,
+    /// Who says that it is the longest log there is, and when they said so.
+    cosigned: Option<(Arc<CosignerKey>, Time)>,
     keys: Arc<Keys>,
 }
 
@@ -83,7 +87,7 @@ impl Log {
         });
         let leaves = leaves.iter().map(|bytes| Leaf::parse(bytes).unwrap()).collect();
         let keys = Keys { log: world.home.log_key().unwrap(), server: world.home.server_key().unwrap() };
-        Self { leaves, blobs, unshown: vec![], keys: Arc::new(keys) }
+        Self { leaves, blobs, unshown: vec![], piece: 1_000, cosigned: None, keys: Arc::new(keys) }
     }
 
     pub fn statement(&self, index: usize) -> Statement {
@@ -112,6 +116,19 @@ impl Log {
         let checkpoint =
             Checkpoint { origin: self.keys.log.origin().to_owned(), size: self.size(), root: self.nodes().root() };
         self.keys.log.sign(&checkpoint).unwrap()
+    }
+
+    /// Under the word of a cosigner.
+    pub fn cosigned_by(self, key: &Arc<CosignerKey>, at: Time) -> Self {
+        Self { cosigned: Some((Arc::clone(key), at)), ..self }
+    }
+
+    /// The checkpoint with what its cosigner said.
+    fn cosigned_note(&self) -> Option<String> {
+        let (key, at) = self.cosigned.as_ref()?;
+        let signed = SignedCheckpoint::open(&self.note(), &self.keys.log.verifier()).unwrap();
+        let line = key.cosign(&signed, *at).unwrap().line();
+        Some(signed.handing_on([line.as_str()]).unwrap().to_note())
     }
 
     // What can be done to it.
@@ -162,7 +179,7 @@ impl Log {
     /// Where a stream stands.
     pub fn head(&self, stream: &StreamId) -> StreamHead {
         let heads = self.leaves.iter().flat_map(|leaf| leaf.lines().iter().map(move |line| (leaf, line)));
-        let last = heads.filter(|(_, line)| line.stream == *stream).last();
+        let last = heads.rev().find(|(_, line)| line.stream == *stream);
         last.map_or(StreamHead::EMPTY, |(leaf, line)| StreamHead { last: leaf.hash(), next_seq: line.seq + 1 })
     }
 
@@ -184,6 +201,18 @@ impl Log {
             .map(|stream| (self.head(&stream), stream))
             .map(|(head, stream)| Line::after(stream, head));
         self.leaves.push(Leaf::new(lines.collect(), at, envelope).unwrap());
+    }
+
+    /// Appends whatever is signed, in a stream that is named.
+    pub fn append_under(&mut self, stream: &str, envelope: Envelope) {
+        let stream: StreamId = stream.parse().unwrap();
+        let line = Line::after(stream.clone(), self.head(&stream));
+        self.leaves.push(Leaf::new(vec![line], self.now(), envelope).unwrap());
+    }
+
+    /// Founded by another genesis, under the same keys.
+    pub fn founded_by(&self, other: &Self) -> Self {
+        Self { keys: Arc::clone(&self.keys), ..other.clone() }
     }
 
     /// Appends a statement behind another head of its home stream than the last: the stream is forked.
@@ -225,7 +254,7 @@ impl Log {
 
     fn folded(&self, mut each: impl FnMut(&Entry, &State, Vec<StreamId>)) -> State {
         let blob = |digest: &Digest| self.blobs.get(digest).cloned();
-        let mut entries = self.bytes().into_iter().map(|bytes| Entry::parse(&bytes).unwrap());
+        let mut entries = self.bytes().into_iter().filter_map(|bytes| Entry::parse(&bytes).ok());
         let first = entries.next().unwrap();
         let mut state = State::genesis(&first, &blob).unwrap();
         each(&first, &state, first.leaf.lines().iter().map(|line| line.stream.clone()).collect());
@@ -270,8 +299,10 @@ impl Log {
 
     /// A file of the layout of C2SP tlog-tiles.
     pub fn file(&self, name: &str) -> Option<Vec<u8>> {
-        if name == "checkpoint" {
-            return Some(self.note().into_bytes());
+        match name {
+            "checkpoint" => return Some(self.note().into_bytes()),
+            "cosigned" => return self.cosigned_note().map(String::into_bytes),
+            _ => {}
         }
         if let Some(hex) = name.strip_prefix("blobs/") {
             return self.blobs.get(&Digest::from_hex(hex).ok()?).cloned();
@@ -319,6 +350,16 @@ impl Log {
             evidence.proofs.insert(at, inclusion_proof(at, self.size(), &nodes).unwrap());
             evidence.streams.extend(leaf.lines().iter().map(|line| line.stream.clone()));
         }
+        // Nobody's stream is left out, also where nothing stands in it.
+        let people = self
+            .state()
+            .governance
+            .catalog
+            .actors
+            .keys()
+            .map(|person| person_stream(person).unwrap())
+            .collect::<Vec<_>>();
+        evidence.streams.extend(people);
         evidence.streams.retain(|stream| !stream.as_str().starts_with("target/"));
         let consistency =
             if since == 0 || since >= self.size() { vec![] } else { self.consistency(since, self.size()) };
@@ -393,14 +434,15 @@ fn answer(log: &Log, request: &Request<'_>) -> Answer {
     let asked = |name: &str| query.get(name).copied();
     let file = |name: &str| log.file(name).map_or(Answer::NotFound, Answer::Bytes);
     match path.split('/').skip(1).collect::<Vec<_>>().as_slice() {
-        ["checkpoint"] | ["tile", ..] | ["blobs", _] => file(&path[1..]),
+        ["checkpoint" | "cosigned"] | ["tile", ..] | ["blobs", _] => file(&path[1..]),
         ["v1", "blobs", digest] => file(&format!("blobs/{}", digest.trim_start_matches("sha256:"))),
         ["v1", "entries"] => {
             let from = asked("from").unwrap();
-            let to = log.size().min(from + asked("limit").unwrap_or(u64::MAX - from));
+            let to = log.size().min(from + asked("limit").unwrap_or(log.piece).min(log.piece));
             let places = usize::try_from(from).unwrap()..usize::try_from(to).unwrap();
             let leaves = log.bytes().get(places).unwrap_or_default().to_vec();
-            json(&Entries::new(log.note(), from, &leaves, &log.blobs))
+            let cosigned = log.cosigned_note();
+            json(&Entries { cosigned, ..Entries::new(log.note(), from, &leaves, &log.blobs) })
         }
         ["v1", "consistency"] => json(&Proof { hashes: log.consistency(asked("from").unwrap(), asked("to").unwrap()) }),
         ["v1", "inclusion"] => {

@@ -399,7 +399,12 @@ impl World {
 
     /// Runs `countersign` as somebody, against the server.
     pub fn say(&self, who: &str, args: &[&str]) -> Run {
-        let options = ["--url", &self.server().url, "--key", who, "--format", "json"];
+        self.say_to(&self.server().url, who, args)
+    }
+
+    /// The same, against another address than the server's.
+    pub fn say_to(&self, url: &str, who: &str, args: &[&str]) -> Run {
+        let options = ["--url", url, "--key", who, "--format", "json"];
         self.stage.run_on(&self.machine, &[&options[..], args].concat())
     }
 

@@ -7,7 +7,7 @@ fn a_near_miss_environment_is_refused_with_a_suggestion() {
     let mut world = World::new();
     let proposal = world.proposal("checkout/prod", &file("timeout: 30"), None);
     assert_snapshot!(told(world.say("ada", Body::Proposal(proposal))), @"unknown-target: `checkout/prod`: there is no environment `prod`; did you mean `production`?");
-    let proposal = world.proposal("chekout/production", &&file("timeout: 30"), None);
+    let proposal = world.proposal("chekout/production", &file("timeout: 30"), None);
     assert_snapshot!(told(world.say("ada", Body::Proposal(proposal))), @"unknown-target: `chekout/production`: the catalog knows no system `chekout`; did you mean `checkout`?");
 }
 

@@ -1,6 +1,7 @@
 //! Verification: an honest log passes, and whatever is changed in it is found and named, whoever changed it.
 
 mod captured;
+mod erased;
 mod newer;
 mod part;
 

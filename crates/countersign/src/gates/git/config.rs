@@ -292,10 +292,10 @@ mod tests {
     #[test]
     fn a_configuration_that_would_guard_nothing_is_refused() {
         let said = |text: &str| GateConfig::parse(text, Path::new("gate.yaml")).unwrap_err().to_string();
-        let head = "version: 1\nname: g\nrepository: shop\nurl: u\nbranches:\n";
+        let head = "version: 1\nname: g\nrepository: shop\nurl: u\ncopy: c\nbranches:\n";
         insta::assert_snapshot!(said(&format!("{head}  - branch: main\n    map: []\n")), @"gate.yaml: `main` is not a branch in full, for example refs/heads/main");
         insta::assert_snapshot!(said(&format!("{head}  - branch: refs/heads/main\n    map: []\n")), @"gate.yaml: refs/heads/main needs 1 to 1000 entries in its map");
-        insta::assert_snapshot!(said(&format!("{head}  - branch: refs/heads/main\n    mop: []\n")), @"gate.yaml:7: unknown field `mop`, expected one of branch, map at line 7, column 5");
+        insta::assert_snapshot!(said(&format!("{head}  - branch: refs/heads/main\n    mop: []\n")), @"gate.yaml:8: unknown field `mop`, expected one of branch, map at line 8, column 5");
         insta::assert_snapshot!(said("version: 2\n"), @"gate.yaml: written by a newer version of countersign (format 2, this program knows 1)");
     }
 }

@@ -216,6 +216,7 @@ struct Script {
 
 impl Script {
     /// The part to which so many bound values are added.
+    #[expect(clippy::indexing_slicing, reason = "there is a last part by then")]
     fn part(&mut self, values: usize) -> &mut QueryBuilder<Sqlite> {
         if self.parts.is_empty() || self.bound + values > MAX_BOUND {
             self.parts.push(QueryBuilder::new(""));

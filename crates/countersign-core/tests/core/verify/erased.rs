@@ -1,0 +1,89 @@
+//! Names and mails were erased, those of commits or those of people: the log still holds, and its decisions can be run
+//! again.
+
+use countersign_core::snapshot::Snapshot;
+
+use super::*;
+use crate::kit::Extracted;
+
+/// Commits by linus, proposed by ada and approved by mallory, for which the server has decided.
+fn decided() -> (World, Extracted) {
+    let mut world = World::new();
+    let commits = facts(9, &[author("linus@example.com")]);
+    let change = world.propose_git("ada", &commits);
+    world.disclose("linus", &change, &["robo"], &[]).unwrap();
+    world.approve("mallory", &change).unwrap();
+    world.register_gate();
+    let transition = world.transition(&change);
+    let request = world.request("git-gate", &change, &transition);
+    world.ask_for("ada", PermitRequest { gate: "shop-gate".parse().unwrap(), ..request }).unwrap();
+    (world, commits)
+}
+
+fn names(commits: &Extracted) -> Digest {
+    Digest::of(commits.identities.to_blob().unwrap())
+}
+
+fn last_step(report: &Report) -> String {
+    let step = report.steps.last().unwrap();
+    format!("{:?}: {}", step.verdict, masked(&step.detail))
+}
+
+#[test]
+fn a_decision_can_be_run_again_after_names_were_erased() {
+    let (world, commits) = decided();
+    let whole = world.evidence();
+    assert_snapshot!(last_step(&check(&world, &whole)), @"Holds: 1 decision run again with the same result");
+    let profiles = world.state.governance.record.files["profiles/discovery.json"];
+    for erased in [vec![names(&commits)], vec![profiles], vec![names(&commits), profiles]] {
+        let mut evidence = whole.clone();
+        erased.iter().for_each(|digest| drop(evidence.blobs.remove(digest).unwrap()));
+        let report = check(&world, &evidence);
+        assert!(report.holds(), "{report:?}");
+        assert_eq!(
+            last_step(&report),
+            "Holds: 1 decision run again with the same result; in 1 of them names were erased since, and whom the commits \
+             named is taken from the snapshot"
+        );
+    }
+}
+
+#[test]
+fn erased_names_are_no_way_to_leave_somebody_out() {
+    let (world, commits) = decided();
+    let Some(Body::Decided(decided)) =
+        world.leaves.iter().map(|leaf| body(&leaf.leaf)).find(|b| b.kind() == "decision")
+    else {
+        panic!("nothing was decided")
+    };
+    let honest: Snapshot = serde_json::from_slice(&world.blobs[&decided.snapshot]).unwrap();
+    let at = world.leaves.iter().find(|leaf| kind(&leaf.leaf) == "decision").unwrap().index;
+    let edits: [fn(&mut Snapshot); 4] = [
+        // Who proposed, and who disclosed, has signed that.
+        |snapshot| snapshot.contributors.retain(|id| id.as_str() != "ada"),
+        |snapshot| snapshot.contributors.retain(|id| id.as_str() != "linus"),
+        |snapshot| snapshot.rejected_by = ["grace".parse().unwrap()].into(),
+        |snapshot| snapshot.approvals[0].senior = true,
+    ];
+    for edit in edits {
+        let mut snapshot = honest.clone();
+        edit(&mut snapshot);
+        assert_ne!(snapshot, honest);
+        // A captured server writes another snapshot, and withholds the names.
+        let forged = Decided { snapshot: snapshot.digest(), ..decided.clone() };
+        let envelope = world.sign(&world.statement("countersign", Body::Decided(forged)), &["countersign"]);
+        let mut evidence = world.forged(|leaves| {
+            leaves.truncate(usize::try_from(at).unwrap() + 1);
+            let last = leaves.pop().unwrap();
+            leaves.push(enveloped(&last, envelope));
+        });
+        evidence.blobs.insert(snapshot.digest(), snapshot.to_bytes());
+        evidence.blobs.remove(&names(&commits)).unwrap();
+        assert!(!check(&world, &evidence).holds());
+    }
+    // Without the snapshot nobody knows.
+    let mut evidence = world.evidence();
+    evidence.blobs.remove(&names(&commits)).unwrap();
+    evidence.blobs.remove(&decided.snapshot).unwrap();
+    assert_snapshot!(last_step(&check(&world, &evidence)), @"Broken: names were erased since, and the snapshot is missing");
+}
