@@ -69,6 +69,7 @@ pub struct Governance {
     pub record: GovernanceRecord,
     pub catalog: Arc<Catalog>,
     pub rules: Arc<Rules>,
+    profiles_erased: bool,
     files: Files,
 }
 
@@ -260,7 +261,8 @@ impl Governance {
                 Arc::new(parse_rules(&files)?)
             }
         };
-        Ok(Self { record, catalog: Arc::new(catalog), rules, files: Files::Read(parsed) })
+        let profiles_erased = record.files.keys().any(|path| is_profiles(path) && !parsed.contains_key(path));
+        Ok(Self { record, catalog: Arc::new(catalog), rules, profiles_erased, files: Files::Read(parsed) })
     }
 
     /// People who have a key in the catalog, revoked or not.
@@ -284,7 +286,7 @@ impl Governance {
 
     /// Whether the names and mails of some group were erased.
     pub fn profiles_are_erased(&self) -> bool {
-        self.record.files.keys().any(|path| is_profiles(path) && !self.parsed.contains_key(path))
+        self.profiles_erased
     }
 
     pub fn person(&self, id: &ActorId) -> Option<&Actor> {

@@ -28,6 +28,7 @@ struct Kept {
     record: GovernanceRecord,
     catalog: KeptCatalog,
     rules: KeptRules,
+    profiles_erased: bool,
 }
 
 impl Governance {
@@ -36,7 +37,8 @@ impl Governance {
     pub fn to_kept(&self, at: StreamHead) -> Option<Vec<u8>> {
         let Files::Read(_) = &self.files else { return None };
         let (catalog, rules) = (KeptCatalog::of(&self.catalog)?, KeptRules::of(&self.rules)?);
-        let kept = Kept { at, record: self.record.clone(), catalog, rules };
+        let profiles_erased = self.profiles_erased;
+        let kept = Kept { at, record: self.record.clone(), catalog, rules, profiles_erased };
         let rest = postcard::to_allocvec(&kept).ok()?;
         Some([HEADING.as_bytes(), Digest::of(&rest).as_bytes(), &rest].concat())
     }
@@ -53,6 +55,7 @@ impl Governance {
             record: kept.record,
             catalog: Arc::new(kept.catalog.resolved()),
             rules: Arc::new(kept.rules.parsed().ok()?),
+            profiles_erased: kept.profiles_erased,
             files: Files::Kept,
         })
     }
