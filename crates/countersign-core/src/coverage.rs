@@ -116,7 +116,7 @@ impl<'a> Scene<'a> {
                 owner: system.owner.clone(),
             },
             owners: governance.catalog.owners(&system.id),
-            population: governance.catalog.people().len(),
+            population: governance.catalog.population(),
             people,
         }
     }

@@ -4,6 +4,8 @@
 //! It is a set of files, each under its own digest: those of the catalog (see [`crate::catalog::files`]) and
 //! `rules/NAME.cedar`. A publication names the files that it replaces; the others are not fetched and not parsed again.
 
+mod kept;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -67,7 +69,16 @@ pub struct Governance {
     pub record: GovernanceRecord,
     pub catalog: Arc<Catalog>,
     pub rules: Arc<Rules>,
-    parsed: BTreeMap<String, GovernanceFile>,
+    profiles_erased: bool,
+    files: Files,
+}
+
+/// The files behind it.
+#[derive(Clone, Debug)]
+enum Files {
+    Read(BTreeMap<String, GovernanceFile>),
+    /// They were read before, and what was made of them was kept: see [`kept`]. To publish, they have to be read again.
+    Kept,
 }
 
 /// A governance file, parsed once, whatever publications come after it.
@@ -186,7 +197,13 @@ impl Governance {
     /// What a publication makes of it.
     pub fn publish(&self, publication: &Publication, payload: Digest, blob: &Blobs<'_>) -> Result<Self, Refusal> {
         let mut record = self.record.clone();
-        let mut parsed = self.parsed.clone();
+        let Files::Read(parsed) = &self.files else {
+            return Err(Refusal::unknown(
+                "governance-not-read",
+                "the governance files have to be read before any is replaced",
+            ));
+        };
+        let mut parsed = parsed.clone();
         let mut rules_stay = true;
         for (path, digest) in read_manifest(&publication.files, blob)? {
             rules_stay &= !path.starts_with(RULES);
@@ -224,7 +241,7 @@ impl Governance {
             GovernanceFile::Rule(_) => None,
         }))
         .map_err(|e| Refusal::malformed("catalog-invalid", format!("the catalog does not hold: {e}")))?;
-        if catalog.actors.keys().any(|id| id.as_str() == SERVER) {
+        if catalog.actors.has_name(SERVER) {
             return Err(Refusal::malformed(
                 "catalog-invalid",
                 format!("the catalog has a User called `{SERVER}`, the name that the server itself speaks under"),
@@ -244,7 +261,8 @@ impl Governance {
                 Arc::new(parse_rules(&files)?)
             }
         };
-        Ok(Self { record, catalog: Arc::new(catalog), rules, parsed })
+        let profiles_erased = record.files.keys().any(|path| is_profiles(path) && !parsed.contains_key(path));
+        Ok(Self { record, catalog: Arc::new(catalog), rules, profiles_erased, files: Files::Read(parsed) })
     }
 
     /// People who have a key in the catalog, revoked or not.
@@ -254,7 +272,7 @@ impl Governance {
 
     /// How many people the catalog gives a key to.
     pub fn population(&self) -> u32 {
-        u32::try_from(self.catalog.people().len()).unwrap_or(u32::MAX)
+        u32::try_from(self.catalog.population()).unwrap_or(u32::MAX)
     }
 
     /// The people behind an owner that a document names: a person, or a group of the catalog, also as
@@ -268,7 +286,7 @@ impl Governance {
 
     /// Whether the names and mails of some group were erased.
     pub fn profiles_are_erased(&self) -> bool {
-        self.record.files.keys().any(|path| is_profiles(path) && !self.parsed.contains_key(path))
+        self.profiles_erased
     }
 
     pub fn person(&self, id: &ActorId) -> Option<&Actor> {
@@ -280,13 +298,12 @@ impl Governance {
         self.catalog.actor_by_key(key).filter(|actor| actor.id == *id)
     }
 
-    /// The texts of the rules' files, by name.
-    pub fn rule_files(&self) -> BTreeMap<String, String> {
-        let rules = self.parsed.iter().filter_map(|(path, file)| match file {
-            GovernanceFile::Rule(text) => Some((path.strip_prefix(RULES)?.to_owned(), text.to_string())),
-            GovernanceFile::Catalog(_) => None,
-        });
-        rules.collect()
+    /// Whether the files are here that a publication replaces some of; else [`Governance::load`] reads them.
+    pub fn is_read(&self) -> bool {
+        match self.files {
+            Files::Read(_) => true,
+            Files::Kept => false,
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Names and ids. Each is a newtype that can only be made from text that is valid, so that nothing after the edge has
 //! to check again.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, marker::PhantomData, str::FromStr, sync::Arc};
 
 use countersign_ledger::Digest;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -15,13 +15,31 @@ pub struct InvalidId {
     pub expected: &'static str,
 }
 
-/// Declares a newtype over a validated `String`.
+/// Reads what parses from text, without a copy of the text in between.
+fn from_text<'de, T: FromStr<Err = InvalidId>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct Text<T>(PhantomData<T>);
+
+    impl<T: FromStr<Err = InvalidId>> de::Visitor<'_> for Text<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_str(Text(PhantomData))
+}
+
+/// Declares a newtype over validated text. A copy costs nothing, since the same names stand in many places.
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $what:literal, $valid:expr, $expected:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
 
         impl $name {
             pub fn as_str(&self) -> &str {
@@ -35,7 +53,7 @@ macro_rules! id {
             fn from_str(s: &str) -> Result<Self, Self::Err> {
                 let valid: fn(&str) -> bool = $valid;
                 if valid(s) {
-                    Ok(Self(s.to_owned()))
+                    Ok(Self(s.into()))
                 } else {
                     Err(InvalidId { what: $what, text: s.chars().take(80).collect(), expected: $expected })
                 }
@@ -52,7 +70,19 @@ macro_rules! id {
 
         impl From<$name> for String {
             fn from(id: $name) -> Self {
-                id.0
+                id.as_str().to_owned()
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                from_text(deserializer)
             }
         }
 
@@ -141,14 +171,14 @@ id!(
 impl Nonce {
     /// The nonce of these bytes, which the caller drew at random.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(base16ct::lower::encode_string(&bytes))
+        Self(base16ct::lower::encode_string(&bytes).into())
     }
 }
 
 impl SubjectType {
     /// One of the types that this program knows.
     pub(crate) fn known(name: &'static str) -> Self {
-        Self(name.to_owned())
+        Self(name.into())
     }
 }
 
@@ -165,7 +195,7 @@ impl ChangeId {
 
     /// The change that a proposal with this payload begins.
     pub fn of_proposal(payload: &Digest) -> Self {
-        Self(payload.hex().chars().take(Self::LEN).collect())
+        Self(payload.hex().chars().take(Self::LEN).collect::<String>().into())
     }
 }
 
@@ -181,8 +211,7 @@ impl Oid {
 }
 
 /// A system in an environment: `checkout/production`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Target {
     pub system: SystemId,
     pub environment: Environment,
@@ -204,6 +233,18 @@ impl FromStr for Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.system, self.environment)
+    }
+}
+
+impl Serialize for Target {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Target {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
     }
 }
 

@@ -46,7 +46,8 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", self.hex())
+        f.write_str("sha256:")?;
+        write_hex(&self.0, f)
     }
 }
 
@@ -103,7 +104,7 @@ impl Hash {
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&lower::encode_string(&self.0))
+        write_hex(&self.0, f)
     }
 }
 
@@ -121,18 +122,36 @@ impl FromStr for Hash {
     }
 }
 
+/// As text where people read, as bytes in a binary format.
 macro_rules! serde_as_text {
     ($type:ty) => {
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
             }
         }
 
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                text.parse().map_err(de::Error::custom)
+                struct Text;
+
+                impl de::Visitor<'_> for Text {
+                    type Value = $type;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("a text")
+                    }
+
+                    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+
+                if deserializer.is_human_readable() {
+                    deserializer.deserialize_str(Text)
+                } else {
+                    <[u8; 32]>::deserialize(deserializer).map(Self)
+                }
             }
         }
     };
@@ -140,6 +159,11 @@ macro_rules! serde_as_text {
 
 serde_as_text!(Digest);
 serde_as_text!(Hash);
+
+fn write_hex(bytes: &[u8; 32], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut digits = [0; 64];
+    lower::encode_str(bytes, &mut digits).map_err(|_| fmt::Error).and_then(|hex| f.write_str(hex))
+}
 
 /// Lower-case hex only: one content has one spelling.
 fn from_hex(hex: &str) -> Option<[u8; 32]> {

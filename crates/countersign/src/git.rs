@@ -35,7 +35,8 @@ use process::{Differences, Objects, Output, hermetic, run, text};
 const OLDEST: (u32, u32) = (2, 38);
 const OLDEST_GIT: &str = "2.38 or newer";
 const MAX_COMMIT_BYTES: usize = 32 * 1024 * 1024;
-/// What our empty repository says.
+const HEAD: &str = "ref: refs/heads/none\n";
+const EMPTY_FOLDERS: [&str; 2] = ["objects", "refs"];
 const CONFIG: &str = "[core]\n\trepositoryformatversion = 1\n\tbare = true\n\tcommitGraph = false\n\
                       \tattributesFile = /dev/null\n[diff]\n\trenames = false\n";
 
@@ -74,10 +75,73 @@ enum ObjectFormat {
 }
 
 impl ObjectFormat {
+    /// What the empty repository is called that stands for hooks.
+    fn standing(self) -> &'static str {
+        match self {
+            Self::Sha1 => "empty-sha1",
+            Self::Sha256 => "empty-sha256",
+        }
+    }
+
+    /// What our empty repository says.
+    fn config(self) -> String {
+        let extension = match self {
+            Self::Sha1 => "",
+            Self::Sha256 => "[extensions]\n\tobjectFormat = sha256\n",
+        };
+        format!("{CONFIG}{extension}")
+    }
+
     fn empty_tree(self) -> &'static str {
         match self {
             Self::Sha1 => "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
             Self::Sha256 => "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+        }
+    }
+}
+
+/// Digits of an object's id where the repository names objects by SHA-1.
+const SHA1_DIGITS: usize = 40;
+
+/// Where a repository has what.
+struct Places {
+    objects: PathBuf,
+    bare: bool,
+    format: ObjectFormat,
+    /// Whether its history is cut off.
+    shallow: bool,
+}
+
+/// Our empty repository: made for now, or one that stands.
+#[derive(Debug)]
+enum Scratch {
+    Temporary(TempDir),
+    Standing(PathBuf),
+}
+
+impl Scratch {
+    fn temporary(format: ObjectFormat) -> io::Result<Self> {
+        let made = tempfile::Builder::new().prefix("countersign-git-").tempdir()?;
+        empty(made.path(), format)?;
+        Ok(Self::Temporary(made))
+    }
+
+    /// The one that was left in a folder, if it is as we make it.
+    fn standing(folder: &Path, format: ObjectFormat) -> Option<Self> {
+        let path = fs::canonicalize(folder.join(format.standing())).ok()?;
+        let same = |name: &str, text: &str| fs::read_to_string(path.join(name)).is_ok_and(|found| found == text);
+        let is_ours = same("HEAD", HEAD)
+            && same("config", &format.config())
+            && EMPTY_FOLDERS.iter().all(|name| path.join(name).is_dir())
+            && !path.join("info").exists()
+            && !path.join("shallow").exists();
+        is_ours.then_some(Self::Standing(path))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Temporary(made) => made.path(),
+            Self::Standing(path) => path,
         }
     }
 }
@@ -94,7 +158,7 @@ pub struct Repository {
     /// Where the history was cut off, if it was.
     shallow: bool,
     /// Our empty repository.
-    scratch: TempDir,
+    scratch: Scratch,
     objects: Mutex<Option<Objects>>,
     differences: Mutex<Option<Differences>>,
     memo: Memo,
@@ -105,6 +169,36 @@ impl Repository {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, GitError> {
         let repository = Self::open_among(path.as_ref(), |name| env::var_os(name))?;
         if repository.shallow { Err(GitError::Shallow { path: repository.path }) } else { Ok(repository) }
+    }
+
+    /// Opens a bare repository from inside one of its hooks, which waits for each process: where things are is known there,
+    /// so git need not be asked, and those that answer about objects start while the hook does something else. `object` is
+    /// an id of a commit in it; in `folder` stands what [`Repository::leave_empty`] left.
+    pub fn in_hook(git_dir: &Path, object: &Oid, folder: &Path) -> Result<Self, GitError> {
+        let has = |name: &str| git_dir.join(name).exists();
+        let plain = has("HEAD") && has("config") && has("objects") && !has("commondir") && !has("shallow");
+        let absolute = fs::canonicalize(git_dir).ok().filter(|_| plain);
+        let Some(git_dir) = absolute else { return Self::open(git_dir) };
+        let format = if object.as_str().len() == SHA1_DIGITS { ObjectFormat::Sha1 } else { ObjectFormat::Sha256 };
+        let places = Places { objects: git_dir.join("objects"), bare: true, format, shallow: false };
+        let scratch = match Scratch::standing(folder, format) {
+            Some(standing) => standing,
+            None => Scratch::temporary(format).map_err(GitError::Temporary)?,
+        };
+        let repository = Self::at(git_dir.clone(), git_dir, &places, scratch, |name| env::var_os(name));
+        repository.start()?;
+        Ok(repository)
+    }
+
+    /// Leaves an empty repository in a folder that only those can change who can change the hooks, so that no hook has to
+    /// make one and take it away again.
+    pub fn leave_empty(&self, folder: &Path) -> io::Result<()> {
+        if Scratch::standing(folder, self.format).is_some() {
+            return Ok(());
+        }
+        let made = tempfile::Builder::new().prefix(".countersign-empty-").tempdir_in(folder)?;
+        empty(made.path(), self.format)?;
+        fs::rename(made.keep(), folder.join(self.format.standing()))
     }
 
     /// Opens a repository whose history may be cut off: what is told about the past has to say so.
@@ -125,20 +219,32 @@ impl Repository {
             "sha256" => ObjectFormat::Sha256,
             _ => return Err(unexpected("rev-parse --show-object-format", &path, &said)),
         };
-        let scratch = scratch(format).map_err(GitError::Temporary)?;
+        let scratch = Scratch::temporary(format).map_err(GitError::Temporary)?;
         let shallow = borrow_shallow(Path::new(shallow), scratch.path()).map_err(GitError::Temporary)?;
-        Ok(Self {
-            git_dir: PathBuf::from(git_dir),
-            bare: bare == "true",
-            format,
-            alternates: alternates(Path::new(objects), environment),
-            shallow,
+        let places = Places { objects: PathBuf::from(objects), bare: bare == "true", format, shallow };
+        Ok(Self::at(path, PathBuf::from(git_dir), &places, scratch, environment))
+    }
+
+    fn at(
+        path: PathBuf,
+        git_dir: PathBuf,
+        places: &Places,
+        scratch: Scratch,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Self {
+        let Places { objects, bare, format, shallow } = places;
+        Self {
+            git_dir,
+            bare: *bare,
+            format: *format,
+            alternates: alternates(objects, environment),
+            shallow: *shallow,
             scratch,
             objects: Mutex::new(None),
             differences: Mutex::new(None),
             memo: Memo::default(),
             path,
-        })
+        }
     }
 
     pub fn is_bare(&self) -> bool {
@@ -225,9 +331,16 @@ impl Repository {
     }
 }
 
-/// What a reference of a repository names, in one process. The repository is asked itself, and its objects are not looked
-/// at: for the moment in which only where a branch stands matters.
+/// What a reference of a repository names. The repository is asked itself, and its objects are not looked at: for the moment
+/// in which only where a branch stands matters.
+///
+/// A file of its own is where git keeps a branch that has moved lately, and comes before everything else; without one, or
+/// with one that is not just an id, git says in one process.
 pub fn reference(git_dir: &Path, name: &str) -> Result<Option<Oid>, GitError> {
+    let own = fs::read_to_string(git_dir.join(name)).ok();
+    if let Some(id) = own.and_then(|text| text.strip_suffix('\n')?.parse().ok()) {
+        return Ok(Some(id));
+    }
     let mut command = hermetic();
     command.current_dir(git_dir).env("GIT_DIR", ".").args(["show-ref", "--verify", "--hash", "--", name]);
     let failed = |why: String| GitError::Failed { command: "show-ref".to_owned(), path: git_dir.to_owned(), why };
@@ -286,18 +399,13 @@ fn rev_parse(path: &Path) -> Result<String, GitError> {
     String::from_utf8(output.stdout).map_err(|_| not("its path is no UTF-8".to_owned()))
 }
 
-fn scratch(format: ObjectFormat) -> io::Result<TempDir> {
-    let scratch = tempfile::Builder::new().prefix("countersign-git-").tempdir()?;
-    let path = scratch.path();
-    fs::create_dir_all(path.join("objects"))?;
-    fs::create_dir_all(path.join("refs"))?;
-    fs::write(path.join("HEAD"), "ref: refs/heads/none\n")?;
-    let extension = match format {
-        ObjectFormat::Sha1 => "",
-        ObjectFormat::Sha256 => "[extensions]\n\tobjectFormat = sha256\n",
-    };
-    fs::write(path.join("config"), format!("{CONFIG}{extension}"))?;
-    Ok(scratch)
+/// Makes an empty repository.
+fn empty(path: &Path, format: ObjectFormat) -> io::Result<()> {
+    for name in EMPTY_FOLDERS {
+        fs::create_dir_all(path.join(name))?;
+    }
+    fs::write(path.join("HEAD"), HEAD)?;
+    fs::write(path.join("config"), format.config())
 }
 
 /// Without the list of where a shallow history ends, git would miss the commits before it.

@@ -137,6 +137,11 @@ impl Intake {
             }
             Some(state) => {
                 records::load_for(store, state, &entry.signed).await.map_err(|e| refused(index, e))?;
+                if matches!(entry.signed.statement().body, Body::Publication(_)) && !state.governance.is_read() {
+                    let record = state.governance.record.clone();
+                    let read = records::read_governance(store, record).await.map_err(|e| refused(index, e))?;
+                    state.governance = Arc::new(read);
+                }
                 let unique = records::uniques(state, &entry.signed).map_err(at)?;
                 // A decision is run on the state that it was taken from, so before its own leaf is folded.
                 let decided = match &entry.signed.statement().body {

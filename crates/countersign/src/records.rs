@@ -6,7 +6,9 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, RwLock},
+    fs,
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use countersign_core::{
@@ -23,7 +25,10 @@ use countersign_ledger::{Digest, StreamHead, StreamId};
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
-use crate::store::{Damage, Facet, Projection, Store, StoreError, Unique};
+use crate::{
+    durable,
+    store::{Damage, Facet, Projection, Store, StoreError, Unique},
+};
 
 /// Version of what is written here. A store of an older one is rebuilt from its leaves.
 pub const PROJECTIONS: u32 = 1;
@@ -79,40 +84,90 @@ fn place(stream: &StreamId) -> (&'static str, String) {
     }
 }
 
-/// Governance as it stood when it was last asked for.
+/// Governance as it stood when it was last asked for, in memory and, beside a follower's copy, in a file.
 #[derive(Debug, Default)]
-pub struct GovernanceCache(RwLock<Option<(StreamHead, Arc<Governance>)>>);
+pub struct GovernanceCache {
+    known: RwLock<Option<Known>>,
+    /// Where it is kept for the next process.
+    file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    head: StreamHead,
+    governance: Arc<Governance>,
+    /// Whether the file has it.
+    kept: bool,
+}
 
 impl GovernanceCache {
+    /// One that also keeps governance in this file. Whoever can write it can write the copy beside it.
+    pub fn with_file(file: PathBuf) -> Self {
+        Self { known: RwLock::default(), file: Some(file) }
+    }
+
     /// Governance as it stands in the store, with the head of its stream; `None` for an empty log.
     pub async fn get(&self, store: &dyn Store) -> Result<Option<(StreamHead, Arc<Governance>)>, RecordError> {
         let head = head_of(store, governance_stream()?).await?;
         if head == StreamHead::EMPTY {
             return Ok(None);
         }
-        // A poisoned lock only means that somebody panicked while they read: the cache is filled anew.
-        let cached = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        if let Some(cached) = cached
-            && cached.0 == head
-        {
-            return Ok(Some(cached));
+        if let Some(known) = self.known().filter(|known| known.head == head) {
+            return Ok(Some((head, known.governance)));
+        }
+        // What is there may be of another moment or damaged; then it is as if it were not there.
+        let bytes = self.file.as_ref().and_then(|file| fs::read(file).ok());
+        if let Some(governance) = bytes.and_then(|bytes| Governance::from_kept(&bytes, head)) {
+            let governance = Arc::new(governance);
+            self.know(Known { head, governance: Arc::clone(&governance), kept: true });
+            return Ok(Some((head, governance)));
         }
         let name = GOVERNANCE.to_owned();
         let body = store.projections(GOVERNANCE, std::slice::from_ref(&name)).await?.remove(&name);
         let record: GovernanceRecord =
             parse(GOVERNANCE, &body.ok_or_else(|| unreadable(GOVERNANCE, "it is missing"))?)?;
-        let digests: Vec<Digest> = record.files.values().copied().collect();
-        let blobs = store.blobs(&digests).await?;
-        let governance = Arc::new(Governance::load(record, &|digest| blobs.get(digest).cloned())?);
+        let governance = Arc::new(read_governance(store, record).await?);
         self.put(head, &governance);
+        self.keep();
         Ok(Some((head, governance)))
     }
 
     /// Takes governance that was folded here, so that nobody parses it again.
     pub fn put(&self, head: StreamHead, governance: &Arc<Governance>) {
-        let mut cached = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *cached = Some((head, Arc::clone(governance)));
+        if self.known().is_none_or(|known| known.head != head) {
+            self.know(Known { head, governance: Arc::clone(governance), kept: false });
+        }
     }
+
+    /// Writes down what is in memory, for the next process.
+    pub fn keep(&self) {
+        let (Some(file), Some(known)) = (&self.file, self.known()) else { return };
+        if known.kept {
+            return;
+        }
+        let Some(bytes) = known.governance.to_kept(known.head) else { return };
+        match durable::put(file, bytes) {
+            Ok(()) => self.know(Known { kept: true, ..known }),
+            // The next process reads the files once more; that is slow and not wrong.
+            Err(error) => tracing::warn!(path = %file.display(), %error, "governance could not be kept"),
+        }
+    }
+
+    // A poisoned lock only means that somebody panicked while they read: the cache is filled anew.
+    fn known(&self) -> Option<Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn know(&self, known: Known) {
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
+    }
+}
+
+/// Reads the files of governance whose record is known.
+pub async fn read_governance(store: &dyn Store, record: GovernanceRecord) -> Result<Governance, RecordError> {
+    let digests: Vec<Digest> = record.files.values().copied().collect();
+    let blobs = store.blobs(&digests).await?;
+    Ok(Governance::load(record, &|digest| blobs.get(digest).cloned())?)
 }
 
 async fn head_of(store: &dyn Store, stream: StreamId) -> Result<StreamHead, StoreError> {

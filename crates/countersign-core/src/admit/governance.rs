@@ -94,7 +94,7 @@ fn gate(state: &State, authenticated: &Authenticated<'_>, gate: &GateRegistratio
         )
         .hint("give the gate another name (`--name`), or revoke the old gate's key first"));
     }
-    if governance.catalog.actors.keys().any(|id| id.as_str() == gate.gate.as_str()) {
+    if governance.catalog.actors.has_name(gate.gate.as_str()) {
         return Err(Refusal::conflict("gate-name-taken", format!("`{}` is somebody's name in the catalog", gate.gate))
             .hint("give the gate another name (`--name`)"));
     }

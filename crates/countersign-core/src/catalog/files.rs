@@ -11,7 +11,7 @@
 //! A publication replaces only the files that change; a file that stays is not parsed again.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -19,7 +19,7 @@ use countersign_ledger::{Fingerprint, PublicKey};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Actor, ActorKind, Catalog, CatalogError, CatalogSettings, Group, Level, Source, System, Tier,
+    Actor, ActorKind, Actors, Catalog, CatalogError, CatalogSettings, Group, Level, Source, System, Tier,
     index::Index,
     near,
     problem::{Place, Problems},
@@ -222,7 +222,7 @@ impl Catalog {
         let mut problems = Problems::default();
         let mut catalog = Self {
             index: Index::default(),
-            actors: BTreeMap::new(),
+            actors: Actors::default(),
             groups: BTreeMap::new(),
             systems: BTreeMap::new(),
             settings: CatalogSettings {
@@ -231,7 +231,8 @@ impl Catalog {
                 ..Default::default()
             },
         };
-        let mut holders: BTreeMap<&Fingerprint, &ActorId> = BTreeMap::new();
+        let mut actors: BTreeMap<ActorId, Actor> = BTreeMap::new();
+        let mut holders: HashMap<&Fingerprint, &ActorId> = HashMap::new();
         let mut profiles: Vec<(&String, &BTreeMap<ActorId, Profile>)> = Vec::new();
         for (path, file) in files {
             let at = Place { file: path.clone(), line: None };
@@ -269,7 +270,7 @@ impl Catalog {
                             keys,
                             member_of: groups,
                         };
-                        if catalog.actors.insert(id.clone(), actor).is_some() {
+                        if actors.insert(id.clone(), actor).is_some() {
                             problems.add(&at, format!("{id} is there twice"), None);
                         }
                     }
@@ -277,35 +278,12 @@ impl Catalog {
                 Parsed::Profiles(people) => profiles.push((path, people)),
             }
         }
-        catalog.take_profiles(&profiles, &mut problems);
+        take_profiles(&mut actors, &profiles, &mut problems);
+        catalog.actors = actors.into();
         catalog.check(&mut problems);
         problems.into_result()?;
-        catalog.index = Index::of(&catalog.actors, &catalog.groups);
+        catalog.index = Index::of(&catalog.actors, &catalog.groups, holders);
         Ok(catalog)
-    }
-
-    fn take_profiles(&mut self, files: &[(&String, &BTreeMap<ActorId, Profile>)], problems: &mut Problems) {
-        let mut holders: BTreeMap<&str, &ActorId> = BTreeMap::new();
-        for (path, people) in files {
-            let at = Place { file: (*path).clone(), line: None };
-            for (id, profile) in *people {
-                for mail in &profile.mails {
-                    if *mail != mail.trim().to_lowercase() {
-                        problems.add(&at, format!("`{mail}` is not in lower case"), None);
-                    }
-                    if let Some(other) = holders.insert(mail, id) {
-                        problems.add(&at, format!("{mail} of {id} is {other}'s already"), None);
-                    }
-                }
-                match self.actors.get_mut(id) {
-                    Some(actor) => {
-                        actor.mails.clone_from(&profile.mails);
-                        actor.display_name.clone_from(&profile.name);
-                    }
-                    None => problems.add(&at, format!("there is a profile of {id}, who is nobody"), None),
-                }
-            }
-        }
     }
 
     /// Every reference resolves, no name is too easily read as another, and the group tree has no cycle.
@@ -350,6 +328,34 @@ impl Catalog {
                         break;
                     }
                 }
+            }
+        }
+    }
+}
+
+fn take_profiles(
+    actors: &mut BTreeMap<ActorId, Actor>,
+    files: &[(&String, &BTreeMap<ActorId, Profile>)],
+    problems: &mut Problems,
+) {
+    let mut holders: HashMap<&str, &ActorId> = HashMap::new();
+    for (path, people) in files {
+        let at = Place { file: (*path).clone(), line: None };
+        for (id, profile) in *people {
+            for mail in &profile.mails {
+                if *mail != mail.trim().to_lowercase() {
+                    problems.add(&at, format!("`{mail}` is not in lower case"), None);
+                }
+                if let Some(other) = holders.insert(mail, id) {
+                    problems.add(&at, format!("{mail} of {id} is {other}'s already"), None);
+                }
+            }
+            match actors.get_mut(id) {
+                Some(actor) => {
+                    actor.mails.clone_from(&profile.mails);
+                    actor.display_name.clone_from(&profile.name);
+                }
+                None => problems.add(&at, format!("there is a profile of {id}, who is nobody"), None),
             }
         }
     }

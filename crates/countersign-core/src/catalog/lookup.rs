@@ -49,7 +49,7 @@ impl Catalog {
 
     /// The persons in a group and in the groups below it.
     pub fn members(&self, group: &GroupId) -> BTreeSet<&ActorId> {
-        self.index.members(group).collect()
+        self.index.members(group, &self.actors).collect()
     }
 
     /// The persons who own a system: those of its owner group and of the groups below. Where that is fewer than two, the
@@ -84,27 +84,27 @@ impl Catalog {
     /// one with an id is also found under the listed address without one, but not under another id.
     pub fn person_by_mail(&self, mail: &str) -> Option<&Actor> {
         let mail = mail.trim().to_lowercase();
-        let by = |mail: &str| self.actors.get(self.index.by_mail(mail)?);
+        let by = |mail: &str| self.index.by_mail(mail, &self.actors);
         by(&mail).or_else(|| by(&without_account_id(&mail)?))
     }
 
     pub fn actor_by_key(&self, key: &Fingerprint) -> Option<&Actor> {
-        self.actors.get(self.index.by_key(key)?)
+        self.index.by_key(key, &self.actors)
     }
 
-    /// The fingerprints of somebody's keys.
-    pub fn keys_of(&self, actor: &ActorId) -> &[Fingerprint] {
-        self.index.keys_of(actor)
+    /// How many persons have a key.
+    pub fn population(&self) -> usize {
+        self.index.population()
     }
 
     /// The persons who have a key.
     pub fn people(&self) -> &BTreeSet<ActorId> {
-        self.index.people()
+        self.index.people(&self.actors)
     }
 
     /// The seniors among them.
     pub fn seniors(&self) -> &BTreeSet<ActorId> {
-        self.index.seniors()
+        self.index.seniors(&self.actors)
     }
 }
 

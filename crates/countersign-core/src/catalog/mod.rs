@@ -5,19 +5,24 @@
 //! | `parse` | from YAML documents to entities as written |
 //! | `resolve` | from entities to a [`Catalog`] in which everything holds |
 //! | [`files`] | the catalog as the governance files that the log holds |
+//! | `actors` | everybody, taken out of what was kept when they are asked for |
 //! | `index` | what is looked up again and again, made once |
+//! | `kept` | a catalog that was resolved before, read again quickly |
 //! | `lookup` | questions to a catalog |
 //! | `near` | the name that somebody probably meant |
 //! | `problem` | what is wrong with a catalog |
 
+mod actors;
 pub mod files;
 mod index;
+pub(crate) mod kept;
 mod lookup;
 mod near;
 mod parse;
 mod problem;
 mod resolve;
 
+pub use actors::Actors;
 pub use lookup::{UnknownTarget, without_account_id};
 pub use near::{did_you_mean, skeleton};
 pub use parse::{MAX_ENTITIES, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES};
@@ -201,7 +206,7 @@ impl Default for CatalogSettings {
 /// is never changed, only replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Catalog {
-    pub actors: BTreeMap<ActorId, Actor>,
+    pub actors: Actors,
     pub groups: BTreeMap<GroupId, Group>,
     pub systems: BTreeMap<SystemId, System>,
     pub settings: CatalogSettings,
@@ -218,7 +223,9 @@ impl Catalog {
         let entities = parse::entities(files, settings, &mut problems);
         let mut catalog = resolve::catalog(entities, settings, &mut problems);
         problems.into_result()?;
-        catalog.index = Index::of(&catalog.actors, &catalog.groups);
+        let keys = catalog.actors.values().flat_map(|actor| actor.keys.iter().map(|key| (key, &actor.id)));
+        let by_key: Vec<_> = keys.map(|(key, id)| (key.fingerprint(), id)).collect();
+        catalog.index = Index::of(&catalog.actors, &catalog.groups, by_key.iter().map(|(key, id)| (key, *id)));
         Ok(catalog)
     }
 

@@ -37,7 +37,7 @@ pub(super) fn catalog(entities: Vec<Entity>, settings: &CatalogSettings, problem
     let names = Names { groups: &groups, users: &users, systems: &systems };
     Catalog {
         groups: resolve_groups(&names, problems),
-        actors: resolve_actors(&names, settings, problems),
+        actors: resolve_actors(&names, settings, problems).into(),
         systems: resolve_systems(&names, settings, problems),
         settings: settings.clone(),
         index: Index::default(),

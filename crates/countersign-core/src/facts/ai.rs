@@ -11,9 +11,7 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
-
-use crate::facts::{git::Ident, message::Message};
+use crate::facts::{git::Ident, message::Message, pattern::Pattern};
 
 /// One AI tool.
 #[derive(Debug)]
@@ -107,6 +105,15 @@ enum Mark {
     Naming(&'static str),
 }
 
+impl Mark {
+    fn pattern(self) -> Option<&'static str> {
+        match self {
+            Self::OwnAddress => None,
+            Self::Pattern(pattern) | Self::Naming(pattern) => Some(pattern),
+        }
+    }
+}
+
 /// One sign.
 #[derive(Debug)]
 pub struct Signal {
@@ -175,6 +182,28 @@ pub const SIGNALS: &[Signal] = &[
 
 /// Names that stand for a tool when no address says whose they are.
 const BARE: &str = r"^(?:claude|codex|copilot|cursor|gemini|amp|aider|crush|opencode|chatgpt|kiro|windsurf|jules|devin ai)(?:\[bot\])?$";
+/// The words without one of which a pattern cannot match. One that is not here is asked of every text.
+#[rustfmt::skip]
+const NEEDS: &[(&str, &[&str])] = &[
+    (NOT_AUTHORS, &["gemini-c", "autofix", "<175728472+", "<176961590+"]),
+    (PRODUCT, &["claude", "copilot", "devin ai", "openai codex", "amazon q", "chatgpt", "aider (", "cursor agent", "factory-droid", "sageox"]),
+    (PERSONA, &["(aider) <", "gastown/"]),
+    (ASSISTED, &["-by:", "assisted:", "made-with:", "authored-with:", "signature:", "agent:", "model:", "assistant:"]),
+    (MODEL_LINE, &["agent:", "tool:", "model:"]),
+    (KERNEL, &["assisted-by:"]),
+    (PERSON_WITH_MAIL, &["@"]),
+    (SESSION, &["session", "thread-id:", "checkpoint:", "steers:", "prompts:", "escapes:", "logs-url:"]),
+    (EXECUTED, &["executed-by:"]),
+    (REPLIT, &["replit-commit-author:"]),
+    (GENERATED, &["generated "]),
+    (DISCLOSURE, &["ai", "llm"]),
+    (DISCLOSURE_IN_PROSE, &["disclosure"]),
+    (NOTHING, &[":"]),
+    (MENTION, &["written", "assisted", "made", "authored", "developed", "drafted", "implemented"]),
+    (ASSISTED_WITH, &["assisted ", "helped "]),
+    (BARE, &["claude", "codex", "copilot", "cursor", "gemini", "amp", "aider", "crush", "opencode", "chatgpt", "kiro", "windsurf", "jules", "devin ai"]),
+];
+
 /// Robots whose messages quote other projects' commits and release notes.
 const QUOTING_ROBOTS: &[&str] = &["dependabot[bot]", "renovate[bot]", "dependabot-preview[bot]", "pre-commit-ci[bot]"];
 
@@ -213,10 +242,10 @@ pub fn is_agent(name: &str, mail: &str) -> bool {
 
 fn identity_signals(place: Place, who: &Ident, found: &mut Vec<Found>) {
     let text = format!("{} <{}>", who.name, who.mail);
-    for signal in COMPILED.iter().filter(|signal| signal.row.place == place) {
+    for signal in ROWS.iter().filter(|signal| signal.row.place == place) {
         let hit = match signal.row.mark {
             Mark::OwnAddress => is_agent(&who.name, &who.mail),
-            Mark::Pattern(_) | Mark::Naming(_) => signal.pattern.as_ref().is_some_and(|p| p.is_match(&text)),
+            Mark::Pattern(_) | Mark::Naming(_) => signal.pattern.is_some_and(|p| p.is_match(&text)),
         };
         if hit && !signal.unless.is_match(&text) {
             let tool = tool_of_identity(&who.name, &who.mail).or_else(|| tool_in(&text));
@@ -227,9 +256,9 @@ fn identity_signals(place: Place, who: &Ident, found: &mut Vec<Found>) {
 
 fn text_signals<'a>(place: Place, lines: impl Iterator<Item = &'a str>, found: &mut Vec<Found>) {
     for line in lines.filter(|line| !line.is_empty()) {
-        for signal in COMPILED.iter().filter(|signal| signal.row.place == place) {
-            let Some(captures) = signal.pattern.as_ref().and_then(|pattern| pattern.captures(line)) else { continue };
-            let value = captures.name("v").map_or(line, |value| value.as_str());
+        for signal in ROWS.iter().filter(|signal| signal.row.place == place) {
+            let Some(matched) = signal.pattern.and_then(|pattern| pattern.captures(line)) else { continue };
+            let value = matched.value.unwrap_or(line);
             let tool = tool_in(value);
             let (named, excused) = match signal.row.mark {
                 // `Assisted-by: Claude Dupont <claude@dupont.example>` is a person; `… via Crush <crush@charm.land>` is not.
@@ -252,8 +281,7 @@ fn tool_of_identity(name: &str, mail: &str) -> Option<&'static str> {
     if mail.contains('@') {
         return tool_of_mail(mail);
     }
-    let named = BARE_NAME.as_ref().is_some_and(|bare| bare.is_match(name))
-        || PRODUCT_NAME.as_ref().is_some_and(|product| product.is_match(name));
+    let named = BARE_NAME.is_match(name) || PRODUCT_NAME.is_match(name);
     if named { tool_in(name) } else { None }
 }
 
@@ -287,42 +315,141 @@ fn github_account(mail: &str) -> (Option<&str>, Option<&str>) {
     }
 }
 
-struct Compiled {
+/// A row with its patterns. Rows that say the same share one, so that it is compiled once.
+struct Row {
     row: &'static Signal,
-    pattern: Option<Regex>,
-    unless: Regex,
+    pattern: Option<&'static Pattern>,
+    unless: &'static Pattern,
 }
 
-fn compile(pattern: &str) -> Option<Regex> {
-    Regex::new(&format!("(?i){pattern}")).ok()
+fn pattern(text: &'static str) -> Pattern {
+    let needs = NEEDS.iter().find(|(pattern, _)| *pattern == text);
+    Pattern::new(text, needs.map_or(&[], |(_, needs)| needs))
 }
 
-// A row whose pattern does not compile would be left out here; a test compiles every row.
-static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
+static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
+    let mut patterns: Vec<Pattern> = Vec::new();
+    for text in SIGNALS.iter().flat_map(|row| row.mark.pattern().into_iter().chain([row.unless])) {
+        if !patterns.iter().any(|known| known.text() == text) {
+            patterns.push(pattern(text));
+        }
+    }
+    patterns
+});
+static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let known = |text| PATTERNS.iter().find(|pattern| pattern.text() == text);
     let row = |row: &'static Signal| {
-        let pattern = match row.mark {
-            Mark::OwnAddress => None,
-            Mark::Pattern(pattern) | Mark::Naming(pattern) => Some(compile(pattern)?),
-        };
-        Some(Compiled { row, pattern, unless: compile(row.unless)? })
+        let pattern = row.mark.pattern().and_then(known);
+        Some(Row { row, pattern, unless: known(row.unless)? })
     };
     SIGNALS.iter().filter_map(row).collect()
 });
-static WORDS: LazyLock<Vec<(&'static str, Regex)>> =
-    LazyLock::new(|| TOOLS.iter().filter_map(|tool| Some((tool.name, compile(tool.words)?))).collect());
-static BARE_NAME: LazyLock<Option<Regex>> = LazyLock::new(|| compile(BARE));
-static PRODUCT_NAME: LazyLock<Option<Regex>> = LazyLock::new(|| compile(PRODUCT));
+static WORDS: LazyLock<Vec<(&'static str, Pattern)>> =
+    LazyLock::new(|| TOOLS.iter().map(|tool| (tool.name, Pattern::new(tool.words, &[]))).collect());
+static BARE_NAME: LazyLock<Pattern> = LazyLock::new(|| pattern(BARE));
+static PRODUCT_NAME: LazyLock<Pattern> = LazyLock::new(|| pattern(PRODUCT));
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn all() -> impl Iterator<Item = &'static Pattern> {
+        PATTERNS.iter().chain(WORDS.iter().map(|(_, words)| words)).chain([&*BARE_NAME, &*PRODUCT_NAME])
+    }
 
     #[test]
     fn every_row_compiles_and_names_are_unique() {
-        assert_eq!(COMPILED.len(), SIGNALS.len());
-        assert_eq!(WORDS.len(), TOOLS.len());
-        assert!(BARE_NAME.is_some() && PRODUCT_NAME.is_some());
+        assert_eq!(ROWS.len(), SIGNALS.len());
+        let without = ROWS.iter().filter(|row| row.pattern.is_none()).count();
+        assert_eq!(without, SIGNALS.iter().filter(|row| row.mark.pattern().is_none()).count());
+        for pattern in all() {
+            assert!(pattern.compiles(), "{}", pattern.text());
+        }
         let names: std::collections::BTreeSet<_> = SIGNALS.iter().map(|signal| signal.name).collect();
         assert_eq!(names.len(), SIGNALS.len());
+    }
+
+    /// Pieces of what the patterns look for, so that many of the texts match some of them, or nearly do.
+    fn text() -> impl Strategy<Value = String> {
+        let pieces = all().map(|pattern| {
+            let plain: String = pattern
+                .text()
+                .chars()
+                .map(|c| if c.is_ascii_alphanumeric() || " -:@<".contains(c) { c } else { ' ' })
+                .collect();
+            plain.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        });
+        let needed = NEEDS.iter().flat_map(|(_, needs)| needs.iter().map(|word| (*word).to_owned()));
+        let pieces: Vec<String> = pieces.flatten().chain(needed).collect();
+        let piece = prop_oneof![3 => proptest::sample::select(pieces), 1 => "[ -~\t]{0,6}".prop_map(String::from)];
+        let glue = proptest::sample::select(vec![" ", "", ": ", " <", "> ", "-", "_", "/", "\u{b}", "K"]);
+        proptest::collection::vec((piece, glue), 0..8)
+            .prop_map(|parts| parts.into_iter().map(|(piece, glue)| format!("{piece}{glue}")).collect())
+    }
+
+    /// Every way that a pattern can go, as far as its alternatives say so.
+    fn spelled_out(pattern: &str) -> Vec<String> {
+        let mut texts = vec![String::new()];
+        spell(&regex_syntax::parse(pattern).unwrap(), &mut texts);
+        texts
+    }
+
+    fn spell(hir: &regex_syntax::hir::Hir, texts: &mut Vec<String>) {
+        use regex_syntax::hir::{Class, HirKind};
+        match hir.kind() {
+            HirKind::Empty | HirKind::Look(_) => {}
+            HirKind::Literal(literal) => {
+                let literal = std::str::from_utf8(&literal.0).unwrap();
+                texts.iter_mut().for_each(|text| text.push_str(literal));
+            }
+            HirKind::Class(Class::Unicode(class)) => {
+                let c = ('!'..='~').chain([' ']).find(|c| class.iter().any(|r| r.start() <= *c && *c <= r.end()));
+                texts.iter_mut().for_each(|text| text.extend(c));
+            }
+            HirKind::Class(Class::Bytes(_)) => panic!("no pattern is about bytes"),
+            // As few as it takes, and one more, which could come between the letters of a word.
+            HirKind::Repetition(repeated) => {
+                (0..repeated.min).for_each(|_| spell(&repeated.sub, texts));
+                if repeated.max.is_none_or(|max| max > repeated.min) {
+                    let mut more = texts.clone();
+                    spell(&repeated.sub, &mut more);
+                    texts.extend(more);
+                }
+            }
+            HirKind::Capture(group) => spell(&group.sub, texts),
+            HirKind::Concat(parts) => parts.iter().for_each(|part| spell(part, texts)),
+            HirKind::Alternation(ways) => {
+                let before = std::mem::take(texts);
+                for way in ways {
+                    let mut these = before.clone();
+                    spell(way, &mut these);
+                    texts.extend(these);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_a_pattern_can_match_has_a_word_that_it_needs() {
+        for (text, needs) in NEEDS {
+            let ways = spelled_out(text);
+            let without: Vec<&String> =
+                ways.iter().filter(|way| !needs.iter().any(|word| way.to_ascii_lowercase().contains(word))).collect();
+            assert!(!ways.is_empty() && without.is_empty(), "{text}: {without:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_forms_say_the_same_of_a_text_in_ascii(text in text()) {
+            prop_assert!(text.is_ascii());
+            for pattern in all() {
+                let (one, other) = (pattern.captures(&text), pattern.captures_as_unicode(&text));
+                prop_assert_eq!(one, other, "{}", pattern.text());
+                prop_assert_eq!(pattern.is_match(&text), other.is_some());
+            }
+        }
     }
 }

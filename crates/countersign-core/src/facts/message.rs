@@ -102,6 +102,12 @@ static PERSON: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"([^<>]*)<
 static SEPARATOR: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?i)[,;&]|\s+and\s+|^and\s+").ok());
 
 fn coauthor_value(line: &str) -> Option<&str> {
+    // Compiling the pattern takes longer than a hook's other work on a message, and hardly a line has these letters. None of
+    // them has a third form beside its capital.
+    let says_by = line.as_bytes().windows(2).any(|pair| pair.eq_ignore_ascii_case(b"by"));
+    if !says_by {
+        return None;
+    }
     Some(COAUTHOR_LINE.as_ref()?.captures(line)?.get(1)?.as_str())
 }
 

@@ -9,6 +9,7 @@
 //! | [`identity`] | whom commits name: what is kept, and what can be erased |
 //! | [`message`] | co-authors and cited documents in commit messages |
 //! | [`ai`] | the table of signs of AI assistance |
+//! | `pattern` | patterns that are compiled when they are needed |
 //! | [`mod@landing`] | whether a push brings exactly what was approved |
 //! | [`guidance`] | when a document's review runs out |
 
@@ -21,6 +22,7 @@ pub mod guidance;
 pub mod identity;
 pub mod landing;
 pub mod message;
+mod pattern;
 
 use std::collections::BTreeSet;
 

@@ -26,6 +26,7 @@ pub mod decide;
 mod depth;
 mod error;
 mod evaluate;
+pub(crate) mod kept;
 mod missing;
 mod parse;
 pub mod requirement;
@@ -86,6 +87,10 @@ impl Rule {
     }
 }
 
+fn internal(message: String) -> RulesError {
+    RulesError { file: String::new(), line: None, problem: Problem::Internal(message) }
+}
+
 /// A set of rules that parsed and fits the schema.
 #[derive(Debug)]
 pub struct Rules {
@@ -110,14 +115,17 @@ pub struct Mentions {
 impl Rules {
     /// Parses and strictly validates rule files: file name to Cedar text.
     pub fn parse(files: &BTreeMap<String, String>) -> Result<Self, RulesError> {
-        let internal = |message| RulesError { file: String::new(), line: None, problem: Problem::Internal(message) };
+        let parsed = parse::parse(files, &builtin::ALL)?;
+        let canonical = serde_json::to_vec(files).map_err(|error| internal(error.to_string()))?;
+        Self::of(Digest::of(canonical), parsed)
+    }
+
+    fn of(digest: Digest, parsed: Vec<Parsed>) -> Result<Self, RulesError> {
         let vocabulary = Vocabulary::new().map_err(internal)?;
         let builtin = BuiltinIds::new().map_err(|error| internal(error.to_string()))?;
-        let parsed = parse::parse(files, &vocabulary, &builtin::ALL)?;
         let slices = Slices::new(&parsed).map_err(internal)?;
-        let canonical = serde_json::to_vec(files).map_err(|error| internal(error.to_string()))?;
         let rules = parsed.into_iter().map(|parsed| (parsed.rule.id.clone(), parsed)).collect();
-        Ok(Self { rules, digest: Digest::of(canonical), slices, vocabulary, builtin })
+        Ok(Self { rules, digest, slices, vocabulary, builtin })
     }
 
     /// Digest over the canonical JSON of the files that the rules were parsed from.
@@ -144,7 +152,7 @@ impl Rules {
 
     /// The Cedar text of a rule, as its file has it.
     pub fn cedar(&self, id: &RuleId) -> Option<String> {
-        self.rules.get(id).map(|parsed| parsed.full.to_string())
+        self.rules.get(id).map(|parsed| parsed.text.clone())
     }
 
     /// The base permit and the rules that bind, as one Cedar text: what a prover reads.
@@ -160,7 +168,7 @@ impl Rules {
     /// The names that a rule mentions.
     pub fn mentions(&self, id: &RuleId) -> Mentions {
         let Some(parsed) = self.rules.get(id) else { return Mentions::default() };
-        let purpose = parsed.full.to_string().contains("purpose");
+        let purpose = parsed.text.contains("purpose");
         let mut mentions = Mentions { purpose, ..Mentions::default() };
         for literal in parsed.full.entity_literals() {
             let list = match literal.type_name() {

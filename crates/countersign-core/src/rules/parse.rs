@@ -16,7 +16,7 @@ use super::{
     depth::{MAX_DEPTH, too_deep},
     error::{Problem, RulesError, tokens},
     requirement::Requirement,
-    vocabulary::Vocabulary,
+    vocabulary,
 };
 use crate::{
     decision::{Mode, Strength},
@@ -38,6 +38,8 @@ const ANNOTATIONS: [&str; 6] = ["id", "requires", "because", "remedy", "mode", "
 #[derive(Debug)]
 pub(super) struct Parsed {
     pub rule: Rule,
+    /// As its file has it.
+    pub text: String,
     /// Fires where the rule applies and is not met.
     pub full: Policy,
     /// Fires where the rule applies.
@@ -58,11 +60,7 @@ pub(super) fn example(annotation: &str) -> &'static str {
     }
 }
 
-pub(super) fn parse(
-    files: &BTreeMap<String, String>,
-    vocabulary: &Vocabulary,
-    reserved: &[&str],
-) -> Result<Vec<Parsed>, RulesError> {
+pub(super) fn parse(files: &BTreeMap<String, String>, reserved: &[&str]) -> Result<Vec<Parsed>, RulesError> {
     // Every file holds a rule at least, so that too many are told before any is read.
     if let Some(file) = files.keys().nth(MAX_RULES) {
         return Err(RulesError { file: file.clone(), line: None, problem: Problem::TooMany });
@@ -85,7 +83,7 @@ pub(super) fn parse(
             rules.insert(id, parsed);
         }
     }
-    validate(files, &rules, vocabulary)?;
+    validate(files, &rules)?;
     Ok(rules.into_values().collect())
 }
 
@@ -128,12 +126,12 @@ fn parse_file(file: &str, text: &str) -> Result<Vec<Parsed>, RulesError> {
         from = start.saturating_add(cedar.len());
         let line = line_at(text, start);
         let at = |problem| RulesError { file: file.to_owned(), line: Some(line), problem };
-        rules.push(parse_rule(policy, file, line).map_err(at)?);
+        rules.push(parse_rule(policy, cedar, file, line).map_err(at)?);
     }
     Ok(rules)
 }
 
-fn parse_rule(policy: &Policy, file: &str, line: usize) -> Result<Parsed, Problem> {
+fn parse_rule(policy: &Policy, text: String, file: &str, line: usize) -> Result<Parsed, Problem> {
     match policy.effect() {
         Effect::Permit => return Err(Problem::Permit),
         Effect::Forbid => {}
@@ -142,7 +140,18 @@ fn parse_rule(policy: &Policy, file: &str, line: usize) -> Result<Parsed, Proble
     if let Some((name, _)) = policy.annotations().find(|(name, _)| !ANNOTATIONS.contains(name)) {
         return Err(Problem::UnknownAnnotation(name.to_owned()));
     }
-    let rule = Rule {
+    let rule = rule_of(policy, file, line)?;
+    match (rule.mode, rule.strength) {
+        (Mode::Watch, Strength::Mandatory) => return Err(Problem::MandatoryWatch),
+        (Mode::Watch, Strength::Waivable) | (Mode::Enforce, Strength::Waivable | Strength::Mandatory) => {}
+    }
+    let applies = applies_only(policy, &rule.id)?;
+    Ok(Parsed { full: policy.new_id(PolicyId::new(rule.id.as_str())), text, applies, rule })
+}
+
+/// What the annotations say.
+pub(super) fn rule_of(policy: &Policy, file: &str, line: usize) -> Result<Rule, Problem> {
+    Ok(Rule {
         id: choose(policy, "id", |id| id.parse::<RuleId>().map_err(|error| error.expected.to_owned()))?,
         requires: choose(policy, "requires", parse_requires)?,
         because: choose(policy, "because", |text| {
@@ -172,13 +181,7 @@ fn parse_rule(policy: &Policy, file: &str, line: usize) -> Result<Parsed, Proble
         })?,
         file: file.to_owned(),
         line,
-    };
-    match (rule.mode, rule.strength) {
-        (Mode::Watch, Strength::Mandatory) => return Err(Problem::MandatoryWatch),
-        (Mode::Watch, Strength::Waivable) | (Mode::Enforce, Strength::Waivable | Strength::Mandatory) => {}
-    }
-    let applies = applies_only(policy, &rule.id)?;
-    Ok(Parsed { full: policy.new_id(PolicyId::new(rule.id.as_str())), applies, rule })
+    })
 }
 
 /// Reads one annotation; `read` gives what would be right as its error.
@@ -276,15 +279,11 @@ fn each<'a>(expressions: impl Iterator<Item = &'a Value>, depth: usize) -> Resul
 }
 
 /// Validates all rules at once, strictly; a warning (an impossible condition, letters that look like others) is an error.
-fn validate(
-    files: &BTreeMap<String, String>,
-    rules: &BTreeMap<RuleId, Parsed>,
-    vocabulary: &Vocabulary,
-) -> Result<(), RulesError> {
-    let set = PolicySet::from_policies(rules.values().map(|parsed| parsed.full.clone())).map_err(|error| {
-        RulesError { file: String::new(), line: None, problem: Problem::Internal(error.to_string()) }
-    })?;
-    let result = Validator::new(vocabulary.schema.clone()).validate(&set, ValidationMode::Strict);
+fn validate(files: &BTreeMap<String, String>, rules: &BTreeMap<RuleId, Parsed>) -> Result<(), RulesError> {
+    let internal = |error| RulesError { file: String::new(), line: None, problem: Problem::Internal(error) };
+    let set = PolicySet::from_policies(rules.values().map(|parsed| parsed.full.clone()))
+        .map_err(|error| internal(error.to_string()))?;
+    let result = Validator::new(vocabulary::schema().map_err(internal)?).validate(&set, ValidationMode::Strict);
     let errors = result.validation_errors().map(|error| complaint(files, rules, error.policy_id(), error));
     let warnings = result.validation_warnings().map(|warning| complaint(files, rules, warning.policy_id(), warning));
     // Cedar reports in no stated order; the first by place is what a reader fixes first.

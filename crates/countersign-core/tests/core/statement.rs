@@ -383,11 +383,11 @@ fn what_does_not_belong_is_refused_with_its_name() {
     malformed-statement: the approval statement is malformed: invalid value: integer `-2`, expected u32 at line 1 column 268
     malformed-statement: the approval statement is malformed: invalid value: integer `4294967296`, expected u32 at line 1 column 276
     malformed-statement: the approval statement is malformed: invalid type: floating point `4.0`, expected u64 at line 1 column 458
-    malformed-statement: the approval statement is malformed: `checkout` is not a valid target: SYSTEM/ENVIRONMENT, for example `checkout/production` at line 1 column 309
+    malformed-statement: the approval statement is malformed: `checkout` is not a valid target: SYSTEM/ENVIRONMENT, for example `checkout/production` at line 1 column 308
     malformed-statement: the approval statement is malformed: unknown field `headers`, expected `body` or `header` at line 1 column 348
     malformed-statement: the approval statement is malformed: unknown field `role`, expected one of `by`, `checkpoint`, `epoch`, `log`, `nonce` at line 1 column 366
     malformed-statement: `_type` is `https://in-toto.io/Statement/v0.1`, not `https://in-toto.io/Statement/v1`
-    malformed-statement: the approval statement is malformed: `a tarball` is not a valid type of a subject: lower-case letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit at line 1 column 167
+    malformed-statement: the approval statement is malformed: `a tarball` is not a valid type of a subject: lower-case letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit at line 1 column 166
     malformed-statement: the payload is no in-toto Statement in JSON: invalid length 0, expected struct Read with 3 elements at line 1 column 2
     malformed-statement: the payload is no in-toto Statement in JSON: EOF while parsing an object at line 1 column 1
     malformed-statement: the payload is no in-toto Statement in JSON: expected value at line 1 column 1

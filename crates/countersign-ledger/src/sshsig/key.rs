@@ -2,7 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use ssh_key::public::KeyData;
 use thiserror::Error;
 
@@ -23,6 +24,15 @@ impl Fingerprint {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The hash that it writes down. `None` of a text that is no such fingerprint, and so nobody's.
+    pub fn sha256(&self) -> Option<[u8; 32]> {
+        let mut hash = [0; 33];
+        let base64 = self.0.strip_prefix("SHA256:")?;
+        let length = STANDARD_NO_PAD.decode_slice(base64, &mut hash).ok()?;
+        let (hash, _) = hash.split_first_chunk::<32>()?;
+        (length == hash.len()).then_some(*hash)
+    }
 }
 
 impl fmt::Display for Fingerprint {
@@ -31,7 +41,7 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// An OpenSSH public key. Written as `algorithm base64`, without its comment.
+/// An OpenSSH public key. Written as `algorithm base64`, without its comment; in a binary format as its wire format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey(ssh_key::PublicKey);
 
@@ -96,13 +106,33 @@ impl fmt::Display for PublicKey {
 
 impl Serialize for PublicKey {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() {
+            return serializer.collect_str(self);
+        }
+        serializer.serialize_bytes(&self.to_blob().map_err(ser::Error::custom)?)
     }
 }
 
 impl<'de> Deserialize<'de> for PublicKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(de::Error::custom)
+        struct Wire;
+
+        impl de::Visitor<'_> for Wire {
+            type Value = PublicKey;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a public key's wire format")
+            }
+
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<PublicKey, E> {
+                PublicKey::from_blob(bytes).map_err(E::custom)
+            }
+        }
+
+        if deserializer.is_human_readable() {
+            let text = String::deserialize(deserializer)?;
+            return text.parse().map_err(de::Error::custom);
+        }
+        deserializer.deserialize_bytes(Wire)
     }
 }

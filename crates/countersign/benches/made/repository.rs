@@ -29,6 +29,8 @@ use super::{
 /// How long the outcome of a push may take to be in the log.
 const REPORTED_WITHIN: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(5);
+/// Folders of a repository, each of which reaches a system of its own, as far as there are so many.
+const AREAS: usize = 40;
 
 /// Says something in somebody's name, in front of the log as it stands.
 pub fn submit(client: &Client, by: &ActorId, key: &SigningKey, body: Body, blobs: &[Vec<u8>]) -> Result<Receipt> {
@@ -54,7 +56,7 @@ impl Pushed {
         this.git(&["config", "user.email", "nobody@shop.test"])?;
         this.git(&["remote", "add", "origin", bare.to_str().context("a path")?])?;
         // A repository as it is in practice: some thousand files.
-        for area in 0..40 {
+        for area in 0..AREAS {
             let folder = work.join(format!("services/area-{area:02}"));
             fs::create_dir_all(&folder)?;
             for file in 0..50 {
@@ -79,10 +81,15 @@ impl Pushed {
         git(&self.work(), args, Path::new(""))
     }
 
+    /// The area that the next commit changes.
+    fn next_area(&self) -> usize {
+        (self.commits + 1) % AREAS
+    }
+
     /// Changes one file, and gives the commit before and the one after.
     pub fn commit(&mut self, name: &str, mail: &str) -> Result<(Oid, Oid)> {
         self.commits += 1;
-        let file = format!("services/area-{:02}/file-{:02}.yaml", self.commits % 40, self.commits % 50);
+        let file = format!("services/area-{:02}/file-{:02}.yaml", self.commits % AREAS, self.commits % 50);
         fs::write(self.work().join(file), format!("value: {}\n", self.commits))?;
         let author = format!("{name} <{mail}>");
         let before = self.git(&["rev-parse", "HEAD"])?.parse()?;
@@ -109,14 +116,16 @@ pub struct Governed<'w> {
     pub pushed: Pushed,
     world: &'w World,
     client: Client,
-    system: usize,
+    /// The system that each area reaches.
+    systems: Vec<usize>,
     turn: usize,
 }
 
 impl<'w> Governed<'w> {
     /// Installs the gate with the program itself; its copy of the log lies in `copy`.
     pub fn install(world: &'w World, home: &Home, pushed: Pushed, url: &str, copy: &Path) -> Result<Self> {
-        let system = world.plain_systems().first().copied().context("no system")?;
+        let plain = world.plain_systems();
+        let systems: Vec<usize> = (0..AREAS).map(|area| plain[area % plain.len()]).collect();
         let key = world.key_file(&world.people[0])?;
         let mut command = Command::new(PROGRAM);
         hermetic(&mut command)
@@ -127,22 +136,26 @@ impl<'w> Governed<'w> {
             .arg(pushed.bare())
             .args(["--name", "shop-git", "--repository", "shop", "--branch", "main", "--trust"])
             .arg(home.path().join("trust.json"))
-            .args(["--map", &format!("**={}", world.target(system)?), "--copy"])
+            .arg("--copy")
             .arg(copy);
+        for (area, system) in systems.iter().enumerate() {
+            command.args(["--map", &format!("services/area-{area:02}/**={}", world.target(*system)?)]);
+        }
         let output = command.output()?;
         ensure!(output.status.success(), "the gate is not installed: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(Self { pushed, world, client: Client::new(url), system, turn: 0 })
+        Ok(Self { pushed, world, client: Client::new(url), systems, turn: 0 })
     }
 
     /// Commits, proposes the commit and approves it: what is left is the push.
     pub fn prepare(&mut self) -> Result<ChangeId> {
-        let (proposer, approver) = self.world.pair(self.system, self.turn);
+        let system = self.systems[self.pushed.next_area()];
+        let (proposer, approver) = self.world.pair(system, self.turn);
         self.turn += 1;
         let (base, head) = self.pushed.commit(&format!("Person {}", proposer.id), &proposer.mail)?;
         let range = Range { repository: "shop".parse()?, branch: "refs/heads/main".to_owned(), base, head };
         let (facts, identities) = facts(&Repository::open(self.pushed.work())?, &range, &random::nonce())?;
         let content = Content::of(facts, identities)?;
-        let targets = BTreeSet::from([self.world.target(self.system)?]);
+        let targets = BTreeSet::from([self.world.target(system)?]);
         let body = Body::Proposal(content.proposal(targets.clone())?);
         let receipt = submit(&self.client, &proposer.id, &proposer.key, body, &content.blobs)?;
         let change = receipt.change.context("no change")?;

@@ -2,11 +2,12 @@
 
 use std::{
     env,
+    ffi::OsString,
     io::{self, Read as _},
     path::PathBuf,
 };
 
-use clap::Subcommand;
+use clap::{Parser as _, Subcommand};
 use countersign_core::{
     ids::{GateId, RepositoryId},
     statement::Body,
@@ -115,6 +116,26 @@ struct HookArgs {
     hook: String,
     /// What git passes on
     rest: Vec<String>,
+}
+
+/// A hook as it is written by `gate install`, alone: to make ready for every command takes longer than some hooks do, and
+/// whoever pushed waits for each.
+#[derive(Debug, clap::Parser)]
+#[command(name = "countersign gate hook")]
+struct HookCommand {
+    #[command(flatten)]
+    args: HookArgs,
+}
+
+/// Runs a hook, if that is what these words say.
+pub fn if_hook(words: impl Iterator<Item = OsString>) -> Option<Exit> {
+    let mut rest = words.skip(1).peekable();
+    for word in ["gate", "hook"] {
+        rest.next_if(|found| found == word)?;
+    }
+    let words = std::iter::once(OsString::from("hook")).chain(rest);
+    // What is wrong with it is said by the command line as a whole.
+    HookCommand::try_parse_from(words).ok().map(|hook| run_hook(&hook.args))
 }
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {

@@ -175,6 +175,9 @@ impl Command {
 }
 
 pub fn main() -> ExitCode {
+    if let Some(exit) = gate::if_hook(std::env::args_os()) {
+        return ExitCode::from(exit.status());
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return wrong_usage(&error),

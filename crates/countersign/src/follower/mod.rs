@@ -7,6 +7,7 @@
 //! ```text
 //! DIR/copy.db    leaves, records and hashes (a store like the server's)
 //! DIR/seen       the newest checkpoint that was reached, which outlives the copy
+//! DIR/governance what the copy's governance files came to, so that no push reads them again
 //! DIR/cosigned   the newest checkpoint that others cosigned
 //! DIR/lock       one follows at a time; the others wait and find it done
 //! DIR/proof/     what a log was caught at
@@ -61,6 +62,7 @@ pub use crate::store::Access;
 
 const COPY: &str = "copy.db";
 const SEEN: &str = "seen";
+const GOVERNANCE: &str = "governance";
 const LOCK: &str = "lock";
 /// What core says of a leaf whose blob did not come along.
 const BLOB_MISSING: &str = "blob-missing";
@@ -174,7 +176,8 @@ impl Follower {
         let store = store::open(&path.display().to_string(), &options)
             .await
             .map_err(|source| FollowError::Store { path, source })?;
-        Ok(Self { folder: folder.to_owned(), trust: trust.clone(), store, governance: GovernanceCache::default() })
+        let governance = GovernanceCache::with_file(folder.join(GOVERNANCE));
+        Ok(Self { folder: folder.to_owned(), trust: trust.clone(), store, governance })
     }
 
     pub fn folder(&self) -> &Path {
@@ -187,6 +190,11 @@ impl Follower {
 
     pub fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// Leaves the copy so that the next process opens it quickly.
+    pub async fn close(self) -> Result<(), FollowError> {
+        self.store.close().await.map_err(|e| self.failed(e))
     }
 
     fn failed(&self, source: StoreError) -> FollowError {
@@ -209,6 +217,8 @@ impl Follower {
     pub fn seen_in(folder: &Path, trust: &Trust) -> Result<Option<SignedCheckpoint>, FollowError> {
         let path = folder.join(SEEN);
         match fs::read_to_string(&path) {
+            // All that a power cut has left of it; what the copy has reached counts.
+            Ok(note) if note.is_empty() => Ok(None),
             Ok(note) => Ok(Some(SignedCheckpoint::open(&note, &trust.log_key)?)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(io_error("read", &path, source)),
@@ -230,8 +240,10 @@ impl Follower {
             Some(_) | None => shown.clone(),
         };
         let checkpoint = signed.checkpoint().clone();
-        if let Some(seen) = &seen {
-            self.goes_on(seen, &signed)?;
+        // What the copy itself has reached counts as seen, should the machine have stopped before that was written down.
+        let reached = if head.noted > 0 { Some(self.note(&head.note)?) } else { None };
+        for before in seen.iter().chain(&reached) {
+            self.goes_on(before, &signed)?;
         }
         let begun = Intake::begin(&*self.store, &self.governance).await;
         let mut intake = match begun {
@@ -265,7 +277,8 @@ impl Follower {
             self.reaches(must, &signed).await?;
         }
         let cosigned = self.vouched_for([Some(shown), cosigned], &signed, now).await?;
-        self.remember(&signed, seen.as_ref())?;
+        self.remember(&signed, seen.as_ref(), new)?;
+        self.governance.keep();
         Ok(Followed { checkpoint, note: signed.to_note(), cosigned, new })
     }
 
@@ -430,11 +443,11 @@ impl Follower {
         let (before, now) = (seen.checkpoint(), shown.checkpoint());
         if now.size < before.size {
             let detail = format!("it had {} leaves and is shown with {}", before.size, now.size);
-            return Err(self.caught(proof::What::WentBack, detail, shown, &[])?);
+            return Err(self.caught_beside(proof::What::WentBack, detail, Some(seen), shown, &[])?);
         }
         if now.size == before.size && now.root != before.root {
             let detail = format!("its root at {} leaves was {} and is shown as {}", now.size, before.root, now.root);
-            return Err(self.caught(proof::What::Differs, detail, shown, &[])?);
+            return Err(self.caught_beside(proof::What::Differs, detail, Some(seen), shown, &[])?);
         }
         Ok(())
     }
@@ -478,17 +491,19 @@ impl Follower {
         if seen.as_ref().is_some_and(|seen| seen.checkpoint().size >= known.checkpoint().size) {
             return Ok(());
         }
-        self.remember(known, seen.as_ref())
+        self.remember(known, seen.as_ref(), 0)
     }
 
     /// Writes down the newest checkpoint.
-    fn remember(&self, shown: &SignedCheckpoint, seen: Option<&SignedCheckpoint>) -> Result<(), FollowError> {
+    fn remember(&self, shown: &SignedCheckpoint, seen: Option<&SignedCheckpoint>, new: u64) -> Result<(), FollowError> {
         let note = shown.to_note();
         if seen.is_some_and(|seen| seen.to_note() == note) {
             return Ok(());
         }
         let path = self.folder.join(SEEN);
-        durable::replace(&path, &note).map_err(|source| io_error("write", &path, source))
+        // With new leaves the copy has it too, and is durable.
+        let written = if new > 0 { durable::put(&path, &note) } else { durable::renew(&path, &note) };
+        written.map_err(|source| io_error("write", &path, source))
     }
 
     /// Keeps both sides of a contradiction, and says where.
@@ -621,8 +636,13 @@ fn io_error(operation: &'static str, path: &Path, source: io::Error) -> FollowEr
 
 /// Leaves read, with their signatures checked, on as many cores as there are.
 fn parsed(leaves: &[Vec<u8>]) -> Vec<Result<Entry, Refusal>> {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let chunk = leaves.len().div_ceil(threads).max(MIN_PER_THREAD);
+    // To ask how many cores there are takes longer than a few leaves.
+    let threads = || thread::available_parallelism().map_or(1, usize::from);
+    let chunk = if leaves.len() <= MIN_PER_THREAD {
+        leaves.len()
+    } else {
+        leaves.len().div_ceil(threads()).max(MIN_PER_THREAD)
+    };
     if leaves.len() <= chunk {
         return leaves.iter().map(|bytes| Entry::parse(bytes)).collect();
     }

@@ -163,12 +163,14 @@ impl Desk {
         place.trust.check()?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(DeskError::Runtime)?;
         let follower = runtime.block_on(Follower::open(place.copy, place.trust, place.access))?;
+        // One connection for what is asked and what is read.
+        let client = Client::new(place.url);
         Ok(Self {
             stops: Stops::beside(follower.folder()),
             runtime,
             follower,
-            source: Source::at(place.url),
-            client: Client::new(place.url),
+            source: Source::Server(client.clone()),
+            client,
             hand,
             gate,
             me,
@@ -271,8 +273,14 @@ impl Desk {
         let change = state.change(&change.id)?.unwrap_or(change).clone();
         let snapshot = Snapshot::take(&state, &change)?;
         let decision = decide::decide(&state.governance.rules, &snapshot, now);
-        let disabled = self.runtime.block_on(self.follower.disabled(&state))?;
-        let explanation = explain::explain(&decision, &state, &change, &disabled, now)?;
+        // Who could help is of interest only where something is missing.
+        let explanation = match decision.outcome {
+            Outcome::Allow => Explanation { explained_at: now, rules: Vec::new() },
+            Outcome::Deny => {
+                let disabled = self.runtime.block_on(self.follower.disabled(&state))?;
+                explain::explain(&decision, &state, &change, &disabled, now)?
+            }
+        };
         // What is denied needs nobody to vouch for it.
         let note = self.followed.as_ref().and_then(|followed| followed.cosigned.as_ref());
         match decision.outcome {
@@ -354,6 +362,11 @@ impl Desk {
         exit_status: Option<i32>,
     ) -> Result<Receipt, DeskError> {
         Ok(self.say(opening.outcome(result, exit_status), &[])?)
+    }
+
+    /// Leaves the copy so that the next process opens it quickly. For when nobody waits.
+    pub fn close(self) -> Result<(), DeskError> {
+        Ok(self.runtime.block_on(self.follower.close())?)
     }
 
     /// Whether the copy still stands where this gate has followed it to: another process may have moved it on.

@@ -24,7 +24,7 @@ use thiserror::Error;
 use crate::durable;
 
 /// Lines after which a journal is made short again.
-const MAX_LINES: usize = 512;
+const MAX_LINES: usize = 192;
 /// How long after its lease a spent permit is remembered, should the machine's clock go back; the log knows it for ever.
 const REMEMBERED_SECS: i64 = 15 * 60;
 /// Catches that stay in the journal; older ones are in the files beside it.
@@ -81,6 +81,9 @@ pub enum Event {
         at: Time,
     },
 }
+
+/// What a reservation came to, with the exit status of a command.
+pub type Unreported = (Reservation, OutcomeResult, Option<i32>);
 
 /// The journal, locked for this process.
 #[derive(Debug)]
@@ -219,7 +222,7 @@ impl Journal {
     }
 
     /// What was settled and is not in the log yet.
-    pub fn unreported(&self) -> Vec<(Reservation, OutcomeResult, Option<i32>)> {
+    pub fn unreported(&self) -> Vec<Unreported> {
         let mut settled = BTreeMap::new();
         let mut reported = BTreeSet::new();
         for event in &self.events {

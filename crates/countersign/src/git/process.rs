@@ -1,11 +1,15 @@
 //! Running `git`: without its surroundings, with bounded answers, and as long conversations.
 
 use std::{
-    env, io,
+    env, fs, io,
     io::{BufRead, BufReader, Read, Write},
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::OnceLock,
     thread,
 };
+
+use crate::unix;
 
 /// What one command may answer: 20,000 paths need some 6 MB.
 const MAX_OUTPUT_BYTES: usize = 64 * 1024 * 1024;
@@ -172,9 +176,21 @@ pub(super) fn run(mut command: Command) -> io::Result<Output> {
     })
 }
 
+/// Where `git` is. By its whole path it is started without a copy of this process, which is not small.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let folders = env::var_os("PATH").unwrap_or_default();
+        let mut programs = env::split_paths(&folders).map(|folder| folder.join("git"));
+        let found =
+            programs.find(|path| fs::metadata(path).is_ok_and(|found| found.is_file() && unix::is_executable(&found)));
+        found.unwrap_or_else(|| PathBuf::from("git"))
+    })
+}
+
 /// `git` without anything of its surroundings.
 pub(super) fn hermetic() -> Command {
-    let mut command = Command::new("git");
+    let mut command = Command::new(program());
     command
         .env_clear()
         .envs(KEPT.iter().filter_map(|name| Some((name, env::var_os(name)?))))

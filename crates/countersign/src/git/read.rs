@@ -54,6 +54,14 @@ impl Repository {
         Ok(result)
     }
 
+    /// Starts the processes that answer about objects.
+    pub(super) fn start(&self) -> Result<(), GitError> {
+        let (objects, differences) = (self.talk(&Objects::ARGS)?, self.talk(&Differences::ARGS)?);
+        *self.objects.lock().unwrap_or_else(PoisonError::into_inner) = Some(Objects(objects));
+        *self.differences.lock().unwrap_or_else(PoisonError::into_inner) = Some(Differences(differences));
+        Ok(())
+    }
+
     fn talk(&self, args: &[&str]) -> Result<Talk, GitError> {
         Talk::start(self.command(args)).map_err(|error| self.failed(&args.join(" "), error.to_string()))
     }

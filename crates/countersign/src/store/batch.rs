@@ -60,6 +60,12 @@ impl Tail {
         self.edge.first().map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// The tile that they are in.
+    pub fn edge_of_leaves(&self) -> Option<(TileAt, Vec<Hash>)> {
+        let hashes = self.edge.first().filter(|hashes| !hashes.is_empty())?;
+        Some((TileAt { level: 0, index: self.size() / u64::from(TILE_WIDTH) }, hashes.clone()))
+    }
+
     /// Puts a node into its tile, and the tile among those to write. Tiles of leaf hashes are written when they are full,
     /// since the leaves themselves tell the rest; higher ones, which grow once in 256 leaves, whenever they grow.
     fn grow(&mut self, node: &Node, written: &mut BTreeMap<TileAt, Vec<Hash>>) {

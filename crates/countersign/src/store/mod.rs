@@ -274,6 +274,10 @@ pub trait Store: Send + Sync {
     /// Writes projections of leaves that are in the log already.
     fn project(&self, projections: Vec<Projection>) -> Pending<'_, ()>;
 
+    /// Ends well, where somebody else will open the store next: what a crash would leave to be read again is put in its place.
+    /// Nothing else is asked of it afterwards.
+    fn close(&self) -> Pending<'_, ()>;
+
     /// What follows from the leaves, a page at a time, to compare two stores. [`dump`] walks it.
     fn walk<'a>(&'a self, part: dump::Part, after: Option<&'a dump::Key>) -> Pending<'a, Vec<dump::Row>>;
 }

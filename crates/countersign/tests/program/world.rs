@@ -377,7 +377,26 @@ impl World {
     /// Pushes from the clone: `world.push(&["HEAD:main"])`.
     pub fn push(&self, args: &[&str]) -> Push {
         let output = self.try_git(&[&["push", "--quiet", "origin"], args].concat());
+        self.until_told();
         Push { passed: output.status.success(), said: self.redact(&String::from_utf8(output.stderr).unwrap()) }
+    }
+
+    /// Waits for whoever tells the log what came of a push, which nobody who pushes does.
+    fn until_told(&self) {
+        let folder = self.stage.path("").canonicalize().unwrap();
+        let tells = |process: &std::path::Path| {
+            let command = fs::read(process.join("cmdline")).unwrap_or_default();
+            command.windows(12).any(|word| word == b"post-receive")
+                && fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(&folder))
+        };
+        for _ in 0..1_000 {
+            let mut processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+            if !processes.any(|process| tells(&process)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the log is still being told");
     }
 
     // In the bare repository, as somebody with a shell on the server.

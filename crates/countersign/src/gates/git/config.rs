@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use countersign_core::ids::{ActorId, GateId, RepositoryId, Target};
@@ -64,13 +65,18 @@ pub struct Entry {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Glob {
-    pattern: String,
-    matcher: GlobMatcher,
+    glob: globset::Glob,
+    /// Compiled when a path is first compared with it.
+    matcher: OnceLock<GlobMatcher>,
 }
 
 impl Glob {
     pub fn as_str(&self) -> &str {
-        &self.pattern
+        self.glob.glob()
+    }
+
+    fn is_match(&self, path: &str) -> bool {
+        self.matcher.get_or_init(|| self.glob.compile_matcher()).is_match(path)
     }
 }
 
@@ -78,8 +84,8 @@ impl TryFrom<String> for Glob {
     type Error = globset::Error;
 
     fn try_from(pattern: String) -> Result<Self, Self::Error> {
-        let matcher = GlobBuilder::new(&pattern).literal_separator(true).build()?.compile_matcher();
-        Ok(Self { pattern, matcher })
+        let glob = GlobBuilder::new(&pattern).literal_separator(true).build()?;
+        Ok(Self { glob, matcher: OnceLock::new() })
     }
 }
 
@@ -119,7 +125,7 @@ impl Branch {
         let mut reached = Reached::default();
         for path in paths {
             let mut hit = false;
-            for entry in self.map.iter().filter(|entry| entry.paths.matcher.is_match(path)) {
+            for entry in self.map.iter().filter(|entry| entry.paths.is_match(path)) {
                 hit = true;
                 reached.targets.insert(entry.target.clone());
             }
@@ -133,14 +139,20 @@ impl Branch {
 
 impl GateConfig {
     pub fn parse(text: &str, path: &Path) -> Result<Self, HomeError> {
-        // A newer format may have fields that this program does not know: say that, not what it cannot parse.
-        let fields: BTreeMap<String, serde_json::Value> = yaml(text, path)?;
-        let found = fields.get("version").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        if found > u64::from(VERSION) {
-            let found = u32::try_from(found).unwrap_or(u32::MAX);
-            return Err(HomeError::Newer { path: path.to_owned(), found, known: VERSION });
+        let newer = |found| HomeError::Newer { path: path.to_owned(), found, known: VERSION };
+        let config: Self = match yaml(text, path) {
+            Ok(config) => config,
+            // A newer format may have fields that this program does not know: say that, not what it cannot parse.
+            Err(error) => {
+                let fields: BTreeMap<String, serde_json::Value> = yaml(text, path)?;
+                let found = fields.get("version").and_then(serde_json::Value::as_u64).unwrap_or(0);
+                let found = u32::try_from(found).unwrap_or(u32::MAX);
+                return Err(if found > VERSION { newer(found) } else { error });
+            }
+        };
+        if config.version > VERSION {
+            return Err(newer(config.version));
         }
-        let config: Self = yaml(text, path)?;
         config.check().map_err(|message| invalid(path, None, message))?;
         if !config.copy.is_absolute() {
             let copy = config.copy.display();

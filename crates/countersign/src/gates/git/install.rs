@@ -149,6 +149,7 @@ fn finish(prepared: Prepared, registered: bool) -> Result<Installed, GateError> 
             files::replace(&folder.join(TRUST), &trust_text)?;
         }
     }
+    opened.leave_empty(&folder).map_err(|source| io_error("write into", &folder, source))?;
     for name in HOOKS {
         write_hook(&hooks, name, &program)?;
     }
@@ -298,9 +299,15 @@ fn write_hook(hooks: &Path, name: &str, program: &Path) -> Result<(), GateError>
     let program = quoted(&[program.display().to_string()]);
     // Found from the hook's own place, so that a repository can be moved. Where the program is gone, `exec` fails, and
     // the gate stays shut.
-    let text = format!(
-        "#!/bin/sh\n{MARK} Do not edit it.\nexec {program} gate hook --repository \"${{0%/*}}/..\" {name} \"$@\"\n"
-    );
+    let run = format!("{program} gate hook --repository \"${{0%/*}}/..\" {name} \"$@\"");
+    let run = match name {
+        // Git asks about states that the gate does not act on.
+        "reference-transaction" => format!("case \"$1\" in prepared | committed) exec {run} ;; esac"),
+        // The branch has moved: whoever pushed does not wait until the log is told. What is open would keep git waiting.
+        "post-receive" => format!("(exec {run} </dev/null >/dev/null 2>&1 &)"),
+        _ => format!("exec {run}"),
+    };
+    let text = format!("#!/bin/sh\n{MARK} Do not edit it.\n{run}\n");
     let path = hooks.join(name);
     let mut file = tempfile::Builder::new();
     let file = file.permissions(unix::program()).tempfile_in(hooks);

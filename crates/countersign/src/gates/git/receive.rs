@@ -6,7 +6,8 @@ use countersign_core::{ids::Oid, subject::Transition};
 use countersign_ledger::{Digest, Envelope, Time, dsse::MAX_ENVELOPE_BYTES};
 
 use super::{
-    GateError, GitGate, Update, Value, examine::Push, judge::Judge, refused::Refused, report, transaction::transition,
+    FOLDER, GateError, GitGate, Update, Value, examine::Push, judge::Judge, refused::Refused, report,
+    transaction::transition,
 };
 use crate::{
     client::ClientError,
@@ -89,7 +90,7 @@ fn judge(gate: &GitGate, update: &Update, options: &[String], now: Time) -> Resu
         return Err(Refused::new("symbolic", format!("{} is protected and is no other name", update.reference)).into());
     };
     let Some(branch) = gate.config.branch(&update.reference) else { return Ok(Vec::new()) };
-    let repository = Repository::open(&gate.repository)?;
+    let repository = Repository::in_hook(&gate.repository, new, &gate.repository.join(FOLDER))?;
     let push = Push { gate, repository: &repository, branch, old: old.clone(), new: new.clone() };
     push.shape()?;
     let transition = transition(gate, update, old.clone(), new.clone());
@@ -97,17 +98,20 @@ fn judge(gate: &GitGate, update: &Update, options: &[String], now: Time) -> Resu
 
     let mut desk = gate.desk()?;
     desk.follow(now)?;
-    // What could not be told after the last push; if the server does not take it now either, it can wait.
-    let _ = report::outcomes(gate, &desk);
-    let reserved = {
+    let (reserved, unreported) = {
         let journal = Journal::open(&gate.journal_path())?;
-        let reserved = journal.reserved(&transition, now);
+        let known = (journal.reserved(&transition, now), journal.unreported());
         moved_behind(journal, update, old, now)?;
-        reserved
+        known
     };
+    // What could not be told after the last push; if the server does not take it now either, it can wait.
+    let _ = report::outcomes(gate, &desk, &unreported);
     for _ in 0..MAX_ATTEMPTS {
         let openings = openings(&push, &mut desk, &transition, (&given, &reserved), now)?;
         if let Some(reservations) = reserve(gate, &desk, &transition, &openings, now)? {
+            // The hook ends here, and everything is written. To take the copy and thousands of people apart in good order would
+            // only keep whoever pushed waiting.
+            std::mem::forget(desk);
             return Ok(reservations);
         }
         desk.follow(now)?;

@@ -10,7 +10,7 @@ use crate::{
     client::ClientError,
     gates::{
         desk::Desk,
-        journal::{Event, Journal},
+        journal::{Event, Journal, Unreported},
     },
     speaker::SpeakError,
 };
@@ -19,14 +19,16 @@ use crate::{
 pub fn tell(gate: &GitGate, now: Time) -> Result<usize, GateError> {
     let mut desk = gate.desk()?;
     desk.follow(now)?;
-    outcomes(gate, &desk)
-}
-
-/// Reports every outcome that the log does not have yet, and says how many there were.
-pub fn outcomes(gate: &GitGate, desk: &Desk) -> Result<usize, GateError> {
     // The journal is not kept locked over the network: another push would wait for it.
     let unreported = Journal::open(&gate.journal_path())?.unreported();
-    for (reservation, result, exit_status) in &unreported {
+    outcomes(gate, &desk, &unreported)?;
+    desk.close()?;
+    Ok(unreported.len())
+}
+
+/// Reports outcomes that the log does not have yet.
+pub fn outcomes(gate: &GitGate, desk: &Desk, unreported: &[Unreported]) -> Result<(), GateError> {
+    for (reservation, result, exit_status) in unreported {
         let report = OutcomeReport {
             change: reservation.change.clone(),
             exit_status: *exit_status,
@@ -38,7 +40,7 @@ pub fn outcomes(gate: &GitGate, desk: &Desk) -> Result<usize, GateError> {
         said(desk, report)?;
         Journal::open(&gate.journal_path())?.write(Event::Reported { permit: reservation.permit })?;
     }
-    Ok(unreported.len())
+    Ok(())
 }
 
 fn said(desk: &Desk, report: OutcomeReport) -> Result<(), GateError> {

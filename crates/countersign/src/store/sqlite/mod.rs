@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, fs, ops::Range, path::Path, sync::Mutex, time::
 
 use countersign_ledger::{Digest, Hash, StreamHead, StreamId};
 use sqlx::{
-    ConnectOptions as _, SqliteConnection, SqlitePool,
+    ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -233,6 +233,16 @@ impl Store for SqliteStore {
 
     fn project(&self, projections: Vec<Projection>) -> Pending<'_, ()> {
         Box::pin(self.write_projections(projections))
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        Box::pin(async {
+            self.readers.close().await;
+            match self.writing.lock().await.take() {
+                Some(writing) => writing.connection.close().await.map_err(failed("close the store")),
+                None => Ok(()),
+            }
+        })
     }
 
     fn walk<'a>(&'a self, part: dump::Part, after: Option<&'a dump::Key>) -> Pending<'a, Vec<dump::Row>> {

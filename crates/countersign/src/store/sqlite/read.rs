@@ -226,22 +226,30 @@ pub(super) async fn tiles(
         tiles.0.insert(*tile, hashes);
     }
     for tile in wanted.iter().filter(|tile| tile.level == 0) {
-        if !tiles.0.contains_key(tile) {
-            tiles.0.insert(*tile, last_hashes(connection, last, tile.index).await?);
-        }
+        let begun = tiles.0.remove(tile).unwrap_or_default();
+        let hashes = if begun.len() < usize::from(TILE_WIDTH) {
+            last_hashes(connection, last, tile.index, begun).await?
+        } else {
+            begun
+        };
+        tiles.0.insert(*tile, hashes);
     }
     Ok(tiles)
 }
 
-/// The hashes of a tile of leaves that is not full, from the leaves.
+/// The hashes of a tile of leaves that is not full: those that it was begun with, and the others from the leaves.
 async fn last_hashes(
     connection: &mut SqliteConnection,
     last: &Mutex<LastHashes>,
     tile: u64,
+    begun: Vec<Hash>,
 ) -> Result<Vec<Hash>, StoreError> {
     let width = u64::from(TILE_WIDTH);
     let first = tile.saturating_mul(width);
     let mut hashes = known(last).of(tile);
+    if begun.len() > hashes.len() {
+        hashes = begun;
+    }
     loop {
         let next = first.saturating_add(hashes.len() as u64);
         let page = leaves(connection, next..first.saturating_add(width)).await?;

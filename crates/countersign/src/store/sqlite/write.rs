@@ -56,12 +56,17 @@ impl SqliteStore {
             Some(_) | None => self.tail(connection, &head).await?,
         };
         let found = read::found(connection, Wanted::of(&submissions)).await?;
-        let Plan { results, rows, tail: after } = batch::plan(&tail, found, submissions);
+        let Plan { results, mut rows, tail: after } = batch::plan(&tail, found, submissions);
         if rows.leaves.is_empty() {
             run(connection, "rollback").await.map_err(failed("go back"))?;
             writing.tail = Some(tail);
         } else {
             let note = notary.note(after.size(), after.root())?;
+            match self.options.keeps {
+                Keeps::Log => {}
+                // A log is opened once and stays open; a copy is opened at each push, which is not to hash leaves again.
+                Keeps::Copy(_) => rows.tiles.extend(after.edge_of_leaves()),
+            }
             write_rows(connection, rows).await?;
             write_head(connection, &after, note).await?;
             run(connection, "commit").await.map_err(|source| StoreError::Unknown { source })?;

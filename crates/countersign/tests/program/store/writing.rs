@@ -237,4 +237,8 @@ impl Store for Faulty {
     fn walk<'a>(&'a self, part: dump::Part, after: Option<&'a dump::Key>) -> Pending<'a, Vec<dump::Row>> {
         self.inner.walk(part, after)
     }
+
+    fn close(&self) -> Pending<'_, ()> {
+        self.inner.close()
+    }
 }

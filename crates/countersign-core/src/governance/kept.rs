@@ -1,0 +1,62 @@
+//! Governance as it was made of its files, in a form that is read again within a few milliseconds. A gate reads it at each
+//! push, and thousands of people's keys, a canonical spelling to compare and rules to validate would take it most of a
+//! push's time.
+//!
+//! It is a cache of what this machine verified itself, and lies beside the copy of the log that it follows from. Whoever has
+//! none, or one of another program or another moment, reads the files. It holds names and mails: to erase those for good, the
+//! file has to go as well.
+//!
+//! ```text
+//! countersign-governance VERSION\n  SHA-256 of the rest  the rest
+//! ```
+
+use std::sync::Arc;
+
+use countersign_ledger::{Digest, StreamHead};
+use serde::{Deserialize, Serialize};
+
+use super::{Files, Governance, GovernanceRecord};
+use crate::{catalog::kept::KeptCatalog, rules::kept::KeptRules};
+
+/// What a program writes only itself reads: with another one the files may come to something else.
+const HEADING: &str = concat!("countersign-governance ", env!("CARGO_PKG_VERSION"), " 1\n");
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    /// Where the governance stream stood.
+    at: StreamHead,
+    record: GovernanceRecord,
+    catalog: KeptCatalog,
+    rules: KeptRules,
+    profiles_erased: bool,
+}
+
+impl Governance {
+    /// What can be kept of governance as its stream stood here. `None` of governance that was itself read from what was
+    /// kept: that is there already.
+    pub fn to_kept(&self, at: StreamHead) -> Option<Vec<u8>> {
+        let Files::Read(_) = &self.files else { return None };
+        let (catalog, rules) = (KeptCatalog::of(&self.catalog)?, KeptRules::of(&self.rules)?);
+        let profiles_erased = self.profiles_erased;
+        let kept = Kept { at, record: self.record.clone(), catalog, rules, profiles_erased };
+        let rest = postcard::to_allocvec(&kept).ok()?;
+        Some([HEADING.as_bytes(), Digest::of(&rest).as_bytes(), &rest].concat())
+    }
+
+    /// Reads what was kept of governance as its stream stood here; `None` if it is of another moment or another program, or
+    /// not whole.
+    pub fn from_kept(bytes: &[u8], at: StreamHead) -> Option<Self> {
+        let (digest, rest) = bytes.strip_prefix(HEADING.as_bytes())?.split_first_chunk::<32>()?;
+        if Digest::of(rest).as_bytes() != digest {
+            return None;
+        }
+        let kept: Kept = postcard::from_bytes(rest).ok().filter(|kept: &Kept| kept.at == at)?;
+        Some(Self {
+            record: kept.record,
+            catalog: Arc::new(kept.catalog.resolved()),
+            rules: Arc::new(kept.rules.parsed().ok()?),
+            profiles_erased: kept.profiles_erased,
+            files: Files::Kept,
+        })
+    }
+}
