@@ -137,6 +137,37 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed) -> Result<Authenticat
     })
 }
 
+/// A stop, as somebody hands it over: by a person, with a key that holds now.
+pub fn stop<'a>(state: &State, signed: &'a Signed) -> Result<Authenticated<'a>, Refusal> {
+    only_stops(signed)?;
+    let authenticated = authenticate(state, signed)?;
+    person(&authenticated, "stop anything")?;
+    Ok(authenticated)
+}
+
+/// A stop that was handed over before: then [`stop`] has said whose it is. What became of the key since takes away what it
+/// grants, and a stop grants nothing.
+pub(crate) fn stop_known(signed: &Signed) -> Result<Authenticated<'_>, Refusal> {
+    only_stops(signed)?;
+    let verified = signed.verified.first();
+    let verified = verified.ok_or_else(|| Refusal::unauthenticated("one-signature", "a stop carries one signature"))?;
+    Ok(Authenticated {
+        signer: Signer::Actor { id: signed.statement.header.by.clone(), kind: ActorKind::Person },
+        signed_with: SignedWith { key: verified.key.fingerprint(), assurance: verified.assurance },
+        signed,
+    })
+}
+
+fn only_stops(signed: &Signed) -> Result<(), Refusal> {
+    let body = &signed.statement.body;
+    if body.is_stop() {
+        return Ok(());
+    }
+    let what = format!("a statement of the kind `{}` stops nothing", body.kind());
+    Err(Refusal::malformed("not-a-stop", what)
+        .hint("a gate takes a signed rejection or revocation directly; everything else goes to the log"))
+}
+
 /// Whose key it is, if it holds. `by` is who the statement says that it is by, which names a gate.
 fn signer(state: &State, by: &ActorId, key: &Fingerprint) -> Result<Signer, Refusal> {
     let governance = &state.governance;

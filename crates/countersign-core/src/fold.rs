@@ -37,26 +37,7 @@ impl Entry {
 
     /// The blobs without which it cannot be folded. A list of governance files names further ones.
     pub fn needed_blobs(&self) -> Vec<Digest> {
-        match &self.signed.statement().body {
-            Body::Genesis(genesis) => vec![genesis.files],
-            Body::Publication(publication) => vec![publication.files],
-            Body::Proposal(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
-            Body::NewRevision(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
-            Body::PermitRequest(request) => vec![request.transition.digest],
-            Body::KeyRevocation(_)
-            | Body::GateRegistration(_)
-            | Body::Approval(_)
-            | Body::Rejection(_)
-            | Body::RejectionLift(_)
-            | Body::Withdrawal(_)
-            | Body::Disclosure(_)
-            | Body::Waiver(_)
-            | Body::Identification(_)
-            | Body::GuidanceObservation(_)
-            | Body::Decided(_)
-            | Body::PermitGrant(_)
-            | Body::OutcomeReport(_) => Vec::new(),
-        }
+        self.signed.statement().body.needed_blobs()
     }
 
     /// A leaf of a statement that was checked before.
@@ -189,18 +170,11 @@ impl State {
         Ok(())
     }
 
-    /// Obeys a stop that was handed over directly, before the log has it: a rejection or a revocation takes away at once. It
-    /// is authenticated and admitted as ever; nothing else is taken this way.
+    /// Obeys a stop that was handed over, before the log has it: a rejection or a revocation takes away at once. Whose it is
+    /// was checked when it was handed over ([`admit::stop`]); here it is admitted as ever.
     pub fn obey(&mut self, signed: &Signed, now: Time) -> Result<(), Refusal> {
         let statement = signed.statement();
-        if !statement.body.is_stop() {
-            return Err(Refusal::malformed(
-                "not-a-stop",
-                format!("a statement of the kind `{}` stops nothing", statement.body.kind()),
-            )
-            .hint("a gate takes a signed rejection or revocation directly; everything else goes to the log"));
-        }
-        let authenticated = authenticate(self, signed)?;
+        let authenticated = admit::stop_known(signed)?;
         let found = Found::default();
         admit::admit(self, &authenticated, &found, now)?;
         let signed_with = authenticated.signed_with().clone();

@@ -115,6 +115,12 @@ impl Envelope {
         let message = self.signed_bytes();
         self.signatures().iter().map(|signature| verify(&signature.sshsig, NAMESPACE, &message)).collect()
     }
+
+    /// The keys that its signatures name, whether or not they are by them: for whoever has checked that before.
+    pub fn named_keys(&self) -> impl Iterator<Item = PublicKey> {
+        let blobs = self.signatures().iter().filter_map(|signature| Blob::parse(&signature.sshsig).ok());
+        blobs.filter_map(|blob| PublicKey::from_blob(blob.public_key).ok())
+    }
 }
 
 /// The bytes that a key signs for `message` (PROTOCOL.sshsig section 2). For a passkey they are the challenge.

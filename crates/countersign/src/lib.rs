@@ -26,6 +26,7 @@ pub mod memory;
 pub mod publication;
 pub mod random;
 pub mod reading;
+pub mod rebuild;
 pub mod records;
 pub mod signer;
 pub mod speaker;

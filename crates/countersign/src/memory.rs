@@ -202,6 +202,14 @@ impl Memory {
         self.load(SEEN, VERSION)
     }
 
+    /// The newest checkpoint of the log that was seen here, or that is pinned.
+    pub fn newest(&self, trust: &Trust) -> Result<Option<String>, MemoryError> {
+        let pinned = trust.checkpoint.as_deref().map(|note| Ok((self.open(trust, note)?.size, note.to_owned())));
+        let seen = self.seen()?.filter(|seen| seen.genesis == trust.genesis).map(|seen| Ok((seen.size, seen.note)));
+        let known: Vec<_> = pinned.into_iter().chain(seen).collect::<Result<_, MemoryError>>()?;
+        Ok(known.into_iter().max_by_key(|(size, _)| *size).map(|(_, note)| note))
+    }
+
     /// Whether what is remembered is of another founding than this.
     pub fn is_of_another(&self, trust: &Trust) -> Result<bool, MemoryError> {
         let remembered = [self.pinned()?.map(|pinned| pinned.genesis), self.seen()?.map(|seen| seen.genesis)];

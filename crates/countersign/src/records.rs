@@ -14,9 +14,9 @@ use std::{
 use countersign_core::{
     admit::Signed,
     change::Change,
-    governance::{Governance, GovernanceRecord},
+    governance::{Governance, GovernanceRecord, read_manifest},
     ids::{ActorId, ChangeId, Oid, RepositoryId},
-    refusal::Refusal,
+    refusal::{Refusal, RefusalClass},
     state::{PersonRecord, Record, State},
     statement::{Body, governance_stream},
     subject::Subject,
@@ -58,6 +58,29 @@ pub enum RecordError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Refused(#[from] Refusal),
+}
+
+impl From<Damage> for RecordError {
+    fn from(damage: Damage) -> Self {
+        Self::Store(damage.into())
+    }
+}
+
+/// Projections that another program wrote, which knows more.
+pub fn newer(found: u32) -> Refusal {
+    let known = PROJECTIONS;
+    let newer = format!("the store's projections have version {found}, this program knows {known}");
+    Refusal::new(RefusalClass::Newer, "newer-projections", newer)
+        .hint("a newer countersign wrote them: install it on this machine")
+}
+
+/// The blobs that a statement names, the governance files of a genesis or publication among them; `blob` finds the list.
+pub fn blobs_named(body: &Body, blob: impl Fn(&Digest) -> Option<Vec<u8>>) -> Result<BTreeSet<Digest>, Refusal> {
+    let mut named: BTreeSet<Digest> = body.blobs().into_iter().collect();
+    if let Some(files) = body.governance_files() {
+        named.extend(read_manifest(&files, &|digest| blob(digest))?.into_values().flatten());
+    }
+    Ok(named)
 }
 
 /// A projection that is not what was written.

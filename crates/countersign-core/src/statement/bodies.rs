@@ -500,6 +500,30 @@ impl Body {
         }
     }
 
+    /// The blobs without which the statement cannot be folded. A list of governance files names further ones.
+    pub fn needed_blobs(&self) -> Vec<Digest> {
+        match self {
+            Self::Genesis(genesis) => vec![genesis.files],
+            Self::Publication(publication) => vec![publication.files],
+            Self::Proposal(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
+            Self::NewRevision(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
+            Self::PermitRequest(request) => vec![request.transition.digest],
+            Self::KeyRevocation(_)
+            | Self::GateRegistration(_)
+            | Self::Approval(_)
+            | Self::Rejection(_)
+            | Self::RejectionLift(_)
+            | Self::Withdrawal(_)
+            | Self::Disclosure(_)
+            | Self::Waiver(_)
+            | Self::Identification(_)
+            | Self::GuidanceObservation(_)
+            | Self::Decided(_)
+            | Self::PermitGrant(_)
+            | Self::OutcomeReport(_) => Vec::new(),
+        }
+    }
+
     /// Whether it takes away and never grants, so that a gate obeys it before the log has it.
     pub fn is_stop(&self) -> bool {
         match self {

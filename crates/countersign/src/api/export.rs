@@ -4,7 +4,6 @@
 use std::{io, sync::Arc};
 
 use axum::body::Bytes;
-use countersign_core::fold::Entry;
 use countersign_ledger::{
     Digest,
     tile::{TileKind, TilePath, parse_entry_bundle},
@@ -12,7 +11,10 @@ use countersign_ledger::{
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 
-use crate::engine::{Engine, EngineError, Head, blobs_named, tile_paths};
+use crate::{
+    engine::{Engine, EngineError, Head, OwnLeaf, tile_paths},
+    records::blobs_named,
+};
 
 /// Files that wait to be sent.
 const QUEUE: usize = 4;
@@ -62,11 +64,11 @@ async fn send_all(engine: &Engine, sender: &Sender, head: &Head) -> Result<(), E
 async fn send_blobs(engine: &Engine, sender: &Sender, path: &TilePath, tile: &[u8]) -> Result<(), EngineError> {
     let leaves = parse_entry_bundle(tile).map_err(|e| EngineError::damaged("a tile", format!("{path}: {e}")))?;
     for bytes in leaves {
-        let entry = Entry::parse(&bytes)?;
-        let mut named: Vec<Digest> = entry.signed.statement().body.blobs();
+        let entry = OwnLeaf::read(&bytes)?;
+        let mut named: Vec<Digest> = entry.body().blobs();
         let mut blobs = engine.blobs(&named).await?;
-        if entry.signed.statement().body.governance_files().is_some() {
-            named = blobs_named(&entry.signed, |digest| blobs.get(digest).cloned())?.into_iter().collect();
+        if entry.body().governance_files().is_some() {
+            named = blobs_named(entry.body(), |digest| blobs.get(digest).cloned())?.into_iter().collect();
             blobs = engine.blobs(&named).await?;
         }
         for (digest, blob) in blobs {

@@ -33,6 +33,7 @@ use crate::{
         vouching::Outside,
     },
     home::files,
+    memory::{self, Memory},
     unix,
 };
 
@@ -79,6 +80,9 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         CliError::usage("what the log is checked against is missing: --trust FILE").hint(verify::TRUST_HINT)
     })?;
     let trust = verify::read_trust(trust)?;
+    let memory = Memory::of(&memory::place()?, &trust.origin);
+    // A new copy has to reach what this machine has seen of the log, as every other command has.
+    let trust = Trust { checkpoint: memory.newest(&trust)?, ..trust };
     let key = match &args.cosign {
         Some(path) => Some((cosigner_key(path, args.name.as_deref())?, path.as_path())),
         None => None,

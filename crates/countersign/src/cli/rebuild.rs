@@ -10,8 +10,9 @@ use super::{
     output::{self, Format, bad, good},
 };
 use crate::{
-    engine::{EngineError, rebuild},
+    engine::EngineError,
     home::Home,
+    rebuild,
     store::{self, dump::differences},
 };
 
@@ -52,7 +53,8 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         let options = home.store_options();
         let from = store::open(&home.store_address(), &options).await.map_err(EngineError::from)?;
         let to = store::open(&format!("sqlite:{}", into.display()), &options).await.map_err(EngineError::from)?;
-        let leaves = rebuild::replay(&*from, &*to, &home.log_key()?, &mut |_, _| {}).await?;
+        let leaves =
+            rebuild::replay(&*from, &*to, &home.log_key()?, &mut |_, _| {}).await.map_err(EngineError::from)?;
         let differing = differences(&*from, &*to, MAX_DIFFERING).await.map_err(EngineError::from)?;
         Ok::<_, CliError>((leaves, differing))
     })?;

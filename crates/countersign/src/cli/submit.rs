@@ -101,7 +101,8 @@ impl Session {
             false => None,
         };
         let receipt = match self.log.client.submit(envelope, blobs) {
-            Ok(receipt) => receipt,
+            // Which change it is about, what was signed says.
+            Ok(receipt) => Receipt { change: statement.change(&envelope.payload_digest()), ..receipt },
             Err(ClientError::Denied(denied)) => return Err(self.denied(&denied.decision.change)),
             Err(error) => return Err(or_to_a_gate(error.into(), kept.as_ref())),
         };

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use countersign_core::{
     change::Change,
-    fold::Entry,
     refusal::Refusal,
     statement::{Body, change_stream, gate_stream, governance_stream, person_stream},
     verify::Evidence,
@@ -15,9 +14,10 @@ use countersign_ledger::{
     tree,
 };
 
-use super::{Engine, EngineError, blobs_named};
+use super::{Engine, EngineError, OwnLeaf};
 use crate::{
     bundle::Bundle,
+    records::blobs_named,
     store::{self, Damage, MAX_PAGE, StoreError, tiles::TileAt},
     wire::{Entries, Published},
 };
@@ -45,7 +45,7 @@ impl Engine {
                 if index >= head.noted {
                     continue;
                 }
-                let entry = Entry::parse(&bytes)?;
+                let entry = OwnLeaf::read(&bytes)?;
                 waiting.extend(speakers(&governance, &entry)?.into_iter().filter(|s| !evidence.streams.contains(s)));
                 evidence.leaves.insert(index, bytes);
             }
@@ -74,8 +74,8 @@ impl Engine {
     pub async fn published(&self) -> Result<Vec<Published>, EngineError> {
         let mut published = Vec::new();
         for (_, bytes) in self.stream(&governance_stream()?).await? {
-            let entry = Entry::parse(&bytes)?;
-            let Some(files) = entry.signed.statement().body.governance_files() else { continue };
+            let entry = OwnLeaf::read(&bytes)?;
+            let Some(files) = entry.body().governance_files() else { continue };
             let list = self.store.blobs(&[files]).await?.remove(&files);
             let list =
                 list.ok_or_else(|| Damage::Value { what: "a list of governance files", found: "nothing".to_owned() })?;
@@ -129,18 +129,13 @@ impl Engine {
         let head = self.store.head().await?;
         let to = head.noted.min(from.saturating_add(limit.clamp(1, MAX_ENTRIES)));
         let leaves = if from < to { self.store.leaves(from..to).await? } else { Vec::new() };
-        let mut needed = Vec::new();
-        for bytes in &leaves {
-            needed.extend(Entry::parse(bytes)?.needed_blobs());
-        }
+        let entries: Vec<OwnLeaf> = leaves.iter().map(|bytes| OwnLeaf::read(bytes)).collect::<Result<_, _>>()?;
+        let needed: Vec<Digest> = entries.iter().flat_map(|entry| entry.body().needed_blobs()).collect();
         let mut blobs = self.store.blobs(&needed).await?;
         // The lists of governance files name more.
         let mut files = Vec::new();
-        for bytes in &leaves {
-            let entry = Entry::parse(bytes)?;
-            if entry.signed.statement().body.governance_files().is_some() {
-                files.extend(blobs_named(&entry.signed, |digest| blobs.get(digest).cloned())?);
-            }
+        for entry in entries.iter().filter(|entry| entry.body().governance_files().is_some()) {
+            files.extend(blobs_named(entry.body(), |digest| blobs.get(digest).cloned())?);
         }
         files.retain(|digest| !blobs.contains_key(digest));
         blobs.extend(self.store.blobs(&files).await?);
@@ -182,7 +177,7 @@ impl Engine {
     async fn add_tail(&self, evidence: &mut Evidence, change: &Change, size: u64) -> Result<(), EngineError> {
         let mut last = None;
         for (index, bytes) in &evidence.leaves {
-            match &Entry::parse(bytes)?.signed.statement().body {
+            match OwnLeaf::read(bytes)?.body() {
                 Body::Decided(decided) if decided.change == change.id => last = Some(*index),
                 Body::PermitGrant(grant) if grant.change == change.id => last = Some(*index),
                 _ => {}
@@ -198,37 +193,38 @@ impl Engine {
         Ok(())
     }
 
-    /// The blobs that leaves name, as far as they are still there.
+    /// The blobs that leaves name, as far as they are still there. Publications name mostly what earlier ones named, so that
+    /// each is looked up once.
     async fn add_blobs(&self, evidence: &mut Evidence) -> Result<(), EngineError> {
-        for bytes in evidence.leaves.values() {
-            let entry = Entry::parse(bytes)?;
-            let named = entry.signed.statement().body.blobs();
-            evidence.blobs.extend(self.store.blobs(&named).await?);
-            if entry.signed.statement().body.governance_files().is_some() {
-                let named = blobs_named(&entry.signed, |digest| evidence.blobs.get(digest).cloned())?;
-                let named: Vec<Digest> = named.into_iter().collect();
-                evidence.blobs.extend(self.store.blobs(&named).await?);
-            }
+        let entries: Vec<OwnLeaf> =
+            evidence.leaves.values().map(|bytes| OwnLeaf::read(bytes)).collect::<Result<_, _>>()?;
+        let named: BTreeSet<Digest> = entries.iter().flat_map(|entry| entry.body().blobs()).collect();
+        evidence.blobs = self.store.blobs(&Vec::from_iter(named)).await?;
+        let mut files = BTreeSet::new();
+        for entry in entries.iter().filter(|entry| entry.body().governance_files().is_some()) {
+            files.extend(blobs_named(entry.body(), |digest| evidence.blobs.get(digest).cloned())?);
         }
+        files.retain(|digest| !evidence.blobs.contains_key(digest));
+        evidence.blobs.extend(self.store.blobs(&Vec::from_iter(files)).await?);
         Ok(())
     }
 }
 
 /// The streams in which a revocation of whoever speaks in a leaf would stand.
-fn speakers(governance: &countersign_core::governance::Governance, entry: &Entry) -> Result<Vec<StreamId>, Refusal> {
+fn speakers(governance: &countersign_core::governance::Governance, entry: &OwnLeaf) -> Result<Vec<StreamId>, Refusal> {
     let mut streams = Vec::new();
-    let by = &entry.signed.statement().header.by;
+    let by = &entry.statement.header.by;
     if governance.catalog.actors.contains_key(by) {
         streams.push(person_stream(by)?);
     } else if by.as_str() != countersign_core::governance::SERVER {
         streams.push(gate_stream(by.as_str())?);
     }
-    for key in entry.signed.keys() {
-        if let Some(actor) = governance.catalog.actor_by_key(&key) {
+    for key in entry.leaf.envelope.named_keys() {
+        if let Some(actor) = governance.catalog.actor_by_key(&key.fingerprint()) {
             streams.push(person_stream(&actor.id)?);
         }
     }
-    if let Body::PermitRequest(request) = &entry.signed.statement().body
+    if let Body::PermitRequest(request) = entry.body()
         && request.gate.as_str() != countersign_core::permit::APPLY_GATE
     {
         streams.push(gate_stream(request.gate.as_str())?);

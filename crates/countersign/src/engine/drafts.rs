@@ -24,9 +24,9 @@ use countersign_core::{
 };
 use countersign_ledger::{Digest, Envelope, StreamId, Time};
 
-use super::{Engine, EngineError, MAX_BLOB_BYTES, blobs_named, leaf_at, reads};
+use super::{Engine, EngineError, MAX_BLOB_BYTES, leaf_at, reads};
 use crate::{
-    records,
+    records::{self, blobs_named},
     store::{NewLeaf, Submission},
 };
 
@@ -221,7 +221,7 @@ pub(super) fn named_blobs(signed: &Signed, offered: Vec<Vec<u8>>) -> Result<BTre
     }
     let mut offered: BTreeMap<Digest, Vec<u8>> = offered.into_iter().map(|blob| (Digest::of(&blob), blob)).collect();
     let mut named = BTreeMap::new();
-    for digest in blobs_named(signed, |digest| offered.get(digest).cloned())? {
+    for digest in blobs_named(&signed.statement().body, |digest| offered.get(digest).cloned())? {
         let blob = offered.remove(&digest).ok_or_else(|| {
             Refusal::unknown(
                 "blob-missing",

@@ -11,7 +11,6 @@
 //! | `reads` | answers to questions |
 //! | `bundles` | bundles, exports, tiles, proofs |
 //! | `cosigned` | what others cosigned, as it was brought here |
-//! | `rebuild` | projections made again from the leaves |
 //! | `guidance` | reading cited documents from their own branch |
 
 mod bundles;
@@ -19,13 +18,9 @@ mod cosigned;
 mod drafts;
 pub mod guidance;
 mod reads;
-pub mod rebuild;
 mod speech;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use countersign_core::{
     admit::{Signed, authenticate_genesis},
@@ -33,10 +28,10 @@ use countersign_core::{
     decision::{Decision, Outcome},
     explain::Explained,
     fold::Entry,
-    governance::{Governance, read_manifest},
-    refusal::{Refusal, RefusalClass},
+    governance::Governance,
+    refusal::Refusal,
     state::State,
-    statement::{Body, ObservedDocument, SeenCheckpoint},
+    statement::{Body, ObservedDocument, SeenCheckpoint, Statement},
 };
 use countersign_ledger::{
     Digest, Envelope, Leaf, Line, StreamHead, StreamId, Time, checkpoint::LogKey, sshsig::SigningKey, tree,
@@ -50,6 +45,7 @@ pub use self::{
 use self::{cosigned::Cosigned, drafts::Draft, guidance::GuidanceSource};
 pub use crate::store::Head;
 use crate::{
+    rebuild,
     records::{self, GovernanceCache, RecordError},
     store::{
         self, Age, Conflict, Damage, NewLeaf, Store, StoreError, Submission,
@@ -158,13 +154,7 @@ impl Engine {
         match Age::of(engine.store.version().await?, records::PROJECTIONS) {
             Age::Current => {}
             Age::Older(_) => rebuild::projections(&*engine.store, &mut rebuild::told).await?,
-            Age::Newer(found) => {
-                let known = records::PROJECTIONS;
-                let newer = format!("the store's projections have version {found}, this program knows {known}");
-                return Err(Refusal::new(RefusalClass::Newer, "newer-projections", newer)
-                    .hint("a newer countersign wrote them: install it on this machine")
-                    .into());
-            }
+            Age::Newer(found) => return Err(records::newer(found).into()),
         }
         let governance = engine.governance().await?;
         if governance.record.genesis != setup.genesis.payload_digest() {
@@ -386,12 +376,22 @@ pub fn allows(decision: &Decision) -> bool {
     }
 }
 
-/// The blobs that a statement names, the governance files of a genesis or publication among them; `blob` finds the list.
-pub fn blobs_named(signed: &Signed, blob: impl Fn(&Digest) -> Option<Vec<u8>>) -> Result<BTreeSet<Digest>, Refusal> {
-    let body = &signed.statement().body;
-    let mut named: BTreeSet<Digest> = body.blobs().into_iter().collect();
-    if let Some(files) = body.governance_files() {
-        named.extend(read_manifest(&files, &|digest| blob(digest))?.into_values().flatten());
+/// A leaf of the engine's own log. Its signatures were checked when it was admitted, and are not checked again to hand it on:
+/// whoever gets it does.
+#[derive(Debug)]
+pub struct OwnLeaf {
+    pub leaf: Leaf,
+    pub statement: Statement,
+}
+
+impl OwnLeaf {
+    pub fn read(bytes: &[u8]) -> Result<Self, EngineError> {
+        let leaf = Leaf::parse(bytes).map_err(|e| EngineError::damaged("a leaf", e.to_string()))?;
+        let statement = Statement::parse(leaf.envelope.payload())?;
+        Ok(Self { leaf, statement })
     }
-    Ok(named)
+
+    pub fn body(&self) -> &Body {
+        &self.statement.body
+    }
 }

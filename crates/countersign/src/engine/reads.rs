@@ -99,7 +99,9 @@ impl Engine {
         records::load(&*self.store, &mut state, &BTreeSet::from([person_stream(&actor.id)?])).await?;
         match state.holds(&actor.id, key)? {
             Some(actor) => Ok(Signer::Actor { id: actor.id.clone(), kind: actor.kind }),
-            None => Err(Refusal::unauthenticated("key-revoked", format!("key {key} was revoked")).into()),
+            None => Err(Refusal::unauthenticated("key-revoked", format!("key {key} was revoked"))
+                .hint("sign with another of your keys, or have a new one added to the catalog")
+                .into()),
         }
     }
 

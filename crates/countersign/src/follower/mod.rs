@@ -43,7 +43,7 @@ use countersign_core::{
     verify::{Failure, Verdict},
 };
 use countersign_ledger::{
-    Digest, Hash, Time,
+    Digest, Hash, Leaf, StreamId, Time,
     checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint},
     tree::{self, Frontier},
 };
@@ -54,8 +54,9 @@ use self::source::{Batch, Source, SourceError};
 use crate::{
     durable,
     intake::{Intake, IntakeError},
+    rebuild,
     records::{self, GovernanceCache, RecordError},
-    store::{self, Conflict, List, Notary, NoteError, Options, Store, StoreError},
+    store::{self, Age, Conflict, List, Notary, NoteError, Options, Store, StoreError},
 };
 
 pub use crate::store::Access;
@@ -177,7 +178,29 @@ impl Follower {
             .await
             .map_err(|source| FollowError::Store { path, source })?;
         let governance = GovernanceCache::with_file(folder.join(GOVERNANCE));
-        Ok(Self { folder: folder.to_owned(), trust: trust.clone(), store, governance })
+        let follower = Self { folder: folder.to_owned(), trust: trust.clone(), store, governance };
+        follower.up_to_date().await?;
+        Ok(follower)
+    }
+
+    /// Makes what follows from the copy's leaves again where another version of this program has written it.
+    async fn up_to_date(&self) -> Result<(), FollowError> {
+        let age = || async { self.store.version().await.map(|found| Age::of(found, records::PROJECTIONS)) };
+        match age().await.map_err(|e| self.failed(e))? {
+            Age::Current => return Ok(()),
+            Age::Newer(found) => return Err(records::newer(found).into()),
+            Age::Older(_) => {}
+        }
+        // Other gates of this machine wait, and find it done.
+        let _lock = self.lock()?;
+        match age().await.map_err(|e| self.failed(e))? {
+            Age::Current => Ok(()),
+            Age::Newer(found) => Err(records::newer(found).into()),
+            Age::Older(_) => {
+                let rebuilt = rebuild::projections(&*self.store, &mut rebuild::told).await;
+                rebuilt.map_err(|e| self.recorded(e))
+            }
+        }
     }
 
     pub fn folder(&self) -> &Path {
@@ -459,6 +482,11 @@ impl Follower {
         if found == Some(*root) {
             return Ok(());
         }
+        let shorter = shown.checkpoint().size;
+        if *size > shorter {
+            let detail = format!("it had {size} leaves and is shown with {shorter}");
+            return Err(self.caught_beside(proof::What::WentBack, detail, Some(must), shown, &[])?);
+        }
         let detail = format!("a checkpoint of {size} leaves with root {root} is known, which it does not reach");
         Err(self.caught_beside(proof::What::Differs, detail, Some(must), shown, &[])?)
     }
@@ -601,6 +629,22 @@ impl Follower {
         let mut disabled = records::disabled(&*self.store, &state.governance).await.map_err(|e| self.failed(e))?;
         disabled.extend(state.disabled());
         Ok(disabled)
+    }
+
+    /// Whether a statement stands in a stream.
+    pub async fn has_said(&self, stream: &StreamId, payload: &Digest) -> Result<bool, FollowError> {
+        let mut from = 0;
+        loop {
+            let page = self.store.stream(stream, from).await.map_err(|e| self.failed(e))?;
+            if page.is_empty() {
+                return Ok(false);
+            }
+            from += page.len() as u64;
+            let is_it = |bytes: &[u8]| Leaf::parse(bytes).is_ok_and(|leaf| leaf.envelope.payload_digest() == *payload);
+            if page.iter().any(|(_, bytes)| is_it(bytes)) {
+                return Ok(true);
+            }
+        }
     }
 
     /// Blobs that the copy has.

@@ -13,7 +13,7 @@ pub mod bundle;
 use std::path::Path;
 
 use countersign_core::{
-    admit::Signed,
+    admit::{self, Signed},
     change::{Change, PermitRecord},
     decision::{Decision, Outcome},
     explain::{self, Explanation},
@@ -201,25 +201,13 @@ impl Desk {
         Ok(())
     }
 
+    /// Whether the log has it, so that what the log says of it since counts. Somebody may have said the same before, and taken
+    /// it back: only the statement itself is it.
     fn is_in_the_log(&self, stop: &Stop) -> Result<bool, DeskError> {
-        let statement = stop.signed().statement();
-        let by = &statement.header.by;
-        match &statement.body {
-            Body::Rejection(rejection) => {
-                let change = self.change(&rejection.change)?;
-                Ok(change.is_some_and(|change| {
-                    change.rejections.iter().any(|known| known.by == *by && known.revision == rejection.revision)
-                }))
-            }
-            _ => {
-                let Ok(governance) = self.runtime.block_on(self.follower.governance()) else { return Ok(false) };
-                let mut state = State::part(governance);
-                self.load_for(&mut state, stop.signed())?;
-                Ok(
-                    matches!(state.obey(stop.signed(), Time::from_unix_millis(0)), Err(refusal) if refusal.code == "already-revoked"),
-                )
-            }
-        }
+        let payload = stop.signed().payload();
+        let streams = stop.signed().statement().streams(&payload)?;
+        let Some(home) = streams.first() else { return Ok(false) };
+        Ok(self.runtime.block_on(self.follower.has_said(home, &payload))?)
     }
 
     fn load_for(&self, state: &mut State, signed: &Signed) -> Result<(), DeskError> {
@@ -264,10 +252,9 @@ impl Desk {
         let inputs = change.inputs(Some(&self.gate))?;
         let mut handed = Vec::new();
         for stop in self.stops.all()? {
-            self.load_for(&mut state, stop.signed())?;
-            // What is in the log by now, or about a revision that is gone, stops nothing here.
-            if state.obey(stop.signed(), now).is_ok() && stop.concerns(&change.id, &inputs) {
-                handed.push(stop.words());
+            if stop.concerns(&change.id, &inputs) {
+                self.load_for(&mut state, stop.signed())?;
+                handed.extend(stop.obeyed(&mut state, now)?);
             }
         }
         let change = state.change(&change.id)?.unwrap_or(change).clone();
@@ -380,8 +367,8 @@ impl Desk {
         let governance = self.runtime.block_on(self.follower.governance())?;
         let mut state = State::part(governance);
         self.load_for(&mut state, stop.signed())?;
-        // It has to be by somebody; what it is about may be unknown here yet.
-        countersign_core::admit::authenticate(&state, stop.signed())?;
+        // It has to be by somebody who may; what it is about may be unknown here yet.
+        admit::stop(&state, stop.signed())?;
         Ok(self.stops.keep(stop)?)
     }
 

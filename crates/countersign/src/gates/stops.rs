@@ -12,9 +12,10 @@ use countersign_core::{
     admit::Signed,
     ids::ChangeId,
     refusal::Refusal,
+    state::State,
     statement::{Body, Holder},
 };
-use countersign_ledger::{Envelope, StreamId};
+use countersign_ledger::{Envelope, StreamId, Time};
 
 use crate::{durable, wire::Submit};
 
@@ -22,6 +23,10 @@ const FOLDER: &str = "stops";
 /// More than a log that works would ever leave here; a bound on what somebody can fill a disk with.
 const MAX_STOPS: usize = 1_000;
 const MAX_STOP_BYTES: u64 = 256 * 1024;
+
+/// Why a stop has nothing left to take away: the log says the same, or what it is about is gone.
+const NOTHING_LEFT: [&str; 5] =
+    ["already-rejected", "already-revoked", "change-closed", "stale-revision", "unknown-key"];
 
 /// A signed statement that takes away, with the blobs that it names.
 #[derive(Clone, Debug)]
@@ -77,6 +82,23 @@ impl Stop {
             Body::Rejection(rejection) => rejection.change == *change,
             // Its home is the stream of whose key it is.
             _ => streams.first().is_some_and(|home| inputs.contains(home)),
+        }
+    }
+
+    /// Obeys it in a state that has what it bears on. Gives what it says, if it takes something away; whatever is unclear about
+    /// it keeps the gate shut.
+    pub fn obeyed(&self, state: &mut State, now: Time) -> Result<Option<String>, Refusal> {
+        match state.obey(&self.signed, now) {
+            Ok(()) => Ok(Some(self.words())),
+            Err(refusal) if NOTHING_LEFT.contains(&refusal.code) => Ok(None),
+            Err(refusal) => {
+                let words = self.words();
+                let unclear = format!("it is unclear what to make of what was handed to this gate: {words}: {refusal}");
+                Err(Refusal::forbidden("stop-unclear", unclear).hint(format!(
+                    "ask who signed it; where it is of no use any more, the gate's owner removes {} from its `stops`",
+                    self.name()
+                )))
+            }
         }
     }
 

@@ -9,8 +9,9 @@ use std::{
 };
 
 use countersign::{
-    engine::{Engine, EngineError, Setup, rebuild::replay},
+    engine::{Engine, EngineError, Setup},
     home::Home,
+    rebuild::replay,
     records::PROJECTIONS,
     store::{self, StoreError, dump::Dump},
 };

@@ -257,3 +257,44 @@ fn a_stop_that_the_server_swallows_is_kept_for_a_gate() {
     assert_eq!(world.say("bob", &["reject", &change, "--why", "no"]).status, 0);
     assert_eq!(stops(), before);
 }
+
+/// A new copy of the log has to reach what this machine has seen of it, as every command has.
+#[test]
+fn a_new_copy_of_a_log_that_went_back_is_refused() {
+    let mut world = world();
+    let change = propose(&world, "Go faster");
+    let older = world.copy_of_the_store("older.db");
+    world.say("bob", &["approve", &change]);
+    world.serve_store(&older);
+    let url = world.server().url.clone();
+    let follow = ["--url", &url, "--trust", "home/trust.json", "--format", "json", "follow", "--into", "new", "--once"];
+    let run = world.stage.run_words(&follow);
+    assert_eq!((run.status, code(&run).as_str()), (3, "log-went-back"), "{run}");
+    let message = error(&run)["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("it had 3 leaves and is shown with 2"), "{message}");
+}
+
+/// Which change something was said about stands in what was signed; the server's receipt does not tell.
+#[test]
+fn a_receipt_of_another_change_names_nothing() {
+    let world = world();
+    let other = propose(&world, "Go slower");
+    let (honest, named) = (world.server().url.clone(), other.clone());
+    let liar = Proxy::reading(&world.server().url, move |request| match request.method {
+        "POST" => {
+            let mut answer = ureq::post(&format!("{honest}{}", request.path))
+                .header("content-type", "application/json")
+                .send(request.body)
+                .unwrap();
+            let mut receipt: Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
+            receipt["change"] = named.clone().into();
+            Answer::Lie(receipt.to_string())
+        }
+        _ => Answer::Of(request.path.to_owned()),
+    });
+    let args = ["propose", "--target", "search/production", "--kind", "flag", "--file", "flags.json", "--title", "Go"];
+    let run = say_to(&world, &liar.url, "alice", &[&args[..], &WORDS].concat());
+    assert_eq!(run.status, 0, "{run}");
+    assert_eq!(run.json()["title"], "Go");
+    assert_ne!(run.json()["id"], Value::from(other));
+}

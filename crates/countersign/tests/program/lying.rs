@@ -15,8 +15,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign::{
     bundle::Bundle,
     clock,
-    engine::{blobs_named, tile_paths},
+    engine::tile_paths,
     random, records,
+    records::blobs_named,
     store::{self, NewLeaf, Submission},
     wire::{Entries, Proof, Receipt, Submit},
 };
@@ -80,7 +81,8 @@ impl Log {
                 let entry = Entry::parse(bytes).unwrap();
                 blobs.extend(store.blobs(&entry.signed.statement().body.blobs()).await.unwrap());
                 if entry.signed.statement().body.governance_files().is_some() {
-                    let named = blobs_named(&entry.signed, |digest| blobs.get(digest).cloned()).unwrap();
+                    let named =
+                        blobs_named(&entry.signed.statement().body, |digest| blobs.get(digest).cloned()).unwrap();
                     blobs.extend(store.blobs(&named.into_iter().collect::<Vec<_>>()).await.unwrap());
                 }
             }

@@ -23,6 +23,7 @@ mod known;
 mod lying;
 mod proxy;
 mod rules;
+mod stops;
 mod store;
 mod support;
 mod tour;

@@ -87,17 +87,10 @@ pub fn open(asked: &Asked<'_>, bundle: &Bundle, now: Time) -> Result<Opening, De
             .hint("try again; if it stays so, follow the log instead (leave --by-bundle away)")
             .into());
     }
+    let inputs = change.inputs(None)?;
     for stop in stops.all()? {
-        match state.obey(stop.signed(), now) {
-            Ok(()) => {}
-            Err(refusal) if refusal.code == "stream-missing" => {
-                let words = format!("the bundle does not tell what to make of what was handed here: {}", stop.words());
-                return Err(Refusal::forbidden("stop-unclear", words)
-                    .hint("follow the log instead: leave --by-bundle away")
-                    .into());
-            }
-            // What is in the log by now, or about a revision that is gone, stops nothing here.
-            Err(_) => {}
+        if stop.concerns(id, &inputs) {
+            stop.obeyed(&mut state, now)?;
         }
     }
     let change = state.change(id)?.unwrap_or(&change).clone();

@@ -6,9 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_core::{fold::Entry, state::State};
 use countersign_ledger::{Digest, Leaf, StreamId};
 
-use super::{EngineError, blobs_named};
 use crate::{
-    records,
+    records::{self, RecordError, blobs_named},
     store::{Damage, NewLeaf, Notary, Store, Submission},
 };
 
@@ -21,7 +20,7 @@ pub fn told(done: u64, of: u64) {
 }
 
 /// Makes the projections of a store again from its own leaves.
-pub async fn projections(store: &dyn Store, told: &mut dyn FnMut(u64, u64)) -> Result<(), EngineError> {
+pub async fn projections(store: &dyn Store, told: &mut dyn FnMut(u64, u64)) -> Result<(), RecordError> {
     store.clear_projections().await?;
     let mut replay = Replay::default();
     let size = store.head().await?.size;
@@ -51,7 +50,7 @@ pub async fn replay(
     into: &dyn Store,
     notary: &dyn Notary,
     told: &mut dyn FnMut(u64, u64),
-) -> Result<u64, EngineError> {
+) -> Result<u64, RecordError> {
     if into.head().await?.size != 0 {
         return Err(Damage::Value { what: "the store to rebuild into", found: "it is not empty".to_owned() }.into());
     }
@@ -88,8 +87,8 @@ pub async fn replay(
     Ok(next)
 }
 
-fn missing(index: u64) -> EngineError {
-    EngineError::Store(Damage::MissingLeaf(index).into())
+fn missing(index: u64) -> RecordError {
+    Damage::MissingLeaf(index).into()
 }
 
 #[derive(Default)]
@@ -105,14 +104,15 @@ impl Replay {
         store: &dyn Store,
         index: u64,
         bytes: &[u8],
-    ) -> Result<(Entry, BTreeMap<Digest, Vec<u8>>, Vec<StreamId>), EngineError> {
+    ) -> Result<(Entry, BTreeMap<Digest, Vec<u8>>, Vec<StreamId>), RecordError> {
         Leaf::parse(bytes).map_err(|source| Damage::Leaf { index, source })?;
         let entry = Entry::parse(bytes)?;
         let mut named: Vec<Digest> = entry.signed.statement().body.blobs();
         let mut blobs = store.blobs(&named).await?;
         // A list of governance files names more.
         if entry.signed.statement().body.governance_files().is_some() {
-            named = blobs_named(&entry.signed, |digest| blobs.get(digest).cloned())?.into_iter().collect();
+            named =
+                blobs_named(&entry.signed.statement().body, |digest| blobs.get(digest).cloned())?.into_iter().collect();
             blobs = store.blobs(&named).await?;
         }
         let blob = |digest: &Digest| blobs.get(digest).cloned();
