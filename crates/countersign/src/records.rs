@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Version of what is written here. A store of an older one is rebuilt from its leaves.
-pub const PROJECTIONS: u32 = 1;
+pub const PROJECTIONS: u32 = 2;
 
 pub const GOVERNANCE: &str = "governance";
 pub const CHANGE: &str = "change";
@@ -50,6 +50,8 @@ pub mod facet {
     pub const DELTA: &str = "delta";
     /// Of a gate: the repository that it guards.
     pub const REPOSITORY: &str = "repository";
+    /// Of a gate: the fingerprint of its key.
+    pub const KEY: &str = "key";
 }
 
 #[derive(Debug, Error)]
@@ -251,7 +253,10 @@ pub fn projections<'a>(
             Some(Record::Change(change)) => projections.push(change_projection(change)?),
             Some(Record::Person(person)) => projections.push(plain(PERSON, json(person)?)),
             Some(Record::Gate(gate)) => projections.push(Projection {
-                facets: BTreeSet::from([Facet::new(facet::REPOSITORY, gate.repository.as_str())]),
+                facets: BTreeSet::from([
+                    Facet::new(facet::REPOSITORY, gate.repository.as_str()),
+                    Facet::new(facet::KEY, gate.key.fingerprint().to_string()),
+                ]),
                 ..plain(GATE, json(gate)?)
             }),
             // A target's stream has no record of its own.

@@ -40,6 +40,13 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let session = global.session()?;
     let reading = session.read(&args.change)?;
     let view = reading.view()?;
+    if view.text.is_none() {
+        return Err(CliError::new(
+            "text-missing",
+            format!("title, reason and rollback of change {} are not here: erased, or held back by the server", view.id.short()),
+        )
+        .hint("nothing is approved unread: ask who proposed it to say it again (countersign revise), or ask another copy of the log"));
+    }
     let computed = recompute(&reading, &args)?;
     let mut lines = about("approval", &view);
     match &computed {

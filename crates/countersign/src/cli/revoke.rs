@@ -32,7 +32,12 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let key = args.key_to_revoke;
     // Whose it is stands in the statement, and is shown before it is signed. A revocation that names another holder takes
     // nothing away, and is refused.
-    let (of, whose) = match session.log.client.signer(&key)? {
+    let signer = session.log.client.signer(&key).map_err(|error| match CliError::from(error) {
+        unknown if unknown.code == "unknown-key" => unknown
+            .hint("which key? `ssh-keygen -l -f KEY.pub` prints SHA256:…; a gate's is in REPO/countersign/gate.key"),
+        error => error,
+    });
+    let (of, whose) = match signer? {
         Signer::Actor { id, .. } => (Holder::Person(id.clone()), id.to_string()),
         Signer::Gate(gate) => (Holder::Gate(gate.clone()), format!("gate {gate}")),
         Signer::Server => {

@@ -76,7 +76,18 @@ pub struct Session {
 impl Session {
     /// A change, as its signed statements tell it.
     pub fn read(&self, change: &ChangePrefix) -> Result<Reading, CliError> {
-        Ok(self.log.read(change, clock::now())?)
+        let reading = self.log.read(change, clock::now())?;
+        // The server said whose key this is; the signed catalog knows.
+        let key = self.speaker.hand.fingerprint();
+        let holder = reading.state().governance.catalog.actor_by_key(&key).map(|actor| &actor.id);
+        match holder {
+            Some(holder) if *holder != self.speaker.me => Err(CliError::new(
+                "another-signer",
+                format!("the server says that key {key} is {}'s, the log says that it is {holder}'s", self.speaker.me),
+            )
+            .hint("nothing was signed; tell whoever runs the server")),
+            Some(_) | None => Ok(reading),
+        }
     }
 
     /// The bundle of a change as the server gives it; nothing of it is checked but which change it is of.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use countersign_core::{
     change::Change,
     refusal::Refusal,
-    statement::{Body, change_stream, gate_stream, governance_stream, person_stream},
+    statement::{Body, change_stream, governance_stream},
     verify::Evidence,
 };
 use countersign_ledger::{
@@ -41,14 +41,15 @@ impl Engine {
         let mut waiting = BTreeSet::from([governance_stream()?, change_stream(&change.id)?]);
         while let Some(stream) = waiting.pop_first() {
             evidence.streams.insert(stream.clone());
+            let mut said = Vec::new();
             for (index, bytes) in self.stream(&stream).await? {
-                if index >= head.noted {
-                    continue;
+                if index < head.noted {
+                    said.push(OwnLeaf::read(&bytes)?);
+                    evidence.leaves.insert(index, bytes);
                 }
-                let entry = OwnLeaf::read(&bytes)?;
-                waiting.extend(speakers(&governance, &entry)?.into_iter().filter(|s| !evidence.streams.contains(s)));
-                evidence.leaves.insert(index, bytes);
             }
+            let speakers = self.streams_of_speakers(&said).await?;
+            waiting.extend(speakers.into_iter().filter(|stream| !evidence.streams.contains(stream)));
         }
         self.add_blobs(&mut evidence).await?;
         // Who has seen a longer log is not shown a shorter one.
@@ -208,28 +209,6 @@ impl Engine {
         evidence.blobs.extend(self.store.blobs(&Vec::from_iter(files)).await?);
         Ok(())
     }
-}
-
-/// The streams in which a revocation of whoever speaks in a leaf would stand.
-fn speakers(governance: &countersign_core::governance::Governance, entry: &OwnLeaf) -> Result<Vec<StreamId>, Refusal> {
-    let mut streams = Vec::new();
-    let by = &entry.statement.header.by;
-    if governance.catalog.actors.contains_key(by) {
-        streams.push(person_stream(by)?);
-    } else if by.as_str() != countersign_core::governance::SERVER {
-        streams.push(gate_stream(by.as_str())?);
-    }
-    for key in entry.leaf.envelope.named_keys() {
-        if let Some(actor) = governance.catalog.actor_by_key(&key.fingerprint()) {
-            streams.push(person_stream(&actor.id)?);
-        }
-    }
-    if let Body::PermitRequest(request) = entry.body()
-        && request.gate.as_str() != countersign_core::permit::APPLY_GATE
-    {
-        streams.push(gate_stream(request.gate.as_str())?);
-    }
-    Ok(streams)
 }
 
 fn damaged(error: &dyn std::fmt::Display) -> StoreError {
