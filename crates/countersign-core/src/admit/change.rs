@@ -221,9 +221,9 @@ fn new_revision(
     may_contribute(governance, authenticated, revision.sponsor.as_ref())?;
     subject(found)?;
     // A rejection is not shaken off by a revision of the same content.
-    let same = change.current().is_some_and(|current| {
-        current.subject.reference().is_ok_and(|reference| reference == revision.subject)
-    });
+    let same = change
+        .current()
+        .is_some_and(|current| current.subject.reference().is_ok_and(|reference| reference == revision.subject));
     match change.standing_rejections().next().filter(|_| same) {
         Some(rejection) => Err(Refusal::conflict(
             "rejected",

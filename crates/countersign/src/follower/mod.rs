@@ -15,6 +15,7 @@
 //!
 //! One copy serves all gates of a machine. Its cost grows with what is new, not with history.
 
+mod copy;
 mod cosigned;
 pub mod cosigner;
 pub mod following;
@@ -43,7 +44,7 @@ use countersign_core::{
     verify::{Failure, Verdict},
 };
 use countersign_ledger::{
-    Digest, Hash, Leaf, StreamId, Time,
+    Digest, Hash, Time,
     checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint},
     tree::{self, Frontier},
 };
@@ -54,9 +55,8 @@ use self::source::{Batch, Source, SourceError};
 use crate::{
     durable,
     intake::{Intake, IntakeError},
-    rebuild,
     records::{self, GovernanceCache, RecordError},
-    store::{self, Age, Conflict, List, Notary, NoteError, Options, Store, StoreError},
+    store::{self, Conflict, List, Notary, NoteError, Options, Store, StoreError},
 };
 
 pub use crate::store::Access;
@@ -171,7 +171,7 @@ impl Follower {
     /// Opens the copy in a folder, or begins one.
     pub async fn open(folder: &Path, trust: &Trust, access: Access) -> Result<Self, FollowError> {
         durable::folder(folder).map_err(|source| io_error("make", folder, source))?;
-        begin_anew(folder)?;
+        copy::begin_anew(folder)?;
         let path = folder.join(COPY);
         let options = Options { verifier: trust.log_key.clone(), keeps: store::Keeps::Copy(access) };
         let store = store::open(&path.display().to_string(), &options)
@@ -181,26 +181,6 @@ impl Follower {
         let follower = Self { folder: folder.to_owned(), trust: trust.clone(), store, governance };
         follower.up_to_date().await?;
         Ok(follower)
-    }
-
-    /// Makes what follows from the copy's leaves again where another version of this program has written it.
-    async fn up_to_date(&self) -> Result<(), FollowError> {
-        let age = || async { self.store.version().await.map(|found| Age::of(found, records::PROJECTIONS)) };
-        match age().await.map_err(|e| self.failed(e))? {
-            Age::Current => return Ok(()),
-            Age::Newer(found) => return Err(records::newer(found).into()),
-            Age::Older(_) => {}
-        }
-        // Other gates of this machine wait, and find it done.
-        let _lock = self.lock()?;
-        match age().await.map_err(|e| self.failed(e))? {
-            Age::Current => Ok(()),
-            Age::Newer(found) => Err(records::newer(found).into()),
-            Age::Older(_) => {
-                let rebuilt = rebuild::projections(&*self.store, &mut rebuild::told).await;
-                rebuilt.map_err(|e| self.recorded(e))
-            }
-        }
     }
 
     pub fn folder(&self) -> &Path {
@@ -382,17 +362,6 @@ impl Follower {
             self.governance.put(head, &governance);
         }
         Ok(intake.trim().map_err(FollowError::from)?)
-    }
-
-    /// A copy that was read in several pieces has leaves that no checkpoint has vouched for yet. Where the pieces turn out to
-    /// be of no log, they are not built upon: the next opening begins anew, and has to reach what was seen before.
-    async fn abandon(&self) -> Result<(), FollowError> {
-        let head = self.store.head().await.map_err(|e| self.failed(e))?;
-        if head.size > head.noted {
-            let path = self.folder.join(ABANDONED);
-            durable::replace(&path, b"").map_err(|source| io_error("write", &path, source))?;
-        }
-        Ok(())
     }
 
     /// Refuses a log for a leaf of it. Where its leaves do not even hash to its checkpoint, behind those that this copy has, it
@@ -631,43 +600,10 @@ impl Follower {
         Ok(disabled)
     }
 
-    /// Whether a statement stands in a stream.
-    pub async fn has_said(&self, stream: &StreamId, payload: &Digest) -> Result<bool, FollowError> {
-        let mut from = 0;
-        loop {
-            let page = self.store.stream(stream, from).await.map_err(|e| self.failed(e))?;
-            if page.is_empty() {
-                return Ok(false);
-            }
-            from += page.len() as u64;
-            let is_it = |bytes: &[u8]| Leaf::parse(bytes).is_ok_and(|leaf| leaf.envelope.payload_digest() == *payload);
-            if page.iter().any(|(_, bytes)| is_it(bytes)) {
-                return Ok(true);
-            }
-        }
-    }
-
     /// Blobs that the copy has.
     pub async fn blobs(&self, digests: &[Digest]) -> Result<BTreeMap<Digest, Vec<u8>>, FollowError> {
         self.store.blobs(digests).await.map_err(|e| self.failed(e))
     }
-}
-
-/// Removes a copy that was abandoned.
-fn begin_anew(folder: &Path) -> Result<(), FollowError> {
-    let mark = folder.join(ABANDONED);
-    if !mark.exists() {
-        return Ok(());
-    }
-    for name in [COPY.to_owned(), format!("{COPY}-wal"), format!("{COPY}-shm")] {
-        let path = folder.join(name);
-        match fs::remove_file(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(io_error("remove", &path, source)),
-        }
-    }
-    fs::remove_file(&mark).map_err(|source| io_error("remove", &mark, source))
 }
 
 fn not_followed() -> Refusal {

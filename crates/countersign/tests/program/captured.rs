@@ -87,7 +87,8 @@ impl Scene {
     /// Follows the log once, by command.
     fn follow(&self, into: &str, url: &str) -> Run {
         let words = format!("--url {url} --trust home/trust.json --format json follow --into {into} --once");
-        self.world.stage.run(&words)
+        // On a machine of its own: what others have seen it does not know.
+        self.world.stage.run_on(&format!("machine-of-{into}"), &words.split(' ').collect::<Vec<_>>())
     }
 
     #[track_caller]

@@ -186,7 +186,7 @@ fn a_rejection_after_a_reservation_still_counts() {
     assert_snapshot!(push.told(), @r#"
     countersign: refused: change [A] "Raise the timeout" is not allowed on checkout/production yet [denied-by-rules]
     countersign:   no-rejection  carol rejected this revision: carol
-    countersign:   -> a new revision (countersign revise [A]), or carol lifts the rejection
+    countersign:   -> a revision with other content (countersign revise [A] \u{2026}), or carol lifts the rejection
     countersign: all of it: countersign show [A]
     "#);
 }
