@@ -5,10 +5,14 @@
 
 use std::{path::Path, thread, time::Duration};
 
-use countersign_core::{refusal::Refusal, statement::Statement, trust::Trust};
+use countersign_core::{
+    refusal::Refusal,
+    statement::Statement,
+    trust::{Trust, Vouching},
+};
 use countersign_ledger::{
     Envelope, Hash, Leaf, Time,
-    checkpoint::{self, Checkpoint},
+    checkpoint::{self, Checkpoint, SignedCheckpoint},
     tree,
 };
 use thiserror::Error;
@@ -24,6 +28,8 @@ use crate::{
 
 /// A server may sign a checkpoint a moment after it has answered.
 const ATTEMPTS: u32 = 50;
+/// Cosigners are asked soon after new leaves, and have to follow first.
+const ACKNOWLEDGEMENTS: u32 = 300;
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Error)]
@@ -168,6 +174,39 @@ impl KnownLog {
         let bytes = self.client.leaf(index)?;
         let proof = self.client.inclusion(index, checkpoint.size)?;
         check_leaf(&bytes, index, envelope, &proof, &checkpoint)
+    }
+}
+
+impl KnownLog {
+    /// Waits until enough of those whom `trust.json` asks have cosigned a log that has this leaf; at once where it asks nobody.
+    pub fn acknowledged(&self, receipt: &Receipt, now: impl Fn() -> Time) -> Result<(), KnownError> {
+        if self.trust.cosigners.is_none() {
+            return Ok(());
+        }
+        let mut short = None;
+        for attempt in 0..ACKNOWLEDGEMENTS {
+            if attempt > 0 {
+                thread::sleep(PAUSE);
+            }
+            let Some(note) = self.client.file("cosigned")? else { continue };
+            let note = String::from_utf8_lossy(&note).into_owned();
+            let signed = SignedCheckpoint::open(&note, &self.trust.log_key).map_err(|e| not_there(e.to_string()))?;
+            if signed.checkpoint().size <= receipt.index {
+                continue;
+            }
+            match self.trust.vouching(Some(&signed), now(), u64::MAX) {
+                Vouching::Nobody => return Ok(()),
+                Vouching::Short(error) => short = Some(error),
+                Vouching::Enough { .. } => {
+                    // What they cosigned is the log that was seen here, in which the leaf was found.
+                    let prove = |from, to| prove(&self.client, from, to);
+                    self.memory.see(&self.trust, &note, None, now(), prove)?;
+                    return Ok(());
+                }
+            }
+        }
+        let why = short.map_or_else(|| "nobody has cosigned a log that has it".to_owned(), |error| error.to_string());
+        Err(Refusal::forbidden("not-cosigned", format!("those whom trust.json asks do not vouch for it: {why}")).into())
     }
 }
 

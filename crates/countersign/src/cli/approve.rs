@@ -13,7 +13,7 @@ use super::{
     Global,
     content::{self, Computed},
     error::{CliError, Exit},
-    output, propose,
+    output, propose, stop,
     submit::{self, announce},
 };
 use crate::{client::ChangePrefix, files, git::Repository, reading::Reading, wire::ChangeView};
@@ -153,9 +153,16 @@ pub struct RejectArgs {
     /// Take your rejection back.
     #[arg(long, conflicts_with = "why")]
     lift: bool,
+    /// Sign by this verified copy of the log, without any server, and write a file for a gate. It is the folder of `countersign
+    /// follow --into`, or the copy that `countersign gate status` names.
+    #[arg(long, value_name = "DIR", conflicts_with = "lift")]
+    copy: Option<PathBuf>,
 }
 
 pub fn reject(global: &Global, args: RejectArgs) -> Result<Exit, CliError> {
+    if let (Some(copy), Some(why)) = (&args.copy, &args.why) {
+        return stop::reject(global, copy, &args.change, why);
+    }
     let session = global.session()?;
     let reading = session.read(&args.change)?;
     let view = reading.view()?;

@@ -23,6 +23,7 @@ mod revoke;
 mod rules;
 mod serve;
 mod show;
+mod stop;
 mod submit;
 mod trust;
 mod verify;

@@ -92,7 +92,7 @@ impl Engine {
         let mut state = State::part(Arc::clone(&governance));
         state.know(governance_stream()?, head);
         let Some(actor) = governance.catalog.actor_by_key(key) else {
-            if let Some((gate, record)) = self.gate_by_key(key).await? {
+            if let Some((gate, record)) = records::gate_by_key(&*self.store, key).await? {
                 return match record.revoked.contains(key) {
                     true => Err(Refusal::unauthenticated("key-revoked", format!("key {key} was revoked")).into()),
                     false => Ok(Signer::Gate(gate)),
@@ -116,14 +116,6 @@ impl Engine {
         let name = id.to_string();
         let body = self.store.projections(records::GATE, std::slice::from_ref(&name)).await?.remove(&name);
         Ok(body.map(|body| records::parse(&name, &body)).transpose()?)
-    }
-
-    async fn gate_by_key(&self, key: &Fingerprint) -> Result<Option<(GateId, GateRecord)>, EngineError> {
-        let filters = [Facet::new(facet::KEY, key.to_string())];
-        let list = List { filters: &filters, ..List::of(records::GATE, 1) };
-        let Some(item) = self.store.list(&list).await?.items.into_iter().next() else { return Ok(None) };
-        let id: GateId = item.name.parse().map_err(|e| records::unreadable(&item.name, e))?;
-        Ok(Some((id, records::parse(&item.name, &item.body)?)))
     }
 
     /// The gates of a repository.

@@ -200,7 +200,7 @@ impl Follower {
         self.store.close().await.map_err(|e| self.failed(e))
     }
 
-    fn failed(&self, source: StoreError) -> FollowError {
+    pub(crate) fn failed(&self, source: StoreError) -> FollowError {
         FollowError::Store { path: self.folder.join(COPY), source }
     }
 
