@@ -31,5 +31,6 @@ pub mod signer;
 pub mod speaker;
 pub mod store;
 pub mod unix;
+pub mod verifying;
 pub mod view;
 pub mod wire;

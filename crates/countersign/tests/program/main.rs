@@ -26,4 +26,5 @@ mod rules;
 mod store;
 mod support;
 mod tour;
+mod verifying;
 mod world;
