@@ -209,6 +209,8 @@ pub fn files_of_tar(path: &Path, bytes: &[u8]) -> Result<Files, BundleError> {
 
 /// The two empty blocks that a tar archive ends with.
 const END: usize = 1_024;
+/// Some programs fill an archive's last record.
+const MAX_PADDING: u64 = 64 * 1_024;
 const CUT_OFF: &str = "it is cut off: the end of the archive is missing";
 
 /// A file's name in an archive, which stays in the directory that it is unpacked to.
@@ -252,7 +254,10 @@ pub fn unpack(place: &Path, archive: impl Read, into: &Path) -> Result<(), Bundl
             }
         }
     }
-    let Ending { bytes, zeros, of: _ } = archive.into_inner();
+    // The first empty block ends the files; what follows is the rest of the end.
+    let mut ending = archive.into_inner();
+    io::copy(&mut ending.by_ref().take(MAX_PADDING), &mut io::sink()).map_err(|e| damaged(e.to_string()))?;
+    let Ending { bytes, zeros, of: _ } = ending;
     if zeros < END as u64 || !bytes.is_multiple_of(512) {
         return Err(damaged(CUT_OFF.to_owned()));
     }

@@ -147,16 +147,18 @@ fn together(
                 let mut keys = KnownKeys::default();
                 while let Some((place, part)) = desk.part(&feed, ahead) {
                     let part = part.and_then(|part| read(source, &mut keys, part));
-                    desk.put(place, part);
+                    drop(desk.put(place, part));
                 }
             });
         }
         // However the fold ends, the workers are told.
         let _closing = Closing(&desk);
         while let Some(part) = desk.next() {
-            for leaf in part? {
-                whole.take(&leaf)?;
+            let part = part?;
+            for leaf in &part {
+                whole.take(leaf)?;
             }
+            desk.give_back(part);
             if whole.is_settled() {
                 break;
             }
@@ -169,6 +171,8 @@ fn together(
 #[derive(Default)]
 struct Queue {
     read: BTreeMap<u64, Result<Vec<ReadLeaf>, SourceError>>,
+    /// Parts that were folded.
+    done: Vec<Vec<ReadLeaf>>,
     /// How many parts were taken by workers.
     taken: u64,
     /// The part that is folded next.
@@ -215,9 +219,18 @@ impl Desk {
         }
     }
 
-    fn put(&self, place: u64, part: Result<Vec<ReadLeaf>, SourceError>) {
-        self.queue().read.insert(place, part);
+    /// Lays a part down that was read, and takes away those that are done with: to free them costs the fold time that it does
+    /// not have.
+    fn put(&self, place: u64, part: Result<Vec<ReadLeaf>, SourceError>) -> Vec<Vec<ReadLeaf>> {
+        let mut queue = self.queue();
+        queue.read.insert(place, part);
+        let done = std::mem::take(&mut queue.done);
         self.moved.notify_all();
+        done
+    }
+
+    fn give_back(&self, part: Vec<ReadLeaf>) {
+        self.queue().done.push(part);
     }
 
     /// The next part in order; `None` behind the last.
