@@ -25,7 +25,7 @@ use std::{
 use countersign_ledger::{Digest, Hash, StreamId, Time, sshsig::KnownKeys};
 
 pub use self::{
-    again::{Again, decide_again},
+    again::{Again, decide_again, snapshot_needed},
     completeness::Completeness,
     order::{another_root, in_time},
     read::ReadLeaf,

@@ -1,5 +1,7 @@
 //! Running decisions of the log again.
 
+use countersign_ledger::Digest;
+
 use super::report::{Verdict, count};
 use crate::{
     decision::Decision, governance::Blobs, rules::decide, snapshot::Snapshot, state::State, statement::Decided,
@@ -51,6 +53,14 @@ pub enum Again {
     Same,
     /// Names were erased since, so that whom the commits named had to be taken from the snapshot that the decision names.
     AfterErasure,
+}
+
+/// The snapshot without which a decision cannot be run again, because names were erased since it was taken.
+pub fn snapshot_needed(state: &State, decided: &Decided) -> Option<Digest> {
+    let change = state.change(&decided.change).ok().flatten()?;
+    let erased = change.names_are_erased() || state.governance.profiles_are_erased();
+    let same = || Snapshot::take(state, change).is_ok_and(|snapshot| snapshot.digest() == decided.snapshot);
+    (erased && !same()).then_some(decided.snapshot)
 }
 
 /// Decides again from a state and compares with what the log says was decided from it. Err says how they differ.
