@@ -265,8 +265,8 @@ impl Follower {
                 let (place, found) = (source.name(), intake.size());
                 return Err(FollowError::Short { place, found, expected: checkpoint.size });
             }
-            let shown = std::mem::take(&mut batch);
-            match self.take(&mut intake, &shown, &signed, now).await {
+            let mut shown = std::mem::take(&mut batch);
+            match self.take(&mut intake, source, &mut shown, &signed, now).await {
                 Ok(()) => {}
                 Err(Untaken::Otherwise(error)) => return Err(error),
                 Err(Untaken::Leaf(failure, place)) => {
@@ -300,7 +300,8 @@ impl Follower {
     async fn take(
         &self,
         intake: &mut Intake,
-        batch: &Batch,
+        source: &Source,
+        batch: &mut Batch,
         signed: &SignedCheckpoint,
         now: Time,
     ) -> Result<(), Untaken> {
@@ -327,6 +328,13 @@ impl Follower {
                 let detail = format!("entry 0 is {}, pinned is {}", entry.signed.payload(), self.trust.genesis);
                 let leaf = batch.leaves.get(..1).unwrap_or_default();
                 return Err(self.caught(proof::What::Refounded, detail, signed, leaf)?.into());
+            }
+            if let Some(snapshot) = intake.wanted(&*self.store, &entry).await.map_err(|e| untaken(e, place))? {
+                let found = source.blob(&snapshot).map_err(FollowError::from)?;
+                let Some(found) = found.filter(|bytes| Digest::of(bytes) == snapshot) else {
+                    return Err(Untaken::Leaf(snapshot_missing(intake.size(), &snapshot), place));
+                };
+                batch.blobs.insert(snapshot, found);
             }
             intake.take(&*self.store, entry, &batch.blobs, now).await.map_err(|e| untaken(e, place))?;
         }
@@ -604,6 +612,14 @@ impl Follower {
     pub async fn blobs(&self, digests: &[Digest]) -> Result<BTreeMap<Digest, Vec<u8>>, FollowError> {
         self.store.blobs(digests).await.map_err(|e| self.failed(e))
     }
+}
+
+/// Of a decision that names were erased from.
+fn snapshot_missing(index: u64, snapshot: &Digest) -> Failure {
+    let detail = format!(
+        "leaf {index}: names were erased since it was decided, and the snapshot {snapshot}, which says what was seen, is missing"
+    );
+    Failure { code: BLOB_MISSING, ..Failure::at(index, detail) }
 }
 
 fn not_followed() -> Refusal {

@@ -27,4 +27,5 @@ mod stops;
 mod store;
 mod support;
 mod tour;
+mod verifying;
 mod world;

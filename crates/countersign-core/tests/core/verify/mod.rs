@@ -5,6 +5,7 @@ mod complete;
 mod erased;
 mod newer;
 mod part;
+mod shelved;
 
 use std::collections::BTreeSet;
 
