@@ -28,6 +28,7 @@ pub use self::{
     again::{Again, decide_again, snapshot_needed},
     completeness::Completeness,
     order::{another_root, in_time},
+    part::GovernedBefore,
     read::ReadLeaf,
     report::{Failure, Report, Step, Verdict},
     shelf::{NoShelf, Shelf, ShelfError, shelved},
@@ -55,12 +56,17 @@ pub struct Evidence {
 /// Verifies a copy of the log that is in memory against what was pinned. A part of a log comes with proofs.
 pub fn verify(trust: &Trust, evidence: &Evidence, now: Time) -> Report {
     if !evidence.proofs.is_empty() {
-        return part::verify(trust, evidence, now);
+        return part::verify(trust, evidence, None, now);
     }
     match whole_in_memory(trust, evidence, now) {
         Ok(report) => report,
         Err(report) => *report,
     }
+}
+
+/// Verifies a part of a log behind governance that was verified before. What does not hold so may hold from the beginning.
+pub fn verify_behind(trust: &Trust, evidence: &Evidence, before: &GovernedBefore, now: Time) -> Report {
+    part::verify(trust, evidence, Some(before), now)
 }
 
 fn whole_in_memory(trust: &Trust, evidence: &Evidence, now: Time) -> Result<Report, Box<Report>> {

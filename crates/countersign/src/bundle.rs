@@ -65,6 +65,9 @@ struct Manifest {
     change: ChangeId,
     /// The streams that are here whole. Of others there are leaves only where they stand in these.
     streams: BTreeSet<StreamId>,
+    /// Without the leaves of the governance stream from the second up to this one, which the asker has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    governed: Option<u64>,
 }
 
 /// A bundle's files, by their path in it.
@@ -76,6 +79,8 @@ pub struct Bundle {
     pub origin: String,
     pub change: ChangeId,
     pub evidence: Evidence,
+    /// How far governance was left out, for an asker who has verified so much of it before.
+    pub governed: Option<u64>,
     /// From the checkpoint that the asker had to this one; empty if they had none.
     pub consistency: Vec<Hash>,
     /// Files of `approvals/`, which is there for `ssh-keygen`, that do not say what the leaves say.
@@ -90,6 +95,7 @@ impl Bundle {
             origin: self.origin.clone(),
             change: self.change.clone(),
             streams: self.evidence.streams.clone(),
+            governed: self.governed,
         };
         files.insert(MANIFEST.to_owned(), serde_json::to_vec_pretty(&manifest)?);
         files.insert("checkpoint".to_owned(), self.evidence.checkpoint.clone().into_bytes());
@@ -164,7 +170,14 @@ impl Bundle {
         }
         // Not an error yet: a changed leaf should be named by its index, which verification does.
         let extracts_differ = differing(&extracted, &extracts(&evidence, &manifest.change));
-        Ok(Self { origin: manifest.origin, change: manifest.change, evidence, consistency, extracts_differ })
+        Ok(Self {
+            origin: manifest.origin,
+            change: manifest.change,
+            evidence,
+            governed: manifest.governed,
+            consistency,
+            extracts_differ,
+        })
     }
 }
 

@@ -169,10 +169,15 @@ impl Client {
         }
     }
 
-    /// A change's bundle, as a tar archive.
-    pub fn bundle(&self, id: &ChangePrefix, since: Option<u64>) -> Result<Vec<u8>, ClientError> {
-        let since = since.map(|size| format!("?since={size}")).unwrap_or_default();
-        self.bytes(&format!("/v1/changes/{id}/bundle{since}"), crate::bundle::MAX_BUNDLE_BYTES)
+    /// A change's bundle, as a tar archive; `governed` are the moments of governance that need not be in it again.
+    pub fn bundle(&self, id: &ChangePrefix, since: Option<u64>, governed: &[u64]) -> Result<Vec<u8>, ClientError> {
+        let governed: Vec<String> = governed.iter().map(u64::to_string).collect();
+        let mut query: Vec<String> = since.iter().map(|size| format!("since={size}")).collect();
+        if !governed.is_empty() {
+            query.push(format!("governed={}", governed.join(",")));
+        }
+        let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+        self.bytes(&format!("/v1/changes/{id}/bundle{query}"), crate::bundle::MAX_BUNDLE_BYTES)
     }
 
     /// The whole log, as a tar archive, while it comes. That may take as long as it takes.

@@ -12,7 +12,7 @@ use countersign_core::{
 };
 use countersign_ledger::{
     Envelope, Hash, Leaf, Time,
-    checkpoint::{self, Checkpoint, SignedCheckpoint},
+    checkpoint::{self, Checkpoint, MAX_NOTE_BYTES, SignedCheckpoint},
     tree,
 };
 use thiserror::Error;
@@ -139,20 +139,41 @@ impl KnownLog {
         self.memory.see(&self.trust, &note, Some(&self.floor()), now, prove)
     }
 
-    /// A change, worked out of its signed statements and their blobs.
+    /// A change, worked out of its signed statements and their blobs. What this machine has verified of governance before is not
+    /// fetched and read again; where that does not suffice, everything is.
     pub fn read(&self, asked: &ChangePrefix, now: Time) -> Result<Reading, KnownError> {
+        let kept = self.memory.governed();
+        if !kept.is_empty() {
+            match self.read_from(asked, &kept, now) {
+                Ok(reading) => return Ok(reading),
+                // A log that contradicts what was seen is refused whichever way it is read.
+                Err(KnownError::Refused(_) | KnownError::Bundle(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.read_from(asked, &[], now)
+    }
+
+    fn read_from(&self, asked: &ChangePrefix, kept: &[u64], now: Time) -> Result<Reading, KnownError> {
         let since = self.checkpoint.size;
-        let bytes = self.client.bundle(asked, Some(since))?;
+        let bytes = self.client.bundle(asked, Some(since), kept)?;
         let bundle = Bundle::from_tar(Path::new("what the server sent"), &bytes)?;
         let note = bundle.evidence.checkpoint.clone();
         let consistency = bundle.consistency.clone();
-        let reading = Reading::of(&self.trust, asked, bundle, now)?;
+        let before = match bundle.governed {
+            Some(governed) if kept.contains(&governed) => self.memory.governance(governed),
+            Some(_) | None => None,
+        };
+        let reading = Reading::of(&self.trust, asked, bundle, before.as_ref(), now)?;
         // The bundle brings the proof from where this command began; another command may have seen more meanwhile.
         let prove = |from: u64, to: u64| match from == since && to == reading.checkpoint().size {
             true => Ok(consistency),
             false => prove(&self.client, from, to),
         };
         self.memory.see(&self.trust, &note, Some(&self.floor()), now, prove)?;
+        if let Some(begun) = reading.begun() {
+            self.memory.keep_governance(begun);
+        }
         Ok(reading)
     }
 
@@ -188,7 +209,7 @@ impl KnownLog {
             if attempt > 0 {
                 thread::sleep(PAUSE);
             }
-            let Some(note) = self.client.file("cosigned")? else { continue };
+            let Some(note) = self.client.file("cosigned", MAX_NOTE_BYTES as u64)? else { continue };
             let note = String::from_utf8_lossy(&note).into_owned();
             let signed = SignedCheckpoint::open(&note, &self.trust.log_key).map_err(|e| not_there(e.to_string()))?;
             if signed.checkpoint().size <= receipt.index {

@@ -1,8 +1,11 @@
 //! A part of a log: some streams of it whole, each leaf with its proof of inclusion.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use countersign_ledger::{Digest, Hash, StreamId, Time, checkpoint::Checkpoint, tree};
+use countersign_ledger::{Digest, Hash, StreamHead, StreamId, Time, checkpoint::Checkpoint, tree};
 
 use super::{
     Completeness, Evidence,
@@ -15,6 +18,7 @@ use super::{
 };
 use crate::{
     fold::Entry,
+    governance::{Blobs, Governance},
     ids::ChangeId,
     refusal::Refusal,
     state::State,
@@ -22,8 +26,19 @@ use crate::{
     trust::Trust,
 };
 
+/// Governance that was verified before, from which a part of a log goes on: the leaves of its stream before this one are not in
+/// the part.
+#[derive(Clone, Debug)]
+pub struct GovernedBefore {
+    /// Where the governance stream stood.
+    pub head: StreamHead,
+    /// The last leaf of it.
+    pub index: u64,
+    pub governance: Arc<Governance>,
+}
+
 /// Verifies a part of a log.
-pub(super) fn verify(trust: &Trust, evidence: &Evidence, now: Time) -> Report {
+pub(super) fn verify(trust: &Trust, evidence: &Evidence, before: Option<&GovernedBefore>, now: Time) -> Report {
     let mut report = Report::begin();
     report.checkpoint = report.step("checkpoint", || checkpoint_step(trust, &evidence.checkpoint));
     let Some(checkpoint) = report.checkpoint.clone() else { return report };
@@ -39,7 +54,9 @@ pub(super) fn verify(trust: &Trust, evidence: &Evidence, now: Time) -> Report {
         return report;
     }
     let mut decisions = Decisions::default();
-    let state = report.step("statements", || statements_step(evidence, &leaves, now, &mut decisions));
+    let replayed = report.step("statements", || statements_step(evidence, &leaves, before, now, &mut decisions));
+    let (state, begun) = replayed.unzip();
+    report.begun = begun.flatten();
     // What was decided before the part that is newer than this program is run again all the same.
     if state.is_none() && !report.steps.iter().any(|step| step.verdict == Verdict::Newer) {
         return report;
@@ -105,26 +122,46 @@ fn blobs_step(evidence: &Evidence, leaves: &[Placed]) -> Result<((), String), Fa
 fn statements_step(
     evidence: &Evidence,
     leaves: &[Placed],
+    before: Option<&GovernedBefore>,
     now: Time,
     decisions: &mut Decisions,
-) -> Result<(State, String), Failure> {
+    // The state, and governance as it stood when the change began.
+) -> Result<((State, Option<GovernedBefore>), String), Failure> {
     let blob = |digest: &Digest| evidence.blobs.get(digest).cloned();
     let (first, rest) = leaves.split_first().ok_or_else(|| Failure::new("the copy has no leaves"))?;
     let first = first.read()?;
-    let mut state = State::genesis(first, &blob).map_err(|e| Failure::refused(0, &e))?;
     let governance = governance_stream().map_err(|e| Failure::new(e.to_string()))?;
     if !evidence.streams.contains(&governance) {
         return Err(Failure::new("the governance stream is not in the copy, and nothing can be judged without it"));
     }
-    state = state.confined(evidence.streams.clone());
+    let mut state = match before {
+        None => State::genesis(first, &blob).map_err(|e| Failure::refused(0, &e))?.confined(evidence.streams.clone()),
+        Some(before) => {
+            let mut state = State::part(Arc::clone(&before.governance)).confined(evidence.streams.clone());
+            state.know(governance.clone(), before.head);
+            state
+        }
+    };
     let mut order = Order::after(first);
+    let mut begun = None;
+    let mut last_governed = before.map_or(0, |before| before.index);
     for placed in rest {
         let index = placed.index;
         readable(&state, Some(index))?;
         let entry = placed.read()?;
         order.next(index, entry, now)?;
+        if let Some(before) = before {
+            told_by_now(&mut state, before, index, entry, &blob)?;
+        }
         // A decision is run on the state that it was taken from, so before its own leaf is folded. Of a change that is not
         // here there is no such state.
+        let home = entry.leaf.lines().first().map(|home| &home.stream);
+        if home == Some(&governance) {
+            last_governed = index;
+        } else if begun.is_none() && home.is_some_and(|home| is_a_change(home) && evidence.streams.contains(home)) {
+            let head = state.head(&governance).map_err(|e| Failure::refused(index, &e))?;
+            begun = Some(GovernedBefore { head, index: last_governed, governance: Arc::clone(&state.governance) });
+        }
         let is_elsewhere = entry.leaf.lines().first().is_some_and(|home| state.is_foreign(&home.stream));
         let decided = match &entry.signed.statement().body {
             Body::Decided(decided) if !is_elsewhere => Some(decide_again(&state, decided, &blob)),
@@ -136,7 +173,38 @@ fn statements_step(
         }
     }
     readable(&state, None)?;
-    Ok((state, replayed(leaves.len() as u64)))
+    Ok(((state, begun), replayed(leaves.len() as u64)))
+}
+
+fn is_a_change(stream: &StreamId) -> bool {
+    stream.as_str().starts_with("change/")
+}
+
+/// What stands before the governance that a part goes on from was said under an earlier one. Stops and registrations of those
+/// who speak in the part are taken by the later; for anything else the part has to begin at the beginning. And governance that
+/// was kept has to be read before it is published over.
+fn told_by_now(
+    state: &mut State,
+    before: &GovernedBefore,
+    index: u64,
+    entry: &Entry,
+    blob: &Blobs<'_>,
+) -> Result<(), Failure> {
+    match &entry.signed.statement().body {
+        Body::KeyRevocation(_) | Body::GateRegistration(_) => {}
+        Body::Publication(_) if index > before.index => {
+            if !state.governance.is_read() {
+                let record = state.governance.record.clone();
+                let read = Governance::load(record, blob).map_err(|e| Failure::refused(index, &e))?;
+                state.governance = Arc::new(read);
+            }
+        }
+        _ if index < before.index => {
+            return Err(Failure::at(index, format!("leaf {index} stands before the governance that was verified")));
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// What the step says of statements that hold.

@@ -3,7 +3,7 @@
 use countersign_ledger::checkpoint::Checkpoint;
 use serde::{Deserialize, Serialize};
 
-use super::{Completeness, again::Decisions};
+use super::{Completeness, again::Decisions, part::GovernedBefore};
 use crate::{
     refusal::{Refusal, RefusalClass},
     state::State,
@@ -35,6 +35,8 @@ pub struct Report {
     pub checkpoint: Option<Checkpoint>,
     /// The state at the end of the copy, if all steps hold.
     pub state: Option<State>,
+    /// Of a part of a log: governance as it stood when the first change in it began.
+    pub begun: Option<GovernedBefore>,
     /// How far nothing can have been left out, if all steps hold.
     pub completeness: Option<Completeness>,
 }
@@ -98,7 +100,7 @@ impl Failure {
 
 impl Report {
     pub(super) fn begin() -> Self {
-        Self { steps: Vec::new(), checkpoint: None, state: None, completeness: None }
+        Self { steps: Vec::new(), checkpoint: None, state: None, begun: None, completeness: None }
     }
 
     pub(super) fn step<T>(

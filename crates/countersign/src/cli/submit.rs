@@ -89,7 +89,7 @@ impl Session {
 
     /// The bundle of a change as the server gives it; nothing of it is checked but which change it is of.
     pub fn bundle(&self, change: &ChangePrefix) -> Result<Bundle, CliError> {
-        let bytes = self.log.client.bundle(change, None)?;
+        let bytes = self.log.client.bundle(change, None, &[])?;
         let bundle = Bundle::from_tar(Path::new("what the server sent"), &bytes)?;
         if change.names(&bundle.change) { Ok(bundle) } else { Err(swapped(change, bundle.change.as_str()).into()) }
     }

@@ -49,10 +49,10 @@ pub struct BundleArgs {
 
 pub fn bundle(global: &Global, args: &BundleArgs) -> Result<Exit, CliError> {
     let log = global.log()?;
-    let bytes = log.client.bundle(&args.change, None)?;
+    let bytes = log.client.bundle(&args.change, None, &[])?;
     // What does not hold is not a bundle: say so now, and not to the auditor.
     let bundle = Bundle::from_tar(&args.out, &bytes)?;
-    let id = Reading::of(log.trust(), &args.change, bundle, clock::now())?.change().id.clone();
+    let id = Reading::of(log.trust(), &args.change, bundle, None, clock::now())?.change().id.clone();
     write(&args.out, &bytes)?;
     match global.format {
         Format::Json => output::json(&serde_json::json!({"change": id, "bundle": args.out}))?,

@@ -1,6 +1,11 @@
 //! What a person's machine remembers of a log, and what it does not believe: every command refuses a log that is not the one
 //! that it saw, prints what signed statements say, and calls done only what it found in the log.
 
+use std::{
+    fs,
+    sync::{Arc, Mutex},
+};
+
 use countersign_core::catalog::Level;
 use countersign_ledger::SigningKey;
 use serde_json::{Value, json};
@@ -362,4 +367,45 @@ fn nothing_is_approved_without_its_words() {
     let liar = crate::lying::Liar::shows(&world, log.without_blob(&proposal.text));
     let run = say_to(&world, &liar.url, "bob", &["approve", &change]);
     assert_eq!(code(&run), "text-missing", "{run}");
+}
+
+/// Governance that this machine has verified is neither fetched nor read again, and what is shown is the same.
+#[test]
+fn governance_that_was_verified_is_not_read_again() {
+    let world = world();
+    edit_person(&world, "carol", |people| people["carol"]["level"] = json!("senior"));
+    let change = propose(&world, "Go faster");
+    // Reading it once keeps governance as it stood when it was proposed; publications come after.
+    assert_eq!(world.say("bob", &["approve", &change]).status, 0);
+    edit_person(&world, "carol", |people| drop(people.remove("carol")));
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let (asks, honest) = (Arc::clone(&asked), world.server().url.clone());
+    let proxy = Proxy::before(&honest, move |_, path| {
+        asks.lock().unwrap().push(path.to_owned());
+        Answer::Of(path.to_owned())
+    });
+    let again = say_to(&world, &proxy.url, "bob", &["show", &change]);
+    assert_eq!(again.status, 0, "{again}");
+    let asked: Vec<String> = asked.lock().unwrap().iter().filter(|path| path.contains("/bundle")).cloned().collect();
+    assert!(asked.len() == 1 && asked[0].contains("governed=2"), "{asked:?}");
+    let words = ["--url", &honest, "--trust", "home/trust.json", "--format", "json", "show", &change];
+    let from_the_beginning = world.stage.run_on("elsewhere", &words);
+    let without_time = |run: &Run| {
+        let mut view = run.json();
+        for place in ["decision", "explanation"] {
+            for field in ["decided_at", "explained_at"] {
+                view[place].as_object_mut().unwrap().remove(field);
+            }
+        }
+        view
+    };
+    assert_eq!(without_time(&again), without_time(&from_the_beginning));
+    // What is kept is a cache: damaged, it is as if it were not there.
+    let state = world.stage.path("user/.local/state/countersign");
+    let folder = fs::read_dir(state).unwrap().map(|entry| entry.unwrap().path().join("governance"));
+    let kept = folder.filter(|folder| folder.exists()).flat_map(|folder| fs::read_dir(folder).unwrap());
+    for file in kept {
+        fs::write(file.unwrap().path(), "garbage").unwrap();
+    }
+    assert_eq!(world.say("bob", &["show", &change]).status, 0);
 }
