@@ -42,6 +42,8 @@ pub struct Whole<'t, S> {
     cosigned: Result<SignedCheckpoint, Failure>,
     /// The copy's root at that size.
     cosigned_root: Option<Hash>,
+    /// What whoever gave the trust file had seen of the log.
+    pinned: Option<Checkpoint>,
     frontier: Frontier,
     blobs: u64,
     /// What was found against each step, the first of its kind.
@@ -77,7 +79,18 @@ impl<'t, S: Shelf> Whole<'t, S> {
         shelf: S,
     ) -> Result<Self, Box<Report>> {
         let mut report = Report::begin();
-        report.checkpoint = report.step("checkpoint", || checkpoint_step(trust, checkpoint));
+        let mut pinned = None;
+        report.checkpoint = report.step("checkpoint", || {
+            let (opened, detail) = checkpoint_step(trust, checkpoint)?;
+            pinned = pinned_in(trust)?;
+            match pinned.as_ref().filter(|pinned| pinned.size > opened.size) {
+                Some(pinned) => Err(Failure::new(format!(
+                    "it is of {} leaves, and the trust file pins a checkpoint of {}: this is an older copy, or the log went back",
+                    opened.size, pinned.size
+                ))),
+                None => Ok((opened, detail)),
+            }
+        });
         let Some(opened) = report.checkpoint.clone() else { return Err(Box::new(report)) };
         let mut whole = Self {
             trust,
@@ -87,13 +100,14 @@ impl<'t, S: Shelf> Whole<'t, S> {
             checkpoint: opened,
             cosigned: completeness::cosigned(checkpoint, cosigned, &trust.log_key),
             cosigned_root: None,
+            pinned,
             frontier: Frontier::new(),
             blobs: 0,
             against: Against::default(),
             replay: None,
             decisions: Decisions::default(),
         };
-        whole.remember_cosigned_root();
+        whole.look_at_the_root();
         Ok(whole)
     }
 
@@ -137,7 +151,7 @@ impl<'t, S: Shelf> Whole<'t, S> {
         if let Some(replay) = &mut self.replay {
             replay.roots.push(&self.frontier.root());
         }
-        self.remember_cosigned_root();
+        self.look_at_the_root();
         Ok(())
     }
 
@@ -146,7 +160,13 @@ impl<'t, S: Shelf> Whole<'t, S> {
         self.against.leaves.get_or_insert_with(|| Failure::beyond(index, self.checkpoint.size));
     }
 
-    fn remember_cosigned_root(&mut self) {
+    /// Where others have seen the log so far, the root is theirs.
+    fn look_at_the_root(&mut self) {
+        let (size, root) = (self.frontier.size(), self.frontier.root());
+        if let Some(pinned) = self.pinned.as_ref().filter(|pinned| pinned.size == size && pinned.root != root) {
+            let detail = format!("its first {size} leaves hash to {root}, and the trust file pins {}", pinned.root);
+            self.against.leaves.get_or_insert_with(|| Failure::new(detail));
+        }
         if self.cosigned.as_ref().is_ok_and(|note| note.checkpoint().size == self.frontier.size()) {
             self.cosigned_root = Some(self.frontier.root());
         }
@@ -288,6 +308,14 @@ pub(super) fn checkpoint_step(trust: &Trust, note: &str) -> Result<(Checkpoint, 
     }
     let detail = format!("{} leaves of {}, root {}", checkpoint.size, checkpoint.origin, checkpoint.root);
     Ok((checkpoint, detail))
+}
+
+/// The checkpoint that a trust file pins.
+fn pinned_in(trust: &Trust) -> Result<Option<Checkpoint>, Failure> {
+    let Some(note) = &trust.checkpoint else { return Ok(None) };
+    let pinned = checkpoint::open(note, &trust.log_key)
+        .map_err(|e| Failure::new(format!("the checkpoint in the trust file is not this log's: {e}")))?;
+    Ok(Some(pinned))
 }
 
 pub(super) fn genesis_step(trust: &Trust, entry: Result<&Entry, &Refusal>) -> Result<((), String), Failure> {
