@@ -29,8 +29,8 @@ use crate::follower::source::{Source, SourceError};
 
 /// Leaves that a thread takes at once.
 const PART: usize = 32;
-/// Parts for each thread that may be read and not yet folded.
-const AHEAD: usize = 4;
+/// Parts for each thread that may be read and not yet folded: enough to read on while somebody folds a publication.
+const AHEAD: usize = 16;
 
 #[derive(Debug, Error)]
 pub enum VerifyError {

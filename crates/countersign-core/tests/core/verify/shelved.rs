@@ -64,7 +64,8 @@ fn with_changes_laid_aside_the_same_is_found() {
 #[test]
 fn what_an_attacker_changes_is_found_with_changes_laid_aside() {
     let world = lively();
-    for leaf in world.leaves.iter().skip(1) {
+    // Without its last leaf it is an honest, shorter log.
+    for leaf in &world.leaves[1..world.leaves.len() - 1] {
         let evidence = world.resealed(|drafts| drop(drafts.remove(leaf.index as usize)));
         let (all, (few, _)) = (check(&world, &evidence), with_few(&world, &evidence, 0));
         assert_eq!(few.steps, all.steps, "{}", leaf.index);
