@@ -42,8 +42,9 @@ pub fn from_bytes<T: Serialize + DeserializeOwned>(bytes: &[u8], what: &str) -> 
 /// Whether these are a value's canonical bytes. Most types are declared in the order of their names, so that they are written
 /// so already: then it is enough to look at the keys.
 fn is_spelled(value: &impl Serialize, bytes: &[u8]) -> Result<bool, Refusal> {
-    let written = serde_json::to_vec(value).is_ok_and(|written| written == bytes);
-    if written && serde_json::from_slice::<InOrder>(bytes).is_ok() {
+    let mut written = Vec::with_capacity(bytes.len());
+    let same = serde_json::to_writer(&mut written, value).is_ok() && written == bytes;
+    if same && serde_json::from_slice::<InOrder>(bytes).is_ok() {
         return Ok(true);
     }
     Ok(to_bytes(value)? == bytes)

@@ -5,7 +5,7 @@
 //! error, because an unknown revocation must not look like none.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
@@ -89,7 +89,7 @@ enum Known {
     /// Those that a copy of a part of the log holds whole. There is nothing to load.
     Confined(BTreeSet<StreamId>),
     /// All, but of changes only those that were looked up; the others may lie on a shelf.
-    Shelved(BTreeSet<StreamId>),
+    Shelved(HashSet<StreamId>),
 }
 
 impl State {
@@ -141,7 +141,10 @@ impl State {
         }
         match &mut self.known {
             Known::All => {}
-            Known::Loaded(streams) | Known::Confined(streams) | Known::Shelved(streams) => {
+            Known::Loaded(streams) | Known::Confined(streams) => {
+                streams.insert(stream);
+            }
+            Known::Shelved(streams) => {
                 streams.insert(stream);
             }
         }

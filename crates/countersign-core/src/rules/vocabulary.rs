@@ -77,8 +77,8 @@ impl Vocabulary {
         }
         let entity = Entity::new(change.clone(), attrs, parents.iter().cloned().collect::<HashSet<_>>())
             .map_err(|error| error.to_string())?;
-        let known = parents.iter().map(|parent| Entity::new_no_attrs(parent.clone(), HashSet::new()));
-        let entities = Entities::from_entities(known.chain([entity]), None).map_err(|error| error.to_string())?;
+        // What it is in has no attributes and is in nothing itself, so that Cedar needs no entities of those.
+        let entities = Entities::from_entities([entity], None).map_err(|error| error.to_string())?;
         let request = Request::new(self.gate.clone(), self.apply.clone(), change, Context::empty(), None)
             .map_err(|error| error.to_string())?;
         Ok(Question { request, entities, parents })

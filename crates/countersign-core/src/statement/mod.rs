@@ -69,6 +69,9 @@ pub struct Statement {
     pub body: Body,
 }
 
+/// Most payloads are shorter.
+const USUAL_BYTES: usize = 1_024;
+
 #[derive(Serialize)]
 struct Wire<'a> {
     _type: &'static str,
@@ -107,6 +110,10 @@ fn named(name: impl Into<String>, digest: &Digest) -> InTotoSubject {
 impl Statement {
     /// The canonical payload: compact JSON with its keys in order.
     pub fn encode(&self) -> Result<Vec<u8>, Refusal> {
+        self.encode_to(Vec::with_capacity(USUAL_BYTES))
+    }
+
+    fn encode_to(&self, mut payload: Vec<u8>) -> Result<Vec<u8>, Refusal> {
         let unencodable = |e: serde_json::Error| {
             Refusal::malformed("malformed-statement", format!("the statement cannot be written: {e}"))
         };
@@ -117,7 +124,8 @@ impl Statement {
             predicate_type: predicate_type(self.body.kind()),
             subject: self.subjects(),
         };
-        serde_json::to_vec(&wire).map_err(unencodable)
+        serde_json::to_writer(&mut payload, &wire).map_err(unencodable)?;
+        Ok(payload)
     }
 
     /// Parses a payload; the inverse of [`Statement::encode`] and strict about it.
@@ -135,7 +143,7 @@ impl Statement {
             .ok_or_else(|| unknown_kind(&read.predicate_type))?;
         let (body, header) = Body::read(kind, read.predicate).ok_or_else(|| unknown_kind(kind))??;
         let statement = Self { header, body };
-        if statement.encode()? != payload {
+        if statement.encode_to(Vec::with_capacity(payload.len()))? != payload {
             return Err(malformed(format!(
                 "the {kind} statement is not in its canonical spelling (key order, white space, duplicate keys, subject)"
             ))

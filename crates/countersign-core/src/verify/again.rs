@@ -96,7 +96,8 @@ pub fn decide_again(state: &State, decided: &Decided, blob: &Blobs<'_>) -> Resul
     }
     // The full decision may have been left out; where it is there, it has to be the same. Mostly it is so to the byte.
     let Some(logged) = blob(&decided.decision) else { return Ok(how) };
-    if serde_json::to_vec(&again).is_ok_and(|again| again == logged) {
+    let mut bytes = Vec::with_capacity(logged.len());
+    if serde_json::to_writer(&mut bytes, &again).is_ok() && bytes == logged {
         return Ok(how);
     }
     match serde_json::from_slice::<Decision>(&logged) {

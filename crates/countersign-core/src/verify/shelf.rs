@@ -80,10 +80,13 @@ pub(super) fn lay_down(shelf: &mut impl Shelf, state: &mut State) -> Result<(), 
     }
     let ended = state.changes().filter(|change| !change.status.is_open()).count();
     let mostly_ended = ended >= many / 2;
+    let mut bytes = Vec::new();
     for (change, head) in state.take_changes(|change| !mostly_ended || !change.status.is_open())? {
-        let id = change.id.clone();
-        let record = serde_json::to_vec(&Record { change, head });
-        shelf.put(&id, &record.map_err(|e| ShelfError(format!("change {id}: {e}")))?)?;
+        let record = Record { change, head };
+        let id = &record.change.id;
+        bytes.clear();
+        serde_json::to_writer(&mut bytes, &record).map_err(|e| ShelfError(format!("change {id}: {e}")))?;
+        shelf.put(id, &bytes)?;
     }
     Ok(())
 }

@@ -273,12 +273,18 @@ fn batch(place: &str, from: u64, entries: &crate::wire::Entries) -> Result<Batch
 /// Reads a file as far as one byte over the limit.
 fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, SourceError> {
     let failed = |source| SourceError::Io { path: path.to_owned(), source };
-    let file = match File::open(path) {
+    let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    // Most fit, and then no room is made that is not needed.
+    let mut first = [0; USUAL_BYTES];
+    let length = match file.read(&mut first) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+        read => read.map_err(failed)?,
+    };
+    let mut bytes = first.get(..length).unwrap_or_default().to_vec();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     Ok(Some(bytes))
 }

@@ -1,12 +1,13 @@
 //! Verifying a whole log where it lies, in a folder or at an address, without ever having it in memory.
 //!
 //! ```text
-//!  feed: entry bundles, in order ──> 32 leaves ──> worker: parse, check signatures, read and hash blobs ──┐
-//!                                    32 leaves ──> worker: the same                                       ├──> fold, in order
-//!                                    …                                                                    ┘
+//!  feed: entry bundles, in order ──> 32 leaves ──> a thread parses, checks signatures, reads and hashes blobs ──┐
+//!                                    32 leaves ──> another thread does the same                                 ├──> in order
+//!                                    …                                                                          ┘
 //! ```
 //!
-//! No worker takes leaves that are far before those that are folded next, so that what is read and not yet folded is bounded.
+//! Whoever has read the part that is folded next folds it, and all that are ready behind it, while the others read on. No thread
+//! takes leaves that are far before those, so that what is read and not yet folded is bounded.
 
 mod shelf;
 
@@ -26,10 +27,10 @@ use thiserror::Error;
 pub use self::shelf::{FileShelf, change_id, number};
 use crate::follower::source::{Source, SourceError};
 
-/// Leaves that a worker takes at once.
+/// Leaves that a thread takes at once.
 const PART: usize = 32;
-/// Parts for each worker that are read and not yet folded.
-const AHEAD: usize = 4;
+/// Parts for each thread that may be read and not yet folded: enough to read on while somebody folds a publication.
+const AHEAD: usize = 16;
 
 #[derive(Debug, Error)]
 pub enum VerifyError {
@@ -49,7 +50,7 @@ pub struct Verified {
     pub note: String,
 }
 
-/// Verifies the log at a place, with so many threads that read; with one, nothing runs beside it.
+/// Verifies the log at a place with so many threads, this one among them.
 pub fn verify(trust: &Trust, source: &Source, threads: usize, now: Time) -> Result<Verified, VerifyError> {
     let (checkpoint, cosigned) = source.notes()?;
     let begun = Whole::begin(trust, &checkpoint, cosigned.as_deref(), now, FileShelf::new()?);
@@ -61,12 +62,7 @@ pub fn verify(trust: &Trust, source: &Source, threads: usize, now: Time) -> Resu
     if source.goes_beyond(whole.size())? {
         whole.has_more(whole.size());
     }
-    let feed = Feed::of(source, whole.size());
-    if threads <= 1 {
-        alone(source, feed, &mut whole)?
-    } else {
-        together(source, feed, &mut whole, threads)?
-    }
+    fold_all(source, &mut whole, threads.max(1))?;
     let (report, shelf) = whole.end();
     Ok(Verified { report, shelf, note })
 }
@@ -117,94 +113,80 @@ fn read(source: &Source, keys: &mut KnownKeys, part: Vec<Stored>) -> Result<Vec<
     part.into_iter().map(|(bytes, stored)| ReadLeaf::of(&bytes, stored, keys, |digest| source.blob(digest))).collect()
 }
 
-fn alone(source: &Source, mut feed: Feed<'_>, whole: &mut Whole<'_, FileShelf>) -> Result<(), VerifyError> {
-    let mut keys = KnownKeys::default();
-    while !whole.is_settled() {
-        let part = feed.part()?;
-        if part.is_empty() {
-            break;
+fn fold_all(source: &Source, whole: &mut Whole<'_, FileShelf>, threads: usize) -> Result<(), VerifyError> {
+    let feed = Mutex::new(Feed::of(source, whole.size()));
+    let desk = Desk {
+        fold: Mutex::new(Fold { whole, failed: None }),
+        queue: Mutex::default(),
+        moved: Condvar::new(),
+        ahead: threads.saturating_mul(AHEAD) as u64,
+    };
+    let work = || {
+        let _closing = Closing(&desk);
+        let mut keys = KnownKeys::default();
+        while let Some((place, part)) = desk.part(&feed) {
+            desk.put(place, part.and_then(|part| read(source, &mut keys, part)));
+            desk.fold();
         }
-        for (bytes, stored) in part {
-            whole.take(&ReadLeaf::of(&bytes, stored, &mut keys, |digest| source.blob(digest))?)?;
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(work);
         }
-    }
-    Ok(())
+        work();
+    });
+    let fold = desk.fold.into_inner().unwrap_or_else(PoisonError::into_inner);
+    fold.failed.map_or(Ok(()), Err)
 }
 
-fn together(
-    source: &Source,
-    feed: Feed<'_>,
-    whole: &mut Whole<'_, FileShelf>,
-    threads: usize,
-) -> Result<(), VerifyError> {
-    let queue = Mutex::new(Queue { running: threads, ..Queue::default() });
-    let (desk, feed) = (Desk { queue, moved: Condvar::new() }, Mutex::new(feed));
-    let ahead = threads.saturating_mul(AHEAD) as u64;
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                let _running = Running(&desk);
-                let mut keys = KnownKeys::default();
-                while let Some((place, part)) = desk.part(&feed, ahead) {
-                    let part = part.and_then(|part| read(source, &mut keys, part));
-                    drop(desk.put(place, part));
-                }
-            });
-        }
-        // However the fold ends, the workers are told.
-        let _closing = Closing(&desk);
-        while let Some(part) = desk.next() {
-            let part = part?;
-            for leaf in &part {
-                whole.take(leaf)?;
-            }
-            desk.give_back(part);
-            if whole.is_settled() {
-                break;
-            }
+/// Where read parts are folded, by one thread at a time.
+struct Fold<'w, 't> {
+    whole: &'w mut Whole<'t, FileShelf>,
+    failed: Option<VerifyError>,
+}
+
+impl Fold<'_, '_> {
+    fn take(&mut self, part: Result<Vec<ReadLeaf>, SourceError>) -> Result<(), VerifyError> {
+        for leaf in part? {
+            self.whole.take(&leaf)?;
         }
         Ok(())
-    })
+    }
 }
 
-/// What lies between the workers and the fold.
+/// What was read and is not yet folded.
 #[derive(Default)]
 struct Queue {
     read: BTreeMap<u64, Result<Vec<ReadLeaf>, SourceError>>,
-    /// Parts that were folded.
-    done: Vec<Vec<ReadLeaf>>,
-    /// How many parts were taken by workers.
+    /// How many parts somebody has taken to read.
     taken: u64,
     /// The part that is folded next.
     next: u64,
-    /// How many workers still run.
-    running: usize,
     /// Whether nothing more is wanted.
     closed: bool,
 }
 
-struct Desk {
+struct Desk<'w, 't> {
+    fold: Mutex<Fold<'w, 't>>,
     queue: Mutex<Queue>,
     moved: Condvar,
+    /// How many parts may be taken before the one that is folded next.
+    ahead: u64,
 }
 
-impl Desk {
+impl Desk<'_, '_> {
     /// What a thread that panicked held is still whole: nothing is changed by halves.
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'q>(&self, queue: MutexGuard<'q, Queue>) -> MutexGuard<'q, Queue> {
-        self.moved.wait(queue).unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The next part that nobody has taken, with its place, once there is room for it; `None` at the end.
-    fn part(&self, feed: &Mutex<Feed<'_>>, ahead: u64) -> Option<(u64, Result<Vec<Stored>, SourceError>)> {
+    fn part(&self, feed: &Mutex<Feed<'_>>) -> Option<(u64, Result<Vec<Stored>, SourceError>)> {
         // Held meanwhile, so that parts are numbered as they are fed. The fold does not need it.
         let mut feed = feed.lock().unwrap_or_else(PoisonError::into_inner);
         let mut queue = self.queue();
-        while !queue.closed && queue.taken >= queue.next.saturating_add(ahead) {
-            queue = self.wait(queue);
+        while !queue.closed && queue.taken >= queue.next.saturating_add(self.ahead) {
+            queue = self.moved.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         if queue.closed {
             return None;
@@ -219,55 +201,54 @@ impl Desk {
         }
     }
 
-    /// Lays a part down that was read, and takes away those that are done with: to free them costs the fold time that it does
-    /// not have.
-    fn put(&self, place: u64, part: Result<Vec<ReadLeaf>, SourceError>) -> Vec<Vec<ReadLeaf>> {
-        let mut queue = self.queue();
-        queue.read.insert(place, part);
-        let done = std::mem::take(&mut queue.done);
-        self.moved.notify_all();
-        done
+    fn put(&self, place: u64, part: Result<Vec<ReadLeaf>, SourceError>) {
+        self.queue().read.insert(place, part);
     }
 
-    fn give_back(&self, part: Vec<ReadLeaf>) {
-        self.queue().done.push(part);
-    }
-
-    /// The next part in order; `None` behind the last.
-    fn next(&self) -> Option<Result<Vec<ReadLeaf>, SourceError>> {
-        let mut queue = self.queue();
+    /// Folds what is ready, if nobody else does.
+    fn fold(&self) {
         loop {
-            let next = queue.next;
-            if let Some(part) = queue.read.remove(&next) {
-                queue.next = next.saturating_add(1);
-                self.moved.notify_all();
-                return Some(part);
+            let Ok(mut fold) = self.fold.try_lock() else { return };
+            while let Some(part) = self.next() {
+                let taken = fold.take(part);
+                if taken.is_err() || fold.whole.is_settled() {
+                    fold.failed = taken.err();
+                    self.close();
+                    return;
+                }
             }
-            if queue.running == 0 {
-                return None;
+            drop(fold);
+            // Whoever came in between found it held, and went on reading.
+            let queue = self.queue();
+            if queue.closed || !queue.read.contains_key(&queue.next) {
+                return;
             }
-            queue = self.wait(queue);
         }
     }
-}
 
-/// Says that a worker has ended, however it did.
-struct Running<'d>(&'d Desk);
+    /// The part that is folded next, if it is ready.
+    fn next(&self) -> Option<Result<Vec<ReadLeaf>, SourceError>> {
+        let mut queue = self.queue();
+        let next = queue.next;
+        let part = queue.read.remove(&next).filter(|_| !queue.closed)?;
+        queue.next = next.saturating_add(1);
+        self.moved.notify_all();
+        Some(part)
+    }
 
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        let mut queue = self.0.queue();
-        queue.running = queue.running.saturating_sub(1);
-        self.0.moved.notify_all();
+    fn close(&self) {
+        self.queue().closed = true;
+        self.moved.notify_all();
     }
 }
 
-/// Says that nothing more is wanted.
-struct Closing<'d>(&'d Desk);
+/// Has the others end where a thread panics, so that they do not wait for it.
+struct Closing<'d, 'w, 't>(&'d Desk<'w, 't>);
 
-impl Drop for Closing<'_> {
+impl Drop for Closing<'_, '_, '_> {
     fn drop(&mut self) {
-        self.0.queue().closed = true;
-        self.0.moved.notify_all();
+        if thread::panicking() {
+            self.0.close();
+        }
     }
 }
