@@ -12,7 +12,7 @@ use countersign_core::{
     subject::{GitSubject, Subject, Transition},
     text::ProposalText,
 };
-use countersign_ledger::{Digest, Time};
+use countersign_ledger::Digest;
 
 use super::{
     GateError,
@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     client::ClientError,
+    clock::Clock,
     gates::desk::{Desk, DeskError, Judged, Opening, handed_over},
     speaker::SpeakError,
 };
@@ -32,12 +33,11 @@ const MAX_CHANGES: usize = 16;
 const LOOK_BACK: usize = 10;
 
 /// The gate at work on one push.
-#[derive(Debug)]
 pub(super) struct Judge<'a> {
     pub push: &'a Push<'a>,
     pub desk: &'a mut Desk,
     pub transition: &'a Transition,
-    pub now: Time,
+    pub clock: Clock<'a>,
 }
 
 /// The open changes that a push lands, and what it reaches.
@@ -139,7 +139,7 @@ impl Judge<'_> {
         let needed = &found.targets;
         let (mut allowing, mut denying) = (Vec::new(), Vec::new());
         for change in found.changes.iter().filter(|change| !change.targets.is_disjoint(needed)) {
-            let (_, judged) = self.desk.judge(change, self.now).map_err(|error| self.refused(change, error))?;
+            let (_, judged) = self.desk.judge(change, (self.clock)()).map_err(|error| self.refused(change, error))?;
             match judged.decision.outcome {
                 Outcome::Allow => allowing.push(change),
                 Outcome::Deny => denying.push(change),
@@ -165,7 +165,7 @@ impl Judge<'_> {
             openings.push(self.permit(change)?);
         }
         self.covers(&openings, needed)?;
-        Ok(openings)
+        self.again(openings)
     }
 
     /// Every target that the paths reach is a target of a change that may go.
@@ -181,24 +181,41 @@ impl Judge<'_> {
             .into())
     }
 
+    /// Opens all of them by one state of the log. While a later permit was asked for the copy has moved on, and with it the
+    /// earlier changes may have.
+    fn again(&self, openings: Vec<Opening>) -> Result<Vec<Opening>, GateError> {
+        if openings.len() < 2 {
+            return Ok(openings);
+        }
+        openings.iter().map(|opening| self.open_permit(&opening.change().id, &opening.permit().statement)).collect()
+    }
+
+    /// Whether a gate that was opened a moment ago still opens: by the rules, with the stops and by the clock of now.
+    pub fn still_opens(&self, opening: &Opening) -> Result<(), GateError> {
+        let (change, permit) = (opening.change(), &opening.permit().statement);
+        let change = self.desk.change(&change.id)?.unwrap_or_else(|| change.clone());
+        let again = self.desk.open_permit(&change, permit, self.transition, (self.clock)());
+        again.map(drop).map_err(|error| self.refused(&change, error))
+    }
+
     fn permit(&mut self, change: &Change) -> Result<Opening, GateError> {
-        let opening = self.desk.ask(change, self.transition, self.now);
+        let opening = self.desk.ask(change, self.transition, self.clock);
         self.opened(change, opening)
     }
 
     /// Opens the gate for a permit that somebody brought along.
-    pub fn open_given(&mut self, permit: &[u8]) -> Result<Opening, GateError> {
+    pub fn open_given(&self, permit: &[u8]) -> Result<Opening, GateError> {
         let (change, permit) = handed_over(permit).map_err(|refusal| Refused::of(&refusal))?;
         self.open_permit(&change, &permit)
     }
 
     /// Opens the gate for a permit that is in the log. The rules are asked again: somebody may have rejected the change since.
-    pub fn open_permit(&mut self, change: &ChangeId, permit: &Digest) -> Result<Opening, GateError> {
+    pub fn open_permit(&self, change: &ChangeId, permit: &Digest) -> Result<Opening, GateError> {
         let Some(change) = self.desk.change(change)? else {
             let unknown = format!("the log knows nothing of change {}", change.short());
             return Err(Refused::new("permit-not-logged", unknown).into());
         };
-        let opening = self.desk.open_permit(&change, permit, self.transition, self.now);
+        let opening = self.desk.open_permit(&change, permit, self.transition, (self.clock)());
         self.opened(&change, opening)
     }
 

@@ -32,6 +32,8 @@ pub struct Status {
     pub outside: Outside,
     /// Stops that were handed to the gate, and that the log does not have yet.
     pub handed: Vec<String>,
+    /// Stops of which the gate cannot tell yet whose they are.
+    pub unchecked: Vec<String>,
     /// Outcomes that the log does not have yet.
     pub unreported: usize,
     /// What moved, or would have moved, a protected branch without a permit.
@@ -82,6 +84,7 @@ pub fn status(gate: &GitGate, now: Time) -> Result<Status, GateError> {
         outside: Outside::of(&gate.trust, cosigned.as_ref(), now, gate.trust.fresh.longest_secs()),
         seen: seen.map(|seen| Seen { size: seen.checkpoint().size, root: seen.checkpoint().root }),
         handed: Stops::beside(&config.copy).all()?.iter().map(Stop::words).collect(),
+        unchecked: Stops::beside(&config.copy).unchecked()?.iter().map(Stop::words).collect(),
         unreported: journal.unreported().len(),
         caught: journal.caught().map(str::to_owned).collect(),
         problems: problems(gate),
