@@ -11,7 +11,7 @@ use crate::{
     follower::{Follower, vouching::Outside},
     gates::{
         desk::DeskError,
-        journal::Journal,
+        journal::Past,
         stops::{Stop, Stops},
     },
     git::Repository,
@@ -60,7 +60,7 @@ pub struct BranchStatus {
 
 pub fn status(gate: &GitGate, now: Time) -> Result<Status, GateError> {
     let repository = Repository::open(&gate.repository)?;
-    let journal = Journal::open(&gate.journal_path())?;
+    let journal = Past::read(&gate.journal_path())?;
     let config = &gate.config;
     let seen = Follower::seen_in(&config.copy, &gate.trust).map_err(DeskError::from)?;
     let cosigned = Follower::cosigned_in(&config.copy, &gate.trust).map_err(DeskError::from)?;
