@@ -32,7 +32,7 @@ use std::{
 };
 
 use countersign_core::{
-    change::Change,
+    change::{Change, ChangeStatus},
     fold::Entry,
     governance::Governance,
     ids::{ActorId, ChangeId, RepositoryId},
@@ -56,7 +56,7 @@ use crate::{
     intake::{Intake, IntakeError},
     rebuild,
     records::{self, GovernanceCache, RecordError},
-    store::{self, Age, Conflict, List, Notary, NoteError, Options, Store, StoreError},
+    store::{self, Age, Conflict, Cursor, List, Notary, NoteError, Options, Store, StoreError},
 };
 
 pub use crate::store::Access;
@@ -72,8 +72,10 @@ const ABANDONED: &str = "abandoned";
 /// Leaves that are parsed and checked on one thread at least.
 const MIN_PER_THREAD: usize = 16;
 
-/// Changes with the same delta: more than anybody proposes.
-const MAX_CHANGES: u64 = 64;
+/// Changes with the same delta, open and closed: more than anybody proposes in good faith. Beyond that only open ones are read.
+const FEW_CHANGES: u64 = 64;
+/// Open changes with the same delta: more are no push's to judge.
+const MAX_CHANGES: usize = 2_048;
 
 #[derive(Debug, Error)]
 pub enum FollowError {
@@ -579,7 +581,7 @@ impl Follower {
         records::change(&*self.store, id).await.map_err(|e| self.failed(e))
     }
 
-    /// The changes whose present revision brings exactly this to this branch.
+    /// The open changes whose present revision brings exactly this to this branch, the oldest first.
     pub async fn changes_bringing(
         &self,
         repository: &RepositoryId,
@@ -589,7 +591,7 @@ impl Follower {
         self.changes_with(records::delta_facet(repository, branch, delta)).await
     }
 
-    /// The changes whose present revision has this head.
+    /// The open changes whose present revision has this head, the oldest first.
     pub async fn changes_at(
         &self,
         repository: &RepositoryId,
@@ -599,12 +601,46 @@ impl Follower {
     }
 
     async fn changes_with(&self, facet: store::Facet) -> Result<Vec<Change>, FollowError> {
-        let filters = [facet];
-        let list = List { filters: &filters, ..List::of(records::CHANGE, MAX_CHANGES) };
+        let mut found = BTreeMap::new();
+        let few = self.some_changes(&[facet.clone()], None, FEW_CHANGES, &mut found).await?;
+        if few.is_some() {
+            // Somebody could have proposed the same many times, and withdrawn it, to hide the one that counts.
+            for status in ChangeStatus::ALL.into_iter().filter(|status| status.is_open()) {
+                let filters = [facet.clone(), store::Facet::new(records::facet::STATE, status.as_str())];
+                let mut after = None;
+                loop {
+                    after = self.some_changes(&filters, after, store::MAX_ITEMS, &mut found).await?;
+                    if found.len() > MAX_CHANGES {
+                        return Err(too_many_changes().into());
+                    }
+                    if after.is_none() {
+                        break;
+                    }
+                }
+            }
+        }
+        let mut changes: Vec<Change> = found.into_values().collect();
+        changes.sort_by_key(|change| change.proposed_at);
+        Ok(changes)
+    }
+
+    /// Adds a page of changes, of which only the open ones, and says where the next one begins.
+    async fn some_changes(
+        &self,
+        filters: &[store::Facet],
+        after: Option<Cursor>,
+        limit: u64,
+        found: &mut BTreeMap<ChangeId, Change>,
+    ) -> Result<Option<Cursor>, FollowError> {
+        let list = List { filters, after, ..List::of(records::CHANGE, limit) };
         let page = self.store.list(&list).await.map_err(|e| self.failed(e))?;
-        let changes: Result<Vec<Change>, StoreError> =
-            page.items.iter().map(|item| records::parse(&item.name, &item.body)).collect();
-        changes.map_err(|e| self.failed(e))
+        for item in page.items {
+            let change: Change = records::parse(&item.name, &item.body).map_err(|e| self.failed(e))?;
+            if change.status.is_open() {
+                found.insert(change.id.clone(), change);
+            }
+        }
+        Ok(page.next)
     }
 
     /// The part of the state that a decision about a change depends on, asked by this gate.
@@ -668,6 +704,11 @@ fn begin_anew(folder: &Path) -> Result<(), FollowError> {
         }
     }
     fs::remove_file(&mark).map_err(|source| io_error("remove", &mark, source))
+}
+
+fn too_many_changes() -> Refusal {
+    Refusal::conflict("too-many-changes", format!("more than {MAX_CHANGES} open changes are about this"))
+        .hint("withdraw those that are not needed: countersign withdraw CHANGE")
 }
 
 fn not_followed() -> Refusal {

@@ -11,6 +11,7 @@ mod cli;
 mod cosigning;
 mod demo;
 mod engine;
+mod git_duplicates;
 mod git_facts;
 mod git_gate;
 mod git_install;
