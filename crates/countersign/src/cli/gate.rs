@@ -35,7 +35,7 @@ use crate::{
         transaction::{State, reference_transaction},
     },
     gates::stops::Stop,
-    home,
+    home::{self, files::word},
     speaker::Speaker,
 };
 
@@ -222,7 +222,7 @@ fn tell_installed(global: &Global, installed: &Installed) -> Result<(), CliError
     anstream::println!(
         "\nnext, in a clone: countersign propose --git . --branch BRANCH --range OLD..NEW --target TARGET"
     );
-    anstream::println!("{}", faint(format!("see what it caught: countersign gate status {}", repository.display())));
+    anstream::println!("{}", faint(format!("see what it caught: countersign gate status {}", word(repository))));
     Ok(())
 }
 
@@ -240,8 +240,15 @@ fn tell_status(status: &Status) {
     anstream::println!("gate {} of repository {}", status.name, status.repository);
     anstream::println!("log {} at {}", status.origin, status.url);
     match &status.seen {
-        Some(seen) => anstream::println!("followed to {} leaves, root {}", seen.size, seen.root),
+        Some(seen) => {
+            let ago = status.followed_secs_ago.map(|secs| format!(", {secs} s ago")).unwrap_or_default();
+            anstream::println!("followed to {} leaves{ago}, root {}", seen.size, seen.root);
+        }
         None => anstream::println!("has not followed the log yet"),
+    }
+    // Cosignatures come with the log: how old they are by now says only how long nobody has pushed.
+    if let (Some(_), Some(secs)) = (status.outside.enough, status.followed_secs_ago) {
+        anstream::print!("at the last follow, {secs} s ago: ");
     }
     follow::tell_outside(&status.outside);
     anstream::println!("{}", faint(format!("its copy: {}", status.copy.display())));

@@ -24,6 +24,7 @@ use crate::{
     bundle::Bundle,
     client::{ChangePrefix, Client, ClientError},
     clock, durable,
+    home::files::word,
     known::{KnownError, KnownLog, Sight},
     memory::{self, MemoryError},
     random,
@@ -150,7 +151,7 @@ impl Session {
 
 /// How a stop reaches a gate without any server.
 fn to_a_gate(kept: &std::path::Path) -> String {
-    format!("where a gate is: countersign gate stop REPO --statement {}", kept.display())
+    format!("where a gate is: countersign gate stop REPO --statement {}", word(kept))
 }
 
 /// A stop that the server did not take can still be obeyed.

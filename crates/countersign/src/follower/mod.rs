@@ -9,6 +9,7 @@
 //! DIR/seen       the newest checkpoint that was reached, which outlives the copy
 //! DIR/governance what the copy's governance files came to, so that no push reads them again
 //! DIR/cosigned   the newest checkpoint that others cosigned
+//! DIR/followed   when it was last followed
 //! DIR/lock       one follows at a time; the others wait and find it done
 //! DIR/proof/     what a log was caught at
 //! ```
@@ -49,7 +50,7 @@ use countersign_ledger::{
 };
 use thiserror::Error;
 
-pub use self::proof::Contradiction;
+pub use self::proof::{Contradiction, Kept, kept_in};
 use self::source::{Batch, Source, SourceError};
 use crate::{
     durable,
@@ -65,6 +66,7 @@ const COPY: &str = "copy.db";
 const SEEN: &str = "seen";
 const GOVERNANCE: &str = "governance";
 const LOCK: &str = "lock";
+const FOLLOWED: &str = "followed";
 /// What core says of a leaf whose blob did not come along.
 const BLOB_MISSING: &str = "blob-missing";
 const ABANDONED: &str = "abandoned";
@@ -304,7 +306,22 @@ impl Follower {
         let cosigned = self.vouched_for([Some(shown), cosigned], &signed, now).await?;
         self.remember(&signed, seen.as_ref(), new)?;
         self.governance.keep();
+        self.followed(now);
         Ok(Followed { checkpoint, note: signed.to_note(), cosigned, new })
+    }
+
+    /// For whoever looks at the gate; nothing is decided by it, so that nothing waits for the disk.
+    fn followed(&self, now: Time) {
+        let path = self.folder.join(FOLLOWED);
+        if let Err(error) = durable::put(&path, now.unix_millis().to_string()) {
+            tracing::warn!(path = %path.display(), %error, "when the log was followed could not be kept");
+        }
+    }
+
+    /// When a copy was last followed, which need not be opened.
+    pub fn followed_in(folder: &Path) -> Option<Time> {
+        let text = fs::read_to_string(folder.join(FOLLOWED)).ok()?;
+        text.parse().ok().map(Time::from_unix_millis)
     }
 
     /// A checkpoint that this log signed.

@@ -61,7 +61,10 @@ impl Stop {
 
     /// Reads what a client saved: a statement as it is sent to a server.
     pub fn read(bytes: &[u8]) -> Result<Self, Refusal> {
-        let malformed = |why: String| Refusal::malformed("malformed-stop", format!("this is no signed stop: {why}"));
+        let malformed = |why: String| {
+            Refusal::malformed("malformed-stop", format!("this is no signed stop: {why}"))
+                .hint("a gate takes the file that `countersign reject` or `countersign revoke` kept, as it is")
+        };
         let file: Submit = serde_json::from_slice(bytes).map_err(|e| malformed(e.to_string()))?;
         let envelope = Envelope::parse(file.envelope.as_bytes()).map_err(|e| malformed(e.to_string()))?;
         let blobs = file.blobs.iter().map(|blob| STANDARD.decode(blob));

@@ -17,6 +17,7 @@ mod git_gate;
 mod git_install;
 mod git_landing;
 mod git_permits;
+mod git_status;
 mod git_waits;
 mod history;
 mod init;

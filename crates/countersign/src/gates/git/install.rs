@@ -226,7 +226,7 @@ fn hooks_folder(git_dir: &Path) -> Result<PathBuf, GateError> {
         format!("git looks for this repository's hooks in {}", asked.display()),
         format!(
             "take core.hooksPath away: git -C {} config --unset core.hooksPath (or in git's global configuration)",
-            git_dir.display()
+            files::word(git_dir)
         ),
     ))
 }

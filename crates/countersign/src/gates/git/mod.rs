@@ -132,7 +132,7 @@ impl GateError {
             Self::Speak(SpeakError::Signer(error)) => error.hint(),
             Self::Speak(SpeakError::Refused(refusal)) | Self::Core(refusal) => refusal.hint.clone(),
             Self::Desk(error) => error.hint(),
-            Self::NoGate { path } => Some(format!("countersign gate install {} --help", path.display())),
+            Self::NoGate { path } => Some(format!("countersign gate install {} --help", files::word(path))),
             Self::Journal(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => Some(
                 "run it as the user who owns the repository; where a group shares it, install the gate again"
                     .to_owned(),
