@@ -20,11 +20,11 @@ mod cosigned;
 pub mod cosigner;
 pub mod following;
 mod proof;
+mod reads;
 pub mod source;
 pub mod vouching;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -33,18 +33,13 @@ use std::{
 };
 
 use countersign_core::{
-    change::{Change, ChangeStatus},
     fold::Entry,
-    governance::Governance,
-    ids::{ActorId, ChangeId, RepositoryId},
     refusal::Refusal,
-    state::State,
-    statement::governance_stream,
     trust::Trust,
     verify::{Failure, Verdict},
 };
 use countersign_ledger::{
-    Digest, Hash, Leaf, StreamId, Time,
+    Hash, Time,
     checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint},
     tree::{self, Frontier},
 };
@@ -57,7 +52,7 @@ use crate::{
     intake::{Intake, IntakeError},
     rebuild,
     records::{self, GovernanceCache, RecordError},
-    store::{self, Age, Conflict, Cursor, List, Notary, NoteError, Options, Store, StoreError},
+    store::{self, Age, Conflict, Notary, NoteError, Options, Store, StoreError},
 };
 
 pub use crate::store::Access;
@@ -73,11 +68,6 @@ const ABANDONED: &str = "abandoned";
 
 /// Leaves that are parsed and checked on one thread at least.
 const MIN_PER_THREAD: usize = 16;
-
-/// Changes with the same delta, open and closed: more than anybody proposes in good faith. Beyond that only open ones are read.
-const FEW_CHANGES: u64 = 64;
-/// Open changes with the same delta: more are no push's to judge.
-const MAX_CHANGES: usize = 2_048;
 
 #[derive(Debug, Error)]
 pub enum FollowError {
@@ -582,128 +572,6 @@ impl Follower {
         let path = self.folder.join(LOCK);
         durable::lock(&path).map_err(|source| io_error("lock", &path, source))
     }
-
-    /// How many leaves the copy has.
-    pub async fn size(&self) -> Result<u64, FollowError> {
-        Ok(self.store.head().await.map_err(|e| self.failed(e))?.size)
-    }
-
-    /// Governance as the copy has it.
-    pub async fn governance(&self) -> Result<Arc<Governance>, FollowError> {
-        let governed = self.governance.get(&*self.store).await.map_err(|e| self.recorded(e))?;
-        Ok(governed.ok_or_else(not_followed)?.1)
-    }
-
-    pub async fn change(&self, id: &ChangeId) -> Result<Option<Change>, FollowError> {
-        records::change(&*self.store, id).await.map_err(|e| self.failed(e))
-    }
-
-    /// The open changes whose present revision brings exactly this to this branch, the oldest first.
-    pub async fn changes_bringing(
-        &self,
-        repository: &RepositoryId,
-        branch: &str,
-        delta: &Digest,
-    ) -> Result<Vec<Change>, FollowError> {
-        self.changes_with(records::delta_facet(repository, branch, delta)).await
-    }
-
-    /// The open changes whose present revision has this head, the oldest first.
-    pub async fn changes_at(
-        &self,
-        repository: &RepositoryId,
-        head: &countersign_core::ids::Oid,
-    ) -> Result<Vec<Change>, FollowError> {
-        self.changes_with(records::head_facet(repository, head)).await
-    }
-
-    async fn changes_with(&self, facet: store::Facet) -> Result<Vec<Change>, FollowError> {
-        let mut found = BTreeMap::new();
-        let few = self.some_changes(&[facet.clone()], None, FEW_CHANGES, &mut found).await?;
-        if few.is_some() {
-            // Somebody could have proposed the same many times, and withdrawn it, to hide the one that counts.
-            for status in ChangeStatus::ALL.into_iter().filter(|status| status.is_open()) {
-                let filters = [facet.clone(), store::Facet::new(records::facet::STATE, status.as_str())];
-                let mut after = None;
-                loop {
-                    after = self.some_changes(&filters, after, store::MAX_ITEMS, &mut found).await?;
-                    if found.len() > MAX_CHANGES {
-                        return Err(too_many_changes().into());
-                    }
-                    if after.is_none() {
-                        break;
-                    }
-                }
-            }
-        }
-        let mut changes: Vec<Change> = found.into_values().collect();
-        changes.sort_by_key(|change| change.proposed_at);
-        Ok(changes)
-    }
-
-    /// Adds a page of changes, of which only the open ones, and says where the next one begins.
-    async fn some_changes(
-        &self,
-        filters: &[store::Facet],
-        after: Option<Cursor>,
-        limit: u64,
-        found: &mut BTreeMap<ChangeId, Change>,
-    ) -> Result<Option<Cursor>, FollowError> {
-        let list = List { filters, after, ..List::of(records::CHANGE, limit) };
-        let page = self.store.list(&list).await.map_err(|e| self.failed(e))?;
-        for item in page.items {
-            let change: Change = records::parse(&item.name, &item.body).map_err(|e| self.failed(e))?;
-            if change.status.is_open() {
-                found.insert(change.id.clone(), change);
-            }
-        }
-        Ok(page.next)
-    }
-
-    /// The part of the state that a decision about a change depends on, asked by this gate.
-    pub async fn state_of(
-        &self,
-        change: &Change,
-        gate: Option<&countersign_core::ids::GateId>,
-    ) -> Result<State, FollowError> {
-        let governed = self.governance.get(&*self.store).await.map_err(|e| self.recorded(e))?;
-        let (head, governance) = governed.ok_or_else(not_followed)?;
-        // Who has only just read that the log will say more than this program knows decides nothing any more.
-        governance.record.semantics.readable()?;
-        let mut state = State::part(governance);
-        state.know(governance_stream()?, head);
-        let inputs = change.inputs(gate)?;
-        records::load(&*self.store, &mut state, &inputs).await.map_err(|e| self.recorded(e))?;
-        Ok(state)
-    }
-
-    /// People none of whose keys holds; stops that a gate was handed, and that are in this state only, count.
-    pub async fn disabled(&self, state: &State) -> Result<BTreeSet<ActorId>, FollowError> {
-        let mut disabled = records::disabled(&*self.store, &state.governance).await.map_err(|e| self.failed(e))?;
-        disabled.extend(state.disabled());
-        Ok(disabled)
-    }
-
-    /// Whether a statement stands in a stream.
-    pub async fn has_said(&self, stream: &StreamId, payload: &Digest) -> Result<bool, FollowError> {
-        let mut from = 0;
-        loop {
-            let page = self.store.stream(stream, from).await.map_err(|e| self.failed(e))?;
-            if page.is_empty() {
-                return Ok(false);
-            }
-            from += page.len() as u64;
-            let is_it = |bytes: &[u8]| Leaf::parse(bytes).is_ok_and(|leaf| leaf.envelope.payload_digest() == *payload);
-            if page.iter().any(|(_, bytes)| is_it(bytes)) {
-                return Ok(true);
-            }
-        }
-    }
-
-    /// Blobs that the copy has.
-    pub async fn blobs(&self, digests: &[Digest]) -> Result<BTreeMap<Digest, Vec<u8>>, FollowError> {
-        self.store.blobs(digests).await.map_err(|e| self.failed(e))
-    }
 }
 
 /// Removes a copy that was abandoned.
@@ -721,15 +589,6 @@ fn begin_anew(folder: &Path) -> Result<(), FollowError> {
         }
     }
     fs::remove_file(&mark).map_err(|source| io_error("remove", &mark, source))
-}
-
-fn too_many_changes() -> Refusal {
-    Refusal::conflict("too-many-changes", format!("more than {MAX_CHANGES} open changes are about this"))
-        .hint("withdraw those that are not needed: countersign withdraw CHANGE")
-}
-
-fn not_followed() -> Refusal {
-    Refusal::unknown("not-followed", "there is no copy of the log yet").hint("countersign follow --once …")
 }
 
 fn io_error(operation: &'static str, path: &Path, source: io::Error) -> FollowError {
