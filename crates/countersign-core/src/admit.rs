@@ -8,7 +8,10 @@
 mod change;
 mod governance;
 
-use countersign_ledger::{Digest, Envelope, Fingerprint, Time, sshsig};
+use countersign_ledger::{
+    Digest, Envelope, Fingerprint, Time,
+    sshsig::{self, KnownKeys},
+};
 
 use crate::{
     catalog::ActorKind,
@@ -26,13 +29,18 @@ use crate::{
 pub struct Signed {
     statement: Statement,
     payload: Digest,
-    verified: Vec<sshsig::Verified>,
+    verified: Vec<(sshsig::Verified, Fingerprint)>,
 }
 
 impl Signed {
     pub fn check(envelope: &Envelope) -> Result<Self, Refusal> {
+        Self::check_knowing(envelope, &mut KnownKeys::default())
+    }
+
+    /// The same for whoever checks many.
+    pub fn check_knowing(envelope: &Envelope, keys: &mut KnownKeys) -> Result<Self, Refusal> {
         let statement = Statement::parse(envelope.payload())?;
-        let verified = signatures(envelope)?;
+        let verified = signatures(envelope, keys)?;
         Ok(Self { statement, payload: envelope.payload_digest(), verified })
     }
 
@@ -47,7 +55,7 @@ impl Signed {
 
     /// The keys that signed it.
     pub fn keys(&self) -> impl Iterator<Item = Fingerprint> {
-        self.verified.iter().map(|verified| verified.key.fingerprint())
+        self.verified.iter().map(|(_, key)| key.clone())
     }
 }
 
@@ -92,10 +100,10 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed) -> Result<Authenticat
         return Err(Refusal::conflict("another-epoch", format!("the log is in its first epoch, not in {epoch}")));
     }
     let mut signers = Vec::new();
-    for verified in &signed.verified {
-        signers.push((signer(state, &header.by, &verified.key.fingerprint())?, verified));
+    for (verified, key) in &signed.verified {
+        signers.push((signer(state, &header.by, verified, key)?, (verified, key)));
     }
-    let Some((signer, verified)) = signers.iter().find(|(signer, _)| speaks_for(signer, &header.by)) else {
+    let Some((signer, (verified, key))) = signers.iter().find(|(signer, _)| speaks_for(signer, &header.by)) else {
         let names: Vec<_> = signers.iter().map(|(signer, _)| name(signer)).collect();
         return Err(Refusal::unauthenticated(
             "signed-by-another",
@@ -132,7 +140,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed) -> Result<Authenticat
     }
     Ok(Authenticated {
         signer: signer.clone(),
-        signed_with: SignedWith { key: verified.key.fingerprint(), assurance: verified.assurance },
+        signed_with: SignedWith { key: (*key).clone(), assurance: verified.assurance },
         signed,
     })
 }
@@ -149,11 +157,13 @@ pub fn stop<'a>(state: &State, signed: &'a Signed) -> Result<Authenticated<'a>, 
 /// grants, and a stop grants nothing.
 pub(crate) fn stop_known(signed: &Signed) -> Result<Authenticated<'_>, Refusal> {
     only_stops(signed)?;
-    let verified = signed.verified.first();
-    let verified = verified.ok_or_else(|| Refusal::unauthenticated("one-signature", "a stop carries one signature"))?;
+    let (verified, key) = signed
+        .verified
+        .first()
+        .ok_or_else(|| Refusal::unauthenticated("one-signature", "a stop carries one signature"))?;
     Ok(Authenticated {
         signer: Signer::Actor { id: signed.statement.header.by.clone(), kind: ActorKind::Person },
-        signed_with: SignedWith { key: verified.key.fingerprint(), assurance: verified.assurance },
+        signed_with: SignedWith { key: key.clone(), assurance: verified.assurance },
         signed,
     })
 }
@@ -169,9 +179,9 @@ fn only_stops(signed: &Signed) -> Result<(), Refusal> {
 }
 
 /// Whose key it is, if it holds. `by` is who the statement says that it is by, which names a gate.
-fn signer(state: &State, by: &ActorId, key: &Fingerprint) -> Result<Signer, Refusal> {
+fn signer(state: &State, by: &ActorId, verified: &sshsig::Verified, key: &Fingerprint) -> Result<Signer, Refusal> {
     let governance = &state.governance;
-    if governance.record.server_key.fingerprint() == *key {
+    if governance.record.server_key == verified.key {
         return Ok(Signer::Server);
     }
     if let Some(actor) = governance.catalog.actor_by_key(key) {
@@ -222,14 +232,14 @@ pub fn authenticate_genesis(signed: &Signed) -> Result<&Genesis, Refusal> {
         ));
     }
     let mut agreed: Vec<&ActorId> = Vec::new();
-    for verified in &signed.verified {
-        let founder = genesis.founders.iter().find(|founder| founder.key.fingerprint() == verified.key.fingerprint());
+    for (verified, key) in &signed.verified {
+        let founder = genesis.founders.iter().find(|founder| founder.key == verified.key);
         match founder {
             Some(founder) => agreed.push(&founder.person),
             None => {
                 return Err(Refusal::unauthenticated(
                     "not-a-founder",
-                    format!("the genesis is signed with {}, which is no founder's key", verified.key.fingerprint()),
+                    format!("the genesis is signed with {key}, which is no founder's key"),
                 ));
             }
         }
@@ -265,9 +275,9 @@ pub fn admit(state: &State, authenticated: &Authenticated<'_>, found: &Found, no
     }
 }
 
-fn signatures(envelope: &Envelope) -> Result<Vec<sshsig::Verified>, Refusal> {
+fn signatures(envelope: &Envelope, keys: &mut KnownKeys) -> Result<Vec<(sshsig::Verified, Fingerprint)>, Refusal> {
     envelope
-        .verify_all()
+        .verify_all_knowing(keys)
         .into_iter()
         .map(|result| {
             result.map_err(|e| {
@@ -294,7 +304,7 @@ fn name(signer: &Signer) -> String {
     }
 }
 
-fn need_two_people(signers: &[(Signer, &sshsig::Verified)]) -> Result<(), Refusal> {
+fn need_two_people<T>(signers: &[(Signer, T)]) -> Result<(), Refusal> {
     let mut people = Vec::new();
     for (signer, _) in signers {
         match signer {

@@ -4,10 +4,13 @@
 //!
 //! Frozen, with golden bytes. Numbers are integers; there are no floats anywhere.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use countersign_ledger::Digest;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, DeserializeOwned, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::Value;
 
 use crate::refusal::Refusal;
@@ -25,7 +28,7 @@ pub fn from_bytes<T: Serialize + DeserializeOwned>(bytes: &[u8], what: &str) -> 
     let value: T = serde_json::from_slice(bytes).map_err(|e| {
         Refusal::malformed("malformed-blob", format!("{what} ({}) is not what it should be: {e}", Digest::of(bytes)))
     })?;
-    if to_bytes(&value)? == bytes {
+    if is_spelled(&value, bytes)? {
         Ok(value)
     } else {
         Err(Refusal::malformed(
@@ -33,6 +36,75 @@ pub fn from_bytes<T: Serialize + DeserializeOwned>(bytes: &[u8], what: &str) -> 
             format!("{what} ({}) is not in its canonical spelling", Digest::of(bytes)),
         )
         .hint("compact JSON, keys in the order of their bytes, each once, absent fields left out"))
+    }
+}
+
+/// Whether these are a value's canonical bytes. Most types are declared in the order of their names, so that they are written
+/// so already: then it is enough to look at the keys.
+fn is_spelled(value: &impl Serialize, bytes: &[u8]) -> Result<bool, Refusal> {
+    let written = serde_json::to_vec(value).is_ok_and(|written| written == bytes);
+    if written && serde_json::from_slice::<InOrder>(bytes).is_ok() {
+        return Ok(true);
+    }
+    Ok(to_bytes(value)? == bytes)
+}
+
+/// JSON in which the keys of every object are in order, each once.
+struct InOrder;
+
+impl<'de> Deserialize<'de> for InOrder {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+/// A key as it stands there, without a copy where nothing in it is escaped.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(transparent)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Visitor<'de> for InOrder {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("keys in the order of their bytes")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        let mut last: Option<Key<'de>> = None;
+        while let Some(key) = map.next_key::<Key<'de>>()? {
+            if last.is_some_and(|last| last >= key) {
+                return Err(de::Error::custom("a key is not in its place"));
+            }
+            last = Some(key);
+            map.next_value::<Self>()?;
+        }
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self, A::Error> {
+        while seq.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
     }
 }
 

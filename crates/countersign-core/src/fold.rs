@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use countersign_ledger::{Digest, Hash, Leaf, StreamHead, StreamId, Time};
+use countersign_ledger::{Digest, Hash, Leaf, StreamHead, StreamId, Time, sshsig::KnownKeys};
 
 use crate::{
     admit::{self, Signed, authenticate, authenticate_genesis},
@@ -29,9 +29,14 @@ pub struct Entry {
 
 impl Entry {
     pub fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
+        Self::parse_knowing(bytes, &mut KnownKeys::default())
+    }
+
+    /// The same for whoever reads many.
+    pub fn parse_knowing(bytes: &[u8], keys: &mut KnownKeys) -> Result<Self, Refusal> {
         let leaf = Leaf::parse(bytes)
             .map_err(|e| Refusal::malformed("malformed-leaf", format!("the leaf is malformed: {e}")))?;
-        let signed = Signed::check(&leaf.envelope)?;
+        let signed = Signed::check_knowing(&leaf.envelope, keys)?;
         Ok(Self { hash: Hash::leaf(bytes), leaf, signed })
     }
 
@@ -60,6 +65,16 @@ impl State {
 
     /// Takes the next leaf, or says why it should not be there. Returns the streams whose records it changed.
     pub fn fold(&mut self, entry: &Entry, blob: &Blobs<'_>) -> Result<Vec<StreamId>, Refusal> {
+        self.fold_found(entry, &found(entry.signed.statement(), blob), blob)
+    }
+
+    /// The same where what the statement names was read before.
+    pub(crate) fn fold_found(
+        &mut self,
+        entry: &Entry,
+        found: &Result<Found, Refusal>,
+        blob: &Blobs<'_>,
+    ) -> Result<Vec<StreamId>, Refusal> {
         self.governance.record.semantics.readable()?;
         let statement = entry.signed.statement();
         if entry.leaf.lines().first().is_some_and(|home| self.is_foreign(&home.stream)) {
@@ -67,9 +82,9 @@ impl State {
             self.follow(&entry.leaf, entry.hash)?;
             return Ok(Vec::new());
         }
-        let found = found(statement, blob)?;
+        let found = found.as_ref().map_err(Clone::clone)?;
         let authenticated = authenticate(self, &entry.signed)?;
-        admit::admit(self, &authenticated, &found, entry.leaf.admitted_at)?;
+        admit::admit(self, &authenticated, found, entry.leaf.admitted_at)?;
         in_its_streams(statement, entry)?;
         // Parsed once, and before anything of the state has moved.
         let published = match &statement.body {
@@ -84,7 +99,7 @@ impl State {
             payload: entry.signed.payload(),
             signed_with: &authenticated.signed_with().clone(),
             at,
-            found: &found,
+            found,
         };
         self.follow(&entry.leaf, entry.hash)?;
         if let Some(governance) = published {

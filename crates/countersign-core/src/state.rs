@@ -88,6 +88,8 @@ enum Known {
     Loaded(BTreeSet<StreamId>),
     /// Those that a copy of a part of the log holds whole. There is nothing to load.
     Confined(BTreeSet<StreamId>),
+    /// All, but of changes only those that were looked up; the others may lie on a shelf.
+    Shelved(BTreeSet<StreamId>),
 }
 
 impl State {
@@ -119,16 +121,53 @@ impl State {
     /// Whether a leaf with this home is only kept in its place.
     pub(crate) fn is_foreign(&self, home: &StreamId) -> bool {
         match &self.known {
-            Known::All | Known::Loaded(_) => false,
+            Known::All | Known::Loaded(_) | Known::Shelved(_) => false,
             Known::Confined(streams) => !streams.contains(home),
         }
+    }
+
+    /// Lets changes be laid aside: from here on, those that were not looked up are unknown.
+    pub(crate) fn with_a_shelf(mut self) -> Self {
+        let changes = self.heads.keys().filter(|stream| stream.as_str().starts_with("change/"));
+        self.known = Known::Shelved(changes.cloned().collect());
+        self
+    }
+
+    /// Makes a change known, with the head of its stream; `None` for one that is not there yet.
+    pub(crate) fn look_up(&mut self, stream: StreamId, found: Option<(Change, StreamHead)>) {
+        if let Some((change, head)) = found {
+            self.heads.insert(stream.clone(), head);
+            self.put_change(change);
+        }
+        match &mut self.known {
+            Known::All => {}
+            Known::Loaded(streams) | Known::Confined(streams) | Known::Shelved(streams) => {
+                streams.insert(stream);
+            }
+        }
+    }
+
+    /// Takes changes out, each with the head of its stream. They are unknown until they are looked up again.
+    pub(crate) fn take_changes(
+        &mut self,
+        which: impl Fn(&Change) -> bool,
+    ) -> Result<Vec<(Change, StreamHead)>, Refusal> {
+        let mut taken = Vec::new();
+        for (id, change) in self.changes.extract_if(.., |_, change| which(change)) {
+            let stream = change_stream(&id)?;
+            if let Known::Shelved(streams) = &mut self.known {
+                streams.remove(&stream);
+            }
+            taken.push((change, self.heads.remove(&stream).unwrap_or(StreamHead::EMPTY)));
+        }
+        Ok(taken)
     }
 
     /// Whether the streams stand where these heads say.
     pub fn heads_agree(&self, named: &BTreeMap<StreamId, StreamHead>) -> Result<bool, Refusal> {
         for (stream, head) in named {
             let vouched = match &self.known {
-                Known::All | Known::Loaded(_) => false,
+                Known::All | Known::Loaded(_) | Known::Shelved(_) => false,
                 Known::Confined(streams) => stream.as_str().starts_with("target/") && !streams.contains(stream),
             };
             if !vouched && self.head(stream)? != *head {
@@ -142,7 +181,7 @@ impl State {
     pub fn know(&mut self, stream: StreamId, head: StreamHead) {
         self.heads.insert(stream.clone(), head);
         match &mut self.known {
-            Known::All => {}
+            Known::All | Known::Shelved(_) => {}
             Known::Loaded(streams) | Known::Confined(streams) => {
                 streams.insert(stream);
             }
@@ -165,6 +204,7 @@ impl State {
         match &self.known {
             Known::All => true,
             Known::Loaded(streams) | Known::Confined(streams) => streams.contains(stream),
+            Known::Shelved(changes) => !stream.as_str().starts_with("change/") || changes.contains(stream),
         }
     }
 
@@ -202,7 +242,7 @@ impl State {
     }
 
     /// The changes that are loaded.
-    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+    pub fn changes(&self) -> impl ExactSizeIterator<Item = &Change> {
         self.changes.values()
     }
 

@@ -20,6 +20,7 @@ mod algorithms;
 mod allowed_signers;
 mod armor;
 mod key;
+mod known_keys;
 mod signing_key;
 mod webauthn;
 mod wire;
@@ -27,6 +28,7 @@ mod wire;
 pub use allowed_signers::{AllowedSigner, AllowedSignersError, AllowedSignersProblem, parse_allowed_signers};
 pub use armor::{armor, dearmor};
 pub use key::{Fingerprint, KeyError, PublicKey};
+pub use known_keys::KnownKeys;
 pub use signing_key::SigningKey;
 pub use webauthn::{WebauthnAssertion, from_webauthn};
 
@@ -96,16 +98,9 @@ pub struct Verified {
 
 /// Checks a raw (not armored) SSHSIG blob over `message` in `namespace`.
 pub fn verify(sshsig: &[u8], namespace: &str, message: &[u8]) -> Result<Verified, SignatureError> {
-    let blob = Blob::parse(sshsig)?;
-    // PROTOCOL.sshsig section 1: the namespace must not be empty.
-    if blob.namespace != namespace || namespace.is_empty() {
-        return Err(SignatureError::Namespace { found: blob.namespace.to_owned(), expected: namespace.to_owned() });
-    }
-    if blob.hash_algorithm != HASH_ALGORITHM {
-        return Err(SignatureError::HashAlgorithm(blob.hash_algorithm.to_owned()));
-    }
+    let blob = Blob::of(sshsig, namespace)?;
     let key = PublicKey::from_blob(blob.public_key)?;
-    let assurance = algorithms::check(&key, blob.signature, &signed_data(namespace, message))?;
+    let assurance = algorithms::check(&key, None, blob.signature, &signed_data(namespace, message))?;
     Ok(Verified { key, assurance })
 }
 
@@ -120,6 +115,18 @@ impl Envelope {
     pub fn named_keys(&self) -> impl Iterator<Item = PublicKey> {
         let blobs = self.signatures().iter().filter_map(|signature| Blob::parse(&signature.sshsig).ok());
         blobs.filter_map(|blob| PublicKey::from_blob(blob.public_key).ok())
+    }
+
+    /// The same for whoever checks many: each key is read once, and its fingerprint comes along.
+    pub fn verify_all_knowing(&self, keys: &mut KnownKeys) -> Vec<Result<(Verified, Fingerprint), SignatureError>> {
+        let data = signed_data(NAMESPACE, &self.signed_bytes());
+        let check = |sshsig: &[u8]| {
+            let blob = Blob::of(sshsig, NAMESPACE)?;
+            let known = keys.read(blob.public_key)?;
+            let assurance = algorithms::check(&known.key, known.point.as_ref(), blob.signature, &data)?;
+            Ok((Verified { key: known.key.clone(), assurance }, known.fingerprint.clone()))
+        };
+        self.signatures().iter().map(|signature| signature.sshsig.as_slice()).map(check).collect()
     }
 }
 
@@ -142,6 +149,19 @@ struct Blob<'a> {
 }
 
 impl<'a> Blob<'a> {
+    /// A blob that was made in this namespace, by the hash that is used here.
+    fn of(sshsig: &'a [u8], namespace: &str) -> Result<Self, SignatureError> {
+        let blob = Self::parse(sshsig)?;
+        // PROTOCOL.sshsig section 1: the namespace must not be empty.
+        if blob.namespace != namespace || namespace.is_empty() {
+            return Err(SignatureError::Namespace { found: blob.namespace.to_owned(), expected: namespace.to_owned() });
+        }
+        if blob.hash_algorithm != HASH_ALGORITHM {
+            return Err(SignatureError::HashAlgorithm(blob.hash_algorithm.to_owned()));
+        }
+        Ok(blob)
+    }
+
     fn parse(sshsig: &'a [u8]) -> Result<Self, SignatureError> {
         if sshsig.len() > MAX_SSHSIG_BYTES {
             return Err(SignatureError::Malformed("it is too large"));

@@ -265,7 +265,8 @@ impl Asked<'_> {
         let (shown, took) = timed(|| client.change(&old));
         shown?;
         note("show", took);
-        let (bundle, took) = timed(|| client.bundle(&old, None));
+        // As whoever has read a change before: what they verified of governance is not sent again.
+        let (bundle, took) = timed(|| client.bundle(&old, None, &[1]));
         bundle?;
         note("bundle", took);
         let (page, took) = timed(|| client.changes(&[]));

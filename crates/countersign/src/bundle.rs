@@ -1,12 +1,13 @@
 //! Bundles and exports: a copy of the log, or of one change's part of it, as files that anybody can keep and check.
 //!
-//! A bundle is a tar archive (or its unpacked directory); `docs/bundle.md` has the layout. An export is a directory in the
-//! layout of C2SP tlog-tiles, with the blobs beside it. Both become [`Evidence`], which core verifies.
+//! A bundle is a tar archive (or its unpacked directory); `docs/bundle.md` has the layout. It becomes [`Evidence`], which core
+//! verifies. An export is a directory in the layout of C2SP tlog-tiles, with the blobs beside it; it has no limit, and is
+//! written and read as it comes: see [`unpack`] and [`crate::verifying`].
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
-    io::{self, Read},
+    fs::{self, File},
+    io::{self, Read, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -15,16 +16,12 @@ use countersign_core::{
     statement::{Body, Statement},
     verify::Evidence,
 };
-use countersign_ledger::{
-    Digest, Hash, Leaf, StreamId,
-    dsse::NAMESPACE,
-    sshsig,
-    tile::{TilePath, parse_entry_bundle, parse_hash_tile},
-};
+use countersign_ledger::{Digest, Hash, Leaf, StreamId, dsse::NAMESPACE, sshsig};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 const VERSION: u32 = 1;
+const MANIFEST: &str = "bundle.json";
 
 /// More than any honest bundle needs; a bound on what a hostile one can make us read.
 pub const MAX_BUNDLE_BYTES: u64 = 256 * 1024 * 1024;
@@ -34,6 +31,8 @@ const MAX_FILES: usize = 200_000;
 pub enum BundleError {
     #[error("cannot read {path}: {source}")]
     Read { path: PathBuf, source: io::Error },
+    #[error("cannot write {path}: {source}")]
+    Write { path: PathBuf, source: io::Error },
     #[error("{path} is not a bundle: {why}")]
     NotABundle { path: PathBuf, why: String },
     #[error("{path} is truncated or damaged: {why}")]
@@ -48,6 +47,7 @@ impl BundleError {
             Self::Read { .. } => {
                 "pass the file that `countersign bundle CHANGE --out FILE` wrote, or its unpacked directory"
             }
+            Self::Write { .. } => "is there room, and may this account write there?",
             Self::NotABundle { .. } => {
                 "a bundle comes from `countersign bundle CHANGE --out FILE`, an export from `countersign log --export DIR`"
             }
@@ -65,6 +65,9 @@ struct Manifest {
     change: ChangeId,
     /// The streams that are here whole. Of others there are leaves only where they stand in these.
     streams: BTreeSet<StreamId>,
+    /// Without the leaves of the governance stream from the second up to this one, which the asker has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    governed: Option<u64>,
 }
 
 /// A bundle's files, by their path in it.
@@ -76,6 +79,8 @@ pub struct Bundle {
     pub origin: String,
     pub change: ChangeId,
     pub evidence: Evidence,
+    /// How far governance was left out, for an asker who has verified so much of it before.
+    pub governed: Option<u64>,
     /// From the checkpoint that the asker had to this one; empty if they had none.
     pub consistency: Vec<Hash>,
     /// Files of `approvals/`, which is there for `ssh-keygen`, that do not say what the leaves say.
@@ -90,8 +95,9 @@ impl Bundle {
             origin: self.origin.clone(),
             change: self.change.clone(),
             streams: self.evidence.streams.clone(),
+            governed: self.governed,
         };
-        files.insert("bundle.json".to_owned(), serde_json::to_vec_pretty(&manifest)?);
+        files.insert(MANIFEST.to_owned(), serde_json::to_vec_pretty(&manifest)?);
         files.insert("checkpoint".to_owned(), self.evidence.checkpoint.clone().into_bytes());
         if !self.consistency.is_empty() {
             files.insert("consistency".to_owned(), hash_lines(&self.consistency));
@@ -121,7 +127,7 @@ impl Bundle {
     pub fn from_files(path: &Path, mut files: Files) -> Result<Self, BundleError> {
         let not_a_bundle = |why: String| BundleError::NotABundle { path: path.to_owned(), why };
         let damaged = |why: String| BundleError::Damaged { path: path.to_owned(), why };
-        let manifest = files.remove("bundle.json").ok_or_else(|| not_a_bundle("it has no bundle.json".to_owned()))?;
+        let manifest = files.remove(MANIFEST).ok_or_else(|| not_a_bundle("it has no bundle.json".to_owned()))?;
         let version = serde_json::from_slice::<serde_json::Value>(&manifest)
             .ok()
             .and_then(|value| value.get("version")?.as_u64())
@@ -164,7 +170,14 @@ impl Bundle {
         }
         // Not an error yet: a changed leaf should be named by its index, which verification does.
         let extracts_differ = differing(&extracted, &extracts(&evidence, &manifest.change));
-        Ok(Self { origin: manifest.origin, change: manifest.change, evidence, consistency, extracts_differ })
+        Ok(Self {
+            origin: manifest.origin,
+            change: manifest.change,
+            evidence,
+            governed: manifest.governed,
+            consistency,
+            extracts_differ,
+        })
     }
 }
 
@@ -192,23 +205,98 @@ pub fn files_of_tar(path: &Path, bytes: &[u8]) -> Result<Files, BundleError> {
         if entry.header().entry_type().is_dir() {
             continue;
         }
-        let name = entry.path().map_err(|e| damaged(e.to_string()))?.into_owned();
-        let name = name.strip_prefix("./").unwrap_or(&name);
-        if !name.components().all(|part| matches!(part, std::path::Component::Normal(_))) {
-            return Err(damaged(format!("it has a file `{}`", name.display())));
-        }
+        let name = name_in_tar(&entry).map_err(damaged)?;
         let mut content = Vec::new();
         entry.read_to_end(&mut content).map_err(|e| damaged(e.to_string()))?;
-        files.insert(name.to_string_lossy().into_owned(), content);
+        files.insert(name, content);
         if files.len() > MAX_FILES {
             return Err(damaged(format!("it has more than {MAX_FILES} files")));
         }
     }
     // A tar archive ends with a block of zeros; one that was cut off at a file's end would otherwise go unnoticed.
-    if bytes.len() < 1024 || !bytes.len().is_multiple_of(512) || bytes.iter().rev().take(1024).any(|byte| *byte != 0) {
-        return Err(damaged("it is cut off: the end of the archive is missing".to_owned()));
+    if bytes.len() < END || !bytes.len().is_multiple_of(512) || bytes.iter().rev().take(END).any(|byte| *byte != 0) {
+        return Err(damaged(CUT_OFF.to_owned()));
     }
     Ok(files)
+}
+
+/// The two empty blocks that a tar archive ends with.
+const END: usize = 1_024;
+/// Some programs fill an archive's last record.
+const MAX_PADDING: u64 = 64 * 1_024;
+const CUT_OFF: &str = "it is cut off: the end of the archive is missing";
+
+/// A file's name in an archive, which stays in the directory that it is unpacked to.
+fn name_in_tar(entry: &tar::Entry<'_, impl Read>) -> Result<String, String> {
+    let name = entry.path().map_err(|e| e.to_string())?;
+    let name = name.strip_prefix("./").unwrap_or(&name);
+    let stays = name.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    match name.to_str() {
+        Some(text) if stays && !text.is_empty() => Ok(text.to_owned()),
+        Some(_) | None => Err(format!("it has a file `{}`", name.display())),
+    }
+}
+
+/// Writes the files of a tar archive into a directory while it comes: as many and as large as they are, one piece in memory.
+/// `place` is what the archive is known by.
+pub fn unpack(place: &Path, archive: impl Read, into: &Path) -> Result<(), BundleError> {
+    let damaged = |why: String| BundleError::Damaged { path: place.to_owned(), why };
+    let mut archive = tar::Archive::new(Ending { of: archive, bytes: 0, zeros: 0 });
+    for entry in archive.entries().map_err(|e| damaged(e.to_string()))? {
+        let mut entry = entry.map_err(|e| damaged(e.to_string()))?;
+        let kind = entry.header().entry_type();
+        if kind.is_dir() {
+            continue;
+        }
+        let name = name_in_tar(&entry).map_err(damaged)?;
+        if !kind.is_file() {
+            return Err(damaged(format!("`{name}` is no file")));
+        }
+        let path = into.join(&name);
+        let cannot = |source| BundleError::Write { path: path.clone(), source };
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(cannot)?;
+        }
+        let mut file = File::create(&path).map_err(cannot)?;
+        let mut piece = vec![0; PIECE];
+        loop {
+            let length = entry.read(&mut piece).map_err(|e| damaged(format!("`{name}`: {e}")))?;
+            match piece.get(..length) {
+                Some([]) | None => break,
+                Some(read) => file.write_all(read).map_err(cannot)?,
+            }
+        }
+    }
+    // The first empty block ends the files; what follows is the rest of the end.
+    let mut ending = archive.into_inner();
+    io::copy(&mut ending.by_ref().take(MAX_PADDING), &mut io::sink()).map_err(|e| damaged(e.to_string()))?;
+    let Ending { bytes, zeros, of: _ } = ending;
+    if zeros < END as u64 || !bytes.is_multiple_of(512) {
+        return Err(damaged(CUT_OFF.to_owned()));
+    }
+    Ok(())
+}
+
+/// What is read at once of a file that is unpacked.
+const PIECE: usize = 64 * 1_024;
+
+/// Knows how a stream ended.
+struct Ending<R> {
+    of: R,
+    bytes: u64,
+    /// How many of the last ones are zero.
+    zeros: u64,
+}
+
+impl<R: Read> Read for Ending<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let length = self.of.read(into)?;
+        let read = into.get(..length).unwrap_or_default();
+        let zeros = read.iter().rev().take_while(|byte| **byte == 0).count();
+        self.zeros = if zeros == length { self.zeros.saturating_add(zeros as u64) } else { zeros as u64 };
+        self.bytes = self.bytes.saturating_add(length as u64);
+        Ok(length)
+    }
 }
 
 /// The approvals in the form that stock `ssh-keygen -Y verify` takes: the signature, the signed bytes, and an
@@ -256,27 +344,13 @@ fn parse_hash_lines(bytes: &[u8]) -> Result<Vec<Hash>, String> {
     text.lines().map(|line| line.parse().map_err(|e| format!("a proof is malformed: {e}"))).collect()
 }
 
-/// A copy of the log as it was found.
-#[derive(Debug)]
-pub struct Copy {
-    pub evidence: Evidence,
-    pub extracts_differ: Vec<String>,
-    /// What a bundle says that it is: of which log, and of which change. An export is of everything.
-    pub claim: Option<(String, ChangeId)>,
+/// Whether this is a bundle, a file or its unpacked directory, and not an export.
+pub fn is_bundle(path: &Path) -> bool {
+    !path.is_dir() || path.join(MANIFEST).exists() || !path.join("checkpoint").exists()
 }
 
-impl From<Bundle> for Copy {
-    fn from(bundle: Bundle) -> Self {
-        Self {
-            evidence: bundle.evidence,
-            extracts_differ: bundle.extracts_differ,
-            claim: Some((bundle.origin, bundle.change)),
-        }
-    }
-}
-
-/// Reads a bundle (a tar archive or its directory) or an export.
-pub fn read(path: &Path) -> Result<Copy, BundleError> {
+/// Reads a bundle, a tar archive or its directory.
+pub fn read(path: &Path) -> Result<Bundle, BundleError> {
     let metadata = fs::metadata(path).map_err(|source| BundleError::Read { path: path.to_owned(), source })?;
     if !metadata.is_dir() && !metadata.is_file() {
         return Err(BundleError::NotABundle {
@@ -289,21 +363,18 @@ pub fn read(path: &Path) -> Result<Copy, BundleError> {
             return Err(BundleError::NotABundle { path: path.to_owned(), why: "it is too large".to_owned() });
         }
         let bytes = fs::read(path).map_err(|source| BundleError::Read { path: path.to_owned(), source })?;
-        return Bundle::from_tar(path, &bytes).map(Copy::from);
+        return Bundle::from_tar(path, &bytes);
+    }
+    if !path.join(MANIFEST).exists() {
+        return Err(BundleError::NotABundle {
+            path: path.to_owned(),
+            why: "it has neither a bundle.json nor a checkpoint".to_owned(),
+        });
     }
     let mut files = Files::new();
     let mut left = MAX_BUNDLE_BYTES;
     walk(path, "", &mut files, &mut left)?;
-    if files.contains_key("bundle.json") {
-        Bundle::from_files(path, files).map(Copy::from)
-    } else if files.contains_key("checkpoint") {
-        Ok(Copy { evidence: export_evidence(path, files)?, extracts_differ: Vec::new(), claim: None })
-    } else {
-        Err(BundleError::NotABundle {
-            path: path.to_owned(),
-            why: "it has neither a bundle.json nor a checkpoint".to_owned(),
-        })
-    }
+    Bundle::from_files(path, files)
 }
 
 fn walk(root: &Path, prefix: &str, files: &mut Files, left: &mut u64) -> Result<(), BundleError> {
@@ -326,35 +397,4 @@ fn walk(root: &Path, prefix: &str, files: &mut Files, left: &mut u64) -> Result<
         }
     }
     Ok(())
-}
-
-/// An export: `checkpoint`, `tile/…` and `blobs/…`.
-fn export_evidence(path: &Path, files: Files) -> Result<Evidence, BundleError> {
-    let damaged = |why: String| BundleError::Damaged { path: path.to_owned(), why };
-    let mut evidence = Evidence::default();
-    let mut hashes: BTreeMap<u64, Hash> = BTreeMap::new();
-    for (name, bytes) in files {
-        if name == "checkpoint" {
-            evidence.checkpoint =
-                String::from_utf8(bytes).map_err(|_| damaged("the checkpoint is not text".to_owned()))?;
-        } else if name == "cosigned" {
-            let note = String::from_utf8(bytes).map_err(|_| damaged("what others cosigned is not text".to_owned()))?;
-            evidence.cosigned = Some(note);
-        } else if let Some(digest) = name.strip_prefix("blobs/") {
-            let digest = Digest::from_hex(digest).map_err(|e| damaged(format!("`{name}`: {e}")))?;
-            evidence.blobs.insert(digest, bytes);
-        } else if name.starts_with("tile/entries/") {
-            let tile: TilePath = name.parse().map_err(|e| damaged(format!("`{name}`: {e}")))?;
-            let leaves = parse_entry_bundle(&bytes).map_err(|e| damaged(format!("`{name}`: {e}")))?;
-            evidence.leaves.extend((tile.index * 256..).zip(leaves));
-        } else if name.starts_with("tile/0/") {
-            let tile: TilePath = name.parse().map_err(|e| damaged(format!("`{name}`: {e}")))?;
-            let tile_hashes = parse_hash_tile(&bytes).map_err(|e| damaged(format!("`{name}`: {e}")))?;
-            hashes.extend((tile.index * 256..).zip(tile_hashes));
-        } else if !name.starts_with("tile/") {
-            return Err(damaged(format!("`{name}` does not belong in an export")));
-        }
-    }
-    evidence.hashes = hashes.into_values().collect();
-    Ok(evidence)
 }

@@ -1,7 +1,7 @@
 //! The client of the HTTP API, for the command line and for gates. It fetches and believes nothing: what an answer is worth
 //! is for whoever asked to check, see [`crate::known`] for people and [`crate::follower`] for gates.
 
-use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, io::Read, str::FromStr, time::Duration};
 
 use countersign_core::{
     explain::Explained,
@@ -169,23 +169,34 @@ impl Client {
         }
     }
 
-    /// A change's bundle, as a tar archive.
-    pub fn bundle(&self, id: &ChangePrefix, since: Option<u64>) -> Result<Vec<u8>, ClientError> {
-        let since = since.map(|size| format!("?since={size}")).unwrap_or_default();
-        self.bytes(&format!("/v1/changes/{id}/bundle{since}"), crate::bundle::MAX_BUNDLE_BYTES)
+    /// A change's bundle, as a tar archive; `governed` are the moments of governance that need not be in it again.
+    pub fn bundle(&self, id: &ChangePrefix, since: Option<u64>, governed: &[u64]) -> Result<Vec<u8>, ClientError> {
+        let governed: Vec<String> = governed.iter().map(u64::to_string).collect();
+        let mut query: Vec<String> = since.iter().map(|size| format!("since={size}")).collect();
+        if !governed.is_empty() {
+            query.push(format!("governed={}", governed.join(",")));
+        }
+        let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+        self.bytes(&format!("/v1/changes/{id}/bundle{query}"), crate::bundle::MAX_BUNDLE_BYTES)
     }
 
-    /// The whole log, as a tar archive.
-    pub fn export(&self) -> Result<Vec<u8>, ClientError> {
-        self.bytes("/v1/export", crate::bundle::MAX_BUNDLE_BYTES)
+    /// The whole log, as a tar archive, while it comes. That may take as long as it takes.
+    pub fn export(&self) -> Result<impl Read + use<>, ClientError> {
+        let request = self.agent.get(format!("{}/v1/export", self.url)).config().timeout_global(None);
+        let request = request.timeout_recv_response(Some(TIMEOUT)).build();
+        let response = request.call().map_err(|e| self.unreachable(&e))?;
+        if !response.status().is_success() {
+            return Err(self.refusal(response));
+        }
+        Ok(response.into_body().into_with_config().limit(u64::MAX).reader())
     }
 
     /// A file of the log's static layout, if it is there.
-    pub fn file(&self, name: &str) -> Result<Option<Vec<u8>>, ClientError> {
+    pub fn file(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, ClientError> {
         let response = self.agent.get(format!("{}/{name}", self.url)).call().map_err(|e| self.unreachable(&e))?;
         match response.status().as_u16() {
             404 | 410 => Ok(None),
-            _ => self.body(response, crate::bundle::MAX_BUNDLE_BYTES).map(Some),
+            _ => self.body(response, limit).map(Some),
         }
     }
 
@@ -257,7 +268,7 @@ impl Client {
 }
 
 /// The largest blob that a log keeps, with some room.
-const MAX_BLOB_BYTES: u64 = 64 * 1024 * 1024;
+pub const MAX_BLOB_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A value of a query.
 fn encoded(text: &str) -> String {

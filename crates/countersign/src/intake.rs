@@ -15,7 +15,7 @@ use countersign_core::{
     refusal::Refusal,
     state::State,
     statement::{Body, governance_stream},
-    verify::{Failure, another_root, decide_again, in_time},
+    verify::{Failure, another_root, decide_again, in_time, snapshot_needed},
 };
 use countersign_ledger::{Digest, Hash, StreamHead, StreamId, Time, tree, tree::Frontier};
 use thiserror::Error;
@@ -110,6 +110,17 @@ impl Intake {
         records::load(store, state, &needed).await.map_err(|e| refused(index, e))
     }
 
+    /// A blob that the next leaf needs besides those that every such leaf does: the snapshot of a decision that names were
+    /// erased from. The log may have lost it; then nobody can run that decision again.
+    pub async fn wanted(&mut self, store: &dyn Store, entry: &Entry) -> Result<Option<Digest>, IntakeError> {
+        let index = self.frontier.size();
+        let (Some(state), Body::Decided(decided)) = (&mut self.state, &entry.signed.statement().body) else {
+            return Ok(None);
+        };
+        records::load_for(store, state, &entry.signed).await.map_err(|e| refused(index, e))?;
+        Ok(snapshot_needed(state, decided))
+    }
+
     /// Takes the next leaf. `now` bounds its time from above.
     pub async fn take(
         &mut self,
@@ -145,7 +156,10 @@ impl Intake {
                 let unique = records::uniques(state, &entry.signed).map_err(at)?;
                 // A decision is run on the state that it was taken from, so before its own leaf is folded.
                 let decided = match &entry.signed.statement().body {
-                    Body::Decided(decided) => Some(decide_again(state, decided, &|_| None)),
+                    Body::Decided(decided) => {
+                        let snapshot = |digest: &Digest| blob(digest).filter(|_| *digest == decided.snapshot);
+                        Some(decide_again(state, decided, &snapshot))
+                    }
                     _ => None,
                 };
                 state.fold(&entry, &blob).map_err(at)?;

@@ -5,10 +5,14 @@
 
 use std::{path::Path, thread, time::Duration};
 
-use countersign_core::{refusal::Refusal, statement::Statement, trust::Trust};
+use countersign_core::{
+    refusal::Refusal,
+    statement::Statement,
+    trust::{Trust, Vouching},
+};
 use countersign_ledger::{
     Envelope, Hash, Leaf, Time,
-    checkpoint::{self, Checkpoint},
+    checkpoint::{self, Checkpoint, MAX_NOTE_BYTES, SignedCheckpoint},
     tree,
 };
 use thiserror::Error;
@@ -24,6 +28,8 @@ use crate::{
 
 /// A server may sign a checkpoint a moment after it has answered.
 const ATTEMPTS: u32 = 50;
+/// Cosigners are asked soon after new leaves, and have to follow first.
+const ACKNOWLEDGEMENTS: u32 = 300;
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Error)]
@@ -133,20 +139,41 @@ impl KnownLog {
         self.memory.see(&self.trust, &note, Some(&self.floor()), now, prove)
     }
 
-    /// A change, worked out of its signed statements and their blobs.
+    /// A change, worked out of its signed statements and their blobs. What this machine has verified of governance before is not
+    /// fetched and read again; where that does not suffice, everything is.
     pub fn read(&self, asked: &ChangePrefix, now: Time) -> Result<Reading, KnownError> {
+        let kept = self.memory.governed();
+        if !kept.is_empty() {
+            match self.read_from(asked, &kept, now) {
+                Ok(reading) => return Ok(reading),
+                // A log that contradicts what was seen is refused whichever way it is read.
+                Err(KnownError::Refused(_) | KnownError::Bundle(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.read_from(asked, &[], now)
+    }
+
+    fn read_from(&self, asked: &ChangePrefix, kept: &[u64], now: Time) -> Result<Reading, KnownError> {
         let since = self.checkpoint.size;
-        let bytes = self.client.bundle(asked, Some(since))?;
+        let bytes = self.client.bundle(asked, Some(since), kept)?;
         let bundle = Bundle::from_tar(Path::new("what the server sent"), &bytes)?;
         let note = bundle.evidence.checkpoint.clone();
         let consistency = bundle.consistency.clone();
-        let reading = Reading::of(&self.trust, asked, bundle, now)?;
+        let before = match bundle.governed {
+            Some(governed) if kept.contains(&governed) => self.memory.governance(governed),
+            Some(_) | None => None,
+        };
+        let reading = Reading::of(&self.trust, asked, bundle, before.as_ref(), now)?;
         // The bundle brings the proof from where this command began; another command may have seen more meanwhile.
         let prove = |from: u64, to: u64| match from == since && to == reading.checkpoint().size {
             true => Ok(consistency),
             false => prove(&self.client, from, to),
         };
         self.memory.see(&self.trust, &note, Some(&self.floor()), now, prove)?;
+        if let Some(begun) = reading.begun() {
+            self.memory.keep_governance(begun);
+        }
         Ok(reading)
     }
 
@@ -168,6 +195,39 @@ impl KnownLog {
         let bytes = self.client.leaf(index)?;
         let proof = self.client.inclusion(index, checkpoint.size)?;
         check_leaf(&bytes, index, envelope, &proof, &checkpoint)
+    }
+}
+
+impl KnownLog {
+    /// Waits until enough of those whom `trust.json` asks have cosigned a log that has this leaf; at once where it asks nobody.
+    pub fn acknowledged(&self, receipt: &Receipt, now: impl Fn() -> Time) -> Result<(), KnownError> {
+        if self.trust.cosigners.is_none() {
+            return Ok(());
+        }
+        let mut short = None;
+        for attempt in 0..ACKNOWLEDGEMENTS {
+            if attempt > 0 {
+                thread::sleep(PAUSE);
+            }
+            let Some(note) = self.client.file("cosigned", MAX_NOTE_BYTES as u64)? else { continue };
+            let note = String::from_utf8_lossy(&note).into_owned();
+            let signed = SignedCheckpoint::open(&note, &self.trust.log_key).map_err(|e| not_there(e.to_string()))?;
+            if signed.checkpoint().size <= receipt.index {
+                continue;
+            }
+            match self.trust.vouching(Some(&signed), now(), u64::MAX) {
+                Vouching::Nobody => return Ok(()),
+                Vouching::Short(error) => short = Some(error),
+                Vouching::Enough { .. } => {
+                    // What they cosigned is the log that was seen here, in which the leaf was found.
+                    let prove = |from, to| prove(&self.client, from, to);
+                    self.memory.see(&self.trust, &note, None, now(), prove)?;
+                    return Ok(());
+                }
+            }
+        }
+        let why = short.map_or_else(|| "nobody has cosigned a log that has it".to_owned(), |error| error.to_string());
+        Err(Refusal::forbidden("not-cosigned", format!("those whom trust.json asks do not vouch for it: {why}")).into())
     }
 }
 

@@ -32,5 +32,6 @@ pub mod signer;
 pub mod speaker;
 pub mod store;
 pub mod unix;
+pub mod verifying;
 pub mod view;
 pub mod wire;

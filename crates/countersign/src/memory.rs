@@ -7,6 +7,7 @@
 //!   trust.json      what was pinned at first sight, or given with --trust
 //!   seen            the newest checkpoint
 //!   lock            held while the two are compared and replaced
+//!   governance/     governance as it was verified at some moments, so that it is not read from the beginning each time
 //!   proof-TIME/     `before` and `now`: two checkpoints that cannot both be of one log
 //! ```
 //!
@@ -16,9 +17,15 @@
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
 };
 
-use countersign_core::trust::{TRUST_VERSION, Trust};
+use countersign_core::{
+    governance::Governance,
+    trust::{TRUST_VERSION, Trust},
+    verify::GovernedBefore,
+};
 use countersign_ledger::{
     Digest, Hash, Time,
     checkpoint::{self, Checkpoint, CheckpointError},
@@ -27,7 +34,7 @@ use countersign_ledger::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
-use crate::durable;
+use crate::{clock, durable};
 
 const VERSION: u32 = 1;
 
@@ -35,6 +42,9 @@ const TRUST: &str = "trust.json";
 const SEEN: &str = "seen";
 const LOCK: &str = "lock";
 const PROOF: &str = "proof-";
+const GOVERNANCE: &str = "governance";
+/// Moments of governance that are kept: those in which the changes began that somebody looks at these days.
+const MAX_GOVERNANCE: usize = 8;
 
 /// A checkpoint with all its cosignatures, and what is said about it.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -210,6 +220,54 @@ impl Memory {
         Ok(known.into_iter().max_by_key(|(size, _)| *size).map(|(_, note)| note))
     }
 
+    /// The moments of governance that are kept: how many leaves of its stream each has behind it.
+    pub fn governed(&self) -> Vec<u64> {
+        let files = self.governance_files();
+        files.into_iter().map(|(_, governed, _, _)| governed).collect()
+    }
+
+    /// Governance as it was verified here before.
+    pub fn governance(&self, governed: u64) -> Option<GovernedBefore> {
+        let (_, _, index, path) = self.governance_files().into_iter().find(|(_, found, _, _)| *found == governed)?;
+        let read = fs::read(&path).ok().and_then(|bytes| Governance::kept(&bytes, |head| head.next_seq == governed));
+        let Some((head, governance)) = read else {
+            // Of another version of this program, or damaged: it is a cache.
+            drop(fs::remove_file(&path));
+            return None;
+        };
+        // What is used stays.
+        let millis = u64::try_from(clock::now().unix_millis()).unwrap_or(0);
+        let used = SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
+        drop(fs::File::options().append(true).open(&path).and_then(|file| file.set_modified(used)));
+        Some(GovernedBefore { head, index, governance: Arc::new(governance) })
+    }
+
+    /// Keeps governance that was verified, for the next command. Without it that has to read more.
+    pub fn keep_governance(&self, begun: &GovernedBefore) {
+        let governed = begun.head.next_seq;
+        let Some(bytes) = begun.governance.to_kept(begun.head) else { return };
+        let folder = self.folder.join(GOVERNANCE);
+        let file = folder.join(format!("{governed}-{}", begun.index));
+        drop(durable::folder(&folder).and_then(|()| durable::put(&file, bytes)));
+        let mut files = self.governance_files();
+        files.sort();
+        for (_, _, _, path) in files.iter().rev().skip(MAX_GOVERNANCE) {
+            drop(fs::remove_file(path));
+        }
+    }
+
+    /// When each was used last, how many leaves it has behind it, the last of them, and the file.
+    fn governance_files(&self) -> Vec<(Option<SystemTime>, u64, u64, PathBuf)> {
+        let entries = fs::read_dir(self.folder.join(GOVERNANCE)).into_iter().flatten().flatten();
+        let file = |entry: fs::DirEntry| {
+            let name = entry.file_name();
+            let (governed, index) = name.to_str()?.split_once('-')?;
+            let used = entry.metadata().ok().and_then(|metadata| metadata.modified().ok());
+            Some((used, governed.parse().ok()?, index.parse().ok()?, entry.path()))
+        };
+        entries.filter_map(file).collect()
+    }
+
     /// Whether what is remembered is of another founding than this.
     pub fn is_of_another(&self, trust: &Trust) -> Result<bool, MemoryError> {
         let remembered = [self.pinned()?.map(|pinned| pinned.genesis), self.seen()?.map(|seen| seen.genesis)];
@@ -225,7 +283,7 @@ impl Memory {
         }
         if self.is_of_another(trust)? {
             let aside = self.new_proof(now)?;
-            for name in [TRUST, SEEN] {
+            for name in [TRUST, SEEN, GOVERNANCE] {
                 let from = self.folder.join(name);
                 if from.exists() {
                     fs::rename(&from, aside.join(name)).map_err(io_error("move", &from))?;

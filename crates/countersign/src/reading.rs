@@ -17,7 +17,7 @@ use countersign_core::{
     statement::RevisionRef,
     subject::{Subject, SubjectRef},
     trust::Trust,
-    verify::{Verdict, verify},
+    verify::{GovernedBefore, Verdict, verify, verify_behind},
 };
 use countersign_ledger::{Digest, Time, checkpoint::Checkpoint};
 
@@ -32,16 +32,26 @@ pub struct Reading {
     subject: SubjectRef,
     blobs: BTreeMap<Digest, Vec<u8>>,
     checkpoint: Checkpoint,
+    begun: Option<GovernedBefore>,
     now: Time,
 }
 
 impl Reading {
     /// Reads a bundle about the change that was asked for.
-    pub fn of(trust: &Trust, asked: &ChangePrefix, bundle: Bundle, now: Time) -> Result<Self, Refusal> {
+    pub fn of(
+        trust: &Trust,
+        asked: &ChangePrefix,
+        bundle: Bundle,
+        before: Option<&GovernedBefore>,
+        now: Time,
+    ) -> Result<Self, Refusal> {
         if !asked.names(&bundle.change) {
             return Err(swapped(asked, &format!("change {}", bundle.change)));
         }
-        let report = verify(trust, &bundle.evidence, now);
+        let report = match before {
+            Some(before) => verify_behind(trust, &bundle.evidence, before, now),
+            None => verify(trust, &bundle.evidence, now),
+        };
         let failed = report.steps.iter().find(|step| match step.verdict {
             Verdict::Broken | Verdict::Newer => true,
             Verdict::Holds | Verdict::NotChecked => false,
@@ -60,7 +70,16 @@ impl Reading {
         let change = change.ok_or_else(|| swapped(asked, "a log that has no such change"))?;
         let revision = change.current().cloned().ok_or_else(|| broken("the change has no revision"))?;
         let subject = revision.subject.reference()?;
-        Ok(Self { state, change, revision, subject, blobs: bundle.evidence.blobs, checkpoint, now })
+        Ok(Self {
+            state,
+            change,
+            revision,
+            subject,
+            blobs: bundle.evidence.blobs,
+            checkpoint,
+            begun: report.begun,
+            now,
+        })
     }
 
     pub fn change(&self) -> &Change {
@@ -87,6 +106,11 @@ impl Reading {
     /// The subject of the present revision as statements name it: what an approval signs.
     pub fn subject_ref(&self) -> &SubjectRef {
         &self.subject
+    }
+
+    /// Governance as it stood when the change began: where the next reading of it can go on from.
+    pub fn begun(&self) -> Option<&GovernedBefore> {
+        self.begun.as_ref()
     }
 
     pub fn checkpoint(&self) -> &Checkpoint {

@@ -15,23 +15,23 @@ use countersign_core::{
     admit::Signed,
     change::Change,
     governance::{Governance, GovernanceRecord, read_manifest},
-    ids::{ActorId, ChangeId, Oid, RepositoryId},
+    ids::{ActorId, ChangeId, GateId, Oid, RepositoryId},
     refusal::{Refusal, RefusalClass},
-    state::{PersonRecord, Record, State},
+    state::{GateRecord, PersonRecord, Record, State},
     statement::{Body, governance_stream},
     subject::Subject,
 };
-use countersign_ledger::{Digest, StreamHead, StreamId};
+use countersign_ledger::{Digest, Fingerprint, StreamHead, StreamId};
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 use crate::{
     durable,
-    store::{Damage, Facet, Projection, Store, StoreError, Unique},
+    store::{Damage, Facet, List, Projection, Store, StoreError, Unique},
 };
 
 /// Version of what is written here. A store of an older one is rebuilt from its leaves.
-pub const PROJECTIONS: u32 = 1;
+pub const PROJECTIONS: u32 = 2;
 
 pub const GOVERNANCE: &str = "governance";
 pub const CHANGE: &str = "change";
@@ -50,6 +50,8 @@ pub mod facet {
     pub const DELTA: &str = "delta";
     /// Of a gate: the repository that it guards.
     pub const REPOSITORY: &str = "repository";
+    /// Of a gate: the fingerprint of its key.
+    pub const KEY: &str = "key";
 }
 
 #[derive(Debug, Error)]
@@ -251,7 +253,10 @@ pub fn projections<'a>(
             Some(Record::Change(change)) => projections.push(change_projection(change)?),
             Some(Record::Person(person)) => projections.push(plain(PERSON, json(person)?)),
             Some(Record::Gate(gate)) => projections.push(Projection {
-                facets: BTreeSet::from([Facet::new(facet::REPOSITORY, gate.repository.as_str())]),
+                facets: BTreeSet::from([
+                    Facet::new(facet::REPOSITORY, gate.repository.as_str()),
+                    Facet::new(facet::KEY, gate.key.fingerprint().to_string()),
+                ]),
                 ..plain(GATE, json(gate)?)
             }),
             // A target's stream has no record of its own.
@@ -325,6 +330,15 @@ pub async fn disabled(store: &dyn Store, governance: &Governance) -> Result<BTre
         }
     }
     Ok(disabled)
+}
+
+/// The gate whose key it is, revoked or not.
+pub async fn gate_by_key(store: &dyn Store, key: &Fingerprint) -> Result<Option<(GateId, GateRecord)>, StoreError> {
+    let filters = [Facet::new(facet::KEY, key.to_string())];
+    let list = List { filters: &filters, ..List::of(GATE, 1) };
+    let Some(item) = store.list(&list).await?.items.into_iter().next() else { return Ok(None) };
+    let id: GateId = item.name.parse().map_err(|e| unreadable(&item.name, e))?;
+    Ok(Some((id, parse(&item.name, &item.body)?)))
 }
 
 /// A change of a store, by its whole id.

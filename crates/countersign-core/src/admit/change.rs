@@ -86,7 +86,7 @@ pub(super) fn about(
         current_revision(change, revision)?;
     }
     match body {
-        Body::NewRevision(revision) => new_revision(governance, authenticated, revision, found),
+        Body::NewRevision(revision) => new_revision(governance, change, authenticated, revision, found),
         Body::Approval(approval) => self::approval(governance, change, authenticated, approval),
         Body::Rejection(rejection) => self::rejection(authenticated, change, rejection),
         Body::RejectionLift(lift) => self::lift(authenticated, change, lift),
@@ -213,12 +213,25 @@ fn subject(found: &Found) -> Result<(), Refusal> {
 
 fn new_revision(
     governance: &Governance,
+    change: &Change,
     authenticated: &Authenticated<'_>,
     revision: &NewRevision,
     found: &Found,
 ) -> Result<(), Refusal> {
     may_contribute(governance, authenticated, revision.sponsor.as_ref())?;
-    subject(found)
+    subject(found)?;
+    // A rejection is not shaken off by a revision of the same content.
+    let same = change
+        .current()
+        .is_some_and(|current| current.subject.reference().is_ok_and(|reference| reference == revision.subject));
+    match change.standing_rejections().next().filter(|_| same) {
+        Some(rejection) => Err(Refusal::conflict(
+            "rejected",
+            format!("{} rejected this content, and the revision brings it again", rejection.by),
+        )
+        .hint(format!("change what was rejected, or have {} lift the rejection", rejection.by))),
+        None => Ok(()),
+    }
 }
 
 /// What is said for the change's targets names them as they are: it stands in their streams.

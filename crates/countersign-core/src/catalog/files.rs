@@ -131,6 +131,15 @@ impl CatalogFile {
     }
 }
 
+impl CatalogFile {
+    /// Everybody whom a governance file lists, with the fingerprints of their keys; nobody if it is no file of people.
+    pub fn holders(bytes: &[u8]) -> impl Iterator<Item = (ActorId, Vec<Fingerprint>)> {
+        let entries: BTreeMap<ActorId, PersonEntry> = serde_json::from_slice(bytes).unwrap_or_default();
+        let keys = |entry: PersonEntry| entry.keys.iter().map(PublicKey::fingerprint).collect();
+        entries.into_iter().map(move |(person, entry)| (person, keys(entry)))
+    }
+}
+
 fn id<Id: std::str::FromStr<Err = crate::ids::InvalidId>>(path: &str, name: &str) -> Result<Id, Refusal> {
     name.parse().map_err(|e| Refusal::malformed("governance-path", format!("`{path}`: {e}")))
 }

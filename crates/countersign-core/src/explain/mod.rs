@@ -288,7 +288,9 @@ impl<'a> Scene<'a> {
             missing: format!("{person} rejected this revision"),
             who: vec![person.clone()],
             more: 0,
-            how: format!("a new revision (countersign revise {change}), or {person} lifts the rejection"),
+            how: format!(
+                "a revision with other content (countersign revise {change} …), or {person} lifts the rejection"
+            ),
         }
     }
 

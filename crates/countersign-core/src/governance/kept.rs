@@ -46,17 +46,23 @@ impl Governance {
     /// Reads what was kept of governance as its stream stood here; `None` if it is of another moment or another program, or
     /// not whole.
     pub fn from_kept(bytes: &[u8], at: StreamHead) -> Option<Self> {
+        Self::kept(bytes, |found| found == at).map(|(_, governance)| governance)
+    }
+
+    /// Reads what was kept of governance, with where its stream stood, if that is wanted.
+    pub fn kept(bytes: &[u8], wanted: impl FnOnce(StreamHead) -> bool) -> Option<(StreamHead, Self)> {
         let (digest, rest) = bytes.strip_prefix(HEADING.as_bytes())?.split_first_chunk::<32>()?;
         if Digest::of(rest).as_bytes() != digest {
             return None;
         }
-        let kept: Kept = postcard::from_bytes(rest).ok().filter(|kept: &Kept| kept.at == at)?;
-        Some(Self {
+        let kept: Kept = postcard::from_bytes(rest).ok().filter(|kept: &Kept| wanted(kept.at))?;
+        let governance = Self {
             record: kept.record,
             catalog: Arc::new(kept.catalog.resolved()),
             rules: Arc::new(kept.rules.parsed().ok()?),
             profiles_erased: kept.profiles_erased,
             files: Files::Kept,
-        })
+        };
+        Some((kept.at, governance))
     }
 }

@@ -13,6 +13,11 @@ use crate::{
 
 /// Allows or denies one revision for its targets at one time.
 pub fn decide(rules: &Rules, snapshot: &Snapshot, now: Time) -> Decision {
+    decide_digested(rules, snapshot, snapshot.digest(), now)
+}
+
+/// The same where the snapshot's digest was worked out before.
+pub(crate) fn decide_digested(rules: &Rules, snapshot: &Snapshot, digest: Digest, now: Time) -> Decision {
     let weighed = weigh(rules, snapshot, now);
     let mut decided = weighed.first;
     let mut not_applicable = 0_u32;
@@ -33,7 +38,7 @@ pub fn decide(rules: &Rules, snapshot: &Snapshot, now: Time) -> Decision {
         decided_at: now,
         semantics: NEWEST_SEMANTICS,
         rules_digest: rules.digest(),
-        snapshot_digest: snapshot.digest(),
+        snapshot_digest: digest,
         rules: decided,
         not_applicable,
     }

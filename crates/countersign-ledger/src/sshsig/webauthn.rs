@@ -140,6 +140,6 @@ pub fn from_webauthn(
     signature.string(&assertion.client_data_json);
     signature.string(extensions);
     let signature = signature.into_bytes();
-    super::algorithms::check(key, &signature, &signed_data(namespace, message))?;
+    super::algorithms::check(key, None, &signature, &signed_data(namespace, message))?;
     Ok(blob(&key.to_blob()?, namespace, &signature))
 }

@@ -35,6 +35,10 @@ impl Options {
         }
     }
 
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
     /// Numbers with commas between them.
     pub fn list(&self, name: &str, default: &[usize]) -> Result<Vec<usize>> {
         match self.0.get(name) {

@@ -291,16 +291,28 @@ async fn change(State(engine): State<Arc<Engine>>, id: Part) -> Reply<Json<Chang
 struct Since {
     /// Size of the log that the asker has seen.
     since: Option<u64>,
+    /// Up to which leaves of the governance stream the asker has verified it: numbers with commas between.
+    governed: Option<String>,
 }
+
+/// Moments that an asker may name.
+const MAX_GOVERNED: usize = 64;
 
 async fn bundle(
     State(engine): State<Arc<Engine>>,
     id: Part,
     since: Result<Query<Since>, QueryRejection>,
 ) -> Reply<Response> {
-    let Query(Since { since }) = since.map_err(|e| bad_request(e.body_text()))?;
+    let Query(Since { since, governed }) = since.map_err(|e| bad_request(e.body_text()))?;
+    let governed = governed.unwrap_or_default();
+    let governed: Vec<u64> = governed
+        .split(',')
+        .filter(|text| !text.is_empty())
+        .take(MAX_GOVERNED)
+        .map(|text| text.parse().map_err(|_| bad_request(format!("`governed` is a list of numbers, not `{text}`"))))
+        .collect::<Result<_, _>>()?;
     let change = engine.find(&part(id)?).await?;
-    let bundle = engine.bundle(&change, since).await?;
+    let bundle = engine.bundle(&change, since, &governed).await?;
     let archive = bundle.to_tar().map_err(|e| Refusal::malformed("bundle", e.to_string()))?;
     Ok(([(header::CONTENT_TYPE, "application/x-tar")], archive).into_response())
 }

@@ -13,7 +13,7 @@ use super::{
     Global,
     content::{self, Computed},
     error::{CliError, Exit},
-    output, propose,
+    output, propose, stop,
     submit::{self, announce},
 };
 use crate::{client::ChangePrefix, files, git::Repository, reading::Reading, wire::ChangeView};
@@ -40,6 +40,13 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let session = global.session()?;
     let reading = session.read(&args.change)?;
     let view = reading.view()?;
+    if view.text.is_none() {
+        return Err(CliError::new(
+            "text-missing",
+            format!("title, reason and rollback of change {} are not here: erased, or held back by the server", view.id.short()),
+        )
+        .hint("nothing is approved unread: ask who proposed it to say it again (countersign revise), or ask another copy of the log"));
+    }
     let computed = recompute(&reading, &args)?;
     let mut lines = about("approval", &view);
     match &computed {
@@ -146,9 +153,16 @@ pub struct RejectArgs {
     /// Take your rejection back.
     #[arg(long, conflicts_with = "why")]
     lift: bool,
+    /// Sign by this verified copy of the log, without any server, and write a file for a gate. It is the folder of `countersign
+    /// follow --into`, or the copy that `countersign gate status` names.
+    #[arg(long, value_name = "DIR", conflicts_with = "lift")]
+    copy: Option<PathBuf>,
 }
 
 pub fn reject(global: &Global, args: RejectArgs) -> Result<Exit, CliError> {
+    if let (Some(copy), Some(why)) = (&args.copy, &args.why) {
+        return stop::reject(global, copy, &args.change, why);
+    }
     let session = global.session()?;
     let reading = session.read(&args.change)?;
     let view = reading.view()?;

@@ -15,6 +15,7 @@ mod follow;
 mod gate;
 mod init;
 mod init_from;
+mod log;
 pub mod output;
 mod permit;
 mod propose;
@@ -23,6 +24,7 @@ mod revoke;
 mod rules;
 mod serve;
 mod show;
+mod stop;
 mod submit;
 mod trust;
 mod verify;
@@ -130,7 +132,7 @@ enum Command {
     Gate(gate::Args),
     Bundle(verify::BundleArgs),
     Verify(verify::Args),
-    Log(verify::LogArgs),
+    Log(log::Args),
     Follow(follow::Args),
     /// Say in a trust.json who else has to vouch for the log
     Trust(trust::Args),
@@ -161,7 +163,7 @@ impl Command {
             Self::Apply(args) => apply::run(global, args),
             Self::Bundle(args) => verify::bundle(global, &args),
             Self::Verify(args) => verify::run(global, &args),
-            Self::Log(args) => verify::log(global, &args),
+            Self::Log(args) => log::run(global, &args),
             Self::Follow(args) => follow::run(global, &args),
             Self::Trust(args) => trust::run(global, args),
             Self::Gate(args) => gate::run(global, args),

@@ -1,6 +1,9 @@
 //! What commands print. Text is for people and coloured on a terminal only; JSON is for programs, one object a command.
 
-use std::fmt::Display;
+use std::{
+    fmt::Display,
+    io::{self, Write as _},
+};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -32,6 +35,14 @@ pub fn json(value: &impl Serialize) -> Result<(), CliError> {
         .map_err(|error| CliError::new("failed", format!("the result cannot be written as JSON: {error}")))?;
     anstream::println!("{text}");
     Ok(())
+}
+
+/// The same of something that may be long: it is written as it is made.
+pub fn json_in_pieces(value: &impl Serialize) -> Result<(), CliError> {
+    let cannot = |error: io::Error| CliError::new("failed", format!("the result cannot be written: {error}"));
+    let mut out = io::BufWriter::new(anstream::stdout().lock());
+    serde_json::to_writer_pretty(&mut out, value).map_err(|error| cannot(error.into()))?;
+    out.write_all(b"\n").and_then(|()| out.flush()).map_err(cannot)
 }
 
 /// A heading between parts of what a command prints.

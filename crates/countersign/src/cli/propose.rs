@@ -203,7 +203,13 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
         tests: keep(words.tests, old.map(|t| &t.tests)),
         links: if words.link.is_empty() { old.map(|t| t.links.clone()).unwrap_or_default() } else { words.link },
     };
+    let same_words = old.is_some_and(|old| ProposalText { salt: old.salt.clone(), ..text.clone() } == *old);
     let Blobs { text: text_digest, subject, facts, identities, bytes } = Blobs::of(&text, &computed)?;
+    if same_words && subject == *reading.subject_ref() && facts == reading.revision().facts {
+        let short = view.id.short();
+        return Err(CliError::usage(format!("this is what revision {} of change {short} says already", view.revision))
+            .hint("name what is new: --git or --file for the content, --title, --why, --rollback … for the words"));
+    }
     let next = view.revision.saturating_add(1);
     let mut lines = vec![format!("revision {next} of change {}: {}", view.id.short(), text.title)];
     lines.extend(describe(&computed));

@@ -1,5 +1,7 @@
 //! `revoke`: takes a key's authority away, at once, on one signature.
 
+use std::path::PathBuf;
+
 use countersign_core::{
     governance::Signer,
     statement::{Body, Holder, KeyRevocation},
@@ -9,7 +11,7 @@ use countersign_ledger::Fingerprint;
 use super::{
     Global,
     error::{CliError, Exit},
-    submit,
+    stop, submit,
 };
 
 /// Take a key's authority away, at once.
@@ -21,6 +23,10 @@ pub struct Args {
     /// Why.
     #[arg(long)]
     why: String,
+    /// Sign by this verified copy of the log, without any server, and write a file for a gate. It is the folder of `countersign
+    /// follow --into`, or the copy that `countersign gate status` names.
+    #[arg(long, value_name = "DIR")]
+    copy: Option<PathBuf>,
 }
 
 fn fingerprint(text: &str) -> Result<Fingerprint, String> {
@@ -28,11 +34,19 @@ fn fingerprint(text: &str) -> Result<Fingerprint, String> {
 }
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
-    let session = global.session()?;
     let key = args.key_to_revoke;
+    if let Some(copy) = &args.copy {
+        return stop::revoke(global, copy, &key, &args.why);
+    }
+    let session = global.session()?;
     // Whose it is stands in the statement, and is shown before it is signed. A revocation that names another holder takes
     // nothing away, and is refused.
-    let (of, whose) = match session.log.client.signer(&key)? {
+    let signer = session.log.client.signer(&key).map_err(|error| match CliError::from(error) {
+        unknown if unknown.code == "unknown-key" => unknown
+            .hint("which key? `ssh-keygen -l -f KEY.pub` prints SHA256:…; a gate's is in REPO/countersign/gate.key"),
+        error => error,
+    });
+    let (of, whose) = match signer? {
         Signer::Actor { id, .. } => (Holder::Person(id.clone()), id.to_string()),
         Signer::Gate(gate) => (Holder::Gate(gate.clone()), format!("gate {gate}")),
         Signer::Server => {

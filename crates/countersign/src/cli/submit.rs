@@ -18,23 +18,19 @@ use super::{
     Global,
     error::{CliError, Exit},
     output::{self, Format, warn},
-    show, verify,
+    show, stop, verify,
 };
 use crate::{
     bundle::Bundle,
     client::{ChangePrefix, Client, ClientError},
-    clock, durable,
-    home::files::word,
+    clock,
     known::{KnownError, KnownLog, Sight},
     memory::{self, MemoryError},
     random,
     reading::{Reading, swapped},
     speaker::{SpeakError, Speaker},
-    wire::{DENIED, Receipt, Submit},
+    wire::{DENIED, Receipt},
 };
-
-/// Stops that were signed and that the log has not shown yet.
-const STOPS: &str = "stops";
 
 impl Global {
     /// The log, if it continues the one that this machine saw before.
@@ -77,12 +73,23 @@ pub struct Session {
 impl Session {
     /// A change, as its signed statements tell it.
     pub fn read(&self, change: &ChangePrefix) -> Result<Reading, CliError> {
-        Ok(self.log.read(change, clock::now())?)
+        let reading = self.log.read(change, clock::now())?;
+        // The server said whose key this is; the signed catalog knows.
+        let key = self.speaker.hand.fingerprint();
+        let holder = reading.state().governance.catalog.actor_by_key(&key).map(|actor| &actor.id);
+        match holder {
+            Some(holder) if *holder != self.speaker.me => Err(CliError::new(
+                "another-signer",
+                format!("the server says that key {key} is {}'s, the log says that it is {holder}'s", self.speaker.me),
+            )
+            .hint("nothing was signed; tell whoever runs the server")),
+            Some(_) | None => Ok(reading),
+        }
     }
 
     /// The bundle of a change as the server gives it; nothing of it is checked but which change it is of.
     pub fn bundle(&self, change: &ChangePrefix) -> Result<Bundle, CliError> {
-        let bytes = self.log.client.bundle(change, None)?;
+        let bytes = self.log.client.bundle(change, None, &[])?;
         let bundle = Bundle::from_tar(Path::new("what the server sent"), &bytes)?;
         if change.names(&bundle.change) { Ok(bundle) } else { Err(swapped(change, bundle.change.as_str()).into()) }
     }
@@ -98,7 +105,7 @@ impl Session {
         let statement = Statement::parse(envelope.payload())?;
         // A stop is kept before it is sent: whatever happens then, it can be handed to a gate.
         let kept = match statement.body.is_stop() {
-            true => Some(self.keep(&statement, envelope, blobs)?),
+            true => Some(stop::keep(self.log.memory(), &statement, envelope, blobs)?),
             false => None,
         };
         let receipt = match self.log.client.submit(envelope, blobs) {
@@ -108,6 +115,13 @@ impl Session {
             Err(error) => return Err(or_to_a_gate(error.into(), kept.as_ref())),
         };
         if let Err(error) = self.log.find(&receipt, envelope, clock::now()) {
+            return Err(unseen(error, kept.as_ref()));
+        }
+        // Where followers are asked to vouch, a stop is acknowledged when they have: a log that was forked for this one reader
+        // would not get so far.
+        if kept.is_some()
+            && let Err(error) = self.log.acknowledged(&receipt, clock::now)
+        {
             return Err(unseen(error, kept.as_ref()));
         }
         // It is no longer needed; another command may have taken it away already.
@@ -134,30 +148,12 @@ impl Session {
         CliError { exit: Exit::Refused, ..CliError::new(DENIED, message) }
             .hint(format!("all of it: countersign show {short}"))
     }
-
-    fn keep(&self, statement: &Statement, envelope: &Envelope, blobs: &[Vec<u8>]) -> Result<PathBuf, CliError> {
-        let short: String = envelope.payload_digest().hex().chars().take(12).collect();
-        let folder = self.log.memory().folder().join(STOPS);
-        let path = folder.join(format!("{}-{short}.json", statement.body.kind()));
-        let text = serde_json::to_string(&Submit::new(envelope, blobs)).map_err(std::io::Error::from);
-        let written = text.and_then(|text| {
-            fs::create_dir_all(&folder)?;
-            durable::replace(&path, text)
-        });
-        written.map_err(|e| CliError::new("cannot-write", format!("cannot write {}: {e}", path.display())))?;
-        Ok(path)
-    }
-}
-
-/// How a stop reaches a gate without any server.
-fn to_a_gate(kept: &std::path::Path) -> String {
-    format!("where a gate is: countersign gate stop REPO --statement {}", word(kept))
 }
 
 /// A stop that the server did not take can still be obeyed.
 fn or_to_a_gate(mut error: CliError, kept: Option<&PathBuf>) -> CliError {
     if let Some(kept) = kept {
-        let own = format!("it is signed, and a gate obeys it without the server, {}", to_a_gate(kept));
+        let own = format!("it is signed, and a gate obeys it without the server, {}", stop::to_a_gate(kept));
         error.hint = Some(error.hint.map_or_else(|| own.clone(), |hint| format!("{hint}\n{own}")));
     }
     error
@@ -174,7 +170,7 @@ fn unseen(error: KnownError, kept: Option<&PathBuf>) -> CliError {
     let cause = CliError::from(error);
     let message = format!("it was sent, but it is not to be seen in the log: {}", cause.message);
     let advice = match kept {
-        Some(kept) => format!("hand it over yourself, {}", to_a_gate(kept)),
+        Some(kept) => format!("hand it over yourself, {}", stop::to_a_gate(kept)),
         None => "see whether it is there later: countersign show, or say it again".to_owned(),
     };
     let hint = cause.hint.map(|hint| format!("\n{hint}")).unwrap_or_default();

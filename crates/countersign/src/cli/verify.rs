@@ -1,21 +1,24 @@
-//! `bundle`, `verify` and `log`: the evidence, and what it proves to who trusts nobody.
+//! `bundle` and `verify`: the evidence, and what it proves to who trusts nobody.
 
 use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     thread,
-    time::Duration,
 };
 
 use countersign_core::{
     change::Change,
     ids::{ActorId, ChangeId, Target},
+    state::State,
     trust::{TRUST_VERSION, Trust},
-    verify::{Completeness, Evidence, Report, Step, Verdict, verify},
+    verify::{Completeness, Report, ShelfError, Step, Verdict, shelved, verify},
 };
 use countersign_ledger::SignedCheckpoint;
-use serde::Serialize;
+use serde::{
+    Serialize, Serializer,
+    ser::{Error as _, SerializeSeq as _},
+};
 
 use super::{
     Global,
@@ -24,10 +27,14 @@ use super::{
 };
 use crate::{
     bundle::{self, Bundle, BundleError},
-    client::{ChangePrefix, Client, ClientError},
+    client::{ChangePrefix, ClientError},
     clock,
-    follower::vouching::Outside,
+    follower::{
+        source::{Source, SourceError},
+        vouching::Outside,
+    },
     reading::Reading,
+    verifying::{self, FileShelf, VerifyError, change_id, number},
 };
 
 /// Write the bundle of a change: everything that somebody needs to check it, without us.
@@ -42,10 +49,10 @@ pub struct BundleArgs {
 
 pub fn bundle(global: &Global, args: &BundleArgs) -> Result<Exit, CliError> {
     let log = global.log()?;
-    let bytes = log.client.bundle(&args.change, None)?;
+    let bytes = log.client.bundle(&args.change, None, &[])?;
     // What does not hold is not a bundle: say so now, and not to the auditor.
     let bundle = Bundle::from_tar(&args.out, &bytes)?;
-    let id = Reading::of(log.trust(), &args.change, bundle, clock::now())?.change().id.clone();
+    let id = Reading::of(log.trust(), &args.change, bundle, None, clock::now())?.change().id.clone();
     write(&args.out, &bytes)?;
     match global.format {
         Format::Json => output::json(&serde_json::json!({"change": id, "bundle": args.out}))?,
@@ -59,17 +66,19 @@ pub fn bundle(global: &Global, args: &BundleArgs) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// Verify a bundle or an exported log: every hash, every signature, every decision again.
+/// Verify a bundle or a whole log: every hash, every signature, every decision again.
 ///
-/// Needs no server and no database, only the trust.json that you got when the log was founded.
+/// Needs no server and no database, only the trust.json that you got when the log was founded. A whole log is read where it
+/// lies, at the address of a server or of a static copy, or in a directory, and its size does not matter.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     countersign verify change.bundle --trust trust.json\n  \
-    countersign log --export ./log && countersign verify ./log --trust trust.json\n\n\
+    countersign log --export ./log && countersign verify ./log --trust trust.json\n  \
+    countersign verify https://log.example --trust trust.json\n\n\
     Exit status: 0 everything holds, 1 something is broken (the first broken leaf is named).")]
 pub struct Args {
-    /// A bundle (a file, or its unpacked directory) or an exported log.
-    path: PathBuf,
+    /// A bundle (a file, or its unpacked directory), an exported log, or the address of a log.
+    place: String,
 }
 
 #[derive(Serialize)]
@@ -87,7 +96,7 @@ struct Verified<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     outside: Option<Outside>,
     /// What the copy proves of its changes; empty unless everything holds.
-    changes: Vec<Proved>,
+    changes: Changes<'a>,
 }
 
 /// What is proved of one change.
@@ -104,25 +113,115 @@ struct Proved {
     outcomes: Vec<String>,
 }
 
-/// The change that a bundle is about, or every change of an export.
-fn proved(report: &Report, claimed: Option<&ChangeId>) -> Vec<Proved> {
-    let Some(state) = report.state.as_ref().filter(|_| report.holds()) else { return Vec::new() };
-    let of = |change: &Change| Proved {
-        id: change.id.clone(),
-        state: change.status.as_str(),
-        targets: change.targets.clone(),
-        revision: change.current_ref().map_or(0, |revision| revision.number),
-        subject: change.current().map(|revision| revision.subject.summary()).unwrap_or_default(),
-        proposer: change.proposer.clone(),
-        approved_by: change
-            .approvals
-            .iter()
-            .filter(|approval| Some(approval.revision) == change.current_ref())
-            .map(|approval| approval.by.clone())
-            .collect(),
-        outcomes: change.permits.iter().filter_map(|permit| permit.outcome).map(|o| o.to_string()).collect(),
+impl Proved {
+    fn of(change: &Change) -> Self {
+        Self {
+            id: change.id.clone(),
+            state: change.status.as_str(),
+            targets: change.targets.clone(),
+            revision: change.current_ref().map_or(0, |revision| revision.number),
+            subject: change.current().map(|revision| revision.subject.summary()).unwrap_or_default(),
+            proposer: change.proposer.clone(),
+            approved_by: change
+                .approvals
+                .iter()
+                .filter(|approval| Some(approval.revision) == change.current_ref())
+                .map(|approval| approval.by.clone())
+                .collect(),
+            outcomes: change.permits.iter().filter_map(|permit| permit.outcome).map(|o| o.to_string()).collect(),
+        }
+    }
+}
+
+/// The change that a bundle is about, or every change of a whole log, in the order of their ids and one at a time.
+struct Changes<'a> {
+    ids: Vec<u128>,
+    state: Option<&'a State>,
+    shelf: Option<&'a FileShelf>,
+}
+
+impl<'a> Changes<'a> {
+    fn of(found: &'a Found) -> Result<Self, CliError> {
+        let state = found.report.state.as_ref().filter(|_| found.report.holds());
+        let Some(state) = state else { return Ok(Self { ids: Vec::new(), state: None, shelf: None }) };
+        let claimed = |change: &&Change| found.claim.as_ref().is_none_or(|(_, id)| *id == change.id);
+        let mut ids: Vec<u128> =
+            state.changes().filter(claimed).map(|change| number(&change.id)).collect::<Result<_, _>>()?;
+        ids.extend(found.shelf.iter().flat_map(FileShelf::ids));
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(Self { ids, state: Some(state), shelf: found.shelf.as_ref() })
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Result<Proved, ShelfError>> {
+        self.ids.iter().map(|id| {
+            let id = change_id(*id)?;
+            // What is in memory is newer than what lies on the shelf.
+            if let Some(change) = self.state.and_then(|state| state.change(&id).ok().flatten()) {
+                return Ok(Proved::of(change));
+            }
+            let laid_down = self.shelf.map(|shelf| shelved(shelf, &id)).transpose()?.flatten();
+            laid_down.as_ref().map(Proved::of).ok_or_else(|| ShelfError(format!("change {id} is gone")))
+        })
+    }
+}
+
+impl Serialize for Changes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.ids.len()))?;
+        for change in self.iter() {
+            list.serialize_element(&change.map_err(S::Error::custom)?)?;
+        }
+        list.end()
+    }
+}
+
+/// What was found of a bundle or of a whole log.
+struct Found {
+    report: Report,
+    /// What others cosigned, or else the checkpoint.
+    note: String,
+    /// What a bundle says that it is: of which log, and of which change.
+    claim: Option<(String, ChangeId)>,
+    /// Of a whole log, the changes that are not in the report's state.
+    shelf: Option<FileShelf>,
+}
+
+/// More threads than cores, where each of them waits for answers.
+const THREADS_AT_AN_ADDRESS: usize = 8;
+
+fn find(trust: &Trust, place: &str) -> Result<Found, CliError> {
+    let source = Source::files_at(place);
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let threads = match &source {
+        Source::Folder(path) if bundle::is_bundle(path) => return find_in_bundle(trust, path),
+        Source::Folder(_) => cores,
+        Source::Server(_) | Source::Static(_) => cores.max(THREADS_AT_AN_ADDRESS),
     };
-    state.changes().filter(|change| claimed.is_none_or(|id| *id == change.id)).map(of).collect()
+    let verifying::Verified { report, shelf, note } = verifying::verify(trust, &source, threads, clock::now())?;
+    Ok(Found { report, note, claim: None, shelf: Some(shelf) })
+}
+
+fn find_in_bundle(trust: &Trust, path: &Path) -> Result<Found, CliError> {
+    let bundle = bundle::read(path)?;
+    let mut report = verify(trust, &bundle.evidence, clock::now());
+    let broken = |name, detail: String| Step { name, verdict: Verdict::Broken, detail, index: None };
+    if let Some(name) = bundle.extracts_differ.first() {
+        let detail = format!("{name}, which is there for ssh-keygen, does not say what its leaf says");
+        // approvals/0000000015-ben.sig is of leaf 15.
+        let index = name.rsplit('/').next().and_then(|name| name.split('-').next()?.parse().ok());
+        report.steps.push(Step { index, ..broken("extracts", detail) });
+    }
+    let (origin, change) = (bundle.origin, bundle.change);
+    if let Some(state) = &report.state
+        && (origin != trust.origin || !matches!(state.change(&change), Ok(Some(_))))
+    {
+        let detail =
+            format!("bundle.json says that it is of change {change} of {origin}, which its leaves do not have");
+        report.steps.push(broken("manifest", detail));
+    }
+    let note = bundle.evidence.cosigned.unwrap_or(bundle.evidence.checkpoint);
+    Ok(Found { report, note, claim: Some((origin, change)), shelf: None })
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
@@ -131,54 +230,40 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         .as_deref()
         .ok_or_else(|| CliError::usage("what it is verified against is missing: --trust FILE").hint(TRUST_HINT))?;
     let trust = read_trust(trust)?;
-    let copy = bundle::read(&args.path)?;
-    let mut report = verify(&trust, &copy.evidence, clock::now());
-    let broken = |name, detail: String| Step { name, verdict: Verdict::Broken, detail, index: None };
-    if let Some(name) = copy.extracts_differ.first() {
-        let detail = format!("{name}, which is there for ssh-keygen, does not say what its leaf says");
-        // approvals/0000000015-ben.sig is of leaf 15.
-        let index = name.rsplit('/').next().and_then(|name| name.split('-').next()?.parse().ok());
-        report.steps.push(Step { index, ..broken("extracts", detail) });
-    }
-    if let (Some((origin, change)), Some(state)) = (&copy.claim, &report.state)
-        && (*origin != trust.origin || !matches!(state.change(change), Ok(Some(_))))
-    {
-        let detail =
-            format!("bundle.json says that it is of change {change} of {origin}, which its leaves do not have");
-        report.steps.push(broken("manifest", detail));
-    }
-    let claimed = copy.claim.as_ref().map(|(_, change)| change);
+    let found = find(&trust, &args.place)?;
+    let report = &found.report;
+    let claimed = found.claim.as_ref().map(|(_, change)| change);
     // Of a whole log there is nothing to say where nobody is asked to vouch for it.
     let is_said = |complete: &&Completeness| report.holds() && (trust.cosigners.is_some() || !complete.whole);
     let complete = report.completeness.as_ref().filter(is_said);
-    let outside = complete.and_then(|_| outside(&trust, &copy.evidence));
+    let outside = complete.and_then(|_| outside(&trust, &found.note));
+    let changes = Changes::of(&found)?;
     match global.format {
-        Format::Json => output::json(&Verified {
+        Format::Json => output::json_in_pieces(&Verified {
             holds: report.holds(),
             first_broken: report.first_broken(),
             steps: &report.steps,
             complete_until: complete.and_then(|complete| complete.until(claimed)),
             completeness: complete.map(|complete| complete.words(claimed)),
             outside,
-            changes: proved(&report, claimed),
+            changes,
         })?,
         Format::Text => {
-            print(&report, &proved(&report, claimed));
+            print(report, &changes)?;
             if let Some(complete) = complete {
                 anstream::println!("{}", complete.words(claimed));
             }
             for line in outside.iter().flat_map(Outside::lines) {
                 anstream::println!("  {line}");
             }
-            verdict(&report);
+            verdict(report);
         }
     }
     Ok(if report.holds() { Exit::Done } else { Exit::Failed })
 }
 
 /// Whose cosignatures stand below the checkpoint, however old they are.
-fn outside(trust: &Trust, evidence: &Evidence) -> Option<Outside> {
-    let note = evidence.cosigned.as_deref().unwrap_or(&evidence.checkpoint);
+fn outside(trust: &Trust, note: &str) -> Option<Outside> {
     let note = SignedCheckpoint::open(note, &trust.log_key).ok()?;
     Some(Outside::of(trust, Some(&note), clock::now(), i64::MAX))
 }
@@ -186,7 +271,7 @@ fn outside(trust: &Trust, evidence: &Evidence) -> Option<Outside> {
 /// More changes than fit on a page are counted.
 const SHOWN_CHANGES: usize = 20;
 
-fn print(report: &Report, changes: &[Proved]) {
+fn print(report: &Report, changes: &Changes<'_>) -> Result<(), CliError> {
     for step in &report.steps {
         let verdict = match step.verdict {
             Verdict::Holds => good("holds"),
@@ -197,6 +282,7 @@ fn print(report: &Report, changes: &[Proved]) {
         anstream::println!("{:<11} {verdict}  {}", step.name, printable(&step.detail));
     }
     for change in changes.iter().take(SHOWN_CHANGES) {
+        let change = change?;
         anstream::println!(
             "change {} {} on {}: {}, revision {}, proposed by {}, approved by {}",
             change.id.short(),
@@ -208,9 +294,11 @@ fn print(report: &Report, changes: &[Proved]) {
             output::list(&change.approved_by),
         );
     }
-    if changes.len() > SHOWN_CHANGES {
-        anstream::println!("… and {} more changes", changes.len() - SHOWN_CHANGES);
+    match changes.ids.len().saturating_sub(SHOWN_CHANGES) {
+        0 => {}
+        more => anstream::println!("… and {more} more changes"),
     }
+    Ok(())
 }
 
 fn verdict(report: &Report) {
@@ -242,86 +330,6 @@ pub fn read_trust(path: &Path) -> Result<Trust, CliError> {
     Ok(trust)
 }
 
-/// Show where the log stands, or export all of it.
-#[derive(Debug, clap::Args)]
-pub struct LogArgs {
-    /// Write the whole log there, in the layout of C2SP tlog-tiles, with the blobs beside it.
-    #[arg(long, value_name = "DIR")]
-    export: Option<PathBuf>,
-    /// Where no server answers yet, try again for so many seconds: for scripts that have just started one.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    wait: u16,
-}
-
-/// Between two attempts to reach a server that is starting.
-const PAUSE: Duration = Duration::from_millis(100);
-const ATTEMPTS_A_SECOND: u32 = 10;
-
-/// Waits until somebody answers, whatever the answer is.
-fn await_answer(client: &Client, seconds: u16) {
-    for _ in 0..u32::from(seconds).saturating_mul(ATTEMPTS_A_SECOND) {
-        match client.checkpoint() {
-            Err(ClientError::Unreachable { .. }) => thread::sleep(PAUSE),
-            Ok(_) | Err(_) => return,
-        }
-    }
-}
-
-pub fn log(global: &Global, args: &LogArgs) -> Result<Exit, CliError> {
-    await_answer(&Client::new(&global.url), args.wait);
-    let log = global.log()?;
-    let checkpoint = log.checkpoint();
-    if let Some(dir) = &args.export {
-        let files = export(&log.client)?;
-        export_to(dir, files)?;
-        if global.format == Format::Text {
-            anstream::println!("{} leaves written to {}", checkpoint.size, dir.display());
-            return Ok(Exit::Done);
-        }
-    }
-    let info = log.client.log()?;
-    match global.format {
-        Format::Json => output::json(&info)?,
-        Format::Text => {
-            anstream::println!("origin     {}", printable(&checkpoint.origin));
-            anstream::println!("leaves     {}", checkpoint.size);
-            anstream::println!("root       {}", checkpoint.root);
-            anstream::println!("genesis    {}", log.trust().genesis);
-            anstream::println!("in force   {}", info.governance.in_force);
-            anstream::println!("semantics  {}", info.governance.semantics);
-            anstream::println!("people     {} with a key", info.governance.people);
-            anstream::print!("\n{}", output::printable_lines(&info.checkpoint));
-            anstream::println!();
-        }
-    }
-    Ok(Exit::Done)
-}
-
-fn export(client: &Client) -> Result<bundle::Files, CliError> {
-    let bytes = client.export()?;
-    Ok(bundle::files_of_tar(Path::new("the server's export"), &bytes)?)
-}
-
-/// Written beside the place and moved there, so that nothing half-written is ever found.
-fn export_to(dir: &Path, files: bundle::Files) -> Result<(), CliError> {
-    let cannot = |e: std::io::Error| CliError::new("cannot-write", format!("cannot write {}: {e}", dir.display()));
-    if dir.exists() {
-        return Err(CliError::new("exists", format!("{} is there already", dir.display()))
-            .hint("name a directory that does not exist yet"));
-    }
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(cannot)?;
-    let staging = tempfile::tempdir_in(parent).map_err(cannot)?;
-    for (name, bytes) in files {
-        let path = staging.path().join(&name);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(cannot)?;
-        }
-        fs::write(&path, bytes).map_err(cannot)?;
-    }
-    fs::rename(staging.keep(), dir).map_err(cannot)
-}
-
 fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     fs::write(path, bytes).map_err(|e| CliError::new("cannot-write", format!("cannot write {}: {e}", path.display())))
 }
@@ -329,5 +337,24 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
 impl From<BundleError> for CliError {
     fn from(error: BundleError) -> Self {
         Self::new("bundle", error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<VerifyError> for CliError {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Source(SourceError::Client(error @ ClientError::Unreachable { .. })) => {
+                Self::new("server-unreachable", error.to_string()).hint("does somebody serve the log there?")
+            }
+            VerifyError::Source(error) => Self::new("log-unreadable", error.to_string())
+                .hint("nothing in it can be trusted as it is: fetch it again, or from another copy of the log"),
+            VerifyError::Shelf(error) => error.into(),
+        }
+    }
+}
+
+impl From<ShelfError> for CliError {
+    fn from(error: ShelfError) -> Self {
+        Self::new("failed", error.to_string()).hint("is there room for temporary files? TMPDIR says where they go")
     }
 }

@@ -1,11 +1,12 @@
 //! Copies of the log: a change's bundle, the leaves that a follower asks for, tiles, proofs, and the whole log as files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
     change::Change,
+    governance::read_manifest,
     refusal::Refusal,
-    statement::{Body, change_stream, gate_stream, governance_stream, person_stream},
+    statement::{Body, change_stream, governance_stream},
     verify::Evidence,
 };
 use countersign_ledger::{
@@ -31,26 +32,29 @@ const MAX_TAIL: u64 = 128;
 impl Engine {
     /// The bundle of a change: the change's stream, governance, and the streams of everybody who speaks in them. It is under
     /// the newest checkpoint that others cosigned, if that has all of it, else under the present one. With `since`, also the
-    /// proof that a log of that size is a prefix of this one.
-    pub async fn bundle(&self, change: &Change, since: Option<u64>) -> Result<Bundle, EngineError> {
+    /// proof that a log of that size is a prefix of this one. `governed` says up to which leaves of the governance stream the
+    /// asker has verified it before: then the bundle goes on from the last of those that the change began behind.
+    pub async fn bundle(&self, change: &Change, since: Option<u64>, governed: &[u64]) -> Result<Bundle, EngineError> {
         let cosigned = self.cosigned();
         // Before the leaves are read, so that all of them are under it.
         let head = self.store.head().await?;
         let mut evidence = Evidence { checkpoint: head.note.clone(), ..Evidence::default() };
         let (_, governance) = self.governed().await?;
+        let past = self.past(change, governed).await?;
         let mut waiting = BTreeSet::from([governance_stream()?, change_stream(&change.id)?]);
         while let Some(stream) = waiting.pop_first() {
             evidence.streams.insert(stream.clone());
+            let mut said = Vec::new();
             for (index, bytes) in self.stream(&stream).await? {
-                if index >= head.noted {
-                    continue;
+                if index < head.noted && !past.as_ref().is_some_and(|past| past.leaves.contains(&index)) {
+                    said.push(OwnLeaf::read(&bytes)?);
+                    evidence.leaves.insert(index, bytes);
                 }
-                let entry = OwnLeaf::read(&bytes)?;
-                waiting.extend(speakers(&governance, &entry)?.into_iter().filter(|s| !evidence.streams.contains(s)));
-                evidence.leaves.insert(index, bytes);
             }
+            let speakers = self.streams_of_speakers(&said).await?;
+            waiting.extend(speakers.into_iter().filter(|stream| !evidence.streams.contains(stream)));
         }
-        self.add_blobs(&mut evidence).await?;
+        self.add_blobs(&mut evidence, past.as_ref()).await?;
         // Who has seen a longer log is not shown a shorter one.
         let beyond = evidence.leaves.keys().next_back().copied().max(since.and_then(|since| since.checked_sub(1)));
         let mut size = head.noted;
@@ -67,7 +71,40 @@ impl Engine {
             Some(_) | None => Vec::new(),
         };
         let origin = governance.record.origin.clone();
-        Ok(Bundle { origin, change: change.id.clone(), evidence, consistency, extracts_differ: Vec::new() })
+        Ok(Bundle {
+            origin,
+            change: change.id.clone(),
+            evidence,
+            governed: past.map(|past| past.governed),
+            consistency,
+            extracts_differ: Vec::new(),
+        })
+    }
+
+    /// What an asker who has verified governance before does not need.
+    async fn past(&self, change: &Change, governed: &[u64]) -> Result<Option<Past>, EngineError> {
+        if governed.is_empty() {
+            return Ok(None);
+        }
+        let began = self.store.stream(&change_stream(&change.id)?, 0).await?.first().map(|(index, _)| *index);
+        let stream = self.stream(&governance_stream()?).await?;
+        let before = stream.iter().take_while(|(index, _)| began.is_some_and(|began| *index < began)).count() as u64;
+        let Some(governed) = governed.iter().copied().filter(|seq| (1..=before).contains(seq)).max() else {
+            return Ok(None);
+        };
+        let past = stream.iter().take(usize::try_from(governed).unwrap_or(usize::MAX));
+        let mut files = BTreeMap::new();
+        let lists: Vec<OwnLeaf> = past.clone().map(|(_, bytes)| OwnLeaf::read(bytes)).collect::<Result<_, _>>()?;
+        let named: Vec<Digest> = lists.iter().filter_map(|leaf| leaf.body().governance_files()).collect();
+        let blobs = self.store.blobs(&named).await?;
+        for list in named {
+            files.extend(read_manifest(&list, &|digest| blobs.get(digest).cloned())?);
+        }
+        Ok(Some(Past {
+            governed,
+            leaves: past.map(|(index, _)| *index).filter(|index| *index > 0).collect(),
+            files: files.into_values().flatten().collect(),
+        }))
     }
 
     /// The genesis and every publication, in their order, with the lists of files that they name.
@@ -195,14 +232,19 @@ impl Engine {
 
     /// The blobs that leaves name, as far as they are still there. Publications name mostly what earlier ones named, so that
     /// each is looked up once.
-    async fn add_blobs(&self, evidence: &mut Evidence) -> Result<(), EngineError> {
-        let entries: Vec<OwnLeaf> =
-            evidence.leaves.values().map(|bytes| OwnLeaf::read(bytes)).collect::<Result<_, _>>()?;
+    async fn add_blobs(&self, evidence: &mut Evidence, past: Option<&Past>) -> Result<(), EngineError> {
+        // Whoever goes on from later governance does not read what the log began with.
+        let leaves = evidence.leaves.iter().filter(|(index, _)| past.is_none() || **index > 0);
+        let entries: Vec<OwnLeaf> = leaves.map(|(_, bytes)| OwnLeaf::read(bytes)).collect::<Result<_, _>>()?;
         let named: BTreeSet<Digest> = entries.iter().flat_map(|entry| entry.body().blobs()).collect();
         evidence.blobs = self.store.blobs(&Vec::from_iter(named)).await?;
         let mut files = BTreeSet::new();
         for entry in entries.iter().filter(|entry| entry.body().governance_files().is_some()) {
             files.extend(blobs_named(entry.body(), |digest| evidence.blobs.get(digest).cloned())?);
+        }
+        // To publish over what was verified before, its files have to be read.
+        if let Some(past) = past.filter(|_| !files.is_empty()) {
+            files.extend(&past.files);
         }
         files.retain(|digest| !evidence.blobs.contains_key(digest));
         evidence.blobs.extend(self.store.blobs(&Vec::from_iter(files)).await?);
@@ -210,26 +252,14 @@ impl Engine {
     }
 }
 
-/// The streams in which a revocation of whoever speaks in a leaf would stand.
-fn speakers(governance: &countersign_core::governance::Governance, entry: &OwnLeaf) -> Result<Vec<StreamId>, Refusal> {
-    let mut streams = Vec::new();
-    let by = &entry.statement.header.by;
-    if governance.catalog.actors.contains_key(by) {
-        streams.push(person_stream(by)?);
-    } else if by.as_str() != countersign_core::governance::SERVER {
-        streams.push(gate_stream(by.as_str())?);
-    }
-    for key in entry.leaf.envelope.named_keys() {
-        if let Some(actor) = governance.catalog.actor_by_key(&key.fingerprint()) {
-            streams.push(person_stream(&actor.id)?);
-        }
-    }
-    if let Body::PermitRequest(request) = entry.body()
-        && request.gate.as_str() != countersign_core::permit::APPLY_GATE
-    {
-        streams.push(gate_stream(request.gate.as_str())?);
-    }
-    Ok(streams)
+/// Governance that the asker of a bundle has verified before.
+struct Past {
+    /// How many leaves of its stream.
+    governed: u64,
+    /// Those that are left out: all but entry 0, which says which log it is.
+    leaves: BTreeSet<u64>,
+    /// The files that were in force there.
+    files: Vec<Digest>,
 }
 
 fn damaged(error: &dyn std::fmt::Display) -> StoreError {

@@ -7,6 +7,7 @@
 //! | room | holds |
 //! |---|---|
 //! | `drafts` | the leaves of one submission as they are put together |
+//! | `speakers` | whose keys there ever were |
 //! | `speech` | what the server says |
 //! | `reads` | answers to questions |
 //! | `bundles` | bundles, exports, tiles, proofs |
@@ -18,6 +19,7 @@ mod cosigned;
 mod drafts;
 pub mod guidance;
 mod reads;
+mod speakers;
 mod speech;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -42,7 +44,7 @@ pub use self::{
     bundles::tile_paths,
     reads::{ChangeFilter, PAGE},
 };
-use self::{cosigned::Cosigned, drafts::Draft, guidance::GuidanceSource};
+use self::{cosigned::Cosigned, drafts::Draft, guidance::GuidanceSource, speakers::Speakers};
 pub use crate::store::Head;
 use crate::{
     rebuild,
@@ -127,6 +129,7 @@ pub struct Engine {
     clock: Clock,
     governance: GovernanceCache,
     cosigned: Cosigned,
+    speakers: tokio::sync::Mutex<Speakers>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -147,6 +150,7 @@ impl Engine {
             clock: setup.clock,
             governance: GovernanceCache::default(),
             cosigned: Cosigned::default(),
+            speakers: Default::default(),
         };
         if engine.store.head().await?.size == 0 {
             engine.found(&setup.genesis, setup.genesis_blobs).await?;

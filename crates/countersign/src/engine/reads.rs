@@ -92,6 +92,12 @@ impl Engine {
         let mut state = State::part(Arc::clone(&governance));
         state.know(governance_stream()?, head);
         let Some(actor) = governance.catalog.actor_by_key(key) else {
+            if let Some((gate, record)) = records::gate_by_key(&*self.store, key).await? {
+                return match record.revoked.contains(key) {
+                    true => Err(Refusal::unauthenticated("key-revoked", format!("key {key} was revoked")).into()),
+                    false => Ok(Signer::Gate(gate)),
+                };
+            }
             return Err(Refusal::unknown("unknown-key", format!("key {key} belongs to nobody in the catalog"))
                 .hint("pass --key with a key that the catalog lists for you")
                 .into());

@@ -16,6 +16,7 @@
 //!
 //! One copy serves all gates of a machine. Its cost grows with what is new, not with history.
 
+mod copy;
 mod cosigned;
 pub mod cosigner;
 pub mod following;
@@ -39,7 +40,7 @@ use countersign_core::{
     verify::{Failure, Verdict},
 };
 use countersign_ledger::{
-    Hash, Time,
+    Digest, Hash, Time,
     checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint},
     tree::{self, Frontier},
 };
@@ -50,9 +51,8 @@ use self::source::{Batch, Source, SourceError};
 use crate::{
     durable,
     intake::{Intake, IntakeError},
-    rebuild,
-    records::{self, GovernanceCache, RecordError},
-    store::{self, Age, Conflict, Notary, NoteError, Options, Store, StoreError},
+    records::{GovernanceCache, RecordError},
+    store::{self, Conflict, Notary, NoteError, Options, Store, StoreError},
 };
 
 pub use crate::store::Access;
@@ -165,7 +165,7 @@ impl Follower {
     /// Opens the copy in a folder, or begins one.
     pub async fn open(folder: &Path, trust: &Trust, access: Access) -> Result<Self, FollowError> {
         durable::folder(folder).map_err(|source| io_error("make", folder, source))?;
-        begin_anew(folder)?;
+        copy::begin_anew(folder)?;
         let path = folder.join(COPY);
         let options = Options { verifier: trust.log_key.clone(), keeps: store::Keeps::Copy(access) };
         let store = store::open(&path.display().to_string(), &options)
@@ -175,26 +175,6 @@ impl Follower {
         let follower = Self { folder: folder.to_owned(), trust: trust.clone(), store, governance };
         follower.up_to_date().await?;
         Ok(follower)
-    }
-
-    /// Makes what follows from the copy's leaves again where another version of this program has written it.
-    async fn up_to_date(&self) -> Result<(), FollowError> {
-        let age = || async { self.store.version().await.map(|found| Age::of(found, records::PROJECTIONS)) };
-        match age().await.map_err(|e| self.failed(e))? {
-            Age::Current => return Ok(()),
-            Age::Newer(found) => return Err(records::newer(found).into()),
-            Age::Older(_) => {}
-        }
-        // Other gates of this machine wait, and find it done.
-        let _lock = self.lock()?;
-        match age().await.map_err(|e| self.failed(e))? {
-            Age::Current => Ok(()),
-            Age::Newer(found) => Err(records::newer(found).into()),
-            Age::Older(_) => {
-                let rebuilt = rebuild::projections(&*self.store, &mut rebuild::told).await;
-                rebuilt.map_err(|e| self.recorded(e))
-            }
-        }
     }
 
     pub fn folder(&self) -> &Path {
@@ -214,7 +194,7 @@ impl Follower {
         self.store.close().await.map_err(|e| self.failed(e))
     }
 
-    fn failed(&self, source: StoreError) -> FollowError {
+    pub(crate) fn failed(&self, source: StoreError) -> FollowError {
         FollowError::Store { path: self.folder.join(COPY), source }
     }
 
@@ -279,8 +259,8 @@ impl Follower {
                 let (place, found) = (source.name(), intake.size());
                 return Err(FollowError::Short { place, found, expected: checkpoint.size });
             }
-            let shown = std::mem::take(&mut batch);
-            match self.take(&mut intake, &shown, &signed, now).await {
+            let mut shown = std::mem::take(&mut batch);
+            match self.take(&mut intake, source, &mut shown, &signed, now).await {
                 Ok(()) => {}
                 Err(Untaken::Otherwise(error)) => return Err(error),
                 Err(Untaken::Leaf(failure, place)) => {
@@ -329,7 +309,8 @@ impl Follower {
     async fn take(
         &self,
         intake: &mut Intake,
-        batch: &Batch,
+        source: &Source,
+        batch: &mut Batch,
         signed: &SignedCheckpoint,
         now: Time,
     ) -> Result<(), Untaken> {
@@ -356,6 +337,13 @@ impl Follower {
                 let detail = format!("entry 0 is {}, pinned is {}", entry.signed.payload(), self.trust.genesis);
                 let leaf = batch.leaves.get(..1).unwrap_or_default();
                 return Err(self.caught(proof::What::Refounded, detail, signed, leaf)?.into());
+            }
+            if let Some(snapshot) = intake.wanted(&*self.store, &entry).await.map_err(|e| untaken(e, place))? {
+                let found = source.blob(&snapshot).map_err(FollowError::from)?;
+                let Some(found) = found.filter(|bytes| Digest::of(bytes) == snapshot) else {
+                    return Err(Untaken::Leaf(snapshot_missing(intake.size(), &snapshot), place));
+                };
+                batch.blobs.insert(snapshot, found);
             }
             intake.take(&*self.store, entry, &batch.blobs, now).await.map_err(|e| untaken(e, place))?;
         }
@@ -391,17 +379,6 @@ impl Follower {
             self.governance.put(head, &governance);
         }
         Ok(intake.trim().map_err(FollowError::from)?)
-    }
-
-    /// A copy that was read in several pieces has leaves that no checkpoint has vouched for yet. Where the pieces turn out to
-    /// be of no log, they are not built upon: the next opening begins anew, and has to reach what was seen before.
-    async fn abandon(&self) -> Result<(), FollowError> {
-        let head = self.store.head().await.map_err(|e| self.failed(e))?;
-        if head.size > head.noted {
-            let path = self.folder.join(ABANDONED);
-            durable::replace(&path, b"").map_err(|source| io_error("write", &path, source))?;
-        }
-        Ok(())
     }
 
     /// Refuses a log for a leaf of it. Where its leaves do not even hash to its checkpoint, behind those that this copy has, it
@@ -574,21 +551,12 @@ impl Follower {
     }
 }
 
-/// Removes a copy that was abandoned.
-fn begin_anew(folder: &Path) -> Result<(), FollowError> {
-    let mark = folder.join(ABANDONED);
-    if !mark.exists() {
-        return Ok(());
-    }
-    for name in [COPY.to_owned(), format!("{COPY}-wal"), format!("{COPY}-shm")] {
-        let path = folder.join(name);
-        match fs::remove_file(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(io_error("remove", &path, source)),
-        }
-    }
-    fs::remove_file(&mark).map_err(|source| io_error("remove", &mark, source))
+/// Of a decision that names were erased from.
+fn snapshot_missing(index: u64, snapshot: &Digest) -> Failure {
+    let detail = format!(
+        "leaf {index}: names were erased since it was decided, and the snapshot {snapshot}, which says what was seen, is missing"
+    );
+    Failure { code: BLOB_MISSING, ..Failure::at(index, detail) }
 }
 
 fn io_error(operation: &'static str, path: &Path, source: io::Error) -> FollowError {

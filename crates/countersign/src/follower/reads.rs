@@ -1,4 +1,4 @@
-//! What a gate asks of its copy: changes, the state that a decision depends on, and whether the log has a statement. Nothing
+//! What a gate asks of its copy: changes, and the state that a decision depends on. Nothing
 //! here is told by anybody: all of it was folded from leaves that were checked.
 
 use std::{
@@ -14,7 +14,7 @@ use countersign_core::{
     state::State,
     statement::governance_stream,
 };
-use countersign_ledger::{Digest, Leaf, StreamId};
+use countersign_ledger::Digest;
 
 use super::{FollowError, Follower};
 use crate::{
@@ -119,22 +119,6 @@ impl Follower {
         let mut disabled = records::disabled(&*self.store, &state.governance).await.map_err(|e| self.failed(e))?;
         disabled.extend(state.disabled());
         Ok(disabled)
-    }
-
-    /// Whether a statement stands in a stream.
-    pub async fn has_said(&self, stream: &StreamId, payload: &Digest) -> Result<bool, FollowError> {
-        let mut from = 0;
-        loop {
-            let page = self.store.stream(stream, from).await.map_err(|e| self.failed(e))?;
-            if page.is_empty() {
-                return Ok(false);
-            }
-            from += page.len() as u64;
-            let is_it = |bytes: &[u8]| Leaf::parse(bytes).is_ok_and(|leaf| leaf.envelope.payload_digest() == *payload);
-            if page.iter().any(|(_, bytes)| is_it(bytes)) {
-                return Ok(true);
-            }
-        }
     }
 
     /// Blobs that the copy has.

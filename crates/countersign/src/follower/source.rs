@@ -1,21 +1,28 @@
-//! Where a follower reads a log: from its server, from any place that serves it as static files, or from a folder. Nothing
-//! of it is believed; a source only fetches.
+//! Where a log is read from: its server, any place that serves it as static files, or a folder. Nothing of it is believed; a
+//! source only fetches.
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs::{self, File},
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
 use countersign_core::{fold::Entry, governance::read_manifest};
 use countersign_ledger::{
-    Digest,
+    Digest, Hash,
     checkpoint::MAX_NOTE_BYTES,
-    tile::{TILE_WIDTH, TileKind, TilePath, parse_entry_bundle},
+    tile::{TILE_WIDTH, TileKind, TilePath, parse_entry_bundle, parse_hash_tile},
 };
 use thiserror::Error;
 
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, MAX_BLOB_BYTES};
+
+/// 256 leaves as long as an entry bundle can write them.
+const MAX_TILE_BYTES: u64 = 256 * (65_535 + 2);
+
+/// Most blobs are shorter, and are read in one piece.
+const USUAL_BYTES: usize = 4_096;
 
 /// Leaves that follow one another, with the blobs that folding them needs, as far as the source has them.
 #[derive(Debug, Default)]
@@ -87,17 +94,28 @@ impl Source {
                 Err(error) => return Err(error.into()),
             }
         }
-        // In this order, so that a copy that is brought up to date meanwhile shows the longer log last.
-        let cosigned = self.note("cosigned")?;
-        let checkpoint = self.note("checkpoint")?.ok_or_else(|| self.malformed("it has no checkpoint"))?;
+        let (checkpoint, cosigned) = self.notes()?;
         Ok(Newest { checkpoint, cosigned, batch: Batch::default() })
     }
 
-    fn note(&self, name: &str) -> Result<Option<String>, SourceError> {
-        let Some(bytes) = self.file(name)? else { return Ok(None) };
-        if bytes.len() > MAX_NOTE_BYTES {
-            return Err(self.malformed(format!("its {name} is too long")));
+    /// The static layout at an address, also at that of a server, or in a folder: for whoever reads a whole log.
+    pub fn files_at(place: &str) -> Self {
+        match Self::at(place) {
+            Self::Server(client) | Self::Static(client) => Self::Static(client),
+            Self::Folder(path) => Self::Folder(path),
         }
+    }
+
+    /// The newest checkpoint, and the newest that others cosigned.
+    pub fn notes(&self) -> Result<(String, Option<String>), SourceError> {
+        // In this order, so that a copy that is brought up to date meanwhile shows the longer log last.
+        let cosigned = self.note("cosigned")?;
+        let checkpoint = self.note("checkpoint")?.ok_or_else(|| self.malformed("it has no checkpoint"))?;
+        Ok((checkpoint, cosigned))
+    }
+
+    fn note(&self, name: &str) -> Result<Option<String>, SourceError> {
+        let Some(bytes) = self.file(name, MAX_NOTE_BYTES as u64)? else { return Ok(None) };
         let text = String::from_utf8(bytes).map_err(|_| self.malformed(format!("its {name} is no text")))?;
         Ok(Some(text))
     }
@@ -114,22 +132,13 @@ impl Source {
         }
     }
 
-    /// The entry bundle in which a leaf stands.
+    /// The entry bundle in which a leaf stands, with the blobs that folding it needs.
     fn bundle(&self, from: u64, size: u64) -> Result<Batch, SourceError> {
         let width = u64::from(TILE_WIDTH);
-        let (index, skip) = (from / width, from % width);
-        let in_tile = size.saturating_sub(index.saturating_mul(width)).min(width);
-        let path = TilePath { kind: TileKind::Entries, index, width: u16::try_from(in_tile).unwrap_or(TILE_WIDTH) };
-        let full = TilePath { width: TILE_WIDTH, ..path };
-        let bytes = match self.file(&path.to_string())? {
-            Some(bytes) => bytes,
-            // The log has grown, and its copy keeps full bundles only.
-            None => self.file(&full.to_string())?.ok_or_else(|| self.malformed(format!("it has no {path}")))?,
-        };
-        let leaves = parse_entry_bundle(&bytes).map_err(|e| self.malformed(format!("{path}: {e}")))?;
-        let end = usize::try_from(in_tile).unwrap_or(usize::MAX);
-        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-        let leaves: Vec<Vec<u8>> = leaves.into_iter().take(end).skip(skip).collect();
+        let path = tile(TileKind::Entries, from / width, size);
+        let leaves = self.entries(from / width, size)?.ok_or_else(|| self.malformed(format!("it has no {path}")))?;
+        let skip = usize::try_from(from % width).unwrap_or(usize::MAX);
+        let leaves: Vec<Vec<u8>> = leaves.into_iter().take(usize::from(path.width)).skip(skip).collect();
         let mut blobs = BTreeMap::new();
         for bytes in &leaves {
             // What cannot be read is for the follower to say.
@@ -153,20 +162,101 @@ impl Source {
             if blobs.contains_key(&digest) {
                 continue;
             }
-            if let Some(bytes) = self.file(&format!("blobs/{}", digest.hex()))? {
+            if let Some(bytes) = self.blob(&digest)? {
                 blobs.insert(Digest::of(&bytes), bytes);
             }
         }
         Ok(())
     }
 
-    /// A file of the static layout, if it is there.
-    fn file(&self, name: &str) -> Result<Option<Vec<u8>>, SourceError> {
+    /// The leaves of an entry bundle of a log of `size`, if it is there.
+    pub fn entries(&self, index: u64, size: u64) -> Result<Option<Vec<Vec<u8>>>, SourceError> {
+        self.tile(tile(TileKind::Entries, index, size), parse_entry_bundle)
+    }
+
+    /// The hashes of the same leaves.
+    pub fn hashes(&self, index: u64, size: u64) -> Result<Option<Vec<Hash>>, SourceError> {
+        self.tile(tile(TileKind::Hashes(0), index, size), parse_hash_tile)
+    }
+
+    /// A blob, if it is there. It may be anything: whoever asked for it compares its digest.
+    pub fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, SourceError> {
+        self.file(&format!("blobs/{}", digest.hex()), MAX_BLOB_BYTES)
+    }
+
+    fn tile<T, E: std::fmt::Display>(
+        &self,
+        path: TilePath,
+        parse: fn(&[u8]) -> Result<Vec<T>, E>,
+    ) -> Result<Option<Vec<T>>, SourceError> {
+        let read = |path: &TilePath| -> Result<Option<Vec<T>>, SourceError> {
+            let Some(bytes) = self.file(&path.to_string(), MAX_TILE_BYTES)? else { return Ok(None) };
+            parse(&bytes).map(Some).map_err(|e| self.malformed(format!("{path}: {e}")))
+        };
+        if let Some(items) = read(&path)? {
+            return Ok(Some(items));
+        }
+        if path.is_full() {
+            return Ok(None);
+        }
+        // The log has grown, and its copy keeps full tiles only.
+        let mut items = read(&TilePath { width: TILE_WIDTH, ..path })?;
+        items.iter_mut().for_each(|items| items.truncate(usize::from(path.width)));
+        Ok(items)
+    }
+
+    /// How many leaves a folder has room for by the names of its entry bundles, if that is more than `size`: a copy that is
+    /// handed on has none behind its checkpoint. Nothing is said of an address, behind which the log goes on.
+    pub fn goes_beyond(&self, size: u64) -> Result<bool, SourceError> {
         match self {
-            Self::Server(client) | Self::Static(client) => Ok(client.file(name)?),
-            Self::Folder(folder) => read(&folder.join(name)),
+            Self::Server(_) | Self::Static(_) => Ok(false),
+            Self::Folder(folder) => goes_beyond(folder, "tile/entries", size),
         }
     }
+
+    /// A file of the static layout, if it is there.
+    fn file(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, SourceError> {
+        match self {
+            Self::Server(client) | Self::Static(client) => Ok(client.file(name, limit)?),
+            Self::Folder(folder) => {
+                let bytes = read(&folder.join(name), limit)?;
+                match bytes {
+                    Some(bytes) if bytes.len() as u64 > limit => Err(self.malformed(format!("{name} is too long"))),
+                    Some(_) | None => Ok(bytes),
+                }
+            }
+        }
+    }
+}
+
+/// The tile with this index of a log of `size` leaves, or that of the last one where it has no such tile.
+fn tile(kind: TileKind, index: u64, size: u64) -> TilePath {
+    let width = u64::from(TILE_WIDTH);
+    let items = size.saturating_sub(index.saturating_mul(width)).clamp(1, width);
+    TilePath { kind, index, width: u16::try_from(items).unwrap_or(TILE_WIDTH) }
+}
+
+fn goes_beyond(root: &Path, name: &str, size: u64) -> Result<bool, SourceError> {
+    let folder = root.join(name);
+    let failed = |source| SourceError::Io { path: folder.clone(), source };
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failed(error)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let name = format!("{name}/{}", entry.file_name().to_string_lossy());
+        let beyond = if entry.file_type().map_err(failed)?.is_dir() {
+            goes_beyond(root, &name, size)?
+        } else {
+            name.parse::<TilePath>().is_ok_and(|path| !path.is_within(size))
+        };
+        if beyond {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn batch(place: &str, from: u64, entries: &crate::wire::Entries) -> Result<Batch, SourceError> {
@@ -180,10 +270,15 @@ fn batch(place: &str, from: u64, entries: &crate::wire::Entries) -> Result<Batch
     })
 }
 
-fn read(path: &Path) -> Result<Option<Vec<u8>>, SourceError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(SourceError::Io { path: path.to_owned(), source }),
-    }
+/// Reads a file as far as one byte over the limit.
+fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, SourceError> {
+    let failed = |source| SourceError::Io { path: path.to_owned(), source };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(Some(bytes))
 }

@@ -87,7 +87,8 @@ impl Scene {
     /// Follows the log once, by command.
     fn follow(&self, into: &str, url: &str) -> Run {
         let words = format!("--url {url} --trust home/trust.json --format json follow --into {into} --once");
-        self.world.stage.run(&words)
+        // On a machine of its own: what others have seen it does not know.
+        self.world.stage.run_on(&format!("machine-of-{into}"), &words.split(' ').collect::<Vec<_>>())
     }
 
     #[track_caller]
@@ -332,6 +333,29 @@ fn a_blob_that_is_held_back_keeps_the_gate_shut() {
     scene.follows("newcomer", &scene.url());
     scene.world.tell_the_gate(&scene.url());
     scene.world.push(&["change:main"]).is_refused("denied-by-rules");
+}
+
+/// Erasing names is no lie: whoever comes later takes from the snapshot whom the commits named, and nothing else.
+#[test]
+fn names_that_were_erased_stop_no_newcomer() {
+    let scene = Scene::new();
+    scene.world.push(&["change:main"]).passes();
+    let log = Log::of(&scene.world);
+    let Body::Proposal(proposal) = log.statement(log.last("proposal")).body else { panic!("no proposal") };
+    let Body::Decided(decided) = log.statement(log.last("decision")).body else { panic!("no decision") };
+    let erased = log.without_blob(&proposal.identities.unwrap());
+    scene.follows("newcomer", &Liar::shows(&scene.world, erased.clone()).url);
+    erased.export(&scene.world.stage.path("erased"));
+    scene.follows("another", "erased");
+    assert_eq!(scene.verify(&erased).status, 0);
+    // Without the snapshot nobody can tell any more, and nobody is called a liar for it.
+    let lost = erased.without_blob(&decided.snapshot);
+    lost.export(&scene.world.stage.path("lost"));
+    let run = scene.follow("third", "lost");
+    assert_eq!(run.status, 1, "{run}");
+    assert!(run.stderr.contains("\"code\":\"blob-missing\"") && run.stderr.contains("names were erased"), "{run}");
+    assert!(!scene.world.stage.path("third/proof").exists());
+    assert_eq!(scene.verify(&lost).status, 1);
 }
 
 /// What a later program writes is not for this one to read: it says so, and calls nobody a liar.

@@ -460,18 +460,21 @@ fn a_log_that_stands_still_is_refused_where_cosigners_are_asked() {
     fs::write(&gate, text).unwrap();
     world.fresh("1");
     until("what others cosigned of it is too old", || {
-        let run = world.stage.run_words(&[
-            "--url",
-            &format!("http://{still}"),
-            "--trust",
-            "trust.json",
-            "--format",
-            "json",
-            "follow",
-            "--once",
-            "--into",
-            "other",
-        ]);
+        let run = world.stage.run_on(
+            "elsewhere",
+            &[
+                "--url",
+                &format!("http://{still}"),
+                "--trust",
+                "trust.json",
+                "--format",
+                "json",
+                "follow",
+                "--once",
+                "--into",
+                "other",
+            ],
+        );
         let told = run.json();
         assert!(told["size"].as_u64().unwrap() < after);
         cosigned(&told["outside"]).iter().all(|(_, age)| *age > 1)

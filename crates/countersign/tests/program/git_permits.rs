@@ -186,7 +186,7 @@ fn a_rejection_after_a_reservation_still_counts() {
     assert_snapshot!(push.told(), @r#"
     countersign: refused: change [A] "Raise the timeout" is not allowed on checkout/production yet [denied-by-rules]
     countersign:   no-rejection  carol rejected this revision: carol
-    countersign:   -> a new revision (countersign revise [A]), or carol lifts the rejection
+    countersign:   -> a revision with other content (countersign revise [A] \u{2026}), or carol lifts the rejection
     countersign: all of it: countersign show [A]
     "#);
 }
@@ -199,6 +199,20 @@ fn a_revoked_approvers_key_no_longer_opens_the_gate() {
     let run = world.say("carol", &["revoke", key.as_str(), "--why", "the laptop was stolen"]);
     assert_eq!(run.status, 0, "{run}");
     world.push(&["HEAD:main"]).is_refused("denied-by-rules");
+}
+
+/// A gate whose key was stolen is given no permit any more.
+#[test]
+fn a_gates_key_is_revoked_by_one_person() {
+    let world = World::usual();
+    approved(&world);
+    let key = world.stage.command("ssh-keygen").args(["-l", "-f", "shop.git/countersign/gate.key"]).output().unwrap();
+    let key = String::from_utf8(key.stdout).unwrap().split(' ').nth(1).unwrap().to_owned();
+    let run = world.say("carol", &["revoke", &key, "--why", "stolen with the disk"]);
+    assert_eq!(run.status, 0, "{run}");
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("no-permit");
+    assert!(push.said.contains("was revoked"), "{}", push.said);
 }
 
 // Servers that lie.

@@ -1,7 +1,13 @@
 //! What a person's machine remembers of a log, and what it does not believe: every command refuses a log that is not the one
 //! that it saw, prints what signed statements say, and calls done only what it found in the log.
 
+use std::{
+    fs,
+    sync::{Arc, Mutex},
+};
+
 use countersign_core::catalog::Level;
+use countersign_ledger::SigningKey;
 use serde_json::{Value, json};
 
 use crate::{
@@ -297,4 +303,109 @@ fn a_receipt_of_another_change_names_nothing() {
     assert_eq!(run.status, 0, "{run}");
     assert_eq!(run.json()["title"], "Go");
     assert_ne!(run.json()["id"], Value::from(other));
+}
+
+/// Takes somebody out of the catalog, or gives them other keys.
+fn edit_person(world: &World, who: &str, edit: impl Fn(&mut serde_json::Map<String, Value>)) {
+    world.publish(None, |files| {
+        for (path, bytes) in files.iter_mut().filter(|(path, _)| path.starts_with("people/")) {
+            let mut file: Value = serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{path}: {error}"));
+            let people = file.as_object_mut().unwrap();
+            if people.contains_key(who) {
+                edit(people);
+            }
+            *bytes = countersign_core::canonical::to_bytes(&file).unwrap();
+        }
+        for (_, bytes) in files.iter_mut().filter(|(path, _)| path.starts_with("profiles/")) {
+            let mut file: Value = serde_json::from_slice(bytes).unwrap();
+            file["people"].as_object_mut().unwrap().remove(who);
+            *bytes = countersign_core::canonical::to_bytes(&file).unwrap();
+        }
+    });
+}
+
+/// What somebody said stays said when they leave, and is shown and verified like everything else.
+#[test]
+fn who_has_left_the_catalog_or_has_another_key_breaks_nothing() {
+    let world = world();
+    let change = propose(&world, "Go faster");
+    assert_eq!(world.say("carol", &["approve", &change]).status, 0);
+    // Bob signed a publication, and has another key since.
+    edit_person(&world, "carol", |people| drop(people.remove("carol")));
+    let new = SigningKey::generate(&mut rand_core::OsRng).public().to_string();
+    edit_person(&world, "bob", |people| people["bob"]["keys"] = json!([new.as_str()]));
+    let shown = world.say("alice", &["show", &change]);
+    assert_eq!(shown.status, 0, "{shown}");
+    assert_eq!(world.say("alice", &["bundle", &change, "--out", "left.bundle"]).status, 0);
+    let run = world.stage.run("verify left.bundle --trust home/trust.json");
+    assert_eq!(run.status, 0, "{run}");
+    propose(&world, "Go on");
+}
+
+/// A revision that changes nothing would take a rejection and approvals away.
+#[test]
+fn a_revision_that_changes_nothing_is_refused() {
+    let world = world();
+    let change = propose(&world, "Go faster");
+    let run = world.say("alice", &["revise", &change]);
+    assert!(run.status != 0 && error(&run)["message"].as_str().unwrap().contains("says already"), "{run}");
+    assert_eq!(world.say("carol", &["reject", &change, "--why", "breaks billing"]).status, 0);
+    let run = world.say("alice", &["revise", &change, "--title", "Go much faster"]);
+    assert_eq!(code(&run), "rejected", "{run}");
+    world.stage.write("flags.json", "{\"fast\": \"a little\"}\n");
+    assert_eq!(world.say("alice", &["revise", &change, "--file", "flags.json"]).status, 0);
+}
+
+/// What is approved was read; words that are not here cannot be told from words that somebody holds back.
+#[test]
+fn nothing_is_approved_without_its_words() {
+    let world = world();
+    let change = propose(&world, "Go faster");
+    let log = crate::lying::Log::of(&world);
+    let proposal = log.statement(log.last("proposal"));
+    let countersign_core::statement::Body::Proposal(proposal) = proposal.body else { panic!("no proposal") };
+    let liar = crate::lying::Liar::shows(&world, log.without_blob(&proposal.text));
+    let run = say_to(&world, &liar.url, "bob", &["approve", &change]);
+    assert_eq!(code(&run), "text-missing", "{run}");
+}
+
+/// Governance that this machine has verified is neither fetched nor read again, and what is shown is the same.
+#[test]
+fn governance_that_was_verified_is_not_read_again() {
+    let world = world();
+    edit_person(&world, "carol", |people| people["carol"]["level"] = json!("senior"));
+    let change = propose(&world, "Go faster");
+    // Reading it once keeps governance as it stood when it was proposed; publications come after.
+    assert_eq!(world.say("bob", &["approve", &change]).status, 0);
+    edit_person(&world, "carol", |people| drop(people.remove("carol")));
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let (asks, honest) = (Arc::clone(&asked), world.server().url.clone());
+    let proxy = Proxy::before(&honest, move |_, path| {
+        asks.lock().unwrap().push(path.to_owned());
+        Answer::Of(path.to_owned())
+    });
+    let again = say_to(&world, &proxy.url, "bob", &["show", &change]);
+    assert_eq!(again.status, 0, "{again}");
+    let asked: Vec<String> = asked.lock().unwrap().iter().filter(|path| path.contains("/bundle")).cloned().collect();
+    assert!(asked.len() == 1 && asked[0].contains("governed=2"), "{asked:?}");
+    let words = ["--url", &honest, "--trust", "home/trust.json", "--format", "json", "show", &change];
+    let from_the_beginning = world.stage.run_on("elsewhere", &words);
+    let without_time = |run: &Run| {
+        let mut view = run.json();
+        for place in ["decision", "explanation"] {
+            for field in ["decided_at", "explained_at"] {
+                view[place].as_object_mut().unwrap().remove(field);
+            }
+        }
+        view
+    };
+    assert_eq!(without_time(&again), without_time(&from_the_beginning));
+    // What is kept is a cache: damaged, it is as if it were not there.
+    let state = world.stage.path("user/.local/state/countersign");
+    let folder = fs::read_dir(state).unwrap().map(|entry| entry.unwrap().path().join("governance"));
+    let kept = folder.filter(|folder| folder.exists()).flat_map(|folder| fs::read_dir(folder).unwrap());
+    for file in kept {
+        fs::write(file.unwrap().path(), "garbage").unwrap();
+    }
+    assert_eq!(world.say("bob", &["show", &change]).status, 0);
 }

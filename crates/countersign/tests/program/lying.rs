@@ -366,7 +366,9 @@ impl Log {
         let consistency =
             if since == 0 || since >= self.size() { vec![] } else { self.consistency(since, self.size()) };
         let origin = self.keys.log.origin().to_owned();
-        Bundle { origin, change: change.clone(), evidence, consistency, extracts_differ: vec![] }.to_tar().unwrap()
+        Bundle { origin, change: change.clone(), evidence, governed: None, consistency, extracts_differ: vec![] }
+            .to_tar()
+            .unwrap()
     }
 
     fn consistency(&self, from: u64, to: u64) -> Vec<Hash> {

@@ -231,3 +231,29 @@ fn stops_are_bounded_for_each_person_and_sent_to_the_log_a_few_at_a_time() {
     sent.lock().unwrap().iter().for_each(|sent| *turns.entry(sent.clone()).or_default() += 1);
     assert_eq!((turns.len(), turns.values().sum::<usize>()), (33, 36));
 }
+
+/// Whoever cannot reach the server, or is served nothing by it, signs by a copy of the log and hands the file to a gate.
+#[test]
+fn a_stop_is_signed_without_any_server() {
+    let world = World::governed(&[("alice", Level::Standard), ("bob", Level::Senior), ("carol", Level::Standard)]);
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &[CHECKOUT]);
+    world.push(&["HEAD:main"]).is_refused("denied-by-rules");
+    world.approve("bob", &change);
+    let status = world.stage.run("gate status shop.git --format json").json();
+    let copy = status["copy"].as_str().unwrap();
+    let nowhere = "http://127.0.0.1:1";
+    let run = world.say_to(nowhere, "carol", &["reject", &change, "--why", "not now", "--copy", copy]);
+    assert_eq!((run.status, &run.json()["in_the_log"]), (0, &false.into()), "{run}");
+    hand_over(&world, run.json()["file"].as_str().unwrap());
+    world.push(&["HEAD:main"]).is_refused("denied-by-rules");
+    assert_eq!(world.state(&change), "rejected", "the gate has told the log");
+    assert_eq!(world.say("carol", &["reject", &change, "--lift"]).status, 0);
+
+    let bob = fingerprint(&world.key("bob"));
+    let run = world.say_to(nowhere, "carol", &["revoke", &bob, "--why", "stolen", "--copy", copy]);
+    hand_over(&world, run.json()["file"].as_str().unwrap());
+    world.push(&["HEAD:main"]).is_refused("denied-by-rules");
+    let run = world.say_to(nowhere, "carol", &["reject", &change, "--why", "no", "--copy", "nowhere"]);
+    assert!(run.status != 0 && run.stderr.contains("is no copy of a log"), "{run}");
+}

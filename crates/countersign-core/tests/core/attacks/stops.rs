@@ -1,6 +1,10 @@
 //! A server that never admits a stop: it is handed to the gate directly, which obeys it at once.
 
-use countersign_core::{admit::Signed, refusal::Refusal, state::State};
+use countersign_core::{
+    admit::{self, Signed},
+    refusal::Refusal,
+    state::State,
+};
 
 use super::*;
 
@@ -8,6 +12,7 @@ use super::*;
 fn handed(world: &World, by: &str, keys: &[&str], body: Body) -> Result<State, Refusal> {
     let signed = Signed::check(&world.sign(&world.statement(by, body), keys)).unwrap();
     let mut state = world.state.clone();
+    admit::stop(&state, &signed)?;
     state.obey(&signed, world.now).map(|()| state)
 }
 
@@ -56,8 +61,8 @@ fn a_stop_of_somebody_who_may_not_stop_is_refused() {
     let rejection = world.rejection(&change);
     assert_snapshot!(told(handed(&world, "linus", &["stranger"], rejection.clone())), @"unknown-key: key DIGEST belongs to nobody in the catalog");
     assert_snapshot!(told(handed(&world, "linus", &["mallory"], rejection.clone())), @"signed-by-another: the statement says that it is by linus, but it is signed by mallory");
-    assert_snapshot!(told(handed(&world, "ci", &["ci"], rejection.clone())), @"only-people: ci is a workload; only a person can reject");
-    assert_snapshot!(told(handed(&world, "countersign", &["countersign"], rejection.clone())), @"only-people: the server cannot reject");
+    assert_snapshot!(told(handed(&world, "ci", &["ci"], rejection.clone())), @"only-people: ci is a workload; only a person can stop anything");
+    assert_snapshot!(told(handed(&world, "countersign", &["countersign"], rejection.clone())), @"only-people: the server cannot stop anything");
     world.revoke("barbara", "linus").unwrap();
     assert_snapshot!(told(handed(&world, "linus", &["linus"], rejection.clone())), @"key-revoked: key DIGEST was revoked");
     let push = world.new_revision(&change, &file("timeout: 31"), None);

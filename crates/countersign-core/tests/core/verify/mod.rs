@@ -5,6 +5,7 @@ mod complete;
 mod erased;
 mod newer;
 mod part;
+mod shelved;
 
 use std::collections::BTreeSet;
 
@@ -13,6 +14,7 @@ use countersign_core::{
     statement::{
         Body, Decided, GuidanceObservation, IdentityVerdict, OutcomeResult, PermitRequest, Publication, Seen, Statement,
     },
+    trust::Trust,
     verify::{Evidence, Report, Verdict, verify},
 };
 use countersign_ledger::{Checkpoint, Digest, Envelope, Hash, Leaf, LogKey};
@@ -249,6 +251,22 @@ fn an_erased_text_breaks_nothing() {
     let mut erased = world.evidence();
     erased.blobs.remove(&change.revisions[0].text).unwrap();
     assert!(check(&world, &erased).holds());
+}
+
+/// Whoever gave the trust file had seen the log so far: an older copy, or another one, is not it.
+#[test]
+fn a_copy_that_does_not_reach_the_pinned_checkpoint_is_refused() {
+    let mut world = lively();
+    let older = world.evidence();
+    world.propose("linus", "search/production");
+    let newer = world.evidence();
+    let pinned = |note: &str| Trust { checkpoint: Some(note.to_owned()), ..world.trust.clone() };
+    assert_snapshot!(broken(&verify(&pinned(&newer.checkpoint), &older, world.now)), @"checkpoint nowhere: it is of 38 leaves, and the trust file pins a checkpoint of 39: this is an older copy, or the log went back");
+    assert!(verify(&pinned(&older.checkpoint), &newer, world.now).holds());
+    let size = older.leaves.len() as u64;
+    let other = Checkpoint { origin: ORIGIN.to_owned(), size, root: Hash::leaf(b"another") };
+    let other = world.log_key.sign(&other).unwrap();
+    assert_snapshot!(broken(&verify(&pinned(&other), &newer, world.now)), @"leaves nowhere: its first 38 leaves hash to DIGEST, and the trust file pins DIGEST");
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn cannot_be_hidden(kind: &str, stop: impl FnOnce(&Scene)) {
     let mut trust: Value = serde_json::from_str(&scene.world.stage.read("home/trust.json")).unwrap();
     trust["checkpoint"] = log.note().into();
     scene.world.stage.write("home/trust.json", &trust.to_string());
-    scene.follower_refuses("third-newcomer", &scene.url(), "log-differs");
+    scene.follower_refuses("third-newcomer", &scene.url(), "log-went-back");
 }
 
 #[test]

@@ -1,0 +1,107 @@
+//! Running decisions of the log again.
+
+use countersign_ledger::Digest;
+
+use super::report::{Verdict, count};
+use crate::{
+    decision::Decision, governance::Blobs, rules::decide, snapshot::Snapshot, state::State, statement::Decided,
+};
+
+/// What came of the decisions of a log, run again.
+#[derive(Debug, Default)]
+pub(super) struct Decisions {
+    run: u64,
+    after_erasure: u64,
+    /// The first that differs, and how.
+    differs: Option<(u64, String)>,
+}
+
+impl Decisions {
+    pub(super) fn add(&mut self, index: u64, result: Result<Again, String>) {
+        self.run = self.run.saturating_add(1);
+        match result {
+            Ok(Again::Same) => {}
+            Ok(Again::AfterErasure) => self.after_erasure = self.after_erasure.saturating_add(1),
+            Err(why) => {
+                self.differs.get_or_insert((index, why));
+            }
+        }
+    }
+
+    pub(super) fn words(&self) -> (Verdict, String, Option<u64>) {
+        if let Some((index, why)) = &self.differs {
+            return (Verdict::Broken, why.clone(), Some(*index));
+        }
+        if self.run == 0 {
+            return (Verdict::NotChecked, "there is no decision to run again".to_owned(), None);
+        }
+        let mut detail = format!("{} run again with the same result", count(self.run, "decision"));
+        if self.after_erasure > 0 {
+            detail.push_str(&format!(
+                "; in {} of them names were erased since, and whom the commits named is taken from the snapshot",
+                self.after_erasure
+            ));
+        }
+        (Verdict::Holds, detail, None)
+    }
+}
+
+/// How a decision came out the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// From what the statements say.
+    Same,
+    /// Names were erased since, so that whom the commits named had to be taken from the snapshot that the decision names.
+    AfterErasure,
+}
+
+/// The snapshot without which a decision cannot be run again, because names were erased since it was taken.
+pub fn snapshot_needed(state: &State, decided: &Decided) -> Option<Digest> {
+    let change = state.change(&decided.change).ok().flatten()?;
+    let erased = change.names_are_erased() || state.governance.profiles_are_erased();
+    let same = || Snapshot::take(state, change).is_ok_and(|snapshot| snapshot.digest() == decided.snapshot);
+    (erased && !same()).then_some(decided.snapshot)
+}
+
+/// Decides again from a state and compares with what the log says was decided from it. Err says how they differ.
+pub fn decide_again(state: &State, decided: &Decided, blob: &Blobs<'_>) -> Result<Again, String> {
+    let change = state.change(&decided.change).map_err(|e| e.to_string())?;
+    let change = change.ok_or_else(|| format!("there is no change {}", decided.change))?;
+    let rules = &state.governance.rules;
+    if decided.rules != rules.digest() {
+        return Err("it was decided by other rules than those in force".to_owned());
+    }
+    let mut how = Again::Same;
+    let mut snapshot = Snapshot::take(state, change).map_err(|e| e.to_string())?;
+    let mut digest = snapshot.digest();
+    let erased = change.names_are_erased() || state.governance.profiles_are_erased();
+    if erased && digest != decided.snapshot {
+        how = Again::AfterErasure;
+        let logged =
+            blob(&decided.snapshot).ok_or_else(|| "names were erased since, and the snapshot is missing".to_owned())?;
+        let logged =
+            serde_json::from_slice(&logged).map_err(|e| format!("the snapshot in the log is malformed: {e}"))?;
+        snapshot = Snapshot::take_like(&logged, state, change).map_err(|e| e.to_string())?;
+        digest = snapshot.digest();
+    }
+    if digest != decided.snapshot {
+        return Err(format!(
+            "the snapshot that the statements give is {digest}, the decision names {}",
+            decided.snapshot
+        ));
+    }
+    let again = decide::decide_digested(rules, &snapshot, digest, decided.decided_at);
+    if again.outcome != decided.outcome {
+        return Err(format!("the rules say {} to what the log calls {}", again.outcome, decided.outcome));
+    }
+    // The full decision may have been left out; where it is there, it has to be the same. Mostly it is so to the byte.
+    let Some(logged) = blob(&decided.decision) else { return Ok(how) };
+    if serde_json::to_vec(&again).is_ok_and(|again| again == logged) {
+        return Ok(how);
+    }
+    match serde_json::from_slice::<Decision>(&logged) {
+        Ok(logged) if logged == again => Ok(how),
+        Ok(_) => Err("the decision in the log is not what the rules say".to_owned()),
+        Err(e) => Err(format!("the decision in the log is malformed: {e}")),
+    }
+}

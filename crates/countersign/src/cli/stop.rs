@@ -1,0 +1,170 @@
+//! Stops that are signed by a verified copy of the log, when no server answers, or none that is believed: what `reject --copy`
+//! and `revoke --copy` do. A gate takes the file.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use countersign_core::{
+    change::Change,
+    statement::{Body, Holder, KeyRevocation, Rejection, Statement},
+};
+use countersign_ledger::{Envelope, Fingerprint};
+use serde_json::json;
+
+use super::{
+    Global,
+    error::{CliError, Exit},
+    output::{self, Format, good},
+    submit, verify,
+};
+use crate::{
+    client::ChangePrefix,
+    durable,
+    follower::{Access, Follower},
+    home,
+    home::files::word,
+    memory::{self, Memory},
+    records,
+    signer::SshKeygen,
+    speaker::{Hand, InFrontOf, signed},
+    unix,
+    wire::Submit,
+};
+
+/// Stops that were signed and that the log has not shown yet.
+const STOPS: &str = "stops";
+
+const MAX_SEEN_BYTES: usize = 1024 * 1024;
+
+/// Rejects a change as a copy has it.
+pub fn reject(global: &Global, copy: &Path, change: &ChangePrefix, why: &str) -> Result<Exit, CliError> {
+    let copied = Copied::open(global, copy)?;
+    let change = copied.change(change)?;
+    let revision = change
+        .current_ref()
+        .ok_or_else(|| CliError::new("change-damaged", format!("change {} has no revision", change.id)))?;
+    let (reason, blob) = submit::reason(why)?;
+    let what = format!("rejection of revision {} of change {}: {why}", revision.number, change.id.short());
+    let body = Body::Rejection(Rejection { change: change.id, reason, revision, targets: change.targets });
+    copied.say(global, body, blob, &what)
+}
+
+/// Takes a key's authority away, as far as gates are told.
+pub fn revoke(global: &Global, copy: &Path, key: &Fingerprint, why: &str) -> Result<Exit, CliError> {
+    let copied = Copied::open(global, copy)?;
+    let (of, whose) = copied.holder(key)?;
+    let (reason, blob) = submit::reason(why)?;
+    let body = Body::KeyRevocation(KeyRevocation { key: key.clone(), of, reason });
+    copied.say(global, body, blob, &format!("revocation of key {key} of {whose}: {why}"))
+}
+
+/// A copy of the log, which nobody has to bring up to date for this.
+struct Copied {
+    runtime: tokio::runtime::Runtime,
+    follower: Follower,
+    memory: Memory,
+}
+
+impl Copied {
+    fn open(global: &Global, copy: &Path) -> Result<Self, CliError> {
+        let runtime = tokio::runtime::Runtime::new()
+            .map_err(|error| CliError::new("failed", format!("the program cannot start: {error}")))?;
+        let none = |why: String| {
+            CliError::new("no-copy", format!("{} is no copy of a log: {why}", copy.display())).hint(
+                "name the folder of `countersign follow --into`, or the copy that `countersign gate status REPO` names",
+            )
+        };
+        let seen = home::files::read(&copy.join("seen"), MAX_SEEN_BYTES).map_err(|e| none(e.to_string()))?;
+        let origin = String::from_utf8_lossy(&seen).lines().next().unwrap_or_default().to_owned();
+        let memory = Memory::of(&memory::place()?, &origin);
+        let trust = match &global.trust {
+            Some(path) => verify::read_trust(path)?,
+            None => memory.pinned()?.ok_or_else(|| {
+                CliError::usage("what the copy is checked against is missing: --trust FILE").hint(verify::TRUST_HINT)
+            })?,
+        };
+        let access = if unix::is_shared(copy) { Access::Group } else { Access::Owner };
+        let follower = runtime.block_on(Follower::open(copy, &trust, access))?;
+        Ok(Self { runtime, follower, memory })
+    }
+
+    fn change(&self, asked: &ChangePrefix) -> Result<Change, CliError> {
+        let found = self.follower.store().find(records::CHANGE, asked.as_str(), 2);
+        let found = self.runtime.block_on(found).map_err(|e| self.follower.failed(e))?;
+        match found.as_slice() {
+            [(name, body)] => Ok(records::parse(name, body).map_err(|e| self.follower.failed(e))?),
+            [] => Err(CliError::new("unknown-change", format!("the copy has no change {}", asked.as_str()))
+                .hint("it may be older than the change: countersign follow brings it up to date")),
+            _ => Err(CliError::usage(format!("several changes begin with {}", asked.as_str())).hint("type more of it")),
+        }
+    }
+
+    fn holder(&self, key: &Fingerprint) -> Result<(Holder, String), CliError> {
+        let governance = self.runtime.block_on(self.follower.governance())?;
+        if let Some(actor) = governance.catalog.actor_by_key(key) {
+            return Ok((Holder::Person(actor.id.clone()), actor.id.to_string()));
+        }
+        let gate = self.runtime.block_on(records::gate_by_key(self.follower.store(), key));
+        match gate.map_err(|e| self.follower.failed(e))? {
+            Some((gate, _)) => Ok((Holder::Gate(gate.clone()), format!("gate {gate}"))),
+            None => Err(CliError::new("unknown-key", format!("key {key} belongs to nobody in the copy's catalog"))
+                .hint(
+                    "which key? `ssh-keygen -l -f KEY.pub` prints SHA256:…; a gate's is in REPO/countersign/gate.key",
+                )),
+        }
+    }
+
+    /// Signs, keeps, and says how a gate gets it.
+    fn say(&self, global: &Global, body: Body, blob: Vec<u8>, what: &str) -> Result<Exit, CliError> {
+        let key: SshKeygen = global.signer()?;
+        let fingerprint = key.fingerprint();
+        let governance = self.runtime.block_on(self.follower.governance())?;
+        let me = governance.catalog.actor_by_key(&fingerprint).map(|actor| actor.id.clone()).ok_or_else(|| {
+            CliError::new("unknown-key", format!("key {fingerprint} belongs to nobody in the copy's catalog"))
+                .hint("pass --key with a key that the catalog lists for you")
+        })?;
+        let seen = self.follower.seen()?.ok_or_else(|| CliError::new("no-copy", "the copy has not followed yet"))?;
+        anstream::eprintln!("{} as {me} with key {fingerprint}:", output::faint("signing"));
+        anstream::eprintln!("  {}", output::printable(what));
+        let envelope = signed(&Hand::Person(key), &me, &InFrontOf::from(seen.checkpoint()), body)?;
+        let statement = Statement::parse(envelope.payload())?;
+        let file = keep(&self.memory, &statement, &envelope, &[blob])?;
+        match global.format {
+            Format::Json => output::json(&json!({"file": file, "in_the_log": false}))?,
+            Format::Text => {
+                anstream::println!(
+                    "{}; the log does not have it. Hand it to a gate, which obeys at once and tells the log:",
+                    good("signed")
+                );
+                anstream::println!("  {}", to_a_gate(&file));
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Writes a stop where the person finds it, before or without sending it.
+pub fn keep(
+    memory: &Memory,
+    statement: &Statement,
+    envelope: &Envelope,
+    blobs: &[Vec<u8>],
+) -> Result<PathBuf, CliError> {
+    let short: String = envelope.payload_digest().hex().chars().take(12).collect();
+    let folder = memory.folder().join(STOPS);
+    let path = folder.join(format!("{}-{short}.json", statement.body.kind()));
+    let text = serde_json::to_string(&Submit::new(envelope, blobs)).map_err(std::io::Error::from);
+    let written = text.and_then(|text| {
+        fs::create_dir_all(&folder)?;
+        durable::replace(&path, text)
+    });
+    written.map_err(|e| CliError::new("cannot-write", format!("cannot write {}: {e}", path.display())))?;
+    Ok(path)
+}
+
+/// How a stop reaches a gate without any server.
+pub fn to_a_gate(kept: &Path) -> String {
+    format!("where a gate is: countersign gate stop REPO --statement {}", word(kept))
+}
