@@ -32,6 +32,9 @@ pub enum ChangeStatus {
 }
 
 impl ChangeStatus {
+    pub const ALL: [Self; 7] =
+        [Self::Proposed, Self::Permitted, Self::Applying, Self::Applied, Self::Failed, Self::Withdrawn, Self::Rejected];
+
     /// Whether statements about the change are still taken.
     pub fn is_open(self) -> bool {
         match self {

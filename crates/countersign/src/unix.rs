@@ -11,7 +11,7 @@ use std::{
 };
 
 #[cfg(unix)]
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 
 /// Who may do what with a file: the nine bits of its mode.
 #[cfg(unix)]
@@ -144,6 +144,33 @@ pub async fn stopped() {
     }
     #[cfg(not(unix))]
     drop(interrupt.await);
+}
+
+/// Gives a file or folder to the group of another, with this mode. Where it has both already nothing is done, so that
+/// somebody of the group who does not own it may ask, too.
+#[cfg(unix)]
+pub fn leave_to_group_of(path: &Path, other: &Path, mode: u32) -> io::Result<()> {
+    let (found, group) = (fs::metadata(path)?, fs::metadata(other)?.gid());
+    let same_group = found.gid() == group;
+    if !same_group {
+        std::os::unix::fs::chown(path, None, Some(group))?;
+    }
+    // To give something away takes bits of its mode with it.
+    if !same_group || found.permissions().mode() & 0o7777 != mode {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+pub fn leave_to_group_of(_: &Path, _: &Path, _: u32) -> io::Result<()> {
+    Ok(())
+}
+
+/// Whether two files are of one group.
+#[cfg(unix)]
+pub fn same_group(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    one.gid() == other.gid()
 }
 
 /// Whether others than its owner may write into a folder, or into the nearest one above it that is there.

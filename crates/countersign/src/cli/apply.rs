@@ -76,11 +76,12 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     if let Some(permit) = &given {
         apply::unspent(&journal, permit)?;
     }
+    // Before the gate opens, so that nothing lies between what it sees then and the start.
+    let copies = apply::private_copies(&files)?;
     let (gate, opening) = match args.by_bundle {
         true => open_by_bundle(session, &reading, given, &transition)?,
         false => open_by_copy(session, &reading, given, &transition)?,
     };
-    let copies = apply::private_copies(&files)?;
     let spent = apply::spend(&mut journal, &opening, &transition, clock::now())?;
 
     gate.report(&opening, OutcomeResult::Started, None);
@@ -162,7 +163,7 @@ fn open_by_copy(
         .ok_or_else(|| CliError::new("unknown-change", format!("the log has no change {}", id.short())))?;
     let opening = match &given {
         Some(permit) => desk.open_permit(&change, permit, transition, clock::now()).map_err(after_the_permit)?,
-        None => desk.ask(&change, transition, clock::now())?,
+        None => desk.ask(&change, transition, &clock::now)?,
     };
     Ok((Gate::Desk(Box::new(desk)), opening))
 }

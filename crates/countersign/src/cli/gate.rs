@@ -24,6 +24,7 @@ use super::{
 use crate::{
     client::ClientError,
     clock,
+    gates::desk::{Checked, Taken},
     gates::git::{
         Branch, GateConfig, GateError, GitGate, Update,
         config::{Entry, VERSION},
@@ -34,7 +35,7 @@ use crate::{
         transaction::{State, reference_transaction},
     },
     gates::stops::Stop,
-    home,
+    home::{self, files::word},
     speaker::Speaker,
 };
 
@@ -221,7 +222,7 @@ fn tell_installed(global: &Global, installed: &Installed) -> Result<(), CliError
     anstream::println!(
         "\nnext, in a clone: countersign propose --git . --branch BRANCH --range OLD..NEW --target TARGET"
     );
-    anstream::println!("{}", faint(format!("see what it caught: countersign gate status {}", repository.display())));
+    anstream::println!("{}", faint(format!("see what it caught: countersign gate status {}", word(repository))));
     Ok(())
 }
 
@@ -239,13 +240,23 @@ fn tell_status(status: &Status) {
     anstream::println!("gate {} of repository {}", status.name, status.repository);
     anstream::println!("log {} at {}", status.origin, status.url);
     match &status.seen {
-        Some(seen) => anstream::println!("followed to {} leaves, root {}", seen.size, seen.root),
+        Some(seen) => {
+            let ago = status.followed_secs_ago.map(|secs| format!(", {secs} s ago")).unwrap_or_default();
+            anstream::println!("followed to {} leaves{ago}, root {}", seen.size, seen.root);
+        }
         None => anstream::println!("has not followed the log yet"),
+    }
+    // Cosignatures come with the log: how old they are by now says only how long nobody has pushed.
+    if let (Some(_), Some(secs)) = (status.outside.enough, status.followed_secs_ago) {
+        anstream::print!("at the last follow, {secs} s ago: ");
     }
     follow::tell_outside(&status.outside);
     anstream::println!("{}", faint(format!("its copy: {}", status.copy.display())));
     for stop in &status.handed {
         anstream::println!("{}", warn(format!("obeys, though the log does not have it yet: {stop}")));
+    }
+    for stop in &status.unchecked {
+        anstream::println!("{}", warn(format!("kept until the log tells whose it is: {stop}")));
     }
     for branch in &status.branches {
         let tip = branch.tip.as_ref().map_or("not there", |tip| tip.short());
@@ -276,23 +287,53 @@ fn tell_status(status: &Status) {
 fn run_stop(global: &Global, args: &StopArgs) -> Result<Exit, CliError> {
     let gate = GitGate::open(&args.repo)?;
     let mut desk = gate.desk()?;
-    // Where the server cannot be reached, the gate knows what it knew.
-    let followed = desk.follow(clock::now());
-    let mut obeyed = Vec::new();
+    let mut stops = Vec::new();
     for path in &args.statements {
-        let stop = Stop::read(&home::files::read(path, MAX_STOP_BYTES)?)?;
-        desk.stop(&stop).map_err(GateError::from)?;
-        obeyed.push(stop.words());
+        stops.push(Stop::read(&home::files::read(path, MAX_STOP_BYTES)?)?);
+    }
+    let name = &gate.config().name;
+    let obeys = |stop: &Stop| match global.format {
+        Format::Json => {}
+        Format::Text => anstream::println!("{} gate {name} obeys from now on: {}", good("ok"), stop.words()),
+    };
+    let (mut obeyed, mut unchecked, mut refused) = (Vec::new(), Vec::new(), None);
+    // Each of them first, before anything that could take time, and whatever becomes of the others.
+    for stop in &stops {
+        match desk.stop(stop, clock::now()) {
+            Ok(Taken::Obeyed) => {
+                obeys(stop);
+                obeyed.push(stop.words());
+            }
+            Ok(Taken::Unchecked) => unchecked.push(stop.words()),
+            Err(error) => refused = refused.or(Some(GateError::from(error))),
+        }
+    }
+    // So that the log has them. Where the server cannot be reached, the gate knows what it knew.
+    let followed = desk.follow(clock::now());
+    for Checked { stop, dropped } in desk.checked() {
+        unchecked.retain(|words| *words != stop.words());
+        match dropped {
+            None => {
+                obeys(&stop);
+                obeyed.push(stop.words());
+            }
+            Some(refusal) => refused = refused.or(Some(refusal.into())),
+        }
+    }
+    if let Some(error) = refused {
+        return Err(error.into());
     }
     match global.format {
         Format::Json => output::json(&serde_json::json!({
-            "gate": gate.config().name,
+            "gate": name,
             "obeyed": obeyed,
+            "unchecked": unchecked,
             "followed": followed.is_ok(),
         }))?,
         Format::Text => {
-            for words in &obeyed {
-                anstream::println!("{} gate {} obeys from now on: {words}", good("ok"), gate.config().name);
+            for words in &unchecked {
+                let kept = format!("gate {name} keeps, until the log tells whose it is: {words}");
+                anstream::println!("{}: {kept}; no push is judged before", warn("warning"));
             }
             if let Err(error) = followed {
                 anstream::eprintln!("{}: the log could not be followed: {error}", warn("warning"));
@@ -325,7 +366,7 @@ fn hook(args: &HookArgs) -> Result<(), GateError> {
     match args.hook.as_str() {
         "pre-receive" => {
             let options = push_options(|name| env::var(name).ok());
-            pre_receive(&gate, &updates()?, &options, clock::now()).map(drop)
+            pre_receive(&gate, &updates()?, &options, &clock::now).map(drop)
         }
         "reference-transaction" => match args.rest.first().and_then(|state| State::parse(state)) {
             Some(state) => reference_transaction(&gate, state, &updates()?, clock::now()),

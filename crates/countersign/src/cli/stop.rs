@@ -24,6 +24,7 @@ use crate::{
     durable,
     follower::{Access, Follower},
     home,
+    home::files::word,
     memory::{self, Memory},
     records,
     signer::SshKeygen,
@@ -165,5 +166,5 @@ pub fn keep(
 
 /// How a stop reaches a gate without any server.
 pub fn to_a_gate(kept: &Path) -> String {
-    format!("where a gate is: countersign gate stop REPO --statement {}", kept.display())
+    format!("where a gate is: countersign gate stop REPO --statement {}", word(kept))
 }

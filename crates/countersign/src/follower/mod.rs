@@ -9,6 +9,7 @@
 //! DIR/seen       the newest checkpoint that was reached, which outlives the copy
 //! DIR/governance what the copy's governance files came to, so that no push reads them again
 //! DIR/cosigned   the newest checkpoint that others cosigned
+//! DIR/followed   when it was last followed
 //! DIR/lock       one follows at a time; the others wait and find it done
 //! DIR/proof/     what a log was caught at
 //! ```
@@ -20,11 +21,11 @@ mod cosigned;
 pub mod cosigner;
 pub mod following;
 mod proof;
+mod reads;
 pub mod source;
 pub mod vouching;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -33,13 +34,8 @@ use std::{
 };
 
 use countersign_core::{
-    change::Change,
     fold::Entry,
-    governance::Governance,
-    ids::{ActorId, ChangeId, RepositoryId},
     refusal::Refusal,
-    state::State,
-    statement::governance_stream,
     trust::Trust,
     verify::{Failure, Verdict},
 };
@@ -50,13 +46,13 @@ use countersign_ledger::{
 };
 use thiserror::Error;
 
-pub use self::proof::Contradiction;
+pub use self::proof::{Contradiction, Kept, kept_in};
 use self::source::{Batch, Source, SourceError};
 use crate::{
     durable,
     intake::{Intake, IntakeError},
-    records::{self, GovernanceCache, RecordError},
-    store::{self, Conflict, List, Notary, NoteError, Options, Store, StoreError},
+    records::{GovernanceCache, RecordError},
+    store::{self, Conflict, Notary, NoteError, Options, Store, StoreError},
 };
 
 pub use crate::store::Access;
@@ -65,15 +61,13 @@ const COPY: &str = "copy.db";
 const SEEN: &str = "seen";
 const GOVERNANCE: &str = "governance";
 const LOCK: &str = "lock";
+const FOLLOWED: &str = "followed";
 /// What core says of a leaf whose blob did not come along.
 const BLOB_MISSING: &str = "blob-missing";
 const ABANDONED: &str = "abandoned";
 
 /// Leaves that are parsed and checked on one thread at least.
 const MIN_PER_THREAD: usize = 16;
-
-/// Changes with the same delta: more than anybody proposes.
-const MAX_CHANGES: u64 = 64;
 
 #[derive(Debug, Error)]
 pub enum FollowError {
@@ -282,7 +276,22 @@ impl Follower {
         let cosigned = self.vouched_for([Some(shown), cosigned], &signed, now).await?;
         self.remember(&signed, seen.as_ref(), new)?;
         self.governance.keep();
+        self.followed(now);
         Ok(Followed { checkpoint, note: signed.to_note(), cosigned, new })
+    }
+
+    /// For whoever looks at the gate; nothing is decided by it, so that nothing waits for the disk.
+    fn followed(&self, now: Time) {
+        let path = self.folder.join(FOLLOWED);
+        if let Err(error) = durable::put(&path, now.unix_millis().to_string()) {
+            tracing::warn!(path = %path.display(), %error, "when the log was followed could not be kept");
+        }
+    }
+
+    /// When a copy was last followed, which need not be opened.
+    pub fn followed_in(folder: &Path) -> Option<Time> {
+        let text = fs::read_to_string(folder.join(FOLLOWED)).ok()?;
+        text.parse().ok().map(Time::from_unix_millis)
     }
 
     /// A checkpoint that this log signed.
@@ -540,78 +549,6 @@ impl Follower {
         let path = self.folder.join(LOCK);
         durable::lock(&path).map_err(|source| io_error("lock", &path, source))
     }
-
-    /// How many leaves the copy has.
-    pub async fn size(&self) -> Result<u64, FollowError> {
-        Ok(self.store.head().await.map_err(|e| self.failed(e))?.size)
-    }
-
-    /// Governance as the copy has it.
-    pub async fn governance(&self) -> Result<Arc<Governance>, FollowError> {
-        let governed = self.governance.get(&*self.store).await.map_err(|e| self.recorded(e))?;
-        Ok(governed.ok_or_else(not_followed)?.1)
-    }
-
-    pub async fn change(&self, id: &ChangeId) -> Result<Option<Change>, FollowError> {
-        records::change(&*self.store, id).await.map_err(|e| self.failed(e))
-    }
-
-    /// The changes whose present revision brings exactly this to this branch.
-    pub async fn changes_bringing(
-        &self,
-        repository: &RepositoryId,
-        branch: &str,
-        delta: &Digest,
-    ) -> Result<Vec<Change>, FollowError> {
-        self.changes_with(records::delta_facet(repository, branch, delta)).await
-    }
-
-    /// The changes whose present revision has this head.
-    pub async fn changes_at(
-        &self,
-        repository: &RepositoryId,
-        head: &countersign_core::ids::Oid,
-    ) -> Result<Vec<Change>, FollowError> {
-        self.changes_with(records::head_facet(repository, head)).await
-    }
-
-    async fn changes_with(&self, facet: store::Facet) -> Result<Vec<Change>, FollowError> {
-        let filters = [facet];
-        let list = List { filters: &filters, ..List::of(records::CHANGE, MAX_CHANGES) };
-        let page = self.store.list(&list).await.map_err(|e| self.failed(e))?;
-        let changes: Result<Vec<Change>, StoreError> =
-            page.items.iter().map(|item| records::parse(&item.name, &item.body)).collect();
-        changes.map_err(|e| self.failed(e))
-    }
-
-    /// The part of the state that a decision about a change depends on, asked by this gate.
-    pub async fn state_of(
-        &self,
-        change: &Change,
-        gate: Option<&countersign_core::ids::GateId>,
-    ) -> Result<State, FollowError> {
-        let governed = self.governance.get(&*self.store).await.map_err(|e| self.recorded(e))?;
-        let (head, governance) = governed.ok_or_else(not_followed)?;
-        // Who has only just read that the log will say more than this program knows decides nothing any more.
-        governance.record.semantics.readable()?;
-        let mut state = State::part(governance);
-        state.know(governance_stream()?, head);
-        let inputs = change.inputs(gate)?;
-        records::load(&*self.store, &mut state, &inputs).await.map_err(|e| self.recorded(e))?;
-        Ok(state)
-    }
-
-    /// People none of whose keys holds; stops that a gate was handed, and that are in this state only, count.
-    pub async fn disabled(&self, state: &State) -> Result<BTreeSet<ActorId>, FollowError> {
-        let mut disabled = records::disabled(&*self.store, &state.governance).await.map_err(|e| self.failed(e))?;
-        disabled.extend(state.disabled());
-        Ok(disabled)
-    }
-
-    /// Blobs that the copy has.
-    pub async fn blobs(&self, digests: &[Digest]) -> Result<BTreeMap<Digest, Vec<u8>>, FollowError> {
-        self.store.blobs(digests).await.map_err(|e| self.failed(e))
-    }
 }
 
 /// Of a decision that names were erased from.
@@ -620,10 +557,6 @@ fn snapshot_missing(index: u64, snapshot: &Digest) -> Failure {
         "leaf {index}: names were erased since it was decided, and the snapshot {snapshot}, which says what was seen, is missing"
     );
     Failure { code: BLOB_MISSING, ..Failure::at(index, detail) }
-}
-
-fn not_followed() -> Refusal {
-    Refusal::unknown("not-followed", "there is no copy of the log yet").hint("countersign follow --once …")
 }
 
 fn io_error(operation: &'static str, path: &Path, source: io::Error) -> FollowError {

@@ -1,17 +1,21 @@
 //! What a log was caught at, kept so that somebody else can see it: both checkpoints as they were signed, and the leaves.
 
 use std::{
-    fmt, io,
+    fmt, fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-use countersign_ledger::Digest;
+use countersign_ledger::{Digest, Time};
+use serde::Serialize;
 use thiserror::Error;
 
 use super::FollowError;
-use crate::durable;
+use crate::{durable, wire::rfc3339};
 
 const PROOF: &str = "proof";
+const WHY: &str = "why";
 
 /// A log that did what no honest log does, and where the proof of it lies.
 #[derive(Clone, Debug, Error)]
@@ -78,6 +82,49 @@ fn indented(note: &str) -> String {
     note.lines().map(|line| format!("    {line}\n")).collect()
 }
 
+/// A proof that a copy keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    pub at: String,
+    /// What the log was caught at, in words.
+    pub why: String,
+    pub folder: PathBuf,
+}
+
+/// More proofs than anybody reads at once; the others are in the folder.
+const MAX_KEPT: usize = 16;
+const MAX_WHY_BYTES: u64 = 64 * 1024;
+
+/// The proofs that a copy keeps, the newest first. The copy need not be opened.
+pub fn kept_in(copy: &Path) -> Result<Vec<Kept>, FollowError> {
+    let proofs = copy.join(PROOF);
+    let failed = |source| FollowError::Io { operation: "read", path: proofs.clone(), source };
+    let entries = match fs::read_dir(&proofs) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut kept = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        kept.push((entry.metadata().and_then(|found| found.modified()).map_err(failed)?, entry.path()));
+    }
+    kept.sort_by(|one, other| other.cmp(one));
+    kept.truncate(MAX_KEPT);
+    let proof = |(at, folder): (SystemTime, PathBuf)| {
+        let mut why = String::new();
+        // What cannot be read is told by its name, which begins with the code.
+        let read = fs::File::open(folder.join(WHY)).and_then(|file| file.take(MAX_WHY_BYTES).read_to_string(&mut why));
+        if read.is_err() {
+            why = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        }
+        let millis = at.duration_since(UNIX_EPOCH).map(|since| since.as_millis()).unwrap_or_default();
+        let at = rfc3339(Time::from_unix_millis(i64::try_from(millis).unwrap_or(i64::MAX)));
+        Kept { at, why: why.trim().to_owned(), folder }
+    };
+    Ok(kept.into_iter().map(proof).collect())
+}
+
 /// Writes the proof down. The same one is kept once, however often it is met.
 pub(super) fn keep(
     folder: &Path,
@@ -90,7 +137,7 @@ pub(super) fn keep(
     let name: String = Digest::of(format!("{detail}\0{shown}")).hex().chars().take(16).collect();
     let proof = folder.join(PROOF).join(format!("{}-{name}", what.code()));
     let mut parts =
-        vec![("shown".to_owned(), shown.clone().into_bytes()), ("why".to_owned(), format!("{detail}\n").into())];
+        vec![("shown".to_owned(), shown.clone().into_bytes()), (WHY.to_owned(), format!("{detail}\n").into())];
     parts.extend(seen.clone().map(|seen| ("seen".to_owned(), seen.into_bytes())));
     parts.extend(leaves.iter().enumerate().map(|(n, leaf)| (format!("leaf-{n}"), leaf.clone())));
     let write = |path: &Path, bytes: &[u8]| -> io::Result<()> {

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use countersign_core::{
     admit::{self, Signed},
-    change::{Change, PermitRecord},
+    change::{Change, Found, PermitRecord},
     decision::{Decision, Outcome},
     explain::{self, Explanation},
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId},
@@ -34,6 +34,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::stops::{Stop, Stops};
 use crate::{
     client::{Client, ClientError},
+    clock::Clock,
     follower::{Access, FollowError, Followed, Follower, source::Source},
     records,
     speaker::{Hand, InFrontOf, SpeakError, signed},
@@ -156,6 +157,35 @@ pub struct Desk {
     stops: Stops,
     /// Where the log stood when it was last followed here.
     followed: Option<Followed>,
+    /// Whether the log was sent what it does not have: once a process, so that nobody who pushes waits for it again.
+    handed_on: bool,
+    /// What was found out about stops since it was last asked.
+    checked: Vec<Checked>,
+}
+
+/// How many stops are sent to the log at once.
+const HANDED_ON: usize = 4;
+
+/// Why it cannot be told yet whose a stop is: the log may say more than the copy has.
+const UNKNOWN_YET: [&str; 3] = ["not-followed", "unknown-key", "signed-by-another"];
+
+/// The log says the same by now, and may take it back; what was handed over stands.
+const ALREADY_REVOKED: &str = "already-revoked";
+
+/// What becomes of a stop that is handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is obeyed from now on.
+    Obeyed,
+    /// The copy cannot tell whose it is. It is kept; the next follow finds out, and nothing is judged before that.
+    Unchecked,
+}
+
+/// A stop of which it was found out whose it is: it is obeyed, or was dropped for this.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    pub stop: Stop,
+    pub dropped: Option<Refusal>,
 }
 
 impl Desk {
@@ -175,6 +205,8 @@ impl Desk {
             gate,
             me,
             followed: None,
+            handed_on: false,
+            checked: Vec::new(),
         })
     }
 
@@ -191,14 +223,55 @@ impl Desk {
     pub fn follow(&mut self, now: Time) -> Result<(), DeskError> {
         let followed = self.runtime.block_on(self.follower.follow(&mut self.source, now))?;
         self.followed = Some(followed);
+        self.check(now)?;
+        let mut missing = Vec::new();
         for stop in self.stops.all()? {
             if self.is_in_the_log(&stop)? {
                 self.stops.forget(&stop)?;
-            } else if let Err(error) = self.client.submit(stop.envelope(), stop.blobs()) {
-                tracing::warn!(%error, "the log did not take a stop that this gate obeys");
+            } else {
+                missing.push(stop);
             }
         }
+        self.hand_on(missing);
         Ok(())
+    }
+
+    /// Finds out whose the stops are of which the copy could not tell before.
+    fn check(&mut self, now: Time) -> Result<(), DeskError> {
+        for stop in self.stops.unchecked()? {
+            let dropped = match self.by_somebody(&stop, now).and_then(|()| Ok(self.stops.keep(&stop)?)) {
+                Ok(()) => None,
+                Err(DeskError::Refused(refusal) | DeskError::Follow(FollowError::Refused(refusal))) => Some(refusal),
+                Err(error) => return Err(error),
+            };
+            self.stops.forget_unchecked(&stop)?;
+            self.checked.push(Checked { stop, dropped });
+        }
+        Ok(())
+    }
+
+    /// What was found out about stops that were handed over, since this was last asked.
+    pub fn checked(&mut self) -> Vec<Checked> {
+        std::mem::take(&mut self.checked)
+    }
+
+    /// Sends the log a few of the stops that it does not have.
+    fn hand_on(&mut self, missing: Vec<Stop>) {
+        if missing.is_empty() || std::mem::replace(&mut self.handed_on, true) {
+            return;
+        }
+        for stop in self.stops.in_turn(missing, HANDED_ON) {
+            match self.client.submit(stop.envelope(), stop.blobs()) {
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "the log did not take a stop that this gate obeys");
+                    // Where one was waited for in vain, so would be the others.
+                    if let ClientError::Unreachable { .. } = error {
+                        return;
+                    }
+                }
+            }
+        }
     }
 
     /// Whether the log has it, so that what the log says of it since counts. Somebody may have said the same before, and taken
@@ -251,9 +324,14 @@ impl Desk {
         let mut state = self.runtime.block_on(self.follower.state_of(change, Some(&self.gate)))?;
         let inputs = change.inputs(Some(&self.gate))?;
         let mut handed = Vec::new();
-        for stop in self.stops.all()? {
-            if stop.concerns(&change.id, &inputs) {
-                self.load_for(&mut state, stop.signed())?;
+        for stop in self.stops.all()?.iter().filter(|stop| stop.concerns(&change.id, &inputs)) {
+            self.load_for(&mut state, stop.signed())?;
+            handed.extend(stop.obeyed(&mut state, now)?);
+        }
+        // One that came since the log was followed, and of which it can be told now.
+        for stop in self.stops.unchecked()?.iter().filter(|stop| stop.concerns(&change.id, &inputs)) {
+            self.load_for(&mut state, stop.signed())?;
+            if admit::stop(&state, stop.signed()).is_ok() {
                 handed.extend(stop.obeyed(&mut state, now)?);
             }
         }
@@ -277,8 +355,9 @@ impl Desk {
         Ok((change, Judged { decision, explanation, handed }))
     }
 
-    /// Asks for a permit, finds it in the log, and opens.
-    pub fn ask(&mut self, change: &Change, transition: &Transition, now: Time) -> Result<Opening, DeskError> {
+    /// Asks for a permit, finds it in the log, and opens. The server takes its time to answer, so that the clock is read again
+    /// after it.
+    pub fn ask(&mut self, change: &Change, transition: &Transition, clock: Clock<'_>) -> Result<Opening, DeskError> {
         let revision = change
             .current_ref()
             .ok_or_else(|| Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)))?;
@@ -292,12 +371,12 @@ impl Desk {
         };
         let asked = self.say(Body::PermitRequest(request), &[transition.to_blob()?]);
         // Whatever was answered, what the log says now is remembered.
-        self.follow(now)?;
+        self.follow(clock())?;
         match asked {
             Ok(_) => {}
             Err(SpeakError::Client(ClientError::Denied(_))) => {
                 let change = self.change(&change.id)?.unwrap_or_else(|| change.clone());
-                let (_, judged) = self.judge(&change, now)?;
+                let (_, judged) = self.judge(&change, clock())?;
                 return match judged.decision.outcome {
                     Outcome::Deny => Err(DeskError::Denied(Box::new(judged))),
                     Outcome::Allow => Err(Refusal::forbidden(
@@ -322,7 +401,7 @@ impl Desk {
                 Refusal::forbidden("permit-not-logged", "the server gave a permit that is not in the log")
             })?;
         let permit = permit.statement;
-        self.open_permit(&change, &permit, transition, now)
+        self.open_permit(&change, &permit, transition, clock())
     }
 
     /// Opens for a permit that is in the log, checked here.
@@ -362,14 +441,39 @@ impl Desk {
         Ok(self.followed.as_ref().is_some_and(|followed| followed.checkpoint.size == size))
     }
 
-    /// Keeps a stop, and obeys it from now on, whether or not the log takes it.
-    pub fn stop(&self, stop: &Stop) -> Result<(), DeskError> {
+    /// Keeps a stop, and obeys it from now on, whether or not the log takes it. Asks nobody and waits for nobody: whatever the
+    /// server does, or another gate that follows, it is kept when this returns.
+    pub fn stop(&self, stop: &Stop, now: Time) -> Result<Taken, DeskError> {
+        match self.by_somebody(stop, now) {
+            Ok(()) => {
+                self.stops.keep(stop)?;
+                Ok(Taken::Obeyed)
+            }
+            Err(DeskError::Refused(refusal) | DeskError::Follow(FollowError::Refused(refusal)))
+                if UNKNOWN_YET.contains(&refusal.code) =>
+            {
+                self.stops.keep_unchecked(stop)?;
+                Ok(Taken::Unchecked)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A stop has to be by somebody who may. The change that it is about may be unknown here yet; a key that is revoked has to
+    /// be somebody's.
+    fn by_somebody(&self, stop: &Stop, now: Time) -> Result<(), DeskError> {
         let governance = self.runtime.block_on(self.follower.governance())?;
         let mut state = State::part(governance);
         self.load_for(&mut state, stop.signed())?;
-        // It has to be by somebody who may; what it is about may be unknown here yet.
-        admit::stop(&state, stop.signed())?;
-        Ok(self.stops.keep(stop)?)
+        let authenticated = admit::stop(&state, stop.signed())?;
+        if let Body::KeyRevocation(_) = authenticated.statement().body {
+            match admit::admit(&state, &authenticated, &Found::default(), now) {
+                Ok(()) => {}
+                Err(refusal) if refusal.code == ALREADY_REVOKED => {}
+                Err(refusal) => return Err(refusal.into()),
+            }
+        }
+        Ok(())
     }
 
     /// Makes, signs and submits a statement, in front of the log as this gate last followed it.

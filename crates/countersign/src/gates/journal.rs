@@ -9,6 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Write as _},
+    ops::Deref,
     path::{Path, PathBuf},
 };
 
@@ -21,7 +22,7 @@ use countersign_ledger::{Digest, Time};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::durable;
+use crate::{durable, unix};
 
 /// Lines after which a journal is made short again.
 const MAX_LINES: usize = 192;
@@ -85,12 +86,18 @@ pub enum Event {
 /// What a reservation came to, with the exit status of a command.
 pub type Unreported = (Reservation, OutcomeResult, Option<i32>);
 
+/// What a journal says. To look at it takes no lock, and no right to write.
+#[derive(Debug)]
+pub struct Past {
+    events: Vec<Event>,
+}
+
 /// The journal, locked for this process.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     file: File,
-    events: Vec<Event>,
+    past: Past,
     /// Held as long as the journal is. A file of its own, since the journal's is replaced.
     _lock: File,
 }
@@ -102,28 +109,21 @@ impl Journal {
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir).map_err(io("make the directory of"))?;
         }
-        let lock = OpenOptions::new().create(true).write(true).truncate(false).open(path.with_extension("lock"));
-        let lock = lock.map_err(io("open the lock of"))?;
-        lock.lock().map_err(io("lock"))?;
+        let lock = durable::lock(&path.with_extension("lock")).map_err(io("lock"))?;
+        let is_new = !path.exists();
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(io("open"))?;
+        if is_new && let Some(dir) = path.parent().filter(|dir| unix::is_shared(dir)) {
+            unix::share(&file, dir).map_err(io("share"))?;
+        }
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(io("read"))?;
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let (whole, past) = Past::parse(path, &text)?;
         if whole < text.len() {
             // A line that was cut off by a crash was never acted on.
             file.set_len(whole as u64).map_err(io("mend"))?;
         }
-        let mut events = Vec::new();
-        for (n, line) in text.get(..whole).unwrap_or_default().lines().enumerate() {
-            let event = serde_json::from_str(line).map_err(|e| JournalError::Damaged {
-                path: path.to_owned(),
-                line: n + 1,
-                why: e.to_string(),
-            })?;
-            events.push(event);
-        }
-        let mut journal = Self { path: path.to_owned(), file, events, _lock: lock };
-        if journal.events.len() > MAX_LINES {
+        let mut journal = Self { path: path.to_owned(), file, past, _lock: lock };
+        if journal.past.events.len() > MAX_LINES {
             journal.shorten().map_err(io("shorten"))?;
         }
         Ok(journal)
@@ -143,26 +143,61 @@ impl Journal {
         let text = lines(&events).map_err(io("write"))?;
         self.file.write_all(text.as_bytes()).map_err(io("write"))?;
         self.file.sync_data().map_err(io("sync"))?;
-        self.events.extend(events);
+        self.past.events.extend(events);
         Ok(())
     }
 
     /// Moves what nobody will ask for again into a file beside the journal: first all of it is there, then the journal is
     /// replaced, so that nothing is lost in between.
     fn shorten(&mut self) -> io::Result<()> {
-        let kept = kept(&self.events);
+        let kept = kept(&self.past.events);
         // Where most of it is needed, the next opening would do all of this again.
-        if kept.len() > self.events.len() / 2 {
+        if kept.len() > self.past.events.len() / 2 {
             return Ok(());
         }
         let archive = (1..).map(|n| self.path.with_extension(n.to_string())).find(|path| !path.exists());
         if let Some(archive) = archive {
-            durable::replace(&archive, lines(&self.events)?)?;
+            durable::replace(&archive, lines(&self.past.events)?)?;
         }
         durable::replace(&self.path, lines(&kept)?)?;
         self.file = OpenOptions::new().read(true).append(true).open(&self.path)?;
-        self.events = kept;
+        self.past.events = kept;
         Ok(())
+    }
+}
+
+/// Whoever has the journal sees what it says.
+impl Deref for Journal {
+    type Target = Past;
+
+    fn deref(&self) -> &Past {
+        &self.past
+    }
+}
+
+impl Past {
+    /// Reads a journal that somebody else may be writing; without one nothing has happened yet.
+    pub fn read(path: &Path) -> Result<Self, JournalError> {
+        match fs::read_to_string(path) {
+            Ok(text) => Ok(Self::parse(path, &text)?.1),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self { events: Vec::new() }),
+            Err(source) => Err(JournalError::Io { operation: "read", path: path.to_owned(), source }),
+        }
+    }
+
+    /// Reads the whole lines, and says how many bytes they are.
+    fn parse(path: &Path, text: &str) -> Result<(usize, Self), JournalError> {
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let mut events = Vec::new();
+        for (n, line) in text.get(..whole).unwrap_or_default().lines().enumerate() {
+            let event = serde_json::from_str(line).map_err(|e| JournalError::Damaged {
+                path: path.to_owned(),
+                line: n + 1,
+                why: e.to_string(),
+            })?;
+            events.push(event);
+        }
+        Ok((whole, Self { events }))
     }
 
     /// Whether a permit was spent.

@@ -1,5 +1,11 @@
 //! Stops that were handed to a gate directly: signed rejections and revocations that it obeys at once, and keeps until the
 //! log has them. They lie beside the copy of the log, so that all gates of a machine obey them.
+//!
+//! ```text
+//! COPY/stops/*.json           obeyed; each is by a person, with a key that held when it was handed over
+//! COPY/stops/unchecked/*.json whose they are the copy cannot tell yet; the next follow finds out
+//! COPY/stops/turn             which of them the log was sent last
+//! ```
 
 use std::{
     collections::BTreeSet,
@@ -20,8 +26,14 @@ use countersign_ledger::{Envelope, StreamId, Time};
 use crate::{durable, wire::Submit};
 
 const FOLDER: &str = "stops";
+const UNCHECKED: &str = "unchecked";
+const TURN: &str = "turn";
 /// More than a log that works would ever leave here; a bound on what somebody can fill a disk with.
 const MAX_STOPS: usize = 1_000;
+/// Of one person, so that nobody takes the room of the others.
+const MAX_OF_ONE: usize = 32;
+/// Of nobody knows whom. Each follow empties them.
+const MAX_UNCHECKED: usize = 64;
 const MAX_STOP_BYTES: u64 = 256 * 1024;
 
 /// Why a stop has nothing left to take away: the log says the same, or what it is about is gone.
@@ -49,7 +61,10 @@ impl Stop {
 
     /// Reads what a client saved: a statement as it is sent to a server.
     pub fn read(bytes: &[u8]) -> Result<Self, Refusal> {
-        let malformed = |why: String| Refusal::malformed("malformed-stop", format!("this is no signed stop: {why}"));
+        let malformed = |why: String| {
+            Refusal::malformed("malformed-stop", format!("this is no signed stop: {why}"))
+                .hint("a gate takes the file that `countersign reject` or `countersign revoke` kept, as it is")
+        };
         let file: Submit = serde_json::from_slice(bytes).map_err(|e| malformed(e.to_string()))?;
         let envelope = Envelope::parse(file.envelope.as_bytes()).map_err(|e| malformed(e.to_string()))?;
         let blobs = file.blobs.iter().map(|blob| STANDARD.decode(blob));
@@ -135,20 +150,36 @@ impl Stops {
         Self { folder: copy.join(FOLDER) }
     }
 
+    /// Those that are obeyed.
     pub fn all(&self) -> Result<Vec<Stop>, Refusal> {
-        let mut stops = Vec::new();
-        let entries = match fs::read_dir(&self.folder) {
+        self.read(&self.folder)
+    }
+
+    /// Those of which the copy could not tell whose they are.
+    pub fn unchecked(&self) -> Result<Vec<Stop>, Refusal> {
+        self.read(&self.folder.join(UNCHECKED))
+    }
+
+    /// In the order of their names, which tell nothing of who signed when.
+    fn read(&self, folder: &Path) -> Result<Vec<Stop>, Refusal> {
+        let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(stops),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(self.unreadable(&error)),
         };
-        for entry in entries {
-            let path = entry.map_err(|e| self.unreadable(&e))?.path();
-            if path.extension().is_none_or(|extension| extension != "json") {
-                continue;
-            }
+        let paths: io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
+        let mut paths = paths.map_err(|e| self.unreadable(&e))?;
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+        paths.sort();
+        let mut stops = Vec::with_capacity(paths.len());
+        for path in paths {
             // One that cannot be read might be the one that counts.
-            let bytes = fs::read(&path).map_err(|e| self.unreadable(&e))?;
+            let bytes = match fs::read(&path) {
+                Ok(bytes) => bytes,
+                // Another gate of this machine has seen it in the log.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(self.unreadable(&error)),
+            };
             stops.push(Stop::read(&bytes).map_err(|refusal| {
                 Refusal::new(refusal.class, refusal.code, format!("{}: {refusal}", path.display()))
             })?);
@@ -156,28 +187,83 @@ impl Stops {
         Ok(stops)
     }
 
+    /// Keeps one that is by whom it says.
     pub fn keep(&self, stop: &Stop) -> Result<(), Refusal> {
-        let bytes = stop.to_bytes()?;
-        if bytes.len() as u64 > MAX_STOP_BYTES || self.all()?.len() >= MAX_STOPS {
-            return Err(Refusal::conflict("too-many-stops", format!("this gate keeps {MAX_STOPS} stops at the most"))
-                .hint("send them to the log, which has room"));
+        let kept = self.all()?;
+        if kept.iter().any(|kept| kept.signed.payload() == stop.signed.payload()) {
+            return Ok(());
         }
-        let written =
-            durable::folder(&self.folder).and_then(|()| durable::replace(&self.folder.join(stop.name()), bytes));
+        let by = |stop: &Stop| stop.signed.statement().header.by.clone();
+        let (who, of_one) = (by(stop), kept.iter().filter(|kept| by(kept) == by(stop)).count());
+        if of_one >= MAX_OF_ONE {
+            return Err(too_many(format!(
+                "this gate keeps {MAX_OF_ONE} stops of one person at the most, {who} has them"
+            )));
+        }
+        if kept.len() >= MAX_STOPS {
+            return Err(too_many(format!("this gate keeps {MAX_STOPS} stops at the most")));
+        }
+        self.write(&self.folder, stop)
+    }
+
+    /// Keeps one of which nobody here can tell yet whose it is.
+    pub fn keep_unchecked(&self, stop: &Stop) -> Result<(), Refusal> {
+        if self.unchecked()?.len() >= MAX_UNCHECKED {
+            return Err(too_many(format!(
+                "this gate keeps {MAX_UNCHECKED} stops at the most before it knows whose they are"
+            )));
+        }
+        self.write(&self.folder.join(UNCHECKED), stop)
+    }
+
+    fn write(&self, folder: &Path, stop: &Stop) -> Result<(), Refusal> {
+        let bytes = stop.to_bytes()?;
+        if bytes.len() as u64 > MAX_STOP_BYTES {
+            return Err(Refusal::malformed("malformed-stop", format!("a stop has {MAX_STOP_BYTES} bytes at the most")));
+        }
+        let written = durable::folder(folder).and_then(|()| durable::replace(&folder.join(stop.name()), bytes));
         written.map_err(|e| self.unreadable(&e))
     }
 
     /// The log has it by now.
     pub fn forget(&self, stop: &Stop) -> Result<(), Refusal> {
-        match fs::remove_file(self.folder.join(stop.name())) {
+        self.remove(&self.folder, stop)
+    }
+
+    /// It was found out whose it is.
+    pub fn forget_unchecked(&self, stop: &Stop) -> Result<(), Refusal> {
+        self.remove(&self.folder.join(UNCHECKED), stop)
+    }
+
+    fn remove(&self, folder: &Path, stop: &Stop) -> Result<(), Refusal> {
+        match fs::remove_file(folder.join(stop.name())) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(self.unreadable(&error)),
         }
     }
 
+    /// A few of these, those whose turn it is: what a log does not take would be sent to it for ever, before what it takes.
+    pub fn in_turn(&self, mut stops: Vec<Stop>, few: usize) -> Vec<Stop> {
+        let path = self.folder.join(TURN);
+        let last = fs::read_to_string(&path).unwrap_or_default();
+        stops.sort_by_key(|stop| (stop.name() <= last, stop.name()));
+        stops.truncate(few);
+        // Where it cannot be written the same ones are sent again, which is no harm to what is obeyed.
+        if let Some(last) = stops.last()
+            && let Err(error) = durable::put(&path, last.name())
+        {
+            tracing::warn!(path = %path.display(), %error, "whose turn it is could not be kept");
+        }
+        stops
+    }
+
     fn unreadable(&self, error: &io::Error) -> Refusal {
         Refusal::conflict("stops-unreadable", format!("cannot use {}: {error}", self.folder.display()))
             .hint("may this account read and write there? until then the gate stays shut")
     }
+}
+
+fn too_many(message: String) -> Refusal {
+    Refusal::conflict("too-many-stops", message).hint("send them to the log, which has room")
 }

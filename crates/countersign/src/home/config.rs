@@ -19,6 +19,10 @@ pub const FILE: &str = "countersign.yaml";
 
 const MAX_CONFIG_BYTES: usize = 256 * 1024;
 
+/// What the file says, for whoever has to mend it.
+const READS: &str = "it reads `version: 1`, `origin: NAME`, `listen: ADDRESS:PORT`, `guidance: [{repository, path, branch}]`, \
+                     `cosigners: [ADDRESS]` and `catalog: {…}`, as `countersign init` writes it";
+
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -55,6 +59,7 @@ impl Config {
                 path: path.to_owned(),
                 line: None,
                 message: format!("{} bytes are more than {MAX_CONFIG_BYTES}", text.len()),
+                reads: READS,
             });
         }
         // A newer format may have fields that this program does not know: say that, not what it cannot parse.
@@ -68,10 +73,16 @@ impl Config {
                 path: path.to_owned(),
                 line: Some(versioned.version.referenced.line()),
                 message: format!("there is no version 0 of this format; this program writes {VERSION}"),
+                reads: READS,
             });
         }
         let config: Self = yaml(text, path)?;
-        config.check().map_err(|message| HomeError::Config { path: path.to_owned(), line: None, message })?;
+        config.check().map_err(|message| HomeError::Config {
+            path: path.to_owned(),
+            line: None,
+            message,
+            reads: READS,
+        })?;
         Ok(config)
     }
 
@@ -188,6 +199,7 @@ fn yaml<T: serde::de::DeserializeOwned>(text: &str, path: &Path) -> Result<T, Ho
         path: path.to_owned(),
         line: error.location().map(|at| at.line()).filter(|line| *line > 0),
         message: message(&error.to_string()),
+        reads: READS,
     })
 }
 

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_core::{catalog, rules};
+use countersign_core::{catalog, rules, subject::quoted};
 use zeroize::Zeroizing;
 
 use super::HomeError;
@@ -42,13 +42,34 @@ pub fn read_text(path: &Path, limit: usize) -> Result<String, HomeError> {
     })
 }
 
+/// A path as a shell takes it, for commands that are printed.
+pub fn word(path: &Path) -> String {
+    quoted(&[path.display().to_string()])
+}
+
 /// Reads a secret, if nobody else can.
 pub fn read_secret(path: &Path) -> Result<Zeroizing<String>, HomeError> {
+    secret(path, None)
+}
+
+/// Reads a secret that the accounts which share a folder share as well: its group may read it, if it is the folder's group
+/// and may write there. Everywhere else it is its owner's alone.
+pub fn read_secret_of(path: &Path, shared: &Path) -> Result<Zeroizing<String>, HomeError> {
+    secret(path, unix::is_shared(shared).then_some(shared))
+}
+
+fn secret(path: &Path, shared: Option<&Path>) -> Result<Zeroizing<String>, HomeError> {
     let failed = |source| HomeError::Io { operation: "read", path: path.to_owned(), source };
-    let mode = unix::mode(&fs::metadata(path).map_err(failed)?);
-    if mode & 0o077 != 0 {
+    let found = fs::metadata(path).map_err(failed)?;
+    let mode = unix::mode(&found);
+    let with_group = match shared {
+        Some(shared) => unix::same_group(&found, &fs::metadata(shared).map_err(failed)?),
+        None => false,
+    };
+    let (others, right) = if with_group { (0o037, "640") } else { (0o077, "600") };
+    if mode & others != 0 {
         return Err(HomeError::invalid(path, format!("others can read this secret key (mode {mode:03o})"))
-            .hint(format!("chmod 600 {}", path.display())));
+            .hint(format!("chmod {right} {}", word(path))));
     }
     read_text(path, MAX_SECRET_BYTES).map(Zeroizing::new)
 }

@@ -74,7 +74,13 @@ pub enum HomeError {
     #[error("cannot {operation} {path}: {source}")]
     Io { operation: &'static str, path: PathBuf, source: io::Error },
     #[error("{}: {message}", place(path, *line))]
-    Config { path: PathBuf, line: Option<u64>, message: String },
+    Config {
+        path: PathBuf,
+        line: Option<u64>,
+        message: String,
+        /// What such a file says.
+        reads: &'static str,
+    },
     #[error("{path}: written by a newer version of countersign (format {found}, this program knows {known})")]
     Newer { path: PathBuf, found: u32, known: u32 },
     #[error("{path}: {message}")]
@@ -117,7 +123,7 @@ impl HomeError {
     pub fn advice(&self) -> Option<String> {
         match self {
             Self::Missing { path } | Self::NotAHome { path } => {
-                Some(format!("make a home: countersign init {}", path.display()))
+                Some(format!("make a home: countersign init {}", files::word(path)))
             }
             Self::Exists { .. } => {
                 Some("name a folder that is not there yet: a home is made whole or not at all".to_owned())
@@ -132,11 +138,7 @@ impl HomeError {
                 Some("run it as the user who owns the file".to_owned())
             }
             Self::Io { .. } => None,
-            Self::Config { .. } => Some(
-                "it reads `version: 1`, `origin: NAME`, `listen: ADDRESS:PORT`, `guidance: [{repository, path, branch}]`, \
-                 `cosigners: [ADDRESS]` and `catalog: {…}`, as `countersign init` writes it"
-                    .to_owned(),
-            ),
+            Self::Config { reads, .. } => Some((*reads).to_owned()),
             Self::Newer { .. } => Some("install that version, or a later one".to_owned()),
             Self::Invalid { hint, .. } => hint.clone(),
             Self::Refused(refusal) => refusal.hint.clone(),

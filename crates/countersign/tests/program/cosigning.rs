@@ -6,6 +6,10 @@ use std::{
     net::TcpListener,
     path::Path,
     process::{Child, ChildStdout, Command, Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -18,6 +22,7 @@ use countersign::{
             bundle::{Asked, open as open_bundle},
             handed_over,
         },
+        git::{GitGate, Update, receive::pre_receive},
         stops::Stops,
     },
     signer::SshKeygen,
@@ -29,7 +34,10 @@ use countersign_core::{
 use countersign_ledger::Digest;
 use serde_json::Value;
 
-use crate::support::{Run, Stage};
+use crate::{
+    proxy::{Answer, Proxy},
+    support::{Run, Stage},
+};
 
 mod answers;
 mod bundle;
@@ -388,6 +396,45 @@ fn a_gate_opens_under_enough_fresh_cosignatures_and_stays_shut_when_one_is_missi
     world.fresh("60");
     world.until_cosigned("trust.json");
     assert_eq!(world.push(), None);
+}
+
+/// A server that takes minutes to answer does not make cosignatures last longer, nor permits.
+#[test]
+fn cosignatures_that_grow_old_while_the_server_answers_open_nothing() {
+    let one = free_address();
+    let world = World::new(&[&one]);
+    let mut first = world.cosigner("one", &one, &world.url());
+    world.trust("trust.json", 1, &mut [&mut first]);
+    world.repository("trust.json");
+    world.commit("8");
+    world.approved();
+    world.git("work", &["push", "--quiet", "origin", "HEAD:refs/heads/beside"]);
+    world.until_cosigned("trust.json");
+
+    let late = Arc::new(AtomicI64::new(0));
+    let slow = {
+        let late = Arc::clone(&late);
+        Proxy::before(&world.url(), move |method, path| {
+            late.fetch_add(if method == "POST" { 400 } else { 0 }, Ordering::SeqCst);
+            Answer::Of(path.to_owned())
+        })
+    };
+    let path = world.stage.path("shop.git/countersign/gate.yaml");
+    let config = fs::read_to_string(&path).unwrap().replace(&world.url(), &slow.url);
+    fs::write(&path, config).unwrap();
+    let id = |rev: &str| {
+        let output = world.git_output("work", &["rev-parse", rev]);
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let updates = Update::parse_all(&format!("{} {} refs/heads/main\n", id("origin/main"), id("HEAD"))).unwrap();
+    let gate = GitGate::open(&world.stage.path("shop.git")).unwrap();
+    let clock = || clock::now().plus_secs(late.load(Ordering::SeqCst));
+    let refused = pre_receive(&gate, &updates, &[], &clock).unwrap_err();
+    assert_eq!(refused.code(), "not-cosigned", "{refused}");
+    // A moment later it answers at once.
+    late.store(0, Ordering::SeqCst);
+    world.until_cosigned("trust.json");
+    assert_eq!(pre_receive(&gate, &updates, &[], &clock::now).map(|reserved| reserved.len()).unwrap(), 1);
 }
 
 #[test]

@@ -92,3 +92,117 @@ fn a_working_tree_and_another_log_are_no_place_for_a_gate() {
     assert_eq!(code(install("work", "home/trust.json")), "not-bare");
     assert_eq!(code(install("shop.git", "other.json")), "another-log");
 }
+
+/// Another account, of the group that shares the repository; a test that does not run as root has none.
+struct Account<'a> {
+    world: &'a World,
+    id: &'static str,
+}
+
+const GROUP: &str = "54321";
+
+impl<'a> Account<'a> {
+    fn new(world: &'a World, id: &'static str) -> Option<Self> {
+        let home = world.stage.path(id);
+        std::fs::create_dir_all(&home).unwrap();
+        // Git wants to be told that somebody else's repository is meant.
+        std::fs::write(home.join(".gitconfig"), "[safe]\n\tdirectory = *\n").unwrap();
+        let account = Self { world, id };
+        let open = world.stage.command("chmod").args(["755", "."]).status().unwrap().success();
+        let mut test = account.command("test");
+        let runs = test.args(["-x", env!("CARGO_BIN_EXE_countersign")]).output();
+        (open && runs.is_ok_and(|output| output.status.success())).then_some(account)
+    }
+
+    fn command(&self, program: &str) -> std::process::Command {
+        let mut command = self.world.stage.command("setpriv");
+        command.env("HOME", self.world.stage.path(self.id));
+        command.args(["--reuid", self.id, "--regid", self.id, "--groups", GROUP, "--", program]);
+        command
+    }
+
+    fn runs(&self, program: &str, args: &[&str]) -> (bool, String) {
+        let output = self.command(program).args(args).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    }
+}
+
+/// Each account of the group reads the gate's key and writes its journal; nobody else does either.
+#[test]
+fn a_repository_that_its_group_shares_is_pushed_to_by_each_account_of_the_group() {
+    let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior), ("carol", Level::Standard)]);
+    let sh = |words: &str| world.stage.command("sh").args(["-c", words]).status().unwrap().success();
+    // Only root gives files to a group that it is not of.
+    let given = sh(&format!("chgrp -R {GROUP} shop.git 2>/dev/null"));
+    assert!(sh("git -C shop.git config core.sharedRepository group && chmod -R g+rwX shop.git"));
+    assert!(sh("find shop.git -type d -exec chmod g+s {} +"));
+    let run = world.install("");
+    assert_eq!(run.status, 0, "{run}");
+    let modes = || {
+        let mut find = world.stage.command("find");
+        let found = find.args(["shop.git/countersign", "-maxdepth", "1", "-printf", "%P %m\n"]).output();
+        let mut lines: Vec<String> =
+            String::from_utf8(found.unwrap().stdout).unwrap().lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let expected = [
+        " 2770",
+        "empty-sha1 2750",
+        "gate.key 640",
+        "gate.yaml 660",
+        "journal 660",
+        "journal.lock 660",
+        "trust.json 660",
+    ];
+    assert_eq!(modes(), expected);
+
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &["checkout/production"]);
+    world.approve("bob", &change);
+    world.edit("other", "search/limit", "20\n");
+    let other = world.propose("alice", &["search/production"]);
+    world.approve("bob", &other);
+    let accounts = ["54322", "54323"].map(|id| Account::new(&world, id));
+    let ([Some(one), Some(two)], true) = (accounts, given) else { return };
+    let (passed, said) = one.runs("git", &["-C", "work", "push", "--quiet", "origin", "change:main"]);
+    assert!(passed, "{said}");
+    world.settle();
+    assert_eq!(world.state(&change), "applied");
+    world.git(&["fetch", "--quiet"]);
+    world.git(&["checkout", "--quiet", "other"]);
+    let (passed, said) = two.runs("git", &["-C", "work", "push", "--quiet", "origin", "HEAD:refs/heads/reviewed"]);
+    assert!(passed, "{said}");
+    world.git(&["rebase", "--quiet", "origin/main"]);
+    let (passed, said) = two.runs("git", &["-C", "work", "push", "--quiet", "origin", "HEAD:main"]);
+    assert!(passed, "{said}");
+    world.settle();
+    assert_eq!(world.state(&other), "applied");
+    assert_eq!(modes(), expected);
+    let (_, status) = two.runs(env!("CARGO_BIN_EXE_countersign"), &["gate", "status", "shop.git"]);
+    assert!(status.contains("followed to"), "{status}");
+}
+
+/// Elsewhere the key is its owner's alone.
+#[test]
+fn a_gates_key_that_others_can_read_is_refused_where_nobody_shares_the_repository() {
+    let world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    assert!(world.stage.command("chmod").args(["640", "shop.git/countersign/gate.key"]).status().unwrap().success());
+    let push = world.push(&["HEAD:main"]);
+    assert!(!push.passed && push.said.contains("others can read this secret key (mode 640)"), "{}", push.said);
+    assert!(push.said.contains("chmod 600"), "{}", push.said);
+}
+
+/// To look at a gate needs no right to write; what cannot be read is said, and nobody is sent to the backups for it.
+#[test]
+fn the_status_of_a_gate_is_read_without_writing() {
+    let world = World::usual();
+    let Some(somebody) = Account::new(&world, "54324") else { return };
+    let before = files(&world);
+    let (passed, said) = somebody.runs(env!("CARGO_BIN_EXE_countersign"), &["gate", "status", "shop.git"]);
+    assert!(!passed && said.contains("gate shop-git of repository shop"), "{said}");
+    assert!(said.contains("gate.key: Permission denied") && !said.contains("backup"), "{said}");
+    assert_eq!(files(&world), before);
+}

@@ -141,8 +141,8 @@ fn an_expired_permit_and_an_expired_reservation_are_refused() {
     let refused = |result: Result<(), GateError>| result.unwrap_err().code();
     let (now, later) = (clock::now(), clock::now().plus_secs(PERMIT_SECS + 120));
 
-    assert_eq!(refused(pre_receive(&gate, &updates, &[option], later).map(drop)), "permit-expired");
-    assert_eq!(pre_receive(&gate, &updates, &[], now).unwrap().len(), 1);
+    assert_eq!(refused(pre_receive(&gate, &updates, &[option], &|| later).map(drop)), "permit-expired");
+    assert_eq!(pre_receive(&gate, &updates, &[], &|| now).unwrap().len(), 1);
     assert_eq!(refused(reference_transaction(&gate, State::Prepared, &updates, later)), "gone-round");
     reference_transaction(&gate, State::Prepared, &updates, now).unwrap();
     reference_transaction(&gate, State::Committed, &updates, now).unwrap();

@@ -1,13 +1,25 @@
 //! Stops that were handed to a gate: what it does with them until the log has them, and what takes them away again.
 
-use std::fs;
+use std::{
+    collections::BTreeMap,
+    fs,
+    sync::{Arc, Mutex},
+};
 
 use countersign::{
     follower::Access,
+    random,
+    speaker::Hand,
     store::{self, Keeps, Options},
+    wire::Submit,
 };
-use countersign_core::catalog::Level;
-use countersign_ledger::SigningKey;
+use countersign_core::{
+    catalog::Level,
+    ids::ChangeId,
+    statement::{Body, Holder, KeyRevocation, Rejection},
+    text::Reason,
+};
+use countersign_ledger::{Digest, SigningKey};
 
 use crate::{
     proxy::{Answer, Proxy},
@@ -26,7 +38,7 @@ fn world() -> (World, String) {
 }
 
 /// Says something that the server swallows, and gives the file that was kept.
-fn swallowed(world: &World, who: &str, words: &[&str]) -> String {
+pub fn swallowed(world: &World, who: &str, words: &[&str]) -> String {
     let silent = Proxy::before(&world.server().url, |method, path| match method {
         "POST" => Answer::Silence,
         _ => Answer::Of(path.to_owned()),
@@ -39,6 +51,34 @@ fn swallowed(world: &World, who: &str, words: &[&str]) -> String {
 fn hand_over(world: &World, kept: &str) {
     let run = world.stage.run(&format!("gate stop shop.git --statement {kept}"));
     assert_eq!(run.status, 0, "{run}");
+}
+
+/// A push of nothing that anybody proposed, so that the gate has a copy of the log.
+fn follow_once(world: &World) {
+    world.git(&["checkout", "--quiet", "-B", "nothing", "origin/main"]);
+    world.write("checkout/nothing", "x\n");
+    world.commit("nothing that was proposed");
+    world.push(&["HEAD:main"]).is_refused("no-change");
+    world.git(&["checkout", "--quiet", "change"]);
+}
+
+/// A stop that is signed past the command line, as `countersign reject` and `revoke` keep it, in a file of this name.
+fn signed(world: &World, name: &str, who: &str, key: &str, body: impl FnOnce(Digest) -> Body) {
+    let blob = Reason { salt: random::nonce(), why: "not now".to_owned() }.to_blob().unwrap();
+    let mut voice = world.voice(who);
+    voice.speaker.hand = Hand::Gate(world.key(key));
+    let envelope = voice.sign(body(Digest::of(&blob)));
+    let file = serde_json::to_string(&Submit::new(&envelope, std::slice::from_ref(&blob))).unwrap();
+    world.stage.write(name, &file);
+}
+
+/// A rejection of a change's first revision, by somebody with somebody's key.
+fn rejection(world: &World, name: &str, who: &str, key: &str, change: &str) {
+    let change: ChangeId = change.parse().unwrap();
+    let known = world.server().block_on(world.server().engine.change(&change)).unwrap().unwrap();
+    let revision = known.current_ref().unwrap();
+    let body = |reason| Body::Rejection(Rejection { change, reason, revision, targets: known.targets.clone() });
+    signed(world, name, who, key, body);
 }
 
 fn fingerprint(key: &SigningKey) -> String {
@@ -66,7 +106,12 @@ fn a_handed_rejection_is_not_taken_for_an_earlier_one_that_was_lifted() {
 fn a_handed_rejection_stands_when_its_key_is_revoked() {
     let (world, change) = world();
     let kept = swallowed(&world, "carol", &["reject", &change, "--why", "not in the sale week"]);
+    // Not to the log, which would take it as long as the key holds.
+    let silent = Proxy::before(&world.server().url, |_, _| Answer::Silence);
+    follow_once(&world);
+    world.tell_the_gate(&silent.url);
     hand_over(&world, &kept);
+    world.tell_the_gate(&world.server().url);
     let late = swallowed(&world, "carol", &["reject", &change, "--why", "again"]);
     let revoke = ["revoke", &fingerprint(&world.key("carol")), "--why", "stolen, says who proposed it"];
     assert_eq!(world.say("alice", &revoke).status, 0);
@@ -107,6 +152,84 @@ fn the_copy_of_a_gate_is_made_again_for_a_newer_program() {
     push.is_refused("newer-projections");
     assert!(push.said.contains("a newer countersign"), "{}", push.said);
     assert!(fs::exists(&copy).unwrap());
+}
+
+/// Where the gate has no copy of the log yet, and no server gives it one: it keeps the stop, and finds out whose it is before
+/// it judges anything.
+#[test]
+fn a_stop_is_kept_by_a_gate_that_cannot_tell_yet_whose_it_is() {
+    let (world, change) = world();
+    let silent = Proxy::before(&world.server().url, |_, _| Answer::Silence);
+    world.tell_the_gate(&silent.url);
+    rejection(&world, "true.json", "carol", "carol", &change);
+    world.stage.key("nobody");
+    rejection(&world, "false.json", "carol", "nobody", &change);
+    let run = world.stage.run("gate stop shop.git --statement true.json --statement false.json --format json");
+    assert_eq!(run.status, 0, "{run}");
+    assert_eq!((run.json()["obeyed"].as_array().unwrap().len(), &run.json()["followed"]), (0, &false.into()));
+    assert_eq!(run.json()["unchecked"].as_array().unwrap().len(), 2, "{run}");
+    let status = world.stage.run("gate status shop.git");
+    assert!(status.stdout.contains("kept until the log tells whose it is: carol rejected revision 1"), "{status}");
+
+    world.tell_the_gate(&world.server().url);
+    let push = world.push(&["HEAD:main"]);
+    assert!(!push.passed && push.said.contains("[denied-by-rules]"), "{}", push.said);
+    assert!(push.said.contains("obeyed from now on: carol rejected revision 1"), "{}", push.said);
+    assert!(push.said.contains("dropped: carol rejected revision 1"), "{}", push.said);
+    assert!(push.said.contains("belongs to nobody in the catalog"), "{}", push.said);
+    assert_eq!(world.state(&change), "rejected", "the log has it by now");
+}
+
+/// A key that nobody has cannot be taken away, and would lie beside the gate for ever.
+#[test]
+fn a_revocation_of_nobodys_key_is_refused_where_it_is_handed_over() {
+    let (world, change) = world();
+    world.stage.key("nobody");
+    let key = world.key("nobody").public().fingerprint();
+    let of = Holder::Person("bob".parse().unwrap());
+    signed(&world, "stop.json", "carol", "carol", |reason| Body::KeyRevocation(KeyRevocation { key, of, reason }));
+    let run = world.stage.run("gate stop shop.git --statement stop.json");
+    assert!(run.status != 0 && run.stderr.contains("belongs to nobody of that name"), "{run}");
+    world.push(&["HEAD:main"]).passes();
+    assert_eq!(world.state(&change), "applied");
+}
+
+/// Nobody takes the room of the others, and nobody who pushes waits until the log was sent all that it does not take.
+#[test]
+fn stops_are_bounded_for_each_person_and_sent_to_the_log_a_few_at_a_time() {
+    let (world, change) = world();
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let refusing = {
+        let sent = Arc::clone(&sent);
+        Proxy::reading(&world.server().url, move |request| {
+            if request.method == "POST" {
+                sent.lock().unwrap().push(request.body.to_vec());
+                return Answer::NotFound;
+            }
+            Answer::Of(request.path.to_owned())
+        })
+    };
+    follow_once(&world);
+    world.tell_the_gate(&refusing.url);
+    let mut words = vec!["gate".to_owned(), "stop".to_owned(), "shop.git".to_owned()];
+    for n in 0..33 {
+        let name = format!("stop-{n}.json");
+        rejection(&world, &name, "carol", "carol", &change);
+        words.extend(["--statement".to_owned(), name]);
+    }
+    sent.lock().unwrap().clear();
+    let run = world.stage.run_words(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(run.stderr.contains("keeps 32 stops of one person"), "{run}");
+    assert_eq!(run.stdout.lines().count(), 32, "{run}");
+    assert_eq!(sent.lock().unwrap().len(), 4);
+    // Somebody else still has room, and each has its turn.
+    rejection(&world, "dave.json", "bob", "bob", &change);
+    for _ in 0..8 {
+        hand_over(&world, "dave.json");
+    }
+    let mut turns: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+    sent.lock().unwrap().iter().for_each(|sent| *turns.entry(sent.clone()).or_default() += 1);
+    assert_eq!((turns.len(), turns.values().sum::<usize>()), (33, 36));
 }
 
 /// Whoever cannot reach the server, or is served nothing by it, signs by a copy of the log and hands the file to a gate.

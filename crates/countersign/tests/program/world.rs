@@ -377,12 +377,12 @@ impl World {
     /// Pushes from the clone: `world.push(&["HEAD:main"])`.
     pub fn push(&self, args: &[&str]) -> Push {
         let output = self.try_git(&[&["push", "--quiet", "origin"], args].concat());
-        self.until_told();
+        self.settle();
         Push { passed: output.status.success(), said: self.redact(&String::from_utf8(output.stderr).unwrap()) }
     }
 
     /// Waits for whoever tells the log what came of a push, which nobody who pushes does.
-    fn until_told(&self) {
+    pub fn settle(&self) {
         let folder = self.stage.path("").canonicalize().unwrap();
         let tells = |process: &std::path::Path| {
             let command = fs::read(process.join("cmdline")).unwrap_or_default();

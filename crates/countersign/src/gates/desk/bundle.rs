@@ -93,6 +93,13 @@ pub fn open(asked: &Asked<'_>, bundle: &Bundle, now: Time) -> Result<Opening, De
             stop.obeyed(&mut state, now)?;
         }
     }
+    // Nobody follows here, who would find out whose it is.
+    if let Some(stop) = stops.unchecked()?.iter().find(|stop| stop.concerns(id, &inputs)) {
+        let unclear = format!("whose it is, what was handed to this machine, only the log tells: {}", stop.words());
+        return Err(Refusal::forbidden("stop-unclear", unclear)
+            .hint("follow the log instead (leave --by-bundle away)")
+            .into());
+    }
     let change = state.change(id)?.unwrap_or(&change).clone();
     let snapshot = Snapshot::take(&state, &change)?;
     let decision = decide::decide(&state.governance.rules, &snapshot, now);

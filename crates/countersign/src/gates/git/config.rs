@@ -19,6 +19,11 @@ use crate::{
 /// The format that this program writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
 
+/// What the file says, for whoever has to mend it.
+const READS: &str = "it reads `version: 1`, `name`, `repository`, `url`, `guidance`, `copy: /DIR` and \
+                     `branches: [{branch: refs/heads/NAME, map: [{paths: GLOB, target: SYSTEM/ENVIRONMENT}]}]`, as \
+                     `countersign gate install` writes it";
+
 pub const MAX_BRANCHES: usize = 100;
 pub const MAX_ENTRIES: usize = 1_000;
 
@@ -254,7 +259,7 @@ fn yaml<T: serde::de::DeserializeOwned>(text: &str, path: &Path) -> Result<T, Ho
 }
 
 fn invalid(path: &Path, line: Option<u64>, message: String) -> HomeError {
-    HomeError::Config { path: path.to_owned(), line, message }
+    HomeError::Config { path: path.to_owned(), line, message, reads: READS }
 }
 
 #[cfg(test)]

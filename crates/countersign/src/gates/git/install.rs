@@ -14,7 +14,7 @@ use countersign_core::{
 use countersign_ledger::SigningKey;
 use rand_core::OsRng;
 
-use super::{CONFIG, FOLDER, GateConfig, GateError, JOURNAL, KEY, TRUST, read_key, read_trust};
+use super::{CONFIG, FOLDER, GateConfig, GateError, JOURNAL, KEY, TRUST, read_key, read_trust, shared_by};
 use crate::{
     clock,
     gates::journal::{Event, Journal},
@@ -115,12 +115,12 @@ fn prepare(plan: Plan, log: &LogInfo) -> Result<Prepared, GateError> {
     same_log(&read_trust(&trust)?, log, &trust)?;
 
     let folder = git_dir.join(FOLDER);
-    let known = known_gate(&folder, &config.name)?;
+    let known = known_gate(&git_dir, &config.name)?;
     let copy = match (copy, &known) {
         (Some(copy), _) => copy,
         (None, Some((known, _))) => known.copy.clone(),
         // Where several accounts push, all of them need the copy.
-        (None, None) if unix::is_shared(&git_dir.join("objects")) => git_dir.join(SHARED_COPY),
+        (None, None) if unix::is_shared(&shared_by(&git_dir)) => git_dir.join(SHARED_COPY),
         (None, None) => memory.join(COPY),
     };
     // The hooks run elsewhere than whoever installs.
@@ -154,6 +154,7 @@ fn finish(prepared: Prepared, registered: bool) -> Result<Installed, GateError> 
         write_hook(&hooks, name, &program)?;
     }
     remember_tips(&opened, &folder, &config)?;
+    share(&folder, &git_dir)?;
     git(&git_dir, &["config", "receive.advertisePushOptions", "true"])?;
     Ok(Installed { repository: git_dir, config, registered })
 }
@@ -166,6 +167,39 @@ fn remember_tips(repository: &Repository, folder: &Path, config: &GateConfig) ->
             let tip = repository.resolve(&branch.branch)?;
             journal.write(Event::Found { reference: branch.branch.clone(), tip, at: clock::now() })?;
         }
+    }
+    Ok(())
+}
+
+/// Lets all accounts use the gate that push into a repository which its group shares: its key is read by them, and the rest
+/// written, by the group alone.
+fn share(folder: &Path, git_dir: &Path) -> Result<(), GateError> {
+    let shared = shared_by(git_dir);
+    if !unix::is_shared(&shared) {
+        return Ok(());
+    }
+    let give = |path: &Path, mode| {
+        unix::leave_to_group_of(path, &shared, mode).map_err(|source| io_error("share", path, source))
+    };
+    give(folder, 0o2770)?;
+    give(&folder.join(KEY), 0o640)?;
+    for entry in fs::read_dir(folder).map_err(|source| io_error("read", folder, source))? {
+        let path = entry.map_err(|source| io_error("read", folder, source))?.path();
+        if path.is_dir() {
+            share_to_read(&path, &give)?;
+        } else if !path.ends_with(KEY) {
+            give(&path, 0o660)?;
+        }
+    }
+    Ok(())
+}
+
+/// What nobody changes.
+fn share_to_read(folder: &Path, give: &impl Fn(&Path, u32) -> Result<(), GateError>) -> Result<(), GateError> {
+    give(folder, 0o2750)?;
+    for entry in fs::read_dir(folder).map_err(|source| io_error("read", folder, source))? {
+        let path = entry.map_err(|source| io_error("read", folder, source))?.path();
+        if path.is_dir() { share_to_read(&path, give)? } else { give(&path, 0o640)? }
     }
     Ok(())
 }
@@ -192,7 +226,7 @@ fn hooks_folder(git_dir: &Path) -> Result<PathBuf, GateError> {
         format!("git looks for this repository's hooks in {}", asked.display()),
         format!(
             "take core.hooksPath away: git -C {} config --unset core.hooksPath (or in git's global configuration)",
-            git_dir.display()
+            files::word(git_dir)
         ),
     ))
 }
@@ -265,7 +299,8 @@ fn same_log(trust: &Trust, log: &LogInfo, path: &Path) -> Result<(), GateError> 
 }
 
 /// The gate that is already there under this name, with its key.
-fn known_gate(folder: &Path, name: &GateId) -> Result<Option<(GateConfig, SigningKey)>, GateError> {
+fn known_gate(git_dir: &Path, name: &GateId) -> Result<Option<(GateConfig, SigningKey)>, GateError> {
+    let folder = git_dir.join(FOLDER);
     let path = folder.join(CONFIG);
     if !folder.exists() {
         return Ok(None);
@@ -278,12 +313,12 @@ fn known_gate(folder: &Path, name: &GateId) -> Result<Option<(GateConfig, Signin
             format!("pass --name {}, or move {} away to begin with a new gate", known.name, folder.display()),
         ));
     }
-    let key = read_key(&folder.join(KEY))?;
+    let key = read_key(git_dir)?;
     Ok(Some((known, key)))
 }
 
 fn build(git_dir: &Path, config: &GateConfig, trust: &str, key: &SigningKey) -> Result<tempfile::TempDir, GateError> {
-    // Mode 700, and removed again unless it is kept.
+    // Removed again unless it is kept.
     let building = tempfile::Builder::new()
         .prefix(".countersign-gate-")
         .tempdir_in(git_dir)

@@ -12,7 +12,7 @@ use countersign_core::{
     subject::{GitSubject, Subject, Transition},
     text::ProposalText,
 };
-use countersign_ledger::{Digest, Time};
+use countersign_ledger::Digest;
 
 use super::{
     GateError,
@@ -21,26 +21,26 @@ use super::{
 };
 use crate::{
     client::ClientError,
+    clock::Clock,
     gates::desk::{Desk, DeskError, Judged, Opening, handed_over},
     speaker::SpeakError,
 };
 
-/// More changes than anybody lands with one push.
-const MAX_CHANGES: usize = 16;
+/// How many changes that may not go yet one push puts to the server, whose to-do lists fill more than a screen.
+const MAX_ASKED: usize = 8;
 
 /// How far back from the pushed commit a change is looked for whose head somebody pushed on from.
 const LOOK_BACK: usize = 10;
 
 /// The gate at work on one push.
-#[derive(Debug)]
 pub(super) struct Judge<'a> {
     pub push: &'a Push<'a>,
     pub desk: &'a mut Desk,
     pub transition: &'a Transition,
-    pub now: Time,
+    pub clock: Clock<'a>,
 }
 
-/// The open changes that a push lands, and what it reaches.
+/// The open changes that have the delta of a push, the oldest first, and what it reaches.
 #[derive(Debug)]
 pub(super) struct Found {
     pub targets: BTreeSet<Target>,
@@ -48,34 +48,14 @@ pub(super) struct Found {
 }
 
 impl Judge<'_> {
-    /// The open changes that this push lands, by this gate's own copy of the log.
+    /// The open changes with the delta of this push, by this gate's own copy of the log.
     pub fn find(&self) -> Result<Found, GateError> {
         let (repository, branch) = (&self.push.gate.config().repository, &self.push.branch.branch);
         let changes = self.desk.changes_bringing(repository, branch, &self.push.delta()?)?;
-        let (mut landing, mut refused) = (Vec::new(), None);
-        for change in changes.into_iter().filter(|change| change.status.is_open()) {
-            match self.lands(&change) {
-                Ok(()) => landing.push(change),
-                Err(error) => {
-                    refused.get_or_insert(error);
-                }
-            }
-            if landing.len() > MAX_CHANGES {
-                return Err(Refused::new(
-                    "too-many-changes",
-                    format!("more than {MAX_CHANGES} changes are about this"),
-                )
-                .command("withdraw those that are not needed: countersign withdraw CHANGE")
-                .into());
-            }
+        if changes.is_empty() {
+            return Err(self.nothing_proposed()?.into());
         }
-        if !landing.is_empty() {
-            return Ok(Found { targets: self.push.targets()?, changes: landing });
-        }
-        match refused {
-            Some(refused) => Err(refused),
-            None => Err(self.nothing_proposed()?.into()),
-        }
+        Ok(Found { targets: self.push.targets()?, changes })
     }
 
     /// Nothing is proposed that has this delta: says what comes nearest.
@@ -85,7 +65,7 @@ impl Judge<'_> {
         let candidates = self.push.candidates()?;
         let mut elsewhere = None;
         for head in &candidates {
-            for change in self.desk.changes_at(repository, head)?.into_iter().filter(|change| change.status.is_open()) {
+            for change in self.desk.changes_at(repository, head)? {
                 match git_subject(&change) {
                     // It is the reviewed commit, and yet brings something else: this says what.
                     Some(subject) if subject.branch == *branch => self.lands(&change)?,
@@ -127,7 +107,7 @@ impl Judge<'_> {
     fn overtaken(&self, head: &Oid) -> Result<Option<ChangeId>, GateError> {
         for earlier in self.push.repository.range(&self.push.old, head, LOOK_BACK + 1)?.iter().skip(1) {
             let changes = self.desk.changes_at(&self.push.gate.config().repository, earlier)?;
-            if let Some(change) = changes.into_iter().find(|change| change.status.is_open()) {
+            if let Some(change) = changes.into_iter().next() {
                 return Ok(Some(change.id));
             }
         }
@@ -135,37 +115,64 @@ impl Judge<'_> {
     }
 
     /// Asks for the permits that this push needs, and opens each. All or none.
+    ///
+    /// Of several changes with the same delta and the same targets the oldest that may go suffices: whoever proposes once more
+    /// what somebody else has had approved takes nothing away.
     pub fn ask(&mut self, found: &Found) -> Result<Vec<Opening>, GateError> {
         let needed = &found.targets;
-        let (mut allowing, mut denying) = (Vec::new(), Vec::new());
-        for change in found.changes.iter().filter(|change| !change.targets.is_disjoint(needed)) {
-            let (_, judged) = self.desk.judge(change, self.now).map_err(|error| self.refused(change, error))?;
-            match judged.decision.outcome {
-                Outcome::Allow => allowing.push(change),
-                Outcome::Deny => denying.push(change),
+        let mut missing = needed.clone();
+        let (mut going, mut waiting, mut refused) = (Vec::new(), Vec::new(), None);
+        for change in &found.changes {
+            if change.targets.is_disjoint(&missing) {
+                continue;
             }
-        }
-        let covered: BTreeSet<&Target> = allowing.iter().flat_map(|change| &change.targets).collect();
-        let mut openings = Vec::new();
-        if !needed.iter().all(|target| covered.contains(target)) {
-            // Asking puts the denial into the log, with its reasons.
-            let mut refusals = Vec::new();
-            for change in denying {
-                match self.permit(change) {
-                    Ok(opening) => openings.push(opening),
-                    Err(GateError::Refused(refused)) => refusals.push(*refused),
-                    Err(error) => return Err(error),
+            match self.goes(change) {
+                Ok(true) => {
+                    missing.retain(|target| !change.targets.contains(target));
+                    going.push(change);
+                }
+                Ok(false) => waiting.push(change),
+                Err(error) => {
+                    refused.get_or_insert(error);
                 }
             }
-            if let Some(refused) = Refused::all(refusals) {
-                return Err(refused.into());
+        }
+        waiting.retain(|change| !change.targets.is_disjoint(&missing));
+        let mut openings = Vec::new();
+        // Asking puts the denial into the log, with its reasons.
+        let mut refusals = Vec::new();
+        for change in waiting.iter().take(MAX_ASKED) {
+            match self.permit(change) {
+                Ok(opening) => openings.push(opening),
+                Err(GateError::Refused(refused)) => refusals.push(*refused),
+                Err(error) => return Err(error),
             }
         }
-        for change in allowing {
+        if let Some(all) = Refused::all(refusals) {
+            let more = waiting.len().saturating_sub(MAX_ASKED);
+            let all = if more > 0 { all.note(format!("and {more} more changes are about this")) } else { all };
+            return Err(all.into());
+        }
+        // What has the right content and is no landing of it says best why, where nothing else is there.
+        if let Some(refused) = refused.filter(|_| !missing.is_empty() && openings.is_empty()) {
+            return Err(refused);
+        }
+        for change in going {
             openings.push(self.permit(change)?);
         }
         self.covers(&openings, needed)?;
-        Ok(openings)
+        self.again(openings)
+    }
+
+    /// Whether the rules let a change go, here and now, if this push lands it.
+    fn goes(&self, change: &Change) -> Result<bool, GateError> {
+        let judged = self.desk.judge(change, (self.clock)());
+        let (_, judged) = judged.map_err(|error| self.refused(change, error))?;
+        self.lands(change)?;
+        Ok(match judged.decision.outcome {
+            Outcome::Allow => true,
+            Outcome::Deny => false,
+        })
     }
 
     /// Every target that the paths reach is a target of a change that may go.
@@ -181,24 +188,41 @@ impl Judge<'_> {
             .into())
     }
 
+    /// Opens all of them by one state of the log. While a later permit was asked for the copy has moved on, and with it the
+    /// earlier changes may have.
+    fn again(&self, openings: Vec<Opening>) -> Result<Vec<Opening>, GateError> {
+        if openings.len() < 2 {
+            return Ok(openings);
+        }
+        openings.iter().map(|opening| self.open_permit(&opening.change().id, &opening.permit().statement)).collect()
+    }
+
+    /// Whether a gate that was opened a moment ago still opens: by the rules, with the stops and by the clock of now.
+    pub fn still_opens(&self, opening: &Opening) -> Result<(), GateError> {
+        let (change, permit) = (opening.change(), &opening.permit().statement);
+        let change = self.desk.change(&change.id)?.unwrap_or_else(|| change.clone());
+        let again = self.desk.open_permit(&change, permit, self.transition, (self.clock)());
+        again.map(drop).map_err(|error| self.refused(&change, error))
+    }
+
     fn permit(&mut self, change: &Change) -> Result<Opening, GateError> {
-        let opening = self.desk.ask(change, self.transition, self.now);
+        let opening = self.desk.ask(change, self.transition, self.clock);
         self.opened(change, opening)
     }
 
     /// Opens the gate for a permit that somebody brought along.
-    pub fn open_given(&mut self, permit: &[u8]) -> Result<Opening, GateError> {
+    pub fn open_given(&self, permit: &[u8]) -> Result<Opening, GateError> {
         let (change, permit) = handed_over(permit).map_err(|refusal| Refused::of(&refusal))?;
         self.open_permit(&change, &permit)
     }
 
     /// Opens the gate for a permit that is in the log. The rules are asked again: somebody may have rejected the change since.
-    pub fn open_permit(&mut self, change: &ChangeId, permit: &Digest) -> Result<Opening, GateError> {
+    pub fn open_permit(&self, change: &ChangeId, permit: &Digest) -> Result<Opening, GateError> {
         let Some(change) = self.desk.change(change)? else {
             let unknown = format!("the log knows nothing of change {}", change.short());
             return Err(Refused::new("permit-not-logged", unknown).into());
         };
-        let opening = self.desk.open_permit(&change, permit, self.transition, self.now);
+        let opening = self.desk.open_permit(&change, permit, self.transition, (self.clock)());
         self.opened(&change, opening)
     }
 

@@ -35,7 +35,10 @@ pub mod report;
 pub mod status;
 pub mod transaction;
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use countersign_core::{
     ids::Oid,
@@ -129,7 +132,11 @@ impl GateError {
             Self::Speak(SpeakError::Signer(error)) => error.hint(),
             Self::Speak(SpeakError::Refused(refusal)) | Self::Core(refusal) => refusal.hint.clone(),
             Self::Desk(error) => error.hint(),
-            Self::NoGate { path } => Some(format!("countersign gate install {} --help", path.display())),
+            Self::NoGate { path } => Some(format!("countersign gate install {} --help", files::word(path))),
+            Self::Journal(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => Some(
+                "run it as the user who owns the repository; where a group shares it, install the gate again"
+                    .to_owned(),
+            ),
             Self::Journal(_) => {
                 Some("the journal says which permits are spent: put it back from a backup, do not delete it".to_owned())
             }
@@ -174,7 +181,7 @@ impl GitGate {
     }
 
     pub fn key(&self) -> Result<SigningKey, GateError> {
-        read_key(&self.repository.join(FOLDER).join(KEY))
+        read_key(&self.repository)
     }
 
     /// The gate at its desk: its copy of the log, and the server that it asks.
@@ -185,11 +192,20 @@ impl GitGate {
     }
 }
 
-fn read_key(path: &Path) -> Result<SigningKey, GateError> {
-    Ok(SigningKey::from_openssh(&files::read_secret(path)?).map_err(|e| HomeError::Invalid {
-        path: path.to_owned(),
-        message: e.to_string(),
-        hint: Some("put the key back from a backup, or install the gate again under another name".to_owned()),
+/// The folder of a repository that tells who shares it: whoever pushes writes there.
+fn shared_by(git_dir: &Path) -> PathBuf {
+    git_dir.join("objects")
+}
+
+/// The gate's key in a repository. Where several accounts push, it is in all their hands, as the hooks are.
+fn read_key(git_dir: &Path) -> Result<SigningKey, GateError> {
+    let path = git_dir.join(FOLDER).join(KEY);
+    Ok(SigningKey::from_openssh(&files::read_secret_of(&path, &shared_by(git_dir))?).map_err(|e| {
+        HomeError::Invalid {
+            path: path.clone(),
+            message: e.to_string(),
+            hint: Some("put the key back from a backup, or install the gate again under another name".to_owned()),
+        }
     })?)
 }
 

@@ -2,7 +2,7 @@
 //! server cannot see them, and leaves no trace if anything refuses.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::{ids::Oid, subject::Transition};
+use countersign_core::ids::Oid;
 use countersign_ledger::{Digest, Envelope, Time, dsse::MAX_ENVELOPE_BYTES};
 
 use super::{
@@ -11,9 +11,10 @@ use super::{
 };
 use crate::{
     client::ClientError,
+    clock::Clock,
     follower::{FollowError, source::SourceError},
     gates::{
-        desk::{Desk, DeskError, Opening},
+        desk::{Checked, Desk, DeskError, Opening, Taken},
         journal::{Event, Journal, Reservation},
         stops::Stop,
     },
@@ -39,10 +40,10 @@ pub fn pre_receive(
     gate: &GitGate,
     updates: &[Update],
     options: &[String],
-    now: Time,
+    clock: Clock<'_>,
 ) -> Result<Vec<Reservation>, GateError> {
     // Before anything else: whoever brings a stop is heard, whatever becomes of the push.
-    take_stops(gate, options, now)?;
+    take_stops(gate, options, clock)?;
     let protected: Vec<&Update> = updates
         .iter()
         .filter(|update| gate.config.branch(&update.reference).is_some() && update.old != update.new)
@@ -58,7 +59,7 @@ pub fn pre_receive(
                 .into());
         }
     };
-    judge(gate, update, options, now).map_err(closed)
+    judge(gate, update, options, clock).map_err(closed)
 }
 
 /// Whatever goes wrong keeps the gate shut. A developer is told in the same form as a refusal.
@@ -85,7 +86,7 @@ fn closed(error: GateError) -> GateError {
     }
 }
 
-fn judge(gate: &GitGate, update: &Update, options: &[String], now: Time) -> Result<Vec<Reservation>, GateError> {
+fn judge(gate: &GitGate, update: &Update, options: &[String], clock: Clock<'_>) -> Result<Vec<Reservation>, GateError> {
     let (Value::Object(old), Value::Object(new)) = (&update.old, &update.new) else {
         return Err(Refused::new("symbolic", format!("{} is protected and is no other name", update.reference)).into());
     };
@@ -97,49 +98,72 @@ fn judge(gate: &GitGate, update: &Update, options: &[String], now: Time) -> Resu
     let given = given_permits(gate, options)?;
 
     let mut desk = gate.desk()?;
-    desk.follow(now)?;
+    desk.follow(clock())?;
+    tell_checked(&mut desk);
     let (reserved, unreported) = {
         let journal = Journal::open(&gate.journal_path())?;
-        let known = (journal.reserved(&transition, now), journal.unreported());
-        moved_behind(journal, update, old, now)?;
+        let known = (journal.reserved(&transition, clock()), journal.unreported());
+        moved_behind(journal, update, old, clock())?;
         known
     };
     // What could not be told after the last push; if the server does not take it now either, it can wait.
     let _ = report::outcomes(gate, &desk, &unreported);
     for _ in 0..MAX_ATTEMPTS {
-        let openings = openings(&push, &mut desk, &transition, (&given, &reserved), now)?;
-        if let Some(reservations) = reserve(gate, &desk, &transition, &openings, now)? {
+        let mut judge = Judge { push: &push, desk: &mut desk, transition: &transition, clock };
+        let openings = openings(&mut judge, &given, &reserved)?;
+        if let Some(reservations) = reserve(&judge, &openings)? {
             // The hook ends here, and everything is written. To take the copy and thousands of people apart in good order would
             // only keep whoever pushed waiting.
             std::mem::forget(desk);
             return Ok(reservations);
         }
-        desk.follow(now)?;
+        desk.follow(clock())?;
     }
     Err(Refused::new("busy", "the log moves on faster than this push can be judged").command("git push, again").into())
 }
 
 /// Keeps the stops that a push brings along.
-fn take_stops(gate: &GitGate, options: &[String], now: Time) -> Result<(), GateError> {
+fn take_stops(gate: &GitGate, options: &[String], clock: Clock<'_>) -> Result<(), GateError> {
     let given: Vec<&str> = options.iter().filter_map(|option| option.strip_prefix(STOP_OPTION)).collect();
     if given.is_empty() {
         return Ok(());
     }
-    let malformed = || GateError::from(Refused::new("malformed-stop", format!("{STOP_OPTION} is no stop in base64")));
     let mut desk = gate.desk()?;
-    // Who has not followed yet cannot tell whose signature it is; who cannot follow now knows what it knew.
-    let _ = desk.follow(now);
-    for text in given {
-        let bytes = if text.len() > MAX_STOP_CHARS { None } else { STANDARD.decode(text).ok() };
-        let stop = Stop::read(&bytes.ok_or_else(malformed)?).map_err(|refusal| Refused::of(&refusal))?;
-        let kept = desk.stop(&stop).map_err(|error| match error {
-            DeskError::Refused(refusal) => GateError::from(Refused::of(&refusal)),
-            other => other.into(),
-        });
-        kept?;
-        eprintln!("countersign: obeyed from now on: {}", stop.words());
+    // Each of them first, before anything that could take time, and whatever becomes of the others.
+    let taken: Vec<Result<(), GateError>> = given.into_iter().map(|text| take_stop(&desk, text, clock)).collect();
+    // So that the log has them; and who could not tell whose a stop is may learn it. Who cannot follow now knows what it knew.
+    let _ = desk.follow(clock());
+    tell_checked(&mut desk);
+    taken.into_iter().collect()
+}
+
+fn take_stop(desk: &Desk, text: &str, clock: Clock<'_>) -> Result<(), GateError> {
+    let malformed = || {
+        Refused::new("malformed-stop", format!("{STOP_OPTION} is no stop in base64"))
+            .note("it is the file that `countersign reject` or `countersign revoke` kept:")
+            .command(format!("git push -o {STOP_OPTION}$(base64 -w0 FILE) origin HEAD:refs/heads/NEW-BRANCH"))
+    };
+    let bytes = if text.len() > MAX_STOP_CHARS { None } else { STANDARD.decode(text).ok() };
+    let stop = Stop::read(&bytes.ok_or_else(malformed)?).map_err(|refusal| Refused::of(&refusal))?;
+    let taken = desk.stop(&stop, clock()).map_err(|error| match error {
+        DeskError::Refused(refusal) => GateError::from(Refused::of(&refusal)),
+        other => other.into(),
+    });
+    match taken? {
+        Taken::Obeyed => eprintln!("countersign: obeyed from now on: {}", stop.words()),
+        Taken::Unchecked => eprintln!("countersign: kept until the log tells whose it is: {}", stop.words()),
     }
     Ok(())
+}
+
+/// Says what was found out about stops that were handed over before it could be told whose they are.
+fn tell_checked(desk: &mut Desk) {
+    for Checked { stop, dropped } in desk.checked() {
+        match dropped {
+            None => eprintln!("countersign: obeyed from now on: {}", stop.words()),
+            Some(refusal) => eprintln!("countersign: dropped: {}: {refusal}", stop.words()),
+        }
+    }
 }
 
 /// Writes down that the branch stands where no permit put it, before a push moves it on and takes the trace away. The
@@ -159,14 +183,7 @@ fn moved_behind(mut journal: Journal, update: &Update, old: &Oid, now: Time) -> 
 }
 
 /// Opens the gate: with the permits that were given, or those that an earlier attempt left, or new ones.
-fn openings(
-    push: &Push<'_>,
-    desk: &mut Desk,
-    transition: &Transition,
-    (given, reserved): (&[Vec<u8>], &[Reservation]),
-    now: Time,
-) -> Result<Vec<Opening>, GateError> {
-    let mut judge = Judge { push, desk, transition, now };
+fn openings(judge: &mut Judge<'_>, given: &[Vec<u8>], reserved: &[Reservation]) -> Result<Vec<Opening>, GateError> {
     let found = judge.find()?;
     if !given.is_empty() {
         let openings: Vec<Opening> = given.iter().map(|permit| judge.open_given(permit)).collect::<Result<_, _>>()?;
@@ -187,17 +204,27 @@ fn openings(
 }
 
 /// Writes down what may happen, all of it, unless the copy of the log has moved on since it was judged by.
-fn reserve(
-    gate: &GitGate,
-    desk: &Desk,
-    transition: &Transition,
-    openings: &[Opening],
-    now: Time,
-) -> Result<Option<Vec<Reservation>>, GateError> {
-    let mut journal = Journal::open(&gate.journal_path())?;
-    if !desk.is_current()? {
+///
+/// ```text
+///  permit of A, judged ─> permit of B, judged ─> lock the journal ─> A and B judged again ─> the copy stands still ─> reserve
+///              └─ minutes, and a rejection of A ─┘
+/// ```
+///
+/// Each permit was judged when it came, and the server may have taken its time since, with stops handed over and
+/// cosignatures grown old: what counts is how all of it stands here and now.
+fn reserve(judge: &Judge<'_>, openings: &[Opening]) -> Result<Option<Vec<Reservation>>, GateError> {
+    let transition = judge.transition;
+    let mut journal = Journal::open(&judge.push.gate.journal_path())?;
+    if !judge.desk.is_current()? {
         return Ok(None);
     }
+    for opening in openings {
+        judge.still_opens(opening)?;
+    }
+    if !judge.desk.is_current()? {
+        return Ok(None);
+    }
+    let now = (judge.clock)();
     if let Some(opening) = openings.iter().find(|opening| journal.is_spent(&opening.permit().statement)) {
         return Err(spent(&opening.permit().statement));
     }
