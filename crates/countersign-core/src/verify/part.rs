@@ -192,12 +192,10 @@ fn told_by_now(
 ) -> Result<(), Failure> {
     match &entry.signed.statement().body {
         Body::KeyRevocation(_) | Body::GateRegistration(_) => {}
-        Body::Publication(_) if index > before.index => {
-            if !state.governance.is_read() {
-                let record = state.governance.record.clone();
-                let read = Governance::load(record, blob).map_err(|e| Failure::refused(index, &e))?;
-                state.governance = Arc::new(read);
-            }
+        Body::Publication(_) if index > before.index && !state.governance.is_read() => {
+            let record = state.governance.record.clone();
+            let read = Governance::load(record, blob).map_err(|e| Failure::refused(index, &e))?;
+            state.governance = Arc::new(read);
         }
         _ if index < before.index => {
             return Err(Failure::at(index, format!("leaf {index} stands before the governance that was verified")));

@@ -79,6 +79,13 @@ pub fn spend(
 ) -> Result<Reservation, ApplyError> {
     let permit = opening.permit();
     unspent(journal, &permit.statement)?;
+    let change = &opening.change().id;
+    if journal.has_landed(change) {
+        let landed = format!("change {} was applied here before, which the log does not show", change.short());
+        return Err(Refusal::forbidden("already-applied", landed)
+            .hint("a change is applied once: propose it anew, and tell whoever runs the server that what was reported is not in the log")
+            .into());
+    }
     let reservation = Reservation {
         permit: permit.statement,
         change: opening.change().id.clone(),

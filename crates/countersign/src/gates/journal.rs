@@ -256,6 +256,15 @@ impl Past {
         reserved
     }
 
+    /// Whether a change was applied here and the log does not have that yet. What the log has, it says itself.
+    pub fn has_landed(&self, change: &ChangeId) -> bool {
+        let applied = |result: &OutcomeResult| match result {
+            OutcomeResult::Applied => true,
+            OutcomeResult::Started | OutcomeResult::Failed => false,
+        };
+        self.unreported().iter().any(|(reservation, result, _)| reservation.change == *change && applied(result))
+    }
+
     /// What was settled and is not in the log yet.
     pub fn unreported(&self) -> Vec<Unreported> {
         let mut settled = BTreeMap::new();

@@ -2,9 +2,15 @@
 
 use std::{fs, process::Command};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use insta::assert_snapshot;
 
-use crate::{git_facts, world::World};
+use crate::{
+    git_facts,
+    known::made_up_receipt,
+    proxy::{Answer, Proxy},
+    world::World,
+};
 
 const CHECKOUT: &str = "checkout/production";
 
@@ -253,4 +259,35 @@ fn a_push_waits_for_few_processes() {
     assert_eq!(asked(&world, "reference-transaction", &["HEAD:main"]), [""; 0]);
     world.git(&["merge", "--quiet", "--no-ff", "-m", "merge", "next"]);
     assert_eq!(asked(&world, "pre-receive", &["HEAD:main"]), ["cat-file", "diff-tree", "rev-list"]);
+}
+
+/// A server that swallows what the gate reports does not make a change land a second time, after its landing was taken back.
+#[test]
+fn a_change_lands_once_even_if_the_log_is_not_told() {
+    let world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &[CHECKOUT]);
+    world.approve("bob", &change);
+    let swallows = Proxy::reading(&world.server().url, |request| {
+        let body = String::from_utf8_lossy(request.body);
+        let envelope: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+        let envelope = envelope["envelope"].as_str().unwrap_or_default().to_owned();
+        let payload: serde_json::Value = serde_json::from_str(&envelope).unwrap_or_default();
+        let payload = STANDARD.decode(payload["payload"].as_str().unwrap_or_default()).unwrap_or_default();
+        match request.method == "POST" && String::from_utf8_lossy(&payload).contains("x-countersign:outcome") {
+            true => made_up_receipt(),
+            false => Answer::Of(request.path.to_owned()),
+        }
+    });
+    world.tell_the_gate(&swallows.url);
+    world.push(&["HEAD:main"]).passes();
+    assert_eq!(world.state(&change), "permitted", "the log was not told");
+    world.git(&["fetch", "--quiet"]);
+    world.edit("back", "checkout/timeout", "5\n");
+    let back = world.propose("alice", &[CHECKOUT]);
+    world.approve("bob", &back);
+    world.push(&["HEAD:main"]).passes();
+    world.git(&["fetch", "--quiet"]);
+    world.edit("again", "checkout/timeout", "30\n");
+    world.push(&["HEAD:main"]).is_refused("already-landed");
 }

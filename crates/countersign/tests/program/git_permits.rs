@@ -245,10 +245,10 @@ fn a_server_with_another_history_is_refused_as_a_split_view() {
     assert_snapshot!(longer.told(), @"
     countersign: refused: the log contradicts itself, or what this gate saw before [log-differs]
     countersign:   nothing is wrong with your push: tell whoever runs Countersign, and show them this:
-    countersign:   the log is not the one that was seen before: behind what is known of it, its 12 leaves hash to [A], its checkpoint says [B]: leaf 7: whoever signed it had seen the first 7 leaves hash to [C]; they do not: one of them was changed
+    countersign:   the log is not the one that was seen before: behind what is known of it, its 12 leaves hash to [A], its checkpoint says [B]: leaf 8: whoever signed it had seen the first 8 leaves hash to [C]; they do not: one of them was changed
     countersign:   seen before:
     countersign:       world
-    countersign:       7
+    countersign:       8
     countersign:       [ROOT]
     countersign:
     countersign:       — world [SIGNATURE]

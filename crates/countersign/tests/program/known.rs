@@ -198,7 +198,8 @@ fn an_id_is_typed_with_twelve_digits_or_more() {
 }
 
 /// A receipt for a leaf that is there, and is another statement's.
-fn made_up_receipt() -> Answer {
+/// What a server says of a statement that it has not taken.
+pub fn made_up_receipt() -> Answer {
     let statement = format!("sha256:{}", "0".repeat(64));
     Answer::Lie(json!({"index": 1, "statement": statement, "change": null, "permit": null, "decision": null, "explanation": null}).to_string())
 }

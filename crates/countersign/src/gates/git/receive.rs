@@ -2,7 +2,7 @@
 //! server cannot see them, and leaves no trace if anything refuses.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::ids::Oid;
+use countersign_core::ids::{ChangeId, Oid};
 use countersign_ledger::{Digest, Envelope, Time, dsse::MAX_ENVELOPE_BYTES};
 
 use super::{
@@ -228,6 +228,11 @@ fn reserve(judge: &Judge<'_>, openings: &[Opening]) -> Result<Option<Vec<Reserva
     if let Some(opening) = openings.iter().find(|opening| journal.is_spent(&opening.permit().statement)) {
         return Err(spent(&opening.permit().statement));
     }
+    // A delta lands once per change, whether or not the log has been told.
+    if let Some(change) = openings.iter().map(|opening| &opening.change().id).find(|change| journal.has_landed(change))
+    {
+        return Err(landed(change));
+    }
     let known = journal.reserved(transition, now);
     let mut reservations = Vec::with_capacity(openings.len());
     for opening in openings {
@@ -248,6 +253,14 @@ fn reserve(judge: &Judge<'_>, openings: &[Opening]) -> Result<Option<Vec<Reserva
         journal.write_all(events)?;
     }
     Ok(Some(reservations))
+}
+
+fn landed(change: &ChangeId) -> GateError {
+    let short = change.short();
+    Refused::new("already-landed", format!("change {short} has landed here before, which the log does not show yet"))
+        .note("a change lands once; to bring it again, propose it anew")
+        .note("tell whoever runs the server: what this gate reported is not in the log")
+        .into()
 }
 
 fn spent(permit: &Digest) -> GateError {

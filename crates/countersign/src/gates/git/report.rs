@@ -8,6 +8,7 @@ use countersign_ledger::Time;
 use super::{GateError, GitGate};
 use crate::{
     client::ClientError,
+    clock,
     gates::{
         desk::Desk,
         journal::{Event, Journal, Unreported},
@@ -21,14 +22,20 @@ pub fn tell(gate: &GitGate, now: Time) -> Result<usize, GateError> {
     desk.follow(now)?;
     // The journal is not kept locked over the network: another push would wait for it.
     let unreported = Journal::open(&gate.journal_path())?.unreported();
-    outcomes(gate, &desk, &unreported)?;
+    let told = outcomes(gate, &desk, &unreported)?;
+    if !told.is_empty() {
+        desk.follow(clock::now())?;
+        outcomes_seen(gate, &desk, told)?;
+    }
     desk.close()?;
     Ok(unreported.len())
 }
 
-/// Reports outcomes that the log does not have yet.
-pub fn outcomes(gate: &GitGate, desk: &Desk, unreported: &[Unreported]) -> Result<(), GateError> {
-    for (reservation, result, exit_status) in unreported {
+/// Reports outcomes that the log does not have yet, and gives those. That it has one is known by this gate's own copy: a server
+/// that swallows them would have a change land again after its landing was taken back.
+pub fn outcomes(gate: &GitGate, desk: &Desk, unreported: &[Unreported]) -> Result<Vec<Unreported>, GateError> {
+    let told = outcomes_seen(gate, desk, unreported.to_vec())?;
+    for (reservation, result, exit_status) in &told {
         let report = OutcomeReport {
             change: reservation.change.clone(),
             exit_status: *exit_status,
@@ -38,9 +45,24 @@ pub fn outcomes(gate: &GitGate, desk: &Desk, unreported: &[Unreported]) -> Resul
             targets: reservation.targets.clone(),
         };
         said(desk, report)?;
-        Journal::open(&gate.journal_path())?.write(Event::Reported { permit: reservation.permit })?;
     }
-    Ok(())
+    Ok(told)
+}
+
+/// Writes down which of them the copy has by now, and gives the others.
+fn outcomes_seen(gate: &GitGate, desk: &Desk, unreported: Vec<Unreported>) -> Result<Vec<Unreported>, GateError> {
+    let mut unseen = Vec::new();
+    for unreported in unreported {
+        let (reservation, ..) = &unreported;
+        let change = desk.change(&reservation.change)?;
+        let permits = change.iter().flat_map(|change| &change.permits);
+        if permits.filter(|permit| permit.statement == reservation.permit).any(|permit| permit.outcome.is_some()) {
+            Journal::open(&gate.journal_path())?.write(Event::Reported { permit: reservation.permit })?;
+        } else {
+            unseen.push(unreported);
+        }
+    }
+    Ok(unseen)
 }
 
 fn said(desk: &Desk, report: OutcomeReport) -> Result<(), GateError> {
