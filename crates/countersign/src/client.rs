@@ -263,7 +263,11 @@ impl Client {
     }
 
     fn unreachable(&self, error: &ureq::Error) -> ClientError {
-        ClientError::Unreachable { url: self.url.clone(), why: error.to_string() }
+        let why = match self.url.starts_with("http://") || self.url.starts_with("https://") {
+            true => error.to_string(),
+            false => "an address begins with http:// or https://".to_owned(),
+        };
+        ClientError::Unreachable { url: self.url.clone(), why }
     }
 }
 

@@ -50,7 +50,7 @@ pub enum GitError {
     NotARepository { path: PathBuf, why: String },
     #[error("`{}` is a shallow clone, whose history cannot be judged\n  hint: run `git fetch --unshallow`", path.display())]
     Shallow { path: PathBuf },
-    #[error("`{rev}` names no commit in `{}`\n  hint: `git fetch`, or check the spelling", path.display())]
+    #[error("`{rev}` names no commit in `{}`\n  hint: `git fetch`; if it is not there, ask the author to push it, to any branch that is not protected", path.display())]
     UnknownRevision { rev: String, path: PathBuf },
     #[error("object {id} is not in `{}`\n  hint: fetch it; a partial clone is not enough", path.display())]
     NoObject { id: Oid, path: PathBuf },

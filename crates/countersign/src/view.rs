@@ -22,7 +22,7 @@ use crate::wire::{
 };
 
 /// In place of a text or name that is no longer there.
-const ERASED: &str = "(erased)";
+const ERASED: &str = "(not here: erased, or held back)";
 
 /// Blobs by their digests, as far as they are there.
 pub type Texts = BTreeMap<Digest, Vec<u8>>;

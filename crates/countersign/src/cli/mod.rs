@@ -67,7 +67,8 @@ struct Options {
     /// token. Without it: what git signs with (gpg.format=ssh, user.signingkey), else ~/.ssh/id_ed25519, id_ecdsa, id_rsa.
     #[arg(long, global = true, env = "COUNTERSIGN_KEY", value_name = "KEYFILE")]
     key: Option<PathBuf>,
-    /// What you pinned: a trust.json, from a founder. Without it: what this machine pinned when it first saw the log.
+    /// What you pinned: a trust.json, from a founder. Without it: what this machine pinned when it first saw the log (`verify`
+    /// and `follow` need it).
     #[arg(long, global = true, env = "COUNTERSIGN_TRUST", value_name = "FILE")]
     trust: Option<PathBuf>,
     /// How to print.

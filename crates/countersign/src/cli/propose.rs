@@ -162,6 +162,9 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     lines.push(format!("targets: {}", output::joined(&targets)));
     lines.extend(describe(&computed));
     submit::announce(&session.speaker, &lines);
+    if let Some(note) = before_review(&computed.subject) {
+        anstream::eprintln!("{} {note}", output::faint("note:"));
+    }
     let body = Body::Proposal(Proposal {
         documents: text.documents(),
         facts,
@@ -180,6 +183,17 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     submit::say(global, &session, body, &bytes, |receipt| {
         format!("proposed change {}", receipt.change.as_ref().map(ChangeId::short).unwrap_or_default())
     })
+}
+
+/// What a reviewer or a gate will lack.
+fn before_review(subject: &Subject) -> Option<&'static str> {
+    match subject {
+        Subject::Git(_) => Some("a reviewer needs these commits: push them to any branch that is not protected"),
+        Subject::Files(FilesSubject { command: None, .. }) => {
+            Some("it names no command, so that nothing can apply it: to be applied it has to be revised with --command")
+        }
+        Subject::Files(FilesSubject { command: Some(_), .. }) => None,
+    }
 }
 
 pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {

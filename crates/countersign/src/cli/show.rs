@@ -142,11 +142,16 @@ fn whole(view: &ChangeView) {
         field("approved", format!("by {} at {} ({of}), {counts}", approval.by, approval.at));
     }
     for rejection in view.rejections.iter().filter(|rejection| !rejection.lifted) {
-        let why = rejection.why.as_deref().unwrap_or("(erased)");
-        field("rejected", format!("by {}: {}", bad(&rejection.by), words_of(why)));
+        let why = rejection.why.as_deref().unwrap_or(NOT_HERE);
+        // What was said of an earlier revision does not stop this one.
+        let of = match rejection.revision == view.revision {
+            true => String::new(),
+            false => format!(" (revision {})", rejection.revision),
+        };
+        field("rejected", format!("by {}{of}: {}", bad(&rejection.by), words_of(why)));
     }
     for waiver in &view.waivers {
-        let why = waiver.why.as_deref().unwrap_or("(erased)");
+        let why = waiver.why.as_deref().unwrap_or(NOT_HERE);
         field("waived", format!("{} by {}: {}", waiver.rule, waiver.by, words_of(why)));
     }
     for permit in &view.permits {
@@ -154,6 +159,9 @@ fn whole(view: &ChangeView) {
         field("permit", format!("gate {}, until {}, {outcome}", permit.gate, permit.expires_at));
     }
     verdict(view);
+    if is_over(view) {
+        return;
+    }
     for rule in &view.explanation.rules {
         status(rule);
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
@@ -161,9 +169,20 @@ fn whole(view: &ChangeView) {
     not_applicable(view);
 }
 
+/// What nobody can tell from what the server holds back.
+const NOT_HERE: &str = "(not here: erased, or held back)";
+
+/// Whether nothing more can be said about it, so that there is nothing to do.
+fn is_over(view: &ChangeView) -> bool {
+    ["applied", "withdrawn"].contains(&view.state.as_str())
+}
+
 /// The decision as it stands, and the to-do list: what is said after something was written.
 pub fn standing(view: &ChangeView) {
     verdict(view);
+    if is_over(view) {
+        return;
+    }
     let (open, met): (Vec<_>, Vec<_>) = view.explanation.rules.iter().partition(|rule| is_open(rule));
     for rule in open {
         status(rule);
