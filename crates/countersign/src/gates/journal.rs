@@ -26,7 +26,7 @@ use crate::{durable, unix};
 
 /// Lines after which a journal is made short again.
 const MAX_LINES: usize = 192;
-/// How long after its lease a spent permit is remembered, should the machine's clock go back; the log knows it for ever.
+/// How long after its lease a permit is remembered that was not used, should the machine's clock go back.
 const REMEMBERED_SECS: i64 = 15 * 60;
 /// Catches that stay in the journal; older ones are in the files beside it.
 const MAX_CAUGHT: usize = 100;
@@ -338,7 +338,8 @@ fn kept(events: &[Event]) -> Vec<Event> {
     }
     let is_needed = |permit: &Digest| {
         let recent = reservations.get(permit).is_some_and(|r| r.expires_at.plus_secs(REMEMBERED_SECS) >= now);
-        recent || (settled.contains(permit) && !reported.contains(permit))
+        // What the log is known to have, the gate's copy of it says.
+        !reported.contains(permit) && (recent || settled.contains(permit))
     };
     let caught = events.iter().filter(|event| matches!(event, Event::Caught { .. })).count();
     let mut skipped = caught.saturating_sub(MAX_CAUGHT);
