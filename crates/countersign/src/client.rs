@@ -131,7 +131,14 @@ impl Client {
 
     /// Every genesis and publication, in their order: what the files in force follow from.
     pub fn published(&self) -> Result<Vec<Published>, ClientError> {
-        self.get("/v1/governance/history")
+        let mut all: Vec<Published> = Vec::new();
+        loop {
+            let page: Vec<Published> = self.get(&format!("/v1/governance/history?from={}", all.len()))?;
+            if page.is_empty() {
+                return Ok(all);
+            }
+            all.extend(page);
+        }
     }
 
     /// The gates of a repository, as the server tells them: a permit for another one opens nothing.

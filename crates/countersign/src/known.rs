@@ -20,7 +20,7 @@ use thiserror::Error;
 use crate::{
     bundle::{Bundle, BundleError},
     client::{ChangePrefix, Client, ClientError},
-    memory::{Memory, MemoryError, Seen},
+    memory::{self, Memory, MemoryError, Seen},
     reading::Reading,
     speaker::InFrontOf,
     wire::Receipt,
@@ -80,6 +80,11 @@ impl KnownLog {
                 return Err(KnownError::AnotherLog { url: client.url().to_owned(), found: origin, pinned });
             }
         }
+        if given.is_none()
+            && let Some(pinned) = memory::served_at(place, client.url()).filter(|served| *served != origin)
+        {
+            return Err(KnownError::AnotherLog { url: client.url().to_owned(), found: origin, pinned });
+        }
         let memory = Memory::of(place, &origin);
         // What a person vouches for takes the place of another founding that is remembered, if the log truly begins so.
         if let Some(trust) = given
@@ -103,6 +108,7 @@ impl KnownLog {
             Sight::First => memory.pin(&trust, now)?,
             Sight::Pinned => {}
         }
+        memory::keep_served_at(place, client.url(), &origin)?;
         Ok(Self { client, trust, sight, memory, checkpoint })
     }
 

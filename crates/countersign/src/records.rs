@@ -41,6 +41,8 @@ pub const GATE: &str = "gate";
 /// The values that changes and gates are found by.
 pub mod facet {
     pub const STATE: &str = "state";
+    /// Of a change about which something can still be said.
+    pub const OPEN: &str = "open";
     pub const SYSTEM: &str = "system";
     pub const TARGET: &str = "target";
     pub const PROPOSER: &str = "proposer";
@@ -271,6 +273,9 @@ fn change_projection(change: &Change) -> Result<Projection, StoreError> {
         Facet::new(facet::STATE, change.status.as_str()),
         Facet::new(facet::PROPOSER, change.proposer.as_str()),
     ]);
+    if change.status.is_open() {
+        facets.insert(Facet::new(facet::OPEN, "open"));
+    }
     for target in &change.targets {
         facets.insert(Facet::new(facet::SYSTEM, target.system.as_str()));
         facets.insert(Facet::new(facet::TARGET, target.to_string()));

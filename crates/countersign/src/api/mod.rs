@@ -196,9 +196,21 @@ async fn governance(State(engine): State<Arc<Engine>>) -> Reply<Json<GovernanceR
     Ok(Json(engine.governance().await?.record.clone()))
 }
 
-/// The genesis and every publication, in their order.
-async fn history(State(engine): State<Arc<Engine>>) -> Reply<Json<Vec<Published>>> {
-    Ok(Json(engine.published().await?))
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Behind {
+    /// How many of them the asker has.
+    #[serde(default)]
+    from: u64,
+}
+
+/// The genesis and the publications, in their order, a page at a time.
+async fn history(
+    State(engine): State<Arc<Engine>>,
+    behind: Result<Query<Behind>, QueryRejection>,
+) -> Reply<Json<Vec<Published>>> {
+    let Query(Behind { from }) = behind.map_err(|e| bad_request(e.body_text()))?;
+    Ok(Json(engine.published(from).await?))
 }
 
 async fn gate(State(engine): State<Arc<Engine>>, id: Part) -> Reply<Json<GateRecord>> {

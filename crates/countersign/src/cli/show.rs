@@ -28,9 +28,46 @@ pub struct Args {
 /// List the changes, the newest first.
 #[derive(Debug, clap::Args)]
 pub struct ListArgs {
+    /// Those that something is missing of which this person could supply.
+    #[arg(long, value_name = "PERSON")]
+    waiting_on: Option<String>,
+    /// Those in this state: proposed, permitted, applying, applied, failed, rejected, withdrawn.
+    #[arg(long)]
+    state: Option<String>,
+    /// Those of this system.
+    #[arg(long)]
+    system: Option<String>,
+    /// Those of this target: SYSTEM/ENVIRONMENT.
+    #[arg(long)]
+    target: Option<String>,
+    /// Those that this person proposed, revised, approved, rejected or waived a rule of.
+    #[arg(long)]
+    person: Option<String>,
+    /// Proposed at or after this moment, as in 2026-11-26T09:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Proposed at or before this moment.
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
     /// How many at the most.
-    #[arg(long, value_name = "N", default_value_t = 200)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+}
+
+impl ListArgs {
+    /// What the server is asked for.
+    fn query(&self) -> Vec<(&'static str, &str)> {
+        let asked = [
+            ("waiting_on", &self.waiting_on),
+            ("state", &self.state),
+            ("system", &self.system),
+            ("target", &self.target),
+            ("person", &self.person),
+            ("since", &self.since),
+            ("until", &self.until),
+        ];
+        asked.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect()
+    }
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
@@ -44,24 +81,32 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
 
 pub fn list(global: &Global, args: &ListArgs) -> Result<Exit, CliError> {
     let log = global.log()?;
+    let wanted = usize::try_from(args.limit).unwrap_or(usize::MAX);
     let mut lines: Vec<ChangeLine> = Vec::new();
     let mut next: Option<String> = None;
     let more = loop {
-        let limit = args.limit.saturating_sub(lines.len()).to_string();
-        let mut query = vec![("limit", limit.as_str())];
+        let limit = wanted.saturating_sub(lines.len()).to_string();
+        let mut query = args.query();
+        query.push(("limit", limit.as_str()));
         query.extend(next.as_deref().map(|after| ("after", after)));
         let page = log.client.changes(&query)?;
         let progress = !page.changes.is_empty();
         lines.extend(page.changes);
         next = page.next.filter(|_| progress);
-        if next.is_none() || lines.len() >= args.limit {
+        if next.is_none() || lines.len() >= wanted {
             break next.is_some();
         }
     };
     match global.format {
         Format::Json => output::json(&lines)?,
-        Format::Text if lines.is_empty() => anstream::println!("no changes yet: countersign propose --help"),
-        Format::Text => lines.iter().for_each(line),
+        Format::Text if lines.is_empty() && args.query().is_empty() => {
+            anstream::println!("no changes yet: countersign propose --help");
+        }
+        Format::Text if lines.is_empty() => anstream::println!("no change is like that"),
+        Format::Text => {
+            lines.iter().for_each(line);
+            anstream::eprintln!("{}", faint("as the server tells it; countersign show CHANGE checks what it shows"));
+        }
     }
     if more && global.format == Format::Text {
         anstream::println!(

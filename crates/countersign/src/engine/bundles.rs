@@ -26,6 +26,9 @@ use crate::{
 /// How many leaves one answer to a follower has at the most.
 pub const MAX_ENTRIES: u64 = MAX_PAGE;
 
+/// How many publications one answer has at the most.
+pub const MAX_PUBLISHED: usize = 100;
+
 /// How many leaves that came after a change's last decision go along in its bundle.
 const MAX_TAIL: u64 = 128;
 
@@ -107,18 +110,22 @@ impl Engine {
         }))
     }
 
-    /// The genesis and every publication, in their order, with the lists of files that they name.
-    pub async fn published(&self) -> Result<Vec<Published>, EngineError> {
-        let mut published = Vec::new();
-        for (_, bytes) in self.stream(&governance_stream()?).await? {
-            let entry = OwnLeaf::read(&bytes)?;
-            let Some(files) = entry.body().governance_files() else { continue };
-            let list = self.store.blobs(&[files]).await?.remove(&files);
-            let list =
-                list.ok_or_else(|| Damage::Value { what: "a list of governance files", found: "nothing".to_owned() })?;
+    /// The genesis and the publications behind the first `from`, in their order, with the lists of files that they name; at most
+    /// [`MAX_PUBLISHED`].
+    pub async fn published(&self, from: u64) -> Result<Vec<Published>, EngineError> {
+        let page = self.store.stream(&governance_stream()?, from).await?;
+        let leaves = page.iter().take(MAX_PUBLISHED).map(|(_, bytes)| OwnLeaf::read(bytes));
+        let leaves: Vec<OwnLeaf> = leaves.collect::<Result<_, _>>()?;
+        let named: Vec<Digest> = leaves.iter().filter_map(|leaf| leaf.body().governance_files()).collect();
+        let lists = self.store.blobs(&named).await?;
+        let mut published = Vec::with_capacity(leaves.len());
+        for (leaf, files) in leaves.iter().zip(named) {
+            let list = lists
+                .get(&files)
+                .ok_or_else(|| Damage::Value { what: "a list of governance files", found: "nothing".to_owned() })?;
             published.push(Published {
-                statement: String::from_utf8_lossy(entry.leaf.envelope.payload()).into_owned(),
-                files: String::from_utf8_lossy(&list).into_owned(),
+                statement: String::from_utf8_lossy(leaf.leaf.envelope.payload()).into_owned(),
+                files: String::from_utf8_lossy(list).into_owned(),
             });
         }
         Ok(published)

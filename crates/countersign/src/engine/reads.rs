@@ -203,6 +203,11 @@ impl Engine {
         let filters = filter.facets();
         let orders =
             filter.since.map_or(i64::MIN, Time::unix_millis)..=filter.until.map_or(i64::MAX, Time::unix_millis);
+        // The same for every change: nobody asks the store for each.
+        let disabled = match filter.waiting_on {
+            Some(_) => self.disabled(&State::part(self.governance().await?)).await?,
+            None => BTreeSet::new(),
+        };
         let mut after = after;
         let mut changes: Vec<Change> = Vec::new();
         let mut scanned = 0;
@@ -224,7 +229,7 @@ impl Engine {
                 let change: Change = records::parse(&item.name, &item.body)?;
                 let place = Cursor { order: item.order, name: item.name.clone() };
                 after = Some(place);
-                if self.waits_for(&change, filter.waiting_on.as_ref()).await? {
+                if self.waits_for(&change, filter.waiting_on.as_ref(), &disabled).await? {
                     changes.push(change);
                 }
                 if changes.len() as u64 == limit {
@@ -243,14 +248,15 @@ impl Engine {
     }
 
     /// Whether something is missing of an open change that this person could supply.
-    async fn waits_for(&self, change: &Change, person: Option<&ActorId>) -> Result<bool, EngineError> {
+    async fn waits_for(
+        &self,
+        change: &Change,
+        person: Option<&ActorId>,
+        disabled: &BTreeSet<ActorId>,
+    ) -> Result<bool, EngineError> {
         let Some(person) = person else { return Ok(true) };
-        if !change.status.is_open() {
-            return Ok(false);
-        }
         let (state, decision) = self.standing(change).await?;
-        let disabled = self.disabled(&state).await?;
-        Ok(explain::could_help(&decision, &state, change, &disabled, person)?)
+        Ok(explain::could_help(&decision, &state, change, disabled, person)?)
     }
 
     /// Lines of a list; the titles of all of them are read at once.
@@ -324,6 +330,8 @@ impl ChangeFilter {
         add(facet::TARGET, self.target.as_ref().map(ToString::to_string));
         add(facet::PERSON, self.person.as_ref().map(ToString::to_string));
         add(facet::PROPOSER, self.proposer.as_ref().map(ToString::to_string));
+        // What is over waits for nobody.
+        add(facet::OPEN, self.waiting_on.as_ref().map(|_| "open".to_owned()));
         facets
     }
 }

@@ -332,3 +332,25 @@ fn a_hostile_commit_does_not_act_on_a_terminal() {
     assert!(!show.stdout.contains('\u{1b}'), "{show}");
     assert!(show.stdout.contains("unknown"), "{show}");
 }
+
+/// The list answers who is waited for, and of what.
+#[test]
+fn the_list_says_what_somebody_is_waited_for() {
+    let world = world();
+    let first = propose(&world, "search/production", &["--title", "Go faster"]);
+    let second = propose(&world, "search/production", &["--title", "Go slower"]);
+    world.say("alice", &["withdraw", &second]);
+    let listed = |words: &[&str]| {
+        let run = world.say("bob", &[&["list"], words].concat());
+        assert_eq!(run.status, 0, "{run}");
+        let lines = run.json().as_array().unwrap().clone();
+        lines.iter().map(|line| line["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&["--waiting-on", "bob"]), std::slice::from_ref(&first));
+    assert!(listed(&["--waiting-on", "alice"]).is_empty(), "who made it is waited for by nobody");
+    assert_eq!(listed(&["--state", "withdrawn", "--system", "search"]), [second]);
+    world.say("bob", &["approve", &first]);
+    assert!(listed(&["--waiting-on", "bob"]).is_empty());
+    let run = world.say("bob", &["list", "--state", "lost"]);
+    assert!(run.status != 0 && run.stderr.contains("lost"), "{run}");
+}
