@@ -205,12 +205,17 @@ impl Governance {
         };
         let mut parsed = parsed.clone();
         let mut rules_stay = true;
+        if let Some(semantics) = publication.semantics {
+            record.semantics = record.semantics.raised_to(semantics)?;
+        }
+        // Files of a meaning that this program does not know are named and not read: nothing is decided by them here.
+        let is_readable = record.semantics.readable().is_ok();
         for (path, digest) in read_manifest(&publication.files, blob)? {
             rules_stay &= !path.starts_with(RULES);
             parsed.remove(&path);
             match digest {
                 Some(digest) => {
-                    if let Some(file) = read_file(&path, &digest, blob)? {
+                    if is_readable && let Some(file) = read_file(&path, &digest, blob)? {
                         parsed.insert(path.clone(), file);
                     }
                     record.files.insert(path, digest);
@@ -224,10 +229,10 @@ impl Governance {
         if record.files.len() > MAX_FILES {
             return Err(Refusal::malformed("too-many-files", format!("more than {MAX_FILES} governance files")));
         }
-        if let Some(semantics) = publication.semantics {
-            record.semantics = record.semantics.raised_to(semantics)?;
-        }
         record.in_force = payload;
+        if !is_readable {
+            return Ok(Self { record, ..self.clone() });
+        }
         Self::of(record, parsed, rules_stay.then(|| Arc::clone(&self.rules)))
     }
 

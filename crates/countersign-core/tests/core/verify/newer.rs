@@ -42,6 +42,27 @@ fn a_log_of_a_newer_semantics_is_newer_than_this_program() {
     assert!(check(&world, &before).holds());
 }
 
+/// Rules that ask for what only the newer semantics has come with the publication that raises it, or after it.
+#[test]
+fn a_raise_that_brings_newer_rules_is_newer() {
+    let brings = |semantics| {
+        let mut world = lively();
+        let rules =
+            crate::kit::rules().remove("documented.cedar").unwrap().replace("documents.why", "documents.whence");
+        let publication = world.publication(&[("rules/documented-by-tier.cedar", Some(rules.as_bytes()))]);
+        let body = Body::Publication(Publication { semantics, ..publication });
+        let envelope = world.sign(&world.statement("ada", body), &["ada", "grace"]);
+        let governance = "governance".parse().unwrap();
+        let line = Line::after(governance, world.state.head(&"governance".parse().unwrap()).unwrap());
+        let at = world.size();
+        let evidence = world.forged(|leaves| leaves.push(Leaf::new(vec![line], world.now, envelope).unwrap()));
+        (at, verdicts(&check(&world, &evidence)))
+    };
+    assert_eq!(brings(Some(2)).1, ["statements Newer None", "decisions Holds None"]);
+    let (at, said) = brings(None);
+    assert_eq!(said[0], format!("statements Broken Some({at})"));
+}
+
 #[test]
 fn what_this_program_cannot_read_in_a_newer_log_does_not_break_it() {
     let mut world = lively();
