@@ -60,7 +60,7 @@ pub struct Intake {
     /// The tree of everything that was taken.
     frontier: Frontier,
     last: Time,
-    roots: HashMap<u64, Hash>,
+    roots: Roots,
     touched: BTreeSet<StreamId>,
     leaves: Vec<NewLeaf>,
     blobs: BTreeMap<Digest, Vec<u8>>,
@@ -82,7 +82,7 @@ impl Intake {
             state,
             frontier,
             last: head.time.unwrap_or(Time::from_unix_millis(i64::MIN)),
-            roots: HashMap::from([(head.size, head.root)]),
+            roots: Roots::behind(head.size, head.root, MAX_ROOTS),
             touched: BTreeSet::new(),
             leaves: Vec::new(),
             blobs: BTreeMap::new(),
@@ -181,10 +181,7 @@ impl Intake {
             }
         }
         self.frontier.push(entry.hash);
-        if self.roots.len() >= MAX_ROOTS {
-            self.roots.clear();
-        }
-        self.roots.insert(self.frontier.size(), self.frontier.root());
+        self.roots.add(self.frontier.size(), self.frontier.root());
         self.leaves.push(NewLeaf { leaf: entry.leaf, unique });
         Ok(())
     }
@@ -197,12 +194,12 @@ impl Intake {
 
     /// The root of the first `size` leaves.
     async fn root_at(&mut self, store: &dyn Store, size: u64) -> Result<Option<Hash>, StoreError> {
-        if let Some(root) = self.roots.get(&size) {
+        if let Some(root) = self.roots.get(size) {
             return Ok(Some(*root));
         }
         let root = store::with_nodes(store, |nodes| tree::root(size, &nodes)).await?.ok();
         if let Some(root) = root {
-            self.roots.insert(size, root);
+            self.roots.add(size, root);
         }
         Ok(root)
     }
@@ -241,8 +238,56 @@ impl Intake {
     }
 }
 
+/// Roots at earlier sizes. The newest stay: what was taken and is not in the store yet is known by nothing else.
+#[derive(Debug)]
+struct Roots {
+    known: HashMap<u64, Hash>,
+    limit: usize,
+}
+
+impl Roots {
+    fn behind(size: u64, root: Hash, limit: usize) -> Self {
+        Self { known: HashMap::from([(size, root)]), limit }
+    }
+
+    fn get(&self, size: u64) -> Option<&Hash> {
+        self.known.get(&size)
+    }
+
+    fn add(&mut self, size: u64, root: Hash) {
+        if self.known.len() >= self.limit {
+            let newest = self.known.keys().copied().max().unwrap_or(0).max(size);
+            let oldest = newest.saturating_sub(self.limit as u64 / 2);
+            self.known.retain(|size, _| *size > oldest);
+        }
+        self.known.insert(size, root);
+    }
+}
+
 fn part(head: StreamHead, governance: Arc<Governance>) -> Result<State, Refusal> {
     let mut state = State::part(governance);
     state.know(governance_stream()?, head);
     Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A batch that is not in the store yet may name any root of itself.
+    #[test]
+    fn the_newest_roots_stay_known_however_many_there_were() {
+        let root = |size: u64| Hash::leaf(&size.to_be_bytes());
+        let mut roots = Roots::behind(0, root(0), 8);
+        for size in 1..100 {
+            roots.add(size, root(size));
+            for known in size.saturating_sub(3)..=size {
+                assert_eq!(roots.get(known), Some(&root(known)), "{known} of {size}");
+            }
+            assert!(roots.known.len() <= 9);
+        }
+        // One that was looked up takes the place of none of them.
+        roots.add(1, root(1));
+        assert_eq!(roots.get(99), Some(&root(99)));
+    }
 }
