@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// The verified copy of a log, by which this machine's apply gate decides.
-const COPY: &str = "copy";
+pub const COPY: &str = "copy";
 
 /// Run the approved command over a private copy of exactly the approved files, and record what came of it.
 ///

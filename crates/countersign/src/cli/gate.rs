@@ -14,7 +14,7 @@ use countersign_core::{
 };
 
 use super::{
-    Global,
+    Global, apply,
     error::{CliError, Exit},
     follow,
     output::{self, Format, bad, count, faint, good, heading, warn},
@@ -34,8 +34,9 @@ use crate::{
         status::{self, Status},
         transaction::{State, reference_transaction},
     },
-    gates::stops::Stop,
+    gates::stops::{Stop, Stops},
     home::{self, files::word},
+    memory::{self, Memory},
     speaker::Speaker,
 };
 
@@ -104,7 +105,11 @@ struct StatusArgs {
 #[derive(Debug, clap::Args)]
 struct StopArgs {
     /// The bare repository
-    repo: PathBuf,
+    #[arg(required_unless_present = "apply")]
+    repo: Option<PathBuf>,
+    /// Hand it to the apply gate of this account (`countersign apply`), in place of a repository's
+    #[arg(long, conflicts_with = "repo")]
+    apply: bool,
     /// What `countersign reject` or `countersign revoke` saved; may be given several times
     #[arg(long = "statement", value_name = "FILE", required = true)]
     statements: Vec<PathBuf>,
@@ -285,12 +290,13 @@ fn tell_status(status: &Status) {
 }
 
 fn run_stop(global: &Global, args: &StopArgs) -> Result<Exit, CliError> {
-    let gate = GitGate::open(&args.repo)?;
-    let mut desk = gate.desk()?;
     let mut stops = Vec::new();
     for path in &args.statements {
         stops.push(Stop::read(&home::files::read(path, MAX_STOP_BYTES)?)?);
     }
+    let Some(repo) = &args.repo else { return stop_the_apply_gate(global, &stops) };
+    let gate = GitGate::open(repo)?;
+    let mut desk = gate.desk()?;
     let name = &gate.config().name;
     let obeys = |stop: &Stop| match global.format {
         Format::Json => {}
@@ -337,6 +343,29 @@ fn run_stop(global: &Global, args: &StopArgs) -> Result<Exit, CliError> {
             }
             if let Err(error) = followed {
                 anstream::eprintln!("{}: the log could not be followed: {error}", warn("warning"));
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Keeps stops where `countersign apply` of this account finds them. It finds out whose they are before anything is applied.
+fn stop_the_apply_gate(global: &Global, stops: &[Stop]) -> Result<Exit, CliError> {
+    let place = memory::place()?;
+    for stop in stops {
+        let origin = &stop.signed().statement().header.log;
+        let copy = Memory::of(&place, origin).folder().join(apply::COPY);
+        Stops::beside(&copy).keep_unchecked(stop)?;
+    }
+    let kept: Vec<String> = stops.iter().map(Stop::words).collect();
+    match global.format {
+        Format::Json => output::json(&serde_json::json!({"gate": "apply", "obeyed": [], "unchecked": kept}))?,
+        Format::Text => {
+            for words in &kept {
+                anstream::println!(
+                    "{} kept for countersign apply, which looks whose it is before it opens: {words}",
+                    good("ok")
+                );
             }
         }
     }

@@ -257,3 +257,39 @@ fn a_stop_is_signed_without_any_server() {
     let run = world.say_to(nowhere, "carol", &["reject", &change, "--why", "no", "--copy", "nowhere"]);
     assert!(run.status != 0 && run.stderr.contains("is no copy of a log"), "{run}");
 }
+
+/// A machine that only applies files takes stops, too.
+#[test]
+fn an_apply_gate_obeys_what_it_was_handed() {
+    let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior), ("carol", Level::Standard)]);
+    world.stage.write("flags.json", "{}\n");
+    let propose = [
+        "propose",
+        "--target",
+        "search/production",
+        "--kind",
+        "flag",
+        "--file",
+        "flags.json",
+        "--command",
+        "true",
+        "--title",
+        "Go faster",
+        "--why",
+        "the bank answers within eight seconds at month end",
+        "--rollback",
+        "put the old file back",
+    ];
+    let run = world.say("alice", &propose);
+    let change = run.json()["id"].as_str().unwrap_or_else(|| panic!("{run}")).to_owned();
+    assert_eq!(world.say("bob", &["approve", &change]).status, 0);
+    let kept = swallowed(&world, "carol", &["reject", &change, "--why", "not in the sale week"]);
+    let run = world.stage.run(&format!("gate stop --apply --statement {kept}"));
+    assert_eq!(run.status, 0, "{run}");
+    let apply = ["apply", &change, "--file", "flags.json", "--", "true"];
+    let run = world.say("alice", &apply);
+    assert!(run.status == 3 && run.stderr.contains("carol"), "{run}");
+    assert_eq!(world.say("carol", &["reject", &change, "--lift"]).status, 0, "the gate has told the log");
+    let run = world.say("alice", &apply);
+    assert_eq!(run.status, 0, "{run}");
+}
