@@ -14,18 +14,15 @@
 //! Invariant: `seen` moves forward only, and only to what was proved to continue it. Out of scope: asking a server, which is
 //! handed in.
 
+mod address;
+mod governance;
+
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
-    time::{Duration, SystemTime},
 };
 
-use countersign_core::{
-    governance::Governance,
-    trust::{TRUST_VERSION, Trust},
-    verify::GovernedBefore,
-};
+use countersign_core::trust::{TRUST_VERSION, Trust};
 use countersign_ledger::{
     Digest, Hash, Time,
     checkpoint::{self, Checkpoint, CheckpointError},
@@ -34,7 +31,9 @@ use countersign_ledger::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
-use crate::{clock, durable};
+use crate::durable;
+
+pub use self::address::{keep_served_at, served_at};
 
 const VERSION: u32 = 1;
 
@@ -42,10 +41,7 @@ const TRUST: &str = "trust.json";
 const SEEN: &str = "seen";
 const LOCK: &str = "lock";
 const PROOF: &str = "proof-";
-const ADDRESSES: &str = "addresses";
 const GOVERNANCE: &str = "governance";
-/// Moments of governance that are kept: those in which the changes began that somebody looks at these days.
-const MAX_GOVERNANCE: usize = 8;
 
 /// A checkpoint with all its cosignatures, and what is said about it.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -184,36 +180,6 @@ pub fn place() -> Result<PathBuf, MemoryError> {
     state.map(|state| state.join("countersign")).ok_or(MemoryError::NoPlace)
 }
 
-/// The log that an address served before, as the keys of SSH hosts are known by the host: another log under another name is no
-/// first sight there. Addresses of this machine change hands with whoever listens, and are not kept.
-pub fn served_at(place: &Path, url: &str) -> Option<String> {
-    let file = address_file(place, url)?;
-    fs::read_to_string(file).ok().map(|origin| origin.trim_end().to_owned())
-}
-
-/// Keeps which log an address serves.
-pub fn keep_served_at(place: &Path, url: &str, origin: &str) -> Result<(), MemoryError> {
-    let Some(file) = address_file(place, url) else { return Ok(()) };
-    if served_at(place, url).as_deref() == Some(origin) {
-        return Ok(());
-    }
-    let folder = place.join(ADDRESSES);
-    durable::folder(&folder).map_err(io_error("make", &folder))?;
-    durable::replace(&file, format!("{origin}\n")).map_err(io_error("write", &file))
-}
-
-fn address_file(place: &Path, url: &str) -> Option<PathBuf> {
-    let url = url.trim_end_matches('/');
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.split('/').next().unwrap_or_default();
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-    if host == "localhost" || host == "[::1]" || host.starts_with("127.") {
-        return None;
-    }
-    let name: String = Digest::of(url).hex().chars().take(16).collect();
-    Some(place.join(ADDRESSES).join(name))
-}
-
 /// What is remembered of one log.
 #[derive(Debug)]
 pub struct Memory {
@@ -249,54 +215,6 @@ impl Memory {
         let seen = self.seen()?.filter(|seen| seen.genesis == trust.genesis).map(|seen| Ok((seen.size, seen.note)));
         let known: Vec<_> = pinned.into_iter().chain(seen).collect::<Result<_, MemoryError>>()?;
         Ok(known.into_iter().max_by_key(|(size, _)| *size).map(|(_, note)| note))
-    }
-
-    /// The moments of governance that are kept: how many leaves of its stream each has behind it.
-    pub fn governed(&self) -> Vec<u64> {
-        let files = self.governance_files();
-        files.into_iter().map(|(_, governed, _, _)| governed).collect()
-    }
-
-    /// Governance as it was verified here before.
-    pub fn governance(&self, governed: u64) -> Option<GovernedBefore> {
-        let (_, _, index, path) = self.governance_files().into_iter().find(|(_, found, _, _)| *found == governed)?;
-        let read = fs::read(&path).ok().and_then(|bytes| Governance::kept(&bytes, |head| head.next_seq == governed));
-        let Some((head, governance)) = read else {
-            // Of another version of this program, or damaged: it is a cache.
-            drop(fs::remove_file(&path));
-            return None;
-        };
-        // What is used stays.
-        let millis = u64::try_from(clock::now().unix_millis()).unwrap_or(0);
-        let used = SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
-        drop(fs::File::options().append(true).open(&path).and_then(|file| file.set_modified(used)));
-        Some(GovernedBefore { head, index, governance: Arc::new(governance) })
-    }
-
-    /// Keeps governance that was verified, for the next command. Without it that has to read more.
-    pub fn keep_governance(&self, begun: &GovernedBefore) {
-        let governed = begun.head.next_seq;
-        let Some(bytes) = begun.governance.to_kept(begun.head) else { return };
-        let folder = self.folder.join(GOVERNANCE);
-        let file = folder.join(format!("{governed}-{}", begun.index));
-        drop(durable::folder(&folder).and_then(|()| durable::put(&file, bytes)));
-        let mut files = self.governance_files();
-        files.sort();
-        for (_, _, _, path) in files.iter().rev().skip(MAX_GOVERNANCE) {
-            drop(fs::remove_file(path));
-        }
-    }
-
-    /// When each was used last, how many leaves it has behind it, the last of them, and the file.
-    fn governance_files(&self) -> Vec<(Option<SystemTime>, u64, u64, PathBuf)> {
-        let entries = fs::read_dir(self.folder.join(GOVERNANCE)).into_iter().flatten().flatten();
-        let file = |entry: fs::DirEntry| {
-            let name = entry.file_name();
-            let (governed, index) = name.to_str()?.split_once('-')?;
-            let used = entry.metadata().ok().and_then(|metadata| metadata.modified().ok());
-            Some((used, governed.parse().ok()?, index.parse().ok()?, entry.path()))
-        };
-        entries.filter_map(file).collect()
     }
 
     /// Whether what is remembered is of another founding than this.
@@ -701,23 +619,6 @@ mod tests {
             fs::write(&path, text).unwrap();
             let prove = |_, _| Ok::<_, MemoryError>(vec![]);
             assert_eq!(memory.see(&log.trust, &log.note(3), None, NOW, prove).unwrap_err().code(), code);
-        }
-    }
-
-    /// A server that was replaced under its address shows another log; under another name that would be a first sight.
-    #[test]
-    fn an_address_is_known_by_the_log_that_it_served() {
-        let place = tempfile::tempdir().unwrap();
-        let url = "https://countersign.example/a";
-        assert_eq!(served_at(place.path(), url), None);
-        keep_served_at(place.path(), url, "shop/log").unwrap();
-        assert_eq!(served_at(place.path(), "https://countersign.example/a/").as_deref(), Some("shop/log"));
-        assert_eq!(served_at(place.path(), "https://countersign.example/b"), None);
-        keep_served_at(place.path(), url, "shop/other").unwrap();
-        assert_eq!(served_at(place.path(), url).as_deref(), Some("shop/other"));
-        for url in ["http://127.0.0.1:7878", "http://localhost:1", "http://[::1]:7878"] {
-            keep_served_at(place.path(), url, "shop/log").unwrap();
-            assert_eq!(served_at(place.path(), url), None, "{url}");
         }
     }
 }
