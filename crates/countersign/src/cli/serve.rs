@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use tokio::time::timeout;
+
 use super::{
     Global,
     error::{CliError, Exit},
@@ -9,6 +11,7 @@ use super::{
 use crate::{
     api, clock,
     cosigning::{Collector, CosigningError},
+    durable,
     engine::{Engine, EngineError, Setup},
     home::Home,
     store, unix,
@@ -35,7 +38,9 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
     let home = Home::open(&args.home)?;
     home.founded()?;
     let listen = args.listen.unwrap_or(home.config().listen);
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    // Colours are for terminals.
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_ansi(colours).with_writer(std::io::stderr).init();
     let runtime =
         tokio::runtime::Runtime::new().map_err(|e| CliError::new("failed", format!("the server cannot start: {e}")))?;
     let served = runtime.block_on(async {
@@ -48,7 +53,10 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
         let address = listener.local_addr().map_err(|e| CliError::new("failed", e.to_string()))?;
         anstream::println!("serving {} on http://{address} (stop with Ctrl-C)", home.config().origin);
         tokio::spawn(collector.run());
-        api::serve(engine, listener, unix::stopped()).await.map_err(|e| CliError::new("failed", format!("{e}")))?;
+        let serving = api::serve(Arc::clone(&engine), listener, unix::stopped());
+        serving.await.map_err(|e| CliError::new("failed", format!("{e}")))?;
+        // Whoever copies the file of a server that has ended has all of it.
+        drop(timeout(CLOSING, engine.store().close()).await);
         Ok(Exit::Done)
     });
     // A cosigner that is being asked is not waited for.
@@ -56,10 +64,28 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
     served
 }
 
+/// Says that the home's log was founded, so that a ledger that was lost is not founded anew in silence.
+const FOUNDED: &str = "founded";
+
+/// How long the store may take to put everything into its file when the server ends.
+const CLOSING: Duration = Duration::from_secs(10);
+
 /// The engine over a home's store.
 pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
+    let store = store::open(&home.store_address(), &home.store_options()).await.map_err(EngineError::from)?;
+    let mark = home.path().join(FOUNDED);
+    if mark.exists() && store.head().await.map_err(EngineError::from)?.size == 0 {
+        // Nothing of the empty one stays beside the file that is put back.
+        drop(timeout(CLOSING, store.close()).await);
+        let lost =
+            format!("the ledger of {} is empty or missing, and its log was founded before", home.path().display());
+        return Err(CliError::new("ledger-missing", lost).hint(format!(
+            "put the newest copy of the ledger back, with its -wal file if there is one; to begin another log on purpose, remove {}",
+            mark.display()
+        )));
+    }
     let setup = Setup {
-        store: store::open(&home.store_address(), &home.store_options()).await.map_err(EngineError::from)?,
+        store,
         log_key: Arc::new(home.log_key()?),
         server_key: home.server_key()?,
         genesis: home.genesis().clone(),
@@ -67,7 +93,13 @@ pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
         guidance: home.config().guidance.clone(),
         clock: Arc::new(clock::now),
     };
-    Ok(Arc::new(Engine::open(setup).await?))
+    let engine = Arc::new(Engine::open(setup).await?);
+    if !mark.exists() {
+        let genesis = format!("{}\n", home.genesis().payload_digest());
+        durable::replace(&mark, genesis)
+            .map_err(|e| CliError::new("cannot-write", format!("cannot write {}: {e}", mark.display())))?;
+    }
+    Ok(engine)
 }
 
 impl From<CosigningError> for CliError {

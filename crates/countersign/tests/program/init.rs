@@ -489,3 +489,30 @@ fn left_behind(stage: &Stage) -> Vec<String> {
     names.sort();
     names
 }
+
+/// A ledger that was lost is not begun anew under the same name and keys without a word; and a server that has ended has left all
+/// of it in its file.
+#[test]
+fn a_lost_ledger_is_not_founded_anew() {
+    let stage = Stage::with_keys(&["ada", "grace"]);
+    stage.home_of_two();
+    let server = stage.serve();
+    let run = stage.run(&format!(
+        "--url {} --key ada propose --target example/production --kind config --file ada.pub --title Key --why because",
+        server.url
+    ));
+    assert_eq!(run.status, 0, "{run}");
+    server.end();
+    assert!(std::fs::metadata(stage.path("home/ledger.db")).unwrap().len() > 8192, "all of it is in the file");
+    std::fs::rename(stage.path("home/ledger.db"), stage.path("aside.db")).unwrap();
+    for rest in ["home/ledger.db-wal", "home/ledger.db-shm"] {
+        drop(std::fs::remove_file(stage.path(rest)));
+    }
+    let run = stage.run("serve --home home --listen 127.0.0.1:0");
+    assert_eq!(run.status, 1, "{run}");
+    assert!(run.stderr.contains("its log was founded before") && run.stderr.contains("put the newest copy"), "{run}");
+    std::fs::rename(stage.path("aside.db"), stage.path("home/ledger.db")).unwrap();
+    let again = stage.serve();
+    let run = stage.run(&format!("--url {} log", again.url));
+    assert!(run.stdout.contains("leaves     2"), "{run}");
+}

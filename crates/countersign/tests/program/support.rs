@@ -112,9 +112,19 @@ impl Stage {
     }
 }
 
+impl Server {
+    /// Ends it as service managers do, and waits for that.
+    pub fn end(mut self) {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success());
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
-        self.child.kill().unwrap();
+        // It may have ended already.
+        drop(self.child.kill());
         self.child.wait().unwrap();
     }
 }
