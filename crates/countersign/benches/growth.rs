@@ -123,6 +123,7 @@ fn grow(runtime: &Runtime, world: &World, sizes: &[usize]) -> Result<Vec<(usize,
         runtime.block_on(fill::fill(world, &open, size - filled))?;
         filled = size;
         // Closed, so that all of it is in the file.
+        runtime.block_on(open.close())?;
         drop(open);
         let path = world.home.path().to_owned();
         if Some(size) == last {

@@ -8,15 +8,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_core::{fold::Entry, governance::read_manifest};
+use countersign_core::{governance::read_manifest, statement::Statement};
 use countersign_ledger::{
-    Digest, Hash,
+    Digest, Hash, Leaf,
     checkpoint::MAX_NOTE_BYTES,
     tile::{TILE_WIDTH, TileKind, TilePath, parse_entry_bundle, parse_hash_tile},
 };
 use thiserror::Error;
 
 use crate::client::{Client, ClientError, MAX_BLOB_BYTES};
+
+/// As many as a server gives at once.
+const MAX_LEAVES: usize = 1_024;
 
 /// 256 leaves as long as an entry bundle can write them.
 const MAX_TILE_BYTES: u64 = 256 * (65_535 + 2);
@@ -128,7 +131,24 @@ impl Source {
     pub fn leaves(&self, from: u64, size: u64) -> Result<Batch, SourceError> {
         match self {
             Self::Server(client) => batch(client.url(), from, &client.entries(from)?),
-            Self::Static(_) | Self::Folder(_) => self.bundle(from, size),
+            Self::Static(_) | Self::Folder(_) => self.bundles(from, size),
+        }
+    }
+
+    /// Some entry bundles that follow one another, so that not each has to be made durable apart.
+    fn bundles(&self, from: u64, size: u64) -> Result<Batch, SourceError> {
+        let mut batch = self.bundle(from, size)?;
+        loop {
+            let next = from.saturating_add(batch.leaves.len() as u64);
+            if next >= size || batch.leaves.len() + usize::from(TILE_WIDTH) > MAX_LEAVES {
+                return Ok(batch);
+            }
+            let Batch { leaves, blobs } = self.bundle(next, size)?;
+            if leaves.is_empty() {
+                return Ok(batch);
+            }
+            batch.leaves.extend(leaves);
+            batch.blobs.extend(blobs);
         }
     }
 
@@ -141,10 +161,11 @@ impl Source {
         let leaves: Vec<Vec<u8>> = leaves.into_iter().take(usize::from(path.width)).skip(skip).collect();
         let mut blobs = BTreeMap::new();
         for bytes in &leaves {
-            // What cannot be read is for the follower to say.
-            let Ok(entry) = Entry::parse(bytes) else { continue };
-            self.fetch(entry.needed_blobs(), &mut blobs)?;
-            if let Some(files) = entry.signed.statement().body.governance_files()
+            // What cannot be read is for the follower to say, who checks signatures as well.
+            let Ok(leaf) = Leaf::parse(bytes) else { continue };
+            let Ok(Statement { body, .. }) = Statement::parse(leaf.envelope.payload()) else { continue };
+            self.fetch(body.needed_blobs(), &mut blobs)?;
+            if let Some(files) = body.governance_files()
                 && let Ok(manifest) = read_manifest(&files, &|digest| blobs.get(digest).cloned())
             {
                 self.fetch(manifest.into_values().flatten(), &mut blobs)?;
