@@ -138,6 +138,9 @@ impl Client {
                 return Ok(all);
             }
             all.extend(page);
+            if all.len() > MAX_PUBLISHED {
+                return Err(self.not_countersign("it tells of publications without end"));
+            }
         }
     }
 
@@ -277,6 +280,9 @@ impl Client {
         ClientError::Unreachable { url: self.url.clone(), why }
     }
 }
+
+/// More publications than any log has.
+const MAX_PUBLISHED: usize = 100_000;
 
 /// The largest blob that a log keeps, with some room.
 pub const MAX_BLOB_BYTES: u64 = 64 * 1024 * 1024;

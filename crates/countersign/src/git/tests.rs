@@ -501,9 +501,9 @@ fn errors_say_what_and_where() {
     let repository = work.open();
     let root = work.dir.path().display().to_string();
     let said = |error: GitError| error.to_string().replace(&root, "REPO");
-    insta::assert_snapshot!(said(repository.resolve("--all").unwrap_err()), @r"
+    insta::assert_snapshot!(said(repository.resolve("--all").unwrap_err()), @"
     `--all` names no commit in `REPO`
-      hint: `git fetch`, or check the spelling
+      hint: `git fetch`; if it is not there, ask the author to push it, to any branch that is not protected
     ");
     let missing: Oid = "1".repeat(40).parse().unwrap();
     insta::assert_snapshot!(said(repository.commit(&missing).unwrap_err()), @r"
