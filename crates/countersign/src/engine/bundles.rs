@@ -111,7 +111,7 @@ impl Engine {
     }
 
     /// The genesis and the publications behind the first `from`, in their order, with the lists of files that they name; at most
-    /// [`MAX_PUBLISHED`].
+    /// a hundred.
     pub async fn published(&self, from: u64) -> Result<Vec<Published>, EngineError> {
         let page = self.store.stream(&governance_stream()?, from).await?;
         let leaves = page.iter().take(MAX_PUBLISHED).map(|(_, bytes)| OwnLeaf::read(bytes));
