@@ -67,7 +67,10 @@ fn run() -> Result<bool> {
         let desk = runtime::Builder::new_current_thread().enable_all().build()?;
         desk.block_on(async {
             let follower = Follower::open(&copy, world.home.trust(), Access::Owner).await?;
-            Ok(follower.follow(&mut Source::Folder(site.clone()), clock::now()).await?)
+            let followed = follower.follow(&mut Source::Folder(site.clone()), clock::now()).await?;
+            // So that all of it is in the file, which is copied below.
+            follower.close().await?;
+            Ok(followed)
         })
     });
     let followed = followed?;
