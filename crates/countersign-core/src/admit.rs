@@ -199,7 +199,8 @@ fn signer(state: &State, by: &ActorId, verified: &sshsig::Verified, key: &Finger
             return Ok(Signer::Gate(id));
         }
         if gate.revoked.contains(key) {
-            return Err(revoked(key));
+            return Err(revoked(key)
+                .hint("a gate gets another key so: move REPO/countersign aside, and install the gate again"));
         }
     }
     Err(Refusal::unauthenticated("unknown-key", format!("key {key} belongs to nobody in the catalog"))

@@ -138,7 +138,7 @@ impl Client {
                 return Ok(all);
             }
             all.extend(page);
-            if all.len() > MAX_PUBLISHED {
+            if all.len() > MAX_HISTORY {
                 return Err(self.not_countersign("it tells of publications without end"));
             }
         }
@@ -282,7 +282,7 @@ impl Client {
 }
 
 /// More publications than any log has.
-const MAX_PUBLISHED: usize = 100_000;
+const MAX_HISTORY: usize = 100_000;
 
 /// The largest blob that a log keeps, with some room.
 pub const MAX_BLOB_BYTES: u64 = 64 * 1024 * 1024;

@@ -22,7 +22,8 @@ use crate::wire::{
 };
 
 /// In place of a text or name that is no longer there.
-const ERASED: &str = "(not here: erased, or held back)";
+/// In place of words that are not at hand; whoever is shown that cannot tell why.
+pub const NOT_HERE: &str = "(not here: erased, or held back)";
 
 /// Blobs by their digests, as far as they are there.
 pub type Texts = BTreeMap<Digest, Vec<u8>>;
@@ -145,7 +146,7 @@ pub fn line(change: &Change, current: RevisionRef, text: Option<&ProposalText>, 
 }
 
 fn title(text: Option<&ProposalText>) -> String {
-    text.map_or_else(|| ERASED.to_owned(), |text| text.title.clone())
+    text.map_or_else(|| NOT_HERE.to_owned(), |text| text.title.clone())
 }
 
 /// The state's name; a permit that nobody used in time leaves the change as expired.
@@ -169,7 +170,7 @@ fn identities(change: &Change, wanted: impl Fn(&str) -> bool) -> Vec<IdentityVie
             let who = revision.named.get(&identity.reference);
             views.push(IdentityView {
                 reference: identity.reference.clone(),
-                name: who.map_or_else(|| ERASED.to_owned(), |who| who.name.clone()),
+                name: who.map_or_else(|| NOT_HERE.to_owned(), |who| who.name.clone()),
                 mail: who.map(|who| who.mail.clone()).unwrap_or_default(),
                 roles: identity.roles.clone(),
             });

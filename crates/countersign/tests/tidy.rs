@@ -219,8 +219,6 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
             "crates/countersign/src/cli/init.rs",
             "crates/countersign/src/cli/init_from.rs",
             "crates/countersign/src/cli/serve.rs",
-            // … or a cosigner.
-            "crates/countersign/src/cli/follow.rs",
             "crates/countersign/src/cli/rebuild.rs",
             // A cosigner serves, too.
             "crates/countersign/src/cli/follow.rs",

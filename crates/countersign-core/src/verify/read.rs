@@ -67,23 +67,9 @@ impl ReadLeaf {
         let files = manifest(entry, &|digest| of(&blobs, digest));
         take(files, &mut blobs)?;
         read.found = found(entry.signed.statement(), &|digest| of(&blobs, digest));
-        match body {
-            Body::Genesis(_) | Body::Publication(_) | Body::Decided(_) => read.blobs = blobs,
-            Body::KeyRevocation(_)
-            | Body::GateRegistration(_)
-            | Body::Proposal(_)
-            | Body::NewRevision(_)
-            | Body::Approval(_)
-            | Body::Rejection(_)
-            | Body::RejectionLift(_)
-            | Body::Withdrawal(_)
-            | Body::Disclosure(_)
-            | Body::Waiver(_)
-            | Body::Identification(_)
-            | Body::GuidanceObservation(_)
-            | Body::PermitRequest(_)
-            | Body::PermitGrant(_)
-            | Body::OutcomeReport(_) => {}
+        // The others were read into what was found.
+        if body.governance_files().is_some() || matches!(body, Body::Decided(_)) {
+            read.blobs = blobs;
         }
         Ok(read)
     }

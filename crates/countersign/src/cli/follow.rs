@@ -118,7 +118,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
 }
 
 /// Who may use the copy: whoever may use its folder.
-fn access(folder: &Path) -> Access {
+pub fn access(folder: &Path) -> Access {
     if unix::is_shared(folder) { Access::Group } else { Access::Owner }
 }
 

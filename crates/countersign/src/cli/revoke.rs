@@ -42,8 +42,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     // Whose it is stands in the statement, and is shown before it is signed. A revocation that names another holder takes
     // nothing away, and is refused.
     let signer = session.log.client.signer(&key).map_err(|error| match CliError::from(error) {
-        unknown if unknown.code == "unknown-key" => unknown
-            .hint("which key? `ssh-keygen -l -f KEY.pub` prints SHA256:…; a gate's is in REPO/countersign/gate.key"),
+        unknown if unknown.code == "unknown-key" => unknown.hint(stop::WHICH_KEY),
         error => error,
     });
     let (of, whose) = match signer? {

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     client::ChangePrefix,
     clock,
+    view::NOT_HERE,
     wire::{ChangeLine, ChangeView},
 };
 
@@ -213,9 +214,6 @@ fn whole(view: &ChangeView) {
     }
     not_applicable(view);
 }
-
-/// What nobody can tell from what the server holds back.
-const NOT_HERE: &str = "(not here: erased, or held back)";
 
 /// Whether nothing more can be said about it, so that there is nothing to do.
 fn is_over(view: &ChangeView) -> bool {

@@ -10,33 +10,34 @@ use countersign_core::{
     change::Change,
     statement::{Body, Holder, KeyRevocation, Rejection, Statement},
 };
-use countersign_ledger::{Envelope, Fingerprint};
+use countersign_ledger::{Envelope, Fingerprint, checkpoint::MAX_NOTE_BYTES};
 use serde_json::json;
 
 use super::{
     Global,
     error::{CliError, Exit},
+    follow,
     output::{self, Format, good},
     submit, verify,
 };
 use crate::{
-    client::ChangePrefix,
+    client::{ChangePrefix, Client},
     durable,
-    follower::{Access, Follower},
+    follower::{Follower, SEEN},
     home,
     home::files::word,
     memory::{self, Memory},
     records,
-    signer::SshKeygen,
-    speaker::{Hand, InFrontOf, signed},
-    unix,
+    speaker::{Hand, InFrontOf, Speaker},
     wire::Submit,
 };
 
 /// Stops that were signed and that the log has not shown yet.
 const STOPS: &str = "stops";
 
-const MAX_SEEN_BYTES: usize = 1024 * 1024;
+/// For whoever names a key that nobody has.
+pub const WHICH_KEY: &str =
+    "which key? `ssh-keygen -l -f KEY.pub` prints SHA256:…; a gate's is in REPO/countersign/gate.key";
 
 /// Rejects a change as a copy has it.
 pub fn reject(global: &Global, copy: &Path, change: &ChangePrefix, why: &str) -> Result<Exit, CliError> {
@@ -76,7 +77,7 @@ impl Copied {
                 "name the folder of `countersign follow --into`, or the copy that `countersign gate status REPO` names",
             )
         };
-        let seen = home::files::read(&copy.join("seen"), MAX_SEEN_BYTES).map_err(|e| none(e.to_string()))?;
+        let seen = home::files::read(&copy.join(SEEN), MAX_NOTE_BYTES).map_err(|e| none(e.to_string()))?;
         let origin = String::from_utf8_lossy(&seen).lines().next().unwrap_or_default().to_owned();
         let memory = Memory::of(&memory::place()?, &origin);
         let trust = match &global.trust {
@@ -85,8 +86,7 @@ impl Copied {
                 CliError::usage("what the copy is checked against is missing: --trust FILE").hint(verify::TRUST_HINT)
             })?,
         };
-        let access = if unix::is_shared(copy) { Access::Group } else { Access::Owner };
-        let follower = runtime.block_on(Follower::open(copy, &trust, access))?;
+        let follower = runtime.block_on(Follower::open(copy, &trust, follow::access(copy)))?;
         Ok(Self { runtime, follower, memory })
     }
 
@@ -110,25 +110,23 @@ impl Copied {
         match gate.map_err(|e| self.follower.failed(e))? {
             Some((gate, _)) => Ok((Holder::Gate(gate.clone()), format!("gate {gate}"))),
             None => Err(CliError::new("unknown-key", format!("key {key} belongs to nobody in the copy's catalog"))
-                .hint(
-                    "which key? `ssh-keygen -l -f KEY.pub` prints SHA256:…; a gate's is in REPO/countersign/gate.key",
-                )),
+                .hint(WHICH_KEY)),
         }
     }
 
     /// Signs, keeps, and says how a gate gets it.
     fn say(&self, global: &Global, body: Body, blob: Vec<u8>, what: &str) -> Result<Exit, CliError> {
-        let key: SshKeygen = global.signer()?;
-        let fingerprint = key.fingerprint();
+        let hand = Hand::Person(global.signer()?);
+        let fingerprint = hand.fingerprint();
         let governance = self.runtime.block_on(self.follower.governance())?;
         let me = governance.catalog.actor_by_key(&fingerprint).map(|actor| actor.id.clone()).ok_or_else(|| {
             CliError::new("unknown-key", format!("key {fingerprint} belongs to nobody in the copy's catalog"))
                 .hint("pass --key with a key that the catalog lists for you")
         })?;
         let seen = self.follower.seen()?.ok_or_else(|| CliError::new("no-copy", "the copy has not followed yet"))?;
-        anstream::eprintln!("{} as {me} with key {fingerprint}:", output::faint("signing"));
-        anstream::eprintln!("  {}", output::printable(what));
-        let envelope = signed(&Hand::Person(key), &me, &InFrontOf::from(seen.checkpoint()), body)?;
+        let speaker = Speaker { client: Client::new(&global.url), hand, me };
+        submit::announce(&speaker, &[what.to_owned()]);
+        let envelope = speaker.sign(&InFrontOf::from(seen.checkpoint()), body)?;
         let statement = Statement::parse(envelope.payload())?;
         let file = keep(&self.memory, &statement, &envelope, &[blob])?;
         match global.format {

@@ -94,7 +94,11 @@ impl Engine {
         let Some(actor) = governance.catalog.actor_by_key(key) else {
             if let Some((gate, record)) = records::gate_by_key(&*self.store, key).await? {
                 return match record.revoked.contains(key) {
-                    true => Err(Refusal::unauthenticated("key-revoked", format!("key {key} was revoked")).into()),
+                    true => {
+                        Err(Refusal::unauthenticated("key-revoked", format!("key {key} of gate {gate} was revoked"))
+                            .hint("nothing more can be taken away from it")
+                            .into())
+                    }
                     false => Ok(Signer::Gate(gate)),
                 };
             }

@@ -58,7 +58,8 @@ use crate::{
 pub use crate::store::Access;
 
 const COPY: &str = "copy.db";
-const SEEN: &str = "seen";
+/// The newest checkpoint that a copy has reached.
+pub const SEEN: &str = "seen";
 const GOVERNANCE: &str = "governance";
 const LOCK: &str = "lock";
 const FOLLOWED: &str = "followed";

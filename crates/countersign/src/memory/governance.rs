@@ -18,13 +18,13 @@ const MAX_GOVERNANCE: usize = 8;
 impl Memory {
     /// The moments of governance that are kept: how many leaves of its stream each has behind it.
     pub fn governed(&self) -> Vec<u64> {
-        let files = self.governance_files();
-        files.into_iter().map(|(_, governed, _, _)| governed).collect()
+        self.governance_files().into_iter().map(|file| file.governed).collect()
     }
 
     /// Governance as it was verified here before.
     pub fn governance(&self, governed: u64) -> Option<GovernedBefore> {
-        let (_, _, index, path) = self.governance_files().into_iter().find(|(_, found, _, _)| *found == governed)?;
+        let KeptFile { index, path, .. } =
+            self.governance_files().into_iter().find(|file| file.governed == governed)?;
         let read = fs::read(&path).ok().and_then(|bytes| Governance::kept(&bytes, |head| head.next_seq == governed));
         let Some((head, governance)) = read else {
             // Of another version of this program, or damaged: it is a cache.
@@ -47,20 +47,30 @@ impl Memory {
         drop(durable::folder(&folder).and_then(|()| durable::put(&file, bytes)));
         let mut files = self.governance_files();
         files.sort();
-        for (_, _, _, path) in files.iter().rev().skip(MAX_GOVERNANCE) {
-            drop(fs::remove_file(path));
+        for file in files.iter().rev().skip(MAX_GOVERNANCE) {
+            drop(fs::remove_file(&file.path));
         }
     }
 
-    /// When each was used last, how many leaves it has behind it, the last of them, and the file.
-    fn governance_files(&self) -> Vec<(Option<SystemTime>, u64, u64, PathBuf)> {
+    fn governance_files(&self) -> Vec<KeptFile> {
         let entries = fs::read_dir(self.folder.join(GOVERNANCE)).into_iter().flatten().flatten();
         let file = |entry: fs::DirEntry| {
             let name = entry.file_name();
             let (governed, index) = name.to_str()?.split_once('-')?;
             let used = entry.metadata().ok().and_then(|metadata| metadata.modified().ok());
-            Some((used, governed.parse().ok()?, index.parse().ok()?, entry.path()))
+            Some(KeptFile { used, governed: governed.parse().ok()?, index: index.parse().ok()?, path: entry.path() })
         };
         entries.filter_map(file).collect()
     }
+}
+
+/// A file with governance, the one that was used last the greatest.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct KeptFile {
+    used: Option<SystemTime>,
+    /// How many leaves of its stream it has behind it.
+    governed: u64,
+    /// The last of them.
+    index: u64,
+    path: PathBuf,
 }

@@ -8,7 +8,10 @@ use countersign_ledger::Leaf;
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::{support::Run, world::World};
+use crate::{
+    support::{Run, archive_with},
+    world::World,
+};
 
 /// A world with one change of a file that bob approved and alice has a permit for, and its bundle.
 fn bundled() -> (World, String) {
@@ -195,14 +198,7 @@ fn what_is_no_bundle_is_told_what_one_is() {
 fn a_bundle_with_a_path_out_of_its_folder_is_refused() {
     let (world, _) = bundled();
     for name in ["../evil", "/etc/evil", "leaves/../../evil"] {
-        let mut archive = tar::Builder::new(Vec::new());
-        let mut header = tar::Header::new_ustar();
-        header.set_size(0);
-        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
-        header.set_entry_type(tar::EntryType::Regular);
-        header.set_cksum();
-        archive.append(&header, &b""[..]).unwrap();
-        fs::write(world.stage.path("evil.bundle"), archive.into_inner().unwrap()).unwrap();
+        fs::write(world.stage.path("evil.bundle"), archive_with(name)).unwrap();
         is_error(&verify(&world, "evil.bundle"), "evil");
     }
 }

@@ -10,8 +10,6 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    thread,
-    time::Duration,
 };
 
 use countersign::{
@@ -36,25 +34,13 @@ use serde_json::Value;
 
 use crate::{
     proxy::{Answer, Proxy},
-    support::{Run, Stage},
+    support::{Run, Stage, until},
 };
 
 mod answers;
 mod bundle;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
-
-/// Waits for something that real processes bring about.
-#[track_caller]
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..3_000 {
-        if is_so() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
-    panic!("{what}: not within five minutes");
-}
 
 /// An address on which nobody listens.
 fn free_address() -> String {

@@ -212,7 +212,11 @@ fn a_gates_key_is_revoked_by_one_person() {
     assert_eq!(run.status, 0, "{run}");
     let push = world.push(&["HEAD:main"]);
     push.is_refused("no-permit");
-    assert!(push.said.contains("was revoked"), "{}", push.said);
+    assert!(push.said.contains("was revoked") && push.said.contains("move REPO/countersign aside"), "{}", push.said);
+    std::fs::rename(world.stage.path("shop.git/countersign"), world.stage.path("shop.git/stolen")).unwrap();
+    let run = world.install("");
+    assert_eq!(run.status, 0, "{run}");
+    world.push(&["HEAD:main"]).passes();
 }
 
 // Servers that lie.

@@ -14,6 +14,7 @@ use countersign_ledger::Envelope;
 
 use crate::{
     proxy::{Answer, Proxy},
+    support::until,
     world::World,
 };
 
@@ -113,12 +114,7 @@ fn a_stop_that_is_handed_over_while_a_push_waits_for_the_server_keeps_the_gate_s
             if asked.fetch_add(1, Ordering::SeqCst) == 1 {
                 let (somebody, kept) = (std::sync::Arc::clone(&somebody), kept.clone());
                 std::thread::spawn(move || somebody.run(&["gate", "stop", "shop.git", "--statement", &kept]));
-                for _ in 0..100 {
-                    if std::fs::read_dir(&stops).is_ok_and(|mut stops| stops.next().is_some()) {
-                        break;
-                    }
-                    std::thread::sleep(std::time::Duration::from_millis(100));
-                }
+                until("the stop is kept", || std::fs::read_dir(&stops).is_ok_and(|mut stops| stops.next().is_some()));
             }
         }
         Answer::Of(path.to_owned())

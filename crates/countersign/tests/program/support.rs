@@ -6,6 +6,8 @@ use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    thread,
+    time::Duration,
 };
 
 pub struct Stage(tempfile::TempDir);
@@ -88,6 +90,30 @@ impl Stage {
     }
 }
 
+/// Waits for something that real processes bring about, and asks for it again and again.
+#[track_caller]
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..6_000 {
+        if is_so() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{what}: not within five minutes");
+}
+
+/// An archive with one empty file of this name, which nobody who makes archives would allow.
+pub fn archive_with(name: &str) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(0);
+    header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+    header.set_entry_type(tar::EntryType::Regular);
+    header.set_cksum();
+    archive.append(&header, &b""[..]).unwrap();
+    archive.into_inner().unwrap()
+}
+
 /// A server over the home `home`; stopped when dropped.
 pub struct Server {
     child: Child,
@@ -115,7 +141,8 @@ impl Stage {
 impl Server {
     /// Ends it as service managers do, and waits for that.
     pub fn end(mut self) {
-        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        // A shell's own: a bare machine has no such program.
+        let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status().unwrap();
         assert!(told.success());
         assert!(self.child.wait().unwrap().success());
     }

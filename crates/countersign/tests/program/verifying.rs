@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::{
     proxy::{Answer, Proxy},
-    support::Run,
+    support::{Run, archive_with},
     world::World,
 };
 
@@ -252,14 +252,7 @@ fn an_export_that_breaks_off_leaves_nothing_behind() {
 fn an_export_with_a_path_out_of_its_folder_is_refused() {
     let url = WORLD.server().url.clone();
     for name in ["../evil", "/tmp/countersign-evil", "blobs/../../evil"] {
-        let mut archive = tar::Builder::new(Vec::new());
-        let mut header = tar::Header::new_ustar();
-        header.set_size(0);
-        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
-        header.set_entry_type(tar::EntryType::Regular);
-        header.set_cksum();
-        archive.append(&header, &b""[..]).unwrap();
-        let bytes = archive.into_inner().unwrap();
+        let bytes = archive_with(name);
         let proxy = Proxy::before(&url, move |_, path| match path {
             "/v1/export" => Answer::Bytes(bytes.clone()),
             path => Answer::Of(path.to_owned()),

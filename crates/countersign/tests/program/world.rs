@@ -35,7 +35,7 @@ use countersign_core::{
 use countersign_ledger::{Digest, Envelope, SigningKey};
 use tokio::{runtime::Runtime, sync::oneshot};
 
-use crate::support::{Run, Stage};
+use crate::support::{Run, Stage, until};
 
 /// Documentation that satisfies every tier.
 const WORDS: [&str; 8] = [
@@ -389,14 +389,10 @@ impl World {
             command.windows(12).any(|word| word == b"post-receive")
                 && fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(&folder))
         };
-        for _ in 0..1_000 {
+        until("the log is told", || {
             let mut processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
-            if !processes.any(|process| tells(&process)) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("the log is still being told");
+            !processes.any(|process| tells(&process))
+        });
     }
 
     // In the bare repository, as somebody with a shell on the server.
