@@ -462,7 +462,7 @@ impl Change {
         for person in approved.chain(waived) {
             streams.insert(person_stream(person)?);
         }
-        if let Some(gate) = gate.filter(|gate| gate.as_str() != crate::permit::APPLY_GATE) {
+        if let Some(gate) = gate.filter(|gate| !gate.is_its_runners()) {
             streams.insert(gate_stream(gate.as_str())?);
         }
         Ok(streams)

@@ -15,7 +15,8 @@ use crate::{
     governance::Governance,
     ids::{ActorId, ChangeId, Environment, GroupId, RuleId, SystemId, Target},
     kind::{Documents, Kind},
-    rules::{Rules, decide, requirement::MAX_APPROVALS},
+    requirement::MAX_APPROVALS,
+    rules::{Rules, decide},
     snapshot::{AiStatus, Builder, Snapshot, TargetView, WaiverView},
 };
 

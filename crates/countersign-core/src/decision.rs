@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{ChangeId, RuleId, Target},
-    rules::requirement::{InvalidRequirement, Requirement},
+    requirement::{InvalidRequirement, Requirement},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,6 @@ use crate::{
     facts::{GitFacts, Identities},
     governance::{Blobs, Governance},
     ids::{ActorId, GateId},
-    permit::APPLY_GATE,
     refusal::Refusal,
     state::{GateRecord, RevocationRecord, State},
     statement::{Body, Holder, Statement, gate_stream, governance_stream, person_stream},
@@ -259,7 +258,7 @@ fn speaker_stream(governance: &Governance, by: &ActorId) -> Result<StreamId, Ref
 }
 
 fn gate_if_any(gate: &GateId) -> Result<Option<StreamId>, Refusal> {
-    if gate.as_str() == APPLY_GATE { Ok(None) } else { gate_stream(gate.as_str()).map(Some) }
+    if gate.is_its_runners() { Ok(None) } else { gate_stream(gate.as_str()).map(Some) }
 }
 
 /// A log that files a leaf under another name hides it from whoever looks there.

@@ -168,6 +168,16 @@ id!(
     SubjectType, "type of a subject", is_entity_name, ENTITY_NAME
 );
 
+impl GateId {
+    /// The gate that wraps a command on the machine of whoever runs it.
+    pub const APPLY: &'static str = "apply";
+
+    /// Whether its key is that of whoever runs it: nobody registers it, and it has no stream.
+    pub fn is_its_runners(&self) -> bool {
+        self.as_str() == Self::APPLY
+    }
+}
+
 impl Nonce {
     /// The nonce of these bytes, which the caller drew at random.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {

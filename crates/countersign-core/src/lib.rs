@@ -8,6 +8,7 @@
 
 pub mod admit;
 pub mod canonical;
+pub mod cases;
 pub mod catalog;
 pub mod change;
 pub mod coverage;
@@ -20,6 +21,7 @@ pub mod ids;
 pub mod kind;
 pub mod permit;
 pub mod refusal;
+pub mod requirement;
 pub mod rules;
 pub mod semantics;
 pub mod snapshot;

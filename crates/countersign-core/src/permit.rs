@@ -18,9 +18,6 @@ pub const PERMIT_SECS: i64 = 10 * 60;
 /// The longest lease that a log may hold.
 pub const MAX_PERMIT_SECS: i64 = 60 * 60;
 
-/// The gate that wraps a command on the machine of whoever runs it; its key is that person's.
-pub const APPLY_GATE: &str = "apply";
-
 #[derive(Debug, Error)]
 pub enum Denied {
     /// The rules deny; the decision says what is missing.

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_core::{facts::ai, rules::attributes::ATTRIBUTES, rules::requirement, statement};
+use countersign_core::{facts::ai, requirement, rules::attributes::ATTRIBUTES, statement};
 
 /// More than a sitting.
 const MAX_LINES: usize = 700;
@@ -276,6 +276,39 @@ fn a_wrong_arrow_is_found() {
         Texts::from([("a/src/gates/git/mod.rs".to_owned(), "use super::super::engine::Engine;".to_owned())]);
     let found = naming(&roundabout, "a/", &[], &["crate::engine"]);
     assert_eq!(found, ["a/src/gates/git/mod.rs names crate::engine::Engine; it must not know crate::engine"]);
+}
+
+/// Rooms of a crate that know each other in a circle, or lie between circles. A room is a file or folder in its `src/`.
+fn circles(sources: &Texts, folder: &str) -> Vec<String> {
+    let mut knows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, source) in sources {
+        let Some(room) = path.strip_prefix(folder).and_then(|rest| rest.split(['/', '.']).next()) else { continue };
+        let named = paths(source).into_iter().map(|named| resolved(path, &named));
+        let rooms = named.filter_map(|named| Some(named.strip_prefix("crate::")?.split("::").next()?.to_owned()));
+        knows.entry(room.to_owned()).or_default().extend(rooms.filter(|known| known != room));
+    }
+    // Who knows nobody who is left, or is known by nobody who is left, is in no circle.
+    loop {
+        let known: BTreeSet<String> = knows.values().flatten().cloned().collect();
+        let free = |(room, knows_of): &(&String, &BTreeSet<String>), all: &BTreeMap<_, _>| {
+            !known.contains(*room) || knows_of.iter().all(|room| !all.contains_key(room))
+        };
+        let Some(free) = knows.iter().find(|room| free(room, &knows)).map(|(room, _)| room.clone()) else { break };
+        knows.remove(&free);
+    }
+    let left: BTreeSet<String> = knows.keys().cloned().collect();
+    let told = knows.iter().map(|(room, of)| format!("{folder}{room} knows {:?}", of.intersection(&left)));
+    told.collect()
+}
+
+#[test]
+fn no_rooms_know_each_other_in_a_circle() {
+    let rooms = rooms();
+    nothing([LEDGER, CORE, AUDIT].iter().flat_map(|folder| circles(&rooms, folder)).collect());
+    let wrong =
+        [("a.rs", "use crate::b::B;"), ("b/c.rs", "use super::super::d;"), ("d.rs", "crate::b::f()"), ("e.rs", "")];
+    let wrong = wrong.map(|(file, source)| (format!("x/src/{file}"), source.to_owned())).into();
+    assert_eq!(circles(&wrong, "x/src/"), [r#"x/src/b knows {"d"}"#, r#"x/src/d knows {"b"}"#]);
 }
 
 /// Where alone, and what no other room says, in whatever syntax.

@@ -5,12 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_core::{
     decision::{Mode, Outcome, RuleStatus, Strength},
     ids::{ActorId, RuleId},
-    rules::{
-        Requirement, Rule, Rules, WeighedRule, builtin,
-        count::{self, Role},
-        requirement::Need,
-        weigh,
-    },
+    requirement::{Need, Requirement, Role},
+    rules::{Rule, Rules, WeighedRule, builtin, count, weigh},
     snapshot::{Snapshot, TargetView},
 };
 use countersign_ledger::Time;

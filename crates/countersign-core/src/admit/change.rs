@@ -13,7 +13,7 @@ use crate::{
     governance::{Governance, Signer},
     ids::{ActorId, GateId, Target},
     kind::MAX_INCIDENT_CHARS,
-    permit::{APPLY_GATE, MAX_PERMIT_SECS},
+    permit::MAX_PERMIT_SECS,
     refusal::Refusal,
     snapshot,
     state::State,
@@ -417,7 +417,7 @@ fn permit_request(
 ) -> Result<(), Refusal> {
     // Who runs `apply` is the gate; a registered gate asks for itself, or somebody asks for it and hands the permit on.
     let audience = match authenticated.signer() {
-        Signer::Actor { .. } if request.gate.as_str() == APPLY_GATE => authenticated.signed_with().key.clone(),
+        Signer::Actor { .. } if request.gate.is_its_runners() => authenticated.signed_with().key.clone(),
         Signer::Actor { .. } => guarding(state, change, &request.gate)?,
         Signer::Gate(gate) if *gate == request.gate => guarding(state, change, gate)?,
         Signer::Gate(id) => return Err(not_that_gate(id.as_str(), &request.gate)),

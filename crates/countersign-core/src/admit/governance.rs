@@ -4,7 +4,6 @@ use super::{Authenticated, person};
 use crate::{
     catalog::UnknownTarget,
     governance::SERVER,
-    permit::APPLY_GATE,
     refusal::Refusal,
     state::State,
     statement::{Body, GateRegistration, Holder, KeyRevocation, MAX_TARGETS, Publication},
@@ -80,7 +79,7 @@ fn gate(state: &State, authenticated: &Authenticated<'_>, gate: &GateRegistratio
     let governance = &state.governance;
     // A gate of that name would be asked in place of the server or of somebody's own machine, and what stands in its stream
     // would not be looked at.
-    if [SERVER, APPLY_GATE].contains(&gate.gate.as_str()) {
+    if gate.gate.as_str() == SERVER || gate.gate.is_its_runners() {
         return Err(Refusal::conflict("gate-name-taken", format!("`{}` is no name for a registered gate", gate.gate))
             .hint("give the gate another name (`--name`)"));
     }

@@ -31,12 +31,8 @@ use crate::{
     governance::Governance,
     ids::{ActorId, RuleId, Target},
     refusal::Refusal,
-    rules::{
-        Rules, builtin,
-        count::{self, Role},
-        decide,
-        requirement::Need,
-    },
+    requirement::{Need, Role},
+    rules::{Rules, builtin, count, decide},
     snapshot::Snapshot,
     state::State,
 };

@@ -15,7 +15,7 @@ use crate::{
     decision::{Decision, MAX_NAMED, Missing, RuleDecision, RuleStatus, Token},
     governance::Governance,
     ids::{ActorId, SystemId, Target},
-    rules::{count::Role, requirement::Need},
+    requirement::{Need, Role},
 };
 
 /// How many people an obligation names.

@@ -3,11 +3,8 @@
 use crate::{
     decision::{Missing, Token},
     ids::ChangeId,
-    rules::{
-        Rule,
-        count::Role,
-        requirement::{Document, Need, Requirement, approvals},
-    },
+    requirement::{Document, Need, Requirement, Role, approvals},
+    rules::Rule,
     snapshot::Material,
 };
 

@@ -3,14 +3,11 @@
 
 use countersign_ledger::Time;
 
-use super::{
-    Requirement,
-    count::{self, Role},
-    requirement::Need,
-};
+use super::count;
 use crate::{
     decision::{Missing, Mode, RuleDecision, RuleStatus, Strength, Token},
     ids::{InvalidId, RuleId, Target},
+    requirement::{Need, Requirement, Role},
     snapshot::{Snapshot, TargetView},
 };
 

@@ -9,8 +9,8 @@ use std::{collections::BTreeSet, fmt};
 
 use thiserror::Error;
 
-use super::{Rule, Rules, attributes::Judged, evaluate::Slices, parse::Parsed, requirement::Requirement, sample};
-use crate::{catalog::Catalog, ids::RuleId, snapshot::Snapshot};
+use super::{Rule, Rules, attributes::Judged, evaluate::Slices, parse::Parsed, sample};
+use crate::{catalog::Catalog, ids::RuleId, requirement::Requirement, snapshot::Snapshot};
 
 pub use super::sample::SAMPLE_NOW;
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     ids::ActorId,
+    requirement::Role,
     snapshot::{ApprovalView, Snapshot, TargetView},
 };
 
@@ -19,14 +20,6 @@ pub struct Counts {
     pub owner: u32,
     /// Independent, and senior.
     pub senior: u32,
-}
-
-/// What an approving person is to a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    Independent,
-    Owner,
-    Senior,
 }
 
 impl Counts {

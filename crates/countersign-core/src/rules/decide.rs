@@ -3,10 +3,11 @@
 
 use countersign_ledger::{Digest, Time};
 
-use super::{Rule, Rules, builtin, count, evaluate::Answers, requirement::Need};
+use super::{Rule, Rules, builtin, count, evaluate::Answers};
 use crate::{
     decision::{Decision, Missing, Outcome, RuleDecision, RuleStatus, Strength, Token},
     ids::Target,
+    requirement::Need,
     semantics::NEWEST_SEMANTICS,
     snapshot::{Snapshot, TargetView},
 };

@@ -4,7 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::{depth, parse, requirement};
+use super::{depth, parse};
+use crate::requirement;
 
 /// The first thing that is wrong with a set of rules.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,16 +4,19 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{
-    count::{self, Role},
-    requirement::{Need, Requirement},
-};
+use super::count;
 use crate::{
     decision::{Missing, Token},
+    requirement::{Need, Requirement, Role},
     snapshot::{AiStatus, Snapshot, TargetView},
 };
 
 impl Requirement {
+    /// Whether it is asked for this target.
+    pub fn asked(&self, snapshot: &Snapshot, target: &TargetView) -> bool {
+        self.only.is_none_or(|only| only.holds(target.tier.into(), snapshot.population))
+    }
+
     /// How much is still missing of it for these targets: approvals, or 1 for anything else that people have to do.
     pub fn lacks(&self, snapshot: &Snapshot, targets: &[&TargetView], now: Time) -> u32 {
         let asked = || targets.iter().filter(|target| self.asked(snapshot, target));

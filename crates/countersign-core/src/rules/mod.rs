@@ -8,18 +8,15 @@
 //! |---|---|
 //! | [`attributes`] | what a rule can ask about: one table, from which the schema derives |
 //! | [`count`] | counting approvals, the one function that rules trust |
-//! | [`requirement`] | what a rule asks for, in a form that a to-do list can hold |
 //! | [`builtin`] | checks that no rule file can switch off |
 //! | [`decide`](mod@decide) | allow or deny, with every rule's status |
 //! | [`check`](mod@check) | whether each rule can be satisfied, and by what it says |
-//! | [`cases`] | the cases beside the rules |
 //!
 //! Invariants: evaluation cannot err on a set of rules that parsed; a decision is a function of its arguments; some
 //! checks ([`builtin`]) bind whatever the rules say.
 
 pub mod attributes;
 pub mod builtin;
-pub mod cases;
 pub mod check;
 pub mod count;
 pub mod decide;
@@ -29,8 +26,7 @@ mod evaluate;
 pub(crate) mod kept;
 mod missing;
 mod parse;
-pub mod requirement;
-mod sample;
+pub(crate) mod sample;
 mod supply;
 mod vocabulary;
 
@@ -47,17 +43,16 @@ use self::{
 };
 pub use self::{
     attributes::schema,
-    cases::{CaseResult, CasesError, run_cases},
     check::{CheckFinding, CheckProblem, check, check_names},
     decide::{Weighed, WeighedRule, decide, weigh},
     depth::{MAX_DEPTH, MAX_OPERATORS},
     error::{Problem, RulesError},
     parse::{MAX_ANNOTATION_CHARS, MAX_FILE_BYTES, MAX_REQUIREMENTS, MAX_RULES},
-    requirement::Requirement,
 };
 use crate::{
     decision::{Mode, Strength},
     ids::RuleId,
+    requirement::Requirement,
     snapshot::{Snapshot, TargetView},
 };
 

@@ -15,12 +15,12 @@ use super::{
     Rule,
     depth::{MAX_DEPTH, too_deep},
     error::{Problem, RulesError, tokens},
-    requirement::Requirement,
     vocabulary,
 };
 use crate::{
     decision::{Mode, Strength},
     ids::RuleId,
+    requirement::Requirement,
 };
 
 /// Most rules in force at once.

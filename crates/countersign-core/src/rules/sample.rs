@@ -19,7 +19,7 @@ pub const SAMPLE_NOW: Time = Time::from_unix_secs(1_775_001_600);
 const MAX_NAMES: usize = 8;
 
 /// The change that samples and cases are about.
-pub(super) fn change() -> ChangeId {
+pub(crate) fn change() -> ChangeId {
     ChangeId::of_proposal(&Digest::of("sample"))
 }
 

@@ -6,12 +6,10 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{
-    count::{self, Role},
-    requirement::{Need, Requirement},
-};
+use super::count;
 use crate::{
     ids::ActorId,
+    requirement::{Need, Requirement, Role},
     snapshot::{AiStatus, GuidanceView, Snapshot, TargetView},
 };
 

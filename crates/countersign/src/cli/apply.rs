@@ -26,7 +26,8 @@ use crate::{
     follower::Access,
     gates::{
         apply,
-        desk::{Desk, DeskError, Judged, Opening, Place, bundle, handed_over},
+        desk::{Desk, DeskError, Judged, Opening, Place, bundle, handed_over, spend},
+        journal::{Journal, JournalError},
         stops::Stops,
     },
     reading::Reading,
@@ -71,18 +72,23 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         command: args.command.clone(),
     });
     let id = reading.change().id.clone();
-    let mut journal = apply::journal(session.log.memory().folder(), &session.speaker.hand.fingerprint())?;
+    let journal = apply::journal_path(session.log.memory().folder(), &session.speaker.hand.fingerprint());
     let given = args.permit.as_deref().map(permit_at).transpose()?;
     if let Some(permit) = &given {
-        apply::unspent(&journal, permit)?;
+        spend::unspent(&*Journal::open(&journal)?, permit).map_err(DeskError::from)?;
     }
     // Before the gate opens, so that nothing lies between what it sees then and the start.
     let copies = apply::private_copies(&files)?;
     let (gate, opening) = match args.by_bundle {
         true => open_by_bundle(session, &reading, given, &transition)?,
-        false => open_by_copy(session, &reading, given, &transition)?,
+        false => open_by_copy(session, &reading, given, &transition, &journal)?,
     };
-    let spent = apply::spend(&mut journal, &opening, &transition, clock::now())?;
+    let permit = opening.permit().statement;
+    {
+        let mut journal = Journal::open(&journal)?;
+        spend::reserve(&mut journal, std::slice::from_ref(&opening), &transition, clock::now())?;
+        spend::settle(&mut journal, permit, OutcomeResult::Started, None, clock::now())?;
+    }
 
     gate.report(&opening, OutcomeResult::Started, None);
     anstream::eprintln!("{} {}", good("running"), printable(&quoted(&args.command)));
@@ -92,7 +98,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         Ok(status) => (OutcomeResult::Failed, status.code()),
         Err(_) => (OutcomeResult::Failed, None),
     };
-    apply::settle(&mut journal, &spent, result, code, clock::now())?;
+    spend::settle(&mut Journal::open(&journal)?, permit, result, code, clock::now())?;
     gate.report(&opening, result, code);
     match status {
         Ok(status) if status.success() => {
@@ -147,6 +153,7 @@ fn open_by_copy(
     reading: &Reading,
     given: Option<Digest>,
     transition: &Transition,
+    journal: &Path,
 ) -> Result<(Gate, Opening), CliError> {
     let id = reading.change().id.clone();
     if given.is_none() {
@@ -158,6 +165,9 @@ fn open_by_copy(
     let place = Place { copy: &copy, access: Access::Owner, trust: log.trust(), url: log.client.url() };
     let mut desk = Desk::open(&place, speaker.hand, permit::apply_gate()?, speaker.me)?;
     desk.follow(clock::now())?;
+    // What could not be told before; if the server does not take it now either, it can wait.
+    let unreported = Journal::open(journal)?.unreported();
+    let _ = spend::report(journal, &desk, unreported);
     let change = desk
         .change(&id)?
         .ok_or_else(|| CliError::new("unknown-change", format!("the log has no change {}", id.short())))?;
@@ -207,12 +217,14 @@ fn open_by_bundle(
 
 impl From<apply::ApplyError> for CliError {
     fn from(error: apply::ApplyError) -> Self {
-        match error {
-            apply::ApplyError::Refused(refusal) => Self { exit: Exit::Refused, ..refusal.into() },
-            apply::ApplyError::Journal(_) | apply::ApplyError::Io { .. } => {
-                Self::new("gate", error.to_string()).hint("without its journal the gate stays shut; is the disk full?")
-            }
-        }
+        Self::new("gate", error.to_string())
+            .hint("without its copy of the files the gate stays shut; is the disk full?")
+    }
+}
+
+impl From<JournalError> for CliError {
+    fn from(error: JournalError) -> Self {
+        DeskError::from(error).into()
     }
 }
 
@@ -233,6 +245,7 @@ impl From<DeskError> for CliError {
                 Self { exit: Exit::Refused, ..Self::new(DENIED, message) }
                     .hint(format!("all of it: countersign show {change}"))
             }
+            DeskError::Journal(error) => Self::new("gate-journal", error.to_string()).hint(error.hint()),
             DeskError::Runtime(error) => Self::new("failed", format!("cannot start: {error}")),
         }
     }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use countersign_core::{
     ids::{GateId, Oid},
-    permit::APPLY_GATE,
     statement::{Body, PermitRequest},
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition},
 };
@@ -81,7 +80,7 @@ pub fn request(
 
 /// The gate whose key is the asker's own.
 pub fn apply_gate() -> Result<GateId, CliError> {
-    APPLY_GATE.parse().map_err(|e| CliError::new("failed", format!("{e}")))
+    GateId::APPLY.parse().map_err(|e| CliError::new("failed", format!("{e}")))
 }
 
 fn asked(session: &Session, reading: &Reading, args: &Args) -> Result<(GateId, Fingerprint, Transition), CliError> {

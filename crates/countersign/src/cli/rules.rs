@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use countersign_core::rules::{
-    Rules,
+use countersign_core::{
     cases::{CaseResult, run_cases},
-    check::{self, CheckFinding},
+    rules::{
+        Rules,
+        check::{self, CheckFinding},
+    },
 };
 use serde_json::json;
 

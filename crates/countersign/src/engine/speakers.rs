@@ -7,7 +7,6 @@ use countersign_core::{
     catalog::files::CatalogFile,
     governance::SERVER,
     ids::ActorId,
-    permit::APPLY_GATE,
     statement::{Body, gate_stream, governance_stream, person_stream},
 };
 use countersign_ledger::{Digest, Fingerprint, StreamId};
@@ -45,7 +44,7 @@ impl Engine {
                 }
             }
             if let Body::PermitRequest(request) = leaf.body()
-                && request.gate.as_str() != APPLY_GATE
+                && !request.gate.is_its_runners()
             {
                 streams.insert(gate_stream(request.gate.as_str())?);
             }

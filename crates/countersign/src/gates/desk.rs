@@ -9,6 +9,7 @@
 //! a decision that this gate took itself, and where cosigners are pinned, under enough of them who cosigned lately.
 
 pub mod bundle;
+pub mod spend;
 
 use std::path::Path;
 
@@ -31,7 +32,10 @@ use countersign_ledger::{Digest, Envelope, Fingerprint, SignedCheckpoint, Time};
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 
-use super::stops::{Stop, Stops};
+use super::{
+    journal::JournalError,
+    stops::{Stop, Stops},
+};
 use crate::{
     client::{Client, ClientError},
     clock::Clock,
@@ -51,6 +55,8 @@ pub enum DeskError {
     Speak(#[from] SpeakError),
     #[error(transparent)]
     Refused(#[from] Refusal),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The rules, run here over what people signed, deny.
     #[error("the rules do not allow change {}", .0.decision.change)]
     Denied(Box<Judged>),
@@ -65,6 +71,7 @@ impl DeskError {
             Self::Follow(error) => error.code(),
             Self::Client(_) | Self::Speak(_) => "server",
             Self::Refused(refusal) => refusal.code,
+            Self::Journal(_) => "gate-journal",
             Self::Denied(_) => "denied-by-rules",
             Self::Runtime(_) => "failed",
         }
@@ -81,6 +88,7 @@ impl DeskError {
             }
             Self::Speak(SpeakError::Signer(error)) => error.hint(),
             Self::Speak(SpeakError::Refused(refusal)) | Self::Refused(refusal) => refusal.hint.clone(),
+            Self::Journal(error) => Some(error.hint().to_owned()),
             Self::Client(_) | Self::Speak(_) | Self::Denied(_) | Self::Runtime(_) => None,
         }
     }

@@ -39,6 +39,20 @@ pub enum JournalError {
     Damaged { path: PathBuf, line: usize, why: String },
 }
 
+impl JournalError {
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "run it as the user who owns it; where a group shares a repository, install the gate again"
+            }
+            Self::Io { .. } => "without its journal the gate stays shut; is the disk full?",
+            Self::Damaged { .. } => {
+                "the journal says which permits are spent: put it back from a backup, do not delete it"
+            }
+        }
+    }
+}
+
 /// A transition that the gate may let happen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_core::{catalog, rules, subject::quoted};
+use countersign_core::{cases, catalog, rules, subject::quoted};
 use zeroize::Zeroizing;
 
 use super::HomeError;
@@ -131,7 +131,7 @@ pub fn rule_files(folder: &Path) -> Result<BTreeMap<String, String>, HomeError> 
 
 /// The cases beside the rules: every `.cases.yaml`.
 pub fn case_files(folder: &Path) -> Result<BTreeMap<String, String>, HomeError> {
-    matching(folder, &[".cases.yaml"], rules::MAX_RULES, rules::cases::MAX_CASES_BYTES)
+    matching(folder, &[".cases.yaml"], rules::MAX_RULES, cases::MAX_CASES_BYTES)
 }
 
 fn matching(

@@ -6,7 +6,8 @@ use countersign_core::{
     decision::{Decision, Missing, RuleDecision, RuleStatus, Token},
     explain::{MAX_WHO, Obligation, Scene},
     ids::ActorId,
-    rules::{count::Role, decide, requirement::Need},
+    requirement::{Need, Role},
+    rules::decide,
     snapshot::{GuidanceView, Snapshot},
 };
 use insta::assert_snapshot;

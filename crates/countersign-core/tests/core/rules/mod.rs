@@ -14,12 +14,13 @@ use std::{
 };
 
 use countersign_core::{
+    cases::run_cases,
     catalog::Tier,
     decision::Decision,
     explain::{Explanation, People, Scene},
     ids::{ActorId, SystemId},
     kind::{Documents, Kind},
-    rules::{Rules, check, run_cases},
+    rules::{Rules, check},
     snapshot::{AiStatus, Builder, Snapshot, TargetView},
 };
 use countersign_ledger::Time;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::rules::{Requirement, check, run_cases};
+use countersign_core::{cases::run_cases, requirement::Requirement, rules::check};
 use insta::assert_snapshot;
 
 use super::{SCOPE, parsed, rule_file, shipped, shipped_rules};

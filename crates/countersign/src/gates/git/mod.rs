@@ -35,10 +35,7 @@ pub mod report;
 pub mod status;
 pub mod transaction;
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use countersign_core::{
     ids::Oid,
@@ -133,13 +130,7 @@ impl GateError {
             Self::Speak(SpeakError::Refused(refusal)) | Self::Core(refusal) => refusal.hint.clone(),
             Self::Desk(error) => error.hint(),
             Self::NoGate { path } => Some(format!("countersign gate install {} --help", files::word(path))),
-            Self::Journal(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => Some(
-                "run it as the user who owns the repository; where a group shares it, install the gate again"
-                    .to_owned(),
-            ),
-            Self::Journal(_) => {
-                Some("the journal says which permits are spent: put it back from a backup, do not delete it".to_owned())
-            }
+            Self::Journal(error) => Some(error.hint().to_owned()),
             Self::Setup { hint, .. } => Some(hint.clone()),
             Self::Refused(_) | Self::Git(_) | Self::Client(_) | Self::Speak(_) | Self::Update(_) => None,
         }

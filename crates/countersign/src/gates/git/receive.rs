@@ -2,19 +2,18 @@
 //! server cannot see them, and leaves no trace if anything refuses.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::ids::{ChangeId, Oid};
-use countersign_ledger::{Digest, Envelope, Time, dsse::MAX_ENVELOPE_BYTES};
+use countersign_core::ids::Oid;
+use countersign_ledger::{Envelope, Time, dsse::MAX_ENVELOPE_BYTES};
 
 use super::{
-    FOLDER, GateError, GitGate, Update, Value, examine::Push, judge::Judge, refused::Refused, report,
-    transaction::transition,
+    FOLDER, GateError, GitGate, Update, Value, examine::Push, judge::Judge, refused::Refused, transaction::transition,
 };
 use crate::{
     client::ClientError,
     clock::Clock,
     follower::{FollowError, source::SourceError},
     gates::{
-        desk::{Checked, Desk, DeskError, Opening, Taken},
+        desk::{Checked, Desk, DeskError, Opening, Taken, spend},
         journal::{Event, Journal, Reservation},
         stops::Stop,
     },
@@ -107,7 +106,7 @@ fn judge(gate: &GitGate, update: &Update, options: &[String], clock: Clock<'_>) 
         known
     };
     // What could not be told after the last push; if the server does not take it now either, it can wait.
-    let _ = report::outcomes(gate, &desk, &unreported);
+    let _ = spend::report(&gate.journal_path(), &desk, unreported);
     for _ in 0..MAX_ATTEMPTS {
         let mut judge = Judge { push: &push, desk: &mut desk, transition: &transition, clock };
         let openings = openings(&mut judge, &given, &reserved)?;
@@ -213,7 +212,6 @@ fn openings(judge: &mut Judge<'_>, given: &[Vec<u8>], reserved: &[Reservation]) 
 /// Each permit was judged when it came, and the server may have taken its time since, with stops handed over and
 /// cosignatures grown old: what counts is how all of it stands here and now.
 fn reserve(judge: &Judge<'_>, openings: &[Opening]) -> Result<Option<Vec<Reservation>>, GateError> {
-    let transition = judge.transition;
     let mut journal = Journal::open(&judge.push.gate.journal_path())?;
     if !judge.desk.is_current()? {
         return Ok(None);
@@ -224,49 +222,7 @@ fn reserve(judge: &Judge<'_>, openings: &[Opening]) -> Result<Option<Vec<Reserva
     if !judge.desk.is_current()? {
         return Ok(None);
     }
-    let now = (judge.clock)();
-    if let Some(opening) = openings.iter().find(|opening| journal.is_spent(&opening.permit().statement)) {
-        return Err(spent(&opening.permit().statement));
-    }
-    // A delta lands once per change, whether or not the log has been told.
-    if let Some(change) = openings.iter().map(|opening| &opening.change().id).find(|change| journal.has_landed(change))
-    {
-        return Err(landed(change));
-    }
-    let known = journal.reserved(transition, now);
-    let mut reservations = Vec::with_capacity(openings.len());
-    for opening in openings {
-        let permit = opening.permit();
-        reservations.push(Reservation {
-            permit: permit.statement,
-            change: opening.change().id.clone(),
-            revision: permit.revision,
-            targets: opening.change().targets.clone(),
-            transition: transition.clone(),
-            expires_at: permit.expires_at,
-        });
-    }
-    let new = reservations.iter().filter(|reservation| !known.contains(reservation));
-    let events: Vec<Event> =
-        new.map(|reservation| Event::Reserved { reservation: reservation.clone(), at: now }).collect();
-    if !events.is_empty() {
-        journal.write_all(events)?;
-    }
-    Ok(Some(reservations))
-}
-
-fn landed(change: &ChangeId) -> GateError {
-    let short = change.short();
-    Refused::new("already-landed", format!("change {short} has landed here before, which the log does not show yet"))
-        .note("a change lands once; to bring it again, propose it anew")
-        .note("tell whoever runs the server: what this gate reported is not in the log")
-        .into()
-}
-
-fn spent(permit: &Digest) -> GateError {
-    Refused::new("permit-spent", format!("permit {permit} was used before; a permit opens the gate once"))
-        .command("git push, without the option, asks for a new one")
-        .into()
+    Ok(Some(spend::reserve(&mut journal, openings, judge.transition, (judge.clock)())?))
 }
 
 /// Permits from push options, none of which was used before.
@@ -286,7 +242,8 @@ fn given_permits(gate: &GitGate, options: &[String]) -> Result<Vec<Vec<u8>>, Gat
         .map(|text| {
             let bytes = STANDARD.decode(text).map_err(|_| malformed())?;
             let digest = Envelope::parse(&bytes).map_err(|_| malformed())?.payload_digest();
-            if journal.is_spent(&digest) { Err(spent(&digest)) } else { Ok(bytes) }
+            spend::unspent(&journal, &digest)?;
+            Ok(bytes)
         })
         .collect()
 }

@@ -14,7 +14,10 @@ use countersign_ledger::Time;
 
 use super::{GateError, GitGate, Update, Value, refused::Refused};
 use crate::{
-    gates::journal::{Event, Journal, Reservation},
+    gates::{
+        desk::spend,
+        journal::{Event, Journal, Reservation},
+    },
     git,
 };
 
@@ -164,12 +167,7 @@ fn committed(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateE
             }
         }
         for reservation in spent {
-            journal.write(Event::Settled {
-                permit: reservation.permit,
-                result: OutcomeResult::Applied,
-                exit_status: None,
-                at: now,
-            })?;
+            spend::settle(&mut journal, reservation.permit, OutcomeResult::Applied, None, now)?;
         }
     }
     Ok(())

@@ -242,7 +242,10 @@ fn said(past: &Past<'_>) -> Vec<Said> {
 
 #[cfg(test)]
 mod tests {
-    use countersign_core::rules::{Rules, cases::run_cases, check::check};
+    use countersign_core::{
+        cases::run_cases,
+        rules::{Rules, check::check},
+    };
 
     use super::*;
 

@@ -13,16 +13,16 @@ use std::{
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::{
-    Rules, decide,
-    sample::{self, SAMPLE_NOW},
-};
 use crate::{
     catalog::{Level, Tier},
     decision::{Decision, Outcome, RuleStatus},
     explain::{ExplainedRule, People, Scene},
     ids::{ActorId, Environment, GroupId, InvalidId, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
+    rules::{
+        Rules, decide,
+        sample::{self, SAMPLE_NOW},
+    },
     snapshot::{AiStatus, Builder, Snapshot, TargetView},
 };
 

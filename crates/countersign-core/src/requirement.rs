@@ -1,17 +1,13 @@
 //! Requirements: what a rule asks for, in a form that a program can supply, take away and put on a to-do list.
 //!
-//! A rule's `@requires` lists them beside the Cedar condition that demands them; [`mod@super::check`] tests that the two say
+//! A rule's `@requires` lists them beside the Cedar condition that demands them; [`rules::check`](mod@crate::rules::check) tests that the two say
 //! the same.
 
 use std::{fmt, str::FromStr};
 
 use thiserror::Error;
 
-use super::count::Role;
-use crate::{
-    kind::Documents,
-    snapshot::{Snapshot, TargetView},
-};
+use crate::kind::Documents;
 
 /// Most approvals that a rule can ask for.
 pub const MAX_APPROVALS: u32 = 9;
@@ -45,6 +41,14 @@ pub enum Need {
     },
     /// Somebody has said whether AI assisted.
     Disclosure,
+}
+
+/// What an approving person is to a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    Independent,
+    Owner,
+    Senior,
 }
 
 /// The documents of a proposal.
@@ -101,7 +105,7 @@ impl Document {
         }
     }
 
-    pub(super) const fn chars_mut(self, documents: &mut Documents) -> &mut u32 {
+    pub(crate) const fn chars_mut(self, documents: &mut Documents) -> &mut u32 {
         match self {
             Self::Why => &mut documents.why,
             Self::Risk => &mut documents.risk,
@@ -112,10 +116,11 @@ impl Document {
 }
 
 impl Condition {
-    pub fn holds(self, snapshot: &Snapshot, target: &TargetView) -> bool {
+    /// For a target of this tier, in a home where so many people have a key.
+    pub const fn holds(self, tier: u8, people: u32) -> bool {
         let fact = match self.fact {
-            Fact::Tier => u32::from(u8::from(target.tier)),
-            Fact::People => snapshot.population,
+            Fact::Tier => tier as u32,
+            Fact::People => people,
         };
         match self.comparison {
             Comparison::AtMost => fact <= self.value,
@@ -140,10 +145,6 @@ impl Condition {
 }
 
 impl Requirement {
-    pub fn asked(&self, snapshot: &Snapshot, target: &TargetView) -> bool {
-        self.only.is_none_or(|only| only.holds(snapshot, target))
-    }
-
     /// For people: `2 approvals by people who had no hand in the change`.
     pub fn words(&self) -> String {
         let need = match self.need {
