@@ -112,7 +112,11 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed) -> Result<Authenticat
         .hint("sign with a key of the person that the statement names"));
     };
     match body {
-        Body::Publication(_) => need_two_people(&signers)?,
+        Body::Publication(_) => need_two_people(&signers, &PUBLISHING)?,
+        Body::Erasure(_) => {
+            need_two_people(&signers, &ERASING)?;
+            need_policy_group(state, &signers)?;
+        }
         Body::Genesis(_)
         | Body::KeyRevocation(_)
         | Body::GateRegistration(_)
@@ -305,16 +309,42 @@ fn name(signer: &Signer) -> String {
     }
 }
 
-fn need_two_people<T>(signers: &[(Signer, T)]) -> Result<(), Refusal> {
+/// What takes two people, in words.
+struct ByTwo {
+    /// What it is that needs them.
+    what: &'static str,
+    /// What only people can do, and what nobody else can.
+    people: &'static str,
+    others: &'static str,
+    /// By which the second of them signs.
+    command: &'static str,
+}
+
+const PUBLISHING: ByTwo = ByTwo {
+    what: "what grants authority",
+    people: "publish rules or catalog",
+    others: "grant authority",
+    command: "amend HOME --cosign FILE",
+};
+
+const ERASING: ByTwo = ByTwo {
+    what: "what erases names and words",
+    people: "erase names and words",
+    others: "erase names and words",
+    command: "erase --cosign FILE",
+};
+
+fn need_two_people<T>(signers: &[(Signer, T)], by_two: &ByTwo) -> Result<(), Refusal> {
+    let ByTwo { what, people: only, others, command } = by_two;
     let mut people = Vec::new();
     for (signer, _) in signers {
         match signer {
             Signer::Actor { id, kind } => {
-                only_people(id, *kind, "publish rules or catalog")?;
+                only_people(id, *kind, only)?;
                 people.push(id);
             }
             Signer::Gate(_) | Signer::Server => {
-                return Err(Refusal::forbidden("only-people", format!("{} cannot grant authority", name(signer))));
+                return Err(Refusal::forbidden("only-people", format!("{} cannot {others}", name(signer))));
             }
         }
     }
@@ -323,11 +353,28 @@ fn need_two_people<T>(signers: &[(Signer, T)]) -> Result<(), Refusal> {
     if people.len() < GRANTING_SIGNATURES {
         return Err(Refusal::forbidden(
             "two-people",
-            format!("what grants authority needs {GRANTING_SIGNATURES} people, this has {}", people.len()),
+            format!("{what} needs {GRANTING_SIGNATURES} people, this has {}", people.len()),
         )
-        .hint("let a second person sign it: countersign amend HOME --cosign FILE --key THEIR_KEY"));
+        .hint(format!("let a second person sign it: countersign {command} --key THEIR_KEY")));
     }
     Ok(())
+}
+
+/// One of the policy group: the founders.
+fn need_policy_group<T>(state: &State, signers: &[(Signer, T)]) -> Result<(), Refusal> {
+    let founders = &state.governance.record.founders;
+    let is_of_it = |signer: &Signer| match signer {
+        Signer::Actor { id, .. } => founders.iter().any(|founder| founder.person == *id),
+        Signer::Gate(_) | Signer::Server => false,
+    };
+    if signers.iter().any(|(signer, _)| is_of_it(signer)) {
+        return Ok(());
+    }
+    let mut names: Vec<&str> = founders.iter().map(|founder| founder.person.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    Err(Refusal::forbidden("policy-group", "one of the two who erase belongs to the policy group")
+        .hint(format!("let one of them sign: {}", names.join(", "))))
 }
 
 fn only_people(id: &ActorId, kind: ActorKind, what: &str) -> Result<(), Refusal> {

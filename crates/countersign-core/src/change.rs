@@ -399,7 +399,24 @@ impl Change {
             | Body::Publication(_)
             | Body::KeyRevocation(_)
             | Body::GateRegistration(_)
-            | Body::Proposal(_) => {}
+            | Body::Proposal(_)
+            | Body::Erasure(_) => {}
+        }
+    }
+
+    /// Whatever was written about it and whom its commits name: what can be erased.
+    pub fn erasable(&self) -> BTreeSet<Digest> {
+        let texts = self.revisions.iter().flat_map(|revision| [Some(revision.text), revision.identities_blob]);
+        let reasons = self.rejections.iter().map(|rejection| rejection.reason);
+        let reasons = reasons.chain(self.waivers.iter().map(|waiver| waiver.reason));
+        texts.flatten().chain(reasons).collect()
+    }
+
+    /// Forgets the names that were in these blobs.
+    pub(crate) fn erase(&mut self, blobs: &BTreeSet<Digest>) {
+        let names = |revision: &Revision| revision.identities_blob.is_some_and(|digest| blobs.contains(&digest));
+        for revision in self.revisions.iter_mut().filter(|revision| names(revision)) {
+            revision.named.clear();
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
     ids::{ActorId, GateId},
     refusal::Refusal,
     state::{GateRecord, RevocationRecord, State},
-    statement::{Body, Holder, Statement, gate_stream, governance_stream, person_stream},
+    statement::{Body, Erased, Erasure, Holder, Statement, gate_stream, governance_stream, person_stream},
     subject::{Subject, Transition},
 };
 
@@ -156,7 +156,13 @@ impl State {
                     change.apply(admitted);
                 }
             }
-            Body::Genesis(_) | Body::Publication(_) => {}
+            Body::Erasure(Erasure { of: Erased::Change(change), blobs, .. }) => {
+                if let Some(change) = self.change_mut(change) {
+                    change.erase(blobs);
+                }
+            }
+            // Those files are in force no longer.
+            Body::Erasure(Erasure { of: Erased::Person(_), .. }) | Body::Genesis(_) | Body::Publication(_) => {}
         }
         Ok(())
     }
@@ -241,7 +247,8 @@ impl State {
             | Body::Waiver(_)
             | Body::Identification(_)
             | Body::GuidanceObservation(_)
-            | Body::OutcomeReport(_) => {}
+            | Body::OutcomeReport(_)
+            | Body::Erasure(_) => {}
         }
         needed.retain(|stream| !self.knows(stream));
         Ok(needed)

@@ -13,6 +13,7 @@ pub mod catalog;
 pub mod change;
 pub mod coverage;
 pub mod decision;
+pub mod erasing;
 pub mod explain;
 pub mod facts;
 pub mod fold;

@@ -64,6 +64,8 @@ pub struct Intake {
     touched: BTreeSet<StreamId>,
     leaves: Vec<NewLeaf>,
     blobs: BTreeMap<Digest, Vec<u8>>,
+    /// What was erased by what was taken.
+    erased: BTreeSet<Digest>,
 }
 
 impl Intake {
@@ -86,6 +88,7 @@ impl Intake {
             touched: BTreeSet::new(),
             leaves: Vec::new(),
             blobs: BTreeMap::new(),
+            erased: BTreeSet::new(),
         })
     }
 
@@ -171,6 +174,12 @@ impl Intake {
             }
         };
         self.touched.extend(entry.leaf.lines().iter().map(|line| line.stream.clone()));
+        if let Body::Erasure(erasure) = &entry.signed.statement().body {
+            self.erased.extend(records::erased(store, erasure).await?);
+            // What came in this batch is not written first.
+            let gone = |digest: &Digest, bytes: &Vec<u8>| erasure.blobs.contains(digest) && erasure.takes(bytes);
+            self.blobs.retain(|digest, bytes| !gone(digest, bytes));
+        }
         for digest in entry.needed_blobs() {
             self.keep(&digest, blobs);
         }
@@ -216,6 +225,7 @@ impl Intake {
             expected: BTreeMap::new(),
             projections: records::projections(state, &touched)?,
             blobs: std::mem::take(&mut self.blobs).into_values().collect(),
+            erased: std::mem::take(&mut self.erased).into_iter().collect(),
             outbox: Vec::new(),
         }))
     }

@@ -71,6 +71,7 @@ pub async fn replay(
                 projections: records::projections(state, &streams)?,
                 blobs: blobs.into_values().collect(),
                 leaves: vec![NewLeaf { unique: replay.unique.clone(), leaf: entry.leaf }],
+                erased: Vec::new(),
                 outbox: Vec::new(),
             });
             next += 1;

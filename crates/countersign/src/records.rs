@@ -18,7 +18,7 @@ use countersign_core::{
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId},
     refusal::{Refusal, RefusalClass},
     state::{GateRecord, PersonRecord, Record, State},
-    statement::{Body, governance_stream},
+    statement::{Body, Erasure, governance_stream},
     subject::Subject,
 };
 use countersign_ledger::{Digest, Fingerprint, StreamHead, StreamId};
@@ -85,6 +85,13 @@ pub fn blobs_named(body: &Body, blob: impl Fn(&Digest) -> Option<Vec<u8>>) -> Re
         named.extend(read_manifest(&files, &|digest| blob(digest))?.into_values().flatten());
     }
     Ok(named)
+}
+
+/// What an admitted erasure takes out of a store, of what is there.
+pub async fn erased(store: &dyn Store, erasure: &Erasure) -> Result<Vec<Digest>, StoreError> {
+    let named: Vec<Digest> = erasure.blobs.iter().copied().collect();
+    let blobs = store.blobs(&named).await?;
+    Ok(blobs.into_iter().filter(|(_, bytes)| erasure.takes(bytes)).map(|(digest, _)| digest).collect())
 }
 
 /// A projection that is not what was written.

@@ -59,6 +59,7 @@ pub(super) fn about(
         | Body::Publication(_)
         | Body::KeyRevocation(_)
         | Body::GateRegistration(_)
+        | Body::Erasure(_)
         | Body::Proposal(_) => {
             return Err(Refusal::malformed("not-about-a-change", "the statement is not about a change"));
         }
@@ -103,7 +104,8 @@ pub(super) fn about(
         | Body::KeyRevocation(_)
         | Body::GateRegistration(_)
         | Body::Proposal(_)
-        | Body::OutcomeReport(_) => Ok(()),
+        | Body::OutcomeReport(_)
+        | Body::Erasure(_) => Ok(()),
     }
 }
 

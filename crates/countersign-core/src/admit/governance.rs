@@ -6,7 +6,7 @@ use crate::{
     governance::SERVER,
     refusal::Refusal,
     state::State,
-    statement::{Body, GateRegistration, Holder, KeyRevocation, MAX_TARGETS, Publication},
+    statement::{Body, Erased, Erasure, GateRegistration, Holder, KeyRevocation, MAX_ERASED, MAX_TARGETS, Publication},
 };
 
 pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>) -> Result<(), Refusal> {
@@ -15,6 +15,7 @@ pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>) -> Result<
         Body::Publication(publication) => self::publication(state, publication),
         Body::KeyRevocation(revocation) => self::revocation(state, authenticated, revocation),
         Body::GateRegistration(gate) => self::gate(state, authenticated, gate),
+        Body::Erasure(erasure) => self::erasure(state, erasure),
         Body::Proposal(_)
         | Body::NewRevision(_)
         | Body::Approval(_)
@@ -72,6 +73,36 @@ fn revocation(state: &State, authenticated: &Authenticated<'_>, revocation: &Key
     }
     Err(Refusal::unknown("unknown-key", format!("key {key} belongs to nobody of that name"))
         .hint("a fingerprint reads SHA256:…, as `ssh-keygen -l -f KEY` prints it"))
+}
+
+/// Facts, subjects, rules and decisions stay for ever. Of a change it is known what may go; what may go of a person's is told by
+/// its form, see [`crate::erasing`].
+fn erasure(state: &State, erasure: &Erasure) -> Result<(), Refusal> {
+    if erasure.blobs.is_empty() || erasure.blobs.len() > MAX_ERASED {
+        return Err(Refusal::malformed("erasure", format!("an erasure names 1 to {MAX_ERASED} blobs")));
+    }
+    match &erasure.of {
+        Erased::Change(id) => {
+            let change = state.change(id)?;
+            let change = change.ok_or_else(|| {
+                Refusal::unknown("unknown-change", format!("there is no change {id}"))
+                    .hint("list the changes: countersign list")
+            })?;
+            let erasable = change.erasable();
+            match erasure.blobs.iter().find(|blob| !erasable.contains(blob)) {
+                Some(blob) => Err(Refusal::forbidden(
+                    "not-erasable",
+                    format!("{blob} is no text of change {id} and no names of its commits: facts stay"),
+                )),
+                None => Ok(()),
+            }
+        }
+        Erased::Person(_) => match state.governance.record.files.values().find(|file| erasure.blobs.contains(file)) {
+            Some(file) => Err(Refusal::conflict("in-force", format!("{file} is a governance file in force"))
+                .hint("publish one without the name first; then the old one can go")),
+            None => Ok(()),
+        },
+    }
 }
 
 fn gate(state: &State, authenticated: &Authenticated<'_>, gate: &GateRegistration) -> Result<(), Refusal> {

@@ -131,7 +131,32 @@ impl CatalogFile {
     }
 }
 
+/// What a profiles file says of somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    pub name: Option<String>,
+    pub mails: BTreeSet<String>,
+}
+
 impl CatalogFile {
+    /// What a profiles file says of somebody; `None` if it is no such file, or says nothing of them.
+    pub fn profile(bytes: &[u8], person: &ActorId) -> Option<Named> {
+        let mut file: ProfilesFile = canonical::from_bytes(bytes, PROFILES).ok()?;
+        let Profile { mails, name } = file.people.remove(person)?;
+        Some(Named { name, mails })
+    }
+
+    /// A profiles file without somebody, under another salt, so that what they were called is not guessed from it; `None` if
+    /// nobody else is in it.
+    pub fn without_profile(bytes: &[u8], person: &ActorId, salt: Nonce) -> Result<Option<Vec<u8>>, Refusal> {
+        let ProfilesFile { mut people, salt: _ } = canonical::from_bytes(bytes, PROFILES)?;
+        people.remove(person);
+        if people.is_empty() {
+            return Ok(None);
+        }
+        canonical::to_bytes(&ProfilesFile { people, salt }).map(Some)
+    }
+
     /// Everybody whom a governance file lists, with the fingerprints of their keys; nobody if it is no file of people.
     pub fn holders(bytes: &[u8]) -> impl Iterator<Item = (ActorId, Vec<Fingerprint>)> {
         let entries: BTreeMap<ActorId, PersonEntry> = serde_json::from_slice(bytes).unwrap_or_default();

@@ -345,6 +345,26 @@ pub struct OutcomeReport {
     pub targets: BTreeSet<Target>,
 }
 
+/// What is erased: the words and names of a change, or the name and mails of a person.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Erased {
+    Change(ChangeId),
+    Person(ActorId),
+}
+
+/// The blobs that one erasure may name: more do not fit into a payload.
+pub const MAX_ERASED: usize = 256;
+
+/// A tombstone: what these blobs said is to be found in no copy of the log any more. Leaves and facts stay. Two people sign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Erasure {
+    pub blobs: BTreeSet<Digest>,
+    pub of: Erased,
+    pub reason: Digest,
+}
+
 /// A predicate: what is said, and by whom.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -407,6 +427,7 @@ bodies! {
     Decided(Decided) = "decision",
     PermitGrant(PermitGrant) = "permit",
     OutcomeReport(OutcomeReport) = "outcome",
+    Erasure(Erasure) = "erasure",
 }
 
 /// Kinds that have a name and no body yet. A log that has one is of a later semantics.
@@ -433,7 +454,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "health",
     "approval-withdrawal",
     "revocation-confirmation",
-    "erasure",
     "gate-contact",
     "gate-mode",
     "label",
@@ -455,7 +475,8 @@ impl Body {
             | Self::Publication(_)
             | Self::KeyRevocation(_)
             | Self::GateRegistration(_)
-            | Self::Proposal(_) => None,
+            | Self::Proposal(_)
+            | Self::Erasure(_) => None,
             Self::NewRevision(b) => Some((&b.change, &b.revision)),
             Self::Approval(b) => Some((&b.change, &b.revision)),
             Self::Rejection(b) => Some((&b.change, &b.revision)),
@@ -486,6 +507,8 @@ impl Body {
             }
             Self::Rejection(b) => vec![b.reason],
             Self::Waiver(b) => vec![b.reason],
+            // Not those that it takes away.
+            Self::Erasure(b) => vec![b.reason],
             Self::PermitRequest(b) => vec![b.transition.digest],
             Self::Decided(b) => vec![b.decision, b.snapshot],
             Self::GateRegistration(_)
@@ -520,7 +543,8 @@ impl Body {
             | Self::GuidanceObservation(_)
             | Self::Decided(_)
             | Self::PermitGrant(_)
-            | Self::OutcomeReport(_) => Vec::new(),
+            | Self::OutcomeReport(_)
+            | Self::Erasure(_) => Vec::new(),
         }
     }
 
@@ -543,7 +567,8 @@ impl Body {
             | Self::PermitRequest(_)
             | Self::Decided(_)
             | Self::PermitGrant(_)
-            | Self::OutcomeReport(_) => false,
+            | Self::OutcomeReport(_)
+            | Self::Erasure(_) => false,
         }
     }
 
@@ -567,7 +592,8 @@ impl Body {
             | Self::PermitRequest(_)
             | Self::Decided(_)
             | Self::PermitGrant(_)
-            | Self::OutcomeReport(_) => None,
+            | Self::OutcomeReport(_)
+            | Self::Erasure(_) => None,
         }
     }
 }

@@ -161,6 +161,14 @@ impl Statement {
             Body::Proposal(b) => vec![named(b.subject.kind.as_str(), &b.subject.digest)],
             Body::NewRevision(b) => vec![named(b.subject.kind.as_str(), &b.subject.digest)],
             Body::Approval(b) => vec![named(b.reviewed.kind.as_str(), &b.reviewed.digest)],
+            Body::Erasure(b) => {
+                let of = match &b.of {
+                    Erased::Change(change) => format!("change/{change}"),
+                    Erased::Person(person) => format!("person/{person}"),
+                };
+                let digest = Digest::of(&of);
+                vec![named(of, &digest)]
+            }
             Body::Rejection(_)
             | Body::RejectionLift(_)
             | Body::Withdrawal(_)
@@ -184,6 +192,7 @@ impl Statement {
     pub fn change(&self, payload: &Digest) -> Option<ChangeId> {
         match &self.body {
             Body::Proposal(_) => Some(ChangeId::of_proposal(payload)),
+            Body::Erasure(Erasure { of: Erased::Change(change), .. }) => Some(change.clone()),
             body => body.about().map(|(change, _)| change.clone()),
         }
     }
@@ -201,6 +210,10 @@ impl Statement {
                 (home, vec![person_stream(&self.header.by)?])
             }
             Body::GateRegistration(b) => (gate_stream(b.gate.as_str())?, Vec::new()),
+            Body::Erasure(b) => match &b.of {
+                Erased::Change(change) => (change_stream(change)?, Vec::new()),
+                Erased::Person(person) => (person_stream(person)?, Vec::new()),
+            },
             Body::Rejection(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::RejectionLift(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::OutcomeReport(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),

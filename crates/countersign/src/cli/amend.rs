@@ -30,8 +30,9 @@ use super::{
     submit::{self, Session},
 };
 use crate::{
-    client::{Client, ClientError},
+    client::Client,
     clock,
+    erasing::there,
     home::{GovernanceFiles, Home, files},
     known::KnownLog,
     publication::{self, Content, Edit, InForce},
@@ -154,7 +155,7 @@ fn sign(global: &Global, log: KnownLog, in_force: &InForce, home: &Home, why: &s
 fn salts(client: &Client, in_force: &InForce) -> Result<BTreeMap<String, Nonce>, CliError> {
     let mut salts = BTreeMap::new();
     for (path, digest) in in_force.files.iter().filter(|(path, _)| path.starts_with(PROFILES)) {
-        if let Some(salt) = fetch(client, digest)?.and_then(|bytes| Catalog::salt_of(&bytes)) {
+        if let Some(salt) = there(client, digest)?.and_then(|bytes| Catalog::salt_of(&bytes)) {
             salts.insert(path.clone(), salt);
         }
     }
@@ -181,15 +182,6 @@ fn holds(governance: &Governance, home: &Home) -> Result<(), CliError> {
         .hint(format!("see also: countersign rules check {}/rules", home.path().display())))
 }
 
-/// A blob, unless it was erased.
-fn fetch(client: &Client, digest: &Digest) -> Result<Option<Vec<u8>>, CliError> {
-    match client.blob(digest) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(ClientError::Refused { code, .. }) if code == "not-found" => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// What a publication changes, worked out here.
 struct Changes {
     edits: Vec<Edit>,
@@ -206,7 +198,7 @@ impl Changes {
     ) -> Result<Self, CliError> {
         let mut old = BTreeMap::new();
         for digest in replaced.keys().filter_map(|path| in_force.files.get(path)) {
-            if let Some(bytes) = fetch(client, digest)? {
+            if let Some(bytes) = there(client, digest)? {
                 old.insert(*digest, bytes);
             }
         }

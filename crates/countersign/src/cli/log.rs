@@ -1,26 +1,19 @@
-//! `log`: where the log stands, and a copy of all of it.
+//! `log`: where the log stands.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    thread,
-    time::Duration,
-};
+use std::{path::PathBuf, thread, time::Duration};
 
 use super::{
     Global,
     error::{CliError, Exit},
+    export,
     output::{self, Format, printable},
 };
-use crate::{
-    bundle,
-    client::{Client, ClientError},
-};
+use crate::client::{Client, ClientError};
 
-/// Show where the log stands, or export all of it.
+/// Show where the log stands.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Write the whole log there, in the layout of C2SP tlog-tiles, with the blobs beside it.
+    /// The same as `countersign export DIR`.
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
     /// Where no server answers yet, try again for so many seconds: for scripts that have just started one.
@@ -44,15 +37,11 @@ fn await_answer(client: &Client, seconds: u16) {
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     await_answer(&Client::new(&global.url), args.wait);
+    if let Some(dir) = &args.export {
+        return export::of_server(global, dir);
+    }
     let log = global.log()?;
     let checkpoint = log.checkpoint();
-    if let Some(dir) = &args.export {
-        export_to(dir, &log.client)?;
-        if global.format == Format::Text {
-            anstream::println!("{} leaves written to {}", checkpoint.size, dir.display());
-            return Ok(Exit::Done);
-        }
-    }
     let info = log.client.log()?;
     match global.format {
         Format::Json => output::json(&info)?,
@@ -69,21 +58,4 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         }
     }
     Ok(Exit::Done)
-}
-
-/// Written beside the place while it comes and moved there when it is whole, so that nothing half-written is ever found.
-fn export_to(dir: &Path, client: &Client) -> Result<(), CliError> {
-    let cannot = |e: std::io::Error| CliError::new("cannot-write", format!("cannot write {}: {e}", dir.display()));
-    if dir.exists() {
-        return Err(CliError::new("exists", format!("{} is there already", dir.display()))
-            .hint("name a directory that does not exist yet"));
-    }
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(cannot)?;
-    let staging = tempfile::tempdir_in(parent).map_err(cannot)?;
-    bundle::unpack(Path::new("the server's export"), client.export()?, staging.path())?;
-    fs::rename(staging.path(), dir).map_err(cannot)?;
-    // It is there under its own name now.
-    let _ = staging.keep();
-    Ok(())
 }

@@ -6,13 +6,17 @@ mod amend;
 mod apply;
 mod approve;
 mod audit;
+mod backup;
 pub mod content;
 mod coverage;
 mod demo;
 mod disclose;
+mod erase;
 pub mod error;
+mod export;
 mod follow;
 mod gate;
+mod import;
 mod init;
 mod init_from;
 mod log;
@@ -134,6 +138,9 @@ enum Command {
     Bundle(verify::BundleArgs),
     Verify(verify::Args),
     Log(log::Args),
+    Export(export::Args),
+    Import(import::Args),
+    Backup(backup::Args),
     Follow(follow::Args),
     /// Say in a trust.json who else has to vouch for the log
     Trust(trust::Args),
@@ -142,6 +149,7 @@ enum Command {
     Audit(audit::Args),
     Amend(amend::Args),
     Revoke(revoke::Args),
+    Erase(erase::Args),
 }
 
 impl Command {
@@ -165,6 +173,9 @@ impl Command {
             Self::Bundle(args) => verify::bundle(global, &args),
             Self::Verify(args) => verify::run(global, &args),
             Self::Log(args) => log::run(global, &args),
+            Self::Export(args) => export::run(global, &args),
+            Self::Import(args) => import::run(global, &args),
+            Self::Backup(args) => backup::run(global, &args),
             Self::Follow(args) => follow::run(global, &args),
             Self::Trust(args) => trust::run(global, args),
             Self::Gate(args) => gate::run(global, args),
@@ -173,6 +184,7 @@ impl Command {
             Self::Audit(args) => audit::run(global, &args),
             Self::Amend(args) => amend::run(global, args),
             Self::Revoke(args) => revoke::run(global, args),
+            Self::Erase(args) => erase::run(global, args),
         }
     }
 }

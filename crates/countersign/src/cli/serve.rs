@@ -1,8 +1,14 @@
 //! `serve`: the server over a home.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use tokio::time::timeout;
+use countersign_ledger::{Digest, checkpoint::Checkpoint, tree};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::{
     Global,
@@ -13,8 +19,9 @@ use crate::{
     cosigning::{Collector, CosigningError},
     durable,
     engine::{Engine, EngineError, Setup},
-    home::Home,
-    store, unix,
+    home::{FOUNDED, Home, SEEN},
+    store::{self, Store},
+    unix,
 };
 
 /// How long what still runs is waited for in the end.
@@ -53,8 +60,12 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
         let address = listener.local_addr().map_err(|e| CliError::new("failed", e.to_string()))?;
         anstream::println!("serving {} on http://{address} (stop with Ctrl-C)", home.config().origin);
         tokio::spawn(collector.run());
+        forget(&engine, home.path()).await?;
+        tokio::spawn(keep_home(Arc::clone(&engine), home.path().to_owned()));
         let serving = api::serve(Arc::clone(&engine), listener, unix::stopped());
         serving.await.map_err(|e| CliError::new("failed", format!("{e}")))?;
+        drop(write_seen(&engine, &home.seen_path(), &mut String::new()).await);
+        drop(forget(&engine, home.path()).await);
         // Whoever copies the file of a server that has ended has all of it.
         drop(timeout(CLOSING, engine.store().close()).await);
         Ok(Exit::Done)
@@ -64,8 +75,8 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
     served
 }
 
-/// Says that the home's log was founded, so that a ledger that was lost is not founded anew in silence.
-const FOUNDED: &str = "founded";
+/// How often it is written down where the log stands.
+const SEEN_EVERY: Duration = Duration::from_secs(1);
 
 /// How long the store may take to put everything into its file when the server ends.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -84,6 +95,7 @@ pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
             mark.display()
         )));
     }
+    continues_what_was_seen(home, &*store).await?;
     let setup = Setup {
         store,
         log_key: Arc::new(home.log_key()?),
@@ -100,6 +112,70 @@ pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
             .map_err(|e| CliError::new("cannot-write", format!("cannot write {}: {e}", mark.display())))?;
     }
     Ok(engine)
+}
+
+/// The ledger has all that was written down of it when it was served before: an older copy in its place is no ledger to extend.
+async fn continues_what_was_seen(home: &Home, store: &dyn Store) -> Result<(), CliError> {
+    let Some(seen) = home.seen()? else { return Ok(()) };
+    let Checkpoint { size, root, .. } = seen.checkpoint();
+    let (place, found) = (home.path().display(), store.head().await.map_err(EngineError::from)?.size);
+    if *size > found {
+        let back = format!("the ledger of {place} has {found} leaves, and had {size} when it was last served");
+        return Err(CliError::new("ledger-went-back", format!("{back}: it is an older copy")).hint(format!(
+            "put the newest copy back: countersign import EXPORT_OR_BACKUP --home {place}. Gates and people that saw more \
+             would refuse this one"
+        )));
+    }
+    let there = store::with_nodes(store, |nodes| tree::root(*size, &nodes)).await.map_err(EngineError::from)?;
+    if there.is_ok_and(|there| there == *root) {
+        return Ok(());
+    }
+    let differs = format!("the ledger of {place} does not continue what it was when it was last served, at {size} leaves");
+    Err(CliError::new("ledger-differs", differs).hint(format!(
+        "is the ledger of another home in its place? {} has the checkpoint that it must continue",
+        home.seen_path().display()
+    )))
+}
+
+/// Writes down where the log stands as long as it is served, and takes out of the home's files what was erased.
+async fn keep_home(engine: Arc<Engine>, home: PathBuf) {
+    let mut due = interval(SEEN_EVERY);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let seen = home.join(SEEN);
+    let (mut kept, mut erasures) = (String::new(), 0);
+    loop {
+        due.tick().await;
+        if let Err(error) = write_seen(&engine, &seen, &mut kept).await {
+            tracing::warn!(path = %seen.display(), %error, "where the log stands could not be written down");
+        }
+        let now = engine.erasures();
+        if now != erasures {
+            match forget(&engine, &home).await {
+                Ok(()) => erasures = now,
+                Err(error) => tracing::warn!(home.path = %home.display(), %error, "what was erased is still in the home"),
+            }
+        }
+    }
+}
+
+/// Names and mails that the log began with are in a file of the home, too.
+async fn forget(engine: &Engine, home: &Path) -> Result<(), CliError> {
+    let mut home = Home::open(home)?;
+    let here: Vec<Digest> = home.profiles().collect();
+    let there = engine.blobs(&here).await?;
+    let gone = here.into_iter().filter(|digest| !there.contains_key(digest)).collect();
+    Ok(home.forget(&gone)?)
+}
+
+/// Nobody waits for the disk: what a power cut takes of it is a second of the log's time.
+async fn write_seen(engine: &Engine, path: &Path, kept: &mut String) -> Result<(), CliError> {
+    let note = engine.head().await?.note;
+    if note != *kept {
+        let failed = |e| CliError::new("cannot-write", format!("cannot write {}: {e}", path.display()));
+        durable::put(path, &note).map_err(failed)?;
+        *kept = note;
+    }
+    Ok(())
 }
 
 impl From<CosigningError> for CliError {

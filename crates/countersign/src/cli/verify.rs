@@ -195,7 +195,7 @@ fn find(trust: &Trust, place: &str) -> Result<Found, CliError> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let threads = match &source {
         Source::Folder(path) if bundle::is_bundle(path) => return find_in_bundle(trust, path),
-        Source::Folder(_) => cores,
+        Source::Folder(_) | Source::Ledger(_) => cores,
         Source::Server(_) | Source::Static(_) => cores.max(THREADS_AT_AN_ADDRESS),
     };
     let verifying::Verified { report, shelf, note } = verifying::verify(trust, &source, threads, clock::now())?;

@@ -11,7 +11,7 @@ use countersign_core::{
 };
 use countersign_ledger::{
     Digest, Hash, StreamId,
-    tile::{TILE_WIDTH, TileKind, TilePath, entry_bundle, hash_tile},
+    tile::TilePath,
     tree,
 };
 
@@ -19,7 +19,7 @@ use super::{Engine, EngineError, OwnLeaf};
 use crate::{
     bundle::Bundle,
     records::blobs_named,
-    store::{self, Damage, MAX_PAGE, StoreError, tiles::TileAt},
+    store::{self, Damage, MAX_PAGE, StoreError, layout},
     wire::{Entries, Published},
 };
 
@@ -188,32 +188,7 @@ impl Engine {
 
     /// One tile of the log, or `None` if the log does not reach so far.
     pub async fn tile(&self, path: &TilePath) -> Result<Option<Vec<u8>>, EngineError> {
-        let head = self.store.head().await?;
-        if !path.is_within(head.noted) {
-            return Ok(None);
-        }
-        let width = u64::from(path.width);
-        match path.kind {
-            TileKind::Entries => {
-                let first = path.index.saturating_mul(u64::from(TILE_WIDTH));
-                let mut leaves = Vec::new();
-                while (leaves.len() as u64) < width {
-                    let next = first.saturating_add(leaves.len() as u64);
-                    let page = self.store.leaves(next..first.saturating_add(width)).await?;
-                    if page.is_empty() {
-                        return Err(EngineError::Store(Damage::MissingLeaf(next).into()));
-                    }
-                    leaves.extend(page);
-                }
-                Ok(Some(entry_bundle(&leaves).map_err(|e| damaged(&e))?))
-            }
-            TileKind::Hashes(level) => {
-                let at = TileAt { level, index: path.index };
-                let tiles = self.store.tiles(&[at]).await?;
-                let hashes = tiles.0.get(&at).and_then(|hashes| hashes.get(..usize::from(path.width)));
-                Ok(hashes.map(hash_tile))
-            }
-        }
+        Ok(layout::tile(&*self.store, path).await?)
     }
 
     /// Every leaf since the change's last decision or permit, if those are few: then whoever takes followers' word for what
@@ -275,16 +250,4 @@ fn damaged(error: &dyn std::fmt::Display) -> StoreError {
 
 fn out_of_range(asked: u64, size: u64) -> Refusal {
     Refusal::unknown("beyond-the-log", format!("the log has {size} leaves; there is no proof about {asked}"))
-}
-
-/// The paths of a log of this size as static files: hash tiles and entry bundles, full ones and the partial ones at the right.
-pub fn tile_paths(size: u64) -> impl Iterator<Item = TilePath> {
-    let width = u64::from(TILE_WIDTH);
-    let levels = (0..8_u8).map(move |level| (TileKind::Hashes(level), size >> (8 * u32::from(level))));
-    std::iter::once((TileKind::Entries, size)).chain(levels).flat_map(move |(kind, items)| {
-        (0..items.div_ceil(width)).map(move |index| {
-            let in_tile = items.saturating_sub(index.saturating_mul(width)).min(width);
-            TilePath { kind, index, width: u16::try_from(in_tile).unwrap_or(TILE_WIDTH) }
-        })
-    })
 }

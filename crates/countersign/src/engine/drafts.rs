@@ -19,7 +19,7 @@ use countersign_core::{
     rules::decide,
     snapshot::Snapshot,
     state::State,
-    statement::{Body, Decided, GuidanceObservation, PermitRequest, governance_stream},
+    statement::{Body, Decided, Erasure, GuidanceObservation, PermitRequest, governance_stream},
     text::{ProposalText, Reason},
 };
 use countersign_ledger::{Digest, Envelope, StreamId, Time};
@@ -53,6 +53,7 @@ pub(super) struct Draft<'a> {
     /// Where the streams stood that were looked at.
     expected: BTreeMap<StreamId, u64>,
     touched: BTreeSet<StreamId>,
+    erasures: Vec<Erasure>,
 }
 
 impl<'a> Draft<'a> {
@@ -70,6 +71,7 @@ impl<'a> Draft<'a> {
             blobs: BTreeMap::new(),
             expected: BTreeMap::new(),
             touched: BTreeSet::new(),
+            erasures: Vec::new(),
         };
         draft.expect();
         Ok(draft)
@@ -99,6 +101,9 @@ impl<'a> Draft<'a> {
         let entry = Entry::of(leaf, signed);
         let blobs = &self.blobs;
         self.state.fold(&entry, &|digest| blobs.get(digest).cloned())?;
+        if let Body::Erasure(erasure) = &entry.signed.statement().body {
+            self.erasures.push(erasure.clone());
+        }
         self.leaves.push(NewLeaf { leaf: entry.leaf, unique });
         self.touched.extend(streams);
         Ok(())
@@ -190,14 +195,19 @@ impl<'a> Draft<'a> {
         Ok(Some(reads::denial(self.engine, &state, &change, decision, self.at).await?))
     }
 
-    pub fn finish(self) -> Result<Submission, EngineError> {
+    pub async fn finish(self) -> Result<Submission, EngineError> {
         let governance = governance_stream()?;
         if self.touched.contains(&governance) {
             // Parsed here once; whoever reads next need not parse it again.
             self.engine.governance.put(self.state.head(&governance)?, &Arc::clone(&self.state.governance));
         }
+        let mut erased = Vec::new();
+        for erasure in &self.erasures {
+            erased.extend(records::erased(self.engine.store(), erasure).await?);
+        }
         Ok(Submission {
             leaves: self.leaves,
+            erased,
             expected: self.expected,
             projections: records::projections(&self.state, &self.touched)?,
             blobs: self.blobs.into_values().collect(),
@@ -238,6 +248,7 @@ pub(super) fn named_blobs(signed: &Signed, offered: Vec<Vec<u8>>) -> Result<BTre
         Body::Waiver(b) => drop(Reason::parse(text(&b.reason))?),
         Body::KeyRevocation(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Publication(b) => drop(Reason::parse(text(&b.reason))?),
+        Body::Erasure(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Genesis(_)
         | Body::GateRegistration(_)
         | Body::Approval(_)

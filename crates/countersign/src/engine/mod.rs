@@ -22,7 +22,13 @@ mod reads;
 mod speakers;
 mod speech;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use countersign_core::{
     admit::{Signed, authenticate_genesis},
@@ -40,12 +46,9 @@ use countersign_ledger::{
 };
 use thiserror::Error;
 
-pub use self::{
-    bundles::tile_paths,
-    reads::{ChangeFilter, PAGE},
-};
+pub use self::reads::{ChangeFilter, PAGE};
 use self::{cosigned::Cosigned, drafts::Draft, guidance::GuidanceSource, speakers::Speakers};
-pub use crate::store::Head;
+pub use crate::store::{Head, layout::tile_paths};
 use crate::{
     rebuild,
     records::{self, GovernanceCache, RecordError},
@@ -130,6 +133,7 @@ pub struct Engine {
     governance: GovernanceCache,
     cosigned: Cosigned,
     speakers: tokio::sync::Mutex<Speakers>,
+    erasures: AtomicU64,
 }
 
 impl std::fmt::Debug for Engine {
@@ -151,6 +155,7 @@ impl Engine {
             governance: GovernanceCache::default(),
             cosigned: Cosigned::default(),
             speakers: Default::default(),
+            erasures: AtomicU64::new(0),
         };
         if engine.store.head().await?.size == 0 {
             engine.found(&setup.genesis, setup.genesis_blobs).await?;
@@ -190,6 +195,7 @@ impl Engine {
             projections: records::projections(&state, &streams)?,
             blobs: by_digest.into_values().collect(),
             leaves: vec![NewLeaf { unique: records::uniques(&state, &entry.signed)?, leaf }],
+            erased: Vec::new(),
             outbox: Vec::new(),
         };
         match self.writer.submit(submission, None).await {
@@ -203,6 +209,11 @@ impl Engine {
 
     pub fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// How often something was erased since the log was opened: what is kept elsewhere of it has to go, too.
+    pub fn erasures(&self) -> u64 {
+        self.erasures.load(Ordering::Relaxed)
     }
 
     pub async fn head(&self) -> Result<Head, EngineError> {
@@ -290,12 +301,15 @@ impl Engine {
             Some(id) => draft.standing(id).await?,
             None => None,
         };
-        let submission = draft.finish()?;
+        let submission = draft.finish().await?;
         Ok(match self.writer.submit(submission, Some(announced)).await {
             Err(SubmitError::Conflict(conflict)) => Attempt::Conflict(conflict),
             Err(error) => return Err(EngineError::Write(error)),
             Ok(index) => {
                 self.has_grown();
+                if let Body::Erasure(_) = signed.statement().body {
+                    self.erasures.fetch_add(1, Ordering::Relaxed);
+                }
                 match standing {
                     Some(denial) if denied => Attempt::Denied(Box::new(denial)),
                     standing => {

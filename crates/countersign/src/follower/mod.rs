@@ -20,6 +20,7 @@ mod copy;
 mod cosigned;
 pub mod cosigner;
 pub mod following;
+pub mod ledger;
 mod proof;
 mod reads;
 pub mod source;
@@ -57,7 +58,8 @@ use crate::{
 
 pub use crate::store::Access;
 
-const COPY: &str = "copy.db";
+/// The file of a copy, in its folder.
+pub const COPY: &str = "copy.db";
 /// The newest checkpoint that a copy has reached.
 pub const SEEN: &str = "seen";
 const GOVERNANCE: &str = "governance";
@@ -592,9 +594,10 @@ fn parsed(leaves: &[Vec<u8>]) -> Vec<Result<Entry, Refusal>> {
 }
 
 /// The checkpoint that is to be reached: leaves before it are written without one, and at its size its root must come out.
-struct Reached<'a> {
-    checkpoint: &'a Checkpoint,
-    note: String,
+#[derive(Debug)]
+pub struct Reached<'a> {
+    pub checkpoint: &'a Checkpoint,
+    pub note: String,
 }
 
 impl Notary for Reached<'_> {

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_core::{governance::read_manifest, statement::Statement};
+use countersign_core::{governance::read_manifest, statement::Statement, trust::Trust};
 use countersign_ledger::{
     Digest, Hash, Leaf,
     checkpoint::MAX_NOTE_BYTES,
@@ -16,7 +16,11 @@ use countersign_ledger::{
 };
 use thiserror::Error;
 
-use crate::client::{Client, ClientError, MAX_BLOB_BYTES};
+use super::ledger::Ledger;
+use crate::{
+    client::{Client, ClientError, MAX_BLOB_BYTES},
+    store::{Access, Keeps, Options, StoreError},
+};
 
 /// As many as a server gives at once.
 const MAX_LEAVES: usize = 1_024;
@@ -51,6 +55,8 @@ pub enum SourceError {
     Client(#[from] ClientError),
     #[error("cannot read {path}: {source}")]
     Io { path: PathBuf, source: io::Error },
+    #[error("the store at {path}: {source}")]
+    Store { path: PathBuf, source: StoreError },
     #[error("{place} is not what it should be: {why}")]
     Malformed { place: String, why: String },
 }
@@ -64,6 +70,8 @@ pub enum Source {
     Static(Client),
     /// The same in a folder.
     Folder(PathBuf),
+    /// A store on this machine.
+    Ledger(Ledger),
 }
 
 impl Source {
@@ -76,11 +84,18 @@ impl Source {
         }
     }
 
+    /// The file of a follower's copy.
+    pub fn of_copy(file: &Path, trust: &Trust, access: Access) -> Result<Self, SourceError> {
+        let options = Options { verifier: trust.log_key.clone(), keeps: Keeps::Copy(access) };
+        Ledger::open(file, &options).map(Self::Ledger)
+    }
+
     /// What a person knows it by.
     pub fn name(&self) -> String {
         match self {
             Self::Server(client) | Self::Static(client) => client.url().to_owned(),
             Self::Folder(path) => path.display().to_string(),
+            Self::Ledger(ledger) => ledger.path().display().to_string(),
         }
     }
 
@@ -106,6 +121,7 @@ impl Source {
         match Self::at(place) {
             Self::Server(client) | Self::Static(client) => Self::Static(client),
             Self::Folder(path) => Self::Folder(path),
+            Self::Ledger(ledger) => Self::Ledger(ledger),
         }
     }
 
@@ -131,7 +147,7 @@ impl Source {
     pub fn leaves(&self, from: u64, size: u64) -> Result<Batch, SourceError> {
         match self {
             Self::Server(client) => batch(client.url(), from, &client.entries(from)?),
-            Self::Static(_) | Self::Folder(_) => self.bundles(from, size),
+            Self::Static(_) | Self::Folder(_) | Self::Ledger(_) => self.bundles(from, size),
         }
     }
 
@@ -200,6 +216,11 @@ impl Source {
         self.tile(tile(TileKind::Hashes(0), index, size), parse_hash_tile)
     }
 
+    /// A hash tile, if it is there.
+    pub fn hash_tile(&self, path: TilePath) -> Result<Option<Vec<Hash>>, SourceError> {
+        self.tile(path, parse_hash_tile)
+    }
+
     /// A blob, if it is there. It may be anything: whoever asked for it compares its digest.
     pub fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, SourceError> {
         self.file(&format!("blobs/{}", digest.hex()), MAX_BLOB_BYTES)
@@ -230,7 +251,7 @@ impl Source {
     /// handed on has none behind its checkpoint. Nothing is said of an address, behind which the log goes on.
     pub fn goes_beyond(&self, size: u64) -> Result<bool, SourceError> {
         match self {
-            Self::Server(_) | Self::Static(_) => Ok(false),
+            Self::Server(_) | Self::Static(_) | Self::Ledger(_) => Ok(false),
             Self::Folder(folder) => goes_beyond(folder, "tile/entries", size),
         }
     }
@@ -239,6 +260,8 @@ impl Source {
     fn file(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, SourceError> {
         match self {
             Self::Server(client) | Self::Static(client) => Ok(client.file(name, limit)?),
+            Self::Ledger(ledger) if name == "cosigned" => read(&ledger.cosigned(), limit),
+            Self::Ledger(ledger) => ledger.file(name),
             Self::Folder(folder) => {
                 let bytes = read(&folder.join(name), limit)?;
                 match bytes {

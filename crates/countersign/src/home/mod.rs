@@ -10,6 +10,8 @@
 //! keys/log.key          signs checkpoints
 //! keys/server.key       signs decisions and permits
 //! ledger.db             the ledger
+//! founded               says that the log was begun
+//! seen                  the newest checkpoint that the ledger had: an older one put in its place is refused
 //! cosigned              the newest checkpoint that others cosigned
 //! ```
 //!
@@ -24,15 +26,16 @@ pub mod people;
 pub mod shipped;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
 
 use countersign_core::{
     admit::{self, Signed},
-    catalog::{Catalog, CatalogSettings},
-    governance::{self, Governance, manifest_of},
+    canonical,
+    catalog::{Catalog, CatalogSettings, files::is_profiles},
+    governance::{self, Governance, Replacements},
     ids::Nonce,
     refusal::Refusal,
     statement::{Body, Genesis, Statement},
@@ -40,8 +43,10 @@ use countersign_core::{
 };
 use countersign_ledger::{
     Digest, Envelope, LogKey, SigningKey,
+    checkpoint::{MAX_NOTE_BYTES, SignedCheckpoint},
     dsse::{MAX_ENVELOPE_BYTES, Signature},
 };
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::store;
@@ -62,6 +67,9 @@ const LOG_KEY: &str = "keys/log.key";
 const SERVER_KEY: &str = "keys/server.key";
 const LEDGER: &str = "ledger.db";
 const COSIGNED: &str = "cosigned";
+pub const SEEN: &str = "seen";
+/// Says that the home's log was founded, so that a ledger that was lost is not founded anew in silence.
+pub const FOUNDED: &str = "founded";
 
 #[derive(Debug, Error)]
 pub enum HomeError {
@@ -272,7 +280,7 @@ impl Home {
 
     /// Whether the log has begun: its entry 0 is written then, and cannot gain a signature.
     pub fn has_begun(&self) -> bool {
-        self.path.join(LEDGER).exists()
+        self.ledger_path().exists()
     }
 
     /// What verifiers and gates pin.
@@ -280,9 +288,14 @@ impl Home {
         &self.trust
     }
 
+    /// The file of the ledger.
+    pub fn ledger_path(&self) -> PathBuf {
+        self.path.join(LEDGER)
+    }
+
     /// Where the ledger is kept, for [`crate::store::open`].
     pub fn store_address(&self) -> String {
-        format!("sqlite:{}", self.path.join(LEDGER).display())
+        format!("sqlite:{}", self.ledger_path().display())
     }
 
     /// Where the newest checkpoint that others cosigned is kept.
@@ -293,6 +306,55 @@ impl Home {
     /// How the ledger is opened: it must be under a checkpoint of the log's key.
     pub fn store_options(&self) -> store::Options {
         store::Options::log(self.trust.log_key.clone())
+    }
+
+    /// The files of names and mails that the log began with and that are still in this home.
+    pub fn profiles(&self) -> impl Iterator<Item = Digest> {
+        self.files.iter().filter(|(path, _)| is_profiles(path)).map(|(_, bytes)| Digest::of(bytes))
+    }
+
+    /// Takes out of `genesis-files.json` what was erased from the log.
+    pub fn forget(&mut self, erased: &BTreeSet<Digest>) -> Result<(), HomeError> {
+        let gone = |path: &str, digest: &Digest| is_profiles(path) && erased.contains(digest);
+        if !self.files.iter().any(|(path, bytes)| gone(path, &Digest::of(bytes))) {
+            return Ok(());
+        }
+        let path = self.path.join(GENESIS_FILES);
+        let list: Replacements = canonical::from_bytes(&self.manifest, GENESIS_FILES)?;
+        let mut all = BTreeMap::new();
+        for (name, digest) in list {
+            let Some(digest) = digest else { continue };
+            let text = self.files.get(&name).filter(|_| !gone(&name, &digest));
+            let file = match text {
+                Some(text) => GenesisFile::Text(String::from_utf8_lossy(text).into_owned()),
+                None => GenesisFile::Gone { erased: digest },
+            };
+            all.insert(name, file);
+        }
+        let text = serde_json::to_string_pretty(&all).map_err(|e| HomeError::invalid(&path, e.to_string()))?;
+        files::replace(&path, format!("{text}\n"))?;
+        self.files.retain(|path, bytes| !gone(path, &Digest::of(bytes)));
+        Ok(())
+    }
+
+    /// Where the newest checkpoint is kept that the ledger of this home had.
+    pub fn seen_path(&self) -> PathBuf {
+        self.path.join(SEEN)
+    }
+
+    /// The newest checkpoint that the ledger of this home had, as far as it was written down.
+    pub fn seen(&self) -> Result<Option<SignedCheckpoint>, HomeError> {
+        let path = self.seen_path();
+        let note = match files::read_text(&path, MAX_NOTE_BYTES) {
+            // All that a power cut may have left.
+            Ok(note) if note.is_empty() => return Ok(None),
+            Ok(note) => note,
+            Err(HomeError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        SignedCheckpoint::open(&note, &self.trust.log_key).map(Some).map_err(|error| {
+            HomeError::invalid(&path, error.to_string()).hint("is it of another home? It lies beside the ledger that it is of")
+        })
     }
 
     /// Reads the key that signs checkpoints.
@@ -372,18 +434,41 @@ fn read_genesis(path: &Path) -> Result<(Envelope, Statement, Genesis), HomeError
     }
 }
 
+/// A governance file as `genesis-files.json` has it.
+#[derive(Deserialize, Serialize)]
+#[serde(untagged)]
+enum GenesisFile {
+    Text(String),
+    /// Names and mails that are here no longer.
+    Gone {
+        erased: Digest,
+    },
+}
+
+impl GenesisFile {
+    fn digest(&self) -> Digest {
+        match self {
+            Self::Text(text) => Digest::of(text),
+            Self::Gone { erased } => *erased,
+        }
+    }
+}
+
 /// The files are bound by the list of their digests, which the genesis names.
 fn read_genesis_files(path: &Path, named: &Digest) -> Result<(GovernanceFiles, Vec<u8>), HomeError> {
-    let texts: BTreeMap<String, String> = serde_json::from_slice(&files::read(path, MAX_GENESIS_FILES_BYTES)?)
+    let all: BTreeMap<String, GenesisFile> = serde_json::from_slice(&files::read(path, MAX_GENESIS_FILES_BYTES)?)
         .map_err(|error| HomeError::invalid(path, error.to_string()))?;
-    let files: GovernanceFiles = texts.into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
-    let manifest = manifest_of(&files)?;
-    if Digest::of(&manifest) == *named {
-        Ok((files, manifest))
-    } else {
-        Err(HomeError::invalid(path, "its files are not those that the genesis names")
-            .hint("this file is not for editing; put it back from a backup"))
+    let list: Replacements = all.iter().map(|(name, file)| (name.clone(), Some(file.digest()))).collect();
+    let manifest = canonical::to_bytes(&list)?;
+    if Digest::of(&manifest) != *named {
+        return Err(HomeError::invalid(path, "its files are not those that the genesis names")
+            .hint("this file is not for editing; put it back from a backup"));
     }
+    let there = all.into_iter().filter_map(|(name, file)| match file {
+        GenesisFile::Text(text) => Some((name, text.into_bytes())),
+        GenesisFile::Gone { .. } => None,
+    });
+    Ok((there.collect(), manifest))
 }
 
 fn read_trust(path: &Path) -> Result<Trust, HomeError> {

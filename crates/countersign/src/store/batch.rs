@@ -66,6 +66,13 @@ impl Tail {
         Some((TileAt { level: 0, index: self.size() / u64::from(TILE_WIDTH) }, hashes.clone()))
     }
 
+    /// Appends a leaf, and puts the tiles that grow by it among those to write.
+    pub fn push(&mut self, leaf: Hash, written: &mut BTreeMap<TileAt, Vec<Hash>>) {
+        for node in self.frontier.push(leaf) {
+            self.grow(&node, written);
+        }
+    }
+
     /// Puts a node into its tile, and the tile among those to write. Tiles of leaf hashes are written when they are full,
     /// since the leaves themselves tell the rest; higher ones, which grow once in 256 leaves, whenever they grow.
     fn grow(&mut self, node: &Node, written: &mut BTreeMap<TileAt, Vec<Hash>>) {
@@ -154,6 +161,8 @@ pub struct Rows {
     pub tiles: BTreeMap<TileAt, Vec<Hash>>,
     /// Each of them may be stored already.
     pub blobs: BTreeMap<Digest, Vec<u8>>,
+    /// Removed after the others are written, and not to be found in the file afterwards.
+    pub erased: BTreeSet<Digest>,
     pub projections: ProjectionRows,
     pub jobs: Vec<Job>,
 }
@@ -177,6 +186,7 @@ impl Rows {
             + self.uniques.len()
             + self.tiles.len()
             + self.blobs.len()
+            + self.erased.len()
             + self.projections.count()
             + self.jobs.len()
     }
@@ -274,6 +284,7 @@ impl Batch {
         self.uniques.extend(&uniques);
         self.rows.uniques.extend(uniques);
         self.rows.blobs.extend(submission.blobs.into_iter().map(|bytes| (Digest::of(&bytes), bytes)));
+        self.rows.erased.extend(submission.erased);
         self.rows.jobs.extend(submission.outbox);
         self.projections.extend(submission.projections.into_iter().map(|body| (named(&body), body)));
         Ok(first)

@@ -12,6 +12,7 @@
 pub mod batch;
 pub mod dump;
 mod error;
+pub mod layout;
 mod list;
 mod sqlite;
 pub mod tiles;
@@ -135,6 +136,8 @@ pub struct Submission {
     /// Projections that the leaves change, written whole.
     pub projections: Vec<Projection>,
     pub blobs: Vec<Vec<u8>>,
+    /// Blobs that go for good: what they said is to be found nowhere in the store afterwards.
+    pub erased: Vec<Digest>,
     /// What is to be done elsewhere once this is durable.
     pub outbox: Vec<Job>,
 }
@@ -277,6 +280,9 @@ pub trait Store: Send + Sync {
     /// Ends well, where somebody else will open the store next: what a crash would leave to be read again is put in its place.
     /// Nothing else is asked of it afterwards.
     fn close(&self) -> Pending<'_, ()>;
+
+    /// Writes all of it as it is at one moment to another file, which may be there if it is empty. The log goes on meanwhile.
+    fn copy_to<'a>(&'a self, file: &'a Path) -> Pending<'a, ()>;
 
     /// What follows from the leaves, a page at a time, to compare two stores. [`dump`] walks it.
     fn walk<'a>(&'a self, part: dump::Part, after: Option<&'a dump::Key>) -> Pending<'a, Vec<dump::Row>>;

@@ -8,6 +8,7 @@ mod browser;
 mod bundle;
 mod captured;
 mod cli;
+mod copies;
 mod cosigning;
 mod demo;
 mod engine;

@@ -24,7 +24,7 @@ use countersign_core::{
     snapshot::Snapshot,
     state::State,
     statement::{
-        Approval, Body, Decided, Disclosure, Founder, GateRegistration, Genesis, Header, Identification,
+        Approval, Body, Decided, Disclosure, Erased, Erasure, Founder, GateRegistration, Genesis, Header, Identification,
         IdentityVerdict, KeyRevocation, NewRevision, OutcomeReport, OutcomeResult, PermitRequest, Proposal,
         Publication, Rejection, RejectionLift, RevisionRef, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
     },
@@ -350,6 +350,18 @@ impl World {
     pub fn revoke(&mut self, by: &str, key: &str) -> Result<Digest, Refusal> {
         let body = self.revocation(key);
         self.say(by, body)
+    }
+
+    /// Erases on the word of these people; the first is whom the statement is by.
+    pub fn erased(
+        &mut self,
+        keys: &[&str],
+        of: Erased,
+        blobs: impl IntoIterator<Item = Digest>,
+    ) -> Result<Digest, Refusal> {
+        let reason = self.reason("asked for");
+        let body = Body::Erasure(Erasure { blobs: blobs.into_iter().collect(), of, reason });
+        self.say_with(keys[0], keys, body)
     }
 
     /// `shop-gate`, which guards `search/production`.

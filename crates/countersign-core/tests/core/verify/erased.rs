@@ -1,10 +1,13 @@
 //! Names and mails were erased, those of commits or those of people: the log still holds, and its decisions can be run
 //! again.
 
-use countersign_core::snapshot::Snapshot;
+use countersign_core::{
+    snapshot::Snapshot,
+    statement::{Erased, Erasure},
+};
 
 use super::*;
-use crate::kit::Extracted;
+use crate::kit::{Extracted, told};
 
 /// Commits by linus, proposed by ada and approved by mallory, for which the server has decided.
 fn decided() -> (World, Extracted) {
@@ -86,4 +89,53 @@ fn erased_names_are_no_way_to_leave_somebody_out() {
     evidence.blobs.remove(&names(&commits)).unwrap();
     evidence.blobs.remove(&decided.snapshot).unwrap();
     assert_snapshot!(last_step(&check(&world, &evidence)), @"Broken: names were erased since, and the snapshot is missing");
+}
+
+/// What is erased is said by two people, one of the policy group, and only names and words can go.
+#[test]
+fn an_erasure_takes_two_people_and_names_and_words_only() {
+    let (mut world, commits) = decided();
+    let change = world.state.changes().next().unwrap().clone();
+    let of_change = || Erased::Change(change.id.clone());
+    let (text, facts) = (change.revisions[0].text, change.revisions[0].facts.unwrap());
+    let names = names(&commits);
+    assert_snapshot!(told(world.erased(&["ada"], of_change(), [text])), @"two-people: what erases names and words needs 2 people, this has 1");
+    assert_snapshot!(told(world.erased(&["linus", "mallory"], of_change(), [text])), @"policy-group: one of the two who erase belongs to the policy group");
+    assert_snapshot!(masked(&told(world.erased(&["ada", "linus"], of_change(), [facts]))), @"not-erasable: DIGEST is no text of change CHANGE and no names of its commits: facts stay");
+    assert_snapshot!(told(world.erased(&["ada", "linus"], of_change(), [])), @"erasure: an erasure names 1 to 256 blobs");
+    let profiles = world.state.governance.record.files["profiles/discovery.json"];
+    let of_linus = Erased::Person("linus".parse().unwrap());
+    assert_snapshot!(masked(&told(world.erased(&["ada", "linus"], of_linus, [profiles]))), @"in-force: DIGEST is a governance file in force");
+
+    // The record forgets the names with the tombstone, whether the blob was there when it was folded or not.
+    assert!(!change.names_are_erased());
+    world.erased(&["linus", "ada"], of_change(), [text, names]).unwrap();
+    assert!(world.change(&change.id).names_are_erased());
+    let mut evidence = world.evidence();
+    let whole = check(&world, &evidence);
+    [text, names].iter().for_each(|digest| drop(evidence.blobs.remove(digest).unwrap()));
+    let gone = check(&world, &evidence);
+    assert!(gone.holds(), "{gone:?}");
+    let (gone, whole) = (gone.state.unwrap(), whole.state.unwrap());
+    assert_eq!(everything(&gone), everything(&whole));
+}
+
+/// A person's erasure cannot take what has to stay: what goes is told by its form.
+#[test]
+fn only_names_mails_and_reasons_go_with_a_person() {
+    let (mut world, commits) = decided();
+    let person = "linus".parse().unwrap();
+    let erasure = Erasure { blobs: [].into(), of: Erased::Person(person), reason: Digest::of("reason") };
+    let files = &world.state.governance.record.files;
+    let profiles = |group: &str| world.blobs[&files[&format!("profiles/{group}.json")]].clone();
+    let takes = |bytes: &[u8]| erasure.takes(bytes);
+    let theirs = files.keys().filter(|path| path.starts_with("profiles/") && takes(&world.blobs[&files[*path]]));
+    assert_eq!(theirs.count(), 1, "linus is in one of them");
+    assert!(profiles("discovery") != Vec::<u8>::new());
+    for path in ["people/payments.json", "settings.json", "rules/documented.cedar"] {
+        assert!(files.get(path).is_none_or(|digest| !takes(&world.blobs[digest])), "{path}");
+    }
+    assert!(!takes(&commits.identities.to_blob().unwrap()), "those go with their change");
+    let reason = world.reason("because of linus");
+    assert!(takes(&world.blobs[&reason]));
 }

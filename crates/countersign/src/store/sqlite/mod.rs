@@ -82,6 +82,8 @@ impl SqliteStore {
             .connect_lazy_with(connect.clone());
         // What a statement may have to undo is kept in memory, too; its size is that of a batch.
         let connect = connect.pragma("cache_size", WRITER_CACHE).pragma("temp_store", "memory");
+        // What is replaced or erased is overwritten, not only left out of the tables.
+        let connect = connect.pragma("secure_delete", "on");
         let mut connection = connect.connect().await.map_err(failed("open the store"))?;
         migrate(&mut connection, path).await?;
         let writing = write::Writing { connection, tail: None };
@@ -243,6 +245,10 @@ impl Store for SqliteStore {
                 None => Ok(()),
             }
         })
+    }
+
+    fn copy_to<'a>(&'a self, file: &'a Path) -> Pending<'a, ()> {
+        Box::pin(async move { read::copy_to(&mut *self.reader().await?, file).await })
     }
 
     fn walk<'a>(&'a self, part: dump::Part, after: Option<&'a dump::Key>) -> Pending<'a, Vec<dump::Row>> {

@@ -3,7 +3,7 @@
 //! Where many keys are asked for, they are handed in as one JSON array and joined, which keeps the text of a statement
 //! (and with it its plan, which is an index look-up a key) the same for any number of them.
 
-use std::{collections::BTreeMap, ops::Range, sync::Mutex};
+use std::{collections::BTreeMap, ops::Range, path::Path, sync::Mutex};
 
 use countersign_ledger::{
     Digest, Hash, StreamHead, StreamId, Time,
@@ -284,4 +284,11 @@ pub(super) async fn version(connection: &mut SqliteConnection) -> Result<u32, St
         .map_err(failed("read the projections' version"))?;
     let unreadable = Damage::Value { what: "the projections' version", found: version.to_string() };
     Ok(u32::try_from(version).map_err(|_| unreadable)?)
+}
+
+/// A copy of one moment, which SQLite makes while others write.
+pub(super) async fn copy_to(connection: &mut SqliteConnection, file: &Path) -> Result<(), StoreError> {
+    let file = file.to_str().ok_or_else(|| StoreError::Address(file.display().to_string()))?;
+    let copied = sqlx::query("vacuum into ?").bind(file).execute(connection).await;
+    copied.map(drop).map_err(failed("copy the store"))
 }

@@ -20,6 +20,9 @@ use super::{
 /// SQLite allows 32,766 bound values a statement; six columns a row stay well below.
 const ROWS_PER_INSERT: usize = 500;
 
+/// How many pages a file may have to be written anew when something was erased: a second's work.
+const MAX_WRITTEN_ANEW: i64 = 32_768;
+
 /// How many values one round trip binds.
 const MAX_BOUND: usize = 16_384;
 
@@ -67,14 +70,33 @@ impl SqliteStore {
                 // A log is opened once and stays open; a copy is opened at each push, which is not to hash leaves again.
                 Keeps::Copy(_) => rows.tiles.extend(after.edge_of_leaves()),
             }
+            let erases = !rows.erased.is_empty();
             write_rows(connection, rows).await?;
             write_head(connection, &after, note).await?;
             run(connection, "commit").await.map_err(|source| StoreError::Unknown { source })?;
+            if erases {
+                self.forget(connection).await;
+            }
             known(&self.last_hashes).learn(after.size() / u64::from(TILE_WIDTH), after.last_hashes());
             writing.tail = Some(after);
         }
         *held = Some(writing);
         Ok(results)
+    }
+
+    /// What was erased is still in pages that were freed before, and in the write-ahead log. A large file is not written anew
+    /// for it while others wait; its freed pages were overwritten as they were freed.
+    async fn forget(&self, connection: &mut SqliteConnection) {
+        let done = async {
+            let pages: i64 = sqlx::query_scalar("pragma page_count").fetch_one(&mut *connection).await?;
+            if pages <= MAX_WRITTEN_ANEW {
+                run(connection, "vacuum").await?;
+            }
+            run(connection, "pragma wal_checkpoint(truncate)").await
+        };
+        if let Err(error) = done.await {
+            tracing::warn!(%error, "what was erased may still be in freed pages or in the write-ahead log");
+        }
     }
 
     /// The tail of the log on the disk, which must be what its head and its checkpoint say.
@@ -186,6 +208,9 @@ async fn write_rows(connection: &mut SqliteConnection, rows: Rows) -> Result<(),
     script.insert("insert or ignore into blobs (digest, bytes) ", "", rows.blobs, |row, (digest, bytes)| {
         row.push_bind(digest.as_bytes().to_vec()).push_bind(bytes);
     });
+    for digest in &rows.erased {
+        script.part(1).push("delete from blobs where digest = ").push_bind(digest.as_bytes().to_vec()).push(";");
+    }
     script.projections(rows.projections);
     script.insert("insert into jobs (kind, body) ", "", rows.jobs, |row, job| {
         row.push_bind(job.kind).push_bind(job.body);

@@ -234,6 +234,10 @@ impl Store for Faulty {
         self.inner.project(projections)
     }
 
+    fn copy_to<'a>(&'a self, file: &'a std::path::Path) -> Pending<'a, ()> {
+        self.inner.copy_to(file)
+    }
+
     fn walk<'a>(&'a self, part: dump::Part, after: Option<&'a dump::Key>) -> Pending<'a, Vec<dump::Row>> {
         self.inner.walk(part, after)
     }

@@ -1,0 +1,284 @@
+//! Day two: exports that grow, ledgers that are built again from them, backups of a home that is served, and ledgers that are
+//! older than what was seen.
+
+use std::{fs, path::Path};
+
+use countersign::store::{self, dump::differences};
+use countersign_core::{
+    catalog::Level,
+    statement::{Body, Disclosure},
+};
+use serde_json::Value;
+
+use crate::{
+    support::{Run, Stage},
+    world::World,
+};
+
+fn world() -> World {
+    World::new(&[("alice", Level::Standard), ("bob", Level::Senior)])
+}
+
+fn propose(world: &World, title: &str) -> String {
+    world.stage.write("flags.json", &format!("{{\"{title}\": 1}}\n"));
+    let words = ["propose", "--target", "search/production", "--kind", "flag", "--title", title];
+    let more = ["--why", "a reason that is long enough", "--file", "flags.json", "--command", "true"];
+    let run = world.say("alice", &[&words[..], &more[..]].concat());
+    assert_eq!(run.status, 0, "{run}");
+    run.json()["id"].as_str().unwrap().to_owned()
+}
+
+#[track_caller]
+fn done(run: &Run) -> Value {
+    assert_eq!(run.status, 0, "{run}");
+    run.json()
+}
+
+#[track_caller]
+fn refused(run: &Run, code: &str) {
+    assert_eq!(run.status, 1, "{run}");
+    let error: Value = serde_json::from_str(run.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!(error["error"]["code"], code, "{run}");
+    assert!(error["error"]["hint"].is_string(), "{run}");
+}
+
+fn verify(world: &World, path: &str) -> Run {
+    world.stage.run(&format!("--url http://127.0.0.1:1 --format json verify {path} --trust home/trust.json"))
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    fn walk(root: &Path, folder: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => walk(root, &path, found),
+                false => found.push(path.strip_prefix(root).unwrap().to_string_lossy().into_owned()),
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(folder, folder, &mut found);
+    found.sort();
+    found
+}
+
+/// What two folders hold, but for locks.
+fn same(world: &World, one: &str, other: &str) {
+    let (one, other) = (world.stage.path(one), world.stage.path(other));
+    let names = |folder: &Path| files(folder).into_iter().filter(|name| !name.starts_with('.')).collect::<Vec<_>>();
+    assert_eq!(names(&one), names(&other));
+    for name in names(&one) {
+        assert_eq!(fs::read(one.join(&name)).unwrap(), fs::read(other.join(&name)).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn an_export_grows_with_its_log_and_is_the_same_as_one_made_at_once() {
+    let world = world();
+    propose(&world, "First");
+    let first = done(&world.say("alice", &["export", "log"]));
+    assert_eq!(first["size"], first["new"]);
+    assert_eq!(verify(&world, "log").status, 0);
+    propose(&world, "Second");
+    let second = done(&world.say("alice", &["export", "log"]));
+    assert_eq!(second["new"], 1);
+    assert_eq!(verify(&world, "log").status, 0);
+    assert_eq!(done(&world.say("alice", &["export", "log"]))["new"], 0);
+    done(&world.say("alice", &["export", "again"]));
+    same(&world, "log", "again");
+    // A home says the same while it is served.
+    done(&world.say("alice", &["export", "of-home", "--home", "home"]));
+    same(&world, "log", "of-home");
+}
+
+#[test]
+fn an_export_of_many_leaves_grows_over_full_tiles() {
+    let world = world();
+    let voice = world.voice("alice");
+    let change = propose(&world, "Much said");
+    let server = world.server();
+    let revision = server.block_on(server.engine.find(&change)).unwrap().current_ref().unwrap();
+    for _ in 0..4 {
+        for _ in 0..100 {
+            let (guidance, prompted_by, tools) = Default::default();
+            let change = change.parse().unwrap();
+            let disclosure = Disclosure { change, guidance, prompted_by, revision, tools };
+            voice.say(Body::Disclosure(disclosure), &[]).unwrap();
+        }
+        done(&world.say("alice", &["export", "log"]));
+    }
+    done(&world.say("alice", &["export", "again"]));
+    same(&world, "log", "again");
+    assert_eq!(verify(&world, "log").status, 0);
+}
+
+#[test]
+fn an_export_of_another_log_or_of_an_older_one_is_refused_and_stays_as_it_is() {
+    let mut world = world();
+    propose(&world, "First");
+    let older = world.copy_of_the_store("older.db");
+    propose(&world, "Second");
+    done(&world.say("alice", &["export", "log"]));
+    world.serve_store(&older);
+    // Another machine, which has seen nothing.
+    world.machine = "other".to_owned();
+    refused(&world.say("alice", &["export", "log"]), "log-went-back");
+    propose(&world, "Otherwise");
+    propose(&world, "And on");
+    refused(&world.say("alice", &["export", "log"]), "log-differs");
+    let run = verify(&world, "log");
+    assert_eq!(run.status, 0, "{run}");
+    world.stage.write("mine/notes.txt", "not an export");
+    refused(&world.say("alice", &["export", "mine"]), "no-export");
+}
+
+/// Two stores have the same leaves, records and lists.
+fn same_store(world: &World, one: &str, other: &str) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let open = async |name: &str| {
+            store::open(&format!("sqlite:{}", world.stage.path(name).display()), &world.home.store_options()).await
+        };
+        let (one, other) = (open(one).await.unwrap(), open(other).await.unwrap());
+        assert_eq!(one.head().await.unwrap(), other.head().await.unwrap());
+        assert_eq!(differences(&*one, &*other, 10).await.unwrap(), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_lost_ledger_is_built_again_from_an_export() {
+    let mut world = world();
+    let change = propose(&world, "First");
+    done(&world.say("bob", &["approve", &change]));
+    done(&world.say("alice", &["permit", &change, "--out", "permit"]));
+    done(&world.say("alice", &["export", "log"]));
+    world.stop_server();
+    for ending in ["", "-wal", "-shm"] {
+        let path = world.stage.path(&format!("home/ledger.db{ending}"));
+        if path.exists() {
+            fs::rename(path, world.stage.path(&format!("lost.db{ending}"))).unwrap();
+        }
+    }
+    let run = world.stage.run("--format json import log --home home");
+    let done = done(&run);
+    assert_eq!(done["new"], done["size"]);
+    same_store(&world, "home/ledger.db", "lost.db");
+    // With all its texts, and it goes on.
+    let server = world.stage.serve();
+    let run = world.say_to(&server.url, "alice", &["show", &change]);
+    assert_eq!(run.json()["title"], "First", "{run}");
+    let run = world.say_to(&server.url, "bob", &["withdraw", &change]);
+    assert_eq!(run.status, 3, "it is alice's: {run}");
+    assert_eq!(world.say_to(&server.url, "alice", &["withdraw", &change]).status, 0);
+}
+
+#[test]
+fn an_older_ledger_is_continued_from_an_export_and_a_newer_one_is_not_shortened() {
+    let mut world = world();
+    propose(&world, "First");
+    drop(world.copy_of_the_store("older.db"));
+    done(&world.say("alice", &["export", "early"]));
+    propose(&world, "Second");
+    done(&world.say("alice", &["export", "log"]));
+    world.stop_server();
+    refused(&world.stage.run("--format json import early --home home"), "log-went-back");
+    assert_eq!(done(&world.stage.run("--format json import log --home home"))["new"], 0);
+    let home = world.stage.path("home");
+    fs::copy(home.join("ledger.db"), world.stage.path("newest.db")).unwrap();
+    for ending in ["", "-wal", "-shm"] {
+        drop(fs::remove_file(home.join(format!("ledger.db{ending}"))));
+        let older = world.stage.path(&format!("older.db{ending}"));
+        if older.exists() {
+            fs::copy(older, home.join(format!("ledger.db{ending}"))).unwrap();
+        }
+    }
+    assert_eq!(done(&world.stage.run("--format json import log --home home"))["new"], 1);
+    same_store(&world, "home/ledger.db", "newest.db");
+}
+
+#[test]
+fn what_does_not_verify_is_not_imported() {
+    let mut world = world();
+    propose(&world, "First");
+    done(&world.say("alice", &["export", "log"]));
+    world.stop_server();
+    let before = fs::read(world.stage.path("home/genesis.json")).unwrap();
+    for name in files(&world.stage.path("log")) {
+        if name.starts_with('.') {
+            continue;
+        }
+        let path = world.stage.path("log").join(&name);
+        let bytes = fs::read(&path).unwrap();
+        let mut damaged = bytes.clone();
+        let middle = damaged.len() / 2;
+        damaged[middle] ^= 0x10;
+        fs::write(&path, damaged).unwrap();
+        fs::rename(world.stage.path("home/ledger.db"), world.stage.path("aside.db")).unwrap();
+        let run = world.stage.run("--format json import log --home home");
+        assert_eq!(run.status, 1, "{name}: {run}");
+        assert!(!world.stage.path("home/ledger.db").exists(), "{name}");
+        fs::rename(world.stage.path("aside.db"), world.stage.path("home/ledger.db")).unwrap();
+        fs::write(&path, bytes).unwrap();
+    }
+    assert_eq!(fs::read(world.stage.path("home/genesis.json")).unwrap(), before);
+}
+
+#[test]
+fn a_backup_of_a_served_home_is_a_home_that_serves_and_verifies() {
+    let world = world();
+    let change = propose(&world, "First");
+    let backed_up = done(&world.say("alice", &["backup", "copies/one", "--home", "home"]));
+    assert_eq!(backed_up["keys"], true);
+    propose(&world, "After it");
+    refused(&world.say("alice", &["backup", "copies/one", "--home", "home"]), "exists");
+    let private = |path: &str| {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::metadata(world.stage.path(path)).unwrap().permissions().mode() & 0o077
+    };
+    for path in ["copies/one", "copies/one/ledger.db", "copies/one/keys", "copies/one/keys/log.key"] {
+        assert_eq!(private(path), 0, "{path}");
+    }
+
+    // Restored somewhere else: everything verified, served, the same to a reader, and it goes on.
+    let made = done(&world.stage.run("--format json import copies/one --home restored"));
+    assert_eq!((&made["made"], &made["size"]), (&true.into(), &backed_up["size"]));
+    let restored = Stage::new();
+    fs::rename(world.stage.path("restored"), restored.path("home")).unwrap();
+    let server = restored.serve();
+    world.stage.run_on("fresh", &["--url", &server.url, "log"]);
+    let run = world.stage.run_on("fresh", &["--url", &server.url, "--format", "json", "--key", "bob", "approve", &change]);
+    assert_eq!(run.status, 0, "{run}");
+    let url = &server.url;
+    let run = world.stage.run(&format!("--format json verify {url} --trust home/trust.json"));
+    assert_eq!((run.status, &run.json()["holds"]), (0, &true.into()), "{run}");
+    // Copied as it is, it serves, too.
+    let copied = Stage::new();
+    fs::rename(world.stage.path("copies/one"), copied.path("home")).unwrap();
+    drop(copied.serve());
+    done(&world.say("alice", &["backup", "copies/two", "--home", "home", "--without-keys"]));
+    assert!(!world.stage.path("copies/two/keys").exists());
+}
+
+#[test]
+fn a_server_refuses_a_ledger_that_is_older_than_what_it_served() {
+    let stage = Stage::with_keys(&["ada", "grace"]);
+    stage.home_of_two();
+    let server = stage.serve();
+    assert_eq!(stage.run(&format!("--url {} log", server.url)).status, 0);
+    server.end();
+    let early = fs::read(stage.path("home/ledger.db")).unwrap();
+    let server = stage.serve();
+    let words = ["--url", &server.url, "--key", "ada", "revoke", "--why", "left on a train"];
+    let listed = stage.command("ssh-keygen").args(["-l", "-f", "grace.pub"]).output().unwrap();
+    let key = String::from_utf8(listed.stdout).unwrap().split(' ').nth(1).unwrap().to_owned();
+    let run = stage.run_words(&[&words[..], &[key.as_str()]].concat());
+    assert_eq!(run.status, 0, "{run}");
+    server.end();
+    fs::copy(stage.path("home/ledger.db"), stage.path("newest.db")).unwrap();
+    // A revocation would be undone.
+    fs::write(stage.path("home/ledger.db"), early).unwrap();
+    let run = stage.run("--format json serve --home home --listen 127.0.0.1:0");
+    refused(&run, "ledger-went-back");
+    fs::copy(stage.path("newest.db"), stage.path("home/ledger.db")).unwrap();
+    drop(stage.serve());
+}
