@@ -10,7 +10,7 @@ use countersign_core::{
     refusal::RefusalClass,
     state::GateRecord,
 };
-use countersign_ledger::{Digest, Envelope, Fingerprint, Hash, checkpoint::MAX_NOTE_BYTES};
+use countersign_ledger::{Digest, Envelope, Fingerprint, Hash, Time, checkpoint::MAX_NOTE_BYTES};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -208,6 +208,14 @@ impl Client {
             404 | 410 => Ok(None),
             _ => self.body(response, limit).map(Some),
         }
+    }
+
+    /// What time it is by the server's clock, to the second, if it says so.
+    pub fn clock(&self) -> Result<Option<Time>, ClientError> {
+        let response = self.agent.get(format!("{}/healthz", self.url)).call().map_err(|e| self.unreachable(&e))?;
+        let date = response.headers().get("date").and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+        Ok(date.map(|date| Time::from_unix_secs(date.timestamp().as_second())))
     }
 
     pub fn submit(&self, envelope: &Envelope, blobs: &[Vec<u8>]) -> Result<Receipt, ClientError> {

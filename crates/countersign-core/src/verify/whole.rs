@@ -46,6 +46,7 @@ pub struct Whole<'t, S> {
     pinned: Option<Checkpoint>,
     frontier: Frontier,
     blobs: u64,
+    tombstones: u64,
     /// What was found against each step, the first of its kind.
     against: Against,
     replay: Option<Replay>,
@@ -103,6 +104,7 @@ impl<'t, S: Shelf> Whole<'t, S> {
             pinned,
             frontier: Frontier::new(),
             blobs: 0,
+            tombstones: 0,
             against: Against::default(),
             replay: None,
             decisions: Decisions::default(),
@@ -137,6 +139,8 @@ impl<'t, S: Shelf> Whole<'t, S> {
             return Ok(());
         }
         self.blobs = self.blobs.saturating_add(leaf.named);
+        let is_tombstone = |entry: &Entry| matches!(entry.signed.statement().body, Body::Erasure(_));
+        self.tombstones = self.tombstones.saturating_add(u64::from(leaf.entry.as_ref().is_ok_and(is_tombstone)));
         self.against.blobs = self.against.blobs.take().or_else(|| leaf.blob_failure(index));
         if index == 0 {
             self.found(leaf);
@@ -215,7 +219,11 @@ impl<'t, S: Shelf> Whole<'t, S> {
         if self.report.step("leaves", || leaves).is_none() {
             return;
         }
-        let blobs = format!("{} hash to their names", count(self.blobs, "blob"));
+        let erased = match self.tombstones {
+            0 => String::new(),
+            number => format!("; others were erased, as {} says", count(number, "tombstone")),
+        };
+        let blobs = format!("{} hash to their names{erased}", count(self.blobs, "blob"));
         if self.report.step("blobs", || against.blobs.map_or(Ok(((), blobs)), Err)).is_none() {
             return;
         }

@@ -10,9 +10,9 @@ use countersign_core::{
     permit::PERMIT_SECS,
     refusal::RefusalClass,
     statement::{
-        Approval, Body, Decided, Disclosure, Erased, Erasure, FoundDocument, Founder, GateRegistration, Genesis, GuidanceObservation,
-        Header, Holder, Identification, IdentityVerdict, KINDS, KeyRevocation, MAX_TARGETS, NewRevision,
-        ObservedDocument, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication,
+        Approval, Body, Decided, Disclosure, Erased, Erasure, FoundDocument, Founder, GateRegistration, Genesis,
+        GuidanceObservation, Header, Holder, Identification, IdentityVerdict, KINDS, KeyRevocation, MAX_TARGETS,
+        NewRevision, ObservedDocument, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication,
         RESERVED_KINDS, Rejection, RejectionLift, RevisionRef, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
     },
     subject::{FilesSubject, Subject},

@@ -283,9 +283,8 @@ fn cosign(global: &Global, file: &Path) -> Result<Exit, CliError> {
     submit::announce(&session.speaker, &lines);
     let mut leaves = Vec::new();
     for (envelope, _, blobs) in draft.statements {
-        let by_me = |by: &countersign_ledger::sshsig::Verified| {
-            by.key.fingerprint() == session.speaker.hand.fingerprint()
-        };
+        let by_me =
+            |by: &countersign_ledger::sshsig::Verified| by.key.fingerprint() == session.speaker.hand.fingerprint();
         if envelope.verify_all().into_iter().flatten().any(|by| by_me(&by)) {
             return Err(CliError::new("already-signed", "this key has already signed the erasure")
                 .hint("a second person signs it: pass their --key"));
@@ -296,6 +295,7 @@ fn cosign(global: &Global, file: &Path) -> Result<Exit, CliError> {
             .map_err(|error| CliError::new("malformed-statement", error.to_string()))?;
         leaves.push(session.send(&both, &Vec::from_iter(blobs.into_values()))?.index);
     }
+    session.log.memory().forget_governance();
     // It may have the words in it that are gone.
     std::fs::remove_file(file)
         .map_err(|e| CliError::new("cannot-remove", format!("erased, but cannot remove {}: {e}", file.display())))?;

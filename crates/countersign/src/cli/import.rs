@@ -40,7 +40,10 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
             let Imported { size, new, made, .. } = imported;
             let home = args.home.display();
             let made = if made { format!("; made the home {home}") } else { String::new() };
-            anstream::println!("{} {size} leaves verified and in {home}/ledger.db, {new} of them new{made}", good("imported"));
+            anstream::println!(
+                "{} {size} leaves verified and in {home}/ledger.db, {new} of them new{made}",
+                good("imported")
+            );
         }
     }
     Ok(Exit::Done)

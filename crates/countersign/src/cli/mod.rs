@@ -11,6 +11,7 @@ pub mod content;
 mod coverage;
 mod demo;
 mod disclose;
+mod doctor;
 mod erase;
 pub mod error;
 mod export;
@@ -141,6 +142,7 @@ enum Command {
     Export(export::Args),
     Import(import::Args),
     Backup(backup::Args),
+    Doctor(doctor::Args),
     Follow(follow::Args),
     /// Say in a trust.json who else has to vouch for the log
     Trust(trust::Args),
@@ -176,6 +178,7 @@ impl Command {
             Self::Export(args) => export::run(global, &args),
             Self::Import(args) => import::run(global, &args),
             Self::Backup(args) => backup::run(global, &args),
+            Self::Doctor(args) => doctor::run(global, &args),
             Self::Follow(args) => follow::run(global, &args),
             Self::Trust(args) => trust::run(global, args),
             Self::Gate(args) => gate::run(global, args),

@@ -130,7 +130,8 @@ async fn continues_what_was_seen(home: &Home, store: &dyn Store) -> Result<(), C
     if there.is_ok_and(|there| there == *root) {
         return Ok(());
     }
-    let differs = format!("the ledger of {place} does not continue what it was when it was last served, at {size} leaves");
+    let differs =
+        format!("the ledger of {place} does not continue what it was when it was last served, at {size} leaves");
     Err(CliError::new("ledger-differs", differs).hint(format!(
         "is the ledger of another home in its place? {} has the checkpoint that it must continue",
         home.seen_path().display()
@@ -152,7 +153,9 @@ async fn keep_home(engine: Arc<Engine>, home: PathBuf) {
         if now != erasures {
             match forget(&engine, &home).await {
                 Ok(()) => erasures = now,
-                Err(error) => tracing::warn!(home.path = %home.display(), %error, "what was erased is still in the home"),
+                Err(error) => {
+                    tracing::warn!(home.path = %home.display(), %error, "what was erased is still in the home")
+                }
             }
         }
     }

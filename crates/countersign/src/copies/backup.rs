@@ -11,8 +11,7 @@ use serde::Serialize;
 use super::{CopyError, io_error, of_store};
 use crate::{
     home::{Home, files},
-    store,
-    unix,
+    store, unix,
 };
 
 /// Folders and files of a home that is not a home without them, or not as it was.

@@ -21,14 +21,7 @@ use countersign_ledger::{
 use serde::Serialize;
 
 use super::{CopyError, io_error, opened, tree::Tree};
-use crate::{
-    bundle,
-    client::Client,
-    durable,
-    follower::source::Source,
-    records::blobs_named,
-    store::tiles::TileAt,
-};
+use crate::{bundle, client::Client, durable, follower::source::Source, records::blobs_named, store::tiles::TileAt};
 
 const CHECKPOINT: &str = "checkpoint";
 const COSIGNED: &str = "cosigned";
@@ -323,9 +316,7 @@ pub(super) fn named(source: &Source, index: u64, leaf: &[u8]) -> Result<Named, C
 /// A blob that is there, and is what its name says.
 pub(super) fn blob(source: &Source, digest: &Digest) -> Result<Option<Vec<u8>>, CopyError> {
     match source.blob(digest)? {
-        Some(bytes) if Digest::of(&bytes) != *digest => {
-            Err(CopyError::Blob { place: source.name(), digest: *digest })
-        }
+        Some(bytes) if Digest::of(&bytes) != *digest => Err(CopyError::Blob { place: source.name(), digest: *digest }),
         found => Ok(found),
     }
 }
@@ -354,7 +345,8 @@ fn clear(into: &Path, before: u64, size: u64) -> Result<(), CopyError> {
     let width = u64::from(TILE_WIDTH);
     let entries = before % width;
     let entries = (entries > 0).then(|| (TileKind::Entries, before / width, entries));
-    let hashes = TileAt::edge(before).into_iter().map(|(at, width)| (TileKind::Hashes(at.level), at.index, width as u64));
+    let hashes =
+        TileAt::edge(before).into_iter().map(|(at, width)| (TileKind::Hashes(at.level), at.index, width as u64));
     for (kind, index, width) in entries.into_iter().chain(hashes) {
         let Ok(width) = u16::try_from(width) else { continue };
         let path = TilePath { kind, index, width };
@@ -383,4 +375,3 @@ fn level(kind: TileKind) -> u8 {
         TileKind::Entries => 0,
     }
 }
-

@@ -53,7 +53,8 @@ pub struct Imported {
 pub fn import(from: &Path, path: &Path, threads: usize, now: Time) -> Result<Imported, CopyError> {
     if path.exists() {
         let home = Home::open(path)?;
-        return into_home(&source_at(from, home.trust())?, &home, threads, now).map(|done| Imported { made: false, ..done });
+        return into_home(&source_at(from, home.trust())?, &home, threads, now)
+            .map(|done| Imported { made: false, ..done });
     }
     let backup = Home::open(from)?;
     let beside = files::beside(path);
@@ -95,7 +96,8 @@ fn into_home(source: &Source, home: &Home, threads: usize, now: Time) -> Result<
         remove(&building, ending)?;
     }
     let known = log.begin(&building)?;
-    let build = Build { runtime: &log.runtime, source, shown: &shown, path: &building, options: home.store_options(), now };
+    let build =
+        Build { runtime: &log.runtime, source, shown: &shown, path: &building, options: home.store_options(), now };
     build.run()?;
     fs::File::open(&building).and_then(|file| file.sync_all()).map_err(io_error("write", &building))?;
     replace(&building, &home.ledger_path())?;

@@ -13,7 +13,7 @@
 pub mod backup;
 pub mod export;
 pub mod import;
-mod tree;
+pub mod tree;
 
 use std::{
     io,

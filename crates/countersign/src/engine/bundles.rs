@@ -9,11 +9,7 @@ use countersign_core::{
     statement::{Body, change_stream, governance_stream},
     verify::Evidence,
 };
-use countersign_ledger::{
-    Digest, Hash, StreamId,
-    tile::TilePath,
-    tree,
-};
+use countersign_ledger::{Digest, Hash, StreamId, tile::TilePath, tree};
 
 use super::{Engine, EngineError, OwnLeaf};
 use crate::{

@@ -353,7 +353,8 @@ impl Home {
             Err(error) => return Err(error),
         };
         SignedCheckpoint::open(&note, &self.trust.log_key).map(Some).map_err(|error| {
-            HomeError::invalid(&path, error.to_string()).hint("is it of another home? It lies beside the ledger that it is of")
+            HomeError::invalid(&path, error.to_string())
+                .hint("is it of another home? It lies beside the ledger that it is of")
         })
     }
 

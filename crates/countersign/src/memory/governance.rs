@@ -52,6 +52,13 @@ impl Memory {
         }
     }
 
+    /// Forgets it, with the names and mails in it: the next command reads it again.
+    pub fn forget_governance(&self) {
+        for file in self.governance_files() {
+            drop(fs::remove_file(&file.path));
+        }
+    }
+
     fn governance_files(&self) -> Vec<KeptFile> {
         let entries = fs::read_dir(self.folder.join(GOVERNANCE)).into_iter().flatten().flatten();
         let file = |entry: fs::DirEntry| {

@@ -246,7 +246,8 @@ fn a_backup_of_a_served_home_is_a_home_that_serves_and_verifies() {
     fs::rename(world.stage.path("restored"), restored.path("home")).unwrap();
     let server = restored.serve();
     world.stage.run_on("fresh", &["--url", &server.url, "log"]);
-    let run = world.stage.run_on("fresh", &["--url", &server.url, "--format", "json", "--key", "bob", "approve", &change]);
+    let run =
+        world.stage.run_on("fresh", &["--url", &server.url, "--format", "json", "--key", "bob", "approve", &change]);
     assert_eq!(run.status, 0, "{run}");
     let url = &server.url;
     let run = world.stage.run(&format!("--format json verify {url} --trust home/trust.json"));

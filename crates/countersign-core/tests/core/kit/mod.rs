@@ -24,9 +24,10 @@ use countersign_core::{
     snapshot::Snapshot,
     state::State,
     statement::{
-        Approval, Body, Decided, Disclosure, Erased, Erasure, Founder, GateRegistration, Genesis, Header, Identification,
-        IdentityVerdict, KeyRevocation, NewRevision, OutcomeReport, OutcomeResult, PermitRequest, Proposal,
-        Publication, Rejection, RejectionLift, RevisionRef, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
+        Approval, Body, Decided, Disclosure, Erased, Erasure, Founder, GateRegistration, Genesis, Header,
+        Identification, IdentityVerdict, KeyRevocation, NewRevision, OutcomeReport, OutcomeResult, PermitRequest,
+        Proposal, Publication, Rejection, RejectionLift, RevisionRef, Seen, SeenCheckpoint, Statement, Waiver,
+        Withdrawal,
     },
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition},
     text::{ProposalText, Reason},

@@ -12,7 +12,8 @@ use std::collections::BTreeSet;
 use countersign_core::{
     governance::read_manifest,
     statement::{
-        Body, Decided, Erased, GuidanceObservation, IdentityVerdict, OutcomeResult, PermitRequest, Publication, Seen, Statement,
+        Body, Decided, Erased, GuidanceObservation, IdentityVerdict, OutcomeResult, PermitRequest, Publication, Seen,
+        Statement,
     },
     trust::Trust,
     verify::{Evidence, Report, Verdict, verify},

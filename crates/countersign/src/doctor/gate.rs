@@ -1,0 +1,117 @@
+//! A git gate: its hooks, its key, its copy of the log, and the server that it asks.
+
+use std::{fs, path::Path};
+
+use countersign_ledger::{Time, checkpoint::SignedCheckpoint};
+
+use super::{Findings, machine::MAX_SKEW_SECS};
+use crate::{
+    client::Client,
+    gates::git::{GitGate, install::HOOKS, status},
+    home::files::word,
+    unix,
+};
+
+pub fn look(repository: &Path, now: Time) -> Findings {
+    let mut found = Findings::of("gate");
+    let gate = match GitGate::open(repository) {
+        Ok(gate) => gate,
+        Err(error) => {
+            let hint = error.hint();
+            found.wrong("files", error.to_string(), hint);
+            return found;
+        }
+    };
+    let config = gate.config();
+    found.good("files", format!("gate {} guards {}", config.name, repository.display()));
+    hooks(&mut found, repository);
+    match status::status(&gate, now) {
+        Ok(status) => {
+            for branch in status.branches.iter().filter_map(|branch| Some((&branch.branch, branch.expected.as_ref()?)))
+            {
+                let (branch, expected) = branch;
+                let said = format!("{branch} stands elsewhere than at {expected}: somebody went round the gate");
+                found.wrong(
+                    "branches",
+                    said,
+                    Some(format!("look at it: countersign gate status {}", word(repository))),
+                );
+            }
+            for problem in &status.problems {
+                found.wrong("status", problem.clone(), Some(format!("countersign gate status {}", word(repository))));
+            }
+            if status.problems.is_empty() {
+                found.good("status", "it stands as permits left it, and has what it needs");
+            }
+        }
+        Err(error) => {
+            let hint = error.hint();
+            found.wrong("status", error.to_string(), hint);
+        }
+    }
+    server(&mut found, &gate, now);
+    found
+}
+
+/// Git does not run a hook without its bit, and says nothing.
+fn hooks(found: &mut Findings, repository: &Path) {
+    for name in HOOKS {
+        let path = repository.join("hooks").join(name);
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        if !unix::is_executable(&metadata) {
+            let said = format!("hook {name} cannot be run, so that git leaves it out");
+            found.wrong("hooks", said, Some(format!("chmod +x {}", word(&path))));
+        }
+    }
+}
+
+fn server(found: &mut Findings, gate: &GitGate, now: Time) {
+    let config = gate.config();
+    let client = Client::new(&config.url);
+    let note = match client.checkpoint() {
+        Ok(note) => note,
+        Err(error) => {
+            let said = format!("{error}; until it answers, nothing lands");
+            return found.wrong("server", said, Some("is it running, and `url` of gate.yaml right?".to_owned()));
+        }
+    };
+    match SignedCheckpoint::open(&note, &gate.trust().log_key) {
+        Ok(signed) => {
+            found.good("server", format!("{} serves the pinned log, {} leaves", config.url, signed.checkpoint().size))
+        }
+        Err(error) => found.wrong(
+            "server",
+            format!("{} serves a log that is not the pinned one: {error}", config.url),
+            Some(
+                "name the server of this log in gate.yaml, or install the gate with the trust.json of that one"
+                    .to_owned(),
+            ),
+        ),
+    }
+    if let Ok(Some(there)) = client.clock() {
+        let ahead = now.secs_since(there);
+        if ahead.abs() > MAX_SKEW_SECS {
+            let said = format!("this machine's clock and the server's are {} s apart", ahead.abs());
+            found.wrong("clock", said, Some("timedatectl set-ntp true, on whichever is wrong".to_owned()));
+        }
+    }
+    match (client.gate(&config.name), gate.key()) {
+        (Ok(known), Ok(key)) if known.key() == Some(key.public().fingerprint()) => {
+            found.good("key", "the log knows the gate by its key");
+        }
+        (Ok(_), Ok(_)) => found.wrong(
+            "key",
+            "the log knows this gate by another key, or has revoked it",
+            Some("move REPO/countersign aside, and install the gate again".to_owned()),
+        ),
+        (Err(error), _) => found.wrong(
+            "key",
+            format!("the log does not know the gate: {error}"),
+            Some("countersign gate install REPO …".to_owned()),
+        ),
+        (Ok(_), Err(error)) => {
+            let hint = error.hint();
+            found.wrong("key", error.to_string(), hint);
+        }
+    }
+}

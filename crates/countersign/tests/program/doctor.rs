@@ -1,0 +1,163 @@
+//! What is misconfigured is found, and so is the command that mends it.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+use countersign_core::catalog::Level;
+use serde_json::Value;
+
+use crate::{
+    support::{Run, Stage},
+    world::World,
+};
+
+fn found<'a>(run: &'a Value, check: &str) -> Vec<&'a Value> {
+    let findings = run["findings"].as_array().unwrap();
+    findings.iter().filter(|finding| finding["check"] == check && finding["state"] == "wrong").collect()
+}
+
+/// It is found, said, and there is something that mends it.
+#[track_caller]
+fn wrong(run: &Run, check: &str, said: &str, mend: &str) {
+    assert_eq!(run.status, 3, "{run}");
+    let json = run.json();
+    let found = found(&json, check);
+    let fits = |finding: &&Value| {
+        finding["said"].as_str().unwrap().contains(said) && finding["mend"].as_str().unwrap_or_default().contains(mend)
+    };
+    assert!(found.iter().any(fits), "{run}");
+}
+
+fn of_home(stage: &Stage) -> Run {
+    stage.run("--format json doctor --home home")
+}
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn nothing_is_wrong_with_what_was_set_up_as_the_documents_say() {
+    let world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &["checkout/production"]);
+    world.approve("bob", &change);
+    world.push(&["HEAD:main"]).passes();
+    for words in [&["doctor"][..], &["doctor", "--home", "home"], &["doctor", "--gate", "shop.git"]] {
+        let run = world.say("alice", words);
+        assert_eq!((run.status, &run.json()["wrong"]), (0, &0.into()), "{words:?} {run}");
+    }
+}
+
+#[test]
+fn the_machine_of_somebody_is_looked_at() {
+    let mut world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior)]);
+    world.stage.key("stranger");
+    wrong(&world.say("stranger", &["doctor"]), "signer", "belongs to nobody", "countersign/keys: ssh-ed25519");
+    wrong(&world.say("nowhere", &["doctor"]), "key", "there is no key", "ssh-keygen");
+    // An ssh-keygen that cannot sign, and a git that is too old.
+    for (name, says) in [("ssh-keygen", "unknown option -- Y"), ("git", "git version 2.20.1")] {
+        let path = world.stage.write(&format!("old/{name}"), &format!("#!/bin/sh\necho '{says}'\n"));
+        mode(&path, 0o755);
+    }
+    let old = format!("{}:{}", world.stage.path("old").display(), std::env::var("PATH").unwrap());
+    let mut command = world.stage.command(env!("CARGO_BIN_EXE_countersign"));
+    let words = ["--format", "json", "--key", "alice", "--url", &world.server().url, "doctor"];
+    let output = command.env("PATH", old).args(words).output().unwrap();
+    let run = Run::new(output, &world.stage.path(""));
+    wrong(&run, "ssh-keygen", "cannot sign", "OpenSSH 8.2");
+    wrong(&run, "git", "older than 2.38", "newer git");
+    let url = world.server().url.clone();
+    world.stop_server();
+    wrong(&world.say_to(&url, "alice", &["doctor"]), "address", "cannot reach", "countersign serve");
+}
+
+#[test]
+fn a_home_with_open_secrets_a_lost_or_an_older_ledger_is_found() {
+    let stage = Stage::with_keys(&["ada", "grace"]);
+    stage.home_of_two();
+    assert_eq!(of_home(&stage).status, 0);
+    let server = stage.serve();
+    assert_eq!(stage.run(&format!("--url {} log", server.url)).status, 0);
+    assert_eq!(of_home(&stage).status, 0, "also while it is served");
+    server.end();
+    mode(&stage.path("home/ledger.db"), 0o644);
+    wrong(&of_home(&stage), "modes", "ledger.db", "chmod 600 home/ledger.db");
+    mode(&stage.path("home/ledger.db"), 0o600);
+    mode(&stage.path("home/keys/log.key"), 0o640);
+    wrong(&of_home(&stage), "log-key", "others can read", "chmod 600");
+    mode(&stage.path("home/keys/log.key"), 0o600);
+    stage.write("home/rules/extra.cedar", "forbid (");
+    wrong(&of_home(&stage), "catalog-and-rules", "extra", "");
+    fs::remove_file(stage.path("home/rules/extra.cedar")).unwrap();
+    fs::rename(stage.path("home/ledger.db"), stage.path("aside.db")).unwrap();
+    wrong(&of_home(&stage), "file", "missing", "countersign import");
+    fs::rename(stage.path("aside.db"), stage.path("home/ledger.db")).unwrap();
+    assert_eq!(of_home(&stage).status, 0);
+    wrong(&stage.run("--format json doctor --home nowhere"), "files", "no home", "countersign init");
+}
+
+fn sql(file: &Path, text: &'static str) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let pool = sqlx::SqlitePool::connect(&format!("sqlite:{}", file.display())).await.unwrap();
+        let edited = sqlx::raw_sql(text).execute(&pool).await.unwrap();
+        assert!(edited.rows_affected() > 0, "{text}");
+        pool.close().await;
+    });
+}
+
+/// Any leaf and any node, wherever nobody has looked for it.
+#[test]
+fn a_damaged_leaf_node_or_blob_anywhere_in_the_ledger_is_found() {
+    let mut world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior)]);
+    let change = {
+        world.edit("change", "checkout/timeout", "30\n");
+        world.propose("alice", &["checkout/production"])
+    };
+    let voice = world.voice("alice");
+    let server = world.server();
+    let revision = server.block_on(server.engine.find(&change)).unwrap().current_ref().unwrap();
+    for _ in 0..600 {
+        let (guidance, prompted_by, tools) = Default::default();
+        let change = change.parse().unwrap();
+        let said = countersign_core::statement::Disclosure { change, guidance, prompted_by, revision, tools };
+        voice.say(countersign_core::statement::Body::Disclosure(said), &[]).unwrap();
+    }
+    world.stop_server();
+    let look = |world: &World| world.stage.run("--format json doctor --home home");
+    assert_eq!(look(&world).status, 0, "{}", look(&world));
+    for (edit, check) in [
+        ("update leaves set bytes = substr(bytes, 1, 300) || x'00' || substr(bytes, 302) where idx = 77", "whole"),
+        (
+            "update tiles set hashes = substr(hashes, 1, 40) || x'00' || substr(hashes, 42) where level = 0 and idx = 1",
+            "nodes",
+        ),
+        ("update tiles set hashes = substr(hashes, 1, 40) || x'00' || substr(hashes, 42) where level = 1", "file"),
+        ("update blobs set bytes = bytes || x'20' where id = (select max(id) from blobs)", "whole"),
+    ] {
+        let kept = fs::read(world.stage.path("home/ledger.db")).unwrap();
+        sql(&world.stage.path("home/ledger.db"), edit);
+        let run = look(&world);
+        wrong(&run, check, "", "countersign");
+        fs::write(world.stage.path("home/ledger.db"), kept).unwrap();
+    }
+    assert_eq!(look(&world).status, 0);
+}
+
+#[test]
+fn a_gate_whose_hooks_key_or_server_are_wrong_is_found() {
+    let mut world = World::usual();
+    let look = |world: &World| world.stage.run("--format json doctor --gate shop.git");
+    assert_eq!(look(&world).status, 0, "{}", look(&world));
+    let hook = world.stage.path("shop.git/hooks/pre-receive");
+    mode(&hook, 0o644);
+    wrong(&look(&world), "hooks", "cannot be run", "chmod +x");
+    mode(&hook, 0o755);
+    mode(&world.stage.path("shop.git/countersign/gate.key"), 0o644);
+    wrong(&look(&world), "key", "others can read", "chmod 600");
+    mode(&world.stage.path("shop.git/countersign/gate.key"), 0o600);
+    world.tell_the_gate("http://127.0.0.1:1");
+    wrong(&look(&world), "server", "nothing lands", "gate.yaml");
+    world.stop_server();
+    wrong(&world.stage.run("--format json doctor --gate work"), "files", "", "gate install");
+}
