@@ -96,8 +96,13 @@ fn read(source: &Source, mut from: u64, size: u64, give: &SyncSender<Result<Show
             let entries = batch.leaves.iter().map(|bytes| Entry::parse_knowing(bytes, &mut keys)).collect();
             Shown { batch, entries }
         });
-        let count = shown.as_ref().map_or(0, |shown| shown.batch.leaves.len() as u64);
-        if count == 0 && shown.is_ok() || give.send(shown).is_err() || count == 0 {
+        let count = match &shown {
+            Ok(shown) => shown.batch.leaves.len() as u64,
+            Err(_) => 0,
+        };
+        let is_short = count == 0 && shown.is_ok();
+        let is_heard = !is_short && give.send(shown).is_ok();
+        if !is_heard || count == 0 {
             return;
         }
         from = from.saturating_add(count);
