@@ -62,6 +62,13 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
         tokio::spawn(collector.run());
         forget(&engine, home.path()).await?;
         tokio::spawn(keep_home(Arc::clone(&engine), home.path().to_owned()));
+        // So that who asks first does not wait for it.
+        let warmed = Arc::clone(&engine);
+        tokio::spawn(async move {
+            if let Err(error) = warmed.governance().await {
+                tracing::error!(%error, "governance cannot be read");
+            }
+        });
         let serving = api::serve(Arc::clone(&engine), listener, unix::stopped());
         serving.await.map_err(|e| CliError::new("failed", format!("{e}")))?;
         drop(write_seen(&engine, &home.seen_path(), &mut String::new()).await);

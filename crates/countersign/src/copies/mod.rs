@@ -18,6 +18,7 @@ pub mod tree;
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use countersign_core::{refusal::Refusal, trust::Trust};
@@ -144,7 +145,8 @@ fn of_intake(place: &str, path: &Path, error: IntakeError) -> CopyError {
 
 /// The ledger of a home, served or not, as a place that a log is read from.
 pub fn ledger_of(home: &Home) -> Result<Source, CopyError> {
-    Ok(Source::Ledger(Ledger::open(&home.ledger_path(), &home.store_options())?))
+    let ledger = Ledger::open(&home.ledger_path(), &home.store_options())?;
+    Ok(Source::Ledger(Arc::new(ledger)))
 }
 
 /// A checkpoint of the pinned log.

@@ -6,6 +6,7 @@ use std::{
     fs::{self, File},
     io::{self, Read as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use countersign_core::{governance::read_manifest, statement::Statement, trust::Trust};
@@ -62,7 +63,7 @@ pub enum SourceError {
 }
 
 /// A place that a log is read from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Source {
     /// A server, which gives a follower what it needs in one answer.
     Server(Client),
@@ -71,7 +72,7 @@ pub enum Source {
     /// The same in a folder.
     Folder(PathBuf),
     /// A store on this machine.
-    Ledger(Ledger),
+    Ledger(Arc<Ledger>),
 }
 
 impl Source {
@@ -87,7 +88,7 @@ impl Source {
     /// The file of a follower's copy.
     pub fn of_copy(file: &Path, trust: &Trust, access: Access) -> Result<Self, SourceError> {
         let options = Options { verifier: trust.log_key.clone(), keeps: Keeps::Copy(access) };
-        Ledger::open(file, &options).map(Self::Ledger)
+        Ledger::open(file, &options).map(|ledger| Self::Ledger(Arc::new(ledger)))
     }
 
     /// What a person knows it by.
