@@ -124,6 +124,11 @@ impl KnownLog {
         &self.memory
     }
 
+    /// Whether entry 0 of what is served is the pinned genesis.
+    pub fn begins_as_pinned(&self) -> bool {
+        self.client.checkpoint().is_ok_and(|note| begins_with_genesis(&self.client, &self.trust, &note))
+    }
+
     /// The log as it was seen when this command began.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint

@@ -28,6 +28,7 @@ pub mod gates;
 pub mod git;
 pub mod home;
 pub mod intake;
+pub mod joined;
 pub mod known;
 pub mod memory;
 pub mod publication;

@@ -20,6 +20,7 @@ mod gate;
 mod import;
 mod init;
 mod init_from;
+mod join;
 mod log;
 pub mod output;
 mod permit;
@@ -42,7 +43,10 @@ use self::{
     error::{CliError, Exit},
     output::{Asked, Format},
 };
-use crate::signer::{SignerError, SshKeygen};
+use crate::{
+    joined::{self, Place},
+    signer::{SignerError, SshKeygen},
+};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -65,11 +69,14 @@ struct Cli {
 /// The options of every command, as they are written.
 #[derive(Clone, Debug, clap::Args)]
 struct Options {
-    /// The server.
-    #[arg(long, global = true, env = "COUNTERSIGN_URL", default_value = "http://127.0.0.1:7878")]
-    url: String,
+    /// The server. Without it: that of the log that was joined (`countersign join`), else http://127.0.0.1:7878.
+    #[arg(long, global = true, env = "COUNTERSIGN_URL")]
+    url: Option<String>,
+    /// Which of the logs that were joined on this machine.
+    #[arg(long, global = true, env = "COUNTERSIGN_LOG", value_name = "NAME")]
+    log: Option<String>,
     /// The SSH key to sign with: a private key, or a public one whose private half is in your agent or on a hardware
-    /// token. Without it: what git signs with (gpg.format=ssh, user.signingkey), else ~/.ssh/id_ed25519, id_ecdsa, id_rsa.
+    /// token. Without it: the one that the log was joined with, else what git signs with (gpg.format=ssh, user.signingkey), else ~/.ssh/id_ed25519, id_ecdsa, id_rsa.
     #[arg(long, global = true, env = "COUNTERSIGN_KEY", value_name = "KEYFILE")]
     key: Option<PathBuf>,
     /// What you pinned: a trust.json, from a founder. Without it: what this machine pinned when it first saw the log (`verify`
@@ -106,9 +113,35 @@ impl Options {
             return Err(CliError::usage("--format html: only `countersign audit` makes a page")
                 .hint("--format text is for people, --format json for programs"));
         }
-        Ok(Global { url: self.url, key: self.key, trust: self.trust, format, page })
+        let (url, key) = self.place()?;
+        Ok(Global { url, key, trust: self.trust, format, page })
+    }
+
+    /// Where the log is, and the key that signs there: as it was said, or as it was joined.
+    fn place(&self) -> Result<(String, Option<PathBuf>), CliError> {
+        let joined = joined::here()?;
+        let place = match (&self.url, &self.log) {
+            // Who names both has one of them in the environment; the address says more.
+            (Some(url), _) => {
+                let key = joined.at(url).and_then(|place| place.key.clone());
+                Place { url: url.clone(), key }
+            }
+            (None, Some(log)) => joined.logs.get(log).cloned().ok_or_else(|| {
+                let known: Vec<&String> = joined.logs.keys().collect();
+                CliError::usage(format!("--log: no log `{log}` was joined here, but {}", output::list(known)))
+                    .hint("countersign join URL --trust FILE")
+            })?,
+            (None, None) => {
+                let nobody_said = || Place { url: DEFAULT_URL.to_owned(), key: None };
+                joined.usual().cloned().unwrap_or_else(nobody_said)
+            }
+        };
+        Ok((place.url, self.key.clone().or(place.key)))
     }
 }
+
+/// Where `serve` listens if nobody says otherwise.
+const DEFAULT_URL: &str = "http://127.0.0.1:7878";
 
 impl Global {
     /// The signer that the user chose, or the default one.
@@ -139,6 +172,7 @@ enum Command {
     Bundle(verify::BundleArgs),
     Verify(verify::Args),
     Log(log::Args),
+    Join(join::Args),
     Export(export::Args),
     Import(import::Args),
     Backup(backup::Args),
@@ -175,6 +209,7 @@ impl Command {
             Self::Bundle(args) => verify::bundle(global, &args),
             Self::Verify(args) => verify::run(global, &args),
             Self::Log(args) => log::run(global, &args),
+            Self::Join(args) => join::run(global, &args),
             Self::Export(args) => export::run(global, &args),
             Self::Import(args) => import::run(global, &args),
             Self::Backup(args) => backup::run(global, &args),

@@ -25,6 +25,7 @@ mod git_waits;
 mod history;
 mod init;
 mod init_from;
+mod join;
 mod known;
 mod lying;
 mod proxy;
