@@ -98,7 +98,9 @@ pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
         let lost =
             format!("the ledger of {} is empty or missing, and its log was founded before", home.path().display());
         return Err(CliError::new("ledger-missing", lost).hint(format!(
-            "put the newest copy of the ledger back, with its -wal file if there is one; to begin another log on purpose, remove {}",
+            "build it again from the newest copy of the log: countersign import EXPORT_OR_BACKUP --home {}; to begin another log on \
+             purpose, remove {}",
+            home.path().display(),
             mark.display()
         )));
     }
