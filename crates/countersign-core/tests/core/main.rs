@@ -3,7 +3,10 @@
 mod attacks;
 mod canonical;
 mod catalog;
+#[path = "../../../countersign-ledger/tests/ledger/edits.rs"]
+mod edits;
 mod facts;
+mod foreign;
 mod governance;
 mod kit;
 mod landing;

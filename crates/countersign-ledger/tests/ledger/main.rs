@@ -3,6 +3,8 @@
 mod allowed_signers;
 mod checkpoint;
 mod cosignature;
+mod edits;
+mod foreign;
 mod leaf;
 mod litewitness;
 mod passkey;

@@ -10,7 +10,12 @@ use countersign_ledger::{
 use p256::ecdsa::{Signature, SigningKey, signature::Signer as _};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{FixedRng, Keygen, flip, one_bit_of_each_byte};
+use proptest::prelude::*;
+
+use crate::{
+    edits::any_of,
+    support::{FixedRng, Keygen, flip, one_bit_of_each_byte},
+};
 
 const MESSAGE: &[u8] = b"DSSEv1 4 type 7 payload";
 const TOUCHED: u8 = 0x01;
@@ -205,4 +210,26 @@ fn an_assertion_for_another_message_or_key_is_refused() {
     insta::assert_snapshot!(from_webauthn(&HONEST.key(), &garbled, NAMESPACE, MESSAGE).unwrap_err(), @"the passkey's signature is not acceptable: its signature is not ES256 in DER");
     let software = crate::support::key().public();
     insta::assert_snapshot!(from_webauthn(&software, &HONEST.assertion(), NAMESPACE, MESSAGE).unwrap_err(), @"the signature's algorithm `webauthn-sk-ecdsa-sha2-nistp256@openssh.com` does not fit its key, `ssh-ed25519`");
+}
+
+proptest! {
+    /// What a browser sends, changed on its way: it is the assertion, or it is none.
+    #[test]
+    fn foreign_assertions(
+        client_data in any_of(vec![HONEST.assertion().client_data_json]),
+        authenticator_data in any_of(vec![HONEST.assertion().authenticator_data]),
+        signature in any_of(vec![HONEST.assertion().signature]),
+        sshsig in any_of(vec![from_webauthn(&HONEST.key(), &HONEST.assertion(), NAMESPACE, MESSAGE).unwrap()]),
+    ) {
+        let honest = HONEST.assertion();
+        let changed =
+            WebauthnAssertion { client_data_json: client_data, authenticator_data, signature, origin: honest.origin.clone() };
+        if let Ok(made) = from_webauthn(&HONEST.key(), &changed, NAMESPACE, MESSAGE) {
+            prop_assert!(verify(&made, NAMESPACE, MESSAGE).is_ok());
+            prop_assert_eq!(&changed.client_data_json, &honest.client_data_json);
+        }
+        if verify(&sshsig, NAMESPACE, b"another").is_ok() {
+            return Err(TestCaseError::fail("a signature over other bytes holds"));
+        }
+    }
 }

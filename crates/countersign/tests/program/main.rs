@@ -12,8 +12,11 @@ mod copies;
 mod cosigning;
 mod demo;
 mod doctor;
+#[path = "../../../countersign-ledger/tests/ledger/edits.rs"]
+mod edits;
 mod engine;
 mod erase;
+mod foreign;
 mod git_duplicates;
 mod git_facts;
 mod git_gate;
