@@ -311,7 +311,8 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         | Body::GuidanceObservation(_)
         | Body::Decided(_)
         | Body::PermitGrant(_)
-        | Body::OutcomeReport(_) => (None, None, None, None),
+        | Body::OutcomeReport(_)
+        | Body::Erasure(_) => (None, None, None, None),
     };
     let facts = facts.map(|digest| facts_of(&digest, &read(&digest, "list of facts")?)).transpose()?;
     Ok(Found {

@@ -257,6 +257,7 @@ fn tell_status(status: &Status) {
     }
     follow::tell_outside(&status.outside);
     anstream::println!("{}", faint(format!("its copy: {}", status.copy.display())));
+    anstream::println!("{}", faint(status.versions.words()));
     for stop in &status.handed {
         anstream::println!("{}", warn(format!("obeys, though the log does not have it yet: {stop}")));
     }

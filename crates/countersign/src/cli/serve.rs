@@ -1,6 +1,7 @@
 //! `serve`: the server over a home.
 
 use std::{
+    fs::File,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -19,7 +20,7 @@ use crate::{
     cosigning::{Collector, CosigningError},
     durable,
     engine::{Engine, EngineError, Setup},
-    home::{FOUNDED, Home, SEEN},
+    home::{FOUNDED, Home, LOCK, SEEN},
     store::{self, Store},
     unix,
 };
@@ -44,6 +45,7 @@ pub struct Args {
 pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
     let home = Home::open(&args.home)?;
     home.founded()?;
+    let _alone = alone(&home)?;
     let listen = args.listen.unwrap_or(home.config().listen);
     // Colours are for terminals.
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
@@ -80,6 +82,20 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
     // A cosigner that is being asked is not waited for.
     runtime.shutdown_timeout(PARTING);
     served
+}
+
+/// One server at a time serves a home whose store is a file: two would each sign by what they hold in memory.
+fn alone(home: &Home) -> Result<File, CliError> {
+    let path = home.path().join(LOCK);
+    let locked = durable::try_lock(&path)
+        .map_err(|e| CliError::new("cannot-write", format!("cannot lock {}: {e}", path.display())))?;
+    locked.ok_or_else(|| {
+        let process = std::fs::read_to_string(&path).unwrap_or_default();
+        let process = process.trim();
+        let who = if process.is_empty() { String::new() } else { format!(", as process {process}") };
+        CliError::new("home-in-use", format!("another server runs on {}{who}", home.path().display()))
+            .hint("a home is served once; stop that one first, or ask it")
+    })
 }
 
 /// How often it is written down where the log stands.

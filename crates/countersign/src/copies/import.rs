@@ -23,11 +23,12 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::{CopyError, backup, export, io_error, ledger_of, of_intake, of_store, opened};
 use crate::{
+    durable,
     follower::{
         Reached,
         source::{Batch, Source},
     },
-    home::{Home, files},
+    home::{CONFIG_FILE, FOUNDED, Home, LOCK, files},
     intake::Intake,
     records::{self, GovernanceCache},
     store::{self, Conflict, Options, Store},
@@ -75,7 +76,7 @@ fn source_at(from: &Path, trust: &Trust) -> Result<Source, CopyError> {
     match Home::open(from) {
         Ok(backup) => ledger_of(&backup),
         Err(_) if export::checkpoint_in(from, trust)?.is_some() => Ok(Source::Folder(from.to_owned())),
-        Err(error) if from.join(crate::home::CONFIG_FILE).exists() => Err(error.into()),
+        Err(error) if from.join(CONFIG_FILE).exists() => Err(error.into()),
         Err(_) => Err(CopyError::Broken {
             place: from.display().to_string(),
             why: "it is no export, which has a checkpoint, and no backup, which is a home".to_owned(),
@@ -85,6 +86,9 @@ fn source_at(from: &Path, trust: &Trust) -> Result<Source, CopyError> {
 
 fn into_home(source: &Source, home: &Home, threads: usize, now: Time) -> Result<Imported, CopyError> {
     let trust = home.trust();
+    let lock = home.path().join(LOCK);
+    let locked = durable::try_lock(&lock).map_err(io_error("lock", &lock))?;
+    let _lock = locked.ok_or_else(|| CopyError::Served { path: home.path().to_owned() })?;
     let (note, cosigned) = source.notes()?;
     let shown = opened(&source.name(), &note, trust)?;
     let log = Known::of(home)?;
@@ -101,11 +105,11 @@ fn into_home(source: &Source, home: &Home, threads: usize, now: Time) -> Result<
     build.run()?;
     fs::File::open(&building).and_then(|file| file.sync_all()).map_err(io_error("write", &building))?;
     replace(&building, &home.ledger_path())?;
-    let founded = home.path().join(crate::home::FOUNDED);
+    let founded = home.path().join(FOUNDED);
     let genesis = format!("{}\n", home.genesis().payload_digest());
-    crate::durable::replace(&founded, genesis).map_err(io_error("write", &founded))?;
+    durable::replace(&founded, genesis).map_err(io_error("write", &founded))?;
     let seen = home.seen_path();
-    crate::durable::replace(&seen, shown.to_note()).map_err(io_error("write", &seen))?;
+    durable::replace(&seen, shown.to_note()).map_err(io_error("write", &seen))?;
     keep_cosigned(home, cosigned, *size)?;
     Ok(Imported { size: *size, root: *root, new: size.saturating_sub(known), made: false })
 }
@@ -311,5 +315,5 @@ fn keep_cosigned(home: &Home, cosigned: Option<String>, size: u64) -> Result<(),
     if found > size || known.is_some_and(|known| known.checkpoint().size >= found) {
         return Ok(());
     }
-    crate::durable::replace(&path, note).map_err(io_error("write", &path))
+    durable::replace(&path, note).map_err(io_error("write", &path))
 }

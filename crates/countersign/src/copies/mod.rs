@@ -65,6 +65,8 @@ pub enum CopyError {
     AnotherLog { place: String, found: String, pinned: String },
     #[error("{path} is there already")]
     Exists { path: PathBuf },
+    #[error("{path} is served just now")]
+    Served { path: PathBuf },
     #[error("{path} is there, and is no export: it has `{name}`")]
     NoExport { path: PathBuf, name: String },
     #[error("{place} does not hold: {why}")]
@@ -92,6 +94,7 @@ impl CopyError {
             Self::Io { .. } => "io",
             Self::Checkpoint { .. } | Self::AnotherLog { .. } => "another-log",
             Self::Exists { .. } => "exists",
+            Self::Served { .. } => "home-in-use",
             Self::NoExport { .. } => "no-export",
             Self::Broken { .. } | Self::Blob { .. } => "copy-broken",
             Self::Older { .. } => "log-went-back",
@@ -111,6 +114,7 @@ impl CopyError {
             Self::Checkpoint { .. } | Self::AnotherLog { .. } => {
                 Some("compare with the trust.json that a founder gave you".to_owned())
             }
+            Self::Served { .. } => Some("stop the server first: what it writes meanwhile would be lost".to_owned()),
             Self::Exists { .. } => Some("name a place where nothing is".to_owned()),
             Self::NoExport { .. } => Some("name an export of this log, or a folder that is not there".to_owned()),
             Self::Broken { .. } | Self::Blob { .. } => {

@@ -68,6 +68,8 @@ const SERVER_KEY: &str = "keys/server.key";
 const LEDGER: &str = "ledger.db";
 const COSIGNED: &str = "cosigned";
 pub const SEEN: &str = "seen";
+/// Held by whoever serves a home or puts another ledger into it.
+pub const LOCK: &str = "serve.lock";
 /// Says that the home's log was founded, so that a ledger that was lost is not founded anew in silence.
 pub const FOUNDED: &str = "founded";
 

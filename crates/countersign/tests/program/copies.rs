@@ -132,6 +132,19 @@ fn an_export_of_another_log_or_of_an_older_one_is_refused_and_stays_as_it_is() {
     refused(&world.say("alice", &["export", "mine"]), "no-export");
 }
 
+#[test]
+fn nothing_is_imported_under_a_server() {
+    let stage = Stage::with_keys(&["ada", "grace"]);
+    stage.home_of_two();
+    let server = stage.serve();
+    let run = stage.run(&format!("--url {} --format json export log", server.url));
+    assert_eq!(run.status, 0, "{run}");
+    refused(&stage.run("--format json import log --home home"), "home-in-use");
+    assert_eq!(stage.run(&format!("--url {} log", server.url)).status, 0);
+    server.end();
+    assert_eq!(done(&stage.run("--format json import log --home home"))["new"], 0);
+}
+
 /// Two stores have the same leaves, records and lists.
 fn same_store(world: &World, one: &str, other: &str) {
     let runtime = tokio::runtime::Runtime::new().unwrap();

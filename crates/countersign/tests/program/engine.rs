@@ -234,6 +234,8 @@ fn everything(world: &World) {
     say("bob", &["identify", &change, "--identity", &reference, "--automation"]);
     assert_eq!(world.say("alice", &["permit", &change, "--out", "none"]).status, 3);
     say("alice", &["withdraw", &change]);
+    say("alice", &["erase", &change, "--why", "it was asked for", "--out", "erasure.json"]);
+    say("bob", &["erase", "--cosign", "erasure.json"]);
 
     let made = world.stage.command("ssh-keygen").args(["-l", "-f", "carol.pub"]).output().unwrap();
     let listed = String::from_utf8(made.stdout).unwrap();

@@ -67,3 +67,24 @@ fn hints_about_a_gate_are_about_the_gate() {
     let run = world.stage.run("gate stop shop.git --statement home/trust.json");
     assert!(run.stderr.contains("the file that `countersign reject` or `countersign revoke` kept"), "{run}");
 }
+
+#[test]
+fn the_status_of_a_gate_says_which_versions_meet_there() {
+    let world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    world.push(&["HEAD:main"]).is_refused("no-change");
+    let told = || world.stage.run("gate status shop.git --format json").json()["versions"].clone();
+    let versions = told();
+    assert_eq!(versions["program"], env!("CARGO_PKG_VERSION"));
+    assert_eq!((&versions["hooks_program"], &versions["semantics"]), (&versions["program"], &1.into()), "{versions}");
+    assert_eq!(versions["knows_semantics"], 1);
+    // The hooks run the program of the release before.
+    let older = world.stage.write("older/countersign", "#!/bin/sh\necho 'countersign 0.0.9'\n");
+    fs::set_permissions(&older, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let hook = world.stage.path("shop.git/hooks/pre-receive");
+    let text = fs::read_to_string(&hook).unwrap();
+    fs::write(&hook, text.replace(env!("CARGO_BIN_EXE_countersign"), &older.display().to_string())).unwrap();
+    assert_eq!(told()["hooks_program"], "0.0.9");
+    let status = world.stage.run("gate status shop.git");
+    assert!(status.stdout.contains("hooks run 0.0.9, this program is "), "{status}");
+}

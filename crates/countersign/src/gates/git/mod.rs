@@ -34,6 +34,7 @@ pub mod refused;
 pub mod report;
 pub mod status;
 pub mod transaction;
+pub mod versions;
 
 use std::path::{Path, PathBuf};
 

@@ -10,7 +10,10 @@ use countersign_ledger::{Hash, Time};
 use serde::Serialize;
 use tokio::runtime::Builder;
 
-use super::{GateError, GitGate};
+use super::{
+    GateError, GitGate,
+    versions::{self, Versions},
+};
 use crate::{
     follower::{Follower, Kept, kept_in, vouching::Outside},
     gates::{
@@ -50,6 +53,8 @@ pub struct Status {
     pub caught: Vec<String>,
     /// What is missing for the gate to work at all.
     pub problems: Vec<String>,
+    /// What runs here, and what the log asks for.
+    pub versions: Versions,
 }
 
 #[derive(Debug, Serialize)]
@@ -107,6 +112,7 @@ pub fn status(gate: &GitGate, now: Time) -> Result<Status, GateError> {
         unreported: journal.unreported().len(),
         caught: journal.caught().map(str::to_owned).collect(),
         problems: problems(gate, &proofs),
+        versions: versions::of(&gate.repository, governance(gate).as_deref()),
         proofs,
     })
 }
