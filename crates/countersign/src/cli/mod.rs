@@ -48,7 +48,8 @@ use crate::signer::{SignerError, SshKeygen};
         countersign demo           watch an incident that does not happen\n  \
         countersign audit REPO     what the past of any git repository proves about who looked at its changes\n  \
         countersign init HOME      make a home: keys, catalog, rules, and a genesis that you sign\n\n\
-        Exit status: 0 done or allowed, 1 an error, 2 wrong usage, 3 refused by the rules."
+        Exit status: 0 done or allowed, 1 an error, 2 wrong usage, 3 refused by the rules, \
+        or (gate status) something is not as it should be."
 )]
 struct Cli {
     #[command(flatten)]
@@ -57,12 +58,15 @@ struct Cli {
     command: Command,
 }
 
+/// Where a server listens that nobody told otherwise.
+const SERVER: &str = "http://127.0.0.1:7878";
+
 /// The options of every command, as they are written.
 #[derive(Clone, Debug, clap::Args)]
 struct Options {
-    /// The server.
-    #[arg(long, global = true, env = "COUNTERSIGN_URL", default_value = "http://127.0.0.1:7878")]
-    url: String,
+    /// The server [default: http://127.0.0.1:7878].
+    #[arg(long, global = true, env = "COUNTERSIGN_URL")]
+    url: Option<String>,
     /// The SSH key to sign with: a private key, or a public one whose private half is in your agent or on a hardware
     /// token. Without it: what git signs with (gpg.format=ssh, user.signingkey), else ~/.ssh/id_ed25519, id_ecdsa, id_rsa.
     #[arg(long, global = true, env = "COUNTERSIGN_KEY", value_name = "KEYFILE")]
@@ -80,6 +84,8 @@ struct Options {
 #[derive(Clone, Debug)]
 pub struct Global {
     pub url: String,
+    /// Whether somebody named that server.
+    pub names_server: bool,
     pub key: Option<PathBuf>,
     pub trust: Option<PathBuf>,
     /// Of what is printed, errors too.
@@ -101,7 +107,9 @@ impl Options {
             return Err(CliError::usage("--format html: only `countersign audit` makes a page")
                 .hint("--format text is for people, --format json for programs"));
         }
-        Ok(Global { url: self.url, key: self.key, trust: self.trust, format, page })
+        let names_server = self.url.is_some();
+        let url = self.url.unwrap_or_else(|| SERVER.to_owned());
+        Ok(Global { url, names_server, key: self.key, trust: self.trust, format, page })
     }
 }
 
