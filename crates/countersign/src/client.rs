@@ -102,7 +102,7 @@ impl Client {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(TIMEOUT))
-            .proxy(route::proxy(url, via, |name| env::var(name).ok()))
+            .proxy(route::proxy(url, via, variable))
             // By itself it would turn a POST into a GET, and go wherever it is sent.
             .max_redirects(0)
             .build()
@@ -312,6 +312,15 @@ impl Client {
         };
         ClientError::Unreachable { url: self.url.clone(), why }
     }
+}
+
+/// The proxy of the environment for whatever is at this address.
+pub fn proxy_of(url: &str) -> Option<ureq::Proxy> {
+    route::proxy(url, Via::Environment, variable)
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok()
 }
 
 type Response = ureq::http::Response<ureq::Body>;

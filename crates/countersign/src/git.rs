@@ -15,6 +15,7 @@ mod memo;
 mod process;
 mod read;
 mod submodules;
+mod trees;
 
 use std::{
     collections::BTreeMap,
@@ -67,6 +68,8 @@ pub enum GitError {
     Malformed { id: Oid, source: MalformedCommit },
     #[error("tree {tree} has the path `{path}`, and no checkout can have a `{part}`")]
     Path { tree: Oid, path: String, part: String },
+    #[error("tree {id} is not as git writes trees: {why}")]
+    Tree { id: String, why: &'static str },
     #[error("commit {id} has {bytes} bytes, more than {MAX_COMMIT_BYTES}")]
     TooLarge { id: Oid, bytes: usize },
     #[error("`git {command}` in `{}` failed: {why}", path.display())]
@@ -93,6 +96,7 @@ impl GitError {
             }
             Self::NoObject { .. } => Some("fetch it; a partial clone is not enough".to_owned()),
             Self::Path { .. } => Some("make the commit anew without it: git rm --cached PATH".to_owned()),
+            Self::Tree { .. } => Some("make the commit anew with git, which writes its trees well".to_owned()),
             Self::NotACommit { .. }
             | Self::Malformed { .. }
             | Self::TooLarge { .. }

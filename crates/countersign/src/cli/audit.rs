@@ -341,6 +341,7 @@ fn git(error: &GitError, message: String) -> CliError {
         | GitError::NotACommit { .. }
         | GitError::Malformed { .. }
         | GitError::Path { .. }
+        | GitError::Tree { .. }
         | GitError::TooLarge { .. }
         | GitError::Failed { .. }
         | GitError::Answer { .. }

@@ -28,7 +28,7 @@ impl Repository {
     }
 
     /// Kind and size of an object, or `None` if it is not there.
-    fn info(&self, objects: &mut Objects, name: &str) -> Result<Option<(String, usize)>, GitError> {
+    pub(super) fn info(&self, objects: &mut Objects, name: &str) -> Result<Option<(String, usize)>, GitError> {
         let header = objects.ask("info", name).map_err(|error| self.failed("cat-file", error.to_string()))?;
         let mut words = header.rsplitn(3, ' ');
         match (words.next(), words.next()) {
@@ -41,12 +41,15 @@ impl Repository {
         }
     }
 
-    fn content(&self, objects: &mut Objects, name: &str, size: usize) -> Result<Vec<u8>, GitError> {
+    pub(super) fn content(&self, objects: &mut Objects, name: &str, size: usize) -> Result<Vec<u8>, GitError> {
         objects.contents(name, size).map_err(|error| self.failed("cat-file", error.to_string()))
     }
 
     /// The `git cat-file` that is kept open. After an error it is started anew, since its answers may be out of step.
-    fn with_objects<T>(&self, read: impl FnOnce(&mut Objects) -> Result<T, GitError>) -> Result<T, GitError> {
+    pub(super) fn with_objects<T>(
+        &self,
+        read: impl FnOnce(&mut Objects) -> Result<T, GitError>,
+    ) -> Result<T, GitError> {
         let mut slot = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
         let mut objects = match slot.take() {
             Some(objects) => objects,
@@ -178,6 +181,7 @@ impl GitRead for Repository {
                 raw_change(&header, path).ok_or_else(|| unexpected("diff-tree", &self.path, &header))
             })
             .collect::<Result<Vec<_>, _>>()?;
+        self.check_trees(&trees.1, &changes)?;
         self.memo.keep_diff(trees, &changes);
         Ok(changes)
     }

@@ -90,6 +90,25 @@ fn a_tree_that_no_checkout_can_have_is_refused() {
     }
 }
 
+/// A tree with two entries of one name is read in two ways.
+#[test]
+fn a_tree_with_an_entry_twice_is_refused() {
+    let world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    let script = "entry() { printf '%s %s\\0' \"$1\" \"$2\"; printf \"$(printf %s \"$3\" | sed 's/../\\\\x&/g')\"; }\n\
+                  blob=$(git rev-parse HEAD:checkout/timeout) other=$(echo 666 | git hash-object -w --stdin)\n\
+                  sub=$( (entry 100644 timeout $blob; entry 100644 timeout $other) | git hash-object -t tree -w --literally --stdin)\n\
+                  (git ls-tree HEAD | grep -v checkout; printf '040000 tree %s\\tcheckout\\n' $sub) | git mktree --missing";
+    let made = world.stage.command("bash").current_dir(world.stage.path("work")).args(["-c", script]).output().unwrap();
+    let tree = String::from_utf8(made.stdout).unwrap();
+    let commit = world.git(&["commit-tree", "-p", "HEAD", "-m", "odd", tree.trim()]);
+    let push = world.push(&[&format!("{commit}:main")]);
+    push.is_refused("malformed-tree");
+    assert!(push.said.contains("out of order, or there twice"), "{}", push.said);
+    let run = propose(&world, &["--range", &format!("refs/remotes/origin/main..{commit}")]);
+    assert!(run.status != 0 && run.stderr.contains("out of order, or there twice"), "{run}");
+}
+
 /// What a proposal begins from is named in full, and a name that may mean two things means neither.
 #[test]
 fn a_tag_does_not_become_the_base_of_a_proposal() {

@@ -18,6 +18,7 @@ mod git_hooks;
 mod git_install;
 mod git_landing;
 mod git_permits;
+mod git_race;
 mod git_shadows;
 mod git_standing;
 mod git_status;

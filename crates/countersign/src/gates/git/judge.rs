@@ -89,34 +89,26 @@ impl Judge<'_> {
             return Ok(Refused::new(octopus.code(), octopus.to_string()).note(octopus.way_out()));
         }
         let targets = self.push.targets()?;
-        if let Some((change, approved)) = self.overtaken(head)? {
-            let mut refused = Refused::new(
+        if let Some(change) = self.overtaken(head)? {
+            return Ok(Refused::new(
                 "not-the-head",
                 format!("change {} was proposed at an earlier commit; {} has more", change.short(), head.short()),
-            );
-            // Whoever only merged the branch into it can have the same the other way round, as it was approved.
-            if parents == 2 {
-                let (tip, approved) = (self.push.old.short(), approved.short());
-                refused = refused
-                    .note("what was approved lands as it is when it is merged into the branch, and not the branch into it:")
-                    .command(format!("git checkout --detach {tip} && git merge --no-ff {approved}"));
-            }
-            return Ok(refused
-                .note("approvals are for what was reviewed; make this its next revision and have it approved:")
-                .command(format!("countersign revise {} {}", change.short(), self.push.range(head)))
-                .about(&change));
+            )
+            .note("approvals are for what was reviewed; make this its next revision and have it approved:")
+            .command(format!("countersign revise {} {}", change.short(), self.push.range(head)))
+            .about(&change));
         }
         Ok(Refused::new("no-change", format!("no change is proposed for {} on {branch}", head.short()))
             .note(format!("it would reach {}; propose it, have it approved, then push again:", list(&targets)))
             .command(self.push.propose(head, &targets)))
     }
 
-    /// A change that was proposed at a commit from which the push went on, and that commit.
-    fn overtaken(&self, head: &Oid) -> Result<Option<(ChangeId, Oid)>, GateError> {
+    /// A change that was proposed at a commit from which the push went on.
+    fn overtaken(&self, head: &Oid) -> Result<Option<ChangeId>, GateError> {
         for earlier in self.push.repository.range(&self.push.old, head, LOOK_BACK + 1)?.iter().skip(1) {
             let changes = self.desk.changes_at(&self.push.gate.config().repository, earlier)?;
             if let Some(change) = changes.into_iter().next() {
-                return Ok(Some((change.id, earlier.clone())));
+                return Ok(Some(change.id));
             }
         }
         Ok(None)

@@ -124,7 +124,7 @@ fn closed(error: GateError) -> GateError {
             Refused::of(&refusal).into()
         }
         // What git and a checkout, or git and this gate, would read differently.
-        GateError::Git(error @ GitError::Path { .. }) => {
+        GateError::Git(error @ (GitError::Path { .. } | GitError::Tree { .. })) => {
             let refused = Refused::new("malformed-tree", error.to_string());
             error.hint().into_iter().fold(refused, Refused::note).into()
         }
