@@ -209,7 +209,7 @@ fn still_moved(journal: &Past, branch: &str, tip: Option<&Oid>) -> (Option<Strin
 const MAX_LOOKS: usize = 16;
 
 /// How long somebody who looks waits for an outcome that is on its way: nobody who pushes waits for it.
-const PATIENCE_SECS: i64 = 5;
+const PATIENCE_SECS: i64 = 15;
 const PAUSE: Duration = Duration::from_millis(50);
 /// An outcome that is older is not on its way.
 const UNDER_WAY_SECS: i64 = 30;
