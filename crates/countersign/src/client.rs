@@ -1,7 +1,9 @@
 //! The client of the HTTP API, for the command line and for gates. It fetches and believes nothing: what an answer is worth
 //! is for whoever asked to check, see [`crate::known`] for people and [`crate::follower`] for gates.
 
-use std::{collections::BTreeMap, fmt, io::Read, str::FromStr, time::Duration};
+mod route;
+
+use std::{collections::BTreeMap, env, fmt, io::Read, str::FromStr, time::Duration};
 
 use countersign_core::{
     explain::Explained,
@@ -14,7 +16,10 @@ use countersign_ledger::{Digest, Envelope, Fingerprint, Hash, Time, checkpoint::
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+use ureq::http::{Method, header::LOCATION};
 
+use self::route::Redirect;
+pub use self::route::{Via, named_for};
 use crate::wire::{ChangePage, ChangeView, DENIED, Entries, ErrorBody, LogInfo, Proof, Published, Receipt, Submit};
 
 /// How long one request may take.
@@ -30,6 +35,8 @@ pub enum ClientError {
     Denied(Box<Explained>),
     #[error("{url} does not answer like a Countersign server: {why}")]
     NotCountersign { url: String, why: String },
+    #[error("{url} sends on to {to}, where this was not meant to go")]
+    Redirected { url: String, to: String },
 }
 
 /// A change as somebody typed it: its id, or twelve or more digits of its beginning. Whatever comes back has to begin so.
@@ -86,10 +93,20 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the server at this address, for example `http://127.0.0.1:7878`.
+    /// A client of the server at this address, for example `http://127.0.0.1:7878`, through the proxy of the environment.
     pub fn new(url: &str) -> Self {
-        let agent =
-            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT)).build().new_agent();
+        Self::through(url, Via::Environment)
+    }
+
+    pub fn through(url: &str, via: Via<'_>) -> Self {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(TIMEOUT))
+            .proxy(route::proxy(url, via, variable))
+            // By itself it would turn a POST into a GET, and go wherever it is sent.
+            .max_redirects(0)
+            .build()
+            .new_agent();
         Self { url: url.trim_end_matches('/').to_owned(), agent }
     }
 
@@ -192,9 +209,10 @@ impl Client {
 
     /// The whole log, as a tar archive, while it comes. That may take as long as it takes.
     pub fn export(&self) -> Result<impl Read + use<>, ClientError> {
-        let request = self.agent.get(format!("{}/v1/export", self.url)).config().timeout_global(None);
-        let request = request.timeout_recv_response(Some(TIMEOUT)).build();
-        let response = request.call().map_err(|e| self.unreachable(&e))?;
+        let response = self.follow("/v1/export", |url| {
+            let request = self.agent.get(url).config().timeout_global(None);
+            request.timeout_recv_response(Some(TIMEOUT)).build().call()
+        })?;
         if !response.status().is_success() {
             return Err(self.refusal(response));
         }
@@ -203,7 +221,7 @@ impl Client {
 
     /// A file of the log's static layout, if it is there.
     pub fn file(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, ClientError> {
-        let response = self.agent.get(format!("{}/{name}", self.url)).call().map_err(|e| self.unreachable(&e))?;
+        let response = self.follow(&format!("/{name}"), |url| self.agent.get(url).call())?;
         match response.status().as_u16() {
             404 | 410 => Ok(None),
             _ => self.body(response, limit).map(Some),
@@ -219,25 +237,40 @@ impl Client {
     }
 
     pub fn submit(&self, envelope: &Envelope, blobs: &[Vec<u8>]) -> Result<Receipt, ClientError> {
-        let response = self
-            .agent
-            .post(format!("{}/v1/statements", self.url))
-            .send_json(Submit::new(envelope, blobs))
-            .map_err(|e| self.unreachable(&e))?;
-        self.json(response)
+        let url = format!("{}/v1/statements", self.url);
+        let response =
+            self.agent.post(&url).send_json(Submit::new(envelope, blobs)).map_err(|e| self.unreachable(&e))?;
+        match sent_on(&response) {
+            Some(location) => match route::redirect(&Method::POST, &url, &location) {
+                Redirect::Within(to) | Redirect::Elsewhere(to) => Err(ClientError::Redirected { url, to }),
+            },
+            None => self.json(response),
+        }
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        let response = self.agent.get(format!("{}{path}", self.url)).call().map_err(|e| self.unreachable(&e))?;
-        self.json(response)
+        self.json(self.follow(path, |url| self.agent.get(url).call())?)
     }
 
     fn bytes(&self, path: &str, limit: u64) -> Result<Vec<u8>, ClientError> {
-        let response = self.agent.get(format!("{}{path}", self.url)).call().map_err(|e| self.unreachable(&e))?;
-        self.body(response, limit)
+        self.body(self.follow(path, |url| self.agent.get(url).call())?, limit)
     }
 
-    fn body(&self, mut response: ureq::http::Response<ureq::Body>, limit: u64) -> Result<Vec<u8>, ClientError> {
+    /// Asks, and asks again where the same server says that it is to be asked.
+    fn follow(&self, path: &str, get: impl Fn(&str) -> Result<Response, ureq::Error>) -> Result<Response, ClientError> {
+        let mut url = format!("{}{path}", self.url);
+        for _ in 0..MAX_REDIRECTS {
+            let response = get(&url).map_err(|e| self.unreachable(&e))?;
+            let Some(location) = sent_on(&response) else { return Ok(response) };
+            match route::redirect(&Method::GET, &url, &location) {
+                Redirect::Within(to) => url = to,
+                Redirect::Elsewhere(to) => return Err(ClientError::Redirected { url, to }),
+            }
+        }
+        Err(self.not_countersign(format!("it sends on more than {MAX_REDIRECTS} times")))
+    }
+
+    fn body(&self, mut response: Response, limit: u64) -> Result<Vec<u8>, ClientError> {
         if !response.status().is_success() {
             return Err(self.refusal(response));
         }
@@ -249,7 +282,7 @@ impl Client {
             .map_err(|e| ClientError::Unreachable { url: self.url.clone(), why: format!("the answer broke off: {e}") })
     }
 
-    fn json<T: DeserializeOwned>(&self, mut response: ureq::http::Response<ureq::Body>) -> Result<T, ClientError> {
+    fn json<T: DeserializeOwned>(&self, mut response: Response) -> Result<T, ClientError> {
         if !response.status().is_success() {
             return Err(self.refusal(response));
         }
@@ -261,7 +294,7 @@ impl Client {
             .map_err(|e| self.not_countersign(e.to_string()))
     }
 
-    fn refusal(&self, mut response: ureq::http::Response<ureq::Body>) -> ClientError {
+    fn refusal(&self, mut response: Response) -> ClientError {
         let status = response.status();
         match response.body_mut().read_json::<ErrorBody>() {
             Ok(ErrorBody { error, decision: Some(decision), explanation: Some(explanation) })
@@ -288,6 +321,26 @@ impl Client {
         ClientError::Unreachable { url: self.url.clone(), why }
     }
 }
+
+/// The proxy of the environment for whatever is at this address.
+pub fn proxy_of(url: &str) -> Option<ureq::Proxy> {
+    route::proxy(url, Via::Environment, variable)
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok()
+}
+
+type Response = ureq::http::Response<ureq::Body>;
+
+/// Where an answer sends on to.
+fn sent_on(response: &Response) -> Option<String> {
+    let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;
+    Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
+}
+
+/// How often a question is sent on.
+const MAX_REDIRECTS: usize = 5;
 
 /// More publications than any log has.
 const MAX_HISTORY: usize = 100_000;

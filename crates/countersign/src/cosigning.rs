@@ -33,6 +33,7 @@ use tokio::{
 };
 
 use crate::{
+    client::proxy_of,
     clock, durable,
     engine::{Engine, EngineError},
 };
@@ -305,7 +306,8 @@ fn answered(size: u64, lines: &str) -> Answered {
 }
 
 fn send(agent: &ureq::Agent, url: &str, request: &AddCheckpoint) -> Result<Answer, String> {
-    let mut response = agent.post(url).send(request.to_body()).map_err(|error| error.to_string())?;
+    let post = agent.post(url).config().proxy(proxy_of(url)).build();
+    let mut response = post.send(request.to_body()).map_err(|error| error.to_string())?;
     let status = response.status().as_u16();
     let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok()).map(str::to_owned);
     let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();

@@ -14,8 +14,11 @@
 mod memo;
 mod process;
 mod read;
+mod submodules;
+mod trees;
 
 use std::{
+    collections::BTreeMap,
     env,
     ffi::{OsStr, OsString},
     fs, io,
@@ -40,24 +43,33 @@ const EMPTY_FOLDERS: [&str; 2] = ["objects", "refs"];
 const CONFIG: &str = "[core]\n\trepositoryformatversion = 1\n\tbare = true\n\tcommitGraph = false\n\
                       \tattributesFile = /dev/null\n[diff]\n\trenames = false\n";
 
+/// The mode of a submodule's commit in a tree.
+pub const SUBMODULE: u32 = 0o160_000;
+
 #[derive(Debug, Error)]
 pub enum GitError {
-    #[error("cannot run `git`: {why}\n  hint: install git {OLDEST_GIT}")]
+    #[error("cannot run `git`: {why}")]
     Missing { why: io::Error },
-    #[error("git {found} is too old\n  hint: install git {OLDEST_GIT}")]
+    #[error("git {found} is too old")]
     TooOld { found: String },
-    #[error("`{}` is no git repository: {why}\n  hint: name a directory with a checkout or a bare repository", path.display())]
+    #[error("`{}` is no git repository: {why}", path.display())]
     NotARepository { path: PathBuf, why: String },
-    #[error("`{}` is a shallow clone, whose history cannot be judged\n  hint: run `git fetch --unshallow`", path.display())]
+    #[error("`{}` is a shallow clone, whose history cannot be judged", path.display())]
     Shallow { path: PathBuf },
-    #[error("`{rev}` names no commit in `{}`\n  hint: `git fetch`; if it is not there, ask the author to push it, to any branch that is not protected", path.display())]
+    #[error("`{rev}` names no commit in `{}`", path.display())]
     UnknownRevision { rev: String, path: PathBuf },
-    #[error("object {id} is not in `{}`\n  hint: fetch it; a partial clone is not enough", path.display())]
+    #[error("`{name}` may mean {} in `{}`", all.join(" or "), path.display())]
+    Ambiguous { name: String, all: Vec<String>, path: PathBuf },
+    #[error("object {id} is not in `{}`", path.display())]
     NoObject { id: Oid, path: PathBuf },
     #[error("object {id} is a {found}, not a commit")]
     NotACommit { id: Oid, found: String },
     #[error("commit {id}: {source}")]
     Malformed { id: Oid, source: MalformedCommit },
+    #[error("tree {tree} has the path `{path}`, and no checkout can have a `{part}`")]
+    Path { tree: Oid, path: String, part: String },
+    #[error("tree {id} is not as git writes trees: {why}")]
+    Tree { id: String, why: &'static str },
     #[error("commit {id} has {bytes} bytes, more than {MAX_COMMIT_BYTES}")]
     TooLarge { id: Oid, bytes: usize },
     #[error("`git {command}` in `{}` failed: {why}", path.display())]
@@ -66,6 +78,33 @@ pub enum GitError {
     Answer { command: String, path: PathBuf, answer: String },
     #[error("cannot prepare a temporary directory for `git`: {0}")]
     Temporary(io::Error),
+}
+
+impl GitError {
+    /// What makes it right.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing { .. } | Self::TooOld { .. } => Some(format!("install git {OLDEST_GIT}")),
+            Self::NotARepository { .. } => Some("name a directory with a checkout or a bare repository".to_owned()),
+            Self::Shallow { .. } => Some("run `git fetch --unshallow`".to_owned()),
+            Self::UnknownRevision { .. } => Some(
+                "`git fetch`; if it is not there, ask the author to push it, to any branch that is not protected"
+                    .to_owned(),
+            ),
+            Self::Ambiguous { all, .. } => {
+                Some(format!("say which in full: {}", all.first().map_or("refs/heads/NAME", String::as_str)))
+            }
+            Self::NoObject { .. } => Some("fetch it; a partial clone is not enough".to_owned()),
+            Self::Path { .. } => Some("make the commit anew without it: git rm --cached PATH".to_owned()),
+            Self::Tree { .. } => Some("make the commit anew with git, which writes its trees well".to_owned()),
+            Self::NotACommit { .. }
+            | Self::Malformed { .. }
+            | Self::TooLarge { .. }
+            | Self::Failed { .. }
+            | Self::Answer { .. }
+            | Self::Temporary(_) => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -285,6 +324,27 @@ impl Repository {
         text(&output.stdout).trim().parse().map_err(|_| unknown())
     }
 
+    /// The same, of a name that somebody gave: where it may mean several references, it is none. Git takes one of them and warns,
+    /// and a tag that somebody else pushed is taken before a branch.
+    pub fn resolve_named(&self, rev: &str) -> Result<Oid, GitError> {
+        let name = rev.split(['~', '^', '@', ':']).next().unwrap_or_default();
+        // The rules of gitrevisions(7), in their order.
+        let spellings = ["refs/", "refs/tags/", "refs/heads/", "refs/remotes/"].map(|before| format!("{before}{name}"));
+        let of_a_remote = format!("refs/remotes/{name}/HEAD");
+        let candidates: Vec<&str> =
+            [name, of_a_remote.as_str()].into_iter().chain(spellings.iter().map(String::as_str)).collect();
+        // A name in full is what it says.
+        if name.is_empty() || name == "HEAD" || name.starts_with("refs/") {
+            return self.resolve(rev);
+        }
+        let known = told_references(&self.git_dir, &candidates)?;
+        let all: Vec<String> = known.into_keys().filter(|known| candidates.contains(&known.as_str())).collect();
+        if all.len() > 1 {
+            return Err(GitError::Ambiguous { name: name.to_owned(), all, path: self.path.clone() });
+        }
+        self.resolve(rev)
+    }
+
     /// What a command about names answers, or `None` where it fails, as for a `HEAD` that is no branch.
     pub(crate) fn names(&self, args: &[&str]) -> Result<Option<String>, GitError> {
         let output = self.run(self.naming_command(args), &args.join(" "))?;
@@ -337,19 +397,47 @@ impl Repository {
 /// A file of its own is where git keeps a branch that has moved lately, and comes before everything else; without one, or
 /// with one that is not just an id, git says in one process.
 pub fn reference(git_dir: &Path, name: &str) -> Result<Option<Oid>, GitError> {
-    let own = fs::read_to_string(git_dir.join(name)).ok();
-    if let Some(id) = own.and_then(|text| text.strip_suffix('\n')?.parse().ok()) {
-        return Ok(Some(id));
+    Ok(references(git_dir, &[name])?.remove(name))
+}
+
+/// The same of several, those that are there.
+pub fn references(git_dir: &Path, names: &[&str]) -> Result<BTreeMap<String, Oid>, GitError> {
+    let mut found = BTreeMap::new();
+    let mut others = Vec::new();
+    for name in names {
+        let own = fs::read_to_string(git_dir.join(name)).ok();
+        match own.and_then(|text| text.strip_suffix('\n')?.parse().ok()) {
+            Some(id) => drop(found.insert((*name).to_owned(), id)),
+            None => others.push(*name),
+        }
     }
+    if !others.is_empty() {
+        found
+            .extend(told_references(git_dir, &others)?.into_iter().filter(|(name, _)| others.contains(&name.as_str())));
+    }
+    Ok(found)
+}
+
+/// What git says of references with these names, and of those in folders of these names.
+pub fn told_references(git_dir: &Path, names: &[&str]) -> Result<BTreeMap<String, Oid>, GitError> {
+    const COMMAND: &str = "for-each-ref";
     let mut command = hermetic();
-    command.current_dir(git_dir).env("GIT_DIR", ".").args(["show-ref", "--verify", "--hash", "--", name]);
-    let failed = |why: String| GitError::Failed { command: "show-ref".to_owned(), path: git_dir.to_owned(), why };
+    command
+        .current_dir(git_dir)
+        .env("GIT_DIR", ".")
+        .args([COMMAND, "--format=%(objectname) %(refname)", "--"])
+        .args(names);
+    let failed = |why: String| GitError::Failed { command: COMMAND.to_owned(), path: git_dir.to_owned(), why };
     let output = run(command).map_err(|error| failed(error.to_string()))?;
-    let answer = text(&output.stdout);
-    match output.success {
-        true => answer.trim().parse().map(Some).map_err(|_| unexpected("show-ref", git_dir, &answer)),
-        false => Ok(None),
+    if !output.success {
+        return Err(failed(output.stderr));
     }
+    let answer = text(&output.stdout);
+    let line = |line: &str| {
+        let (id, name) = line.split_once(' ')?;
+        Some((name.to_owned(), id.parse().ok()?))
+    };
+    answer.lines().map(|told| line(told).ok_or_else(|| unexpected(COMMAND, git_dir, told))).collect()
 }
 
 /// Facts ask only after something went wrong: a process less for everybody else.

@@ -1,5 +1,5 @@
-//! What only Unix has: modes of files and folders, and the signals by which a program is stopped. No other room names
-//! them.
+//! What only Unix has: modes and owners of files and folders, processes, and the signals by which a program is stopped. No
+//! other room names them.
 //!
 //! Elsewhere something stands in where that is safe. A secret that others can read is not, so there the program does not
 //! build.
@@ -9,6 +9,8 @@ use std::{
     path::Path,
     sync::{Arc, atomic::AtomicBool},
 };
+
+use serde::{Deserialize, Serialize};
 
 #[cfg(unix)]
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -183,4 +185,66 @@ pub fn is_shared(folder: &Path) -> bool {
 #[cfg(not(unix))]
 pub fn is_shared(_: &Path) -> bool {
     false
+}
+
+/// A process of this machine. Numbers are given out again; where the machine tells when it started, it is the only one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Process {
+    pub id: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
+}
+
+/// The process that runs this one.
+#[cfg(unix)]
+pub fn parent() -> Process {
+    let id = std::os::unix::process::parent_id();
+    Process { id, started: started(id) }
+}
+
+#[cfg(not(unix))]
+pub fn parent() -> Process {
+    Process { id: 0, started: None }
+}
+
+/// When a process started: in clock ticks since a boot of the machine that has a name. See proc(5).
+#[cfg(unix)]
+fn started(id: u32) -> Option<String> {
+    /// Its place behind the name of the program, which may have blanks and brackets in it.
+    const START_TIME: usize = 19;
+    let status = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let ticks = status.rsplit_once(") ")?.1.split(' ').nth(START_TIME)?;
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(format!("{ticks}@{}", boot.trim()))
+}
+
+/// The account that this process runs as.
+#[cfg(unix)]
+pub fn account() -> Option<String> {
+    // A process's own folder is its account's.
+    owner(&fs::metadata("/proc/self").ok()?)
+}
+
+#[cfg(not(unix))]
+pub fn account() -> Option<String> {
+    None
+}
+
+/// Whose a file is: the name of the account, or its number.
+#[cfg(unix)]
+pub fn owner(metadata: &fs::Metadata) -> Option<String> {
+    let id = metadata.uid().to_string();
+    let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let named = accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == id).then(|| name.to_owned())
+    });
+    Some(named.unwrap_or(id))
+}
+
+#[cfg(not(unix))]
+pub fn owner(_: &fs::Metadata) -> Option<String> {
+    None
 }

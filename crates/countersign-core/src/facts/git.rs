@@ -46,11 +46,22 @@ impl Commit {
         }
         let author = Ident::parse(&headers.take("author").ok_or(MalformedCommit("author"))?);
         let committer = Ident::parse(&headers.take("committer").ok_or(MalformedCommit("committer"))?);
+        let mut seen = Vec::new();
         while let Some(line) = headers.line() {
             let key = line.split(|byte| *byte == b' ').next().unwrap_or_default();
-            if let Some(again) = ["tree", "parent", "author", "committer"].into_iter().find(|k| k.as_bytes() == key) {
-                return Err(MalformedCommit(again));
+            let is = |name: &&str| name.as_bytes() == key;
+            let again = ["tree", "parent", "author", "committer"].into_iter().find(is);
+            // Of these git reads one, and we might read the other.
+            let once = ["encoding", "gpgsig", "gpgsig-sha256"].into_iter().find(is);
+            if let Some(name) = again.or(once.filter(|name| seen.contains(name))) {
+                return Err(MalformedCommit(name));
             }
+            seen.extend(once);
+        }
+        // Git stops reading a line there, and we would not.
+        let ends = object.len().saturating_sub(headers.rest.len());
+        if object.get(..ends).is_some_and(|headers| headers.contains(&0)) {
+            return Err(MalformedCommit("header"));
         }
         Ok(Self { tree, parents, author, committer, message: headers.rest.to_vec(), signed_by: signed_by(object) })
     }

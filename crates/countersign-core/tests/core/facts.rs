@@ -223,10 +223,20 @@ fn a_parent_that_git_does_not_see_is_no_parent() {
         format!("{head}{who}{who}\nm"),
         format!("{head}committer Jane <jane@x> 1 +0000\nauthor Jane <jane@x> 1 +0000\n\nm"),
         format!("tree {tree}\nparent  {parent}\n{who}\nm"),
-        head,
+        // What stands there twice, and what git reads only up to a zero.
+        format!("{head}{who}encoding UTF-8\nencoding UTF-16\n\nm"),
+        format!("{head}{who}gpgsig a\n b\ngpgsig c\n\nm"),
+        format!("{head}author Jane\0 <jane@x> 1 +0000\ncommitter Jane <jane@x> 1 +0000\n\nm"),
+        head.clone(),
         String::new(),
     ] {
         assert!(Commit::parse(object.as_bytes()).is_err(), "{object}");
+    }
+    for object in [
+        format!("{head}{who}mergetag a\n b\nmergetag c\nHG:extra x\nHG:extra y\nencoding UTF-8\n\nm"),
+        format!("{head}{who}\na zero in the message \0 is one of the message"),
+    ] {
+        assert!(Commit::parse(object.as_bytes()).is_ok(), "{object}");
     }
 }
 

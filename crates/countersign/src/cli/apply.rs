@@ -21,7 +21,7 @@ use super::{
     submit::{self, Session},
 };
 use crate::{
-    client::ChangePrefix,
+    client::{ChangePrefix, Via},
     clock, files,
     follower::Access,
     gates::{
@@ -86,7 +86,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let permit = opening.permit().statement;
     {
         let mut journal = Journal::open(&journal)?;
-        spend::reserve(&mut journal, std::slice::from_ref(&opening), &transition, clock::now())?;
+        spend::reserve(&mut journal, std::slice::from_ref(&opening), &transition, None, clock::now())?;
         spend::settle(&mut journal, permit, OutcomeResult::Started, None, clock::now())?;
     }
 
@@ -162,7 +162,8 @@ fn open_by_copy(
     }
     let Session { log, speaker } = session;
     let copy = log.memory().folder().join(COPY);
-    let place = Place { copy: &copy, access: Access::Owner, trust: log.trust(), url: log.client.url() };
+    let place =
+        Place { copy: &copy, access: Access::Owner, trust: log.trust(), url: log.client.url(), via: Via::Environment };
     let mut desk = Desk::open(&place, speaker.hand, permit::apply_gate()?, speaker.me)?;
     desk.follow(clock::now())?;
     // What could not be told before; if the server does not take it now either, it can wait.

@@ -50,7 +50,10 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let computed = recompute(&reading, &args)?;
     let mut lines = about("approval", &view);
     match &computed {
-        Some(computed) => lines.extend(propose::describe(computed)),
+        Some(computed) => {
+            lines.extend(propose::describe(computed));
+            lines.extend(content::submodule_addresses(args.git.as_deref(), computed)?);
+        }
         None => {
             lines.extend(propose::describe(&Computed { subject: view.subject.clone(), extracted: None }));
             lines.push(

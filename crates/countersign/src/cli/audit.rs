@@ -330,23 +330,22 @@ impl From<ReadError> for CliError {
     }
 }
 
-/// Its messages may hold their hint in a second line.
 fn git(error: &GitError, message: String) -> CliError {
     let code = match error {
         GitError::NotARepository { .. } => "not-a-repository",
         GitError::Missing { .. } | GitError::TooOld { .. } => "no-git",
         GitError::Shallow { .. }
         | GitError::UnknownRevision { .. }
+        | GitError::Ambiguous { .. }
         | GitError::NoObject { .. }
         | GitError::NotACommit { .. }
         | GitError::Malformed { .. }
+        | GitError::Path { .. }
+        | GitError::Tree { .. }
         | GitError::TooLarge { .. }
         | GitError::Failed { .. }
         | GitError::Answer { .. }
         | GitError::Temporary(_) => "git-failed",
     };
-    match message.split_once("\n  hint: ") {
-        Some((message, hint)) => CliError::new(code, message).hint(hint),
-        None => CliError::new(code, message),
-    }
+    CliError { hint: error.hint(), ..CliError::new(code, message) }
 }

@@ -2,21 +2,25 @@
 //! the machine of whoever signs.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
 use countersign_core::{
-    facts::{FactsError, GitFacts, Identities, NoBase, Range, facts, single_base},
+    facts::{Entry, FactsError, GitFacts, Identities, NoBase, Range, TouchedPath, facts, single_base},
     ids::{Nonce, RepositoryId},
     subject::{FilesSubject, GitSubject, Subject},
 };
 use countersign_ledger::Digest;
 
-use super::error::{CliError, Exit};
+use super::{
+    error::{CliError, Exit},
+    output::printable,
+};
 use crate::{
     files::{FilesError, names_no_outside_path, read_files},
-    git::Repository,
+    git::{Repository, SUBMODULE},
 };
 
 #[derive(Clone, Debug, clap::Args)]
@@ -27,7 +31,7 @@ pub struct Content {
     /// The protected branch that the commits are for.
     #[arg(long, value_name = "BRANCH", default_value = "main")]
     pub branch: String,
-    /// The commits: BASE is the protected branch's tip, HEAD what should land. Default: origin/BRANCH..HEAD.
+    /// The commits: BASE is the protected branch's tip, HEAD what should land. Default: refs/remotes/origin/BRANCH..HEAD.
     #[arg(long, value_name = "BASE..HEAD", requires = "git")]
     pub range: Option<String>,
     /// The name under which the gate knows the repository. Default: git config countersign.repository, else the last part
@@ -69,13 +73,14 @@ impl Content {
     fn of_git(&self, path: &Path, salt: &Nonce) -> Result<Computed, CliError> {
         let git = Repository::open(path)?;
         let branch = full_branch(&self.branch);
-        let default_range = || format!("origin/{}..HEAD", branch.trim_start_matches("refs/heads/"));
+        // In full: a tag or a branch called `origin/main` would be taken before the remote's branch.
+        let default_range = || format!("refs/remotes/origin/{}..HEAD", branch.trim_start_matches("refs/heads/"));
         let range = self.range.clone().unwrap_or_else(default_range);
         let (tip, head) = range.split_once("..").filter(|(_, head)| !head.starts_with('.')).ok_or_else(|| {
             CliError::usage(format!("`{range}` is not a range")).hint("for example --range origin/main..HEAD")
         })?;
-        let tip = git.resolve(if tip.is_empty() { "HEAD" } else { tip })?;
-        let head = git.resolve(if head.is_empty() { "HEAD" } else { head })?;
+        let tip = git.resolve_named(if tip.is_empty() { "HEAD" } else { tip })?;
+        let head = git.resolve_named(if head.is_empty() { "HEAD" } else { head })?;
         let base = single_base(&branch, &tip, &head, &git.merge_bases(&tip, &head)?)?;
         let range = Range { repository: self.repository_name(path)?, branch, base, head };
         let (facts, identities) = extract_facts(&git, &range, salt)?;
@@ -119,7 +124,10 @@ pub fn full_branch(branch: &str) -> String {
 pub fn extract_facts(git: &Repository, range: &Range, salt: &Nonce) -> Result<(GitFacts, Identities), CliError> {
     facts(git, range, salt).map_err(|e| {
         let hint = match &e {
-            FactsError::Git(_) => "is the range complete in this repository? git fetch, then try again",
+            FactsError::Git(error) => match error.hint() {
+                Some(hint) => return CliError::new("facts", e.to_string()).hint(hint),
+                None => "is the range complete in this repository? git fetch, then try again",
+            },
             FactsError::NothingNew { .. }
             | FactsError::NotOnBase { .. }
             | FactsError::EmptyDelta { .. }
@@ -136,6 +144,40 @@ impl From<NoBase> for CliError {
     fn from(error: NoBase) -> Self {
         Self::new("no-base", error.to_string()).hint(error.way_out())
     }
+}
+
+/// What becomes of a submodule.
+pub fn submodule(touched: &TouchedPath) -> Option<String> {
+    let commit = |side: &Option<Entry>| match side {
+        Some(entry) if entry.mode == SUBMODULE => Some(entry.id.to_string()),
+        Some(_) | None => None,
+    };
+    let (old, new) = (commit(&touched.old), commit(&touched.new));
+    if old.is_none() && new.is_none() {
+        return None;
+    }
+    let or_none = |commit: Option<String>| commit.unwrap_or_else(|| "none".to_owned());
+    Some(format!("submodule {}: {} -> {}", touched.path, or_none(old), or_none(new)))
+}
+
+/// Where the submodules of a git range come from that it changes, before and after.
+pub fn submodule_addresses(repository: Option<&Path>, computed: &Computed) -> Result<Vec<String>, CliError> {
+    let (Some(repository), Some((facts, _))) = (repository, &computed.extracted) else { return Ok(Vec::new()) };
+    let is_about = |touched: &TouchedPath| submodule(touched).is_some() || touched.path == ".gitmodules";
+    if !facts.paths.iter().any(is_about) {
+        return Ok(Vec::new());
+    }
+    let git = Repository::open(repository)?;
+    let (old, new) = (git.submodule_addresses(&facts.base)?, git.submodule_addresses(&facts.head)?);
+    let touched = facts.paths.iter().filter(|touched| submodule(touched).is_some()).map(|touched| &touched.path);
+    let elsewhere = old.keys().chain(new.keys()).filter(|path| old.get(*path) != new.get(*path));
+    let paths: BTreeSet<&String> = touched.chain(elsewhere).collect();
+    let words = |url: Option<&String>| url.map_or_else(|| "no address".to_owned(), |url| printable(url));
+    let line = |path: &String| match (old.get(path), new.get(path)) {
+        (before, after) if before == after => format!("  {path} is fetched from {}", words(after)),
+        (before, after) => format!("  {path} is fetched from {}; before: {}", words(after), words(before)),
+    };
+    Ok(paths.into_iter().map(line).collect())
 }
 
 fn subject_of(facts: &GitFacts) -> Subject {

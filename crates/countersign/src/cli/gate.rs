@@ -9,7 +9,7 @@ use std::{
 
 use clap::{Parser as _, Subcommand};
 use countersign_core::{
-    ids::{GateId, RepositoryId},
+    ids::{GateId, RepositoryId, Target},
     statement::Body,
 };
 
@@ -17,22 +17,23 @@ use super::{
     Global, apply,
     error::{CliError, Exit},
     follow,
-    output::{self, Format, bad, count, faint, good, heading, warn},
+    output::{self, Format, bad, count, faint, good, heading, printable, warn},
     submit::Session,
     verify,
 };
 use crate::{
-    client::ClientError,
+    client::{ClientError, named_for},
     clock,
     gates::desk::{Checked, Taken},
     gates::git::{
-        Branch, GateConfig, GateError, GitGate, Update,
-        config::{Entry, VERSION},
-        install::{Installed, Plan, install},
+        GateError, GitGate, Update,
+        config::Entry,
+        install::{Installed, Plan, install, reachable},
         receive::{pre_receive, push_options},
         report,
-        status::{self, Status},
+        status::{self, Incident, Status},
         transaction::{State, reference_transaction},
+        uninstall::{Uninstalled, uninstall},
     },
     gates::stops::{Stop, Stops},
     home::{self, files::word},
@@ -60,6 +61,8 @@ enum Command {
     Status(StatusArgs),
     /// Hand a signed rejection or revocation to a gate, which obeys it at once, whatever the server does
     Stop(StopArgs),
+    /// Take a gate's hooks out of a repository
+    Uninstall(UninstallArgs),
     /// What the repository's hooks run
     #[command(hide = true)]
     Hook(HookArgs),
@@ -68,25 +71,32 @@ enum Command {
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  countersign gate install /srv/git/shop.git --name shop-git --trust trust.json --branch main \\\n    \
-    --map 'services/checkout/**=checkout/production' --map '**=shop/production'\n\n\
-    Push the first history before: a protected branch that is not there has no range that anybody could review."
+    --map 'services/checkout/**=checkout/production' --map-else shop/production\n\n\
+    Push the first history before: a protected branch that is not there has no range that anybody could review.\n\
+    Installing again brings the gate up to date; what is not named then stays as it is."
 )]
 struct InstallArgs {
     /// The bare repository that people push to
     repo: PathBuf,
     /// The gate's name in the log
     #[arg(long)]
-    name: GateId,
+    name: Option<GateId>,
     /// The trust.json of the server's home, which the gate pins
     #[arg(long, value_name = "FILE")]
-    trust: PathBuf,
+    trust: Option<PathBuf>,
     /// A branch to protect; may be given several times
-    #[arg(long = "branch", value_name = "BRANCH", required = true)]
+    #[arg(long = "branch", value_name = "BRANCH")]
     branches: Vec<String>,
     /// Which paths reach which target. `*` stays within a folder, `**` does not. Every changed path must match an
     /// entry, and all entries that match count; may be given several times
-    #[arg(long = "map", value_name = "GLOB=SYSTEM/ENVIRONMENT", required = true, value_parser = Entry::parse)]
+    #[arg(long = "map", value_name = "GLOB=SYSTEM/ENVIRONMENT", value_parser = Entry::parse)]
     map: Vec<Entry>,
+    /// What paths reach that no --map names
+    #[arg(long = "map-else", value_name = "SYSTEM/ENVIRONMENT")]
+    map_else: Option<Target>,
+    /// What an installed gate protects or maps and is not named here is to go
+    #[arg(long)]
+    replace: bool,
     /// What changes and approvals call the repository [default: its folder's name, without .git]
     #[arg(long, value_name = "NAME")]
     repository: Option<RepositoryId>,
@@ -96,10 +106,24 @@ struct InstallArgs {
     copy: Option<PathBuf>,
 }
 
+/// Ends with 3 while something stands where no permit put it, an outcome is missing in the log, or a hook is not as it was
+/// installed.
 #[derive(Debug, clap::Args)]
 struct StatusArgs {
     /// The bare repository
     repo: PathBuf,
+    /// You have looked at where branches were found: write down what it was. They are taken as they stand from then on
+    #[arg(long, value_name = "WHY")]
+    answer: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct UninstallArgs {
+    /// The bare repository
+    repo: PathBuf,
+    /// Though the log does not have every outcome yet
+    #[arg(long)]
+    anyway: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -120,6 +144,9 @@ struct HookArgs {
     #[arg(long)]
     repository: PathBuf,
     hook: String,
+    /// Lines of what git says to the hook that are read already
+    #[arg(long)]
+    line: Vec<String>,
     /// What git passes on
     rest: Vec<String>,
 }
@@ -149,6 +176,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         Command::Install(args) => run_install(global, args),
         Command::Status(args) => run_status(global, &args),
         Command::Stop(args) => run_stop(global, &args),
+        Command::Uninstall(args) => run_uninstall(global, &args),
         Command::Hook(args) => Ok(run_hook(&args)),
     }
 }
@@ -160,36 +188,56 @@ impl From<GateError> for CliError {
 }
 
 fn run_install(global: &Global, args: InstallArgs) -> Result<Exit, CliError> {
-    let repository = match args.repository {
-        Some(name) => name,
-        None => named_after(&args.repo)?,
-    };
-    let branch = |name: &String| Branch {
-        branch: if name.starts_with("refs/") { name.clone() } else { format!("refs/heads/{name}") },
-        map: args.map.clone(),
-    };
-    let config = GateConfig {
-        version: VERSION,
-        name: args.name,
-        repository,
-        url: global.url.clone(),
-        guidance: true,
-        copy: PathBuf::new(),
-        branches: args.branches.iter().map(branch).collect(),
-    };
     let program = env::current_exe()
         .map_err(|error| CliError::new("failed", format!("cannot find out where this program is: {error}")))?;
-    let trust = verify::read_trust(&args.trust)?;
-    let log = global.log_of(Some(&trust))?;
-    let info = log.client.log()?;
-    let known = match log.client.gate(&config.name) {
-        Ok(known) => Some(known),
-        Err(ClientError::Refused { code, .. }) if code == "unknown-gate" => None,
+    let known = match GitGate::open(&args.repo) {
+        Ok(gate) => Some(gate),
+        Err(GateError::NoGate { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let memory = log.memory().folder().to_owned();
-    let plan = Plan { repository: args.repo, config, copy: args.copy, memory, trust: args.trust, program };
-    let installed = install(plan, &info, known.as_ref(), |registration| {
+    let global = match &known {
+        Some(gate) if !global.names_server => &Global { url: gate.config().url.clone(), ..global.clone() },
+        Some(_) | None => global,
+    };
+    let trust_path = match (args.trust, &known) {
+        (Some(path), _) => path,
+        (None, Some(gate)) => gate.trust_path(),
+        (None, None) => {
+            return Err(CliError::usage("a new gate needs --trust FILE, what it believes from now on")
+                .hint("it is the trust.json that `countersign init` wrote into the server's home, from a founder"));
+        }
+    };
+    // Before anybody is asked: where somebody names a forge, no server and no log have anything to do with it.
+    reachable(&args.repo)?;
+    let trust = verify::read_trust(&trust_path)?;
+    let log = global.log_of(Some(&trust))?;
+    let info = log.client.log()?;
+    let name = args.name.or_else(|| known.as_ref().map(|gate| gate.config().name.clone()));
+    let registered = match &name {
+        Some(name) => match log.client.gate(name) {
+            Ok(registered) => Some(registered),
+            Err(ClientError::Refused { code, .. }) if code == "unknown-gate" => None,
+            Err(error) => return Err(error.into()),
+        },
+        None => None,
+    };
+    let full = |name: &String| if name.starts_with("refs/") { name.clone() } else { format!("refs/heads/{name}") };
+    let plan = Plan {
+        repository: args.repo,
+        name,
+        called: args.repository,
+        proxy: named_for(&global.url, |name| env::var(name).ok()),
+        url: global.url.clone(),
+        branches: args.branches.iter().map(full).collect(),
+        map: args.map,
+        otherwise: args.map_else,
+        replace: args.replace,
+        copy: args.copy,
+        memory: log.memory().folder().to_owned(),
+        trust: trust_path,
+        program,
+    };
+    let installed = install(plan, &info, registered.as_ref(), |registration| {
         let session = Session { speaker: Speaker::of_person(log.client.clone(), global.signer()?)?, log };
         session.say(Body::GateRegistration(registration), &[]).map(drop)
     })?;
@@ -197,16 +245,8 @@ fn run_install(global: &Global, args: InstallArgs) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// `/srv/git/shop.git` is `shop`.
-fn named_after(repository: &std::path::Path) -> Result<RepositoryId, CliError> {
-    let absolute = repository.canonicalize().unwrap_or_else(|_| repository.to_owned());
-    let name = absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let name = name.strip_suffix(".git").unwrap_or(&name);
-    name.parse().map_err(|error| CliError::usage(format!("{error}")).hint("name the repository: --repository NAME"))
-}
-
 fn tell_installed(global: &Global, installed: &Installed) -> Result<(), CliError> {
-    let Installed { repository, config, registered } = installed;
+    let Installed { repository, config, registered, remarks } = installed;
     if global.format == Format::Json {
         return output::json(&serde_json::json!({
             "repository": repository,
@@ -214,6 +254,7 @@ fn tell_installed(global: &Global, installed: &Installed) -> Result<(), CliError
             "branches": config.branches.iter().map(|branch| &branch.branch).collect::<Vec<_>>(),
             "targets": config.targets(),
             "registered": registered,
+            "remarks": remarks,
         }));
     }
     let known = if *registered { "registered in the log" } else { "known to the log as it is" };
@@ -223,6 +264,15 @@ fn tell_installed(global: &Global, installed: &Installed) -> Result<(), CliError
         for entry in &branch.map {
             anstream::println!("  {} reaches {}", entry.paths.as_str(), entry.target);
         }
+        if let Some(target) = &branch.otherwise {
+            anstream::println!("  whatever else reaches {target}");
+        }
+    }
+    if let Some(proxy) = &config.proxy {
+        anstream::println!("\nit reaches {} through {proxy}", config.url);
+    }
+    for remark in remarks {
+        anstream::println!("\n{}: {}", warn("note"), printable(remark));
     }
     anstream::println!(
         "\nnext, in a clone: countersign propose --git . --branch BRANCH --range OLD..NEW --target TARGET"
@@ -233,12 +283,47 @@ fn tell_installed(global: &Global, installed: &Installed) -> Result<(), CliError
 
 fn run_status(global: &Global, args: &StatusArgs) -> Result<Exit, CliError> {
     let gate = GitGate::open(&args.repo)?;
+    if let Some(why) = &args.answer {
+        status::answer(&gate, why, clock::now())?;
+    }
     let status = status::status(&gate, clock::now())?;
     match global.format {
         Format::Json => output::json(&status)?,
         Format::Text => tell_status(&status),
     }
-    Ok(if status.problems.is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(if status.is_well() { Exit::Done } else { Exit::Refused })
+}
+
+fn run_uninstall(global: &Global, args: &UninstallArgs) -> Result<Exit, CliError> {
+    let gate = GitGate::open(&args.repo)?;
+    let key = gate.key()?.public().fingerprint();
+    let Uninstalled { config, removed, kept } = uninstall(&gate, args.anyway)?;
+    let branches: Vec<&str> = config.branches.iter().map(|branch| branch.branch.as_str()).collect();
+    match global.format {
+        Format::Json => output::json(&serde_json::json!({
+            "name": config.name,
+            "removed": removed,
+            "unprotected": branches,
+            "kept": kept,
+            "key": key,
+        }))?,
+        Format::Text => {
+            anstream::println!(
+                "{} gate {} is gone: anybody who may push moves {}",
+                good("ok"),
+                config.name,
+                branches.join(", ")
+            );
+            for path in removed {
+                anstream::println!("  removed {}", path.display());
+            }
+            anstream::println!("  kept {}: what was allowed and spent, and the gate's key", kept.display());
+            anstream::println!(
+                "next, so that its key is given no more permits: countersign revoke {key} --why \"the gate is gone\""
+            );
+        }
+    }
+    Ok(Exit::Done)
 }
 
 fn tell_status(status: &Status) {
@@ -270,9 +355,16 @@ fn tell_status(status: &Status) {
         for (paths, target) in &branch.map {
             anstream::println!("  {paths} reaches {target}");
         }
+        if let Some(target) = &branch.otherwise {
+            anstream::println!("  whatever else reaches {target}");
+        }
         if let Some(expected) = &branch.expected {
-            let text = format!("it should stand at {}: somebody went round the gate", expected.short());
-            anstream::println!("  {}", bad(text));
+            let by = branch.account.as_ref().map(|account| format!(" (its file is {account}'s")).unwrap_or_default();
+            let since = branch.since.as_ref().map(|since| format!(", of {since})")).unwrap_or_default();
+            anstream::println!(
+                "  {}",
+                bad(format!("it should stand at {expected}: somebody went round the gate{by}{since}"))
+            );
         }
     }
     if status.unreported > 0 {
@@ -281,9 +373,18 @@ fn tell_status(status: &Status) {
     }
     if !status.caught.is_empty() {
         heading("Caught");
-        for detail in &status.caught {
-            anstream::println!("  {detail}");
+        for Incident { at, account, what } in &status.caught {
+            let account = account.as_deref().map(|account| format!("  {account}")).unwrap_or_default();
+            anstream::println!("  {at}{account}  {}", printable(what));
         }
+    }
+    if status.unanswered {
+        let text = "branches were found where no permit put them; once somebody knows why: countersign gate status REPO \
+                    --answer \"WHY\"";
+        anstream::println!("\n{}", bad(text));
+    }
+    for note in &status.notes {
+        anstream::println!("\n{}: {note}", warn("note"));
     }
     for problem in &status.problems {
         anstream::println!("\n{}", bad(problem));
@@ -396,10 +497,10 @@ fn hook(args: &HookArgs) -> Result<(), GateError> {
     match args.hook.as_str() {
         "pre-receive" => {
             let options = push_options(|name| env::var(name).ok());
-            pre_receive(&gate, &updates()?, &options, &clock::now).map(drop)
+            pre_receive(&gate, &updates(&args.line)?, &options, &clock::now).map(drop)
         }
         "reference-transaction" => match args.rest.first().and_then(|state| State::parse(state)) {
-            Some(state) => reference_transaction(&gate, state, &updates()?, clock::now()),
+            Some(state) => reference_transaction(&gate, state, &updates(&args.line)?, clock::now()),
             None => Ok(()),
         },
         "post-receive" => {
@@ -413,8 +514,8 @@ fn hook(args: &HookArgs) -> Result<(), GateError> {
     }
 }
 
-fn updates() -> Result<Vec<Update>, GateError> {
-    let mut bytes = Vec::new();
+fn updates(read_already: &[String]) -> Result<Vec<Update>, GateError> {
+    let mut bytes: Vec<u8> = read_already.iter().flat_map(|line| format!("{line}\n").into_bytes()).collect();
     io::stdin()
         .take(MAX_STDIN_BYTES as u64 + 1)
         .read_to_end(&mut bytes)

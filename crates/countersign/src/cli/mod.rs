@@ -57,7 +57,8 @@ use crate::{
         countersign demo           watch an incident that does not happen\n  \
         countersign audit REPO     what the past of any git repository proves about who looked at its changes\n  \
         countersign init HOME      make a home: keys, catalog, rules, and a genesis that you sign\n\n\
-        Exit status: 0 done or allowed, 1 an error, 2 wrong usage, 3 refused by the rules."
+        Exit status: 0 done or allowed, 1 an error, 2 wrong usage, 3 refused by the rules, \
+        or (gate status) something is not as it should be."
 )]
 struct Cli {
     #[command(flatten)]
@@ -92,6 +93,8 @@ struct Options {
 #[derive(Clone, Debug)]
 pub struct Global {
     pub url: String,
+    /// Whether somebody named that server.
+    pub names_server: bool,
     pub key: Option<PathBuf>,
     pub trust: Option<PathBuf>,
     /// Of what is printed, errors too.
@@ -114,7 +117,8 @@ impl Options {
                 .hint("--format text is for people, --format json for programs"));
         }
         let (url, key) = self.place()?;
-        Ok(Global { url, key, trust: self.trust, format, page })
+        let names_server = self.url.is_some() || self.log.is_some();
+        Ok(Global { url, names_server, key, trust: self.trust, format, page })
     }
 
     /// Where the log is, and the key that signs there: as it was said, or as it was joined.

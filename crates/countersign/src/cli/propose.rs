@@ -14,7 +14,7 @@ use countersign_ledger::Digest;
 
 use super::{
     Global,
-    content::{Computed, Content},
+    content::{self, Computed, Content},
     error::{CliError, Exit},
     output, submit,
 };
@@ -161,6 +161,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     lines.extend(args.security.then(|| "closes a security hole".to_owned()));
     lines.push(format!("targets: {}", output::joined(&targets)));
     lines.extend(describe(&computed));
+    lines.extend(content::submodule_addresses(args.content.git.as_deref(), &computed)?);
     submit::announce(&session.speaker, &lines);
     if let Some(note) = before_review(&computed.subject) {
         anstream::eprintln!("{} {note}", output::faint("note:"));
@@ -227,6 +228,7 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
     let next = view.revision.saturating_add(1);
     let mut lines = vec![format!("revision {next} of change {}: {}", view.id.short(), text.title)];
     lines.extend(describe(&computed));
+    lines.extend(content::submodule_addresses(args.content.git.as_deref(), &computed)?);
     submit::announce(&session.speaker, &lines);
     let body = Body::NewRevision(NewRevision {
         change: view.id.clone(),
@@ -315,6 +317,8 @@ pub fn describe(computed: &Computed) -> Vec<String> {
         if facts.paths.len() > SHOWN {
             lines.push(format!("  … and {} more", facts.paths.len() - SHOWN));
         }
+        // What is in a submodule is none of the paths: whoever signs sees which commit of it comes.
+        lines.extend(facts.paths.iter().filter_map(content::submodule));
     }
     lines
 }

@@ -239,6 +239,11 @@ impl From<ClientError> for CliError {
                     hint: Some(format!("all of it: countersign show {change}")),
                 }
             }
+            ClientError::Redirected { ref to, .. } => {
+                let hint =
+                    format!("if {to} is the server's, name its address with --url; nothing that is signed is sent on");
+                Self::new("redirected", error.to_string()).hint(hint)
+            }
             ClientError::NotCountersign { .. } => Self::new("not-countersign", error.to_string())
                 .hint("is --url the address of a Countersign server of this version?"),
         }
@@ -279,10 +284,6 @@ impl From<KnownError> for CliError {
 
 impl From<crate::git::GitError> for CliError {
     fn from(error: crate::git::GitError) -> Self {
-        let text = error.to_string();
-        match text.split_once("\n  hint: ") {
-            Some((message, hint)) => Self::new("git", message).hint(hint),
-            None => Self::new("git", text),
-        }
+        Self { hint: error.hint(), ..Self::new("git", error.to_string()) }
     }
 }

@@ -1,15 +1,14 @@
 //! A git gate: its hooks, its key, its copy of the log, and the server that it asks.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use countersign_ledger::{Time, checkpoint::SignedCheckpoint};
 
 use super::{Findings, machine::MAX_SKEW_SECS};
 use crate::{
     client::Client,
-    gates::git::{GitGate, install::HOOKS, status},
+    gates::git::{GitGate, status},
     home::files::word,
-    unix,
 };
 
 pub fn look(repository: &Path, now: Time) -> Findings {
@@ -24,7 +23,6 @@ pub fn look(repository: &Path, now: Time) -> Findings {
     };
     let config = gate.config();
     found.good("files", format!("gate {} guards {}", config.name, repository.display()));
-    hooks(&mut found, repository);
     match status::status(&gate, now) {
         Ok(status) => {
             for branch in status.branches.iter().filter_map(|branch| Some((&branch.branch, branch.expected.as_ref()?)))
@@ -51,18 +49,6 @@ pub fn look(repository: &Path, now: Time) -> Findings {
     }
     server(&mut found, &gate, now);
     found
-}
-
-/// Git does not run a hook without its bit, and says nothing.
-fn hooks(found: &mut Findings, repository: &Path) {
-    for name in HOOKS {
-        let path = repository.join("hooks").join(name);
-        let Ok(metadata) = fs::metadata(&path) else { continue };
-        if !unix::is_executable(&metadata) {
-            let said = format!("hook {name} cannot be run, so that git leaves it out");
-            found.wrong("hooks", said, Some(format!("chmod +x {}", word(&path))));
-        }
-    }
 }
 
 fn server(found: &mut Findings, gate: &GitGate, now: Time) {

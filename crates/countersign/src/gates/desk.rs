@@ -37,7 +37,7 @@ use super::{
     stops::{Stop, Stops},
 };
 use crate::{
-    client::{Client, ClientError},
+    client::{Client, ClientError, Via},
     clock::Clock,
     follower::{Access, FollowError, Followed, Follower, source::Source},
     records,
@@ -149,8 +149,9 @@ pub struct Place<'a> {
     pub copy: &'a Path,
     pub access: Access,
     pub trust: &'a Trust,
-    /// The server that permits are asked of.
+    /// The server that permits are asked of, and how it is reached.
     pub url: &'a str,
+    pub via: Via<'a>,
 }
 
 #[derive(Debug)]
@@ -202,7 +203,7 @@ impl Desk {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(DeskError::Runtime)?;
         let follower = runtime.block_on(Follower::open(place.copy, place.trust, place.access))?;
         // One connection for what is asked and what is read.
-        let client = Client::new(place.url);
+        let client = Client::through(place.url, place.via);
         Ok(Self {
             stops: Stops::beside(follower.folder()),
             runtime,

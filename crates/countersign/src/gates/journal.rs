@@ -16,20 +16,23 @@ use std::{
 use countersign_core::{
     ids::{ChangeId, Oid, Target},
     statement::{OutcomeResult, RevisionRef},
-    subject::Transition,
+    subject::{GitTransition, Transition},
 };
 use countersign_ledger::{Digest, Time};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{durable, unix};
+use crate::{
+    durable,
+    unix::{self, Process},
+};
 
 /// Lines after which a journal is made short again.
 const MAX_LINES: usize = 192;
 /// How long after its lease a permit is remembered that was not used, should the machine's clock go back.
 const REMEMBERED_SECS: i64 = 15 * 60;
-/// Catches that stay in the journal; older ones are in the files beside it.
-const MAX_CAUGHT: usize = 100;
+/// Incidents that stay in the journal; older ones are in the files beside it.
+const MAX_INCIDENTS: usize = 100;
 
 #[derive(Debug, Error)]
 pub enum JournalError {
@@ -72,36 +75,73 @@ pub enum Event {
     Reserved {
         reservation: Reservation,
         at: Time,
+        /// The one process that it is for, where a gate knows: what another one does was not judged.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Process>,
     },
+    /// A branch is about to be moved for this permit. If nothing more is heard of it, and the branch stands there, it happened.
+    LetThrough { permit: Digest, at: Time },
     /// It happened (or failed): the permit is spent.
-    Settled {
-        permit: Digest,
-        result: OutcomeResult,
-        exit_status: Option<i32>,
-        at: Time,
-    },
-    /// A protected branch stood there when the gate came, or when it was found to have been moved behind its back.
-    Found {
-        reference: String,
-        tip: Oid,
-        at: Time,
-    },
+    Settled { permit: Digest, result: OutcomeResult, exit_status: Option<i32>, at: Time },
+    /// A protected branch stood there when the gate came.
+    Found { reference: String, tip: Oid, at: Time },
     /// The log has the outcome.
-    Reported {
-        permit: Digest,
-    },
-    /// A reference moved without a permit: the gate was gone round.
+    Reported { permit: Digest },
+    /// A reference would have moved without a permit, and was kept from it.
     Caught {
         detail: String,
         at: Time,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
     },
+    /// A protected branch was found where no permit put it: the gate was gone round.
+    Moved {
+        reference: String,
+        from: Oid,
+        /// `None` where the branch is gone.
+        to: Option<Oid>,
+        at: Time,
+        /// Whose the file is that says so, and since when, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Time>,
+    },
+    /// Somebody has looked at what was found until then, and says what it was.
+    Answered {
+        why: String,
+        at: Time,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+    },
+}
+
+/// Where a branch has to stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    At(Oid),
+    /// It was found to be gone.
+    Gone,
+}
+
+impl Place {
+    pub fn of(tip: Option<&Oid>) -> Self {
+        tip.map_or(Self::Gone, |tip| Self::At(tip.clone()))
+    }
+
+    pub fn words(&self) -> &str {
+        match self {
+            Self::At(tip) => tip.short(),
+            Self::Gone => "nowhere",
+        }
+    }
 }
 
 /// What a reservation came to, with the exit status of a command.
 pub type Unreported = (Reservation, OutcomeResult, Option<i32>);
 
 /// What a journal says. To look at it takes no lock, and no right to write.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Past {
     events: Vec<Event>,
 }
@@ -223,36 +263,94 @@ impl Past {
         self.events.iter().rev().find_map(|event| match event {
             Event::Settled { permit: of, result, exit_status, .. } if of == permit => Some((*result, *exit_status)),
             Event::Reserved { .. }
+            | Event::LetThrough { .. }
             | Event::Settled { .. }
             | Event::Found { .. }
             | Event::Reported { .. }
-            | Event::Caught { .. } => None,
+            | Event::Caught { .. }
+            | Event::Moved { .. }
+            | Event::Answered { .. } => None,
         })
     }
 
     fn reservations(&self) -> impl DoubleEndedIterator<Item = &Reservation> {
         self.events.iter().filter_map(|event| match event {
             Event::Reserved { reservation, .. } => Some(reservation),
-            Event::Settled { .. } | Event::Found { .. } | Event::Reported { .. } | Event::Caught { .. } => None,
+            Event::LetThrough { .. }
+            | Event::Settled { .. }
+            | Event::Found { .. }
+            | Event::Reported { .. }
+            | Event::Caught { .. }
+            | Event::Moved { .. }
+            | Event::Answered { .. } => None,
         })
     }
 
-    /// Where the last permit put a branch, or where it was found: where it has to stand.
-    pub fn expected_tip(&self, branch: &str) -> Option<Oid> {
+    /// Where the last permit put a branch, or where it was found: where it has to stand. `None` where nothing is known of it.
+    pub fn expected(&self, branch: &str) -> Option<Place> {
         self.events.iter().rev().find_map(|event| match event {
-            Event::Found { reference, tip, .. } if reference == branch => Some(tip.clone()),
+            Event::Found { reference, tip, .. } if reference == branch => Some(Place::At(tip.clone())),
+            Event::Moved { reference, to, .. } if reference == branch => Some(Place::of(to.as_ref())),
             Event::Settled { permit, result: OutcomeResult::Applied, .. } => {
                 let reservation = self.reservations().find(|reservation| reservation.permit == *permit)?;
-                match &reservation.transition {
-                    Transition::Git(moved) if moved.reference == branch => Some(moved.new.clone()),
-                    Transition::Git(_) | Transition::Apply(_) => None,
+                moved_by(reservation, branch).map(|moved| Place::At(moved.new.clone()))
+            }
+            Event::Reserved { .. }
+            | Event::LetThrough { .. }
+            | Event::Settled { .. }
+            | Event::Found { .. }
+            | Event::Reported { .. }
+            | Event::Caught { .. }
+            | Event::Moved { .. }
+            | Event::Answered { .. } => None,
+        })
+    }
+
+    /// The permits for which a branch was let go from one commit to another, and of which nothing more was heard: the machine
+    /// stopped, or the process that settles them waits. `None` where such permits do not lead there.
+    ///
+    /// ```text
+    ///  let through ─> git moves the branch ─> settled
+    ///       └──────── a stop in here ────────────┘
+    /// ```
+    pub fn way(&self, branch: &str, from: &Oid, to: &Oid) -> Option<Vec<Reservation>> {
+        let (mut way, mut at) = (Vec::new(), from.clone());
+        // More steps than there are events would go round in a circle.
+        for _ in &self.events {
+            if at == *to {
+                return Some(way);
+            }
+            let step = |reservation: &&Reservation| {
+                let starts = moved_by(reservation, branch).is_some_and(|moved| moved.old == at);
+                starts && self.was_let_through(&reservation.permit) && !self.is_spent(&reservation.permit)
+            };
+            // Several changes may go with one move; and of several moves only one happened.
+            let steps: Vec<&Reservation> = self.reservations().filter(step).collect();
+            let leads =
+                |reservation: &&&Reservation| moved_by(reservation, branch).is_some_and(|moved| moved.new == *to);
+            let last = steps.iter().find(leads).or(steps.last())?;
+            let next = moved_by(last, branch)?.new.clone();
+            for reservation in steps {
+                let same = moved_by(reservation, branch).is_some_and(|moved| moved.new == next);
+                if same && !way.iter().any(|known: &Reservation| known.permit == reservation.permit) {
+                    way.push(reservation.clone());
                 }
             }
+            at = next;
+        }
+        None
+    }
+
+    fn was_let_through(&self, permit: &Digest) -> bool {
+        self.events.iter().any(|event| match event {
+            Event::LetThrough { permit: of, .. } => of == permit,
             Event::Reserved { .. }
             | Event::Settled { .. }
             | Event::Found { .. }
             | Event::Reported { .. }
-            | Event::Caught { .. } => None,
+            | Event::Caught { .. }
+            | Event::Moved { .. }
+            | Event::Answered { .. } => false,
         })
     }
 
@@ -263,10 +361,35 @@ impl Past {
         asked.filter(|reservation| !self.is_spent(&reservation.permit)).cloned().collect()
     }
 
+    /// The same, of those for which git was let move a branch.
+    pub fn let_through(&self, of: impl Fn(&Transition) -> bool) -> Vec<Reservation> {
+        let mut unspent = self.unspent(of);
+        unspent.retain(|reservation| self.was_let_through(&reservation.permit));
+        unspent
+    }
+
     /// Reservations of exactly this transition that are neither spent nor over.
     pub fn reserved(&self, transition: &Transition, now: Time) -> Vec<Reservation> {
         let mut reserved = self.unspent(|reserved| reserved == transition);
         reserved.retain(|reservation| reservation.expires_at >= now);
+        reserved
+    }
+
+    /// The same, of what was reserved for this process.
+    pub fn reserved_for(&self, transition: &Transition, process: &Process, now: Time) -> Vec<Reservation> {
+        let mut reserved = self.reserved(transition, now);
+        reserved.retain(|reservation| {
+            self.events.iter().any(|event| match event {
+                Event::Reserved { reservation: of, by, .. } => of == reservation && by.as_ref() == Some(process),
+                Event::LetThrough { .. }
+                | Event::Settled { .. }
+                | Event::Found { .. }
+                | Event::Reported { .. }
+                | Event::Caught { .. }
+                | Event::Moved { .. }
+                | Event::Answered { .. } => false,
+            })
+        });
         reserved
     }
 
@@ -291,7 +414,12 @@ impl Past {
                 Event::Reported { permit } => {
                     reported.insert(*permit);
                 }
-                Event::Reserved { .. } | Event::Found { .. } | Event::Caught { .. } => {}
+                Event::Reserved { .. }
+                | Event::LetThrough { .. }
+                | Event::Found { .. }
+                | Event::Caught { .. }
+                | Event::Moved { .. }
+                | Event::Answered { .. } => {}
             }
         }
         let mut found = Vec::new();
@@ -304,11 +432,40 @@ impl Past {
         found
     }
 
-    pub fn caught(&self) -> impl Iterator<Item = &str> {
-        self.events.iter().filter_map(|event| match event {
-            Event::Caught { detail, .. } => Some(detail.as_str()),
-            Event::Reserved { .. } | Event::Settled { .. } | Event::Found { .. } | Event::Reported { .. } => None,
-        })
+    /// When it was last written.
+    pub fn last_at(&self) -> Option<Time> {
+        self.events.iter().filter_map(time_of).max()
+    }
+
+    /// What was caught, found and answered, in the order in which it was.
+    pub fn incidents(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter().filter(|event| is_incident(event))
+    }
+
+    /// Branches that were found where no permit put them, and that nobody has answered for since.
+    pub fn unanswered(&self) -> impl Iterator<Item = &Event> {
+        let answered = self.events.iter().rposition(|event| matches!(event, Event::Answered { .. }));
+        let since = answered.map_or(0, |at| at + 1);
+        self.events.iter().skip(since).filter(|event| matches!(event, Event::Moved { .. }))
+    }
+}
+
+fn is_incident(event: &Event) -> bool {
+    match event {
+        Event::Caught { .. } | Event::Moved { .. } | Event::Answered { .. } => true,
+        Event::Reserved { .. }
+        | Event::LetThrough { .. }
+        | Event::Settled { .. }
+        | Event::Found { .. }
+        | Event::Reported { .. } => false,
+    }
+}
+
+/// How a reservation moves a branch.
+fn moved_by<'a>(reservation: &'a Reservation, branch: &str) -> Option<&'a GitTransition> {
+    match &reservation.transition {
+        Transition::Git(moved) if moved.reference == branch => Some(moved),
+        Transition::Git(_) | Transition::Apply(_) => None,
     }
 }
 
@@ -324,63 +481,84 @@ fn lines(events: &[Event]) -> io::Result<String> {
 /// What a journal has to remember: where branches stand, permits whose time is not long over, and what is not reported yet.
 fn kept(events: &[Event]) -> Vec<Event> {
     let now = events.iter().filter_map(time_of).max().unwrap_or(Time::from_unix_millis(0));
-    let mut tips: BTreeMap<&str, (&Oid, Time)> = BTreeMap::new();
+    let mut tips: BTreeMap<&str, (Option<&Oid>, Time)> = BTreeMap::new();
     let mut reservations: BTreeMap<Digest, &Reservation> = BTreeMap::new();
-    let mut reported = BTreeSet::new();
-    let mut settled = BTreeSet::new();
+    let (mut reported, mut settled, mut let_through) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for event in events {
         match event {
             Event::Reserved { reservation, .. } => {
                 reservations.insert(reservation.permit, reservation);
+            }
+            Event::LetThrough { permit, .. } => {
+                let_through.insert(*permit);
             }
             Event::Settled { permit, result, at, .. } => {
                 settled.insert(*permit);
                 if let (OutcomeResult::Applied, Some(Transition::Git(moved))) =
                     (result, reservations.get(permit).map(|reservation| &reservation.transition))
                 {
-                    tips.insert(&moved.reference, (&moved.new, *at));
+                    tips.insert(&moved.reference, (Some(&moved.new), *at));
                 }
             }
             Event::Found { reference, tip, at } => {
-                tips.insert(reference, (tip, *at));
+                tips.insert(reference, (Some(tip), *at));
+            }
+            Event::Moved { reference, to, at, .. } => {
+                tips.insert(reference, (to.as_ref(), *at));
             }
             Event::Reported { permit } => {
                 reported.insert(*permit);
             }
-            Event::Caught { .. } => {}
+            Event::Caught { .. } | Event::Answered { .. } => {}
         }
     }
     let is_needed = |permit: &Digest| {
-        let recent = reservations.get(permit).is_some_and(|r| r.expires_at.plus_secs(REMEMBERED_SECS) >= now);
+        let reservation = reservations.get(permit);
+        let recent = reservation.is_some_and(|r| r.expires_at.plus_secs(REMEMBERED_SECS) >= now);
+        // It may be what moves a branch that has not been looked at since.
+        let may_have_moved = let_through.contains(permit)
+            && reservation.is_some_and(|reservation| match &reservation.transition {
+                Transition::Git(moved) => {
+                    tips.get(moved.reference.as_str()).is_some_and(|(tip, _)| *tip == Some(&moved.old))
+                }
+                Transition::Apply(_) => false,
+            });
         // What the log is known to have, the gate's copy of it says.
-        !reported.contains(permit) && (recent || settled.contains(permit))
+        !reported.contains(permit) && (recent || settled.contains(permit) || may_have_moved)
     };
-    let caught = events.iter().filter(|event| matches!(event, Event::Caught { .. })).count();
-    let mut skipped = caught.saturating_sub(MAX_CAUGHT);
-    let tips = tips.into_iter().map(|(reference, (tip, at))| Event::Found {
-        reference: reference.to_owned(),
-        tip: tip.clone(),
-        at,
+    let answered = events.iter().rposition(|event| matches!(event, Event::Answered { .. }));
+    let is_unanswered = |n: usize| answered.is_none_or(|at| n > at);
+    let mut skipped = events.iter().filter(|event| is_incident(event)).count().saturating_sub(MAX_INCIDENTS);
+    let tips = tips.iter().filter_map(|(reference, (tip, at))| {
+        Some(Event::Found { reference: (*reference).to_owned(), tip: (*tip)?.clone(), at: *at })
     });
-    let rest = events.iter().filter(|event| match event {
+    let rest = events.iter().enumerate().filter(|(n, event)| match event {
         Event::Reserved { reservation, .. } => is_needed(&reservation.permit),
-        Event::Settled { permit, .. } | Event::Reported { permit } => is_needed(permit),
+        Event::LetThrough { permit, .. } | Event::Settled { permit, .. } | Event::Reported { permit } => {
+            is_needed(permit)
+        }
         Event::Found { .. } => false,
-        Event::Caught { .. } if skipped > 0 => {
+        // However many attempts come after it.
+        Event::Moved { .. } if is_unanswered(*n) => true,
+        Event::Caught { .. } | Event::Moved { .. } | Event::Answered { .. } if skipped > 0 => {
             skipped -= 1;
             false
         }
-        Event::Caught { .. } => true,
+        Event::Caught { .. } | Event::Moved { .. } | Event::Answered { .. } => true,
     });
     // The branches' places come last: they are what is newest.
-    rest.cloned().chain(tips).collect()
+    rest.map(|(_, event)| event.clone()).chain(tips).collect()
 }
 
 fn time_of(event: &Event) -> Option<Time> {
     match event {
-        Event::Reserved { at, .. } | Event::Settled { at, .. } | Event::Found { at, .. } | Event::Caught { at, .. } => {
-            Some(*at)
-        }
+        Event::Reserved { at, .. }
+        | Event::LetThrough { at, .. }
+        | Event::Settled { at, .. }
+        | Event::Found { at, .. }
+        | Event::Caught { at, .. }
+        | Event::Moved { at, .. }
+        | Event::Answered { at, .. } => Some(*at),
         Event::Reported { .. } => None,
     }
 }

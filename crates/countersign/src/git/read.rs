@@ -4,12 +4,15 @@
 use std::{mem, sync::PoisonError};
 
 use countersign_core::{
-    facts::git::{Commit, GitRead, RawChange},
+    facts::{
+        delta::escape_path,
+        git::{Commit, GitRead, RawChange},
+    },
     ids::Oid,
 };
 
 use super::{
-    GitError, MAX_COMMIT_BYTES, Repository, check_version,
+    GitError, MAX_COMMIT_BYTES, Repository, SUBMODULE, check_version,
     process::{Differences, Objects, Talk, text},
     unexpected,
 };
@@ -25,7 +28,7 @@ impl Repository {
     }
 
     /// Kind and size of an object, or `None` if it is not there.
-    fn info(&self, objects: &mut Objects, name: &str) -> Result<Option<(String, usize)>, GitError> {
+    pub(super) fn info(&self, objects: &mut Objects, name: &str) -> Result<Option<(String, usize)>, GitError> {
         let header = objects.ask("info", name).map_err(|error| self.failed("cat-file", error.to_string()))?;
         let mut words = header.rsplitn(3, ' ');
         match (words.next(), words.next()) {
@@ -38,12 +41,15 @@ impl Repository {
         }
     }
 
-    fn content(&self, objects: &mut Objects, name: &str, size: usize) -> Result<Vec<u8>, GitError> {
+    pub(super) fn content(&self, objects: &mut Objects, name: &str, size: usize) -> Result<Vec<u8>, GitError> {
         objects.contents(name, size).map_err(|error| self.failed("cat-file", error.to_string()))
     }
 
     /// The `git cat-file` that is kept open. After an error it is started anew, since its answers may be out of step.
-    fn with_objects<T>(&self, read: impl FnOnce(&mut Objects) -> Result<T, GitError>) -> Result<T, GitError> {
+    pub(super) fn with_objects<T>(
+        &self,
+        read: impl FnOnce(&mut Objects) -> Result<T, GitError>,
+    ) -> Result<T, GitError> {
         let mut slot = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
         let mut objects = match slot.take() {
             Some(objects) => objects,
@@ -92,6 +98,20 @@ impl Repository {
             commits.push(mem::replace(&mut at, parent));
         }
         Ok(Some(commits))
+    }
+
+    /// Every file of a commit, and whether it is a submodule. Only who installs a gate asks this.
+    pub fn files(&self, commit: &Oid) -> Result<Vec<(String, bool)>, GitError> {
+        let args = ["ls-tree", "-r", "-z", "--full-tree", "--format=%(objectmode) %(path)", commit.as_str()];
+        let answer = self.ask(&args)?;
+        let lines = answer.split(|byte| *byte == 0).filter(|line| !line.is_empty());
+        let file = |line: &[u8]| {
+            let at = line.iter().position(|byte| *byte == b' ')?;
+            let (mode, path) = line.split_at_checked(at)?;
+            let is_submodule = u32::from_str_radix(std::str::from_utf8(mode).ok()?, 8).ok()? == SUBMODULE;
+            Some((escape_path(path.strip_prefix(b" ")?), is_submodule))
+        };
+        lines.map(|line| file(line).ok_or_else(|| unexpected("ls-tree", &self.path, &text(line)))).collect()
     }
 
     /// The best common ancestors, in the order of their ids; none for unrelated histories. Only who proposes asks this.
@@ -153,8 +173,15 @@ impl GitRead for Repository {
         *slot = Some(differences);
         let changes = found
             .into_iter()
-            .map(|(header, path)| raw_change(&header, path).ok_or_else(|| unexpected("diff-tree", &self.path, &header)))
+            .map(|(header, path)| {
+                if let Some(part) = unusable(&path) {
+                    let (path, part) = (escape_path(&path), escape_path(part));
+                    return Err(GitError::Path { tree: trees.1.clone(), path, part });
+                }
+                raw_change(&header, path).ok_or_else(|| unexpected("diff-tree", &self.path, &header))
+            })
             .collect::<Result<Vec<_>, _>>()?;
+        self.check_trees(&trees.1, &changes)?;
         self.memo.keep_diff(trees, &changes);
         Ok(changes)
     }
@@ -179,4 +206,49 @@ fn raw_change(header: &str, path: Vec<u8>) -> Option<RawChange> {
     let mut mode = || u32::from_str_radix(words.next()?, 8).ok();
     let (old_mode, new_mode) = (mode()?, mode()?);
     Some(RawChange { old_mode, new_mode, old: words.next()?.parse().ok()?, new: words.next()?.parse().ok()?, path })
+}
+
+/// A part of a path that no checkout can have, or that git and a file system would take for git's own folder: who looks at
+/// such a tree sees another than who checks it out. See `verify_path` of git, and fsck.<msg-id> `hasDotdot`, `hasDotgit`.
+fn unusable(path: &[u8]) -> Option<&[u8]> {
+    path.split(|byte| *byte == b'/').find(|part| {
+        let plain: Vec<u8> = part.iter().map(u8::to_ascii_lowercase).collect();
+        // What HFS+ leaves out of names, and how NTFS shortens them and ends them.
+        let seen = String::from_utf8_lossy(&plain).replace(is_ignored, "");
+        let trimmed = seen.trim_end_matches(['.', ' ']).split(':').next().unwrap_or_default();
+        matches!(plain.as_slice(), b"" | b"." | b"..") || matches!(trimmed, ".git" | "git~1")
+    })
+}
+
+/// Characters that HFS+ does not tell apart from nothing.
+fn is_ignored(c: char) -> bool {
+    matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_no_checkout_has_are_unusable() {
+        for path in [
+            "..",
+            "a/../b",
+            "./a",
+            "a//b",
+            ".git",
+            ".GIT/config",
+            "a/.git",
+            ".git.",
+            ".git ",
+            "GIT~1",
+            ".gi\u{200c}t",
+            ".git::$INDEX",
+        ] {
+            assert!(unusable(path.as_bytes()).is_some(), "{path}");
+        }
+        for path in [".gitignore", ".gitmodules", "a/.github/x", "git", "...", "a..b", "x.git", ".gitx"] {
+            assert!(unusable(path.as_bytes()).is_none(), "{path}");
+        }
+    }
 }

@@ -500,7 +500,10 @@ fn errors_say_what_and_where() {
     let work = Work::new();
     let repository = work.open();
     let root = work.dir.path().display().to_string();
-    let said = |error: GitError| error.to_string().replace(&root, "REPO");
+    let said = |error: GitError| {
+        let hint = error.hint().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+        format!("{error}{hint}").replace(&root, "REPO")
+    };
     insta::assert_snapshot!(said(repository.resolve("--all").unwrap_err()), @"
     `--all` names no commit in `REPO`
       hint: `git fetch`; if it is not there, ask the author to push it, to any branch that is not protected
@@ -516,7 +519,7 @@ fn errors_say_what_and_where() {
 
     let elsewhere = tempfile::tempdir().unwrap();
     let path = elsewhere.path().join("none");
-    let error = Repository::open(&path).unwrap_err().to_string().replace(&path.display().to_string(), "PATH");
+    let error = said(Repository::open(&path).unwrap_err()).replace(&path.display().to_string(), "PATH");
     insta::assert_snapshot!(error, @r"
     `PATH` is no git repository: there is no such directory
       hint: name a directory with a checkout or a bare repository

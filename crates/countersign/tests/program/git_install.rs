@@ -39,6 +39,106 @@ fn installing_says_what_is_protected_and_can_be_repeated() {
     ");
 }
 
+/// What an installed gate says is not lost by leaving it out.
+#[test]
+fn installing_again_loses_nothing_without_being_asked() {
+    let world = World::usual();
+    let read = || world.stage.read("shop.git/countersign/gate.yaml");
+    let path = world.stage.path("shop.git/countersign/gate.yaml");
+    let by_hand =
+        format!("# Ask the owners before you change this.\n{}", read().replace("guidance: true", "guidance: false"));
+    std::fs::write(&path, &by_hand).unwrap();
+    let url = &world.server().url;
+    let again = |further: &str| {
+        world.stage.run(&format!("--url {url} --key alice gate install shop.git --trust home/trust.json {further}"))
+    };
+    assert_snapshot!(again("--branch main --map **=checkout/production"), @"
+    status 1
+    --- stderr
+    error: the gate would lose what its gate.yaml says now: checkout/**=checkout/production of main; search/**=search/production of main; payments/**=payments/production of main; docs/**=search/production of main; refs/heads/release, which would move unasked
+    hint: name that, too; or leave --branch and --map out, and what is there stays; or pass --replace, if it is to go
+    ");
+    assert_eq!(read(), by_hand);
+    // What is not named stays, to the letter.
+    let run = again("");
+    assert_eq!((run.status, read()), (0, by_hand.clone()), "{run}");
+    // What is added is; the file as it was is kept.
+    let run = again("--map-else checkout/staging");
+    assert_eq!(run.status, 0, "{run}");
+    assert!(run.stdout.contains("  whatever else reaches checkout/staging"), "{run}");
+    assert!(read().contains("guidance: false") && read().contains("else: "), "{}", read());
+    assert_eq!(world.stage.read("shop.git/countersign/gate.yaml.before"), by_hand);
+    // And what is asked for goes.
+    let run = again("--replace --branch main --map **=checkout/production");
+    assert_eq!(run.status, 0, "{run}");
+    assert!(!read().contains("release") && !read().contains("else: "), "{}", read());
+}
+
+#[test]
+fn installing_says_which_files_no_entry_names_and_which_entries_name_none() {
+    let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior)]);
+    let install = |map: &str| {
+        let url = &world.server().url;
+        world.stage.run(&format!(
+            "--url {url} --key alice gate install shop.git --name shop-git --trust home/trust.json --branch main {map}"
+        ))
+    };
+    let run = install("--map checkout/**=checkout/production --map chekout/*=checkout/production");
+    assert_eq!(run.status, 0, "{run}");
+    assert!(run.stdout.contains("no entry names docs/runbook.md, payments/retries, search/limit;"), "{run}");
+    assert!(run.stdout.contains("no file of it matches chekout/*"), "{run}");
+    let run = install("--map-else search/production");
+    assert!(run.status == 0 && !run.stdout.contains("no entry names"), "{run}");
+    world.edit("change", "search/limit", "20\n");
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("no-change");
+    assert!(push.told().contains("it would reach search/production;"), "{}", push.told());
+    for pattern in ["core/***", "/core/**", "core/", "./core", "a**b"] {
+        let run = install(&format!("--map {pattern}=checkout/production"));
+        assert!(run.status == 2 && run.stderr.contains("is not a pattern of paths"), "{run}");
+    }
+}
+
+#[test]
+fn a_repository_elsewhere_is_no_place_for_a_gate() {
+    let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior)]);
+    for address in ["https://github.com/a/b", "git@github.com:a/b.git", "ssh://git@example.com/shop.git"] {
+        let run = world.stage.run(&format!(
+            "--url {} --key alice gate install {address} --name g --trust home/trust.json --branch main --map **=checkout/production",
+            world.server().url
+        ));
+        assert_eq!(run.status, 1, "{run}");
+        assert!(run.stderr.contains("is on another machine") && run.stderr.contains("a forge"), "{run}");
+    }
+}
+
+#[test]
+fn a_gate_is_taken_out_when_the_log_has_what_it_did() {
+    let mut world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &["checkout/production"]);
+    world.approve("bob", &change);
+    // Nobody is told what came of it.
+    std::fs::write(world.stage.path("shop.git/hooks/post-receive"), "#!/bin/sh\n").unwrap();
+    world.push(&["HEAD:main"]).passes();
+    let store = world.home.store_address();
+    world.stop_server();
+    let run = world.stage.run("gate uninstall shop.git");
+    assert!(run.status == 1 && run.stderr.contains("does not have 1 of this gate's outcomes yet"), "{run}");
+    world.start_server(&store);
+    let run = world.install("");
+    assert!(run.status == 1 && run.stderr.contains("hooks/post-receive is there already"), "{run}");
+    let run = world.stage.run("gate uninstall shop.git");
+    assert_eq!(run.status, 0, "{run}");
+    assert!(run.stdout.contains("countersign revoke SHA256:"), "{run}");
+    assert_eq!(world.state(&change), "applied");
+    world.git(&["fetch", "--quiet"]);
+    world.edit("next", "checkout/timeout", "31\n");
+    world.push(&["HEAD:main"]).passes();
+    let again = world.stage.run("gate uninstall shop.git");
+    assert!(again.status == 1 && again.stderr.contains("has none of this gate's hooks"), "{again}");
+}
+
 #[test]
 fn an_empty_repository_cannot_be_guarded_yet() {
     let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior)]);
@@ -152,6 +252,7 @@ fn a_repository_that_its_group_shares_is_pushed_to_by_each_account_of_the_group(
         "empty-sha1 2750",
         "gate.key 640",
         "gate.yaml 660",
+        "hooks 2750",
         "journal 660",
         "journal.lock 660",
         "trust.json 660",

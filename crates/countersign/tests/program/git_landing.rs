@@ -51,6 +51,22 @@ fn a_squash_of_what_was_approved_passes() {
     assert_eq!((world.tip("main"), world.state(&change)), (world.id("HEAD"), "applied".to_owned()));
 }
 
+/// Whoever merged the branch into the approved head is told that the same the other way round needs no new approval.
+#[test]
+fn a_merge_the_wrong_way_round_is_told_the_right_one() {
+    let world = World::usual();
+    let (change, _) = approved_and_overtaken(&world);
+    world.git(&["checkout", "--quiet", "change"]);
+    world.git(&["merge", "--quiet", "-m", "catch up", "main"]);
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("foreign-parent");
+    assert!(push.told().contains(" && git merge --no-ff "), "{}", push.told());
+    world.git(&["checkout", "--quiet", "--detach", "main"]);
+    world.git(&["merge", "--quiet", "--no-ff", "-m", "land it", "change^1"]);
+    world.push(&["HEAD:main"]).passes();
+    assert_eq!(world.state(&change), "applied");
+}
+
 #[test]
 fn a_rebase_of_what_was_approved_passes() {
     let world = World::usual();

@@ -23,7 +23,7 @@ fn the_status_of_a_gate_tells_what_a_log_was_caught_at() {
     world.push(&["HEAD:main"]).is_refused("log-went-back");
     world.tell_the_gate(&world.server().url);
     let status = world.stage.run("gate status shop.git");
-    assert_eq!(status.status, 1, "{status}");
+    assert_eq!(status.status, 3, "{status}");
     assert!(status.stdout.contains("it had 2 leaves and is shown with 1; the proof is "), "{status}");
     let told = world.stage.run("gate status shop.git --format json").json();
     let proof = told["proofs"][0]["folder"].as_str().unwrap();
@@ -43,10 +43,10 @@ fn the_status_of_a_gate_names_targets_that_the_catalog_does_not_have() {
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("checkout/production", "chekout/production")).unwrap();
     let status = world.stage.run("gate status shop.git");
-    assert_eq!(status.status, 1, "{status}");
+    assert_eq!(status.status, 3, "{status}");
     assert!(status.stdout.contains("gate.yaml maps paths to chekout/production"), "{status}");
     // And none can be installed.
-    let run = world.install("--map infra/**=infra/production");
+    let run = world.install("--replace --map infra/**=infra/production");
     assert!(run.status != 0 && run.stderr.contains("infra"), "{run}");
 }
 

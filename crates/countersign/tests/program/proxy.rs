@@ -16,6 +16,8 @@ pub enum Answer {
     /// A made-up answer of bytes.
     Bytes(Vec<u8>),
     NotFound,
+    /// Another address, to which whoever asks is sent on.
+    SentOn(String),
     /// None: the connection ends.
     Silence,
 }
@@ -96,6 +98,9 @@ fn serve(
             "application/json",
             br#"{"error":{"code":"not-found","class":"unknown","message":"there is no such thing"}}"#,
         ),
+        Answer::SentOn(to) => {
+            write!(stream, "HTTP/1.1 302 Found\r\nLocation: {to}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        }
         Answer::Of(path) => {
             let mut honest = TcpStream::connect(upstream)?;
             write!(

@@ -18,6 +18,7 @@ use crate::{
     client::ClientError,
     gates::journal::{Event, Journal, JournalError, Past, Reservation, Unreported},
     speaker::SpeakError,
+    unix::Process,
 };
 
 /// Refuses a permit that this gate has used before, whatever became of its change since.
@@ -30,10 +31,12 @@ pub fn unspent(past: &Past, permit: &Digest) -> Result<(), Refusal> {
 }
 
 /// Writes down what may happen now, all of it or nothing, and waits until it is on disk. What is reserved already stays so.
+/// Where it is for one process alone, `by` is that one.
 pub fn reserve(
     journal: &mut Journal,
     openings: &[Opening],
     transition: &Transition,
+    by: Option<&Process>,
     now: Time,
 ) -> Result<Vec<Reservation>, DeskError> {
     for opening in openings {
@@ -43,10 +46,14 @@ pub fn reserve(
         }
     }
     let reservations: Vec<Reservation> = openings.iter().map(|opening| reservation(opening, transition)).collect();
-    let known = journal.reserved(transition, now);
+    let known = match by {
+        Some(process) => journal.reserved_for(transition, process, now),
+        None => journal.reserved(transition, now),
+    };
     let new = reservations.iter().filter(|reservation| !known.contains(reservation));
-    let events: Vec<Event> =
-        new.map(|reservation| Event::Reserved { reservation: reservation.clone(), at: now }).collect();
+    let reserved =
+        |reservation: &Reservation| Event::Reserved { reservation: reservation.clone(), at: now, by: by.cloned() };
+    let events: Vec<Event> = new.map(reserved).collect();
     if !events.is_empty() {
         journal.write_all(events)?;
     }

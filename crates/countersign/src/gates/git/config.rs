@@ -20,14 +20,14 @@ use crate::{
 pub const VERSION: u32 = 1;
 
 /// What the file says, for whoever has to mend it.
-const READS: &str = "it reads `version: 1`, `name`, `repository`, `url`, `guidance`, `copy: /DIR` and \
-                     `branches: [{branch: refs/heads/NAME, map: [{paths: GLOB, target: SYSTEM/ENVIRONMENT}]}]`, as \
-                     `countersign gate install` writes it";
+const READS: &str = "it reads `version: 1`, `name`, `repository`, `url`, `proxy`, `guidance`, `copy: /DIR` and \
+                     `branches: [{branch: refs/heads/NAME, map: [{paths: GLOB, target: SYSTEM/ENVIRONMENT}], else: \
+                     SYSTEM/ENVIRONMENT}]`, as `countersign gate install` writes it";
 
 pub const MAX_BRANCHES: usize = 100;
 pub const MAX_ENTRIES: usize = 1_000;
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GateConfig {
     pub version: u32,
@@ -37,6 +37,10 @@ pub struct GateConfig {
     pub repository: RepositoryId,
     /// The server that permits are asked of.
     pub url: String,
+    /// The proxy through which the server is reached. Never taken from the environment of a hook, in which whoever pushes may
+    /// have a say.
+    #[serde(default)]
+    pub proxy: Option<String>,
     /// Whether the gate reads guidance that lies in this repository itself.
     #[serde(default = "yes")]
     pub guidance: bool,
@@ -50,16 +54,19 @@ fn yes() -> bool {
 }
 
 /// A protected branch.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Branch {
     /// In full: `refs/heads/main`.
     pub branch: String,
     pub map: Vec<Entry>,
+    /// What paths reach that no entry names.
+    #[serde(default, rename = "else")]
+    pub otherwise: Option<Target>,
 }
 
 /// Paths, and the target that they reach.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
     pub paths: Glob,
@@ -80,18 +87,95 @@ impl Glob {
         self.glob.glob()
     }
 
-    fn is_match(&self, path: &str) -> bool {
+    pub fn is_match(&self, path: &str) -> bool {
         self.matcher.get_or_init(|| self.glob.compile_matcher()).is_match(path)
+    }
+
+    /// Whether something in a folder of this path could match, as far as can be told from the pattern.
+    fn reaches_into(&self, folder: &str) -> bool {
+        let mut parts = self.as_str().split('/');
+        // Alternatives may have folders in them: what cannot be told apart is taken for a match.
+        let is_told = !self.as_str().contains(['{', '}']);
+        let same = |part: &str, name: &str| glob(part).is_ok_and(|glob| glob.compile_matcher().is_match(name));
+        for name in folder.split('/') {
+            match parts.next() {
+                Some("**") => return true,
+                Some(part) if same(part, name) => {}
+                Some(_) | None => return !is_told,
+            }
+        }
+        parts.next().is_some()
     }
 }
 
+impl PartialEq for Glob {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Glob {}
+
+impl PartialOrd for Glob {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Glob {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+fn glob(pattern: &str) -> Result<globset::Glob, globset::Error> {
+    GlobBuilder::new(pattern).literal_separator(true).build()
+}
+
 impl TryFrom<String> for Glob {
-    type Error = globset::Error;
+    type Error = NoPattern;
 
     fn try_from(pattern: String) -> Result<Self, Self::Error> {
-        let glob = GlobBuilder::new(&pattern).literal_separator(true).build()?;
+        let wrong = |why: String| NoPattern { pattern: pattern.clone(), why };
+        if let Some(why) = nonsense(&pattern) {
+            return Err(wrong(why));
+        }
+        let glob = glob(&pattern).map_err(|error| wrong(error.kind().to_string()))?;
         Ok(Self { glob, matcher: OnceLock::new() })
     }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("`{pattern}` is not a pattern of paths: {why}")]
+pub struct NoPattern {
+    pattern: String,
+    why: String,
+}
+
+/// Why a pattern matches no path of a repository, or others than it seems to.
+fn nonsense(pattern: &str) -> Option<String> {
+    let root = "paths begin at the repository's root, without a `/` or `./` before them";
+    if pattern.is_empty() {
+        return Some("it is empty; `**` means all paths".to_owned());
+    }
+    if pattern.trim() != pattern || pattern.contains(char::is_control) {
+        return Some("it has blanks around it, or control characters in it".to_owned());
+    }
+    if pattern.starts_with(['/', '!', '~']) {
+        return Some(root.to_owned());
+    }
+    if pattern.ends_with('/') {
+        return Some(format!("it names a folder, and paths are of files: `{pattern}**` means all of it"));
+    }
+    pattern.split('/').find_map(|part| match part {
+        "" => Some("it has two `/` in a row".to_owned()),
+        "." | ".." => Some(root.to_owned()),
+        "**" => None,
+        part if part.contains("**") => {
+            Some(format!("`**` stands alone between two `/`, and `{part}` would stay within a folder"))
+        }
+        _ => None,
+    })
 }
 
 impl Entry {
@@ -101,11 +185,8 @@ impl Entry {
         let (paths, target) = text
             .rsplit_once('=')
             .ok_or_else(|| format!("`{text}` is not GLOB=SYSTEM/ENVIRONMENT, for example '**=checkout/production'"))?;
-        if paths.is_empty() {
-            return Err(format!("`{text}` names no paths; `**` means all"));
-        }
         Ok(Self {
-            paths: Glob::try_from(paths.to_owned()).map_err(|e| format!("`{paths}` is not a pattern: {}", e.kind()))?,
+            paths: Glob::try_from(paths.to_owned()).map_err(|e| e.to_string())?,
             target: target.parse().map_err(|e| format!("{e}"))?,
         })
     }
@@ -126,19 +207,49 @@ impl Branch {
     }
 
     /// The targets that these paths reach, through every entry that matches.
-    pub fn reached<'a>(&self, paths: impl IntoIterator<Item = &'a str>) -> Reached<'a> {
+    pub fn reached<'a>(&self, paths: impl IntoIterator<Item = Place<'a>>) -> Reached<'a> {
         let mut reached = Reached::default();
-        for path in paths {
+        for place in paths {
             let mut hit = false;
-            for entry in self.map.iter().filter(|entry| entry.paths.is_match(path)) {
+            for entry in self.map.iter().filter(|entry| place.is_of(&entry.paths)) {
                 hit = true;
                 reached.targets.insert(entry.target.clone());
             }
-            if !hit {
-                reached.unmapped.push(path);
+            match &self.otherwise {
+                _ if hit => {}
+                Some(target) => drop(reached.targets.insert(target.clone())),
+                None => reached.unmapped.push(place.path()),
             }
         }
         reached
+    }
+
+    /// Every target that it reaches.
+    fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.map.iter().map(|entry| &entry.target).chain(&self.otherwise)
+    }
+}
+
+/// A path of a repository.
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'a> {
+    File(&'a str),
+    /// A submodule: whatever is in its folder comes with it.
+    Submodule(&'a str),
+}
+
+impl<'a> Place<'a> {
+    fn path(self) -> &'a str {
+        match self {
+            Self::File(path) | Self::Submodule(path) => path,
+        }
+    }
+
+    fn is_of(self, glob: &Glob) -> bool {
+        match self {
+            Self::File(path) => glob.is_match(path),
+            Self::Submodule(path) => glob.is_match(path) || glob.reaches_into(path),
+        }
     }
 }
 
@@ -186,7 +297,8 @@ impl GateConfig {
             if !seen.insert(&branch.branch) {
                 return Err(format!("{} is there twice", branch.branch));
             }
-            if branch.map.is_empty() || branch.map.len() > MAX_ENTRIES {
+            let nothing = branch.map.is_empty() && branch.otherwise.is_none();
+            if nothing || branch.map.len() > MAX_ENTRIES {
                 return Err(format!("{} needs 1 to {MAX_ENTRIES} entries in its map", branch.branch));
             }
         }
@@ -199,7 +311,7 @@ impl GateConfig {
 
     /// Everything that the gate guards.
     pub fn targets(&self) -> BTreeSet<Target> {
-        self.branches.iter().flat_map(|branch| &branch.map).map(|entry| entry.target.clone()).collect()
+        self.branches.iter().flat_map(Branch::targets).cloned().collect()
     }
 
     /// Who may use the copy: whoever may use its folder.
@@ -214,14 +326,22 @@ impl GateConfig {
 
     /// The file's text, for people to edit.
     pub fn to_yaml(&self) -> String {
+        let proxy = match &self.proxy {
+            Some(proxy) => format!(
+                "# The proxy through which that server is reached; none is taken from the environment.\nproxy: {}\n",
+                quoted(proxy)
+            ),
+            None => String::new(),
+        };
         let mut text = format!(
             "# What this gate guards. It is read for every push; `countersign gate install` registers new targets.\n\
              version: {}\nname: {}\nrepository: {}\nurl: {}\n\
-             # Read cited documents that lie in this repository, and compare them with what the server says of them.\n\
+             {proxy}# Read cited documents that lie in this repository, and compare them with what the server says of them.\n\
              guidance: {}\n\
              # The verified copy of the log that this machine's gates decide by.\n\
              copy: {}\n\
-             # Every changed path must match an entry; all entries that match count.\nbranches:\n",
+             # Every changed path must match an entry, and all entries that match count; `else` is for those that match none.\n\
+             branches:\n",
             self.version,
             quoted(self.name.as_str()),
             quoted(self.repository.as_str()),
@@ -230,10 +350,14 @@ impl GateConfig {
             quoted(&self.copy.display().to_string())
         );
         for branch in &self.branches {
-            text.push_str(&format!("  - branch: {}\n    map:\n", quoted(&branch.branch)));
+            let map = if branch.map.is_empty() { "map: []" } else { "map:" };
+            text.push_str(&format!("  - branch: {}\n    {map}\n", quoted(&branch.branch)));
             for entry in &branch.map {
                 let (paths, target) = (quoted(entry.paths.as_str()), quoted(&entry.target.to_string()));
                 text.push_str(&format!("      - paths: {paths}\n        target: {target}\n"));
+            }
+            if let Some(target) = &branch.otherwise {
+                text.push_str(&format!("    else: {}\n", quoted(&target.to_string())));
             }
         }
         text
@@ -270,16 +394,52 @@ mod tests {
         Branch {
             branch: "refs/heads/main".to_owned(),
             map: map.iter().map(|text| Entry::parse(text).unwrap()).collect(),
+            otherwise: None,
         }
     }
 
     #[test]
     fn paths_reach_every_target_that_matches_and_nothing_is_left_out() {
         let branch = branch(&["services/checkout/**=checkout/production", "services/*/schema.sql=database/production"]);
-        let reached = branch.reached(["services/checkout/schema.sql", "README.md", "services/a/b/schema.sql"]);
+        let paths = ["services/checkout/schema.sql", "README.md", "services/a/b/schema.sql"];
+        let reached = branch.reached(paths.map(Place::File));
         let targets: Vec<String> = reached.targets.iter().map(Target::to_string).collect();
         assert_eq!(targets, ["checkout/production", "database/production"]);
         assert_eq!(reached.unmapped, ["README.md", "services/a/b/schema.sql"]);
+        let other: Target = "shop/production".parse().unwrap();
+        let branch = Branch { otherwise: Some(other.clone()), ..branch };
+        let reached = branch.reached(paths.map(Place::File));
+        assert!(reached.unmapped.is_empty() && reached.targets.contains(&other));
+        assert!(!branch.reached([Place::File(paths[0])]).targets.contains(&other), "an entry names it");
+    }
+
+    #[test]
+    fn a_submodule_reaches_what_its_folder_reaches() {
+        for pattern in ["a/b/**", "a/**", "**", "a/b", "a/*", "*/b/*.tf", "a/b/c/d", "a/{b,c}/x", "**/*.tf"] {
+            let branch = branch(&[&format!("{pattern}=checkout/production")]);
+            assert!(branch.reached([Place::Submodule("a/b")]).unmapped.is_empty(), "{pattern}");
+        }
+        for pattern in ["a", "a/c/**", "b/**", "*", "a/bb/**"] {
+            let branch = branch(&[&format!("{pattern}=checkout/production")]);
+            assert_eq!(branch.reached([Place::Submodule("a/b")]).unmapped, ["a/b"], "{pattern}");
+        }
+        let branch = branch(&["a/b/**=checkout/production"]);
+        assert_eq!(branch.reached([Place::File("a/b")]).unmapped, ["a/b"], "a file has nothing in it");
+    }
+
+    #[test]
+    fn patterns_that_cannot_mean_what_they_seem_to_are_refused() {
+        let said = |pattern: &str| Entry::parse(&format!("{pattern}=a/production")).unwrap_err();
+        insta::assert_snapshot!(said("core/***"), @"`core/***` is not a pattern of paths: `**` stands alone between two `/`, and `***` would stay within a folder");
+        insta::assert_snapshot!(said("core**"), @"`core**` is not a pattern of paths: `**` stands alone between two `/`, and `core**` would stay within a folder");
+        insta::assert_snapshot!(said("/core/**"), @"`/core/**` is not a pattern of paths: paths begin at the repository's root, without a `/` or `./` before them");
+        insta::assert_snapshot!(said("core/"), @"`core/` is not a pattern of paths: it names a folder, and paths are of files: `core/**` means all of it");
+        insta::assert_snapshot!(said("core//x"), @"`core//x` is not a pattern of paths: it has two `/` in a row");
+        insta::assert_snapshot!(said("../x"), @"`../x` is not a pattern of paths: paths begin at the repository's root, without a `/` or `./` before them");
+        insta::assert_snapshot!(said(""), @"`` is not a pattern of paths: it is empty; `**` means all paths");
+        for pattern in ["**", "**/x", "a/**/b", "*.tf", "a/b/", "a=b/[x]*"] {
+            assert_eq!(Entry::parse(&format!("{pattern}=a/production")).is_ok(), pattern != "a/b/", "{pattern}");
+        }
     }
 
     #[test]
@@ -289,9 +449,13 @@ mod tests {
             name: "shop-git".parse().unwrap(),
             repository: "shop".parse().unwrap(),
             url: "http://127.0.0.1:7878".to_owned(),
+            proxy: Some("http://proxy:3128".to_owned()),
             guidance: true,
             copy: "/var/lib/countersign".into(),
-            branches: vec![branch(&["**=checkout/production", "a=b/[x]*=checkout/staging"])],
+            branches: vec![Branch {
+                otherwise: Some("shop/production".parse().unwrap()),
+                ..branch(&["**=checkout/production", "a=b/[x]*=checkout/staging"])
+            }],
         };
         let text = config.to_yaml();
         let read = GateConfig::parse(&text, Path::new("gate.yaml")).unwrap();
@@ -305,7 +469,7 @@ mod tests {
         let head = "version: 1\nname: g\nrepository: shop\nurl: u\ncopy: /c\nbranches:\n";
         insta::assert_snapshot!(said(&format!("{head}  - branch: main\n    map: []\n")), @"gate.yaml: `main` is not a branch in full, for example refs/heads/main");
         insta::assert_snapshot!(said(&format!("{head}  - branch: refs/heads/main\n    map: []\n")), @"gate.yaml: refs/heads/main needs 1 to 1000 entries in its map");
-        insta::assert_snapshot!(said(&format!("{head}  - branch: refs/heads/main\n    mop: []\n")), @"gate.yaml:8: unknown field `mop`, expected one of branch, map at line 8, column 5");
+        insta::assert_snapshot!(said(&format!("{head}  - branch: refs/heads/main\n    mop: []\n")), @"gate.yaml:8: unknown field `mop`, expected one of branch, map, else at line 8, column 5");
         let entry = "  - branch: refs/heads/main\n    map: [{paths: '**', target: a/b}]\n";
         let relative = format!("{}{entry}", head.replace("/c", "c"));
         insta::assert_snapshot!(said(&relative), @"gate.yaml: copy: `c` has to begin at the root: hooks run in the repository");

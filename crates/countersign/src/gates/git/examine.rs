@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use countersign_core::{
     facts::{
-        self, FactsError, GitFacts, Identities, LandingError, NotALanding, Range, delta, git::GitRead as _,
-        guidance_review,
+        self, FactsError, GitFacts, Identities, LandingError, NotALanding, Range, TouchedPath, delta,
+        git::GitRead as _, guidance_review,
     },
     ids::{ChangeId, Nonce, Oid, Target},
     statement::{FoundDocument, ObservedDocument},
@@ -16,9 +16,10 @@ use countersign_ledger::Digest;
 
 use super::{
     Branch, GateError, GitGate,
+    config::Place,
     refused::{Refused, shell_word},
 };
-use crate::git::{GitError, Repository};
+use crate::git::{GitError, Repository, SUBMODULE};
 
 const NAMED_PATHS: usize = 3;
 
@@ -150,7 +151,7 @@ impl Push<'_> {
     /// What the paths of the push reach. All of them have to be mapped.
     pub fn targets(&self) -> Result<BTreeSet<Target>, GateError> {
         let paths = delta::touched(&self.repository.diff(&self.old, &self.new)?);
-        let reached = self.branch.reached(paths.iter().map(|touched| touched.path.as_str()));
+        let reached = self.branch.reached(paths.iter().map(place));
         if reached.unmapped.is_empty() {
             return Ok(reached.targets);
         }
@@ -161,7 +162,7 @@ impl Push<'_> {
         };
         Err(Refused::new("unmapped-path", format!("no entry of the gate's map names {}{more}", named.join(", ")))
             .note("whoever runs the repository says what these paths reach, in countersign/gate.yaml;")
-            .note("an entry `**` catches whatever the others do not")
+            .note("`else: SYSTEM/ENVIRONMENT` there is for whatever no entry names")
             .into())
     }
 
@@ -203,4 +204,9 @@ impl Push<'_> {
         }
         Ok(())
     }
+}
+
+fn place(touched: &TouchedPath) -> Place<'_> {
+    let is_submodule = [&touched.old, &touched.new].into_iter().flatten().any(|entry| entry.mode == SUBMODULE);
+    if is_submodule { Place::Submodule(&touched.path) } else { Place::File(&touched.path) }
 }

@@ -1,5 +1,8 @@
 //! Making a bare repository governed. Everything is checked, and the server asked, before the first file is written;
 //! the gate's folder is built beside its place and renamed into it, and the hooks come last.
+//!
+//! Installing again brings a gate up to date. What its `gate.yaml` says stays: what is not named is kept, what would be lost
+//! is refused with its name unless that is asked for, and what is replaced stays beside it as `gate.yaml.before`.
 
 use std::{
     fs, io,
@@ -8,15 +11,22 @@ use std::{
 };
 
 use countersign_core::{
-    facts::git::GitRead as _, ids::GateId, state::GateRecord, statement::GateRegistration, subject::quoted,
+    facts::git::GitRead as _,
+    ids::{GateId, RepositoryId, Target},
+    state::GateRecord,
+    statement::GateRegistration,
     trust::Trust,
 };
 use countersign_ledger::SigningKey;
 use rand_core::OsRng;
 
-use super::{CONFIG, FOLDER, GateConfig, GateError, JOURNAL, KEY, TRUST, read_key, read_trust, shared_by};
+use super::{
+    Branch, CONFIG, FOLDER, GateConfig, GateError, JOURNAL, KEY, TRUST,
+    config::{Entry, VERSION},
+    hooks, read_key, read_trust, remarks, shared_by,
+};
 use crate::{
-    clock,
+    clock, durable,
     gates::journal::{Event, Journal},
     git::Repository,
     home::{HomeError, files},
@@ -24,20 +34,25 @@ use crate::{
     wire::LogInfo,
 };
 
-pub const HOOKS: [&str; 3] = ["pre-receive", "reference-transaction", "post-receive"];
-
 const COPY: &str = "copy";
 const SHARED_COPY: &str = "countersign-copy";
+const BEFORE: &str = "gate.yaml.before";
 
-/// What tells our hooks from others.
-const MARK: &str = "# A hook of `countersign gate install`.";
-
-/// What is to be installed.
+/// What is to be installed. What is not said stays as an installed gate has it.
 #[derive(Debug)]
 pub struct Plan {
     pub repository: PathBuf,
-    /// Its `copy` is chosen here.
-    pub config: GateConfig,
+    pub name: Option<GateId>,
+    /// What changes call the repository; else its folder's name.
+    pub called: Option<RepositoryId>,
+    pub url: String,
+    pub proxy: Option<String>,
+    /// Full names; empty if nothing is said of them.
+    pub branches: Vec<String>,
+    pub map: Vec<Entry>,
+    pub otherwise: Option<Target>,
+    /// What is there and is not named is to go.
+    pub replace: bool,
     /// Where the verified copy of the log is to lie, if somebody says so.
     pub copy: Option<PathBuf>,
     /// What this machine remembers of the log: the copy lies there by default.
@@ -45,6 +60,102 @@ pub struct Plan {
     pub trust: PathBuf,
     /// The program that the hooks run.
     pub program: PathBuf,
+}
+
+impl Plan {
+    /// What `gate.yaml` is to say, but for where the copy lies.
+    fn config(&self, known: Option<&GateConfig>) -> Result<GateConfig, GateError> {
+        let branches = self.branches(known)?;
+        let missing = |option: &str, what: &str| {
+            setup("usage", format!("a new gate needs {option}"), format!("{what}; see countersign gate install --help"))
+        };
+        let name = self.name.clone().or_else(|| known.map(|known| known.name.clone()));
+        let called = self.called.clone().or_else(|| known.map(|known| known.repository.clone()));
+        let config = GateConfig {
+            version: VERSION,
+            name: name.ok_or_else(|| missing("--name NAME", "it is what the log calls the gate"))?,
+            repository: called.map_or_else(|| named_after(&self.repository), Ok)?,
+            url: self.url.clone(),
+            proxy: self.proxy.clone().or_else(|| known.and_then(|known| known.proxy.clone())),
+            guidance: known.is_none_or(|known| known.guidance),
+            copy: PathBuf::new(),
+            branches,
+        };
+        if config.branches.is_empty() {
+            return Err(missing("--branch BRANCH", "name each branch that is to be protected"));
+        }
+        if let Some(branch) = config.branches.iter().find(|branch| branch.map.is_empty() && branch.otherwise.is_none())
+        {
+            let what = format!("it says what paths of {} reach", branch.branch);
+            return Err(missing("--map GLOB=SYSTEM/ENVIRONMENT or --map-else SYSTEM/ENVIRONMENT", &what));
+        }
+        config.check().map_err(|message| setup("gate-invalid", message, "see countersign gate install --help"))?;
+        if let (Some(known), false) = (known, self.replace) {
+            keeps(known, &config)?;
+        }
+        Ok(config)
+    }
+
+    fn branches(&self, known: Option<&GateConfig>) -> Result<Vec<Branch>, GateError> {
+        let known_branches = known.map(|known| known.branches.as_slice()).unwrap_or_default();
+        let names: Vec<&String> = match self.branches.as_slice() {
+            [] => known_branches.iter().map(|branch| &branch.branch).collect(),
+            names => names.iter().collect(),
+        };
+        let branch = |name: &&String| {
+            let before = known_branches.iter().find(|branch| branch.branch == **name);
+            // A branch that joins others is mapped as they are, where they are all mapped alike.
+            let like = before.or_else(|| known_branches.first().filter(|first| alike(first, known_branches)));
+            let map = match self.map.as_slice() {
+                [] => like.map(|like| like.map.clone()).unwrap_or_default(),
+                map => map.to_vec(),
+            };
+            let otherwise = self.otherwise.clone().or_else(|| like.and_then(|like| like.otherwise.clone()));
+            // What replaces a map says what it says of the rest.
+            let otherwise = if self.replace && !self.map.is_empty() { self.otherwise.clone() } else { otherwise };
+            Branch { branch: (*name).clone(), map, otherwise }
+        };
+        Ok(names.iter().map(branch).collect())
+    }
+}
+
+fn alike(first: &Branch, all: &[Branch]) -> bool {
+    all.iter().all(|branch| branch.map == first.map && branch.otherwise == first.otherwise)
+}
+
+/// Refuses to leave out what a gate says by now.
+fn keeps(known: &GateConfig, new: &GateConfig) -> Result<(), GateError> {
+    let mut lost = Vec::new();
+    if known.repository != new.repository {
+        lost.push(format!("its name in changes, {}", known.repository));
+    }
+    for branch in &known.branches {
+        let Some(again) = new.branch(&branch.branch) else {
+            lost.push(format!("{}, which would move unasked", branch.branch));
+            continue;
+        };
+        let gone = branch.map.iter().filter(|entry| !again.map.contains(entry));
+        lost.extend(gone.map(|entry| format!("{}={} of {}", entry.paths.as_str(), entry.target, branch.short())));
+        if let Some(target) = branch.otherwise.as_ref().filter(|target| again.otherwise.as_ref() != Some(*target)) {
+            lost.push(format!("else={target} of {}", branch.short()));
+        }
+    }
+    if lost.is_empty() {
+        return Ok(());
+    }
+    Err(setup(
+        "would-lose",
+        format!("the gate would lose what its {CONFIG} says now: {}", lost.join("; ")),
+        "name that, too; or leave --branch and --map out, and what is there stays; or pass --replace, if it is to go",
+    ))
+}
+
+/// `/srv/git/shop.git` is `shop`.
+fn named_after(repository: &Path) -> Result<RepositoryId, GateError> {
+    let absolute = repository.canonicalize().unwrap_or_else(|_| repository.to_owned());
+    let name = absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = name.strip_suffix(".git").unwrap_or(&name);
+    name.parse().map_err(|error| setup("usage", format!("{error}"), "name the repository: --repository NAME"))
 }
 
 /// What was done.
@@ -55,6 +166,8 @@ pub struct Installed {
     pub config: GateConfig,
     /// Whether the gate was new to the log, or guards other targets than before.
     pub registered: bool,
+    /// What whoever installs it should know of the repository as it is.
+    pub remarks: Vec<String>,
 }
 
 /// Installs the gate, or brings an installed one up to date. `register` is called only where something has to be signed:
@@ -94,37 +207,38 @@ struct Prepared {
     /// The gate's folder, where it is new.
     building: Option<tempfile::TempDir>,
     program: PathBuf,
+    remarks: Vec<String>,
 }
 
 fn prepare(plan: Plan, log: &LogInfo) -> Result<Prepared, GateError> {
-    let Plan { repository, mut config, copy, memory, trust, program } = plan;
-    config.check().map_err(|message| setup("gate-invalid", message, "see countersign gate install --help"))?;
-    let opened = Repository::open(&repository)?;
+    let opened = Repository::open(&plan.repository)?;
     if !opened.is_bare() {
         return Err(setup(
             "not-bare",
-            format!("{} has a working tree", repository.display()),
+            format!("{} has a working tree", plan.repository.display()),
             "a gate guards the bare repository that people push to; name that one",
         ));
     }
     let git_dir = opened.git_dir().to_owned();
-    let hooks = hooks_folder(&git_dir)?;
-    free_hooks(&hooks)?;
+    let known = known_gate(&git_dir, plan.name.as_ref())?;
+    let mut config = plan.config(known.as_ref().map(|(known, _)| known))?;
+    let hooks = hooks::folder(&git_dir)?;
+    hooks::free(&hooks)?;
     branches_exist(&opened, &config)?;
-    let trust_text = files::read_text(&trust, files::MAX_GENESIS_BYTES)?;
-    same_log(&read_trust(&trust)?, log, &trust)?;
+    let trust_text = files::read_text(&plan.trust, files::MAX_GENESIS_BYTES)?;
+    same_log(&read_trust(&plan.trust)?, log, &plan.trust)?;
 
     let folder = git_dir.join(FOLDER);
-    let known = known_gate(&git_dir, &config.name)?;
-    let copy = match (copy, &known) {
+    let copy = match (plan.copy, &known) {
         (Some(copy), _) => copy,
         (None, Some((known, _))) => known.copy.clone(),
         // Where several accounts push, all of them need the copy.
         (None, None) if unix::is_shared(&shared_by(&git_dir)) => git_dir.join(SHARED_COPY),
-        (None, None) => memory.join(COPY),
+        (None, None) => plan.memory.join(COPY),
     };
     // The hooks run elsewhere than whoever installs.
     config.copy = path::absolute(&copy).map_err(|source| io_error("find", &copy, source))?;
+    let remarks = remarks::of(&opened, &config)?;
     let (key, building) = match known {
         Some((_, key)) => (key, None),
         None => {
@@ -133,11 +247,33 @@ fn prepare(plan: Plan, log: &LogInfo) -> Result<Prepared, GateError> {
             (key, Some(building))
         }
     };
-    Ok(Prepared { opened, hooks, folder, config, trust: trust_text, key, building, program })
+    Ok(Prepared { opened, hooks, folder, config, trust: trust_text, key, building, program: plan.program, remarks })
+}
+
+/// Refuses an address of a repository that is on another machine.
+pub fn reachable(repository: &Path) -> Result<(), GateError> {
+    let address = repository.to_string_lossy();
+    if !is_elsewhere(&address) {
+        return Ok(());
+    }
+    Err(setup(
+        "not-here",
+        format!("{address} is on another machine"),
+        "a gate is installed where the bare repository lies, as a folder of that machine; a forge (GitHub, GitLab) lets nobody \
+         install hooks: let people push to a bare repository of your own, and mirror that to the forge",
+    ))
+}
+
+/// Whether this is an address of a repository elsewhere, as git takes them.
+fn is_elsewhere(address: &str) -> bool {
+    let has_scheme = address.split_once("://").is_some_and(|(scheme, _)| scheme != "file");
+    // `git@host:path`, unless a folder is called so.
+    let is_scp = address.split_once(':').is_some_and(|(host, _)| !host.contains('/')) && !Path::new(address).exists();
+    has_scheme || is_scp
 }
 
 fn finish(prepared: Prepared, registered: bool) -> Result<Installed, GateError> {
-    let Prepared { opened, hooks, folder, config, trust: trust_text, key: _, building, program } = prepared;
+    let Prepared { opened, hooks, folder, config, trust: trust_text, key: _, building, program, remarks } = prepared;
     let git_dir = opened.git_dir().to_owned();
     match building {
         Some(building) => {
@@ -145,25 +281,36 @@ fn finish(prepared: Prepared, registered: bool) -> Result<Installed, GateError> 
             fs::rename(&built, &folder).map_err(|source| io_error("rename", &built, source))?;
         }
         None => {
-            files::replace(&folder.join(CONFIG), config.to_yaml())?;
+            replace_config(&folder, &config)?;
             files::replace(&folder.join(TRUST), &trust_text)?;
         }
     }
     opened.leave_empty(&folder).map_err(|source| io_error("write into", &folder, source))?;
-    for name in HOOKS {
-        write_hook(&hooks, name, &program)?;
-    }
     remember_tips(&opened, &folder, &config)?;
+    hooks::write_copies(&folder, &config, &program)?;
     share(&folder, &git_dir)?;
     git(&git_dir, &["config", "receive.advertisePushOptions", "true"])?;
-    Ok(Installed { repository: git_dir, config, registered })
+    hooks::write(&hooks, &folder.join(CONFIG), &config, &program)?;
+    Ok(Installed { repository: git_dir, config, registered, remarks })
+}
+
+/// A file that says the same stays as it is, with what people wrote beside it; another one is kept as it was before.
+fn replace_config(folder: &Path, config: &GateConfig) -> Result<(), GateError> {
+    let path = folder.join(CONFIG);
+    let before = files::read_text(&path, super::MAX_CONFIG_BYTES)?;
+    if GateConfig::parse(&before, &path)? == *config {
+        return Ok(());
+    }
+    durable::replace(&folder.join(BEFORE), &before)
+        .map_err(|source| io_error("write", &folder.join(BEFORE), source))?;
+    Ok(files::replace(&path, config.to_yaml())?)
 }
 
 /// Writes down where each branch stands that the gate has not seen yet, so that a move behind its back shows at once.
 fn remember_tips(repository: &Repository, folder: &Path, config: &GateConfig) -> Result<(), GateError> {
     let mut journal = Journal::open(&folder.join(JOURNAL))?;
     for branch in &config.branches {
-        if journal.expected_tip(&branch.branch).is_none() {
+        if journal.expected(&branch.branch).is_none() {
             let tip = repository.resolve(&branch.branch)?;
             journal.write(Event::Found { reference: branch.branch.clone(), tip, at: clock::now() })?;
         }
@@ -204,35 +351,16 @@ fn share_to_read(folder: &Path, give: &impl Fn(&Path, u32) -> Result<(), GateErr
     Ok(())
 }
 
-fn setup(code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> GateError {
+pub(super) fn setup(code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> GateError {
     GateError::Setup { code, message: message.into(), hint: hint.into() }
 }
 
-fn io_error(operation: &'static str, path: &Path, source: io::Error) -> GateError {
+pub(super) fn io_error(operation: &'static str, path: &Path, source: io::Error) -> GateError {
     HomeError::Io { operation, path: path.to_owned(), source }.into()
 }
 
-/// Where git looks for hooks. Elsewhere than in the repository they would be other repositories' hooks too.
-fn hooks_folder(git_dir: &Path) -> Result<PathBuf, GateError> {
-    let hooks = git_dir.join("hooks");
-    let said = git(git_dir, &["rev-parse", "--path-format=absolute", "--git-path", "hooks"])?;
-    let asked = PathBuf::from(said.trim_end_matches('\n'));
-    let same = asked == hooks || fs::canonicalize(&asked).is_ok_and(|path| path == hooks);
-    if same {
-        return Ok(hooks);
-    }
-    Err(setup(
-        "hooks-elsewhere",
-        format!("git looks for this repository's hooks in {}", asked.display()),
-        format!(
-            "take core.hooksPath away: git -C {} config --unset core.hooksPath (or in git's global configuration)",
-            files::word(git_dir)
-        ),
-    ))
-}
-
 /// Runs git in the repository, with the configuration that its hooks will meet.
-fn git(git_dir: &Path, args: &[&str]) -> Result<String, GateError> {
+pub(super) fn git(git_dir: &Path, args: &[&str]) -> Result<String, GateError> {
     let output = Command::new("git")
         .arg("--git-dir")
         .arg(git_dir)
@@ -244,25 +372,6 @@ fn git(git_dir: &Path, args: &[&str]) -> Result<String, GateError> {
     }
     let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Err(setup("git", format!("`git {}` failed: {why}", args.join(" ")), "run it as the user who owns the repository"))
-}
-
-fn free_hooks(hooks: &Path) -> Result<(), GateError> {
-    for name in HOOKS {
-        let path = hooks.join(name);
-        match fs::read(&path) {
-            Ok(bytes) if String::from_utf8_lossy(&bytes).contains(MARK) => {}
-            Ok(_) => {
-                return Err(setup(
-                    "hook-exists",
-                    format!("{} is there already", path.display()),
-                    "move it away; what it does can be done by an `update` or `post-update` hook, which git runs as well",
-                ));
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(io_error("read", &path, source)),
-        }
-    }
-    Ok(())
 }
 
 /// The history up to now is what changes are measured against; without one there is nothing to measure.
@@ -298,15 +407,15 @@ fn same_log(trust: &Trust, log: &LogInfo, path: &Path) -> Result<(), GateError> 
     ))
 }
 
-/// The gate that is already there under this name, with its key.
-fn known_gate(git_dir: &Path, name: &GateId) -> Result<Option<(GateConfig, SigningKey)>, GateError> {
+/// The gate that is already there, with its key; under this name, if one is named.
+fn known_gate(git_dir: &Path, name: Option<&GateId>) -> Result<Option<(GateConfig, SigningKey)>, GateError> {
     let folder = git_dir.join(FOLDER);
     let path = folder.join(CONFIG);
     if !folder.exists() {
         return Ok(None);
     }
     let known = GateConfig::parse(&files::read_text(&path, super::MAX_CONFIG_BYTES)?, &path)?;
-    if known.name != *name {
+    if name.is_some_and(|name| known.name != *name) {
         return Err(setup(
             "gate-exists",
             format!("the repository has a gate `{}` already", known.name),
@@ -327,28 +436,4 @@ fn build(git_dir: &Path, config: &GateConfig, trust: &str, key: &SigningKey) -> 
     files::write(&building.path().join(TRUST), trust)?;
     files::write_secret(&building.path().join(KEY), &key.to_openssh())?;
     Ok(building)
-}
-
-fn write_hook(hooks: &Path, name: &str, program: &Path) -> Result<(), GateError> {
-    fs::create_dir_all(hooks).map_err(|source| io_error("make", hooks, source))?;
-    let program = quoted(&[program.display().to_string()]);
-    // Found from the hook's own place, so that a repository can be moved. Where the program is gone, `exec` fails, and
-    // the gate stays shut.
-    let run = format!("{program} gate hook --repository \"${{0%/*}}/..\" {name} \"$@\"");
-    let run = match name {
-        // Git asks about states that the gate does not act on.
-        "reference-transaction" => format!("case \"$1\" in prepared | committed) exec {run} ;; esac"),
-        // The branch has moved: whoever pushed does not wait until the log is told. What is open would keep git waiting.
-        "post-receive" => format!("(exec {run} </dev/null >/dev/null 2>&1 &)"),
-        _ => format!("exec {run}"),
-    };
-    let text = format!("#!/bin/sh\n{MARK} Do not edit it.\n{run}\n");
-    let path = hooks.join(name);
-    let mut file = tempfile::Builder::new();
-    let file = file.permissions(unix::program()).tempfile_in(hooks);
-    let mut file = file.map_err(|source| io_error("write", &path, source))?;
-    io::Write::write_all(&mut file, text.as_bytes()).map_err(|source| io_error("write", &path, source))?;
-    file.as_file().sync_all().map_err(|source| io_error("write", &path, source))?;
-    file.persist(&path).map_err(|error| io_error("write", &path, error.error))?;
-    Ok(())
 }

@@ -27,13 +27,18 @@
 
 pub mod config;
 mod examine;
+pub mod hooks;
 pub mod install;
 mod judge;
 pub mod receive;
 pub mod refused;
+mod remarks;
 pub mod report;
+pub mod shadow;
+pub mod standing;
 pub mod status;
 pub mod transaction;
+pub mod uninstall;
 pub mod versions;
 
 use std::path::{Path, PathBuf};
@@ -54,10 +59,11 @@ use super::{
     journal::JournalError,
 };
 use crate::{
-    client::ClientError,
+    client::{ClientError, Via},
     git::GitError,
     home::{HomeError, files},
     speaker::{Hand, SpeakError},
+    unix::{self, Process},
 };
 
 pub const FOLDER: &str = "countersign";
@@ -121,6 +127,7 @@ impl GateError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::File(error) => error.advice(),
+            Self::Git(error) => error.hint(),
             Self::Client(ClientError::Refused { hint, .. })
             | Self::Speak(SpeakError::Client(ClientError::Refused { hint, .. })) => hint.clone(),
             Self::Client(ClientError::Unreachable { .. })
@@ -133,7 +140,7 @@ impl GateError {
             Self::NoGate { path } => Some(format!("countersign gate install {} --help", files::word(path))),
             Self::Journal(error) => Some(error.hint().to_owned()),
             Self::Setup { hint, .. } => Some(hint.clone()),
-            Self::Refused(_) | Self::Git(_) | Self::Client(_) | Self::Speak(_) | Self::Update(_) => None,
+            Self::Refused(_) | Self::Client(_) | Self::Speak(_) | Self::Update(_) => None,
         }
     }
 }
@@ -145,6 +152,8 @@ pub struct GitGate {
     repository: PathBuf,
     config: GateConfig,
     trust: Trust,
+    /// Who asks: in a hook the process that is about to move references.
+    caller: Process,
 }
 
 impl GitGate {
@@ -157,7 +166,7 @@ impl GitGate {
         let path = folder.join(CONFIG);
         let config = GateConfig::parse(&files::read_text(&path, MAX_CONFIG_BYTES)?, &path)?;
         let trust = read_trust(&folder.join(TRUST))?;
-        Ok(Self { repository: repository.to_owned(), config, trust })
+        Ok(Self { repository: repository.to_owned(), config, trust, caller: unix::parent() })
     }
 
     pub fn config(&self) -> &GateConfig {
@@ -172,14 +181,23 @@ impl GitGate {
         self.repository.join(FOLDER).join(JOURNAL)
     }
 
+    pub fn trust_path(&self) -> PathBuf {
+        self.repository.join(FOLDER).join(TRUST)
+    }
+
     pub fn key(&self) -> Result<SigningKey, GateError> {
         read_key(&self.repository)
     }
 
     /// The gate at its desk: its copy of the log, and the server that it asks.
     pub fn desk(&self) -> Result<Desk, GateError> {
-        let place =
-            Place { copy: &self.config.copy, access: self.config.access(), trust: &self.trust, url: &self.config.url };
+        let place = Place {
+            copy: &self.config.copy,
+            access: self.config.access(),
+            trust: &self.trust,
+            url: &self.config.url,
+            via: Via::Only(self.config.proxy.as_deref()),
+        };
         Ok(Desk::open(&place, Hand::Gate(self.key()?), self.config.name.clone(), self.config.actor()?)?)
     }
 }

@@ -3,10 +3,16 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::ids::Oid;
-use countersign_ledger::{Envelope, Time, dsse::MAX_ENVELOPE_BYTES};
+use countersign_ledger::{Envelope, dsse::MAX_ENVELOPE_BYTES};
 
 use super::{
-    FOLDER, GateError, GitGate, Update, Value, examine::Push, judge::Judge, refused::Refused, transaction::transition,
+    FOLDER, GateError, GitGate, Update, Value,
+    examine::Push,
+    judge::Judge,
+    refused::Refused,
+    shadow::{self, Shadow},
+    standing,
+    transaction::transition,
 };
 use crate::{
     client::ClientError,
@@ -14,10 +20,10 @@ use crate::{
     follower::{FollowError, source::SourceError},
     gates::{
         desk::{Checked, Desk, DeskError, Opening, Taken, spend},
-        journal::{Event, Journal, Reservation},
+        journal::{Journal, Reservation},
         stops::Stop,
     },
-    git::Repository,
+    git::{self, GitError, Repository},
     speaker::SpeakError,
 };
 
@@ -43,12 +49,24 @@ pub fn pre_receive(
 ) -> Result<Vec<Reservation>, GateError> {
     // Before anything else: whoever brings a stop is heard, whatever becomes of the push.
     take_stops(gate, options, clock)?;
+    if let Some((update, what)) = shadow::first(&gate.config, updates) {
+        return Err(shadows(&update.reference, what).into());
+    }
     let protected: Vec<&Update> = updates
         .iter()
         .filter(|update| gate.config.branch(&update.reference).is_some() && update.old != update.new)
         .collect();
+    let looked = Journal::open(&gate.journal_path())
+        .map_err(GateError::from)
+        .and_then(|mut journal| standing::look(gate, &mut journal, clock()));
     let update = match protected.as_slice() {
-        [] => return Ok(Vec::new()),
+        [] => {
+            // What nobody has to judge passes, whatever is wrong here.
+            if let Err(error) = looked {
+                eprintln!("countersign: the gate cannot look after its branches: {error}");
+            }
+            return Ok(Vec::new());
+        }
         [update] => *update,
         several => {
             let names: Vec<&str> = several.iter().map(|update| update.reference.as_str()).collect();
@@ -58,7 +76,31 @@ pub fn pre_receive(
                 .into());
         }
     };
+    looked?;
     judge(gate, update, options, clock).map_err(closed)
+}
+
+/// A reference that would be taken for a protected branch.
+pub(super) fn shadows(reference: &str, what: Shadow<'_>) -> Refused {
+    Refused::new("shadows", format!("{reference} is not taken: {what}"))
+        .note("give it another name")
+        .command("git push origin HEAD:refs/heads/ANOTHER-NAME")
+}
+
+/// A push begins where the branch stands, not where it says: somebody else's may have landed since it was begun.
+fn begins_at_the_tip(gate: &GitGate, reference: &str, old: &Oid) -> Result<(), GateError> {
+    let tip = git::reference(&gate.repository, reference)?;
+    let stands = match &tip {
+        Some(tip) if tip == old => return Ok(()),
+        None if old.is_zero() => return Ok(()),
+        Some(tip) => format!("stands at {}", tip.short()),
+        None => "is not there".to_owned(),
+    };
+    let from = if old.is_zero() { "made anew".to_owned() } else { format!("moved from {}", old.short()) };
+    Err(Refused::new("branch-moved", format!("{reference} {stands}, and cannot be {from}"))
+        .note("another push has landed since this one was begun: fetch, and bring yours on top of it")
+        .command("git fetch")
+        .into())
 }
 
 /// Whatever goes wrong keeps the gate shut. A developer is told in the same form as a refusal.
@@ -81,6 +123,14 @@ fn closed(error: GateError) -> GateError {
         GateError::Desk(DeskError::Follow(FollowError::Refused(refusal)) | DeskError::Refused(refusal)) => {
             Refused::of(&refusal).into()
         }
+        // What git and a checkout, or git and this gate, would read differently.
+        GateError::Git(error @ (GitError::Path { .. } | GitError::Tree { .. })) => {
+            let refused = Refused::new("malformed-tree", error.to_string());
+            error.hint().into_iter().fold(refused, Refused::note).into()
+        }
+        GateError::Git(error @ GitError::Malformed { .. }) => {
+            Refused::new("malformed-commit", error.to_string()).note("make the commit anew with git").into()
+        }
         other => other,
     }
 }
@@ -90,6 +140,7 @@ fn judge(gate: &GitGate, update: &Update, options: &[String], clock: Clock<'_>) 
         return Err(Refused::new("symbolic", format!("{} is protected and is no other name", update.reference)).into());
     };
     let Some(branch) = gate.config.branch(&update.reference) else { return Ok(Vec::new()) };
+    begins_at_the_tip(gate, &update.reference, old)?;
     let repository = Repository::in_hook(&gate.repository, new, &gate.repository.join(FOLDER))?;
     let push = Push { gate, repository: &repository, branch, old: old.clone(), new: new.clone() };
     push.shape()?;
@@ -101,9 +152,7 @@ fn judge(gate: &GitGate, update: &Update, options: &[String], clock: Clock<'_>) 
     tell_checked(&mut desk);
     let (reserved, unreported) = {
         let journal = Journal::open(&gate.journal_path())?;
-        let known = (journal.reserved(&transition, clock()), journal.unreported());
-        moved_behind(journal, update, old, clock())?;
-        known
+        (journal.reserved(&transition, clock()), journal.unreported())
     };
     // What could not be told after the last push; if the server does not take it now either, it can wait.
     let _ = spend::report(&gate.journal_path(), &desk, unreported);
@@ -165,22 +214,6 @@ fn tell_checked(desk: &mut Desk) {
     }
 }
 
-/// Writes down that the branch stands where no permit put it, before a push moves it on and takes the trace away. The
-/// push itself is judged as ever: what was reviewed was reviewed on top of what is there.
-fn moved_behind(mut journal: Journal, update: &Update, old: &Oid, now: Time) -> Result<(), GateError> {
-    let Some(expected) = journal.expected_tip(&update.reference).filter(|expected| expected != old) else {
-        return Ok(());
-    };
-    let detail = format!(
-        "{}: it should stand at {} and was found at {}, where no permit put it",
-        update.reference,
-        expected.short(),
-        old.short()
-    );
-    journal.write(Event::Caught { detail, at: now })?;
-    Ok(journal.write(Event::Found { reference: update.reference.clone(), tip: old.clone(), at: now })?)
-}
-
 /// Opens the gate: with the permits that were given, or those that an earlier attempt left, or new ones.
 fn openings(judge: &mut Judge<'_>, given: &[Vec<u8>], reserved: &[Reservation]) -> Result<Vec<Opening>, GateError> {
     let found = judge.find()?;
@@ -222,7 +255,11 @@ fn reserve(judge: &Judge<'_>, openings: &[Opening]) -> Result<Option<Vec<Reserva
     if !judge.desk.is_current()? {
         return Ok(None);
     }
-    Ok(Some(spend::reserve(&mut journal, openings, judge.transition, (judge.clock)())?))
+    let Push { gate, branch, old, .. } = judge.push;
+    begins_at_the_tip(gate, &branch.branch, old)?;
+    // For the process that judged it, which asks again before it moves the branch.
+    let by = Some(&gate.caller);
+    Ok(Some(spend::reserve(&mut journal, openings, judge.transition, by, (judge.clock)())?))
 }
 
 /// Permits from push options, none of which was used before.

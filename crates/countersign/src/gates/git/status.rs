@@ -1,6 +1,6 @@
 //! What a gate guards, what it remembers, and what it caught.
 
-use std::{fmt::Display, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fmt::Display, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use countersign_core::{
     governance::Governance,
@@ -11,17 +11,19 @@ use serde::Serialize;
 use tokio::runtime::Builder;
 
 use super::{
-    GateError, GitGate,
+    GateError, GitGate, hooks, remarks,
+    standing::{self, Standing},
     versions::{self, Versions},
 };
 use crate::{
+    clock,
     follower::{Follower, Kept, kept_in, vouching::Outside},
     gates::{
         desk::DeskError,
-        journal::Past,
+        journal::{Event, Journal, Past, Place},
         stops::{Stop, Stops},
     },
-    git::Repository,
+    git, unix,
     wire::rfc3339,
 };
 
@@ -49,12 +51,60 @@ pub struct Status {
     pub unchecked: Vec<String>,
     /// Outcomes that the log does not have yet.
     pub unreported: usize,
-    /// What moved, or would have moved, a protected branch without a permit.
-    pub caught: Vec<String>,
-    /// What is missing for the gate to work at all.
+    /// What moved, or would have moved, a protected branch without a permit, and what was said of it.
+    pub caught: Vec<Incident>,
+    /// What is missing for the gate to work at all, or to be asked.
     pub problems: Vec<String>,
     /// What runs here, and what the log asks for.
     pub versions: Versions,
+    /// What could be better.
+    pub notes: Vec<String>,
+    /// Whether branches were found where no permit put them, and nobody has answered for it.
+    pub unanswered: bool,
+}
+
+impl Status {
+    /// Whether all is as it should be: nothing stands where no permit put it, the log has every outcome, and nothing keeps the
+    /// gate from being asked.
+    pub fn is_well(&self) -> bool {
+        let stand = self.branches.iter().all(|branch| branch.expected.is_none());
+        stand && !self.unanswered && self.unreported == 0 && self.problems.is_empty()
+    }
+}
+
+/// Something that happened to a protected branch, or nearly.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Incident {
+    pub at: String,
+    /// Whose process or file it was, where that is known.
+    pub account: Option<String>,
+    pub what: String,
+}
+
+impl Incident {
+    fn of(event: &Event) -> Option<Self> {
+        let incident =
+            |at: &Time, account: &Option<String>, what| Some(Self { at: rfc3339(*at), account: account.clone(), what });
+        match event {
+            Event::Caught { detail, at, account } => incident(at, account, detail.clone()),
+            Event::Moved { reference, from, to, at, account, since } => {
+                let since = since.map(|since| format!("; its file is of {}", rfc3339(since))).unwrap_or_default();
+                let to = Place::of(to.as_ref());
+                let what = format!(
+                    "{reference}: it should stand at {} and was found at {}, where no permit put it{since}",
+                    from.short(),
+                    to.words()
+                );
+                incident(at, account, what)
+            }
+            Event::Answered { why, at, account } => incident(at, account, format!("answered: {why}")),
+            Event::Reserved { .. }
+            | Event::LetThrough { .. }
+            | Event::Settled { .. }
+            | Event::Found { .. }
+            | Event::Reported { .. } => None,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -68,35 +118,57 @@ pub struct BranchStatus {
     pub branch: String,
     pub tip: Option<Oid>,
     pub map: Vec<(String, Target)>,
+    /// What paths reach that no entry names.
+    #[serde(rename = "else")]
+    pub otherwise: Option<Target>,
     /// Where it should stand (where the last permit put it, or where it was when the gate came), if it stands elsewhere:
     /// then the hooks were gone round.
-    pub expected: Option<Oid>,
+    pub expected: Option<String>,
+    /// Whose the file is that says where it stands, and since when: of a branch that should stand elsewhere.
+    pub account: Option<String>,
+    pub since: Option<String>,
 }
 
 pub fn status(gate: &GitGate, now: Time) -> Result<Status, GateError> {
-    let repository = Repository::open(&gate.repository)?;
-    let journal = Past::read(&gate.journal_path())?;
     let config = &gate.config;
+    let (journal, mut tips) = settled(gate, now)?;
     let seen = Follower::seen_in(&config.copy, &gate.trust).map_err(DeskError::from)?;
     let cosigned = Follower::cosigned_in(&config.copy, &gate.trust).map_err(DeskError::from)?;
     let followed_at = Follower::followed_in(&config.copy);
     let proofs = kept_in(&config.copy).map_err(DeskError::from)?;
-    let branches = config.branches.iter().map(|branch| {
-        let tip = repository.resolve(&branch.branch).ok();
-        let landed = journal.expected_tip(&branch.branch);
-        BranchStatus {
-            branch: branch.branch.clone(),
-            expected: landed.filter(|landed| tip.as_ref() != Some(landed)),
-            tip,
-            map: branch.map.iter().map(|entry| (entry.paths.as_str().to_owned(), entry.target.clone())).collect(),
-        }
-    });
+    let mut landed = 0;
+    let branches: Vec<BranchStatus> = config
+        .branches
+        .iter()
+        .map(|branch| {
+            let tip = tips.remove(&branch.branch);
+            let (expected, (account, since)) = match standing::standing(&journal, &branch.branch, tip.as_ref()) {
+                Standing::AsExpected => still_moved(&journal, &branch.branch, tip.as_ref()),
+                Standing::LetThrough(way) => {
+                    landed += way.len();
+                    (None, (None, None))
+                }
+                Standing::Elsewhere { expected } => {
+                    (Some(expected.words().to_owned()), standing::written(gate, &branch.branch))
+                }
+            };
+            BranchStatus {
+                branch: branch.branch.clone(),
+                tip,
+                map: branch.map.iter().map(|entry| (entry.paths.as_str().to_owned(), entry.target.clone())).collect(),
+                otherwise: branch.otherwise.clone(),
+                expected,
+                account,
+                since: since.map(rfc3339),
+            }
+        })
+        .collect();
     Ok(Status {
         name: config.name.clone(),
         repository: config.repository.clone(),
         url: config.url.clone(),
         origin: gate.trust.origin.clone(),
-        branches: branches.collect(),
+        branches,
         copy: config.copy.clone(),
         outside: Outside::of(
             &gate.trust,
@@ -109,18 +181,87 @@ pub fn status(gate: &GitGate, now: Time) -> Result<Status, GateError> {
         seen: seen.map(|seen| Seen { size: seen.checkpoint().size, root: seen.checkpoint().root }),
         handed: Stops::beside(&config.copy).all()?.iter().map(Stop::words).collect(),
         unchecked: Stops::beside(&config.copy).unchecked()?.iter().map(Stop::words).collect(),
-        unreported: journal.unreported().len(),
-        caught: journal.caught().map(str::to_owned).collect(),
+        unreported: journal.unreported().len() + landed,
+        caught: journal.incidents().filter_map(Incident::of).collect(),
+        unanswered: journal.unanswered().next().is_some(),
         problems: problems(gate, &proofs),
         versions: versions::of(&gate.repository, governance(gate).as_deref()),
+        notes: hooks::notes(&gate.repository, config),
         proofs,
     })
 }
 
+/// Where a branch should stand that was found elsewhere, and stands there still without anybody having answered for it.
+fn still_moved(journal: &Past, branch: &str, tip: Option<&Oid>) -> (Option<String>, (Option<String>, Option<Time>)) {
+    let moved = journal.unanswered().filter_map(|event| match event {
+        Event::Moved { reference, from, to, account, since, .. } if reference == branch && to.as_ref() == tip => {
+            Some((Some(from.short().to_owned()), (account.clone(), *since)))
+        }
+        Event::Moved { .. }
+        | Event::Reserved { .. }
+        | Event::LetThrough { .. }
+        | Event::Settled { .. }
+        | Event::Found { .. }
+        | Event::Reported { .. }
+        | Event::Caught { .. }
+        | Event::Answered { .. } => None,
+    });
+    moved.last().unwrap_or_default()
+}
+
+/// How often it is looked again, because a push moves a branch just now.
+const MAX_LOOKS: usize = 16;
+
+/// How long somebody who looks waits for an outcome that is on its way: nobody who pushes waits for it.
+const PATIENCE_SECS: i64 = 15;
+const PAUSE: Duration = Duration::from_millis(50);
+/// An outcome that is older is not on its way.
+const UNDER_WAY_SECS: i64 = 30;
+
+/// The same, once the log has what came of a push that was made just now.
+fn settled(gate: &GitGate, now: Time) -> Result<(Past, BTreeMap<String, Oid>), GateError> {
+    let begun = clock::now();
+    loop {
+        let (journal, tips) = at_one_moment(gate)?;
+        let is_recent = journal.last_at().is_some_and(|at| now.secs_since(at) < UNDER_WAY_SECS);
+        let is_under_way = !journal.unreported().is_empty() && is_recent;
+        if !is_under_way || clock::now().secs_since(begun) >= PATIENCE_SECS {
+            return Ok((journal, tips));
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// The journal, and where branches stood while it said that: nobody who only looks may lock it.
+fn at_one_moment(gate: &GitGate) -> Result<(Past, BTreeMap<String, Oid>), GateError> {
+    let names: Vec<&str> = gate.config.branches.iter().map(|branch| branch.branch.as_str()).collect();
+    let mut journal = Past::read(&gate.journal_path())?;
+    let mut tips = git::references(&gate.repository, &names)?;
+    for _ in 0..MAX_LOOKS {
+        let again = Past::read(&gate.journal_path())?;
+        if again == journal {
+            break;
+        }
+        journal = again;
+        tips = git::references(&gate.repository, &names)?;
+    }
+    Ok((journal, tips))
+}
+
+/// Writes down that somebody has looked at what was found until now, and what it was.
+pub fn answer(gate: &GitGate, why: &str, now: Time) -> Result<(), GateError> {
+    let mut journal = Journal::open(&gate.journal_path())?;
+    standing::look(gate, &mut journal, now)?;
+    let event = Event::Answered { why: why.to_owned(), at: now, account: unix::account() };
+    Ok(journal.write(event)?)
+}
+
 fn problems(gate: &GitGate, proofs: &[Kept]) -> Vec<String> {
-    let missing = super::install::HOOKS.iter().filter(|name| !gate.repository.join("hooks").join(name).exists());
-    let mut problems: Vec<String> =
-        missing.map(|name| format!("hook {name} is missing: install the gate again")).collect();
+    let mut problems = hooks::problems(&gate.repository);
+    match remarks::shadows(&gate.repository, &gate.config) {
+        Ok(shadows) => problems.extend(shadows),
+        Err(error) => problems.push(error.to_string()),
+    }
     if let Err(error) = gate.key() {
         problems.push(error.to_string());
     }

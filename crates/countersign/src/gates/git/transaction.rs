@@ -1,7 +1,9 @@
 //! `reference-transaction`: git asks before any reference moves, whoever moves it and by whatever command. Here the gate
 //! sees what goes round `pre-receive`, and here a permit is spent.
 //!
-//! What moves nothing passes: `git gc` and `git pack-refs` rewrite references with the values that they have.
+//! What moves nothing passes: `git gc` and `git pack-refs` rewrite references with the values that they have. A reservation
+//! is for the process that judged it in `pre-receive`: one that a declined push leaves behind opens nothing to whoever runs
+//! `git update-ref` afterwards.
 
 use std::fs;
 
@@ -12,13 +14,13 @@ use countersign_core::{
 };
 use countersign_ledger::Time;
 
-use super::{GateError, GitGate, Update, Value, refused::Refused};
+use super::{GateError, GitGate, Update, Value, receive, refused::Refused, shadow, standing};
 use crate::{
     gates::{
         desk::spend,
         journal::{Event, Journal, Reservation},
     },
-    git,
+    git, unix,
 };
 
 /// A state of a transaction that the gate acts on. Git has others, and later versions may have more.
@@ -47,14 +49,12 @@ pub fn reference_transaction(gate: &GitGate, state: State, updates: &[Update], n
     let protected: Vec<&Update> =
         updates.iter().filter(|update| gate.config.branch(&update.reference).is_some()).collect();
     match state {
-        State::Prepared => no_aliases(gate, now)?,
-        State::Committed | State::Aborted => {}
-    }
-    if protected.is_empty() {
-        return Ok(());
-    }
-    match state {
-        State::Prepared => prepared(gate, &protected, now),
+        State::Prepared => {
+            no_aliases(gate, now)?;
+            no_shadows(gate, updates, now)?;
+            if protected.is_empty() { Ok(()) } else { prepared(gate, &protected, now) }
+        }
+        State::Committed if protected.is_empty() => Ok(()),
         State::Committed => committed(gate, &protected, now),
         State::Aborted => Ok(()),
     }
@@ -65,18 +65,35 @@ fn prepared(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateEr
     for update in updates {
         // The reference is locked by now, so that what it points at stays so.
         let current = git::reference(&gate.repository, &update.reference)?;
+        // What was let through before is settled first, or it would seem to come after this.
+        standing::settle(gate, &mut journal, &update.reference, current.as_ref(), now)?;
         match movement(update, current.as_ref()) {
             Movement::None => {}
+            Movement::From(old, new) if current.as_ref() != Some(old) => {
+                return Err(Refused::new(
+                    "branch-moved",
+                    format!(
+                        "{} stands elsewhere than at {}, and does not move to {}",
+                        update.reference,
+                        old.short(),
+                        new.short()
+                    ),
+                )
+                .command("git fetch")
+                .into());
+            }
             Movement::From(old, new) => {
                 let transition = transition(gate, update, old.clone(), new.clone());
-                if journal.reserved(&transition, now).is_empty() {
-                    return Err(caught(
-                        &mut journal,
-                        &update.reference,
-                        format!("{} -> {}", old.short(), new.short()),
-                        now,
-                    )?);
+                let reserved = newest(journal.reserved_for(&transition, &gate.caller, now));
+                if reserved.is_empty() {
+                    let what = format!("{} -> {}", old.short(), new.short());
+                    return Err(match took_too_long(&journal, &transition, gate) {
+                        true => too_late(&update.reference, &what),
+                        false => caught(&mut journal, &update.reference, what, now)?,
+                    });
                 }
+                let let_through = |reservation: Reservation| Event::LetThrough { permit: reservation.permit, at: now };
+                journal.write_all(reserved.into_iter().map(let_through).collect())?;
             }
             Movement::Deletion(old) if is_pruned(gate, &update.reference, old) => {}
             Movement::Deletion(old) => {
@@ -84,6 +101,52 @@ fn prepared(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateEr
             }
             Movement::Other(what) => return Err(caught(&mut journal, &update.reference, what, now)?),
         }
+    }
+    Ok(())
+}
+
+/// Of each change the newest permit; older ones run out by themselves.
+fn newest(reservations: Vec<Reservation>) -> Vec<Reservation> {
+    let mut newest: Vec<Reservation> = Vec::new();
+    for reservation in reservations.into_iter().rev() {
+        if !newest.iter().any(|newer| newer.change == reservation.change) {
+            newest.push(reservation);
+        }
+    }
+    newest
+}
+
+/// Whether this very push was judged, and its permits have run out since: another hook took its time.
+fn took_too_long(journal: &Journal, transition: &Transition, gate: &GitGate) -> bool {
+    let begin = Time::from_unix_millis(0);
+    !journal.reserved_for(transition, &gate.caller, begin).is_empty()
+}
+
+fn too_late(reference: &str, what: &str) -> GateError {
+    Refused::new(
+        "permit-expired",
+        format!("{reference} does not move ({what}): the permit ran out while other hooks ran"),
+    )
+    .command("git push, again")
+    .into()
+}
+
+/// A reference that would be taken for a protected branch, made past `pre-receive`. One that is there may stay what it is, as
+/// when `git pack-refs` rewrites it, and may go.
+fn no_shadows(gate: &GitGate, updates: &[Update], now: Time) -> Result<(), GateError> {
+    for update in updates {
+        let Some((_, what)) = shadow::first(&gate.config, std::slice::from_ref(update)) else { continue };
+        let current = git::reference(&gate.repository, &update.reference)?;
+        if update.new.object().is_some_and(|new| current.as_ref() == Some(new)) {
+            continue;
+        }
+        let mut journal = Journal::open(&gate.journal_path())?;
+        let to = match &update.new {
+            Value::Object(new) => new.short().to_owned(),
+            Value::Symbolic(name) => name.clone(),
+        };
+        note(&mut journal, format!("{} -> {to}: {what}", update.reference), now)?;
+        return Err(receive::shadows(&update.reference, what).into());
     }
     Ok(())
 }
@@ -148,25 +211,22 @@ fn is_pruned(gate: &GitGate, reference: &str, value: &Oid) -> bool {
 }
 
 fn caught(journal: &mut Journal, reference: &str, what: String, now: Time) -> Result<GateError, GateError> {
-    journal.write(Event::Caught { detail: format!("{reference}: {what}"), at: now })?;
+    note(journal, format!("{reference}: {what}"), now)?;
     Ok(Refused::new("gone-round", format!("{reference} is protected and moves by an approved push only ({what})"))
         .note("the attempt was written down: countersign gate status")
         .command("git push, after: countersign propose")
         .into())
 }
 
+fn note(journal: &mut Journal, detail: String, now: Time) -> Result<(), GateError> {
+    Ok(journal.write(Event::Caught { detail, at: now, account: unix::account() })?)
+}
+
 fn committed(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateError> {
     let mut journal = Journal::open(&gate.journal_path())?;
     for update in updates {
         // It has happened, however long that took: whether the permit has expired meanwhile is no longer asked.
-        let mut spent: Vec<Reservation> = Vec::new();
-        for reservation in journal.unspent(|transition| names(transition, update)).into_iter().rev() {
-            // Of one change the newest permit; older ones run out by themselves.
-            if !spent.iter().any(|newer| newer.change == reservation.change) {
-                spent.push(reservation);
-            }
-        }
-        for reservation in spent {
+        for reservation in newest(journal.let_through(|transition| names(transition, update))) {
             spend::settle(&mut journal, reservation.permit, OutcomeResult::Applied, None, now)?;
         }
     }

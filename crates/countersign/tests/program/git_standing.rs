@@ -1,0 +1,229 @@
+//! Where protected branches stand: what honest pushes, crashes and liars leave behind, and what `gate status` says of it.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    os::unix::fs::PermissionsExt as _,
+    process::{Command, Stdio},
+};
+
+use countersign_core::ids::Oid;
+
+use crate::{support::Run, world::World};
+
+const CHECKOUT: &str = "checkout/production";
+
+/// A change of one file on a branch of its own, approved.
+fn approved(world: &World, branch: &str, name: &str) -> String {
+    world.git(&["fetch", "--quiet"]);
+    world.edit(branch, name, "30\n");
+    let target = if name.starts_with("checkout") { CHECKOUT } else { "search/production" };
+    let change = world.propose("alice", &[target]);
+    world.approve("bob", &change);
+    change
+}
+
+fn status(world: &World) -> Run {
+    world.stage.run("gate status shop.git")
+}
+
+fn hook(world: &World, name: &str, text: &str) {
+    let path = world.stage.write(&format!("shop.git/hooks/{name}"), text);
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Nobody went round anything, whatever is missing.
+#[track_caller]
+fn accuses_nobody(world: &World) {
+    let told = world.stage.run("gate status shop.git --format json").json();
+    assert_eq!((&told["caught"], &told["unanswered"]), (&serde_json::json!([]), &false.into()), "{told}");
+    assert!(told["branches"].as_array().unwrap().iter().all(|branch| branch["expected"].is_null()), "{told}");
+}
+
+/// A push as no git would make it: it says itself where the branch stands.
+fn claims(world: &World, old: &Oid, new: &Oid, reference: &str) -> String {
+    // A pack without objects, with its checksum: gitformat-pack(5).
+    const EMPTY: &[u8] = b"PACK\0\0\0\x02\0\0\0\0\x02\x9d\x08\x82;\xd8\xa8\xea\xb5\x10\xadj\xc7\\\x82<\xfd>\xd3\x1e";
+    let line = format!("{old} {new} {reference}\0report-status agent=x");
+    let mut command: Command = world.stage.command("git");
+    let mut push = command
+        .args(["receive-pack", "shop.git"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = push.stdin.take().unwrap();
+    write!(stdin, "{:04x}{line}0000", line.len() + 4).unwrap();
+    stdin.write_all(EMPTY).unwrap();
+    drop(stdin);
+    let mut said = String::new();
+    push.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    push.wait().unwrap();
+    said
+}
+
+#[test]
+fn a_pusher_who_lies_about_the_old_tip_accuses_nobody() {
+    let world = World::usual();
+    let tip = world.tip("main");
+    let claimed = world.edit("change", "checkout/timeout", "30\n");
+    world.write("checkout/timeout", "31\n");
+    let pushed = world.commit("more");
+    world.push(&["HEAD:elsewhere"]).passes();
+    let said = claims(&world, &claimed, &pushed, "refs/heads/main");
+    assert!(said.contains("[branch-moved]"), "{said}");
+    accuses_nobody(&world);
+    assert_eq!((status(&world).status, world.tip("main")), (0, tip));
+    // What is expected has not moved either: an approved push goes on from where the branch stands.
+    approved(&world, "next", "search/limit");
+    world.push(&["next:main"]).passes();
+    accuses_nobody(&world);
+}
+
+#[test]
+fn a_push_that_another_one_overtakes_accuses_nobody() {
+    let world = World::usual();
+    let first = approved(&world, "first", "checkout/timeout");
+    let second = approved(&world, "second", "search/limit");
+    // Between what the second push is told of the branch and its own update, the first one lands.
+    let overtakes = "#!/bin/sh\n[ -n \"$INNER\" ] || INNER=1 git push -q --no-verify origin first:main\n";
+    let path = world.stage.write("work/.git/hooks/pre-push", overtakes);
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    let push = world.push(&["second:main"]);
+    push.is_refused("branch-moved");
+    assert_eq!(world.tip("main"), world.id("first"));
+    accuses_nobody(&world);
+    assert_eq!((world.state(&first), world.state(&second)), ("applied".to_owned(), "proposed".to_owned()));
+}
+
+#[test]
+fn pushes_to_one_branch_at_once_accuse_nobody() {
+    let world = World::usual();
+    let branches: Vec<String> = (0..4).map(|n| format!("at-once-{n}")).collect();
+    for branch in &branches {
+        approved(&world, branch, &format!("search/{branch}"));
+    }
+    let landed: usize = std::thread::scope(|scope| {
+        let world = &world;
+        let pushes: Vec<_> = branches
+            .iter()
+            .map(|branch| scope.spawn(move || world.push(&[&format!("{branch}:main")]).passed))
+            .collect();
+        pushes.into_iter().map(|push| usize::from(push.join().unwrap())).sum()
+    });
+    assert_eq!(landed, 1, "all of them begin at the same commit");
+    accuses_nobody(&world);
+    world.settle();
+    assert_eq!(status(&world).status, 0, "{}", status(&world));
+}
+
+/// The machine stops after git has moved the branch and before that was written down.
+#[test]
+fn a_stop_between_move_and_settlement_accuses_nobody_and_reaches_the_log() {
+    let world = World::usual();
+    let kept = ["reference-transaction", "post-receive"]
+        .map(|name| (name, world.stage.read(&format!("shop.git/hooks/{name}"))));
+    hook(&world, "post-receive", "#!/bin/sh\n");
+    let stops = kept[0].1.replacen('\n', "\n[ \"$1\" = committed ] && exit 0\n", 1);
+    hook(&world, "reference-transaction", &stops);
+    let first = approved(&world, "first", "checkout/timeout");
+    world.push(&["first:main"]).passes();
+    for (name, text) in &kept {
+        hook(&world, name, text);
+    }
+    accuses_nobody(&world);
+    let told = status(&world);
+    assert_eq!(told.status, 3, "{told}");
+    assert!(told.stdout.contains("1 outcome not reported yet"), "{told}");
+    assert_eq!(world.state(&first), "permitted");
+    // The next push finds it out, of whatever branch it is.
+    world.push(&["first:refs/heads/elsewhere"]).passes();
+    accuses_nobody(&world);
+    assert_eq!(world.state(&first), "applied");
+    assert_eq!(status(&world).status, 0, "{}", status(&world));
+}
+
+#[test]
+fn a_reservation_that_a_declined_push_leaves_opens_nothing_from_the_machine() {
+    let world = World::usual();
+    let change = approved(&world, "change", "checkout/timeout");
+    world.push(&["change:refs/heads/reviewed"]).passes();
+    let tip = world.tip("main");
+    hook(&world, "update", "#!/bin/sh\nexit 1\n");
+    assert!(!world.push(&["change:main"]).passed);
+    assert_eq!(world.state(&change), "permitted");
+    let head = world.id("change");
+    for attempt in [&["update-ref", "refs/heads/main", head.as_str()][..], &["fetch", "--quiet", ".", "reviewed:main"]]
+    {
+        let tried = world.in_bare(attempt);
+        assert_eq!((tried.passed, tried.code()), (false, Some("gone-round")), "{attempt:?}: {}", tried.said);
+    }
+    assert_eq!(world.tip("main"), tip);
+    // Past every hook, it is found: nothing was let through.
+    fs::write(world.stage.path("shop.git/refs/heads/main"), format!("{head}\n")).unwrap();
+    let told = status(&world);
+    assert!(told.status == 3 && told.stdout.contains("somebody went round the gate"), "{told}");
+}
+
+/// `git branch` moves and copies branches in a bare repository without asking any hook. It is found at the next contact, by
+/// whatever push, and stays found until somebody answers for it.
+#[test]
+fn a_branch_that_git_moved_unasked_is_found_and_answered_for() {
+    let world = World::usual();
+    world.edit("other", "search/limit", "99\n");
+    world.push(&["other:other"]).passes();
+    let copied = world.in_bare(&["branch", "-C", "other", "main"]);
+    assert_eq!(world.tip("main"), world.id("other"), "git asks by now: {}", copied.said);
+    let told = status(&world);
+    assert_eq!(told.status, 3, "{told}");
+    assert!(told.stdout.contains("somebody went round the gate (its file is "), "{told}");
+    world.push(&["other:refs/heads/another"]).passes();
+    world.push(&["other:refs/heads/one-more"]).passes();
+    let told = world.stage.run("gate status shop.git --format json");
+    assert_eq!(told.status, 3);
+    let caught = told.json()["caught"].as_array().unwrap().clone();
+    assert_eq!(caught.len(), 1, "it is written down once: {told}");
+    assert!(caught[0]["what"].as_str().unwrap().contains("where no permit put it; its file is of "), "{told}");
+    assert!(caught[0]["account"].as_str().is_some() && caught[0]["at"].as_str().is_some(), "{told}");
+    assert!(!told.json()["branches"][0]["expected"].is_null(), "{told}");
+
+    let answered =
+        world.stage.run_words(&["gate", "status", "shop.git", "--answer", "carol restored it from the mirror"]);
+    assert_eq!(answered.status, 0, "{answered}");
+    assert!(answered.stdout.contains("answered: carol restored it from the mirror"), "{answered}");
+    assert_eq!(status(&world).status, 0);
+    // From then on, another move is another incident.
+    fs::write(world.stage.path("shop.git/refs/heads/main"), format!("{}\n", world.tip("release"))).unwrap();
+    assert_eq!(status(&world).status, 3);
+}
+
+#[test]
+fn the_status_ends_with_3_while_hooks_are_not_as_they_were_installed() {
+    let world = World::usual();
+    let path = |name: &str| world.stage.path(&format!("shop.git/hooks/{name}"));
+    let says = |what: &str| {
+        let told = status(&world);
+        assert_eq!(told.status, 3, "{told}");
+        assert!(told.stdout.contains(what), "{told}");
+    };
+    assert_eq!(status(&world).status, 0, "{}", status(&world));
+    for name in ["pre-receive", "reference-transaction", "post-receive"] {
+        let kept = fs::read(path(name)).unwrap();
+        fs::set_permissions(path(name), fs::Permissions::from_mode(0o644)).unwrap();
+        says(&format!("hook {name} may not be run"));
+        fs::write(path(name), "#!/bin/sh\nexit 0\n").unwrap();
+        fs::set_permissions(path(name), fs::Permissions::from_mode(0o755)).unwrap();
+        says(&format!("hook {name} is not what was installed"));
+        fs::remove_file(path(name)).unwrap();
+        says(&format!("hook {name} is missing"));
+        fs::write(path(name), kept).unwrap();
+        fs::set_permissions(path(name), fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(status(&world).status, 0, "{}", status(&world));
+    }
+    let elsewhere = world.stage.path("elsewhere");
+    world.in_bare(&["config", "core.hooksPath", elsewhere.to_str().unwrap()]).passes();
+    says("git looks for this repository's hooks in ");
+    world.in_bare(&["config", "--unset", "core.hooksPath"]).passes();
+    assert_eq!(status(&world).status, 0);
+}
