@@ -86,6 +86,18 @@ pub enum Event {
         tip: Oid,
         at: Time,
     },
+    /// Where the copies lie that a command is to run over.
+    Copied {
+        permit: Digest,
+        folder: PathBuf,
+        at: Time,
+    },
+    /// The process that the command runs in.
+    Running {
+        permit: Digest,
+        process: u32,
+        at: Time,
+    },
     /// The log has the outcome.
     Reported {
         permit: Digest,
@@ -99,6 +111,16 @@ pub enum Event {
 
 /// What a reservation came to, with the exit status of a command.
 pub type Unreported = (Reservation, OutcomeResult, Option<i32>);
+
+/// What was reserved and not settled to its end: a program was cut off, or is at it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    pub reservation: Reservation,
+    /// Whether the log has taken that it starts, so that the command may have run.
+    pub started: bool,
+    pub folder: Option<PathBuf>,
+    pub process: Option<u32>,
+}
 
 /// What a journal says. To look at it takes no lock, and no right to write.
 #[derive(Debug)]
@@ -126,7 +148,7 @@ impl Journal {
         let lock = durable::lock(&path.with_extension("lock")).map_err(io("lock"))?;
         let is_new = !path.exists();
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(io("open"))?;
-        if is_new && let Some(dir) = path.parent().filter(|dir| unix::is_shared(dir)) {
+        if is_new && let Some(dir) = path.parent() {
             unix::share(&file, dir).map_err(io("share"))?;
         }
         let mut text = String::new();
@@ -225,6 +247,8 @@ impl Past {
             Event::Reserved { .. }
             | Event::Settled { .. }
             | Event::Found { .. }
+            | Event::Copied { .. }
+            | Event::Running { .. }
             | Event::Reported { .. }
             | Event::Caught { .. } => None,
         })
@@ -233,7 +257,12 @@ impl Past {
     fn reservations(&self) -> impl DoubleEndedIterator<Item = &Reservation> {
         self.events.iter().filter_map(|event| match event {
             Event::Reserved { reservation, .. } => Some(reservation),
-            Event::Settled { .. } | Event::Found { .. } | Event::Reported { .. } | Event::Caught { .. } => None,
+            Event::Settled { .. }
+            | Event::Found { .. }
+            | Event::Copied { .. }
+            | Event::Running { .. }
+            | Event::Reported { .. }
+            | Event::Caught { .. } => None,
         })
     }
 
@@ -251,6 +280,8 @@ impl Past {
             Event::Reserved { .. }
             | Event::Settled { .. }
             | Event::Found { .. }
+            | Event::Copied { .. }
+            | Event::Running { .. }
             | Event::Reported { .. }
             | Event::Caught { .. } => None,
         })
@@ -279,19 +310,29 @@ impl Past {
         self.unreported().iter().any(|(reservation, result, _)| reservation.change == *change && applied(result))
     }
 
-    /// What was settled and is not in the log yet.
+    /// What was settled and is not in the log yet. That something started the log has taken before it did.
     pub fn unreported(&self) -> Vec<Unreported> {
         let mut settled = BTreeMap::new();
         let mut reported = BTreeSet::new();
         for event in &self.events {
             match event {
-                Event::Settled { permit, result, exit_status, .. } => {
+                Event::Settled {
+                    permit,
+                    result: result @ (OutcomeResult::Applied | OutcomeResult::Failed),
+                    exit_status,
+                    ..
+                } => {
                     settled.insert(*permit, (*result, *exit_status));
                 }
                 Event::Reported { permit } => {
                     reported.insert(*permit);
                 }
-                Event::Reserved { .. } | Event::Found { .. } | Event::Caught { .. } => {}
+                Event::Settled { result: OutcomeResult::Started, .. }
+                | Event::Reserved { .. }
+                | Event::Found { .. }
+                | Event::Copied { .. }
+                | Event::Running { .. }
+                | Event::Caught { .. } => {}
             }
         }
         let mut found = Vec::new();
@@ -304,10 +345,63 @@ impl Past {
         found
     }
 
+    /// What was reserved here and is not known to have ended.
+    pub fn unfinished(&self) -> Vec<Unfinished> {
+        let reservations = self.reservations().map(|reservation| (reservation.permit, reservation));
+        let mut unfinished: BTreeMap<Digest, Unfinished> = reservations
+            .map(|(permit, of)| {
+                (permit, Unfinished { reservation: of.clone(), started: false, folder: None, process: None })
+            })
+            .collect();
+        for event in &self.events {
+            match event {
+                Event::Settled { permit, result: OutcomeResult::Started, .. } => {
+                    if let Some(one) = unfinished.get_mut(permit) {
+                        one.started = true;
+                    }
+                }
+                Event::Settled { permit, result: OutcomeResult::Applied | OutcomeResult::Failed, .. } => {
+                    unfinished.remove(permit);
+                }
+                Event::Copied { permit, folder, .. } => {
+                    if let Some(one) = unfinished.get_mut(permit) {
+                        one.folder = Some(folder.clone());
+                    }
+                }
+                Event::Running { permit, process, .. } => {
+                    if let Some(one) = unfinished.get_mut(permit) {
+                        one.process = Some(*process);
+                    }
+                }
+                Event::Reserved { .. } | Event::Found { .. } | Event::Reported { .. } | Event::Caught { .. } => {}
+            }
+        }
+        unfinished.into_values().collect()
+    }
+
+    /// The copies that were made for commands.
+    pub fn copies(&self) -> Vec<PathBuf> {
+        let copied = self.events.iter().filter_map(|event| match event {
+            Event::Copied { folder, .. } => Some(folder.clone()),
+            Event::Reserved { .. }
+            | Event::Settled { .. }
+            | Event::Found { .. }
+            | Event::Running { .. }
+            | Event::Reported { .. }
+            | Event::Caught { .. } => None,
+        });
+        copied.collect()
+    }
+
     pub fn caught(&self) -> impl Iterator<Item = &str> {
         self.events.iter().filter_map(|event| match event {
             Event::Caught { detail, .. } => Some(detail.as_str()),
-            Event::Reserved { .. } | Event::Settled { .. } | Event::Found { .. } | Event::Reported { .. } => None,
+            Event::Reserved { .. }
+            | Event::Settled { .. }
+            | Event::Found { .. }
+            | Event::Copied { .. }
+            | Event::Running { .. }
+            | Event::Reported { .. } => None,
         })
     }
 }
@@ -347,7 +441,7 @@ fn kept(events: &[Event]) -> Vec<Event> {
             Event::Reported { permit } => {
                 reported.insert(*permit);
             }
-            Event::Caught { .. } => {}
+            Event::Copied { .. } | Event::Running { .. } | Event::Caught { .. } => {}
         }
     }
     let is_needed = |permit: &Digest| {
@@ -364,7 +458,10 @@ fn kept(events: &[Event]) -> Vec<Event> {
     });
     let rest = events.iter().filter(|event| match event {
         Event::Reserved { reservation, .. } => is_needed(&reservation.permit),
-        Event::Settled { permit, .. } | Event::Reported { permit } => is_needed(permit),
+        Event::Settled { permit, .. }
+        | Event::Copied { permit, .. }
+        | Event::Running { permit, .. }
+        | Event::Reported { permit } => is_needed(permit),
         Event::Found { .. } => false,
         Event::Caught { .. } if skipped > 0 => {
             skipped -= 1;
@@ -378,9 +475,12 @@ fn kept(events: &[Event]) -> Vec<Event> {
 
 fn time_of(event: &Event) -> Option<Time> {
     match event {
-        Event::Reserved { at, .. } | Event::Settled { at, .. } | Event::Found { at, .. } | Event::Caught { at, .. } => {
-            Some(*at)
-        }
+        Event::Reserved { at, .. }
+        | Event::Settled { at, .. }
+        | Event::Found { at, .. }
+        | Event::Copied { at, .. }
+        | Event::Running { at, .. }
+        | Event::Caught { at, .. } => Some(*at),
         Event::Reported { .. } => None,
     }
 }

@@ -45,6 +45,7 @@ fn proposal(title: &str) -> (Body, Vec<Vec<u8>>) {
     };
     let subject = Subject::Files(FilesSubject {
         files: [("flags.json".to_owned(), Digest::of("{}"))].into(),
+        executable: Default::default(),
         command: Some(vec!["true".to_owned()]),
     });
     let blobs = vec![text.to_blob().unwrap(), subject.to_blob().unwrap()];

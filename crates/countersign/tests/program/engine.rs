@@ -80,7 +80,11 @@ impl Clockwork {
             links: vec![],
         };
         let files = [("flags.json".to_owned(), Digest::of("{}"))].into();
-        let subject = Subject::Files(FilesSubject { files, command: None });
+        let subject = Subject::Files(FilesSubject {
+            files,
+            executable: Default::default(),
+            command: Some(vec!["true".to_owned()]),
+        });
         let blobs = vec![text.to_blob().unwrap(), subject.to_blob().unwrap()];
         let head = self.engine.head().await.unwrap();
         let body = Body::Proposal(Proposal {
