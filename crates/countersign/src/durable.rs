@@ -47,6 +47,20 @@ pub fn folder(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Holds the lock as long as the file is open; `None` where somebody else holds it. Who holds it is written into it.
+pub fn try_lock(path: &Path) -> io::Result<Option<fs::File>> {
+    let mut file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    unix::share(&file, above(path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => return Ok(None),
+        Err(fs::TryLockError::Error(error)) => return Err(error),
+    }
+    file.set_len(0)?;
+    writeln!(file, "{}", std::process::id())?;
+    Ok(Some(file))
+}
+
 /// Waits until nobody else holds the lock, and holds it as long as the file is open. Whoever may write into its folder may
 /// lock it.
 pub fn lock(path: &Path) -> io::Result<fs::File> {

@@ -37,6 +37,12 @@ pub fn new_private_folder(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().mode(0o700).create(path)
 }
 
+/// Makes a folder, with those above it that are missing, that only its owner can enter.
+#[cfg(unix)]
+pub fn private_folders(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
 /// A program that everybody may run, and its owner change.
 #[cfg(unix)]
 pub fn program() -> fs::Permissions {

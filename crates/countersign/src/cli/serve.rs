@@ -1,6 +1,6 @@
 //! `serve`: the server over a home.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs::File, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
@@ -9,12 +9,14 @@ use super::{
     error::{CliError, Exit},
 };
 use crate::{
-    api, clock,
+    api::{self, Hosts, Reached},
+    clock,
     cosigning::{Collector, CosigningError},
     durable,
     engine::{Engine, EngineError, Setup},
     home::Home,
-    store, unix,
+    store::{self, scrub::scrub, writer::SubmitError},
+    unix,
 };
 
 /// How long what still runs is waited for in the end.
@@ -32,6 +34,9 @@ pub struct Args {
     /// Where to listen. Default: `listen` of the home's countersign.yaml.
     #[arg(long, value_name = "ADDRESS", env = "COUNTERSIGN_LISTEN")]
     listen: Option<SocketAddr>,
+    /// A name by which it is asked (repeatable), beside its addresses and `hosts` of the home's countersign.yaml.
+    #[arg(long, value_name = "NAME")]
+    host: Vec<String>,
 }
 
 pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
@@ -43,6 +48,7 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
     tracing_subscriber::fmt().with_ansi(colours).with_writer(std::io::stderr).init();
     let runtime =
         tokio::runtime::Runtime::new().map_err(|e| CliError::new("failed", format!("the server cannot start: {e}")))?;
+    let _alone = alone(&home)?;
     let served = runtime.block_on(async {
         let engine = open_engine(&home).await?;
         let collector = Collector::begin(Arc::clone(&engine), &home.config().cosigners, &home.cosigned_path()).await?;
@@ -53,7 +59,10 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
         let address = listener.local_addr().map_err(|e| CliError::new("failed", e.to_string()))?;
         anstream::println!("serving {} on http://{address} (stop with Ctrl-C)", home.config().origin);
         tokio::spawn(collector.run());
-        let serving = api::serve(Arc::clone(&engine), listener, unix::stopped());
+        tokio::spawn(reread(Arc::clone(&engine), home.store_options()));
+        let names = home.config().hosts.iter().chain(&args.host).cloned();
+        let reached = Reached { hosts: Hosts::new(names), ..Reached::default() };
+        let serving = api::serve_as(reached, Arc::clone(&engine), listener, unix::stopped());
         serving.await.map_err(|e| CliError::new("failed", format!("{e}")))?;
         // Whoever copies the file of a server that has ended has all of it.
         drop(timeout(CLOSING, engine.store().close()).await);
@@ -63,6 +72,44 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
     runtime.shutdown_timeout(PARTING);
     served
 }
+
+/// One server at a time serves a home whose store is a file: two would each sign by what they hold in memory.
+fn alone(home: &Home) -> Result<File, CliError> {
+    let path = home.path().join(LOCK);
+    let locked = durable::try_lock(&path)
+        .map_err(|e| CliError::new("cannot-write", format!("cannot lock {}: {e}", path.display())))?;
+    locked.ok_or_else(|| {
+        let process = std::fs::read_to_string(&path).unwrap_or_default();
+        let process = process.trim();
+        let who = if process.is_empty() { String::new() } else { format!(", as process {process}") };
+        CliError::new("home-in-use", format!("another server runs on {}{who}", home.path().display()))
+            .hint("a home is served once; stop that one first, or ask it")
+    })
+}
+
+const LOCK: &str = "serve.lock";
+
+/// Reads the whole log again from time to time, slowly, and says what has decayed. What is damaged where nobody looks would else be
+/// found when somebody needs it.
+async fn reread(engine: Arc<Engine>, options: store::Options) {
+    tokio::time::sleep(FIRST_READING).await;
+    loop {
+        match scrub(engine.store(), &options, READING_PAUSE).await {
+            Ok(leaves) => tracing::info!(log.leaves = leaves, "the whole log was read again, and holds"),
+            Err(error) => {
+                let hint = error.hint();
+                tracing::error!(%error, hint, "the log on the disk does not hold");
+                engine.damaged_is(error.to_string());
+            }
+        }
+        tokio::time::sleep(BETWEEN_READINGS).await;
+    }
+}
+
+/// When the log is read again after the server began, how long is waited between two readings, and between two pages of one.
+const FIRST_READING: Duration = Duration::from_secs(5);
+const BETWEEN_READINGS: Duration = Duration::from_secs(6 * 60 * 60);
+const READING_PAUSE: Duration = Duration::from_millis(20);
 
 /// Says that the home's log was founded, so that a ledger that was lost is not founded anew in silence.
 const FOUNDED: &str = "founded";
@@ -92,6 +139,7 @@ pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
         genesis_blobs: home.genesis_blobs(),
         guidance: home.config().guidance.clone(),
         clock: Arc::new(clock::now),
+        uptime: Some(Arc::new(unix::uptime)),
     };
     let engine = Arc::new(Engine::open(setup).await?);
     if !mark.exists() {
@@ -117,7 +165,15 @@ impl From<EngineError> for CliError {
             EngineError::Refused(refusal) => refusal.into(),
             EngineError::Denied(_) => Self { exit: Exit::Refused, ..Self::new("denied-by-rules", error.to_string()) },
             EngineError::Store(error) => Self::new("store", error.to_string()).hint(error.hint()),
-            EngineError::Write(error) => Self::new("store", error.to_string()),
+            EngineError::Write(error) => {
+                let hint = match &error {
+                    SubmitError::Failed(error) | SubmitError::Undone(error) | SubmitError::Unknown(error) => {
+                        Some(error.hint().to_owned())
+                    }
+                    SubmitError::Conflict(_) | SubmitError::Stopped => None,
+                };
+                Self { hint, ..Self::new("store", error.to_string()) }
+            }
             EngineError::Signing(_) => Self::new("cannot-sign", error.to_string()),
         }
     }

@@ -148,7 +148,7 @@ impl Journal {
         let lock = durable::lock(&path.with_extension("lock")).map_err(io("lock"))?;
         let is_new = !path.exists();
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(io("open"))?;
-        if is_new && let Some(dir) = path.parent() {
+        if is_new && let Some(dir) = path.parent().filter(|dir| unix::is_shared(dir)) {
             unix::share(&file, dir).map_err(io("share"))?;
         }
         let mut text = String::new();

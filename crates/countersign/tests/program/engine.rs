@@ -58,7 +58,17 @@ fn setup_founded_by(
     async move {
         let clock = Arc::new(move || Time::from_unix_secs(secs.load(Ordering::SeqCst)));
         let store = store::open(&address, &options).await?;
-        Engine::open(Setup { store, log_key, server_key, genesis, genesis_blobs, guidance: vec![], clock }).await
+        Engine::open(Setup {
+            store,
+            log_key,
+            server_key,
+            genesis,
+            genesis_blobs,
+            guidance: vec![],
+            clock,
+            uptime: None,
+        })
+        .await
     }
 }
 

@@ -26,6 +26,7 @@ mod known;
 mod lying;
 mod proxy;
 mod rules;
+mod serving;
 mod stops;
 mod store;
 mod support;

@@ -10,7 +10,7 @@ use countersign_ledger::{
     tile::{TILE_WIDTH, parse_hash_tile},
 };
 use serde_json::Value;
-use sqlx::SqliteConnection;
+use sqlx::{FromRow as _, Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
     super::{
@@ -44,16 +44,20 @@ pub(super) async fn head(connection: &mut SqliteConnection) -> Result<Head, Stor
 pub(super) async fn begin(connection: &mut SqliteConnection) -> Result<(Head, Option<Vec<u8>>), StoreError> {
     let sql = "begin immediate; select size, root, time, note, noted, \
                (select bytes from leaves where idx = log.size - 1) from log";
-    let (size, root, time, note, noted, last): (i64, Vec<u8>, Option<i64>, String, i64, Option<Vec<u8>>) =
-        sqlx::query_as(sql).fetch_one(connection).await.map_err(failed("read the log's head"))?;
-    Ok((head_of((size, root, time, note, noted))?, last))
+    let row: SqliteRow = sqlx::query(sql).fetch_one(connection).await.map_err(failed("read the log's head"))?;
+    let head = HeadRow::from_row(&row).map_err(failed("read the log's head"))?;
+    let last = row.try_get(5).map_err(failed("read the last leaf"))?;
+    Ok((head_of(head)?, last))
 }
 
 async fn head_by(sql: &'static str, connection: &mut SqliteConnection) -> Result<Head, StoreError> {
     head_of(sqlx::query_as(sql).fetch_one(connection).await.map_err(failed("read the log's head"))?)
 }
 
-fn head_of((size, root, time, note, noted): (i64, Vec<u8>, Option<i64>, String, i64)) -> Result<Head, StoreError> {
+/// Size, root, time, note, and how many leaves are under that.
+type HeadRow = (i64, Vec<u8>, Option<i64>, String, i64);
+
+fn head_of((size, root, time, note, noted): HeadRow) -> Result<Head, StoreError> {
     Ok(Head {
         size: counted("the log's size", size)?,
         root: Hash::from_bytes(array("the log's root", &root)?),
