@@ -15,7 +15,6 @@ use crate::{
     kind::MAX_INCIDENT_CHARS,
     permit::{self, MAX_PERMIT_SECS},
     refusal::Refusal,
-    snapshot,
     state::State,
     statement::{
         Approval, Body, Decided, Disclosure, Identification, IdentityVerdict, MAX_LIST, MAX_TARGETS, NewRevision,
@@ -23,6 +22,7 @@ use crate::{
         Waiver, change_stream,
     },
     subject::{FilesSubject, GitSubject, MAX_COMMAND_WORDS, MAX_FILES, Subject},
+    take,
 };
 
 pub(super) fn proposal(
@@ -259,7 +259,7 @@ fn its_targets(change: &Change, targets: &BTreeSet<Target>) -> Result<(), Refusa
 
 /// Refuses whoever had a hand in the change.
 fn no_contributor(governance: &Governance, change: &Change, person: &ActorId, what: &str) -> Result<(), Refusal> {
-    let contributors = snapshot::contributors(governance, change);
+    let contributors = take::contributors(governance, change);
     if contributors.all.contains(person) {
         let reason = if contributors.claimed.contains(person) {
             "a commit names them as co-author"
@@ -332,7 +332,7 @@ fn disclosure(
     disclosure: &Disclosure,
 ) -> Result<(), Refusal> {
     let by = &authenticated.statement().header.by;
-    let contributors = snapshot::contributors(governance, change);
+    let contributors = take::contributors(governance, change);
     // Where names were erased nobody can tell any more; who discloses says of themselves that they had a hand in it.
     let nobody_can_tell =
         change.names_are_erased() || (governance.profiles_are_erased() && !contributors.unmapped.is_empty());

@@ -62,6 +62,13 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
         tokio::spawn(reread(Arc::clone(&engine), home.store_options()));
         let names = home.config().hosts.iter().chain(&args.host).cloned();
         let reached = Reached { hosts: Hosts::new(names), ..Reached::default() };
+        // So that who asks first does not wait for it.
+        let warmed = Arc::clone(&engine);
+        tokio::spawn(async move {
+            if let Err(error) = warmed.governance().await {
+                tracing::error!(%error, "governance cannot be read");
+            }
+        });
         let serving = api::serve_as(reached, Arc::clone(&engine), listener, unix::stopped());
         serving.await.map_err(|e| CliError::new("failed", format!("{e}")))?;
         // Whoever copies the file of a server that has ended has all of it.
