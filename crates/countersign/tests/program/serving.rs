@@ -16,9 +16,12 @@ use std::{
 
 use countersign::{
     api::{self, Hosts, Reached},
-    client::Client,
+    bundle::Bundle,
+    client::{ChangePrefix, Client},
     clock,
     engine::{Engine, EngineError, Setup},
+    follower::{Access, Follower, source::Source},
+    reading::Reading,
     speaker::{Hand, InFrontOf, Speaker},
     store::{
         self,
@@ -28,6 +31,7 @@ use countersign::{
 use countersign_core::{
     catalog::Level,
     statement::{Body, Disclosure, SeenCheckpoint},
+    trust::Trust,
 };
 use countersign_ledger::Time;
 use insta::assert_snapshot;
@@ -351,6 +355,35 @@ fn a_clock_that_jumps_is_noticed_before_a_leaf_is_written_by_it() {
     // Who starts it anew believes the clock, but for what the log knows.
     let size = server.block_on(timed.engine.head()).unwrap().size;
     assert_eq!(size, 4);
+}
+
+/// A machine whose clock is far behind the log's says so, instead of taking the log for false.
+#[test]
+fn a_clock_that_is_behind_is_named_and_nobody_is_accused() {
+    let world = two();
+    let (body, blobs) = proposal("Turn it on");
+    let change = world.voice("alice").say(body, &blobs).unwrap().change.unwrap();
+    let trust: Trust = serde_json::from_str(&world.stage.read("home/trust.json")).unwrap();
+    let client = Client::new(&world.server().url);
+    let prefix = ChangePrefix::from(&change);
+    let bundle = || Bundle::from_tar("x".as_ref(), &client.bundle(&prefix, None, &[]).unwrap()).unwrap();
+    let early = |secs: i64| clock::now().plus_secs(-secs);
+    let refused = Reading::of(&trust, &prefix, bundle(), None, early(600)).unwrap_err();
+    assert_eq!(refused.code, "clock-behind", "{refused}");
+    assert!(refused.to_string().contains("this machine's clock is"), "{refused}");
+    Reading::of(&trust, &prefix, bundle(), None, early(120)).unwrap();
+
+    let server = world.server();
+    let copy = world.stage.path("copy");
+    let mut follower = server.block_on(Follower::open(&copy, &trust, Access::Owner)).unwrap();
+    let mut source = Source::Server(client.clone());
+    let follow = |follower: &mut Follower, source: &mut Source, now| {
+        server.block_on(follower.follow(source, now)).map(|followed| followed.checkpoint.size)
+    };
+    let error = follow(&mut follower, &mut source, early(600)).unwrap_err();
+    assert_eq!(error.code(), "clock-behind", "{error}");
+    assert!(std::fs::read_dir(&copy).unwrap().all(|entry| !entry.unwrap().path().to_string_lossy().contains("proof")));
+    assert_eq!(follow(&mut follower, &mut source, early(120)).unwrap(), 2);
 }
 
 /// Whoever is late waits for those before, instead of being told to try again.
