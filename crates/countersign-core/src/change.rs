@@ -187,6 +187,19 @@ pub struct PermitRecord {
     pub issued_at: Time,
     pub expires_at: Time,
     pub outcome: Option<OutcomeResult>,
+    /// When the log took that outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_at: Option<Time>,
+}
+
+impl PermitRecord {
+    /// Whether it was started, and nobody has said how that ended.
+    pub fn is_running(&self) -> bool {
+        match self.outcome {
+            Some(OutcomeResult::Started) => true,
+            Some(OutcomeResult::Applied | OutcomeResult::Failed) | None => false,
+        }
+    }
 }
 
 /// Who signed an admitted statement, with which key.
@@ -281,6 +294,12 @@ impl Change {
     pub fn names_are_erased(&self) -> bool {
         let unnamed = |r: &Revision| r.identities.iter().any(|identity| !r.named.contains_key(&identity.reference));
         self.revisions.iter().any(unnamed)
+    }
+
+    /// A permit of the present revision that was started and of which nobody has said how it ended.
+    pub fn running(&self) -> Option<&PermitRecord> {
+        let current = self.current_ref();
+        self.permits.iter().find(|permit| permit.is_running() && Some(permit.revision) == current)
     }
 
     /// Documents that any revision's commits or any disclosure cites.
@@ -382,16 +401,20 @@ impl Change {
                     issued_at: permit.issued_at,
                     expires_at: permit.expires_at,
                     outcome: None,
+                    reported_at: None,
                 });
                 self.status = ChangeStatus::Permitted;
             }
             Body::OutcomeReport(report) => {
                 if let Some(permit) = self.permits.iter_mut().find(|permit| permit.statement == report.permit) {
                     permit.outcome = Some(report.result);
+                    permit.reported_at = Some(at);
                 }
                 self.status = match report.result {
                     OutcomeResult::Started => ChangeStatus::Applying,
                     OutcomeResult::Applied => ChangeStatus::Applied,
+                    // Of several permits one may have been started.
+                    OutcomeResult::Failed if self.running().is_some() => ChangeStatus::Applying,
                     OutcomeResult::Failed => ChangeStatus::Failed,
                 };
             }
@@ -527,11 +550,22 @@ impl Change {
                 "another-content",
                 format!("the bytes of `{name}` are not those that change {} is about", self.id),
             )
-            .hint("propose what you have: countersign revise CHANGE --file …"));
+            .hint(format!("propose what you have: countersign revise {} --file …", self.id.short())));
         }
         if let Some(name) = files.keys().find(|name| !offered.contains_key(*name)) {
             return Err(Refusal::forbidden("file-missing", format!("the change also has `{name}`"))
                 .hint("pass every file of the change with --file"));
+        }
+        if let Some(name) = subject.executable.symmetric_difference(&transition.executable).next() {
+            let (here, there) = match subject.executable.contains(name) {
+                true => ("cannot be run here", "with the bit that lets it be run"),
+                false => ("can be run here", "without the bit that lets it be run"),
+            };
+            return Err(Refusal::forbidden(
+                "another-mode",
+                format!("`{name}` {here}, and change {} was approved {there}", self.id),
+            )
+            .hint("set it as it was approved (chmod +x or chmod -x), or propose what you have"));
         }
         match &subject.command {
             Some(approved) if *approved == transition.command => Ok(()),
@@ -540,7 +574,7 @@ impl Change {
                 format!("the command is `{}`, approved is `{}`", quoted(&transition.command), quoted(approved)),
             )),
             None => Err(Refusal::forbidden("no-command", format!("change {} names no command", self.id))
-                .hint("say what will be run when you propose or revise: --command WORD…")),
+                .hint("say what will be run when you propose or revise: --command 'COMMAND'")),
         }
     }
 }

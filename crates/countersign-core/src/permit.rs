@@ -73,6 +73,9 @@ impl Permit {
     }
 }
 
+/// How far the clocks of a gate and of a log may be apart: a permit survives that.
+pub const MAX_SKEW_SECS: i64 = 5 * 60;
+
 /// What a gate asks of a permit before it looks at anything else: is it for me, for this, and still good?
 pub fn check_lease(
     permit: &PermitRecord,
@@ -92,10 +95,65 @@ pub fn check_lease(
             "the permit is for another repository, branch, commit, content or command",
         ));
     }
-    // A minute of slack, for clocks that are not set alike.
-    if now < permit.issued_at.plus_secs(-60) || now > permit.expires_at {
-        return Err(Refusal::forbidden("permit-expired", "the permit's time is over or has not come")
-            .hint("ask for a new one by trying again"));
+    still_good(permit, now)
+}
+
+/// Whether this is a moment of the permit's lease, by a clock that may be a little off. A permit from the future is none that
+/// waits: whoever has it has just been given it, so that one of the clocks is wrong.
+pub fn still_good(permit: &PermitRecord, now: Time) -> Result<(), Refusal> {
+    let early = permit.issued_at.secs_since(now);
+    if early > MAX_SKEW_SECS {
+        return Err(Refusal::forbidden(
+            "clock-behind",
+            format!(
+                "this machine's clock is {} behind the log's: the permit was issued at {}, here it is {now}",
+                span(early),
+                permit.issued_at
+            ),
+        )
+        .hint(format!("set the clock that is wrong; gates and logs may be {} apart", span(MAX_SKEW_SECS))));
+    }
+    if now > permit.expires_at {
+        return Err(Refusal::forbidden(
+            "permit-expired",
+            format!("the permit's time was over at {}, by this machine's clock {} ago", permit.expires_at, {
+                span(now.secs_since(permit.expires_at))
+            }),
+        )
+        .hint("ask for a new one by trying again"));
     }
     Ok(())
+}
+
+/// The same of a permit that was asked for at `asked` and is there at `now`, both by one clock: that it is over already says
+/// that the clocks differ, and by how much at the least.
+pub fn just_issued(permit: &PermitRecord, asked: Time, now: Time) -> Result<(), Refusal> {
+    let late = asked.secs_since(permit.issued_at);
+    if late > MAX_SKEW_SECS {
+        return Err(Refusal::forbidden(
+            "clock-ahead",
+            format!(
+                "this machine's clock is {} ahead of the log's: the permit that was asked for at {asked} was issued at {}",
+                span(late),
+                permit.issued_at
+            ),
+        )
+        .hint(format!("set the clock that is wrong; gates and logs may be {} apart", span(MAX_SKEW_SECS))));
+    }
+    still_good(permit, now)
+}
+
+/// A length of time for a reader, in its two largest units.
+pub fn span(secs: i64) -> String {
+    let secs = secs.max(0);
+    let (days, hours, minutes) = (secs / 86_400, secs / 3_600 % 24, secs / 60 % 60);
+    let parts = [(days, "d"), (hours, "h"), (minutes, "min"), (secs % 60, "s")];
+    let shown: Vec<String> = parts
+        .iter()
+        .skip_while(|(n, _)| *n == 0)
+        .take(2)
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, unit)| format!("{n} {unit}"))
+        .collect();
+    if shown.is_empty() { "0 s".to_owned() } else { shown.join(" ") }
 }

@@ -1,7 +1,7 @@
 //! What would be applied, and what a gate is asked to let happen. A statement names either by type and digest; the blob
 //! under that digest, a manifest, says it in full. So a subject of five hundred files costs a statement a line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::Digest;
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,9 @@ pub struct GitSubject {
 #[serde(deny_unknown_fields)]
 pub struct FilesSubject {
     pub files: BTreeMap<String, Digest>,
+    /// Those of them that can be run. Not spelled where there are none.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub executable: BTreeSet<String>,
     /// The command that applies them, word by word. `None` where the change names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
@@ -98,8 +101,9 @@ impl Subject {
                 let branch = branch.strip_prefix("refs/heads/").unwrap_or(branch);
                 format!("{repository} {branch} {}..{}", base.short(), head.short())
             }
-            Self::Files(FilesSubject { files, command }) => {
-                let names: Vec<_> = files.keys().map(String::as_str).collect();
+            Self::Files(FilesSubject { files, executable, command }) => {
+                let mark = |name: &String| if executable.contains(name) { " (executable)" } else { "" };
+                let names: Vec<_> = files.keys().map(|name| format!("{name}{}", mark(name))).collect();
                 let command = command.as_ref().map(|c| format!(" by `{}`", quoted(c))).unwrap_or_default();
                 format!("{}{command}", names.join(", "))
             }
@@ -161,6 +165,9 @@ pub struct GitTransition {
 #[serde(deny_unknown_fields)]
 pub struct ApplyTransition {
     pub files: BTreeMap<String, Digest>,
+    /// Those of them that can be run. Not spelled where there are none.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub executable: BTreeSet<String>,
     pub command: Vec<String>,
 }
 

@@ -27,7 +27,7 @@ use countersign_ledger::{Digest, Hash, StreamId, Time, sshsig::KnownKeys};
 pub use self::{
     again::{Again, decide_again, snapshot_needed},
     completeness::Completeness,
-    order::{another_root, in_time},
+    order::{CLOCK_BEHIND, another_root, in_time},
     part::GovernedBefore,
     read::ReadLeaf,
     report::{Failure, Report, Step, Verdict},

@@ -31,7 +31,7 @@ use countersign_ledger::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
-use crate::durable;
+use crate::{durable, unix};
 
 pub use self::address::{keep_served_at, served_at};
 
@@ -375,10 +375,11 @@ impl Memory {
 
     /// A second command waits. Released when the file is closed.
     fn lock(&self) -> Result<fs::File, MemoryError> {
-        fs::create_dir_all(&self.folder).map_err(io_error("make", &self.folder))?;
+        unix::private_folders(&self.folder).map_err(io_error("make", &self.folder))?;
         let path = self.folder.join(LOCK);
         let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(io_error("open", &path))?;
+        unix::leave_to_owner(&file).map_err(io_error("protect", &path))?;
         file.lock().map_err(io_error("lock", &path))?;
         Ok(file)
     }

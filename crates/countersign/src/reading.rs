@@ -12,14 +12,15 @@ use std::collections::BTreeMap;
 use countersign_core::{
     change::{Change, Revision},
     facts::Identities,
+    permit::{MAX_SKEW_SECS, span},
     refusal::Refusal,
     state::State,
     statement::RevisionRef,
     subject::{Subject, SubjectRef},
     trust::Trust,
-    verify::{GovernedBefore, Verdict, verify, verify_behind},
+    verify::{CLOCK_BEHIND, GovernedBefore, Verdict, verify, verify_behind},
 };
-use countersign_ledger::{Digest, Time, checkpoint::Checkpoint};
+use countersign_ledger::{Digest, Leaf, Time, checkpoint::Checkpoint};
 
 use crate::{bundle::Bundle, client::ChangePrefix, view, wire::ChangeView};
 
@@ -48,6 +49,7 @@ impl Reading {
         if !asked.names(&bundle.change) {
             return Err(swapped(asked, &format!("change {}", bundle.change)));
         }
+        clock_agrees(&bundle, now)?;
         let report = match before {
             Some(before) => verify_behind(trust, &bundle.evidence, before, now),
             None => verify(trust, &bundle.evidence, now),
@@ -132,6 +134,19 @@ impl Reading {
     pub fn view(&self) -> Result<ChangeView, Refusal> {
         view::view(&self.state, &self.change, &self.blobs, &self.state.disabled(), self.now)
     }
+}
+
+/// Whether this machine's clock can be right, by the leaves of a bundle. What they say is not checked yet; a clock that is wrong
+/// would make an honest bundle look false.
+fn clock_agrees(bundle: &Bundle, now: Time) -> Result<(), Refusal> {
+    let times = bundle.evidence.leaves.values().filter_map(|bytes| Some(Leaf::parse(bytes).ok()?.admitted_at));
+    let ahead = times.max().map_or(0, |last| last.secs_since(now));
+    if ahead <= MAX_SKEW_SECS {
+        return Ok(());
+    }
+    let message = format!("this machine's clock is {} behind the log's: it says {now}", span(ahead));
+    Err(Refusal::conflict(CLOCK_BEHIND, message)
+        .hint("nothing was signed; set the clock that is wrong, this machine's or the server's, and try again"))
 }
 
 /// The server answered about another change than was asked.

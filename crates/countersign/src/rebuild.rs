@@ -78,7 +78,7 @@ pub async fn replay(
         }
         for result in into.commit(notary, submissions).await? {
             if let Err(conflict) = result {
-                let found = format!("it does not follow from itself: {conflict:?}");
+                let found = format!("it does not follow from itself: {conflict}");
                 return Err(Damage::Value { what: "the log", found }.into());
             }
         }

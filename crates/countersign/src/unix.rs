@@ -1,5 +1,5 @@
-//! What only Unix has: modes and owners of files and folders, processes, and the signals by which a program is stopped. No
-//! other room names them.
+//! What only Unix has: modes, numbers and owners of files, processes and their limits, the signals by which a program is
+//! stopped, and the clock that nobody sets. No other room names them.
 //!
 //! Elsewhere something stands in where that is safe. A secret that others can read is not, so there the program does not
 //! build.
@@ -7,13 +7,19 @@
 use std::{
     fs, io,
     path::Path,
+    process::{Command, ExitStatus},
     sync::{Arc, atomic::AtomicBool},
+    thread,
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 
 #[cfg(unix)]
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::{
+    fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    process::{CommandExt as _, ExitStatusExt as _},
+};
 
 /// Who may do what with a file: the nine bits of its mode.
 #[cfg(unix)]
@@ -31,6 +37,12 @@ pub fn new_private_file(path: &Path) -> io::Result<fs::File> {
 #[cfg(unix)]
 pub fn new_private_folder(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().mode(0o700).create(path)
+}
+
+/// Makes a folder, with those above it that are missing, that only its owner can enter.
+#[cfg(unix)]
+pub fn private_folders(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// A program that everybody may run, and its owner change.
@@ -82,10 +94,11 @@ pub fn leave_to_group(_: &fs::File) -> io::Result<()> {
     Ok(())
 }
 
-/// Lets those read and write a file who may read and write its folder: its owner and its group.
+/// Leaves a file to its owner alone; where its folder is shared, those read and write it who read and write that.
 #[cfg(unix)]
 pub fn share(file: &fs::File, folder: &Path) -> io::Result<()> {
-    let mode = fs::metadata(folder)?.permissions().mode() & 0o660;
+    let folder = fs::metadata(folder)?.permissions().mode();
+    let mode = if folder & 0o020 == 0 { 0o600 } else { folder & 0o660 };
     file.set_permissions(fs::Permissions::from_mode(mode))
 }
 
@@ -110,6 +123,26 @@ pub fn share_folder(folder: &Path, above: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 pub fn share_folder(_: &Path, _: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// A temporary folder that nobody but its owner can enter, whatever the umask leaves to a group.
+#[cfg(unix)]
+pub fn private_folder(folder: &mut tempfile::Builder<'_, '_>) {
+    folder.permissions(fs::Permissions::from_mode(0o700));
+}
+
+#[cfg(not(unix))]
+pub fn private_folder(_: &mut tempfile::Builder<'_, '_>) {}
+
+/// The number by which the machine knows a file, whatever it is called.
+#[cfg(unix)]
+pub fn file_id(metadata: &fs::Metadata) -> Option<(u64, u64)> {
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+pub fn file_id(_: &fs::Metadata) -> Option<(u64, u64)> {
+    None
 }
 
 /// A temporary file is its owner's alone; one that takes a place among the user's files has what the umask leaves.
@@ -247,4 +280,161 @@ pub fn owner(metadata: &fs::Metadata) -> Option<String> {
 #[cfg(not(unix))]
 pub fn owner(_: &fs::Metadata) -> Option<String> {
     None
+}
+
+/// How long the machine has been running, asleep or not. Nobody sets this clock.
+#[cfg(target_os = "linux")]
+pub fn uptime() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let (secs, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));
+    // It begins at zero when the machine does.
+    Duration::new(secs.unwrap_or(0), nanos.unwrap_or(0))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn uptime() -> Duration {
+    static BEGAN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    BEGAN.get_or_init(std::time::Instant::now).elapsed()
+}
+
+/// Lets this process have as many files and connections open as it may, and says how many that are.
+#[cfg(unix)]
+pub fn open_files() -> usize {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.map_or(MANY_FILES, |most| most.min(MANY_FILES));
+    let wanted = rustix::process::Rlimit { current: Some(most), maximum: limit.maximum };
+    let raised = limit.current.is_some_and(|current| current < most) && setrlimit(Resource::Nofile, wanted).is_ok();
+    let now = if raised { most } else { limit.current.unwrap_or(MANY_FILES) };
+    usize::try_from(now).unwrap_or(usize::MAX)
+}
+
+/// More than a server needs.
+#[cfg(unix)]
+const MANY_FILES: u64 = 65_536;
+
+#[cfg(not(unix))]
+pub fn open_files() -> usize {
+    512
+}
+
+/// Signals by which a program is asked to stop, held back for a command that it runs: they are passed on to it, and waited for
+/// is its end. From the first moment on they do not end this program any more.
+#[cfg(unix)]
+#[derive(Debug)]
+pub struct Held(signal_hook::iterator::Signals);
+
+#[cfg(unix)]
+impl Held {
+    pub fn begin() -> io::Result<Self> {
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+        signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM]).map(Self)
+    }
+
+    /// The first that came, if any has.
+    pub fn came(&mut self) -> Option<i32> {
+        self.0.pending().next()
+    }
+
+    /// Runs the command to its end. `began` is told its process.
+    ///
+    /// A terminal sends Ctrl-C to all that runs in its foreground, the command included, which is not to get it twice: there
+    /// it stays in this program's group, and only what this program alone gets is passed on. Elsewhere the command and what
+    /// it starts are a group of their own.
+    pub fn run(mut self, command: &mut Command, began: impl FnOnce(u32)) -> io::Result<ExitStatus> {
+        use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+        let at_a_terminal = in_the_foreground();
+        if !at_a_terminal {
+            command.process_group(0);
+        }
+        let mut child = command.spawn()?;
+        began(child.id());
+        let process = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let process = process.ok_or_else(|| io::Error::other("the command's process has no number"))?;
+        let listening = self.0.handle();
+        let passing = thread::spawn(move || {
+            for number in self.0.forever() {
+                let from_the_terminal = [signal_hook::consts::SIGINT, signal_hook::consts::SIGQUIT].contains(&number);
+                let Some(signal) = Signal::from_named_raw(number) else { continue };
+                // It may have ended just now.
+                let _ = match at_a_terminal {
+                    true if from_the_terminal => Ok(()),
+                    true => kill_process(process, signal),
+                    false => kill_process_group(process, signal),
+                };
+            }
+            self
+        });
+        // It is reaped only when nothing is passed on any more: its number could be somebody else's by then.
+        let ended = loop {
+            match waitid(WaitId::Pid(process), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+                Err(rustix::io::Errno::INTR) => {}
+                ended => break ended,
+            }
+        };
+        listening.close();
+        // Kept, so that a signal that comes while the end is written down does not end this program.
+        let held = passing.join();
+        let status = child.wait();
+        drop(held);
+        ended?;
+        status
+    }
+}
+
+/// Whether this program is what the terminal's Ctrl-C is for.
+#[cfg(unix)]
+fn in_the_foreground() -> bool {
+    let terminal = fs::File::open("/dev/tty");
+    let foreground = terminal.and_then(|terminal| Ok(rustix::termios::tcgetpgrp(terminal)?));
+    foreground.is_ok_and(|group| group == rustix::process::getpgrp())
+}
+
+/// Whether a command that was run so, or anything that it started in its group, is still there.
+#[cfg(unix)]
+pub fn still_runs(process: u32) -> bool {
+    use rustix::process::{Pid, test_kill_process, test_kill_process_group};
+    let Some(process) = i32::try_from(process).ok().and_then(Pid::from_raw) else { return false };
+    let there = |tested: Result<(), rustix::io::Errno>| match tested {
+        Ok(()) | Err(rustix::io::Errno::PERM) => true,
+        Err(_) => false,
+    };
+    there(test_kill_process_group(process)) || there(test_kill_process(process))
+}
+
+/// What a shell says of how a command ended: its status, or 128 and the signal that ended it.
+#[cfg(unix)]
+pub fn ended_with(status: ExitStatus) -> Option<i32> {
+    status.code().or_else(|| Some(128_i32.saturating_add(status.signal()?)))
+}
+
+#[cfg(not(unix))]
+#[derive(Debug)]
+pub struct Held;
+
+#[cfg(not(unix))]
+impl Held {
+    pub fn begin() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    pub fn came(&mut self) -> Option<i32> {
+        None
+    }
+
+    pub fn run(self, command: &mut Command, began: impl FnOnce(u32)) -> io::Result<ExitStatus> {
+        let mut child = command.spawn()?;
+        began(child.id());
+        child.wait()
+    }
+}
+
+#[cfg(not(unix))]
+pub fn still_runs(_: u32) -> bool {
+    false
+}
+
+#[cfg(not(unix))]
+pub fn ended_with(status: ExitStatus) -> Option<i32> {
+    status.code()
 }

@@ -7,13 +7,13 @@ use countersign_ledger::{Fingerprint, Time};
 use super::{Authenticated, governance::unknown_target, person, server};
 use crate::{
     catalog::ActorKind,
-    change::{Change, Found},
+    change::{Change, Found, PermitRecord},
     decision::{Outcome, Strength},
     facts::Role,
     governance::{Governance, Signer},
     ids::{ActorId, GateId, Target},
     kind::MAX_INCIDENT_CHARS,
-    permit::MAX_PERMIT_SECS,
+    permit::{self, MAX_PERMIT_SECS},
     refusal::Refusal,
     state::State,
     statement::{
@@ -54,7 +54,7 @@ pub(super) fn about(
     let body = &authenticated.statement().body;
     match body {
         // The gate's account of what happened is taken whatever became of the change meanwhile.
-        Body::OutcomeReport(report) => return outcome(change, authenticated, report),
+        Body::OutcomeReport(report) => return outcome(change, authenticated, report, now),
         Body::Genesis(_)
         | Body::Publication(_)
         | Body::KeyRevocation(_)
@@ -195,15 +195,27 @@ fn subject(found: &Found) -> Result<(), Refusal> {
         (Some(Subject::Git(_)), None) => {
             Err(Refusal::malformed("facts-missing", "a change of a git range carries the facts of that range"))
         }
-        (Some(Subject::Files(FilesSubject { files, command })), None) => {
+        (Some(Subject::Files(FilesSubject { files, executable, command })), None) => {
             if files.is_empty() || files.len() > MAX_FILES {
                 return Err(Refusal::malformed("files", format!("a change of files has 1 to {MAX_FILES} files")));
+            }
+            if let Some(name) = executable.iter().find(|name| !files.contains_key(*name)) {
+                return Err(Refusal::malformed(
+                    "files",
+                    format!("`{name}` is to be run, and is no file of the change"),
+                ));
             }
             match command {
                 Some(words) if words.is_empty() || words.len() > MAX_COMMAND_WORDS => {
                     Err(Refusal::malformed("command", format!("a command has 1 to {MAX_COMMAND_WORDS} words")))
                 }
-                Some(_) | None => Ok(()),
+                Some(_) => Ok(()),
+                // No gate takes files but the one that runs a command over them.
+                None => Err(Refusal::malformed(
+                    "no-command",
+                    "a change of files says by which command they are applied, or no gate could ever let it through",
+                )
+                .hint("add --command 'COMMAND', the command that `countersign apply` will run over these files")),
             }
         }
         (Some(Subject::Files(_)), Some(_)) => {
@@ -431,10 +443,29 @@ fn permit_request(
             format!("gate {} has key {audience}, not {}", request.gate, request.audience),
         ));
     }
+    not_running(change)?;
     match &found.transition {
         Some(transition) => change.fits(transition),
         None => Err(Refusal::unknown("blob-missing", "the transition is missing")),
     }
+}
+
+/// What is being put into production is not put there a second time at once, on another machine or by somebody else.
+fn not_running(change: &Change) -> Result<(), Refusal> {
+    let Some(permit) = change.running() else { return Ok(()) };
+    let since = permit.reported_at.map(|at| format!(" at {at}")).unwrap_or_default();
+    let short = change.id.short();
+    Err(Refusal::conflict(
+        "already-applying",
+        format!(
+            "change {} is being applied: gate {} with key {} started it{since}, and has not said how it ended",
+            change.id, permit.gate, permit.audience
+        ),
+    )
+    .hint(format!(
+        "wait until it ends. Where it was cut off, whoever ran it says so: countersign apply --resume {short}; where they \
+         cannot, a new revision can be approved and applied"
+    )))
 }
 
 /// The key of a registered gate that guards a target of the change and was not revoked.
@@ -512,7 +543,12 @@ fn permit(state: &State, change: &Change, grant: &PermitGrant, now: Time) -> Res
     Ok(())
 }
 
-fn outcome(change: &Change, authenticated: &Authenticated<'_>, report: &OutcomeReport) -> Result<(), Refusal> {
+fn outcome(
+    change: &Change,
+    authenticated: &Authenticated<'_>,
+    report: &OutcomeReport,
+    now: Time,
+) -> Result<(), Refusal> {
     its_targets(change, &report.targets)?;
     let Some(permit) = change.permits.iter().find(|permit| permit.statement == report.permit) else {
         return Err(Refusal::unknown(
@@ -524,11 +560,39 @@ fn outcome(change: &Change, authenticated: &Authenticated<'_>, report: &OutcomeR
         return Err(Refusal::forbidden("another-gate", "the outcome is for another gate's permit or another revision"));
     }
     match (permit.outcome, report.result) {
-        (None, OutcomeResult::Started | OutcomeResult::Applied | OutcomeResult::Failed)
+        // It is asked before anything runs: one permit starts once, one change is started by one permit at a time, and only
+        // as it stands.
+        (None, OutcomeResult::Started) => may_start(change, permit, now),
+        (None, OutcomeResult::Applied | OutcomeResult::Failed)
         | (Some(OutcomeResult::Started), OutcomeResult::Applied | OutcomeResult::Failed) => Ok(()),
         (Some(known), said) => Err(Refusal::conflict(
             "already-reported",
             format!("the permit's outcome is already {known}; it cannot become {said}"),
         )),
     }
+}
+
+/// Whether a permit may be started now.
+fn may_start(change: &Change, permit: &PermitRecord, now: Time) -> Result<(), Refusal> {
+    not_running(change)?;
+    if !change.status.is_open() {
+        return Err(Refusal::conflict(
+            "change-closed",
+            format!("change {} is {}; nothing of it is started any more", change.id, change.status.as_str()),
+        ));
+    }
+    if change.current_ref() != Some(permit.revision) {
+        return Err(Refusal::conflict(
+            "stale-revision",
+            format!(
+                "the permit is for revision {} of change {}, which has a newer one",
+                permit.revision.number, change.id
+            ),
+        )
+        .hint("try again, so that a new permit is asked for"));
+    }
+    if let Some(rejection) = change.standing_rejections().next() {
+        return Err(Refusal::conflict("rejected", format!("{} has rejected change {}", rejection.by, change.id)));
+    }
+    permit::still_good(permit, now)
 }

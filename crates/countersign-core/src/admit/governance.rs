@@ -106,7 +106,7 @@ fn erasure(state: &State, erasure: &Erasure) -> Result<(), Refusal> {
 }
 
 fn gate(state: &State, authenticated: &Authenticated<'_>, gate: &GateRegistration) -> Result<(), Refusal> {
-    person(authenticated, "register a gate")?;
+    let by = person(authenticated, "register a gate")?;
     let governance = &state.governance;
     // A gate of that name would be asked in place of the server or of somebody's own machine, and what stands in its stream
     // would not be looked at.
@@ -123,6 +123,15 @@ fn gate(state: &State, authenticated: &Authenticated<'_>, gate: &GateRegistratio
             format!("there is already a gate `{}` with another key", gate.gate),
         )
         .hint("give the gate another name (`--name`), or revoke the old gate's key first"));
+    }
+    // Whoever could say anew what another's gate guards could have it guard something else.
+    if let Some(known) = state.gate(&gate.gate)?
+        && known.registered_by != by
+        && governance.person(&known.registered_by).is_some()
+    {
+        let whose = &known.registered_by;
+        return Err(Refusal::forbidden("anothers-gate", format!("gate `{}` was registered by {whose}", gate.gate))
+            .hint(format!("have {whose} register it again, or give this gate another name (`--name`)")));
     }
     if governance.catalog.actors.has_name(gate.gate.as_str()) {
         return Err(Refusal::conflict("gate-name-taken", format!("`{}` is somebody's name in the catalog", gate.gate))

@@ -6,7 +6,12 @@ use std::collections::HashSet;
 use countersign_ledger::{Digest, Hash, Time};
 
 use super::report::{Failure, Verdict};
-use crate::{fold::Entry, state::State, statement::SeenCheckpoint};
+use crate::{
+    fold::Entry,
+    permit::{MAX_SKEW_SECS, span},
+    state::State,
+    statement::SeenCheckpoint,
+};
 
 /// How much is kept of a digest that is only compared: nobody finds a second content with these first bytes.
 const PREFIX: usize = 16;
@@ -52,8 +57,8 @@ fn name(payload: &Digest) -> [u8; PREFIX] {
     prefix(payload.as_bytes())
 }
 
-/// How far a log's clock may be ahead of the verifier's.
-const CLOCK_SLACK_SECS: i64 = 300;
+/// A leaf of the future: one of two clocks is wrong, and nobody can say from here which.
+pub const CLOCK_BEHIND: &str = "clock-behind";
 
 /// A leaf that was signed in front of another log.
 const ANOTHER_ROOT: &str = "another-root";
@@ -65,8 +70,9 @@ pub fn in_time(index: u64, entry: &Entry, last: Time, now: Time) -> Result<Time,
     if at < last {
         return wrong("leaf-time", "it was admitted before the leaf that it follows");
     }
-    if at > now.plus_secs(CLOCK_SLACK_SECS) {
-        return wrong("leaf-time", "it was admitted in the future");
+    if at > now.plus_secs(MAX_SKEW_SECS) {
+        let ahead = span(at.secs_since(now));
+        return wrong(CLOCK_BEHIND, &format!("by its time, {at}, this machine's clock is {ahead} behind the log's"));
     }
     if entry.signed.statement().header.checkpoint.size > index {
         return wrong(ANOTHER_ROOT, "it names a checkpoint that was not there yet");

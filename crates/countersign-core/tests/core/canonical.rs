@@ -117,11 +117,18 @@ fn the_bytes_of_subjects_and_transitions_are_frozen() {
     let commits = facts(9, &[author("ada@example.com")]);
     let files: BTreeMap<_, _> =
         [("b.yaml", ""), ("a.yaml", "x")].map(|(name, of)| (name.to_owned(), Digest::of(of))).into();
-    let subjects =
-        [git(&commits), file("timeout: 30"), Subject::Files(FilesSubject { files: files.clone(), command: None })];
+    let subjects = [
+        git(&commits),
+        file("timeout: 30"),
+        Subject::Files(FilesSubject { files: files.clone(), executable: ["b.yaml".to_owned()].into(), command: None }),
+    ];
     let transitions = [
         landing(&commits),
-        Transition::Apply(ApplyTransition { files, command: vec!["deploy".to_owned(), "it's".to_owned()] }),
+        Transition::Apply(ApplyTransition {
+            files,
+            executable: ["b.yaml".to_owned()].into(),
+            command: vec!["deploy".to_owned(), "it's".to_owned()],
+        }),
     ];
     let lines: Vec<String> = subjects
         .iter()
@@ -135,12 +142,12 @@ fn the_bytes_of_subjects_and_transitions_are_frozen() {
       {"digest":"sha256:2cb4fee428520b5532f312bf21a436153f031eb5cd7f46f9eb4d1f75d8e2425d","type":"git"}
     {"command":["deploy","app.yaml"],"files":{"app.yaml":"sha256:fab6f492d9389e1e26e53beb4f7641b50cf41eadfea9fb82e5569e1074eac7c5"}}
       {"digest":"sha256:b6b8f9134d12730db1bd3a08032b5835a90957ebeafa154d1cf86b3f1ef7f3fb","type":"files"}
-    {"files":{"a.yaml":"sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881","b.yaml":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}}
-      {"digest":"sha256:a413a29a19737495634682b5c18fd3e393bc02c35a603113ab44bc4dab1c64c7","type":"files"}
+    {"executable":["b.yaml"],"files":{"a.yaml":"sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881","b.yaml":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}}
+      {"digest":"sha256:1f87359afa6633164b5ddfd75700aa7762a60348b4b52161ead43ec8b7a23022","type":"files"}
     {"new":"0000000000000000000000000000000000000009","old":"0000000000000000000000000000000000000001","reference":"refs/heads/main","repository":"shop"}
       {"digest":"sha256:f1814d6bdfc650896a818239a310bf2e636232dee11d8a64baa7d960ef4fe5c1","prior":"0000000000000000000000000000000000000001","type":"git"}
-    {"command":["deploy","it's"],"files":{"a.yaml":"sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881","b.yaml":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}}
-      {"digest":"sha256:f1da7948d1c99469225553c2eef26b5542aa3548f82cc446784b8cdd82dbe93b","type":"files"}
+    {"command":["deploy","it's"],"executable":["b.yaml"],"files":{"a.yaml":"sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881","b.yaml":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}}
+      {"digest":"sha256:b70d42e89df0b2256050ce86668f314c5ad52fb48893396d6ca47e65eed154e9","type":"files"}
     "#);
 }
 

@@ -195,7 +195,9 @@ fn the_others() -> Vec<Statement> {
             Body::KeyRevocation(revocation) => revocation.of = Holder::Gate(gate()),
             Body::Proposal(proposal) => {
                 let files = [("a b".to_owned(), Digest::of(""))].into();
-                proposal.subject = Subject::Files(FilesSubject { files, command: None }).reference().unwrap();
+                let executable = ["a b".to_owned()].into();
+                proposal.subject =
+                    Subject::Files(FilesSubject { files, executable, command: None }).reference().unwrap();
                 (proposal.facts, proposal.identities, proposal.sponsor) = (None, None, None);
                 proposal.purpose = Purpose::default();
             }
@@ -446,7 +448,7 @@ fn what_is_too_large_is_refused() {
     };
     let files = |count: usize, words: usize| {
         let files = (0..count).map(|n| (format!("f{n}"), Digest::of(""))).collect();
-        Subject::Files(FilesSubject { files, command: Some(vec!["x".to_owned(); words]) })
+        Subject::Files(FilesSubject { files, executable: BTreeSet::new(), command: Some(vec!["x".to_owned(); words]) })
     };
     assert_snapshot!(proposed(MAX_TARGETS + 1, &file("timeout: 30")), @"targets: a change has 1 to 60 targets");
     assert_snapshot!(proposed(0, &file("timeout: 30")), @"targets: a change has 1 to 60 targets");

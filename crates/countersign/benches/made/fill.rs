@@ -49,6 +49,7 @@ pub fn setup(home: &Home, store: &Arc<dyn Store>, clock: Arc<dyn Fn() -> Time + 
         genesis_blobs: home.genesis_blobs(),
         guidance: Vec::new(),
         clock,
+        uptime: None,
     })
 }
 

@@ -4,20 +4,24 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     body::Body,
     extract::{DefaultBodyLimit, State},
-    response::{IntoResponse, Response},
+    middleware::from_fn,
+    response::Response,
     routing::{get, post},
 };
 use countersign_ledger::witness::{ADD_CHECKPOINT, MAX_REQUEST_BYTES};
 use tokio::net::TcpListener;
 
 use super::{
+    body::{Room, whole},
+    connections::{self, Progress},
     error::{self, ApiError, method_not_allowed, not_found},
-    note, whole,
+    note,
+    requests::logged,
 };
-use crate::{clock, follower::cosigner::Cosigner};
+use crate::{clock, follower::cosigner::Cosigner, unix};
 
 pub fn router(cosigner: Arc<Cosigner>) -> Router {
     Router::new()
@@ -27,6 +31,7 @@ pub fn router(cosigner: Arc<Cosigner>) -> Router {
         .method_not_allowed_fallback(|| async { method_not_allowed() })
         .fallback(|| async { not_found("page at this address") })
         .layer(DefaultBodyLimit::disable())
+        .layer(Extension(Room::new()))
         .with_state(cosigner)
 }
 
@@ -36,7 +41,8 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router(cosigner)).with_graceful_shutdown(stop).await
+    let most = connections::most(unix::open_files());
+    connections::serve(router(cosigner).layer(from_fn(logged)), listener, most, stop).await
 }
 
 async fn index(State(cosigner): State<Arc<Cosigner>>) -> String {
@@ -47,10 +53,16 @@ async fn index(State(cosigner): State<Arc<Cosigner>>) -> String {
     )
 }
 
-async fn add_checkpoint(State(cosigner): State<Arc<Cosigner>>, body: Body) -> Response {
-    match whole(body, MAX_REQUEST_BYTES).await {
-        Ok(body) => error::cosigner(cosigner.answer(&body, clock::now()).await),
-        Err(error) => error.into_response(),
+async fn add_checkpoint(
+    State(cosigner): State<Arc<Cosigner>>,
+    Extension(room): Extension<Arc<Room>>,
+    progress: Option<Extension<Progress>>,
+    body: Body,
+) -> Response {
+    let progress = progress.map(|Extension(progress)| progress);
+    match whole(body, MAX_REQUEST_BYTES, &room, progress.as_ref()).await {
+        Ok((body, _share)) => error::cosigner(cosigner.answer(&body, clock::now()).await),
+        Err(error) => error::to_a_log(error),
     }
 }
 

@@ -2,30 +2,49 @@
 
 use axum::{
     Json,
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
 };
 use countersign_core::refusal::{Refusal, RefusalClass};
 use countersign_ledger::witness::Answer;
 
 use crate::{
-    engine::EngineError,
+    engine::{EngineError, Failure},
     follower::cosigner::CosignError,
     wire::{DENIED, ErrorBody, ErrorDetail},
 };
 
+/// Why a request was not answered, and with which status that is told.
 #[derive(Debug)]
-pub struct ApiError(pub EngineError);
+pub struct ApiError {
+    error: EngineError,
+    /// Where it does not follow from the error.
+    status: Option<StatusCode>,
+}
 
 impl<E: Into<EngineError>> From<E> for ApiError {
     fn from(error: E) -> Self {
-        Self(error.into())
+        Self { error: error.into(), status: None }
     }
 }
 
+/// Malformed for being larger than anything that is taken.
+const TOO_LARGE: [&str; 2] = ["too-large", "blob-too-large"];
+
+/// With an answer: what lies under it, for the server's own log.
+#[derive(Clone, Debug)]
+pub struct Cause(pub String);
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (status, body) = match self.0 {
+        let cause = Cause(cause(&self.error));
+        let (status, body) = match self.error {
+            EngineError::Refused(refusal) if TOO_LARGE.contains(&refusal.code) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, ErrorBody::of(&refusal))
+            }
             EngineError::Refused(refusal) => (status(refusal.class), ErrorBody::of(&refusal)),
             EngineError::Denied(denial) => (
                 StatusCode::FORBIDDEN,
@@ -40,14 +59,64 @@ impl IntoResponse for ApiError {
                     explanation: Some(denial.explanation),
                 },
             ),
-            error @ (EngineError::Store(_) | EngineError::Write(_) | EngineError::Signing(_)) => {
-                // Details are for the operator's log, not for the network.
-                tracing::error!(%error, "a request failed");
-                (StatusCode::INTERNAL_SERVER_ERROR, ErrorBody::internal())
-            }
+            // Details are for the operator's log, not for the network.
+            error @ (EngineError::Store(_) | EngineError::Write(_) | EngineError::Signing(_)) => of_the_store(&error),
         };
-        (status, Json(body)).into_response()
+        let mut response = (self.status.unwrap_or(status), Json(body)).into_response();
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response.extensions_mut().insert(cause);
+        response
     }
+}
+
+/// An error with all that it was caused by.
+fn cause(error: &EngineError) -> String {
+    match error {
+        EngineError::Refused(refusal) => format!("{}: {refusal}", refusal.code),
+        EngineError::Denied(_) => DENIED.to_owned(),
+        EngineError::Store(_) | EngineError::Write(_) | EngineError::Signing(_) => error.to_string(),
+    }
+}
+
+fn of_the_store(error: &EngineError) -> (StatusCode, ErrorBody) {
+    match error.failure() {
+        Failure::Unknown => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            failed(
+                "outcome-unknown",
+                "the server could not find out whether this was written".to_owned(),
+                "look whether it is there; sending the same statement again is safe: one that was written is refused as \
+                 `replayed`",
+            ),
+        ),
+        Failure::Passing(trouble) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            failed(
+                trouble.code(),
+                format!("{}; nothing was written", trouble.words()),
+                "try again in a while; if it stays so, tell whoever runs the server",
+            ),
+        ),
+        Failure::Damaged => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            failed(
+                "store-damaged",
+                "what the server has on its disk is not what its log was signed over; it writes nothing".to_owned(),
+                "tell whoever runs the server: its own log says what to restore",
+            ),
+        ),
+        Failure::Other => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            failed("internal", "the server failed".to_owned(), "try again; the server's log says more"),
+        ),
+    }
+}
+
+fn failed(code: &'static str, message: String, hint: &str) -> ErrorBody {
+    let error = ErrorDetail { code: code.to_owned(), class: None, message, hint: Some(hint.to_owned()) };
+    ErrorBody { error, decision: None, explanation: None }
 }
 
 fn status(class: RefusalClass) -> StatusCode {
@@ -63,11 +132,37 @@ fn status(class: RefusalClass) -> StatusCode {
 
 /// A request whose body or path could not be read, in the same shape as every other refusal.
 pub fn bad_request(message: String) -> ApiError {
-    ApiError(Refusal::malformed("bad-request", message).hint("docs/api.md says what each request takes").into())
+    Refusal::malformed("bad-request", message).hint("docs/api.md says what each request takes").into()
+}
+
+fn with(status: StatusCode, refusal: Refusal) -> ApiError {
+    ApiError { error: refusal.into(), status: Some(status) }
 }
 
 pub fn too_large(limit: usize) -> ApiError {
-    ApiError(Refusal::malformed("too-large", format!("the body is larger than {limit} bytes")).into())
+    let refusal = Refusal::malformed("too-large", format!("the body is larger than {limit} bytes"));
+    with(StatusCode::PAYLOAD_TOO_LARGE, refusal)
+}
+
+/// A body that does not come, or that stood still while others needed its room.
+pub fn too_slow() -> ApiError {
+    let refusal = Refusal::malformed("too-slow", "the body came too slowly, or not to its end").hint("try again");
+    with(StatusCode::REQUEST_TIMEOUT, refusal)
+}
+
+/// There is no room for another large body.
+pub fn crowded() -> ApiError {
+    let refusal =
+        Refusal::conflict("crowded", "the server has too many large bodies to read").hint("try again in a while");
+    with(StatusCode::SERVICE_UNAVAILABLE, refusal)
+}
+
+/// A request by a name that is not this server's.
+pub fn another_host(host: &str) -> ApiError {
+    let host: String = host.chars().filter(|c| !c.is_control()).take(100).collect();
+    let refusal = Refusal::malformed("another-host", format!("this server is not `{host}`"))
+        .hint("if that is one of its names, whoever runs it adds it to `hosts` in countersign.yaml, or passes --host");
+    with(StatusCode::MISDIRECTED_REQUEST, refusal)
 }
 
 /// An address that takes other methods.
@@ -78,7 +173,13 @@ pub fn method_not_allowed() -> Response {
 }
 
 pub fn not_found(what: &str) -> ApiError {
-    ApiError(Refusal::unknown("not-found", format!("there is no {what}")).into())
+    Refusal::unknown("not-found", format!("there is no {what}")).into()
+}
+
+/// Why a cosigner did not read what a log sent. The protocol has one status for all that is malformed.
+pub fn to_a_log(error: ApiError) -> Response {
+    let status = Some(StatusCode::BAD_REQUEST);
+    ApiError { status, ..error }.into_response()
 }
 
 /// What a cosigner answers to a log, or why it cannot: then the log asks again later.

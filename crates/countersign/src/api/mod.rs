@@ -3,20 +3,24 @@
 //!
 //! A handler parses and makes one call to the engine.
 
+mod body;
+pub mod connections;
 pub mod cosigner;
 pub mod error;
 mod export;
+mod requests;
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Body,
     extract::{
         DefaultBodyLimit, Path, Query, State,
         rejection::{PathRejection, QueryRejection},
     },
     http::header,
+    middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -30,22 +34,24 @@ use countersign_core::{
     trust::{Freshness, TRUST_VERSION, Trust},
 };
 use countersign_ledger::{Digest, Fingerprint, Time, tile::TilePath};
-use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-use self::error::{ApiError, bad_request, method_not_allowed, not_found, too_large};
+pub use self::requests::Hosts;
+use self::{
+    body::{Room, whole},
+    connections::Progress,
+    error::{ApiError, bad_request, method_not_allowed, not_found},
+    requests::{for_this_host, logged},
+};
 use crate::{
     engine::{ChangeFilter, Engine, PAGE},
+    unix,
     wire::{ChangePage, ChangeView, Entries, GovernanceInfo, LogInfo, Proof, Published, Receipt, Submit},
 };
 
 /// Enough for the largest statement with its blobs, in base64.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
-/// As many times what is kept is read of a body that is too large, so that its sender has finished writing and reads the
-/// answer. Who sends more than this finds the connection closed.
-const DISCARDED: usize = 8;
-
 type Reply<T> = Result<T, ApiError>;
 
 /// What an address names, if it is text at all.
@@ -81,7 +87,22 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .method_not_allowed_fallback(|| async { method_not_allowed() })
         .fallback(|| async { not_found("page at this address") })
         .layer(DefaultBodyLimit::disable())
+        .layer(Extension(Room::new()))
         .with_state(engine)
+}
+
+/// How a server is reached.
+#[derive(Clone, Debug)]
+pub struct Reached {
+    pub hosts: Hosts,
+    /// How many connections at the most.
+    pub connections: usize,
+}
+
+impl Default for Reached {
+    fn default() -> Self {
+        Self { hosts: Hosts::default(), connections: connections::most(unix::open_files()) }
+    }
 }
 
 /// Serves until asked to stop; requests under way are finished.
@@ -90,7 +111,23 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router(engine)).with_graceful_shutdown(stop).await
+    serve_as(Reached::default(), engine, listener, stop).await
+}
+
+/// The same, under these names and within these bounds.
+pub async fn serve_as(
+    reached: Reached,
+    engine: Arc<Engine>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let router = around(router(engine), reached.hosts);
+    connections::serve(router, listener, reached.connections, stop).await
+}
+
+/// What every request passes through.
+fn around(router: Router, hosts: Hosts) -> Router {
+    router.layer(from_fn_with_state(hosts, for_this_host)).layer(from_fn(logged))
 }
 
 /// Binds the address, with a message that says which.
@@ -111,33 +148,19 @@ async fn index() -> &'static str {
 
 async fn healthz(State(engine): State<Arc<Engine>>) -> Reply<&'static str> {
     engine.head().await?;
+    engine.is_whole()?;
     Ok("ok\n")
 }
 
-/// Reads a body to its end, keeping no more than `limit` bytes.
-///
-/// An answer that comes while the sender still writes is lost to many of them: the kernel resets a connection that is
-/// closed with bytes unread, and the sender sees that instead of the reason.
-async fn whole(mut body: Body, limit: usize) -> Reply<Vec<u8>> {
-    let mut kept = Vec::new();
-    let mut read = 0_usize;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| bad_request(format!("the body broke off: {error}")))?;
-        let Ok(data) = frame.into_data() else { continue };
-        read = read.saturating_add(data.len());
-        if read <= limit {
-            kept.extend_from_slice(&data);
-        } else if read > limit.saturating_mul(DISCARDED) {
-            break;
-        } else {
-            kept = Vec::new();
-        }
-    }
-    if read > limit { Err(too_large(limit)) } else { Ok(kept) }
-}
-
-async fn submit(State(engine): State<Arc<Engine>>, body: Body) -> Reply<Json<Receipt>> {
-    let body = whole(body, MAX_BODY_BYTES).await?;
+async fn submit(
+    State(engine): State<Arc<Engine>>,
+    Extension(room): Extension<Arc<Room>>,
+    progress: Option<Extension<Progress>>,
+    body: Body,
+) -> Reply<Json<Receipt>> {
+    let progress = progress.map(|Extension(progress)| progress);
+    // The room is given back when the statement is written.
+    let (body, _share) = whole(body, MAX_BODY_BYTES, &room, progress.as_ref()).await?;
     let submit: Submit =
         serde_json::from_slice(&body).map_err(|e| bad_request(format!("the body is not as it should be: {e}")))?;
     let blobs = submit

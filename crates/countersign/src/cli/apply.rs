@@ -7,8 +7,10 @@ use std::{
 };
 
 use countersign_core::{
+    change::{Change, PermitRecord},
     explain::Explained,
-    statement::OutcomeResult,
+    ids::ChangeId,
+    statement::{Body, OutcomeReport, OutcomeResult},
     subject::{ApplyTransition, Transition, quoted},
 };
 use countersign_ledger::Digest;
@@ -21,16 +23,17 @@ use super::{
     submit::{self, Session},
 };
 use crate::{
-    client::{ChangePrefix, Via},
+    client::{ChangePrefix, ClientError, Via},
     clock, files,
     follower::Access,
     gates::{
         apply,
         desk::{Desk, DeskError, Judged, Opening, Place, bundle, handed_over, spend},
-        journal::{Journal, JournalError},
+        journal::{Event, Journal, JournalError, Past, Reservation, Unfinished},
         stops::Stops,
     },
     reading::Reading,
+    unix::{self, Held},
     wire::DENIED,
 };
 
@@ -40,16 +43,20 @@ pub const COPY: &str = "copy";
 /// Run the approved command over a private copy of exactly the approved files, and record what came of it.
 ///
 /// The permit, and the signatures under it, are checked here against the trust.json that you pinned. Without --trust it is
-/// what this machine pinned when it first saw the log.
+/// what this machine pinned when it first saw the log. Ctrl-C, and other signals that ask to stop, go to the command; what it
+/// ends with is recorded.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
-    countersign apply 9f2c4e6a81d0 --file flags.json -- curl --fail -T flags.json https://flags.example/\n\n\
-    Exit status: that of the command once it runs; 3 if it may not run; 1 on an error before.")]
+    countersign apply 9f2c4e6a81d0 --file flags.json -- curl --fail -T flags.json https://flags.example/\n  \
+    countersign apply --resume 9f2c4e6a81d0       # this program was cut off while the command ran\n\n\
+    Exit status: that of the command once it runs (128 and the signal that ended it); 3 if it may not run; 1 on an error\n\
+    before.")]
 pub struct Args {
     /// The change: its id, or twelve or more digits of its beginning.
-    change: ChangePrefix,
+    #[arg(required_unless_present = "resume")]
+    change: Option<ChangePrefix>,
     /// Each file of the change (repeatable).
-    #[arg(long, required = true, value_name = "PATH", num_args = 1..)]
+    #[arg(long, required_unless_present = "resume", value_name = "PATH", num_args = 1..)]
     file: Vec<PathBuf>,
     /// A permit from `countersign permit`, instead of asking for one.
     #[arg(long, value_name = "FILE")]
@@ -57,58 +64,264 @@ pub struct Args {
     /// Decide by the change's bundle instead of following the log. Only where trust.json names followers that vouch for it.
     #[arg(long)]
     by_bundle: bool,
+    /// Settle what was cut off here, of this change or of all: it is recorded as failed, since nobody saw how it ended.
+    #[arg(long, conflicts_with_all = ["file", "permit", "by_bundle", "command"])]
+    resume: bool,
+    /// With --resume: it was cut off on a machine that is gone, or whose memory of it is.
+    #[arg(long, requires = "resume", requires = "change")]
+    lost: bool,
     /// The approved command, word for word.
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(last = true, required_unless_present = "resume", value_name = "COMMAND")]
     command: Vec<String>,
 }
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
-    let files = files::read_files(&args.file)?;
-    files::names_no_outside_path(&args.command, &files)?;
+    let Args { change, file, permit, by_bundle, resume, lost, command } = args;
+    match change {
+        change if resume => self::resume(global, change.as_ref(), lost),
+        Some(change) => apply(global, &change, &file, permit.as_deref(), by_bundle, &command),
+        None => Err(CliError::usage("which change is to be applied?")),
+    }
+}
+
+fn apply(
+    global: &Global,
+    change: &ChangePrefix,
+    file: &[PathBuf],
+    permit: Option<&Path>,
+    by_bundle: bool,
+    command: &[String],
+) -> Result<Exit, CliError> {
+    let files = files::read_files(file)?;
     let session = global.session()?;
-    let reading = session.read(&args.change)?;
+    let reading = session.read(change)?;
     let transition = Transition::Apply(ApplyTransition {
         files: files.iter().map(|(name, file)| (name.clone(), Digest::of(&file.bytes))).collect(),
-        command: args.command.clone(),
+        executable: files::executable(&files),
+        command: command.to_vec(),
     });
     let id = reading.change().id.clone();
     let journal = apply::journal_path(session.log.memory().folder(), &session.speaker.hand.fingerprint());
-    let given = args.permit.as_deref().map(permit_at).transpose()?;
+    apply::sweep(Past::read(&journal)?.copies());
+    let given = permit.map(permit_at).transpose()?;
     if let Some(permit) = &given {
         spend::unspent(&*Journal::open(&journal)?, permit).map_err(DeskError::from)?;
     }
     // Before the gate opens, so that nothing lies between what it sees then and the start.
     let copies = apply::private_copies(&files)?;
-    let (gate, opening) = match args.by_bundle {
+    files::names_no_outside_path(command, &files, copies.path())?;
+    let (mut gate, opening) = match by_bundle {
         true => open_by_bundle(session, &reading, given, &transition)?,
         false => open_by_copy(session, &reading, given, &transition, &journal)?,
     };
+    // From here on there is something to settle: a signal is kept for the command, or for after what it would have interrupted.
+    let mut held = Held::begin().map_err(|e| CliError::new("failed", format!("cannot listen for signals: {e}")))?;
     let permit = opening.permit().statement;
     {
         let mut journal = Journal::open(&journal)?;
-        spend::reserve(&mut journal, std::slice::from_ref(&opening), &transition, None, clock::now())?;
-        spend::settle(&mut journal, permit, OutcomeResult::Started, None, clock::now())?;
+        let now = clock::now();
+        spend::reserve(&mut journal, std::slice::from_ref(&opening), &transition, None, now)?;
+        journal.write(Event::Copied { permit, folder: copies.path().to_owned(), at: now })?;
     }
-
-    gate.report(&opening, OutcomeResult::Started, None);
-    anstream::eprintln!("{} {}", good("running"), printable(&quoted(&args.command)));
-    let status = apply::run(&args.command, copies.path());
+    start(&mut gate, &opening, &journal)?;
+    if let Some(signal) = held.came() {
+        end(&mut gate, &opening, &journal, OutcomeResult::Failed, None)?;
+        let short = id.short();
+        return Err(CliError {
+            exit: Exit::Command(u8::try_from(128 + signal).unwrap_or(1)),
+            ..CliError::new(
+                "stopped",
+                format!("a signal came before the command of change {short} began; it was not run"),
+            )
+        });
+    }
+    anstream::eprintln!("{} {}", good("running"), printable(&quoted(command)));
+    let began = |process| {
+        let running = Event::Running { permit, process, at: clock::now() };
+        if let Err(error) = Journal::open(&journal).and_then(|mut journal| journal.write(running)) {
+            anstream::eprintln!("{}: {error}", warn("warning"));
+        }
+    };
+    let status = apply::run(command, &copies, held, began);
+    drop(copies);
     let (result, code) = match &status {
         Ok(status) if status.success() => (OutcomeResult::Applied, status.code()),
-        Ok(status) => (OutcomeResult::Failed, status.code()),
+        Ok(status) => (OutcomeResult::Failed, unix::ended_with(*status)),
         Err(_) => (OutcomeResult::Failed, None),
     };
-    spend::settle(&mut Journal::open(&journal)?, permit, result, code, clock::now())?;
-    gate.report(&opening, result, code);
+    end(&mut gate, &opening, &journal, result, code)?;
+    let short = id.short();
     match status {
         Ok(status) if status.success() => {
-            anstream::eprintln!("{} change {}", good("applied"), id.short());
+            anstream::eprintln!("{} change {short}", good("applied"));
             Ok(Exit::Done)
         }
-        Ok(status) => Ok(Exit::Command(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))),
-        Err(e) => Err(CliError::new("command-not-started", format!("cannot run `{}`: {e}", quoted(&args.command)))
+        Ok(_) => {
+            let how = code.map_or_else(String::new, |code| format!(" with status {code}"));
+            anstream::eprintln!(
+                "{} change {short}: the command ended{how}. Its permit is spent; to try again, run apply again",
+                warn("failed")
+            );
+            Ok(Exit::Command(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+        }
+        Err(e) => Err(CliError::new("command-not-started", format!("cannot run `{}`: {e}", quoted(command)))
             .hint("the permit is spent; when the command can be found, ask again")),
     }
+}
+
+/// Has the log take the start, and writes that down. Where it may not happen after all, what was taken is settled.
+fn start(gate: &mut Gate, opening: &Opening, journal: &Path) -> Result<(), CliError> {
+    let permit = opening.permit().statement;
+    let settle = |result| spend::settle(&mut Journal::open(journal)?, permit, result, None, clock::now());
+    match gate.start(opening) {
+        Ok(()) => Ok(settle(OutcomeResult::Started)?),
+        Err(NotStarted::Refused(error)) => {
+            spend::forgo(&mut Journal::open(journal)?, permit, clock::now())?;
+            Err(error)
+        }
+        Err(NotStarted::Unknown(error)) => Err(CliError {
+            message: format!("whether the log took the start is unknown, so nothing was run: {}", error.message),
+            ..error
+        }
+        .hint(format!("when the server is there: countersign apply --resume {}", opening.change().id.short()))),
+        Err(NotStarted::After(error)) => {
+            end(gate, opening, journal, OutcomeResult::Failed, None)?;
+            Err(error)
+        }
+    }
+}
+
+/// Why a command may not run, as it is told.
+enum NotStarted {
+    Refused(CliError),
+    Unknown(CliError),
+    After(CliError),
+}
+
+/// Writes down how it ended, and tells the log.
+fn end(
+    gate: &mut Gate,
+    opening: &Opening,
+    journal: &Path,
+    result: OutcomeResult,
+    code: Option<i32>,
+) -> Result<(), CliError> {
+    spend::settle(&mut Journal::open(journal)?, opening.permit().statement, result, code, clock::now())?;
+    gate.report(opening, result, code);
+    Ok(())
+}
+
+/// Settles what this machine began and did not see the end of.
+fn resume(global: &Global, change: Option<&ChangePrefix>, lost: bool) -> Result<Exit, CliError> {
+    let session = global.session()?;
+    let key = session.speaker.hand.fingerprint();
+    let journal = apply::journal_path(session.log.memory().folder(), &key);
+    let past = Past::read(&journal)?;
+    let mut settled = 0_usize;
+    let concerns = |id: &ChangeId| change.is_none_or(|prefix| prefix.names(id));
+    for (reservation, result, code) in past.unreported() {
+        if concerns(&reservation.change) {
+            settled += tell(&session, &reservation, result, code)?;
+            Journal::open(&journal)?.write(Event::Reported { permit: reservation.permit })?;
+        }
+    }
+    for unfinished in past.unfinished() {
+        let Unfinished { reservation, started, folder, process } = unfinished;
+        if !concerns(&reservation.change) {
+            continue;
+        }
+        let short = reservation.change.short();
+        if folder.as_deref().is_some_and(apply::is_in_use) {
+            return Err(CliError::new("still-running", format!("change {short} is being applied by another process"))
+                .hint("wait until it ends, or stop it: it records how it ended"));
+        }
+        if let Some(process) = process.filter(|process| unix::still_runs(*process)) {
+            let runs = format!("the command of change {short} still runs, as process {process}");
+            return Err(CliError::new("still-running", runs).hint("wait until it has ended, or stop it"));
+        }
+        let told = tell(&session, &reservation, OutcomeResult::Failed, None)?;
+        spend::forgo(&mut Journal::open(&journal)?, reservation.permit, clock::now())?;
+        apply::sweep(folder);
+        // Where it was only reserved, the log may never have heard of a start.
+        settled += if started { told } else { 1 };
+    }
+    if let Some(prefix) = change.filter(|_| lost) {
+        let reading = session.read(prefix)?;
+        let running = reading.change().permits.iter().filter(|permit| permit.is_running() && permit.audience == key);
+        for permit in running {
+            settled += report_lost(&session, reading.change(), permit)?;
+        }
+    }
+    match (settled, change) {
+        (0, Some(prefix)) => {
+            let reading = session.read(prefix)?;
+            let short = reading.change().id.short();
+            let what = format!("nothing of change {short} was left unsettled on this machine with this key");
+            Err(CliError::new("nothing-to-resume", what).hint(match reading.change().running() {
+                Some(permit) if permit.audience == key => {
+                    format!("it was started elsewhere: settle it there, or if that machine is gone: countersign apply --resume {short} --lost")
+                }
+                Some(permit) => format!("it was started with key {}: whoever has that settles it", permit.audience),
+                None => format!("it is {}: countersign show {short}", reading.change().status.as_str()),
+            }))
+        }
+        (0, None) => {
+            anstream::eprintln!("nothing was left unsettled on this machine with this key");
+            Ok(Exit::Done)
+        }
+        (_, _) => Ok(Exit::Done),
+    }
+}
+
+/// Tells the log how a permit ended, unless it has that or never heard of a start, and says so.
+fn tell(
+    session: &Session,
+    reservation: &Reservation,
+    result: OutcomeResult,
+    exit_status: Option<i32>,
+) -> Result<usize, CliError> {
+    let Reservation { permit, change, .. } = reservation;
+    let reading = session.read(&ChangePrefix::from(change))?;
+    let record = reading.change().permits.iter().find(|record| record.statement == *permit);
+    let short = change.short();
+    match record {
+        Some(record) if record.is_running() => {
+            session.say(outcome(reservation, result, exit_status), &[])?;
+            anstream::eprintln!("{} change {short}: {result}", good("settled"));
+            Ok(1)
+        }
+        Some(record) if record.outcome.is_none() => {
+            anstream::eprintln!("{} change {short}: the command never began", good("settled"));
+            Ok(0)
+        }
+        Some(_) | None => Ok(0),
+    }
+}
+
+fn outcome(of: &Reservation, result: OutcomeResult, exit_status: Option<i32>) -> Body {
+    Body::OutcomeReport(OutcomeReport {
+        change: of.change.clone(),
+        exit_status,
+        permit: of.permit,
+        result,
+        revision: of.revision,
+        targets: of.targets.clone(),
+    })
+}
+
+/// The same where no journal remembers it.
+fn report_lost(session: &Session, change: &Change, permit: &PermitRecord) -> Result<usize, CliError> {
+    let body = Body::OutcomeReport(OutcomeReport {
+        change: change.id.clone(),
+        exit_status: None,
+        permit: permit.statement,
+        result: OutcomeResult::Failed,
+        revision: permit.revision,
+        targets: change.targets.clone(),
+    });
+    session.say(body, &[])?;
+    anstream::eprintln!("{} change {}: failed", good("settled"), change.id.short());
+    Ok(1)
 }
 
 /// The permit in a file from `countersign permit`, by its digest: what it says stands in the log.
@@ -135,14 +348,52 @@ enum Gate {
 }
 
 impl Gate {
-    /// Tells the log. What cannot be told now stays in the journal; the command is not held up for it.
-    fn report(&self, opening: &Opening, result: OutcomeResult, exit_status: Option<i32>) {
+    /// Has the log take that it starts. Nothing runs before that.
+    fn start(&mut self, opening: &Opening) -> Result<(), NotStarted> {
+        match self {
+            Self::Desk(desk) => spend::start(desk, opening, &clock::now).map_err(|error| match error {
+                spend::NotStarted::Refused(error) => NotStarted::Refused(error.into()),
+                spend::NotStarted::Unknown(error) => NotStarted::Unknown(error.into()),
+                spend::NotStarted::After(error) => NotStarted::After(after_the_permit(error)),
+            }),
+            Self::Session(session) => {
+                let body = opening.outcome(OutcomeResult::Started, None);
+                let envelope = session.speaker.sign(&session.log.in_front_of(), body);
+                let envelope = envelope.map_err(|error| NotStarted::Refused(error.into()))?;
+                let receipt = match session.log.client.submit(&envelope, &[]) {
+                    Ok(receipt) => receipt,
+                    Err(error @ (ClientError::Refused { class: Some(_), .. } | ClientError::Denied(_))) => {
+                        return Err(NotStarted::Refused(error.into()));
+                    }
+                    Err(error) => return Err(NotStarted::Unknown(error.into())),
+                };
+                // Those who cosign have to vouch for a log that has it: else a log that was forked for this machine would do.
+                let found = session.log.find(&receipt, &envelope, clock::now());
+                found
+                    .and_then(|_| session.log.acknowledged(&receipt, clock::now))
+                    .map_err(|error| NotStarted::After(error.into()))
+            }
+        }
+    }
+
+    /// Tells the log. What cannot be told now stays in the journal.
+    fn report(&mut self, opening: &Opening, result: OutcomeResult, exit_status: Option<i32>) {
         let told = match self {
-            Self::Desk(desk) => desk.report(opening, result, exit_status).map(drop).map_err(CliError::from),
+            Self::Desk(desk) => {
+                // The command may have taken days, and who speaks does so in front of the log as it is now.
+                let followed = desk.follow(clock::now());
+                let told = desk.report(opening, result, exit_status).map(drop);
+                told.or_else(|error| followed.and(Err(error))).map_err(CliError::from)
+            }
             Self::Session(session) => session.say(opening.outcome(result, exit_status), &[]).map(drop),
         };
         if let Err(error) = told {
-            anstream::eprintln!("{}: the outcome could not be reported: {error}", warn("warning"));
+            anstream::eprintln!(
+                "{}: the log could not be told that change {} {result}: {error}; the next `countersign apply`, or one with \
+                 --resume, tells it",
+                warn("warning"),
+                opening.change().id.short()
+            );
         }
     }
 }

@@ -126,7 +126,7 @@ fn recompute(reading: &Reading, args: &Args) -> Result<Option<Computed>, CliErro
             }
             Ok(Some(Computed { subject: reading.subject().clone(), extracted: Some((facts, identities)) }))
         }
-        (Subject::Files(FilesSubject { files, .. }), _, paths @ [_, ..]) => {
+        (Subject::Files(FilesSubject { files, executable, .. }), _, paths @ [_, ..]) => {
             let mine = files::read_files(paths)?;
             for (name, file) in &mine {
                 match files.get(name) {
@@ -137,6 +137,11 @@ fn recompute(reading: &Reading, args: &Args) -> Result<Option<Computed>, CliErro
             }
             if let Some(missing) = files.keys().find(|name| !mine.contains_key(*name)) {
                 return Err(differs(format!("you left out {missing}")));
+            }
+            if let Some(name) = executable.symmetric_difference(&files::executable(&mine)).next() {
+                let what =
+                    if executable.contains(name) { "can be run there, and not here" } else { "can be run only here" };
+                return Err(differs(format!("{name} {what}")));
             }
             Ok(Some(Computed { subject: reading.subject().clone(), extracted: None }))
         }

@@ -19,7 +19,7 @@ use super::{
     output::printable,
 };
 use crate::{
-    files::{FilesError, names_no_outside_path, read_files},
+    files::{FilesError, executable, names_no_outside_path, read_files, somewhere},
     git::{Repository, SUBMODULE},
 };
 
@@ -192,12 +192,18 @@ fn subject_of(facts: &GitFacts) -> Subject {
 
 fn of_files(paths: &[PathBuf], command: Option<&str>) -> Result<Computed, CliError> {
     let files = read_files(paths)?;
-    let command = command.map(split_command).transpose()?;
-    if let Some(words) = &command {
-        names_no_outside_path(words, &files)?;
-    }
+    let Some(command) = command else {
+        return Err(CliError::usage(
+            "a change of files says by which command they are applied, or nobody could ever apply it",
+        )
+        .hint("add --command 'COMMAND', which `countersign apply` will run over a copy of these files"));
+    };
+    let command = split_command(command)?;
+    names_no_outside_path(&command, &files, &somewhere())?;
+    let executable = executable(&files);
+    let command = Some(command);
     let files = files.into_iter().map(|(name, file)| (name, Digest::of(&file.bytes))).collect();
-    Ok(Computed { subject: Subject::Files(FilesSubject { files, command }), extracted: None })
+    Ok(Computed { subject: Subject::Files(FilesSubject { files, executable, command }), extracted: None })
 }
 
 fn split_command(command: &str) -> Result<Vec<String>, CliError> {

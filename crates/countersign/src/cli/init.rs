@@ -196,6 +196,7 @@ fn init(global: &Global, args: Args) -> Result<Exit, CliError> {
             version: VERSION,
             origin: args.name.clone().unwrap_or_else(|| default_origin(&args.home)),
             listen: default_listen(),
+            hosts: Vec::new(),
             guidance: Vec::new(),
             cosigners: Vec::new(),
             catalog: settings,

@@ -86,12 +86,13 @@ pub fn apply_gate() -> Result<GateId, CliError> {
 fn asked(session: &Session, reading: &Reading, args: &Args) -> Result<(GateId, Fingerprint, Transition), CliError> {
     let change = reading.change().id.short();
     match reading.subject() {
-        Subject::Files(FilesSubject { files, command }) => {
+        Subject::Files(FilesSubject { files, executable, command }) => {
             let command = command.clone().ok_or_else(|| {
                 CliError::new("no-command", format!("change {change} names no command"))
                     .hint(format!("say what will be run: countersign revise {change} --file … --command \"COMMAND\""))
             })?;
-            let transition = Transition::Apply(ApplyTransition { files: files.clone(), command });
+            let transition =
+                Transition::Apply(ApplyTransition { files: files.clone(), executable: executable.clone(), command });
             Ok((apply_gate()?, session.speaker.hand.fingerprint(), transition))
         }
         Subject::Git(GitSubject { repository, branch, base, head, delta: _ }) => {

@@ -190,10 +190,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
 fn before_review(subject: &Subject) -> Option<&'static str> {
     match subject {
         Subject::Git(_) => Some("a reviewer needs these commits: push them to any branch that is not protected"),
-        Subject::Files(FilesSubject { command: None, .. }) => {
-            Some("it names no command, so that nothing can apply it: to be applied it has to be revised with --command")
-        }
-        Subject::Files(FilesSubject { command: Some(_), .. }) => None,
+        Subject::Files(_) => None,
     }
 }
 
@@ -303,8 +300,9 @@ pub fn describe(computed: &Computed) -> Vec<String> {
     let mut lines = vec![format!("subject: {}", computed.subject.summary())];
     match &computed.subject {
         Subject::Git(GitSubject { delta, .. }) => lines.push(format!("difference: {delta}")),
-        Subject::Files(FilesSubject { files, .. }) => {
-            lines.extend(files.iter().map(|(name, digest)| format!("  {name} {digest}")));
+        Subject::Files(FilesSubject { files, executable, .. }) => {
+            let mark = |name: &String| if executable.contains(name) { " (executable)" } else { "" };
+            lines.extend(files.iter().map(|(name, digest)| format!("  {name}{} {digest}", mark(name))));
         }
     }
     if let Some((facts, _)) = &computed.extracted {

@@ -16,12 +16,13 @@ use super::{
     error::{CliError, Exit},
 };
 use crate::{
-    api, clock,
+    api::{self, Hosts, Reached},
+    clock,
     cosigning::{Collector, CosigningError},
     durable,
     engine::{Engine, EngineError, Setup},
     home::{FOUNDED, Home, LOCK, SEEN},
-    store::{self, Store},
+    store::{self, Store, scrub::scrub, writer::SubmitError},
     unix,
 };
 
@@ -40,6 +41,9 @@ pub struct Args {
     /// Where to listen. Default: `listen` of the home's countersign.yaml.
     #[arg(long, value_name = "ADDRESS", env = "COUNTERSIGN_LISTEN")]
     listen: Option<SocketAddr>,
+    /// A name by which it is asked (repeatable), beside its addresses and `hosts` of the home's countersign.yaml.
+    #[arg(long, value_name = "NAME")]
+    host: Vec<String>,
 }
 
 pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
@@ -52,6 +56,7 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
     tracing_subscriber::fmt().with_ansi(colours).with_writer(std::io::stderr).init();
     let runtime =
         tokio::runtime::Runtime::new().map_err(|e| CliError::new("failed", format!("the server cannot start: {e}")))?;
+    let _alone = alone(&home)?;
     let served = runtime.block_on(async {
         let engine = open_engine(&home).await?;
         let collector = Collector::begin(Arc::clone(&engine), &home.config().cosigners, &home.cosigned_path()).await?;
@@ -64,6 +69,9 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
         tokio::spawn(collector.run());
         forget(&engine, home.path()).await?;
         tokio::spawn(keep_home(Arc::clone(&engine), home.path().to_owned()));
+        tokio::spawn(reread(Arc::clone(&engine), home.store_options()));
+        let names = home.config().hosts.iter().chain(&args.host).cloned();
+        let reached = Reached { hosts: Hosts::new(names), ..Reached::default() };
         // So that who asks first does not wait for it.
         let warmed = Arc::clone(&engine);
         tokio::spawn(async move {
@@ -71,7 +79,7 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
                 tracing::error!(%error, "governance cannot be read");
             }
         });
-        let serving = api::serve(Arc::clone(&engine), listener, unix::stopped());
+        let serving = api::serve_as(reached, Arc::clone(&engine), listener, unix::stopped());
         serving.await.map_err(|e| CliError::new("failed", format!("{e}")))?;
         drop(write_seen(&engine, &home.seen_path(), &mut String::new()).await);
         drop(forget(&engine, home.path()).await);
@@ -101,6 +109,28 @@ fn alone(home: &Home) -> Result<File, CliError> {
 /// How often it is written down where the log stands.
 const SEEN_EVERY: Duration = Duration::from_secs(1);
 
+/// Reads the whole log again from time to time, slowly, and says what has decayed. What is damaged where nobody looks would else be
+/// found when somebody needs it.
+async fn reread(engine: Arc<Engine>, options: store::Options) {
+    tokio::time::sleep(FIRST_READING).await;
+    loop {
+        match scrub(engine.store(), &options, READING_PAUSE).await {
+            Ok(leaves) => tracing::info!(log.leaves = leaves, "the whole log was read again, and holds"),
+            Err(error) => {
+                let hint = error.hint();
+                tracing::error!(%error, hint, "the log on the disk does not hold");
+                engine.damaged_is(error.to_string());
+            }
+        }
+        tokio::time::sleep(BETWEEN_READINGS).await;
+    }
+}
+
+/// When the log is read again after the server began, how long is waited between two readings, and between two pages of one.
+const FIRST_READING: Duration = Duration::from_secs(5);
+const BETWEEN_READINGS: Duration = Duration::from_secs(6 * 60 * 60);
+const READING_PAUSE: Duration = Duration::from_millis(20);
+
 /// How long the store may take to put everything into its file when the server ends.
 const CLOSING: Duration = Duration::from_secs(10);
 
@@ -129,6 +159,7 @@ pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
         genesis_blobs: home.genesis_blobs(),
         guidance: home.config().guidance.clone(),
         clock: Arc::new(clock::now),
+        uptime: Some(Arc::new(unix::uptime)),
     };
     let engine = Arc::new(Engine::open(setup).await?);
     if !mark.exists() {
@@ -221,7 +252,15 @@ impl From<EngineError> for CliError {
             EngineError::Refused(refusal) => refusal.into(),
             EngineError::Denied(_) => Self { exit: Exit::Refused, ..Self::new("denied-by-rules", error.to_string()) },
             EngineError::Store(error) => Self::new("store", error.to_string()).hint(error.hint()),
-            EngineError::Write(error) => Self::new("store", error.to_string()),
+            EngineError::Write(error) => {
+                let hint = match &error {
+                    SubmitError::Failed(error) | SubmitError::Undone(error) | SubmitError::Unknown(error) => {
+                        Some(error.hint().to_owned())
+                    }
+                    SubmitError::Conflict(_) | SubmitError::Stopped => None,
+                };
+                Self { hint, ..Self::new("store", error.to_string()) }
+            }
             EngineError::Signing(_) => Self::new("cannot-sign", error.to_string()),
         }
     }

@@ -9,6 +9,7 @@
 //! | `drafts` | the leaves of one submission as they are put together |
 //! | `speakers` | whose keys there ever were |
 //! | `speech` | what the server says |
+//! | `steady` | the clock, and whether it jumps |
 //! | `reads` | answers to questions |
 //! | `bundles` | bundles, exports, tiles, proofs |
 //! | `cosigned` | what others cosigned, as it was brought here |
@@ -21,11 +22,12 @@ pub mod guidance;
 mod reads;
 mod speakers;
 mod speech;
+mod steady;
 
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -45,15 +47,19 @@ use countersign_ledger::{
     Digest, Envelope, Leaf, Line, StreamHead, StreamId, Time, checkpoint::LogKey, sshsig::SigningKey, tree,
 };
 use thiserror::Error;
+use tokio::sync::RwLock;
 
-pub use self::reads::{ChangeFilter, PAGE};
-use self::{cosigned::Cosigned, drafts::Draft, guidance::GuidanceSource, speakers::Speakers};
+use self::{cosigned::Cosigned, drafts::Draft, guidance::GuidanceSource, speakers::Speakers, steady::Steady};
+pub use self::{
+    reads::{ChangeFilter, PAGE},
+    steady::Uptime,
+};
 pub use crate::store::{Head, layout::tile_paths};
 use crate::{
     rebuild,
     records::{self, GovernanceCache, RecordError},
     store::{
-        self, Age, Conflict, Damage, NewLeaf, Store, StoreError, Submission,
+        self, Age, Conflict, Damage, NewLeaf, Store, StoreError, Submission, Trouble,
         writer::{SubmitError, Writer},
     },
     wire::Receipt,
@@ -66,6 +72,9 @@ pub const MAX_BLOB_BYTES: usize = 4 * 1024 * 1024;
 
 /// How often a write is tried again when another one came first.
 const MAX_ATTEMPTS: usize = 32;
+
+/// How often beside others.
+const TOGETHER: usize = 4;
 
 #[derive(Debug, Error)]
 pub enum EngineError {
@@ -82,10 +91,47 @@ pub enum EngineError {
     Signing(String),
 }
 
+/// What a failure of the server means to whoever asked it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It may have been written, or not.
+    Unknown,
+    /// Nothing was written, and it may be taken later.
+    Passing(Trouble),
+    /// The disk is not what was signed.
+    Damaged,
+    Other,
+}
+
 impl EngineError {
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Store(error) => of_the_store(error, error.is_unknown()),
+            Self::Write(SubmitError::Failed(error) | SubmitError::Undone(error)) => of_the_store(error, false),
+            Self::Write(SubmitError::Unknown(_) | SubmitError::Stopped) => Failure::Unknown,
+            Self::Write(SubmitError::Conflict(_)) | Self::Refused(_) | Self::Denied(_) | Self::Signing(_) => {
+                Failure::Other
+            }
+        }
+    }
+
     /// The store holds something else than it has to.
     pub fn damaged(what: &'static str, found: String) -> Self {
         Self::Store(Damage::Value { what, found }.into())
+    }
+}
+
+fn of_the_store(error: &StoreError, is_unknown: bool) -> Failure {
+    match error {
+        StoreError::Unknown { .. } if is_unknown => Failure::Unknown,
+        // Of a commit that failed it may have been found out that it did not happen.
+        StoreError::Database { trouble, .. } | StoreError::Unknown { trouble, .. } => Failure::Passing(*trouble),
+        StoreError::Damaged(_) | StoreError::OtherLog(_) | StoreError::Note(_) => Failure::Damaged,
+        StoreError::File { .. }
+        | StoreError::Newer { .. }
+        | StoreError::Older { .. }
+        | StoreError::Foreign(_)
+        | StoreError::Address(_) => Failure::Other,
     }
 }
 
@@ -116,6 +162,8 @@ pub struct Setup {
     pub genesis_blobs: Vec<Vec<u8>>,
     pub guidance: Vec<GuidanceSource>,
     pub clock: Clock,
+    /// What the clock is compared with; without it the clock is believed.
+    pub uptime: Option<Uptime>,
 }
 
 impl std::fmt::Debug for Setup {
@@ -129,9 +177,12 @@ pub struct Engine {
     writer: Writer,
     server_key: SigningKey,
     guidance: Vec<GuidanceSource>,
-    clock: Clock,
+    clock: Steady,
+    /// Held by all who write at once; alone by who has come too late too often.
+    turn: RwLock<()>,
     governance: GovernanceCache,
     cosigned: Cosigned,
+    damage: OnceLock<String>,
     speakers: tokio::sync::Mutex<Speakers>,
     erasures: AtomicU64,
 }
@@ -151,9 +202,11 @@ impl Engine {
             writer,
             server_key: setup.server_key,
             guidance: setup.guidance,
-            clock: setup.clock,
+            clock: Steady::new(setup.clock, setup.uptime),
+            turn: RwLock::default(),
             governance: GovernanceCache::default(),
             cosigned: Cosigned::default(),
+            damage: OnceLock::new(),
             speakers: Default::default(),
             erasures: AtomicU64::new(0),
         };
@@ -188,7 +241,7 @@ impl Engine {
         authenticate_genesis(&signed)?;
         let by_digest: BTreeMap<Digest, Vec<u8>> = blobs.into_iter().map(|b| (Digest::of(&b), b)).collect();
         let streams = signed.statement().streams(&signed.payload())?;
-        let leaf = leaf_at(&streams, |_| Ok(StreamHead::EMPTY), (self.clock)(), genesis.clone())?;
+        let leaf = leaf_at(&streams, |_| Ok(StreamHead::EMPTY), self.clock.now()?, genesis.clone())?;
         let entry = Entry::of(leaf.clone(), signed);
         let state = State::genesis(&entry, &|digest| by_digest.get(digest).cloned())?;
         let submission = Submission {
@@ -205,6 +258,20 @@ impl Engine {
                 Err(Refusal::conflict("already-founded", "another server founded the log just now").into())
             }
             Err(error) => Err(EngineError::Write(error)),
+        }
+    }
+
+    /// Whoever read the whole log found that it does not hold.
+    pub fn damaged_is(&self, what: String) {
+        // The first finding is the one that is told.
+        drop(self.damage.set(what));
+    }
+
+    /// Whether the log was found to hold, as far as it was read.
+    pub fn is_whole(&self) -> Result<(), EngineError> {
+        match self.damage.get() {
+            Some(found) => Err(EngineError::damaged("the log", found.clone())),
+            None => Ok(()),
         }
     }
 
@@ -239,7 +306,12 @@ impl Engine {
         let blobs = drafts::named_blobs(&signed, blobs)?;
         let mut last = None;
         let mut not_before = Time::from_unix_millis(i64::MIN);
-        for _ in 0..MAX_ATTEMPTS {
+        for attempt in 0..MAX_ATTEMPTS {
+            // Whoever has come too late a few times writes alone, and so waits for others instead of trying for ever.
+            let (_together, _alone) = match attempt < TOGETHER {
+                true => (Some(self.turn.read().await), None),
+                false => (None, Some(self.turn.write().await)),
+            };
             match self.attempt(&envelope, &signed, &blobs, not_before).await? {
                 Attempt::Taken(receipt) => return Ok(*receipt),
                 Attempt::Denied(denial) => return Err(EngineError::Denied(denial)),
@@ -256,6 +328,7 @@ impl Engine {
                 // Another statement came first: look again, and judge by what it changed.
                 Attempt::Conflict(conflict @ Conflict::Moved(_)) => last = Some(conflict),
                 Attempt::Conflict(conflict @ Conflict::Overtaken(time)) => {
+                    steady::may_wait(self.clock.now()?, time)?;
                     not_before = time;
                     last = Some(conflict);
                 }
@@ -278,7 +351,7 @@ impl Engine {
     ) -> Result<Attempt, EngineError> {
         self.fresh(&signed.statement().header.checkpoint).await?;
         // Another server's clock may be ahead of ours; the log's time never goes back.
-        let at = (self.clock)().max(not_before);
+        let at = self.clock.now()?.max(not_before);
         let announced = self.writer.expect(at);
         let mut draft = Draft::begin(self, signed, at).await?;
         draft.blobs.clone_from(blobs);
@@ -346,7 +419,7 @@ impl Engine {
             return Err(foreign().into());
         }
         let next = store::leaf_at(&*self.store, seen.size).await?;
-        if (self.clock)().secs_since(next.admitted_at) > MAX_CHECKPOINT_AGE_SECS {
+        if self.clock.now()?.secs_since(next.admitted_at) > MAX_CHECKPOINT_AGE_SECS {
             return Err(Refusal::conflict("stale-statement", "the statement was made more than a day ago")
                 .hint("make and sign it again")
                 .into());

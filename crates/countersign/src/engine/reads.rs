@@ -267,7 +267,7 @@ impl Engine {
     async fn lines(&self, changes: &[Change]) -> Result<Vec<ChangeLine>, EngineError> {
         let texts: Vec<Digest> = changes.iter().filter_map(Change::current).map(|revision| revision.text).collect();
         let texts = self.store.blobs(&texts).await?;
-        let now = (self.clock)();
+        let now = self.clock.shown();
         let mut lines = Vec::with_capacity(changes.len());
         for change in changes {
             let (_, current) = about(change)?;
@@ -290,7 +290,7 @@ impl Engine {
         state.know(governance_stream()?, head);
         records::load(&*self.store, &mut state, &change.inputs(None)?).await?;
         let snapshot = Snapshot::take(&state, change)?;
-        let decision = decide::decide(&state.governance.rules, &snapshot, (self.clock)());
+        let decision = decide::decide(&state.governance.rules, &snapshot, self.clock.shown());
         Ok((state, decision))
     }
 
@@ -307,7 +307,7 @@ impl Engine {
     pub async fn decide(&self, change: &Change) -> Result<Explained, EngineError> {
         let change = self.observed(change).await?;
         let (state, decision) = self.standing(&change).await?;
-        denial(self, &state, &change, decision, (self.clock)()).await
+        denial(self, &state, &change, decision, self.clock.shown()).await
     }
 
     /// A change as it is shown.
@@ -316,7 +316,7 @@ impl Engine {
         let (state, _) = self.standing(&change).await?;
         let texts = self.store.blobs(&view::texts(&change)).await?;
         let disabled = self.disabled(&state).await?;
-        Ok(view::view(&state, &change, &texts, &disabled, (self.clock)())?)
+        Ok(view::view(&state, &change, &texts, &disabled, self.clock.shown())?)
     }
 
     /// The blobs that are there, of those asked for.

@@ -37,7 +37,7 @@ use std::{
 use countersign_core::{
     refusal::Refusal,
     trust::Trust,
-    verify::{Failure, Verdict},
+    verify::{CLOCK_BEHIND, Failure, Verdict},
 };
 use countersign_ledger::{
     Digest, Hash, Time,
@@ -398,6 +398,10 @@ impl Follower {
         signed: &SignedCheckpoint,
     ) -> FollowError {
         let leaf = leaves.get(place..=place).unwrap_or_default();
+        // That a clock is wrong says nothing of the log, and the copy stays.
+        if failure.code == CLOCK_BEHIND {
+            return self.refused(failure, signed, leaf);
+        }
         let checkpoint = signed.checkpoint();
         let found = match self.root_with(leaves, checkpoint.size).await {
             Ok(found) => found,
@@ -443,6 +447,11 @@ impl Follower {
         if failure.code == BLOB_MISSING {
             return Refusal::unknown(BLOB_MISSING, failure.detail)
                 .hint("the server has lost it or holds it back; another copy of the log may have it")
+                .into();
+        }
+        if failure.code == CLOCK_BEHIND {
+            return Refusal::conflict(CLOCK_BEHIND, failure.detail)
+                .hint("set the clock that is wrong, this machine's or the server's, and try again")
                 .into();
         }
         match failure.verdict {

@@ -378,6 +378,7 @@ impl Desk {
             revision,
             transition: reference.clone(),
         };
+        let began = clock();
         let asked = self.say(Body::PermitRequest(request), &[transition.to_blob()?]);
         // Whatever was answered, what the log says now is remembered.
         self.follow(clock())?;
@@ -409,6 +410,7 @@ impl Desk {
             .ok_or_else(|| {
                 Refusal::forbidden("permit-not-logged", "the server gave a permit that is not in the log")
             })?;
+        permit::just_issued(permit, began, clock())?;
         let permit = permit.statement;
         self.open_permit(&change, &permit, transition, clock())
     }

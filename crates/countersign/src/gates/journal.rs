@@ -85,6 +85,10 @@ pub enum Event {
     Settled { permit: Digest, result: OutcomeResult, exit_status: Option<i32>, at: Time },
     /// A protected branch stood there when the gate came.
     Found { reference: String, tip: Oid, at: Time },
+    /// Where the copies lie that a command is to run over.
+    Copied { permit: Digest, folder: PathBuf, at: Time },
+    /// The process that the command runs in.
+    Running { permit: Digest, process: u32, at: Time },
     /// The log has the outcome.
     Reported { permit: Digest },
     /// A reference would have moved without a permit, and was kept from it.
@@ -139,6 +143,16 @@ impl Place {
 
 /// What a reservation came to, with the exit status of a command.
 pub type Unreported = (Reservation, OutcomeResult, Option<i32>);
+
+/// What was reserved and not settled to its end: a program was cut off, or is at it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    pub reservation: Reservation,
+    /// Whether the log has taken that it starts, so that the command may have run.
+    pub started: bool,
+    pub folder: Option<PathBuf>,
+    pub process: Option<u32>,
+}
 
 /// What a journal says. To look at it takes no lock, and no right to write.
 #[derive(Debug, PartialEq, Eq)]
@@ -266,6 +280,8 @@ impl Past {
             | Event::LetThrough { .. }
             | Event::Settled { .. }
             | Event::Found { .. }
+            | Event::Copied { .. }
+            | Event::Running { .. }
             | Event::Reported { .. }
             | Event::Caught { .. }
             | Event::Moved { .. }
@@ -279,6 +295,8 @@ impl Past {
             Event::LetThrough { .. }
             | Event::Settled { .. }
             | Event::Found { .. }
+            | Event::Copied { .. }
+            | Event::Running { .. }
             | Event::Reported { .. }
             | Event::Caught { .. }
             | Event::Moved { .. }
@@ -299,6 +317,8 @@ impl Past {
             | Event::LetThrough { .. }
             | Event::Settled { .. }
             | Event::Found { .. }
+            | Event::Copied { .. }
+            | Event::Running { .. }
             | Event::Reported { .. }
             | Event::Caught { .. }
             | Event::Moved { .. }
@@ -347,6 +367,8 @@ impl Past {
             Event::Reserved { .. }
             | Event::Settled { .. }
             | Event::Found { .. }
+            | Event::Copied { .. }
+            | Event::Running { .. }
             | Event::Reported { .. }
             | Event::Caught { .. }
             | Event::Moved { .. }
@@ -384,6 +406,8 @@ impl Past {
                 Event::LetThrough { .. }
                 | Event::Settled { .. }
                 | Event::Found { .. }
+                | Event::Copied { .. }
+                | Event::Running { .. }
                 | Event::Reported { .. }
                 | Event::Caught { .. }
                 | Event::Moved { .. }
@@ -402,21 +426,29 @@ impl Past {
         self.unreported().iter().any(|(reservation, result, _)| reservation.change == *change && applied(result))
     }
 
-    /// What was settled and is not in the log yet.
+    /// What was settled and is not in the log yet. That something started the log has taken before it did.
     pub fn unreported(&self) -> Vec<Unreported> {
         let mut settled = BTreeMap::new();
         let mut reported = BTreeSet::new();
         for event in &self.events {
             match event {
-                Event::Settled { permit, result, exit_status, .. } => {
+                Event::Settled {
+                    permit,
+                    result: result @ (OutcomeResult::Applied | OutcomeResult::Failed),
+                    exit_status,
+                    ..
+                } => {
                     settled.insert(*permit, (*result, *exit_status));
                 }
                 Event::Reported { permit } => {
                     reported.insert(*permit);
                 }
-                Event::Reserved { .. }
-                | Event::LetThrough { .. }
+                Event::Settled { result: OutcomeResult::Started, .. }
+                | Event::Reserved { .. }
                 | Event::Found { .. }
+                | Event::Copied { .. }
+                | Event::Running { .. }
+                | Event::LetThrough { .. }
                 | Event::Caught { .. }
                 | Event::Moved { .. }
                 | Event::Answered { .. } => {}
@@ -448,6 +480,63 @@ impl Past {
         let since = answered.map_or(0, |at| at + 1);
         self.events.iter().skip(since).filter(|event| matches!(event, Event::Moved { .. }))
     }
+
+    /// What was reserved here and is not known to have ended.
+    pub fn unfinished(&self) -> Vec<Unfinished> {
+        let reservations = self.reservations().map(|reservation| (reservation.permit, reservation));
+        let mut unfinished: BTreeMap<Digest, Unfinished> = reservations
+            .map(|(permit, of)| {
+                (permit, Unfinished { reservation: of.clone(), started: false, folder: None, process: None })
+            })
+            .collect();
+        for event in &self.events {
+            match event {
+                Event::Settled { permit, result: OutcomeResult::Started, .. } => {
+                    if let Some(one) = unfinished.get_mut(permit) {
+                        one.started = true;
+                    }
+                }
+                Event::Settled { permit, result: OutcomeResult::Applied | OutcomeResult::Failed, .. } => {
+                    unfinished.remove(permit);
+                }
+                Event::Copied { permit, folder, .. } => {
+                    if let Some(one) = unfinished.get_mut(permit) {
+                        one.folder = Some(folder.clone());
+                    }
+                }
+                Event::Running { permit, process, .. } => {
+                    if let Some(one) = unfinished.get_mut(permit) {
+                        one.process = Some(*process);
+                    }
+                }
+                Event::Reserved { .. }
+                | Event::LetThrough { .. }
+                | Event::Found { .. }
+                | Event::Reported { .. }
+                | Event::Caught { .. }
+                | Event::Moved { .. }
+                | Event::Answered { .. } => {}
+            }
+        }
+        unfinished.into_values().collect()
+    }
+
+    /// The copies that were made for commands.
+    pub fn copies(&self) -> Vec<PathBuf> {
+        let copied = self.events.iter().filter_map(|event| match event {
+            Event::Copied { folder, .. } => Some(folder.clone()),
+            Event::Reserved { .. }
+            | Event::Settled { .. }
+            | Event::Found { .. }
+            | Event::Running { .. }
+            | Event::LetThrough { .. }
+            | Event::Reported { .. }
+            | Event::Caught { .. }
+            | Event::Moved { .. }
+            | Event::Answered { .. } => None,
+        });
+        copied.collect()
+    }
 }
 
 fn is_incident(event: &Event) -> bool {
@@ -457,6 +546,8 @@ fn is_incident(event: &Event) -> bool {
         | Event::LetThrough { .. }
         | Event::Settled { .. }
         | Event::Found { .. }
+        | Event::Copied { .. }
+        | Event::Running { .. }
         | Event::Reported { .. } => false,
     }
 }
@@ -509,7 +600,7 @@ fn kept(events: &[Event]) -> Vec<Event> {
             Event::Reported { permit } => {
                 reported.insert(*permit);
             }
-            Event::Caught { .. } | Event::Answered { .. } => {}
+            Event::Copied { .. } | Event::Running { .. } | Event::Caught { .. } | Event::Answered { .. } => {}
         }
     }
     let is_needed = |permit: &Digest| {
@@ -534,9 +625,11 @@ fn kept(events: &[Event]) -> Vec<Event> {
     });
     let rest = events.iter().enumerate().filter(|(n, event)| match event {
         Event::Reserved { reservation, .. } => is_needed(&reservation.permit),
-        Event::LetThrough { permit, .. } | Event::Settled { permit, .. } | Event::Reported { permit } => {
-            is_needed(permit)
-        }
+        Event::LetThrough { permit, .. }
+        | Event::Settled { permit, .. }
+        | Event::Copied { permit, .. }
+        | Event::Running { permit, .. }
+        | Event::Reported { permit } => is_needed(permit),
         Event::Found { .. } => false,
         // However many attempts come after it.
         Event::Moved { .. } if is_unanswered(*n) => true,
@@ -556,6 +649,8 @@ fn time_of(event: &Event) -> Option<Time> {
         | Event::LetThrough { at, .. }
         | Event::Settled { at, .. }
         | Event::Found { at, .. }
+        | Event::Copied { at, .. }
+        | Event::Running { at, .. }
         | Event::Caught { at, .. }
         | Event::Moved { at, .. }
         | Event::Answered { at, .. } => Some(*at),

@@ -20,7 +20,7 @@ pub const FILE: &str = "countersign.yaml";
 const MAX_CONFIG_BYTES: usize = 256 * 1024;
 
 /// What the file says, for whoever has to mend it.
-const READS: &str = "it reads `version: 1`, `origin: NAME`, `listen: ADDRESS:PORT`, `guidance: [{repository, path, branch}]`, \
+const READS: &str = "it reads `version: 1`, `origin: NAME`, `listen: ADDRESS:PORT`, `hosts: [NAME]`, `guidance: [{repository, path, branch}]`, \
                      `cosigners: [ADDRESS]` and `catalog: {…}`, as `countersign init` writes it";
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -31,6 +31,9 @@ pub struct Config {
     pub origin: String,
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
+    /// Names by which the server is asked, beside its addresses and `localhost`.
+    #[serde(default)]
+    pub hosts: Vec<String>,
     /// Where guidance is read from.
     #[serde(default)]
     pub guidance: Vec<GuidanceSource>,
@@ -109,6 +112,13 @@ impl Config {
             quoted(&self.origin),
             quoted(&self.listen.to_string()),
         );
+        let list = |names: Vec<&str>| names.into_iter().map(quoted).collect::<Vec<_>>().join(", ");
+        let _ = write!(
+            text,
+            "\n# Names by which the server is asked, beside its addresses and localhost: a request by another name is refused.\n\
+             hosts: [{}]\n",
+            list(self.hosts.iter().map(String::as_str).collect()),
+        );
         text.push_str(
             "\n# Documents that people and agents act on, read from a protected branch of repositories on this machine:\n\
              #   - repository: runbooks\n\
@@ -130,7 +140,6 @@ impl Config {
                 quoted(&source.branch)
             );
         }
-        let list = |names: Vec<&str>| names.into_iter().map(quoted).collect::<Vec<_>>().join(", ");
         let _ = write!(
             text,
             "\n# Followers of others that vouch for this log: `countersign follow --cosign KEYFILE --listen ADDRESS`. They are asked\n\

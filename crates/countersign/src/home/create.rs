@@ -186,7 +186,7 @@ impl Parts {
             .map_err(|error| HomeError::invalid(&path.join(TRUST), error.to_string()))?;
         trust.push('\n');
         files::write(&root.join(TRUST), trust)?;
-        files::write(&root.join(GENESIS_FILES), self.genesis_files(path)?)?;
+        files::write_private(&root.join(GENESIS_FILES), self.genesis_files(path)?)?;
         for (name, text) in &self.catalog {
             files::write(&root.join(CATALOG).join(name), text)?;
         }

@@ -75,9 +75,14 @@ fn secret(path: &Path, shared: Option<&Path>) -> Result<Zeroizing<String>, HomeE
 }
 
 pub fn write_secret(path: &Path, secret: &str) -> Result<(), HomeError> {
+    write_private(path, secret)
+}
+
+/// Writes a new file that is its owner's alone: names and mails of people, for one.
+pub fn write_private(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), HomeError> {
     let failed = |source| HomeError::Io { operation: "write", path: path.to_owned(), source };
     let mut file = unix::new_private_file(path).map_err(failed)?;
-    file.write_all(secret.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+    file.write_all(bytes.as_ref()).and_then(|()| file.sync_all()).map_err(failed)
 }
 
 /// Writes a new file, with the folders above it.

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use countersign_ledger::{Hash, Time, checkpoint::CheckpointError, leaf::LeafError};
+use countersign_ledger::{Digest, Hash, Time, checkpoint::CheckpointError, leaf::LeafError};
 use thiserror::Error;
 
 use super::tiles::TileAt;
@@ -12,11 +12,12 @@ use super::tiles::TileAt;
 pub enum StoreError {
     #[error("cannot open the store at {path}: {source}")]
     File { path: PathBuf, source: std::io::Error },
+    /// Nothing was written: the transaction that this was part of was not committed.
     #[error("cannot {operation}: {source}")]
-    Database { operation: &'static str, source: sqlx::Error },
+    Database { operation: &'static str, trouble: Trouble, source: sqlx::Error },
     /// The write itself failed, so that it may have happened or not.
     #[error("it is unknown whether the commit was written: {source}")]
-    Unknown { source: sqlx::Error },
+    Unknown { trouble: Trouble, source: sqlx::Error },
     #[error("the store at {path} was written by a newer version (format {found}, this program knows {known})")]
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error(
@@ -35,6 +36,54 @@ pub enum StoreError {
     Address(String),
 }
 
+/// Why a database does not do what it is asked to, as far as somebody can do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// There is no room on the disk.
+    Full,
+    /// The file, or the disk that it is on, cannot be written to.
+    ReadOnly,
+    /// A file cannot be opened: this process has too many open, or may not.
+    CannotOpen,
+    /// Something else holds the file.
+    Busy,
+    Other,
+}
+
+impl Trouble {
+    /// Stable, kebab-case.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Full => "disk-full",
+            Self::ReadOnly => "store-read-only",
+            Self::CannotOpen => "store-not-opened",
+            Self::Busy => "store-busy",
+            Self::Other => "store",
+        }
+    }
+
+    /// For whoever asks the server: what is wrong, without what only its operator may know.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Full => "the server's disk is full",
+            Self::ReadOnly => "the server cannot write to its store, which is read-only",
+            Self::CannotOpen => "the server cannot open its store",
+            Self::Busy => "something else holds the server's store",
+            Self::Other => "the server's store failed",
+        }
+    }
+
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Full => "make room on the disk; nothing has to be started anew",
+            Self::ReadOnly => "let this account write to the file and to its folder; nothing has to be started anew",
+            Self::CannotOpen => "are too many files open (ulimit -n), or may this account not read the file?",
+            Self::Busy => "end what else has the file open",
+            Self::Other => "the cause is in the message; nothing was written",
+        }
+    }
+}
+
 /// What on the disk does not agree with what was signed, or cannot be read.
 #[derive(Debug, Error)]
 pub enum Damage {
@@ -50,12 +99,22 @@ pub enum Damage {
     Leaf { index: u64, source: LeafError },
     #[error("leaf {0} is missing")]
     MissingLeaf(u64),
-    #[error("the last leaf is of {found:?}, the store's head says {expected:?}")]
+    #[error("leaf {index} is not the one that the tree was made of")]
+    OtherLeaf { index: u64 },
+    #[error("the last leaf is of {}, the store's head says {}", moment(found), moment(expected))]
     Time { found: Option<Time>, expected: Option<Time> },
+    #[error("a leaf under hash tile {0} is not the one that the tree was made of, or the tile is not what it was")]
+    Leaves(TileAt),
+    #[error("blob {0} is not what its name says")]
+    Blob(Digest),
     #[error("hash tile {0} is incomplete")]
     Tile(TileAt),
     #[error("{what} cannot be read: {found}")]
     Value { what: &'static str, found: String },
+}
+
+fn moment(time: &Option<Time>) -> String {
+    time.map_or_else(|| "no time".to_owned(), |time| time.to_string())
 }
 
 /// Why no checkpoint could be had for a tree.
@@ -68,6 +127,22 @@ pub enum NoteError {
 }
 
 impl StoreError {
+    /// Whether it may have been written all the same.
+    pub fn is_unknown(&self) -> bool {
+        match self {
+            Self::Unknown { .. } => true,
+            Self::File { .. }
+            | Self::Database { .. }
+            | Self::Newer { .. }
+            | Self::Older { .. }
+            | Self::Foreign(_)
+            | Self::OtherLog(_)
+            | Self::Damaged(_)
+            | Self::Note(_)
+            | Self::Address(_) => false,
+        }
+    }
+
     /// Whether the same call may succeed later without anybody mending anything.
     pub fn may_pass(&self) -> bool {
         match self {
@@ -87,15 +162,15 @@ impl StoreError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::File { .. } => "does the folder exist, and may this account write to it?",
-            Self::Database { .. } => "is the disk full, or does something else hold the file? nothing was written",
+            Self::Database { trouble, .. } => trouble.hint(),
             Self::Unknown { .. } => "look whether the statement is in the log; sending the same one again is safe",
             Self::Newer { .. } => "use the newer version of this program",
             Self::Older { .. } => "no version of it was released; begin a new home",
             Self::Foreign(_) => "name another file",
             Self::OtherLog(_) => "a home and its ledger belong together; restore both from the same backup",
             Self::Damaged(_) => {
-                "stop, and restore the store's file, with the -wal beside it, from the newest backup; a follower's copy \
-                 can be deleted and is read anew"
+                "nothing is signed over it: restore the store's file, with the -wal beside it, from the newest backup; a \
+                 follower's copy can be deleted and is read anew"
             }
             Self::Note(NoteError::Sign(_)) => "is the log's key the one that the log was founded with?",
             Self::Note(NoteError::Differs { .. }) => "the log is not what its key signed: keep both as proof",

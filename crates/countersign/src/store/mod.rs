@@ -12,8 +12,10 @@
 pub mod batch;
 pub mod dump;
 mod error;
+pub mod faults;
 pub mod layout;
 mod list;
+pub mod scrub;
 mod sqlite;
 pub mod tiles;
 pub mod writer;
@@ -37,7 +39,8 @@ use countersign_ledger::{
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-pub use error::{Damage, NoteError, StoreError};
+pub use error::{Damage, NoteError, StoreError, Trouble};
+use faults::Faults;
 pub use list::{Cursor, Item, List, MAX_ITEMS, Page};
 pub use sqlite::SqliteStore;
 use tiles::{Recorder, TileAt, Tiles};
@@ -142,6 +145,13 @@ pub struct Submission {
     pub outbox: Vec<Job>,
 }
 
+impl Submission {
+    /// By which its first leaf is found again, whatever became of its commit.
+    fn key(&self) -> Option<Unique> {
+        self.leaves.first()?.unique.first().copied()
+    }
+}
+
 /// Something that follows from leaves, kept so that nobody has to read them again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Projection {
@@ -176,15 +186,19 @@ pub struct Job {
 }
 
 /// Why one submission of a batch was not taken. The others of the batch are not touched by it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Error, PartialEq, Eq)]
 pub enum Conflict {
     /// A stream has moved on since the engine looked.
+    #[error("stream {0} has moved on")]
     Moved(StreamId),
     /// A key that must be unique is there already, in this leaf.
+    #[error("leaf {index} has key {key} already")]
     Taken { key: Unique, index: u64 },
     /// The log has gone on to a later time than the submission's. Leaves stand in the order of their times.
+    #[error("the log has gone on to {0}")]
     Overtaken(Time),
     /// It can never be taken.
+    #[error(transparent)]
     Unfit(Unfit),
 }
 
@@ -246,6 +260,13 @@ pub trait Store: Send + Sync {
 
     /// Hash tiles, as far as they are there.
     fn tiles<'a>(&'a self, wanted: &'a [TileAt]) -> Pending<'a, Tiles>;
+
+    /// Where the leaves are that have these keys, of those that have one. Asked on the connection that writes, so that no write
+    /// whose end is unknown is still under way.
+    fn taken<'a>(&'a self, keys: &'a [Unique]) -> Pending<'a, BTreeMap<Unique, u64>>;
+
+    /// The blobs behind this number, each with its own, in the order in which they came; about [`MAX_PAGE_BYTES`] of them.
+    fn each_blob(&self, after: u64) -> Pending<'_, Vec<(u64, Digest, Vec<u8>)>>;
 
     /// The blobs that are there, of those asked for.
     fn blobs<'a>(&'a self, digests: &'a [Digest]) -> Pending<'a, BTreeMap<Digest, Vec<u8>>>;
@@ -311,12 +332,17 @@ impl Age {
 /// Opens or makes the store at an address (`sqlite:PATH`, or just a path), and checks that its last checkpoint is the
 /// log's and holds of the tree on the disk.
 pub async fn open(address: &str, options: &Options) -> Result<Arc<dyn Store>, StoreError> {
+    open_with(address, options, Faults::default()).await
+}
+
+/// The same, with faults at the steps of its commits: for tests.
+pub async fn open_with(address: &str, options: &Options, faults: Faults) -> Result<Arc<dyn Store>, StoreError> {
     let path = match address.split_once(':') {
         Some(("sqlite", path)) => path,
         Some((_, _)) => return Err(StoreError::Address(address.to_owned())),
         None => address,
     };
-    let store = SqliteStore::open(Path::new(path), options.clone()).await?;
+    let store = SqliteStore::open(Path::new(path), options.clone(), faults).await?;
     check(&store, options).await?;
     Ok(Arc::new(store))
 }

@@ -19,7 +19,7 @@ use countersign_ledger::Time;
 use thiserror::Error;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::{Conflict, Notary, Store, StoreError, Submission};
+use super::{Conflict, Notary, Store, StoreError, Submission, Unique};
 
 /// How many submissions one commit takes.
 const MAX_BATCH: usize = 256;
@@ -30,20 +30,33 @@ const QUEUE: usize = 1_024;
 /// How long a batch waits for what was announced with an earlier time.
 const PATIENCE: Duration = Duration::from_millis(2);
 
+/// How often it is looked whether a commit that failed was written, and how long is waited after the first time; then twice as
+/// long each time.
+const FINDING: u32 = 7;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
 /// Why a submission was not acknowledged.
 #[derive(Debug, Error)]
 pub enum SubmitError {
-    #[error("the submission does not fit the log: {0:?}")]
+    #[error("the submission does not fit the log: {0}")]
     Conflict(Conflict),
     /// Nothing of it was written.
     #[error(transparent)]
     Failed(Arc<StoreError>),
+    /// The commit itself failed, and it was found out that nothing of this was written.
+    #[error("the commit failed, and nothing of it was written: {}", cause(.0))]
+    Undone(Arc<StoreError>),
     /// It may have been written: look it up.
-    #[error("the submission may have been written, or not: {0}")]
+    #[error("whether this was written is unknown: {}", cause(.0))]
     Unknown(Arc<StoreError>),
     /// The writer ended while the submission was with it, so it may have been written.
     #[error("the store's writer has stopped")]
     Stopped,
+}
+
+/// What lies under a commit whose end is unknown.
+fn cause(error: &StoreError) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), |source| source.to_string())
 }
 
 struct Waiting {
@@ -143,6 +156,7 @@ async fn write(
         gather(&mut waiting, &mut queue, &coming).await;
         let (submissions, answers): (Vec<_>, Vec<_>) =
             waiting.drain(..).map(|Waiting { submission, answer }| (submission, answer)).unzip();
+        let keys: Vec<Option<Unique>> = submissions.iter().map(Submission::key).collect();
         match store.commit(&*notary, submissions).await {
             Ok(results) => {
                 for (answer, result) in answers.into_iter().zip(results) {
@@ -151,12 +165,47 @@ async fn write(
                 }
             }
             Err(error) => {
+                let found = find_out(&*store, &error, &keys).await;
                 let error = Arc::new(error);
-                for answer in answers {
-                    drop(answer.send(Err(failure(&error))));
+                for (answer, key) in answers.into_iter().zip(keys) {
+                    drop(answer.send(answer_for(key, found.as_ref(), &error)));
                 }
             }
         }
+    }
+}
+
+/// What became of a batch whose commit failed: `None` while that is unknown. Nobody writes meanwhile.
+async fn find_out(store: &dyn Store, error: &StoreError, keys: &[Option<Unique>]) -> Option<BTreeMap<Unique, u64>> {
+    if !error.is_unknown() {
+        return Some(BTreeMap::new());
+    }
+    tracing::error!(%error, "a commit failed, and may have been written: the writer stops to find out");
+    let keys: Vec<Unique> = keys.iter().flatten().copied().collect();
+    let mut pause = FIRST_PAUSE;
+    for _ in 0..FINDING {
+        match store.taken(&keys).await {
+            Ok(found) => return Some(found),
+            Err(error) => tracing::error!(%error, "whether the last commit was written is still unknown"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = pause.saturating_mul(2);
+    }
+    None
+}
+
+fn answer_for(
+    key: Option<Unique>,
+    found: Option<&BTreeMap<Unique, u64>>,
+    error: &Arc<StoreError>,
+) -> Result<u64, SubmitError> {
+    match (key, found) {
+        _ if !error.is_unknown() => Err(SubmitError::Failed(Arc::clone(error))),
+        (Some(key), Some(found)) => match found.get(&key) {
+            Some(index) => Ok(*index),
+            None => Err(SubmitError::Undone(Arc::clone(error))),
+        },
+        (None, _) | (_, None) => Err(SubmitError::Unknown(Arc::clone(error))),
     }
 }
 
@@ -178,20 +227,5 @@ async fn gather(waiting: &mut Vec<Waiting>, queue: &mut mpsc::Receiver<Waiting>,
                 return;
             }
         }
-    }
-}
-
-fn failure(error: &Arc<StoreError>) -> SubmitError {
-    match **error {
-        StoreError::Unknown { .. } => SubmitError::Unknown(Arc::clone(error)),
-        StoreError::File { .. }
-        | StoreError::Database { .. }
-        | StoreError::Newer { .. }
-        | StoreError::Older { .. }
-        | StoreError::Foreign(_)
-        | StoreError::OtherLog(_)
-        | StoreError::Damaged(_)
-        | StoreError::Note(_)
-        | StoreError::Address(_) => SubmitError::Failed(Arc::clone(error)),
     }
 }

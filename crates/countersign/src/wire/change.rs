@@ -142,7 +142,5 @@ impl ChangeView {
 
 /// `2026-11-23T08:26:26Z`.
 pub fn rfc3339(time: Time) -> String {
-    jiff::Timestamp::from_millisecond(time.unix_millis())
-        .map(|timestamp| format!("{timestamp:.0}"))
-        .unwrap_or_else(|_| format!("{} ms after 1970", time.unix_millis()))
+    time.to_string()
 }

@@ -46,17 +46,4 @@ impl ErrorBody {
             explanation: None,
         }
     }
-
-    pub fn internal() -> Self {
-        Self {
-            error: ErrorDetail {
-                code: "internal".to_owned(),
-                class: None,
-                message: "the server failed; nothing was written".to_owned(),
-                hint: Some("try again; the server's log says more".to_owned()),
-            },
-            decision: None,
-            explanation: None,
-        }
-    }
 }

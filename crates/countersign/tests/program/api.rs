@@ -33,7 +33,7 @@ fn world() -> World {
 }
 
 /// A proposal for `search/production`, with the blobs that it names. No two are alike.
-fn proposal(title: &str) -> (Body, Vec<Vec<u8>>) {
+pub fn proposal(title: &str) -> (Body, Vec<Vec<u8>>) {
     let text = ProposalText {
         salt: countersign::random::nonce(),
         title: title.to_owned(),
@@ -45,6 +45,7 @@ fn proposal(title: &str) -> (Body, Vec<Vec<u8>>) {
     };
     let subject = Subject::Files(FilesSubject {
         files: [("flags.json".to_owned(), Digest::of("{}"))].into(),
+        executable: Default::default(),
         command: Some(vec!["true".to_owned()]),
     });
     let blobs = vec![text.to_blob().unwrap(), subject.to_blob().unwrap()];
@@ -251,11 +252,11 @@ fn an_envelope_that_is_none_is_told_what_one_is() {
 #[test]
 fn a_body_that_is_too_large_is_refused_like_everything_else() {
     let world = world();
-    assert_snapshot!(told(world.post(&vec![b' '; 17 << 20])), @"400 too-large: the body is larger than 16777216 bytes");
+    assert_snapshot!(told(world.post(&vec![b' '; 17 << 20])), @"413 too-large: the body is larger than 16777216 bytes");
     let (body, blobs) = proposal("Turn it on");
     let envelope = world.voice("alice").sign(body);
     let larger = [blobs.clone(), vec![vec![0; (4 << 20) + 1]]].concat();
-    assert_snapshot!(told(world.post(&submit(&text(&envelope), &larger))), @"400 blob-too-large: a blob of 4194305 bytes is larger than 4194304");
+    assert_snapshot!(told(world.post(&submit(&text(&envelope), &larger))), @"413 blob-too-large: a blob of 4194305 bytes is larger than 4194304");
     assert_snapshot!(told(world.post(&submit(&text(&envelope), &vec![blobs; 5].concat()))), @"400 too-many-blobs: more than 8 blobs");
     assert_eq!(world.size(), 1);
 }
@@ -268,7 +269,7 @@ fn whoever_sends_too_much_can_send_it_all_and_then_reads_why() {
     let megabytes = 40;
     let mut stream = TcpStream::connect(&address).unwrap();
     let head = format!(
-        "POST /v1/statements HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        "POST /v1/statements HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
         megabytes << 20
     );
     stream.write_all(head.as_bytes()).unwrap();
@@ -277,7 +278,7 @@ fn whoever_sends_too_much_can_send_it_all_and_then_reads_why() {
     }
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("too-large"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("too-large"), "{answer}");
 }
 
 #[test]
@@ -285,9 +286,9 @@ fn a_request_that_breaks_off_or_is_no_http_does_not_stop_the_server() {
     let world = world();
     let address = world.server().url.strip_prefix("http://").unwrap().to_owned();
     for bytes in [
-        &b"POST /v1/statements HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{\"enve"[..],
+        &b"POST /v1/statements HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{\"enve"[..],
         b"\x16\x03\x01\x02\x00\x01\x00",
-        b"GET /%00%ff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /%00%ff HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET / HTTP/1.1\r\n",
     ] {
         let mut stream = TcpStream::connect(&address).unwrap();

@@ -1,12 +1,24 @@
 //! The apply gate: exactly the approved bytes, exactly the approved command, once.
 
-use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, thread};
+mod once;
+mod stopped;
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::PermissionsExt as _,
+    process::{Child, Command, Stdio},
+    thread,
+};
 
 use countersign_core::catalog::Level;
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::{support::Run, world::World};
+use crate::{
+    support::{Run, until},
+    world::World,
+};
 
 struct Bench {
     world: World,
@@ -68,6 +80,33 @@ impl Bench {
     fn apply_as(&self, who: &str, further: &[&str], command: &[&str]) -> Run {
         let args = ["apply", &self.change, "--file", "app.yaml", "--file", "deploy.sh"];
         self.world.say(who, &[&args[..], further, &["--"], command].concat())
+    }
+
+    /// Lets somebody's `countersign apply` run beside the test, on a machine of this name, with a temporary folder of its own.
+    fn begin(&self, machine: &str, further: &[&str]) -> Child {
+        let mut command = self.begin_command(machine, env!("CARGO_BIN_EXE_countersign").as_ref());
+        command.args(["--url", &self.world.server().url, "--key", "alice", "--format", "json", "apply", &self.change]);
+        command.args(["--file", "app.yaml", "--file", "deploy.sh"]).args(further).arg("--").args(APPROVED);
+        command.spawn().unwrap()
+    }
+
+    fn begin_command(&self, machine: &str, program: &std::ffi::OsStr) -> Command {
+        let temporary = self.world.stage.path("tmp");
+        fs::create_dir_all(&temporary).unwrap();
+        let mut command = self.world.stage.command(program);
+        command.env("XDG_STATE_HOME", self.world.stage.path(machine)).env("TMPDIR", temporary);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    /// What is left in the temporary folder of what was begun so.
+    fn left_over(&self) -> Vec<String> {
+        let names = fs::read_dir(self.world.stage.path("tmp")).unwrap();
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    fn wait_for_seen(&self, word: &str) {
+        until(word, || self.seen().is_some_and(|seen| seen.lines().any(|line| line == word)));
     }
 
     /// Asks for a permit and keeps it in a file.
@@ -275,12 +314,41 @@ fn a_failed_command_ends_with_its_status_and_the_log_knows() {
 #[test]
 fn a_command_that_cannot_be_started_is_an_error_and_recorded() {
     let bench = Bench::new("exit 0");
-    let path = bench.world.stage.path("deploy.sh");
-    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+    bench.world.stage.write("deploy.sh", "#!/nowhere/at/all\n");
+    let bench = Bench { change: bench.propose(), ..bench };
+    bench.approve();
     let run = bench.apply(&[], &APPROVED);
     assert_eq!(run.status, 1, "{run}");
-    assert_snapshot!(run.stderr.lines().last().unwrap(), @r#"{"error":{"code":"command-not-started","message":"cannot run `./deploy.sh now`: Permission denied (os error 13)","hint":"the permit is spent; when the command can be found, ask again"}}"#);
+    assert_snapshot!(run.stderr.lines().last().unwrap(), @r#"{"error":{"code":"command-not-started","message":"cannot run `./deploy.sh now`: No such file or directory (os error 2)","hint":"the permit is spent; when the command can be found, ask again"}}"#);
     assert_eq!(bench.view()["state"], "failed");
+}
+
+/// Whether a file can be run is part of what is approved, as its bytes are.
+#[test]
+fn the_bit_that_lets_a_file_be_run_is_approved_with_it() {
+    let bench = Bench::new("exit 0");
+    let path = bench.world.stage.path("deploy.sh");
+    let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    assert_eq!(bench.view()["subject"]["executable"][0], "deploy.sh");
+    mode(0o644);
+    refused(&bench.apply(&[], &APPROVED), "another-mode");
+    let bench = Bench { change: bench.propose(), ..bench };
+    assert_eq!(bench.view()["subject"]["executable"], Value::Null);
+    mode(0o755);
+    let run = bench.world.say("bob", &["approve", &bench.change, "--file", "app.yaml", "--file", "deploy.sh"]);
+    assert_eq!(run.status, 1, "{run}");
+    assert!(run.stderr.contains("deploy.sh can be run only here"), "{run}");
+    assert_eq!(bench.seen(), None);
+}
+
+#[test]
+fn files_that_nobody_could_ever_apply_are_not_proposed() {
+    let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior)]);
+    world.stage.write("app.yaml", "timeout: 30\n");
+    let words = ["--target", "search/production", "--kind", "config", "--title", "T", "--why", "a reason"];
+    let run = world.say("alice", &[&["propose"], &words[..], &["--file", "app.yaml"]].concat());
+    assert_eq!(run.status, 2, "{run}");
+    assert_snapshot!(run.stderr, @r#"{"error":{"code":"usage","message":"a change of files says by which command they are applied, or nobody could ever apply it","hint":"add --command 'COMMAND', which `countersign apply` will run over a copy of these files"}}"#);
 }
 
 #[test]
@@ -313,29 +381,49 @@ fn a_log_that_is_not_the_pinned_one_opens_nothing() {
     assert_eq!(bench.apply(&["--trust", "home/trust.json"], &APPROVED).status, 0);
 }
 
+/// Whatever way a word of the command leads to an original, it is refused; what stays in the copy is not.
 #[test]
-fn a_file_outside_that_the_command_would_read_instead_is_refused() {
+fn a_command_that_would_read_the_original_instead_is_refused() {
     let bench = Bench::new("exit 0");
-    let outside = bench.world.stage.write("sub/extra.yaml", "a: 1\n");
+    let stage = &bench.world.stage;
+    let outside = stage.write("sub/extra.yaml", "a: 1\n").canonicalize().unwrap();
+    std::os::unix::fs::symlink(&outside, stage.path("link")).unwrap();
+    fs::hard_link(&outside, stage.path("another-name")).unwrap();
+    let temporary = stage.path("").parent().unwrap().canonicalize().unwrap();
+    let upwards = "../".repeat(temporary.components().count() + 1);
+    let folder = outside.parent().unwrap().to_str().unwrap();
     let outside = outside.to_str().unwrap();
-    let run = bench.world.say(
-        "alice",
-        &[
-            "propose",
-            "--target",
-            "search/production",
-            "--kind",
-            "config",
-            "--title",
-            "T",
-            "--why",
-            "a reason",
-            "--file",
-            outside,
-            "--command",
-            &format!("cat {outside}"),
-        ],
-    );
-    assert_eq!(run.status, 2, "{run}");
-    assert!(run.stderr.contains("will run over a private copy"), "{run}");
+    let propose = |file: &str, command: &str| {
+        let words = ["--target", "search/production", "--kind", "config", "--title", "T", "--why", "a reason"];
+        let run =
+            bench.world.say("alice", &[&["propose"], &words[..], &["--file", file, "--command", command]].concat());
+        if run.status == 2 {
+            assert!(run.stderr.contains("will run over a private copy"), "{run}");
+        }
+        run.status
+    };
+    for command in [
+        format!("cat {outside}"),
+        format!("cat {}", outside.replace('/', "//")),
+        format!("cat {folder}/./../sub/extra.yaml"),
+        format!("cat {upwards}{}", outside.trim_start_matches('/')),
+        format!("curl -T{outside} x:"),
+        format!("tool --file={outside}"),
+        format!("sh -c 'cat \"{outside}\"'"),
+        format!("sh -c 'cd {folder} && cat extra.yaml'"),
+        format!("sh -c 'cat {folder}/*.yaml'"),
+        format!("cat {}", stage.path("link").display()),
+        format!("cat {}", stage.path("another-name").display()),
+        "sh -c 'cat $HOME/../sub/extra.yaml'".to_owned(),
+        "sh -c 'cat ~/../sub/extra.yaml'".to_owned(),
+    ] {
+        for file in [outside, "sub/extra.yaml"] {
+            assert_eq!(propose(file, &command), 2, "{file}: {command}");
+        }
+    }
+    for command in
+        ["cat sub//extra.yaml", "cat ./sub/../sub/extra.yaml", "sh -c 'cat $PWD/sub/extra.yaml'", "ls /usr/bin"]
+    {
+        assert_eq!(propose("sub/extra.yaml", command), 0, "{command}");
+    }
 }

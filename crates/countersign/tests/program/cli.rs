@@ -310,8 +310,23 @@ fn a_hostile_file_name_does_not_act_on_a_terminal() {
     world.stage.write(name, "{}");
     let run = world.say(
         "alice",
-        &[&["propose", "--target", "search/production", "--kind", "flag", "--title", "T", "--file", name][..], &WORDS]
-            .concat(),
+        &[
+            &[
+                "propose",
+                "--target",
+                "search/production",
+                "--kind",
+                "flag",
+                "--title",
+                "T",
+                "--command",
+                "true",
+                "--file",
+                name,
+            ][..],
+            &WORDS,
+        ]
+        .concat(),
     );
     assert_eq!(run.status, 0, "{run}");
     assert!(!run.stderr.contains('\u{1b}'), "{run}");

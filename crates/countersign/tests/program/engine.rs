@@ -58,7 +58,17 @@ fn setup_founded_by(
     async move {
         let clock = Arc::new(move || Time::from_unix_secs(secs.load(Ordering::SeqCst)));
         let store = store::open(&address, &options).await?;
-        Engine::open(Setup { store, log_key, server_key, genesis, genesis_blobs, guidance: vec![], clock }).await
+        Engine::open(Setup {
+            store,
+            log_key,
+            server_key,
+            genesis,
+            genesis_blobs,
+            guidance: vec![],
+            clock,
+            uptime: None,
+        })
+        .await
     }
 }
 
@@ -80,7 +90,11 @@ impl Clockwork {
             links: vec![],
         };
         let files = [("flags.json".to_owned(), Digest::of("{}"))].into();
-        let subject = Subject::Files(FilesSubject { files, command: None });
+        let subject = Subject::Files(FilesSubject {
+            files,
+            executable: Default::default(),
+            command: Some(vec!["true".to_owned()]),
+        });
         let blobs = vec![text.to_blob().unwrap(), subject.to_blob().unwrap()];
         let head = self.engine.head().await.unwrap();
         let body = Body::Proposal(Proposal {

@@ -426,17 +426,17 @@ fn a_home_that_does_not_hold_is_not_opened() {
     error: home/countersign.yaml: written by a newer version of countersign (format 2, this program knows 1)
     hint: install that version, or a later one
     ");
-    assert_snapshot!(with(config.replace("listen:", "lisen:")), @r"
+    assert_snapshot!(with(config.replace("listen:", "lisen:")), @"
     status 1
     --- stderr
-    error: home/countersign.yaml:7: unknown field `lisen`, expected one of version, origin, listen, guidance, cosigners, catalog
-    hint: it reads `version: 1`, `origin: NAME`, `listen: ADDRESS:PORT`, `guidance: [{repository, path, branch}]`, `cosigners: [ADDRESS]` and `catalog: {…}`, as `countersign init` writes it
+    error: home/countersign.yaml:7: unknown field `lisen`, expected one of version, origin, listen, hosts, guidance, cosigners, catalog
+    hint: it reads `version: 1`, `origin: NAME`, `listen: ADDRESS:PORT`, `hosts: [NAME]`, `guidance: [{repository, path, branch}]`, `cosigners: [ADDRESS]` and `catalog: {…}`, as `countersign init` writes it
     ");
-    assert_snapshot!(with(config.replace("127.0.0.1:7878", "nowhere")), @r"
+    assert_snapshot!(with(config.replace("127.0.0.1:7878", "nowhere")), @"
     status 1
     --- stderr
     error: home/countersign.yaml:7: invalid socket address syntax
-    hint: it reads `version: 1`, `origin: NAME`, `listen: ADDRESS:PORT`, `guidance: [{repository, path, branch}]`, `cosigners: [ADDRESS]` and `catalog: {…}`, as `countersign init` writes it
+    hint: it reads `version: 1`, `origin: NAME`, `listen: ADDRESS:PORT`, `hosts: [NAME]`, `guidance: [{repository, path, branch}]`, `cosigners: [ADDRESS]` and `catalog: {…}`, as `countersign init` writes it
     ");
     assert_snapshot!(with(config.replace("origin: log", "origin: gol")), @r"
     status 1
@@ -498,7 +498,7 @@ fn a_lost_ledger_is_not_founded_anew() {
     stage.home_of_two();
     let server = stage.serve();
     let run = stage.run(&format!(
-        "--url {} --key ada propose --target example/production --kind config --file ada.pub --title Key --why because",
+        "--url {} --key ada propose --target example/production --kind config --file ada.pub --command true --title Key --why because",
         server.url
     ));
     assert_eq!(run.status, 0, "{run}");

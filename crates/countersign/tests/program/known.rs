@@ -34,7 +34,19 @@ fn world() -> World {
 }
 
 fn propose(world: &World, title: &str) -> String {
-    let args = ["propose", "--target", "search/production", "--kind", "flag", "--file", "flags.json", "--title", title];
+    let args = [
+        "propose",
+        "--target",
+        "search/production",
+        "--kind",
+        "flag",
+        "--file",
+        "flags.json",
+        "--command",
+        "cat flags.json",
+        "--title",
+        title,
+    ];
     let run = world.say("alice", &[&args[..], &WORDS].concat());
     assert_eq!(run.status, 0, "{run}");
     run.json()["id"].as_str().unwrap().to_owned()
@@ -99,8 +111,19 @@ fn a_log_that_was_forked_is_refused() {
     world.serve_store(&fork);
     // Somebody else's machine takes the fork for the log, and makes it longer.
     for title in ["Go slower", "Go on"] {
-        let args =
-            ["propose", "--target", "search/production", "--kind", "flag", "--file", "flags.json", "--title", title];
+        let args = [
+            "propose",
+            "--target",
+            "search/production",
+            "--kind",
+            "flag",
+            "--file",
+            "flags.json",
+            "--command",
+            "cat flags.json",
+            "--title",
+            title,
+        ];
         let url = world.server().url.clone();
         let mut words = vec!["--url", &url, "--key", "carol"];
         words.extend(args);
@@ -299,7 +322,19 @@ fn a_receipt_of_another_change_names_nothing() {
         }
         _ => Answer::Of(request.path.to_owned()),
     });
-    let args = ["propose", "--target", "search/production", "--kind", "flag", "--file", "flags.json", "--title", "Go"];
+    let args = [
+        "propose",
+        "--target",
+        "search/production",
+        "--kind",
+        "flag",
+        "--file",
+        "flags.json",
+        "--command",
+        "cat flags.json",
+        "--title",
+        "Go",
+    ];
     let run = say_to(&world, &liar.url, "alice", &[&args[..], &WORDS].concat());
     assert_eq!(run.status, 0, "{run}");
     assert_eq!(run.json()["title"], "Go");
@@ -354,7 +389,10 @@ fn a_revision_that_changes_nothing_is_refused() {
     let run = world.say("alice", &["revise", &change, "--title", "Go much faster"]);
     assert_eq!(code(&run), "rejected", "{run}");
     world.stage.write("flags.json", "{\"fast\": \"a little\"}\n");
-    assert_eq!(world.say("alice", &["revise", &change, "--file", "flags.json"]).status, 0);
+    assert_eq!(
+        world.say("alice", &["revise", &change, "--file", "flags.json", "--command", "cat flags.json"]).status,
+        0
+    );
 }
 
 /// What is approved was read; words that are not here cannot be told from words that somebody holds back.

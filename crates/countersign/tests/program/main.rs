@@ -38,6 +38,7 @@ mod lying;
 mod proxy;
 mod reaching;
 mod rules;
+mod serving;
 mod stops;
 mod store;
 mod support;

@@ -28,8 +28,9 @@ use lists::{
 };
 use pen::{Pen, stream};
 use writing::{
-    a_batch_waits_for_earlier_ones_that_are_announced, submissions_at_once_are_each_answered_and_durable,
-    what_was_acknowledged_survives_a_crash, whose_write_failed_learns_whether_it_may_have_happened,
+    a_batch_waits_for_earlier_ones_that_are_announced, a_commit_that_fails_at_any_step_leaves_one_truth,
+    submissions_at_once_are_each_answered_and_durable, what_was_acknowledged_survives_a_crash,
+    whose_write_failed_learns_whether_it_happened,
 };
 
 /// Where a store is kept for one test.
@@ -492,7 +493,8 @@ macro_rules! conforms {
             submissions_at_once_are_each_answered_and_durable
             what_was_acknowledged_survives_a_crash
             a_batch_waits_for_earlier_ones_that_are_announced
-            whose_write_failed_learns_whether_it_may_have_happened
+            whose_write_failed_learns_whether_it_happened
+            a_commit_that_fails_at_any_step_leaves_one_truth
         }
     };
 }

@@ -80,6 +80,7 @@ impl Server {
                 genesis_blobs: home.genesis_blobs(),
                 guidance,
                 clock: Arc::new(clock::now),
+                uptime: None,
             };
             let engine = Arc::new(Engine::open(setup).await.unwrap());
             (engine, api::bind(([127, 0, 0, 1], 0).into()).await.unwrap())

@@ -9,7 +9,7 @@ use countersign_core::{
     change::{ChangeStatus, PermitRecord},
     decision::RuleStatus,
     ids::ChangeId,
-    permit::{Denied, PERMIT_SECS, check_lease},
+    permit::{Denied, MAX_SKEW_SECS, PERMIT_SECS, check_lease, just_issued},
     snapshot::{AiStatus, Snapshot},
     statement::{
         Approval, Body, Decided, Disclosure, GateRegistration, GuidanceObservation, IdentityVerdict, OutcomeReport,

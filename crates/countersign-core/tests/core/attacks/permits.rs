@@ -1,5 +1,7 @@
 //! Attacks on permits and what they open.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 #[test]
@@ -52,8 +54,13 @@ fn a_permit_expires() {
     let audience = world.keys["ada"].public().fingerprint();
     let lease = |secs| check_lease(&grant, &audience, &grant.transition, world.now.plus_secs(secs));
     assert!(lease(0).is_ok() && lease(PERMIT_SECS).is_ok());
-    assert_snapshot!(told(lease(PERMIT_SECS + 1)), @"permit-expired: the permit's time is over or has not come");
-    assert_snapshot!(told(lease(-61)), @"permit-expired: the permit's time is over or has not come");
+    assert_snapshot!(told(lease(PERMIT_SECS + 1)), @"permit-expired: the permit's time was over at 2026-04-01T00:10:00Z, by this machine's clock 1 s ago");
+    // A clock that is a little behind does no harm; one that is far behind, or ahead, is named.
+    assert!(lease(-MAX_SKEW_SECS).is_ok());
+    assert_snapshot!(told(lease(-MAX_SKEW_SECS - 61)), @"clock-behind: this machine's clock is 6 min 1 s behind the log's: the permit was issued at 2026-04-01T00:00:00Z, here it is 2026-03-31T23:53:59Z");
+    let asked = |late| just_issued(&grant, world.now.plus_secs(late), world.now.plus_secs(late + 1));
+    assert!(asked(MAX_SKEW_SECS).is_ok());
+    assert_snapshot!(told(asked(3 * 60 * 60)), @"clock-ahead: this machine's clock is 3 h ahead of the log's: the permit that was asked for at 2026-04-01T03:00:00Z was issued at 2026-04-01T00:00:00Z");
 }
 
 #[test]
@@ -88,16 +95,55 @@ fn another_command_is_refused() {
 }
 
 #[test]
-fn a_command_that_nobody_named_is_refused() {
+fn files_that_no_gate_could_ever_let_through_are_not_proposed() {
     let mut world = World::new();
-    let files = [("app.yaml".to_owned(), Digest::of("timeout: 30"))].into();
-    let subject = FilesSubject { files, command: None };
-    let proposal = world.proposal("search/production", &Subject::Files(subject.clone()), None);
-    let change = world.begin("ada", proposal);
-    world.approve("linus", &change).unwrap();
-    let transition = ApplyTransition { files: subject.files, command: vec!["deploy".to_owned()] };
-    let request = world.request("ada", &change, &Transition::Apply(transition));
-    assert_snapshot!(told(world.say("ada", Body::PermitRequest(request))), @"no-command: change CHANGE names no command");
+    let files: BTreeMap<_, _> = [("app.yaml".to_owned(), Digest::of("timeout: 30"))].into();
+    let mut proposed = |executable: &[&str], command: Option<&str>| {
+        let executable = executable.iter().map(|name| (*name).to_owned()).collect();
+        let command = command.map(|word| vec![word.to_owned()]);
+        let subject = Subject::Files(FilesSubject { files: files.clone(), executable, command });
+        let proposal = world.proposal("search/production", &subject, None);
+        told(world.say("ada", Body::Proposal(proposal)))
+    };
+    assert_snapshot!(proposed(&[], None), @"no-command: a change of files says by which command they are applied, or no gate could ever let it through");
+    assert_snapshot!(proposed(&["run.sh"], Some("x")), @"files: `run.sh` is to be run, and is no file of the change");
+}
+
+#[test]
+fn another_executable_bit_is_refused() {
+    let refusal = asked_for(|transition| {
+        transition.executable.insert("app.yaml".to_owned());
+    });
+    assert_snapshot!(refusal, @"another-mode: `app.yaml` can be run here, and change CHANGE was approved without the bit that lets it be run");
+}
+
+/// One change, two machines: a permit is issued to each, and the log takes one start.
+#[test]
+fn a_change_is_started_once_at_a_time() {
+    let (mut world, change) = approved();
+    let (first, second) = (world.ask("ada", &change).unwrap(), world.ask("mallory", &change).unwrap());
+    world.report("ada", &change, first, OutcomeResult::Started).unwrap();
+    let (since, other) =
+        (world.now, |world: &mut World| world.report("mallory", &change, second, OutcomeResult::Started));
+    assert_eq!(world.change(&change).running().unwrap().reported_at, Some(since));
+    assert_snapshot!(told(world.report("ada", &change, first, OutcomeResult::Started)), @"already-reported: the permit's outcome is already started; it cannot become started");
+    assert_snapshot!(told(other(&mut world)), @"already-applying: change CHANGE is being applied: gate apply with key DIGEST started it at 2026-04-01T00:00:00Z, and has not said how it ended");
+    assert_snapshot!(denied(world.ask("mallory", &change)), @"already-applying: change CHANGE is being applied: gate apply with key DIGEST started it at 2026-04-01T00:00:00Z, and has not said how it ended");
+    world.report("ada", &change, first, OutcomeResult::Failed).unwrap();
+    other(&mut world).unwrap();
+    world.report("mallory", &change, second, OutcomeResult::Applied).unwrap();
+}
+
+#[test]
+fn nothing_is_started_of_what_is_over_or_was_rejected() {
+    let (mut world, change) = approved();
+    let permit = world.ask("ada", &change).unwrap();
+    let now = world.now;
+    world.now = now.plus_secs(PERMIT_SECS + 1);
+    assert_snapshot!(told(world.report("ada", &change, permit, OutcomeResult::Started)), @"permit-expired: the permit's time was over at 2026-04-01T00:10:00Z, by this machine's clock 1 s ago");
+    world.now = now;
+    world.reject("barbara", &change).unwrap();
+    assert_snapshot!(told(world.report("ada", &change, permit, OutcomeResult::Started)), @"rejected: barbara has rejected change CHANGE");
 }
 
 #[test]
@@ -125,7 +171,8 @@ fn leaving_a_file_out_is_refused() {
 #[test]
 fn commits_cannot_go_through_the_apply_gate() {
     let (mut world, change, _) = approved_commits();
-    let transition = ApplyTransition { files: Default::default(), command: vec!["x".to_owned()] };
+    let transition =
+        ApplyTransition { files: Default::default(), executable: Default::default(), command: vec!["x".to_owned()] };
     let request = world.request("ada", &change, &Transition::Apply(transition));
     assert_snapshot!(told(world.say("ada", Body::PermitRequest(request))), @"another-kind-of-subject: change CHANGE is about shop main 0000000000..0000000000");
 }

@@ -206,6 +206,22 @@ fn a_gate_is_not_taken_over_by_registering_it_again() {
     );
 }
 
+/// Whoever could say anew what another's gate guards could have it guard something else; with its own key, or once that was
+/// revoked, with a new one.
+#[test]
+fn nobody_registers_anothers_gate_anew() {
+    let mut world = World::new();
+    world.register_gate();
+    let elsewhere = GateRegistration { targets: targets(&["checkout/production"]), ..world.registration() };
+    assert_snapshot!(told(world.say("mallory", Body::GateRegistration(elsewhere.clone()))), @"anothers-gate: gate `shop-gate` was registered by barbara");
+    world.say("barbara", Body::GateRegistration(elsewhere)).unwrap();
+    world.revoke("mallory", "git-gate").unwrap();
+    let key = world.keys["stranger"].public();
+    let renewed = GateRegistration { key, ..world.registration() };
+    assert_snapshot!(told(world.say("mallory", Body::GateRegistration(renewed.clone()))), @"anothers-gate: gate `shop-gate` was registered by barbara");
+    world.say("barbara", Body::GateRegistration(renewed)).unwrap();
+}
+
 #[test]
 fn a_key_is_revoked_only_under_the_name_of_its_holder() {
     let mut world = World::new();

@@ -404,8 +404,8 @@ impl World {
     /// What the change's present revision would do under `apply`, or by a fast-forward.
     pub fn transition(&self, change: &ChangeId) -> Transition {
         match self.change(change).current().unwrap().subject.clone() {
-            Subject::Files(FilesSubject { files, command }) => {
-                Transition::Apply(ApplyTransition { files, command: command.unwrap() })
+            Subject::Files(FilesSubject { files, executable, command }) => {
+                Transition::Apply(ApplyTransition { files, executable, command: command.unwrap() })
             }
             Subject::Git(GitSubject { repository, branch, base, head, .. }) => {
                 Transition::Git(GitTransition { repository, reference: branch, old: base, new: head })

@@ -148,6 +148,7 @@ pub fn oid(n: u64) -> Oid {
 pub fn file(content: &str) -> Subject {
     Subject::Files(FilesSubject {
         files: BTreeMap::from([("app.yaml".to_owned(), Digest::of(content))]),
+        executable: BTreeSet::new(),
         command: Some(vec!["deploy".to_owned(), "app.yaml".to_owned()]),
     })
 }

@@ -3,23 +3,31 @@
 //!
 //! Invariant: by this machine's own journal a permit opens once and a change happens once, whatever the log says of them.
 
-use std::path::Path;
+use std::{path::Path, thread, time::Duration};
 
 use countersign_core::{
+    change::{Change, PermitRecord},
+    decision::Outcome,
     ids::ChangeId,
     refusal::Refusal,
     statement::{Body, OutcomeReport, OutcomeResult},
     subject::Transition,
 };
 use countersign_ledger::{Digest, Time};
+use thiserror::Error;
 
 use super::{Desk, DeskError, Opening};
 use crate::{
     client::ClientError,
+    clock::Clock,
     gates::journal::{Event, Journal, JournalError, Past, Reservation, Unreported},
     speaker::SpeakError,
     unix::Process,
 };
+
+/// How often a log is followed until those who cosign it have seen a leaf, and how long is waited between.
+const VOUCHING_ATTEMPTS: u32 = 300;
+const VOUCHING_PAUSE: Duration = Duration::from_millis(200);
 
 /// Refuses a permit that this gate has used before, whatever became of its change since.
 pub fn unspent(past: &Past, permit: &Digest) -> Result<(), Refusal> {
@@ -92,6 +100,96 @@ pub fn settle(
     journal.write(Event::Settled { permit, result, exit_status, at: now })
 }
 
+/// Writes down that nothing comes of a permit any more, and that the log need not be told: it knows, or never heard of a start.
+pub fn forgo(journal: &mut Journal, permit: Digest, now: Time) -> Result<(), JournalError> {
+    let settled = Event::Settled { permit, result: OutcomeResult::Failed, exit_status: None, at: now };
+    journal.write_all(vec![settled, Event::Reported { permit }])
+}
+
+/// Has the log take that this permit starts, which it takes once of one permit and of one change at a time: without that nothing
+/// runs, on whichever machine. Then decides once more, by a copy that has it, so that nothing that was said in between is
+/// overlooked; where cosigners are pinned, they have to vouch for a log that has it.
+pub fn start(desk: &mut Desk, opening: &Opening, clock: Clock<'_>) -> Result<(), NotStarted> {
+    let permit = opening.permit().statement;
+    let index = match desk.say(opening.outcome(OutcomeResult::Started, None), &[]) {
+        Ok(receipt) => receipt.index,
+        Err(SpeakError::Client(error @ (ClientError::Refused { class: Some(_), .. } | ClientError::Denied(_)))) => {
+            return Err(NotStarted::Refused(error.into()));
+        }
+        Err(error @ (SpeakError::Refused(_) | SpeakError::Signer(_) | SpeakError::GateKey(_))) => {
+            return Err(NotStarted::Refused(error.into()));
+        }
+        // It may have got there.
+        Err(SpeakError::Client(error)) => return Err(NotStarted::Unknown(error.into())),
+    };
+    let decided = desk.vouched_for(index, clock).and_then(|()| {
+        let change = desk.change(&opening.change().id)?;
+        let started = change.as_ref().is_some_and(|change| {
+            change.permits.iter().any(|record| record.statement == permit && record.is_running())
+        });
+        match change {
+            Some(change) if started => desk.stands(&change, clock()),
+            Some(_) | None => Err(Refusal::forbidden(
+                "not-started",
+                "the server says that the log has taken the start, and the log does not have it",
+            )
+            .hint("nothing was run; tell whoever runs the server")
+            .into()),
+        }
+    });
+    decided.map_err(NotStarted::After)
+}
+
+impl Desk {
+    /// Whether the rules still let a change go whose permit was started.
+    fn stands(&self, change: &Change, now: Time) -> Result<(), DeskError> {
+        let (_, judged) = self.judge(change, now)?;
+        match judged.decision.outcome {
+            Outcome::Allow => Ok(()),
+            Outcome::Deny => Err(DeskError::Denied(Box::new(judged))),
+        }
+    }
+
+    /// Follows the log as far as a leaf, and where cosigners are pinned until they vouch for a log that has it.
+    fn vouched_for(&mut self, index: u64, clock: Clock<'_>) -> Result<(), DeskError> {
+        let pinned = self.follower.trust().cosigners.is_some();
+        for attempt in 0..VOUCHING_ATTEMPTS {
+            if attempt > 0 {
+                thread::sleep(VOUCHING_PAUSE);
+            }
+            self.follow(clock())?;
+            let Some(followed) = &self.followed else { continue };
+            let cosigned = followed.cosigned.as_ref().is_some_and(|note| note.checkpoint().size > index);
+            if followed.checkpoint.size > index && (cosigned || !pinned) {
+                return Ok(());
+            }
+            if !pinned {
+                break;
+            }
+        }
+        Err(Refusal::forbidden(
+            "not-started",
+            format!("the server says that leaf {index} is in the log, and nobody can see it there"),
+        )
+        .hint("nothing was run; tell whoever runs the server, and its cosigners if there are some")
+        .into())
+    }
+}
+
+/// Why nothing may run.
+#[derive(Debug, Error)]
+pub enum NotStarted {
+    /// The log did not take the start.
+    #[error(transparent)]
+    Refused(DeskError),
+    /// The log may have taken it, or not.
+    #[error("the server could not be told, or did not answer: {0}")]
+    Unknown(DeskError),
+    /// The log has taken it, and since then it may not happen any more.
+    #[error(transparent)]
+    After(DeskError),
+}
+
 /// Reports outcomes that the log does not have yet, and gives those. That it has one is known by this gate's own copy: a server
 /// that swallows them would have a change land again after its landing was taken back.
 pub fn report(journal: &Path, desk: &Desk, unreported: Vec<Unreported>) -> Result<Vec<Unreported>, DeskError> {
@@ -123,7 +221,8 @@ pub fn unseen(journal: &Path, desk: &Desk, unreported: Vec<Unreported>) -> Resul
         let (reservation, ..) = &unreported;
         let change = desk.change(&reservation.change)?;
         let permits = change.iter().flat_map(|change| &change.permits);
-        if permits.filter(|permit| permit.statement == reservation.permit).any(|permit| permit.outcome.is_some()) {
+        let ended = |permit: &PermitRecord| permit.outcome.is_some() && !permit.is_running();
+        if permits.filter(|permit| permit.statement == reservation.permit).any(ended) {
             Journal::open(journal)?.write(Event::Reported { permit: reservation.permit })?;
         } else {
             unseen.push(unreported);

@@ -102,6 +102,8 @@ impl Incident {
             | Event::LetThrough { .. }
             | Event::Settled { .. }
             | Event::Found { .. }
+            | Event::Copied { .. }
+            | Event::Running { .. }
             | Event::Reported { .. } => None,
         }
     }
@@ -202,6 +204,8 @@ fn still_moved(journal: &Past, branch: &str, tip: Option<&Oid>) -> (Option<Strin
         | Event::LetThrough { .. }
         | Event::Settled { .. }
         | Event::Found { .. }
+        | Event::Copied { .. }
+        | Event::Running { .. }
         | Event::Reported { .. }
         | Event::Caught { .. }
         | Event::Answered { .. } => None,

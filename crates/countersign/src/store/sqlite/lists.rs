@@ -37,7 +37,7 @@ pub(super) async fn projections(
         "select p.name, p.body from json_each(?) as wanted \
          cross join projections as p on p.kind = ? and p.name = wanted.value",
     )
-    .bind(json(names.iter()))
+    .bind(json(names.iter().map(String::as_str)))
     .bind(kind)
     .fetch_all(connection)
     .await
@@ -72,7 +72,7 @@ pub(super) async fn places(
         "select wanted.key, p.ord, p.facets from json_each(?) as wanted \
          cross join projections as p on p.kind = wanted.value ->> 0 and p.name = wanted.value ->> 1",
     )
-    .bind(json(wanted.iter()))
+    .bind(json(wanted.iter().map(|(kind, name)| vec![*kind, name])))
     .fetch_all(connection)
     .await
     .map_err(failed("read where lists have projections"))?;
@@ -87,7 +87,7 @@ pub(super) async fn places(
 
 /// Facets as a projection's row has them: pairs in JSON.
 pub(super) fn write_facets(facets: &BTreeSet<Facet>) -> String {
-    json(facets.iter().map(|facet| (&facet.name, &facet.value)))
+    json(facets.iter().map(|facet| vec![facet.name.as_str(), facet.value.as_str()]))
 }
 
 fn read_facets(text: &str) -> Result<BTreeSet<Facet>, Damage> {

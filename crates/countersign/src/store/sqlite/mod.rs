@@ -18,8 +18,9 @@ use sqlx::{
 };
 
 use super::{
-    Access, Conflict, Head, Job, Keeps, List, Notary, Options, Page, Pending, Projection, Store, StoreError,
-    Submission, dump,
+    Access, Conflict, Damage, Head, Job, Keeps, List, Notary, Options, Page, Pending, Projection, Store, StoreError,
+    Submission, Trouble, Unique, dump,
+    faults::Faults,
     tiles::{TileAt, Tiles},
 };
 
@@ -50,6 +51,7 @@ pub struct SqliteStore {
     /// Taken while somebody writes, and put back when the write has ended well.
     writing: tokio::sync::Mutex<Option<write::Writing>>,
     last_hashes: Mutex<LastHashes>,
+    faults: Faults,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -59,12 +61,41 @@ impl std::fmt::Debug for SqliteStore {
 }
 
 fn failed(operation: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
-    move |source| StoreError::Database { operation, source }
+    move |source| StoreError::Database { operation, trouble: trouble(&source), source }
+}
+
+/// A commit failed: whether it happened, the next look at the disk tells.
+fn unknown(source: sqlx::Error) -> StoreError {
+    StoreError::Unknown { trouble: trouble(&source), source }
+}
+
+/// SQLite's primary result codes: <https://www.sqlite.org/rescode.html>.
+fn trouble(error: &sqlx::Error) -> Trouble {
+    match error {
+        sqlx::Error::Io(error) => match error.kind() {
+            std::io::ErrorKind::StorageFull => Trouble::Full,
+            std::io::ErrorKind::ReadOnlyFilesystem => Trouble::ReadOnly,
+            _ => Trouble::Other,
+        },
+        // All readers are taken.
+        sqlx::Error::PoolTimedOut => Trouble::Busy,
+        error => {
+            let code =
+                error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i32>().ok());
+            match code.map(|code| code & 0xff) {
+                Some(5 | 6) => Trouble::Busy,
+                Some(8) => Trouble::ReadOnly,
+                Some(13) => Trouble::Full,
+                Some(14) => Trouble::CannotOpen,
+                Some(_) | None => Trouble::Other,
+            }
+        }
+    }
 }
 
 impl SqliteStore {
     /// Opens the file or makes it. What it holds is not looked at; [`super::open`] does that.
-    pub(super) async fn open(path: &Path, options: Options) -> Result<Self, StoreError> {
+    pub(super) async fn open(path: &Path, options: Options, faults: Faults) -> Result<Self, StoreError> {
         make(path, options.keeps).map_err(|source| StoreError::File { path: path.to_owned(), source })?;
         let connect = SqliteConnectOptions::new()
             .filename(path)
@@ -93,6 +124,7 @@ impl SqliteStore {
             readers,
             writing: tokio::sync::Mutex::new(Some(writing)),
             last_hashes: Mutex::default(),
+            faults,
         })
     }
 
@@ -156,9 +188,19 @@ async fn format(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
     sqlx::query_scalar("pragma user_version").fetch_one(connection).await.map_err(failed("read the store's format"))
 }
 
-/// SQLite's integers are signed; no log reaches 2^63 leaves.
+/// A bound of what is asked for. SQLite's integers are signed; what lies beyond them is nowhere.
 fn signed(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// A number that is written down.
+fn written(what: &'static str, n: u64) -> Result<i64, Damage> {
+    i64::try_from(n).map_err(|_| Damage::Value { what, found: n.to_string() })
+}
+
+/// A number that was read.
+fn counted(what: &'static str, n: i64) -> Result<u64, Damage> {
+    u64::try_from(n).map_err(|_| Damage::Value { what, found: n.to_string() })
 }
 
 impl Store for SqliteStore {
@@ -191,6 +233,14 @@ impl Store for SqliteStore {
 
     fn tiles<'a>(&'a self, wanted: &'a [TileAt]) -> Pending<'a, Tiles> {
         Box::pin(async move { read::tiles(&mut *self.reader().await?, &self.last_hashes, wanted).await })
+    }
+
+    fn taken<'a>(&'a self, keys: &'a [Unique]) -> Pending<'a, BTreeMap<Unique, u64>> {
+        Box::pin(self.look_for(keys))
+    }
+
+    fn each_blob(&self, after: u64) -> Pending<'_, Vec<(u64, Digest, Vec<u8>)>> {
+        Box::pin(async move { read::each_blob(&mut *self.reader().await?, after).await })
     }
 
     fn blobs<'a>(&'a self, digests: &'a [Digest]) -> Pending<'a, BTreeMap<Digest, Vec<u8>>> {

@@ -9,8 +9,8 @@ use countersign_ledger::{
     Digest, Hash, StreamHead, StreamId, Time,
     tile::{TILE_WIDTH, parse_hash_tile},
 };
-use serde::Serialize;
-use sqlx::SqliteConnection;
+use serde_json::Value;
+use sqlx::{FromRow as _, Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
     super::{
@@ -18,13 +18,12 @@ use super::{
         batch::{Found, Wanted},
         tiles::{TileAt, Tiles},
     },
-    failed, lists, signed,
+    counted, failed, lists, signed,
 };
 
 /// Keys as a JSON array.
-pub(super) fn json<T: Serialize>(keys: impl Iterator<Item = T>) -> String {
-    // Texts and numbers are always spelled.
-    serde_json::to_string(&keys.collect::<Vec<T>>()).unwrap_or_default()
+pub(super) fn json<T: Into<Value>>(keys: impl Iterator<Item = T>) -> String {
+    Value::Array(keys.map(Into::into).collect()).to_string()
 }
 
 /// Where in a list of keys a row belongs.
@@ -41,31 +40,44 @@ pub(super) async fn head(connection: &mut SqliteConnection) -> Result<Head, Stor
     head_by("select size, root, time, note, noted from log", connection).await
 }
 
-/// Begins a transaction that writes, and reads the head in it.
-pub(super) async fn begin(connection: &mut SqliteConnection) -> Result<Head, StoreError> {
-    head_by("begin immediate; select size, root, time, note, noted from log", connection).await
+/// Begins a transaction that writes, and reads the head in it, with the last leaf.
+pub(super) async fn begin(connection: &mut SqliteConnection) -> Result<(Head, Option<Vec<u8>>), StoreError> {
+    let sql = "begin immediate; select size, root, time, note, noted, \
+               (select bytes from leaves where idx = log.size - 1) from log";
+    let row: SqliteRow = sqlx::query(sql).fetch_one(connection).await.map_err(failed("read the log's head"))?;
+    let head = HeadRow::from_row(&row).map_err(failed("read the log's head"))?;
+    let last = row.try_get(5).map_err(failed("read the last leaf"))?;
+    Ok((head_of(head)?, last))
 }
 
 async fn head_by(sql: &'static str, connection: &mut SqliteConnection) -> Result<Head, StoreError> {
-    let (size, root, time, note, noted): (i64, Vec<u8>, Option<i64>, String, i64) =
-        sqlx::query_as(sql).fetch_one(connection).await.map_err(failed("read the log's head"))?;
+    head_of(sqlx::query_as(sql).fetch_one(connection).await.map_err(failed("read the log's head"))?)
+}
+
+/// Size, root, time, note, and how many leaves are under that.
+type HeadRow = (i64, Vec<u8>, Option<i64>, String, i64);
+
+fn head_of((size, root, time, note, noted): HeadRow) -> Result<Head, StoreError> {
     Ok(Head {
-        size: size.unsigned_abs(),
+        size: counted("the log's size", size)?,
         root: Hash::from_bytes(array("the log's root", &root)?),
         note,
-        noted: noted.unsigned_abs(),
+        noted: counted("how many leaves are under the checkpoint", noted)?,
         time: time.map(Time::from_unix_millis),
     })
 }
 
 /// How many of these rows, at least one, have no more than [`MAX_PAGE_BYTES`] together.
-fn fitting(sizes: &[i64]) -> usize {
-    let mut total = 0_u64;
-    let within = sizes.iter().take_while(|size| {
-        total = total.saturating_add(size.unsigned_abs());
-        total <= MAX_PAGE_BYTES
-    });
-    within.count().max(1)
+fn fitting(sizes: &[i64]) -> Result<u64, Damage> {
+    let (mut total, mut fitting) = (0_u64, 0_u64);
+    for size in sizes {
+        total = total.saturating_add(counted("the size of a row", *size)?);
+        if total > MAX_PAGE_BYTES {
+            break;
+        }
+        fitting += 1;
+    }
+    Ok(fitting.max(1))
 }
 
 pub(super) async fn leaves(connection: &mut SqliteConnection, range: Range<u64>) -> Result<Vec<Vec<u8>>, StoreError> {
@@ -79,14 +91,24 @@ pub(super) async fn leaves(connection: &mut SqliteConnection, range: Range<u64>)
                 .fetch_all(&mut *connection)
                 .await
                 .map_err(failed("read the sizes of leaves"))?;
-        end = range.start.saturating_add(fitting(&sizes) as u64);
+        end = range.start.saturating_add(fitting(&sizes)?);
     }
-    sqlx::query_scalar("select bytes from leaves where idx >= ? and idx < ? order by idx")
-        .bind(signed(range.start))
-        .bind(signed(end))
-        .fetch_all(connection)
-        .await
-        .map_err(failed("read leaves"))
+    let rows: Vec<(i64, Vec<u8>)> =
+        sqlx::query_as("select idx, bytes from leaves where idx >= ? and idx < ? order by idx")
+            .bind(signed(range.start))
+            .bind(signed(end))
+            .fetch_all(connection)
+            .await
+            .map_err(failed("read leaves"))?;
+    let mut leaves = Vec::with_capacity(rows.len());
+    for (expected, (index, bytes)) in (range.start..).zip(rows) {
+        // Those behind a gap would be taken for others.
+        if counted("the place of a leaf", index)? != expected {
+            return Err(Damage::MissingLeaf(expected).into());
+        }
+        leaves.push(bytes);
+    }
+    Ok(leaves)
 }
 
 pub(super) async fn stream(
@@ -112,11 +134,11 @@ pub(super) async fn stream(
     )
     .bind(stream.as_str())
     .bind(signed(from))
-    .bind(signed(fitting(&sizes) as u64))
+    .bind(signed(fitting(&sizes)?))
     .fetch_all(connection)
     .await
     .map_err(failed("read a stream"))?;
-    Ok(rows.into_iter().map(|(index, bytes)| (index.unsigned_abs(), bytes)).collect())
+    rows.into_iter().map(|(index, bytes)| Ok((counted("the place of a leaf", index)?, bytes))).collect()
 }
 
 /// The heads of those streams that have leaves.
@@ -140,7 +162,9 @@ pub(super) async fn heads(
     .map_err(failed("read the heads of streams"))?;
     let mut heads = BTreeMap::new();
     for (place, seq, bytes) in rows {
-        let head = StreamHead { next_seq: seq.unsigned_abs().saturating_add(1), last: Hash::leaf(&bytes) };
+        let last = counted("a place in a stream", seq)?;
+        let full = || Damage::Value { what: "a place in a stream", found: seq.to_string() };
+        let head = StreamHead { next_seq: last.checked_add(1).ok_or_else(full)?, last: Hash::leaf(&bytes) };
         heads.insert(at(streams, place)?.clone(), head);
     }
     Ok(heads)
@@ -155,7 +179,10 @@ pub(super) async fn found(connection: &mut SqliteConnection, wanted: Wanted) -> 
     Ok(Found { heads, uniques, projections })
 }
 
-async fn uniques(connection: &mut SqliteConnection, keys: Vec<Unique>) -> Result<BTreeMap<Unique, u64>, StoreError> {
+pub(super) async fn uniques(
+    connection: &mut SqliteConnection,
+    keys: Vec<Unique>,
+) -> Result<BTreeMap<Unique, u64>, StoreError> {
     if keys.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -167,7 +194,7 @@ async fn uniques(connection: &mut SqliteConnection, keys: Vec<Unique>) -> Result
     .fetch_all(connection)
     .await
     .map_err(failed("look for keys"))?;
-    rows.into_iter().map(|(place, index)| Ok((*at(&keys, place)?, index.unsigned_abs()))).collect()
+    rows.into_iter().map(|(place, index)| Ok((*at(&keys, place)?, counted("the place of a leaf", index)?))).collect()
 }
 
 pub(super) async fn blobs(
@@ -183,6 +210,31 @@ pub(super) async fn blobs(
     .await
     .map_err(failed("read blobs"))?;
     rows.into_iter().map(|(place, bytes)| Ok((*at(digests, place)?, bytes))).collect()
+}
+
+pub(super) async fn each_blob(
+    connection: &mut SqliteConnection,
+    after: u64,
+) -> Result<Vec<(u64, Digest, Vec<u8>)>, StoreError> {
+    let sizes: Vec<i64> = sqlx::query_scalar("select length(bytes) from blobs where id > ? order by id limit ?")
+        .bind(signed(after))
+        .bind(signed(MAX_PAGE))
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed("read the sizes of blobs"))?;
+    let rows: Vec<(i64, Vec<u8>, Vec<u8>)> =
+        sqlx::query_as("select id, digest, bytes from blobs where id > ? order by id limit ?")
+            .bind(signed(after))
+            .bind(signed(fitting(&sizes)?))
+            .fetch_all(connection)
+            .await
+            .map_err(failed("read blobs in their order"))?;
+    rows.into_iter()
+        .map(|(id, digest, bytes)| {
+            let digest = Digest::from_bytes(array("the digest of a blob", &digest)?);
+            Ok((counted("the number of a blob", id)?, digest, bytes))
+        })
+        .collect()
 }
 
 /// The hashes of the leaves behind the last full tile, as far as they are known. Leaves never change, so what is known
@@ -214,7 +266,7 @@ pub(super) async fn tiles(
         "select wanted.key, tiles.hashes from json_each(?) as wanted \
          cross join tiles on tiles.level = wanted.value ->> 0 and tiles.idx = wanted.value ->> 1",
     )
-    .bind(json(wanted.iter().map(|at| (at.level, at.index))))
+    .bind(json(wanted.iter().map(|at| vec![Value::from(at.level), Value::from(at.index)])))
     .fetch_all(&mut *connection)
     .await
     .map_err(failed("read the tree"))?;
@@ -274,7 +326,7 @@ pub(super) async fn jobs(connection: &mut SqliteConnection, after: u64) -> Resul
             .fetch_all(connection)
             .await
             .map_err(failed("read jobs"))?;
-    Ok(rows.into_iter().map(|(id, kind, body)| (id.unsigned_abs(), Job { kind, body })).collect())
+    rows.into_iter().map(|(id, kind, body)| Ok((counted("the number of a job", id)?, Job { kind, body }))).collect()
 }
 
 pub(super) async fn version(connection: &mut SqliteConnection) -> Result<u32, StoreError> {

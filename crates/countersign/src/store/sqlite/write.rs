@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use countersign_ledger::tile::{TILE_WIDTH, hash_tile};
+use countersign_ledger::{
+    Hash, Leaf,
+    tile::{TILE_WIDTH, hash_tile},
+};
 use sqlx::{ConnectOptions as _, QueryBuilder, Sqlite, SqliteConnection, query_builder::Separated};
 
 use super::{
     super::{
-        Conflict, Damage, Head, Keeps, Notary, Projection, StoreError, Submission,
+        Conflict, Damage, Head, Keeps, Notary, Projection, StoreError, Submission, Unique,
         batch::{self, Named, Plan, ProjectionRows, Rows, Tail, Wanted},
+        faults::{Side, Step},
         signed as signed_checkpoint,
         tiles::TileAt,
     },
     SqliteStore, failed, lists,
     read::{self, known},
-    signed,
+    signed, unknown, written,
 };
 
 /// SQLite allows 32,766 bound values a statement; six columns a row stay well below.
@@ -53,12 +57,18 @@ impl SqliteStore {
         let mut held = self.writing.lock().await;
         let mut writing = self.take(&mut held).await?;
         let connection = &mut writing.connection;
-        let head = read::begin(connection).await?;
+        let fails = |step, side| self.faults.at(step, side).map_err(failed("go on"));
+        fails(Step::Begin, Side::Before)?;
+        let (head, last) = read::begin(connection).await?;
+        fails(Step::Begin, Side::After)?;
         let tail = match writing.tail.take() {
             Some(tail) if tail.size() == head.size && tail.root() == head.root => tail,
             Some(_) | None => self.tail(connection, &head).await?,
         };
+        same_end(&head, &tail, last.as_deref())?;
+        fails(Step::Look, Side::Before)?;
         let found = read::found(connection, Wanted::of(&submissions)).await?;
+        fails(Step::Look, Side::After)?;
         let Plan { results, mut rows, tail: after } = batch::plan(&tail, found, submissions);
         if rows.leaves.is_empty() {
             run(connection, "rollback").await.map_err(failed("go back"))?;
@@ -71,9 +81,15 @@ impl SqliteStore {
                 Keeps::Copy(_) => rows.tiles.extend(after.edge_of_leaves()),
             }
             let erases = !rows.erased.is_empty();
+            fails(Step::Rows, Side::Before)?;
             write_rows(connection, rows).await?;
+            fails(Step::Rows, Side::After)?;
+            fails(Step::Head, Side::Before)?;
             write_head(connection, &after, note).await?;
-            run(connection, "commit").await.map_err(|source| StoreError::Unknown { source })?;
+            fails(Step::Head, Side::After)?;
+            self.faults.at(Step::Commit, Side::Before).map_err(unknown)?;
+            run(connection, "commit").await.map_err(unknown)?;
+            self.faults.at(Step::Commit, Side::After).map_err(unknown)?;
             if erases {
                 self.forget(connection).await;
             }
@@ -97,6 +113,19 @@ impl SqliteStore {
         if let Err(error) = done.await {
             tracing::warn!(%error, "what was erased may still be in freed pages or in the write-ahead log");
         }
+    }
+
+    /// Which of these keys the log has, and where. Whatever was being written when this is asked is written or undone when it
+    /// is answered.
+    pub(super) async fn look_for(&self, keys: &[Unique]) -> Result<BTreeMap<Unique, u64>, StoreError> {
+        let mut held = self.writing.lock().await;
+        let mut writing = self.take(&mut held).await?;
+        self.faults.at(Step::Begin, Side::Before).map_err(failed("begin"))?;
+        run(&mut writing.connection, "begin immediate").await.map_err(failed("begin"))?;
+        let found = read::uniques(&mut writing.connection, keys.to_vec()).await?;
+        run(&mut writing.connection, "rollback").await.map_err(failed("go back"))?;
+        *held = Some(writing);
+        Ok(found)
     }
 
     /// The tail of the log on the disk, which must be what its head and its checkpoint say.
@@ -155,7 +184,7 @@ impl SqliteStore {
     }
 
     pub(super) async fn remove_jobs(&self, jobs: &[u64]) -> Result<(), StoreError> {
-        let ids = read::json(jobs.iter());
+        let ids = read::json(jobs.iter().copied());
         self.write(async move |connection| {
             sqlx::query("delete from jobs where id in (select value from json_each(?))")
                 .bind(ids)
@@ -176,9 +205,25 @@ impl SqliteStore {
         let mut writing = self.take(&mut held).await?;
         run(&mut writing.connection, "begin immediate").await.map_err(failed("begin"))?;
         what(&mut writing.connection).await?;
-        run(&mut writing.connection, "commit").await.map_err(|source| StoreError::Unknown { source })?;
+        run(&mut writing.connection, "commit").await.map_err(unknown)?;
         *held = Some(writing);
         Ok(())
+    }
+}
+
+/// Whether the last leaf on the disk is the one that the tree ends with: what was lost since, or changed, is not extended.
+fn same_end(head: &Head, tail: &Tail, last: Option<&[u8]>) -> Result<(), Damage> {
+    let Some(index) = head.size.checked_sub(1) else { return Ok(()) };
+    let bytes = last.ok_or(Damage::MissingLeaf(index))?;
+    match tail.last_hashes().last() {
+        Some(hash) if *hash == Hash::leaf(bytes) => Ok(()),
+        Some(_) => Err(Damage::OtherLeaf { index }),
+        // It ends a tile, whose hashes are not kept.
+        None => {
+            let leaf = Leaf::parse(bytes).map_err(|source| Damage::Leaf { index, source })?;
+            let found = Some(leaf.admitted_at);
+            if found == head.time { Ok(()) } else { Err(Damage::Time { found, expected: head.time }) }
+        }
     }
 }
 
@@ -219,9 +264,10 @@ async fn write_rows(connection: &mut SqliteConnection, rows: Rows) -> Result<(),
 }
 
 async fn write_head(connection: &mut SqliteConnection, tail: &Tail, note: Option<String>) -> Result<(), StoreError> {
-    let noted = note.as_ref().map(|_| signed(tail.size()));
+    let size = written("the log's size", tail.size())?;
+    let noted = note.as_ref().map(|_| size);
     sqlx::query("update log set size = ?, root = ?, time = ?, note = coalesce(?, note), noted = coalesce(?, noted)")
-        .bind(signed(tail.size()))
+        .bind(size)
         .bind(tail.root().as_bytes().to_vec())
         .bind(tail.time().map(|time| time.unix_millis()))
         .bind(note)

@@ -52,6 +52,7 @@ fn apply_decides_by_a_bundle_only_where_followers_vouch_that_nothing_was_left_ou
     let key = |name: &str| SshKeygen::new(world.stage.path(name)).unwrap().fingerprint();
     let transition = Transition::Apply(ApplyTransition {
         files: [("flags.json".to_owned(), Digest::of("{\"off\": true}\n"))].into(),
+        executable: Default::default(),
         command: vec!["cat".to_owned(), "flags.json".to_owned()],
     });
     let stops = Stops::beside(&world.stage.path("nowhere"));

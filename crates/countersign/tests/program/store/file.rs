@@ -199,6 +199,66 @@ async fn a_new_file_is_its_owners_or_its_groups_and_an_old_one_stays_as_it_is() 
     }
 }
 
+/// What decays, or is lost, while a server has it open. What is extended is looked at each time; the rest is found by reading it.
+#[tokio::test]
+async fn a_last_leaf_that_is_lost_or_changed_while_it_was_open_is_not_extended() {
+    for (leaves, damage, told) in [
+        (300, "delete from leaves where idx = 299", "leaf 299 is missing"),
+        (256, "delete from leaves where idx = 255", "leaf 255 is missing"),
+        (
+            300,
+            "update leaves set bytes = (select bytes from leaves where idx = 3) where idx = 299",
+            "leaf 299 is not the one",
+        ),
+        (256, "update leaves set bytes = zeroblob(9) where idx = 255", "leaf 255 cannot be read"),
+        (300, "update log set size = -1", "the log's size cannot be read: -1"),
+    ] {
+        let place = place();
+        let store = place.open().await;
+        let mut pen = Pen::default();
+        place.commit(&*store, (0..leaves).map(|n| pen.next(&[&format!("change/{n}")])).collect()).await;
+        let note = store.head().await.unwrap().note;
+        place.sql(damage).await;
+        let error = store.commit(&*place.log_key, vec![pen.next(&["change/a"])]).await.unwrap_err();
+        assert!(error.to_string().contains(told), "{damage}: {error}");
+        assert!(matches!(error, StoreError::Damaged(_)) && error.hint().contains("restore"), "{error}");
+        if let Ok(head) = store.head().await {
+            assert_eq!(head.note, note, "nothing was signed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_decays_where_nobody_looks_is_found_by_reading_it_all() {
+    let place = place();
+    let store = place.open().await;
+    let mut pen = Pen::default();
+    let mut submissions: Vec<Submission> = (0..700).map(|n| pen.next(&[&format!("change/{n}")])).collect();
+    submissions[5].blobs.push(b"a text".to_vec());
+    place.commit(&*store, submissions).await;
+    let scrub = async |place: &Place| {
+        let store = place.open().await;
+        store::scrub::scrub(&*store, &place.options(), std::time::Duration::ZERO).await
+    };
+    assert_eq!(scrub(&place).await.unwrap(), 700);
+    drop(store);
+    place.sql("pragma wal_checkpoint(truncate)").await;
+    let whole = fs::read(place.path()).unwrap();
+    for (damage, told) in [
+        ("update leaves set bytes = (select bytes from leaves where idx = 4) where idx = 3", "under hash tile 0/0"),
+        ("update leaves set bytes = x'00' where idx = 3", "leaf 3 cannot be read"),
+        ("delete from leaves where idx = 300", "leaf 300 is missing"),
+        ("update tiles set hashes = zeroblob(8192) where level = 0 and idx = 1", "under hash tile 0/1"),
+        ("update blobs set bytes = x'00'", "is not what its name says"),
+    ] {
+        let place = place.elsewhere(&whole);
+        place.sql(damage).await;
+        // It opens: what is extended is whole.
+        let error = scrub(&place).await.unwrap_err();
+        assert!(error.to_string().contains(told), "{damage}: {error}");
+    }
+}
+
 /// A statement as the engine writes it: a leaf of its size, two texts beside it, the change that it makes, and what lists
 /// find the change by.
 fn statement(pen: &mut Pen, change: &str, step: usize) -> Submission {

@@ -6,18 +6,20 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
 };
 
 use countersign::store::{
-    self, Conflict, Head, Job, List, Notary, Page, Pending, Projection, Store, StoreError, Submission, dump,
+    self, Conflict, Head, Job, List, Notary, Page, Pending, Projection, Store, StoreError, Submission, Trouble, Unique,
+    dump,
+    faults::{Faults, Side, Step},
     tiles::{TileAt, Tiles},
     writer::{SubmitError, Writer},
 };
-use countersign_ledger::{Digest, StreamHead, StreamId, Time};
+use countersign_ledger::{Digest, Hash, MemoryNodes, StreamHead, StreamId, Time, checkpoint};
 
 use super::{Pen, Place, dump as everything, stream};
 
@@ -118,8 +120,12 @@ pub async fn a_batch_waits_for_earlier_ones_that_are_announced(place: &Place) {
     );
 }
 
-pub async fn whose_write_failed_learns_whether_it_may_have_happened(place: &Place) {
-    let faulty = Arc::new(Faulty { inner: place.open().await, fault: AtomicU8::new(0) });
+pub async fn whose_write_failed_learns_whether_it_happened(place: &Place) {
+    let faulty = Arc::new(Faulty {
+        inner: place.open().await,
+        fault: AtomicU8::new(0),
+        blind: std::sync::atomic::AtomicBool::new(false),
+    });
     let store: Arc<dyn Store> = Arc::<Faulty>::clone(&faulty);
     let writer = writer(place, &store);
     let mut pen = Pen::default();
@@ -131,17 +137,73 @@ pub async fn whose_write_failed_learns_whether_it_may_have_happened(place: &Plac
 
     faulty.fault.store(DOES_NOT, Ordering::SeqCst);
     let error = writer.submit(first.clone(), None).await.unwrap_err();
-    assert!(matches!(error, SubmitError::Unknown(_)), "{error}");
-    assert!(error.to_string().contains("may have been written"), "{error}");
+    assert!(matches!(error, SubmitError::Undone(_)), "{error}");
+    assert!(error.to_string().contains("nothing of it was written"), "{error}");
     assert_eq!(writer.submit(first, None).await.unwrap(), 0, "it had not happened");
 
-    let second = pen.next(&["change/a"]);
+    // What was written is acknowledged, though its commit failed.
     faulty.fault.store(DOES, Ordering::SeqCst);
-    let error = writer.submit(second.clone(), None).await.unwrap_err();
+    assert_eq!(writer.submit(pen.next(&["change/a"]), None).await.unwrap(), 1);
+
+    // As long as nobody can look, nothing is said of it, and nobody writes.
+    let third = pen.next(&["change/a"]);
+    faulty.blind.store(true, Ordering::SeqCst);
+    faulty.fault.store(DOES, Ordering::SeqCst);
+    let error = writer.submit(third.clone(), None).await.unwrap_err();
     assert!(matches!(error, SubmitError::Unknown(_)), "{error}");
-    let again = writer.submit(second, None).await.unwrap_err();
-    assert!(matches!(again, SubmitError::Conflict(Conflict::Taken { index: 1, .. })), "it had happened: {again}");
-    assert_eq!(writer.submit(pen.next(&["change/a"]), None).await.unwrap(), 2);
+    assert!(!error.to_string().contains("nothing"), "{error}");
+    faulty.blind.store(false, Ordering::SeqCst);
+    let again = writer.submit(third, None).await.unwrap_err();
+    assert!(matches!(again, SubmitError::Conflict(Conflict::Taken { index: 2, .. })), "it had happened: {again}");
+    assert_eq!(writer.submit(pen.next(&["change/a"]), None).await.unwrap(), 3);
+}
+
+/// At each step, refused or done and then failed: what is acknowledged is there, what is refused is not, the log goes on, and its
+/// key signs one truth.
+pub async fn a_commit_that_fails_at_any_step_leaves_one_truth(place: &Place) {
+    let failing: Arc<Mutex<Option<(Step, Side)>>> = Arc::default();
+    let faults = Faults::new({
+        let failing = Arc::clone(&failing);
+        move |step, side| failing.lock().unwrap().take_if(|failing| *failing == (step, side)).is_some()
+    });
+    let address = (place.address)(place.folder.path());
+    let store = store::open_with(&address, &place.options(), faults).await.unwrap();
+    let writer = writer(place, &store);
+    let mut pen = Pen::default();
+    let mut signed = BTreeMap::new();
+    // Over the end of a tile, too.
+    for n in 0..255 {
+        writer.submit(pen.next(&[&format!("change/{n}")]), None).await.unwrap();
+    }
+    for step in Step::ALL {
+        for side in [Side::Before, Side::After] {
+            let submission = pen.next(&["change/a"]);
+            let before = store.head().await.unwrap();
+            *failing.lock().unwrap() = Some((step, side));
+            let answer = writer.submit(submission.clone(), None).await;
+            assert_eq!(*failing.lock().unwrap(), None, "{step:?} {side:?}: it did not fail");
+            let head = store.head().await.unwrap();
+            match answer {
+                Ok(index) => {
+                    assert_eq!(
+                        (step, side, index, head.size),
+                        (Step::Commit, Side::After, before.size, before.size + 1)
+                    );
+                }
+                Err(SubmitError::Failed(_) | SubmitError::Undone(_)) => {
+                    assert_eq!(head, before, "{step:?} {side:?}");
+                    assert_eq!(writer.submit(submission, None).await.unwrap(), before.size);
+                }
+                Err(error) => panic!("{step:?} {side:?}: {error}"),
+            }
+            let head = store.head().await.unwrap();
+            let note = checkpoint::open(&head.note, &place.log_key.verifier()).unwrap();
+            assert_eq!((note.size, note.root), (head.size, head.root));
+            assert_eq!(signed.insert(note.size, note.root), None, "two checkpoints of one size");
+        }
+    }
+    let tree = MemoryNodes::from_leaf_hashes(pen.written.iter().map(|bytes| Hash::leaf(bytes)));
+    assert_eq!(place.open().await.head().await.unwrap().root, tree.root());
 }
 
 const REFUSES: u8 = 1;
@@ -152,6 +214,8 @@ const DOES: u8 = 3;
 struct Faulty {
     inner: Arc<dyn Store>,
     fault: AtomicU8,
+    /// Nothing can be looked up.
+    blind: std::sync::atomic::AtomicBool,
 }
 
 impl Store for Faulty {
@@ -161,13 +225,13 @@ impl Store for Faulty {
         submissions: Vec<Submission>,
     ) -> Pending<'a, Vec<Result<u64, Conflict>>> {
         Box::pin(async move {
-            let source = sqlx::Error::WorkerCrashed;
+            let (source, trouble) = (sqlx::Error::WorkerCrashed, Trouble::Other);
             match self.fault.swap(0, Ordering::SeqCst) {
-                REFUSES => Err(StoreError::Database { operation: "begin", source }),
-                DOES_NOT => Err(StoreError::Unknown { source }),
+                REFUSES => Err(StoreError::Database { operation: "begin", trouble, source }),
+                DOES_NOT => Err(StoreError::Unknown { trouble, source }),
                 DOES => {
                     self.inner.commit(notary, submissions).await?;
-                    Err(StoreError::Unknown { source })
+                    Err(StoreError::Unknown { trouble, source })
                 }
                 _ => self.inner.commit(notary, submissions).await,
             }
@@ -192,6 +256,20 @@ impl Store for Faulty {
 
     fn tiles<'a>(&'a self, wanted: &'a [TileAt]) -> Pending<'a, Tiles> {
         self.inner.tiles(wanted)
+    }
+
+    fn taken<'a>(&'a self, keys: &'a [Unique]) -> Pending<'a, BTreeMap<Unique, u64>> {
+        match self.blind.load(Ordering::SeqCst) {
+            true => Box::pin(async {
+                let (source, trouble) = (sqlx::Error::WorkerCrashed, Trouble::Other);
+                Err(StoreError::Database { operation: "look", trouble, source })
+            }),
+            false => self.inner.taken(keys),
+        }
+    }
+
+    fn each_blob(&self, after: u64) -> Pending<'_, Vec<(u64, Digest, Vec<u8>)>> {
+        self.inner.each_blob(after)
     }
 
     fn blobs<'a>(&'a self, digests: &'a [Digest]) -> Pending<'a, BTreeMap<Digest, Vec<u8>>> {

@@ -1,0 +1,87 @@
+//! Reading all of a log on the disk again, in its own time: whether every leaf is the one that the tree was made of, every tile
+//! what its leaves come to, every blob what its name says, and the whole of it what was signed last. What is written is
+//! checked as it is extended; this finds what decays where nobody looks.
+
+use std::time::Duration;
+
+use countersign_ledger::{
+    Digest, Hash, Leaf,
+    tile::{TILE_HEIGHT, TILE_WIDTH},
+    tree::Frontier,
+};
+
+use super::{Damage, Options, Store, StoreError, signed, tiles::TileAt};
+
+/// How many leaves are read between two pauses.
+const STEP: u64 = 256;
+
+/// Reads it all, with a pause between pages, and says how many leaves it has. What is written meanwhile is left for the next time.
+pub async fn scrub(store: &dyn Store, options: &Options, pause: Duration) -> Result<u64, StoreError> {
+    let head = store.head().await?;
+    let mut frontier = Frontier::default();
+    let mut above: Vec<Vec<Hash>> = Vec::new();
+    let mut next = 0;
+    while next < head.size {
+        let page = store.leaves(next..head.size.min(next.saturating_add(STEP))).await?;
+        if page.is_empty() {
+            return Err(Damage::MissingLeaf(next).into());
+        }
+        for bytes in &page {
+            Leaf::parse(bytes).map_err(|source| Damage::Leaf { index: next, source })?;
+            for node in frontier.push(Hash::leaf(bytes)) {
+                if !node.level.is_multiple_of(TILE_HEIGHT) {
+                    continue;
+                }
+                let level = usize::from(node.level / TILE_HEIGHT);
+                if above.len() <= level {
+                    above.resize(level + 1, Vec::new());
+                }
+                if let Some(tile) = above.get_mut(level) {
+                    tile.push(node.hash);
+                    if tile.len() == usize::from(TILE_WIDTH) {
+                        let full = std::mem::take(tile);
+                        let at = TileAt { level: node.level / TILE_HEIGHT, index: node.index / u64::from(TILE_WIDTH) };
+                        same_tile(store, at, &full).await?;
+                    }
+                }
+            }
+            next = next.saturating_add(1);
+        }
+        tokio::time::sleep(pause).await;
+    }
+    if frontier.root() != head.root {
+        return Err(Damage::Head { size: head.size, found: frontier.root(), expected: head.root }.into());
+    }
+    if head.size == head.noted && head.size > 0 {
+        let signed = signed(&head, options)?;
+        if signed.root != frontier.root() {
+            return Err(Damage::Root { size: head.size, found: frontier.root(), expected: signed.root }.into());
+        }
+    }
+    blobs(store, pause).await?;
+    Ok(head.size)
+}
+
+/// The tile on the disk, which is to have these hashes.
+async fn same_tile(store: &dyn Store, at: TileAt, expected: &[Hash]) -> Result<(), StoreError> {
+    let tiles = store.tiles(&[at]).await?;
+    match tiles.0.get(&at) {
+        Some(found) if found == expected => Ok(()),
+        Some(_) | None => Err(Damage::Leaves(at).into()),
+    }
+}
+
+async fn blobs(store: &dyn Store, pause: Duration) -> Result<(), StoreError> {
+    let mut after = 0;
+    loop {
+        let page = store.each_blob(after).await?;
+        let Some((last, _, _)) = page.last() else { return Ok(()) };
+        after = *last;
+        for (_, digest, bytes) in &page {
+            if Digest::of(bytes) != *digest {
+                return Err(Damage::Blob(*digest).into());
+            }
+        }
+        tokio::time::sleep(pause).await;
+    }
+}

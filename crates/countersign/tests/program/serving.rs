@@ -1,0 +1,434 @@
+//! A server among those who hold on to it: connections that ask nothing, bodies that do not come, names that are not its own, a
+//! store that fails, a clock that jumps; and another server.
+
+mod killed;
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{Shutdown, TcpStream},
+    process::{Child, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use countersign::{
+    api::{self, Hosts, Reached},
+    bundle::Bundle,
+    client::{ChangePrefix, Client},
+    clock,
+    engine::{Engine, EngineError, Setup},
+    follower::{Access, Follower, source::Source},
+    reading::Reading,
+    speaker::{Hand, InFrontOf, Speaker},
+    store::{
+        self,
+        faults::{Faults, Side, Step},
+    },
+};
+use countersign_core::{
+    catalog::Level,
+    statement::{Body, Disclosure, SeenCheckpoint},
+    trust::Trust,
+};
+use countersign_ledger::Time;
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::{
+    api::proposal,
+    support::Stage,
+    world::{Voice, World},
+};
+
+fn two() -> World {
+    World::new(&[("alice", Level::Standard), ("bob", Level::Senior)])
+}
+
+/// Somebody in front of the log at this address.
+fn voice(world: &World, url: &str, who: &str) -> Voice {
+    let client = Client::new(url);
+    let log = client.log().unwrap();
+    let checkpoint = SeenCheckpoint { root: log.root, size: log.size };
+    Voice {
+        speaker: Speaker { client, hand: Hand::Gate(world.key(who)), me: who.parse().unwrap() },
+        log: InFrontOf { origin: log.origin, checkpoint },
+    }
+}
+
+/// One request on a connection of its own: all that came back.
+fn asked(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn get(address: &str, host: &str) -> String {
+    asked(address, &format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"))
+}
+
+/// A server over a home, as somebody starts it in a shell, with what it says of itself.
+fn serve_from(stage: &Stage, shell: &str) -> (Alive, String) {
+    let words = format!("{shell} exec '{}' serve --home home --listen 127.0.0.1:0", env!("CARGO_BIN_EXE_countersign"));
+    let mut child = stage
+        .command("sh")
+        .args(["-c", &words])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::from(std::fs::File::create(stage.path("serve.log")).unwrap()))
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let url = line.split_whitespace().find_map(|word| word.strip_prefix("http://"));
+    let url = url.unwrap_or_else(|| panic!("the server says `{line}`")).to_owned();
+    (Alive(child), url)
+}
+
+/// A process that ends with the test, however that ends.
+struct Alive(Child);
+
+impl Alive {
+    fn kill(&mut self) {
+        // It may have ended already.
+        drop(self.0.kill());
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+#[test]
+fn a_home_is_served_by_one_server() {
+    let stage = Stage::with_keys(&["ada", "grace"]);
+    stage.home_of_two();
+    let (first, _) = serve_from(&stage, "");
+    let run = stage.run("serve --home home --listen 127.0.0.1:0 --format json");
+    assert_eq!(run.status, 1, "{run}");
+    let said = run.stderr.replace(&first.0.id().to_string(), "PROCESS");
+    assert_snapshot!(said, @r#"{"error":{"code":"home-in-use","message":"another server runs on home, as process PROCESS","hint":"a home is served once; stop that one first, or ask it"}}"#);
+    // A server that was killed keeps nobody out.
+    drop(first);
+    let (second, address) = serve_from(&stage, "");
+    assert!(get(&address, "localhost").starts_with("HTTP/1.1 200 "));
+    drop(second);
+}
+
+/// As many connections as there can be, all of them idle: who comes is served, and at once.
+#[test]
+fn connections_that_ask_nothing_stop_nobody() {
+    let stage = Stage::with_keys(&["ada", "grace"]);
+    stage.home_of_two();
+    let (server, address) = serve_from(&stage, "ulimit -n 128;");
+    let mut idle = Vec::new();
+    for n in 0..300 {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        // Some have asked before, some have begun to.
+        match n % 3 {
+            0 => stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap(),
+            1 => stream.write_all(b"POST /v1/statements HTTP/1.1\r\nHos").unwrap(),
+            _ => {}
+        }
+        idle.push(stream);
+    }
+    let began = clock::now();
+    for _ in 0..20 {
+        assert!(get(&address, "localhost").starts_with("HTTP/1.1 200 "));
+    }
+    assert!(clock::now().secs_since(began) < 10, "{} s", clock::now().secs_since(began));
+    drop(idle);
+    drop(server);
+}
+
+/// Bodies that are begun and not ended hold little, and give way to who sends his.
+#[test]
+fn bodies_that_are_held_stop_nobody() {
+    let world = two();
+    let address = world.server().url.strip_prefix("http://").unwrap().to_owned();
+    let head = |bytes: usize| {
+        format!(
+            "POST /v1/statements HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {bytes}\r\n\r\n"
+        )
+    };
+    let held: Vec<TcpStream> = (0..24)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&address).unwrap();
+            stream.write_all(head(16 << 20).as_bytes()).unwrap();
+            // What there is no room for stays with the sender.
+            stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+            drop(stream.write_all(&vec![b' '; 8 << 20]));
+            stream
+        })
+        .collect();
+    let began = clock::now();
+    let (body, blobs) = proposal("Turn it on");
+    world.voice("alice").say(body, &blobs).unwrap();
+    assert!(clock::now().secs_since(began) < 5, "a statement took {} s", clock::now().secs_since(began));
+    // A large one gets the room of those who stand still.
+    let large = format!("{}{}", head(10 << 20), " ".repeat(10 << 20));
+    let answer = asked(&address, &large);
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(clock::now().secs_since(began) < 30, "a large body took {} s", clock::now().secs_since(began));
+    drop(held);
+}
+
+#[test]
+fn a_server_is_asked_by_its_own_names() {
+    let world = two();
+    let address = world.server().url.strip_prefix("http://").unwrap().to_owned();
+    for host in ["127.0.0.1", &address, "localhost:1", "[::1]"] {
+        assert!(get(&address, host).starts_with("HTTP/1.1 200 "), "{host}");
+    }
+    let refused = get(&address, "rebound.example");
+    assert!(refused.starts_with("HTTP/1.1 421 "), "{refused}");
+    assert_snapshot!(refused.split("\r\n\r\n").nth(1).unwrap(), @r#"{"error":{"code":"another-host","class":"malformed","message":"this server is not `rebound.example`","hint":"if that is one of its names, whoever runs it adds it to `hosts` in countersign.yaml, or passes --host"}}"#);
+    let server = world.server();
+    let (engine, listener) =
+        (Arc::clone(&server.engine), server.block_on(api::bind(([127, 0, 0, 1], 0).into())).unwrap());
+    let other = listener.local_addr().unwrap().to_string();
+    let reached = Reached { hosts: Hosts::new(["changes.example".to_owned()]), ..Reached::default() };
+    let serving = async move { api::serve_as(reached, engine, listener, std::future::pending()).await };
+    server.block_on(async { drop(tokio::spawn(serving)) });
+    assert!(get(&other, "changes.example:8080").starts_with("HTTP/1.1 200 "));
+    assert!(get(&other, "rebound.example").starts_with("HTTP/1.1 421 "));
+}
+
+/// One line a request, with what an operator looks for.
+#[test]
+fn each_request_is_one_line_of_the_servers_log() {
+    let stage = Stage::with_keys(&["ada", "grace"]);
+    stage.home_of_two();
+    let (server, address) = serve_from(&stage, "");
+    let line = |request: &str| {
+        let answer = asked(&address, request);
+        let id = answer.lines().find_map(|line| line.strip_prefix("x-request-id: ")).unwrap().to_owned();
+        let log = stage.read("serve.log");
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains(&id)).collect();
+        assert_eq!(lines.len(), 1, "{log}");
+        let (_, said) = lines[0].split_once("countersign::").unwrap();
+        let said = said.replace(&id, "ID");
+        said.split(" millis=").next().unwrap().to_owned()
+    };
+    let get = |path: &str| line(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+    assert_snapshot!(get("/v1/log"), @r#"api::requests: answered http.method=GET http.route="/v1/log" http.status=200 request.id="ID" cause="""#);
+    assert_snapshot!(get("/v1/changes/0123456789ab"), @r#"api::requests: answered http.method=GET http.route="/v1/changes/{id}" http.status=404 request.id="ID" cause="unknown-change: there is no change `0123456789ab`""#);
+    assert_snapshot!(get("/nowhere"), @r#"api::requests: answered http.method=GET http.route="-" http.status=404 request.id="ID" cause="not-found: there is no page at this address""#);
+    drop(server);
+}
+
+/// Where the next commits fail.
+type Failing = Arc<Mutex<Option<(Step, Side)>>>;
+
+/// A server over a store that fails when it is told to.
+fn faulty(world: &World) -> (String, Failing) {
+    let failing = Failing::default();
+    let faults = Faults::new({
+        let failing = Arc::clone(&failing);
+        move |step, side| *failing.lock().unwrap() == Some((step, side))
+    });
+    let address = world.stage.path("faulty.db").display().to_string();
+    let (home, server) = (&world.home, world.server());
+    let setup = async {
+        Setup {
+            store: store::open_with(&address, &home.store_options(), faults).await.unwrap(),
+            log_key: Arc::new(home.log_key().unwrap()),
+            server_key: home.server_key().unwrap(),
+            genesis: home.genesis().clone(),
+            genesis_blobs: home.genesis_blobs(),
+            guidance: vec![],
+            clock: Arc::new(clock::now),
+            uptime: None,
+        }
+    };
+    let url = server.block_on(async {
+        let engine = Arc::new(Engine::open(setup.await).await.unwrap());
+        let listener = api::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        drop(tokio::spawn(api::serve(engine, listener, std::future::pending())));
+        url
+    });
+    (url, failing)
+}
+
+/// What is told of a write that failed is true, and the server goes on when what failed is over.
+#[test]
+fn a_store_that_fails_is_told_as_it_is_and_the_server_goes_on() {
+    let world = two();
+    let (url, failing) = faulty(&world);
+    let propose = || {
+        let voice = voice(&world, &url, "alice");
+        let (body, blobs) = proposal("Turn it on");
+        let envelope = voice.sign(body);
+        let answer = voice.speaker.client.submit(&envelope, &blobs);
+        (answer.map(|receipt| receipt.index).map_err(|error| error.to_string()), envelope, blobs, voice)
+    };
+    let size = || Client::new(&url).log().unwrap().size;
+    assert_eq!(propose().0, Ok(1));
+    *failing.lock().unwrap() = Some((Step::Rows, Side::After));
+    assert_snapshot!(propose().0.unwrap_err(), @"the server's store failed; nothing was written");
+    assert_eq!(size(), 2);
+    // The commit fails before and after it happened, and the store answers again.
+    *failing.lock().unwrap() = Some((Step::Commit, Side::Before));
+    assert_snapshot!(propose().0.unwrap_err(), @"the server's store failed; nothing was written");
+    assert_eq!(size(), 2);
+    *failing.lock().unwrap() = Some((Step::Commit, Side::After));
+    assert_eq!(propose().0, Ok(2));
+    // Nobody can say what happened, and nobody says that nothing did.
+    *failing.lock().unwrap() = None;
+    assert_eq!(propose().0, Ok(3));
+    assert_eq!(size(), 4);
+}
+
+/// An engine whose clock and uptime the test sets.
+struct Timed {
+    engine: Engine,
+    secs: Arc<AtomicI64>,
+    running: Arc<AtomicU64>,
+}
+
+#[test]
+fn a_clock_that_jumps_is_noticed_before_a_leaf_is_written_by_it() {
+    const NOON: i64 = 1_775_001_600;
+    let world = two();
+    let server = world.server();
+    let timed = server.block_on(async {
+        let (secs, running) = (Arc::new(AtomicI64::new(NOON)), Arc::new(AtomicU64::new(100)));
+        let (of_clock, of_uptime) = (Arc::clone(&secs), Arc::clone(&running));
+        let setup = Setup {
+            store: store::open(world.stage.path("timed.db").to_str().unwrap(), &world.home.store_options())
+                .await
+                .unwrap(),
+            log_key: Arc::new(world.home.log_key().unwrap()),
+            server_key: world.home.server_key().unwrap(),
+            genesis: world.home.genesis().clone(),
+            genesis_blobs: world.home.genesis_blobs(),
+            guidance: vec![],
+            clock: Arc::new(move || Time::from_unix_secs(of_clock.load(Ordering::SeqCst))),
+            uptime: Some(Arc::new(move || Duration::from_secs(of_uptime.load(Ordering::SeqCst)))),
+        };
+        Timed { engine: Engine::open(setup).await.unwrap(), secs, running }
+    });
+    let propose = || {
+        server.block_on(async {
+            let head = timed.engine.head().await.unwrap();
+            let (body, blobs) = proposal("Turn it on");
+            let log = InFrontOf {
+                origin: timed.engine.governance().await.unwrap().record.origin.clone(),
+                checkpoint: SeenCheckpoint { root: head.root, size: head.size },
+            };
+            let speaker = Speaker {
+                client: Client::new("http://localhost"),
+                hand: Hand::Gate(world.key("alice")),
+                me: "alice".parse().unwrap(),
+            };
+            let envelope = speaker.sign(&log, body).unwrap();
+            match timed.engine.submit(envelope.raw(), blobs).await {
+                Ok(receipt) => Ok(receipt.index),
+                Err(EngineError::Refused(refusal)) => Err(format!("{}: {refusal}", refusal.code)),
+                Err(error) => panic!("{error}"),
+            }
+        })
+    };
+    let pass = |clock: i64, machine: u64| {
+        timed.secs.fetch_add(clock, Ordering::SeqCst);
+        timed.running.fetch_add(machine, Ordering::SeqCst);
+    };
+    pass(3_600, 3_600);
+    assert_eq!(propose(), Ok(1));
+    // A little is no jump; it is what keeps clocks right.
+    pass(70, 60);
+    assert_eq!(propose(), Ok(2));
+    pass(86_400 + 60, 60);
+    assert_snapshot!(propose().unwrap_err(), @"clock-jumped: the server's clock has jumped forward by 1 d: it says 2026-04-02T01:02:10Z, and 1 min after it said 2026-04-01T01:01:10Z; nothing was written");
+    pass(-86_400, 0);
+    assert_eq!(propose(), Ok(3), "it was set right");
+    pass(-7_200, 60);
+    assert_snapshot!(propose().unwrap_err(), @"clock-jumped: the server's clock has jumped back by 2 h 1 min: it says 2026-03-31T23:02:10Z, and 1 min after it said 2026-04-01T01:02:10Z; nothing was written");
+    // Who starts it anew believes the clock, but for what the log knows.
+    let size = server.block_on(timed.engine.head()).unwrap().size;
+    assert_eq!(size, 4);
+}
+
+/// A machine whose clock is far behind the log's says so, instead of taking the log for false.
+#[test]
+fn a_clock_that_is_behind_is_named_and_nobody_is_accused() {
+    let world = two();
+    let (body, blobs) = proposal("Turn it on");
+    let change = world.voice("alice").say(body, &blobs).unwrap().change.unwrap();
+    let trust: Trust = serde_json::from_str(&world.stage.read("home/trust.json")).unwrap();
+    let client = Client::new(&world.server().url);
+    let prefix = ChangePrefix::from(&change);
+    let bundle = || Bundle::from_tar("x".as_ref(), &client.bundle(&prefix, None, &[]).unwrap()).unwrap();
+    let early = |secs: i64| clock::now().plus_secs(-secs);
+    let refused = Reading::of(&trust, &prefix, bundle(), None, early(600)).unwrap_err();
+    assert_eq!(refused.code, "clock-behind", "{refused}");
+    assert!(refused.to_string().contains("this machine's clock is"), "{refused}");
+    Reading::of(&trust, &prefix, bundle(), None, early(120)).unwrap();
+
+    let server = world.server();
+    let copy = world.stage.path("copy");
+    let mut follower = server.block_on(Follower::open(&copy, &trust, Access::Owner)).unwrap();
+    let mut source = Source::Server(client.clone());
+    let follow = |follower: &mut Follower, source: &mut Source, now| {
+        server.block_on(follower.follow(source, now)).map(|followed| followed.checkpoint.size)
+    };
+    let error = follow(&mut follower, &mut source, early(600)).unwrap_err();
+    assert_eq!(error.code(), "clock-behind", "{error}");
+    assert!(std::fs::read_dir(&copy).unwrap().all(|entry| !entry.unwrap().path().to_string_lossy().contains("proof")));
+    assert_eq!(follow(&mut follower, &mut source, early(120)).unwrap(), 2);
+}
+
+/// Whoever is late waits for those before, instead of being told to try again.
+#[test]
+fn many_who_write_to_one_change_are_all_taken() {
+    let world = two();
+    let (body, blobs) = proposal("Turn it on");
+    let change = world.voice("alice").say(body, &blobs).unwrap().change.unwrap();
+    let server = world.server();
+    let envelopes: Vec<_> = (0..60)
+        .map(|n| {
+            let said = Disclosure {
+                change: change.clone(),
+                guidance: Default::default(),
+                prompted_by: Default::default(),
+                revision: server.block_on(server.engine.change(&change)).unwrap().unwrap().current_ref().unwrap(),
+                tools: [format!("tool-{n}")].into(),
+            };
+            world.voice("alice").sign(Body::Disclosure(said))
+        })
+        .collect();
+    let taken = server.block_on(async {
+        let said = envelopes.into_iter().map(|envelope| {
+            let engine = Arc::clone(&server.engine);
+            tokio::spawn(async move { engine.submit(envelope.raw(), vec![]).await })
+        });
+        let mut taken = 0;
+        for one in said.collect::<Vec<_>>() {
+            one.await.unwrap().unwrap();
+            taken += 1;
+        }
+        taken
+    });
+    assert_eq!(taken, 60);
+}
+
+/// What was found by reading the whole log is told to whoever watches the server.
+#[test]
+fn a_server_whose_log_was_found_damaged_says_so() {
+    let world = two();
+    let address = world.server().url.strip_prefix("http://").unwrap().to_owned();
+    assert!(get(&address, "localhost").starts_with("HTTP/1.1 200 "));
+    world.server().engine.damaged_is("leaf 3 is missing".to_owned());
+    let answer = get(&address, "localhost");
+    let body: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 500 ") && body["error"]["code"] == "store-damaged", "{answer}");
+    drop(TcpStream::connect(&address).unwrap().shutdown(Shutdown::Both));
+}
