@@ -124,6 +124,29 @@ pub struct RejectionRecord {
     pub reason: Digest,
     pub at: Time,
     pub lifted: bool,
+    /// Who has set it aside, each for one content.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aside: Vec<Aside>,
+}
+
+/// Somebody's word that another's rejection need not stop this content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Aside {
+    pub by: ActorId,
+    /// What they were when they said so.
+    pub senior: bool,
+    pub content: Digest,
+}
+
+/// How many people set a rejection aside, one of them a senior.
+pub const ASIDE_PEOPLE: usize = 2;
+
+/// Whether enough people have set a rejection aside for this content.
+pub fn is_set_aside(aside: &[Aside], content: &Digest) -> bool {
+    let here = || aside.iter().filter(|aside| aside.content == *content);
+    let people: BTreeSet<&ActorId> = here().map(|aside| &aside.by).collect();
+    people.len() >= ASIDE_PEOPLE && here().any(|aside| aside.senior)
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -202,6 +225,8 @@ pub struct Admitted<'a> {
     pub statement: &'a Statement,
     pub payload: Digest,
     pub signed_with: &'a SignedWith,
+    /// Whether who speaks is a senior now.
+    pub senior: bool,
     pub at: Time,
     /// The blobs that it names, parsed.
     pub found: &'a Found,
@@ -295,6 +320,29 @@ impl Change {
         self.observed.iter().find(|document| document.path == path)?.found.as_ref()
     }
 
+    /// What the present revision brings.
+    pub fn content(&self) -> Result<Digest, Refusal> {
+        match self.current() {
+            Some(revision) => revision.subject.content(),
+            None => Err(Refusal::conflict("change-damaged", format!("change {} has no revision", self.id))),
+        }
+    }
+
+    /// Whoever signed something about it.
+    pub fn speakers(&self) -> BTreeSet<&ActorId> {
+        let mut spoke = BTreeSet::from([&self.proposer]);
+        for revision in &self.revisions {
+            spoke.insert(&revision.by);
+            spoke.extend(&revision.sponsor);
+        }
+        spoke.extend(self.approvals.iter().map(|approval| &approval.by));
+        spoke.extend(self.rejections.iter().map(|rejection| &rejection.by));
+        spoke.extend(self.disclosures.iter().map(|disclosure| &disclosure.by));
+        spoke.extend(self.waivers.iter().map(|waiver| &waiver.by));
+        spoke.extend(self.identifications.iter().map(|identification| &identification.by));
+        spoke
+    }
+
     /// Takes a statement about the change that was admitted.
     pub(crate) fn apply(&mut self, admitted: &Admitted<'_>) {
         let by = admitted.statement.header.by.clone();
@@ -311,11 +359,11 @@ impl Change {
                     new.documents,
                     new.sponsor.clone(),
                 ));
-                self.status = ChangeStatus::Proposed;
+                // A rejection stands over later revisions.
+                let rejected = self.standing_rejections().next().is_some();
+                self.status = if rejected { ChangeStatus::Rejected } else { ChangeStatus::Proposed };
             }
             Body::Approval(approval) => {
-                // Who approves what they rejected before has changed their mind.
-                self.lift(&by);
                 self.approvals.push(ApprovalRecord {
                     by,
                     key: admitted.signed_with.key.clone(),
@@ -335,10 +383,19 @@ impl Change {
                     reason: rejection.reason,
                     at,
                     lifted: false,
+                    aside: Vec::new(),
                 });
                 self.status = ChangeStatus::Rejected;
             }
             Body::RejectionLift(_) => self.lift(&by),
+            Body::RejectionSetAside(said) => {
+                let Ok(content) = self.content() else { return };
+                let aside = Aside { by, senior: admitted.senior, content };
+                for rejection in self.rejections.iter_mut().filter(|rejection| rejection.by == said.rejected_by) {
+                    rejection.aside.push(aside.clone());
+                }
+                self.reopen();
+            }
             Body::Withdrawal(_) => self.status = ChangeStatus::Withdrawn,
             Body::Disclosure(said) => self.disclosures.push(DisclosureRecord { by, at, said: said.clone() }),
             Body::Waiver(waiver) => self.waivers.push(WaiverRecord {
@@ -398,6 +455,7 @@ impl Change {
             Body::Genesis(_)
             | Body::Publication(_)
             | Body::KeyRevocation(_)
+            | Body::RevocationConfirmation(_)
             | Body::GateRegistration(_)
             | Body::Proposal(_) => {}
         }
@@ -407,15 +465,30 @@ impl Change {
         for rejection in self.rejections.iter_mut().filter(|rejection| rejection.by == *by) {
             rejection.lifted = true;
         }
+        self.reopen();
+    }
+
+    /// Where nothing rejects it any more it is proposed again.
+    fn reopen(&mut self) {
         if self.status == ChangeStatus::Rejected && self.standing_rejections().next().is_none() {
             self.status = ChangeStatus::Proposed;
         }
     }
 
-    /// Rejections of the present revision that nobody has lifted.
+    /// Rejections of this or an earlier revision that nobody has lifted, and that were not set aside for what it is now.
     pub fn standing_rejections(&self) -> impl Iterator<Item = &RejectionRecord> {
-        let current = self.current_ref();
-        self.rejections.iter().filter(move |rejection| !rejection.lifted && Some(rejection.revision) == current)
+        let content = self.content().ok();
+        let aside = move |rejection: &RejectionRecord| {
+            content.is_some_and(|content| is_set_aside(&rejection.aside, &content))
+        };
+        self.rejections.iter().filter(move |rejection| !rejection.lifted && !aside(rejection))
+    }
+
+    /// Whether somebody has set another's rejection of the present content aside.
+    pub fn has_set_aside(&self, person: &ActorId) -> bool {
+        let content = self.content().ok();
+        let theirs = |aside: &Aside| aside.by == *person && Some(aside.content) == content;
+        self.rejections.iter().any(|rejection| rejection.aside.iter().any(theirs))
     }
 }
 

@@ -15,7 +15,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::wire::{ChangePage, ChangeView, DENIED, Entries, ErrorBody, LogInfo, Proof, Published, Receipt, Submit};
+use crate::wire::{ChangePage, ChangeView, DENIED, Entries, ErrorBody, LogInfo, Proof, Published, Receipt, Revocation, Submit};
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -156,6 +156,11 @@ impl Client {
     /// Whose key it is, by the catalog in force.
     pub fn signer(&self, key: &Fingerprint) -> Result<Signer, ClientError> {
         self.get(&format!("/v1/signer?key={}", encoded(key.as_str())))
+    }
+
+    /// How a key was revoked, by whom.
+    pub fn revocation(&self, key: &Fingerprint) -> Result<Revocation, ClientError> {
+        self.get(&format!("/v1/revocation?key={}", encoded(key.as_str())))
     }
 
     /// One page of a list.

@@ -130,7 +130,7 @@ impl Reading {
 
     /// The change as it is shown.
     pub fn view(&self) -> Result<ChangeView, Refusal> {
-        view::view(&self.state, &self.change, &self.blobs, &self.state.disabled(), self.now)
+        view::view(&self.state, &self.change, &self.blobs, &self.state.disabled(self.now), self.now)
     }
 }
 

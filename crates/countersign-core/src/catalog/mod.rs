@@ -34,7 +34,10 @@ use countersign_ledger::PublicKey;
 use serde::{Deserialize, Serialize};
 
 use self::index::Index;
-use crate::ids::{ActorId, Environment, GroupId, SystemId, Target};
+use crate::{
+    ids::{ActorId, Environment, GroupId, SystemId, Target},
+    statement::Seen,
+};
 
 /// What sort of actor it is. Only a person approves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -185,6 +188,18 @@ pub struct CatalogSettings {
     pub environments: BTreeSet<Environment>,
     /// Those of them that rules treat as production.
     pub production: BTreeSet<Environment>,
+    /// Whether an approval counts that was given without the content at hand.
+    pub unseen_approvals: bool,
+}
+
+impl CatalogSettings {
+    /// Whether an approval counts by how its content was at hand.
+    pub fn counts(&self, seen: Seen) -> bool {
+        match seen {
+            Seen::None => self.unseen_approvals,
+            Seen::Shown | Seen::Material | Seen::Computed => true,
+        }
+    }
 }
 
 impl Default for CatalogSettings {
@@ -198,6 +213,7 @@ impl Default for CatalogSettings {
             actor_annotation: "countersign/actor".to_owned(),
             environments: names(&["production", "staging", "development"]),
             production: names(&["production"]),
+            unseen_approvals: false,
         }
     }
 }

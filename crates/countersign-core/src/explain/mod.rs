@@ -94,7 +94,7 @@ pub struct Explained {
 impl Explained {
     /// Decides a change as it stands now, and explains that.
     pub fn standing(state: &State, change: &Change, disabled: &BTreeSet<ActorId>, now: Time) -> Result<Self, Refusal> {
-        let snapshot = Snapshot::take(state, change)?;
+        let snapshot = Snapshot::take(state, change, now)?;
         let decision = decide(&state.governance.rules, &snapshot, now);
         let explanation = Scene::of(&state.governance, change, &snapshot, disabled).explain(&decision, now);
         Ok(Self { decision, explanation })
@@ -109,7 +109,7 @@ pub fn explain(
     disabled: &BTreeSet<ActorId>,
     now: Time,
 ) -> Result<Explanation, Refusal> {
-    let snapshot = Snapshot::take(state, change)?;
+    let snapshot = Snapshot::take(state, change, now)?;
     Ok(Scene::of(&state.governance, change, &snapshot, disabled).explain(decision, now))
 }
 
@@ -121,7 +121,7 @@ pub fn could_help(
     disabled: &BTreeSet<ActorId>,
     person: &ActorId,
 ) -> Result<bool, Refusal> {
-    let snapshot = Snapshot::take(state, change)?;
+    let snapshot = Snapshot::take(state, change, decision.decided_at)?;
     Ok(Scene::of(&state.governance, change, &snapshot, disabled).could_help(decision, person))
 }
 
@@ -164,6 +164,7 @@ impl<'a> Scene<'a> {
     fn could_help(&self, decision: &Decision, person: &ActorId) -> bool {
         let made_it = count::had_a_hand(self.snapshot, person);
         let spoke = self.snapshot.rejected_by.contains(person)
+            || self.snapshot.cleared_by.contains(person)
             || self.snapshot.approvals.iter().any(|approval| approval.by == *person);
         let named = |missing: &Missing| missing.of.iter().any(|name| name == person.as_str());
         let unmet = decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
@@ -177,6 +178,7 @@ impl<'a> Scene<'a> {
                 Need::Document { .. } | Need::Disclosure => made_it,
             },
             Token::Sponsor | Token::Lift => named(missing),
+            Token::Driver => made_it,
             Token::Remedy | Token::Contributor | Token::Identity | Token::Target | Token::Rules => false,
         })
     }
@@ -243,7 +245,15 @@ impl<'a> Scene<'a> {
             }
             Token::Identity => self.identities(decided, missing),
             Token::Sponsor => self.snapshot.unconfirmed.iter().map(|sponsor| self.sponsor(sponsor)).collect(),
-            Token::Lift => self.snapshot.rejected_by.iter().map(|person| self.lift(person)).collect(),
+            Token::Driver => {
+                let how = format!("countersign disclose {change} --tool NAME, and --prompted-by PERSON where that was not you");
+                one(self.authors(decided), how)
+            }
+            Token::Lift => {
+                let here = self.snapshot.rejected_by.iter().map(|person| self.lift(person, "it"));
+                let elsewhere = self.snapshot.held_by.difference(&self.snapshot.rejected_by);
+                here.chain(elsewhere.map(|person| self.lift(person, "the same in another change"))).collect()
+            }
             Token::Target => {
                 let how =
                     "propose it again for targets of the catalog: countersign propose --target SYSTEM/ENVIRONMENT …";
@@ -278,14 +288,16 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn lift(&self, person: &ActorId) -> Obligation {
+    /// A rejection stands over later revisions: talking to who rejected is the way.
+    fn lift(&self, person: &ActorId, what: &str) -> Obligation {
         let change = &self.snapshot.change;
         Obligation {
-            missing: format!("{person} rejected this revision"),
+            missing: format!("{person} rejected {what}"),
             who: vec![person.clone()],
             more: 0,
             how: format!(
-                "a revision with other content (countersign revise {change} …), or {person} lifts the rejection"
+                "{person} lifts the rejection (countersign reject {change} --lift), if need be after a revision; or, a day \
+                 later, two others set it aside, one of them a senior (countersign reject {change} --set-aside {person} --why …)"
             ),
         }
     }
@@ -305,6 +317,7 @@ impl<'a> Scene<'a> {
         let mut excluded = self.contributors();
         excluded.extend(self.snapshot.approvals.iter().map(|approval| &approval.by));
         excluded.extend(&self.snapshot.rejected_by);
+        excluded.extend(&self.snapshot.cleared_by);
         self.people.nearest(role, &asked(decided, missing), wanted, &excluded)
     }
 

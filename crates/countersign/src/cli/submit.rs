@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    io::{BufRead as _, IsTerminal as _},
     path::{Path, PathBuf},
 };
 
@@ -189,6 +190,21 @@ pub fn announce(speaker: &Speaker, lines: &[String]) {
     anstream::eprintln!("{} as {} with key {}:", output::faint("signing"), speaker.me, speaker.hand.fingerprint());
     for line in lines {
         anstream::eprintln!("  {}", output::printable(line));
+    }
+}
+
+/// Asks on a terminal, where somebody can answer; elsewhere what was announced is what is signed.
+pub fn ask(question: &str) -> Result<(), CliError> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(());
+    }
+    anstream::eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.map_err(|error| CliError::new("not-confirmed", format!("the answer cannot be read: {error}")))?;
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(CliError::new("not-confirmed", "nothing was signed").hint("answer `y`, or pass --yes")),
     }
 }
 

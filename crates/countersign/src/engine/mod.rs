@@ -130,6 +130,8 @@ pub struct Engine {
     governance: GovernanceCache,
     cosigned: Cosigned,
     speakers: tokio::sync::Mutex<Speakers>,
+    /// Held while a revocation is admitted: how many there are at a time no stream tells.
+    revocations: tokio::sync::Mutex<()>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -151,6 +153,7 @@ impl Engine {
             governance: GovernanceCache::default(),
             cosigned: Cosigned::default(),
             speakers: Default::default(),
+            revocations: Default::default(),
         };
         if engine.store.head().await?.size == 0 {
             engine.found(&setup.genesis, setup.genesis_blobs).await?;
@@ -268,9 +271,14 @@ impl Engine {
         // Another server's clock may be ahead of ours; the log's time never goes back.
         let at = (self.clock)().max(not_before);
         let announced = self.writer.expect(at);
+        let _one_at_a_time = match &signed.statement().body {
+            Body::KeyRevocation(_) => Some(self.revocations.lock().await),
+            _ => None,
+        };
         let mut draft = Draft::begin(self, signed, at).await?;
         draft.blobs.clone_from(blobs);
         draft.push(envelope.clone(), signed.clone())?;
+        draft.fits_the_home(signed).await?;
         let id = signed.statement().change(&signed.payload());
         let mut permit = None;
         let mut denied = false;

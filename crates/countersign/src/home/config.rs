@@ -146,6 +146,7 @@ impl Config {
             actor_annotation,
             environments,
             production,
+            unseen_approvals,
         } = &self.catalog;
         let _ = write!(
             text,
@@ -166,6 +167,9 @@ impl Config {
             list(environments.iter().map(|name| name.as_str()).collect()),
             list(production.iter().map(|name| name.as_str()).collect()),
         );
+        if *unseen_approvals {
+            text.push_str("  # Approvals count that were given without the content at hand.\n  unseen_approvals: true\n");
+        }
         text
     }
 }

@@ -101,7 +101,7 @@ pub fn open(asked: &Asked<'_>, bundle: &Bundle, now: Time) -> Result<Opening, De
             .into());
     }
     let change = state.change(id)?.unwrap_or(&change).clone();
-    let snapshot = Snapshot::take(&state, &change)?;
+    let snapshot = Snapshot::take(&state, &change, now)?;
     let decision = decide::decide(&state.governance.rules, &snapshot, now);
     match decision.outcome {
         Outcome::Allow => {}
