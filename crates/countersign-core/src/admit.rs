@@ -16,7 +16,7 @@ use countersign_ledger::{
 };
 
 pub(crate) use self::publication::may_publish;
-pub use self::revocation::{MAX_OF_ONE, bounds};
+pub use self::revocation::{MAX_OF_ONE, bounds, brings_back};
 use crate::{
     catalog::ActorKind,
     change::{Found, SignedWith},

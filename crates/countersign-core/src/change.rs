@@ -308,11 +308,17 @@ impl Change {
         self.revisions.iter().any(unnamed)
     }
 
-    /// Documents that any revision's commits or any disclosure cites.
+    /// Documents that the present revision's commits or anybody's last disclosure cites, and those that were cited before and
+    /// that are there: what somebody went by they went by, but a name that is nobody's can be corrected.
     pub fn cited_guidance(&self) -> BTreeSet<&str> {
-        let from_commits = self.revisions.iter().flat_map(|r| &r.guidance);
-        let from_disclosures = self.disclosures.iter().flat_map(|d| &d.said.guidance);
-        from_commits.chain(from_disclosures).map(String::as_str).collect()
+        let last: BTreeMap<&ActorId, &DisclosureRecord> =
+            self.disclosures.iter().map(|said| (&said.by, said)).collect();
+        let now = self.current().into_iter().flat_map(|revision| &revision.guidance);
+        let now = now.chain(last.into_values().flat_map(|said| &said.said.guidance));
+        let before = self.revisions.iter().flat_map(|revision| &revision.guidance);
+        let before = before.chain(self.disclosures.iter().flat_map(|said| &said.said.guidance));
+        let before = before.filter(|path| self.observed_document(path).is_some());
+        now.chain(before).map(String::as_str).collect()
     }
 
     /// A cited document as it was last observed, if it was found.
@@ -478,9 +484,8 @@ impl Change {
     /// Rejections of this or an earlier revision that nobody has lifted, and that were not set aside for what it is now.
     pub fn standing_rejections(&self) -> impl Iterator<Item = &RejectionRecord> {
         let content = self.content().ok();
-        let aside = move |rejection: &RejectionRecord| {
-            content.is_some_and(|content| is_set_aside(&rejection.aside, &content))
-        };
+        let aside =
+            move |rejection: &RejectionRecord| content.is_some_and(|content| is_set_aside(&rejection.aside, &content));
         self.rejections.iter().filter(move |rejection| !rejection.lifted && !aside(rejection))
     }
 
@@ -578,12 +583,26 @@ impl Change {
 
     fn fits_files(&self, subject: &FilesSubject, transition: &ApplyTransition) -> Result<(), Refusal> {
         let (files, offered) = (&subject.files, &transition.files);
-        if let Some((name, _)) = offered.iter().find(|(name, digest)| files.get(*name) != Some(*digest)) {
-            return Err(Refusal::forbidden(
-                "another-content",
-                format!("the bytes of `{name}` are not those that change {} is about", self.id),
-            )
-            .hint("propose what you have: countersign revise CHANGE --file …"));
+        let short = self.id.short();
+        if let Some((name, digest)) = offered.iter().find(|(name, digest)| files.get(*name) != Some(*digest)) {
+            let same_bytes = files.iter().find(|(_, proposed)| *proposed == digest).map(|(name, _)| name);
+            let names = || files.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            return Err(match (files.get(name), same_bytes) {
+                (Some(_), _) => Refusal::forbidden(
+                    "another-content",
+                    format!("the bytes of `{name}` are not those that change {} is about", self.id),
+                )
+                .hint(format!("propose what you have: countersign revise {short} --file …")),
+                (None, Some(proposed)) => Refusal::forbidden(
+                    "another-name",
+                    format!("change {short} has no file `{name}`; the same bytes are in it as `{proposed}`"),
+                )
+                .hint(format!(
+                    "files are named as they are passed: where `{proposed}` is that file, pass --file {proposed}"
+                )),
+                (None, None) => Refusal::forbidden("another-content", format!("change {short} has no file `{name}`"))
+                    .hint(format!("its files are {}", names())),
+            });
         }
         if let Some(name) = files.keys().find(|name| !offered.contains_key(*name)) {
             return Err(Refusal::forbidden("file-missing", format!("the change also has `{name}`"))

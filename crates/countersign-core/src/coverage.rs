@@ -110,7 +110,9 @@ struct Unable {
 /// it. Owners are never those of a group above, so that nothing would be left but to escalate.
 pub fn leaves_able(before: &Governance, after: &Governance, now: Time) -> Result<(), Refusal> {
     let known = unable(before, now);
-    let was = |new: &Unable| known.iter().any(|old| (&old.group, &old.rule, &old.target) == (&new.group, &new.rule, &new.target));
+    let was = |new: &Unable| {
+        known.iter().any(|old| (&old.group, &old.rule, &old.target) == (&new.group, &new.rule, &new.target))
+    };
     let Some(new) = unable(after, now).into_iter().find(|new| !was(new)) else { return Ok(()) };
     let Unable { group, rule, what, target, people } = new;
     Err(Refusal::malformed(
@@ -138,7 +140,9 @@ fn unable(governance: &Governance, now: Time) -> BTreeSet<Unable> {
             let decision = decide(&governance.rules, &best, now);
             for rule in decision.rules.iter().filter(|rule| Decision::stops(rule)) {
                 let of_owners = rule.missing.iter().filter(|missing| match missing.token {
-                    Token::Requirement(requirement) => matches!(requirement.need, Need::Approvals { role: Role::Owner, .. }),
+                    Token::Requirement(requirement) => {
+                        matches!(requirement.need, Need::Approvals { role: Role::Owner, .. })
+                    }
                     _ => false,
                 });
                 found.extend(of_owners.map(|missing| Unable {

@@ -232,7 +232,9 @@ impl State {
                     let (by, change, at) = (by.clone(), id.clone(), admitted.at);
                     rejections.push(TargetRejection { by, change, content, at, aside: Vec::new() });
                 }
-                Body::RejectionLift(_) => rejections.retain(|r| r.by != *by || (r.change != *id && r.content != content)),
+                Body::RejectionLift(_) => {
+                    rejections.retain(|r| r.by != *by || (r.change != *id && r.content != content))
+                }
                 Body::RejectionSetAside(said) => {
                     let aside = Aside { by: by.clone(), senior: admitted.senior, content };
                     let theirs = rejections.iter_mut().filter(|r| r.by == said.rejected_by && r.content == content);

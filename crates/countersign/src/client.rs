@@ -15,7 +15,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::wire::{ChangePage, ChangeView, DENIED, Entries, ErrorBody, LogInfo, Proof, Published, Receipt, Revocation, Submit};
+use crate::wire::{
+    ChangePage, ChangeView, DENIED, Entries, ErrorBody, LogInfo, Proof, Published, Receipt, Revocation, Submit,
+};
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -24,6 +26,9 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 pub enum ClientError {
     #[error("cannot reach the server at {url}: {why}")]
     Unreachable { url: String, why: String },
+    /// What was typed, or what a variable holds, is the address of nothing.
+    #[error("{what}")]
+    NoAddress { what: String, hint: String },
     #[error("{message}")]
     Refused { code: String, class: Option<RefusalClass>, message: String, hint: Option<String> },
     #[error("the rules do not allow change {}", .0.decision.change)]
@@ -278,12 +283,41 @@ impl Client {
     }
 
     fn unreachable(&self, error: &ureq::Error) -> ClientError {
-        let why = match self.url.starts_with("http://") || self.url.starts_with("https://") {
-            true => error.to_string(),
-            false => "an address begins with http:// or https://".to_owned(),
-        };
+        if let Some(wrong) = no_address(&self.url) {
+            return wrong;
+        }
+        let why = error.to_string();
+        // What rustls says where the other side does not speak TLS.
+        if self.url.starts_with("https://") && (why.contains("InvalidContentType") || why.contains("corrupt message")) {
+            let plain = self.url.replacen("https://", "http://", 1);
+            return ClientError::NoAddress {
+                what: format!("{} answers, and speaks http, not https", self.url),
+                hint: format!(
+                    "--url {plain} (or COUNTERSIGN_URL), or put a proxy with a certificate before the server"
+                ),
+            };
+        }
         ClientError::Unreachable { url: self.url.clone(), why }
     }
+}
+
+/// What is wrong with an address that cannot be one.
+fn no_address(url: &str) -> Option<ClientError> {
+    if url.trim().is_empty() {
+        return Some(ClientError::NoAddress {
+            what: "the server's address is empty: --url, or COUNTERSIGN_URL where that is not given".to_owned(),
+            hint: "unset COUNTERSIGN_URL, or set it to an address such as http://127.0.0.1:7878".to_owned(),
+        });
+    }
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    if rest.is_some_and(|rest| !rest.is_empty()) {
+        return None;
+    }
+    let bare = url.trim_start_matches("https:").trim_start_matches("http:").trim_start_matches('/');
+    Some(ClientError::NoAddress {
+        what: format!("`{url}` is no address: it has to begin with http:// or https://"),
+        hint: format!("--url http://{bare} (or COUNTERSIGN_URL)"),
+    })
 }
 
 /// More publications than any log has.

@@ -44,6 +44,9 @@ pub enum KnownError {
     Refused(#[from] Refusal),
     #[error("{url} serves log `{found}`, pinned is `{pinned}`")]
     AnotherLog { url: String, found: String, pinned: String },
+    /// By the file that was given.
+    #[error("wrong trust file: it is of log `{pinned}`, {url} serves log `{found}`")]
+    WrongTrust { url: String, found: String, pinned: String },
     #[error("{url} serves something that is no checkpoint")]
     NoCheckpoint { url: String },
 }
@@ -77,7 +80,7 @@ impl KnownLog {
             trust.check()?;
             if trust.origin != origin {
                 let pinned = trust.origin.clone();
-                return Err(KnownError::AnotherLog { url: client.url().to_owned(), found: origin, pinned });
+                return Err(KnownError::WrongTrust { url: client.url().to_owned(), found: origin, pinned });
             }
         }
         if given.is_none()

@@ -326,11 +326,7 @@ pub fn uniques(state: &State, signed: &Signed) -> Result<Vec<Unique>, Refusal> {
 }
 
 /// People none of whose keys holds: they cannot supply what is missing of a change.
-pub async fn disabled(
-    store: &dyn Store,
-    governance: &Governance,
-    now: Time,
-) -> Result<BTreeSet<ActorId>, StoreError> {
+pub async fn disabled(store: &dyn Store, governance: &Governance, now: Time) -> Result<BTreeSet<ActorId>, StoreError> {
     let mut people = people(store).await?;
     people.retain(|id, record| governance.person(id).is_some_and(|person| record.disables(person, now)));
     Ok(people.into_keys().collect())

@@ -19,8 +19,8 @@ use crate::{
     state::{State, TargetRejection},
     statement::{
         Approval, Body, Decided, Disclosure, Identification, IdentityVerdict, MAX_LIST, MAX_TARGETS, NewRevision,
-        OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Rejection, RejectionLift, RejectionSetAside,
-        RevisionRef, Waiver, change_stream,
+        OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Rejection, RejectionLift,
+        RejectionSetAside, RevisionRef, Waiver, change_stream,
     },
     subject::{FilesSubject, GitSubject, MAX_COMMAND_WORDS, MAX_FILES, Subject},
 };
@@ -282,7 +282,10 @@ fn may_grant(state: &State, change: &Change, person: &ActorId, what: &str, now: 
     if let Some(other) = state.set_against(person, change, now)? {
         return Err(Refusal::forbidden(
             "suspends-another",
-            format!("{person} cannot {what} change {}: they have revoked a key of {other}, who has a say in it", change.id),
+            format!(
+                "{person} cannot {what} change {}: they have revoked a key of {other}, who has a say in it",
+                change.id
+            ),
         )
         .hint("have a second person confirm that (countersign revoke KEY --confirm), or let somebody else do it"));
     }
@@ -303,7 +306,8 @@ fn approval(
         return Err(Refusal::conflict("your-rejection-stands", format!("{by} has rejected change {}", change.id))
             .hint(format!("take the rejection back first: countersign reject {short} --lift")));
     }
-    if change.has_set_aside(&by) || others_rejections(state, change)?.iter().any(|r| r.aside.iter().any(|a| a.by == by)) {
+    if change.has_set_aside(&by) || others_rejections(state, change)?.iter().any(|r| r.aside.iter().any(|a| a.by == by))
+    {
         return Err(Refusal::forbidden(
             "set-aside",
             format!("{by} has set a rejection of change {} aside, and does not approve it besides", change.id),
@@ -374,7 +378,8 @@ fn lift(
 ) -> Result<(), Refusal> {
     let by = person(authenticated, "lift a rejection")?;
     its_targets(change, &lift.targets)?;
-    if change.standing_rejections().any(|r| r.by == by) || others_rejections(state, change)?.iter().any(|r| r.by == by) {
+    if change.standing_rejections().any(|r| r.by == by) || others_rejections(state, change)?.iter().any(|r| r.by == by)
+    {
         return Ok(());
     }
     Err(Refusal::forbidden("not-yours", format!("no rejection by {by} stands; only who rejected can lift it")))
@@ -397,7 +402,10 @@ fn set_aside(
     }
     let approved = |approval: &ApprovalRecord| approval.by == by && Some(approval.revision) == change.current_ref();
     if change.approvals.iter().any(approved) {
-        return Err(Refusal::forbidden("set-aside", format!("{by} approves this revision; others set a rejection aside")));
+        return Err(Refusal::forbidden(
+            "set-aside",
+            format!("{by} approves this revision; others set a rejection aside"),
+        ));
     }
     let content = change.content()?;
     let own = change.standing_rejections().filter(|rejection| rejection.by == said.rejected_by);
@@ -498,8 +506,11 @@ fn identification(
     no_contributor(governance, change, &by, "identify people in")?;
     let short = change.id.short();
     if snapshot::contributors(governance, change).named.contains(&by) {
-        return Err(Refusal::forbidden("third-person", format!("a commit of change {} names {by}; a third person says", change.id))
-            .hint(format!("somebody whom no commit names: countersign show {short}")));
+        return Err(Refusal::forbidden(
+            "third-person",
+            format!("a commit of change {} names {by}; a third person says", change.id),
+        )
+        .hint(format!("somebody whom no commit names: countersign show {short}")));
     }
     let mut found = change
         .revisions

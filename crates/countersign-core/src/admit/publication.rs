@@ -34,7 +34,9 @@ pub(crate) fn may_publish(state: &State, signed: &Signed, published: &Governance
         if let Some(other) = other {
             return Err(Refusal::forbidden(
                 "suspends-another",
-                format!("{signer} has revoked a key of {other}, which nobody has confirmed, and grants nothing meanwhile"),
+                format!(
+                    "{signer} has revoked a key of {other}, which nobody has confirmed, and grants nothing meanwhile"
+                ),
             )
             .hint("have a second person confirm it (countersign revoke KEY --confirm), or let others sign"));
         }

@@ -123,15 +123,21 @@ pub(super) fn confirmation(
         .hint("take the key out of the catalog: countersign amend HOME, signed by two people"));
     }
     if by == record.by || said.of == Holder::Person(by.clone()) {
-        return Err(Refusal::forbidden("third-person", format!("{by} cannot confirm this revocation: another person does"))
-            .hint("neither who revoked nor whose key it is; whose it is revokes it for good: countersign revoke KEY"));
+        return Err(Refusal::forbidden(
+            "third-person",
+            format!("{by} cannot confirm this revocation: another person does"),
+        )
+        .hint("neither who revoked nor whose key it is; whose it is revokes it for good: countersign revoke KEY"));
     }
     let senior = |id: &ActorId| state.governance.person(id).is_some_and(|actor| actor.level.is_senior());
     if senior(&by) || senior(&record.by) || state.governance.catalog.seniors().is_empty() {
         return Ok(());
     }
-    Err(Refusal::forbidden("senior-needed", format!("neither {} nor {by} is a senior; one of the two has to be", record.by))
-        .hint("have a senior confirm it"))
+    Err(Refusal::forbidden(
+        "senior-needed",
+        format!("neither {} nor {by} is a senior; one of the two has to be", record.by),
+    )
+    .hint("have a senior confirm it"))
 }
 
 /// Whether a home can bear another revocation: how many are suspended at a time, and who is left to act. `records` are those of
@@ -179,6 +185,26 @@ pub fn bounds(
         format!("without key {key}, {left} people could act here, fewer than the {needed} who could recover the log"),
     )
     .hint("whose key it is can revoke it: countersign revoke KEY; or two people take it out of the catalog: countersign amend HOME"))
+}
+
+/// Refuses a publication that lists a key again which was revoked for good: it would look like a key and sign nothing.
+pub fn brings_back(
+    before: &Governance,
+    after: &Governance,
+    records: &BTreeMap<ActorId, PersonRecord>,
+) -> Result<(), Refusal> {
+    for (id, record) in records {
+        for (key, revocation) in record.revoked.iter().filter(|(_, revocation)| revocation.until().is_none()) {
+            if after.listed(id, key).is_some() && before.listed(id, key).is_none() {
+                return Err(Refusal::conflict(
+                    "revoked-key",
+                    format!("key {key} of {id} was revoked by {}, and does not come back", revocation.by),
+                )
+                .hint(format!("give {id} a new key: ssh-keygen -t ed25519")));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn name(of: &Holder) -> String {

@@ -274,6 +274,9 @@ impl Catalog {
                             }
                         }
                         let PersonEntry { groups, keys, kind, level } = person.entry.clone();
+                        if let Some(why) = keys.iter().find_map(PublicKey::unfit) {
+                            problems.add(&at, format!("a key of {id} is {why}: it can never sign here"), None);
+                        }
                         let actor = Actor {
                             id: id.clone(),
                             kind,

@@ -11,6 +11,7 @@
 //! | `lookup` | questions to a catalog |
 //! | `near` | the name that somebody probably meant |
 //! | `problem` | what is wrong with a catalog |
+//! | [`robots`] | who is no person though a catalog lists them as one |
 
 mod actors;
 pub mod files;
@@ -21,6 +22,7 @@ mod near;
 mod parse;
 mod problem;
 mod resolve;
+pub mod robots;
 
 pub use actors::Actors;
 pub use lookup::{UnknownTarget, without_account_id};
@@ -158,6 +160,8 @@ pub struct System {
 pub const SOURCE_ANNOTATION: &str = "backstage.io/source-location";
 /// Annotation with globs of paths, separated by white space or commas, that a system's source has.
 pub const PATHS_ANNOTATION: &str = "countersign/paths";
+/// The file beside a catalog's YAML that has further keys, as git and `ssh-keygen` read it: whose they are, its mails say.
+pub const SIGNERS: &str = "allowed_signers";
 /// Most globs of one system.
 pub const MAX_PATHS: usize = 1_000;
 
@@ -236,8 +240,10 @@ impl Catalog {
     /// as what matters most.
     pub fn parse(files: &BTreeMap<String, String>, settings: &CatalogSettings) -> Result<Self, CatalogError> {
         let mut problems = problem::Problems::default();
-        let entities = parse::entities(files, settings, &mut problems);
-        let mut catalog = resolve::catalog(entities, settings, &mut problems);
+        let (signers, files): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            files.iter().map(|(name, text)| (name.clone(), text.clone())).partition(|(name, _)| name == SIGNERS);
+        let entities = parse::entities(&files, settings, &mut problems);
+        let mut catalog = resolve::catalog(entities, signers.get(SIGNERS).map(String::as_str), settings, &mut problems);
         problems.into_result()?;
         let keys = catalog.actors.values().flat_map(|actor| actor.keys.iter().map(|key| (key, &actor.id)));
         let by_key: Vec<_> = keys.map(|(key, id)| (key.fingerprint(), id)).collect();

@@ -60,8 +60,7 @@ impl Message {
             let (key, value) = str::split_once(line, ':')?;
             key.trim_end().eq_ignore_ascii_case("guidance").then(|| value.trim())
         };
-        let is_path =
-            |path: &&str| !path.contains(char::is_whitespace) && path.chars().count() <= MAX_GUIDANCE_CHARS;
+        let is_path = |path: &&str| !path.contains(char::is_whitespace) && path.chars().count() <= MAX_GUIDANCE_CHARS;
         let values = self.unfolded(value);
         let paths = values.iter().flat_map(|value| value.split([',', ';'])).map(|path| without_remark(path).trim());
         paths.filter(|path| !path.is_empty()).filter(is_path).map(str::to_owned).collect()

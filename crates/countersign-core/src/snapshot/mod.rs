@@ -20,7 +20,7 @@ use crate::{
 };
 
 pub use build::Builder;
-pub use take::{Contributors, contributors};
+pub use take::{Contributors, ai_of, contributors};
 
 /// What the subject is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -109,6 +109,17 @@ pub enum AiStatus {
     None,
     /// Nobody has said anything.
     Unknown,
+}
+
+impl AiStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Declared => "declared",
+            Self::Inferred => "inferred",
+            Self::None => "none",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

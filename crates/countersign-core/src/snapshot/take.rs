@@ -162,7 +162,9 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
     all.extend(claimed.iter().cloned());
     cleared_by.retain(|person| !all.contains(person));
     // An AI tool as author does not make the others independent of who drove it: whoever committed, or has said so.
-    let said = |disclosure: &DisclosureRecord| !disclosure.said.tools.is_empty() && governance.person(&disclosure.by).is_some();
+    let said = |disclosure: &DisclosureRecord| {
+        !disclosure.said.tools.is_empty() && governance.person(&disclosure.by).is_some()
+    };
     if !committers.is_empty() || change.disclosures.iter().any(said) {
         tools.clear();
     }
@@ -342,12 +344,7 @@ fn owned(governance: &Governance, change: &Change, person: &ActorId) -> BTreeSet
     systems.into_iter().filter(|system| governance.catalog.owns(person, system)).cloned().collect()
 }
 
-fn waivers(
-    state: &State,
-    change: &Change,
-    contributors: &Contributors,
-    now: Time,
-) -> Result<Vec<WaiverView>, Refusal> {
+fn waivers(state: &State, change: &Change, contributors: &Contributors, now: Time) -> Result<Vec<WaiverView>, Refusal> {
     let current = change.current_ref();
     let mut views = Vec::new();
     for waiver in &change.waivers {
@@ -362,6 +359,11 @@ fn waivers(
         }
     }
     Ok(views)
+}
+
+/// What is known of AI assistance in a change, for whoever looks back at it.
+pub fn ai_of(governance: &Governance, change: &Change) -> Ai {
+    ai(governance, change, &contributors(governance, change))
 }
 
 /// Signals and declarations of every revision count, since what an assistant wrote may live on in a later one; a claim

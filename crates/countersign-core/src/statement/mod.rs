@@ -195,9 +195,7 @@ impl Statement {
     pub fn streams(&self, payload: &Digest) -> Result<Vec<StreamId>, Refusal> {
         let (home, mut others) = match &self.body {
             Body::Genesis(_) | Body::Publication(_) => (governance_stream()?, Vec::new()),
-            Body::KeyRevocation(b) => {
-                (b.of.stream()?, vec![person_stream(&self.header.by)?])
-            }
+            Body::KeyRevocation(b) => (b.of.stream()?, vec![person_stream(&self.header.by)?]),
             Body::RevocationConfirmation(b) => {
                 (b.of.stream()?, vec![person_stream(&self.header.by)?, person_stream(&b.revoked_by)?])
             }

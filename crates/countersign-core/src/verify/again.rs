@@ -59,7 +59,9 @@ pub enum Again {
 pub fn snapshot_needed(state: &State, decided: &Decided) -> Option<Digest> {
     let change = state.change(&decided.change).ok().flatten()?;
     let erased = change.names_are_erased() || state.governance.profiles_are_erased();
-    let same = || Snapshot::take(state, change, decided.decided_at).is_ok_and(|snapshot| snapshot.digest() == decided.snapshot);
+    let same = || {
+        Snapshot::take(state, change, decided.decided_at).is_ok_and(|snapshot| snapshot.digest() == decided.snapshot)
+    };
     (erased && !same()).then_some(decided.snapshot)
 }
 

@@ -166,7 +166,7 @@ fn unseen(error: KnownError, kept: Option<&PathBuf>) -> CliError {
     let code = match &error {
         KnownError::Memory(error) => error.code(),
         KnownError::Client(_) | KnownError::Bundle(_) | KnownError::Refused(_) => "not-seen",
-        KnownError::AnotherLog { .. } | KnownError::NoCheckpoint { .. } => "not-seen",
+        KnownError::AnotherLog { .. } | KnownError::WrongTrust { .. } | KnownError::NoCheckpoint { .. } => "not-seen",
     };
     let cause = CliError::from(error);
     let message = format!("it was sent, but it is not to be seen in the log: {}", cause.message);
@@ -242,6 +242,7 @@ impl From<ClientError> for CliError {
         match error {
             ClientError::Unreachable { .. } => Self::new("unreachable", error.to_string())
                 .hint("start it with `countersign serve --home HOME`, or name it with --url"),
+            ClientError::NoAddress { what, hint } => Self::usage(what).hint(hint),
             ClientError::Refused { code, class, message, hint } => {
                 let exit = class.map_or(Exit::Failed, Exit::of);
                 Self { exit, code: code.into(), message, hint }
@@ -285,8 +286,10 @@ impl From<KnownError> for CliError {
             KnownError::Memory(error) => error.into(),
             KnownError::Bundle(error) => error.into(),
             KnownError::Refused(refusal) => refusal.into(),
-            KnownError::AnotherLog { .. } => Self::new("another-log", error.to_string())
-                .hint("name the server of that log with --url, or pass the trust.json of the other one"),
+            KnownError::AnotherLog { .. } | KnownError::WrongTrust { .. } => {
+                Self::new("another-log", error.to_string())
+                    .hint("name the server of that log with --url, or pass the trust.json of the other one")
+            }
             KnownError::NoCheckpoint { .. } => Self::new("not-countersign", error.to_string())
                 .hint("is --url the address of a Countersign server of this version?"),
         }

@@ -115,6 +115,8 @@ impl<'a> Draft<'a> {
             }
             Body::Publication(_) => {
                 let before = self.engine.governance().await?;
+                let people = records::people(self.engine.store()).await?;
+                admit::brings_back(&before, &self.state.governance, &people)?;
                 Ok(coverage::leaves_able(&before, &self.state.governance, self.at)?)
             }
             _ => Ok(()),

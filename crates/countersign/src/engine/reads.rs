@@ -117,7 +117,9 @@ impl Engine {
         let found = match governance.catalog.actor_by_key(key) {
             Some(actor) => {
                 let record = records::person(&*self.store, &actor.id).await?;
-                record.and_then(|record| record.revoked.get(key).cloned()).map(|said| (Holder::Person(actor.id.clone()), said))
+                record
+                    .and_then(|record| record.revoked.get(key).cloned())
+                    .map(|said| (Holder::Person(actor.id.clone()), said))
             }
             None => {
                 let gate = records::gate_by_key(&*self.store, key).await?;

@@ -168,7 +168,9 @@ impl Config {
             list(production.iter().map(|name| name.as_str()).collect()),
         );
         if *unseen_approvals {
-            text.push_str("  # Approvals count that were given without the content at hand.\n  unseen_approvals: true\n");
+            text.push_str(
+                "  # Approvals count that were given without the content at hand.\n  unseen_approvals: true\n",
+            );
         }
         text
     }

@@ -37,7 +37,7 @@ fn bundled() -> (World, String) {
     );
     let change = run.json()["id"].as_str().unwrap().to_owned();
     for (who, args) in [
-        ("bob", vec!["approve", &change]),
+        ("bob", vec!["approve", &change, "--file", "flags.json"]),
         ("alice", vec!["permit", &change, "--out", "permit"]),
         ("alice", vec!["bundle", &change, "--out", "change.bundle"]),
     ] {

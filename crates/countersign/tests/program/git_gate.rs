@@ -207,7 +207,7 @@ fn a_path_that_maps_to_nothing_is_refused() {
     assert_snapshot!(push.told(), @"
     countersign: refused: no entry of the gate's map names infra/main.tf [unmapped-path]
     countersign:   whoever runs the repository says what these paths reach, in countersign/gate.yaml;
-    countersign:   an entry `**` catches whatever the others do not
+    countersign:   every entry that matches a path counts, so `**` would add its target to all of them
     ");
 }
 

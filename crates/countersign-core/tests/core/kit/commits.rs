@@ -6,7 +6,9 @@ use std::{
 };
 
 use countersign_core::{
-    facts::{AiSignal, Entry, GitFacts, Identities, IdentityFact, Role, TouchedPath, delta, extract, git::Ident, identity},
+    facts::{
+        AiSignal, Entry, GitFacts, Identities, IdentityFact, Role, TouchedPath, delta, extract, git::Ident, identity,
+    },
     ids::Nonce,
     subject::{GitSubject, GitTransition, Subject, Transition},
 };

@@ -26,7 +26,8 @@ use countersign_core::{
     statement::{
         Approval, Body, Decided, Disclosure, Founder, GateRegistration, Genesis, Header, Holder, Identification,
         IdentityVerdict, KeyRevocation, NewRevision, OutcomeReport, OutcomeResult, PermitRequest, Proposal,
-        Publication, Rejection, RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
+        Publication, Rejection, RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen,
+        SeenCheckpoint, Statement, Waiver, Withdrawal,
     },
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition},
     text::{ProposalText, Reason},

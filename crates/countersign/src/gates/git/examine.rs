@@ -161,7 +161,7 @@ impl Push<'_> {
         };
         Err(Refused::new("unmapped-path", format!("no entry of the gate's map names {}{more}", named.join(", ")))
             .note("whoever runs the repository says what these paths reach, in countersign/gate.yaml;")
-            .note("an entry `**` catches whatever the others do not")
+            .note("every entry that matches a path counts, so `**` would add its target to all of them")
             .into())
     }
 
