@@ -378,14 +378,28 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
     let read = |digest: &Digest, what: &str| {
         blob(digest).ok_or_else(|| Refusal::unknown("blob-missing", format!("the {what} {digest} is missing")))
     };
-    let (subject, facts, identities) = match &statement.body {
-        Body::Proposal(proposal) => (Some(&proposal.subject), proposal.facts, proposal.identities),
-        Body::NewRevision(revision) => (Some(&revision.subject), revision.facts, revision.identities),
-        _ => (None, None, None),
-    };
-    let transition = match &statement.body {
-        Body::PermitRequest(request) => Some(&request.transition),
-        _ => None,
+    let (subject, facts, identities, transition) = match &statement.body {
+        Body::Proposal(proposal) => (Some(&proposal.subject), proposal.facts, proposal.identities, None),
+        Body::NewRevision(revision) => (Some(&revision.subject), revision.facts, revision.identities, None),
+        Body::PermitRequest(request) => (None, None, None, Some(&request.transition)),
+        // What these say, admission reads in the statement itself.
+        Body::Genesis(_)
+        | Body::Publication(_)
+        | Body::KeyRevocation(_)
+        | Body::RevocationConfirmation(_)
+        | Body::GateRegistration(_)
+        | Body::Approval(_)
+        | Body::Rejection(_)
+        | Body::RejectionLift(_)
+        | Body::RejectionSetAside(_)
+        | Body::Withdrawal(_)
+        | Body::Disclosure(_)
+        | Body::Waiver(_)
+        | Body::Identification(_)
+        | Body::GuidanceObservation(_)
+        | Body::Decided(_)
+        | Body::PermitGrant(_)
+        | Body::OutcomeReport(_) => (None, None, None, None),
     };
     let facts = facts.map(|digest| facts_of(&digest, &read(&digest, "list of facts")?)).transpose()?;
     Ok(Found {

@@ -28,6 +28,7 @@ pub mod snapshot;
 pub mod state;
 pub mod statement;
 pub mod subject;
+pub mod take;
 pub mod text;
 pub mod trust;
 pub mod verify;

@@ -124,13 +124,8 @@ fn named(what: &str, digest: &Digest, blob: &[u8]) -> Result<(), Refusal> {
 
 /// A command as a POSIX shell would read it back, word for word: two different commands never look alike.
 pub fn quoted(words: &[String]) -> String {
-    let plain =
-        |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"@%+=:,./-_".contains(&b));
-    let quoted: Vec<String> = words
-        .iter()
-        .map(|word| if plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', "'\\''")) })
-        .collect();
-    quoted.join(" ")
+    // No command has a NUL in a word; one that somebody made up is still shown.
+    shlex::Quoter::new().allow_nul(true).join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
 }
 
 /// A transition by its manifest's digest, with what it starts from.

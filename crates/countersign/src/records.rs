@@ -117,8 +117,16 @@ fn place(stream: &StreamId) -> (&'static str, String) {
 #[derive(Debug, Default)]
 pub struct GovernanceCache {
     known: RwLock<Option<Known>>,
+    reading: tokio::sync::Mutex<()>,
     /// Where it is kept for the next process.
     file: Option<PathBuf>,
+}
+
+/// Which governance is in force, without its files. The log has to be founded.
+pub async fn governance_record(store: &dyn Store) -> Result<GovernanceRecord, RecordError> {
+    let name = GOVERNANCE.to_owned();
+    let body = store.projections(GOVERNANCE, std::slice::from_ref(&name)).await?.remove(&name);
+    Ok(parse(GOVERNANCE, &body.ok_or_else(|| unreadable(GOVERNANCE, "it is missing"))?)?)
 }
 
 #[derive(Clone, Debug)]
@@ -132,7 +140,7 @@ struct Known {
 impl GovernanceCache {
     /// One that also keeps governance in this file. Whoever can write it can write the copy beside it.
     pub fn with_file(file: PathBuf) -> Self {
-        Self { known: RwLock::default(), file: Some(file) }
+        Self { file: Some(file), ..Self::default() }
     }
 
     /// Governance as it stands in the store, with the head of its stream; `None` for an empty log.
@@ -141,7 +149,13 @@ impl GovernanceCache {
         if head == StreamHead::EMPTY {
             return Ok(None);
         }
-        if let Some(known) = self.known().filter(|known| known.head == head) {
+        let known = || self.known().filter(|known| known.head == head);
+        if let Some(known) = known() {
+            return Ok(Some((head, known.governance)));
+        }
+        // Whoever comes while it is read waits, and does not read it again.
+        let _reading = self.reading.lock().await;
+        if let Some(known) = known() {
             return Ok(Some((head, known.governance)));
         }
         // What is there may be of another moment or damaged; then it is as if it were not there.
@@ -151,11 +165,7 @@ impl GovernanceCache {
             self.know(Known { head, governance: Arc::clone(&governance), kept: true });
             return Ok(Some((head, governance)));
         }
-        let name = GOVERNANCE.to_owned();
-        let body = store.projections(GOVERNANCE, std::slice::from_ref(&name)).await?.remove(&name);
-        let record: GovernanceRecord =
-            parse(GOVERNANCE, &body.ok_or_else(|| unreadable(GOVERNANCE, "it is missing"))?)?;
-        let governance = Arc::new(read_governance(store, record).await?);
+        let governance = Arc::new(read_governance(store, governance_record(store).await?).await?);
         self.put(head, &governance);
         self.keep();
         Ok(Some((head, governance)))

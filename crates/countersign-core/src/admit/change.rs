@@ -15,7 +15,6 @@ use crate::{
     kind::MAX_INCIDENT_CHARS,
     permit::MAX_PERMIT_SECS,
     refusal::Refusal,
-    snapshot,
     state::{State, TargetRejection},
     statement::{
         Approval, Body, Decided, Disclosure, Identification, IdentityVerdict, MAX_LIST, MAX_TARGETS, NewRevision,
@@ -23,6 +22,7 @@ use crate::{
         RejectionSetAside, RevisionRef, Waiver, change_stream,
     },
     subject::{FilesSubject, GitSubject, MAX_COMMAND_WORDS, MAX_FILES, Subject},
+    take,
 };
 
 /// How many rejections of one person stand on targets that they do not own.
@@ -244,7 +244,7 @@ fn its_targets(change: &Change, targets: &BTreeSet<Target>) -> Result<(), Refusa
 
 /// Refuses whoever had a hand in the change.
 fn no_contributor(governance: &Governance, change: &Change, person: &ActorId, what: &str) -> Result<(), Refusal> {
-    let contributors = snapshot::contributors(governance, change);
+    let contributors = take::contributors(governance, change);
     if contributors.all.contains(person) {
         let reason = if contributors.claimed.contains(person) {
             "a commit names them as co-author"
@@ -269,7 +269,7 @@ fn may_grant(state: &State, change: &Change, person: &ActorId, what: &str, now: 
     let governance = &*state.governance;
     no_contributor(governance, change, person, what)?;
     let short = change.id.short();
-    if snapshot::contributors(governance, change).cleared_by.contains(person) {
+    if take::contributors(governance, change).cleared_by.contains(person) {
         return Err(Refusal::forbidden(
             "identified-an-author",
             format!("{person} cannot {what} change {}: they said whose an unknown mail in its commits is", change.id),
@@ -449,7 +449,7 @@ fn disclosure(
     disclosure: &Disclosure,
 ) -> Result<(), Refusal> {
     let by = &authenticated.statement().header.by;
-    let contributors = snapshot::contributors(governance, change);
+    let contributors = take::contributors(governance, change);
     // Where names were erased nobody can tell any more; who discloses says of themselves that they had a hand in it.
     let nobody_can_tell =
         change.names_are_erased() || (governance.profiles_are_erased() && !contributors.unmapped.is_empty());
@@ -505,7 +505,7 @@ fn identification(
     let by = person(authenticated, "say who an identity is")?;
     no_contributor(governance, change, &by, "identify people in")?;
     let short = change.id.short();
-    if snapshot::contributors(governance, change).named.contains(&by) {
+    if take::contributors(governance, change).named.contains(&by) {
         return Err(Refusal::forbidden(
             "third-person",
             format!("a commit of change {} names {by}; a third person says", change.id),

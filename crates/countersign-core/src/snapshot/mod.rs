@@ -5,7 +5,6 @@
 //! could act is for [`crate::explain`].
 
 mod build;
-mod take;
 
 use std::collections::BTreeSet;
 
@@ -20,7 +19,6 @@ use crate::{
 };
 
 pub use build::Builder;
-pub use take::{Contributors, ai_of, contributors};
 
 /// What the subject is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -263,6 +263,7 @@ impl Lane {
             statement: &proposed.statement,
             payload: proposed.payload,
             signed_with: &signed_with,
+            senior: false,
             at,
             found: &found,
         };

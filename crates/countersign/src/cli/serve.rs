@@ -53,6 +53,13 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
         let address = listener.local_addr().map_err(|e| CliError::new("failed", e.to_string()))?;
         anstream::println!("serving {} on http://{address} (stop with Ctrl-C)", home.config().origin);
         tokio::spawn(collector.run());
+        // So that who asks first does not wait for it.
+        let warmed = Arc::clone(&engine);
+        tokio::spawn(async move {
+            if let Err(error) = warmed.governance().await {
+                tracing::error!(%error, "governance cannot be read");
+            }
+        });
         let serving = api::serve(Arc::clone(&engine), listener, unix::stopped());
         serving.await.map_err(|e| CliError::new("failed", format!("{e}")))?;
         // Whoever copies the file of a server that has ended has all of it.

@@ -12,9 +12,10 @@ use countersign_core::{
     decision::Outcome,
     governance::Governance,
     ids::{ActorId, ChangeId, RuleId, Target},
-    snapshot::{self, Ai},
+    snapshot::Ai,
     state::State,
     statement::Seen,
+    take,
     trust::{TRUST_VERSION, Trust},
     verify::{Completeness, Report, ShelfError, Step, Verdict, shelved, verify},
 };
@@ -193,7 +194,7 @@ impl Proved {
                 .filter(|waiver| Some(waiver.revision) == current)
                 .map(|waiver| ProvedWaiver { rule: waiver.rule.clone(), by: waiver.by.clone(), at: rfc3339(waiver.at) })
                 .collect(),
-            ai: snapshot::ai_of(governance, change),
+            ai: take::ai_of(governance, change),
             guidance: change.cited_guidance().into_iter().map(guidance).collect(),
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
             decisions: change

@@ -16,6 +16,7 @@
 //!
 //! One copy serves all gates of a machine. Its cost grows with what is new, not with history.
 
+mod ahead;
 mod copy;
 mod cosigned;
 pub mod cosigner;
@@ -30,11 +31,9 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
-    thread,
 };
 
 use countersign_core::{
-    fold::Entry,
     refusal::Refusal,
     trust::Trust,
     verify::{Failure, Verdict},
@@ -47,7 +46,10 @@ use countersign_ledger::{
 use thiserror::Error;
 
 pub use self::proof::{Contradiction, Kept, kept_in};
-use self::source::{Batch, Source, SourceError};
+use self::{
+    ahead::{Ahead, Shown},
+    source::{Source, SourceError},
+};
 use crate::{
     durable,
     intake::{Intake, IntakeError},
@@ -66,9 +68,6 @@ const FOLLOWED: &str = "followed";
 /// What core says of a leaf whose blob did not come along.
 const BLOB_MISSING: &str = "blob-missing";
 const ABANDONED: &str = "abandoned";
-
-/// Leaves that are parsed and checked on one thread at least.
-const MIN_PER_THREAD: usize = 16;
 
 #[derive(Debug, Error)]
 pub enum FollowError {
@@ -231,7 +230,6 @@ impl Follower {
         let newest = source.newest(head.size)?;
         let shown = self.note(&newest.checkpoint)?;
         let cosigned = newest.cosigned.map(|note| self.note(&note)).transpose()?;
-        let mut batch = newest.batch;
         // Both are the log's word; where what others have seen is longer, that is how far it goes.
         let signed = match &cosigned {
             Some(cosigned) if cosigned.checkpoint().size > shown.checkpoint().size => cosigned.clone(),
@@ -250,22 +248,27 @@ impl Follower {
             Err(IntakeError::Leaf(failure)) => return Err(self.refused(failure, &signed, &[])),
         };
         let before = intake.size();
+        let mut first = Some(newest.batch).filter(|batch| !batch.leaves.is_empty());
+        let mut ahead = None;
         while intake.size() < checkpoint.size {
-            if batch.leaves.is_empty() {
-                batch = source.leaves(intake.size(), checkpoint.size)?;
-            }
-            let missing = usize::try_from(checkpoint.size - intake.size()).unwrap_or(usize::MAX);
-            batch.leaves.truncate(missing);
-            if batch.leaves.is_empty() {
-                let (place, found) = (source.name(), intake.size());
-                return Err(FollowError::Short { place, found, expected: checkpoint.size });
-            }
-            let mut shown = std::mem::take(&mut batch);
+            let place = intake.size();
+            let shown = match (first.take(), &mut ahead) {
+                (Some(batch), _) => Some(Shown::of(batch, checkpoint.size - place)),
+                (None, Some(ahead)) => Ahead::next(ahead)?,
+                (None, none) => {
+                    let begun = Ahead::begin(source.clone(), place, checkpoint.size);
+                    none.insert(begun.map_err(|source| io_error("read", &self.folder, source))?).next()?
+                }
+            };
+            let Some(mut shown) = shown else {
+                let place = source.name();
+                return Err(FollowError::Short { place, found: intake.size(), expected: checkpoint.size });
+            };
             match self.take(&mut intake, source, &mut shown, &signed, now).await {
                 Ok(()) => {}
                 Err(Untaken::Otherwise(error)) => return Err(error),
                 Err(Untaken::Leaf(failure, place)) => {
-                    return Err(self.refuse_leaf(failure, place, &shown.leaves, &signed).await);
+                    return Err(self.refuse_leaf(failure, place, &shown.batch.leaves, &signed).await);
                 }
             }
         }
@@ -312,7 +315,7 @@ impl Follower {
         &self,
         intake: &mut Intake,
         source: &Source,
-        batch: &mut Batch,
+        shown: &mut Shown,
         signed: &SignedCheckpoint,
         now: Time,
     ) -> Result<(), Untaken> {
@@ -321,9 +324,10 @@ impl Follower {
             IntakeError::Store(error) => Untaken::Otherwise(self.failed(error)),
             IntakeError::Leaf(failure) => Untaken::Leaf(failure, place),
         };
-        let mut entries = Vec::with_capacity(batch.leaves.len());
+        let Shown { batch, entries: parsed } = shown;
+        let mut entries = Vec::with_capacity(parsed.len());
         let mut unread = None;
-        for (place, entry) in parsed(&batch.leaves).into_iter().enumerate() {
+        for (place, entry) in parsed.drain(..).enumerate() {
             match entry {
                 Ok(entry) => entries.push(entry),
                 Err(refusal) => {
@@ -563,33 +567,6 @@ fn snapshot_missing(index: u64, snapshot: &Digest) -> Failure {
 
 fn io_error(operation: &'static str, path: &Path, source: io::Error) -> FollowError {
     FollowError::Io { operation, path: path.to_owned(), source }
-}
-
-/// Leaves read, with their signatures checked, on as many cores as there are.
-fn parsed(leaves: &[Vec<u8>]) -> Vec<Result<Entry, Refusal>> {
-    // To ask how many cores there are takes longer than a few leaves.
-    let threads = || thread::available_parallelism().map_or(1, usize::from);
-    let chunk = if leaves.len() <= MIN_PER_THREAD {
-        leaves.len()
-    } else {
-        leaves.len().div_ceil(threads()).max(MIN_PER_THREAD)
-    };
-    if leaves.len() <= chunk {
-        return leaves.iter().map(|bytes| Entry::parse(bytes)).collect();
-    }
-    thread::scope(|scope| {
-        let parts: Vec<_> = leaves
-            .chunks(chunk)
-            .map(|part| scope.spawn(|| part.iter().map(|bytes| Entry::parse(bytes)).collect::<Vec<_>>()))
-            .collect();
-        parts
-            .into_iter()
-            .flat_map(|part| match part.join() {
-                Ok(entries) => entries,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-            .collect()
-    })
 }
 
 /// The checkpoint that is to be reached: leaves before it are written without one, and at its size its root must come out.

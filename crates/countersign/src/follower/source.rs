@@ -56,7 +56,7 @@ pub enum SourceError {
 }
 
 /// A place that a log is read from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Source {
     /// A server, which gives a follower what it needs in one answer.
     Server(Client),

@@ -22,7 +22,7 @@ use super::{
 /// How far the candidates of a facet are counted, to find the one with the fewest.
 const MAX_COUNTED: i64 = 1_000;
 
-/// How many candidates are read at once.
+/// How many candidates are read at once at the most. It begins with a few more than are wanted.
 const CANDIDATES: u64 = 256;
 
 /// How many rows a walk through the store reads at once.
@@ -202,8 +202,9 @@ async fn meeting(
     let mut from = start(list);
     let mut found = Vec::new();
     let mut scanned = 0;
+    let mut batch = limit.saturating_mul(2).clamp(1, CANDIDATES);
     while scanned < MAX_SCANNED {
-        let rows = candidates(connection, list, lead, &from).await?;
+        let rows = candidates(connection, list, lead, &from, batch).await?;
         for row in &rows {
             let place = place(row)?;
             from = Some(place.clone());
@@ -215,10 +216,11 @@ async fn meeting(
                 return Ok(Places { found, next: from });
             }
         }
-        scanned += CANDIDATES;
-        if (rows.len() as u64) < CANDIDATES {
+        scanned += batch;
+        if (rows.len() as u64) < batch {
             return Ok(Places { found, next: None });
         }
+        batch = CANDIDATES;
     }
     Ok(Places { found, next: from })
 }
@@ -229,6 +231,7 @@ async fn candidates(
     list: &List<'_>,
     lead: usize,
     from: &Option<Cursor>,
+    limit: u64,
 ) -> Result<Vec<SqliteRow>, StoreError> {
     let mut query = QueryBuilder::<Sqlite>::new("select ord, name, true");
     for (at, facet) in list.filters.iter().enumerate() {
@@ -242,7 +245,7 @@ async fn candidates(
     if let Some(facet) = list.filters.get(lead) {
         having(&mut query, list.kind, facet);
     }
-    from_here(&mut query, list, from, CANDIDATES);
+    from_here(&mut query, list, from, limit);
     query.build().fetch_all(connection).await.map_err(failed("read a list"))
 }
 

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Fingerprint, Time};
 
-use super::{Ai, AiStatus, ApprovalView, GuidanceView, Material, Snapshot, TargetView, WaiverView};
 use crate::{
     catalog::{Actor, ActorKind},
     change::{Change, DisclosureRecord},
@@ -12,6 +11,7 @@ use crate::{
     governance::Governance,
     ids::{ActorId, SystemId},
     refusal::Refusal,
+    snapshot::{Ai, AiStatus, ApprovalView, GuidanceView, Material, Snapshot, TargetView, WaiverView},
     state::State,
     statement::IdentityVerdict,
     subject::Subject,
