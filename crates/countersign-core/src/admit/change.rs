@@ -370,6 +370,17 @@ fn others_rejections<'a>(state: &'a State, change: &Change) -> Result<Vec<&'a Ta
     Ok(found)
 }
 
+/// Whether the streams of the change's targets are at hand. Where they are not, what was said of rejections in other changes is
+/// taken as it stands.
+fn tells_of_others(state: &State, change: &Change) -> Result<bool, Refusal> {
+    for target in &change.targets {
+        if state.rejections_on(target)?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn lift(
     state: &State,
     authenticated: &Authenticated<'_>,
@@ -378,8 +389,9 @@ fn lift(
 ) -> Result<(), Refusal> {
     let by = person(authenticated, "lift a rejection")?;
     its_targets(change, &lift.targets)?;
-    if change.standing_rejections().any(|r| r.by == by) || others_rejections(state, change)?.iter().any(|r| r.by == by)
-    {
+    let own = change.standing_rejections().any(|rejection| rejection.by == by);
+    let other = others_rejections(state, change)?.iter().any(|rejection| rejection.by == by);
+    if own || other || !tells_of_others(state, change)? {
         return Ok(());
     }
     Err(Refusal::forbidden("not-yours", format!("no rejection by {by} stands; only who rejected can lift it")))
@@ -416,6 +428,9 @@ fn set_aside(
         .chain(others.map(|rejection| (rejection.at, rejection.aside.as_slice())))
         .collect();
     let Some(last) = by_them.iter().map(|(at, _)| *at).max() else {
+        if !tells_of_others(state, change)? {
+            return Ok(());
+        }
         return Err(Refusal::unknown("no-rejection", format!("no rejection by {} stands here", said.rejected_by)));
     };
     if by_them.iter().all(|(_, aside)| aside.iter().any(|aside| aside.by == by && aside.content == content)) {

@@ -340,8 +340,8 @@ impl<'a> Scene<'a> {
             who: vec![person.clone()],
             more: 0,
             how: format!(
-                "{person} lifts the rejection (countersign reject {change} --lift), if need be after a revision; or, a day \
-                 later, two others set it aside, one of them a senior (countersign reject {change} --set-aside {person} --why …)"
+                "{person} lifts it (countersign reject {change} --lift); or, a day later, two others who do not approve it, one a \
+                 senior: countersign reject {change} --set-aside {person} --why …"
             ),
         }
     }

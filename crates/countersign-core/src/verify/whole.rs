@@ -12,7 +12,7 @@
 
 use countersign_ledger::{
     Digest, Frontier, Hash, Time,
-    checkpoint::{self, Checkpoint, SignedCheckpoint},
+    checkpoint::{self, Checkpoint, CheckpointError, SignedCheckpoint},
 };
 
 use super::{
@@ -307,10 +307,11 @@ pub(super) fn checkpoint_step(trust: &Trust, note: &str) -> Result<(Checkpoint, 
         let named: String = named.escape_debug().take(100).collect();
         return Err(Failure::new(format!("wrong trust file: it is of log `{}`, this is log `{named}`", trust.origin)));
     }
-    let checkpoint = checkpoint::open(note, &trust.log_key).map_err(|_| {
-        Failure::new(format!(
+    let checkpoint = checkpoint::open(note, &trust.log_key).map_err(|error| match error {
+        CheckpointError::Signature { .. } => Failure::new(format!(
             "wrong trust file, or not the log that it pins: the checkpoint of `{named}` is not signed by the pinned log key"
-        ))
+        )),
+        error => Failure::new(format!("the checkpoint is not signed by the pinned log key: {error}")),
     })?;
     let detail = format!("{} leaves of {}, root {}", checkpoint.size, checkpoint.origin, checkpoint.root);
     Ok((checkpoint, detail))

@@ -181,7 +181,9 @@ fn init(global: &Global, args: Args) -> Result<Exit, CliError> {
     };
     let (catalog, rules, started) = match (begun, &args.catalog) {
         (Some(begun), _) => (begun.catalog, begun.rules, Some(begun.started)),
-        (None, Some(folder)) => (existing_catalog(folder, &people, &settings)?, shipped::files(), None),
+        (None, Some(folder)) => {
+            (existing_catalog(folder, &people, &settings, args.allowed_signers.is_some())?, shipped::files(), None)
+        }
         (None, None) => (people::starting_catalog(&people, &settings), shipped::files(), None),
     };
     let heads: BTreeSet<&ActorId> = founders.iter().map(|(founder, _)| &founder.person).collect();
@@ -326,6 +328,7 @@ fn existing_catalog(
     folder: &Path,
     people: &[Person],
     settings: &CatalogSettings,
+    beside: bool,
 ) -> Result<BTreeMap<String, String>, CliError> {
     const ADDED: &str = "countersign-people.yaml";
     let mut files = files::catalog_files(folder)?;
@@ -341,6 +344,17 @@ fn existing_catalog(
         };
         if keys.is_empty() {
             continue;
+        }
+        if !beside {
+            let keys: Vec<String> = keys.into_iter().map(|key| format!("User {user}: {key}")).collect();
+            return Err(CliError::new(
+                "keys-missing",
+                format!("the catalog in {} lacks keys of its people:\n  {}", folder.display(), keys.join("\n  ")),
+            )
+            .hint(format!(
+                "add each to its User, one a line, under the annotation {}; or have them taken from a file: --allowed-signers FILE",
+                settings.keys_annotation
+            )));
         }
         // The keys stand beside the catalog, whose files stay as they are.
         let mail = catalog.actors.get(&user).and_then(|actor| actor.mails.iter().next().cloned()).ok_or_else(|| {
@@ -372,7 +386,7 @@ fn default_origin(home: &Path) -> String {
 fn cosign(global: &Global, path: &Path) -> Result<Exit, CliError> {
     // All of it at once: whoever has only a part would otherwise be told file after file.
     let missing: Vec<&str> = SIGNED_WITH.into_iter().filter(|name| !path.join(name).is_file()).collect();
-    if !missing.is_empty() {
+    if path.is_dir() && !missing.is_empty() {
         return Err(CliError::new(
             "not-a-home",
             format!("{} is no copy of the home whose genesis you sign: it lacks {}", path.display(), missing.join(", ")),

@@ -7,7 +7,7 @@ use countersign_core::{
     ids::{ActorId, ChangeId, Nonce, Target},
     kind::{Kind, Purpose},
     statement::{Body, NewRevision, Proposal},
-    subject::{FilesSubject, GitSubject, Subject, SubjectRef, quoted},
+    subject::{FilesSubject, GitSubject, Subject, SubjectRef},
     text::ProposalText,
 };
 use countersign_ledger::Digest;
@@ -327,9 +327,8 @@ pub fn describe(computed: &Computed) -> Vec<String> {
     let mut lines = vec![format!("subject: {}", computed.subject.summary())];
     match &computed.subject {
         Subject::Git(GitSubject { delta, .. }) => lines.push(format!("difference: {delta}")),
-        Subject::Files(FilesSubject { files, command }) => {
+        Subject::Files(FilesSubject { files, .. }) => {
             lines.extend(files.iter().map(|(name, digest)| format!("  {name} {digest}")));
-            lines.extend(command.as_ref().map(|words| format!("command: {}", quoted(words))));
         }
     }
     if let Some((facts, _)) = &computed.extracted {

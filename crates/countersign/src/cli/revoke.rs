@@ -11,7 +11,8 @@ use countersign_ledger::Fingerprint;
 use super::{
     Global,
     error::{CliError, Exit},
-    stop, submit,
+    stop,
+    submit::{self, Session},
 };
 
 /// Take a key's authority away, at once.
@@ -57,6 +58,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     // nothing away, and is refused.
     let signer = session.log.client.signer(&key).map_err(|error| match CliError::from(error) {
         unknown if unknown.code == "unknown-key" => unknown.hint(stop::WHICH_KEY),
+        revoked if revoked.code == "key-revoked" => already(&session, &key).unwrap_or(revoked),
         error => error,
     });
     let (of, whose) = match signer? {
@@ -84,6 +86,17 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
             "revoked {key} of {whose} for a day. For good once a second person confirms it, one of you a senior:\n  \
              countersign revoke {key} --confirm\ndone"
         ),
+    })
+}
+
+/// That there is nothing to take away any more, and until when.
+fn already(session: &Session, key: &Fingerprint) -> Option<CliError> {
+    let said = session.log.client.revocation(key).ok()?;
+    let (by, at) = (&said.revoked_by, &said.at);
+    Some(match said.until {
+        None => CliError::new("already-revoked", format!("key {key} was revoked for good, by {by} at {at}")),
+        Some(until) => CliError::new("already-revoked", format!("key {key} was revoked by {by} until {until}"))
+            .hint(format!("for good, if you say so too: countersign revoke {key} --confirm")),
     })
 }
 

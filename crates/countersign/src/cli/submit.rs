@@ -166,7 +166,10 @@ fn unseen(error: KnownError, kept: Option<&PathBuf>) -> CliError {
     let code = match &error {
         KnownError::Memory(error) => error.code(),
         KnownError::Client(_) | KnownError::Bundle(_) | KnownError::Refused(_) => "not-seen",
-        KnownError::AnotherLog { .. } | KnownError::WrongTrust { .. } | KnownError::NoCheckpoint { .. } => "not-seen",
+        KnownError::AnotherLog { .. }
+        | KnownError::WrongTrust { .. }
+        | KnownError::WrongTrustFile { .. }
+        | KnownError::NoCheckpoint { .. } => "not-seen",
     };
     let cause = CliError::from(error);
     let message = format!("it was sent, but it is not to be seen in the log: {}", cause.message);
@@ -286,7 +289,7 @@ impl From<KnownError> for CliError {
             KnownError::Memory(error) => error.into(),
             KnownError::Bundle(error) => error.into(),
             KnownError::Refused(refusal) => refusal.into(),
-            KnownError::AnotherLog { .. } | KnownError::WrongTrust { .. } => {
+            KnownError::AnotherLog { .. } | KnownError::WrongTrust { .. } | KnownError::WrongTrustFile { .. } => {
                 Self::new("another-log", error.to_string())
                     .hint("name the server of that log with --url, or pass the trust.json of the other one")
             }

@@ -111,7 +111,7 @@ fn show_has_what_programs_ask_for() {
         .iter()
         .map(|a| (a["by"].as_str().unwrap(), a["seen"].as_str().unwrap(), a["counts"].as_bool().unwrap()))
         .collect();
-    assert_eq!(approvals, [("bob", "computed", true), ("carol", "none", true)]);
+    assert_eq!(approvals, [("bob", "computed", true), ("carol", "computed", true)]);
     assert_eq!(view["ai"]["status"], "none");
 }
 
