@@ -7,19 +7,23 @@
 
 mod change;
 mod governance;
+mod publication;
+mod revocation;
 
 use countersign_ledger::{
     Digest, Envelope, Fingerprint, Time,
     sshsig::{self, KnownKeys},
 };
 
+pub(crate) use self::publication::may_publish;
+pub use self::revocation::{MAX_OF_ONE, bounds, brings_back};
 use crate::{
     catalog::ActorKind,
     change::{Found, SignedWith},
     governance::{GRANTING_SIGNATURES, SERVER, Signer},
     ids::{ActorId, GateId},
     refusal::Refusal,
-    state::State,
+    state::{RevocationRecord, State},
     statement::{Body, Genesis, Statement},
 };
 
@@ -87,7 +91,7 @@ impl<'a> Authenticated<'a> {
 }
 
 /// Checks every signature on a statement against the keys that hold now.
-pub fn authenticate<'a>(state: &State, signed: &'a Signed) -> Result<Authenticated<'a>, Refusal> {
+pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<Authenticated<'a>, Refusal> {
     let Statement { header, body } = &signed.statement;
     let origin = &state.governance.record.origin;
     if header.log != *origin {
@@ -101,7 +105,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed) -> Result<Authenticat
     }
     let mut signers = Vec::new();
     for (verified, key) in &signed.verified {
-        signers.push((signer(state, &header.by, verified, key)?, (verified, key)));
+        signers.push((signer(state, &signed.statement, verified, key, now)?, (verified, key)));
     }
     let Some((signer, (verified, key))) = signers.iter().find(|(signer, _)| speaks_for(signer, &header.by)) else {
         let names: Vec<_> = signers.iter().map(|(signer, _)| name(signer)).collect();
@@ -119,12 +123,14 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed) -> Result<Authenticat
         }
         Body::Genesis(_)
         | Body::KeyRevocation(_)
+        | Body::RevocationConfirmation(_)
         | Body::GateRegistration(_)
         | Body::Proposal(_)
         | Body::NewRevision(_)
         | Body::Approval(_)
         | Body::Rejection(_)
         | Body::RejectionLift(_)
+        | Body::RejectionSetAside(_)
         | Body::Withdrawal(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
@@ -150,9 +156,9 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed) -> Result<Authenticat
 }
 
 /// A stop, as somebody hands it over: by a person, with a key that holds now.
-pub fn stop<'a>(state: &State, signed: &'a Signed) -> Result<Authenticated<'a>, Refusal> {
+pub fn stop<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<Authenticated<'a>, Refusal> {
     only_stops(signed)?;
-    let authenticated = authenticate(state, signed)?;
+    let authenticated = authenticate(state, signed, now)?;
     person(&authenticated, "stop anything")?;
     Ok(authenticated)
 }
@@ -182,16 +188,28 @@ fn only_stops(signed: &Signed) -> Result<(), Refusal> {
         .hint("a gate takes a signed rejection or revocation directly; everything else goes to the log"))
 }
 
-/// Whose key it is, if it holds. `by` is who the statement says that it is by, which names a gate.
-fn signer(state: &State, by: &ActorId, verified: &sshsig::Verified, key: &Fingerprint) -> Result<Signer, Refusal> {
+/// Whose key it is, if it holds. Who the statement says that it is by names a gate.
+fn signer(
+    state: &State,
+    statement: &Statement,
+    verified: &sshsig::Verified,
+    key: &Fingerprint,
+    now: Time,
+) -> Result<Signer, Refusal> {
     let governance = &state.governance;
+    let by = &statement.header.by;
     if governance.record.server_key == verified.key {
         return Ok(Signer::Server);
     }
     if let Some(actor) = governance.catalog.actor_by_key(key) {
-        return match state.holds(&actor.id, key)? {
-            Some(actor) => Ok(Signer::Actor { id: actor.id.clone(), kind: actor.kind }),
-            None => Err(revoked(key)),
+        let record = state.person(&actor.id)?.and_then(|record| record.revoked.get(key));
+        return match record.filter(|record| record.takes(now)) {
+            None => Ok(Signer::Actor { id: actor.id.clone(), kind: actor.kind }),
+            // What is suspended grants nothing, and may still stop something.
+            Some(record) if record.until().is_some() && matches!(statement.body, Body::Rejection(_)) => {
+                Ok(Signer::Actor { id: actor.id.clone(), kind: actor.kind })
+            }
+            Some(record) => Err(revoked(key, record)),
         };
     }
     let is_gate = !governance.catalog.actors.contains_key(by) && by.as_str() != SERVER;
@@ -199,11 +217,11 @@ fn signer(state: &State, by: &ActorId, verified: &sshsig::Verified, key: &Finger
     if let Some(id) = named
         && let Some(gate) = state.gate(&id)?
     {
-        if gate.key().as_ref() == Some(key) {
+        if gate.key(now).as_ref() == Some(key) {
             return Ok(Signer::Gate(id));
         }
-        if gate.revoked.contains(key) {
-            return Err(revoked(key)
+        if let Some(record) = gate.revoked.get(key).filter(|record| record.takes(now)) {
+            return Err(revoked(key, record)
                 .hint("a gate gets another key so: move REPO/countersign aside, and install the gate again"));
         }
     }
@@ -211,9 +229,17 @@ fn signer(state: &State, by: &ActorId, verified: &sshsig::Verified, key: &Finger
         .hint("pass --key with a key that the catalog lists for you"))
 }
 
-fn revoked(key: &Fingerprint) -> Refusal {
-    Refusal::unauthenticated("key-revoked", format!("key {key} was revoked"))
-        .hint("sign with another of your keys, or have a new one added to the catalog")
+/// Why a key that was revoked signs nothing.
+pub fn revoked(key: &Fingerprint, record: &RevocationRecord) -> Refusal {
+    match record.until() {
+        None => Refusal::unauthenticated("key-revoked", format!("key {key} was revoked"))
+            .hint("sign with another of your keys, or have a new one added to the catalog"),
+        Some(_) => Refusal::unauthenticated(
+            "key-revoked",
+            format!("key {key} was revoked by {}, for a day unless somebody else confirms it", record.by),
+        )
+        .hint("sign with another of your keys; if the key is not lost, ask who revoked it, and wait"),
+    }
 }
 
 /// Checks entry 0: enough of the founders that it names have signed it. Whether it is the *right* genesis is for whoever
@@ -276,7 +302,7 @@ pub fn admit(state: &State, authenticated: &Authenticated<'_>, found: &Found, no
         (_, Some((id, _)), None) => Err(Refusal::unknown("unknown-change", format!("there is no change {id}"))
             .hint("list the changes: countersign list")),
         (_, Some(_), Some(change)) => change::about(state, change, authenticated, found, now),
-        (_, None, _) => governance::admit(state, authenticated),
+        (_, None, _) => governance::admit(state, authenticated, now),
     }
 }
 

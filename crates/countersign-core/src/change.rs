@@ -124,6 +124,31 @@ pub struct RejectionRecord {
     pub reason: Digest,
     pub at: Time,
     pub lifted: bool,
+    /// Who has set it aside, each for one content.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aside: Vec<Aside>,
+}
+
+/// Somebody's word that another's rejection need not stop this content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Aside {
+    pub by: ActorId,
+    /// What they were when they said so.
+    pub senior: bool,
+    pub content: Digest,
+    /// Blob.
+    pub reason: Digest,
+}
+
+/// How many people set a rejection aside, one of them a senior.
+pub const ASIDE_PEOPLE: usize = 2;
+
+/// Whether enough people have set a rejection aside for this content.
+pub fn is_set_aside(aside: &[Aside], content: &Digest) -> bool {
+    let here = || aside.iter().filter(|aside| aside.content == *content);
+    let people: BTreeSet<&ActorId> = here().map(|aside| &aside.by).collect();
+    people.len() >= ASIDE_PEOPLE && here().any(|aside| aside.senior)
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,6 +240,8 @@ pub struct Admitted<'a> {
     pub statement: &'a Statement,
     pub payload: Digest,
     pub signed_with: &'a SignedWith,
+    /// Whether who speaks is a senior now.
+    pub senior: bool,
     pub at: Time,
     /// The blobs that it names, parsed.
     pub found: &'a Found,
@@ -302,16 +329,45 @@ impl Change {
         self.permits.iter().find(|permit| permit.is_running() && Some(permit.revision) == current)
     }
 
-    /// Documents that any revision's commits or any disclosure cites.
+    /// Documents that the present revision's commits or anybody's last disclosure cites, and those that were cited before and
+    /// that are there: what somebody went by they went by, but a name that is nobody's can be corrected.
     pub fn cited_guidance(&self) -> BTreeSet<&str> {
-        let from_commits = self.revisions.iter().flat_map(|r| &r.guidance);
-        let from_disclosures = self.disclosures.iter().flat_map(|d| &d.said.guidance);
-        from_commits.chain(from_disclosures).map(String::as_str).collect()
+        let last: BTreeMap<&ActorId, &DisclosureRecord> =
+            self.disclosures.iter().map(|said| (&said.by, said)).collect();
+        let now = self.current().into_iter().flat_map(|revision| &revision.guidance);
+        let now = now.chain(last.into_values().flat_map(|said| &said.said.guidance));
+        let before = self.revisions.iter().flat_map(|revision| &revision.guidance);
+        let before = before.chain(self.disclosures.iter().flat_map(|said| &said.said.guidance));
+        let before = before.filter(|path| self.observed_document(path).is_some());
+        now.chain(before).map(String::as_str).collect()
     }
 
     /// A cited document as it was last observed, if it was found.
     pub fn observed_document(&self, path: &str) -> Option<&FoundDocument> {
         self.observed.iter().find(|document| document.path == path)?.found.as_ref()
+    }
+
+    /// What the present revision brings.
+    pub fn content(&self) -> Result<Digest, Refusal> {
+        match self.current() {
+            Some(revision) => revision.subject.content(),
+            None => Err(Refusal::conflict("change-damaged", format!("change {} has no revision", self.id))),
+        }
+    }
+
+    /// Whoever signed something about it.
+    pub fn speakers(&self) -> BTreeSet<&ActorId> {
+        let mut spoke = BTreeSet::from([&self.proposer]);
+        for revision in &self.revisions {
+            spoke.insert(&revision.by);
+            spoke.extend(&revision.sponsor);
+        }
+        spoke.extend(self.approvals.iter().map(|approval| &approval.by));
+        spoke.extend(self.rejections.iter().map(|rejection| &rejection.by));
+        spoke.extend(self.disclosures.iter().map(|disclosure| &disclosure.by));
+        spoke.extend(self.waivers.iter().map(|waiver| &waiver.by));
+        spoke.extend(self.identifications.iter().map(|identification| &identification.by));
+        spoke
     }
 
     /// Takes a statement about the change that was admitted.
@@ -330,11 +386,11 @@ impl Change {
                     new.documents,
                     new.sponsor.clone(),
                 ));
-                self.status = ChangeStatus::Proposed;
+                // A rejection stands over later revisions.
+                let rejected = self.standing_rejections().next().is_some();
+                self.status = if rejected { ChangeStatus::Rejected } else { ChangeStatus::Proposed };
             }
             Body::Approval(approval) => {
-                // Who approves what they rejected before has changed their mind.
-                self.lift(&by);
                 self.approvals.push(ApprovalRecord {
                     by,
                     key: admitted.signed_with.key.clone(),
@@ -354,10 +410,19 @@ impl Change {
                     reason: rejection.reason,
                     at,
                     lifted: false,
+                    aside: Vec::new(),
                 });
                 self.status = ChangeStatus::Rejected;
             }
             Body::RejectionLift(_) => self.lift(&by),
+            Body::RejectionSetAside(said) => {
+                let Ok(content) = self.content() else { return };
+                let aside = Aside { by, senior: admitted.senior, content, reason: said.reason };
+                for rejection in self.rejections.iter_mut().filter(|rejection| rejection.by == said.rejected_by) {
+                    rejection.aside.push(aside.clone());
+                }
+                self.reopen();
+            }
             Body::Withdrawal(_) => self.status = ChangeStatus::Withdrawn,
             Body::Disclosure(said) => self.disclosures.push(DisclosureRecord { by, at, said: said.clone() }),
             Body::Waiver(waiver) => self.waivers.push(WaiverRecord {
@@ -421,6 +486,7 @@ impl Change {
             Body::Genesis(_)
             | Body::Publication(_)
             | Body::KeyRevocation(_)
+            | Body::RevocationConfirmation(_)
             | Body::GateRegistration(_)
             | Body::Proposal(_)
             | Body::Erasure(_) => {}
@@ -430,7 +496,8 @@ impl Change {
     /// Whatever was written about it and whom its commits name: what can be erased.
     pub fn erasable(&self) -> BTreeSet<Digest> {
         let texts = self.revisions.iter().flat_map(|revision| [Some(revision.text), revision.identities_blob]);
-        let reasons = self.rejections.iter().map(|rejection| rejection.reason);
+        let aside = self.rejections.iter().flat_map(|rejection| &rejection.aside).map(|aside| aside.reason);
+        let reasons = self.rejections.iter().map(|rejection| rejection.reason).chain(aside);
         let reasons = reasons.chain(self.waivers.iter().map(|waiver| waiver.reason));
         texts.flatten().chain(reasons).collect()
     }
@@ -447,15 +514,29 @@ impl Change {
         for rejection in self.rejections.iter_mut().filter(|rejection| rejection.by == *by) {
             rejection.lifted = true;
         }
+        self.reopen();
+    }
+
+    /// Where nothing rejects it any more it is proposed again.
+    fn reopen(&mut self) {
         if self.status == ChangeStatus::Rejected && self.standing_rejections().next().is_none() {
             self.status = ChangeStatus::Proposed;
         }
     }
 
-    /// Rejections of the present revision that nobody has lifted.
+    /// Rejections of this or an earlier revision that nobody has lifted, and that were not set aside for what it is now.
     pub fn standing_rejections(&self) -> impl Iterator<Item = &RejectionRecord> {
-        let current = self.current_ref();
-        self.rejections.iter().filter(move |rejection| !rejection.lifted && Some(rejection.revision) == current)
+        let content = self.content().ok();
+        let aside =
+            move |rejection: &RejectionRecord| content.is_some_and(|content| is_set_aside(&rejection.aside, &content));
+        self.rejections.iter().filter(move |rejection| !rejection.lifted && !aside(rejection))
+    }
+
+    /// Whether somebody has set another's rejection of the present content aside.
+    pub fn has_set_aside(&self, person: &ActorId) -> bool {
+        let content = self.content().ok();
+        let theirs = |aside: &Aside| aside.by == *person && Some(aside.content) == content;
+        self.rejections.iter().any(|rejection| rejection.aside.iter().any(theirs))
     }
 }
 
@@ -545,12 +626,26 @@ impl Change {
 
     fn fits_files(&self, subject: &FilesSubject, transition: &ApplyTransition) -> Result<(), Refusal> {
         let (files, offered) = (&subject.files, &transition.files);
-        if let Some((name, _)) = offered.iter().find(|(name, digest)| files.get(*name) != Some(*digest)) {
-            return Err(Refusal::forbidden(
-                "another-content",
-                format!("the bytes of `{name}` are not those that change {} is about", self.id),
-            )
-            .hint(format!("propose what you have: countersign revise {} --file …", self.id.short())));
+        let short = self.id.short();
+        if let Some((name, digest)) = offered.iter().find(|(name, digest)| files.get(*name) != Some(*digest)) {
+            let same_bytes = files.iter().find(|(_, proposed)| *proposed == digest).map(|(name, _)| name);
+            let names = || files.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            return Err(match (files.get(name), same_bytes) {
+                (Some(_), _) => Refusal::forbidden(
+                    "another-content",
+                    format!("the bytes of `{name}` are not those that change {} is about", self.id),
+                )
+                .hint(format!("propose what you have: countersign revise {short} --file …")),
+                (None, Some(proposed)) => Refusal::forbidden(
+                    "another-name",
+                    format!("change {short} has no file `{name}`; the same bytes are in it as `{proposed}`"),
+                )
+                .hint(format!(
+                    "files are named as they are passed: where `{proposed}` is that file, pass --file {proposed}"
+                )),
+                (None, None) => Refusal::forbidden("another-content", format!("change {short} has no file `{name}`"))
+                    .hint(format!("its files are {}", names())),
+            });
         }
         if let Some(name) = files.keys().find(|name| !offered.contains_key(*name)) {
             return Err(Refusal::forbidden("file-missing", format!("the change also has `{name}`"))

@@ -10,12 +10,13 @@ use countersign_ledger::{Digest, Time};
 
 use crate::{
     catalog::{Actor, System, Tier},
-    decision::{Decision, Outcome, Strength},
+    decision::{Decision, Outcome, Strength, Token},
     explain::words,
     governance::Governance,
     ids::{ActorId, ChangeId, Environment, GroupId, RuleId, SystemId, Target},
     kind::{Documents, Kind},
-    requirement::MAX_APPROVALS,
+    refusal::Refusal,
+    requirement::{MAX_APPROVALS, Need, Role},
     rules::{Rules, decide},
     snapshot::{AiStatus, Builder, Snapshot, TargetView, WaiverView},
 };
@@ -92,6 +93,69 @@ pub fn coverage(governance: &Governance, now: Time) -> Coverage {
         }
     }
     coverage
+}
+
+/// An owner group that cannot supply what a rule asks of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Unable {
+    group: GroupId,
+    rule: RuleId,
+    what: String,
+    /// One of the targets for which it is so.
+    target: Target,
+    people: usize,
+}
+
+/// Refuses a publication by which a group, of those that own something, could no longer supply what an enforced rule asks of
+/// it. Owners are never those of a group above, so that nothing would be left but to escalate.
+pub fn leaves_able(before: &Governance, after: &Governance, now: Time) -> Result<(), Refusal> {
+    let known = unable(before, now);
+    let was = |new: &Unable| {
+        known.iter().any(|old| (&old.group, &old.rule, &old.target) == (&new.group, &new.rule, &new.target))
+    };
+    let Some(new) = unable(after, now).into_iter().find(|new| !was(new)) else { return Ok(()) };
+    let Unable { group, rule, what, target, people } = new;
+    Err(Refusal::malformed(
+        "group-unable",
+        format!("rule `{rule}` asks for {what} on {target}, and group `{group}` has {people} who could give it"),
+    )
+    .hint("put people with keys into the group, give the system another owner, or let the rule ask for less; nobody of a group above owns it"))
+}
+
+/// What rules ask of owner groups, and they could not supply though everything else is as good as it can be.
+fn unable(governance: &Governance, now: Time) -> BTreeSet<Unable> {
+    let people: BTreeMap<&ActorId, &Actor> = governance.people_with_keys().map(|actor| (&actor.id, actor)).collect();
+    let names_systems = governance.rules.enforced_cedar().contains("System::");
+    let Ok(nobody) = "somebody-else".parse::<ActorId>() else { return BTreeSet::new() };
+    let mut asked = BTreeSet::new();
+    let mut found = BTreeSet::new();
+    for system in governance.catalog.systems.values() {
+        for environment in &governance.catalog.settings.production {
+            let question = (system.tier, environment, &system.owner, names_systems.then_some(&system.id));
+            if !asked.insert(question) || asked.len() > MAX_DECISIONS {
+                continue;
+            }
+            let scene = Scene::new(governance, system, environment, &people);
+            let best = scene.best(&nobody, &scene.approvers(&nobody, false), Kind::Code, AiStatus::None);
+            let decision = decide(&governance.rules, &best, now);
+            for rule in decision.rules.iter().filter(|rule| Decision::stops(rule)) {
+                let of_owners = rule.missing.iter().filter(|missing| match missing.token {
+                    Token::Requirement(requirement) => {
+                        matches!(requirement.need, Need::Approvals { role: Role::Owner, .. })
+                    }
+                    _ => false,
+                });
+                found.extend(of_owners.map(|missing| Unable {
+                    group: system.owner.clone(),
+                    rule: rule.id.clone(),
+                    what: words(missing, governance.rules.get(&rule.id)),
+                    target: scene.view.target.clone(),
+                    people: scene.owners.iter().filter(|owner| people.contains_key(*owner)).count(),
+                }));
+            }
+        }
+    }
+    found
 }
 
 /// One target, and who people are to it.

@@ -59,6 +59,8 @@ pub enum Token {
     Identity,
     /// The word of a person who is said to answer for a machine.
     Sponsor,
+    /// Who drove an AI tool that is an author.
+    Driver,
     /// That a rejection is lifted.
     Lift,
     /// A target that the catalog has.
@@ -158,6 +160,7 @@ impl fmt::Display for Token {
             Self::Contributor => "contributor",
             Self::Identity => "identity",
             Self::Sponsor => "sponsor",
+            Self::Driver => "driver",
             Self::Lift => "lift",
             Self::Target => "target",
             Self::Rules => "rules",
@@ -174,6 +177,7 @@ impl FromStr for Token {
             "contributor" => Self::Contributor,
             "identity" => Self::Identity,
             "sponsor" => Self::Sponsor,
+            "driver" => Self::Driver,
             "lift" => Self::Lift,
             "target" => Self::Target,
             "rules" => Self::Rules,

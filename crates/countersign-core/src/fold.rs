@@ -1,19 +1,24 @@
 //! The fold over leaves: the only way to state. The engine runs it before it writes, whoever follows or verifies a log runs
 //! it again over every leaf, and a store is rebuilt by it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use countersign_ledger::{Digest, Hash, Leaf, StreamHead, StreamId, Time, sshsig::KnownKeys};
+use countersign_ledger::{Digest, Fingerprint, Hash, Leaf, StreamHead, StreamId, Time, sshsig::KnownKeys};
 
 use crate::{
     admit::{self, Signed, authenticate, authenticate_genesis},
-    change::{Admitted, Change, Found},
+    change::{Admitted, Aside, Change, Found},
     facts::{GitFacts, Identities},
     governance::{Blobs, Governance},
     ids::{ActorId, GateId},
     refusal::Refusal,
-    state::{GateRecord, RevocationRecord, State},
-    statement::{Body, Erased, Erasure, Holder, Statement, gate_stream, governance_stream, person_stream},
+    state::{GateRecord, RevocationRecord, State, TargetRejection, Took},
+    statement::{
+        Body, Erased, Erasure, Holder, Statement, gate_stream, governance_stream, person_stream, target_stream,
+    },
     subject::{Subject, Transition},
 };
 
@@ -79,16 +84,19 @@ impl State {
         if entry.leaf.lines().first().is_some_and(|home| self.is_foreign(&home.stream)) {
             in_its_streams(statement, entry)?;
             self.follow(&entry.leaf, entry.hash)?;
+            self.note_elsewhere(statement, entry.signed.payload(), entry.leaf.admitted_at)?;
             return Ok(Vec::new());
         }
         let found = found.as_ref().map_err(Clone::clone)?;
-        let authenticated = authenticate(self, &entry.signed)?;
+        let authenticated = authenticate(self, &entry.signed, entry.leaf.admitted_at)?;
         admit::admit(self, &authenticated, found, entry.leaf.admitted_at)?;
         in_its_streams(statement, entry)?;
         // Parsed once, and before anything of the state has moved.
         let published = match &statement.body {
             Body::Publication(publication) => {
-                Some(self.governance.publish(publication, entry.signed.payload(), blob)?)
+                let published = self.governance.publish(publication, entry.signed.payload(), blob)?;
+                admit::may_publish(self, &entry.signed, &published, entry.leaf.admitted_at)?;
+                Some(published)
             }
             _ => None,
         };
@@ -97,6 +105,7 @@ impl State {
             statement,
             payload: entry.signed.payload(),
             signed_with: &authenticated.signed_with().clone(),
+            senior: self.is_senior(&statement.header.by),
             at,
             found,
         };
@@ -111,17 +120,27 @@ impl State {
     fn apply(&mut self, admitted: &Admitted<'_>) -> Result<(), Refusal> {
         let by = &admitted.statement.header.by;
         match &admitted.statement.body {
-            Body::KeyRevocation(revocation) => match &revocation.of {
-                Holder::Person(person) => {
-                    let record = RevocationRecord { by: by.clone(), at: admitted.at };
-                    self.person_mut(person).revoked.insert(revocation.key.clone(), record);
+            Body::KeyRevocation(revocation) => {
+                let (at, statement, key) = (admitted.at, admitted.payload, revocation.key.clone());
+                let own = match &revocation.of {
+                    Holder::Person(person) => person == by,
+                    Holder::Gate(gate) => self.gate(gate)?.is_some_and(|gate| gate.registered_by == *by),
+                };
+                let record = RevocationRecord { by: by.clone(), at, statement, own, confirmed_by: None };
+                if let Some(revoked) = self.revoked_mut(&revocation.of) {
+                    revoked.insert(key.clone(), record);
                 }
-                Holder::Gate(gate) => {
-                    if let Some(gate) = self.gate_mut(gate) {
-                        gate.revoked.insert(revocation.key.clone());
-                    }
+                if !own {
+                    let took = Took { key, of: revocation.of.clone(), at, statement, confirmed: false };
+                    self.person_mut(by).took.push(took);
                 }
-            },
+            }
+            Body::RevocationConfirmation(said) => {
+                if let Some(record) = self.revoked_mut(&said.of).and_then(|revoked| revoked.get_mut(&said.key)) {
+                    record.confirmed_by = Some(by.clone());
+                }
+                self.confirm_taking(&said.revoked_by, &said.revocation);
+            }
             Body::GateRegistration(gate) => {
                 let revoked = self.gate(&gate.gate)?.map(|known| known.revoked.clone()).unwrap_or_default();
                 let record = GateRecord {
@@ -142,6 +161,7 @@ impl State {
             | Body::Approval(_)
             | Body::Rejection(_)
             | Body::RejectionLift(_)
+            | Body::RejectionSetAside(_)
             | Body::Withdrawal(_)
             | Body::Disclosure(_)
             | Body::Waiver(_)
@@ -151,6 +171,7 @@ impl State {
             | Body::Decided(_)
             | Body::PermitGrant(_)
             | Body::OutcomeReport(_) => {
+                self.apply_to_targets(admitted)?;
                 let change = admitted.statement.body.about().and_then(|(change, _)| self.change_mut(change));
                 if let Some(change) = change {
                     change.apply(admitted);
@@ -163,6 +184,72 @@ impl State {
             }
             // Those files are in force no longer.
             Body::Erasure(Erasure { of: Erased::Person(_), .. }) | Body::Genesis(_) | Body::Publication(_) => {}
+        }
+        Ok(())
+    }
+
+    fn is_senior(&self, person: &ActorId) -> bool {
+        self.governance.person(person).is_some_and(|actor| actor.level.is_senior())
+    }
+
+    fn revoked_mut(&mut self, of: &Holder) -> Option<&mut BTreeMap<Fingerprint, RevocationRecord>> {
+        match of {
+            Holder::Person(person) => Some(&mut self.person_mut(person).revoked),
+            Holder::Gate(gate) => self.gate_mut(gate).map(|gate| &mut gate.revoked),
+        }
+    }
+
+    fn confirm_taking(&mut self, revoked_by: &ActorId, revocation: &Digest) {
+        let took = self.person_mut(revoked_by).took.iter_mut();
+        took.filter(|took| took.statement == *revocation).for_each(|took| took.confirmed = true);
+    }
+
+    /// A revocation whose holder's stream is not in this part, and that of who revoked is: what they grant depends on it.
+    fn note_elsewhere(&mut self, statement: &Statement, payload: Digest, at: Time) -> Result<(), Refusal> {
+        let by = &statement.header.by;
+        match &statement.body {
+            Body::KeyRevocation(revocation) if self.knows(&person_stream(by)?) => {
+                let (key, of) = (revocation.key.clone(), revocation.of.clone());
+                self.person_mut(by).took.push(Took { key, of, at, statement: payload, confirmed: false });
+            }
+            Body::RevocationConfirmation(said) if self.knows(&person_stream(&said.revoked_by)?) => {
+                self.confirm_taking(&said.revoked_by, &said.revocation);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A rejection stands in the streams of its targets, too, so that it follows its content to other changes; and so do its
+    /// lifting and its setting aside.
+    fn apply_to_targets(&mut self, admitted: &Admitted<'_>) -> Result<(), Refusal> {
+        let by = &admitted.statement.header.by;
+        let body = &admitted.statement.body;
+        let targets = match body {
+            Body::Rejection(said) => &said.targets,
+            Body::RejectionLift(said) => &said.targets,
+            Body::RejectionSetAside(said) => &said.targets,
+            _ => return Ok(()),
+        };
+        let Some((id, _)) = body.about() else { return Ok(()) };
+        let Some(content) = self.change(id)?.map(Change::content).transpose()? else { return Ok(()) };
+        for target in targets {
+            let rejections = &mut self.target_mut(target).rejections;
+            match body {
+                Body::Rejection(_) => {
+                    let (by, change, at) = (by.clone(), id.clone(), admitted.at);
+                    rejections.push(TargetRejection { by, change, content, at, aside: Vec::new() });
+                }
+                Body::RejectionLift(_) => {
+                    rejections.retain(|r| r.by != *by || (r.change != *id && r.content != content))
+                }
+                Body::RejectionSetAside(said) => {
+                    let aside = Aside { by: by.clone(), senior: admitted.senior, content, reason: said.reason };
+                    let theirs = rejections.iter_mut().filter(|r| r.by == said.rejected_by && r.content == content);
+                    theirs.for_each(|rejection| rejection.aside.push(aside.clone()));
+                }
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -202,6 +289,7 @@ impl State {
             statement,
             payload: signed.payload(),
             signed_with: &signed_with,
+            senior: self.is_senior(&statement.header.by),
             at: now,
             found: &found,
         })
@@ -233,15 +321,22 @@ impl State {
                 let gate = about.and_then(|change| change.requested.as_ref()).map(|request| &request.gate);
                 needed.extend(about.map(|change| change.inputs(gate)).transpose()?.unwrap_or_default());
             }
+            // Whoever set a rejection of the same content aside in another change does not approve.
+            Body::Approval(_) => {
+                for target in about.iter().flat_map(|change| &change.targets) {
+                    needed.insert(target_stream(target)?);
+                }
+            }
             Body::Genesis(_)
             | Body::Publication(_)
             | Body::KeyRevocation(_)
+            | Body::RevocationConfirmation(_)
             | Body::GateRegistration(_)
             | Body::Proposal(_)
             | Body::NewRevision(_)
-            | Body::Approval(_)
             | Body::Rejection(_)
             | Body::RejectionLift(_)
+            | Body::RejectionSetAside(_)
             | Body::Withdrawal(_)
             | Body::Disclosure(_)
             | Body::Waiver(_)
@@ -300,10 +395,12 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         Body::Genesis(_)
         | Body::Publication(_)
         | Body::KeyRevocation(_)
+        | Body::RevocationConfirmation(_)
         | Body::GateRegistration(_)
         | Body::Approval(_)
         | Body::Rejection(_)
         | Body::RejectionLift(_)
+        | Body::RejectionSetAside(_)
         | Body::Withdrawal(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)

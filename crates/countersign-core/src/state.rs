@@ -9,37 +9,110 @@ use std::{
     sync::Arc,
 };
 
-use countersign_ledger::{Fingerprint, PublicKey, StreamHead, StreamId, Time};
+use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::Actor,
-    change::Change,
+    change::{Aside, Change, is_set_aside},
     governance::Governance,
     ids::{ActorId, ChangeId, GateId, RepositoryId, Target},
     refusal::Refusal,
-    statement::{change_stream, gate_stream, person_stream},
+    statement::{Holder, change_stream, gate_stream, person_stream, target_stream},
 };
 
 /// What stands in somebody's own stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PersonRecord {
+    /// What was said last of each of their keys.
     pub revoked: BTreeMap<Fingerprint, RevocationRecord>,
+    /// Keys of others that they revoked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub took: Vec<Took>,
 }
 
 impl PersonRecord {
-    /// Whether none of their keys holds any more.
-    pub fn disables(&self, person: &Actor) -> bool {
-        person.keys.iter().all(|key| self.revoked.contains_key(&key.fingerprint()))
+    /// Whether none of their keys holds.
+    pub fn disables(&self, person: &Actor, now: Time) -> bool {
+        person.keys.iter().all(|key| self.is_revoked(&key.fingerprint(), now))
+    }
+
+    pub fn is_revoked(&self, key: &Fingerprint, now: Time) -> bool {
+        self.revoked.get(key).is_some_and(|revocation| revocation.takes(now))
+    }
+
+    /// The keys of others that they suspend now, unconfirmed.
+    pub fn suspends(&self, now: Time) -> impl Iterator<Item = &Took> {
+        self.took.iter().filter(move |took| !took.confirmed && now < took.at.plus_secs(SUSPENSION_SECS))
     }
 }
 
+/// How long another's key is revoked unless a second person confirms it.
+pub const SUSPENSION_SECS: i64 = 24 * 60 * 60;
+
+/// A key's revocation, in the stream of whose it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevocationRecord {
     pub by: ActorId,
     pub at: Time,
+    /// The revocation's payload digest.
+    pub statement: Digest,
+    /// By its holder, or by who registered the gate: that needs nobody to confirm it.
+    pub own: bool,
+    /// Who confirmed that it is for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_by: Option<ActorId>,
+}
+
+impl RevocationRecord {
+    /// When it ends, unless it is for good.
+    pub fn until(&self) -> Option<Time> {
+        let for_good = self.own || self.confirmed_by.is_some();
+        (!for_good).then(|| self.at.plus_secs(SUSPENSION_SECS))
+    }
+
+    /// Whether the key grants nothing now.
+    pub fn takes(&self, now: Time) -> bool {
+        self.until().is_none_or(|until| now < until)
+    }
+}
+
+/// That somebody revoked another's key, in their own stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Took {
+    pub key: Fingerprint,
+    pub of: Holder,
+    pub at: Time,
+    pub statement: Digest,
+    pub confirmed: bool,
+}
+
+/// What stands in a target's stream: rejections, which follow their content to any change on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetRecord {
+    pub rejections: Vec<TargetRejection>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetRejection {
+    pub by: ActorId,
+    pub change: ChangeId,
+    /// What was rejected: see [`crate::subject::Subject::content`].
+    pub content: Digest,
+    pub at: Time,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aside: Vec<Aside>,
+}
+
+impl TargetRejection {
+    pub fn stands(&self) -> bool {
+        !is_set_aside(&self.aside, &self.content)
+    }
 }
 
 /// An enforcement point, as its stream tells it.
@@ -50,14 +123,18 @@ pub struct GateRecord {
     pub repository: RepositoryId,
     pub targets: BTreeSet<Target>,
     pub registered_by: ActorId,
-    pub revoked: BTreeSet<Fingerprint>,
+    pub revoked: BTreeMap<Fingerprint, RevocationRecord>,
 }
 
 impl GateRecord {
     /// The gate's key, if it holds.
-    pub fn key(&self) -> Option<Fingerprint> {
+    pub fn key(&self, now: Time) -> Option<Fingerprint> {
         let key = self.key.fingerprint();
-        (!self.revoked.contains(&key)).then_some(key)
+        (!self.is_revoked(&key, now)).then_some(key)
+    }
+
+    pub fn is_revoked(&self, key: &Fingerprint, now: Time) -> bool {
+        self.revoked.get(key).is_some_and(|revocation| revocation.takes(now))
     }
 }
 
@@ -68,6 +145,7 @@ pub enum Record<'a> {
     Change(&'a Change),
     Person(&'a PersonRecord),
     Gate(&'a GateRecord),
+    Target(&'a TargetRecord),
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +154,7 @@ pub struct State {
     changes: BTreeMap<ChangeId, Change>,
     people: BTreeMap<ActorId, PersonRecord>,
     gates: BTreeMap<GateId, GateRecord>,
+    targets: BTreeMap<Target, TargetRecord>,
     heads: BTreeMap<StreamId, StreamHead>,
     known: Known,
 }
@@ -105,6 +184,7 @@ impl State {
             changes: BTreeMap::new(),
             people: BTreeMap::new(),
             gates: BTreeMap::new(),
+            targets: BTreeMap::new(),
             heads: BTreeMap::new(),
             known: Known::Loaded(BTreeSet::new()),
         }
@@ -203,6 +283,10 @@ impl State {
         self.gates.insert(gate, record);
     }
 
+    pub fn put_target(&mut self, target: Target, record: TargetRecord) {
+        self.targets.insert(target, record);
+    }
+
     pub fn knows(&self, stream: &StreamId) -> bool {
         match &self.known {
             Known::All => true,
@@ -269,10 +353,27 @@ impl State {
         self.people.iter()
     }
 
+    /// The rejections in a target's stream. `None` in a copy of a part of the log, for which nobody but a follower vouches for
+    /// those streams.
+    pub fn rejections_on(&self, target: &Target) -> Result<Option<&[TargetRejection]>, Refusal> {
+        let stream = target_stream(target)?;
+        if let Known::Confined(streams) = &self.known
+            && !streams.contains(&stream)
+        {
+            return Ok(None);
+        }
+        self.need(&stream)?;
+        Ok(Some(self.targets.get(target).map(|record| record.rejections.as_slice()).unwrap_or_default()))
+    }
+
+    pub(crate) fn target_mut(&mut self, target: &Target) -> &mut TargetRecord {
+        self.targets.entry(target.clone()).or_default()
+    }
+
     /// People none of whose keys holds, as far as their records are loaded.
-    pub fn disabled(&self) -> BTreeSet<ActorId> {
+    pub fn disabled(&self, now: Time) -> BTreeSet<ActorId> {
         let lost = |id: &ActorId, record: &PersonRecord| {
-            self.governance.person(id).is_some_and(|person| record.disables(person))
+            self.governance.person(id).is_some_and(|person| record.disables(person, now))
         };
         self.people.iter().filter(|(id, record)| lost(id, record)).map(|(id, _)| id.clone()).collect()
     }
@@ -296,14 +397,30 @@ impl State {
             Some(("change", id)) => self.changes.get(&id.parse().ok()?).map(Record::Change),
             Some(("person", id)) => self.people.get(&id.parse().ok()?).map(Record::Person),
             Some(("gate", id)) => self.gates.get(&id.parse().ok()?).map(Record::Gate),
+            Some(("target", id)) => self.targets.get(&id.parse().ok()?).map(Record::Target),
             Some(_) => None,
         }
     }
 
-    /// Whether somebody has this key in the catalog and it was not revoked.
-    pub fn holds(&self, id: &ActorId, key: &Fingerprint) -> Result<Option<&Actor>, Refusal> {
+    /// Whether somebody has this key in the catalog and it is not revoked now.
+    pub fn holds(&self, id: &ActorId, key: &Fingerprint, now: Time) -> Result<Option<&Actor>, Refusal> {
         let Some(actor) = self.governance.listed(id, key) else { return Ok(None) };
-        let revoked = self.person(id)?.is_some_and(|record| record.revoked.contains_key(key));
+        let revoked = self.person(id)?.is_some_and(|record| record.is_revoked(key, now));
         Ok((!revoked).then_some(actor))
+    }
+
+    /// Whose key somebody suspends, unconfirmed, who owns what a change goes to or spoke about it: meanwhile who suspended them
+    /// grants nothing there.
+    pub fn set_against(&self, person: &ActorId, change: &Change, now: Time) -> Result<Option<ActorId>, Refusal> {
+        let Some(record) = self.person(person)? else { return Ok(None) };
+        let concerned = |other: &ActorId| {
+            let owns = |target: &Target| self.governance.catalog.owns(other, &target.system);
+            change.targets.iter().any(owns) || change.speakers().contains(other)
+        };
+        let mut suspended = record.suspends(now).filter_map(|took| match &took.of {
+            Holder::Person(other) => Some(other),
+            Holder::Gate(_) => None,
+        });
+        Ok(suspended.find(|other| concerned(other)).cloned())
     }
 }

@@ -69,6 +69,14 @@ fn unknown_type(kind: &SubjectType, what: &str) -> Refusal {
 }
 
 impl Subject {
+    /// What it brings, whatever change, branch or command brings it: a rejection is of that.
+    pub fn content(&self) -> Result<Digest, Refusal> {
+        match self {
+            Self::Git(git) => Ok(git.delta),
+            Self::Files(files) => Ok(Digest::of(canonical::to_bytes(&files.files)?)),
+        }
+    }
+
     pub fn to_blob(&self) -> Result<Vec<u8>, Refusal> {
         match self {
             Self::Git(subject) => canonical::to_bytes(subject),

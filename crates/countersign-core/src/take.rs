@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_ledger::Fingerprint;
+use countersign_ledger::{Fingerprint, Time};
 
 use crate::{
     catalog::{Actor, ActorKind},
-    change::Change,
+    change::{Change, DisclosureRecord},
     facts::{IdentityFact, Role, git::Ident},
     governance::Governance,
     ids::{ActorId, SystemId},
@@ -28,6 +28,12 @@ pub struct Contributors {
     pub unmapped: BTreeSet<String>,
     /// Sponsors who have not said that they are. Whoever steers an agent could name somebody else and then approve.
     pub unconfirmed: BTreeSet<ActorId>,
+    /// Everybody whom a co-author trailer names and the catalog knows, cleared or not.
+    pub named: BTreeSet<ActorId>,
+    /// Whoever said whose an unknown mail is, or that nobody is behind it.
+    pub cleared_by: BTreeSet<ActorId>,
+    /// References of AI tools that are authors, of whom nobody has said who drove them.
+    pub undriven: BTreeSet<String>,
 }
 
 /// Whoever signed something that gave them a hand in a change: that stays known when names are erased.
@@ -66,7 +72,13 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
     let mut all = signed(governance, change);
     let mut claims = BTreeMap::new();
     let mut unknown = BTreeMap::new();
+    let mut tools: BTreeSet<String> = BTreeSet::new();
+    let mut committers: BTreeSet<ActorId> = BTreeSet::new();
     for (reference, identity) in named {
+        // A tool that others committed for was driven by those.
+        if identity.agent && identity.roles.contains(&Role::Author) {
+            tools.insert(reference.clone());
+        }
         let known_by_key = identity.keys.iter().any(|key| governance.catalog.actor_by_key(key).is_some());
         let claimed_only = identity.roles.iter().all(|role| *role == Role::CoAuthor);
         // Whose name was erased is somebody whom nobody knows, until somebody says who it is.
@@ -76,6 +88,9 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
                 claims.insert(reference, actor.id.clone());
             }
             Some(actor) => {
+                if identity.roles.contains(&Role::Committer) && actor.kind == ActorKind::Person {
+                    committers.insert(actor.id.clone());
+                }
                 all.insert(actor.id.clone());
             }
             // A tool is an agent, not somebody whom nobody knows.
@@ -86,12 +101,12 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
         }
     }
 
-    // Once somebody was said to have had a hand, nobody takes that back by saying something else.
-    let named_as = |reference: &str, known: &BTreeSet<ActorId>| -> BTreeSet<ActorId> {
+    // Once somebody was said to have had a hand, nobody takes that back by saying something else. With who said so.
+    let named_as = |reference: &str, known: &BTreeSet<ActorId>| -> BTreeSet<(ActorId, ActorId)> {
         let said = change.identifications.iter().filter(|record| record.said.identity == reference);
         said.filter(|record| !known.contains(&record.by))
             .filter_map(|record| match &record.said.verdict {
-                IdentityVerdict::Is(actor) => Some(actor.clone()),
+                IdentityVerdict::Is(actor) => Some((record.by.clone(), actor.clone())),
                 IdentityVerdict::Automation | IdentityVerdict::NotInvolved => None,
             })
             .collect()
@@ -104,20 +119,31 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
             .find(|record| record.said.identity == reference && !known.contains(&record.by))
             .map(|record| (record.said.verdict.clone(), record.by.clone()))
     };
-    let known = all.clone();
+    // Whom a commit names, cleared or not, says nothing of the others: two could clear each other.
+    let named: BTreeSet<ActorId> = claims.values().cloned().collect();
+    let known: BTreeSet<ActorId> = all.union(&named).cloned().collect();
+    let mut cleared_by = BTreeSet::new();
     let mut unmapped = BTreeSet::new();
     for (reference, claimed_only) in unknown {
         let named = named_as(&reference, &known);
         if !named.is_empty() {
-            all.extend(named);
+            for (by, actor) in named {
+                cleared_by.insert(by);
+                all.insert(actor);
+            }
             continue;
         }
         match verdict(&reference, &known) {
-            Some((IdentityVerdict::Is(actor), _)) => {
+            Some((IdentityVerdict::Is(actor), by)) => {
+                cleared_by.insert(by);
                 all.insert(actor);
             }
-            Some((IdentityVerdict::Automation, _)) => {}
-            Some((IdentityVerdict::NotInvolved, _)) if claimed_only => {}
+            Some((IdentityVerdict::Automation, by)) => {
+                cleared_by.insert(by);
+            }
+            Some((IdentityVerdict::NotInvolved, by)) if claimed_only => {
+                cleared_by.insert(by);
+            }
             Some((IdentityVerdict::NotInvolved, _)) | None => {
                 unmapped.insert(reference);
             }
@@ -134,7 +160,23 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
         }
     }
     all.extend(claimed.iter().cloned());
-    Contributors { all, claimed, unmapped, unconfirmed: unconfirmed(governance, change) }
+    cleared_by.retain(|person| !all.contains(person));
+    // An AI tool as author does not make the others independent of who drove it: whoever committed, or has said so.
+    let said = |disclosure: &DisclosureRecord| {
+        !disclosure.said.tools.is_empty() && governance.person(&disclosure.by).is_some()
+    };
+    if !committers.is_empty() || change.disclosures.iter().any(said) {
+        tools.clear();
+    }
+    Contributors {
+        all,
+        claimed,
+        unmapped,
+        unconfirmed: unconfirmed(governance, change),
+        named,
+        cleared_by,
+        undriven: tools,
+    }
 }
 
 /// Sponsors of what no person signed, who have not signed a disclosure of the change either.
@@ -147,14 +189,25 @@ fn unconfirmed(governance: &Governance, change: &Change) -> BTreeSet<ActorId> {
 }
 
 impl Snapshot {
-    /// What the rules see of the present revision.
-    pub fn take(state: &State, change: &Change) -> Result<Self, Refusal> {
-        Self::with(state, change, contributors(&state.governance, change))
+    /// What the rules see of the present revision, now.
+    pub fn take(state: &State, change: &Change, now: Time) -> Result<Self, Refusal> {
+        Self::with(state, change, contributors(&state.governance, change), now)
+    }
+
+    /// The same where the streams of the targets are not at hand: which rejections hold the change from elsewhere is taken from
+    /// what was logged, as the heads of those streams are.
+    pub fn held_as(mut self, logged: &Self, state: &State, change: &Change) -> Result<Self, Refusal> {
+        for target in &change.targets {
+            if state.rejections_on(target)?.is_none() {
+                self.held_by.clone_from(&logged.held_by);
+            }
+        }
+        Ok(self)
     }
 
     /// The same after names were erased that were there when `logged` was taken: whom the commits named is taken from it,
     /// and nothing else. Whoever signed had a hand in the change, whatever it says.
-    pub fn take_like(logged: &Self, state: &State, change: &Change) -> Result<Self, Refusal> {
+    pub fn take_like(logged: &Self, state: &State, change: &Change, now: Time) -> Result<Self, Refusal> {
         let mut all = signed(&state.governance, change);
         all.extend(logged.contributors.iter().cloned());
         let contributors = Contributors {
@@ -162,11 +215,14 @@ impl Snapshot {
             claimed: logged.claimed.clone(),
             unmapped: logged.unmapped.clone(),
             unconfirmed: unconfirmed(&state.governance, change),
+            named: logged.claimed.clone(),
+            cleared_by: logged.cleared_by.clone(),
+            undriven: logged.undriven.clone(),
         };
-        Self::with(state, change, contributors)
+        Self::with(state, change, contributors, now)?.held_as(logged, state, change)
     }
 
-    fn with(state: &State, change: &Change, contributors: Contributors) -> Result<Self, Refusal> {
+    fn with(state: &State, change: &Change, contributors: Contributors, now: Time) -> Result<Self, Refusal> {
         let governance = &*state.governance;
         let Some(revision) = change.current() else {
             return Err(Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)));
@@ -197,30 +253,68 @@ impl Snapshot {
             },
             targets,
             unknown_targets,
-            approvals: approvals(state, change, &contributors)?,
+            approvals: approvals(state, change, &contributors, now)?,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
+            held_by: held_by(state, change)?,
             ai: ai(governance, change, &contributors),
             guidance: guidance(change),
             documents: revision.documents,
-            waivers: waivers(state, change, &contributors)?,
+            waivers: waivers(state, change, &contributors, now)?,
             contributors: contributors.all,
             unmapped: contributors.unmapped,
             unconfirmed: contributors.unconfirmed,
             claimed: contributors.claimed,
+            cleared_by: contributors.cleared_by,
+            undriven: contributors.undriven,
             population: governance.population(),
         })
     }
 }
 
+/// People whose rejection of what the change brings stands in another change on one of its targets.
+fn held_by(state: &State, change: &Change) -> Result<BTreeSet<ActorId>, Refusal> {
+    let content = change.content()?;
+    let mut held_by = BTreeSet::new();
+    for target in &change.targets {
+        let on = state.rejections_on(target)?.unwrap_or_default().iter();
+        let holds = on.filter(|r| r.change != change.id && r.content == content && r.stands());
+        held_by.extend(holds.map(|rejection| rejection.by.clone()));
+    }
+    Ok(held_by)
+}
+
+/// Whether somebody's word is not that of a second pair of eyes: they had a hand in the change, said whose an unknown mail is,
+/// set a rejection aside, or have taken away the key of somebody who has a say.
+fn is_partial(
+    state: &State,
+    change: &Change,
+    contributors: &Contributors,
+    by: &ActorId,
+    now: Time,
+) -> Result<bool, Refusal> {
+    Ok(contributors.all.contains(by)
+        || contributors.cleared_by.contains(by)
+        || change.has_set_aside(by)
+        || state.set_against(by, change, now)?.is_some())
+}
+
 /// One approval a person: of this revision, by somebody who is no contributor, with a key that is theirs and still holds.
-fn approvals(state: &State, change: &Change, contributors: &Contributors) -> Result<Vec<ApprovalView>, Refusal> {
+fn approvals(
+    state: &State,
+    change: &Change,
+    contributors: &Contributors,
+    now: Time,
+) -> Result<Vec<ApprovalView>, Refusal> {
     let current = change.current_ref();
     let mut by_person: BTreeMap<&ActorId, ApprovalView> = BTreeMap::new();
     for approval in &change.approvals {
-        if Some(approval.revision) != current || contributors.all.contains(&approval.by) {
+        if Some(approval.revision) != current || !state.governance.catalog.settings.counts(approval.seen) {
             continue;
         }
-        let Some(person) = person(state, &approval.by, &approval.key)? else { continue };
+        let Some(person) = person(state, &approval.by, &approval.key, now)? else { continue };
+        if is_partial(state, change, contributors, &approval.by, now)? {
+            continue;
+        }
         let view = ApprovalView {
             by: approval.by.clone(),
             assurance: approval.assurance,
@@ -240,8 +334,8 @@ fn approvals(state: &State, change: &Change, contributors: &Contributors) -> Res
 }
 
 /// Somebody who signed with this key, if they are a person and the key still holds and is theirs.
-fn person<'a>(state: &'a State, id: &ActorId, key: &Fingerprint) -> Result<Option<&'a Actor>, Refusal> {
-    Ok(state.holds(id, key)?.filter(|actor| actor.kind == ActorKind::Person))
+fn person<'a>(state: &'a State, id: &ActorId, key: &Fingerprint, now: Time) -> Result<Option<&'a Actor>, Refusal> {
+    Ok(state.holds(id, key, now)?.filter(|actor| actor.kind == ActorKind::Person))
 }
 
 /// The systems among a change's targets that somebody owns.
@@ -250,19 +344,26 @@ fn owned(governance: &Governance, change: &Change, person: &ActorId) -> BTreeSet
     systems.into_iter().filter(|system| governance.catalog.owns(person, system)).cloned().collect()
 }
 
-fn waivers(state: &State, change: &Change, contributors: &Contributors) -> Result<Vec<WaiverView>, Refusal> {
+fn waivers(state: &State, change: &Change, contributors: &Contributors, now: Time) -> Result<Vec<WaiverView>, Refusal> {
     let current = change.current_ref();
     let mut views = Vec::new();
     for waiver in &change.waivers {
-        if Some(waiver.revision) != current || contributors.all.contains(&waiver.by) {
+        if Some(waiver.revision) != current {
             continue;
         }
-        if let Some(person) = person(state, &waiver.by, &waiver.key)? {
+        if let Some(person) = person(state, &waiver.by, &waiver.key, now)?
+            && !is_partial(state, change, contributors, &waiver.by, now)?
+        {
             let (rule, by) = (waiver.rule.clone(), waiver.by.clone());
             views.push(WaiverView { rule, by, senior: person.level.is_senior() });
         }
     }
     Ok(views)
+}
+
+/// What is known of AI assistance in a change, for whoever looks back at it.
+pub fn ai_of(governance: &Governance, change: &Change) -> Ai {
+    ai(governance, change, &contributors(governance, change))
 }
 
 /// Signals and declarations of every revision count, since what an assistant wrote may live on in a later one; a claim

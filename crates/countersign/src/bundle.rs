@@ -37,6 +37,10 @@ pub enum BundleError {
     NotABundle { path: PathBuf, why: String },
     #[error("{path} is truncated or damaged: {why}")]
     Damaged { path: PathBuf, why: String },
+    #[error("{path} is no tar archive: {what}")]
+    NoArchive { path: PathBuf, what: String, hint: &'static str },
+    #[error("{path} has a file that is no part of a bundle: `{name}`{whose}")]
+    Foreign { path: PathBuf, name: String, whose: &'static str },
     #[error("{path} was written by a newer version (bundle format {found}, this program knows {VERSION})")]
     Newer { path: PathBuf, found: u32 },
 }
@@ -52,6 +56,8 @@ impl BundleError {
                 "a bundle comes from `countersign bundle CHANGE --out FILE`, an export from `countersign log --export DIR`"
             }
             Self::Damaged { .. } => "fetch the bundle again; nothing in it can be trusted as it is",
+            Self::NoArchive { hint, .. } => hint,
+            Self::Foreign { .. } => "take it out, and verify again",
             Self::Newer { .. } => "verify it with a newer countersign",
         }
     }
@@ -148,6 +154,10 @@ impl Bundle {
         let mut consistency = Vec::new();
         let mut extracted = Files::new();
         for (name, bytes) in files {
+            let last = name.rsplit('/').next().unwrap_or(&name);
+            if last.starts_with('.') || is_left_behind(&name).is_some() {
+                return Err(foreign(path, &name));
+            }
             match name.split_once('/') {
                 Some(("leaves", index)) => {
                     let index = index.parse().map_err(|_| damaged(format!("`{name}` is no leaf's name")))?;
@@ -165,7 +175,7 @@ impl Bundle {
                     extracted.insert(name, bytes);
                 }
                 None if name == "consistency" => consistency = parse_hash_lines(&bytes).map_err(damaged)?,
-                Some(_) | None => return Err(damaged(format!("`{name}` does not belong in a bundle"))),
+                Some(_) | None => return Err(foreign(path, &name)),
             }
         }
         // Not an error yet: a changed leaf should be named by its index, which verification does.
@@ -178,6 +188,55 @@ impl Bundle {
             consistency,
             extracts_differ,
         })
+    }
+}
+
+/// Whose file lies in a folder without anybody having put it there.
+fn is_left_behind(name: &str) -> Option<&'static str> {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    match last {
+        ".DS_Store" => Some(", which macOS leaves in folders"),
+        _ if last.starts_with("._") || name.starts_with("__MACOSX/") => Some(", which macOS adds to archives"),
+        "Thumbs.db" | "desktop.ini" => Some(", which Windows leaves in folders"),
+        _ if last.ends_with('~') || last.ends_with(".swp") || last.ends_with(".orig") => Some(", which an editor left"),
+        _ => None,
+    }
+}
+
+fn foreign(path: &Path, name: &str) -> BundleError {
+    let whose = is_left_behind(name).unwrap_or_default();
+    BundleError::Foreign { path: path.to_owned(), name: name.escape_debug().take(200).collect(), whose }
+}
+
+/// Says what bytes are that are no tar archive; they themselves are never shown.
+fn is_an_archive(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
+    const FETCH: &str = "a bundle comes from `countersign bundle CHANGE --out FILE`";
+    let is = |what: &str, hint| Err(BundleError::NoArchive { path: path.to_owned(), what: what.to_owned(), hint });
+    let begins = |magic: &[u8]| bytes.starts_with(magic);
+    if begins(b"\x1f\x8b") {
+        return is("it is compressed with gzip", "unpack it first: gunzip < FILE > bundle.tar");
+    }
+    if begins(b"PK\x03\x04") {
+        return is("it is a zip archive", "unpack it, and verify the folder");
+    }
+    if begins(b"\xfd7zXZ") || begins(b"BZh") || begins(b"\x28\xb5\x2f\xfd") {
+        return is("it is compressed with xz, bzip2 or zstd", "unpack it first");
+    }
+    let beginning = String::from_utf8_lossy(bytes.get(..512.min(bytes.len())).unwrap_or_default()).to_lowercase();
+    if beginning.trim_start().starts_with("<!doctype html") || beginning.trim_start().starts_with("<html") {
+        return is("it is an HTML page", "a download that ended at a login page? Fetch the file itself");
+    }
+    if bytes.is_empty() {
+        return is("it is empty", FETCH);
+    }
+    if bytes.len() < 512 {
+        return is(&format!("it has only {} bytes", bytes.len()), FETCH);
+    }
+    match bytes.get(257..262) {
+        Some(b"ustar") => Ok(()),
+        // The end of an archive that has no files.
+        Some([0, 0, 0, 0, 0]) if bytes.iter().all(|byte| *byte == 0) => Ok(()),
+        Some(_) | None => is("it does not begin as one", FETCH),
     }
 }
 
@@ -198,6 +257,7 @@ pub fn tar_of(files: &Files) -> io::Result<Vec<u8>> {
 /// The files of a tar archive. Names that would leave a directory are refused.
 pub fn files_of_tar(path: &Path, bytes: &[u8]) -> Result<Files, BundleError> {
     let damaged = |why: String| BundleError::Damaged { path: path.to_owned(), why };
+    is_an_archive(path, bytes)?;
     let mut files = Files::new();
     let mut archive = tar::Archive::new(bytes);
     for entry in archive.entries().map_err(|e| damaged(e.to_string()))? {

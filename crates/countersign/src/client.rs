@@ -20,7 +20,9 @@ use ureq::http::{Method, header::LOCATION};
 
 use self::route::Redirect;
 pub use self::route::{Via, named_for};
-use crate::wire::{ChangePage, ChangeView, DENIED, Entries, ErrorBody, LogInfo, Proof, Published, Receipt, Submit};
+use crate::wire::{
+    ChangePage, ChangeView, DENIED, Entries, ErrorBody, LogInfo, Proof, Published, Receipt, Revocation, Submit,
+};
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -29,6 +31,9 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 pub enum ClientError {
     #[error("cannot reach the server at {url}: {why}")]
     Unreachable { url: String, why: String },
+    /// What was typed, or what a variable holds, is the address of nothing.
+    #[error("{what}")]
+    NoAddress { what: String, hint: String },
     #[error("{message}")]
     Refused { code: String, class: Option<RefusalClass>, message: String, hint: Option<String> },
     #[error("the rules do not allow change {}", .0.decision.change)]
@@ -175,6 +180,11 @@ impl Client {
         self.get(&format!("/v1/signer?key={}", encoded(key.as_str())))
     }
 
+    /// How a key was revoked, by whom.
+    pub fn revocation(&self, key: &Fingerprint) -> Result<Revocation, ClientError> {
+        self.get(&format!("/v1/revocation?key={}", encoded(key.as_str())))
+    }
+
     /// One page of a list.
     pub fn changes(&self, query: Query<'_>) -> Result<ChangePage, ClientError> {
         let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
@@ -314,10 +324,20 @@ impl Client {
     }
 
     fn unreachable(&self, error: &ureq::Error) -> ClientError {
-        let why = match self.url.starts_with("http://") || self.url.starts_with("https://") {
-            true => error.to_string(),
-            false => "an address begins with http:// or https://".to_owned(),
-        };
+        if let Some(wrong) = no_address(&self.url) {
+            return wrong;
+        }
+        let why = error.to_string();
+        // What rustls says where the other side does not speak TLS.
+        if self.url.starts_with("https://") && (why.contains("InvalidContentType") || why.contains("corrupt message")) {
+            let plain = self.url.replacen("https://", "http://", 1);
+            return ClientError::NoAddress {
+                what: format!("{} answers, and speaks http, not https", self.url),
+                hint: format!(
+                    "--url {plain} (or COUNTERSIGN_URL), or put a proxy with a certificate before the server"
+                ),
+            };
+        }
         ClientError::Unreachable { url: self.url.clone(), why }
     }
 }
@@ -341,6 +361,25 @@ fn sent_on(response: &Response) -> Option<String> {
 
 /// How often a question is sent on.
 const MAX_REDIRECTS: usize = 5;
+
+/// What is wrong with an address that cannot be one.
+fn no_address(url: &str) -> Option<ClientError> {
+    if url.trim().is_empty() {
+        return Some(ClientError::NoAddress {
+            what: "the server's address is empty: --url, or COUNTERSIGN_URL where that is not given".to_owned(),
+            hint: "unset COUNTERSIGN_URL, or set it to an address such as http://127.0.0.1:7878".to_owned(),
+        });
+    }
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    if rest.is_some_and(|rest| !rest.is_empty()) {
+        return None;
+    }
+    let bare = url.trim_start_matches("https:").trim_start_matches("http:").trim_start_matches('/');
+    Some(ClientError::NoAddress {
+        what: format!("`{url}` is no address: it has to begin with http:// or https://"),
+        hint: format!("--url http://{bare} (or COUNTERSIGN_URL)"),
+    })
+}
 
 /// More publications than any log has.
 const MAX_HISTORY: usize = 100_000;

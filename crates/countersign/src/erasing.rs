@@ -148,11 +148,13 @@ impl Reader<'_> {
             Body::Proposal(b) => (vec![b.text], b.identities),
             Body::NewRevision(b) => (vec![b.text], b.identities),
             Body::Rejection(b) => (vec![b.reason], None),
+            Body::RejectionSetAside(b) => (vec![b.reason], None),
             Body::Waiver(b) => (vec![b.reason], None),
             Body::KeyRevocation(b) => (vec![b.reason], None),
             Body::Publication(b) => (vec![b.reason], None),
             Body::Erasure(b) => (vec![b.reason], None),
             Body::Genesis(_)
+            | Body::RevocationConfirmation(_)
             | Body::GateRegistration(_)
             | Body::Approval(_)
             | Body::RejectionLift(_)

@@ -475,7 +475,14 @@ fn rev_parse(path: &Path) -> Result<String, GitError> {
         return Err(not("it is a file".to_owned()));
     }
     if !path.is_dir() {
-        return Err(not("there is no such directory".to_owned()));
+        let text = path.to_string_lossy();
+        // `https://forge/a/b`, and `git@forge:a/b.git`.
+        let is_address = text.contains("://") || text.split_once(':').is_some_and(|(host, _)| host.contains('@'));
+        return Err(not(match is_address {
+            true => "it is an address; what is behind one, a forge too, is not read from here: only directories on this machine are"
+                .to_owned(),
+            false => "there is no such directory".to_owned(),
+        }));
     }
     let mut command = hermetic();
     command.current_dir(path).args(["-c", "safe.directory=*", "rev-parse"]).args(WANTED);

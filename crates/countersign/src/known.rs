@@ -44,6 +44,14 @@ pub enum KnownError {
     Refused(#[from] Refusal),
     #[error("{url} serves log `{found}`, pinned is `{pinned}`")]
     AnotherLog { url: String, found: String, pinned: String },
+    /// By the file that was given.
+    #[error("wrong trust file: it is of log `{pinned}`, {url} serves log `{found}`")]
+    WrongTrust { url: String, found: String, pinned: String },
+    /// Of the same name; what the server shows is the log that this machine knows.
+    #[error(
+        "wrong trust file: {url} serves log `{origin}` as this machine knows it, and the file pins another log of that name"
+    )]
+    WrongTrustFile { url: String, origin: String },
     #[error("{url} serves something that is no checkpoint")]
     NoCheckpoint { url: String },
 }
@@ -77,7 +85,7 @@ impl KnownLog {
             trust.check()?;
             if trust.origin != origin {
                 let pinned = trust.origin.clone();
-                return Err(KnownError::AnotherLog { url: client.url().to_owned(), found: origin, pinned });
+                return Err(KnownError::WrongTrust { url: client.url().to_owned(), found: origin, pinned });
             }
         }
         if given.is_none()
@@ -86,6 +94,13 @@ impl KnownLog {
             return Err(KnownError::AnotherLog { url: client.url().to_owned(), found: origin, pinned });
         }
         let memory = Memory::of(place, &origin);
+        let signed_by = |trust: &Trust| SignedCheckpoint::open(&note, &trust.log_key).is_ok();
+        if let Some(trust) = given
+            && !signed_by(trust)
+            && memory.pinned()?.is_some_and(|pinned| signed_by(&pinned))
+        {
+            return Err(KnownError::WrongTrustFile { url: client.url().to_owned(), origin });
+        }
         // What a person vouches for takes the place of another founding that is remembered, if the log truly begins so.
         if let Some(trust) = given
             && (!memory.is_of_another(trust)? || begins_with_genesis(&client, trust, &note))

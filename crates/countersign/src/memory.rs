@@ -58,7 +58,10 @@ pub enum MemoryError {
     Damaged { path: PathBuf, why: String },
     #[error("{path} was written by a newer version (format {found}, this program knows {known})")]
     Newer { path: PathBuf, found: u32, known: u32 },
-    #[error("the checkpoint of log `{origin}` is not signed by the log key that is pinned here: {source}")]
+    #[error(
+        "wrong trust file, or not the log that it pins: the checkpoint of log `{origin}` is not signed by the log key that is \
+         pinned here"
+    )]
     NotSigned { origin: String, source: CheckpointError },
     #[error(transparent)]
     Contradiction(Box<Contradiction>),

@@ -61,6 +61,8 @@ impl Reading {
         if let Some(step) = failed {
             return Err(match step.verdict {
                 Verdict::Newer => Refusal::newer(step.detail.clone()),
+                // By another trust file it might be as it should.
+                Verdict::Broken if step.is_by_the_trust_file() => wrong_trust(&step.detail),
                 Verdict::Broken | Verdict::Holds | Verdict::NotChecked => broken(&step.detail),
             });
         }
@@ -132,7 +134,7 @@ impl Reading {
 
     /// The change as it is shown.
     pub fn view(&self) -> Result<ChangeView, Refusal> {
-        view::view(&self.state, &self.change, &self.blobs, &self.state.disabled(), self.now)
+        view::view(&self.state, &self.change, &self.blobs, &self.state.disabled(self.now), self.now)
     }
 }
 
@@ -153,6 +155,12 @@ fn clock_agrees(bundle: &Bundle, now: Time) -> Result<(), Refusal> {
 pub fn swapped(asked: &ChangePrefix, answered: &str) -> Refusal {
     Refusal::malformed("swapped-change", format!("asked about change {asked}, the server answered with {answered}"))
         .hint("nothing was signed; tell whoever runs the server")
+}
+
+/// What does not fit the trust file is more often a wrong file than a forged log.
+pub fn wrong_trust(detail: &str) -> Refusal {
+    Refusal::unauthenticated("wrong-trust-file", detail.to_owned())
+        .hint("compare with the trust.json that a founder gives you. If it is the right one, the log is another than it was: tell whoever runs the server")
 }
 
 fn broken(detail: &str) -> Refusal {

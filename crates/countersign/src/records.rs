@@ -5,7 +5,7 @@
 //! in memory until its stream moves.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
@@ -21,22 +21,23 @@ use countersign_core::{
     statement::{Body, Erasure, governance_stream},
     subject::Subject,
 };
-use countersign_ledger::{Digest, Fingerprint, StreamHead, StreamId};
+use countersign_ledger::{Digest, Fingerprint, StreamHead, StreamId, Time};
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 use crate::{
     durable,
-    store::{Damage, Facet, List, Projection, Store, StoreError, Unique},
+    store::{Damage, Facet, List, MAX_ITEMS, Projection, Store, StoreError, Unique},
 };
 
 /// Version of what is written here. A store of an older one is rebuilt from its leaves.
-pub const PROJECTIONS: u32 = 2;
+pub const PROJECTIONS: u32 = 3;
 
 pub const GOVERNANCE: &str = "governance";
 pub const CHANGE: &str = "change";
 pub const PERSON: &str = "person";
 pub const GATE: &str = "gate";
+pub const TARGET: &str = "target";
 
 /// The values that changes and gates are found by.
 pub mod facet {
@@ -113,6 +114,7 @@ fn place(stream: &StreamId) -> (&'static str, String) {
         Some(("change", name)) => (CHANGE, name.to_owned()),
         Some(("person", name)) => (PERSON, name.to_owned()),
         Some(("gate", name)) => (GATE, name.to_owned()),
+        Some(("target", name)) => (TARGET, name.to_owned()),
         Some((_, name)) => ("", name.to_owned()),
         None => (GOVERNANCE, GOVERNANCE.to_owned()),
     }
@@ -226,7 +228,7 @@ pub async fn load(store: &dyn Store, state: &mut State, streams: &BTreeSet<Strea
     }
     // The heads first: a record that is newer than its head makes a write come too late, an older one would not.
     let heads = store.heads(&streams).await?;
-    for kind in [CHANGE, PERSON, GATE] {
+    for kind in [CHANGE, PERSON, GATE, TARGET] {
         let names: Vec<String> =
             streams.iter().map(place).filter(|(of, _)| *of == kind).map(|(_, name)| name).collect();
         if names.is_empty() {
@@ -237,6 +239,7 @@ pub async fn load(store: &dyn Store, state: &mut State, streams: &BTreeSet<Strea
             match kind {
                 CHANGE => state.put_change(parse(&name, &body)?),
                 PERSON => state.put_person(name.parse().map_err(invalid)?, parse(&name, &body)?),
+                TARGET => state.put_target(name.parse().map_err(invalid)?, parse(&name, &body)?),
                 _ => state.put_gate(name.parse().map_err(invalid)?, parse(&name, &body)?),
             }
         }
@@ -278,7 +281,8 @@ pub fn projections<'a>(
                 ]),
                 ..plain(GATE, json(gate)?)
             }),
-            // A target's stream has no record of its own.
+            Some(Record::Target(target)) => projections.push(plain(TARGET, json(target)?)),
+            // Nothing was rejected there.
             None => {}
         }
     }
@@ -338,20 +342,35 @@ pub fn uniques(state: &State, signed: &Signed) -> Result<Vec<Unique>, Refusal> {
     Ok(keys)
 }
 
-/// People whose keys were taken away; of a home that has lost more keys than that, some are still named as able.
-const MAX_DISABLED: u64 = 1_000;
-
 /// People none of whose keys holds: they cannot supply what is missing of a change.
-pub async fn disabled(store: &dyn Store, governance: &Governance) -> Result<BTreeSet<ActorId>, StoreError> {
-    let mut disabled = BTreeSet::new();
-    for (name, body) in store.find(PERSON, "", MAX_DISABLED).await? {
-        let record: PersonRecord = parse(&name, &body)?;
-        let Ok(id) = name.parse::<ActorId>() else { continue };
-        if governance.person(&id).is_some_and(|person| record.disables(person)) {
-            disabled.insert(id);
+pub async fn disabled(store: &dyn Store, governance: &Governance, now: Time) -> Result<BTreeSet<ActorId>, StoreError> {
+    let mut people = people(store).await?;
+    people.retain(|id, record| governance.person(id).is_some_and(|person| record.disables(person, now)));
+    Ok(people.into_keys().collect())
+}
+
+/// The record of one of them.
+pub async fn person(store: &dyn Store, id: &ActorId) -> Result<Option<PersonRecord>, StoreError> {
+    let name = id.to_string();
+    let body = store.projections(PERSON, std::slice::from_ref(&name)).await?.remove(&name);
+    body.map(|body| parse(&name, &body)).transpose()
+}
+
+/// The records of everybody who revoked a key or whose key was revoked.
+pub async fn people(store: &dyn Store) -> Result<BTreeMap<ActorId, PersonRecord>, StoreError> {
+    let mut people = BTreeMap::new();
+    let mut after = None;
+    loop {
+        let page = store.list(&List { after, ..List::of(PERSON, MAX_ITEMS) }).await?;
+        for item in page.items {
+            let Ok(id) = item.name.parse::<ActorId>() else { continue };
+            people.insert(id, parse(&item.name, &item.body)?);
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(people);
         }
     }
-    Ok(disabled)
 }
 
 /// The gate whose key it is, revoked or not.

@@ -6,7 +6,8 @@
 
 use std::{
     ffi::OsStr,
-    fs, io,
+    fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
 };
@@ -18,6 +19,8 @@ use countersign_ledger::{
 };
 use tempfile::TempDir;
 use thiserror::Error;
+
+use crate::unix;
 
 const SSH_KEYGEN: &str = "ssh-keygen";
 
@@ -39,6 +42,12 @@ pub enum SignerError {
     GitSigningKey { found: String },
     #[error("ssh-keygen found no key in {path} ({status})")]
     NotAKey { path: PathBuf, status: ExitStatus },
+    #[error("{path} can be read by others (mode {mode:04o}), and ssh signs with no such key")]
+    Loose { path: PathBuf, mode: u32 },
+    #[error("{path} begins as a private key, but is damaged or cut off")]
+    DamagedKey { path: PathBuf },
+    #[error("this machine's ssh-keygen cannot sign: it does not know `-Y sign`, which OpenSSH has since 8.2")]
+    TooOld,
     #[error("no key to sign with was found")]
     NoKey,
     #[error("cannot run ssh-keygen: {0}")]
@@ -69,6 +78,15 @@ impl SignerError {
                  half is in your agent; look at it with: ssh-keygen -l -f {0}",
                 path.display()
             ),
+            Self::Loose { path, .. } => format!("chmod 600 {}", path.display()),
+            Self::DamagedKey { path } => format!(
+                "restore it from a copy, or use another key; it ends with a line `-----END … PRIVATE KEY-----`. Its public half \
+                 alone does, where the private one is in your agent: --key {}.pub",
+                path.display()
+            ),
+            Self::TooOld => {
+                "install OpenSSH 8.2 or later (`ssh -V` says which it is), and have its ssh-keygen first in PATH".to_owned()
+            }
             Self::NoKey => "pass --key KEYFILE, set COUNTERSIGN_KEY, or make a key: ssh-keygen -t ed25519".to_owned(),
             Self::Run(_) => "install OpenSSH 8.2 or later (its ssh-keygen makes the signatures)".to_owned(),
             Self::Write(_) => "is there space in the folder for temporary files ($TMPDIR)?".to_owned(),
@@ -148,6 +166,7 @@ impl SshKeygen {
     /// Takes a key file. Its public half is read from `KEY.pub`, or else derived from the private one.
     pub fn new(path: impl Into<PathBuf>) -> Result<Self, SignerError> {
         let path = path.into();
+        is_private(&path)?;
         let beside = public_path(&path);
         let (key, public) = if path.extension() == Some(OsStr::new("pub")) && path.exists() {
             let public = read_public(&path)?;
@@ -197,6 +216,7 @@ impl SshKeygen {
 
     /// Signs a statement's payload: its pre-authentication encoding, in our namespace.
     pub fn sign(&self, payload: &[u8]) -> Result<Signature, SignerError> {
+        can_sign()?;
         let message = pae(IN_TOTO, payload);
         // A file and not a pipe, as git does it: where its standard input is no terminal, ssh-keygen asks for
         // passphrases and PINs in a window, or not at all.
@@ -212,7 +232,11 @@ impl SshKeygen {
         let key = self.key.display().to_string();
         let armored = fs::read_to_string(folder.path().join("statement.sig"));
         let (true, Ok(armored)) = (status.success(), armored) else {
-            return Err(SignerError::Refused { key, status });
+            return Err(if is_damaged(&self.key) {
+                SignerError::DamagedKey { path: self.key.clone() }
+            } else {
+                SignerError::Refused { key, status }
+            });
         };
         let not_acceptable = |problem| SignerError::NotAcceptable { key: key.clone(), problem };
         let signature = sshsig::dearmor(&armored).map_err(not_acceptable)?;
@@ -223,6 +247,57 @@ impl SshKeygen {
         }
         Ok(Signature { keyid: found.to_string(), sshsig: signature })
     }
+}
+
+/// What every private key in a file begins and ends with.
+const BEGINS: &[u8] = b"-----BEGIN ";
+const ENDS: &[u8] = b"PRIVATE KEY-----";
+
+/// ssh reads no private key that others can read, and says so in a dozen lines.
+fn is_private(path: &Path) -> Result<(), SignerError> {
+    let mode = fs::metadata(path)
+        .ok()
+        .filter(fs::Metadata::is_file)
+        .map(|file| unix::mode(&file))
+        .filter(|mode| mode & 0o077 != 0);
+    match mode {
+        Some(mode) if beginning(path).starts_with(BEGINS) => Err(SignerError::Loose { path: path.to_owned(), mode }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The bytes of a key file, as far as one can be long.
+fn beginning(path: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // What cannot be read ssh-keygen will tell of.
+    let _ = fs::File::open(path).and_then(|file| file.take(MAX_KEY_FILE_BYTES).read_to_end(&mut bytes));
+    bytes
+}
+
+/// Whether a file begins as a private key and is none: cut off, or not what OpenSSH can parse without a passphrase.
+fn is_damaged(path: &Path) -> bool {
+    let bytes = beginning(path);
+    if !bytes.starts_with(BEGINS) {
+        return false;
+    }
+    if !bytes.trim_ascii_end().ends_with(ENDS) {
+        return true;
+    }
+    // With a passphrase that is none: a whole key that has one says so.
+    let tried = Command::new(SSH_KEYGEN).args(["-y", "-P", "", "-f"]).arg(path).stdin(Stdio::null()).output();
+    tried.is_ok_and(|tried| {
+        let said = String::from_utf8_lossy(&tried.stderr).to_lowercase();
+        !tried.status.success() && (said.contains("error in libcrypto") || said.contains("invalid format"))
+    })
+}
+
+/// Asks ssh-keygen for nothing by `-Y`: one that does not know it says so.
+fn can_sign() -> Result<(), SignerError> {
+    let asked =
+        Command::new(SSH_KEYGEN).args(["-Y", "sign"]).stdin(Stdio::null()).output().map_err(SignerError::Run)?;
+    let said = String::from_utf8_lossy(&asked.stderr).to_lowercase();
+    let unknown = ["unknown option -- y", "illegal option -- y", "invalid option -- 'y'", "invalid option -- y"];
+    if unknown.iter().any(|words| said.contains(words)) { Err(SignerError::TooOld) } else { Ok(()) }
 }
 
 fn public_path(path: &Path) -> PathBuf {
@@ -238,11 +313,14 @@ fn read_public(path: &Path) -> Result<PublicKey, SignerError> {
     }
     let bytes = fs::read(path).map_err(failed)?;
     let text = String::from_utf8(bytes).map_err(|_| SignerError::NotAPublicKey { path: path.to_owned() })?;
-    text.trim().parse().map_err(|_| SignerError::NotAPublicKey { path: path.to_owned() })
+    text.trim_start_matches('\u{feff}').trim().parse().map_err(|_| SignerError::NotAPublicKey { path: path.to_owned() })
 }
 
 fn derive_public(path: &Path) -> Result<PublicKey, SignerError> {
     fs::File::open(path).map_err(|source| SignerError::Read { path: path.to_owned(), source })?;
+    if is_damaged(path) {
+        return Err(SignerError::DamagedKey { path: path.to_owned() });
+    }
     let output = Command::new(SSH_KEYGEN)
         .args([OsStr::new("-y"), OsStr::new("-f"), path.as_os_str()])
         .stdin(Stdio::inherit())

@@ -47,7 +47,7 @@ pub fn view(
     let (Some(revision), Some(current)) = (change.current(), change.current_ref()) else {
         return Err(Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)));
     };
-    let snapshot = Snapshot::take(state, change)?;
+    let snapshot = Snapshot::take(state, change, now)?;
     let decision = decide::decide(&state.governance.rules, &snapshot, now);
     let explanation = explain::explain(&decision, state, change, disabled, now)?;
     let text = texts.get(&revision.text).and_then(|bytes| ProposalText::parse(bytes).ok());

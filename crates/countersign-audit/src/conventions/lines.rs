@@ -25,7 +25,7 @@ pub struct Line<'a> {
     pub text: &'a str,
     /// Before the first colon, if that looks like a key; else empty.
     pub key: &'a str,
-    /// After it.
+    /// After it, with the lines in which it goes on.
     pub value: &'a str,
     /// In the last paragraph, where git itself looks for trailers.
     pub in_trailers: bool,
@@ -101,9 +101,10 @@ impl<'a> Context<'a> {
 
 fn commit<'a>(record: &'a CommitRecord, message: &'a Message) -> Commit<'a> {
     let text = message.text().trim_matches(|c: char| c == '\n' || c == ' ');
-    let mut lines = text.lines();
-    let subject = lines.next().unwrap_or_default().trim();
-    let mut lines: Vec<Line<'a>> = lines.map(line).collect();
+    let (subject, body) = text.split_once('\n').unwrap_or((text, ""));
+    let subject = subject.trim();
+    let mut lines: Vec<Line<'a>> = body.lines().map(line).collect();
+    unfold(&mut lines, body);
     continue_lists(&mut lines);
     let trailers = lines.iter().rev().take_while(|line| !line.text.is_empty()).count();
     let start = lines.len().saturating_sub(trailers);
@@ -112,6 +113,33 @@ fn commit<'a>(record: &'a CommitRecord, message: &'a Message) -> Commit<'a> {
     }
     lines.retain(|line| !line.text.is_empty());
     Commit { record, subject, lines }
+}
+
+/// A trailer's value goes on in the lines below it that begin with a blank (git-interpret-trailers(1)), unless they look like
+/// trailers of their own. Those lines stay as they are for whoever reads text.
+fn unfold<'a>(lines: &mut [Line<'a>], body: &'a str) {
+    let mut begin = 0_usize;
+    // The trailer that may go on, and where its value begins.
+    let mut open: Option<(usize, usize)> = None;
+    let mut values: Vec<(usize, &'a str)> = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        let end = begin.saturating_add(line.raw.len());
+        let goes_on = line.raw.starts_with([' ', '\t']) && line.key.is_empty() && !line.text.is_empty();
+        match open {
+            Some((trailer, from)) if goes_on => values.push((trailer, body.get(from..end).unwrap_or_default().trim())),
+            Some(_) | None => {
+                let is_trailer = !line.quoted && !line.key.is_empty() && !line.key.contains(' ');
+                let colon = line.raw.find(':').map(|at| begin.saturating_add(at).saturating_add(1));
+                open = colon.filter(|_| is_trailer && !line.raw.starts_with(' ')).map(|from| (number, from));
+            }
+        }
+        begin = end.saturating_add(1);
+    }
+    for (trailer, value) in values {
+        if let Some(line) = lines.get_mut(trailer) {
+            line.value = value;
+        }
+    }
 }
 
 /// `Reviewed-by: a,` goes on in the next line, which has no key of its own; and `Reviewed by:\ta, b` in one that is

@@ -79,6 +79,10 @@ fn trailers() {
     assert_snapshot!(message("s\n\nSigned-off-by: Bob Ray <bob@y.example>\n"), @"Alone by nothing");
     assert_snapshot!(message("s\n\nReviewed-by: dependabot[bot] <49699333+dependabot[bot]@users.noreply.github.com>\n"), @"Alone by nothing");
     assert_snapshot!(message("s\n\nReviewed-by: Claude <noreply@anthropic.com>\n"), @"Alone by nothing");
+    // A value that goes on in the next line, as `git interpret-trailers --unfold` reads it.
+    assert_snapshot!(message("s\n\nReviewed-by:\n Bob Ray <bob@y.example>\n"), @"Named by trailer: Bob Ray");
+    assert_snapshot!(message("s\n\nReviewed-by: Bob\n Ray\n\t<bob@y.example>\n"), @"Named by trailer: Bob Ray");
+    assert_snapshot!(message("s\n\nCo-authored-by:\n Bob Ray <bob@y.example>\nReviewed-by: Bob Ray <bob@y.example> (again)\n"), @"SelfApproved by trailer");
     assert_snapshot!(message("s\n\nCo-authored-by: Bob Ray <bob@y.example>\nReviewed-by: Bob Ray <bob@y.example>\n"), @"SelfApproved by trailer");
     assert_snapshot!(message("s\n\nMerged-by: Bob Ray <bob@y.example>\n"), @"OtherHand by trailer");
 }

@@ -7,23 +7,28 @@ use countersign_ledger::{Fingerprint, Time};
 use super::{Authenticated, governance::unknown_target, person, server};
 use crate::{
     catalog::ActorKind,
-    change::{Change, Found, PermitRecord},
+    change::{ApprovalRecord, Aside, Change, Found, PermitRecord},
     decision::{Outcome, Strength},
     facts::Role,
     governance::{Governance, Signer},
-    ids::{ActorId, GateId, Target},
+    ids::{ActorId, ChangeId, GateId, Target},
     kind::MAX_INCIDENT_CHARS,
     permit::{self, MAX_PERMIT_SECS},
     refusal::Refusal,
-    state::State,
+    state::{State, TargetRejection},
     statement::{
         Approval, Body, Decided, Disclosure, Identification, IdentityVerdict, MAX_LIST, MAX_TARGETS, NewRevision,
-        OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Rejection, RejectionLift, RevisionRef,
-        Waiver, change_stream,
+        OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Rejection, RejectionLift,
+        RejectionSetAside, RevisionRef, Waiver, change_stream,
     },
     subject::{FilesSubject, GitSubject, MAX_COMMAND_WORDS, MAX_FILES, Subject},
     take,
 };
+
+/// How many rejections of one person stand on targets that they do not own.
+pub const MAX_REJECTIONS: usize = 5;
+/// How long a rejection has stood before others can set it aside.
+const ASIDE_AFTER_SECS: i64 = 24 * 60 * 60;
 
 pub(super) fn proposal(
     state: &State,
@@ -58,6 +63,7 @@ pub(super) fn about(
         Body::Genesis(_)
         | Body::Publication(_)
         | Body::KeyRevocation(_)
+        | Body::RevocationConfirmation(_)
         | Body::GateRegistration(_)
         | Body::Erasure(_)
         | Body::Proposal(_) => {
@@ -67,6 +73,7 @@ pub(super) fn about(
         | Body::Approval(_)
         | Body::Rejection(_)
         | Body::RejectionLift(_)
+        | Body::RejectionSetAside(_)
         | Body::Withdrawal(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
@@ -87,21 +94,23 @@ pub(super) fn about(
         current_revision(change, revision)?;
     }
     match body {
-        Body::NewRevision(revision) => new_revision(governance, change, authenticated, revision, found),
-        Body::Approval(approval) => self::approval(governance, change, authenticated, approval),
-        Body::Rejection(rejection) => self::rejection(authenticated, change, rejection),
-        Body::RejectionLift(lift) => self::lift(authenticated, change, lift),
+        Body::NewRevision(revision) => new_revision(governance, authenticated, revision, found),
+        Body::Approval(approval) => self::approval(state, change, authenticated, approval, now),
+        Body::Rejection(rejection) => self::rejection(state, authenticated, change, rejection),
+        Body::RejectionLift(lift) => self::lift(state, authenticated, change, lift),
+        Body::RejectionSetAside(said) => set_aside(state, authenticated, change, said, now),
         Body::Withdrawal(_) => withdrawal(authenticated, change),
         Body::Disclosure(disclosure) => self::disclosure(governance, change, authenticated, disclosure),
-        Body::Waiver(waiver) => self::waiver(governance, change, authenticated, waiver),
+        Body::Waiver(waiver) => self::waiver(state, change, authenticated, waiver, now),
         Body::Identification(said) => identification(governance, change, authenticated, said),
-        Body::PermitRequest(request) => permit_request(state, change, authenticated, request, found),
+        Body::PermitRequest(request) => permit_request(state, change, authenticated, request, found, now),
         Body::GuidanceObservation(_) => server(authenticated),
         Body::Decided(decided) => server(authenticated).and_then(|()| self::decided(state, change, decided, now)),
         Body::PermitGrant(grant) => server(authenticated).and_then(|()| permit(state, change, grant, now)),
         Body::Genesis(_)
         | Body::Publication(_)
         | Body::KeyRevocation(_)
+        | Body::RevocationConfirmation(_)
         | Body::GateRegistration(_)
         | Body::Proposal(_)
         | Body::OutcomeReport(_)
@@ -227,25 +236,13 @@ fn subject(found: &Found) -> Result<(), Refusal> {
 
 fn new_revision(
     governance: &Governance,
-    change: &Change,
     authenticated: &Authenticated<'_>,
     revision: &NewRevision,
     found: &Found,
 ) -> Result<(), Refusal> {
     may_contribute(governance, authenticated, revision.sponsor.as_ref())?;
-    subject(found)?;
-    // A rejection is not shaken off by a revision of the same content.
-    let same = change
-        .current()
-        .is_some_and(|current| current.subject.reference().is_ok_and(|reference| reference == revision.subject));
-    match change.standing_rejections().next().filter(|_| same) {
-        Some(rejection) => Err(Refusal::conflict(
-            "rejected",
-            format!("{} rejected this content, and the revision brings it again", rejection.by),
-        )
-        .hint(format!("change what was rejected, or have {} lift the rejection", rejection.by))),
-        None => Ok(()),
-    }
+    // A rejection stands over it, whatever it brings.
+    subject(found)
 }
 
 /// What is said for the change's targets names them as they are: it stands in their streams.
@@ -272,19 +269,69 @@ fn no_contributor(governance: &Governance, change: &Change, person: &ActorId, wh
             "contributor",
             format!("{person} cannot {what} change {}: {reason}", change.id),
         )
-        .hint("the second pair of eyes is somebody who is no contributor; see who in: countersign show CHANGE"));
+        .hint(format!(
+            "the second pair of eyes is somebody who is no contributor; see who in: countersign show {}",
+            change.id.short()
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses whoever cannot tell a second pair of eyes from the first: who said whose an unknown mail is, and who has taken away
+/// the key of somebody who has a say here.
+fn may_grant(state: &State, change: &Change, person: &ActorId, what: &str, now: Time) -> Result<(), Refusal> {
+    let governance = &*state.governance;
+    no_contributor(governance, change, person, what)?;
+    let short = change.id.short();
+    if take::contributors(governance, change).cleared_by.contains(person) {
+        return Err(Refusal::forbidden(
+            "identified-an-author",
+            format!("{person} cannot {what} change {}: they said whose an unknown mail in its commits is", change.id),
+        )
+        .hint(format!(
+            "whoever hides behind such a mail could say so, too: let somebody else approve, or put the mail into the catalog; \
+             see who in: countersign show {short}"
+        )));
+    }
+    if let Some(other) = state.set_against(person, change, now)? {
+        return Err(Refusal::forbidden(
+            "suspends-another",
+            format!(
+                "{person} cannot {what} change {}: they have revoked a key of {other}, who has a say in it",
+                change.id
+            ),
+        )
+        .hint("have a second person confirm that (countersign revoke KEY --confirm), or let somebody else do it"));
     }
     Ok(())
 }
 
 fn approval(
-    governance: &Governance,
+    state: &State,
     change: &Change,
     authenticated: &Authenticated<'_>,
     approval: &Approval,
+    now: Time,
 ) -> Result<(), Refusal> {
     let by = person(authenticated, "approve")?;
-    no_contributor(governance, change, &by, "approve")?;
+    may_grant(state, change, &by, "approve", now)?;
+    let short = change.id.short();
+    if change.standing_rejections().any(|rejection| rejection.by == by) {
+        return Err(Refusal::conflict("your-rejection-stands", format!("{by} has rejected change {}", change.id))
+            .hint(format!("take the rejection back first: countersign reject {short} --lift")));
+    }
+    if change.has_set_aside(&by) || others_rejections(state, change)?.iter().any(|r| r.aside.iter().any(|a| a.by == by))
+    {
+        return Err(Refusal::forbidden(
+            "set-aside",
+            format!("{by} has set a rejection of change {} aside, and does not approve it besides", change.id),
+        )
+        .hint(format!("somebody else approves; see who in: countersign show {short}")));
+    }
+    if !state.governance.catalog.settings.counts(approval.seen) {
+        return Err(Refusal::forbidden("unseen", "an approval without the content at hand does not count here")
+            .hint(format!("look at what you approve: countersign approve {short} --git REPO, or --file PATH")));
+    }
     let reviewed = change.current().map(|revision| revision.subject.reference()).transpose()?;
     if reviewed.as_ref() != Some(&approval.reviewed) || approval.targets != change.targets {
         return Err(Refusal::conflict(
@@ -299,22 +346,119 @@ fn approval(
     Ok(())
 }
 
-fn rejection(authenticated: &Authenticated<'_>, change: &Change, rejection: &Rejection) -> Result<(), Refusal> {
+fn rejection(
+    state: &State,
+    authenticated: &Authenticated<'_>,
+    change: &Change,
+    rejection: &Rejection,
+) -> Result<(), Refusal> {
     let by = person(authenticated, "reject")?;
     its_targets(change, &rejection.targets)?;
     if change.standing_rejections().any(|r| r.by == by && r.revision == rejection.revision) {
         return Err(Refusal::conflict("already-rejected", format!("{by} has already rejected this revision")));
     }
+    let mut elsewhere: BTreeSet<&ChangeId> = BTreeSet::new();
+    for target in change.targets.iter().filter(|target| !state.governance.catalog.owns(&by, &target.system)) {
+        let standing = state.rejections_on(target)?.unwrap_or_default().iter().filter(|r| r.by == by && r.stands());
+        elsewhere.extend(standing.map(|rejection| &rejection.change));
+    }
+    let owns_all = change.targets.iter().all(|target| state.governance.catalog.owns(&by, &target.system));
+    if !owns_all && elsewhere.len() >= MAX_REJECTIONS {
+        return Err(Refusal::conflict(
+            "too-many-rejections",
+            format!("{} rejections by {by} stand on these targets, which they do not own", elsewhere.len()),
+        )
+        .hint("lift one that is settled (countersign reject CHANGE --lift), or tell an owner what is wrong"));
+    }
     Ok(())
 }
 
-fn lift(authenticated: &Authenticated<'_>, change: &Change, lift: &RejectionLift) -> Result<(), Refusal> {
+/// Rejections of the same content that stand in other changes on these targets. A part of a log does not tell them.
+fn others_rejections<'a>(state: &'a State, change: &Change) -> Result<Vec<&'a TargetRejection>, Refusal> {
+    let content = change.content()?;
+    let mut found = Vec::new();
+    for target in &change.targets {
+        let on = state.rejections_on(target)?.unwrap_or_default().iter();
+        found.extend(on.filter(|rejection| rejection.change != change.id && rejection.content == content));
+    }
+    Ok(found)
+}
+
+/// Whether the streams of the change's targets are at hand. Where they are not, what was said of rejections in other changes is
+/// taken as it stands.
+fn tells_of_others(state: &State, change: &Change) -> Result<bool, Refusal> {
+    for target in &change.targets {
+        if state.rejections_on(target)?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn lift(
+    state: &State,
+    authenticated: &Authenticated<'_>,
+    change: &Change,
+    lift: &RejectionLift,
+) -> Result<(), Refusal> {
     let by = person(authenticated, "lift a rejection")?;
     its_targets(change, &lift.targets)?;
-    if change.standing_rejections().any(|r| r.by == by) {
+    let own = change.standing_rejections().any(|rejection| rejection.by == by);
+    let other = others_rejections(state, change)?.iter().any(|rejection| rejection.by == by);
+    if own || other || !tells_of_others(state, change)? {
         return Ok(());
     }
     Err(Refusal::forbidden("not-yours", format!("no rejection by {by} stands; only who rejected can lift it")))
+}
+
+/// Two people who had no hand in the change and do not approve it, one of them a senior, once the rejection has stood a day.
+fn set_aside(
+    state: &State,
+    authenticated: &Authenticated<'_>,
+    change: &Change,
+    said: &RejectionSetAside,
+    now: Time,
+) -> Result<(), Refusal> {
+    let by = person(authenticated, "set a rejection aside")?;
+    its_targets(change, &said.targets)?;
+    may_grant(state, change, &by, "set a rejection aside in", now)?;
+    if by == said.rejected_by {
+        return Err(Refusal::forbidden("third-person", "nobody sets their own rejection aside")
+            .hint(format!("take it back: countersign reject {} --lift", change.id.short())));
+    }
+    let approved = |approval: &ApprovalRecord| approval.by == by && Some(approval.revision) == change.current_ref();
+    if change.approvals.iter().any(approved) {
+        return Err(Refusal::forbidden(
+            "set-aside",
+            format!("{by} approves this revision; others set a rejection aside"),
+        ));
+    }
+    let content = change.content()?;
+    let own = change.standing_rejections().filter(|rejection| rejection.by == said.rejected_by);
+    let others = others_rejections(state, change)?;
+    let others = others.into_iter().filter(|rejection| rejection.by == said.rejected_by && rejection.stands());
+    let by_them: Vec<(Time, &[Aside])> = own
+        .map(|rejection| (rejection.at, rejection.aside.as_slice()))
+        .chain(others.map(|rejection| (rejection.at, rejection.aside.as_slice())))
+        .collect();
+    let Some(last) = by_them.iter().map(|(at, _)| *at).max() else {
+        if !tells_of_others(state, change)? {
+            return Ok(());
+        }
+        return Err(Refusal::unknown("no-rejection", format!("no rejection by {} stands here", said.rejected_by)));
+    };
+    if by_them.iter().all(|(_, aside)| aside.iter().any(|aside| aside.by == by && aside.content == content)) {
+        return Err(Refusal::conflict("already-set-aside", format!("{by} has already set it aside for this content"))
+            .hint("another person has to as well, one of the two a senior"));
+    }
+    if now.secs_since(last) < ASIDE_AFTER_SECS {
+        return Err(Refusal::conflict(
+            "rejected-lately",
+            format!("{} rejected it less than a day ago, and may yet say what would make it right", said.rejected_by),
+        )
+        .hint(format!("talk to {}; after a day two people can set it aside", said.rejected_by)));
+    }
+    Ok(())
 }
 
 fn withdrawal(authenticated: &Authenticated<'_>, change: &Change) -> Result<(), Refusal> {
@@ -354,13 +498,15 @@ fn disclosure(
 }
 
 fn waiver(
-    governance: &Governance,
+    state: &State,
     change: &Change,
     authenticated: &Authenticated<'_>,
     waiver: &Waiver,
+    now: Time,
 ) -> Result<(), Refusal> {
+    let governance = &*state.governance;
     let by = person(authenticated, "waive a rule")?;
-    no_contributor(governance, change, &by, "waive a rule for")?;
+    may_grant(state, change, &by, "waive a rule for", now)?;
     let rule = governance.rules.iter().find(|rule| rule.id == waiver.rule).ok_or_else(|| {
         let known: Vec<_> = governance.rules.iter().map(|rule| rule.id.as_str()).collect();
         Refusal::unknown("unknown-rule", format!("there is no rule `{}`", waiver.rule))
@@ -370,7 +516,7 @@ fn waiver(
         Strength::Waivable => {}
         Strength::Mandatory => {
             return Err(Refusal::forbidden("not-waivable", format!("rule `{}` cannot be waived", rule.id))
-                .hint("satisfy it; what it asks for: countersign show CHANGE"));
+                .hint(format!("satisfy it; what it asks for: countersign show {}", change.id.short())));
         }
     }
     match governance.person(&by) {
@@ -387,6 +533,14 @@ fn identification(
 ) -> Result<(), Refusal> {
     let by = person(authenticated, "say who an identity is")?;
     no_contributor(governance, change, &by, "identify people in")?;
+    let short = change.id.short();
+    if take::contributors(governance, change).named.contains(&by) {
+        return Err(Refusal::forbidden(
+            "third-person",
+            format!("a commit of change {} names {by}; a third person says", change.id),
+        )
+        .hint(format!("somebody whom no commit names: countersign show {short}")));
+    }
     let mut found = change
         .revisions
         .iter()
@@ -428,12 +582,13 @@ fn permit_request(
     authenticated: &Authenticated<'_>,
     request: &PermitRequest,
     found: &Found,
+    now: Time,
 ) -> Result<(), Refusal> {
     // Who runs `apply` is the gate; a registered gate asks for itself, or somebody asks for it and hands the permit on.
     let audience = match authenticated.signer() {
         Signer::Actor { .. } if request.gate.is_its_runners() => authenticated.signed_with().key.clone(),
-        Signer::Actor { .. } => guarding(state, change, &request.gate)?,
-        Signer::Gate(gate) if *gate == request.gate => guarding(state, change, gate)?,
+        Signer::Actor { .. } => guarding(state, change, &request.gate, now)?,
+        Signer::Gate(gate) if *gate == request.gate => guarding(state, change, gate, now)?,
         Signer::Gate(id) => return Err(not_that_gate(id.as_str(), &request.gate)),
         Signer::Server => return Err(not_that_gate("the server", &request.gate)),
     };
@@ -469,7 +624,7 @@ fn not_running(change: &Change) -> Result<(), Refusal> {
 }
 
 /// The key of a registered gate that guards a target of the change and was not revoked.
-fn guarding(state: &State, change: &Change, gate: &GateId) -> Result<Fingerprint, Refusal> {
+fn guarding(state: &State, change: &Change, gate: &GateId, now: Time) -> Result<Fingerprint, Refusal> {
     let record = state.gate(gate)?.ok_or_else(|| {
         Refusal::unknown("unknown-gate", format!("there is no gate `{gate}`"))
             .hint("register it: countersign gate install REPO …")
@@ -477,7 +632,7 @@ fn guarding(state: &State, change: &Change, gate: &GateId) -> Result<Fingerprint
     if !change.targets.iter().any(|target| record.targets.contains(target)) {
         return Err(Refusal::forbidden("another-gate", format!("gate {gate} guards none of the targets")));
     }
-    record.key().ok_or_else(|| Refusal::forbidden("key-revoked", format!("the key of gate {gate} was revoked")))
+    record.key(now).ok_or_else(|| Refusal::forbidden("key-revoked", format!("the key of gate {gate} was revoked")))
 }
 
 fn not_that_gate(who: &str, gate: &GateId) -> Refusal {

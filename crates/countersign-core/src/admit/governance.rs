@@ -1,26 +1,30 @@
 //! Admission of what stands in the streams of governance, of people and of gates.
 
-use super::{Authenticated, person};
+use countersign_ledger::Time;
+
+use super::{Authenticated, person, revocation};
 use crate::{
     catalog::UnknownTarget,
     governance::SERVER,
     refusal::Refusal,
     state::State,
-    statement::{Body, Erased, Erasure, GateRegistration, Holder, KeyRevocation, MAX_ERASED, MAX_TARGETS, Publication},
+    statement::{Body, Erased, Erasure, GateRegistration, MAX_ERASED, MAX_TARGETS, Publication},
 };
 
-pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>) -> Result<(), Refusal> {
+pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time) -> Result<(), Refusal> {
     match &authenticated.statement().body {
         Body::Genesis(_) => Err(Refusal::conflict("already-founded", "a log has one genesis, its entry 0")),
         Body::Publication(publication) => self::publication(state, publication),
-        Body::KeyRevocation(revocation) => self::revocation(state, authenticated, revocation),
-        Body::GateRegistration(gate) => self::gate(state, authenticated, gate),
+        Body::KeyRevocation(said) => revocation::revocation(state, authenticated, said, now),
+        Body::RevocationConfirmation(said) => revocation::confirmation(state, authenticated, said, now),
+        Body::GateRegistration(gate) => self::gate(state, authenticated, gate, now),
         Body::Erasure(erasure) => self::erasure(state, erasure),
         Body::Proposal(_)
         | Body::NewRevision(_)
         | Body::Approval(_)
         | Body::Rejection(_)
         | Body::RejectionLift(_)
+        | Body::RejectionSetAside(_)
         | Body::Withdrawal(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
@@ -47,32 +51,6 @@ fn publication(state: &State, publication: &Publication) -> Result<(), Refusal> 
         ),
     )
     .hint("make it again on what is in force now"))
-}
-
-fn revocation(state: &State, authenticated: &Authenticated<'_>, revocation: &KeyRevocation) -> Result<(), Refusal> {
-    person(authenticated, "revoke a key")?;
-    let key = &revocation.key;
-    let (theirs, revoked) = match &revocation.of {
-        Holder::Person(id) => (
-            state.governance.listed(id, key).is_some(),
-            state.person(id)?.is_some_and(|person| person.revoked.contains_key(key)),
-        ),
-        Holder::Gate(id) => {
-            let gate = state.gate(id)?;
-            (
-                gate.is_some_and(|gate| gate.key.fingerprint() == *key),
-                gate.is_some_and(|gate| gate.revoked.contains(key)),
-            )
-        }
-    };
-    if revoked {
-        return Err(Refusal::conflict("already-revoked", format!("key {key} is already revoked")));
-    }
-    if theirs {
-        return Ok(());
-    }
-    Err(Refusal::unknown("unknown-key", format!("key {key} belongs to nobody of that name"))
-        .hint("a fingerprint reads SHA256:…, as `ssh-keygen -l -f KEY` prints it"))
 }
 
 /// Facts, subjects, rules and decisions stay for ever. Of a change it is known what may go; what may go of a person's is told by
@@ -105,7 +83,7 @@ fn erasure(state: &State, erasure: &Erasure) -> Result<(), Refusal> {
     }
 }
 
-fn gate(state: &State, authenticated: &Authenticated<'_>, gate: &GateRegistration) -> Result<(), Refusal> {
+fn gate(state: &State, authenticated: &Authenticated<'_>, gate: &GateRegistration, now: Time) -> Result<(), Refusal> {
     let by = person(authenticated, "register a gate")?;
     let governance = &state.governance;
     // A gate of that name would be asked in place of the server or of somebody's own machine, and what stands in its stream
@@ -116,7 +94,7 @@ fn gate(state: &State, authenticated: &Authenticated<'_>, gate: &GateRegistratio
     }
     if let Some(known) = state.gate(&gate.gate)?
         && known.key != gate.key
-        && known.key().is_some()
+        && known.key(now).is_some()
     {
         return Err(Refusal::conflict(
             "gate-exists",

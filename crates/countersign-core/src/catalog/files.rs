@@ -44,6 +44,8 @@ const NO_GROUP: &str = "_";
 struct SettingsFile {
     environments: BTreeSet<Environment>,
     production: BTreeSet<Environment>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unseen_approvals: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,6 +212,7 @@ impl Catalog {
         let settings = SettingsFile {
             environments: self.settings.environments.clone(),
             production: self.settings.production.clone(),
+            unseen_approvals: self.settings.unseen_approvals,
         };
         files.insert(SETTINGS.to_owned(), canonical::to_bytes(&settings)?);
         for system in self.systems.values() {
@@ -274,6 +277,7 @@ impl Catalog {
                 Parsed::Settings(file) => {
                     catalog.settings.environments.clone_from(&file.environments);
                     catalog.settings.production.clone_from(&file.production);
+                    catalog.settings.unseen_approvals = file.unseen_approvals;
                     if let Some(unknown) = file.production.difference(&file.environments).next() {
                         problems.add(&at, format!("`{unknown}` is production and no environment"), None);
                     }
@@ -295,6 +299,9 @@ impl Catalog {
                             }
                         }
                         let PersonEntry { groups, keys, kind, level } = person.entry.clone();
+                        if let Some(why) = keys.iter().find_map(PublicKey::unfit) {
+                            problems.add(&at, format!("a key of {id} is {why}: it can never sign here"), None);
+                        }
                         let actor = Actor {
                             id: id.clone(),
                             kind,

@@ -160,15 +160,6 @@ impl Index {
         ids(self.span(group), actors)
     }
 
-    /// Whether a group and those below it have so many different persons.
-    pub fn has_members(&self, group: &GroupId, enough: usize) -> bool {
-        let mut seen = BTreeSet::new();
-        self.span(group).iter().any(|member| {
-            seen.insert(member);
-            seen.len() >= enough
-        })
-    }
-
     /// Whether a group with persons of its own is another one or lies below it.
     pub fn is_within(&self, group: &GroupId, other: &GroupId) -> bool {
         match (self.spans.get(group), self.spans.get(other)) {

@@ -8,9 +8,6 @@ use thiserror::Error;
 use super::{Actor, ActorKind, Catalog, CatalogSettings, System, near::did_you_mean};
 use crate::ids::{ActorId, GroupId, SystemId, Target};
 
-/// With fewer owners than this the groups above own a system too.
-const ENOUGH_OWNERS: usize = 2;
-
 /// A target that the catalog does not know. Denies, and says what was probably meant.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum UnknownTarget {
@@ -52,9 +49,8 @@ impl Catalog {
         self.index.members(group, &self.actors).collect()
     }
 
-    /// The persons who own a system: those of its owner group and of the groups below. Where that is fewer than two, the
-    /// groups above own it too, one after the other until there are two, so that nobody is irreplaceable. An unknown
-    /// system has no owner, which denies.
+    /// The persons who own a system: those of its owner group and of the groups below it, never above. An unknown system has
+    /// no owner, which denies.
     pub fn owners(&self, system: &SystemId) -> BTreeSet<&ActorId> {
         self.owning_group(system).map(|group| self.members(group)).unwrap_or_default()
     }
@@ -70,14 +66,7 @@ impl Catalog {
 
     /// The group whose members own a system.
     fn owning_group(&self, system: &SystemId) -> Option<&GroupId> {
-        let mut group = &self.systems.get(system)?.owner;
-        while !self.index.has_members(group, ENOUGH_OWNERS) {
-            match self.groups.get(group).and_then(|group| group.parent.as_ref()) {
-                Some(parent) => group = parent,
-                None => break,
-            }
-        }
-        Some(group)
+        self.systems.get(system).map(|system| &system.owner)
     }
 
     /// Who a mail belongs to, whatever sort of actor. GitHub writes a no-reply address with or without the account's id;

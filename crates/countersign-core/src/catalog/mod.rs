@@ -11,6 +11,7 @@
 //! | `lookup` | questions to a catalog |
 //! | `near` | the name that somebody probably meant |
 //! | `problem` | what is wrong with a catalog |
+//! | [`robots`] | who is no person though a catalog lists them as one |
 
 mod actors;
 pub mod files;
@@ -21,6 +22,7 @@ mod near;
 mod parse;
 mod problem;
 mod resolve;
+pub mod robots;
 
 pub use actors::Actors;
 pub use lookup::{UnknownTarget, without_account_id};
@@ -34,7 +36,10 @@ use countersign_ledger::PublicKey;
 use serde::{Deserialize, Serialize};
 
 use self::index::Index;
-use crate::ids::{ActorId, Environment, GroupId, SystemId, Target};
+use crate::{
+    ids::{ActorId, Environment, GroupId, SystemId, Target},
+    statement::Seen,
+};
 
 /// What sort of actor it is. Only a person approves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -155,6 +160,8 @@ pub struct System {
 pub const SOURCE_ANNOTATION: &str = "backstage.io/source-location";
 /// Annotation with globs of paths, separated by white space or commas, that a system's source has.
 pub const PATHS_ANNOTATION: &str = "countersign/paths";
+/// The file beside a catalog's YAML that has further keys, as git and `ssh-keygen` read it: whose they are, its mails say.
+pub const SIGNERS: &str = "allowed_signers";
 /// Most globs of one system.
 pub const MAX_PATHS: usize = 1_000;
 
@@ -185,6 +192,18 @@ pub struct CatalogSettings {
     pub environments: BTreeSet<Environment>,
     /// Those of them that rules treat as production.
     pub production: BTreeSet<Environment>,
+    /// Whether an approval counts that was given without the content at hand.
+    pub unseen_approvals: bool,
+}
+
+impl CatalogSettings {
+    /// Whether an approval counts by how its content was at hand.
+    pub fn counts(&self, seen: Seen) -> bool {
+        match seen {
+            Seen::None => self.unseen_approvals,
+            Seen::Shown | Seen::Material | Seen::Computed => true,
+        }
+    }
 }
 
 impl Default for CatalogSettings {
@@ -198,6 +217,7 @@ impl Default for CatalogSettings {
             actor_annotation: "countersign/actor".to_owned(),
             environments: names(&["production", "staging", "development"]),
             production: names(&["production"]),
+            unseen_approvals: false,
         }
     }
 }
@@ -220,8 +240,10 @@ impl Catalog {
     /// as what matters most.
     pub fn parse(files: &BTreeMap<String, String>, settings: &CatalogSettings) -> Result<Self, CatalogError> {
         let mut problems = problem::Problems::default();
-        let entities = parse::entities(files, settings, &mut problems);
-        let mut catalog = resolve::catalog(entities, settings, &mut problems);
+        let (signers, files): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            files.iter().map(|(name, text)| (name.clone(), text.clone())).partition(|(name, _)| name == SIGNERS);
+        let entities = parse::entities(&files, settings, &mut problems);
+        let mut catalog = resolve::catalog(entities, signers.get(SIGNERS).map(String::as_str), settings, &mut problems);
         problems.into_result()?;
         let keys = catalog.actors.values().flat_map(|actor| actor.keys.iter().map(|key| (key, &actor.id)));
         let by_key: Vec<_> = keys.map(|(key, id)| (key.fingerprint(), id)).collect();

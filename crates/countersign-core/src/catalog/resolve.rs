@@ -6,23 +6,29 @@ use std::{
     str::FromStr,
 };
 
-use countersign_ledger::{Fingerprint, PublicKey};
+use countersign_ledger::{Fingerprint, PublicKey, sshsig::parse_allowed_signers};
 use globset::GlobBuilder;
 
 use super::{
-    Actor, ActorKind, Catalog, CatalogSettings, Group, Level, MAX_PATHS, PATHS_ANNOTATION, SOURCE_ANNOTATION, Source,
-    System, Tier,
+    Actor, ActorKind, Catalog, CatalogSettings, Group, Level, MAX_PATHS, PATHS_ANNOTATION, SIGNERS, SOURCE_ANNOTATION,
+    Source, System, Tier,
     index::Index,
     lookup, near,
     parse::{Entity, EntityKind, Text},
     problem::{Place, Problems},
+    robots,
 };
 use crate::ids::{ActorId, GroupId, InvalidId, SystemId};
 
 /// Longest mail address (RFC 5321).
 const MAX_MAIL_BYTES: usize = 254;
 
-pub(super) fn catalog(entities: Vec<Entity>, settings: &CatalogSettings, problems: &mut Problems) -> Catalog {
+pub(super) fn catalog(
+    entities: Vec<Entity>,
+    signers: Option<&str>,
+    settings: &CatalogSettings,
+    problems: &mut Problems,
+) -> Catalog {
     let mut systems: BTreeMap<SystemId, Entity> = BTreeMap::new();
     let mut groups: BTreeMap<GroupId, Entity> = BTreeMap::new();
     let mut users: BTreeMap<ActorId, Entity> = BTreeMap::new();
@@ -37,7 +43,7 @@ pub(super) fn catalog(entities: Vec<Entity>, settings: &CatalogSettings, problem
     let names = Names { groups: &groups, users: &users, systems: &systems };
     Catalog {
         groups: resolve_groups(&names, problems),
-        actors: resolve_actors(&names, settings, problems).into(),
+        actors: resolve_actors(&names, signers, settings, problems).into(),
         systems: resolve_systems(&names, settings, problems),
         settings: settings.clone(),
         index: Index::default(),
@@ -196,7 +202,12 @@ fn cycles(parents: &BTreeMap<GroupId, (GroupId, Place)>, problems: &mut Problems
     }
 }
 
-fn resolve_actors(names: &Names<'_>, settings: &CatalogSettings, problems: &mut Problems) -> BTreeMap<ActorId, Actor> {
+fn resolve_actors(
+    names: &Names<'_>,
+    signers: Option<&str>,
+    settings: &CatalogSettings,
+    problems: &mut Problems,
+) -> BTreeMap<ActorId, Actor> {
     let mut members: BTreeMap<ActorId, BTreeSet<GroupId>> = BTreeMap::new();
     for (id, entity) in names.groups {
         for text in &entity.members {
@@ -212,8 +223,12 @@ fn resolve_actors(names: &Names<'_>, settings: &CatalogSettings, problems: &mut 
         member_of.extend(entity.member_of.iter().filter_map(|text| group(text, "memberOf", names, problems)));
         let kind = annotation(entity, &settings.actor_annotation)
             .and_then(|text| choice(text, ActorKind::ALL, ActorKind::as_str, "actor", problems));
-        let kind = kind.unwrap_or(ActorKind::Person);
-        let level = annotation(entity, &settings.level_annotation);
+        let own_mails = mails(id, entity, settings, &mut holders, problems);
+        // Who does not say what they are and is called like a robot is taken for one, whatever level was written there.
+        let robot =
+            kind.is_none() && robots::no_person(id.as_str(), entity.display_name.as_deref(), &own_mails).is_some();
+        let kind = kind.unwrap_or(if robot { ActorKind::Workload } else { ActorKind::Person });
+        let level = annotation(entity, &settings.level_annotation).filter(|_| !robot);
         if let (Some(level), ActorKind::Workload | ActorKind::Agent) = (level, kind) {
             let hint = Some("only a person approves".to_owned());
             problems.add(&level.at, format!("{} `{id}` has a level", kind.as_str()), hint);
@@ -224,13 +239,59 @@ fn resolve_actors(names: &Names<'_>, settings: &CatalogSettings, problems: &mut 
             kind,
             display_name: entity.display_name.clone(),
             level: level.unwrap_or_default(),
-            mails: mails(id, entity, settings, &mut holders, problems),
+            mails: own_mails,
             keys: keys(id, entity, settings, &mut holders, problems),
             member_of,
         };
         actors.insert(id.clone(), actor);
     }
+    if let Some(signers) = signers {
+        keys_beside(signers, &mut actors, &mut holders, problems);
+    }
     actors
+}
+
+/// Keys in an `allowed_signers` file beside the entities: each is of whose mail stands before it.
+fn keys_beside(text: &str, actors: &mut BTreeMap<ActorId, Actor>, holders: &mut Holders, problems: &mut Problems) {
+    let signers = match parse_allowed_signers(text) {
+        Ok(signers) => signers,
+        Err(error) => {
+            let at = Place { file: SIGNERS.to_owned(), line: u64::try_from(error.line).ok() };
+            problems.add(&at, error.problem.to_string(), None);
+            return;
+        }
+    };
+    for signer in signers {
+        let at = Place { file: SIGNERS.to_owned(), line: u64::try_from(signer.line).ok() };
+        if let Some(why) = signer.key.unfit() {
+            let hint = Some("use an ed25519, ECDSA or hardware key, or RSA of 2048 bits or more".to_owned());
+            problems.add(&at, format!("it is {why}: it can never sign here"), hint);
+            continue;
+        }
+        let mut named = signer.principals.iter().filter_map(|mail| {
+            let mail = mail.to_lowercase();
+            holders.mails.get(&lookup::without_account_id(&mail).unwrap_or(mail)).map(|(id, _)| id.clone())
+        });
+        let Some(id) = named.next() else {
+            let what = format!("`{}` is nobody's mail in the catalog", signer.principals.join(","));
+            problems.add(&at, what, Some("give the User that mail, or take the line out".to_owned()));
+            continue;
+        };
+        let fingerprint = signer.key.fingerprint();
+        match holders.keys.get(&fingerprint) {
+            Some((other, first)) if *other != id => {
+                let what = format!("key {fingerprint} belongs to `{id}` here and to `{other}` at {first}");
+                problems.add(&at, what, Some("a key belongs to one actor".to_owned()));
+            }
+            Some(_) => {}
+            None => {
+                holders.keys.insert(fingerprint, (id.clone(), at));
+                if let Some(actor) = actors.get_mut(&id) {
+                    actor.keys.push(signer.key);
+                }
+            }
+        }
+    }
 }
 
 /// Who holds a mail or a key already.
@@ -298,6 +359,12 @@ fn keys(
                 continue;
             }
         };
+        if let Some(why) = key.unfit() {
+            let start: String = line.chars().take(40).collect();
+            let hint = "use an ed25519, ECDSA or hardware key, or RSA of 2048 bits or more".to_owned();
+            problems.add(&text.at, format!("`{id}`: `{start}…` is {why}: it can never sign here"), Some(hint));
+            continue;
+        }
         let fingerprint = key.fingerprint();
         match holders.keys.get(&fingerprint) {
             Some((other, first)) if other != id => {

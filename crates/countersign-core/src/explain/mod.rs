@@ -28,6 +28,7 @@ pub use self::{
 use crate::{
     change::Change,
     decision::{Decision, Missing, Mode, RuleDecision, RuleStatus, Strength, Token},
+    facts::git::Ident,
     governance::Governance,
     ids::{ActorId, RuleId, Target},
     refusal::Refusal,
@@ -36,6 +37,9 @@ use crate::{
     snapshot::Snapshot,
     state::State,
 };
+
+/// How much of an identity's reference is shown.
+const SHORT_REFERENCE: usize = 12;
 
 /// What a decision means to a reader.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +98,7 @@ pub struct Explained {
 impl Explained {
     /// Decides a change as it stands now, and explains that.
     pub fn standing(state: &State, change: &Change, disabled: &BTreeSet<ActorId>, now: Time) -> Result<Self, Refusal> {
-        let snapshot = Snapshot::take(state, change)?;
+        let snapshot = Snapshot::take(state, change, now)?;
         let decision = decide(&state.governance.rules, &snapshot, now);
         let explanation = Scene::of(&state.governance, change, &snapshot, disabled).explain(&decision, now);
         Ok(Self { decision, explanation })
@@ -109,7 +113,7 @@ pub fn explain(
     disabled: &BTreeSet<ActorId>,
     now: Time,
 ) -> Result<Explanation, Refusal> {
-    let snapshot = Snapshot::take(state, change)?;
+    let snapshot = Snapshot::take(state, change, now)?;
     Ok(Scene::of(&state.governance, change, &snapshot, disabled).explain(decision, now))
 }
 
@@ -121,7 +125,7 @@ pub fn could_help(
     disabled: &BTreeSet<ActorId>,
     person: &ActorId,
 ) -> Result<bool, Refusal> {
-    let snapshot = Snapshot::take(state, change)?;
+    let snapshot = Snapshot::take(state, change, decision.decided_at)?;
     Ok(Scene::of(&state.governance, change, &snapshot, disabled).could_help(decision, person))
 }
 
@@ -133,6 +137,10 @@ pub struct Scene<'a> {
     pub people: People<'a>,
     /// Who could refresh a cited document, where it names a person or group of the catalog.
     pub keepers: BTreeMap<&'a str, BTreeSet<&'a ActorId>>,
+    /// Cited documents that are nowhere.
+    pub nowhere: BTreeSet<&'a str>,
+    /// Whom commits name, where that was not erased.
+    pub names: BTreeMap<&'a str, &'a Ident>,
 }
 
 impl<'a> Scene<'a> {
@@ -152,6 +160,13 @@ impl<'a> Scene<'a> {
             snapshot,
             people: People::of(governance, change, disabled),
             keepers: change.cited_guidance().into_iter().map(|path| (path, keepers(path))).collect(),
+            names: change
+                .revisions
+                .iter()
+                .flat_map(|revision| &revision.named)
+                .map(|(reference, who)| (reference.as_str(), who))
+                .collect(),
+            nowhere: change.cited_guidance().into_iter().filter(|p| change.observed_document(p).is_none()).collect(),
         }
     }
 
@@ -164,6 +179,7 @@ impl<'a> Scene<'a> {
     fn could_help(&self, decision: &Decision, person: &ActorId) -> bool {
         let made_it = count::had_a_hand(self.snapshot, person);
         let spoke = self.snapshot.rejected_by.contains(person)
+            || self.snapshot.cleared_by.contains(person)
             || self.snapshot.approvals.iter().any(|approval| approval.by == *person);
         let named = |missing: &Missing| missing.of.iter().any(|name| name == person.as_str());
         let unmet = decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
@@ -177,6 +193,7 @@ impl<'a> Scene<'a> {
                 Need::Document { .. } | Need::Disclosure => made_it,
             },
             Token::Sponsor | Token::Lift => named(missing),
+            Token::Driver => made_it,
             Token::Remedy | Token::Contributor | Token::Identity | Token::Target | Token::Rules => false,
         })
     }
@@ -221,11 +238,7 @@ impl<'a> Scene<'a> {
                 Need::Approvals { role, .. } => {
                     one(self.approvers(decided, missing, role, wanted), how_to_approve(change, self.snapshot.material))
                 }
-                Need::FreshGuidance => {
-                    let paths = missing.of.join(", ");
-                    let how = format!("review {paths} and land the new review date on its protected branch");
-                    one(self.keepers(decided, missing), how)
-                }
+                Need::FreshGuidance => self.guidance(decided, missing),
                 Need::Document { document, .. } => {
                     one(self.authors(decided), format!("countersign revise {change} --{} TEXT", document.name()))
                 }
@@ -243,7 +256,17 @@ impl<'a> Scene<'a> {
             }
             Token::Identity => self.identities(decided, missing),
             Token::Sponsor => self.snapshot.unconfirmed.iter().map(|sponsor| self.sponsor(sponsor)).collect(),
-            Token::Lift => self.snapshot.rejected_by.iter().map(|person| self.lift(person)).collect(),
+            Token::Driver => {
+                let how = format!(
+                    "countersign disclose {change} --tool NAME, and --prompted-by PERSON where that was not you"
+                );
+                one(self.authors(decided), how)
+            }
+            Token::Lift => {
+                let here = self.snapshot.rejected_by.iter().map(|person| self.lift(person, "this change"));
+                let elsewhere = self.snapshot.held_by.difference(&self.snapshot.rejected_by);
+                here.chain(elsewhere.map(|person| self.lift(person, "the same content in another change"))).collect()
+            }
             Token::Target => {
                 let how =
                     "propose it again for targets of the catalog: countersign propose --target SYSTEM/ENVIRONMENT …";
@@ -253,12 +276,43 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// A document that is there is reviewed; the name of one that is not is corrected.
+    fn guidance(&self, decided: &RuleDecision, missing: &Missing) -> Vec<Obligation> {
+        let change = &self.snapshot.change;
+        let (nowhere, stale): (Vec<&String>, Vec<&String>) =
+            missing.of.iter().partition(|path| self.nowhere.contains(path.as_str()));
+        let names = |paths: &[&String]| paths.iter().map(|path| path.as_str()).collect::<Vec<_>>().join(", ");
+        let mut list = Vec::new();
+        if !stale.is_empty() || nowhere.is_empty() {
+            let how = format!("review {} and land the new review date on its protected branch", names(&stale));
+            let of = stale.iter().map(|path| (*path).clone()).collect();
+            let count = missing.count.saturating_sub(u32::try_from(nowhere.len()).unwrap_or(u32::MAX));
+            let stale = Missing { token: missing.token, count, of };
+            list.push((words(&stale, None), self.keepers(decided, &stale), how));
+        }
+        if !nowhere.is_empty() {
+            let what =
+                format!("the right name of {}, which was not found where this home reads guidance", names(&nowhere));
+            let how = format!(
+                "who cited it names the right one: countersign disclose {change} --tool NAME (or --none) --guidance PATH, or a \
+                 revision whose commits do; the home reads what countersign.yaml lists under `guidance:`"
+            );
+            list.push((what, self.authors(decided), how));
+        }
+        list.into_iter().map(|(what, found, how)| obligation(what, found, how)).collect()
+    }
+
     fn identities(&self, decided: &RuleDecision, missing: &Missing) -> Vec<Obligation> {
         let change = &self.snapshot.change;
         let found = self.no_contributors(decided);
         let one = |reference: &String| {
             let how = format!("countersign identify {change} --identity {reference} --as PERSON");
-            obligation(format!("who {reference} is"), found.clone(), how)
+            let short: String = reference.chars().take(SHORT_REFERENCE).collect();
+            let who = match self.names.get(reference.as_str()) {
+                Some(who) => format!("who {} <{}> ({short}) is", who.name, who.mail),
+                None => format!("who {short} is"),
+            };
+            obligation(who, found.clone(), how)
         };
         let mut list: Vec<Obligation> = missing.of.iter().map(one).collect();
         let named = u32::try_from(missing.of.len()).unwrap_or(u32::MAX);
@@ -278,14 +332,16 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn lift(&self, person: &ActorId) -> Obligation {
+    /// A rejection stands over later revisions: talking to who rejected is the way.
+    fn lift(&self, person: &ActorId, what: &str) -> Obligation {
         let change = &self.snapshot.change;
         Obligation {
-            missing: format!("{person} rejected this revision"),
+            missing: format!("{person} rejected {what}"),
             who: vec![person.clone()],
             more: 0,
             how: format!(
-                "a revision with other content (countersign revise {change} …), or {person} lifts the rejection"
+                "{person} lifts it (countersign reject {change} --lift); or, a day later, two others who do not approve it, one a \
+                 senior: countersign reject {change} --set-aside {person} --why …"
             ),
         }
     }
@@ -305,6 +361,7 @@ impl<'a> Scene<'a> {
         let mut excluded = self.contributors();
         excluded.extend(self.snapshot.approvals.iter().map(|approval| &approval.by));
         excluded.extend(&self.snapshot.rejected_by);
+        excluded.extend(&self.snapshot.cleared_by);
         self.people.nearest(role, &asked(decided, missing), wanted, &excluded)
     }
 

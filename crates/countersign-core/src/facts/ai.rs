@@ -7,7 +7,7 @@
 //! over 946,850 commits; the traps found there are this module's tests. Automation (Dependabot, release robots) is not
 //! assistance, and people who work for an AI company or are called Devin, Cline or Claude are people.
 //!
-//! All patterns run in linear time (crate `regex`) over the first 64 KiB of a message.
+//! All patterns run in linear time (crate `regex`) over the beginning and the end of a message, 64 KiB each.
 
 use std::sync::LazyLock;
 

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The version of this extraction. Any edit that can change a result for the same objects raises it.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 pub const MAX_COMMITS: usize = 5_000;
 pub const MAX_PATHS: usize = 20_000;
 pub const MAX_PATH_BYTES: usize = 4_096;

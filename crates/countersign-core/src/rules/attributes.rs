@@ -128,7 +128,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "ai.status",
         Type::Text,
         "`declared`, `inferred` (from a signal), `none` (signed, and no signal contradicts it) or `unknown`.",
-        |judged| Value::Text(ai_status(judged.snapshot.ai.status)),
+        |judged| Value::Text(judged.snapshot.ai.status.as_str()),
     ),
     item("ai.assisted", Type::Bool, "Whether AI may have assisted: true unless the status is `none`.", |judged| {
         Value::Bool(match judged.snapshot.ai.status {
@@ -170,15 +170,6 @@ pub const ATTRIBUTES: &[Attribute] = &[
 
 fn long(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
-}
-
-const fn ai_status(status: AiStatus) -> &'static str {
-    match status {
-        AiStatus::Declared => "declared",
-        AiStatus::Inferred => "inferred",
-        AiStatus::None => "none",
-        AiStatus::Unknown => "unknown",
-    }
 }
 
 /// The attributes by their first word, in the order of the table: single ones and records.

@@ -38,7 +38,7 @@ pub fn words(id: &str) -> Option<Words> {
             "Only who is known to have made a change can be told apart from a second pair of eyes.",
         ),
         NO_REJECTION => (
-            "nobody's rejection of this revision stands".to_owned(),
+            "nobody's rejection of it stands".to_owned(),
             "One person who saw a problem outweighs any number who did not.",
         ),
         TARGETS_KNOWN => (
@@ -94,7 +94,10 @@ pub(super) fn identities_known(ids: &BuiltinIds, snapshot: &Snapshot) -> Option<
         missing.push(Missing::each(Token::Identity, &snapshot.unmapped));
     }
     if !snapshot.unconfirmed.is_empty() {
-        missing.push(Missing::new(Token::Sponsor, snapshot.unconfirmed.len()));
+        missing.push(Missing::each(Token::Sponsor, &snapshot.unconfirmed));
+    }
+    if !snapshot.undriven.is_empty() {
+        missing.push(Missing::each(Token::Driver, &snapshot.undriven));
     }
     if snapshot.contributors.is_empty() && missing.is_empty() {
         missing.push(Missing::new(Token::Contributor, 1));
@@ -104,9 +107,10 @@ pub(super) fn identities_known(ids: &BuiltinIds, snapshot: &Snapshot) -> Option<
 
 /// Nobody's rejection stands.
 pub(super) fn no_rejection(ids: &BuiltinIds, snapshot: &Snapshot) -> Option<RuleDecision> {
-    match snapshot.rejected_by.len() {
-        0 => None,
-        several => stopping(&ids.no_rejection, everywhere(snapshot), vec![Missing::new(Token::Lift, several)]),
+    let people: Vec<_> = snapshot.rejected_by.union(&snapshot.held_by).collect();
+    match people.is_empty() {
+        true => None,
+        false => stopping(&ids.no_rejection, everywhere(snapshot), vec![Missing::each(Token::Lift, people)]),
     }
 }
 

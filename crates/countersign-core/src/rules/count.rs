@@ -56,7 +56,8 @@ pub fn independent_approvals(snapshot: &Snapshot) -> BTreeMap<&ActorId, &Approva
     let mut independent = BTreeMap::new();
     // Without contributors nobody can be told apart from them.
     if !snapshot.contributors.is_empty() {
-        for approval in snapshot.approvals.iter().filter(|approval| !had_a_hand(snapshot, &approval.by)) {
+        let counts = |by| !had_a_hand(snapshot, by) && !snapshot.cleared_by.contains(by);
+        for approval in snapshot.approvals.iter().filter(|approval| counts(&approval.by)) {
             independent.entry(&approval.by).or_insert(approval);
         }
     }

@@ -105,6 +105,13 @@ pub struct Mentions {
     pub groups: BTreeSet<String>,
     /// Whether the rule asks what a change is for.
     pub purpose: bool,
+    /// People whom its conditions name.
+    pub people: BTreeSet<String>,
+    /// Numbers and texts in its `when`, which a sample has to have for the rule to apply.
+    pub numbers: BTreeSet<u32>,
+    pub texts: BTreeSet<String>,
+    /// The attributes that its `when` asks about.
+    pub asked: BTreeSet<&'static str>,
 }
 
 impl Rules {
@@ -170,10 +177,25 @@ impl Rules {
                 ty if *ty == self.vocabulary.system => &mut mentions.systems,
                 ty if *ty == self.vocabulary.environment => &mut mentions.environments,
                 ty if *ty == self.vocabulary.group => &mut mentions.groups,
+                ty if *ty == self.vocabulary.person => &mut mentions.people,
                 // Kinds and actions are enumerated in the schema, so that a misspelt one does not parse.
                 _ => continue,
             };
             list.insert(literal.id().unescaped().to_owned());
+        }
+        // Whether it applies is what its `when` says; the rest is what it asks for.
+        let when = parsed.text.rsplit_once("unless").map_or(parsed.text.as_str(), |(when, _)| when);
+        let when = when.split_once("forbid").map_or(when, |(_, when)| when);
+        mentions.asked =
+            attributes::ATTRIBUTES.iter().map(|attribute| attribute.name).filter(|n| when.contains(n)).collect();
+        for (number, part) in when.split('"').enumerate() {
+            // Every other part stands in quotes.
+            if number.is_multiple_of(2) {
+                let numbers = part.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse::<u32>().ok());
+                mentions.numbers.extend(numbers);
+            } else {
+                mentions.texts.insert(part.to_owned());
+            }
         }
         mentions
     }

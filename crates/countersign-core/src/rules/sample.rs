@@ -7,9 +7,10 @@ use countersign_ledger::{Digest, Time};
 use super::Mentions;
 use crate::{
     catalog::Tier,
-    ids::{ChangeId, GroupId, Target},
+    ids::{ActorId, ChangeId, GroupId, Target},
     kind::{Kind, Purpose},
-    snapshot::{AiStatus, Builder, Snapshot, TargetView},
+    requirement::Document,
+    snapshot::{AiStatus, Builder, GuidanceView, Snapshot, TargetView},
 };
 
 /// When samples and cases are decided: 2026-04-01T00:00:00Z. Nothing about the date matters but that it stands still.
@@ -31,11 +32,131 @@ pub(super) fn samples(mentions: &Mentions) -> impl Iterator<Item = Snapshot> {
     let kinds = targets.flat_map(|target| Kind::ALL.map(|kind| (target.clone(), kind)));
     let statuses = [AiStatus::Declared, AiStatus::Inferred, AiStatus::Unknown, AiStatus::None];
     let with_status = kinds.flat_map(move |(target, kind)| statuses.map(|status| (target.clone(), kind, status)));
-    with_status.flat_map(move |(target, kind, status)| {
+    let variety = Variety::of(mentions);
+    with_status.enumerate().flat_map(move |(number, (target, kind, status))| {
         let sample = |rest: &Rest| sample(target.clone(), kind, status, rest.clone());
-        rests.iter().filter_map(sample).collect::<Vec<_>>()
+        let mut samples: Vec<Snapshot> = rests.iter().filter_map(sample).collect();
+        let mixed: Vec<Snapshot> = variety.iter().flat_map(|variety| variety.mixtures(&samples, number)).collect();
+        samples.extend(mixed);
+        samples
     })
 }
+
+/// What conditions ask about besides: samples of their own, made of the numbers, texts and names that the rule itself has.
+struct Variety {
+    numbers: Vec<u32>,
+    texts: Vec<String>,
+    people: Vec<ActorId>,
+    asked: BTreeSet<&'static str>,
+}
+
+/// How many mixtures each sample is varied into, where a rule asks about more than samples have.
+const MIXTURES: usize = 12;
+
+impl Variety {
+    fn of(mentions: &Mentions) -> Option<Self> {
+        const HAVE: [&str; 7] = [
+            "tier",
+            "production",
+            "ai.status",
+            "ai.assisted",
+            "purpose.restores",
+            "purpose.incident",
+            "purpose.security",
+        ];
+        let asked: BTreeSet<&'static str> =
+            mentions.asked.iter().copied().filter(|name| !HAVE.contains(name)).collect();
+        if asked.is_empty() {
+            return None;
+        }
+        // Each number that the rule has, and what is on either side of it.
+        let around = |number: &u32| [number.saturating_sub(1), *number, number.saturating_add(1)];
+        let mut numbers: Vec<u32> = mentions.numbers.iter().take(MAX_NAMES).flat_map(around).chain([0, 1]).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        Some(Self {
+            numbers,
+            texts: mentions.texts.iter().take(MAX_NAMES).cloned().collect(),
+            people: mentions.people.iter().take(MAX_NAMES).filter_map(|name| name.parse().ok()).collect(),
+            asked,
+        })
+    }
+
+    fn mixtures(&self, bases: &[Snapshot], number: usize) -> Vec<Snapshot> {
+        let bases = bases.iter().cycle().zip(0..MIXTURES);
+        bases.map(|(base, mixture)| Varied { of: self, mixture }.vary(base, number)).collect()
+    }
+}
+
+/// One mixture.
+struct Varied<'a> {
+    of: &'a Variety,
+    mixture: usize,
+}
+
+impl Varied<'_> {
+    /// A sample with what the rule asks about set to something that the rule itself names.
+    fn vary(&self, base: &Snapshot, number: usize) -> Snapshot {
+        let Variety { numbers, texts, people, asked } = self.of;
+        let mut sample = base.clone();
+        // The same in every run, and another for each attribute, sample and mixture.
+        let draw = |attribute: &str, among: usize| {
+            let digest = Digest::of(format!("{attribute} {number} {}", self.mixture));
+            usize::from(*digest.as_bytes().first().unwrap_or(&0)).checked_rem(among).unwrap_or(0)
+        };
+        let pick = |attribute: &str| numbers.get(draw(attribute, numbers.len())).copied().unwrap_or(0);
+        let few = |attribute: &str| usize::try_from(pick(attribute)).unwrap_or(0).min(MOST);
+        if asked.contains("revision") {
+            sample.revision = pick("revision").max(1);
+        }
+        if asked.contains("home.people") {
+            sample.population = pick("home.people").max(1);
+        }
+        if asked.contains("ai.disclosed") {
+            sample.ai.disclosed = draw("ai.disclosed", 2) == 1;
+        }
+        if asked.contains("ai.tools") {
+            sample.ai.tools = texts.get(draw("ai.tools", texts.len())).cloned().into_iter().collect();
+        }
+        if asked.contains("contributors") {
+            sample.contributors.extend(people.get(draw("contributors", people.len())).cloned());
+        }
+        if asked.contains("guidance.cited") || asked.contains("guidance.stale") {
+            let stale = few("guidance.stale");
+            let cited = if asked.contains("guidance.cited") { few("guidance.cited") } else { stale };
+            let due = |n: usize| (n >= stale).then_some(Time::from_unix_millis(i64::MAX));
+            let document = |n: usize| GuidanceView { path: format!("docs/sample-{n}.md"), review_due: due(n) };
+            sample.guidance = (0..cited).map(document).collect();
+        }
+        let documents = [
+            ("documents.why", Document::Why),
+            ("documents.risk", Document::Risk),
+            ("documents.rollback", Document::Rollback),
+            ("documents.tests", Document::Tests),
+        ];
+        for (name, document) in documents.into_iter().filter(|(name, _)| asked.contains(name)) {
+            *document.chars_mut(&mut sample.documents) = pick(name);
+        }
+        let approvals = ["approvals.independent", "approvals.owner", "approvals.senior", "approvers"];
+        if approvals.iter().any(|name| asked.contains(name)) {
+            let system = sample.targets.first().map(|view| view.target.system.clone());
+            let (owners, seniors) = (few("approvals.owner"), few("approvals.senior"));
+            let independent = if asked.contains("approvals.independent") { few("approvals.independent") } else { 0 };
+            let named = people.get(draw("approvers", people.len())).filter(|_| asked.contains("approvers")).cloned();
+            let owners = if asked.contains("approvals.owner") { owners } else { 0 };
+            let seniors = if asked.contains("approvals.senior") { seniors } else { 0 };
+            let strangers =
+                (0..independent.max(owners).max(seniors)).filter_map(|n| format!("approver-{n}").parse().ok());
+            for (n, by) in named.into_iter().chain(strangers).enumerate() {
+                sample.approve(by, n < seniors, system.clone().filter(|_| n < owners));
+            }
+        }
+        sample
+    }
+}
+
+/// Most people or documents that a sample is given of one sort.
+const MOST: usize = 20;
 
 /// Every target that a rule could mean: the names that it mentions besides common ones, in every tier, as production and
 /// not.

@@ -24,7 +24,7 @@ pub(super) struct Vocabulary {
     pub environment: EntityTypeName,
     pub kind: EntityTypeName,
     pub group: EntityTypeName,
-    person: EntityTypeName,
+    pub person: EntityTypeName,
     gate: EntityUid,
     apply: EntityUid,
 }

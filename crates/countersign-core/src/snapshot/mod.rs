@@ -51,10 +51,19 @@ pub struct Snapshot {
     pub unconfirmed: BTreeSet<ActorId>,
     /// People whom only a co-author trailer names and whom nobody has cleared. They count as contributors.
     pub claimed: BTreeSet<ActorId>,
+    /// Whoever said whose an unknown mail is: they could be who hides behind it, and are no second pair of eyes.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub cleared_by: BTreeSet<ActorId>,
+    /// AI tools that are authors, of whom nobody has said who drove them; as references.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub undriven: BTreeSet<String>,
     /// Valid approvals of this revision: one a person, by people who are no contributors, with keys that still hold.
     pub approvals: Vec<ApprovalView>,
-    /// People whose rejection of this revision stands.
+    /// People whose rejection of this change stands.
     pub rejected_by: BTreeSet<ActorId>,
+    /// People whose rejection of the same content stands in another change on one of the targets.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub held_by: BTreeSet<ActorId>,
     pub ai: Ai,
     pub guidance: Vec<GuidanceView>,
     /// Length in characters of what the proposal says.
@@ -98,6 +107,17 @@ pub enum AiStatus {
     None,
     /// Nobody has said anything.
     Unknown,
+}
+
+impl AiStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Declared => "declared",
+            Self::Inferred => "inferred",
+            Self::None => "none",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

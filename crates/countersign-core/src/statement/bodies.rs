@@ -67,13 +67,26 @@ pub enum Holder {
     Person(ActorId),
 }
 
-/// Takes a key's authority away, at once, on one signature.
+/// Takes a key's authority away, at once, on one signature: one's own for good, another's for a day, unless somebody else
+/// confirms it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyRevocation {
     pub key: Fingerprint,
     pub of: Holder,
     pub reason: Digest,
+}
+
+/// A second person says that a key stays revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevocationConfirmation {
+    pub key: Fingerprint,
+    pub of: Holder,
+    /// Payload digest of the revocation.
+    pub revocation: Digest,
+    /// Who said it: it stands in their stream, too.
+    pub revoked_by: ActorId,
 }
 
 /// Makes an enforcement point known. It grants nothing: a gate can only spend permits that are addressed to it.
@@ -178,6 +191,19 @@ pub struct Rejection {
 #[serde(deny_unknown_fields)]
 pub struct RejectionLift {
     pub change: ChangeId,
+    pub revision: RevisionRef,
+    pub targets: BTreeSet<Target>,
+}
+
+/// Somebody who had no hand in a change and does not approve it sets another's rejection aside, for the content of this
+/// revision alone. It takes two of them, one a senior.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RejectionSetAside {
+    pub change: ChangeId,
+    pub reason: Digest,
+    /// Whose rejection.
+    pub rejected_by: ActorId,
     pub revision: RevisionRef,
     pub targets: BTreeSet<Target>,
 }
@@ -412,12 +438,14 @@ bodies! {
     Genesis(Genesis) = "genesis",
     Publication(Publication) = "publication",
     KeyRevocation(KeyRevocation) = "key-revocation",
+    RevocationConfirmation(RevocationConfirmation) = "revocation-confirmation",
     GateRegistration(GateRegistration) = "gate-registration",
     Proposal(Proposal) = "proposal",
     NewRevision(NewRevision) = "revision",
     Approval(Approval) = "approval",
     Rejection(Rejection) = "rejection",
     RejectionLift(RejectionLift) = "rejection-lift",
+    RejectionSetAside(RejectionSetAside) = "rejection-set-aside",
     Withdrawal(Withdrawal) = "withdrawal",
     Disclosure(Disclosure) = "disclosure",
     Waiver(Waiver) = "waiver",
@@ -432,7 +460,6 @@ bodies! {
 
 /// Kinds that have a name and no body yet. A log that has one is of a later semantics.
 pub const RESERVED_KINDS: &[&str] = &[
-    "rejection-set-aside",
     "key-rotation",
     "epoch",
     "recovery",
@@ -453,7 +480,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "stage",
     "health",
     "approval-withdrawal",
-    "revocation-confirmation",
     "gate-contact",
     "gate-mode",
     "label",
@@ -474,6 +500,7 @@ impl Body {
             Self::Genesis(_)
             | Self::Publication(_)
             | Self::KeyRevocation(_)
+            | Self::RevocationConfirmation(_)
             | Self::GateRegistration(_)
             | Self::Proposal(_)
             | Self::Erasure(_) => None,
@@ -481,6 +508,7 @@ impl Body {
             Self::Approval(b) => Some((&b.change, &b.revision)),
             Self::Rejection(b) => Some((&b.change, &b.revision)),
             Self::RejectionLift(b) => Some((&b.change, &b.revision)),
+            Self::RejectionSetAside(b) => Some((&b.change, &b.revision)),
             Self::Withdrawal(b) => Some((&b.change, &b.revision)),
             Self::Disclosure(b) => Some((&b.change, &b.revision)),
             Self::Waiver(b) => Some((&b.change, &b.revision)),
@@ -506,12 +534,14 @@ impl Body {
                 [Some(b.subject.digest), b.facts, b.identities, Some(b.text)].into_iter().flatten().collect()
             }
             Self::Rejection(b) => vec![b.reason],
+            Self::RejectionSetAside(b) => vec![b.reason],
             Self::Waiver(b) => vec![b.reason],
             // Not those that it takes away.
             Self::Erasure(b) => vec![b.reason],
             Self::PermitRequest(b) => vec![b.transition.digest],
             Self::Decided(b) => vec![b.decision, b.snapshot],
             Self::GateRegistration(_)
+            | Self::RevocationConfirmation(_)
             | Self::Approval(_)
             | Self::RejectionLift(_)
             | Self::Withdrawal(_)
@@ -532,10 +562,12 @@ impl Body {
             Self::NewRevision(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
             Self::PermitRequest(request) => vec![request.transition.digest],
             Self::KeyRevocation(_)
+            | Self::RevocationConfirmation(_)
             | Self::GateRegistration(_)
             | Self::Approval(_)
             | Self::Rejection(_)
             | Self::RejectionLift(_)
+            | Self::RejectionSetAside(_)
             | Self::Withdrawal(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
@@ -554,11 +586,13 @@ impl Body {
             Self::Rejection(_) | Self::KeyRevocation(_) => true,
             Self::Genesis(_)
             | Self::Publication(_)
+            | Self::RevocationConfirmation(_)
             | Self::GateRegistration(_)
             | Self::Proposal(_)
             | Self::NewRevision(_)
             | Self::Approval(_)
             | Self::RejectionLift(_)
+            | Self::RejectionSetAside(_)
             | Self::Withdrawal(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
@@ -578,12 +612,14 @@ impl Body {
             Self::Genesis(b) => Some(b.files),
             Self::Publication(b) => Some(b.files),
             Self::KeyRevocation(_)
+            | Self::RevocationConfirmation(_)
             | Self::GateRegistration(_)
             | Self::Proposal(_)
             | Self::NewRevision(_)
             | Self::Approval(_)
             | Self::Rejection(_)
             | Self::RejectionLift(_)
+            | Self::RejectionSetAside(_)
             | Self::Withdrawal(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)

@@ -157,6 +157,7 @@ impl Statement {
             Body::Genesis(b) => vec![named(self.header.log.as_str(), &b.files)],
             Body::Publication(b) => vec![named(self.header.log.as_str(), &b.files)],
             Body::KeyRevocation(b) => vec![named(b.key.as_str(), &Digest::of(b.key.as_str()))],
+            Body::RevocationConfirmation(b) => vec![named(b.key.as_str(), &b.revocation)],
             Body::GateRegistration(b) => vec![named(b.gate.as_str(), &Digest::of(b.key.to_string()))],
             Body::Proposal(b) => vec![named(b.subject.kind.as_str(), &b.subject.digest)],
             Body::NewRevision(b) => vec![named(b.subject.kind.as_str(), &b.subject.digest)],
@@ -171,6 +172,7 @@ impl Statement {
             }
             Body::Rejection(_)
             | Body::RejectionLift(_)
+            | Body::RejectionSetAside(_)
             | Body::Withdrawal(_)
             | Body::Disclosure(_)
             | Body::Waiver(_)
@@ -202,12 +204,9 @@ impl Statement {
     pub fn streams(&self, payload: &Digest) -> Result<Vec<StreamId>, Refusal> {
         let (home, mut others) = match &self.body {
             Body::Genesis(_) | Body::Publication(_) => (governance_stream()?, Vec::new()),
-            Body::KeyRevocation(b) => {
-                let home = match &b.of {
-                    Holder::Person(person) => person_stream(person)?,
-                    Holder::Gate(gate) => gate_stream(gate.as_str())?,
-                };
-                (home, vec![person_stream(&self.header.by)?])
+            Body::KeyRevocation(b) => (b.of.stream()?, vec![person_stream(&self.header.by)?]),
+            Body::RevocationConfirmation(b) => {
+                (b.of.stream()?, vec![person_stream(&self.header.by)?, person_stream(&b.revoked_by)?])
             }
             Body::GateRegistration(b) => (gate_stream(b.gate.as_str())?, Vec::new()),
             Body::Erasure(b) => match &b.of {
@@ -216,6 +215,7 @@ impl Statement {
             },
             Body::Rejection(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::RejectionLift(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
+            Body::RejectionSetAside(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::OutcomeReport(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::Proposal(_) => (change_stream(&ChangeId::of_proposal(payload))?, Vec::new()),
             Body::NewRevision(NewRevision { change, .. })
@@ -231,6 +231,7 @@ impl Statement {
         };
         others.retain(|stream| *stream != home);
         others.sort();
+        others.dedup();
         if others.len() >= MAX_LINES {
             return Err(Refusal::malformed(
                 "too-many-streams",
@@ -238,6 +239,16 @@ impl Statement {
             ));
         }
         Ok(std::iter::once(home).chain(others).collect())
+    }
+}
+
+impl Holder {
+    /// Where what is said of their key stands.
+    pub fn stream(&self) -> Result<StreamId, Refusal> {
+        match self {
+            Self::Person(person) => person_stream(person),
+            Self::Gate(gate) => gate_stream(gate.as_str()),
+        }
     }
 }
 

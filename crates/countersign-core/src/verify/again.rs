@@ -59,7 +59,9 @@ pub enum Again {
 pub fn snapshot_needed(state: &State, decided: &Decided) -> Option<Digest> {
     let change = state.change(&decided.change).ok().flatten()?;
     let erased = change.names_are_erased() || state.governance.profiles_are_erased();
-    let same = || Snapshot::take(state, change).is_ok_and(|snapshot| snapshot.digest() == decided.snapshot);
+    let same = || {
+        Snapshot::take(state, change, decided.decided_at).is_ok_and(|snapshot| snapshot.digest() == decided.snapshot)
+    };
     (erased && !same()).then_some(decided.snapshot)
 }
 
@@ -72,8 +74,14 @@ pub fn decide_again(state: &State, decided: &Decided, blob: &Blobs<'_>) -> Resul
         return Err("it was decided by other rules than those in force".to_owned());
     }
     let mut how = Again::Same;
-    let mut snapshot = Snapshot::take(state, change).map_err(|e| e.to_string())?;
+    let mut snapshot = Snapshot::take(state, change, decided.decided_at).map_err(|e| e.to_string())?;
     let mut digest = snapshot.digest();
+    if digest != decided.snapshot
+        && let Some(logged) = blob(&decided.snapshot).and_then(|bytes| serde_json::from_slice(&bytes).ok())
+    {
+        snapshot = snapshot.held_as(&logged, state, change).map_err(|e| e.to_string())?;
+        digest = snapshot.digest();
+    }
     let erased = change.names_are_erased() || state.governance.profiles_are_erased();
     if erased && digest != decided.snapshot {
         how = Again::AfterErasure;
@@ -81,7 +89,7 @@ pub fn decide_again(state: &State, decided: &Decided, blob: &Blobs<'_>) -> Resul
             blob(&decided.snapshot).ok_or_else(|| "names were erased since, and the snapshot is missing".to_owned())?;
         let logged =
             serde_json::from_slice(&logged).map_err(|e| format!("the snapshot in the log is malformed: {e}"))?;
-        snapshot = Snapshot::take_like(&logged, state, change).map_err(|e| e.to_string())?;
+        snapshot = Snapshot::take_like(&logged, state, change, decided.decided_at).map_err(|e| e.to_string())?;
         digest = snapshot.digest();
     }
     if digest != decided.snapshot {

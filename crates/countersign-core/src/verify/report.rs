@@ -41,6 +41,13 @@ pub struct Report {
     pub completeness: Option<Completeness>,
 }
 
+impl Step {
+    /// Whether it holds the log against what was pinned.
+    pub fn is_by_the_trust_file(&self) -> bool {
+        matches!(self.name, "checkpoint" | "genesis")
+    }
+}
+
 impl Report {
     pub fn holds(&self) -> bool {
         self.nothing_against() && self.state.is_some()

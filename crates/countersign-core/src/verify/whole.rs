@@ -12,7 +12,7 @@
 
 use countersign_ledger::{
     Digest, Frontier, Hash, Time,
-    checkpoint::{self, Checkpoint, SignedCheckpoint},
+    checkpoint::{self, Checkpoint, CheckpointError, SignedCheckpoint},
 };
 
 use super::{
@@ -309,11 +309,18 @@ impl Replay {
 }
 
 pub(super) fn checkpoint_step(trust: &Trust, note: &str) -> Result<(Checkpoint, String), Failure> {
-    let checkpoint = checkpoint::open(note, &trust.log_key)
-        .map_err(|e| Failure::new(format!("the checkpoint is not signed by the pinned log key: {e}")))?;
-    if checkpoint.origin != trust.origin {
-        return Err(Failure::new(format!("it is of log `{}`, pinned is `{}`", checkpoint.origin, trust.origin)));
+    // What the log says that it is called: by another name it is another log, whoever signed it.
+    let named = note.lines().next().unwrap_or_default();
+    if named != trust.origin {
+        let named: String = named.escape_debug().take(100).collect();
+        return Err(Failure::new(format!("wrong trust file: it is of log `{}`, this is log `{named}`", trust.origin)));
     }
+    let checkpoint = checkpoint::open(note, &trust.log_key).map_err(|error| match error {
+        CheckpointError::Signature { .. } => Failure::new(format!(
+            "wrong trust file, or not the log that it pins: the checkpoint of `{named}` is not signed by the pinned log key"
+        )),
+        error => Failure::new(format!("the checkpoint is not signed by the pinned log key: {error}")),
+    })?;
     let detail = format!("{} leaves of {}, root {}", checkpoint.size, checkpoint.origin, checkpoint.root);
     Ok((checkpoint, detail))
 }
@@ -329,7 +336,13 @@ fn pinned_in(trust: &Trust) -> Result<Option<Checkpoint>, Failure> {
 pub(super) fn genesis_step(trust: &Trust, entry: Result<&Entry, &Refusal>) -> Result<((), String), Failure> {
     let digest = entry.map_err(|e| Failure::refused(0, e))?.signed.payload();
     if digest != trust.genesis {
-        return Err(Failure::at(0, format!("entry 0 is {digest}, pinned is {}", trust.genesis)));
+        return Err(Failure::at(
+            0,
+            format!(
+                "wrong trust file, or a log that was founded anew: entry 0 is {digest}, pinned is {}",
+                trust.genesis
+            ),
+        ));
     }
     Ok(((), format!("entry 0 is the pinned {digest}")))
 }

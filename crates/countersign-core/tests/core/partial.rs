@@ -38,8 +38,9 @@ fn what_was_not_loaded_is_not_taken_for_absent() {
     assert_snapshot!(told(part.gate(&gate)), @"stream-missing: stream gate/shop-gate, on which this depends, is missing here");
     assert_snapshot!(told(part.head(&own)), @"stream-missing: stream change/CHANGE, on which this depends, is missing here");
     assert_eq!(part.heads(&[own.clone()].into()).unwrap_err().code, "stream-missing");
-    assert_eq!(part.holds(&linus, &key).unwrap_err().code, "stream-missing");
-    assert_eq!(Snapshot::take(&part, world.change(&change)).unwrap().approvals, []);
+    assert_eq!(part.holds(&linus, &key, world.now).unwrap_err().code, "stream-missing");
+    let taken = Snapshot::take(&part, world.change(&change), world.now);
+    assert_snapshot!(told(taken), @"stream-missing: stream target/search/production, on which this depends, is missing here");
     for name in [own.as_str(), "person/linus", "gate/shop-gate"] {
         assert!(!part.knows(&stream(name)));
         load(&world.state, &mut part, stream(name));
@@ -49,7 +50,7 @@ fn what_was_not_loaded_is_not_taken_for_absent() {
     assert_eq!(part.change(&change).unwrap(), Some(world.change(&change)));
     assert_eq!(part.person(&linus).unwrap(), None);
     assert_eq!(part.gate(&gate).unwrap(), None);
-    assert!(part.holds(&linus, &key).unwrap().is_some());
+    assert!(part.holds(&linus, &key, world.now).unwrap().is_some());
     assert_eq!(part.head(&own).unwrap(), world.state.head(&own).unwrap());
     // A record without its stream's head is not known either.
     let mut without_a_head = State::part(Arc::clone(&world.state.governance));
@@ -69,10 +70,12 @@ fn an_unknown_revocation_does_not_look_like_none() {
         load(&world.state, &mut part, stream(&name));
     }
     assert_snapshot!(told(part.fold(&entry, &blob_of(&world.blobs))), @"stream-missing: stream person/linus, on which this depends, is missing here");
-    assert_eq!(part.missing(&entry.signed).unwrap(), [stream("person/linus")].into());
+    let target = stream("target/search/production");
+    assert_eq!(part.missing(&entry.signed).unwrap(), [stream("person/linus"), target.clone()].into());
     load(&world.state, &mut part, stream("person/linus"));
+    load(&world.state, &mut part, target);
     assert_eq!(part.missing(&entry.signed).unwrap(), [].into());
-    assert_snapshot!(told(part.fold(&entry, &blob_of(&world.blobs))), @"key-revoked: key DIGEST was revoked");
+    assert_snapshot!(told(part.fold(&entry, &blob_of(&world.blobs))), @"key-revoked: key DIGEST was revoked by barbara, for a day unless somebody else confirms it");
 }
 
 #[test]
@@ -323,6 +326,7 @@ fn record(state: &State, stream: &StreamId) -> String {
         Some(Record::Change(change)) => format!("{change:?}"),
         Some(Record::Person(person)) => format!("{person:?}"),
         Some(Record::Gate(gate)) => format!("{gate:?}"),
+        Some(Record::Target(target)) => format!("{target:?}"),
         None => "nothing".to_owned(),
     }
 }

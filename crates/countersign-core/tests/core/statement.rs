@@ -13,7 +13,8 @@ use countersign_core::{
         Approval, Body, Decided, Disclosure, Erased, Erasure, FoundDocument, Founder, GateRegistration, Genesis,
         GuidanceObservation, Header, Holder, Identification, IdentityVerdict, KINDS, KeyRevocation, MAX_TARGETS,
         NewRevision, ObservedDocument, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication,
-        RESERVED_KINDS, Rejection, RejectionLift, RevisionRef, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
+        RESERVED_KINDS, Rejection, RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen,
+        SeenCheckpoint, Statement, Waiver, Withdrawal,
     },
     subject::{FilesSubject, Subject},
     text::{ProposalText, Reason},
@@ -67,6 +68,12 @@ pub fn one_of_each() -> Vec<Statement> {
             semantics: Some(2),
         }),
         Body::KeyRevocation(KeyRevocation { key: key().fingerprint(), of: Holder::Person(id("grace")), reason }),
+        Body::RevocationConfirmation(RevocationConfirmation {
+            key: key().fingerprint(),
+            of: Holder::Person(id("grace")),
+            revocation: Digest::of("revocation"),
+            revoked_by: id("linus"),
+        }),
         Body::GateRegistration(GateRegistration {
             gate: gate(),
             key: key(),
@@ -103,6 +110,13 @@ pub fn one_of_each() -> Vec<Statement> {
         }),
         Body::Rejection(Rejection { change: change(), reason, revision, targets: both() }),
         Body::RejectionLift(RejectionLift { change: change(), revision, targets: both() }),
+        Body::RejectionSetAside(RejectionSetAside {
+            change: change(),
+            reason,
+            rejected_by: id("linus"),
+            revision,
+            targets: both(),
+        }),
         Body::Withdrawal(Withdrawal { change: change(), revision }),
         Body::Disclosure(Disclosure {
             change: change(),
@@ -271,12 +285,14 @@ fn the_streams_of_every_kind_are_a_function_of_the_statement() {
     genesis: governance
     publication: governance
     key-revocation: person/grace person/ada
+    revocation-confirmation: person/grace person/ada person/linus
     gate-registration: gate/shop-gate
     proposal: change/239f59ed55e737c77147cf55ad0c1b03
     revision: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     approval: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     rejection: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a target/checkout/production target/search/staging
     rejection-lift: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a target/checkout/production target/search/staging
+    rejection-set-aside: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a target/checkout/production target/search/staging
     withdrawal: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     disclosure: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     waiver: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
@@ -408,7 +424,7 @@ fn an_unknown_kind_is_malformed_and_told_which_there_are() {
     let refusal = Statement::parse(other.as_bytes()).unwrap_err();
     assert_eq!(refusal.class, RefusalClass::Malformed);
     assert_snapshot!(refusal.to_string(), @"`blessing` is not a kind of statement");
-    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, gate-registration, proposal, revision, approval, rejection, rejection-lift, withdrawal, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, outcome, erasure");
+    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, outcome");
     for kind in ["urn:x-countersign:approval:v2", "https://slsa.dev/provenance/v1", "approval", ""] {
         let other = approval().replacen("urn:x-countersign:approval:v1", kind, 1);
         assert_eq!(Statement::parse(other.as_bytes()).unwrap_err().code, "unknown-statement", "{kind}");

@@ -65,7 +65,10 @@ fn a_revocation_stands_in_the_streams_of_both_people() {
     assert_eq!(streams(world.last()), ["gate/shop-gate", "person/barbara"]);
     assert_eq!(world.state.head(&stream("person/barbara")).unwrap().next_seq, 2);
     // Whoever revoked has had no key revoked.
-    assert_eq!(world.state.person(&"barbara".parse().unwrap()).unwrap(), None);
+    let barbara = world.state.person(&"barbara".parse().unwrap()).unwrap().unwrap();
+    assert_eq!((barbara.revoked.len(), barbara.took.len()), (0, 1), "the gate was theirs");
+    world.confirm("grace", "linus").unwrap();
+    assert_eq!(streams(world.last()), ["person/linus", "person/barbara", "person/grace"]);
 }
 
 #[test]

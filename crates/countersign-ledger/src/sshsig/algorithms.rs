@@ -209,6 +209,22 @@ fn pad<const N: usize>(digits: &[u8]) -> Result<[u8; N], SignatureError> {
     Ok(out)
 }
 
+/// Why a key of these data can sign nothing that is taken.
+pub(super) fn unfit(data: &KeyData) -> Option<String> {
+    match data {
+        KeyData::Rsa(key) => match rsa_key(key) {
+            Ok(_) => None,
+            Err(SignatureError::RsaBits(bits)) => {
+                Some(format!("an RSA key of {bits} bits, and {MIN_RSA_BITS} to {MAX_RSA_BITS} are taken"))
+            }
+            Err(_) => Some("no proper RSA key".to_owned()),
+        },
+        KeyData::Dsa(_) => Some("a DSA key, of which no signature is taken".to_owned()),
+        KeyData::Ed25519(_) | KeyData::Ecdsa(_) | KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_) => None,
+        _ => Some("a key of a type that is not known here".to_owned()),
+    }
+}
+
 fn rsa_key(key: &ssh_key::public::RsaPublicKey) -> Result<RsaPublicKey, SignatureError> {
     let number =
         |mpint: &ssh_key::Mpint| mpint.as_positive_bytes().map(BigUint::from_bytes_be).ok_or(SignatureError::PublicKey);

@@ -43,6 +43,8 @@ pub enum AllowedSignersProblem {
 /// One line of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedSigner {
+    /// Where it stands, counted from 1.
+    pub line: usize,
     /// Patterns, as in ssh_config(5): `alice@example.com`, `*@example.com`, `!mallory@example.com`.
     pub principals: Vec<String>,
     pub key: PublicKey,
@@ -60,11 +62,16 @@ pub fn parse_allowed_signers(text: &str) -> Result<Vec<AllowedSigner>, AllowedSi
     if text.len() > MAX_ALLOWED_SIGNERS_BYTES {
         return Err(AllowedSignersError { line: 1, problem: AllowedSignersProblem::TooLarge });
     }
-    text.lines()
+    // Some editors put a byte order mark before a file.
+    text.trim_start_matches('\u{feff}')
+        .lines()
         .enumerate()
         .map(|(i, line)| (i + 1, line.trim()))
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-        .map(|(line, text)| parse_line(text).map_err(|problem| AllowedSignersError { line, problem }))
+        .map(|(line, text)| match parse_line(text) {
+            Ok(signer) => Ok(AllowedSigner { line, ..signer }),
+            Err(problem) => Err(AllowedSignersError { line, problem }),
+        })
         .collect()
 }
 
@@ -91,6 +98,7 @@ fn parse_line(line: &str) -> Result<AllowedSigner, AllowedSignersProblem> {
         }
     };
     Ok(AllowedSigner {
+        line: 0,
         principals,
         key,
         namespaces: options.namespaces,

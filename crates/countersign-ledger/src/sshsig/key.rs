@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use ssh_key::public::KeyData;
 use thiserror::Error;
 
-use super::SignatureError;
+use super::{SignatureError, algorithms};
 
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum KeyError {
@@ -53,6 +53,11 @@ impl PublicKey {
     /// The key's type, as in its text: `ssh-ed25519`, `sk-ssh-ed25519@openssh.com`, ….
     pub fn algorithm(&self) -> String {
         self.0.algorithm().as_str().to_owned()
+    }
+
+    /// Why no signature of this key is ever taken, if that is so: it is of a type that is not known, or too short.
+    pub fn unfit(&self) -> Option<String> {
+        algorithms::unfit(self.data())
     }
 
     /// What a hardware key or passkey is bound to: `ssh:` for a key made by `ssh-keygen`, the relying party's id for a

@@ -263,6 +263,7 @@ impl Lane {
             statement: &proposed.statement,
             payload: proposed.payload,
             signed_with: &signed_with,
+            senior: false,
             at,
             found: &found,
         };
@@ -312,7 +313,7 @@ impl Lane {
             let known = heads.get(stream).or_else(|| self.heads.get(stream)).or_else(|| maker.still.get(stream));
             state.know(stream.clone(), known.copied().unwrap_or(StreamHead::EMPTY));
         }
-        let snapshot = Snapshot::take(&state, &change)?;
+        let snapshot = Snapshot::take(&state, &change, at)?;
         let decision = decide::decide(&maker.governance.rules, &snapshot, at);
         let (decision_blob, snapshot_blob) = (serde_json::to_vec(&decision)?, snapshot.to_bytes());
         let decided = Decided {

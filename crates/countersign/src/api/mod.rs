@@ -47,7 +47,7 @@ use self::{
 use crate::{
     engine::{ChangeFilter, Engine, PAGE},
     unix,
-    wire::{ChangePage, ChangeView, Entries, GovernanceInfo, LogInfo, Proof, Published, Receipt, Submit},
+    wire::{ChangePage, ChangeView, Entries, GovernanceInfo, LogInfo, Proof, Published, Receipt, Revocation, Submit},
 };
 
 /// Enough for the largest statement with its blobs, in base64.
@@ -68,6 +68,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/v1/statements", post(submit))
         .route("/v1/log", get(log))
         .route("/v1/signer", get(signer))
+        .route("/v1/revocation", get(revocation))
         .route("/v1/changes", get(changes))
         .route("/v1/changes/{id}", get(change))
         .route("/v1/changes/{id}/bundle", get(bundle))
@@ -207,6 +208,14 @@ async fn log(State(engine): State<Arc<Engine>>) -> Reply<Json<LogInfo>> {
 struct Key {
     /// A fingerprint: `SHA256:…`.
     key: Fingerprint,
+}
+
+async fn revocation(
+    State(engine): State<Arc<Engine>>,
+    key: Result<Query<Key>, QueryRejection>,
+) -> Reply<Json<Revocation>> {
+    let Query(Key { key }) = key.map_err(|e| bad_request(e.body_text()))?;
+    Ok(Json(engine.revocation(&key).await?))
 }
 
 async fn signer(State(engine): State<Arc<Engine>>, key: Result<Query<Key>, QueryRejection>) -> Reply<Json<Signer>> {

@@ -138,14 +138,15 @@ fn sign(global: &Global, log: KnownLog, in_force: &InForce, home: &Home, why: &s
         Format::Text => {
             anstream::println!("{} signed publication {digest}", good(&session.speaker.me));
             changes.print_words();
+            for line in super::init::robots_of(&governance.catalog) {
+                anstream::println!("{line}");
+            }
             anstream::println!("  file       {}", file.display());
             report::print(&coverage);
             output::heading("Next");
-            anstream::println!("  a second person reads it:  countersign amend HOME --show {}", file.display());
-            anstream::println!(
-                "  and signs it:              countersign amend HOME --cosign {} --key KEY",
-                file.display()
-            );
+            let (home, file) = (files::word(home.path()), files::word(&file));
+            anstream::println!("  a second person reads it:  countersign amend {home} --show {file}");
+            anstream::println!("  and signs it:              countersign amend {home} --cosign {file} --key KEY");
         }
     }
     Ok(Exit::Done)

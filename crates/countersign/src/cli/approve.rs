@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use countersign_core::{
     facts::{GitFacts, Range},
-    statement::{Approval, Body, Rejection, RejectionLift, Seen, Withdrawal},
+    ids::ActorId,
+    statement::{Approval, Body, Rejection, RejectionLift, RejectionSetAside, Seen, Withdrawal},
     subject::{FilesSubject, GitSubject, Subject},
 };
 use countersign_ledger::Digest;
@@ -20,11 +21,12 @@ use crate::{client::ChangePrefix, files, git::Repository, reading::Reading, wire
 
 /// Approve the present revision of a change, as a second pair of eyes.
 ///
-/// With --git or --file the digests are computed again from what you have looked at, and nothing is signed if they differ.
+/// With --git or --file the digests are computed again from what you have looked at, and nothing is signed if they differ. An
+/// approval without either does not count, unless the home says so. On a terminal you are asked before anything is signed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     countersign approve 9f2c4e6a81d0 --git .\n  \
-    countersign approve 9f2c4e6a81d0 --file flags.json")]
+    countersign approve 9f2c4e6a81d0 --revision 2 --file flags.json")]
 pub struct Args {
     /// The change: its id, or twelve or more digits of its beginning.
     change: ChangePrefix,
@@ -34,6 +36,12 @@ pub struct Args {
     /// Your copy of the files (repeatable).
     #[arg(long, value_name = "PATH", num_args = 1..)]
     file: Vec<PathBuf>,
+    /// The revision that you have looked at: nothing is signed if there is a newer one.
+    #[arg(long, value_name = "N")]
+    revision: Option<u32>,
+    /// Do not ask, also on a terminal.
+    #[arg(long)]
+    yes: bool,
 }
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
@@ -46,6 +54,27 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
             format!("title, reason and rollback of change {} are not here: erased, or held back by the server", view.id.short()),
         )
         .hint("nothing is approved unread: ask who proposed it to say it again (countersign revise), or ask another copy of the log"));
+    }
+    if let Some(wanted) = args.revision.filter(|wanted| *wanted != view.revision) {
+        let short = view.id.short();
+        return Err(CliError::new(
+            "another-revision",
+            format!("change {short} has revision {} now, not {wanted}", view.revision),
+        )
+        .hint(format!("nothing was signed; look at what is there: countersign show {short}")));
+    }
+    let settings = &reading.state().governance.catalog.settings;
+    let made_it = view.contributors.contains(&session.speaker.me);
+    if args.git.is_none() && args.file.is_empty() && !settings.counts(Seen::None) && !made_it {
+        let (short, with) = (
+            view.id.short(),
+            match view.subject {
+                Subject::Git(_) => "--git REPO, your clone with the commits fetched",
+                Subject::Files(_) => "--file PATH, for each file of it",
+            },
+        );
+        return Err(CliError { exit: Exit::Refused, ..CliError::new("unseen", format!("an approval of {short} without its content at hand does not count here")) }
+            .hint(format!("nothing was signed; pass {with}. A home can let such approvals count: `unseen_approvals: true` in countersign.yaml")));
     }
     let computed = recompute(&reading, &args)?;
     let mut lines = about("approval", &view);
@@ -62,13 +91,21 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
             );
         }
     }
+    let seen = if computed.is_some() { Seen::Computed } else { Seen::None };
+    lines.push(match seen {
+        Seen::Computed => "seen: computed, these digests are of what you have here".to_owned(),
+        Seen::None | Seen::Shown | Seen::Material => format!("seen: {}", seen.as_str()),
+    });
     announce(&session.speaker, &lines);
+    if !args.yes {
+        submit::ask("sign this approval?")?;
+    }
     // Exactly what was shown.
     let body = Body::Approval(Approval {
         change: view.id.clone(),
         reviewed: view.subject_ref.clone(),
         revision: reading.revision_ref(),
-        seen: if computed.is_some() { Seen::Computed } else { Seen::None },
+        seen,
         targets: view.targets.clone(),
     });
     let me = session.speaker.me.clone();
@@ -132,7 +169,7 @@ fn recompute(reading: &Reading, args: &Args) -> Result<Option<Computed>, CliErro
                 match files.get(name) {
                     Some(proposed) if *proposed == Digest::of(&file.bytes) => {}
                     Some(_) => return Err(differs(format!("the bytes of {name}"))),
-                    None => return Err(differs(format!("it has no file {name}"))),
+                    None => return Err(another_name(change, name, &Digest::of(&file.bytes), files)),
                 }
             }
             if let Some(missing) = files.keys().find(|name| !mine.contains_key(*name)) {
@@ -150,7 +187,29 @@ fn recompute(reading: &Reading, args: &Args) -> Result<Option<Computed>, CliErro
     }
 }
 
-/// Reject the present revision, or take your rejection back.
+/// The same bytes may be there under another name, which is the name they were proposed by.
+pub fn another_name(
+    change: &str,
+    name: &str,
+    digest: &Digest,
+    files: &std::collections::BTreeMap<String, Digest>,
+) -> CliError {
+    let same = files.iter().find(|(_, proposed)| *proposed == digest).map(|(name, _)| name);
+    match same {
+        Some(proposed) => CliError::new(
+            "another-name",
+            format!("change {change} has no file `{name}`; the same bytes are in it as `{proposed}`"),
+        )
+        .hint(format!("files are named as they are passed: go to the folder in which `{proposed}` is that file, and pass --file {proposed}")),
+        None => CliError::new("another-subject", format!("change {change} has no file `{name}`"))
+            .hint(format!("its files are {}", output::list(files.keys()))),
+    }
+}
+
+/// Reject a change, take your rejection back, or set another's aside.
+///
+/// A rejection stands over later revisions, and holds any other change that brings the same content to one of its targets. A day
+/// later two people who had no hand in the change and do not approve it, one of them a senior, can set it aside.
 #[derive(Debug, clap::Args)]
 pub struct RejectArgs {
     /// The change: its id, or twelve or more digits of its beginning.
@@ -159,8 +218,11 @@ pub struct RejectArgs {
     #[arg(long, required_unless_present = "lift")]
     why: Option<String>,
     /// Take your rejection back.
-    #[arg(long, conflicts_with = "why")]
+    #[arg(long, conflicts_with_all = ["why", "set_aside"])]
     lift: bool,
+    /// Set this person's rejection aside, for what the change brings now.
+    #[arg(long, value_name = "PERSON", requires = "why", conflicts_with = "copy")]
+    set_aside: Option<ActorId>,
     /// Sign by this verified copy of the log, without any server, and write a file for a gate. It is the folder of `countersign
     /// follow --into`, or the copy that `countersign gate status` names.
     #[arg(long, value_name = "DIR", conflicts_with = "lift")]
@@ -177,6 +239,17 @@ pub fn reject(global: &Global, args: RejectArgs) -> Result<Exit, CliError> {
     let (change, revision, targets) = (view.id.clone(), reading.revision_ref(), view.targets.clone());
     let me = session.speaker.me.clone();
     match args.why {
+        Some(why) if let Some(rejected_by) = args.set_aside => {
+            let (reason, blob) = submit::reason(&why)?;
+            let mut lines = about(&format!("setting aside of {rejected_by}'s rejection"), &view);
+            lines.push(format!("because: {why}"));
+            announce(&session.speaker, &lines);
+            let who = rejected_by.clone();
+            let body = Body::RejectionSetAside(RejectionSetAside { change, reason, rejected_by, revision, targets });
+            submit::say(global, &session, body, &[blob], |_| {
+                format!("{me} set {who}'s rejection of {} aside, which takes two people", view.id.short())
+            })
+        }
         Some(why) => {
             let (reason, blob) = submit::reason(&why)?;
             announce(&session.speaker, &about("rejection", &view));

@@ -10,7 +10,7 @@ use countersign_core::{
 use super::{
     Global, approve,
     error::{CliError, Exit},
-    submit,
+    output, submit,
 };
 use crate::{client::ChangePrefix, wire::IdentityView};
 
@@ -54,6 +54,20 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     });
     lines.extend(guidance.iter().map(|path| format!("guidance: {path}")));
     submit::announce(&session.speaker, &lines);
+    // A signal is evidence that a word does not take back.
+    if tools.is_empty() && !view.ai.signals.is_empty() {
+        let tools = view.ai.tools.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let tools = if tools.is_empty() { String::new() } else { format!(" of {tools}") };
+        anstream::eprintln!(
+            "{} its commits or earlier disclosures say otherwise: {}{}; AI assistance stays {}. Where a tool did help, say which: \
+             countersign disclose {} --tool NAME",
+            output::warn("note:"),
+            output::printable(&view.ai.signals.iter().cloned().collect::<Vec<_>>().join(", ")),
+            output::printable(&tools),
+            view.ai.status.as_str(),
+            view.id.short(),
+        );
+    }
     let body = Body::Disclosure(Disclosure {
         change: view.id.clone(),
         revision: reading.revision_ref(),

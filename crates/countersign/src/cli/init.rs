@@ -7,7 +7,7 @@ use std::{
 };
 
 use countersign_core::{
-    catalog::{Catalog, CatalogSettings, Level},
+    catalog::{ActorKind, Catalog, CatalogSettings, Level, SIGNERS, robots},
     coverage::coverage,
     governance::Governance,
     ids::{ActorId, Environment},
@@ -28,7 +28,7 @@ use crate::{
     audit::{started::Started, text},
     clock,
     home::{
-        Blueprint, Config, Home, MAX_FOUNDERS, VERSION, default_listen, files,
+        Blueprint, Config, Home, MAX_FOUNDERS, SIGNED_WITH, VERSION, default_listen, files,
         people::{self, Person},
         shipped,
     },
@@ -181,7 +181,9 @@ fn init(global: &Global, args: Args) -> Result<Exit, CliError> {
     };
     let (catalog, rules, started) = match (begun, &args.catalog) {
         (Some(begun), _) => (begun.catalog, begun.rules, Some(begun.started)),
-        (None, Some(folder)) => (existing_catalog(folder, &people, &settings)?, shipped::files(), None),
+        (None, Some(folder)) => {
+            (existing_catalog(folder, &people, &settings, args.allowed_signers.is_some())?, shipped::files(), None)
+        }
         (None, None) => (people::starting_catalog(&people, &settings), shipped::files(), None),
     };
     let heads: BTreeSet<&ActorId> = founders.iter().map(|(founder, _)| &founder.person).collect();
@@ -327,6 +329,7 @@ fn existing_catalog(
     folder: &Path,
     people: &[Person],
     settings: &CatalogSettings,
+    beside: bool,
 ) -> Result<BTreeMap<String, String>, CliError> {
     const ADDED: &str = "countersign-people.yaml";
     let mut files = files::catalog_files(folder)?;
@@ -334,19 +337,38 @@ fn existing_catalog(
         CliError::new("catalog-invalid", format!("the catalog in {} does not hold:\n{error}", folder.display()))
     })?;
     let mut new = Vec::new();
-    let mut lacking = Vec::new();
+    let mut signers = String::new();
     for person in people {
-        match people::missing_keys(&catalog, person) {
-            None => new.push(person),
-            Some((user, keys)) => lacking.extend(keys.into_iter().map(|key| format!("User {user}: {key}"))),
+        let Some((user, keys)) = people::missing_keys(&catalog, person) else {
+            new.push(person);
+            continue;
+        };
+        if keys.is_empty() {
+            continue;
         }
+        if !beside {
+            let keys: Vec<String> = keys.into_iter().map(|key| format!("User {user}: {key}")).collect();
+            return Err(CliError::new(
+                "keys-missing",
+                format!("the catalog in {} lacks keys of its people:\n  {}", folder.display(), keys.join("\n  ")),
+            )
+            .hint(format!(
+                "add each to its User, one a line, under the annotation {}; or have them taken from a file: --allowed-signers FILE",
+                settings.keys_annotation
+            )));
+        }
+        // The keys stand beside the catalog, whose files stay as they are.
+        let mail = catalog.actors.get(&user).and_then(|actor| actor.mails.iter().next().cloned()).ok_or_else(|| {
+            CliError::new("keys-missing", format!("the catalog in {} has no mail of User {user}", folder.display()))
+                .hint("a key beside the catalog is found by a mail: give the User one, or write the key into it")
+        })?;
+        signers.extend(keys.into_iter().map(|key| format!("{mail} {key}\n")));
     }
-    if !lacking.is_empty() {
-        return Err(CliError::new(
-            "keys-missing",
-            format!("the catalog in {} lacks keys of its people:\n  {}", folder.display(), lacking.join("\n  ")),
-        )
-        .hint(format!("add each to its User, one a line, under the annotation {}", settings.keys_annotation)));
+    if !signers.is_empty() {
+        let before = files.remove(SIGNERS).unwrap_or_default();
+        let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+        let head = "# Keys that `countersign init` found beside the catalog's people.\n";
+        files.insert(SIGNERS.to_owned(), format!("{before}{gap}{head}{signers}"));
     }
     if !new.is_empty() && files.insert(ADDED.to_owned(), people::further_users(&new, settings)).is_some() {
         return Err(CliError::new("catalog-invalid", format!("{} has a file {ADDED}", folder.display()))
@@ -363,6 +385,18 @@ fn default_origin(home: &Path) -> String {
 }
 
 fn cosign(global: &Global, path: &Path) -> Result<Exit, CliError> {
+    // All of it at once: whoever has only a part would otherwise be told file after file.
+    let missing: Vec<&str> = SIGNED_WITH.into_iter().filter(|name| !path.join(name).is_file()).collect();
+    if path.is_dir() && !missing.is_empty() {
+        return Err(CliError::new(
+            "not-a-home",
+            format!("{} is no copy of the home whose genesis you sign: it lacks {}", path.display(), missing.join(", ")),
+        )
+        .hint(
+            "ask who made the home for a copy of its folder without keys/, sign in that copy, and send its genesis.json back; \
+             `countersign init` without --cosign would found another log",
+        ));
+    }
     let mut home = Home::open(path)?;
     let signer = global.signer()?;
     let fingerprint = signer.fingerprint();
@@ -479,9 +513,26 @@ fn contents(home: &Home, governance: &Governance) -> Vec<String> {
         count(catalog.groups.len(), "group"),
         list_people(governance.people_with_keys().count())
     ));
+    lines.extend(robots_of(catalog));
     let rules: Vec<&str> = governance.rules.iter().map(|rule: &Rule| rule.id.as_str()).collect();
     lines.push(output::beside("  rules      ", &list(rules)));
     lines
+}
+
+/// Who is a workload by the look of them: said, because what they sign counts for nothing.
+pub fn robots_of(catalog: &Catalog) -> Vec<String> {
+    let workloads = catalog.actors.values().filter(|actor| actor.kind == ActorKind::Workload);
+    workloads
+        .filter_map(|actor| {
+            let what = robots::no_person(actor.id.as_str(), actor.display_name.as_deref(), &actor.mails)?;
+            let annotation = &catalog.settings.actor_annotation;
+            Some(format!(
+                "  {}   {} looks like {what}: a workload, which approves nothing. If it is a person: {annotation}: person",
+                warn("workload"),
+                actor.id
+            ))
+        })
+        .collect()
 }
 
 fn with(started: Option<&Started>, mut made: Value) -> Result<Value, CliError> {

@@ -18,7 +18,11 @@ use super::{
     error::{CliError, Exit},
     output, submit,
 };
-use crate::{client::ChangePrefix, random, reading::Reading};
+use crate::{
+    client::{ChangePrefix, Client},
+    random,
+    reading::Reading,
+};
 
 /// Propose a change: the first step of every change.
 ///
@@ -163,6 +167,9 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     lines.extend(describe(&computed));
     lines.extend(content::submodule_addresses(args.content.git.as_deref(), &computed)?);
     submit::announce(&session.speaker, &lines);
+    if let Some(note) = proposed_already(&session.log.client, &computed.subject) {
+        anstream::eprintln!("{} {note}", output::warn("note:"));
+    }
     if let Some(note) = before_review(&computed.subject) {
         anstream::eprintln!("{} {note}", output::faint("note:"));
     }
@@ -183,6 +190,25 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     });
     submit::say(global, &session, body, &bytes, |receipt| {
         format!("proposed change {}", receipt.change.as_ref().map(ChangeId::short).unwrap_or_default())
+    })
+}
+
+/// Open changes of the same commit, as the server tells it: a gate would not know which of them is meant.
+fn proposed_already(client: &Client, subject: &Subject) -> Option<String> {
+    let Subject::Git(git) = subject else { return None };
+    let query = [("repository", git.repository.as_str()), ("head", git.head.as_str())];
+    let page = client.changes(&query).ok()?;
+    let open = page.changes.iter().filter(|change| !["applied", "withdrawn"].contains(&change.state.as_str()));
+    let open: Vec<String> = open
+        .filter(|change| change.branch.as_deref() == Some(git.branch.as_str()))
+        .map(|change| format!("{} by {}", change.id.short(), change.proposer))
+        .collect();
+    (!open.is_empty()).then(|| {
+        format!(
+            "this commit is proposed for this branch already: {}. A gate lets nothing through while several changes bring the same; \
+             change what is there (countersign revise), or withdraw one (countersign withdraw)",
+            open.join(", ")
+        )
     })
 }
 

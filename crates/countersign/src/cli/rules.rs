@@ -122,17 +122,23 @@ fn test(format: Format, dir: &Path) -> Result<Exit, CliError> {
     let rules = load(dir)?;
     let cases = files::case_files(dir)?;
     if cases.is_empty() {
-        return Err(CliError::new("no-cases", format!("there is no .cases.yaml file in {}", dir.display()))
-            .hint("write the cases of rule RULE into RULE.cases.yaml beside it"));
+        let names = rules.iter().map(|rule| rule.id.as_str()).collect::<Vec<_>>().join(", ");
+        let message = format!("there is no .cases.yaml file in {}; without a case are {names}", dir.display());
+        return Err(
+            CliError::new("no-cases", message).hint("write the cases of rule RULE into RULE.cases.yaml beside it")
+        );
     }
     let results = run_cases(&rules, &cases)
         .map_err(|error| CliError::new("cases-invalid", format!("{}/{error}", dir.display())))?;
+    // A rule that nobody has tried is not tested by the others' cases.
+    let without: Vec<_> = rules.iter().filter(|rule| !results.iter().any(|case| case.rule == rule.id)).collect();
     let failed = results.iter().filter(|result| !result.passed()).count();
     match format {
         Format::Json => output::json(&json!({
             "passed": results.len() - failed,
             "failed": failed,
             "cases": results.iter().map(case).collect::<Vec<_>>(),
+            "without_a_case": without.iter().map(|rule| &rule.id).collect::<Vec<_>>(),
         }))?,
         Format::Text => {
             for result in &results {
@@ -142,10 +148,17 @@ fn test(format: Format, dir: &Path) -> Result<Exit, CliError> {
                     anstream::println!("        {difference}");
                 }
             }
+            for rule in &without {
+                anstream::println!("{}  {}: no case ({}:{})", bad("NO CASE"), rule.id, rule.file, rule.line);
+            }
             anstream::println!("{}, {failed} failed", count(results.len(), "case"));
+            if !without.is_empty() {
+                let files = without.iter().map(|rule| format!("{}.cases.yaml", rule.id)).collect::<Vec<_>>();
+                anstream::println!("{} without any: write one into {}", count(without.len(), "rule"), files.join(", "));
+            }
         }
     }
-    Ok(if failed == 0 { Exit::Done } else { Exit::Failed })
+    Ok(if failed == 0 && without.is_empty() && !results.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
 fn case(result: &CaseResult) -> serde_json::Value {

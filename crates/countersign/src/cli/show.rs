@@ -171,8 +171,11 @@ fn whole(view: &ChangeView) {
         if view.ai.signals.is_empty() { String::new() } else { format!(", signals: {}", joined(&view.ai.signals)) };
     field("AI", printable(&format!("{ai}{tools}{signals}")));
     for document in &view.guidance {
-        let due =
-            document.review_due.as_deref().map_or("says no review date".to_owned(), |d| format!("review due {d}"));
+        let due = match (&document.found, &document.review_due) {
+            (None, _) => "not found where this home reads guidance (`guidance:` in countersign.yaml)".to_owned(),
+            (Some(_), None) => "says no review date".to_owned(),
+            (Some(_), Some(due)) => format!("review due {due}"),
+        };
         let stale = if document.stale { warn("stale") } else { good("fresh") };
         field("guidance", format!("{} {stale}, {due}", printable(&document.path)));
     }
@@ -189,7 +192,7 @@ fn whole(view: &ChangeView) {
     }
     for rejection in view.rejections.iter().filter(|rejection| !rejection.lifted) {
         let why = rejection.why.as_deref().unwrap_or(NOT_HERE);
-        // What was said of an earlier revision does not stop this one.
+        // What was said of an earlier revision stands over this one.
         let of = match rejection.revision == view.revision {
             true => String::new(),
             false => format!(" (revision {})", rejection.revision),

@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    io::{BufRead as _, IsTerminal as _},
     path::{Path, PathBuf},
 };
 
@@ -165,7 +166,10 @@ fn unseen(error: KnownError, kept: Option<&PathBuf>) -> CliError {
     let code = match &error {
         KnownError::Memory(error) => error.code(),
         KnownError::Client(_) | KnownError::Bundle(_) | KnownError::Refused(_) => "not-seen",
-        KnownError::AnotherLog { .. } | KnownError::NoCheckpoint { .. } => "not-seen",
+        KnownError::AnotherLog { .. }
+        | KnownError::WrongTrust { .. }
+        | KnownError::WrongTrustFile { .. }
+        | KnownError::NoCheckpoint { .. } => "not-seen",
     };
     let cause = CliError::from(error);
     let message = format!("it was sent, but it is not to be seen in the log: {}", cause.message);
@@ -189,6 +193,21 @@ pub fn announce(speaker: &Speaker, lines: &[String]) {
     anstream::eprintln!("{} as {} with key {}:", output::faint("signing"), speaker.me, speaker.hand.fingerprint());
     for line in lines {
         anstream::eprintln!("  {}", output::printable(line));
+    }
+}
+
+/// Asks on a terminal, where somebody can answer; elsewhere what was announced is what is signed.
+pub fn ask(question: &str) -> Result<(), CliError> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(());
+    }
+    anstream::eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.map_err(|error| CliError::new("not-confirmed", format!("the answer cannot be read: {error}")))?;
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(CliError::new("not-confirmed", "nothing was signed").hint("answer `y`, or pass --yes")),
     }
 }
 
@@ -226,6 +245,7 @@ impl From<ClientError> for CliError {
         match error {
             ClientError::Unreachable { .. } => Self::new("unreachable", error.to_string())
                 .hint("start it with `countersign serve --home HOME`, or name it with --url"),
+            ClientError::NoAddress { what, hint } => Self::usage(what).hint(hint),
             ClientError::Refused { code, class, message, hint } => {
                 let exit = class.map_or(Exit::Failed, Exit::of);
                 Self { exit, code: code.into(), message, hint }
@@ -274,8 +294,10 @@ impl From<KnownError> for CliError {
             KnownError::Memory(error) => error.into(),
             KnownError::Bundle(error) => error.into(),
             KnownError::Refused(refusal) => refusal.into(),
-            KnownError::AnotherLog { .. } => Self::new("another-log", error.to_string())
-                .hint("name the server of that log with --url, or pass the trust.json of the other one"),
+            KnownError::AnotherLog { .. } | KnownError::WrongTrust { .. } | KnownError::WrongTrustFile { .. } => {
+                Self::new("another-log", error.to_string())
+                    .hint("name the server of that log with --url, or pass the trust.json of the other one")
+            }
             KnownError::NoCheckpoint { .. } => Self::new("not-countersign", error.to_string())
                 .hint("is --url the address of a Countersign server of this version?"),
         }

@@ -9,12 +9,17 @@ use std::{
 
 use countersign_core::{
     change::Change,
-    ids::{ActorId, ChangeId, Target},
+    decision::Outcome,
+    governance::Governance,
+    ids::{ActorId, ChangeId, RuleId, Target},
+    snapshot::Ai,
     state::State,
+    statement::Seen,
+    take,
     trust::{TRUST_VERSION, Trust},
     verify::{Completeness, Report, ShelfError, Step, Verdict, shelved, verify},
 };
-use countersign_ledger::SignedCheckpoint;
+use countersign_ledger::{SignedCheckpoint, sshsig::Assurance};
 use serde::{
     Serialize, Serializer,
     ser::{Error as _, SerializeSeq as _},
@@ -33,8 +38,10 @@ use crate::{
         source::{Source, SourceError},
         vouching::Outside,
     },
+    home::files,
     reading::Reading,
     verifying::{self, FileShelf, VerifyError, change_id, number},
+    wire::rfc3339,
 };
 
 /// Write the bundle of a change: everything that somebody needs to check it, without us.
@@ -108,14 +115,97 @@ struct Proved {
     revision: u32,
     subject: String,
     proposer: ActorId,
+    proposed_at: String,
     /// Who approved the present revision, by signatures that hold.
     approved_by: BTreeSet<ActorId>,
+    /// When, and how each had the content at hand.
+    approvals: Vec<ProvedApproval>,
+    waivers: Vec<ProvedWaiver>,
+    ai: Ai,
+    /// What it says that it was made by, and whether that was found; past its review by when it was last decided.
+    guidance: Vec<ProvedGuidance>,
+    /// Whose rejection stands.
+    rejected_by: BTreeSet<ActorId>,
+    decisions: Vec<ProvedDecision>,
     outcomes: Vec<String>,
 }
 
+#[derive(Serialize)]
+struct ProvedApproval {
+    by: ActorId,
+    at: String,
+    seen: Seen,
+    assurance: Assurance,
+}
+
+#[derive(Serialize)]
+struct ProvedWaiver {
+    rule: RuleId,
+    by: ActorId,
+    at: String,
+}
+
+#[derive(Serialize)]
+struct ProvedGuidance {
+    path: String,
+    found: bool,
+    review_due: Option<String>,
+    stale: bool,
+}
+
+#[derive(Serialize)]
+struct ProvedDecision {
+    outcome: Outcome,
+    revision: u32,
+    at: String,
+}
+
 impl Proved {
-    fn of(change: &Change) -> Self {
+    fn of(governance: &Governance, change: &Change) -> Self {
+        let current = change.current_ref();
+        // By when it was last decided, or last spoken of.
+        let when = change.decisions.last().map_or(change.proposed_at, |decision| decision.at);
+        let guidance = |path: &str| {
+            let found = change.observed_document(path);
+            let due = found.and_then(|document| document.review_due);
+            ProvedGuidance {
+                path: path.to_owned(),
+                found: found.is_some(),
+                review_due: due.map(rfc3339),
+                stale: due.is_none_or(|due| due < when),
+            }
+        };
         Self {
+            proposed_at: rfc3339(change.proposed_at),
+            approvals: change
+                .approvals
+                .iter()
+                .filter(|approval| Some(approval.revision) == current)
+                .map(|approval| ProvedApproval {
+                    by: approval.by.clone(),
+                    at: rfc3339(approval.at),
+                    seen: approval.seen,
+                    assurance: approval.assurance,
+                })
+                .collect(),
+            waivers: change
+                .waivers
+                .iter()
+                .filter(|waiver| Some(waiver.revision) == current)
+                .map(|waiver| ProvedWaiver { rule: waiver.rule.clone(), by: waiver.by.clone(), at: rfc3339(waiver.at) })
+                .collect(),
+            ai: take::ai_of(governance, change),
+            guidance: change.cited_guidance().into_iter().map(guidance).collect(),
+            rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
+            decisions: change
+                .decisions
+                .iter()
+                .map(|decision| ProvedDecision {
+                    outcome: decision.outcome,
+                    revision: decision.revision.number,
+                    at: rfc3339(decision.at),
+                })
+                .collect(),
             id: change.id.clone(),
             state: change.status.as_str(),
             targets: change.targets.clone(),
@@ -130,6 +220,38 @@ impl Proved {
                 .collect(),
             outcomes: change.permits.iter().filter_map(|permit| permit.outcome).map(|o| o.to_string()).collect(),
         }
+    }
+}
+
+impl Proved {
+    /// What the one line leaves out.
+    fn details(&self) -> Vec<String> {
+        let mut lines = vec![format!("proposed    {}", self.proposed_at)];
+        for approval in &self.approvals {
+            let (by, at, seen) = (&approval.by, &approval.at, approval.seen.as_str());
+            lines.push(format!("approved    {at} by {by}, content seen: {seen}"));
+        }
+        lines.extend(self.rejected_by.iter().map(|by| format!("rejected    by {by}, which stands")));
+        for waiver in &self.waivers {
+            lines.push(format!("waived      {} rule {} by {}", waiver.at, waiver.rule, waiver.by));
+        }
+        let tools: Vec<&str> = self.ai.tools.iter().map(String::as_str).collect();
+        let tools = if tools.is_empty() { String::new() } else { format!(" ({})", tools.join(", ")) };
+        let said = if self.ai.disclosed { "" } else { ", nobody has signed a disclosure" };
+        lines.push(format!("AI          {}{tools}{said}", self.ai.status.as_str()));
+        for guidance in &self.guidance {
+            let how = match (guidance.found, &guidance.review_due, guidance.stale) {
+                (false, _, _) => "was not found".to_owned(),
+                (true, None, _) => "stale, says no review date".to_owned(),
+                (true, Some(due), true) => format!("stale, review was due {due}"),
+                (true, Some(due), false) => format!("reviewed, next by {due}"),
+            };
+            lines.push(format!("guidance    {} {how}", guidance.path));
+        }
+        for decision in &self.decisions {
+            lines.push(format!("decided     {} {} of revision {}", decision.at, decision.outcome, decision.revision));
+        }
+        lines
     }
 }
 
@@ -156,12 +278,17 @@ impl<'a> Changes<'a> {
     fn iter(&self) -> impl Iterator<Item = Result<Proved, ShelfError>> {
         self.ids.iter().map(|id| {
             let id = change_id(*id)?;
+            let state = self.state.ok_or_else(|| ShelfError("nothing was verified".to_owned()))?;
+            let governance = &*state.governance;
             // What is in memory is newer than what lies on the shelf.
-            if let Some(change) = self.state.and_then(|state| state.change(&id).ok().flatten()) {
-                return Ok(Proved::of(change));
+            if let Some(change) = state.change(&id).ok().flatten() {
+                return Ok(Proved::of(governance, change));
             }
             let laid_down = self.shelf.map(|shelf| shelved(shelf, &id)).transpose()?.flatten();
-            laid_down.as_ref().map(Proved::of).ok_or_else(|| ShelfError(format!("change {id} is gone")))
+            laid_down
+                .as_ref()
+                .map(|change| Proved::of(governance, change))
+                .ok_or_else(|| ShelfError(format!("change {id} is gone")))
         })
     }
 }
@@ -257,6 +384,10 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
                 anstream::println!("  {line}");
             }
             verdict(report);
+            let broken = |step: &&Step| step.verdict == Verdict::Broken && step.is_by_the_trust_file();
+            if report.steps.iter().any(|step| broken(&step)) {
+                anstream::eprintln!("{}: {TRUST_HINT}", output::bold(output::hint_style(), "hint"));
+            }
         }
     }
     Ok(if report.holds() { Exit::Done } else { Exit::Failed })
@@ -293,6 +424,7 @@ fn print(report: &Report, changes: &Changes<'_>) -> Result<(), CliError> {
             change.proposer,
             output::list(&change.approved_by),
         );
+        change.details().iter().for_each(|line| anstream::println!("  {}", printable(line)));
     }
     match changes.ids.len().saturating_sub(SHOWN_CHANGES) {
         0 => {}
@@ -315,6 +447,7 @@ pub const TRUST_HINT: &str =
 pub fn read_trust(path: &Path) -> Result<Trust, CliError> {
     let malformed = |why: String| CliError::new("trust-malformed", why).hint(TRUST_HINT);
     let text = fs::read_to_string(path)
+        .map(|text| files::without_mark(&text).to_owned())
         .map_err(|e| CliError::new("cannot-read", format!("cannot read {}: {e}", path.display())).hint(TRUST_HINT))?;
     let version = serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|v| v.get("version")?.as_u64());
     if version == Some(0) {

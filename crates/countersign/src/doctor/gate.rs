@@ -82,7 +82,7 @@ fn server(found: &mut Findings, gate: &GitGate, now: Time) {
         }
     }
     match (client.gate(&config.name), gate.key()) {
-        (Ok(known), Ok(key)) if known.key() == Some(key.public().fingerprint()) => {
+        (Ok(known), Ok(key)) if known.key(now) == Some(key.public().fingerprint()) => {
             found.good("key", "the log knows the gate by its key");
         }
         (Ok(_), Ok(_)) => found.wrong(

@@ -8,8 +8,9 @@ use std::{
 };
 
 use countersign_core::{
-    admit::Signed,
+    admit::{self, Signed},
     change::Change,
+    coverage,
     decision::{Decision, Outcome},
     explain::Explained,
     fold::Entry,
@@ -109,6 +110,24 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// What depends on the whole home and not on the streams that a statement stands in: how many keys are suspended at a time,
+    /// and whether each group can still supply what the rules ask of it.
+    pub async fn fits_the_home(&self, signed: &Signed) -> Result<(), EngineError> {
+        match &signed.statement().body {
+            Body::KeyRevocation(_) => {
+                let people = records::people(self.engine.store()).await?;
+                Ok(admit::bounds(&self.state.governance, &people, signed, self.at)?)
+            }
+            Body::Publication(_) => {
+                let before = self.engine.governance().await?;
+                let people = records::people(self.engine.store()).await?;
+                admit::brings_back(&before, &self.state.governance, &people)?;
+                Ok(coverage::leaves_able(&before, &self.state.governance, self.at)?)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Adds something that the server says.
     async fn say(&mut self, body: Body) -> Result<Envelope, EngineError> {
         let head = self.engine.store.head().await?;
@@ -134,7 +153,7 @@ impl<'a> Draft<'a> {
         let inputs = self.change(&request.change)?.inputs(Some(&request.gate))?;
         self.load(&inputs).await?;
         let change = self.change(&request.change)?.clone();
-        let snapshot = Snapshot::take(&self.state, &change)?;
+        let snapshot = Snapshot::take(&self.state, &change, self.at)?;
         let decision = decide::decide(&self.state.governance.rules, &snapshot, self.at);
         if decision.outcome == Outcome::Deny && self.is_known(&change, &decision).await? {
             let denial = reads::denial(self.engine, &self.state, &change, decision, self.at).await?;
@@ -190,7 +209,7 @@ impl<'a> Draft<'a> {
         // Nothing is expected of what is only looked at for the answer.
         let mut state = self.state.clone();
         records::load(self.engine.store(), &mut state, &change.inputs(None)?).await?;
-        let snapshot = Snapshot::take(&state, &change)?;
+        let snapshot = Snapshot::take(&state, &change, self.at)?;
         let decision = decide::decide(&state.governance.rules, &snapshot, self.at);
         Ok(Some(reads::denial(self.engine, &state, &change, decision, self.at).await?))
     }
@@ -245,11 +264,13 @@ pub(super) fn named_blobs(signed: &Signed, offered: Vec<Vec<u8>>) -> Result<BTre
         Body::Proposal(b) => documents_agree(&ProposalText::parse(text(&b.text))?, &b.documents)?,
         Body::NewRevision(b) => documents_agree(&ProposalText::parse(text(&b.text))?, &b.documents)?,
         Body::Rejection(b) => drop(Reason::parse(text(&b.reason))?),
+        Body::RejectionSetAside(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Waiver(b) => drop(Reason::parse(text(&b.reason))?),
         Body::KeyRevocation(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Publication(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Erasure(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Genesis(_)
+        | Body::RevocationConfirmation(_)
         | Body::GateRegistration(_)
         | Body::Approval(_)
         | Body::RejectionLift(_)

@@ -185,6 +185,8 @@ pub struct Engine {
     damage: OnceLock<String>,
     speakers: tokio::sync::Mutex<Speakers>,
     erasures: AtomicU64,
+    /// Held while a revocation is admitted: how many there are at a time no stream tells.
+    revocations: tokio::sync::Mutex<()>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -209,6 +211,7 @@ impl Engine {
             damage: OnceLock::new(),
             speakers: Default::default(),
             erasures: AtomicU64::new(0),
+            revocations: Default::default(),
         };
         if engine.store.head().await?.size == 0 {
             engine.found(&setup.genesis, setup.genesis_blobs).await?;
@@ -353,9 +356,14 @@ impl Engine {
         // Another server's clock may be ahead of ours; the log's time never goes back.
         let at = self.clock.now()?.max(not_before);
         let announced = self.writer.expect(at);
+        let _one_at_a_time = match &signed.statement().body {
+            Body::KeyRevocation(_) => Some(self.revocations.lock().await),
+            _ => None,
+        };
         let mut draft = Draft::begin(self, signed, at).await?;
         draft.blobs.clone_from(blobs);
         draft.push(envelope.clone(), signed.clone())?;
+        draft.fits_the_home(signed).await?;
         let id = signed.statement().change(&signed.payload());
         let mut permit = None;
         let mut denied = false;

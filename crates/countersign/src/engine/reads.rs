@@ -7,6 +7,7 @@ use std::{
 };
 
 use countersign_core::{
+    admit,
     change::{Change, ChangeStatus},
     decision::Decision,
     explain::{self, Explained},
@@ -16,7 +17,7 @@ use countersign_core::{
     rules::decide,
     snapshot::Snapshot,
     state::{GateRecord, State},
-    statement::{RevisionRef, governance_stream, person_stream},
+    statement::{Holder, RevisionRef, governance_stream, person_stream},
     text::ProposalText,
 };
 use countersign_ledger::{Digest, Fingerprint, Time};
@@ -26,7 +27,7 @@ use crate::{
     records::{self, facet},
     store::{Cursor, Facet, List, StoreError},
     view,
-    wire::{ChangeLine, ChangePage, ChangeView},
+    wire::{ChangeLine, ChangePage, ChangeView, Revocation, rfc3339},
 };
 
 /// Changes of one commit or delta: more than anybody proposes.
@@ -80,7 +81,7 @@ pub(super) async fn denial(
 impl Engine {
     /// People none of whose keys holds.
     async fn disabled(&self, state: &State) -> Result<BTreeSet<ActorId>, EngineError> {
-        Ok(records::disabled(&*self.store, &state.governance).await?)
+        Ok(records::disabled(&*self.store, &state.governance, self.clock.shown()).await?)
     }
 
     /// Whose key it is, if it holds.
@@ -93,13 +94,9 @@ impl Engine {
         state.know(governance_stream()?, head);
         let Some(actor) = governance.catalog.actor_by_key(key) else {
             if let Some((gate, record)) = records::gate_by_key(&*self.store, key).await? {
-                return match record.revoked.contains(key) {
-                    true => {
-                        Err(Refusal::unauthenticated("key-revoked", format!("key {key} of gate {gate} was revoked"))
-                            .hint("nothing more can be taken away from it")
-                            .into())
-                    }
-                    false => Ok(Signer::Gate(gate)),
+                return match record.revoked.get(key).filter(|revocation| revocation.takes(self.clock.shown())) {
+                    Some(revocation) => Err(admit::revoked(key, revocation).into()),
+                    None => Ok(Signer::Gate(gate)),
                 };
             }
             return Err(Refusal::unknown("unknown-key", format!("key {key} belongs to nobody in the catalog"))
@@ -107,12 +104,39 @@ impl Engine {
                 .into());
         };
         records::load(&*self.store, &mut state, &BTreeSet::from([person_stream(&actor.id)?])).await?;
-        match state.holds(&actor.id, key)? {
-            Some(actor) => Ok(Signer::Actor { id: actor.id.clone(), kind: actor.kind }),
-            None => Err(Refusal::unauthenticated("key-revoked", format!("key {key} was revoked"))
-                .hint("sign with another of your keys, or have a new one added to the catalog")
-                .into()),
+        let revocation = state.person(&actor.id)?.and_then(|record| record.revoked.get(key));
+        match revocation.filter(|revocation| revocation.takes(self.clock.shown())) {
+            None => Ok(Signer::Actor { id: actor.id.clone(), kind: actor.kind }),
+            Some(revocation) => Err(admit::revoked(key, revocation).into()),
         }
+    }
+
+    /// What was said last of a key that was revoked.
+    pub async fn revocation(&self, key: &Fingerprint) -> Result<Revocation, EngineError> {
+        let governance = self.governance().await?;
+        let found = match governance.catalog.actor_by_key(key) {
+            Some(actor) => {
+                let record = records::person(&*self.store, &actor.id).await?;
+                record
+                    .and_then(|record| record.revoked.get(key).cloned())
+                    .map(|said| (Holder::Person(actor.id.clone()), said))
+            }
+            None => {
+                let gate = records::gate_by_key(&*self.store, key).await?;
+                gate.and_then(|(id, gate)| gate.revoked.get(key).cloned().map(|said| (Holder::Gate(id), said)))
+            }
+        };
+        let (of, said) = found.ok_or_else(|| {
+            Refusal::unknown("unknown-revocation", format!("nobody has revoked key {key}"))
+                .hint("to revoke it: countersign revoke KEY --why REASON")
+        })?;
+        Ok(Revocation {
+            of,
+            revocation: said.statement,
+            at: rfc3339(said.at),
+            until: said.until().map(rfc3339),
+            revoked_by: said.by,
+        })
     }
 
     /// A gate as it is registered.
@@ -289,8 +313,9 @@ impl Engine {
         let mut state = State::part(governance);
         state.know(governance_stream()?, head);
         records::load(&*self.store, &mut state, &change.inputs(None)?).await?;
-        let snapshot = Snapshot::take(&state, change)?;
-        let decision = decide::decide(&state.governance.rules, &snapshot, self.clock.shown());
+        let now = self.clock.shown();
+        let snapshot = Snapshot::take(&state, change, now)?;
+        let decision = decide::decide(&state.governance.rules, &snapshot, now);
         Ok((state, decision))
     }
 

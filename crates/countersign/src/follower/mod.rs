@@ -79,7 +79,7 @@ pub enum FollowError {
     Store { path: PathBuf, source: StoreError },
     #[error("cannot {operation} {path}: {source}")]
     Io { operation: &'static str, path: PathBuf, source: io::Error },
-    #[error("the checkpoint is not signed by the pinned log key: {0}")]
+    #[error("wrong trust file, or not the log that it pins: the checkpoint is not signed by the pinned log key")]
     Checkpoint(#[from] CheckpointError),
     /// The log is caught at something that no honest log does.
     #[error(transparent)]
@@ -307,7 +307,8 @@ impl Follower {
         if *origin == self.trust.origin {
             return Ok(signed);
         }
-        let other = format!("the checkpoint is of log `{origin}`, pinned is `{}`", self.trust.origin);
+        let other =
+            format!("wrong trust file: it is of log `{}`, the checkpoint is of log `{origin}`", self.trust.origin);
         Err(Refusal::unauthenticated("another-log", other).into())
     }
 

@@ -14,7 +14,7 @@ use countersign_core::{
     state::State,
     statement::governance_stream,
 };
-use countersign_ledger::Digest;
+use countersign_ledger::{Digest, Time};
 
 use super::{FollowError, Follower};
 use crate::{
@@ -115,9 +115,10 @@ impl Follower {
     }
 
     /// People none of whose keys holds; stops that a gate was handed, and that are in this state only, count.
-    pub async fn disabled(&self, state: &State) -> Result<BTreeSet<ActorId>, FollowError> {
-        let mut disabled = records::disabled(&*self.store, &state.governance).await.map_err(|e| self.failed(e))?;
-        disabled.extend(state.disabled());
+    pub async fn disabled(&self, state: &State, now: Time) -> Result<BTreeSet<ActorId>, FollowError> {
+        let disabled = records::disabled(&*self.store, &state.governance, now).await;
+        let mut disabled = disabled.map_err(|e| self.failed(e))?;
+        disabled.extend(state.disabled(now));
         Ok(disabled)
     }
 

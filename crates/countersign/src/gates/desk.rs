@@ -340,18 +340,18 @@ impl Desk {
         // One that came since the log was followed, and of which it can be told now.
         for stop in self.stops.unchecked()?.iter().filter(|stop| stop.concerns(&change.id, &inputs)) {
             self.load_for(&mut state, stop.signed())?;
-            if admit::stop(&state, stop.signed()).is_ok() {
+            if admit::stop(&state, stop.signed(), now).is_ok() {
                 handed.extend(stop.obeyed(&mut state, now)?);
             }
         }
         let change = state.change(&change.id)?.unwrap_or(change).clone();
-        let snapshot = Snapshot::take(&state, &change)?;
+        let snapshot = Snapshot::take(&state, &change, now)?;
         let decision = decide::decide(&state.governance.rules, &snapshot, now);
         // Who could help is of interest only where something is missing.
         let explanation = match decision.outcome {
             Outcome::Allow => Explanation { explained_at: now, rules: Vec::new() },
             Outcome::Deny => {
-                let disabled = self.runtime.block_on(self.follower.disabled(&state))?;
+                let disabled = self.runtime.block_on(self.follower.disabled(&state, now))?;
                 explain::explain(&decision, &state, &change, &disabled, now)?
             }
         };
@@ -476,15 +476,29 @@ impl Desk {
         let governance = self.runtime.block_on(self.follower.governance())?;
         let mut state = State::part(governance);
         self.load_for(&mut state, stop.signed())?;
-        let authenticated = admit::stop(&state, stop.signed())?;
+        let authenticated = admit::stop(&state, stop.signed(), now)?;
         if let Body::KeyRevocation(_) = authenticated.statement().body {
             match admit::admit(&state, &authenticated, &Found::default(), now) {
-                Ok(()) => {}
+                Ok(()) => self.bears(&state, stop, now)?,
                 Err(refusal) if refusal.code == ALREADY_REVOKED => {}
                 Err(refusal) => return Err(refusal.into()),
             }
         }
         Ok(())
+    }
+
+    /// Whether the home can bear another revocation, beside those that the log has and those that were handed over.
+    fn bears(&self, state: &State, stop: &Stop, now: Time) -> Result<(), DeskError> {
+        let people = self.runtime.block_on(records::people(self.follower.store()));
+        let mut people = people.map_err(|e| self.follower.failed(e))?;
+        for kept in self.stops.all()?.iter().filter(|kept| kept.signed().payload() != stop.signed().payload()) {
+            let mut with_it = state.clone();
+            self.load_for(&mut with_it, kept.signed())?;
+            if kept.obeyed(&mut with_it, now).is_ok() {
+                people.extend(with_it.people().map(|(id, record)| (id.clone(), record.clone())));
+            }
+        }
+        Ok(admit::bounds(&state.governance, &people, stop.signed(), now)?)
     }
 
     /// Makes, signs and submits a statement, in front of the log as this gate last followed it.

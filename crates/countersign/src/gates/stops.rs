@@ -36,9 +36,18 @@ const MAX_OF_ONE: usize = 32;
 const MAX_UNCHECKED: usize = 64;
 const MAX_STOP_BYTES: u64 = 256 * 1024;
 
-/// Why a stop has nothing left to take away: the log says the same, or what it is about is gone.
-const NOTHING_LEFT: [&str; 5] =
-    ["already-rejected", "already-revoked", "change-closed", "stale-revision", "unknown-key"];
+/// Why a stop has nothing left to take away: the log says the same, what it is about is gone, or it is more than one
+/// person may take away.
+const NOTHING_LEFT: [&str; 8] = [
+    "already-rejected",
+    "already-revoked",
+    "change-closed",
+    "revoked-lately",
+    "stale-revision",
+    "too-many-rejections",
+    "too-many-revocations",
+    "unknown-key",
+];
 
 /// A signed statement that takes away, with the blobs that it names.
 #[derive(Clone, Debug)]

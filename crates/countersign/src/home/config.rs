@@ -155,6 +155,7 @@ impl Config {
             actor_annotation,
             environments,
             production,
+            unseen_approvals,
         } = &self.catalog;
         let _ = write!(
             text,
@@ -175,6 +176,11 @@ impl Config {
             list(environments.iter().map(|name| name.as_str()).collect()),
             list(production.iter().map(|name| name.as_str()).collect()),
         );
+        if *unseen_approvals {
+            text.push_str(
+                "  # Approvals count that were given without the content at hand.\n  unseen_approvals: true\n",
+            );
+        }
         text
     }
 }

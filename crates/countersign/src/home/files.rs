@@ -36,10 +36,16 @@ pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, HomeError> {
 
 pub fn read_text(path: &Path, limit: usize) -> Result<String, HomeError> {
     let bytes = read(path, limit)?;
-    String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count() + 1;
         HomeError::invalid(path, format!("line {line} is not UTF-8")).hint("save the file as UTF-8 text")
-    })
+    })?;
+    Ok(without_mark(&text).to_owned())
+}
+
+/// A text without the byte order mark that some editors put before it.
+pub fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// A path as a shell takes it, for commands that are printed.
@@ -114,10 +120,14 @@ pub fn make_private_folder(path: &Path) -> Result<(), HomeError> {
     unix::new_private_folder(path).map_err(|source| HomeError::Io { operation: "make", path: path.to_owned(), source })
 }
 
-/// The catalog's files in a folder: every `.yaml` and `.yml`, by its path in it.
+/// The catalog's files in a folder: every `.yaml` and `.yml`, by its path in it, and `allowed_signers`, if it is there.
 pub fn catalog_files(folder: &Path) -> Result<BTreeMap<String, String>, HomeError> {
-    let files = matching(folder, &[".yaml", ".yml"], catalog::MAX_FILES, catalog::MAX_FILE_BYTES)?;
-    if files.is_empty() {
+    let mut files = matching(folder, &[".yaml", ".yml"], catalog::MAX_FILES, catalog::MAX_FILE_BYTES)?;
+    let signers = folder.join(catalog::SIGNERS);
+    if signers.is_file() {
+        files.insert(catalog::SIGNERS.to_owned(), read_text(&signers, catalog::MAX_FILE_BYTES)?);
+    }
+    if files.keys().all(|name| name == catalog::SIGNERS) {
         return Err(HomeError::invalid(folder, "there is no .yaml file in it".to_owned())
             .hint("put Backstage entities there: Component or System, Group and User"));
     }

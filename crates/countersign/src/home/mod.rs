@@ -57,6 +57,8 @@ pub use create::{Blueprint, Draft, MAX_FOUNDERS};
 /// The governance files of a genesis together; those of 5,000 people and 335 systems have some 3 MB.
 const MAX_GENESIS_FILES_BYTES: usize = 64 * 1024 * 1024;
 
+/// What somebody needs of a home who signs its genesis elsewhere.
+pub const SIGNED_WITH: [&str; 4] = [CONFIG_FILE, GENESIS, GENESIS_FILES, TRUST];
 const GENESIS: &str = "genesis.json";
 const GENESIS_FILES: &str = "genesis-files.json";
 const TRUST: &str = "trust.json";

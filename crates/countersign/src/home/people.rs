@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use countersign_audit::start::EVERYONE;
 use countersign_core::{
-    catalog::{Catalog, CatalogSettings, Level, without_account_id},
+    catalog::{Catalog, CatalogSettings, Level, robots, without_account_id},
     ids::{ActorId, entity_name},
 };
 use countersign_ledger::{
@@ -14,8 +14,8 @@ use countersign_ledger::{
 
 use super::quoted;
 
-/// The group of a catalog that is written that has the founders and owns the example. Everybody's group is its parent, so
-/// that where there is one founder the others own the example too.
+/// The group of a catalog that is written that has the founders and owns the example. Where there is one founder everybody is in
+/// it, because nobody of a group above owns anything.
 const OWNERS: &str = "owners";
 
 /// The namespace that a key has to be good for.
@@ -53,6 +53,11 @@ impl Person {
     }
 }
 
+/// What somebody looks like who is no person.
+pub fn is_no_person(person: &Person) -> Option<&'static str> {
+    robots::no_person(person.id.as_str(), person.display_name.as_deref(), &person.mails)
+}
+
 /// A name as an id: lower case, with `-` for what an id cannot have.
 pub fn id_from(name: &str) -> Option<ActorId> {
     entity_name(name)?.parse().ok()
@@ -62,6 +67,11 @@ pub fn id_from(name: &str) -> Option<ActorId> {
 pub fn import(people: &mut Vec<Person>, text: &str) -> Result<Vec<String>, AllowedSignersError> {
     let mut left_out = Vec::new();
     for signer in parse_allowed_signers(text)? {
+        if let Some(why) = signer.key.unfit() {
+            let who = signer.principals.join(",");
+            left_out.push(format!("line {}, {who}: it is {why}: it can never sign here", signer.line));
+            continue;
+        }
         if let Some(why) = unusable(&signer) {
             left_out.push(format!("{}: {why}", signer.principals.join(",")));
             continue;
@@ -136,8 +146,9 @@ pub fn starting_catalog(people: &[Person], settings: &CatalogSettings) -> BTreeM
          metadata:\n  name: {OWNERS}\n\
          spec:\n  type: team\n  parent: {EVERYONE}\n  children: []\n"
     );
+    let founders = people.iter().filter(|person| person.founder).count();
     for person in people {
-        let group = if person.founder { OWNERS } else { EVERYONE };
+        let group = if person.founder || founders < 2 { OWNERS } else { EVERYONE };
         org.push_str("---\n");
         org.push_str(&user(person, Some(group), settings));
     }
@@ -171,11 +182,18 @@ pub fn missing_keys<'a>(catalog: &Catalog, person: &'a Person) -> Option<(ActorI
 
 pub(super) fn user(person: &Person, group: Option<&str>, settings: &CatalogSettings) -> String {
     let mut text = format!(
-        "apiVersion: backstage.io/v1alpha1\nkind: User\nmetadata:\n  name: {}\n  annotations:\n    {}: {}\n",
+        "apiVersion: backstage.io/v1alpha1\nkind: User\nmetadata:\n  name: {}\n  annotations:\n",
         quoted(person.id.as_str()),
-        quoted(&settings.level_annotation),
-        person.level.as_str()
     );
+    // A robot, or an account that several people share, approves nothing: it has no level. Who founds a log is a person.
+    let looks_like_none = is_no_person(person).is_some();
+    if looks_like_none {
+        let what = if person.founder { "person" } else { "workload" };
+        let _ = writeln!(text, "    {}: {what}", quoted(&settings.actor_annotation));
+    }
+    if person.founder || !looks_like_none {
+        let _ = writeln!(text, "    {}: {}", quoted(&settings.level_annotation), person.level.as_str());
+    }
     // Writing to a String cannot fail.
     if !person.keys.is_empty() {
         let _ = writeln!(text, "    {}: |", quoted(&settings.keys_annotation));

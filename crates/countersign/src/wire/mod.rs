@@ -6,7 +6,13 @@ mod error;
 mod follow;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::{decision::Decision, explain::Explanation, ids::ChangeId, trust::Trust};
+use countersign_core::{
+    decision::Decision,
+    explain::Explanation,
+    ids::{ActorId, ChangeId},
+    statement::Holder,
+    trust::Trust,
+};
 use countersign_ledger::{Digest, Envelope, Hash};
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +91,19 @@ pub struct GovernanceInfo {
     pub rules: Digest,
     /// How many people have a key.
     pub people: u32,
+}
+
+/// `GET /v1/revocation`: what was said last of a key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revocation {
+    pub of: Holder,
+    /// Payload digest of the statement.
+    pub revocation: Digest,
+    pub revoked_by: ActorId,
+    pub at: String,
+    /// When it ends, unless it is for good.
+    pub until: Option<String>,
 }
 
 /// `GET /v1/governance/history`: the genesis and every publication, in their order. Each names the one before it by the digest

@@ -297,7 +297,7 @@ fn a_revoked_approver_after_the_permit_closes_the_gate() {
     let listed = bench.world.stage.command("ssh-keygen").args(["-l", "-f", "bob.pub"]).output().unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
     let key = listed.split(' ').nth(1).unwrap();
-    assert_eq!(bench.world.say("alice", &["revoke", key, "--why", "it was stolen"]).status, 0);
+    assert_eq!(bench.world.say("bob", &["revoke", key, "--why", "it was stolen"]).status, 0);
     refused(&bench.apply(&["--permit", "permit"], &APPROVED), "denied-by-gate");
     assert_eq!(bench.seen(), None);
 }
@@ -375,7 +375,7 @@ fn a_log_that_is_not_the_pinned_one_opens_nothing() {
     // Where the log was seen before, and where it is seen for the first time.
     assert_eq!(code(&bench.apply(&["--trust", "other-trust.json"], &APPROVED)), "log-refounded");
     bench.world.machine = "another".to_owned();
-    assert_eq!(code(&bench.apply(&["--trust", "other-trust.json"], &APPROVED)), "bundle-broken");
+    assert_eq!(code(&bench.apply(&["--trust", "other-trust.json"], &APPROVED)), "wrong-trust-file");
     assert_eq!(bench.seen(), None);
     bench.world.machine = "a-third".to_owned();
     assert_eq!(bench.apply(&["--trust", "home/trust.json"], &APPROVED).status, 0);

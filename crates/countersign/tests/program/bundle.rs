@@ -37,7 +37,7 @@ fn bundled() -> (World, String) {
     );
     let change = run.json()["id"].as_str().unwrap().to_owned();
     for (who, args) in [
-        ("bob", vec!["approve", &change]),
+        ("bob", vec!["approve", &change, "--file", "flags.json"]),
         ("alice", vec!["permit", &change, "--out", "permit"]),
         ("alice", vec!["bundle", &change, "--out", "change.bundle"]),
     ] {
@@ -169,7 +169,7 @@ fn what_is_no_bundle_is_told_what_one_is() {
     let (world, change) = bundled();
     world.stage.write("text", "hello\n");
     fs::create_dir(world.stage.path("empty")).unwrap();
-    is_error(&verify(&world, "text"), "truncated or damaged");
+    is_error(&verify(&world, "text"), "no tar archive: it has only 6 bytes");
     is_error(&verify(&world, "empty"), "neither a bundle.json nor a checkpoint");
     is_error(&verify(&world, "nowhere"), "cannot read nowhere");
     let with = |name: &str, bytes: &[u8]| {
@@ -185,7 +185,7 @@ fn what_is_no_bundle_is_told_what_one_is() {
     is_error(&with("leaves/first", b""), "is no leaf's name");
     is_error(&with("proofs/0000000000", b"not a hash"), "a proof is malformed");
     is_error(&with("blobs/abc", b""), "64 lower-case hexadecimal digits");
-    is_error(&with("run-me.sh", b""), "does not belong in a bundle");
+    is_error(&with("run-me.sh", b""), "no part of a bundle");
     let mut without = files(&world);
     without.remove("bundle.json");
     is_error(&verify_files(&world, &without), "it has no bundle.json");

@@ -101,7 +101,7 @@ fn show_has_what_programs_ask_for() {
     assert!(rules.iter().all(|rule| rule["id"] != "fresh-guidance"), "it does not apply");
 
     world.say("bob", &["approve", &change, "--file", "flags.json"]);
-    world.say("carol", &["approve", &change]);
+    world.say("carol", &["approve", &change, "--file", "flags.json"]);
     world.say("alice", &["disclose", &change, "--none"]);
     let view = shown(&world, &change);
     assert_eq!(view["decision"]["outcome"], "allow");
@@ -111,7 +111,7 @@ fn show_has_what_programs_ask_for() {
         .iter()
         .map(|a| (a["by"].as_str().unwrap(), a["seen"].as_str().unwrap(), a["counts"].as_bool().unwrap()))
         .collect();
-    assert_eq!(approvals, [("bob", "computed", true), ("carol", "none", true)]);
+    assert_eq!(approvals, [("bob", "computed", true), ("carol", "computed", true)]);
     assert_eq!(view["ai"]["status"], "none");
 }
 
@@ -142,7 +142,7 @@ fn the_beginning_of_an_id_is_enough() {
     let world = world();
     let change = propose(&world, "search/production", &["--title", "Go faster"]);
     assert_eq!(shown(&world, &change[..12])["id"], change);
-    assert_eq!(world.say("bob", &["approve", &change[..12]]).status, 0);
+    assert_eq!(world.say("bob", &["approve", &change[..12], "--file", "flags.json"]).status, 0);
 }
 
 #[test]
@@ -157,22 +157,22 @@ fn exit_statuses_tell_errors_wrong_usage_and_refusals_apart() {
     assert_eq!(of("alice", &["list"]), is(0, ""));
     assert_eq!(of("alice", &["show", "ffffffffffff"]), is(1, "unknown-change"));
     assert_eq!(of("alice", &["show", "../governance"]), is(2, "usage"));
-    assert_eq!(of("nobody", &["approve", &change]), is(1, "cannot-sign"));
+    assert_eq!(of("nobody", &["approve", &change, "--file", "flags.json"]), is(1, "cannot-sign"));
     let unreachable = world.stage.run("--url http://127.0.0.1:1 --format json list");
     assert_eq!((unreachable.status, code(&unreachable).as_str()), (1, "unreachable"));
     assert_eq!(of("alice", &["approve"]), is(2, "usage"));
     assert_eq!(of("alice", &["reject", &change]), is(2, "usage"));
     assert_eq!(of("alice", &["disclose", &change, "--none", "--tool", "robo"]), is(2, "usage"));
     assert_eq!(of("alice", &["propose", "--target", "search", "--kind", "flag"]), is(2, "usage"));
-    assert_eq!(of("alice", &["approve", &change]), is(3, "contributor"));
+    assert_eq!(of("alice", &["approve", &change, "--file", "flags.json"]), is(3, "contributor"));
     assert_eq!(of("alice", &["permit", &change, "--out", "permit"]), is(3, "denied-by-rules"));
     assert_eq!(of("carol", &["waive", &change, "--rule", "owner-approves", "--why", "x"]), is(3, "senior-needed"));
     assert_eq!(of("carol", &["withdraw", &change]), is(3, "not-yours"));
     assert!(!world.stage.path("permit").exists());
     world.stage.key("stranger");
-    assert_eq!(of("stranger", &["approve", &change]), is(1, "unknown-key"));
-    assert_eq!(of("bob", &["approve", &change]), is(0, ""));
-    assert_eq!(of("bob", &["approve", &change]), is(1, "already-approved"));
+    assert_eq!(of("stranger", &["approve", &change, "--file", "flags.json"]), is(1, "unknown-key"));
+    assert_eq!(of("bob", &["approve", &change, "--file", "flags.json"]), is(0, ""));
+    assert_eq!(of("bob", &["approve", &change, "--file", "flags.json"]), is(1, "already-approved"));
     assert_eq!(of("alice", &["permit", &change, "--out", "permit"]), is(0, ""));
 }
 
@@ -240,7 +240,7 @@ fn a_mistake_in_a_target_is_told_with_what_was_meant() {
 fn a_new_revision_asks_for_approval_again() {
     let world = world();
     let change = propose(&world, "search/production", &["--title", "Go faster"]);
-    world.say("bob", &["approve", &change]);
+    world.say("bob", &["approve", &change, "--file", "flags.json"]);
     assert_eq!(shown(&world, &change)["decision"]["outcome"], "allow");
     world.stage.write("flags.json", "{\"fast\": \"very\"}\n");
     let run = world.say("alice", &["revise", &change, "--file", "flags.json", "--command", "cat flags.json"]);
@@ -255,7 +255,7 @@ fn a_new_revision_asks_for_approval_again() {
 fn a_rejection_stops_a_change_until_it_is_lifted() {
     let world = world();
     let change = propose(&world, "search/production", &["--title", "Go faster"]);
-    world.say("bob", &["approve", &change]);
+    world.say("bob", &["approve", &change, "--file", "flags.json"]);
     world.say("carol", &["reject", &change, "--why", "not on a Friday"]);
     let view = shown(&world, &change);
     assert_eq!((&view["state"], &view["decision"]["outcome"]), (&"rejected".into(), &"deny".into()));
@@ -364,7 +364,7 @@ fn the_list_says_what_somebody_is_waited_for() {
     assert_eq!(listed(&["--waiting-on", "bob"]), std::slice::from_ref(&first));
     assert!(listed(&["--waiting-on", "alice"]).is_empty(), "who made it is waited for by nobody");
     assert_eq!(listed(&["--state", "withdrawn", "--system", "search"]), [second]);
-    world.say("bob", &["approve", &first]);
+    world.say("bob", &["approve", &first, "--file", "flags.json"]);
     assert!(listed(&["--waiting-on", "bob"]).is_empty());
     let run = world.say("bob", &["list", "--state", "lost"]);
     assert!(run.status != 0 && run.stderr.contains("lost"), "{run}");

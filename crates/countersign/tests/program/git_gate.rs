@@ -208,6 +208,7 @@ fn a_path_that_maps_to_nothing_is_refused() {
     countersign: refused: no entry of the gate's map names infra/main.tf [unmapped-path]
     countersign:   whoever runs the repository says what these paths reach, in countersign/gate.yaml;
     countersign:   `else: SYSTEM/ENVIRONMENT` there is for whatever no entry names
+    countersign:   every entry that matches a path counts, so `**` would add its target to all of them
     ");
 }
 

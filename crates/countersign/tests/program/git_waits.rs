@@ -92,7 +92,7 @@ fn a_rejection_of_one_change_while_another_is_asked_for_keeps_the_gate_shut() {
     world.tell_the_gate(&slow.url);
     let push = world.push(&["HEAD:main"]);
     push.is_refused("denied-by-rules");
-    assert!(push.told().contains("carol rejected this revision"), "{}", push.told());
+    assert!(push.told().contains("carol rejected this change"), "{}", push.told());
     assert_eq!(changes.map(|change| world.state(&change) == "rejected").iter().filter(|is| **is).count(), 1);
 }
 

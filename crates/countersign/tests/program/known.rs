@@ -73,7 +73,7 @@ fn every_command(change: &str) -> Vec<Vec<&str>> {
         vec!["list"],
         vec!["log"],
         vec!["show", change],
-        vec!["approve", change],
+        vec!["approve", change, "--file", "flags.json"],
         vec!["reject", change, "--why", "no"],
         vec!["waive", change, "--rule", "owner-approves", "--why", "no"],
         vec!["bundle", change, "--out", "out.bundle"],
@@ -86,7 +86,7 @@ fn a_log_that_went_back_is_refused_by_every_command() {
     let mut world = world();
     let change = propose(&world, "Go faster");
     let older = world.copy_of_the_store("older.db");
-    world.say("bob", &["approve", &change]);
+    world.say("bob", &["approve", &change, "--file", "flags.json"]);
     world.serve_store(&older);
     for command in every_command(&change) {
         let run = world.say("bob", &command);
@@ -107,7 +107,7 @@ fn a_log_that_was_forked_is_refused() {
     let mut world = world();
     let change = propose(&world, "Go faster");
     let fork = world.copy_of_the_store("fork.db");
-    world.say("bob", &["approve", &change]);
+    world.say("bob", &["approve", &change, "--file", "flags.json"]);
     world.serve_store(&fork);
     // Somebody else's machine takes the fork for the log, and makes it longer.
     for title in ["Go slower", "Go on"] {
@@ -176,7 +176,9 @@ fn a_server_that_swaps_the_change_gets_no_signature() {
         Answer::Of(path.replace(&from, &to).replace(&from[..12], &to[..12]))
     });
     for typed in [&harmless[..12], &harmless] {
-        for command in [vec!["approve", typed], vec!["show", typed], vec!["reject", typed, "--why", "no"]] {
+        for command in
+            [vec!["approve", typed, "--file", "flags.json"], vec!["show", typed], vec!["reject", typed, "--why", "no"]]
+        {
             let run = say_to(&world, &proxy.url, "bob", &command);
             assert_eq!(code(&run), "swapped-change", "{command:?}: {run}");
         }
@@ -235,7 +237,7 @@ fn nothing_is_done_that_is_not_seen_in_the_log() {
         "POST" => made_up_receipt(),
         _ => Answer::Of(path.to_owned()),
     });
-    let run = say_to(&world, &proxy.url, "bob", &["approve", &change]);
+    let run = say_to(&world, &proxy.url, "bob", &["approve", &change, "--file", "flags.json"]);
     assert_eq!(code(&run), "not-seen", "{run}");
     let message = error(&run)["message"].as_str().unwrap().to_owned();
     assert!(message.contains("leaf 1 is another statement"), "{message}");
@@ -294,7 +296,7 @@ fn a_new_copy_of_a_log_that_went_back_is_refused() {
     let mut world = world();
     let change = propose(&world, "Go faster");
     let older = world.copy_of_the_store("older.db");
-    world.say("bob", &["approve", &change]);
+    world.say("bob", &["approve", &change, "--file", "flags.json"]);
     world.serve_store(&older);
     let url = world.server().url.clone();
     let follow = ["--url", &url, "--trust", "home/trust.json", "--format", "json", "follow", "--into", "new", "--once"];
@@ -365,7 +367,7 @@ fn edit_person(world: &World, who: &str, edit: impl Fn(&mut serde_json::Map<Stri
 fn who_has_left_the_catalog_or_has_another_key_breaks_nothing() {
     let world = world();
     let change = propose(&world, "Go faster");
-    assert_eq!(world.say("carol", &["approve", &change]).status, 0);
+    assert_eq!(world.say("carol", &["approve", &change, "--file", "flags.json"]).status, 0);
     // Bob signed a publication, and has another key since.
     edit_person(&world, "carol", |people| drop(people.remove("carol")));
     let new = SigningKey::generate(&mut rand_core::OsRng).public().to_string();
@@ -380,19 +382,17 @@ fn who_has_left_the_catalog_or_has_another_key_breaks_nothing() {
 
 /// A revision that changes nothing would take a rejection and approvals away.
 #[test]
-fn a_revision_that_changes_nothing_is_refused() {
+fn a_revision_that_changes_nothing_is_refused_and_none_shakes_off_a_rejection() {
     let world = world();
     let change = propose(&world, "Go faster");
     let run = world.say("alice", &["revise", &change]);
     assert!(run.status != 0 && error(&run)["message"].as_str().unwrap().contains("says already"), "{run}");
     assert_eq!(world.say("carol", &["reject", &change, "--why", "breaks billing"]).status, 0);
     let run = world.say("alice", &["revise", &change, "--title", "Go much faster"]);
-    assert_eq!(code(&run), "rejected", "{run}");
+    assert_eq!((run.status, &run.json()["state"]), (0, &"rejected".into()), "{run}");
     world.stage.write("flags.json", "{\"fast\": \"a little\"}\n");
-    assert_eq!(
-        world.say("alice", &["revise", &change, "--file", "flags.json", "--command", "cat flags.json"]).status,
-        0
-    );
+    let run = world.say("alice", &["revise", &change, "--file", "flags.json", "--command", "cat flags.json"]);
+    assert_eq!((run.status, &run.json()["state"]), (0, &"rejected".into()), "{run}");
 }
 
 /// What is approved was read; words that are not here cannot be told from words that somebody holds back.
@@ -404,7 +404,7 @@ fn nothing_is_approved_without_its_words() {
     let proposal = log.statement(log.last("proposal"));
     let countersign_core::statement::Body::Proposal(proposal) = proposal.body else { panic!("no proposal") };
     let liar = crate::lying::Liar::shows(&world, log.without_blob(&proposal.text));
-    let run = say_to(&world, &liar.url, "bob", &["approve", &change]);
+    let run = say_to(&world, &liar.url, "bob", &["approve", &change, "--file", "flags.json"]);
     assert_eq!(code(&run), "text-missing", "{run}");
 }
 
@@ -415,7 +415,7 @@ fn governance_that_was_verified_is_not_read_again() {
     edit_person(&world, "carol", |people| people["carol"]["level"] = json!("senior"));
     let change = propose(&world, "Go faster");
     // Reading it once keeps governance as it stood when it was proposed; publications come after.
-    assert_eq!(world.say("bob", &["approve", &change]).status, 0);
+    assert_eq!(world.say("bob", &["approve", &change, "--file", "flags.json"]).status, 0);
     edit_person(&world, "carol", |people| drop(people.remove("carol")));
     let asked = Arc::new(Mutex::new(Vec::new()));
     let (asks, honest) = (Arc::clone(&asked), world.server().url.clone());

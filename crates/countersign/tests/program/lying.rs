@@ -475,7 +475,7 @@ pub fn permits_everything(semantics: u32) -> impl Fn(&mut Log, Envelope, Vec<Vec
         log.append_at(at, envelope);
         let state = log.state();
         let change = state.change(&asked.change).unwrap().unwrap();
-        let snapshot = Snapshot::take(&state, change).unwrap();
+        let snapshot = Snapshot::take(&state, change, clock::now()).unwrap();
         let decision = Decision { outcome: Outcome::Allow, ..decide(&state.governance.rules, &snapshot, at) };
         let decided = Decided {
             change: asked.change.clone(),

@@ -119,7 +119,10 @@ fn a_handed_rejection_stands_when_its_key_is_revoked() {
     push.is_refused("denied-by-rules");
     let status = world.stage.run("gate status shop.git");
     assert!(status.stdout.contains("carol rejected revision 1"), "{status}");
-    // Whoever has the key now stops nothing with it.
+    // Whoever has the key stops nothing with it any more, once a second person says that it stays revoked.
+    let run = world.say("bob", &["revoke", &fingerprint(&world.key("carol")), "--confirm"]);
+    assert_eq!(run.status, 0, "{run}");
+    world.push(&["HEAD:main"]).is_refused("denied-by-rules");
     let run = world.stage.run(&format!("gate stop shop.git --statement {late}"));
     assert!(run.stderr.contains("was revoked"), "{run}");
 }
@@ -282,7 +285,7 @@ fn an_apply_gate_obeys_what_it_was_handed() {
     ];
     let run = world.say("alice", &propose);
     let change = run.json()["id"].as_str().unwrap_or_else(|| panic!("{run}")).to_owned();
-    assert_eq!(world.say("bob", &["approve", &change]).status, 0);
+    assert_eq!(world.say("bob", &["approve", &change, "--file", "flags.json"]).status, 0);
     let kept = swallowed(&world, "carol", &["reject", &change, "--why", "not in the sale week"]);
     let run = world.stage.run(&format!("gate stop --apply --statement {kept}"));
     assert_eq!(run.status, 0, "{run}");

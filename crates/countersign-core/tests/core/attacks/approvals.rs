@@ -363,7 +363,7 @@ fn the_same_person_under_two_keys_counts_once() {
     let approval = Body::Approval(world.approval(&change));
     world.say_with("ada", &["ada"], approval.clone()).unwrap();
     assert_snapshot!(told(world.say_with("ada", &["ada-laptop"], approval)), @"already-approved: ada has already approved this revision");
-    let snapshot = Snapshot::take(&world.state, world.change(&change)).unwrap();
+    let snapshot = Snapshot::take(&world.state, world.change(&change), world.now).unwrap();
     assert_eq!(snapshot.approvals.len(), 1);
     assert_eq!(world.status(&change, "tier-1-senior"), RuleStatus::Unsatisfied);
 }
@@ -373,7 +373,7 @@ fn a_revoked_key_cannot_approve() {
     let mut world = World::new();
     let change = world.propose("ada", "search/production");
     world.revoke("barbara", "linus").unwrap();
-    assert_snapshot!(told(world.approve("linus", &change)), @"key-revoked: key DIGEST was revoked");
+    assert_snapshot!(told(world.approve("linus", &change)), @"key-revoked: key DIGEST was revoked by barbara, for a day unless somebody else confirms it");
 }
 
 #[test]
@@ -407,6 +407,7 @@ fn revoking_keys_does_not_loosen_tier_1() {
     // A home of two people asks for less; one whose other people lost their keys does not become one.
     for key in ["barbara", "linus", "mallory"] {
         world.revoke("ada", key).unwrap();
+        world.confirm("grace", key).unwrap();
     }
     assert_snapshot!(world.standing(&change), @"tier-1-senior");
 }
@@ -463,13 +464,16 @@ fn nobody_lifts_the_rejection_of_another() {
 }
 
 #[test]
-fn a_new_revision_drops_approvals_and_rejections() {
+fn a_new_revision_drops_approvals_and_no_rejections() {
     let mut world = World::new();
     let change = world.propose("ada", "search/production");
     world.reject("mallory", &change).unwrap();
     world.approve("linus", &change).unwrap();
     let push = world.new_revision(&change, &file("timeout: 31"), None);
     world.say("ada", push).unwrap();
+    assert_eq!(world.change(&change).status, ChangeStatus::Rejected);
+    assert_snapshot!(world.standing(&change), @"no-rejection owner-approves second-pair-of-eyes");
+    world.lift("mallory", &change).unwrap();
     assert_eq!(world.change(&change).status, ChangeStatus::Proposed);
     assert_snapshot!(world.standing(&change), @"owner-approves second-pair-of-eyes");
 }
@@ -483,7 +487,7 @@ fn a_disclosure_of_none_that_a_signal_contradicts_is_no_claim() {
     proposal.kind = countersign_core::kind::Kind::Code;
     let change = world.begin("ada", proposal);
     world.disclose("ada", &change, &[], &[]).unwrap();
-    let status = |world: &World| Snapshot::take(&world.state, world.change(&change)).unwrap().ai.status;
+    let status = |world: &World| Snapshot::take(&world.state, world.change(&change), world.now).unwrap().ai.status;
     assert_eq!(status(&world), AiStatus::Inferred);
     assert_eq!(world.status(&change, "ai-assisted-senior"), RuleStatus::Unsatisfied);
     // A clean revision on top does not take back what the earlier one showed.

@@ -1,6 +1,7 @@
 //! The attacks of the threat model that core stops: one test each, named by the attack.
 
 mod approvals;
+mod authority;
 mod permits;
 mod statements;
 mod stops;

@@ -123,7 +123,7 @@ fn nothing_but_an_approval_is_an_approval() {
     world.waive("barbara", &change, "owner-approves").unwrap();
     world.requested("mallory", &change);
     assert_snapshot!(world.standing(&change), @"second-pair-of-eyes");
-    let snapshot = Snapshot::take(&world.state, world.change(&change)).unwrap();
+    let snapshot = Snapshot::take(&world.state, world.change(&change), world.now).unwrap();
     assert!(snapshot.approvals.is_empty());
 }
 
@@ -235,7 +235,7 @@ fn a_key_is_revoked_only_under_the_name_of_its_holder() {
     }
     world.revoke("barbara", "linus").unwrap();
     world.revoke("barbara", "git-gate").unwrap();
-    assert_snapshot!(told(world.revoke("grace", "linus")), @"already-revoked: key DIGEST is already revoked");
+    assert_snapshot!(told(world.revoke("grace", "linus")), @"already-revoked: key DIGEST is already revoked by barbara");
     assert_snapshot!(told(world.revoke("grace", "git-gate")), @"already-revoked: key DIGEST is already revoked");
 }
 

@@ -12,13 +12,13 @@ use super::*;
 fn handed(world: &World, by: &str, keys: &[&str], body: Body) -> Result<State, Refusal> {
     let signed = Signed::check(&world.sign(&world.statement(by, body), keys)).unwrap();
     let mut state = world.state.clone();
-    admit::stop(&state, &signed)?;
+    admit::stop(&state, &signed, world.now)?;
     state.obey(&signed, world.now).map(|()| state)
 }
 
 /// What the rules still ask for by this state.
 fn standing(world: &World, state: &State, change: &ChangeId) -> String {
-    let snapshot = Snapshot::take(state, state.change(change).unwrap().unwrap()).unwrap();
+    let snapshot = Snapshot::take(state, state.change(change).unwrap().unwrap(), world.now).unwrap();
     stopping(&countersign_core::rules::decide(&state.governance.rules, &snapshot, world.now))
 }
 
@@ -35,7 +35,7 @@ fn a_stop_is_obeyed_before_the_log_has_it() {
     world.register_gate();
     let revocation = world.revocation("git-gate");
     let revoked = handed(&world, "barbara", &["barbara"], revocation).unwrap();
-    assert_eq!(revoked.gate(&"shop-gate".parse().unwrap()).unwrap().unwrap().key(), None);
+    assert_eq!(revoked.gate(&"shop-gate".parse().unwrap()).unwrap().unwrap().key(world.now), None);
     // It stands in no stream until the log has it.
     assert_eq!(revoked.all_heads(), world.state.all_heads());
     assert_eq!(world.standing(&change), "allow");
@@ -63,8 +63,11 @@ fn a_stop_of_somebody_who_may_not_stop_is_refused() {
     assert_snapshot!(told(handed(&world, "linus", &["mallory"], rejection.clone())), @"signed-by-another: the statement says that it is by linus, but it is signed by mallory");
     assert_snapshot!(told(handed(&world, "ci", &["ci"], rejection.clone())), @"only-people: ci is a workload; only a person can stop anything");
     assert_snapshot!(told(handed(&world, "countersign", &["countersign"], rejection.clone())), @"only-people: the server cannot stop anything");
+    // What is suspended stops still; what is revoked for good does not.
     world.revoke("barbara", "linus").unwrap();
-    assert_snapshot!(told(handed(&world, "linus", &["linus"], rejection.clone())), @"key-revoked: key DIGEST was revoked");
+    assert!(handed(&world, "linus", &["linus"], rejection.clone()).is_ok());
+    world.confirm("grace", "linus").unwrap();
+    assert_snapshot!(told(handed(&world, "linus", &["linus"], rejection.clone()).map(|_| ())), @"key-revoked: key DIGEST was revoked");
     let push = world.new_revision(&change, &file("timeout: 31"), None);
     world.say("ada", push).unwrap();
     assert_snapshot!(told(handed(&world, "mallory", &["mallory"], rejection)), @"stale-revision: the statement is about revision 1 of change CHANGE, which now has revision 2");

@@ -6,7 +6,9 @@ use std::{
 };
 
 use countersign_core::{
-    facts::{AiSignal, Entry, GitFacts, Identities, IdentityFact, Role, TouchedPath, delta, git::Ident, identity},
+    facts::{
+        AiSignal, Entry, GitFacts, Identities, IdentityFact, Role, TouchedPath, delta, extract, git::Ident, identity,
+    },
     ids::Nonce,
     subject::{GitSubject, GitTransition, Subject, Transition},
 };
@@ -82,7 +84,7 @@ pub fn facts(n: u64, identities: &[Identity]) -> Extracted {
     let entry = |n| Some(Entry { mode: 0o100_644, id: oid(n) });
     let paths = vec![TouchedPath { path: "src/app.rs".to_owned(), old: entry(2_001), new: entry(2_000 + n) }];
     let facts = GitFacts {
-        version: 1,
+        version: extract::VERSION,
         repository: "shop".parse().unwrap(),
         branch: "refs/heads/main".to_owned(),
         base: oid(1),

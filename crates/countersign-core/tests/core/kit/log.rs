@@ -190,6 +190,9 @@ pub fn load(from: &State, to: &mut State, stream: StreamId) {
         Some(Record::Change(change)) => to.put_change(kept(change)),
         Some(Record::Person(person)) => to.put_person(name.unwrap().parse().unwrap(), kept(person)),
         Some(Record::Gate(gate)) => to.put_gate(name.unwrap().parse().unwrap(), kept(gate)),
+        Some(Record::Target(target)) => {
+            to.put_target(name.unwrap().parse().unwrap(), kept(target));
+        }
         Some(Record::Governance(_)) => to.governance = Arc::clone(&from.governance),
         None => {}
     }

@@ -24,10 +24,10 @@ use countersign_core::{
     snapshot::Snapshot,
     state::State,
     statement::{
-        Approval, Body, Decided, Disclosure, Erased, Erasure, Founder, GateRegistration, Genesis, Header,
+        Approval, Body, Decided, Disclosure, Erased, Erasure, Founder, GateRegistration, Genesis, Header, Holder,
         Identification, IdentityVerdict, KeyRevocation, NewRevision, OutcomeReport, OutcomeResult, PermitRequest,
-        Proposal, Publication, Rejection, RejectionLift, RevisionRef, Seen, SeenCheckpoint, Statement, Waiver,
-        Withdrawal,
+        Proposal, Publication, Rejection, RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen,
+        SeenCheckpoint, Statement, Waiver, Withdrawal,
     },
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition},
     text::{ProposalText, Reason},
@@ -365,6 +365,29 @@ impl World {
         self.say_with(keys[0], keys, body)
     }
 
+    /// Confirms the last revocation of a key.
+    pub fn confirm(&mut self, by: &str, key: &str) -> Result<Digest, Refusal> {
+        let (of, fingerprint) = (holder(key), self.keys[key].public().fingerprint());
+        let record = match &of {
+            Holder::Person(person) => self.state.person(person).unwrap().unwrap().revoked[&fingerprint].clone(),
+            Holder::Gate(gate) => self.state.gate(gate).unwrap().unwrap().revoked[&fingerprint].clone(),
+        };
+        let body = Body::RevocationConfirmation(RevocationConfirmation {
+            key: fingerprint,
+            of,
+            revocation: record.statement,
+            revoked_by: record.by,
+        });
+        self.say(by, body)
+    }
+
+    pub fn set_aside(&mut self, by: &str, change: &ChangeId, rejected_by: &str) -> Result<Digest, Refusal> {
+        let (reason, revision) = (self.reason("it was answered"), self.revision(change));
+        let targets = self.change(change).targets.clone();
+        let (change, rejected_by) = (change.clone(), id(rejected_by));
+        self.say(by, Body::RejectionSetAside(RejectionSetAside { change, reason, rejected_by, revision, targets }))
+    }
+
     /// `shop-gate`, which guards `search/production`.
     pub fn registration(&self) -> GateRegistration {
         GateRegistration {
@@ -384,7 +407,7 @@ impl World {
 
     /// The decision as it stands now.
     pub fn decision(&self, change: &ChangeId) -> Decision {
-        let snapshot = Snapshot::take(&self.state, self.change(change)).unwrap();
+        let snapshot = Snapshot::take(&self.state, self.change(change), self.now).unwrap();
         decide::decide(&self.state.governance.rules, &snapshot, self.now)
     }
 
@@ -438,7 +461,7 @@ impl World {
         let now = self.change(change);
         let asked = now.requested.as_ref().expect("somebody has asked");
         let (request, inputs) = (asked.statement, now.inputs(Some(&asked.gate)).unwrap());
-        let snapshot = Snapshot::take(&self.state, now).unwrap();
+        let snapshot = Snapshot::take(&self.state, now, self.now).unwrap();
         let decision = decide::decide(&self.state.governance.rules, &snapshot, self.now);
         let decided = Decided {
             change: change.clone(),

@@ -41,6 +41,10 @@ fn broken(report: &Report) -> String {
 /// withdrawn; a publication, revoked keys.
 fn lively() -> World {
     let mut world = World::new();
+    let rejected = world.proposal("search/production", &file("timeout: 99"), None);
+    let rejected = world.begin("ada", rejected);
+    world.reject("linus", &rejected).unwrap();
+    world.now = world.now.plus_secs(24 * 60 * 60);
     world.whole_life();
     let change = world.propose("ada", "checkout/production");
     world.approve("linus", &change).unwrap();
@@ -50,9 +54,11 @@ fn lively() -> World {
     world.disclose("ada", &change, &["robo"], &[]).unwrap();
     let renamed = renamed_rule(&mut world);
     world.publish(renamed).unwrap();
+    world.lift("grace", &change).unwrap();
     world.approve("grace", &change).unwrap();
     world.ask("ada", &change).unwrap_err();
     world.revoke("barbara", "ada-laptop").unwrap();
+    world.confirm("grace", "ada-laptop").unwrap();
     world.approve("linus", &change).unwrap();
     let permit = world.ask("ada", &change).unwrap();
     world.report("ada", &change, permit, OutcomeResult::Started).unwrap();
@@ -63,6 +69,10 @@ fn lively() -> World {
     world.revoke("barbara", "git-gate").unwrap();
     let text = world.change(&change).revisions[0].text;
     world.erased(&["ada", "linus"], Erased::Change(change), [text]).unwrap();
+    world.set_aside("grace", &rejected, "linus").unwrap();
+    world.withdraw("ada", &rejected).unwrap();
+    world.revoke("linus", "mallory").unwrap();
+    world.confirm("grace", "mallory").unwrap();
     world
 }
 
@@ -71,7 +81,7 @@ fn through_the_gate(world: &mut World) {
     world.register_gate();
     let nobody: Identity = author("somebody@elsewhere.example");
     let change = world.propose_git("ada", &facts(9, &[author("ada@example.com"), nobody.clone()]));
-    world.identify("grace", &change, &nobody, IdentityVerdict::Automation).unwrap();
+    world.identify("mallory", &change, &nobody, IdentityVerdict::Automation).unwrap();
     world.reject("mallory", &change).unwrap();
     world.lift("mallory", &change).unwrap();
     world.approve("barbara", &change).unwrap();
@@ -244,7 +254,7 @@ fn a_missing_blob_that_judging_needs_is_found() {
     let world = lively();
     let mut changed = world.evidence();
     changed.blobs.remove(&world.state.governance.record.files["rules/documented-by-tier.cedar"]);
-    assert_snapshot!(broken(&check(&world, &changed)), @"statements at 12: leaf 12: blob DIGEST, which is the governance file `rules/documented-by-tier.cedar`, is missing");
+    assert_snapshot!(broken(&check(&world, &changed)), @"statements at 14: leaf 14: blob DIGEST, which is the governance file `rules/documented-by-tier.cedar`, is missing");
 }
 
 #[test]
@@ -264,12 +274,12 @@ fn a_copy_that_does_not_reach_the_pinned_checkpoint_is_refused() {
     world.propose("linus", "search/production");
     let newer = world.evidence();
     let pinned = |note: &str| Trust { checkpoint: Some(note.to_owned()), ..world.trust.clone() };
-    assert_snapshot!(broken(&verify(&pinned(&newer.checkpoint), &older, world.now)), @"checkpoint nowhere: it is of 39 leaves, and the trust file pins a checkpoint of 40: this is an older copy, or the log went back");
+    assert_snapshot!(broken(&verify(&pinned(&newer.checkpoint), &older, world.now)), @"checkpoint nowhere: it is of 46 leaves, and the trust file pins a checkpoint of 47: this is an older copy, or the log went back");
     assert!(verify(&pinned(&older.checkpoint), &newer, world.now).holds());
     let size = older.leaves.len() as u64;
     let other = Checkpoint { origin: ORIGIN.to_owned(), size, root: Hash::leaf(b"another") };
     let other = world.log_key.sign(&other).unwrap();
-    assert_snapshot!(broken(&verify(&pinned(&other), &newer, world.now)), @"leaves nowhere: its first 39 leaves hash to DIGEST, and the trust file pins DIGEST");
+    assert_snapshot!(broken(&verify(&pinned(&other), &newer, world.now)), @"leaves nowhere: its first 46 leaves hash to DIGEST, and the trust file pins DIGEST");
 }
 
 #[test]
@@ -292,7 +302,7 @@ fn another_log_key_or_origin_or_genesis_is_not_the_pinned_one() {
 fn an_empty_or_cut_off_copy_is_broken() {
     let world = lively();
     let empty = Evidence { checkpoint: world.checkpoint(), ..Evidence::default() };
-    assert_snapshot!(broken(&check(&world, &empty)), @"leaves at 0: leaf 0 of 39 is missing");
+    assert_snapshot!(broken(&check(&world, &empty)), @"leaves at 0: leaf 0 of 46 is missing");
     assert!(!check(&world, &Evidence::default()).holds());
     let mut cut = world.evidence();
     let (last, _) = cut.leaves.pop_last().unwrap();

@@ -88,15 +88,16 @@ fn a_decision_whose_inputs_are_not_all_there_does_not_hold() {
         assert!(streams.remove(&stream.parse().unwrap()));
         broken(&check(&world, &Evidence { streams, ..part.clone() }))
     };
-    assert_snapshot!(without("person/barbara"), @"statements at 16: leaf 16: stream person/barbara, on which this depends, is missing here");
-    assert_snapshot!(without("gate/shop-gate"), @"statements at 31: leaf 31: stream gate/shop-gate, on which this depends, is missing here");
+    assert_snapshot!(without("person/barbara"), @"statements at 19: leaf 19: stream person/barbara, on which this depends, is missing here");
+    assert_snapshot!(without("gate/shop-gate"), @"statements at 35: leaf 35: stream gate/shop-gate, on which this depends, is missing here");
     assert_snapshot!(without("governance"), @"statements nowhere: the governance stream is not in the copy, and nothing can be judged without it");
 }
 
 #[test]
 fn the_stream_of_a_target_that_is_there_is_held_against_the_decision() {
     let mut world = World::new();
-    let other = world.propose("grace", "search/production");
+    let other = world.proposal("search/production", &file("timeout: 99"), None);
+    let other = world.begin("grace", other);
     world.reject("mallory", &other).unwrap();
     let rejection = world.leaves.last().unwrap().index;
     let change = world.whole_life();

@@ -30,7 +30,7 @@ use countersign_core::{
 use countersign_ledger::{Digest, Fingerprint, Leaf, SignedCheckpoint, StreamId, Time};
 
 use super::{DeskError, Judged, Opening, good_permit, vouched};
-use crate::{bundle::Bundle, follower::FollowError, gates::stops::Stops};
+use crate::{bundle::Bundle, follower::FollowError, gates::stops::Stops, reading::wrong_trust};
 
 /// What is to be opened.
 #[derive(Debug)]
@@ -75,6 +75,9 @@ pub fn open(asked: &Asked<'_>, bundle: &Bundle, now: Time) -> Result<Opening, De
         Verdict::Broken | Verdict::Newer => true,
         Verdict::Holds | Verdict::NotChecked => false,
     });
+    if let Some(step) = failed.filter(|step| step.verdict == Verdict::Broken && step.is_by_the_trust_file()) {
+        return Err(wrong_trust(&step.detail).into());
+    }
     let why = failed.map_or("it is not whole", |step| step.detail.as_str());
     let (Some(mut state), Some(complete)) = (report.state, report.completeness) else {
         return Err(broken(why).into());
@@ -101,7 +104,7 @@ pub fn open(asked: &Asked<'_>, bundle: &Bundle, now: Time) -> Result<Opening, De
             .into());
     }
     let change = state.change(id)?.unwrap_or(&change).clone();
-    let snapshot = Snapshot::take(&state, &change)?;
+    let snapshot = Snapshot::take(&state, &change, now)?;
     let decision = decide::decide(&state.governance.rules, &snapshot, now);
     match decision.outcome {
         Outcome::Allow => {}

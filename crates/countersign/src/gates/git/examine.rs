@@ -163,6 +163,7 @@ impl Push<'_> {
         Err(Refused::new("unmapped-path", format!("no entry of the gate's map names {}{more}", named.join(", ")))
             .note("whoever runs the repository says what these paths reach, in countersign/gate.yaml;")
             .note("`else: SYSTEM/ENVIRONMENT` there is for whatever no entry names")
+            .note("every entry that matches a path counts, so `**` would add its target to all of them")
             .into())
     }
 

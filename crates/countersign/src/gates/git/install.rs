@@ -396,7 +396,7 @@ fn same_log(trust: &Trust, log: &LogInfo, path: &Path) -> Result<(), GateError> 
     Err(setup(
         "another-log",
         format!(
-            "{} pins log {} ({}), the server has {} ({})",
+            "wrong trust file: {} pins log {} ({}), the server has {} ({})",
             path.display(),
             trust.origin,
             trust.genesis,
