@@ -49,7 +49,6 @@ pub struct Args {
 pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
     let home = Home::open(&args.home)?;
     home.founded()?;
-    let _alone = alone(&home)?;
     let listen = args.listen.unwrap_or(home.config().listen);
     // Colours are for terminals.
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
