@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use countersign_core::{
-    facts::GitFacts,
+    facts::{GitFacts, PathStatus},
     ids::{ActorId, ChangeId, Nonce, Target},
     kind::{Kind, Purpose},
     statement::{Body, NewRevision, Proposal},
@@ -320,6 +320,15 @@ impl Blobs {
     }
 }
 
+fn words(status: PathStatus) -> &'static str {
+    match status {
+        PathStatus::Added => "added",
+        PathStatus::Deleted => "deleted",
+        PathStatus::Modified => "changed",
+        PathStatus::TypeChanged => "another kind of file",
+    }
+}
+
 /// What was computed, for the eyes of whoever signs it.
 pub fn describe(computed: &Computed) -> Vec<String> {
     const SHOWN: usize = 15;
@@ -337,7 +346,9 @@ pub fn describe(computed: &Computed) -> Vec<String> {
             output::count(facts.commits as usize, "commit"),
             output::count(facts.paths.len(), "path")
         ));
-        lines.extend(facts.paths.iter().take(SHOWN).map(|change| format!("  {:?} {}", change.status(), change.path)));
+        lines.extend(
+            facts.paths.iter().take(SHOWN).map(|change| format!("  {} {}", words(change.status()), change.path)),
+        );
         if facts.paths.len() > SHOWN {
             lines.push(format!("  … and {} more", facts.paths.len() - SHOWN));
         }
