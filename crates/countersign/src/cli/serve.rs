@@ -143,10 +143,11 @@ pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
         let lost =
             format!("the ledger of {} is empty or missing, and its log was founded before", home.path().display());
         return Err(CliError::new("ledger-missing", lost).hint(format!(
-            "build it again from the newest copy of the log: countersign import EXPORT_OR_BACKUP --home {}; to begin another log on \
-             purpose, remove {}",
+            "put the newest copy of the log back: countersign import EXPORT_OR_BACKUP --home {}; to begin another log on \
+             purpose, remove {} and {}",
             home.path().display(),
-            mark.display()
+            mark.display(),
+            home.seen_path().display()
         )));
     }
     continues_what_was_seen(home, &*store).await?;

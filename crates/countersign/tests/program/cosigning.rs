@@ -600,7 +600,7 @@ fn what_was_cosigned_goes_along_with_bundles_and_copies_and_is_kept_over_a_resta
 
     // A ledger that lacks what others cosigned is not served, not even where it is to begin anew.
     world.server = None;
-    for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm", "founded"] {
+    for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm", "founded", "seen"] {
         drop(fs::remove_file(world.stage.path(&format!("home/{name}"))));
     }
     let run = world.stage.run("serve --home home --listen 127.0.0.1:0 --format json");
