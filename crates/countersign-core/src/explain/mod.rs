@@ -340,8 +340,7 @@ impl<'a> Scene<'a> {
             who: vec![person.clone()],
             more: 0,
             how: format!(
-                "{person} lifts it (countersign reject {change} --lift); or, a day later, two others who do not approve it, one a \
-                 senior: countersign reject {change} --set-aside {person} --why …"
+                "{person} lifts it (countersign reject {change} --lift); or, a day later, two others, one a senior, set it aside: countersign reject {change} --set-aside {person} --why …"
             ),
         }
     }

@@ -147,7 +147,7 @@ fn the_nearest_are_named_and_the_others_counted() {
     1 more approval by somebody who had no hand in the change: grace, barbara, person-0, person-10, person-100 and 4997 more
     ");
     assert_snapshot!(of("owner-approves"), @"1 approval by an owner of the system (checkout): grace and 0 more");
-    assert_snapshot!(of("no-rejection"), @"mallory rejected it: mallory and 0 more");
+    assert_snapshot!(of("no-rejection"), @"mallory rejected this change: mallory and 0 more");
 }
 
 fn any_bystanders() -> impl Strategy<Value = Vec<Bystander>> {

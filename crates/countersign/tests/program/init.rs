@@ -335,7 +335,7 @@ fn a_catalog_that_is_there_is_taken() {
     --- stderr
     error: the catalog in backstage lacks keys of its people:
       User grace: ssh-ed25519 AAAA[KEY]
-    hint: add each to its User, one a line, under the annotation example.com/keys
+    hint: add each to its User, one a line, under the annotation example.com/keys; or have them taken from a file: --allowed-signers FILE
     ");
     assert_snapshot!(stage.run(&format!("{init} --annotation keys=example.com/ssh")), @r"
     status 0
@@ -474,11 +474,11 @@ fn a_home_that_does_not_hold_is_not_opened() {
     }
     stage.write("home/genesis-files.json", &files);
     fs::remove_file(stage.path("home/countersign.yaml")).unwrap();
-    assert_snapshot!(open(), @r"
+    assert_snapshot!(open(), @"
     status 1
     --- stderr
-    error: home is not a home: it has no countersign.yaml
-    hint: make a home: countersign init home
+    error: home is no copy of the home whose genesis you sign: it lacks countersign.yaml
+    hint: ask who made the home for a copy of its folder without keys/, sign in that copy, and send its genesis.json back; `countersign init` without --cosign would found another log
     ");
 }
 

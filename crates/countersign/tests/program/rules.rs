@@ -93,10 +93,10 @@ fn folders_without_rules() {
     hint: is the path right? A home is whole only with all of its files
     ");
     stage.write("rules/two-people.cedar", RULE);
-    assert_snapshot!(stage.run("rules test rules"), @r"
+    assert_snapshot!(stage.run("rules test rules"), @"
     status 1
     --- stderr
-    error: there is no .cases.yaml file in rules
+    error: there is no .cases.yaml file in rules; without a case are two-people
     hint: write the cases of rule RULE into RULE.cases.yaml beside it
     ");
     stage.write("rules/three-people.cases.yaml", CASE);

@@ -159,7 +159,10 @@ fn a_file_beside_the_approved_ones_is_refused() {
     let refusal = asked_for(|transition| {
         transition.files.insert("evil.yaml".to_owned(), Digest::of(""));
     });
-    assert_snapshot!(refusal, @"another-content: the bytes of `evil.yaml` are not those that change CHANGE is about");
+    assert!(
+        refusal.starts_with("another-content: change ") && refusal.ends_with(" has no file `evil.yaml`"),
+        "{refusal}"
+    );
 }
 
 #[test]

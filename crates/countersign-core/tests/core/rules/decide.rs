@@ -161,7 +161,7 @@ fn a_rejection_outweighs_approvals() {
     assert_snapshot!(shipped(&snapshot), @"
     deny
     no-rejection unsatisfied checkout/production
-      linus rejected it by [linus]: linus lifts the rejection (countersign reject 9f2c4e6a81d09f2c4e6a81d09f2c4e6a --lift), if need be after a revision; or, a day later, two others set it aside, one of them a senior (countersign reject 9f2c4e6a81d09f2c4e6a81d09f2c4e6a --set-aside linus --why …)
+      linus rejected this change by [linus]: linus lifts it (countersign reject 9f2c4e6a81d09f2c4e6a81d09f2c4e6a --lift); or, a day later, two others, one a senior, set it aside: countersign reject 9f2c4e6a81d09f2c4e6a81d09f2c4e6a --set-aside linus --why …
     documented satisfied
     owner-approves satisfied
     second-pair-of-eyes satisfied

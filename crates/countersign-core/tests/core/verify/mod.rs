@@ -292,7 +292,7 @@ fn another_log_key_or_origin_or_genesis_is_not_the_pinned_one() {
     assert_eq!(check(&world, &signed_by_another).steps[0].verdict, Verdict::Broken);
     let mut trust = world.trust.clone();
     trust.genesis = Digest::of("another");
-    assert_snapshot!(broken(&verify(&trust, &evidence, world.now)), @"genesis at 0: entry 0 is DIGEST, pinned is DIGEST");
+    assert_snapshot!(broken(&verify(&trust, &evidence, world.now)), @"genesis at 0: wrong trust file, or a log that was founded anew: entry 0 is DIGEST, pinned is DIGEST");
     let mut trust = world.trust.clone();
     trust.origin = "shop/another".to_owned();
     assert_eq!(verify(&trust, &evidence, world.now).steps[0].verdict, Verdict::Broken);
