@@ -7,6 +7,7 @@
 
 mod change;
 mod governance;
+mod permit;
 mod publication;
 mod revocation;
 

@@ -2,24 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use countersign_ledger::{Fingerprint, Time};
+use countersign_ledger::Time;
 
-use super::{Authenticated, governance::unknown_target, person, server};
+use super::{Authenticated, governance::unknown_target, permit, person, server};
 use crate::{
     catalog::ActorKind,
-    change::{ApprovalRecord, Aside, Change, Found, PermitRecord},
-    decision::{Outcome, Strength},
+    change::{ApprovalRecord, Aside, Change, Found},
+    decision::Strength,
     facts::Role,
     governance::{Governance, Signer},
-    ids::{ActorId, ChangeId, GateId, Target},
+    ids::{ActorId, ChangeId, Target},
     kind::MAX_INCIDENT_CHARS,
-    permit::{self, MAX_PERMIT_SECS},
     refusal::Refusal,
     state::{State, TargetRejection},
     statement::{
-        Approval, Body, Decided, Disclosure, Identification, IdentityVerdict, MAX_LIST, MAX_TARGETS, NewRevision,
-        OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Rejection, RejectionLift,
-        RejectionSetAside, RevisionRef, Waiver, change_stream,
+        Approval, Body, Disclosure, Identification, IdentityVerdict, MAX_LIST, MAX_TARGETS, NewRevision, Proposal,
+        Rejection, RejectionLift, RejectionSetAside, RevisionRef, Waiver,
     },
     subject::{FilesSubject, GitSubject, MAX_COMMAND_WORDS, MAX_FILES, Subject},
     take,
@@ -59,7 +57,7 @@ pub(super) fn about(
     let body = &authenticated.statement().body;
     match body {
         // The gate's account of what happened is taken whatever became of the change meanwhile.
-        Body::OutcomeReport(report) => return outcome(change, authenticated, report, now),
+        Body::OutcomeReport(report) => return permit::outcome(change, authenticated, report, now),
         Body::Genesis(_)
         | Body::Publication(_)
         | Body::KeyRevocation(_)
@@ -103,10 +101,10 @@ pub(super) fn about(
         Body::Disclosure(disclosure) => self::disclosure(governance, change, authenticated, disclosure),
         Body::Waiver(waiver) => self::waiver(state, change, authenticated, waiver, now),
         Body::Identification(said) => identification(governance, change, authenticated, said),
-        Body::PermitRequest(request) => permit_request(state, change, authenticated, request, found, now),
+        Body::PermitRequest(request) => permit::request(state, change, authenticated, request, found, now),
         Body::GuidanceObservation(_) => server(authenticated),
-        Body::Decided(decided) => server(authenticated).and_then(|()| self::decided(state, change, decided, now)),
-        Body::PermitGrant(grant) => server(authenticated).and_then(|()| permit(state, change, grant, now)),
+        Body::Decided(decided) => server(authenticated).and_then(|()| permit::decided(state, change, decided, now)),
+        Body::PermitGrant(grant) => server(authenticated).and_then(|()| permit::grant(state, change, grant, now)),
         Body::Genesis(_)
         | Body::Publication(_)
         | Body::KeyRevocation(_)
@@ -246,7 +244,7 @@ fn new_revision(
 }
 
 /// What is said for the change's targets names them as they are: it stands in their streams.
-fn its_targets(change: &Change, targets: &BTreeSet<Target>) -> Result<(), Refusal> {
+pub(super) fn its_targets(change: &Change, targets: &BTreeSet<Target>) -> Result<(), Refusal> {
     if *targets == change.targets {
         return Ok(());
     }
@@ -574,180 +572,4 @@ fn identification(
         }
         IdentityVerdict::NotInvolved => Ok(()),
     }
-}
-
-fn permit_request(
-    state: &State,
-    change: &Change,
-    authenticated: &Authenticated<'_>,
-    request: &PermitRequest,
-    found: &Found,
-    now: Time,
-) -> Result<(), Refusal> {
-    // Who runs `apply` is the gate; a registered gate asks for itself, or somebody asks for it and hands the permit on.
-    let audience = match authenticated.signer() {
-        Signer::Actor { .. } if request.gate.is_its_runners() => authenticated.signed_with().key.clone(),
-        Signer::Actor { .. } => guarding(state, change, &request.gate, now)?,
-        Signer::Gate(gate) if *gate == request.gate => guarding(state, change, gate, now)?,
-        Signer::Gate(id) => return Err(not_that_gate(id.as_str(), &request.gate)),
-        Signer::Server => return Err(not_that_gate("the server", &request.gate)),
-    };
-    if request.audience != audience {
-        return Err(Refusal::forbidden(
-            "another-audience",
-            format!("gate {} has key {audience}, not {}", request.gate, request.audience),
-        ));
-    }
-    not_running(change)?;
-    match &found.transition {
-        Some(transition) => change.fits(transition),
-        None => Err(Refusal::unknown("blob-missing", "the transition is missing")),
-    }
-}
-
-/// What is being put into production is not put there a second time at once, on another machine or by somebody else.
-fn not_running(change: &Change) -> Result<(), Refusal> {
-    let Some(permit) = change.running() else { return Ok(()) };
-    let since = permit.reported_at.map(|at| format!(" at {at}")).unwrap_or_default();
-    let short = change.id.short();
-    Err(Refusal::conflict(
-        "already-applying",
-        format!(
-            "change {} is being applied: gate {} with key {} started it{since}, and has not said how it ended",
-            change.id, permit.gate, permit.audience
-        ),
-    )
-    .hint(format!(
-        "wait until it ends. Where it was cut off, whoever ran it says so: countersign apply --resume {short}; where they \
-         cannot, a new revision can be approved and applied"
-    )))
-}
-
-/// The key of a registered gate that guards a target of the change and was not revoked.
-fn guarding(state: &State, change: &Change, gate: &GateId, now: Time) -> Result<Fingerprint, Refusal> {
-    let record = state.gate(gate)?.ok_or_else(|| {
-        Refusal::unknown("unknown-gate", format!("there is no gate `{gate}`"))
-            .hint("register it: countersign gate install REPO …")
-    })?;
-    if !change.targets.iter().any(|target| record.targets.contains(target)) {
-        return Err(Refusal::forbidden("another-gate", format!("gate {gate} guards none of the targets")));
-    }
-    record.key(now).ok_or_else(|| Refusal::forbidden("key-revoked", format!("the key of gate {gate} was revoked")))
-}
-
-fn not_that_gate(who: &str, gate: &GateId) -> Refusal {
-    Refusal::forbidden("another-gate", format!("{who} is not gate {gate}"))
-}
-
-/// A server could otherwise say that it decided before a review ran out or a freeze began, or from streams of which it
-/// leaves the end out.
-fn decided(state: &State, change: &Change, decided: &Decided, now: Time) -> Result<(), Refusal> {
-    if decided.decided_at != now {
-        return Err(Refusal::malformed("decision-time", "the decision says another time than it was admitted at"));
-    }
-    let request = change.requested.as_ref().filter(|request| request.statement == decided.request);
-    let Some(request) = request else {
-        return Err(Refusal::malformed("not-asked", "the decision answers no request, or another than the last one"));
-    };
-    let inputs = change.inputs(Some(&request.gate))?;
-    if !decided.heads.keys().eq(&inputs) || !state.heads_agree(&decided.heads)? {
-        return Err(Refusal::malformed(
-            "other-heads",
-            "the decision names other heads of its streams than stood there",
-        ));
-    }
-    if decided.semantics != state.governance.record.semantics.number() {
-        return Err(Refusal::malformed(
-            "other-semantics",
-            format!(
-                "the decision was taken by semantics {}, in force are {}",
-                decided.semantics,
-                state.governance.record.semantics.number()
-            ),
-        ));
-    }
-    Ok(())
-}
-
-fn permit(state: &State, change: &Change, grant: &PermitGrant, now: Time) -> Result<(), Refusal> {
-    let decision = change.decisions.last().filter(|decision| {
-        decision.decision == grant.decision && decision.revision == grant.revision && decision.outcome == Outcome::Allow
-    });
-    let Some(decision) = decision else {
-        return Err(Refusal::forbidden("not-decided", "the permit names no decision that allows this revision"));
-    };
-    let request = &decision.request;
-    if grant.gate != request.gate || grant.audience != request.audience || grant.transition != request.transition {
-        return Err(Refusal::forbidden("not-asked", "the permit is for something else than was asked for"));
-    }
-    // Nothing was said in between: a rejection, a revocation or other rules would not have been looked at. The decision
-    // itself is the one leaf that its own stream has more.
-    let own = change_stream(&change.id)?;
-    let mut heads = decision.heads.clone();
-    let inputs = change.inputs(Some(&request.gate))?;
-    let decided_from = heads.remove(&own);
-    let own_head = state.head(&own)?;
-    let next = decided_from.is_some_and(|head| head.next_seq.saturating_add(1) == own_head.next_seq);
-    if !next || !decision.heads.keys().eq(&inputs) || !state.heads_agree(&heads)? {
-        return Err(Refusal::conflict("decision-overtaken", "the permit stands on a decision that was overtaken"));
-    }
-    let lease = grant.expires_at.secs_since(grant.issued_at);
-    if grant.issued_at > now || lease <= 0 || lease > MAX_PERMIT_SECS || grant.targets != change.targets {
-        return Err(Refusal::malformed("permit-shape", "the permit's times or targets are not as they should be"));
-    }
-    Ok(())
-}
-
-fn outcome(
-    change: &Change,
-    authenticated: &Authenticated<'_>,
-    report: &OutcomeReport,
-    now: Time,
-) -> Result<(), Refusal> {
-    its_targets(change, &report.targets)?;
-    let Some(permit) = change.permits.iter().find(|permit| permit.statement == report.permit) else {
-        return Err(Refusal::unknown(
-            "unknown-permit",
-            format!("change {} has no permit {}", change.id, report.permit),
-        ));
-    };
-    if permit.audience != authenticated.signed_with().key || permit.revision != report.revision {
-        return Err(Refusal::forbidden("another-gate", "the outcome is for another gate's permit or another revision"));
-    }
-    match (permit.outcome, report.result) {
-        // It is asked before anything runs: one permit starts once, one change is started by one permit at a time, and only
-        // as it stands.
-        (None, OutcomeResult::Started) => may_start(change, permit, now),
-        (None, OutcomeResult::Applied | OutcomeResult::Failed)
-        | (Some(OutcomeResult::Started), OutcomeResult::Applied | OutcomeResult::Failed) => Ok(()),
-        (Some(known), said) => Err(Refusal::conflict(
-            "already-reported",
-            format!("the permit's outcome is already {known}; it cannot become {said}"),
-        )),
-    }
-}
-
-/// Whether a permit may be started now.
-fn may_start(change: &Change, permit: &PermitRecord, now: Time) -> Result<(), Refusal> {
-    not_running(change)?;
-    if !change.status.is_open() {
-        return Err(Refusal::conflict(
-            "change-closed",
-            format!("change {} is {}; nothing of it is started any more", change.id, change.status.as_str()),
-        ));
-    }
-    if change.current_ref() != Some(permit.revision) {
-        return Err(Refusal::conflict(
-            "stale-revision",
-            format!(
-                "the permit is for revision {} of change {}, which has a newer one",
-                permit.revision.number, change.id
-            ),
-        )
-        .hint("try again, so that a new permit is asked for"));
-    }
-    if let Some(rejection) = change.standing_rejections().next() {
-        return Err(Refusal::conflict("rejected", format!("{} has rejected change {}", rejection.by, change.id)));
-    }
-    permit::still_good(permit, now)
 }
