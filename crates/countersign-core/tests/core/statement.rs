@@ -424,7 +424,7 @@ fn an_unknown_kind_is_malformed_and_told_which_there_are() {
     let refusal = Statement::parse(other.as_bytes()).unwrap_err();
     assert_eq!(refusal.class, RefusalClass::Malformed);
     assert_snapshot!(refusal.to_string(), @"`blessing` is not a kind of statement");
-    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, outcome");
+    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, outcome, erasure");
     for kind in ["urn:x-countersign:approval:v2", "https://slsa.dev/provenance/v1", "approval", ""] {
         let other = approval().replacen("urn:x-countersign:approval:v1", kind, 1);
         assert_eq!(Statement::parse(other.as_bytes()).unwrap_err().code, "unknown-statement", "{kind}");
