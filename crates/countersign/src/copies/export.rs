@@ -43,6 +43,16 @@ pub struct Exported {
 
 /// Brings the export in a folder up to date, or begins one.
 pub fn export(source: &Source, into: &Path, trust: &Trust) -> Result<Exported, CopyError> {
+    let is_new = !into.exists();
+    let exported = locked(source, into, trust);
+    if is_new && exported.is_err() {
+        // Nothing that was begun here and broke off stays behind; it was not there before.
+        drop(fs::remove_dir_all(into));
+    }
+    exported
+}
+
+fn locked(source: &Source, into: &Path, trust: &Trust) -> Result<Exported, CopyError> {
     fs::create_dir_all(into).map_err(io_error("make", into))?;
     let lock = into.join(LOCK);
     let _lock = durable::lock(&lock).map_err(io_error("lock", &lock))?;
