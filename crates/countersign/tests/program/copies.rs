@@ -162,7 +162,7 @@ fn same_store(world: &World, one: &str, other: &str) {
 fn a_lost_ledger_is_built_again_from_an_export() {
     let mut world = world();
     let change = propose(&world, "First");
-    done(&world.say("bob", &["approve", &change]));
+    done(&world.say("bob", &["approve", &change, "--file", "flags.json"]));
     done(&world.say("alice", &["permit", &change, "--out", "permit"]));
     done(&world.say("alice", &["export", "log"]));
     world.stop_server();
@@ -259,8 +259,9 @@ fn a_backup_of_a_served_home_is_a_home_that_serves_and_verifies() {
     fs::rename(world.stage.path("restored"), restored.path("home")).unwrap();
     let server = restored.serve();
     world.stage.run_on("fresh", &["--url", &server.url, "log"]);
-    let run =
-        world.stage.run_on("fresh", &["--url", &server.url, "--format", "json", "--key", "bob", "approve", &change]);
+    world.stage.write("flags.json", "{\"First\": 1}\n");
+    let words = ["--url", &server.url, "--format", "json", "--key", "bob", "approve", &change, "--file", "flags.json"];
+    let run = world.stage.run_on("fresh", &words);
     assert_eq!(run.status, 0, "{run}");
     let url = &server.url;
     let run = world.stage.run(&format!("--format json verify {url} --trust home/trust.json"));
@@ -282,7 +283,7 @@ fn a_server_refuses_a_ledger_that_is_older_than_what_it_served() {
     server.end();
     let early = fs::read(stage.path("home/ledger.db")).unwrap();
     let server = stage.serve();
-    let words = ["--url", &server.url, "--key", "ada", "revoke", "--why", "left on a train"];
+    let words = ["--url", &server.url, "--key", "grace", "revoke", "--why", "left on a train"];
     let listed = stage.command("ssh-keygen").args(["-l", "-f", "grace.pub"]).output().unwrap();
     let key = String::from_utf8(listed.stdout).unwrap().split(' ').nth(1).unwrap().to_owned();
     let run = stage.run_words(&[&words[..], &[key.as_str()]].concat());

@@ -27,8 +27,7 @@ fn one_command_sets_up_a_machine() {
     world.stage.write("flags.json", "{}\n");
     let run = on(&world, "second", "doctor");
     assert_eq!(run.status, 0, "{run}");
-    let words =
-        "propose --target search/production --kind flag --title Go --why because-it-is-needed --file flags.json";
+    let words = "propose --target search/production --kind flag --title Go --why because-it-is-needed --file flags.json --command true";
     let run = on(&world, "second", words);
     assert_eq!((run.status, &run.json()["proposer"]), (0, &"bob".into()), "{run}");
     // The log is pinned: another one is not taken for it, whatever it says.

@@ -129,7 +129,7 @@ fn an_approval_says_how_the_content_was_seen_and_of_which_revision() {
     is(&world.say("bob", &["approve", &change, "--git", "work", "--revision", "2"]), 1, "another-revision");
     let run = world.say("bob", &["approve", &change, "--git", "work", "--revision", "1"]);
     assert_eq!(run.json()["approvals"][0]["seen"], "computed", "{run}");
-    for shown in ["difference: sha256:", "Modified checkout/timeout", "seen: computed"] {
+    for shown in ["difference: sha256:", "changed checkout/timeout", "seen: computed"] {
         assert!(run.stderr.contains(shown), "{shown}: {run}");
     }
 }
