@@ -209,7 +209,7 @@ fn raw_change(header: &str, path: Vec<u8>) -> Option<RawChange> {
 }
 
 /// A part of a path that no checkout can have, or that git and a file system would take for git's own folder: who looks at
-/// such a tree sees another than who checks it out. See `verify_path` of git, and fsck.<msg-id> `hasDotdot`, `hasDotgit`.
+/// such a tree sees another than who checks it out. See `verify_path` of git, and `hasDotdot` and `hasDotgit` of git-fsck(1).
 fn unusable(path: &[u8]) -> Option<&[u8]> {
     path.split(|byte| *byte == b'/').find(|part| {
         let plain: Vec<u8> = part.iter().map(u8::to_ascii_lowercase).collect();
