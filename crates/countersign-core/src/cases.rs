@@ -314,14 +314,18 @@ fn differences(expect: &Expect, told: Option<&ExplainedRule>, decision: &Decisio
         compare("outcome", outcome.to_string(), actual);
     }
     if let Some(missing) = &expect.missing {
-        let actual: Vec<&str> = obligations.iter().map(|obligation| obligation.missing.as_str()).collect();
-        compare("missing", format!("{missing:?}"), format!("{actual:?}"));
+        let actual = obligations.iter().map(|obligation| obligation.missing.as_str());
+        compare("missing", quoted(missing.iter().map(String::as_str)), quoted(actual));
     }
     if let Some(who) = &expect.who {
         let actual: BTreeSet<&ActorId> = obligations.iter().flat_map(|obligation| &obligation.who).collect();
         compare("who", names(who.iter()), names(actual.into_iter()));
     }
     differences
+}
+
+fn quoted<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    format!("[{}]", words.map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", "))
 }
 
 fn names<'a>(people: impl Iterator<Item = &'a ActorId>) -> String {

@@ -166,10 +166,10 @@ fn describe(snapshot: &Snapshot) -> String {
         })
         .collect();
     format!(
-        "a {} change of {}, AI {:?}, {} people, {} cited documents",
+        "a {} change of {}, AI {}, {} people, {} cited documents",
         snapshot.kind,
         targets.join(", "),
-        snapshot.ai.status,
+        snapshot.ai.status.as_str(),
         snapshot.population,
         snapshot.guidance.len()
     )

@@ -47,7 +47,7 @@ fn a_rule_that_asks_for_other_than_it_says() {
     status 1
     --- stdout
     1 finding  two-people (enforce, mandatory): 2 approvals by people who had no hand in the change
-    two-people.cedar:1: rule two-people: without approval:independent:2 it is still met for a code change of checkout/production (tier 1, production), AI Declared, 4 people, 1 cited documents: @requires says more than the condition asks
+    two-people.cedar:1: rule two-people: without approval:independent:2 it is still met for a code change of checkout/production (tier 1, production), AI declared, 4 people, 1 cited documents: @requires says more than the condition asks
     1 rule, 1 finding
     ");
     assert_snapshot!(stage.run("rules test rules"), @r"

@@ -39,14 +39,14 @@ fn a_rule_that_never_applies() {
 
 #[test]
 fn a_rule_that_nothing_satisfies() {
-    assert_snapshot!(findings("approval:owner:1", ""), @"a.cedar:1: rule r: with everything that @requires names, it is still not met for a code change of checkout/production (tier 1, production), AI Declared, 4 people, 1 cited documents: the condition asks for more than @requires says");
-    assert_snapshot!(findings("approval:owner:1", "unless { resource.approvals.owner >= 2 }"), @"a.cedar:1: rule r: with everything that @requires names, it is still not met for a code change of checkout/production (tier 1, production), AI Declared, 4 people, 1 cited documents: the condition asks for more than @requires says");
+    assert_snapshot!(findings("approval:owner:1", ""), @"a.cedar:1: rule r: with everything that @requires names, it is still not met for a code change of checkout/production (tier 1, production), AI declared, 4 people, 1 cited documents: the condition asks for more than @requires says");
+    assert_snapshot!(findings("approval:owner:1", "unless { resource.approvals.owner >= 2 }"), @"a.cedar:1: rule r: with everything that @requires names, it is still not met for a code change of checkout/production (tier 1, production), AI declared, 4 people, 1 cited documents: the condition asks for more than @requires says");
 }
 
 #[test]
 fn a_rule_that_says_more_than_it_asks() {
-    assert_snapshot!(findings("approval:owner:2", "unless { resource.approvals.owner >= 1 }"), @"a.cedar:1: rule r: without approval:owner:2 it is still met for a code change of checkout/production (tier 1, production), AI Declared, 4 people, 1 cited documents: @requires says more than the condition asks");
-    assert_snapshot!(findings("approval:owner:1, document:risk:5", "unless { resource.approvals.owner >= 1 }"), @"a.cedar:1: rule r: without document:risk:5 it is still met for a code change of checkout/production (tier 1, production), AI Declared, 4 people, 1 cited documents: @requires says more than the condition asks");
+    assert_snapshot!(findings("approval:owner:2", "unless { resource.approvals.owner >= 1 }"), @"a.cedar:1: rule r: without approval:owner:2 it is still met for a code change of checkout/production (tier 1, production), AI declared, 4 people, 1 cited documents: @requires says more than the condition asks");
+    assert_snapshot!(findings("approval:owner:1, document:risk:5", "unless { resource.approvals.owner >= 1 }"), @"a.cedar:1: rule r: without document:risk:5 it is still met for a code change of checkout/production (tier 1, production), AI declared, 4 people, 1 cited documents: @requires says more than the condition asks");
 }
 
 #[test]
