@@ -135,7 +135,10 @@ fn unable(governance: &Governance, now: Time) -> BTreeSet<Unable> {
             if !asked.insert(question) || asked.len() > MAX_DECISIONS {
                 continue;
             }
-            let scene = Scene::new(governance, system, environment, &people);
+            // Of thousands of people only these bear on what is asked of owners.
+            let owners = governance.catalog.owners(&system.id);
+            let able = owners.iter().filter_map(|owner| Some((*owner, *people.get(owner)?))).collect();
+            let scene = Scene::new(governance, system, environment, &able);
             let best = scene.best(&nobody, &scene.approvers(&nobody, false), Kind::Code, AiStatus::None);
             let decision = decide(&governance.rules, &best, now);
             for rule in decision.rules.iter().filter(|rule| Decision::stops(rule)) {
