@@ -19,7 +19,7 @@ use super::source::{Batch, Source, SourceError};
 /// Leaves that are checked on one thread at least.
 const MIN_PER_THREAD: usize = 16;
 /// Batches that wait to be folded.
-const WAITING: usize = 2;
+const WAITING: usize = 1;
 
 /// Leaves that were fetched, each with what it came to when it was parsed and its signatures checked.
 pub(super) struct Shown {
