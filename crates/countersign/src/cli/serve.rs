@@ -66,7 +66,6 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
         let address = listener.local_addr().map_err(|e| CliError::new("failed", e.to_string()))?;
         anstream::println!("serving {} on http://{address} (stop with Ctrl-C)", home.config().origin);
         tokio::spawn(collector.run());
-        forget(&engine, home.path()).await?;
         tokio::spawn(keep_home(Arc::clone(&engine), home.path().to_owned()));
         tokio::spawn(reread(Arc::clone(&engine), home.store_options()));
         let names = home.config().hosts.iter().chain(&args.host).cloned();
@@ -199,16 +198,17 @@ async fn keep_home(engine: Arc<Engine>, home: PathBuf) {
     let mut due = interval(SEEN_EVERY);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let seen = home.join(SEEN);
-    let (mut kept, mut erasures) = (String::new(), 0);
+    // What was erased while this home was not served is looked for once.
+    let (mut kept, mut erasures) = (String::new(), None);
     loop {
         due.tick().await;
         if let Err(error) = write_seen(&engine, &seen, &mut kept).await {
             tracing::warn!(path = %seen.display(), %error, "where the log stands could not be written down");
         }
         let now = engine.erasures();
-        if now != erasures {
+        if erasures != Some(now) {
             match forget(&engine, &home).await {
-                Ok(()) => erasures = now,
+                Ok(()) => erasures = Some(now),
                 Err(error) => {
                     tracing::warn!(home.path = %home.display(), %error, "what was erased is still in the home")
                 }
