@@ -274,33 +274,16 @@ impl Past {
     }
 
     fn settled(&self, permit: &Digest) -> Option<(OutcomeResult, Option<i32>)> {
-        self.events.iter().rev().find_map(|event| match event {
-            Event::Settled { permit: of, result, exit_status, .. } if of == permit => Some((*result, *exit_status)),
-            Event::Reserved { .. }
-            | Event::LetThrough { .. }
-            | Event::Settled { .. }
-            | Event::Found { .. }
-            | Event::Copied { .. }
-            | Event::Running { .. }
-            | Event::Reported { .. }
-            | Event::Caught { .. }
-            | Event::Moved { .. }
-            | Event::Answered { .. } => None,
+        self.events.iter().rev().find_map(|event| {
+            let Event::Settled { permit: of, result, exit_status, .. } = event else { return None };
+            (of == permit).then_some((*result, *exit_status))
         })
     }
 
     fn reservations(&self) -> impl DoubleEndedIterator<Item = &Reservation> {
-        self.events.iter().filter_map(|event| match event {
-            Event::Reserved { reservation, .. } => Some(reservation),
-            Event::LetThrough { .. }
-            | Event::Settled { .. }
-            | Event::Found { .. }
-            | Event::Copied { .. }
-            | Event::Running { .. }
-            | Event::Reported { .. }
-            | Event::Caught { .. }
-            | Event::Moved { .. }
-            | Event::Answered { .. } => None,
+        self.events.iter().filter_map(|event| {
+            let Event::Reserved { reservation, .. } = event else { return None };
+            Some(reservation)
         })
     }
 
@@ -362,18 +345,7 @@ impl Past {
     }
 
     fn was_let_through(&self, permit: &Digest) -> bool {
-        self.events.iter().any(|event| match event {
-            Event::LetThrough { permit: of, .. } => of == permit,
-            Event::Reserved { .. }
-            | Event::Settled { .. }
-            | Event::Found { .. }
-            | Event::Copied { .. }
-            | Event::Running { .. }
-            | Event::Reported { .. }
-            | Event::Caught { .. }
-            | Event::Moved { .. }
-            | Event::Answered { .. } => false,
-        })
+        self.events.iter().any(|event| matches!(event, Event::LetThrough { permit: of, .. } if of == permit))
     }
 
     /// Reservations of such transitions that are not spent, the oldest first; some may be over.
@@ -401,17 +373,8 @@ impl Past {
     pub fn reserved_for(&self, transition: &Transition, process: &Process, now: Time) -> Vec<Reservation> {
         let mut reserved = self.reserved(transition, now);
         reserved.retain(|reservation| {
-            self.events.iter().any(|event| match event {
-                Event::Reserved { reservation: of, by, .. } => of == reservation && by.as_ref() == Some(process),
-                Event::LetThrough { .. }
-                | Event::Settled { .. }
-                | Event::Found { .. }
-                | Event::Copied { .. }
-                | Event::Running { .. }
-                | Event::Reported { .. }
-                | Event::Caught { .. }
-                | Event::Moved { .. }
-                | Event::Answered { .. } => false,
+            self.events.iter().any(|event| {
+                matches!(event, Event::Reserved { reservation: of, by, .. } if of == reservation && by.as_ref() == Some(process))
             })
         });
         reserved
@@ -523,17 +486,9 @@ impl Past {
 
     /// The copies that were made for commands.
     pub fn copies(&self) -> Vec<PathBuf> {
-        let copied = self.events.iter().filter_map(|event| match event {
-            Event::Copied { folder, .. } => Some(folder.clone()),
-            Event::Reserved { .. }
-            | Event::Settled { .. }
-            | Event::Found { .. }
-            | Event::Running { .. }
-            | Event::LetThrough { .. }
-            | Event::Reported { .. }
-            | Event::Caught { .. }
-            | Event::Moved { .. }
-            | Event::Answered { .. } => None,
+        let copied = self.events.iter().filter_map(|event| {
+            let Event::Copied { folder, .. } = event else { return None };
+            Some(folder.clone())
         });
         copied.collect()
     }

@@ -6,7 +6,7 @@ use countersign_core::{
     ids::Oid,
     kind::{Kind, Purpose},
     statement::{Approval, Body, Proposal, Seen},
-    subject::{GitSubject, Subject},
+    subject::{GitSubject, Subject, SubjectRef},
     text::ProposalText,
 };
 use countersign_ledger::Digest;
@@ -24,8 +24,8 @@ pub fn extract(world: &World, base: &Oid, head: &Oid) -> (GitFacts, Identities) 
     facts(&git, &range, &nonce()).unwrap()
 }
 
-/// Proposes, as Alice, whatever the facts say: what her command line would not do.
-pub fn propose(world: &World, facts: &GitFacts, identities: &Identities, title: &str) -> String {
+/// A proposal of a range, made without the command line, with its blobs and what a reviewer is to name.
+pub fn proposal(facts: &GitFacts, identities: &Identities, title: &str) -> (Body, [Vec<u8>; 4], SubjectRef) {
     let text = ProposalText {
         salt: nonce(),
         title: title.to_owned(),
@@ -43,17 +43,24 @@ pub fn propose(world: &World, facts: &GitFacts, identities: &Identities, title: 
         delta: facts.delta,
     });
     let blobs = [facts.to_blob(), identities.to_blob(), text.to_blob(), subject.to_blob()].map(Result::unwrap);
+    let reviewed = subject.reference().unwrap();
     let body = Body::Proposal(Proposal {
         kind: Kind::Code,
         purpose: Purpose::default(),
         targets: [CHECKOUT.parse().unwrap()].into(),
-        subject: subject.reference().unwrap(),
+        subject: reviewed.clone(),
         facts: Some(Digest::of(&blobs[0])),
         identities: Some(Digest::of(&blobs[1])),
         documents: text.documents(),
         text: Digest::of(&blobs[2]),
         sponsor: None,
     });
+    (body, blobs, reviewed)
+}
+
+/// Proposes, as Alice, whatever the facts say: what her command line would not do.
+pub fn propose(world: &World, facts: &GitFacts, identities: &Identities, title: &str) -> String {
+    let (body, blobs, _) = proposal(facts, identities, title);
     world.voice("alice").say(body, &blobs).unwrap().change.unwrap().to_string()
 }
 

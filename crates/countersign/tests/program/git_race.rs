@@ -17,14 +17,17 @@ use countersign::{random::nonce, speaker::SpeakError, wire::Receipt};
 use countersign_core::{
     catalog::Level,
     ids::ChangeId,
-    kind::{Kind, Purpose},
-    statement::{Approval, Body, Holder, KeyRevocation, OutcomeResult, Proposal, Rejection, RevisionRef, Seen},
-    subject::{GitSubject, Subject, SubjectRef},
-    text::{ProposalText, Reason},
+    statement::{Approval, Body, Holder, KeyRevocation, OutcomeResult, Rejection, RevisionRef, Seen},
+    subject::SubjectRef,
+    text::Reason,
 };
 use countersign_ledger::Digest;
 
-use crate::{git_facts::extract, lying::Log, world::World};
+use crate::{
+    git_facts::{extract, proposal},
+    lying::Log,
+    world::World,
+};
 
 /// Rounds in one world: in each somebody else approves, since their key may not hold afterwards.
 const ROUNDS: usize = 8;
@@ -63,35 +66,7 @@ struct Change {
 fn propose(world: &World, branch: &str) -> Change {
     world.edit(branch, &format!("checkout/{branch}"), "30\n");
     let (facts, identities) = extract(world, &world.id("origin/main"), &world.id("HEAD"));
-    let text = ProposalText {
-        salt: nonce(),
-        title: branch.to_owned(),
-        why: "x".repeat(50),
-        risk: "x".repeat(50),
-        rollback: "x".repeat(50),
-        tests: "x".repeat(50),
-        links: vec![],
-    };
-    let subject = Subject::Git(GitSubject {
-        repository: facts.repository.clone(),
-        branch: facts.branch.clone(),
-        base: facts.base.clone(),
-        head: facts.head.clone(),
-        delta: facts.delta,
-    });
-    let blobs = [facts.to_blob(), identities.to_blob(), text.to_blob(), subject.to_blob()].map(Result::unwrap);
-    let reviewed = subject.reference().unwrap();
-    let body = Body::Proposal(Proposal {
-        kind: Kind::Code,
-        purpose: Purpose::default(),
-        targets: ["checkout/production".parse().unwrap()].into(),
-        subject: reviewed.clone(),
-        facts: Some(Digest::of(&blobs[0])),
-        identities: Some(Digest::of(&blobs[1])),
-        documents: text.documents(),
-        text: Digest::of(&blobs[2]),
-        sponsor: None,
-    });
+    let (body, blobs, reviewed) = proposal(&facts, &identities, branch);
     let receipt = world.voice("alice").say(body, &blobs).unwrap();
     let revision = RevisionRef { number: 1, digest: receipt.statement };
     Change { id: receipt.change.unwrap(), revision, reviewed, branch: branch.to_owned() }

@@ -33,8 +33,9 @@ fn world() -> World {
     world
 }
 
-fn propose(world: &World, title: &str) -> String {
-    let args = [
+/// How a change of `flags.json` is proposed.
+fn proposing(title: &str) -> [&str; 11] {
+    [
         "propose",
         "--target",
         "search/production",
@@ -46,8 +47,11 @@ fn propose(world: &World, title: &str) -> String {
         "cat flags.json",
         "--title",
         title,
-    ];
-    let run = world.say("alice", &[&args[..], &WORDS].concat());
+    ]
+}
+
+fn propose(world: &World, title: &str) -> String {
+    let run = world.say("alice", &[&proposing(title)[..], &WORDS].concat());
     assert_eq!(run.status, 0, "{run}");
     run.json()["id"].as_str().unwrap().to_owned()
 }
@@ -111,22 +115,9 @@ fn a_log_that_was_forked_is_refused() {
     world.serve_store(&fork);
     // Somebody else's machine takes the fork for the log, and makes it longer.
     for title in ["Go slower", "Go on"] {
-        let args = [
-            "propose",
-            "--target",
-            "search/production",
-            "--kind",
-            "flag",
-            "--file",
-            "flags.json",
-            "--command",
-            "cat flags.json",
-            "--title",
-            title,
-        ];
         let url = world.server().url.clone();
         let mut words = vec!["--url", &url, "--key", "carol"];
-        words.extend(args);
+        words.extend(proposing(title));
         words.extend(WORDS);
         let mut command = world.stage.command(env!("CARGO_BIN_EXE_countersign"));
         let output = command.env("XDG_STATE_HOME", world.stage.path("elsewhere")).args(words).output().unwrap();

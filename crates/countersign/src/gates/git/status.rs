@@ -195,20 +195,10 @@ pub fn status(gate: &GitGate, now: Time) -> Result<Status, GateError> {
 
 /// Where a branch should stand that was found elsewhere, and stands there still without anybody having answered for it.
 fn still_moved(journal: &Past, branch: &str, tip: Option<&Oid>) -> (Option<String>, (Option<String>, Option<Time>)) {
-    let moved = journal.unanswered().filter_map(|event| match event {
-        Event::Moved { reference, from, to, account, since, .. } if reference == branch && to.as_ref() == tip => {
-            Some((Some(from.short().to_owned()), (account.clone(), *since)))
-        }
-        Event::Moved { .. }
-        | Event::Reserved { .. }
-        | Event::LetThrough { .. }
-        | Event::Settled { .. }
-        | Event::Found { .. }
-        | Event::Copied { .. }
-        | Event::Running { .. }
-        | Event::Reported { .. }
-        | Event::Caught { .. }
-        | Event::Answered { .. } => None,
+    let moved = journal.unanswered().filter_map(|event| {
+        let Event::Moved { reference, from, to, account, since, .. } = event else { return None };
+        let is_here = reference == branch && to.as_ref() == tip;
+        is_here.then(|| (Some(from.short().to_owned()), (account.clone(), *since)))
     });
     moved.last().unwrap_or_default()
 }
