@@ -89,6 +89,33 @@ async fn an_empty_log_has_nothing(place: &Place) {
     assert_eq!(store.head().await.unwrap().note, "");
 }
 
+/// As the gates of a machine do: one makes the copy, another opens it or leaves it at that moment.
+async fn many_can_open_and_leave_one_at_once(place: &Place) {
+    const MANY: usize = 4;
+    for round in 0..10 {
+        let folder = place.folder.path().join(round.to_string());
+        std::fs::create_dir(&folder).unwrap();
+        let (address, options) = ((place.address)(&folder), place.options());
+        let together = std::sync::Barrier::new(MANY);
+        std::thread::scope(|scope| {
+            let open_and_leave = || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                together.wait();
+                runtime.block_on(async {
+                    for _ in 0..10 {
+                        store::open(&address, &options).await?.close().await?;
+                    }
+                    Ok::<(), StoreError>(())
+                })
+            };
+            let each: Vec<_> = (0..MANY).map(|_| scope.spawn(open_and_leave)).collect();
+            for one in each {
+                one.join().unwrap().unwrap_or_else(|error| panic!("round {round}: {error}"));
+            }
+        });
+    }
+}
+
 async fn what_is_committed_is_there_in_order_under_a_checkpoint(place: &Place) {
     let store = place.open().await;
     let mut pen = Pen::default();
@@ -489,6 +516,7 @@ macro_rules! conforms {
             a_list_shows_the_highest_order_first_a_page_at_a_time
             a_list_is_narrowed_by_all_of_its_facets
             a_projection_that_moves_leaves_nothing_behind
+            many_can_open_and_leave_one_at_once
             a_page_looks_at_a_bounded_number_of_candidates
             submissions_at_once_are_each_answered_and_durable
             what_was_acknowledged_survives_a_crash

@@ -43,6 +43,7 @@ const WRITER_CACHE: &str = "-32000";
 const READERS: u32 = 4;
 
 const BUSY: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
 
 pub struct SqliteStore {
     options: Options,
@@ -115,7 +116,7 @@ impl SqliteStore {
         let connect = connect.pragma("cache_size", WRITER_CACHE).pragma("temp_store", "memory");
         // What is replaced or erased is overwritten, not only left out of the tables.
         let connect = connect.pragma("secure_delete", "on");
-        let mut connection = connect.connect().await.map_err(failed("open the store"))?;
+        let mut connection = open(&connect).await?;
         migrate(&mut connection, path).await?;
         let writing = write::Writing { connection, tail: None };
         Ok(Self {
@@ -131,6 +132,24 @@ impl SqliteStore {
     async fn reader(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Sqlite>, StoreError> {
         self.readers.acquire().await.map_err(failed("open the store"))
     }
+}
+
+/// Opens a connection. Who opens a file while another makes it, or is the last to leave it, is told that it is locked, and is not
+/// made to wait: to change its journal, SQLite would have to exchange one lock for another, and there it does not wait by itself.
+async fn open(connect: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    let patiently = async {
+        loop {
+            match connect.connect().await {
+                Err(error) if trouble(&error) == Trouble::Busy => tokio::time::sleep(PAUSE).await,
+                opened => return opened,
+            }
+        }
+    };
+    let opened = match tokio::time::timeout(BUSY, patiently).await {
+        Ok(opened) => opened,
+        Err(_) => connect.connect().await,
+    };
+    opened.map_err(failed("open the store"))
 }
 
 /// Makes the file, empty, so that its mode is ours and not the database's. What lies beside it gets the same mode.

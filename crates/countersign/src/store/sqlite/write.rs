@@ -43,7 +43,7 @@ impl SqliteStore {
         match held.take() {
             Some(writing) => Ok(writing),
             None => {
-                let connection = self.connect.connect().await.map_err(failed("open the store"))?;
+                let connection = super::open(&self.connect).await?;
                 Ok(Writing { connection, tail: None })
             }
         }
