@@ -6,7 +6,7 @@ use countersign_ledger::{
     Hash, Leaf,
     tile::{TILE_WIDTH, hash_tile},
 };
-use sqlx::{ConnectOptions as _, QueryBuilder, Sqlite, SqliteConnection, query_builder::Separated};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection, query_builder::Separated};
 
 use super::{
     super::{
