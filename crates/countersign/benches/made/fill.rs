@@ -46,7 +46,7 @@ pub fn setup(home: &Home, store: &Arc<dyn Store>, clock: Arc<dyn Fn() -> Time + 
         log_key: Arc::new(home.log_key()?),
         server_key: home.server_key()?,
         genesis: home.genesis().clone(),
-        genesis_blobs: home.genesis_blobs(),
+        genesis_blobs: home.genesis_files()?.blobs(),
         guidance: Vec::new(),
         clock,
         uptime: None,
@@ -197,7 +197,7 @@ pub async fn copy<'w>(
     for leaf in store.leaves(0..store::MAX_PAGE).await? {
         copy.leaf(leaf)?;
     }
-    for blob in world.home.genesis_blobs() {
+    for blob in world.home.genesis_files()?.blobs() {
         copy.blob(&blob)?;
     }
     let changes = leaves.div_ceil(LEAVES);

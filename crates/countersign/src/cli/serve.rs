@@ -136,7 +136,8 @@ const CLOSING: Duration = Duration::from_secs(10);
 pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
     let store = store::open(&home.store_address(), &home.store_options()).await.map_err(EngineError::from)?;
     let mark = home.path().join(FOUNDED);
-    if mark.exists() && store.head().await.map_err(EngineError::from)?.size == 0 {
+    let empty = store.head().await.map_err(EngineError::from)?.size == 0;
+    if empty && mark.exists() {
         // Nothing of the empty one stays beside the file that is put back.
         drop(timeout(CLOSING, store.close()).await);
         let lost =
@@ -155,7 +156,7 @@ pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
         log_key: Arc::new(home.log_key()?),
         server_key: home.server_key()?,
         genesis: home.genesis().clone(),
-        genesis_blobs: home.genesis_blobs(),
+        genesis_blobs: if empty { home.genesis_files()?.blobs() } else { Vec::new() },
         guidance: home.config().guidance.clone(),
         clock: Arc::new(clock::now),
         uptime: Some(Arc::new(unix::uptime)),
@@ -199,7 +200,7 @@ async fn keep_home(engine: Arc<Engine>, home: PathBuf) {
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let seen = home.join(SEEN);
     // What was erased while this home was not served is looked for once.
-    let (mut kept, mut erasures) = (String::new(), None);
+    let (mut kept, mut erasures, mut failing) = (String::new(), None, false);
     loop {
         due.tick().await;
         if let Err(error) = write_seen(&engine, &seen, &mut kept).await {
@@ -208,9 +209,12 @@ async fn keep_home(engine: Arc<Engine>, home: PathBuf) {
         let now = engine.erasures();
         if erasures != Some(now) {
             match forget(&engine, &home).await {
-                Ok(()) => erasures = Some(now),
+                Ok(()) => (erasures, failing) = (Some(now), false),
                 Err(error) => {
-                    tracing::warn!(home.path = %home.display(), %error, "what was erased is still in the home")
+                    if !failing {
+                        tracing::warn!(home.path = %home.display(), %error, "what was erased may still be in the home");
+                    }
+                    failing = true;
                 }
             }
         }
@@ -219,11 +223,11 @@ async fn keep_home(engine: Arc<Engine>, home: PathBuf) {
 
 /// Names and mails that the log began with are in a file of the home, too.
 async fn forget(engine: &Engine, home: &Path) -> Result<(), CliError> {
-    let mut home = Home::open(home)?;
-    let here: Vec<Digest> = home.profiles().collect();
+    let files = Home::open(home)?.genesis_files()?;
+    let here: Vec<Digest> = files.profiles().collect();
     let there = engine.blobs(&here).await?;
     let gone = here.into_iter().filter(|digest| !there.contains_key(digest)).collect();
-    Ok(home.forget(&gone)?)
+    Ok(files.forget(&gone)?)
 }
 
 /// Nobody waits for the disk: what a power cut takes of it is a second of the log's time.

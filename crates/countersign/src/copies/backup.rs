@@ -54,6 +54,7 @@ pub async fn backup(home: &Home, to: &Path, keys: bool) -> Result<BackedUp, Copy
     }
     // What was copied must be a home before anybody takes it for one, and its ledger what was signed last.
     let copy = Home::open(root)?;
+    copy.genesis_files()?;
     let store = store::open(&copy.store_address(), &copy.store_options()).await.map_err(of_store(&ledger))?;
     let head = store.head().await.map_err(of_store(&ledger))?;
     store.close().await.map_err(of_store(&ledger))?;

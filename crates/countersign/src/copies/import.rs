@@ -66,6 +66,7 @@ pub fn import(from: &Path, path: &Path, threads: usize, now: Time) -> Result<Imp
     files::make_private_folder(&root)?;
     backup::copy_files(backup.path(), &root, true)?;
     let home = Home::open(&root)?;
+    home.genesis_files()?;
     let done = into_home(&source_at(from, home.trust())?, &home, threads, now)?;
     fs::rename(&root, path).map_err(io_error("make", path))?;
     Ok(Imported { made: true, ..done })

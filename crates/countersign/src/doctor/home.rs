@@ -19,7 +19,8 @@ use crate::{
 /// Looks at a home. `quick` leaves out what takes as long as the ledger is.
 pub fn look(path: &Path, quick: bool, threads: usize, now: Time) -> Vec<Findings> {
     let mut found = Findings::of("home");
-    let home = match Home::open(path) {
+    let whole = |home: Home| home.genesis_files().map(|_| home);
+    let home = match Home::open(path).and_then(whole) {
         Ok(home) => home,
         Err(error) => {
             found.wrong("files", error.to_string(), error.advice());

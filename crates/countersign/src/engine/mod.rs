@@ -159,6 +159,7 @@ pub struct Setup {
     pub log_key: Arc<LogKey>,
     pub server_key: SigningKey,
     pub genesis: Envelope,
+    /// What a store that is empty is founded with; else nothing has to be there.
     pub genesis_blobs: Vec<Vec<u8>>,
     pub guidance: Vec<GuidanceSource>,
     pub clock: Clock,

@@ -197,7 +197,7 @@ impl Parts {
         files::write_secret(&root.join(LOG_KEY), &format!("{}\n", *self.log_key.to_text()))?;
         files::write_secret(&root.join(SERVER_KEY), &self.server_key.to_openssh())?;
         // What was built must open before anybody sees it.
-        Home::open(root)?;
+        Home::open(root)?.genesis_files()?;
 
         Home::vacant(path)?;
         fs::rename(root, path).map_err(|source| HomeError::Io { operation: "make", path: path.to_owned(), source })?;

@@ -15,27 +15,28 @@
 //! cosigned              the newest checkpoint that others cosigned
 //! ```
 //!
-//! Invariant: a home that opens is whole. Its genesis, blobs, configuration and trust speak of the same log; whether the
-//! keys fit is checked when they are read, because a founder who cosigns on another machine has no use for them.
+//! Invariant: a home that opens is whole. Its genesis, configuration and trust speak of the same log; whether keys and
+//! governance files fit is checked when they are read: a founder who cosigns on another machine has no use for the keys, and
+//! the files, megabytes in a large home, are needed where the log begins.
 
 mod config;
 mod create;
 pub mod files;
 pub mod from;
+mod genesis_files;
 pub mod people;
 pub mod shipped;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
 
 use countersign_core::{
     admit::{self, Signed},
-    canonical,
-    catalog::{Catalog, CatalogSettings, files::is_profiles},
-    governance::{self, Governance, Replacements},
+    catalog::{Catalog, CatalogSettings},
+    governance::{self, Governance},
     ids::Nonce,
     refusal::Refusal,
     statement::{Body, Genesis, Statement},
@@ -46,16 +47,13 @@ use countersign_ledger::{
     checkpoint::{MAX_NOTE_BYTES, SignedCheckpoint},
     dsse::{MAX_ENVELOPE_BYTES, Signature},
 };
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::store;
 
 pub use config::{Config, FILE as CONFIG_FILE, VERSION, default_listen, quoted};
 pub use create::{Blueprint, Draft, MAX_FOUNDERS};
-
-/// The governance files of a genesis together; those of 5,000 people and 335 systems have some 3 MB.
-const MAX_GENESIS_FILES_BYTES: usize = 64 * 1024 * 1024;
+pub use genesis_files::GenesisFiles;
 
 /// What somebody needs of a home who signs its genesis elsewhere.
 pub const SIGNED_WITH: [&str; 4] = [CONFIG_FILE, GENESIS, GENESIS_FILES, TRUST];
@@ -166,10 +164,6 @@ pub struct Home {
     envelope: Envelope,
     statement: Statement,
     genesis: Genesis,
-    /// The governance files that the log begins with, by their paths.
-    files: GovernanceFiles,
-    /// The list of them, which genesis names.
-    manifest: Vec<u8>,
     trust: Trust,
 }
 
@@ -232,7 +226,6 @@ impl Home {
             )
             .hint("a log keeps its name; write the one that the genesis has"));
         }
-        let (files, manifest) = read_genesis_files(&within(GENESIS_FILES), &genesis.files)?;
         let trust = read_trust(&within(TRUST))?;
         let founded = create::trust(&statement, &genesis, envelope.payload_digest());
         // Whoever runs the home may add cosigners and a checkpoint.
@@ -244,7 +237,7 @@ impl Home {
                 .hint("put back the trust.json that `countersign init` wrote; gates and verifiers have a copy"));
         }
         trust.check()?;
-        Ok(Self { path: path.to_owned(), config, envelope, statement, genesis, files, manifest, trust })
+        Ok(Self { path: path.to_owned(), config, envelope, statement, genesis, trust })
     }
 
     pub fn path(&self) -> &Path {
@@ -264,9 +257,9 @@ impl Home {
         &self.genesis
     }
 
-    /// The blobs that genesis names: the list of the governance files, and each of them.
-    pub fn genesis_blobs(&self) -> Vec<Vec<u8>> {
-        std::iter::once(&self.manifest).chain(self.files.values()).cloned().collect()
+    /// The governance files that the log begins with.
+    pub fn genesis_files(&self) -> Result<GenesisFiles, HomeError> {
+        GenesisFiles::read(&self.path.join(GENESIS_FILES), &self.genesis.files)
     }
 
     /// Whether enough founders have signed; a refusal says who could sign next.
@@ -275,11 +268,11 @@ impl Home {
     }
 
     /// What genesis begins, signed or not.
-    pub fn governance(&self) -> Result<Governance, Refusal> {
+    pub fn governance(&self) -> Result<Governance, HomeError> {
         let blobs: BTreeMap<Digest, Vec<u8>> =
-            self.genesis_blobs().into_iter().map(|blob| (Digest::of(&blob), blob)).collect();
+            self.genesis_files()?.blobs().into_iter().map(|blob| (Digest::of(&blob), blob)).collect();
         let payload = self.envelope.payload_digest();
-        Governance::begin(&self.statement, &self.genesis, payload, &|digest| blobs.get(digest).cloned())
+        Ok(Governance::begin(&self.statement, &self.genesis, payload, &|digest| blobs.get(digest).cloned())?)
     }
 
     /// Whether the log has begun: its entry 0 is written then, and cannot gain a signature.
@@ -310,35 +303,6 @@ impl Home {
     /// How the ledger is opened: it must be under a checkpoint of the log's key.
     pub fn store_options(&self) -> store::Options {
         store::Options::log(self.trust.log_key.clone())
-    }
-
-    /// The files of names and mails that the log began with and that are still in this home.
-    pub fn profiles(&self) -> impl Iterator<Item = Digest> {
-        self.files.iter().filter(|(path, _)| is_profiles(path)).map(|(_, bytes)| Digest::of(bytes))
-    }
-
-    /// Takes out of `genesis-files.json` what was erased from the log.
-    pub fn forget(&mut self, erased: &BTreeSet<Digest>) -> Result<(), HomeError> {
-        let gone = |path: &str, digest: &Digest| is_profiles(path) && erased.contains(digest);
-        if !self.files.iter().any(|(path, bytes)| gone(path, &Digest::of(bytes))) {
-            return Ok(());
-        }
-        let path = self.path.join(GENESIS_FILES);
-        let list: Replacements = canonical::from_bytes(&self.manifest, GENESIS_FILES)?;
-        let mut all = BTreeMap::new();
-        for (name, digest) in list {
-            let Some(digest) = digest else { continue };
-            let text = self.files.get(&name).filter(|_| !gone(&name, &digest));
-            let file = match text {
-                Some(text) => GenesisFile::Text(String::from_utf8_lossy(text).into_owned()),
-                None => GenesisFile::Gone { erased: digest },
-            };
-            all.insert(name, file);
-        }
-        let text = serde_json::to_string_pretty(&all).map_err(|e| HomeError::invalid(&path, e.to_string()))?;
-        files::replace(&path, format!("{text}\n"))?;
-        self.files.retain(|path, bytes| !gone(path, &Digest::of(bytes)));
-        Ok(())
     }
 
     /// Where the newest checkpoint is kept that the ledger of this home had.
@@ -437,43 +401,6 @@ fn read_genesis(path: &Path) -> Result<(Envelope, Statement, Genesis), HomeError
         Body::Genesis(genesis) => Ok((envelope, statement, genesis)),
         other => Err(HomeError::invalid(path, format!("it is a {} statement, not a genesis", other.kind()))),
     }
-}
-
-/// A governance file as `genesis-files.json` has it.
-#[derive(Deserialize, Serialize)]
-#[serde(untagged)]
-enum GenesisFile {
-    Text(String),
-    /// Names and mails that are here no longer.
-    Gone {
-        erased: Digest,
-    },
-}
-
-impl GenesisFile {
-    fn digest(&self) -> Digest {
-        match self {
-            Self::Text(text) => Digest::of(text),
-            Self::Gone { erased } => *erased,
-        }
-    }
-}
-
-/// The files are bound by the list of their digests, which the genesis names.
-fn read_genesis_files(path: &Path, named: &Digest) -> Result<(GovernanceFiles, Vec<u8>), HomeError> {
-    let all: BTreeMap<String, GenesisFile> = serde_json::from_slice(&files::read(path, MAX_GENESIS_FILES_BYTES)?)
-        .map_err(|error| HomeError::invalid(path, error.to_string()))?;
-    let list: Replacements = all.iter().map(|(name, file)| (name.clone(), Some(file.digest()))).collect();
-    let manifest = canonical::to_bytes(&list)?;
-    if Digest::of(&manifest) != *named {
-        return Err(HomeError::invalid(path, "its files are not those that the genesis names")
-            .hint("this file is not for editing; put it back from a backup"));
-    }
-    let there = all.into_iter().filter_map(|(name, file)| match file {
-        GenesisFile::Text(text) => Some((name, text.into_bytes())),
-        GenesisFile::Gone { .. } => None,
-    });
-    Ok((there.collect(), manifest))
 }
 
 fn read_trust(path: &Path) -> Result<Trust, HomeError> {

@@ -53,7 +53,7 @@ fn setup_founded_by(
 ) -> impl Future<Output = Result<Engine, EngineError>> {
     let secs = Arc::clone(secs);
     let (log_key, server_key) = (Arc::new(home.log_key().unwrap()), home.server_key().unwrap());
-    let (genesis, genesis_blobs) = (founded.home.genesis().clone(), founded.home.genesis_blobs());
+    let (genesis, genesis_blobs) = (founded.home.genesis().clone(), founded.home.genesis_files().unwrap().blobs());
     let (address, options) = (path.display().to_string(), home.store_options());
     async move {
         let clock = Arc::new(move || Time::from_unix_secs(secs.load(Ordering::SeqCst)));

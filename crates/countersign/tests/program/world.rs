@@ -77,7 +77,7 @@ impl Server {
                 log_key: Arc::new(home.log_key().unwrap()),
                 server_key: home.server_key().unwrap(),
                 genesis: home.genesis().clone(),
-                genesis_blobs: home.genesis_blobs(),
+                genesis_blobs: home.genesis_files().unwrap().blobs(),
                 guidance,
                 clock: Arc::new(clock::now),
                 uptime: None,
