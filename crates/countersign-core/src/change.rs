@@ -475,12 +475,24 @@ impl Change {
                     permit.outcome = Some(report.result);
                     permit.reported_at = Some(at);
                 }
-                self.status = match report.result {
-                    OutcomeResult::Started => ChangeStatus::Applying,
-                    OutcomeResult::Applied => ChangeStatus::Applied,
-                    // Of several permits one may have been started.
-                    OutcomeResult::Failed if self.running().is_some() => ChangeStatus::Applying,
-                    OutcomeResult::Failed => ChangeStatus::Failed,
+                self.status = match (report.result, self.status) {
+                    (OutcomeResult::Started, _) => ChangeStatus::Applying,
+                    (OutcomeResult::Applied, _) => ChangeStatus::Applied,
+                    (
+                        OutcomeResult::Failed,
+                        ChangeStatus::Permitted | ChangeStatus::Applying | ChangeStatus::Failed,
+                    ) => {
+                        // Of several permits one may have been started.
+                        if self.running().is_some() { ChangeStatus::Applying } else { ChangeStatus::Failed }
+                    }
+                    // What becomes of a permit that is left over opens nothing again.
+                    (
+                        OutcomeResult::Failed,
+                        status @ (ChangeStatus::Proposed
+                        | ChangeStatus::Applied
+                        | ChangeStatus::Rejected
+                        | ChangeStatus::Withdrawn),
+                    ) => status,
                 };
             }
             Body::Genesis(_)

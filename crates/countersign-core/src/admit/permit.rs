@@ -12,6 +12,7 @@ use crate::{
     refusal::Refusal,
     state::State,
     statement::{Decided, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, change_stream},
+    subject::Transition,
 };
 
 pub(super) fn request(
@@ -37,10 +38,41 @@ pub(super) fn request(
         ));
     }
     not_running(change)?;
+    not_landing_elsewhere(change, &request.gate, now)?;
     match &found.transition {
+        // Who runs a command says how it ended. How a push ended is said by a gate that somebody registered for it.
+        Some(Transition::Git(_)) if request.gate.is_its_runners() => Err(Refusal::forbidden(
+            "another-gate",
+            format!(
+                "gate {} runs commands; change {} is about commits, which a gate of their repository lands",
+                request.gate, change.id
+            ),
+        )
+        .hint("push it: the repository's gate asks for its permit")),
         Some(transition) => change.fits(transition),
         None => Err(Refusal::unknown("blob-missing", "the transition is missing")),
     }
+}
+
+/// A permit of a registered gate is issued as started. While one holds, the same revision is not landed at a second gate.
+fn not_landing_elsewhere(change: &Change, gate: &GateId, now: Time) -> Result<(), Refusal> {
+    let current = change.current_ref();
+    let elsewhere = change.permits.iter().find(|permit| {
+        permit.outcome.is_none()
+            && now < permit.expires_at
+            && !permit.gate.is_its_runners()
+            && permit.gate != *gate
+            && Some(permit.revision) == current
+    });
+    let Some(permit) = elsewhere else { return Ok(()) };
+    Err(Refusal::conflict(
+        "already-applying",
+        format!(
+            "gate {} has a permit for change {} until {}, and has not said how it ended",
+            permit.gate, change.id, permit.expires_at
+        ),
+    )
+    .hint("a change lands once; wait until that gate has said what became of it"))
 }
 
 /// What is being put into production is not put there a second time at once, on another machine or by somebody else.

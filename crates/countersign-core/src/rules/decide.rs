@@ -5,8 +5,9 @@ use countersign_ledger::{Digest, Time};
 
 use super::{Rule, Rules, builtin, count, evaluate::Answers};
 use crate::{
+    catalog::Tier,
     decision::{Decision, Missing, Outcome, RuleDecision, RuleStatus, Strength, Token},
-    ids::Target,
+    ids::{ActorId, Target},
     requirement::Need,
     semantics::NEWEST_SEMANTICS,
     snapshot::{Snapshot, TargetView},
@@ -183,18 +184,23 @@ fn written(weighed: WeighedRule<'_>, snapshot: &Snapshot, now: Time) -> RuleDeci
     }
 }
 
-/// A waiver counts where the rule can be waived, and by a senior who had no hand in the change.
+/// A waiver counts where the rule can be waived, and by a senior who had no hand in the change; on tier 1 not beside an approval
+/// by the same person.
 fn waived(rule: &Rule, snapshot: &Snapshot) -> bool {
     match rule.strength {
         Strength::Waivable => {}
         Strength::Mandatory => return false,
     }
+    let highest = snapshot.targets.iter().any(|view| view.tier == Tier::HIGHEST);
+    let approves = |person: &ActorId| snapshot.approvals.iter().any(|approval| approval.by == *person);
     // Without contributors nobody can be told apart from them.
     !snapshot.contributors.is_empty()
-        && snapshot
-            .waivers
-            .iter()
-            .any(|waiver| waiver.rule == rule.id && waiver.senior && !count::had_a_hand(snapshot, &waiver.by))
+        && snapshot.waivers.iter().any(|waiver| {
+            waiver.rule == rule.id
+                && waiver.senior
+                && !count::had_a_hand(snapshot, &waiver.by)
+                && !(highest && approves(&waiver.by))
+        })
 }
 
 fn missing(rule: &Rule, snapshot: &Snapshot, unmet: &[&TargetView], now: Time) -> Vec<Missing> {

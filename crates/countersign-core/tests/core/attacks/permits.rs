@@ -134,6 +134,64 @@ fn a_change_is_started_once_at_a_time() {
     world.report("mallory", &change, second, OutcomeResult::Applied).unwrap();
 }
 
+/// Whoever holds a permit that was not used says how it ended whenever they like.
+#[test]
+fn a_permit_that_was_left_over_opens_nothing_again() {
+    let ended = |end: &dyn Fn(&mut World, &ChangeId)| {
+        let (mut world, change) = approved();
+        let (used, left_over) = (world.ask("ada", &change).unwrap(), world.ask("mallory", &change).unwrap());
+        world.report("ada", &change, used, OutcomeResult::Started).unwrap();
+        end(&mut world, &change);
+        if !matches!(world.change(&change).status, ChangeStatus::Withdrawn | ChangeStatus::Rejected) {
+            world.report("ada", &change, used, OutcomeResult::Applied).unwrap();
+        }
+        let before = world.change(&change).status;
+        world.report("mallory", &change, left_over, OutcomeResult::Failed).unwrap();
+        assert_eq!(world.change(&change).status, before);
+        (before.as_str(), denied(world.ask("mallory", &change)))
+    };
+    let (status, refused) = ended(&|_, _| {});
+    assert_snapshot!(format!("{status}: {refused}"), @"applied: change-closed: change CHANGE is applied; nothing more can be said about it");
+    let (status, refused) = ended(&|world, change| {
+        world.withdraw("ada", change).unwrap();
+    });
+    assert_snapshot!(format!("{status}: {refused}"), @"withdrawn: change-closed: change CHANGE is withdrawn; nothing more can be said about it");
+    let (status, refused) = ended(&|world, change| {
+        world.reject("barbara", change).unwrap();
+    });
+    assert_snapshot!(format!("{status}: {refused}"), @"rejected: already-applying: change CHANGE is being applied: gate apply with key DIGEST started it at 2026-04-01T00:00:00Z, and has not said how it ended");
+}
+
+/// Who runs a command is its gate, and says how it ended; of a push that would be anybody.
+#[test]
+fn nobody_is_the_gate_of_a_push() {
+    let (mut world, change, commits) = approved_commits();
+    let request = world.request("mallory", &change, &landing(&commits));
+    assert_snapshot!(told(world.say("mallory", Body::PermitRequest(request))), @"another-gate: gate apply runs commands; change CHANGE is about commits, which a gate of their repository lands");
+}
+
+#[test]
+fn of_two_gates_of_one_repository_one_lands_a_change() {
+    let (mut world, change, commits) = approved_commits();
+    let mirror = GateRegistration {
+        gate: "mirror-gate".parse().unwrap(),
+        key: world.keys["stranger"].public(),
+        ..world.registration()
+    };
+    world.say("barbara", Body::GateRegistration(mirror)).unwrap();
+    let asked = |world: &mut World, gate: &str, key: &str| {
+        let request = world.request(key, &change, &landing(&commits));
+        world.ask_for("ada", PermitRequest { gate: gate.parse().unwrap(), ..request })
+    };
+    let permit = asked(&mut world, "shop-gate", "git-gate").unwrap();
+    assert_snapshot!(denied(asked(&mut world, "mirror-gate", "stranger")), @"already-applying: gate shop-gate has a permit for change CHANGE until 2026-04-01T00:10:00Z, and has not said how it ended");
+    // The same gate tries again.
+    asked(&mut world, "shop-gate", "git-gate").unwrap();
+    assert!(world.change(&change).permits.iter().any(|known| known.statement == permit));
+    world.now = world.now.plus_secs(PERMIT_SECS + 1);
+    asked(&mut world, "mirror-gate", "stranger").unwrap();
+}
+
 #[test]
 fn nothing_is_started_of_what_is_over_or_was_rejected() {
     let (mut world, change) = approved();

@@ -237,6 +237,22 @@ fn a_waiver_of_a_rule_does_not_waive_the_floor() {
 }
 
 #[test]
+fn on_tier_1_nobodys_waiver_and_approval_count_together() {
+    let waivable =
+        parsed(&rule_file("documented", "enforce", "waivable", "disclosure", &format!("{SCOPE} unless {{ false }};")));
+    let waived = |tier, approvers: &[&str]| {
+        let mut snapshot = snapshot();
+        snapshot.targets = vec![target("checkout/production", tier)];
+        approve(&mut snapshot, approvers);
+        snapshot.waivers = vec![WaiverView { rule: "documented".parse().unwrap(), by: id("barbara"), senior: true }];
+        status(&decide(&waivable, &snapshot, NOW), "documented")
+    };
+    assert_eq!(waived(1, &["barbara", "grace"]), Some(RuleStatus::Unsatisfied));
+    assert_eq!(waived(1, &["linus", "grace"]), Some(RuleStatus::Waived));
+    assert_eq!(waived(2, &["barbara", "grace"]), Some(RuleStatus::Waived));
+}
+
+#[test]
 fn a_rule_in_watch_is_listed_and_does_not_bind() {
     let never = parsed(&rule_file("never", "watch", "waivable", "disclosure", &format!("{SCOPE};")));
     let mut snapshot = snapshot();
