@@ -21,8 +21,8 @@ use countersign_core::{
     statement::{Body, Erasure, governance_stream},
     subject::Subject,
 };
-use countersign_ledger::{Digest, Fingerprint, StreamHead, StreamId, Time};
-use serde::{Serialize, de::DeserializeOwned};
+use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, Time};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 use crate::{
@@ -129,8 +129,21 @@ pub struct GovernanceCache {
     file: Option<PathBuf>,
 }
 
-/// Which governance is in force, without its files. The log has to be founded.
-pub async fn governance_record(store: &dyn Store) -> Result<GovernanceRecord, RecordError> {
+/// What a log was founded with and keeps: of the record of its governance what does not grow with the number of people.
+#[derive(Debug, Deserialize)]
+pub struct Founded {
+    pub genesis: Digest,
+    pub server_key: PublicKey,
+    pub log_key: String,
+}
+
+/// What the log was founded with. It has to be.
+pub async fn founded(store: &dyn Store) -> Result<Founded, RecordError> {
+    governance_as(store).await
+}
+
+/// Which governance is in force, without its files, as far as `T` asks.
+async fn governance_as<T: DeserializeOwned>(store: &dyn Store) -> Result<T, RecordError> {
     let name = GOVERNANCE.to_owned();
     let body = store.projections(GOVERNANCE, std::slice::from_ref(&name)).await?.remove(&name);
     Ok(parse(GOVERNANCE, &body.ok_or_else(|| unreadable(GOVERNANCE, "it is missing"))?)?)
@@ -172,7 +185,7 @@ impl GovernanceCache {
             self.know(Known { head, governance: Arc::clone(&governance), kept: true });
             return Ok(Some((head, governance)));
         }
-        let governance = Arc::new(read_governance(store, governance_record(store).await?).await?);
+        let governance = Arc::new(read_governance(store, governance_as(store).await?).await?);
         self.put(head, &governance);
         self.keep();
         Ok(Some((head, governance)))

@@ -57,7 +57,7 @@ pub use self::{
 pub use crate::store::{Head, layout::tile_paths};
 use crate::{
     rebuild,
-    records::{self, GovernanceCache, RecordError},
+    records::{self, Founded, GovernanceCache, RecordError},
     store::{
         self, Age, Conflict, Damage, NewLeaf, Store, StoreError, Submission, Trouble,
         writer::{SubmitError, Writer},
@@ -222,17 +222,17 @@ impl Engine {
             Age::Older(_) => rebuild::projections(&*engine.store, &mut rebuild::told).await?,
             Age::Newer(found) => return Err(records::newer(found).into()),
         }
-        // Without its files, of which a large home has megabytes: a server that starts answers at once.
-        let record = records::governance_record(&*engine.store).await?;
-        if record.genesis != setup.genesis.payload_digest() {
+        // Nothing that grows with the number of people: a server that starts answers at once.
+        let founded = engine.founded().await?;
+        if founded.genesis != setup.genesis.payload_digest() {
             return Err(Refusal::conflict(
                 "another-genesis",
-                format!("the store was founded by {}, the home's genesis is another", record.genesis),
+                format!("the store was founded by {}, the home's genesis is another", founded.genesis),
             )
             .hint("a home and its ledger belong together; restore both from the same backup")
             .into());
         }
-        if record.server_key != engine.server_key.public() {
+        if founded.server_key != engine.server_key.public() {
             return Err(Refusal::conflict("another-server-key", "the home's server key is not the one of the genesis")
                 .hint("restore keys/server.key from the backup of this home")
                 .into());
@@ -290,6 +290,11 @@ impl Engine {
 
     pub async fn head(&self) -> Result<Head, EngineError> {
         Ok(self.store.head().await?)
+    }
+
+    /// What the log was founded with: read in no time, however many people govern.
+    pub async fn founded(&self) -> Result<Founded, EngineError> {
+        Ok(records::founded(&*self.store).await?)
     }
 
     /// Governance as it stands.
