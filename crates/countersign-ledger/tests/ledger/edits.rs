@@ -19,6 +19,7 @@ const SECS: u64 = 10;
 const AT_ONCE: u32 = 64;
 
 /// Feeds a target with what the strategy makes until its time is over.
+#[expect(clippy::disallowed_methods, reason = "for how long it is fed is no part of what is found")]
 pub fn feed<S: Strategy>(
     name: &'static str,
     file: &'static str,

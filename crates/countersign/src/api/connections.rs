@@ -195,9 +195,8 @@ impl HttpBody for Coming {
         context: &mut task::Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        match &frame {
-            Some(Ok(frame)) => self.it.goes_on(frame.data_ref().map_or(0, Bytes::len)),
-            Some(Err(_)) | None => {}
+        if let Some(Ok(frame)) = &frame {
+            self.it.goes_on(frame.data_ref().map_or(0, Bytes::len));
         }
         if frame.is_none() || self.body.is_end_stream() {
             self.it.is(State::Working);

@@ -246,9 +246,8 @@ impl Draft {
 
     /// Whether the catalog of the home has a name that is to go.
     fn is_of_the_catalog(&self) -> bool {
-        self.statements.iter().any(|(_, statement, _)| match &statement.body {
-            Body::Erasure(Erasure { of: Erased::Person(_), .. }) | Body::Publication(_) => true,
-            _ => false,
+        self.statements.iter().any(|(_, statement, _)| {
+            matches!(&statement.body, Body::Erasure(Erasure { of: Erased::Person(_), .. }) | Body::Publication(_))
         })
     }
 
