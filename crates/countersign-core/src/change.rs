@@ -80,6 +80,19 @@ pub struct Change {
     /// The last permit request, until a decision answers it.
     pub requested: Option<RequestRecord>,
     pub permits: Vec<PermitRecord>,
+    /// What of it was erased.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub erased: Vec<ErasureRecord>,
+}
+
+/// A tombstone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErasureRecord {
+    /// Who signed it first.
+    pub by: ActorId,
+    pub at: Time,
+    pub blobs: BTreeSet<Digest>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -289,6 +302,7 @@ impl Change {
             decisions: vec![],
             requested: None,
             permits: vec![],
+            erased: vec![],
         }
     }
 
@@ -514,8 +528,14 @@ impl Change {
         texts.flatten().chain(reasons).collect()
     }
 
+    /// The tombstone of a blob, if it was erased.
+    pub fn tombstone(&self, blob: &Digest) -> Option<&ErasureRecord> {
+        self.erased.iter().find(|erased| erased.blobs.contains(blob))
+    }
+
     /// Forgets the names that were in these blobs.
-    pub(crate) fn erase(&mut self, blobs: &BTreeSet<Digest>) {
+    pub(crate) fn erase(&mut self, by: &ActorId, at: Time, blobs: &BTreeSet<Digest>) {
+        self.erased.push(ErasureRecord { by: by.clone(), at, blobs: blobs.clone() });
         let names = |revision: &Revision| revision.identities_blob.is_some_and(|digest| blobs.contains(&digest));
         for revision in self.revisions.iter_mut().filter(|revision| names(revision)) {
             revision.named.clear();

@@ -179,7 +179,7 @@ impl State {
             }
             Body::Erasure(Erasure { of: Erased::Change(change), blobs, .. }) => {
                 if let Some(change) = self.change_mut(change) {
-                    change.erase(blobs);
+                    change.erase(by, admitted.at, blobs);
                 }
             }
             // Those files are in force no longer.

@@ -354,7 +354,8 @@ fn variable(name: &str) -> Option<String> {
 type Response = ureq::http::Response<ureq::Body>;
 
 /// Where an answer sends on to.
-fn sent_on(response: &Response) -> Option<String> {
+/// Where an answer sends on to.
+pub fn sent_on(response: &Response) -> Option<String> {
     let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;
     Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
 }

@@ -33,7 +33,7 @@ use tokio::{
 };
 
 use crate::{
-    client::proxy_of,
+    client::{proxy_of, sent_on},
     clock, durable,
     engine::{Engine, EngineError},
 };
@@ -124,6 +124,8 @@ impl Collector {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE))
+            // By itself it would turn a POST into a GET, and go wherever it is sent.
+            .max_redirects(0)
             .build()
             .new_agent();
         Ok(Self {
@@ -308,6 +310,9 @@ fn answered(size: u64, lines: &str) -> Answered {
 fn send(agent: &ureq::Agent, url: &str, request: &AddCheckpoint) -> Result<Answer, String> {
     let post = agent.post(url).config().proxy(proxy_of(url)).build();
     let mut response = post.send(request.to_body()).map_err(|error| error.to_string())?;
+    if let Some(to) = sent_on(&response) {
+        return Err(format!("it sends on to {to}; write the address that answers"));
+    }
     let status = response.status().as_u16();
     let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok()).map(str::to_owned);
     let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();

@@ -11,7 +11,7 @@ use countersign_core::{
     trust::{Trust, Vouching},
 };
 use countersign_ledger::{
-    Envelope, Hash, Leaf, Time,
+    Digest, Envelope, Hash, Leaf, Time,
     checkpoint::{self, Checkpoint, MAX_NOTE_BYTES, SignedCheckpoint},
     tree,
 };
@@ -52,6 +52,11 @@ pub enum KnownError {
         "wrong trust file: {url} serves log `{origin}` as this machine knows it, and the file pins another log of that name"
     )]
     WrongTrustFile { url: String, origin: String },
+    /// The same, where this machine has seen none of them yet.
+    #[error(
+        "wrong trust file: it pins another log named `{origin}` than {url} serves\n  pinned: genesis {pinned}\n  served: genesis {served}"
+    )]
+    WrongTrustOfName { url: String, origin: String, pinned: Digest, served: Digest },
     #[error("{url} serves something that is no checkpoint")]
     NoCheckpoint { url: String },
 }
@@ -103,7 +108,8 @@ impl KnownLog {
         }
         // What a person vouches for takes the place of another founding that is remembered, if the log truly begins so.
         if let Some(trust) = given
-            && (!memory.is_of_another(trust)? || begins_with_genesis(&client, trust, &note))
+            && memory.is_of_another(trust)?
+            && begins_with_genesis(&client, trust, &note)
         {
             memory.pin(trust, now)?;
         }
@@ -118,10 +124,18 @@ impl KnownLog {
             (None, None) => (first_sight(&client, &origin)?, Sight::First),
         };
         let seen = memory.see(&trust, &note, floor.as_ref(), now, |from, to| prove(&client, from, to));
-        let checkpoint = seen.map_err(|error| if_founded_anew(error, &client, &memory, &trust, &note, now))?;
-        match sight {
-            Sight::First => memory.pin(&trust, now)?,
-            Sight::Pinned => {}
+        let checkpoint = match seen {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => {
+                let unseen = given.is_some() && floor.is_none();
+                return Err(if_founded_anew(error, &client, &memory, (&trust, unseen), &note, now));
+            }
+        };
+        // Only what fits what was seen is remembered.
+        match (sight, given) {
+            (Sight::First, _) => memory.pin(&trust, now)?,
+            (Sight::Pinned, Some(given)) if !memory.is_of_another(given)? => memory.pin(given, now)?,
+            (Sight::Pinned, Some(_) | None) => {}
         }
         memory::keep_served_at(place, client.url(), &origin)?;
         Ok(Self { client, trust, sight, memory, checkpoint })
@@ -316,16 +330,22 @@ fn first_sight(client: &Client, origin: &str) -> Result<Trust, KnownError> {
 }
 
 /// A checkpoint that the pinned key did not sign may be of a log that was founded anew: then the server says so itself, and
-/// both are shown.
+/// both are shown. Where nothing was seen before, the file that was given is the wrong one.
 fn if_founded_anew(
     error: KnownError,
     client: &Client,
     memory: &Memory,
-    trust: &Trust,
+    (trust, unseen): (&Trust, bool),
     note: &str,
     now: Time,
 ) -> KnownError {
     match (&error, client.log()) {
+        (KnownError::Memory(MemoryError::NotSigned { origin, .. }), Ok(log))
+            if unseen && log.genesis != trust.genesis =>
+        {
+            let (url, origin) = (client.url().to_owned(), origin.clone());
+            KnownError::WrongTrustOfName { url, origin, pinned: trust.genesis, served: log.genesis }
+        }
         (KnownError::Memory(MemoryError::NotSigned { .. }), Ok(log)) if log.genesis != trust.genesis => {
             memory.founded_anew(note, &log.trust, now).into()
         }
@@ -340,7 +360,7 @@ mod tests {
         statement::{Body, Header, RevisionRef, SeenCheckpoint, Withdrawal},
     };
     use countersign_ledger::{
-        Digest, Line, SigningKey, StreamHead,
+        Line, SigningKey, StreamHead,
         tree::{MemoryNodes, inclusion_proof},
     };
 

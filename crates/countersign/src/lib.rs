@@ -39,3 +39,8 @@ pub mod unix;
 pub mod verifying;
 pub mod view;
 pub mod wire;
+
+/// What fuzz targets are fed with, beside the code that nobody else sees.
+#[cfg(test)]
+#[path = "../../countersign-ledger/tests/ledger/edits.rs"]
+mod edits;

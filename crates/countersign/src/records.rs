@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Version of what is written here. A store of an older one is rebuilt from its leaves.
-pub const PROJECTIONS: u32 = 3;
+pub const PROJECTIONS: u32 = 4;
 
 pub const GOVERNANCE: &str = "governance";
 pub const CHANGE: &str = "change";

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
-    change::{Change, ChangeStatus},
+    change::{Change, ChangeStatus, Revision},
     explain,
     ids::ActorId,
     refusal::Refusal,
@@ -21,9 +21,8 @@ use crate::wire::{
     ApprovalLine, ChangeLine, ChangeView, GuidanceLine, IdentityView, PermitLine, RejectionLine, WaiverLine, rfc3339,
 };
 
-/// In place of a text or name that is no longer there.
-/// In place of words that are not at hand; whoever is shown that cannot tell why.
-pub const NOT_HERE: &str = "(not here: erased, or held back)";
+/// In place of words that are not at hand, and of which no tombstone says that they were erased.
+pub const NOT_HERE: &str = "(not here: held back, or lost)";
 
 /// Blobs by their digests, as far as they are there.
 pub type Texts = BTreeMap<Digest, Vec<u8>>;
@@ -51,11 +50,13 @@ pub fn view(
     let decision = decide::decide(&state.governance.rules, &snapshot, now);
     let explanation = explain::explain(&decision, state, change, disabled, now)?;
     let text = texts.get(&revision.text).and_then(|bytes| ProposalText::parse(bytes).ok());
-    let reason =
-        |digest: &Digest| texts.get(digest).and_then(|bytes| Reason::parse(bytes).ok()).map(|reason| reason.why);
+    let reason = |digest: &Digest| {
+        let said = texts.get(digest).and_then(|bytes| Reason::parse(bytes).ok()).map(|reason| reason.why);
+        said.or_else(|| tombstone(change, digest))
+    };
     Ok(ChangeView {
         id: change.id.clone(),
-        title: title(text.as_ref()),
+        title: title(change, &revision.text, text.as_ref()),
         kind: change.kind,
         purpose: change.purpose.clone(),
         state: state_name(change, now).to_owned(),
@@ -69,8 +70,12 @@ pub fn view(
         proposer: change.proposer.clone(),
         proposed_at: rfc3339(change.proposed_at),
         text,
-        unmapped: identities(change, |reference| snapshot.unmapped.contains(reference)),
-        identities: identities(change, |_| true),
+        // Nobody can say whose a name is that was erased.
+        unmapped: identities(change, |revision, reference| {
+            let erased = revision.identities_blob.is_some_and(|blob| change.tombstone(&blob).is_some());
+            !erased && snapshot.unmapped.contains(reference)
+        }),
+        identities: identities(change, |_, _| true),
         guidance: guidance(change, &snapshot, now),
         approvals: change
             .approvals
@@ -131,7 +136,7 @@ pub fn view(
 pub fn line(change: &Change, current: RevisionRef, text: Option<&ProposalText>, now: Time) -> ChangeLine {
     ChangeLine {
         id: change.id.clone(),
-        title: title(text),
+        title: change.current().map_or_else(String::new, |revision| title(change, &revision.text, text)),
         kind: change.kind,
         state: state_name(change, now).to_owned(),
         targets: change.targets.clone(),
@@ -145,8 +150,20 @@ pub fn line(change: &Change, current: RevisionRef, text: Option<&ProposalText>, 
     }
 }
 
-fn title(text: Option<&ProposalText>) -> String {
-    text.map_or_else(|| NOT_HERE.to_owned(), |text| text.title.clone())
+fn title(change: &Change, blob: &Digest, text: Option<&ProposalText>) -> String {
+    text.map_or_else(|| gone(change, blob), |text| text.title.clone())
+}
+
+/// Who erased it, and when.
+fn tombstone(change: &Change, blob: &Digest) -> Option<String> {
+    let erased = change.tombstone(blob)?;
+    let at = rfc3339(erased.at);
+    Some(format!("(erased by {} on {})", erased.by, at.split('T').next().unwrap_or(&at)))
+}
+
+/// In place of what is not there.
+fn gone(change: &Change, blob: &Digest) -> String {
+    tombstone(change, blob).unwrap_or_else(|| NOT_HERE.to_owned())
 }
 
 /// The state's name; a permit that nobody used in time leaves the change as expired.
@@ -159,18 +176,22 @@ fn state_name(change: &Change, now: Time) -> &'static str {
     }
 }
 
-fn identities(change: &Change, wanted: impl Fn(&str) -> bool) -> Vec<IdentityView> {
+fn identities(change: &Change, wanted: impl Fn(&Revision, &str) -> bool) -> Vec<IdentityView> {
     let mut seen = BTreeSet::new();
     let mut views = Vec::new();
     for revision in &change.revisions {
         for identity in &revision.identities {
-            if !wanted(&identity.reference) || !seen.insert(&identity.reference) {
+            if !wanted(revision, &identity.reference) || !seen.insert(&identity.reference) {
                 continue;
             }
             let who = revision.named.get(&identity.reference);
             views.push(IdentityView {
                 reference: identity.reference.clone(),
-                name: who.map_or_else(|| NOT_HERE.to_owned(), |who| who.name.clone()),
+                name: match (who, &revision.identities_blob) {
+                    (Some(who), _) => who.name.clone(),
+                    (None, Some(blob)) => gone(change, blob),
+                    (None, None) => NOT_HERE.to_owned(),
+                },
                 mail: who.map(|who| who.mail.clone()).unwrap_or_default(),
                 roles: identity.roles.clone(),
             });

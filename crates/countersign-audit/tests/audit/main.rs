@@ -3,7 +3,10 @@
 
 mod conventions;
 mod docs;
+#[path = "../../../countersign-ledger/tests/ledger/edits.rs"]
+mod edits;
 mod field;
+mod foreign;
 mod history;
 mod replay;
 mod truths;

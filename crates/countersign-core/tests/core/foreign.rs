@@ -5,11 +5,13 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use countersign_core::{
     canonical,
+    cases::run_cases,
     catalog::{Catalog, CatalogSettings},
     facts::{GitFacts, Identities, git::Commit},
     fold::Entry,
     governance::{Replacements, parse_rules, read_manifest},
     ids::Nonce,
+    rules::Rules,
     statement::Statement,
     subject::{FilesSubject, GitSubject, Subject},
     text::{ProposalText, Reason},
@@ -19,7 +21,7 @@ use countersign_ledger::Digest;
 use proptest::prelude::*;
 
 use crate::{
-    edits::any_of,
+    edits::{any_of, foreign},
     kit::{World, author, facts, file, git},
 };
 
@@ -60,13 +62,25 @@ const COMMIT: &str = "tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nparent 1111
     encoding UTF-8\ngpgsig -----BEGIN SSH SIGNATURE-----\n U1NIU0lHAAAAAQ==\n -----END SSH SIGNATURE-----\n\n\
     Raise it\n\nCo-authored-by: Linus <linus@example.com>\nGuidance: docs/runbook.md\n";
 
+const EYES: &str = include_str!("../../../../rules/second-pair-of-eyes.cedar");
+
+static RULES: LazyLock<Rules> = LazyLock::new(|| {
+    parse_rules(&BTreeMap::from([("second-pair-of-eyes.cedar".to_owned(), EYES.to_owned())])).unwrap()
+});
+
+fn cases() -> Vec<Vec<u8>> {
+    let all: &[u8] = include_bytes!("../../../../rules/second-pair-of-eyes.cases.yaml");
+    let one = b"- name: all of it\n  given: {tier: 2, kind: config, purpose: [incident], approvals: [grace], people: {grace: senior owner}, \
+        guidance: {docs/a.md: 3}, waivers: {second-pair-of-eyes: barbara}}\n  expect: {status: satisfied, outcome: allow, missing: []}\n";
+    vec![all.to_vec(), one.to_vec()]
+}
+
 fn as_it_was<T: serde::Serialize>(read: &T, bytes: &[u8]) -> Result<(), TestCaseError> {
     prop_assert_eq!(String::from_utf8(canonical::to_bytes(read).unwrap()).unwrap(), String::from_utf8_lossy(bytes));
     Ok(())
 }
 
-proptest! {
-    #[test]
+foreign! {
     fn foreign_leaves_and_statements(bytes in any_of(SEEDS.leaves.clone())) {
         if let Ok(entry) = Entry::parse(&bytes) {
             prop_assert_eq!(entry.leaf.to_bytes(), bytes);
@@ -77,7 +91,6 @@ proptest! {
         }
     }
 
-    #[test]
     fn foreign_blobs(bytes in any_of(SEEDS.blobs.clone())) {
         if let Ok(read) = GitFacts::parse(&bytes) {
             prop_assert_eq!(&read.to_blob().unwrap(), &bytes);
@@ -102,7 +115,6 @@ proptest! {
         }
     }
 
-    #[test]
     fn foreign_lists_of_files(bytes in any_of(vec![SEEDS.manifest.clone()])) {
         let digest = Digest::of(&bytes);
         if let Ok(read) = read_manifest(&digest, &|_| Some(bytes.clone())) {
@@ -110,7 +122,6 @@ proptest! {
         }
     }
 
-    #[test]
     fn foreign_governance_files(at in any::<prop::sample::Index>(), edits in crate::edits::edits()) {
         let (path, bytes) = at.get(&SEEDS.files);
         let bytes = crate::edits::edited(bytes, &edits);
@@ -126,13 +137,16 @@ proptest! {
         }
     }
 
-    #[test]
     fn foreign_catalogs(text in any_of(vec![CATALOG.as_bytes().to_vec()])) {
         let Ok(text) = String::from_utf8(text) else { return Ok(()) };
         drop(Catalog::parse(&BTreeMap::from([("org.yaml".to_owned(), text)]), &CatalogSettings::default()));
     }
 
-    #[test]
+    fn foreign_rule_cases(text in any_of(cases())) {
+        let Ok(text) = String::from_utf8(text) else { return Ok(()) };
+        drop(run_cases(&RULES, &BTreeMap::from([("second-pair-of-eyes.cases.yaml".to_owned(), text)])));
+    }
+
     fn foreign_trust(bytes in any_of(vec![SEEDS.trust.clone()])) {
         if let Ok(read) = serde_json::from_slice::<Trust>(&bytes) {
             drop(read.check());
@@ -141,7 +155,6 @@ proptest! {
         }
     }
 
-    #[test]
     fn foreign_commits(bytes in any_of(vec![COMMIT.as_bytes().to_vec()])) {
         if let Ok(read) = Commit::parse(&bytes) {
             // What git takes for the message is the rest of the object.
@@ -161,5 +174,9 @@ fn the_foreign_seeds_are_read() {
     assert!(serde_json::from_slice::<Trust>(&SEEDS.trust).is_ok_and(|trust| trust.check().is_ok()));
     let commit = Commit::parse(COMMIT.as_bytes()).unwrap();
     assert_eq!((commit.parents.len(), commit.author.mail.as_str()), (1, "ada@example.com"));
+    for text in cases() {
+        let text = String::from_utf8(text).unwrap();
+        run_cases(&RULES, &BTreeMap::from([("second-pair-of-eyes.cases.yaml".to_owned(), text)])).unwrap();
+    }
     assert!(read_manifest(&Digest::of(&SEEDS.manifest), &|_| Some(SEEDS.manifest.clone())).is_ok());
 }

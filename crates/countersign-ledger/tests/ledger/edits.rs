@@ -1,9 +1,66 @@
 //! Bytes that were changed on their way: what tests of parsers feed them with, beside made-up ones. Shared by the tests of all
 //! crates.
 //!
-//! `PROPTEST_CASES` says how many; `scripts/fuzz` goes on for as long as somebody likes.
+//! Each target is fed for ten seconds, or for as many as `COUNTERSIGN_FUZZ_SECS` says; `scripts/fuzz` goes on for an hour. What
+//! was found is kept by proptest beside the test, and is tried first from then on.
 
-use proptest::prelude::*;
+use std::{
+    env,
+    time::{Duration, Instant},
+};
+
+use proptest::{
+    prelude::*,
+    test_runner::{TestCaseResult, TestRunner},
+};
+
+const SECS: u64 = 10;
+/// Cases between two looks at the clock.
+const AT_ONCE: u32 = 64;
+
+/// Feeds a target with what the strategy makes until its time is over.
+#[expect(clippy::disallowed_methods, reason = "for how long it is fed is no part of what is found")]
+pub fn feed<S: Strategy>(
+    name: &'static str,
+    file: &'static str,
+    strategy: &S,
+    target: impl Fn(S::Value) -> TestCaseResult,
+) {
+    let secs = env::var("COUNTERSIGN_FUZZ_SECS").map_or(SECS, |secs| secs.parse().expect("a number of seconds"));
+    let until = Instant::now() + Duration::from_secs(secs);
+    loop {
+        let config = ProptestConfig {
+            cases: AT_ONCE,
+            max_global_rejects: u32::MAX,
+            source_file: Some(file),
+            test_name: Some(name),
+            ..ProptestConfig::default()
+        };
+        // Another one each time: a runner counts the cases of all its runs.
+        if let Err(error) = TestRunner::new(config).run(strategy, &target) {
+            panic!("{name}: {error}");
+        }
+        if Instant::now() >= until {
+            return;
+        }
+    }
+}
+
+/// Fuzz targets, written as `proptest!` has them, and fed by time.
+macro_rules! foreign {
+    ($($(#[$meta:meta])* fn $name:ident($($argument:ident in $strategy:expr),+ $(,)?) $body:block)+) => {$(
+        $(#[$meta])*
+        #[test]
+        fn $name() {
+            let name = concat!(module_path!(), "::", stringify!($name));
+            $crate::edits::feed(name, file!(), &($($strategy,)+), |($($argument,)+)| {
+                $body
+                Ok(())
+            });
+        }
+    )+};
+}
+pub(crate) use foreign;
 
 /// One change of some bytes. Places are fractions of their length.
 #[derive(Clone, Debug)]

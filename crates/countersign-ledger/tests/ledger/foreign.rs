@@ -15,7 +15,7 @@ use countersign_ledger::{
 use proptest::prelude::*;
 
 use crate::{
-    edits::any_of,
+    edits::{any_of, foreign},
     support::{FixedRng, envelope, key, numbered, stream},
 };
 
@@ -49,8 +49,7 @@ fn texts(seeds: &[&str]) -> Vec<Vec<u8>> {
     seeds.iter().map(|seed| seed.as_bytes().to_vec()).collect()
 }
 
-proptest! {
-    #[test]
+foreign! {
     fn foreign_leaves_and_envelopes(leaf in any_of(vec![leaf().to_bytes()]), raw in any_of(vec![envelope(b"{}").raw().to_vec()])) {
         if let Ok(read) = Leaf::parse(&leaf) {
             prop_assert_eq!(read.to_bytes(), leaf);
@@ -63,7 +62,6 @@ proptest! {
         }
     }
 
-    #[test]
     fn foreign_notes(note in any_of(vec![NOTE.text.clone().into_bytes()])) {
         let Ok(note) = String::from_utf8(note) else { return Ok(()) };
         if let Ok(read) = SignedCheckpoint::open(&note, &NOTE.verifier) {
@@ -77,7 +75,6 @@ proptest! {
         drop(Answer::parse(200, Some("text/x.tlog.size"), note.as_bytes()));
     }
 
-    #[test]
     fn foreign_keys(key in any_of(texts(&[&NOTE.verifier, &key().public().to_string()]))) {
         let Ok(text) = String::from_utf8(key) else { return Ok(()) };
         if let Ok(read) = text.parse::<VerifierKey>() {
@@ -90,7 +87,6 @@ proptest! {
         drop(CosignerKey::from_text(&text));
     }
 
-    #[test]
     fn foreign_tiles(
         path in any_of(texts(&["tile/0/x001/x234/067", "tile/entries/000.p/17", "tile/7/255"])),
         bundle in any_of(vec![entry_bundle(&[b"one".to_vec(), b"another".to_vec()]).unwrap()]),
@@ -110,7 +106,6 @@ proptest! {
         }
     }
 
-    #[test]
     fn foreign_signatures(blob in any_of(vec![sshsig_blob()]), armored in any_of(vec![sshsig::armor(&sshsig_blob()).into_bytes()])) {
         // Of other bytes than were signed, or of this key in another spelling, none holds.
         if sshsig::verify(&blob, NAMESPACE, b"another payload").is_ok() {
@@ -123,7 +118,6 @@ proptest! {
         }
     }
 
-    #[test]
     fn foreign_allowed_signers(text in any_of(texts(&[
         "# us\nada@example.com,ada namespaces=\"git,countersign\",valid-after=\"20260101\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKHEChMQ2\n",
         "*@example.com cert-authority ssh-ed25519 AAAA\n\u{feff}",

@@ -16,7 +16,6 @@ use tokio::{
 
 use super::{
     Reply,
-    connections::Progress,
     error::{bad_request, crowded, too_large, too_slow},
 };
 
@@ -135,12 +134,7 @@ impl Drop for Share {
 ///
 /// An answer that comes while the sender still writes is lost to many of them: the kernel resets a connection that is
 /// closed with bytes unread, and the sender sees that instead of the reason.
-pub async fn whole(
-    mut body: Body,
-    limit: usize,
-    room: &Arc<Room>,
-    progress: Option<&Progress>,
-) -> Reply<(Vec<u8>, Share)> {
+pub async fn whole(mut body: Body, limit: usize, room: &Arc<Room>) -> Reply<(Vec<u8>, Share)> {
     let share = Share::begin(room);
     let until = Instant::now() + WHOLE;
     let mut kept = Vec::new();
@@ -152,9 +146,6 @@ pub async fn whole(
             () = share.out.notified() => return Err(too_slow()),
         };
         let Some(frame) = frame else { break };
-        if let Some(progress) = progress {
-            progress.goes_on();
-        }
         let frame = frame.map_err(|error| bad_request(format!("the body broke off: {error}")))?;
         let Ok(data) = frame.into_data() else { continue };
         read = read.saturating_add(data.len());

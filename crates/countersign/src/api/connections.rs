@@ -1,22 +1,37 @@
-//! Connections: how many there are, how long one may wait, and which goes when there are too many. Whoever holds connections
-//! open and asks nothing takes nobody else's place: the one that has been idle the longest is closed for who comes.
+//! Connections: how many there are, how long one may wait, how slow it may be, and which goes when there are too many.
+//!
+//! ```text
+//!  at the bound, somebody comes:  1. the one that has been without a request the longest goes
+//!                                 2. of those whose bodies or answers trickle, the slowest goes
+//!                                 3. the one that has stood still the longest goes
+//!                                 4. else who comes waits, in the kernel's queue, until there is room
+//! ```
+//!
+//! What asks and is answered at once never gives way: who holds many connections open takes nobody else's place by them.
+//!
+//! Invariant: there are never more connections than the bound, and a few that are just closing.
 
 use std::{
     collections::BTreeMap,
     convert::Infallible,
     io,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    task::{self, Poll, ready},
     time::Duration,
 };
 
-use axum::{Router, body::Body, response::Response};
+use axum::{
+    Router,
+    body::{Body, Bytes, HttpBody},
+    response::Response,
+};
 use http_body_util::BodyExt as _;
 use hyper::{
-    body::Incoming,
+    body::{Frame, Incoming, SizeHint},
     server::conn::http1,
     service::{Service as _, service_fn},
 };
@@ -36,8 +51,19 @@ const HEAD: Duration = Duration::from_secs(15);
 /// How long an answer may wait for its reader, before the connection is closed.
 const STALLED: Duration = Duration::from_secs(60);
 
+/// How many bytes a second a body or an answer must have come to, after so long. The first is for everybody, always; the second is
+/// for who would stay where there are too many.
+const SLOWEST: (u64, Duration) = (1_024, Duration::from_secs(20));
+const SLOW: (u64, Duration) = (16 * 1_024, Duration::from_secs(2));
+
+/// How long one must have been without a request before it goes where there are too many: who has just come asks by then.
+const ASKS: Duration = Duration::from_millis(500);
+
 /// How long one that is busy must have stood still before it goes where there are too many.
 const GIVES_WAY: Duration = Duration::from_secs(5);
+
+/// How many connections beyond the bound may be just closing.
+const CLOSING: usize = 16;
 
 /// How many connections at the most.
 const MAX_CONNECTIONS: usize = 1_024;
@@ -66,20 +92,30 @@ pub async fn serve(
     let open = Arc::new(Open::default());
     let mut stop = pin!(stop);
     let mut sweep = tokio::time::interval(GIVES_WAY);
+    let mut failing = false;
+    // Who has come, and waits for room; the others wait in the kernel's queue meanwhile.
+    let mut come = None;
     loop {
         tokio::select! {
             () = &mut stop => break,
-            _ = sweep.tick() => open.close_stalled(STALLED),
-            accepted = listener.accept() => match accepted {
+            _ = sweep.tick() => open.close_slow(),
+            () = open.room(most), if come.is_some() => {
+                if let Some(stream) = come.take() {
+                    tokio::spawn(connection(stream, router.clone(), Arc::clone(&open), open.begin()));
+                }
+            }
+            accepted = listener.accept(), if come.is_none() => match accepted {
                 Ok((stream, _)) => {
-                    if open.count() >= most {
-                        open.close_one();
-                    }
-                    tokio::spawn(connection(stream, router.clone(), Arc::clone(&open)));
+                    failing = false;
+                    come = Some(stream);
                 }
                 Err(error) if of_the_other_side(&error) => {}
                 Err(error) => {
-                    tracing::error!(%error, "a connection could not be taken");
+                    // Once, and not ten times a second for as long as it lasts.
+                    if !failing {
+                        tracing::error!(%error, "connections cannot be taken");
+                    }
+                    failing = true;
                     open.close_one();
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -99,8 +135,7 @@ fn of_the_other_side(error: &io::Error) -> bool {
     )
 }
 
-async fn connection(stream: TcpStream, router: Router, open: Arc<Open>) {
-    let (number, it) = open.begin();
+async fn connection(stream: TcpStream, router: Router, open: Arc<Open>, (number, it): (u64, Arc<Connection>)) {
     // What is small is sent at once.
     drop(stream.set_nodelay(true));
     let router = TowerToHyperService::new(router);
@@ -129,20 +164,53 @@ async fn connection(stream: TcpStream, router: Router, open: Arc<Open>) {
 }
 
 async fn answer(
-    mut request: hyper::Request<Incoming>,
+    request: hyper::Request<Incoming>,
     router: TowerToHyperService<Router>,
     it: Arc<Connection>,
 ) -> Result<Response, Infallible> {
-    let busy = Busy::begin(Arc::clone(&it));
-    request.extensions_mut().insert(Progress(it));
-    let response = router.call(request).await?;
+    let busy = Busy::begin(Arc::clone(&it), request.body());
+    let response = router.call(request.map(|body| Coming { body, it })).await?;
+    busy.it.is(State::Sending);
     Ok(response.map(|body| {
         // It is busy until its reader has all of it.
         Body::new(body.map_frame(move |frame| {
-            busy.it.goes_on();
+            busy.it.goes_on(frame.data_ref().map_or(0, Bytes::len));
             frame
         }))
     }))
+}
+
+/// The body of a request, watched while it comes.
+struct Coming {
+    body: Incoming,
+    it: Arc<Connection>,
+}
+
+impl HttpBody for Coming {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if let Some(Ok(frame)) = &frame {
+            self.it.goes_on(frame.data_ref().map_or(0, Bytes::len));
+        }
+        if frame.is_none() || self.body.is_end_stream() {
+            self.it.is(State::Working);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// All connections.
@@ -156,17 +224,60 @@ struct Open {
 
 #[derive(Debug)]
 struct Connection {
-    state: Mutex<(State, Instant)>,
+    at: Mutex<At>,
     close: Notify,
 }
 
-/// What a connection is at, since when, or since when it has not gone on with it.
+/// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// It has asked nothing, or not all of the head yet.
     Idle,
-    Busy,
+    /// The body of a request comes.
+    Receiving,
+    Working,
+    /// An answer goes.
+    Sending,
     /// It was told to close.
     Closing,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct At {
+    state: State,
+    since: Instant,
+    /// When it last went on with it, and how many bytes have come or gone by then.
+    went_on: Instant,
+    bytes: u64,
+}
+
+impl At {
+    fn now(state: State) -> Self {
+        let now = Instant::now();
+        Self { state, since: now, went_on: now, bytes: 0 }
+    }
+
+    /// How many bytes a second have come or gone, if they are fewer than they had to be by now.
+    fn slower_than(&self, (least, after): (u64, Duration)) -> Option<u128> {
+        let moves = match self.state {
+            State::Receiving | State::Sending => true,
+            State::Idle | State::Working | State::Closing => false,
+        };
+        let took = self.since.elapsed();
+        if !moves || took < after {
+            return None;
+        }
+        let rate = u128::from(self.bytes).saturating_mul(1_000) / took.as_millis().max(1);
+        (rate < u128::from(least)).then_some(rate)
+    }
+
+    /// How long it has been busy without going on.
+    fn stood_still(&self) -> Duration {
+        match self.state {
+            State::Receiving | State::Working | State::Sending => self.went_on.elapsed(),
+            State::Idle | State::Closing => Duration::ZERO,
+        }
+    }
 }
 
 /// A poisoned lock only means that somebody panicked: what is under it is replaced whole.
@@ -177,7 +288,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Open {
     fn begin(&self) -> (u64, Arc<Connection>) {
         let number = self.last.fetch_add(1, Ordering::Relaxed);
-        let it = Arc::new(Connection { state: Mutex::new((State::Idle, Instant::now())), close: Notify::new() });
+        let it = Arc::new(Connection { at: Mutex::new(At::now(State::Idle)), close: Notify::new() });
         locked(&self.all).insert(number, Arc::clone(&it));
         (number, it)
     }
@@ -187,28 +298,49 @@ impl Open {
         self.closed.notify_waiters();
     }
 
-    /// Those that are closing already have given way.
-    fn count(&self) -> usize {
-        locked(&self.all).values().filter(|it| it.state().0 != State::Closing).count()
-    }
-
-    /// Closes the one that has been idle the longest; if none is, the one that has stood still the longest.
-    fn close_one(&self) {
-        let all = locked(&self.all);
-        let oldest = |state: State| {
-            let those = all.values().map(|it| (it.state(), it)).filter(move |((is, _), _)| *is == state);
-            those.min_by_key(|((_, since), _)| *since).map(|((_, since), it)| (since, it))
-        };
-        let stands_still = || oldest(State::Busy).filter(|(since, _)| since.elapsed() > GIVES_WAY);
-        if let Some((_, it)) = oldest(State::Idle).or_else(stands_still) {
-            it.end();
+    /// Waits until there is room for one more; makes it if somebody can give way.
+    async fn room(&self, most: usize) {
+        loop {
+            let closed = self.closed.notified();
+            // Those that are closing already have given way.
+            let (all, closing) = self.count();
+            let is_full = all.saturating_sub(closing) >= most;
+            if (!is_full || self.close_one()) && all < most.saturating_add(CLOSING) {
+                return;
+            }
+            drop(timeout(PAUSE, closed).await);
         }
     }
 
-    fn close_stalled(&self, after: Duration) {
+    /// How many there are, and how many of them are closing.
+    fn count(&self) -> (usize, usize) {
+        let all = locked(&self.all);
+        (all.len(), all.values().filter(|it| it.at().state == State::Closing).count())
+    }
+
+    /// Closes the one that can best be spared, if any can.
+    fn close_one(&self) -> bool {
+        let all = locked(&self.all);
+        let at = || all.values().map(|it| (it.at(), it));
+        let idle = at().filter(|(at, _)| at.state == State::Idle && at.since.elapsed() > ASKS);
+        let idle = idle.min_by_key(|(at, _)| at.since);
+        let slow = || {
+            let slow = at().filter_map(|(at, it)| Some((at.slower_than(SLOW)?, at, it)));
+            slow.min_by_key(|(rate, _, _)| *rate).map(|(_, at, it)| (at, it))
+        };
+        let still = || at().filter(|(at, _)| at.stood_still() > GIVES_WAY).max_by_key(|(at, _)| at.stood_still());
+        let spared = idle.or_else(slow).or_else(still);
+        if let Some((_, it)) = spared {
+            it.end();
+        }
+        spared.is_some()
+    }
+
+    /// Closes those that stand still for too long, and those that are too slow for anybody.
+    fn close_slow(&self) {
         for it in locked(&self.all).values() {
-            let (state, since) = it.state();
-            if state == State::Busy && since.elapsed() > after {
+            let at = it.at();
+            if at.stood_still() > STALLED || at.slower_than(SLOWEST).is_some() {
                 it.end();
             }
         }
@@ -226,14 +358,14 @@ impl Open {
 }
 
 impl Connection {
-    fn state(&self) -> (State, Instant) {
-        *locked(&self.state)
+    fn at(&self) -> At {
+        *locked(&self.at)
     }
 
     fn is(&self, state: State) {
-        let mut now = locked(&self.state);
-        if now.0 != State::Closing {
-            *now = (state, Instant::now());
+        let mut at = locked(&self.at);
+        if at.state != State::Closing {
+            *at = At::now(state);
         }
     }
 
@@ -242,8 +374,10 @@ impl Connection {
         self.close.notify_one();
     }
 
-    fn goes_on(&self) {
-        self.is(State::Busy);
+    fn goes_on(&self, bytes: usize) {
+        let mut at = locked(&self.at);
+        at.went_on = Instant::now();
+        at.bytes = at.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 }
 
@@ -253,8 +387,8 @@ struct Busy {
 }
 
 impl Busy {
-    fn begin(it: Arc<Connection>) -> Self {
-        it.is(State::Busy);
+    fn begin(it: Arc<Connection>, body: &Incoming) -> Self {
+        it.is(if body.is_end_stream() { State::Working } else { State::Receiving });
         Self { it }
     }
 }
@@ -262,15 +396,5 @@ impl Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         self.it.is(State::Idle);
-    }
-}
-
-/// With a request: whoever reads its body says that it goes on.
-#[derive(Clone, Debug)]
-pub struct Progress(Arc<Connection>);
-
-impl Progress {
-    pub fn goes_on(&self) {
-        self.0.goes_on();
     }
 }

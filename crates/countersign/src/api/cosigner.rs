@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 use super::{
     body::{Room, whole},
-    connections::{self, Progress},
+    connections,
     error::{self, ApiError, method_not_allowed, not_found},
     note,
     requests::logged,
@@ -56,11 +56,9 @@ async fn index(State(cosigner): State<Arc<Cosigner>>) -> String {
 async fn add_checkpoint(
     State(cosigner): State<Arc<Cosigner>>,
     Extension(room): Extension<Arc<Room>>,
-    progress: Option<Extension<Progress>>,
     body: Body,
 ) -> Response {
-    let progress = progress.map(|Extension(progress)| progress);
-    match whole(body, MAX_REQUEST_BYTES, &room, progress.as_ref()).await {
+    match whole(body, MAX_REQUEST_BYTES, &room).await {
         Ok((body, _share)) => error::cosigner(cosigner.answer(&body, clock::now()).await),
         Err(error) => error::to_a_log(error),
     }

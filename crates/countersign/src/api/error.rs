@@ -96,7 +96,10 @@ fn of_the_store(error: &EngineError) -> (StatusCode, ErrorBody) {
             failed(
                 trouble.code(),
                 format!("{}; nothing was written", trouble.words()),
-                "try again in a while; if it stays so, tell whoever runs the server",
+                match trouble.may_pass() {
+                    true => "try again in a while; if it stays so, tell whoever runs the server",
+                    false => "tell whoever runs the server; once that is mended, the same can be sent again",
+                },
             ),
         ),
         Failure::Damaged => (

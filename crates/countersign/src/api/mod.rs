@@ -40,7 +40,6 @@ use tokio::net::TcpListener;
 pub use self::requests::Hosts;
 use self::{
     body::{Room, whole},
-    connections::Progress,
     error::{ApiError, bad_request, method_not_allowed, not_found},
     requests::{for_this_host, logged},
 };
@@ -156,12 +155,10 @@ async fn healthz(State(engine): State<Arc<Engine>>) -> Reply<&'static str> {
 async fn submit(
     State(engine): State<Arc<Engine>>,
     Extension(room): Extension<Arc<Room>>,
-    progress: Option<Extension<Progress>>,
     body: Body,
 ) -> Reply<Json<Receipt>> {
-    let progress = progress.map(|Extension(progress)| progress);
     // The room is given back when the statement is written.
-    let (body, _share) = whole(body, MAX_BODY_BYTES, &room, progress.as_ref()).await?;
+    let (body, _share) = whole(body, MAX_BODY_BYTES, &room).await?;
     let submit: Submit =
         serde_json::from_slice(&body).map_err(|e| bad_request(format!("the body is not as it should be: {e}")))?;
     let blobs = submit

@@ -29,7 +29,7 @@ use crate::{
     home::files::{self, word},
     publication::{self, InForce},
     random,
-    wire::Submit,
+    wire::{Published, Submit},
 };
 
 const VERSION: u32 = 1;
@@ -205,6 +205,12 @@ struct Draft {
 
 impl Draft {
     fn read(file: &Path) -> Result<Self, CliError> {
+        if !file.exists() {
+            return Err(CliError::new("no-erasure", format!("{} is not there", file.display())).hint(
+                "an erasure that was cosigned is done, and its file is taken away with the words that may be in it; is the \
+                 path right?",
+            ));
+        }
         let wrong = |what: String| {
             CliError::new("not-an-erasure", format!("{}: {what}", file.display()))
                 .hint("it is the file that `countersign erase WHAT --why …` wrote")
@@ -229,6 +235,20 @@ impl Draft {
             statements.push((envelope, statement, blobs));
         }
         if statements.is_empty() { Err(wrong("there is nothing in it".to_owned())) } else { Ok(Self { statements }) }
+    }
+
+    /// What the log has of it already, where signing second broke off, is left out.
+    fn without(mut self, history: &[Published]) -> Self {
+        let published: BTreeSet<Digest> = history.iter().map(|published| Digest::of(&published.statement)).collect();
+        self.statements.retain(|(envelope, _, _)| !published.contains(&envelope.payload_digest()));
+        self
+    }
+
+    /// Whether the catalog of the home has a name that is to go.
+    fn is_of_the_catalog(&self) -> bool {
+        self.statements.iter().any(|(_, statement, _)| {
+            matches!(&statement.body, Body::Erasure(Erasure { of: Erased::Person(_), .. }) | Body::Publication(_))
+        })
     }
 
     /// What goes and why, by the signed statements and the blobs that they name.
@@ -278,7 +298,10 @@ fn show(global: &Global, file: &Path) -> Result<Exit, CliError> {
 fn cosign(global: &Global, file: &Path) -> Result<Exit, CliError> {
     let session = global.session()?;
     let draft = Draft::read(file)?;
-    let in_force = InForce::of(&session.log.client.published()?, &session.log.trust().genesis)?;
+    let history = session.log.client.published()?;
+    let in_force = InForce::of(&history, &session.log.trust().genesis)?;
+    let is_of_the_catalog = draft.is_of_the_catalog();
+    let draft = draft.without(&history);
     let lines = draft.lines(&session.log.client, &in_force)?;
     submit::announce(&session.speaker, &lines);
     let mut leaves = Vec::new();
@@ -293,7 +316,12 @@ fn cosign(global: &Global, file: &Path) -> Result<Exit, CliError> {
         signatures.push(session.speaker.hand.sign(envelope.payload())?);
         let both = Envelope::new(envelope.payload(), signatures)
             .map_err(|error| CliError::new("malformed-statement", error.to_string()))?;
-        leaves.push(session.send(&both, &Vec::from_iter(blobs.into_values()))?.index);
+        match session.send(&both, &Vec::from_iter(blobs.into_values())) {
+            Ok(receipt) => leaves.push(receipt.index),
+            // It came so far before signing second broke off.
+            Err(error) if error.code == "replayed" => {}
+            Err(error) => return Err(error),
+        }
     }
     session.log.memory().forget_governance();
     // It may have the words in it that are gone.
@@ -302,12 +330,13 @@ fn cosign(global: &Global, file: &Path) -> Result<Exit, CliError> {
     match global.format {
         Format::Json => output::json(&json!({"leaves": leaves, "erased": lines}))?,
         Format::Text => {
-            anstream::println!("{}: {} in the log", good("erased"), count(leaves.len(), "tombstone"));
-            anstream::println!(
-                "{}: take the name out of the home's catalog/, too, or the next `amend` publishes it again; backups and git \
-                 repositories have what they had",
-                warn("left")
-            );
+            match leaves.len() {
+                0 => anstream::println!("{}: it was done already", good("erased")),
+                number => anstream::println!("{}: {} in the log", good("erased"), count(number, "tombstone")),
+            }
+            let copies = "backups and git repositories have what they had";
+            let catalog = "take the name out of the home's catalog/, too, or the next `amend` publishes it again; ";
+            anstream::println!("{}: {}{copies}", warn("left"), if is_of_the_catalog { catalog } else { "" });
         }
     }
     Ok(Exit::Done)

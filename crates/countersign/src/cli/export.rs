@@ -22,8 +22,9 @@ use crate::{
 /// Write the whole log as files, or bring such an export up to date.
 ///
 /// The layout is that of C2SP tlog-tiles, with the blobs beside it: any web server can serve it, `verify` and `follow` read it,
-/// and `import` builds a ledger from it. The leaves are hashed on from those that are there, up to the root of the new
-/// checkpoint: a log that does not continue the export is refused. What was erased since is taken away.
+/// and `import` builds a ledger from it. What is there is read again: a blob that was damaged is fetched anew, a leaf or node that
+/// was damaged is named. The leaves are hashed on from those that are there, up to the root of the new checkpoint: a log that
+/// does not continue the export is refused. What was erased since is taken away.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     countersign export log                       from the server (--url)\n  \
@@ -70,12 +71,14 @@ fn tell(global: &Global, dir: &Path, exported: &Exported) -> Result<Exit, CliErr
     if global.format == Format::Json {
         return output::json(exported).map(|()| Exit::Done);
     }
-    let Exported { size, new, erased, .. } = exported;
-    let erased = match usize::try_from(*erased) {
+    let Exported { size, new, erased, mended, .. } = exported;
+    let of_blobs = |number: u64, what: &str| match usize::try_from(number) {
         Ok(0) => String::new(),
-        number => format!("; {} taken away, since they were erased", count(number.unwrap_or(usize::MAX), "blob")),
+        number => format!("; {} {what}", count(number.unwrap_or(usize::MAX), "blob")),
     };
-    anstream::println!("{} {size} leaves in {}, {new} of them new{erased}", good("exported"), dir.display());
+    let erased = of_blobs(*erased, "taken away, since they were erased");
+    let mended = of_blobs(*mended, "damaged, and fetched again");
+    anstream::println!("{} {size} leaves in {}, {new} of them new{erased}{mended}", good("exported"), dir.display());
     Ok(Exit::Done)
 }
 

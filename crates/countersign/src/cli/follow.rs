@@ -185,7 +185,9 @@ async fn follow_on(
             }
             Err(error @ FollowError::Contradiction(_)) => return printer.failed(error),
             // Another log than is pinned, from the first: trying again would not help.
-            Err(error @ FollowError::Checkpoint(_)) if is_first => return printer.failed(error),
+            Err(error @ (FollowError::Checkpoint(_) | FollowError::AnotherCopy { .. })) if is_first => {
+                return printer.failed(error);
+            }
             Err(error) => {
                 CliError::from(error).print(printer.format);
                 pause = pause.saturating_mul(2).min(MAX_PAUSE);
@@ -367,6 +369,8 @@ impl From<FollowError> for CliError {
             | FollowError::Store { .. }
             | FollowError::Io { .. }
             | FollowError::Checkpoint(_)
+            | FollowError::AnotherCopy { .. }
+            | FollowError::Older { .. }
             | FollowError::Short { .. }
             | FollowError::Refused(_) => Exit::Failed,
         };

@@ -398,6 +398,8 @@ fn cosign(global: &Global, path: &Path) -> Result<Exit, CliError> {
         ));
     }
     let mut home = Home::open(path)?;
+    // What does not hold is not worth a signature; and it is the genesis that is signed, not catalog/ and rules/ beside it.
+    let governance = home.governance()?;
     let signer = global.signer()?;
     let fingerprint = signer.fingerprint();
     let founders = &home.genesis_body().founders;
@@ -414,8 +416,6 @@ fn cosign(global: &Global, path: &Path) -> Result<Exit, CliError> {
         return Err(CliError::new("already-begun", "the log has begun; nothing can be added to its entry 0")
             .hint("nothing has to be: enough founders have signed"));
     }
-    // What does not hold is not worth a signature; and it is the genesis that is signed, not catalog/ and rules/ beside it.
-    let governance = home.governance()?;
     anstream::eprintln!("{} as {person} with key {fingerprint}:", output::faint("signing"));
     anstream::eprintln!("  genesis {}", home.trust().genesis);
     contents(&home, &governance).iter().for_each(|line| anstream::eprintln!("{line}"));

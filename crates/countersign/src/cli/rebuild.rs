@@ -48,13 +48,18 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         Some(path) => path.clone(),
         None => temporary.path().join("ledger.db"),
     };
+    let ledger = home.ledger_path();
+    if !ledger.exists() {
+        return Err(CliError::new("ledger-missing", format!("there is no {}", ledger.display()))
+            .hint(format!("put a copy of the log back: {}", home.putting_back())));
+    }
+    let log_key = home.log_key()?;
     let runtime = tokio::runtime::Runtime::new().map_err(|e| CliError::new("failed", e.to_string()))?;
     let (leaves, differing) = runtime.block_on(async {
         let options = home.store_options();
         let from = store::open(&home.store_address(), &options).await.map_err(EngineError::from)?;
         let to = store::open(&format!("sqlite:{}", into.display()), &options).await.map_err(EngineError::from)?;
-        let leaves =
-            rebuild::replay(&*from, &*to, &home.log_key()?, &mut |_, _| {}).await.map_err(EngineError::from)?;
+        let leaves = rebuild::replay(&*from, &*to, &log_key, &mut |_, _| {}).await.map_err(EngineError::from)?;
         let differing = differences(&*from, &*to, MAX_DIFFERING).await.map_err(EngineError::from)?;
         Ok::<_, CliError>((leaves, differing))
     })?;

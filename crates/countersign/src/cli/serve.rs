@@ -20,9 +20,9 @@ use crate::{
     clock,
     cosigning::{Collector, CosigningError},
     durable,
-    engine::{Engine, EngineError, Setup},
-    home::{FOUNDED, Home, LOCK, SEEN},
-    store::{self, Store, scrub::scrub, writer::SubmitError},
+    engine::{Engine, EngineError, Failure, Setup},
+    home::{FOUNDED, Home, LOCK, SEEN, files::word},
+    store::{self, Store, StoreError, writer::SubmitError},
     unix,
 };
 
@@ -57,12 +57,13 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
         tokio::runtime::Runtime::new().map_err(|e| CliError::new("failed", format!("the server cannot start: {e}")))?;
     let _alone = alone(&home)?;
     let served = runtime.block_on(async {
-        let engine = open_engine(&home).await?;
-        let collector = Collector::begin(Arc::clone(&engine), &home.config().cosigners, &home.cosigned_path()).await?;
+        // A log that nobody could be served is not begun.
         let listener = api::bind(listen).await.map_err(|e| {
             CliError::new("cannot-listen", format!("cannot listen on {listen}: {e}"))
                 .hint("is another server running there? choose another address with --listen")
         })?;
+        let engine = open_engine(&home).await?;
+        let collector = Collector::begin(Arc::clone(&engine), &home.config().cosigners, &home.cosigned_path()).await?;
         let address = listener.local_addr().map_err(|e| CliError::new("failed", e.to_string()))?;
         anstream::println!("serving {} on http://{address} (stop with Ctrl-C)", home.config().origin);
         tokio::spawn(collector.run());
@@ -112,62 +113,92 @@ const SEEN_EVERY: Duration = Duration::from_secs(1);
 async fn reread(engine: Arc<Engine>, options: store::Options) {
     tokio::time::sleep(FIRST_READING).await;
     loop {
-        match scrub(engine.store(), &options, READING_PAUSE).await {
-            Ok(leaves) => tracing::info!(log.leaves = leaves, "the whole log was read again, and holds"),
-            Err(error) => {
+        let pause = match engine.read_again(&options, READING_PAUSE).await {
+            Ok(leaves) => {
+                tracing::info!(log.leaves = leaves, "the whole log was read again, and holds");
+                BETWEEN_READINGS
+            }
+            Err(error) if error.is_damage() => {
                 let hint = error.hint();
                 tracing::error!(%error, hint, "the log on the disk does not hold");
-                engine.damaged_is(error.to_string());
+                BETWEEN_READINGS
             }
-        }
-        tokio::time::sleep(BETWEEN_READINGS).await;
+            Err(error) => {
+                tracing::warn!(%error, "the whole log could not be read again just now");
+                UNTIL_ANOTHER_TRY
+            }
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 
-/// When the log is read again after the server began, how long is waited between two readings, and between two pages of one.
+/// When the log is read again after the server began, how long is waited between two readings, after one that could not be
+/// made, and between two pages of one.
 const FIRST_READING: Duration = Duration::from_secs(5);
 const BETWEEN_READINGS: Duration = Duration::from_secs(6 * 60 * 60);
+const UNTIL_ANOTHER_TRY: Duration = Duration::from_secs(10 * 60);
 const READING_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long the store may take to put everything into its file when the server ends.
 const CLOSING: Duration = Duration::from_secs(10);
 
-/// The engine over a home's store.
+/// The engine over a home's store. Nothing is made before the home and its keys are found to be good.
 pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
-    let store = store::open(&home.store_address(), &home.store_options()).await.map_err(EngineError::from)?;
-    let mark = home.path().join(FOUNDED);
-    let empty = store.head().await.map_err(EngineError::from)?.size == 0;
-    if empty && mark.exists() {
+    let (log_key, server_key) = (Arc::new(home.log_key()?), home.server_key()?);
+    let genesis_files = if home.was_served() { None } else { Some(home.genesis_files()?) };
+    if home.was_served() && !home.ledger_path().exists() {
+        return Err(ledger_missing(home, "missing"));
+    }
+    let told = |error: StoreError| of_the_ledger(home, error.into());
+    let store = store::open(&home.store_address(), &home.store_options()).await.map_err(told)?;
+    let empty = store.head().await.map_err(told)?.size == 0;
+    if empty && home.was_served() {
         // Nothing of the empty one stays beside the file that is put back.
         drop(timeout(CLOSING, store.close()).await);
-        let lost =
-            format!("the ledger of {} is empty or missing, and its log was founded before", home.path().display());
-        return Err(CliError::new("ledger-missing", lost).hint(format!(
-            "put the newest copy of the log back: countersign import EXPORT_OR_BACKUP --home {}; to begin another log on \
-             purpose, remove {} and {}",
-            home.path().display(),
-            mark.display(),
-            home.seen_path().display()
-        )));
+        return Err(ledger_missing(home, "empty"));
     }
     continues_what_was_seen(home, &*store).await?;
     let setup = Setup {
         store,
-        log_key: Arc::new(home.log_key()?),
-        server_key: home.server_key()?,
+        log_key,
+        server_key,
         genesis: home.genesis().clone(),
-        genesis_blobs: if empty { home.genesis_files()?.blobs() } else { Vec::new() },
+        genesis_blobs: genesis_files.filter(|_| empty).map(|files| files.blobs()).unwrap_or_default(),
         guidance: home.config().guidance.clone(),
         clock: Arc::new(clock::now),
         uptime: Some(Arc::new(unix::uptime)),
     };
-    let engine = Arc::new(Engine::open(setup).await?);
+    let engine = Arc::new(Engine::open(setup).await.map_err(|error| of_the_ledger(home, error))?);
+    let mark = home.path().join(FOUNDED);
     if !mark.exists() {
         let genesis = format!("{}\n", home.genesis().payload_digest());
         durable::replace(&mark, genesis)
             .map_err(|e| CliError::new("cannot-write", format!("cannot write {}: {e}", mark.display())))?;
     }
     Ok(engine)
+}
+
+fn ledger_missing(home: &Home, is: &str) -> CliError {
+    let lost = format!("the ledger of {} is {is}, and its log was founded before", home.path().display());
+    let begin_another = [home.path().join(FOUNDED), home.seen_path()].map(|path| word(&path)).join(" and ");
+    CliError::new("ledger-missing", lost).hint(format!(
+        "put the newest copy of the log back: {}; to begin another log on purpose, remove {begin_another}",
+        home.putting_back()
+    ))
+}
+
+/// What is wrong with a ledger is told with where it lies and how it is put back.
+fn of_the_ledger(home: &Home, error: EngineError) -> CliError {
+    let EngineError::Store(cause) = &error else { return error.into() };
+    let said = format!("the ledger {}: {cause}", home.ledger_path().display());
+    match error.failure() {
+        Failure::Damaged => CliError::new("store-damaged", said).hint(format!(
+            "see all that is wrong: countersign doctor --home {}; put the newest copy back: {}",
+            word(home.path()),
+            home.putting_back()
+        )),
+        Failure::Unknown | Failure::Passing(_) | Failure::Other => CliError::new("store", said).hint(cause.hint()),
+    }
 }
 
 /// The ledger has all that was written down of it when it was served before: an older copy in its place is no ledger to extend.
@@ -182,7 +213,8 @@ async fn continues_what_was_seen(home: &Home, store: &dyn Store) -> Result<(), C
              would refuse this one"
         )));
     }
-    let there = store::with_nodes(store, |nodes| tree::root(*size, &nodes)).await.map_err(EngineError::from)?;
+    let there = store::with_nodes(store, |nodes| tree::root(*size, &nodes)).await;
+    let there = there.map_err(|error| of_the_ledger(home, error.into()))?;
     if there.is_ok_and(|there| there == *root) {
         return Ok(());
     }

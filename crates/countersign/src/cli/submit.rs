@@ -169,6 +169,7 @@ fn unseen(error: KnownError, kept: Option<&PathBuf>) -> CliError {
         KnownError::AnotherLog { .. }
         | KnownError::WrongTrust { .. }
         | KnownError::WrongTrustFile { .. }
+        | KnownError::WrongTrustOfName { .. }
         | KnownError::NoCheckpoint { .. } => "not-seen",
     };
     let cause = CliError::from(error);
@@ -294,10 +295,11 @@ impl From<KnownError> for CliError {
             KnownError::Memory(error) => error.into(),
             KnownError::Bundle(error) => error.into(),
             KnownError::Refused(refusal) => refusal.into(),
-            KnownError::AnotherLog { .. } | KnownError::WrongTrust { .. } | KnownError::WrongTrustFile { .. } => {
-                Self::new("another-log", error.to_string())
-                    .hint("name the server of that log with --url, or pass the trust.json of the other one")
-            }
+            KnownError::AnotherLog { .. }
+            | KnownError::WrongTrust { .. }
+            | KnownError::WrongTrustFile { .. }
+            | KnownError::WrongTrustOfName { .. } => Self::new("another-log", error.to_string())
+                .hint("name the server of that log with --url, or pass the trust.json of the other one"),
             KnownError::NoCheckpoint { .. } => Self::new("not-countersign", error.to_string())
                 .hint("is --url the address of a Countersign server of this version?"),
         }

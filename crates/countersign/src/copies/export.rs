@@ -15,7 +15,7 @@ use countersign_core::{
 };
 use countersign_ledger::{
     Digest, Hash, Leaf,
-    checkpoint::{MAX_NOTE_BYTES, SignedCheckpoint},
+    checkpoint::{Checkpoint, MAX_NOTE_BYTES, SignedCheckpoint},
     tile::{TILE_WIDTH, TileKind, TilePath, entry_bundle, hash_tile},
 };
 use serde::Serialize;
@@ -23,7 +23,7 @@ use serde::Serialize;
 use super::{CopyError, io_error, opened, tree::Tree};
 use crate::{bundle, client::Client, durable, follower::source::Source, records::blobs_named, store::tiles::TileAt};
 
-const CHECKPOINT: &str = "checkpoint";
+pub(super) const CHECKPOINT: &str = "checkpoint";
 const COSIGNED: &str = "cosigned";
 const LOCK: &str = ".lock";
 const COMING: &str = ".coming-";
@@ -39,23 +39,38 @@ pub struct Exported {
     pub new: u64,
     /// How many blobs were taken away, since they were erased.
     pub erased: u64,
+    /// How many blobs were damaged, and were fetched again.
+    pub mended: u64,
 }
 
 /// Brings the export in a folder up to date, or begins one.
 pub fn export(source: &Source, into: &Path, trust: &Trust) -> Result<Exported, CopyError> {
     let is_new = !into.exists();
+    let _lock = lock(into)?;
     let exported = locked(source, into, trust);
-    if is_new && exported.is_err() {
-        // Nothing that was begun here and broke off stays behind; it was not there before.
+    // Nothing that was begun here and broke off stays behind. What is whole by now, another has made, or it was fetched already.
+    if is_new && exported.is_err() && !into.join(CHECKPOINT).exists() {
         drop(fs::remove_dir_all(into));
     }
     exported
 }
 
+/// Nobody else writes into the folder as long as this is held.
+fn lock(into: &Path) -> Result<fs::File, CopyError> {
+    let path = into.join(LOCK);
+    loop {
+        fs::create_dir_all(into).map_err(io_error("make", into))?;
+        match durable::lock(&path) {
+            // Who held it before may have taken the folder away with it.
+            Ok(_) if !path.exists() => {}
+            Ok(lock) => return Ok(lock),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(io_error("lock", &path)(error)),
+        }
+    }
+}
+
 fn locked(source: &Source, into: &Path, trust: &Trust) -> Result<Exported, CopyError> {
-    fs::create_dir_all(into).map_err(io_error("make", into))?;
-    let lock = into.join(LOCK);
-    let _lock = durable::lock(&lock).map_err(io_error("lock", &lock))?;
     vacant_or_export(into)?;
     let before = checkpoint_in(into, trust)?;
     if let (None, Source::Server(client)) = (&before, source) {
@@ -89,6 +104,7 @@ fn bring_up_to_date(source: &Source, into: &Path, trust: &Trust) -> Result<Expor
         return Err(CopyError::Differs { place, by, size, found, known: root });
     }
     let erased = growth.take_place()?;
+    let mended = growth.mend()?;
     if let Some(note) = cosigned
         && opened(&source.name(), &note, trust)?.checkpoint().size <= size
     {
@@ -99,7 +115,7 @@ fn bring_up_to_date(source: &Source, into: &Path, trust: &Trust) -> Result<Expor
     durable::replace(&path, note).map_err(io_error("write", &path))?;
     clear(into, known, size)?;
     let origin = shown.checkpoint().origin.clone();
-    Ok(Exported { origin, size, root, new: size.saturating_sub(known), erased })
+    Ok(Exported { origin, size, root, new: size.saturating_sub(known), erased, mended })
 }
 
 /// Fetches a log that is new here in one piece, as fast as it comes, beside the place; what of it does not hold is not kept.
@@ -167,16 +183,24 @@ pub(super) fn checkpoint_in(folder: &Path, trust: &Trust) -> Result<Option<Signe
     }
 }
 
-/// The tree that the folder has, which must be what its checkpoint says.
+/// The tree that the folder has, which must be what its checkpoint says: every leaf, and every node.
 fn tree_in(here: &Source, before: Option<&SignedCheckpoint>, into: &Path) -> Result<Tree, CopyError> {
     let Some(note) = before else { return Ok(Tree::default()) };
-    let checkpoint = note.checkpoint();
-    match Tree::of(here, checkpoint.size)? {
-        Some(tree) if tree.root() == checkpoint.root => Ok(tree),
-        Some(_) | None => Err(CopyError::Broken {
-            place: into.display().to_string(),
-            why: format!("its tiles are not those of its checkpoint of {} leaves", checkpoint.size),
-        }),
+    let Checkpoint { size, root, .. } = note.checkpoint();
+    let damaged = |why: String| CopyError::Damaged { path: into.to_owned(), why };
+    let mut leaves = Tree::default();
+    while leaves.size() < *size {
+        bundle_of(here, leaves.size(), *size)?.iter().for_each(|leaf| leaves.push(Hash::leaf(leaf)));
+        for (path, hashes) in leaves.full() {
+            // A level that nothing stands above has its hashes in the root, and nowhere else.
+            if here.hash_tile(path)?.as_ref() != Some(&hashes) {
+                return Err(damaged(format!("{path}, or a leaf under it, is not what it was")));
+            }
+        }
+    }
+    match Tree::of(here, *size)? {
+        Some(tree) if tree.root() == *root && leaves.root() == *root => Ok(tree),
+        Some(_) | None => Err(damaged(format!("its tiles are not those of its checkpoint of {size} leaves"))),
     }
 }
 
@@ -272,6 +296,33 @@ impl Growth<'_> {
         Ok(erased)
     }
 
+    /// Looks at every blob that is there; one that is not what its name says is fetched again.
+    fn mend(&self) -> Result<u64, CopyError> {
+        let folder = self.into.join("blobs");
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err(io_error("read", &folder)(error)),
+        };
+        let mut mended = 0_u64;
+        for entry in entries {
+            let path = entry.map_err(io_error("read", &folder))?.path();
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            // Another kind of file is nobody's blob.
+            let Ok(digest) = Digest::from_hex(&name) else { continue };
+            if Digest::of(&fs::read(&path).map_err(io_error("read", &path))?) == digest {
+                continue;
+            }
+            let Some(bytes) = blob(self.source, &digest)? else {
+                let why = format!("blob {digest} is not what its name says, and {} has it no more", self.source.name());
+                return Err(CopyError::Damaged { path: self.into.to_owned(), why });
+            };
+            put(self.into, &name_of(&digest), &bytes)?;
+            mended = mended.saturating_add(1);
+        }
+        Ok(mended)
+    }
+
     fn erase(&self, digest: &Digest, erasure: &Erasure) -> Result<bool, CopyError> {
         let path = self.into.join(name_of(digest));
         let bytes = match fs::read(&path) {
@@ -293,7 +344,8 @@ fn bundle_of(source: &Source, from: u64, size: u64) -> Result<Vec<Vec<u8>>, Copy
     let leaves = source.entries(from / width, size)?.unwrap_or_default();
     let there = size.saturating_sub(from / width * width).min(width);
     if (leaves.len() as u64) < there {
-        return Err(broken(source, format!("leaf {} of {size} is missing", from.max(leaves.len() as u64))));
+        let missing = (from / width * width).saturating_add(leaves.len() as u64).max(from);
+        return Err(broken(source, format!("leaf {missing} of {size} is missing")));
     }
     let skipped = usize::try_from(from % width).unwrap_or(0);
     Ok(leaves.into_iter().take(usize::try_from(there).unwrap_or(0)).skip(skipped).collect())

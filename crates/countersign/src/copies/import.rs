@@ -28,7 +28,7 @@ use crate::{
         Reached,
         source::{Batch, Source},
     },
-    home::{CONFIG_FILE, FOUNDED, Home, LOCK, files},
+    home::{CONFIG_FILE, FOUNDED, Home, HomeError, LOCK, files},
     intake::Intake,
     records::{self, GovernanceCache},
     store::{self, Conflict, Options, Store},
@@ -52,12 +52,19 @@ pub struct Imported {
 
 /// Builds the ledger of the home at a path. Where no home is, one is made of a backup.
 pub fn import(from: &Path, path: &Path, threads: usize, now: Time) -> Result<Imported, CopyError> {
+    is_a_folder(from)?;
     if path.exists() {
         let home = Home::open(path)?;
         return into_home(&source_at(from, home.trust())?, &home, threads, now)
             .map(|done| Imported { made: false, ..done });
     }
-    let backup = Home::open(from)?;
+    let backup = match Home::open(from) {
+        Err(HomeError::NotAHome { .. }) if from.join(export::CHECKPOINT).exists() => {
+            return Err(CopyError::NoHome { home: path.to_owned(), from: from.to_owned() });
+        }
+        Err(HomeError::NotAHome { .. }) => return Err(no_copy(from, NEITHER)),
+        opened => opened?,
+    };
     let beside = files::beside(path);
     fs::create_dir_all(&beside).map_err(io_error("make", &beside))?;
     let staging = tempfile::Builder::new().prefix(".countersign-import-").tempdir_in(&beside);
@@ -72,16 +79,29 @@ pub fn import(from: &Path, path: &Path, threads: usize, now: Time) -> Result<Imp
     Ok(Imported { made: true, ..done })
 }
 
+fn no_copy(from: &Path, why: &'static str) -> CopyError {
+    CopyError::NoCopy { path: from.to_owned(), why }
+}
+
+const NEITHER: &str = "neither an export, which has a checkpoint, nor a backup, which is a home";
+
+/// Exports and backups are.
+fn is_a_folder(from: &Path) -> Result<(), CopyError> {
+    match fs::metadata(from) {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(_) => Err(no_copy(from, "it is a file, and exports and backups are folders")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(no_copy(from, "there is nothing of that name")),
+        Err(error) => Err(io_error("open", from)(error)),
+    }
+}
+
 /// A copy of a log: an export, or the ledger of a backup.
 fn source_at(from: &Path, trust: &Trust) -> Result<Source, CopyError> {
     match Home::open(from) {
         Ok(backup) => ledger_of(&backup),
         Err(_) if export::checkpoint_in(from, trust)?.is_some() => Ok(Source::Folder(from.to_owned())),
         Err(error) if from.join(CONFIG_FILE).exists() => Err(error.into()),
-        Err(_) => Err(CopyError::Broken {
-            place: from.display().to_string(),
-            why: "it is no export, which has a checkpoint, and no backup, which is a home".to_owned(),
-        }),
+        Err(_) => Err(no_copy(from, NEITHER)),
     }
 }
 

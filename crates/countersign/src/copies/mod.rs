@@ -35,7 +35,7 @@ use crate::{
         ledger::Ledger,
         source::{Source, SourceError},
     },
-    home::{Home, HomeError},
+    home::{Home, HomeError, files},
     intake::IntakeError,
     store::StoreError,
     verifying::VerifyError,
@@ -59,8 +59,11 @@ pub enum CopyError {
     Store { path: PathBuf, source: StoreError },
     #[error("cannot {operation} {path}: {source}")]
     Io { operation: &'static str, path: PathBuf, source: io::Error },
-    #[error("{place} is not of the log that is pinned: {source}")]
-    Checkpoint { place: String, source: CheckpointError },
+    /// Of another log of the same name, mostly.
+    #[error(
+        "{place} is of a log named `{found}`, but not of the one that is pinned: its checkpoint is not signed by the pinned log key"
+    )]
+    Checkpoint { place: String, found: String, source: CheckpointError },
     #[error("{place} is of log `{found}`, pinned is `{pinned}`")]
     AnotherLog { place: String, found: String, pinned: String },
     #[error("{path} is there already")]
@@ -69,8 +72,17 @@ pub enum CopyError {
     Served { path: PathBuf },
     #[error("{path} is there, and is no export: it has `{name}`")]
     NoExport { path: PathBuf, name: String },
+    #[error("{path} is no copy of a log: {why}")]
+    NoCopy { path: PathBuf, why: &'static str },
+    #[error(
+        "there is no home at {home} to put the log into, and {from} is an export: it has neither keys nor configuration"
+    )]
+    NoHome { home: PathBuf, from: PathBuf },
     #[error("{place} does not hold: {why}")]
     Broken { place: String, why: String },
+    /// An export that was whole once.
+    #[error("the export in {path} is damaged: {why}")]
+    Damaged { path: PathBuf, why: String },
     #[error("{place} has lost blob {digest}, or holds something else under its name")]
     Blob { place: String, digest: Digest },
     /// An older copy.
@@ -96,7 +108,9 @@ impl CopyError {
             Self::Exists { .. } => "exists",
             Self::Served { .. } => "home-in-use",
             Self::NoExport { .. } => "no-export",
-            Self::Broken { .. } | Self::Blob { .. } => "copy-broken",
+            Self::NoCopy { .. } => "no-copy",
+            Self::NoHome { .. } => "no-home",
+            Self::Broken { .. } | Self::Blob { .. } | Self::Damaged { .. } => "copy-broken",
             Self::Older { .. } => "log-went-back",
             Self::Differs { .. } => "log-differs",
         }
@@ -109,6 +123,11 @@ impl CopyError {
             Self::Archive(error) => Some(error.hint().to_owned()),
             Self::Home(error) => error.advice(),
             Self::Refused(refusal) => refusal.hint.clone(),
+            Self::Store { path, source } if source.is_damage() => {
+                let path = files::word(path);
+                Some(format!("if it is a home's, move it aside and build it again from a copy: mv {path} {path}.damaged; \
+                              countersign import EXPORT_OR_BACKUP --home HOME"))
+            }
             Self::Store { source, .. } => Some(source.hint().to_owned()),
             Self::Io { .. } => Some("is there room, and may this account write there?".to_owned()),
             Self::Checkpoint { .. } | Self::AnotherLog { .. } => {
@@ -117,6 +136,20 @@ impl CopyError {
             Self::Served { .. } => Some("stop the server first: what it writes meanwhile would be lost".to_owned()),
             Self::Exists { .. } => Some("name a place where nothing is".to_owned()),
             Self::NoExport { .. } => Some("name an export of this log, or a folder that is not there".to_owned()),
+            Self::NoCopy { .. } => Some(
+                "name an export (countersign export DIR) or a backup (countersign backup DIR); of one change, countersign verify \
+                 reads the bundle"
+                    .to_owned(),
+            ),
+            Self::NoHome { home, .. } => Some(format!(
+                "put the home back first, from a backup (countersign import BACKUP --home {home}) or by its files; then the export \
+                 into it",
+                home = files::word(home)
+            )),
+            Self::Damaged { path, .. } => Some(format!(
+                "the log is not touched by it: move {} aside, and export again",
+                path.display()
+            )),
             Self::Broken { .. } | Self::Blob { .. } => {
                 Some("nothing was changed by it; take another copy of the log".to_owned())
             }
@@ -155,8 +188,15 @@ pub fn ledger_of(home: &Home) -> Result<Source, CopyError> {
 
 /// A checkpoint of the pinned log.
 fn opened(place: &str, note: &str, trust: &Trust) -> Result<SignedCheckpoint, CopyError> {
-    let signed = SignedCheckpoint::open(note, &trust.log_key)
-        .map_err(|source| CopyError::Checkpoint { place: place.to_owned(), source })?;
+    // What it says of itself, before its signature is checked.
+    let found = note.lines().next().unwrap_or_default().to_owned();
+    let signed = match SignedCheckpoint::open(note, &trust.log_key) {
+        Ok(signed) => signed,
+        Err(_) if found != trust.origin => {
+            return Err(CopyError::AnotherLog { place: place.to_owned(), found, pinned: trust.origin.clone() });
+        }
+        Err(source) => return Err(CopyError::Checkpoint { place: place.to_owned(), found, source }),
+    };
     let found = &signed.checkpoint().origin;
     if *found == trust.origin {
         return Ok(signed);

@@ -12,7 +12,7 @@ use super::{Findings, ledger, machine::chmod};
 use crate::{
     copies::ledger_of,
     follower::source::Source,
-    home::{FOUNDED, Home, HomeError, files::word},
+    home::{Home, HomeError, files::word},
     random, unix, verifying,
 };
 
@@ -108,11 +108,10 @@ fn beside(path: &Path, ending: &str) -> std::path::PathBuf {
 fn ledger(home: &Home, quick: bool, threads: usize, now: Time) -> Findings {
     let mut found = Findings::of("ledger");
     let path = home.ledger_path();
-    let begun = home.path().join(FOUNDED).exists();
     if !path.exists() {
-        match begun {
+        match home.was_served() {
             true => found.wrong("file", format!("{} is missing, and its log was begun", path.display()), restore(home)),
-            false => found.good("file", "the log has not begun"),
+            false => found.good("file", "the log has not begun: it begins when it is first served"),
         }
         return found;
     }
@@ -131,6 +130,13 @@ fn ledger(home: &Home, quick: bool, threads: usize, now: Time) -> Findings {
             return found;
         }
     };
+    if head.size == 0 {
+        match home.was_served() {
+            true => found.wrong("file", format!("{} is empty, and its log was begun", path.display()), restore(home)),
+            false => found.good("file", "the log has not begun: its ledger is empty"),
+        }
+        return found;
+    }
     found.good("file", format!("{} leaves, under a checkpoint of the log's key", head.size));
     match home.seen() {
         Ok(seen) => newest(&mut found, "seen", home, head.size, seen),
@@ -169,10 +175,7 @@ fn newest(found: &mut Findings, check: &'static str, home: &Home, size: u64, kno
 
 /// How a ledger is put back.
 fn restore(home: &Home) -> Option<String> {
-    let home = word(home.path());
-    Some(format!(
-        "stop the server; mv {home}/ledger.db {home}/ledger.db.damaged; countersign import EXPORT_OR_BACKUP --home {home}"
-    ))
+    Some(home.putting_back())
 }
 
 /// Every leaf, node, blob, signature and decision.

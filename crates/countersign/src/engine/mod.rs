@@ -30,6 +30,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use countersign_core::{
@@ -39,7 +40,7 @@ use countersign_core::{
     explain::Explained,
     fold::Entry,
     governance::Governance,
-    refusal::Refusal,
+    refusal::{Refusal, RefusalClass},
     state::State,
     statement::{Body, ObservedDocument, SeenCheckpoint, Statement},
 };
@@ -59,7 +60,8 @@ use crate::{
     rebuild,
     records::{self, Founded, GovernanceCache, RecordError},
     store::{
-        self, Age, Conflict, Damage, NewLeaf, Store, StoreError, Submission, Trouble,
+        self, Age, Conflict, Damage, NewLeaf, Store, StoreError, Submission, Trouble, Unique,
+        scrub::scrub,
         writer::{SubmitError, Writer},
     },
     wire::Receipt,
@@ -121,13 +123,21 @@ impl EngineError {
     }
 }
 
+fn replayed(index: u64) -> Refusal {
+    let there = format!("the log has this statement, or the key that it registers, already, in leaf {index}");
+    Refusal::conflict("replayed", there)
+}
+
 fn of_the_store(error: &StoreError, is_unknown: bool) -> Failure {
     match error {
         StoreError::Unknown { .. } if is_unknown => Failure::Unknown,
+        error if error.is_damage() => Failure::Damaged,
         // Of a commit that failed it may have been found out that it did not happen.
         StoreError::Database { trouble, .. } | StoreError::Unknown { trouble, .. } => Failure::Passing(*trouble),
-        StoreError::Damaged(_) | StoreError::OtherLog(_) | StoreError::Note(_) => Failure::Damaged,
-        StoreError::File { .. }
+        StoreError::Damaged(_)
+        | StoreError::OtherLog(_)
+        | StoreError::Note(_)
+        | StoreError::File { .. }
         | StoreError::Newer { .. }
         | StoreError::Older { .. }
         | StoreError::Foreign(_)
@@ -265,8 +275,19 @@ impl Engine {
         }
     }
 
-    /// Whoever read the whole log found that it does not hold.
-    pub fn damaged_is(&self, what: String) {
+    /// Reads the whole log on the disk again. That it does not hold is told from then on ([`Engine::is_whole`]); that it could
+    /// not be read just now is no damage.
+    pub async fn read_again(&self, options: &store::Options, pause: Duration) -> Result<u64, StoreError> {
+        let read = scrub(self.store(), options, pause).await;
+        if let Err(error) = &read
+            && error.is_damage()
+        {
+            self.damaged_is(error.to_string());
+        }
+        read
+    }
+
+    fn damaged_is(&self, what: String) {
         // The first finding is the one that is told.
         drop(self.damage.set(what));
     }
@@ -309,6 +330,16 @@ impl Engine {
 
     /// Takes a signed statement: the one way to write.
     pub async fn submit(&self, envelope: &[u8], blobs: Vec<Vec<u8>>) -> Result<Receipt, EngineError> {
+        let submitted = self.take(envelope, blobs).await;
+        if let Err(error) = &submitted
+            && error.failure() == Failure::Damaged
+        {
+            self.damaged_is(error.to_string());
+        }
+        submitted
+    }
+
+    async fn take(&self, envelope: &[u8], blobs: Vec<Vec<u8>>) -> Result<Receipt, EngineError> {
         let envelope =
             Envelope::parse(envelope).map_err(|e| Refusal::malformed("malformed-envelope", e.to_string()))?;
         let signed = Signed::check(&envelope)?;
@@ -321,15 +352,19 @@ impl Engine {
                 true => (Some(self.turn.read().await), None),
                 false => (None, Some(self.turn.write().await)),
             };
-            match self.attempt(&envelope, &signed, &blobs, not_before).await? {
+            let attempted = self.attempt(&envelope, &signed, &blobs, not_before).await;
+            // What was written before often conflicts with what it brought about; who sends it again learns that it was written.
+            if let Err(EngineError::Refused(Refusal { class: RefusalClass::Conflict, .. })) = &attempted {
+                let key = Unique::of_digest(&signed.payload());
+                if let Some(index) = self.store.taken(&[key]).await?.get(&key) {
+                    return Err(replayed(*index).into());
+                }
+            }
+            match attempted? {
                 Attempt::Taken(receipt) => return Ok(*receipt),
                 Attempt::Denied(denial) => return Err(EngineError::Denied(denial)),
                 Attempt::Conflict(Conflict::Taken { index, .. }) => {
-                    return Err(Refusal::conflict(
-                        "replayed",
-                        format!("the log has this statement, or the key that it registers, already, in leaf {index}"),
-                    )
-                    .into());
+                    return Err(replayed(index).into());
                 }
                 Attempt::Conflict(Conflict::Unfit(unfit)) => {
                     return Err(Refusal::malformed("unfit", unfit.to_string()).into());

@@ -6,7 +6,7 @@ use std::{fs, io, path::Path};
 use countersign_core::trust::Trust;
 use countersign_ledger::{SignedCheckpoint, Time, cosignature::Quorum};
 
-use super::{FollowError, Follower, io_error};
+use super::{FollowError, Follower, io_error, source::Source};
 use crate::durable;
 
 const COSIGNED: &str = "cosigned";
@@ -26,13 +26,14 @@ impl Follower {
     /// copy was found to continue what was shown.
     pub(super) async fn vouched_for(
         &self,
+        source: &Source,
         shown: [Option<SignedCheckpoint>; 2],
         reached: &SignedCheckpoint,
         now: Time,
     ) -> Result<Option<SignedCheckpoint>, FollowError> {
         let remembered = Self::cosigned_in(&self.folder, &self.trust)?;
         if let Some(remembered) = &remembered {
-            self.reaches(remembered, reached).await?;
+            self.reaches(source, remembered, reached).await?;
         }
         let mut notes: Vec<SignedCheckpoint> = Vec::new();
         for note in remembered.iter().cloned().chain(shown.into_iter().flatten()).filter(|note| note.others() > 0) {

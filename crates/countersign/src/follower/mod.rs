@@ -77,6 +77,11 @@ pub enum FollowError {
     Source(#[from] SourceError),
     #[error("the copy of the log at {path}: {source}")]
     Store { path: PathBuf, source: StoreError },
+    #[error("wrong trust file, or the copy of another log: what is in {folder} is not signed by the pinned log key")]
+    AnotherCopy { folder: PathBuf, source: CheckpointError },
+    /// An export that was not brought up to date. Nobody took anything away from it.
+    #[error("{place} has {found} leaves, and {known} are known: it is an older copy of the same log")]
+    Older { place: String, found: u64, known: u64 },
     #[error("cannot {operation} {path}: {source}")]
     Io { operation: &'static str, path: PathBuf, source: io::Error },
     #[error("wrong trust file, or not the log that it pins: the checkpoint is not signed by the pinned log key")]
@@ -97,7 +102,8 @@ impl FollowError {
             Self::Source(SourceError::Client(crate::client::ClientError::Unreachable { .. })) => "server-unreachable",
             Self::Source(_) => "log-unreadable",
             Self::Store { .. } | Self::Io { .. } => "copy",
-            Self::Checkpoint(_) => "another-log",
+            Self::Checkpoint(_) | Self::AnotherCopy { .. } => "another-log",
+            Self::Older { .. } => "older-copy",
             Self::Contradiction(contradiction) => contradiction.what.code(),
             Self::Short { .. } => "log-short",
             Self::Refused(refusal) => refusal.code,
@@ -114,6 +120,13 @@ impl FollowError {
             }
             Self::Store { source, .. } => Some(source.hint().to_owned()),
             Self::Io { .. } => Some("may this account read and write the copy's folder?".to_owned()),
+            Self::AnotherCopy { .. } => Some(
+                "compare trust.json with the one that a founder gave you; each log has a copy in a folder of its own"
+                    .to_owned(),
+            ),
+            Self::Older { place, .. } => {
+                Some(format!("bring it up to date, or ask the server: countersign export {place}"))
+            }
             Self::Checkpoint(_) => Some("compare trust.json with the one that a founder gave you".to_owned()),
             Self::Contradiction(contradiction) => Some(format!(
                 "do not open the gate by hand: show {} to an auditor, and compare with another gate",
@@ -170,9 +183,10 @@ impl Follower {
         copy::begin_anew(folder)?;
         let path = folder.join(COPY);
         let options = Options { verifier: trust.log_key.clone(), keeps: store::Keeps::Copy(access) };
-        let store = store::open(&path.display().to_string(), &options)
-            .await
-            .map_err(|source| FollowError::Store { path, source })?;
+        let store = store::open(&path.display().to_string(), &options).await.map_err(|source| match source {
+            StoreError::OtherLog(source) => FollowError::AnotherCopy { folder: folder.to_owned(), source },
+            source => FollowError::Store { path, source },
+        })?;
         let governance = GovernanceCache::with_file(folder.join(GOVERNANCE));
         let follower = Self { folder: folder.to_owned(), trust: trust.clone(), store, governance };
         follower.up_to_date().await?;
@@ -241,7 +255,7 @@ impl Follower {
         // What the copy itself has reached counts as seen, should the machine have stopped before that was written down.
         let reached = if head.noted > 0 { Some(self.note(&head.note)?) } else { None };
         for before in seen.iter().chain(&reached) {
-            self.goes_on(before, &signed)?;
+            self.goes_on(source, before, &signed).await?;
         }
         let begun = Intake::begin(&*self.store, &self.governance).await;
         let mut intake = match begun {
@@ -277,9 +291,9 @@ impl Follower {
         let new = checkpoint.size.saturating_sub(before);
         let pinned = self.trust.checkpoint.as_ref().map(|note| self.note(note)).transpose()?;
         for must in seen.iter().chain(&pinned).chain([&shown]).chain(&cosigned) {
-            self.reaches(must, &signed).await?;
+            self.reaches(source, must, &signed).await?;
         }
-        let cosigned = self.vouched_for([Some(shown), cosigned], &signed, now).await?;
+        let cosigned = self.vouched_for(source, [Some(shown), cosigned], &signed, now).await?;
         self.remember(&signed, seen.as_ref(), new)?;
         self.governance.keep();
         self.followed(now);
@@ -465,11 +479,15 @@ impl Follower {
     }
 
     /// The checkpoint continues the one that was seen before.
-    fn goes_on(&self, seen: &SignedCheckpoint, shown: &SignedCheckpoint) -> Result<(), FollowError> {
+    async fn goes_on(
+        &self,
+        source: &Source,
+        seen: &SignedCheckpoint,
+        shown: &SignedCheckpoint,
+    ) -> Result<(), FollowError> {
         let (before, now) = (seen.checkpoint(), shown.checkpoint());
         if now.size < before.size {
-            let detail = format!("it had {} leaves and is shown with {}", before.size, now.size);
-            return Err(self.caught_beside(proof::What::WentBack, detail, Some(seen), shown, &[])?);
+            return Err(self.went_back(source, seen, shown).await?);
         }
         if now.size == before.size && now.root != before.root {
             let detail = format!("its root at {} leaves was {} and is shown as {}", now.size, before.root, now.root);
@@ -479,19 +497,40 @@ impl Follower {
     }
 
     /// The copy contains what must be there: what was seen before, what `trust.json` demands, what others cosigned.
-    async fn reaches(&self, must: &SignedCheckpoint, shown: &SignedCheckpoint) -> Result<(), FollowError> {
+    async fn reaches(
+        &self,
+        source: &Source,
+        must: &SignedCheckpoint,
+        shown: &SignedCheckpoint,
+    ) -> Result<(), FollowError> {
         let Checkpoint { size, root, .. } = must.checkpoint();
         let found = if *size > shown.checkpoint().size { None } else { self.root(*size).await? };
         if found == Some(*root) {
             return Ok(());
         }
-        let shorter = shown.checkpoint().size;
-        if *size > shorter {
-            let detail = format!("it had {size} leaves and is shown with {shorter}");
-            return Err(self.caught_beside(proof::What::WentBack, detail, Some(must), shown, &[])?);
+        if *size > shown.checkpoint().size {
+            return Err(self.went_back(source, must, shown).await?);
         }
         let detail = format!("a checkpoint of {size} leaves with root {root} is known, which it does not reach");
         Err(self.caught_beside(proof::What::Differs, detail, Some(must), shown, &[])?)
+    }
+
+    /// It is shown with fewer leaves than are known of it. A server has lost them, or hides them; a folder was made earlier, as
+    /// long as what it has is what this copy has.
+    async fn went_back(
+        &self,
+        source: &Source,
+        known: &SignedCheckpoint,
+        shown: &SignedCheckpoint,
+    ) -> Result<FollowError, FollowError> {
+        let (before, now) = (known.checkpoint(), shown.checkpoint());
+        if let Source::Folder(_) = source
+            && self.root(now.size).await?.is_none_or(|root| root == now.root)
+        {
+            return Ok(FollowError::Older { place: source.name(), found: now.size, known: before.size });
+        }
+        let detail = format!("it had {} leaves and is shown with {}", before.size, now.size);
+        self.caught_beside(proof::What::WentBack, detail, Some(known), shown, &[])
     }
 
     async fn root(&self, size: u64) -> Result<Option<Hash>, FollowError> {

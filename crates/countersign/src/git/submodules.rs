@@ -19,14 +19,40 @@ impl Repository {
         let blob = format!("--blob={commit}:{FILE}");
         let args = ["config", &blob, "--null", "--get-regexp", r"^submodule\..*\.(path|url)$"];
         let output = self.run(self.command(&args), "config")?;
-        let (mut paths, mut urls) = (BTreeMap::new(), BTreeMap::new());
-        for said in text(&output.stdout).split('\0') {
-            let Some((key, value)) = said.split_once('\n') else { continue };
-            let Some((name, field)) = key.rsplit_once('.') else { continue };
-            let of = if field == "path" { &mut paths } else { &mut urls };
-            of.insert(name.to_owned(), value.to_owned());
+        Ok(addresses(&text(&output.stdout)))
+    }
+}
+
+/// What git has read of the file, by path.
+fn addresses(said: &str) -> BTreeMap<String, String> {
+    let (mut paths, mut urls) = (BTreeMap::new(), BTreeMap::new());
+    for said in said.split('\0') {
+        let Some((key, value)) = said.split_once('\n') else { continue };
+        let Some((name, field)) = key.rsplit_once('.') else { continue };
+        let of = if field == "path" { &mut paths } else { &mut urls };
+        of.insert(name.to_owned(), value.to_owned());
+    }
+    paths.into_iter().filter_map(|(name, path)| Some((path, urls.remove(&name)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edits::{any_of, foreign};
+
+    const SAID: &str = "submodule.a.path\nlib/a\0submodule.a.url\nhttps://example.com/a\0submodule.b.c.path\nb\0";
+
+    foreign! {
+        fn foreign_submodules(said in any_of(vec![SAID.as_bytes().to_vec()])) {
+            let said = String::from_utf8_lossy(&said);
+            let found = addresses(&said);
+            proptest::prop_assert!(found.iter().all(|(path, url)| said.contains(path) && said.contains(url)));
         }
-        let named = paths.into_iter().filter_map(|(name, path)| Some((path, urls.remove(&name)?)));
-        Ok(named.collect())
+    }
+
+    #[test]
+    fn a_submodule_without_an_address_is_not_named() {
+        let found = addresses(SAID);
+        assert_eq!(found, BTreeMap::from([("lib/a".to_owned(), "https://example.com/a".to_owned())]));
     }
 }

@@ -93,9 +93,22 @@ fn entries(tree: &[u8], id_bytes: usize) -> Result<Vec<Entry<'_>>, &'static str>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edits::{any_of, foreign};
 
     fn tree(entries: &[(&str, &str)]) -> Vec<u8> {
         entries.iter().flat_map(|(mode, name)| [format!("{mode} {name}\0").as_bytes(), &[7; 20]].concat()).collect()
+    }
+
+    foreign! {
+        fn foreign_trees(bytes in any_of(vec![tree(&[("100644", "a"), ("40000", "a-"), ("100644", "a.b"), ("160000", "b")])])) {
+            if let Ok(read) = entries(&bytes, 20) {
+                // Every byte belongs to an entry, and no name stands there twice.
+                let names: std::collections::BTreeSet<_> = read.iter().map(|entry| entry.name).collect();
+                proptest::prop_assert_eq!(names.len(), read.len());
+                let least: usize = read.iter().map(|entry| entry.name.len() + 22).sum();
+                proptest::prop_assert!(least <= bytes.len());
+            }
+        }
     }
 
     #[test]

@@ -280,6 +280,21 @@ impl Home {
         self.ledger_path().exists()
     }
 
+    /// Whether its log was ever served, whatever became of the ledger since.
+    pub fn was_served(&self) -> bool {
+        self.path.join(FOUNDED).exists() || self.seen_path().exists()
+    }
+
+    /// How a ledger is put back: the one that is there is moved aside.
+    pub fn putting_back(&self) -> String {
+        let (home, ledger) = (files::word(&self.path), files::word(&self.ledger_path()));
+        let import = format!("countersign import EXPORT_OR_BACKUP --home {home}");
+        match self.ledger_path().exists() {
+            true => format!("stop the server; mv {ledger} {ledger}.damaged; {import}"),
+            false => import,
+        }
+    }
+
     /// What verifiers and gates pin.
     pub fn trust(&self) -> &Trust {
         &self.trust

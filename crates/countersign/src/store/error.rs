@@ -47,6 +47,8 @@ pub enum Trouble {
     CannotOpen,
     /// Something else holds the file.
     Busy,
+    /// What is in the file is not what the database wrote.
+    Malformed,
     Other,
 }
 
@@ -58,6 +60,7 @@ impl Trouble {
             Self::ReadOnly => "store-read-only",
             Self::CannotOpen => "store-not-opened",
             Self::Busy => "store-busy",
+            Self::Malformed => "store-damaged",
             Self::Other => "store",
         }
     }
@@ -69,7 +72,16 @@ impl Trouble {
             Self::ReadOnly => "the server cannot write to its store, which is read-only",
             Self::CannotOpen => "the server cannot open its store",
             Self::Busy => "something else holds the server's store",
+            Self::Malformed => "the server's store is damaged",
             Self::Other => "the server's store failed",
+        }
+    }
+
+    /// Whether the same may succeed later without anybody mending anything.
+    pub fn may_pass(self) -> bool {
+        match self {
+            Self::Busy | Self::CannotOpen | Self::Other => true,
+            Self::Full | Self::ReadOnly | Self::Malformed => false,
         }
     }
 
@@ -77,12 +89,19 @@ impl Trouble {
         match self {
             Self::Full => "make room on the disk; nothing has to be started anew",
             Self::ReadOnly => "let this account write to the file and to its folder; nothing has to be started anew",
-            Self::CannotOpen => "are too many files open (ulimit -n), or may this account not read the file?",
+            Self::CannotOpen => {
+                "are too many files open (ulimit -n), or may this account not read and write the file and its folder?"
+            }
             Self::Busy => "end what else has the file open",
+            Self::Malformed => RESTORE,
             Self::Other => "the cause is in the message; nothing was written",
         }
     }
 }
+
+/// What is done about damage.
+const RESTORE: &str = "nothing is signed over it: restore the store's file, with the -wal beside it, from the newest backup; a \
+                       follower's copy can be deleted and is read anew";
 
 /// What on the disk does not agree with what was signed, or cannot be read.
 #[derive(Debug, Error)]
@@ -143,18 +162,12 @@ impl StoreError {
         }
     }
 
-    /// Whether the same call may succeed later without anybody mending anything.
-    pub fn may_pass(&self) -> bool {
+    /// Whether the disk is not what was signed, or not what was written.
+    pub fn is_damage(&self) -> bool {
         match self {
-            Self::Database { .. } | Self::Unknown { .. } => true,
-            Self::File { .. }
-            | Self::Newer { .. }
-            | Self::Older { .. }
-            | Self::Foreign(_)
-            | Self::OtherLog(_)
-            | Self::Damaged(_)
-            | Self::Note(_)
-            | Self::Address(_) => false,
+            Self::Damaged(_) | Self::OtherLog(_) | Self::Note(_) => true,
+            Self::Database { trouble, .. } | Self::Unknown { trouble, .. } => *trouble == Trouble::Malformed,
+            Self::File { .. } | Self::Newer { .. } | Self::Older { .. } | Self::Foreign(_) | Self::Address(_) => false,
         }
     }
 
@@ -168,10 +181,7 @@ impl StoreError {
             Self::Older { .. } => "no version of it was released; begin a new home",
             Self::Foreign(_) => "name another file",
             Self::OtherLog(_) => "a home and its ledger belong together; restore both from the same backup",
-            Self::Damaged(_) => {
-                "nothing is signed over it: restore the store's file, with the -wal beside it, from the newest backup; a \
-                 follower's copy can be deleted and is read anew"
-            }
+            Self::Damaged(_) => RESTORE,
             Self::Note(NoteError::Sign(_)) => "is the log's key the one that the log was founded with?",
             Self::Note(NoteError::Differs { .. }) => "the log is not what its key signed: keep both as proof",
             Self::Address(_) => "an address is a path, or sqlite:PATH",

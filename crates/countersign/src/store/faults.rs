@@ -33,16 +33,31 @@ pub enum Side {
 /// Which step fails now, if any.
 pub type Fault = dyn Fn(Step, Side) -> bool + Send + Sync;
 
+/// What the database is told before a commit, if anything: it then fails by itself, as on a disk that is full or read-only.
+pub type Told = dyn Fn() -> Option<&'static str> + Send + Sync;
+
 #[derive(Clone, Default)]
-pub struct Faults(Option<Arc<Fault>>);
+pub struct Faults {
+    fault: Option<Arc<Fault>>,
+    told: Option<Arc<Told>>,
+}
 
 impl Faults {
     pub fn new(fault: impl Fn(Step, Side) -> bool + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(fault)))
+        Self { fault: Some(Arc::new(fault)), told: None }
+    }
+
+    /// Faults of the database's own.
+    pub fn telling(told: impl Fn() -> Option<&'static str> + Send + Sync + 'static) -> Self {
+        Self { fault: None, told: Some(Arc::new(told)) }
+    }
+
+    pub(super) fn told(&self) -> Option<&'static str> {
+        self.told.as_ref().and_then(|told| told())
     }
 
     pub(super) fn at(&self, step: Step, side: Side) -> Result<(), sqlx::Error> {
-        match &self.0 {
+        match &self.fault {
             Some(fault) if fault(step, side) => Err(sqlx::Error::Io(io::Error::other("the disk is on fire"))),
             Some(_) | None => Ok(()),
         }
@@ -51,6 +66,6 @@ impl Faults {
 
 impl fmt::Debug for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "faults" } else { "none" })
+        f.write_str(if self.fault.is_some() || self.told.is_some() { "faults" } else { "none" })
     }
 }

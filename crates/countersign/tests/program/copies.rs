@@ -1,16 +1,22 @@
 //! Day two: exports that grow, ledgers that are built again from them, backups of a home that is served, and ledgers that are
 //! older than what was seen.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use countersign::store::{self, dump::differences};
 use countersign_core::{
     catalog::Level,
     statement::{Body, Disclosure},
 };
+use countersign_ledger::tile::{entry_bundle, parse_entry_bundle};
 use serde_json::Value;
 
 use crate::{
+    proxy::{Answer, Proxy},
     support::{Run, Stage},
     world::World,
 };
@@ -19,7 +25,7 @@ fn world() -> World {
     World::new(&[("alice", Level::Standard), ("bob", Level::Senior)])
 }
 
-fn propose(world: &World, title: &str) -> String {
+pub fn propose(world: &World, title: &str) -> String {
     world.stage.write("flags.json", &format!("{{\"{title}\": 1}}\n"));
     let words = ["propose", "--target", "search/production", "--kind", "flag", "--title", title];
     let more = ["--why", "a reason that is long enough", "--file", "flags.json", "--command", "true"];
@@ -110,6 +116,150 @@ fn an_export_of_many_leaves_grows_over_full_tiles() {
     done(&world.say("alice", &["export", "again"]));
     same(&world, "log", "again");
     assert_eq!(verify(&world, "log").status, 0);
+
+    // What never changes is kept by whoever stands between; what may be erased or grows is not.
+    let kept = |path: &str| {
+        let answer = ureq::get(format!("{}/{path}", server.url)).call().unwrap();
+        answer.headers()["cache-control"].to_str().unwrap().to_owned()
+    };
+    let name = |folder: &str| files(&world.stage.path("log").join(folder)).remove(0);
+    let size = done(&world.say("alice", &["log"]))["size"].as_u64().unwrap();
+    for full in ["tile/entries/000", "tile/0/000"] {
+        assert_eq!(kept(full), "public, max-age=31536000, immutable", "{full}");
+    }
+    for (path, expected) in [
+        ("checkpoint".to_owned(), "no-cache"),
+        (format!("tile/entries/001.p/{}", size - 256), "public, max-age=60"),
+        ("tile/1/000.p/1".to_owned(), "public, max-age=60"),
+        (format!("blobs/{}", name("blobs")), "public, max-age=60"),
+    ] {
+        assert_eq!(kept(&path), expected, "{path}");
+    }
+
+    // A leaf that got lost is named as the one that it is.
+    let last = world.stage.path("log").join(format!("tile/entries/001.p/{}", size - 256));
+    let mut leaves = parse_entry_bundle(&fs::read(&last).unwrap()).unwrap();
+    leaves.pop();
+    fs::write(&last, entry_bundle(&leaves).unwrap()).unwrap();
+    let run = world.say("alice", &["export", "log"]);
+    refused(&run, "copy-broken");
+    assert!(run.stderr.contains(&format!("leaf {} of {size} is missing", size - 1)), "{run}");
+    // And so is a node in the middle, which nobody would have looked at.
+    fs::remove_dir_all(world.stage.path("log")).unwrap();
+    done(&world.say("alice", &["export", "log"]));
+    let node = world.stage.path("log/tile/0/000");
+    let mut hashes = fs::read(&node).unwrap();
+    hashes[40] ^= 1;
+    fs::write(&node, hashes).unwrap();
+    let run = world.say("alice", &["export", "log"]);
+    refused(&run, "copy-broken");
+    assert!(run.stderr.contains("tile/0/000"), "{run}");
+}
+
+/// A blob that decayed is fetched again; what nobody has any more is named.
+#[test]
+fn a_blob_of_an_export_that_decayed_is_mended_or_named() {
+    let world = world();
+    propose(&world, "First");
+    done(&world.say("alice", &["export", "log"]));
+    done(&world.say("alice", &["export", "again"]));
+    let blobs = world.stage.path("log/blobs");
+    let one = blobs.join(files(&blobs).remove(0));
+    fs::write(&one, "something else").unwrap();
+    assert_eq!(done(&world.say("alice", &["export", "log"]))["mended"], 1);
+    same(&world, "log", "again");
+    fs::write(blobs.join("0".repeat(64)), "something else").unwrap();
+    let run = world.say("alice", &["export", "log"]);
+    refused(&run, "copy-broken");
+    assert!(run.stderr.contains("the export in log is damaged: blob sha256:"), "{run}");
+}
+
+/// What was fetched whole, and verified, is not thrown away for what failed behind it.
+#[test]
+fn a_first_export_that_breaks_off_behind_what_it_fetched_keeps_that() {
+    let world = world();
+    propose(&world, "First");
+    let fetched = AtomicBool::new(false);
+    let breaking = Proxy::before(&world.server().url, move |_, path| {
+        fetched.fetch_or(path == "/v1/export", Ordering::SeqCst);
+        match fetched.load(Ordering::SeqCst) && path == "/checkpoint" {
+            true => Answer::Silence,
+            false => Answer::Of(path.to_owned()),
+        }
+    });
+    let run = world.say_to(&breaking.url, "alice", &["export", "log"]);
+    assert_eq!(run.status, 1, "{run}");
+    assert_eq!(verify(&world, "log").status, 0);
+    assert_eq!(done(&world.say("alice", &["export", "log"]))["new"], 0);
+}
+
+/// Each is told as what it is, and with what would be right.
+#[test]
+fn what_is_no_copy_or_has_no_home_or_is_of_another_log_is_told_as_that() {
+    let (mut world, other) = (world(), crate::copies::world());
+    let change = propose(&world, "First");
+    done(&world.say("alice", &["export", "log"]));
+    done(&other.say("alice", &["export", "log"]));
+    done(&world.say("alice", &["bundle", &change, "--out", "change.bundle"]));
+    let of_the_other = other.stage.path("log").display().to_string();
+    world.stop_server();
+    fs::create_dir(world.stage.path("empty")).unwrap();
+    let said = |from: &str, home: &str, code: &str| {
+        let run = world.stage.run_words(&["--format", "json", "import", from, "--home", home]);
+        refused(&run, code);
+        assert!(!world.stage.path("new").exists(), "{run}");
+        run.stderr.replace(&of_the_other, "OTHER")
+    };
+    for home in ["home", "new"] {
+        let nothing = said("nope", home, "no-copy");
+        assert!(nothing.contains("nothing of that name") && !nothing.contains("countersign init"), "{nothing}");
+        let bundle = said("change.bundle", home, "no-copy");
+        assert!(bundle.contains("it is a file") && bundle.contains("countersign verify"), "{bundle}");
+        let neither = said("empty", home, "no-copy");
+        assert!(neither.contains("neither an export") && !neither.contains("countersign init"), "{neither}");
+    }
+    let homeless = said("log", "new", "no-home");
+    assert!(homeless.contains("log is an export") && homeless.contains("import BACKUP --home new"), "{homeless}");
+    // Of the same name: it is the key that tells.
+    let another = said(&of_the_other, "home", "another-log");
+    assert!(another.contains("OTHER/checkpoint is of a log named `world`"), "{another}");
+}
+
+/// A copy is of one log; whoever passes another trust file is told so.
+#[test]
+fn a_copy_of_another_log_is_told_as_a_wrong_trust_file() {
+    let (world, other) = (world(), crate::copies::world());
+    let follow = |trust: &str| {
+        let words = ["--url", &world.server().url, "--trust", trust, "--format", "json", "follow"];
+        world.stage.run_words(&[&words[..], &["--into", "copy", "--once"]].concat())
+    };
+    assert_eq!(follow("home/trust.json").status, 0);
+    let run = follow(&other.stage.path("home/trust.json").display().to_string());
+    refused(&run, "another-log");
+    assert!(run.stderr.contains("wrong trust file") && run.stderr.contains("copy"), "{run}");
+    assert_eq!(follow("home/trust.json").status, 0);
+}
+
+/// Nobody took anything away from an export that was not brought up to date.
+#[test]
+fn an_older_export_of_the_same_log_is_no_crime() {
+    let world = world();
+    propose(&world, "First");
+    done(&world.say("alice", &["export", "early"]));
+    propose(&world, "Second");
+    let follow = |place: &str, into: &str| {
+        let words = ["--url", place, "--trust", "home/trust.json", "--format", "json", "follow"];
+        world.stage.run_words(&[&words[..], &["--into", into, "--once"]].concat())
+    };
+    assert_eq!(follow(&world.server().url, "copy").status, 0);
+    assert_eq!(done(&world.say("alice", &["log"]))["size"], 3);
+    let run = follow("early", "copy");
+    refused(&run, "older-copy");
+    assert!(run.stderr.contains("early has 2 leaves, and 3 are known"), "{run}");
+    assert!(run.stderr.contains("countersign export early"), "{run}");
+    let proofs = files(&world.stage.path("copy")).into_iter().filter(|name| name.contains("proof"));
+    assert_eq!(proofs.count(), 0);
+    assert_eq!(follow(&world.server().url, "copy").status, 0);
 }
 
 #[test]

@@ -96,6 +96,83 @@ fn a_home_with_open_secrets_a_lost_or_an_older_ledger_is_found() {
     wrong(&stage.run("--format json doctor --home nowhere"), "files", "no home", "countersign init");
 }
 
+/// What a server needs is looked at before anything is made, and what is not there is told as what it is.
+#[test]
+fn a_server_that_does_not_start_makes_nothing_and_each_case_is_told_as_it_is() {
+    let stage = Stage::with_keys(&["ada", "grace"]);
+    stage.home_of_two();
+    let ledger = stage.path("home/ledger.db");
+    let refused = |listen: &str, code: &str| {
+        let run = stage.run(&format!("--format json serve --home home --listen {listen}"));
+        assert!(run.status == 1 && run.stderr.contains(&format!("\"code\":\"{code}\"")), "{run}");
+        run
+    };
+    let said = |check: &str| {
+        let run = of_home(&stage);
+        let findings = run.json()["findings"].as_array().unwrap().clone();
+        let all: Vec<Value> =
+            findings.into_iter().filter(|found| found["part"] == "ledger" && found["check"] == check).collect();
+        assert_eq!(all.len(), 1, "{run}");
+        (all[0]["state"].clone(), all[0]["said"].as_str().unwrap().to_owned(), all[0]["mend"].clone())
+    };
+    // Never served.
+    mode(&stage.path("home/keys/log.key"), 0o644);
+    refused("127.0.0.1:0", "home-invalid");
+    mode(&stage.path("home/keys/log.key"), 0o600);
+    fs::rename(stage.path("home/keys/server.key"), stage.path("aside.key")).unwrap();
+    refused("127.0.0.1:0", "io");
+    fs::rename(stage.path("aside.key"), stage.path("home/keys/server.key")).unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    refused(&taken.local_addr().unwrap().to_string(), "cannot-listen");
+    assert!(!ledger.exists());
+    let (state, words, _) = said("file");
+    assert!(state == "good" && words.contains("has not begun"), "{words}");
+    fs::write(&ledger, "").unwrap();
+    mode(&ledger, 0o600);
+    let (state, words, _) = said("file");
+    assert!(state == "good" && words.contains("has not begun"), "{words}");
+    fs::remove_file(&ledger).unwrap();
+    // Served, and lost.
+    let server = stage.serve();
+    assert_eq!(stage.run(&format!("--url {} log", server.url)).status, 0);
+    server.end();
+    let kept = fs::read(&ledger).unwrap();
+    fs::remove_file(&ledger).unwrap();
+    let run = refused("127.0.0.1:0", "ledger-missing");
+    assert!(run.stderr.contains("is missing") && !run.stderr.contains("mv "), "{run}");
+    assert!(!ledger.exists());
+    let (state, words, mend) = said("file");
+    assert!(state == "wrong" && words.contains("is missing"), "{words}");
+    assert_eq!(mend, "countersign import EXPORT_OR_BACKUP --home home");
+    fs::write(&ledger, "").unwrap();
+    mode(&ledger, 0o600);
+    let run = refused("127.0.0.1:0", "ledger-missing");
+    assert!(run.stderr.contains("is empty") && run.stderr.contains("mv home/ledger.db"), "{run}");
+    let (state, words, mend) = said("file");
+    assert!(state == "wrong" && words.contains("is empty"), "{words}");
+    assert!(mend.as_str().unwrap().contains("mv home/ledger.db"), "{mend}");
+    assert!(!of_home(&stage).stdout.contains("older copy"));
+    // Damaged: where, and what to do.
+    for damaged in
+        [[&kept[..kept.len() / 2], &vec![0xff; kept.len() / 2][..]].concat(), kept[..kept.len() / 2].to_vec()]
+    {
+        fs::write(&ledger, damaged).unwrap();
+        let run = refused("127.0.0.1:0", "store-damaged");
+        for words in
+            ["home/ledger.db", "countersign doctor --home home", "countersign import EXPORT_OR_BACKUP --home home"]
+        {
+            assert!(run.stderr.contains(words), "{run}");
+        }
+        let run = of_home(&stage);
+        assert!(
+            run.status == 3 && run.stdout.contains("at home/ledger.db: ") && run.stdout.contains("import EXPORT"),
+            "{run}"
+        );
+    }
+    fs::write(&ledger, kept).unwrap();
+    assert_eq!(of_home(&stage).status, 0);
+}
+
 fn sql(file: &Path, text: &'static str) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {

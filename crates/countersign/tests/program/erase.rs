@@ -1,12 +1,20 @@
 //! Erasing names, mails and words: from the server's store and files, from followers' copies and from exports; what proves and
 //! what decides stays.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use countersign_core::catalog::Level;
 use serde_json::Value;
 
-use crate::{support::Run, world::World};
+use crate::{
+    proxy::{Answer, Proxy},
+    support::Run,
+    world::World,
+};
 
 const MAIL: &str = "carol@example.com";
 
@@ -151,6 +159,54 @@ fn the_words_of_a_change_go_and_its_facts_stay() {
     assert!(shown["title"].as_str().unwrap().contains("erased"), "{shown}");
     done(&world.say("alice", &["export", "log"]));
     assert_eq!(verify(&world, "log")["holds"], true);
+}
+
+/// Signing second breaks off half way; the same command ends it, and says so when there is nothing left to do.
+#[test]
+fn an_erasure_that_broke_off_is_ended_by_the_same_command() {
+    let world = world();
+    landed(&world);
+    done(&world.say("alice", &["erase", "carol", "--why", "it was asked for", "--out", "erasure.json"]));
+    fs::copy(world.stage.path("erasure.json"), world.stage.path("kept.json")).unwrap();
+    let sent = AtomicUsize::new(0);
+    let breaking = Proxy::before(&world.server().url, move |method, path| match method {
+        "POST" if sent.fetch_add(1, Ordering::SeqCst) == 1 => Answer::Silence,
+        _ => Answer::Of(path.to_owned()),
+    });
+    let cosign = ["erase", "--cosign", "erasure.json"];
+    let run = world.say_to(&breaking.url, "bob", &cosign);
+    assert!(run.status == 1 && world.stage.path("erasure.json").exists(), "{run}");
+    let ended = done(&world.say("bob", &cosign));
+    assert!(!ended["leaves"].as_array().unwrap().is_empty(), "{ended}");
+    let left = with(&world.stage.path("home"), MAIL.as_bytes());
+    let beside = |path: &&String| !path.contains("/catalog/") && !path.ends_with("genesis-files.json");
+    assert_eq!(left.iter().filter(beside).count(), 0, "{left:?}");
+    refused(&world.say("bob", &cosign), 1, "no-erasure");
+    assert!(world.say("bob", &cosign).stderr.contains("is done"));
+    // Who has the file twice is told the same.
+    let again = done(&world.say("bob", &["erase", "--cosign", "kept.json"]));
+    assert_eq!(again["leaves"], serde_json::json!([]));
+}
+
+/// What is not there since it was erased is not said to be held back, and nobody is asked whose names they were.
+#[test]
+fn what_was_erased_is_said_with_who_erased_it_and_when() {
+    let world = world();
+    let change = landed(&world);
+    let text = |who: &str, words: &[&str]| {
+        let run = world.stage.run_on(&world.machine, &[&["--url", &world.server().url, "--key", who], words].concat());
+        assert_eq!(run.status, 0, "{run}");
+        run.stdout
+    };
+    text("alice", &["erase", &change, "--why", "it was asked for", "--out", "erasure.json"]);
+    let said = text("bob", &["erase", "--cosign", "erasure.json"]);
+    assert!(said.contains("backups and git repositories") && !said.contains("catalog/"), "{said}");
+    let shown = text("bob", &["show", &change]);
+    assert!(shown.contains("(erased by alice on 2"), "{shown}");
+    assert!(!shown.contains("held back") && !shown.contains("unknown "), "{shown}");
+    text("alice", &["erase", "carol", "--why", "it was asked for", "--out", "erasure.json"]);
+    let said = text("bob", &["erase", "--cosign", "erasure.json"]);
+    assert!(said.contains("catalog/"), "{said}");
 }
 
 #[test]

@@ -1,20 +1,28 @@
 //! Every format of the program, fed with bytes that were changed on their way: nothing panics, nothing leaves its folder, and what has
 //! one spelling is written again as it was read.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::LazyLock};
 
 use countersign::{
     bundle::{self, Bundle, Files, files_of_tar, tar_of},
     gates::{
+        desk::handed_over,
         git::{GateConfig, Update},
         stops::Stop,
     },
     home::Config,
-    wire::Submit,
+    wire::{ChangePage, ChangeView, Entries, ErrorBody, LogInfo, Proof, Published, Receipt, Revocation, Submit},
 };
+use countersign_core::{governance::Signer, state::GateRecord, statement::Holder};
+use countersign_ledger::Digest;
 use proptest::prelude::*;
+use serde::{Serialize, de::DeserializeOwned};
 
-use crate::edits::any_of;
+use crate::{
+    api::proposal,
+    edits::{any_of, foreign},
+    world::World,
+};
 
 const GATE: &str = "version: 1\nname: shop-git\nrepository: shop\nurl: \"http://127.0.0.1:7878\"\nguidance: false\ncopy: /var/lib/copy\nbranches:\n  \
     - branch: refs/heads/main\n    map:\n      - paths: \"checkout/**\"\n        target: checkout/production\n";
@@ -45,14 +53,75 @@ fn archive() -> Vec<u8> {
     tar_of(&files()).unwrap()
 }
 
+/// What a server answers, and what it hands over.
+struct Answers {
+    /// The address, and the answer.
+    json: Vec<(String, Vec<u8>)>,
+    permit: Vec<u8>,
+}
+
+static ANSWERS: LazyLock<Answers> = LazyLock::new(|| {
+    let world = World::usual();
+    let (body, blobs) = proposal("Turn it on");
+    let receipt = world.voice("alice").say(body, &blobs).unwrap();
+    let url = &world.server().url;
+    let get = |path: String| {
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+        let body = agent.get(format!("{url}{path}")).call().unwrap().body_mut().read_to_vec().unwrap();
+        (path, body)
+    };
+    let change = receipt.change.clone().unwrap();
+    let key = format!("{}", world.key("alice").public().fingerprint()).replace('+', "%2B");
+    let mut json: Vec<(String, Vec<u8>)> = [
+        "/v1/log".to_owned(),
+        "/v1/changes".to_owned(),
+        format!("/v1/changes/{change}"),
+        "/v1/changes/000000000000".to_owned(),
+        "/v1/entries?from=0&limit=2".to_owned(),
+        "/v1/inclusion?index=0&size=2".to_owned(),
+        "/v1/governance/history".to_owned(),
+        format!("/v1/signer?key={key}"),
+        "/v1/gates/shop-git".to_owned(),
+    ]
+    .into_iter()
+    .map(get)
+    .collect();
+    let revoked = Revocation {
+        of: Holder::Person("alice".parse().unwrap()),
+        revocation: Digest::of("a statement"),
+        revoked_by: "bob".parse().unwrap(),
+        at: "2026-11-23T08:26:26Z".to_owned(),
+        until: None,
+    };
+    json.push(("revocation".to_owned(), serde_json::to_vec(&revoked).unwrap()));
+    json.push(("receipt".to_owned(), serde_json::to_vec(&receipt).unwrap()));
+    let approved = crate::copies::propose(&world, "Go on");
+    for words in [&["approve", &approved, "--file", "flags.json"][..], &["permit", &approved, "--out", "permit"]] {
+        let run = world.say(if words[0] == "approve" { "bob" } else { "alice" }, words);
+        assert_eq!(run.status, 0, "{run}");
+    }
+    let permit = fs::read(world.stage.path("permit")).unwrap();
+    Answers { json, permit }
+});
+
+fn answers() -> Vec<Vec<u8>> {
+    ANSWERS.json.iter().map(|(_, bytes)| bytes.clone()).collect()
+}
+
+/// What was read is written so that it is read the same.
+fn read_again<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<Option<T>, TestCaseError> {
+    let Ok(read) = serde_json::from_slice::<T>(bytes) else { return Ok(None) };
+    let written = serde_json::to_vec(&read).unwrap();
+    let again: T = serde_json::from_slice(&written).unwrap();
+    prop_assert_eq!(serde_json::to_vec(&again).unwrap(), written);
+    Ok(Some(read))
+}
+
 fn text(bytes: Vec<u8>) -> Result<String, TestCaseError> {
     String::from_utf8(bytes).map_err(|_| TestCaseError::reject("no text"))
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { max_global_rejects: 100_000, ..ProptestConfig::default() })]
-
-    #[test]
+foreign! {
     fn foreign_archives(bytes in any_of(vec![archive()])) {
         let place = Path::new("it");
         if let Ok(read) = files_of_tar(place, &bytes) {
@@ -69,7 +138,6 @@ proptest! {
         drop(Bundle::from_tar(place, &bytes));
     }
 
-    #[test]
     fn foreign_archives_stay_in_their_folder(bytes in any_of(vec![archive()])) {
         let outer = tempfile::tempdir().unwrap();
         let into = outer.path().join("into");
@@ -78,7 +146,6 @@ proptest! {
         prop_assert_eq!(fs::read_dir(outer.path()).unwrap().count(), 1);
     }
 
-    #[test]
     fn foreign_configuration(gate in any_of(vec![GATE.as_bytes().to_vec()]), home in any_of(vec![HOME.as_bytes().to_vec()])) {
         let place = Path::new("it.yaml");
         if let Ok(read) = GateConfig::parse(&text(gate)?, place) {
@@ -91,7 +158,29 @@ proptest! {
         }
     }
 
-    #[test]
+    fn foreign_answers(bytes in any_of(answers())) {
+        read_again::<LogInfo>(&bytes)?;
+        read_again::<ChangePage>(&bytes)?;
+        read_again::<ChangeView>(&bytes)?;
+        read_again::<Proof>(&bytes)?;
+        read_again::<Vec<Published>>(&bytes)?;
+        read_again::<Receipt>(&bytes)?;
+        read_again::<Revocation>(&bytes)?;
+        read_again::<ErrorBody>(&bytes)?;
+        read_again::<Signer>(&bytes)?;
+        read_again::<GateRecord>(&bytes)?;
+        if let Some(entries) = read_again::<Entries>(&bytes)? {
+            drop((entries.leaves(), entries.blobs()));
+        }
+    }
+
+    fn foreign_permits(bytes in any_of(vec![ANSWERS.permit.clone()])) {
+        if let Ok((change, statement)) = handed_over(&bytes) {
+            // It is named by what was signed, however that is wrapped.
+            prop_assert_eq!(handed_over(&bytes).unwrap(), (change, statement));
+        }
+    }
+
     fn foreign_updates_stops_and_submissions(updates in any_of(vec![UPDATES.as_bytes().to_vec()]), body in any_of(vec![
         b"{\"envelope\":\"{}\",\"blobs\":[\"AAAA\"]}".to_vec(),
     ])) {
@@ -113,4 +202,17 @@ fn the_foreign_seeds_are_read() {
     assert!(GateConfig::parse(GATE, place).is_ok(), "{:?}", GateConfig::parse(GATE, place));
     assert!(Config::parse(HOME, place).is_ok(), "{:?}", Config::parse(HOME, place));
     assert_eq!(Update::parse_all(UPDATES).unwrap().len(), 1);
+    handed_over(&ANSWERS.permit).unwrap();
+    fn is<T: DeserializeOwned>(path: &str) -> bool {
+        let found = ANSWERS.json.iter().find(|(at, _)| at.starts_with(path));
+        found.is_some_and(|(_, bytes)| serde_json::from_slice::<T>(bytes).is_ok())
+    }
+    let all: Vec<_> = ANSWERS.json.iter().map(|(path, bytes)| (path, String::from_utf8_lossy(bytes))).collect();
+    assert!(is::<LogInfo>("/v1/log") && is::<ChangePage>("/v1/changes") && is::<ChangeView>("/v1/changes/"));
+    assert!(is::<ErrorBody>("/v1/changes/0000") && is::<Entries>("/v1/entries") && is::<Proof>("/v1/inclusion"));
+    assert!(
+        is::<Vec<Published>>("/v1/governance") && is::<Signer>("/v1/signer") && is::<Revocation>("revocation"),
+        "{all:?}"
+    );
+    assert!(is::<GateRecord>("/v1/gates/") && is::<Receipt>("receipt"));
 }

@@ -145,6 +145,26 @@ fn a_log_that_was_founded_anew_under_its_name_is_refused() {
     assert_eq!(code(&one.say("bob", &["list"])), "log-refounded");
 }
 
+/// Where nothing was seen before nothing was founded anew: it is the file that is the wrong one, and nothing of it is kept.
+#[test]
+fn a_wrong_trust_file_at_first_sight_is_told_as_that() {
+    let (one, other) = (world(), world());
+    let change = propose(&one, "Go faster");
+    let trust = other.stage.path("home/trust.json").display().to_string();
+    let url = one.server().url.clone();
+    let fresh = |words: &[&str]| {
+        one.stage.run_on("fresh", &[&["--url", &url, "--key", "bob", "--format", "json"], words].concat())
+    };
+    for words in [&["show", &change][..], &["list"], &["join", &url]] {
+        let run = fresh(&[&["--trust", &trust], words].concat());
+        assert_eq!(code(&run), "another-log", "{run}");
+        let message = error(&run)["message"].as_str().unwrap().to_owned();
+        assert!(message.starts_with("wrong trust file: it pins another log named `world`"), "{message}");
+        assert!(!run.stderr.contains("founded anew"), "{run}");
+    }
+    assert_eq!(fresh(&["show", &change]).status, 0, "it is met for the first time");
+}
+
 #[test]
 fn the_first_sight_is_pinned_and_told() {
     let world = world();

@@ -1,11 +1,12 @@
-//! A server among those who hold on to it: connections that ask nothing, bodies that do not come, names that are not its own, a
+//! A server among those who hold on to it: bodies that do not come, names that are not its own, a
 //! store that fails, a clock that jumps; and another server.
 
+mod crowded;
 mod killed;
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{Shutdown, TcpStream},
+    net::TcpStream,
     process::{Child, Stdio},
     sync::{
         Arc, Mutex,
@@ -17,7 +18,7 @@ use std::{
 use countersign::{
     api::{self, Hosts, Reached},
     bundle::Bundle,
-    client::{ChangePrefix, Client},
+    client::{ChangePrefix, Client, ClientError},
     clock,
     engine::{Engine, EngineError, Setup},
     follower::{Access, Follower, source::Source},
@@ -122,32 +123,6 @@ fn a_home_is_served_by_one_server() {
     drop(second);
 }
 
-/// As many connections as there can be, all of them idle: who comes is served, and at once.
-#[test]
-fn connections_that_ask_nothing_stop_nobody() {
-    let stage = Stage::with_keys(&["ada", "grace"]);
-    stage.home_of_two();
-    let (server, address) = serve_from(&stage, "ulimit -n 128;");
-    let mut idle = Vec::new();
-    for n in 0..300 {
-        let mut stream = TcpStream::connect(&address).unwrap();
-        // Some have asked before, some have begun to.
-        match n % 3 {
-            0 => stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap(),
-            1 => stream.write_all(b"POST /v1/statements HTTP/1.1\r\nHos").unwrap(),
-            _ => {}
-        }
-        idle.push(stream);
-    }
-    let began = clock::now();
-    for _ in 0..20 {
-        assert!(get(&address, "localhost").starts_with("HTTP/1.1 200 "));
-    }
-    assert!(clock::now().secs_since(began) < 10, "{} s", clock::now().secs_since(began));
-    drop(idle);
-    drop(server);
-}
-
 /// Bodies that are begun and not ended hold little, and give way to who sends his.
 #[test]
 fn bodies_that_are_held_stop_nobody() {
@@ -224,16 +199,41 @@ fn each_request_is_one_line_of_the_servers_log() {
     drop(server);
 }
 
-/// Where the next commits fail.
-type Failing = Arc<Mutex<Option<(Step, Side)>>>;
+/// How the next commits fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fails {
+    At(Step, Side),
+    /// It happened, and from then on nobody can be asked.
+    Lost,
+    /// Nobody can be asked.
+    Silent,
+}
+
+type Failing = Arc<Mutex<Option<Fails>>>;
 
 /// A server over a store that fails when it is told to.
 fn faulty(world: &World) -> (String, Failing) {
     let failing = Failing::default();
     let faults = Faults::new({
         let failing = Arc::clone(&failing);
-        move |step, side| *failing.lock().unwrap() == Some((step, side))
+        move |step, side| {
+            let mut fails = failing.lock().unwrap();
+            match *fails {
+                Some(Fails::At(at, on)) => (step, side) == (at, on),
+                Some(Fails::Lost) if (step, side) == (Step::Commit, Side::After) => {
+                    *fails = Some(Fails::Silent);
+                    true
+                }
+                Some(Fails::Silent) => step == Step::Begin,
+                Some(Fails::Lost) | None => false,
+            }
+        }
     });
+    (serve_with(world, faults), failing)
+}
+
+/// A server over a store with these faults.
+fn serve_with(world: &World, faults: Faults) -> String {
     let address = world.stage.path("faulty.db").display().to_string();
     let (home, server) = (&world.home, world.server());
     let setup = async {
@@ -248,14 +248,13 @@ fn faulty(world: &World) -> (String, Failing) {
             uptime: None,
         }
     };
-    let url = server.block_on(async {
+    server.block_on(async {
         let engine = Arc::new(Engine::open(setup.await).await.unwrap());
         let listener = api::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(tokio::spawn(api::serve(engine, listener, std::future::pending())));
         url
-    });
-    (url, failing)
+    })
 }
 
 /// What is told of a write that failed is true, and the server goes on when what failed is over.
@@ -270,21 +269,58 @@ fn a_store_that_fails_is_told_as_it_is_and_the_server_goes_on() {
         let answer = voice.speaker.client.submit(&envelope, &blobs);
         (answer.map(|receipt| receipt.index).map_err(|error| error.to_string()), envelope, blobs, voice)
     };
+    let fails = |how: Option<Fails>| *failing.lock().unwrap() = how;
     let size = || Client::new(&url).log().unwrap().size;
     assert_eq!(propose().0, Ok(1));
-    *failing.lock().unwrap() = Some((Step::Rows, Side::After));
+    fails(Some(Fails::At(Step::Rows, Side::After)));
     assert_snapshot!(propose().0.unwrap_err(), @"the server's store failed; nothing was written");
     assert_eq!(size(), 2);
     // The commit fails before and after it happened, and the store answers again.
-    *failing.lock().unwrap() = Some((Step::Commit, Side::Before));
+    fails(Some(Fails::At(Step::Commit, Side::Before)));
     assert_snapshot!(propose().0.unwrap_err(), @"the server's store failed; nothing was written");
     assert_eq!(size(), 2);
-    *failing.lock().unwrap() = Some((Step::Commit, Side::After));
+    fails(Some(Fails::At(Step::Commit, Side::After)));
     assert_eq!(propose().0, Ok(2));
     // Nobody can say what happened, and nobody says that nothing did.
-    *failing.lock().unwrap() = None;
-    assert_eq!(propose().0, Ok(3));
-    assert_eq!(size(), 4);
+    fails(Some(Fails::Lost));
+    let (told, envelope, blobs, voice) = propose();
+    assert_snapshot!(told.unwrap_err(), @"the server could not find out whether this was written");
+    fails(None);
+    let again = voice.speaker.client.submit(&envelope, &blobs).unwrap_err();
+    assert!(matches!(&again, ClientError::Refused { code, .. } if code == "replayed"), "{again}");
+    assert_eq!(propose().0, Ok(4));
+    assert_eq!(size(), 5);
+}
+
+/// A disk that is full or read-only: it is said, with what helps, and nothing has to be started anew when it is over.
+#[test]
+fn a_disk_that_is_full_or_read_only_is_told_as_that_and_the_server_goes_on() {
+    for (told, code) in [("pragma max_page_count = 1", "disk-full"), ("pragma query_only = on", "store-read-only")] {
+        let world = two();
+        let now = Arc::new(Mutex::new(None));
+        let faults = Faults::telling({
+            let now = Arc::clone(&now);
+            move || *now.lock().unwrap()
+        });
+        let url = serve_with(&world, faults);
+        let propose = || {
+            let (body, blobs) = proposal("Turn it on");
+            let voice = voice(&world, &url, "alice");
+            voice.speaker.client.submit(&voice.sign(body), &blobs)
+        };
+        propose().unwrap();
+        *now.lock().unwrap() = Some(told);
+        // There may be a little room left in the file.
+        let refused = (0..64).find_map(|_| propose().err()).unwrap();
+        let ClientError::Refused { code: said, message, hint, .. } = &refused else { panic!("{refused}") };
+        assert_eq!(said, code, "{refused}");
+        assert!(message.ends_with("nothing was written"), "{message}");
+        assert!(hint.as_ref().unwrap().starts_with("tell whoever runs the server"), "{hint:?}");
+        let size = Client::new(&url).log().unwrap().size;
+        propose().unwrap_err();
+        *now.lock().unwrap() = None;
+        assert_eq!(propose().unwrap().index, size);
+    }
 }
 
 /// An engine whose clock and uptime the test sets.
@@ -420,15 +456,44 @@ fn many_who_write_to_one_change_are_all_taken() {
     assert_eq!(taken, 60);
 }
 
-/// What was found by reading the whole log is told to whoever watches the server.
+/// What was found by reading the whole log, or by writing to it, is told to whoever watches the server; that it could not be read
+/// is no damage.
 #[test]
 fn a_server_whose_log_was_found_damaged_says_so() {
+    let healthy = |address: &str| get(address, "localhost").starts_with("HTTP/1.1 200 ");
+    let says_so = |address: &str| {
+        let answer = get(address, "localhost");
+        let body: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 500 ") && body["error"]["code"] == "store-damaged", "{answer}");
+    };
+    let damage = |world: &World, text: &'static str| {
+        let url = format!("sqlite:{}", world.home.ledger_path().display());
+        world.server().block_on(async {
+            let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+            assert!(sqlx::raw_sql(text).execute(&pool).await.unwrap().rows_affected() > 0, "{text}");
+            pool.close().await;
+        });
+    };
+    let read_again = |world: &World| {
+        let server = world.server();
+        server.block_on(server.engine.read_again(&world.home.store_options(), Duration::ZERO))
+    };
+
     let world = two();
     let address = world.server().url.strip_prefix("http://").unwrap().to_owned();
-    assert!(get(&address, "localhost").starts_with("HTTP/1.1 200 "));
-    world.server().engine.damaged_is("leaf 3 is missing".to_owned());
-    let answer = get(&address, "localhost");
-    let body: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 500 ") && body["error"]["code"] == "store-damaged", "{answer}");
-    drop(TcpStream::connect(&address).unwrap().shutdown(Shutdown::Both));
+    read_again(&world).unwrap();
+    damage(&world, "alter table blobs rename to hidden; update log set noted = noted");
+    let error = read_again(&world).unwrap_err();
+    assert!(!error.is_damage() && healthy(&address), "{error}");
+    damage(&world, "alter table hidden rename to blobs; update blobs set bytes = bytes || ' ' where id = 1");
+    read_again(&world).unwrap_err();
+    says_so(&address);
+
+    let world = two();
+    let address = world.server().url.strip_prefix("http://").unwrap().to_owned();
+    damage(&world, "update leaves set bytes = zeroblob(9) where idx = 0");
+    assert!(healthy(&address));
+    let (body, blobs) = proposal("Turn it on");
+    world.voice("alice").say(body, &blobs).unwrap_err();
+    says_so(&address);
 }

@@ -88,6 +88,7 @@ fn trouble(error: &sqlx::Error) -> Trouble {
                 Some(8) => Trouble::ReadOnly,
                 Some(13) => Trouble::Full,
                 Some(14) => Trouble::CannotOpen,
+                Some(11 | 26) => Trouble::Malformed,
                 Some(_) | None => Trouble::Other,
             }
         }

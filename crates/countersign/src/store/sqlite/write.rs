@@ -59,6 +59,9 @@ impl SqliteStore {
         let connection = &mut writing.connection;
         let fails = |step, side| self.faults.at(step, side).map_err(failed("go on"));
         fails(Step::Begin, Side::Before)?;
+        if let Some(told) = self.faults.told() {
+            run(connection, told).await.map_err(failed("go on"))?;
+        }
         let (head, last) = read::begin(connection).await?;
         fails(Step::Begin, Side::After)?;
         let tail = match writing.tail.take() {

@@ -1,6 +1,12 @@
 //! What a cosigner answers to whoever asks it.
 
+use std::{
+    net::TcpListener,
+    sync::{Mutex, mpsc},
+};
+
 use super::{World, free_address};
+use crate::proxy::{Answer, Proxy};
 
 #[test]
 fn a_cosigner_answers_as_the_protocol_says_and_never_goes_back() {
@@ -38,4 +44,26 @@ fn a_cosigner_answers_as_the_protocol_says_and_never_goes_back() {
     let page = get(&format!("http://{one}/"));
     let path = page.lines().find_map(|line| line.strip_prefix("GET  ")).unwrap();
     assert_eq!(get(&format!("http://{one}{path}")), format!("{note}{line}"));
+}
+
+/// Whoever answers in a cosigner's place cannot make the server ask others for something.
+#[test]
+fn a_cosigner_that_sends_on_leads_nowhere() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let to = format!("http://{}/admin?delete=1", elsewhere.local_addr().unwrap());
+    let (asked, was_asked) = mpsc::channel();
+    let asked = Mutex::new(asked);
+    let sending_on = Proxy::before("127.0.0.1:1", move |method, path| {
+        // Nobody counts any more when the test is over.
+        drop(asked.lock().unwrap().send(format!("{method} {path}")));
+        Answer::SentOn(to.clone())
+    });
+    let world = World::new(&[sending_on.url.trim_start_matches("http://")]);
+    assert_eq!(was_asked.recv().unwrap(), "POST /add-checkpoint");
+    world.grow(&world.url(), "more");
+    // The first question is over when the second comes.
+    assert_eq!(was_asked.recv().unwrap(), "POST /add-checkpoint");
+    let came = elsewhere.accept().map(drop).unwrap_err();
+    assert_eq!(came.kind(), std::io::ErrorKind::WouldBlock);
 }

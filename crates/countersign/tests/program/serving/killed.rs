@@ -60,6 +60,9 @@ fn a_server_that_is_killed_loses_nothing_that_it_acknowledged() {
                     }
                 });
             }
+            if round == 0 {
+                crate::support::until("something is acknowledged", || !acknowledged.lock().unwrap().is_empty());
+            }
             a_random_moment(Duration::from_millis(600));
             // What somebody saw last counts, too.
             if let Ok(note) = client.checkpoint() {
@@ -71,6 +74,7 @@ fn a_server_that_is_killed_loses_nothing_that_it_acknowledged() {
     }
     let (server, address) = serve_from(&world.stage, "");
     let client = Client::new(&format!("http://{address}"));
+    assert!(!acknowledged.lock().unwrap().is_empty(), "nothing was acknowledged, so that nothing could be lost");
     for (index, statement) in acknowledged.lock().unwrap().iter() {
         let leaf = Leaf::parse(&client.leaf(*index).unwrap()).unwrap();
         assert_eq!(leaf.envelope.payload_digest().to_string(), *statement);
