@@ -8,7 +8,7 @@ use countersign_core::facts::{
 };
 use regex::Regex;
 
-use crate::{CommitRecord, LandedChange, Note};
+use crate::{CommitRecord, LandedChange, Note, requests::Request};
 
 /// Most people that one line can name; the rest are passed over.
 const MAX_PEOPLE: usize = 32;
@@ -70,16 +70,19 @@ pub struct Context<'a> {
     pub landed: Commit<'a>,
     pub brought: Vec<Commit<'a>>,
     pub notes: &'a [Note],
+    /// What the forge knows of the request that it landed as.
+    pub request: Option<&'a Request>,
 }
 
 impl<'a> Context<'a> {
     /// `messages` are those of the landed commit and of the brought ones, in this order.
-    pub fn new(change: &'a LandedChange, messages: &'a [Message]) -> Option<Self> {
+    pub fn new(change: &'a LandedChange, messages: &'a [Message], request: Option<&'a Request>) -> Option<Self> {
         let (first, rest) = messages.split_first()?;
         Some(Self {
             landed: commit(&change.commit, first),
             brought: change.brought.iter().zip(rest).map(|(record, message)| commit(record, message)).collect(),
             notes: &change.notes,
+            request,
         })
     }
 

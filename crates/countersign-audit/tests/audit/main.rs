@@ -6,4 +6,5 @@ mod docs;
 mod field;
 mod history;
 mod replay;
+mod requests;
 mod truths;

@@ -4,6 +4,7 @@ mod areas;
 pub mod history;
 mod manners;
 mod page;
+mod requests;
 pub mod slice;
 
 use std::{collections::BTreeMap, fs, path::Path, time::SystemTime};
@@ -651,7 +652,8 @@ fn every_field_is_documented() {
     stage.bare("r.git", &history);
     fs::create_dir(stage.path("gentle")).unwrap();
     fs::write(stage.path("gentle/gentle.cedar"), GENTLE).unwrap();
-    let report = stage.audit("r.git --changes --compare gentle");
+    stage.write("reviews.json", r#"[{"number": 1, "mergeCommit": {"oid": "00"}, "reviews": []}]"#);
+    let report = stage.audit("r.git --changes --compare gentle --reviews reviews.json");
     assert_eq!(report["rules"][0]["id"], "ai-assisted-senior");
     assert_eq!(report["compare"]["each"].as_array().unwrap().len(), 8, "six shipped, a gentle one, and the floor");
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/audit-json.md")).unwrap();
