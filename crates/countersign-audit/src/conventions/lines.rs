@@ -115,6 +115,10 @@ fn commit<'a>(record: &'a CommitRecord, message: &'a Message) -> Commit<'a> {
         line.in_trailers = true;
     }
     lines.retain(|line| !line.text.is_empty());
+    // What is indented as a whole is nobody else's.
+    if message.text().lines().filter(|line| !line.trim().is_empty()).all(|line| line.starts_with("    ")) {
+        lines.iter_mut().for_each(|line| line.quoted = line.text.starts_with(['>', '|']));
+    }
     Commit { record, subject, lines }
 }
 
@@ -199,7 +203,11 @@ static BETWEEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r">\s*[+/|
 
 /// The value as [`message::people`] reads it: one comma between two people, and none inside a name.
 fn with_plain_commas(value: &str) -> String {
-    let value = value.replace("mailto:", "");
+    let value = ["mailto:", "&lt;", "&gt;", "&quot;", "&#39;", "&amp;"]
+        .into_iter()
+        .zip(["", "<", ">", "\"", "'", "&"])
+        .filter(|(written, _)| value.contains(written))
+        .fold(value.to_owned(), |value, (written, meant)| value.replace(written, meant));
     let (Some(quoted), Some(last_first), Some(between)) = (&*QUOTED, &*LAST_FIRST, &*BETWEEN) else { return value };
     let value = quoted.replace_all(&value, "$2 $1 <");
     let value = last_first.replace(&value, "$2 $1 <$3>");

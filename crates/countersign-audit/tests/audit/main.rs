@@ -8,3 +8,4 @@ mod history;
 mod replay;
 mod requests;
 mod truths;
+mod unseen;
