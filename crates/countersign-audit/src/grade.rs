@@ -20,6 +20,13 @@ pub struct Graded {
     pub reviewers: Vec<IdentityId>,
 }
 
+/// Whether two who had a hand in it are surely two: an account without a name, or somebody of the same last name, may be the other.
+fn are_two(a: IdentityId, b: IdentityId, people: &People) -> bool {
+    let last = |who: IdentityId| people.name(who).split_whitespace().last().map(str::to_lowercase);
+    let account = |who: IdentityId| people.name(who).starts_with("Gerrit User ");
+    !people.could_be(a, b) && last(a) != last(b) && !account(a) && !account(b)
+}
+
 /// Grades a change. `merge` says whether the landed commit has two parents or more.
 ///
 /// A reviewer or merger who might be a contributor is none: within one change, equal names are one person.
@@ -33,6 +40,9 @@ pub fn grade(evidence: &[Evidence], contributors: &[IdentityId], merge: bool, pe
         Says::NobodyApproved => true,
         Says::Contributed | Says::Wrote | Says::Landed | Says::Platform | Says::Opaque => false,
     });
+    // Who is one of several who made it was not alone.
+    let made: Vec<IdentityId> = contributors.iter().copied().filter(|who| people.is_person(*who)).collect();
+    let several = made.first().is_some_and(|first| made.iter().any(|other| are_two(*first, *other, people)));
     let mut best: Option<(Grade, usize)> = None;
     let mut reviewers = BTreeSet::new();
     for (at, item) in evidence.iter().enumerate() {
@@ -52,7 +62,9 @@ pub fn grade(evidence: &[Evidence], contributors: &[IdentityId], merge: bool, pe
             (Says::Landed, Some(who)) if second_person(who) => Some(Grade::OtherHand),
             // That somebody committed their own work is no merge; a line that says who submitted or merged it is one.
             (Says::Landed, Some(who)) => match people.kind(who) {
-                Kind::Person | Kind::Agent => (merge || item.convention != COMMITTER.name).then_some(Grade::SelfMerged),
+                Kind::Person | Kind::Agent => {
+                    (merge || several || item.convention != COMMITTER.name).then_some(Grade::SelfMerged)
+                }
                 Kind::Machine(_) => None,
             },
             // A robot that lands what it made itself follows no rule that anybody set for it, unless landing by such a
@@ -62,6 +74,8 @@ pub fn grade(evidence: &[Evidence], contributors: &[IdentityId], merge: bool, pe
             }
             (Says::Platform, _) if answered => None,
             (Says::Platform, _) => Some(Grade::Platform),
+            // Where the record itself names who approved, nothing more about that is hidden.
+            (Says::Opaque, _) if answered => None,
             (Says::Opaque, _) => Some(Grade::Opaque),
             (Says::Contributed | Says::Wrote, _) | (Says::Approved | Says::Landed, None) => None,
         };

@@ -17,6 +17,7 @@ use super::{
     impact::{ImpactSet, ImpactTable},
     people::{IdentityId, Kind, People},
     replay::{documents_of, kind_of},
+    requests::Requests,
     reverts::{self, Taken},
     text::{MAX_SIGNAL_CHARS, MAX_SUBJECT_CHARS, shown},
 };
@@ -81,6 +82,8 @@ pub struct Audited {
 pub struct Scope {
     pub impact: ImpactTable,
     pub areas: Areas,
+    /// What forges know of requests that landed here.
+    pub requests: Requests,
 }
 
 /// Judges a landed change. The grade may change once when everybody is known: see [`Audited::settle`].
@@ -91,7 +94,7 @@ pub fn judge(change: &LandedChange, people: &mut People, scope: &mut Scope) -> A
     let mut contributors = contributors(change, &messages, people);
     let mut subject = String::new();
     let mut takes_back = Vec::new();
-    if let Some(mut context) = Context::new(change, &messages) {
+    if let Some(mut context) = Context::new(change, &messages, scope.requests.of(&change.commit.id)) {
         subject = shown(context.landed.subject, MAX_SUBJECT_CHARS);
         takes_back = reverts::taken_back(&context);
         conventions::quotes::leave_out(&mut context);
@@ -126,7 +129,8 @@ pub fn judge(change: &LandedChange, people: &mut People, scope: &mut Scope) -> A
 
 /// A robot's word for whose request it merged, where one person alone wrote it, tells that person's login.
 fn learn_login(context: &Context<'_>, contributors: &BTreeSet<IdentityId>, people: &mut People) {
-    let Some(owner) = conventions::owner_of_single(context) else { return };
+    let opened = || context.request.and_then(|request| request.author.clone());
+    let Some(owner) = conventions::owner_of_single(context).or_else(opened) else { return };
     let wrote: BTreeSet<IdentityId> =
         contributors.iter().filter(|who| people.is_person(**who)).map(|who| people.person(*who)).collect();
     if let (Some(author), 1) = (wrote.first(), wrote.len()) {
@@ -161,6 +165,10 @@ fn gather(context: &Context<'_>, people: &mut People, contributors: &mut BTreeSe
                 }
             }
         }
+    }
+    // Whatever git cannot see, the forge has told.
+    if context.request.is_some() {
+        evidence.retain(|item| item.says != Says::Opaque);
     }
     only_committed(context, people, &wrote, contributors);
     contributors.extend(wrote);

@@ -16,6 +16,7 @@
 //! | [`codeowners`], [`systems`] | who owns which path, as `CODEOWNERS` says; which system it belongs to, as a catalog does |
 //! | [`reverts`] | what was taken back, and after how long |
 //! | [`carriers`] | who carries the reviews |
+//! | [`requests`] | what a forge knows of its requests, from files that people exported |
 //! | [`replay`] | what rules would have done |
 //! | [`start`], [`supports`] | from the past to a home: people, systems, owners, and the numbers that it supports |
 //! | [`timeline`] | when changes landed, where clocks were wrong |
@@ -50,6 +51,7 @@ pub mod machines;
 pub mod mailmap;
 pub mod people;
 pub mod replay;
+pub mod requests;
 pub mod reverts;
 pub mod start;
 mod summary;
@@ -73,6 +75,7 @@ pub use self::{
     judge::{Audited, Evidence, MAX_EVIDENCE, Scope, judge},
     mailmap::Mailmap,
     people::{IdentityId, Join, Kind, People},
+    requests::{Requests, RequestsError},
     reverts::{Revert, Reverts},
     summary::{AiCounts, GradeCounts, Month, Share, Summary},
     systems::Systems,

@@ -333,13 +333,41 @@ pub fn machine(name: &str, mail: &str) -> Option<Machine> {
     }
 }
 
-/// Names that people do not bear: `something[bot]`, `release-bot`, `Acme CI`.
+/// How the names of robots, of pipelines and of accounts that many share end.
+const ENDS: &[&str] = &[
+    "[bot]",
+    "-bot",
+    "_bot",
+    " bot",
+    "-robot",
+    " robot",
+    "-ci",
+    "_ci",
+    " ci",
+    "-autoroll",
+    "autoroller",
+    " team",
+    "-team",
+    " build account",
+    " service account",
+    "-pipeline",
+    "-pipelines",
+    " pipeline",
+    " pipelines",
+    "-import",
+    " import",
+    " importer",
+];
+/// Family names, and words, that end as the names of robots do.
+const BORN_SO: &[&str] =
+    &["abbot", "talbot", "cabot", "turbot", "libot", "ribot", "herbot", "gobot", "chabot", "joubot"];
+
+/// Names that people do not bear: `something[bot]`, `release-bot`, `acmebot`, `Acme CI`, `Acme Release Team`.
 fn looks_like_a_robot(name: &str, login: Option<&str>) -> bool {
-    let robotic = |text: &str| {
-        ["[bot]", "-bot", "_bot", " bot", "-robot", " robot", "-ci", "_ci", " ci", "-autoroll", "autoroller"]
-            .iter()
-            .any(|end| text.ends_with(end))
+    let is_word_bot = |text: &str| {
+        text.ends_with("bot") && !text.contains(char::is_whitespace) && !BORN_SO.iter().any(|born| text.ends_with(born))
     };
+    let robotic = |text: &str| ENDS.iter().any(|end| text.ends_with(end)) || is_word_bot(text);
     robotic(name) || login.is_some_and(robotic)
 }
 

@@ -420,7 +420,8 @@ fn answers(identity: &Identity) -> impl Iterator<Item = &str> {
     spellings(&identity.name).chain(local).chain(own_host)
 }
 
-/// Whether two names or logins are written for one another, without regard to case, blanks and accents.
+/// Whether two names or logins are written for one another, without regard to case, blanks, accents, and what stands for a
+/// blank in logins.
 fn same_text(a: &str, b: &str) -> bool {
     folded(a).next().is_some() && folded(a).eq(folded(b))
 }
@@ -434,7 +435,7 @@ fn folded(text: &str) -> impl Iterator<Item = char> {
         _ => c,
     };
     text.nfkd()
-        .filter(|c| !c.is_whitespace() && !('\u{300}'..='\u{36f}').contains(c))
+        .filter(|c| !c.is_whitespace() && !matches!(c, '-' | '_' | '.') && !('\u{300}'..='\u{36f}').contains(c))
         .flat_map(char::to_lowercase)
         .map(plain)
 }

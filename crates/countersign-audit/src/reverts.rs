@@ -135,12 +135,25 @@ fn in_title(subject: &str) -> Option<Taken> {
     Some(Taken::Request { number, subject: None })
 }
 
-/// `Revert "subject"`, also behind a prefix. A revert of a revert takes back that revert; `Reland` takes nothing back.
+/// `Revert "subject"`, also behind a prefix, and `revert: subject`. A revert of a revert takes back that revert; `Reland` takes nothing back.
 fn in_subject(subject: &str) -> Option<Box<str>> {
+    let fit = |inner: &str| (!inner.is_empty()).then(|| shown(inner, MAX_SUBJECT_CHARS).into_boxed_str());
+    if let Some(inner) = strip(subject, "revert: ") {
+        return fit(inner.trim());
+    }
     let at = subject.find("Revert \"").filter(|at| *at < 32)?;
     let quoted = subject.get(at.checked_add("Revert \"".len())?..)?;
     let inner = quoted.rsplit_once('"').map_or(quoted, |(inner, _)| inner);
-    (!inner.is_empty()).then(|| shown(inner, MAX_SUBJECT_CHARS).into_boxed_str())
+    fit(inner)
+}
+
+/// A subject without the number of the request that it was squashed from: that of a revert is another one.
+fn without_request(subject: &str) -> &str {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match subject.strip_suffix(')').and_then(|rest| rest.rsplit_once(" (#")) {
+        Some((subject, digits)) if number(digits) => subject,
+        Some(_) | None => subject,
+    }
 }
 
 fn strip<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
@@ -160,6 +173,10 @@ impl Reverts {
                 by_id.entry(*id).or_insert(at);
             }
             by_subject.entry(&change.subject).or_default().push(at);
+            let plain = without_request(&change.subject);
+            if *plain != *change.subject {
+                by_subject.entry(plain).or_default().push(at);
+            }
             if let Some(number) = request_number(&change.subject) {
                 by_request.entry(number).or_insert(at);
             }
@@ -169,7 +186,7 @@ impl Reverts {
         for (at, change) in changes.iter().enumerate() {
             for taken in &change.takes_back {
                 let latest = |subject: &str| {
-                    let all = by_subject.get(subject)?;
+                    let all = by_subject.get(subject).or_else(|| by_subject.get(without_request(subject)))?;
                     let earlier = all.partition_point(|other| *other < at);
                     earlier.checked_sub(1).and_then(|last| all.get(last)).copied()
                 };

@@ -8,7 +8,7 @@ use countersign_core::facts::{
 };
 use regex::Regex;
 
-use crate::{CommitRecord, LandedChange, Note};
+use crate::{CommitRecord, LandedChange, Note, requests::Request};
 
 /// Most people that one line can name; the rest are passed over.
 const MAX_PEOPLE: usize = 32;
@@ -70,16 +70,19 @@ pub struct Context<'a> {
     pub landed: Commit<'a>,
     pub brought: Vec<Commit<'a>>,
     pub notes: &'a [Note],
+    /// What the forge knows of the request that it landed as.
+    pub request: Option<&'a Request>,
 }
 
 impl<'a> Context<'a> {
     /// `messages` are those of the landed commit and of the brought ones, in this order.
-    pub fn new(change: &'a LandedChange, messages: &'a [Message]) -> Option<Self> {
+    pub fn new(change: &'a LandedChange, messages: &'a [Message], request: Option<&'a Request>) -> Option<Self> {
         let (first, rest) = messages.split_first()?;
         Some(Self {
             landed: commit(&change.commit, first),
             brought: change.brought.iter().zip(rest).map(|(record, message)| commit(record, message)).collect(),
             notes: &change.notes,
+            request,
         })
     }
 
@@ -112,6 +115,10 @@ fn commit<'a>(record: &'a CommitRecord, message: &'a Message) -> Commit<'a> {
         line.in_trailers = true;
     }
     lines.retain(|line| !line.text.is_empty());
+    // What is indented as a whole is nobody else's.
+    if message.text().lines().filter(|line| !line.trim().is_empty()).all(|line| line.starts_with("    ")) {
+        lines.iter_mut().for_each(|line| line.quoted = line.text.starts_with(['>', '|']));
+    }
     Commit { record, subject, lines }
 }
 
@@ -196,7 +203,11 @@ static BETWEEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r">\s*[+/|
 
 /// The value as [`message::people`] reads it: one comma between two people, and none inside a name.
 fn with_plain_commas(value: &str) -> String {
-    let value = value.replace("mailto:", "");
+    let value = ["mailto:", "&lt;", "&gt;", "&quot;", "&#39;", "&amp;"]
+        .into_iter()
+        .zip(["", "<", ">", "\"", "'", "&"])
+        .filter(|(written, _)| value.contains(written))
+        .fold(value.to_owned(), |value, (written, meant)| value.replace(written, meant));
     let (Some(quoted), Some(last_first), Some(between)) = (&*QUOTED, &*LAST_FIRST, &*BETWEEN) else { return value };
     let value = quoted.replace_all(&value, "$2 $1 <");
     let value = last_first.replace(&value, "$2 $1 <$3>");

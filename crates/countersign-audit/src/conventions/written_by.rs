@@ -23,10 +23,12 @@ pub const CONVENTION: Convention = Convention {
         let texts = std::iter::once(landed.subject).chain(landed.lines.iter().filter(|l| !l.quoted).map(|l| l.text));
         for text in texts {
             let end = text.trim_end_matches(['.', ' ']);
-            if let Some((writers, _)) =
+            // `(Ann Lee via bob)`, but not `(now via the cache)`.
+            if let Some((writers, by)) =
                 end.strip_suffix(')').and_then(|rest| rest.rsplit_once('(')?.1.rsplit_once(" via "))
+                && !by.trim().contains(' ')
             {
-                wrote(named_people(writers), text);
+                wrote(named_people(writers).into_iter().filter(is_somebody).collect(), text);
             }
             if let Some((_, writers)) = end.rsplit_once("Contributed by ") {
                 wrote(named_people(writers), text);
@@ -40,11 +42,15 @@ pub const CONVENTION: Convention = Convention {
         }
         for line in landed.lines.iter().filter(author) {
             let people = named_people(line.value).into_iter();
-            wrote(people.filter(|who| !who.mail.is_empty() || is_full_name(&who.name)).collect(), line.text);
+            wrote(people.filter(is_somebody).collect(), line.text);
         }
         found
     },
 };
+
+fn is_somebody(who: &Ident) -> bool {
+    !who.mail.is_empty() || is_full_name(&who.name)
+}
 
 /// `Ann Lee`, but not `nobody in particular`.
 fn is_full_name(name: &str) -> bool {

@@ -9,4 +9,6 @@ mod field;
 mod foreign;
 mod history;
 mod replay;
+mod requests;
 mod truths;
+mod unseen;

@@ -42,6 +42,7 @@ pub struct Report {
     pub carrying: Carrying,
     pub areas_by: &'static str,
     pub owners_file: Option<OwnersFile>,
+    pub forge_reviews: Option<ForgeReviews>,
     pub areas: Vec<Area>,
     pub people: People,
     pub conventions: Vec<Convention>,
@@ -77,6 +78,15 @@ pub struct OwnersFile {
     pub entries: u64,
     /// Lines that cannot be read.
     pub left_out: u64,
+}
+
+/// What people exported from the forge.
+#[derive(Debug, Serialize)]
+pub struct ForgeReviews {
+    /// Merged requests that the files have.
+    pub requests: u64,
+    /// Landed changes that are one of them.
+    pub landed: u64,
 }
 
 /// Landed changes by the strongest thing that git proves; they add up to `landed`.
@@ -234,6 +244,7 @@ impl Report {
             carrying: carried::carrying(&carriers, &names),
             areas_by: scope.areas.by().as_str(),
             owners_file: owners_file(judged),
+            forge_reviews: forge_reviews(judged),
             areas: carried::areas(&carriers, &scope.areas, &names),
             people: People {
                 people: number(people.count()),
@@ -301,6 +312,12 @@ fn ai(counts: AiCounts) -> Ai {
 pub(super) fn reviewer(names: &Names<'_>, share: Share) -> Reviewer {
     // Four digits are more than anybody can tell apart.
     Reviewer { person: names.of(share.person), count: share.count, share: rounded(share.share, 1_000_000.0) }
+}
+
+fn forge_reviews(judged: &Judged) -> Option<ForgeReviews> {
+    let requests = &judged.scope.requests;
+    let landed = judged.changes.iter().filter(|change| requests.of(&change.commit).is_some()).count();
+    (!requests.is_empty()).then(|| ForgeReviews { requests: number(requests.len()), landed: number(landed) })
 }
 
 fn owners_file(judged: &Judged) -> Option<OwnersFile> {

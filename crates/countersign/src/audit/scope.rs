@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use countersign_audit::{
-    Areas, AreasBy, CodeOwners, ImpactTable, Scope, Systems,
+    Areas, AreasBy, CodeOwners, ImpactTable, Requests, Scope, Systems,
     codeowners::{Entry, LOCATIONS},
 };
 use countersign_core::catalog::{Catalog, CatalogError, PATHS_ANNOTATION, SOURCE_ANNOTATION};
@@ -20,6 +20,8 @@ pub struct Wanted {
     pub areas: Option<AreasBy>,
     /// A folder of Backstage YAML, or a home.
     pub catalog: Option<PathBuf>,
+    /// What forges know of requests that landed here.
+    pub requests: Requests,
 }
 
 /// A scope, and where it came from.
@@ -107,7 +109,10 @@ pub fn prepare(history: &History, wanted: Wanted) -> Result<Prepared, ScopeError
         None => AreasBy::Folders,
     };
     let (owners_file, owners) = owners.unzip();
-    Ok(Prepared { scope: Scope { impact: wanted.impact, areas: Areas::new(by, owners, systems) }, owners_file })
+    Ok(Prepared {
+        scope: Scope { impact: wanted.impact, areas: Areas::new(by, owners, systems), requests: wanted.requests },
+        owners_file,
+    })
 }
 
 fn is_particular(entry: &Entry) -> bool {

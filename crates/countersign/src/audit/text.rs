@@ -74,6 +74,14 @@ fn head(page: &mut Page, report: &Report) {
     if report.read.note_db_changes > 0 {
         let _ = write!(said, " Gerrit keeps {} in the repository.", counted(report.read.note_db_changes, "review"));
     }
+    if let Some(reviews) = &report.forge_reviews {
+        let _ = write!(
+            said,
+            " The forge tells of {}, of which {} landed here.",
+            counted(reviews.requests, "merged request"),
+            thousands(reviews.landed)
+        );
+    }
     let people = &report.people;
     let _ = write!(said, " {} in all", counted(people.people, "person"));
     let joined: u64 = people.joined.iter().map(|joined| joined.identities).sum();
@@ -146,6 +154,12 @@ fn grades(page: &mut Page, report: &Report) {
         counted(without, "change"),
         percent(without, of)
     ));
+    if grades.opaque > 0 && report.forge_reviews.is_none() {
+        page.paragraph(&format!(
+            "Of {} the reviews may be with the forge. It exports them: countersign audit --reviews-help",
+            counted(grades.opaque, "change")
+        ));
+    }
     let by: Vec<String> = {
         let mut by: Vec<_> = report.conventions.iter().collect();
         by.sort_by_key(|row| std::cmp::Reverse(row.decided));

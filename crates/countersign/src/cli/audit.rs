@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_audit::{AreasBy, ImpactTable};
+use countersign_audit::{AreasBy, ImpactTable, Requests, RequestsError, requests::EXPORTS};
 use countersign_core::rules::Rules;
 
 use super::{
@@ -47,7 +47,8 @@ const INTERRUPTED: u8 = 130;
     countersign audit REPO --anonymise --out report.txt    people by pseudonyms, into a file")]
 pub struct Args {
     /// The repository: a checkout, a folder in it, or a bare repository.
-    repository: PathBuf,
+    #[arg(required_unless_present = "reviews_help")]
+    repository: Option<PathBuf>,
     /// The branch [default: HEAD's].
     #[arg(long, value_name = "NAME")]
     branch: Option<String>,
@@ -76,6 +77,12 @@ pub struct Args {
     /// The systems that paths belong to: a folder of Backstage YAML, or a home.
     #[arg(long, value_name = "DIR")]
     catalog: Option<PathBuf>,
+    /// What the forge knows of its merged requests, exported into a file; --reviews-help prints how. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    reviews: Vec<PathBuf>,
+    /// Print the command by which each forge exports its reviews.
+    #[arg(long)]
+    reviews_help: bool,
     /// Put every landed change to the rules in this folder [default: the shipped rules].
     #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
@@ -109,6 +116,12 @@ pub(super) fn time(text: &str) -> Result<i64, InvalidTime> {
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
+    let Some(repository) = &args.repository else {
+        return Ok(reviews_help());
+    };
+    if args.reviews_help {
+        return Ok(reviews_help());
+    }
     let format = if global.page { Shape::Page } else { Shape::Printed(global.format) };
     if let (Some(since), Some(until)) = (args.since, args.until)
         && since >= until
@@ -138,13 +151,15 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         }
     }
     let impact = impact(args.impact.as_deref())?;
+    let requests = requests(&args.reviews)?;
     let rules = rule_set(args.rules.as_deref())?;
     let compare = args.compare.as_deref().map(|dir| rule_set(Some(dir))).transpose()?;
     let stop = stop_on_signals()?;
     let selection = Selection { branch: args.branch.clone(), since: args.since, until: args.until };
     let progress = Progress::start();
-    let history = History::open(&args.repository, &selection, &stop)?;
-    let wanted = scope::Wanted { impact, areas: args.areas.map(AreasBy::from), catalog: args.catalog.clone() };
+    let history = History::open(repository, &selection, &stop)?;
+    let wanted =
+        scope::Wanted { impact, areas: args.areas.map(AreasBy::from), catalog: args.catalog.clone(), requests };
     let prepared = scope::prepare(&history, wanted)?;
     progress.changes(history.len());
     let judged = judge_all(&history, prepared, &progress)?;
@@ -152,7 +167,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let replayed = replay_all(&judged, &rules, compare.as_ref())
         .map_err(|error| CliError::new("failed", format!("the past cannot be put to rules: {error}")))?;
     progress.done();
-    let page = render(format, args, &history, &selection, &judged, &replayed)?;
+    let page = render(format, args, repository, &history, &selection, &judged, &replayed)?;
     match &args.out {
         Some(file) => write_whole(file, &format.without_colours(page))?,
         None => print(&page, format)?,
@@ -180,13 +195,14 @@ impl Shape {
 fn render(
     format: Shape,
     args: &Args,
+    repository: &Path,
     history: &History,
     selection: &Selection,
     judged: &Judged,
     replayed: &Replayed,
 ) -> Result<String, CliError> {
     let wanted = Wanted { changes: args.changes || format == Shape::Page, anonymise: args.anonymise };
-    let mut report = Report::new(&args.repository.to_string_lossy(), history, selection, judged, wanted);
+    let mut report = Report::new(&repository.to_string_lossy(), history, selection, judged, wanted);
     report.add_replay(history, judged, replayed);
     match format {
         Shape::Printed(Format::Text) => Ok(text::render(&report)),
@@ -210,6 +226,39 @@ fn rule_set(dir: Option<&Path>) -> Result<RuleSet, CliError> {
     };
     let name = format!("the rules in {}", printable(&dir.to_string_lossy()));
     Ok(RuleSet { name, rules: super::rules::load(dir)? })
+}
+
+/// Forges in the order in which most people need them.
+fn reviews_help() -> Exit {
+    anstream::println!("Reviews stay with the forge. It tells of them, where you may read them, by");
+    for (forge, command) in EXPORTS {
+        anstream::println!("\n{forge}:\n  {command}");
+    }
+    anstream::println!("\nThen: countersign audit REPO --reviews reviews.json");
+    Exit::Done
+}
+
+fn requests(files: &[PathBuf]) -> Result<Requests, CliError> {
+    let mut requests = Requests::default();
+    for file in files {
+        let text = fs::read(file)
+            .map_err(|error| CliError::new("cannot-read", format!("cannot read {}: {error}", file.display())))
+            .map_err(|error| {
+                error.hint("--reviews names a file that your forge exported: countersign audit --reviews-help")
+            })?;
+        requests.add(&String::from_utf8_lossy(&text)).map_err(|error| {
+            let said = printable(&format!("{}: {error}", file.display()));
+            let hint = match error {
+                RequestsError::NotJson(_) | RequestsError::Unknown { .. } | RequestsError::Malformed { .. } => {
+                    "it is JSON as the forge writes it: countersign audit --reviews-help"
+                }
+                RequestsError::Empty => "were requests of another state exported? countersign audit --reviews-help",
+                RequestsError::Incomplete { .. } => "export it with the approvals: countersign audit --reviews-help",
+            };
+            CliError::new("reviews-invalid", said).hint(hint)
+        })?;
+    }
+    Ok(requests)
 }
 
 fn impact(file: Option<&Path>) -> Result<ImpactTable, CliError> {

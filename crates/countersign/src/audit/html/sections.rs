@@ -385,6 +385,12 @@ pub fn methods(report: &Report) -> Markup {
             @if !report.read.notes.is_empty() {
                 p { "Notes that were read: " @for (at, note) in report.read.notes.iter().enumerate() { @if at > 0 { ", " } code { (note) } } "." }
             }
+            @if let Some(reviews) = &report.forge_reviews {
+                p {
+                    "The forge tells of " (counted(reviews.requests, "merged request")) ", of which "
+                    (thousands(reviews.landed)) " landed here."
+                }
+            }
             @if report.read.note_db_changes > 0 {
                 p { "Gerrit keeps " (counted(report.read.note_db_changes, "review")) " in the repository." }
             }

@@ -1,0 +1,191 @@
+//! What a forge knows of its requests, as people export it without us: who opened one, who approved it, who merged it. The
+//! reviews of squashed and rebased changes are nowhere else.
+//!
+//! A forge is one file here with what its objects look like; which one an object is of is told by its fields.
+
+mod azure;
+mod bitbucket;
+mod gerrit;
+mod github;
+mod gitlab;
+
+use std::collections::BTreeMap;
+
+use countersign_core::{facts::git::Ident, ids::Oid};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+/// Shortest prefix of a commit's id that a forge gives instead of the id: Bitbucket's, in digits.
+const SHORT: usize = 12;
+
+/// A pull request, merge request or change that was merged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// As people there call it: `GitHub #12`.
+    pub name: String,
+    pub author: Option<Ident>,
+    /// Whoever else had a hand in it, as far as the forge says.
+    pub contributors: Vec<Ident>,
+    /// Approvals that stood when it was merged.
+    pub approvals: Vec<Approval>,
+    pub merged_by: Option<Ident>,
+    /// Ids of the commits by which it landed, or beginnings of them.
+    pub commits: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    pub by: Ident,
+    /// In seconds since the Unix epoch.
+    pub at: Option<i64>,
+}
+
+/// Requests by the commits through which they landed.
+#[derive(Clone, Debug, Default)]
+pub struct Requests {
+    all: Vec<Request>,
+    by_commit: BTreeMap<String, usize>,
+}
+
+/// Why a file is no export of requests.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum RequestsError {
+    #[error("{0}")]
+    NotJson(String),
+    #[error("it has no merged request")]
+    Empty,
+    /// `nth` is from 1.
+    #[error("record {nth} is of no forge that is known here; it has {fields}")]
+    Unknown { nth: usize, fields: String },
+    #[error("record {nth}, {name}, does not say who approved: it lacks {lacks}")]
+    Incomplete { nth: usize, name: String, lacks: &'static str },
+    #[error("record {nth} looks like one of {forge}, but {why}")]
+    Malformed { nth: usize, forge: &'static str, why: String },
+}
+
+/// How requests are exported from each forge: for `--reviews-help`.
+pub const EXPORTS: &[(&str, &str)] = &[
+    ("GitHub", github::EXPORT),
+    ("GitLab", gitlab::EXPORT),
+    ("Gerrit", gerrit::EXPORT),
+    ("Azure DevOps", azure::EXPORT),
+    ("Bitbucket", bitbucket::EXPORT),
+];
+
+impl Requests {
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Takes what one file has: a list, an object of a list, or one object a line.
+    pub fn add(&mut self, text: &str) -> Result<(), RequestsError> {
+        let text = text.trim_start_matches('\u{feff}');
+        let mut records = Vec::new();
+        for value in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
+            flatten(value.map_err(|error| RequestsError::NotJson(error.to_string()))?, &mut records);
+        }
+        let mut found = Vec::new();
+        for (nth, record) in (1..).zip(&records) {
+            found.extend(read(nth, record)?);
+        }
+        if found.is_empty() {
+            return Err(RequestsError::Empty);
+        }
+        github::know_logins(&records, &mut found);
+        for request in found {
+            let at = self.all.len();
+            for commit in &request.commits {
+                self.by_commit.insert(commit.to_ascii_lowercase(), at);
+            }
+            self.all.push(request);
+        }
+        Ok(())
+    }
+
+    /// The request that landed as this commit.
+    pub fn of(&self, commit: &Oid) -> Option<&Request> {
+        let id = commit.as_str();
+        let found = self.by_commit.get(id).or_else(|| self.by_commit.get(id.get(..SHORT)?));
+        found.and_then(|at| self.all.get(*at))
+    }
+}
+
+/// Objects out of lists, and out of the pages in which APIs wrap lists.
+fn flatten(value: Value, records: &mut Vec<Map<String, Value>>) {
+    match value {
+        Value::Array(all) => all.into_iter().for_each(|one| flatten(one, records)),
+        Value::Object(mut object) => {
+            let list = ["values", "value", "nodes"]
+                .into_iter()
+                .find(|name| matches!(object.get(*name), Some(Value::Array(_))));
+            let inner = ["data", "project", "repository", "mergeRequests"]
+                .into_iter()
+                .find(|name| object.len() == 1 && matches!(object.get(*name), Some(Value::Object(_))));
+            match list.or(inner).and_then(|name| object.remove(name)) {
+                Some(inside) => flatten(inside, records),
+                None => records.push(object),
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// `None` for what was not merged, and for what only counts the others.
+fn read(nth: usize, record: &Map<String, Value>) -> Result<Option<Request>, RequestsError> {
+    let has = |name: &str| record.contains_key(name);
+    if record.get("type").is_some_and(|kind| kind == "stats") {
+        return Ok(None);
+    }
+    if has("pullRequestId") {
+        return azure::read(nth, record);
+    }
+    if has("iid") {
+        return gitlab::read(nth, record);
+    }
+    if has("currentPatchSet")
+        || has("patchSets")
+        || (has("owner") && has("change_id"))
+        || (has("owner") && has("project"))
+    {
+        return gerrit::read(nth, record);
+    }
+    if has("participants") || (has("reviewers") && has("fromRef")) {
+        return bitbucket::read(nth, record);
+    }
+    if has("mergeCommit") || has("mergedBy") || has("merge_commit_sha") {
+        return github::read(nth, record);
+    }
+    let fields: Vec<&str> = record.keys().take(6).map(String::as_str).collect();
+    let fields = if fields.is_empty() { "nothing".to_owned() } else { fields.join(", ") };
+    Err(RequestsError::Unknown { nth, fields })
+}
+
+/// A record as a forge has it.
+fn as_of<T: DeserializeOwned>(
+    nth: usize,
+    forge: &'static str,
+    record: &Map<String, Value>,
+) -> Result<T, RequestsError> {
+    serde_json::from_value(Value::Object(record.clone())).map_err(|error| RequestsError::Malformed {
+        nth,
+        forge,
+        why: error.to_string(),
+    })
+}
+
+/// Somebody of whom a forge tells a name and a mail, either of which it may keep to itself.
+fn somebody(name: Option<&str>, mail: Option<&str>) -> Option<Ident> {
+    let said = |text: Option<&str>| text.map(str::trim).unwrap_or_default().to_owned();
+    let who = Ident { name: said(name), mail: said(mail) };
+    (!who.name.is_empty() || !who.mail.is_empty()).then_some(who)
+}
+
+/// `2026-03-01T12:00:00Z` and the like, in seconds since the Unix epoch.
+fn moment(text: Option<&str>) -> Option<i64> {
+    Some(text?.parse::<jiff::Timestamp>().ok()?.as_second())
+}

@@ -1,0 +1,46 @@
+//! `countersign audit --reviews`: what the forge tells.
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use super::history::{Commit, EPOCH, History};
+use crate::support::Stage;
+
+/// Where a forge squashes, git sees nothing; the forge exports who looked.
+#[test]
+fn reviews_that_stayed_with_the_forge_are_brought_from_there() {
+    let stage = Stage::new();
+    let squash = |subject| Commit { committer: "GitHub <noreply@github.com>", message: subject, ..Commit::default() };
+    let mut history = History::default();
+    history.commit(&squash(b"begin (#1)"));
+    history.commit(&Commit { parents: &[1], at: EPOCH + 100, ..squash(b"prices (#2)") });
+    stage.bare("r.git", &history);
+    assert_eq!(stage.audit("r.git")["grades"]["opaque"], 2);
+    let text = stage.run("audit r.git").stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("countersign audit --reviews-help"), "{text}");
+    let ids = stage.git(&["-C", "r.git", "log", "--format=%H", "main"]);
+    let ids: Vec<&str> = ids.lines().collect();
+    let of = |id: &str, reviews: Value| json!({"number": 1, "author": {"login": "ada"}, "mergedBy": {"login": "ada"}, "mergeCommit": {"oid": id}, "reviews": reviews});
+    let approved = json!([{"author": {"login": "grace"}, "state": "APPROVED", "submittedAt": "2026-03-01T12:00:00Z"}]);
+    let export = json!([of(ids[0], approved), of(ids[1], json!([])), of("00", json!([]))]);
+    stage.write("reviews.json", &export.to_string());
+    let report = stage.audit("r.git --changes --reviews reviews.json");
+    assert_eq!(report["forge_reviews"], json!({"requests": 3, "landed": 2}));
+    assert_eq!((&report["grades"]["named"], &report["grades"]["self_merged"]), (&json!(1), &json!(1)), "{report}");
+    assert_eq!(report["reviewers"][0]["person"], "grace");
+    let text = stage.run("audit r.git --reviews reviews.json").stdout;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("The forge tells of 3 merged requests, of which 2 landed here."), "{text}");
+    // What is no such file says what would be.
+    stage.write("other.json", "[{\"id\": 1}]");
+    assert_snapshot!(stage.run("audit r.git --reviews other.json"), @"
+    status 1
+    --- stderr
+    error: other.json: record 1 is of no forge that is known here; it has id
+    hint: it is JSON as the forge writes it: countersign audit --reviews-help
+    ");
+    let help = stage.run("audit --reviews-help").stdout;
+    for command in ["gh pr list", "glab api", "gerrit query", "az repos pr list", "bitbucket.org"] {
+        assert!(help.contains(command), "{help}");
+    }
+}
