@@ -30,6 +30,7 @@ mod git_shadows;
 mod git_standing;
 mod git_status;
 mod git_waits;
+mod held;
 mod history;
 mod init;
 mod init_from;
