@@ -21,7 +21,7 @@ use crate::{
     cosigning::{Collector, CosigningError},
     durable,
     engine::{Engine, EngineError, Setup},
-    home::{FOUNDED, Home, LOCK, SEEN},
+    home::{FOUNDED, Home, LOCK, SEEN, files::word},
     store::{self, Store, scrub::scrub, writer::SubmitError},
     unix,
 };
@@ -145,9 +145,9 @@ pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
         return Err(CliError::new("ledger-missing", lost).hint(format!(
             "put the newest copy of the log back: countersign import EXPORT_OR_BACKUP --home {}; to begin another log on \
              purpose, remove {} and {}",
-            home.path().display(),
-            mark.display(),
-            home.seen_path().display()
+            word(home.path()),
+            word(&mark),
+            word(&home.seen_path())
         )));
     }
     continues_what_was_seen(home, &*store).await?;
@@ -178,8 +178,9 @@ async fn continues_what_was_seen(home: &Home, store: &dyn Store) -> Result<(), C
     if *size > found {
         let back = format!("the ledger of {place} has {found} leaves, and had {size} when it was last served");
         return Err(CliError::new("ledger-went-back", format!("{back}: it is an older copy")).hint(format!(
-            "put the newest copy back: countersign import EXPORT_OR_BACKUP --home {place}. Gates and people that saw more \
-             would refuse this one"
+            "put the newest copy back: countersign import EXPORT_OR_BACKUP --home {}. Gates and people that saw more \
+             would refuse this one",
+            word(home.path())
         )));
     }
     let there = store::with_nodes(store, |nodes| tree::root(*size, &nodes)).await.map_err(EngineError::from)?;

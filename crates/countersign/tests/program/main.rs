@@ -45,6 +45,7 @@ mod serving;
 mod stops;
 mod store;
 mod support;
+mod told;
 mod tour;
 mod verifying;
 mod world;
