@@ -220,10 +220,7 @@ fn whoever_gives_away_their_second_pair_of_eyes_is_told() {
     assert!(run.status == 0 && !run.stderr.contains("could approve it"), "{run}");
     let run = text(&world, "bob", &["revise", &change, "--title", "Raise it some more"]);
     let instead = format!("countersign reject {} --why", &change[..12]);
-    assert!(
-        run.status == 0 && run.stderr.contains("could approve it") && run.stderr.contains(&instead),
-        "{run}"
-    );
+    assert!(run.status == 0 && run.stderr.contains("could approve it") && run.stderr.contains(&instead), "{run}");
     let run = text(&world, "carol", &["identify", &change, "--identity", "0123456789", "--automation"]);
     assert_snapshot!(run.stderr.replace(&change[..12], "CHANGE"), @"
     error: change CHANGE is about files: there are no commits that could name anybody

@@ -225,7 +225,20 @@ mod tests {
                 .about(change)
         };
         let all = Refused::all(vec![of(&first, "two-people"), of(&second, "two-people"), of(&third, "documented")]);
-        insta::assert_snapshot!(all.unwrap(), @"");
+        insta::assert_snapshot!(all.unwrap(), @"
+        countersign: refused: 3 changes of this push may not go yet [several-changes]
+        countersign:   change aaaaaaaaaaaa is not allowed yet
+        countersign:     two-people  1 approval: grace
+        countersign:     -> countersign approve aaaaaaaaaaaa --git .
+        countersign:     all of it: countersign show aaaaaaaaaaaa
+        countersign:   change bbbbbbbbbbbb is not allowed yet
+        countersign:     it misses what change aaaaaaaaaaaa misses
+        countersign:     all of it: countersign show bbbbbbbbbbbb
+        countersign:   change cccccccccccc is not allowed yet
+        countersign:     documented  1 approval: grace
+        countersign:     -> countersign approve cccccccccccc --git .
+        countersign:     all of it: countersign show cccccccccccc
+        ");
     }
 
     #[test]
