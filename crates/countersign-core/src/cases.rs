@@ -236,7 +236,15 @@ impl Home {
     fn scene<'a>(&'a self, rules: &'a Rules, snapshot: &'a Snapshot) -> Scene<'a> {
         let owners = self.owners.iter().map(|owner| (&self.system, owner));
         let people = People::given(&self.everybody, &self.seniors, owners);
-        Scene { rules, snapshot, people, keepers: BTreeMap::new(), nowhere: BTreeSet::new(), names: BTreeMap::new() }
+        Scene {
+            rules,
+            snapshot,
+            people,
+            keepers: BTreeMap::new(),
+            nowhere: BTreeSet::new(),
+            names: BTreeMap::new(),
+            held_in: BTreeSet::new(),
+        }
     }
 }
 

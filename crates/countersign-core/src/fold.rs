@@ -221,7 +221,7 @@ impl State {
     }
 
     /// A rejection stands in the streams of its targets, too, so that it follows its content to other changes; and so do its
-    /// lifting and its setting aside.
+    /// lifting, which is of what was said of this change, and its setting aside, which is for this content.
     fn apply_to_targets(&mut self, admitted: &Admitted<'_>) -> Result<(), Refusal> {
         let by = &admitted.statement.header.by;
         let body = &admitted.statement.body;
@@ -240,9 +240,8 @@ impl State {
                     let (by, change, at) = (by.clone(), id.clone(), admitted.at);
                     rejections.push(TargetRejection { by, change, content, at, aside: Vec::new() });
                 }
-                Body::RejectionLift(_) => {
-                    rejections.retain(|r| r.by != *by || (r.change != *id && r.content != content))
-                }
+                // What they said of another change stands until they lift it there.
+                Body::RejectionLift(_) => rejections.retain(|r| r.by != *by || r.change != *id),
                 Body::RejectionSetAside(said) => {
                     let aside = Aside { by: by.clone(), senior: admitted.senior, content, reason: said.reason };
                     let theirs = rejections.iter_mut().filter(|r| r.by == said.rejected_by && r.content == content);

@@ -366,6 +366,25 @@ impl State {
         Ok(Some(self.targets.get(target).map(|record| record.rejections.as_slice()).unwrap_or_default()))
     }
 
+    /// The same as far as they are known: a part of the log tells those that stand in its changes.
+    pub fn known_rejections_on(&self, target: &Target) -> Result<&[TargetRejection], Refusal> {
+        match self.rejections_on(target)? {
+            Some(all) => Ok(all),
+            None => Ok(self.targets.get(target).map(|record| record.rejections.as_slice()).unwrap_or_default()),
+        }
+    }
+
+    /// Rejections of what a change brings that stand in other changes on its targets, as far as they are known.
+    pub fn held_by<'a>(&'a self, change: &Change) -> Result<Vec<&'a TargetRejection>, Refusal> {
+        let content = change.content()?;
+        let mut held_by = Vec::new();
+        for target in &change.targets {
+            let on = self.known_rejections_on(target)?.iter();
+            held_by.extend(on.filter(|r| r.change != change.id && r.content == content && r.stands()));
+        }
+        Ok(held_by)
+    }
+
     pub(crate) fn target_mut(&mut self, target: &Target) -> &mut TargetRecord {
         self.targets.entry(target.clone()).or_default()
     }

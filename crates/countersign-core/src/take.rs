@@ -255,7 +255,7 @@ impl Snapshot {
             unknown_targets,
             approvals: approvals(state, change, &contributors, now)?,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
-            held_by: held_by(state, change)?,
+            held_by: state.held_by(change)?.into_iter().map(|rejection| rejection.by.clone()).collect(),
             ai: ai(governance, change, &contributors),
             guidance: guidance(change),
             documents: revision.documents,
@@ -269,18 +269,6 @@ impl Snapshot {
             population: governance.population(),
         })
     }
-}
-
-/// People whose rejection of what the change brings stands in another change on one of its targets.
-fn held_by(state: &State, change: &Change) -> Result<BTreeSet<ActorId>, Refusal> {
-    let content = change.content()?;
-    let mut held_by = BTreeSet::new();
-    for target in &change.targets {
-        let on = state.rejections_on(target)?.unwrap_or_default().iter();
-        let holds = on.filter(|r| r.change != change.id && r.content == content && r.stands());
-        held_by.extend(holds.map(|rejection| rejection.by.clone()));
-    }
-    Ok(held_by)
 }
 
 /// Whether somebody's word is not that of a second pair of eyes: they had a hand in the change, said whose an unknown mail is,

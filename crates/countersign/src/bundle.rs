@@ -53,7 +53,7 @@ impl BundleError {
             }
             Self::Write { .. } => "is there room, and may this account write there?",
             Self::NotABundle { .. } => {
-                "a bundle comes from `countersign bundle CHANGE --out FILE`, an export from `countersign log --export DIR`"
+                "a bundle comes from `countersign bundle CHANGE --out FILE`, an export from `countersign export DIR`"
             }
             Self::Damaged { .. } => "fetch the bundle again; nothing in it can be trusted as it is",
             Self::NoArchive { hint, .. } => hint,

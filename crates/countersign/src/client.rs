@@ -125,7 +125,13 @@ impl Client {
 
     /// The newest signed checkpoint.
     pub fn checkpoint(&self) -> Result<String, ClientError> {
-        let note = self.bytes("/checkpoint", MAX_NOTE_BYTES as u64)?;
+        let note = self.bytes("/checkpoint", MAX_NOTE_BYTES as u64).map_err(|error| match error {
+            // Every log has one: this is no log's address, or more than one.
+            ClientError::Refused { code, .. } if code == "not-found" => {
+                self.not_countersign("it has no /checkpoint there")
+            }
+            error => error,
+        })?;
         String::from_utf8(note).map_err(|_| self.not_countersign("its checkpoint is no text"))
     }
 
@@ -375,7 +381,12 @@ fn no_address(url: &str) -> Option<ClientError> {
     if rest.is_some_and(|rest| !rest.is_empty()) {
         return None;
     }
-    let bare = url.trim_start_matches("https:").trim_start_matches("http:").trim_start_matches('/');
+    // With whatever scheme it has, or a part of one.
+    let bare = match url.split_once("://") {
+        Some((_, rest)) => rest,
+        None => url.trim_start_matches("https:").trim_start_matches("http:").trim_start_matches('/'),
+    };
+    let bare = if bare.is_empty() { "HOST:7878" } else { bare };
     Some(ClientError::NoAddress {
         what: format!("`{url}` is no address: it has to begin with http:// or https://"),
         hint: format!("--url http://{bare} (or COUNTERSIGN_URL)"),

@@ -20,7 +20,7 @@ use countersign_ledger::{
 use tempfile::TempDir;
 use thiserror::Error;
 
-use crate::unix;
+use crate::{home::files::word, unix};
 
 const SSH_KEYGEN: &str = "ssh-keygen";
 
@@ -40,6 +40,10 @@ pub enum SignerError {
     NotAPublicKey { path: PathBuf },
     #[error("`git config user.signingkey` is `{found}`, which is no OpenSSH public key")]
     GitSigningKey { found: String },
+    #[error("{path} is a folder, and no key")]
+    Folder { path: PathBuf },
+    #[error("{path} is no private key: it does not begin as one")]
+    NoPrivateKey { path: PathBuf },
     #[error("ssh-keygen found no key in {path} ({status})")]
     NotAKey { path: PathBuf, status: ExitStatus },
     #[error("{path} can be read by others (mode {mode:04o}), and ssh signs with no such key")]
@@ -73,16 +77,24 @@ impl SignerError {
             Self::GitSigningKey { .. } => {
                 "set it to a key file, or to `key::ssh-ed25519 AAAA…`; or pass --key".to_owned()
             }
+            Self::Folder { .. } => {
+                "name the file of a private SSH key, such as ~/.ssh/id_ed25519; or make one: ssh-keygen -t ed25519".to_owned()
+            }
+            Self::NoPrivateKey { .. } => {
+                "a private SSH key begins with `-----BEGIN OPENSSH PRIVATE KEY-----`; a public one, whose private half is in your \
+                 agent, is named KEY.pub. Make one: ssh-keygen -t ed25519"
+                    .to_owned()
+            }
             Self::NotAKey { path, .. } => format!(
                 "it has to be a private OpenSSH key that only you can read (chmod 600 {0}), or a public key whose private \
                  half is in your agent; look at it with: ssh-keygen -l -f {0}",
-                path.display()
+                word(path)
             ),
-            Self::Loose { path, .. } => format!("chmod 600 {}", path.display()),
+            Self::Loose { path, .. } => format!("chmod 600 {}", word(path)),
             Self::DamagedKey { path } => format!(
                 "restore it from a copy, or use another key; it ends with a line `-----END … PRIVATE KEY-----`. Its public half \
-                 alone does, where the private one is in your agent: --key {}.pub",
-                path.display()
+                 alone does, where the private one is in your agent: --key {}",
+                word(&public_path(path))
             ),
             Self::TooOld => {
                 "install OpenSSH 8.2 or later (`ssh -V` says which it is), and have its ssh-keygen first in PATH".to_owned()
@@ -96,7 +108,11 @@ impl SignerError {
                     .to_owned()
             }
             Self::NotAcceptable { .. } => "use an ed25519, ECDSA or hardware key, or RSA of 2048 bits or more".to_owned(),
-            Self::AnotherKey { key, .. } => format!("write its public half again: ssh-keygen -y -f {key} > {key}.pub"),
+            Self::AnotherKey { key, .. } => format!(
+                "write its public half again: ssh-keygen -y -f {} > {}",
+                word(Path::new(key)),
+                word(&public_path(Path::new(key)))
+            ),
         };
         Some(hint)
     }
@@ -166,6 +182,9 @@ impl SshKeygen {
     /// Takes a key file. Its public half is read from `KEY.pub`, or else derived from the private one.
     pub fn new(path: impl Into<PathBuf>) -> Result<Self, SignerError> {
         let path = path.into();
+        if path.is_dir() {
+            return Err(SignerError::Folder { path });
+        }
         is_private(&path)?;
         let beside = public_path(&path);
         let (key, public) = if path.extension() == Some(OsStr::new("pub")) && path.exists() {
@@ -318,6 +337,10 @@ fn read_public(path: &Path) -> Result<PublicKey, SignerError> {
 
 fn derive_public(path: &Path) -> Result<PublicKey, SignerError> {
     fs::File::open(path).map_err(|source| SignerError::Read { path: path.to_owned(), source })?;
+    // ssh-keygen would say of anything else that others can read it, in a dozen lines.
+    if !beginning(path).starts_with(BEGINS) {
+        return Err(SignerError::NoPrivateKey { path: path.to_owned() });
+    }
     if is_damaged(path) {
         return Err(SignerError::DamagedKey { path: path.to_owned() });
     }

@@ -147,6 +147,7 @@ pub fn line(change: &Change, current: RevisionRef, text: Option<&ProposalText>, 
             Some(Subject::Git(git)) => Some(git.branch.clone()),
             Some(Subject::Files(_)) | None => None,
         },
+        content: change.content().ok(),
     }
 }
 

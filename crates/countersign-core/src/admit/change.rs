@@ -81,12 +81,17 @@ pub(super) fn about(
         | Body::Decided(_)
         | Body::PermitGrant(_) => {}
     }
-    if !change.status.is_open() {
-        return Err(Refusal::conflict(
-            "change-closed",
-            format!("change {} is {}; nothing more can be said about it", change.id, change.status.as_str()),
-        )
-        .hint("propose a new change: countersign propose …"));
+    match body {
+        // It holds other changes of the same content, whatever became of this one.
+        Body::RejectionLift(_) => {}
+        _ if change.status.is_open() => {}
+        _ => {
+            return Err(Refusal::conflict(
+                "change-closed",
+                format!("change {} is {}; nothing more can be said about it", change.id, change.status.as_str()),
+            )
+            .hint("propose a new change: countersign propose …"));
+        }
     }
     if let Some((_, revision)) = body.about() {
         current_revision(change, revision)?;
@@ -318,8 +323,16 @@ fn approval(
         return Err(Refusal::conflict("your-rejection-stands", format!("{by} has rejected change {}", change.id))
             .hint(format!("take the rejection back first: countersign reject {short} --lift")));
     }
-    if change.has_set_aside(&by) || others_rejections(state, change)?.iter().any(|r| r.aside.iter().any(|a| a.by == by))
-    {
+    let others = others_rejections(state, change)?;
+    if let Some(rejection) = others.iter().find(|rejection| rejection.by == by && rejection.stands()) {
+        let other = rejection.change.short();
+        return Err(Refusal::conflict(
+            "your-rejection-stands",
+            format!("{by} has rejected in change {other} what change {} brings", change.id),
+        )
+        .hint(format!("take that rejection back first: countersign reject {other} --lift")));
+    }
+    if change.has_set_aside(&by) || others.iter().any(|r| r.aside.iter().any(|a| a.by == by)) {
         return Err(Refusal::forbidden(
             "set-aside",
             format!("{by} has set a rejection of change {} aside, and does not approve it besides", change.id),
@@ -366,7 +379,14 @@ fn rejection(
             "too-many-rejections",
             format!("{} rejections by {by} stand on these targets, which they do not own", elsewhere.len()),
         )
-        .hint("lift one that is settled (countersign reject CHANGE --lift), or tell an owner what is wrong"));
+        .hint(format!(
+            "lift one that is settled, or tell an owner what is wrong: {}",
+            elsewhere
+                .iter()
+                .map(|id| format!("countersign reject {} --lift", id.short()))
+                .collect::<Vec<_>>()
+                .join(", ")
+        )));
     }
     Ok(())
 }
@@ -401,10 +421,17 @@ fn lift(
 ) -> Result<(), Refusal> {
     let by = person(authenticated, "lift a rejection")?;
     its_targets(change, &lift.targets)?;
-    let own = change.standing_rejections().any(|rejection| rejection.by == by);
-    let other = others_rejections(state, change)?.iter().any(|rejection| rejection.by == by);
-    if own || other || !tells_of_others(state, change)? {
+    if change.standing_rejections().any(|rejection| rejection.by == by) {
         return Ok(());
+    }
+    let others = others_rejections(state, change)?;
+    if let Some(rejection) = others.iter().find(|rejection| rejection.by == by && rejection.stands()) {
+        let other = rejection.change.short();
+        return Err(Refusal::conflict(
+            "rejected-elsewhere",
+            format!("what holds change {} is what {by} said of change {other}, which has the same content", change.id),
+        )
+        .hint(format!("lift it there: countersign reject {other} --lift")));
     }
     Err(Refusal::forbidden("not-yours", format!("no rejection by {by} stands; only who rejected can lift it")))
 }
@@ -466,7 +493,7 @@ fn withdrawal(authenticated: &Authenticated<'_>, change: &Change) -> Result<(), 
         return Ok(());
     }
     Err(Refusal::forbidden("not-yours", format!("{by} has not proposed change {}", change.id))
-        .hint("to stop somebody else's change, reject it: countersign reject CHANGE --why …"))
+        .hint(format!("to stop somebody else's change, reject it: countersign reject {} --why …", change.id.short())))
 }
 
 fn disclosure(

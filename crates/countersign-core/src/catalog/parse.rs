@@ -104,14 +104,14 @@ pub(super) fn entities(
             "{} files of {total} bytes are more than {MAX_FILES} files or {MAX_TOTAL_BYTES} bytes",
             files.len()
         );
-        problems.add(&at, what, None);
+        problems.unread(&at, what, None);
         return entities;
     }
     for (file, text) in files {
         let whole = Place { file: file.clone(), line: None };
         if text.len() > MAX_FILE_BYTES {
             let what = format!("{} bytes are more than {MAX_FILE_BYTES}", text.len());
-            problems.add(&whole, what, Some("split the file".to_owned()));
+            problems.unread(&whole, what, Some("split the file".to_owned()));
             continue;
         }
         match serde_saphyr::from_multiple_with_options::<Document>(text, options()) {
@@ -120,11 +120,11 @@ pub(super) fn entities(
             Err(error) => {
                 let line = error.location().map(|at| at.line()).filter(|line| *line > 0);
                 let at = Place { file: file.clone(), line };
-                problems.add(&at, first_line(&error.to_string()), None);
+                problems.unread(&at, first_line(&error.to_string()), None);
             }
         }
         if entities.len() > MAX_ENTITIES {
-            problems.add(&whole, format!("the catalog has more than {MAX_ENTITIES} entities"), None);
+            problems.unread(&whole, format!("the catalog has more than {MAX_ENTITIES} entities"), None);
             return Vec::new();
         }
     }
@@ -163,7 +163,7 @@ fn first_line(message: &str) -> String {
 
 fn entity(document: Document, file: &Place, settings: &CatalogSettings, problems: &mut Problems) -> Option<Entity> {
     let Some(kind) = document.kind.map(|kind| text(kind, file)) else {
-        problems.add(file, "an entity has no `kind`".to_owned(), Some(format!("one of {}", KINDS.join(", "))));
+        problems.unread(file, "an entity has no `kind`".to_owned(), Some(format!("one of {}", KINDS.join(", "))));
         return None;
     };
     let entity_kind = match kind.value.as_str() {
@@ -173,7 +173,7 @@ fn entity(document: Document, file: &Place, settings: &CatalogSettings, problems
         other => {
             // Other kinds are skipped, but a slip of one of ours would silently take it out of governance.
             if let Some(meant) = did_you_mean(other, KINDS) {
-                problems.add(&kind.at, format!("unknown kind `{other}`"), Some(format!("did you mean `{meant}`?")));
+                problems.unread(&kind.at, format!("unknown kind `{other}`"), Some(format!("did you mean `{meant}`?")));
             }
             return None;
         }
@@ -183,18 +183,18 @@ fn entity(document: Document, file: &Place, settings: &CatalogSettings, problems
         let found = version.as_ref().map_or("none", |version| version.value.as_str());
         let at = version.as_ref().map_or(&kind.at, |version| &version.at);
         let what = format!("`apiVersion` of a {} is `{found}`", kind.value);
-        problems.add(at, what, Some(format!("write `{}`", API_VERSIONS.join("` or `"))));
+        problems.unread(at, what, Some(format!("write `{}`", API_VERSIONS.join("` or `"))));
     }
     let metadata = document.metadata.unwrap_or_default();
     let Some(name) = metadata.name.map(|name| text(name, file)) else {
-        problems.add(&kind.at, format!("a {} has no `metadata.name`", kind.value), None);
+        problems.unread(&kind.at, format!("a {} has no `metadata.name`", kind.value), None);
         return None;
     };
     if let Some(namespace) = metadata.namespace.map(|namespace| text(namespace, file))
         && !namespace.value.eq_ignore_ascii_case("default")
     {
         let what = format!("`{}` is in namespace `{}`", name.value, namespace.value);
-        problems.add(&namespace.at, what, Some("only the namespace `default` is supported".to_owned()));
+        problems.unread(&namespace.at, what, Some("only the namespace `default` is supported".to_owned()));
     }
     let annotations: BTreeMap<String, Text> = metadata
         .annotations

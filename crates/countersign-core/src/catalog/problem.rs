@@ -58,9 +58,24 @@ impl error::Error for CatalogError {}
 pub(super) struct Problems {
     list: Vec<Problem>,
     more: usize,
+    /// Something of the catalog could not be read: what is not there may be just that.
+    unread: bool,
 }
 
 impl Problems {
+    /// Why a file or an entity could not be read.
+    pub fn unread(&mut self, at: &Place, what: String, hint: Option<String>) {
+        self.unread = true;
+        self.add(at, what, hint);
+    }
+
+    /// That something which is referred to is not there. Where not everything was read it may well be.
+    pub fn absent(&mut self, at: &Place, what: String, hint: Option<String>) {
+        if !self.unread {
+            self.add(at, what, hint);
+        }
+    }
+
     pub fn add(&mut self, at: &Place, what: String, hint: Option<String>) {
         if self.list.len() < MAX_PROBLEMS {
             self.list.push(Problem { file: at.file.clone(), line: at.line, what, hint });

@@ -67,7 +67,7 @@ where
         Err(error) => {
             let lower = name.value.to_lowercase();
             let hint = (lower != name.value && lower.parse::<Id>().is_ok()).then(|| format!("write `{lower}`"));
-            problems.add(&name.at, error.to_string(), hint);
+            problems.unread(&name.at, error.to_string(), hint);
             return;
         }
     };
@@ -132,7 +132,7 @@ fn group(text: &Text, role: &str, names: &Names<'_>, problems: &mut Problems) ->
         }
         (None | Some("group" | "user"), _) => {
             let hint = near::hint(&name, names.groups.keys().map(GroupId::as_str));
-            problems.add(&text.at, format!("{role} `{}` is not in the catalog", text.value), hint);
+            problems.absent(&text.at, format!("{role} `{}` is not in the catalog", text.value), hint);
         }
         (Some(_), _) => {
             let hint = Some(format!("write `group:{name}`"));
@@ -274,7 +274,7 @@ fn keys_beside(text: &str, actors: &mut BTreeMap<ActorId, Actor>, holders: &mut 
         });
         let Some(id) = named.next() else {
             let what = format!("`{}` is nobody's mail in the catalog", signer.principals.join(","));
-            problems.add(&at, what, Some("give the User that mail, or take the line out".to_owned()));
+            problems.absent(&at, what, Some("give the User that mail, or take the line out".to_owned()));
             continue;
         };
         let fingerprint = signer.key.fingerprint();
@@ -387,7 +387,7 @@ fn user(text: &Text, names: &Names<'_>, problems: &mut Problems) -> Option<Actor
     let known = matches!(kind.as_deref(), None | Some("user"));
     if !known || found.is_none() {
         let hint = near::hint(&name, names.users.keys().map(ActorId::as_str));
-        problems.add(&text.at, format!("member `{}` is no User of the catalog", text.value), hint);
+        problems.absent(&text.at, format!("member `{}` is no User of the catalog", text.value), hint);
         return None;
     }
     found.cloned()
@@ -455,7 +455,7 @@ fn dependency(text: &Text, names: &Names<'_>, problems: &mut Problems) -> Option
     let found = find(names.systems, &name);
     if found.is_none() {
         let hint = near::hint(&name, names.systems.keys().map(SystemId::as_str));
-        problems.add(&text.at, format!("dependsOn `{}` is not in the catalog", text.value), hint);
+        problems.absent(&text.at, format!("dependsOn `{}` is not in the catalog", text.value), hint);
     }
     found.cloned()
 }

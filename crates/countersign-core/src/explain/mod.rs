@@ -30,7 +30,7 @@ use crate::{
     decision::{Decision, Missing, Mode, RuleDecision, RuleStatus, Strength, Token},
     facts::git::Ident,
     governance::Governance,
-    ids::{ActorId, RuleId, Target},
+    ids::{ActorId, ChangeId, RuleId, Target},
     refusal::Refusal,
     requirement::{Need, Role},
     rules::{Rules, builtin, count, decide},
@@ -100,7 +100,7 @@ impl Explained {
     pub fn standing(state: &State, change: &Change, disabled: &BTreeSet<ActorId>, now: Time) -> Result<Self, Refusal> {
         let snapshot = Snapshot::take(state, change, now)?;
         let decision = decide(&state.governance.rules, &snapshot, now);
-        let explanation = Scene::of(&state.governance, change, &snapshot, disabled).explain(&decision, now);
+        let explanation = Scene::of(state, change, &snapshot, disabled)?.explain(&decision, now);
         Ok(Self { decision, explanation })
     }
 }
@@ -114,7 +114,7 @@ pub fn explain(
     now: Time,
 ) -> Result<Explanation, Refusal> {
     let snapshot = Snapshot::take(state, change, now)?;
-    Ok(Scene::of(&state.governance, change, &snapshot, disabled).explain(decision, now))
+    Ok(Scene::of(state, change, &snapshot, disabled)?.explain(decision, now))
 }
 
 /// Whether something is missing that this person could supply.
@@ -126,7 +126,7 @@ pub fn could_help(
     person: &ActorId,
 ) -> Result<bool, Refusal> {
     let snapshot = Snapshot::take(state, change, decision.decided_at)?;
-    Ok(Scene::of(&state.governance, change, &snapshot, disabled).could_help(decision, person))
+    Ok(Scene::of(state, change, &snapshot, disabled)?.could_help(decision, person))
 }
 
 /// All that explaining looks at.
@@ -141,21 +141,24 @@ pub struct Scene<'a> {
     pub nowhere: BTreeSet<&'a str>,
     /// Whom commits name, where that was not erased.
     pub names: BTreeMap<&'a str, &'a Ident>,
+    /// Who rejected the same content in which other changes.
+    pub held_in: BTreeSet<(&'a ActorId, &'a ChangeId)>,
 }
 
 impl<'a> Scene<'a> {
     /// The snapshot is the one that was taken of the change.
     pub fn of(
-        governance: &'a Governance,
+        state: &'a State,
         change: &'a Change,
         snapshot: &'a Snapshot,
         disabled: &BTreeSet<ActorId>,
-    ) -> Self {
+    ) -> Result<Self, Refusal> {
+        let governance: &Governance = &state.governance;
         let keepers = |path| {
             let owner = change.observed_document(path).and_then(|document| document.owner.as_deref());
             owner.map(|owner| governance.people_called(owner)).unwrap_or_default()
         };
-        Self {
+        Ok(Self {
             rules: &governance.rules,
             snapshot,
             people: People::of(governance, change, disabled),
@@ -167,7 +170,8 @@ impl<'a> Scene<'a> {
                 .map(|(reference, who)| (reference.as_str(), who))
                 .collect(),
             nowhere: change.cited_guidance().into_iter().filter(|p| change.observed_document(p).is_none()).collect(),
-        }
+            held_in: state.held_by(change)?.into_iter().map(|rejection| (&rejection.by, &rejection.change)).collect(),
+        })
     }
 
     pub fn explain(&self, decision: &Decision, now: Time) -> Explanation {
@@ -179,6 +183,7 @@ impl<'a> Scene<'a> {
     fn could_help(&self, decision: &Decision, person: &ActorId) -> bool {
         let made_it = count::had_a_hand(self.snapshot, person);
         let spoke = self.snapshot.rejected_by.contains(person)
+            || self.snapshot.held_by.contains(person)
             || self.snapshot.cleared_by.contains(person)
             || self.snapshot.approvals.iter().any(|approval| approval.by == *person);
         let named = |missing: &Missing| missing.of.iter().any(|name| name == person.as_str());
@@ -263,9 +268,8 @@ impl<'a> Scene<'a> {
                 one(self.authors(decided), how)
             }
             Token::Lift => {
-                let here = self.snapshot.rejected_by.iter().map(|person| self.lift(person, "this change"));
-                let elsewhere = self.snapshot.held_by.difference(&self.snapshot.rejected_by);
-                here.chain(elsewhere.map(|person| self.lift(person, "the same content in another change"))).collect()
+                let here = self.snapshot.rejected_by.iter().map(|person| self.lift(person, change));
+                here.chain(self.snapshot.held_by.iter().flat_map(|person| self.lift_elsewhere(person))).collect()
             }
             Token::Target => {
                 let how =
@@ -332,16 +336,36 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// A rejection stands over later revisions: talking to who rejected is the way.
-    fn lift(&self, person: &ActorId, what: &str) -> Obligation {
+    /// A rejection stands over later revisions, and holds the same content elsewhere: talking to who rejected is the way. It
+    /// is lifted where it was said, and set aside where it holds.
+    fn lift(&self, person: &ActorId, said_in: &ChangeId) -> Obligation {
         let change = &self.snapshot.change;
+        let (what, there) = match said_in == change {
+            true => ("this change".to_owned(), change.as_str()),
+            false => (format!("the same content in change {}", said_in.short()), said_in.short()),
+        };
         Obligation {
             missing: format!("{person} rejected {what}"),
             who: vec![person.clone()],
             more: 0,
             how: format!(
-                "{person} lifts it (countersign reject {change} --lift); or, a day later, two others, one a senior, set it aside: countersign reject {change} --set-aside {person} --why …"
+                "{person} lifts it (countersign reject {there} --lift); or, a day later, two others, one a senior, set it aside: countersign reject {change} --set-aside {person} --why …"
             ),
+        }
+    }
+
+    fn lift_elsewhere(&self, person: &ActorId) -> Vec<Obligation> {
+        let said_in = self.held_in.iter().filter(|(by, _)| *by == person);
+        let list: Vec<Obligation> = said_in.map(|(_, change)| self.lift(person, change)).collect();
+        // A decision of old names people alone.
+        match list.is_empty() {
+            true => vec![Obligation {
+                missing: format!("{person} rejected the same content in another change"),
+                who: vec![person.clone()],
+                more: 0,
+                how: format!("{person} lifts it where they said it: countersign list --person {person}"),
+            }],
+            false => list,
         }
     }
 
@@ -360,6 +384,7 @@ impl<'a> Scene<'a> {
         let mut excluded = self.contributors();
         excluded.extend(self.snapshot.approvals.iter().map(|approval| &approval.by));
         excluded.extend(&self.snapshot.rejected_by);
+        excluded.extend(&self.snapshot.held_by);
         excluded.extend(&self.snapshot.cleared_by);
         self.people.nearest(role, &asked(decided, missing), wanted, &excluded)
     }

@@ -38,7 +38,7 @@ use crate::{
     publication::{self, Content, Edit, InForce},
     random,
     speaker::Speaker,
-    wire::Submit,
+    wire::{Published, Submit},
 };
 
 /// As much as the server takes in one request.
@@ -71,10 +71,12 @@ pub struct Args {
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let home = Home::open(&args.home)?;
     let log = global.log_of(Some(home.trust()))?;
-    let in_force = InForce::of(&log.client.published()?, &home.trust().genesis)?;
+    let history = log.client.published()?;
+    let in_force = InForce::of(&history, &home.trust().genesis)?;
+    let read = |file: &Path| Draft::read(file, &home, &in_force, &history);
     match (&args.why, &args.cosign, &args.show) {
-        (_, Some(file), _) => cosign(global, log, &in_force, file),
-        (_, _, Some(file)) => show(global, &log, &in_force, file),
+        (_, Some(file), _) => cosign(global, log, &in_force, &home, file, read(file)?),
+        (_, _, Some(file)) => show(global, &log, &in_force, &read(file)?),
         (Some(why), None, None) => sign(global, log, &in_force, &home, why),
         (None, None, None) => Err(CliError::usage("a publication needs a reason").hint("add --why \"…\"")),
     }
@@ -95,7 +97,11 @@ fn sign(global: &Global, log: KnownLog, in_force: &InForce, home: &Home, why: &s
     let replaced = replacements(&in_force.files, &edited);
     if replaced.is_empty() {
         return Err(CliError::new("nothing-changes", "nothing changes: catalog/ and rules/ are what is in force")
-            .hint(format!("edit {0}/catalog or {0}/rules first", home.path().display())));
+            .hint(format!(
+                "edit {} or {} first",
+                files::word(&home.path().join("catalog")),
+                files::word(&home.path().join("rules"))
+            )));
     }
     let governance = governance(home, in_force, &edited)?;
     holds(&governance, home)?;
@@ -141,7 +147,7 @@ fn sign(global: &Global, log: KnownLog, in_force: &InForce, home: &Home, why: &s
             for line in super::init::robots_of(&governance.catalog) {
                 anstream::println!("{line}");
             }
-            anstream::println!("  file       {}", file.display());
+            anstream::println!("  file       {}", files::word(&file));
             report::print(&coverage);
             output::heading("Next");
             let (home, file) = (files::word(home.path()), files::word(&file));
@@ -180,7 +186,7 @@ fn holds(governance: &Governance, home: &Home) -> Result<(), CliError> {
     }
     let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
     Err(CliError::new("rules-invalid", format!("the rules do not hold:\n  {}", findings.join("\n  ")))
-        .hint(format!("see also: countersign rules check {}/rules", home.path().display())))
+        .hint(format!("see also: countersign rules check {}", files::word(&home.path().join("rules")))))
 }
 
 /// What a publication changes, worked out here.
@@ -258,8 +264,7 @@ struct Draft {
     blobs: BTreeMap<Digest, Vec<u8>>,
 }
 
-fn show(global: &Global, log: &KnownLog, in_force: &InForce, file: &Path) -> Result<Exit, CliError> {
-    let draft = Draft::read(file, in_force)?;
+fn show(global: &Global, log: &KnownLog, in_force: &InForce, draft: &Draft) -> Result<Exit, CliError> {
     let signers: Vec<String> = draft
         .envelope
         .verify_all()
@@ -293,8 +298,14 @@ fn show(global: &Global, log: &KnownLog, in_force: &InForce, file: &Path) -> Res
     Ok(Exit::Done)
 }
 
-fn cosign(global: &Global, log: KnownLog, in_force: &InForce, file: &Path) -> Result<Exit, CliError> {
-    let draft = Draft::read(file, in_force)?;
+fn cosign(
+    global: &Global,
+    log: KnownLog,
+    in_force: &InForce,
+    home: &Home,
+    file: &Path,
+    draft: Draft,
+) -> Result<Exit, CliError> {
     let changes = draft.changes(&log.client, in_force)?;
     let signer = global.signer()?;
     let already =
@@ -312,7 +323,15 @@ fn cosign(global: &Global, log: KnownLog, in_force: &InForce, file: &Path) -> Re
     let envelope = Envelope::new(draft.envelope.payload(), signatures)
         .map_err(|error| CliError::new("malformed-statement", error.to_string()))?;
     let blobs: Vec<Vec<u8>> = draft.blobs.into_values().collect();
-    let receipt = session.send(&envelope, &blobs)?;
+    // The server knows neither the home nor the file.
+    let receipt = session.send(&envelope, &blobs).map_err(|error| match error.code == "two-people" {
+        true => error.hint(format!(
+            "let a second person sign it: countersign amend {} --cosign {} --key THEIR_KEY",
+            files::word(home.path()),
+            files::word(file)
+        )),
+        false => error,
+    })?;
     match global.format {
         Format::Json => output::json(&json!({
             "publication": receipt.statement,
@@ -336,21 +355,30 @@ fn cosign(global: &Global, log: KnownLog, in_force: &InForce, file: &Path) -> Re
 
 impl Draft {
     /// Reads the file, and checks that it holds what is signed and that it still fits.
-    fn read(file: &Path, in_force: &InForce) -> Result<Self, CliError> {
-        let wrong = |what: String| {
-            CliError::new("not-a-publication", format!("{}: {what}", file.display()))
-                .hint("it is the file that `countersign amend HOME --why …` wrote")
-        };
-        let submit: Submit =
-            serde_json::from_slice(&files::read(file, MAX_DRAFT_BYTES)?).map_err(|e| wrong(e.to_string()))?;
+    fn read(file: &Path, home: &Home, in_force: &InForce, history: &[Published]) -> Result<Self, CliError> {
+        let expected = "it is the file that `countersign amend HOME --why …` wrote";
+        let wrong =
+            |what: String| CliError::new("not-a-publication", format!("{}: {what}", file.display())).hint(expected);
+        let bytes = files::read(file, MAX_DRAFT_BYTES).map_err(|e| e.expecting(expected))?;
+        let submit: Submit = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
         let envelope = Envelope::parse(submit.envelope.as_bytes()).map_err(|e| wrong(e.to_string()))?;
         let statement = Statement::parse(envelope.payload())?;
         let Body::Publication(publication) = statement.body else {
             return Err(wrong(format!("it is a {} statement", statement.body.kind())));
         };
+        let itself = envelope.payload_digest();
+        if history.iter().any(|published| Digest::of(&published.statement) == itself) {
+            let since = if itself == in_force.by { "" } else { ", and others since" };
+            return Err(CliError::new("already-published", format!("publication {itself} was put in force{since}"))
+                .hint("nothing is left to sign"));
+        }
         if publication.parent != in_force.by {
-            return Err(CliError::new("publication-overtaken", "somebody else published since this was made")
-                .hint("make it again on what is in force now: countersign amend HOME --why …"));
+            return Err(CliError::new("publication-overtaken", "somebody else published since this was made").hint(
+                format!(
+                    "make it again on what is in force now: countersign amend {} --why …",
+                    files::word(home.path())
+                ),
+            ));
         }
         let mut blobs = BTreeMap::new();
         for blob in &submit.blobs {

@@ -233,8 +233,13 @@ pub fn reject(global: &Global, args: RejectArgs) -> Result<Exit, CliError> {
     if let (Some(copy), Some(why)) = (&args.copy, &args.why) {
         return stop::reject(global, copy, &args.change, why);
     }
-    let session = global.session()?;
-    let reading = session.read(&args.change)?;
+    let rejects = args.why.is_some() && args.set_aside.is_none();
+    let by_a_copy = |error: CliError| match rejects {
+        true => stop::or_by_a_copy(error, &format!("countersign reject {} --why … --copy DIR", args.change)),
+        false => error,
+    };
+    let session = global.session().map_err(by_a_copy)?;
+    let reading = session.read(&args.change).map_err(by_a_copy)?;
     let view = reading.view()?;
     let (change, revision, targets) = (view.id.clone(), reading.revision_ref(), view.targets.clone());
     let me = session.speaker.me.clone();
@@ -252,7 +257,9 @@ pub fn reject(global: &Global, args: RejectArgs) -> Result<Exit, CliError> {
         }
         Some(why) => {
             let (reason, blob) = submit::reason(&why)?;
-            announce(&session.speaker, &about("rejection", &view));
+            let mut lines = about("rejection", &view);
+            lines.push(format!("because: {why}"));
+            announce(&session.speaker, &lines);
             let body = Body::Rejection(Rejection { change, reason, revision, targets });
             submit::say(global, &session, body, &[blob], |_| format!("{me} rejected {}", view.id.short()))
         }

@@ -9,7 +9,7 @@ use std::{
 
 use countersign_core::{
     facts::{Entry, FactsError, GitFacts, Identities, NoBase, Range, TouchedPath, facts, single_base},
-    ids::{Nonce, RepositoryId},
+    ids::{Nonce, Oid, RepositoryId},
     subject::{FilesSubject, GitSubject, Subject},
 };
 use countersign_ledger::Digest;
@@ -85,6 +85,37 @@ impl Content {
         let range = Range { repository: self.repository_name(path)?, branch, base, head };
         let (facts, identities) = extract_facts(&git, &range, salt)?;
         Ok(Computed { subject: subject_of(&facts), extracted: Some((facts, identities)) })
+    }
+
+    /// What is odd about the branch that the commits are for, as far as this repository can tell.
+    pub fn doubts_of_branch(&self, subject: &GitSubject) -> Vec<String> {
+        let Some(path) = &self.git else { return Vec::new() };
+        let Ok(git) = Repository::open(path) else { return Vec::new() };
+        let short = subject.branch.trim_start_matches("refs/heads/");
+        let (local, of_origin) = (subject.branch.clone(), format!("refs/remotes/origin/{short}"));
+        let stands = |name: &str| git.resolve(name).ok();
+        let mut notes = Vec::new();
+        match (stands(&local), stands(&of_origin)) {
+            (None, None) => {
+                let meant = short.strip_prefix("origin/").map_or_else(
+                    || "is it spelt as on the server (git branch -r)?".to_owned(),
+                    |branch| format!("did you mean --branch {branch}?"),
+                );
+                notes.push(format!("this repository knows no branch `{short}`, here or of origin; {meant}"));
+            }
+            // Where somebody works, the branch may be ahead by just what is proposed.
+            (local, of_origin) => {
+                let tip = of_origin.or(local.filter(|_| git.is_bare()));
+                let on_it =
+                    |tip: &Oid| git.merge_bases(tip, &subject.head).is_ok_and(|bases| bases == [subject.head.clone()]);
+                if tip.is_some_and(|tip| on_it(&tip)) {
+                    notes.push(format!(
+                        "all of these commits are on {short} already, so that there is nothing left to land: is the range right?"
+                    ));
+                }
+            }
+        }
+        notes
     }
 
     fn repository_name(&self, path: &Path) -> Result<RepositoryId, CliError> {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use countersign_core::{
     ids::{ActorId, RuleId},
     statement::{Body, Disclosure, Identification, IdentityVerdict, Waiver},
+    subject::Subject,
 };
 
 use super::{
@@ -139,6 +140,20 @@ pub fn identify(global: &Global, args: IdentifyArgs) -> Result<Exit, CliError> {
     let [known] = named.as_slice() else {
         let names: Vec<_> =
             view.identities.iter().map(|i| format!("{} ({} <{}>)", i.reference, i.name, i.mail)).collect();
+        if names.is_empty() {
+            let short = view.id.short();
+            return Err(match view.subject {
+                Subject::Files(_) => CliError::new(
+                    "unknown-identity",
+                    format!("change {short} is about files: there are no commits that could name anybody"),
+                )
+                .hint("nobody has to be identified"),
+                Subject::Git(_) => {
+                    CliError::new("unknown-identity", format!("whom the commits of {short} name is not here"))
+                        .hint("the names were erased, or the server holds them back")
+                }
+            });
+        }
         let what = if named.is_empty() { "do not name" } else { "name more than one" };
         return Err(CliError::new("unknown-identity", format!("the commits of {} {what} {wanted}", view.id.short()))
             .hint(format!("they name {}", names.join(", "))));
@@ -151,6 +166,12 @@ pub fn identify(global: &Global, args: IdentifyArgs) -> Result<Exit, CliError> {
     submit::announce(
         &session.speaker,
         &[format!("in change {}, {} <{}> {}", view.id.short(), known.name, known.mail, words(&verdict))],
+    );
+    let me = &session.speaker.me;
+    anstream::eprintln!(
+        "{} whoever says whose a mail is could hide behind it: {me} does not approve change {} besides",
+        output::warn("note:"),
+        view.id.short()
     );
     let body = Body::Identification(Identification {
         change: view.id.clone(),

@@ -8,6 +8,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
     canonical,
+    catalog::did_you_mean,
     governance::read_manifest,
     ids::ActorId,
     statement::{Body, Erased, Erasure, MAX_ERASED, Publication, Statement},
@@ -33,6 +34,8 @@ use crate::{
 };
 
 const VERSION: u32 = 1;
+/// Where people are among the governance files.
+const PEOPLE: &str = "people/";
 /// Publications of a large catalog, and as many statements as a person's traces take.
 const MAX_DRAFT_BYTES: usize = 64 * 1024 * 1024;
 
@@ -164,10 +167,31 @@ fn of_person(
         said.extend(erasures(&Vec::from_iter(blobs), &Erased::Change(change), reason, blob));
     }
     if said.is_empty() {
-        return Err(CliError::new("nothing-to-erase", format!("the log has no name, mail or text of {person}"))
-            .hint("a person goes by the id of the catalog; --words takes what they wrote, too"));
+        let known = people(client, &in_force)?;
+        let meant = match known.contains(person) {
+            true => None,
+            false => did_you_mean(person.as_str(), known.iter().map(ActorId::as_str)),
+        };
+        let error = CliError::new("nothing-to-erase", format!("the log has no name, mail or text of {person}"));
+        return Err(match meant {
+            Some(meant) => error.hint(format!("did you mean {meant}?")),
+            None => error.hint("a person goes by the id of the catalog; --words takes what they wrote, too"),
+        });
     }
     Ok(said)
+}
+
+/// Who is in the catalog in force.
+fn people(client: &Client, in_force: &InForce) -> Result<BTreeSet<ActorId>, CliError> {
+    let mut people = BTreeSet::new();
+    for (path, digest) in in_force.files.iter().filter(|(path, _)| path.starts_with(PEOPLE)) {
+        let Some(bytes) = there(client, digest)? else { continue };
+        let of_group: BTreeMap<ActorId, serde_json::Value> = serde_json::from_slice(&bytes).map_err(|error| {
+            CliError::new("malformed-blob", format!("`{path}` of the catalog in force is malformed: {error}"))
+        })?;
+        people.extend(of_group.into_keys());
+    }
+    Ok(people)
 }
 
 fn erasures(blobs: &[Digest], of: &Erased, reason: Digest, blob: &[u8]) -> Vec<Said> {
@@ -198,6 +222,8 @@ fn told(client: &Client, body: &Body) -> Result<Vec<String>, CliError> {
     Ok(lines)
 }
 
+const DRAFT: &str = "it is the file that `countersign erase WHAT --why …` wrote";
+
 /// What the first person signed, read.
 struct Draft {
     statements: Vec<(Envelope, Statement, BTreeMap<Digest, Vec<u8>>)>,
@@ -211,12 +237,9 @@ impl Draft {
                  path right?",
             ));
         }
-        let wrong = |what: String| {
-            CliError::new("not-an-erasure", format!("{}: {what}", file.display()))
-                .hint("it is the file that `countersign erase WHAT --why …` wrote")
-        };
-        let read: File =
-            serde_json::from_slice(&files::read(file, MAX_DRAFT_BYTES)?).map_err(|e| wrong(e.to_string()))?;
+        let wrong = |what: String| CliError::new("not-an-erasure", format!("{}: {what}", file.display())).hint(DRAFT);
+        let bytes = files::read(file, MAX_DRAFT_BYTES).map_err(|e| e.expecting(DRAFT))?;
+        let read: File = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
         if read.version != VERSION {
             return Err(wrong(format!("it has version {}, this program knows {VERSION}", read.version)));
         }

@@ -52,7 +52,7 @@ const PARTING: Duration = Duration::from_secs(1);
     countersign follow --url https://countersign.example --trust trust.json --into copy --once\n  \
     countersign follow --url https://countersign.example --trust trust.json --into copy \\\n      \
     --cosign follower.key --name follower.example/f1 --listen 0.0.0.0:7879\n\n\
-    --url names a server, an address with a static copy of a log, or a folder with one (countersign log --export).\n\n\
+    --url names a server, an address with a static copy of a log, or a folder with one (countersign export).\n\n\
     Exit status: 0 followed, 1 an error, 3 the log contradicts itself or what was seen before.")]
 pub struct Args {
     /// Where the copy is kept; made if it is not there.

@@ -394,7 +394,10 @@ fn tell_status(status: &Status) {
 fn run_stop(global: &Global, args: &StopArgs) -> Result<Exit, CliError> {
     let mut stops = Vec::new();
     for path in &args.statements {
-        stops.push(Stop::read(&home::files::read(path, MAX_STOP_BYTES)?)?);
+        let bytes = home::files::read(path, MAX_STOP_BYTES).map_err(|e| {
+            e.expecting("it is the file that `countersign reject` or `countersign revoke` kept, and named")
+        })?;
+        stops.push(Stop::read(&bytes)?);
     }
     let Some(repo) = &args.repo else { return stop_the_apply_gate(global, &stops) };
     let gate = GitGate::open(repo)?;

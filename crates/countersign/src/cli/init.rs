@@ -28,7 +28,8 @@ use crate::{
     audit::{started::Started, text},
     clock,
     home::{
-        Blueprint, Config, Home, MAX_FOUNDERS, SIGNED_WITH, VERSION, default_listen, files,
+        Blueprint, Config, Home, MAX_FOUNDERS, SIGNED_WITH, VERSION, default_listen,
+        files::{self, word},
         people::{self, Person},
         shipped,
     },
@@ -262,21 +263,22 @@ fn founders(global: &Global, args: &Args) -> Result<(Founders, Vec<Person>), Cli
     }
     let mut founders: Founders = Vec::new();
     let mut people: Vec<Person> = Vec::new();
-    for (mut person, signer) in given {
+    for (person, signer) in given {
         if let Some((other, _)) = founders.iter().find(|(other, _)| other.key == *signer.public()) {
             return Err(CliError::usage(format!("{} and {} have the same key", other.person, person.id))
                 .hint("every founder signs with a key of their own"));
         }
-        founders.push((Founder { person: person.id.clone(), key: signer.public().clone() }, signer));
-        let taken = people.iter().find(|known| known.id != person.id && known.mails == person.mails);
-        if let Some(other) = taken {
+        if people.iter().any(|known| known.id == person.id) {
+            return Err(CliError::usage(format!("founder {} is named twice", person.id)).hint(
+                "each founder is another person; whoever has a second key gets it by an amendment of the catalog",
+            ));
+        }
+        if let Some(other) = people.iter().find(|known| known.mails == person.mails) {
             return Err(CliError::usage(format!("{} and {} have the same mail", other.id, person.id))
-                .hint("a mail belongs to one person; who founds with two keys has one name"));
+                .hint("a mail belongs to one person, and each founder is another one"));
         }
-        match people.iter_mut().find(|known| known.id == person.id) {
-            Some(known) => known.keys.append(&mut person.keys),
-            None => people.push(person),
-        }
+        founders.push((Founder { person: person.id.clone(), key: signer.public().clone() }, signer));
+        people.push(person);
     }
     Ok((founders, people))
 }
@@ -317,7 +319,8 @@ fn founder(id: ActorId, display_name: Option<String>, mail: &str, signer: &SshKe
 }
 
 fn import(file: &Path, people: &mut Vec<Person>) -> Result<Vec<String>, CliError> {
-    let text = files::read_text(file, MAX_ALLOWED_SIGNERS_BYTES)?;
+    let text = files::read_text(file, MAX_ALLOWED_SIGNERS_BYTES)
+        .map_err(|e| e.expecting("it is a file of OpenSSH's `allowed_signers`, with a mail and a key a line"))?;
     people::import(people, &text).map_err(|error| {
         CliError::new("allowed-signers-invalid", format!("{}: {error}", file.display()))
             .hint("a line reads: ada@example.com ssh-ed25519 AAAA…")
@@ -332,7 +335,8 @@ fn existing_catalog(
     beside: bool,
 ) -> Result<BTreeMap<String, String>, CliError> {
     const ADDED: &str = "countersign-people.yaml";
-    let mut files = files::catalog_files(folder)?;
+    let mut files = files::catalog_files(folder)
+        .map_err(|e| e.expecting("it is a folder with Backstage entities in `.yaml` files"))?;
     let catalog = Catalog::parse(&files, settings).map_err(|error| {
         CliError::new("catalog-invalid", format!("the catalog in {} does not hold:\n{error}", folder.display()))
     })?;
@@ -387,10 +391,14 @@ fn default_origin(home: &Path) -> String {
 fn cosign(global: &Global, path: &Path) -> Result<Exit, CliError> {
     // All of it at once: whoever has only a part would otherwise be told file after file.
     let missing: Vec<&str> = SIGNED_WITH.into_iter().filter(|name| !path.join(name).is_file()).collect();
-    if path.is_dir() && !missing.is_empty() {
+    if !missing.is_empty() {
+        let why = match path.is_dir() {
+            true => format!("it lacks {}", missing.join(", ")),
+            false => "there is no such folder".to_owned(),
+        };
         return Err(CliError::new(
             "not-a-home",
-            format!("{} is no copy of the home whose genesis you sign: it lacks {}", path.display(), missing.join(", ")),
+            format!("{} is no copy of the home whose genesis you sign: {why}", path.display()),
         )
         .hint(
             "ask who made the home for a copy of its folder without keys/, sign in that copy, and send its genesis.json back; \
@@ -481,16 +489,18 @@ fn tell(format: Format, home: &Home, left_out: &[String], started: Option<&Start
             );
             report::print(&coverage);
             if let Some(started) = started {
-                anstream::print!("\n{}", text::started::render(started, &home.path().display().to_string()));
+                anstream::print!("\n{}", text::started::render(started, &word(home.path())));
             }
             next(home);
             if started.is_some() {
-                let path = home.path().display();
+                let within = |name: &str| word(&home.path().join(name));
+                let (rules, catalog) = (within("rules"), within("catalog"));
                 anstream::println!("  before a rule is enforced, see what the one that you changed would have done:");
                 anstream::println!(
-                    "    countersign audit REPO --rules {path}/rules --catalog {path}/catalog --compare CHANGED/rules"
+                    "    countersign audit REPO --rules {rules} --catalog {catalog} --compare CHANGED/rules"
                 );
-                anstream::println!("  to enforce a rule: @mode(\"enforce\") in {path}/rules/RULE.cedar, then amend");
+                let rule = within("rules/RULE.cedar");
+                anstream::println!("  to enforce a rule: @mode(\"enforce\") in {rule}, then amend");
             }
             Ok(())
         }
@@ -549,8 +559,13 @@ fn list_people(number: usize) -> String {
 }
 
 fn next(home: &Home) {
-    let path = home.path().display();
+    let path = word(home.path());
     output::heading("Next");
+    // Who signed in a copy serves nothing.
+    if !home.has_keys() {
+        let genesis = word(&home.genesis_path());
+        anstream::println!("  send {genesis} back to whoever made the home, who puts it in the place of theirs");
+    }
     if home.founded().is_err() {
         let signed = signed(home);
         let missing =
@@ -559,9 +574,13 @@ fn next(home: &Home) {
         anstream::println!("  {} signs too: countersign init {path} --cosign --key KEY", either(missing));
         return;
     }
+    if !home.has_keys() {
+        return;
+    }
+    let within = |name: &str| word(&home.path().join(name));
     anstream::println!("  countersign serve --home {path}");
-    anstream::println!("  edit {path}/catalog and {path}/rules, then: countersign amend {path} --why …");
-    anstream::println!("  keep a copy of {path}/keys somewhere safe: whoever has them can speak as this server");
+    anstream::println!("  edit {} and {}, then: countersign amend {path} --why …", within("catalog"), within("rules"));
+    anstream::println!("  keep a copy of {} somewhere safe: whoever has them can speak as this server", within("keys"));
 }
 
 /// `ada or grace`.

@@ -35,16 +35,17 @@ mod submit;
 mod trust;
 mod verify;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, parser::ValueSource};
+use countersign_core::catalog::did_you_mean;
 
 use self::{
     error::{CliError, Exit},
     output::{Asked, Format},
 };
 use crate::{
-    joined::{self, Place},
+    joined::{self, Joined, Place},
     signer::{SignerError, SshKeygen},
 };
 
@@ -89,6 +90,30 @@ struct Options {
     format: Asked,
 }
 
+/// What names a log: an option that was typed is heard before a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named {
+    Url,
+    Log,
+    Nothing,
+}
+
+impl Named {
+    fn of(options: &Options, matches: &ArgMatches) -> Result<Self, CliError> {
+        let typed = |option| matches.value_source(option) == Some(ValueSource::CommandLine);
+        match (typed("url"), typed("log")) {
+            (true, true) => Err(CliError::usage("--url and --log each say which log is meant")
+                .hint("leave one of them away: --log NAME has the address with which the log was joined")),
+            (true, false) => Ok(Self::Url),
+            (false, true) => Ok(Self::Log),
+            // Of two variables the address says more.
+            (false, false) if options.url.is_some() => Ok(Self::Url),
+            (false, false) if options.log.is_some() => Ok(Self::Log),
+            (false, false) => Ok(Self::Nothing),
+        }
+    }
+}
+
 /// The same, as commands read them.
 #[derive(Clone, Debug)]
 pub struct Global {
@@ -105,7 +130,7 @@ pub struct Global {
 
 impl Options {
     /// The one place that knows which commands make a page.
-    fn read(self, command: &Command) -> Result<Global, CliError> {
+    fn read(self, command: &Command, matches: &ArgMatches) -> Result<Global, CliError> {
         let makes_pages = matches!(command, Command::Audit(_));
         let format = match self.format {
             Asked::Text | Asked::Html => Format::Text,
@@ -116,31 +141,41 @@ impl Options {
             return Err(CliError::usage("--format html: only `countersign audit` makes a page")
                 .hint("--format text is for people, --format json for programs"));
         }
-        let (url, key) = self.place()?;
-        let names_server = self.url.is_some() || self.log.is_some();
+        let named = Named::of(&self, matches)?;
+        let (url, key) = self.place(named)?;
+        let names_server = named != Named::Nothing;
         Ok(Global { url, names_server, key, trust: self.trust, format, page })
     }
 
     /// Where the log is, and the key that signs there: as it was said, or as it was joined.
-    fn place(&self) -> Result<(String, Option<PathBuf>), CliError> {
+    fn place(&self, named: Named) -> Result<(String, Option<PathBuf>), CliError> {
         let joined = joined::here()?;
-        let place = match (&self.url, &self.log) {
-            // Who names both has one of them in the environment; the address says more.
-            (Some(url), _) => {
-                let key = joined.at(url).and_then(|place| place.key.clone());
-                Place { url: url.clone(), key }
+        let (url, log) = (self.url.clone().unwrap_or_default(), self.log.as_deref().unwrap_or_default());
+        let place = match named {
+            Named::Url => {
+                let key = joined.at(&url).and_then(|place| place.key.clone());
+                Place { url, key }
             }
-            (None, Some(log)) => joined.logs.get(log).cloned().ok_or_else(|| {
-                let known: Vec<&String> = joined.logs.keys().collect();
-                CliError::usage(format!("--log: no log `{log}` was joined here, but {}", output::list(known)))
-                    .hint("countersign join URL --trust FILE")
-            })?,
-            (None, None) => {
+            Named::Log => joined.logs.get(log).cloned().ok_or_else(|| not_joined(log, &joined))?,
+            Named::Nothing => {
                 let nobody_said = || Place { url: DEFAULT_URL.to_owned(), key: None };
                 joined.usual().cloned().unwrap_or_else(nobody_said)
             }
         };
         Ok((place.url, self.key.clone().or(place.key)))
+    }
+}
+
+fn not_joined(log: &str, joined: &Joined) -> CliError {
+    let known = || joined.logs.keys().map(String::as_str);
+    if joined.logs.is_empty() {
+        return CliError::usage(format!("--log: no log was joined here, and so none `{log}`"))
+            .hint("join it first: countersign join URL --trust FILE");
+    }
+    let error = CliError::usage(format!("--log: no log `{log}` was joined here, but {}", output::list(known())));
+    match did_you_mean(log, known()) {
+        Some(meant) => error.hint(format!("did you mean --log {meant}?")),
+        None => error.hint("join it first: countersign join URL --trust FILE"),
     }
 }
 
@@ -235,15 +270,16 @@ pub fn main() -> ExitCode {
     if let Some(exit) = gate::if_hook(std::env::args_os()) {
         return ExitCode::from(exit.status());
     }
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return wrong_usage(&error),
+    let parsed = Cli::command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return wrong_usage(&error.format(&mut Cli::command())),
     };
     let failed = |error: CliError, format| {
         error.print(format);
         error.exit
     };
-    let exit = match cli.options.read(&cli.command) {
+    let exit = match cli.options.read(&cli.command, &matches) {
         Ok(global) => cli.command.run(&global).unwrap_or_else(|error| failed(error, global.format)),
         Err(error) => failed(error, Format::Text),
     };
@@ -253,9 +289,10 @@ pub fn main() -> ExitCode {
 /// What clap refuses; also what `--help` and `--version` print.
 fn wrong_usage(error: &clap::Error) -> ExitCode {
     let asks_for_json = || {
-        let words: Vec<String> = std::env::args().collect();
-        words.iter().any(|word| word == "--format=json")
-            || words.windows(2).any(|pair| matches!(pair, [flag, value] if flag == "--format" && value == "json"))
+        // Any of them may be no text.
+        let words: Vec<OsString> = std::env::args_os().collect();
+        let pair = |pair: &[OsString]| matches!(pair, [flag, value] if flag == "--format" && value == "json");
+        words.iter().any(|word| word == "--format=json") || words.windows(2).any(pair)
     };
     if error.use_stderr() && asks_for_json() {
         let message = error.to_string();

@@ -68,6 +68,9 @@ pub struct ReviseArgs {
     content: Content,
     #[command(flatten)]
     words: OptionalWords,
+    /// Do not ask, also on a terminal: whoever revises another's change can no longer approve it.
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -167,8 +170,8 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     lines.extend(describe(&computed));
     lines.extend(content::submodule_addresses(args.content.git.as_deref(), &computed)?);
     submit::announce(&session.speaker, &lines);
-    if let Some(note) = proposed_already(&session.log.client, &computed.subject) {
-        anstream::eprintln!("{} {note}", output::warn("note:"));
+    for note in doubts(&session.log.client, &args.content, &computed.subject, &targets) {
+        anstream::eprintln!("{} {}", output::warn("note:"), output::printable(&note));
     }
     if let Some(note) = before_review(&computed.subject) {
         anstream::eprintln!("{} {note}", output::faint("note:"));
@@ -193,24 +196,51 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     })
 }
 
-/// Open changes of the same commit, as the server tells it: a gate would not know which of them is meant.
-fn proposed_already(client: &Client, subject: &Subject) -> Option<String> {
-    let Subject::Git(git) = subject else { return None };
-    let query = [("repository", git.repository.as_str()), ("head", git.head.as_str())];
-    let page = client.changes(&query).ok()?;
+/// What makes a proposal look like a slip: nothing here stops it, and what cannot be found out is left out.
+fn doubts(client: &Client, content: &Content, subject: &Subject, targets: &BTreeSet<Target>) -> Vec<String> {
+    let mut notes: Vec<String> = proposed_already(client, subject, targets).into_iter().collect();
+    if let Subject::Git(git) = subject {
+        notes.extend(content.doubts_of_branch(git));
+        if client.gates(&git.repository).is_ok_and(|gates| gates.is_empty()) {
+            notes.push(format!(
+                "no gate of this log guards a repository `{}`: is that the name that `countersign gate install` was given? \
+                 Else pass it with --repository",
+                git.repository
+            ));
+        }
+    }
+    notes
+}
+
+/// Open changes of the same content on the same targets, as the server tells it.
+fn proposed_already(client: &Client, subject: &Subject, targets: &BTreeSet<Target>) -> Option<String> {
+    let (content, branch) = match subject {
+        Subject::Git(git) => (git.delta, Some(&git.branch)),
+        Subject::Files(_) => (subject.content().ok()?, None),
+    };
+    let target = targets.first()?.to_string();
+    let page = client.changes(&[("target", &target), ("limit", MAX_LOOKED_AT)]).ok()?;
     let open = page.changes.iter().filter(|change| !["applied", "withdrawn"].contains(&change.state.as_str()));
     let open: Vec<String> = open
-        .filter(|change| change.branch.as_deref() == Some(git.branch.as_str()))
+        .filter(|change| change.content == Some(content) && change.branch.as_ref() == branch)
         .map(|change| format!("{} by {}", change.id.short(), change.proposer))
         .collect();
+    let (what, how) = match subject {
+        Subject::Git(_) => {
+            ("this is proposed for this branch already", "of several that may go a gate lands the oldest")
+        }
+        Subject::Files(_) => ("these files are proposed already", "each is applied by itself"),
+    };
     (!open.is_empty()).then(|| {
         format!(
-            "this commit is proposed for this branch already: {}. A gate lets nothing through while several changes bring the same; \
-             change what is there (countersign revise), or withdraw one (countersign withdraw)",
+            "{what}: {}; {how}. Change what is there (countersign revise), or withdraw one (countersign withdraw)",
             open.join(", ")
         )
     })
 }
+
+/// The newest changes, among which one is looked for that brings the same.
+const MAX_LOOKED_AT: &str = "200";
 
 /// What a reviewer or a gate will lack.
 fn before_review(subject: &Subject) -> Option<&'static str> {
@@ -253,6 +283,18 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
     lines.extend(describe(&computed));
     lines.extend(content::submodule_addresses(args.content.git.as_deref(), &computed)?);
     submit::announce(&session.speaker, &lines);
+    let me = &session.speaker.me;
+    // They could have been its second pair of eyes.
+    if !view.contributors.contains(me) {
+        let (note, short) = (output::warn("note:"), view.id.short());
+        anstream::eprintln!(
+            "{note} {me} has had no hand in change {short} and could approve it; whoever revises it has, and cannot any more. To \
+             say what should be another way: countersign reject {short} --why …"
+        );
+        if !args.yes {
+            submit::ask("sign this revision all the same?")?;
+        }
+    }
     let body = Body::NewRevision(NewRevision {
         change: view.id.clone(),
         documents: text.documents(),

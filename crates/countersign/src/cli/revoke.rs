@@ -53,7 +53,8 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     if let Some(copy) = &args.copy {
         return stop::revoke(global, copy, &key, why);
     }
-    let session = global.session()?;
+    let by_a_copy = |error| stop::or_by_a_copy(error, &format!("countersign revoke {key} --why … --copy DIR"));
+    let session = global.session().map_err(by_a_copy)?;
     // Whose it is stands in the statement, and is shown before it is signed. A revocation that names another holder takes
     // nothing away, and is refused.
     let signer = session.log.client.signer(&key).map_err(|error| match CliError::from(error) {

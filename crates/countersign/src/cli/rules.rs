@@ -66,9 +66,11 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     }
 }
 
+const FOLDER: &str = "it is the folder with the `.cedar` files, such as the rules/ of a home";
+
 /// The rules of a folder, with errors that say what would be right.
 pub(super) fn load(dir: &Path) -> Result<Rules, CliError> {
-    Rules::parse(&files::rule_files(dir)?).map_err(|error| {
+    Rules::parse(&files::rule_files(dir).map_err(|e| e.expecting(FOLDER))?).map_err(|error| {
         let text = error.to_string();
         let (message, hint) = text.split_once("\n  hint: ").unwrap_or((
             text.as_str(),

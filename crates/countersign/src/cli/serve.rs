@@ -209,8 +209,9 @@ async fn continues_what_was_seen(home: &Home, store: &dyn Store) -> Result<(), C
     if *size > found {
         let back = format!("the ledger of {place} has {found} leaves, and had {size} when it was last served");
         return Err(CliError::new("ledger-went-back", format!("{back}: it is an older copy")).hint(format!(
-            "put the newest copy back: countersign import EXPORT_OR_BACKUP --home {place}. Gates and people that saw more \
-             would refuse this one"
+            "put the newest copy back: countersign import EXPORT_OR_BACKUP --home {}. Gates and people that saw more \
+             would refuse this one",
+            word(home.path())
         )));
     }
     let there = store::with_nodes(store, |nodes| tree::root(*size, &nodes)).await;

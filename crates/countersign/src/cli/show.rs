@@ -105,7 +105,8 @@ pub fn list(global: &Global, args: &ListArgs) -> Result<Exit, CliError> {
         }
         Format::Text if lines.is_empty() => anstream::println!("no change is like that"),
         Format::Text => {
-            lines.iter().for_each(line);
+            let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
+            lines.iter().for_each(|of| line(of, width));
             anstream::eprintln!("{}", faint("as the server tells it; countersign show CHANGE checks what it shows"));
         }
     }
@@ -118,17 +119,30 @@ pub fn list(global: &Global, args: &ListArgs) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-fn line(line: &ChangeLine) {
+fn line(line: &ChangeLine, width: Option<usize>) {
     let targets: Vec<_> = line.targets.iter().map(ToString::to_string).collect();
+    let (state, proposer) = (format!("{:<10}", line.state), format!("{:<16}", line.proposer.as_str()));
+    let before = format!("{}  {state} {proposer} {}  {}  ", line.id.short(), line.proposed_at, targets.join(" "));
+    let room = width.map_or(TITLE, |width| width.saturating_sub(before.chars().count()).max(SHORTEST_TITLE));
     anstream::println!(
-        "{}  {:<10} {:<16} {}  {}  {}",
+        "{}  {state} {proposer} {}  {}  {}",
         bold(anstyle::Style::new(), line.id.short()),
-        line.state,
-        line.proposer,
         faint(&line.proposed_at),
         targets.join(" "),
-        printable(&line.title),
+        printable(&shortened(&line.title, room)),
     );
+}
+
+/// How much of a title a line has where no terminal says how wide it is, and at the least.
+const TITLE: usize = 120;
+const SHORTEST_TITLE: usize = 20;
+
+fn shortened(text: &str, chars: usize) -> String {
+    if text.chars().count() <= chars {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(chars.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
 }
 
 fn whole(view: &ChangeView) {

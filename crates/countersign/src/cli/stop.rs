@@ -162,6 +162,18 @@ pub fn keep(
     Ok(path)
 }
 
+/// Where no server answers, a stop is signed by a copy of the log, and handed to a gate.
+pub fn or_by_a_copy(mut error: CliError, command: &str) -> CliError {
+    if error.code == "unreachable" {
+        let own = format!(
+            "no server is needed to stop something: {command} signs by a verified copy of the log (of `countersign follow --into \
+             DIR`, or the one that `countersign gate status REPO` names) and says how a gate gets it"
+        );
+        error.hint = Some(error.hint.map_or_else(|| own.clone(), |hint| format!("{hint}\n{own}")));
+    }
+    error
+}
+
 /// How a stop reaches a gate without any server.
 pub fn to_a_gate(kept: &Path) -> String {
     format!("where a gate is: countersign gate stop REPO --statement {}", word(kept))

@@ -139,8 +139,13 @@ impl Session {
         };
         let short = view.id.short();
         if view.allowed() {
-            return CliError::new("server-denies", format!("the server denies what the rules allow change {short}"))
-                .hint("try again; if it stays so, tell whoever runs the server");
+            return CliError::new(
+                "server-denies",
+                format!("the server denies change {short}, and shows nothing that would: by what it shows every rule is met"),
+            )
+            .hint(format!(
+                "look again, somebody may have spoken meanwhile: countersign show {short}; if it stays so, tell whoever runs the server"
+            ));
         }
         let message = format!(
             "the rules do not allow change {short}:\n{}",

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     thread,
 };
@@ -11,7 +11,7 @@ use countersign_core::{
     change::Change,
     decision::Outcome,
     governance::Governance,
-    ids::{ActorId, ChangeId, RuleId, Target},
+    ids::{ActorId, ChangeId, GateId, RuleId, Target},
     snapshot::Ai,
     state::State,
     statement::Seen,
@@ -67,7 +67,7 @@ pub fn bundle(global: &Global, args: &BundleArgs) -> Result<Exit, CliError> {
             "bundle of change {} written to {}; check it with: countersign verify {} --trust trust.json",
             id.short(),
             args.out.display(),
-            args.out.display()
+            files::word(&args.out)
         ),
     }
     Ok(Exit::Done)
@@ -80,7 +80,7 @@ pub fn bundle(global: &Global, args: &BundleArgs) -> Result<Exit, CliError> {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     countersign verify change.bundle --trust trust.json\n  \
-    countersign log --export ./log && countersign verify ./log --trust trust.json\n  \
+    countersign export ./log && countersign verify ./log --trust trust.json\n  \
     countersign verify https://log.example --trust trust.json\n\n\
     Exit status: 0 everything holds, 1 something is broken (the first broken leaf is named).")]
 pub struct Args {
@@ -128,6 +128,15 @@ struct Proved {
     rejected_by: BTreeSet<ActorId>,
     decisions: Vec<ProvedDecision>,
     outcomes: Vec<String>,
+    /// The same, with who reported them and when the log took that.
+    reported: Vec<ProvedOutcome>,
+}
+
+#[derive(Serialize)]
+struct ProvedOutcome {
+    outcome: String,
+    gate: GateId,
+    at: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -219,6 +228,17 @@ impl Proved {
                 .map(|approval| approval.by.clone())
                 .collect(),
             outcomes: change.permits.iter().filter_map(|permit| permit.outcome).map(|o| o.to_string()).collect(),
+            reported: change
+                .permits
+                .iter()
+                .filter_map(|permit| {
+                    Some(ProvedOutcome {
+                        outcome: permit.outcome?.to_string(),
+                        gate: permit.gate.clone(),
+                        at: permit.reported_at.map(rfc3339),
+                    })
+                })
+                .collect(),
         }
     }
 }
@@ -250,6 +270,10 @@ impl Proved {
         }
         for decision in &self.decisions {
             lines.push(format!("decided     {} {} of revision {}", decision.at, decision.outcome, decision.revision));
+        }
+        for report in &self.reported {
+            let at = report.at.as_deref().unwrap_or("at an unknown time");
+            lines.push(format!("outcome     {at} {} by gate {}", report.outcome, report.gate));
         }
         lines
     }
@@ -446,9 +470,13 @@ pub const TRUST_HINT: &str =
 
 pub fn read_trust(path: &Path) -> Result<Trust, CliError> {
     let malformed = |why: String| CliError::new("trust-malformed", why).hint(TRUST_HINT);
-    let text = fs::read_to_string(path)
-        .map(|text| files::without_mark(&text).to_owned())
-        .map_err(|e| CliError::new("cannot-read", format!("cannot read {}: {e}", path.display())).hint(TRUST_HINT))?;
+    let text = fs::read_to_string(path).map(|text| files::without_mark(&text).to_owned()).map_err(|e| {
+        let hint = match e.kind() {
+            io::ErrorKind::PermissionDenied => "it is there, and this account may not read it: whose file is it?",
+            _ => TRUST_HINT,
+        };
+        CliError::new("cannot-read", format!("cannot read {}: {e}", path.display())).hint(hint)
+    })?;
     let version = serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|v| v.get("version")?.as_u64());
     if version == Some(0) {
         return Err(malformed(format!("{}: there is no version 0", path.display())));

@@ -7,7 +7,7 @@ use countersign_ledger::{Time, checkpoint::SignedCheckpoint};
 use super::{Findings, machine::MAX_SKEW_SECS};
 use crate::{
     client::Client,
-    gates::git::{GitGate, status},
+    gates::git::{CONFIG, FOLDER, GitGate, hooks, status},
     home::files::word,
 };
 
@@ -29,13 +29,14 @@ pub fn look(repository: &Path, now: Time) -> Findings {
             {
                 let (branch, expected) = branch;
                 let said = format!("{branch} stands elsewhere than at {expected}: somebody went round the gate");
-                found.wrong(
-                    "branches",
-                    said,
-                    Some(format!("look at it: countersign gate status {}", word(repository))),
-                );
+                found.wrong("branches", said, Some(format!("countersign gate status {}", word(repository))));
             }
-            for problem in &status.problems {
+            let hooks = hooks::problems(repository);
+            for hook in &hooks {
+                found.wrong("hooks", hook.said.clone(), Some(hook.mend.clone()));
+            }
+            let of_hooks = |problem: &&String| !hooks.iter().any(|hook| hook.to_string() == **problem);
+            for problem in status.problems.iter().filter(of_hooks) {
                 found.wrong("status", problem.clone(), Some(format!("countersign gate status {}", word(repository))));
             }
             if status.problems.is_empty() {
@@ -47,18 +48,27 @@ pub fn look(repository: &Path, now: Time) -> Findings {
             found.wrong("status", error.to_string(), hint);
         }
     }
-    server(&mut found, &gate, now);
+    server(&mut found, &gate, repository, now);
     found
 }
 
-fn server(found: &mut Findings, gate: &GitGate, now: Time) {
+fn server(found: &mut Findings, gate: &GitGate, repository: &Path, now: Time) {
     let config = gate.config();
+    let own = repository.join(FOLDER);
+    let file = word(&own.join(CONFIG));
+    let install = format!("countersign gate install {} …", word(repository));
     let client = Client::new(&config.url);
     let note = match client.checkpoint() {
         Ok(note) => note,
         Err(error) => {
             let said = format!("{error}; until it answers, nothing lands");
-            return found.wrong("server", said, Some("is it running, and `url` of gate.yaml right?".to_owned()));
+            return found.wrong(
+                "server",
+                said,
+                Some(format!(
+                    "countersign serve --home HOME on its machine; or write where it is under `url` into {file}"
+                )),
+            );
         }
     };
     match SignedCheckpoint::open(&note, &gate.trust().log_key) {
@@ -68,10 +78,9 @@ fn server(found: &mut Findings, gate: &GitGate, now: Time) {
         Err(error) => found.wrong(
             "server",
             format!("{} serves a log that is not the pinned one: {error}", config.url),
-            Some(
-                "name the server of this log in gate.yaml, or install the gate with the trust.json of that one"
-                    .to_owned(),
-            ),
+            Some(format!(
+                "write the address of this log's server under `url` into {file}; or, for the other log: {install}"
+            )),
         ),
     }
     if let Ok(Some(there)) = client.clock() {
@@ -88,13 +97,9 @@ fn server(found: &mut Findings, gate: &GitGate, now: Time) {
         (Ok(_), Ok(_)) => found.wrong(
             "key",
             "the log knows this gate by another key, or has revoked it",
-            Some("move REPO/countersign aside, and install the gate again".to_owned()),
+            Some(format!("mv {0} {0}.old; {install}", word(&own))),
         ),
-        (Err(error), _) => found.wrong(
-            "key",
-            format!("the log does not know the gate: {error}"),
-            Some("countersign gate install REPO …".to_owned()),
-        ),
+        (Err(error), _) => found.wrong("key", format!("the log does not know the gate: {error}"), Some(install)),
         (Ok(_), Err(error)) => {
             let hint = error.hint();
             found.wrong("key", error.to_string(), hint);

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_core::{
     change::Change,
     governance::read_manifest,
+    ids::ChangeId,
     refusal::Refusal,
-    statement::{Body, change_stream, governance_stream},
+    state::State,
+    statement::{Body, change_stream, governance_stream, target_stream},
     verify::Evidence,
 };
 use countersign_ledger::{Digest, Hash, StreamId, tile::TilePath, tree};
@@ -14,7 +16,7 @@ use countersign_ledger::{Digest, Hash, StreamId, tile::TilePath, tree};
 use super::{Engine, EngineError, OwnLeaf};
 use crate::{
     bundle::Bundle,
-    records::blobs_named,
+    records::{self, blobs_named},
     store::{self, Damage, MAX_PAGE, StoreError, layout},
     wire::{Entries, Published},
 };
@@ -25,11 +27,15 @@ pub const MAX_ENTRIES: u64 = MAX_PAGE;
 /// How many publications one answer has at the most.
 pub const MAX_PUBLISHED: usize = 100;
 
+/// Of how many other changes that hold a change the streams go along in its bundle: one is enough to stop it.
+const MAX_HELD_IN: usize = 8;
+
 /// How many leaves that came after a change's last decision go along in its bundle.
 const MAX_TAIL: u64 = 128;
 
 impl Engine {
-    /// The bundle of a change: the change's stream, governance, and the streams of everybody who speaks in them. It is under
+    /// The bundle of a change: the change's stream, governance, the streams of other changes in which the same content was
+    /// rejected, as long as that holds this one, and the streams of everybody who speaks in them. It is under
     /// the newest checkpoint that others cosigned, if that has all of it, else under the present one. With `since`, also the
     /// proof that a log of that size is a prefix of this one. `governed` says up to which leaves of the governance stream the
     /// asker has verified it before: then the bundle goes on from the last of those that the change began behind.
@@ -39,8 +45,11 @@ impl Engine {
         let head = self.store.head().await?;
         let mut evidence = Evidence { checkpoint: head.note.clone(), ..Evidence::default() };
         let (_, governance) = self.governed().await?;
-        let past = self.past(change, governed).await?;
-        let mut waiting = BTreeSet::from([governance_stream()?, change_stream(&change.id)?]);
+        let mut changes = vec![change_stream(&change.id)?];
+        changes.extend(self.held_in(change).await?.iter().map(change_stream).collect::<Result<Vec<_>, _>>()?);
+        let past = self.past(&changes, governed).await?;
+        let mut waiting = BTreeSet::from([governance_stream()?]);
+        waiting.extend(changes);
         while let Some(stream) = waiting.pop_first() {
             evidence.streams.insert(stream.clone());
             let mut said = Vec::new();
@@ -80,12 +89,25 @@ impl Engine {
         })
     }
 
+    /// The changes that hold this one: whoever reads it sees what was said there, and by whom.
+    async fn held_in(&self, change: &Change) -> Result<BTreeSet<ChangeId>, EngineError> {
+        let mut state = State::part(self.governed().await?.1);
+        let targets = change.targets.iter().map(target_stream).collect::<Result<_, _>>()?;
+        records::load(&*self.store, &mut state, &targets).await?;
+        let held_by = state.held_by(change)?;
+        Ok(held_by.into_iter().map(|rejection| rejection.change.clone()).take(MAX_HELD_IN).collect())
+    }
+
     /// What an asker who has verified governance before does not need.
-    async fn past(&self, change: &Change, governed: &[u64]) -> Result<Option<Past>, EngineError> {
+    async fn past(&self, changes: &[StreamId], governed: &[u64]) -> Result<Option<Past>, EngineError> {
         if governed.is_empty() {
             return Ok(None);
         }
-        let began = self.store.stream(&change_stream(&change.id)?, 0).await?.first().map(|(index, _)| *index);
+        let mut began = None;
+        for stream in changes {
+            let first = self.store.stream(stream, 0).await?.first().map(|(index, _)| *index);
+            began = began.into_iter().chain(first).min();
+        }
         let stream = self.stream(&governance_stream()?).await?;
         let before = stream.iter().take_while(|(index, _)| began.is_some_and(|began| *index < began)).count() as u64;
         let Some(governed) = governed.iter().copied().filter(|seq| (1..=before).contains(seq)).max() else {

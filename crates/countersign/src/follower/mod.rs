@@ -53,6 +53,7 @@ use self::{
 };
 use crate::{
     durable,
+    home::files::word,
     intake::{Intake, IntakeError},
     records::{GovernanceCache, RecordError},
     store::{self, Conflict, Notary, NoteError, Options, Store, StoreError},
@@ -119,7 +120,9 @@ impl FollowError {
                 Some("the server may be damaged or lying; nothing is decided by what it says".to_owned())
             }
             Self::Store { source, .. } => Some(source.hint().to_owned()),
-            Self::Io { .. } => Some("may this account read and write the copy's folder?".to_owned()),
+            Self::Io { path, .. } => {
+                Some(format!("this account has to read and write it; whose it is says: ls -ld {}", word(path)))
+            }
             Self::AnotherCopy { .. } => Some(
                 "compare trust.json with the one that a founder gave you; each log has a copy in a folder of its own"
                     .to_owned(),

@@ -95,6 +95,9 @@ pub enum HomeError {
     Newer { path: PathBuf, found: u32, known: u32 },
     #[error("{path}: {message}")]
     Invalid { path: PathBuf, message: String, hint: Option<String> },
+    /// A file or folder that somebody named.
+    #[error("cannot read {path}: {source}")]
+    NotThere { path: PathBuf, source: io::Error, expected: &'static str },
     #[error(transparent)]
     Refused(#[from] Refusal),
 }
@@ -116,12 +119,26 @@ impl HomeError {
         self
     }
 
+    /// What somebody named is no part of a home; this is what should be there.
+    #[must_use]
+    pub(crate) fn expecting(self, expected: &'static str) -> Self {
+        match self {
+            Self::Io { path, source, .. } if source.kind() != io::ErrorKind::PermissionDenied => {
+                Self::NotThere { path, source, expected }
+            }
+            Self::Invalid { path, message, hint: None } => {
+                Self::Invalid { path, message, hint: Some(expected.to_owned()) }
+            }
+            other => other,
+        }
+    }
+
     /// Stable, kebab-case.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Missing { .. } | Self::NotAHome { .. } => "no-home",
             Self::Exists { .. } => "already-there",
-            Self::Io { .. } => "io",
+            Self::Io { .. } | Self::NotThere { .. } => "io",
             Self::Config { .. } => "config-invalid",
             Self::Newer { .. } => "newer-version",
             Self::Invalid { .. } => "home-invalid",
@@ -133,7 +150,10 @@ impl HomeError {
     pub fn advice(&self) -> Option<String> {
         match self {
             Self::Missing { path } | Self::NotAHome { path } => {
-                Some(format!("make a home: countersign init {}", files::word(path)))
+                let path = files::word(path);
+                Some(format!(
+                    "is the path right? `countersign init {path}` makes a home there, and begins a log of its own"
+                ))
             }
             Self::Exists { .. } => {
                 Some("name a folder that is not there yet: a home is made whole or not at all".to_owned())
@@ -141,13 +161,15 @@ impl HomeError {
             Self::Io { operation: "make", source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Some("make the folder above it first".to_owned())
             }
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                Some("is the path right? A home is whole only with all of its files".to_owned())
-            }
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Some(
+                "is the path right? A home is whole only with all of its files; put back what is missing from a backup"
+                    .to_owned(),
+            ),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("run it as the user who owns the file".to_owned())
             }
             Self::Io { .. } => None,
+            Self::NotThere { expected, .. } => Some(format!("{expected}; is the path right?")),
             Self::Config { reads, .. } => Some((*reads).to_owned()),
             Self::Newer { .. } => Some("install that version, or a later one".to_owned()),
             Self::Invalid { hint, .. } => hint.clone(),
@@ -264,7 +286,14 @@ impl Home {
 
     /// Whether enough founders have signed; a refusal says who could sign next.
     pub fn founded(&self) -> Result<(), Refusal> {
-        admit::authenticate_genesis(&Signed::check(&self.envelope)?).map(drop)
+        match admit::authenticate_genesis(&Signed::check(&self.envelope)?) {
+            Ok(_) => Ok(()),
+            Err(refusal) if refusal.code == "genesis-incomplete" => {
+                let command = format!("countersign init {} --cosign --key THEIR_KEY", files::word(&self.path));
+                Err(refusal.hint(format!("let the next founder run: {command}")))
+            }
+            Err(refusal) => Err(refusal),
+        }
     }
 
     /// What genesis begins, signed or not.
@@ -339,6 +368,16 @@ impl Home {
             HomeError::invalid(&path, error.to_string())
                 .hint("is it of another home? It lies beside the ledger that it is of")
         })
+    }
+
+    /// Whether it is where a server can begin: a copy for a founder who signs elsewhere has no keys.
+    pub fn has_keys(&self) -> bool {
+        self.path.join(LOG_KEY).exists() && self.path.join(SERVER_KEY).exists()
+    }
+
+    /// The envelope of entry 0, as founders send it to each other.
+    pub fn genesis_path(&self) -> PathBuf {
+        self.path.join(GENESIS)
     }
 
     /// Reads the key that signs checkpoints.

@@ -30,6 +30,9 @@ pub struct ChangeLine {
     /// Of a change of a git range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
+    /// What it brings, whatever branch or command brings it: the same in two changes of the same content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Digest>,
 }
 
 /// A change with everything that is known of it.

@@ -68,11 +68,11 @@ fn two_people_put_an_edit_into_force() {
       publication: raised
       system example: tier 1, was 2
     ");
-    assert_snapshot!(amend(&stage, &server, &format!("--cosign {file} --key grace")), @r"
+    assert_snapshot!(amend(&stage, &server, &format!("--cosign {file} --key grace")), @"
     status 1
     --- stderr
-    error: somebody else published since this was made
-    hint: make it again on what is in force now: countersign amend HOME --why …
+    error: publication sha256:[DIGEST] was put in force
+    hint: nothing is left to sign
     ");
     // What is in force now is what the next one is compared with.
     assert_snapshot!(amend(&stage, &server, "--why none --key ada"), @r"

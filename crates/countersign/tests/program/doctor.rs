@@ -228,7 +228,7 @@ fn a_gate_whose_hooks_key_or_server_are_wrong_is_found() {
     assert_eq!(look(&world).status, 0, "{}", look(&world));
     let hook = world.stage.path("shop.git/hooks/pre-receive");
     mode(&hook, 0o644);
-    wrong(&look(&world), "status", "may not be run", "countersign gate status");
+    wrong(&look(&world), "hooks", "may not be run", "chmod 755");
     mode(&hook, 0o755);
     mode(&world.stage.path("shop.git/countersign/gate.key"), 0o644);
     wrong(&look(&world), "key", "others can read", "chmod 600");

@@ -97,6 +97,8 @@ fn verify_says_who_saw_what_and_when_which_rules_were_waived_and_what_helped() {
         "AI          declared (claude)",
         "guidance    docs/runbook.md reviewed, next by 2027-11-01",
         "decided     ",
+        "outcome     20",
+        " applied by gate ",
         "proposed    20",
     ] {
         assert!(run.stdout.contains(said), "{said}: {run}");
@@ -104,6 +106,7 @@ fn verify_says_who_saw_what_and_when_which_rules_were_waived_and_what_helped() {
     let json = world.stage.run("verify change.bundle --trust home/trust.json --format json").json();
     let change = &json["changes"][0];
     assert_eq!((&change["approvals"][0]["seen"], &change["waivers"][0]["by"]), (&"computed".into(), &"bob".into()));
+    assert_eq!(change["reported"][0]["outcome"], "applied", "{change}");
     assert_eq!((&change["ai"]["status"], &change["guidance"][0]["stale"]), (&"declared".into(), &false.into()));
 }
 

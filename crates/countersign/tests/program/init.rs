@@ -158,11 +158,11 @@ fn only_founders_cosign() {
     error: key SHA256:[KEY] is no founder's
     hint: the founders are ada with SHA256:[KEY] and grace with SHA256:[KEY]; pass --key
     ");
-    assert_snapshot!(stage.run("init nowhere --cosign --key ada"), @r"
+    assert_snapshot!(stage.run("init nowhere --cosign --key ada"), @"
     status 1
     --- stderr
-    error: there is no home at nowhere
-    hint: make a home: countersign init nowhere
+    error: nowhere is no copy of the home whose genesis you sign: there is no such folder
+    hint: ask who made the home for a copy of its folder without keys/, sign in that copy, and send its genesis.json back; `countersign init` without --cosign would found another log
     ");
 }
 
@@ -221,9 +221,9 @@ fn bad_keys_are_named() {
     ");
     fs::remove_file(stage.path("ada.pub")).unwrap();
     stage.write("ada", "no key\n");
-    assert_snapshot!(stage.run(&format!("init home {ADA}")).stderr.lines().skip_while(|l| !l.starts_with("error")).collect::<Vec<_>>().join("\n"), @r"
-    error: ssh-keygen found no key in ada (exit status: 255)
-    hint: it has to be a private OpenSSH key that only you can read (chmod 600 ada), or a public key whose private half is in your agent; look at it with: ssh-keygen -l -f ada
+    assert_snapshot!(stage.run(&format!("init home {ADA}")).stderr.lines().skip_while(|l| !l.starts_with("error")).collect::<Vec<_>>().join("\n"), @"
+    error: ada is no private key: it does not begin as one
+    hint: a private SSH key begins with `-----BEGIN OPENSSH PRIVATE KEY-----`; a public one, whose private half is in your agent, is named KEY.pub. Make one: ssh-keygen -t ed25519
     ");
     fs::copy(stage.path("grace.pub"), stage.path("ada.pub")).unwrap();
     assert_snapshot!(stage.run(&format!("init home {ADA} {GRACE}")), @r"

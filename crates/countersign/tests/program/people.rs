@@ -116,7 +116,10 @@ fn a_rejection_stands_over_revisions_and_follows_its_content() {
     world.approve("bob", &again);
     world.push(&["HEAD:main"]).is_refused("denied-by-rules");
     is(&world.say("bob", &["reject", &again, "--set-aside", "carol", "--why", "it was answered"]), 3, "set-aside");
-    assert_eq!(world.say("carol", &["reject", &again, "--lift"]).status, 0);
+    // It is lifted where it was said, though that change is withdrawn.
+    is(&world.say("carol", &["reject", &again, "--lift"]), 1, "rejected-elsewhere");
+    let run = world.say("carol", &["reject", &change, "--lift"]);
+    assert_eq!(run.status, 0, "{run}");
     world.push(&["HEAD:main"]).passes();
 }
 

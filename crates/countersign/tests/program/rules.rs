@@ -86,11 +86,11 @@ fn folders_without_rules() {
     error: rules: there is no .cedar file in it
     hint: `countersign init` writes the shipped rules into a home's rules/; start from those
     ");
-    assert_snapshot!(stage.run("rules test nowhere"), @r"
+    assert_snapshot!(stage.run("rules test nowhere"), @"
     status 1
     --- stderr
     error: cannot read nowhere: No such file or directory (os error 2)
-    hint: is the path right? A home is whole only with all of its files
+    hint: it is the folder with the `.cedar` files, such as the rules/ of a home; is the path right?
     ");
     stage.write("rules/two-people.cedar", RULE);
     assert_snapshot!(stage.run("rules test rules"), @"

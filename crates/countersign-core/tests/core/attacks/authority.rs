@@ -1,7 +1,12 @@
 //! Attacks on the authority of others: one person who takes everybody's keys away, two who promote themselves, a rejection that
 //! is shaken off, or that nobody can set aside.
 
-use countersign_core::admit::{Signed, bounds};
+use std::collections::BTreeSet;
+
+use countersign_core::{
+    admit::{Signed, bounds},
+    explain::Explained,
+};
 
 use super::*;
 use crate::kit::governance_files;
@@ -136,8 +141,48 @@ fn a_rejection_follows_its_content_to_another_change() {
     let elsewhere = world.propose("ada", "checkout/production");
     assert!(!world.standing(&elsewhere).contains("no-rejection"), "it is of these targets");
     assert_snapshot!(told(world.lift("linus", &again)), @"not-yours: no rejection by linus stands; only who rejected can lift it");
-    world.lift("mallory", &again).unwrap();
+    // It is lifted where it was said, though that change is closed.
+    assert_snapshot!(told(world.lift("mallory", &again)).replace(change.short(), "FIRST"), @"rejected-elsewhere: what holds change CHANGE is what mallory said of change FIRST, which has the same content");
+    world.lift("mallory", &change).unwrap();
+    assert_eq!(world.change(&change).status, ChangeStatus::Withdrawn);
     assert_eq!(world.standing(&again), "allow");
+}
+
+#[test]
+fn lifting_what_was_said_of_one_change_lifts_nothing_that_was_said_of_another() {
+    let mut world = World::new();
+    let [first, other, waiting] = [(); 3].map(|()| world.propose("ada", "search/production"));
+    world.approve("linus", &waiting).unwrap();
+    world.reject("mallory", &first).unwrap();
+    world.reject("mallory", &other).unwrap();
+    world.lift("mallory", &other).unwrap();
+    assert_eq!(world.change(&first).status, ChangeStatus::Rejected);
+    assert_eq!(world.standing(&waiting), "no-rejection");
+    assert!(world.standing(&other).contains("no-rejection"), "what is said of the first holds it");
+    let change = world.change(&waiting).clone();
+    let told_to = Explained::standing(&world.state, &change, &BTreeSet::new(), world.now).unwrap();
+    let rule = told_to.explanation.rules.iter().find(|rule| rule.id.as_str() == "no-rejection").unwrap();
+    assert_snapshot!(rule.obligations[0].missing.replace(first.short(), "FIRST"), @"mallory rejected the same content in change FIRST");
+    assert!(rule.obligations[0].how.contains(&format!("countersign reject {} --lift", first.short())));
+    world.lift("mallory", &first).unwrap();
+    assert_eq!(world.standing(&waiting), "allow");
+}
+
+#[test]
+fn who_has_rejected_it_elsewhere_does_not_approve_it() {
+    let mut world = World::new();
+    let [rejected, change] = [(); 2].map(|()| world.propose("ada", "search/production"));
+    world.approve("mallory", &change).unwrap();
+    world.reject("linus", &rejected).unwrap();
+    assert_snapshot!(told(world.approve("linus", &change)).replace(rejected.short(), "REJECTED"), @"your-rejection-stands: linus has rejected in change REJECTED what change CHANGE brings");
+    // Whose key is taken away lifts nothing, and what they said stands.
+    world.revoke("barbara", "linus").unwrap();
+    assert_eq!(world.standing(&change), "no-rejection");
+    world.now = world.now.plus_secs(2 * DAY);
+    assert_eq!(world.standing(&change), "no-rejection");
+    world.lift("linus", &rejected).unwrap();
+    world.approve("linus", &change).unwrap();
+    assert_eq!(world.standing(&change), "allow");
 }
 
 #[test]

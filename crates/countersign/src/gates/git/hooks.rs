@@ -7,7 +7,7 @@
 //! program.
 
 use std::{
-    fs, io,
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -147,14 +147,40 @@ pub fn write(hooks: &Path, config_path: &Path, config: &GateConfig, program: &Pa
     Ok(())
 }
 
-/// What is wrong with the hooks as they are: each may keep the gate from being asked.
-pub fn problems(git_dir: &Path) -> Vec<String> {
+/// Something that may keep the gate from being asked, and what mends it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub said: String,
+    pub mend: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.said, self.mend)
+    }
+}
+
+/// What is wrong with the hooks as they are.
+pub fn problems(git_dir: &Path) -> Vec<Problem> {
     let hooks = match folder(git_dir) {
         Ok(hooks) => hooks,
-        Err(error) => return vec![format!("{error}: {}", error.hint().unwrap_or_default())],
+        Err(error) => {
+            return vec![Problem { said: error.to_string(), mend: error.hint().unwrap_or_default() }];
+        }
     };
     let as_written = git_dir.join(super::FOLDER).join(COPIES);
-    HOOKS.iter().filter_map(|name| problem(&hooks.join(name), name, &as_written)).collect()
+    let again = format!("install the gate again: countersign gate install {} …", files::word(git_dir));
+    let problem = |name: &&str| {
+        let path = hooks.join(name);
+        let said = match found(&path, name, &as_written)? {
+            Broken::MayNotRun(said) => {
+                return Some(Problem { said, mend: format!("chmod 755 {}", files::word(&path)) });
+            }
+            Broken::ToInstall(said) => said,
+        };
+        Some(Problem { said, mend: again.clone() })
+    };
+    HOOKS.iter().filter_map(problem).collect()
 }
 
 /// What makes pushes slower than they need to be.
@@ -173,26 +199,30 @@ pub fn notes(git_dir: &Path, config: &GateConfig) -> Vec<String> {
     )]
 }
 
-fn problem(path: &Path, name: &str, as_written: &Path) -> Option<String> {
-    let again = "install the gate again";
+/// What a hook is not.
+enum Broken {
+    MayNotRun(String),
+    ToInstall(String),
+}
+
+fn found(path: &Path, name: &str, as_written: &Path) -> Option<Broken> {
+    let install = |said: String| Some(Broken::ToInstall(said));
     let found = match fs::read_to_string(path) {
         Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Some(format!("hook {name} is missing: {again}"));
-        }
-        Err(error) => return Some(format!("hook {name} cannot be read ({error}): {again}")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return install(format!("hook {name} is missing")),
+        Err(error) => return install(format!("hook {name} cannot be read ({error})")),
     };
     if !fs::metadata(path).is_ok_and(|found| unix::is_executable(&found)) {
-        return Some(format!(
-            "hook {name} may not be run, so that git passes over it: chmod 755 {}",
-            files::word(path)
-        ));
+        return Some(Broken::MayNotRun(format!("hook {name} may not be run, so that git passes over it")));
     }
     if fs::read_to_string(as_written.join(name)).ok().as_deref() != Some(found.as_str()) {
-        return Some(format!("hook {name} is not what was installed: {again}"));
+        return install(format!("hook {name} is not what was installed"));
     }
     let program = found.lines().find_map(|line| Some(line.split_once("exec ")?.1.split_once(" gate hook ")?.0));
     let written = program.and_then(shlex::split).and_then(|words| words.into_iter().next());
     let there = written.is_some_and(|program| fs::metadata(program).is_ok_and(|found| unix::is_executable(&found)));
-    (!there).then(|| format!("hook {name} runs a program that is not there, and keeps the gate shut: {again}"))
+    match there {
+        true => None,
+        false => install(format!("hook {name} runs a program that is not there, and keeps the gate shut")),
+    }
 }

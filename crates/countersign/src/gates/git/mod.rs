@@ -67,7 +67,7 @@ use crate::{
 };
 
 pub const FOLDER: &str = "countersign";
-const CONFIG: &str = "gate.yaml";
+pub const CONFIG: &str = "gate.yaml";
 const TRUST: &str = "trust.json";
 const KEY: &str = "gate.key";
 const JOURNAL: &str = "journal";

@@ -104,15 +104,33 @@ impl Refused {
         }
     }
 
+    /// The to-do list, whichever change it is of.
+    fn missing(&self) -> Vec<String> {
+        let short = self.show.as_ref().map(ChangeId::short).unwrap_or_default();
+        self.todo
+            .iter()
+            .map(|line| if short.is_empty() { line.clone() } else { line.replace(short, "CHANGE") })
+            .collect()
+    }
+
     /// Puts several refusals of one push together.
     pub fn all(mut refusals: Vec<Self>) -> Option<Self> {
         if refusals.len() < 2 {
             return refusals.pop();
         }
         let mut all = Self::new("several-changes", format!("{} changes of this push may not go yet", refusals.len()));
+        // What is missing is often the same for all of them, and said once.
+        let mut said: Vec<(Vec<String>, ChangeId)> = Vec::new();
         for refused in refusals {
-            all.todo.push(refused.what);
-            all.todo.extend(refused.todo.into_iter().map(|line| format!("  {line}")));
+            all.todo.push(refused.what.clone());
+            let missing = refused.missing();
+            match said.iter().find(|(known, _)| *known == missing) {
+                Some((_, first)) => all.todo.push(format!("  it misses what change {} misses", first.short())),
+                None => {
+                    all.todo.extend(refused.todo.into_iter().map(|line| format!("  {line}")));
+                    said.extend(refused.show.clone().map(|change| (missing, change)));
+                }
+            }
             if let Some(change) = refused.show {
                 all.todo.push(format!("  all of it: countersign show {}", change.short()));
             }
@@ -195,6 +213,32 @@ mod tests {
         let refused = (0..50).fold(Refused::new("x", "much"), |refused, n| refused.note(format!("line {n}")));
         assert!(refused.to_string().lines().count() <= MAX_LINES);
         assert!(refused.to_string().contains("... and 33 more lines"));
+    }
+
+    #[test]
+    fn what_several_changes_miss_is_said_once() {
+        let [first, second, third] = ["a", "b", "c"].map(|digit| digit.repeat(32).parse::<ChangeId>().unwrap());
+        let of = |change: &ChangeId, rule: &str| {
+            Refused::new("denied-by-rules", format!("change {} is not allowed yet", change.short()))
+                .note(format!("{rule}  1 approval: grace"))
+                .command(format!("countersign approve {} --git .", change.short()))
+                .about(change)
+        };
+        let all = Refused::all(vec![of(&first, "two-people"), of(&second, "two-people"), of(&third, "documented")]);
+        insta::assert_snapshot!(all.unwrap(), @"
+        countersign: refused: 3 changes of this push may not go yet [several-changes]
+        countersign:   change aaaaaaaaaaaa is not allowed yet
+        countersign:     two-people  1 approval: grace
+        countersign:     -> countersign approve aaaaaaaaaaaa --git .
+        countersign:     all of it: countersign show aaaaaaaaaaaa
+        countersign:   change bbbbbbbbbbbb is not allowed yet
+        countersign:     it misses what change aaaaaaaaaaaa misses
+        countersign:     all of it: countersign show bbbbbbbbbbbb
+        countersign:   change cccccccccccc is not allowed yet
+        countersign:     documented  1 approval: grace
+        countersign:     -> countersign approve cccccccccccc --git .
+        countersign:     all of it: countersign show cccccccccccc
+        ");
     }
 
     #[test]

@@ -251,7 +251,7 @@ pub fn answer(gate: &GitGate, why: &str, now: Time) -> Result<(), GateError> {
 }
 
 fn problems(gate: &GitGate, proofs: &[Kept]) -> Vec<String> {
-    let mut problems = hooks::problems(&gate.repository);
+    let mut problems: Vec<String> = hooks::problems(&gate.repository).iter().map(ToString::to_string).collect();
     match remarks::shadows(&gate.repository, &gate.config) {
         Ok(shadows) => problems.extend(shadows),
         Err(error) => problems.push(error.to_string()),
