@@ -288,6 +288,7 @@ fn resume(global: &Global, change: Option<&ChangePrefix>, lost: bool) -> Result<
         for one in unfinished {
             unreported.extend(settle(&desk, &journal, one, &mut done)?);
         }
+        apply::sweep(&journal, &past.runs());
         let told: Vec<Settled> = unreported
             .iter()
             .map(|(of, result, _)| Settled { change: of.change.clone(), result: Some(*result) })
@@ -337,9 +338,6 @@ fn settle(desk: &Desk, journal: &Path, one: Unfinished, done: &mut Resumed) -> R
     // It may have come to its end since the journal was read.
     if !journal.unfinished().iter().any(|one| one.reservation.permit == permit) {
         return Ok(None);
-    }
-    if let Some(folder) = &run.folder {
-        apply::take_away(folder);
     }
     let change = desk.change(&reservation.change)?;
     let mut permits = change.iter().flat_map(|change| &change.permits);

@@ -133,7 +133,7 @@ pub fn sweep(journal: &Path, left: &BTreeMap<Digest, Run>) {
     }
 }
 
-pub fn take_away(folder: &Path) {
+fn take_away(folder: &Path) {
     // Whatever a journal says.
     if !folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX)) {
         return;
