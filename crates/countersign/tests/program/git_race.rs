@@ -185,8 +185,9 @@ fn play(world: &World, approver: &str, seed: u64) {
             pushes.push((change, random.pause(), dies));
         }
     }
-    let late = random.one_in(3).then(|| (random.below(changes.len() as u64), random.pause()));
-    let revoked = random.one_in(5).then(|| random.pause());
+    // Some come before anything is judged, others between a permit and what it opens.
+    let late = random.one_in(2).then(|| (random.below(changes.len() as u64), random.pause() * 5));
+    let revoked = random.one_in(3).then(|| random.pause() * 5);
     thread::scope(|scope| {
         for (change, pause, dies) in pushes {
             scope.spawn(move || {
