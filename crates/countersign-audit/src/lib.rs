@@ -79,7 +79,7 @@ pub use self::{
     reverts::{Revert, Reverts},
     summary::{AiCounts, GradeCounts, Month, Share, Summary},
     systems::Systems,
-    text::shown,
+    text::{misleads, shown},
 };
 
 /// A commit, as far as an audit needs it.

@@ -53,7 +53,7 @@ fn is_mark_or_emoji(c: char) -> bool {
 
 /// Characters that hide or reorder text, or break lines: controls, line and paragraph separators, marks that turn the
 /// direction of writing, and those that take no room at all. Letters that look alike are no business of this room.
-pub(super) fn misleads(c: char) -> bool {
+pub fn misleads(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

@@ -170,7 +170,8 @@ fn lengthen(path: &Path, pushes: usize) -> Result<()> {
             expires_at: at.plus_secs(600),
         };
         let settled = Event::Settled { permit, result: OutcomeResult::Applied, exit_status: None, at };
-        for event in [Event::Reserved { reservation, at, by: None }, settled, Event::Reported { permit }] {
+        for event in [Event::Reserved { reservation, at, by: None, leaves: None }, settled, Event::Reported { permit }]
+        {
             text += &serde_json::to_string(&event)?;
             text.push('\n');
         }

@@ -440,6 +440,15 @@ pub fn told_references(git_dir: &Path, names: &[&str]) -> Result<BTreeMap<String
     answer.lines().map(|told| line(told).ok_or_else(|| unexpected(COMMAND, git_dir, told))).collect()
 }
 
+/// Whether there is a reference of exactly this name; for repositories that keep them in tables, which git before 2.45 does not
+/// know.
+pub fn is_there(git_dir: &Path, name: &str) -> Result<bool, GitError> {
+    let mut command = hermetic();
+    command.current_dir(git_dir).env("GIT_DIR", ".").args(["show-ref", "--exists", name]);
+    let failed = |why: String| GitError::Failed { command: "show-ref".to_owned(), path: git_dir.to_owned(), why };
+    Ok(run(command).map_err(|error| failed(error.to_string()))?.success)
+}
+
 /// Facts ask only after something went wrong: a process less for everybody else.
 fn check_version() -> Result<(), GitError> {
     let mut command = hermetic();

@@ -125,15 +125,6 @@ pub fn share_folder(_: &Path, _: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A temporary folder that nobody but its owner can enter, whatever the umask leaves to a group.
-#[cfg(unix)]
-pub fn private_folder(folder: &mut tempfile::Builder<'_, '_>) {
-    folder.permissions(fs::Permissions::from_mode(0o700));
-}
-
-#[cfg(not(unix))]
-pub fn private_folder(_: &mut tempfile::Builder<'_, '_>) {}
-
 /// The number by which the machine knows a file, whatever it is called.
 #[cfg(unix)]
 pub fn file_id(metadata: &fs::Metadata) -> Option<(u64, u64)> {
@@ -229,25 +220,45 @@ pub struct Process {
     pub started: Option<String>,
 }
 
+impl Process {
+    pub fn of(id: u32) -> Self {
+        Self { id, started: started(id) }
+    }
+
+    /// Whether this very process is still there, as far as the machine can tell it from another one of its number.
+    pub fn is_there(&self) -> bool {
+        self.started.is_some() && started(self.id) == self.started
+    }
+}
+
 /// The process that runs this one.
 #[cfg(unix)]
 pub fn parent() -> Process {
-    let id = std::os::unix::process::parent_id();
-    Process { id, started: started(id) }
+    Process::of(std::os::unix::process::parent_id())
 }
 
 #[cfg(not(unix))]
 pub fn parent() -> Process {
-    Process { id: 0, started: None }
+    Process::of(0)
 }
 
-/// When a process started: in clock ticks since a boot of the machine that has a name. See proc(5).
+#[cfg(not(unix))]
+fn started(_: u32) -> Option<String> {
+    None
+}
+
+/// When a process started that has not ended: in clock ticks since a boot of the machine that has a name. See proc(5).
 #[cfg(unix)]
 fn started(id: u32) -> Option<String> {
     /// Its place behind the name of the program, which may have blanks and brackets in it.
     const START_TIME: usize = 19;
     let status = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    let ticks = status.rsplit_once(") ")?.1.split(' ').nth(START_TIME)?;
+    let fields = status.rsplit_once(") ")?.1;
+    // One that nobody has waited for has ended all the same.
+    if fields.starts_with(['Z', 'X']) {
+        return None;
+    }
+    let ticks = fields.split(' ').nth(START_TIME)?;
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(format!("{ticks}@{}", boot.trim()))
 }
@@ -341,14 +352,25 @@ impl Held {
     /// A terminal sends Ctrl-C to all that runs in its foreground, the command included, which is not to get it twice: there
     /// it stays in this program's group, and only what this program alone gets is passed on. Elsewhere the command and what
     /// it starts are a group of their own.
-    pub fn run(mut self, command: &mut Command, began: impl FnOnce(u32)) -> io::Result<ExitStatus> {
+    ///
+    /// The command, and what it starts, holds `lock` as this program does.
+    pub fn run(
+        mut self,
+        command: &mut Command,
+        lock: &fs::File,
+        began: impl FnOnce(Process),
+    ) -> io::Result<ExitStatus> {
+        use rustix::io::{FdFlags, fcntl_setfd};
         use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
         let at_a_terminal = in_the_foreground();
         if !at_a_terminal {
             command.process_group(0);
         }
-        let mut child = command.spawn()?;
-        began(child.id());
+        fcntl_setfd(lock, FdFlags::empty())?;
+        let spawned = command.spawn();
+        fcntl_setfd(lock, FdFlags::CLOEXEC)?;
+        let mut child = spawned?;
+        began(Process::of(child.id()));
         let process = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let process = process.ok_or_else(|| io::Error::other("the command's process has no number"))?;
         let listening = self.0.handle();
@@ -390,18 +412,6 @@ fn in_the_foreground() -> bool {
     foreground.is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
-/// Whether a command that was run so, or anything that it started in its group, is still there.
-#[cfg(unix)]
-pub fn still_runs(process: u32) -> bool {
-    use rustix::process::{Pid, test_kill_process, test_kill_process_group};
-    let Some(process) = i32::try_from(process).ok().and_then(Pid::from_raw) else { return false };
-    let there = |tested: Result<(), rustix::io::Errno>| match tested {
-        Ok(()) | Err(rustix::io::Errno::PERM) => true,
-        Err(_) => false,
-    };
-    there(test_kill_process_group(process)) || there(test_kill_process(process))
-}
-
 /// What a shell says of how a command ended: its status, or 128 and the signal that ended it.
 #[cfg(unix)]
 pub fn ended_with(status: ExitStatus) -> Option<i32> {
@@ -422,16 +432,11 @@ impl Held {
         None
     }
 
-    pub fn run(self, command: &mut Command, began: impl FnOnce(u32)) -> io::Result<ExitStatus> {
+    pub fn run(self, command: &mut Command, _: &fs::File, began: impl FnOnce(Process)) -> io::Result<ExitStatus> {
         let mut child = command.spawn()?;
-        began(child.id());
+        began(Process::of(child.id()));
         child.wait()
     }
-}
-
-#[cfg(not(unix))]
-pub fn still_runs(_: u32) -> bool {
-    false
 }
 
 #[cfg(not(unix))]

@@ -1,13 +1,14 @@
 //! `apply`: run a command over exactly the approved bytes.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     thread,
     time::Duration,
 };
 
 use countersign_core::{
-    change::{Change, PermitRecord},
+    change::Change,
     explain::Explained,
     ids::ChangeId,
     statement::{Body, OutcomeReport, OutcomeResult},
@@ -18,7 +19,7 @@ use countersign_ledger::Digest;
 use super::{
     Global,
     error::{CliError, Exit},
-    output::{good, printable, warn},
+    output::{self, Format, good, printable, warn},
     permit, show,
     submit::{self, Session},
 };
@@ -27,11 +28,12 @@ use crate::{
     clock, files,
     follower::Access,
     gates::{
-        apply,
+        apply::{self, Claim, Copies},
         desk::{Desk, DeskError, Judged, Opening, Place, bundle, handed_over, spend},
-        journal::{Event, Journal, JournalError, Past, Reservation, Unfinished},
+        journal::{Event, Journal, JournalError, Past, Unfinished, Unreported},
         stops::Stops,
     },
+    home,
     reading::Reading,
     unix::{self, Held},
     wire::DENIED,
@@ -102,14 +104,14 @@ fn apply(
     });
     let id = reading.change().id.clone();
     let journal = apply::journal_path(session.log.memory().folder(), &session.speaker.hand.fingerprint());
-    apply::sweep(Past::read(&journal)?.copies());
     let given = permit.map(permit_at).transpose()?;
-    if let Some(permit) = &given {
-        spend::unspent(&*Journal::open(&journal)?, permit).map_err(DeskError::from)?;
+    {
+        let past = Journal::begin(&journal)?;
+        apply::sweep(&journal, &past.runs());
+        if let Some(permit) = &given {
+            spend::unspent(&past, permit).map_err(DeskError::from)?;
+        }
     }
-    // Before the gate opens, so that nothing lies between what it sees then and the start.
-    let copies = apply::private_copies(&files)?;
-    files::names_no_outside_path(command, &files, copies.path())?;
     let (mut gate, opening) = match by_bundle {
         true => open_by_bundle(session, &reading, given, &transition)?,
         false => open_by_copy(session, &reading, given, &transition, &journal)?,
@@ -117,12 +119,22 @@ fn apply(
     // From here on there is something to settle: a signal is kept for the command, or for after what it would have interrupted.
     let mut held = Held::begin().map_err(|e| CliError::new("failed", format!("cannot listen for signals: {e}")))?;
     let permit = opening.permit().statement;
+    let claim = Claim::take(&journal, &permit)?.ok_or_else(|| still_running(&id, &journal, &permit))?;
+    let place = Copies::place();
     {
-        let mut journal = Journal::open(&journal)?;
+        let mut journal = Journal::begin(&journal)?;
         let now = clock::now();
-        spend::reserve(&mut journal, std::slice::from_ref(&opening), &transition, None, now)?;
-        journal.write(Event::Copied { permit, folder: copies.path().to_owned(), at: now })?;
+        spend::reserve(&mut journal, std::slice::from_ref(&opening), &transition, None, None, now)?;
+        // Where they are to be, before they are: so they are found, whenever this program is cut off.
+        journal.write(Event::Copied { permit, folder: place.clone(), at: now })?;
     }
+    let copies = match copies(&files, command, &place) {
+        Ok(copies) => copies,
+        Err(error) => {
+            spend::forgo(&mut Journal::open(&journal)?, permit, clock::now())?;
+            return Err(error);
+        }
+    };
     start(&mut gate, &opening, &journal)?;
     if let Some(signal) = held.came() {
         end(&mut gate, &opening, &journal, OutcomeResult::Failed, None)?;
@@ -142,7 +154,7 @@ fn apply(
             anstream::eprintln!("{}: {error}", warn("warning"));
         }
     };
-    let status = apply::run(command, &copies, held, began);
+    let status = apply::run(command, &copies, &claim, held, began);
     drop(copies);
     let (result, code) = match &status {
         Ok(status) if status.success() => (OutcomeResult::Applied, status.code()),
@@ -150,23 +162,51 @@ fn apply(
         Err(_) => (OutcomeResult::Failed, None),
     };
     end(&mut gate, &opening, &journal, result, code)?;
+    drop(claim);
     let short = id.short();
+    if let (Format::Json, Ok(_)) = (global.format, &status) {
+        // Standard output is the command's.
+        let ended = serde_json::json!({"change": id, "permit": permit, "result": result, "exit_status": code});
+        anstream::eprintln!("{ended}");
+    }
     match status {
         Ok(status) if status.success() => {
-            anstream::eprintln!("{} change {short}", good("applied"));
+            if let Format::Text = global.format {
+                anstream::eprintln!("{} change {short}", good("applied"));
+            }
             Ok(Exit::Done)
         }
+        Ok(_) if global.format == Format::Json => Ok(Exit::Command(ends_with(code))),
         Ok(_) => {
             let how = code.map_or_else(String::new, |code| format!(" with status {code}"));
             anstream::eprintln!(
                 "{} change {short}: the command ended{how}. Its permit is spent; to try again, run apply again",
                 warn("failed")
             );
-            Ok(Exit::Command(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+            Ok(Exit::Command(ends_with(code)))
         }
         Err(e) => Err(CliError::new("command-not-started", format!("cannot run `{}`: {e}", quoted(command)))
             .hint("the permit is spent; when the command can be found, ask again")),
     }
+}
+
+fn ends_with(code: Option<i32>) -> u8 {
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+fn copies(files: &BTreeMap<String, files::ReadFile>, command: &[String], place: &Path) -> Result<Copies, CliError> {
+    let copies = Copies::make(files, place)?;
+    files::names_no_outside_path(command, files, place)?;
+    Ok(copies)
+}
+
+fn still_running(change: &ChangeId, journal: &Path, permit: &Digest) -> CliError {
+    let what = format!("change {} is being applied on this machine, or its command runs on", change.short());
+    let lock = apply::claim_path(journal, permit);
+    CliError::new("still-running", what).hint(format!(
+        "wait until it has ended, or stop it: whoever it is has {} open (fuser and lsof tell)",
+        home::files::word(&lock)
+    ))
 }
 
 /// Has the log take the start, and writes that down. Where it may not happen after all, what was taken is settled.
@@ -211,50 +251,66 @@ fn end(
     Ok(())
 }
 
-/// Settles what this machine began and did not see the end of.
+/// What `--resume` did.
+#[derive(Default)]
+struct Resumed {
+    settled: Vec<Settled>,
+    /// What is not over.
+    running: Vec<(ChangeId, Digest)>,
+    /// What the log does not have, though it was told.
+    missing: Vec<ChangeId>,
+}
+
+#[derive(serde::Serialize)]
+struct Settled {
+    change: ChangeId,
+    /// `None` where it never began.
+    result: Option<OutcomeResult>,
+}
+
+/// Settles what this machine began and did not see the end of. What the log has of it, the verified copy says: a server that
+/// leaves something out of what it shows would have an outcome forgotten.
 fn resume(global: &Global, change: Option<&ChangePrefix>, lost: bool) -> Result<Exit, CliError> {
     let session = global.session()?;
     let key = session.speaker.hand.fingerprint();
     let journal = apply::journal_path(session.log.memory().folder(), &key);
-    let past = Past::read(&journal)?;
-    let mut settled = 0_usize;
+    let reading = change.map(|prefix| session.read(prefix)).transpose()?;
     let concerns = |id: &ChangeId| change.is_none_or(|prefix| prefix.names(id));
-    for (reservation, result, code) in past.unreported() {
-        if concerns(&reservation.change) {
-            settled += tell(&session, &reservation, result, code)?;
-            Journal::open(&journal)?.write(Event::Reported { permit: reservation.permit })?;
+    let mut done = Resumed::default();
+    // Who has never applied anything here has no journal.
+    let past = Past::read(&journal)?.unwrap_or_default();
+    let mut unreported = past.unreported();
+    unreported.retain(|(reservation, ..)| concerns(&reservation.change));
+    let mut unfinished = past.unfinished();
+    unfinished.retain(|one| concerns(&one.reservation.change));
+    if !unreported.is_empty() || !unfinished.is_empty() || lost {
+        let mut desk = follow(session)?;
+        for one in unfinished {
+            unreported.extend(settle(&desk, &journal, one, &mut done)?);
+        }
+        apply::sweep(&journal, &past.runs());
+        let told: Vec<Settled> = unreported
+            .iter()
+            .map(|(of, result, _)| Settled { change: of.change.clone(), result: Some(*result) })
+            .collect();
+        let missing = spend::tell(&journal, &mut desk, unreported, &clock::now)?;
+        done.missing = missing.into_iter().map(|(of, ..)| of.change).collect();
+        done.settled.extend(told.into_iter().filter(|settled| !done.missing.contains(&settled.change)));
+        if let Some(reading) = reading.as_ref().filter(|_| lost && done.running.is_empty()) {
+            settle_lost(&mut desk, &reading.change().id, &mut done)?;
         }
     }
-    for unfinished in past.unfinished() {
-        let Unfinished { reservation, started, folder, process } = unfinished;
-        if !concerns(&reservation.change) {
-            continue;
-        }
-        let short = reservation.change.short();
-        if folder.as_deref().is_some_and(apply::is_in_use) {
-            return Err(CliError::new("still-running", format!("change {short} is being applied by another process"))
-                .hint("wait until it ends, or stop it: it records how it ended"));
-        }
-        if let Some(process) = process.filter(|process| unix::still_runs(*process)) {
-            let runs = format!("the command of change {short} still runs, as process {process}");
-            return Err(CliError::new("still-running", runs).hint("wait until it has ended, or stop it"));
-        }
-        let told = tell(&session, &reservation, OutcomeResult::Failed, None)?;
-        spend::forgo(&mut Journal::open(&journal)?, reservation.permit, clock::now())?;
-        apply::sweep(folder);
-        // Where it was only reserved, the log may never have heard of a start.
-        settled += if started { told } else { 1 };
+    tell_resumed(global, &done)?;
+    if let Some(change) = done.missing.first() {
+        let what = format!("the log does not have how change {} ended, though it was told", change.short());
+        return Err(CliError::new("not-seen", what)
+            .hint("it stays written down here: try again, and if it stays so, tell whoever runs the server"));
     }
-    if let Some(prefix) = change.filter(|_| lost) {
-        let reading = session.read(prefix)?;
-        let running = reading.change().permits.iter().filter(|permit| permit.is_running() && permit.audience == key);
-        for permit in running {
-            settled += report_lost(&session, reading.change(), permit)?;
-        }
+    if let Some((change, permit)) = done.running.first() {
+        return Err(still_running(change, &journal, permit));
     }
-    match (settled, change) {
-        (0, Some(prefix)) => {
-            let reading = session.read(prefix)?;
+    match reading {
+        Some(reading) if done.settled.is_empty() => {
             let short = reading.change().id.short();
             let what = format!("nothing of change {short} was left unsettled on this machine with this key");
             Err(CliError::new("nothing-to-resume", what).hint(match reading.change().running() {
@@ -265,63 +321,90 @@ fn resume(global: &Global, change: Option<&ChangePrefix>, lost: bool) -> Result<
                 None => format!("it is {}: countersign show {short}", reading.change().status.as_str()),
             }))
         }
-        (0, None) => {
-            anstream::eprintln!("nothing was left unsettled on this machine with this key");
-            Ok(Exit::Done)
-        }
-        (_, _) => Ok(Exit::Done),
+        Some(_) | None => Ok(Exit::Done),
     }
 }
 
-/// Tells the log how a permit ended, unless it has that or never heard of a start, and says so.
-fn tell(
-    session: &Session,
-    reservation: &Reservation,
-    result: OutcomeResult,
-    exit_status: Option<i32>,
-) -> Result<usize, CliError> {
-    let Reservation { permit, change, .. } = reservation;
-    let reading = session.read(&ChangePrefix::from(change))?;
-    let record = reading.change().permits.iter().find(|record| record.statement == *permit);
-    let short = change.short();
-    match record {
-        Some(record) if record.is_running() => {
-            session.say(outcome(reservation, result, exit_status), &[])?;
-            anstream::eprintln!("{} change {short}: {result}", good("settled"));
-            Ok(1)
-        }
-        Some(record) if record.outcome.is_none() => {
-            anstream::eprintln!("{} change {short}: the command never began", good("settled"));
-            Ok(0)
-        }
-        Some(_) | None => Ok(0),
+/// Writes down what became of something that was cut off, unless it is at it still. What the log has to be told is given.
+fn settle(desk: &Desk, journal: &Path, one: Unfinished, done: &mut Resumed) -> Result<Option<Unreported>, CliError> {
+    let Unfinished { reservation, started, run } = one;
+    let permit = reservation.permit;
+    let claim = if apply::runs(journal, &permit, &run) { None } else { Claim::take(journal, &permit)? };
+    let Some(_claim) = claim else {
+        done.running.push((reservation.change, permit));
+        return Ok(None);
+    };
+    let mut journal = Journal::open(journal)?;
+    // It may have come to its end since the journal was read.
+    if !journal.unfinished().iter().any(|one| one.reservation.permit == permit) {
+        return Ok(None);
     }
+    let change = desk.change(&reservation.change)?;
+    let mut permits = change.iter().flat_map(|change| &change.permits);
+    let is_known = permits.any(|record| record.statement == permit && record.outcome.is_some());
+    if started || is_known {
+        spend::settle(&mut journal, permit, OutcomeResult::Failed, None, clock::now())?;
+        return Ok(Some((reservation, OutcomeResult::Failed, None)));
+    }
+    spend::forgo(&mut journal, permit, clock::now())?;
+    done.settled.push(Settled { change: reservation.change, result: None });
+    Ok(None)
 }
 
-fn outcome(of: &Reservation, result: OutcomeResult, exit_status: Option<i32>) -> Body {
-    Body::OutcomeReport(OutcomeReport {
-        change: of.change.clone(),
-        exit_status,
-        permit: of.permit,
-        result,
-        revision: of.revision,
-        targets: of.targets.clone(),
-    })
+/// The same of what runs by the log under this key, and no journal remembers.
+fn settle_lost(desk: &mut Desk, id: &ChangeId, done: &mut Resumed) -> Result<(), CliError> {
+    let key = desk.key();
+    let running = |desk: &Desk| -> Result<Vec<OutcomeReport>, CliError> {
+        let change = desk.change(id)?;
+        let of = |change: &Change| -> Vec<OutcomeReport> {
+            let running = change.permits.iter().filter(|permit| permit.is_running() && permit.audience == key);
+            let failed = running.map(|permit| OutcomeReport {
+                change: change.id.clone(),
+                exit_status: None,
+                permit: permit.statement,
+                result: OutcomeResult::Failed,
+                revision: permit.revision,
+                targets: change.targets.clone(),
+            });
+            failed.collect()
+        };
+        Ok(change.as_ref().map(of).unwrap_or_default())
+    };
+    let lost = running(desk)?;
+    if lost.is_empty() {
+        return Ok(());
+    }
+    for report in lost {
+        desk.say(Body::OutcomeReport(report), &[])?;
+    }
+    desk.follow(clock::now())?;
+    match running(desk)?.is_empty() {
+        true => done.settled.push(Settled { change: id.clone(), result: Some(OutcomeResult::Failed) }),
+        false => done.missing.push(id.clone()),
+    }
+    Ok(())
 }
 
-/// The same where no journal remembers it.
-fn report_lost(session: &Session, change: &Change, permit: &PermitRecord) -> Result<usize, CliError> {
-    let body = Body::OutcomeReport(OutcomeReport {
-        change: change.id.clone(),
-        exit_status: None,
-        permit: permit.statement,
-        result: OutcomeResult::Failed,
-        revision: permit.revision,
-        targets: change.targets.clone(),
-    });
-    session.say(body, &[])?;
-    anstream::eprintln!("{} change {}: failed", good("settled"), change.id.short());
-    Ok(1)
+fn tell_resumed(global: &Global, done: &Resumed) -> Result<(), CliError> {
+    if global.format == Format::Json {
+        let running: Vec<&ChangeId> = done.running.iter().map(|(change, _)| change).collect();
+        return output::json(&serde_json::json!({
+            "settled": done.settled,
+            "running": running,
+            "missing": done.missing,
+        }));
+    }
+    for Settled { change, result } in &done.settled {
+        let short = change.short();
+        match result {
+            Some(result) => anstream::eprintln!("{} change {short}: {result}", good("settled")),
+            None => anstream::eprintln!("{} change {short}: the command never began", good("settled")),
+        }
+    }
+    if done.settled.is_empty() && done.running.is_empty() && done.missing.is_empty() {
+        anstream::eprintln!("nothing was left unsettled on this machine with this key");
+    }
+    Ok(())
 }
 
 /// The permit in a file from `countersign permit`, by its digest: what it says stands in the log.
@@ -398,6 +481,17 @@ impl Gate {
     }
 }
 
+/// Reads the log into this machine's own copy.
+fn follow(session: Session) -> Result<Desk, CliError> {
+    let Session { log, speaker } = session;
+    let copy = log.memory().folder().join(COPY);
+    let place =
+        Place { copy: &copy, access: Access::Owner, trust: log.trust(), url: log.client.url(), via: Via::Environment };
+    let mut desk = Desk::open(&place, speaker.hand, permit::apply_gate()?, speaker.me)?;
+    desk.follow(clock::now())?;
+    Ok(desk)
+}
+
 /// Follows the log, and decides by the copy.
 fn open_by_copy(
     session: Session,
@@ -411,14 +505,9 @@ fn open_by_copy(
         let title = reading.view()?.title;
         submit::announce(&session.speaker, &[format!("request for a permit for change {}: {title}", id.short())]);
     }
-    let Session { log, speaker } = session;
-    let copy = log.memory().folder().join(COPY);
-    let place =
-        Place { copy: &copy, access: Access::Owner, trust: log.trust(), url: log.client.url(), via: Via::Environment };
-    let mut desk = Desk::open(&place, speaker.hand, permit::apply_gate()?, speaker.me)?;
-    desk.follow(clock::now())?;
+    let mut desk = follow(session)?;
     // What could not be told before; if the server does not take it now either, it can wait.
-    let unreported = Journal::open(journal)?.unreported();
+    let unreported = Past::read(journal)?.unwrap_or_default().unreported();
     let _ = spend::report(journal, &desk, unreported);
     let change = desk
         .change(&id)?

@@ -113,8 +113,16 @@ struct StatusArgs {
     /// The bare repository
     repo: PathBuf,
     /// You have looked at where branches were found: write down what it was. They are taken as they stand from then on
-    #[arg(long, value_name = "WHY")]
+    #[arg(long, value_name = "WHY", value_parser = why)]
     answer: Option<String>,
+}
+
+/// An answer without words answers nothing.
+fn why(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("say what it was, in words".to_owned()),
+        why => Ok(why.to_owned()),
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -190,7 +198,7 @@ impl From<GateError> for CliError {
 fn run_install(global: &Global, args: InstallArgs) -> Result<Exit, CliError> {
     let program = env::current_exe()
         .map_err(|error| CliError::new("failed", format!("cannot find out where this program is: {error}")))?;
-    let known = match GitGate::open(&args.repo) {
+    let known = match GitGate::kept(&args.repo) {
         Ok(gate) => Some(gate),
         Err(GateError::NoGate { .. }) => None,
         Err(error) => return Err(error.into()),
@@ -431,9 +439,6 @@ fn run_stop(global: &Global, args: &StopArgs) -> Result<Exit, CliError> {
             Some(refusal) => refused = refused.or(Some(refusal.into())),
         }
     }
-    if let Some(error) = refused {
-        return Err(error.into());
-    }
     match global.format {
         Format::Json => output::json(&serde_json::json!({
             "gate": name,
@@ -451,7 +456,7 @@ fn run_stop(global: &Global, args: &StopArgs) -> Result<Exit, CliError> {
             }
         }
     }
-    Ok(Exit::Done)
+    refused.map_or(Ok(Exit::Done), |error| Err(error.into()))
 }
 
 /// Keeps stops where `countersign apply` of this account finds them. It finds out whose they are before anything is applied.

@@ -25,11 +25,12 @@ pub fn look(repository: &Path, now: Time) -> Findings {
     found.good("files", format!("gate {} guards {}", config.name, repository.display()));
     match status::status(&gate, now) {
         Ok(status) => {
+            let look = || Some(format!("countersign gate status {}", word(repository)));
             for branch in status.branches.iter().filter_map(|branch| Some((&branch.branch, branch.expected.as_ref()?)))
             {
                 let (branch, expected) = branch;
                 let said = format!("{branch} stands elsewhere than at {expected}: somebody went round the gate");
-                found.wrong("branches", said, Some(format!("countersign gate status {}", word(repository))));
+                found.wrong("branches", said, look());
             }
             let hooks = hooks::problems(repository);
             for hook in &hooks {
@@ -37,9 +38,18 @@ pub fn look(repository: &Path, now: Time) -> Findings {
             }
             let of_hooks = |problem: &&String| !hooks.iter().any(|hook| hook.to_string() == **problem);
             for problem in status.problems.iter().filter(of_hooks) {
-                found.wrong("status", problem.clone(), Some(format!("countersign gate status {}", word(repository))));
+                found.wrong("status", problem.clone(), look());
             }
-            if status.problems.is_empty() {
+            if status.unanswered {
+                let said = "branches were found where no permit put them, and nobody has said what it was";
+                let answer = format!("countersign gate status {} --answer \"WHY\"", word(repository));
+                found.wrong("branches", said, Some(answer));
+            }
+            if status.unreported > 0 {
+                let said = format!("the log does not have {} of this gate's outcomes", status.unreported);
+                found.wrong("outcomes", said, Some("the next push tells it, once the server answers".to_owned()));
+            }
+            if status.is_well() {
                 found.good("status", "it stands as permits left it, and has what it needs");
             }
         }

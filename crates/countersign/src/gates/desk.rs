@@ -448,8 +448,13 @@ impl Desk {
 
     /// Whether the copy still stands where this gate has followed it to: another process may have moved it on.
     pub fn is_current(&self) -> Result<bool, DeskError> {
-        let size = self.runtime.block_on(self.follower.size())?;
+        let size = self.leaves()?;
         Ok(self.followed.as_ref().is_some_and(|followed| followed.checkpoint.size == size))
+    }
+
+    /// How many leaves the copy has by now, whoever put them there.
+    pub fn leaves(&self) -> Result<u64, DeskError> {
+        Ok(self.runtime.block_on(self.follower.size())?)
     }
 
     /// Keeps a stop, and obeys it from now on, whether or not the log takes it. Asks nobody and waits for nobody: whatever the

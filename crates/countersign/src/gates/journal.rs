@@ -40,6 +40,9 @@ pub enum JournalError {
     Io { operation: &'static str, path: PathBuf, source: io::Error },
     #[error("line {line} of the gate's journal {path} is damaged: {why}")]
     Damaged { path: PathBuf, line: usize, why: String },
+    /// It is there from the installation on, and says something from then on.
+    #[error("the gate's journal {path} is gone, or empty: where branches have to stand and what was spent is in it")]
+    Lost { path: PathBuf },
 }
 
 impl JournalError {
@@ -51,6 +54,10 @@ impl JournalError {
             Self::Io { .. } => "without its journal the gate stays shut; is the disk full?",
             Self::Damaged { .. } => {
                 "the journal says which permits are spent: put it back from a backup, do not delete it"
+            }
+            Self::Lost { .. } => {
+                "put it back from a backup; where there is none, look at what the branches stand at, and begin another, which \
+                 says so: countersign gate status REPO --answer \"WHY\""
             }
         }
     }
@@ -78,6 +85,9 @@ pub enum Event {
         /// The one process that it is for, where a gate knows: what another one does was not judged.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Process>,
+        /// How many leaves the copy of the log had that it was judged by.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leaves: Option<u64>,
     },
     /// A branch is about to be moved for this permit. If nothing more is heard of it, and the branch stands there, it happened.
     LetThrough { permit: Digest, at: Time },
@@ -88,7 +98,7 @@ pub enum Event {
     /// Where the copies lie that a command is to run over.
     Copied { permit: Digest, folder: PathBuf, at: Time },
     /// The process that the command runs in.
-    Running { permit: Digest, process: u32, at: Time },
+    Running { permit: Digest, process: Process, at: Time },
     /// The log has the outcome.
     Reported { permit: Digest },
     /// A reference would have moved without a permit, and was kept from it.
@@ -150,12 +160,18 @@ pub struct Unfinished {
     pub reservation: Reservation,
     /// Whether the log has taken that it starts, so that the command may have run.
     pub started: bool,
+    pub run: Run,
+}
+
+/// What was made for a command, and what it runs in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Run {
     pub folder: Option<PathBuf>,
-    pub process: Option<u32>,
+    pub process: Option<Process>,
 }
 
 /// What a journal says. To look at it takes no lock, and no right to write.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Past {
     events: Vec<Event>,
 }
@@ -171,8 +187,19 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens and locks the journal; a second process waits.
+    /// Opens and locks a journal that says something already; a second process waits.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let lost = || JournalError::Lost { path: path.to_owned() };
+        // Nothing is made where there is none, a lock neither.
+        if !path.exists() {
+            return Err(lost());
+        }
+        let journal = Self::begin(path)?;
+        if journal.past.events.is_empty() { Err(lost()) } else { Ok(journal) }
+    }
+
+    /// The same of one that may be new.
+    pub fn begin(path: &Path) -> Result<Self, JournalError> {
         let io = |operation| move |source| JournalError::Io { operation, path: path.to_owned(), source };
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir).map_err(io("make the directory of"))?;
@@ -244,13 +271,17 @@ impl Deref for Journal {
 }
 
 impl Past {
-    /// Reads a journal that somebody else may be writing; without one nothing has happened yet.
-    pub fn read(path: &Path) -> Result<Self, JournalError> {
+    /// Reads a journal that somebody else may be writing; `None` where there is none that says anything.
+    pub fn read(path: &Path) -> Result<Option<Self>, JournalError> {
         match fs::read_to_string(path) {
-            Ok(text) => Ok(Self::parse(path, &text)?.1),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self { events: Vec::new() }),
+            Ok(text) => Ok(Some(Self::parse(path, &text)?.1).filter(|past| !past.events.is_empty())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(JournalError::Io { operation: "read", path: path.to_owned(), source }),
         }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
     }
 
     /// Reads the whole lines, and says how many bytes they are.
@@ -446,34 +477,41 @@ impl Past {
 
     /// What was reserved here and is not known to have ended.
     pub fn unfinished(&self) -> Vec<Unfinished> {
-        let reservations = self.reservations().map(|reservation| (reservation.permit, reservation));
-        let mut unfinished: BTreeMap<Digest, Unfinished> = reservations
-            .map(|(permit, of)| {
-                (permit, Unfinished { reservation: of.clone(), started: false, folder: None, process: None })
-            })
-            .collect();
+        let mut runs = self.runs();
+        let mut unfinished: BTreeMap<Digest, Unfinished> = BTreeMap::new();
+        for reservation in self.reservations() {
+            let (permit, reservation) = (reservation.permit, reservation.clone());
+            let run = runs.remove(&permit).unwrap_or_default();
+            unfinished.entry(permit).or_insert(Unfinished { reservation, started: false, run });
+        }
         for event in &self.events {
-            match event {
-                Event::Settled { permit, result: OutcomeResult::Started, .. } => {
+            let Event::Settled { permit, result, .. } = event else { continue };
+            match result {
+                OutcomeResult::Started => {
                     if let Some(one) = unfinished.get_mut(permit) {
                         one.started = true;
                     }
                 }
-                Event::Settled { permit, result: OutcomeResult::Applied | OutcomeResult::Failed, .. } => {
-                    unfinished.remove(permit);
-                }
+                OutcomeResult::Applied | OutcomeResult::Failed => drop(unfinished.remove(permit)),
+            }
+        }
+        unfinished.into_values().collect()
+    }
+
+    /// What was made for commands, by their permits.
+    pub fn runs(&self) -> BTreeMap<Digest, Run> {
+        let mut runs: BTreeMap<Digest, Run> = BTreeMap::new();
+        for event in &self.events {
+            match event {
                 Event::Copied { permit, folder, .. } => {
-                    if let Some(one) = unfinished.get_mut(permit) {
-                        one.folder = Some(folder.clone());
-                    }
+                    runs.entry(*permit).or_default().folder = Some(folder.clone());
                 }
                 Event::Running { permit, process, .. } => {
-                    if let Some(one) = unfinished.get_mut(permit) {
-                        one.process = Some(*process);
-                    }
+                    runs.entry(*permit).or_default().process = Some(process.clone());
                 }
                 Event::Reserved { .. }
                 | Event::LetThrough { .. }
+                | Event::Settled { .. }
                 | Event::Found { .. }
                 | Event::Reported { .. }
                 | Event::Caught { .. }
@@ -481,16 +519,7 @@ impl Past {
                 | Event::Answered { .. } => {}
             }
         }
-        unfinished.into_values().collect()
-    }
-
-    /// The copies that were made for commands.
-    pub fn copies(&self) -> Vec<PathBuf> {
-        let copied = self.events.iter().filter_map(|event| {
-            let Event::Copied { folder, .. } = event else { return None };
-            Some(folder.clone())
-        });
-        copied.collect()
+        runs
     }
 }
 

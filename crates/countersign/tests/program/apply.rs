@@ -84,8 +84,12 @@ impl Bench {
 
     /// Lets somebody's `countersign apply` run beside the test, on a machine of this name, with a temporary folder of its own.
     fn begin(&self, machine: &str, further: &[&str]) -> Child {
+        self.begin_at(&self.world.server().url, machine, further)
+    }
+
+    fn begin_at(&self, url: &str, machine: &str, further: &[&str]) -> Child {
         let mut command = self.begin_command(machine, env!("CARGO_BIN_EXE_countersign").as_ref());
-        command.args(["--url", &self.world.server().url, "--key", "alice", "--format", "json", "apply", &self.change]);
+        command.args(["--url", url, "--key", "alice", "--format", "json", "apply", &self.change]);
         command.args(["--file", "app.yaml", "--file", "deploy.sh"]).args(further).arg("--").args(APPROVED);
         command.spawn().unwrap()
     }
@@ -309,6 +313,19 @@ fn a_failed_command_ends_with_its_status_and_the_log_knows() {
     assert_eq!(run.status, 7, "{run}");
     let view = bench.view();
     assert_eq!((&view["state"], &view["permits"][0]["outcome"]), (&"failed".into(), &"failed".into()));
+}
+
+/// Standard output is the command's, so that what came of it is the last line of the other.
+#[test]
+fn what_came_of_a_command_is_told_to_programs() {
+    for (script, status, result) in [("exit 0", 0, "applied"), ("exit 7", 7, "failed")] {
+        let bench = Bench::new(script);
+        let run = bench.apply(&[], &APPROVED);
+        assert_eq!((run.status, run.stdout.as_str()), (status, ""), "{run}");
+        let told: Value = serde_json::from_str(run.stderr.lines().last().unwrap()).unwrap();
+        assert_eq!((&told["change"], &told["result"]), (&bench.change.as_str().into(), &result.into()), "{run}");
+        assert_eq!(told["exit_status"], status, "{run}");
+    }
 }
 
 #[test]

@@ -238,3 +238,47 @@ fn a_gate_whose_hooks_key_or_server_are_wrong_is_found() {
     world.stop_server();
     wrong(&world.stage.run("--format json doctor --gate work"), "files", "", "gate install");
 }
+
+/// Whatever `gate status` ends with 3 for, the doctor finds, and does not call the gate well beside it.
+#[test]
+fn a_gate_that_was_gone_round_or_lost_something_is_found() {
+    let world = World::usual();
+    let look = |world: &World| world.stage.run("--format json doctor --gate shop.git");
+    let calls_it_well = |run: &Run| {
+        let findings = run.json()["findings"].as_array().unwrap().clone();
+        findings.iter().any(|finding| finding["said"].as_str().unwrap().contains("stands as permits left it"))
+    };
+    assert!(calls_it_well(&look(&world)));
+    let branch = world.stage.path("shop.git/refs/heads/main");
+    let tip = fs::read(&branch).unwrap();
+    world.edit("evil", "checkout/timeout", "666\n");
+    world.push(&["evil:aside"]).passes();
+    fs::write(&branch, format!("{}\n", world.id("evil"))).unwrap();
+    wrong(&look(&world), "branches", "somebody went round the gate", "countersign gate status");
+    assert!(!calls_it_well(&look(&world)));
+    // Put back after it was seen, nobody has said yet what it was.
+    world.push(&["evil:another"]).passes();
+    fs::write(&branch, tip).unwrap();
+    world.push(&["evil:one-more"]).passes();
+    wrong(&look(&world), "branches", "nobody has said what it was", "--answer");
+    assert!(!calls_it_well(&look(&world)));
+    assert_eq!(world.stage.run_words(&["gate", "status", "shop.git", "--answer", "a test"]).status, 0);
+    assert!(calls_it_well(&look(&world)));
+
+    let journal = world.stage.path("shop.git/countersign/journal");
+    fs::rename(&journal, world.stage.path("kept")).unwrap();
+    wrong(&look(&world), "status", "is gone, or empty", "countersign gate status");
+    assert!(!calls_it_well(&look(&world)));
+    fs::rename(world.stage.path("kept"), &journal).unwrap();
+
+    let hook = world.stage.path("shop.git/hooks/post-receive");
+    let text = fs::read(&hook).unwrap();
+    fs::write(&hook, "#!/bin/sh\n").unwrap();
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &["checkout/production"]);
+    world.approve("bob", &change);
+    world.push(&["HEAD:main"]).passes();
+    fs::write(&hook, text).unwrap();
+    wrong(&look(&world), "outcomes", "does not have 1 of this gate's outcomes", "push");
+    assert!(!calls_it_well(&look(&world)));
+}

@@ -52,6 +52,12 @@ fn a_branch_that_is_added_by_hand_is_protected_at_once() {
     assert_eq!((tried.passed, tried.code()), (false, Some("gone-round")), "{}", tried.said);
     let status = world.stage.run("gate status shop.git");
     assert!(status.stdout.contains("each reference of a push starts the program"), "{status}");
+    // Where it has to stand is written down by whoever installs the gate again.
+    assert_eq!(status.status, 3, "{status}");
+    assert!(status.stdout.contains("nobody has written down where refs/heads/staging has to stand"), "{status}");
+    let again = world.stage.run("--key alice gate install shop.git");
+    assert_eq!(again.status, 0, "{again}");
+    assert_eq!(world.stage.run("gate status shop.git").status, 0);
 }
 
 /// Whatever a hook cannot tell by itself it asks about: several references at once, and names that end like a protected one.
@@ -68,7 +74,29 @@ fn the_filter_of_the_hook_lets_nothing_pass_that_the_gate_judges() {
         world.stage.command("sh").current_dir(world.stage.path("shop.git")).args(["-c", &script]).output().unwrap();
     assert!(!tried.status.success());
     assert!(String::from_utf8_lossy(&tried.stderr).contains("[gone-round]"), "{tried:?}");
-    assert_eq!((world.tip("main"), world.tip("feature")), (tip, head));
+    assert_eq!((world.tip("main"), world.tip("feature")), (tip.clone(), head.clone()));
+    // One alone, of whatever is taken for a protected branch or for an object of it.
+    let replacement = format!("refs/replace/{tip}");
+    for name in [
+        "main",
+        "release",
+        "heads/main",
+        "origin/main",
+        "refs/main",
+        "refs/tags/main",
+        "refs/heads/heads/main",
+        "refs/remotes/origin/main",
+        "refs/remotes/main/HEAD",
+        &replacement,
+    ] {
+        for words in [&["update-ref", name, head.as_str()][..], &["symbolic-ref", name, "refs/heads/feature"]] {
+            let tried = world.in_bare(words);
+            // Git itself makes no other name beside `refs/`.
+            let by_git = words[0] == "symbolic-ref" && !name.starts_with("refs/");
+            assert!(!tried.passed && (by_git || tried.code() == Some("shadows")), "{words:?}: {}", tried.said);
+        }
+    }
+    assert_eq!(world.tip("main"), tip);
     // Where the file is gone by which it is known, nothing passes.
     fs::rename(world.stage.path("shop.git/countersign"), world.stage.path("away")).unwrap();
     assert!(!world.in_bare(&["update-ref", "refs/heads/feature", "HEAD"]).passed);

@@ -135,8 +135,21 @@ fn a_gate_is_taken_out_when_the_log_has_what_it_did() {
     world.git(&["fetch", "--quiet"]);
     world.edit("next", "checkout/timeout", "31\n");
     world.push(&["HEAD:main"]).passes();
-    let again = world.stage.run("gate uninstall shop.git");
-    assert!(again.status == 1 && again.stderr.contains("has none of this gate's hooks"), "{again}");
+    // From then on there is none, and whoever asks is told so.
+    for words in ["gate uninstall shop.git", "gate status shop.git"] {
+        let run = world.stage.run(words);
+        assert!(run.status == 1 && run.stderr.contains("shop.git has no gate any more: it was taken out at "), "{run}");
+        assert!(run.stderr.contains("countersign gate install shop.git"), "{run}");
+    }
+    // What moved without it is no going round it, and stays to be seen.
+    std::fs::remove_file(world.stage.path("shop.git/hooks/post-receive")).unwrap();
+    let run = world.install("");
+    assert_eq!(run.status, 0, "{run}");
+    let status = world.stage.run("gate status shop.git");
+    assert!(status.status == 0 && status.stdout.contains("nobody was asked about what moved in between"), "{status}");
+    world.git(&["fetch", "--quiet"]);
+    world.edit("more", "checkout/timeout", "32\n");
+    world.push(&["HEAD:main"]).is_refused("no-change");
 }
 
 #[test]

@@ -189,7 +189,7 @@ fn a_rejection_after_a_reservation_still_counts() {
     assert_snapshot!(push.told(), @r#"
     countersign: refused: change [A] "Raise the timeout" is not allowed on checkout/production yet [denied-by-rules]
     countersign:   no-rejection  carol rejected this change: carol
-    countersign:   -> carol lifts it (countersign reject [A] --lift); or, a day later, two others, one a senior, set it aside: countersign reject [A] --set-aside carol --why \u{2026}
+    countersign:   -> carol lifts it (countersign reject [A] --lift); or, a day later, two others, one a senior, set it aside: countersign reject [A] --set-aside carol --why …
     countersign: all of it: countersign show [A]
     "#);
 }

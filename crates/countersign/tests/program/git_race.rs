@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
     os::unix::process::CommandExt as _,
+    path::PathBuf,
     process::Stdio,
     thread,
     time::Duration,
@@ -141,6 +142,25 @@ fn told(log: &Log) -> BTreeMap<ChangeId, Told> {
     told
 }
 
+/// How many leaves the gate's copy of the log had when it made a reservation for the last time, by permit.
+fn judged(world: &World) -> BTreeMap<Digest, u64> {
+    let mut judged = BTreeMap::new();
+    let entries = fs::read_dir(world.stage.path("shop.git/countersign")).unwrap().map(|entry| entry.unwrap().path());
+    let is_journal = |path: &PathBuf| path.file_stem().is_some_and(|stem| stem == "journal");
+    for path in entries.filter(|path| is_journal(path) && path.extension().is_none_or(|end| end != "lock")) {
+        for line in fs::read_to_string(path).unwrap().lines() {
+            let event: serde_json::Value = serde_json::from_str(line).unwrap();
+            if event["event"] == "reserved" {
+                let permit = event["reservation"]["permit"].as_str().unwrap().parse().unwrap();
+                let leaves = event["leaves"].as_u64().unwrap();
+                let newest: &mut u64 = judged.entry(permit).or_default();
+                *newest = leaves.max(*newest);
+            }
+        }
+    }
+    judged
+}
+
 /// One round: changes from the same tip, pushed at once, some twice, while somebody rejects one, an approver takes their key
 /// back, or the machine stops.
 fn play(world: &World, approver: &str, seed: u64) {
@@ -165,8 +185,9 @@ fn play(world: &World, approver: &str, seed: u64) {
             pushes.push((change, random.pause(), dies));
         }
     }
-    let late = random.one_in(3).then(|| (random.below(changes.len() as u64), random.pause()));
-    let revoked = random.one_in(5).then(|| random.pause());
+    // Some come before anything is judged, others between a permit and what it opens.
+    let late = random.one_in(2).then(|| (random.below(changes.len() as u64), random.pause() * 5));
+    let revoked = random.one_in(3).then(|| random.pause() * 5);
     thread::scope(|scope| {
         for (change, pause, dies) in pushes {
             scope.spawn(move || {
@@ -238,6 +259,7 @@ fn play(world: &World, approver: &str, seed: u64) {
         }
     }
     let log = told(&Log::of(world));
+    let judged = judged(world);
     for change in &changes {
         let Some(told) = log.get(&change.id) else {
             assert!(!after.contains(&change.id), "seed {seed}: {} landed without a permit", change.id);
@@ -251,6 +273,13 @@ fn play(world: &World, approver: &str, seed: u64) {
             assert!(
                 stop.is_none_or(|stop| granted < *stop),
                 "seed {seed}: a permit came after the stop {stop:?}: {told:?}"
+            );
+            // However old the permit was: what the gate's copy had when it let the branch go, it had to obey.
+            let leaves = judged[permit];
+            assert!(
+                stop.is_none_or(|stop| leaves <= *stop),
+                "seed {seed}: {} landed by a copy of {leaves} leaves, which has the stop at leaf {stop:?}",
+                change.id
             );
         }
     }

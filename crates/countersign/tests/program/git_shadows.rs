@@ -151,3 +151,22 @@ fn a_submodule_reaches_what_its_folder_reaches_and_is_shown() {
     assert!(said.contains(&format!("submodule checkout: {one} -> {two}")), "{run}");
     assert!(said.contains("checkout is fetched from https://example.com/lib.git; before: no address"), "{run}");
 }
+
+/// Git lists no reference beside `refs/`, and lets nobody delete one; to whoever asks for `main` it shows that.
+#[test]
+fn a_shadow_beside_refs_is_said() {
+    let world = World::usual();
+    assert_eq!(world.stage.run("gate status shop.git").status, 0);
+    let tip = world.tip("refs/heads/main");
+    for name in ["main", "heads/release"] {
+        let path = world.stage.write(&format!("shop.git/{name}"), &format!("{tip}\n"));
+        let status = world.stage.run("gate status shop.git");
+        assert!(
+            status.status == 3 && status.stdout.contains(&format!("{name}: who asks git for the protected")),
+            "{status}"
+        );
+        assert!(status.stdout.contains("Take it away: rm shop.git/"), "{status}");
+        fs::remove_file(path).unwrap();
+        assert_eq!(world.stage.run("gate status shop.git").status, 0);
+    }
+}

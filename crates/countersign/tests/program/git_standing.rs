@@ -227,3 +227,64 @@ fn the_status_ends_with_3_while_hooks_are_not_as_they_were_installed() {
     world.in_bare(&["config", "--unset", "core.hooksPath"]).passes();
     assert_eq!(status(&world).status, 0);
 }
+
+/// Whoever runs the machine takes the journal away, or empties it, so that nothing says any more where the branch had to stand.
+#[test]
+fn a_lost_journal_hides_nothing() {
+    let world = World::usual();
+    approved(&world, "change", "checkout/timeout");
+    world.push(&["change:main"]).passes();
+    world.git(&["fetch", "--quiet"]);
+    world.edit("evil", "checkout/timeout", "666\n");
+    world.push(&["evil:refs/heads/aside"]).passes();
+    let evil = world.id("evil");
+    fs::write(world.stage.path("shop.git/refs/heads/main"), format!("{evil}\n")).unwrap();
+    assert_eq!(status(&world).status, 3);
+    let (journal, kept) = (world.stage.path("shop.git/countersign/journal"), world.stage.path("kept"));
+    fs::rename(&journal, &kept).unwrap();
+    for lost in ["gone", "empty"] {
+        if lost == "empty" {
+            fs::write(&journal, "").unwrap();
+        }
+        let told = status(&world);
+        assert_eq!(told.status, 3, "{lost}: {told}");
+        assert!(told.stdout.contains("is gone, or empty"), "{told}");
+        // Contact mends nothing, and what would move a protected branch stays out.
+        let contact = world.push(&[&format!("evil:refs/heads/contact-{lost}")]);
+        contact.passes();
+        assert!(contact.said.contains("gate status REPO --answer"), "{}", contact.said);
+        world.push(&["change:release"]).is_refused("gate-journal");
+        assert!(!world.in_bare(&["update-ref", "refs/heads/release", evil.as_str()]).passed);
+        assert_eq!(status(&world).status, 3, "{lost}");
+        // Nor does it take the branch as it stands to install the gate again.
+        let run = world.install("");
+        assert!(run.status == 1 && run.stderr.contains("is gone, or empty"), "{run}");
+        assert_eq!(status(&world).status, 3, "{lost}");
+    }
+    fs::copy(&kept, &journal).unwrap();
+    let told = status(&world);
+    assert!(told.status == 3 && told.stdout.contains("somebody went round the gate"), "{told}");
+
+    // Where there is no backup, another begins with that being said.
+    fs::remove_file(&journal).unwrap();
+    let answered = world.stage.run_words(&["gate", "status", "shop.git", "--answer", "the disk died"]);
+    assert_eq!(answered.status, 0, "{answered}");
+    assert!(
+        answered.stdout.contains("the journal was lost") && answered.stdout.contains("answered: the disk died"),
+        "{answered}"
+    );
+    approved(&world, "next", "search/limit");
+    world.push(&["next:main"]).passes();
+    assert_eq!(status(&world).status, 0, "{}", status(&world));
+    fs::write(world.stage.path("shop.git/refs/heads/main"), format!("{evil}\n")).unwrap();
+    assert_eq!(status(&world).status, 3);
+}
+
+#[test]
+fn an_answer_needs_words() {
+    let world = World::usual();
+    for answer in ["", "  "] {
+        let run = world.stage.run_words(&["gate", "status", "shop.git", "--answer", answer]);
+        assert!(run.status == 2 && run.stderr.contains("say what it was"), "{run}");
+    }
+}

@@ -1,6 +1,6 @@
 //! People and claims: whom commits name, what one person takes away, how approvals see what they sign, and who is no person.
 
-use std::fs;
+use std::{fs, io::Write as _, process::Stdio};
 
 use countersign_core::{canonical, catalog::Level};
 use serde_json::Value;
@@ -135,6 +135,44 @@ fn an_approval_says_how_the_content_was_seen_and_of_which_revision() {
     for shown in ["difference: sha256:", "changed checkout/timeout", "seen: computed"] {
         assert!(run.stderr.contains(shown), "{shown}: {run}");
     }
+}
+
+/// `script` gives it a terminal, on which somebody answers.
+#[test]
+fn on_a_terminal_nothing_is_approved_that_is_not_answered_for() {
+    let world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &[CHECKOUT]);
+    let url = &world.server().url;
+    let program = env!("CARGO_BIN_EXE_countersign");
+    let approve = |answer: &str, more: &str| {
+        let program = format!("{program} --url {url} --key bob approve {change} --git work {more}");
+        let mut script = world.stage.command("script");
+        script.env("XDG_STATE_HOME", world.stage.path(&world.machine));
+        let mut script = script
+            .args(["--quiet", "--return", "--command", &program, "/dev/null"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        script.stdin.take().unwrap().write_all(answer.as_bytes()).unwrap();
+        let output = script.wait_with_output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let approvals = || world.say("alice", &["show", &change]).json()["approvals"].as_array().unwrap().len();
+    for answer in ["n\n", "\n", "yes please\n"] {
+        let (status, said) = approve(answer, "");
+        assert!(status == 1 && said.contains("sign this approval? [y/N]"), "{answer:?}: {status} {said}");
+        assert!(said.contains("nothing was signed"), "{answer:?}: {said}");
+        assert_eq!(approvals(), 0, "{answer:?}");
+    }
+    let (status, said) = approve("y\n", "");
+    assert!(status == 0 && said.contains("bob approved revision 1"), "{status} {said}");
+    assert_eq!(approvals(), 1);
+    let again = world.say("alice", &["revise", &change, "--title", "Raise it again"]);
+    assert_eq!(again.status, 0, "{again}");
+    let (status, said) = approve("", "--yes");
+    assert!(status == 0 && !said.contains("[y/N]"), "{status} {said}");
 }
 
 #[test]

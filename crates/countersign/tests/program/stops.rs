@@ -296,3 +296,19 @@ fn an_apply_gate_obeys_what_it_was_handed() {
     let run = world.say("alice", &apply);
     assert_eq!(run.status, 0, "{run}");
 }
+
+/// What becomes of one stop is told whatever becomes of the others.
+#[test]
+fn programs_are_told_of_each_stop_that_is_handed_over() {
+    let (world, change) = world();
+    follow_once(&world);
+    world.stage.key("nobody");
+    rejection(&world, "true.json", "carol", "carol", &change);
+    rejection(&world, "false.json", "carol", "nobody", &change);
+    let run = world.stage.run("gate stop shop.git --statement false.json --statement true.json --format json");
+    assert_eq!(run.status, 1, "{run}");
+    assert_eq!(run.json()["obeyed"].as_array().unwrap().len(), 1, "{run}");
+    let error: serde_json::Value = serde_json::from_str(run.stderr.lines().last().unwrap()).unwrap();
+    assert!(error["error"]["message"].as_str().unwrap().contains("belongs to nobody"), "{run}");
+    world.push(&["HEAD:main"]).is_refused("denied-by-rules");
+}

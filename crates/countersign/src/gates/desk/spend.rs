@@ -39,12 +39,13 @@ pub fn unspent(past: &Past, permit: &Digest) -> Result<(), Refusal> {
 }
 
 /// Writes down what may happen now, all of it or nothing, and waits until it is on disk. What is reserved already stays so.
-/// Where it is for one process alone, `by` is that one.
+/// Where it is for one process alone, `by` is that one; `leaves` is what it was judged by.
 pub fn reserve(
     journal: &mut Journal,
     openings: &[Opening],
     transition: &Transition,
     by: Option<&Process>,
+    leaves: Option<u64>,
     now: Time,
 ) -> Result<Vec<Reservation>, DeskError> {
     for opening in openings {
@@ -59,8 +60,12 @@ pub fn reserve(
         None => journal.reserved(transition, now),
     };
     let new = reservations.iter().filter(|reservation| !known.contains(reservation));
-    let reserved =
-        |reservation: &Reservation| Event::Reserved { reservation: reservation.clone(), at: now, by: by.cloned() };
+    let reserved = |reservation: &Reservation| Event::Reserved {
+        reservation: reservation.clone(),
+        at: now,
+        by: by.cloned(),
+        leaves,
+    };
     let events: Vec<Event> = new.map(reserved).collect();
     if !events.is_empty() {
         journal.write_all(events)?;
@@ -194,6 +199,7 @@ pub enum NotStarted {
 /// that swallows them would have a change land again after its landing was taken back.
 pub fn report(journal: &Path, desk: &Desk, unreported: Vec<Unreported>) -> Result<Vec<Unreported>, DeskError> {
     let told = unseen(journal, desk, unreported)?;
+    let mut failed = None;
     for (reservation, result, exit_status) in &told {
         let report = OutcomeReport {
             change: reservation.change.clone(),
@@ -207,10 +213,27 @@ pub fn report(journal: &Path, desk: &Desk, unreported: Vec<Unreported>) -> Resul
             Ok(_) => {}
             // Two processes at once, or one that was cut off between telling and writing down that it told.
             Err(SpeakError::Client(ClientError::Refused { code, .. })) if code == "already-reported" => {}
+            // What is refused of one keeps the others from nothing.
+            Err(error @ SpeakError::Client(ClientError::Refused { .. })) => failed = failed.or(Some(error)),
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(told)
+    failed.map_or(Ok(told), |error| Err(error.into()))
+}
+
+/// The same, and then looks whether the log has them: gives those that it does not have.
+pub fn tell(
+    journal: &Path,
+    desk: &mut Desk,
+    unreported: Vec<Unreported>,
+    clock: Clock<'_>,
+) -> Result<Vec<Unreported>, DeskError> {
+    let told = report(journal, desk, unreported)?;
+    if told.is_empty() {
+        return Ok(told);
+    }
+    desk.follow(clock())?;
+    unseen(journal, desk, told)
 }
 
 /// Writes down which of them the copy has by now, and gives the others. The journal is not kept locked over the network: another

@@ -88,6 +88,10 @@ fn text(name: &str, config: &GateConfig, program: &Path) -> String {
     format!("#!/bin/sh\n{MARK} Do not edit it.\n{run}")
 }
 
+/// What stands around a protected branch's name at the end of a line that the gate has to do with: a folder, or nothing but the
+/// line's other words, where a reference lies beside `refs/`.
+const ENDS: [(&str, &str); 4] = [("/", ""), ("/", "/HEAD"), (" ", ""), (" ", "/HEAD")];
+
 /// Git asks about states that the gate does not act on, and about references that it has nothing to do with. Only what the
 /// shell does by itself is used here: another program would cost as much as ours.
 fn filtered(run: &str, config: &GateConfig) -> String {
@@ -95,7 +99,9 @@ fn filtered(run: &str, config: &GateConfig) -> String {
     let ends: Vec<String> = config
         .branches
         .iter()
-        .flat_map(|branch| ["", "/HEAD"].map(|end| format!("*{}", word(format!("/{}{end}", branch.short())))))
+        .flat_map(|branch| {
+            ENDS.map(|(before, after)| format!("*{}", word(format!("{before}{}{after}", branch.short()))))
+        })
         .collect();
     let branches: Vec<String> = config.branches.iter().map(|branch| word(branch.branch.clone())).collect();
     format!(

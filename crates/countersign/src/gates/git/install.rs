@@ -21,13 +21,13 @@ use countersign_ledger::SigningKey;
 use rand_core::OsRng;
 
 use super::{
-    Branch, CONFIG, FOLDER, GateConfig, GateError, JOURNAL, KEY, TRUST,
+    Branch, CONFIG, FOLDER, GateConfig, GateError, JOURNAL, KEY, TRUST, UNINSTALLED,
     config::{Entry, VERSION},
     hooks, read_key, read_trust, remarks, shared_by,
 };
 use crate::{
     clock, durable,
-    gates::journal::{Event, Journal},
+    gates::journal::{Event, Journal, JournalError, Past},
     git::Repository,
     home::{HomeError, files},
     unix,
@@ -221,6 +221,11 @@ fn prepare(plan: Plan, log: &LogInfo) -> Result<Prepared, GateError> {
     }
     let git_dir = opened.git_dir().to_owned();
     let known = known_gate(&git_dir, plan.name.as_ref())?;
+    // Where branches have to stand is not learnt from where they stand: else whoever loses the journal could move them.
+    let journal = git_dir.join(FOLDER).join(JOURNAL);
+    if known.is_some() && Past::read(&journal)?.is_none() {
+        return Err(JournalError::Lost { path: journal }.into());
+    }
     let mut config = plan.config(known.as_ref().map(|(known, _)| known))?;
     let hooks = hooks::folder(&git_dir)?;
     hooks::free(&hooks)?;
@@ -277,20 +282,28 @@ fn finish(prepared: Prepared, registered: bool) -> Result<Installed, GateError> 
     let git_dir = opened.git_dir().to_owned();
     match building {
         Some(building) => {
+            // With its journal, or a stop in between would leave a gate that has lost it.
+            remember_tips(&opened, Journal::begin(&building.path().join(JOURNAL))?, &config, None)?;
             let built = building.keep();
             fs::rename(&built, &folder).map_err(|source| io_error("rename", &built, source))?;
         }
         None => {
             replace_config(&folder, &config)?;
             files::replace(&folder.join(TRUST), &trust_text)?;
+            let taken_out = super::uninstalled(&git_dir);
+            remember_tips(&opened, Journal::open(&folder.join(JOURNAL))?, &config, taken_out)?;
         }
     }
     opened.leave_empty(&folder).map_err(|source| io_error("write into", &folder, source))?;
-    remember_tips(&opened, &folder, &config)?;
     hooks::write_copies(&folder, &config, &program)?;
     share(&folder, &git_dir)?;
     git(&git_dir, &["config", "receive.advertisePushOptions", "true"])?;
     hooks::write(&hooks, &folder.join(CONFIG), &config, &program)?;
+    let mark = folder.join(UNINSTALLED);
+    match fs::remove_file(&mark) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error("remove", &mark, error)),
+        Ok(()) | Err(_) => {}
+    }
     Ok(Installed { repository: git_dir, config, registered, remarks })
 }
 
@@ -306,11 +319,22 @@ fn replace_config(folder: &Path, config: &GateConfig) -> Result<(), GateError> {
     Ok(files::replace(&path, config.to_yaml())?)
 }
 
-/// Writes down where each branch stands that the gate has not seen yet, so that a move behind its back shows at once.
-fn remember_tips(repository: &Repository, folder: &Path, config: &GateConfig) -> Result<(), GateError> {
-    let mut journal = Journal::open(&folder.join(JOURNAL))?;
+/// Writes down where each branch stands that the gate has not seen yet, so that a move behind its back shows at
+/// once; of a gate that was taken out, where each stands now.
+fn remember_tips(
+    repository: &Repository,
+    mut journal: Journal,
+    config: &GateConfig,
+    taken_out: Option<String>,
+) -> Result<(), GateError> {
+    if let Some(when) = &taken_out {
+        let detail = format!(
+            "the gate was taken out at {when}, and installed again: nobody was asked about what moved in between"
+        );
+        journal.write(Event::Caught { detail, at: clock::now(), account: unix::account() })?;
+    }
     for branch in &config.branches {
-        if journal.expected(&branch.branch).is_none() {
+        if taken_out.is_some() || journal.expected(&branch.branch).is_none() {
             let tip = repository.resolve(&branch.branch)?;
             journal.write(Event::Found { reference: branch.branch.clone(), tip, at: clock::now() })?;
         }

@@ -41,7 +41,10 @@ pub mod transaction;
 pub mod uninstall;
 pub mod versions;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use countersign_core::{
     ids::Oid,
@@ -56,7 +59,7 @@ pub use config::{Branch, GateConfig};
 use self::refused::Refused;
 use super::{
     desk::{Desk, DeskError, Place},
-    journal::JournalError,
+    journal::{Journal, JournalError},
 };
 use crate::{
     client::{ClientError, Via},
@@ -95,6 +98,8 @@ pub enum GateError {
     Core(#[from] Refusal),
     #[error("{path} has no gate")]
     NoGate { path: PathBuf },
+    #[error("{path} has no gate any more: it was taken out at {when}")]
+    Uninstalled { path: PathBuf, when: String },
     #[error("git said something that is no reference update: `{0}`")]
     Update(String),
     #[error("{message}")]
@@ -118,7 +123,7 @@ impl GateError {
             Self::Client(_) | Self::Speak(_) => "server",
             Self::Desk(error) => error.code(),
             Self::Core(refusal) => refusal.code,
-            Self::NoGate { .. } => "no-gate",
+            Self::NoGate { .. } | Self::Uninstalled { .. } => "no-gate",
             Self::Update(_) => "malformed-update",
             Self::Setup { code, .. } => code,
         }
@@ -138,12 +143,18 @@ impl GateError {
             Self::Speak(SpeakError::Refused(refusal)) | Self::Core(refusal) => refusal.hint.clone(),
             Self::Desk(error) => error.hint(),
             Self::NoGate { path } => Some(format!("countersign gate install {} --help", files::word(path))),
+            Self::Uninstalled { path, .. } => {
+                Some(format!("to have it back: countersign gate install {}", files::word(path)))
+            }
             Self::Journal(error) => Some(error.hint().to_owned()),
             Self::Setup { hint, .. } => Some(hint.clone()),
             Self::Refused(_) | Self::Client(_) | Self::Speak(_) | Self::Update(_) => None,
         }
     }
 }
+
+/// What stands in a repository's folder of a gate that was taken out.
+const UNINSTALLED: &str = "uninstalled";
 
 /// The gate of one repository.
 #[derive(Debug)]
@@ -159,6 +170,15 @@ pub struct GitGate {
 impl GitGate {
     /// Opens the gate of a bare repository.
     pub fn open(repository: &Path) -> Result<Self, GateError> {
+        let gate = Self::kept(repository)?;
+        match uninstalled(repository) {
+            Some(when) => Err(GateError::Uninstalled { path: repository.to_owned(), when }),
+            None => Ok(gate),
+        }
+    }
+
+    /// The same, also where its hooks were taken out.
+    pub fn kept(repository: &Path) -> Result<Self, GateError> {
         let folder = repository.join(FOLDER);
         if !folder.join(CONFIG).exists() {
             return Err(GateError::NoGate { path: repository.to_owned() });
@@ -181,6 +201,11 @@ impl GitGate {
         self.repository.join(FOLDER).join(JOURNAL)
     }
 
+    /// What was written down, locked for this process.
+    pub fn journal(&self) -> Result<Journal, GateError> {
+        Ok(Journal::open(&self.journal_path())?)
+    }
+
     pub fn trust_path(&self) -> PathBuf {
         self.repository.join(FOLDER).join(TRUST)
     }
@@ -200,6 +225,14 @@ impl GitGate {
         };
         Ok(Desk::open(&place, Hand::Gate(self.key()?), self.config.name.clone(), self.config.actor()?)?)
     }
+}
+
+/// When and by whom a gate was taken out. Hooks that are there say that it was not.
+fn uninstalled(repository: &Path) -> Option<String> {
+    let when = fs::read_to_string(repository.join(FOLDER).join(UNINSTALLED)).ok()?;
+    let hooks = repository.join("hooks");
+    let is_there = hooks::HOOKS.iter().any(|name| hooks::is_ours(&hooks.join(name)).unwrap_or(false));
+    (!is_there).then(|| when.trim().to_owned())
 }
 
 /// The folder of a repository that tells who shares it: whoever pushes writes there.

@@ -20,7 +20,7 @@ use crate::{
     follower::{FollowError, source::SourceError},
     gates::{
         desk::{Checked, Desk, DeskError, Opening, Taken, spend},
-        journal::{Journal, Reservation},
+        journal::Reservation,
         stops::Stop,
     },
     git::{self, GitError, Repository},
@@ -56,14 +56,15 @@ pub fn pre_receive(
         .iter()
         .filter(|update| gate.config.branch(&update.reference).is_some() && update.old != update.new)
         .collect();
-    let looked = Journal::open(&gate.journal_path())
-        .map_err(GateError::from)
-        .and_then(|mut journal| standing::look(gate, &mut journal, clock()));
+    let looked = gate.journal().and_then(|mut journal| standing::look(gate, &mut journal, clock()));
     let update = match protected.as_slice() {
         [] => {
             // What nobody has to judge passes, whatever is wrong here.
             if let Err(error) = looked {
                 eprintln!("countersign: the gate cannot look after its branches: {error}");
+                if let Some(hint) = error.hint() {
+                    eprintln!("countersign:   -> {hint}");
+                }
             }
             return Ok(Vec::new());
         }
@@ -151,7 +152,7 @@ fn judge(gate: &GitGate, update: &Update, options: &[String], clock: Clock<'_>) 
     desk.follow(clock())?;
     tell_checked(&mut desk);
     let (reserved, unreported) = {
-        let journal = Journal::open(&gate.journal_path())?;
+        let journal = gate.journal()?;
         (journal.reserved(&transition, clock()), journal.unreported())
     };
     // What could not be told after the last push; if the server does not take it now either, it can wait.
@@ -245,7 +246,7 @@ fn openings(judge: &mut Judge<'_>, given: &[Vec<u8>], reserved: &[Reservation]) 
 /// Each permit was judged when it came, and the server may have taken its time since, with stops handed over and
 /// cosignatures grown old: what counts is how all of it stands here and now.
 fn reserve(judge: &Judge<'_>, openings: &[Opening]) -> Result<Option<Vec<Reservation>>, GateError> {
-    let mut journal = Journal::open(&judge.push.gate.journal_path())?;
+    let mut journal = judge.push.gate.journal()?;
     if !judge.desk.is_current()? {
         return Ok(None);
     }
@@ -258,8 +259,8 @@ fn reserve(judge: &Judge<'_>, openings: &[Opening]) -> Result<Option<Vec<Reserva
     let Push { gate, branch, old, .. } = judge.push;
     begins_at_the_tip(gate, &branch.branch, old)?;
     // For the process that judged it, which asks again before it moves the branch.
-    let by = Some(&gate.caller);
-    Ok(Some(spend::reserve(&mut journal, openings, judge.transition, by, (judge.clock)())?))
+    let (by, leaves) = (Some(&gate.caller), Some(judge.desk.leaves()?));
+    Ok(Some(spend::reserve(&mut journal, openings, judge.transition, by, leaves, (judge.clock)())?))
 }
 
 /// Permits from push options, none of which was used before.
@@ -273,7 +274,7 @@ fn given_permits(gate: &GitGate, options: &[String]) -> Result<Vec<Vec<u8>>, Gat
     }
     let malformed =
         || GateError::from(Refused::new("malformed-permit", format!("{PERMIT_OPTION} is no permit in base64")));
-    let journal = Journal::open(&gate.journal_path())?;
+    let journal = gate.journal()?;
     given
         .into_iter()
         .map(|text| {

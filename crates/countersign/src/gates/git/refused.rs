@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use countersign_audit::misleads;
 use countersign_core::{
     decision::RuleStatus,
     explain::{Explained, ExplainedRule, Obligation},
@@ -177,11 +178,9 @@ fn shortened(title: &str) -> String {
 fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars().take(MAX_LINE_CHARS) {
-        // The dash begins the signature lines of checkpoints.
-        let harmless = c == ' ' || c == '—' || c.is_ascii_graphic() || c.is_alphanumeric();
-        match harmless {
-            true => out.push(c),
-            false => out.extend(c.escape_default()),
+        match misleads(c) {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
         }
     }
     out
@@ -199,11 +198,13 @@ mod tests {
     #[test]
     fn hostile_text_cannot_move_the_cursor() {
         let refused = Refused::new("no-change", "title \u{1b}[2J\r\nremote: all is well \u{202e}live")
-            .note("é stays")
+            .note("é, — and \u{1f389} stay, and what hides does not: a\u{200b}b\u{ad}")
+            .command("countersign reject 0123 --set-aside grace --why …")
             .about(&"0123456789abcdef0123456789abcdef".parse().unwrap());
         insta::assert_snapshot!(refused, @r#"
         countersign: refused: title \u{1b}[2J\r\nremote: all is well \u{202e}live [no-change]
-        countersign:   é stays
+        countersign:   é, — and 🎉 stay, and what hides does not: a\u{200b}b\u{ad}
+        countersign:   -> countersign reject 0123 --set-aside grace --why …
         countersign: all of it: countersign show 0123456789ab
         "#);
     }

@@ -4,7 +4,10 @@
 use std::path::Path;
 
 use super::{GateConfig, GateError, config::Place, shadow};
-use crate::git::{self, Repository};
+use crate::{
+    git::{self, Repository},
+    home::files,
+};
 
 /// How many names a remark has.
 const NAMED: usize = 5;
@@ -54,7 +57,25 @@ pub fn shadows(git_dir: &Path, config: &GateConfig) -> Result<Vec<String>, GateE
         let what = shadow::shadow(config, name)?;
         Some(format!("{name}: {what}. Take it away: git update-ref -d {name}"))
     };
-    Ok(all.keys().filter_map(shadow).collect())
+    let mut found: Vec<String> = all.keys().filter_map(shadow).collect();
+    for branch in &config.branches {
+        for name in shadow::beside_refs(branch.short()) {
+            let Some(way) = beside_refs(git_dir, &name)? else { continue };
+            found.extend(shadow::shadow(config, &name).map(|what| format!("{name}: {what}. {way}")));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether there is a reference of this name beside `refs/`, which git lists nowhere and lets nobody delete: gives what takes it
+/// away.
+fn beside_refs(git_dir: &Path, name: &str) -> Result<Option<String>, GateError> {
+    if git_dir.join("reftable").is_dir() {
+        let there = git::is_there(git_dir, name)?;
+        return Ok(there.then(|| "Take it away: make the repository anew from a clone".to_owned()));
+    }
+    let file = git_dir.join(name);
+    Ok(file.is_file().then(|| format!("Take it away: rm {}", files::word(&file))))
 }
 
 fn listed(names: &[&str]) -> String {

@@ -10,17 +10,11 @@ use crate::{
 };
 
 /// Follows the log and reports what came of permits, after a push.
-pub fn tell(gate: &GitGate, now: Time) -> Result<usize, GateError> {
+pub fn tell(gate: &GitGate, now: Time) -> Result<(), GateError> {
     let mut desk = gate.desk()?;
     desk.follow(now)?;
     let journal = gate.journal_path();
     let unreported = Journal::open(&journal)?.unreported();
-    let count = unreported.len();
-    let told = spend::report(&journal, &desk, unreported)?;
-    if !told.is_empty() {
-        desk.follow(clock::now())?;
-        spend::unseen(&journal, &desk, told)?;
-    }
-    desk.close()?;
-    Ok(count)
+    spend::tell(&journal, &mut desk, unreported, &clock::now)?;
+    Ok(desk.close()?)
 }

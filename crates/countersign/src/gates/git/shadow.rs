@@ -63,6 +63,14 @@ fn stands_for(reference: &str, short: &str) -> bool {
     })
 }
 
+/// Names beside `refs/` that git would look up first when somebody asks for this short name, or for one of its longer ones.
+pub fn beside_refs(short: &str) -> Vec<String> {
+    let folders = || PREFIXES.into_iter().filter(|folder| *folder != "refs");
+    let one = folders().map(|folder| format!("{folder}/{short}"));
+    let two = folders().flat_map(|outer| folders().map(move |inner| format!("{outer}/{inner}/{short}")));
+    [short.to_owned()].into_iter().chain(one).chain(two).collect()
+}
+
 /// The first of these updates that would make such a reference, or move one.
 pub fn first<'a, 'u>(config: &'a GateConfig, updates: &'u [Update]) -> Option<(&'u Update, Shadow<'a>)> {
     let brings = |update: &Update| update.new != update.old && !update.new.object().is_some_and(|new| new.is_zero());
@@ -84,6 +92,9 @@ mod tests {
         let config = GateConfig::parse(text, Path::new("gate.yaml")).unwrap();
         let is_shadow = |reference: &str| shadow(&config, reference).is_some();
         for reference in [
+            "main",
+            "heads/main",
+            "origin/main",
             "refs/main",
             "refs/tags/main",
             "refs/remotes/main",

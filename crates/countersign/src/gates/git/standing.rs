@@ -28,6 +28,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     AsExpected,
+    /// Nobody has written down where it has to stand.
+    Unknown,
     /// It was moved by these permits, in their order, and nobody has written that down yet.
     LetThrough(Vec<Reservation>),
     /// No permit put it there.
@@ -38,7 +40,7 @@ pub enum Standing {
 
 /// How a branch stands whose tip is this.
 pub fn standing(past: &Past, branch: &str, tip: Option<&Oid>) -> Standing {
-    let Some(expected) = past.expected(branch) else { return Standing::AsExpected };
+    let Some(expected) = past.expected(branch) else { return Standing::Unknown };
     if expected == Place::of(tip) {
         return Standing::AsExpected;
     }
@@ -70,7 +72,8 @@ pub fn settle(
     now: Time,
 ) -> Result<(), GateError> {
     match standing(journal, branch, tip) {
-        Standing::AsExpected => {}
+        // Only whoever installs the gate, or answers for it, takes a branch as it stands.
+        Standing::AsExpected | Standing::Unknown => {}
         Standing::LetThrough(way) => {
             for reservation in way {
                 spend::settle(journal, reservation.permit, OutcomeResult::Applied, None, now)?;

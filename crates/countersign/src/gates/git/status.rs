@@ -20,10 +20,12 @@ use crate::{
     follower::{Follower, Kept, kept_in, vouching::Outside},
     gates::{
         desk::DeskError,
-        journal::{Event, Journal, Past, Place},
+        journal::{Event, Journal, JournalError, Past, Place},
         stops::{Stop, Stops},
     },
-    git, unix,
+    git,
+    home::files,
+    unix,
     wire::rfc3339,
 };
 
@@ -133,11 +135,17 @@ pub struct BranchStatus {
 
 pub fn status(gate: &GitGate, now: Time) -> Result<Status, GateError> {
     let config = &gate.config;
+    let proofs = kept_in(&config.copy).map_err(DeskError::from)?;
     let (journal, mut tips) = settled(gate, now)?;
+    let mut problems = problems(gate, &proofs);
+    let journal = journal.unwrap_or_else(|| {
+        let lost = JournalError::Lost { path: gate.journal_path() };
+        problems.push(format!("{lost}: {}", lost.hint()));
+        Past::default()
+    });
     let seen = Follower::seen_in(&config.copy, &gate.trust).map_err(DeskError::from)?;
     let cosigned = Follower::cosigned_in(&config.copy, &gate.trust).map_err(DeskError::from)?;
     let followed_at = Follower::followed_in(&config.copy);
-    let proofs = kept_in(&config.copy).map_err(DeskError::from)?;
     let mut landed = 0;
     let branches: Vec<BranchStatus> = config
         .branches
@@ -146,6 +154,12 @@ pub fn status(gate: &GitGate, now: Time) -> Result<Status, GateError> {
             let tip = tips.remove(&branch.branch);
             let (expected, (account, since)) = match standing::standing(&journal, &branch.branch, tip.as_ref()) {
                 Standing::AsExpected => still_moved(&journal, &branch.branch, tip.as_ref()),
+                Standing::Unknown => {
+                    if !journal.is_empty() {
+                        problems.push(unknown_place(gate, &branch.branch));
+                    }
+                    (None, (None, None))
+                }
                 Standing::LetThrough(way) => {
                     landed += way.len();
                     (None, (None, None))
@@ -186,7 +200,7 @@ pub fn status(gate: &GitGate, now: Time) -> Result<Status, GateError> {
         unreported: journal.unreported().len() + landed,
         caught: journal.incidents().filter_map(Incident::of).collect(),
         unanswered: journal.unanswered().next().is_some(),
-        problems: problems(gate, &proofs),
+        problems,
         versions: versions::of(&gate.repository, governance(gate).as_deref()),
         notes: hooks::notes(&gate.repository, config),
         proofs,
@@ -213,12 +227,12 @@ const PAUSE: Duration = Duration::from_millis(50);
 const UNDER_WAY_SECS: i64 = 30;
 
 /// The same, once the log has what came of a push that was made just now.
-fn settled(gate: &GitGate, now: Time) -> Result<(Past, BTreeMap<String, Oid>), GateError> {
+fn settled(gate: &GitGate, now: Time) -> Result<(Option<Past>, BTreeMap<String, Oid>), GateError> {
     let begun = clock::now();
     loop {
         let (journal, tips) = at_one_moment(gate)?;
-        let is_recent = journal.last_at().is_some_and(|at| now.secs_since(at) < UNDER_WAY_SECS);
-        let is_under_way = !journal.unreported().is_empty() && is_recent;
+        let is_recent = |past: &Past| past.last_at().is_some_and(|at| now.secs_since(at) < UNDER_WAY_SECS);
+        let is_under_way = journal.as_ref().is_some_and(|past| !past.unreported().is_empty() && is_recent(past));
         if !is_under_way || clock::now().secs_since(begun) >= PATIENCE_SECS {
             return Ok((journal, tips));
         }
@@ -227,7 +241,7 @@ fn settled(gate: &GitGate, now: Time) -> Result<(Past, BTreeMap<String, Oid>), G
 }
 
 /// The journal, and where branches stood while it said that: nobody who only looks may lock it.
-fn at_one_moment(gate: &GitGate) -> Result<(Past, BTreeMap<String, Oid>), GateError> {
+fn at_one_moment(gate: &GitGate) -> Result<(Option<Past>, BTreeMap<String, Oid>), GateError> {
     let names: Vec<&str> = gate.config.branches.iter().map(|branch| branch.branch.as_str()).collect();
     let mut journal = Past::read(&gate.journal_path())?;
     let mut tips = git::references(&gate.repository, &names)?;
@@ -242,12 +256,34 @@ fn at_one_moment(gate: &GitGate) -> Result<(Past, BTreeMap<String, Oid>), GateEr
     Ok((journal, tips))
 }
 
-/// Writes down that somebody has looked at what was found until now, and what it was.
+/// What nobody has written down, of a branch that was added to `gate.yaml` by hand.
+fn unknown_place(gate: &GitGate, branch: &str) -> String {
+    format!(
+        "nobody has written down where {branch} has to stand, so that a move of it would not show: countersign gate install {}",
+        files::word(&gate.repository)
+    )
+}
+
+/// Writes down that somebody has looked at what was found until now, and what it was. Where the journal is lost, another one
+/// begins with that.
 pub fn answer(gate: &GitGate, why: &str, now: Time) -> Result<(), GateError> {
-    let mut journal = Journal::open(&gate.journal_path())?;
+    let account = unix::account();
+    let mut journal = Journal::begin(&gate.journal_path())?;
+    let mut events = Vec::new();
+    if journal.is_empty() {
+        let detail =
+            "the journal was lost: where branches had to stand, and which permits were spent, was not known any more";
+        events.push(Event::Caught { detail: detail.to_owned(), at: now, account: account.clone() });
+    }
     standing::look(gate, &mut journal, now)?;
-    let event = Event::Answered { why: why.to_owned(), at: now, account: unix::account() };
-    Ok(journal.write(event)?)
+    let names: Vec<&str> = gate.config.branches.iter().map(|branch| branch.branch.as_str()).collect();
+    for (reference, tip) in git::references(&gate.repository, &names)? {
+        if journal.expected(&reference).is_none() {
+            events.push(Event::Found { reference, tip, at: now });
+        }
+    }
+    events.push(Event::Answered { why: why.to_owned(), at: now, account });
+    Ok(journal.write_all(events)?)
 }
 
 fn problems(gate: &GitGate, proofs: &[Kept]) -> Vec<String> {

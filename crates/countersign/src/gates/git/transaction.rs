@@ -61,7 +61,7 @@ pub fn reference_transaction(gate: &GitGate, state: State, updates: &[Update], n
 }
 
 fn prepared(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateError> {
-    let mut journal = Journal::open(&gate.journal_path())?;
+    let mut journal = gate.journal()?;
     for update in updates {
         // The reference is locked by now, so that what it points at stays so.
         let current = git::reference(&gate.repository, &update.reference)?;
@@ -140,7 +140,7 @@ fn no_shadows(gate: &GitGate, updates: &[Update], now: Time) -> Result<(), GateE
         if update.new.object().is_some_and(|new| current.as_ref() == Some(new)) {
             continue;
         }
-        let mut journal = Journal::open(&gate.journal_path())?;
+        let mut journal = gate.journal()?;
         let to = match &update.new {
             Value::Object(new) => new.short().to_owned(),
             Value::Symbolic(name) => name.clone(),
@@ -157,7 +157,7 @@ fn no_aliases(gate: &GitGate, now: Time) -> Result<(), GateError> {
     for branch in &gate.config.branches {
         let file = fs::read_to_string(gate.repository.join(&branch.branch)).unwrap_or_default();
         if let Some(target) = file.strip_prefix("ref:") {
-            let mut journal = Journal::open(&gate.journal_path())?;
+            let mut journal = gate.journal()?;
             let what = format!("it becomes another name of {}", target.trim());
             return Err(caught(&mut journal, &branch.branch, what, now)?);
         }
@@ -223,7 +223,7 @@ fn note(journal: &mut Journal, detail: String, now: Time) -> Result<(), GateErro
 }
 
 fn committed(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateError> {
-    let mut journal = Journal::open(&gate.journal_path())?;
+    let mut journal = gate.journal()?;
     for update in updates {
         // It has happened, however long that took: whether the permit has expired meanwhile is no longer asked.
         for reservation in newest(journal.let_through(|transition| names(transition, update))) {

@@ -4,11 +4,11 @@
 use std::{fs, io, path::PathBuf};
 
 use super::{
-    FOLDER, GateConfig, GateError, GitGate, hooks,
+    FOLDER, GateConfig, GateError, GitGate, UNINSTALLED, hooks,
     install::{git, io_error, setup},
     report,
 };
-use crate::{clock, gates::journal::Journal, home::files};
+use crate::{clock, durable, home::files, unix, wire::rfc3339};
 
 /// What was done.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Uninstalled {
 pub fn uninstall(gate: &GitGate, anyway: bool) -> Result<Uninstalled, GateError> {
     let hooks = hooks::folder(&gate.repository)?;
     let told = report::tell(gate, clock::now());
-    let missing = Journal::open(&gate.journal_path())?.unreported().len();
+    let missing = gate.journal()?.unreported().len();
     if missing > 0 && !anyway {
         let why = told.err().map(|error| format!(": {error}")).unwrap_or_default();
         return Err(setup(
@@ -52,6 +52,10 @@ pub fn uninstall(gate: &GitGate, anyway: bool) -> Result<Uninstalled, GateError>
             format!("install it again: countersign gate install {}", files::word(&gate.repository)),
         ));
     }
+    let mark = gate.repository.join(FOLDER).join(UNINSTALLED);
+    let by = unix::account().map(|account| format!(" by {account}")).unwrap_or_default();
+    durable::replace(&mark, format!("{}{by}\n", rfc3339(clock::now())))
+        .map_err(|source| io_error("write", &mark, source))?;
     // It may have been taken away by hand.
     let _ = git(&gate.repository, &["config", "--unset", "receive.advertisePushOptions"]);
     Ok(Uninstalled { config: gate.config.clone(), removed, kept: gate.repository.join(FOLDER) })

@@ -1,18 +1,14 @@
 //! Killed at random moments under load: whatever was acknowledged is there, the log goes on from what was signed, and nothing
 //! runs twice. A few rounds here; for more: `COUNTERSIGN_KILLS=200 cargo test -p countersign --test program killed`.
 
-use std::{
-    env, fs,
-    os::unix::fs::PermissionsExt as _,
-    sync::atomic::{AtomicBool, AtomicUsize},
-    thread,
-};
+use std::{env, fs, os::unix::fs::PermissionsExt as _, sync::atomic::AtomicBool, thread};
 
 use countersign_core::statement::Statement;
 use countersign_ledger::{Leaf, checkpoint, tree};
 use rand_core::{OsRng, RngCore as _};
 
 use super::*;
+use crate::support::until;
 
 fn rounds() -> u32 {
     env::var("COUNTERSIGN_KILLS").map_or(3, |rounds| rounds.parse().expect("a number of rounds"))
@@ -91,17 +87,43 @@ fn serve_from_is_whole(stage: &Stage) -> bool {
     run.stdout.contains("identical")
 }
 
+/// A script that takes its time: it says that it began, and ends when it is let.
+struct Held<'a> {
+    stage: &'a Stage,
+    runs: String,
+}
+
+impl<'a> Held<'a> {
+    fn new(stage: &'a Stage) -> Self {
+        let runs = stage.path("runs").display().to_string();
+        let script = format!(
+            "#!/bin/sh\nmkdir '{runs}.one' || echo TWO >> '{runs}'\necho began >> '{runs}'\n\
+             until [ -e '{runs}.go' ]; do sleep 0.05; done\nrmdir '{runs}.one'\nexit 1\n"
+        );
+        let path = stage.write("deploy.sh", &script);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        Self { stage, runs }
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(&self.runs).unwrap_or_default()
+    }
+
+    fn holds(&self) {
+        drop(fs::remove_file(format!("{}.go", self.runs)));
+    }
+
+    fn lets_go(&self) {
+        drop(self.stage.write("runs.go", ""));
+    }
+}
+
 /// `apply` is killed while others apply the same change on other machines: under each permit its command runs once at the most,
 /// one at a time, and what was cut off can be settled and applied again.
 #[test]
 fn an_apply_that_is_killed_runs_nothing_twice() {
     let world = two();
-    let runs = world.stage.path("runs").display().to_string();
-    let script = format!(
-        "#!/bin/sh\nmkdir '{runs}.one' || echo TWO >> '{runs}'\necho began >> '{runs}'\nrmdir '{runs}.one'\nexit 1\n"
-    );
-    let path = world.stage.write("deploy.sh", &script);
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    let held = Held::new(&world.stage);
     let words =
         ["--target", "search/production", "--kind", "config", "--title", "T", "--why", "a reason that is long enough"];
     let run =
@@ -110,27 +132,43 @@ fn an_apply_that_is_killed_runs_nothing_twice() {
     let change = run.json()["id"].as_str().unwrap().to_owned();
     let run = world.say("bob", &["approve", &change, "--file", "deploy.sh"]);
     assert_eq!(run.status, 0, "{run}");
-    let began = AtomicUsize::new(0);
-    for _ in 0..rounds() {
+    let url = &world.server().url;
+    let apply = ["--url", url, "--key", "alice", "apply", &change, "--file", "deploy.sh", "--", "./deploy.sh"];
+    let resume = ["--url", url, "--key", "alice", "--format", "json", "apply", "--resume"];
+    for round in 0..rounds() {
+        held.holds();
+        let before = held.said();
         let machines: Vec<Alive> = ["one", "two"]
             .iter()
             .map(|machine| {
                 let mut command = world.stage.command(env!("CARGO_BIN_EXE_countersign"));
-                command.env("XDG_STATE_HOME", world.stage.path(machine));
-                command.args(["--url", &world.server().url, "--key", "alice", "apply", &change, "--file", "deploy.sh"]);
-                began.fetch_add(1, Ordering::SeqCst);
-                Alive(command.args(["--", "./deploy.sh"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+                command.env("XDG_STATE_HOME", world.stage.path(machine)).args(apply);
+                Alive(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
             })
             .collect();
-        a_random_moment(Duration::from_millis(1_500));
+        // Every other time while the command runs, and else whenever it is.
+        let while_it_runs = round % 2 == 0;
+        match while_it_runs {
+            true => until("it began", || held.said() != before),
+            false => a_random_moment(Duration::from_millis(1_500)),
+        }
         drop(machines);
+        if while_it_runs {
+            // The command runs on alone: nobody settles it, and nobody begins another.
+            let resumed = ["one", "two"].map(|machine| world.stage.run_on(machine, &resume));
+            let running = resumed.iter().filter(|run| run.stderr.contains("still-running")).count();
+            assert_eq!(running, 1, "{} {}", resumed[0], resumed[1]);
+            for machine in ["one", "two", "three"] {
+                let run = world.stage.run_on(machine, &apply);
+                assert!(run.status == 1 && run.stderr.contains("is being applied"), "{run}");
+            }
+            assert_eq!(held.said(), format!("{before}began\n"));
+        }
+        held.lets_go();
         for machine in ["one", "two"] {
             // A command that was left alone ends by itself.
-            crate::support::until("it is settled", || {
-                let run = world.stage.run_on(
-                    machine,
-                    &["--url", &world.server().url, "--key", "alice", "--format", "json", "apply", "--resume"],
-                );
+            until("it is settled", || {
+                let run = world.stage.run_on(machine, &resume);
                 assert!(run.status == 0 || run.stderr.contains("still-running"), "{run}");
                 run.status == 0
             });
@@ -138,16 +176,67 @@ fn an_apply_that_is_killed_runs_nothing_twice() {
         let state = world.state(&change);
         assert!(["proposed", "permitted", "failed"].contains(&state.as_str()), "{state}");
     }
-    let said = fs::read_to_string(&runs).unwrap_or_default();
+    let said = held.said();
     assert!(!said.contains("TWO"), "two at once: {said}");
     let view = world.say("alice", &["show", &change]).json();
     let started = view["permits"].as_array().unwrap().iter().filter(|permit| permit["outcome"] == "failed").count();
     assert!(said.lines().count() <= started, "{said} of {started} permits");
     // It can be applied as before.
-    let run = world.stage.run_on(
-        "one",
-        &["--url", &world.server().url, "--key", "alice", "apply", &change, "--file", "deploy.sh", "--", "./deploy.sh"],
-    );
-    assert_eq!(run.status, 1, "{run}");
-    assert_eq!(fs::read_to_string(&runs).unwrap().lines().count(), said.lines().count() + 1);
+    assert_eq!(world.stage.run_on("one", &apply).status, 1);
+    assert_eq!(held.said(), format!("{said}began\n"));
+}
+
+/// Kills the processes of a gate's hook, without what pushes. `false` where there is none of this name at the time.
+fn kill_hook(world: &World, name: &str) -> bool {
+    let folder = world.stage.path("").canonicalize().unwrap();
+    let is_hook = |process: &std::path::Path| {
+        let words = fs::read(process.join("cmdline")).unwrap_or_default();
+        let words: Vec<&[u8]> = words.split(|byte| *byte == 0).collect();
+        words.contains(&&b"hook"[..])
+            && words.contains(&name.as_bytes())
+            && fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(&folder))
+    };
+    let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let found: Vec<String> = processes
+        .filter(|process| is_hook(process))
+        .map(|process| process.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
+    let kill = format!("kill -KILL {}", found.join(" "));
+    !found.is_empty() && world.stage.command("sh").args(["-c", &kill]).stderr(Stdio::null()).status().is_ok()
+}
+
+/// The gate's own process of a push is killed, and git goes on: nothing lands twice or unasked, and nobody is accused.
+#[test]
+fn a_gate_whose_hook_is_killed_lands_nothing_twice_and_accuses_nobody() {
+    let world = World::usual();
+    for round in 0..rounds() {
+        world.git(&["fetch", "--quiet"]);
+        let branch = format!("round-{round}");
+        world.edit(&branch, "checkout/timeout", &format!("{}\n", round + 30));
+        let change = world.propose("alice", &["checkout/production"]);
+        world.approve("bob", &change);
+        let before = world.tip("main");
+        let name = ["pre-receive", "reference-transaction", "post-receive"][round as usize % 3];
+        thread::scope(|scope| {
+            let push = scope.spawn(|| world.try_git(&["push", "--quiet", "origin", &format!("{branch}:main")]));
+            // Looked for without a pause: some hooks take no longer than one would.
+            while !push.is_finished() && !kill_hook(&world, name) {}
+        });
+        world.settle();
+        let (tip, head) = (world.tip("main"), world.id(&branch));
+        assert!(tip == before || tip == head, "{name}: {tip}");
+        // What git left locked, whoever looks after the machine takes away.
+        drop(fs::remove_file(world.stage.path("shop.git/refs/heads/main.lock")));
+        if tip == before {
+            world.push(&[&format!("{branch}:main")]).passes();
+        }
+        world.push(&[&format!("{branch}:refs/heads/contact-{round}")]).passes();
+        assert_eq!(world.tip("main"), head, "{name}");
+        let view = world.say("alice", &["show", &change]).json();
+        assert_eq!(view["state"], "applied", "{name}");
+        let permits = view["permits"].as_array().unwrap();
+        assert_eq!(permits.iter().filter(|permit| permit["outcome"] == "applied").count(), 1, "{name}: {view}");
+        let status = world.stage.run("gate status shop.git --format json");
+        assert_eq!((status.status, &status.json()["caught"]), (0, &serde_json::json!([])), "{name}: {status}");
+    }
 }
