@@ -347,6 +347,11 @@ impl Change {
         self.observed.iter().find(|document| document.path == path)?.found.as_ref()
     }
 
+    /// One of its revisions, present or past.
+    pub fn revision(&self, reference: &RevisionRef) -> Option<&Revision> {
+        self.revisions.iter().find(|revision| revision.reference == *reference)
+    }
+
     /// What the present revision brings.
     pub fn content(&self) -> Result<Digest, Refusal> {
         match self.current() {
@@ -412,7 +417,9 @@ impl Change {
                     lifted: false,
                     aside: Vec::new(),
                 });
-                self.status = ChangeStatus::Rejected;
+                if self.status.is_open() {
+                    self.status = ChangeStatus::Rejected;
+                }
             }
             Body::RejectionLift(_) => self.lift(&by),
             Body::RejectionSetAside(said) => {

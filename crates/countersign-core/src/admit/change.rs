@@ -58,6 +58,9 @@ pub(super) fn about(
     match body {
         // The gate's account of what happened is taken whatever became of the change meanwhile.
         Body::OutcomeReport(report) => return permit::outcome(change, authenticated, report, now),
+        // What was rejected follows its content, whatever became of this change; so does the lifting.
+        Body::Rejection(rejection) => return self::rejection(state, authenticated, change, rejection),
+        Body::RejectionLift(lift) => return self::lift(state, authenticated, change, lift),
         Body::Genesis(_)
         | Body::Publication(_)
         | Body::KeyRevocation(_)
@@ -69,8 +72,6 @@ pub(super) fn about(
         }
         Body::NewRevision(_)
         | Body::Approval(_)
-        | Body::Rejection(_)
-        | Body::RejectionLift(_)
         | Body::RejectionSetAside(_)
         | Body::Withdrawal(_)
         | Body::Disclosure(_)
@@ -94,8 +95,6 @@ pub(super) fn about(
     match body {
         Body::NewRevision(revision) => new_revision(governance, authenticated, revision, found),
         Body::Approval(approval) => self::approval(state, change, authenticated, approval, now),
-        Body::Rejection(rejection) => self::rejection(state, authenticated, change, rejection),
-        Body::RejectionLift(lift) => self::lift(state, authenticated, change, lift),
         Body::RejectionSetAside(said) => set_aside(state, authenticated, change, said, now),
         Body::Withdrawal(_) => withdrawal(authenticated, change),
         Body::Disclosure(disclosure) => self::disclosure(governance, change, authenticated, disclosure),
@@ -111,6 +110,8 @@ pub(super) fn about(
         | Body::RevocationConfirmation(_)
         | Body::GateRegistration(_)
         | Body::Proposal(_)
+        | Body::Rejection(_)
+        | Body::RejectionLift(_)
         | Body::OutcomeReport(_)
         | Body::Erasure(_) => Ok(()),
     }
@@ -329,6 +330,13 @@ fn approval(
     if !state.governance.catalog.settings.counts(approval.seen) {
         return Err(Refusal::forbidden("unseen", "an approval without the content at hand does not count here")
             .hint(format!("look at what you approve: countersign approve {short} --git REPO, or --file PATH")));
+    // An earlier one may come again, and whoever rejects need not know of the newest.
+    if change.revision(&rejection.revision).is_none() {
+        let number = rejection.revision.number;
+        let never = format!("the rejection is of a revision {number} that change {} never had", change.id);
+        return Err(Refusal::conflict("stale-revision", never)
+            .hint(format!("look at what is there, then sign again: countersign show {}", change.id)));
+    }
     }
     let reviewed = change.current().map(|revision| revision.subject.reference()).transpose()?;
     if reviewed.as_ref() != Some(&approval.reviewed) || approval.targets != change.targets {
@@ -378,6 +386,7 @@ fn others_rejections<'a>(state: &'a State, change: &Change) -> Result<Vec<&'a Ta
     for target in &change.targets {
         let on = state.rejections_on(target)?.unwrap_or_default().iter();
         found.extend(on.filter(|rejection| rejection.change != change.id && rejection.content == content));
+    current_revision(change, &lift.revision)?;
     }
     Ok(found)
 }
