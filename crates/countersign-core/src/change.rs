@@ -317,10 +317,10 @@ impl Change {
         }
     }
 
-    /// Whether there are references without a name in any revision.
-    pub fn names_are_erased(&self) -> bool {
-        let unnamed = |r: &Revision| r.identities.iter().any(|identity| !r.named.contains_key(&identity.reference));
-        self.revisions.iter().any(unnamed)
+    /// The blobs without which there are references without a name: erased, or not at hand.
+    pub fn names_missing(&self) -> impl Iterator<Item = Digest> {
+        let unnamed = |r: &&Revision| r.identities.iter().any(|identity| !r.named.contains_key(&identity.reference));
+        self.revisions.iter().filter(unnamed).filter_map(|revision| revision.identities_blob)
     }
 
     /// A permit of the present revision that was started and of which nobody has said how it ended.

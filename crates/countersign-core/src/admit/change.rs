@@ -487,8 +487,8 @@ fn disclosure(
     let by = &authenticated.statement().header.by;
     let contributors = take::contributors(governance, change);
     // Where names were erased nobody can tell any more; who discloses says of themselves that they had a hand in it.
-    let nobody_can_tell =
-        change.names_are_erased() || (governance.profiles_are_erased() && !contributors.unmapped.is_empty());
+    let nobody_can_tell = change.names_missing().next().is_some()
+        || (!governance.profiles_missing().is_empty() && !contributors.unmapped.is_empty());
     if !nobody_can_tell && !contributors.all.contains(by) {
         return Err(Refusal::forbidden("not-a-contributor", format!("{by} had no hand in change {}", change.id))
             .hint("who made the change says how it was made"));
