@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, governance::unknown_target, permit, person, server};
+use super::{Authenticated, files::files, governance::unknown_target, permit, person, server};
 use crate::{
     catalog::ActorKind,
     change::{ApprovalRecord, Aside, Change, Found},
@@ -19,7 +19,7 @@ use crate::{
         Approval, Body, Disclosure, Identification, IdentityVerdict, MAX_LIST, MAX_TARGETS, NewRevision, Proposal,
         Rejection, RejectionLift, RejectionSetAside, RevisionRef, Waiver,
     },
-    subject::{FilesSubject, GitSubject, MAX_COMMAND_WORDS, MAX_FILES, Subject},
+    subject::{GitSubject, Subject},
     take,
 };
 
@@ -203,29 +203,7 @@ fn subject(found: &Found) -> Result<(), Refusal> {
         (Some(Subject::Git(_)), None) => {
             Err(Refusal::malformed("facts-missing", "a change of a git range carries the facts of that range"))
         }
-        (Some(Subject::Files(FilesSubject { files, executable, command })), None) => {
-            if files.is_empty() || files.len() > MAX_FILES {
-                return Err(Refusal::malformed("files", format!("a change of files has 1 to {MAX_FILES} files")));
-            }
-            if let Some(name) = executable.iter().find(|name| !files.contains_key(*name)) {
-                return Err(Refusal::malformed(
-                    "files",
-                    format!("`{name}` is to be run, and is no file of the change"),
-                ));
-            }
-            match command {
-                Some(words) if words.is_empty() || words.len() > MAX_COMMAND_WORDS => {
-                    Err(Refusal::malformed("command", format!("a command has 1 to {MAX_COMMAND_WORDS} words")))
-                }
-                Some(_) => Ok(()),
-                // No gate takes files but the one that runs a command over them.
-                None => Err(Refusal::malformed(
-                    "no-command",
-                    "a change of files says by which command they are applied, or no gate could ever let it through",
-                )
-                .hint("add --command 'COMMAND', the command that `countersign apply` will run over these files")),
-            }
-        }
+        (Some(Subject::Files(subject)), None) => files(subject),
         (Some(Subject::Files(_)), Some(_)) => {
             Err(Refusal::malformed("facts-mismatch", "a change of files carries no facts of a git range"))
         }
@@ -330,13 +308,6 @@ fn approval(
     if !state.governance.catalog.settings.counts(approval.seen) {
         return Err(Refusal::forbidden("unseen", "an approval without the content at hand does not count here")
             .hint(format!("look at what you approve: countersign approve {short} --git REPO, or --file PATH")));
-    // An earlier one may come again, and whoever rejects need not know of the newest.
-    if change.revision(&rejection.revision).is_none() {
-        let number = rejection.revision.number;
-        let never = format!("the rejection is of a revision {number} that change {} never had", change.id);
-        return Err(Refusal::conflict("stale-revision", never)
-            .hint(format!("look at what is there, then sign again: countersign show {}", change.id)));
-    }
     }
     let reviewed = change.current().map(|revision| revision.subject.reference()).transpose()?;
     if reviewed.as_ref() != Some(&approval.reviewed) || approval.targets != change.targets {
@@ -359,6 +330,13 @@ fn rejection(
     rejection: &Rejection,
 ) -> Result<(), Refusal> {
     let by = person(authenticated, "reject")?;
+    // An earlier one may come again, and whoever rejects need not know of the newest.
+    if change.revision(&rejection.revision).is_none() {
+        let number = rejection.revision.number;
+        let never = format!("the rejection is of a revision {number} that change {} never had", change.id);
+        return Err(Refusal::conflict("stale-revision", never)
+            .hint(format!("look at what is there, then sign again: countersign show {}", change.id)));
+    }
     its_targets(change, &rejection.targets)?;
     if change.standing_rejections().any(|r| r.by == by && r.revision == rejection.revision) {
         return Err(Refusal::conflict("already-rejected", format!("{by} has already rejected this revision")));
@@ -386,7 +364,6 @@ fn others_rejections<'a>(state: &'a State, change: &Change) -> Result<Vec<&'a Ta
     for target in &change.targets {
         let on = state.rejections_on(target)?.unwrap_or_default().iter();
         found.extend(on.filter(|rejection| rejection.change != change.id && rejection.content == content));
-    current_revision(change, &lift.revision)?;
     }
     Ok(found)
 }
@@ -409,6 +386,7 @@ fn lift(
     lift: &RejectionLift,
 ) -> Result<(), Refusal> {
     let by = person(authenticated, "lift a rejection")?;
+    current_revision(change, &lift.revision)?;
     its_targets(change, &lift.targets)?;
     let own = change.standing_rejections().any(|rejection| rejection.by == by);
     let other = others_rejections(state, change)?.iter().any(|rejection| rejection.by == by);

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use http_body_util::BodyExt as _;
 use tokio::{
     sync::Notify,
@@ -141,6 +141,10 @@ pub async fn whole(
     room: &Arc<Room>,
     progress: Option<&Progress>,
 ) -> Reply<(Vec<u8>, Share)> {
+    // Who says that it will be far too large need not send it.
+    if body.size_hint().lower() > limit.saturating_mul(DISCARDED) as u64 {
+        return Err(too_large(limit));
+    }
     let share = Share::begin(room);
     let until = Instant::now() + WHOLE;
     let mut kept = Vec::new();

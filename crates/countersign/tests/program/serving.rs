@@ -190,6 +190,18 @@ fn a_server_is_asked_by_its_own_names() {
     let refused = get(&address, "rebound.example");
     assert!(refused.starts_with("HTTP/1.1 421 "), "{refused}");
     assert_snapshot!(refused.split("\r\n\r\n").nth(1).unwrap(), @r#"{"error":{"code":"another-host","class":"malformed","message":"this server is not `rebound.example`","hint":"if that is one of its names, whoever runs it adds it to `hosts` in countersign.yaml, or passes --host"}}"#);
+    // However often, and wherever it is named.
+    let head = |line: &str, hosts: &[&str]| {
+        let hosts: String = hosts.iter().map(|host| format!("Host: {host}\r\n")).collect();
+        let answer = asked(&address, &format!("GET {line} HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n"));
+        answer.lines().next().unwrap().trim_end().to_owned()
+    };
+    assert_eq!(head("/", &["localhost", "rebound.example"]), "HTTP/1.1 421 Misdirected Request");
+    assert_eq!(head("/", &["rebound.example", "localhost"]), "HTTP/1.1 421 Misdirected Request");
+    assert_eq!(head("/", &["localhost", "localhost"]), "HTTP/1.1 400 Bad Request");
+    assert_eq!(head("http://rebound.example/", &["localhost"]), "HTTP/1.1 421 Misdirected Request");
+    assert_eq!(head("http://localhost/", &["rebound.example"]), "HTTP/1.1 421 Misdirected Request");
+    assert_eq!(head("http://localhost/", &["localhost"]), "HTTP/1.1 200 OK");
     let server = world.server();
     let (engine, listener) =
         (Arc::clone(&server.engine), server.block_on(api::bind(([127, 0, 0, 1], 0).into())).unwrap());
