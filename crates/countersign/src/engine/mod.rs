@@ -304,6 +304,8 @@ impl Engine {
 
     /// Takes a signed statement: the one way to write.
     pub async fn submit(&self, envelope: &[u8], blobs: Vec<Vec<u8>>) -> Result<Receipt, EngineError> {
+        // What is signed over a damaged log contradicts it.
+        self.is_whole()?;
         let envelope =
             Envelope::parse(envelope).map_err(|e| Refusal::malformed("malformed-envelope", e.to_string()))?;
         let signed = Signed::check(&envelope)?;

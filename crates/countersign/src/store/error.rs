@@ -109,6 +109,8 @@ pub enum Damage {
     Blob(Digest),
     #[error("hash tile {0} is incomplete")]
     Tile(TileAt),
+    #[error("what is kept of {0} is not what the leaves say")]
+    Kept(String),
     #[error("{what} cannot be read: {found}")]
     Value { what: &'static str, found: String },
 }
@@ -168,6 +170,10 @@ impl StoreError {
             Self::Older { .. } => "no version of it was released; begin a new home",
             Self::Foreign(_) => "name another file",
             Self::OtherLog(_) => "a home and its ledger belong together; restore both from the same backup",
+            Self::Damaged(Damage::Kept(_)) => {
+                "the leaves are whole, and all else can be made again from them: stop the server; countersign rebuild --home HOME \
+                 --into NEW; put NEW in the place of the store's file"
+            }
             Self::Damaged(_) => {
                 "nothing is signed over it: restore the store's file, with the -wal beside it, from the newest backup; a \
                  follower's copy can be deleted and is read anew"

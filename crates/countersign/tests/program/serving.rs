@@ -39,7 +39,7 @@ use serde_json::Value;
 
 use crate::{
     api::proposal,
-    support::Stage,
+    support::{Stage, until},
     world::{Voice, World},
 };
 
@@ -443,4 +443,28 @@ fn a_server_whose_log_was_found_damaged_says_so() {
     let body: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
     assert!(answer.starts_with("HTTP/1.1 500 ") && body["error"]["code"] == "store-damaged", "{answer}");
     drop(TcpStream::connect(&address).unwrap().shutdown(Shutdown::Both));
+    // Nor does it write any more.
+    let run = world.say("alice", &["revoke", &world.key("bob").public().fingerprint().to_string(), "--why", "stolen"]);
+    assert!(run.stderr.contains("it writes nothing"), "{run}");
+}
+
+/// Somebody has written into its file while it was stopped: before long it says so, and signs nothing over it.
+#[test]
+fn a_server_over_records_that_its_leaves_do_not_give_finds_out() {
+    let stage = Stage::with_keys(&["ada", "grace"]);
+    stage.home_of_two();
+    let (mut server, address) = serve_from(&stage, "");
+    server.kill();
+    drop(address);
+    let file = stage.path("home/ledger.db");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let pool = sqlx::SqlitePool::connect(&format!("sqlite:{}", file.display())).await.unwrap();
+        sqlx::raw_sql("delete from uniques").execute(&pool).await.unwrap();
+        pool.close().await;
+    });
+    let (_server, address) = serve_from(&stage, "");
+    until("the server has read its log again", || get(&address, "localhost").starts_with("HTTP/1.1 500 "));
+    let log = stage.read("serve.log");
+    assert!(log.contains("what is kept of leaf 0 is not what the leaves say") && log.contains("rebuild"), "{log}");
 }
