@@ -1,6 +1,6 @@
 //! Names that git does not check out, or that a file system takes for git's own: who looks at such a tree sees another one
-//! than who checks it out. What is refused is what `verify_path` of git refuses by default, and `git fsck` calls an error:
-//! `hasDot`, `hasDotdot`, `hasDotgit`, `emptyName` and `gitmodulesSymlink` (fsck-msgids(5)).
+//! than who checks it out. What is refused is what `verify_path` of git refuses by default, and what `git fsck` calls `hasDot`,
+//! `hasDotdot`, `hasDotgit`, `emptyName` or `gitmodulesSymlink`.
 //!
 //! Links called `.gitattributes`, `.gitignore` or `.mailmap` git checks out, and does not follow.
 

@@ -563,9 +563,9 @@ fn unrelated_histories_have_no_base() {
     assert!(matches!(work.base(&main, &other), Err(NoBase::Unrelated { .. })));
 }
 
-/// What git itself refuses, in its index or by `fsck`, is refused, and nothing else. The others of git's list: `treeNotSorted`,
-/// `duplicateEntries` and `fullPathname` are in `trees.rs`; a `badFilemode`, `zeroPaddedFilemode` or `nullSha1` is no error
-/// to git, and neither is a link called `.gitattributes`.
+/// What git itself refuses in its index, or finds by `fsck` in names, is refused, and nothing else. The others of git's list:
+/// `treeNotSorted`, `duplicateEntries`, `emptyName` and `fullPathname` are in `trees.rs`; a `badFilemode`,
+/// `zeroPaddedFilemode` or `nullSha1` git reads, and so it does a link called `.gitattributes`, `.gitignore` or `.mailmap`.
 #[test]
 fn names_are_refused_that_git_refuses() {
     const NAMES: [&[u8]; 44] = [
@@ -634,7 +634,9 @@ fn names_are_refused_that_git_refuses() {
     let git = work.open();
     for (mode, name, tree, commit) in made {
         let (reads, _) = run(&["read-tree", "--index-output=.git/none", &tree]);
-        let refused = !reads || fsck.contains(&format!("error in tree {tree}"));
+        let says = |what: &&str| fsck.contains(&format!(" in tree {tree}: {what}:"));
+        let refused =
+            !reads || ["hasDot", "hasDotdot", "hasDotgit", "gitmodulesSymlink"].iter().any(|what| says(&what));
         let ours = git.diff(&base, &commit);
         assert_eq!(ours.is_err(), refused, "{mode} {name:?}: git reads it: {reads}, {ours:?}\n{fsck}");
         assert!(git.diff(&commit, &base).is_ok(), "what is there can be taken away: {mode} {name:?}");
