@@ -634,9 +634,8 @@ fn names_are_refused_that_git_refuses() {
     let git = work.open();
     for (mode, name, tree, commit) in made {
         let (reads, _) = run(&["read-tree", "--index-output=.git/none", &tree]);
-        let says = |what: &&str| fsck.contains(&format!(" in tree {tree}: {what}:"));
-        let refused =
-            !reads || ["hasDot", "hasDotdot", "hasDotgit", "gitmodulesSymlink"].iter().any(|what| says(&what));
+        let says = |what: &str| fsck.contains(&format!(" in tree {tree}: {what}:"));
+        let refused = !reads || ["hasDot", "hasDotdot", "hasDotgit", "gitmodulesSymlink"].iter().any(|what| says(what));
         let ours = git.diff(&base, &commit);
         assert_eq!(ours.is_err(), refused, "{mode} {name:?}: git reads it: {reads}, {ours:?}\n{fsck}");
         assert!(git.diff(&commit, &base).is_ok(), "what is there can be taken away: {mode} {name:?}");
