@@ -6,6 +6,7 @@
 //! [`admit`] checks that this actor may say this now.
 
 mod change;
+mod files;
 mod governance;
 mod permit;
 mod publication;

@@ -331,10 +331,10 @@ impl Change {
         }
     }
 
-    /// Whether there are references without a name in any revision.
-    pub fn names_are_erased(&self) -> bool {
-        let unnamed = |r: &Revision| r.identities.iter().any(|identity| !r.named.contains_key(&identity.reference));
-        self.revisions.iter().any(unnamed)
+    /// The blobs without which there are references without a name: erased, or not at hand.
+    pub fn names_missing(&self) -> impl Iterator<Item = Digest> {
+        let unnamed = |r: &&Revision| r.identities.iter().any(|identity| !r.named.contains_key(&identity.reference));
+        self.revisions.iter().filter(unnamed).filter_map(|revision| revision.identities_blob)
     }
 
     /// A permit of the present revision that was started and of which nobody has said how it ended.
@@ -359,6 +359,11 @@ impl Change {
     /// A cited document as it was last observed, if it was found.
     pub fn observed_document(&self, path: &str) -> Option<&FoundDocument> {
         self.observed.iter().find(|document| document.path == path)?.found.as_ref()
+    }
+
+    /// One of its revisions, present or past.
+    pub fn revision(&self, reference: &RevisionRef) -> Option<&Revision> {
+        self.revisions.iter().find(|revision| revision.reference == *reference)
     }
 
     /// What the present revision brings.
@@ -426,7 +431,9 @@ impl Change {
                     lifted: false,
                     aside: Vec::new(),
                 });
-                self.status = ChangeStatus::Rejected;
+                if self.status.is_open() {
+                    self.status = ChangeStatus::Rejected;
+                }
             }
             Body::RejectionLift(_) => self.lift(&by),
             Body::RejectionSetAside(said) => {

@@ -347,16 +347,19 @@ impl<'a> Asking<'a> {
             .filter(|rule| Decision::stops(rule) && rule.strength == Strength::Waivable)
             .map(|rule| rule.id.clone())
             .collect();
+        let highest = best.targets.iter().any(|view| view.tier == Tier::HIGHEST);
         if let Some(by) = approvers.into_iter().find(|person| scene.is_senior(person)) {
             let waiver = |rule: &RuleId| WaiverView { rule: rule.clone(), by: by.clone(), senior: true };
             best.waivers.extend(waivable.iter().map(waiver));
             // Where both do not count, it is somebody else who approves.
-            if best.targets.iter().any(|view| view.tier == Tier::HIGHEST) {
+            if highest {
                 best.approvals.retain(|approval| approval.by != *by);
             }
         }
         match self.decide(&best) {
             Ok(()) => Way::ByWaiver(waivable),
+            // With a waiver there is an approval less.
+            Err(_) if highest => Way::Locked(self.missing(&refused)),
             Err(still) => Way::Locked(self.missing(&still)),
         }
     }

@@ -232,7 +232,12 @@ impl State {
             _ => return Ok(()),
         };
         let Some((id, _)) = body.about() else { return Ok(()) };
-        let Some(content) = self.change(id)?.map(Change::content).transpose()? else { return Ok(()) };
+        let Some(change) = self.change(id)? else { return Ok(()) };
+        let content = match body {
+            Body::Rejection(said) => change.revision(&said.revision).map(|revision| revision.subject.content()),
+            _ => Some(change.content()),
+        };
+        let Some(content) = content.transpose()? else { return Ok(()) };
         for target in targets {
             let rejections = &mut self.target_mut(target).rejections;
             match body {

@@ -69,7 +69,7 @@ pub struct Governance {
     pub record: GovernanceRecord,
     pub catalog: Arc<Catalog>,
     pub rules: Arc<Rules>,
-    profiles_erased: bool,
+    profiles_missing: BTreeSet<Digest>,
     files: Files,
 }
 
@@ -266,8 +266,9 @@ impl Governance {
                 Arc::new(parse_rules(&files)?)
             }
         };
-        let profiles_erased = record.files.keys().any(|path| is_profiles(path) && !parsed.contains_key(path));
-        Ok(Self { record, catalog: Arc::new(catalog), rules, profiles_erased, files: Files::Read(parsed) })
+        let missing = record.files.iter().filter(|(path, _)| is_profiles(path) && !parsed.contains_key(*path));
+        let profiles_missing = missing.map(|(_, digest)| *digest).collect();
+        Ok(Self { record, catalog: Arc::new(catalog), rules, profiles_missing, files: Files::Read(parsed) })
     }
 
     /// People who have a key in the catalog, revoked or not.
@@ -289,9 +290,9 @@ impl Governance {
         group.into_iter().flatten().chain(person).collect()
     }
 
-    /// Whether the names and mails of some group were erased.
-    pub fn profiles_are_erased(&self) -> bool {
-        self.profiles_erased
+    /// Files with the names and mails of some group that were erased, or are not at hand.
+    pub fn profiles_missing(&self) -> &BTreeSet<Digest> {
+        &self.profiles_missing
     }
 
     pub fn person(&self, id: &ActorId) -> Option<&Actor> {

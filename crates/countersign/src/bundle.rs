@@ -76,6 +76,12 @@ struct Manifest {
     governed: Option<u64>,
 }
 
+impl Manifest {
+    fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec_pretty(self)
+    }
+}
+
 /// A bundle's files, by their path in it.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
@@ -103,16 +109,16 @@ impl Bundle {
             streams: self.evidence.streams.clone(),
             governed: self.governed,
         };
-        files.insert(MANIFEST.to_owned(), serde_json::to_vec_pretty(&manifest)?);
+        files.insert(MANIFEST.to_owned(), manifest.to_bytes()?);
         files.insert("checkpoint".to_owned(), self.evidence.checkpoint.clone().into_bytes());
         if !self.consistency.is_empty() {
             files.insert("consistency".to_owned(), hash_lines(&self.consistency));
         }
         for (index, bytes) in &self.evidence.leaves {
-            files.insert(format!("leaves/{index:010}"), bytes.clone());
+            files.insert(format!("leaves/{}", name_of(*index)), bytes.clone());
         }
         for (index, proof) in &self.evidence.proofs {
-            files.insert(format!("proofs/{index:010}"), hash_lines(proof));
+            files.insert(format!("proofs/{}", name_of(*index)), hash_lines(proof));
         }
         for (digest, bytes) in &self.evidence.blobs {
             files.insert(format!("blobs/{}", digest.hex()), bytes.clone());
@@ -144,7 +150,11 @@ impl Bundle {
                 found: u32::try_from(version).unwrap_or(u32::MAX),
             });
         }
-        let manifest: Manifest = serde_json::from_slice(&manifest).map_err(|e| damaged(format!("bundle.json: {e}")))?;
+        let parsed: Manifest = serde_json::from_slice(&manifest).map_err(|e| damaged(format!("bundle.json: {e}")))?;
+        if parsed.to_bytes().ok().as_ref() != Some(&manifest) {
+            return Err(damaged("bundle.json is not spelled as it is written".to_owned()));
+        }
+        let manifest = parsed;
         let checkpoint = files.remove("checkpoint").ok_or_else(|| damaged("it has no checkpoint".to_owned()))?;
         let mut evidence = Evidence {
             checkpoint: String::from_utf8(checkpoint).map_err(|_| damaged("the checkpoint is not text".to_owned()))?,
@@ -159,16 +169,16 @@ impl Bundle {
                 return Err(foreign(path, &name));
             }
             match name.split_once('/') {
-                Some(("leaves", index)) => {
-                    let index = index.parse().map_err(|_| damaged(format!("`{name}` is no leaf's name")))?;
+                Some(("leaves", text)) => {
+                    let index = index_of(text).ok_or_else(|| damaged(format!("`{name}` is no leaf's name")))?;
                     evidence.leaves.insert(index, bytes);
                 }
-                Some(("proofs", index)) => {
-                    let index = index.parse().map_err(|_| damaged(format!("`{name}` is no proof's name")))?;
+                Some(("proofs", text)) => {
+                    let index = index_of(text).ok_or_else(|| damaged(format!("`{name}` is no proof's name")))?;
                     evidence.proofs.insert(index, parse_hash_lines(&bytes).map_err(damaged)?);
                 }
-                Some(("blobs", digest)) => {
-                    let digest = Digest::from_hex(digest).map_err(|e| damaged(format!("`{name}`: {e}")))?;
+                Some(("blobs", text)) => {
+                    let digest = Digest::from_hex(text).map_err(|e| damaged(format!("`{name}`: {e}")))?;
                     evidence.blobs.insert(digest, bytes);
                 }
                 Some(("approvals", _)) => {
@@ -189,6 +199,16 @@ impl Bundle {
             extracts_differ,
         })
     }
+}
+
+/// What the files of a leaf are called.
+fn name_of(index: u64) -> String {
+    format!("{index:010}")
+}
+
+/// The other way. Under two names a leaf could be there twice, and be read in two ways.
+fn index_of(name: &str) -> Option<u64> {
+    name.parse().ok().filter(|index| name_of(*index) == name)
 }
 
 /// Whose file lies in a folder without anybody having put it there.
@@ -262,13 +282,20 @@ pub fn files_of_tar(path: &Path, bytes: &[u8]) -> Result<Files, BundleError> {
     let mut archive = tar::Archive::new(bytes);
     for entry in archive.entries().map_err(|e| damaged(e.to_string()))? {
         let mut entry = entry.map_err(|e| damaged(e.to_string()))?;
-        if entry.header().entry_type().is_dir() {
+        let kind = entry.header().entry_type();
+        if kind.is_dir() {
             continue;
         }
         let name = name_in_tar(&entry).map_err(damaged)?;
+        if !kind.is_file() {
+            return Err(damaged(format!("`{name}` is no file")));
+        }
         let mut content = Vec::new();
         entry.read_to_end(&mut content).map_err(|e| damaged(e.to_string()))?;
-        files.insert(name, content);
+        // Some programs would unpack the first one, some the last.
+        if files.insert(name.clone(), content).is_some() {
+            return Err(damaged(format!("`{name}` is in it twice")));
+        }
         if files.len() > MAX_FILES {
             return Err(damaged(format!("it has more than {MAX_FILES} files")));
         }
@@ -276,6 +303,9 @@ pub fn files_of_tar(path: &Path, bytes: &[u8]) -> Result<Files, BundleError> {
     // A tar archive ends with a block of zeros; one that was cut off at a file's end would otherwise go unnoticed.
     if bytes.len() < END || !bytes.len().is_multiple_of(512) || bytes.iter().rev().take(END).any(|byte| *byte != 0) {
         return Err(damaged(CUT_OFF.to_owned()));
+    }
+    if archive.into_inner().iter().any(|byte| *byte != 0) {
+        return Err(damaged(GOES_ON.to_owned()));
     }
     Ok(files)
 }
@@ -285,6 +315,7 @@ const END: usize = 1_024;
 /// Some programs fill an archive's last record.
 const MAX_PADDING: u64 = 64 * 1_024;
 const CUT_OFF: &str = "it is cut off: the end of the archive is missing";
+const GOES_ON: &str = "something stands behind the end of the archive";
 
 /// A file's name in an archive, which stays in the directory that it is unpacked to.
 fn name_in_tar(entry: &tar::Entry<'_, impl Read>) -> Result<String, String> {
@@ -317,7 +348,19 @@ pub fn unpack(place: &Path, archive: impl Read, into: &Path) -> Result<(), Bundl
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(cannot)?;
         }
-        let mut file = File::create(&path).map_err(cannot)?;
+        let mut file = match File::create_new(&path) {
+            Ok(file) => file,
+            // A server that makes it while it is sent does not remember which blobs it has sent.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let mut again = Vec::new();
+                entry.read_to_end(&mut again).map_err(|e| damaged(format!("`{name}`: {e}")))?;
+                if fs::read(&path).map_err(cannot)? != again {
+                    return Err(damaged(format!("`{name}` is in it twice, and not the same")));
+                }
+                continue;
+            }
+            Err(error) => return Err(cannot(error)),
+        };
         let mut piece = vec![0; PIECE];
         loop {
             let length = entry.read(&mut piece).map_err(|e| damaged(format!("`{name}`: {e}")))?;
@@ -329,8 +372,13 @@ pub fn unpack(place: &Path, archive: impl Read, into: &Path) -> Result<(), Bundl
     }
     // The first empty block ends the files; what follows is the rest of the end.
     let mut ending = archive.into_inner();
+    let ended = ending.bytes;
     io::copy(&mut ending.by_ref().take(MAX_PADDING), &mut io::sink()).map_err(|e| damaged(e.to_string()))?;
+    let more = ending.read(&mut [0]).map_err(|e| damaged(e.to_string()))?;
     let Ending { bytes, zeros, of: _ } = ending;
+    if zeros < bytes.saturating_sub(ended) || more != 0 {
+        return Err(damaged(GOES_ON.to_owned()));
+    }
     if zeros < END as u64 || !bytes.is_multiple_of(512) {
         return Err(damaged(CUT_OFF.to_owned()));
     }
@@ -401,7 +449,13 @@ fn hash_lines(hashes: &[Hash]) -> Vec<u8> {
 
 fn parse_hash_lines(bytes: &[u8]) -> Result<Vec<Hash>, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "a proof is not text".to_owned())?;
-    text.lines().map(|line| line.parse().map_err(|e| format!("a proof is malformed: {e}"))).collect()
+    let hashes: Result<Vec<Hash>, String> =
+        text.lines().map(|line| line.parse().map_err(|e| format!("a proof is malformed: {e}"))).collect();
+    let hashes = hashes?;
+    match hash_lines(&hashes) == bytes {
+        true => Ok(hashes),
+        false => Err("a proof is not spelled as it is written".to_owned()),
+    }
 }
 
 /// Whether this is a bundle, a file or its unpacked directory, and not an export.

@@ -12,6 +12,7 @@
 //! borrowed as well.
 
 mod memo;
+mod names;
 mod process;
 mod read;
 mod submodules;
@@ -45,6 +46,8 @@ const CONFIG: &str = "[core]\n\trepositoryformatversion = 1\n\tbare = true\n\tco
 
 /// The mode of a submodule's commit in a tree.
 pub const SUBMODULE: u32 = 0o160_000;
+/// That of a symbolic link.
+pub const LINK: u32 = 0o120_000;
 
 #[derive(Debug, Error)]
 pub enum GitError {
@@ -66,8 +69,8 @@ pub enum GitError {
     NotACommit { id: Oid, found: String },
     #[error("commit {id}: {source}")]
     Malformed { id: Oid, source: MalformedCommit },
-    #[error("tree {tree} has the path `{path}`, and no checkout can have a `{part}`")]
-    Path { tree: Oid, path: String, part: String },
+    #[error("tree {tree} has the path `{path}`, and no checkout can have a `{part}`{what}")]
+    Path { tree: Oid, path: String, part: String, what: &'static str },
     #[error("tree {id} is not as git writes trees: {why}")]
     Tree { id: String, why: &'static str },
     #[error("commit {id} has {bytes} bytes, more than {MAX_COMMIT_BYTES}")]

@@ -39,6 +39,9 @@ pub const PERSON: &str = "person";
 pub const GATE: &str = "gate";
 pub const TARGET: &str = "target";
 
+/// All of them.
+pub const KINDS: [&str; 5] = [GOVERNANCE, CHANGE, PERSON, GATE, TARGET];
+
 /// The values that changes and gates are found by.
 pub mod facet {
     pub const STATE: &str = "state";
@@ -118,6 +121,13 @@ fn place(stream: &StreamId) -> (&'static str, String) {
         Some((_, name)) => ("", name.to_owned()),
         None => (GOVERNANCE, GOVERNANCE.to_owned()),
     }
+}
+
+/// The other way.
+pub fn stream_of(kind: &str, name: &str) -> Option<StreamId> {
+    let stream = if kind == GOVERNANCE { kind.to_owned() } else { format!("{kind}/{name}") };
+    let stream = stream.parse().ok()?;
+    (place(&stream) == (kind, name.to_owned())).then_some(stream)
 }
 
 /// Governance as it stood when it was last asked for, in memory and, beside a follower's copy, in a file.
@@ -302,7 +312,7 @@ pub fn projections<'a>(
     Ok(projections)
 }
 
-fn change_projection(change: &Change) -> Result<Projection, StoreError> {
+pub fn change_projection(change: &Change) -> Result<Projection, StoreError> {
     let mut facets = BTreeSet::from([
         Facet::new(facet::STATE, change.status.as_str()),
         Facet::new(facet::PROPOSER, change.proposer.as_str()),
@@ -349,10 +359,15 @@ pub fn uniques(state: &State, signed: &Signed) -> Result<Vec<Unique>, Refusal> {
     if let Body::GateRegistration(gate) = &signed.statement().body {
         let known = state.gate(&gate.gate)?.is_some_and(|known| known.key == gate.key);
         if !known {
-            keys.push(Unique::of(format!("gate-key {}", gate.key.fingerprint())));
+            keys.push(key_of_gate(&gate.key));
         }
     }
     Ok(keys)
+}
+
+/// By which a gate's key is known to be one's already.
+pub fn key_of_gate(key: &PublicKey) -> Unique {
+    Unique::of(format!("gate-key {}", key.fingerprint()))
 }
 
 /// People none of whose keys holds: they cannot supply what is missing of a change.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, governance::unknown_target, permit, person, server};
+use super::{Authenticated, files::files, governance::unknown_target, permit, person, server};
 use crate::{
     catalog::ActorKind,
     change::{ApprovalRecord, Aside, Change, Found},
@@ -19,7 +19,7 @@ use crate::{
         Approval, Body, Disclosure, Identification, IdentityVerdict, MAX_LIST, MAX_TARGETS, NewRevision, Proposal,
         Rejection, RejectionLift, RejectionSetAside, RevisionRef, Waiver,
     },
-    subject::{FilesSubject, GitSubject, MAX_COMMAND_WORDS, MAX_FILES, Subject},
+    subject::{GitSubject, Subject},
     take,
 };
 
@@ -58,6 +58,9 @@ pub(super) fn about(
     match body {
         // The gate's account of what happened is taken whatever became of the change meanwhile.
         Body::OutcomeReport(report) => return permit::outcome(change, authenticated, report, now),
+        // What was rejected follows its content, whatever became of this change; so does the lifting.
+        Body::Rejection(rejection) => return self::rejection(state, authenticated, change, rejection),
+        Body::RejectionLift(lift) => return self::lift(state, authenticated, change, lift),
         Body::Genesis(_)
         | Body::Publication(_)
         | Body::KeyRevocation(_)
@@ -69,8 +72,6 @@ pub(super) fn about(
         }
         Body::NewRevision(_)
         | Body::Approval(_)
-        | Body::Rejection(_)
-        | Body::RejectionLift(_)
         | Body::RejectionSetAside(_)
         | Body::Withdrawal(_)
         | Body::Disclosure(_)
@@ -99,8 +100,6 @@ pub(super) fn about(
     match body {
         Body::NewRevision(revision) => new_revision(governance, authenticated, revision, found),
         Body::Approval(approval) => self::approval(state, change, authenticated, approval, now),
-        Body::Rejection(rejection) => self::rejection(state, authenticated, change, rejection),
-        Body::RejectionLift(lift) => self::lift(state, authenticated, change, lift),
         Body::RejectionSetAside(said) => set_aside(state, authenticated, change, said, now),
         Body::Withdrawal(_) => withdrawal(authenticated, change),
         Body::Disclosure(disclosure) => self::disclosure(governance, change, authenticated, disclosure),
@@ -116,6 +115,8 @@ pub(super) fn about(
         | Body::RevocationConfirmation(_)
         | Body::GateRegistration(_)
         | Body::Proposal(_)
+        | Body::Rejection(_)
+        | Body::RejectionLift(_)
         | Body::OutcomeReport(_)
         | Body::Erasure(_) => Ok(()),
     }
@@ -207,29 +208,7 @@ fn subject(found: &Found) -> Result<(), Refusal> {
         (Some(Subject::Git(_)), None) => {
             Err(Refusal::malformed("facts-missing", "a change of a git range carries the facts of that range"))
         }
-        (Some(Subject::Files(FilesSubject { files, executable, command })), None) => {
-            if files.is_empty() || files.len() > MAX_FILES {
-                return Err(Refusal::malformed("files", format!("a change of files has 1 to {MAX_FILES} files")));
-            }
-            if let Some(name) = executable.iter().find(|name| !files.contains_key(*name)) {
-                return Err(Refusal::malformed(
-                    "files",
-                    format!("`{name}` is to be run, and is no file of the change"),
-                ));
-            }
-            match command {
-                Some(words) if words.is_empty() || words.len() > MAX_COMMAND_WORDS => {
-                    Err(Refusal::malformed("command", format!("a command has 1 to {MAX_COMMAND_WORDS} words")))
-                }
-                Some(_) => Ok(()),
-                // No gate takes files but the one that runs a command over them.
-                None => Err(Refusal::malformed(
-                    "no-command",
-                    "a change of files says by which command they are applied, or no gate could ever let it through",
-                )
-                .hint("add --command 'COMMAND', the command that `countersign apply` will run over these files")),
-            }
-        }
+        (Some(Subject::Files(subject)), None) => files(subject),
         (Some(Subject::Files(_)), Some(_)) => {
             Err(Refusal::malformed("facts-mismatch", "a change of files carries no facts of a git range"))
         }
@@ -364,6 +343,13 @@ fn rejection(
     rejection: &Rejection,
 ) -> Result<(), Refusal> {
     let by = person(authenticated, "reject")?;
+    // An earlier one may come again, and whoever rejects need not know of the newest.
+    if change.revision(&rejection.revision).is_none() {
+        let number = rejection.revision.number;
+        let never = format!("the rejection is of a revision {number} that change {} never had", change.id);
+        return Err(Refusal::conflict("stale-revision", never)
+            .hint(format!("look at what is there, then sign again: countersign show {}", change.id)));
+    }
     its_targets(change, &rejection.targets)?;
     if change.standing_rejections().any(|r| r.by == by && r.revision == rejection.revision) {
         return Err(Refusal::conflict("already-rejected", format!("{by} has already rejected this revision")));
@@ -420,6 +406,7 @@ fn lift(
     lift: &RejectionLift,
 ) -> Result<(), Refusal> {
     let by = person(authenticated, "lift a rejection")?;
+    current_revision(change, &lift.revision)?;
     its_targets(change, &lift.targets)?;
     if change.standing_rejections().any(|rejection| rejection.by == by) {
         return Ok(());
@@ -505,8 +492,8 @@ fn disclosure(
     let by = &authenticated.statement().header.by;
     let contributors = take::contributors(governance, change);
     // Where names were erased nobody can tell any more; who discloses says of themselves that they had a hand in it.
-    let nobody_can_tell =
-        change.names_are_erased() || (governance.profiles_are_erased() && !contributors.unmapped.is_empty());
+    let nobody_can_tell = change.names_missing().next().is_some()
+        || (!governance.profiles_missing().is_empty() && !contributors.unmapped.is_empty());
     if !nobody_can_tell && !contributors.all.contains(by) {
         return Err(Refusal::forbidden("not-a-contributor", format!("{by} had no hand in change {}", change.id))
             .hint("who made the change says how it was made"));

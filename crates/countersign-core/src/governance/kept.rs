@@ -10,7 +10,7 @@
 //! countersign-governance VERSION\n  SHA-256 of the rest  the rest
 //! ```
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use countersign_ledger::{Digest, StreamHead};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use super::{Files, Governance, GovernanceRecord};
 use crate::{catalog::kept::KeptCatalog, rules::kept::KeptRules};
 
 /// What a program writes only itself reads: with another one the files may come to something else.
-const HEADING: &str = concat!("countersign-governance ", env!("CARGO_PKG_VERSION"), " 1\n");
+const HEADING: &str = concat!("countersign-governance ", env!("CARGO_PKG_VERSION"), " 2\n");
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
@@ -28,7 +28,7 @@ struct Kept {
     record: GovernanceRecord,
     catalog: KeptCatalog,
     rules: KeptRules,
-    profiles_erased: bool,
+    profiles_missing: BTreeSet<Digest>,
 }
 
 impl Governance {
@@ -37,8 +37,8 @@ impl Governance {
     pub fn to_kept(&self, at: StreamHead) -> Option<Vec<u8>> {
         let Files::Read(_) = &self.files else { return None };
         let (catalog, rules) = (KeptCatalog::of(&self.catalog)?, KeptRules::of(&self.rules)?);
-        let profiles_erased = self.profiles_erased;
-        let kept = Kept { at, record: self.record.clone(), catalog, rules, profiles_erased };
+        let profiles_missing = self.profiles_missing.clone();
+        let kept = Kept { at, record: self.record.clone(), catalog, rules, profiles_missing };
         let rest = postcard::to_allocvec(&kept).ok()?;
         Some([HEADING.as_bytes(), Digest::of(&rest).as_bytes(), &rest].concat())
     }
@@ -60,7 +60,7 @@ impl Governance {
             record: kept.record,
             catalog: Arc::new(kept.catalog.resolved()),
             rules: Arc::new(kept.rules.parsed().ok()?),
-            profiles_erased: kept.profiles_erased,
+            profiles_missing: kept.profiles_missing,
             files: Files::Kept,
         };
         Some((kept.at, governance))

@@ -1,17 +1,29 @@
 //! Running decisions of the log again.
 
+use std::collections::BTreeSet;
+
 use countersign_ledger::Digest;
 
 use super::report::{Verdict, count};
 use crate::{
-    decision::Decision, governance::Blobs, rules::decide, snapshot::Snapshot, state::State, statement::Decided,
+    change::Change,
+    decision::Decision,
+    governance::Blobs,
+    rules::decide,
+    snapshot::Snapshot,
+    state::State,
+    statement::{Body, Decided},
 };
 
 /// What came of the decisions of a log, run again.
 #[derive(Debug, Default)]
 pub(super) struct Decisions {
     run: u64,
-    after_erasure: u64,
+    without_names: u64,
+    /// What was not there of the names that those would have needed.
+    missing: BTreeSet<Digest>,
+    /// What erasures took away.
+    erased: BTreeSet<Digest>,
     /// The first that differs, and how.
     differs: Option<(u64, String)>,
 }
@@ -21,10 +33,20 @@ impl Decisions {
         self.run = self.run.saturating_add(1);
         match result {
             Ok(Again::Same) => {}
-            Ok(Again::AfterErasure) => self.after_erasure = self.after_erasure.saturating_add(1),
+            Ok(Again::WithoutNames(missing)) => {
+                self.without_names = self.without_names.saturating_add(1);
+                self.missing.extend(missing);
+            }
             Err(why) => {
                 self.differs.get_or_insert((index, why));
             }
+        }
+    }
+
+    /// Takes note of what a leaf erased.
+    pub(super) fn erased(&mut self, body: &Body) {
+        if let Body::Erasure(erasure) = body {
+            self.erased.extend(&erasure.blobs);
         }
     }
 
@@ -36,10 +58,14 @@ impl Decisions {
             return (Verdict::NotChecked, "there is no decision to run again".to_owned(), None);
         }
         let mut detail = format!("{} run again with the same result", count(self.run, "decision"));
-        if self.after_erasure > 0 {
+        if self.without_names > 0 {
+            let why = match self.missing.difference(&self.erased).next() {
+                None => "were erased since".to_owned(),
+                Some(blob) => format!("are missing here, which no erasure in this copy took away ({blob})"),
+            };
             detail.push_str(&format!(
-                "; in {} of them names were erased since, and whom the commits named is taken from the snapshot",
-                self.after_erasure
+                "; in {} of them names {why}, and whom the commits named is taken from the snapshot",
+                self.without_names
             ));
         }
         (Verdict::Holds, detail, None)
@@ -47,22 +73,28 @@ impl Decisions {
 }
 
 /// How a decision came out the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Again {
     /// From what the statements say.
     Same,
-    /// Names were erased since, so that whom the commits named had to be taken from the snapshot that the decision names.
-    AfterErasure,
+    /// Without the names in these blobs, so that whom the commits named had to be taken from the snapshot that the decision
+    /// names.
+    WithoutNames(BTreeSet<Digest>),
 }
 
-/// The snapshot without which a decision cannot be run again, because names were erased since it was taken.
+/// The names that are not there, of what a decision about this change is taken from.
+fn names_missing(state: &State, change: &Change) -> BTreeSet<Digest> {
+    change.names_missing().chain(state.governance.profiles_missing().iter().copied()).collect()
+}
+
+/// The snapshot without which a decision cannot be run again, because names are missing that were there when it was taken.
 pub fn snapshot_needed(state: &State, decided: &Decided) -> Option<Digest> {
     let change = state.change(&decided.change).ok().flatten()?;
-    let erased = change.names_are_erased() || state.governance.profiles_are_erased();
+    let missing = !names_missing(state, change).is_empty();
     let same = || {
         Snapshot::take(state, change, decided.decided_at).is_ok_and(|snapshot| snapshot.digest() == decided.snapshot)
     };
-    (erased && !same()).then_some(decided.snapshot)
+    (missing && !same()).then_some(decided.snapshot)
 }
 
 /// Decides again from a state and compares with what the log says was decided from it. Err says how they differ.
@@ -82,11 +114,10 @@ pub fn decide_again(state: &State, decided: &Decided, blob: &Blobs<'_>) -> Resul
         snapshot = snapshot.held_as(&logged, state, change).map_err(|e| e.to_string())?;
         digest = snapshot.digest();
     }
-    let erased = change.names_are_erased() || state.governance.profiles_are_erased();
-    if erased && digest != decided.snapshot {
-        how = Again::AfterErasure;
-        let logged =
-            blob(&decided.snapshot).ok_or_else(|| "names were erased since, and the snapshot is missing".to_owned())?;
+    let missing = names_missing(state, change);
+    if !missing.is_empty() && digest != decided.snapshot {
+        how = Again::WithoutNames(missing);
+        let logged = blob(&decided.snapshot).ok_or_else(|| "names are missing, and so is the snapshot".to_owned())?;
         let logged =
             serde_json::from_slice(&logged).map_err(|e| format!("the snapshot in the log is malformed: {e}"))?;
         snapshot = Snapshot::take_like(&logged, state, change, decided.decided_at).map_err(|e| e.to_string())?;

@@ -171,6 +171,7 @@ fn statements_step(
         if let Some(result) = decided {
             decisions.add(index, result);
         }
+        decisions.erased(&entry.signed.statement().body);
     }
     readable(&state, None)?;
     Ok(((state, begun), replayed(leaves.len() as u64)))

@@ -303,6 +303,7 @@ impl Replay {
         if let Some(result) = decided {
             decisions.add(index, result);
         }
+        decisions.erased(&statement.body);
         shelf::lay_down(shelf, state)?;
         Ok(Ok(()))
     }

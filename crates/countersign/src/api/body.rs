@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use http_body_util::BodyExt as _;
 use tokio::{
     sync::Notify,
@@ -135,6 +135,10 @@ impl Drop for Share {
 /// An answer that comes while the sender still writes is lost to many of them: the kernel resets a connection that is
 /// closed with bytes unread, and the sender sees that instead of the reason.
 pub async fn whole(mut body: Body, limit: usize, room: &Arc<Room>) -> Reply<(Vec<u8>, Share)> {
+    // Who says that it will be far too large need not send it.
+    if body.size_hint().lower() > limit.saturating_mul(DISCARDED) as u64 {
+        return Err(too_large(limit));
+    }
     let share = Share::begin(room);
     let until = Instant::now() + WHOLE;
     let mut kept = Vec::new();

@@ -11,7 +11,7 @@ use axum::{
 
 use tokio::time::Instant;
 
-use super::error::{Cause, another_host};
+use super::error::{Cause, another_host, bad_request};
 use crate::random;
 
 /// By which a request is found in the server's log.
@@ -41,12 +41,21 @@ impl Hosts {
 
 /// Refuses what is asked by another name.
 pub async fn for_this_host(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
-    let asked = request.headers().get(HOST).map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
-    match asked {
-        Some(host) if !hosts.has(&host) => another_host(&host).into_response(),
-        // Only what is older than browsers leaves it out.
-        Some(_) | None => next.run(request).await,
+    // Only what is older than browsers names none. A request line may name one as well, which comes before the header's.
+    let in_line = request.uri().authority().map(|authority| authority.to_string());
+    let headers: Vec<String> = request
+        .headers()
+        .get_all(HOST)
+        .iter()
+        .map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned())
+        .collect();
+    if let Some(host) = in_line.iter().chain(&headers).find(|host| !hosts.has(host)) {
+        return another_host(host).into_response();
     }
+    if headers.len() > 1 {
+        return bad_request(format!("a request has one Host header, this has {}", headers.len())).into_response();
+    }
+    next.run(request).await
 }
 
 /// Says what was asked, and what came of it.

@@ -130,7 +130,8 @@ pub fn code_owners(history: &History) -> Result<Option<(&'static str, CodeOwners
 }
 
 fn systems(folder: &Path, history: &History) -> Result<Systems, ScopeError> {
-    let (files, settings) = home::catalog_at(folder)?;
+    let (files, settings) =
+        home::catalog_at(folder).map_err(|e| e.expecting("it is a folder of Backstage YAML, or a home"))?;
     let catalog = Catalog::parse(&files, &settings)
         .map_err(|source| ScopeError::Catalog { folder: folder.to_owned(), source })?;
     let repository = history.repository_name();

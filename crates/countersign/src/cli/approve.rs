@@ -1,6 +1,6 @@
 //! `approve`: a person's countersignature over one revision, and `reject`, `withdraw` beside it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use countersign_core::{
     facts::{GitFacts, Range},
@@ -14,10 +14,17 @@ use super::{
     Global,
     content::{self, Computed},
     error::{CliError, Exit},
-    output, propose, stop,
+    output, paths, propose, stop,
     submit::{self, announce},
 };
-use crate::{client::ChangePrefix, files, git::Repository, reading::Reading, wire::ChangeView};
+use crate::{
+    client::ChangePrefix,
+    files,
+    git::{Repository, SUBMODULE},
+    home::files::word,
+    reading::Reading,
+    wire::ChangeView,
+};
 
 /// Approve the present revision of a change, as a second pair of eyes.
 ///
@@ -84,7 +91,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
             lines.extend(content::submodule_addresses(args.git.as_deref(), computed)?);
         }
         None => {
-            lines.extend(propose::describe(&Computed { subject: view.subject.clone(), extracted: None }));
+            lines.extend(propose::describe(&Computed::as_said(view.subject.clone(), None)));
             lines.push(
                 "these digests are what the proposer signed; --git REPO or --file PATH computes them from what you have"
                     .to_owned(),
@@ -144,7 +151,7 @@ fn recompute(reading: &Reading, args: &Args) -> Result<Option<Computed>, CliErro
             };
             let Some(said) = reading.identities()? else {
                 return Err(differs(
-                    "the names in its commits were erased, so that they cannot be compared".to_owned(),
+                    "the names in its commits are not here (erased, or held back by the server), so that they cannot be compared".to_owned(),
                 ));
             };
             let (facts, identities) = content::extract_facts(&git, &range, &said.salt)?;
@@ -161,7 +168,9 @@ fn recompute(reading: &Reading, args: &Args) -> Result<Option<Computed>, CliErro
             if identities != said {
                 return Err(differs("the names in the commits".to_owned()));
             }
-            Ok(Some(Computed { subject: reading.subject().clone(), extracted: Some((facts, identities)) }))
+            at_hand(&git, path, change, &facts)?;
+            let links = paths::links(&git, &facts)?;
+            Ok(Some(Computed { subject: reading.subject().clone(), extracted: Some((facts, identities)), links }))
         }
         (Subject::Files(FilesSubject { files, executable, .. }), _, paths @ [_, ..]) => {
             let mine = files::read_files(paths)?;
@@ -180,11 +189,45 @@ fn recompute(reading: &Reading, args: &Args) -> Result<Option<Computed>, CliErro
                     if executable.contains(name) { "can be run there, and not here" } else { "can be run only here" };
                 return Err(differs(format!("{name} {what}")));
             }
-            Ok(Some(Computed { subject: reading.subject().clone(), extracted: None }))
+            Ok(Some(Computed::as_said(reading.subject().clone(), None)))
         }
         (Subject::Files(_), Some(_), _) => Err(CliError::usage("this change is about files: pass --file PATH")),
         (Subject::Git(_), None, _) => Err(CliError::usage("this change is about commits: pass --git REPO")),
     }
+}
+
+/// Commits and trees tell the digests; a clone may have them and not the content, which then nobody here has looked at.
+fn at_hand(git: &Repository, path: &Path, change: &str, facts: &GitFacts) -> Result<(), CliError> {
+    const NAMED: usize = 5;
+    let mut missing = Vec::new();
+    for touched in &facts.paths {
+        // The commit of a submodule is in another repository.
+        let sides = [("before", &touched.old), ("after", &touched.new)].into_iter();
+        let contents =
+            sides.filter_map(|(when, side)| Some((when, side.as_ref().filter(|side| side.mode != SUBMODULE)?)));
+        for (when, entry) in contents {
+            if !git.has_blob(&entry.id)? {
+                missing.push(format!("{} {when} ({})", touched.path, entry.id));
+            }
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let more = missing.len().saturating_sub(NAMED);
+    missing.truncate(NAMED);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    Err(CliError::new(
+        "content-missing",
+        format!("`{}` does not have the content of change {change}: {}{more}", path.display(), missing.join(", ")),
+    )
+    .hint(format!(
+        "nothing was signed. In a partial clone this fetches it and shows it: git -C {} diff {} {}. If git cannot, nobody has \
+         what these commits name: do not approve",
+        word(path),
+        facts.base,
+        facts.head
+    )))
 }
 
 /// The same bytes may be there under another name, which is the name they were proposed by.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use countersign_core::{
-    facts::{Entry, FactsError, GitFacts, Identities, NoBase, Range, TouchedPath, facts, single_base},
+    facts::{FactsError, GitFacts, Identities, NoBase, Range, TouchedPath, facts, single_base},
     ids::{Nonce, Oid, RepositoryId},
     subject::{FilesSubject, GitSubject, Subject},
 };
@@ -17,10 +17,11 @@ use countersign_ledger::Digest;
 use super::{
     error::{CliError, Exit},
     output::printable,
+    paths::{self, Links, submodule},
 };
 use crate::{
     files::{FilesError, executable, names_no_outside_path, read_files, somewhere},
-    git::{Repository, SUBMODULE},
+    git::Repository,
 };
 
 #[derive(Clone, Debug, clap::Args)]
@@ -52,6 +53,15 @@ pub struct Computed {
     pub subject: Subject,
     /// Of a git range: its facts, and the names behind them.
     pub extracted: Option<(GitFacts, Identities)>,
+    /// Where its symbolic links lead, if it was computed from a repository.
+    pub links: Links,
+}
+
+impl Computed {
+    /// What statements say, without anything at hand that it could be compared with.
+    pub fn as_said(subject: Subject, extracted: Option<(GitFacts, Identities)>) -> Self {
+        Self { subject, extracted, links: Links::new() }
+    }
 }
 
 impl Content {
@@ -84,7 +94,11 @@ impl Content {
         let base = single_base(&branch, &tip, &head, &git.merge_bases(&tip, &head)?)?;
         let range = Range { repository: self.repository_name(path)?, branch, base, head };
         let (facts, identities) = extract_facts(&git, &range, salt)?;
-        Ok(Computed { subject: subject_of(&facts), extracted: Some((facts, identities)) })
+        Ok(Computed {
+            subject: subject_of(&facts),
+            links: paths::links(&git, &facts)?,
+            extracted: Some((facts, identities)),
+        })
     }
 
     /// What is odd about the branch that the commits are for, as far as this repository can tell.
@@ -177,20 +191,6 @@ impl From<NoBase> for CliError {
     }
 }
 
-/// What becomes of a submodule.
-pub fn submodule(touched: &TouchedPath) -> Option<String> {
-    let commit = |side: &Option<Entry>| match side {
-        Some(entry) if entry.mode == SUBMODULE => Some(entry.id.to_string()),
-        Some(_) | None => None,
-    };
-    let (old, new) = (commit(&touched.old), commit(&touched.new));
-    if old.is_none() && new.is_none() {
-        return None;
-    }
-    let or_none = |commit: Option<String>| commit.unwrap_or_else(|| "none".to_owned());
-    Some(format!("submodule {}: {} -> {}", touched.path, or_none(old), or_none(new)))
-}
-
 /// Where the submodules of a git range come from that it changes, before and after.
 pub fn submodule_addresses(repository: Option<&Path>, computed: &Computed) -> Result<Vec<String>, CliError> {
     let (Some(repository), Some((facts, _))) = (repository, &computed.extracted) else { return Ok(Vec::new()) };
@@ -234,7 +234,7 @@ fn of_files(paths: &[PathBuf], command: Option<&str>) -> Result<Computed, CliErr
     let executable = executable(&files);
     let command = Some(command);
     let files = files.into_iter().map(|(name, file)| (name, Digest::of(&file.bytes))).collect();
-    Ok(Computed { subject: Subject::Files(FilesSubject { files, executable, command }), extracted: None })
+    Ok(Computed::as_said(Subject::Files(FilesSubject { files, executable, command }), None))
 }
 
 fn split_command(command: &str) -> Result<Vec<String>, CliError> {

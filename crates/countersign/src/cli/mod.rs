@@ -23,6 +23,7 @@ mod init_from;
 mod join;
 mod log;
 pub mod output;
+mod paths;
 mod permit;
 mod propose;
 mod rebuild;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use countersign_core::{
-    facts::{GitFacts, PathStatus},
+    facts::GitFacts,
     ids::{ActorId, ChangeId, Nonce, Target},
     kind::{Kind, Purpose},
     statement::{Body, NewRevision, Proposal},
@@ -16,7 +16,7 @@ use super::{
     Global,
     content::{self, Computed, Content},
     error::{CliError, Exit},
-    output, submit,
+    output, paths, submit,
 };
 use crate::{
     client::{ChangePrefix, Client},
@@ -316,8 +316,11 @@ fn present(reading: &Reading) -> Result<Computed, CliError> {
         Some(digest) => {
             let change = reading.change().id.short();
             let missing = |what: &str| {
-                CliError::new("erased", format!("{what} of change {change} were erased"))
-                    .hint("name the commits again: --git .")
+                CliError::new(
+                    "erased",
+                    format!("{what} of change {change} are not here: erased, or held back by the server"),
+                )
+                .hint("name the commits again: --git .")
             };
             let facts = reading.blob(&digest).ok_or_else(|| missing("the facts"))?;
             let identities = reading.identities()?.ok_or_else(|| missing("the names in the commits"))?;
@@ -325,7 +328,7 @@ fn present(reading: &Reading) -> Result<Computed, CliError> {
         }
         None => None,
     };
-    Ok(Computed { subject: reading.subject().clone(), extracted })
+    Ok(Computed::as_said(reading.subject().clone(), extracted))
 }
 
 /// The salt of a change, so that somebody who was identified in one revision is known in the next.
@@ -362,18 +365,8 @@ impl Blobs {
     }
 }
 
-fn words(status: PathStatus) -> &'static str {
-    match status {
-        PathStatus::Added => "added",
-        PathStatus::Deleted => "deleted",
-        PathStatus::Modified => "changed",
-        PathStatus::TypeChanged => "another kind of file",
-    }
-}
-
 /// What was computed, for the eyes of whoever signs it.
 pub fn describe(computed: &Computed) -> Vec<String> {
-    const SHOWN: usize = 15;
     let mut lines = vec![format!("subject: {}", computed.subject.summary())];
     match &computed.subject {
         Subject::Git(GitSubject { delta, .. }) => lines.push(format!("difference: {delta}")),
@@ -383,19 +376,7 @@ pub fn describe(computed: &Computed) -> Vec<String> {
         }
     }
     if let Some((facts, _)) = &computed.extracted {
-        lines.push(format!(
-            "{}, {}:",
-            output::count(facts.commits as usize, "commit"),
-            output::count(facts.paths.len(), "path")
-        ));
-        lines.extend(
-            facts.paths.iter().take(SHOWN).map(|change| format!("  {} {}", words(change.status()), change.path)),
-        );
-        if facts.paths.len() > SHOWN {
-            lines.push(format!("  … and {} more", facts.paths.len() - SHOWN));
-        }
-        // What is in a submodule is none of the paths: whoever signs sees which commit of it comes.
-        lines.extend(facts.paths.iter().filter_map(content::submodule));
+        lines.extend(paths::lines(facts, &computed.links));
     }
     lines
 }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use countersign_core::verify::Verdict;
 use countersign_ledger::{Digest, checkpoint::Checkpoint, tree};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -21,9 +22,10 @@ use crate::{
     cosigning::{Collector, CosigningError},
     durable,
     engine::{Engine, EngineError, Failure, Setup},
+    follower::{ledger::Ledger, source::Source},
     home::{FOUNDED, Home, LOCK, SEEN, files::word},
-    store::{self, Store, StoreError, writer::SubmitError},
-    unix,
+    store::{self, Damage, Store, StoreError, writer::SubmitError},
+    unix, verifying,
 };
 
 /// How long what still runs is waited for in the end.
@@ -68,7 +70,7 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
         anstream::println!("serving {} on http://{address} (stop with Ctrl-C)", home.config().origin);
         tokio::spawn(collector.run());
         tokio::spawn(keep_home(Arc::clone(&engine), home.path().to_owned()));
-        tokio::spawn(reread(Arc::clone(&engine), home.store_options()));
+        tokio::spawn(reread(Arc::clone(&engine), Home::open(home.path())?));
         let names = home.config().hosts.iter().chain(&args.host).cloned();
         let reached = Reached { hosts: Hosts::new(names), ..Reached::default() };
         // So that who asks first does not wait for it.
@@ -110,26 +112,53 @@ const SEEN_EVERY: Duration = Duration::from_secs(1);
 
 /// Reads the whole log again from time to time, slowly, and says what has decayed. What is damaged where nobody looks would else be
 /// found when somebody needs it.
-async fn reread(engine: Arc<Engine>, options: store::Options) {
+async fn reread(engine: Arc<Engine>, home: Home) {
+    let options = home.store_options();
     tokio::time::sleep(FIRST_READING).await;
     loop {
-        let pause = match engine.read_again(&options, READING_PAUSE).await {
-            Ok(leaves) => {
+        let read = match engine.read_again(&options, READING_PAUSE).await {
+            Ok(leaves) => replayed(&home).await.map(|damage| (leaves, damage)),
+            Err(error) if error.is_damage() => Ok((0, Some(error))),
+            Err(error) => Err(error.to_string()),
+        };
+        let pause = match read {
+            Ok((leaves, None)) => {
                 tracing::info!(log.leaves = leaves, "the whole log was read again, and holds");
                 BETWEEN_READINGS
             }
-            Err(error) if error.is_damage() => {
+            Ok((_, Some(error))) => {
                 let hint = error.hint();
                 tracing::error!(%error, hint, "the log on the disk does not hold");
+                engine.damaged_is(error.to_string());
                 BETWEEN_READINGS
             }
             Err(error) => {
-                tracing::warn!(%error, "the whole log could not be read again just now");
+                tracing::warn!(error, "the whole log could not be read again just now");
                 UNTIL_ANOTHER_TRY
             }
         };
         tokio::time::sleep(pause).await;
     }
+}
+
+/// Whether the log holds when it is replayed as a verifier does, and what is kept beside the leaves is what they say: the server
+/// decides by that.
+async fn replayed(home: &Home) -> Result<Option<StoreError>, String> {
+    let (path, trust) = (home.ledger_path(), home.trust().clone());
+    let options = home.store_options();
+    let replay = move || {
+        let ledger = Ledger::open(&path, &options).map_err(|e| e.to_string())?;
+        let source = Source::Ledger(Arc::new(ledger));
+        let verified = verifying::verify(&trust, &source, 1, clock::now()).map_err(|e| e.to_string())?;
+        let broken = verified.report.steps.iter().find(|step| step.verdict == Verdict::Broken);
+        if let Some(step) = broken {
+            let found = format!("{}: {}", step.name, step.detail);
+            return Ok(Some(Damage::Value { what: "the log", found }.into()));
+        }
+        let Source::Ledger(ledger) = &source else { return Ok(None) };
+        verified.misses(ledger).map_err(|e| e.to_string())
+    };
+    tokio::task::spawn_blocking(replay).await.map_err(|e| e.to_string())?
 }
 
 /// When the log is read again after the server began, how long is waited between two readings, after one that could not be

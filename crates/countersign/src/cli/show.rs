@@ -3,6 +3,7 @@
 use countersign_core::{
     decision::{Mode, Outcome, RuleStatus, Strength},
     explain::{Explained, ExplainedRule, Obligation},
+    facts::GitFacts,
     ids::ChangeId,
     statement::Seen,
 };
@@ -11,6 +12,7 @@ use super::{
     Global,
     error::{CliError, Exit},
     output::{self, Format, bad, bold, faint, good, joined, printable, printable_lines, warn},
+    paths::{self, Links},
 };
 use crate::{
     client::ChangePrefix,
@@ -72,10 +74,15 @@ impl ListArgs {
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
-    let view = global.log()?.read(&args.change, clock::now())?.view()?;
+    let reading = global.log()?.read(&args.change, clock::now())?;
+    let view = reading.view()?;
     match global.format {
         Format::Json => output::json(&view)?,
-        Format::Text => whole(&view),
+        Format::Text => {
+            let facts = reading.revision().facts.and_then(|digest| reading.blob(&digest));
+            let facts = facts.map(GitFacts::parse).transpose()?;
+            whole(&view, &facts.map(|facts| paths::lines(&facts, &Links::new())).unwrap_or_default());
+        }
     }
     Ok(Exit::Done)
 }
@@ -145,12 +152,13 @@ fn shortened(text: &str, chars: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
-fn whole(view: &ChangeView) {
+fn whole(view: &ChangeView, paths: &[String]) {
     field("change", format!("{} {}", bold(anstyle::Style::new(), view.id.short()), printable(&view.title)));
     field("state", &view.state);
     field("kind", kind(view));
     field("targets", joined(&view.targets));
     field("subject", printable(&view.subject.summary()));
+    paths.iter().enumerate().for_each(|(nth, line)| field(if nth == 0 { "brings" } else { "" }, printable(line)));
     field("revision", format!("{} {}", view.revision, faint(view.revision_digest)));
     field("proposed", format!("by {} at {}", view.proposer, view.proposed_at));
     field("made by", output::list(&view.contributors));

@@ -13,7 +13,8 @@ use crate::{
     copies::ledger_of,
     follower::source::Source,
     home::{Home, HomeError, files::word},
-    random, unix, verifying,
+    random, unix,
+    verifying::{self, Verified},
 };
 
 /// Looks at a home. `quick` leaves out what takes as long as the ledger is.
@@ -178,6 +179,25 @@ fn restore(home: &Home) -> Option<String> {
     Some(home.putting_back())
 }
 
+/// How what follows from the leaves is made again.
+fn made_again(home: &Home) -> String {
+    let home = word(home.path());
+    format!(
+        "the leaves are whole: stop the server; countersign rebuild --home {home} --into {home}/new.db; mv \
+         {home}/new.db {home}/ledger.db"
+    )
+}
+
+/// What the server decides by is what the leaves say.
+fn kept(found: &mut Findings, home: &Home, source: &Source, verified: &Verified) {
+    let Source::Ledger(ledger) = source else { return };
+    match verified.misses(ledger) {
+        Ok(None) => found.good("kept", "what is kept beside the leaves is what they say"),
+        Ok(Some(damage)) => found.wrong("kept", damage.to_string(), Some(made_again(home))),
+        Err(error) => found.wrong("kept", error.to_string(), restore(home)),
+    }
+}
+
 /// Every leaf, node, blob, signature and decision.
 fn whole(found: &mut Findings, home: &Home, source: &Source, threads: usize, now: Time) {
     match verifying::verify(home.trust(), source, threads, now) {
@@ -189,21 +209,17 @@ fn whole(found: &mut Findings, home: &Home, source: &Source, threads: usize, now
             let broken: Vec<String> = broken.map(|step| format!("{}: {}", step.name, step.detail)).collect();
             match broken.first() {
                 Some(said) => found.wrong("whole", said.clone(), restore(home)),
-                None => found.good("whole", "every leaf, signature, blob and decision holds"),
+                None => {
+                    found.good("whole", "every leaf, signature, blob and decision holds");
+                    kept(found, home, source, &verified);
+                }
             }
         }
         Err(error) => found.wrong("whole", error.to_string(), restore(home)),
     }
     match ledger::nodes(source) {
         Ok(None) => found.good("nodes", "every node of the tree is what the leaves give"),
-        Ok(Some(damage)) if damage.leaves_hold => {
-            let home = word(home.path());
-            let mend = format!(
-                "the leaves are whole: stop the server; countersign rebuild --home {home} --into {home}/new.db; mv \
-                 {home}/new.db {home}/ledger.db"
-            );
-            found.wrong("nodes", damage.said, Some(mend));
-        }
+        Ok(Some(damage)) if damage.leaves_hold => found.wrong("nodes", damage.said, Some(made_again(home))),
         Ok(Some(damage)) => found.wrong("nodes", damage.said, restore(home)),
         Err(error) => found.wrong("nodes", error.to_string(), restore(home)),
     }

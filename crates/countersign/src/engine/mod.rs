@@ -287,7 +287,7 @@ impl Engine {
         read
     }
 
-    fn damaged_is(&self, what: String) {
+    pub(crate) fn damaged_is(&self, what: String) {
         // The first finding is the one that is told.
         drop(self.damage.set(what));
     }
@@ -330,6 +330,8 @@ impl Engine {
 
     /// Takes a signed statement: the one way to write.
     pub async fn submit(&self, envelope: &[u8], blobs: Vec<Vec<u8>>) -> Result<Receipt, EngineError> {
+        // What is signed over a damaged log contradicts it.
+        self.is_whole()?;
         let submitted = self.take(envelope, blobs).await;
         if let Err(error) = &submitted
             && error.failure() == Failure::Damaged

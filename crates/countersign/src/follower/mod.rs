@@ -610,10 +610,10 @@ impl Follower {
     }
 }
 
-/// Of a decision that names were erased from.
+/// Of a decision that was taken from names which are not there any more.
 fn snapshot_missing(index: u64, snapshot: &Digest) -> Failure {
     let detail = format!(
-        "leaf {index}: names were erased since it was decided, and the snapshot {snapshot}, which says what was seen, is missing"
+        "leaf {index}: names are missing that were there when it was decided, and so is the snapshot {snapshot}, which says what was seen"
     );
     Failure { code: BLOB_MISSING, ..Failure::at(index, detail) }
 }

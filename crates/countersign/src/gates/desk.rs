@@ -333,14 +333,17 @@ impl Desk {
         let mut state = self.runtime.block_on(self.follower.state_of(change, Some(&self.gate)))?;
         let inputs = change.inputs(Some(&self.gate))?;
         let mut handed = Vec::new();
-        for stop in self.stops.all()?.iter().filter(|stop| stop.concerns(&change.id, &inputs)) {
+        for stop in self.stops.all()?.iter().filter(|stop| stop.may_concern(change, &inputs)) {
             self.load_for(&mut state, stop.signed())?;
-            handed.extend(stop.obeyed(&mut state, now)?);
+            if stop.holds(&state, change)? == Some(true) {
+                handed.extend(stop.obeyed(&mut state, now)?);
+            }
         }
         // One that came since the log was followed, and of which it can be told now.
-        for stop in self.stops.unchecked()?.iter().filter(|stop| stop.concerns(&change.id, &inputs)) {
+        for stop in self.stops.unchecked()?.iter().filter(|stop| stop.may_concern(change, &inputs)) {
             self.load_for(&mut state, stop.signed())?;
-            if admit::stop(&state, stop.signed(), now).is_ok() {
+            let by_somebody = admit::stop(&state, stop.signed(), now).is_ok();
+            if by_somebody && stop.holds(&state, change)? == Some(true) {
                 handed.extend(stop.obeyed(&mut state, now)?);
             }
         }

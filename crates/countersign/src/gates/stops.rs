@@ -16,10 +16,10 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
     admit::Signed,
-    ids::ChangeId,
+    change::Change,
     refusal::Refusal,
     state::State,
-    statement::{Body, Holder},
+    statement::{Body, Holder, change_stream},
 };
 use countersign_ledger::{Envelope, StreamId, Time};
 
@@ -36,14 +36,12 @@ const MAX_OF_ONE: usize = 32;
 const MAX_UNCHECKED: usize = 64;
 const MAX_STOP_BYTES: u64 = 256 * 1024;
 
-/// Why a stop has nothing left to take away: the log says the same, what it is about is gone, or it is more than one
-/// person may take away.
-const NOTHING_LEFT: [&str; 8] = [
+/// Why a stop has nothing left to take away: the log says the same, nobody has that key any more, or it is more than one
+/// person may take away. That a change went on or was closed is no reason: what was rejected can come again.
+const NOTHING_LEFT: [&str; 6] = [
     "already-rejected",
     "already-revoked",
-    "change-closed",
     "revoked-lately",
-    "stale-revision",
     "too-many-rejections",
     "too-many-revocations",
     "unknown-key",
@@ -98,15 +96,32 @@ impl Stop {
         &self.blobs
     }
 
-    /// Whether it takes something away from a decision about this change, which depends on these streams.
-    pub fn concerns(&self, change: &ChangeId, inputs: &BTreeSet<StreamId>) -> bool {
+    /// Whether it may take something away from a decision about this change, which depends on these streams: what it bears on
+    /// tells. See [`Self::holds`].
+    pub fn may_concern(&self, change: &Change, inputs: &BTreeSet<StreamId>) -> bool {
         let statement = self.signed.statement();
         let streams = statement.streams(&self.signed.payload()).unwrap_or_default();
         match &statement.body {
-            Body::Rejection(rejection) => rejection.change == *change,
+            Body::Rejection(said) => said.change == change.id || !said.targets.is_disjoint(&change.targets),
             // Its home is the stream of whose key it is.
             _ => streams.first().is_some_and(|home| inputs.contains(home)),
         }
+    }
+
+    /// Whether what it takes away is this change's, in a state that has what it bears on: a rejection stands over later
+    /// revisions, and follows what it rejected to other changes, as it does in the log. `None` where the state does not have
+    /// what was rejected.
+    pub fn holds(&self, state: &State, change: &Change) -> Result<Option<bool>, Refusal> {
+        let rejection = match &self.signed.statement().body {
+            Body::Rejection(rejection) if rejection.change != change.id => rejection,
+            _ => return Ok(Some(true)),
+        };
+        if !state.knows(&change_stream(&rejection.change)?) {
+            return Ok(None);
+        }
+        let rejected = state.change(&rejection.change)?.and_then(|other| other.revision(&rejection.revision));
+        let content = rejected.map(|revision| revision.subject.content()).transpose()?;
+        Ok(content.map(|content| change.content().is_ok_and(|brings| brings == content)))
     }
 
     /// Obeys it in a state that has what it bears on. Gives what it says, if it takes something away; whatever is unclear about

@@ -13,6 +13,7 @@ use countersign_core::{
 
 use super::{
     GitError, MAX_COMMIT_BYTES, Repository, SUBMODULE, check_version,
+    names::unusable,
     process::{Differences, Objects, Talk, text},
     unexpected,
 };
@@ -39,6 +40,21 @@ impl Repository {
             },
             _ => Err(unexpected("cat-file", &self.path, &header)),
         }
+    }
+
+    /// Whether a file's content is here. It is not fetched from anywhere.
+    pub fn has_blob(&self, id: &Oid) -> Result<bool, GitError> {
+        self.with_objects(|objects| Ok(self.info(objects, id.as_str())?.is_some_and(|(kind, _)| kind == "blob")))
+    }
+
+    /// A file's content, if it is here and no larger.
+    pub fn blob(&self, id: &Oid, max_bytes: usize) -> Result<Option<Vec<u8>>, GitError> {
+        self.with_objects(|objects| match self.info(objects, id.as_str())? {
+            Some((kind, size)) if kind == "blob" && size <= max_bytes => {
+                self.content(objects, id.as_str(), size).map(Some)
+            }
+            Some(_) | None => Ok(None),
+        })
     }
 
     pub(super) fn content(&self, objects: &mut Objects, name: &str, size: usize) -> Result<Vec<u8>, GitError> {
@@ -174,11 +190,14 @@ impl GitRead for Repository {
         let changes = found
             .into_iter()
             .map(|(header, path)| {
-                if let Some(part) = unusable(&path) {
-                    let (path, part) = (escape_path(&path), escape_path(part));
-                    return Err(GitError::Path { tree: trees.1.clone(), path, part });
+                let change = raw_change(&header, path).ok_or_else(|| unexpected("diff-tree", &self.path, &header))?;
+                // What is taken away is there no more.
+                let unusable = unusable(&change.path, change.new_mode).filter(|_| change.new_mode != 0);
+                if let Some((part, what)) = unusable {
+                    let (path, part) = (escape_path(&change.path), escape_path(part));
+                    return Err(GitError::Path { tree: trees.1.clone(), path, part, what });
                 }
-                raw_change(&header, path).ok_or_else(|| unexpected("diff-tree", &self.path, &header))
+                Ok(change)
             })
             .collect::<Result<Vec<_>, _>>()?;
         self.check_trees(&trees.1, &changes)?;
@@ -206,49 +225,4 @@ fn raw_change(header: &str, path: Vec<u8>) -> Option<RawChange> {
     let mut mode = || u32::from_str_radix(words.next()?, 8).ok();
     let (old_mode, new_mode) = (mode()?, mode()?);
     Some(RawChange { old_mode, new_mode, old: words.next()?.parse().ok()?, new: words.next()?.parse().ok()?, path })
-}
-
-/// A part of a path that no checkout can have, or that git and a file system would take for git's own folder: who looks at
-/// such a tree sees another than who checks it out. See `verify_path` of git, and `hasDotdot` and `hasDotgit` of git-fsck(1).
-fn unusable(path: &[u8]) -> Option<&[u8]> {
-    path.split(|byte| *byte == b'/').find(|part| {
-        let plain: Vec<u8> = part.iter().map(u8::to_ascii_lowercase).collect();
-        // What HFS+ leaves out of names, and how NTFS shortens them and ends them.
-        let seen = String::from_utf8_lossy(&plain).replace(is_ignored, "");
-        let trimmed = seen.trim_end_matches(['.', ' ']).split(':').next().unwrap_or_default();
-        matches!(plain.as_slice(), b"" | b"." | b"..") || matches!(trimmed, ".git" | "git~1")
-    })
-}
-
-/// Characters that HFS+ does not tell apart from nothing.
-fn is_ignored(c: char) -> bool {
-    matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_that_no_checkout_has_are_unusable() {
-        for path in [
-            "..",
-            "a/../b",
-            "./a",
-            "a//b",
-            ".git",
-            ".GIT/config",
-            "a/.git",
-            ".git.",
-            ".git ",
-            "GIT~1",
-            ".gi\u{200c}t",
-            ".git::$INDEX",
-        ] {
-            assert!(unusable(path.as_bytes()).is_some(), "{path}");
-        }
-        for path in [".gitignore", ".gitmodules", "a/.github/x", "git", "...", "a..b", "x.git", ".gitx"] {
-            assert!(unusable(path.as_bytes()).is_none(), "{path}");
-        }
-    }
 }

@@ -562,3 +562,82 @@ fn unrelated_histories_have_no_base() {
     assert_eq!(work.open().merge_bases(&main, &other).unwrap(), []);
     assert!(matches!(work.base(&main, &other), Err(NoBase::Unrelated { .. })));
 }
+
+/// What git itself refuses in its index, or finds by `fsck` in names, is refused, and nothing else. The others of git's list:
+/// `treeNotSorted`, `duplicateEntries`, `emptyName` and `fullPathname` are in `trees.rs`; a `badFilemode`,
+/// `zeroPaddedFilemode` or `nullSha1` git reads, and so it does a link called `.gitattributes`, `.gitignore` or `.mailmap`.
+#[test]
+fn names_are_refused_that_git_refuses() {
+    const NAMES: [&[u8]; 44] = [
+        b".",
+        b"..",
+        b".git",
+        b".GIT",
+        b".git.",
+        b".git ",
+        b".git . :x",
+        b".git::$INDEX",
+        b"git~1",
+        b"GIT~1.",
+        b".git\\x",
+        b"a\\.git",
+        b"a\\b\\git~1",
+        ".gi\u{200c}t".as_bytes(),
+        ".g\u{feff}IT".as_bytes(),
+        b".git\xff",
+        b".git~1",
+        b"git~2",
+        b".gitx",
+        b"x.git",
+        b".git x",
+        b"...",
+        b"a..b",
+        b"git",
+        b".github",
+        b".gitignore",
+        b".gitattributes",
+        b".mailmap",
+        b".gitmodules",
+        b".GITMODULES",
+        b".gitmodules ",
+        b".gitmodules.:x",
+        ".gitmod\u{200d}ules".as_bytes(),
+        b"gitmod~1",
+        b"GITMOD~4 ",
+        b"gitmod~5",
+        b"gi7eba~1",
+        b"GI7EB~10",
+        b"gi7ebb~1",
+        b"~1000000",
+        b"~0000000",
+        b"a\\.gitmodules",
+        b".gitmodules\\a",
+        b".gitmodulesx",
+    ];
+    let work = Work::new();
+    let (base, blob) = (work.id("HEAD"), work.id("HEAD:a"));
+    let id: Vec<u8> = (0..20).map(|at| u8::from_str_radix(&blob.as_str()[at * 2..at * 2 + 2], 16).unwrap()).collect();
+    let mut made = Vec::new();
+    for mode in ["100644", "120000"] {
+        for name in NAMES {
+            fs::write(work.dir.path().join(".git/raw"), [mode.as_bytes(), b" ", name, b"\0", &id].concat()).unwrap();
+            let tree = work.git(&["hash-object", "-t", "tree", "-w", "--literally", ".git/raw"]);
+            let commit: Oid = work.git(&["commit-tree", "-p", base.as_str(), "-m", "odd", &tree]).parse().unwrap();
+            made.push((mode, text(name), tree, commit));
+        }
+    }
+    let run = |args: &[&str]| {
+        let output = hermetic().current_dir(work.dir.path()).args(args).output().unwrap();
+        (output.status.success(), text(&output.stderr))
+    };
+    let (_, fsck) = run(&["fsck", "--no-dangling"]);
+    let git = work.open();
+    for (mode, name, tree, commit) in made {
+        let (reads, _) = run(&["read-tree", "--index-output=.git/none", &tree]);
+        let says = |what: &str| fsck.contains(&format!(" in tree {tree}: {what}:"));
+        let refused = !reads || ["hasDot", "hasDotdot", "hasDotgit", "gitmodulesSymlink"].iter().any(|what| says(what));
+        let ours = git.diff(&base, &commit);
+        assert_eq!(ours.is_err(), refused, "{mode} {name:?}: git reads it: {reads}, {ours:?}\n{fsck}");
+        assert!(git.diff(&commit, &base).is_ok(), "what is there can be taken away: {mode} {name:?}");
+    }
+}

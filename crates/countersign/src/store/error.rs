@@ -128,6 +128,8 @@ pub enum Damage {
     Blob(Digest),
     #[error("hash tile {0} is incomplete")]
     Tile(TileAt),
+    #[error("what is kept of {0} is not what the leaves say")]
+    Kept(String),
     #[error("{what} cannot be read: {found}")]
     Value { what: &'static str, found: String },
 }
@@ -181,6 +183,10 @@ impl StoreError {
             Self::Older { .. } => "no version of it was released; begin a new home",
             Self::Foreign(_) => "name another file",
             Self::OtherLog(_) => "a home and its ledger belong together; restore both from the same backup",
+            Self::Damaged(Damage::Kept(_)) => {
+                "the leaves are whole, and all else can be made again from them: stop the server; countersign rebuild --home HOME \
+                 --into NEW; put NEW in the place of the store's file"
+            }
             Self::Damaged(_) => RESTORE,
             Self::Note(NoteError::Sign(_)) => "is the log's key the one that the log was founded with?",
             Self::Note(NoteError::Differs { .. }) => "the log is not what its key signed: keep both as proof",

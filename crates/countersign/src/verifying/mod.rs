@@ -9,6 +9,7 @@
 //! Whoever has read the part that is folded next folds it, and all that are ready behind it, while the others read on. No thread
 //! takes leaves that are far before those, so that what is read and not yet folded is bounded.
 
+mod kept;
 mod shelf;
 
 use std::{

@@ -281,6 +281,20 @@ fn whoever_sends_too_much_can_send_it_all_and_then_reads_why() {
     assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("too-large"), "{answer}");
 }
 
+/// Whoever says at once how much too much it is is told at once, and need not send it.
+#[test]
+fn who_announces_far_too_much_is_told_at_once() {
+    let world = world();
+    let address = world.server().url.strip_prefix("http://").unwrap().to_owned();
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream
+        .write_all(b"POST /v1/statements HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n")
+        .unwrap();
+    let mut answer = [0; 13];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(std::str::from_utf8(&answer), Ok("HTTP/1.1 413 "));
+}
+
 #[test]
 fn a_request_that_breaks_off_or_is_no_http_does_not_stop_the_server() {
     let world = world();
@@ -366,13 +380,13 @@ fn a_replayed_statement_is_refused() {
     let envelope = world.voice("bob").sign(approval(&world, &change));
     let body = submit(&text(&envelope), &[]);
     assert_eq!(world.post(&body).0, 200);
-    assert_snapshot!(told(world.post(&body)), @"409 already-approved: bob has already approved this revision");
+    assert_snapshot!(told(world.post(&body)), @"409 replayed: the log has this statement, or the key that it registers, already, in leaf 2");
 
     let (body, blobs) = proposal("Turn it off");
     let envelope = world.voice("alice").sign(body);
     let body = submit(&text(&envelope), &blobs);
     assert_eq!(world.post(&body).0, 200);
-    assert_snapshot!(told(world.post(&body)), @"409 already-proposed: change [HEX] is already there");
+    assert_snapshot!(told(world.post(&body)), @"409 replayed: the log has this statement, or the key that it registers, already, in leaf 3");
 }
 
 /// Also one that nothing but its being there already speaks against.

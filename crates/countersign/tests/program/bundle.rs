@@ -164,6 +164,42 @@ fn a_truncated_bundle_is_an_error() {
     }
 }
 
+/// Whoever else unpacks it would read something else.
+#[test]
+fn a_bundle_has_one_reading() {
+    let (world, _) = bundled();
+    let whole = fs::read(world.stage.path("change.bundle")).unwrap();
+    let check = |bytes: &[u8]| {
+        fs::write(world.stage.path("odd.bundle"), bytes).unwrap();
+        verify(&world, "odd.bundle")
+    };
+    assert_eq!(check(&[&whole[..], &[0; 512]].concat()).status, 0, "some programs fill the last record");
+    for (name, bytes) in files(&world) {
+        // An altered copy of one file before the archive: the blocks of its entry without the end.
+        let mut altered = bytes.clone();
+        altered.push(b'x');
+        let first = tar_of(&Files::from([(name.clone(), altered)])).unwrap();
+        is_error(&check(&[&first[..first.len() - 1_024], &whole].concat()), "is in it twice");
+    }
+    is_error(&check(&[&whole[..], &whole].concat()), "something stands behind the end");
+    let with = |name: &str, edit: &dyn Fn(&mut Vec<u8>)| {
+        let mut edited = files(&world);
+        edit(edited.get_mut(name).unwrap_or_else(|| panic!("{name}")));
+        verify_files(&world, &edited)
+    };
+    is_error(&with("bundle.json", &|bytes| bytes.push(b'\n')), "bundle.json is not spelled as it is written");
+    is_error(
+        &with("proofs/0000000000", &|bytes| bytes.truncate(bytes.len() - 1)),
+        "a proof is not spelled as it is written",
+    );
+    for folder in ["leaves", "proofs"] {
+        let mut twice = files(&world);
+        let first = twice[&format!("{folder}/0000000000")].clone();
+        twice.insert(format!("{folder}/0"), first);
+        is_error(&verify_files(&world, &twice), "name");
+    }
+}
+
 #[test]
 fn what_is_no_bundle_is_told_what_one_is() {
     let (world, change) = bundled();

@@ -353,7 +353,7 @@ fn names_that_were_erased_stop_no_newcomer() {
     lost.export(&scene.world.stage.path("lost"));
     let run = scene.follow("third", "lost");
     assert_eq!(run.status, 1, "{run}");
-    assert!(run.stderr.contains("\"code\":\"blob-missing\"") && run.stderr.contains("names were erased"), "{run}");
+    assert!(run.stderr.contains("\"code\":\"blob-missing\"") && run.stderr.contains("names are missing"), "{run}");
     assert!(!scene.world.stage.path("third/proof").exists());
     assert_eq!(scene.verify(&lost).status, 1);
 }

@@ -282,3 +282,48 @@ fn a_gate_that_was_gone_round_or_lost_something_is_found() {
     wrong(&look(&world), "outcomes", "does not have 1 of this gate's outcomes", "push");
     assert!(!calls_it_well(&look(&world)));
 }
+
+/// A server decides by what it keeps beside the leaves, and would sign what every reader refuses.
+#[test]
+fn what_is_kept_beside_the_leaves_and_is_not_what_they_say_is_found() {
+    let mut world = World::usual();
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &["checkout/production"]);
+    assert_eq!(world.say("carol", &["reject", &change, "--why", "not now"]).status, 0);
+    world.approve("bob", &change);
+    world.stop_server();
+    let good = of_home(&world.stage).json();
+    assert!(found(&good, "kept").is_empty(), "{good}");
+    let file = world.stage.path("home/ledger.db");
+    // All of it is in the file afterwards.
+    sql(&file, "update log set size = size");
+    let whole = fs::read(&file).unwrap();
+    for (damage, said) in [
+        (
+            "update projections set body = cast(replace(cast(body as text), 'computed', 'material') as blob) where kind = 'change'",
+            "what is kept of change",
+        ),
+        (
+            "update projections set body = cast(replace(cast(body as text), 'carol', 'alice') as blob) where kind = 'target'",
+            "what is kept of target",
+        ),
+        ("delete from projections where kind = 'target'", "what is kept of target checkout/production"),
+        ("delete from projections where kind = 'gate'", "what is kept of gate shop-git"),
+        (
+            "insert into projections (kind, name, ord, facets, body) select kind, substr(name, 2) || substr(name, 1, 1), ord, \
+             facets, body from projections where kind = 'change'",
+            "what is kept of change",
+        ),
+        ("delete from uniques where idx = 1", "what is kept of leaf 1"),
+    ] {
+        fs::write(&file, &whole).unwrap();
+        sql(&file, damage);
+        wrong(&of_home(&world.stage), "kept", said, "countersign rebuild --home");
+    }
+    // What is made again from the leaves is as it was.
+    let run = world.stage.run("rebuild --home home --into home/new.db --format json");
+    assert!(run.json()["differing"].as_array().is_some_and(|differing| !differing.is_empty()), "{run}");
+    fs::rename(world.stage.path("home/new.db"), &file).unwrap();
+    let good = of_home(&world.stage).json();
+    assert!(found(&good, "kept").is_empty(), "{good}");
+}

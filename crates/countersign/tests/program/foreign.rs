@@ -36,7 +36,8 @@ const UPDATES: &str =
 
 fn files() -> Files {
     let hash = "3c06f9a65725af605261f636672c9620d409731d89a451d7455fe9c4ae167829\n".repeat(2);
-    let manifest = "{\"version\":1,\"origin\":\"example\",\"change\":\"9f2c4e6a81d09f2c4e6a81d09f2c4e6a\",\"streams\":[\"governance\"]}";
+    let manifest = "{\n  \"version\": 1,\n  \"origin\": \"example\",\n  \"change\": \"9f2c4e6a81d09f2c4e6a81d09f2c4e6a\",\n  \
+                    \"streams\": [\n    \"governance\"\n  ]\n}";
     [
         ("bundle.json", manifest),
         ("checkpoint", "example\n1\nAAAA\n\n— example AAAA\n"),

@@ -40,6 +40,7 @@ mod lying;
 mod people;
 mod proxy;
 mod reaching;
+mod reviewing;
 mod rules;
 mod serving;
 mod stops;

@@ -40,7 +40,7 @@ use serde_json::Value;
 
 use crate::{
     api::proposal,
-    support::Stage,
+    support::{Stage, until},
     world::{Voice, World},
 };
 
@@ -165,6 +165,18 @@ fn a_server_is_asked_by_its_own_names() {
     let refused = get(&address, "rebound.example");
     assert!(refused.starts_with("HTTP/1.1 421 "), "{refused}");
     assert_snapshot!(refused.split("\r\n\r\n").nth(1).unwrap(), @r#"{"error":{"code":"another-host","class":"malformed","message":"this server is not `rebound.example`","hint":"if that is one of its names, whoever runs it adds it to `hosts` in countersign.yaml, or passes --host"}}"#);
+    // However often, and wherever it is named.
+    let head = |line: &str, hosts: &[&str]| {
+        let hosts: String = hosts.iter().map(|host| format!("Host: {host}\r\n")).collect();
+        let answer = asked(&address, &format!("GET {line} HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n"));
+        answer.lines().next().unwrap().trim_end().to_owned()
+    };
+    assert_eq!(head("/", &["localhost", "rebound.example"]), "HTTP/1.1 421 Misdirected Request");
+    assert_eq!(head("/", &["rebound.example", "localhost"]), "HTTP/1.1 421 Misdirected Request");
+    assert_eq!(head("/", &["localhost", "localhost"]), "HTTP/1.1 400 Bad Request");
+    assert_eq!(head("http://rebound.example/", &["localhost"]), "HTTP/1.1 421 Misdirected Request");
+    assert_eq!(head("http://localhost/", &["rebound.example"]), "HTTP/1.1 421 Misdirected Request");
+    assert_eq!(head("http://localhost/", &["localhost"]), "HTTP/1.1 200 OK");
     let server = world.server();
     let (engine, listener) =
         (Arc::clone(&server.engine), server.block_on(api::bind(([127, 0, 0, 1], 0).into())).unwrap());
@@ -496,4 +508,28 @@ fn a_server_whose_log_was_found_damaged_says_so() {
     let (body, blobs) = proposal("Turn it on");
     world.voice("alice").say(body, &blobs).unwrap_err();
     says_so(&address);
+    // Nor does it write any more.
+    let run = world.say("alice", &["revoke", &world.key("bob").public().fingerprint().to_string(), "--why", "stolen"]);
+    assert!(run.stderr.contains("it writes nothing"), "{run}");
+}
+
+/// Somebody has written into its file while it was stopped: before long it says so, and signs nothing over it.
+#[test]
+fn a_server_over_records_that_its_leaves_do_not_give_finds_out() {
+    let stage = Stage::with_keys(&["ada", "grace"]);
+    stage.home_of_two();
+    let (mut server, address) = serve_from(&stage, "");
+    server.kill();
+    drop(address);
+    let file = stage.path("home/ledger.db");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let pool = sqlx::SqlitePool::connect(&format!("sqlite:{}", file.display())).await.unwrap();
+        sqlx::raw_sql("delete from uniques").execute(&pool).await.unwrap();
+        pool.close().await;
+    });
+    let (_server, address) = serve_from(&stage, "");
+    until("the server has read its log again", || get(&address, "localhost").starts_with("HTTP/1.1 500 "));
+    let log = stage.read("serve.log");
+    assert!(log.contains("what is kept of leaf 0 is not what the leaves say") && log.contains("rebuild"), "{log}");
 }

@@ -101,6 +101,62 @@ fn a_handed_rejection_is_not_taken_for_an_earlier_one_that_was_lifted() {
     world.push(&["HEAD:main"]).passes();
 }
 
+/// A server that does not take the stop in this file, and everything else.
+fn refusing(world: &World, stop: &str) -> Proxy {
+    let stop: Submit = serde_json::from_str(&world.stage.read(stop)).unwrap();
+    let reason = stop.blobs[0].clone();
+    Proxy::reading(&world.server().url, move |request| match String::from_utf8_lossy(request.body).contains(&reason) {
+        true => Answer::NotFound,
+        false => Answer::Of(request.path.to_owned()),
+    })
+}
+
+#[test]
+fn a_handed_rejection_stands_over_a_revision_of_the_same_commits() {
+    let (world, change) = world();
+    rejection(&world, "stop.json", "carol", "carol", &change);
+    assert_eq!(world.say("alice", &["revise", &change, "--title", "Raise it again"]).status, 0);
+    world.approve("bob", &change);
+    let refusing = refusing(&world, "stop.json");
+    world.tell_the_gate(&refusing.url);
+    follow_once(&world);
+    hand_over(&world, "stop.json");
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("denied-by-rules");
+    assert!(push.said.contains("carol rejected revision 1"), "{}", push.said);
+    world.tell_the_gate(&world.server().url);
+    world.push(&["HEAD:main"]).is_refused("denied-by-rules");
+    assert_eq!(world.state(&change), "rejected", "the log has taken it meanwhile");
+    assert_eq!(world.say("carol", &["reject", &change, "--lift"]).status, 0);
+    world.push(&["HEAD:main"]).passes();
+}
+
+#[test]
+fn a_handed_rejection_follows_its_content_to_another_change() {
+    let (world, _) = world();
+    let first = world.propose("alice", &[CHECKOUT]);
+    rejection(&world, "stop.json", "carol", "carol", &first);
+    let refusing = refusing(&world, "stop.json");
+    world.tell_the_gate(&refusing.url);
+    follow_once(&world);
+    hand_over(&world, "stop.json");
+    assert_eq!(world.say("alice", &["withdraw", &first]).status, 0);
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("denied-by-rules");
+    assert!(push.said.contains("carol rejected revision 1"), "{}", push.said);
+    // Other content on the same target is not held.
+    world.edit("other", "checkout/timeout", "40\n");
+    let other = world.propose("alice", &[CHECKOUT]);
+    world.approve("bob", &other);
+    world.tell_the_gate(&world.server().url);
+    world.push(&["HEAD:main"]).passes();
+    // The log has taken it meanwhile, for a change that is closed; and so it does the lifting.
+    assert_eq!(world.state(&first), "withdrawn");
+    assert_eq!(world.say("alice", &["show", &first]).json()["rejections"][0]["by"], "carol");
+    assert_eq!(world.say("carol", &["reject", &first, "--lift"]).status, 0);
+    assert_eq!(world.state(&first), "withdrawn");
+}
+
 /// A revocation takes away what a key grants, never what it stopped.
 #[test]
 fn a_handed_rejection_stands_when_its_key_is_revoked() {

@@ -125,8 +125,8 @@ fn a_path_that_is_mistyped_is_told_with_what_should_be_there() {
     hint: it is a file of OpenSSH's `allowed_signers`, with a mail and a key a line; is the path right?
     ");
     assert_snapshot!(said(text(&world, "alice", &["erase", "--show", "nowhere"])), @"
-    error: cannot read nowhere: No such file or directory (os error 2)
-    hint: it is the file that `countersign erase WHAT --why …` wrote; is the path right?
+    error: nowhere is not there
+    hint: an erasure that was cosigned is done, and its file is taken away with the words that may be in it; is the path right?
     ");
     assert_snapshot!(said(text(&world, "alice", &["amend", "home", "--cosign", "nowhere"])), @"
     error: cannot read nowhere: No such file or directory (os error 2)

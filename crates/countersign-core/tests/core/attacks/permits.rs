@@ -1,6 +1,6 @@
 //! Attacks on permits and what they open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 
@@ -107,6 +107,26 @@ fn files_that_no_gate_could_ever_let_through_are_not_proposed() {
     };
     assert_snapshot!(proposed(&[], None), @"no-command: a change of files says by which command they are applied, or no gate could ever let it through");
     assert_snapshot!(proposed(&["run.sh"], Some("x")), @"files: `run.sh` is to be run, and is no file of the change");
+    assert_snapshot!(proposed(&[], Some("a\0b")), @"command: no program can be run so: its name is empty, or a word has a NUL in it");
+    assert_snapshot!(proposed(&[], Some("")), @"command: no program can be run so: its name is empty, or a word has a NUL in it");
+    let mut named = |names: &[&str]| {
+        let files = names.iter().map(|name| ((*name).to_owned(), Digest::of("timeout: 30"))).collect();
+        let command = Some(vec!["true".to_owned()]);
+        let subject = Subject::Files(FilesSubject { files, executable: BTreeSet::new(), command });
+        let proposal = world.proposal("search/production", &subject, None);
+        world
+            .say("ada", Body::Proposal(proposal))
+            .map_or_else(|refusal| told::<()>(Err(refusal)), |_| "taken".to_owned())
+    };
+    let long = "x".repeat(256);
+    for odd in ["", "/etc/passwd", "../../etc/passwd", "a/../b", "a//b", "./a", "a/", "a\0b", &long] {
+        let refusal = named(&[odd]);
+        assert!(refusal.starts_with("file-name: no file can be called"), "{odd:?}: {refusal}");
+    }
+    assert_snapshot!(named(&["a", "a/b"]), @"file-name: `a` is a file, and the folder of `a/b`");
+    for well in [&["a", "ab", "b/a", "b/c"][..], &["..a", ".b", "c:d"]] {
+        assert_eq!(named(well), "taken", "{well:?}");
+    }
 }
 
 #[test]

@@ -70,5 +70,33 @@ fn a_stop_of_somebody_who_may_not_stop_is_refused() {
     assert_snapshot!(told(handed(&world, "linus", &["linus"], rejection.clone()).map(|_| ())), @"key-revoked: key DIGEST was revoked");
     let push = world.new_revision(&change, &file("timeout: 31"), None);
     world.say("ada", push).unwrap();
-    assert_snapshot!(told(handed(&world, "mallory", &["mallory"], rejection)), @"stale-revision: the statement is about revision 1 of change CHANGE, which now has revision 2");
+    // It stands over what came meanwhile, and is of nothing that the change never had.
+    let state = handed(&world, "mallory", &["mallory"], rejection.clone()).unwrap();
+    assert!(standing(&world, &state, &change).contains("no-rejection"));
+    let Body::Rejection(mut never) = rejection else { panic!() };
+    never.revision.digest = Digest::of(b"never");
+    assert_snapshot!(told(handed(&world, "mallory", &["mallory"], Body::Rejection(never))), @"stale-revision: the rejection is of a revision 1 that change CHANGE never had");
+}
+
+#[test]
+fn a_rejection_of_what_was_revised_or_withdrawn_follows_its_content() {
+    let mut world = World::new();
+    let change = world.propose("ada", "search/production");
+    let late = world.rejection(&change);
+    let push = world.new_revision(&change, &file("timeout: 31"), None);
+    world.say("ada", push).unwrap();
+    world.withdraw("ada", &change).unwrap();
+    let again = world.propose("ada", "search/production");
+    world.approve("linus", &again).unwrap();
+    assert_eq!(world.standing(&again), "allow");
+    world.say("mallory", late).unwrap();
+    assert_eq!(world.change(&change).status, ChangeStatus::Withdrawn, "it stays as it is");
+    assert_eq!(world.standing(&again), "no-rejection");
+    // What the revision brought is rejected, and not what the change brought later.
+    let proposal = world.proposal("search/production", &file("timeout: 31"), None);
+    let later = world.begin("ada", proposal);
+    assert!(!world.standing(&later).contains("no-rejection"));
+    world.lift("mallory", &change).unwrap();
+    assert_eq!((world.standing(&again), world.change(&change).status), ("allow".to_owned(), ChangeStatus::Withdrawn));
+    assert!(countersign_core::verify::verify(&world.trust, &world.evidence(), world.now).holds());
 }

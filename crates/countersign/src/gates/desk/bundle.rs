@@ -30,7 +30,12 @@ use countersign_core::{
 use countersign_ledger::{Digest, Fingerprint, Leaf, SignedCheckpoint, StreamId, Time};
 
 use super::{DeskError, Judged, Opening, good_permit, vouched};
-use crate::{bundle::Bundle, follower::FollowError, gates::stops::Stops, reading::wrong_trust};
+use crate::{
+    bundle::Bundle,
+    follower::FollowError,
+    gates::stops::{Stop, Stops},
+    reading::wrong_trust,
+};
 
 /// What is to be opened.
 #[derive(Debug)]
@@ -91,17 +96,21 @@ pub fn open(asked: &Asked<'_>, bundle: &Bundle, now: Time) -> Result<Opening, De
             .into());
     }
     let inputs = change.inputs(None)?;
-    for stop in stops.all()? {
-        if stop.concerns(id, &inputs) {
-            stop.obeyed(&mut state, now)?;
-        }
+    let unclear = |what: &str, stop: &Stop| {
+        let unclear = format!("{what} what was handed to this machine, only the log tells: {}", stop.words());
+        Refusal::forbidden("stop-unclear", unclear).hint("follow the log instead (leave --by-bundle away)")
+    };
+    for stop in stops.all()?.iter().filter(|stop| stop.may_concern(&change, &inputs)) {
+        match stop.holds(&state, &change)? {
+            Some(true) => stop.obeyed(&mut state, now)?,
+            Some(false) => None,
+            // A bundle has no change but its own.
+            None => return Err(unclear("whether this is the content of", stop).into()),
+        };
     }
     // Nobody follows here, who would find out whose it is.
-    if let Some(stop) = stops.unchecked()?.iter().find(|stop| stop.concerns(id, &inputs)) {
-        let unclear = format!("whose it is, what was handed to this machine, only the log tells: {}", stop.words());
-        return Err(Refusal::forbidden("stop-unclear", unclear)
-            .hint("follow the log instead (leave --by-bundle away)")
-            .into());
+    if let Some(stop) = stops.unchecked()?.iter().find(|stop| stop.may_concern(&change, &inputs)) {
+        return Err(unclear("whose it is,", stop).into());
     }
     let change = state.change(id)?.unwrap_or(&change).clone();
     let snapshot = Snapshot::take(&state, &change, now)?;

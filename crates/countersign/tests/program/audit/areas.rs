@@ -236,11 +236,11 @@ fn what_cannot_be_had_is_said() {
     error: --areas catalog needs a catalog
     hint: name a folder of Backstage YAML, or a home: --catalog DIR
     ");
-    assert_snapshot!(stage.run("audit plain.git --catalog nowhere"), @r"
+    assert_snapshot!(stage.run("audit plain.git --catalog nowhere"), @"
     status 1
     --- stderr
-    error: cannot open nowhere: No such file or directory (os error 2)
-    hint: is the path right? A home is whole only with all of its files
+    error: cannot read nowhere: No such file or directory (os error 2)
+    hint: it is a folder of Backstage YAML, or a home; is the path right?
     ");
     assert_snapshot!(stage.run("audit plain.git --catalog wrong"), @r"
     status 1
