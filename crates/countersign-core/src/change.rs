@@ -114,6 +114,9 @@ pub struct ApprovalRecord {
     /// The payload's digest: the statement's name.
     pub statement: Digest,
     pub at: Time,
+    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,6 +171,9 @@ pub struct WaiverRecord {
     pub revision: RevisionRef,
     pub reason: Digest,
     pub at: Time,
+    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,6 +192,9 @@ pub struct RequestRecord {
     pub gate: GateId,
     pub audience: Fingerprint,
     pub transition: TransitionRef,
+    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,6 +224,9 @@ pub struct PermitRecord {
     /// When the log took that outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported_at: Option<Time>,
+    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
 }
 
 impl PermitRecord {
@@ -373,7 +385,7 @@ impl Change {
     /// Takes a statement about the change that was admitted.
     pub(crate) fn apply(&mut self, admitted: &Admitted<'_>) {
         let by = admitted.statement.header.by.clone();
-        let at = admitted.at;
+        let (at, epoch) = (admitted.at, admitted.statement.header.epoch);
         match &admitted.statement.body {
             Body::NewRevision(new) => {
                 let Some(subject) = &admitted.found.subject else { return };
@@ -399,6 +411,7 @@ impl Change {
                     seen: approval.seen,
                     statement: admitted.payload,
                     at,
+                    epoch,
                 });
             }
             Body::Rejection(rejection) => {
@@ -432,6 +445,7 @@ impl Change {
                 revision: waiver.revision,
                 reason: waiver.reason,
                 at,
+                epoch,
             }),
             Body::Identification(said) => {
                 self.identifications.push(IdentificationRecord { by, at, said: said.clone() });
@@ -443,6 +457,7 @@ impl Change {
                     gate: request.gate.clone(),
                     audience: request.audience.clone(),
                     transition: request.transition.clone(),
+                    epoch,
                 });
             }
             Body::Decided(decided) => {
@@ -467,6 +482,7 @@ impl Change {
                     expires_at: permit.expires_at,
                     outcome: None,
                     reported_at: None,
+                    epoch,
                 });
                 self.status = ChangeStatus::Permitted;
             }
@@ -501,7 +517,8 @@ impl Change {
             | Body::RevocationConfirmation(_)
             | Body::GateRegistration(_)
             | Body::Proposal(_)
-            | Body::Erasure(_) => {}
+            | Body::Erasure(_)
+            | Body::Epoch(_) => {}
         }
     }
 

@@ -3,6 +3,8 @@
 //! a change is worked out of its signed statements, and something is said to be in the log only when its leaf was found
 //! there.
 
+mod epoch;
+
 use std::{path::Path, thread, time::Duration};
 
 use countersign_core::{
@@ -17,6 +19,7 @@ use countersign_ledger::{
 };
 use thiserror::Error;
 
+pub use self::epoch::NewEpoch;
 use crate::{
     bundle::{Bundle, BundleError},
     client::{ChangePrefix, Client, ClientError},
@@ -73,6 +76,10 @@ pub struct KnownLog {
     memory: Memory,
     /// What was seen when this command began.
     checkpoint: Checkpoint,
+    /// The epoch of the log, as headers spell it, by the server's word: in another than the log's nothing is taken.
+    epoch: Option<u32>,
+    /// That it was restored from an older copy, and that a quorum said so, if this command is the first to see that.
+    restored: Option<NewEpoch>,
 }
 
 impl KnownLog {
@@ -118,13 +125,28 @@ impl KnownLog {
             (None, None) => (first_sight(&client, &origin)?, Sight::First),
         };
         let seen = memory.see(&trust, &note, floor.as_ref(), now, |from, to| prove(&client, from, to));
-        let checkpoint = seen.map_err(|error| if_founded_anew(error, &client, &memory, &trust, &note, now))?;
+        let (checkpoint, restored) = match seen {
+            Ok(checkpoint) => (checkpoint, None),
+            Err(error) if is_another_log(&error) => match epoch::across_a_cut(&client, &trust, &memory, now)? {
+                Some((checkpoint, restored)) => (checkpoint, Some(restored)),
+                None => return Err(error),
+            },
+            Err(error) => return Err(if_founded_anew(error, &client, &memory, &trust, &note, now)),
+        };
+        let hints = client.epochs()?;
+        if let Some(hint) = hints.last()
+            && memory.seen()?.is_some_and(|seen| hint.number > seen.epoch)
+            && epoch::begun(&client, &checkpoint, hint)?.is_some()
+        {
+            memory.is_in_epoch(hint.number)?;
+        }
+        let epoch = hints.last().map(|hint| hint.number);
         match sight {
             Sight::First => memory.pin(&trust, now)?,
             Sight::Pinned => {}
         }
         memory::keep_served_at(place, client.url(), &origin)?;
-        Ok(Self { client, trust, sight, memory, checkpoint })
+        Ok(Self { client, trust, sight, memory, checkpoint, epoch, restored })
     }
 
     pub fn trust(&self) -> &Trust {
@@ -133,6 +155,10 @@ impl KnownLog {
 
     pub fn sight(&self) -> Sight {
         self.sight
+    }
+
+    pub fn restored(&self) -> Option<&NewEpoch> {
+        self.restored.as_ref()
     }
 
     pub fn memory(&self) -> &Memory {
@@ -151,7 +177,7 @@ impl KnownLog {
 
     /// What statements name that are made now.
     pub fn in_front_of(&self) -> InFrontOf {
-        InFrontOf::from(&self.checkpoint)
+        InFrontOf::of(&self.checkpoint, self.epoch)
     }
 
     fn floor(&self) -> Seen {
@@ -303,6 +329,17 @@ fn begins_with_genesis(client: &Client, trust: &Trust, note: &str) -> bool {
 /// How many leaves a note says there are, before its signature is checked.
 fn size_of(note: &str) -> u64 {
     note.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or(0)
+}
+
+/// Whether it contradicts what was seen, by its leaves.
+fn is_another_log(error: &KnownError) -> bool {
+    match error {
+        KnownError::Memory(MemoryError::Contradiction(caught)) => match caught.what {
+            memory::What::WentBack | memory::What::Differs(_) => true,
+            memory::What::FoundedAnew => false,
+        },
+        _ => false,
+    }
 }
 
 fn first_sight(client: &Client, origin: &str) -> Result<Trust, KnownError> {

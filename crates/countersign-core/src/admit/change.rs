@@ -57,13 +57,14 @@ pub(super) fn about(
     let body = &authenticated.statement().body;
     match body {
         // The gate's account of what happened is taken whatever became of the change meanwhile.
-        Body::OutcomeReport(report) => return permit::outcome(change, authenticated, report, now),
+        Body::OutcomeReport(report) => return permit::outcome(state, change, authenticated, report, now),
         Body::Genesis(_)
         | Body::Publication(_)
         | Body::KeyRevocation(_)
         | Body::RevocationConfirmation(_)
         | Body::GateRegistration(_)
         | Body::Erasure(_)
+        | Body::Epoch(_)
         | Body::Proposal(_) => {
             return Err(Refusal::malformed("not-about-a-change", "the statement is not about a change"));
         }
@@ -112,7 +113,8 @@ pub(super) fn about(
         | Body::GateRegistration(_)
         | Body::Proposal(_)
         | Body::OutcomeReport(_)
-        | Body::Erasure(_) => Ok(()),
+        | Body::Erasure(_)
+        | Body::Epoch(_) => Ok(()),
     }
 }
 
@@ -337,7 +339,9 @@ fn approval(
             "the approval is for other targets or another subject than the revision's",
         ));
     }
-    let again = change.approvals.iter().any(|a| a.by == by && a.revision == approval.revision);
+    // What was said before a cut is said again.
+    let epoch = authenticated.statement().header.epoch;
+    let again = change.approvals.iter().any(|a| a.by == by && a.revision == approval.revision && a.epoch == epoch);
     if again {
         return Err(Refusal::conflict("already-approved", format!("{by} has already approved this revision")));
     }

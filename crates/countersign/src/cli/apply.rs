@@ -417,6 +417,9 @@ fn open_by_copy(
         Place { copy: &copy, access: Access::Owner, trust: log.trust(), url: log.client.url(), via: Via::Environment };
     let mut desk = Desk::open(&place, speaker.hand, permit::apply_gate()?, speaker.me)?;
     desk.follow(clock::now())?;
+    if let Some(restored) = desk.restored() {
+        anstream::eprintln!("{}: {restored}", warn("restored"));
+    }
     // What could not be told before; if the server does not take it now either, it can wait.
     let unreported = Journal::open(journal)?.unreported();
     let _ = spend::report(journal, &desk, unreported);

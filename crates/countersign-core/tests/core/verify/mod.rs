@@ -73,6 +73,7 @@ fn lively() -> World {
     world.withdraw("ada", &rejected).unwrap();
     world.revoke("linus", "mallory").unwrap();
     world.confirm("grace", "mallory").unwrap();
+    world.begin_epoch(&["ada", "grace"], 2).unwrap();
     world
 }
 
