@@ -47,6 +47,11 @@ impl Header {
     }
 }
 
+/// Whether it is a stop that was said before a cut.
+pub fn is_from_before(governance: &GovernanceRecord, statement: &Statement) -> bool {
+    statement.body.is_stop() && statement.header.said_in() < governance.epoch()
+}
+
 /// Whether it is a stop from before a cut that names a checkpoint of what was cut off: nobody can compare that any more.
 pub fn was_cut_off(governance: &GovernanceRecord, statement: &Statement) -> bool {
     let next = governance.epochs.iter().find(|epoch| epoch.number > statement.header.said_in());

@@ -54,6 +54,9 @@ pub struct Args {
     /// Why: kept with the epoch.
     #[arg(long, required_unless_present_any = ["cosign", "show"], conflicts_with_all = ["cosign", "show"])]
     why: Option<String>,
+    /// The epoch's number, where the next one was used in a log that is lost. Without it: the next that this home does not know.
+    #[arg(long, value_name = "N", requires = "why")]
+    number: Option<u32>,
     /// Sign what another founder has signed, and begin the epoch if that is enough.
     #[arg(long, value_name = "FILE", conflicts_with = "show")]
     cosign: Option<PathBuf>,
@@ -78,7 +81,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         let engine = serve::open_engine_that(&home, Continues::Anything).await?;
         let done = match (&args.why, &args.cosign) {
             (_, Some(file)) => cosign(global, &home, &engine, file).await,
-            (Some(why), None) => sign(global, &home, &engine, why).await,
+            (Some(why), None) => sign(global, &home, &engine, why, args.number).await,
             (None, None) => Err(CliError::usage("an epoch needs a reason").hint("add --why \"…\"")),
         };
         drop(timeout(serve::CLOSING, engine.store().close()).await);
@@ -158,13 +161,13 @@ fn speaker(global: &Global, governance: &Governance) -> Result<Speaker, CliError
     Ok(Speaker { client: Client::new(&global.url), hand, me })
 }
 
-async fn sign(global: &Global, home: &Home, engine: &Engine, why: &str) -> Result<Exit, CliError> {
+async fn sign(global: &Global, home: &Home, engine: &Engine, why: &str, number: Option<u32>) -> Result<Exit, CliError> {
     let governance = engine.governance().await?;
     let head = engine.head().await?;
     let speaker = speaker(global, &governance)?;
     // One that was begun in this home and is lost again keeps its number.
     let begun = home.epochs_begun()?.into_iter().chain([governance.record.epoch()]).max().unwrap_or_default();
-    let number = begun.saturating_add(1);
+    let number = number.unwrap_or(begun.saturating_add(1));
     let after = SeenCheckpoint { root: head.root, size: head.size };
     let (reason, blob) = submit::reason(why)?;
     let origin = governance.record.origin.clone();

@@ -236,11 +236,11 @@ impl<'a> Draft<'a> {
 }
 
 /// The blobs that the statement names, checked; others are not kept.
-/// A stop that was cut off may come without its words: copies do not keep them.
+/// A stop from before a cut may come without its words: copies do not keep them.
 pub(super) fn named_blobs(
     signed: &Signed,
     offered: Vec<Vec<u8>>,
-    was_cut_off: bool,
+    is_from_before: bool,
 ) -> Result<BTreeMap<Digest, Vec<u8>>, Refusal> {
     let body = &signed.statement().body;
     let most = if body.governance_files().is_some() { MAX_PUBLISHED } else { MAX_BLOBS };
@@ -257,7 +257,7 @@ pub(super) fn named_blobs(
     let mut named = BTreeMap::new();
     for digest in blobs_named(&signed.statement().body, |digest| offered.get(digest).cloned())? {
         let offered = offered.remove(&digest);
-        if offered.is_none() && was_cut_off {
+        if offered.is_none() && is_from_before {
             return Ok(named);
         }
         let blob = offered.ok_or_else(|| {

@@ -36,7 +36,7 @@ use countersign_core::{
     admit::{Signed, authenticate_genesis},
     change::Change,
     decision::{Decision, Outcome},
-    epoch::was_cut_off,
+    epoch::{is_from_before, was_cut_off},
     explain::Explained,
     fold::Entry,
     governance::Governance,
@@ -318,8 +318,8 @@ impl Engine {
         let envelope =
             Envelope::parse(envelope).map_err(|e| Refusal::malformed("malformed-envelope", e.to_string()))?;
         let signed = Signed::check(&envelope)?;
-        let was_cut_off = was_cut_off(&self.governance().await?.record, signed.statement());
-        let blobs = drafts::named_blobs(&signed, blobs, was_cut_off)?;
+        let is_from_before = is_from_before(&self.governance().await?.record, signed.statement());
+        let blobs = drafts::named_blobs(&signed, blobs, is_from_before)?;
         let mut last = None;
         let mut not_before = Time::from_unix_millis(i64::MIN);
         for attempt in 0..MAX_ATTEMPTS {
@@ -423,7 +423,8 @@ impl Engine {
 
     /// The checkpoint that a statement names must be one of ours, and not an old one.
     async fn fresh(&self, statement: &Statement) -> Result<(), EngineError> {
-        if was_cut_off(&self.governance().await?.record, statement) {
+        let governance = self.governance().await?;
+        if was_cut_off(&governance.record, statement) {
             return Ok(());
         }
         let (seen, head) = (&statement.header.checkpoint, self.store.head().await?);
@@ -451,6 +452,10 @@ impl Engine {
         let root = store::with_nodes(&*self.store, |nodes| tree::root(seen.size, &nodes)).await?;
         if !root.is_ok_and(|root| root == seen.root) {
             return Err(foreign().into());
+        }
+        // What was lost with a cut comes back when whoever had it finds the log again.
+        if is_from_before(&governance.record, statement) {
+            return Ok(());
         }
         let next = store::leaf_at(&*self.store, seen.size).await?;
         if self.clock.now()?.secs_since(next.admitted_at) > MAX_CHECKPOINT_AGE_SECS {
