@@ -1,10 +1,13 @@
 //! A change as its stream tells it: a projection that `Change::apply` builds, one admitted statement at a time.
 
+mod status;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Digest, Fingerprint, StreamHead, StreamId, Time, sshsig::Assurance};
 use serde::{Deserialize, Serialize};
 
+pub use self::status::ChangeStatus;
 use crate::{
     decision::Outcome,
     facts::{AiSignal, GitFacts, Identities, IdentityFact, git::Ident},
@@ -17,44 +20,6 @@ use crate::{
     },
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition, TransitionRef, quoted},
 };
-
-/// Where a change stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChangeStatus {
-    Proposed,
-    Permitted,
-    Applying,
-    Applied,
-    Failed,
-    Withdrawn,
-    Rejected,
-}
-
-impl ChangeStatus {
-    pub const ALL: [Self; 7] =
-        [Self::Proposed, Self::Permitted, Self::Applying, Self::Applied, Self::Failed, Self::Withdrawn, Self::Rejected];
-
-    /// Whether statements about the change are still taken.
-    pub fn is_open(self) -> bool {
-        match self {
-            Self::Proposed | Self::Permitted | Self::Applying | Self::Failed | Self::Rejected => true,
-            Self::Applied | Self::Withdrawn => false,
-        }
-    }
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Proposed => "proposed",
-            Self::Permitted => "permitted",
-            Self::Applying => "applying",
-            Self::Applied => "applied",
-            Self::Failed => "failed",
-            Self::Withdrawn => "withdrawn",
-            Self::Rejected => "rejected",
-        }
-    }
-}
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

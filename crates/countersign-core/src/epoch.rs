@@ -2,12 +2,10 @@
 //! epoch there, which every later statement names. What granted something before the cut grants nothing behind it, since
 //! nobody can tell any more what was said against it; what takes away is taken from before the cut, too.
 
-use countersign_ledger::Digest;
-use serde::{Deserialize, Serialize};
-
+pub use crate::governance::EpochRecord;
 use crate::{
     governance::GovernanceRecord,
-    statement::{Header, SeenCheckpoint, Statement},
+    statement::{Header, Statement},
 };
 
 /// The epoch that a log begins with, which no header spells.
@@ -16,17 +14,6 @@ pub const FIRST: u32 = 1;
 /// By how much a number may exceed the last: a copy from before an epoch can be restored a second time, and then its number
 /// was used already.
 pub const MAX_STEP: u32 = 16;
-
-/// An epoch that was begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EpochRecord {
-    pub number: u32,
-    /// The log that it goes on from; its own statement is the leaf behind that.
-    pub after: SeenCheckpoint,
-    /// Payload digest of the statement that began it.
-    pub statement: Digest,
-}
 
 impl GovernanceRecord {
     /// Which epoch the log is in.

@@ -20,12 +20,11 @@ use crate::{
         Actor, ActorKind, Catalog,
         files::{CatalogFile, is_profiles},
     },
-    epoch::EpochRecord,
     ids::{ActorId, GateId},
     refusal::Refusal,
     rules::Rules,
     semantics::Semantics,
-    statement::{Epoch, Founder, Genesis, Publication, Statement},
+    statement::{Epoch, Founder, Genesis, Publication, SeenCheckpoint, Statement},
 };
 
 /// The name under which the server speaks. No person can have it.
@@ -65,6 +64,17 @@ pub struct GovernanceRecord {
     /// The epochs that were begun after the first.
     #[serde(default)]
     pub epochs: Vec<EpochRecord>,
+}
+
+/// An epoch that was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochRecord {
+    pub number: u32,
+    /// The log that it goes on from; its own statement is the leaf behind that.
+    pub after: SeenCheckpoint,
+    /// Payload digest of the statement that began it.
+    pub statement: Digest,
 }
 
 /// The record with its files parsed.
