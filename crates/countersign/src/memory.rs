@@ -106,8 +106,10 @@ impl MemoryError {
                 let kept = contradiction.kept.as_ref();
                 let kept = kept.map(|path| format!("both are kept in {}; ", path.display())).unwrap_or_default();
                 format!(
-                    "sign nothing here. {kept}show them to an auditor and to whoever runs the server. If the log was \
-                     founded anew on purpose, a founder's trust.json says so: --trust FILE"
+                    "sign nothing here. {kept}show them to an auditor and to whoever runs the server. A log that was \
+                     restored from an older copy is taken when its founders have begun a new epoch (countersign epoch). If it was \
+                     founded anew on purpose, or trust.json pins a checkpoint of what was lost, a founder's new trust.json says \
+                     so: --trust FILE"
                 )
             }
         }

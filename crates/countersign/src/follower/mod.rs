@@ -121,7 +121,9 @@ impl FollowError {
             Self::Io { .. } => Some("may this account read and write the copy's folder?".to_owned()),
             Self::Checkpoint(_) => Some("compare trust.json with the one that a founder gave you".to_owned()),
             Self::Contradiction(contradiction) => Some(format!(
-                "do not open the gate by hand: show {} to an auditor, and compare with another gate",
+                "do not open the gate by hand: show {} to an auditor, and compare with another gate. A log that was restored from \
+                 an older copy is followed when its founders have begun a new epoch (countersign epoch); where trust.json pins a \
+                 checkpoint of what was lost, take a new one from a founder",
                 contradiction.proof.display()
             )),
             Self::Refused(refusal) => refusal.hint.clone(),

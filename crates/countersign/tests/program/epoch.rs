@@ -222,8 +222,17 @@ fn a_copy_that_is_restored_a_second_time_begins_the_third_epoch() {
     served_again(&mut world);
     world.approve("bob", &approved);
     world.git(&["checkout", "--quiet", "approved"]);
+    done(&world.say("alice", &["backup", "second", "--home", "home"]));
     world.push(&["HEAD:main"]).passes();
+    assert_eq!(world.state(&approved), "applied");
     served(&mut world);
+    // A copy of the second epoch, which everybody knows by now, is an older copy like any other.
+    done(&world.stage.run("--format json import second --home home --older"));
+    served_again(&mut world);
+    refused(&world.say("alice", &["show", &approved]), "log-went-back");
+    world.push(&["HEAD:release"]).is_refused("log-went-back");
+    world.stop_server();
+    // The first copy again: of the second epoch it knows nothing, and this home does.
     done(&world.stage.run("--format json import backup --home home --older"));
     let file = first_signs(&world);
     let begun = done(&next_signs(&world, "bob", &file));
@@ -238,14 +247,15 @@ fn a_copy_that_is_restored_a_second_time_begins_the_third_epoch() {
 #[test]
 fn a_follower_goes_over_to_a_new_epoch_and_keeps_what_was_lost() {
     let mut world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior), ("carol", Level::Standard)]);
-    let follow = |world: &World| {
-        let words = ["follow", "--into", "copy", "--once", "--trust", "home/trust.json"];
-        world.say("carol", &words)
-    };
+    let follow_into =
+        |world: &World, copy: &str| world.say("carol", &["follow", "--into", copy, "--once", "--trust", "pinned.json"]);
+    let follow = |world: &World| follow_into(world, "copy");
+    fs::copy(world.stage.path("home/trust.json"), world.stage.path("pinned.json")).unwrap();
     let change = of_a_file(&world, "{}\n");
     done(&world.say("alice", &["backup", "backup", "--home", "home"]));
     done(&world.say("carol", &["reject", &change, "--why", "not now"]));
     approve_file(&world, &of_a_file(&world, "{\"fast\": 1}\n"));
+    done(&world.say("carol", &["trust", "pin", "pinned.json"]));
     done(&follow(&world));
     served(&mut world);
     done(&world.stage.run("--format json import backup --home home --older"));
@@ -263,6 +273,11 @@ fn a_follower_goes_over_to_a_new_epoch_and_keeps_what_was_lost() {
     assert!(kept.join("copy.db").exists() && kept.join("seen").exists());
     assert!(!exists(&world.stage.path("copy"), "restoring"));
     done(&follow(&world));
+    // What is pinned was lost: who had it knows that, and who meets the log now is told to ask a founder.
+    let run = follow_into(&world, "afresh");
+    assert!(run.status == 3 && run.stderr.contains("take a new one from a founder"), "{run}");
+    done(&world.say("carol", &["trust", "pin", "pinned.json"]));
+    done(&follow_into(&world, "afresh"));
 }
 
 fn exists(folder: &Path, name: &str) -> bool {
