@@ -127,9 +127,10 @@ impl KnownLog {
         let seen = memory.see(&trust, &note, floor.as_ref(), now, |from, to| prove(&client, from, to));
         let (checkpoint, restored) = match seen {
             Ok(checkpoint) => (checkpoint, None),
-            Err(error) if is_another_log(&error) => match epoch::across_a_cut(&client, &trust, &memory, now)? {
-                Some((checkpoint, restored)) => (checkpoint, Some(restored)),
-                None => return Err(error),
+            Err(error) if is_another_log(&error) => match epoch::across_a_cut(&client, &trust, &memory, now) {
+                Ok(Some((checkpoint, restored))) => (checkpoint, Some(restored)),
+                // Whatever fails on the way across, what it was caught at is what is told.
+                Ok(None) | Err(_) => return Err(error),
             },
             Err(error) => return Err(if_founded_anew(error, &client, &memory, &trust, &note, now)),
         };

@@ -238,9 +238,14 @@ impl Follower {
     /// from an older copy is followed only where a quorum began a new epoch.
     pub async fn follow(&self, source: &mut Source, now: Time) -> Result<Followed, FollowError> {
         match self.follow_on(source, now).await {
-            Err(FollowError::Contradiction(caught)) => match self.across_a_cut(source, now).await? {
-                Some(followed) => Ok(followed),
-                None => Err(FollowError::Contradiction(caught)),
+            // Whatever fails on the way across, what it was caught at is what is told.
+            Err(FollowError::Contradiction(caught)) => match self.across_a_cut(source, now).await {
+                Ok(Some(followed)) => Ok(followed),
+                Ok(None) => Err(FollowError::Contradiction(caught)),
+                Err(error) => {
+                    tracing::warn!(%error, "whether a new epoch was begun could not be found out");
+                    Err(FollowError::Contradiction(caught))
+                }
             },
             followed => followed,
         }
