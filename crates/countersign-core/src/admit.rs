@@ -6,6 +6,7 @@
 //! [`admit`] checks that this actor may say this now.
 
 mod change;
+mod epoch;
 mod files;
 mod governance;
 mod permit;
@@ -102,9 +103,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
             format!("the statement is for log `{}`, this is `{origin}`", header.log),
         ));
     }
-    if let Some(epoch) = header.epoch {
-        return Err(Refusal::conflict("another-epoch", format!("the log is in its first epoch, not in {epoch}")));
-    }
+    epoch::said_in(&state.governance.record, &signed.statement)?;
     let mut signers = Vec::new();
     for (verified, key) in &signed.verified {
         signers.push((signer(state, &signed.statement, verified, key, now)?, (verified, key)));
@@ -123,6 +122,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
             need_two_people(&signers, &ERASING)?;
             need_policy_group(state, &signers)?;
         }
+        Body::Epoch(_) => epoch::need_recovery_quorum(&state.governance.record, &signers)?,
         Body::Genesis(_)
         | Body::KeyRevocation(_)
         | Body::RevocationConfirmation(_)

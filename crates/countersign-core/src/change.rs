@@ -1,10 +1,13 @@
 //! A change as its stream tells it: a projection that `Change::apply` builds, one admitted statement at a time.
 
+mod status;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Digest, Fingerprint, StreamHead, StreamId, Time, sshsig::Assurance};
 use serde::{Deserialize, Serialize};
 
+pub use self::status::ChangeStatus;
 use crate::{
     decision::Outcome,
     facts::{AiSignal, GitFacts, Identities, IdentityFact, git::Ident},
@@ -17,44 +20,6 @@ use crate::{
     },
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition, TransitionRef, quoted},
 };
-
-/// Where a change stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChangeStatus {
-    Proposed,
-    Permitted,
-    Applying,
-    Applied,
-    Failed,
-    Withdrawn,
-    Rejected,
-}
-
-impl ChangeStatus {
-    pub const ALL: [Self; 7] =
-        [Self::Proposed, Self::Permitted, Self::Applying, Self::Applied, Self::Failed, Self::Withdrawn, Self::Rejected];
-
-    /// Whether statements about the change are still taken.
-    pub fn is_open(self) -> bool {
-        match self {
-            Self::Proposed | Self::Permitted | Self::Applying | Self::Failed | Self::Rejected => true,
-            Self::Applied | Self::Withdrawn => false,
-        }
-    }
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Proposed => "proposed",
-            Self::Permitted => "permitted",
-            Self::Applying => "applying",
-            Self::Applied => "applied",
-            Self::Failed => "failed",
-            Self::Withdrawn => "withdrawn",
-            Self::Rejected => "rejected",
-        }
-    }
-}
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -127,6 +92,9 @@ pub struct ApprovalRecord {
     /// The payload's digest: the statement's name.
     pub statement: Digest,
     pub at: Time,
+    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,6 +149,9 @@ pub struct WaiverRecord {
     pub revision: RevisionRef,
     pub reason: Digest,
     pub at: Time,
+    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -199,6 +170,9 @@ pub struct RequestRecord {
     pub gate: GateId,
     pub audience: Fingerprint,
     pub transition: TransitionRef,
+    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,6 +202,9 @@ pub struct PermitRecord {
     /// When the log took that outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported_at: Option<Time>,
+    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
 }
 
 impl PermitRecord {
@@ -392,7 +369,7 @@ impl Change {
     /// Takes a statement about the change that was admitted.
     pub(crate) fn apply(&mut self, admitted: &Admitted<'_>) {
         let by = admitted.statement.header.by.clone();
-        let at = admitted.at;
+        let (at, epoch) = (admitted.at, admitted.statement.header.epoch);
         match &admitted.statement.body {
             Body::NewRevision(new) => {
                 let Some(subject) = &admitted.found.subject else { return };
@@ -418,6 +395,7 @@ impl Change {
                     seen: approval.seen,
                     statement: admitted.payload,
                     at,
+                    epoch,
                 });
             }
             Body::Rejection(rejection) => {
@@ -453,6 +431,7 @@ impl Change {
                 revision: waiver.revision,
                 reason: waiver.reason,
                 at,
+                epoch,
             }),
             Body::Identification(said) => {
                 self.identifications.push(IdentificationRecord { by, at, said: said.clone() });
@@ -464,6 +443,7 @@ impl Change {
                     gate: request.gate.clone(),
                     audience: request.audience.clone(),
                     transition: request.transition.clone(),
+                    epoch,
                 });
             }
             Body::Decided(decided) => {
@@ -488,6 +468,7 @@ impl Change {
                     expires_at: permit.expires_at,
                     outcome: None,
                     reported_at: None,
+                    epoch,
                 });
                 self.status = ChangeStatus::Permitted;
             }
@@ -522,7 +503,8 @@ impl Change {
             | Body::RevocationConfirmation(_)
             | Body::GateRegistration(_)
             | Body::Proposal(_)
-            | Body::Erasure(_) => {}
+            | Body::Erasure(_)
+            | Body::Epoch(_) => {}
         }
     }
 

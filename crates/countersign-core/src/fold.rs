@@ -98,6 +98,7 @@ impl State {
                 admit::may_publish(self, &entry.signed, &published, entry.leaf.admitted_at)?;
                 Some(published)
             }
+            Body::Epoch(epoch) => Some(self.governance.in_epoch(epoch, entry.signed.payload())),
             _ => None,
         };
         let at = entry.leaf.admitted_at;
@@ -183,7 +184,10 @@ impl State {
                 }
             }
             // Those files are in force no longer.
-            Body::Erasure(Erasure { of: Erased::Person(_), .. }) | Body::Genesis(_) | Body::Publication(_) => {}
+            Body::Erasure(Erasure { of: Erased::Person(_), .. })
+            | Body::Genesis(_)
+            | Body::Publication(_)
+            | Body::Epoch(_) => {}
         }
         Ok(())
     }
@@ -347,7 +351,8 @@ impl State {
             | Body::Identification(_)
             | Body::GuidanceObservation(_)
             | Body::OutcomeReport(_)
-            | Body::Erasure(_) => {}
+            | Body::Erasure(_)
+            | Body::Epoch(_) => {}
         }
         needed.retain(|stream| !self.knows(stream));
         Ok(needed)
@@ -413,7 +418,8 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         | Body::Decided(_)
         | Body::PermitGrant(_)
         | Body::OutcomeReport(_)
-        | Body::Erasure(_) => (None, None, None, None),
+        | Body::Erasure(_)
+        | Body::Epoch(_) => (None, None, None, None),
     };
     let facts = facts.map(|digest| facts_of(&digest, &read(&digest, "list of facts")?)).transpose()?;
     Ok(Found {

@@ -24,7 +24,7 @@ use crate::{
     refusal::Refusal,
     rules::Rules,
     semantics::Semantics,
-    statement::{Founder, Genesis, Publication, Statement},
+    statement::{Epoch, Founder, Genesis, Publication, SeenCheckpoint, Statement},
 };
 
 /// The name under which the server speaks. No person can have it.
@@ -61,6 +61,20 @@ pub struct GovernanceRecord {
     pub files: BTreeMap<String, Digest>,
     /// Payload digest of the genesis or publication in force: what the next publication names as its parent.
     pub in_force: Digest,
+    /// The epochs that were begun after the first.
+    #[serde(default)]
+    pub epochs: Vec<EpochRecord>,
+}
+
+/// An epoch that was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochRecord {
+    pub number: u32,
+    /// The log that it goes on from; its own statement is the leaf behind that.
+    pub after: SeenCheckpoint,
+    /// Payload digest of the statement that began it.
+    pub statement: Digest,
 }
 
 /// The record with its files parsed.
@@ -190,6 +204,7 @@ impl Governance {
             log_key: genesis.log_key.clone(),
             files,
             in_force: payload,
+            epochs: Vec::new(),
         };
         Self::load(record, blob)
     }
@@ -234,6 +249,14 @@ impl Governance {
             return Ok(Self { record, ..self.clone() });
         }
         Self::of(record, parsed, rules_stay.then(|| Arc::clone(&self.rules)))
+    }
+
+    /// What an epoch makes of it: who may act and by which rules stays.
+    pub(crate) fn in_epoch(&self, epoch: &Epoch, payload: Digest) -> Self {
+        let mut begun = self.clone();
+        let Epoch { after, number, reason: _ } = *epoch;
+        begun.record.epochs.push(EpochRecord { number, after, statement: payload });
+        begun
     }
 
     fn of(

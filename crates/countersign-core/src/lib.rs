@@ -13,6 +13,7 @@ pub mod catalog;
 pub mod change;
 pub mod coverage;
 pub mod decision;
+pub mod epoch;
 pub mod erasing;
 pub mod explain;
 pub mod facts;

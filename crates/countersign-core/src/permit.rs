@@ -98,6 +98,18 @@ pub fn check_lease(
     still_good(permit, now)
 }
 
+/// Whether a permit is of the log's epoch: what was decided before a cut opens nothing behind it.
+pub fn of_epoch(permit: &PermitRecord, epoch: Option<u32>) -> Result<(), Refusal> {
+    if permit.epoch == epoch {
+        return Ok(());
+    }
+    Err(Refusal::forbidden(
+        "permit-of-another-epoch",
+        "the permit is of an earlier epoch of the log, which was restored since",
+    )
+    .hint("have the change approved again, then try again"))
+}
+
 /// Whether this is a moment of the permit's lease, by a clock that may be a little off. A permit from the future is none that
 /// waits: whoever has it has just been given it, so that one of the clocks is wrong.
 pub fn still_good(permit: &PermitRecord, now: Time) -> Result<(), Refusal> {

@@ -293,10 +293,11 @@ fn approvals(
     contributors: &Contributors,
     now: Time,
 ) -> Result<Vec<ApprovalView>, Refusal> {
-    let current = change.current_ref();
+    let (current, epoch) = (change.current_ref(), state.governance.record.header_epoch());
     let mut by_person: BTreeMap<&ActorId, ApprovalView> = BTreeMap::new();
     for approval in &change.approvals {
-        if Some(approval.revision) != current || !state.governance.catalog.settings.counts(approval.seen) {
+        let is_of_now = Some(approval.revision) == current && approval.epoch == epoch;
+        if !is_of_now || !state.governance.catalog.settings.counts(approval.seen) {
             continue;
         }
         let Some(person) = person(state, &approval.by, &approval.key, now)? else { continue };
@@ -333,10 +334,10 @@ fn owned(governance: &Governance, change: &Change, person: &ActorId) -> BTreeSet
 }
 
 fn waivers(state: &State, change: &Change, contributors: &Contributors, now: Time) -> Result<Vec<WaiverView>, Refusal> {
-    let current = change.current_ref();
+    let (current, epoch) = (change.current_ref(), state.governance.record.header_epoch());
     let mut views = Vec::new();
     for waiver in &change.waivers {
-        if Some(waiver.revision) != current {
+        if Some(waiver.revision) != current || waiver.epoch != epoch {
             continue;
         }
         if let Some(person) = person(state, &waiver.by, &waiver.key, now)?

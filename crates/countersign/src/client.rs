@@ -21,7 +21,8 @@ use ureq::http::{Method, header::LOCATION};
 use self::route::Redirect;
 pub use self::route::{Via, named_for};
 use crate::wire::{
-    ChangePage, ChangeView, DENIED, Entries, ErrorBody, LogInfo, Proof, Published, Receipt, Revocation, Submit,
+    ChangePage, ChangeView, DENIED, Entries, EpochHint, ErrorBody, LogInfo, MAX_HINT_BYTES, Proof, Published, Receipt,
+    Revocation, Submit,
 };
 
 /// How long one request may take.
@@ -242,6 +243,12 @@ impl Client {
             404 | 410 => Ok(None),
             _ => self.body(response, limit).map(Some),
         }
+    }
+
+    /// Where epochs of the log were begun, by the server's word; nothing in the first.
+    pub fn epochs(&self) -> Result<Vec<EpochHint>, ClientError> {
+        let answer = self.file("epoch", MAX_HINT_BYTES)?;
+        Ok(answer.map(|bytes| EpochHint::read(&bytes)).unwrap_or_default())
     }
 
     /// What time it is by the server's clock, to the second, if it says so.

@@ -153,6 +153,7 @@ impl Reader<'_> {
             Body::KeyRevocation(b) => (vec![b.reason], None),
             Body::Publication(b) => (vec![b.reason], None),
             Body::Erasure(b) => (vec![b.reason], None),
+            Body::Epoch(b) => (vec![b.reason], None),
             Body::Genesis(_)
             | Body::RevocationConfirmation(_)
             | Body::GateRegistration(_)

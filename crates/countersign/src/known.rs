@@ -3,6 +3,8 @@
 //! a change is worked out of its signed statements, and something is said to be in the log only when its leaf was found
 //! there.
 
+mod epoch;
+
 use std::{path::Path, thread, time::Duration};
 
 use countersign_core::{
@@ -17,6 +19,7 @@ use countersign_ledger::{
 };
 use thiserror::Error;
 
+pub use self::epoch::NewEpoch;
 use crate::{
     bundle::{Bundle, BundleError},
     client::{ChangePrefix, Client, ClientError},
@@ -78,6 +81,10 @@ pub struct KnownLog {
     memory: Memory,
     /// What was seen when this command began.
     checkpoint: Checkpoint,
+    /// The epoch of the log, as headers spell it, by the server's word: in another than the log's nothing is taken.
+    epoch: Option<u32>,
+    /// That it was restored from an older copy, and that a quorum said so, if this command is the first to see that.
+    restored: Option<NewEpoch>,
 }
 
 impl KnownLog {
@@ -124,13 +131,26 @@ impl KnownLog {
             (None, None) => (first_sight(&client, &origin)?, Sight::First),
         };
         let seen = memory.see(&trust, &note, floor.as_ref(), now, |from, to| prove(&client, from, to));
-        let checkpoint = match seen {
-            Ok(checkpoint) => checkpoint,
+        let (checkpoint, restored) = match seen {
+            Ok(checkpoint) => (checkpoint, None),
+            Err(error) if is_another_log(&error) => match epoch::across_a_cut(&client, &trust, &memory, now) {
+                Ok(Some((checkpoint, restored))) => (checkpoint, Some(restored)),
+                // Whatever fails on the way across, what it was caught at is what is told.
+                Ok(None) | Err(_) => return Err(error),
+            },
             Err(error) => {
                 let unseen = given.is_some() && floor.is_none();
                 return Err(if_founded_anew(error, &client, &memory, (&trust, unseen), &note, now));
             }
         };
+        let hints = client.epochs()?;
+        if let Some(hint) = hints.last()
+            && memory.seen()?.is_some_and(|seen| hint.number > seen.epoch)
+            && epoch::begun(&client, &checkpoint, hint)?.is_some()
+        {
+            memory.is_in_epoch(hint.number)?;
+        }
+        let epoch = hints.last().map(|hint| hint.number);
         // Only what fits what was seen is remembered.
         match (sight, given) {
             (Sight::First, _) => memory.pin(&trust, now)?,
@@ -138,7 +158,7 @@ impl KnownLog {
             (Sight::Pinned, Some(_) | None) => {}
         }
         memory::keep_served_at(place, client.url(), &origin)?;
-        Ok(Self { client, trust, sight, memory, checkpoint })
+        Ok(Self { client, trust, sight, memory, checkpoint, epoch, restored })
     }
 
     pub fn trust(&self) -> &Trust {
@@ -147,6 +167,10 @@ impl KnownLog {
 
     pub fn sight(&self) -> Sight {
         self.sight
+    }
+
+    pub fn restored(&self) -> Option<&NewEpoch> {
+        self.restored.as_ref()
     }
 
     pub fn memory(&self) -> &Memory {
@@ -165,7 +189,7 @@ impl KnownLog {
 
     /// What statements name that are made now.
     pub fn in_front_of(&self) -> InFrontOf {
-        InFrontOf::from(&self.checkpoint)
+        InFrontOf::of(&self.checkpoint, self.epoch)
     }
 
     fn floor(&self) -> Seen {
@@ -317,6 +341,17 @@ fn begins_with_genesis(client: &Client, trust: &Trust, note: &str) -> bool {
 /// How many leaves a note says there are, before its signature is checked.
 fn size_of(note: &str) -> u64 {
     note.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or(0)
+}
+
+/// Whether it contradicts what was seen, by its leaves.
+fn is_another_log(error: &KnownError) -> bool {
+    match error {
+        KnownError::Memory(MemoryError::Contradiction(caught)) => match caught.what {
+            memory::What::WentBack | memory::What::Differs(_) => true,
+            memory::What::FoundedAnew => false,
+        },
+        _ => false,
+    }
 }
 
 fn first_sight(client: &Client, origin: &str) -> Result<Trust, KnownError> {

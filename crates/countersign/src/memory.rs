@@ -6,6 +6,7 @@
 //! $XDG_STATE_HOME/countersign/DIGEST OF THE ORIGIN/
 //!   trust.json      what was pinned at first sight, or given with --trust
 //!   seen            the newest checkpoint
+//!   seen.before-epoch-N  the newest one before the log was restored and a quorum began epoch N
 //!   lock            held while the two are compared and replaced
 //!   governance/     governance as it was verified at some moments, so that it is not read from the beginning each time
 //!   proof-TIME/     `before` and `now`: two checkpoints that cannot both be of one log
@@ -22,7 +23,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_core::trust::{TRUST_VERSION, Trust};
+use countersign_core::{
+    epoch::FIRST,
+    trust::{TRUST_VERSION, Trust},
+};
 use countersign_ledger::{
     Digest, Hash, Time,
     checkpoint::{self, Checkpoint, CheckpointError},
@@ -102,8 +106,10 @@ impl MemoryError {
                 let kept = contradiction.kept.as_ref();
                 let kept = kept.map(|path| format!("both are kept in {}; ", path.display())).unwrap_or_default();
                 format!(
-                    "sign nothing here. {kept}show them to an auditor and to whoever runs the server. If the log was \
-                     founded anew on purpose, a founder's trust.json says so: --trust FILE"
+                    "sign nothing here. {kept}show them to an auditor and to whoever runs the server. A log that was \
+                     restored from an older copy is taken when its founders have begun a new epoch (countersign epoch). If it was \
+                     founded anew on purpose, or trust.json pins a checkpoint of what was lost, a founder's new trust.json says \
+                     so: --trust FILE"
                 )
             }
         }
@@ -161,12 +167,23 @@ pub struct Seen {
     pub genesis: Digest,
     /// The signed note.
     pub note: String,
+    /// The epoch that the log was in.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub epoch: u32,
+}
+
+fn first() -> u32 {
+    FIRST
+}
+
+fn is_first(epoch: &u32) -> bool {
+    *epoch == FIRST
 }
 
 impl Seen {
     pub fn new(checkpoint: &Checkpoint, genesis: Digest, note: &str) -> Self {
         let Checkpoint { origin: _, size, root } = checkpoint;
-        Self { version: VERSION, size: *size, root: *root, genesis, note: note.to_owned() }
+        Self { version: VERSION, size: *size, root: *root, genesis, note: note.to_owned(), epoch: FIRST }
     }
 }
 
@@ -259,9 +276,10 @@ impl Memory {
         prove: impl FnOnce(u64, u64) -> Result<Vec<Hash>, E>,
     ) -> Result<Checkpoint, E> {
         let checkpoint = self.open(trust, note)?;
-        let shown = Seen::new(&checkpoint, trust.genesis, note);
+        let mut shown = Seen::new(&checkpoint, trust.genesis, note);
         let _lock = self.lock()?;
         let seen = self.seen()?;
+        shown.epoch = seen.as_ref().map_or(FIRST, |seen| seen.epoch);
         // What a founder's trust.json says was there counts as if it had been seen.
         let pinned = match (&seen, &trust.checkpoint) {
             (None, Some(note)) => Some(Seen::new(&self.open(trust, note)?, trust.genesis, note)),
@@ -298,6 +316,24 @@ impl Memory {
             self.put(&self.folder, SEEN, &shown)?;
         }
         Ok(checkpoint)
+    }
+
+    /// Takes note of the epoch that the log is in that was seen.
+    pub fn is_in_epoch(&self, epoch: u32) -> Result<(), MemoryError> {
+        let _lock = self.lock()?;
+        match self.seen()?.filter(|seen| seen.epoch < epoch) {
+            Some(seen) => self.put(&self.folder, SEEN, &Seen { epoch, ..seen }),
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers a log that was restored from an older copy and in which a quorum began a new epoch. What was seen of it before is
+    /// kept beside, and nothing that was made of it.
+    pub fn goes_on_behind_a_cut(&self, before: &Seen, now: &Seen, number: u32) -> Result<(), MemoryError> {
+        let _lock = self.lock()?;
+        self.put(&self.folder, &format!("{SEEN}.before-epoch-{number}"), before)?;
+        self.forget_governance();
+        self.put(&self.folder, SEEN, now)
     }
 
     /// Refuses a log that was founded anew: another genesis than is pinned, by its own word.

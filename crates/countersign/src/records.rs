@@ -14,6 +14,7 @@ use std::{
 use countersign_core::{
     admit::Signed,
     change::Change,
+    epoch::EpochRecord,
     governance::{Governance, GovernanceRecord, read_manifest},
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId},
     refusal::{Refusal, RefusalClass},
@@ -150,6 +151,19 @@ pub struct Founded {
 /// What the log was founded with. It has to be.
 pub async fn founded(store: &dyn Store) -> Result<Founded, RecordError> {
     governance_as(store).await
+}
+
+/// The epochs that were begun after the first; none of a store without a log.
+pub async fn epochs(store: &dyn Store) -> Result<Vec<EpochRecord>, RecordError> {
+    #[derive(Deserialize)]
+    struct Epochs {
+        #[serde(default)]
+        epochs: Vec<EpochRecord>,
+    }
+    if store.head().await?.size == 0 {
+        return Ok(Vec::new());
+    }
+    Ok(governance_as::<Epochs>(store).await?.epochs)
 }
 
 /// Which governance is in force, without its files, as far as `T` asks.

@@ -57,12 +57,14 @@ impl Hand {
 pub struct InFrontOf {
     pub origin: String,
     pub checkpoint: SeenCheckpoint,
+    /// The epoch of the log, as headers spell it.
+    pub epoch: Option<u32>,
 }
 
-impl From<&Checkpoint> for InFrontOf {
-    fn from(checkpoint: &Checkpoint) -> Self {
+impl InFrontOf {
+    pub fn of(checkpoint: &Checkpoint, epoch: Option<u32>) -> Self {
         let Checkpoint { origin, size, root } = checkpoint;
-        Self { origin: origin.clone(), checkpoint: SeenCheckpoint { root: *root, size: *size } }
+        Self { origin: origin.clone(), checkpoint: SeenCheckpoint { root: *root, size: *size }, epoch }
     }
 }
 
@@ -100,9 +102,9 @@ impl Speaker {
 
 /// A statement by somebody, signed.
 pub fn signed(hand: &Hand, by: &ActorId, log: &InFrontOf, body: Body) -> Result<Envelope, SpeakError> {
-    let InFrontOf { origin, checkpoint } = log;
+    let InFrontOf { origin, checkpoint, epoch } = log;
     let header =
-        Header { by: by.clone(), checkpoint: *checkpoint, epoch: None, log: origin.clone(), nonce: random::nonce() };
+        Header { by: by.clone(), checkpoint: *checkpoint, epoch: *epoch, log: origin.clone(), nonce: random::nonce() };
     let payload = Statement { header, body }.encode()?;
     let signature = hand.sign(&payload)?;
     Ok(Envelope::new(&payload, vec![signature])

@@ -47,6 +47,7 @@ pub fn view(
         return Err(Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)));
     };
     let snapshot = Snapshot::take(state, change, now)?;
+    let epoch = state.governance.record.header_epoch();
     let decision = decide::decide(&state.governance.rules, &snapshot, now);
     let explanation = explain::explain(&decision, state, change, disabled, now)?;
     let text = texts.get(&revision.text).and_then(|bytes| ProposalText::parse(bytes).ok());
@@ -86,7 +87,9 @@ pub fn view(
                 revision: approval.revision.number,
                 assurance: approval.assurance,
                 seen: approval.seen,
-                counts: approval.revision == current && snapshot.approvals.iter().any(|a| a.by == approval.by),
+                counts: approval.revision == current
+                    && approval.epoch == epoch
+                    && snapshot.approvals.iter().any(|a| a.by == approval.by),
             })
             .collect(),
         rejections: change

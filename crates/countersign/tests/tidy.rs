@@ -219,6 +219,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
             "crates/countersign/src/cli/init.rs",
             "crates/countersign/src/cli/init_from.rs",
             "crates/countersign/src/cli/serve.rs",
+            "crates/countersign/src/cli/epoch.rs",
             "crates/countersign/src/cli/rebuild.rs",
             // A cosigner serves, too.
             "crates/countersign/src/cli/follow.rs",

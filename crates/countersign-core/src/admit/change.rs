@@ -57,7 +57,7 @@ pub(super) fn about(
     let body = &authenticated.statement().body;
     match body {
         // The gate's account of what happened is taken whatever became of the change meanwhile.
-        Body::OutcomeReport(report) => return permit::outcome(change, authenticated, report, now),
+        Body::OutcomeReport(report) => return permit::outcome(state, change, authenticated, report, now),
         // What was rejected follows its content, whatever became of this change; so does the lifting.
         Body::Rejection(rejection) => return self::rejection(state, authenticated, change, rejection),
         Body::RejectionLift(lift) => return self::lift(state, authenticated, change, lift),
@@ -67,6 +67,7 @@ pub(super) fn about(
         | Body::RevocationConfirmation(_)
         | Body::GateRegistration(_)
         | Body::Erasure(_)
+        | Body::Epoch(_)
         | Body::Proposal(_) => {
             return Err(Refusal::malformed("not-about-a-change", "the statement is not about a change"));
         }
@@ -118,7 +119,8 @@ pub(super) fn about(
         | Body::Rejection(_)
         | Body::RejectionLift(_)
         | Body::OutcomeReport(_)
-        | Body::Erasure(_) => Ok(()),
+        | Body::Erasure(_)
+        | Body::Epoch(_) => Ok(()),
     }
 }
 
@@ -329,7 +331,9 @@ fn approval(
             "the approval is for other targets or another subject than the revision's",
         ));
     }
-    let again = change.approvals.iter().any(|a| a.by == by && a.revision == approval.revision);
+    // What was said before a cut is said again.
+    let epoch = authenticated.statement().header.epoch;
+    let again = change.approvals.iter().any(|a| a.by == by && a.revision == approval.revision && a.epoch == epoch);
     if again {
         return Err(Refusal::conflict("already-approved", format!("{by} has already approved this revision")));
     }

@@ -2,7 +2,7 @@
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, person, revocation};
+use super::{Authenticated, epoch, person, revocation};
 use crate::{
     catalog::UnknownTarget,
     governance::SERVER,
@@ -19,6 +19,7 @@ pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time)
         Body::RevocationConfirmation(said) => revocation::confirmation(state, authenticated, said, now),
         Body::GateRegistration(gate) => self::gate(state, authenticated, gate, now),
         Body::Erasure(erasure) => self::erasure(state, erasure),
+        Body::Epoch(said) => epoch::admit(authenticated, said),
         Body::Proposal(_)
         | Body::NewRevision(_)
         | Body::Approval(_)

@@ -4,7 +4,7 @@ use countersign_ledger::{Fingerprint, Time};
 
 use super::{Authenticated, change::its_targets};
 use crate::{
-    change::{Change, Found, PermitRecord},
+    change::{Change, Found, PermitRecord, RequestRecord},
     decision::Outcome,
     governance::Signer,
     ids::GateId,
@@ -115,7 +115,9 @@ pub(super) fn decided(state: &State, change: &Change, decided: &Decided, now: Ti
     if decided.decided_at != now {
         return Err(Refusal::malformed("decision-time", "the decision says another time than it was admitted at"));
     }
-    let request = change.requested.as_ref().filter(|request| request.statement == decided.request);
+    let epoch = state.governance.record.header_epoch();
+    let answered = |request: &&RequestRecord| request.statement == decided.request && request.epoch == epoch;
+    let request = change.requested.as_ref().filter(answered);
     let Some(request) = request else {
         return Err(Refusal::malformed("not-asked", "the decision answers no request, or another than the last one"));
     };
@@ -169,6 +171,7 @@ pub(super) fn grant(state: &State, change: &Change, grant: &PermitGrant, now: Ti
 }
 
 pub(super) fn outcome(
+    state: &State,
     change: &Change,
     authenticated: &Authenticated<'_>,
     report: &OutcomeReport,
@@ -187,7 +190,7 @@ pub(super) fn outcome(
     match (permit.outcome, report.result) {
         // It is asked before anything runs: one permit starts once, one change is started by one permit at a time, and only
         // as it stands.
-        (None, OutcomeResult::Started) => may_start(change, permit, now),
+        (None, OutcomeResult::Started) => may_start(state, change, permit, now),
         (None, OutcomeResult::Applied | OutcomeResult::Failed)
         | (Some(OutcomeResult::Started), OutcomeResult::Applied | OutcomeResult::Failed) => Ok(()),
         (Some(known), said) => Err(Refusal::conflict(
@@ -198,7 +201,8 @@ pub(super) fn outcome(
 }
 
 /// Whether a permit may be started now.
-fn may_start(change: &Change, permit: &PermitRecord, now: Time) -> Result<(), Refusal> {
+fn may_start(state: &State, change: &Change, permit: &PermitRecord, now: Time) -> Result<(), Refusal> {
+    permit::of_epoch(permit, state.governance.record.header_epoch())?;
     not_running(change)?;
     if !change.status.is_open() {
         return Err(Refusal::conflict(

@@ -9,7 +9,7 @@ use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, T
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Header, RevisionRef};
+use super::{Header, RevisionRef, SeenCheckpoint};
 use crate::{
     decision::Outcome,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
@@ -391,6 +391,17 @@ pub struct Erasure {
     pub reason: Digest,
 }
 
+/// A restored log goes on: what was behind its last leaf is lost, and nothing that granted crosses the cut. The recovery quorum
+/// of founders signs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Epoch {
+    /// The log as it was restored: this statement is its next leaf.
+    pub after: SeenCheckpoint,
+    pub number: u32,
+    pub reason: Digest,
+}
+
 /// A predicate: what is said, and by whom.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -456,12 +467,12 @@ bodies! {
     PermitGrant(PermitGrant) = "permit",
     OutcomeReport(OutcomeReport) = "outcome",
     Erasure(Erasure) = "erasure",
+    Epoch(Epoch) = "epoch",
 }
 
 /// Kinds that have a name and no body yet. A log that has one is of a later semantics.
 pub const RESERVED_KINDS: &[&str] = &[
     "key-rotation",
-    "epoch",
     "recovery",
     "enrolment",
     "evidence",
@@ -503,7 +514,8 @@ impl Body {
             | Self::RevocationConfirmation(_)
             | Self::GateRegistration(_)
             | Self::Proposal(_)
-            | Self::Erasure(_) => None,
+            | Self::Erasure(_)
+            | Self::Epoch(_) => None,
             Self::NewRevision(b) => Some((&b.change, &b.revision)),
             Self::Approval(b) => Some((&b.change, &b.revision)),
             Self::Rejection(b) => Some((&b.change, &b.revision)),
@@ -538,6 +550,7 @@ impl Body {
             Self::Waiver(b) => vec![b.reason],
             // Not those that it takes away.
             Self::Erasure(b) => vec![b.reason],
+            Self::Epoch(b) => vec![b.reason],
             Self::PermitRequest(b) => vec![b.transition.digest],
             Self::Decided(b) => vec![b.decision, b.snapshot],
             Self::GateRegistration(_)
@@ -576,7 +589,8 @@ impl Body {
             | Self::Decided(_)
             | Self::PermitGrant(_)
             | Self::OutcomeReport(_)
-            | Self::Erasure(_) => Vec::new(),
+            | Self::Erasure(_)
+            | Self::Epoch(_) => Vec::new(),
         }
     }
 
@@ -602,7 +616,8 @@ impl Body {
             | Self::Decided(_)
             | Self::PermitGrant(_)
             | Self::OutcomeReport(_)
-            | Self::Erasure(_) => false,
+            | Self::Erasure(_)
+            | Self::Epoch(_) => false,
         }
     }
 
@@ -629,7 +644,8 @@ impl Body {
             | Self::Decided(_)
             | Self::PermitGrant(_)
             | Self::OutcomeReport(_)
-            | Self::Erasure(_) => None,
+            | Self::Erasure(_)
+            | Self::Epoch(_) => None,
         }
     }
 }

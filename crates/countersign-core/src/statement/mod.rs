@@ -162,6 +162,7 @@ impl Statement {
             Body::Proposal(b) => vec![named(b.subject.kind.as_str(), &b.subject.digest)],
             Body::NewRevision(b) => vec![named(b.subject.kind.as_str(), &b.subject.digest)],
             Body::Approval(b) => vec![named(b.reviewed.kind.as_str(), &b.reviewed.digest)],
+            Body::Epoch(b) => vec![named(self.header.log.as_str(), &b.reason)],
             Body::Erasure(b) => {
                 let of = match &b.of {
                     Erased::Change(change) => format!("change/{change}"),
@@ -203,7 +204,7 @@ impl Statement {
     /// statement alone: a log that files it elsewhere is refused, since that would hide it from whoever looks there.
     pub fn streams(&self, payload: &Digest) -> Result<Vec<StreamId>, Refusal> {
         let (home, mut others) = match &self.body {
-            Body::Genesis(_) | Body::Publication(_) => (governance_stream()?, Vec::new()),
+            Body::Genesis(_) | Body::Publication(_) | Body::Epoch(_) => (governance_stream()?, Vec::new()),
             Body::KeyRevocation(b) => (b.of.stream()?, vec![person_stream(&self.header.by)?]),
             Body::RevocationConfirmation(b) => {
                 (b.of.stream()?, vec![person_stream(&self.header.by)?, person_stream(&b.revoked_by)?])

@@ -7,10 +7,12 @@ use countersign_ledger::{Digest, Hash, Time};
 
 use super::report::{Failure, Verdict};
 use crate::{
+    epoch,
     fold::Entry,
+    governance::GovernanceRecord,
     permit::{MAX_SKEW_SECS, span},
     state::State,
-    statement::SeenCheckpoint,
+    statement::{Body, SeenCheckpoint},
 };
 
 /// How much is kept of a digest that is only compared: nobody finds a second content with these first bytes.
@@ -44,8 +46,14 @@ impl Order {
     }
 
     /// Takes the next leaf.
-    pub(super) fn next(&mut self, index: u64, entry: &Entry, now: Time) -> Result<(), Failure> {
-        self.last = in_time(index, entry, self.last, now)?;
+    pub(super) fn next(
+        &mut self,
+        index: u64,
+        entry: &Entry,
+        now: Time,
+        governance: &GovernanceRecord,
+    ) -> Result<(), Failure> {
+        self.last = in_time(index, entry, self.last, now, Some(governance))?;
         if !self.seen.insert(name(&entry.signed.payload())) {
             return Err(Failure::at(index, format!("leaf {index}: the same statement is there a second time")));
         }
@@ -64,7 +72,14 @@ pub const CLOCK_BEHIND: &str = "clock-behind";
 const ANOTHER_ROOT: &str = "another-root";
 
 /// Leaves stand in the order of their times, none of them in the future, and none names a checkpoint that was not there yet.
-pub fn in_time(index: u64, entry: &Entry, last: Time, now: Time) -> Result<Time, Failure> {
+/// `governance` is what stands before the leaf; entry 0 has none.
+pub fn in_time(
+    index: u64,
+    entry: &Entry,
+    last: Time,
+    now: Time,
+    governance: Option<&GovernanceRecord>,
+) -> Result<Time, Failure> {
     let at = entry.leaf.admitted_at;
     let wrong = |code, what: &str| Err(Failure { code, ..Failure::at(index, format!("leaf {index}: {what}")) });
     if at < last {
@@ -74,7 +89,13 @@ pub fn in_time(index: u64, entry: &Entry, last: Time, now: Time) -> Result<Time,
         let ahead = span(at.secs_since(now));
         return wrong(CLOCK_BEHIND, &format!("by its time, {at}, this machine's clock is {ahead} behind the log's"));
     }
-    if entry.signed.statement().header.checkpoint.size > index {
+    let statement = entry.signed.statement();
+    let was_cut_off = governance.is_some_and(|governance| epoch::was_cut_off(governance, statement));
+    let named = statement.header.checkpoint.size;
+    if matches!(statement.body, Body::Epoch(_)) && named != index {
+        return wrong(ANOTHER_ROOT, &format!("it begins an epoch behind {named} leaves, and stands behind {index}"));
+    }
+    if named > index && !was_cut_off {
         return wrong(ANOTHER_ROOT, "it names a checkpoint that was not there yet");
     }
     Ok(at)

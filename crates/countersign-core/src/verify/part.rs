@@ -17,6 +17,7 @@ use super::{
     whole::{checkpoint_step, genesis_step},
 };
 use crate::{
+    epoch::EpochRecord,
     fold::Entry,
     governance::{Blobs, Governance},
     ids::ChangeId,
@@ -149,7 +150,7 @@ fn statements_step(
         let index = placed.index;
         readable(&state, Some(index))?;
         let entry = placed.read()?;
-        order.next(index, entry, now)?;
+        order.next(index, entry, now, &state.governance.record)?;
         if let Some(before) = before {
             told_by_now(&mut state, before, index, entry, &blob)?;
         }
@@ -174,7 +175,8 @@ fn statements_step(
         decisions.erased(&entry.signed.statement().body);
     }
     readable(&state, None)?;
-    Ok(((state, begun), replayed(leaves.len() as u64)))
+    let detail = replayed(leaves.len() as u64, &state);
+    Ok(((state, begun), detail))
 }
 
 fn is_a_change(stream: &StreamId) -> bool {
@@ -207,8 +209,13 @@ fn told_by_now(
 }
 
 /// What the step says of statements that hold.
-pub(super) fn replayed(statements: u64) -> String {
-    format!("{} replayed: signed by keys that held, admitted, and in unbroken streams", count(statements, "statement"))
+pub(super) fn replayed(statements: u64, state: &State) -> String {
+    let begun = |epoch: &EpochRecord| format!("; epoch {} begun behind {} leaves", epoch.number, epoch.after.size);
+    let epochs: String = state.governance.record.epochs.iter().map(begun).collect();
+    format!(
+        "{} replayed: signed by keys that held, admitted, and in unbroken streams{epochs}",
+        count(statements, "statement")
+    )
 }
 
 /// How far followers vouch for a copy in which everything else holds.

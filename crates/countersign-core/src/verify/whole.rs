@@ -25,7 +25,7 @@ use super::{
     report::{Failure, Report, Verdict, count},
     shelf::{self, Shelf, ShelfError},
 };
-use crate::{fold::Entry, refusal::Refusal, state::State, statement::Body, trust::Trust};
+use crate::{epoch, fold::Entry, refusal::Refusal, state::State, statement::Body, trust::Trust};
 
 /// Why the leaves do not hash to the root is said behind this, as far as a leaf betrays itself: by its signature, its place in
 /// its stream, or a checkpoint that somebody after it had seen.
@@ -242,7 +242,8 @@ impl<'t, S: Shelf> Whole<'t, S> {
             }
             let Replay { state, .. } = replay.ok_or_else(|| Failure::new("the copy has no leaves"))?;
             readable(&state, None)?;
-            Ok((state, replayed(size)))
+            let detail = replayed(size, &state);
+            Ok((state, detail))
         });
         // What was decided before the part that is newer than this program is run again all the same.
         if state.is_none() && !self.report.steps.iter().any(|step| step.verdict == Verdict::Newer) {
@@ -281,11 +282,11 @@ impl Replay {
             Ok(entry) => entry,
             Err(refusal) => return Ok(Err(Failure::refused(index, refusal))),
         };
-        if let Err(failure) = order.next(index, entry, now) {
+        if let Err(failure) = order.next(index, entry, now, &state.governance.record) {
             return Ok(Err(failure));
         }
         let statement = entry.signed.statement();
-        if !roots.had(&statement.header.checkpoint) {
+        if !roots.had(&statement.header.checkpoint) && !epoch::was_cut_off(&state.governance.record, statement) {
             return Ok(Err(another_root(index, &statement.header.checkpoint)));
         }
         if let Some(change) = statement.change(&entry.signed.payload()) {

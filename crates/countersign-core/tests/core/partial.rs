@@ -154,6 +154,7 @@ enum What {
     Report,
     Publish,
     TakeAPersonAway,
+    BeginEpoch,
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -177,6 +178,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
             [ask, What::Decide, What::Permit, What::Report][..length].to_vec()
         }),
         1 => Just(vec![What::Revoke, What::TakeAPersonAway]),
+        1 => Just(one(What::BeginEpoch)),
     ];
     let run = (0..SPEAKERS.len(), prop::option::weighted(0.1, 0..SPEAKERS.len()), 0..4_usize, what);
     let run = run.prop_map(|(by, key, change, what)| {
@@ -219,6 +221,11 @@ impl Act {
             What::ProposeCommits => {
                 let commits = facts(9, &[author("ada@example.com"), co_author("mallory@example.com")]);
                 Body::Proposal(world.proposal("search/production", &git(&commits), Some(&commits)))
+            }
+            What::BeginEpoch => {
+                (by, keys) = ("ada", vec!["ada", "grace"]);
+                let number = world.state.governance.record.epoch() + 1;
+                Body::Epoch(world.epoch(number))
             }
             What::Register => Body::GateRegistration(world.registration()),
             What::Revoke => world.revocation(key_of(SPEAKERS[(self.by + self.change) % SPEAKERS.len()])),
@@ -314,7 +321,8 @@ impl Act {
             | What::Register
             | What::Revoke
             | What::Publish
-            | What::TakeAPersonAway => return None,
+            | What::TakeAPersonAway
+            | What::BeginEpoch => return None,
         })
     }
 }
@@ -386,5 +394,5 @@ fn the_random_logs_get_somewhere() {
         }
     }
     let kinds: Vec<&str> = seen.keys().copied().collect();
-    assert_eq!(kinds.len(), 15, "{seen:?}");
+    assert_eq!(kinds.len(), 16, "{seen:?}");
 }

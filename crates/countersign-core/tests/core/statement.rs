@@ -10,7 +10,7 @@ use countersign_core::{
     permit::PERMIT_SECS,
     refusal::RefusalClass,
     statement::{
-        Approval, Body, Decided, Disclosure, Erased, Erasure, FoundDocument, Founder, GateRegistration, Genesis,
+        Approval, Body, Decided, Disclosure, Epoch, Erased, Erasure, FoundDocument, Founder, GateRegistration, Genesis,
         GuidanceObservation, Header, Holder, Identification, IdentityVerdict, KINDS, KeyRevocation, MAX_TARGETS,
         NewRevision, ObservedDocument, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication,
         RESERVED_KINDS, Rejection, RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen,
@@ -188,6 +188,7 @@ pub fn one_of_each() -> Vec<Statement> {
             targets: both(),
         }),
         Body::Erasure(Erasure { blobs: [text].into(), of: Erased::Change(change()), reason }),
+        Body::Epoch(Epoch { after: SeenCheckpoint { size: 4, root: Hash::leaf(b"root") }, number: 2, reason }),
     ];
     let header = Header {
         by: id("ada"),
@@ -303,6 +304,7 @@ fn the_streams_of_every_kind_are_a_function_of_the_statement() {
     permit: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     outcome: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a target/checkout/production target/search/staging
     erasure: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
+    epoch: governance
     ");
     let of_a_person = the_others().into_iter().find(|statement| statement.body.kind() == "erasure").unwrap();
     assert_snapshot!(line(&of_a_person), @"erasure: person/linus");
@@ -424,7 +426,7 @@ fn an_unknown_kind_is_malformed_and_told_which_there_are() {
     let refusal = Statement::parse(other.as_bytes()).unwrap_err();
     assert_eq!(refusal.class, RefusalClass::Malformed);
     assert_snapshot!(refusal.to_string(), @"`blessing` is not a kind of statement");
-    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, outcome, erasure");
+    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, outcome, erasure, epoch");
     for kind in ["urn:x-countersign:approval:v2", "https://slsa.dev/provenance/v1", "approval", ""] {
         let other = approval().replacen("urn:x-countersign:approval:v1", kind, 1);
         assert_eq!(Statement::parse(other.as_bytes()).unwrap_err().code, "unknown-statement", "{kind}");

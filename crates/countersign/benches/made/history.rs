@@ -289,6 +289,7 @@ impl Lane {
             seen: Seen::Computed,
             statement: approved.payload,
             at,
+            epoch: None,
         });
         let approved = place(&mut heads, &own, at, approved.envelope)?;
 
@@ -304,7 +305,8 @@ impl Lane {
         };
         let requested = maker.said(&speaker, gate_key, seen, Body::PermitRequest(request.clone()))?;
         let asked = requested.payload;
-        change.requested = Some(RequestRecord { statement: asked, gate: gate.clone(), audience, transition });
+        change.requested =
+            Some(RequestRecord { statement: asked, gate: gate.clone(), audience, transition, epoch: None });
         let requested = place(&mut heads, &own, at, requested.envelope)?;
 
         let inputs = change.inputs(Some(&gate))?;

@@ -82,6 +82,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/v1/blobs/{digest}", get(blob))
         .route("/checkpoint", get(checkpoint))
         .route("/cosigned", get(cosigned))
+        .route("/epoch", get(epoch))
         .route("/tile/{*path}", get(tile))
         .route("/blobs/{digest}", get(static_blob))
         .method_not_allowed_fallback(|| async { method_not_allowed() })
@@ -143,6 +144,7 @@ async fn index() -> &'static str {
      GET  /v1/log                  the log's checkpoint and governance\n\
      GET  /checkpoint, /tile/...   the log itself (C2SP tlog-tiles)\n\
      GET  /cosigned                the newest checkpoint that others cosigned\n\
+     GET  /epoch                   where its present epoch was begun, if it is not the first\n\
      POST /v1/statements           a signed statement: the one way to write\n"
 }
 
@@ -449,6 +451,14 @@ async fn cosigned(State(engine): State<Arc<Engine>>) -> Reply<Response> {
     match engine.cosigned() {
         Some(cosigned) => Ok(note(cosigned.to_note())),
         None => Err(not_found("checkpoint that others cosigned yet")),
+    }
+}
+
+/// Where epochs of the log were begun.
+async fn epoch(State(engine): State<Arc<Engine>>) -> Reply<Response> {
+    match engine.epochs().await? {
+        Some(epochs) => Ok(([(header::CACHE_CONTROL, NEVER)], Json(epochs)).into_response()),
+        None => Err(not_found("epoch but the first")),
     }
 }
 

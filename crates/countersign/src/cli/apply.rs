@@ -489,6 +489,9 @@ fn follow(session: Session) -> Result<Desk, CliError> {
         Place { copy: &copy, access: Access::Owner, trust: log.trust(), url: log.client.url(), via: Via::Environment };
     let mut desk = Desk::open(&place, speaker.hand, permit::apply_gate()?, speaker.me)?;
     desk.follow(clock::now())?;
+    if let Some(restored) = desk.restored() {
+        anstream::eprintln!("{}: {restored}", warn("restored"));
+    }
     Ok(desk)
 }
 

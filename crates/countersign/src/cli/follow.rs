@@ -293,7 +293,11 @@ impl Printer {
     fn tell(&self, followed: &Followed) -> Result<(), CliError> {
         let outside =
             Outside::of(&self.trust, followed.cosigned.as_ref(), clock::now(), self.trust.fresh.longest_secs());
-        let Followed { checkpoint, note: _, cosigned: _, new } = followed;
+        let Followed { checkpoint, note: _, cosigned: _, new, epoch: _, restored } = followed;
+        if let Some(restored) = restored {
+            // Whoever reads the results of a program sees it as well.
+            anstream::eprintln!("{}: {}", warn("restored"), printable(&restored.to_string()));
+        }
         let told = Told {
             origin: &checkpoint.origin,
             place: &self.place,

@@ -429,6 +429,9 @@ fn run_stop(global: &Global, args: &StopArgs) -> Result<Exit, CliError> {
     }
     // So that the log has them. Where the server cannot be reached, the gate knows what it knew.
     let followed = desk.follow(clock::now());
+    if let Some(restored) = desk.restored() {
+        anstream::eprintln!("{}: {restored}", output::warn("restored"));
+    }
     for Checked { stop, dropped } in desk.checked() {
         unchecked.retain(|words| *words != stop.words());
         match dropped {

@@ -5,7 +5,7 @@ use std::{path::PathBuf, thread};
 use super::{
     Global,
     error::{CliError, Exit},
-    output::{self, Format, good},
+    output::{self, Format, good, warn},
 };
 use crate::{
     clock,
@@ -29,21 +29,32 @@ pub struct Args {
     /// The home.
     #[arg(long, value_name = "DIR", env = "COUNTERSIGN_HOME")]
     home: PathBuf,
+    /// Also if it is older than what the home has or has seen: there is no newer copy. That ledger is kept beside, and the home is
+    /// served again when the founders have begun a new epoch (countersign epoch).
+    #[arg(long)]
+    older: bool,
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let imported = import(&args.from, &args.home, threads, clock::now())?;
+    let imported = import(&args.from, &args.home, args.older, threads, clock::now())?;
     match global.format {
         Format::Json => output::json(&imported)?,
         Format::Text => {
-            let Imported { size, new, made, .. } = imported;
+            let Imported { size, new, made, lost, .. } = imported;
             let home = args.home.display();
             let made = if made { format!("; made the home {home}") } else { String::new() };
             anstream::println!(
                 "{} {size} leaves verified and in {home}/ledger.db, {new} of them new{made}",
                 good("imported")
             );
+            if lost > 0 {
+                anstream::println!(
+                    "{}: {lost} leaves that the home had seen are not in it. Begin a new epoch before you serve it: countersign \
+                     epoch {home} --why REASON",
+                    warn("lost")
+                );
+            }
         }
     }
     Ok(Exit::Done)

@@ -12,6 +12,7 @@ mod coverage;
 mod demo;
 mod disclose;
 mod doctor;
+mod epoch;
 mod erase;
 pub mod error;
 mod export;
@@ -225,6 +226,7 @@ enum Command {
     Audit(audit::Args),
     Amend(amend::Args),
     Revoke(revoke::Args),
+    Epoch(epoch::Args),
     Erase(erase::Args),
 }
 
@@ -262,6 +264,7 @@ impl Command {
             Self::Audit(args) => audit::run(global, &args),
             Self::Amend(args) => amend::run(global, args),
             Self::Revoke(args) => revoke::run(global, args),
+            Self::Epoch(args) => epoch::run(global, &args),
             Self::Erase(args) => erase::run(global, args),
         }
     }

@@ -94,7 +94,7 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
 }
 
 /// One server at a time serves a home whose store is a file: two would each sign by what they hold in memory.
-fn alone(home: &Home) -> Result<File, CliError> {
+pub(super) fn alone(home: &Home) -> Result<File, CliError> {
     let path = home.path().join(LOCK);
     let locked = durable::try_lock(&path)
         .map_err(|e| CliError::new("cannot-write", format!("cannot lock {}: {e}", path.display())))?;
@@ -169,10 +169,22 @@ const UNTIL_ANOTHER_TRY: Duration = Duration::from_secs(10 * 60);
 const READING_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long the store may take to put everything into its file when the server ends.
-const CLOSING: Duration = Duration::from_secs(10);
+pub(super) const CLOSING: Duration = Duration::from_secs(10);
 
 /// The engine over a home's store. Nothing is made before the home and its keys are found to be good.
 pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
+    open_engine_that(home, Continues::WhatWasSeen).await
+}
+
+/// Whether a ledger has to have all that was written down of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Continues {
+    WhatWasSeen,
+    /// It was restored from an older copy, and a new epoch is begun in it.
+    Anything,
+}
+
+pub(super) async fn open_engine_that(home: &Home, continues: Continues) -> Result<Arc<Engine>, CliError> {
     let (log_key, server_key) = (Arc::new(home.log_key()?), home.server_key()?);
     let genesis_files = if home.was_served() { None } else { Some(home.genesis_files()?) };
     if home.was_served() && !home.ledger_path().exists() {
@@ -186,7 +198,10 @@ pub async fn open_engine(home: &Home) -> Result<Arc<Engine>, CliError> {
         drop(timeout(CLOSING, store.close()).await);
         return Err(ledger_missing(home, "empty"));
     }
-    continues_what_was_seen(home, &*store).await?;
+    match continues {
+        Continues::WhatWasSeen => continues_what_was_seen(home, &*store).await?,
+        Continues::Anything => {}
+    }
     let setup = Setup {
         store,
         log_key,
@@ -239,7 +254,8 @@ async fn continues_what_was_seen(home: &Home, store: &dyn Store) -> Result<(), C
         let back = format!("the ledger of {place} has {found} leaves, and had {size} when it was last served");
         return Err(CliError::new("ledger-went-back", format!("{back}: it is an older copy")).hint(format!(
             "put the newest copy back: countersign import EXPORT_OR_BACKUP --home {}. Gates and people that saw more \
-             would refuse this one",
+             refuse this one; if there is no newer, the founders begin a new epoch: countersign epoch {} --why REASON",
+            word(home.path()),
             word(home.path())
         )));
     }

@@ -91,7 +91,8 @@ impl Copied {
     }
 
     fn change(&self, asked: &ChangePrefix) -> Result<Change, CliError> {
-        let found = self.follower.store().find(records::CHANGE, asked.as_str(), 2);
+        let store = self.follower.store();
+        let found = store.find(records::CHANGE, asked.as_str(), 2);
         let found = self.runtime.block_on(found).map_err(|e| self.follower.failed(e))?;
         match found.as_slice() {
             [(name, body)] => Ok(records::parse(name, body).map_err(|e| self.follower.failed(e))?),
@@ -106,7 +107,7 @@ impl Copied {
         if let Some(actor) = governance.catalog.actor_by_key(key) {
             return Ok((Holder::Person(actor.id.clone()), actor.id.to_string()));
         }
-        let gate = self.runtime.block_on(records::gate_by_key(self.follower.store(), key));
+        let gate = self.runtime.block_on(records::gate_by_key(&*self.follower.store(), key));
         match gate.map_err(|e| self.follower.failed(e))? {
             Some((gate, _)) => Ok((Holder::Gate(gate.clone()), format!("gate {gate}"))),
             None => Err(CliError::new("unknown-key", format!("key {key} belongs to nobody in the copy's catalog"))
@@ -126,7 +127,7 @@ impl Copied {
         let seen = self.follower.seen()?.ok_or_else(|| CliError::new("no-copy", "the copy has not followed yet"))?;
         let speaker = Speaker { client: Client::new(&global.url), hand, me };
         submit::announce(&speaker, &[what.to_owned()]);
-        let envelope = speaker.sign(&InFrontOf::from(seen.checkpoint()), body)?;
+        let envelope = speaker.sign(&InFrontOf::of(seen.checkpoint(), governance.record.header_epoch()), body)?;
         let statement = Statement::parse(envelope.payload())?;
         let file = keep(&self.memory, &statement, &envelope, &[blob])?;
         match global.format {

@@ -25,7 +25,7 @@ use crate::{
     bundle::Bundle,
     client::{ChangePrefix, Client, ClientError},
     clock,
-    known::{KnownError, KnownLog, Sight},
+    known::{KnownError, KnownLog, NewEpoch, Sight},
     memory::{self, MemoryError},
     random,
     reading::{Reading, swapped},
@@ -43,6 +43,17 @@ impl Global {
     /// The same, by a trust that the command was given in another way.
     pub fn log_of(&self, trust: Option<&countersign_core::trust::Trust>) -> Result<KnownLog, CliError> {
         let log = KnownLog::meet(Client::new(&self.url), trust, &memory::place()?, clock::now())?;
+        if let Some(NewEpoch { number, after, seen, by }) = log.restored() {
+            anstream::eprintln!(
+                "{}: log {} was restored with {after} of the {seen} leaves that this machine had seen, and {} began epoch \
+                 {number} of it there. What was said after that has to be said again; approvals and waivers do not count any \
+                 more. What was seen is kept in {}",
+                warn("restored"),
+                output::printable(&log.trust().origin),
+                output::list(by.clone()),
+                log.memory().folder().display()
+            );
+        }
         match log.sight() {
             Sight::Pinned => {}
             Sight::First => anstream::eprintln!(

@@ -21,14 +21,21 @@ use countersign_ledger::{
 use serde::Serialize;
 
 use super::{CopyError, io_error, opened, tree::Tree};
-use crate::{bundle, client::Client, durable, follower::source::Source, records::blobs_named, store::tiles::TileAt};
+use crate::{
+    bundle,
+    client::Client,
+    durable,
+    follower::source::{EPOCH, Source},
+    records::blobs_named,
+    store::tiles::TileAt,
+};
 
 pub(super) const CHECKPOINT: &str = "checkpoint";
 const COSIGNED: &str = "cosigned";
 const LOCK: &str = ".lock";
 const COMING: &str = ".coming-";
 /// What stands in the folder of an export, beside files that begin with a dot.
-const NAMES: [&str; 4] = [CHECKPOINT, COSIGNED, "tile", "blobs"];
+const NAMES: [&str; 5] = [CHECKPOINT, COSIGNED, EPOCH, "tile", "blobs"];
 
 #[derive(Debug, Serialize)]
 pub struct Exported {
@@ -109,6 +116,9 @@ fn bring_up_to_date(source: &Source, into: &Path, trust: &Trust) -> Result<Expor
         && opened(&source.name(), &note, trust)?.checkpoint().size <= size
     {
         put(into, COSIGNED, note.as_bytes())?;
+    }
+    if let Some(hints) = source.epochs_as_file()? {
+        put(into, EPOCH, &hints)?;
     }
     // The last, so that whatever it is about is there.
     let path = into.join(CHECKPOINT);

@@ -48,14 +48,17 @@ pub struct Imported {
     pub new: u64,
     /// Whether the home was made from the backup.
     pub made: bool,
+    /// How many leaves the home had seen that the copy has not.
+    pub lost: u64,
 }
 
 /// Builds the ledger of the home at a path. Where no home is, one is made of a backup.
-pub fn import(from: &Path, path: &Path, threads: usize, now: Time) -> Result<Imported, CopyError> {
+/// With `older`, a copy that lacks what the home had is taken as well: what it had stays beside.
+pub fn import(from: &Path, path: &Path, older: bool, threads: usize, now: Time) -> Result<Imported, CopyError> {
     is_a_folder(from)?;
     if path.exists() {
         let home = Home::open(path)?;
-        return into_home(&source_at(from, home.trust())?, &home, threads, now)
+        return into_home(&source_at(from, home.trust())?, &home, older, threads, now)
             .map(|done| Imported { made: false, ..done });
     }
     let backup = match Home::open(from) {
@@ -74,7 +77,7 @@ pub fn import(from: &Path, path: &Path, threads: usize, now: Time) -> Result<Imp
     backup::copy_files(backup.path(), &root, true)?;
     let home = Home::open(&root)?;
     home.genesis_files()?;
-    let done = into_home(&source_at(from, home.trust())?, &home, threads, now)?;
+    let done = into_home(&source_at(from, home.trust())?, &home, false, threads, now)?;
     fs::rename(&root, path).map_err(io_error("make", path))?;
     Ok(Imported { made: true, ..done })
 }
@@ -105,7 +108,7 @@ fn source_at(from: &Path, trust: &Trust) -> Result<Source, CopyError> {
     }
 }
 
-fn into_home(source: &Source, home: &Home, threads: usize, now: Time) -> Result<Imported, CopyError> {
+fn into_home(source: &Source, home: &Home, older: bool, threads: usize, now: Time) -> Result<Imported, CopyError> {
     let trust = home.trust();
     let lock = home.path().join(LOCK);
     let locked = durable::try_lock(&lock).map_err(io_error("lock", &lock))?;
@@ -113,14 +116,20 @@ fn into_home(source: &Source, home: &Home, threads: usize, now: Time) -> Result<
     let (note, cosigned) = source.notes()?;
     let shown = opened(&source.name(), &note, trust)?;
     let log = Known::of(home)?;
-    log.is_continued_by(source, &shown)?;
+    let lost = match log.is_continued_by(source, &shown) {
+        Err(CopyError::Older { found, known, .. }) if older => known.saturating_sub(found),
+        continued => continued.map(|()| 0)?,
+    };
     verified(source, trust, threads, now)?;
     let Checkpoint { size, root, .. } = shown.checkpoint();
     let building = home.path().join(BUILDING);
     for ending in std::iter::once("").chain(BESIDE) {
         remove(&building, ending)?;
     }
-    let known = log.begin(&building)?;
+    let known = match lost {
+        0 => log.begin(&building)?,
+        _ => log.leave(&building)?,
+    };
     let build =
         Build { runtime: &log.runtime, source, shown: &shown, path: &building, options: home.store_options(), now };
     build.run()?;
@@ -129,10 +138,13 @@ fn into_home(source: &Source, home: &Home, threads: usize, now: Time) -> Result<
     let founded = home.path().join(FOUNDED);
     let genesis = format!("{}\n", home.genesis().payload_digest());
     durable::replace(&founded, genesis).map_err(io_error("write", &founded))?;
-    let seen = home.seen_path();
-    durable::replace(&seen, shown.to_note()).map_err(io_error("write", &seen))?;
-    keep_cosigned(home, cosigned, *size)?;
-    Ok(Imported { size: *size, root: *root, new: size.saturating_sub(known), made: false })
+    // What it has seen stays, so that it is not served before a new epoch was begun.
+    if lost == 0 {
+        let seen = home.seen_path();
+        durable::replace(&seen, shown.to_note()).map_err(io_error("write", &seen))?;
+        keep_cosigned(home, cosigned, *size)?;
+    }
+    Ok(Imported { size: *size, root: *root, new: size.saturating_sub(known), made: false, lost })
 }
 
 /// The whole of a copy holds, by what the home pins.
@@ -209,6 +221,24 @@ impl Known {
                 Ok(head.size)
             })
             .map_err(of_store(&self.ledger))
+    }
+}
+
+impl Known {
+    /// Begins with nothing, and keeps the ledger as it is beside.
+    fn leave(&self, building: &Path) -> Result<u64, CopyError> {
+        unix::new_private_file(building).map_err(io_error("write", building))?;
+        let Some(store) = &self.store else { return Ok(0) };
+        let head = self.runtime.block_on(store.head()).map_err(of_store(&self.ledger))?;
+        let mut kept = self.ledger.as_os_str().to_owned();
+        kept.push(format!(".lost-{}", head.size));
+        let kept = PathBuf::from(kept);
+        if !kept.exists() {
+            unix::new_private_file(&kept).map_err(io_error("write", &kept))?;
+            self.runtime.block_on(store.copy_to(&kept)).map_err(of_store(&self.ledger))?;
+        }
+        self.runtime.block_on(store.close()).map_err(of_store(&self.ledger))?;
+        Ok(0)
     }
 }
 

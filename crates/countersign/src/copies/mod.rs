@@ -155,7 +155,7 @@ impl CopyError {
             }
             Self::Older { .. } => Some(
                 "take the newest copy of the log: an export or a backup, or what a follower has (countersign export DIR --copy \
-                 COPY)"
+                 COPY). If there is no newer: countersign import COPY --home HOME --older, and the founders begin a new epoch"
                     .to_owned(),
             ),
             Self::Differs { .. } => {

@@ -128,7 +128,7 @@ impl Engine {
         }))
     }
 
-    /// The genesis and the publications behind the first `from`, in their order, with the lists of files that they name; at most
+    /// The genesis, the publications and what began epochs behind the first `from`, in their order, with the lists of files that they name; at most
     /// a hundred.
     pub async fn published(&self, from: u64) -> Result<Vec<Published>, EngineError> {
         let page = self.store.stream(&governance_stream()?, from).await?;
@@ -137,10 +137,12 @@ impl Engine {
         let named: Vec<Digest> = leaves.iter().filter_map(|leaf| leaf.body().governance_files()).collect();
         let lists = self.store.blobs(&named).await?;
         let mut published = Vec::with_capacity(leaves.len());
-        for (leaf, files) in leaves.iter().zip(named) {
-            let list = lists
-                .get(&files)
-                .ok_or_else(|| Damage::Value { what: "a list of governance files", found: "nothing".to_owned() })?;
+        let missing = || Damage::Value { what: "a list of governance files", found: "nothing".to_owned() };
+        for leaf in &leaves {
+            let list = match leaf.body().governance_files() {
+                Some(files) => lists.get(&files).map(Vec::as_slice).ok_or_else(missing)?,
+                None => &[],
+            };
             published.push(Published {
                 statement: String::from_utf8_lossy(leaf.leaf.envelope.payload()).into_owned(),
                 files: String::from_utf8_lossy(list).into_owned(),

@@ -131,8 +131,8 @@ impl<'a> Draft<'a> {
     /// Adds something that the server says.
     async fn say(&mut self, body: Body) -> Result<Envelope, EngineError> {
         let head = self.engine.store.head().await?;
-        let origin = &self.state.governance.record.origin;
-        let envelope = super::speech::signed(&self.engine.server_key, origin, &head, body)?;
+        let governance = &self.state.governance.record;
+        let envelope = super::speech::signed(&self.engine.server_key, governance, &head, body)?;
         self.push(envelope.clone(), Signed::check(&envelope)?)?;
         Ok(envelope)
     }
@@ -236,7 +236,12 @@ impl<'a> Draft<'a> {
 }
 
 /// The blobs that the statement names, checked; others are not kept.
-pub(super) fn named_blobs(signed: &Signed, offered: Vec<Vec<u8>>) -> Result<BTreeMap<Digest, Vec<u8>>, Refusal> {
+/// A stop from before a cut may come without its words: copies do not keep them.
+pub(super) fn named_blobs(
+    signed: &Signed,
+    offered: Vec<Vec<u8>>,
+    is_from_before: bool,
+) -> Result<BTreeMap<Digest, Vec<u8>>, Refusal> {
     let body = &signed.statement().body;
     let most = if body.governance_files().is_some() { MAX_PUBLISHED } else { MAX_BLOBS };
     if offered.len() > most {
@@ -251,7 +256,11 @@ pub(super) fn named_blobs(signed: &Signed, offered: Vec<Vec<u8>>) -> Result<BTre
     let mut offered: BTreeMap<Digest, Vec<u8>> = offered.into_iter().map(|blob| (Digest::of(&blob), blob)).collect();
     let mut named = BTreeMap::new();
     for digest in blobs_named(&signed.statement().body, |digest| offered.get(digest).cloned())? {
-        let blob = offered.remove(&digest).ok_or_else(|| {
+        let offered = offered.remove(&digest);
+        if offered.is_none() && is_from_before {
+            return Ok(named);
+        }
+        let blob = offered.ok_or_else(|| {
             Refusal::unknown(
                 "blob-missing",
                 format!("the {} names blob {digest}, which was not sent along", body.kind()),
@@ -269,6 +278,7 @@ pub(super) fn named_blobs(signed: &Signed, offered: Vec<Vec<u8>>) -> Result<BTre
         Body::KeyRevocation(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Publication(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Erasure(b) => drop(Reason::parse(text(&b.reason))?),
+        Body::Epoch(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Genesis(_)
         | Body::RevocationConfirmation(_)
         | Body::GateRegistration(_)

@@ -37,12 +37,13 @@ use countersign_core::{
     admit::{Signed, authenticate_genesis},
     change::Change,
     decision::{Decision, Outcome},
+    epoch::{is_from_before, was_cut_off},
     explain::Explained,
     fold::Entry,
     governance::Governance,
     refusal::{Refusal, RefusalClass},
     state::State,
-    statement::{Body, ObservedDocument, SeenCheckpoint, Statement},
+    statement::{Body, ObservedDocument, Statement},
 };
 use countersign_ledger::{
     Digest, Envelope, Leaf, Line, StreamHead, StreamId, Time, checkpoint::LogKey, sshsig::SigningKey, tree,
@@ -64,7 +65,7 @@ use crate::{
         scrub::scrub,
         writer::{SubmitError, Writer},
     },
-    wire::Receipt,
+    wire::{EpochHint, Receipt},
 };
 
 /// How long a statement may look back: its checkpoint must be among those of the last day.
@@ -318,6 +319,11 @@ impl Engine {
         Ok(records::founded(&*self.store).await?)
     }
 
+    /// Where epochs were begun; `None` in the first.
+    pub async fn epochs(&self) -> Result<Option<Vec<EpochHint>>, EngineError> {
+        Ok(EpochHint::of(&records::epochs(&*self.store).await?))
+    }
+
     /// Governance as it stands.
     pub async fn governance(&self) -> Result<Arc<Governance>, EngineError> {
         Ok(self.governed().await?.1)
@@ -345,12 +351,15 @@ impl Engine {
         let envelope =
             Envelope::parse(envelope).map_err(|e| Refusal::malformed("malformed-envelope", e.to_string()))?;
         let signed = Signed::check(&envelope)?;
-        let blobs = drafts::named_blobs(&signed, blobs)?;
+        let is_from_before = is_from_before(&self.governance().await?.record, signed.statement());
+        let blobs = drafts::named_blobs(&signed, blobs, is_from_before)?;
         let mut last = None;
         let mut not_before = Time::from_unix_millis(i64::MIN);
         for attempt in 0..MAX_ATTEMPTS {
             // Whoever has come too late a few times writes alone, and so waits for others instead of trying for ever.
-            let (_together, _alone) = match attempt < TOGETHER {
+            // Nothing comes between an epoch and the log that it goes on from.
+            let together = attempt < TOGETHER && !matches!(signed.statement().body, Body::Epoch(_));
+            let (_together, _alone) = match together {
                 true => (Some(self.turn.read().await), None),
                 false => (None, Some(self.turn.write().await)),
             };
@@ -395,7 +404,7 @@ impl Engine {
         blobs: &BTreeMap<Digest, Vec<u8>>,
         not_before: Time,
     ) -> Result<Attempt, EngineError> {
-        self.fresh(&signed.statement().header.checkpoint).await?;
+        self.fresh(signed.statement()).await?;
         // Another server's clock may be ahead of ours; the log's time never goes back.
         let at = self.clock.now()?.max(not_before);
         let announced = self.writer.expect(at);
@@ -450,8 +459,12 @@ impl Engine {
     }
 
     /// The checkpoint that a statement names must be one of ours, and not an old one.
-    async fn fresh(&self, seen: &SeenCheckpoint) -> Result<(), EngineError> {
-        let head = self.store.head().await?;
+    async fn fresh(&self, statement: &Statement) -> Result<(), EngineError> {
+        let governance = self.governance().await?;
+        if was_cut_off(&governance.record, statement) {
+            return Ok(());
+        }
+        let (seen, head) = (&statement.header.checkpoint, self.store.head().await?);
         let foreign = || {
             Refusal::conflict(
                 "foreign-checkpoint",
@@ -462,12 +475,24 @@ impl Engine {
         if seen.size == 0 || seen.size > head.size {
             return Err(foreign().into());
         }
+        if matches!(statement.body, Body::Epoch(_)) && seen.size != head.size {
+            return Err(Refusal::conflict(
+                "epoch-overtaken",
+                format!("the log has {} leaves, and the epoch was to begin behind {}", head.size, seen.size),
+            )
+            .hint("make it again: countersign epoch HOME --why …")
+            .into());
+        }
         if seen.size == head.size {
             return if seen.root == head.root { Ok(()) } else { Err(foreign().into()) };
         }
         let root = store::with_nodes(&*self.store, |nodes| tree::root(seen.size, &nodes)).await?;
         if !root.is_ok_and(|root| root == seen.root) {
             return Err(foreign().into());
+        }
+        // What was lost with a cut comes back when whoever had it finds the log again.
+        if is_from_before(&governance.record, statement) {
+            return Ok(());
         }
         let next = store::leaf_at(&*self.store, seen.size).await?;
         if self.clock.now()?.secs_since(next.admitted_at) > MAX_CHECKPOINT_AGE_SECS {

@@ -1,7 +1,7 @@
 //! What the server says: signed with its own key, which opens nothing alone.
 
 use countersign_core::{
-    governance::SERVER,
+    governance::{GovernanceRecord, SERVER},
     statement::{Body, Header, SeenCheckpoint, Statement},
 };
 use countersign_ledger::{Envelope, sshsig::SigningKey};
@@ -10,13 +10,18 @@ use super::EngineError;
 use crate::{random, store::Head};
 
 /// A statement of the server's, signed.
-pub(super) fn signed(key: &SigningKey, origin: &str, head: &Head, body: Body) -> Result<Envelope, EngineError> {
+pub(super) fn signed(
+    key: &SigningKey,
+    governance: &GovernanceRecord,
+    head: &Head,
+    body: Body,
+) -> Result<Envelope, EngineError> {
     let statement = Statement {
         header: Header {
             by: SERVER.parse().map_err(|e| EngineError::Signing(format!("{e}")))?,
             checkpoint: SeenCheckpoint { root: head.root, size: head.size },
-            epoch: None,
-            log: origin.to_owned(),
+            epoch: governance.header_epoch(),
+            log: governance.origin.clone(),
             nonce: random::nonce(),
         },
         body,

@@ -10,7 +10,7 @@ use crate::{durable, rebuild, records, store::Age};
 impl Follower {
     /// Makes what follows from the copy's leaves again where another version of this program has written it.
     pub(super) async fn up_to_date(&self) -> Result<(), FollowError> {
-        let age = || async { self.store.version().await.map(|found| Age::of(found, records::PROJECTIONS)) };
+        let age = || async { self.store().version().await.map(|found| Age::of(found, records::PROJECTIONS)) };
         match age().await.map_err(|e| self.failed(e))? {
             Age::Current => return Ok(()),
             Age::Newer(found) => return Err(records::newer(found).into()),
@@ -22,7 +22,7 @@ impl Follower {
             Age::Current => Ok(()),
             Age::Newer(found) => Err(records::newer(found).into()),
             Age::Older(_) => {
-                let rebuilt = rebuild::projections(&*self.store, &mut rebuild::told).await;
+                let rebuilt = rebuild::projections(&*self.store(), &mut rebuild::told).await;
                 rebuilt.map_err(|e| self.recorded(e))
             }
         }
@@ -32,7 +32,7 @@ impl Follower {
     pub async fn has_said(&self, stream: &StreamId, payload: &Digest) -> Result<bool, FollowError> {
         let mut from = 0;
         loop {
-            let page = self.store.stream(stream, from).await.map_err(|e| self.failed(e))?;
+            let page = self.store().stream(stream, from).await.map_err(|e| self.failed(e))?;
             if page.is_empty() {
                 return Ok(false);
             }
@@ -47,7 +47,7 @@ impl Follower {
     /// A copy that was read in several pieces has leaves that no checkpoint has vouched for yet. Where the pieces turn out to
     /// be of no log, they are not built upon: the next opening begins anew, and has to reach what was seen before.
     pub(super) async fn abandon(&self) -> Result<(), FollowError> {
-        let head = self.store.head().await.map_err(|e| self.failed(e))?;
+        let head = self.store().head().await.map_err(|e| self.failed(e))?;
         if head.size > head.noted {
             let path = self.folder.join(ABANDONED);
             durable::replace(&path, b"").map_err(|source| io_error("write", &path, source))?;

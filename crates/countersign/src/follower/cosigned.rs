@@ -9,7 +9,7 @@ use countersign_ledger::{SignedCheckpoint, Time, cosignature::Quorum};
 use super::{FollowError, Follower, io_error, source::Source};
 use crate::durable;
 
-const COSIGNED: &str = "cosigned";
+pub(super) const COSIGNED: &str = "cosigned";
 
 impl Follower {
     /// The newest checkpoint that others cosigned, in a copy that need not be opened. What cannot be read vouches for nothing.

@@ -4,6 +4,7 @@
 //! ```text
 //! KEYFILE            its secret
 //! KEYFILE.cosigned   the newest checkpoint that it cosigned, written down before it answers
+//! KEYFILE.cosigned.lost  what it cosigned of a log that was restored since, in which a quorum began a new epoch
 //! KEYFILE.lock       one program at a time cosigns with a key
 //! ```
 //!
@@ -116,6 +117,13 @@ impl Cosigner {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(source) => return Err(CosignError::Io { operation: "read", path, source }),
         };
+        let newest = match newest {
+            Some(newest) if following.follower().was_lost(&newest).await? => {
+                leave_behind(&path)?;
+                None
+            }
+            newest => newest,
+        };
         if let Some(newest) = &newest {
             following.follower().know(newest)?;
         }
@@ -150,6 +158,11 @@ impl Cosigner {
 
     async fn follow_from(&self, standing: &mut Standing, now: Time) -> Result<Followed, FollowError> {
         let followed = self.following.follow(now).await?;
+        if followed.restored.is_some() {
+            // What it was cosigned with the log does not have any more; a quorum began a new epoch.
+            leave_behind(&self.path)?;
+            *standing = Standing::default();
+        }
         if let Some(newest) = &standing.newest {
             self.following.follower().has(newest).await?;
         }
@@ -188,8 +201,14 @@ impl Cosigner {
         now: Time,
     ) -> Result<Answer, CosignError> {
         let follower = self.following.follower();
-        // Before its sizes are compared: what contradicts the copy is a proof, whatever was asked with it.
-        follower.has(signed).await?;
+        // Before its sizes are compared: what contradicts the copy is a proof, whatever was asked with it; unless a quorum began a
+        // new epoch, over to which the copy goes when it follows.
+        if let Err(error) = follower.has(signed).await {
+            self.follow_from(standing, now).await?;
+            if !follower.has(signed).await.is_ok_and(|has| has) {
+                return Err(error.into());
+            }
+        }
         let last = standing.newest.as_ref().map(SignedCheckpoint::checkpoint);
         if let Err(refusal) = request.check(log_key, last) {
             return Ok(Answer::Refused(refusal));
@@ -230,6 +249,15 @@ impl Standing {
     fn known_for_a_while(&self, now: Time) -> u64 {
         let for_a_while = self.found.iter().filter(|(at, _)| now.secs_since(*at) > MAX_LAG_SECS);
         for_a_while.map(|(_, size)| *size).max().unwrap_or(0)
+    }
+}
+
+/// Puts aside what was cosigned of a log that was restored since.
+fn leave_behind(path: &Path) -> Result<(), FollowError> {
+    match fs::rename(path, beside(path, ".lost")) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(FollowError::Io { operation: "move", path: path.to_owned(), source }),
     }
 }
 

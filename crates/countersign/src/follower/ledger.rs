@@ -10,8 +10,12 @@ use std::{
 use countersign_ledger::{Digest, tile::TilePath};
 use tokio::runtime::{Builder, Runtime};
 
-use super::source::SourceError;
-use crate::store::{self, Head, Options, Store, StoreError, layout};
+use super::source::{EPOCH, SourceError};
+use crate::{
+    records::{self, RecordError},
+    store::{self, Head, Options, Store, StoreError, layout},
+    wire::EpochHint,
+};
 
 /// Where the newest checkpoint that others cosigned lies beside a store.
 const COSIGNED: &str = "cosigned";
@@ -65,6 +69,15 @@ impl Ledger {
         if name == "checkpoint" {
             let note = self.head()?.note;
             return Ok((!note.is_empty()).then(|| note.into_bytes()));
+        }
+        if name == EPOCH {
+            let epochs = self.runtime.block_on(records::epochs(&*self.store)).map_err(|error| match error {
+                RecordError::Store(source) => SourceError::Store { path: self.path.clone(), source },
+                RecordError::Refused(refusal) => {
+                    SourceError::Malformed { place: self.path.display().to_string(), why: refusal.message }
+                }
+            })?;
+            return Ok(EpochHint::of(&epochs).and_then(|hints| serde_json::to_vec(&hints).ok()));
         }
         if let Ok(path) = name.parse::<TilePath>() {
             return self.run(layout::tile(&*self.store, &path));

@@ -12,6 +12,7 @@
 //! DIR/followed   when it was last followed
 //! DIR/lock       one follows at a time; the others wait and find it done
 //! DIR/proof/     what a log was caught at
+//! DIR/lost/      copies as they were before a log was restored and a quorum began a new epoch (see `epoch.rs`)
 //! ```
 //!
 //! One copy serves all gates of a machine. Its cost grows with what is new, not with history.
@@ -20,6 +21,7 @@ mod ahead;
 mod copy;
 mod cosigned;
 pub mod cosigner;
+pub mod epoch;
 pub mod following;
 pub mod ledger;
 mod proof;
@@ -31,7 +33,7 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use countersign_core::{
@@ -46,10 +48,13 @@ use countersign_ledger::{
 };
 use thiserror::Error;
 
-pub use self::proof::{Contradiction, Kept, kept_in};
 use self::{
     ahead::{Ahead, Shown},
     source::{Source, SourceError},
+};
+pub use self::{
+    epoch::Restored,
+    proof::{Contradiction, Kept, kept_in},
 };
 use crate::{
     durable,
@@ -132,7 +137,9 @@ impl FollowError {
             }
             Self::Checkpoint(_) => Some("compare trust.json with the one that a founder gave you".to_owned()),
             Self::Contradiction(contradiction) => Some(format!(
-                "do not open the gate by hand: show {} to an auditor, and compare with another gate",
+                "do not open the gate by hand: show {} to an auditor, and compare with another gate. A log that was restored from \
+                 an older copy is followed when its founders have begun a new epoch (countersign epoch); where trust.json pins a \
+                 checkpoint of what was lost, take a new one from a founder",
                 contradiction.proof.display()
             )),
             Self::Refused(refusal) => refusal.hint.clone(),
@@ -150,6 +157,10 @@ pub struct Followed {
     pub cosigned: Option<SignedCheckpoint>,
     /// How many leaves were new.
     pub new: u64,
+    /// The epoch of the log, as headers spell it.
+    pub epoch: Option<u32>,
+    /// Whether the copy has just gone over to a new epoch.
+    pub restored: Option<Restored>,
 }
 
 /// Why leaves were not taken.
@@ -169,7 +180,8 @@ impl From<FollowError> for Untaken {
 pub struct Follower {
     folder: PathBuf,
     trust: Trust,
-    store: Arc<dyn Store>,
+    store: RwLock<Arc<dyn Store>>,
+    access: Access,
     governance: GovernanceCache,
 }
 
@@ -184,14 +196,10 @@ impl Follower {
     pub async fn open(folder: &Path, trust: &Trust, access: Access) -> Result<Self, FollowError> {
         durable::folder(folder).map_err(|source| io_error("make", folder, source))?;
         copy::begin_anew(folder)?;
-        let path = folder.join(COPY);
-        let options = Options { verifier: trust.log_key.clone(), keeps: store::Keeps::Copy(access) };
-        let store = store::open(&path.display().to_string(), &options).await.map_err(|source| match source {
-            StoreError::OtherLog(source) => FollowError::AnotherCopy { folder: folder.to_owned(), source },
-            source => FollowError::Store { path, source },
-        })?;
+        let store = open_store(folder, trust, access).await?;
         let governance = GovernanceCache::with_file(folder.join(GOVERNANCE));
-        let follower = Self { folder: folder.to_owned(), trust: trust.clone(), store, governance };
+        let (folder, trust, store) = (folder.to_owned(), trust.clone(), RwLock::new(store));
+        let follower = Self { folder, trust, store, access, governance };
         follower.up_to_date().await?;
         Ok(follower)
     }
@@ -204,13 +212,14 @@ impl Follower {
         &self.trust
     }
 
-    pub fn store(&self) -> &dyn Store {
-        &*self.store
+    /// The copy's store as it is now: a new epoch replaces it.
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Leaves the copy so that the next process opens it quickly.
     pub async fn close(self) -> Result<(), FollowError> {
-        self.store.close().await.map_err(|e| self.failed(e))
+        self.store().close().await.map_err(|e| self.failed(e))
     }
 
     pub(crate) fn failed(&self, source: StoreError) -> FollowError {
@@ -241,10 +250,26 @@ impl Follower {
         }
     }
 
-    /// Reads what is new, and returns where the log stands. Nothing of it counts before all of it holds.
+    /// Reads what is new, and returns where the log stands. Nothing of it counts before all of it holds. A log that was restored
+    /// from an older copy is followed only where a quorum began a new epoch.
     pub async fn follow(&self, source: &mut Source, now: Time) -> Result<Followed, FollowError> {
+        match self.follow_on(source, now).await {
+            // Whatever fails on the way across, what it was caught at is what is told.
+            Err(FollowError::Contradiction(caught)) => match self.across_a_cut(source, now).await {
+                Ok(Some(followed)) => Ok(followed),
+                Ok(None) => Err(FollowError::Contradiction(caught)),
+                Err(error) => {
+                    tracing::warn!(%error, "whether a new epoch was begun could not be found out");
+                    Err(FollowError::Contradiction(caught))
+                }
+            },
+            followed => followed,
+        }
+    }
+
+    async fn follow_on(&self, source: &mut Source, now: Time) -> Result<Followed, FollowError> {
         let _lock = self.lock()?;
-        let head = self.store.head().await.map_err(|e| self.failed(e))?;
+        let head = self.store().head().await.map_err(|e| self.failed(e))?;
         let seen = self.seen()?;
         let newest = source.newest(head.size)?;
         let shown = self.note(&newest.checkpoint)?;
@@ -260,7 +285,7 @@ impl Follower {
         for before in seen.iter().chain(&reached) {
             self.goes_on(source, before, &signed).await?;
         }
-        let begun = Intake::begin(&*self.store, &self.governance).await;
+        let begun = Intake::begin(&*self.store(), &self.governance).await;
         let mut intake = match begun {
             Ok(intake) => intake,
             Err(IntakeError::Store(error)) => return Err(self.failed(error)),
@@ -292,7 +317,13 @@ impl Follower {
             }
         }
         let new = checkpoint.size.saturating_sub(before);
-        let pinned = self.trust.checkpoint.as_ref().map(|note| self.note(note)).transpose()?;
+        let mut pinned = self.trust.checkpoint.as_ref().map(|note| self.note(note)).transpose()?;
+        // What a cut took away is not asked for; the copy that had it was compared when it was left.
+        if let Some(note) = &pinned
+            && self.was_lost(note).await?
+        {
+            pinned = None;
+        }
         for must in seen.iter().chain(&pinned).chain([&shown]).chain(&cosigned) {
             self.reaches(source, must, &signed).await?;
         }
@@ -300,7 +331,8 @@ impl Follower {
         self.remember(&signed, seen.as_ref(), new)?;
         self.governance.keep();
         self.followed(now);
-        Ok(Followed { checkpoint, note: signed.to_note(), cosigned, new })
+        let epoch = self.epoch().await?;
+        Ok(Followed { checkpoint, note: signed.to_note(), cosigned, new, epoch, restored: None })
     }
 
     /// For whoever looks at the gate; nothing is decided by it, so that nothing waits for the disk.
@@ -355,7 +387,7 @@ impl Follower {
                 }
             }
         }
-        intake.prefetch(&*self.store, &entries).await.map_err(|e| untaken(e, 0))?;
+        intake.prefetch(&*self.store(), &entries).await.map_err(|e| untaken(e, 0))?;
         for (place, entry) in entries.into_iter().enumerate() {
             let is_genesis = intake.size() == 0;
             if is_genesis && entry.signed.payload() != self.trust.genesis {
@@ -363,14 +395,14 @@ impl Follower {
                 let leaf = batch.leaves.get(..1).unwrap_or_default();
                 return Err(self.caught(proof::What::Refounded, detail, signed, leaf)?.into());
             }
-            if let Some(snapshot) = intake.wanted(&*self.store, &entry).await.map_err(|e| untaken(e, place))? {
+            if let Some(snapshot) = intake.wanted(&*self.store(), &entry).await.map_err(|e| untaken(e, place))? {
                 let found = source.blob(&snapshot).map_err(FollowError::from)?;
                 let Some(found) = found.filter(|bytes| Digest::of(bytes) == snapshot) else {
                     return Err(Untaken::Leaf(snapshot_missing(intake.size(), &snapshot), place));
                 };
                 batch.blobs.insert(snapshot, found);
             }
-            intake.take(&*self.store, entry, &batch.blobs, now).await.map_err(|e| untaken(e, place))?;
+            intake.take(&*self.store(), entry, &batch.blobs, now).await.map_err(|e| untaken(e, place))?;
         }
         if let Some((place, refusal)) = unread {
             // Behind a raise of the semantics, what this program cannot read is newer, and nothing is wrong with it.
@@ -381,7 +413,7 @@ impl Follower {
         }
         let Some(submission) = intake.submission().map_err(|e| Untaken::from(self.failed(e)))? else { return Ok(()) };
         let notary = Reached { checkpoint: signed.checkpoint(), note: signed.to_note() };
-        match self.store.commit(&notary, vec![submission]).await {
+        match self.store().commit(&notary, vec![submission]).await {
             Ok(results) => match results.into_iter().next() {
                 Some(Ok(_)) => {}
                 Some(Err(Conflict::Taken { key: _, index })) => {
@@ -448,11 +480,11 @@ impl Follower {
 
     /// The root over the copy and these leaves, if they are all that a log of this size has.
     async fn root_with(&self, leaves: &[Vec<u8>], size: u64) -> Result<Option<Hash>, FollowError> {
-        let known = self.store.head().await.map_err(|e| self.failed(e))?.size;
+        let known = self.store().head().await.map_err(|e| self.failed(e))?.size;
         if known.saturating_add(leaves.len() as u64) != size {
             return Ok(None);
         }
-        let frontier = store::with_nodes(&*self.store, |nodes| Frontier::from_nodes(known, &nodes)).await;
+        let frontier = store::with_nodes(&*self.store(), |nodes| Frontier::from_nodes(known, &nodes)).await;
         let Ok(mut frontier) = frontier.map_err(|e| self.failed(e))? else { return Ok(None) };
         for leaf in leaves {
             frontier.push(Hash::leaf(leaf));
@@ -537,14 +569,14 @@ impl Follower {
     }
 
     async fn root(&self, size: u64) -> Result<Option<Hash>, FollowError> {
-        let root = store::with_nodes(&*self.store, |nodes| tree::root(size, &nodes)).await;
+        let root = store::with_nodes(&*self.store(), |nodes| tree::root(size, &nodes)).await;
         Ok(root.map_err(|e| self.failed(e))?.ok())
     }
 
     /// Whether the copy has come as far as a checkpoint of this log. If it has another root there, that is a contradiction.
     pub async fn has(&self, shown: &SignedCheckpoint) -> Result<bool, FollowError> {
         let Checkpoint { size, root, .. } = shown.checkpoint();
-        if *size > self.store.head().await.map_err(|e| self.failed(e))?.noted {
+        if *size > self.store().head().await.map_err(|e| self.failed(e))?.noted {
             return Ok(false);
         }
         match self.root(*size).await? {
@@ -608,6 +640,15 @@ impl Follower {
         let path = self.folder.join(LOCK);
         durable::lock(&path).map_err(|source| io_error("lock", &path, source))
     }
+}
+
+async fn open_store(folder: &Path, trust: &Trust, access: Access) -> Result<Arc<dyn Store>, FollowError> {
+    let path = folder.join(COPY);
+    let options = Options { verifier: trust.log_key.clone(), keeps: store::Keeps::Copy(access) };
+    store::open(&path.display().to_string(), &options).await.map_err(|source| match source {
+        StoreError::OtherLog(source) => FollowError::AnotherCopy { folder: folder.to_owned(), source },
+        source => FollowError::Store { path, source },
+    })
 }
 
 /// Of a decision that was taken from names which are not there any more.

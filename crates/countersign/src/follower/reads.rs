@@ -30,17 +30,17 @@ const MAX_CHANGES: usize = 2_048;
 impl Follower {
     /// How many leaves the copy has.
     pub async fn size(&self) -> Result<u64, FollowError> {
-        Ok(self.store.head().await.map_err(|e| self.failed(e))?.size)
+        Ok(self.store().head().await.map_err(|e| self.failed(e))?.size)
     }
 
     /// Governance as the copy has it.
     pub async fn governance(&self) -> Result<Arc<Governance>, FollowError> {
-        let governed = self.governance.get(&*self.store).await.map_err(|e| self.recorded(e))?;
+        let governed = self.governance.get(&*self.store()).await.map_err(|e| self.recorded(e))?;
         Ok(governed.ok_or_else(not_followed)?.1)
     }
 
     pub async fn change(&self, id: &ChangeId) -> Result<Option<Change>, FollowError> {
-        records::change(&*self.store, id).await.map_err(|e| self.failed(e))
+        records::change(&*self.store(), id).await.map_err(|e| self.failed(e))
     }
 
     /// The open changes whose present revision brings exactly this to this branch, the oldest first.
@@ -91,7 +91,7 @@ impl Follower {
         found: &mut BTreeMap<ChangeId, Change>,
     ) -> Result<Option<Cursor>, FollowError> {
         let list = List { filters, after, ..List::of(records::CHANGE, limit) };
-        let page = self.store.list(&list).await.map_err(|e| self.failed(e))?;
+        let page = self.store().list(&list).await.map_err(|e| self.failed(e))?;
         for item in page.items {
             let change: Change = records::parse(&item.name, &item.body).map_err(|e| self.failed(e))?;
             if change.status.is_open() {
@@ -103,20 +103,20 @@ impl Follower {
 
     /// The part of the state that a decision about a change depends on, asked by this gate.
     pub async fn state_of(&self, change: &Change, gate: Option<&GateId>) -> Result<State, FollowError> {
-        let governed = self.governance.get(&*self.store).await.map_err(|e| self.recorded(e))?;
+        let governed = self.governance.get(&*self.store()).await.map_err(|e| self.recorded(e))?;
         let (head, governance) = governed.ok_or_else(not_followed)?;
         // Who has only just read that the log will say more than this program knows decides nothing any more.
         governance.record.semantics.readable()?;
         let mut state = State::part(governance);
         state.know(governance_stream()?, head);
         let inputs = change.inputs(gate)?;
-        records::load(&*self.store, &mut state, &inputs).await.map_err(|e| self.recorded(e))?;
+        records::load(&*self.store(), &mut state, &inputs).await.map_err(|e| self.recorded(e))?;
         Ok(state)
     }
 
     /// People none of whose keys holds; stops that a gate was handed, and that are in this state only, count.
     pub async fn disabled(&self, state: &State, now: Time) -> Result<BTreeSet<ActorId>, FollowError> {
-        let disabled = records::disabled(&*self.store, &state.governance, now).await;
+        let disabled = records::disabled(&*self.store(), &state.governance, now).await;
         let mut disabled = disabled.map_err(|e| self.failed(e))?;
         disabled.extend(state.disabled(now));
         Ok(disabled)
@@ -124,7 +124,7 @@ impl Follower {
 
     /// Blobs that the copy has.
     pub async fn blobs(&self, digests: &[Digest]) -> Result<BTreeMap<Digest, Vec<u8>>, FollowError> {
-        self.store.blobs(digests).await.map_err(|e| self.failed(e))
+        self.store().blobs(digests).await.map_err(|e| self.failed(e))
     }
 }
 

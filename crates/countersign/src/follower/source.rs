@@ -21,7 +21,11 @@ use super::ledger::Ledger;
 use crate::{
     client::{Client, ClientError, MAX_BLOB_BYTES},
     store::{Access, Keeps, Options, StoreError},
+    wire::{EpochHint, MAX_HINT_BYTES},
 };
+
+/// The file that says where epochs were begun.
+pub const EPOCH: &str = "epoch";
 
 /// As many as a server gives at once.
 const MAX_LEAVES: usize = 1_024;
@@ -124,6 +128,16 @@ impl Source {
             Self::Folder(path) => Self::Folder(path),
             Self::Ledger(ledger) => Self::Ledger(ledger),
         }
+    }
+
+    /// Where epochs of the log were begun, by its word; nothing in the first.
+    pub fn epochs(&self) -> Result<Vec<EpochHint>, SourceError> {
+        Ok(self.file(EPOCH, MAX_HINT_BYTES)?.map(|bytes| EpochHint::read(&bytes)).unwrap_or_default())
+    }
+
+    /// The same as it stands in a static copy.
+    pub fn epochs_as_file(&self) -> Result<Option<Vec<u8>>, SourceError> {
+        Ok(self.file(EPOCH, MAX_HINT_BYTES)?.filter(|bytes| !EpochHint::read(bytes).is_empty()))
     }
 
     /// The newest checkpoint, and the newest that others cosigned.

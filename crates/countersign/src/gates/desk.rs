@@ -39,7 +39,7 @@ use super::{
 use crate::{
     client::{Client, ClientError, Via},
     clock::Clock,
-    follower::{Access, FollowError, Followed, Follower, source::Source},
+    follower::{Access, FollowError, Followed, Follower, Restored, source::Source},
     records,
     speaker::{Hand, InFrontOf, SpeakError, signed},
     wire::Receipt,
@@ -170,6 +170,8 @@ pub struct Desk {
     handed_on: bool,
     /// What was found out about stops since it was last asked.
     checked: Vec<Checked>,
+    /// That the copy went over to a new epoch since it was last asked.
+    restored: Option<Restored>,
 }
 
 /// How many stops are sent to the log at once.
@@ -216,6 +218,7 @@ impl Desk {
             followed: None,
             handed_on: false,
             checked: Vec::new(),
+            restored: None,
         })
     }
 
@@ -231,6 +234,7 @@ impl Desk {
     /// fails, it is obeyed all the same.
     pub fn follow(&mut self, now: Time) -> Result<(), DeskError> {
         let followed = self.runtime.block_on(self.follower.follow(&mut self.source, now))?;
+        self.restored = followed.restored.clone().or_else(|| self.restored.take());
         self.followed = Some(followed);
         self.check(now)?;
         let mut missing = Vec::new();
@@ -264,6 +268,16 @@ impl Desk {
         std::mem::take(&mut self.checked)
     }
 
+    /// The epoch of the log as it was last followed, as headers spell it.
+    fn epoch(&self) -> Option<u32> {
+        self.followed.as_ref().and_then(|followed| followed.epoch)
+    }
+
+    /// That the copy has gone over to a new epoch of the log, since this was last asked.
+    pub fn restored(&mut self) -> Option<Restored> {
+        self.restored.take()
+    }
+
     /// Sends the log a few of the stops that it does not have.
     fn hand_on(&mut self, missing: Vec<Stop>) {
         if missing.is_empty() || std::mem::replace(&mut self.handed_on, true) {
@@ -293,7 +307,7 @@ impl Desk {
     }
 
     fn load_for(&self, state: &mut State, signed: &Signed) -> Result<(), DeskError> {
-        let loaded = self.runtime.block_on(records::load_for(self.follower.store(), state, signed));
+        let loaded = self.runtime.block_on(records::load_for(&*self.follower.store(), state, signed));
         loaded.map_err(|e| DeskError::Follow(self.follower.recorded(e)))
     }
 
@@ -427,7 +441,8 @@ impl Desk {
         now: Time,
     ) -> Result<Opening, DeskError> {
         let (change, judged) = self.judge(change, now)?;
-        let record = good_permit(&change, permit, &self.key(), transition, now)?;
+        let epoch = self.epoch();
+        let record = good_permit(&change, permit, &self.key(), transition, epoch, now)?;
         match judged.decision.outcome {
             Outcome::Allow => Ok(Opening { permit: record.clone(), change }),
             Outcome::Deny => Err(DeskError::Denied(Box::new(judged))),
@@ -497,7 +512,7 @@ impl Desk {
 
     /// Whether the home can bear another revocation, beside those that the log has and those that were handed over.
     fn bears(&self, state: &State, stop: &Stop, now: Time) -> Result<(), DeskError> {
-        let people = self.runtime.block_on(records::people(self.follower.store()));
+        let people = self.runtime.block_on(records::people(&*self.follower.store()));
         let mut people = people.map_err(|e| self.follower.failed(e))?;
         for kept in self.stops.all()?.iter().filter(|kept| kept.signed().payload() != stop.signed().payload()) {
             let mut with_it = state.clone();
@@ -512,7 +527,7 @@ impl Desk {
     /// Makes, signs and submits a statement, in front of the log as this gate last followed it.
     pub fn say(&self, body: Body, blobs: &[Vec<u8>]) -> Result<Receipt, SpeakError> {
         let seen = match &self.followed {
-            Some(followed) => InFrontOf::from(&followed.checkpoint),
+            Some(followed) => InFrontOf::of(&followed.checkpoint, followed.epoch),
             None => return Err(Refusal::conflict("not-followed", "the log was not followed yet").into()),
         };
         let envelope = signed(&self.hand, &self.me, &seen, body)?;
@@ -526,6 +541,7 @@ fn good_permit<'a>(
     permit: &Digest,
     key: &Fingerprint,
     transition: &Transition,
+    epoch: Option<u32>,
     now: Time,
 ) -> Result<&'a PermitRecord, Refusal> {
     let record = change
@@ -533,6 +549,7 @@ fn good_permit<'a>(
         .iter()
         .find(|record| record.statement == *permit)
         .ok_or_else(|| Refusal::forbidden("permit-not-logged", "the permit is not in the log"))?;
+    permit::of_epoch(record, epoch)?;
     permit::check_lease(record, key, &transition.reference()?, now)?;
     if record.outcome.is_some() {
         return Err(Refusal::forbidden("permit-spent", "the permit was used before: the log has its outcome")

@@ -12,6 +12,7 @@
 //! ledger.db             the ledger
 //! founded               says that the log was begun
 //! seen                  the newest checkpoint that the ledger had: an older one put in its place is refused
+//! seen.before-epoch-N   what it was before the log was restored from an older copy and epoch N was begun
 //! cosigned              the newest checkpoint that others cosigned
 //! ```
 //!
@@ -49,7 +50,7 @@ use countersign_ledger::{
 };
 use thiserror::Error;
 
-use crate::store;
+use crate::{durable, store};
 
 pub use config::{Config, FILE as CONFIG_FILE, VERSION, default_listen, quoted};
 pub use create::{Blueprint, Draft, MAX_FOUNDERS};
@@ -68,6 +69,8 @@ const SERVER_KEY: &str = "keys/server.key";
 const LEDGER: &str = "ledger.db";
 const COSIGNED: &str = "cosigned";
 pub const SEEN: &str = "seen";
+/// What was seen before an epoch, with the epoch's number behind it.
+const BEFORE_EPOCH: &str = "seen.before-epoch-";
 /// Held by whoever serves a home or puts another ledger into it.
 pub const LOCK: &str = "serve.lock";
 /// Says that the home's log was founded, so that a ledger that was lost is not founded anew in silence.
@@ -352,6 +355,45 @@ impl Home {
     /// Where the newest checkpoint is kept that the ledger of this home had.
     pub fn seen_path(&self) -> PathBuf {
         self.path.join(SEEN)
+    }
+
+    /// The numbers of epochs that were begun in this home, also of those that were lost since.
+    pub fn epochs_begun(&self) -> Result<Vec<u32>, HomeError> {
+        let failed = |source| HomeError::Io { operation: "read", path: self.path.clone(), source };
+        let mut numbers = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix(BEFORE_EPOCH)).and_then(|n| n.parse().ok());
+            numbers.extend::<Option<u32>>(number);
+        }
+        Ok(numbers)
+    }
+
+    /// Puts aside what the home had seen of a log that was restored since, and begins with the checkpoint that it has now.
+    pub fn begins_epoch(&self, number: u32, note: &str) -> Result<(), HomeError> {
+        let write = |path: &Path, text: String| {
+            let failed = |source| HomeError::Io { operation: "write", path: path.to_owned(), source };
+            durable::replace(path, text).map_err(failed)
+        };
+        let (seen, kept) = (self.seen_path(), self.path.join(format!("{BEFORE_EPOCH}{number}")));
+        if !kept.exists() {
+            let before = match files::read_text(&seen, MAX_NOTE_BYTES) {
+                Ok(before) => before,
+                Err(HomeError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => String::new(),
+                Err(error) => return Err(error),
+            };
+            write(&kept, before)?;
+        }
+        // What others cosigned of what was lost nobody shows any more.
+        let (cosigned, kept) = (self.cosigned_path(), self.path.join(format!("{COSIGNED}.before-epoch-{number}")));
+        if cosigned.exists() {
+            fs::rename(&cosigned, &kept).map_err(|source| HomeError::Io {
+                operation: "move",
+                path: cosigned,
+                source,
+            })?;
+        }
+        write(&seen, note.to_owned())
     }
 
     /// The newest checkpoint that the ledger of this home had, as far as it was written down.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use countersign_core::epoch::EpochRecord;
 use countersign_ledger::{Digest, Hash};
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,31 @@ impl Entries {
     /// The blobs, each under the digest that it truly has; `None` if one is no base64.
     pub fn blobs(&self) -> Option<BTreeMap<Digest, Vec<u8>>> {
         self.blobs.values().map(|blob| STANDARD.decode(blob).ok().map(|bytes| (Digest::of(&bytes), bytes))).collect()
+    }
+}
+
+/// A part of what `GET /epoch` answers: where an epoch was begun after the first. A hint: what it says is looked for in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochHint {
+    pub number: u32,
+    /// The leaf that begins it.
+    pub leaf: u64,
+}
+
+/// As long as the answer can be.
+pub const MAX_HINT_BYTES: u64 = 64 * 1_024;
+
+impl EpochHint {
+    /// In the order of their numbers; `None` in the first epoch.
+    pub fn of(epochs: &[EpochRecord]) -> Option<Vec<Self>> {
+        let hints = epochs.iter().map(|epoch| Self { number: epoch.number, leaf: epoch.after.size });
+        (!epochs.is_empty()).then(|| hints.collect())
+    }
+
+    /// What is no hint gives none: a place that is no server may answer with a page.
+    pub fn read(bytes: &[u8]) -> Vec<Self> {
+        serde_json::from_slice(bytes).unwrap_or_default()
     }
 }
 

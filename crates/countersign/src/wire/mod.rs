@@ -22,7 +22,7 @@ pub use self::{
         rfc3339,
     },
     error::{DENIED, ErrorBody, ErrorDetail},
-    follow::{Entries, Proof},
+    follow::{Entries, EpochHint, MAX_HINT_BYTES, Proof},
 };
 
 /// `POST /v1/statements`; also how a signed statement is kept in a file, on its way to a second person or to a gate.
@@ -113,6 +113,6 @@ pub struct Revocation {
 pub struct Published {
     /// The statement: the payload of its envelope, as text, verbatim.
     pub statement: String,
-    /// The blob with the files that it replaces, as text, verbatim.
+    /// The blob with the files that it replaces, as text, verbatim; nothing where it replaces none.
     pub files: String,
 }

@@ -607,3 +607,33 @@ fn what_was_cosigned_goes_along_with_bundles_and_copies_and_is_kept_over_a_resta
     assert_eq!(run.status, 1, "{run}");
     assert!(run.stderr.contains("\"ledger-behind-cosigners\""), "{run}");
 }
+
+/// The log was restored from an older copy, and a quorum said so: then it is cosigned again, and by nobody before that.
+#[test]
+fn a_cosigner_goes_over_to_an_epoch_that_a_quorum_began() {
+    let one = free_address();
+    let mut world = World::new(&[&one]);
+    let mut cosigner = world.cosigner("one", &one, &world.url());
+    world.trust("trust.json", 1, &mut [&mut cosigner]);
+    world.grow(&world.url(), "First");
+    world.copy_of_the_home("older");
+    world.grow(&world.url(), "Second");
+    world.until_cosigned("trust.json");
+    world.server = None;
+    let founder = |words: &[&str]| {
+        let run = world.stage.run_words(&[&["--format", "json"], words].concat());
+        assert_eq!(run.status, 0, "{words:?}: {run}");
+        run.json()
+    };
+    assert_eq!(founder(&["import", "older", "--home", "home", "--older"])["lost"], 1);
+    let signed = founder(&["--key", "ada", "epoch", "home", "--why", "the disk was lost"]);
+    founder(&["--key", "grace", "epoch", "home", "--cosign", signed["file"].as_str().unwrap()]);
+    world.serve();
+    world.until_cosigned("trust.json");
+    assert!(world.stage.path("one.key.cosigned.lost").exists(), "what it cosigned before is kept");
+    // Started anew, it goes on from there.
+    cosigner.stop();
+    world.grow(&world.url(), "Third");
+    let _cosigner = world.cosigner("one", &one, &world.url());
+    world.until_cosigned("trust.json");
+}

@@ -11,6 +11,7 @@ use std::{
 use countersign::{
     engine::{Engine, EngineError, Setup},
     home::Home,
+    random,
     rebuild::replay,
     records::PROJECTIONS,
     store::{self, StoreError, dump::Dump},
@@ -19,9 +20,9 @@ use countersign_core::{
     catalog::Level,
     ids::ChangeId,
     kind::{Kind, Purpose},
-    statement::{Body, Header, KINDS, Proposal, SeenCheckpoint, Statement},
+    statement::{Body, Epoch, Header, KINDS, Proposal, SeenCheckpoint, Statement},
     subject::{FilesSubject, Subject},
-    text::ProposalText,
+    text::{ProposalText, Reason},
 };
 use countersign_ledger::{Digest, Envelope, Leaf, Time};
 
@@ -263,6 +264,16 @@ fn everything(world: &World) {
         files.remove(&path);
         files.insert("rules/renamed.cedar".to_owned(), file);
     });
+    // In front of the log as it is, by both founders.
+    let mut voice = world.voice("alice");
+    voice.log.epoch = Some(2);
+    let reason = Reason { salt: random::nonce(), why: "a drill".to_owned() }.to_blob().unwrap();
+    let (after, reason_digest) = (voice.log.checkpoint, Digest::of(&reason));
+    let by_alice = voice.sign(Body::Epoch(Epoch { after, number: 2, reason: reason_digest }));
+    let by_bob = world.key("bob").sign(by_alice.payload()).unwrap();
+    let both = vec![by_alice.signatures()[0].clone(), by_bob];
+    let both = Envelope::new(by_alice.payload(), both).unwrap();
+    voice.speaker.client.submit(&both, &[reason]).unwrap();
 }
 
 #[test]

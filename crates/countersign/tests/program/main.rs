@@ -15,6 +15,7 @@ mod doctor;
 #[path = "../../../countersign-ledger/tests/ledger/edits.rs"]
 mod edits;
 mod engine;
+mod epoch;
 mod erase;
 mod evidence;
 mod foreign;

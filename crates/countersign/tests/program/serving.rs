@@ -55,7 +55,7 @@ fn voice(world: &World, url: &str, who: &str) -> Voice {
     let checkpoint = SeenCheckpoint { root: log.root, size: log.size };
     Voice {
         speaker: Speaker { client, hand: Hand::Gate(world.key(who)), me: who.parse().unwrap() },
-        log: InFrontOf { origin: log.origin, checkpoint },
+        log: InFrontOf { origin: log.origin, checkpoint, epoch: None },
     }
 }
 
@@ -371,6 +371,7 @@ fn a_clock_that_jumps_is_noticed_before_a_leaf_is_written_by_it() {
             let log = InFrontOf {
                 origin: timed.engine.governance().await.unwrap().record.origin.clone(),
                 checkpoint: SeenCheckpoint { root: head.root, size: head.size },
+                epoch: None,
             };
             let speaker = Speaker {
                 client: Client::new("http://localhost"),

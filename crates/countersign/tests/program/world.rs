@@ -283,10 +283,11 @@ impl World {
         let client = Client::new(&self.server().url);
         let log = client.log().unwrap();
         let checkpoint = SeenCheckpoint { root: log.root, size: log.size };
+        let epoch = client.epochs().unwrap().last().map(|hint| hint.number);
         let hand = Hand::Gate(self.key(who));
         Voice {
             speaker: Speaker { client, hand, me: who.parse().unwrap() },
-            log: InFrontOf { origin: log.origin, checkpoint },
+            log: InFrontOf { origin: log.origin, checkpoint, epoch },
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod authority;
+mod epochs;
 mod permits;
 mod statements;
 mod stops;

@@ -24,10 +24,10 @@ use countersign_core::{
     snapshot::Snapshot,
     state::State,
     statement::{
-        Approval, Body, Decided, Disclosure, Erased, Erasure, Founder, GateRegistration, Genesis, Header, Holder,
-        Identification, IdentityVerdict, KeyRevocation, NewRevision, OutcomeReport, OutcomeResult, PermitRequest,
-        Proposal, Publication, Rejection, RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen,
-        SeenCheckpoint, Statement, Waiver, Withdrawal,
+        Approval, Body, Decided, Disclosure, Epoch, Erased, Erasure, Founder, GateRegistration, Genesis, Header,
+        Holder, Identification, IdentityVerdict, KeyRevocation, NewRevision, OutcomeReport, OutcomeResult,
+        PermitRequest, Proposal, Publication, Rejection, RejectionLift, RejectionSetAside, RevisionRef,
+        RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
     },
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition},
     text::{ProposalText, Reason},
@@ -141,7 +141,11 @@ impl World {
     /// A statement by `by`, as it would be made now.
     pub fn statement(&self, by: &str, body: Body) -> Statement {
         let checkpoint = SeenCheckpoint { size: self.nodes.size(), root: self.nodes.root() };
-        let header = Header { by: id(by), checkpoint, epoch: None, log: ORIGIN.to_owned(), nonce: self.nonce() };
+        let epoch = match &body {
+            Body::Epoch(begun) => Some(begun.number),
+            _ => self.state.governance.record.header_epoch(),
+        };
+        let header = Header { by: id(by), checkpoint, epoch, log: ORIGIN.to_owned(), nonce: self.nonce() };
         Statement { header, body }
     }
 
@@ -362,6 +366,18 @@ impl World {
     ) -> Result<Digest, Refusal> {
         let reason = self.reason("asked for");
         let body = Body::Erasure(Erasure { blobs: blobs.into_iter().collect(), of, reason });
+        self.say_with(keys[0], keys, body)
+    }
+
+    /// The body that begins an epoch here.
+    pub fn epoch(&mut self, number: u32) -> Epoch {
+        let after = SeenCheckpoint { size: self.nodes.size(), root: self.nodes.root() };
+        Epoch { after, number, reason: self.reason("the disk was lost") }
+    }
+
+    /// Begins an epoch on the word of these people; the first is whom the statement is by.
+    pub fn begin_epoch(&mut self, keys: &[&str], number: u32) -> Result<Digest, Refusal> {
+        let body = Body::Epoch(self.epoch(number));
         self.say_with(keys[0], keys, body)
     }
 

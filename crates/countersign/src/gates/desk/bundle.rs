@@ -88,7 +88,7 @@ pub fn open(asked: &Asked<'_>, bundle: &Bundle, now: Time) -> Result<Opening, De
         return Err(broken(why).into());
     };
     let change = state.change(id)?.cloned().ok_or_else(|| broken("it has no such change"))?;
-    let record = good_permit(&change, permit, key, transition, now)?.clone();
+    let record = good_permit(&change, permit, key, transition, state.governance.record.header_epoch(), now)?.clone();
     if complete.until(Some(id)).and_then(|until| until.checked_add(1)) != Some(complete.size) {
         let words = complete.words(Some(id));
         return Err(Refusal::forbidden("bundle-incomplete", format!("the bundle does not suffice: {words}"))

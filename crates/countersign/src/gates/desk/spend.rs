@@ -243,9 +243,11 @@ pub fn unseen(journal: &Path, desk: &Desk, unreported: Vec<Unreported>) -> Resul
     for unreported in unreported {
         let (reservation, ..) = &unreported;
         let change = desk.change(&reservation.change)?;
-        let permits = change.iter().flat_map(|change| &change.permits);
+        // Of a permit that was lost when the log was restored nothing can be told.
+        let permits = || change.iter().flat_map(|change| &change.permits);
+        let is_lost = desk.epoch().is_some() && !permits().any(|permit| permit.statement == reservation.permit);
         let ended = |permit: &PermitRecord| permit.outcome.is_some() && !permit.is_running();
-        if permits.filter(|permit| permit.statement == reservation.permit).any(ended) {
+        if is_lost || permits().filter(|permit| permit.statement == reservation.permit).any(ended) {
             Journal::open(journal)?.write(Event::Reported { permit: reservation.permit })?;
         } else {
             unseen.push(unreported);

@@ -207,6 +207,9 @@ fn take_stop(desk: &Desk, text: &str, clock: Clock<'_>) -> Result<(), GateError>
 
 /// Says what was found out about stops that were handed over before it could be told whose they are.
 fn tell_checked(desk: &mut Desk) {
+    if let Some(restored) = desk.restored() {
+        eprintln!("countersign: {restored}");
+    }
     for Checked { stop, dropped } in desk.checked() {
         match dropped {
             None => eprintln!("countersign: obeyed from now on: {}", stop.words()),
