@@ -157,6 +157,15 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
     })
 }
 
+/// Whether enough founders have signed, each with a key that holds in this state: for whoever knows more than the log that is cut.
+pub fn quorum_signed(state: &State, signed: &Signed, now: Time) -> Result<(), Refusal> {
+    let mut signers = Vec::new();
+    for (verified, key) in &signed.verified {
+        signers.push((signer(state, &signed.statement, verified, key, now)?, ()));
+    }
+    epoch::need_recovery_quorum(&state.governance.record, &signers)
+}
+
 /// A stop, as somebody hands it over: by a person, with a key that holds now.
 pub fn stop<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<Authenticated<'a>, Refusal> {
     only_stops(signed)?;

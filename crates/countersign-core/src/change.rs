@@ -159,6 +159,9 @@ pub struct WaiverRecord {
 pub struct IdentificationRecord {
     pub by: ActorId,
     pub at: Time,
+    /// The epoch that it was said in, as its header says. What is of an earlier one clears nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
     pub said: Identification,
 }
 
@@ -434,7 +437,7 @@ impl Change {
                 epoch,
             }),
             Body::Identification(said) => {
-                self.identifications.push(IdentificationRecord { by, at, said: said.clone() });
+                self.identifications.push(IdentificationRecord { by, at, epoch, said: said.clone() });
             }
             Body::GuidanceObservation(observation) => self.observed.clone_from(&observation.documents),
             Body::PermitRequest(request) => {

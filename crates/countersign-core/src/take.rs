@@ -116,7 +116,11 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
             .identifications
             .iter()
             .rev()
-            .find(|record| record.said.identity == reference && !known.contains(&record.by))
+            .find(|record| {
+                let clears = !matches!(record.said.verdict, IdentityVerdict::Is(_));
+                let counts = !clears || record.epoch == governance.record.header_epoch();
+                record.said.identity == reference && counts && !known.contains(&record.by)
+            })
             .map(|record| (record.said.verdict.clone(), record.by.clone()))
     };
     // Whom a commit names, cleared or not, says nothing of the others: two could clear each other.

@@ -56,6 +56,13 @@ impl Default for Freshness {
     }
 }
 
+impl Trust {
+    /// Whether it pins no more than the log: no checkpoint, nobody who vouches for it.
+    pub fn demands_nothing(&self) -> bool {
+        self.checkpoint.is_none() && self.cosigners.is_none() && self.witnesses.is_empty() && self.fresh.is_default()
+    }
+}
+
 impl Freshness {
     fn is_default(&self) -> bool {
         *self == Self::default()

@@ -117,7 +117,7 @@ pub struct Collector {
 impl Collector {
     /// Collects from the cosigners at these addresses. `path` keeps what was collected over a restart; it is read here.
     pub async fn begin(engine: Arc<Engine>, cosigners: &[String], path: &Path) -> Result<Self, CosigningError> {
-        let log_key = engine.founded().await?.log_key;
+        let log_key = engine.overview().await?.log_key;
         if let Some(kept) = kept(&engine, &log_key, path).await? {
             engine.put_cosigned(kept);
         }

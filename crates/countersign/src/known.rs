@@ -8,6 +8,7 @@ mod epoch;
 use std::{path::Path, thread, time::Duration};
 
 use countersign_core::{
+    epoch::MAX_STEP,
     refusal::Refusal,
     statement::Statement,
     trust::{Trust, Vouching},
@@ -145,16 +146,23 @@ impl KnownLog {
         };
         let hints = client.epochs()?;
         if let Some(hint) = hints.last()
-            && memory.seen()?.is_some_and(|seen| hint.number > seen.epoch)
+            && memory
+                .seen()?
+                .is_some_and(|seen| hint.number > seen.epoch && hint.number <= seen.epoch.saturating_add(MAX_STEP))
             && epoch::begun(&client, &checkpoint, hint)?.is_some()
         {
             memory.is_in_epoch(hint.number)?;
         }
         let epoch = hints.last().map(|hint| hint.number);
-        // Only what fits what was seen is remembered.
+        // Only what fits what was seen is remembered, and no file that is passed to one command takes away what another demands:
+        // that is for `join`.
         match (sight, given) {
             (Sight::First, _) => memory.pin(&trust, now)?,
-            (Sight::Pinned, Some(given)) if !memory.is_of_another(given)? => memory.pin(given, now)?,
+            (Sight::Pinned, Some(given))
+                if !memory.is_of_another(given)? && memory.pinned()?.is_none_or(|p| p.demands_nothing()) =>
+            {
+                memory.pin(given, now)?;
+            }
             (Sight::Pinned, Some(_) | None) => {}
         }
         memory::keep_served_at(place, client.url(), &origin)?;
@@ -167,6 +175,16 @@ impl KnownLog {
 
     pub fn sight(&self) -> Sight {
         self.sight
+    }
+
+    /// Pins the given trust in the place of whatever was pinned of this log.
+    pub fn pin(&self, trust: &Trust, now: Time) -> Result<(), KnownError> {
+        Ok(self.memory.pin(trust, now)?)
+    }
+
+    /// Whether this machine pinned something else of this log than what counts for this command.
+    pub fn differs_from_pinned(&self) -> Result<bool, KnownError> {
+        Ok(self.memory.pinned()?.is_some_and(|pinned| pinned != self.trust))
     }
 
     pub fn restored(&self) -> Option<&NewEpoch> {

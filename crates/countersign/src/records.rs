@@ -32,9 +32,10 @@ use crate::{
 };
 
 /// Version of what is written here. A store of an older one is rebuilt from its leaves.
-pub const PROJECTIONS: u32 = 4;
+pub const PROJECTIONS: u32 = 5;
 
 pub const GOVERNANCE: &str = "governance";
+pub const OVERVIEW: &str = "overview";
 pub const CHANGE: &str = "change";
 pub const PERSON: &str = "person";
 pub const GATE: &str = "gate";
@@ -140,37 +141,60 @@ pub struct GovernanceCache {
     file: Option<PathBuf>,
 }
 
-/// What a log was founded with and keeps: of the record of its governance what does not grow with the number of people.
-#[derive(Debug, Deserialize)]
-pub struct Founded {
+/// Governance in short: a projection of its own, since the record lists a file for everybody, and its rules have to be parsed.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Overview {
+    pub origin: String,
     pub genesis: Digest,
-    pub server_key: PublicKey,
     pub log_key: String,
+    pub server_key: PublicKey,
+    pub recovery_quorum: u32,
+    /// Genesis or publication in force.
+    pub in_force: Digest,
+    pub semantics: u32,
+    /// Digest of the rules.
+    pub rules: Digest,
+    /// How many people have a key.
+    pub people: u32,
+    /// Epochs that were begun after the first.
+    pub epochs: Vec<EpochRecord>,
 }
 
-/// What the log was founded with. It has to be.
-pub async fn founded(store: &dyn Store) -> Result<Founded, RecordError> {
-    governance_as(store).await
-}
-
-/// The epochs that were begun after the first; none of a store without a log.
-pub async fn epochs(store: &dyn Store) -> Result<Vec<EpochRecord>, RecordError> {
-    #[derive(Deserialize)]
-    struct Epochs {
-        #[serde(default)]
-        epochs: Vec<EpochRecord>,
+impl Overview {
+    fn of(governance: &Governance) -> Self {
+        let record = &governance.record;
+        Self {
+            origin: record.origin.clone(),
+            genesis: record.genesis,
+            log_key: record.log_key.clone(),
+            server_key: record.server_key.clone(),
+            recovery_quorum: record.recovery_quorum,
+            in_force: record.in_force,
+            semantics: record.semantics.number(),
+            rules: governance.rules.digest(),
+            people: governance.population(),
+            epochs: record.epochs.clone(),
+        }
     }
-    if store.head().await?.size == 0 {
+}
+
+/// What governs, in short. The log has to be founded.
+pub async fn overview(store: &dyn Store) -> Result<Overview, RecordError> {
+    of_governance(store, OVERVIEW).await
+}
+
+/// The epochs that were begun in a log, in their order; none where it is not founded.
+pub async fn epochs(store: &dyn Store) -> Result<Vec<EpochRecord>, RecordError> {
+    if head_of(store, governance_stream()?).await? == StreamHead::EMPTY {
         return Ok(Vec::new());
     }
-    Ok(governance_as::<Epochs>(store).await?.epochs)
+    Ok(overview(store).await?.epochs)
 }
 
-/// Which governance is in force, without its files, as far as `T` asks.
-async fn governance_as<T: DeserializeOwned>(store: &dyn Store) -> Result<T, RecordError> {
+async fn of_governance<T: DeserializeOwned>(store: &dyn Store, kind: &'static str) -> Result<T, RecordError> {
     let name = GOVERNANCE.to_owned();
-    let body = store.projections(GOVERNANCE, std::slice::from_ref(&name)).await?.remove(&name);
-    Ok(parse(GOVERNANCE, &body.ok_or_else(|| unreadable(GOVERNANCE, "it is missing"))?)?)
+    let body = store.projections(kind, std::slice::from_ref(&name)).await?.remove(&name);
+    Ok(parse(kind, &body.ok_or_else(|| unreadable(kind, "it is missing"))?)?)
 }
 
 #[derive(Clone, Debug)]
@@ -209,7 +233,7 @@ impl GovernanceCache {
             self.know(Known { head, governance: Arc::clone(&governance), kept: true });
             return Ok(Some((head, governance)));
         }
-        let governance = Arc::new(read_governance(store, governance_as(store).await?).await?);
+        let governance = Arc::new(read_governance(store, of_governance(store, GOVERNANCE).await?).await?);
         self.put(head, &governance);
         self.keep();
         Ok(Some((head, governance)))
@@ -308,7 +332,10 @@ pub fn projections<'a>(
         let (_, name) = place(stream);
         let plain = |kind, body| Projection { kind, name: name.clone(), body, order: 0, facets: BTreeSet::new() };
         match state.record(stream) {
-            Some(Record::Governance(governance)) => projections.push(plain(GOVERNANCE, json(&governance.record)?)),
+            Some(Record::Governance(governance)) => {
+                projections.push(plain(GOVERNANCE, json(&governance.record)?));
+                projections.push(plain(OVERVIEW, json(&Overview::of(governance))?));
+            }
             Some(Record::Change(change)) => projections.push(change_projection(change)?),
             Some(Record::Person(person)) => projections.push(plain(PERSON, json(person)?)),
             Some(Record::Gate(gate)) => projections.push(Projection {

@@ -12,11 +12,14 @@ use crate::{
 };
 
 /// What is said names the epoch in which the log is, and a checkpoint of it, so that nobody signs for an epoch that is still to
-/// come. Stops are taken from earlier ones.
+/// come. Stops are taken whatever they name: somebody in between could have had them name another.
 pub(super) fn said_in(governance: &GovernanceRecord, statement: &Statement) -> Result<(), Refusal> {
     let Statement { header, body } = statement;
     let (now, said) = (governance.epoch(), header.said_in());
     let another = |what: String| Err(Refusal::conflict("another-epoch", what));
+    if body.is_stop() {
+        return Ok(());
+    }
     if header.epoch.is_some_and(|epoch| epoch <= FIRST) {
         return another("the first epoch is not spelled in a header".to_owned());
     }
@@ -30,10 +33,10 @@ pub(super) fn said_in(governance: &GovernanceRecord, statement: &Statement) -> R
         }
         return Ok(());
     }
-    if said == now || (body.is_stop() && said < now) {
+    if said == now {
         let began = governance.epochs.last().map(|epoch| epoch.after.size);
         return match began {
-            Some(began) if !body.is_stop() && header.checkpoint.size <= began => another(format!(
+            Some(began) if header.checkpoint.size <= began => another(format!(
                 "the statement names epoch {said} and a checkpoint of {} leaves, from before that epoch",
                 header.checkpoint.size
             )),

@@ -38,7 +38,7 @@ pub(super) fn request(
         ));
     }
     not_running(change)?;
-    not_landing_elsewhere(change, &request.gate, now)?;
+    not_landing_elsewhere(change, &request.gate)?;
     match &found.transition {
         // Who runs a command says how it ended. How a push ended is said by a gate that somebody registered for it.
         Some(Transition::Git(_)) if request.gate.is_its_runners() => Err(Refusal::forbidden(
@@ -54,12 +54,12 @@ pub(super) fn request(
     }
 }
 
-/// A permit of a registered gate is issued as started. While one holds, the same revision is not landed at a second gate.
-fn not_landing_elsewhere(change: &Change, gate: &GateId, now: Time) -> Result<(), Refusal> {
+/// A permit of a registered gate is issued as started. Until that gate says how it ended, the same revision is not landed at
+/// another one.
+fn not_landing_elsewhere(change: &Change, gate: &GateId) -> Result<(), Refusal> {
     let current = change.current_ref();
     let elsewhere = change.permits.iter().find(|permit| {
         permit.outcome.is_none()
-            && now < permit.expires_at
             && !permit.gate.is_its_runners()
             && permit.gate != *gate
             && Some(permit.revision) == current
@@ -67,10 +67,7 @@ fn not_landing_elsewhere(change: &Change, gate: &GateId, now: Time) -> Result<()
     let Some(permit) = elsewhere else { return Ok(()) };
     Err(Refusal::conflict(
         "already-applying",
-        format!(
-            "gate {} has a permit for change {} until {}, and has not said how it ended",
-            permit.gate, change.id, permit.expires_at
-        ),
+        format!("gate {} has a permit for change {}, and has not said how it ended", permit.gate, change.id),
     )
     .hint("a change lands once; wait until that gate has said what became of it"))
 }
@@ -191,6 +188,13 @@ pub(super) fn outcome(
         // It is asked before anything runs: one permit starts once, one change is started by one permit at a time, and only
         // as it stands.
         (None, OutcomeResult::Started) => may_start(state, change, permit, now),
+        // Who runs a command could say so of what they never ran, long after it was withdrawn or rejected. Where the log was cut,
+        // it may have lost that it was started.
+        (None, OutcomeResult::Applied)
+            if permit.gate.is_its_runners() && permit.epoch == state.governance.record.header_epoch() =>
+        {
+            may_start(state, change, permit, now)
+        }
         (None, OutcomeResult::Applied | OutcomeResult::Failed)
         | (Some(OutcomeResult::Started), OutcomeResult::Applied | OutcomeResult::Failed) => Ok(()),
         (Some(known), said) => Err(Refusal::conflict(

@@ -173,31 +173,30 @@ async fn submit(
 }
 
 async fn log(State(engine): State<Arc<Engine>>) -> Reply<Json<LogInfo>> {
-    let governance = engine.governance().await?;
+    let governance = engine.overview().await?;
     let head = engine.head().await?;
-    let record = &governance.record;
     Ok(Json(LogInfo {
-        origin: record.origin.clone(),
+        origin: governance.origin.clone(),
         size: head.size,
         root: head.root,
         checkpoint: head.note,
-        genesis: record.genesis,
+        genesis: governance.genesis,
         trust: Trust {
             version: TRUST_VERSION,
-            origin: record.origin.clone(),
-            log_key: record.log_key.clone(),
-            genesis: record.genesis,
-            recovery_quorum: record.recovery_quorum,
+            origin: governance.origin,
+            log_key: governance.log_key,
+            genesis: governance.genesis,
+            recovery_quorum: governance.recovery_quorum,
             checkpoint: None,
             cosigners: None,
             fresh: Freshness::default(),
             witnesses: Vec::new(),
         },
         governance: GovernanceInfo {
-            in_force: record.in_force,
-            semantics: record.semantics.number(),
-            rules: governance.rules.digest(),
-            people: governance.population(),
+            in_force: governance.in_force,
+            semantics: governance.semantics,
+            rules: governance.rules,
+            people: governance.people,
         },
     }))
 }

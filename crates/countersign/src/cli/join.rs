@@ -65,6 +65,7 @@ fn join(global: &Global, address: &str, as_default: bool) -> Result<Exit, CliErr
         )
         .hint("compare trust.json with a founder's; then tell whoever runs the server"));
     }
+    log.pin(&trust, clock::now())?;
     let signer = global.signer();
     let key = match &global.key {
         Some(key) => Some(fs::canonicalize(key).map_err(|e| {

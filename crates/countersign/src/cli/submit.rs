@@ -54,6 +54,15 @@ impl Global {
                 log.memory().folder().display()
             );
         }
+        if trust.is_some() && log.differs_from_pinned()? {
+            anstream::eprintln!(
+                "{}: this machine has pinned another trust.json of log {}. The one that was named counts for this command alone; \
+                 countersign join {} --trust FILE pins it",
+                warn("note"),
+                output::printable(&log.trust().origin),
+                output::printable(log.client.url())
+            );
+        }
         match log.sight() {
             Sight::Pinned => {}
             Sight::First => anstream::eprintln!(

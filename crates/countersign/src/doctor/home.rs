@@ -167,11 +167,22 @@ fn newest(found: &mut Findings, check: &'static str, home: &Home, size: u64, kno
         found.wrong(
             check,
             format!("the ledger has {size} leaves, and had {known}: it is an older copy"),
-            restore(home),
+            if was_put_back(home) { Some(begin_epoch(home)) } else { restore(home) },
         );
     } else {
         found.good(check, format!("the ledger is no older than what is known of it ({known} leaves)"));
     }
+}
+
+/// Whether `import --older` put it there: there is no newer one.
+fn was_put_back(home: &Home) -> bool {
+    let lost = format!("{}.lost-", home.ledger_path().file_name().unwrap_or_default().to_string_lossy());
+    let names = std::fs::read_dir(home.path()).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.into_iter().any(|name| name.to_string_lossy().starts_with(&lost))
+}
+
+fn begin_epoch(home: &Home) -> String {
+    format!("the founders begin a new epoch in it: countersign epoch {} --why REASON", word(home.path()))
 }
 
 /// How a ledger is put back.

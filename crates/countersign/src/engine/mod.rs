@@ -59,7 +59,7 @@ pub use self::{
 pub use crate::store::{Head, layout::tile_paths};
 use crate::{
     rebuild,
-    records::{self, Founded, GovernanceCache, RecordError},
+    records::{self, GovernanceCache, Overview, RecordError},
     store::{
         self, Age, Conflict, Damage, NewLeaf, Store, StoreError, Submission, Trouble, Unique,
         scrub::scrub,
@@ -234,7 +234,7 @@ impl Engine {
             Age::Newer(found) => return Err(records::newer(found).into()),
         }
         // Nothing that grows with the number of people: a server that starts answers at once.
-        let founded = engine.founded().await?;
+        let founded = engine.overview().await?;
         if founded.genesis != setup.genesis.payload_digest() {
             return Err(Refusal::conflict(
                 "another-genesis",
@@ -314,9 +314,9 @@ impl Engine {
         Ok(self.store.head().await?)
     }
 
-    /// What the log was founded with: read in no time, however many people govern.
-    pub async fn founded(&self) -> Result<Founded, EngineError> {
-        Ok(records::founded(&*self.store).await?)
+    /// What governs, in short: read in no time, however many people there are.
+    pub async fn overview(&self) -> Result<Overview, EngineError> {
+        Ok(records::overview(&*self.store).await?)
     }
 
     /// Where epochs were begun; `None` in the first.

@@ -13,21 +13,25 @@
 //! Invariant: whatever fails on the way, the log is refused as before; a copy that was left in between goes over again.
 
 use std::{
+    collections::BTreeSet,
     fmt, fs, io,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError},
 };
 
 use countersign_core::{
+    admit::{self, Signed},
     epoch::{EpochRecord, FIRST},
-    statement::{Body, Statement},
+    refusal::Refusal,
+    state::State,
+    statement::{Body, Statement, person_stream},
     trust::Trust,
 };
-use countersign_ledger::{Envelope, Leaf, Time, checkpoint::SignedCheckpoint};
+use countersign_ledger::{Envelope, Leaf, StreamId, Time, checkpoint::SignedCheckpoint};
 
 use super::{
-    ABANDONED, COPY, FOLLOWED, FollowError, Followed, Follower, GOVERNANCE, SEEN, cosigned::COSIGNED, io_error,
-    open_store, source::Source,
+    ABANDONED, COPY, Contradiction, FOLLOWED, FollowError, Followed, Follower, GOVERNANCE, SEEN, cosigned::COSIGNED,
+    io_error, open_store, source::Source,
 };
 use crate::{durable, records, wire::Submit};
 
@@ -117,6 +121,14 @@ impl Follower {
         }
     }
 
+    /// What the log was caught at before it was known that a quorum had cut it accuses nobody: it lies with what was lost.
+    pub(super) fn is_of_the_cut(&self, caught: &Contradiction) -> Result<(), FollowError> {
+        let Some(name) = caught.proof.file_name() else { return Ok(()) };
+        let lost = self.folder().join(LOST);
+        durable::folder(&lost).map_err(|source| io_error("make", &lost, source))?;
+        fs::rename(&caught.proof, lost.join(name)).map_err(|source| io_error("move", &caught.proof, source))
+    }
+
     async fn go_over(
         &self,
         staging: &Path,
@@ -131,6 +143,7 @@ impl Follower {
         let afresh = Self::open(staging, &trust, self.access).await?;
         let followed = afresh.follow_on(&mut source.clone(), now).await?;
         let Some(cut) = self.cut(&afresh, known, size).await? else { return Ok(None) };
+        self.knows_the_quorum(&afresh, &cut, now).await?;
         let stops = self.stops(&afresh, cut.after.size, size).await?;
         let kept = self.keep_what_was(&cut).await?;
         self.hand_in(&stops)?;
@@ -161,6 +174,24 @@ impl Follower {
             }
         }
         Ok(None)
+    }
+
+    /// Who cut the log could do so by what this copy knows, too: a key that was taken away, or replaced, behind the cut is no
+    /// founder's any more.
+    async fn knows_the_quorum(&self, afresh: &Self, cut: &EpochRecord, now: Time) -> Result<(), FollowError> {
+        let at = cut.after.size;
+        let bytes = afresh.store().leaves(at..at.saturating_add(1)).await.map_err(|e| afresh.failed(e))?;
+        let leaf = bytes.first().and_then(|bytes| Leaf::parse(bytes).ok());
+        let leaf = leaf.ok_or_else(|| Refusal::unknown("unknown-leaf", format!("leaf {at} is not there")))?;
+        let signed = Signed::check(&leaf.envelope)?;
+        let governance = self.governance().await?;
+        let people: BTreeSet<StreamId> = signed
+            .keys()
+            .filter_map(|key| governance.catalog.actor_by_key(&key).map(|actor| person_stream(&actor.id)))
+            .collect::<Result<_, _>>()?;
+        let mut state = State::part(governance);
+        records::load(&*self.store(), &mut state, &people).await.map_err(|e| self.recorded(e))?;
+        Ok(admit::quorum_signed(&state, &signed, now)?)
     }
 
     /// Keeps the copy as it was.

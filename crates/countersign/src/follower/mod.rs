@@ -256,7 +256,10 @@ impl Follower {
         match self.follow_on(source, now).await {
             // Whatever fails on the way across, what it was caught at is what is told.
             Err(FollowError::Contradiction(caught)) => match self.across_a_cut(source, now).await {
-                Ok(Some(followed)) => Ok(followed),
+                Ok(Some(followed)) => {
+                    self.is_of_the_cut(&caught)?;
+                    Ok(followed)
+                }
                 Ok(None) => Err(FollowError::Contradiction(caught)),
                 Err(error) => {
                     tracing::warn!(%error, "whether a new epoch was begun could not be found out");

@@ -459,3 +459,24 @@ fn governance_that_was_verified_is_not_read_again() {
     }
     assert_eq!(world.say("bob", &["show", &change]).status, 0);
 }
+
+/// What a machine pinned is not taken away by a file that is passed to one command, not even to one that only reads.
+#[test]
+fn a_trust_that_demands_less_takes_nothing_away_from_what_was_pinned() {
+    let world = world();
+    let strict =
+        world.stage.read("home/trust.json").replacen('{', "{\"fresh\": {\"tier_1_secs\": 20, \"others_secs\": 40},", 1);
+    world.stage.write("strict.json", &strict);
+    let list = |trust: &str| say_to(&world, &world.server().url, "alice", &["--trust", trust, "list"]);
+    let alone = "counts for this command alone";
+    assert!(!list("home/trust.json").stderr.contains(alone));
+    assert!(!list("strict.json").stderr.contains(alone), "nothing was demanded before");
+    let run = list("home/trust.json");
+    assert!(run.status == 0 && run.stderr.contains(alone), "{run}");
+    assert!(!list("strict.json").stderr.contains(alone), "it is pinned still");
+    // Whoever means it joins anew.
+    let run =
+        say_to(&world, &world.server().url, "alice", &["--trust", "home/trust.json", "join", &world.server().url]);
+    assert_eq!(run.status, 0, "{run}");
+    assert!(!list("home/trust.json").stderr.contains(alone));
+}

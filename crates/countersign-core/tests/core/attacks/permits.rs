@@ -204,12 +204,29 @@ fn of_two_gates_of_one_repository_one_lands_a_change() {
         world.ask_for("ada", PermitRequest { gate: gate.parse().unwrap(), ..request })
     };
     let permit = asked(&mut world, "shop-gate", "git-gate").unwrap();
-    assert_snapshot!(denied(asked(&mut world, "mirror-gate", "stranger")), @"already-applying: gate shop-gate has a permit for change CHANGE until 2026-04-01T00:10:00Z, and has not said how it ended");
+    assert_snapshot!(denied(asked(&mut world, "mirror-gate", "stranger")), @"already-applying: gate shop-gate has a permit for change CHANGE, and has not said how it ended");
     // The same gate tries again.
     asked(&mut world, "shop-gate", "git-gate").unwrap();
-    assert!(world.change(&change).permits.iter().any(|known| known.statement == permit));
+    let permits: Vec<Digest> = world.change(&change).permits.iter().map(|known| known.statement).collect();
+    assert!(permits.len() == 2 && permits.contains(&permit));
+    // Its lease is over, and nobody knows what it did with it.
     world.now = world.now.plus_secs(PERMIT_SECS + 1);
+    denied(asked(&mut world, "mirror-gate", "stranger"));
+    for permit in permits {
+        let body = world.outcome(&change, permit, OutcomeResult::Failed);
+        world.say_with("shop-gate", &["git-gate"], body).unwrap();
+    }
     asked(&mut world, "mirror-gate", "stranger").unwrap();
+}
+
+/// Whoever took a permit for a command says how it ended, and could say so of what they never ran.
+#[test]
+fn nobody_says_that_they_ran_what_was_withdrawn() {
+    let (mut world, change) = approved();
+    let permit = world.ask("mallory", &change).unwrap();
+    world.withdraw("ada", &change).unwrap();
+    assert_snapshot!(told(world.report("mallory", &change, permit, OutcomeResult::Applied)), @"change-closed: change CHANGE is withdrawn; nothing of it is started any more");
+    assert_eq!(world.change(&change).status, ChangeStatus::Withdrawn);
 }
 
 #[test]
