@@ -42,7 +42,7 @@ pub const GATE: &str = "gate";
 pub const TARGET: &str = "target";
 
 /// All of them.
-pub const KINDS: [&str; 5] = [GOVERNANCE, CHANGE, PERSON, GATE, TARGET];
+pub const KINDS: [&str; 6] = [GOVERNANCE, OVERVIEW, CHANGE, PERSON, GATE, TARGET];
 
 /// The values that changes and gates are found by.
 pub mod facet {
@@ -127,8 +127,10 @@ fn place(stream: &StreamId) -> (&'static str, String) {
 
 /// The other way.
 pub fn stream_of(kind: &str, name: &str) -> Option<StreamId> {
-    let stream = if kind == GOVERNANCE { kind.to_owned() } else { format!("{kind}/{name}") };
-    let stream = stream.parse().ok()?;
+    if [GOVERNANCE, OVERVIEW].contains(&kind) {
+        return governance_stream().ok().filter(|_| name == GOVERNANCE);
+    }
+    let stream = format!("{kind}/{name}").parse().ok()?;
     (place(&stream) == (kind, name.to_owned())).then_some(stream)
 }
 

@@ -62,7 +62,7 @@ impl Kept<'_> {
         for some in streams.chunks(AT_ONCE) {
             let mut expected: Vec<(&StreamId, Projection)> = Vec::with_capacity(some.len());
             for stream in some {
-                expected.extend(self.expected(stream)?.map(|projection| (stream, projection)));
+                expected.extend(self.expected(stream)?.into_iter().map(|projection| (stream, projection)));
             }
             for kind in records::KINDS {
                 let of_kind = || expected.iter().filter(|(_, projection)| projection.kind == kind);
@@ -88,7 +88,10 @@ impl Kept<'_> {
             after = Some(last.key.clone());
             for (kind, name) in rows.into_iter().map(|row| row.key) {
                 let known = match records::stream_of(&kind, &name) {
-                    Some(stream) => self.expected(&stream)?.is_some() || self.went_on(&stream)?,
+                    Some(stream) => {
+                        let given = self.expected(&stream)?;
+                        given.iter().any(|one| one.kind == kind && one.name == name) || self.went_on(&stream)?
+                    }
                     None => false,
                 };
                 if !known {
@@ -133,17 +136,19 @@ impl Kept<'_> {
         Ok(None)
     }
 
-    /// The record under a stream as the leaves give it.
-    fn expected(&self, stream: &StreamId) -> Result<Option<Projection>, VerifyError> {
+    /// The records under a stream as the leaves give them.
+    fn expected(&self, stream: &StreamId) -> Result<Vec<Projection>, VerifyError> {
         let unreadable = |error: StoreError| ShelfError(error.to_string());
         let change = stream.as_str().strip_prefix("change/").and_then(|id| id.parse::<ChangeId>().ok());
         if let Some(id) = change
             && self.state.change(&id).ok().flatten().is_none()
         {
             let laid_down = shelved(self.shelf, &id)?;
-            return Ok(laid_down.map(|change| records::change_projection(&change)).transpose().map_err(unreadable)?);
+            let of_change =
+                laid_down.map(|change| records::change_projection(&change)).transpose().map_err(unreadable)?;
+            return Ok(of_change.into_iter().collect());
         }
-        Ok(records::projections(self.state, [stream]).map_err(unreadable)?.pop())
+        Ok(records::projections(self.state, [stream]).map_err(unreadable)?)
     }
 
     /// Whether a stream has leaves that were not verified.
