@@ -235,16 +235,7 @@ impl Home {
 
     fn scene<'a>(&'a self, rules: &'a Rules, snapshot: &'a Snapshot) -> Scene<'a> {
         let owners = self.owners.iter().map(|owner| (&self.system, owner));
-        let people = People::given(&self.everybody, &self.seniors, owners);
-        Scene {
-            rules,
-            snapshot,
-            people,
-            keepers: BTreeMap::new(),
-            nowhere: BTreeSet::new(),
-            names: BTreeMap::new(),
-            held_in: BTreeSet::new(),
-        }
+        Scene::bare(rules, snapshot, People::given(&self.everybody, &self.seniors, owners))
     }
 }
 

@@ -83,17 +83,12 @@ pub(super) fn about(
         | Body::Decided(_)
         | Body::PermitGrant(_) => {}
     }
-    match body {
-        // It holds other changes of the same content, whatever became of this one.
-        Body::RejectionLift(_) => {}
-        _ if change.status.is_open() => {}
-        _ => {
-            return Err(Refusal::conflict(
-                "change-closed",
-                format!("change {} is {}; nothing more can be said about it", change.id, change.status.as_str()),
-            )
-            .hint("propose a new change: countersign propose …"));
-        }
+    if !change.status.is_open() {
+        return Err(Refusal::conflict(
+            "change-closed",
+            format!("change {} is {}; nothing more can be said about it", change.id, change.status.as_str()),
+        )
+        .hint("propose a new change: countersign propose …"));
     }
     if let Some((_, revision)) = body.about() {
         current_revision(change, revision)?;
@@ -305,8 +300,7 @@ fn approval(
             .hint(format!("take the rejection back first: countersign reject {short} --lift")));
     }
     let others = others_rejections(state, change)?;
-    if let Some(rejection) = others.iter().find(|rejection| rejection.by == by && rejection.stands()) {
-        let other = rejection.change.short();
+    if let Some(other) = rejected_elsewhere(&others, &by) {
         return Err(Refusal::conflict(
             "your-rejection-stands",
             format!("{by} has rejected in change {other} what change {} brings", change.id),
@@ -392,6 +386,12 @@ fn others_rejections<'a>(state: &'a State, change: &Change) -> Result<Vec<&'a Ta
     Ok(found)
 }
 
+/// The other change in which this person's rejection of the content stands.
+fn rejected_elsewhere<'a>(others: &[&'a TargetRejection], person: &ActorId) -> Option<&'a str> {
+    let theirs = others.iter().find(|rejection| rejection.by == *person && rejection.stands());
+    theirs.map(|rejection| rejection.change.short())
+}
+
 /// Whether the streams of the change's targets are at hand. Where they are not, what was said of rejections in other changes is
 /// taken as it stands.
 fn tells_of_others(state: &State, change: &Change) -> Result<bool, Refusal> {
@@ -416,8 +416,7 @@ fn lift(
         return Ok(());
     }
     let others = others_rejections(state, change)?;
-    if let Some(rejection) = others.iter().find(|rejection| rejection.by == by && rejection.stands()) {
-        let other = rejection.change.short();
+    if let Some(other) = rejected_elsewhere(&others, &by) {
         return Err(Refusal::conflict(
             "rejected-elsewhere",
             format!("what holds change {} is what {by} said of change {other}, which has the same content", change.id),

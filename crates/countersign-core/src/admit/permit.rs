@@ -69,7 +69,10 @@ fn not_landing_elsewhere(change: &Change, gate: &GateId) -> Result<(), Refusal> 
         "already-applying",
         format!("gate {} has a permit for change {}, and has not said how it ended", permit.gate, change.id),
     )
-    .hint("a change lands once; wait until that gate has said what became of it"))
+    .hint(
+        "a change lands once; wait until that gate has said what became of it. Where it is gone for good, a new revision can be \
+         approved and landed",
+    ))
 }
 
 /// What is being put into production is not put there a second time at once, on another machine or by somebody else.

@@ -146,6 +146,19 @@ pub struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
+    /// One without documents, names and other changes: of a snapshot that nobody took.
+    pub fn bare(rules: &'a Rules, snapshot: &'a Snapshot, people: People<'a>) -> Self {
+        Self {
+            rules,
+            snapshot,
+            people,
+            keepers: BTreeMap::new(),
+            nowhere: BTreeSet::new(),
+            names: BTreeMap::new(),
+            held_in: BTreeSet::new(),
+        }
+    }
+
     /// The snapshot is the one that was taken of the change.
     pub fn of(
         state: &'a State,

@@ -158,3 +158,39 @@ fn a_rejection_and_a_revocation_stand_across_the_cut() {
     assert_eq!(world.change(&change).standing_rejections().count(), 1);
     assert_eq!(world.approve("linus", &change).unwrap_err().code, "key-revoked");
 }
+
+/// Who stands in between tells a client that the log is in another epoch.
+#[test]
+fn a_stop_is_taken_whatever_epoch_it_names() {
+    let (mut world, change) = approved();
+    for (by, epoch) in [("barbara", Some(7)), ("grace", Some(0)), ("mallory", None)] {
+        let body = world.rejection(&change);
+        let envelope = world.sign(&in_epoch(world.statement(by, body), epoch), &[by]);
+        world.submit(envelope).unwrap();
+    }
+    let approval = world.statement(
+        "linus",
+        Body::Withdrawal(countersign_core::statement::Withdrawal {
+            change: change.clone(),
+            revision: world.revision(&change),
+        }),
+    );
+    let envelope = world.sign(&in_epoch(approval, Some(7)), &["linus"]);
+    assert_eq!(world.submit(envelope).unwrap_err().code, "another-epoch");
+}
+
+/// Who said otherwise behind the cut is lost.
+#[test]
+fn nobody_is_cleared_by_what_was_said_before_the_cut() {
+    let mut world = World::new();
+    let nobody = author("somebody@elsewhere.example");
+    let change = of_commits(&mut world, std::slice::from_ref(&nobody));
+    world.identify("grace", &change, &nobody, IdentityVerdict::Automation).unwrap();
+    world.approve("linus", &change).unwrap();
+    assert_eq!(world.standing(&change), "allow");
+    world.begin_epoch(&["ada", "grace"], 2).unwrap();
+    world.approve("linus", &change).unwrap();
+    assert_eq!(world.standing(&change), "identities-known");
+    world.identify("grace", &change, &nobody, IdentityVerdict::Automation).unwrap();
+    assert_eq!(world.standing(&change), "allow");
+}
