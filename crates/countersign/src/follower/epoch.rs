@@ -27,11 +27,14 @@ use countersign_core::{
     statement::{Body, Statement, person_stream},
     trust::Trust,
 };
-use countersign_ledger::{Envelope, Leaf, StreamId, Time, checkpoint::SignedCheckpoint};
+use countersign_ledger::{
+    Envelope, Leaf, StreamId, Time,
+    checkpoint::{Checkpoint, SignedCheckpoint},
+};
 
 use super::{
-    ABANDONED, COPY, Contradiction, FOLLOWED, FollowError, Followed, Follower, GOVERNANCE, SEEN, cosigned::COSIGNED,
-    io_error, open_store, source::Source,
+    ABANDONED, COPY, FOLLOWED, FollowError, Followed, Follower, GOVERNANCE, SEEN, cosigned::COSIGNED, io_error,
+    open_store, proof, source::Source,
 };
 use crate::{durable, records, wire::Submit};
 
@@ -121,12 +124,22 @@ impl Follower {
         }
     }
 
-    /// What the log was caught at before it was known that a quorum had cut it accuses nobody: it lies with what was lost.
-    pub(super) fn is_of_the_cut(&self, caught: &Contradiction) -> Result<(), FollowError> {
-        let Some(name) = caught.proof.file_name() else { return Ok(()) };
+    /// What the log was caught at, also earlier, and what it shows behind the cut is the same log: that accuses nobody, and lies
+    /// with what was lost.
+    pub(super) async fn acquit(&self) -> Result<(), FollowError> {
         let lost = self.folder().join(LOST);
-        durable::folder(&lost).map_err(|source| io_error("make", &lost, source))?;
-        fs::rename(&caught.proof, lost.join(name)).map_err(|source| io_error("move", &caught.proof, source))
+        for (proof, shown) in proof::shown_in(self.folder())? {
+            let Ok(shown) = SignedCheckpoint::open(&shown, &self.trust().log_key) else { continue };
+            let Checkpoint { size, root, .. } = shown.checkpoint();
+            if *size <= self.size().await?
+                && self.root(*size).await? == Some(*root)
+                && let Some(name) = proof.file_name()
+            {
+                durable::folder(&lost).map_err(|source| io_error("make", &lost, source))?;
+                fs::rename(&proof, lost.join(name)).map_err(|source| io_error("move", &proof, source))?;
+            }
+        }
+        Ok(())
     }
 
     async fn go_over(

@@ -257,7 +257,7 @@ impl Follower {
             // Whatever fails on the way across, what it was caught at is what is told.
             Err(FollowError::Contradiction(caught)) => match self.across_a_cut(source, now).await {
                 Ok(Some(followed)) => {
-                    self.is_of_the_cut(&caught)?;
+                    self.acquit().await?;
                     Ok(followed)
                 }
                 Ok(None) => Err(FollowError::Contradiction(caught)),

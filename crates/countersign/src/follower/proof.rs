@@ -16,6 +16,7 @@ use crate::{durable, wire::rfc3339};
 
 const PROOF: &str = "proof";
 const WHY: &str = "why";
+const SHOWN: &str = "shown";
 
 /// A log that did what no honest log does, and where the proof of it lies.
 #[derive(Clone, Debug, Error)]
@@ -125,6 +126,28 @@ pub fn kept_in(copy: &Path) -> Result<Vec<Kept>, FollowError> {
     Ok(kept.into_iter().map(proof).collect())
 }
 
+/// Each proof that a copy keeps, with the checkpoint that was shown, as it was signed.
+pub(super) fn shown_in(copy: &Path) -> Result<Vec<(PathBuf, String)>, FollowError> {
+    let proofs = copy.join(PROOF);
+    let failed = |source| FollowError::Io { operation: "read", path: proofs.clone(), source };
+    let entries = match fs::read_dir(&proofs) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut shown = Vec::new();
+    for entry in entries {
+        let folder = entry.map_err(failed)?.path();
+        // What cannot be read acquits nobody.
+        let Ok(file) = fs::File::open(folder.join(SHOWN)) else { continue };
+        let mut note = String::new();
+        if file.take(MAX_WHY_BYTES).read_to_string(&mut note).is_ok() {
+            shown.push((folder, note));
+        }
+    }
+    Ok(shown)
+}
+
 /// Writes the proof down. The same one is kept once, however often it is met.
 pub(super) fn keep(
     folder: &Path,
@@ -137,7 +160,7 @@ pub(super) fn keep(
     let name: String = Digest::of(format!("{detail}\0{shown}")).hex().chars().take(16).collect();
     let proof = folder.join(PROOF).join(format!("{}-{name}", what.code()));
     let mut parts =
-        vec![("shown".to_owned(), shown.clone().into_bytes()), (WHY.to_owned(), format!("{detail}\n").into())];
+        vec![(SHOWN.to_owned(), shown.clone().into_bytes()), (WHY.to_owned(), format!("{detail}\n").into())];
     parts.extend(seen.clone().map(|seen| ("seen".to_owned(), seen.into_bytes())));
     parts.extend(leaves.iter().enumerate().map(|(n, leaf)| (format!("leaf-{n}"), leaf.clone())));
     let write = |path: &Path, bytes: &[u8]| -> io::Result<()> {

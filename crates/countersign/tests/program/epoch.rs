@@ -134,6 +134,10 @@ fn an_older_copy_is_refused_by_everybody_until_a_quorum_begins_a_new_epoch() {
     let (cut, lost) = (imported["size"].as_u64().unwrap(), imported["lost"].as_u64().unwrap());
     assert!(world.stage.path(&format!("home/ledger.db.lost-{}", cut + lost)).exists(), "nothing is thrown away");
 
+    // What is wrong with the home is mended by that, and by no other copy.
+    let found = world.stage.run("--format json doctor --home home");
+    assert!(found.status == 3 && found.stdout.contains("countersign epoch home --why"), "{found}");
+
     // Refused: by the server, by the gate, by whoever had seen more, by the apply gate.
     let hint = refused(&world.stage.run("--format json serve --home home --listen 127.0.0.1:0"), "ledger-went-back");
     assert!(hint.contains("countersign epoch home"), "{hint}");
@@ -178,6 +182,10 @@ fn an_older_copy_is_refused_by_everybody_until_a_quorum_begins_a_new_epoch() {
     world.push(&["HEAD:main"]).passes();
     assert_eq!(world.state(&approved), "applied");
 
+    // The log was cut by those who may, and is accused of nothing, also not of what was refused before they had.
+    let run = world.stage.run_words(&["gate", "status", "shop.git"]);
+    assert!(run.status == 0 && !run.stdout.contains("caught"), "{run}");
+
     // So does the apply gate, by the same copy.
     let again = of_a_file(&world, "{\"fast\": 2}\n");
     approve_file(&world, &again);
@@ -211,6 +219,29 @@ fn a_gate_does_not_take_the_servers_word_for_an_epoch() {
     world.git(&["checkout", "--quiet", "approved"]);
     world.push(&["HEAD:main"]).is_refused("log-went-back");
     refused(&world.say_to(&lying.url, "alice", &["log"]), "log-went-back");
+}
+
+/// A server with an old copy and an old key of a founder: behind the cut that key was taken away, and the gate knows.
+#[test]
+fn a_gate_judges_who_cuts_a_log_by_what_it_knows_behind_the_cut() {
+    let mut world = World::usual();
+    world.edit("approved", "checkout/timeout", "30\n");
+    let approved = world.propose("alice", &[CHECKOUT]);
+    world.approve("bob", &approved);
+    done(&world.say("alice", &["backup", "backup", "--home", "home"]));
+    done(
+        &world.say("bob", &["revoke", &world.key("bob").public().fingerprint().to_string(), "--why", "it was stolen"]),
+    );
+    world.git(&["checkout", "--quiet", "approved"]);
+    world.push(&["HEAD:main"]).is_refused("denied-by-rules");
+    served(&mut world);
+    done(&world.stage.run("--format json import backup --home home --older"));
+    let file = first_signs(&world);
+    done(&next_signs(&world, "bob", &file));
+    served_again(&mut world);
+    world.push(&["HEAD:main"]).is_refused("log-went-back");
+    let run = world.stage.run_words(&["gate", "status", "shop.git"]);
+    assert!(run.status == 3 && run.stdout.contains("caught"), "{run}");
 }
 
 /// The same copy again, and what was said in the second epoch is lost, too.
