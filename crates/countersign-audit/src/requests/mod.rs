@@ -98,6 +98,12 @@ impl Requests {
         }
         github::know_logins(&records, &mut found);
         for request in found {
+            // The same file, or a page, may be given twice.
+            if request.commits.iter().any(|commit| {
+                self.by_commit.get(&commit.to_ascii_lowercase()).and_then(|at| self.all.get(*at)) == Some(&request)
+            }) {
+                continue;
+            }
             let at = self.all.len();
             for commit in &request.commits {
                 self.by_commit.insert(commit.to_ascii_lowercase(), at);

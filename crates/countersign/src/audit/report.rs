@@ -477,6 +477,13 @@ fn caveats(report: &Report) -> Vec<String> {
          mean that a human wrote it, and a sign does not prove that a tool did."
             .to_owned(),
     ];
+    if report.forge_reviews.is_some() {
+        said.push(
+            "What a forge knows of its requests comes from files that somebody exported there, and that nobody signed: \
+             second persons are counted that git does not carry. A page of an export that is missing is not noticed."
+                .to_owned(),
+        );
+    }
     if report.read.shallow {
         said.push(
             "The clone is shallow: what was before is unknown, and so is what its oldest change changed. \

@@ -50,8 +50,7 @@ pub fn render(report: &Report) -> String {
 
 fn head(page: &mut Page, report: &Report) {
     if report.landed > 0 {
-        let with = report.landed.saturating_sub(report.grades.no_second_person());
-        page.line(BOLD, &format!("{}.", headline(with, report.landed)));
+        page.line(BOLD, &format!("{}.", headline(report)));
     }
     page.line(BOLD, &fit(&format!("Audit of {}, branch {}", report.repository, report.branch), COLUMNS));
     let day = |time: &Option<String>| time.as_deref().and_then(|time| time.split('T').next()).unwrap_or("?").to_owned();
@@ -106,19 +105,21 @@ fn head(page: &mut Page, report: &Report) {
 }
 
 /// What the report comes to, in a sentence without its stop.
-pub(in crate::audit) fn headline(with: u64, landed: u64) -> String {
-    match (with, landed) {
-        (0, 1) => "Git carries no second person for the one landed change".to_owned(),
-        (0, _) => format!("Git carries no second person for any of {}", counted(landed, "landed change")),
-        (1, 1) => "Git carries a second person for the one landed change".to_owned(),
-        (_, _) if with == landed => {
-            format!("Git carries a second person for all of {}", counted(landed, "landed change"))
+pub(in crate::audit) fn headline(report: &Report) -> String {
+    let landed = report.landed;
+    let with = landed.saturating_sub(report.grades.no_second_person());
+    let (carries, no) = match report.forge_reviews {
+        None => ("Git carries a second person for", "Git carries no second person for"),
+        Some(_) => {
+            ("Git and the forge carry a second person for", "Neither git nor the forge carries a second person for")
         }
-        (_, _) => format!(
-            "Git carries a second person for {} of {}",
-            whole_percent(with, landed),
-            counted(landed, "landed change")
-        ),
+    };
+    match (with, landed) {
+        (0, 1) => format!("{no} the one landed change"),
+        (0, _) => format!("{no} any of {}", counted(landed, "landed change")),
+        (1, 1) => format!("{carries} the one landed change"),
+        (_, _) if with == landed => format!("{carries} all of {}", counted(landed, "landed change")),
+        (_, _) => format!("{carries} {} of {}", whole_percent(with, landed), counted(landed, "landed change")),
     }
 }
 

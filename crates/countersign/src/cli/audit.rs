@@ -1,6 +1,7 @@
 //! `countersign audit`: what the past of a repository proves.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{IsTerminal as _, Write as _},
     path::{Path, PathBuf},
@@ -12,7 +13,7 @@ use countersign_core::rules::Rules;
 use super::{
     Global,
     error::{CliError, Exit},
-    output::{Format, printable, printable_lines},
+    output::{self, Format, printable, printable_lines},
 };
 use crate::{
     audit::{
@@ -116,12 +117,9 @@ pub(super) fn time(text: &str) -> Result<i64, InvalidTime> {
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
-    let Some(repository) = &args.repository else {
-        return Ok(reviews_help());
+    let Some(repository) = args.repository.as_ref().filter(|_| !args.reviews_help) else {
+        return reviews_help(global.format);
     };
-    if args.reviews_help {
-        return Ok(reviews_help());
-    }
     let format = if global.page { Shape::Page } else { Shape::Printed(global.format) };
     if let (Some(since), Some(until)) = (args.since, args.until)
         && since >= until
@@ -229,13 +227,17 @@ fn rule_set(dir: Option<&Path>) -> Result<RuleSet, CliError> {
 }
 
 /// Forges in the order in which most people need them.
-fn reviews_help() -> Exit {
+fn reviews_help(format: Format) -> Result<Exit, CliError> {
+    if format == Format::Json {
+        output::json(&EXPORTS.iter().copied().collect::<BTreeMap<_, _>>())?;
+        return Ok(Exit::Done);
+    }
     anstream::println!("Reviews stay with the forge. It tells of them, where you may read them, by");
     for (forge, command) in EXPORTS {
         anstream::println!("\n{forge}:\n  {command}");
     }
     anstream::println!("\nThen: countersign audit REPO --reviews reviews.json");
-    Exit::Done
+    Ok(Exit::Done)
 }
 
 fn requests(files: &[PathBuf]) -> Result<Requests, CliError> {

@@ -38,7 +38,7 @@ pub fn head(report: &Report, name: &str) -> Markup {
                 h1 { "No change landed in that time" }
                 p.lede { "There is nothing to judge. Choose other dates or another branch." }
             } @else {
-                h1 { (headline(with, report.landed)) }
+                h1 { (headline(report)) }
                 p.lede {
                     @if without == 0 {
                         "Somebody besides the author left a trace in every one of them."

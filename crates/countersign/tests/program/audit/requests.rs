@@ -24,13 +24,18 @@ fn reviews_that_stayed_with_the_forge_are_brought_from_there() {
     let approved = json!([{"author": {"login": "grace"}, "state": "APPROVED", "submittedAt": "2026-03-01T12:00:00Z"}]);
     let export = json!([of(ids[0], approved), of(ids[1], json!([])), of("00", json!([]))]);
     stage.write("reviews.json", &export.to_string());
-    let report = stage.audit("r.git --changes --reviews reviews.json");
+    // Given twice it says nothing more.
+    let report = stage.audit("r.git --changes --reviews reviews.json --reviews reviews.json");
     assert_eq!(report["forge_reviews"], json!({"requests": 3, "landed": 2}));
     assert_eq!((&report["grades"]["named"], &report["grades"]["self_merged"]), (&json!(1), &json!(1)), "{report}");
     assert_eq!(report["reviewers"][0]["person"], "grace");
     let text = stage.run("audit r.git --reviews reviews.json").stdout;
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains("The forge tells of 3 merged requests, of which 2 landed here."), "{text}");
+    assert!(
+        text.starts_with("Git and the forge carry a second person for 50%") && text.contains("nobody signed"),
+        "{text}"
+    );
     // What is no such file says what would be.
     stage.write("other.json", "[{\"id\": 1}]");
     assert_snapshot!(stage.run("audit r.git --reviews other.json"), @"
