@@ -98,17 +98,10 @@ const MAX_WHY_BYTES: u64 = 64 * 1024;
 
 /// The proofs that a copy keeps, the newest first. The copy need not be opened.
 pub fn kept_in(copy: &Path) -> Result<Vec<Kept>, FollowError> {
-    let proofs = copy.join(PROOF);
-    let failed = |source| FollowError::Io { operation: "read", path: proofs.clone(), source };
-    let entries = match fs::read_dir(&proofs) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed(error)),
-    };
     let mut kept = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(failed)?;
-        kept.push((entry.metadata().and_then(|found| found.modified()).map_err(failed)?, entry.path()));
+    for folder in folders(copy)? {
+        let modified = fs::metadata(&folder).and_then(|found| found.modified());
+        kept.push((modified.map_err(|source| unread(&folder, source))?, folder));
     }
     kept.sort_by(|one, other| other.cmp(one));
     kept.truncate(MAX_KEPT);
@@ -126,18 +119,23 @@ pub fn kept_in(copy: &Path) -> Result<Vec<Kept>, FollowError> {
     Ok(kept.into_iter().map(proof).collect())
 }
 
+fn folders(copy: &Path) -> Result<Vec<PathBuf>, FollowError> {
+    let proofs = copy.join(PROOF);
+    let read = fs::read_dir(&proofs).and_then(|all| all.map(|entry| entry.map(|entry| entry.path())).collect());
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read.map_err(|source| unread(&proofs, source)),
+    }
+}
+
+fn unread(path: &Path, source: io::Error) -> FollowError {
+    FollowError::Io { operation: "read", path: path.to_owned(), source }
+}
+
 /// Each proof that a copy keeps, with the checkpoint that was shown, as it was signed.
 pub(super) fn shown_in(copy: &Path) -> Result<Vec<(PathBuf, String)>, FollowError> {
-    let proofs = copy.join(PROOF);
-    let failed = |source| FollowError::Io { operation: "read", path: proofs.clone(), source };
-    let entries = match fs::read_dir(&proofs) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed(error)),
-    };
     let mut shown = Vec::new();
-    for entry in entries {
-        let folder = entry.map_err(failed)?.path();
+    for folder in folders(copy)? {
         // What cannot be read acquits nobody.
         let Ok(file) = fs::File::open(folder.join(SHOWN)) else { continue };
         let mut note = String::new();
