@@ -123,6 +123,10 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
             need_policy_group(state, &signers)?;
         }
         Body::Epoch(_) => epoch::need_recovery_quorum(&state.governance.record, &signers)?,
+        Body::GateRegistration(gate) if state.gate(&gate.gate)?.is_some_and(|known| known.is_loosened_by(gate)) => {
+            need_two_people(&signers, &LOOSENING)?;
+            need_policy_group(state, &signers)?;
+        }
         Body::Genesis(_)
         | Body::KeyRevocation(_)
         | Body::RevocationConfirmation(_)
@@ -364,6 +368,13 @@ const PUBLISHING: ByTwo = ByTwo {
     command: "amend HOME --cosign FILE",
 };
 
+const LOOSENING: ByTwo = ByTwo {
+    what: "to have a gate only watch what it enforced",
+    people: "loosen a gate",
+    others: "loosen a gate",
+    command: "gate watch --cosign FILE",
+};
+
 const ERASING: ByTwo = ByTwo {
     what: "what erases names and words",
     people: "erase names and words",
@@ -410,7 +421,7 @@ fn need_policy_group<T>(state: &State, signers: &[(Signer, T)]) -> Result<(), Re
     let mut names: Vec<&str> = founders.iter().map(|founder| founder.person.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    Err(Refusal::forbidden("policy-group", "one of the two who erase belongs to the policy group")
+    Err(Refusal::forbidden("policy-group", "one of the two who sign has to be of the policy group")
         .hint(format!("let one of them sign: {}", names.join(", "))))
 }
 

@@ -1,5 +1,6 @@
 //! A change as its stream tells it: a projection that `Change::apply` builds, one admitted statement at a time.
 
+mod revision;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_ledger::{Digest, Fingerprint, StreamHead, StreamId, Time, sshsig::Assurance};
 use serde::{Deserialize, Serialize};
 
-pub use self::status::ChangeStatus;
+pub use self::{revision::Revision, status::ChangeStatus};
 use crate::{
     decision::Outcome,
-    facts::{AiSignal, GitFacts, Identities, IdentityFact, git::Ident},
+    facts::{GitFacts, Identities},
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
-    kind::{Documents, Kind, Purpose},
+    kind::{Kind, Purpose},
     refusal::Refusal,
     statement::{
         Body, Disclosure, FoundDocument, Identification, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Seen,
@@ -58,27 +59,6 @@ pub struct ErasureRecord {
     pub by: ActorId,
     pub at: Time,
     pub blobs: BTreeSet<Digest>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Revision {
-    pub reference: RevisionRef,
-    pub by: ActorId,
-    pub sponsor: Option<ActorId>,
-    pub at: Time,
-    pub subject: Subject,
-    pub facts: Option<Digest>,
-    /// The blob that `named` is from.
-    pub identities_blob: Option<Digest>,
-    pub text: Digest,
-    pub documents: Documents,
-    /// From the facts: who the commits name, what they say of AI, which guidance they cite.
-    pub identities: Vec<IdentityFact>,
-    /// Names and mails behind the references of `identities`; empty when they were erased.
-    pub named: BTreeMap<String, Ident>,
-    pub ai: Vec<AiSignal>,
-    pub guidance: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -255,24 +235,30 @@ pub struct Found {
 impl Change {
     /// The change that a proposal begins.
     pub fn begin(admitted: &Admitted<'_>, proposal: &Proposal, subject: &Subject) -> Self {
-        let id = ChangeId::of_proposal(&admitted.payload);
-        let first = RevisionRef { number: 1, digest: admitted.payload };
+        let by = &admitted.statement.header.by;
+        Self::proposed((by, admitted.at), admitted.payload, proposal, subject, admitted.found)
+    }
+
+    /// The change that a proposal of this name would begin, whether or not anybody signed it.
+    pub fn proposed(
+        (by, at): (&ActorId, Time),
+        payload: Digest,
+        proposal: &Proposal,
+        subject: &Subject,
+        found: &Found,
+    ) -> Self {
+        let first = RevisionRef { number: 1, digest: payload };
+        let blobs = (proposal.facts, proposal.identities, proposal.text);
+        let sponsor = proposal.sponsor.clone();
         Self {
-            id,
+            id: ChangeId::of_proposal(&payload),
             kind: proposal.kind,
             purpose: proposal.purpose.clone(),
             targets: proposal.targets.clone(),
-            proposer: admitted.statement.header.by.clone(),
-            proposed_at: admitted.at,
+            proposer: by.clone(),
+            proposed_at: at,
             status: ChangeStatus::Proposed,
-            revisions: vec![Revision::new(
-                admitted,
-                first,
-                subject,
-                (proposal.facts, proposal.identities, proposal.text),
-                proposal.documents,
-                proposal.sponsor.clone(),
-            )],
+            revisions: vec![Revision::new((by, at), found, first, subject, blobs, proposal.documents, sponsor)],
             approvals: vec![],
             rejections: vec![],
             disclosures: vec![],
@@ -378,7 +364,8 @@ impl Change {
                 let Some(subject) = &admitted.found.subject else { return };
                 let reference = RevisionRef { number: new.revision.number.saturating_add(1), digest: admitted.payload };
                 self.revisions.push(Revision::new(
-                    admitted,
+                    (&admitted.statement.header.by, admitted.at),
+                    admitted.found,
                     reference,
                     subject,
                     (new.facts, new.identities, new.text),
@@ -561,34 +548,6 @@ impl Change {
         let content = self.content().ok();
         let theirs = |aside: &Aside| aside.by == *person && Some(aside.content) == content;
         self.rejections.iter().any(|rejection| rejection.aside.iter().any(theirs))
-    }
-}
-
-impl Revision {
-    fn new(
-        admitted: &Admitted<'_>,
-        reference: RevisionRef,
-        subject: &Subject,
-        (facts, identities_blob, text): (Option<Digest>, Option<Digest>, Digest),
-        documents: Documents,
-        sponsor: Option<ActorId>,
-    ) -> Self {
-        let of = admitted.found.facts.as_ref();
-        Self {
-            reference,
-            by: admitted.statement.header.by.clone(),
-            sponsor,
-            at: admitted.at,
-            subject: subject.clone(),
-            facts,
-            identities_blob,
-            text,
-            documents,
-            named: admitted.found.identities.as_ref().map(|i| i.people.clone()).unwrap_or_default(),
-            identities: of.map(|f| f.identities.clone()).unwrap_or_default(),
-            ai: of.map(|f| f.ai.clone()).unwrap_or_default(),
-            guidance: of.map(|f| f.guidance.clone()).unwrap_or_default(),
-        }
     }
 }
 

@@ -143,14 +143,7 @@ impl State {
                 self.confirm_taking(&said.revoked_by, &said.revocation);
             }
             Body::GateRegistration(gate) => {
-                let revoked = self.gate(&gate.gate)?.map(|known| known.revoked.clone()).unwrap_or_default();
-                let record = GateRecord {
-                    key: gate.key.clone(),
-                    repository: gate.repository.clone(),
-                    targets: gate.targets.clone(),
-                    registered_by: by.clone(),
-                    revoked,
-                };
+                let record = GateRecord::registered(self.gate(&gate.gate)?, gate, by);
                 self.put_gate(gate.gate.clone(), record);
             }
             Body::Proposal(proposal) => {

@@ -22,6 +22,7 @@ pub mod governance;
 pub mod ids;
 pub mod kind;
 pub mod permit;
+pub mod preview;
 pub mod refusal;
 pub mod requirement;
 pub mod rules;

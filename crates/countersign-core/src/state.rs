@@ -18,7 +18,7 @@ use crate::{
     governance::Governance,
     ids::{ActorId, ChangeId, GateId, RepositoryId, Target},
     refusal::Refusal,
-    statement::{Holder, change_stream, gate_stream, person_stream, target_stream},
+    statement::{GateRegistration, Holder, change_stream, gate_stream, person_stream, target_stream},
 };
 
 /// What stands in somebody's own stream.
@@ -124,9 +124,51 @@ pub struct GateRecord {
     pub targets: BTreeSet<Target>,
     pub registered_by: ActorId,
     pub revoked: BTreeMap<Fingerprint, RevocationRecord>,
+    /// By branch, what it only watches there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub watching: BTreeMap<String, BTreeSet<Target>>,
+    /// What it guarded once, and guards no more.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub dropped: BTreeSet<Target>,
 }
 
 impl GateRecord {
+    /// Whether it only watches what reaches this target on this branch.
+    pub fn watches(&self, branch: &str, target: &Target) -> bool {
+        self.watching.get(branch).is_some_and(|watched| watched.contains(target))
+    }
+
+    /// Whether a registration has it only watch something that it enforced before, also where it guarded that no more in
+    /// between. Of a branch that was never named before nobody knows but that its target was enforced.
+    pub fn is_loosened_by(&self, new: &GateRegistration) -> bool {
+        let is_known = |target: &Target| self.targets.contains(target) || self.dropped.contains(target);
+        let enforced = |branch: &str, target: &Target| is_known(target) && !self.watches(branch, target);
+        new.watching.iter().any(|(branch, targets)| targets.iter().any(|target| enforced(branch, target)))
+    }
+
+    /// What the record says after a registration by somebody. That something was only watched stays known of what is guarded no
+    /// more, and so does what was enforced.
+    pub(crate) fn registered(known: Option<&Self>, new: &GateRegistration, by: &ActorId) -> Self {
+        let mut watching = new.watching.clone();
+        let kept = known.into_iter().flat_map(|known| &known.watching);
+        for (branch, targets) in kept {
+            let gone: Vec<Target> = targets.iter().filter(|target| !new.targets.contains(*target)).cloned().collect();
+            if !gone.is_empty() {
+                watching.entry(branch.clone()).or_default().extend(gone);
+            }
+        }
+        let before = known.into_iter().flat_map(|known| known.targets.iter().chain(&known.dropped));
+        Self {
+            key: new.key.clone(),
+            repository: new.repository.clone(),
+            targets: new.targets.clone(),
+            registered_by: by.clone(),
+            revoked: known.map(|known| known.revoked.clone()).unwrap_or_default(),
+            watching,
+            dropped: before.filter(|target| !new.targets.contains(*target)).cloned().collect(),
+        }
+    }
+
     /// The gate's key, if it holds.
     pub fn key(&self, now: Time) -> Option<Fingerprint> {
         let key = self.key.fingerprint();

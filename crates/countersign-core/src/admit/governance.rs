@@ -1,5 +1,7 @@
 //! Admission of what stands in the streams of governance, of people and of gates.
 
+use std::collections::BTreeSet;
+
 use countersign_ledger::Time;
 
 use super::{Authenticated, epoch, person, revocation};
@@ -128,6 +130,30 @@ fn gate(state: &State, authenticated: &Authenticated<'_>, gate: &GateRegistratio
     }
     for target in &gate.targets {
         governance.catalog.target(target).map_err(unknown_target)?;
+    }
+    watched(gate)
+}
+
+/// The most that a gate can only watch, in pairs of branch and target, and the longest name of a branch.
+const MAX_WATCHED: usize = 256;
+const MAX_BRANCH_BYTES: usize = 200;
+
+fn watched(gate: &GateRegistration) -> Result<(), Refusal> {
+    let malformed = |what: String| Err(Refusal::malformed("gate-watches", what));
+    if gate.watching.values().map(BTreeSet::len).sum::<usize>() > MAX_WATCHED {
+        return malformed(format!("a gate watches at most {MAX_WATCHED} targets, counted by branch"));
+    }
+    for (branch, targets) in &gate.watching {
+        let is_branch = branch.strip_prefix("refs/heads/").is_some_and(|name| !name.is_empty());
+        if !is_branch || branch.len() > MAX_BRANCH_BYTES || targets.is_empty() {
+            return malformed(format!(
+                "what is watched is named by a branch in full (refs/heads/main, at most {MAX_BRANCH_BYTES} bytes) and what \
+                 reaches it there"
+            ));
+        }
+        if let Some(target) = targets.iter().find(|target| !gate.targets.contains(*target)) {
+            return malformed(format!("the gate is to watch {target} on {branch}, and does not guard it"));
+        }
     }
     Ok(())
 }

@@ -89,14 +89,21 @@ pub struct RevocationConfirmation {
     pub revoked_by: ActorId,
 }
 
-/// Makes an enforcement point known. It grants nothing: a gate can only spend permits that are addressed to it.
+/// Makes an enforcement point known. It grants nothing: a gate can only spend permits that are addressed to it. Where it makes
+/// a gate watch what it enforced before, it loosens, and the envelope carries the signatures of two people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GateRegistration {
     pub gate: GateId,
     pub key: PublicKey,
+    /// Why it loosens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Digest>,
     pub repository: RepositoryId,
     pub targets: BTreeSet<Target>,
+    /// By branch, in full, what is only watched there: it passes, and is written down.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub watching: BTreeMap<String, BTreeSet<Target>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -553,8 +560,8 @@ impl Body {
             Self::Epoch(b) => vec![b.reason],
             Self::PermitRequest(b) => vec![b.transition.digest],
             Self::Decided(b) => vec![b.decision, b.snapshot],
-            Self::GateRegistration(_)
-            | Self::RevocationConfirmation(_)
+            Self::GateRegistration(b) => b.reason.into_iter().collect(),
+            Self::RevocationConfirmation(_)
             | Self::Approval(_)
             | Self::RejectionLift(_)
             | Self::Withdrawal(_)

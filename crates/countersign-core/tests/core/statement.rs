@@ -77,8 +77,10 @@ pub fn one_of_each() -> Vec<Statement> {
         Body::GateRegistration(GateRegistration {
             gate: gate(),
             key: key(),
+            reason: Some(reason),
             repository: "shop".parse().unwrap(),
             targets: both(),
+            watching: [("refs/heads/main".to_owned(), both())].into(),
         }),
         Body::Proposal(Proposal {
             documents,

@@ -131,7 +131,14 @@ impl<'w> Maker<'w> {
                 continue;
             }
             let targets = systems.iter().map(|system| self.world.target(*system)).collect::<Result<_>>()?;
-            let registration = GateRegistration { gate, key: key.public(), repository: "shop".parse()?, targets };
+            let registration = GateRegistration {
+                gate,
+                key: key.public(),
+                reason: None,
+                repository: "shop".parse()?,
+                targets,
+                watching: BTreeMap::new(),
+            };
             let said = self.said(&by.id, &by.key, seen, Body::GateRegistration(registration))?;
             let leaf = place(&mut self.still, &[stream], self.at, said.envelope)?;
             self.frontier.push(leaf.hash());

@@ -1,5 +1,7 @@
 //! `countersign gate`: makes a bare repository governed, and is what its hooks run.
 
+mod watching;
+
 use std::{
     env,
     ffi::OsString,
@@ -9,6 +11,7 @@ use std::{
 
 use clap::{Parser as _, Subcommand};
 use countersign_core::{
+    decision::Mode,
     ids::{GateId, RepositoryId, Target},
     statement::Body,
 };
@@ -59,6 +62,12 @@ enum Command {
     Install(InstallArgs),
     /// Show what a gate protects, how far it followed the log, and what it caught
     Status(StatusArgs),
+    /// Show what passed a gate that only watches: what it would have been stopped by, and on whom that would fall
+    Report(watching::ReportArgs),
+    /// Have a gate enforce what it only watches
+    Enforce(watching::EnforceArgs),
+    /// Have a gate only watch what it enforces: two people say so
+    Watch(watching::WatchArgs),
     /// Hand a signed rejection or revocation to a gate, which obeys it at once, whatever the server does
     Stop(StopArgs),
     /// Take a gate's hooks out of a repository
@@ -94,6 +103,9 @@ struct InstallArgs {
     /// What paths reach that no --map names
     #[arg(long = "map-else", value_name = "SYSTEM/ENVIRONMENT")]
     map_else: Option<Target>,
+    /// Whether what is new is enforced, or only watched: then it passes, and what it would have met is written down
+    #[arg(long, value_enum, value_name = "MODE")]
+    mode: Option<Guarding>,
     /// What an installed gate protects or maps and is not named here is to go
     #[arg(long)]
     replace: bool,
@@ -104,6 +116,21 @@ struct InstallArgs {
     /// your state directory; in the repository where several accounts push]
     #[arg(long, value_name = "DIR")]
     copy: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Guarding {
+    Watch,
+    Enforce,
+}
+
+impl From<Guarding> for Mode {
+    fn from(mode: Guarding) -> Self {
+        match mode {
+            Guarding::Watch => Self::Watch,
+            Guarding::Enforce => Self::Enforce,
+        }
+    }
 }
 
 /// Ends with 3 while something stands where no permit put it, an outcome is missing in the log, or a hook is not as it was
@@ -151,6 +178,9 @@ struct StopArgs {
 struct HookArgs {
     #[arg(long)]
     repository: PathBuf,
+    /// The gate only watches: whatever goes wrong stops nothing
+    #[arg(long)]
+    watching: bool,
     hook: String,
     /// Lines of what git says to the hook that are read already
     #[arg(long)]
@@ -183,6 +213,9 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     match args.command {
         Command::Install(args) => run_install(global, args),
         Command::Status(args) => run_status(global, &args),
+        Command::Report(args) => watching::report(global, &args),
+        Command::Enforce(args) => watching::enforce(global, &args),
+        Command::Watch(args) => watching::watch(global, &args),
         Command::Stop(args) => run_stop(global, &args),
         Command::Uninstall(args) => run_uninstall(global, &args),
         Command::Hook(args) => Ok(run_hook(&args)),
@@ -239,6 +272,7 @@ fn run_install(global: &Global, args: InstallArgs) -> Result<Exit, CliError> {
         branches: args.branches.iter().map(full).collect(),
         map: args.map,
         otherwise: args.map_else,
+        mode: args.mode.map(Mode::from),
         replace: args.replace,
         copy: args.copy,
         memory: log.memory().folder().to_owned(),
@@ -268,13 +302,22 @@ fn tell_installed(global: &Global, installed: &Installed) -> Result<(), CliError
     let known = if *registered { "registered in the log" } else { "known to the log as it is" };
     anstream::println!("{} gate {} guards {} ({known})", good("ok"), config.name, repository.display());
     for branch in &config.branches {
-        anstream::println!("\n{} moves by approved pushes only:", branch.branch);
+        let how = if branch.is_watched() { "is watched" } else { "moves by approved pushes only" };
+        anstream::println!("\n{} {how}:", branch.branch);
         for entry in &branch.map {
             anstream::println!("  {} reaches {}", entry.paths.as_str(), entry.target);
         }
         if let Some(target) = &branch.otherwise {
             anstream::println!("  whatever else reaches {target}");
         }
+        watching::tell(&branch.watch);
+    }
+    if config.is_watched() {
+        anstream::println!(
+            "\n{}: it stops nothing; what it would have stopped: {}",
+            warn("watch"),
+            watching::see(repository)
+        );
     }
     if let Some(proxy) = &config.proxy {
         anstream::println!("\nit reaches {} through {proxy}", config.url);
@@ -366,6 +409,7 @@ fn tell_status(status: &Status) {
         if let Some(target) = &branch.otherwise {
             anstream::println!("  whatever else reaches {target}");
         }
+        watching::tell(&branch.watch);
         if let Some(expected) = &branch.expected {
             let by = branch.account.as_ref().map(|account| format!(" (its file is {account}'s")).unwrap_or_default();
             let since = branch.since.as_ref().map(|since| format!(", of {since})")).unwrap_or_default();
@@ -485,10 +529,15 @@ fn stop_the_apply_gate(global: &Global, stops: &[Stop]) -> Result<Exit, CliError
     Ok(Exit::Done)
 }
 
-/// Whatever goes wrong in a hook that can refuse keeps the gate shut.
+/// Whatever goes wrong in a hook that can refuse keeps the gate shut, but for one that only watches.
 fn run_hook(args: &HookArgs) -> Exit {
+    let watching = args.watching && GitGate::open(&args.repository).map_or(true, |gate| gate.config().is_watched());
     match hook(args) {
         Ok(()) => Exit::Done,
+        Err(error) if watching && !matches!(error, GateError::Refused(_)) => {
+            eprintln!("countersign: this gate only watches, and could not ({error})");
+            Exit::Done
+        }
         Err(GateError::Refused(refused)) => {
             eprint!("{refused}");
             Exit::Failed

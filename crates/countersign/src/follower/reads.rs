@@ -11,8 +11,8 @@ use countersign_core::{
     governance::Governance,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId},
     refusal::Refusal,
-    state::State,
-    statement::governance_stream,
+    state::{GateRecord, State},
+    statement::{gate_stream, governance_stream},
 };
 use countersign_ledger::{Digest, Time};
 
@@ -99,6 +99,14 @@ impl Follower {
             }
         }
         Ok(page.next)
+    }
+
+    /// A gate, as it was registered last.
+    pub async fn gate(&self, id: &GateId) -> Result<Option<GateRecord>, FollowError> {
+        let mut state = State::part(self.governance().await?);
+        let stream = BTreeSet::from([gate_stream(id.as_str())?]);
+        records::load(&*self.store(), &mut state, &stream).await.map_err(|e| self.recorded(e))?;
+        Ok(state.gate(id)?.cloned())
     }
 
     /// The part of the state that a decision about a change depends on, asked by this gate.

@@ -11,13 +11,14 @@
 pub mod bundle;
 pub mod spend;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use countersign_core::{
     admit::{self, Signed},
     change::{Change, Found, PermitRecord},
     decision::{Decision, Outcome},
     explain::{self, Explanation},
+    governance::Governance,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId},
     permit,
     refusal::Refusal,
@@ -309,6 +310,11 @@ impl Desk {
     fn load_for(&self, state: &mut State, signed: &Signed) -> Result<(), DeskError> {
         let loaded = self.runtime.block_on(records::load_for(&*self.follower.store(), state, signed));
         loaded.map_err(|e| DeskError::Follow(self.follower.recorded(e)))
+    }
+
+    /// Governance by this gate's own copy.
+    pub fn governance(&self) -> Result<Arc<Governance>, DeskError> {
+        Ok(self.runtime.block_on(self.follower.governance())?)
     }
 
     pub fn change(&self, id: &ChangeId) -> Result<Option<Change>, DeskError> {

@@ -121,6 +121,15 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<Time>,
     },
+    /// A branch moved whose gate only watches what that reaches: no permit put it there, and none was needed.
+    Watched {
+        reference: String,
+        /// `None` where it is gone.
+        to: Option<Oid>,
+        at: Time,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+    },
     /// Somebody has looked at what was found until then, and says what it was.
     Answered {
         why: String,
@@ -322,7 +331,9 @@ impl Past {
     pub fn expected(&self, branch: &str) -> Option<Place> {
         self.events.iter().rev().find_map(|event| match event {
             Event::Found { reference, tip, .. } if reference == branch => Some(Place::At(tip.clone())),
-            Event::Moved { reference, to, .. } if reference == branch => Some(Place::of(to.as_ref())),
+            Event::Moved { reference, to, .. } | Event::Watched { reference, to, .. } if reference == branch => {
+                Some(Place::of(to.as_ref()))
+            }
             Event::Settled { permit, result: OutcomeResult::Applied, .. } => {
                 let reservation = self.reservations().find(|reservation| reservation.permit == *permit)?;
                 moved_by(reservation, branch).map(|moved| Place::At(moved.new.clone()))
@@ -336,6 +347,7 @@ impl Past {
             | Event::Reported { .. }
             | Event::Caught { .. }
             | Event::Moved { .. }
+            | Event::Watched { .. }
             | Event::Answered { .. } => None,
         })
     }
@@ -445,6 +457,7 @@ impl Past {
                 | Event::LetThrough { .. }
                 | Event::Caught { .. }
                 | Event::Moved { .. }
+                | Event::Watched { .. }
                 | Event::Answered { .. } => {}
             }
         }
@@ -516,6 +529,7 @@ impl Past {
                 | Event::Reported { .. }
                 | Event::Caught { .. }
                 | Event::Moved { .. }
+                | Event::Watched { .. }
                 | Event::Answered { .. } => {}
             }
         }
@@ -530,6 +544,7 @@ fn is_incident(event: &Event) -> bool {
         | Event::LetThrough { .. }
         | Event::Settled { .. }
         | Event::Found { .. }
+        | Event::Watched { .. }
         | Event::Copied { .. }
         | Event::Running { .. }
         | Event::Reported { .. } => false,
@@ -578,7 +593,7 @@ fn kept(events: &[Event]) -> Vec<Event> {
             Event::Found { reference, tip, at } => {
                 tips.insert(reference, (Some(tip), *at));
             }
-            Event::Moved { reference, to, at, .. } => {
+            Event::Moved { reference, to, at, .. } | Event::Watched { reference, to, at, .. } => {
                 tips.insert(reference, (to.as_ref(), *at));
             }
             Event::Reported { permit } => {
@@ -604,8 +619,9 @@ fn kept(events: &[Event]) -> Vec<Event> {
     let answered = events.iter().rposition(|event| matches!(event, Event::Answered { .. }));
     let is_unanswered = |n: usize| answered.is_none_or(|at| n > at);
     let mut skipped = events.iter().filter(|event| is_incident(event)).count().saturating_sub(MAX_INCIDENTS);
-    let tips = tips.iter().filter_map(|(reference, (tip, at))| {
-        Some(Event::Found { reference: (*reference).to_owned(), tip: (*tip)?.clone(), at: *at })
+    let tips = tips.iter().map(|(reference, (tip, at))| match ((*reference).to_owned(), tip.cloned()) {
+        (reference, Some(tip)) => Event::Found { reference, tip, at: *at },
+        (reference, None) => Event::Watched { reference, to: None, at: *at, account: None },
     });
     let rest = events.iter().enumerate().filter(|(n, event)| match event {
         Event::Reserved { reservation, .. } => is_needed(&reservation.permit),
@@ -614,7 +630,7 @@ fn kept(events: &[Event]) -> Vec<Event> {
         | Event::Copied { permit, .. }
         | Event::Running { permit, .. }
         | Event::Reported { permit } => is_needed(permit),
-        Event::Found { .. } => false,
+        Event::Found { .. } | Event::Watched { .. } => false,
         // However many attempts come after it.
         Event::Moved { .. } if is_unanswered(*n) => true,
         Event::Caught { .. } | Event::Moved { .. } | Event::Answered { .. } if skipped > 0 => {
@@ -637,6 +653,7 @@ fn time_of(event: &Event) -> Option<Time> {
         | Event::Running { at, .. }
         | Event::Caught { at, .. }
         | Event::Moved { at, .. }
+        | Event::Watched { at, .. }
         | Event::Answered { at, .. } => Some(*at),
         Event::Reported { .. } => None,
     }

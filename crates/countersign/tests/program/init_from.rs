@@ -307,9 +307,9 @@ fn a_history_with_owners_becomes_a_home() {
     # changes touch infrastructure, deployment, access control or a schema, tier 2 where 10% or more do, else tier 3. Git
     # does not know what an outage costs: you do.
     #
-    # A git gate is told which paths reach which system; this covers every path of the branch today:
+    # A git gate is told which paths reach which system; this covers every path of the branch today, and only watches:
     #
-    #   countersign gate install REPOSITORY.git --key KEY --name NAME --trust HOME/trust.json \
+    #   countersign gate install REPOSITORY.git --key KEY --name NAME --trust HOME/trust.json --mode watch \
     #     --branch='main' \
     #     --map='billing/**=billing/production' \
     #     --map='infra/**=infra/production' \
@@ -425,7 +425,8 @@ fn the_home_serves_and_its_rules_hold() {
 
 /// Installs the gate with the map as it is written beside the systems.
 fn install(stage: &Stage, systems: &str, url: &str) {
-    let mut install = format!("gate install shop.git --key ada --name shop-git --trust home/trust.json --url {}", url);
+    let mut install =
+        format!("gate install shop.git --key ada --name shop-git --trust home/trust.json --mode watch --url {}", url);
     for line in systems.lines().filter_map(|line| line.strip_prefix("#     ")) {
         install.push(' ');
         install.push_str(&line.trim_end_matches(" \\").replace('\'', ""));

@@ -31,6 +31,7 @@ mod git_shadows;
 mod git_standing;
 mod git_status;
 mod git_waits;
+mod git_watch;
 mod held;
 mod history;
 mod init;

@@ -264,3 +264,48 @@ fn an_ai_tool_as_author_was_driven_by_somebody() {
     world.approve("mallory", &change).unwrap();
     assert_eq!(world.standing(&change), "allow");
 }
+
+/// Enforce, watch, land, enforce: what was enforced is only watched when two people say so, also where the gate stopped guarding
+/// it in between, or guards it on a branch that it never named before.
+#[test]
+fn from_enforcing_to_watching_a_gate_takes_two_people() {
+    let mut world = World::new();
+    let registration = world.registration();
+    world.say("linus", Body::GateRegistration(registration)).unwrap();
+    let watching = |world: &World, branch: &str| GateRegistration {
+        watching: [(branch.to_owned(), world.registration().targets)].into(),
+        ..world.registration()
+    };
+    let main = watching(&world, "refs/heads/main");
+    assert_snapshot!(told(world.say("linus", Body::GateRegistration(main.clone()))), @"two-people: to have a gate only watch what it enforced needs 2 people, this has 1");
+    // Nor by dropping it first.
+    let elsewhere = GateRegistration { targets: crate::kit::targets(&["checkout/production"]), ..world.registration() };
+    world.say("linus", Body::GateRegistration(elsewhere)).unwrap();
+    assert_snapshot!(told(world.say("linus", Body::GateRegistration(main.clone()))), @"two-people: to have a gate only watch what it enforced needs 2 people, this has 1");
+    assert_snapshot!(told(world.say_with("linus", &["linus", "mallory"], Body::GateRegistration(main.clone()))), @"policy-group: one of the two who sign has to be of the policy group");
+    world.say_with("linus", &["linus", "ada"], Body::GateRegistration(main.clone())).unwrap();
+    // What the log says already needs nobody again; another branch does.
+    world.say("linus", Body::GateRegistration(main)).unwrap();
+    let release = watching(&world, "refs/heads/release");
+    assert_snapshot!(told(world.say("linus", Body::GateRegistration(release))), @"two-people: to have a gate only watch what it enforced needs 2 people, this has 1");
+    // Back takes one.
+    let registration = world.registration();
+    world.say("linus", Body::GateRegistration(registration)).unwrap();
+}
+
+/// A gate that is new may watch from the beginning: nobody relies on it yet.
+#[test]
+fn a_new_gate_watches_on_one_signature_and_names_what_it_guards() {
+    let mut world = World::new();
+    let registration = world.registration();
+    let of = |branch: &str, targets: &[&str]| {
+        let watching = [(branch.to_owned(), crate::kit::targets(targets))].into();
+        Body::GateRegistration(GateRegistration { watching, ..registration.clone() })
+    };
+    assert_snapshot!(told(world.say("barbara", of("main", &["search/production"]))), @"gate-watches: what is watched is named by a branch in full (refs/heads/main, at most 200 bytes) and what reaches it there");
+    assert_snapshot!(told(world.say("barbara", of("refs/heads/main", &["checkout/production"]))), @"gate-watches: the gate is to watch checkout/production on refs/heads/main, and does not guard it");
+    world.say("barbara", of("refs/heads/main", &["search/production"])).unwrap();
+    let record = world.state.gate(&registration.gate).unwrap().unwrap();
+    assert!(record.watches("refs/heads/main", &"search/production".parse().unwrap()));
+    assert!(crate::verify::check(&world, &world.evidence()).holds());
+}

@@ -409,8 +409,10 @@ impl World {
         GateRegistration {
             gate: "shop-gate".parse().unwrap(),
             key: self.keys["git-gate"].public(),
+            reason: None,
             repository: "shop".parse().unwrap(),
             targets: targets(&["search/production"]),
+            watching: BTreeMap::new(),
         }
     }
 

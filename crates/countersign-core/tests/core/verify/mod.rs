@@ -24,7 +24,7 @@ use proptest::prelude::*;
 
 use crate::kit::{FixedRng, Identity, ORIGIN, World, author, blob_of, body, facts, file, masked};
 
-fn check(world: &World, evidence: &Evidence) -> Report {
+pub fn check(world: &World, evidence: &Evidence) -> Report {
     verify(&world.trust, evidence, world.now)
 }
 

@@ -22,7 +22,7 @@ pub const VERSION: u32 = 1;
 /// What the file says, for whoever has to mend it.
 const READS: &str = "it reads `version: 1`, `name`, `repository`, `url`, `proxy`, `guidance`, `copy: /DIR` and \
                      `branches: [{branch: refs/heads/NAME, map: [{paths: GLOB, target: SYSTEM/ENVIRONMENT}], else: \
-                     SYSTEM/ENVIRONMENT}]`, as `countersign gate install` writes it";
+                     SYSTEM/ENVIRONMENT, watch: [SYSTEM/ENVIRONMENT]}]`, as `countersign gate install` writes it";
 
 pub const MAX_BRANCHES: usize = 100;
 pub const MAX_ENTRIES: usize = 1_000;
@@ -63,6 +63,9 @@ pub struct Branch {
     /// What paths reach that no entry names.
     #[serde(default, rename = "else")]
     pub otherwise: Option<Target>,
+    /// What is only watched: a push that reaches nothing else passes, and what it would have met is written down.
+    #[serde(default)]
+    pub watch: BTreeSet<Target>,
 }
 
 /// Paths, and the target that they reach.
@@ -224,8 +227,19 @@ impl Branch {
         reached
     }
 
+    /// Whether it guards nothing, and only watches.
+    pub fn is_watched(&self) -> bool {
+        self.targets().all(|target| self.watch.contains(target))
+    }
+
+    /// Whether all that is reached is only watched. What no entry names is, where the whole branch is.
+    pub fn only_watches(&self, reached: &Reached<'_>) -> bool {
+        self.is_watched()
+            || (reached.unmapped.is_empty() && reached.targets.iter().all(|target| self.watch.contains(target)))
+    }
+
     /// Every target that it reaches.
-    fn targets(&self) -> impl Iterator<Item = &Target> {
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
         self.map.iter().map(|entry| &entry.target).chain(&self.otherwise)
     }
 }
@@ -301,12 +315,33 @@ impl GateConfig {
             if nothing || branch.map.len() > MAX_ENTRIES {
                 return Err(format!("{} needs 1 to {MAX_ENTRIES} entries in its map", branch.branch));
             }
+            if let Some(target) = branch.watch.iter().find(|watched| !branch.targets().any(|target| target == *watched))
+            {
+                return Err(format!("watch: nothing of {} reaches {target}", branch.branch));
+            }
         }
         Ok(())
     }
 
     pub fn branch(&self, reference: &str) -> Option<&Branch> {
         self.branches.iter().find(|branch| branch.branch == reference)
+    }
+
+    /// Whether it stops nothing at all.
+    pub fn is_watched(&self) -> bool {
+        self.branches.iter().all(Branch::is_watched)
+    }
+
+    /// What the log is told that the gate only watches, by branch.
+    pub fn watching(&self) -> BTreeMap<String, BTreeSet<Target>> {
+        let watching = self.branches.iter().filter(|branch| !branch.watch.is_empty());
+        watching.map(|branch| (branch.branch.clone(), branch.watch.clone())).collect()
+    }
+
+    /// The same without the branches of which nothing is guarded.
+    pub fn guarding(&self) -> Self {
+        let branches = self.branches.iter().filter(|branch| !branch.is_watched()).cloned().collect();
+        Self { branches, ..self.clone() }
     }
 
     /// Everything that the gate guards.
@@ -359,6 +394,12 @@ impl GateConfig {
             if let Some(target) = &branch.otherwise {
                 text.push_str(&format!("    else: {}\n", quoted(&target.to_string())));
             }
+            if !branch.watch.is_empty() {
+                text.push_str("    # What reaches nothing else passes, and is written down: countersign gate report.\n    watch:\n");
+                for target in &branch.watch {
+                    text.push_str(&format!("      - {}\n", quoted(&target.to_string())));
+                }
+            }
         }
         text
     }
@@ -395,6 +436,7 @@ mod tests {
             branch: "refs/heads/main".to_owned(),
             map: map.iter().map(|text| Entry::parse(text).unwrap()).collect(),
             otherwise: None,
+            watch: BTreeSet::new(),
         }
     }
 
@@ -454,6 +496,7 @@ mod tests {
             copy: "/var/lib/countersign".into(),
             branches: vec![Branch {
                 otherwise: Some("shop/production".parse().unwrap()),
+                watch: ["shop/production".parse().unwrap()].into(),
                 ..branch(&["**=checkout/production", "a=b/[x]*=checkout/staging"])
             }],
         };
@@ -469,7 +512,7 @@ mod tests {
         let head = "version: 1\nname: g\nrepository: shop\nurl: u\ncopy: /c\nbranches:\n";
         insta::assert_snapshot!(said(&format!("{head}  - branch: main\n    map: []\n")), @"gate.yaml: `main` is not a branch in full, for example refs/heads/main");
         insta::assert_snapshot!(said(&format!("{head}  - branch: refs/heads/main\n    map: []\n")), @"gate.yaml: refs/heads/main needs 1 to 1000 entries in its map");
-        insta::assert_snapshot!(said(&format!("{head}  - branch: refs/heads/main\n    mop: []\n")), @"gate.yaml:8: unknown field `mop`, expected one of branch, map, else at line 8, column 5");
+        insta::assert_snapshot!(said(&format!("{head}  - branch: refs/heads/main\n    mop: []\n")), @"gate.yaml:8: unknown field `mop`, expected one of branch, map, else, watch at line 8, column 5");
         let entry = "  - branch: refs/heads/main\n    map: [{paths: '**', target: a/b}]\n";
         let relative = format!("{}{entry}", head.replace("/c", "c"));
         insta::assert_snapshot!(said(&relative), @"gate.yaml: copy: `c` has to begin at the root: hooks run in the repository");

@@ -207,7 +207,7 @@ impl Push<'_> {
     }
 }
 
-fn place(touched: &TouchedPath) -> Place<'_> {
+pub(super) fn place(touched: &TouchedPath) -> Place<'_> {
     let is_submodule = [&touched.old, &touched.new].into_iter().flatten().any(|entry| entry.mode == SUBMODULE);
     if is_submodule { Place::Submodule(&touched.path) } else { Place::File(&touched.path) }
 }

@@ -78,14 +78,19 @@ fn text(name: &str, config: &GateConfig, program: &Path) -> String {
     let program = quoted(&[program.display().to_string()]);
     // Found from the hook's own place, so that a repository can be moved. Where the program is gone, `exec` fails, and
     // the gate stays shut.
-    let run = format!("{program} gate hook --repository \"${{0%/*}}/..\" {name}");
+    // A gate that only watches stops nothing, also where its program is gone.
+    let (watching, unless) = match config.is_watched() {
+        true => (" --watching", format!("[ -x {program} ] || exit 0\n")),
+        false => ("", String::new()),
+    };
+    let run = format!("{program} gate hook{watching} --repository \"${{0%/*}}/..\" {name}");
     let run = match name {
         REFERENCE_TRANSACTION => filtered(&run, config),
         // The branch has moved: whoever pushed does not wait until the log is told. What is open would keep git waiting.
         "post-receive" => format!("(exec {run} \"$@\" </dev/null >/dev/null 2>&1 &)\n"),
         _ => format!("exec {run} \"$@\"\n"),
     };
-    format!("#!/bin/sh\n{MARK} Do not edit it.\n{run}")
+    format!("#!/bin/sh\n{MARK} Do not edit it.\n{unless}{run}")
 }
 
 /// What stands around a protected branch's name at the end of a line that the gate has to do with: a folder, or nothing but the

@@ -5,12 +5,14 @@
 //! is refused with its name unless that is asked for, and what is replaced stays beside it as `gate.yaml.before`.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{self, Path, PathBuf},
     process::Command,
 };
 
 use countersign_core::{
+    decision::Mode,
     facts::git::GitRead as _,
     ids::{GateId, RepositoryId, Target},
     state::GateRecord,
@@ -51,6 +53,8 @@ pub struct Plan {
     pub branches: Vec<String>,
     pub map: Vec<Entry>,
     pub otherwise: Option<Target>,
+    /// How what is new is guarded; else it is enforced.
+    pub mode: Option<Mode>,
     /// What is there and is not named is to go.
     pub replace: bool,
     /// Where the verified copy of the log is to lie, if somebody says so.
@@ -113,9 +117,28 @@ impl Plan {
             let otherwise = self.otherwise.clone().or_else(|| like.and_then(|like| like.otherwise.clone()));
             // What replaces a map says what it says of the rest.
             let otherwise = if self.replace && !self.map.is_empty() { self.otherwise.clone() } else { otherwise };
-            Branch { branch: (*name).clone(), map, otherwise }
+            let mut branch = Branch { branch: (*name).clone(), map, otherwise, watch: BTreeSet::new() };
+            let targets: BTreeSet<Target> = branch.targets().cloned().collect();
+            let watched = |target: &Target| match before.map(|before| (before, before.targets().any(|t| t == target))) {
+                Some((before, true)) => before.watch.contains(target),
+                Some((_, false)) | None => self.mode == Some(Mode::Watch),
+            };
+            branch.watch = targets.into_iter().filter(watched).collect();
+            branch
         };
-        Ok(names.iter().map(branch).collect())
+        let branches: Vec<Branch> = names.iter().map(branch).collect();
+        let enforced = branches.iter().find(|branch| branch.watch.is_empty());
+        if let (Some(Mode::Watch), Some(branch)) = (self.mode, enforced) {
+            return Err(setup(
+                "enforced-before",
+                format!(
+                    "the gate enforces what reaches {}, and to watch it only is for two people to say",
+                    branch.short()
+                ),
+                format!("countersign gate watch {}", files::word(&self.repository)),
+            ));
+        }
+        Ok(branches)
     }
 }
 
@@ -182,18 +205,29 @@ pub fn install<E: From<GateError>>(
     let registration = GateRegistration {
         gate: prepared.config.name.clone(),
         key: prepared.key.public(),
+        reason: None,
         repository: prepared.config.repository.clone(),
         targets: prepared.config.targets(),
+        watching: prepared.config.watching(),
     };
-    let is_known = known.is_some_and(|known| {
-        known.key == registration.key
-            && known.repository == registration.repository
-            && known.targets == registration.targets
-    });
+    let is_known = known.is_some_and(|known| is_registered(known, &registration));
     if !is_known {
         register(registration)?;
     }
     Ok(finish(prepared, !is_known)?)
+}
+
+/// Whether the log says all of this.
+pub(super) fn is_registered(known: &GateRecord, new: &GateRegistration) -> bool {
+    let GateRegistration { gate: _, key, reason: _, repository, targets, watching } = new;
+    let watched: BTreeMap<&String, BTreeSet<&Target>> = known
+        .watching
+        .iter()
+        .map(|(branch, watched)| (branch, watched.iter().filter(|target| targets.contains(*target)).collect()))
+        .filter(|(_, watched): &(_, BTreeSet<&Target>)| !watched.is_empty())
+        .collect();
+    let wanted = watching.iter().map(|(branch, watched)| (branch, watched.iter().collect())).collect();
+    known.key == *key && known.repository == *repository && known.targets == *targets && watched == wanted
 }
 
 /// Everything that is needed to install, checked; nothing is in its place yet.
@@ -308,7 +342,7 @@ fn finish(prepared: Prepared, registered: bool) -> Result<Installed, GateError> 
 }
 
 /// A file that says the same stays as it is, with what people wrote beside it; another one is kept as it was before.
-fn replace_config(folder: &Path, config: &GateConfig) -> Result<(), GateError> {
+pub(super) fn replace_config(folder: &Path, config: &GateConfig) -> Result<(), GateError> {
     let path = folder.join(CONFIG);
     let before = files::read_text(&path, super::MAX_CONFIG_BYTES)?;
     if GateConfig::parse(&before, &path)? == *config {
@@ -344,7 +378,7 @@ fn remember_tips(
 
 /// Lets all accounts use the gate that push into a repository which its group shares: its key is read by them, and the rest
 /// written, by the group alone.
-fn share(folder: &Path, git_dir: &Path) -> Result<(), GateError> {
+pub(super) fn share(folder: &Path, git_dir: &Path) -> Result<(), GateError> {
     let shared = shared_by(git_dir);
     if !unix::is_shared(&shared) {
         return Ok(());

@@ -30,6 +30,7 @@ mod examine;
 pub mod hooks;
 pub mod install;
 mod judge;
+pub mod mode;
 pub mod receive;
 pub mod refused;
 mod remarks;
@@ -40,6 +41,7 @@ pub mod status;
 pub mod transaction;
 pub mod uninstall;
 pub mod versions;
+pub mod watch;
 
 use std::{
     fs,
@@ -187,6 +189,11 @@ impl GitGate {
         let config = GateConfig::parse(&files::read_text(&path, MAX_CONFIG_BYTES)?, &path)?;
         let trust = read_trust(&folder.join(TRUST))?;
         Ok(Self { repository: repository.to_owned(), config, trust, caller: unix::parent() })
+    }
+
+    /// The repository's git directory.
+    pub fn repository(&self) -> &Path {
+        &self.repository
     }
 
     pub fn config(&self) -> &GateConfig {

@@ -13,6 +13,7 @@ use super::{
     shadow::{self, Shadow},
     standing,
     transaction::transition,
+    watch,
 };
 use crate::{
     client::ClientError,
@@ -49,7 +50,10 @@ pub fn pre_receive(
 ) -> Result<Vec<Reservation>, GateError> {
     // Before anything else: whoever brings a stop is heard, whatever becomes of the push.
     take_stops(gate, options, clock)?;
-    if let Some((update, what)) = shadow::first(&gate.config, updates) {
+    let guarding = gate.config.guarding();
+    if !guarding.branches.is_empty()
+        && let Some((update, what)) = shadow::first(&guarding, updates)
+    {
         return Err(shadows(&update.reference, what).into());
     }
     let protected: Vec<&Update> = updates
@@ -57,28 +61,38 @@ pub fn pre_receive(
         .filter(|update| gate.config.branch(&update.reference).is_some() && update.old != update.new)
         .collect();
     let looked = gate.journal().and_then(|mut journal| standing::look(gate, &mut journal, clock()));
-    let update = match protected.as_slice() {
-        [] => {
-            // What nobody has to judge passes, whatever is wrong here.
-            if let Err(error) = looked {
-                eprintln!("countersign: the gate cannot look after its branches: {error}");
-                if let Some(hint) = error.hint() {
-                    eprintln!("countersign:   -> {hint}");
-                }
+    if protected.is_empty() {
+        // What nobody has to judge passes, whatever is wrong here.
+        if let Err(error) = looked {
+            eprintln!("countersign: the gate cannot look after its branches: {error}");
+            if let Some(hint) = error.hint() {
+                eprintln!("countersign:   -> {hint}");
             }
-            return Ok(Vec::new());
         }
-        [update] => *update,
-        several => {
-            let names: Vec<&str> = several.iter().map(|update| update.reference.as_str()).collect();
-            return Err(Refused::new("several-branches", format!("{} are protected", names.join(" and ")))
-                .note("push one protected branch at a time, so that each move is judged on its own:")
-                .command("git push origin HEAD:BRANCH")
-                .into());
-        }
+        return Ok(Vec::new());
+    }
+    let judged = match protected.as_slice() {
+        [update] => looked.and_then(|()| judge(gate, update, options, clock)).map_err(closed),
+        several => Err(several_branches(several)),
     };
-    looked?;
-    judge(gate, update, options, clock).map_err(closed)
+    let watched = |update: &&Update| watch::passes_update(gate, update);
+    match judged {
+        Err(error) if protected.iter().all(watched) => {
+            for update in protected {
+                watch::met(gate, update, &error, clock());
+            }
+            Ok(Vec::new())
+        }
+        judged => judged,
+    }
+}
+
+fn several_branches(several: &[&Update]) -> GateError {
+    let names: Vec<&str> = several.iter().map(|update| update.reference.as_str()).collect();
+    Refused::new("several-branches", format!("{} are protected", names.join(" and ")))
+        .note("push one protected branch at a time, so that each move is judged on its own:")
+        .command("git push origin HEAD:BRANCH")
+        .into()
 }
 
 /// A reference that would be taken for a protected branch.

@@ -35,6 +35,11 @@ impl Refused {
         Self { code, what: what.into(), todo: Vec::new(), show: None }
     }
 
+    /// What happened, in a sentence.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
     /// A sentence of explanation.
     #[must_use]
     pub fn note(mut self, text: impl Into<String>) -> Self {
@@ -175,7 +180,7 @@ fn shortened(title: &str) -> String {
 }
 
 /// One line that nothing in it can break or recolour.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars().take(MAX_LINE_CHARS) {
         match misleads(c) {

@@ -15,7 +15,7 @@ use std::fs;
 use countersign_core::{ids::Oid, statement::OutcomeResult};
 use countersign_ledger::Time;
 
-use super::{GateError, GitGate};
+use super::{GateError, GitGate, watch};
 use crate::{
     gates::{
         desk::spend,
@@ -79,6 +79,10 @@ pub fn settle(
                 spend::settle(journal, reservation.permit, OutcomeResult::Applied, None, now)?;
             }
         }
+        Standing::Elsewhere { expected } if is_watched(gate, branch, &expected, tip) => {
+            let (account, _) = written(gate, branch);
+            journal.write(Event::Watched { reference: branch.to_owned(), to: tip.cloned(), at: now, account })?;
+        }
         Standing::Elsewhere { expected } => match expected {
             Place::At(from) => {
                 let (account, since) = written(gate, branch);
@@ -94,6 +98,15 @@ pub fn settle(
         },
     }
     Ok(())
+}
+
+/// Whether a branch stands elsewhere and reaches nothing by that but what is only watched.
+pub fn is_watched(gate: &GitGate, branch: &str, expected: &Place, tip: Option<&Oid>) -> bool {
+    let from = match expected {
+        Place::At(from) => Some(from),
+        Place::Gone => None,
+    };
+    gate.config.branch(branch).is_some_and(|branch| watch::passes(gate, branch, from, tip))
 }
 
 /// Who wrote the file that says where a branch stands, and when, as far as there is one.

@@ -1,10 +1,18 @@
 //! What a gate guards, what it remembers, and what it caught.
 
-use std::{collections::BTreeMap, fmt::Display, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+    path::PathBuf,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use countersign_core::{
     governance::Governance,
     ids::{GateId, Oid, RepositoryId, Target},
+    state::GateRecord,
 };
 use countersign_ledger::{Hash, Time};
 use serde::Serialize;
@@ -14,6 +22,7 @@ use super::{
     GateError, GitGate, hooks, remarks,
     standing::{self, Standing},
     versions::{self, Versions},
+    watch,
 };
 use crate::{
     clock,
@@ -104,6 +113,7 @@ impl Incident {
             | Event::LetThrough { .. }
             | Event::Settled { .. }
             | Event::Found { .. }
+            | Event::Watched { .. }
             | Event::Copied { .. }
             | Event::Running { .. }
             | Event::Reported { .. } => None,
@@ -125,6 +135,9 @@ pub struct BranchStatus {
     /// What paths reach that no entry names.
     #[serde(rename = "else")]
     pub otherwise: Option<Target>,
+    /// What is only watched.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub watch: BTreeSet<Target>,
     /// Where it should stand (where the last permit put it, or where it was when the gate came), if it stands elsewhere:
     /// then the hooks were gone round.
     pub expected: Option<String>,
@@ -164,6 +177,11 @@ pub fn status(gate: &GitGate, now: Time) -> Result<Status, GateError> {
                     landed += way.len();
                     (None, (None, None))
                 }
+                Standing::Elsewhere { expected }
+                    if standing::is_watched(gate, &branch.branch, &expected, tip.as_ref()) =>
+                {
+                    (None, (None, None))
+                }
                 Standing::Elsewhere { expected } => {
                     (Some(expected.words().to_owned()), standing::written(gate, &branch.branch))
                 }
@@ -173,6 +191,7 @@ pub fn status(gate: &GitGate, now: Time) -> Result<Status, GateError> {
                 tip,
                 map: branch.map.iter().map(|entry| (entry.paths.as_str().to_owned(), entry.target.clone())).collect(),
                 otherwise: branch.otherwise.clone(),
+                watch: branch.watch.clone(),
                 expected,
                 account,
                 since: since.map(rfc3339),
@@ -288,14 +307,17 @@ pub fn answer(gate: &GitGate, why: &str, now: Time) -> Result<(), GateError> {
 
 fn problems(gate: &GitGate, proofs: &[Kept]) -> Vec<String> {
     let mut problems: Vec<String> = hooks::problems(&gate.repository).iter().map(ToString::to_string).collect();
-    match remarks::shadows(&gate.repository, &gate.config) {
-        Ok(shadows) => problems.extend(shadows),
+    let guarding = gate.config.guarding();
+    match remarks::shadows(&gate.repository, &guarding) {
+        Ok(shadows) if !guarding.branches.is_empty() => problems.extend(shadows),
+        Ok(_) => {}
         Err(error) => problems.push(error.to_string()),
     }
     if let Err(error) = gate.key() {
         problems.push(error.to_string());
     }
     problems.extend(unknown_targets(gate));
+    problems.extend(another_mode(gate));
     problems.extend(proofs.iter().map(|Kept { at, why, folder }| {
         format!(
             "a log was caught at {at}: {why}; the proof is {}, to be moved away once it is settled",
@@ -312,6 +334,43 @@ fn unknown_targets(gate: &GitGate) -> Vec<String> {
     let targets = gate.config.targets();
     let failed = |target: &Target| governance.catalog.target(target).err().map(|error| unknown(target, &error));
     targets.iter().filter_map(failed).collect()
+}
+
+/// Where `gate.yaml` watches and the log has the gate enforce, or the other way round.
+fn another_mode(gate: &GitGate) -> Vec<String> {
+    let Some(record) = registered(gate) else { return Vec::new() };
+    let word = files::word(&gate.repository);
+    let mut problems = Vec::new();
+    for branch in &gate.config.branches {
+        if let Some(target) = watch::differs(&record, branch) {
+            problems.push(format!(
+                "{} only watches {target} on {}, and the log has it enforced, which counts: countersign gate enforce {word}, \
+                 or have two people agree: countersign gate watch {word}",
+                super::CONFIG,
+                branch.short()
+            ));
+        }
+        let watched = record.watching.get(&branch.branch).into_iter().flatten();
+        if let Some(target) =
+            watched.into_iter().find(|target| record.targets.contains(target) && !branch.watch.contains(target))
+        {
+            problems.push(format!(
+                "{} enforces {target} on {}, and the log has it watched: countersign gate enforce {word}",
+                super::CONFIG,
+                branch.short()
+            ));
+        }
+    }
+    problems
+}
+
+/// The gate by its own copy of the log, where that can be read and knows it.
+pub(super) fn registered(gate: &GitGate) -> Option<GateRecord> {
+    let copy = &gate.config.copy;
+    Follower::seen_in(copy, &gate.trust).ok().flatten()?;
+    let runtime = Builder::new_current_thread().enable_all().build().ok()?;
+    let follower = runtime.block_on(Follower::open(copy, &gate.trust, gate.config.access())).ok()?;
+    runtime.block_on(follower.gate(&gate.config.name)).ok().flatten()
 }
 
 /// Governance by the gate's copy. Whoever may not open it is told the rest.

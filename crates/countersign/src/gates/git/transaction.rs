@@ -14,7 +14,7 @@ use countersign_core::{
 };
 use countersign_ledger::Time;
 
-use super::{GateError, GitGate, Update, Value, receive, refused::Refused, shadow, standing};
+use super::{GateError, GitGate, Update, Value, receive, refused::Refused, shadow, standing, watch};
 use crate::{
     gates::{
         desk::spend,
@@ -67,6 +67,10 @@ fn prepared(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateEr
         let current = git::reference(&gate.repository, &update.reference)?;
         // What was let through before is settled first, or it would seem to come after this.
         standing::settle(gate, &mut journal, &update.reference, current.as_ref(), now)?;
+        let watched = |to: Option<&Oid>| {
+            let branch = gate.config.branch(&update.reference);
+            branch.is_some_and(|branch| watch::passes(gate, branch, current.as_ref(), to))
+        };
         match movement(update, current.as_ref()) {
             Movement::None => {}
             Movement::From(old, new) if current.as_ref() != Some(old) => {
@@ -85,6 +89,9 @@ fn prepared(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateEr
             Movement::From(old, new) => {
                 let transition = transition(gate, update, old.clone(), new.clone());
                 let reserved = newest(journal.reserved_for(&transition, &gate.caller, now));
+                if reserved.is_empty() && watched(Some(new)) {
+                    continue;
+                }
                 if reserved.is_empty() {
                     let what = format!("{} -> {}", old.short(), new.short());
                     return Err(match took_too_long(&journal, &transition, gate) {
@@ -96,6 +103,7 @@ fn prepared(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateEr
                 journal.write_all(reserved.into_iter().map(let_through).collect())?;
             }
             Movement::Deletion(old) if is_pruned(gate, &update.reference, old) => {}
+            Movement::Deletion(_) | Movement::Other(_) if watched(None) => {}
             Movement::Deletion(old) => {
                 return Err(caught(&mut journal, &update.reference, format!("it is deleted at {}", old.short()), now)?);
             }
@@ -134,8 +142,12 @@ fn too_late(reference: &str, what: &str) -> GateError {
 /// A reference that would be taken for a protected branch, made past `pre-receive`. One that is there may stay what it is, as
 /// when `git pack-refs` rewrites it, and may go.
 fn no_shadows(gate: &GitGate, updates: &[Update], now: Time) -> Result<(), GateError> {
+    let guarding = gate.config.guarding();
+    if guarding.branches.is_empty() {
+        return Ok(());
+    }
     for update in updates {
-        let Some((_, what)) = shadow::first(&gate.config, std::slice::from_ref(update)) else { continue };
+        let Some((_, what)) = shadow::first(&guarding, std::slice::from_ref(update)) else { continue };
         let current = git::reference(&gate.repository, &update.reference)?;
         if update.new.object().is_some_and(|new| current.as_ref() == Some(new)) {
             continue;
@@ -154,7 +166,7 @@ fn no_shadows(gate: &GitGate, updates: &[Update], now: Time) -> Result<(), GateE
 /// A protected branch that is only another name would move with that other one, and nobody would be asked. Git before 2.46
 /// lets `git symbolic-ref` make it one without asking; then nothing moves here until it is a branch again.
 fn no_aliases(gate: &GitGate, now: Time) -> Result<(), GateError> {
-    for branch in &gate.config.branches {
+    for branch in gate.config.branches.iter().filter(|branch| !branch.is_watched()) {
         let file = fs::read_to_string(gate.repository.join(&branch.branch)).unwrap_or_default();
         if let Some(target) = file.strip_prefix("ref:") {
             let mut journal = gate.journal()?;
@@ -226,7 +238,12 @@ fn committed(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateE
     let mut journal = gate.journal()?;
     for update in updates {
         // It has happened, however long that took: whether the permit has expired meanwhile is no longer asked.
-        for reservation in newest(journal.let_through(|transition| names(transition, update))) {
+        let let_through = newest(journal.let_through(|transition| names(transition, update)));
+        if let_through.is_empty() {
+            let tip = git::reference(&gate.repository, &update.reference)?;
+            standing::settle(gate, &mut journal, &update.reference, tip.as_ref(), now)?;
+        }
+        for reservation in let_through {
             spend::settle(&mut journal, reservation.permit, OutcomeResult::Applied, None, now)?;
         }
     }

@@ -216,7 +216,7 @@ fn systems(past: &Past<'_>, settings: &CatalogSettings) -> String {
         ),
     ));
     text.push_str(
-        "#\n# A git gate is told which paths reach which system; this covers every path of the branch today:\n#\n",
+        "#\n# A git gate is told which paths reach which system; this covers every path of the branch today, and only watches:\n#\n",
     );
     if past.start.systems.iter().map(|system| system.patterns.len()).sum::<usize>() > MAX_MAP {
         let more = format!("These are more than the {MAX_MAP} entries that a gate takes: join some of them first.");
@@ -224,7 +224,9 @@ fn systems(past: &Past<'_>, settings: &CatalogSettings) -> String {
         text.push_str("#\n");
     }
     let environment = environment(settings);
-    text.push_str("#   countersign gate install REPOSITORY.git --key KEY --name NAME --trust HOME/trust.json");
+    text.push_str(
+        "#   countersign gate install REPOSITORY.git --key KEY --name NAME --trust HOME/trust.json --mode watch",
+    );
     // Whoever copies the command into a shell is not to run what somebody called a branch or a folder.
     let word = |text: &str| format!("'{}'", comment(text).replace('\'', "'\\''"));
     // With `=`, because a name that begins with `-` would be read as another option.

@@ -1,0 +1,180 @@
+//! A gate that only watches: it stops nothing, and shows what it would have stopped; part by part it enforces; back takes two.
+
+use std::fs;
+
+use countersign_core::catalog::Level;
+
+use crate::{support::Run, world::World};
+
+const ALL: [&str; 3] = ["checkout/production", "search/production", "payments/production"];
+
+fn people() -> [(&'static str, Level); 3] {
+    [("alice", Level::Standard), ("bob", Level::Senior), ("carol", Level::Standard)]
+}
+
+fn watching() -> World {
+    let world = World::new(&people());
+    let run = world.install("--mode watch");
+    assert_eq!(run.status, 0, "{run}");
+    assert!(run.stdout.contains("it stops nothing"), "{run}");
+    world
+}
+
+fn report(world: &World) -> serde_json::Value {
+    let run = world.stage.run("--format json gate report shop.git");
+    assert_eq!(run.status, 0, "{run}");
+    run.json()
+}
+
+fn status(world: &World) -> Run {
+    world.stage.run("gate status shop.git")
+}
+
+fn gate(world: &World, who: &str, words: &str) -> Run {
+    world.stage.run(&format!("--key {who} gate {words}"))
+}
+
+#[test]
+fn a_watching_gate_stops_nothing_and_shows_what_it_would_have_stopped() {
+    let world = watching();
+    // Nobody was asked.
+    world.edit("main", "checkout/timeout", "30\n");
+    let push = world.push(&["main"]);
+    push.passes();
+    assert!(push.said.contains("this gate only watches, and lets it pass"), "{}", push.said);
+    // What no approval could make right.
+    world.git(&["checkout", "--quiet", "-B", "other", "main~1"]);
+    world.write("search/limit", "20\n");
+    world.commit("force");
+    world.push(&["--force", "other:main"]).passes();
+    world.push(&["main", "other:release", "--force"]).passes();
+    world.push(&[":release"]).passes();
+    world.push(&["main:release"]).passes();
+    world.push(&["main:refs/tags/main"]).passes();
+    // Going round it is going nowhere.
+    assert!(world.in_bare(&["update-ref", "refs/heads/main", "refs/heads/main~1"]).passed);
+    let said = report(&world);
+    let codes: Vec<&str> =
+        said["pushes"].as_array().unwrap().iter().map(|push| push["code"].as_str().unwrap()).collect();
+    assert_eq!(
+        codes,
+        ["no-change", "not-fast-forward", "several-branches", "several-branches", "deletion", "creation"],
+        "{said}"
+    );
+    let first = &said["pushes"][0];
+    assert_eq!(
+        (&first["by"], &first["targets"]),
+        (&"alice".into(), &serde_json::json!(["checkout/production"])),
+        "{said}"
+    );
+    // By which rule, and on whom it would fall.
+    let rules: Vec<&str> =
+        first["rules"].as_array().unwrap().iter().map(|rule| rule["rule"].as_str().unwrap()).collect();
+    assert!(rules.contains(&"second-pair-of-eyes"), "{said}");
+    let rule = said["report"]["rules"].as_array().unwrap().iter().find(|rule| rule["rule"] == "second-pair-of-eyes");
+    assert!(rule.unwrap()["who"].as_object().unwrap().contains_key("bob"), "{said}");
+    assert!(!rule.unwrap()["who"].as_object().unwrap().contains_key("alice"), "who made it is asked: {said}");
+    let status = status(&world);
+    assert_eq!(status.status, 0, "{status}");
+    let text = world.stage.run("gate report shop.git");
+    assert!(text.stdout.contains("would fall on: "), "{text}");
+}
+
+#[test]
+fn a_watching_gate_passes_whatever_is_broken() {
+    let mut world = watching();
+    world.edit("main", "checkout/timeout", "30\n");
+    world.stop_server();
+    world.push(&["main"]).passes();
+    world.write("checkout/timeout", "31\n");
+    world.commit("again");
+    fs::rename(world.stage.path("shop.git/countersign/journal"), world.stage.path("shop.git/countersign/gone"))
+        .unwrap();
+    world.push(&["main"]).passes();
+    world.write("checkout/timeout", "32\n");
+    world.commit("and again");
+    fs::write(world.stage.path("shop.git/countersign/gate.yaml"), "nonsense").unwrap();
+    world.push(&["main"]).passes();
+    assert_eq!(world.tip("main"), world.id("main"));
+}
+
+#[test]
+fn a_change_that_may_go_lands_by_permit_at_a_watching_gate_too() {
+    let world = watching();
+    world.git(&["fetch", "--quiet"]);
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &["checkout/production"]);
+    world.approve("bob", &change);
+    world.push(&["change:main"]).passes();
+    world.settle();
+    assert_eq!(world.state(&change), "applied");
+    assert_eq!(report(&world)["pushes"], serde_json::json!([]));
+}
+
+#[test]
+fn a_path_is_enforced_then_all_and_what_was_watched_accuses_nobody() {
+    let world = watching();
+    let run = gate(&world, "alice", "enforce shop.git --path checkout/** --branch main");
+    assert_eq!(run.status, 0, "{run}");
+    world.edit("main", "checkout/timeout", "30\n");
+    world.push(&["main"]).is_refused("no-change");
+    world.push(&["main:release"]).passes();
+    // A push that reaches what is enforced is enforced whole.
+    world.write("search/limit", "20\n");
+    world.commit("both");
+    world.push(&["main"]).is_refused("no-change");
+    world.git(&["reset", "--quiet", "--hard", "origin/main"]);
+    world.write("search/limit", "20\n");
+    world.commit("one");
+    world.push(&["main"]).passes();
+    assert_eq!(status(&world).status, 0, "{}", status(&world));
+    let run = gate(&world, "alice", "enforce shop.git");
+    assert_eq!(run.status, 0, "{run}");
+    assert_eq!(status(&world).status, 0, "{}", status(&world));
+    world.write("search/limit", "30\n");
+    world.commit("more");
+    world.push(&["main"]).is_refused("no-change");
+    assert!(!world.in_bare(&["update-ref", "refs/heads/main", "refs/heads/main~1"]).passed);
+}
+
+#[test]
+fn who_edits_the_file_alone_has_a_gate_watch_nothing() {
+    let world = World::governed(&people());
+    world.push(&["main:elsewhere"]).passes();
+    let path = world.stage.path("shop.git/countersign/gate.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let line = text.lines().find(|line| line.contains("branch:") && line.contains("refs/heads/main")).unwrap();
+    let text = text.replace(line, &format!("{line}\n    watch: [{}]", ALL.join(", ")));
+    fs::write(&path, text).unwrap();
+    let told = status(&world);
+    assert_eq!(told.status, 3, "{told}");
+    assert!(told.stdout.contains("the log has it enforced"), "{told}");
+    world.edit("main", "checkout/timeout", "30\n");
+    world.push(&["main"]).is_refused("no-change");
+    world.in_bare(&["update-ref", "-d", "refs/heads/main"]).is_refused("gone-round");
+}
+
+#[test]
+fn back_to_watching_takes_two_people() {
+    let world = World::governed(&people());
+    let run = gate(&world, "alice", "watch shop.git --path docs/** --branch main");
+    assert_eq!(run.status, 2, "a reason is asked for: {run}");
+    let run =
+        gate(&world, "alice", "watch shop.git --target search/production --branch main --why mistake --out f.json");
+    assert_eq!(run.status, 0, "{run}");
+    world.edit("main", "search/limit", "20\n");
+    world.push(&["main"]).is_refused("no-change");
+    let url = world.server().url.clone();
+    let again = world.stage.run(&format!("--url {url} --key alice gate watch --cosign f.json"));
+    assert_eq!(again.status, 1, "{again}");
+    let shown = world.stage.run(&format!("--url {url} gate watch --show f.json"));
+    assert!(shown.stdout.contains("what reaches search/production on refs/heads/main passes unasked"), "{shown}");
+    let run = world.stage.run(&format!("--url {url} --key bob gate watch --cosign f.json"));
+    assert_eq!(run.status, 0, "{run}");
+    let run = gate(&world, "alice", "watch shop.git --target search/production --branch main");
+    assert_eq!(run.status, 0, "{run}");
+    world.push(&["main"]).passes();
+    assert_eq!(status(&world).status, 0, "{}", status(&world));
+    let run = world.install("--mode watch");
+    assert_eq!(run.status, 1, "what is enforced is not watched by installing again: {run}");
+}
