@@ -210,6 +210,7 @@ fn the_others() -> Vec<Statement> {
         match &mut statement.body {
             Body::Publication(publication) => publication.semantics = None,
             Body::KeyRevocation(revocation) => revocation.of = Holder::Gate(gate()),
+            Body::GateRegistration(gate) => (gate.reason, gate.watching) = (None, BTreeMap::new()),
             Body::Proposal(proposal) => {
                 let files = [("a b".to_owned(), Digest::of(""))].into();
                 let executable = ["a b".to_owned()].into();

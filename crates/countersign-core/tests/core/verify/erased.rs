@@ -110,7 +110,7 @@ fn an_erasure_takes_two_people_and_names_and_words_only() {
     let (text, facts) = (change.revisions[0].text, change.revisions[0].facts.unwrap());
     let names = names(&commits);
     assert_snapshot!(told(world.erased(&["ada"], of_change(), [text])), @"two-people: what erases names and words needs 2 people, this has 1");
-    assert_snapshot!(told(world.erased(&["linus", "mallory"], of_change(), [text])), @"policy-group: one of the two who erase belongs to the policy group");
+    assert_snapshot!(told(world.erased(&["linus", "mallory"], of_change(), [text])), @"policy-group: one of the two who sign has to be of the policy group");
     assert_snapshot!(masked(&told(world.erased(&["ada", "linus"], of_change(), [facts]))), @"not-erasable: DIGEST is no text of change CHANGE and no names of its commits: facts stay");
     assert_snapshot!(told(world.erased(&["ada", "linus"], of_change(), [])), @"erasure: an erasure names 1 to 256 blobs");
     let profiles = world.state.governance.record.files["profiles/discovery.json"];
