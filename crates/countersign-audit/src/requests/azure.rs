@@ -78,5 +78,6 @@ pub(super) fn read(nth: usize, record: &Map<String, Value>) -> Result<Option<Req
         approvals: approved.filter_map(|one| Some(Approval { by: one.account.who()?, at: None })).collect(),
         merged_by: pull.closed_by.as_ref().and_then(Account::who),
         commits: vec![landed.commit_id],
+        signed: false,
     }))
 }

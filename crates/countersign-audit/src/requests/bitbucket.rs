@@ -98,5 +98,6 @@ pub(super) fn read(nth: usize, record: &Map<String, Value>) -> Result<Option<Req
         approvals: approvals.collect(),
         merged_by: pull.closed_by.as_ref().and_then(User::who),
         commits: vec![landed],
+        signed: false,
     }))
 }

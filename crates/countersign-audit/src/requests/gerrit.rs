@@ -71,5 +71,6 @@ pub(super) fn read(nth: usize, record: &Map<String, Value>) -> Result<Option<Req
         approvals: approvals.filter_map(|vote| Some(Approval { by: by(vote)?, at: vote.granted_on })).collect(),
         merged_by: submitted.and_then(by),
         commits: vec![set.revision],
+        signed: false,
     }))
 }

@@ -90,6 +90,7 @@ pub(super) fn read(nth: usize, record: &Map<String, Value>) -> Result<Option<Req
         approvals: stands.into_values().flatten().collect(),
         merged_by: pull.merged_by.as_ref().and_then(Account::who),
         commits: vec![landed.oid],
+        signed: false,
     }))
 }
 

@@ -83,5 +83,6 @@ pub(super) fn read(nth: usize, record: &Map<String, Value>) -> Result<Option<Req
         approvals: approvers.iter().filter_map(User::who).map(|by| Approval { by, at: None }).collect(),
         merged_by: merge.merge_user.or(merge.merged_by).as_ref().and_then(User::who),
         commits,
+        signed: false,
     }))
 }

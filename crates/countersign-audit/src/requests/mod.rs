@@ -32,6 +32,8 @@ pub struct Request {
     pub merged_by: Option<Ident>,
     /// Ids of the commits by which it landed, or beginnings of them.
     pub commits: Vec<String>,
+    /// Whether those approvals are signatures in a log that was verified, and no forge's word.
+    pub signed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,20 +99,34 @@ impl Requests {
             return Err(RequestsError::Empty);
         }
         github::know_logins(&records, &mut found);
-        for request in found {
-            // The same file, or a page, may be given twice.
-            if request.commits.iter().any(|commit| {
-                self.by_commit.get(&commit.to_ascii_lowercase()).and_then(|at| self.all.get(*at)) == Some(&request)
-            }) {
-                continue;
-            }
-            let at = self.all.len();
-            for commit in &request.commits {
-                self.by_commit.insert(commit.to_ascii_lowercase(), at);
-            }
-            self.all.push(request);
-        }
+        found.into_iter().for_each(|request| self.put(request));
         Ok(())
+    }
+
+    /// Takes what a verified log has of changes that landed. It is asked before any forge.
+    pub fn add_signed(&mut self, changes: impl IntoIterator<Item = Request>) {
+        changes.into_iter().for_each(|change| self.put(Request { signed: true, ..change }));
+    }
+
+    fn put(&mut self, request: Request) {
+        let names: Vec<String> = request.commits.iter().map(|commit| commit.to_ascii_lowercase()).collect();
+        let known = |name: &String| self.by_commit.get(name).and_then(|at| self.all.get(*at));
+        // The same file, or a page, may be given twice.
+        if names.iter().any(|name| known(name) == Some(&request)) {
+            return;
+        }
+        // What people signed counts for more than what a forge says of the same commit.
+        let counts = |name: &String| request.signed || !known(name).is_some_and(|other| other.signed);
+        let names: Vec<String> = names.iter().filter(|name| counts(name)).cloned().collect();
+        let at = self.all.len();
+        self.by_commit.extend(names.into_iter().map(|name| (name, at)));
+        self.all.push(request);
+    }
+
+    /// How many of them are signed, and how many a forge told.
+    pub fn counts(&self) -> (usize, usize) {
+        let signed = self.all.iter().filter(|request| request.signed).count();
+        (signed, self.all.len().saturating_sub(signed))
     }
 
     /// The request that landed as this commit.

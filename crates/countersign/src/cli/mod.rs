@@ -128,12 +128,16 @@ pub struct Global {
     pub format: Format,
     /// A page for a browser is wanted; only commands that make one are run with it.
     pub page: bool,
+    /// The log that an audit reads: its address, or a folder.
+    pub audited_log: Option<String>,
 }
 
 impl Options {
     /// The one place that knows which commands make a page.
-    fn read(self, command: &Command, matches: &ArgMatches) -> Result<Global, CliError> {
+    fn read(mut self, command: &Command, matches: &ArgMatches) -> Result<Global, CliError> {
         let makes_pages = matches!(command, Command::Audit(_));
+        // An audit reads a log wherever it lies, joined or not.
+        let audited_log = if makes_pages { self.log.take() } else { None };
         let format = match self.format {
             Asked::Text | Asked::Html => Format::Text,
             Asked::Json => Format::Json,
@@ -143,10 +147,13 @@ impl Options {
             return Err(CliError::usage("--format html: only `countersign audit` makes a page")
                 .hint("--format text is for people, --format json for programs"));
         }
-        let named = Named::of(&self, matches)?;
+        let named = match audited_log {
+            Some(_) => Named::Nothing,
+            None => Named::of(&self, matches)?,
+        };
         let (url, key) = self.place(named)?;
         let names_server = named != Named::Nothing;
-        Ok(Global { url, names_server, key, trust: self.trust, format, page })
+        Ok(Global { url, names_server, key, trust: self.trust, format, page, audited_log })
     }
 
     /// Where the log is, and the key that signs there: as it was said, or as it was joined.
