@@ -26,6 +26,7 @@ pub mod home;
 pub mod intake;
 pub mod joined;
 pub mod known;
+pub mod material;
 pub mod memory;
 pub mod publication;
 pub mod random;

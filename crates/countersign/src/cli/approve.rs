@@ -170,7 +170,8 @@ fn recompute(reading: &Reading, args: &Args) -> Result<Option<Computed>, CliErro
             }
             at_hand(&git, path, change, &facts)?;
             let links = paths::links(&git, &facts)?;
-            Ok(Some(Computed { subject: reading.subject().clone(), extracted: Some((facts, identities)), links }))
+            let said = Computed::as_said(reading.subject().clone(), Some((facts, identities)));
+            Ok(Some(Computed { links, ..said }))
         }
         (Subject::Files(FilesSubject { files, executable, .. }), _, paths @ [_, ..]) => {
             let mine = files::read_files(paths)?;

@@ -23,6 +23,7 @@ mod init;
 mod init_from;
 mod join;
 mod log;
+mod material;
 pub mod output;
 mod paths;
 mod permit;

@@ -16,7 +16,7 @@ use super::{
     Global,
     content::{self, Computed, Content},
     error::{CliError, Exit},
-    output, paths, submit,
+    material, output, paths, submit,
 };
 use crate::{
     client::{ChangePrefix, Client},
@@ -173,9 +173,6 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     for note in doubts(&session.log.client, &args.content, &computed.subject, &targets) {
         anstream::eprintln!("{} {}", output::warn("note:"), output::printable(&note));
     }
-    if let Some(note) = before_review(&computed.subject) {
-        anstream::eprintln!("{} {note}", output::faint("note:"));
-    }
     let body = Body::Proposal(Proposal {
         documents: text.documents(),
         facts,
@@ -191,7 +188,11 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         targets,
         text: text_digest,
     });
-    submit::say(global, &session, body, &bytes, |receipt| {
+    let receipt = session.say(body, &bytes)?;
+    if let Some(id) = &receipt.change {
+        material::give(&session.log.client, id, &computed, args.content.git.as_deref());
+    }
+    submit::said(global, &session, &receipt, |receipt| {
         format!("proposed change {}", receipt.change.as_ref().map(ChangeId::short).unwrap_or_default())
     })
 }
@@ -241,14 +242,6 @@ fn proposed_already(client: &Client, subject: &Subject, targets: &BTreeSet<Targe
 
 /// The newest changes, among which one is looked for that brings the same.
 const MAX_LOOKED_AT: &str = "200";
-
-/// What a reviewer or a gate will lack.
-fn before_review(subject: &Subject) -> Option<&'static str> {
-    match subject {
-        Subject::Git(_) => Some("a reviewer needs these commits: push them to any branch that is not protected"),
-        Subject::Files(_) => None,
-    }
-}
 
 pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
     let session = global.session()?;
@@ -305,7 +298,11 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
         subject,
         text: text_digest,
     });
-    submit::say(global, &session, body, &bytes, |_| {
+    let receipt = session.say(body, &bytes)?;
+    if args.content.is_named() {
+        material::give(&session.log.client, &view.id, &computed, args.content.git.as_deref());
+    }
+    submit::said(global, &session, &receipt, |_| {
         format!("change {} now has revision {next}; earlier approvals do not count", view.id.short())
     })
 }

@@ -38,6 +38,7 @@ mod init_from;
 mod join;
 mod known;
 mod lying;
+mod material;
 mod people;
 mod proxy;
 mod reaching;

@@ -1,0 +1,94 @@
+//! Giving a server the contents under a change, so that a reviewer needs no clone. Nothing fails where that does not work:
+//! what is not there, reviewers have to fetch.
+
+use std::{collections::BTreeMap, path::Path};
+
+use countersign_core::{
+    ids::{ChangeId, Oid},
+    subject::Subject,
+};
+
+use super::{
+    content::Computed,
+    error::CliError,
+    output::{self, count},
+};
+use crate::{
+    client::{Client, ClientError},
+    git::Repository,
+    material::{MAX_OBJECT_BYTES, objects, touched},
+    wire::Material,
+};
+
+/// What one request brings, about.
+const BATCH_BYTES: u64 = 6 * 1024 * 1024;
+
+/// Gives what the server would keep, of what was signed and nothing else, and says what reviewers will lack.
+pub fn give(client: &Client, change: &ChangeId, computed: &Computed, repository: Option<&Path>) {
+    let mine = touched(&computed.subject, computed.extracted.as_ref().map(|(facts, _)| facts));
+    let (how, look) = match &computed.subject {
+        Subject::Git(_) => ("they need these commits: push them to any branch that is not protected", "--git REPO"),
+        Subject::Files(_) => ("they need these files from you", "--file PATH"),
+    };
+    let why = match try_give(client, change, &objects(&mine).into_iter().collect::<Vec<_>>(), computed, repository) {
+        Ok(0) => return,
+        Ok(left) => format!("{} of it: more than the server keeps for reviewers", count(left, "content")),
+        Err(error) => format!("the server keeps nothing of it for reviewers: {}", error.message),
+    };
+    anstream::eprintln!("{} {}; {how}, and pass {look}", output::faint("note:"), output::printable(&why));
+}
+
+/// How many contents could not be given.
+fn try_give(
+    client: &Client,
+    change: &ChangeId,
+    mine: &[Oid],
+    computed: &Computed,
+    repository: Option<&Path>,
+) -> Result<usize, CliError> {
+    let wanted = client.wanted(change)?;
+    let git = repository.map(Repository::open).transpose()?;
+    let mut sized = Vec::new();
+    // A server that asks for anything else does not get it.
+    let asked: Vec<&Oid> = wanted.wanted.iter().filter(|id| mine.binary_search(id).is_ok()).collect();
+    for id in &asked {
+        let size = match (computed.read.get(*id), &git) {
+            (Some(bytes), _) => Some(bytes.len()),
+            (None, Some(git)) => git.blob_size(id)?,
+            (None, None) => None,
+        };
+        sized.extend(size.map(|size| (u64::try_from(size).unwrap_or(u64::MAX), *id)));
+    }
+    // As many as there is room for.
+    sized.sort();
+    let mut room = wanted.room_bytes;
+    let (mut batch, mut bytes, mut given) = (BTreeMap::new(), 0_u64, 0_usize);
+    for (size, id) in sized {
+        if size > room.min(MAX_OBJECT_BYTES) {
+            break;
+        }
+        room = room.saturating_sub(size);
+        let content = match (computed.read.get(id), &git) {
+            (Some(bytes), _) => Some(bytes.clone()),
+            (None, Some(git)) => git.blob(id, usize::try_from(size).unwrap_or(usize::MAX))?,
+            (None, None) => None,
+        };
+        batch.extend(content.map(|content| (id, content)));
+        bytes = bytes.saturating_add(size);
+        if bytes >= BATCH_BYTES {
+            given = given.saturating_add(send(client, change, &batch)?);
+            (batch, bytes) = (BTreeMap::new(), 0);
+        }
+    }
+    given = given.saturating_add(send(client, change, &batch)?);
+    Ok(asked.len().saturating_sub(given))
+}
+
+fn send(client: &Client, change: &ChangeId, batch: &BTreeMap<&Oid, Vec<u8>>) -> Result<usize, ClientError> {
+    if batch.is_empty() {
+        return Ok(0);
+    }
+    let contents = Material::of(batch.iter().map(|(id, bytes)| (*id, bytes.as_slice())), None);
+    client.give(change, &contents)?;
+    Ok(batch.len())
+}
