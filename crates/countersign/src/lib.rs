@@ -14,6 +14,7 @@ pub mod client;
 pub mod clock;
 pub mod copies;
 pub mod cosigning;
+pub mod difference;
 pub mod doctor;
 pub mod durable;
 pub mod engine;

@@ -39,6 +39,10 @@ pub struct Content {
     /// of origin's address.
     #[arg(long, value_name = "NAME", requires = "git")]
     pub repository: Option<RepositoryId>,
+    /// Also push the commits to this remote of the repository, where reviewers can fetch them:
+    /// refs/countersign/CHANGE/REVISION, which is no branch and lands nothing.
+    #[arg(long, value_name = "REMOTE", requires = "git")]
+    pub push: Option<String>,
     /// A file whose exact bytes are the change (repeatable).
     #[arg(long, value_name = "PATH", num_args = 1.., action = clap::ArgAction::Append)]
     pub file: Vec<PathBuf>,

@@ -1,24 +1,55 @@
 //! Giving a server the contents under a change, so that a reviewer needs no clone. Nothing fails where that does not work:
 //! what is not there, reviewers have to fetch.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use countersign_core::{
     ids::{ChangeId, Oid},
-    subject::Subject,
+    subject::{GitSubject, Subject, quoted},
 };
 
 use super::{
     content::Computed,
     error::CliError,
-    output::{self, count},
+    output::{count, faint, printable},
 };
 use crate::{
     client::{Client, ClientError},
     git::Repository,
+    home::files::word,
     material::{MAX_OBJECT_BYTES, objects, touched},
     wire::Material,
 };
+
+/// Where the head of a revision is pushed for reviewers. It is no branch and no tag, and no gate protects it.
+pub fn reference(change: &ChangeId, revision: u32) -> String {
+    format!("refs/countersign/{change}/{revision}")
+}
+
+/// Pushes the head to where reviewers can fetch it, with the user's own git. What was signed stays, also where that does not work.
+pub fn push(remote: &str, repository: &Path, subject: &Subject, change: &ChangeId, revision: u32) {
+    let Subject::Git(GitSubject { head, .. }) = subject else { return };
+    let reference = reference(change, revision);
+    let refspec = format!("{head}:{reference}");
+    let mut git = Command::new("git");
+    // What it prints has no place among what a command answers.
+    git.arg("-C").arg(repository).args(["push", "--quiet", "--end-of-options", remote, &refspec]).stdout(Stdio::null());
+    let remote = quoted(&[remote.to_owned()]);
+    let said = match git.status() {
+        Ok(status) if status.success() => {
+            format!("the commits are pushed: reviewers fetch them with git fetch {remote} {reference}")
+        }
+        Ok(_) | Err(_) => {
+            let repository = word(repository);
+            format!("it is proposed, but not pushed; try again: git -C {repository} push {remote} {refspec}")
+        }
+    };
+    anstream::eprintln!("{} {}", faint("note:"), printable(&said));
+}
 
 /// What one request brings, about.
 const BATCH_BYTES: u64 = 6 * 1024 * 1024;
@@ -35,7 +66,7 @@ pub fn give(client: &Client, change: &ChangeId, computed: &Computed, repository:
         Ok(left) => format!("{} of it: more than the server keeps for reviewers", count(left, "content")),
         Err(error) => format!("the server keeps nothing of it for reviewers: {}", error.message),
     };
-    anstream::eprintln!("{} {}; {how}, and pass {look}", output::faint("note:"), output::printable(&why));
+    anstream::eprintln!("{} {}; {how}, and pass {look}", faint("note:"), printable(&why));
 }
 
 /// How many contents could not be given.

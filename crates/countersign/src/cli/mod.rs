@@ -10,6 +10,7 @@ mod backup;
 pub mod content;
 mod coverage;
 mod demo;
+mod diff;
 mod disclose;
 mod doctor;
 mod epoch;
@@ -23,8 +24,10 @@ mod init;
 mod init_from;
 mod join;
 mod log;
+mod looking;
 mod material;
 pub mod output;
+mod pager;
 mod paths;
 mod permit;
 mod propose;
@@ -201,6 +204,7 @@ enum Command {
     Revise(propose::ReviseArgs),
     Show(show::Args),
     List(show::ListArgs),
+    Diff(diff::Args),
     Approve(approve::Args),
     Reject(approve::RejectArgs),
     Withdraw(approve::WithdrawArgs),
@@ -241,6 +245,7 @@ impl Command {
             Self::Revise(args) => propose::revise(global, args),
             Self::Show(args) => show::run(global, &args),
             Self::List(args) => show::list(global, &args),
+            Self::Diff(args) => diff::run(global, &args),
             Self::Approve(args) => approve::run(global, args),
             Self::Reject(args) => approve::reject(global, args),
             Self::Withdraw(args) => approve::withdraw(global, args),

@@ -16,7 +16,8 @@ use super::{
     Global,
     content::{self, Computed, Content},
     error::{CliError, Exit},
-    material, output, paths, submit,
+    material, output, paths,
+    submit::{self, Session},
 };
 use crate::{
     client::{ChangePrefix, Client},
@@ -190,7 +191,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     });
     let receipt = session.say(body, &bytes)?;
     if let Some(id) = &receipt.change {
-        material::give(&session.log.client, id, &computed, args.content.git.as_deref());
+        given(&session, &args.content, &computed, id, 1);
     }
     submit::said(global, &session, &receipt, |receipt| {
         format!("proposed change {}", receipt.change.as_ref().map(ChangeId::short).unwrap_or_default())
@@ -242,6 +243,15 @@ fn proposed_already(client: &Client, subject: &Subject, targets: &BTreeSet<Targe
 
 /// The newest changes, among which one is looked for that brings the same.
 const MAX_LOOKED_AT: &str = "200";
+
+/// What reviewers look at is brought to where they find it.
+fn given(session: &Session, content: &Content, computed: &Computed, change: &ChangeId, revision: u32) {
+    let repository = content.git.as_deref();
+    material::give(&session.log.client, change, computed, repository);
+    if let (Some(remote), Some(repository)) = (&content.push, repository) {
+        material::push(remote, repository, &computed.subject, change, revision);
+    }
+}
 
 pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
     let session = global.session()?;
@@ -300,7 +310,7 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
     });
     let receipt = session.say(body, &bytes)?;
     if args.content.is_named() {
-        material::give(&session.log.client, &view.id, &computed, args.content.git.as_deref());
+        given(&session, &args.content, &computed, &view.id, next);
     }
     submit::said(global, &session, &receipt, |_| {
         format!("change {} now has revision {next}; earlier approvals do not count", view.id.short())

@@ -5,7 +5,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     sync::Arc,
-    time::SystemTime,
 };
 
 use countersign_core::{
@@ -125,14 +124,9 @@ impl Engine {
             Some(revision) => self.has_text(revision).await?,
             None => false,
         };
-        let id = id.clone();
-        on_disk(
-            &shelf,
-            move |shelf| {
-                if !has_text || shelf.is_over(&id, SystemTime::now())? { shelf.remove(&id) } else { Ok(()) }
-            },
-        )
-        .await
+        let (id, now) = (id.clone(), self.clock.shown());
+        on_disk(&shelf, move |shelf| if !has_text || shelf.is_over(&id, now)? { shelf.remove(&id) } else { Ok(()) })
+            .await
     }
 
     fn shelf(&self) -> Result<Arc<Shelf>, Refusal> {

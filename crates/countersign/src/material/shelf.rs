@@ -6,10 +6,11 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use countersign_core::ids::{ChangeId, Oid};
+use countersign_ledger::Time;
 use serde::Deserialize;
 
 use crate::{durable, unix};
@@ -123,13 +124,14 @@ impl Shelf {
     }
 
     /// Whether the time is over for which it is kept.
-    pub fn is_over(&self, change: &ChangeId, now: SystemTime) -> io::Result<bool> {
+    pub fn is_over(&self, change: &ChangeId, now: Time) -> io::Result<bool> {
         // A folder changes with every file that comes into it.
         let given = match fs::metadata(self.of(change)) {
             Ok(metadata) => metadata.modified()?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
+        let now = UNIX_EPOCH + Duration::from_millis(u64::try_from(now.unix_millis()).unwrap_or_default());
         let kept = now.duration_since(given).unwrap_or_default();
         Ok(kept > DAY.saturating_mul(self.bounds.keep_days))
     }
@@ -162,9 +164,11 @@ mod tests {
         let (last, next) = shelf.page(&change, next.as_ref()).unwrap();
         assert_eq!((last.len(), next), (1, None));
         assert_eq!(shelf.room(&change).unwrap(), 3 * MEBIBYTE);
-        let now = SystemTime::now();
-        assert!(!shelf.is_over(&change, now + DAY).unwrap());
-        assert!(shelf.is_over(&change, now + DAY * 3).unwrap());
+        let given = fs::metadata(shelf.of(&change)).unwrap().modified().unwrap();
+        let given = i64::try_from(given.duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
+        let day = |days: i64| Time::from_unix_secs(given + days * 24 * 60 * 60);
+        assert!(!shelf.is_over(&change, day(1)).unwrap());
+        assert!(shelf.is_over(&change, day(3)).unwrap());
         assert_eq!(shelf.changes().unwrap(), std::slice::from_ref(&change));
         shelf.remove(&change).unwrap();
         shelf.remove(&change).unwrap();

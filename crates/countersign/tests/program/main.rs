@@ -37,6 +37,7 @@ mod init;
 mod init_from;
 mod join;
 mod known;
+mod looking;
 mod lying;
 mod material;
 mod people;

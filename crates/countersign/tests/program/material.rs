@@ -181,3 +181,30 @@ fn nothing_fails_where_nothing_is_kept() {
         1
     );
 }
+
+/// Where reviewers can fetch it is no branch: a gate lets it pass without a permit, and nothing lands by it.
+#[test]
+fn the_head_is_pushed_where_a_gate_protects_nothing() {
+    let world = World::usual();
+    let head = world.edit("change", "checkout/timeout", "30\n");
+    let main = world.tip("main");
+    let mut args =
+        vec!["propose", "--kind", "code", "--title", "t", "--why", "w", "--git", "work", "--target", CHECKOUT];
+    args.extend(["--repository", "shop", "--range", "origin/main..HEAD", "--push", "origin"]);
+    let run = world.say("alice", &args);
+    let change = run.json()["id"].as_str().unwrap().to_owned();
+    assert!(run.stderr.contains(&format!("git fetch origin refs/countersign/{change}/1")), "{run}");
+    assert_eq!((world.tip(&format!("refs/countersign/{change}/1")), world.tip("main")), (head.clone(), main.clone()));
+    // A reviewer fetches it, and has what is signed.
+    world.git(&["fetch", "--quiet", "origin", &format!("refs/countersign/{change}/1")]);
+    assert_eq!(world.id("FETCH_HEAD"), head);
+    // Beside a protected branch it takes nothing along.
+    world.push(&[&format!("{head}:refs/countersign/{change}/2"), "HEAD:main"]).is_refused("denied-by-rules");
+    assert_eq!(world.tip("main"), main);
+    // Where there is no such remote, it is proposed all the same.
+    let mut args = vec!["revise", &change, "--title", "u", "--git", "work", "--repository", "shop"];
+    args.extend(["--range", "origin/main..HEAD", "--push", "nowhere"]);
+    let run = world.say("alice", &args);
+    let said = "it is proposed, but not pushed; try again: git -C work push nowhere";
+    assert!(run.status == 0 && run.stderr.contains(said), "{run}");
+}
