@@ -32,6 +32,7 @@ mod paths;
 mod permit;
 mod propose;
 mod rebuild;
+mod review;
 mod revoke;
 mod rules;
 mod serve;
@@ -204,6 +205,7 @@ enum Command {
     Revise(propose::ReviseArgs),
     Show(show::Args),
     List(show::ListArgs),
+    Review(review::Args),
     Diff(diff::Args),
     Approve(approve::Args),
     Reject(approve::RejectArgs),
@@ -245,6 +247,7 @@ impl Command {
             Self::Revise(args) => propose::revise(global, args),
             Self::Show(args) => show::run(global, &args),
             Self::List(args) => show::list(global, &args),
+            Self::Review(args) => review::run(global, &args),
             Self::Diff(args) => diff::run(global, &args),
             Self::Approve(args) => approve::run(global, args),
             Self::Reject(args) => approve::reject(global, args),

@@ -44,6 +44,7 @@ mod people;
 mod proxy;
 mod reaching;
 mod reviewing;
+mod reviews;
 mod rules;
 mod serving;
 mod stops;
