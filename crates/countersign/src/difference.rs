@@ -27,6 +27,8 @@ const CONTEXT: usize = 3;
 /// What one file has, and all together, before it is cut.
 const MAX_OF_ONE: usize = 1024 * 1024;
 const MAX_OF_ALL: usize = 16 * 1024 * 1024;
+/// Lines of both sides that are compared line by line: a few seconds at the most, whatever is in them.
+const MAX_COMPARED: usize = 400_000;
 const PLAIN: u32 = 0o100_644;
 const EXECUTABLE: u32 = 0o100_755;
 
@@ -275,9 +277,15 @@ fn body(shown: &mut Shown, old: &[u8], new: &[u8], (a, b): (String, String), roo
         }
         shown.note("its lines end in CR LF".to_owned());
     }
+    let ops = match before.len().saturating_add(after.len()) <= MAX_COMPARED {
+        true => capture_diff_slices(Algorithm::Myers, &before, &after),
+        false => {
+            shown.note("too many lines to compare: all of it before, and then all of it after".to_owned());
+            vec![DiffOp::Replace { old_index: 0, old_len: before.len(), new_index: 0, new_len: after.len() }]
+        }
+    };
     shown.say(Kind::Header, format!("--- {a}"));
     shown.say(Kind::Header, format!("+++ {b}"));
-    let ops = capture_diff_slices(Algorithm::Myers, &before, &after);
     let mut room = Some(room);
     for hunk in group_diff_ops(ops, CONTEXT) {
         let (Some(first), Some(last)) = (hunk.first(), hunk.last()) else { continue };

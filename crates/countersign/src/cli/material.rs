@@ -53,30 +53,41 @@ pub fn push(remote: &str, repository: &Path, subject: &Subject, change: &ChangeI
 
 /// What one request brings, about.
 const BATCH_BYTES: u64 = 6 * 1024 * 1024;
+const BATCH: usize = 2_000;
 
-/// Gives what the server would keep, of what was signed and nothing else, and says what reviewers will lack.
-pub fn give(client: &Client, change: &ChangeId, computed: &Computed, repository: Option<&Path>) {
+/// Gives what the server would keep, of what was signed and nothing else, and says what reviewers will lack. Returns how much it
+/// was given.
+pub fn give(client: &Client, change: &ChangeId, computed: &Computed, repository: Option<&Path>) -> usize {
     let mine = touched(&computed.subject, computed.extracted.as_ref().map(|(facts, _)| facts));
     let (how, look) = match &computed.subject {
         Subject::Git(_) => ("they need these commits: push them to any branch that is not protected", "--git REPO"),
         Subject::Files(_) => ("they need these files from you", "--file PATH"),
     };
-    let why = match try_give(client, change, &objects(&mine).into_iter().collect::<Vec<_>>(), computed, repository) {
-        Ok(0) => return,
-        Ok(left) => format!("{} of it: more than the server keeps for reviewers", count(left, "content")),
-        Err(error) => format!("the server keeps nothing of it for reviewers: {}", error.message),
+    let mine: Vec<Oid> = objects(&mine).into_iter().collect();
+    let (given, why) = match try_give(client, change, &mine, computed, repository) {
+        Ok(Given { given, left: 0 }) => return given,
+        Ok(Given { given, left }) => {
+            (given, format!("{} of it: more than the server keeps for reviewers", count(left, "content")))
+        }
+        Err(error) => (0, format!("the server keeps nothing of it for reviewers: {}", error.message)),
     };
     anstream::eprintln!("{} {}; {how}, and pass {look}", faint("note:"), printable(&why));
+    given
 }
 
-/// How many contents could not be given.
+/// How many contents the server was given, of those that it asked for, and how many not.
+struct Given {
+    given: usize,
+    left: usize,
+}
+
 fn try_give(
     client: &Client,
     change: &ChangeId,
     mine: &[Oid],
     computed: &Computed,
     repository: Option<&Path>,
-) -> Result<usize, CliError> {
+) -> Result<Given, CliError> {
     let wanted = client.wanted(change)?;
     let git = repository.map(Repository::open).transpose()?;
     let mut sized = Vec::new();
@@ -106,13 +117,13 @@ fn try_give(
         };
         batch.extend(content.map(|content| (id, content)));
         bytes = bytes.saturating_add(size);
-        if bytes >= BATCH_BYTES {
+        if bytes >= BATCH_BYTES || batch.len() >= BATCH {
             given = given.saturating_add(send(client, change, &batch)?);
             (batch, bytes) = (BTreeMap::new(), 0);
         }
     }
     given = given.saturating_add(send(client, change, &batch)?);
-    Ok(asked.len().saturating_sub(given))
+    Ok(Given { given, left: asked.len().saturating_sub(given) })
 }
 
 fn send(client: &Client, change: &ChangeId, batch: &BTreeMap<&Oid, Vec<u8>>) -> Result<usize, ClientError> {

@@ -16,7 +16,9 @@ use super::{
     Global,
     content::{self, Computed, Content},
     error::{CliError, Exit},
-    material, output, paths,
+    material,
+    output::{self, Format},
+    paths,
     submit::{self, Session},
 };
 use crate::{
@@ -245,12 +247,13 @@ fn proposed_already(client: &Client, subject: &Subject, targets: &BTreeSet<Targe
 const MAX_LOOKED_AT: &str = "200";
 
 /// What reviewers look at is brought to where they find it.
-fn given(session: &Session, content: &Content, computed: &Computed, change: &ChangeId, revision: u32) {
+fn given(session: &Session, content: &Content, computed: &Computed, change: &ChangeId, revision: u32) -> usize {
     let repository = content.git.as_deref();
-    material::give(&session.log.client, change, computed, repository);
+    let given = material::give(&session.log.client, change, computed, repository);
     if let (Some(remote), Some(repository)) = (&content.push, repository) {
         material::push(remote, repository, &computed.subject, change, revision);
     }
+    given
 }
 
 pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
@@ -278,6 +281,16 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
     let Blobs { text: text_digest, subject, facts, identities, bytes } = Blobs::of(&text, &computed)?;
     if same_words && subject == *reading.subject_ref() && facts == reading.revision().facts {
         let short = view.id.short();
+        // What reviewers look at may have gone, or never have come.
+        if args.content.is_named() && given(&session, &args.content, &computed, &view.id, view.revision) > 0 {
+            match global.format {
+                Format::Json => output::json(&view)?,
+                Format::Text => anstream::println!(
+                    "nothing is new, and nothing was signed; its contents are with the server again, for reviewers"
+                ),
+            }
+            return Ok(Exit::Done);
+        }
         return Err(CliError::usage(format!("this is what revision {} of change {short} says already", view.revision))
             .hint("name what is new: --git or --file for the content, --title, --why, --rollback … for the words"));
     }

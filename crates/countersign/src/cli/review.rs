@@ -40,22 +40,9 @@ pub struct Args {
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
-    let asks = global.format == Format::Text && can_answer();
-    // Whoever only reads needs no key.
-    let session = match global.signer() {
-        Ok(_) => Some(global.session()?),
-        Err(error) if asks => return Err(error.into()),
-        Err(_) => None,
-    };
-    let alone = match &session {
-        Some(_) => None,
-        None => Some(global.log()?),
-    };
-    let (reading, log, me) = match (&session, &alone) {
-        (Some(session), _) => (session.read(&args.change)?, &session.log, Some(&session.speaker.me)),
-        (None, Some(log)) => (log.read(&args.change, clock::now())?, log, None),
-        (None, None) => return Err(CliError::usage("there is no log to read")),
-    };
+    let reader = Reader::of(global)?;
+    let (log, me) = (reader.log(), reader.me());
+    let reading = reader.read(&args.change)?;
     let view = reading.view()?;
     let origin = Origin::of(&log.client, args.at_hand.git.as_deref(), &args.at_hand.file);
     let looked = looking::look(&reading, origin, args.at_hand.length())?;
@@ -69,7 +56,8 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     });
     let verdict = may_approve(&reading, &view, me, &looked);
     let commands = commands(&view, args, &looked);
-    match (global.format, session) {
+    let asks = global.format == Format::Text && can_answer();
+    match (global.format, reader) {
         (Format::Json, _) => {
             output::json(&json!({
                 "change": view,
@@ -81,21 +69,67 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
             }))?;
             Ok(Exit::Done)
         }
-        (Format::Text, Some(session)) if asks => {
+        (Format::Text, Reader::Signs(session)) if asks => {
             pager::page(&page(&reading, &view, &looked, since.as_ref()));
             session.log.memory().looks_at(&view.id, view.revision);
             ask(global, &session, &reading, &view, &looked, &verdict)
         }
-        (Format::Text, _) => {
+        (Format::Text, reader) => {
             pager::page(&page(&reading, &view, &looked, since.as_ref()));
             if !show::is_over(&view) {
                 anstream::println!("\nnothing was signed; to sign it:");
-                if let Err(why) = &verdict {
-                    anstream::println!("  ({})", printable(why));
+                let cannot = reader.cannot_sign().map(|error| error.message.clone()).or(verdict.err());
+                if let Some(why) = cannot {
+                    anstream::println!("  ({})", printable(&why));
                 }
                 commands.iter().for_each(|command| anstream::println!("  {command}"));
             }
             Ok(Exit::Done)
+        }
+    }
+}
+
+/// Who looks. Whoever only reads needs no key.
+enum Reader {
+    Signs(Box<Session>),
+    /// And why they cannot sign.
+    Reads(Box<KnownLog>, CliError),
+}
+
+impl Reader {
+    fn of(global: &Global) -> Result<Self, CliError> {
+        match global.session() {
+            Ok(session) => Ok(Self::Signs(Box::new(session))),
+            // What is wrong with the log is found here, too.
+            Err(error) => Ok(Self::Reads(Box::new(global.log()?), error)),
+        }
+    }
+
+    fn log(&self) -> &KnownLog {
+        match self {
+            Self::Signs(session) => &session.log,
+            Self::Reads(log, _) => log,
+        }
+    }
+
+    fn me(&self) -> Option<&ActorId> {
+        match self {
+            Self::Signs(session) => Some(&session.speaker.me),
+            Self::Reads(..) => None,
+        }
+    }
+
+    fn read(&self, change: &ChangePrefix) -> Result<Reading, CliError> {
+        match self {
+            Self::Signs(session) => session.read(change),
+            Self::Reads(log, _) => Ok(log.read(change, clock::now())?),
+        }
+    }
+
+    fn cannot_sign(&self) -> Option<&CliError> {
+        match self {
+            Self::Signs(_) => None,
+            Self::Reads(_, error) => Some(error),
         }
     }
 }

@@ -153,6 +153,16 @@ fn what_is_missing_or_long_is_said_and_not_whole() {
     assert!(full[0].is_whole() && full[0].lines.len() > 200_000);
 }
 
+/// Content that is made to keep whoever looks at it waiting.
+#[test]
+fn what_has_too_many_lines_to_compare_is_shown_all_the_same() {
+    let line = |n: usize, of: usize| format!("{}\n", n.wrapping_mul(2_654_435_761) % of);
+    let (old, new): (String, String) = (0..250_000).map(|n| (line(n, 7), line(n, 11))).unzip();
+    let all = shown(&[("x", Some((PLAIN, old.as_bytes())), Some((PLAIN, new.as_bytes())))], Length::Full);
+    assert!(all[0].is_whole() && all[0].words[0].starts_with("too many lines to compare"), "{:?}", all[0].words);
+    assert_eq!((all[0].removed, all[0].added), (250_000, 250_000));
+}
+
 #[test]
 fn ends_of_lines_are_not_passed_over() {
     let crlf = (PLAIN, &b"one\r\ntwo\r\n"[..]);

@@ -111,6 +111,21 @@ fn material_beyond_the_limit_is_left_out_and_said() {
     assert_eq!(give(&world, &change, &wanted[0], &large), Err("material-full".to_owned()));
 }
 
+/// After a restore, or where the server was away for a moment.
+#[test]
+fn what_is_gone_is_given_again_without_a_revision() {
+    let world = world();
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &[CHECKOUT]);
+    fs::remove_dir_all(world.stage.path("home/material")).unwrap();
+    let args = ["revise", &change, "--git", "work", "--repository", "shop", "--range", "origin/main..HEAD"];
+    let run = world.say("alice", &args);
+    assert_eq!((run.status, run.json()["revision"].as_u64()), (0, Some(1)), "{run}");
+    assert_eq!(here(&world, &change), ["30\n", "5\n"]);
+    let run = world.say("alice", &args);
+    assert!(run.status == 2 && run.stderr.contains("says already"), "{run}");
+}
+
 /// A server that was taken over asks for a secret that lies in the same repository.
 #[test]
 fn a_server_is_given_nothing_that_was_not_signed() {

@@ -96,6 +96,20 @@ fn everything_about_a_change_is_on_one_page_and_nothing_is_signed_unasked() {
 }
 
 #[test]
+fn whoever_has_no_key_here_can_read() {
+    let world = world();
+    let change = proposed(&world);
+    world.stage.key("stranger");
+    for (who, why) in [("stranger", "belongs to nobody in the catalog"), ("no-such-key", "no-such-key")] {
+        let run = read(&world, who, &[&change]);
+        assert_eq!(run.status, 0, "{run}");
+        has(&run.stdout, &["\n+30\n", "nothing was signed; to sign it:", why, "countersign approve"]);
+        let (status, said) = answered(&world, who, &change, "a\n", &[]);
+        assert!(status == 0 && said.contains(why) && !said.contains("[a]pprove"), "{status} {said}");
+    }
+}
+
+#[test]
 fn what_was_shown_is_signed_when_it_is_answered_for() {
     let world = world();
     let change = proposed(&world);
