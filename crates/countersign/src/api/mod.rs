@@ -46,7 +46,10 @@ use self::{
 use crate::{
     engine::{ChangeFilter, Engine, PAGE},
     unix,
-    wire::{ChangePage, ChangeView, Entries, GovernanceInfo, LogInfo, Proof, Published, Receipt, Revocation, Submit},
+    wire::{
+        ChangePage, ChangeView, Entries, GovernanceInfo, LogInfo, Material, Proof, Published, Receipt, Revocation,
+        Submit, Wanted,
+    },
 };
 
 /// Enough for the largest statement with its blobs, in base64.
@@ -71,6 +74,8 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/v1/changes", get(changes))
         .route("/v1/changes/{id}", get(change))
         .route("/v1/changes/{id}/bundle", get(bundle))
+        .route("/v1/changes/{id}/material", get(wanted).post(give))
+        .route("/v1/changes/{id}/material/contents", get(contents))
         .route("/v1/governance", get(governance))
         .route("/v1/governance/history", get(history))
         .route("/v1/gates", get(gates))
@@ -357,6 +362,45 @@ async fn bundle(
     let bundle = engine.bundle(&change, since, &governed).await?;
     let archive = bundle.to_tar().map_err(|e| Refusal::malformed("bundle", e.to_string()))?;
     Ok(([(header::CONTENT_TYPE, "application/x-tar")], archive).into_response())
+}
+
+/// What of the present revision's contents the server would keep.
+async fn wanted(State(engine): State<Arc<Engine>>, id: Part) -> Reply<Json<Wanted>> {
+    let change = engine.find(&part(id)?).await?;
+    Ok(Json(engine.wanted(&change).await?))
+}
+
+/// Contents that the present revision names. Whoever has the bytes may give them.
+async fn give(
+    State(engine): State<Arc<Engine>>,
+    Extension(room): Extension<Arc<Room>>,
+    id: Part,
+    body: Body,
+) -> Reply<Json<Wanted>> {
+    let change = engine.find(&part(id)?).await?;
+    let (body, _share) = whole(body, MAX_BODY_BYTES, &room).await?;
+    let given: Material =
+        serde_json::from_slice(&body).map_err(|e| bad_request(format!("the body is not as it should be: {e}")))?;
+    let contents = given.bytes().map_err(|e| bad_request(format!("a content is not base64: {e}")))?;
+    engine.give(&change.id, contents).await?;
+    Ok(Json(engine.wanted(&change).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BehindContent {
+    /// The last content that the asker has.
+    after: Option<Oid>,
+}
+
+async fn contents(
+    State(engine): State<Arc<Engine>>,
+    id: Part,
+    behind: Result<Query<BehindContent>, QueryRejection>,
+) -> Reply<Json<Material>> {
+    let Query(BehindContent { after }) = behind.map_err(|e| bad_request(e.body_text()))?;
+    let change = engine.find(&part(id)?).await?;
+    Ok(Json(engine.material(&change.id, after).await?))
 }
 
 /// The whole log, as a tar archive that is made while it is sent.

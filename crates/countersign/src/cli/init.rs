@@ -33,6 +33,7 @@ use crate::{
         people::{self, Person},
         shipped,
     },
+    material::shelf::Bounds,
     signer::{SshKeygen, git_config},
 };
 
@@ -202,6 +203,7 @@ fn init(global: &Global, args: Args) -> Result<Exit, CliError> {
             hosts: Vec::new(),
             guidance: Vec::new(),
             cosigners: Vec::new(),
+            material: Bounds::default(),
             catalog: settings,
         },
         founders: founders.iter().map(|(founder, _)| founder.clone()).collect(),

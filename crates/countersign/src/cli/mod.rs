@@ -10,6 +10,7 @@ mod backup;
 pub mod content;
 mod coverage;
 mod demo;
+mod diff;
 mod disclose;
 mod doctor;
 mod epoch;
@@ -23,11 +24,15 @@ mod init;
 mod init_from;
 mod join;
 mod log;
+mod looking;
+mod material;
 pub mod output;
+mod pager;
 mod paths;
 mod permit;
 mod propose;
 mod rebuild;
+mod review;
 mod revoke;
 mod rules;
 mod serve;
@@ -207,6 +212,8 @@ enum Command {
     Revise(propose::ReviseArgs),
     Show(show::Args),
     List(show::ListArgs),
+    Review(review::Args),
+    Diff(diff::Args),
     Approve(approve::Args),
     Reject(approve::RejectArgs),
     Withdraw(approve::WithdrawArgs),
@@ -247,6 +254,8 @@ impl Command {
             Self::Revise(args) => propose::revise(global, args),
             Self::Show(args) => show::run(global, &args),
             Self::List(args) => show::list(global, &args),
+            Self::Review(args) => review::run(global, &args),
+            Self::Diff(args) => diff::run(global, &args),
             Self::Approve(args) => approve::run(global, args),
             Self::Reject(args) => approve::reject(global, args),
             Self::Withdraw(args) => approve::withdraw(global, args),

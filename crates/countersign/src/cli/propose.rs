@@ -16,7 +16,10 @@ use super::{
     Global,
     content::{self, Computed, Content},
     error::{CliError, Exit},
-    output, paths, submit,
+    material,
+    output::{self, Format},
+    paths,
+    submit::{self, Session},
 };
 use crate::{
     client::{ChangePrefix, Client},
@@ -173,9 +176,6 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     for note in doubts(&session.log.client, &args.content, &computed.subject, &targets) {
         anstream::eprintln!("{} {}", output::warn("note:"), output::printable(&note));
     }
-    if let Some(note) = before_review(&computed.subject) {
-        anstream::eprintln!("{} {note}", output::faint("note:"));
-    }
     let body = Body::Proposal(Proposal {
         documents: text.documents(),
         facts,
@@ -191,7 +191,11 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         targets,
         text: text_digest,
     });
-    submit::say(global, &session, body, &bytes, |receipt| {
+    let receipt = session.say(body, &bytes)?;
+    if let Some(id) = &receipt.change {
+        given(&session, &args.content, &computed, id, 1);
+    }
+    submit::said(global, &session, &receipt, |receipt| {
         format!("proposed change {}", receipt.change.as_ref().map(ChangeId::short).unwrap_or_default())
     })
 }
@@ -242,12 +246,14 @@ fn proposed_already(client: &Client, subject: &Subject, targets: &BTreeSet<Targe
 /// The newest changes, among which one is looked for that brings the same.
 const MAX_LOOKED_AT: &str = "200";
 
-/// What a reviewer or a gate will lack.
-fn before_review(subject: &Subject) -> Option<&'static str> {
-    match subject {
-        Subject::Git(_) => Some("a reviewer needs these commits: push them to any branch that is not protected"),
-        Subject::Files(_) => None,
+/// What reviewers look at is brought to where they find it.
+fn given(session: &Session, content: &Content, computed: &Computed, change: &ChangeId, revision: u32) -> usize {
+    let repository = content.git.as_deref();
+    let given = material::give(&session.log.client, change, computed, repository);
+    if let (Some(remote), Some(repository)) = (&content.push, repository) {
+        material::push(remote, repository, &computed.subject, change, revision);
     }
+    given
 }
 
 pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
@@ -275,6 +281,16 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
     let Blobs { text: text_digest, subject, facts, identities, bytes } = Blobs::of(&text, &computed)?;
     if same_words && subject == *reading.subject_ref() && facts == reading.revision().facts {
         let short = view.id.short();
+        // What reviewers look at may have gone, or never have come.
+        if args.content.is_named() && given(&session, &args.content, &computed, &view.id, view.revision) > 0 {
+            match global.format {
+                Format::Json => output::json(&view)?,
+                Format::Text => anstream::println!(
+                    "nothing is new, and nothing was signed; its contents are with the server again, for reviewers"
+                ),
+            }
+            return Ok(Exit::Done);
+        }
         return Err(CliError::usage(format!("this is what revision {} of change {short} says already", view.revision))
             .hint("name what is new: --git or --file for the content, --title, --why, --rollback … for the words"));
     }
@@ -305,7 +321,11 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
         subject,
         text: text_digest,
     });
-    submit::say(global, &session, body, &bytes, |_| {
+    let receipt = session.say(body, &bytes)?;
+    if args.content.is_named() {
+        given(&session, &args.content, &computed, &view.id, next);
+    }
+    submit::said(global, &session, &receipt, |_| {
         format!("change {} now has revision {next}; earlier approvals do not count", view.id.short())
     })
 }

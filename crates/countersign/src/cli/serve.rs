@@ -70,6 +70,7 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
         anstream::println!("serving {} on http://{address} (stop with Ctrl-C)", home.config().origin);
         tokio::spawn(collector.run());
         tokio::spawn(keep_home(Arc::clone(&engine), home.path().to_owned()));
+        tokio::spawn(tidy_material(Arc::clone(&engine)));
         tokio::spawn(reread(Arc::clone(&engine), Home::open(home.path())?));
         let names = home.config().hosts.iter().chain(&args.host).cloned();
         let reached = Reached { hosts: Hosts::new(names), ..Reached::default() };
@@ -109,6 +110,20 @@ pub(super) fn alone(home: &Home) -> Result<File, CliError> {
 
 /// How often it is written down where the log stands.
 const SEEN_EVERY: Duration = Duration::from_secs(1);
+
+/// Takes away what was kept for reviewers for as long as the home says.
+async fn tidy_material(engine: Arc<Engine>) {
+    let mut due = interval(BETWEEN_TIDYING);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        due.tick().await;
+        if let Err(error) = engine.tidy_all_material().await {
+            tracing::warn!(%error, "what is kept for reviewers could not be tidied");
+        }
+    }
+}
+
+const BETWEEN_TIDYING: Duration = Duration::from_secs(60 * 60);
 
 /// Reads the whole log again from time to time, slowly, and says what has decayed. What is damaged where nobody looks would else be
 /// found when somebody needs it.
@@ -212,7 +227,8 @@ pub(super) async fn open_engine_that(home: &Home, continues: Continues) -> Resul
         clock: Arc::new(clock::now),
         uptime: Some(Arc::new(unix::uptime)),
     };
-    let engine = Arc::new(Engine::open(setup).await.map_err(|error| of_the_ledger(home, error))?);
+    let engine = Engine::open(setup).await.map_err(|error| of_the_ledger(home, error))?;
+    let engine = Arc::new(engine.keeping(home.shelf()));
     let mark = home.path().join(FOUNDED);
     if !mark.exists() {
         let genesis = format!("{}\n", home.genesis().payload_digest());
@@ -344,6 +360,7 @@ impl From<EngineError> for CliError {
                 Self { hint, ..Self::new("store", error.to_string()) }
             }
             EngineError::Signing(_) => Self::new("cannot-sign", error.to_string()),
+            EngineError::Material(_) => Self::new("io", error.to_string()),
         }
     }
 }

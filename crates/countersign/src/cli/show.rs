@@ -241,7 +241,7 @@ fn whole(view: &ChangeView, paths: &[String]) {
 }
 
 /// Whether nothing more can be said about it, so that there is nothing to do.
-fn is_over(view: &ChangeView) -> bool {
+pub(super) fn is_over(view: &ChangeView) -> bool {
     ["applied", "withdrawn"].contains(&view.state.as_str())
 }
 
@@ -279,7 +279,7 @@ fn is_open(rule: &ExplainedRule) -> bool {
 }
 
 /// What it is, and what it is for.
-fn kind(view: &ChangeView) -> String {
+pub(super) fn kind(view: &ChangeView) -> String {
     let purpose = &view.purpose;
     let restores = purpose.restores.as_ref().map(|change| format!("restores {}", change.short()));
     let incident = purpose.incident.as_ref().map(|incident| format!("answers {}", printable(incident)));
@@ -358,7 +358,7 @@ pub fn to_do(denied: &Explained) -> String {
 }
 
 /// What somebody wrote, its further lines under its first, so that none of them looks like a line of ours.
-fn words_of(text: &str) -> String {
+pub(super) fn words_of(text: &str) -> String {
     printable_lines(text).replace('\n', &format!("\n{:10}", ""))
 }
 

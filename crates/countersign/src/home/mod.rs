@@ -14,6 +14,7 @@
 //! seen                  the newest checkpoint that the ledger had: an older one put in its place is refused
 //! seen.before-epoch-N   what it was before the log was restored from an older copy and epoch N was begun
 //! cosigned              the newest checkpoint that others cosigned
+//! material/             contents of changes, for reviewers: no part of the log
 //! ```
 //!
 //! Invariant: a home that opens is whole. Its genesis, configuration and trust speak of the same log; whether keys and
@@ -50,7 +51,7 @@ use countersign_ledger::{
 };
 use thiserror::Error;
 
-use crate::{durable, store};
+use crate::{durable, material::shelf::Shelf, store};
 
 pub use config::{Config, FILE as CONFIG_FILE, VERSION, default_listen, quoted};
 pub use create::{Blueprint, Draft, MAX_FOUNDERS};
@@ -68,6 +69,7 @@ const LOG_KEY: &str = "keys/log.key";
 const SERVER_KEY: &str = "keys/server.key";
 const LEDGER: &str = "ledger.db";
 const COSIGNED: &str = "cosigned";
+const MATERIAL: &str = "material";
 pub const SEEN: &str = "seen";
 /// What was seen before an epoch, with the epoch's number behind it.
 const BEFORE_EPOCH: &str = "seen.before-epoch-";
@@ -350,6 +352,11 @@ impl Home {
     /// How the ledger is opened: it must be under a checkpoint of the log's key.
     pub fn store_options(&self) -> store::Options {
         store::Options::log(self.trust.log_key.clone())
+    }
+
+    /// Where contents of changes are kept for reviewers.
+    pub fn shelf(&self) -> Shelf {
+        Shelf::at(self.path.join(MATERIAL), self.config.material)
     }
 
     /// Where the newest checkpoint is kept that the ledger of this home had.

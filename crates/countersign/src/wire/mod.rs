@@ -4,6 +4,7 @@
 mod change;
 mod error;
 mod follow;
+mod material;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
@@ -23,6 +24,7 @@ pub use self::{
     },
     error::{DENIED, ErrorBody, ErrorDetail},
     follow::{Entries, EpochHint, MAX_HINT_BYTES, Proof},
+    material::{Material, Wanted},
 };
 
 /// `POST /v1/statements`; also how a signed statement is kept in a file, on its way to a second person or to a gate.

@@ -128,6 +128,7 @@ fn an_approval_says_how_the_content_was_seen_and_of_which_revision() {
     let world = World::usual();
     world.edit("change", "checkout/timeout", "30\n");
     let change = world.propose("alice", &[CHECKOUT]);
+    fs::remove_dir_all(world.stage.path("home/material")).unwrap();
     is(&world.say("bob", &["approve", &change]), 3, "unseen");
     is(&world.say("bob", &["approve", &change, "--git", "work", "--revision", "2"]), 1, "another-revision");
     let run = world.say("bob", &["approve", &change, "--git", "work", "--revision", "1"]);
@@ -184,6 +185,7 @@ fn a_home_can_let_approvals_count_that_saw_nothing() {
     });
     world.edit("change", "checkout/timeout", "30\n");
     let change = world.propose("alice", &[CHECKOUT]);
+    fs::remove_dir_all(world.stage.path("home/material")).unwrap();
     let run = world.say("bob", &["approve", &change]);
     assert_eq!((run.status, run.json()["approvals"][0]["seen"].as_str()), (0, Some("none")), "{run}");
     assert_eq!(run.json()["decision"]["outcome"], "allow");

@@ -82,7 +82,7 @@ impl Server {
                 clock: Arc::new(clock::now),
                 uptime: None,
             };
-            let engine = Arc::new(Engine::open(setup).await.unwrap());
+            let engine = Arc::new(Engine::open(setup).await.unwrap().keeping(home.shelf()));
             (engine, api::bind(([127, 0, 0, 1], 0).into()).await.unwrap())
         });
         let url = format!("http://{}", listener.local_addr().unwrap());
