@@ -453,6 +453,12 @@ pub async fn gate_by_key(store: &dyn Store, key: &Fingerprint) -> Result<Option<
     Ok(Some((id, parse(&item.name, &item.body)?)))
 }
 
+pub async fn gate(store: &dyn Store, id: &GateId) -> Result<Option<GateRecord>, StoreError> {
+    let name = id.to_string();
+    let body = store.projections(GATE, std::slice::from_ref(&name)).await?.remove(&name);
+    body.map(|body| parse(&name, &body)).transpose()
+}
+
 /// A change of a store, by its whole id.
 pub async fn change(store: &dyn Store, id: &ChangeId) -> Result<Option<Change>, StoreError> {
     let name = id.to_string();

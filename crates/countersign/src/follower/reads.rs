@@ -11,7 +11,7 @@ use countersign_core::{
     governance::Governance,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId},
     refusal::Refusal,
-    state::State,
+    state::{GateRecord, State},
     statement::governance_stream,
 };
 use countersign_ledger::{Digest, Time};
@@ -37,6 +37,11 @@ impl Follower {
     pub async fn governance(&self) -> Result<Arc<Governance>, FollowError> {
         let governed = self.governance.get(&*self.store()).await.map_err(|e| self.recorded(e))?;
         Ok(governed.ok_or_else(not_followed)?.1)
+    }
+
+    /// A gate as the copy has it.
+    pub async fn gate(&self, id: &GateId) -> Result<Option<GateRecord>, FollowError> {
+        records::gate(&*self.store(), id).await.map_err(|e| self.failed(e))
     }
 
     pub async fn change(&self, id: &ChangeId) -> Result<Option<Change>, FollowError> {

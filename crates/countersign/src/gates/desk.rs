@@ -88,7 +88,7 @@ impl DeskError {
             }
             Self::Speak(SpeakError::Signer(error)) => error.hint(),
             Self::Speak(SpeakError::Refused(refusal)) | Self::Refused(refusal) => refusal.hint.clone(),
-            Self::Journal(error) => Some(error.hint().to_owned()),
+            Self::Journal(error) => Some(error.hint()),
             Self::Client(_) | Self::Speak(_) | Self::Denied(_) | Self::Runtime(_) => None,
         }
     }
