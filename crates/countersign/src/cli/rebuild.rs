@@ -11,7 +11,6 @@ use super::{
 };
 use crate::{
     engine::EngineError,
-    home::Home,
     rebuild,
     store::{self, dump::differences},
 };
@@ -38,7 +37,7 @@ pub struct Args {
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
-    let home = Home::open(&args.home)?;
+    let home = global.home(&args.home)?;
     let temporary = tempfile::tempdir().map_err(|e| CliError::new("failed", format!("no temporary directory: {e}")))?;
     let into = match &args.into {
         Some(path) if path.exists() => {

@@ -48,8 +48,8 @@ pub struct Args {
     host: Vec<String>,
 }
 
-pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
-    let home = Home::open(&args.home)?;
+pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
+    let home = global.home(&args.home)?;
     home.founded()?;
     let listen = args.listen.unwrap_or(home.config().listen);
     // Colours are for terminals.
