@@ -7,13 +7,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_audit::{AreasBy, ImpactTable, Requests, RequestsError, requests::EXPORTS};
+use countersign_audit::{
+    AreasBy, ImpactTable, Requests, RequestsError,
+    requests::{Cut, EXPORTS},
+};
 use countersign_core::rules::Rules;
 
 use super::{
     Global,
     error::{CliError, Exit},
-    output::{self, Format, printable, printable_lines},
+    output::{self, Format, printable, printable_lines, warn},
 };
 use crate::{
     audit::{
@@ -260,6 +263,14 @@ fn requests(files: &[PathBuf]) -> Result<Requests, CliError> {
             CliError::new("reviews-invalid", said).hint(hint)
         })?;
     }
+    for Cut { forge, why, rest } in requests.cuts() {
+        anstream::eprintln!(
+            "{}: the export from {forge} looks cut: {why}. What is missing counts as if nobody had looked. The rest, to be given with \
+             another --reviews:\n  {}",
+            warn("warning"),
+            printable(&rest)
+        );
+    }
     Ok(requests)
 }
 
@@ -383,7 +394,7 @@ impl From<ReadError> for CliError {
 
 fn git(error: &GitError, message: String) -> CliError {
     let code = match error {
-        GitError::NotARepository { .. } => "not-a-repository",
+        GitError::NotARepository { .. } | GitError::NoText { .. } => "not-a-repository",
         GitError::Missing { .. } | GitError::TooOld { .. } => "no-git",
         GitError::Shallow { .. }
         | GitError::UnknownRevision { .. }
