@@ -38,6 +38,8 @@ mod init_from;
 mod join;
 mod known;
 mod lying;
+mod modes;
+mod no_text;
 mod pasted;
 mod people;
 mod proxy;
