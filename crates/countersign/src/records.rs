@@ -19,10 +19,10 @@ use countersign_core::{
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId},
     refusal::{Refusal, RefusalClass},
     state::{GateRecord, PersonRecord, Record, State},
-    statement::{Body, Erasure, governance_stream},
+    statement::{Body, Erasure, Statement, governance_stream},
     subject::Subject,
 };
-use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, Time};
+use countersign_ledger::{Digest, Fingerprint, Leaf, PublicKey, StreamHead, StreamId, Time};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
@@ -408,6 +408,15 @@ pub fn uniques(state: &State, signed: &Signed) -> Result<Vec<Unique>, Refusal> {
     Ok(keys)
 }
 
+/// The keys that a leaf of a log names, its own the first. Who names a gate's key first has it.
+pub fn keys(leaf: &Leaf) -> Vec<Unique> {
+    let mut keys = vec![Unique::of_digest(&leaf.envelope.payload_digest())];
+    if let Ok(Body::GateRegistration(gate)) = Statement::parse(leaf.envelope.payload()).map(|said| said.body) {
+        keys.push(key_of_gate(&gate.key));
+    }
+    keys
+}
+
 /// By which a gate's key is known to be one's already.
 pub fn key_of_gate(key: &PublicKey) -> Unique {
     Unique::of(format!("gate-key {}", key.fingerprint()))
@@ -451,6 +460,12 @@ pub async fn gate_by_key(store: &dyn Store, key: &Fingerprint) -> Result<Option<
     let Some(item) = store.list(&list).await?.items.into_iter().next() else { return Ok(None) };
     let id: GateId = item.name.parse().map_err(|e| unreadable(&item.name, e))?;
     Ok(Some((id, parse(&item.name, &item.body)?)))
+}
+
+pub async fn gate(store: &dyn Store, id: &GateId) -> Result<Option<GateRecord>, StoreError> {
+    let name = id.to_string();
+    let body = store.projections(GATE, std::slice::from_ref(&name)).await?.remove(&name);
+    body.map(|body| parse(&name, &body)).transpose()
 }
 
 /// A change of a store, by its whole id.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Approval, Request, RequestsError, as_of, somebody};
 
-const FORGE: &str = "Azure DevOps";
+pub(super) const FORGE: &str = "Azure DevOps";
 
 pub(super) const EXPORT: &str =
     "az repos pr list --repository NAME --status completed --top 10000 --output json > reviews.json";

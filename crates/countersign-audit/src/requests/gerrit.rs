@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Approval, Request, RequestsError, as_of, somebody};
 
-const FORGE: &str = "Gerrit";
+pub(super) const FORGE: &str = "Gerrit";
 
 pub(super) const EXPORT: &str = "ssh -p 29418 HOST gerrit query --format=JSON --current-patch-set status:merged \
      project:PROJECT branch:BRANCH > reviews.json";

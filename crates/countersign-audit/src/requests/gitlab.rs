@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{Approval, Request, RequestsError, as_of, somebody};
 
-const FORGE: &str = "GitLab";
+pub(super) const FORGE: &str = "GitLab";
 
 pub(super) const EXPORT: &str = "glab api graphql --paginate -f query='query($endCursor: String) { project(fullPath: \"GROUP/PROJECT\") \
      { mergeRequests(state: merged, after: $endCursor) { pageInfo { hasNextPage endCursor } nodes { iid author { name username } \

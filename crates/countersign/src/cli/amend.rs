@@ -69,7 +69,7 @@ pub struct Args {
 }
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
-    let home = Home::open(&args.home)?;
+    let home = global.home(&args.home)?;
     let log = global.log_of(Some(home.trust()))?;
     let history = log.client.published()?;
     let in_force = InForce::of(&history, &home.trust().genesis)?;
@@ -356,7 +356,7 @@ fn cosign(
 impl Draft {
     /// Reads the file, and checks that it holds what is signed and that it still fits.
     fn read(file: &Path, home: &Home, in_force: &InForce, history: &[Published]) -> Result<Self, CliError> {
-        let expected = "it is the file that `countersign amend HOME --why …` wrote";
+        let expected = "it is the file that `countersign amend` wrote when somebody gave it --why";
         let wrong =
             |what: String| CliError::new("not-a-publication", format!("{}: {what}", file.display())).hint(expected);
         let bytes = files::read(file, MAX_DRAFT_BYTES).map_err(|e| e.expecting(expected))?;

@@ -9,14 +9,14 @@ use std::{
 
 use countersign_audit::{
     AreasBy, ImpactTable, Requests, RequestsError,
-    requests::{EXPORTS, Request},
+    requests::{Cut, EXPORTS, Request},
 };
 use countersign_core::rules::Rules;
 
 use super::{
     Global,
     error::{CliError, Exit},
-    output::{self, Format, printable, printable_lines},
+    output::{self, Format, printable, printable_lines, warn},
     verify,
 };
 use crate::{
@@ -290,6 +290,14 @@ fn requests(files: &[PathBuf]) -> Result<Requests, CliError> {
             CliError::new("reviews-invalid", said).hint(hint)
         })?;
     }
+    for Cut { forge, why, rest } in requests.cuts() {
+        anstream::eprintln!(
+            "{}: the export from {forge} looks cut: {why}. What is missing counts as if nobody had looked. The rest, to be given with \
+             another --reviews:\n  {}",
+            warn("warning"),
+            printable(&rest)
+        );
+    }
     Ok(requests)
 }
 
@@ -413,7 +421,7 @@ impl From<ReadError> for CliError {
 
 fn git(error: &GitError, message: String) -> CliError {
     let code = match error {
-        GitError::NotARepository { .. } => "not-a-repository",
+        GitError::NotARepository { .. } | GitError::NoText { .. } => "not-a-repository",
         GitError::Missing { .. } | GitError::TooOld { .. } => "no-git",
         GitError::Shallow { .. }
         | GitError::UnknownRevision { .. }

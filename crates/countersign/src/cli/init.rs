@@ -114,6 +114,13 @@ pub struct Args {
     cosign: bool,
 }
 
+impl Args {
+    /// Whether it signs a log's genesis that is there already, in place of founding another.
+    pub fn is_of_a_log(&self) -> bool {
+        self.cosign
+    }
+}
+
 #[derive(Clone, Debug)]
 struct FounderSpec {
     name: ActorId,
@@ -407,7 +414,7 @@ fn cosign(global: &Global, path: &Path) -> Result<Exit, CliError> {
              `countersign init` without --cosign would found another log",
         ));
     }
-    let mut home = Home::open(path)?;
+    let mut home = global.home(path)?;
     // What does not hold is not worth a signature; and it is the genesis that is signed, not catalog/ and rules/ beside it.
     let governance = home.governance()?;
     let signer = global.signer()?;

@@ -28,6 +28,7 @@ mod looking;
 mod material;
 pub mod output;
 mod pager;
+mod pasted;
 mod paths;
 mod permit;
 mod propose;
@@ -152,6 +153,11 @@ impl Options {
             return Err(CliError::usage("--format html: only `countersign audit` makes a page")
                 .hint("--format text is for people, --format json for programs"));
         }
+        let typed = matches.value_source("trust") == Some(ValueSource::CommandLine);
+        if typed && audited_log.is_none() && !command.is_of_a_log() {
+            return Err(CliError::usage("--trust: nothing here is of a log that it could vouch for")
+                .hint("leave it away; `countersign verify` checks evidence against it"));
+        }
         let named = match audited_log {
             Some(_) => Named::Nothing,
             None => Named::of(&self, matches)?,
@@ -245,6 +251,45 @@ enum Command {
 }
 
 impl Command {
+    /// Whether it reads, extends or follows a log that is there already.
+    fn is_of_a_log(&self) -> bool {
+        match self {
+            Self::Demo(_) | Self::Rules(_) | Self::Audit(_) => false,
+            Self::Init(args) => args.is_of_a_log(),
+            Self::Serve(_)
+            | Self::Propose(_)
+            | Self::Revise(_)
+            | Self::Show(_)
+            | Self::List(_)
+            | Self::Review(_)
+            | Self::Diff(_)
+            | Self::Approve(_)
+            | Self::Reject(_)
+            | Self::Withdraw(_)
+            | Self::Disclose(_)
+            | Self::Waive(_)
+            | Self::Identify(_)
+            | Self::Permit(_)
+            | Self::Apply(_)
+            | Self::Gate(_)
+            | Self::Bundle(_)
+            | Self::Verify(_)
+            | Self::Log(_)
+            | Self::Join(_)
+            | Self::Export(_)
+            | Self::Import(_)
+            | Self::Backup(_)
+            | Self::Doctor(_)
+            | Self::Follow(_)
+            | Self::Trust(_)
+            | Self::Rebuild(_)
+            | Self::Amend(_)
+            | Self::Revoke(_)
+            | Self::Epoch(_)
+            | Self::Erase(_) => true,
+        }
+    }
+
     fn run(self, global: &Global) -> Result<Exit, CliError> {
         match self {
             Self::Demo(args) => demo::run(global, args),
@@ -290,7 +335,14 @@ pub fn main() -> ExitCode {
     if let Some(exit) = gate::if_hook(std::env::args_os()) {
         return ExitCode::from(exit.status());
     }
-    let parsed = Cli::command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let parsed = Cli::command().try_get_matches().and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        let mut command = Cli::command();
+        // So that each of its commands has the options of all.
+        command.build();
+        pasted::refuse(&command, &matches)?;
+        Ok((cli, matches))
+    });
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return wrong_usage(&error.format(&mut Cli::command())),

@@ -48,8 +48,8 @@ pub struct Args {
     host: Vec<String>,
 }
 
-pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
-    let home = Home::open(&args.home)?;
+pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
+    let home = global.home(&args.home)?;
     home.founded()?;
     let listen = args.listen.unwrap_or(home.config().listen);
     // Colours are for terminals.
@@ -97,8 +97,9 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
 /// One server at a time serves a home whose store is a file: two would each sign by what they hold in memory.
 pub(super) fn alone(home: &Home) -> Result<File, CliError> {
     let path = home.path().join(LOCK);
-    let locked = durable::try_lock(&path)
-        .map_err(|e| CliError::new("cannot-write", format!("cannot lock {}: {e}", path.display())))?;
+    let locked = durable::try_lock(&path).map_err(|e| {
+        CliError::new("cannot-write", format!("cannot lock {}: {e}", path.display())).hint(MAY_IT_WRITE)
+    })?;
     locked.ok_or_else(|| {
         let process = std::fs::read_to_string(&path).unwrap_or_default();
         let process = process.trim();
@@ -107,6 +108,9 @@ pub(super) fn alone(home: &Home) -> Result<File, CliError> {
             .hint("a home is served once; stop that one first, or ask it")
     })
 }
+
+/// For a home that is not written to.
+const MAY_IT_WRITE: &str = "serve a home as the account that owns it, on a disk that can be written to";
 
 /// How often it is written down where the log stands.
 const SEEN_EVERY: Duration = Duration::from_secs(1);
@@ -142,7 +146,10 @@ async fn reread(engine: Arc<Engine>, home: Home) {
                 BETWEEN_READINGS
             }
             Ok((_, Some(error))) => {
-                let hint = error.hint();
+                let hint = match &error {
+                    StoreError::Damaged(Damage::Kept(_)) => home.making_again(),
+                    error => error.hint().to_owned(),
+                };
                 tracing::error!(%error, hint, "the log on the disk does not hold");
                 engine.damaged_is(error.to_string());
                 BETWEEN_READINGS
@@ -232,8 +239,9 @@ pub(super) async fn open_engine_that(home: &Home, continues: Continues) -> Resul
     let mark = home.path().join(FOUNDED);
     if !mark.exists() {
         let genesis = format!("{}\n", home.genesis().payload_digest());
-        durable::replace(&mark, genesis)
-            .map_err(|e| CliError::new("cannot-write", format!("cannot write {}: {e}", mark.display())))?;
+        durable::replace(&mark, genesis).map_err(|e| {
+            CliError::new("cannot-write", format!("cannot write {}: {e}", mark.display())).hint(MAY_IT_WRITE)
+        })?;
     }
     Ok(engine)
 }
@@ -252,6 +260,9 @@ fn of_the_ledger(home: &Home, error: EngineError) -> CliError {
     let EngineError::Store(cause) = &error else { return error.into() };
     let said = format!("the ledger {}: {cause}", home.ledger_path().display());
     match error.failure() {
+        Failure::Damaged if matches!(cause, StoreError::Damaged(Damage::Kept(_))) => {
+            CliError::new("store-damaged", said).hint(home.making_again())
+        }
         Failure::Damaged => CliError::new("store-damaged", said).hint(format!(
             "see all that is wrong: countersign doctor --home {}; put the newest copy back: {}",
             word(home.path()),

@@ -151,7 +151,8 @@ fn of_the_store(error: &StoreError, is_unknown: bool) -> Failure {
         | StoreError::Newer { .. }
         | StoreError::Older { .. }
         | StoreError::Foreign(_)
-        | StoreError::Address(_) => Failure::Other,
+        | StoreError::Address(_)
+        | StoreError::NoText(_) => Failure::Other,
     }
 }
 
@@ -290,7 +291,7 @@ impl Engine {
     /// Reads the whole log on the disk again. That it does not hold is told from then on ([`Engine::is_whole`]); that it could
     /// not be read just now is no damage.
     pub async fn read_again(&self, options: &store::Options, pause: Duration) -> Result<u64, StoreError> {
-        let read = scrub(self.store(), options, pause).await;
+        let read = scrub(self.store(), options, &records::keys, pause).await;
         if let Err(error) = &read
             && error.is_damage()
         {

@@ -128,7 +128,7 @@ impl Engine {
         };
         let (of, said) = found.ok_or_else(|| {
             Refusal::unknown("unknown-revocation", format!("nobody has revoked key {key}"))
-                .hint("to revoke it: countersign revoke KEY --why REASON")
+                .hint(format!("to revoke it: countersign revoke {key} --why …"))
         })?;
         Ok(Revocation {
             of,
@@ -141,9 +141,7 @@ impl Engine {
 
     /// A gate as it is registered.
     pub async fn gate(&self, id: &GateId) -> Result<Option<GateRecord>, EngineError> {
-        let name = id.to_string();
-        let body = self.store.projections(records::GATE, std::slice::from_ref(&name)).await?.remove(&name);
-        Ok(body.map(|body| records::parse(&name, &body)).transpose()?)
+        Ok(records::gate(&*self.store, id).await?)
     }
 
     /// The gates of a repository.

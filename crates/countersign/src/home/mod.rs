@@ -225,6 +225,7 @@ impl Home {
 
     /// Checks that nothing is where a home shall be made: not a file, not a folder, not a link to nowhere.
     pub fn vacant(path: &Path) -> Result<(), HomeError> {
+        is_text(path)?;
         match fs::symlink_metadata(path) {
             Ok(_) => Err(HomeError::Exists { path: path.to_owned() }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -234,6 +235,7 @@ impl Home {
 
     pub fn open(path: impl AsRef<Path>) -> Result<Self, HomeError> {
         let path = path.as_ref();
+        is_text(path)?;
         let within = |name: &str| path.join(name);
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() && within(CONFIG_FILE).exists() => {}
@@ -320,6 +322,13 @@ impl Home {
     }
 
     /// How a ledger is put back: the one that is there is moved aside.
+    pub fn making_again(&self) -> String {
+        let (home, ledger) = (files::word(&self.path), files::word(&self.ledger_path()));
+        format!(
+            "the leaves are whole: stop the server; countersign rebuild --home {home} --into {home}/new.db; mv {home}/new.db {ledger}"
+        )
+    }
+
     pub fn putting_back(&self) -> String {
         let (home, ledger) = (files::word(&self.path), files::word(&self.ledger_path()));
         let import = format!("countersign import EXPORT_OR_BACKUP --home {home}");
@@ -503,6 +512,14 @@ fn read_genesis(path: &Path) -> Result<(Envelope, Statement, Genesis), HomeError
     match statement.body.clone() {
         Body::Genesis(genesis) => Ok((envelope, statement, genesis)),
         other => Err(HomeError::invalid(path, format!("it is a {} statement, not a genesis", other.kind()))),
+    }
+}
+
+/// Its store opens no other path.
+fn is_text(path: &Path) -> Result<(), HomeError> {
+    match path.to_str() {
+        Some(_) => Ok(()),
+        None => Err(HomeError::invalid(path, "a home's path is UTF-8 text, and this one is not").hint(store::NAME_IT)),
     }
 }
 

@@ -191,11 +191,11 @@ fn what_does_not_hold_is_not_signed() {
     hint: see also: countersign rules check home/rules
     ");
     stage.write("home/draft.json", "{}");
-    assert_snapshot!(amend(&stage, &server, "--cosign home/draft.json --key grace"), @r"
+    assert_snapshot!(amend(&stage, &server, "--cosign home/draft.json --key grace"), @"
     status 1
     --- stderr
     error: home/draft.json: missing field `envelope` at line 1 column 2
-    hint: it is the file that `countersign amend HOME --why …` wrote
+    hint: it is the file that `countersign amend` wrote when somebody gave it --why
     ");
 }
 

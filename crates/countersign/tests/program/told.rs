@@ -130,7 +130,7 @@ fn a_path_that_is_mistyped_is_told_with_what_should_be_there() {
     ");
     assert_snapshot!(said(text(&world, "alice", &["amend", "home", "--cosign", "nowhere"])), @"
     error: cannot read nowhere: No such file or directory (os error 2)
-    hint: it is the file that `countersign amend HOME --why …` wrote; is the path right?
+    hint: it is the file that `countersign amend` wrote when somebody gave it --why; is the path right?
     ");
     assert_snapshot!(said(text(&world, "alice", &["erase", "boob", "--why", "asked for it"])), @"
     error: the log has no name, mail or text of boob

@@ -36,6 +36,14 @@ fn reviews_that_stayed_with_the_forge_are_brought_from_there() {
         text.starts_with("Git and the forge carry a second person for 50%") && text.contains("nobody signed"),
         "{text}"
     );
+    // One that stopped at a limit.
+    let full = Value::Array((0..30).map(|n| of(&format!("{n:040}"), json!([]))).collect());
+    stage.write("full.json", &full.to_string());
+    let run = stage.run("audit r.git --reviews full.json");
+    assert!(
+        run.status == 0 && run.stderr.contains("the export from GitHub looks cut") && run.stderr.contains("gh pr list"),
+        "{run}"
+    );
     // What is no such file says what would be.
     stage.write("other.json", "[{\"id\": 1}]");
     assert_snapshot!(stage.run("audit r.git --reviews other.json"), @"
