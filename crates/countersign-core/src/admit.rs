@@ -19,7 +19,7 @@ use countersign_ledger::{
 };
 
 pub(crate) use self::publication::may_publish;
-pub use self::revocation::{MAX_OF_ONE, bounds, brings_back};
+pub use self::revocation::{MAX_OF_ONE, bounds, brings_back, may_confirm};
 use crate::{
     catalog::ActorKind,
     change::{Found, SignedWith},

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Version of what is written here. A store of an older one is rebuilt from its leaves.
-pub const PROJECTIONS: u32 = 5;
+pub const PROJECTIONS: u32 = 6;
 
 pub const GOVERNANCE: &str = "governance";
 pub const OVERVIEW: &str = "overview";
@@ -51,6 +51,7 @@ pub mod facet {
     pub const OPEN: &str = "open";
     pub const SYSTEM: &str = "system";
     pub const TARGET: &str = "target";
+    /// Whoever proposed it, and who answers for a machine that did.
     pub const PROPOSER: &str = "proposer";
     /// Whoever signed something about it.
     pub const PERSON: &str = "person";
@@ -367,6 +368,8 @@ pub fn change_projection(change: &Change) -> Result<Projection, StoreError> {
         facets.insert(Facet::new(facet::SYSTEM, target.system.as_str()));
         facets.insert(Facet::new(facet::TARGET, target.to_string()));
     }
+    let sponsors = change.revisions.iter().filter_map(|revision| revision.sponsor.as_ref());
+    facets.extend(sponsors.map(|sponsor| Facet::new(facet::PROPOSER, sponsor.as_str())));
     let spoke = change.revisions.iter().map(|revision| &revision.by);
     let spoke = spoke.chain(change.revisions.iter().filter_map(|revision| revision.sponsor.as_ref()));
     let spoke = spoke.chain(change.approvals.iter().map(|approval| &approval.by));

@@ -117,16 +117,16 @@ pub fn explain(
     Ok(Scene::of(state, change, &snapshot, disabled)?.explain(decision, now))
 }
 
-/// Whether something is missing that this person could supply.
-pub fn could_help(
+/// What is missing that this person could supply now.
+pub fn could_supply(
     decision: &Decision,
     state: &State,
     change: &Change,
     disabled: &BTreeSet<ActorId>,
     person: &ActorId,
-) -> Result<bool, Refusal> {
+) -> Result<Vec<Obligation>, Refusal> {
     let snapshot = Snapshot::take(state, change, decision.decided_at)?;
-    Ok(Scene::of(state, change, &snapshot, disabled)?.could_help(decision, person))
+    Ok(Scene::of(state, change, &snapshot, disabled)?.could_supply(decision, person))
 }
 
 /// All that explaining looks at.
@@ -193,16 +193,14 @@ impl<'a> Scene<'a> {
         Explanation { explained_at: now, rules }
     }
 
-    fn could_help(&self, decision: &Decision, person: &ActorId) -> bool {
+    fn could_supply(&self, decision: &Decision, person: &ActorId) -> Vec<Obligation> {
         let made_it = count::had_a_hand(self.snapshot, person);
         let spoke = self.snapshot.rejected_by.contains(person)
             || self.snapshot.held_by.contains(person)
             || self.snapshot.cleared_by.contains(person)
             || self.snapshot.approvals.iter().any(|approval| approval.by == *person);
         let named = |missing: &Missing| missing.of.iter().any(|name| name == person.as_str());
-        let unmet = decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
-        let mut missing = unmet.flat_map(|rule| rule.missing.iter().map(move |missing| (rule, missing)));
-        missing.any(|(rule, missing)| match missing.token {
+        let theirs = |rule: &RuleDecision, missing: &Missing| match missing.token {
             Token::Requirement(requirement) => match requirement.need {
                 Need::Approvals { role, .. } => {
                     !made_it && !spoke && self.people.could_approve(person, role, &asked(rule, missing))
@@ -213,7 +211,18 @@ impl<'a> Scene<'a> {
             Token::Sponsor | Token::Lift => named(missing),
             Token::Driver => made_it,
             Token::Remedy | Token::Contributor | Token::Identity | Token::Target | Token::Rules => false,
-        })
+        };
+        let wanted = Wanted::by(decision);
+        let unmet = decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
+        let missing = unmet.flat_map(|rule| rule.missing.iter().map(move |missing| (rule, missing)));
+        let mut obligations = Vec::new();
+        for (rule, missing) in missing.filter(|(rule, missing)| theirs(rule, missing)) {
+            let mut one = self.obligations(rule, missing, &wanted);
+            // Of several who rejected, each lifts their own.
+            one.retain(|obligation| !named(missing) || obligation.who.contains(person));
+            obligations.extend(one);
+        }
+        obligations
     }
 
     fn rule(&self, decided: &RuleDecision, wanted: &Wanted<'_>) -> ExplainedRule {

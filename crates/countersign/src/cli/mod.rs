@@ -22,7 +22,9 @@ mod import;
 mod init;
 mod init_from;
 mod join;
+mod list;
 mod log;
+mod me;
 pub mod output;
 mod paths;
 mod permit;
@@ -34,8 +36,10 @@ mod serve;
 mod show;
 mod stop;
 mod submit;
+mod times;
 mod trust;
 mod verify;
+mod waiting;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -56,7 +60,8 @@ use crate::{
     name = "countersign",
     version,
     about = "No change reaches production unless the rules allow it and a second person has signed exactly that change",
-    after_help = "Begin with:\n  \
+    after_help = "Without a command it prints what waits for you, and what of yours waits on whom.\n\n\
+        Begin with:\n  \
         countersign demo           watch an incident that does not happen\n  \
         countersign audit REPO     what the past of any git repository proves about who looked at its changes\n  \
         countersign init HOME      make a home: keys, catalog, rules, and a genesis that you sign\n\n\
@@ -67,7 +72,7 @@ struct Cli {
     #[command(flatten)]
     options: Options,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 /// The options of every command, as they are written.
@@ -132,8 +137,8 @@ pub struct Global {
 
 impl Options {
     /// The one place that knows which commands make a page.
-    fn read(self, command: &Command, matches: &ArgMatches) -> Result<Global, CliError> {
-        let makes_pages = matches!(command, Command::Audit(_));
+    fn read(self, command: Option<&Command>, matches: &ArgMatches) -> Result<Global, CliError> {
+        let makes_pages = matches!(command, Some(Command::Audit(_)));
         let format = match self.format {
             Asked::Text | Asked::Html => Format::Text,
             Asked::Json => Format::Json,
@@ -199,7 +204,7 @@ enum Command {
     Propose(propose::Args),
     Revise(propose::ReviseArgs),
     Show(show::Args),
-    List(show::ListArgs),
+    List(list::Args),
     Approve(approve::Args),
     Reject(approve::RejectArgs),
     Withdraw(approve::WithdrawArgs),
@@ -239,7 +244,7 @@ impl Command {
             Self::Propose(args) => propose::run(global, args),
             Self::Revise(args) => propose::revise(global, args),
             Self::Show(args) => show::run(global, &args),
-            Self::List(args) => show::list(global, &args),
+            Self::List(args) => list::run(global, &args),
             Self::Approve(args) => approve::run(global, args),
             Self::Reject(args) => approve::reject(global, args),
             Self::Withdraw(args) => approve::withdraw(global, args),
@@ -283,8 +288,14 @@ pub fn main() -> ExitCode {
         error.print(format);
         error.exit
     };
-    let exit = match cli.options.read(&cli.command, &matches) {
-        Ok(global) => cli.command.run(&global).unwrap_or_else(|error| failed(error, global.format)),
+    let exit = match cli.options.read(cli.command.as_ref(), &matches) {
+        Ok(global) => {
+            let ran = match cli.command {
+                Some(command) => command.run(&global),
+                None => waiting::run(&global),
+            };
+            ran.unwrap_or_else(|error| failed(error, global.format))
+        }
         Err(error) => failed(error, Format::Text),
     };
     ExitCode::from(exit.status())

@@ -1,4 +1,4 @@
-//! `show` and `list`: how changes stand, for people and for programs.
+//! `show`: how a change stands, for people and for programs.
 
 use countersign_core::{
     decision::{Mode, Outcome, RuleStatus, Strength},
@@ -13,64 +13,15 @@ use super::{
     error::{CliError, Exit},
     output::{self, Format, bad, bold, faint, good, joined, printable, printable_lines, warn},
     paths::{self, Links},
+    times,
 };
-use crate::{
-    client::ChangePrefix,
-    clock,
-    view::NOT_HERE,
-    wire::{ChangeLine, ChangeView},
-};
+use crate::{client::ChangePrefix, clock, view::NOT_HERE, wire::ChangeView};
 
 /// Show a change: what it is, who had a hand in it, who approved, and what each rule says.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Its id, or twelve or more digits of its beginning.
     change: ChangePrefix,
-}
-
-/// List the changes, the newest first.
-#[derive(Debug, clap::Args)]
-pub struct ListArgs {
-    /// Those that something is missing of which this person could supply.
-    #[arg(long, value_name = "PERSON")]
-    waiting_on: Option<String>,
-    /// Those in this state: proposed, permitted, applying, applied, failed, rejected, withdrawn.
-    #[arg(long)]
-    state: Option<String>,
-    /// Those of this system.
-    #[arg(long)]
-    system: Option<String>,
-    /// Those of this target: SYSTEM/ENVIRONMENT.
-    #[arg(long)]
-    target: Option<String>,
-    /// Those that this person proposed, revised, approved, rejected or waived a rule of.
-    #[arg(long)]
-    person: Option<String>,
-    /// Proposed at or after this moment, as in 2026-11-26T09:00:00Z.
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Proposed at or before this moment.
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
-    /// How many at the most.
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: u32,
-}
-
-impl ListArgs {
-    /// What the server is asked for.
-    fn query(&self) -> Vec<(&'static str, &str)> {
-        let asked = [
-            ("waiting_on", &self.waiting_on),
-            ("state", &self.state),
-            ("system", &self.system),
-            ("target", &self.target),
-            ("person", &self.person),
-            ("since", &self.since),
-            ("until", &self.until),
-        ];
-        asked.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect()
-    }
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
@@ -87,71 +38,6 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-pub fn list(global: &Global, args: &ListArgs) -> Result<Exit, CliError> {
-    let log = global.log()?;
-    let wanted = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let mut lines: Vec<ChangeLine> = Vec::new();
-    let mut next: Option<String> = None;
-    let more = loop {
-        let limit = wanted.saturating_sub(lines.len()).to_string();
-        let mut query = args.query();
-        query.push(("limit", limit.as_str()));
-        query.extend(next.as_deref().map(|after| ("after", after)));
-        let page = log.client.changes(&query)?;
-        let progress = !page.changes.is_empty();
-        lines.extend(page.changes);
-        next = page.next.filter(|_| progress);
-        if next.is_none() || lines.len() >= wanted {
-            break next.is_some();
-        }
-    };
-    match global.format {
-        Format::Json => output::json(&lines)?,
-        Format::Text if lines.is_empty() && args.query().is_empty() => {
-            anstream::println!("no changes yet: countersign propose --help");
-        }
-        Format::Text if lines.is_empty() => anstream::println!("no change is like that"),
-        Format::Text => {
-            let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
-            lines.iter().for_each(|of| line(of, width));
-            anstream::eprintln!("{}", faint("as the server tells it; countersign show CHANGE checks what it shows"));
-        }
-    }
-    if more && global.format == Format::Text {
-        anstream::println!(
-            "{}",
-            faint(format!("there are more: countersign list --limit {}", args.limit.saturating_mul(2)))
-        );
-    }
-    Ok(Exit::Done)
-}
-
-fn line(line: &ChangeLine, width: Option<usize>) {
-    let targets: Vec<_> = line.targets.iter().map(ToString::to_string).collect();
-    let (state, proposer) = (format!("{:<10}", line.state), format!("{:<16}", line.proposer.as_str()));
-    let before = format!("{}  {state} {proposer} {}  {}  ", line.id.short(), line.proposed_at, targets.join(" "));
-    let room = width.map_or(TITLE, |width| width.saturating_sub(before.chars().count()).max(SHORTEST_TITLE));
-    anstream::println!(
-        "{}  {state} {proposer} {}  {}  {}",
-        bold(anstyle::Style::new(), line.id.short()),
-        faint(&line.proposed_at),
-        targets.join(" "),
-        printable(&shortened(&line.title, room)),
-    );
-}
-
-/// How much of a title a line has where no terminal says how wide it is, and at the least.
-const TITLE: usize = 120;
-const SHORTEST_TITLE: usize = 20;
-
-fn shortened(text: &str, chars: usize) -> String {
-    if text.chars().count() <= chars {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(chars.saturating_sub(1)).collect();
-    format!("{}…", kept.trim_end())
-}
-
 fn whole(view: &ChangeView, paths: &[String]) {
     field("change", format!("{} {}", bold(anstyle::Style::new(), view.id.short()), printable(&view.title)));
     field("state", &view.state);
@@ -160,7 +46,7 @@ fn whole(view: &ChangeView, paths: &[String]) {
     field("subject", printable(&view.subject.summary()));
     paths.iter().enumerate().for_each(|(nth, line)| field(if nth == 0 { "brings" } else { "" }, printable(line)));
     field("revision", format!("{} {}", view.revision, faint(view.revision_digest)));
-    field("proposed", format!("by {} at {}", view.proposer, view.proposed_at));
+    field("proposed", format!("by {} {}", view.proposer, times::when(&view.proposed_at)));
     field("made by", output::list(&view.contributors));
     for person in &view.claimed {
         field("", format!("{person} only because a commit claims it; a third person can say otherwise"));
@@ -210,7 +96,7 @@ fn whole(view: &ChangeView, paths: &[String]) {
             Seen::Computed => "content in their own copy",
         };
         let of = format!("revision {}, {seen}", approval.revision);
-        field("approved", format!("by {} at {} ({of}), {counts}", approval.by, approval.at));
+        field("approved", format!("by {} {} ({of}), {counts}", approval.by, times::when(&approval.at)));
     }
     for rejection in view.rejections.iter().filter(|rejection| !rejection.lifted) {
         let why = rejection.why.as_deref().unwrap_or(NOT_HERE);
@@ -227,7 +113,7 @@ fn whole(view: &ChangeView, paths: &[String]) {
     }
     for permit in &view.permits {
         let outcome = permit.outcome.map_or("not used".to_owned(), |outcome| outcome.to_string());
-        field("permit", format!("gate {}, until {}, {outcome}", permit.gate, permit.expires_at));
+        field("permit", format!("gate {}, until {}, {outcome}", permit.gate, times::local(&permit.expires_at)));
     }
     verdict(view);
     if is_over(view) {

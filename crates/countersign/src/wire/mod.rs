@@ -22,7 +22,7 @@ pub use self::{
         rfc3339,
     },
     error::{DENIED, ErrorBody, ErrorDetail},
-    follow::{Entries, EpochHint, MAX_HINT_BYTES, Proof},
+    follow::{Entries, EpochHint, MAX_HINT_BYTES, Proof, Standings},
 };
 
 /// `POST /v1/statements`; also how a signed statement is kept in a file, on its way to a second person or to a gate.

@@ -50,4 +50,5 @@ mod support;
 mod told;
 mod tour;
 mod verifying;
+mod waiting;
 mod world;
