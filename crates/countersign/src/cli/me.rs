@@ -1,6 +1,6 @@
 //! Who is at the keyboard, by the key that was chosen and the signed catalog; and how they stand.
 
-use countersign_core::{ids::ActorId, state::State};
+use countersign_core::{catalog::Actor, ids::ActorId, state::State};
 use countersign_ledger::{Fingerprint, PublicKey};
 
 use super::{Global, error::CliError};
@@ -27,6 +27,11 @@ impl Me {
 
     pub fn fingerprint(&self) -> Fingerprint {
         self.key.fingerprint()
+    }
+
+    /// What the catalog says of them.
+    pub fn actor(&self) -> Option<&Actor> {
+        self.state.governance.catalog.actors.get(self.id.as_ref()?)
     }
 
     /// By name.

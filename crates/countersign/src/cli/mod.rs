@@ -7,6 +7,7 @@ mod apply;
 mod approve;
 mod audit;
 mod backup;
+mod config;
 pub mod content;
 mod coverage;
 mod demo;
@@ -28,11 +29,13 @@ mod me;
 pub mod output;
 mod paths;
 mod permit;
+mod place;
 mod propose;
 mod rebuild;
 mod revoke;
 mod rules;
 mod serve;
+mod shell;
 mod show;
 mod stop;
 mod submit;
@@ -40,20 +43,18 @@ mod times;
 mod trust;
 mod verify;
 mod waiting;
+mod whoami;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, parser::ValueSource};
-use countersign_core::catalog::did_you_mean;
+use clap::{ArgMatches, FromArgMatches as _, Parser, Subcommand};
 
 use self::{
     error::{CliError, Exit},
     output::{Asked, Format},
+    place::Meant,
 };
-use crate::{
-    joined::{self, Joined, Place},
-    signer::{SignerError, SshKeygen},
-};
+use crate::signer::{SignerError, SshKeygen};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -78,14 +79,15 @@ struct Cli {
 /// The options of every command, as they are written.
 #[derive(Clone, Debug, clap::Args)]
 struct Options {
-    /// The server. Without it: that of the log that was joined (`countersign join`), else http://127.0.0.1:7878.
+    /// The server. Without it: that of your settings (`countersign config`), of the log that was joined (`countersign join`),
+    /// else http://127.0.0.1:7878.
     #[arg(long, global = true, env = "COUNTERSIGN_URL")]
     url: Option<String>,
     /// Which of the logs that were joined on this machine.
     #[arg(long, global = true, env = "COUNTERSIGN_LOG", value_name = "NAME")]
     log: Option<String>,
     /// The SSH key to sign with: a private key, or a public one whose private half is in your agent or on a hardware
-    /// token. Without it: the one that the log was joined with, else what git signs with (gpg.format=ssh, user.signingkey), else ~/.ssh/id_ed25519, id_ecdsa, id_rsa.
+    /// token. Without it: the one that the log was joined with, else that of your settings, else what git signs with (gpg.format=ssh, user.signingkey), else ~/.ssh/id_ed25519, id_ecdsa, id_rsa.
     #[arg(long, global = true, env = "COUNTERSIGN_KEY", value_name = "KEYFILE")]
     key: Option<PathBuf>,
     /// What you pinned: a trust.json, from a founder. Without it: what this machine pinned when it first saw the log (`verify`
@@ -95,30 +97,6 @@ struct Options {
     /// How to print.
     #[arg(long, global = true, value_enum, default_value_t)]
     format: Asked,
-}
-
-/// What names a log: an option that was typed is heard before a variable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Named {
-    Url,
-    Log,
-    Nothing,
-}
-
-impl Named {
-    fn of(options: &Options, matches: &ArgMatches) -> Result<Self, CliError> {
-        let typed = |option| matches.value_source(option) == Some(ValueSource::CommandLine);
-        match (typed("url"), typed("log")) {
-            (true, true) => Err(CliError::usage("--url and --log each say which log is meant")
-                .hint("leave one of them away: --log NAME has the address with which the log was joined")),
-            (true, false) => Ok(Self::Url),
-            (false, true) => Ok(Self::Log),
-            // Of two variables the address says more.
-            (false, false) if options.url.is_some() => Ok(Self::Url),
-            (false, false) if options.log.is_some() => Ok(Self::Log),
-            (false, false) => Ok(Self::Nothing),
-        }
-    }
 }
 
 /// The same, as commands read them.
@@ -133,61 +111,32 @@ pub struct Global {
     pub format: Format,
     /// A page for a browser is wanted; only commands that make one are run with it.
     pub page: bool,
+    /// Who said which of them.
+    pub meant: Meant,
 }
 
 impl Options {
     /// The one place that knows which commands make a page.
     fn read(self, command: Option<&Command>, matches: &ArgMatches) -> Result<Global, CliError> {
         let makes_pages = matches!(command, Some(Command::Audit(_)));
-        let format = match self.format {
-            Asked::Text | Asked::Html => Format::Text,
-            Asked::Json => Format::Json,
-        };
+        let format = self.format.of_messages();
         let page = self.format == Asked::Html;
         if page && !makes_pages {
             return Err(CliError::usage("--format html: only `countersign audit` makes a page")
                 .hint("--format text is for people, --format json for programs"));
         }
-        let named = Named::of(&self, matches)?;
-        let (url, key) = self.place(named)?;
-        let names_server = named != Named::Nothing;
-        Ok(Global { url, names_server, key, trust: self.trust, format, page })
-    }
-
-    /// Where the log is, and the key that signs there: as it was said, or as it was joined.
-    fn place(&self, named: Named) -> Result<(String, Option<PathBuf>), CliError> {
-        let joined = joined::here()?;
-        let (url, log) = (self.url.clone().unwrap_or_default(), self.log.as_deref().unwrap_or_default());
-        let place = match named {
-            Named::Url => {
-                let key = joined.at(&url).and_then(|place| place.key.clone());
-                Place { url, key }
-            }
-            Named::Log => joined.logs.get(log).cloned().ok_or_else(|| not_joined(log, &joined))?,
-            Named::Nothing => {
-                let nobody_said = || Place { url: DEFAULT_URL.to_owned(), key: None };
-                joined.usual().cloned().unwrap_or_else(nobody_said)
-            }
-        };
-        Ok((place.url, self.key.clone().or(place.key)))
+        let meant = Meant::of(&self, matches)?;
+        Ok(Global {
+            url: meant.url.value.clone(),
+            names_server: meant.names_server(),
+            key: meant.key.as_ref().map(|key| key.value.clone()),
+            trust: meant.trust.as_ref().map(|trust| trust.value.clone()),
+            format,
+            page,
+            meant,
+        })
     }
 }
-
-fn not_joined(log: &str, joined: &Joined) -> CliError {
-    let known = || joined.logs.keys().map(String::as_str);
-    if joined.logs.is_empty() {
-        return CliError::usage(format!("--log: no log was joined here, and so none `{log}`"))
-            .hint("join it first: countersign join URL --trust FILE");
-    }
-    let error = CliError::usage(format!("--log: no log `{log}` was joined here, but {}", output::list(known())));
-    match did_you_mean(log, known()) {
-        Some(meant) => error.hint(format!("did you mean --log {meant}?")),
-        None => error.hint("join it first: countersign join URL --trust FILE"),
-    }
-}
-
-/// Where `serve` listens if nobody says otherwise.
-const DEFAULT_URL: &str = "http://127.0.0.1:7878";
 
 impl Global {
     /// The signer that the user chose, or the default one.
@@ -205,6 +154,7 @@ enum Command {
     Revise(propose::ReviseArgs),
     Show(show::Args),
     List(list::Args),
+    Whoami(whoami::Args),
     Approve(approve::Args),
     Reject(approve::RejectArgs),
     Withdraw(approve::WithdrawArgs),
@@ -223,6 +173,9 @@ enum Command {
     Import(import::Args),
     Backup(backup::Args),
     Doctor(doctor::Args),
+    Config(config::Args),
+    Completions(shell::CompletionsArgs),
+    Man(shell::ManArgs),
     Follow(follow::Args),
     /// Say in a trust.json who else has to vouch for the log
     Trust(trust::Args),
@@ -245,6 +198,7 @@ impl Command {
             Self::Revise(args) => propose::revise(global, args),
             Self::Show(args) => show::run(global, &args),
             Self::List(args) => list::run(global, &args),
+            Self::Whoami(args) => whoami::run(global, &args),
             Self::Approve(args) => approve::run(global, args),
             Self::Reject(args) => approve::reject(global, args),
             Self::Withdraw(args) => approve::withdraw(global, args),
@@ -261,6 +215,9 @@ impl Command {
             Self::Import(args) => import::run(global, &args),
             Self::Backup(args) => backup::run(global, &args),
             Self::Doctor(args) => doctor::run(global, &args),
+            Self::Config(args) => config::run(global, &args),
+            Self::Completions(args) => Ok(shell::completions(&args)),
+            Self::Man(args) => shell::man(global, &args),
             Self::Follow(args) => follow::run(global, &args),
             Self::Trust(args) => trust::run(global, args),
             Self::Gate(args) => gate::run(global, args),
@@ -279,15 +236,16 @@ pub fn main() -> ExitCode {
     if let Some(exit) = gate::if_hook(std::env::args_os()) {
         return ExitCode::from(exit.status());
     }
-    let parsed = Cli::command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let parsed = shell::command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return wrong_usage(&error.format(&mut Cli::command())),
+        Err(error) => return wrong_usage(&error.format(&mut shell::command())),
     };
     let failed = |error: CliError, format| {
         error.print(format);
         error.exit
     };
+    let format = cli.options.format.of_messages();
     let exit = match cli.options.read(cli.command.as_ref(), &matches) {
         Ok(global) => {
             let ran = match cli.command {
@@ -296,7 +254,7 @@ pub fn main() -> ExitCode {
             };
             ran.unwrap_or_else(|error| failed(error, global.format))
         }
-        Err(error) => failed(error, Format::Text),
+        Err(error) => failed(error, format),
     };
     ExitCode::from(exit.status())
 }

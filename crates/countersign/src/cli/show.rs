@@ -123,6 +123,7 @@ fn whole(view: &ChangeView, paths: &[String]) {
         status(rule);
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
+    view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
     not_applicable(view);
 }
 
@@ -142,6 +143,7 @@ pub fn standing(view: &ChangeView) {
         status(rule);
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
+    view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
     anstream::println!(
         "  {}",
         faint(output::count(met.len(), "rule") + if met.len() == 1 { " is met" } else { " are met" })
@@ -240,6 +242,7 @@ pub fn to_do(denied: &Explained) -> String {
         lines.push(format!("  {}", rule.id));
         lines.extend(obligations(&denied.decision.change, rule));
     }
+    lines.extend(denied.explanation.for_example().map(|line| format!("  {line}")));
     lines.join("\n")
 }
 

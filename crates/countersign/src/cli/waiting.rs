@@ -22,6 +22,7 @@ use super::{
     list::shortened,
     me::Me,
     output::{self, Format, bad, bold, faint, good, list, printable, warn},
+    place::Origin,
     times,
 };
 use crate::{
@@ -126,7 +127,7 @@ pub fn run(global: &Global) -> Result<Exit, CliError> {
     }
     let log = match global.log() {
         Ok(log) => log,
-        Err(error) if error.code == "unreachable" && !global.names_server => {
+        Err(error) if error.code == "unreachable" && global.meant.url.by == Origin::Usual => {
             return Ok(begin("no server is named here, and none answers on this machine"));
         }
         Err(error) => return Err(error),

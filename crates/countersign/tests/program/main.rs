@@ -44,6 +44,7 @@ mod reaching;
 mod reviewing;
 mod rules;
 mod serving;
+mod settings;
 mod stops;
 mod store;
 mod support;
