@@ -216,7 +216,7 @@ impl KnownLog {
     }
 
     /// The newest checkpoint, which continues all that was seen before.
-    fn look(&self, now: Time) -> Result<Checkpoint, KnownError> {
+    pub fn look(&self, now: Time) -> Result<Checkpoint, KnownError> {
         let note = self.client.checkpoint()?;
         let prove = |from, to| prove(&self.client, from, to);
         self.memory.see(&self.trust, &note, Some(&self.floor()), now, prove)

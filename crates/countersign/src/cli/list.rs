@@ -34,7 +34,7 @@ pub struct Args {
     /// Those of this target: SYSTEM/ENVIRONMENT.
     #[arg(long)]
     target: Option<String>,
-    /// Those that this person proposed, revised, approved, rejected or waived a rule of.
+    /// Those that this person proposed, revised, approved, rejected, commented on or waived a rule of.
     #[arg(long)]
     person: Option<String>,
     /// Proposed since then: 7d, 12h, 2026-11-01 or 2026-11-26T09:00:00Z.

@@ -7,12 +7,14 @@ mod apply;
 mod approve;
 mod audit;
 mod backup;
+mod comment;
 mod config;
 pub mod content;
 mod coverage;
 mod demo;
 mod disclose;
 mod doctor;
+mod dry_run;
 mod epoch;
 mod erase;
 pub mod error;
@@ -39,6 +41,7 @@ mod shell;
 mod show;
 mod stop;
 mod submit;
+mod take_back;
 mod times;
 mod trust;
 mod verify;
@@ -158,6 +161,8 @@ enum Command {
     Approve(approve::Args),
     Reject(approve::RejectArgs),
     Withdraw(approve::WithdrawArgs),
+    TakeBack(take_back::Args),
+    Comment(comment::Args),
     Disclose(disclose::Args),
     Waive(disclose::WaiveArgs),
     Identify(disclose::IdentifyArgs),
@@ -202,6 +207,8 @@ impl Command {
             Self::Approve(args) => approve::run(global, args),
             Self::Reject(args) => approve::reject(global, args),
             Self::Withdraw(args) => approve::withdraw(global, args),
+            Self::TakeBack(args) => take_back::run(global, &args),
+            Self::Comment(args) => comment::run(global, args),
             Self::Disclose(args) => disclose::run(global, args),
             Self::Waive(args) => disclose::waive(global, args),
             Self::Identify(args) => disclose::identify(global, args),

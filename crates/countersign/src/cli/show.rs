@@ -1,5 +1,7 @@
 //! `show`: how a change stands, for people and for programs.
 
+use std::{io::IsTerminal as _, thread, time::Duration};
+
 use countersign_core::{
     decision::{Mode, Outcome, RuleStatus, Strength},
     explain::{Explained, ExplainedRule, Obligation},
@@ -15,17 +17,75 @@ use super::{
     paths::{self, Links},
     times,
 };
-use crate::{client::ChangePrefix, clock, view::NOT_HERE, wire::ChangeView};
+use crate::{client::ChangePrefix, clock, reading::Reading, view::NOT_HERE, wire::ChangeView};
 
 /// Show a change: what it is, who had a hand in it, who approved, and what each rule says.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Its id, or twelve or more digits of its beginning.
     change: ChangePrefix,
+    /// Show it again whenever the log has grown, until it is decided: ends with 0 when it is permitted or applied, with 3 when it is
+    /// rejected or withdrawn.
+    #[arg(long)]
+    watch: bool,
 }
 
+/// How often the log is asked whether it has grown.
+const LOOKED_AGAIN: Duration = Duration::from_secs(2);
+
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
-    let reading = global.log()?.read(&args.change, clock::now())?;
+    let log = global.log()?;
+    let mut reading = log.read(&args.change, clock::now())?;
+    print(global, &reading)?;
+    if !args.watch {
+        return Ok(Exit::Done);
+    }
+    let mut size = reading.checkpoint().size;
+    loop {
+        if let Some(exit) = decided(&reading.view()?) {
+            return Ok(exit);
+        }
+        thread::sleep(LOOKED_AGAIN);
+        if log.look(clock::now())?.size > size {
+            reading = log.read(&args.change, clock::now())?;
+            size = reading.checkpoint().size;
+            redraw();
+            print(global, &reading)?;
+        }
+    }
+}
+
+/// With what a watch ends, once nothing more is waited for.
+fn decided(view: &ChangeView) -> Option<Exit> {
+    match view.state.as_str() {
+        "permitted" | "applied" => Some(Exit::Done),
+        "rejected" | "withdrawn" => Some(Exit::Refused),
+        _ => None,
+    }
+}
+
+/// In the place of what a terminal shows; elsewhere one after the other.
+fn redraw() {
+    if std::io::stdout().is_terminal() {
+        anstream::print!("\u{1b}[2J\u{1b}[H");
+    }
+}
+
+/// What a proposal would be, and what would be asked of it.
+pub fn would_be(global: &Global, lines: &[String], view: &ChangeView) -> Result<Exit, CliError> {
+    match global.format {
+        Format::Json => output::json(&view)?,
+        Format::Text => {
+            lines.iter().for_each(|line| anstream::println!("{}", printable(line)));
+            anstream::println!("made by: {}", output::list(&view.contributors));
+            standing(view);
+            anstream::println!("{}", faint("nothing was signed or sent"));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn print(global: &Global, reading: &Reading) -> Result<(), CliError> {
     let view = reading.view()?;
     match global.format {
         Format::Json => output::json(&view)?,
@@ -35,7 +95,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
             whole(&view, &facts.map(|facts| paths::lines(&facts, &Links::new())).unwrap_or_default());
         }
     }
-    Ok(Exit::Done)
+    Ok(())
 }
 
 fn whole(view: &ChangeView, paths: &[String]) {
@@ -98,6 +158,11 @@ fn whole(view: &ChangeView, paths: &[String]) {
         let of = format!("revision {}, {seen}", approval.revision);
         field("approved", format!("by {} {} ({of}), {counts}", approval.by, times::when(&approval.at)));
     }
+    for taken in &view.taken_back {
+        let how = if taken.rejected { "by rejecting it; lifting that does not bring it back" } else { "on their own" };
+        let of = format!("{}'s approval of revision {}", taken.by, taken.revision);
+        field("took back", format!("{of} {}, {how}", times::when(&taken.at)));
+    }
     for rejection in view.rejections.iter().filter(|rejection| !rejection.lifted) {
         let why = rejection.why.as_deref().unwrap_or(NOT_HERE);
         // What was said of an earlier revision stands over this one.
@@ -110,6 +175,16 @@ fn whole(view: &ChangeView, paths: &[String]) {
     for waiver in &view.waivers {
         let why = waiver.why.as_deref().unwrap_or(NOT_HERE);
         field("waived", format!("{} by {}: {}", waiver.rule, waiver.by, words_of(why)));
+    }
+    for comment in &view.comments {
+        let place = match (&comment.path, comment.line) {
+            (Some(path), Some(line)) => format!(", {path}:{line}"),
+            (Some(path), None) => format!(", {path}"),
+            (None, _) => String::new(),
+        };
+        let of = format!("revision {}{}", comment.revision, printable(&place));
+        let text = words_of(comment.text.as_deref().unwrap_or(NOT_HERE));
+        field("comment", format!("by {} {} ({of}): {text}", comment.by, times::ago(&comment.at)));
     }
     for permit in &view.permits {
         let outcome = permit.outcome.map_or("not used".to_owned(), |outcome| outcome.to_string());

@@ -37,6 +37,7 @@ fn world() -> World {
 fn proposing(title: &str) -> [&str; 11] {
     [
         "propose",
+        "--again",
         "--target",
         "search/production",
         "--kind",
@@ -79,6 +80,8 @@ fn every_command(change: &str) -> Vec<Vec<&str>> {
         vec!["show", change],
         vec!["approve", change, "--file", "flags.json"],
         vec!["reject", change, "--why", "no"],
+        vec!["comment", change, "no"],
+        vec!["take-back", change],
         vec!["waive", change, "--rule", "owner-approves", "--why", "no"],
         vec!["bundle", change, "--out", "out.bundle"],
         vec!["amend", "home", "--why", "no"],
@@ -337,6 +340,7 @@ fn a_receipt_of_another_change_names_nothing() {
     });
     let args = [
         "propose",
+        "--again",
         "--target",
         "search/production",
         "--kind",

@@ -41,6 +41,7 @@ mod lying;
 mod people;
 mod proxy;
 mod reaching;
+mod remarks;
 mod reviewing;
 mod rules;
 mod serving;

@@ -28,7 +28,18 @@ fn world() -> World {
 }
 
 fn propose(world: &World, target: &str, further: &[&str]) -> String {
-    let args = ["propose", "--target", target, "--kind", "flag", "--file", "flags.json", "--command", "cat flags.json"];
+    let args = [
+        "propose",
+        "--again",
+        "--target",
+        target,
+        "--kind",
+        "flag",
+        "--file",
+        "flags.json",
+        "--command",
+        "cat flags.json",
+    ];
     let run = world.say("alice", &[&args[..], &WORDS, further].concat());
     assert_eq!(run.status, 0, "{run}");
     run.json()["id"].as_str().unwrap().to_owned()
