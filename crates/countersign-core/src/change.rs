@@ -1,25 +1,31 @@
 //! A change as its stream tells it: a projection that `Change::apply` builds, one admitted statement at a time.
 
-mod revision;
+mod records;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_ledger::{Digest, Fingerprint, StreamHead, StreamId, Time, sshsig::Assurance};
+use countersign_ledger::{Digest, Fingerprint, StreamId, Time, sshsig::Assurance};
 use serde::{Deserialize, Serialize};
 
-pub use self::{revision::Revision, status::ChangeStatus};
+pub use self::{
+    records::{
+        ASIDE_PEOPLE, ApprovalRecord, Aside, CommentRecord, DecisionRecord, DisclosureRecord, ErasureRecord,
+        IdentificationRecord, PermitRecord, RejectionRecord, RequestRecord, Revision, TakenBack, WaiverRecord,
+        is_set_aside,
+    },
+    status::ChangeStatus,
+};
 use crate::{
-    decision::Outcome,
     facts::{GitFacts, Identities},
-    ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
+    ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, Target},
     kind::{Kind, Purpose},
     refusal::Refusal,
     statement::{
-        Body, Disclosure, FoundDocument, Identification, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Seen,
-        Statement, change_stream, gate_stream, governance_stream, person_stream, target_stream,
+        Body, FoundDocument, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Statement, change_stream,
+        gate_stream, governance_stream, person_stream, target_stream,
     },
-    subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition, TransitionRef, quoted},
+    subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition, quoted},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,158 +52,14 @@ pub struct Change {
     /// The last permit request, until a decision answers it.
     pub requested: Option<RequestRecord>,
     pub permits: Vec<PermitRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comments: Vec<CommentRecord>,
+    /// Approvals that are there no more, since who gave them took them back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_back: Vec<TakenBack>,
     /// What of it was erased.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub erased: Vec<ErasureRecord>,
-}
-
-/// A tombstone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ErasureRecord {
-    /// Who signed it first.
-    pub by: ActorId,
-    pub at: Time,
-    pub blobs: BTreeSet<Digest>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ApprovalRecord {
-    pub by: ActorId,
-    pub key: Fingerprint,
-    pub assurance: Assurance,
-    pub revision: RevisionRef,
-    pub seen: Seen,
-    /// The payload's digest: the statement's name.
-    pub statement: Digest,
-    pub at: Time,
-    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<u32>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RejectionRecord {
-    pub by: ActorId,
-    pub revision: RevisionRef,
-    pub reason: Digest,
-    pub at: Time,
-    pub lifted: bool,
-    /// Who has set it aside, each for one content.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub aside: Vec<Aside>,
-}
-
-/// Somebody's word that another's rejection need not stop this content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Aside {
-    pub by: ActorId,
-    /// What they were when they said so.
-    pub senior: bool,
-    pub content: Digest,
-    /// Blob.
-    pub reason: Digest,
-}
-
-/// How many people set a rejection aside, one of them a senior.
-pub const ASIDE_PEOPLE: usize = 2;
-
-/// Whether enough people have set a rejection aside for this content.
-pub fn is_set_aside(aside: &[Aside], content: &Digest) -> bool {
-    let here = || aside.iter().filter(|aside| aside.content == *content);
-    let people: BTreeSet<&ActorId> = here().map(|aside| &aside.by).collect();
-    people.len() >= ASIDE_PEOPLE && here().any(|aside| aside.senior)
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DisclosureRecord {
-    pub by: ActorId,
-    pub at: Time,
-    pub said: Disclosure,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WaiverRecord {
-    pub by: ActorId,
-    pub key: Fingerprint,
-    pub rule: RuleId,
-    pub revision: RevisionRef,
-    pub reason: Digest,
-    pub at: Time,
-    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<u32>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IdentificationRecord {
-    pub by: ActorId,
-    pub at: Time,
-    /// The epoch that it was said in, as its header says. What is of an earlier one clears nobody.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<u32>,
-    pub said: Identification,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RequestRecord {
-    /// The request's payload digest.
-    pub statement: Digest,
-    pub gate: GateId,
-    pub audience: Fingerprint,
-    pub transition: TransitionRef,
-    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<u32>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DecisionRecord {
-    pub outcome: Outcome,
-    pub revision: RevisionRef,
-    pub decision: Digest,
-    pub at: Time,
-    pub request: RequestRecord,
-    /// The heads that it was decided from.
-    pub heads: BTreeMap<StreamId, StreamHead>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PermitRecord {
-    /// The permit's payload digest.
-    pub statement: Digest,
-    pub revision: RevisionRef,
-    pub gate: GateId,
-    pub audience: Fingerprint,
-    pub transition: TransitionRef,
-    pub issued_at: Time,
-    pub expires_at: Time,
-    pub outcome: Option<OutcomeResult>,
-    /// When the log took that outcome.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reported_at: Option<Time>,
-    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<u32>,
-}
-
-impl PermitRecord {
-    /// Whether it was started, and nobody has said how that ended.
-    pub fn is_running(&self) -> bool {
-        match self.outcome {
-            Some(OutcomeResult::Started) => true,
-            Some(OutcomeResult::Applied | OutcomeResult::Failed) | None => false,
-        }
-    }
 }
 
 /// Who signed an admitted statement, with which key.
@@ -268,6 +130,8 @@ impl Change {
             decisions: vec![],
             requested: None,
             permits: vec![],
+            comments: vec![],
+            taken_back: vec![],
             erased: vec![],
         }
     }
@@ -352,6 +216,7 @@ impl Change {
         spoke.extend(self.disclosures.iter().map(|disclosure| &disclosure.by));
         spoke.extend(self.waivers.iter().map(|waiver| &waiver.by));
         spoke.extend(self.identifications.iter().map(|identification| &identification.by));
+        spoke.extend(self.comments.iter().map(|comment| &comment.by));
         spoke
     }
 
@@ -389,8 +254,7 @@ impl Change {
                 });
             }
             Body::Rejection(rejection) => {
-                // A rejection takes the person's own approval back.
-                self.approvals.retain(|approval| approval.by != by || approval.revision != rejection.revision);
+                self.take_back(&by, &rejection.revision, at, true);
                 self.rejections.push(RejectionRecord {
                     by,
                     revision: rejection.revision,
@@ -413,6 +277,10 @@ impl Change {
                 self.reopen();
             }
             Body::Withdrawal(_) => self.status = ChangeStatus::Withdrawn,
+            Body::ApprovalWithdrawal(said) => self.take_back(&by, &said.revision, at, false),
+            Body::Comment(said) => {
+                self.comments.push(CommentRecord { by, at, revision: said.revision, text: said.text });
+            }
             Body::Disclosure(said) => self.disclosures.push(DisclosureRecord { by, at, said: said.clone() }),
             Body::Waiver(waiver) => self.waivers.push(WaiverRecord {
                 by,
@@ -504,7 +372,7 @@ impl Change {
         let aside = self.rejections.iter().flat_map(|rejection| &rejection.aside).map(|aside| aside.reason);
         let reasons = self.rejections.iter().map(|rejection| rejection.reason).chain(aside);
         let reasons = reasons.chain(self.waivers.iter().map(|waiver| waiver.reason));
-        texts.flatten().chain(reasons).collect()
+        texts.flatten().chain(reasons).chain(self.comments.iter().map(|comment| comment.text)).collect()
     }
 
     /// The tombstone of a blob, if it was erased.
@@ -518,6 +386,20 @@ impl Change {
         let names = |revision: &Revision| revision.identities_blob.is_some_and(|digest| blobs.contains(&digest));
         for revision in self.revisions.iter_mut().filter(|revision| names(revision)) {
             revision.named.clear();
+        }
+    }
+
+    /// A person's own approval counts no more; they can approve again.
+    fn take_back(&mut self, by: &ActorId, revision: &RevisionRef, at: Time, rejected: bool) {
+        let before = self.approvals.len();
+        self.approvals.retain(|approval| approval.by != *by || approval.revision != *revision);
+        if self.approvals.len() < before {
+            let permits = self.permits.len();
+            self.taken_back.push(TakenBack { by: by.clone(), revision: *revision, at, rejected, permits });
+            // What was permitted stood on it.
+            if self.status == ChangeStatus::Permitted {
+                self.status = ChangeStatus::Proposed;
+            }
         }
     }
 

@@ -22,7 +22,7 @@ use self::route::Redirect;
 pub use self::route::{Via, named_for};
 use crate::wire::{
     ChangePage, ChangeView, DENIED, Entries, EpochHint, ErrorBody, LogInfo, MAX_HINT_BYTES, Material, Proof, Published,
-    Receipt, Revocation, Submit, Wanted,
+    Receipt, Revocation, Standings, Submit, Wanted,
 };
 
 /// How long one request may take.
@@ -190,6 +190,13 @@ impl Client {
     /// How a key was revoked, by whom.
     pub fn revocation(&self, key: &Fingerprint) -> Result<Revocation, ClientError> {
         self.get(&format!("/v1/revocation?key={}", encoded(key.as_str())))
+    }
+
+    /// How people stand, with what proves it: whose key this is, and those of whom a key is suspended.
+    pub fn standings(&self, key: Option<&Fingerprint>, since: u64, governed: &[u64]) -> Result<Standings, ClientError> {
+        let key = key.map(|key| format!("&key={}", encoded(key.as_str()))).unwrap_or_default();
+        let governed: Vec<String> = governed.iter().map(u64::to_string).collect();
+        self.get(&format!("/v1/standings?since={since}&governed={}{key}", governed.join(",")))
     }
 
     /// One page of a list.
@@ -386,7 +393,6 @@ fn variable(name: &str) -> Option<String> {
 
 type Response = ureq::http::Response<ureq::Body>;
 
-/// Where an answer sends on to.
 /// Where an answer sends on to.
 pub fn sent_on(response: &Response) -> Option<String> {
     let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;

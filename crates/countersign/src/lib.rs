@@ -34,6 +34,7 @@ pub mod random;
 pub mod reading;
 pub mod rebuild;
 pub mod records;
+pub mod settings;
 pub mod signer;
 pub mod speaker;
 pub mod store;

@@ -51,6 +51,7 @@ pub mod facet {
     pub const OPEN: &str = "open";
     pub const SYSTEM: &str = "system";
     pub const TARGET: &str = "target";
+    /// Whoever proposed it, and who answers for a machine that did.
     pub const PROPOSER: &str = "proposer";
     /// Whoever signed something about it.
     pub const PERSON: &str = "person";
@@ -367,11 +368,15 @@ pub fn change_projection(change: &Change) -> Result<Projection, StoreError> {
         facets.insert(Facet::new(facet::SYSTEM, target.system.as_str()));
         facets.insert(Facet::new(facet::TARGET, target.to_string()));
     }
+    let sponsors = change.revisions.iter().filter_map(|revision| revision.sponsor.as_ref());
+    facets.extend(sponsors.map(|sponsor| Facet::new(facet::PROPOSER, sponsor.as_str())));
     let spoke = change.revisions.iter().map(|revision| &revision.by);
     let spoke = spoke.chain(change.revisions.iter().filter_map(|revision| revision.sponsor.as_ref()));
     let spoke = spoke.chain(change.approvals.iter().map(|approval| &approval.by));
     let spoke = spoke.chain(change.rejections.iter().map(|rejection| &rejection.by));
     let spoke = spoke.chain(change.waivers.iter().map(|waiver| &waiver.by));
+    let spoke = spoke.chain(change.comments.iter().map(|comment| &comment.by));
+    let spoke = spoke.chain(change.taken_back.iter().map(|taken| &taken.by));
     facets.extend(spoke.map(|person| Facet::new(facet::PERSON, person.as_str())));
     if let Some(Subject::Git(git)) = change.current().map(|revision| &revision.subject) {
         facets.insert(head_facet(&git.repository, &git.head));

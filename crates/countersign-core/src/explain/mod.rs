@@ -6,9 +6,11 @@
 //!
 //! | room | holds |
 //! |---|---|
+//! | `enough` | the smallest set of people that would do |
 //! | `people` | who could act now, and who is nearest to what is missing |
 //! | `words` | what is missing, in words |
 
+mod enough;
 mod people;
 mod words;
 
@@ -18,6 +20,7 @@ use countersign_ledger::Time;
 use serde::{Deserialize, Serialize};
 
 use self::{
+    enough::{Wish, enough},
     people::{Found, Wanted, asked},
     words::how_to_approve,
 };
@@ -30,7 +33,7 @@ use crate::{
     decision::{Decision, Missing, Mode, RuleDecision, RuleStatus, Strength, Token},
     facts::git::Ident,
     governance::Governance,
-    ids::{ActorId, ChangeId, RuleId, Target},
+    ids::{ActorId, ChangeId, RuleId, SystemId, Target},
     refusal::Refusal,
     requirement::{Need, Role},
     rules::{Rules, builtin, count, decide},
@@ -48,6 +51,10 @@ pub struct Explanation {
     pub explained_at: Time,
     /// In the order of the decision's.
     pub rules: Vec<ExplainedRule>,
+    /// The smallest set of people whose approvals would meet every rule that binds and asks for approvals: for example these.
+    /// Empty where none is missing, or where not enough people could.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub enough: Vec<ActorId>,
 }
 
 /// A rule of a decision, in words.
@@ -79,6 +86,20 @@ pub struct Obligation {
     pub more: u32,
     /// The command that does it.
     pub how: String,
+}
+
+impl Explanation {
+    /// Who would do, where more than one thing is asked: `for example: ada and grace approve, …`.
+    pub fn for_example(&self) -> Option<String> {
+        let asked: usize = self.rules.iter().filter(|rule| rule.stops()).map(|rule| rule.obligations.len()).sum();
+        let (last, others) = self.enough.split_last()?;
+        let others: Vec<&str> = others.iter().map(ActorId::as_str).collect();
+        match others.is_empty() {
+            true if asked < 2 => None,
+            true => Some(format!("for example: {last} approves, and no approval is missing")),
+            false => Some(format!("for example: {} and {last} approve, and no approval is missing", others.join(", "))),
+        }
+    }
 }
 
 impl ExplainedRule {
@@ -117,16 +138,16 @@ pub fn explain(
     Ok(Scene::of(state, change, &snapshot, disabled)?.explain(decision, now))
 }
 
-/// Whether something is missing that this person could supply.
-pub fn could_help(
+/// What is missing that this person could supply now.
+pub fn could_supply(
     decision: &Decision,
     state: &State,
     change: &Change,
     disabled: &BTreeSet<ActorId>,
     person: &ActorId,
-) -> Result<bool, Refusal> {
+) -> Result<Vec<Obligation>, Refusal> {
     let snapshot = Snapshot::take(state, change, decision.decided_at)?;
-    Ok(Scene::of(state, change, &snapshot, disabled)?.could_help(decision, person))
+    Ok(Scene::of(state, change, &snapshot, disabled)?.could_supply(decision, person))
 }
 
 /// All that explaining looks at.
@@ -190,19 +211,40 @@ impl<'a> Scene<'a> {
     pub fn explain(&self, decision: &Decision, now: Time) -> Explanation {
         let wanted = Wanted::by(decision);
         let rules = decision.rules.iter().map(|rule| self.rule(rule, &wanted)).collect();
-        Explanation { explained_at: now, rules }
+        Explanation { explained_at: now, rules, enough: enough(&self.people, &self.wishes(decision), &self.spoken()) }
     }
 
-    fn could_help(&self, decision: &Decision, person: &ActorId) -> bool {
+    /// What approvals the rules that stop the change still lack, all together.
+    fn wishes(&self, decision: &Decision) -> Vec<Wish<'_>> {
+        let mut wishes: BTreeMap<(Role, Option<&SystemId>), u32> = BTreeMap::new();
+        for rule in decision.rules.iter().filter(|rule| Decision::binds(rule.mode, rule.status)) {
+            for missing in &rule.missing {
+                let Token::Requirement(requirement) = missing.token else { continue };
+                let Need::Approvals { role, count } = requirement.need else { continue };
+                let targets = self.snapshot.targets.iter().filter(|target| rule.targets.contains(&target.target));
+                for target in targets.filter(|target| requirement.asked(self.snapshot, target)) {
+                    let lacks = count.saturating_sub(count::count(self.snapshot, target).of(role));
+                    let of = match role {
+                        Role::Owner => Some(&target.target.system),
+                        Role::Independent | Role::Senior => None,
+                    };
+                    let wish = wishes.entry((role, of)).or_default();
+                    *wish = lacks.max(*wish);
+                }
+            }
+        }
+        let wanted = wishes.into_iter().filter(|(_, count)| *count > 0);
+        wanted.map(|((role, system), count)| Wish { role, system, count }).collect()
+    }
+
+    fn could_supply(&self, decision: &Decision, person: &ActorId) -> Vec<Obligation> {
         let made_it = count::had_a_hand(self.snapshot, person);
         let spoke = self.snapshot.rejected_by.contains(person)
             || self.snapshot.held_by.contains(person)
             || self.snapshot.cleared_by.contains(person)
             || self.snapshot.approvals.iter().any(|approval| approval.by == *person);
         let named = |missing: &Missing| missing.of.iter().any(|name| name == person.as_str());
-        let unmet = decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
-        let mut missing = unmet.flat_map(|rule| rule.missing.iter().map(move |missing| (rule, missing)));
-        missing.any(|(rule, missing)| match missing.token {
+        let theirs = |rule: &RuleDecision, missing: &Missing| match missing.token {
             Token::Requirement(requirement) => match requirement.need {
                 Need::Approvals { role, .. } => {
                     !made_it && !spoke && self.people.could_approve(person, role, &asked(rule, missing))
@@ -213,7 +255,18 @@ impl<'a> Scene<'a> {
             Token::Sponsor | Token::Lift => named(missing),
             Token::Driver => made_it,
             Token::Remedy | Token::Contributor | Token::Identity | Token::Target | Token::Rules => false,
-        })
+        };
+        let wanted = Wanted::by(decision);
+        let unmet = decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
+        let missing = unmet.flat_map(|rule| rule.missing.iter().map(move |missing| (rule, missing)));
+        let mut obligations = Vec::new();
+        for (rule, missing) in missing.filter(|(rule, missing)| theirs(rule, missing)) {
+            let mut one = self.obligations(rule, missing, &wanted);
+            // Of several who rejected, each lifts their own.
+            one.retain(|obligation| !named(missing) || obligation.who.contains(person));
+            obligations.extend(one);
+        }
+        obligations
     }
 
     fn rule(&self, decided: &RuleDecision, wanted: &Wanted<'_>) -> ExplainedRule {
@@ -394,12 +447,18 @@ impl<'a> Scene<'a> {
 
     /// Who could still approve in a role: no hand in the change, and no verdict on it yet.
     fn approvers(&self, decided: &RuleDecision, missing: &Missing, role: Role, wanted: &Wanted<'_>) -> Found {
-        let mut excluded = self.contributors();
-        excluded.extend(self.snapshot.approvals.iter().map(|approval| &approval.by));
-        excluded.extend(&self.snapshot.rejected_by);
-        excluded.extend(&self.snapshot.held_by);
-        excluded.extend(&self.snapshot.cleared_by);
+        let excluded = self.spoken();
         self.people.nearest(role, &asked(decided, missing), wanted, &excluded)
+    }
+
+    /// Whoever cannot approve any more, or not yet: who had a hand in it, and who has said something of it.
+    fn spoken(&self) -> BTreeSet<&ActorId> {
+        let mut spoken = self.contributors();
+        spoken.extend(self.snapshot.approvals.iter().map(|approval| &approval.by));
+        spoken.extend(&self.snapshot.rejected_by);
+        spoken.extend(&self.snapshot.held_by);
+        spoken.extend(&self.snapshot.cleared_by);
+        spoken
     }
 
     fn anybody(&self, decided: &RuleDecision) -> Found {

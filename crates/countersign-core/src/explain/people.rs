@@ -123,7 +123,7 @@ impl<'a> People<'a> {
         self.everybody.contains(person) && !self.disabled.contains(person)
     }
 
-    fn has_role(&self, person: &ActorId, role: Role, systems: &BTreeSet<&SystemId>) -> bool {
+    pub(super) fn has_role(&self, person: &ActorId, role: Role, systems: &BTreeSet<&SystemId>) -> bool {
         match role {
             Role::Independent => true,
             Role::Senior => self.seniors.contains(person),
@@ -137,6 +137,19 @@ impl<'a> People<'a> {
     /// Whether somebody who had no hand in it could give an approval in this role for one of these systems.
     pub(super) fn could_approve(&self, person: &ActorId, role: Role, systems: &BTreeSet<&SystemId>) -> bool {
         self.is_able(person) && self.has_role(person, role, systems)
+    }
+
+    /// Those who own one of these systems, and the first few of each level: nobody else can do more than they.
+    pub(super) fn candidates(
+        &self,
+        systems: &BTreeSet<&SystemId>,
+        excluded: &BTreeSet<&ActorId>,
+        of_each: usize,
+    ) -> BTreeSet<&ActorId> {
+        let able = |person: &&ActorId| self.is_able(person) && !excluded.contains(*person);
+        let owners = systems.iter().filter_map(|system| self.owners().get(system)).flatten().copied().filter(able);
+        let seniors = self.seniors.iter().filter(able).take(of_each);
+        owners.chain(seniors).chain(self.everybody.iter().filter(able).take(of_each)).collect()
     }
 
     /// Those of these who could act, by name.

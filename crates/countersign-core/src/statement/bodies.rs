@@ -215,6 +215,25 @@ pub struct RejectionSetAside {
     pub targets: BTreeSet<Target>,
 }
 
+/// Whoever approved takes their approval back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalWithdrawal {
+    pub change: ChangeId,
+    pub revision: RevisionRef,
+}
+
+/// Something that is said about a change, and that neither grants nor stops anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Comment {
+    pub change: ChangeId,
+    /// Of which revision; it need not be the present one.
+    pub revision: RevisionRef,
+    /// Blob: the words and where in the content they belong, salted.
+    pub text: Digest,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Withdrawal {
@@ -465,6 +484,8 @@ bodies! {
     RejectionLift(RejectionLift) = "rejection-lift",
     RejectionSetAside(RejectionSetAside) = "rejection-set-aside",
     Withdrawal(Withdrawal) = "withdrawal",
+    ApprovalWithdrawal(ApprovalWithdrawal) = "approval-withdrawal",
+    Comment(Comment) = "comment",
     Disclosure(Disclosure) = "disclosure",
     Waiver(Waiver) = "waiver",
     Identification(Identification) = "identification",
@@ -483,7 +504,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "recovery",
     "enrolment",
     "evidence",
-    "comment",
     "away",
     "delegation",
     "freeze",
@@ -497,7 +517,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "meeting",
     "stage",
     "health",
-    "approval-withdrawal",
     "gate-contact",
     "gate-mode",
     "label",
@@ -529,6 +548,8 @@ impl Body {
             Self::RejectionLift(b) => Some((&b.change, &b.revision)),
             Self::RejectionSetAside(b) => Some((&b.change, &b.revision)),
             Self::Withdrawal(b) => Some((&b.change, &b.revision)),
+            Self::ApprovalWithdrawal(b) => Some((&b.change, &b.revision)),
+            Self::Comment(b) => Some((&b.change, &b.revision)),
             Self::Disclosure(b) => Some((&b.change, &b.revision)),
             Self::Waiver(b) => Some((&b.change, &b.revision)),
             Self::Identification(b) => Some((&b.change, &b.revision)),
@@ -555,6 +576,7 @@ impl Body {
             Self::Rejection(b) => vec![b.reason],
             Self::RejectionSetAside(b) => vec![b.reason],
             Self::Waiver(b) => vec![b.reason],
+            Self::Comment(b) => vec![b.text],
             // Not those that it takes away.
             Self::Erasure(b) => vec![b.reason],
             Self::Epoch(b) => vec![b.reason],
@@ -565,6 +587,7 @@ impl Body {
             | Self::Approval(_)
             | Self::RejectionLift(_)
             | Self::Withdrawal(_)
+            | Self::ApprovalWithdrawal(_)
             | Self::Disclosure(_)
             | Self::Identification(_)
             | Self::GuidanceObservation(_)
@@ -589,6 +612,8 @@ impl Body {
             | Self::RejectionLift(_)
             | Self::RejectionSetAside(_)
             | Self::Withdrawal(_)
+            | Self::ApprovalWithdrawal(_)
+            | Self::Comment(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
             | Self::Identification(_)
@@ -615,6 +640,8 @@ impl Body {
             | Self::RejectionLift(_)
             | Self::RejectionSetAside(_)
             | Self::Withdrawal(_)
+            | Self::ApprovalWithdrawal(_)
+            | Self::Comment(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
             | Self::Identification(_)
@@ -643,6 +670,8 @@ impl Body {
             | Self::RejectionLift(_)
             | Self::RejectionSetAside(_)
             | Self::Withdrawal(_)
+            | Self::ApprovalWithdrawal(_)
+            | Self::Comment(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
             | Self::Identification(_)

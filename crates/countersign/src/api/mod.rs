@@ -48,7 +48,7 @@ use crate::{
     unix,
     wire::{
         ChangePage, ChangeView, Entries, GovernanceInfo, LogInfo, Material, Proof, Published, Receipt, Revocation,
-        Submit, Wanted,
+        Standings, Submit, Wanted,
     },
 };
 
@@ -71,6 +71,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/v1/log", get(log))
         .route("/v1/signer", get(signer))
         .route("/v1/revocation", get(revocation))
+        .route("/v1/standings", get(standings))
         .route("/v1/changes", get(changes))
         .route("/v1/changes/{id}", get(change))
         .route("/v1/changes/{id}/bundle", get(bundle))
@@ -282,10 +283,14 @@ struct Filter {
     /// … whose present revision has this head.
     head: Option<Oid>,
     state: Option<ChangeStatus>,
+    /// Those about which something can still be said.
+    #[serde(default)]
+    open: bool,
     system: Option<SystemId>,
     target: Option<Target>,
     /// Who proposed, revised, approved, rejected or waived.
     person: Option<ActorId>,
+    /// Who proposed it, or answers for a machine that did.
     proposer: Option<ActorId>,
     /// Whose approval, or whatever else is missing, would help.
     waiting_on: Option<ActorId>,
@@ -317,6 +322,7 @@ async fn changes(
     let time = |at: jiff::Timestamp| Time::from_unix_millis(at.as_millisecond());
     let wanted = ChangeFilter {
         state: filter.state,
+        open: filter.open,
         system: filter.system,
         target: filter.target,
         person: filter.person,
@@ -351,13 +357,7 @@ async fn bundle(
     since: Result<Query<Since>, QueryRejection>,
 ) -> Reply<Response> {
     let Query(Since { since, governed }) = since.map_err(|e| bad_request(e.body_text()))?;
-    let governed = governed.unwrap_or_default();
-    let governed: Vec<u64> = governed
-        .split(',')
-        .filter(|text| !text.is_empty())
-        .take(MAX_GOVERNED)
-        .map(|text| text.parse().map_err(|_| bad_request(format!("`governed` is a list of numbers, not `{text}`"))))
-        .collect::<Result<_, _>>()?;
+    let governed = moments(governed.as_deref())?;
     let change = engine.find(&part(id)?).await?;
     let bundle = engine.bundle(&change, since, &governed).await?;
     let archive = bundle.to_tar().map_err(|e| Refusal::malformed("bundle", e.to_string()))?;
@@ -386,6 +386,14 @@ async fn give(
     Ok(Json(engine.wanted(&change).await?))
 }
 
+/// Moments of governance that an asker has verified.
+fn moments(text: Option<&str>) -> Reply<Vec<u64>> {
+    let numbers = text.unwrap_or_default().split(',').filter(|text| !text.is_empty()).take(MAX_GOVERNED);
+    numbers
+        .map(|text| text.parse().map_err(|_| bad_request(format!("`governed` is a list of numbers, not `{text}`"))))
+        .collect()
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BehindContent {
@@ -401,6 +409,24 @@ async fn contents(
     let Query(BehindContent { after }) = behind.map_err(|e| bad_request(e.body_text()))?;
     let change = engine.find(&part(id)?).await?;
     Ok(Json(engine.material(&change.id, after).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Standing {
+    /// Whose key this is, the answer tells of.
+    key: Option<Fingerprint>,
+    since: Option<u64>,
+    governed: Option<String>,
+}
+
+/// How people stand, with what proves it.
+async fn standings(
+    State(engine): State<Arc<Engine>>,
+    of: Result<Query<Standing>, QueryRejection>,
+) -> Reply<Json<Standings>> {
+    let Query(Standing { key, since, governed }) = of.map_err(|e| bad_request(e.body_text()))?;
+    Ok(Json(engine.standings(key.as_ref(), since, &moments(governed.as_deref())?).await?))
 }
 
 /// The whole log, as a tar archive that is made while it is sent.

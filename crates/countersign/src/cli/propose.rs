@@ -15,16 +15,19 @@ use countersign_ledger::Digest;
 use super::{
     Global,
     content::{self, Computed, Content},
+    dry_run,
     error::{CliError, Exit},
     material,
+    me::Me,
     output::{self, Format},
-    paths,
+    paths, show,
     submit::{self, Session},
 };
 use crate::{
     client::{ChangePrefix, Client},
     random,
     reading::Reading,
+    wire::ChangeLine,
 };
 
 /// Propose a change: the first step of every change.
@@ -58,6 +61,15 @@ pub struct Args {
     content: Content,
     #[command(flatten)]
     words: Words,
+    /// Show what it would be and what the rules would ask of it. Nothing is signed or sent.
+    #[arg(long, conflicts_with = "quiet")]
+    dry_run: bool,
+    /// Print the id of the change, and nothing else.
+    #[arg(long)]
+    quiet: bool,
+    /// Propose it also where an open change brings the same.
+    #[arg(long)]
+    again: bool,
 }
 
 /// Put a new revision of a change in place of the present one. Approvals do not carry over.
@@ -172,11 +184,17 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     lines.push(format!("targets: {}", output::joined(&targets)));
     lines.extend(describe(&computed));
     lines.extend(content::submodule_addresses(args.content.git.as_deref(), &computed)?);
-    submit::announce(&session.speaker, &lines);
-    for note in doubts(&session.log.client, &args.content, &computed.subject, &targets) {
+    let same = proposed_already(&session.log.client, &computed.subject, &targets);
+    if let Some(error) = same.filter(|_| !args.again && !args.dry_run) {
+        return Err(error);
+    }
+    if !args.quiet && !args.dry_run {
+        submit::announce(&session.speaker, &lines);
+    }
+    for note in doubts(&session.log.client, &args.content, &computed.subject) {
         anstream::eprintln!("{} {}", output::warn("note:"), output::printable(&note));
     }
-    let body = Body::Proposal(Proposal {
+    let proposal = Proposal {
         documents: text.documents(),
         facts,
         identities,
@@ -190,10 +208,19 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         subject,
         targets,
         text: text_digest,
-    });
-    let receipt = session.say(body, &bytes)?;
+    };
+    if args.dry_run {
+        let me = Me::of(global, &session.log)?;
+        let view = dry_run::would_be(&session, &me, &proposal, &computed, &bytes)?;
+        return show::would_be(global, &lines, &view);
+    }
+    let receipt = session.say(Body::Proposal(proposal), &bytes)?;
     if let Some(id) = &receipt.change {
         given(&session, &args.content, &computed, id, 1);
+    }
+    if args.quiet {
+        anstream::println!("{}", receipt.change.as_ref().map(ChangeId::as_str).unwrap_or_default());
+        return Ok(Exit::Done);
     }
     submit::said(global, &session, &receipt, |receipt| {
         format!("proposed change {}", receipt.change.as_ref().map(ChangeId::short).unwrap_or_default())
@@ -201,8 +228,8 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
 }
 
 /// What makes a proposal look like a slip: nothing here stops it, and what cannot be found out is left out.
-fn doubts(client: &Client, content: &Content, subject: &Subject, targets: &BTreeSet<Target>) -> Vec<String> {
-    let mut notes: Vec<String> = proposed_already(client, subject, targets).into_iter().collect();
+fn doubts(client: &Client, content: &Content, subject: &Subject) -> Vec<String> {
+    let mut notes = Vec::new();
     if let Subject::Git(git) = subject {
         notes.extend(content.doubts_of_branch(git));
         if client.gates(&git.repository).is_ok_and(|gates| gates.is_empty()) {
@@ -216,31 +243,30 @@ fn doubts(client: &Client, content: &Content, subject: &Subject, targets: &BTree
     notes
 }
 
-/// Open changes of the same content on the same targets, as the server tells it.
-fn proposed_already(client: &Client, subject: &Subject, targets: &BTreeSet<Target>) -> Option<String> {
+/// That open changes bring the same to the same targets, as the server tells it.
+fn proposed_already(client: &Client, subject: &Subject, targets: &BTreeSet<Target>) -> Option<CliError> {
     let (content, branch) = match subject {
         Subject::Git(git) => (git.delta, Some(&git.branch)),
         Subject::Files(_) => (subject.content().ok()?, None),
     };
     let target = targets.first()?.to_string();
-    let page = client.changes(&[("target", &target), ("limit", MAX_LOOKED_AT)]).ok()?;
-    let open = page.changes.iter().filter(|change| !["applied", "withdrawn"].contains(&change.state.as_str()));
-    let open: Vec<String> = open
+    let page = client.changes(&[("target", &target), ("open", "true"), ("limit", MAX_LOOKED_AT)]).ok()?;
+    let same: Vec<&ChangeLine> = page
+        .changes
+        .iter()
         .filter(|change| change.content == Some(content) && change.branch.as_ref() == branch)
-        .map(|change| format!("{} by {}", change.id.short(), change.proposer))
         .collect();
+    let first = same.first()?.id.short();
     let (what, how) = match subject {
         Subject::Git(_) => {
             ("this is proposed for this branch already", "of several that may go a gate lands the oldest")
         }
         Subject::Files(_) => ("these files are proposed already", "each is applied by itself"),
     };
-    (!open.is_empty()).then(|| {
-        format!(
-            "{what}: {}; {how}. Change what is there (countersign revise), or withdraw one (countersign withdraw)",
-            open.join(", ")
-        )
-    })
+    let named = same.iter().map(|change| format!("{} by {}", change.id.short(), change.proposer));
+    Some(CliError::new("proposed-already", format!("{what}: {}", output::joined(named))).hint(format!(
+        "look at it: countersign show {first}; change what is there: countersign revise {first}; propose it all the same (--again): {how}"
+    )))
 }
 
 /// The newest changes, among which one is looked for that brings the same.

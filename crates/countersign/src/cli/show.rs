@@ -1,4 +1,6 @@
-//! `show` and `list`: how changes stand, for people and for programs.
+//! `show`: how a change stands, for people and for programs.
+
+use std::{io::IsTerminal as _, thread, time::Duration};
 
 use countersign_core::{
     decision::{Mode, Outcome, RuleStatus, Strength},
@@ -13,68 +15,77 @@ use super::{
     error::{CliError, Exit},
     output::{self, Format, bad, bold, faint, good, joined, printable, printable_lines, warn},
     paths::{self, Links},
+    times,
 };
-use crate::{
-    client::ChangePrefix,
-    clock,
-    view::NOT_HERE,
-    wire::{ChangeLine, ChangeView},
-};
+use crate::{client::ChangePrefix, clock, reading::Reading, view::NOT_HERE, wire::ChangeView};
 
 /// Show a change: what it is, who had a hand in it, who approved, and what each rule says.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Its id, or twelve or more digits of its beginning.
     change: ChangePrefix,
+    /// Show it again whenever the log has grown, until it is decided: ends with 0 when it is permitted or applied, with 3 when it is
+    /// rejected or withdrawn.
+    #[arg(long)]
+    watch: bool,
 }
 
-/// List the changes, the newest first.
-#[derive(Debug, clap::Args)]
-pub struct ListArgs {
-    /// Those that something is missing of which this person could supply.
-    #[arg(long, value_name = "PERSON")]
-    waiting_on: Option<String>,
-    /// Those in this state: proposed, permitted, applying, applied, failed, rejected, withdrawn.
-    #[arg(long)]
-    state: Option<String>,
-    /// Those of this system.
-    #[arg(long)]
-    system: Option<String>,
-    /// Those of this target: SYSTEM/ENVIRONMENT.
-    #[arg(long)]
-    target: Option<String>,
-    /// Those that this person proposed, revised, approved, rejected or waived a rule of.
-    #[arg(long)]
-    person: Option<String>,
-    /// Proposed at or after this moment, as in 2026-11-26T09:00:00Z.
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Proposed at or before this moment.
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
-    /// How many at the most.
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: u32,
-}
+/// How often the log is asked whether it has grown.
+const LOOKED_AGAIN: Duration = Duration::from_secs(2);
 
-impl ListArgs {
-    /// What the server is asked for.
-    fn query(&self) -> Vec<(&'static str, &str)> {
-        let asked = [
-            ("waiting_on", &self.waiting_on),
-            ("state", &self.state),
-            ("system", &self.system),
-            ("target", &self.target),
-            ("person", &self.person),
-            ("since", &self.since),
-            ("until", &self.until),
-        ];
-        asked.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect()
+pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
+    let log = global.log()?;
+    let mut reading = log.read(&args.change, clock::now())?;
+    print(global, &reading)?;
+    if !args.watch {
+        return Ok(Exit::Done);
+    }
+    let mut size = reading.checkpoint().size;
+    loop {
+        if let Some(exit) = decided(&reading.view()?) {
+            return Ok(exit);
+        }
+        thread::sleep(LOOKED_AGAIN);
+        if log.look(clock::now())?.size > size {
+            reading = log.read(&args.change, clock::now())?;
+            size = reading.checkpoint().size;
+            redraw();
+            print(global, &reading)?;
+        }
     }
 }
 
-pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
-    let reading = global.log()?.read(&args.change, clock::now())?;
+/// With what a watch ends, once nothing more is waited for.
+fn decided(view: &ChangeView) -> Option<Exit> {
+    match view.state.as_str() {
+        "permitted" | "applied" => Some(Exit::Done),
+        "rejected" | "withdrawn" => Some(Exit::Refused),
+        _ => None,
+    }
+}
+
+/// In the place of what a terminal shows; elsewhere one after the other.
+fn redraw() {
+    if std::io::stdout().is_terminal() {
+        anstream::print!("\u{1b}[2J\u{1b}[H");
+    }
+}
+
+/// What a proposal would be, and what would be asked of it.
+pub fn would_be(global: &Global, lines: &[String], view: &ChangeView) -> Result<Exit, CliError> {
+    match global.format {
+        Format::Json => output::json(&view)?,
+        Format::Text => {
+            lines.iter().for_each(|line| anstream::println!("{}", printable(line)));
+            anstream::println!("made by: {}", output::list(&view.contributors));
+            standing(view);
+            anstream::println!("{}", faint("nothing was signed or sent"));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn print(global: &Global, reading: &Reading) -> Result<(), CliError> {
     let view = reading.view()?;
     match global.format {
         Format::Json => output::json(&view)?,
@@ -84,72 +95,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
             whole(&view, &facts.map(|facts| paths::lines(&facts, &Links::new())).unwrap_or_default());
         }
     }
-    Ok(Exit::Done)
-}
-
-pub fn list(global: &Global, args: &ListArgs) -> Result<Exit, CliError> {
-    let log = global.log()?;
-    let wanted = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let mut lines: Vec<ChangeLine> = Vec::new();
-    let mut next: Option<String> = None;
-    let more = loop {
-        let limit = wanted.saturating_sub(lines.len()).to_string();
-        let mut query = args.query();
-        query.push(("limit", limit.as_str()));
-        query.extend(next.as_deref().map(|after| ("after", after)));
-        let page = log.client.changes(&query)?;
-        let progress = !page.changes.is_empty();
-        lines.extend(page.changes);
-        next = page.next.filter(|_| progress);
-        if next.is_none() || lines.len() >= wanted {
-            break next.is_some();
-        }
-    };
-    match global.format {
-        Format::Json => output::json(&lines)?,
-        Format::Text if lines.is_empty() && args.query().is_empty() => {
-            anstream::println!("no changes yet: countersign propose --help");
-        }
-        Format::Text if lines.is_empty() => anstream::println!("no change is like that"),
-        Format::Text => {
-            let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
-            lines.iter().for_each(|of| line(of, width));
-            anstream::eprintln!("{}", faint("as the server tells it; countersign show CHANGE checks what it shows"));
-        }
-    }
-    if more && global.format == Format::Text {
-        anstream::println!(
-            "{}",
-            faint(format!("there are more: countersign list --limit {}", args.limit.saturating_mul(2)))
-        );
-    }
-    Ok(Exit::Done)
-}
-
-fn line(line: &ChangeLine, width: Option<usize>) {
-    let targets: Vec<_> = line.targets.iter().map(ToString::to_string).collect();
-    let (state, proposer) = (format!("{:<10}", line.state), format!("{:<16}", line.proposer.as_str()));
-    let before = format!("{}  {state} {proposer} {}  {}  ", line.id.short(), line.proposed_at, targets.join(" "));
-    let room = width.map_or(TITLE, |width| width.saturating_sub(before.chars().count()).max(SHORTEST_TITLE));
-    anstream::println!(
-        "{}  {state} {proposer} {}  {}  {}",
-        bold(anstyle::Style::new(), line.id.short()),
-        faint(&line.proposed_at),
-        targets.join(" "),
-        printable(&shortened(&line.title, room)),
-    );
-}
-
-/// How much of a title a line has where no terminal says how wide it is, and at the least.
-const TITLE: usize = 120;
-const SHORTEST_TITLE: usize = 20;
-
-fn shortened(text: &str, chars: usize) -> String {
-    if text.chars().count() <= chars {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(chars.saturating_sub(1)).collect();
-    format!("{}…", kept.trim_end())
+    Ok(())
 }
 
 fn whole(view: &ChangeView, paths: &[String]) {
@@ -160,7 +106,7 @@ fn whole(view: &ChangeView, paths: &[String]) {
     field("subject", printable(&view.subject.summary()));
     paths.iter().enumerate().for_each(|(nth, line)| field(if nth == 0 { "brings" } else { "" }, printable(line)));
     field("revision", format!("{} {}", view.revision, faint(view.revision_digest)));
-    field("proposed", format!("by {} at {}", view.proposer, view.proposed_at));
+    field("proposed", format!("by {} {}", view.proposer, times::when(&view.proposed_at)));
     field("made by", output::list(&view.contributors));
     for person in &view.claimed {
         field("", format!("{person} only because a commit claims it; a third person can say otherwise"));
@@ -210,7 +156,12 @@ fn whole(view: &ChangeView, paths: &[String]) {
             Seen::Computed => "content in their own copy",
         };
         let of = format!("revision {}, {seen}", approval.revision);
-        field("approved", format!("by {} at {} ({of}), {counts}", approval.by, approval.at));
+        field("approved", format!("by {} {} ({of}), {counts}", approval.by, times::when(&approval.at)));
+    }
+    for taken in &view.taken_back {
+        let how = if taken.rejected { "by rejecting it; lifting that does not bring it back" } else { "on their own" };
+        let of = format!("{}'s approval of revision {}", taken.by, taken.revision);
+        field("took back", format!("{of} {}, {how}", times::when(&taken.at)));
     }
     for rejection in view.rejections.iter().filter(|rejection| !rejection.lifted) {
         let why = rejection.why.as_deref().unwrap_or(NOT_HERE);
@@ -225,9 +176,19 @@ fn whole(view: &ChangeView, paths: &[String]) {
         let why = waiver.why.as_deref().unwrap_or(NOT_HERE);
         field("waived", format!("{} by {}: {}", waiver.rule, waiver.by, words_of(why)));
     }
+    for comment in &view.comments {
+        let place = match (&comment.path, comment.line) {
+            (Some(path), Some(line)) => format!(", {path}:{line}"),
+            (Some(path), None) => format!(", {path}"),
+            (None, _) => String::new(),
+        };
+        let of = format!("revision {}{}", comment.revision, printable(&place));
+        let text = words_of(comment.text.as_deref().unwrap_or(NOT_HERE));
+        field("comment", format!("by {} {} ({of}): {text}", comment.by, times::ago(&comment.at)));
+    }
     for permit in &view.permits {
         let outcome = permit.outcome.map_or("not used".to_owned(), |outcome| outcome.to_string());
-        field("permit", format!("gate {}, until {}, {outcome}", permit.gate, permit.expires_at));
+        field("permit", format!("gate {}, until {}, {outcome}", permit.gate, times::local(&permit.expires_at)));
     }
     verdict(view);
     if is_over(view) {
@@ -237,6 +198,7 @@ fn whole(view: &ChangeView, paths: &[String]) {
         status(rule);
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
+    view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
     not_applicable(view);
 }
 
@@ -256,6 +218,7 @@ pub fn standing(view: &ChangeView) {
         status(rule);
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
+    view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
     anstream::println!(
         "  {}",
         faint(output::count(met.len(), "rule") + if met.len() == 1 { " is met" } else { " are met" })
@@ -354,6 +317,7 @@ pub fn to_do(denied: &Explained) -> String {
         lines.push(format!("  {}", rule.id));
         lines.extend(obligations(&denied.decision.change, rule));
     }
+    lines.extend(denied.explanation.for_example().map(|line| format!("  {line}")));
     lines.join("\n")
 }
 

@@ -21,7 +21,7 @@ use countersign_core::{
     snapshot::Snapshot,
     state::State,
     statement::{Body, Decided, Erasure, GuidanceObservation, PermitRequest, governance_stream},
-    text::{ProposalText, Reason},
+    text::{CommentText, ProposalText, Reason},
 };
 use countersign_ledger::{Digest, Envelope, StreamId, Time};
 
@@ -275,6 +275,7 @@ pub(super) fn named_blobs(
         Body::Rejection(b) => drop(Reason::parse(text(&b.reason))?),
         Body::RejectionSetAside(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Waiver(b) => drop(Reason::parse(text(&b.reason))?),
+        Body::Comment(b) => drop(CommentText::parse(text(&b.text))?),
         Body::KeyRevocation(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Publication(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Erasure(b) => drop(Reason::parse(text(&b.reason))?),
@@ -285,6 +286,7 @@ pub(super) fn named_blobs(
         | Body::Approval(_)
         | Body::RejectionLift(_)
         | Body::Withdrawal(_)
+        | Body::ApprovalWithdrawal(_)
         | Body::Disclosure(_)
         | Body::Identification(_)
         | Body::GuidanceObservation(_)

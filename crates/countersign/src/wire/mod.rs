@@ -19,11 +19,11 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     change::{
-        ApprovalLine, ChangeLine, ChangeView, GuidanceLine, IdentityView, PermitLine, RejectionLine, WaiverLine,
-        rfc3339,
+        ApprovalLine, ChangeLine, ChangeView, CommentLine, GuidanceLine, IdentityView, PermitLine, RejectionLine,
+        TakenBackLine, WaiverLine, rfc3339,
     },
     error::{DENIED, ErrorBody, ErrorDetail},
-    follow::{Entries, EpochHint, MAX_HINT_BYTES, Proof},
+    follow::{Entries, EpochHint, MAX_HINT_BYTES, Proof, Standings},
     material::{Material, Wanted},
 };
 

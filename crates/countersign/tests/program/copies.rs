@@ -28,7 +28,7 @@ fn world() -> World {
 
 pub fn propose(world: &World, title: &str) -> String {
     world.stage.write("flags.json", &format!("{{\"{title}\": 1}}\n"));
-    let words = ["propose", "--target", "search/production", "--kind", "flag", "--title", title];
+    let words = ["propose", "--again", "--target", "search/production", "--kind", "flag", "--title", title];
     let more = ["--why", "a reason that is long enough", "--file", "flags.json", "--command", "true"];
     let run = world.say("alice", &[&words[..], &more[..]].concat());
     assert_eq!(run.status, 0, "{run}");

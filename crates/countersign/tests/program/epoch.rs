@@ -49,7 +49,8 @@ fn served_again(world: &mut World) {
 /// A change of a file, as `apply` has it.
 fn of_a_file(world: &World, text: &str) -> String {
     world.stage.write("flags.json", text);
-    let words = ["propose", "--target", SEARCH, "--kind", "flag", "--file", "flags.json", "--command", "true"];
+    let words =
+        ["propose", "--again", "--target", SEARCH, "--kind", "flag", "--file", "flags.json", "--command", "true"];
     let more = ["--title", "Go faster", "--why", "the bank answers within eight seconds at month end"];
     let rest = ["--rollback", "put the old file back"];
     done(&world.say("alice", &[&words[..], &more[..], &rest[..]].concat()))["id"].as_str().unwrap().to_owned()

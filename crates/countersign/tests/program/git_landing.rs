@@ -192,6 +192,7 @@ fn a_change_with_two_merge_bases_is_not_proposed_and_a_forged_one_does_not_land(
         "alice",
         &[
             "propose",
+            "--again",
             "--kind",
             "code",
             "--title",

@@ -66,9 +66,10 @@ fn world() -> World {
 }
 
 /// How a change of `flags.json` is proposed.
-fn proposing(title: &str) -> [&str; 11] {
+fn proposing(title: &str) -> [&str; 12] {
     [
         "propose",
+        "--again",
         "--target",
         "search/production",
         "--kind",
@@ -111,6 +112,8 @@ fn every_command(change: &str) -> Vec<Vec<&str>> {
         vec!["show", change],
         vec!["approve", change, "--file", "flags.json"],
         vec!["reject", change, "--why", "no"],
+        vec!["comment", change, "no"],
+        vec!["take-back", change],
         vec!["waive", change, "--rule", "owner-approves", "--why", "no"],
         vec!["bundle", change, "--out", "out.bundle"],
         vec!["amend", "home", "--why", "no"],
@@ -369,6 +372,7 @@ fn a_receipt_of_another_change_names_nothing() {
     });
     let args = [
         "propose",
+        "--again",
         "--target",
         "search/production",
         "--kind",

@@ -431,7 +431,7 @@ impl World {
     }
 
     pub fn propose_for(&self, who: &str, targets: &[&str], branch: &str, range: &str) -> String {
-        let mut args = vec!["propose", "--kind", "code", "--title", "Raise the timeout", "--git", "work"];
+        let mut args = vec!["propose", "--again", "--kind", "code", "--title", "Raise the timeout", "--git", "work"];
         args.extend(["--repository", "shop"]);
         args.extend(["--branch", branch, "--range", range]);
         targets.iter().for_each(|target| args.extend(["--target", target]));

@@ -100,7 +100,11 @@ impl Refused {
                 refused = refused.note(format!("{id}  {}: {}", obligation.missing, who(obligation)));
             }
         }
-        refused.say_command(&mut last)
+        refused = refused.say_command(&mut last);
+        match denied.explanation.for_example() {
+            Some(example) => refused.note(example),
+            None => refused,
+        }
     }
 
     fn say_command(self, command: &mut Option<String>) -> Self {

@@ -320,7 +320,8 @@ fn problems(gate: &GitGate, proofs: &[Kept], known: Option<&Known>) -> Vec<Strin
         problems.push(error.to_string());
     }
     problems.extend(known.into_iter().flat_map(|known| unknown_targets(gate, &known.governance)));
-    problems.extend(known.and_then(|known| known.gate.as_ref()).into_iter().flat_map(|record| another_mode(gate, record)));
+    problems
+        .extend(known.and_then(|known| known.gate.as_ref()).into_iter().flat_map(|record| another_mode(gate, record)));
     problems.extend(proofs.iter().map(|Kept { at, why, folder }| {
         format!(
             "a log was caught at {at}: {why}; the proof is {}, to be moved away once it is settled",
