@@ -16,7 +16,7 @@ use thiserror::Error;
 use crate::{
     catalog::{Level, Tier},
     decision::{Decision, Outcome, RuleStatus},
-    explain::{ExplainedRule, People, Scene},
+    explain::{ExplainedRule, Obligation, People, Scene},
     ids::{ActorId, Environment, GroupId, InvalidId, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
     rules::{
@@ -103,6 +103,8 @@ struct Given {
     rejected_by: BTreeSet<ActorId>,
     /// `senior owner`: a level, and whether they own the system. Without a level, `standard`.
     people: Option<BTreeMap<ActorId, String>>,
+    /// Who is in a group, or in one below it.
+    groups: BTreeMap<GroupId, BTreeSet<ActorId>>,
     ai: Option<AiStatus>,
     /// Left out: whether the status is `declared` or `none`.
     disclosed: Option<bool>,
@@ -197,12 +199,19 @@ struct Home {
     everybody: BTreeSet<ActorId>,
     seniors: BTreeSet<ActorId>,
     owners: BTreeSet<ActorId>,
+    groups: BTreeMap<GroupId, BTreeSet<ActorId>>,
 }
 
 impl Home {
     fn of(given: &Given) -> Result<Self, String> {
         let system = given_or(given.system.as_ref(), "checkout")?;
-        let mut home = Self { system, everybody: BTreeSet::new(), seniors: BTreeSet::new(), owners: BTreeSet::new() };
+        let mut home = Self {
+            system,
+            everybody: BTreeSet::new(),
+            seniors: BTreeSet::new(),
+            owners: BTreeSet::new(),
+            groups: given.groups.clone(),
+        };
         match &given.people {
             Some(people) => people.iter().try_for_each(|(id, words)| home.join(id.clone(), words))?,
             None => PEOPLE.iter().try_for_each(|(name, words)| {
@@ -235,7 +244,8 @@ impl Home {
 
     fn scene<'a>(&'a self, rules: &'a Rules, snapshot: &'a Snapshot) -> Scene<'a> {
         let owners = self.owners.iter().map(|owner| (&self.system, owner));
-        Scene::bare(rules, snapshot, People::given(&self.everybody, &self.seniors, owners))
+        let groups = self.groups.iter().map(|(group, members)| (group, members.iter().collect())).collect();
+        Scene::bare(rules, snapshot, People::given(&self.everybody, &self.seniors, owners, groups))
     }
 }
 
@@ -273,6 +283,9 @@ fn snapshot(given: &Given, home: &Home) -> Result<Snapshot, String> {
     for (rule, by) in &given.waivers {
         snapshot = snapshot.waived(rule.clone(), by.clone(), home.seniors.contains(by));
     }
+    for (group, members) in &given.groups {
+        snapshot = snapshot.in_group(group.clone(), members.iter().cloned());
+    }
     for (path, due_in_days) in &given.guidance {
         let due = due_in_days.map(|days| SAMPLE_NOW.plus_secs(i64::from(days).saturating_mul(86_400)));
         snapshot = snapshot.guidance(path.clone(), due);
@@ -302,6 +315,7 @@ fn differences(expect: &Expect, told: Option<&ExplainedRule>, decision: &Decisio
     };
     let status = told.map_or(RuleStatus::NotApplicable, |told| told.status);
     let obligations = told.map(|told| told.obligations.as_slice()).unwrap_or_default();
+    let lines: Vec<String> = told.map(|told| told.missing().collect()).unwrap_or_default();
     compare("status", expect.status.to_string(), status.to_string());
     if let Some(outcome) = expect.outcome {
         let stops = decision.rules.iter().filter(|rule| Decision::stops(rule)).map(|rule| rule.id.to_string());
@@ -313,11 +327,11 @@ fn differences(expect: &Expect, told: Option<&ExplainedRule>, decision: &Decisio
         compare("outcome", outcome.to_string(), actual);
     }
     if let Some(missing) = &expect.missing {
-        let actual = obligations.iter().map(|obligation| obligation.missing.as_str());
-        compare("missing", quoted(missing.iter().map(String::as_str)), quoted(actual));
+        compare("missing", quoted(missing.iter().map(String::as_str)), quoted(lines.iter().map(String::as_str)));
     }
     if let Some(who) = &expect.who {
-        let actual: BTreeSet<&ActorId> = obligations.iter().flat_map(|obligation| &obligation.who).collect();
+        let actual: BTreeSet<&ActorId> =
+            obligations.iter().flat_map(Obligation::ways).flat_map(|way| &way.who).collect();
         compare("who", names(who.iter()), names(actual.into_iter()));
     }
     differences

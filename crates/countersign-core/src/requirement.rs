@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 
 use thiserror::Error;
 
-use crate::kind::Documents;
+use crate::{ids::GroupId, kind::Documents};
 
 /// Most approvals that a rule can ask for.
 pub const MAX_APPROVALS: u32 = 9;
@@ -15,19 +15,56 @@ pub const MAX_APPROVALS: u32 = 9;
 pub const MAX_DOCUMENT_CHARS: u32 = 10_000;
 
 /// What people can write in `@requires`, for hints.
-pub const TOKENS: &str = "approval:independent:N, approval:owner:N, approval:senior:N, guidance:fresh, document:why:CHARS, \
-                          document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure; each may end in \
-                          a condition such as @tier<=2, @tier=1 or @people>=3";
+pub const TOKENS: &str = "approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, guidance:fresh, \
+                          document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, \
+                          disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks \
+                          for either";
+
+/// One part of `@requires`: one or more requirements, any one of which suffices. `approval:owner:1 | approval:senior:1`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Choice(Vec<Requirement>);
+
+impl Choice {
+    /// In the order in which they are written; never none.
+    pub fn ways(&self) -> &[Requirement] {
+        &self.0
+    }
+
+    /// For people: `1 approval by an owner of the system, or 1 approval by a senior`.
+    pub fn words(&self) -> String {
+        self.0.iter().map(Requirement::words).collect::<Vec<_>>().join(", or ")
+    }
+}
+
+impl From<Requirement> for Choice {
+    fn from(only: Requirement) -> Self {
+        Self(vec![only])
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.iter().map(Requirement::to_string).collect::<Vec<_>>().join(" | "))
+    }
+}
+
+impl FromStr for Choice {
+    type Err = InvalidRequirement;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Ok(Self(s.split('|').map(|way| way.trim().parse()).collect::<Result<_, _>>()?))
+    }
+}
 
 /// One token of `@requires`: `approval:senior:1`, `document:rollback:20@tier<=2`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Requirement {
     pub need: Need,
     /// Asked only where this holds.
     pub only: Option<Condition>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     Approvals {
         role: Role,
@@ -44,11 +81,13 @@ pub enum Need {
 }
 
 /// What an approving person is to a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     Independent,
     Owner,
     Senior,
+    /// In this group of the catalog, or in a group below it.
+    Group(GroupId),
 }
 
 /// The documents of a proposal.
@@ -147,8 +186,8 @@ impl Condition {
 impl Requirement {
     /// For people: `2 approvals by people who had no hand in the change`.
     pub fn words(&self) -> String {
-        let need = match self.need {
-            Need::Approvals { role, count } => approvals(count, "", role),
+        let need = match &self.need {
+            Need::Approvals { role, count } => approvals(*count, "", role),
             Need::FreshGuidance => "no cited guidance past its review".to_owned(),
             Need::Document { document: Document::Why, chars } => format!("why, in {chars} characters or more"),
             Need::Document { document: Document::Risk, chars } => format!("the risk, in {chars} characters or more"),
@@ -168,9 +207,11 @@ impl Requirement {
 }
 
 /// `1 more approval by a senior`.
-pub(crate) fn approvals(count: u32, more: &str, role: Role) -> String {
+pub(crate) fn approvals(count: u32, more: &str, role: &Role) -> String {
     let noun = if count == 1 { "approval" } else { "approvals" };
     let by = match (role, count) {
+        (Role::Group(group), 1) => return format!("{count} {more}{noun} by somebody of group {group}"),
+        (Role::Group(group), _) => return format!("{count} {more}{noun} by people of group {group}"),
         (Role::Independent, 1) => "somebody who had no hand in the change",
         (Role::Independent, _) => "people who had no hand in the change",
         (Role::Owner, 1) => "an owner of the system",
@@ -183,7 +224,8 @@ pub(crate) fn approvals(count: u32, more: &str, role: Role) -> String {
 
 impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.need {
+        match &self.need {
+            Need::Approvals { role: Role::Group(group), count } => write!(f, "approval:group:{group}:{count}")?,
             Need::Approvals { role: Role::Independent, count } => write!(f, "approval:independent:{count}")?,
             Need::Approvals { role: Role::Owner, count } => write!(f, "approval:owner:{count}")?,
             Need::Approvals { role: Role::Senior, count } => write!(f, "approval:senior:{count}")?,
@@ -223,6 +265,10 @@ impl FromStr for Requirement {
 fn parse_need(s: &str) -> Option<Need> {
     let mut parts = s.split(':');
     let need = match (parts.next()?, parts.next(), parts.next()) {
+        ("approval", Some("group"), Some(group)) => {
+            let role = Role::Group(group.parse().ok()?);
+            Need::Approvals { role, count: number(parts.next()?, MAX_APPROVALS)? }
+        }
         ("approval", Some(role), Some(count)) => {
             let role = match role {
                 "independent" => Role::Independent,

@@ -9,7 +9,7 @@ use crate::{
     change::{Change, DisclosureRecord},
     facts::{IdentityFact, Role, git::Ident},
     governance::Governance,
-    ids::{ActorId, SystemId},
+    ids::{ActorId, GroupId, SystemId},
     refusal::Refusal,
     snapshot::{Ai, AiStatus, ApprovalView, GuidanceView, Material, Snapshot, TargetView, WaiverView},
     state::State,
@@ -246,6 +246,10 @@ impl Snapshot {
                 }
             }
         }
+        let approvals = approvals(state, change, &contributors, now)?;
+        let waivers = waivers(state, change, &contributors, now)?;
+        let part = contributors.all.iter().chain(approvals.iter().map(|approval| &approval.by));
+        let part: BTreeSet<&ActorId> = part.chain(waivers.iter().map(|waiver| &waiver.by)).collect();
         Ok(Self {
             change: change.id.clone(),
             revision: revision.reference.number,
@@ -257,13 +261,14 @@ impl Snapshot {
             },
             targets,
             unknown_targets,
-            approvals: approvals(state, change, &contributors, now)?,
+            groups: groups(governance, &part),
+            approvals,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
             held_by: state.held_by(change)?.into_iter().map(|rejection| rejection.by.clone()).collect(),
             ai: ai(governance, change, &contributors),
             guidance: guidance(change),
             documents: revision.documents,
-            waivers: waivers(state, change, &contributors, now)?,
+            waivers,
             contributors: contributors.all,
             unmapped: contributors.unmapped,
             unconfirmed: contributors.unconfirmed,
@@ -273,6 +278,16 @@ impl Snapshot {
             population: governance.population(),
         })
     }
+}
+
+/// Who of these is in which of the groups that the rules name.
+fn groups(governance: &Governance, part: &BTreeSet<&ActorId>) -> BTreeMap<GroupId, BTreeSet<ActorId>> {
+    let here = |group: &GroupId| -> BTreeSet<ActorId> {
+        let is_in = |person: &&&ActorId| governance.catalog.is_in(person, group);
+        part.iter().filter(is_in).map(|person| (*person).clone()).collect()
+    };
+    let of = |group: &GroupId| Some((group.clone(), here(group))).filter(|(_, members)| !members.is_empty());
+    governance.rules.groups().iter().filter_map(of).collect()
 }
 
 /// Whether somebody's word is not that of a second pair of eyes: they had a hand in the change, said whose an unknown mail is,

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     people::{Found, Wanted, asked},
-    words::how_to_approve,
+    words::{how_to_approve, way_in_words},
 };
 pub use self::{
     people::{MAX_WHO, People},
@@ -79,9 +79,26 @@ pub struct Obligation {
     pub more: u32,
     /// The command that does it.
     pub how: String,
+    /// Other ways to the same, any one of which suffices.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub or: Vec<Self>,
+}
+
+impl Obligation {
+    /// It, and the other ways to the same.
+    pub fn ways(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.or)
+    }
 }
 
 impl ExplainedRule {
+    /// What is missing, a line each, with all ways.
+    pub fn missing(&self) -> impl Iterator<Item = String> {
+        self.obligations
+            .iter()
+            .map(|todo| todo.ways().map(|way| way.missing.as_str()).collect::<Vec<_>>().join(", or "))
+    }
+
     /// Whether this rule alone stops the change.
     pub fn stops(&self) -> bool {
         Decision::binds(self.mode, self.status)
@@ -201,9 +218,10 @@ impl<'a> Scene<'a> {
             || self.snapshot.approvals.iter().any(|approval| approval.by == *person);
         let named = |missing: &Missing| missing.of.iter().any(|name| name == person.as_str());
         let unmet = decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
-        let mut missing = unmet.flat_map(|rule| rule.missing.iter().map(move |missing| (rule, missing)));
-        missing.any(|(rule, missing)| match missing.token {
-            Token::Requirement(requirement) => match requirement.need {
+        let mut missing =
+            unmet.flat_map(|rule| rule.missing.iter().flat_map(Missing::ways).map(move |missing| (rule, missing)));
+        missing.any(|(rule, missing)| match &missing.token {
+            Token::Requirement(requirement) => match &requirement.need {
                 Need::Approvals { role, .. } => {
                     !made_it && !spoke && self.people.could_approve(person, role, &asked(rule, missing))
                 }
@@ -248,11 +266,19 @@ impl<'a> Scene<'a> {
     }
 
     fn obligations(&self, decided: &RuleDecision, missing: &Missing, wanted: &Wanted<'_>) -> Vec<Obligation> {
+        let mut list = self.of_one_way(decided, missing, wanted);
+        if let Some(last) = list.last_mut() {
+            last.or = missing.or.iter().flat_map(|way| self.of_one_way(decided, way, wanted)).collect();
+        }
+        list
+    }
+
+    fn of_one_way(&self, decided: &RuleDecision, missing: &Missing, wanted: &Wanted<'_>) -> Vec<Obligation> {
         let change = &self.snapshot.change;
         let rule = self.rules.get(&decided.id);
-        let one = |found: Found, how: String| vec![obligation(words(missing, rule), found, how)];
-        match missing.token {
-            Token::Requirement(requirement) => match requirement.need {
+        let one = |found: Found, how: String| vec![obligation(way_in_words(missing, rule), found, how)];
+        match &missing.token {
+            Token::Requirement(requirement) => match &requirement.need {
                 Need::Approvals { role, .. } => {
                     one(self.approvers(decided, missing, role, wanted), how_to_approve(change, self.snapshot.material))
                 }
@@ -304,8 +330,8 @@ impl<'a> Scene<'a> {
             let how = format!("review {} and land the new review date on its protected branch", names(&stale));
             let of = stale.iter().map(|path| (*path).clone()).collect();
             let count = missing.count.saturating_sub(u32::try_from(nowhere.len()).unwrap_or(u32::MAX));
-            let stale = Missing { token: missing.token, count, of };
-            list.push((words(&stale, None), self.keepers(decided, &stale), how));
+            let stale = Missing { token: missing.token.clone(), count, of, or: Vec::new() };
+            list.push((way_in_words(&stale, None), self.keepers(decided, &stale), how));
         }
         if !nowhere.is_empty() {
             let what =
@@ -345,6 +371,7 @@ impl<'a> Scene<'a> {
             missing: format!("{sponsor}'s own word that they answer for what a machine proposed"),
             who: vec![sponsor.clone()],
             more: 0,
+            or: Vec::new(),
             how: format!("countersign disclose {} --tool NAME, or --none", self.snapshot.change),
         }
     }
@@ -361,6 +388,7 @@ impl<'a> Scene<'a> {
             missing: format!("{person} rejected {what}"),
             who: vec![person.clone()],
             more: 0,
+            or: Vec::new(),
             how: format!(
                 "{person} lifts it (countersign reject {there} --lift); or, a day later, two others, one a senior, set it aside: countersign reject {change} --set-aside {person} --why …"
             ),
@@ -376,6 +404,7 @@ impl<'a> Scene<'a> {
                 missing: format!("{person} rejected the same content in another change"),
                 who: vec![person.clone()],
                 more: 0,
+                or: Vec::new(),
                 how: format!("{person} lifts it where they said it: countersign list --person {person}"),
             }],
             false => list,
@@ -393,7 +422,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Who could still approve in a role: no hand in the change, and no verdict on it yet.
-    fn approvers(&self, decided: &RuleDecision, missing: &Missing, role: Role, wanted: &Wanted<'_>) -> Found {
+    fn approvers(&self, decided: &RuleDecision, missing: &Missing, role: &Role, wanted: &Wanted<'_>) -> Found {
         let mut excluded = self.contributors();
         excluded.extend(self.snapshot.approvals.iter().map(|approval| &approval.by));
         excluded.extend(&self.snapshot.rejected_by);
@@ -412,7 +441,7 @@ impl<'a> Scene<'a> {
 
     fn anybody_but(&self, decided: &RuleDecision, excluded: &BTreeSet<&ActorId>) -> Found {
         let systems = decided.targets.iter().map(|target| &target.system).collect();
-        self.people.nearest(Role::Independent, &systems, &Wanted::default(), excluded)
+        self.people.nearest(&Role::Independent, &systems, &Wanted::default(), excluded)
     }
 
     /// Who best writes about the change: whoever made it, because anybody else would become a contributor by it. Where
@@ -431,5 +460,5 @@ impl<'a> Scene<'a> {
 }
 
 fn obligation(missing: String, found: Found, how: String) -> Obligation {
-    Obligation { missing, who: found.who, more: found.more, how }
+    Obligation { missing, who: found.who, more: found.more, how, or: Vec::new() }
 }

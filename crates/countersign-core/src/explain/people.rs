@@ -14,7 +14,7 @@ use crate::{
     change::Change,
     decision::{Decision, MAX_NAMED, Missing, RuleDecision, RuleStatus, Token},
     governance::Governance,
-    ids::{ActorId, SystemId, Target},
+    ids::{ActorId, GroupId, SystemId, Target},
     requirement::{Need, Role},
 };
 
@@ -31,6 +31,8 @@ pub struct People<'a> {
     /// Found when something is missing, which is not always.
     owners: OnceCell<Owners<'a>>,
     source: Option<(&'a Catalog, &'a BTreeSet<Target>)>,
+    /// Who is in which group, where there is no catalog to ask.
+    groups: BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
 }
 
 type Owners<'a> = BTreeMap<&'a SystemId, BTreeSet<&'a ActorId>>;
@@ -41,6 +43,8 @@ pub(super) struct Wanted<'a> {
     senior: bool,
     /// Systems that lack an owner's.
     systems: BTreeSet<&'a SystemId>,
+    /// Groups that lack somebody's of theirs.
+    groups: BTreeSet<&'a GroupId>,
 }
 
 /// Some people by name, and how many more there are.
@@ -54,9 +58,12 @@ impl<'a> Wanted<'a> {
     pub fn by(decision: &'a Decision) -> Self {
         let mut wanted = Self::default();
         for rule in decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied) {
-            for missing in &rule.missing {
-                let Token::Requirement(requirement) = missing.token else { continue };
-                match requirement.need {
+            for missing in rule.missing.iter().flat_map(Missing::ways) {
+                let Token::Requirement(requirement) = &missing.token else { continue };
+                match &requirement.need {
+                    Need::Approvals { role: Role::Group(group), .. } => {
+                        wanted.groups.insert(group);
+                    }
                     Need::Approvals { role: Role::Senior, .. } => wanted.senior = true,
                     Need::Approvals { role: Role::Owner, .. } => wanted.systems.extend(asked(rule, missing)),
                     // Everybody who could approve would be one of those.
@@ -93,20 +100,22 @@ impl<'a> People<'a> {
             disabled: disabled.clone(),
             owners: OnceCell::new(),
             source: Some((&governance.catalog, &change.targets)),
+            groups: BTreeMap::new(),
         }
     }
 
-    /// People who all have a key: everybody, the seniors among them, and the owners of systems.
+    /// People who all have a key: everybody, the seniors among them, the owners of systems, and who is in which group.
     pub fn given(
         everybody: &'a BTreeSet<ActorId>,
         seniors: &'a BTreeSet<ActorId>,
         owners: impl IntoIterator<Item = (&'a SystemId, &'a ActorId)>,
+        groups: BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
     ) -> Self {
         let mut given = Owners::new();
         for (system, owner) in owners {
             given.entry(system).or_default().insert(owner);
         }
-        Self { everybody, seniors, disabled: BTreeSet::new(), owners: OnceCell::from(given), source: None }
+        Self { everybody, seniors, disabled: BTreeSet::new(), owners: OnceCell::from(given), source: None, groups }
     }
 
     fn owners(&self) -> &Owners<'a> {
@@ -123,8 +132,16 @@ impl<'a> People<'a> {
         self.everybody.contains(person) && !self.disabled.contains(person)
     }
 
-    fn has_role(&self, person: &ActorId, role: Role, systems: &BTreeSet<&SystemId>) -> bool {
+    fn members(&self, group: &GroupId) -> BTreeSet<&'a ActorId> {
+        match self.source {
+            Some((catalog, _)) => catalog.members(group),
+            None => self.groups.get(group).cloned().unwrap_or_default(),
+        }
+    }
+
+    fn has_role(&self, person: &ActorId, role: &Role, systems: &BTreeSet<&SystemId>) -> bool {
         match role {
+            Role::Group(group) => self.members(group).contains(person),
             Role::Independent => true,
             Role::Senior => self.seniors.contains(person),
             Role::Owner => {
@@ -135,7 +152,7 @@ impl<'a> People<'a> {
     }
 
     /// Whether somebody who had no hand in it could give an approval in this role for one of these systems.
-    pub(super) fn could_approve(&self, person: &ActorId, role: Role, systems: &BTreeSet<&SystemId>) -> bool {
+    pub(super) fn could_approve(&self, person: &ActorId, role: &Role, systems: &BTreeSet<&SystemId>) -> bool {
         self.is_able(person) && self.has_role(person, role, systems)
     }
 
@@ -150,14 +167,29 @@ impl<'a> People<'a> {
     /// wanted, then by name.
     pub(super) fn nearest(
         &self,
-        role: Role,
+        role: &Role,
         systems: &BTreeSet<&SystemId>,
         wanted: &Wanted<'_>,
         excluded: &BTreeSet<&ActorId>,
     ) -> Found {
         let able = |person: &&ActorId| self.is_able(person) && !excluded.contains(*person);
-        let could = |person: &&ActorId| able(person) && self.has_role(person, role, systems);
+        // Looked up once, not for each person.
+        let (of_group, groups) = match role {
+            Role::Group(group) => (Some(self.members(group)), BTreeSet::from([group])),
+            Role::Owner | Role::Senior | Role::Independent => (None, BTreeSet::new()),
+        };
+        let has_role = |person: &&ActorId| match &of_group {
+            Some(members) => members.contains(*person),
+            None => self.has_role(person, role, systems),
+        };
+        let could = |person: &&ActorId| able(person) && has_role(person);
         let mut near: BTreeMap<&ActorId, Near> = BTreeMap::new();
+        for group in groups.union(&wanted.groups) {
+            for member in self.members(group).into_iter().filter(could) {
+                let near = near.entry(member).or_default();
+                near.satisfies = near.satisfies.saturating_add(u32::from(wanted.groups.contains(group)));
+            }
+        }
         for system in systems.union(&wanted.systems) {
             for owner in self.owners().get(system).into_iter().flatten().copied().filter(could) {
                 let near = near.entry(owner).or_default();
@@ -170,13 +202,14 @@ impl<'a> People<'a> {
             among.len().saturating_sub(out.into_iter().filter(|person| among.contains(*person)).count())
         };
         let total = match role {
-            Role::Owner => near.len(),
+            // All of them were looked at.
+            Role::Owner | Role::Group(_) => near.len(),
             Role::Senior => count(self.seniors),
             Role::Independent => count(self.everybody),
         };
         // Whoever owns nothing here is as near as all others of their level, so that the first few of each level suffice.
         let levels = match (role, wanted.senior) {
-            (Role::Owner, _) => [None, None],
+            (Role::Owner | Role::Group(_), _) => [None, None],
             (Role::Senior, _) => [Some(self.seniors), None],
             (Role::Independent, true) => [Some(self.seniors), Some(self.everybody)],
             (Role::Independent, false) => [None, Some(self.everybody)],

@@ -7,14 +7,15 @@
 //!
 //! Only Longs, Bools, Strings and sets: an expression over them cannot err, so no `forbid` can fail open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::Time;
 
 use super::count::{self, Counts};
 use crate::{
-    ids::ActorId,
+    ids::{ActorId, GroupId},
     kind::Kind,
+    requirement::Role,
     snapshot::{AiStatus, Snapshot, TargetView},
 };
 
@@ -25,12 +26,14 @@ pub struct Judged<'a> {
     pub target: &'a TargetView,
     pub counts: Counts,
     pub stale: usize,
+    /// The groups that the rules count approvals of.
+    pub counted: &'a BTreeSet<GroupId>,
 }
 
 impl<'a> Judged<'a> {
-    pub fn new(snapshot: &'a Snapshot, target: &'a TargetView, now: Time) -> Self {
+    pub fn new(snapshot: &'a Snapshot, target: &'a TargetView, counted: &'a BTreeSet<GroupId>, now: Time) -> Self {
         let stale = snapshot.guidance.iter().filter(|guidance| guidance.is_stale(now)).count();
-        Self { snapshot, target, counts: count::count(snapshot, target), stale }
+        Self { snapshot, target, counts: count::count(snapshot, target), stale, counted }
     }
 }
 
@@ -42,16 +45,30 @@ pub enum Type {
     Text,
     Texts,
     People,
+    /// A Long for each group that the rules name so: what is not named would be an attribute that is missing.
+    ByGroup,
 }
 
 impl Type {
-    pub const fn cedar(self) -> &'static str {
+    /// For a reader.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Long => "Long",
             Self::Bool => "Bool",
             Self::Text => "String",
             Self::Texts => "Set<String>",
             Self::People => "Set<Person>",
+            Self::ByGroup => "Long, by group",
+        }
+    }
+
+    fn cedar(self, counted: &BTreeSet<GroupId>) -> String {
+        match self {
+            Self::Long | Self::Bool | Self::Text | Self::Texts | Self::People => self.name().to_owned(),
+            Self::ByGroup => {
+                let fields: Vec<String> = counted.iter().map(|group| format!("\"{group}\": Long")).collect();
+                format!("{{{}}}", fields.join(", "))
+            }
         }
     }
 }
@@ -64,6 +81,7 @@ pub enum Value {
     Text(&'static str),
     Texts(Vec<String>),
     People(Vec<ActorId>),
+    ByGroup(Vec<(GroupId, i64)>),
 }
 
 /// One thing that a rule can ask about.
@@ -124,6 +142,18 @@ pub const ATTRIBUTES: &[Attribute] = &[
     item("approvals.senior", Type::Long, "How many of those are senior.", |judged| {
         Value::Long(i64::from(judged.counts.senior))
     }),
+    item(
+        "approvals.group",
+        Type::ByGroup,
+        "How many of those are in a group or in one below it: `approvals.group[\"payments\"]`.",
+        |judged| {
+            let of = |group: &GroupId| {
+                let role = Role::Group(group.clone());
+                (group.clone(), i64::from(count::in_role(judged.snapshot, judged.target, &role)))
+            };
+            Value::ByGroup(judged.counted.iter().map(of).collect())
+        },
+    ),
     item(
         "ai.status",
         Type::Text,
@@ -194,10 +224,10 @@ pub(super) enum Node<T> {
     Record(Vec<(&'static str, T)>),
 }
 
-/// The Cedar schema that rules are validated against.
-pub fn schema() -> String {
+/// The Cedar schema that rules are validated against that count approvals of these groups.
+pub fn schema(counted: &BTreeSet<GroupId>) -> String {
     let declare = |name: &str, attribute: &Attribute, indent: &str| {
-        format!("{indent}// {}\n{indent}{name}: {},\n", attribute.doc, attribute.ty.cedar())
+        format!("{indent}// {}\n{indent}{name}: {},\n", attribute.doc, attribute.ty.cedar(counted))
     };
     let mut attributes = String::new();
     for (name, node) in tree(|attribute| *attribute) {

@@ -22,22 +22,13 @@ pub struct Counts {
     pub senior: u32,
 }
 
-impl Counts {
-    pub const fn of(self, role: Role) -> u32 {
-        match role {
-            Role::Independent => self.independent,
-            Role::Owner => self.owner,
-            Role::Senior => self.senior,
-        }
-    }
-}
-
 /// Whether an approval is one by somebody in the role for the target, supposing that they are independent.
-pub fn has_role(approval: &ApprovalView, role: Role, target: &TargetView) -> bool {
+pub fn has_role(snapshot: &Snapshot, approval: &ApprovalView, role: &Role, target: &TargetView) -> bool {
     match role {
         Role::Independent => true,
         Role::Owner => approval.owns.contains(&target.target.system),
         Role::Senior => approval.senior,
+        Role::Group(group) => snapshot.is_in(&approval.by, group),
     }
 }
 
@@ -64,17 +55,15 @@ pub fn independent_approvals(snapshot: &Snapshot) -> BTreeMap<&ActorId, &Approva
     independent
 }
 
+/// How many approvals by people in one role stand for one target.
+pub fn in_role(snapshot: &Snapshot, target: &TargetView, role: &Role) -> u32 {
+    let approvals = independent_approvals(snapshot).into_values();
+    let count = approvals.filter(|approval| has_role(snapshot, approval, role, target)).count();
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
 /// Counts the approvals that stand for one target.
 pub fn count(snapshot: &Snapshot, target: &TargetView) -> Counts {
-    let mut counts = Counts::default();
-    for approval in independent_approvals(snapshot).into_values() {
-        counts.independent = counts.independent.saturating_add(1);
-        if has_role(approval, Role::Owner, target) {
-            counts.owner = counts.owner.saturating_add(1);
-        }
-        if has_role(approval, Role::Senior, target) {
-            counts.senior = counts.senior.saturating_add(1);
-        }
-    }
-    counts
+    let of = |role| in_role(snapshot, target, &role);
+    Counts { independent: of(Role::Independent), owner: of(Role::Owner), senior: of(Role::Senior) }
 }

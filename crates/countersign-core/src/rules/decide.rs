@@ -84,9 +84,11 @@ impl WeighedRule<'_> {
 
     /// Whether it asks for an approval: then it says what the floor would say.
     fn asks_for_approval(&self) -> bool {
-        self.rule.requires.iter().any(|requirement| match requirement.need {
-            Need::Approvals { .. } => true,
-            Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => false,
+        self.rule.requires.iter().any(|choice| {
+            choice.ways().iter().all(|way| match way.need {
+                Need::Approvals { .. } => true,
+                Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => false,
+            })
         })
     }
 }
@@ -205,7 +207,7 @@ fn waived(rule: &Rule, snapshot: &Snapshot) -> bool {
 
 fn missing(rule: &Rule, snapshot: &Snapshot, unmet: &[&TargetView], now: Time) -> Vec<Missing> {
     let mut list: Vec<Missing> =
-        rule.requires.iter().filter_map(|requirement| requirement.missing(snapshot, unmet, now)).collect();
+        rule.requires.iter().filter_map(|choice| choice.missing(snapshot, unmet, now)).collect();
     if list.is_empty() {
         list.push(Missing::new(Token::Remedy, 1));
     }

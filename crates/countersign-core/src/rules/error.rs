@@ -54,6 +54,8 @@ pub enum Problem {
     Reserved(String),
     #[error("the rule `{id}` is already in {file}")]
     Duplicate { id: String, file: String },
+    #[error("`{0}` cannot be the name of a group")]
+    NoGroup(String),
     #[error("a mandatory rule cannot be in watch")]
     MandatoryWatch,
     #[error("the condition uses `{0}`, which can err, and a `forbid` that errs fails open")]
@@ -93,6 +95,7 @@ impl RulesError {
             Problem::Annotation { expected, .. } => expected,
             Problem::Reserved(_) => "choose another @id",
             Problem::Duplicate { .. } => "every @id is there once",
+            Problem::NoGroup(_) => "name a group of the catalog: `resource.approvals.group[\"payments\"] >= 1`",
             Problem::MandatoryWatch => "write `@strength(\"waivable\")` to try it out, or `@mode(\"enforce\")`",
             Problem::CanErr(_) => {
                 "compare attributes with numbers and words, without arithmetic, dates, decimals or addresses; what has to be \

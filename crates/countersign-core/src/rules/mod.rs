@@ -51,8 +51,8 @@ pub use self::{
 };
 use crate::{
     decision::{Mode, Strength},
-    ids::RuleId,
-    requirement::Requirement,
+    ids::{GroupId, RuleId},
+    requirement::{Choice, Need, Role},
     snapshot::{Snapshot, TargetView},
 };
 
@@ -66,7 +66,7 @@ pub struct Rule {
     pub id: RuleId,
     pub mode: Mode,
     pub strength: Strength,
-    pub requires: Vec<Requirement>,
+    pub requires: Vec<Choice>,
     pub because: String,
     /// A command, with `{change}` where the change's id goes.
     pub remedy: String,
@@ -78,7 +78,18 @@ pub struct Rule {
 impl Rule {
     /// What the rule asks for, in words.
     pub fn words(&self) -> String {
-        self.requires.iter().map(Requirement::words).collect::<Vec<_>>().join("; ")
+        self.requires.iter().map(Choice::words).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The groups that it asks approvals of.
+    pub fn groups(&self) -> impl Iterator<Item = &GroupId> {
+        self.requires.iter().flat_map(Choice::ways).filter_map(|way| match &way.need {
+            Need::Approvals { role: Role::Group(group), .. } => Some(group),
+            Need::Approvals { role: Role::Independent | Role::Owner | Role::Senior, .. }
+            | Need::FreshGuidance
+            | Need::Document { .. }
+            | Need::Disclosure => None,
+        })
     }
 }
 
@@ -94,6 +105,8 @@ pub struct Rules {
     slices: Slices,
     vocabulary: Vocabulary,
     builtin: BuiltinIds,
+    counted: BTreeSet<GroupId>,
+    groups: BTreeSet<GroupId>,
 }
 
 /// What a rule names: systems, environments and groups, to be compared with a catalog, because a rule for `prod` where the
@@ -126,13 +139,21 @@ impl Rules {
         let vocabulary = Vocabulary::new().map_err(internal)?;
         let builtin = BuiltinIds::new().map_err(|error| internal(error.to_string()))?;
         let slices = Slices::new(&parsed).map_err(internal)?;
+        let counted: BTreeSet<GroupId> = parsed.iter().flat_map(|parsed| parsed.asks.counted.iter().cloned()).collect();
+        let asked = parsed.iter().flat_map(|parsed| parsed.rule.groups().cloned());
+        let groups = counted.iter().cloned().chain(asked).collect();
         let rules = parsed.into_iter().map(|parsed| (parsed.rule.id.clone(), parsed)).collect();
-        Ok(Self { rules, digest, slices, vocabulary, builtin })
+        Ok(Self { rules, digest, slices, vocabulary, builtin, counted, groups })
     }
 
     /// Digest over the canonical JSON of the files that the rules were parsed from.
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// The groups of which a snapshot has to say who is in them.
+    pub fn groups(&self) -> &BTreeSet<GroupId> {
+        &self.groups
     }
 
     /// The rules in the order of their ids.
@@ -183,6 +204,8 @@ impl Rules {
             };
             list.insert(literal.id().unescaped().to_owned());
         }
+        let groups = parsed.rule.groups().chain(&parsed.asks.counted);
+        mentions.groups.extend(groups.map(|group| group.as_str().to_owned()));
         // Whether it applies is what its `when` says; the rest is what it asks for.
         let when = parsed.text.rsplit_once("unless").map_or(parsed.text.as_str(), |(when, _)| when);
         let when = when.split_once("forbid").map_or(when, |(_, when)| when);
@@ -209,6 +232,6 @@ impl Rules {
     }
 
     fn ask(&self, snapshot: &Snapshot, target: &TargetView, now: Time) -> Result<Answers, String> {
-        self.slices.ask(&self.vocabulary, &Judged::new(snapshot, target, now))
+        self.slices.ask(&self.vocabulary, &Judged::new(snapshot, target, &self.counted, now))
     }
 }

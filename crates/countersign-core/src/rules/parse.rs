@@ -9,6 +9,7 @@ use cedar_policy::{
     Validator,
 };
 use miette::Diagnostic;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
@@ -19,8 +20,8 @@ use super::{
 };
 use crate::{
     decision::{Mode, Strength},
-    ids::RuleId,
-    requirement::Requirement,
+    ids::{GroupId, RuleId},
+    requirement::Choice,
 };
 
 /// Most rules in force at once.
@@ -44,6 +45,16 @@ pub(super) struct Parsed {
     pub full: Policy,
     /// Fires where the rule applies.
     pub applies: Policy,
+    pub asks: Asks,
+}
+
+/// What a rule's conditions ask about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Asks {
+    /// Every attribute's first word, and whatever else stands behind a dot.
+    pub words: BTreeSet<String>,
+    /// The groups of which it counts approvals.
+    pub counted: BTreeSet<GroupId>,
 }
 
 /// The policy id under which the applies-only twin of a rule runs. No rule id holds a `?`.
@@ -145,8 +156,8 @@ fn parse_rule(policy: &Policy, text: String, file: &str, line: usize) -> Result<
         (Mode::Watch, Strength::Mandatory) => return Err(Problem::MandatoryWatch),
         (Mode::Watch, Strength::Waivable) | (Mode::Enforce, Strength::Waivable | Strength::Mandatory) => {}
     }
-    let applies = applies_only(policy, &rule.id)?;
-    Ok(Parsed { full: policy.new_id(PolicyId::new(rule.id.as_str())), text, applies, rule })
+    let (applies, asks) = applies_only(policy, &rule.id)?;
+    Ok(Parsed { full: policy.new_id(PolicyId::new(rule.id.as_str())), text, applies, asks, rule })
 }
 
 /// What the annotations say.
@@ -199,11 +210,12 @@ fn choose<T>(
     read(value).map_err(|expected| Problem::Annotation { annotation, value: short, expected })
 }
 
-fn parse_requires(text: &str) -> Result<Vec<Requirement>, String> {
-    let requires: Vec<Requirement> =
+fn parse_requires(text: &str) -> Result<Vec<Choice>, String> {
+    let requires: Vec<Choice> =
         text.split(',').map(|token| token.trim().parse()).collect::<Result<_, _>>().map_err(|_| tokens())?;
-    let distinct: BTreeSet<&Requirement> = requires.iter().collect();
-    if requires.len() > MAX_REQUIREMENTS || distinct.len() < requires.len() {
+    let ways = || requires.iter().flat_map(Choice::ways);
+    let distinct: BTreeSet<_> = ways().collect();
+    if ways().count() > MAX_REQUIREMENTS || distinct.len() < ways().count() {
         return Err(format!("at most {MAX_REQUIREMENTS} requirements, each once"));
     }
     Ok(requires)
@@ -232,17 +244,46 @@ fn check_scope(policy: &Policy) -> Result<(), Problem> {
 }
 
 /// The same policy without its `unless`: fires wherever the rule applies, met or not. Checks the conditions on the way.
-fn applies_only(policy: &Policy, id: &RuleId) -> Result<Policy, Problem> {
+fn applies_only(policy: &Policy, id: &RuleId) -> Result<(Policy, Asks), Problem> {
     let internal = |error: &dyn std::fmt::Display| Problem::Internal(error.to_string());
     let mut json = policy.to_json().map_err(|error| internal(&error))?;
     let conditions = json.get_mut("conditions").and_then(Value::as_array_mut);
     let Some(conditions) = conditions else { return Err(internal(&"a policy without conditions in JSON")) };
+    let mut asks = Asks::default();
     for condition in &*conditions {
         let body = condition.get("body").ok_or_else(|| internal(&"a condition without a body in JSON"))?;
         cannot_err(body, 0)?;
+        asks.read(body)?;
     }
     conditions.retain(|condition| condition.get("kind").and_then(Value::as_str) != Some("unless"));
-    Policy::from_json(Some(PolicyId::new(format!("{id}{APPLIES}"))), json).map_err(|error| internal(&error))
+    let applies = Policy::from_json(Some(PolicyId::new(format!("{id}{APPLIES}"))), json);
+    Ok((applies.map_err(|error| internal(&error))?, asks))
+}
+
+impl Asks {
+    /// Reads an expression in Cedar's JSON form, which nests no deeper than [`MAX_DEPTH`].
+    fn read(&mut self, expression: &Value) -> Result<(), Problem> {
+        if let Some(access) = expression.get(".").or_else(|| expression.get("has")) {
+            let attribute = access.get("attr").and_then(Value::as_str).unwrap_or_default();
+            self.words.insert(attribute.to_owned());
+            if access.get("left").is_some_and(is_the_record_of_groups) {
+                let group = attribute.parse().map_err(|_| Problem::NoGroup(attribute.chars().take(80).collect()))?;
+                self.counted.insert(group);
+            }
+        }
+        match expression {
+            Value::Array(parts) => parts.iter().try_for_each(|part| self.read(part)),
+            Value::Object(parts) => parts.values().try_for_each(|part| self.read(part)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+        }
+    }
+}
+
+/// `resource.approvals.group`. Written in any other way it does not fit the schema.
+fn is_the_record_of_groups(expression: &Value) -> bool {
+    let group = expression.get(".").filter(|access| access.get("attr").and_then(Value::as_str) == Some("group"));
+    let approvals = group.and_then(|access| access.get("left")?.get("."));
+    approvals.is_some_and(|access| access.get("attr").and_then(Value::as_str) == Some("approvals"))
 }
 
 /// Walks an expression in Cedar's JSON form and refuses every operator that could err at run time on validated input:
@@ -283,7 +324,8 @@ fn validate(files: &BTreeMap<String, String>, rules: &BTreeMap<RuleId, Parsed>) 
     let internal = |error| RulesError { file: String::new(), line: None, problem: Problem::Internal(error) };
     let set = PolicySet::from_policies(rules.values().map(|parsed| parsed.full.clone()))
         .map_err(|error| internal(error.to_string()))?;
-    let result = Validator::new(vocabulary::schema().map_err(internal)?).validate(&set, ValidationMode::Strict);
+    let counted = rules.values().flat_map(|parsed| parsed.asks.counted.iter().cloned()).collect();
+    let result = Validator::new(vocabulary::schema(&counted).map_err(internal)?).validate(&set, ValidationMode::Strict);
     let errors = result.validation_errors().map(|error| complaint(files, rules, error.policy_id(), error));
     let warnings = result.validation_warnings().map(|warning| complaint(files, rules, warning.policy_id(), warning));
     // Cedar reports in no stated order; the first by place is what a reader fixes first.

@@ -1,7 +1,7 @@
 //! Cedar's names for our things, and the one entity that rules judge.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt,
 };
 
@@ -10,10 +10,12 @@ use cedar_policy::{
 };
 
 use super::attributes::{self, Judged, Node, Value};
+use crate::ids::GroupId;
 
 /// The schema that rules are validated against. Evaluation needs none.
-pub(super) fn schema() -> Result<Schema, String> {
-    let (schema, _warnings) = Schema::from_cedarschema_str(&attributes::schema()).map_err(|error| error.to_string())?;
+pub(super) fn schema(counted: &BTreeSet<GroupId>) -> Result<Schema, String> {
+    let text = attributes::schema(counted);
+    let (schema, _warnings) = Schema::from_cedarschema_str(&text).map_err(|error| error.to_string())?;
     Ok(schema)
 }
 
@@ -67,9 +69,10 @@ impl Vocabulary {
         let mut attrs = HashMap::new();
         for (name, node) in attributes::tree(|attribute| self.express((attribute.of)(judged))) {
             let value = match node {
-                Node::Single(value) => value,
+                Node::Single(value) => value?,
                 Node::Record(fields) => {
-                    let fields = fields.into_iter().map(|(field, value)| (field.to_owned(), value));
+                    let fields = fields.into_iter().map(|(field, value)| Ok((field.to_owned(), value?)));
+                    let fields: Vec<_> = fields.collect::<Result<_, String>>()?;
                     RestrictedExpression::new_record(fields).map_err(|error| error.to_string())?
                 }
             };
@@ -84,8 +87,8 @@ impl Vocabulary {
         Ok(Question { request, entities, parents })
     }
 
-    fn express(&self, value: Value) -> RestrictedExpression {
-        match value {
+    fn express(&self, value: Value) -> Result<RestrictedExpression, String> {
+        Ok(match value {
             Value::Long(n) => RestrictedExpression::new_long(n),
             Value::Bool(b) => RestrictedExpression::new_bool(b),
             Value::Text(text) => RestrictedExpression::new_string(text.to_owned()),
@@ -96,7 +99,12 @@ impl Vocabulary {
                 let id = EntityId::new(person.as_str());
                 RestrictedExpression::new_entity_uid(EntityUid::from_type_name_and_id(self.person.clone(), id))
             })),
-        }
+            Value::ByGroup(counts) => {
+                let fields =
+                    counts.into_iter().map(|(group, n)| (group.to_string(), RestrictedExpression::new_long(n)));
+                RestrictedExpression::new_record(fields).map_err(|error| error.to_string())?
+            }
+        })
     }
 }
 
@@ -115,9 +123,10 @@ mod tests {
     /// gives what it declares is checked here instead.
     #[test]
     fn every_sample_fits_the_schema() {
-        let (vocabulary, schema) = (Vocabulary::new().unwrap(), schema().unwrap());
+        let counted = BTreeSet::from(["payments".parse().unwrap(), "team-a".parse().unwrap()]);
+        let (vocabulary, schema) = (Vocabulary::new().unwrap(), schema(&counted).unwrap());
         for snapshot in sample::samples(&Mentions::default()) {
-            let judged = Judged::new(&snapshot, &snapshot.targets[0], sample::SAMPLE_NOW);
+            let judged = Judged::new(&snapshot, &snapshot.targets[0], &counted, sample::SAMPLE_NOW);
             let question = vocabulary.question(&judged).unwrap();
             Entities::from_entities(question.entities.iter().cloned(), Some(&schema)).unwrap();
             let request = &question.request;

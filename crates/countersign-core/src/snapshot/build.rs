@@ -1,13 +1,13 @@
 //! Snapshots that nobody took: for samples, cases, coverage, replays and tests. What is not said of one is as little as
 //! there can be: nobody made the change, nobody looked at it, and it goes nowhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Time, sshsig::Assurance};
 
 use super::{Ai, AiStatus, ApprovalView, GuidanceView, Material, Snapshot, TargetView, WaiverView};
 use crate::{
-    ids::{ActorId, ChangeId, RuleId, SystemId},
+    ids::{ActorId, ChangeId, GroupId, RuleId, SystemId},
     kind::{Documents, Kind, Purpose},
     statement::Seen,
 };
@@ -40,6 +40,7 @@ impl Builder {
             documents: Documents::default(),
             waivers: Vec::new(),
             population: 0,
+            groups: BTreeMap::new(),
         })
     }
 
@@ -126,6 +127,13 @@ impl Builder {
     #[must_use]
     pub fn documents(mut self, documents: Documents) -> Self {
         self.0.documents = documents;
+        self
+    }
+
+    /// Who is in a group that rules name.
+    #[must_use]
+    pub fn in_group(mut self, group: GroupId, people: impl IntoIterator<Item = ActorId>) -> Self {
+        self.0.groups.entry(group).or_default().extend(people);
         self
     }
 

@@ -6,7 +6,7 @@
 
 mod build;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Time, sshsig::Assurance};
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,17 @@ pub struct Snapshot {
     /// How many people the catalog gives a key to, revoked or not: taking keys away does not make a home smaller, or one
     /// person's revocations could loosen a rule that is gentler on a home of two.
     pub population: u32,
+    /// Of the groups that rules count or look for people in: who of those who had a part in the change is in it, or in a
+    /// group below it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<GroupId, BTreeSet<ActorId>>,
+}
+
+impl Snapshot {
+    /// Whether somebody who had a part in the change is in a group that rules name, or in a group below it.
+    pub fn is_in(&self, person: &ActorId, group: &GroupId) -> bool {
+        self.groups.get(group).is_some_and(|members| members.contains(person))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

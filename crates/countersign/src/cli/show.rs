@@ -321,11 +321,14 @@ fn obligations(change: &ChangeId, rule: &ExplainedRule) -> Vec<String> {
         lines.push(format!("    error: {}", printable(error)));
     }
     for obligation in &rule.obligations {
-        lines.push(format!("    missing: {}", printable(&obligation.missing)));
-        lines.push(format!("    who:     {}", who(obligation)));
-        // As much of the id as somebody has to type.
-        let how = obligation.how.replace(change.as_str(), change.short());
-        lines.push(format!("    how:     {}", printable(&how)));
+        for (number, way) in obligation.ways().enumerate() {
+            let heading = if number == 0 { "missing:" } else { "or:" };
+            lines.push(format!("    {heading:<8} {}", printable(&way.missing)));
+            lines.push(format!("    who:     {}", who(way)));
+            // As much of the id as somebody has to type.
+            let how = way.how.replace(change.as_str(), change.short());
+            lines.push(format!("    how:     {}", printable(&how)));
+        }
     }
     match rule.strength {
         Strength::Waivable => lines.push(format!(

@@ -1,5 +1,7 @@
 //! What a rule file may not say, and what it is told instead.
 
+use std::collections::BTreeSet;
+
 use countersign_core::rules::{BASE_PERMIT, MAX_RULES, Rules, schema};
 use insta::assert_snapshot;
 
@@ -124,11 +126,11 @@ fn annotations() {
     "#);
     assert_snapshot!(with("r", "enforce", "waivable", ""), @r#"
     a.cedar:1: `@requires("")` is not valid
-      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3
+      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
     "#);
     assert_snapshot!(with("r", "enforce", "waivable", "approval:boss:1"), @r#"
     a.cedar:1: `@requires("approval:boss:1")` is not valid
-      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3
+      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
     "#);
     assert_snapshot!(refusal(&good.replace("{change}", "{id}")), @r#"
     a.cedar:1: `@remedy("countersign mend {id}")` is not valid
@@ -296,7 +298,7 @@ fn a_prover_reads_the_base_permit_and_what_binds() {
 
 #[test]
 fn schema_that_rules_see() {
-    assert_snapshot!(schema(), @r#"
+    assert_snapshot!(schema(&BTreeSet::new()), @r#"
     namespace Countersign {
       entity Person;
       entity Group;
@@ -324,6 +326,8 @@ fn schema_that_rules_see() {
           owner: Long,
           // How many of those are senior.
           senior: Long,
+          // How many of those are in a group or in one below it: `approvals.group["payments"]`.
+          group: {},
         },
         // Everybody whose approval of this revision stands, contributors too.
         approvers: Set<Person>,
