@@ -100,6 +100,8 @@ struct Given {
     claimed: BTreeSet<ActorId>,
     unmapped: BTreeSet<String>,
     approvals: Vec<ActorId>,
+    /// Whose approval of an earlier revision that brought the same would count where a rule lets it.
+    carried: Vec<ActorId>,
     rejected_by: BTreeSet<ActorId>,
     /// `senior owner`: a level, and whether they own the system. Without a level, `standard`.
     people: Option<BTreeMap<ActorId, String>>,
@@ -279,6 +281,10 @@ fn snapshot(given: &Given, home: &Home) -> Result<Snapshot, String> {
     for by in given.approvals.iter().filter(|by| home.everybody.contains(*by)) {
         let owns = home.owners.contains(by).then(|| home.system.clone());
         snapshot = snapshot.approved(by.clone(), home.seniors.contains(by), owns);
+    }
+    for by in given.carried.iter().filter(|by| home.everybody.contains(*by)) {
+        let owns = home.owners.contains(by).then(|| home.system.clone());
+        snapshot = snapshot.carried(by.clone(), home.seniors.contains(by), owns);
     }
     for (rule, by) in &given.waivers {
         snapshot = snapshot.waived(rule.clone(), by.clone(), home.seniors.contains(by));

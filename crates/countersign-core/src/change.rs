@@ -1,5 +1,6 @@
 //! A change as its stream tells it: a projection that `Change::apply` builds, one admitted statement at a time.
 
+mod carry;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -402,8 +403,8 @@ impl Change {
                 });
             }
             Body::Rejection(rejection) => {
-                // A rejection takes the person's own approval back.
-                self.approvals.retain(|approval| approval.by != by || approval.revision != rejection.revision);
+                // A rejection takes the person's own approvals back, also those that would carry over.
+                self.approvals.retain(|approval| approval.by != by);
                 self.rejections.push(RejectionRecord {
                     by,
                     revision: rejection.revision,
@@ -602,7 +603,8 @@ impl Change {
             streams.insert(target_stream(target)?);
         }
         let current = self.current_ref();
-        let approved = self.approvals.iter().filter(|a| Some(a.revision) == current).map(|approval| &approval.by);
+        let approved = self.approvals.iter().filter(|a| Some(a.revision) == current || self.may_carry(a));
+        let approved = approved.map(|approval| &approval.by);
         let waived = self.waivers.iter().filter(|w| Some(w.revision) == current).map(|waiver| &waiver.by);
         for person in approved.chain(waived) {
             streams.insert(person_stream(person)?);

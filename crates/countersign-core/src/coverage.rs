@@ -390,6 +390,7 @@ impl<'a> Asking<'a> {
             Ok(()) => return Way::Open,
             Err(stopping) => stopping,
         };
+        let rules = self.rules;
         let waivable: BTreeSet<RuleId> = refused
             .rules
             .iter()
@@ -397,13 +398,20 @@ impl<'a> Asking<'a> {
             .map(|rule| rule.id.clone())
             .collect();
         let highest = best.targets.iter().any(|view| view.tier == Tier::HIGHEST);
-        if let Some(by) = approvers.into_iter().find(|person| scene.is_senior(person)) {
-            let waiver = |rule: &RuleId| WaiverView { rule: rule.clone(), by: by.clone(), senior: true };
-            best.waivers.extend(waivable.iter().map(waiver));
-            // Where both do not count, it is somebody else who approves.
-            if highest {
-                best.approvals.retain(|approval| approval.by != *by);
-            }
+        let waiver = |rule: &RuleId| {
+            let named = rules.get(rule).and_then(|rule| rule.waivers.as_ref());
+            let entitled = |person: &&&ActorId| match named {
+                Some(group) => scene.groups.get(group).is_some_and(|members| members.contains(**person)),
+                None => scene.is_senior(person),
+            };
+            let by = approvers.iter().find(entitled)?;
+            Some(WaiverView { rule: rule.clone(), by: (**by).clone(), senior: scene.is_senior(by) })
+        };
+        best.waivers.extend(waivable.iter().filter_map(waiver));
+        // Where both do not count, it is somebody else who approves.
+        if highest {
+            let waivers = &best.waivers;
+            best.approvals.retain(|approval| waivers.iter().all(|waiver| approval.by != waiver.by));
         }
         match self.decide(&best) {
             Ok(()) => Way::ByWaiver(waivable),

@@ -121,6 +121,41 @@ pub enum Comparison {
     AtLeast,
 }
 
+/// Whether an approval of an earlier revision that brought the same counts for a rule: `never`, `delta`, `delta@tier>=2`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Carry {
+    #[default]
+    Never,
+    /// Where this holds.
+    Delta(Option<Condition>),
+}
+
+impl Carry {
+    /// For a target of this tier, in a home where so many people have a key.
+    pub fn holds(self, tier: u8, people: u32) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Delta(only) => only.is_none_or(|only| only.holds(tier, people)),
+        }
+    }
+}
+
+impl FromStr for Carry {
+    type Err = InvalidRequirement;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let only = |text| parse_condition(text).map(|only| Self::Delta(Some(only)));
+        let carry = match s.split_once('@') {
+            Some(("delta", text)) => only(text),
+            Some(_) => None,
+            None if s == "delta" => Some(Self::Delta(None)),
+            None if s == "never" => Some(Self::Never),
+            None => None,
+        };
+        carry.ok_or_else(|| InvalidRequirement(s.chars().take(80).collect()))
+    }
+}
+
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("`{0}` is no requirement")]
 pub struct InvalidRequirement(pub String);

@@ -6,14 +6,14 @@ use countersign_ledger::{Fingerprint, Time};
 
 use crate::{
     catalog::{Actor, ActorKind},
-    change::{Change, DisclosureRecord},
+    change::{ApprovalRecord, Change, DisclosureRecord, Revision},
     facts::{IdentityFact, Role, git::Ident},
     governance::Governance,
     ids::{ActorId, GroupId, SystemId},
     refusal::Refusal,
-    snapshot::{Ai, AiStatus, ApprovalView, GuidanceView, Material, Snapshot, TargetView, WaiverView},
+    snapshot::{Ai, AiStatus, ApprovalView, Carried, GuidanceView, Material, Snapshot, TargetView, WaiverView},
     state::State,
-    statement::IdentityVerdict,
+    statement::{IdentityVerdict, RevisionRef},
     subject::Subject,
 };
 
@@ -37,9 +37,9 @@ pub struct Contributors {
 }
 
 /// Whoever signed something that gave them a hand in a change: that stays known when names are erased.
-fn signed(governance: &Governance, change: &Change) -> BTreeSet<ActorId> {
+fn signed(governance: &Governance, change: &Change, moved: &Moved) -> BTreeSet<ActorId> {
     let mut signed = BTreeSet::from([change.proposer.clone()]);
-    for revision in &change.revisions {
+    for revision in change.revisions.iter().filter(|revision| !moved.is_one(revision)) {
         signed.insert(revision.by.clone());
         signed.extend(revision.sponsor.clone());
     }
@@ -48,19 +48,56 @@ fn signed(governance: &Governance, change: &Change) -> BTreeSet<ActorId> {
         signed.extend(disclosure.said.prompted_by.iter().cloned());
     }
     // Whoever signed a commit had a hand in it, whatever name and mail it carries.
-    let keys = change.revisions.iter().flat_map(|revision| &revision.identities).flat_map(|identity| &identity.keys);
-    signed.extend(keys.filter_map(|key| governance.catalog.actor_by_key(key)).map(|actor| actor.id.clone()));
+    let identities = change.revisions.iter().flat_map(|revision| moved.identities(revision));
+    let keys: BTreeSet<Fingerprint> = identities.flat_map(|identity| identity.keys).collect();
+    signed.extend(keys.iter().filter_map(|key| governance.catalog.actor_by_key(key)).map(|actor| actor.id.clone()));
     signed
+}
+
+/// Revisions that only moved a change on: they bring what an earlier one brought. For an approval of that one, whoever committed
+/// or submitted them had no hand in the change; whoever is named as an author or co-author has.
+#[derive(Debug, Default)]
+struct Moved(BTreeSet<RevisionRef>);
+
+impl Moved {
+    fn of(change: &Change) -> Self {
+        Self(change.same_revisions().skip(1).map(|revision| revision.reference).collect())
+    }
+
+    fn is_one(&self, revision: &Revision) -> bool {
+        self.0.contains(&revision.reference)
+    }
+
+    /// The identities of a revision that count.
+    fn identities(&self, revision: &Revision) -> Vec<IdentityFact> {
+        if !self.is_one(revision) {
+            return revision.identities.clone();
+        }
+        let mut identities = revision.identities.clone();
+        for identity in &mut identities {
+            identity.roles.remove(&Role::Committer);
+            // The key is that of who committed.
+            if !identity.roles.contains(&Role::Author) {
+                identity.keys.clear();
+            }
+        }
+        identities.retain(|identity| !identity.roles.is_empty());
+        identities
+    }
 }
 
 /// Works out the contributors of all revisions. What people said of identities counts only if they are no contributors
 /// themselves.
 pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
+    contributors_without(governance, change, &Moved::default())
+}
+
+fn contributors_without(governance: &Governance, change: &Change, moved: &Moved) -> Contributors {
     // One entry an identity, with every role and every key that it has in any revision.
     let mut named: BTreeMap<String, IdentityFact> = BTreeMap::new();
     let mut names: BTreeMap<&str, &Ident> = BTreeMap::new();
     for revision in &change.revisions {
-        for identity in &revision.identities {
+        for identity in moved.identities(revision) {
             let entry = named.entry(identity.reference.clone()).or_insert_with(|| identity.clone());
             entry.roles.extend(identity.roles.iter().copied());
             entry.keys.extend(identity.keys.iter().cloned());
@@ -69,7 +106,7 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
     }
 
     // First those whom the catalog knows beyond doubt: what they say of the others does not count.
-    let mut all = signed(governance, change);
+    let mut all = signed(governance, change, moved);
     let mut claims = BTreeMap::new();
     let mut unknown = BTreeMap::new();
     let mut tools: BTreeSet<String> = BTreeSet::new();
@@ -195,7 +232,10 @@ fn unconfirmed(governance: &Governance, change: &Change) -> BTreeSet<ActorId> {
 impl Snapshot {
     /// What the rules see of the present revision, now.
     pub fn take(state: &State, change: &Change, now: Time) -> Result<Self, Refusal> {
-        Self::with(state, change, contributors(&state.governance, change), now)
+        let governance = &*state.governance;
+        let all = contributors(governance, change);
+        let carried = || contributors_without(governance, change, &Moved::of(change)).all;
+        Self::with(state, change, all, carried, now)
     }
 
     /// The same where the streams of the targets are not at hand: which rejections hold the change from elsewhere is taken from
@@ -212,7 +252,8 @@ impl Snapshot {
     /// The same after names were erased that were there when `logged` was taken: whom the commits named is taken from it,
     /// and nothing else. Whoever signed had a hand in the change, whatever it says.
     pub fn take_like(logged: &Self, state: &State, change: &Change, now: Time) -> Result<Self, Refusal> {
-        let mut all = signed(&state.governance, change);
+        let moved = Moved::of(change);
+        let mut all = signed(&state.governance, change, &Moved::default());
         all.extend(logged.contributors.iter().cloned());
         let contributors = Contributors {
             all,
@@ -223,10 +264,22 @@ impl Snapshot {
             cleared_by: logged.cleared_by.clone(),
             undriven: logged.undriven.clone(),
         };
-        Self::with(state, change, contributors, now)?.held_as(logged, state, change)
+        let carried = || {
+            let mut without = signed(&state.governance, change, &moved);
+            without.extend(logged.carried.iter().flat_map(|carried| carried.contributors.iter().cloned()));
+            without
+        };
+        Self::with(state, change, contributors, carried, now)?.held_as(logged, state, change)
     }
 
-    fn with(state: &State, change: &Change, contributors: Contributors, now: Time) -> Result<Self, Refusal> {
+    /// `without` tells the contributors without those who only moved the change on.
+    fn with(
+        state: &State,
+        change: &Change,
+        contributors: Contributors,
+        without: impl Fn() -> BTreeSet<ActorId>,
+        now: Time,
+    ) -> Result<Self, Refusal> {
         let governance = &*state.governance;
         let Some(revision) = change.current() else {
             return Err(Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)));
@@ -246,9 +299,18 @@ impl Snapshot {
                 }
             }
         }
-        let approvals = approvals(state, change, &contributors, now)?;
+        let current = change.current_ref();
+        let approvals = approvals(state, change, &contributors, |a| Some(a.revision) == current, now)?;
+        let carried = if governance.rules.carry_over() && change.approvals.iter().any(|a| change.may_carry(a)) {
+            let without = Contributors { all: without(), ..contributors.clone() };
+            let approvals = self::approvals(state, change, &without, |a| change.may_carry(a), now)?;
+            (!approvals.is_empty()).then_some(Carried { approvals, contributors: without.all })
+        } else {
+            None
+        };
         let waivers = waivers(state, change, &contributors, now)?;
-        let part = contributors.all.iter().chain(approvals.iter().map(|approval| &approval.by));
+        let carried_by = carried.iter().flat_map(|carried| &carried.approvals);
+        let part = contributors.all.iter().chain(approvals.iter().chain(carried_by).map(|approval| &approval.by));
         let part: BTreeSet<&ActorId> = part.chain(waivers.iter().map(|waiver| &waiver.by)).collect();
         Ok(Self {
             change: change.id.clone(),
@@ -262,6 +324,7 @@ impl Snapshot {
             targets,
             unknown_targets,
             groups: groups(governance, &part),
+            carried,
             approvals,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
             held_by: state.held_by(change)?.into_iter().map(|rejection| rejection.by.clone()).collect(),
@@ -305,18 +368,19 @@ fn is_partial(
         || state.set_against(by, change, now)?.is_some())
 }
 
-/// One approval a person: of this revision, by somebody who is no contributor, with a key that is theirs and still holds.
+/// One approval a person: of those that are asked for, by somebody who is no contributor, with a key that is theirs and still
+/// holds.
 fn approvals(
     state: &State,
     change: &Change,
     contributors: &Contributors,
+    of: impl Fn(&ApprovalRecord) -> bool,
     now: Time,
 ) -> Result<Vec<ApprovalView>, Refusal> {
-    let (current, epoch) = (change.current_ref(), state.governance.record.header_epoch());
+    let epoch = state.governance.record.header_epoch();
     let mut by_person: BTreeMap<&ActorId, ApprovalView> = BTreeMap::new();
     for approval in &change.approvals {
-        let is_of_now = Some(approval.revision) == current && approval.epoch == epoch;
-        if !is_of_now || !state.governance.catalog.settings.counts(approval.seen) {
+        if !of(approval) || approval.epoch != epoch || !state.governance.catalog.settings.counts(approval.seen) {
             continue;
         }
         let Some(person) = person(state, &approval.by, &approval.key, now)? else { continue };

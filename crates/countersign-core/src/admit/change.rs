@@ -534,6 +534,16 @@ fn waiver(
                 .hint(format!("satisfy it; what it asks for: countersign show {}", change.id.short())));
         }
     }
+    if let Some(group) = &rule.waivers {
+        return match governance.catalog.is_in(&by, group) {
+            true => Ok(()),
+            false => Err(Refusal::forbidden(
+                "not-of-the-group",
+                format!("{by} is not of group {group}, whose people waive rule `{}`", rule.id),
+            )
+            .hint(format!("somebody of that group does; what it asks for: countersign show {}", change.id.short()))),
+        };
+    }
     match governance.person(&by) {
         Some(actor) if actor.level.is_senior() => Ok(()),
         Some(_) | None => Err(Refusal::forbidden("senior-needed", format!("{by} is no senior; a senior waives rules"))),

@@ -30,9 +30,9 @@ use crate::{
     decision::{Decision, Missing, Mode, RuleDecision, RuleStatus, Strength, Token},
     facts::git::Ident,
     governance::Governance,
-    ids::{ActorId, ChangeId, RuleId, Target},
+    ids::{ActorId, ChangeId, GroupId, RuleId, Target},
     refusal::Refusal,
-    requirement::{Need, Role},
+    requirement::{Carry, Need, Role},
     rules::{Rules, builtin, count, decide},
     snapshot::Snapshot,
     state::State,
@@ -63,6 +63,9 @@ pub struct ExplainedRule {
     /// The targets for which it is not met.
     pub targets: Vec<Target>,
     pub obligations: Vec<Obligation>,
+    /// Whose members may waive it; seniors where it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waivers: Option<GroupId>,
     /// What the evaluator says, for `error`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -223,7 +226,10 @@ impl<'a> Scene<'a> {
         missing.any(|(rule, missing)| match &missing.token {
             Token::Requirement(requirement) => match &requirement.need {
                 Need::Approvals { role, .. } => {
-                    !made_it && !spoke && self.people.could_approve(person, role, &asked(rule, missing))
+                    !made_it
+                        && !spoke
+                        && !self.carried_by(rule).any(|by| by == person)
+                        && self.people.could_approve(person, role, &asked(rule, missing))
                 }
                 Need::FreshGuidance => self.keepers.values().any(|keepers| keepers.contains(person)),
                 Need::Document { .. } | Need::Disclosure => made_it,
@@ -261,6 +267,7 @@ impl<'a> Scene<'a> {
             because,
             targets: decided.targets.clone(),
             obligations,
+            waivers: rule.and_then(|rule| rule.waivers.clone()),
             error: decided.error.clone(),
         }
     }
@@ -421,9 +428,17 @@ impl<'a> Scene<'a> {
         self.snapshot.contributors.union(&self.snapshot.claimed).collect()
     }
 
+    /// Whose approval of an earlier revision counts for this rule already.
+    fn carried_by(&self, decided: &RuleDecision) -> impl Iterator<Item = &ActorId> {
+        let carries = self.rules.get(&decided.id).is_some_and(|rule| rule.carry != Carry::Never);
+        let carried = self.snapshot.carried.iter().filter(move |_| carries).flat_map(|carried| &carried.approvals);
+        carried.map(|approval| &approval.by)
+    }
+
     /// Who could still approve in a role: no hand in the change, and no verdict on it yet.
     fn approvers(&self, decided: &RuleDecision, missing: &Missing, role: &Role, wanted: &Wanted<'_>) -> Found {
         let mut excluded = self.contributors();
+        excluded.extend(self.carried_by(decided));
         excluded.extend(self.snapshot.approvals.iter().map(|approval| &approval.by));
         excluded.extend(&self.snapshot.rejected_by);
         excluded.extend(&self.snapshot.held_by);

@@ -52,7 +52,7 @@ pub use self::{
 use crate::{
     decision::{Mode, Strength},
     ids::{GroupId, RuleId},
-    requirement::{Choice, Need, Role},
+    requirement::{Carry, Choice, Need, Role},
     snapshot::{Snapshot, TargetView},
 };
 
@@ -70,6 +70,9 @@ pub struct Rule {
     pub because: String,
     /// A command, with `{change}` where the change's id goes.
     pub remedy: String,
+    pub carry: Carry,
+    /// Whose members may waive it; seniors where it does not say.
+    pub waivers: Option<GroupId>,
     pub file: String,
     /// Where in the file it begins, from 1.
     pub line: usize,
@@ -81,15 +84,21 @@ impl Rule {
         self.requires.iter().map(Choice::words).collect::<Vec<_>>().join("; ")
     }
 
-    /// The groups that it asks approvals of.
+    /// Whether an approval of an earlier revision that brought the same counts for it, for this target.
+    pub fn carries(&self, snapshot: &Snapshot, target: &TargetView) -> bool {
+        self.carry.holds(target.tier.into(), snapshot.population)
+    }
+
+    /// The groups that it asks approvals of, and whose members may waive it.
     pub fn groups(&self) -> impl Iterator<Item = &GroupId> {
-        self.requires.iter().flat_map(Choice::ways).filter_map(|way| match &way.need {
+        let asked = self.requires.iter().flat_map(Choice::ways).filter_map(|way| match &way.need {
             Need::Approvals { role: Role::Group(group), .. } => Some(group),
             Need::Approvals { role: Role::Independent | Role::Owner | Role::Senior, .. }
             | Need::FreshGuidance
             | Need::Document { .. }
             | Need::Disclosure => None,
-        })
+        });
+        asked.chain(&self.waivers)
     }
 }
 
@@ -154,6 +163,11 @@ impl Rules {
     /// The groups of which a snapshot has to say who is in them.
     pub fn groups(&self) -> &BTreeSet<GroupId> {
         &self.groups
+    }
+
+    /// Whether any of them lets approvals carry over.
+    pub fn carry_over(&self) -> bool {
+        self.iter().any(|rule| rule.carry != Carry::Never)
     }
 
     /// The rules in the order of their ids.

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     decision::{Mode, Strength},
     ids::{GroupId, RuleId},
-    requirement::Choice,
+    requirement::{Carry, Choice},
 };
 
 /// Most rules in force at once.
@@ -33,7 +33,7 @@ pub const MAX_ANNOTATION_CHARS: usize = 500;
 /// Most tokens in `@requires`.
 pub const MAX_REQUIREMENTS: usize = 20;
 
-const ANNOTATIONS: [&str; 6] = ["id", "requires", "because", "remedy", "mode", "strength"];
+const ANNOTATIONS: [&str; 8] = ["id", "requires", "because", "remedy", "mode", "strength", "carry", "waivers"];
 
 /// A rule and the two policies that are made of it.
 #[derive(Debug)]
@@ -154,6 +154,7 @@ fn parse_rule(policy: &Policy, text: String, file: &str, line: usize) -> Result<
     let rule = rule_of(policy, file, line)?;
     match (rule.mode, rule.strength) {
         (Mode::Watch, Strength::Mandatory) => return Err(Problem::MandatoryWatch),
+        (Mode::Enforce, Strength::Mandatory) if rule.waivers.is_some() => return Err(Problem::MandatoryWaivers),
         (Mode::Watch, Strength::Waivable) | (Mode::Enforce, Strength::Waivable | Strength::Mandatory) => {}
     }
     let (applies, asks) = applies_only(policy, &rule.id)?;
@@ -190,9 +191,27 @@ pub(super) fn rule_of(policy: &Policy, file: &str, line: usize) -> Result<Rule, 
             "mandatory" => Ok(Strength::Mandatory),
             _ => Err("write `waivable` or `mandatory`".to_owned()),
         })?,
+        carry: choose_if_any(policy, "carry", |text| {
+            text.parse::<Carry>()
+                .map_err(|_| "write `never`, `delta`, or `delta` with a condition: `delta@tier>=2`".to_owned())
+        })?
+        .unwrap_or_default(),
+        waivers: choose_if_any(policy, "waivers", |text| {
+            let group = text.strip_prefix("group:").and_then(|group| group.parse::<GroupId>().ok());
+            group.ok_or_else(|| "write the group whose people may waive it: `group:NAME`".to_owned())
+        })?,
         file: file.to_owned(),
         line,
     })
+}
+
+/// The same of an annotation that may be left out.
+fn choose_if_any<T>(
+    policy: &Policy,
+    annotation: &'static str,
+    read: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, Problem> {
+    policy.annotation(annotation).map(|_| choose(policy, annotation, read)).transpose()
 }
 
 /// Reads one annotation; `read` gives what would be right as its error.

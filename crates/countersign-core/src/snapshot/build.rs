@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Time, sshsig::Assurance};
 
-use super::{Ai, AiStatus, ApprovalView, GuidanceView, Material, Snapshot, TargetView, WaiverView};
+use super::{Ai, AiStatus, ApprovalView, Carried, GuidanceView, Material, Snapshot, TargetView, WaiverView};
 use crate::{
     ids::{ActorId, ChangeId, GroupId, RuleId, SystemId},
     kind::{Documents, Kind, Purpose},
@@ -41,6 +41,7 @@ impl Builder {
             waivers: Vec::new(),
             population: 0,
             groups: BTreeMap::new(),
+            carried: None,
         })
     }
 
@@ -88,6 +89,15 @@ impl Builder {
     #[must_use]
     pub fn approved(mut self, by: ActorId, senior: bool, owns: impl IntoIterator<Item = SystemId>) -> Self {
         self.0.approve(by, senior, owns);
+        self
+    }
+
+    /// An approval of an earlier revision that brought the same. Nobody moved it on who is not a contributor anyway.
+    #[must_use]
+    pub fn carried(mut self, by: ActorId, senior: bool, owns: impl IntoIterator<Item = SystemId>) -> Self {
+        let contributors = self.0.contributors.clone();
+        let carried = self.0.carried.get_or_insert(Carried { approvals: Vec::new(), contributors });
+        carried.approvals.push(software_key(by, senior, owns));
         self
     }
 
@@ -148,12 +158,11 @@ impl Builder {
 impl Snapshot {
     /// Adds an approval with a key in software, by somebody who is senior or not and owns these systems.
     pub fn approve(&mut self, by: ActorId, senior: bool, owns: impl IntoIterator<Item = SystemId>) {
-        self.approvals.push(ApprovalView {
-            by,
-            assurance: Assurance::SoftwareKey,
-            seen: Seen::None,
-            senior,
-            owns: owns.into_iter().collect(),
-        });
+        self.approvals.push(software_key(by, senior, owns));
     }
+}
+
+fn software_key(by: ActorId, senior: bool, owns: impl IntoIterator<Item = SystemId>) -> ApprovalView {
+    let owns = owns.into_iter().collect();
+    ApprovalView { by, assurance: Assurance::SoftwareKey, seen: Seen::None, senior, owns }
 }

@@ -76,9 +76,31 @@ pub struct Snapshot {
     /// group below it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub groups: BTreeMap<GroupId, BTreeSet<ActorId>>,
+    /// What counts besides for rules that let approvals carry over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried: Option<Carried>,
+}
+
+/// Earlier revisions that brought just what the present one does, in the same words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Carried {
+    /// Approvals of those that would be valid today.
+    pub approvals: Vec<ApprovalView>,
+    /// The contributors without those who only moved it on: committer and submitter of a revision that brings nothing new.
+    pub contributors: BTreeSet<ActorId>,
 }
 
 impl Snapshot {
+    /// The same for rules that let approvals carry over; `None` where there is nothing to carry.
+    pub fn carrying(&self) -> Option<Self> {
+        let carried = self.carried.as_ref()?;
+        let mut snapshot = Self { contributors: carried.contributors.clone(), ..self.clone() };
+        let known = |by: &ActorId| self.approvals.iter().any(|approval| approval.by == *by);
+        snapshot.approvals.extend(carried.approvals.iter().filter(|approval| !known(&approval.by)).cloned());
+        Some(snapshot)
+    }
+
     /// Whether somebody who had a part in the change is in a group that rules name, or in a group below it.
     pub fn is_in(&self, person: &ActorId, group: &GroupId) -> bool {
         self.groups.get(group).is_some_and(|members| members.contains(person))

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod canonical;
+mod carry;
 mod catalog;
 #[path = "../../../countersign-ledger/tests/ledger/edits.rs"]
 mod edits;

@@ -202,7 +202,11 @@ fn whole(view: &ChangeView, paths: &[String]) {
         field("guidance", format!("{} {stale}, {due}", printable(&document.path)));
     }
     for approval in &view.approvals {
-        let counts = if approval.counts { good("counts") } else { faint("does not count for this revision") };
+        let counts = match (approval.counts, approval.carries) {
+            (true, _) => good("counts"),
+            (false, true) => good("carries over where a rule lets it"),
+            (false, false) => faint("does not count for this revision"),
+        };
         let seen = match approval.seen {
             Seen::None => "content not at hand",
             Seen::Shown => "content shown on a page",
@@ -332,7 +336,8 @@ fn obligations(change: &ChangeId, rule: &ExplainedRule) -> Vec<String> {
     }
     match rule.strength {
         Strength::Waivable => lines.push(format!(
-            "    or:      a senior waives it: countersign waive {} --rule {} --why TEXT",
+            "    or:      {} waives it: countersign waive {} --rule {} --why TEXT",
+            rule.waivers.as_ref().map_or("a senior".to_owned(), |group| format!("somebody of group {group}")),
             change.short(),
             rule.id
         )),

@@ -99,7 +99,7 @@ fn annotations() {
     "#);
     assert_snapshot!(refusal(&format!("// see below\n@owner(\"x\")\n{good}")), @"
     a.cedar:2: there is no annotation `@owner`
-      hint: a rule has @id, @requires, @because, @remedy, @mode and @strength
+      hint: a rule has @id, @requires, @because, @remedy, @mode and @strength, and may have @carry and @waivers
     ");
     let with = |id: &str, mode: &str, strength: &str, requires: &str| {
         refusal(&rule_file(id, mode, strength, requires, &format!("{SCOPE};")))
