@@ -14,7 +14,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::{
-    catalog::{Level, Tier},
+    catalog::{ActorKind, Level, Tier},
     decision::{Decision, Outcome, RuleStatus},
     explain::{ExplainedRule, Obligation, People, Scene},
     ids::{ActorId, Environment, GroupId, InvalidId, RuleId, SystemId, Target},
@@ -95,6 +95,8 @@ struct Given {
     production: Option<bool>,
     revision: Option<u32>,
     proposer: Option<ActorId>,
+    /// Left out: a person.
+    proposer_kind: Option<ActorKind>,
     /// Besides the proposer.
     contributors: BTreeSet<ActorId>,
     claimed: BTreeSet<ActorId>,
@@ -268,7 +270,7 @@ fn snapshot(given: &Given, home: &Home) -> Result<Snapshot, String> {
         .revision(given.revision.unwrap_or(1))
         .purpose(purpose(&given.purpose))
         .target(target)
-        .made_by([given_or(given.proposer.as_ref(), "ada")?])
+        .proposed_by(given_or(given.proposer.as_ref(), "ada")?, given.proposer_kind.unwrap_or(ActorKind::Person))
         .made_by(given.contributors.iter().cloned())
         .claimed(given.claimed.iter().cloned())
         .unmapped(given.unmapped.iter().cloned())

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_ledger::{Digest, Time};
 
 use crate::{
-    catalog::{Actor, System, Tier, did_you_mean},
+    catalog::{Actor, ActorKind, System, Tier, did_you_mean},
     decision::{self, Decision, Outcome, Strength, Token},
     explain::words,
     governance::Governance,
@@ -255,7 +255,7 @@ impl<'a> Scene<'a> {
         let documented = Documents { why: DOCUMENTED, risk: DOCUMENTED, rollback: DOCUMENTED, tests: DOCUMENTED };
         let mut best = Builder::new(ChangeId::of_proposal(&Digest::of("coverage")), kind)
             .target(self.view.clone())
-            .made_by([proposer.clone()])
+            .proposed_by(proposer.clone(), ActorKind::Person)
             .ai(ai, true)
             .documents(documented)
             .population(self.population);

@@ -11,7 +11,9 @@ use crate::{
     governance::Governance,
     ids::{ActorId, GroupId, SystemId},
     refusal::Refusal,
-    snapshot::{Ai, AiStatus, ApprovalView, Carried, GuidanceView, Material, Snapshot, TargetView, WaiverView},
+    snapshot::{
+        Ai, AiStatus, ApprovalView, Carried, GuidanceView, Material, ProposerView, Snapshot, TargetView, WaiverView,
+    },
     state::State,
     statement::{IdentityVerdict, RevisionRef},
     subject::Subject,
@@ -324,6 +326,7 @@ impl Snapshot {
             targets,
             unknown_targets,
             groups: groups(governance, &part),
+            proposer: proposer(governance, change),
             carried,
             approvals,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
@@ -341,6 +344,14 @@ impl Snapshot {
             population: governance.population(),
         })
     }
+}
+
+/// Who proposed a change, where a rule asks.
+fn proposer(governance: &Governance, change: &Change) -> Option<ProposerView> {
+    let asked = ["proposer", "proposer_kind"].iter().any(|word| governance.rules.ask_about(word));
+    // Whoever left the catalog meanwhile is no machine for that.
+    let kind = || governance.catalog.actors.get(&change.proposer).map_or(ActorKind::Person, |actor| actor.kind);
+    asked.then(|| ProposerView { id: change.proposer.clone(), kind: kind() })
 }
 
 /// Who of these is in which of the groups that the rules name.

@@ -13,6 +13,7 @@ use countersign_ledger::Time;
 
 use super::count::{self, Counts};
 use crate::{
+    catalog::ActorKind,
     ids::{ActorId, GroupId},
     kind::Kind,
     requirement::Role,
@@ -44,7 +45,9 @@ pub enum Type {
     Bool,
     Text,
     Texts,
+    Person,
     People,
+    Groups,
     /// A Long for each group that the rules name so: what is not named would be an attribute that is missing.
     ByGroup,
 }
@@ -57,14 +60,18 @@ impl Type {
             Self::Bool => "Bool",
             Self::Text => "String",
             Self::Texts => "Set<String>",
+            Self::Person => "Person",
             Self::People => "Set<Person>",
+            Self::Groups => "Set<Group>",
             Self::ByGroup => "Long, by group",
         }
     }
 
     fn cedar(self, counted: &BTreeSet<GroupId>) -> String {
         match self {
-            Self::Long | Self::Bool | Self::Text | Self::Texts | Self::People => self.name().to_owned(),
+            Self::Long | Self::Bool | Self::Text | Self::Texts | Self::Person | Self::People | Self::Groups => {
+                self.name().to_owned()
+            }
             Self::ByGroup => {
                 let fields: Vec<String> = counted.iter().map(|group| format!("\"{group}\": Long")).collect();
                 format!("{{{}}}", fields.join(", "))
@@ -80,7 +87,10 @@ pub enum Value {
     Bool(bool),
     Text(&'static str),
     Texts(Vec<String>),
+    /// `None` is nobody.
+    Person(Option<ActorId>),
     People(Vec<ActorId>),
+    Groups(Vec<GroupId>),
     ByGroup(Vec<(GroupId, i64)>),
 }
 
@@ -127,6 +137,31 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "Whoever had a hand in any revision, or is claimed to have had one. Never a second pair of eyes.",
         |judged| Value::People(judged.snapshot.contributors.union(&judged.snapshot.claimed).cloned().collect()),
     ),
+    item(
+        "contributor_groups.any",
+        Type::Groups,
+        "Groups that one of the contributors is in, or in a group below. Workloads and agents are in none.",
+        |judged| Value::Groups(contributor_groups(judged.snapshot, |made, members| !made.is_disjoint(members))),
+    ),
+    item(
+        "contributor_groups.all",
+        Type::Groups,
+        "Groups that all contributors are in, or in groups below.",
+        |judged| {
+            let all =
+                |made: &BTreeSet<&ActorId>, members: &BTreeSet<&ActorId>| !made.is_empty() && made.is_subset(members);
+            Value::Groups(contributor_groups(judged.snapshot, all))
+        },
+    ),
+    item(
+        "proposer",
+        Type::Person,
+        "Who proposed the change. A person is *in* their groups and those above: `resource.proposer in Countersign::Group::\"payments\"`.",
+        |judged| Value::Person(judged.snapshot.proposer.as_ref().map(|proposer| proposer.id.clone())),
+    ),
+    item("proposer_kind", Type::Text, "`person`, `workload` or `agent`.", |judged| {
+        Value::Text(judged.snapshot.proposer.as_ref().map_or(ActorKind::Person, |proposer| proposer.kind).as_str())
+    }),
     item("approvers", Type::People, "Everybody whose approval of this revision stands, contributors too.", |judged| {
         Value::People(count::approvers(judged.snapshot).into_iter().cloned().collect())
     }),
@@ -198,6 +233,16 @@ pub const ATTRIBUTES: &[Attribute] = &[
     ),
 ];
 
+/// The groups for which this holds of the contributors and of who is in the group.
+fn contributor_groups(
+    snapshot: &Snapshot,
+    holds: impl Fn(&BTreeSet<&ActorId>, &BTreeSet<&ActorId>) -> bool,
+) -> Vec<GroupId> {
+    let made: BTreeSet<&ActorId> = snapshot.contributors.union(&snapshot.claimed).collect();
+    let groups = snapshot.groups.iter().filter(|(_, members)| holds(&made, &members.iter().collect()));
+    groups.map(|(group, _)| group.clone()).collect()
+}
+
 fn long(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
@@ -243,8 +288,9 @@ pub fn schema(counted: &BTreeSet<GroupId>) -> String {
     let kinds = Kind::ALL.map(|kind| format!("\"{kind}\"")).join(", ");
     format!(
         "namespace Countersign {{
-  entity Person;
   entity Group;
+  // In their groups and those above, of which rules name.
+  entity Person in [Group];
   entity System;
   entity Environment;
   entity Kind enum [{kinds}];

@@ -116,6 +116,7 @@ pub struct Rules {
     builtin: BuiltinIds,
     counted: BTreeSet<GroupId>,
     groups: BTreeSet<GroupId>,
+    words: BTreeSet<String>,
 }
 
 /// What a rule names: systems, environments and groups, to be compared with a catalog, because a rule for `prod` where the
@@ -150,9 +151,11 @@ impl Rules {
         let slices = Slices::new(&parsed).map_err(internal)?;
         let counted: BTreeSet<GroupId> = parsed.iter().flat_map(|parsed| parsed.asks.counted.iter().cloned()).collect();
         let asked = parsed.iter().flat_map(|parsed| parsed.rule.groups().cloned());
-        let groups = counted.iter().cloned().chain(asked).collect();
+        let looked_in = parsed.iter().flat_map(|parsed| parsed.asks.looked_in.iter().cloned());
+        let groups = counted.iter().cloned().chain(asked).chain(looked_in).collect();
+        let words = parsed.iter().flat_map(|parsed| parsed.asks.words.iter().cloned()).collect();
         let rules = parsed.into_iter().map(|parsed| (parsed.rule.id.clone(), parsed)).collect();
-        Ok(Self { rules, digest, slices, vocabulary, builtin, counted, groups })
+        Ok(Self { rules, digest, slices, vocabulary, builtin, counted, groups, words })
     }
 
     /// Digest over the canonical JSON of the files that the rules were parsed from.
@@ -163,6 +166,11 @@ impl Rules {
     /// The groups of which a snapshot has to say who is in them.
     pub fn groups(&self) -> &BTreeSet<GroupId> {
         &self.groups
+    }
+
+    /// Whether any of them could ask about this attribute, or about one in this record. What no rule asks about is in no snapshot.
+    pub fn ask_about(&self, attribute: &str) -> bool {
+        self.words.contains(attribute)
     }
 
     /// Whether any of them lets approvals carry over.

@@ -35,6 +35,9 @@ pub const MAX_REQUIREMENTS: usize = 20;
 
 const ANNOTATIONS: [&str; 8] = ["id", "requires", "because", "remedy", "mode", "strength", "carry", "waivers"];
 
+/// What asks which groups people are in.
+const PEOPLE_IN_GROUPS: [&str; 2] = ["proposer", "contributor_groups"];
+
 /// A rule and the two policies that are made of it.
 #[derive(Debug)]
 pub(super) struct Parsed {
@@ -55,6 +58,8 @@ pub(super) struct Asks {
     pub words: BTreeSet<String>,
     /// The groups of which it counts approvals.
     pub counted: BTreeSet<GroupId>,
+    /// The groups that it looks for people in.
+    pub looked_in: BTreeSet<GroupId>,
 }
 
 /// The policy id under which the applies-only twin of a rule runs. No rule id holds a `?`.
@@ -157,7 +162,11 @@ fn parse_rule(policy: &Policy, text: String, file: &str, line: usize) -> Result<
         (Mode::Enforce, Strength::Mandatory) if rule.waivers.is_some() => return Err(Problem::MandatoryWaivers),
         (Mode::Watch, Strength::Waivable) | (Mode::Enforce, Strength::Waivable | Strength::Mandatory) => {}
     }
-    let (applies, asks) = applies_only(policy, &rule.id)?;
+    let (applies, mut asks) = applies_only(policy, &rule.id)?;
+    if PEOPLE_IN_GROUPS.iter().any(|word| asks.words.contains(*word)) {
+        let groups = policy.entity_literals().into_iter().filter(|literal| literal.type_name().basename() == "Group");
+        asks.looked_in = groups.filter_map(|literal| literal.id().unescaped().parse().ok()).collect();
+    }
     Ok(Parsed { full: policy.new_id(PolicyId::new(rule.id.as_str())), text, applies, asks, rule })
 }
 

@@ -10,7 +10,7 @@ use cedar_policy::{
 };
 
 use super::attributes::{self, Judged, Node, Value};
-use crate::ids::GroupId;
+use crate::ids::{ActorId, GroupId};
 
 /// The schema that rules are validated against. Evaluation needs none.
 pub(super) fn schema(counted: &BTreeSet<GroupId>) -> Result<Schema, String> {
@@ -81,13 +81,23 @@ impl Vocabulary {
         let entity = Entity::new(change.clone(), attrs, parents.iter().cloned().collect::<HashSet<_>>())
             .map_err(|error| error.to_string())?;
         // What it is in has no attributes and is in nothing itself, so that Cedar needs no entities of those.
-        let entities = Entities::from_entities([entity], None).map_err(|error| error.to_string())?;
+        let snapshot = judged.snapshot;
+        let proposer = snapshot.proposer.as_ref().map(|proposer| {
+            let groups = snapshot.groups.iter().filter(|(_, members)| members.contains(&proposer.id));
+            let groups = groups.map(|(group, _)| uid(&self.group, group.as_str())).collect();
+            Entity::new_no_attrs(uid(&self.person, proposer.id.as_str()), groups)
+        });
+        let entities = Entities::from_entities([entity].into_iter().chain(proposer), None);
+        let entities = entities.map_err(|error| error.to_string())?;
         let request = Request::new(self.gate.clone(), self.apply.clone(), change, Context::empty(), None)
             .map_err(|error| error.to_string())?;
         Ok(Question { request, entities, parents })
     }
 
     fn express(&self, value: Value) -> Result<RestrictedExpression, String> {
+        let uid = |ty: &EntityTypeName, id: &str| {
+            RestrictedExpression::new_entity_uid(EntityUid::from_type_name_and_id(ty.clone(), EntityId::new(id)))
+        };
         Ok(match value {
             Value::Long(n) => RestrictedExpression::new_long(n),
             Value::Bool(b) => RestrictedExpression::new_bool(b),
@@ -95,10 +105,14 @@ impl Vocabulary {
             Value::Texts(texts) => {
                 RestrictedExpression::new_set(texts.into_iter().map(RestrictedExpression::new_string))
             }
-            Value::People(people) => RestrictedExpression::new_set(people.into_iter().map(|person| {
-                let id = EntityId::new(person.as_str());
-                RestrictedExpression::new_entity_uid(EntityUid::from_type_name_and_id(self.person.clone(), id))
-            })),
+            Value::People(people) => {
+                RestrictedExpression::new_set(people.iter().map(|person| uid(&self.person, person.as_str())))
+            }
+            // Nobody's name is empty.
+            Value::Person(person) => uid(&self.person, person.as_ref().map_or("", ActorId::as_str)),
+            Value::Groups(groups) => {
+                RestrictedExpression::new_set(groups.iter().map(|group| uid(&self.group, group.as_str())))
+            }
             Value::ByGroup(counts) => {
                 let fields =
                     counts.into_iter().map(|(group, n)| (group.to_string(), RestrictedExpression::new_long(n)));

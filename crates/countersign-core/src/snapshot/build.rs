@@ -5,8 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Time, sshsig::Assurance};
 
-use super::{Ai, AiStatus, ApprovalView, Carried, GuidanceView, Material, Snapshot, TargetView, WaiverView};
+use super::{
+    Ai, AiStatus, ApprovalView, Carried, GuidanceView, Material, ProposerView, Snapshot, TargetView, WaiverView,
+};
 use crate::{
+    catalog::ActorKind,
     ids::{ActorId, ChangeId, GroupId, RuleId, SystemId},
     kind::{Documents, Kind, Purpose},
     statement::Seen,
@@ -42,6 +45,7 @@ impl Builder {
             population: 0,
             groups: BTreeMap::new(),
             carried: None,
+            proposer: None,
         })
     }
 
@@ -70,6 +74,13 @@ impl Builder {
     #[must_use]
     pub fn made_by(mut self, people: impl IntoIterator<Item = ActorId>) -> Self {
         self.0.contributors.extend(people);
+        self
+    }
+
+    #[must_use]
+    pub fn proposed_by(mut self, id: ActorId, kind: ActorKind) -> Self {
+        self.0.contributors.insert(id.clone());
+        self.0.proposer = Some(ProposerView { id, kind });
         self
     }
 

@@ -12,7 +12,7 @@ use countersign_ledger::{Time, sshsig::Assurance};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    catalog::Tier,
+    catalog::{ActorKind, Tier},
     ids::{ActorId, ChangeId, GroupId, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
     statement::Seen,
@@ -79,6 +79,16 @@ pub struct Snapshot {
     /// What counts besides for rules that let approvals carry over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carried: Option<Carried>,
+    /// Who proposed it, where a rule asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposer: Option<ProposerView>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProposerView {
+    pub id: ActorId,
+    pub kind: ActorKind,
 }
 
 /// Earlier revisions that brought just what the present one does, in the same words.

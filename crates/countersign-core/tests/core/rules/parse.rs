@@ -300,8 +300,9 @@ fn a_prover_reads_the_base_permit_and_what_binds() {
 fn schema_that_rules_see() {
     assert_snapshot!(schema(&BTreeSet::new()), @r#"
     namespace Countersign {
-      entity Person;
       entity Group;
+      // In their groups and those above, of which rules name.
+      entity Person in [Group];
       entity System;
       entity Environment;
       entity Kind enum ["code", "config", "infrastructure", "schema", "flag", "rules", "agent"];
@@ -331,6 +332,12 @@ fn schema_that_rules_see() {
         },
         // Everybody whose approval of this revision stands, contributors too.
         approvers: Set<Person>,
+        contributor_groups: {
+          // Groups that one of the contributors is in, or in a group below. Workloads and agents are in none.
+          any: Set<Group>,
+          // Groups that all contributors are in, or in groups below.
+          all: Set<Group>,
+        },
         // Whoever had a hand in any revision, or is claimed to have had one. Never a second pair of eyes.
         contributors: Set<Person>,
         documents: {
@@ -355,6 +362,10 @@ fn schema_that_rules_see() {
         },
         // Whether the target's environment counts as production.
         production: Bool,
+        // Who proposed the change. A person is *in* their groups and those above: `resource.proposer in Countersign::Group::"payments"`.
+        proposer: Person,
+        // `person`, `workload` or `agent`.
+        proposer_kind: String,
         purpose: {
           // Whether its proposer says that it brings back the state of an earlier change.
           restores: Bool,

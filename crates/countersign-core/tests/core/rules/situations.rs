@@ -21,6 +21,111 @@ fn situations(requires: &str, conditions: &str, annotations: &str, yaml: &str) -
     }
 }
 
+/// A rule that applies where `when` holds, and asks for two.
+fn two(when: &str, yaml: &str) -> String {
+    let conditions = format!("when {{ {when} }} unless {{ resource.approvals.independent >= 2 }}");
+    situations("approval:independent:2", &conditions, "", yaml)
+}
+
+#[test]
+fn who_proposed_it() {
+    let told = two(
+        "resource.proposer in Countersign::Group::\"contractors\"",
+        "
+- name: in the group
+  given: { proposer: linus, groups: { contractors: [linus] }, approvals: [ada] }
+  expect: { status: unsatisfied, missing: [1 more approval by somebody who had no hand in the change] }
+- name: not in it
+  given: { proposer: ada, groups: { contractors: [linus] } }
+  expect: { status: not_applicable }
+",
+    );
+    assert_snapshot!(told, @"
+    ok  r: in the group
+    ok  r: not in it
+    ");
+    let told = two(
+        "resource.proposer_kind != \"person\"",
+        "
+- name: the change of a robot takes two people
+  given: { proposer: renovate, proposer_kind: workload, approvals: [ada] }
+  expect: { status: unsatisfied }
+- name: that of a person does not
+  expect: { status: not_applicable }
+",
+    );
+    assert_snapshot!(told, @"
+    ok  r: the change of a robot takes two people
+    ok  r: that of a person does not
+    ");
+    let told = two(
+        "resource.proposer == Countersign::Person::\"linus\"",
+        "
+- name: one of us
+  given: { proposer: linus }
+  expect: { status: unsatisfied }
+- name: another
+  expect: { status: not_applicable }
+",
+    );
+    assert_snapshot!(told, @"
+    ok  r: one of us
+    ok  r: another
+    ");
+}
+
+#[test]
+fn who_had_a_hand_in_it() {
+    let told = two(
+        "!resource.contributor_groups.all.contains(Countersign::Group::\"docs\")",
+        "
+- name: all of one group
+  given: { contributors: [linus], groups: { docs: [ada, linus] } }
+  expect: { status: not_applicable }
+- name: some of it
+  given: { contributors: [linus], groups: { docs: [ada] } }
+  expect: { status: unsatisfied }
+- name: one who is only claimed to have had a hand counts, too
+  given: { claimed: [linus], groups: { docs: [ada] } }
+  expect: { status: unsatisfied }
+",
+    );
+    assert_snapshot!(told, @"
+    ok  r: all of one group
+    ok  r: some of it
+    ok  r: one who is only claimed to have had a hand counts, too
+    ");
+    let told = two(
+        "resource.contributor_groups.any.contains(Countersign::Group::\"contractors\")",
+        "
+- name: one of them
+  given: { contributors: [linus], groups: { contractors: [linus] }, approvals: [barbara] }
+  expect: { status: unsatisfied }
+- name: an approver who is one of them is none of those
+  given: { groups: { contractors: [linus] }, approvals: [linus] }
+  expect: { status: not_applicable }
+",
+    );
+    assert_snapshot!(told, @"
+    ok  r: one of them
+    ok  r: an approver who is one of them is none of those
+    ");
+    let told = two(
+        "resource.contributors == [Countersign::Person::\"ada\"]",
+        "
+- name: alone
+  expect: { status: unsatisfied }
+- name: with others
+  given: { contributors: [linus] }
+  expect: { status: not_applicable }
+",
+    );
+    assert_snapshot!(told, @"
+    ok  r: alone
+    ok  r: with others
+    ");
+}
+
 fn refusal(annotations: &str, strength: &str) -> String {
     let file = rule_file("r", "enforce", strength, "disclosure", &format!("{annotations}{SCOPE};"));
     Rules::parse(&one(&file)).map(|_| "it parsed".to_owned()).unwrap_or_else(|error| error.to_string())
