@@ -10,6 +10,7 @@ use std::{
     str::FromStr,
 };
 
+use countersign_ledger::sshsig::Assurance;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -24,6 +25,7 @@ use crate::{
         sample::{self, SAMPLE_NOW},
     },
     snapshot::{AiStatus, Builder, Snapshot, TargetView},
+    statement::Seen,
 };
 
 /// Most bytes in one file of cases.
@@ -102,6 +104,8 @@ struct Given {
     claimed: BTreeSet<ActorId>,
     unmapped: BTreeSet<String>,
     approvals: Vec<ActorId>,
+    /// Left out: a key in software, and nothing seen.
+    signed: BTreeMap<ActorId, String>,
     /// Whose approval of an earlier revision that brought the same would count where a rule lets it.
     carried: Vec<ActorId>,
     rejected_by: BTreeSet<ActorId>,
@@ -283,6 +287,20 @@ fn snapshot(given: &Given, home: &Home) -> Result<Snapshot, String> {
     for by in given.approvals.iter().filter(|by| home.everybody.contains(*by)) {
         let owns = home.owners.contains(by).then(|| home.system.clone());
         snapshot = snapshot.approved(by.clone(), home.seniors.contains(by), owns);
+    }
+    for (by, words) in &given.signed {
+        let (mut assurance, mut seen) = (Assurance::SoftwareKey, Seen::None);
+        for word in words.split_whitespace() {
+            match word {
+                "touch" => assurance = Assurance::Touch,
+                "verified" => assurance = Assurance::UserVerified,
+                "shown" => seen = Seen::Shown,
+                "material" => seen = Seen::Material,
+                "computed" => seen = Seen::Computed,
+                other => return Err(format!("`{other}` is none of touch, verified, shown, material, computed")),
+            }
+        }
+        snapshot = snapshot.signed_with(by, assurance, seen);
     }
     for by in given.carried.iter().filter(|by| home.everybody.contains(*by)) {
         let owns = home.owners.contains(by).then(|| home.system.clone());

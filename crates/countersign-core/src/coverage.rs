@@ -175,14 +175,16 @@ fn unable(governance: &Governance, now: Time) -> BTreeSet<Unable> {
 /// The group of which an approval is asked, where it is asked of one.
 fn asked_group<'a>(missing: &'a decision::Missing, system: &'a System) -> Option<&'a GroupId> {
     match &missing.token {
-        Token::Requirement(requirement) => match &requirement.need {
-            Need::Approvals { role: Role::Owner, .. } => Some(&system.owner),
-            Need::Approvals { role: Role::Group(group), .. } => Some(group),
-            Need::Approvals { role: Role::Independent | Role::Senior, .. }
-            | Need::FreshGuidance
-            | Need::Document { .. }
-            | Need::Disclosure => None,
-        },
+        Token::Requirement(requirement) => {
+            // Of what different people approve, a role for which nobody is left.
+            let open =
+                |role: &&Role| !matches!(requirement.need, Need::Apart(_)) || missing.of.contains(&role.to_string());
+            match requirement.need.roles().into_iter().find(open)? {
+                Role::Owner => Some(&system.owner),
+                Role::Group(group) => Some(group),
+                Role::Independent | Role::Senior | Role::Touch | Role::Verified | Role::Material => None,
+            }
+        }
         _ => None,
     }
 }
@@ -263,6 +265,8 @@ impl<'a> Scene<'a> {
             let owns = self.owns(by).then(|| self.view.target.system.clone());
             best = best.approved((*by).clone(), self.is_senior(by), owns);
         }
+        // Which keys people will sign with nobody knows beforehand.
+        best = best.signed_at_best();
         let there: BTreeSet<&ActorId> = approvers.iter().copied().chain([proposer]).collect();
         for (group, members) in self.groups {
             let here: Vec<ActorId> = there.intersection(members).map(|person| (*person).clone()).collect();

@@ -319,6 +319,8 @@ impl Counts {
             one_more(count);
             match &requirement.need {
                 Need::Approvals { role, .. } => approvals.push((role, lacks)),
+                // Who is left for which of them is not worked out for a past.
+                Need::Apart(parts) => approvals.extend(parts.iter().map(|part| (&part.role, part.count))),
                 Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => {}
             }
         }
@@ -337,9 +339,10 @@ impl Counts {
         let mut open = approvals.iter().map(|(_, lacks)| *lacks).max().unwrap_or_default();
         self.approvals = self.approvals.saturating_add(u64::from(open));
         let mut short = false;
-        let groups: BTreeSet<&Role> =
-            approvals.iter().map(|(role, _)| *role).filter(|role| matches!(role, Role::Group(_))).collect();
-        for wanted in groups.into_iter().chain([&Role::Senior, &Role::Owner, &Role::Independent]) {
+        let last = [&Role::Senior, &Role::Owner, &Role::Independent];
+        let others: BTreeSet<&Role> =
+            approvals.iter().map(|(role, _)| *role).filter(|role| !last.contains(role)).collect();
+        for wanted in others.into_iter().chain(last) {
             let lacks = approvals.iter().filter(|(role, _)| *role == wanted).map(|(_, lacks)| *lacks).max();
             let Some(lacks) = lacks else { continue };
             let able = candidates.of(wanted, asked, &rule.unmet);
@@ -441,7 +444,7 @@ fn candidates<'a>(
         Role::Independent => true,
         Role::Owner => person.owns.contains(&target.target.system),
         Role::Senior => person.senior,
-        Role::Group(_) => false,
+        Role::Group(_) | Role::Touch | Role::Verified | Role::Material => false,
     };
     let able = asked
         .there
@@ -454,8 +457,8 @@ fn able<'a>(role: &'a Role, asked: &Asked<'a>, unmet: &[&'a TargetView]) -> Able
     let number = |id| Actors::number_of(id).map(|number| (number, asked.known.reviewed(number)));
     let people: Vec<(usize, u32)> = match (role, unmet) {
         // Whom else a target asks makes no difference but to owners.
-        // Nobody knows of a past who was in which group of a catalog that came later.
-        (Role::Group(_), _) => Vec::new(),
+        // Nobody knows of a past who was in which group of a catalog that came later, nor which key somebody would have had.
+        (Role::Group(_) | Role::Touch | Role::Verified | Role::Material, _) => Vec::new(),
         (Role::Independent | Role::Senior, [first, ..]) | (Role::Owner, [first]) => {
             candidates(asked, role, first).filter_map(number).collect()
         }

@@ -32,7 +32,7 @@ use crate::{
     governance::Governance,
     ids::{ActorId, ChangeId, GroupId, RuleId, Target},
     refusal::Refusal,
-    requirement::{Carry, Need, Role},
+    requirement::{Carry, Need, Part, Role},
     rules::{Rules, builtin, count, decide},
     snapshot::Snapshot,
     state::State,
@@ -231,6 +231,13 @@ impl<'a> Scene<'a> {
                         && !self.carried_by(rule).any(|by| by == person)
                         && self.people.could_approve(person, role, &asked(rule, missing))
                 }
+                Need::Apart(parts) => {
+                    let could = |role| self.people.could_approve(person, role, &asked(rule, missing));
+                    !made_it
+                        && !spoke
+                        && !self.carried_by(rule).any(|by| by == person)
+                        && open(parts, missing).any(could)
+                }
                 Need::FreshGuidance => self.keepers.values().any(|keepers| keepers.contains(person)),
                 Need::Document { .. } | Need::Disclosure => made_it,
             },
@@ -288,6 +295,13 @@ impl<'a> Scene<'a> {
             Token::Requirement(requirement) => match &requirement.need {
                 Need::Approvals { role, .. } => {
                     one(self.approvers(decided, missing, role, wanted), how_to_approve(change, self.snapshot.material))
+                }
+                // Each place is somebody's to fill.
+                Need::Apart(parts) => {
+                    let how = how_to_approve(change, self.snapshot.material);
+                    let found: Vec<Found> =
+                        open(parts, missing).map(|role| self.approvers(decided, missing, role, wanted)).collect();
+                    one(Found::all(found), how)
                 }
                 Need::FreshGuidance => self.guidance(decided, missing),
                 Need::Document { document, .. } => {
@@ -472,6 +486,12 @@ impl<'a> Scene<'a> {
         let keepers = self.people.able_among(keepers.flatten().copied().collect());
         if keepers.who.is_empty() { self.anybody(decided) } else { keepers }
     }
+}
+
+/// The roles for which nobody is left, each once.
+fn open<'a>(parts: &'a [Part], missing: &Missing) -> impl Iterator<Item = &'a Role> {
+    let roles: Vec<&Role> = parts.iter().map(|part| &part.role).collect();
+    roles.into_iter().filter(|role| missing.of.contains(&role.to_string()))
 }
 
 fn obligation(missing: String, found: Found, how: String) -> Obligation {

@@ -15,7 +15,7 @@ use crate::{
     decision::{Decision, MAX_NAMED, Missing, RuleDecision, RuleStatus, Token},
     governance::Governance,
     ids::{ActorId, GroupId, SystemId, Target},
-    requirement::{Need, Role},
+    requirement::{Need, Requirement, Role},
 };
 
 /// How many people an obligation names.
@@ -54,21 +54,41 @@ pub(super) struct Found {
     pub more: u32,
 }
 
+impl Found {
+    /// Those who are named first in each, and the count of the others as far as it is known: who is in several is counted in each.
+    pub fn all(found: Vec<Self>) -> Self {
+        let longest = found.iter().map(|found| found.who.len()).max().unwrap_or_default();
+        let mut who: Vec<ActorId> = Vec::new();
+        let mut more = found.iter().map(|found| found.more).max().unwrap_or_default();
+        for place in 0..longest {
+            for person in found.iter().filter_map(|found| found.who.get(place)) {
+                match who.contains(person) {
+                    true => {}
+                    false if who.len() < MAX_WHO => who.push(person.clone()),
+                    false => more = more.saturating_add(1),
+                }
+            }
+        }
+        Self { who, more }
+    }
+}
+
 impl<'a> Wanted<'a> {
     pub fn by(decision: &'a Decision) -> Self {
         let mut wanted = Self::default();
         for rule in decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied) {
             for missing in rule.missing.iter().flat_map(Missing::ways) {
                 let Token::Requirement(requirement) = &missing.token else { continue };
-                match &requirement.need {
-                    Need::Approvals { role: Role::Group(group), .. } => {
-                        wanted.groups.insert(group);
+                for role in requirement.need.roles() {
+                    match role {
+                        Role::Group(group) => {
+                            wanted.groups.insert(group);
+                        }
+                        Role::Senior => wanted.senior = true,
+                        Role::Owner => wanted.systems.extend(asked(rule, missing)),
+                        // Everybody who could approve would be one of those, as far as anybody can tell beforehand.
+                        Role::Independent | Role::Touch | Role::Verified | Role::Material => {}
                     }
-                    Need::Approvals { role: Role::Senior, .. } => wanted.senior = true,
-                    Need::Approvals { role: Role::Owner, .. } => wanted.systems.extend(asked(rule, missing)),
-                    // Everybody who could approve would be one of those.
-                    Need::Approvals { role: Role::Independent, .. } => {}
-                    Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => {}
                 }
             }
         }
@@ -78,7 +98,9 @@ impl<'a> Wanted<'a> {
 
 /// The systems that something is missing for: those that it names, or all for which the rule is not met.
 pub(super) fn asked<'a>(rule: &'a RuleDecision, missing: &Missing) -> BTreeSet<&'a SystemId> {
-    let all_named = (1..MAX_NAMED).contains(&missing.of.len());
+    // Of what different people approve the roles are named, and no systems.
+    let of_systems = !matches!(&missing.token, Token::Requirement(Requirement { need: Need::Apart(_), .. }));
+    let all_named = of_systems && (1..MAX_NAMED).contains(&missing.of.len());
     let systems = rule.targets.iter().map(|target| &target.system);
     systems.filter(|system| !all_named || missing.of.iter().any(|name| name == system.as_str())).collect()
 }
@@ -142,7 +164,8 @@ impl<'a> People<'a> {
     fn has_role(&self, person: &ActorId, role: &Role, systems: &BTreeSet<&SystemId>) -> bool {
         match role {
             Role::Group(group) => self.members(group).contains(person),
-            Role::Independent => true,
+            // With which key somebody will sign nobody knows.
+            Role::Independent | Role::Touch | Role::Verified | Role::Material => true,
             Role::Senior => self.seniors.contains(person),
             Role::Owner => {
                 let owners = systems.iter().filter_map(|system| self.owners().get(system));
@@ -176,7 +199,9 @@ impl<'a> People<'a> {
         // Looked up once, not for each person.
         let (of_group, groups) = match role {
             Role::Group(group) => (Some(self.members(group)), BTreeSet::from([group])),
-            Role::Owner | Role::Senior | Role::Independent => (None, BTreeSet::new()),
+            Role::Owner | Role::Senior | Role::Independent | Role::Touch | Role::Verified | Role::Material => {
+                (None, BTreeSet::new())
+            }
         };
         let has_role = |person: &&ActorId| match &of_group {
             Some(members) => members.contains(*person),
@@ -205,14 +230,16 @@ impl<'a> People<'a> {
             // All of them were looked at.
             Role::Owner | Role::Group(_) => near.len(),
             Role::Senior => count(self.seniors),
-            Role::Independent => count(self.everybody),
+            Role::Independent | Role::Touch | Role::Verified | Role::Material => count(self.everybody),
         };
         // Whoever owns nothing here is as near as all others of their level, so that the first few of each level suffice.
         let levels = match (role, wanted.senior) {
             (Role::Owner | Role::Group(_), _) => [None, None],
             (Role::Senior, _) => [Some(self.seniors), None],
-            (Role::Independent, true) => [Some(self.seniors), Some(self.everybody)],
-            (Role::Independent, false) => [None, Some(self.everybody)],
+            (Role::Independent | Role::Touch | Role::Verified | Role::Material, true) => {
+                [Some(self.seniors), Some(self.everybody)]
+            }
+            (Role::Independent | Role::Touch | Role::Verified | Role::Material, false) => [None, Some(self.everybody)],
         };
         for level in levels.into_iter().flatten() {
             for person in level.iter().filter(able).take(MAX_WHO) {

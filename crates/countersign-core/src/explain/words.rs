@@ -36,8 +36,18 @@ fn required(requirement: &Requirement, missing: &Missing) -> String {
             let text = approvals(missing.count, more, role);
             match role {
                 Role::Owner => format!("{text} ({})", missing.of.join(", ")),
-                Role::Independent | Role::Senior | Role::Group(_) => text,
+                Role::Independent | Role::Senior | Role::Group(_) | Role::Touch | Role::Verified | Role::Material => {
+                    text
+                }
             }
+        }
+        Need::Apart(parts) => {
+            let places = parts.iter().map(|part| {
+                let open = missing.of.iter().filter(|role| **role == part.role.to_string()).count();
+                (u32::try_from(open).unwrap_or(u32::MAX), &part.role)
+            });
+            let open = places.filter(|(open, _)| *open > 0).map(|(open, role)| approvals(open, "more ", role));
+            format!("{}, by people who count for nothing else of it", open.collect::<Vec<_>>().join(" and "))
         }
         Need::FreshGuidance => format!("a review of {}", names(missing)),
         Need::Document { document, chars } => {

@@ -11,12 +11,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::Time;
 
-use super::count::{self, Counts};
+use super::{
+    Literals,
+    count::{self, Counts},
+};
 use crate::{
     catalog::ActorKind,
     ids::{ActorId, GroupId},
     kind::Kind,
-    requirement::Role,
+    requirement::{Role, parse_parts},
     snapshot::{AiStatus, Snapshot, TargetView},
 };
 
@@ -27,14 +30,20 @@ pub struct Judged<'a> {
     pub target: &'a TargetView,
     pub counts: Counts,
     pub stale: usize,
-    /// The groups that the rules count approvals of.
-    pub counted: &'a BTreeSet<GroupId>,
+    /// What the rules count by.
+    pub literals: &'a Literals,
 }
 
 impl<'a> Judged<'a> {
-    pub fn new(snapshot: &'a Snapshot, target: &'a TargetView, counted: &'a BTreeSet<GroupId>, now: Time) -> Self {
+    pub fn new(snapshot: &'a Snapshot, target: &'a TargetView, literals: &'a Literals, now: Time) -> Self {
         let stale = snapshot.guidance.iter().filter(|guidance| guidance.is_stale(now)).count();
-        Self { snapshot, target, counts: count::count(snapshot, target), stale, counted }
+        Self { snapshot, target, counts: count::count(snapshot, target), stale, literals }
+    }
+}
+
+impl Judged<'_> {
+    fn in_role(&self, role: &Role) -> i64 {
+        i64::from(count::in_role(self.snapshot, self.target, role))
     }
 }
 
@@ -50,6 +59,8 @@ pub enum Type {
     Groups,
     /// A Long for each group that the rules name so: what is not named would be an attribute that is missing.
     ByGroup,
+    /// A Bool for each that the rules spell so.
+    Apart,
 }
 
 impl Type {
@@ -64,18 +75,21 @@ impl Type {
             Self::People => "Set<Person>",
             Self::Groups => "Set<Group>",
             Self::ByGroup => "Long, by group",
+            Self::Apart => "Bool, by parts",
         }
     }
 
-    fn cedar(self, counted: &BTreeSet<GroupId>) -> String {
+    fn cedar(self, literals: &Literals) -> String {
+        let record = |names: &mut dyn Iterator<Item = &str>, ty: &str| {
+            let fields: Vec<String> = names.map(|name| format!("\"{name}\": {ty}")).collect();
+            format!("{{{}}}", fields.join(", "))
+        };
         match self {
             Self::Long | Self::Bool | Self::Text | Self::Texts | Self::Person | Self::People | Self::Groups => {
                 self.name().to_owned()
             }
-            Self::ByGroup => {
-                let fields: Vec<String> = counted.iter().map(|group| format!("\"{group}\": Long")).collect();
-                format!("{{{}}}", fields.join(", "))
-            }
+            Self::ByGroup => record(&mut literals.counted.iter().map(GroupId::as_str), "Long"),
+            Self::Apart => record(&mut literals.apart.iter().map(String::as_str), "Bool"),
         }
     }
 }
@@ -92,6 +106,7 @@ pub enum Value {
     People(Vec<ActorId>),
     Groups(Vec<GroupId>),
     ByGroup(Vec<(GroupId, i64)>),
+    Apart(Vec<(String, bool)>),
 }
 
 /// One thing that a rule can ask about.
@@ -178,15 +193,44 @@ pub const ATTRIBUTES: &[Attribute] = &[
         Value::Long(i64::from(judged.counts.senior))
     }),
     item(
+        "approvals.touch",
+        Type::Long,
+        "How many of those signed with a hardware key that they touched, or that checked a PIN or a finger.",
+        |judged| Value::Long(judged.in_role(&Role::Touch)),
+    ),
+    item(
+        "approvals.verified",
+        Type::Long,
+        "How many of those signed with a key that checked a PIN or a finger.",
+        |judged| Value::Long(judged.in_role(&Role::Verified)),
+    ),
+    item(
+        "approvals.material",
+        Type::Long,
+        "How many of those had the content at hand, as bytes that were checked or in their own clone.",
+        |judged| Value::Long(judged.in_role(&Role::Material)),
+    ),
+    item(
+        "approvals.apart",
+        Type::Apart,
+        "Whether different people gave each of several: `approvals.apart[\"group:red:1+group:blue:1\"]`. Who is in both groups is one of the two.",
+        |judged| {
+            let of = |text: &String| {
+                // What does not parse was refused with its rule.
+                let parts = parse_parts(text).unwrap_or_default();
+                let met = !parts.is_empty() && count::unfilled(judged.snapshot, judged.target, &parts).is_empty();
+                (text.clone(), met)
+            };
+            Value::Apart(judged.literals.apart.iter().map(of).collect())
+        },
+    ),
+    item(
         "approvals.group",
         Type::ByGroup,
         "How many of those are in a group or in one below it: `approvals.group[\"payments\"]`.",
         |judged| {
-            let of = |group: &GroupId| {
-                let role = Role::Group(group.clone());
-                (group.clone(), i64::from(count::in_role(judged.snapshot, judged.target, &role)))
-            };
-            Value::ByGroup(judged.counted.iter().map(of).collect())
+            let of = |group: &GroupId| (group.clone(), judged.in_role(&Role::Group(group.clone())));
+            Value::ByGroup(judged.literals.counted.iter().map(of).collect())
         },
     ),
     item(
@@ -269,10 +313,10 @@ pub(super) enum Node<T> {
     Record(Vec<(&'static str, T)>),
 }
 
-/// The Cedar schema that rules are validated against that count approvals of these groups.
-pub fn schema(counted: &BTreeSet<GroupId>) -> String {
+/// The Cedar schema that rules are validated against that count by these.
+pub fn schema(literals: &Literals) -> String {
     let declare = |name: &str, attribute: &Attribute, indent: &str| {
-        format!("{indent}// {}\n{indent}{name}: {},\n", attribute.doc, attribute.ty.cedar(counted))
+        format!("{indent}// {}\n{indent}{name}: {},\n", attribute.doc, attribute.ty.cedar(literals))
     };
     let mut attributes = String::new();
     for (name, node) in tree(|attribute| *attribute) {

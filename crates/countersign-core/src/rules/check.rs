@@ -112,8 +112,8 @@ fn check_rule(rules: &Rules, parsed: &Parsed) -> Vec<CheckProblem> {
     let mut no_way = None;
     let mut crowds = 0_usize;
     let asks_of_approvals = parsed.asks.words.contains("approvals");
-    let groups = rules.counted.iter().cloned().map(Role::Group);
-    let roles = [Role::Owner, Role::Senior].into_iter().chain(groups);
+    let groups = rules.literals.groups().map(Role::Group);
+    let roles = [Role::Owner, Role::Senior, Role::Verified, Role::Material].into_iter().chain(groups);
     let everybody: Vec<Requirement> =
         roles.map(|role| Requirement { need: Need::Approvals { role, count: MAX_APPROVALS }, only: None }).collect();
     for base in sample::samples(&rules.mentions(&parsed.rule.id)) {
@@ -208,7 +208,7 @@ enum State {
 fn ask(rules: &Rules, slices: &Slices, snapshot: &Snapshot) -> Result<State, String> {
     let mut state = State::NotApplicable;
     for target in &snapshot.targets {
-        let answers = slices.ask(rules.vocabulary(), &Judged::new(snapshot, target, &rules.counted, SAMPLE_NOW))?;
+        let answers = slices.ask(rules.vocabulary(), &Judged::new(snapshot, target, &rules.literals, SAMPLE_NOW))?;
         if let Some(error) = answers.errors.into_values().next() {
             return Err(error);
         }

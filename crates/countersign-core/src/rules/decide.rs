@@ -90,7 +90,7 @@ impl WeighedRule<'_> {
     fn asks_for_approval(&self) -> bool {
         self.rule.requires.iter().any(|choice| {
             choice.ways().iter().all(|way| match way.need {
-                Need::Approvals { .. } => true,
+                Need::Approvals { .. } | Need::Apart(_) => true,
                 Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => false,
             })
         })

@@ -56,6 +56,8 @@ pub enum Problem {
     Duplicate { id: String, file: String },
     #[error("a mandatory rule cannot be waived, and says who may")]
     MandatoryWaivers,
+    #[error("`{0}` does not say what different people approve")]
+    NoParts(String),
     #[error("`{0}` cannot be the name of a group")]
     NoGroup(String),
     #[error("a mandatory rule cannot be in watch")]
@@ -100,6 +102,10 @@ impl RulesError {
             Problem::Reserved(_) => "choose another @id",
             Problem::Duplicate { .. } => "every @id is there once",
             Problem::MandatoryWaivers => "leave `@waivers` out, or write `@strength(\"waivable\")`",
+            Problem::NoParts(_) => {
+                "two or more roles, each once and with how many, at most nine people in all: \
+                 `resource.approvals.apart[\"group:red:1+owner:2\"]`"
+            }
             Problem::NoGroup(_) => "name a group of the catalog: `resource.approvals.group[\"payments\"] >= 1`",
             Problem::MandatoryWatch => "write `@strength(\"waivable\")` to try it out, or `@mode(\"enforce\")`",
             Problem::CanErr(_) => {

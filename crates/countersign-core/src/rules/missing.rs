@@ -55,6 +55,10 @@ impl Requirement {
             Need::Approvals { role, count } => {
                 asked().map(|target| short(snapshot, target, role, *count)).max().unwrap_or_default()
             }
+            Need::Apart(parts) => {
+                let open = asked().map(|target| count::unfilled(snapshot, target, parts).len()).max();
+                open.and_then(|open| u32::try_from(open).ok()).unwrap_or_default()
+            }
             _ if asked().next().is_none() => 0,
             Need::FreshGuidance => u32::from(snapshot.guidance.iter().any(|guidance| guidance.is_stale(now))),
             Need::Document { document, chars } => u32::from(document.chars(&snapshot.documents) < *chars),
@@ -77,8 +81,14 @@ impl Requirement {
                 let systems: BTreeSet<_> = unmet.map(|target| &target.target.system).collect();
                 Missing { count: lacks, ..Missing::each(token, systems) }
             }
-            Need::Approvals { role: Role::Independent | Role::Senior | Role::Group(_), .. } | Need::Disclosure => {
+            Need::Approvals { .. } | Need::Disclosure => {
                 Missing { token, count: lacks, of: Vec::new(), or: Vec::new() }
+            }
+            // The roles for which nobody is left.
+            Need::Apart(parts) => {
+                let asked = targets.iter().filter(|target| self.asked(snapshot, target));
+                let open = asked.map(|target| count::unfilled(snapshot, target, parts));
+                Missing::each(token, open.max_by_key(Vec::len).into_iter().flatten())
             }
             Need::FreshGuidance => {
                 let stale = snapshot.guidance.iter().filter(|guidance| guidance.is_stale(now));

@@ -33,6 +33,7 @@ mod vocabulary;
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Digest, Time};
+use serde::{Deserialize, Serialize};
 
 use self::{
     attributes::Judged,
@@ -52,7 +53,7 @@ pub use self::{
 use crate::{
     decision::{Mode, Strength},
     ids::{GroupId, RuleId},
-    requirement::{Carry, Choice, Need, Role},
+    requirement::{Carry, Choice, Part, Role, parse_parts},
     snapshot::{Snapshot, TargetView},
 };
 
@@ -91,12 +92,10 @@ impl Rule {
 
     /// The groups that it asks approvals of, and whose members may waive it.
     pub fn groups(&self) -> impl Iterator<Item = &GroupId> {
-        let asked = self.requires.iter().flat_map(Choice::ways).filter_map(|way| match &way.need {
-            Need::Approvals { role: Role::Group(group), .. } => Some(group),
-            Need::Approvals { role: Role::Independent | Role::Owner | Role::Senior, .. }
-            | Need::FreshGuidance
-            | Need::Document { .. }
-            | Need::Disclosure => None,
+        let asked = self.requires.iter().flat_map(Choice::ways).flat_map(|way| way.need.roles());
+        let asked = asked.filter_map(|role| match role {
+            Role::Group(group) => Some(group),
+            Role::Independent | Role::Owner | Role::Senior | Role::Touch | Role::Verified | Role::Material => None,
         });
         asked.chain(&self.waivers)
     }
@@ -114,9 +113,35 @@ pub struct Rules {
     slices: Slices,
     vocabulary: Vocabulary,
     builtin: BuiltinIds,
-    counted: BTreeSet<GroupId>,
+    literals: Literals,
     groups: BTreeSet<GroupId>,
     words: BTreeSet<String>,
+}
+
+/// What rules count by, in their own words: each is an attribute only because a rule names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Literals {
+    /// The groups of which approvals are counted.
+    pub counted: BTreeSet<GroupId>,
+    /// What different people approve, by how it is spelled.
+    pub apart: BTreeSet<String>,
+}
+
+impl Literals {
+    fn extend(&mut self, other: &Self) {
+        self.counted.extend(other.counted.iter().cloned());
+        self.apart.extend(other.apart.iter().cloned());
+    }
+
+    /// All groups that they name.
+    fn groups(&self) -> impl Iterator<Item = GroupId> {
+        let parts = self.apart.iter().filter_map(|text| parse_parts(text)).flatten();
+        let apart = parts.filter_map(|Part { role, .. }| match role {
+            Role::Group(group) => Some(group),
+            Role::Independent | Role::Owner | Role::Senior | Role::Touch | Role::Verified | Role::Material => None,
+        });
+        self.counted.iter().cloned().chain(apart)
+    }
 }
 
 /// What a rule names: systems, environments and groups, to be compared with a catalog, because a rule for `prod` where the
@@ -149,13 +174,14 @@ impl Rules {
         let vocabulary = Vocabulary::new().map_err(internal)?;
         let builtin = BuiltinIds::new().map_err(|error| internal(error.to_string()))?;
         let slices = Slices::new(&parsed).map_err(internal)?;
-        let counted: BTreeSet<GroupId> = parsed.iter().flat_map(|parsed| parsed.asks.counted.iter().cloned()).collect();
+        let mut literals = Literals::default();
+        parsed.iter().for_each(|parsed| literals.extend(&parsed.asks.literals));
         let asked = parsed.iter().flat_map(|parsed| parsed.rule.groups().cloned());
         let looked_in = parsed.iter().flat_map(|parsed| parsed.asks.looked_in.iter().cloned());
-        let groups = counted.iter().cloned().chain(asked).chain(looked_in).collect();
+        let groups = literals.groups().chain(asked).chain(looked_in).collect();
         let words = parsed.iter().flat_map(|parsed| parsed.asks.words.iter().cloned()).collect();
         let rules = parsed.into_iter().map(|parsed| (parsed.rule.id.clone(), parsed)).collect();
-        Ok(Self { rules, digest, slices, vocabulary, builtin, counted, groups, words })
+        Ok(Self { rules, digest, slices, vocabulary, builtin, literals, groups, words })
     }
 
     /// Digest over the canonical JSON of the files that the rules were parsed from.
@@ -226,7 +252,7 @@ impl Rules {
             };
             list.insert(literal.id().unescaped().to_owned());
         }
-        let groups = parsed.rule.groups().chain(&parsed.asks.counted);
+        let groups = parsed.rule.groups().cloned().chain(parsed.asks.literals.groups());
         mentions.groups.extend(groups.map(|group| group.as_str().to_owned()));
         // Whether it applies is what its `when` says; the rest is what it asks for.
         let when = parsed.text.rsplit_once("unless").map_or(parsed.text.as_str(), |(when, _)| when);
@@ -254,6 +280,6 @@ impl Rules {
     }
 
     fn ask(&self, snapshot: &Snapshot, target: &TargetView, now: Time) -> Result<Answers, String> {
-        self.slices.ask(&self.vocabulary, &Judged::new(snapshot, target, &self.counted, now))
+        self.slices.ask(&self.vocabulary, &Judged::new(snapshot, target, &self.literals, now))
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Rule,
+    Literals, Rule,
     depth::{MAX_DEPTH, too_deep},
     error::{Problem, RulesError, tokens},
     vocabulary,
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     decision::{Mode, Strength},
     ids::{GroupId, RuleId},
-    requirement::{Carry, Choice},
+    requirement::{Carry, Choice, parse_parts, spelled},
 };
 
 /// Most rules in force at once.
@@ -56,8 +56,7 @@ pub(super) struct Parsed {
 pub(super) struct Asks {
     /// Every attribute's first word, and whatever else stands behind a dot.
     pub words: BTreeSet<String>,
-    /// The groups of which it counts approvals.
-    pub counted: BTreeSet<GroupId>,
+    pub literals: Literals,
     /// The groups that it looks for people in.
     pub looked_in: BTreeSet<GroupId>,
 }
@@ -294,9 +293,16 @@ impl Asks {
         if let Some(access) = expression.get(".").or_else(|| expression.get("has")) {
             let attribute = access.get("attr").and_then(Value::as_str).unwrap_or_default();
             self.words.insert(attribute.to_owned());
-            if access.get("left").is_some_and(is_the_record_of_groups) {
-                let group = attribute.parse().map_err(|_| Problem::NoGroup(attribute.chars().take(80).collect()))?;
-                self.counted.insert(group);
+            let short = || attribute.chars().take(80).collect();
+            match access.get("left").and_then(record_of_approvals) {
+                Some("group") => {
+                    self.literals.counted.insert(attribute.parse().map_err(|_| Problem::NoGroup(short()))?);
+                }
+                Some("apart") if parse_parts(attribute).is_some_and(|parts| spelled(&parts) == attribute) => {
+                    self.literals.apart.insert(attribute.to_owned());
+                }
+                Some("apart") => return Err(Problem::NoParts(short())),
+                Some(_) | None => {}
             }
         }
         match expression {
@@ -307,11 +313,12 @@ impl Asks {
     }
 }
 
-/// `resource.approvals.group`. Written in any other way it does not fit the schema.
-fn is_the_record_of_groups(expression: &Value) -> bool {
-    let group = expression.get(".").filter(|access| access.get("attr").and_then(Value::as_str) == Some("group"));
-    let approvals = group.and_then(|access| access.get("left")?.get("."));
-    approvals.is_some_and(|access| access.get("attr").and_then(Value::as_str) == Some("approvals"))
+/// `group` of `resource.approvals.group`. A record whose fields rules name has no others, so that what is written in any
+/// other way does not fit the schema.
+fn record_of_approvals(expression: &Value) -> Option<&str> {
+    let field = expression.get(".")?;
+    let record = field.get("left")?.get(".")?.get("attr")?.as_str()?;
+    if record == "approvals" { field.get("attr")?.as_str() } else { None }
 }
 
 /// Walks an expression in Cedar's JSON form and refuses every operator that could err at run time on validated input:
@@ -352,8 +359,10 @@ fn validate(files: &BTreeMap<String, String>, rules: &BTreeMap<RuleId, Parsed>) 
     let internal = |error| RulesError { file: String::new(), line: None, problem: Problem::Internal(error) };
     let set = PolicySet::from_policies(rules.values().map(|parsed| parsed.full.clone()))
         .map_err(|error| internal(error.to_string()))?;
-    let counted = rules.values().flat_map(|parsed| parsed.asks.counted.iter().cloned()).collect();
-    let result = Validator::new(vocabulary::schema(&counted).map_err(internal)?).validate(&set, ValidationMode::Strict);
+    let mut literals = Literals::default();
+    rules.values().for_each(|parsed| literals.extend(&parsed.asks.literals));
+    let result =
+        Validator::new(vocabulary::schema(&literals).map_err(internal)?).validate(&set, ValidationMode::Strict);
     let errors = result.validation_errors().map(|error| complaint(files, rules, error.policy_id(), error));
     let warnings = result.validation_warnings().map(|warning| complaint(files, rules, warning.policy_id(), warning));
     // Cedar reports in no stated order; the first by place is what a reader fixes first.

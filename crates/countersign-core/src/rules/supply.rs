@@ -4,13 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use countersign_ledger::Time;
+use countersign_ledger::{Time, sshsig::Assurance};
 
 use super::count;
 use crate::{
     ids::ActorId,
-    requirement::{Choice, Need, Requirement, Role},
+    requirement::{Choice, Need, Part, Requirement, Role},
     snapshot::{AiStatus, GuidanceView, Snapshot, TargetView},
+    statement::Seen,
 };
 
 impl Requirement {
@@ -20,6 +21,11 @@ impl Requirement {
             Need::Approvals { role, count } => {
                 for target in self.asked_targets(snapshot) {
                     supply_approvals(snapshot, &target, role, *count);
+                }
+            }
+            Need::Apart(parts) => {
+                for target in self.asked_targets(snapshot) {
+                    supply_apart(snapshot, &target, parts);
                 }
             }
             Need::FreshGuidance => {
@@ -49,6 +55,17 @@ impl Requirement {
             Need::Approvals { role, count } => {
                 for target in self.asked_targets(snapshot) {
                     take_away_approvals(snapshot, &target, role, *count);
+                }
+            }
+            // One person less than there have to be, whatever they all are.
+            Need::Apart(parts) => {
+                let people = parts.iter().map(|part| part.count).sum();
+                for target in self.asked_targets(snapshot) {
+                    take_away_approvals(snapshot, &target, &Role::Independent, people);
+                    let left: Vec<ActorId> = count::independent_approvals(snapshot).into_keys().cloned().collect();
+                    for by in left {
+                        parts.iter().for_each(|part| give(snapshot, &by, &part.role, &target));
+                    }
                 }
             }
             Need::FreshGuidance => {
@@ -115,6 +132,22 @@ fn supply_approvals(snapshot: &mut Snapshot, target: &TargetView, role: &Role, c
     }
 }
 
+/// Somebody new for each place that nobody is left for.
+fn supply_apart(snapshot: &mut Snapshot, target: &TargetView, parts: &[Part]) {
+    // Without contributors no approval ever counts.
+    if snapshot.contributors.is_empty() {
+        return;
+    }
+    let open: Vec<Role> = count::unfilled(snapshot, target, parts).into_iter().cloned().collect();
+    for role in open {
+        let Some(by) = newcomer(snapshot) else { return };
+        snapshot.approve(by.clone(), false, []);
+        give(snapshot, &by, &role, target);
+        let there = count::approvers(snapshot).into_iter().chain(&snapshot.contributors).collect::<BTreeSet<_>>();
+        snapshot.population = snapshot.population.max(u32::try_from(there.len()).unwrap_or(u32::MAX));
+    }
+}
+
 /// An approver who lacks only the role: the fewest changes.
 fn lacking(snapshot: &Snapshot, target: &TargetView, role: &Role) -> Option<ActorId> {
     let approvals = count::independent_approvals(snapshot).into_values();
@@ -143,6 +176,9 @@ fn give(snapshot: &mut Snapshot, by: &ActorId, role: &Role, target: &TargetView)
                 approval.owns.insert(target.target.system.clone());
             }
             Role::Senior => approval.senior = true,
+            Role::Touch => approval.assurance = approval.assurance.max(Assurance::Touch),
+            Role::Verified => approval.assurance = Assurance::UserVerified,
+            Role::Material => approval.seen = approval.seen.max(Seen::Material),
         }
     }
 }
@@ -162,6 +198,8 @@ fn take_away_approvals(snapshot: &mut Snapshot, target: &TargetView, role: &Role
             for by in kept {
                 give(snapshot, by, &Role::Senior, target);
                 give(snapshot, by, &Role::Owner, target);
+                give(snapshot, by, &Role::Verified, target);
+                give(snapshot, by, &Role::Material, target);
                 let theirs =
                     snapshot.groups.values_mut().filter(|members| surplus.iter().any(|by| members.contains(by)));
                 theirs.for_each(|members| members.extend([by.clone()]));
@@ -175,6 +213,17 @@ fn take_away_approvals(snapshot: &mut Snapshot, target: &TargetView, role: &Role
         Role::Owner => {
             for approval in snapshot.approvals.iter_mut().filter(|approval| surplus.contains(&approval.by)) {
                 approval.owns.remove(&target.target.system);
+            }
+        }
+        Role::Touch | Role::Verified => {
+            let less = if *role == Role::Touch { Assurance::SoftwareKey } else { Assurance::Touch };
+            for approval in snapshot.approvals.iter_mut().filter(|approval| surplus.contains(&approval.by)) {
+                approval.assurance = approval.assurance.min(less);
+            }
+        }
+        Role::Material => {
+            for approval in snapshot.approvals.iter_mut().filter(|approval| surplus.contains(&approval.by)) {
+                approval.seen = approval.seen.min(Seen::Shown);
             }
         }
         Role::Senior => {

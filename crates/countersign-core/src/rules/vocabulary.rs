@@ -1,7 +1,7 @@
 //! Cedar's names for our things, and the one entity that rules judge.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     fmt,
 };
 
@@ -9,12 +9,15 @@ use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression, Schema,
 };
 
-use super::attributes::{self, Judged, Node, Value};
-use crate::ids::{ActorId, GroupId};
+use super::{
+    Literals,
+    attributes::{self, Judged, Node, Value},
+};
+use crate::ids::ActorId;
 
 /// The schema that rules are validated against. Evaluation needs none.
-pub(super) fn schema(counted: &BTreeSet<GroupId>) -> Result<Schema, String> {
-    let text = attributes::schema(counted);
+pub(super) fn schema(literals: &Literals) -> Result<Schema, String> {
+    let text = attributes::schema(literals);
     let (schema, _warnings) = Schema::from_cedarschema_str(&text).map_err(|error| error.to_string())?;
     Ok(schema)
 }
@@ -118,6 +121,10 @@ impl Vocabulary {
                     counts.into_iter().map(|(group, n)| (group.to_string(), RestrictedExpression::new_long(n)));
                 RestrictedExpression::new_record(fields).map_err(|error| error.to_string())?
             }
+            Value::Apart(met) => {
+                let fields = met.into_iter().map(|(parts, met)| (parts, RestrictedExpression::new_bool(met)));
+                RestrictedExpression::new_record(fields).map_err(|error| error.to_string())?
+            }
         })
     }
 }
@@ -137,10 +144,13 @@ mod tests {
     /// gives what it declares is checked here instead.
     #[test]
     fn every_sample_fits_the_schema() {
-        let counted = BTreeSet::from(["payments".parse().unwrap(), "team-a".parse().unwrap()]);
-        let (vocabulary, schema) = (Vocabulary::new().unwrap(), schema(&counted).unwrap());
+        let literals = Literals {
+            counted: ["payments".parse().unwrap(), "team-a".parse().unwrap()].into(),
+            apart: ["group:team-a:1+owner:2".to_owned()].into(),
+        };
+        let (vocabulary, schema) = (Vocabulary::new().unwrap(), schema(&literals).unwrap());
         for snapshot in sample::samples(&Mentions::default()) {
-            let judged = Judged::new(&snapshot, &snapshot.targets[0], &counted, sample::SAMPLE_NOW);
+            let judged = Judged::new(&snapshot, &snapshot.targets[0], &literals, sample::SAMPLE_NOW);
             let question = vocabulary.question(&judged).unwrap();
             Entities::from_entities(question.entities.iter().cloned(), Some(&schema)).unwrap();
             let request = &question.request;

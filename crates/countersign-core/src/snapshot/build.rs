@@ -112,6 +112,24 @@ impl Builder {
         self
     }
 
+    /// All approvals with keys that checked who it was, and the content at hand.
+    #[must_use]
+    pub fn signed_at_best(mut self) -> Self {
+        for approval in &mut self.0.approvals {
+            (approval.assurance, approval.seen) = (Assurance::UserVerified, Seen::Computed);
+        }
+        self
+    }
+
+    /// How somebody's approval was signed, and how they had the content at hand.
+    #[must_use]
+    pub fn signed_with(mut self, by: &ActorId, assurance: Assurance, seen: Seen) -> Self {
+        for approval in self.0.approvals.iter_mut().filter(|approval| approval.by == *by) {
+            (approval.assurance, approval.seen) = (assurance, seen);
+        }
+        self
+    }
+
     #[must_use]
     pub fn rejected_by(mut self, people: impl IntoIterator<Item = ActorId>) -> Self {
         self.0.rejected_by.extend(people);

@@ -1,9 +1,6 @@
 //! `countersign rules`: what can be asked of rule files before anybody signs them.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use countersign_core::{
@@ -63,7 +60,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         Command::Check { dir } => check(global.format, &dir),
         Command::Test { dir } => test(global.format, &dir),
         Command::Schema => {
-            let schema = countersign_core::rules::schema(&BTreeSet::new());
+            let schema = countersign_core::rules::schema(&countersign_core::rules::Literals::default());
             match global.format {
                 Format::Json => output::json(&serde_json::json!({ "schema": schema }))?,
                 Format::Text => anstream::println!("{schema}"),

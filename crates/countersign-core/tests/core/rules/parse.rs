@@ -1,8 +1,6 @@
 //! What a rule file may not say, and what it is told instead.
 
-use std::collections::BTreeSet;
-
-use countersign_core::rules::{BASE_PERMIT, MAX_RULES, Rules, schema};
+use countersign_core::rules::{BASE_PERMIT, Literals, MAX_RULES, Rules, schema};
 use insta::assert_snapshot;
 
 use super::{SCOPE, one, parsed, rule_file, shipped, shipped_rules};
@@ -126,11 +124,11 @@ fn annotations() {
     "#);
     assert_snapshot!(with("r", "enforce", "waivable", ""), @r#"
     a.cedar:1: `@requires("")` is not valid
-      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
+      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
     "#);
     assert_snapshot!(with("r", "enforce", "waivable", "approval:boss:1"), @r#"
     a.cedar:1: `@requires("approval:boss:1")` is not valid
-      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
+      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
     "#);
     assert_snapshot!(refusal(&good.replace("{change}", "{id}")), @r#"
     a.cedar:1: `@remedy("countersign mend {id}")` is not valid
@@ -298,7 +296,7 @@ fn a_prover_reads_the_base_permit_and_what_binds() {
 
 #[test]
 fn schema_that_rules_see() {
-    assert_snapshot!(schema(&BTreeSet::new()), @r#"
+    assert_snapshot!(schema(&Literals::default()), @r#"
     namespace Countersign {
       entity Group;
       // In their groups and those above, of which rules name.
@@ -327,6 +325,14 @@ fn schema_that_rules_see() {
           owner: Long,
           // How many of those are senior.
           senior: Long,
+          // How many of those signed with a hardware key that they touched, or that checked a PIN or a finger.
+          touch: Long,
+          // How many of those signed with a key that checked a PIN or a finger.
+          verified: Long,
+          // How many of those had the content at hand, as bytes that were checked or in their own clone.
+          material: Long,
+          // Whether different people gave each of several: `approvals.apart["group:red:1+group:blue:1"]`. Who is in both groups is one of the two.
+          apart: {},
           // How many of those are in a group or in one below it: `approvals.group["payments"]`.
           group: {},
         },

@@ -126,6 +126,72 @@ fn who_had_a_hand_in_it() {
     ");
 }
 
+#[test]
+fn both_of_two_teams_by_different_people() {
+    let parts = "group:red:1+group:blue:1";
+    let told = situations(
+        &format!("approval:apart:{parts}"),
+        &format!("unless {{ resource.approvals.apart[\"{parts}\"] }}"),
+        "",
+        "
+- name: one of each
+  given: { groups: { red: [grace], blue: [linus] }, approvals: [grace, linus] }
+  expect: { status: satisfied }
+- name: somebody who is in both is one of the two
+  given: { groups: { red: [grace], blue: [grace, linus] }, approvals: [grace] }
+  expect:
+    status: unsatisfied
+    missing: ['1 more approval by somebody of group blue, by people who count for nothing else of it']
+    who: [linus]
+- name: and leaves the other place to whom it fits
+  given: { groups: { red: [grace, linus], blue: [grace] }, approvals: [grace, linus] }
+  expect: { status: satisfied }
+- name: two of the same team
+  given: { groups: { red: [grace, linus], blue: [barbara] }, approvals: [grace, linus] }
+  expect: { status: unsatisfied, who: [barbara] }
+- name: nobody yet
+  given: { groups: { red: [grace], blue: [linus] } }
+  expect: { status: unsatisfied, who: [grace, linus] }
+",
+    );
+    assert_snapshot!(told, @"
+    ok  r: one of each
+    ok  r: somebody who is in both is one of the two
+    ok  r: and leaves the other place to whom it fits
+    ok  r: two of the same team
+    ok  r: nobody yet
+    ");
+}
+
+#[test]
+fn how_an_approval_was_signed_and_seen() {
+    let told = situations(
+        "approval:verified:1, approval:touch:2, approval:material:1",
+        "unless {
+           resource.approvals.verified >= 1 && resource.approvals.touch >= 2 && resource.approvals.material >= 1
+         }",
+        "",
+        "
+- name: as it has to be
+  given: { approvals: [grace, linus], signed: { grace: verified shown, linus: touch computed } }
+  expect: { status: satisfied }
+- name: with keys in software
+  given: { approvals: [grace, linus], signed: { grace: computed, linus: computed } }
+  expect:
+    status: unsatisfied
+    missing: [1 approval by somebody whose key checks a PIN or a finger, 2 approvals by people who touch a hardware key]
+- name: a page that a server made is not the content at hand
+  given: { approvals: [grace, linus], signed: { grace: verified shown, linus: touch shown } }
+  expect: { status: unsatisfied, missing: [1 approval by somebody with the content at hand] }
+",
+    );
+    assert_snapshot!(told, @"
+    ok  r: as it has to be
+    ok  r: with keys in software
+    ok  r: a page that a server made is not the content at hand
+    ");
+}
+
 fn refusal(annotations: &str, strength: &str) -> String {
     let file = rule_file("r", "enforce", strength, "disclosure", &format!("{annotations}{SCOPE};"));
     Rules::parse(&one(&file)).map(|_| "it parsed".to_owned()).unwrap_or_else(|error| error.to_string())

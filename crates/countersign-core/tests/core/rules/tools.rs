@@ -76,6 +76,23 @@ fn each_way_of_a_choice_has_to_do_alone() {
     );
 }
 
+/// What different people have to give is more than the sum of it.
+#[test]
+fn a_condition_that_one_person_could_meet_is_not_met_by_different_people() {
+    let apart = "approval:apart:group:red:1+group:blue:1";
+    assert_eq!(findings(apart, "unless { resource.approvals.apart[\"group:red:1+group:blue:1\"] }"), "");
+    let counts = "unless { resource.approvals.group[\"red\"] >= 1 && resource.approvals.group[\"blue\"] >= 1 }";
+    assert_snapshot!(findings(apart, counts), @"a.cedar:1: rule r: without approval:apart:group:red:1+group:blue:1 it is still met for a code change of checkout/production (tier 1, production), AI declared, 4 people, 1 cited documents: @requires says more than the condition asks");
+    assert_eq!(findings("approval:group:red:1, approval:group:blue:1", counts), "");
+    assert_eq!(
+        findings(
+            "approval:apart:owner:2+senior:1, disclosure",
+            "unless { resource.approvals.apart[\"owner:2+senior:1\"] && (resource.ai.disclosed || resource.ai.status == \"declared\") }"
+        ),
+        ""
+    );
+}
+
 #[test]
 fn groups_are_counted_by_name() {
     let condition = "unless { resource.approvals.group[\"team-a\"] >= 1 || resource.approvals.group[\"team-b\"] >= 2 }";
@@ -143,7 +160,7 @@ fn a_case_that_fails_says_how() {
 fn files_that_are_no_cases() {
     assert_snapshot!(cases("owner-approves.yaml", "[]"), @"owner-approves.yaml: cases are in files named after their rule, such as `owner-approves.cases.yaml`");
     assert_snapshot!(cases("owner-aproves.cases.yaml", "[]"), @"owner-aproves.cases.yaml: there is no rule `owner-aproves`");
-    assert_snapshot!(cases("documented.cases.yaml", "- name: x\n  given: { teir: 1 }\n  expect: { status: satisfied }"), @"documented.cases.yaml: unknown field `teir`, expected one of tier, kind, purpose, system, environment, owner, production, revision, proposer, proposer_kind, contributors, claimed, unmapped, approvals, carried, rejected_by, people, groups, ai, disclosed, tools, guidance, documents, waivers at line 2, column 12");
+    assert_snapshot!(cases("documented.cases.yaml", "- name: x\n  given: { teir: 1 }\n  expect: { status: satisfied }"), @"documented.cases.yaml: unknown field `teir`, expected one of tier, kind, purpose, system, environment, owner, production, revision, proposer, proposer_kind, contributors, claimed, unmapped, approvals, signed, carried, rejected_by, people, groups, ai, disclosed, tools, guidance, documents, waivers at line 2, column 12");
     assert_snapshot!(cases("documented.cases.yaml", "- name: x\n  given: { tier: 9 }\n  expect: { status: satisfied }"), @"documented.cases.yaml: case `x`: tier 9 is not one of 1, 2, 3, 4");
     assert_snapshot!(cases("documented.cases.yaml", "- name: x\n  given: { people: { ada: boss } }\n  expect: { status: satisfied }"), @"documented.cases.yaml: case `x`: `boss` is none of standard, senior, principal, director, owner");
     let bomb = "- name: &a x\n  given: { unmapped: [*a, *a] }\n  expect: { status: satisfied }";
@@ -156,6 +173,9 @@ fn requirements_have_one_spelling() {
         "approval:independent:2",
         "approval:owner:1",
         "approval:senior:9@people>=3",
+        "approval:group:team-a:2@tier=1",
+        "approval:touch:1",
+        "approval:apart:group:team-a:1+owner:2",
         "guidance:fresh",
         "document:why:40@tier=1",
         "document:rollback:20@tier<=2",
@@ -174,6 +194,11 @@ fn requirements_have_one_spelling() {
         " disclosure",
         "disclosure:1",
         "guidance:stale",
+        "approval:apart:owner:1",
+        "approval:apart:owner:1+owner:2",
+        "approval:apart:owner:5+senior:5",
+        "approval:apart:group:a+owner:1",
+        "approval:group:a b:1",
         "document:why:10001",
         "document:why:40@tier<1",
         "document:why:40@tier<=5",
