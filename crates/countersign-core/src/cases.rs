@@ -18,6 +18,7 @@ use crate::{
     catalog::{ActorKind, Level, Tier},
     decision::{Decision, Outcome, RuleStatus},
     explain::{ExplainedRule, Obligation, People, Scene},
+    facts::{PathStatus, RuledPath},
     ids::{ActorId, Environment, GroupId, InvalidId, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
     rules::{
@@ -120,8 +121,21 @@ struct Given {
     /// Days until each page's review is due; `null` where it does not say.
     guidance: BTreeMap<String, Option<i32>>,
     documents: Option<Documents>,
+    /// What it touches: each path, and what becomes of it.
+    paths: BTreeMap<String, Fate>,
     /// Rule, and who waives it.
     waivers: BTreeMap<RuleId, ActorId>,
+}
+
+/// What becomes of a path.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Fate {
+    Added,
+    Modified,
+    Deleted,
+    /// A symbolic link is or was there.
+    Link,
 }
 
 /// What a change is for, in a word.
@@ -159,7 +173,7 @@ pub fn run_cases(rules: &Rules, cases: &BTreeMap<String, String>) -> Result<Vec<
         for case in parse(file, text)? {
             let given = |message| CasesError::Given { file: file.clone(), case: case.name.clone(), message };
             let home = Home::of(&case.given).map_err(given)?;
-            let snapshot = snapshot(&case.given, &home).map_err(given)?;
+            let snapshot = snapshot(rules, &case.given, &home).map_err(given)?;
             let decision = decide(rules, &snapshot, SAMPLE_NOW);
             let told = home.scene(rules, &snapshot).explain(&decision, SAMPLE_NOW);
             let told = told.rules.iter().find(|told| told.id == rule);
@@ -257,7 +271,7 @@ impl Home {
     }
 }
 
-fn snapshot(given: &Given, home: &Home) -> Result<Snapshot, String> {
+fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, String> {
     let environment: Environment = given_or(given.environment.as_ref(), "production")?;
     let status = given.ai.unwrap_or(AiStatus::None);
     let disclosed = given.disclosed.unwrap_or(match status {
@@ -282,6 +296,7 @@ fn snapshot(given: &Given, home: &Home) -> Result<Snapshot, String> {
         .ai(status, disclosed)
         .tools(given.tools.iter().cloned())
         .documents(given.documents.unwrap_or(DOCUMENTS))
+        .paths(rules.paths_of(Some(&paths(&given.paths))))
         .population(home.everybody.len());
     // Whoever is not there has no key that holds, and their approval is not taken.
     for by in given.approvals.iter().filter(|by| home.everybody.contains(*by)) {
@@ -317,6 +332,19 @@ fn snapshot(given: &Given, home: &Home) -> Result<Snapshot, String> {
         snapshot = snapshot.guidance(path.clone(), due);
     }
     Ok(snapshot.build())
+}
+
+fn paths(given: &BTreeMap<String, Fate>) -> Vec<RuledPath> {
+    let ruled = |(path, fate): (&String, &Fate)| {
+        let (status, link) = match fate {
+            Fate::Added => (PathStatus::Added, false),
+            Fate::Modified => (PathStatus::Modified, false),
+            Fate::Deleted => (PathStatus::Deleted, false),
+            Fate::Link => (PathStatus::Modified, true),
+        };
+        RuledPath { path: path.clone(), status, link }
+    };
+    given.iter().map(ruled).collect()
 }
 
 fn purpose(words: &BTreeSet<Word>) -> Purpose {

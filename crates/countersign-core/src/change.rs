@@ -1,6 +1,7 @@
 //! A change as its stream tells it: a projection that `Change::apply` builds, one admitted statement at a time.
 
 mod carry;
+mod fits;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::status::ChangeStatus;
 use crate::{
     decision::Outcome,
-    facts::{AiSignal, GitFacts, Identities, IdentityFact, git::Ident},
+    facts::{AiSignal, GitFacts, Identities, IdentityFact, RuledPath, git::Ident},
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
     kind::{Documents, Kind, Purpose},
     refusal::Refusal,
@@ -19,7 +20,7 @@ use crate::{
         Body, Disclosure, FoundDocument, Identification, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Seen,
         Statement, change_stream, gate_stream, governance_stream, person_stream, target_stream,
     },
-    subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition, TransitionRef, quoted},
+    subject::{Subject, Transition, TransitionRef},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +81,9 @@ pub struct Revision {
     pub named: BTreeMap<String, Ident>,
     pub ai: Vec<AiSignal>,
     pub guidance: BTreeSet<String>,
+    /// What the delta touches; `None` where that are too many paths to keep, or there is no delta.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Vec<RuledPath>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -589,6 +593,7 @@ impl Revision {
             identities: of.map(|f| f.identities.clone()).unwrap_or_default(),
             ai: of.map(|f| f.ai.clone()).unwrap_or_default(),
             guidance: of.map(|f| f.guidance.clone()).unwrap_or_default(),
+            paths: of.and_then(GitFacts::ruled_paths),
         }
     }
 }
@@ -613,89 +618,5 @@ impl Change {
             streams.insert(gate_stream(gate.as_str())?);
         }
         Ok(streams)
-    }
-
-    /// Whether a transition is one that the present revision is about. That a push brings exactly the approved delta is for
-    /// the gate to check, which has the objects.
-    pub fn fits(&self, transition: &Transition) -> Result<(), Refusal> {
-        let Some(revision) = self.current() else {
-            return Err(Refusal::conflict("change-damaged", format!("change {} has no revision", self.id)));
-        };
-        match (&revision.subject, transition) {
-            (Subject::Git(subject), Transition::Git(transition)) => self.fits_git(subject, transition),
-            (Subject::Files(subject), Transition::Apply(transition)) => self.fits_files(subject, transition),
-            (Subject::Git(_), Transition::Apply(_)) | (Subject::Files(_), Transition::Git(_)) => {
-                Err(Refusal::forbidden(
-                    "another-kind-of-subject",
-                    format!("change {} is about {}", self.id, revision.subject.summary()),
-                ))
-            }
-        }
-    }
-
-    fn fits_git(&self, subject: &GitSubject, transition: &GitTransition) -> Result<(), Refusal> {
-        if subject.repository != transition.repository {
-            return Err(Refusal::forbidden(
-                "another-repository",
-                format!("change {} is for repository {}, not {}", self.id, subject.repository, transition.repository),
-            ));
-        }
-        if subject.branch != transition.reference {
-            return Err(Refusal::forbidden(
-                "another-branch",
-                format!("change {} is for {}, not {}", self.id, subject.branch, transition.reference),
-            )
-            .hint("an approval holds for one branch; propose the change for the other one too"));
-        }
-        Ok(())
-    }
-
-    fn fits_files(&self, subject: &FilesSubject, transition: &ApplyTransition) -> Result<(), Refusal> {
-        let (files, offered) = (&subject.files, &transition.files);
-        let short = self.id.short();
-        if let Some((name, digest)) = offered.iter().find(|(name, digest)| files.get(*name) != Some(*digest)) {
-            let same_bytes = files.iter().find(|(_, proposed)| *proposed == digest).map(|(name, _)| name);
-            let names = || files.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-            return Err(match (files.get(name), same_bytes) {
-                (Some(_), _) => Refusal::forbidden(
-                    "another-content",
-                    format!("the bytes of `{name}` are not those that change {} is about", self.id),
-                )
-                .hint(format!("propose what you have: countersign revise {short} --file …")),
-                (None, Some(proposed)) => Refusal::forbidden(
-                    "another-name",
-                    format!("change {short} has no file `{name}`; the same bytes are in it as `{proposed}`"),
-                )
-                .hint(format!(
-                    "files are named as they are passed: where `{proposed}` is that file, pass --file {proposed}"
-                )),
-                (None, None) => Refusal::forbidden("another-content", format!("change {short} has no file `{name}`"))
-                    .hint(format!("its files are {}", names())),
-            });
-        }
-        if let Some(name) = files.keys().find(|name| !offered.contains_key(*name)) {
-            return Err(Refusal::forbidden("file-missing", format!("the change also has `{name}`"))
-                .hint("pass every file of the change with --file"));
-        }
-        if let Some(name) = subject.executable.symmetric_difference(&transition.executable).next() {
-            let (here, there) = match subject.executable.contains(name) {
-                true => ("cannot be run here", "with the bit that lets it be run"),
-                false => ("can be run here", "without the bit that lets it be run"),
-            };
-            return Err(Refusal::forbidden(
-                "another-mode",
-                format!("`{name}` {here}, and change {} was approved {there}", self.id),
-            )
-            .hint("set it as it was approved (chmod +x or chmod -x), or propose what you have"));
-        }
-        match &subject.command {
-            Some(approved) if *approved == transition.command => Ok(()),
-            Some(approved) => Err(Refusal::forbidden(
-                "another-command",
-                format!("the command is `{}`, approved is `{}`", quoted(&transition.command), quoted(approved)),
-            )),
-            None => Err(Refusal::forbidden("no-command", format!("change {} names no command", self.id))
-                .hint("say what will be run when you propose or revise: --command 'COMMAND'")),
-        }
     }
 }

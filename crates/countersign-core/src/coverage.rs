@@ -18,7 +18,7 @@ use crate::{
     refusal::Refusal,
     requirement::{MAX_APPROVALS, Need, Role},
     rules::{Rules, decide},
-    snapshot::{AiStatus, Builder, Snapshot, TargetView, WaiverView},
+    snapshot::{AiStatus, Builder, PathsView, Snapshot, TargetView, WaiverView},
 };
 
 /// How many decisions one answer may cost. What is left is counted, not guessed.
@@ -201,6 +201,7 @@ struct Scene<'a> {
     population: usize,
     people: &'a BTreeMap<&'a ActorId, &'a Actor>,
     groups: &'a BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
+    patterns: Vec<&'a str>,
 }
 
 impl<'a> Scene<'a> {
@@ -222,6 +223,7 @@ impl<'a> Scene<'a> {
             population: governance.catalog.population(),
             people,
             groups,
+            patterns: governance.rules.patterns().collect(),
         }
     }
 
@@ -254,10 +256,14 @@ impl<'a> Scene<'a> {
 
     /// The best that could happen to a change of this kind by this proposer.
     fn best(&self, proposer: &ActorId, approvers: &[&ActorId], kind: Kind, ai: AiStatus) -> Snapshot {
+        // It touches whatever a rule asks about.
+        let touched = PathsView { touched: true, ..PathsView::default() };
+        let paths = self.patterns.iter().map(|text| ((*text).to_owned(), touched)).collect();
         let documented = Documents { why: DOCUMENTED, risk: DOCUMENTED, rollback: DOCUMENTED, tests: DOCUMENTED };
         let mut best = Builder::new(ChangeId::of_proposal(&Digest::of("coverage")), kind)
             .target(self.view.clone())
             .proposed_by(proposer.clone(), ActorKind::Person)
+            .paths(paths)
             .ai(ai, true)
             .documents(documented)
             .population(self.population);

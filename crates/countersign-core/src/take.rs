@@ -7,12 +7,13 @@ use countersign_ledger::{Fingerprint, Time};
 use crate::{
     catalog::{Actor, ActorKind},
     change::{ApprovalRecord, Change, DisclosureRecord, Revision},
-    facts::{IdentityFact, Role, git::Ident},
+    facts::{IdentityFact, PathStatus, Role, RuledPath, git::Ident},
     governance::Governance,
     ids::{ActorId, GroupId, SystemId},
     refusal::Refusal,
     snapshot::{
-        Ai, AiStatus, ApprovalView, Carried, GuidanceView, Material, ProposerView, Snapshot, TargetView, WaiverView,
+        Ai, AiStatus, ApprovalView, Carried, GuidanceView, Material, PathsView, ProposerView, Snapshot, TargetView,
+        WaiverView,
     },
     state::State,
     statement::{IdentityVerdict, RevisionRef},
@@ -327,6 +328,7 @@ impl Snapshot {
             unknown_targets,
             groups: groups(governance, &part),
             proposer: proposer(governance, change),
+            paths: paths(governance, revision),
             carried,
             approvals,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
@@ -343,6 +345,17 @@ impl Snapshot {
             undriven: contributors.undriven,
             population: governance.population(),
         })
+    }
+}
+
+/// What a revision does to the paths that rules name. The files of one that has no commits are there before and after.
+fn paths(governance: &Governance, revision: &Revision) -> BTreeMap<String, PathsView> {
+    match &revision.subject {
+        Subject::Git(_) => governance.rules.paths_of(revision.paths.as_deref()),
+        Subject::Files(subject) => {
+            let file = |path: &String| RuledPath { path: path.clone(), status: PathStatus::Modified, link: false };
+            governance.rules.paths_of(Some(&subject.files.keys().map(file).collect::<Vec<_>>()))
+        }
     }
 }
 

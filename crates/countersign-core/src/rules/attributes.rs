@@ -20,7 +20,7 @@ use crate::{
     ids::{ActorId, GroupId},
     kind::Kind,
     requirement::{Role, parse_parts},
-    snapshot::{AiStatus, Snapshot, TargetView},
+    snapshot::{AiStatus, PathsView, Snapshot, TargetView},
 };
 
 /// What a rule judges: one revision for one target at one time, with what is counted from them.
@@ -42,6 +42,11 @@ impl<'a> Judged<'a> {
 }
 
 impl Judged<'_> {
+    fn paths(&self, of: impl Fn(&PathsView) -> bool) -> Value {
+        let view = |text: &String| (text.clone(), self.snapshot.paths.get(text).is_some_and(&of));
+        Value::Bools(self.literals.paths.iter().map(view).collect())
+    }
+
     fn in_role(&self, role: &Role) -> i64 {
         i64::from(count::in_role(self.snapshot, self.target, role))
     }
@@ -61,6 +66,8 @@ pub enum Type {
     ByGroup,
     /// A Bool for each that the rules spell so.
     Apart,
+    /// A Bool for each of the patterns that the rules name.
+    Paths,
 }
 
 impl Type {
@@ -76,12 +83,13 @@ impl Type {
             Self::Groups => "Set<Group>",
             Self::ByGroup => "Long, by group",
             Self::Apart => "Bool, by parts",
+            Self::Paths => "Bool, by patterns",
         }
     }
 
     fn cedar(self, literals: &Literals) -> String {
         let record = |names: &mut dyn Iterator<Item = &str>, ty: &str| {
-            let fields: Vec<String> = names.map(|name| format!("\"{name}\": {ty}")).collect();
+            let fields: Vec<String> = names.map(|name| format!("{name:?}: {ty}")).collect();
             format!("{{{}}}", fields.join(", "))
         };
         match self {
@@ -90,6 +98,7 @@ impl Type {
             }
             Self::ByGroup => record(&mut literals.counted.iter().map(GroupId::as_str), "Long"),
             Self::Apart => record(&mut literals.apart.iter().map(String::as_str), "Bool"),
+            Self::Paths => record(&mut literals.paths.iter().map(String::as_str), "Bool"),
         }
     }
 }
@@ -106,7 +115,7 @@ pub enum Value {
     People(Vec<ActorId>),
     Groups(Vec<GroupId>),
     ByGroup(Vec<(GroupId, i64)>),
-    Apart(Vec<(String, bool)>),
+    Bools(Vec<(String, bool)>),
 }
 
 /// One thing that a rule can ask about.
@@ -221,7 +230,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
                 let met = !parts.is_empty() && count::unfilled(judged.snapshot, judged.target, &parts).is_empty();
                 (text.clone(), met)
             };
-            Value::Apart(judged.literals.apart.iter().map(of).collect())
+            Value::Bools(judged.literals.apart.iter().map(of).collect())
         },
     ),
     item(
@@ -233,6 +242,20 @@ pub const ATTRIBUTES: &[Attribute] = &[
             Value::ByGroup(judged.literals.counted.iter().map(of).collect())
         },
     ),
+    item(
+        "paths.touched",
+        Type::Paths,
+        "Whether it touches a path of these patterns: `paths.touched[\"infra/** | **/*.tf\"]`. A submodule is its path.",
+        |judged| judged.paths(|paths| paths.touched),
+    ),
+    item(
+        "paths.only",
+        Type::Paths,
+        "Whether it touches no other path, and no symbolic link, which could point anywhere.",
+        |judged| judged.paths(|paths| paths.only),
+    ),
+    item("paths.added", Type::Paths, "Whether a file is new there.", |judged| judged.paths(|paths| paths.added)),
+    item("paths.deleted", Type::Paths, "Whether a file goes from there.", |judged| judged.paths(|paths| paths.deleted)),
     item(
         "ai.status",
         Type::Text,

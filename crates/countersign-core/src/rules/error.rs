@@ -58,6 +58,8 @@ pub enum Problem {
     MandatoryWaivers,
     #[error("`{0}` does not say what different people approve")]
     NoParts(String),
+    #[error("{0}")]
+    NoPattern(String),
     #[error("`{0}` cannot be the name of a group")]
     NoGroup(String),
     #[error("a mandatory rule cannot be in watch")]
@@ -105,6 +107,9 @@ impl RulesError {
             Problem::NoParts(_) => {
                 "two or more roles, each once and with how many, at most nine people in all: \
                  `resource.approvals.apart[\"group:red:1+owner:2\"]`"
+            }
+            Problem::NoPattern(_) => {
+                "patterns as in gate.yaml, with `|` between them: `resource.paths.only[\"docs/** | **/*.md\"]`"
             }
             Problem::NoGroup(_) => "name a group of the catalog: `resource.approvals.group[\"payments\"] >= 1`",
             Problem::MandatoryWatch => "write `@strength(\"waivable\")` to try it out, or `@mode(\"enforce\")`",

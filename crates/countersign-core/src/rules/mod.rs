@@ -52,9 +52,11 @@ pub use self::{
 };
 use crate::{
     decision::{Mode, Strength},
+    facts::{PathStatus, RuledPath},
+    glob::Globs,
     ids::{GroupId, RuleId},
     requirement::{Carry, Choice, Part, Role, parse_parts},
-    snapshot::{Snapshot, TargetView},
+    snapshot::{PathsView, Snapshot, TargetView},
 };
 
 /// The permit that all rules narrow. With the enforced rules it is the policy set that a prover reads.
@@ -116,6 +118,7 @@ pub struct Rules {
     literals: Literals,
     groups: BTreeSet<GroupId>,
     words: BTreeSet<String>,
+    paths: BTreeMap<String, Globs>,
 }
 
 /// What rules count by, in their own words: each is an attribute only because a rule names it.
@@ -125,12 +128,15 @@ pub struct Literals {
     pub counted: BTreeSet<GroupId>,
     /// What different people approve, by how it is spelled.
     pub apart: BTreeSet<String>,
+    /// The patterns of paths that are asked about.
+    pub paths: BTreeSet<String>,
 }
 
 impl Literals {
     fn extend(&mut self, other: &Self) {
         self.counted.extend(other.counted.iter().cloned());
         self.apart.extend(other.apart.iter().cloned());
+        self.paths.extend(other.paths.iter().cloned());
     }
 
     /// All groups that they name.
@@ -153,6 +159,8 @@ pub struct Mentions {
     pub groups: BTreeSet<String>,
     /// Whether the rule asks what a change is for.
     pub purpose: bool,
+    /// Patterns of paths.
+    pub patterns: BTreeSet<String>,
     /// People whom its conditions name.
     pub people: BTreeSet<String>,
     /// Numbers and texts in its `when`, which a sample has to have for the rule to apply.
@@ -179,9 +187,14 @@ impl Rules {
         let asked = parsed.iter().flat_map(|parsed| parsed.rule.groups().cloned());
         let looked_in = parsed.iter().flat_map(|parsed| parsed.asks.looked_in.iter().cloned());
         let groups = literals.groups().chain(asked).chain(looked_in).collect();
+        let paths = literals.paths.iter().map(|text| {
+            let globs = Globs::parse(text).map_err(|error| internal(error.to_string()))?;
+            Ok((text.clone(), globs))
+        });
+        let paths = paths.collect::<Result<_, RulesError>>()?;
         let words = parsed.iter().flat_map(|parsed| parsed.asks.words.iter().cloned()).collect();
         let rules = parsed.into_iter().map(|parsed| (parsed.rule.id.clone(), parsed)).collect();
-        Ok(Self { rules, digest, slices, vocabulary, builtin, literals, groups, words })
+        Ok(Self { rules, digest, slices, vocabulary, builtin, literals, groups, words, paths })
     }
 
     /// Digest over the canonical JSON of the files that the rules were parsed from.
@@ -192,6 +205,32 @@ impl Rules {
     /// The groups of which a snapshot has to say who is in them.
     pub fn groups(&self) -> &BTreeSet<GroupId> {
         &self.groups
+    }
+
+    /// The patterns of paths that they ask about.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.paths.keys().map(String::as_str)
+    }
+
+    /// What a change that touches these paths does to those that the rules name. `None`: too many to tell, so that it touches
+    /// all of them. A link could point anywhere: it touches where it lies, and is in no set alone.
+    pub fn paths_of(&self, touched: Option<&[RuledPath]>) -> BTreeMap<String, PathsView> {
+        let view = |globs: &Globs| {
+            let Some(touched) = touched else {
+                return PathsView { touched: true, only: false, added: true, deleted: true };
+            };
+            let any = |status: Option<PathStatus>| {
+                let is = |path: &&RuledPath| status.is_none_or(|status| path.status == status);
+                touched.iter().filter(is).any(|path| globs.is_match(&path.path))
+            };
+            PathsView {
+                touched: any(None),
+                only: !touched.is_empty() && touched.iter().all(|path| !path.link && globs.is_match(&path.path)),
+                added: any(Some(PathStatus::Added)),
+                deleted: any(Some(PathStatus::Deleted)),
+            }
+        };
+        self.paths.iter().map(|(text, globs)| (text.clone(), view(globs))).collect()
     }
 
     /// Whether any of them could ask about this attribute, or about one in this record. What no rule asks about is in no snapshot.
@@ -253,6 +292,7 @@ impl Rules {
             list.insert(literal.id().unescaped().to_owned());
         }
         let groups = parsed.rule.groups().cloned().chain(parsed.asks.literals.groups());
+        mentions.patterns.extend(parsed.asks.literals.paths.iter().cloned());
         mentions.groups.extend(groups.map(|group| group.as_str().to_owned()));
         // Whether it applies is what its `when` says; the rest is what it asks for.
         let when = parsed.text.rsplit_once("unless").map_or(parsed.text.as_str(), |(when, _)| when);

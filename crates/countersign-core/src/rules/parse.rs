@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     decision::{Mode, Strength},
+    glob::{Globs, NoPattern},
     ids::{GroupId, RuleId},
     requirement::{Carry, Choice, parse_parts, spelled},
 };
@@ -294,14 +295,21 @@ impl Asks {
             let attribute = access.get("attr").and_then(Value::as_str).unwrap_or_default();
             self.words.insert(attribute.to_owned());
             let short = || attribute.chars().take(80).collect();
-            match access.get("left").and_then(record_of_approvals) {
-                Some("group") => {
+            match access.get("left").and_then(record) {
+                Some(("paths", "touched" | "only" | "added" | "deleted")) => {
+                    let wrong = |error: NoPattern| Problem::NoPattern(error.to_string());
+                    Globs::parse(attribute).map_err(wrong)?;
+                    self.literals.paths.insert(attribute.to_owned());
+                }
+                Some(("approvals", "group")) => {
                     self.literals.counted.insert(attribute.parse().map_err(|_| Problem::NoGroup(short()))?);
                 }
-                Some("apart") if parse_parts(attribute).is_some_and(|parts| spelled(&parts) == attribute) => {
+                Some(("approvals", "apart"))
+                    if parse_parts(attribute).is_some_and(|parts| spelled(&parts) == attribute) =>
+                {
                     self.literals.apart.insert(attribute.to_owned());
                 }
-                Some("apart") => return Err(Problem::NoParts(short())),
+                Some(("approvals", "apart")) => return Err(Problem::NoParts(short())),
                 Some(_) | None => {}
             }
         }
@@ -313,12 +321,11 @@ impl Asks {
     }
 }
 
-/// `group` of `resource.approvals.group`. A record whose fields rules name has no others, so that what is written in any
+/// `approvals` and `group` of `resource.approvals.group`. A record whose fields rules name has no others, so that what is written in any
 /// other way does not fit the schema.
-fn record_of_approvals(expression: &Value) -> Option<&str> {
+fn record(expression: &Value) -> Option<(&str, &str)> {
     let field = expression.get(".")?;
-    let record = field.get("left")?.get(".")?.get("attr")?.as_str()?;
-    if record == "approvals" { field.get("attr")?.as_str() } else { None }
+    Some((field.get("left")?.get(".")?.get("attr")?.as_str()?, field.get("attr")?.as_str()?))
 }
 
 /// Walks an expression in Cedar's JSON form and refuses every operator that could err at run time on validated input:

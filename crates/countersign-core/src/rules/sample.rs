@@ -10,7 +10,7 @@ use crate::{
     ids::{ActorId, ChangeId, GroupId, Target},
     kind::{Kind, Purpose},
     requirement::Document,
-    snapshot::{AiStatus, Builder, GuidanceView, Snapshot, TargetView},
+    snapshot::{AiStatus, Builder, GuidanceView, PathsView, Snapshot, TargetView},
 };
 
 /// When samples and cases are decided: 2026-04-01T00:00:00Z. Nothing about the date matters but that it stands still.
@@ -48,6 +48,7 @@ struct Variety {
     texts: Vec<String>,
     people: Vec<ActorId>,
     groups: Vec<GroupId>,
+    patterns: Vec<String>,
     asked: BTreeSet<&'static str>,
 }
 
@@ -78,6 +79,7 @@ impl Variety {
         Some(Self {
             numbers,
             texts: mentions.texts.iter().take(MAX_NAMES).cloned().collect(),
+            patterns: mentions.patterns.iter().take(MAX_NAMES).cloned().collect(),
             groups: mentions.groups.iter().take(MAX_NAMES).filter_map(|name| name.parse().ok()).collect(),
             people: mentions.people.iter().take(MAX_NAMES).filter_map(|name| name.parse().ok()).collect(),
             asked,
@@ -99,7 +101,7 @@ struct Varied<'a> {
 impl Varied<'_> {
     /// A sample with what the rule asks about set to something that the rule itself names.
     fn vary(&self, base: &Snapshot, number: usize) -> Snapshot {
-        let Variety { numbers, texts, people, groups, asked } = self.of;
+        let Variety { numbers, texts, people, groups, patterns, asked } = self.of;
         let mut sample = base.clone();
         // The same in every run, and another for each attribute, sample and mixture.
         let draw = |attribute: &str, among: usize| {
@@ -122,6 +124,12 @@ impl Varied<'_> {
         }
         if asked.contains("contributors") {
             sample.contributors.extend(people.get(draw("contributors", people.len())).cloned());
+        }
+        for pattern in patterns.iter().filter(|_| asked.iter().any(|name| name.starts_with("paths."))) {
+            let is = |what: &str| draw(&format!("{what} {pattern}"), 2) == 1;
+            let (only, added, deleted) = (is("only"), is("added"), is("deleted"));
+            let touched = only || added || deleted || is("touched");
+            sample.paths.insert(pattern.clone(), PathsView { touched, only, added, deleted });
         }
         if let Some(proposer) = &mut sample.proposer {
             if asked.contains("proposer_kind") {

@@ -121,7 +121,7 @@ impl Vocabulary {
                     counts.into_iter().map(|(group, n)| (group.to_string(), RestrictedExpression::new_long(n)));
                 RestrictedExpression::new_record(fields).map_err(|error| error.to_string())?
             }
-            Value::Apart(met) => {
+            Value::Bools(met) => {
                 let fields = met.into_iter().map(|(parts, met)| (parts, RestrictedExpression::new_bool(met)));
                 RestrictedExpression::new_record(fields).map_err(|error| error.to_string())?
             }
@@ -147,6 +147,7 @@ mod tests {
         let literals = Literals {
             counted: ["payments".parse().unwrap(), "team-a".parse().unwrap()].into(),
             apart: ["group:team-a:1+owner:2".to_owned()].into(),
+            paths: ["docs/** | **/*.md".to_owned(), "a\\[b\\]/\"c\"".to_owned()].into(),
         };
         let (vocabulary, schema) = (Vocabulary::new().unwrap(), schema(&literals).unwrap());
         for snapshot in sample::samples(&Mentions::default()) {

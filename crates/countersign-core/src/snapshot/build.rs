@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_ledger::{Time, sshsig::Assurance};
 
 use super::{
-    Ai, AiStatus, ApprovalView, Carried, GuidanceView, Material, ProposerView, Snapshot, TargetView, WaiverView,
+    Ai, AiStatus, ApprovalView, Carried, GuidanceView, Material, PathsView, ProposerView, Snapshot, TargetView,
+    WaiverView,
 };
 use crate::{
     catalog::ActorKind,
@@ -46,6 +47,7 @@ impl Builder {
             groups: BTreeMap::new(),
             carried: None,
             proposer: None,
+            paths: BTreeMap::new(),
         })
     }
 
@@ -173,6 +175,12 @@ impl Builder {
     #[must_use]
     pub fn in_group(mut self, group: GroupId, people: impl IntoIterator<Item = ActorId>) -> Self {
         self.0.groups.entry(group).or_default().extend(people);
+        self
+    }
+
+    #[must_use]
+    pub fn paths(mut self, paths: BTreeMap<String, PathsView>) -> Self {
+        self.0.paths = paths;
         self
     }
 

@@ -82,6 +82,20 @@ pub struct Snapshot {
     /// Who proposed it, where a rule asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposer: Option<ProposerView>,
+    /// What the change does to the paths that rules name, by the patterns as they are written there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub paths: BTreeMap<String, PathsView>,
+}
+
+/// What a change does to the paths of some patterns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PathsView {
+    pub touched: bool,
+    /// All that it touches is among them.
+    pub only: bool,
+    pub added: bool,
+    pub deleted: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

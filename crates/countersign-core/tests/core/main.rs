@@ -1,5 +1,6 @@
 //! One binary for all of core's integration tests.
 
+mod asked;
 mod attacks;
 mod canonical;
 mod carry;

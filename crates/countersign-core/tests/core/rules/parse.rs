@@ -366,6 +366,16 @@ fn schema_that_rules_see() {
           // How many people the catalog gives a key to, the contributors among them.
           people: Long,
         },
+        paths: {
+          // Whether it touches a path of these patterns: `paths.touched["infra/** | **/*.tf"]`. A submodule is its path.
+          touched: {},
+          // Whether it touches no other path, and no symbolic link, which could point anywhere.
+          only: {},
+          // Whether a file is new there.
+          added: {},
+          // Whether a file goes from there.
+          deleted: {},
+        },
         // Whether the target's environment counts as production.
         production: Bool,
         // Who proposed the change. A person is *in* their groups and those above: `resource.proposer in Countersign::Group::"payments"`.

@@ -164,6 +164,68 @@ fn both_of_two_teams_by_different_people() {
 }
 
 #[test]
+fn which_paths_it_touches() {
+    let docs = "docs/** | **/*.md";
+    let told = two(
+        &format!("!resource.paths.only[\"{docs}\"]"),
+        "
+- name: only documentation
+  given: { paths: { docs/a.txt: modified, README.md: added } }
+  expect: { status: not_applicable }
+- name: code, too
+  given: { paths: { docs/a.txt: modified, src/main.rs: modified } }
+  expect: { status: unsatisfied }
+- name: a link among the documents could point anywhere
+  given: { paths: { docs/a.txt: link } }
+  expect: { status: unsatisfied }
+- name: nothing at all
+  expect: { status: unsatisfied }
+",
+    );
+    assert_snapshot!(told, @"
+    ok  r: only documentation
+    ok  r: code, too
+    ok  r: a link among the documents could point anywhere
+    ok  r: nothing at all
+    ");
+    let told = two(
+        "resource.paths.deleted[\"migrations/**\"] || resource.paths.added[\"migrations/*\"]",
+        "
+- name: a file goes
+  given: { paths: { migrations/1/up.sql: deleted } }
+  expect: { status: unsatisfied }
+- name: one is new, but deeper
+  given: { paths: { migrations/1/up.sql: added } }
+  expect: { status: not_applicable }
+- name: one is new
+  given: { paths: { migrations/2.sql: added } }
+  expect: { status: unsatisfied }
+- name: one is another
+  given: { paths: { migrations/2.sql: modified } }
+  expect: { status: not_applicable }
+",
+    );
+    assert_snapshot!(told, @"
+    ok  r: a file goes
+    ok  r: one is new, but deeper
+    ok  r: one is new
+    ok  r: one is another
+    ");
+    let pattern = |text: &str| {
+        let body = format!("{SCOPE} when {{ resource.paths.touched[\"{text}\"] }} unless {{ resource.ai.disclosed }};");
+        Rules::parse(&one(&rule_file("r", "enforce", "waivable", "disclosure", &body))).unwrap_err().to_string()
+    };
+    assert_snapshot!(pattern("/etc/**"), @r#"
+    a.cedar:1: `/etc/**` is not a pattern of paths: paths begin at the repository's root, without a `/` or `./` before them
+      hint: patterns as in gate.yaml, with `|` between them: `resource.paths.only["docs/** | **/*.md"]`
+    "#);
+    assert_snapshot!(pattern("docs/"), @r#"
+    a.cedar:1: `docs/` is not a pattern of paths: it names a folder, and paths are of files: `docs/**` means all of it
+      hint: patterns as in gate.yaml, with `|` between them: `resource.paths.only["docs/** | **/*.md"]`
+    "#);
+}
+
+#[test]
 fn how_an_approval_was_signed_and_seen() {
     let told = situations(
         "approval:verified:1, approval:touch:2, approval:material:1",
