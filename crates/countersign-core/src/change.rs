@@ -1,5 +1,7 @@
 //! A change as its stream tells it: a projection that `Change::apply` builds, one admitted statement at a time.
 
+mod carry;
+mod fits;
 mod records;
 mod status;
 
@@ -25,7 +27,7 @@ use crate::{
         Body, FoundDocument, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Statement, change_stream,
         gate_stream, governance_stream, person_stream, target_stream,
     },
-    subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition, quoted},
+    subject::{Subject, Transition},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -254,6 +256,7 @@ impl Change {
                 });
             }
             Body::Rejection(rejection) => {
+                // A rejection takes the person's own approvals back.
                 self.take_back(&by, &rejection.revision, at, true);
                 self.rejections.push(RejectionRecord {
                     by,
@@ -392,7 +395,8 @@ impl Change {
     /// A person's own approval counts no more; they can approve again.
     fn take_back(&mut self, by: &ActorId, revision: &RevisionRef, at: Time, rejected: bool) {
         let before = self.approvals.len();
-        self.approvals.retain(|approval| approval.by != *by || approval.revision != *revision);
+        // Also those of earlier revisions, which would carry over.
+        self.approvals.retain(|approval| approval.by != *by);
         if self.approvals.len() < before {
             let permits = self.permits.len();
             self.taken_back.push(TakenBack { by: by.clone(), revision: *revision, at, rejected, permits });
@@ -443,7 +447,8 @@ impl Change {
             streams.insert(target_stream(target)?);
         }
         let current = self.current_ref();
-        let approved = self.approvals.iter().filter(|a| Some(a.revision) == current).map(|approval| &approval.by);
+        let approved = self.approvals.iter().filter(|a| Some(a.revision) == current || self.may_carry(a));
+        let approved = approved.map(|approval| &approval.by);
         let waived = self.waivers.iter().filter(|w| Some(w.revision) == current).map(|waiver| &waiver.by);
         for person in approved.chain(waived) {
             streams.insert(person_stream(person)?);
@@ -452,89 +457,5 @@ impl Change {
             streams.insert(gate_stream(gate.as_str())?);
         }
         Ok(streams)
-    }
-
-    /// Whether a transition is one that the present revision is about. That a push brings exactly the approved delta is for
-    /// the gate to check, which has the objects.
-    pub fn fits(&self, transition: &Transition) -> Result<(), Refusal> {
-        let Some(revision) = self.current() else {
-            return Err(Refusal::conflict("change-damaged", format!("change {} has no revision", self.id)));
-        };
-        match (&revision.subject, transition) {
-            (Subject::Git(subject), Transition::Git(transition)) => self.fits_git(subject, transition),
-            (Subject::Files(subject), Transition::Apply(transition)) => self.fits_files(subject, transition),
-            (Subject::Git(_), Transition::Apply(_)) | (Subject::Files(_), Transition::Git(_)) => {
-                Err(Refusal::forbidden(
-                    "another-kind-of-subject",
-                    format!("change {} is about {}", self.id, revision.subject.summary()),
-                ))
-            }
-        }
-    }
-
-    fn fits_git(&self, subject: &GitSubject, transition: &GitTransition) -> Result<(), Refusal> {
-        if subject.repository != transition.repository {
-            return Err(Refusal::forbidden(
-                "another-repository",
-                format!("change {} is for repository {}, not {}", self.id, subject.repository, transition.repository),
-            ));
-        }
-        if subject.branch != transition.reference {
-            return Err(Refusal::forbidden(
-                "another-branch",
-                format!("change {} is for {}, not {}", self.id, subject.branch, transition.reference),
-            )
-            .hint("an approval holds for one branch; propose the change for the other one too"));
-        }
-        Ok(())
-    }
-
-    fn fits_files(&self, subject: &FilesSubject, transition: &ApplyTransition) -> Result<(), Refusal> {
-        let (files, offered) = (&subject.files, &transition.files);
-        let short = self.id.short();
-        if let Some((name, digest)) = offered.iter().find(|(name, digest)| files.get(*name) != Some(*digest)) {
-            let same_bytes = files.iter().find(|(_, proposed)| *proposed == digest).map(|(name, _)| name);
-            let names = || files.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-            return Err(match (files.get(name), same_bytes) {
-                (Some(_), _) => Refusal::forbidden(
-                    "another-content",
-                    format!("the bytes of `{name}` are not those that change {} is about", self.id),
-                )
-                .hint(format!("propose what you have: countersign revise {short} --file …")),
-                (None, Some(proposed)) => Refusal::forbidden(
-                    "another-name",
-                    format!("change {short} has no file `{name}`; the same bytes are in it as `{proposed}`"),
-                )
-                .hint(format!(
-                    "files are named as they are passed: where `{proposed}` is that file, pass --file {proposed}"
-                )),
-                (None, None) => Refusal::forbidden("another-content", format!("change {short} has no file `{name}`"))
-                    .hint(format!("its files are {}", names())),
-            });
-        }
-        if let Some(name) = files.keys().find(|name| !offered.contains_key(*name)) {
-            return Err(Refusal::forbidden("file-missing", format!("the change also has `{name}`"))
-                .hint("pass every file of the change with --file"));
-        }
-        if let Some(name) = subject.executable.symmetric_difference(&transition.executable).next() {
-            let (here, there) = match subject.executable.contains(name) {
-                true => ("cannot be run here", "with the bit that lets it be run"),
-                false => ("can be run here", "without the bit that lets it be run"),
-            };
-            return Err(Refusal::forbidden(
-                "another-mode",
-                format!("`{name}` {here}, and change {} was approved {there}", self.id),
-            )
-            .hint("set it as it was approved (chmod +x or chmod -x), or propose what you have"));
-        }
-        match &subject.command {
-            Some(approved) if *approved == transition.command => Ok(()),
-            Some(approved) => Err(Refusal::forbidden(
-                "another-command",
-                format!("the command is `{}`, approved is `{}`", quoted(&transition.command), quoted(approved)),
-            )),
-            None => Err(Refusal::forbidden("no-command", format!("change {} names no command", self.id))
-                .hint("say what will be run when you propose or revise: --command 'COMMAND'")),
-        }
     }
 }

@@ -16,8 +16,8 @@ use crate::{
     refusal::Refusal,
     state::{State, TargetRejection},
     statement::{
-        Approval, ApprovalWithdrawal, Body, Comment, Disclosure, Identification, IdentityVerdict, MAX_LIST,
-        MAX_TARGETS, NewRevision, Proposal, Rejection, RejectionLift, RejectionSetAside, RevisionRef, Waiver,
+        Approval, Body, Comment, Disclosure, Identification, IdentityVerdict, MAX_LIST, MAX_TARGETS, NewRevision,
+        Proposal, Rejection, RejectionLift, RejectionSetAside, RevisionRef, Waiver,
     },
     subject::{GitSubject, Subject},
     take,
@@ -100,7 +100,7 @@ pub(super) fn about(
         Body::Approval(approval) => self::approval(state, change, authenticated, approval, now),
         Body::RejectionSetAside(said) => set_aside(state, authenticated, change, said, now),
         Body::Withdrawal(_) => withdrawal(authenticated, change),
-        Body::ApprovalWithdrawal(said) => approval_withdrawal(authenticated, change, said),
+        Body::ApprovalWithdrawal(_) => approval_withdrawal(authenticated, change),
         Body::Disclosure(disclosure) => self::disclosure(governance, change, authenticated, disclosure),
         Body::Waiver(waiver) => self::waiver(state, change, authenticated, waiver, now),
         Body::Identification(said) => identification(governance, change, authenticated, said),
@@ -481,20 +481,14 @@ fn set_aside(
 }
 
 /// Nobody takes back what they have not given: an approval of this revision that stands.
-fn approval_withdrawal(
-    authenticated: &Authenticated<'_>,
-    change: &Change,
-    said: &ApprovalWithdrawal,
-) -> Result<(), Refusal> {
+fn approval_withdrawal(authenticated: &Authenticated<'_>, change: &Change) -> Result<(), Refusal> {
     let by = person(authenticated, "take an approval back")?;
-    if change.approvals.iter().any(|approval| approval.by == by && approval.revision == said.revision) {
+    // One of an earlier revision may carry over.
+    if change.approvals.iter().any(|approval| approval.by == by) {
         return Ok(());
     }
-    Err(Refusal::conflict(
-        "not-approved",
-        format!("no approval by {by} of this revision of change {} stands", change.id),
-    )
-    .hint(format!("see what stands: countersign show {}; to stop it, reject it", change.id.short())))
+    Err(Refusal::conflict("not-approved", format!("no approval by {by} of change {} stands", change.id))
+        .hint(format!("see what stands: countersign show {}; to stop it, reject it", change.id.short())))
 }
 
 /// Anybody whose key stands may remark something, so often.
@@ -597,6 +591,16 @@ fn waiver(
             return Err(Refusal::forbidden("not-waivable", format!("rule `{}` cannot be waived", rule.id))
                 .hint(format!("satisfy it; what it asks for: countersign show {}", change.id.short())));
         }
+    }
+    if let Some(group) = &rule.waivers {
+        return match governance.catalog.is_in(&by, group) {
+            true => Ok(()),
+            false => Err(Refusal::forbidden(
+                "not-of-the-group",
+                format!("{by} is not of group {group}, whose people waive rule `{}`", rule.id),
+            )
+            .hint(format!("somebody of that group does; what it asks for: countersign show {}", change.id.short()))),
+        };
     }
     match governance.person(&by) {
         Some(actor) if actor.level.is_senior() => Ok(()),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Found;
 use crate::{
     decision::Outcome,
-    facts::{AiSignal, IdentityFact, git::Ident},
+    facts::{AiSignal, GitFacts, IdentityFact, RuledPath, git::Ident},
     ids::{ActorId, GateId, RuleId},
     kind::Documents,
     statement::{Disclosure, Identification, OutcomeResult, RevisionRef, Seen},
@@ -44,6 +44,9 @@ pub struct Revision {
     pub named: BTreeMap<String, Ident>,
     pub ai: Vec<AiSignal>,
     pub guidance: BTreeSet<String>,
+    /// What the delta touches; `None` where that are too many paths to keep, or there is no delta.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Vec<RuledPath>>,
 }
 
 impl Revision {
@@ -71,6 +74,7 @@ impl Revision {
             identities: of.map(|f| f.identities.clone()).unwrap_or_default(),
             ai: of.map(|f| f.ai.clone()).unwrap_or_default(),
             guidance: of.map(|f| f.guidance.clone()).unwrap_or_default(),
+            paths: of.and_then(GitFacts::ruled_paths),
         }
     }
 }

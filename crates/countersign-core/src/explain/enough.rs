@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::people::People;
 use crate::{
-    ids::{ActorId, SystemId},
+    ids::{ActorId, GroupId, SystemId},
     requirement::Role,
 };
 
@@ -40,10 +40,11 @@ pub(super) fn enough(people: &People<'_>, wishes: &[Wish<'_>], excluded: &BTreeS
         return Vec::new();
     }
     let systems: BTreeSet<&SystemId> = wishes.iter().filter_map(|wish| wish.system).collect();
-    let candidates = people.candidates(&systems, excluded, MAX_ENOUGH);
+    let groups: BTreeSet<&GroupId> = wishes.iter().filter_map(|wish| wish.role.group()).collect();
+    let candidates = people.candidates(&systems, &groups, excluded, MAX_ENOUGH);
     let mut by_mask: BTreeMap<u64, Vec<&ActorId>> = BTreeMap::new();
     for person in candidates {
-        let does = |wish: &Wish<'_>| people.has_role(person, wish.role, &wish.system.into_iter().collect());
+        let does = |wish: &Wish<'_>| people.has_role(person, &wish.role, &wish.system.into_iter().collect());
         let mask = wishes.iter().enumerate().filter(|(_, wish)| does(wish)).fold(0_u64, |mask, (at, _)| mask | 1 << at);
         let alike = by_mask.entry(mask).or_default();
         if mask != 0 && alike.len() < MAX_ENOUGH {
@@ -125,12 +126,13 @@ mod tests {
                 people.split(',').map(|person| (system.parse().unwrap(), person.parse().unwrap())).collect::<Vec<_>>()
             })
             .collect();
-        let given = People::given(&everybody, &seniors, owned.iter().map(|(system, person)| (system, person)));
+        let given =
+            People::given(&everybody, &seniors, owned.iter().map(|(system, person)| (system, person)), BTreeMap::new());
         let systems: Vec<Option<SystemId>> = wishes.iter().map(|(_, system, _)| system.parse().ok()).collect();
         let wishes: Vec<Wish<'_>> = wishes
             .iter()
             .zip(&systems)
-            .map(|((role, _, count), system)| Wish { role: *role, system: system.as_ref(), count: *count })
+            .map(|((role, _, count), system)| Wish { role: role.clone(), system: system.as_ref(), count: *count })
             .collect();
         let names: Vec<String> = enough(&given, &wishes, &BTreeSet::new()).iter().map(ToString::to_string).collect();
         names.join(" ")

@@ -294,7 +294,7 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
     let words = args.words;
     let old = view.text.as_ref();
     let keep = |new: Option<String>, old: Option<&String>| new.or_else(|| old.cloned()).unwrap_or_default();
-    let text = ProposalText {
+    let mut text = ProposalText {
         salt: random::nonce(),
         title: keep(words.title, old.map(|t| &t.title)),
         why: keep(words.why, old.map(|t| &t.why)),
@@ -303,7 +303,12 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
         tests: keep(words.tests, old.map(|t| &t.tests)),
         links: if words.link.is_empty() { old.map(|t| t.links.clone()).unwrap_or_default() } else { words.link },
     };
-    let same_words = old.is_some_and(|old| ProposalText { salt: old.salt.clone(), ..text.clone() } == *old);
+    // Where nothing is said anew it is the same text to the byte, so that approvals can carry over.
+    let same_words = old.filter(|old| ProposalText { salt: old.salt.clone(), ..text.clone() } == **old);
+    if let Some(old) = same_words {
+        text.salt.clone_from(&old.salt);
+    }
+    let same_words = same_words.is_some();
     let Blobs { text: text_digest, subject, facts, identities, bytes } = Blobs::of(&text, &computed)?;
     if same_words && subject == *reading.subject_ref() && facts == reading.revision().facts {
         let short = view.id.short();
@@ -326,8 +331,15 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
     lines.extend(content::submodule_addresses(args.content.git.as_deref(), &computed)?);
     submit::announce(&session.speaker, &lines);
     let me = &session.speaker.me;
+    let brings_the_same = same_words && computed.subject.brings_the_same(reading.subject());
     // They could have been its second pair of eyes.
-    if !view.contributors.contains(me) {
+    let approved = view.approvals.iter().any(|approval| approval.by == *me && (approval.counts || approval.carries));
+    if !view.contributors.contains(me) && brings_the_same && approved {
+        anstream::eprintln!(
+            "{} the approval by {me} counts for rules that let it carry over; whoever moves a change on can give no new one",
+            output::warn("note:")
+        );
+    } else if !view.contributors.contains(me) {
         let (note, short) = (output::warn("note:"), view.id.short());
         anstream::eprintln!(
             "{note} {me} has had no hand in change {short} and could approve it; whoever revises it has, and cannot any more. To \
@@ -347,12 +359,16 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
         subject,
         text: text_digest,
     });
+    let approvals = match brings_the_same {
+        true => "it brings what the last one brought, and approvals of that count for rules that let them carry over",
+        false => "earlier approvals do not count",
+    };
     let receipt = session.say(body, &bytes)?;
     if args.content.is_named() {
         given(&session, &args.content, &computed, &view.id, next);
     }
     submit::said(global, &session, &receipt, |_| {
-        format!("change {} now has revision {next}; earlier approvals do not count", view.id.short())
+        format!("change {} now has revision {next}; {approvals}", view.id.short())
     })
 }
 

@@ -148,7 +148,11 @@ fn whole(view: &ChangeView, paths: &[String]) {
         field("guidance", format!("{} {stale}, {due}", printable(&document.path)));
     }
     for approval in &view.approvals {
-        let counts = if approval.counts { good("counts") } else { faint("does not count for this revision") };
+        let counts = match (approval.counts, approval.carries) {
+            (true, _) => good("counts"),
+            (false, true) => good("carries over where a rule lets it"),
+            (false, false) => faint("does not count for this revision"),
+        };
         let seen = match approval.seen {
             Seen::None => "content not at hand",
             Seen::Shown => "content shown on a page",
@@ -284,15 +288,19 @@ fn obligations(change: &ChangeId, rule: &ExplainedRule) -> Vec<String> {
         lines.push(format!("    error: {}", printable(error)));
     }
     for obligation in &rule.obligations {
-        lines.push(format!("    missing: {}", printable(&obligation.missing)));
-        lines.push(format!("    who:     {}", who(obligation)));
-        // As much of the id as somebody has to type.
-        let how = obligation.how.replace(change.as_str(), change.short());
-        lines.push(format!("    how:     {}", printable(&how)));
+        for (number, way) in obligation.ways().enumerate() {
+            let heading = if number == 0 { "missing:" } else { "or:" };
+            lines.push(format!("    {heading:<8} {}", printable(&way.missing)));
+            lines.push(format!("    who:     {}", who(way)));
+            // As much of the id as somebody has to type.
+            let how = way.how.replace(change.as_str(), change.short());
+            lines.push(format!("    how:     {}", printable(&how)));
+        }
     }
     match rule.strength {
         Strength::Waivable => lines.push(format!(
-            "    or:      a senior waives it: countersign waive {} --rule {} --why TEXT",
+            "    or:      {} waives it: countersign waive {} --rule {} --why TEXT",
+            rule.waivers.as_ref().map_or("a senior".to_owned(), |group| format!("somebody of group {group}")),
             change.short(),
             rule.id
         )),

@@ -108,6 +108,9 @@ pub struct ApprovalLine {
     pub seen: Seen,
     /// Whether it counts for the present revision.
     pub counts: bool,
+    /// Whether it is of an earlier revision that brought the same, and counts for rules that let it carry over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub carries: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -231,6 +231,35 @@ fn a_publication_that_leaves_a_group_unable_is_refused() {
     assert!(error.contains("group `few` has 0 who could give it"), "{error}");
 }
 
+/// So is a rule that asks a group for more people than it has, or one that is misspelt.
+#[test]
+fn a_rule_that_asks_a_group_for_more_than_it_has_is_refused() {
+    let world = World::usual();
+    let refused = |group: &str, count: u32, or: (&str, &str)| {
+        let rule = format!(
+            "@id(\"team\") @requires(\"approval:group:{group}:{count}{}\") @because(\"B.\") @remedy(\"ask for {{change}}\") \
+             @mode(\"enforce\") @strength(\"waivable\") forbid (principal, action == Countersign::Action::\"apply\", \
+             resource) unless {{ resource.approvals.group[\"{group}\"] >= {count}{} }};",
+            or.0, or.1
+        );
+        let (envelope, blobs) = world.publication(None, |files| {
+            files.insert("rules/team.cedar".to_owned(), rule.clone().into_bytes());
+        });
+        world.voice("alice").speaker.client.submit(&envelope, &blobs).err().map(|error| error.to_string())
+    };
+    let none = ("", "");
+    let error = refused("owners", 9, none).unwrap();
+    assert!(
+        error.contains("more approvals by people of group owners") && error.contains("who could give it"),
+        "{error}"
+    );
+    let error = refused("ownrs", 1, none).unwrap();
+    assert!(error.contains("knows no group `ownrs`"), "{error}");
+    // Where there is another way, nobody is shut out.
+    let other = (" | approval:senior:1", " || resource.approvals.senior >= 1");
+    assert_eq!(refused("owners", 9, other), None);
+}
+
 #[test]
 fn a_revoked_key_does_not_come_back_by_a_publication() {
     let world = World::usual();
