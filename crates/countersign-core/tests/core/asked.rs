@@ -5,7 +5,7 @@ use countersign_core::{
 };
 use countersign_ledger::Digest;
 
-use crate::kit::{Extracted, World, author, facts, file, git, id, oid};
+use crate::kit::{Extracted, World, author, facts, file, id, oid};
 
 /// The shop with one rule more, which applies where `when` holds.
 fn asking(when: &str) -> World {
