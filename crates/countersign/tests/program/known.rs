@@ -34,7 +34,7 @@ fn world() -> World {
 }
 
 /// How a change of `flags.json` is proposed.
-fn proposing(title: &str) -> [&str; 11] {
+fn proposing(title: &str) -> [&str; 12] {
     [
         "propose",
         "--again",
