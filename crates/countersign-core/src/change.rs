@@ -494,7 +494,8 @@ impl Change {
             | Body::GateRegistration(_)
             | Body::Proposal(_)
             | Body::Erasure(_)
-            | Body::Epoch(_) => {}
+            | Body::Epoch(_)
+            | Body::Finding(_) => {}
         }
     }
 

@@ -68,6 +68,7 @@ pub(super) fn about(
         | Body::GateRegistration(_)
         | Body::Erasure(_)
         | Body::Epoch(_)
+        | Body::Finding(_)
         | Body::Proposal(_) => {
             return Err(Refusal::malformed("not-about-a-change", "the statement is not about a change"));
         }
@@ -115,7 +116,8 @@ pub(super) fn about(
         | Body::RejectionLift(_)
         | Body::OutcomeReport(_)
         | Body::Erasure(_)
-        | Body::Epoch(_) => Ok(()),
+        | Body::Epoch(_)
+        | Body::Finding(_) => Ok(()),
     }
 }
 

@@ -44,9 +44,12 @@ use self::{
     requests::{for_this_host, logged},
 };
 use crate::{
-    engine::{ChangeFilter, Engine, PAGE},
+    engine::{ChangeFilter, Engine, FindingFilter, PAGE},
     unix,
-    wire::{ChangePage, ChangeView, Entries, GovernanceInfo, LogInfo, Proof, Published, Receipt, Revocation, Submit},
+    wire::{
+        ChangePage, ChangeView, Entries, FindingPage, GovernanceInfo, LogInfo, Proof, Published, Receipt, Revocation,
+        Submit,
+    },
 };
 
 /// Enough for the largest statement with its blobs, in base64.
@@ -71,6 +74,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/v1/changes", get(changes))
         .route("/v1/changes/{id}", get(change))
         .route("/v1/changes/{id}/bundle", get(bundle))
+        .route("/v1/findings", get(findings))
         .route("/v1/governance", get(governance))
         .route("/v1/governance/history", get(history))
         .route("/v1/gates", get(gates))
@@ -141,6 +145,7 @@ async fn index() -> &'static str {
      GET  /v1/changes              the changes\n\
      GET  /v1/changes/ID           one change, with the decision as it stands\n\
      GET  /v1/changes/ID/bundle    its bundle, for countersign verify\n\
+     GET  /v1/findings             what somebody has to answer\n\
      GET  /v1/log                  the log's checkpoint and governance\n\
      GET  /checkpoint, /tile/...   the log itself (C2SP tlog-tiles)\n\
      GET  /cosigned                the newest checkpoint that others cosigned\n\
@@ -321,6 +326,33 @@ async fn changes(
         until: filter.until.map(time),
     };
     Ok(Json(engine.list(&wanted, after, filter.limit.unwrap_or(PAGE)).await?))
+}
+
+/// What a list of findings is narrowed by. All of it must hold.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Findings {
+    /// Those that nobody has answered.
+    #[serde(default)]
+    open: bool,
+    /// `gate/NAME`, `target/SYSTEM/ENVIRONMENT`, `person/NAME` or `rule/ID`.
+    about: Option<String>,
+    /// Who has to answer.
+    who: Option<ActorId>,
+    /// Where the page before ended.
+    after: Option<String>,
+    limit: Option<u64>,
+}
+
+async fn findings(
+    State(engine): State<Arc<Engine>>,
+    wanted: Result<Query<Findings>, QueryRejection>,
+) -> Reply<Json<FindingPage>> {
+    let Query(wanted) = wanted.map_err(|e| bad_request(e.body_text()))?;
+    let after = wanted.after.map(|after| after.parse()).transpose();
+    let after = after.map_err(|e| bad_request(format!("`after`: {e}")))?;
+    let filter = FindingFilter { open: wanted.open, about: wanted.about, who: wanted.who };
+    Ok(Json(engine.findings(&filter, after, wanted.limit.unwrap_or(PAGE)).await?))
 }
 
 async fn change(State(engine): State<Arc<Engine>>, id: Part) -> Reply<Json<ChangeView>> {

@@ -16,6 +16,7 @@ mod epoch;
 mod erase;
 pub mod error;
 mod export;
+mod findings;
 mod follow;
 mod gate;
 mod import;
@@ -200,6 +201,7 @@ enum Command {
     Revise(propose::ReviseArgs),
     Show(show::Args),
     List(show::ListArgs),
+    Findings(findings::Args),
     Approve(approve::Args),
     Reject(approve::RejectArgs),
     Withdraw(approve::WithdrawArgs),
@@ -240,6 +242,7 @@ impl Command {
             Self::Revise(args) => propose::revise(global, args),
             Self::Show(args) => show::run(global, &args),
             Self::List(args) => show::list(global, &args),
+            Self::Findings(args) => findings::run(global, &args),
             Self::Approve(args) => approve::run(global, args),
             Self::Reject(args) => approve::reject(global, args),
             Self::Withdraw(args) => approve::withdraw(global, args),

@@ -13,11 +13,13 @@
 //! | `reads` | answers to questions |
 //! | `bundles` | bundles, exports, tiles, proofs |
 //! | `cosigned` | what others cosigned, as it was brought here |
+//! | `findings` | what the server finds, and the list of findings |
 //! | `guidance` | reading cited documents from their own branch |
 
 mod bundles;
 mod cosigned;
 mod drafts;
+mod findings;
 pub mod guidance;
 mod reads;
 mod speakers;
@@ -49,10 +51,11 @@ use countersign_ledger::{
     Digest, Envelope, Leaf, Line, StreamHead, StreamId, Time, checkpoint::LogKey, sshsig::SigningKey, tree,
 };
 use thiserror::Error;
-use tokio::sync::RwLock;
+use tokio::sync::{Notify, RwLock};
 
 use self::{cosigned::Cosigned, drafts::Draft, guidance::GuidanceSource, speakers::Speakers, steady::Steady};
 pub use self::{
+    findings::FindingFilter,
     reads::{ChangeFilter, PAGE},
     steady::Uptime,
 };
@@ -199,6 +202,8 @@ pub struct Engine {
     erasures: AtomicU64,
     /// Held while a revocation is admitted: how many there are at a time no stream tells.
     revocations: tokio::sync::Mutex<()>,
+    /// Told when people, rules or keys have changed.
+    moved: Notify,
 }
 
 impl std::fmt::Debug for Engine {
@@ -224,6 +229,7 @@ impl Engine {
             speakers: Default::default(),
             erasures: AtomicU64::new(0),
             revocations: Default::default(),
+            moved: Notify::default(),
         };
         if engine.store.head().await?.size == 0 {
             engine.found(&setup.genesis, setup.genesis_blobs).await?;
@@ -441,8 +447,10 @@ impl Engine {
             Err(error) => return Err(EngineError::Write(error)),
             Ok(index) => {
                 self.has_grown();
-                if let Body::Erasure(_) = signed.statement().body {
-                    self.erasures.fetch_add(1, Ordering::Relaxed);
+                match &signed.statement().body {
+                    Body::Erasure(_) => drop(self.erasures.fetch_add(1, Ordering::Relaxed)),
+                    Body::Publication(_) | Body::KeyRevocation(_) => self.moved.notify_one(),
+                    _ => {}
                 }
                 match standing {
                     Some(denial) if denied => Attempt::Denied(Box::new(denial)),
