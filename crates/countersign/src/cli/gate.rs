@@ -229,6 +229,8 @@ impl From<GateError> for CliError {
 }
 
 fn run_install(global: &Global, args: InstallArgs) -> Result<Exit, CliError> {
+    // Before anybody is asked: where somebody names a forge, no server and no log have anything to do with it.
+    reachable(&args.repo)?;
     let program = env::current_exe()
         .map_err(|error| CliError::new("failed", format!("cannot find out where this program is: {error}")))?;
     let known = match GitGate::kept(&args.repo) {
@@ -248,8 +250,6 @@ fn run_install(global: &Global, args: InstallArgs) -> Result<Exit, CliError> {
                 .hint("it is the trust.json that `countersign init` wrote into the server's home, from a founder"));
         }
     };
-    // Before anybody is asked: where somebody names a forge, no server and no log have anything to do with it.
-    reachable(&args.repo)?;
     let trust = verify::read_trust(&trust_path)?;
     let log = global.log_of(Some(&trust))?;
     let info = log.client.log()?;
