@@ -37,12 +37,12 @@ use countersign_ledger::{Digest, Fingerprint, Time, tile::TilePath};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-pub use self::requests::Hosts;
 use self::{
     body::{Room, whole},
     error::{ApiError, bad_request, method_not_allowed, not_found},
     requests::{for_this_host, logged},
 };
+pub use self::{connections::Patience, requests::Hosts};
 use crate::{
     engine::{ChangeFilter, Engine, FindingFilter, PAGE},
     unix,
@@ -102,11 +102,16 @@ pub struct Reached {
     pub hosts: Hosts,
     /// How many connections at the most.
     pub connections: usize,
+    pub patience: Patience,
 }
 
 impl Default for Reached {
     fn default() -> Self {
-        Self { hosts: Hosts::default(), connections: connections::most(unix::open_files()) }
+        Self {
+            hosts: Hosts::default(),
+            connections: connections::most(unix::open_files()),
+            patience: Patience::default(),
+        }
     }
 }
 
@@ -127,7 +132,7 @@ pub async fn serve_as(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let router = around(router(engine), reached.hosts);
-    connections::serve(router, listener, reached.connections, stop).await
+    connections::serve(router, listener, reached.connections, reached.patience, stop).await
 }
 
 /// What every request passes through.
