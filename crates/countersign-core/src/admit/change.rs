@@ -73,6 +73,7 @@ pub(super) fn about(
         | Body::GateRegistration(_)
         | Body::Erasure(_)
         | Body::Epoch(_)
+        | Body::Finding(_)
         | Body::Proposal(_) => {
             return Err(Refusal::malformed("not-about-a-change", "the statement is not about a change"));
         }
@@ -119,7 +120,8 @@ pub(super) fn about(
         | Body::Comment(_)
         | Body::OutcomeReport(_)
         | Body::Erasure(_)
-        | Body::Epoch(_) => Ok(()),
+        | Body::Epoch(_)
+        | Body::Finding(_) => Ok(()),
     }
 }
 

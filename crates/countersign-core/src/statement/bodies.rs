@@ -9,7 +9,7 @@ use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, T
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Header, RevisionRef, SeenCheckpoint};
+use super::{Finding, Header, RevisionRef, SeenCheckpoint};
 use crate::{
     decision::Outcome,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
@@ -496,6 +496,7 @@ bodies! {
     OutcomeReport(OutcomeReport) = "outcome",
     Erasure(Erasure) = "erasure",
     Epoch(Epoch) = "epoch",
+    Finding(Finding) = "finding",
 }
 
 /// Kinds that have a name and no body yet. A log that has one is of a later semantics.
@@ -509,7 +510,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "freeze",
     "freeze-lift",
     "break-glass",
-    "finding",
     "finding-answer",
     "observation",
     "incident",
@@ -541,7 +541,8 @@ impl Body {
             | Self::GateRegistration(_)
             | Self::Proposal(_)
             | Self::Erasure(_)
-            | Self::Epoch(_) => None,
+            | Self::Epoch(_)
+            | Self::Finding(_) => None,
             Self::NewRevision(b) => Some((&b.change, &b.revision)),
             Self::Approval(b) => Some((&b.change, &b.revision)),
             Self::Rejection(b) => Some((&b.change, &b.revision)),
@@ -580,6 +581,7 @@ impl Body {
             // Not those that it takes away.
             Self::Erasure(b) => vec![b.reason],
             Self::Epoch(b) => vec![b.reason],
+            Self::Finding(b) => b.text.into_iter().collect(),
             Self::PermitRequest(b) => vec![b.transition.digest],
             Self::Decided(b) => vec![b.decision, b.snapshot],
             Self::GateRegistration(b) => b.reason.into_iter().collect(),
@@ -622,7 +624,8 @@ impl Body {
             | Self::PermitGrant(_)
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
-            | Self::Epoch(_) => Vec::new(),
+            | Self::Epoch(_)
+            | Self::Finding(_) => Vec::new(),
         }
     }
 
@@ -651,7 +654,8 @@ impl Body {
             | Self::PermitGrant(_)
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
-            | Self::Epoch(_) => false,
+            | Self::Epoch(_)
+            | Self::Finding(_) => false,
         }
     }
 
@@ -681,7 +685,8 @@ impl Body {
             | Self::PermitGrant(_)
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
-            | Self::Epoch(_) => None,
+            | Self::Epoch(_)
+            | Self::Finding(_) => None,
         }
     }
 }

@@ -158,6 +158,7 @@ enum What {
     Publish,
     TakeAPersonAway,
     BeginEpoch,
+    Find,
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -184,6 +185,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         }),
         1 => Just(vec![What::Revoke, What::TakeAPersonAway]),
         1 => Just(one(What::BeginEpoch)),
+        2 => Just(one(What::Find)),
     ];
     let run = (0..SPEAKERS.len(), prop::option::weighted(0.1, 0..SPEAKERS.len()), 0..4_usize, what);
     let run = run.prop_map(|(by, key, change, what)| {
@@ -231,6 +233,11 @@ impl Act {
                 (by, keys) = ("ada", vec!["ada", "grace"]);
                 let number = world.state.governance.record.epoch() + 1;
                 Body::Epoch(world.epoch(number))
+            }
+            What::Find => {
+                (by, keys) = ("shop-gate", vec!["git-gate"]);
+                let to = 2 + u64::try_from(self.change).unwrap();
+                Body::Finding(world.moved("shop-gate", &["search/production"], to))
             }
             What::Register => Body::GateRegistration(world.registration()),
             What::Revoke => world.revocation(key_of(SPEAKERS[(self.by + self.change) % SPEAKERS.len()])),
@@ -329,7 +336,8 @@ impl Act {
             | What::Revoke
             | What::Publish
             | What::TakeAPersonAway
-            | What::BeginEpoch => return None,
+            | What::BeginEpoch
+            | What::Find => return None,
         })
     }
 }
@@ -342,6 +350,7 @@ fn record(state: &State, stream: &StreamId) -> String {
         Some(Record::Person(person)) => format!("{person:?}"),
         Some(Record::Gate(gate)) => format!("{gate:?}"),
         Some(Record::Target(target)) => format!("{target:?}"),
+        Some(Record::Finding(finding)) => format!("{finding:?}"),
         None => "nothing".to_owned(),
     }
 }

@@ -3,6 +3,7 @@
 mod approvals;
 mod authority;
 mod epochs;
+mod findings;
 mod permits;
 mod statements;
 mod stops;
