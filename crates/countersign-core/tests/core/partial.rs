@@ -410,5 +410,5 @@ fn the_random_logs_get_somewhere() {
         }
     }
     let kinds: Vec<&str> = seen.keys().copied().collect();
-    assert_eq!(kinds.len(), 17, "{seen:?}");
+    assert_eq!(kinds.len(), 19, "{seen:?}");
 }
