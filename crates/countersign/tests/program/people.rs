@@ -283,7 +283,7 @@ fn keys_come_from_the_file_beside_a_catalog_and_what_cannot_sign_is_told_with_it
     let line = |who: &str, file: &str| format!("{who}@example.com {}", stage.read(&format!("{file}.pub")));
     // ssh-keygen makes none of these any more, and old files have them.
     let field = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat();
-    let numbers = [129, 21, 128, 128].map(|length| field(&[vec![0], vec![0x7f; length - 1]].concat()));
+    let numbers = [128, 20, 128, 128].map(|length| field(&vec![0x7f; length]));
     let dsa = format!("ssh-dss {}", STANDARD.encode([field(b"ssh-dss"), numbers.concat()].concat()));
     let old = format!("kim@example.com {dsa}\n");
     stage.write("signers", &format!("\u{feff}{}{}{old}", line("linus", "linus"), line("kim", "weak")));
@@ -337,8 +337,13 @@ fn what_is_wrong_with_a_key_is_said_in_one_line() {
     fs::write(stage.path("short"), &key[..key.len() / 2]).unwrap();
     // Its public half beside it says whose it is, and signs nothing; ssh-keygen's own words about that help nobody.
     let propose = "propose --target example/production --kind flag --file ada.pub --command true --title T --why w";
-    let run = stage.run(&format!("--url {} --key short {propose}", server.url));
-    assert!(run.stderr.contains("short begins as a private key, but is damaged or cut off"), "{run}");
+    for name in ["grace", "grace.pub"] {
+        fs::copy(stage.path(name), stage.path(&name.replace("grace", "cut"))).unwrap();
+    }
+    let whole = stage.read("cut");
+    fs::write(stage.path("cut"), &whole[..whole.len() / 2]).unwrap();
+    let run = stage.run(&format!("--url {} --key cut {propose}", server.url));
+    assert!(run.stderr.contains("cut begins as a private key, but is damaged or cut off"), "{run}");
     assert!(!run.stderr.contains("Load key") && !run.stderr.contains("libcrypto"), "{run}");
     fs::remove_file(stage.path("short.pub")).unwrap();
     let run = list("short");

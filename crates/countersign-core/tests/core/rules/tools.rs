@@ -2,14 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::{
-    cases::run_cases,
-    requirement::Requirement,
-    rules::{
-        attributes::{ATTRIBUTES, Attribute, Type},
-        check,
-    },
-};
+use countersign_core::{cases::run_cases, requirement::Requirement, rules::check};
 use insta::assert_snapshot;
 
 use super::{SCOPE, parsed, rule_file, shipped, shipped_rules};
@@ -149,51 +142,4 @@ fn requirements_have_one_spelling() {
     ] {
         assert!(token.parse::<Requirement>().is_err(), "{token}");
     }
-}
-
-/// Whatever a documented attribute can be asked is asked of some sample: a condition that means something is not told to mean nothing.
-#[test]
-fn every_documented_attribute_can_be_asked_in_every_way() {
-    let conditions = |attribute: &Attribute| -> Vec<String> {
-        let name = attribute.name;
-        // What there is of tiers, and else more than anybody thinks of.
-        let number = if name == "tier" { 3 } else { 40 };
-        match attribute.ty {
-            Type::Long => ["==", "!=", "<", "<=", ">", ">="].map(|op| format!("{name} {op} {number}")).to_vec(),
-            Type::Bool => vec![name.to_owned(), format!("!{name}")],
-            Type::Text => {
-                let values = ["declared", "inferred", "none", "unknown"].into_iter();
-                let both = |value| ["==", "!="].map(|op| format!("{name} {op} \"{value}\""));
-                values.flat_map(both).collect()
-            }
-            Type::Texts => sets(name, r#""robo""#, r#""other""#),
-            Type::People => {
-                let mut asked = sets(name, r#"Countersign::Person::"grace""#, r#"Countersign::Person::"linus""#);
-                let other = if name == "approvers" { "contributors" } else { "approvers" };
-                asked.push(format!("{name}.containsAny(resource.{other})"));
-                asked
-            }
-        }
-    };
-    let mut never = Vec::new();
-    for condition in ATTRIBUTES.iter().flat_map(conditions) {
-        let condition = match condition.strip_prefix('!') {
-            Some(rest) => format!("!resource.{rest}"),
-            None => format!("resource.{condition}").replace(" && ", " && resource."),
-        };
-        let rule = format!("when {{ {condition} }} unless {{ resource.approvals.independent >= 1 }}");
-        if findings("approval:independent:1", &rule).contains("applies to no sample") {
-            never.push(condition);
-        }
-    }
-    assert_eq!(never, Vec::<String>::new());
-}
-
-fn sets(name: &str, one: &str, other: &str) -> Vec<String> {
-    vec![
-        format!("{name}.contains({one})"),
-        format!("{name}.contains({one}) && {name}.contains({other})"),
-        format!("{name}.containsAll([{one}, {other}])"),
-        format!("{name}.containsAny([{one}, {other}])"),
-    ]
 }
