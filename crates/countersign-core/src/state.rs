@@ -172,6 +172,9 @@ pub struct GateRecord {
     /// By branch, what it only watches there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub watching: BTreeMap<String, BTreeSet<Target>>,
+    /// By which map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<Digest>,
     /// What it guarded once, and guards no more.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub dropped: BTreeSet<Target>,
@@ -191,7 +194,18 @@ impl GateRecord {
     pub fn is_loosened_by(&self, new: &GateRegistration) -> bool {
         let is_known = |target: &Target| self.targets.contains(target) || self.dropped.contains(target);
         let enforced = |branch: &str, target: &Target| is_known(target) && !self.watches(branch, target);
-        new.watching.iter().any(|(branch, targets)| targets.iter().any(|target| enforced(branch, target)))
+        let newly = new.watching.iter().any(|(branch, targets)| targets.iter().any(|target| enforced(branch, target)));
+        // By another map what was enforced may reach what is watched.
+        let remapped = !new.watching.is_empty() && self.map != new.map && self.enforces();
+        newly || remapped
+    }
+
+    /// Whether it enforces anything, as far as the log tells: a branch of which nothing is watched is not named there.
+    fn enforces(&self) -> bool {
+        let everywhere = |target: &Target| {
+            !self.watching.is_empty() && self.watching.values().all(|watched| watched.contains(target))
+        };
+        self.targets.iter().any(|target| !everywhere(target))
     }
 
     /// What the record says after a registration by somebody. That something was only watched stays known of what is guarded no
@@ -213,6 +227,7 @@ impl GateRecord {
             registered_by: by.clone(),
             revoked: known.map(|known| known.revoked.clone()).unwrap_or_default(),
             watching,
+            map: new.map,
             dropped: before.filter(|target| !new.targets.contains(*target)).cloned().collect(),
             findings: known.map(|known| known.findings.clone()).unwrap_or_default(),
         }

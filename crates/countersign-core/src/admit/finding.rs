@@ -36,6 +36,7 @@ pub(super) fn finding(
     if let Some(unknown) = finding.who.iter().find(|person| state.governance.person(person).is_none()) {
         return Err(Refusal::unknown("unknown-person", format!("{unknown}, who is to answer, is no person here")));
     }
+    addressed(state, finding)?;
     let open = match finding.what.of() {
         Concerned::Gate(gate) => state.gate(gate)?.map(|gate| gate.findings.as_slice()),
         Concerned::Person(person) => state.person(person)?.map(|person| person.findings.as_slice()),
@@ -53,6 +54,25 @@ pub(super) fn finding(
         .hint("have those answered first: countersign findings --open"));
     }
     Ok(())
+}
+
+/// Anybody can register a gate on whatever target: of one that no owner registered, only who did answers.
+fn addressed(state: &State, finding: &Finding) -> Result<(), Refusal> {
+    let (gate, targets) = match &finding.what {
+        Matter::BranchMoved { gate, targets, .. } | Matter::GateMode { gate, targets, .. } => (gate, targets),
+        Matter::NobodyCan { .. } | Matter::RevocationUnconfirmed { .. } => return Ok(()),
+    };
+    let Some(record) = state.gate(gate)? else { return Ok(()) };
+    let by = &record.registered_by;
+    let catalog = &state.governance.catalog;
+    let owns = state.governance.person(by).is_none() || targets.iter().all(|target| catalog.owns(by, &target.system));
+    match finding.who.iter().find(|person| *person != by && !owns) {
+        Some(other) => Err(Refusal::forbidden(
+            "another-answers",
+            format!("{by}, who registered gate {gate}, owns not all of what it guards: {other} need not answer for it"),
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Whether the speaker may say it, and the log does not say otherwise.

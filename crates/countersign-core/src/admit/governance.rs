@@ -148,6 +148,9 @@ pub(super) fn is_branch(name: &str) -> bool {
 
 fn watched(gate: &GateRegistration) -> Result<(), Refusal> {
     let malformed = |what: String| Err(Refusal::malformed("gate-watches", what));
+    if gate.watching.is_empty() != gate.map.is_none() {
+        return malformed("a gate names its map where it only watches something, and nowhere else".to_owned());
+    }
     if gate.watching.values().map(BTreeSet::len).sum::<usize>() > MAX_WATCHED {
         return malformed(format!("a gate watches at most {MAX_WATCHED} targets, counted by branch"));
     }

@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(of(&[(Senior, "", 1), (Owner, "y", 1)]), "d");
         assert_eq!(of(&[(Senior, "", 1), (Owner, "x", 1)]), "a b");
         assert_eq!(of(&[(Owner, "x", 1), (Owner, "y", 1), (Independent, "", 2)]), "a c");
-        assert_eq!(of(&[(Senior, "", 1), (Owner, "x", 1), (Owner, "y", 1)]), "a d");
+        assert_eq!(of(&[(Senior, "", 1), (Owner, "x", 1), (Owner, "y", 1)]), "c d");
         assert_eq!(of(&[(Independent, "", 5)]), "a b c d e");
         // There are not so many.
         assert_eq!(of(&[(Senior, "", 3)]), "");

@@ -89,7 +89,7 @@ impl Type {
 
     fn cedar(self, literals: &Literals) -> String {
         let record = |names: &mut dyn Iterator<Item = &str>, ty: &str| {
-            let fields: Vec<String> = names.map(|name| format!("{name:?}: {ty}")).collect();
+            let fields: Vec<String> = names.map(|name| format!("{}: {ty}", serde_json::Value::from(name))).collect();
             format!("{{{}}}", fields.join(", "))
         };
         match self {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign_ledger::{Digest, Time};
+use countersign_ledger::{Digest, Time, sshsig::Assurance};
 
 use super::Mentions;
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     kind::{Kind, Purpose},
     requirement::Document,
     snapshot::{AiStatus, Builder, GuidanceView, PathsView, Snapshot, TargetView},
+    statement::Seen,
 };
 
 /// When samples and cases are decided: 2026-04-01T00:00:00Z. Nothing about the date matters but that it stands still.
@@ -171,13 +172,16 @@ impl Varied<'_> {
         for (name, document) in documents.into_iter().filter(|(name, _)| asked.contains(name)) {
             *document.chars_mut(&mut sample.documents) = pick(name);
         }
+        let ways = ["approvals.touch", "approvals.verified", "approvals.material"];
         let approvals =
             ["approvals.independent", "approvals.owner", "approvals.senior", "approvals.group", "approvers"];
+        let approvals = [&approvals[..], &ways].concat();
         if approvals.iter().any(|name| asked.contains(name)) {
             let system = sample.targets.first().map(|view| view.target.system.clone());
             let (owners, seniors) = (few("approvals.owner"), few("approvals.senior"));
             let several = ["approvals.independent", "approvals.group"].iter().any(|name| asked.contains(name));
-            let independent = if several { few("approvals.independent") } else { 0 };
+            let signed = ways.iter().find(|name| asked.contains(*name)).map_or(0, |name| few(name));
+            let independent = if several { few("approvals.independent") } else { 0 }.max(signed);
             let mut named: Vec<ActorId> =
                 one_or_all(people, draw("approvers", people.len().saturating_add(1))).collect();
             // Who had a hand in it can approve, too, though it counts for nothing.
@@ -189,6 +193,9 @@ impl Varied<'_> {
                 (0..independent.max(owners).max(seniors)).filter_map(|n| format!("approver-{n}").parse().ok());
             for (n, by) in named.into_iter().chain(strangers).enumerate() {
                 sample.approve(by, n < seniors, system.clone().filter(|_| n < owners));
+            }
+            for approval in sample.approvals.iter_mut().take(signed) {
+                (approval.assurance, approval.seen) = (Assurance::UserVerified, Seen::Computed);
             }
             let approvers: BTreeSet<ActorId> = sample.approvals.iter().map(|approval| approval.by.clone()).collect();
             for group in groups.iter().filter(|_| asked.contains("approvals.group")) {

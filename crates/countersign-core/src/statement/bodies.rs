@@ -96,6 +96,10 @@ pub struct RevocationConfirmation {
 pub struct GateRegistration {
     pub gate: GateId,
     pub key: PublicKey,
+    /// Digest of which paths reach which targets, where something is only watched: another map could have what was enforced reach
+    /// that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<Digest>,
     /// Why it loosens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Digest>,

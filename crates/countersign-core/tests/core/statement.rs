@@ -77,6 +77,7 @@ pub fn one_of_each() -> Vec<Statement> {
         Body::GateRegistration(GateRegistration {
             gate: gate(),
             key: key(),
+            map: Some(Digest::of("map")),
             reason: Some(reason),
             repository: "shop".parse().unwrap(),
             targets: both(),
@@ -250,7 +251,7 @@ fn the_others() -> Vec<Statement> {
         match &mut statement.body {
             Body::Publication(publication) => publication.semantics = None,
             Body::KeyRevocation(revocation) => revocation.of = Holder::Gate(gate()),
-            Body::GateRegistration(gate) => (gate.reason, gate.watching) = (None, BTreeMap::new()),
+            Body::GateRegistration(gate) => (gate.map, gate.reason, gate.watching) = (None, None, BTreeMap::new()),
             Body::Proposal(proposal) => {
                 let files = [("a b".to_owned(), Digest::of(""))].into();
                 let executable = ["a b".to_owned()].into();

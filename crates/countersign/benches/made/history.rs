@@ -134,6 +134,7 @@ impl<'w> Maker<'w> {
             let registration = GateRegistration {
                 gate,
                 key: key.public(),
+                map: None,
                 reason: None,
                 repository: "shop".parse()?,
                 targets,

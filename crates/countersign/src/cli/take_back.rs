@@ -27,8 +27,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let reading = session.read(&args.change)?;
     let view = reading.view()?;
     let me = session.speaker.me.clone();
-    let mine: BTreeSet<u32> =
-        view.approvals.iter().filter(|one| one.by == me).map(|one| one.revision).collect();
+    let mine: BTreeSet<u32> = view.approvals.iter().filter(|one| one.by == me).map(|one| one.revision).collect();
     let mine = output::list(mine);
     let lines =
         [format!("taking back of your approval of revision {mine} of change {}: {}", view.id.short(), view.title)];

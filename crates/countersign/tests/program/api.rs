@@ -493,7 +493,7 @@ fn what_is_not_there_is_not_found() {
     400 bad-request: Failed to deserialize query string: head: `abc` is not a valid git object id: 40 or 64 lower-case hexadecimal digits
       hint: docs/api.md says what each request takes
     /v1/changes?color=red
-    400 bad-request: Failed to deserialize query string: color: unknown field `color`, expected one of `repository`, `head`, `state`, `system`, `target`, `person`, `proposer`, `waiting_on`, `since`, `until`, `after`, `limit`
+    400 bad-request: Failed to deserialize query string: color: unknown field `color`, expected one of `repository`, `head`, `state`, `open`, `system`, `target`, `person`, `proposer`, `waiting_on`, `since`, `until`, `after`, `limit`
       hint: docs/api.md says what each request takes
     /v1/signer
     400 bad-request: Failed to deserialize query string: missing field `key`

@@ -122,6 +122,7 @@ static ANSWERS: LazyLock<Answers> = LazyLock::new(|| {
     let loosened = GateRegistration {
         gate: "shop-git".parse().unwrap(),
         key: gate.key,
+        map: Some(words),
         reason: Some(words),
         repository: gate.repository,
         watching: [("refs/heads/main".to_owned(), gate.targets.clone())].into(),

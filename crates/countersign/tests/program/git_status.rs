@@ -62,7 +62,7 @@ fn hints_about_a_gate_are_about_the_gate() {
         "{status}"
     );
     let status = world.stage.run_words(&["gate", "status", "no such"]);
-    assert!(status.stderr.contains("countersign gate install 'no such' --help"), "{status}");
+    assert!(status.stderr.contains("there is no folder `no such`"), "{status}");
     fs::write(&path, text).unwrap();
     let run = world.stage.run("gate stop shop.git --statement home/trust.json");
     assert!(run.stderr.contains("the file that `countersign reject` or `countersign revoke` kept"), "{run}");

@@ -178,3 +178,71 @@ fn back_to_watching_takes_two_people() {
     let run = world.install("--mode watch");
     assert_eq!(run.status, 1, "what is enforced is not watched by installing again: {run}");
 }
+
+/// Watching in part, of which the first path is enforced.
+fn partly(further: &str, path: &str) -> World {
+    let world = World::new(&people());
+    let run = world.install(&format!("--mode watch {further}"));
+    assert_eq!(run.status, 0, "{run}");
+    let run = gate(&world, "alice", &format!("enforce shop.git --path {path}"));
+    assert_eq!(run.status, 0, "{run}");
+    world
+}
+
+/// What is on a branch stays in its history: a commit that touches what is enforced is no less there for the next one taking it back.
+#[test]
+fn history_that_touches_what_is_enforced_does_not_pass_by_touching_nothing_in_the_end() {
+    let world = partly("", "checkout/**");
+    world.edit("main", "checkout/timeout", "666\n");
+    world.write("checkout/timeout", "5\n");
+    world.write("search/limit", "20\n");
+    world.commit("back, and more");
+    world.push(&["main"]).is_refused("no-change");
+    // Nor is the branch begun anew with what it has.
+    let orphan = world.git(&["commit-tree", "origin/main^{tree}", "-m", "anew"]);
+    world.push(&["--force", &format!("{}:main", orphan.trim())]).is_refused("not-fast-forward");
+    world.push(&["--force", "origin/main~0:main"]).passes();
+    assert_eq!(status(&world).status, 0, "{}", status(&world));
+    // A merge of what is only watched is.
+    world.git(&["reset", "--quiet", "--hard", "origin/main"]);
+    world.edit("side", "search/limit", "30\n");
+    world.git(&["checkout", "--quiet", "main"]);
+    world.write("docs/more.md", "more\n");
+    world.commit("more");
+    world.git(&["merge", "--quiet", "--no-ff", "-m", "merge", "side"]);
+    world.push(&["main"]).passes();
+}
+
+/// Where a link stands in place of a folder, what it leads to is what the folder would be.
+#[test]
+fn a_link_reaches_what_its_folder_reaches() {
+    let world = partly("--map infra/**=checkout/production", "infra/**");
+    world.git(&["checkout", "--quiet", "-B", "main", "origin/main"]);
+    world.write("docs/infra/main.tf", "all of it\n");
+    std::os::unix::fs::symlink("docs/infra", world.stage.path("work/infra")).unwrap();
+    world.commit("a link");
+    world.push(&["main"]).is_refused("no-change");
+}
+
+#[test]
+fn another_map_has_a_gate_watch_nothing() {
+    let world = partly("", "checkout/**");
+    let path = world.stage.path("shop.git/countersign/gate.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains("target: checkout/production"), "{text}");
+    for other in ["search/production", "elsewhere/production"] {
+        let mut edited = text.replace("target: checkout/production", &format!("target: {other}"));
+        if other.starts_with("elsewhere") {
+            edited = edited.replace("    watch:\n", "    watch:\n      - elsewhere/production\n");
+        }
+        fs::write(&path, edited).unwrap();
+        let told = status(&world);
+        assert!(told.status == 3 && told.stdout.contains("maps paths otherwise"), "{told}");
+        world.edit("main", "checkout/timeout", "30\n");
+        let push = world.push(&["main"]);
+        assert!(!push.passed, "{other}: {}", push.said);
+    }
+    // Registering the other map loosens, too.
+    let run = world.stage.run("--key alice gate install shop.git");
+    assert!(run.status == 3 && run.stderr.contains("needs 2 people"), "{run}");
+}

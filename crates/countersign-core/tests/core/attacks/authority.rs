@@ -273,6 +273,7 @@ fn from_enforcing_to_watching_a_gate_takes_two_people() {
     let registration = world.registration();
     world.say("linus", Body::GateRegistration(registration)).unwrap();
     let watching = |world: &World, branch: &str| GateRegistration {
+        map: Some(Digest::of("map")),
         watching: [(branch.to_owned(), world.registration().targets)].into(),
         ..world.registration()
     };
@@ -300,7 +301,8 @@ fn a_new_gate_watches_on_one_signature_and_names_what_it_guards() {
     let registration = world.registration();
     let of = |branch: &str, targets: &[&str]| {
         let watching = [(branch.to_owned(), crate::kit::targets(targets))].into();
-        Body::GateRegistration(GateRegistration { watching, ..registration.clone() })
+        let map = Some(Digest::of("map"));
+        Body::GateRegistration(GateRegistration { map, watching, ..registration.clone() })
     };
     assert_snapshot!(told(world.say("barbara", of("main", &["search/production"]))), @"gate-watches: what is watched is named by a branch in full (refs/heads/main, at most 200 bytes) and what reaches it there");
     assert_snapshot!(told(world.say("barbara", of("refs/heads/main", &["checkout/production"]))), @"gate-watches: the gate is to watch checkout/production on refs/heads/main, and does not guard it");

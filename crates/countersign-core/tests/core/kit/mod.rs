@@ -427,6 +427,7 @@ impl World {
         GateRegistration {
             gate: "shop-gate".parse().unwrap(),
             key: self.keys["git-gate"].public(),
+            map: None,
             reason: None,
             repository: "shop".parse().unwrap(),
             targets: targets(&["search/production"]),

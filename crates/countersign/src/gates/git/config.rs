@@ -9,6 +9,7 @@ use countersign_core::{
     glob::Glob,
     ids::{ActorId, GateId, RepositoryId, Target},
 };
+use countersign_ledger::Digest;
 use serde::Deserialize;
 
 use crate::{
@@ -144,21 +145,21 @@ impl Branch {
 #[derive(Clone, Copy, Debug)]
 pub enum Place<'a> {
     File(&'a str),
-    /// A submodule: whatever is in its folder comes with it.
-    Submodule(&'a str),
+    /// A submodule, or a symbolic link: whatever is in its folder, or where it leads, comes with it.
+    Folder(&'a str),
 }
 
 impl<'a> Place<'a> {
     fn path(self) -> &'a str {
         match self {
-            Self::File(path) | Self::Submodule(path) => path,
+            Self::File(path) | Self::Folder(path) => path,
         }
     }
 
     fn is_of(self, glob: &Glob) -> bool {
         match self {
             Self::File(path) => glob.is_match(path),
-            Self::Submodule(path) => glob.is_match(path) || glob.reaches_into(path),
+            Self::Folder(path) => glob.is_match(path) || glob.reaches_into(path),
         }
     }
 }
@@ -232,6 +233,22 @@ impl GateConfig {
     pub fn watching(&self) -> BTreeMap<String, BTreeSet<Target>> {
         let watching = self.branches.iter().filter(|branch| !branch.watch.is_empty());
         watching.map(|branch| (branch.branch.clone(), branch.watch.clone())).collect()
+    }
+
+    /// What paths reach on which branch, as a digest: what the log has of it where something is only watched.
+    pub fn map_digest(&self) -> Option<Digest> {
+        if self.watching().is_empty() {
+            return None;
+        }
+        let mut text = String::new();
+        for branch in &self.branches {
+            let mut lines: Vec<String> =
+                branch.map.iter().map(|entry| format!("{}\0{}", entry.paths.as_str(), entry.target)).collect();
+            lines.sort();
+            let otherwise = branch.otherwise.as_ref().map(ToString::to_string).unwrap_or_default();
+            text.push_str(&format!("{}\0{otherwise}\0{}\n", branch.branch, lines.join("\0")));
+        }
+        Some(Digest::of(text))
     }
 
     /// The same without the branches of which nothing is guarded.
@@ -355,11 +372,11 @@ mod tests {
     fn a_submodule_reaches_what_its_folder_reaches() {
         for pattern in ["a/b/**", "a/**", "**", "a/b", "a/*", "*/b/*.tf", "a/b/c/d", "a/{b,c}/x", "**/*.tf"] {
             let branch = branch(&[&format!("{pattern}=checkout/production")]);
-            assert!(branch.reached([Place::Submodule("a/b")]).unmapped.is_empty(), "{pattern}");
+            assert!(branch.reached([Place::Folder("a/b")]).unmapped.is_empty(), "{pattern}");
         }
         for pattern in ["a", "a/c/**", "b/**", "*", "a/bb/**"] {
             let branch = branch(&[&format!("{pattern}=checkout/production")]);
-            assert_eq!(branch.reached([Place::Submodule("a/b")]).unmapped, ["a/b"], "{pattern}");
+            assert_eq!(branch.reached([Place::Folder("a/b")]).unmapped, ["a/b"], "{pattern}");
         }
         let branch = branch(&["a/b/**=checkout/production"]);
         assert_eq!(branch.reached([Place::File("a/b")]).unmapped, ["a/b"], "a file has nothing in it");

@@ -19,7 +19,7 @@ use super::{
     config::Place,
     refused::{Refused, shell_word},
 };
-use crate::git::{GitError, Repository, SUBMODULE};
+use crate::git::{GitError, LINK, Repository, SUBMODULE};
 
 const NAMED_PATHS: usize = 3;
 
@@ -209,6 +209,7 @@ impl Push<'_> {
 }
 
 pub(super) fn place(touched: &TouchedPath) -> Place<'_> {
-    let is_submodule = [&touched.old, &touched.new].into_iter().flatten().any(|entry| entry.mode == SUBMODULE);
-    if is_submodule { Place::Submodule(&touched.path) } else { Place::File(&touched.path) }
+    let leads = |mode: u32| mode == SUBMODULE || mode == LINK;
+    let is_folder = [&touched.old, &touched.new].into_iter().flatten().any(|entry| leads(entry.mode));
+    if is_folder { Place::Folder(&touched.path) } else { Place::File(&touched.path) }
 }

@@ -121,7 +121,9 @@ fn is_told(
 
 /// Whoever owns what was reached, and whoever registered the gate; if none of them is there any more, the founders.
 fn answering(governance: &Governance, record: &GateRecord, targets: &BTreeSet<Target>) -> BTreeSet<ActorId> {
-    let owners = targets.iter().flat_map(|target| governance.catalog.owners(&target.system));
+    // Of a gate that no owner registered, only who did answers.
+    let is_owners = targets.iter().all(|target| governance.catalog.owns(&record.registered_by, &target.system));
+    let owners = targets.iter().filter(|_| is_owners).flat_map(|target| governance.catalog.owners(&target.system));
     let named = std::iter::once(&record.registered_by).chain(owners);
     let known = |person: &&ActorId| governance.person(person).is_some();
     let who: BTreeSet<ActorId> = named.filter(known).take(MAX_LIST).cloned().collect();

@@ -205,6 +205,7 @@ pub fn install<E: From<GateError>>(
     let registration = GateRegistration {
         gate: prepared.config.name.clone(),
         key: prepared.key.public(),
+        map: prepared.config.map_digest(),
         reason: None,
         repository: prepared.config.repository.clone(),
         targets: prepared.config.targets(),
@@ -219,7 +220,7 @@ pub fn install<E: From<GateError>>(
 
 /// Whether the log says all of this.
 pub(super) fn is_registered(known: &GateRecord, new: &GateRegistration) -> bool {
-    let GateRegistration { gate: _, key, reason: _, repository, targets, watching } = new;
+    let GateRegistration { gate: _, key, map, reason: _, repository, targets, watching } = new;
     let watched: BTreeMap<&String, BTreeSet<&Target>> = known
         .watching
         .iter()
@@ -227,7 +228,11 @@ pub(super) fn is_registered(known: &GateRecord, new: &GateRegistration) -> bool 
         .filter(|(_, watched): &(_, BTreeSet<&Target>)| !watched.is_empty())
         .collect();
     let wanted = watching.iter().map(|(branch, watched)| (branch, watched.iter().collect())).collect();
-    known.key == *key && known.repository == *repository && known.targets == *targets && watched == wanted
+    known.key == *key
+        && known.repository == *repository
+        && known.targets == *targets
+        && known.map == *map
+        && watched == wanted
 }
 
 /// Everything that is needed to install, checked; nothing is in its place yet.

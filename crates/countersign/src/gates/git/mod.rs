@@ -247,7 +247,7 @@ fn is_there(repository: &Path, config: &Path) -> Result<(), GateError> {
         }),
         (Err(ErrorKind::NotFound), _) => Err(GateError::Setup {
             code: "no-repository",
-            message: format!("there is no {}", repository.display()),
+            message: format!("there is no folder `{}`", repository.display()),
             hint: "name the folder of the bare repository that people push to".to_owned(),
         }),
         (_, Err(_)) => Err(GateError::NoGate { path: repository.to_owned() }),

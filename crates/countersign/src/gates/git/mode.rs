@@ -76,6 +76,7 @@ pub fn registration(
     let new = GateRegistration {
         gate: config.name.clone(),
         key: gate.key()?.public(),
+        map: config.map_digest(),
         reason,
         repository: config.repository.clone(),
         targets: config.targets(),

@@ -23,7 +23,7 @@ pub fn of(repository: &Repository, config: &GateConfig) -> Result<Vec<String>, G
             }
         };
         let reached = branch.reached(files.iter().map(|(path, is_submodule)| match is_submodule {
-            true => Place::Submodule(path),
+            true => Place::Folder(path),
             false => Place::File(path),
         }));
         if !reached.unmapped.is_empty() {

@@ -344,6 +344,13 @@ fn unknown_targets(gate: &GitGate, governance: &Governance) -> Vec<String> {
 fn another_mode(gate: &GitGate, record: &GateRecord) -> Vec<String> {
     let word = files::word(&gate.repository);
     let mut problems = Vec::new();
+    if !gate.config.watching().is_empty() && record.map != gate.config.map_digest() {
+        problems.push(format!(
+            "{} maps paths otherwise than the log has it, so that nothing is only watched: have two people agree: countersign \
+             gate watch {word}; or enforce: countersign gate enforce {word}",
+            super::CONFIG
+        ));
+    }
     for branch in &gate.config.branches {
         if let Some(target) = watch::differs(record, branch) {
             problems.push(format!(

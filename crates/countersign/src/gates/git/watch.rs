@@ -107,24 +107,46 @@ pub(super) fn passes_update(gate: &GitGate, update: &Update) -> bool {
     passes(gate, branch, update.old.object(), update.new.object())
 }
 
+/// As many new commits as are looked at: what brings more is judged as if it reached everything.
+const MAX_COMMITS: usize = 1_000;
+
+/// Nothing that is enforced is touched: not by all of it together, and not by any commit on the way, which would be on the branch for
+/// ever; and nothing is taken from the branch's history.
 fn reaches_only_watched(gate: &GitGate, branch: &Branch, from: &Oid, to: &Oid) -> Result<bool, GateError> {
     let repository = Repository::in_hook(&gate.repository, to, &gate.repository.join(FOLDER))?;
-    let paths = delta::touched(&repository.diff(from, to)?);
-    Ok(branch.only_watches(&branch.reached(paths.iter().map(examine::place))))
+    if facts::moves_on(&repository, from, to).is_err() {
+        return Ok(false);
+    }
+    let only_watched = |old: &Oid, new: &Oid| -> Result<bool, GateError> {
+        let paths = delta::touched(&repository.diff(old, new)?);
+        Ok(branch.only_watches(&branch.reached(paths.iter().map(examine::place))))
+    };
+    let arriving = repository.range(from, to, MAX_COMMITS + 1)?;
+    if arriving.len() > MAX_COMMITS || !only_watched(from, to)? {
+        return Ok(false);
+    }
+    for id in &arriving {
+        // What a merge brings of its other parents, their own commits tell.
+        let commit = repository.commit(id)?;
+        let Some(parent) = commit.parents.first() else { return Ok(false) };
+        if !only_watched(parent, id)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
-/// Whether the log says, too, that all of this is only watched here. A copy that cannot be asked contradicts nobody.
+/// Whether the log says, too, that all of this is only watched here, by this map. A copy that cannot be asked contradicts nobody.
 fn is_agreed(gate: &GitGate, branch: &Branch) -> bool {
     match status::registered(gate) {
-        Some(record) => differs(&record, branch).is_none(),
+        Some(record) => record.map == gate.config.map_digest() && differs(&record, branch).is_none(),
         None => true,
     }
 }
 
-/// What `gate.yaml` only watches on a branch, and the log has as enforced.
+/// What `gate.yaml` only watches on a branch, and the log does not.
 pub(super) fn differs(record: &GateRecord, branch: &Branch) -> Option<Target> {
-    let enforced = |target: &&Target| record.targets.contains(*target) && !record.watches(&branch.branch, target);
-    branch.watch.iter().find(enforced).cloned()
+    branch.watch.iter().find(|target| !record.watches(&branch.branch, target)).cloned()
 }
 
 /// Writes down what a push would have met, and tells whoever pushes. That it cannot be written down stops nothing.
