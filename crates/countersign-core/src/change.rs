@@ -285,7 +285,7 @@ impl Change {
     pub fn is_at(&self, repository: &RepositoryId, head: &Oid) -> bool {
         match self.current().map(|revision| &revision.subject) {
             Some(Subject::Git(git)) => *repository == git.repository && *head == git.head,
-            Some(Subject::Files(_)) | None => false,
+            Some(Subject::Files(_) | Subject::Governance(_)) | None => false,
         }
     }
 
@@ -293,7 +293,7 @@ impl Change {
     pub fn brings(&self, repository: &RepositoryId, delta: &Digest) -> bool {
         match self.current().map(|revision| &revision.subject) {
             Some(Subject::Git(git)) => *repository == git.repository && *delta == git.delta,
-            Some(Subject::Files(_)) | None => false,
+            Some(Subject::Files(_) | Subject::Governance(_)) | None => false,
         }
     }
 
@@ -487,8 +487,8 @@ impl Change {
                     ) => status,
                 };
             }
+            Body::Publication(_) => self.status = ChangeStatus::Applied,
             Body::Genesis(_)
-            | Body::Publication(_)
             | Body::KeyRevocation(_)
             | Body::RevocationConfirmation(_)
             | Body::GateRegistration(_)
@@ -566,6 +566,10 @@ impl Change {
         for person in approved.chain(waived) {
             streams.insert(person_stream(person)?);
         }
+        // Who submitted what governs stands behind it as those do who approve.
+        if let Some(Revision { subject: Subject::Governance(_), by, .. }) = self.current() {
+            streams.insert(person_stream(by)?);
+        }
         if let Some(gate) = gate.filter(|gate| !gate.is_its_runners()) {
             streams.insert(gate_stream(gate.as_str())?);
         }
@@ -581,6 +585,11 @@ impl Change {
         match (&revision.subject, transition) {
             (Subject::Git(subject), Transition::Git(transition)) => self.fits_git(subject, transition),
             (Subject::Files(subject), Transition::Apply(transition)) => self.fits_files(subject, transition),
+            (Subject::Governance(_), Transition::Git(_) | Transition::Apply(_)) => Err(Refusal::forbidden(
+                "another-kind-of-subject",
+                format!("change {} is about governance files, which no gate puts in force", self.id),
+            )
+            .hint(format!("publish it: countersign publish {}", self.id.short()))),
             (Subject::Git(_), Transition::Apply(_)) | (Subject::Files(_), Transition::Git(_)) => {
                 Err(Refusal::forbidden(
                     "another-kind-of-subject",

@@ -122,6 +122,33 @@ pub fn leaves_able(before: &Governance, after: &Governance, now: Time) -> Result
     .hint("put people with keys into the group, give the system another owner, or let the rule ask for less; nobody of a group above owns it"))
 }
 
+/// Refuses a publication behind which nobody could change what governs any more: a rule that asks there for more than there is
+/// could never be taken away again.
+pub fn leaves_governable(after: &Governance, now: Time) -> Result<(), Refusal> {
+    let people: BTreeMap<&ActorId, &Actor> = after.people_with_keys().map(|actor| (&actor.id, actor)).collect();
+    let mut asking = Asking::new(&after.rules, now);
+    let scene = Scene::of_governance(after, &people);
+    let mut known = BTreeSet::new();
+    let mut missing = Vec::new();
+    for proposer in people.keys().copied() {
+        if !known.insert(asking.alike(&scene, proposer)) {
+            continue;
+        }
+        match asking.way(&scene, proposer, Kind::Rules, AiStatus::None) {
+            Some(Way::Locked(what)) => missing.extend(what),
+            // What would cost too much to find out is not refused on a guess.
+            Some(Way::Open | Way::ByWaiver(_)) | None => return Ok(()),
+        }
+    }
+    let missing: BTreeSet<String> =
+        missing.into_iter().map(|missing| format!("{} ({})", missing.rule, missing.what)).collect();
+    Err(Refusal::malformed(
+        "governance-locked",
+        format!("behind this nobody could change rules or catalog any more: {}", Vec::from_iter(missing).join(", ")),
+    )
+    .hint(format!("let the rule ask for less on {}, or give more people a key", Target::governance())))
+}
+
 /// What rules ask of owner groups, and they could not supply though everything else is as good as it can be.
 fn unable(governance: &Governance, now: Time) -> BTreeSet<Unable> {
     let people: BTreeMap<&ActorId, &Actor> = governance.people_with_keys().map(|actor| (&actor.id, actor)).collect();
@@ -187,6 +214,12 @@ impl<'a> Scene<'a> {
             population: governance.catalog.population(),
             people,
         }
+    }
+
+    fn of_governance(governance: &'a Governance, people: &'a BTreeMap<&'a ActorId, &'a Actor>) -> Self {
+        let view = TargetView::of_governance();
+        let owners = governance.owners(&view.target.system);
+        Self { view, owners: owners.into_iter().collect(), population: governance.catalog.population(), people }
     }
 
     fn is_senior(&self, person: &ActorId) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::{
     decision::{Missing, Token},
-    ids::ChangeId,
+    ids::{ChangeId, Target},
     requirement::{Document, Need, Requirement, Role, approvals},
     rules::Rule,
     snapshot::Material,
@@ -30,6 +30,10 @@ fn required(requirement: Requirement, missing: &Missing) -> String {
             let more = if missing.count == count { "" } else { "more " };
             let text = approvals(missing.count, more, role);
             match role {
+                // What governs has no owner group.
+                Role::Owner if missing.of == [Target::governance().system.as_str()] => {
+                    approvals(missing.count, more, Role::Independent) + " of the policy group"
+                }
                 Role::Owner => format!("{text} ({})", missing.of.join(", ")),
                 Role::Independent | Role::Senior => text,
             }
@@ -62,5 +66,6 @@ pub(super) fn how_to_approve(change: &ChangeId, material: Material) -> String {
     match material {
         Material::Commits => format!("countersign approve {change} --git ."),
         Material::Files => format!("countersign approve {change} --file PATH"),
+        Material::Governance => format!("countersign approve {change}"),
     }
 }

@@ -14,7 +14,9 @@ use super::{
     Global,
     content::{self, Computed},
     error::{CliError, Exit},
-    output, paths, propose, stop,
+    output, paths, propose,
+    publish::{self, Approving},
+    stop,
     submit::{self, announce},
 };
 use crate::{
@@ -49,6 +51,9 @@ pub struct Args {
     /// Do not ask, also on a terminal.
     #[arg(long)]
     yes: bool,
+    /// Put a change of rules, catalog or people in force as well, where this approval completes it.
+    #[arg(long)]
+    publish: bool,
 }
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
@@ -70,6 +75,14 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         )
         .hint(format!("nothing was signed; look at what is there: countersign show {short}")));
     }
+    if let Subject::Governance(_) = reading.subject() {
+        if args.git.is_some() || !args.file.is_empty() {
+            let what = "this change is about governance files, which come with it: pass neither --git nor --file";
+            return Err(CliError::usage(what));
+        }
+        let how = Approving { yes: args.yes, publish: args.publish };
+        return publish::approve(global, &session, &reading, &how);
+    }
     let settings = &reading.state().governance.catalog.settings;
     let made_it = view.contributors.contains(&session.speaker.me);
     if args.git.is_none() && args.file.is_empty() && !settings.counts(Seen::None) && !made_it {
@@ -77,7 +90,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
             view.id.short(),
             match view.subject {
                 Subject::Git(_) => "--git REPO, your clone with the commits fetched",
-                Subject::Files(_) => "--file PATH, for each file of it",
+                Subject::Files(_) | Subject::Governance(_) => "--file PATH, for each file of it",
             },
         );
         return Err(CliError { exit: Exit::Refused, ..CliError::new("unseen", format!("an approval of {short} without its content at hand does not count here")) }
@@ -191,6 +204,7 @@ fn recompute(reading: &Reading, args: &Args) -> Result<Option<Computed>, CliErro
             }
             Ok(Some(Computed::as_said(reading.subject().clone(), None)))
         }
+        (Subject::Governance(_), _, _) => Ok(None),
         (Subject::Files(_), Some(_), _) => Err(CliError::usage("this change is about files: pass --file PATH")),
         (Subject::Git(_), None, _) => Err(CliError::usage("this change is about commits: pass --git REPO")),
     }

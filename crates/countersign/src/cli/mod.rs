@@ -23,10 +23,12 @@ mod init;
 mod init_from;
 mod join;
 mod log;
+mod meaning;
 pub mod output;
 mod paths;
 mod permit;
 mod propose;
+mod publish;
 mod rebuild;
 mod revoke;
 mod rules;
@@ -225,6 +227,7 @@ enum Command {
     Rules(rules::Args),
     Audit(audit::Args),
     Amend(amend::Args),
+    Publish(publish::Args),
     Revoke(revoke::Args),
     Epoch(epoch::Args),
     Erase(erase::Args),
@@ -263,6 +266,7 @@ impl Command {
             Self::Rules(args) => rules::run(global, args),
             Self::Audit(args) => audit::run(global, &args),
             Self::Amend(args) => amend::run(global, args),
+            Self::Publish(args) => publish::run(global, args),
             Self::Revoke(args) => revoke::run(global, args),
             Self::Epoch(args) => epoch::run(global, &args),
             Self::Erase(args) => erase::run(global, args),

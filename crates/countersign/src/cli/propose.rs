@@ -7,7 +7,7 @@ use countersign_core::{
     ids::{ActorId, ChangeId, Nonce, Target},
     kind::{Kind, Purpose},
     statement::{Body, NewRevision, Proposal},
-    subject::{FilesSubject, GitSubject, Subject, SubjectRef},
+    subject::{FilesSubject, GitSubject, GovernanceSubject, Subject, SubjectRef},
     text::ProposalText,
 };
 use countersign_ledger::Digest;
@@ -216,7 +216,7 @@ fn doubts(client: &Client, content: &Content, subject: &Subject, targets: &BTree
 fn proposed_already(client: &Client, subject: &Subject, targets: &BTreeSet<Target>) -> Option<String> {
     let (content, branch) = match subject {
         Subject::Git(git) => (git.delta, Some(&git.branch)),
-        Subject::Files(_) => (subject.content().ok()?, None),
+        Subject::Files(_) | Subject::Governance(_) => (subject.content().ok()?, None),
     };
     let target = targets.first()?.to_string();
     let page = client.changes(&[("target", &target), ("limit", MAX_LOOKED_AT)]).ok()?;
@@ -229,7 +229,7 @@ fn proposed_already(client: &Client, subject: &Subject, targets: &BTreeSet<Targe
         Subject::Git(_) => {
             ("this is proposed for this branch already", "of several that may go a gate lands the oldest")
         }
-        Subject::Files(_) => ("these files are proposed already", "each is applied by itself"),
+        Subject::Files(_) | Subject::Governance(_) => ("these files are proposed already", "each is applied by itself"),
     };
     (!open.is_empty()).then(|| {
         format!(
@@ -246,7 +246,7 @@ const MAX_LOOKED_AT: &str = "200";
 fn before_review(subject: &Subject) -> Option<&'static str> {
     match subject {
         Subject::Git(_) => Some("a reviewer needs these commits: push them to any branch that is not protected"),
-        Subject::Files(_) => None,
+        Subject::Files(_) | Subject::Governance(_) => None,
     }
 }
 
@@ -374,6 +374,7 @@ pub fn describe(computed: &Computed) -> Vec<String> {
             let mark = |name: &String| if executable.contains(name) { " (executable)" } else { "" };
             lines.extend(files.iter().map(|(name, digest)| format!("  {name}{} {digest}", mark(name))));
         }
+        Subject::Governance(GovernanceSubject { files, .. }) => lines.push(format!("files: {files}")),
     }
     if let Some((facts, _)) = &computed.extracted {
         lines.extend(paths::lines(facts, &computed.links));

@@ -30,6 +30,27 @@ fn the_part_of_an_honest_log_that_a_change_needs_holds() {
     }
 }
 
+/// One signature on a publication is nobody's word for it: who stands behind it is in the change that it puts in force.
+#[test]
+fn a_part_has_what_stands_behind_each_publication() {
+    let mut world = World::new();
+    let amended = world.amend("linus", &[("systems/search.json", Some(br#"{"owner":"discovery","tier":4}"#))]);
+    world.approve("ada", &amended).unwrap();
+    world.put_in_force("mallory", &amended).unwrap();
+    let change = world.propose("ada", "search/production");
+    world.approve("linus", &change).unwrap();
+    assert!(check(&world, &world.evidence()).holds());
+    let part = world.part(&change);
+    let report = check(&world, &part);
+    assert!(report.holds(), "{report:?}");
+    for kept in ["governance", "person/ada"] {
+        assert!(part.streams.contains(&kept.parse().unwrap()), "{kept}");
+    }
+    let mut streams = part.streams;
+    assert!(streams.remove(&change_stream(&amended).unwrap()));
+    assert_snapshot!(broken(&check(&world, &world.part_of(streams))), @"statements at 3: leaf 3: stream change/CHANGE, on which this depends, is missing here");
+}
+
 fn search() -> StreamId {
     "target/search/production".parse().unwrap()
 }
