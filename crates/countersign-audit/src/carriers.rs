@@ -165,7 +165,7 @@ pub(super) fn dated_reviews(change: &Audited, people: &People) -> impl Iterator<
         .filter_map(move |evidence| Some((people.person(evidence.who?), evidence.at?)))
         .filter(|(who, _)| change.reviewers.contains(who))
         .filter(move |(who, _)| seen.insert(*who))
-        .filter_map(|(_, at)| at.checked_sub(change.authored_at).filter(|secs| *secs >= 0))
+        .filter_map(|(_, at)| at.checked_sub(change.authored_at).filter(|secs| *secs >= 0 && !change.redated))
 }
 
 /// What lies at a fraction of sorted values: half is the median, of an even number the upper one.
@@ -174,9 +174,11 @@ pub(super) fn at_fraction<T: Copy>(sorted: &[T], numerator: usize, denominator: 
     sorted.get(at.min(sorted.len().saturating_sub(1))).copied()
 }
 
-/// From author date to landing, in seconds; a clock that was wrong counts as no time at all.
-pub(super) fn secs_to_landing(change: &Audited) -> u32 {
-    u32::try_from(change.landed_at.saturating_sub(change.authored_at).max(0)).unwrap_or(u32::MAX)
+/// From author date to landing, in seconds; a clock that was wrong counts as no time at all. Nothing where the date was written
+/// anew.
+pub(super) fn secs_to_landing(change: &Audited) -> Option<u32> {
+    let secs = change.landed_at.saturating_sub(change.authored_at).max(0);
+    (!change.redated).then(|| u32::try_from(secs).unwrap_or(u32::MAX))
 }
 
 /// Of some changes: in all, and by period.
@@ -209,7 +211,7 @@ struct Tally {
 impl Tally {
     fn add(&mut self, change: &Audited, reviewers: &BTreeSet<IdentityId>, recent: bool) {
         self.landed = self.landed.saturating_add(1);
-        self.secs.push(secs_to_landing(change));
+        self.secs.extend(secs_to_landing(change));
         for reviewer in reviewers {
             let count = self.reviews.entry(*reviewer).or_default();
             *count = count.saturating_add(1);

@@ -48,6 +48,8 @@ pub struct Audited {
     pub landed_at: i64,
     /// Author time of the oldest commit that it brings, or its own.
     pub authored_at: i64,
+    /// Whether a forge wrote that time anew when it landed, so that nothing tells how long the change waited.
+    pub redated: bool,
     /// Fit to be shown.
     pub subject: Box<str>,
     pub merge: bool,
@@ -102,10 +104,13 @@ pub fn judge(change: &LandedChange, people: &mut People, scope: &mut Scope) -> A
         evidence = gather(&context, people, &mut contributors);
     }
     let touched = scope.areas.of(&change.paths);
+    let is_request = scope.requests.of(&change.commit.id).is_some();
+    let redated = redated(change, &evidence, is_request, people);
     let mut audited = Audited {
         commit: change.commit.id.clone(),
         landed_at: change.commit.committed_at,
         authored_at: records().map(|record| record.authored_at).min().unwrap_or(change.commit.authored_at),
+        redated,
         subject: subject.into_boxed_str(),
         merge: change.commit.parents.len() > 1,
         grade: Grade::Alone,
@@ -125,6 +130,19 @@ pub fn judge(change: &LandedChange, people: &mut People, scope: &mut Scope) -> A
     };
     audited.settle(people);
     audited
+}
+
+/// Whether a forge made the one commit anew: it was written in the second in which it landed, and a forge had a hand in it.
+fn redated(change: &LandedChange, evidence: &[Evidence], is_request: bool, people: &mut People) -> bool {
+    let record = &change.commit;
+    let committer = people.intern(&record.committer);
+    let by_forge = match people.kind(committer) {
+        Kind::Machine(_) => true,
+        Kind::Person | Kind::Agent => {
+            is_request || evidence.iter().any(|item| matches!(item.says, Says::Platform | Says::Opaque))
+        }
+    };
+    change.brought.is_empty() && record.authored_at == record.committed_at && by_forge
 }
 
 /// A robot's word for whose request it merged, where one person alone wrote it, tells that person's login.

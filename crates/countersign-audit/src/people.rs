@@ -7,7 +7,7 @@
 //! Invariants: machines and AI tools are never joined with people; what is joined does not depend on the order in which
 //! identities were met, once [`People::settle`] was called.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use countersign_core::facts::git::Ident;
 use unicode_normalization::UnicodeNormalization;
@@ -88,6 +88,8 @@ pub struct People {
     joins: BTreeMap<Reason, u64>,
     /// How often a login opened a request that an author alone wrote.
     requests: BTreeMap<(IdentityId, IdentityId), u64>,
+    /// Those that the mailmap names as somebody's own.
+    proper: BTreeSet<u32>,
     /// The name to show for each person, by root.
     display: HashMap<u32, u32>,
 }
@@ -142,7 +144,7 @@ impl People {
         self.identity_of(id.0).map_or("", |identity| &identity.mail)
     }
 
-    /// What to call the person: the name that they use most, else a mail.
+    /// What to call the person: as the mailmap does, else the name that they use most, else a mail.
     pub fn label(&self, id: IdentityId) -> &str {
         let root = self.root(id.0);
         let chosen = IdentityId(self.display.get(&root).copied().unwrap_or(root));
@@ -256,7 +258,9 @@ impl People {
         for id in &all {
             let root = self.root(*id);
             let worth = |id: u32| {
-                self.identity_of(id).map(|i| (!i.name.is_empty() && !i.mail.is_empty(), !i.name.is_empty(), i.uses))
+                self.identity_of(id).map(|i| {
+                    (self.proper.contains(&id), !i.name.is_empty() && !i.mail.is_empty(), !i.name.is_empty(), i.uses)
+                })
             };
             let best = display.entry(root).or_insert(*id);
             if worth(*id) > worth(*best) {
@@ -314,6 +318,7 @@ impl People {
         self.identities.push(Identity { name: name.clone(), mail: mail.clone(), kind, uses: 1 });
         if let Some(proper) = self.mailmap.proper(&name, &mail) {
             let proper = self.identity(proper.name, proper.mail.to_lowercase());
+            self.proper.insert(proper.0);
             self.join(proper.0, id, Reason::Mailmap);
         }
         self.join_by_keys(id, &name, &mail);
@@ -469,6 +474,17 @@ mod tests {
             }
             None => people.named(text),
         }
+    }
+
+    #[test]
+    fn the_name_that_the_mailmap_gives_is_shown() {
+        let mut people = People::new(Mailmap::parse("Ann Lee <ann@new.example> <ann@old.example>"));
+        let old = who(&mut people, "annie <ann@old.example>");
+        for _ in 0..9 {
+            who(&mut people, "annie <ann@old.example>");
+        }
+        people.settle();
+        assert_eq!(people.label(old), "Ann Lee");
     }
 
     /// Which of the identities are one person, as `a=b`.

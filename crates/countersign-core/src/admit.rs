@@ -18,9 +18,10 @@ use countersign_ledger::{
     sshsig::{self, KnownKeys},
 };
 
+pub use self::change::MAX_COMMENTS;
 pub(crate) use self::publication::may_publish;
 pub use self::publication::replaces_what_is_in_force;
-pub use self::revocation::{MAX_OF_ONE, bounds, brings_back};
+pub use self::revocation::{MAX_OF_ONE, bounds, brings_back, may_confirm};
 use crate::{
     catalog::ActorKind,
     change::{Found, SignedWith},
@@ -140,6 +141,8 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         | Body::RejectionLift(_)
         | Body::RejectionSetAside(_)
         | Body::Withdrawal(_)
+        | Body::ApprovalWithdrawal(_)
+        | Body::Comment(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
         | Body::Identification(_)

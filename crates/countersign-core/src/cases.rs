@@ -10,13 +10,15 @@ use std::{
     str::FromStr,
 };
 
+use countersign_ledger::sshsig::Assurance;
 use serde::Deserialize;
 use thiserror::Error;
 
 use crate::{
-    catalog::{Level, Tier},
+    catalog::{ActorKind, Level, Tier},
     decision::{Decision, Outcome, RuleStatus},
-    explain::{ExplainedRule, People, Scene},
+    explain::{ExplainedRule, Obligation, People, Scene},
+    facts::{PathStatus, RuledPath},
     ids::{ActorId, Environment, GroupId, InvalidId, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
     rules::{
@@ -24,6 +26,7 @@ use crate::{
         sample::{self, SAMPLE_NOW},
     },
     snapshot::{AiStatus, Builder, Snapshot, TargetView},
+    statement::Seen,
 };
 
 /// Most bytes in one file of cases.
@@ -95,14 +98,22 @@ struct Given {
     production: Option<bool>,
     revision: Option<u32>,
     proposer: Option<ActorId>,
+    /// Left out: a person.
+    proposer_kind: Option<ActorKind>,
     /// Besides the proposer.
     contributors: BTreeSet<ActorId>,
     claimed: BTreeSet<ActorId>,
     unmapped: BTreeSet<String>,
     approvals: Vec<ActorId>,
+    /// Left out: a key in software, and nothing seen.
+    signed: BTreeMap<ActorId, String>,
+    /// Whose approval of an earlier revision that brought the same would count where a rule lets it.
+    carried: Vec<ActorId>,
     rejected_by: BTreeSet<ActorId>,
     /// `senior owner`: a level, and whether they own the system. Without a level, `standard`.
     people: Option<BTreeMap<ActorId, String>>,
+    /// Who is in a group, or in one below it.
+    groups: BTreeMap<GroupId, BTreeSet<ActorId>>,
     ai: Option<AiStatus>,
     /// Left out: whether the status is `declared` or `none`.
     disclosed: Option<bool>,
@@ -110,8 +121,21 @@ struct Given {
     /// Days until each page's review is due; `null` where it does not say.
     guidance: BTreeMap<String, Option<i32>>,
     documents: Option<Documents>,
+    /// What it touches: each path, and what becomes of it.
+    paths: BTreeMap<String, Fate>,
     /// Rule, and who waives it.
     waivers: BTreeMap<RuleId, ActorId>,
+}
+
+/// What becomes of a path.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Fate {
+    Added,
+    Modified,
+    Deleted,
+    /// A symbolic link is or was there.
+    Link,
 }
 
 /// What a change is for, in a word.
@@ -149,7 +173,7 @@ pub fn run_cases(rules: &Rules, cases: &BTreeMap<String, String>) -> Result<Vec<
         for case in parse(file, text)? {
             let given = |message| CasesError::Given { file: file.clone(), case: case.name.clone(), message };
             let home = Home::of(&case.given).map_err(given)?;
-            let snapshot = snapshot(&case.given, &home).map_err(given)?;
+            let snapshot = snapshot(rules, &case.given, &home).map_err(given)?;
             let decision = decide(rules, &snapshot, SAMPLE_NOW);
             let told = home.scene(rules, &snapshot).explain(&decision, SAMPLE_NOW);
             let told = told.rules.iter().find(|told| told.id == rule);
@@ -197,12 +221,19 @@ struct Home {
     everybody: BTreeSet<ActorId>,
     seniors: BTreeSet<ActorId>,
     owners: BTreeSet<ActorId>,
+    groups: BTreeMap<GroupId, BTreeSet<ActorId>>,
 }
 
 impl Home {
     fn of(given: &Given) -> Result<Self, String> {
         let system = given_or(given.system.as_ref(), "checkout")?;
-        let mut home = Self { system, everybody: BTreeSet::new(), seniors: BTreeSet::new(), owners: BTreeSet::new() };
+        let mut home = Self {
+            system,
+            everybody: BTreeSet::new(),
+            seniors: BTreeSet::new(),
+            owners: BTreeSet::new(),
+            groups: given.groups.clone(),
+        };
         match &given.people {
             Some(people) => people.iter().try_for_each(|(id, words)| home.join(id.clone(), words))?,
             None => PEOPLE.iter().try_for_each(|(name, words)| {
@@ -235,11 +266,12 @@ impl Home {
 
     fn scene<'a>(&'a self, rules: &'a Rules, snapshot: &'a Snapshot) -> Scene<'a> {
         let owners = self.owners.iter().map(|owner| (&self.system, owner));
-        Scene::bare(rules, snapshot, People::given(&self.everybody, &self.seniors, owners))
+        let groups = self.groups.iter().map(|(group, members)| (group, members.iter().collect())).collect();
+        Scene::bare(rules, snapshot, People::given(&self.everybody, &self.seniors, owners, groups))
     }
 }
 
-fn snapshot(given: &Given, home: &Home) -> Result<Snapshot, String> {
+fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, String> {
     let environment: Environment = given_or(given.environment.as_ref(), "production")?;
     let status = given.ai.unwrap_or(AiStatus::None);
     let disclosed = given.disclosed.unwrap_or(match status {
@@ -256,7 +288,7 @@ fn snapshot(given: &Given, home: &Home) -> Result<Snapshot, String> {
         .revision(given.revision.unwrap_or(1))
         .purpose(purpose(&given.purpose))
         .target(target)
-        .made_by([given_or(given.proposer.as_ref(), "ada")?])
+        .proposed_by(given_or(given.proposer.as_ref(), "ada")?, given.proposer_kind.unwrap_or(ActorKind::Person))
         .made_by(given.contributors.iter().cloned())
         .claimed(given.claimed.iter().cloned())
         .unmapped(given.unmapped.iter().cloned())
@@ -264,20 +296,55 @@ fn snapshot(given: &Given, home: &Home) -> Result<Snapshot, String> {
         .ai(status, disclosed)
         .tools(given.tools.iter().cloned())
         .documents(given.documents.unwrap_or(DOCUMENTS))
+        .paths(rules.paths_of(Some(&paths(&given.paths))))
         .population(home.everybody.len());
     // Whoever is not there has no key that holds, and their approval is not taken.
     for by in given.approvals.iter().filter(|by| home.everybody.contains(*by)) {
         let owns = home.owners.contains(by).then(|| home.system.clone());
         snapshot = snapshot.approved(by.clone(), home.seniors.contains(by), owns);
     }
+    for (by, words) in &given.signed {
+        let (mut assurance, mut seen) = (Assurance::SoftwareKey, Seen::None);
+        for word in words.split_whitespace() {
+            match word {
+                "touch" => assurance = Assurance::Touch,
+                "verified" => assurance = Assurance::UserVerified,
+                "shown" => seen = Seen::Shown,
+                "material" => seen = Seen::Material,
+                "computed" => seen = Seen::Computed,
+                other => return Err(format!("`{other}` is none of touch, verified, shown, material, computed")),
+            }
+        }
+        snapshot = snapshot.signed_with(by, assurance, seen);
+    }
+    for by in given.carried.iter().filter(|by| home.everybody.contains(*by)) {
+        let owns = home.owners.contains(by).then(|| home.system.clone());
+        snapshot = snapshot.carried(by.clone(), home.seniors.contains(by), owns);
+    }
     for (rule, by) in &given.waivers {
         snapshot = snapshot.waived(rule.clone(), by.clone(), home.seniors.contains(by));
+    }
+    for (group, members) in &given.groups {
+        snapshot = snapshot.in_group(group.clone(), members.iter().cloned());
     }
     for (path, due_in_days) in &given.guidance {
         let due = due_in_days.map(|days| SAMPLE_NOW.plus_secs(i64::from(days).saturating_mul(86_400)));
         snapshot = snapshot.guidance(path.clone(), due);
     }
     Ok(snapshot.build())
+}
+
+fn paths(given: &BTreeMap<String, Fate>) -> Vec<RuledPath> {
+    let ruled = |(path, fate): (&String, &Fate)| {
+        let (status, link) = match fate {
+            Fate::Added => (PathStatus::Added, false),
+            Fate::Modified => (PathStatus::Modified, false),
+            Fate::Deleted => (PathStatus::Deleted, false),
+            Fate::Link => (PathStatus::Modified, true),
+        };
+        RuledPath { path: path.clone(), status, link }
+    };
+    given.iter().map(ruled).collect()
 }
 
 fn purpose(words: &BTreeSet<Word>) -> Purpose {
@@ -302,6 +369,7 @@ fn differences(expect: &Expect, told: Option<&ExplainedRule>, decision: &Decisio
     };
     let status = told.map_or(RuleStatus::NotApplicable, |told| told.status);
     let obligations = told.map(|told| told.obligations.as_slice()).unwrap_or_default();
+    let lines: Vec<String> = told.map(|told| told.missing().collect()).unwrap_or_default();
     compare("status", expect.status.to_string(), status.to_string());
     if let Some(outcome) = expect.outcome {
         let stops = decision.rules.iter().filter(|rule| Decision::stops(rule)).map(|rule| rule.id.to_string());
@@ -313,11 +381,11 @@ fn differences(expect: &Expect, told: Option<&ExplainedRule>, decision: &Decisio
         compare("outcome", outcome.to_string(), actual);
     }
     if let Some(missing) = &expect.missing {
-        let actual = obligations.iter().map(|obligation| obligation.missing.as_str());
-        compare("missing", quoted(missing.iter().map(String::as_str)), quoted(actual));
+        compare("missing", quoted(missing.iter().map(String::as_str)), quoted(lines.iter().map(String::as_str)));
     }
     if let Some(who) = &expect.who {
-        let actual: BTreeSet<&ActorId> = obligations.iter().flat_map(|obligation| &obligation.who).collect();
+        let actual: BTreeSet<&ActorId> =
+            obligations.iter().flat_map(Obligation::ways).flat_map(|way| &way.who).collect();
         compare("who", names(who.iter()), names(actual.into_iter()));
     }
     differences

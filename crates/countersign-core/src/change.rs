@@ -1,25 +1,33 @@
 //! A change as its stream tells it: a projection that `Change::apply` builds, one admitted statement at a time.
 
-mod revision;
+mod carry;
+mod fits;
+mod records;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_ledger::{Digest, Fingerprint, StreamHead, StreamId, Time, sshsig::Assurance};
+use countersign_ledger::{Digest, Fingerprint, StreamId, Time, sshsig::Assurance};
 use serde::{Deserialize, Serialize};
 
-pub use self::{revision::Revision, status::ChangeStatus};
+pub use self::{
+    records::{
+        ASIDE_PEOPLE, ApprovalRecord, Aside, CommentRecord, DecisionRecord, DisclosureRecord, ErasureRecord,
+        IdentificationRecord, PermitRecord, RejectionRecord, RequestRecord, Revision, TakenBack, WaiverRecord,
+        is_set_aside,
+    },
+    status::ChangeStatus,
+};
 use crate::{
-    decision::Outcome,
     facts::{GitFacts, Identities},
-    ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
+    ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, Target},
     kind::{Kind, Purpose},
     refusal::Refusal,
     statement::{
-        Body, Disclosure, FoundDocument, Identification, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Seen,
-        Statement, change_stream, gate_stream, governance_stream, person_stream, target_stream,
+        Body, FoundDocument, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Statement, change_stream,
+        gate_stream, governance_stream, person_stream, target_stream,
     },
-    subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition, TransitionRef, quoted},
+    subject::{Subject, Transition},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,158 +54,14 @@ pub struct Change {
     /// The last permit request, until a decision answers it.
     pub requested: Option<RequestRecord>,
     pub permits: Vec<PermitRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comments: Vec<CommentRecord>,
+    /// Approvals that are there no more, since who gave them took them back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_back: Vec<TakenBack>,
     /// What of it was erased.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub erased: Vec<ErasureRecord>,
-}
-
-/// A tombstone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ErasureRecord {
-    /// Who signed it first.
-    pub by: ActorId,
-    pub at: Time,
-    pub blobs: BTreeSet<Digest>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ApprovalRecord {
-    pub by: ActorId,
-    pub key: Fingerprint,
-    pub assurance: Assurance,
-    pub revision: RevisionRef,
-    pub seen: Seen,
-    /// The payload's digest: the statement's name.
-    pub statement: Digest,
-    pub at: Time,
-    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<u32>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RejectionRecord {
-    pub by: ActorId,
-    pub revision: RevisionRef,
-    pub reason: Digest,
-    pub at: Time,
-    pub lifted: bool,
-    /// Who has set it aside, each for one content.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub aside: Vec<Aside>,
-}
-
-/// Somebody's word that another's rejection need not stop this content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Aside {
-    pub by: ActorId,
-    /// What they were when they said so.
-    pub senior: bool,
-    pub content: Digest,
-    /// Blob.
-    pub reason: Digest,
-}
-
-/// How many people set a rejection aside, one of them a senior.
-pub const ASIDE_PEOPLE: usize = 2;
-
-/// Whether enough people have set a rejection aside for this content.
-pub fn is_set_aside(aside: &[Aside], content: &Digest) -> bool {
-    let here = || aside.iter().filter(|aside| aside.content == *content);
-    let people: BTreeSet<&ActorId> = here().map(|aside| &aside.by).collect();
-    people.len() >= ASIDE_PEOPLE && here().any(|aside| aside.senior)
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DisclosureRecord {
-    pub by: ActorId,
-    pub at: Time,
-    pub said: Disclosure,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WaiverRecord {
-    pub by: ActorId,
-    pub key: Fingerprint,
-    pub rule: RuleId,
-    pub revision: RevisionRef,
-    pub reason: Digest,
-    pub at: Time,
-    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<u32>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IdentificationRecord {
-    pub by: ActorId,
-    pub at: Time,
-    /// The epoch that it was said in, as its header says. What is of an earlier one clears nobody.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<u32>,
-    pub said: Identification,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RequestRecord {
-    /// The request's payload digest.
-    pub statement: Digest,
-    pub gate: GateId,
-    pub audience: Fingerprint,
-    pub transition: TransitionRef,
-    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<u32>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DecisionRecord {
-    pub outcome: Outcome,
-    pub revision: RevisionRef,
-    pub decision: Digest,
-    pub at: Time,
-    pub request: RequestRecord,
-    /// The heads that it was decided from.
-    pub heads: BTreeMap<StreamId, StreamHead>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PermitRecord {
-    /// The permit's payload digest.
-    pub statement: Digest,
-    pub revision: RevisionRef,
-    pub gate: GateId,
-    pub audience: Fingerprint,
-    pub transition: TransitionRef,
-    pub issued_at: Time,
-    pub expires_at: Time,
-    pub outcome: Option<OutcomeResult>,
-    /// When the log took that outcome.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reported_at: Option<Time>,
-    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<u32>,
-}
-
-impl PermitRecord {
-    /// Whether it was started, and nobody has said how that ended.
-    pub fn is_running(&self) -> bool {
-        match self.outcome {
-            Some(OutcomeResult::Started) => true,
-            Some(OutcomeResult::Applied | OutcomeResult::Failed) | None => false,
-        }
-    }
 }
 
 /// Who signed an admitted statement, with which key.
@@ -268,6 +132,8 @@ impl Change {
             decisions: vec![],
             requested: None,
             permits: vec![],
+            comments: vec![],
+            taken_back: vec![],
             erased: vec![],
         }
     }
@@ -352,6 +218,7 @@ impl Change {
         spoke.extend(self.disclosures.iter().map(|disclosure| &disclosure.by));
         spoke.extend(self.waivers.iter().map(|waiver| &waiver.by));
         spoke.extend(self.identifications.iter().map(|identification| &identification.by));
+        spoke.extend(self.comments.iter().map(|comment| &comment.by));
         spoke
     }
 
@@ -389,8 +256,8 @@ impl Change {
                 });
             }
             Body::Rejection(rejection) => {
-                // A rejection takes the person's own approval back.
-                self.approvals.retain(|approval| approval.by != by || approval.revision != rejection.revision);
+                // A rejection takes the person's own approvals back.
+                self.take_back(&by, &rejection.revision, at, true);
                 self.rejections.push(RejectionRecord {
                     by,
                     revision: rejection.revision,
@@ -413,6 +280,10 @@ impl Change {
                 self.reopen();
             }
             Body::Withdrawal(_) => self.status = ChangeStatus::Withdrawn,
+            Body::ApprovalWithdrawal(said) => self.take_back(&by, &said.revision, at, false),
+            Body::Comment(said) => {
+                self.comments.push(CommentRecord { by, at, revision: said.revision, text: said.text });
+            }
             Body::Disclosure(said) => self.disclosures.push(DisclosureRecord { by, at, said: said.clone() }),
             Body::Waiver(waiver) => self.waivers.push(WaiverRecord {
                 by,
@@ -504,7 +375,7 @@ impl Change {
         let aside = self.rejections.iter().flat_map(|rejection| &rejection.aside).map(|aside| aside.reason);
         let reasons = self.rejections.iter().map(|rejection| rejection.reason).chain(aside);
         let reasons = reasons.chain(self.waivers.iter().map(|waiver| waiver.reason));
-        texts.flatten().chain(reasons).collect()
+        texts.flatten().chain(reasons).chain(self.comments.iter().map(|comment| comment.text)).collect()
     }
 
     /// The tombstone of a blob, if it was erased.
@@ -518,6 +389,21 @@ impl Change {
         let names = |revision: &Revision| revision.identities_blob.is_some_and(|digest| blobs.contains(&digest));
         for revision in self.revisions.iter_mut().filter(|revision| names(revision)) {
             revision.named.clear();
+        }
+    }
+
+    /// A person's own approval counts no more; they can approve again.
+    fn take_back(&mut self, by: &ActorId, revision: &RevisionRef, at: Time, rejected: bool) {
+        let before = self.approvals.len();
+        // Also those of earlier revisions, which would carry over.
+        self.approvals.retain(|approval| approval.by != *by);
+        if self.approvals.len() < before {
+            let permits = self.permits.len();
+            self.taken_back.push(TakenBack { by: by.clone(), revision: *revision, at, rejected, permits });
+            // What was permitted stood on it.
+            if self.status == ChangeStatus::Permitted {
+                self.status = ChangeStatus::Proposed;
+            }
         }
     }
 
@@ -561,7 +447,8 @@ impl Change {
             streams.insert(target_stream(target)?);
         }
         let current = self.current_ref();
-        let approved = self.approvals.iter().filter(|a| Some(a.revision) == current).map(|approval| &approval.by);
+        let approved = self.approvals.iter().filter(|a| Some(a.revision) == current || self.may_carry(a));
+        let approved = approved.map(|approval| &approval.by);
         let waived = self.waivers.iter().filter(|w| Some(w.revision) == current).map(|waiver| &waiver.by);
         for person in approved.chain(waived) {
             streams.insert(person_stream(person)?);
@@ -574,94 +461,5 @@ impl Change {
             streams.insert(gate_stream(gate.as_str())?);
         }
         Ok(streams)
-    }
-
-    /// Whether a transition is one that the present revision is about. That a push brings exactly the approved delta is for
-    /// the gate to check, which has the objects.
-    pub fn fits(&self, transition: &Transition) -> Result<(), Refusal> {
-        let Some(revision) = self.current() else {
-            return Err(Refusal::conflict("change-damaged", format!("change {} has no revision", self.id)));
-        };
-        match (&revision.subject, transition) {
-            (Subject::Git(subject), Transition::Git(transition)) => self.fits_git(subject, transition),
-            (Subject::Files(subject), Transition::Apply(transition)) => self.fits_files(subject, transition),
-            (Subject::Governance(_), Transition::Git(_) | Transition::Apply(_)) => Err(Refusal::forbidden(
-                "another-kind-of-subject",
-                format!("change {} is about governance files, which no gate puts in force", self.id),
-            )
-            .hint(format!("publish it: countersign publish {}", self.id.short()))),
-            (Subject::Git(_), Transition::Apply(_)) | (Subject::Files(_), Transition::Git(_)) => {
-                Err(Refusal::forbidden(
-                    "another-kind-of-subject",
-                    format!("change {} is about {}", self.id, revision.subject.summary()),
-                ))
-            }
-        }
-    }
-
-    fn fits_git(&self, subject: &GitSubject, transition: &GitTransition) -> Result<(), Refusal> {
-        if subject.repository != transition.repository {
-            return Err(Refusal::forbidden(
-                "another-repository",
-                format!("change {} is for repository {}, not {}", self.id, subject.repository, transition.repository),
-            ));
-        }
-        if subject.branch != transition.reference {
-            return Err(Refusal::forbidden(
-                "another-branch",
-                format!("change {} is for {}, not {}", self.id, subject.branch, transition.reference),
-            )
-            .hint("an approval holds for one branch; propose the change for the other one too"));
-        }
-        Ok(())
-    }
-
-    fn fits_files(&self, subject: &FilesSubject, transition: &ApplyTransition) -> Result<(), Refusal> {
-        let (files, offered) = (&subject.files, &transition.files);
-        let short = self.id.short();
-        if let Some((name, digest)) = offered.iter().find(|(name, digest)| files.get(*name) != Some(*digest)) {
-            let same_bytes = files.iter().find(|(_, proposed)| *proposed == digest).map(|(name, _)| name);
-            let names = || files.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-            return Err(match (files.get(name), same_bytes) {
-                (Some(_), _) => Refusal::forbidden(
-                    "another-content",
-                    format!("the bytes of `{name}` are not those that change {} is about", self.id),
-                )
-                .hint(format!("propose what you have: countersign revise {short} --file …")),
-                (None, Some(proposed)) => Refusal::forbidden(
-                    "another-name",
-                    format!("change {short} has no file `{name}`; the same bytes are in it as `{proposed}`"),
-                )
-                .hint(format!(
-                    "files are named as they are passed: where `{proposed}` is that file, pass --file {proposed}"
-                )),
-                (None, None) => Refusal::forbidden("another-content", format!("change {short} has no file `{name}`"))
-                    .hint(format!("its files are {}", names())),
-            });
-        }
-        if let Some(name) = files.keys().find(|name| !offered.contains_key(*name)) {
-            return Err(Refusal::forbidden("file-missing", format!("the change also has `{name}`"))
-                .hint("pass every file of the change with --file"));
-        }
-        if let Some(name) = subject.executable.symmetric_difference(&transition.executable).next() {
-            let (here, there) = match subject.executable.contains(name) {
-                true => ("cannot be run here", "with the bit that lets it be run"),
-                false => ("can be run here", "without the bit that lets it be run"),
-            };
-            return Err(Refusal::forbidden(
-                "another-mode",
-                format!("`{name}` {here}, and change {} was approved {there}", self.id),
-            )
-            .hint("set it as it was approved (chmod +x or chmod -x), or propose what you have"));
-        }
-        match &subject.command {
-            Some(approved) if *approved == transition.command => Ok(()),
-            Some(approved) => Err(Refusal::forbidden(
-                "another-command",
-                format!("the command is `{}`, approved is `{}`", quoted(&transition.command), quoted(approved)),
-            )),
-            None => Err(Refusal::forbidden("no-command", format!("change {} names no command", self.id))
-                .hint("say what will be run when you propose or revise: --command 'COMMAND'")),
-        }
     }
 }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_ledger::{Digest, Time};
 
 use crate::{
-    catalog::{Actor, System, Tier},
-    decision::{Decision, Outcome, Strength, Token},
+    catalog::{Actor, ActorKind, System, Tier, did_you_mean},
+    decision::{self, Decision, Outcome, Strength, Token},
     explain::words,
     governance::Governance,
     ids::{ActorId, ChangeId, Environment, GroupId, RuleId, SystemId, Target},
@@ -18,7 +18,7 @@ use crate::{
     refusal::Refusal,
     requirement::{MAX_APPROVALS, Need, Role},
     rules::{Rules, decide},
-    snapshot::{AiStatus, Builder, Snapshot, TargetView, WaiverView},
+    snapshot::{AiStatus, Builder, PathsView, Snapshot, TargetView, WaiverView},
 };
 
 /// How many decisions one answer may cost. What is left is counted, not guessed.
@@ -73,10 +73,11 @@ pub struct Coverage {
 pub fn coverage(governance: &Governance, now: Time) -> Coverage {
     let people: BTreeMap<&ActorId, &Actor> = governance.people_with_keys().map(|actor| (&actor.id, actor)).collect();
     let mut coverage = Coverage { people: people.keys().map(|id| (*id).clone()).collect(), ..Coverage::default() };
+    let groups = named_groups(governance);
     let mut asking = Asking::new(&governance.rules, now);
     for system in governance.catalog.systems.values() {
         for environment in &governance.catalog.settings.production {
-            let scene = Scene::new(governance, system, environment, &people);
+            let scene = Scene::new(governance, system, environment, &people, &groups);
             // Proposers who are alike to this target get the same answer.
             let mut known: BTreeMap<Alike<'_>, Option<Vec<Gap>>> = BTreeMap::new();
             for proposer in people.keys().copied() {
@@ -115,6 +116,15 @@ pub fn leaves_able(before: &Governance, after: &Governance, now: Time) -> Result
     };
     let Some(new) = unable(after, now).into_iter().find(|new| !was(new)) else { return Ok(()) };
     let Unable { group, rule, what, target, people } = new;
+    if !after.catalog.groups.contains_key(&group) {
+        let names = after.catalog.groups.keys().map(GroupId::as_str);
+        let hint = match did_you_mean(group.as_str(), names) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "name a group of the catalog, or add this one in the same publication".to_owned(),
+        };
+        let message = format!("rule `{rule}` asks for {what}, and the catalog knows no group `{group}`");
+        return Err(Refusal::malformed("group-unknown", message).hint(hint));
+    }
     Err(Refusal::malformed(
         "group-unable",
         format!("rule `{rule}` asks for {what} on {target}, and group `{group}` has {people} who could give it"),
@@ -127,7 +137,8 @@ pub fn leaves_able(before: &Governance, after: &Governance, now: Time) -> Result
 pub fn leaves_governable(after: &Governance, now: Time) -> Result<(), Refusal> {
     let people: BTreeMap<&ActorId, &Actor> = after.people_with_keys().map(|actor| (&actor.id, actor)).collect();
     let mut asking = Asking::new(&after.rules, now);
-    let scene = Scene::of_governance(after, &people);
+    let groups = named_groups(after);
+    let scene = Scene::of_governance(after, &people, &groups);
     let mut known = BTreeSet::new();
     let mut missing = Vec::new();
     for proposer in people.keys().copied() {
@@ -152,6 +163,7 @@ pub fn leaves_governable(after: &Governance, now: Time) -> Result<(), Refusal> {
 /// What rules ask of owner groups, and they could not supply though everything else is as good as it can be.
 fn unable(governance: &Governance, now: Time) -> BTreeSet<Unable> {
     let people: BTreeMap<&ActorId, &Actor> = governance.people_with_keys().map(|actor| (&actor.id, actor)).collect();
+    let groups = named_groups(governance);
     let names_systems = governance.rules.enforced_cedar().contains("System::");
     let Ok(nobody) = "somebody-else".parse::<ActorId>() else { return BTreeSet::new() };
     let mut asked = BTreeSet::new();
@@ -163,29 +175,51 @@ fn unable(governance: &Governance, now: Time) -> BTreeSet<Unable> {
                 continue;
             }
             // Of thousands of people only these bear on what is asked of owners.
-            let owners = governance.catalog.owners(&system.id);
-            let able = owners.iter().filter_map(|owner| Some((*owner, *people.get(owner)?))).collect();
-            let scene = Scene::new(governance, system, environment, &able);
+            let owners = governance.catalog.owners(&system.id).into_iter();
+            let bear = owners.chain(groups.values().flatten().copied());
+            let able = bear.filter_map(|person| Some((person, *people.get(person)?))).collect();
+            let scene = Scene::new(governance, system, environment, &able, &groups);
             let best = scene.best(&nobody, &scene.approvers(&nobody, false), Kind::Code, AiStatus::None);
             let decision = decide(&governance.rules, &best, now);
             for rule in decision.rules.iter().filter(|rule| Decision::stops(rule)) {
-                let of_owners = rule.missing.iter().filter(|missing| match missing.token {
-                    Token::Requirement(requirement) => {
-                        matches!(requirement.need, Need::Approvals { role: Role::Owner, .. })
-                    }
-                    _ => false,
+                // Of a choice every way has to be closed, and one that is not asked of a group may be open.
+                let of_groups = rule.missing.iter().filter_map(|missing| {
+                    let groups: Option<Vec<&GroupId>> = missing.ways().map(|way| asked_group(way, system)).collect();
+                    Some((missing, *groups?.first()?))
                 });
-                found.extend(of_owners.map(|missing| Unable {
-                    group: system.owner.clone(),
+                found.extend(of_groups.map(|(missing, group)| Unable {
+                    group: group.clone(),
                     rule: rule.id.clone(),
                     what: words(missing, governance.rules.get(&rule.id)),
                     target: scene.view.target.clone(),
-                    people: scene.owners.iter().filter(|owner| people.contains_key(*owner)).count(),
+                    people: governance.catalog.members(group).iter().filter(|who| people.contains_key(**who)).count(),
                 }));
             }
         }
     }
     found
+}
+
+/// The group of which an approval is asked, where it is asked of one.
+fn asked_group<'a>(missing: &'a decision::Missing, system: &'a System) -> Option<&'a GroupId> {
+    match &missing.token {
+        Token::Requirement(requirement) => {
+            // Of what different people approve, a role for which nobody is left.
+            let open =
+                |role: &&Role| !matches!(requirement.need, Need::Apart(_)) || missing.of.contains(&role.to_string());
+            match requirement.need.roles().into_iter().find(open)? {
+                Role::Owner => Some(&system.owner),
+                Role::Group(group) => Some(group),
+                Role::Independent | Role::Senior | Role::Touch | Role::Verified | Role::Material => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Of the groups that rules name, who is in them.
+fn named_groups(governance: &Governance) -> BTreeMap<&GroupId, BTreeSet<&ActorId>> {
+    governance.rules.groups().iter().map(|group| (group, governance.catalog.members(group))).collect()
 }
 
 /// One target, and who people are to it.
@@ -194,6 +228,8 @@ struct Scene<'a> {
     owners: BTreeSet<&'a ActorId>,
     population: usize,
     people: &'a BTreeMap<&'a ActorId, &'a Actor>,
+    groups: &'a BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
+    patterns: Vec<&'a str>,
 }
 
 impl<'a> Scene<'a> {
@@ -202,6 +238,7 @@ impl<'a> Scene<'a> {
         system: &'a System,
         environment: &Environment,
         people: &'a BTreeMap<&'a ActorId, &'a Actor>,
+        groups: &'a BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
     ) -> Self {
         Self {
             view: TargetView {
@@ -213,13 +250,25 @@ impl<'a> Scene<'a> {
             owners: governance.catalog.owners(&system.id),
             population: governance.catalog.population(),
             people,
+            groups,
+            patterns: governance.rules.patterns().collect(),
         }
     }
 
-    fn of_governance(governance: &'a Governance, people: &'a BTreeMap<&'a ActorId, &'a Actor>) -> Self {
+    fn of_governance(
+        governance: &'a Governance,
+        people: &'a BTreeMap<&'a ActorId, &'a Actor>,
+        groups: &'a BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
+    ) -> Self {
         let view = TargetView::of_governance();
         let owners = governance.owners(&view.target.system);
-        Self { view, owners: owners.into_iter().collect(), population: governance.catalog.population(), people }
+        let (population, patterns) = (governance.catalog.population(), governance.rules.patterns().collect());
+        Self { view, owners, population, people, groups, patterns }
+    }
+
+    /// The groups that rules name and somebody is in.
+    fn groups_of(&self, person: &ActorId) -> BTreeSet<&'a GroupId> {
+        self.groups.iter().filter(|(_, members)| members.contains(person)).map(|(group, _)| *group).collect()
     }
 
     fn is_senior(&self, person: &ActorId) -> bool {
@@ -232,11 +281,12 @@ impl<'a> Scene<'a> {
 
     /// Who approves at best: all others, or, where rules only count them, enough of each sort.
     fn approvers(&self, proposer: &ActorId, all: bool) -> Vec<&'a ActorId> {
-        let mut of_sort: BTreeMap<(bool, bool), usize> = BTreeMap::new();
+        let mut of_sort: BTreeMap<(bool, bool, BTreeSet<&GroupId>), usize> = BTreeMap::new();
         let others = self.people.keys().copied().filter(|person| *person != proposer);
         others
             .filter(|person| {
-                let count = of_sort.entry((self.is_senior(person), self.owns(person))).or_default();
+                let count =
+                    of_sort.entry((self.is_senior(person), self.owns(person), self.groups_of(person))).or_default();
                 *count = count.saturating_add(1);
                 all || *count <= ENOUGH
             })
@@ -245,10 +295,14 @@ impl<'a> Scene<'a> {
 
     /// The best that could happen to a change of this kind by this proposer.
     fn best(&self, proposer: &ActorId, approvers: &[&ActorId], kind: Kind, ai: AiStatus) -> Snapshot {
+        // It touches whatever a rule asks about.
+        let touched = PathsView { touched: true, ..PathsView::default() };
+        let paths = self.patterns.iter().map(|text| ((*text).to_owned(), touched)).collect();
         let documented = Documents { why: DOCUMENTED, risk: DOCUMENTED, rollback: DOCUMENTED, tests: DOCUMENTED };
         let mut best = Builder::new(ChangeId::of_proposal(&Digest::of("coverage")), kind)
             .target(self.view.clone())
-            .made_by([proposer.clone()])
+            .proposed_by(proposer.clone(), ActorKind::Person)
+            .paths(paths)
             .ai(ai, true)
             .documents(documented)
             .population(self.population);
@@ -256,15 +310,25 @@ impl<'a> Scene<'a> {
             let owns = self.owns(by).then(|| self.view.target.system.clone());
             best = best.approved((*by).clone(), self.is_senior(by), owns);
         }
+        // Which keys people will sign with nobody knows beforehand.
+        best = best.signed_at_best();
+        let there: BTreeSet<&ActorId> = approvers.iter().copied().chain([proposer]).collect();
+        for (group, members) in self.groups {
+            let here: Vec<ActorId> = there.intersection(members).map(|person| (*person).clone()).collect();
+            if !here.is_empty() {
+                best = best.in_group((*group).clone(), here);
+            }
+        }
         best.build()
     }
 }
 
 /// Everything about a proposer that an answer can depend on.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Alike<'a> {
     senior: bool,
     owns: bool,
+    groups: BTreeSet<&'a GroupId>,
     /// Only where rules name people.
     proposer: Option<&'a ActorId>,
 }
@@ -307,6 +371,7 @@ impl<'a> Asking<'a> {
         Alike {
             senior: scene.is_senior(proposer),
             owns: scene.owns(proposer),
+            groups: scene.groups_of(proposer),
             proposer: self.names_people.then_some(proposer),
         }
     }
@@ -374,6 +439,7 @@ impl<'a> Asking<'a> {
             Ok(()) => return Way::Open,
             Err(stopping) => stopping,
         };
+        let rules = self.rules;
         let waivable: BTreeSet<RuleId> = refused
             .rules
             .iter()
@@ -381,13 +447,20 @@ impl<'a> Asking<'a> {
             .map(|rule| rule.id.clone())
             .collect();
         let highest = best.targets.iter().any(|view| view.tier == Tier::HIGHEST);
-        if let Some(by) = approvers.into_iter().find(|person| scene.is_senior(person)) {
-            let waiver = |rule: &RuleId| WaiverView { rule: rule.clone(), by: by.clone(), senior: true };
-            best.waivers.extend(waivable.iter().map(waiver));
-            // Where both do not count, it is somebody else who approves.
-            if highest {
-                best.approvals.retain(|approval| approval.by != *by);
-            }
+        let waiver = |rule: &RuleId| {
+            let named = rules.get(rule).and_then(|rule| rule.waivers.as_ref());
+            let entitled = |person: &&&ActorId| match named {
+                Some(group) => scene.groups.get(group).is_some_and(|members| members.contains(**person)),
+                None => scene.is_senior(person),
+            };
+            let by = approvers.iter().find(entitled)?;
+            Some(WaiverView { rule: rule.clone(), by: (**by).clone(), senior: scene.is_senior(by) })
+        };
+        best.waivers.extend(waivable.iter().filter_map(waiver));
+        // Where both do not count, it is somebody else who approves.
+        if highest {
+            let waivers = &best.waivers;
+            best.approvals.retain(|approval| waivers.iter().all(|waiver| approval.by != waiver.by));
         }
         match self.decide(&best) {
             Ok(()) => Way::ByWaiver(waivable),

@@ -47,7 +47,7 @@ pub enum Strength {
 }
 
 /// What is asked, as a token: one of a rule's `@requires`, or what a built-in check asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Token {
     Requirement(Requirement),
@@ -79,6 +79,9 @@ pub struct Missing {
     /// Which, where they have names (systems, documents, identities, targets); the first [`MAX_NAMED`] of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub of: Vec<String>,
+    /// Other ways to the same, any one of which suffices.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub or: Vec<Self>,
 }
 
 /// Most names in one [`Missing`].
@@ -122,9 +125,14 @@ pub struct Decision {
 }
 
 impl Missing {
+    /// It, and the other ways to the same.
+    pub fn ways(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.or)
+    }
+
     /// So many of it, without names.
     pub fn new(token: Token, count: usize) -> Self {
-        Self { token, count: u32::try_from(count).unwrap_or(u32::MAX), of: Vec::new() }
+        Self { token, count: u32::try_from(count).unwrap_or(u32::MAX), of: Vec::new(), or: Vec::new() }
     }
 
     /// One for each of these.

@@ -18,6 +18,7 @@ pub mod erasing;
 pub mod explain;
 pub mod facts;
 pub mod fold;
+pub mod glob;
 pub mod governance;
 pub mod ids;
 pub mod kind;

@@ -3,11 +3,11 @@
 //! A rule's `@requires` lists them beside the Cedar condition that demands them; [`rules::check`](mod@crate::rules::check) tests that the two say
 //! the same.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use thiserror::Error;
 
-use crate::kind::Documents;
+use crate::{ids::GroupId, kind::Documents};
 
 /// Most approvals that a rule can ask for.
 pub const MAX_APPROVALS: u32 = 9;
@@ -15,24 +15,64 @@ pub const MAX_APPROVALS: u32 = 9;
 pub const MAX_DOCUMENT_CHARS: u32 = 10_000;
 
 /// What people can write in `@requires`, for hints.
-pub const TOKENS: &str = "approval:independent:N, approval:owner:N, approval:senior:N, guidance:fresh, document:why:CHARS, \
-                          document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure; each may end in \
-                          a condition such as @tier<=2, @tier=1 or @people>=3";
+pub const TOKENS: &str = "approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, \
+                          approval:verified:N, approval:material:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, \
+                          document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, \
+                          disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks \
+                          for either";
+
+/// One part of `@requires`: one or more requirements, any one of which suffices. `approval:owner:1 | approval:senior:1`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Choice(Vec<Requirement>);
+
+impl Choice {
+    /// In the order in which they are written; never none.
+    pub fn ways(&self) -> &[Requirement] {
+        &self.0
+    }
+
+    /// For people: `1 approval by an owner of the system, or 1 approval by a senior`.
+    pub fn words(&self) -> String {
+        self.0.iter().map(Requirement::words).collect::<Vec<_>>().join(", or ")
+    }
+}
+
+impl From<Requirement> for Choice {
+    fn from(only: Requirement) -> Self {
+        Self(vec![only])
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.iter().map(Requirement::to_string).collect::<Vec<_>>().join(" | "))
+    }
+}
+
+impl FromStr for Choice {
+    type Err = InvalidRequirement;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Ok(Self(s.split('|').map(|way| way.trim().parse()).collect::<Result<_, _>>()?))
+    }
+}
 
 /// One token of `@requires`: `approval:senior:1`, `document:rollback:20@tier<=2`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Requirement {
     pub need: Need,
     /// Asked only where this holds.
     pub only: Option<Condition>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     Approvals {
         role: Role,
         count: u32,
     },
+    /// The same, each of them by somebody else.
+    Apart(Vec<Part>),
     /// No guidance that the change cites is past its review.
     FreshGuidance,
     Document {
@@ -44,11 +84,29 @@ pub enum Need {
 }
 
 /// What an approving person is to a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     Independent,
     Owner,
     Senior,
+    /// In this group of the catalog, or in a group below it.
+    Group(GroupId),
+    /// Who signed with a hardware key that they touched, or that checked who they are.
+    Touch,
+    /// Who signed with a key that checked a PIN or a finger.
+    Verified,
+    /// Who had the content at hand, as bytes that were checked or in their own clone.
+    Material,
+}
+
+impl Role {
+    /// The group whose members have it.
+    pub fn group(&self) -> Option<&GroupId> {
+        match self {
+            Self::Group(group) => Some(group),
+            Self::Independent | Self::Owner | Self::Senior | Self::Touch | Self::Verified | Self::Material => None,
+        }
+    }
 }
 
 /// The documents of a proposal.
@@ -82,6 +140,41 @@ pub enum Comparison {
     AtLeast,
 }
 
+/// Whether an approval of an earlier revision that brought the same counts for a rule: `never`, `delta`, `delta@tier>=2`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Carry {
+    #[default]
+    Never,
+    /// Where this holds.
+    Delta(Option<Condition>),
+}
+
+impl Carry {
+    /// For a target of this tier, in a home where so many people have a key.
+    pub fn holds(self, tier: u8, people: u32) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Delta(only) => only.is_none_or(|only| only.holds(tier, people)),
+        }
+    }
+}
+
+impl FromStr for Carry {
+    type Err = InvalidRequirement;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let only = |text| parse_condition(text).map(|only| Self::Delta(Some(only)));
+        let carry = match s.split_once('@') {
+            Some(("delta", text)) => only(text),
+            Some(_) => None,
+            None if s == "delta" => Some(Self::Delta(None)),
+            None if s == "never" => Some(Self::Never),
+            None => None,
+        };
+        carry.ok_or_else(|| InvalidRequirement(s.chars().take(80).collect()))
+    }
+}
+
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("`{0}` is no requirement")]
 pub struct InvalidRequirement(pub String);
@@ -111,6 +204,17 @@ impl Document {
             Self::Risk => &mut documents.risk,
             Self::Rollback => &mut documents.rollback,
             Self::Tests => &mut documents.tests,
+        }
+    }
+}
+
+impl Need {
+    /// The roles in which it asks for approvals.
+    pub fn roles(&self) -> Vec<&Role> {
+        match self {
+            Self::Approvals { role, .. } => vec![role],
+            Self::Apart(parts) => parts.iter().map(|part| &part.role).collect(),
+            Self::FreshGuidance | Self::Document { .. } | Self::Disclosure => Vec::new(),
         }
     }
 }
@@ -147,8 +251,12 @@ impl Condition {
 impl Requirement {
     /// For people: `2 approvals by people who had no hand in the change`.
     pub fn words(&self) -> String {
-        let need = match self.need {
-            Need::Approvals { role, count } => approvals(count, "", role),
+        let need = match &self.need {
+            Need::Approvals { role, count } => approvals(*count, "", role),
+            Need::Apart(parts) => {
+                let each: Vec<String> = parts.iter().map(|part| approvals(part.count, "", &part.role)).collect();
+                format!("{}, each by somebody else", each.join(" and "))
+            }
             Need::FreshGuidance => "no cited guidance past its review".to_owned(),
             Need::Document { document: Document::Why, chars } => format!("why, in {chars} characters or more"),
             Need::Document { document: Document::Risk, chars } => format!("the risk, in {chars} characters or more"),
@@ -168,9 +276,17 @@ impl Requirement {
 }
 
 /// `1 more approval by a senior`.
-pub(crate) fn approvals(count: u32, more: &str, role: Role) -> String {
+pub(crate) fn approvals(count: u32, more: &str, role: &Role) -> String {
     let noun = if count == 1 { "approval" } else { "approvals" };
     let by = match (role, count) {
+        (Role::Group(group), 1) => return format!("{count} {more}{noun} by somebody of group {group}"),
+        (Role::Group(group), _) => return format!("{count} {more}{noun} by people of group {group}"),
+        (Role::Touch, 1) => "somebody who touches a hardware key",
+        (Role::Touch, _) => "people who touch a hardware key",
+        (Role::Verified, 1) => "somebody whose key checks a PIN or a finger",
+        (Role::Verified, _) => "people whose keys check a PIN or a finger",
+        (Role::Material, 1) => "somebody with the content at hand",
+        (Role::Material, _) => "people with the content at hand",
         (Role::Independent, 1) => "somebody who had no hand in the change",
         (Role::Independent, _) => "people who had no hand in the change",
         (Role::Owner, 1) => "an owner of the system",
@@ -183,10 +299,9 @@ pub(crate) fn approvals(count: u32, more: &str, role: Role) -> String {
 
 impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.need {
-            Need::Approvals { role: Role::Independent, count } => write!(f, "approval:independent:{count}")?,
-            Need::Approvals { role: Role::Owner, count } => write!(f, "approval:owner:{count}")?,
-            Need::Approvals { role: Role::Senior, count } => write!(f, "approval:senior:{count}")?,
+        match &self.need {
+            Need::Approvals { role, count } => write!(f, "approval:{role}:{count}")?,
+            Need::Apart(parts) => write!(f, "approval:apart:{}", spelled(parts))?,
             Need::FreshGuidance => f.write_str("guidance:fresh")?,
             Need::Document { document, chars } => write!(f, "document:{}:{chars}", document.name())?,
             Need::Disclosure => f.write_str("disclosure")?,
@@ -220,17 +335,67 @@ impl FromStr for Requirement {
     }
 }
 
+/// What different people approve, as rules spell it: `group:red:1+group:blue:2`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Part {
+    pub role: Role,
+    pub count: u32,
+}
+
+/// The parts in one spelling.
+pub fn spelled(parts: &[Part]) -> String {
+    parts.iter().map(|part| format!("{}:{}", part.role, part.count)).collect::<Vec<_>>().join("+")
+}
+
+/// Reads what [`spelled`] writes: two or more parts, each role once, at most [`MAX_APPROVALS`] people in all.
+pub fn parse_parts(s: &str) -> Option<Vec<Part>> {
+    let part = |s: &str| {
+        let (role, count) = s.rsplit_once(':')?;
+        let role = match role.strip_prefix("group:") {
+            Some(group) => Role::Group(group.parse().ok()?),
+            None => plain_role(role)?,
+        };
+        Some(Part { role, count: number(count, MAX_APPROVALS)? })
+    };
+    let parts: Vec<Part> = s.split('+').map(part).collect::<Option<_>>()?;
+    let roles: BTreeSet<&Role> = parts.iter().map(|part| &part.role).collect();
+    let people = parts.iter().map(|part| part.count).sum::<u32>();
+    (parts.len() > 1 && roles.len() == parts.len() && people <= MAX_APPROVALS).then_some(parts)
+}
+
+/// A role that is one word.
+fn plain_role(s: &str) -> Option<Role> {
+    [Role::Independent, Role::Owner, Role::Senior, Role::Touch, Role::Verified, Role::Material]
+        .into_iter()
+        .find(|role| role.to_string() == s)
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Independent => "independent",
+            Self::Owner => "owner",
+            Self::Senior => "senior",
+            Self::Group(group) => return write!(f, "group:{group}"),
+            Self::Touch => "touch",
+            Self::Verified => "verified",
+            Self::Material => "material",
+        })
+    }
+}
+
 fn parse_need(s: &str) -> Option<Need> {
+    if let Some(parts) = s.strip_prefix("approval:apart:") {
+        return parse_parts(parts).map(Need::Apart);
+    }
     let mut parts = s.split(':');
     let need = match (parts.next()?, parts.next(), parts.next()) {
+        ("approval", Some("group"), Some(group)) => {
+            let role = Role::Group(group.parse().ok()?);
+            Need::Approvals { role, count: number(parts.next()?, MAX_APPROVALS)? }
+        }
         ("approval", Some(role), Some(count)) => {
-            let role = match role {
-                "independent" => Role::Independent,
-                "owner" => Role::Owner,
-                "senior" => Role::Senior,
-                _ => return None,
-            };
-            Need::Approvals { role, count: number(count, MAX_APPROVALS)? }
+            Need::Approvals { role: plain_role(role)?, count: number(count, MAX_APPROVALS)? }
         }
         ("guidance", Some("fresh"), None) => Need::FreshGuidance,
         ("document", Some(document), Some(chars)) => {

@@ -6,14 +6,17 @@ use countersign_ledger::{Fingerprint, Time};
 
 use crate::{
     catalog::{Actor, ActorKind},
-    change::{Change, DisclosureRecord},
-    facts::{IdentityFact, Role, git::Ident},
+    change::{ApprovalRecord, Change, DisclosureRecord, Revision},
+    facts::{IdentityFact, PathStatus, Role, RuledPath, git::Ident},
     governance::Governance,
-    ids::{ActorId, SystemId},
+    ids::{ActorId, GroupId, SystemId},
     refusal::Refusal,
-    snapshot::{Ai, AiStatus, ApprovalView, GuidanceView, Material, Snapshot, TargetView, WaiverView},
+    snapshot::{
+        Ai, AiStatus, ApprovalView, Carried, GuidanceView, Material, PathsView, ProposerView, Snapshot, TargetView,
+        WaiverView,
+    },
     state::State,
-    statement::IdentityVerdict,
+    statement::{IdentityVerdict, RevisionRef},
     subject::Subject,
 };
 
@@ -37,9 +40,9 @@ pub struct Contributors {
 }
 
 /// Whoever signed something that gave them a hand in a change: that stays known when names are erased.
-fn signed(governance: &Governance, change: &Change) -> BTreeSet<ActorId> {
+fn signed(governance: &Governance, change: &Change, moved: &Moved) -> BTreeSet<ActorId> {
     let mut signed = BTreeSet::from([change.proposer.clone()]);
-    for revision in &change.revisions {
+    for revision in change.revisions.iter().filter(|revision| !moved.is_one(revision)) {
         signed.insert(revision.by.clone());
         signed.extend(revision.sponsor.clone());
     }
@@ -48,19 +51,56 @@ fn signed(governance: &Governance, change: &Change) -> BTreeSet<ActorId> {
         signed.extend(disclosure.said.prompted_by.iter().cloned());
     }
     // Whoever signed a commit had a hand in it, whatever name and mail it carries.
-    let keys = change.revisions.iter().flat_map(|revision| &revision.identities).flat_map(|identity| &identity.keys);
-    signed.extend(keys.filter_map(|key| governance.catalog.actor_by_key(key)).map(|actor| actor.id.clone()));
+    let identities = change.revisions.iter().flat_map(|revision| moved.identities(revision));
+    let keys: BTreeSet<Fingerprint> = identities.flat_map(|identity| identity.keys).collect();
+    signed.extend(keys.iter().filter_map(|key| governance.catalog.actor_by_key(key)).map(|actor| actor.id.clone()));
     signed
+}
+
+/// Revisions that only moved a change on: they bring what an earlier one brought. For an approval of that one, whoever committed
+/// or submitted them had no hand in the change; whoever is named as an author or co-author has.
+#[derive(Debug, Default)]
+struct Moved(BTreeSet<RevisionRef>);
+
+impl Moved {
+    fn of(change: &Change) -> Self {
+        Self(change.same_revisions().skip(1).map(|revision| revision.reference).collect())
+    }
+
+    fn is_one(&self, revision: &Revision) -> bool {
+        self.0.contains(&revision.reference)
+    }
+
+    /// The identities of a revision that count.
+    fn identities(&self, revision: &Revision) -> Vec<IdentityFact> {
+        if !self.is_one(revision) {
+            return revision.identities.clone();
+        }
+        let mut identities = revision.identities.clone();
+        for identity in &mut identities {
+            identity.roles.remove(&Role::Committer);
+            // The key is that of who committed.
+            if !identity.roles.contains(&Role::Author) {
+                identity.keys.clear();
+            }
+        }
+        identities.retain(|identity| !identity.roles.is_empty());
+        identities
+    }
 }
 
 /// Works out the contributors of all revisions. What people said of identities counts only if they are no contributors
 /// themselves.
 pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
+    contributors_without(governance, change, &Moved::default())
+}
+
+fn contributors_without(governance: &Governance, change: &Change, moved: &Moved) -> Contributors {
     // One entry an identity, with every role and every key that it has in any revision.
     let mut named: BTreeMap<String, IdentityFact> = BTreeMap::new();
     let mut names: BTreeMap<&str, &Ident> = BTreeMap::new();
     for revision in &change.revisions {
-        for identity in &revision.identities {
+        for identity in moved.identities(revision) {
             let entry = named.entry(identity.reference.clone()).or_insert_with(|| identity.clone());
             entry.roles.extend(identity.roles.iter().copied());
             entry.keys.extend(identity.keys.iter().cloned());
@@ -69,7 +109,7 @@ pub fn contributors(governance: &Governance, change: &Change) -> Contributors {
     }
 
     // First those whom the catalog knows beyond doubt: what they say of the others does not count.
-    let mut all = signed(governance, change);
+    let mut all = signed(governance, change, moved);
     let mut claims = BTreeMap::new();
     let mut unknown = BTreeMap::new();
     let mut tools: BTreeSet<String> = BTreeSet::new();
@@ -195,7 +235,10 @@ fn unconfirmed(governance: &Governance, change: &Change) -> BTreeSet<ActorId> {
 impl Snapshot {
     /// What the rules see of the present revision, now.
     pub fn take(state: &State, change: &Change, now: Time) -> Result<Self, Refusal> {
-        Self::with(state, change, contributors(&state.governance, change), now)
+        let governance = &*state.governance;
+        let all = contributors(governance, change);
+        let carried = || contributors_without(governance, change, &Moved::of(change)).all;
+        Self::with(state, change, all, carried, now)
     }
 
     /// The same where the streams of the targets are not at hand: which rejections hold the change from elsewhere is taken from
@@ -212,7 +255,8 @@ impl Snapshot {
     /// The same after names were erased that were there when `logged` was taken: whom the commits named is taken from it,
     /// and nothing else. Whoever signed had a hand in the change, whatever it says.
     pub fn take_like(logged: &Self, state: &State, change: &Change, now: Time) -> Result<Self, Refusal> {
-        let mut all = signed(&state.governance, change);
+        let moved = Moved::of(change);
+        let mut all = signed(&state.governance, change, &Moved::default());
         all.extend(logged.contributors.iter().cloned());
         let contributors = Contributors {
             all,
@@ -223,10 +267,22 @@ impl Snapshot {
             cleared_by: logged.cleared_by.clone(),
             undriven: logged.undriven.clone(),
         };
-        Self::with(state, change, contributors, now)?.held_as(logged, state, change)
+        let carried = || {
+            let mut without = signed(&state.governance, change, &moved);
+            without.extend(logged.carried.iter().flat_map(|carried| carried.contributors.iter().cloned()));
+            without
+        };
+        Self::with(state, change, contributors, carried, now)?.held_as(logged, state, change)
     }
 
-    fn with(state: &State, change: &Change, contributors: Contributors, now: Time) -> Result<Self, Refusal> {
+    /// `without` tells the contributors without those who only moved the change on.
+    fn with(
+        state: &State,
+        change: &Change,
+        contributors: Contributors,
+        without: impl Fn() -> BTreeSet<ActorId>,
+        now: Time,
+    ) -> Result<Self, Refusal> {
         let governance = &*state.governance;
         let Some(revision) = change.current() else {
             return Err(Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)));
@@ -250,6 +306,19 @@ impl Snapshot {
                 }
             }
         }
+        let current = change.current_ref();
+        let approvals = approvals(state, change, &contributors, |a| Some(a.revision) == current, now)?;
+        let carried = if governance.rules.carry_over() && change.approvals.iter().any(|a| change.may_carry(a)) {
+            let without = Contributors { all: without(), ..contributors.clone() };
+            let approvals = self::approvals(state, change, &without, |a| change.may_carry(a), now)?;
+            (!approvals.is_empty()).then_some(Carried { approvals, contributors: without.all })
+        } else {
+            None
+        };
+        let waivers = waivers(state, change, &contributors, now)?;
+        let carried_by = carried.iter().flat_map(|carried| &carried.approvals);
+        let part = contributors.all.iter().chain(approvals.iter().chain(carried_by).map(|approval| &approval.by));
+        let part: BTreeSet<&ActorId> = part.chain(waivers.iter().map(|waiver| &waiver.by)).collect();
         Ok(Self {
             change: change.id.clone(),
             revision: revision.reference.number,
@@ -262,13 +331,17 @@ impl Snapshot {
             },
             targets,
             unknown_targets,
-            approvals: approvals(state, change, &contributors, now)?,
+            groups: groups(governance, &part),
+            proposer: proposer(governance, change),
+            paths: paths(governance, revision),
+            carried,
+            approvals,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
             held_by: state.held_by(change)?.into_iter().map(|rejection| rejection.by.clone()).collect(),
             ai: ai(governance, change, &contributors),
             guidance: guidance(change),
             documents: revision.documents,
-            waivers: waivers(state, change, &contributors, now)?,
+            waivers,
             contributors: contributors.all,
             unmapped: contributors.unmapped,
             unconfirmed: contributors.unconfirmed,
@@ -278,6 +351,37 @@ impl Snapshot {
             population: governance.population(),
         })
     }
+}
+
+/// What a revision does to the paths that rules name. The files of one that has no commits are there before and after.
+fn paths(governance: &Governance, revision: &Revision) -> BTreeMap<String, PathsView> {
+    match &revision.subject {
+        Subject::Git(_) => governance.rules.paths_of(revision.paths.as_deref()),
+        Subject::Files(subject) => {
+            let file = |path: &String| RuledPath { path: path.clone(), status: PathStatus::Modified, link: false };
+            governance.rules.paths_of(Some(&subject.files.keys().map(file).collect::<Vec<_>>()))
+        }
+        // What governs decides about all of them.
+        Subject::Governance(_) => governance.rules.paths_of(None),
+    }
+}
+
+/// Who proposed a change, where a rule asks.
+fn proposer(governance: &Governance, change: &Change) -> Option<ProposerView> {
+    let asked = ["proposer", "proposer_kind"].iter().any(|word| governance.rules.ask_about(word));
+    // Whoever left the catalog meanwhile is no machine for that.
+    let kind = || governance.catalog.actors.get(&change.proposer).map_or(ActorKind::Person, |actor| actor.kind);
+    asked.then(|| ProposerView { id: change.proposer.clone(), kind: kind() })
+}
+
+/// Who of these is in which of the groups that the rules name.
+fn groups(governance: &Governance, part: &BTreeSet<&ActorId>) -> BTreeMap<GroupId, BTreeSet<ActorId>> {
+    let here = |group: &GroupId| -> BTreeSet<ActorId> {
+        let is_in = |person: &&&ActorId| governance.catalog.is_in(person, group);
+        part.iter().filter(is_in).map(|person| (*person).clone()).collect()
+    };
+    let of = |group: &GroupId| Some((group.clone(), here(group))).filter(|(_, members)| !members.is_empty());
+    governance.rules.groups().iter().filter_map(of).collect()
 }
 
 /// Whether somebody's word is not that of a second pair of eyes: they had a hand in the change, said whose an unknown mail is,
@@ -295,18 +399,19 @@ fn is_partial(
         || state.set_against(by, change, now)?.is_some())
 }
 
-/// One approval a person: of this revision, by somebody who is no contributor, with a key that is theirs and still holds.
+/// One approval a person: of those that are asked for, by somebody who is no contributor, with a key that is theirs and still
+/// holds.
 fn approvals(
     state: &State,
     change: &Change,
     contributors: &Contributors,
+    of: impl Fn(&ApprovalRecord) -> bool,
     now: Time,
 ) -> Result<Vec<ApprovalView>, Refusal> {
-    let (current, epoch) = (change.current_ref(), state.governance.record.header_epoch());
+    let epoch = state.governance.record.header_epoch();
     let mut by_person: BTreeMap<&ActorId, ApprovalView> = BTreeMap::new();
     for approval in &change.approvals {
-        let is_of_now = Some(approval.revision) == current && approval.epoch == epoch;
-        if !is_of_now || !state.governance.catalog.settings.counts(approval.seen) {
+        if !of(approval) || approval.epoch != epoch || !state.governance.catalog.settings.counts(approval.seen) {
             continue;
         }
         let Some(person) = person(state, &approval.by, &approval.key, now)? else { continue };

@@ -91,6 +91,51 @@ impl Reason {
     }
 }
 
+/// A remark, and where in the content it belongs. The place is no less somebody's words than the rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommentText {
+    pub salt: Nonce,
+    pub text: String,
+    /// A path of the change's content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// A line of that, as it is after the change; from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+}
+
+/// Longest path that a comment names.
+const MAX_PATH_CHARS: usize = 4_096;
+
+impl CommentText {
+    pub fn to_blob(&self) -> Result<Vec<u8>, Refusal> {
+        to_blob(self)
+    }
+
+    pub fn parse(blob: &[u8]) -> Result<Self, Refusal> {
+        let comment: Self = parse(blob)?;
+        if comment.text.trim().is_empty() || comment.text.chars().count() > MAX_TEXT_CHARS {
+            return Err(Refusal::malformed(
+                "comment-missing",
+                format!("a comment has 1 to {MAX_TEXT_CHARS} characters"),
+            )
+            .hint("say it in words, and put long things behind a link"));
+        }
+        let is_path = |path: &String| !path.is_empty() && path.chars().count() <= MAX_PATH_CHARS;
+        if comment.path.as_ref().is_some_and(|path| !is_path(path)) {
+            return Err(Refusal::malformed("comment-place", format!("a path has 1 to {MAX_PATH_CHARS} characters")));
+        }
+        match (&comment.path, comment.line) {
+            (None, Some(_)) => {
+                Err(Refusal::malformed("comment-place", "a line is one of a path").hint("name the path, too"))
+            }
+            (_, Some(0)) => Err(Refusal::malformed("comment-place", "lines are counted from 1")),
+            (_, Some(_) | None) => Ok(comment),
+        }
+    }
+}
+
 fn to_blob(value: &impl Serialize) -> Result<Vec<u8>, Refusal> {
     serde_json::to_vec(value).map_err(|e| Refusal::malformed("malformed-blob", e.to_string()))
 }

@@ -8,21 +8,21 @@ use std::{collections::BTreeMap, env, fmt, io::Read, str::FromStr, time::Duratio
 use countersign_core::{
     explain::Explained,
     governance::Signer,
-    ids::{ChangeId, GateId, InvalidId, RepositoryId},
+    ids::{ChangeId, GateId, InvalidId, Oid, RepositoryId},
     refusal::RefusalClass,
     state::GateRecord,
 };
 use countersign_ledger::{Digest, Envelope, Fingerprint, Hash, Time, checkpoint::MAX_NOTE_BYTES};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 use ureq::http::{Method, header::LOCATION};
 
 use self::route::Redirect;
 pub use self::route::{Via, named_for};
 use crate::wire::{
-    ChangePage, ChangeView, DENIED, Entries, EpochHint, ErrorBody, LogInfo, MAX_HINT_BYTES, Proof, Published, Receipt,
-    Revocation, Submit,
+    ChangePage, ChangeView, DENIED, Entries, EpochHint, ErrorBody, LogInfo, MAX_HINT_BYTES, Material, Proof, Published,
+    Receipt, Revocation, Standings, Submit, Wanted,
 };
 
 /// How long one request may take.
@@ -192,6 +192,13 @@ impl Client {
         self.get(&format!("/v1/revocation?key={}", encoded(key.as_str())))
     }
 
+    /// How people stand, with what proves it: whose key this is, and those of whom a key is suspended.
+    pub fn standings(&self, key: Option<&Fingerprint>, since: u64, governed: &[u64]) -> Result<Standings, ClientError> {
+        let key = key.map(|key| format!("&key={}", encoded(key.as_str()))).unwrap_or_default();
+        let governed: Vec<String> = governed.iter().map(u64::to_string).collect();
+        self.get(&format!("/v1/standings?since={since}&governed={}{key}", governed.join(",")))
+    }
+
     /// One page of a list.
     pub fn changes(&self, query: Query<'_>) -> Result<ChangePage, ClientError> {
         let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
@@ -222,6 +229,22 @@ impl Client {
         }
         let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
         self.bytes(&format!("/v1/changes/{id}/bundle{query}"), crate::bundle::MAX_BUNDLE_BYTES)
+    }
+
+    /// What contents of a change the server would keep for reviewers.
+    pub fn wanted(&self, change: &ChangeId) -> Result<Wanted, ClientError> {
+        self.get(&format!("/v1/changes/{change}/material"))
+    }
+
+    /// Gives it some, and is told what is wanted then.
+    pub fn give(&self, change: &ChangeId, contents: &Material) -> Result<Wanted, ClientError> {
+        self.json(self.post(&format!("/v1/changes/{change}/material"), contents)?)
+    }
+
+    /// A page of the contents of a change, behind this one. They may be anything.
+    pub fn material(&self, change: &ChangeId, after: Option<&Oid>) -> Result<Material, ClientError> {
+        let after = after.map(|after| format!("?after={after}")).unwrap_or_default();
+        self.get(&format!("/v1/changes/{change}/material/contents{after}"))
     }
 
     /// The whole log, as a tar archive, while it comes. That may take as long as it takes.
@@ -260,14 +283,18 @@ impl Client {
     }
 
     pub fn submit(&self, envelope: &Envelope, blobs: &[Vec<u8>]) -> Result<Receipt, ClientError> {
-        let url = format!("{}/v1/statements", self.url);
-        let response =
-            self.agent.post(&url).send_json(Submit::new(envelope, blobs)).map_err(|e| self.unreachable(&e))?;
+        self.json(self.post("/v1/statements", Submit::new(envelope, blobs))?)
+    }
+
+    /// What is sent goes nowhere else.
+    fn post(&self, path: &str, body: impl Serialize) -> Result<Response, ClientError> {
+        let url = format!("{}{path}", self.url);
+        let response = self.agent.post(&url).send_json(body).map_err(|e| self.unreachable(&e))?;
         match sent_on(&response) {
             Some(location) => match route::redirect(&Method::POST, &url, &location) {
                 Redirect::Within(to) | Redirect::Elsewhere(to) => Err(ClientError::Redirected { url, to }),
             },
-            None => self.json(response),
+            None => Ok(response),
         }
     }
 
@@ -366,7 +393,6 @@ fn variable(name: &str) -> Option<String> {
 
 type Response = ureq::http::Response<ureq::Body>;
 
-/// Where an answer sends on to.
 /// Where an answer sends on to.
 pub fn sent_on(response: &Response) -> Option<String> {
     let location = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;

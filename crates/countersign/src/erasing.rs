@@ -170,6 +170,7 @@ impl Reader<'_> {
             Body::Rejection(b) => (vec![b.reason], None),
             Body::RejectionSetAside(b) => (vec![b.reason], None),
             Body::Waiver(b) => (vec![b.reason], None),
+            Body::Comment(b) => (vec![b.text], None),
             Body::KeyRevocation(b) => (vec![b.reason], None),
             Body::Publication(b) => (vec![b.reason], None),
             Body::Erasure(b) => (vec![b.reason], None),
@@ -180,6 +181,7 @@ impl Reader<'_> {
             | Body::Approval(_)
             | Body::RejectionLift(_)
             | Body::Withdrawal(_)
+            | Body::ApprovalWithdrawal(_)
             | Body::Disclosure(_)
             | Body::Identification(_)
             | Body::GuidanceObservation(_)

@@ -55,6 +55,8 @@ pub enum GitError {
     Missing { why: io::Error },
     #[error("git {found} is too old")]
     TooOld { found: String },
+    #[error("the path of repository {} is no UTF-8 text", path.display())]
+    NoText { path: PathBuf },
     #[error("`{}` is no git repository: {why}", path.display())]
     NotARepository { path: PathBuf, why: String },
     #[error("`{}` is a shallow clone, whose history cannot be judged", path.display())]
@@ -88,6 +90,7 @@ impl GitError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Missing { .. } | Self::TooOld { .. } => Some(format!("install git {OLDEST_GIT}")),
+            Self::NoText { .. } => Some("reach it by a link whose path is UTF-8".to_owned()),
             Self::NotARepository { .. } => Some("name a directory with a checkout or a bare repository".to_owned()),
             Self::Shallow { .. } => Some("run `git fetch --unshallow`".to_owned()),
             Self::UnknownRevision { .. } => Some(
@@ -503,7 +506,7 @@ fn rev_parse(path: &Path) -> Result<String, GitError> {
         check_version()?;
         return Err(not(output.stderr.lines().next().unwrap_or("git says so").to_owned()));
     }
-    String::from_utf8(output.stdout).map_err(|_| not("its path is no UTF-8".to_owned()))
+    String::from_utf8(output.stdout).map_err(|_| GitError::NoText { path: path.to_owned() })
 }
 
 /// Makes an empty repository.

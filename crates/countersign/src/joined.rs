@@ -85,14 +85,15 @@ impl Joined {
     }
 
     /// The log that is meant where nobody says which.
-    pub fn usual(&self) -> Option<&Place> {
-        self.logs.get(self.default.as_deref()?)
+    pub fn usual(&self) -> Option<(&str, &Place)> {
+        let (log, place) = self.logs.get_key_value(self.default.as_deref()?)?;
+        Some((log, place))
     }
 
     /// The log that is served at this address.
-    pub fn at(&self, url: &str) -> Option<&Place> {
+    pub fn at(&self, url: &str) -> Option<(&str, &Place)> {
         let url = url.trim_end_matches('/');
-        self.logs.values().find(|place| place.url == url)
+        self.logs.iter().find(|(_, place)| place.url == url).map(|(log, place)| (log.as_str(), place))
     }
 }
 
@@ -118,12 +119,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let add = |log: &str, url: &str, usual| Joined::add(folder.path(), log, place(url), usual).unwrap();
         assert_eq!(Joined::read(folder.path()).unwrap().usual(), None);
-        assert_eq!(add("a", "http://a", false).usual(), Some(&place("http://a")));
-        assert_eq!(add("b", "http://b", false).usual(), Some(&place("http://a")));
+        assert_eq!(add("a", "http://a", false).usual(), Some(("a", &place("http://a"))));
+        assert_eq!(add("b", "http://b", false).usual(), Some(("a", &place("http://a"))));
         let joined = add("b", "http://c", true);
-        assert_eq!((joined.usual(), joined.logs.len()), (Some(&place("http://c")), 2));
+        assert_eq!((joined.usual(), joined.logs.len()), (Some(("b", &place("http://c"))), 2));
         assert_eq!(Joined::read(folder.path()).unwrap(), joined);
-        assert_eq!(joined.at("http://a/"), Some(&place("http://a")));
+        assert_eq!(joined.at("http://a/"), Some(("a", &place("http://a"))));
         fs::write(folder.path().join(FILE), "{\"version\":2,\"logs\":{}}").unwrap();
         assert!(matches!(Joined::read(folder.path()), Err(MemoryError::Newer { .. })));
     }

@@ -10,11 +10,12 @@ use std::{path::Path, thread, time::Duration};
 use countersign_core::{
     epoch::MAX_STEP,
     refusal::Refusal,
+    state::State,
     statement::Statement,
     trust::{Trust, Vouching},
 };
 use countersign_ledger::{
-    Digest, Envelope, Hash, Leaf, Time,
+    Digest, Envelope, Fingerprint, Hash, Leaf, Time,
     checkpoint::{self, Checkpoint, MAX_NOTE_BYTES, SignedCheckpoint},
     tree,
 };
@@ -25,9 +26,9 @@ use crate::{
     bundle::{Bundle, BundleError},
     client::{ChangePrefix, Client, ClientError},
     memory::{self, Memory, MemoryError, Seen},
-    reading::Reading,
+    reading::{Checked, Reading},
     speaker::InFrontOf,
-    wire::Receipt,
+    wire::{ChangePage, Receipt},
 };
 
 /// A server may sign a checkpoint a moment after it has answered.
@@ -215,7 +216,7 @@ impl KnownLog {
     }
 
     /// The newest checkpoint, which continues all that was seen before.
-    fn look(&self, now: Time) -> Result<Checkpoint, KnownError> {
+    pub fn look(&self, now: Time) -> Result<Checkpoint, KnownError> {
         let note = self.client.checkpoint()?;
         let prove = |from, to| prove(&self.client, from, to);
         self.memory.see(&self.trust, &note, Some(&self.floor()), now, prove)
@@ -257,6 +258,60 @@ impl KnownLog {
             self.memory.keep_governance(begun);
         }
         Ok(reading)
+    }
+
+    /// Changes as the server lists them, the newest first, as many as are wanted. Nothing of it is checked.
+    pub fn list(&self, query: &[(&str, String)], after: Option<&str>, wanted: usize) -> Result<ChangePage, KnownError> {
+        let mut changes = Vec::new();
+        let mut next = after.map(str::to_owned);
+        loop {
+            let limit = wanted.saturating_sub(changes.len()).to_string();
+            let mut query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            query.push(("limit", &limit));
+            query.extend(next.as_deref().map(|after| ("after", after)));
+            let page = self.client.changes(&query)?;
+            // A page without anything that leads on would lead on for ever.
+            let progress = !page.changes.is_empty();
+            changes.extend(page.changes);
+            next = page.next.filter(|_| progress);
+            if next.is_none() || changes.len() >= wanted {
+                return Ok(ChangePage { changes, next });
+            }
+        }
+    }
+
+    /// How people stand, worked out of governance and of their own streams: whose key this is, and those of whom a key is
+    /// suspended. Which those are is the server's word; what is said of them is not.
+    pub fn standing(&self, key: Option<&Fingerprint>, now: Time) -> Result<State, KnownError> {
+        let kept = self.memory.governed();
+        if !kept.is_empty() {
+            match self.standing_from(key, &kept, now) {
+                Ok(state) => return Ok(state),
+                Err(KnownError::Refused(_) | KnownError::Bundle(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.standing_from(key, &[], now)
+    }
+
+    fn standing_from(&self, key: Option<&Fingerprint>, kept: &[u64], now: Time) -> Result<State, KnownError> {
+        let since = self.checkpoint.size;
+        let standings = self.client.standings(key, since, kept)?;
+        let evidence = standings.evidence().ok_or_else(|| not_there("it is no base64".to_owned()))?;
+        let before = match standings.governed {
+            Some(governed) if kept.contains(&governed) => self.memory.governance(governed),
+            Some(_) | None => None,
+        };
+        let checked = Checked::of(&self.trust, &evidence, before.as_ref(), now)?;
+        let prove = |from: u64, to: u64| match from == since && to == checked.checkpoint.size {
+            true => Ok(standings.consistency.clone()),
+            false => prove(&self.client, from, to),
+        };
+        self.memory.see(&self.trust, &evidence.checkpoint, Some(&self.floor()), now, prove)?;
+        if let Some(begun) = &checked.begun {
+            self.memory.keep_governance(begun);
+        }
+        Ok(checked.state)
     }
 
     /// Finds in the log what was just submitted: the leaf that the receipt names holds exactly this envelope, in the streams

@@ -17,6 +17,7 @@
 
 mod address;
 mod governance;
+mod looked;
 
 use std::{
     fmt, fs, io,

@@ -11,14 +11,18 @@ use std::collections::BTreeMap;
 
 use countersign_core::{
     change::{Change, Revision},
+    explain::{self, Obligation},
     facts::Identities,
+    ids::ActorId,
     permit::{MAX_SKEW_SECS, span},
     refusal::Refusal,
+    rules::decide,
+    snapshot::Snapshot,
     state::State,
     statement::RevisionRef,
     subject::{Subject, SubjectRef},
     trust::Trust,
-    verify::{CLOCK_BEHIND, GovernedBefore, Verdict, verify, verify_behind},
+    verify::{CLOCK_BEHIND, Evidence, GovernedBefore, Verdict, verify, verify_behind},
 };
 use countersign_ledger::{Digest, Leaf, Time, checkpoint::Checkpoint};
 
@@ -49,41 +53,13 @@ impl Reading {
         if !asked.names(&bundle.change) {
             return Err(swapped(asked, &format!("change {}", bundle.change)));
         }
-        clock_agrees(&bundle, now)?;
-        let report = match before {
-            Some(before) => verify_behind(trust, &bundle.evidence, before, now),
-            None => verify(trust, &bundle.evidence, now),
-        };
-        let failed = report.steps.iter().find(|step| match step.verdict {
-            Verdict::Broken | Verdict::Newer => true,
-            Verdict::Holds | Verdict::NotChecked => false,
-        });
-        if let Some(step) = failed {
-            return Err(match step.verdict {
-                Verdict::Newer => Refusal::newer(step.detail.clone()),
-                // By another trust file it might be as it should.
-                Verdict::Broken if step.is_by_the_trust_file() => wrong_trust(&step.detail),
-                Verdict::Broken | Verdict::Holds | Verdict::NotChecked => broken(&step.detail),
-            });
-        }
-        let (Some(state), Some(checkpoint)) = (report.state, report.checkpoint) else {
-            return Err(broken("it does not hold"));
-        };
+        let Checked { state, checkpoint, begun } = Checked::of(trust, &bundle.evidence, before, now)?;
         // Its id is the beginning of its proposal's digest: the fold has made it so.
         let change = state.change(&bundle.change).ok().flatten().cloned();
         let change = change.ok_or_else(|| swapped(asked, "a log that has no such change"))?;
         let revision = change.current().cloned().ok_or_else(|| broken("the change has no revision"))?;
         let subject = revision.subject.reference()?;
-        Ok(Self {
-            state,
-            change,
-            revision,
-            subject,
-            blobs: bundle.evidence.blobs,
-            checkpoint,
-            begun: report.begun,
-            now,
-        })
+        Ok(Self { state, change, revision, subject, blobs: bundle.evidence.blobs, checkpoint, begun, now })
     }
 
     pub fn change(&self) -> &Change {
@@ -132,16 +108,61 @@ impl Reading {
         blob.map(|bytes| Identities::parse(bytes)).transpose()
     }
 
+    /// What is missing of it that this person could supply now.
+    pub fn could_supply(&self, person: &ActorId) -> Result<Vec<Obligation>, Refusal> {
+        if !self.change.status.is_open() {
+            return Ok(Vec::new());
+        }
+        let snapshot = Snapshot::take(&self.state, &self.change, self.now)?;
+        let decision = decide::decide(&self.state.governance.rules, &snapshot, self.now);
+        explain::could_supply(&decision, &self.state, &self.change, &self.state.disabled(self.now), person)
+    }
+
     /// The change as it is shown.
     pub fn view(&self) -> Result<ChangeView, Refusal> {
         view::view(&self.state, &self.change, &self.blobs, &self.state.disabled(self.now), self.now)
     }
 }
 
+/// A part of the log in which everything holds.
+#[derive(Debug)]
+pub struct Checked {
+    pub state: State,
+    pub checkpoint: Checkpoint,
+    /// Where the next reading of governance can go on from.
+    pub begun: Option<GovernedBefore>,
+}
+
+impl Checked {
+    pub fn of(trust: &Trust, evidence: &Evidence, before: Option<&GovernedBefore>, now: Time) -> Result<Self, Refusal> {
+        clock_agrees(evidence, now)?;
+        let report = match before {
+            Some(before) => verify_behind(trust, evidence, before, now),
+            None => verify(trust, evidence, now),
+        };
+        let failed = report.steps.iter().find(|step| match step.verdict {
+            Verdict::Broken | Verdict::Newer => true,
+            Verdict::Holds | Verdict::NotChecked => false,
+        });
+        if let Some(step) = failed {
+            return Err(match step.verdict {
+                Verdict::Newer => Refusal::newer(step.detail.clone()),
+                // By another trust file it might be as it should.
+                Verdict::Broken if step.is_by_the_trust_file() => wrong_trust(&step.detail),
+                Verdict::Broken | Verdict::Holds | Verdict::NotChecked => broken(&step.detail),
+            });
+        }
+        match (report.state, report.checkpoint) {
+            (Some(state), Some(checkpoint)) => Ok(Self { state, checkpoint, begun: report.begun }),
+            (None, _) | (_, None) => Err(broken("it does not hold")),
+        }
+    }
+}
+
 /// Whether this machine's clock can be right, by the leaves of a bundle. What they say is not checked yet; a clock that is wrong
 /// would make an honest bundle look false.
-fn clock_agrees(bundle: &Bundle, now: Time) -> Result<(), Refusal> {
-    let times = bundle.evidence.leaves.values().filter_map(|bytes| Some(Leaf::parse(bytes).ok()?.admitted_at));
+fn clock_agrees(evidence: &Evidence, now: Time) -> Result<(), Refusal> {
+    let times = evidence.leaves.values().filter_map(|bytes| Some(Leaf::parse(bytes).ok()?.admitted_at));
     let ahead = times.max().map_or(0, |last| last.secs_since(now));
     if ahead <= MAX_SKEW_SECS {
         return Ok(());

@@ -19,10 +19,10 @@ use countersign_core::{
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId},
     refusal::{Refusal, RefusalClass},
     state::{GateRecord, PersonRecord, Record, State},
-    statement::{Body, Erasure, governance_stream},
+    statement::{Body, Erasure, Statement, governance_stream},
     subject::Subject,
 };
-use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, Time};
+use countersign_ledger::{Digest, Fingerprint, Leaf, PublicKey, StreamHead, StreamId, Time};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
@@ -51,6 +51,7 @@ pub mod facet {
     pub const OPEN: &str = "open";
     pub const SYSTEM: &str = "system";
     pub const TARGET: &str = "target";
+    /// Whoever proposed it, and who answers for a machine that did.
     pub const PROPOSER: &str = "proposer";
     /// Whoever signed something about it.
     pub const PERSON: &str = "person";
@@ -402,11 +403,15 @@ pub fn change_projection(change: &Change) -> Result<Projection, StoreError> {
         facets.insert(Facet::new(facet::SYSTEM, target.system.as_str()));
         facets.insert(Facet::new(facet::TARGET, target.to_string()));
     }
+    let sponsors = change.revisions.iter().filter_map(|revision| revision.sponsor.as_ref());
+    facets.extend(sponsors.map(|sponsor| Facet::new(facet::PROPOSER, sponsor.as_str())));
     let spoke = change.revisions.iter().map(|revision| &revision.by);
     let spoke = spoke.chain(change.revisions.iter().filter_map(|revision| revision.sponsor.as_ref()));
     let spoke = spoke.chain(change.approvals.iter().map(|approval| &approval.by));
     let spoke = spoke.chain(change.rejections.iter().map(|rejection| &rejection.by));
     let spoke = spoke.chain(change.waivers.iter().map(|waiver| &waiver.by));
+    let spoke = spoke.chain(change.comments.iter().map(|comment| &comment.by));
+    let spoke = spoke.chain(change.taken_back.iter().map(|taken| &taken.by));
     facets.extend(spoke.map(|person| Facet::new(facet::PERSON, person.as_str())));
     if let Some(Subject::Git(git)) = change.current().map(|revision| &revision.subject) {
         facets.insert(head_facet(&git.repository, &git.head));
@@ -441,6 +446,15 @@ pub fn uniques(state: &State, signed: &Signed) -> Result<Vec<Unique>, Refusal> {
         }
     }
     Ok(keys)
+}
+
+/// The keys that a leaf of a log names, its own the first. Who names a gate's key first has it.
+pub fn keys(leaf: &Leaf) -> Vec<Unique> {
+    let mut keys = vec![Unique::of_digest(&leaf.envelope.payload_digest())];
+    if let Ok(Body::GateRegistration(gate)) = Statement::parse(leaf.envelope.payload()).map(|said| said.body) {
+        keys.push(key_of_gate(&gate.key));
+    }
+    keys
 }
 
 /// By which a gate's key is known to be one's already.
@@ -486,6 +500,12 @@ pub async fn gate_by_key(store: &dyn Store, key: &Fingerprint) -> Result<Option<
     let Some(item) = store.list(&list).await?.items.into_iter().next() else { return Ok(None) };
     let id: GateId = item.name.parse().map_err(|e| unreadable(&item.name, e))?;
     Ok(Some((id, parse(&item.name, &item.body)?)))
+}
+
+pub async fn gate(store: &dyn Store, id: &GateId) -> Result<Option<GateRecord>, StoreError> {
+    let name = id.to_string();
+    let body = store.projections(GATE, std::slice::from_ref(&name)).await?.remove(&name);
+    body.map(|body| parse(&name, &body)).transpose()
 }
 
 /// A change of a store, by its whole id.

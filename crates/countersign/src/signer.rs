@@ -127,6 +127,11 @@ pub enum Choice {
     Public(PublicKey),
 }
 
+/// Whether git signs with an SSH key, which is then the one to sign with here, too.
+pub fn is_set_for_git() -> bool {
+    git_config(&["gpg.format"]).as_deref() == Some("ssh") && git_config(&["user.signingkey"]).is_some()
+}
+
 /// The key to sign with: the one that was given, else what git signs with, else the usual files.
 pub fn default_key(given: Option<&Path>) -> Result<Choice, SignerError> {
     if let Some(path) = given {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
-    change::{Change, ChangeStatus, Revision},
+    change::{Change, ChangeStatus, CommentRecord, Revision},
     explain,
     ids::ActorId,
     refusal::Refusal,
@@ -13,12 +13,13 @@ use countersign_core::{
     state::State,
     statement::RevisionRef,
     subject::{Subject, Transition},
-    text::{ProposalText, Reason},
+    text::{CommentText, ProposalText, Reason},
 };
 use countersign_ledger::{Digest, Time};
 
 use crate::wire::{
-    ApprovalLine, ChangeLine, ChangeView, GuidanceLine, IdentityView, PermitLine, RejectionLine, WaiverLine, rfc3339,
+    ApprovalLine, ChangeLine, ChangeView, CommentLine, GuidanceLine, IdentityView, PermitLine, RejectionLine,
+    TakenBackLine, WaiverLine, rfc3339,
 };
 
 /// In place of words that are not at hand, and of which no tombstone says that they were erased.
@@ -31,6 +32,7 @@ pub type Texts = BTreeMap<Digest, Vec<u8>>;
 pub fn texts(change: &Change) -> Vec<Digest> {
     let reasons = change.rejections.iter().map(|rejection| rejection.reason);
     let reasons = reasons.chain(change.waivers.iter().map(|waiver| waiver.reason));
+    let reasons = reasons.chain(change.comments.iter().map(|comment| comment.text));
     let transitions = change.permits.iter().map(|permit| permit.transition.digest);
     change.current().map(|revision| revision.text).into_iter().chain(reasons).chain(transitions).collect()
 }
@@ -90,6 +92,9 @@ pub fn view(
                 counts: approval.revision == current
                     && approval.epoch == epoch
                     && snapshot.approvals.iter().any(|a| a.by == approval.by),
+                carries: approval.epoch == epoch
+                    && change.may_carry(approval)
+                    && snapshot.carried.iter().any(|carried| carried.approvals.iter().any(|a| a.by == approval.by)),
             })
             .collect(),
         rejections: change
@@ -127,12 +132,33 @@ pub fn view(
                 outcome: permit.outcome,
             })
             .collect(),
+        comments: change.comments.iter().map(|record| comment(change, record, texts)).collect(),
+        taken_back: change
+            .taken_back
+            .iter()
+            .map(|record| TakenBackLine {
+                by: record.by.clone(),
+                at: rfc3339(record.at),
+                revision: record.revision.number,
+                rejected: record.rejected,
+            })
+            .collect(),
         contributors: snapshot.contributors,
         claimed: snapshot.claimed,
         ai: snapshot.ai,
         decision,
         explanation,
     })
+}
+
+fn comment(change: &Change, record: &CommentRecord, texts: &Texts) -> CommentLine {
+    let said = texts.get(&record.text).and_then(|bytes| CommentText::parse(bytes).ok());
+    let (text, path, line) = match said {
+        Some(said) => (Some(said.text), said.path, said.line),
+        None => (tombstone(change, &record.text), None, None),
+    };
+    let (by, at, revision) = (record.by.clone(), rfc3339(record.at), record.revision.number);
+    CommentLine { by, at, revision, text, path, line }
 }
 
 /// A change in a list.

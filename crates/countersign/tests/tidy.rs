@@ -614,7 +614,7 @@ fn every_attribute_is_documented_as_it_is() {
     let rows = ATTRIBUTES.iter().map(|attribute| {
         // The bar of a table's cell.
         let doc = attribute.doc.replace('|', "\\|");
-        format!("| `{}` | {} | {} |", attribute.name, attribute.ty.cedar(), doc)
+        format!("| `{}` | {} | {} |", attribute.name, attribute.ty.name(), doc)
     });
     nothing(rows.filter(|row| !table.contains(row)).map(|row| format!("docs/rules.md lacks\n{row}")).collect());
     let rules = text("docs/rules.md");

@@ -8,7 +8,7 @@ pub const CONVENTION: Convention = Convention {
     does_not_prove: "that the file is as the forge wrote it; that an approver saw the last commit, unless the forge takes approvals \
                      back on a push; a login that no commit ties to a mail may be somebody else's name",
     find: |context| {
-        let Some(request) = context.request else { return Vec::new() };
+        let Some(request) = context.request.filter(|request| !request.signed) else { return Vec::new() };
         let mut found = Vec::new();
         let contributors = request.author.iter().chain(&request.contributors);
         found.extend(contributors.map(|who| Found::by(Says::Contributed, who.clone(), &request.name)));

@@ -15,6 +15,7 @@ mod bors_ng;
 mod bsd_ok;
 mod committer;
 mod copybara;
+mod countersign_log;
 mod forge_review;
 mod forgejo;
 mod freebsd;
@@ -109,6 +110,7 @@ pub const MAX_NOTE_BYTES: usize = 256 * 1024;
 /// Every convention. Of two that prove the same, the first gives the signal that is reported: so what is particular
 /// stands before what is general.
 pub const TABLE: &[Convention] = &[
+    countersign_log::CONVENTION,
     forge_review::CONVENTION,
     trailer::CONVENTION,
     loose_trailer::CONVENTION,

@@ -347,7 +347,7 @@ fn assumptions(past: Past<'_>, times: &[i64], first: usize) -> Assumptions {
     let (wait_basis, wait_secs) = match dated.len() {
         MIN_DATED_REVIEWS.. => (WaitBasis::DatedApprovals, at_fraction(&dated, 1, 2).unwrap_or_default()),
         _ => {
-            let mut landing: Vec<u32> = changes.iter().map(secs_to_landing).collect();
+            let mut landing: Vec<u32> = changes.iter().filter_map(secs_to_landing).collect();
             landing.sort_unstable();
             (WaitBasis::Landing, at_fraction(&landing, 1, 2).map(i64::from).unwrap_or_default())
         }

@@ -82,7 +82,7 @@ fn read(message: &Message, documents: &mut Documents) {
                 filled = false;
                 rest
             }
-            None if is_trailer(line, at >= last_paragraph) => continue,
+            None if is_trailer(line, at >= last_paragraph) || is_of_a_machine(line) => continue,
             None if line.starts_with('#') => {
                 section = None;
                 line
@@ -133,6 +133,39 @@ fn section_of(line: &str) -> Option<(Section, &str)> {
     Some((section, rest.trim_matches(['*', '_', ' '])))
 }
 
+/// What stands at the beginning of lines that a program writes.
+const OF_MACHINES: &[&str] = &[
+    "(cherry picked from ",
+    "(backported from ",
+    "(grafted from ",
+    "This reverts commit ",
+    "Merge pull request ",
+    "Merge branch ",
+    "Merge remote-tracking branch ",
+    "Merged in ",
+    "See merge request ",
+    "PiperOrigin-RevId:",
+    "GitOrigin-RevId:",
+    "Former-commit-id:",
+    "Cr-Commit-Position:",
+    "Cr-Original-Commit-Position:",
+    "git-subtree-dir:",
+    "git-subtree-mainline:",
+    "git-subtree-split:",
+    "Differential Revision:",
+    "PR-URL:",
+    "Part-of:",
+    "Conflicts:",
+    "# Conflicts:",
+];
+
+/// A line that a program wrote, or an address alone, tells nobody why.
+fn is_of_a_machine(line: &str) -> bool {
+    let line = line.trim();
+    let is_address = (line.starts_with("https://") || line.starts_with("http://")) && !line.contains(' ');
+    is_address || OF_MACHINES.iter().any(|begins| line.starts_with(begins))
+}
+
 /// A trailer says who and where, not why.
 fn is_trailer(line: &str, in_last_paragraph: bool) -> bool {
     let Some((key, value)) = line.split_once(':') else { return false };
@@ -176,5 +209,8 @@ mod tests {
         assert_eq!(documents("S\n\nRollback: revert\nRisk: none\n\nChange-Id: I1"), (10, 4, 6, 0));
         assert_eq!(documents("S\n\n## Test plan\n\nran it\ntwice\n\nmore\n"), (15, 0, 0, 11));
         assert_eq!(documents("S\n\n**Testing**: by hand"), (7, 0, 0, 7));
+        let by_programs =
+            "(cherry picked from commit 0123)\nThis reverts commit 0123.\nPiperOrigin-RevId: 1\n\nhttps://x.example/1";
+        assert_eq!(documents(&format!("S\n\n{by_programs}\n\nBecause.")), (8, 0, 0, 0));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_core::{
     decision::{Mode, Outcome, RuleStatus, Strength},
     ids::{ActorId, RuleId},
-    requirement::{Need, Requirement, Role},
+    requirement::{Choice, Need, Role},
     rules::{Rule, Rules, WeighedRule, builtin, count, weigh},
     snapshot::{Snapshot, TargetView},
 };
@@ -250,7 +250,7 @@ struct Said {
 }
 
 fn said(rule: &Rule) -> Said {
-    Said { requirements: rule.requires.iter().map(Requirement::words).collect(), whole: rule.words() }
+    Said { requirements: rule.requires.iter().map(Choice::words).collect(), whole: rule.words() }
 }
 
 impl All {
@@ -311,15 +311,16 @@ impl Counts {
     ) -> (Vec<usize>, bool) {
         let mut lacking = Vec::new();
         let mut approvals = Vec::new();
-        for (place, (requirement, count)) in rule.rule.requires.iter().zip(&mut self.missing).enumerate() {
-            let lacks = requirement.lacks(asked.snapshot, &rule.unmet, asked.now);
-            if lacks == 0 {
-                continue;
-            }
+        for (place, (choice, count)) in rule.rule.requires.iter().zip(&mut self.missing).enumerate() {
+            // Of several ways the one that takes least; where that is the same, the first.
+            let ways = choice.lacks(asked.snapshot, &rule.unmet, asked.now);
+            let Some((requirement, lacks)) = ways.into_iter().min_by_key(|(_, lacks)| *lacks) else { continue };
             lacking.push(place);
             one_more(count);
-            match requirement.need {
+            match &requirement.need {
                 Need::Approvals { role, .. } => approvals.push((role, lacks)),
+                // Who is left for which of them is not worked out for a past.
+                Need::Apart(parts) => approvals.extend(parts.iter().map(|part| (&part.role, part.count))),
                 Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => {}
             }
         }
@@ -338,7 +339,10 @@ impl Counts {
         let mut open = approvals.iter().map(|(_, lacks)| *lacks).max().unwrap_or_default();
         self.approvals = self.approvals.saturating_add(u64::from(open));
         let mut short = false;
-        for wanted in [Role::Senior, Role::Owner, Role::Independent] {
+        let last = [&Role::Senior, &Role::Owner, &Role::Independent];
+        let others: BTreeSet<&Role> =
+            approvals.iter().map(|(role, _)| *role).filter(|role| !last.contains(role)).collect();
+        for wanted in others.into_iter().chain(last) {
             let lacks = approvals.iter().filter(|(role, _)| *role == wanted).map(|(_, lacks)| *lacks).max();
             let Some(lacks) = lacks else { continue };
             let able = candidates.of(wanted, asked, &rule.unmet);
@@ -411,15 +415,15 @@ struct Able {
 }
 
 impl Candidates {
-    fn of<'a>(&mut self, role: Role, asked: &Asked<'a>, unmet: &[&'a TargetView]) -> &Able {
-        let known = self.0.iter().position(|(of, targets, _)| *of == role && *targets == unmet.len());
+    fn of<'a>(&mut self, role: &Role, asked: &Asked<'a>, unmet: &[&'a TargetView]) -> &Able {
+        let known = self.0.iter().position(|(of, targets, _)| of == role && *targets == unmet.len());
         // A rule that is unmet for some of the targets only may be so for others than the next one.
         let whole = unmet.len() == asked.snapshot.targets.len();
         let at = match known.filter(|_| whole) {
             Some(at) => at,
             None => {
                 let size = if whole { unmet.len() } else { usize::MAX };
-                self.0.push((role, size, able(role, asked, unmet)));
+                self.0.push((role.clone(), size, able(role, asked, unmet)));
                 self.0.len().saturating_sub(1)
             }
         };
@@ -431,7 +435,7 @@ impl Candidates {
 /// Who could still have given an approval in this role for this target: there, no hand in it, and not an approver.
 fn candidates<'a>(
     asked: &Asked<'a>,
-    role: Role,
+    role: &'a Role,
     target: &'a TargetView,
 ) -> impl Iterator<Item = &'a ActorId> + use<'a> {
     let snapshot = asked.snapshot;
@@ -440,6 +444,7 @@ fn candidates<'a>(
         Role::Independent => true,
         Role::Owner => person.owns.contains(&target.target.system),
         Role::Senior => person.senior,
+        Role::Group(_) | Role::Touch | Role::Verified | Role::Material => false,
     };
     let able = asked
         .there
@@ -448,10 +453,12 @@ fn candidates<'a>(
     able.map(|(id, _)| id)
 }
 
-fn able<'a>(role: Role, asked: &Asked<'a>, unmet: &[&'a TargetView]) -> Able {
+fn able<'a>(role: &'a Role, asked: &Asked<'a>, unmet: &[&'a TargetView]) -> Able {
     let number = |id| Actors::number_of(id).map(|number| (number, asked.known.reviewed(number)));
     let people: Vec<(usize, u32)> = match (role, unmet) {
         // Whom else a target asks makes no difference but to owners.
+        // Nobody knows of a past who was in which group of a catalog that came later, nor which key somebody would have had.
+        (Role::Group(_) | Role::Touch | Role::Verified | Role::Material, _) => Vec::new(),
         (Role::Independent | Role::Senior, [first, ..]) | (Role::Owner, [first]) => {
             candidates(asked, role, first).filter_map(number).collect()
         }

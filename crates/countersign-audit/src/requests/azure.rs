@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Approval, Request, RequestsError, as_of, somebody};
 
-const FORGE: &str = "Azure DevOps";
+pub(super) const FORGE: &str = "Azure DevOps";
 
 pub(super) const EXPORT: &str =
     "az repos pr list --repository NAME --status completed --top 10000 --output json > reviews.json";
@@ -78,5 +78,6 @@ pub(super) fn read(nth: usize, record: &Map<String, Value>) -> Result<Option<Req
         approvals: approved.filter_map(|one| Some(Approval { by: one.account.who()?, at: None })).collect(),
         merged_by: pull.closed_by.as_ref().and_then(Account::who),
         commits: vec![landed.commit_id],
+        signed: false,
     }))
 }

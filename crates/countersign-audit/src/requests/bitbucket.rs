@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Approval, Request, RequestsError, as_of, moment, somebody};
 
-const FORGE: &str = "Bitbucket";
+pub(super) const FORGE: &str = "Bitbucket";
 
 pub(super) const EXPORT: &str = "curl -u USER:TOKEN \
      'https://api.bitbucket.org/2.0/repositories/WORKSPACE/REPO/pullrequests?state=MERGED&pagelen=50&fields=%2Bvalues.participants' \
@@ -98,5 +98,6 @@ pub(super) fn read(nth: usize, record: &Map<String, Value>) -> Result<Option<Req
         approvals: approvals.collect(),
         merged_by: pull.closed_by.as_ref().and_then(User::who),
         commits: vec![landed],
+        signed: false,
     }))
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Approval, Request, RequestsError, as_of, somebody};
 
-const FORGE: &str = "Gerrit";
+pub(super) const FORGE: &str = "Gerrit";
 
 pub(super) const EXPORT: &str = "ssh -p 29418 HOST gerrit query --format=JSON --current-patch-set status:merged \
      project:PROJECT branch:BRANCH > reviews.json";
@@ -71,5 +71,6 @@ pub(super) fn read(nth: usize, record: &Map<String, Value>) -> Result<Option<Req
         approvals: approvals.filter_map(|vote| Some(Approval { by: by(vote)?, at: vote.granted_on })).collect(),
         merged_by: submitted.and_then(by),
         commits: vec![set.revision],
+        signed: false,
     }))
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Approval, Request, RequestsError, as_of, moment, somebody};
 
-const FORGE: &str = "GitHub";
+pub(super) const FORGE: &str = "GitHub";
 
 pub(super) const EXPORT: &str = "gh pr list --state merged --limit 10000 \
      --json number,author,mergedBy,mergeCommit,reviews,commits > reviews.json";
@@ -90,6 +90,7 @@ pub(super) fn read(nth: usize, record: &Map<String, Value>) -> Result<Option<Req
         approvals: stands.into_values().flatten().collect(),
         merged_by: pull.merged_by.as_ref().and_then(Account::who),
         commits: vec![landed.oid],
+        signed: false,
     }))
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{Approval, Request, RequestsError, as_of, somebody};
 
-const FORGE: &str = "GitLab";
+pub(super) const FORGE: &str = "GitLab";
 
 pub(super) const EXPORT: &str = "glab api graphql --paginate -f query='query($endCursor: String) { project(fullPath: \"GROUP/PROJECT\") \
      { mergeRequests(state: merged, after: $endCursor) { pageInfo { hasNextPage endCursor } nodes { iid author { name username } \
@@ -83,5 +83,6 @@ pub(super) fn read(nth: usize, record: &Map<String, Value>) -> Result<Option<Req
         approvals: approvers.iter().filter_map(User::who).map(|by| Approval { by, at: None }).collect(),
         merged_by: merge.merge_user.or(merge.merged_by).as_ref().and_then(User::who),
         commits,
+        signed: false,
     }))
 }

@@ -8,6 +8,7 @@ mod bitbucket;
 mod gerrit;
 mod github;
 mod gitlab;
+mod pages;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,9 @@ use countersign_core::{facts::git::Ident, ids::Oid};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use thiserror::Error;
+
+pub use pages::Cut;
+use pages::{Pages, Said};
 
 /// Shortest prefix of a commit's id that a forge gives instead of the id: Bitbucket's, in digits.
 const SHORT: usize = 12;
@@ -32,6 +36,8 @@ pub struct Request {
     pub merged_by: Option<Ident>,
     /// Ids of the commits by which it landed, or beginnings of them.
     pub commits: Vec<String>,
+    /// Whether those approvals are signatures in a log that was verified, and no forge's word.
+    pub signed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +52,7 @@ pub struct Approval {
 pub struct Requests {
     all: Vec<Request>,
     by_commit: BTreeMap<String, usize>,
+    pages: Pages,
 }
 
 /// Why a file is no export of requests.
@@ -66,11 +73,11 @@ pub enum RequestsError {
 
 /// How requests are exported from each forge: for `--reviews-help`.
 pub const EXPORTS: &[(&str, &str)] = &[
-    ("GitHub", github::EXPORT),
-    ("GitLab", gitlab::EXPORT),
-    ("Gerrit", gerrit::EXPORT),
-    ("Azure DevOps", azure::EXPORT),
-    ("Bitbucket", bitbucket::EXPORT),
+    (github::FORGE, github::EXPORT),
+    (gitlab::FORGE, gitlab::EXPORT),
+    (gerrit::FORGE, gerrit::EXPORT),
+    (azure::FORGE, azure::EXPORT),
+    (bitbucket::FORGE, bitbucket::EXPORT),
 ];
 
 impl Requests {
@@ -85,9 +92,9 @@ impl Requests {
     /// Takes what one file has: a list, an object of a list, or one object a line.
     pub fn add(&mut self, text: &str) -> Result<(), RequestsError> {
         let text = text.trim_start_matches('\u{feff}');
-        let mut records = Vec::new();
+        let (mut records, mut said) = (Vec::new(), Said::default());
         for value in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
-            flatten(value.map_err(|error| RequestsError::NotJson(error.to_string()))?, &mut records);
+            flatten(value.map_err(|error| RequestsError::NotJson(error.to_string()))?, &mut records, &mut said);
         }
         let mut found = Vec::new();
         for (nth, record) in (1..).zip(&records) {
@@ -96,21 +103,44 @@ impl Requests {
         if found.is_empty() {
             return Err(RequestsError::Empty);
         }
-        github::know_logins(&records, &mut found);
-        for request in found {
-            // The same file, or a page, may be given twice.
-            if request.commits.iter().any(|commit| {
-                self.by_commit.get(&commit.to_ascii_lowercase()).and_then(|at| self.all.get(*at)) == Some(&request)
-            }) {
-                continue;
-            }
-            let at = self.all.len();
-            for commit in &request.commits {
-                self.by_commit.insert(commit.to_ascii_lowercase(), at);
-            }
-            self.all.push(request);
+        records.iter().for_each(|record| said.record(record));
+        if let Some((forge, _)) = records.iter().find_map(forge_of) {
+            self.pages.add(forge, records.iter().filter_map(forge_of).count(), said);
         }
+        github::know_logins(&records, &mut found);
+        found.into_iter().for_each(|request| self.put(request));
         Ok(())
+    }
+
+    /// Takes what a verified log has of changes that landed. It is asked before any forge.
+    pub fn add_signed(&mut self, changes: impl IntoIterator<Item = Request>) {
+        changes.into_iter().for_each(|change| self.put(Request { signed: true, ..change }));
+    }
+
+    fn put(&mut self, request: Request) {
+        let names: Vec<String> = request.commits.iter().map(|commit| commit.to_ascii_lowercase()).collect();
+        let known = |name: &String| self.by_commit.get(name).and_then(|at| self.all.get(*at));
+        // The same file, or a page, may be given twice.
+        if names.iter().any(|name| known(name) == Some(&request)) {
+            return;
+        }
+        // What people signed counts for more than what a forge says of the same commit.
+        let counts = |name: &String| request.signed || !known(name).is_some_and(|other| other.signed);
+        let names: Vec<String> = names.iter().filter(|name| counts(name)).cloned().collect();
+        let at = self.all.len();
+        self.by_commit.extend(names.into_iter().map(|name| (name, at)));
+        self.all.push(request);
+    }
+
+    /// How many of them are signed, and how many a forge told.
+    pub fn counts(&self) -> (usize, usize) {
+        let signed = self.all.iter().filter(|request| request.signed).count();
+        (signed, self.all.len().saturating_sub(signed))
+    }
+
+    /// What shows that an export is not all there is.
+    pub fn cuts(&self) -> Vec<Cut> {
+        self.pages.cuts()
     }
 
     /// The request that landed as this commit.
@@ -122,9 +152,9 @@ impl Requests {
 }
 
 /// Objects out of lists, and out of the pages in which APIs wrap lists.
-fn flatten(value: Value, records: &mut Vec<Map<String, Value>>) {
+fn flatten(value: Value, records: &mut Vec<Map<String, Value>>, said: &mut Said) {
     match value {
-        Value::Array(all) => all.into_iter().for_each(|one| flatten(one, records)),
+        Value::Array(all) => all.into_iter().for_each(|one| flatten(one, records, said)),
         Value::Object(mut object) => {
             let list = ["values", "value", "nodes"]
                 .into_iter()
@@ -132,8 +162,11 @@ fn flatten(value: Value, records: &mut Vec<Map<String, Value>>) {
             let inner = ["data", "project", "repository", "mergeRequests"]
                 .into_iter()
                 .find(|name| object.len() == 1 && matches!(object.get(*name), Some(Value::Object(_))));
+            if list.is_some() {
+                said.list(&object);
+            }
             match list.or(inner).and_then(|name| object.remove(name)) {
-                Some(inside) => flatten(inside, records),
+                Some(inside) => flatten(inside, records, said),
                 None => records.push(object),
             }
         }
@@ -141,30 +174,41 @@ fn flatten(value: Value, records: &mut Vec<Map<String, Value>>) {
     }
 }
 
-/// `None` for what was not merged, and for what only counts the others.
-fn read(nth: usize, record: &Map<String, Value>) -> Result<Option<Request>, RequestsError> {
+/// Reads a record as one forge writes it.
+type Read = fn(usize, &Map<String, Value>) -> Result<Option<Request>, RequestsError>;
+
+/// Of which forge a record is; `None` for one that is of none, or only counts the others.
+fn forge_of(record: &Map<String, Value>) -> Option<(&'static str, Read)> {
     let has = |name: &str| record.contains_key(name);
-    if record.get("type").is_some_and(|kind| kind == "stats") {
-        return Ok(None);
-    }
     if has("pullRequestId") {
-        return azure::read(nth, record);
+        return Some((azure::FORGE, azure::read));
     }
     if has("iid") {
-        return gitlab::read(nth, record);
+        return Some((gitlab::FORGE, gitlab::read));
     }
     if has("currentPatchSet")
         || has("patchSets")
         || (has("owner") && has("change_id"))
         || (has("owner") && has("project"))
     {
-        return gerrit::read(nth, record);
+        return Some((gerrit::FORGE, gerrit::read));
     }
     if has("participants") || (has("reviewers") && has("fromRef")) {
-        return bitbucket::read(nth, record);
+        return Some((bitbucket::FORGE, bitbucket::read));
     }
     if has("mergeCommit") || has("mergedBy") || has("merge_commit_sha") {
-        return github::read(nth, record);
+        return Some((github::FORGE, github::read));
+    }
+    None
+}
+
+/// `None` for what was not merged, and for what only counts the others.
+fn read(nth: usize, record: &Map<String, Value>) -> Result<Option<Request>, RequestsError> {
+    if record.get("type").is_some_and(|kind| kind == "stats") {
+        return Ok(None);
+    }
+    if let Some((_, read)) = forge_of(record) {
+        return read(nth, record);
     }
     let fields: Vec<&str> = record.keys().take(6).map(String::as_str).collect();
     let fields = if fields.is_empty() { "nothing".to_owned() } else { fields.join(", ") };

@@ -134,3 +134,63 @@ fn what_is_no_export_says_so() {
     assert_snapshot!(refused(r#"[{"name": "x", "full_name": "y"}]"#), @"refused: record 1 is of no forge that is known here; it has name, full_name");
     assert_snapshot!(refused(r#"[{"number": "twelve", "mergeCommit": {}}]"#), @r#"refused: record 1 looks like one of GitHub, but invalid type: string "twelve", expected u64"#);
 }
+
+/// What stays behind on another page would look as if nobody had looked: the file shows it, and the command fetches the rest.
+#[test]
+fn an_export_that_is_cut_shows_it() {
+    let cut = |files: &[&str]| {
+        let mut requests = Requests::default();
+        files.iter().for_each(|file| requests.add(file).unwrap());
+        let cuts = requests.cuts();
+        assert!(cuts.len() < 2, "{cuts:?}");
+        cuts.into_iter()
+            .next()
+            .map_or_else(|| "whole".to_owned(), |cut| format!("{}: {} -> {}", cut.forge, cut.why, cut.rest))
+    };
+    let many = |record: &str, count: usize| {
+        let records: Vec<String> = (0..count).map(|n| record.replace("ID", &format!("{n:040}"))).collect();
+        format!("[{}]", records.join(","))
+    };
+
+    let pull = r#"{"number": 1, "mergeCommit": {"oid": "ID"}, "reviews": []}"#;
+    assert_snapshot!(cut(&[&many(pull, 29)]), @"whole");
+    assert_snapshot!(cut(&[&many(pull, 30)]), @"GitHub: it has 30 requests, as many as one page or a limit allows -> gh pr list --state merged --limit 10000 --json number,author,mergedBy,mergeCommit,reviews,commits > reviews.json");
+    assert_snapshot!(cut(&[&many(pull, 10_000)]), @"GitHub: it has 10000 requests, as many as one page or a limit allows -> gh pr list --state merged --limit 100000 --json number,author,mergedBy,mergeCommit,reviews,commits > reviews.json");
+    // The second page was not full.
+    assert_snapshot!(cut(&[&many(pull, 100), &many(pull, 7)]), @"whole");
+
+    let merge = r#"{"iid": "1", "approvedBy": {"nodes": []}, "diffHeadSha": "ID"}"#;
+    let page = |more: bool| {
+        let info = format!(r#"{{"hasNextPage": {more}, "endCursor": "x"}}"#);
+        format!(
+            r#"{{"data": {{"project": {{"mergeRequests": {{"pageInfo": {info}, "nodes": {}}}}}}}}}"#,
+            many(merge, 100)
+        )
+    };
+    assert_snapshot!(cut(&[&page(true)]), @r#"GitLab: its last page says that there is another -> glab api graphql --paginate -f query='query($endCursor: String) { project(fullPath: "GROUP/PROJECT") { mergeRequests(state: merged, after: $endCursor) { pageInfo { hasNextPage endCursor } nodes { iid author { name username } mergeUser { name username } approvedBy { nodes { name username } } mergeCommitSha diffHeadSha } } } }' > reviews.json"#);
+    assert_snapshot!(cut(&[&format!("{}{}", page(true), page(false))]), @"whole");
+
+    let change =
+        r#"{"number": 1, "owner": {"name": "Ann"}, "status": "MERGED", "currentPatchSet": {"revision": "ID"}}"#;
+    let gerrit =
+        |more: bool| format!(r#"{} {{"type": "stats", "rowCount": 500, "moreChanges": {more}}}"#, many(change, 500));
+    assert_snapshot!(cut(&[&gerrit(true)]), @"Gerrit: Gerrit says that there are more changes -> ssh -p 29418 HOST gerrit query --format=JSON --current-patch-set status:merged project:PROJECT branch:BRANCH --start 500 > reviews-2.json");
+    assert_snapshot!(cut(&[&gerrit(false)]), @"whole");
+    let rest = many(change, 3).replacen("MERGED", "MERGED\", \"_more_changes\": true, \"x\": \"", 1);
+    assert_snapshot!(cut(&[&rest]), @"Gerrit: Gerrit says that there are more changes -> ssh -p 29418 HOST gerrit query --format=JSON --current-patch-set status:merged project:PROJECT branch:BRANCH --start 3 > reviews-2.json");
+
+    let azure =
+        r#"{"pullRequestId": 1, "status": "completed", "lastMergeCommit": {"commitId": "ID"}, "reviewers": []}"#;
+    assert_snapshot!(cut(&[&many(azure, 101)]), @"Azure DevOps: it has 101 requests, as many as one page or a limit allows -> az repos pr list --repository NAME --status completed --top 10000 --skip 101 --output json > reviews-2.json");
+    assert_snapshot!(cut(&[&many(azure, 102)]), @"whole");
+
+    let bitbucket = r#"{"id": 1, "state": "MERGED", "merge_commit": {"hash": "ID"}, "participants": []}"#;
+    let cloud = |next: &str| format!(r#"{{"pagelen": 50, {next} "values": {}}}"#, many(bitbucket, 50));
+    let next = r#""next": "https://api.bitbucket.org/2.0/repositories/shop/shop/pullrequests?page=2","#;
+    assert_snapshot!(cut(&[&cloud(next)]), @"Bitbucket: its last page names another -> curl -u USER:TOKEN 'https://api.bitbucket.org/2.0/repositories/shop/shop/pullrequests?page=2' > reviews-2.json");
+    assert_snapshot!(cut(&[&cloud(next), &cloud("")]), @"whole");
+    let center =
+        |last: bool| format!(r#"{{"isLastPage": {last}, "nextPageStart": 25, "values": {}}}"#, many(bitbucket, 25));
+    assert_snapshot!(cut(&[&center(false)]), @"Bitbucket: its last page says that there is another (start=25) -> curl -u USER:TOKEN 'https://api.bitbucket.org/2.0/repositories/WORKSPACE/REPO/pullrequests?state=MERGED&pagelen=50&fields=%2Bvalues.participants' > reviews-1.json   (the address of the next page is its `next`; Data Center: /rest/api/1.0/projects/KEY/repos/REPO/pull-requests?state=MERGED)");
+    assert_snapshot!(cut(&[&center(true)]), @"whole");
+}

@@ -16,8 +16,8 @@ use crate::{
     refusal::Refusal,
     state::{State, TargetRejection},
     statement::{
-        Approval, Body, Disclosure, Identification, IdentityVerdict, MAX_LIST, MAX_TARGETS, NewRevision, Proposal,
-        Rejection, RejectionLift, RejectionSetAside, RevisionRef, Waiver,
+        Approval, Body, Comment, Disclosure, Identification, IdentityVerdict, MAX_LIST, MAX_TARGETS, NewRevision,
+        Proposal, Rejection, RejectionLift, RejectionSetAside, RevisionRef, Waiver,
     },
     subject::{GitSubject, Subject},
     take,
@@ -25,6 +25,9 @@ use crate::{
 
 /// How many rejections of one person stand on targets that they do not own.
 pub const MAX_REJECTIONS: usize = 5;
+/// How many comments of one actor a change takes, and how many in all: each is a leaf.
+pub const MAX_COMMENTS: usize = 50;
+pub const MAX_ALL_COMMENTS: usize = 500;
 /// How long a rejection has stood before others can set it aside.
 const ASIDE_AFTER_SECS: i64 = 24 * 60 * 60;
 
@@ -64,6 +67,8 @@ pub(super) fn about(
         // What was rejected follows its content, whatever became of this change; so does the lifting.
         Body::Rejection(rejection) => return self::rejection(state, authenticated, change, rejection),
         Body::RejectionLift(lift) => return self::lift(state, authenticated, change, lift),
+        // What is remarked may be of an earlier revision.
+        Body::Comment(comment) => return self::comment(authenticated, change, comment),
         Body::Genesis(_)
         | Body::KeyRevocation(_)
         | Body::RevocationConfirmation(_)
@@ -78,6 +83,7 @@ pub(super) fn about(
         | Body::Approval(_)
         | Body::RejectionSetAside(_)
         | Body::Withdrawal(_)
+        | Body::ApprovalWithdrawal(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
         | Body::Identification(_)
@@ -87,11 +93,7 @@ pub(super) fn about(
         | Body::PermitGrant(_) => {}
     }
     if !change.status.is_open() {
-        return Err(Refusal::conflict(
-            "change-closed",
-            format!("change {} is {}; nothing more can be said about it", change.id, change.status.as_str()),
-        )
-        .hint("propose a new change: countersign propose …"));
+        return Err(closed(change));
     }
     if let Some((_, revision)) = body.about() {
         current_revision(change, revision)?;
@@ -102,6 +104,7 @@ pub(super) fn about(
         Body::Approval(approval) => self::approval(state, change, authenticated, approval, now),
         Body::RejectionSetAside(said) => set_aside(state, authenticated, change, said, now),
         Body::Withdrawal(_) => withdrawal(authenticated, change),
+        Body::ApprovalWithdrawal(_) => approval_withdrawal(authenticated, change),
         Body::Disclosure(disclosure) => self::disclosure(governance, change, authenticated, disclosure),
         Body::Waiver(waiver) => self::waiver(state, change, authenticated, waiver, now),
         Body::Identification(said) => identification(governance, change, authenticated, said),
@@ -116,6 +119,7 @@ pub(super) fn about(
         | Body::Proposal(_)
         | Body::Rejection(_)
         | Body::RejectionLift(_)
+        | Body::Comment(_)
         | Body::OutcomeReport(_)
         | Body::Erasure(_)
         | Body::Epoch(_) => Ok(()),
@@ -516,6 +520,60 @@ fn set_aside(
     Ok(())
 }
 
+/// Nobody takes back what they have not given: an approval of this revision that stands.
+fn approval_withdrawal(authenticated: &Authenticated<'_>, change: &Change) -> Result<(), Refusal> {
+    let by = person(authenticated, "take an approval back")?;
+    // One of an earlier revision may carry over.
+    if change.approvals.iter().any(|approval| approval.by == by) {
+        return Ok(());
+    }
+    Err(Refusal::conflict("not-approved", format!("no approval by {by} of change {} stands", change.id))
+        .hint(format!("see what stands: countersign show {}; to stop it, reject it", change.id.short())))
+}
+
+/// Anybody whose key stands may remark something, so often.
+fn comment(authenticated: &Authenticated<'_>, change: &Change, comment: &Comment) -> Result<(), Refusal> {
+    let by = match authenticated.signer() {
+        Signer::Actor { id, .. } => id,
+        Signer::Gate(_) | Signer::Server => {
+            return Err(Refusal::forbidden(
+                "cannot-comment",
+                "a gate or the server says what it has to say in its own statements",
+            ));
+        }
+    };
+    if !change.status.is_open() {
+        return Err(closed(change));
+    }
+    if change.revision(&comment.revision).is_none() {
+        let number = comment.revision.number;
+        let never = format!("the comment is on a revision {number} that change {} never had", change.id);
+        return Err(Refusal::conflict("stale-revision", never)
+            .hint(format!("look at what is there: countersign show {}", change.id.short())));
+    }
+    let theirs = change.comments.iter().filter(|comment| comment.by == *by).count();
+    if theirs >= MAX_COMMENTS || change.comments.len() >= MAX_ALL_COMMENTS {
+        return Err(Refusal::conflict(
+            "too-many-comments",
+            format!(
+                "change {} has {theirs} comments by {by} and {} in all, and that is the most",
+                change.id,
+                change.comments.len()
+            ),
+        )
+        .hint("talk elsewhere, and put a link into the change: countersign revise … --link URL"));
+    }
+    Ok(())
+}
+
+fn closed(change: &Change) -> Refusal {
+    Refusal::conflict(
+        "change-closed",
+        format!("change {} is {}; nothing more can be said about it", change.id, change.status.as_str()),
+    )
+    .hint("propose a new change: countersign propose …")
+}
+
 fn withdrawal(authenticated: &Authenticated<'_>, change: &Change) -> Result<(), Refusal> {
     let by = &authenticated.statement().header.by;
     let theirs = change.revisions.iter().any(|r| r.by == *by || r.sponsor.as_ref() == Some(by));
@@ -573,6 +631,16 @@ fn waiver(
             return Err(Refusal::forbidden("not-waivable", format!("rule `{}` cannot be waived", rule.id))
                 .hint(format!("satisfy it; what it asks for: countersign show {}", change.id.short())));
         }
+    }
+    if let Some(group) = &rule.waivers {
+        return match governance.catalog.is_in(&by, group) {
+            true => Ok(()),
+            false => Err(Refusal::forbidden(
+                "not-of-the-group",
+                format!("{by} is not of group {group}, whose people waive rule `{}`", rule.id),
+            )
+            .hint(format!("somebody of that group does; what it asks for: countersign show {}", change.id.short()))),
+        };
     }
     match governance.person(&by) {
         Some(actor) if actor.level.is_senior() => Ok(()),

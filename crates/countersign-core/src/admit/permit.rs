@@ -4,7 +4,7 @@ use countersign_ledger::{Fingerprint, Time};
 
 use super::{Authenticated, change::its_targets};
 use crate::{
-    change::{Change, Found, PermitRecord, RequestRecord},
+    change::{Change, Found, PermitRecord, RequestRecord, TakenBack},
     decision::Outcome,
     governance::Signer,
     ids::GateId,
@@ -229,6 +229,15 @@ fn may_start(state: &State, change: &Change, permit: &PermitRecord, now: Time) -
     }
     if let Some(rejection) = change.standing_rejections().next() {
         return Err(Refusal::conflict("rejected", format!("{} has rejected change {}", rejection.by, change.id)));
+    }
+    let issued = change.permits.iter().position(|known| known.statement == permit.statement).unwrap_or_default();
+    let taken = |taken: &&TakenBack| taken.revision == permit.revision && issued < taken.permits;
+    if let Some(taken) = change.taken_back.iter().find(taken) {
+        return Err(Refusal::conflict(
+            "approval-taken-back",
+            format!("{} took their approval of change {} back after the permit was issued", taken.by, change.id),
+        )
+        .hint("ask for a new permit: it is issued where the rules are met without that approval"));
     }
     permit::still_good(permit, now)
 }

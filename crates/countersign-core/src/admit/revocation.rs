@@ -122,20 +122,30 @@ pub(super) fn confirmation(
         )
         .hint("take the key out of the catalog: countersign amend HOME, signed by two people"));
     }
-    if by == record.by || said.of == Holder::Person(by.clone()) {
+    may_confirm(&state.governance, &said.of, &record.by, &by)
+}
+
+/// Whether this person can be the second who says that a key stays revoked.
+pub fn may_confirm(
+    governance: &Governance,
+    of: &Holder,
+    revoked_by: &ActorId,
+    person: &ActorId,
+) -> Result<(), Refusal> {
+    if person == revoked_by || *of == Holder::Person(person.clone()) {
         return Err(Refusal::forbidden(
             "third-person",
-            format!("{by} cannot confirm this revocation: another person does"),
+            format!("{person} cannot confirm this revocation: another person does"),
         )
         .hint("neither who revoked nor whose key it is; whose it is revokes it for good: countersign revoke KEY"));
     }
-    let senior = |id: &ActorId| state.governance.person(id).is_some_and(|actor| actor.level.is_senior());
-    if senior(&by) || senior(&record.by) || state.governance.catalog.seniors().is_empty() {
+    let senior = |id: &ActorId| governance.person(id).is_some_and(|actor| actor.level.is_senior());
+    if senior(person) || senior(revoked_by) || governance.catalog.seniors().is_empty() {
         return Ok(());
     }
     Err(Refusal::forbidden(
         "senior-needed",
-        format!("neither {} nor {by} is a senior; one of the two has to be", record.by),
+        format!("neither {revoked_by} nor {person} is a senior; one of the two has to be"),
     )
     .hint("have a senior confirm it"))
 }

@@ -57,11 +57,13 @@ impl Catalog {
 
     /// Whether somebody is among the owners of a system.
     pub fn owns(&self, person: &ActorId, system: &SystemId) -> bool {
-        let member_of = |actor: &Actor, group| actor.member_of.iter().any(|of| self.index.is_within(of, group));
-        match (self.actors.get(person), self.owning_group(system)) {
-            (Some(actor), Some(group)) => actor.kind == ActorKind::Person && member_of(actor, group),
-            (None, _) | (_, None) => false,
-        }
+        self.owning_group(system).is_some_and(|group| self.is_in(person, group))
+    }
+
+    /// Whether a person is in a group or in one below it.
+    pub fn is_in(&self, person: &ActorId, group: &GroupId) -> bool {
+        let member_of = |actor: &Actor| actor.member_of.iter().any(|of| self.index.is_within(of, group));
+        self.actors.get(person).is_some_and(|actor| actor.kind == ActorKind::Person && member_of(actor))
     }
 
     /// The group whose members own a system.

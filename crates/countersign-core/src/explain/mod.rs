@@ -6,9 +6,11 @@
 //!
 //! | room | holds |
 //! |---|---|
+//! | `enough` | the smallest set of people that would do |
 //! | `people` | who could act now, and who is nearest to what is missing |
 //! | `words` | what is missing, in words |
 
+mod enough;
 mod people;
 mod words;
 
@@ -18,8 +20,9 @@ use countersign_ledger::Time;
 use serde::{Deserialize, Serialize};
 
 use self::{
+    enough::{Wish, enough},
     people::{Found, Wanted, asked},
-    words::how_to_approve,
+    words::{how_to_approve, way_in_words},
 };
 pub use self::{
     people::{MAX_WHO, People},
@@ -30,9 +33,9 @@ use crate::{
     decision::{Decision, Missing, Mode, RuleDecision, RuleStatus, Strength, Token},
     facts::git::Ident,
     governance::Governance,
-    ids::{ActorId, ChangeId, RuleId, Target},
+    ids::{ActorId, ChangeId, GroupId, RuleId, SystemId, Target},
     refusal::Refusal,
-    requirement::{Need, Role},
+    requirement::{Carry, Need, Part, Role},
     rules::{Rules, builtin, count, decide},
     snapshot::Snapshot,
     state::State,
@@ -48,6 +51,10 @@ pub struct Explanation {
     pub explained_at: Time,
     /// In the order of the decision's.
     pub rules: Vec<ExplainedRule>,
+    /// The smallest set of people whose approvals would meet every rule that binds and asks for approvals: for example these.
+    /// Empty where none is missing, or where not enough people could.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub enough: Vec<ActorId>,
 }
 
 /// A rule of a decision, in words.
@@ -63,6 +70,9 @@ pub struct ExplainedRule {
     /// The targets for which it is not met.
     pub targets: Vec<Target>,
     pub obligations: Vec<Obligation>,
+    /// Whose members may waive it; seniors where it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waivers: Option<GroupId>,
     /// What the evaluator says, for `error`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -79,9 +89,40 @@ pub struct Obligation {
     pub more: u32,
     /// The command that does it.
     pub how: String,
+    /// Other ways to the same, any one of which suffices.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub or: Vec<Self>,
+}
+
+impl Obligation {
+    /// It, and the other ways to the same.
+    pub fn ways(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.or)
+    }
+}
+
+impl Explanation {
+    /// Who would do, where more than one thing is asked: `for example: ada and grace approve, …`.
+    pub fn for_example(&self) -> Option<String> {
+        let asked: usize = self.rules.iter().filter(|rule| rule.stops()).map(|rule| rule.obligations.len()).sum();
+        let (last, others) = self.enough.split_last()?;
+        let others: Vec<&str> = others.iter().map(ActorId::as_str).collect();
+        match others.is_empty() {
+            true if asked < 2 => None,
+            true => Some(format!("for example: {last} approves, and no approval is missing")),
+            false => Some(format!("for example: {} and {last} approve, and no approval is missing", others.join(", "))),
+        }
+    }
 }
 
 impl ExplainedRule {
+    /// What is missing, a line each, with all ways.
+    pub fn missing(&self) -> impl Iterator<Item = String> {
+        self.obligations
+            .iter()
+            .map(|todo| todo.ways().map(|way| way.missing.as_str()).collect::<Vec<_>>().join(", or "))
+    }
+
     /// Whether this rule alone stops the change.
     pub fn stops(&self) -> bool {
         Decision::binds(self.mode, self.status)
@@ -117,16 +158,16 @@ pub fn explain(
     Ok(Scene::of(state, change, &snapshot, disabled)?.explain(decision, now))
 }
 
-/// Whether something is missing that this person could supply.
-pub fn could_help(
+/// What is missing that this person could supply now.
+pub fn could_supply(
     decision: &Decision,
     state: &State,
     change: &Change,
     disabled: &BTreeSet<ActorId>,
     person: &ActorId,
-) -> Result<bool, Refusal> {
+) -> Result<Vec<Obligation>, Refusal> {
     let snapshot = Snapshot::take(state, change, decision.decided_at)?;
-    Ok(Scene::of(state, change, &snapshot, disabled)?.could_help(decision, person))
+    Ok(Scene::of(state, change, &snapshot, disabled)?.could_supply(decision, person))
 }
 
 /// All that explaining looks at.
@@ -190,22 +231,77 @@ impl<'a> Scene<'a> {
     pub fn explain(&self, decision: &Decision, now: Time) -> Explanation {
         let wanted = Wanted::by(decision);
         let rules = decision.rules.iter().map(|rule| self.rule(rule, &wanted)).collect();
-        Explanation { explained_at: now, rules }
+        Explanation { explained_at: now, rules, enough: self.enough(decision) }
     }
 
-    fn could_help(&self, decision: &Decision, person: &ActorId) -> bool {
+    /// The smallest set of people whose approvals would be all that are lacking. None where a rule asks for people of several
+    /// roles who are all different: who counts for what is then more than a matter of sets.
+    fn enough(&self, decision: &Decision) -> Vec<ActorId> {
+        let mut excluded = self.spoken();
+        let binding = || decision.rules.iter().filter(|rule| Decision::binds(rule.mode, rule.status));
+        excluded.extend(binding().flat_map(|rule| self.carried_by(rule)));
+        self.wishes(decision).map(|wishes| enough(&self.people, &wishes, &excluded)).unwrap_or_default()
+    }
+
+    /// What approvals the rules that stop the change still lack, all together; of several ways to the same the first.
+    fn wishes(&self, decision: &Decision) -> Option<Vec<Wish<'_>>> {
+        let mut wishes: BTreeMap<(Role, Option<&SystemId>), u32> = BTreeMap::new();
+        let carrying = self.snapshot.carrying();
+        for rule in decision.rules.iter().filter(|rule| Decision::binds(rule.mode, rule.status)) {
+            let carries = self.rules.get(&rule.id).is_some_and(|rule| rule.carry != Carry::Never);
+            let by = carrying.as_ref().filter(|_| carries).unwrap_or(self.snapshot);
+            for missing in &rule.missing {
+                let approvals = missing.ways().find_map(|way| match &way.token {
+                    Token::Requirement(requirement) => match &requirement.need {
+                        Need::Approvals { .. } | Need::Apart(_) => Some(requirement),
+                        Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => None,
+                    },
+                    _ => None,
+                });
+                let Some(requirement) = approvals else { continue };
+                let Need::Approvals { role, count } = &requirement.need else { return None };
+                let targets = self.snapshot.targets.iter().filter(|target| rule.targets.contains(&target.target));
+                for target in targets.filter(|target| requirement.asked(self.snapshot, target)) {
+                    let lacks = count.saturating_sub(count::in_role(by, target, role));
+                    let of = match role {
+                        Role::Owner => Some(&target.target.system),
+                        Role::Independent
+                        | Role::Senior
+                        | Role::Group(_)
+                        | Role::Touch
+                        | Role::Verified
+                        | Role::Material => None,
+                    };
+                    let wish = wishes.entry((role.clone(), of)).or_default();
+                    *wish = lacks.max(*wish);
+                }
+            }
+        }
+        let wanted = wishes.into_iter().filter(|(_, count)| *count > 0);
+        Some(wanted.map(|((role, system), count)| Wish { role, system, count }).collect())
+    }
+
+    fn could_supply(&self, decision: &Decision, person: &ActorId) -> Vec<Obligation> {
         let made_it = count::had_a_hand(self.snapshot, person);
         let spoke = self.snapshot.rejected_by.contains(person)
             || self.snapshot.held_by.contains(person)
             || self.snapshot.cleared_by.contains(person)
             || self.snapshot.approvals.iter().any(|approval| approval.by == *person);
         let named = |missing: &Missing| missing.of.iter().any(|name| name == person.as_str());
-        let unmet = decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
-        let mut missing = unmet.flat_map(|rule| rule.missing.iter().map(move |missing| (rule, missing)));
-        missing.any(|(rule, missing)| match missing.token {
-            Token::Requirement(requirement) => match requirement.need {
+        let theirs = |rule: &RuleDecision, missing: &Missing| match &missing.token {
+            Token::Requirement(requirement) => match &requirement.need {
                 Need::Approvals { role, .. } => {
-                    !made_it && !spoke && self.people.could_approve(person, role, &asked(rule, missing))
+                    !made_it
+                        && !spoke
+                        && !self.carried_by(rule).any(|by| by == person)
+                        && self.people.could_approve(person, role, &asked(rule, missing))
+                }
+                Need::Apart(parts) => {
+                    let could = |role| self.people.could_approve(person, role, &asked(rule, missing));
+                    !made_it
+                        && !spoke
+                        && !self.carried_by(rule).any(|by| by == person)
+                        && open(parts, missing).any(could)
                 }
                 Need::FreshGuidance => self.keepers.values().any(|keepers| keepers.contains(person)),
                 Need::Document { .. } | Need::Disclosure => made_it,
@@ -213,7 +309,18 @@ impl<'a> Scene<'a> {
             Token::Sponsor | Token::Lift => named(missing),
             Token::Driver => made_it,
             Token::Remedy | Token::Contributor | Token::Identity | Token::Target | Token::Rules => false,
-        })
+        };
+        let wanted = Wanted::by(decision);
+        let unmet = decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
+        let missing = unmet.flat_map(|rule| rule.missing.iter().map(move |missing| (rule, missing)));
+        let mut obligations = Vec::new();
+        for (rule, missing) in missing.filter(|(rule, missing)| missing.ways().any(|way| theirs(rule, way))) {
+            let mut one = self.obligations(rule, missing, &wanted);
+            // Of several who rejected, each lifts their own.
+            one.retain(|obligation| !named(missing) || obligation.who.contains(person));
+            obligations.extend(one);
+        }
+        obligations
     }
 
     fn rule(&self, decided: &RuleDecision, wanted: &Wanted<'_>) -> ExplainedRule {
@@ -243,18 +350,34 @@ impl<'a> Scene<'a> {
             because,
             targets: decided.targets.clone(),
             obligations,
+            waivers: rule.and_then(|rule| rule.waivers.clone()),
             error: decided.error.clone(),
         }
     }
 
     fn obligations(&self, decided: &RuleDecision, missing: &Missing, wanted: &Wanted<'_>) -> Vec<Obligation> {
+        let mut list = self.of_one_way(decided, missing, wanted);
+        if let Some(last) = list.last_mut() {
+            last.or = missing.or.iter().flat_map(|way| self.of_one_way(decided, way, wanted)).collect();
+        }
+        list
+    }
+
+    fn of_one_way(&self, decided: &RuleDecision, missing: &Missing, wanted: &Wanted<'_>) -> Vec<Obligation> {
         let change = &self.snapshot.change;
         let rule = self.rules.get(&decided.id);
-        let one = |found: Found, how: String| vec![obligation(words(missing, rule), found, how)];
-        match missing.token {
-            Token::Requirement(requirement) => match requirement.need {
+        let one = |found: Found, how: String| vec![obligation(way_in_words(missing, rule), found, how)];
+        match &missing.token {
+            Token::Requirement(requirement) => match &requirement.need {
                 Need::Approvals { role, .. } => {
                     one(self.approvers(decided, missing, role, wanted), how_to_approve(change, self.snapshot.material))
+                }
+                // Each place is somebody's to fill.
+                Need::Apart(parts) => {
+                    let how = how_to_approve(change, self.snapshot.material);
+                    let found: Vec<Found> =
+                        open(parts, missing).map(|role| self.approvers(decided, missing, role, wanted)).collect();
+                    one(Found::all(found), how)
                 }
                 Need::FreshGuidance => self.guidance(decided, missing),
                 Need::Document { document, .. } => {
@@ -304,8 +427,8 @@ impl<'a> Scene<'a> {
             let how = format!("review {} and land the new review date on its protected branch", names(&stale));
             let of = stale.iter().map(|path| (*path).clone()).collect();
             let count = missing.count.saturating_sub(u32::try_from(nowhere.len()).unwrap_or(u32::MAX));
-            let stale = Missing { token: missing.token, count, of };
-            list.push((words(&stale, None), self.keepers(decided, &stale), how));
+            let stale = Missing { token: missing.token.clone(), count, of, or: Vec::new() };
+            list.push((way_in_words(&stale, None), self.keepers(decided, &stale), how));
         }
         if !nowhere.is_empty() {
             let what =
@@ -345,6 +468,7 @@ impl<'a> Scene<'a> {
             missing: format!("{sponsor}'s own word that they answer for what a machine proposed"),
             who: vec![sponsor.clone()],
             more: 0,
+            or: Vec::new(),
             how: format!("countersign disclose {} --tool NAME, or --none", self.snapshot.change),
         }
     }
@@ -361,6 +485,7 @@ impl<'a> Scene<'a> {
             missing: format!("{person} rejected {what}"),
             who: vec![person.clone()],
             more: 0,
+            or: Vec::new(),
             how: format!(
                 "{person} lifts it (countersign reject {there} --lift); or, a day later, two others, one a senior, set it aside: countersign reject {change} --set-aside {person} --why …"
             ),
@@ -376,6 +501,7 @@ impl<'a> Scene<'a> {
                 missing: format!("{person} rejected the same content in another change"),
                 who: vec![person.clone()],
                 more: 0,
+                or: Vec::new(),
                 how: format!("{person} lifts it where they said it: countersign list --person {person}"),
             }],
             false => list,
@@ -392,14 +518,28 @@ impl<'a> Scene<'a> {
         self.snapshot.contributors.union(&self.snapshot.claimed).collect()
     }
 
+    /// Whose approval of an earlier revision counts for this rule already.
+    fn carried_by(&self, decided: &RuleDecision) -> impl Iterator<Item = &ActorId> {
+        let carries = self.rules.get(&decided.id).is_some_and(|rule| rule.carry != Carry::Never);
+        let carried = self.snapshot.carried.iter().filter(move |_| carries).flat_map(|carried| &carried.approvals);
+        carried.map(|approval| &approval.by)
+    }
+
     /// Who could still approve in a role: no hand in the change, and no verdict on it yet.
-    fn approvers(&self, decided: &RuleDecision, missing: &Missing, role: Role, wanted: &Wanted<'_>) -> Found {
-        let mut excluded = self.contributors();
-        excluded.extend(self.snapshot.approvals.iter().map(|approval| &approval.by));
-        excluded.extend(&self.snapshot.rejected_by);
-        excluded.extend(&self.snapshot.held_by);
-        excluded.extend(&self.snapshot.cleared_by);
+    fn approvers(&self, decided: &RuleDecision, missing: &Missing, role: &Role, wanted: &Wanted<'_>) -> Found {
+        let mut excluded = self.spoken();
+        excluded.extend(self.carried_by(decided));
         self.people.nearest(role, &asked(decided, missing), wanted, &excluded)
+    }
+
+    /// Whoever cannot approve any more, or not yet: who had a hand in it, and who has said something of it.
+    fn spoken(&self) -> BTreeSet<&ActorId> {
+        let mut spoken = self.contributors();
+        spoken.extend(self.snapshot.approvals.iter().map(|approval| &approval.by));
+        spoken.extend(&self.snapshot.rejected_by);
+        spoken.extend(&self.snapshot.held_by);
+        spoken.extend(&self.snapshot.cleared_by);
+        spoken
     }
 
     fn anybody(&self, decided: &RuleDecision) -> Found {
@@ -412,7 +552,7 @@ impl<'a> Scene<'a> {
 
     fn anybody_but(&self, decided: &RuleDecision, excluded: &BTreeSet<&ActorId>) -> Found {
         let systems = decided.targets.iter().map(|target| &target.system).collect();
-        self.people.nearest(Role::Independent, &systems, &Wanted::default(), excluded)
+        self.people.nearest(&Role::Independent, &systems, &Wanted::default(), excluded)
     }
 
     /// Who best writes about the change: whoever made it, because anybody else would become a contributor by it. Where
@@ -430,6 +570,12 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// The roles for which nobody is left, each once.
+fn open<'a>(parts: &'a [Part], missing: &Missing) -> impl Iterator<Item = &'a Role> {
+    let roles: Vec<&Role> = parts.iter().map(|part| &part.role).collect();
+    roles.into_iter().filter(|role| missing.of.contains(&role.to_string()))
+}
+
 fn obligation(missing: String, found: Found, how: String) -> Obligation {
-    Obligation { missing, who: found.who, more: found.more, how }
+    Obligation { missing, who: found.who, more: found.more, how, or: Vec::new() }
 }

@@ -13,8 +13,8 @@ use crate::{
     change::Change,
     decision::{Decision, MAX_NAMED, Missing, RuleDecision, RuleStatus, Token},
     governance::Governance,
-    ids::{ActorId, SystemId, Target},
-    requirement::{Need, Role},
+    ids::{ActorId, GroupId, SystemId, Target},
+    requirement::{Need, Requirement, Role},
 };
 
 /// How many people an obligation names.
@@ -30,6 +30,8 @@ pub struct People<'a> {
     /// Found when something is missing, which is not always.
     owners: OnceCell<Owners<'a>>,
     source: Option<(&'a Governance, &'a BTreeSet<Target>)>,
+    /// Who is in which group, where there is no catalog to ask.
+    groups: BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
 }
 
 type Owners<'a> = BTreeMap<&'a SystemId, BTreeSet<&'a ActorId>>;
@@ -40,6 +42,8 @@ pub(super) struct Wanted<'a> {
     senior: bool,
     /// Systems that lack an owner's.
     systems: BTreeSet<&'a SystemId>,
+    /// Groups that lack somebody's of theirs.
+    groups: BTreeSet<&'a GroupId>,
 }
 
 /// Some people by name, and how many more there are.
@@ -49,18 +53,41 @@ pub(super) struct Found {
     pub more: u32,
 }
 
+impl Found {
+    /// Those who are named first in each, and the count of the others as far as it is known: who is in several is counted in each.
+    pub fn all(found: Vec<Self>) -> Self {
+        let longest = found.iter().map(|found| found.who.len()).max().unwrap_or_default();
+        let mut who: Vec<ActorId> = Vec::new();
+        let mut more = found.iter().map(|found| found.more).max().unwrap_or_default();
+        for place in 0..longest {
+            for person in found.iter().filter_map(|found| found.who.get(place)) {
+                match who.contains(person) {
+                    true => {}
+                    false if who.len() < MAX_WHO => who.push(person.clone()),
+                    false => more = more.saturating_add(1),
+                }
+            }
+        }
+        Self { who, more }
+    }
+}
+
 impl<'a> Wanted<'a> {
     pub fn by(decision: &'a Decision) -> Self {
         let mut wanted = Self::default();
         for rule in decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied) {
-            for missing in &rule.missing {
-                let Token::Requirement(requirement) = missing.token else { continue };
-                match requirement.need {
-                    Need::Approvals { role: Role::Senior, .. } => wanted.senior = true,
-                    Need::Approvals { role: Role::Owner, .. } => wanted.systems.extend(asked(rule, missing)),
-                    // Everybody who could approve would be one of those.
-                    Need::Approvals { role: Role::Independent, .. } => {}
-                    Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => {}
+            for missing in rule.missing.iter().flat_map(Missing::ways) {
+                let Token::Requirement(requirement) = &missing.token else { continue };
+                for role in requirement.need.roles() {
+                    match role {
+                        Role::Group(group) => {
+                            wanted.groups.insert(group);
+                        }
+                        Role::Senior => wanted.senior = true,
+                        Role::Owner => wanted.systems.extend(asked(rule, missing)),
+                        // Everybody who could approve would be one of those, as far as anybody can tell beforehand.
+                        Role::Independent | Role::Touch | Role::Verified | Role::Material => {}
+                    }
                 }
             }
         }
@@ -70,7 +97,9 @@ impl<'a> Wanted<'a> {
 
 /// The systems that something is missing for: those that it names, or all for which the rule is not met.
 pub(super) fn asked<'a>(rule: &'a RuleDecision, missing: &Missing) -> BTreeSet<&'a SystemId> {
-    let all_named = (1..MAX_NAMED).contains(&missing.of.len());
+    // Of what different people approve the roles are named, and no systems.
+    let of_systems = !matches!(&missing.token, Token::Requirement(Requirement { need: Need::Apart(_), .. }));
+    let all_named = of_systems && (1..MAX_NAMED).contains(&missing.of.len());
     let systems = rule.targets.iter().map(|target| &target.system);
     systems.filter(|system| !all_named || missing.of.iter().any(|name| name == system.as_str())).collect()
 }
@@ -92,20 +121,22 @@ impl<'a> People<'a> {
             disabled: disabled.clone(),
             owners: OnceCell::new(),
             source: Some((governance, &change.targets)),
+            groups: BTreeMap::new(),
         }
     }
 
-    /// People who all have a key: everybody, the seniors among them, and the owners of systems.
+    /// People who all have a key: everybody, the seniors among them, the owners of systems, and who is in which group.
     pub fn given(
         everybody: &'a BTreeSet<ActorId>,
         seniors: &'a BTreeSet<ActorId>,
         owners: impl IntoIterator<Item = (&'a SystemId, &'a ActorId)>,
+        groups: BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
     ) -> Self {
         let mut given = Owners::new();
         for (system, owner) in owners {
             given.entry(system).or_default().insert(owner);
         }
-        Self { everybody, seniors, disabled: BTreeSet::new(), owners: OnceCell::from(given), source: None }
+        Self { everybody, seniors, disabled: BTreeSet::new(), owners: OnceCell::from(given), source: None, groups }
     }
 
     fn owners(&self) -> &Owners<'a> {
@@ -122,9 +153,18 @@ impl<'a> People<'a> {
         self.everybody.contains(person) && !self.disabled.contains(person)
     }
 
-    fn has_role(&self, person: &ActorId, role: Role, systems: &BTreeSet<&SystemId>) -> bool {
+    fn members(&self, group: &GroupId) -> BTreeSet<&'a ActorId> {
+        match self.source {
+            Some((governance, _)) => governance.catalog.members(group),
+            None => self.groups.get(group).cloned().unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn has_role(&self, person: &ActorId, role: &Role, systems: &BTreeSet<&SystemId>) -> bool {
         match role {
-            Role::Independent => true,
+            Role::Group(group) => self.members(group).contains(person),
+            // With which key somebody will sign nobody knows.
+            Role::Independent | Role::Touch | Role::Verified | Role::Material => true,
             Role::Senior => self.seniors.contains(person),
             Role::Owner => {
                 let owners = systems.iter().filter_map(|system| self.owners().get(system));
@@ -134,8 +174,23 @@ impl<'a> People<'a> {
     }
 
     /// Whether somebody who had no hand in it could give an approval in this role for one of these systems.
-    pub(super) fn could_approve(&self, person: &ActorId, role: Role, systems: &BTreeSet<&SystemId>) -> bool {
+    pub(super) fn could_approve(&self, person: &ActorId, role: &Role, systems: &BTreeSet<&SystemId>) -> bool {
         self.is_able(person) && self.has_role(person, role, systems)
+    }
+
+    /// Those who own one of these systems, and the first few of each level: nobody else can do more than they.
+    pub(super) fn candidates(
+        &self,
+        systems: &BTreeSet<&SystemId>,
+        groups: &BTreeSet<&GroupId>,
+        excluded: &BTreeSet<&ActorId>,
+        of_each: usize,
+    ) -> BTreeSet<&ActorId> {
+        let able = |person: &&ActorId| self.is_able(person) && !excluded.contains(*person);
+        let members = groups.iter().flat_map(|group| self.members(group)).filter(able);
+        let owners = systems.iter().filter_map(|system| self.owners().get(system)).flatten().copied().filter(able);
+        let seniors = self.seniors.iter().filter(able).take(of_each);
+        owners.chain(members).chain(seniors).chain(self.everybody.iter().filter(able).take(of_each)).collect()
     }
 
     /// Those of these who could act, by name.
@@ -149,14 +204,31 @@ impl<'a> People<'a> {
     /// wanted, then by name.
     pub(super) fn nearest(
         &self,
-        role: Role,
+        role: &Role,
         systems: &BTreeSet<&SystemId>,
         wanted: &Wanted<'_>,
         excluded: &BTreeSet<&ActorId>,
     ) -> Found {
         let able = |person: &&ActorId| self.is_able(person) && !excluded.contains(*person);
-        let could = |person: &&ActorId| able(person) && self.has_role(person, role, systems);
+        // Looked up once, not for each person.
+        let (of_group, groups) = match role {
+            Role::Group(group) => (Some(self.members(group)), BTreeSet::from([group])),
+            Role::Owner | Role::Senior | Role::Independent | Role::Touch | Role::Verified | Role::Material => {
+                (None, BTreeSet::new())
+            }
+        };
+        let has_role = |person: &&ActorId| match &of_group {
+            Some(members) => members.contains(*person),
+            None => self.has_role(person, role, systems),
+        };
+        let could = |person: &&ActorId| able(person) && has_role(person);
         let mut near: BTreeMap<&ActorId, Near> = BTreeMap::new();
+        for group in groups.union(&wanted.groups) {
+            for member in self.members(group).into_iter().filter(could) {
+                let near = near.entry(member).or_default();
+                near.satisfies = near.satisfies.saturating_add(u32::from(wanted.groups.contains(group)));
+            }
+        }
         for system in systems.union(&wanted.systems) {
             for owner in self.owners().get(system).into_iter().flatten().copied().filter(could) {
                 let near = near.entry(owner).or_default();
@@ -169,16 +241,19 @@ impl<'a> People<'a> {
             among.len().saturating_sub(out.into_iter().filter(|person| among.contains(*person)).count())
         };
         let total = match role {
-            Role::Owner => near.len(),
+            // All of them were looked at.
+            Role::Owner | Role::Group(_) => near.len(),
             Role::Senior => count(self.seniors),
-            Role::Independent => count(self.everybody),
+            Role::Independent | Role::Touch | Role::Verified | Role::Material => count(self.everybody),
         };
         // Whoever owns nothing here is as near as all others of their level, so that the first few of each level suffice.
         let levels = match (role, wanted.senior) {
-            (Role::Owner, _) => [None, None],
+            (Role::Owner | Role::Group(_), _) => [None, None],
             (Role::Senior, _) => [Some(self.seniors), None],
-            (Role::Independent, true) => [Some(self.seniors), Some(self.everybody)],
-            (Role::Independent, false) => [None, Some(self.everybody)],
+            (Role::Independent | Role::Touch | Role::Verified | Role::Material, true) => {
+                [Some(self.seniors), Some(self.everybody)]
+            }
+            (Role::Independent | Role::Touch | Role::Verified | Role::Material, false) => [None, Some(self.everybody)],
         };
         for level in levels.into_iter().flatten() {
             for person in level.iter().filter(able).take(MAX_WHO) {

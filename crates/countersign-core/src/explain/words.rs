@@ -8,9 +8,14 @@ use crate::{
     snapshot::Material,
 };
 
-/// For a reader: `1 more approval by a senior`. `rule` is the one that misses it, if it is still there.
+/// For a reader: `1 more approval by a senior`, and the other ways. `rule` is the one that misses it, if it is still there.
 pub fn words(missing: &Missing, rule: Option<&Rule>) -> String {
-    match missing.token {
+    missing.ways().map(|way| way_in_words(way, rule)).collect::<Vec<_>>().join(", or ")
+}
+
+/// The same of one way alone.
+pub(super) fn way_in_words(missing: &Missing, rule: Option<&Rule>) -> String {
+    match &missing.token {
         Token::Requirement(requirement) => required(requirement, missing),
         Token::Remedy => rule.map_or_else(|| "what its condition asks for".to_owned(), Rule::words),
         Token::Contributor => "anybody who made the change".to_owned(),
@@ -24,19 +29,29 @@ pub fn words(missing: &Missing, rule: Option<&Rule>) -> String {
     }
 }
 
-fn required(requirement: Requirement, missing: &Missing) -> String {
-    match requirement.need {
+fn required(requirement: &Requirement, missing: &Missing) -> String {
+    match &requirement.need {
         Need::Approvals { role, count } => {
-            let more = if missing.count == count { "" } else { "more " };
+            let more = if missing.count == *count { "" } else { "more " };
             let text = approvals(missing.count, more, role);
             match role {
                 // What governs has no owner group.
                 Role::Owner if missing.of == [Target::governance().system.as_str()] => {
-                    approvals(missing.count, more, Role::Independent) + " of the policy group"
+                    approvals(missing.count, more, &Role::Independent) + " of the policy group"
                 }
                 Role::Owner => format!("{text} ({})", missing.of.join(", ")),
-                Role::Independent | Role::Senior => text,
+                Role::Independent | Role::Senior | Role::Group(_) | Role::Touch | Role::Verified | Role::Material => {
+                    text
+                }
             }
+        }
+        Need::Apart(parts) => {
+            let places = parts.iter().map(|part| {
+                let open = missing.of.iter().filter(|role| **role == part.role.to_string()).count();
+                (u32::try_from(open).unwrap_or(u32::MAX), &part.role)
+            });
+            let open = places.filter(|(open, _)| *open > 0).map(|(open, role)| approvals(open, "more ", role));
+            format!("{}, by people who count for nothing else of it", open.collect::<Vec<_>>().join(" and "))
         }
         Need::FreshGuidance => format!("a review of {}", names(missing)),
         Need::Document { document, chars } => {

@@ -70,6 +70,12 @@ impl TryFrom<String> for Entry {
 }
 
 impl TouchedPath {
+    /// Whether a symbolic link is or was there.
+    pub fn is_link(&self) -> bool {
+        const LINK: u32 = 0o120_000;
+        self.old.iter().chain(&self.new).any(|entry| entry.mode == LINK)
+    }
+
     pub fn status(&self) -> PathStatus {
         /// The file type's bits of a mode: regular file, symbolic link, submodule.
         const TYPE: u32 = 0o170_000;

@@ -107,6 +107,32 @@ pub struct PathChange {
     pub status: PathStatus,
 }
 
+/// A path of a delta as rules ask about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuledPath {
+    pub path: String,
+    pub status: PathStatus,
+    /// Whether a symbolic link is or was there: it could point anywhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub link: bool,
+}
+
+/// So many paths of a revision are kept for rules. A change of more touches everything, for them.
+pub const MAX_RULED_PATHS: usize = 2_000;
+
+impl GitFacts {
+    /// The paths as rules ask about them; `None` where there are too many.
+    pub fn ruled_paths(&self) -> Option<Vec<RuledPath>> {
+        let ruled = |touched: &TouchedPath| RuledPath {
+            path: touched.path.clone(),
+            status: touched.status(),
+            link: touched.is_link(),
+        };
+        (self.paths.len() <= MAX_RULED_PATHS).then(|| self.paths.iter().map(ruled).collect())
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PathStatus {

@@ -7,15 +7,20 @@
 //!
 //! Only Longs, Bools, Strings and sets: an expression over them cannot err, so no `forbid` can fail open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::Time;
 
-use super::count::{self, Counts};
+use super::{
+    Literals,
+    count::{self, Counts},
+};
 use crate::{
-    ids::ActorId,
+    catalog::ActorKind,
+    ids::{ActorId, GroupId},
     kind::Kind,
-    snapshot::{AiStatus, Snapshot, TargetView},
+    requirement::{Role, parse_parts},
+    snapshot::{AiStatus, PathsView, Snapshot, TargetView},
 };
 
 /// What a rule judges: one revision for one target at one time, with what is counted from them.
@@ -25,12 +30,25 @@ pub struct Judged<'a> {
     pub target: &'a TargetView,
     pub counts: Counts,
     pub stale: usize,
+    /// What the rules count by.
+    pub literals: &'a Literals,
 }
 
 impl<'a> Judged<'a> {
-    pub fn new(snapshot: &'a Snapshot, target: &'a TargetView, now: Time) -> Self {
+    pub fn new(snapshot: &'a Snapshot, target: &'a TargetView, literals: &'a Literals, now: Time) -> Self {
         let stale = snapshot.guidance.iter().filter(|guidance| guidance.is_stale(now)).count();
-        Self { snapshot, target, counts: count::count(snapshot, target), stale }
+        Self { snapshot, target, counts: count::count(snapshot, target), stale, literals }
+    }
+}
+
+impl Judged<'_> {
+    fn paths(&self, of: impl Fn(&PathsView) -> bool) -> Value {
+        let view = |text: &String| (text.clone(), self.snapshot.paths.get(text).is_some_and(&of));
+        Value::Bools(self.literals.paths.iter().map(view).collect())
+    }
+
+    fn in_role(&self, role: &Role) -> i64 {
+        i64::from(count::in_role(self.snapshot, self.target, role))
     }
 }
 
@@ -41,17 +59,46 @@ pub enum Type {
     Bool,
     Text,
     Texts,
+    Person,
     People,
+    Groups,
+    /// A Long for each group that the rules name so: what is not named would be an attribute that is missing.
+    ByGroup,
+    /// A Bool for each that the rules spell so.
+    Apart,
+    /// A Bool for each of the patterns that the rules name.
+    Paths,
 }
 
 impl Type {
-    pub const fn cedar(self) -> &'static str {
+    /// For a reader.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Long => "Long",
             Self::Bool => "Bool",
             Self::Text => "String",
             Self::Texts => "Set<String>",
+            Self::Person => "Person",
             Self::People => "Set<Person>",
+            Self::Groups => "Set<Group>",
+            Self::ByGroup => "Long, by group",
+            Self::Apart => "Bool, by parts",
+            Self::Paths => "Bool, by patterns",
+        }
+    }
+
+    fn cedar(self, literals: &Literals) -> String {
+        let record = |names: &mut dyn Iterator<Item = &str>, ty: &str| {
+            let fields: Vec<String> = names.map(|name| format!("{name:?}: {ty}")).collect();
+            format!("{{{}}}", fields.join(", "))
+        };
+        match self {
+            Self::Long | Self::Bool | Self::Text | Self::Texts | Self::Person | Self::People | Self::Groups => {
+                self.name().to_owned()
+            }
+            Self::ByGroup => record(&mut literals.counted.iter().map(GroupId::as_str), "Long"),
+            Self::Apart => record(&mut literals.apart.iter().map(String::as_str), "Bool"),
+            Self::Paths => record(&mut literals.paths.iter().map(String::as_str), "Bool"),
         }
     }
 }
@@ -63,7 +110,12 @@ pub enum Value {
     Bool(bool),
     Text(&'static str),
     Texts(Vec<String>),
+    /// `None` is nobody.
+    Person(Option<ActorId>),
     People(Vec<ActorId>),
+    Groups(Vec<GroupId>),
+    ByGroup(Vec<(GroupId, i64)>),
+    Bools(Vec<(String, bool)>),
 }
 
 /// One thing that a rule can ask about.
@@ -109,6 +161,31 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "Whoever had a hand in any revision, or is claimed to have had one. Never a second pair of eyes.",
         |judged| Value::People(judged.snapshot.contributors.union(&judged.snapshot.claimed).cloned().collect()),
     ),
+    item(
+        "contributor_groups.any",
+        Type::Groups,
+        "Groups that one of the contributors is in, or in a group below. Workloads and agents are in none.",
+        |judged| Value::Groups(contributor_groups(judged.snapshot, |made, members| !made.is_disjoint(members))),
+    ),
+    item(
+        "contributor_groups.all",
+        Type::Groups,
+        "Groups that all contributors are in, or in groups below.",
+        |judged| {
+            let all =
+                |made: &BTreeSet<&ActorId>, members: &BTreeSet<&ActorId>| !made.is_empty() && made.is_subset(members);
+            Value::Groups(contributor_groups(judged.snapshot, all))
+        },
+    ),
+    item(
+        "proposer",
+        Type::Person,
+        "Who proposed the change. A person is *in* their groups and those above: `resource.proposer in Countersign::Group::\"payments\"`.",
+        |judged| Value::Person(judged.snapshot.proposer.as_ref().map(|proposer| proposer.id.clone())),
+    ),
+    item("proposer_kind", Type::Text, "`person`, `workload` or `agent`.", |judged| {
+        Value::Text(judged.snapshot.proposer.as_ref().map_or(ActorKind::Person, |proposer| proposer.kind).as_str())
+    }),
     item("approvers", Type::People, "Everybody whose approval of this revision stands, contributors too.", |judged| {
         Value::People(count::approvers(judged.snapshot).into_iter().cloned().collect())
     }),
@@ -124,6 +201,61 @@ pub const ATTRIBUTES: &[Attribute] = &[
     item("approvals.senior", Type::Long, "How many of those are senior.", |judged| {
         Value::Long(i64::from(judged.counts.senior))
     }),
+    item(
+        "approvals.touch",
+        Type::Long,
+        "How many of those signed with a hardware key that they touched, or that checked a PIN or a finger.",
+        |judged| Value::Long(judged.in_role(&Role::Touch)),
+    ),
+    item(
+        "approvals.verified",
+        Type::Long,
+        "How many of those signed with a key that checked a PIN or a finger.",
+        |judged| Value::Long(judged.in_role(&Role::Verified)),
+    ),
+    item(
+        "approvals.material",
+        Type::Long,
+        "How many of those had the content at hand, as bytes that were checked or in their own clone.",
+        |judged| Value::Long(judged.in_role(&Role::Material)),
+    ),
+    item(
+        "approvals.apart",
+        Type::Apart,
+        "Whether different people gave each of several: `approvals.apart[\"group:red:1+group:blue:1\"]`. Who is in both groups is one of the two.",
+        |judged| {
+            let of = |text: &String| {
+                // What does not parse was refused with its rule.
+                let parts = parse_parts(text).unwrap_or_default();
+                let met = !parts.is_empty() && count::unfilled(judged.snapshot, judged.target, &parts).is_empty();
+                (text.clone(), met)
+            };
+            Value::Bools(judged.literals.apart.iter().map(of).collect())
+        },
+    ),
+    item(
+        "approvals.group",
+        Type::ByGroup,
+        "How many of those are in a group or in one below it: `approvals.group[\"payments\"]`.",
+        |judged| {
+            let of = |group: &GroupId| (group.clone(), judged.in_role(&Role::Group(group.clone())));
+            Value::ByGroup(judged.literals.counted.iter().map(of).collect())
+        },
+    ),
+    item(
+        "paths.touched",
+        Type::Paths,
+        "Whether it touches a path of these patterns: `paths.touched[\"infra/** | **/*.tf\"]`. A submodule is its path.",
+        |judged| judged.paths(|paths| paths.touched),
+    ),
+    item(
+        "paths.only",
+        Type::Paths,
+        "Whether it touches no other path, and no symbolic link, which could point anywhere.",
+        |judged| judged.paths(|paths| paths.only),
+    ),
+    item("paths.added", Type::Paths, "Whether a file is new there.", |judged| judged.paths(|paths| paths.added)),
+    item("paths.deleted", Type::Paths, "Whether a file goes from there.", |judged| judged.paths(|paths| paths.deleted)),
     item(
         "ai.status",
         Type::Text,
@@ -168,6 +300,16 @@ pub const ATTRIBUTES: &[Attribute] = &[
     ),
 ];
 
+/// The groups for which this holds of the contributors and of who is in the group.
+fn contributor_groups(
+    snapshot: &Snapshot,
+    holds: impl Fn(&BTreeSet<&ActorId>, &BTreeSet<&ActorId>) -> bool,
+) -> Vec<GroupId> {
+    let made: BTreeSet<&ActorId> = snapshot.contributors.union(&snapshot.claimed).collect();
+    let groups = snapshot.groups.iter().filter(|(_, members)| holds(&made, &members.iter().collect()));
+    groups.map(|(group, _)| group.clone()).collect()
+}
+
 fn long(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
@@ -194,10 +336,10 @@ pub(super) enum Node<T> {
     Record(Vec<(&'static str, T)>),
 }
 
-/// The Cedar schema that rules are validated against.
-pub fn schema() -> String {
+/// The Cedar schema that rules are validated against that count by these.
+pub fn schema(literals: &Literals) -> String {
     let declare = |name: &str, attribute: &Attribute, indent: &str| {
-        format!("{indent}// {}\n{indent}{name}: {},\n", attribute.doc, attribute.ty.cedar())
+        format!("{indent}// {}\n{indent}{name}: {},\n", attribute.doc, attribute.ty.cedar(literals))
     };
     let mut attributes = String::new();
     for (name, node) in tree(|attribute| *attribute) {
@@ -213,8 +355,9 @@ pub fn schema() -> String {
     let kinds = Kind::ALL.map(|kind| format!("\"{kind}\"")).join(", ");
     format!(
         "namespace Countersign {{
-  entity Person;
   entity Group;
+  // In their groups and those above, of which rules name.
+  entity Person in [Group];
   entity System;
   entity Environment;
   entity Kind enum [{kinds}];

@@ -5,6 +5,7 @@ use countersign_ledger::Time;
 
 use super::count;
 use crate::{
+    catalog::Tier,
     decision::{Missing, Mode, RuleDecision, RuleStatus, Strength, Token},
     ids::{InvalidId, RuleId, Target},
     requirement::{Need, Requirement, Role},
@@ -125,9 +126,11 @@ pub(super) fn no_rejection(ids: &BuiltinIds, snapshot: &Snapshot) -> Option<Rule
     }
 }
 
-/// A production target has an approval by somebody who had no hand in the change, whatever the rules say.
-pub(super) fn floor(ids: &BuiltinIds, snapshot: &Snapshot) -> Option<RuleDecision> {
-    let alone = |view: &&TargetView| view.production && count::count(snapshot, view).independent == 0;
+/// A production target has an approval by somebody who had no hand in the change, whatever the rules say. One that carries
+/// over does, but on tier 1.
+pub(super) fn floor(ids: &BuiltinIds, snapshot: &Snapshot, carrying: Option<&Snapshot>) -> Option<RuleDecision> {
+    let by = |view: &TargetView| carrying.filter(|_| view.tier != Tier::HIGHEST).unwrap_or(snapshot);
+    let alone = |view: &&TargetView| view.production && count::count(by(view), view).independent == 0;
     let unmet: Vec<&TargetView> = snapshot.targets.iter().filter(alone).collect();
     // Which guidance is stale is nothing to this requirement, so any time will do.
     let missing = FLOOR_ASKS.missing(snapshot, &unmet, Time::from_unix_millis(0));

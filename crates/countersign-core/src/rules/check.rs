@@ -11,9 +11,9 @@ use thiserror::Error;
 
 use super::{Rule, Rules, attributes::Judged, evaluate::Slices, parse::Parsed, sample};
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, did_you_mean},
     ids::{RuleId, Target},
-    requirement::Requirement,
+    requirement::{Choice, MAX_APPROVALS, Need, Requirement, Role},
     snapshot::Snapshot,
 };
 
@@ -42,8 +42,14 @@ pub enum CheckProblem {
     NotNeeded { requirement: String, sample: String },
     #[error("it cannot be evaluated: {0}")]
     Error(String),
-    #[error("the catalog knows no {what} `{name}`")]
-    UnknownName { what: &'static str, name: String },
+    #[error(
+        "without {requirement} it is met for {sample} once enough other people approve: the condition has a way that @requires does not say"
+    )]
+    UnsaidWay { requirement: String, sample: String },
+    #[error("without the other ways, `{requirement}` does not satisfy it for {sample}: the condition has no such way")]
+    NoSuchWay { requirement: String, sample: String },
+    #[error("the catalog knows no {what} `{name}`{}", meant.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
+    UnknownName { what: &'static str, name: String, meant: Option<String> },
 }
 
 impl fmt::Display for CheckFinding {
@@ -81,7 +87,10 @@ pub fn check_names(rules: &Rules, catalog: &Catalog) -> Vec<CheckFinding> {
         ];
         for (what, names, known) in sorts {
             let unknown = names.iter().filter(|name| !known.contains(name.as_str()));
-            findings.extend(unknown.map(|name| finding(rule, CheckProblem::UnknownName { what, name: name.clone() })));
+            findings.extend(unknown.map(|name| {
+                let meant = did_you_mean(name, known.iter().copied()).map(str::to_owned);
+                finding(rule, CheckProblem::UnknownName { what, name: name.clone(), meant })
+            }));
         }
     }
     findings
@@ -90,6 +99,9 @@ pub fn check_names(rules: &Rules, catalog: &Catalog) -> Vec<CheckFinding> {
 fn finding(rule: &Rule, problem: CheckProblem) -> CheckFinding {
     CheckFinding { rule: rule.id.clone(), file: rule.file.clone(), line: rule.line, problem }
 }
+
+/// In how many samples of a rule so many approve that a way which it does not say would show: each is slow.
+const MAX_CROWDS: usize = 100;
 
 /// At most one problem of each sort.
 fn check_rule(rules: &Rules, parsed: &Parsed) -> Vec<CheckProblem> {
@@ -100,7 +112,14 @@ fn check_rule(rules: &Rules, parsed: &Parsed) -> Vec<CheckProblem> {
     let requires = &parsed.rule.requires;
     let mut applied = false;
     let mut not_satisfiable = None;
-    let mut not_needed: Vec<(Requirement, CheckProblem)> = Vec::new();
+    let mut not_needed: Vec<(&Choice, CheckProblem)> = Vec::new();
+    let mut no_way = None;
+    let mut crowds = 0_usize;
+    let asks_of_approvals = parsed.asks.words.contains("approvals");
+    let groups = rules.literals.groups().map(Role::Group);
+    let roles = [Role::Owner, Role::Senior, Role::Verified, Role::Material].into_iter().chain(groups);
+    let everybody: Vec<Requirement> =
+        roles.map(|role| Requirement { need: Need::Approvals { role, count: MAX_APPROVALS }, only: None }).collect();
     for base in sample::samples(&rules.mentions(&parsed.rule.id)) {
         let state = |snapshot: &Snapshot| ask(rules, &slices, snapshot);
         match state(&base) {
@@ -109,7 +128,7 @@ fn check_rule(rules: &Rules, parsed: &Parsed) -> Vec<CheckProblem> {
             Err(error) => return vec![CheckProblem::Error(error)],
         }
         let mut full = base.clone();
-        requires.iter().for_each(|requirement| requirement.supply(&mut full));
+        requires.iter().for_each(|choice| choice.supply(&mut full));
         match state(&full) {
             Ok(State::Met) => {}
             // Supplying took it out of the rule's reach, so there is nothing to take away.
@@ -120,26 +139,67 @@ fn check_rule(rules: &Rules, parsed: &Parsed) -> Vec<CheckProblem> {
             }
             Err(error) => return vec![CheckProblem::Error(error)],
         }
-        for requirement in requires {
-            let asked = full.targets.iter().any(|target| requirement.asked(&full, target));
-            if !asked || not_needed.iter().any(|(known, _)| known == requirement) {
+        let crowd = (crowds < MAX_CROWDS && asks_of_approvals).then(|| {
+            let mut crowd = full.clone();
+            everybody.iter().for_each(|role| role.supply(&mut crowd));
+            crowd
+        });
+        crowds = crowds.saturating_add(1);
+        for choice in requires {
+            let asked = full.targets.iter().any(|target| choice.asked(&full, target));
+            if !asked || not_needed.iter().any(|(known, _)| *known == choice) {
                 continue;
             }
             let mut less = full.clone();
-            requirement.take_away(&mut less);
+            choice.take_away(&mut less);
+            // Each of the other ways has to do alone.
+            for way in choice.ways().iter().skip(1) {
+                let mut other = less.clone();
+                way.supply(&mut other);
+                let rest = requires.iter().filter(|rest| *rest != choice);
+                rest.for_each(|rest| rest.supply(&mut other));
+                let asked = other.targets.iter().any(|target| way.asked(&other, target));
+                match state(&other) {
+                    Ok(State::Unmet) if asked => {
+                        no_way.get_or_insert_with(|| CheckProblem::NoSuchWay {
+                            requirement: way.to_string(),
+                            sample: describe(&other),
+                        });
+                    }
+                    Ok(State::Unmet | State::Met | State::NotApplicable) => {}
+                    Err(error) => return vec![CheckProblem::Error(error)],
+                }
+            }
+            // Nor does anybody else's approval do instead.
+            if let Some(mut crowd) = crowd.clone() {
+                choice.take_away(&mut crowd);
+                match (state(&less), state(&crowd)) {
+                    (Ok(State::Unmet), Ok(State::Met)) => {
+                        let (requirement, sample) = (choice.to_string(), describe(&crowd));
+                        not_needed.push((choice, CheckProblem::UnsaidWay { requirement, sample }));
+                        continue;
+                    }
+                    (_, Err(error)) => return vec![CheckProblem::Error(error)],
+                    (_, Ok(_)) => {}
+                }
+            }
             match state(&less) {
                 Ok(State::Unmet) => {}
                 Ok(State::Met | State::NotApplicable) => {
-                    let problem =
-                        CheckProblem::NotNeeded { requirement: requirement.to_string(), sample: describe(&less) };
-                    not_needed.push((*requirement, problem));
+                    let problem = CheckProblem::NotNeeded { requirement: choice.to_string(), sample: describe(&less) };
+                    not_needed.push((choice, problem));
                 }
                 Err(error) => return vec![CheckProblem::Error(error)],
             }
         }
     }
     let never = (!applied).then_some(CheckProblem::NeverApplies);
-    never.into_iter().chain(not_satisfiable).chain(not_needed.into_iter().map(|(_, problem)| problem)).collect()
+    never
+        .into_iter()
+        .chain(not_satisfiable)
+        .chain(no_way)
+        .chain(not_needed.into_iter().map(|(_, problem)| problem))
+        .collect()
 }
 
 enum State {
@@ -152,7 +212,7 @@ enum State {
 fn ask(rules: &Rules, slices: &Slices, snapshot: &Snapshot) -> Result<State, String> {
     let mut state = State::NotApplicable;
     for target in &snapshot.targets {
-        let answers = slices.ask(rules.vocabulary(), &Judged::new(snapshot, target, SAMPLE_NOW))?;
+        let answers = slices.ask(rules.vocabulary(), &Judged::new(snapshot, target, &rules.literals, SAMPLE_NOW))?;
         if let Some(error) = answers.errors.into_values().next() {
             return Err(error);
         }

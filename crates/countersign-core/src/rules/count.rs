@@ -5,10 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use countersign_ledger::sshsig::Assurance;
+
 use crate::{
     ids::ActorId,
-    requirement::Role,
+    requirement::{MAX_APPROVALS, Part, Role},
     snapshot::{ApprovalView, Snapshot, TargetView},
+    statement::Seen,
 };
 
 /// Distinct people who countersigned the revision, by what they are to one target.
@@ -22,22 +25,16 @@ pub struct Counts {
     pub senior: u32,
 }
 
-impl Counts {
-    pub const fn of(self, role: Role) -> u32 {
-        match role {
-            Role::Independent => self.independent,
-            Role::Owner => self.owner,
-            Role::Senior => self.senior,
-        }
-    }
-}
-
 /// Whether an approval is one by somebody in the role for the target, supposing that they are independent.
-pub fn has_role(approval: &ApprovalView, role: Role, target: &TargetView) -> bool {
+pub fn has_role(snapshot: &Snapshot, approval: &ApprovalView, role: &Role, target: &TargetView) -> bool {
     match role {
         Role::Independent => true,
         Role::Owner => approval.owns.contains(&target.target.system),
         Role::Senior => approval.senior,
+        Role::Group(group) => snapshot.is_in(&approval.by, group),
+        Role::Touch => approval.assurance >= Assurance::Touch,
+        Role::Verified => approval.assurance >= Assurance::UserVerified,
+        Role::Material => approval.seen >= Seen::Material,
     }
 }
 
@@ -64,17 +61,58 @@ pub fn independent_approvals(snapshot: &Snapshot) -> BTreeMap<&ActorId, &Approva
     independent
 }
 
-/// Counts the approvals that stand for one target.
-pub fn count(snapshot: &Snapshot, target: &TargetView) -> Counts {
-    let mut counts = Counts::default();
-    for approval in independent_approvals(snapshot).into_values() {
-        counts.independent = counts.independent.saturating_add(1);
-        if has_role(approval, Role::Owner, target) {
-            counts.owner = counts.owner.saturating_add(1);
+/// How many approvals by people in one role stand for one target.
+pub fn in_role(snapshot: &Snapshot, target: &TargetView, role: &Role) -> u32 {
+    let approvals = independent_approvals(snapshot).into_values();
+    let count = approvals.filter(|approval| has_role(snapshot, approval, role, target)).count();
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// The roles for which nobody is left, where different people approve in each: none where the parts can be shared out.
+///
+/// Each place that is to be filled looks for somebody, and whoever has one already moves to another where they can: what is
+/// found so leaves as few places open as possible (augmenting paths, Kuhn 1955).
+pub fn unfilled<'a>(snapshot: &Snapshot, target: &TargetView, parts: &'a [Part]) -> Vec<&'a Role> {
+    let approvals: Vec<&ApprovalView> = independent_approvals(snapshot).into_values().collect();
+    let places = parts.iter().flat_map(|part| (0..part.count.min(MAX_APPROVALS)).map(|_| &part.role));
+    let places: Vec<(&Role, Vec<usize>)> = places
+        .map(|role| {
+            let able = approvals.iter().enumerate().filter(|(_, by)| has_role(snapshot, by, role, target));
+            (role, able.map(|(person, _)| person).collect())
+        })
+        .collect();
+    let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
+    let filled = |place: usize, taken: &mut BTreeMap<usize, usize>| fill(&places, place, taken, &mut BTreeSet::new());
+    let open = (0..places.len()).filter(|place| !filled(*place, &mut taken));
+    open.filter_map(|place| Some(places.get(place)?.0)).collect()
+}
+
+/// Finds somebody for a place: no deeper than there are places.
+fn fill(
+    places: &[(&Role, Vec<usize>)],
+    place: usize,
+    taken: &mut BTreeMap<usize, usize>,
+    asked: &mut BTreeSet<usize>,
+) -> bool {
+    let Some((_, able)) = places.get(place) else { return false };
+    for person in able {
+        if !asked.insert(*person) {
+            continue;
         }
-        if has_role(approval, Role::Senior, target) {
-            counts.senior = counts.senior.saturating_add(1);
+        let moves = match taken.get(person).copied() {
+            Some(other) => fill(places, other, taken, asked),
+            None => true,
+        };
+        if moves {
+            taken.insert(*person, place);
+            return true;
         }
     }
-    counts
+    false
+}
+
+/// Counts the approvals that stand for one target.
+pub fn count(snapshot: &Snapshot, target: &TargetView) -> Counts {
+    let of = |role| in_role(snapshot, target, &role);
+    Counts { independent: of(Role::Independent), owner: of(Role::Owner), senior: of(Role::Senior) }
 }

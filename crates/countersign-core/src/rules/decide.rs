@@ -10,7 +10,7 @@ use crate::{
     ids::{ActorId, Target},
     requirement::Need,
     semantics::NEWEST_SEMANTICS,
-    snapshot::{Snapshot, TargetView},
+    snapshot::{Snapshot, TargetView, WaiverView},
 };
 
 /// Allows or denies one revision for its targets at one time.
@@ -21,13 +21,17 @@ pub fn decide(rules: &Rules, snapshot: &Snapshot, now: Time) -> Decision {
 /// The same where the snapshot's digest was worked out before.
 pub(crate) fn decide_digested(rules: &Rules, snapshot: &Snapshot, digest: Digest, now: Time) -> Decision {
     let weighed = weigh(rules, snapshot, now);
+    let carrying = snapshot.carrying();
     let mut decided = weighed.first;
     let mut not_applicable = 0_u32;
     for rule in weighed.rules {
         match rule.status {
             RuleStatus::NotApplicable => not_applicable = not_applicable.saturating_add(1),
             RuleStatus::Satisfied | RuleStatus::Unsatisfied | RuleStatus::Waived | RuleStatus::Error => {
-                decided.push(written(rule, snapshot, now));
+                let by = carrying
+                    .as_ref()
+                    .filter(|carrying| rule.unmet.iter().all(|view| rule.rule.carries(carrying, view)));
+                decided.push(written(rule, by.unwrap_or(snapshot), now));
             }
         }
     }
@@ -84,17 +88,27 @@ impl WeighedRule<'_> {
 
     /// Whether it asks for an approval: then it says what the floor would say.
     fn asks_for_approval(&self) -> bool {
-        self.rule.requires.iter().any(|requirement| match requirement.need {
-            Need::Approvals { .. } => true,
-            Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => false,
+        self.rule.requires.iter().any(|choice| {
+            choice.ways().iter().all(|way| match way.need {
+                Need::Approvals { .. } | Need::Apart(_) => true,
+                Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => false,
+            })
         })
     }
 }
 
 /// Asks every rule about one revision for its targets at one time.
 pub fn weigh<'a>(rules: &'a Rules, snapshot: &'a Snapshot, now: Time) -> Weighed<'a> {
-    let targets: Vec<(&TargetView, Result<Answers, String>)> =
-        snapshot.targets.iter().map(|view| (view, rules.ask(snapshot, view, now))).collect();
+    let carrying = snapshot.carrying();
+    let targets: Vec<Asked<'_>> = snapshot
+        .targets
+        .iter()
+        .map(|view| Asked {
+            view,
+            plain: rules.ask(snapshot, view, now),
+            carrying: carrying.as_ref().map(|carrying| rules.ask(carrying, view, now)),
+        })
+        .collect();
     let ids = &rules.builtin;
     let first = [
         builtin::targets_known(ids, snapshot),
@@ -111,10 +125,24 @@ pub fn weigh<'a>(rules: &'a Rules, snapshot: &'a Snapshot, now: Time) -> Weighed
     };
     // So that nobody is told twice to find a second person.
     if !weighed.iter().any(|rule| rule.stops() && rule.asks_for_approval()) {
-        floor.extend(builtin::floor(ids, snapshot));
+        floor.extend(builtin::floor(ids, snapshot, carrying.as_ref()));
     }
     let stopped = !first.is_empty() || weighed.iter().any(WeighedRule::stops) || !floor.is_empty();
     Weighed { outcome: if stopped { Outcome::Deny } else { Outcome::Allow }, rules: weighed, first, floor }
+}
+
+/// What the rules say of one target.
+struct Asked<'a> {
+    view: &'a TargetView,
+    plain: Result<Answers, String>,
+    /// With approvals that carry over, where there are any.
+    carrying: Option<Result<Answers, String>>,
+}
+
+impl Asked<'_> {
+    fn answers(&self, rule: &Rule, snapshot: &Snapshot) -> &Result<Answers, String> {
+        self.carrying.as_ref().filter(|_| rule.carries(snapshot, self.view)).unwrap_or(&self.plain)
+    }
 }
 
 /// What one rule says of one target, from good to bad.
@@ -144,16 +172,13 @@ fn verdict(rule: &Rule, answers: &Result<Answers, String>) -> (Verdict, Option<S
     }
 }
 
-fn weigh_rule<'a>(
-    rule: &'a Rule,
-    targets: &[(&'a TargetView, Result<Answers, String>)],
-    snapshot: &Snapshot,
-) -> WeighedRule<'a> {
+fn weigh_rule<'a>(rule: &'a Rule, targets: &[Asked<'a>], snapshot: &Snapshot) -> WeighedRule<'a> {
     let mut worst = Verdict::NotApplicable;
     let mut error = None;
     let mut unmet: Vec<&TargetView> = Vec::new();
-    for (view, answers) in targets {
-        let (verdict, message) = verdict(rule, answers);
+    for asked in targets {
+        let view = asked.view;
+        let (verdict, message) = verdict(rule, asked.answers(rule, snapshot));
         worst = worst.max(verdict);
         error = error.or(message);
         match verdict {
@@ -189,20 +214,25 @@ fn written(weighed: WeighedRule<'_>, snapshot: &Snapshot, now: Time) -> RuleDeci
     }
 }
 
-/// A waiver counts where the rule can be waived, and by a senior who had no hand in the change; on tier 1 not beside an approval
-/// by the same person.
+/// A waiver counts where the rule can be waived, and by whom the rule names (a senior, where it does not say) who had no hand in
+/// the change; on tier 1 not beside an approval by the same person, carried or not. A waiver never carries over.
 fn waived(rule: &Rule, snapshot: &Snapshot) -> bool {
     match rule.strength {
         Strength::Waivable => {}
         Strength::Mandatory => return false,
     }
     let highest = snapshot.targets.iter().any(|view| view.tier == Tier::HIGHEST);
-    let approves = |person: &ActorId| snapshot.approvals.iter().any(|approval| approval.by == *person);
+    let carried = || snapshot.carried.iter().flat_map(|carried| &carried.approvals);
+    let approves = |person: &ActorId| snapshot.approvals.iter().chain(carried()).any(|approval| approval.by == *person);
+    let entitled = |waiver: &WaiverView| match &rule.waivers {
+        Some(group) => snapshot.is_in(&waiver.by, group),
+        None => waiver.senior,
+    };
     // Without contributors nobody can be told apart from them.
     !snapshot.contributors.is_empty()
         && snapshot.waivers.iter().any(|waiver| {
             waiver.rule == rule.id
-                && waiver.senior
+                && entitled(waiver)
                 && !count::had_a_hand(snapshot, &waiver.by)
                 && !(highest && approves(&waiver.by))
         })
@@ -210,7 +240,7 @@ fn waived(rule: &Rule, snapshot: &Snapshot) -> bool {
 
 fn missing(rule: &Rule, snapshot: &Snapshot, unmet: &[&TargetView], now: Time) -> Vec<Missing> {
     let mut list: Vec<Missing> =
-        rule.requires.iter().filter_map(|requirement| requirement.missing(snapshot, unmet, now)).collect();
+        rule.requires.iter().filter_map(|choice| choice.missing(snapshot, unmet, now)).collect();
     if list.is_empty() {
         list.push(Missing::new(Token::Remedy, 1));
     }

@@ -54,6 +54,14 @@ pub enum Problem {
     Reserved(String),
     #[error("the rule `{id}` is already in {file}")]
     Duplicate { id: String, file: String },
+    #[error("a mandatory rule cannot be waived, and says who may")]
+    MandatoryWaivers,
+    #[error("`{0}` does not say what different people approve")]
+    NoParts(String),
+    #[error("{0}")]
+    NoPattern(String),
+    #[error("`{0}` cannot be the name of a group")]
+    NoGroup(String),
     #[error("a mandatory rule cannot be in watch")]
     MandatoryWatch,
     #[error("the condition uses `{0}`, which can err, and a `forbid` that errs fails open")]
@@ -89,10 +97,21 @@ impl RulesError {
                 "write `resource`, or `resource in` a Countersign::System, Environment, Kind or Group"
             }
             Problem::MissingAnnotation(name) => return format!("add {}", parse::example(name)),
-            Problem::UnknownAnnotation(_) => "a rule has @id, @requires, @because, @remedy, @mode and @strength",
+            Problem::UnknownAnnotation(_) => {
+                "a rule has @id, @requires, @because, @remedy, @mode and @strength, and may have @carry and @waivers"
+            }
             Problem::Annotation { expected, .. } => expected,
             Problem::Reserved(_) => "choose another @id",
             Problem::Duplicate { .. } => "every @id is there once",
+            Problem::MandatoryWaivers => "leave `@waivers` out, or write `@strength(\"waivable\")`",
+            Problem::NoParts(_) => {
+                "two or more roles, each once and with how many, at most nine people in all: \
+                 `resource.approvals.apart[\"group:red:1+owner:2\"]`"
+            }
+            Problem::NoPattern(_) => {
+                "patterns as in gate.yaml, with `|` between them: `resource.paths.only[\"docs/** | **/*.md\"]`"
+            }
+            Problem::NoGroup(_) => "name a group of the catalog: `resource.approvals.group[\"payments\"] >= 1`",
             Problem::MandatoryWatch => "write `@strength(\"waivable\")` to try it out, or `@mode(\"enforce\")`",
             Problem::CanErr(_) => {
                 "compare attributes with numbers and words, without arithmetic, dates, decimals or addresses; what has to be \

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Rules,
     error::{Problem, RulesError},
-    parse::{self, APPLIES, Parsed},
+    parse::{self, APPLIES, Asks, Parsed},
 };
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,6 +26,7 @@ struct KeptRule {
     /// In Cedar's JSON.
     full: String,
     applies: String,
+    asks: Asks,
 }
 
 impl KeptRules {
@@ -39,6 +40,7 @@ impl KeptRules {
                 text: parsed.text.clone(),
                 full: json(&parsed.full)?,
                 applies: json(&parsed.applies)?,
+                asks: parsed.asks.clone(),
             })
         };
         Some(Self { digest: rules.digest, rules: rules.rules.values().map(kept).collect::<Option<_>>()? })
@@ -64,6 +66,7 @@ impl KeptRule {
         Ok(Parsed {
             rule: parse::rule_of(&full, &self.file, self.line)?,
             text: self.text,
+            asks: self.asks,
             applies: policy(format!("{}{APPLIES}", self.id), &self.applies)?,
             full,
         })

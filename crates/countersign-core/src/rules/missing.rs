@@ -7,9 +7,40 @@ use countersign_ledger::Time;
 use super::count;
 use crate::{
     decision::{Missing, Token},
-    requirement::{Need, Requirement, Role},
+    requirement::{Choice, Need, Requirement, Role},
     snapshot::{AiStatus, Snapshot, TargetView},
 };
+
+impl Choice {
+    /// Whether anything is asked for this target: a way that is not is no way there.
+    pub fn asked(&self, snapshot: &Snapshot, target: &TargetView) -> bool {
+        self.ways().iter().any(|way| way.asked(snapshot, target))
+    }
+
+    /// The targets of these for which none of the ways was gone.
+    fn open<'a>(&self, snapshot: &Snapshot, targets: &[&'a TargetView], now: Time) -> Vec<&'a TargetView> {
+        let met = |target: &TargetView| {
+            let mut ways = self.ways().iter().filter(|way| way.asked(snapshot, target));
+            ways.any(|way| way.lacks(snapshot, &[target], now) == 0)
+        };
+        targets.iter().copied().filter(|target| self.asked(snapshot, target) && !met(target)).collect()
+    }
+
+    /// The ways that are left for these targets, each with how much it still takes. Empty: nothing is missing.
+    pub fn lacks(&self, snapshot: &Snapshot, targets: &[&TargetView], now: Time) -> Vec<(&Requirement, u32)> {
+        let open = self.open(snapshot, targets, now);
+        let ways = self.ways().iter().map(|way| (way, way.lacks(snapshot, &open, now)));
+        ways.filter(|(_, lacks)| *lacks > 0).collect()
+    }
+
+    /// What is still missing of it for these targets, the other ways beside the first; `None` when nothing is.
+    pub fn missing(&self, snapshot: &Snapshot, targets: &[&TargetView], now: Time) -> Option<Missing> {
+        let open = self.open(snapshot, targets, now);
+        let mut ways = self.ways().iter().filter_map(|way| way.missing(snapshot, &open, now));
+        let first = ways.next()?;
+        Some(Missing { or: ways.collect(), ..first })
+    }
+}
 
 impl Requirement {
     /// Whether it is asked for this target.
@@ -20,13 +51,17 @@ impl Requirement {
     /// How much is still missing of it for these targets: approvals, or 1 for anything else that people have to do.
     pub fn lacks(&self, snapshot: &Snapshot, targets: &[&TargetView], now: Time) -> u32 {
         let asked = || targets.iter().filter(|target| self.asked(snapshot, target));
-        match self.need {
+        match &self.need {
             Need::Approvals { role, count } => {
-                asked().map(|target| short(snapshot, target, role, count)).max().unwrap_or_default()
+                asked().map(|target| short(snapshot, target, role, *count)).max().unwrap_or_default()
+            }
+            Need::Apart(parts) => {
+                let open = asked().map(|target| count::unfilled(snapshot, target, parts).len()).max();
+                open.and_then(|open| u32::try_from(open).ok()).unwrap_or_default()
             }
             _ if asked().next().is_none() => 0,
             Need::FreshGuidance => u32::from(snapshot.guidance.iter().any(|guidance| guidance.is_stale(now))),
-            Need::Document { document, chars } => u32::from(document.chars(&snapshot.documents) < chars),
+            Need::Document { document, chars } => u32::from(document.chars(&snapshot.documents) < *chars),
             Need::Disclosure => u32::from(is_undisclosed(snapshot)),
         }
     }
@@ -37,17 +72,23 @@ impl Requirement {
         if lacks == 0 {
             return None;
         }
-        let token = Token::Requirement(*self);
-        Some(match self.need {
+        let token = Token::Requirement(self.clone());
+        Some(match &self.need {
             // Who owns one system may not own the next, so the list says which.
             Need::Approvals { role: role @ Role::Owner, count } => {
                 let unmet = targets.iter().filter(|target| self.asked(snapshot, target));
-                let unmet = unmet.filter(|target| short(snapshot, target, role, count) > 0);
+                let unmet = unmet.filter(|target| short(snapshot, target, role, *count) > 0);
                 let systems: BTreeSet<_> = unmet.map(|target| &target.target.system).collect();
                 Missing { count: lacks, ..Missing::each(token, systems) }
             }
-            Need::Approvals { role: Role::Independent | Role::Senior, .. } | Need::Disclosure => {
-                Missing { token, count: lacks, of: Vec::new() }
+            Need::Approvals { .. } | Need::Disclosure => {
+                Missing { token, count: lacks, of: Vec::new(), or: Vec::new() }
+            }
+            // The roles for which nobody is left.
+            Need::Apart(parts) => {
+                let asked = targets.iter().filter(|target| self.asked(snapshot, target));
+                let open = asked.map(|target| count::unfilled(snapshot, target, parts));
+                Missing::each(token, open.max_by_key(Vec::len).into_iter().flatten())
             }
             Need::FreshGuidance => {
                 let stale = snapshot.guidance.iter().filter(|guidance| guidance.is_stale(now));
@@ -55,15 +96,15 @@ impl Requirement {
             }
             Need::Document { document, chars } => {
                 let count = chars.saturating_sub(document.chars(&snapshot.documents));
-                Missing { token, count, of: Vec::new() }
+                Missing { token, count, of: Vec::new(), or: Vec::new() }
             }
         })
     }
 }
 
 /// How many approvals by people in a role a target lacks.
-fn short(snapshot: &Snapshot, target: &TargetView, role: Role, count: u32) -> u32 {
-    count.saturating_sub(count::count(snapshot, target).of(role))
+fn short(snapshot: &Snapshot, target: &TargetView, role: &Role, count: u32) -> u32 {
+    count.saturating_sub(count::in_role(snapshot, target, role))
 }
 
 fn is_undisclosed(snapshot: &Snapshot) -> bool {

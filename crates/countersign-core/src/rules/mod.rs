@@ -33,6 +33,7 @@ mod vocabulary;
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Digest, Time};
+use serde::{Deserialize, Serialize};
 
 use self::{
     attributes::Judged,
@@ -51,9 +52,11 @@ pub use self::{
 };
 use crate::{
     decision::{Mode, Strength},
-    ids::RuleId,
-    requirement::Requirement,
-    snapshot::{Snapshot, TargetView},
+    facts::{PathStatus, RuledPath},
+    glob::Globs,
+    ids::{GroupId, RuleId},
+    requirement::{Carry, Choice, Part, Role, parse_parts},
+    snapshot::{PathsView, Snapshot, TargetView},
 };
 
 /// The permit that all rules narrow. With the enforced rules it is the policy set that a prover reads.
@@ -66,10 +69,13 @@ pub struct Rule {
     pub id: RuleId,
     pub mode: Mode,
     pub strength: Strength,
-    pub requires: Vec<Requirement>,
+    pub requires: Vec<Choice>,
     pub because: String,
     /// A command, with `{change}` where the change's id goes.
     pub remedy: String,
+    pub carry: Carry,
+    /// Whose members may waive it; seniors where it does not say.
+    pub waivers: Option<GroupId>,
     pub file: String,
     /// Where in the file it begins, from 1.
     pub line: usize,
@@ -78,7 +84,22 @@ pub struct Rule {
 impl Rule {
     /// What the rule asks for, in words.
     pub fn words(&self) -> String {
-        self.requires.iter().map(Requirement::words).collect::<Vec<_>>().join("; ")
+        self.requires.iter().map(Choice::words).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Whether an approval of an earlier revision that brought the same counts for it, for this target.
+    pub fn carries(&self, snapshot: &Snapshot, target: &TargetView) -> bool {
+        self.carry.holds(target.tier.into(), snapshot.population)
+    }
+
+    /// The groups that it asks approvals of, and whose members may waive it.
+    pub fn groups(&self) -> impl Iterator<Item = &GroupId> {
+        let asked = self.requires.iter().flat_map(Choice::ways).flat_map(|way| way.need.roles());
+        let asked = asked.filter_map(|role| match role {
+            Role::Group(group) => Some(group),
+            Role::Independent | Role::Owner | Role::Senior | Role::Touch | Role::Verified | Role::Material => None,
+        });
+        asked.chain(&self.waivers)
     }
 }
 
@@ -94,6 +115,39 @@ pub struct Rules {
     slices: Slices,
     vocabulary: Vocabulary,
     builtin: BuiltinIds,
+    literals: Literals,
+    groups: BTreeSet<GroupId>,
+    words: BTreeSet<String>,
+    paths: BTreeMap<String, Globs>,
+}
+
+/// What rules count by, in their own words: each is an attribute only because a rule names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Literals {
+    /// The groups of which approvals are counted.
+    pub counted: BTreeSet<GroupId>,
+    /// What different people approve, by how it is spelled.
+    pub apart: BTreeSet<String>,
+    /// The patterns of paths that are asked about.
+    pub paths: BTreeSet<String>,
+}
+
+impl Literals {
+    fn extend(&mut self, other: &Self) {
+        self.counted.extend(other.counted.iter().cloned());
+        self.apart.extend(other.apart.iter().cloned());
+        self.paths.extend(other.paths.iter().cloned());
+    }
+
+    /// All groups that they name.
+    fn groups(&self) -> impl Iterator<Item = GroupId> {
+        let parts = self.apart.iter().filter_map(|text| parse_parts(text)).flatten();
+        let apart = parts.filter_map(|Part { role, .. }| match role {
+            Role::Group(group) => Some(group),
+            Role::Independent | Role::Owner | Role::Senior | Role::Touch | Role::Verified | Role::Material => None,
+        });
+        self.counted.iter().cloned().chain(apart)
+    }
 }
 
 /// What a rule names: systems, environments and groups, to be compared with a catalog, because a rule for `prod` where the
@@ -105,6 +159,8 @@ pub struct Mentions {
     pub groups: BTreeSet<String>,
     /// Whether the rule asks what a change is for.
     pub purpose: bool,
+    /// Patterns of paths.
+    pub patterns: BTreeSet<String>,
     /// People whom its conditions name.
     pub people: BTreeSet<String>,
     /// Numbers and texts in its `when`, which a sample has to have for the rule to apply.
@@ -126,13 +182,65 @@ impl Rules {
         let vocabulary = Vocabulary::new().map_err(internal)?;
         let builtin = BuiltinIds::new().map_err(|error| internal(error.to_string()))?;
         let slices = Slices::new(&parsed).map_err(internal)?;
+        let mut literals = Literals::default();
+        parsed.iter().for_each(|parsed| literals.extend(&parsed.asks.literals));
+        let asked = parsed.iter().flat_map(|parsed| parsed.rule.groups().cloned());
+        let looked_in = parsed.iter().flat_map(|parsed| parsed.asks.looked_in.iter().cloned());
+        let groups = literals.groups().chain(asked).chain(looked_in).collect();
+        let paths = literals.paths.iter().map(|text| {
+            let globs = Globs::parse(text).map_err(|error| internal(error.to_string()))?;
+            Ok((text.clone(), globs))
+        });
+        let paths = paths.collect::<Result<_, RulesError>>()?;
+        let words = parsed.iter().flat_map(|parsed| parsed.asks.words.iter().cloned()).collect();
         let rules = parsed.into_iter().map(|parsed| (parsed.rule.id.clone(), parsed)).collect();
-        Ok(Self { rules, digest, slices, vocabulary, builtin })
+        Ok(Self { rules, digest, slices, vocabulary, builtin, literals, groups, words, paths })
     }
 
     /// Digest over the canonical JSON of the files that the rules were parsed from.
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// The groups of which a snapshot has to say who is in them.
+    pub fn groups(&self) -> &BTreeSet<GroupId> {
+        &self.groups
+    }
+
+    /// The patterns of paths that they ask about.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.paths.keys().map(String::as_str)
+    }
+
+    /// What a change that touches these paths does to those that the rules name. `None`: too many to tell, so that it touches
+    /// all of them. A link could point anywhere: it touches where it lies, and is in no set alone.
+    pub fn paths_of(&self, touched: Option<&[RuledPath]>) -> BTreeMap<String, PathsView> {
+        let view = |globs: &Globs| {
+            let Some(touched) = touched else {
+                return PathsView { touched: true, only: false, added: true, deleted: true };
+            };
+            let any = |status: Option<PathStatus>| {
+                let is = |path: &&RuledPath| status.is_none_or(|status| path.status == status);
+                touched.iter().filter(is).any(|path| globs.is_match(&path.path))
+            };
+            PathsView {
+                touched: any(None),
+                only: !touched.is_empty() && touched.iter().all(|path| !path.link && globs.is_match(&path.path)),
+                added: any(Some(PathStatus::Added)),
+                deleted: any(Some(PathStatus::Deleted)),
+            }
+        };
+        self.paths.iter().map(|(text, globs)| (text.clone(), view(globs))).collect()
+    }
+
+    /// Whether any of them could ask about this attribute, or about one in this record. What no rule asks about is in no snapshot.
+    pub fn ask_about(&self, attribute: &str) -> bool {
+        self.words.contains(attribute)
+    }
+
+    /// Whether any of them lets approvals carry over.
+    pub fn carry_over(&self) -> bool {
+        self.iter().any(|rule| rule.carry != Carry::Never)
     }
 
     /// The rules in the order of their ids.
@@ -183,6 +291,9 @@ impl Rules {
             };
             list.insert(literal.id().unescaped().to_owned());
         }
+        let groups = parsed.rule.groups().cloned().chain(parsed.asks.literals.groups());
+        mentions.patterns.extend(parsed.asks.literals.paths.iter().cloned());
+        mentions.groups.extend(groups.map(|group| group.as_str().to_owned()));
         // Whether it applies is what its `when` says; the rest is what it asks for.
         let when = parsed.text.rsplit_once("unless").map_or(parsed.text.as_str(), |(when, _)| when);
         let when = when.split_once("forbid").map_or(when, |(_, when)| when);
@@ -209,6 +320,6 @@ impl Rules {
     }
 
     fn ask(&self, snapshot: &Snapshot, target: &TargetView, now: Time) -> Result<Answers, String> {
-        self.slices.ask(&self.vocabulary, &Judged::new(snapshot, target, now))
+        self.slices.ask(&self.vocabulary, &Judged::new(snapshot, target, &self.literals, now))
     }
 }

@@ -9,18 +9,20 @@ use cedar_policy::{
     Validator,
 };
 use miette::Diagnostic;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Rule,
+    Literals, Rule,
     depth::{MAX_DEPTH, too_deep},
     error::{Problem, RulesError, tokens},
     vocabulary,
 };
 use crate::{
     decision::{Mode, Strength},
-    ids::RuleId,
-    requirement::Requirement,
+    glob::{Globs, NoPattern},
+    ids::{GroupId, RuleId},
+    requirement::{Carry, Choice, parse_parts, spelled},
 };
 
 /// Most rules in force at once.
@@ -32,7 +34,10 @@ pub const MAX_ANNOTATION_CHARS: usize = 500;
 /// Most tokens in `@requires`.
 pub const MAX_REQUIREMENTS: usize = 20;
 
-const ANNOTATIONS: [&str; 6] = ["id", "requires", "because", "remedy", "mode", "strength"];
+const ANNOTATIONS: [&str; 8] = ["id", "requires", "because", "remedy", "mode", "strength", "carry", "waivers"];
+
+/// What asks which groups people are in.
+const PEOPLE_IN_GROUPS: [&str; 2] = ["proposer", "contributor_groups"];
 
 /// A rule and the two policies that are made of it.
 #[derive(Debug)]
@@ -44,6 +49,17 @@ pub(super) struct Parsed {
     pub full: Policy,
     /// Fires where the rule applies.
     pub applies: Policy,
+    pub asks: Asks,
+}
+
+/// What a rule's conditions ask about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Asks {
+    /// Every attribute's first word, and whatever else stands behind a dot.
+    pub words: BTreeSet<String>,
+    pub literals: Literals,
+    /// The groups that it looks for people in.
+    pub looked_in: BTreeSet<GroupId>,
 }
 
 /// The policy id under which the applies-only twin of a rule runs. No rule id holds a `?`.
@@ -143,10 +159,15 @@ fn parse_rule(policy: &Policy, text: String, file: &str, line: usize) -> Result<
     let rule = rule_of(policy, file, line)?;
     match (rule.mode, rule.strength) {
         (Mode::Watch, Strength::Mandatory) => return Err(Problem::MandatoryWatch),
+        (Mode::Enforce, Strength::Mandatory) if rule.waivers.is_some() => return Err(Problem::MandatoryWaivers),
         (Mode::Watch, Strength::Waivable) | (Mode::Enforce, Strength::Waivable | Strength::Mandatory) => {}
     }
-    let applies = applies_only(policy, &rule.id)?;
-    Ok(Parsed { full: policy.new_id(PolicyId::new(rule.id.as_str())), text, applies, rule })
+    let (applies, mut asks) = applies_only(policy, &rule.id)?;
+    if PEOPLE_IN_GROUPS.iter().any(|word| asks.words.contains(*word)) {
+        let groups = policy.entity_literals().into_iter().filter(|literal| literal.type_name().basename() == "Group");
+        asks.looked_in = groups.filter_map(|literal| literal.id().unescaped().parse().ok()).collect();
+    }
+    Ok(Parsed { full: policy.new_id(PolicyId::new(rule.id.as_str())), text, applies, asks, rule })
 }
 
 /// What the annotations say.
@@ -179,9 +200,27 @@ pub(super) fn rule_of(policy: &Policy, file: &str, line: usize) -> Result<Rule, 
             "mandatory" => Ok(Strength::Mandatory),
             _ => Err("write `waivable` or `mandatory`".to_owned()),
         })?,
+        carry: choose_if_any(policy, "carry", |text| {
+            text.parse::<Carry>()
+                .map_err(|_| "write `never`, `delta`, or `delta` with a condition: `delta@tier>=2`".to_owned())
+        })?
+        .unwrap_or_default(),
+        waivers: choose_if_any(policy, "waivers", |text| {
+            let group = text.strip_prefix("group:").and_then(|group| group.parse::<GroupId>().ok());
+            group.ok_or_else(|| "write the group whose people may waive it: `group:NAME`".to_owned())
+        })?,
         file: file.to_owned(),
         line,
     })
+}
+
+/// The same of an annotation that may be left out.
+fn choose_if_any<T>(
+    policy: &Policy,
+    annotation: &'static str,
+    read: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, Problem> {
+    policy.annotation(annotation).map(|_| choose(policy, annotation, read)).transpose()
 }
 
 /// Reads one annotation; `read` gives what would be right as its error.
@@ -199,11 +238,12 @@ fn choose<T>(
     read(value).map_err(|expected| Problem::Annotation { annotation, value: short, expected })
 }
 
-fn parse_requires(text: &str) -> Result<Vec<Requirement>, String> {
-    let requires: Vec<Requirement> =
+fn parse_requires(text: &str) -> Result<Vec<Choice>, String> {
+    let requires: Vec<Choice> =
         text.split(',').map(|token| token.trim().parse()).collect::<Result<_, _>>().map_err(|_| tokens())?;
-    let distinct: BTreeSet<&Requirement> = requires.iter().collect();
-    if requires.len() > MAX_REQUIREMENTS || distinct.len() < requires.len() {
+    let ways = || requires.iter().flat_map(Choice::ways);
+    let distinct: BTreeSet<_> = ways().collect();
+    if ways().count() > MAX_REQUIREMENTS || distinct.len() < ways().count() {
         return Err(format!("at most {MAX_REQUIREMENTS} requirements, each once"));
     }
     Ok(requires)
@@ -232,17 +272,60 @@ fn check_scope(policy: &Policy) -> Result<(), Problem> {
 }
 
 /// The same policy without its `unless`: fires wherever the rule applies, met or not. Checks the conditions on the way.
-fn applies_only(policy: &Policy, id: &RuleId) -> Result<Policy, Problem> {
+fn applies_only(policy: &Policy, id: &RuleId) -> Result<(Policy, Asks), Problem> {
     let internal = |error: &dyn std::fmt::Display| Problem::Internal(error.to_string());
     let mut json = policy.to_json().map_err(|error| internal(&error))?;
     let conditions = json.get_mut("conditions").and_then(Value::as_array_mut);
     let Some(conditions) = conditions else { return Err(internal(&"a policy without conditions in JSON")) };
+    let mut asks = Asks::default();
     for condition in &*conditions {
         let body = condition.get("body").ok_or_else(|| internal(&"a condition without a body in JSON"))?;
         cannot_err(body, 0)?;
+        asks.read(body)?;
     }
     conditions.retain(|condition| condition.get("kind").and_then(Value::as_str) != Some("unless"));
-    Policy::from_json(Some(PolicyId::new(format!("{id}{APPLIES}"))), json).map_err(|error| internal(&error))
+    let applies = Policy::from_json(Some(PolicyId::new(format!("{id}{APPLIES}"))), json);
+    Ok((applies.map_err(|error| internal(&error))?, asks))
+}
+
+impl Asks {
+    /// Reads an expression in Cedar's JSON form, which nests no deeper than [`MAX_DEPTH`].
+    fn read(&mut self, expression: &Value) -> Result<(), Problem> {
+        if let Some(access) = expression.get(".").or_else(|| expression.get("has")) {
+            let attribute = access.get("attr").and_then(Value::as_str).unwrap_or_default();
+            self.words.insert(attribute.to_owned());
+            let short = || attribute.chars().take(80).collect();
+            match access.get("left").and_then(record) {
+                Some(("paths", "touched" | "only" | "added" | "deleted")) => {
+                    let wrong = |error: NoPattern| Problem::NoPattern(error.to_string());
+                    Globs::parse(attribute).map_err(wrong)?;
+                    self.literals.paths.insert(attribute.to_owned());
+                }
+                Some(("approvals", "group")) => {
+                    self.literals.counted.insert(attribute.parse().map_err(|_| Problem::NoGroup(short()))?);
+                }
+                Some(("approvals", "apart"))
+                    if parse_parts(attribute).is_some_and(|parts| spelled(&parts) == attribute) =>
+                {
+                    self.literals.apart.insert(attribute.to_owned());
+                }
+                Some(("approvals", "apart")) => return Err(Problem::NoParts(short())),
+                Some(_) | None => {}
+            }
+        }
+        match expression {
+            Value::Array(parts) => parts.iter().try_for_each(|part| self.read(part)),
+            Value::Object(parts) => parts.values().try_for_each(|part| self.read(part)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+        }
+    }
+}
+
+/// `approvals` and `group` of `resource.approvals.group`. A record whose fields rules name has no others, so that what is written in any
+/// other way does not fit the schema.
+fn record(expression: &Value) -> Option<(&str, &str)> {
+    let field = expression.get(".")?;
+    Some((field.get("left")?.get(".")?.get("attr")?.as_str()?, field.get("attr")?.as_str()?))
 }
 
 /// Walks an expression in Cedar's JSON form and refuses every operator that could err at run time on validated input:
@@ -283,7 +366,10 @@ fn validate(files: &BTreeMap<String, String>, rules: &BTreeMap<RuleId, Parsed>) 
     let internal = |error| RulesError { file: String::new(), line: None, problem: Problem::Internal(error) };
     let set = PolicySet::from_policies(rules.values().map(|parsed| parsed.full.clone()))
         .map_err(|error| internal(error.to_string()))?;
-    let result = Validator::new(vocabulary::schema().map_err(internal)?).validate(&set, ValidationMode::Strict);
+    let mut literals = Literals::default();
+    rules.values().for_each(|parsed| literals.extend(&parsed.asks.literals));
+    let result =
+        Validator::new(vocabulary::schema(&literals).map_err(internal)?).validate(&set, ValidationMode::Strict);
     let errors = result.validation_errors().map(|error| complaint(files, rules, error.policy_id(), error));
     let warnings = result.validation_warnings().map(|warning| complaint(files, rules, warning.policy_id(), warning));
     // Cedar reports in no stated order; the first by place is what a reader fixes first.

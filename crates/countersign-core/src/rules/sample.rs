@@ -6,11 +6,11 @@ use countersign_ledger::{Digest, Time};
 
 use super::Mentions;
 use crate::{
-    catalog::Tier,
+    catalog::{ActorKind, Tier},
     ids::{ActorId, ChangeId, GroupId, Target},
     kind::{Kind, Purpose},
     requirement::Document,
-    snapshot::{AiStatus, Builder, GuidanceView, Snapshot, TargetView},
+    snapshot::{AiStatus, Builder, GuidanceView, PathsView, Snapshot, TargetView},
 };
 
 /// When samples and cases are decided: 2026-04-01T00:00:00Z. Nothing about the date matters but that it stands still.
@@ -47,6 +47,8 @@ struct Variety {
     numbers: Vec<u32>,
     texts: Vec<String>,
     people: Vec<ActorId>,
+    groups: Vec<GroupId>,
+    patterns: Vec<String>,
     asked: BTreeSet<&'static str>,
 }
 
@@ -77,6 +79,8 @@ impl Variety {
         Some(Self {
             numbers,
             texts: mentions.texts.iter().take(MAX_NAMES).cloned().collect(),
+            patterns: mentions.patterns.iter().take(MAX_NAMES).cloned().collect(),
+            groups: mentions.groups.iter().take(MAX_NAMES).filter_map(|name| name.parse().ok()).collect(),
             people: mentions.people.iter().take(MAX_NAMES).filter_map(|name| name.parse().ok()).collect(),
             asked,
         })
@@ -97,7 +101,7 @@ struct Varied<'a> {
 impl Varied<'_> {
     /// A sample with what the rule asks about set to something that the rule itself names.
     fn vary(&self, base: &Snapshot, number: usize) -> Snapshot {
-        let Variety { numbers, texts, people, asked } = self.of;
+        let Variety { numbers, texts, people, groups, patterns, asked } = self.of;
         let mut sample = base.clone();
         // The same in every run, and another for each attribute, sample and mixture.
         let draw = |attribute: &str, among: usize| {
@@ -121,6 +125,35 @@ impl Varied<'_> {
         if asked.contains("contributors") {
             sample.contributors.extend(people.get(draw("contributors", people.len())).cloned());
         }
+        for pattern in patterns.iter().filter(|_| asked.iter().any(|name| name.starts_with("paths."))) {
+            let is = |what: &str| draw(&format!("{what} {pattern}"), 2) == 1;
+            let (only, added, deleted) = (is("only"), is("added"), is("deleted"));
+            let touched = only || added || deleted || is("touched");
+            sample.paths.insert(pattern.clone(), PathsView { touched, only, added, deleted });
+        }
+        if let Some(proposer) = &mut sample.proposer {
+            if asked.contains("proposer_kind") {
+                let kinds = [ActorKind::Person, ActorKind::Workload, ActorKind::Agent];
+                proposer.kind = kinds.get(draw("proposer_kind", kinds.len())).copied().unwrap_or(ActorKind::Person);
+            }
+            if let Some(named) = people.get(draw("proposer", people.len().saturating_add(1))) {
+                proposer.id = named.clone();
+                sample.contributors = BTreeSet::from([named.clone()]);
+            }
+            let of_people = ["proposer", "contributor_groups.any", "contributor_groups.all"];
+            for group in groups.iter().filter(|_| of_people.iter().any(|name| asked.contains(name))) {
+                let members = match draw(group.as_str(), 3) {
+                    0 => BTreeSet::new(),
+                    1 => BTreeSet::from([proposer.id.clone()]),
+                    _ => sample.contributors.clone(),
+                };
+                sample.groups.insert(group.clone(), members);
+            }
+            // Of several contributors some may be in a group and others not.
+            if asked.contains("contributor_groups.any") && draw("contributors of groups", 2) == 1 {
+                sample.contributors.extend("somebody-else".parse().ok());
+            }
+        }
         if asked.contains("guidance.cited") || asked.contains("guidance.stale") {
             let stale = few("guidance.stale");
             let cited = if asked.contains("guidance.cited") { few("guidance.cited") } else { stale };
@@ -137,11 +170,13 @@ impl Varied<'_> {
         for (name, document) in documents.into_iter().filter(|(name, _)| asked.contains(name)) {
             *document.chars_mut(&mut sample.documents) = pick(name);
         }
-        let approvals = ["approvals.independent", "approvals.owner", "approvals.senior", "approvers"];
+        let approvals =
+            ["approvals.independent", "approvals.owner", "approvals.senior", "approvals.group", "approvers"];
         if approvals.iter().any(|name| asked.contains(name)) {
             let system = sample.targets.first().map(|view| view.target.system.clone());
             let (owners, seniors) = (few("approvals.owner"), few("approvals.senior"));
-            let independent = if asked.contains("approvals.independent") { few("approvals.independent") } else { 0 };
+            let several = ["approvals.independent", "approvals.group"].iter().any(|name| asked.contains(name));
+            let independent = if several { few("approvals.independent") } else { 0 };
             let named = people.get(draw("approvers", people.len())).filter(|_| asked.contains("approvers")).cloned();
             let owners = if asked.contains("approvals.owner") { owners } else { 0 };
             let seniors = if asked.contains("approvals.senior") { seniors } else { 0 };
@@ -149,6 +184,11 @@ impl Varied<'_> {
                 (0..independent.max(owners).max(seniors)).filter_map(|n| format!("approver-{n}").parse().ok());
             for (n, by) in named.into_iter().chain(strangers).enumerate() {
                 sample.approve(by, n < seniors, system.clone().filter(|_| n < owners));
+            }
+            let approvers: BTreeSet<ActorId> = sample.approvals.iter().map(|approval| approval.by.clone()).collect();
+            for group in groups.iter().filter(|_| asked.contains("approvals.group")) {
+                let members = approvers.iter().take(few(group.as_str())).cloned();
+                sample.groups.entry(group.clone()).or_default().extend(members);
             }
         }
         sample
@@ -215,7 +255,7 @@ fn rests(mentions: &Mentions) -> Vec<Rest> {
 fn sample(target: TargetView, kind: Kind, status: AiStatus, rest: Rest) -> Option<Snapshot> {
     let sample = Builder::new(change(), kind)
         .target(target)
-        .made_by(["ada".parse().ok()?])
+        .proposed_by("ada".parse().ok()?, ActorKind::Person)
         .ai(status, false)
         .purpose(rest.purpose)
         .population(rest.people);

@@ -4,22 +4,28 @@
 
 use std::collections::BTreeSet;
 
-use countersign_ledger::Time;
+use countersign_ledger::{Time, sshsig::Assurance};
 
 use super::count;
 use crate::{
     ids::ActorId,
-    requirement::{Need, Requirement, Role},
+    requirement::{Choice, Need, Part, Requirement, Role},
     snapshot::{AiStatus, GuidanceView, Snapshot, TargetView},
+    statement::Seen,
 };
 
 impl Requirement {
     /// Changes the snapshot until nothing of this is missing, for any of its targets.
     pub fn supply(&self, snapshot: &mut Snapshot) {
-        match self.need {
+        match &self.need {
             Need::Approvals { role, count } => {
                 for target in self.asked_targets(snapshot) {
-                    supply_approvals(snapshot, &target, role, count);
+                    supply_approvals(snapshot, &target, role, *count);
+                }
+            }
+            Need::Apart(parts) => {
+                for target in self.asked_targets(snapshot) {
+                    supply_apart(snapshot, &target, parts);
                 }
             }
             Need::FreshGuidance => {
@@ -30,7 +36,7 @@ impl Requirement {
             Need::Document { document, chars } => {
                 if !self.asked_targets(snapshot).is_empty() {
                     let have = document.chars_mut(&mut snapshot.documents);
-                    *have = chars.max(*have);
+                    *have = *chars.max(have);
                 }
             }
             Need::Disclosure => {
@@ -45,10 +51,21 @@ impl Requirement {
 
     /// Changes the snapshot so that just this is missing, for all targets where it is asked.
     pub fn take_away(&self, snapshot: &mut Snapshot) {
-        match self.need {
+        match &self.need {
             Need::Approvals { role, count } => {
                 for target in self.asked_targets(snapshot) {
-                    take_away_approvals(snapshot, &target, role, count);
+                    take_away_approvals(snapshot, &target, role, *count);
+                }
+            }
+            // One person less than there have to be, whatever they all are.
+            Need::Apart(parts) => {
+                let people = parts.iter().map(|part| part.count).sum();
+                for target in self.asked_targets(snapshot) {
+                    take_away_approvals(snapshot, &target, &Role::Independent, people);
+                    let left: Vec<ActorId> = count::independent_approvals(snapshot).into_keys().cloned().collect();
+                    for by in left {
+                        parts.iter().for_each(|part| give(snapshot, &by, &part.role, &target));
+                    }
                 }
             }
             Need::FreshGuidance => {
@@ -81,10 +98,25 @@ impl Requirement {
     }
 }
 
-fn supply_approvals(snapshot: &mut Snapshot, target: &TargetView, role: Role, count: u32) {
+impl Choice {
+    /// Changes the snapshot until the first of the ways that are asked there is gone.
+    pub fn supply(&self, snapshot: &mut Snapshot) {
+        let asked = |way: &&Requirement| snapshot.targets.iter().any(|target| way.asked(snapshot, target));
+        if let Some(way) = self.ways().iter().find(asked) {
+            way.supply(snapshot);
+        }
+    }
+
+    /// Changes the snapshot so that none of the ways is gone.
+    pub fn take_away(&self, snapshot: &mut Snapshot) {
+        self.ways().iter().for_each(|way| way.take_away(snapshot));
+    }
+}
+
+fn supply_approvals(snapshot: &mut Snapshot, target: &TargetView, role: &Role, count: u32) {
     // Each round adds one approval that counts, so it ends; without contributors no approval ever counts.
     for _ in 0..count {
-        if count::count(snapshot, target).of(role) >= count || snapshot.contributors.is_empty() {
+        if count::in_role(snapshot, target, role) >= count || snapshot.contributors.is_empty() {
             return;
         }
         match lacking(snapshot, target, role) {
@@ -100,10 +132,26 @@ fn supply_approvals(snapshot: &mut Snapshot, target: &TargetView, role: Role, co
     }
 }
 
+/// Somebody new for each place that nobody is left for.
+fn supply_apart(snapshot: &mut Snapshot, target: &TargetView, parts: &[Part]) {
+    // Without contributors no approval ever counts.
+    if snapshot.contributors.is_empty() {
+        return;
+    }
+    let open: Vec<Role> = count::unfilled(snapshot, target, parts).into_iter().cloned().collect();
+    for role in open {
+        let Some(by) = newcomer(snapshot) else { return };
+        snapshot.approve(by.clone(), false, []);
+        give(snapshot, &by, &role, target);
+        let there = count::approvers(snapshot).into_iter().chain(&snapshot.contributors).collect::<BTreeSet<_>>();
+        snapshot.population = snapshot.population.max(u32::try_from(there.len()).unwrap_or(u32::MAX));
+    }
+}
+
 /// An approver who lacks only the role: the fewest changes.
-fn lacking(snapshot: &Snapshot, target: &TargetView, role: Role) -> Option<ActorId> {
+fn lacking(snapshot: &Snapshot, target: &TargetView, role: &Role) -> Option<ActorId> {
     let approvals = count::independent_approvals(snapshot).into_values();
-    let lacking = approvals.filter(|approval| !count::has_role(approval, role, target));
+    let lacking = approvals.filter(|approval| !count::has_role(snapshot, approval, role, target));
     lacking.map(|approval| approval.by.clone()).next()
 }
 
@@ -117,23 +165,29 @@ fn newcomer(snapshot: &Snapshot) -> Option<ActorId> {
 }
 
 /// Gives an approver a role.
-fn give(snapshot: &mut Snapshot, by: &ActorId, role: Role, target: &TargetView) {
+fn give(snapshot: &mut Snapshot, by: &ActorId, role: &Role, target: &TargetView) {
+    if let Role::Group(group) = role {
+        snapshot.groups.entry(group.clone()).or_default().insert(by.clone());
+    }
     for approval in snapshot.approvals.iter_mut().filter(|approval| approval.by == *by) {
         match role {
-            Role::Independent => {}
+            Role::Independent | Role::Group(_) => {}
             Role::Owner => {
                 approval.owns.insert(target.target.system.clone());
             }
             Role::Senior => approval.senior = true,
+            Role::Touch => approval.assurance = approval.assurance.max(Assurance::Touch),
+            Role::Verified => approval.assurance = Assurance::UserVerified,
+            Role::Material => approval.seen = approval.seen.max(Seen::Material),
         }
     }
 }
 
-fn take_away_approvals(snapshot: &mut Snapshot, target: &TargetView, role: Role, count: u32) {
+fn take_away_approvals(snapshot: &mut Snapshot, target: &TargetView, role: &Role, count: u32) {
     let keep = usize::try_from(count.saturating_sub(1)).unwrap_or(usize::MAX);
     let approvals = count::independent_approvals(snapshot).into_values();
     let holders: Vec<ActorId> = approvals
-        .filter(|approval| count::has_role(approval, role, target))
+        .filter(|approval| count::has_role(snapshot, approval, role, target))
         .map(|approval| approval.by.clone())
         .collect();
     let (kept, surplus) = holders.split_at(keep.min(holders.len()));
@@ -142,13 +196,34 @@ fn take_away_approvals(snapshot: &mut Snapshot, target: &TargetView, role: Role,
             snapshot.approvals.retain(|approval| !surplus.contains(&approval.by));
             // Whoever is left takes over what the others were, so that only their number is missing.
             for by in kept {
-                give(snapshot, by, Role::Senior, target);
-                give(snapshot, by, Role::Owner, target);
+                give(snapshot, by, &Role::Senior, target);
+                give(snapshot, by, &Role::Owner, target);
+                give(snapshot, by, &Role::Verified, target);
+                give(snapshot, by, &Role::Material, target);
+                let theirs =
+                    snapshot.groups.values_mut().filter(|members| surplus.iter().any(|by| members.contains(by)));
+                theirs.for_each(|members| members.extend([by.clone()]));
+            }
+        }
+        Role::Group(group) => {
+            if let Some(members) = snapshot.groups.get_mut(group) {
+                members.retain(|member| !surplus.contains(member));
             }
         }
         Role::Owner => {
             for approval in snapshot.approvals.iter_mut().filter(|approval| surplus.contains(&approval.by)) {
                 approval.owns.remove(&target.target.system);
+            }
+        }
+        Role::Touch | Role::Verified => {
+            let less = if *role == Role::Touch { Assurance::SoftwareKey } else { Assurance::Touch };
+            for approval in snapshot.approvals.iter_mut().filter(|approval| surplus.contains(&approval.by)) {
+                approval.assurance = approval.assurance.min(less);
+            }
+        }
+        Role::Material => {
+            for approval in snapshot.approvals.iter_mut().filter(|approval| surplus.contains(&approval.by)) {
+                approval.seen = approval.seen.min(Seen::Shown);
             }
         }
         Role::Senior => {

@@ -9,11 +9,16 @@ use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression, Schema,
 };
 
-use super::attributes::{self, Judged, Node, Value};
+use super::{
+    Literals,
+    attributes::{self, Judged, Node, Value},
+};
+use crate::ids::ActorId;
 
 /// The schema that rules are validated against. Evaluation needs none.
-pub(super) fn schema() -> Result<Schema, String> {
-    let (schema, _warnings) = Schema::from_cedarschema_str(&attributes::schema()).map_err(|error| error.to_string())?;
+pub(super) fn schema(literals: &Literals) -> Result<Schema, String> {
+    let text = attributes::schema(literals);
+    let (schema, _warnings) = Schema::from_cedarschema_str(&text).map_err(|error| error.to_string())?;
     Ok(schema)
 }
 
@@ -67,9 +72,10 @@ impl Vocabulary {
         let mut attrs = HashMap::new();
         for (name, node) in attributes::tree(|attribute| self.express((attribute.of)(judged))) {
             let value = match node {
-                Node::Single(value) => value,
+                Node::Single(value) => value?,
                 Node::Record(fields) => {
-                    let fields = fields.into_iter().map(|(field, value)| (field.to_owned(), value));
+                    let fields = fields.into_iter().map(|(field, value)| Ok((field.to_owned(), value?)));
+                    let fields: Vec<_> = fields.collect::<Result<_, String>>()?;
                     RestrictedExpression::new_record(fields).map_err(|error| error.to_string())?
                 }
             };
@@ -78,25 +84,48 @@ impl Vocabulary {
         let entity = Entity::new(change.clone(), attrs, parents.iter().cloned().collect::<HashSet<_>>())
             .map_err(|error| error.to_string())?;
         // What it is in has no attributes and is in nothing itself, so that Cedar needs no entities of those.
-        let entities = Entities::from_entities([entity], None).map_err(|error| error.to_string())?;
+        let snapshot = judged.snapshot;
+        let proposer = snapshot.proposer.as_ref().map(|proposer| {
+            let groups = snapshot.groups.iter().filter(|(_, members)| members.contains(&proposer.id));
+            let groups = groups.map(|(group, _)| uid(&self.group, group.as_str())).collect();
+            Entity::new_no_attrs(uid(&self.person, proposer.id.as_str()), groups)
+        });
+        let entities = Entities::from_entities([entity].into_iter().chain(proposer), None);
+        let entities = entities.map_err(|error| error.to_string())?;
         let request = Request::new(self.gate.clone(), self.apply.clone(), change, Context::empty(), None)
             .map_err(|error| error.to_string())?;
         Ok(Question { request, entities, parents })
     }
 
-    fn express(&self, value: Value) -> RestrictedExpression {
-        match value {
+    fn express(&self, value: Value) -> Result<RestrictedExpression, String> {
+        let uid = |ty: &EntityTypeName, id: &str| {
+            RestrictedExpression::new_entity_uid(EntityUid::from_type_name_and_id(ty.clone(), EntityId::new(id)))
+        };
+        Ok(match value {
             Value::Long(n) => RestrictedExpression::new_long(n),
             Value::Bool(b) => RestrictedExpression::new_bool(b),
             Value::Text(text) => RestrictedExpression::new_string(text.to_owned()),
             Value::Texts(texts) => {
                 RestrictedExpression::new_set(texts.into_iter().map(RestrictedExpression::new_string))
             }
-            Value::People(people) => RestrictedExpression::new_set(people.into_iter().map(|person| {
-                let id = EntityId::new(person.as_str());
-                RestrictedExpression::new_entity_uid(EntityUid::from_type_name_and_id(self.person.clone(), id))
-            })),
-        }
+            Value::People(people) => {
+                RestrictedExpression::new_set(people.iter().map(|person| uid(&self.person, person.as_str())))
+            }
+            // Nobody's name is empty.
+            Value::Person(person) => uid(&self.person, person.as_ref().map_or("", ActorId::as_str)),
+            Value::Groups(groups) => {
+                RestrictedExpression::new_set(groups.iter().map(|group| uid(&self.group, group.as_str())))
+            }
+            Value::ByGroup(counts) => {
+                let fields =
+                    counts.into_iter().map(|(group, n)| (group.to_string(), RestrictedExpression::new_long(n)));
+                RestrictedExpression::new_record(fields).map_err(|error| error.to_string())?
+            }
+            Value::Bools(met) => {
+                let fields = met.into_iter().map(|(parts, met)| (parts, RestrictedExpression::new_bool(met)));
+                RestrictedExpression::new_record(fields).map_err(|error| error.to_string())?
+            }
+        })
     }
 }
 
@@ -115,9 +144,14 @@ mod tests {
     /// gives what it declares is checked here instead.
     #[test]
     fn every_sample_fits_the_schema() {
-        let (vocabulary, schema) = (Vocabulary::new().unwrap(), schema().unwrap());
+        let literals = Literals {
+            counted: ["payments".parse().unwrap(), "team-a".parse().unwrap()].into(),
+            apart: ["group:team-a:1+owner:2".to_owned()].into(),
+            paths: ["docs/** | **/*.md".to_owned(), "a\\[b\\]/\"c\"".to_owned()].into(),
+        };
+        let (vocabulary, schema) = (Vocabulary::new().unwrap(), schema(&literals).unwrap());
         for snapshot in sample::samples(&Mentions::default()) {
-            let judged = Judged::new(&snapshot, &snapshot.targets[0], sample::SAMPLE_NOW);
+            let judged = Judged::new(&snapshot, &snapshot.targets[0], &literals, sample::SAMPLE_NOW);
             let question = vocabulary.question(&judged).unwrap();
             Entities::from_entities(question.entities.iter().cloned(), Some(&schema)).unwrap();
             let request = &question.request;

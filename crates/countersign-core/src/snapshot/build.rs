@@ -1,13 +1,17 @@
 //! Snapshots that nobody took: for samples, cases, coverage, replays and tests. What is not said of one is as little as
 //! there can be: nobody made the change, nobody looked at it, and it goes nowhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Time, sshsig::Assurance};
 
-use super::{Ai, AiStatus, ApprovalView, GuidanceView, Material, Snapshot, TargetView, WaiverView};
+use super::{
+    Ai, AiStatus, ApprovalView, Carried, GuidanceView, Material, PathsView, ProposerView, Snapshot, TargetView,
+    WaiverView,
+};
 use crate::{
-    ids::{ActorId, ChangeId, RuleId, SystemId},
+    catalog::ActorKind,
+    ids::{ActorId, ChangeId, GroupId, RuleId, SystemId},
     kind::{Documents, Kind, Purpose},
     statement::Seen,
 };
@@ -40,6 +44,10 @@ impl Builder {
             documents: Documents::default(),
             waivers: Vec::new(),
             population: 0,
+            groups: BTreeMap::new(),
+            carried: None,
+            proposer: None,
+            paths: BTreeMap::new(),
         })
     }
 
@@ -72,6 +80,13 @@ impl Builder {
     }
 
     #[must_use]
+    pub fn proposed_by(mut self, id: ActorId, kind: ActorKind) -> Self {
+        self.0.contributors.insert(id.clone());
+        self.0.proposer = Some(ProposerView { id, kind });
+        self
+    }
+
+    #[must_use]
     pub fn claimed(mut self, people: impl IntoIterator<Item = ActorId>) -> Self {
         self.0.claimed.extend(people);
         self
@@ -87,6 +102,33 @@ impl Builder {
     #[must_use]
     pub fn approved(mut self, by: ActorId, senior: bool, owns: impl IntoIterator<Item = SystemId>) -> Self {
         self.0.approve(by, senior, owns);
+        self
+    }
+
+    /// An approval of an earlier revision that brought the same. Nobody moved it on who is not a contributor anyway.
+    #[must_use]
+    pub fn carried(mut self, by: ActorId, senior: bool, owns: impl IntoIterator<Item = SystemId>) -> Self {
+        let contributors = self.0.contributors.clone();
+        let carried = self.0.carried.get_or_insert(Carried { approvals: Vec::new(), contributors });
+        carried.approvals.push(software_key(by, senior, owns));
+        self
+    }
+
+    /// All approvals with keys that checked who it was, and the content at hand.
+    #[must_use]
+    pub fn signed_at_best(mut self) -> Self {
+        for approval in &mut self.0.approvals {
+            (approval.assurance, approval.seen) = (Assurance::UserVerified, Seen::Computed);
+        }
+        self
+    }
+
+    /// How somebody's approval was signed, and how they had the content at hand.
+    #[must_use]
+    pub fn signed_with(mut self, by: &ActorId, assurance: Assurance, seen: Seen) -> Self {
+        for approval in self.0.approvals.iter_mut().filter(|approval| approval.by == *by) {
+            (approval.assurance, approval.seen) = (assurance, seen);
+        }
         self
     }
 
@@ -129,6 +171,19 @@ impl Builder {
         self
     }
 
+    /// Who is in a group that rules name.
+    #[must_use]
+    pub fn in_group(mut self, group: GroupId, people: impl IntoIterator<Item = ActorId>) -> Self {
+        self.0.groups.entry(group).or_default().extend(people);
+        self
+    }
+
+    #[must_use]
+    pub fn paths(mut self, paths: BTreeMap<String, PathsView>) -> Self {
+        self.0.paths = paths;
+        self
+    }
+
     /// How many people have a key.
     #[must_use]
     pub fn population(mut self, people: usize) -> Self {
@@ -140,12 +195,11 @@ impl Builder {
 impl Snapshot {
     /// Adds an approval with a key in software, by somebody who is senior or not and owns these systems.
     pub fn approve(&mut self, by: ActorId, senior: bool, owns: impl IntoIterator<Item = SystemId>) {
-        self.approvals.push(ApprovalView {
-            by,
-            assurance: Assurance::SoftwareKey,
-            seen: Seen::None,
-            senior,
-            owns: owns.into_iter().collect(),
-        });
+        self.approvals.push(software_key(by, senior, owns));
     }
+}
+
+fn software_key(by: ActorId, senior: bool, owns: impl IntoIterator<Item = SystemId>) -> ApprovalView {
+    let owns = owns.into_iter().collect();
+    ApprovalView { by, assurance: Assurance::SoftwareKey, seen: Seen::None, senior, owns }
 }

@@ -6,13 +6,13 @@
 
 mod build;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Time, sshsig::Assurance};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    catalog::Tier,
+    catalog::{ActorKind, Tier},
     ids::{ActorId, ChangeId, GroupId, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
     statement::Seen,
@@ -73,6 +73,63 @@ pub struct Snapshot {
     /// How many people the catalog gives a key to, revoked or not: taking keys away does not make a home smaller, or one
     /// person's revocations could loosen a rule that is gentler on a home of two.
     pub population: u32,
+    /// Of the groups that rules count or look for people in: who of those who had a part in the change is in it, or in a
+    /// group below it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<GroupId, BTreeSet<ActorId>>,
+    /// What counts besides for rules that let approvals carry over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried: Option<Carried>,
+    /// Who proposed it, where a rule asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposer: Option<ProposerView>,
+    /// What the change does to the paths that rules name, by the patterns as they are written there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub paths: BTreeMap<String, PathsView>,
+}
+
+/// What a change does to the paths of some patterns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PathsView {
+    pub touched: bool,
+    /// All that it touches is among them.
+    pub only: bool,
+    pub added: bool,
+    pub deleted: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProposerView {
+    pub id: ActorId,
+    pub kind: ActorKind,
+}
+
+/// Earlier revisions that brought just what the present one does, in the same words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Carried {
+    /// Approvals of those that would be valid today.
+    pub approvals: Vec<ApprovalView>,
+    /// The contributors without those who only moved it on: committer and submitter of a revision that brings nothing new.
+    pub contributors: BTreeSet<ActorId>,
+}
+
+impl Snapshot {
+    /// The same for rules that let approvals carry over; `None` where there is nothing to carry.
+    pub fn carrying(&self) -> Option<Self> {
+        let carried = self.carried.as_ref()?;
+        let mut snapshot = Self { contributors: carried.contributors.clone(), ..self.clone() };
+        let known = |by: &ActorId| self.approvals.iter().any(|approval| approval.by == *by);
+        snapshot.approvals.extend(carried.approvals.iter().filter(|approval| !known(&approval.by)).cloned());
+        Some(snapshot)
+    }
+
+    /// Whether somebody who had a part in the change is in a group that rules name, or in a group below it.
+    pub fn is_in(&self, person: &ActorId, group: &GroupId) -> bool {
+        self.groups.get(group).is_some_and(|members| members.contains(person))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -228,6 +228,25 @@ pub struct RejectionSetAside {
     pub targets: BTreeSet<Target>,
 }
 
+/// Whoever approved takes their approval back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalWithdrawal {
+    pub change: ChangeId,
+    pub revision: RevisionRef,
+}
+
+/// Something that is said about a change, and that neither grants nor stops anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Comment {
+    pub change: ChangeId,
+    /// Of which revision; it need not be the present one.
+    pub revision: RevisionRef,
+    /// Blob: the words and where in the content they belong, salted.
+    pub text: Digest,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Withdrawal {
@@ -478,6 +497,8 @@ bodies! {
     RejectionLift(RejectionLift) = "rejection-lift",
     RejectionSetAside(RejectionSetAside) = "rejection-set-aside",
     Withdrawal(Withdrawal) = "withdrawal",
+    ApprovalWithdrawal(ApprovalWithdrawal) = "approval-withdrawal",
+    Comment(Comment) = "comment",
     Disclosure(Disclosure) = "disclosure",
     Waiver(Waiver) = "waiver",
     Identification(Identification) = "identification",
@@ -496,7 +517,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "recovery",
     "enrolment",
     "evidence",
-    "comment",
     "away",
     "delegation",
     "freeze",
@@ -510,7 +530,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "meeting",
     "stage",
     "health",
-    "approval-withdrawal",
     "gate-contact",
     "gate-mode",
     "label",
@@ -542,6 +561,8 @@ impl Body {
             Self::RejectionLift(b) => Some((&b.change, &b.revision)),
             Self::RejectionSetAside(b) => Some((&b.change, &b.revision)),
             Self::Withdrawal(b) => Some((&b.change, &b.revision)),
+            Self::ApprovalWithdrawal(b) => Some((&b.change, &b.revision)),
+            Self::Comment(b) => Some((&b.change, &b.revision)),
             Self::Disclosure(b) => Some((&b.change, &b.revision)),
             Self::Waiver(b) => Some((&b.change, &b.revision)),
             Self::Identification(b) => Some((&b.change, &b.revision)),
@@ -568,6 +589,7 @@ impl Body {
             Self::Rejection(b) => vec![b.reason],
             Self::RejectionSetAside(b) => vec![b.reason],
             Self::Waiver(b) => vec![b.reason],
+            Self::Comment(b) => vec![b.text],
             // Not those that it takes away.
             Self::Erasure(b) => vec![b.reason],
             Self::Epoch(b) => vec![b.reason],
@@ -578,6 +600,7 @@ impl Body {
             | Self::Approval(_)
             | Self::RejectionLift(_)
             | Self::Withdrawal(_)
+            | Self::ApprovalWithdrawal(_)
             | Self::Disclosure(_)
             | Self::Identification(_)
             | Self::GuidanceObservation(_)
@@ -602,6 +625,8 @@ impl Body {
             | Self::RejectionLift(_)
             | Self::RejectionSetAside(_)
             | Self::Withdrawal(_)
+            | Self::ApprovalWithdrawal(_)
+            | Self::Comment(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
             | Self::Identification(_)
@@ -628,6 +653,8 @@ impl Body {
             | Self::RejectionLift(_)
             | Self::RejectionSetAside(_)
             | Self::Withdrawal(_)
+            | Self::ApprovalWithdrawal(_)
+            | Self::Comment(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
             | Self::Identification(_)
@@ -652,6 +679,8 @@ impl Body {
             | Self::RevocationConfirmation(_)
             | Self::GateRegistration(_)
             | Self::Approval(_)
+            | Self::ApprovalWithdrawal(_)
+            | Self::Comment(_)
             | Self::Rejection(_)
             | Self::RejectionLift(_)
             | Self::RejectionSetAside(_)
@@ -685,6 +714,8 @@ impl Body {
             | Self::RejectionLift(_)
             | Self::RejectionSetAside(_)
             | Self::Withdrawal(_)
+            | Self::ApprovalWithdrawal(_)
+            | Self::Comment(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
             | Self::Identification(_)

@@ -126,7 +126,7 @@ fn statements_step(
     before: Option<&GovernedBefore>,
     now: Time,
     decisions: &mut Decisions,
-    // The state, and governance as it stood when the change began.
+    // The state, and governance as it stood when the change began; at the end where there is no change.
 ) -> Result<((State, Option<GovernedBefore>), String), Failure> {
     let blob = |digest: &Digest| evidence.blobs.get(digest).cloned();
     let (first, rest) = leaves.split_first().ok_or_else(|| Failure::new("the copy has no leaves"))?;
@@ -178,6 +178,13 @@ fn statements_step(
         decisions.erased(&entry.signed.statement().body);
     }
     readable(&state, None)?;
+    // Without a change, the next part goes on from where this one ends.
+    let head = state.head(&governance).map_err(|e| Failure::new(e.to_string()))?;
+    begun.get_or_insert_with(|| GovernedBefore {
+        head,
+        index: last_governed,
+        governance: Arc::clone(&state.governance),
+    });
     let detail = replayed(leaves.len() as u64, &state);
     Ok(((state, begun), detail))
 }

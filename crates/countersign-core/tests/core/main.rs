@@ -1,7 +1,9 @@
 //! One binary for all of core's integration tests.
 
+mod asked;
 mod attacks;
 mod canonical;
+mod carry;
 mod catalog;
 #[path = "../../../countersign-ledger/tests/ledger/edits.rs"]
 mod edits;

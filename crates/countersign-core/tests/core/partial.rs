@@ -11,7 +11,8 @@ use countersign_core::{
     snapshot::Snapshot,
     state::{Record, State},
     statement::{
-        Body, Disclosure, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, RejectionLift, Waiver, Withdrawal,
+        ApprovalWithdrawal, Body, Disclosure, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, RejectionLift,
+        Waiver, Withdrawal,
     },
 };
 use countersign_ledger::{Envelope, StreamId};
@@ -144,6 +145,8 @@ enum What {
     Reject,
     Lift,
     Withdraw,
+    TakeBack,
+    Comment,
     Waive,
     Disclose,
     Revoke,
@@ -171,6 +174,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         2 => Just(one(What::Reject)),
         2 => Just(one(What::Lift)),
         1 => Just(one(What::Withdraw)),
+        2 => Just(one(What::TakeBack)),
+        1 => Just(one(What::Comment)),
         1 => Just(one(What::Waive)),
         1 => Just(one(What::Disclose)),
         1 => Just(one(What::Revoke)),
@@ -290,6 +295,8 @@ impl Act {
                 Body::RejectionLift(RejectionLift { change, revision, targets })
             }
             What::Withdraw => Body::Withdrawal(Withdrawal { change, revision }),
+            What::TakeBack => Body::ApprovalWithdrawal(ApprovalWithdrawal { change, revision }),
+            What::Comment => world.remark(&change),
             What::Waive => {
                 let reason = world.reason("it can wait");
                 Body::Waiver(Waiver { change, reason, revision, rule: "owner-approves".parse().unwrap() })
@@ -416,5 +423,5 @@ fn the_random_logs_get_somewhere() {
         }
     }
     let kinds: Vec<&str> = seen.keys().copied().collect();
-    assert_eq!(kinds.len(), 16, "{seen:?}");
+    assert_eq!(kinds.len(), 17, "{seen:?}");
 }

@@ -10,11 +10,11 @@ use countersign_core::{
     permit::PERMIT_SECS,
     refusal::RefusalClass,
     statement::{
-        Approval, Body, Decided, Disclosure, Epoch, Erased, Erasure, FoundDocument, Founder, GateRegistration, Genesis,
-        GuidanceObservation, Header, Holder, Identification, IdentityVerdict, KINDS, KeyRevocation, MAX_TARGETS,
-        NewRevision, ObservedDocument, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication,
-        PublishedChange, RESERVED_KINDS, Rejection, RejectionLift, RejectionSetAside, RevisionRef,
-        RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
+        Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, FoundDocument,
+        Founder, GateRegistration, Genesis, GuidanceObservation, Header, Holder, Identification, IdentityVerdict,
+        KINDS, KeyRevocation, MAX_TARGETS, NewRevision, ObservedDocument, OutcomeReport, OutcomeResult, PermitGrant,
+        PermitRequest, Proposal, Publication, PublishedChange, RESERVED_KINDS, Rejection, RejectionLift,
+        RejectionSetAside, RevisionRef, RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
     },
     subject::{FilesSubject, Subject},
     text::{ProposalText, Reason},
@@ -128,6 +128,8 @@ pub fn one_of_each() -> Vec<Statement> {
             targets: both(),
         }),
         Body::Withdrawal(Withdrawal { change: change(), revision }),
+        Body::ApprovalWithdrawal(ApprovalWithdrawal { change: change(), revision }),
+        Body::Comment(Comment { change: change(), revision, text }),
         Body::Disclosure(Disclosure {
             change: change(),
             guidance: BTreeSet::from(["runbooks/failover.md".to_owned()]),
@@ -309,6 +311,8 @@ fn the_streams_of_every_kind_are_a_function_of_the_statement() {
     rejection-lift: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a target/checkout/production target/search/staging
     rejection-set-aside: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a target/checkout/production target/search/staging
     withdrawal: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
+    approval-withdrawal: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
+    comment: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     disclosure: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     waiver: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     identification: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
@@ -440,7 +444,7 @@ fn an_unknown_kind_is_malformed_and_told_which_there_are() {
     let refusal = Statement::parse(other.as_bytes()).unwrap_err();
     assert_eq!(refusal.class, RefusalClass::Malformed);
     assert_snapshot!(refusal.to_string(), @"`blessing` is not a kind of statement");
-    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, outcome, erasure, epoch");
+    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, outcome, erasure, epoch");
     for kind in ["urn:x-countersign:approval:v2", "https://slsa.dev/provenance/v1", "approval", ""] {
         let other = approval().replacen("urn:x-countersign:approval:v1", kind, 1);
         assert_eq!(Statement::parse(other.as_bytes()).unwrap_err().code, "unknown-statement", "{kind}");

@@ -60,7 +60,10 @@ impl IntoResponse for ApiError {
                 },
             ),
             // Details are for the operator's log, not for the network.
-            error @ (EngineError::Store(_) | EngineError::Write(_) | EngineError::Signing(_)) => of_the_store(&error),
+            error @ (EngineError::Store(_)
+            | EngineError::Write(_)
+            | EngineError::Signing(_)
+            | EngineError::Material(_)) => of_the_store(&error),
         };
         let mut response = (self.status.unwrap_or(status), Json(body)).into_response();
         if response.status() == StatusCode::SERVICE_UNAVAILABLE {
@@ -76,7 +79,9 @@ fn cause(error: &EngineError) -> String {
     match error {
         EngineError::Refused(refusal) => format!("{}: {refusal}", refusal.code),
         EngineError::Denied(_) => DENIED.to_owned(),
-        EngineError::Store(_) | EngineError::Write(_) | EngineError::Signing(_) => error.to_string(),
+        EngineError::Store(_) | EngineError::Write(_) | EngineError::Signing(_) | EngineError::Material(_) => {
+            error.to_string()
+        }
     }
 }
 

@@ -46,7 +46,10 @@ use self::{
 use crate::{
     engine::{ChangeFilter, Engine, PAGE},
     unix,
-    wire::{ChangePage, ChangeView, Entries, GovernanceInfo, LogInfo, Proof, Published, Receipt, Revocation, Submit},
+    wire::{
+        ChangePage, ChangeView, Entries, GovernanceInfo, LogInfo, Material, Proof, Published, Receipt, Revocation,
+        Standings, Submit, Wanted,
+    },
 };
 
 /// Enough for the largest statement with its blobs, in base64.
@@ -68,9 +71,12 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/v1/log", get(log))
         .route("/v1/signer", get(signer))
         .route("/v1/revocation", get(revocation))
+        .route("/v1/standings", get(standings))
         .route("/v1/changes", get(changes))
         .route("/v1/changes/{id}", get(change))
         .route("/v1/changes/{id}/bundle", get(bundle))
+        .route("/v1/changes/{id}/material", get(wanted).post(give))
+        .route("/v1/changes/{id}/material/contents", get(contents))
         .route("/v1/governance", get(governance))
         .route("/v1/governance/history", get(history))
         .route("/v1/gates", get(gates))
@@ -277,10 +283,14 @@ struct Filter {
     /// … whose present revision has this head.
     head: Option<Oid>,
     state: Option<ChangeStatus>,
+    /// Those about which something can still be said.
+    #[serde(default)]
+    open: bool,
     system: Option<SystemId>,
     target: Option<Target>,
     /// Who proposed, revised, approved, rejected or waived.
     person: Option<ActorId>,
+    /// Who proposed it, or answers for a machine that did.
     proposer: Option<ActorId>,
     /// Whose approval, or whatever else is missing, would help.
     waiting_on: Option<ActorId>,
@@ -312,6 +322,7 @@ async fn changes(
     let time = |at: jiff::Timestamp| Time::from_unix_millis(at.as_millisecond());
     let wanted = ChangeFilter {
         state: filter.state,
+        open: filter.open,
         system: filter.system,
         target: filter.target,
         person: filter.person,
@@ -346,17 +357,76 @@ async fn bundle(
     since: Result<Query<Since>, QueryRejection>,
 ) -> Reply<Response> {
     let Query(Since { since, governed }) = since.map_err(|e| bad_request(e.body_text()))?;
-    let governed = governed.unwrap_or_default();
-    let governed: Vec<u64> = governed
-        .split(',')
-        .filter(|text| !text.is_empty())
-        .take(MAX_GOVERNED)
-        .map(|text| text.parse().map_err(|_| bad_request(format!("`governed` is a list of numbers, not `{text}`"))))
-        .collect::<Result<_, _>>()?;
+    let governed = moments(governed.as_deref())?;
     let change = engine.find(&part(id)?).await?;
     let bundle = engine.bundle(&change, since, &governed).await?;
     let archive = bundle.to_tar().map_err(|e| Refusal::malformed("bundle", e.to_string()))?;
     Ok(([(header::CONTENT_TYPE, "application/x-tar")], archive).into_response())
+}
+
+/// What of the present revision's contents the server would keep.
+async fn wanted(State(engine): State<Arc<Engine>>, id: Part) -> Reply<Json<Wanted>> {
+    let change = engine.find(&part(id)?).await?;
+    Ok(Json(engine.wanted(&change).await?))
+}
+
+/// Contents that the present revision names. Whoever has the bytes may give them.
+async fn give(
+    State(engine): State<Arc<Engine>>,
+    Extension(room): Extension<Arc<Room>>,
+    id: Part,
+    body: Body,
+) -> Reply<Json<Wanted>> {
+    let change = engine.find(&part(id)?).await?;
+    let (body, _share) = whole(body, MAX_BODY_BYTES, &room).await?;
+    let given: Material =
+        serde_json::from_slice(&body).map_err(|e| bad_request(format!("the body is not as it should be: {e}")))?;
+    let contents = given.bytes().map_err(|e| bad_request(format!("a content is not base64: {e}")))?;
+    engine.give(&change.id, contents).await?;
+    Ok(Json(engine.wanted(&change).await?))
+}
+
+/// Moments of governance that an asker has verified.
+fn moments(text: Option<&str>) -> Reply<Vec<u64>> {
+    let numbers = text.unwrap_or_default().split(',').filter(|text| !text.is_empty()).take(MAX_GOVERNED);
+    numbers
+        .map(|text| text.parse().map_err(|_| bad_request(format!("`governed` is a list of numbers, not `{text}`"))))
+        .collect()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BehindContent {
+    /// The last content that the asker has.
+    after: Option<Oid>,
+}
+
+async fn contents(
+    State(engine): State<Arc<Engine>>,
+    id: Part,
+    behind: Result<Query<BehindContent>, QueryRejection>,
+) -> Reply<Json<Material>> {
+    let Query(BehindContent { after }) = behind.map_err(|e| bad_request(e.body_text()))?;
+    let change = engine.find(&part(id)?).await?;
+    Ok(Json(engine.material(&change.id, after).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Standing {
+    /// Whose key this is, the answer tells of.
+    key: Option<Fingerprint>,
+    since: Option<u64>,
+    governed: Option<String>,
+}
+
+/// How people stand, with what proves it.
+async fn standings(
+    State(engine): State<Arc<Engine>>,
+    of: Result<Query<Standing>, QueryRejection>,
+) -> Reply<Json<Standings>> {
+    let Query(Standing { key, since, governed }) = of.map_err(|e| bad_request(e.body_text()))?;
+    Ok(Json(engine.standings(key.as_ref(), since, &moments(governed.as_deref())?).await?))
 }
 
 /// The whole log, as a tar archive that is made while it is sent.

@@ -5,6 +5,7 @@
 //! nothing is fetched for it; whoever reads the report sees only what git has.
 
 mod carried;
+pub mod governed;
 pub mod html;
 mod names;
 pub mod progress;

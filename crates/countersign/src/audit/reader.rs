@@ -183,9 +183,13 @@ impl History {
         self.repository.name()
     }
 
-    /// A file at the tip of the branch, as text; `None` where there is none, or it is not there in a partial clone.
+    /// A file at the tip of the branch, as text; `None` where there is none, it is a link, or it is not there in a partial clone.
     pub fn file(&self, path: &str) -> Result<Option<String>, ReadError> {
+        let source = running::Source { repository: &self.repository, path: &self.path, stop: &self.stop };
         let bytes = self.repository.blob_at(&self.tip, path, MAX_FILE_BYTES)?;
+        if bytes.is_some() && tree::is_link(source, &self.tip, path)? {
+            return Ok(None);
+        }
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
@@ -202,7 +206,7 @@ impl History {
         let mut there = tree::files(source, &self.tip, paths).unwrap_or_default();
         let mut unread = Vec::new();
         for path in there.drain(..) {
-            if self.file(&path)?.is_none() {
+            if self.file(&path)?.is_none() && !tree::is_link(source, &self.tip, &path)? {
                 unread.push(path);
             }
         }

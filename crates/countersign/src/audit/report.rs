@@ -43,6 +43,7 @@ pub struct Report {
     pub areas_by: &'static str,
     pub owners_file: Option<OwnersFile>,
     pub forge_reviews: Option<ForgeReviews>,
+    pub governed: Option<Governed>,
     pub areas: Vec<Area>,
     pub people: People,
     pub conventions: Vec<Convention>,
@@ -86,6 +87,15 @@ pub struct ForgeReviews {
     /// Merged requests that the files have.
     pub requests: u64,
     /// Landed changes that are one of them.
+    pub landed: u64,
+}
+
+/// What people signed in a Countersign log.
+#[derive(Debug, Serialize)]
+pub struct Governed {
+    /// Changes that landed by commits, by that log.
+    pub changes: u64,
+    /// Landed changes here that are one of them.
     pub landed: u64,
 }
 
@@ -245,6 +255,7 @@ impl Report {
             areas_by: scope.areas.by().as_str(),
             owners_file: owners_file(judged),
             forge_reviews: forge_reviews(judged),
+            governed: governed(judged),
             areas: carried::areas(&carriers, &scope.areas, &names),
             people: People {
                 people: number(people.count()),
@@ -263,6 +274,7 @@ impl Report {
         };
         report.caveats = caveats(&report);
         report.caveats.extend(words_about_areas(judged, wanted));
+        report.caveats.extend(words_about_dates(changes));
         if wanted.changes {
             let by = takers(judged);
             let listed = changes.iter().enumerate();
@@ -315,9 +327,19 @@ pub(super) fn reviewer(names: &Names<'_>, share: Share) -> Reviewer {
 }
 
 fn forge_reviews(judged: &Judged) -> Option<ForgeReviews> {
-    let requests = &judged.scope.requests;
-    let landed = judged.changes.iter().filter(|change| requests.of(&change.commit).is_some()).count();
-    (!requests.is_empty()).then(|| ForgeReviews { requests: number(requests.len()), landed: number(landed) })
+    let (_, told) = judged.scope.requests.counts();
+    (told > 0).then(|| ForgeReviews { requests: number(told), landed: landed_as(judged, false) })
+}
+
+fn governed(judged: &Judged) -> Option<Governed> {
+    let (signed, _) = judged.scope.requests.counts();
+    (signed > 0).then(|| Governed { changes: number(signed), landed: landed_as(judged, true) })
+}
+
+fn landed_as(judged: &Judged, signed: bool) -> u64 {
+    let of =
+        |change: &&Audited| judged.scope.requests.of(&change.commit).is_some_and(|request| request.signed == signed);
+    number(judged.changes.iter().filter(of).count())
 }
 
 fn owners_file(judged: &Judged) -> Option<OwnersFile> {
@@ -330,6 +352,16 @@ fn owners_file(judged: &Judged) -> Option<OwnersFile> {
 }
 
 /// What areas stand on.
+fn words_about_dates(changes: &[Audited]) -> Option<String> {
+    let redated = changes.iter().filter(|change| change.redated).count();
+    (redated > 0).then(|| {
+        format!(
+            "Of {redated} changes the forge wrote the author's date anew when they landed, so that nothing tells how long they \
+             waited: the times to landing leave them out."
+        )
+    })
+}
+
 fn words_about_areas(judged: &Judged, wanted: Wanted) -> Vec<String> {
     let mut said = Vec::new();
     let file = judged.owners_file.unwrap_or("CODEOWNERS");

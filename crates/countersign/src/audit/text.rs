@@ -81,6 +81,14 @@ fn head(page: &mut Page, report: &Report) {
             thousands(reviews.landed)
         );
     }
+    if let Some(governed) = &report.governed {
+        let _ = write!(
+            said,
+            " The log has {}, of which {} landed here.",
+            counted(governed.changes, "change that landed"),
+            thousands(governed.landed)
+        );
+    }
     let people = &report.people;
     let _ = write!(said, " {} in all", counted(people.people, "person"));
     let joined: u64 = people.joined.iter().map(|joined| joined.identities).sum();
@@ -108,11 +116,18 @@ fn head(page: &mut Page, report: &Report) {
 pub(in crate::audit) fn headline(report: &Report) -> String {
     let landed = report.landed;
     let with = landed.saturating_sub(report.grades.no_second_person());
-    let (carries, no) = match report.forge_reviews {
-        None => ("Git carries a second person for", "Git carries no second person for"),
-        Some(_) => {
+    let (carries, no) = match (report.forge_reviews.is_some(), report.governed.is_some()) {
+        (false, false) => ("Git carries a second person for", "Git carries no second person for"),
+        (true, false) => {
             ("Git and the forge carry a second person for", "Neither git nor the forge carries a second person for")
         }
+        (false, true) => {
+            ("Git and the log carry a second person for", "Neither git nor the log carries a second person for")
+        }
+        (true, true) => (
+            "Git, the forge and the log carry a second person for",
+            "Neither git nor the forge nor the log carries a second person for",
+        ),
     };
     match (with, landed) {
         (0, 1) => format!("{no} the one landed change"),

@@ -67,7 +67,7 @@ pub struct Args {
 const TITLE_CHARS: usize = 100;
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
-    let home = Home::open(&args.home)?;
+    let home = global.home(&args.home)?;
     let log = global.log_of(Some(home.trust()))?;
     let people = log.client.log()?.governance.people;
     if u64::from(people) < GRANTING_SIGNATURES as u64 {

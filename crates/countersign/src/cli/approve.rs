@@ -14,13 +14,15 @@ use super::{
     Global,
     content::{self, Computed},
     error::{CliError, Exit},
-    output, paths, propose,
+    looking::{self, Origin},
+    output, pager, paths, propose,
     publish::{self, Approving},
     stop,
-    submit::{self, announce},
+    submit::{self, Session, announce},
 };
 use crate::{
     client::ChangePrefix,
+    difference::Length,
     files,
     git::{Repository, SUBMODULE},
     home::files::word,
@@ -30,10 +32,12 @@ use crate::{
 
 /// Approve the present revision of a change, as a second pair of eyes.
 ///
-/// With --git or --file the digests are computed again from what you have looked at, and nothing is signed if they differ. An
-/// approval without either does not count, unless the home says so. On a terminal you are asked before anything is signed.
+/// With --git or --file the digests are computed again from what you have looked at, and nothing is signed if they differ. Without
+/// either you are shown what the server has of it, compared with what is signed; if that is not all of it, an approval does not count,
+/// unless the home says so. On a terminal you are asked before anything is signed. `countersign review` shows everything about it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
+    countersign approve 9f2c4e6a81d0\n  \
     countersign approve 9f2c4e6a81d0 --git .\n  \
     countersign approve 9f2c4e6a81d0 --revision 2 --file flags.json")]
 pub struct Args {
@@ -85,7 +89,14 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     }
     let settings = &reading.state().governance.catalog.settings;
     let made_it = view.contributors.contains(&session.speaker.me);
-    if args.git.is_none() && args.file.is_empty() && !settings.counts(Seen::None) && !made_it {
+    let brings_nothing = args.git.is_none() && args.file.is_empty();
+    // Whoever brings nothing is shown what the server has, if that is all of it.
+    let looked = match brings_nothing && !made_it {
+        true => looking::look(&reading, Origin::Server(&session.log.client), Length::Bounded).ok(),
+        false => None,
+    };
+    let shown = looked.as_ref().filter(|looked| looked.is_whole());
+    if brings_nothing && shown.is_none() && !settings.counts(Seen::None) && !made_it {
         let (short, with) = (
             view.id.short(),
             match view.subject {
@@ -93,10 +104,11 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
                 Subject::Files(_) | Subject::Governance(_) => "--file PATH, for each file of it",
             },
         );
-        return Err(CliError { exit: Exit::Refused, ..CliError::new("unseen", format!("an approval of {short} without its content at hand does not count here")) }
+        let lacks = looked.map(|looked| format!("\n{}", looked.told(&reading).join("\n"))).unwrap_or_default();
+        return Err(CliError { exit: Exit::Refused, ..CliError::new("unseen", format!("an approval of {short} without its content at hand does not count here{lacks}")) }
             .hint(format!("nothing was signed; pass {with}. A home can let such approvals count: `unseen_approvals: true` in countersign.yaml")));
     }
-    let computed = recompute(&reading, &args)?;
+    let computed = recompute(&reading, args.git.as_deref(), &args.file)?;
     let mut lines = about("approval", &view);
     match &computed {
         Some(computed) => {
@@ -105,22 +117,40 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         }
         None => {
             lines.extend(propose::describe(&Computed::as_said(view.subject.clone(), None)));
-            lines.push(
-                "these digests are what the proposer signed; --git REPO or --file PATH computes them from what you have"
-                    .to_owned(),
-            );
+            if shown.is_none() {
+                lines.push(
+                    "these digests are what the proposer signed; --git REPO or --file PATH computes them from what you have"
+                        .to_owned(),
+                );
+            }
         }
     }
-    let seen = if computed.is_some() { Seen::Computed } else { Seen::None };
-    lines.push(match seen {
-        Seen::Computed => "seen: computed, these digests are of what you have here".to_owned(),
-        Seen::None | Seen::Shown | Seen::Material => format!("seen: {}", seen.as_str()),
+    let seen = match (&computed, shown) {
+        (Some(_), _) => Seen::Computed,
+        (None, Some(looked)) => looked.seen,
+        (None, None) => Seen::None,
+    };
+    lines.push(match (seen, shown) {
+        (Seen::Computed, _) => "seen: computed, these digests are of what you have here".to_owned(),
+        (_, Some(looked)) => looked.told(&reading).join("\n"),
+        (Seen::None | Seen::Shown | Seen::Material, None) => format!("seen: {}", seen.as_str()),
     });
+    if let Some(looked) = shown {
+        pager::beside(&looked.text());
+    }
     announce(&session.speaker, &lines);
     if !args.yes {
         submit::ask("sign this approval?")?;
     }
-    // Exactly what was shown.
+    sign(global, &session, &reading, seen)
+}
+
+/// Signs an approval of the present revision, exactly as it was read.
+pub fn sign(global: &Global, session: &Session, reading: &Reading, seen: Seen) -> Result<Exit, CliError> {
+    if let Subject::Governance(_) = reading.subject() {
+        return publish::sign(global, session, reading, &Approving { yes: false, publish: false });
+    }
+    let view = reading.view()?;
     let body = Body::Approval(Approval {
         change: view.id.clone(),
         reviewed: view.subject_ref.clone(),
@@ -129,7 +159,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         targets: view.targets.clone(),
     });
     let me = session.speaker.me.clone();
-    submit::say(global, &session, body, &[], |_| {
+    submit::say(global, session, body, &[], |_| {
         format!("{me} approved revision {} of {}", view.revision, view.id.short())
     })
 }
@@ -146,13 +176,13 @@ pub fn about(what: &str, view: &ChangeView) -> Vec<String> {
 }
 
 /// Computes the subject from what the approver has; a difference is an error.
-fn recompute(reading: &Reading, args: &Args) -> Result<Option<Computed>, CliError> {
+pub fn recompute(reading: &Reading, git: Option<&Path>, file: &[PathBuf]) -> Result<Option<Computed>, CliError> {
     let change = reading.change().id.short();
     let differs = |what: String| {
         CliError::new("another-subject", format!("what you have is not what change {change} is about: {what}"))
             .hint(format!("fetch what was proposed, look at it, and approve again: countersign show {change}"))
     };
-    match (reading.subject(), &args.git, args.file.as_slice()) {
+    match (reading.subject(), git, file) {
         (_, None, []) => Ok(None),
         (Subject::Git(GitSubject { repository, branch, base, head, delta: _ }), Some(path), _) => {
             let git = Repository::open(path)?;
@@ -183,7 +213,8 @@ fn recompute(reading: &Reading, args: &Args) -> Result<Option<Computed>, CliErro
             }
             at_hand(&git, path, change, &facts)?;
             let links = paths::links(&git, &facts)?;
-            Ok(Some(Computed { subject: reading.subject().clone(), extracted: Some((facts, identities)), links }))
+            let said = Computed::as_said(reading.subject().clone(), Some((facts, identities)));
+            Ok(Some(Computed { links, ..said }))
         }
         (Subject::Files(FilesSubject { files, executable, .. }), _, paths @ [_, ..]) => {
             let mine = files::read_files(paths)?;
@@ -312,20 +343,26 @@ pub fn reject(global: &Global, args: RejectArgs) -> Result<Exit, CliError> {
                 format!("{me} set {who}'s rejection of {} aside, which takes two people", view.id.short())
             })
         }
-        Some(why) => {
-            let (reason, blob) = submit::reason(&why)?;
-            let mut lines = about("rejection", &view);
-            lines.push(format!("because: {why}"));
-            announce(&session.speaker, &lines);
-            let body = Body::Rejection(Rejection { change, reason, revision, targets });
-            submit::say(global, &session, body, &[blob], |_| format!("{me} rejected {}", view.id.short()))
-        }
+        Some(why) => sign_rejection(global, &session, &reading, &why),
         None => {
             announce(&session.speaker, &about("lifting of your rejection", &view));
             let body = Body::RejectionLift(RejectionLift { change, revision, targets });
             submit::say(global, &session, body, &[], |_| format!("{me} lifted the rejection of {}", view.id.short()))
         }
     }
+}
+
+/// Signs a rejection of the present revision, exactly as it was read.
+pub fn sign_rejection(global: &Global, session: &Session, reading: &Reading, why: &str) -> Result<Exit, CliError> {
+    let view = reading.view()?;
+    let (reason, blob) = submit::reason(why)?;
+    let mut lines = about("rejection", &view);
+    lines.push(format!("because: {why}"));
+    announce(&session.speaker, &lines);
+    let (change, revision, targets) = (view.id.clone(), reading.revision_ref(), view.targets.clone());
+    let body = Body::Rejection(Rejection { change, reason, revision, targets });
+    let me = &session.speaker.me;
+    submit::say(global, session, body, &[blob], |_| format!("{me} rejected {}", view.id.short()))
 }
 
 /// Withdraw a change that you proposed.

@@ -7,17 +7,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_audit::{AreasBy, ImpactTable, Requests, RequestsError, requests::EXPORTS};
+use countersign_audit::{
+    AreasBy, ImpactTable, Requests, RequestsError,
+    requests::{Cut, EXPORTS, Request},
+};
 use countersign_core::rules::Rules;
 
 use super::{
     Global,
     error::{CliError, Exit},
-    output::{self, Format, printable, printable_lines},
+    output::{self, Format, printable, printable_lines, warn},
+    verify,
 };
 use crate::{
     audit::{
-        Judged, html, judge_all,
+        Judged,
+        governed::{self, GovernedError},
+        html, judge_all,
         progress::Progress,
         reader::{History, InvalidTime, ReadError, Selection, Stop, parse_time},
         replayed::{Replayed, RuleSet, replay_all},
@@ -25,6 +31,7 @@ use crate::{
         scope::{self, ScopeError},
         text,
     },
+    clock,
     git::GitError,
     home::shipped,
     unix,
@@ -44,6 +51,7 @@ const INTERRUPTED: u8 = 130;
     countersign audit REPO --since 2026-01-01              from that day on (committer time, UTC)\n  \
     countersign audit REPO --format json --changes         every landed change with its evidence\n  \
     countersign audit REPO --compare HOME/rules            what would these rules change?\n  \
+    countersign audit REPO --log URL --trust trust.json    count the approvals of a Countersign log, too\n  \
     countersign audit REPO --catalog HOME/catalog          who carries the reviews, by system\n  \
     countersign audit REPO --anonymise --out report.txt    people by pseudonyms, into a file")]
 pub struct Args {
@@ -149,7 +157,10 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         }
     }
     let impact = impact(args.impact.as_deref())?;
-    let requests = requests(&args.reviews)?;
+    let mut requests = requests(&args.reviews)?;
+    if let Some(place) = &global.audited_log {
+        requests.add_signed(governed(place, global.trust.as_deref())?);
+    }
     let rules = rule_set(args.rules.as_deref())?;
     let compare = args.compare.as_deref().map(|dir| rule_set(Some(dir))).transpose()?;
     let stop = stop_on_signals()?;
@@ -240,6 +251,25 @@ fn reviews_help(format: Format) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
+/// What a log has of changes that landed here.
+fn governed(place: &str, trust: Option<&Path>) -> Result<Vec<Request>, CliError> {
+    let trust = trust.ok_or_else(|| {
+        CliError::usage("--log needs --trust FILE, by which the log is checked")
+            .hint("it is the trust.json that `countersign init` wrote, from a founder")
+    })?;
+    Ok(governed::read(place, &verify::read_trust(trust)?, clock::now())?)
+}
+
+impl From<GovernedError> for CliError {
+    fn from(error: GovernedError) -> Self {
+        match error {
+            GovernedError::Follow(error) => error.into(),
+            GovernedError::Refused(refusal) => refusal.into(),
+            GovernedError::Store(_) | GovernedError::Folder(_) => Self::new("io", error.to_string()),
+        }
+    }
+}
+
 fn requests(files: &[PathBuf]) -> Result<Requests, CliError> {
     let mut requests = Requests::default();
     for file in files {
@@ -259,6 +289,14 @@ fn requests(files: &[PathBuf]) -> Result<Requests, CliError> {
             };
             CliError::new("reviews-invalid", said).hint(hint)
         })?;
+    }
+    for Cut { forge, why, rest } in requests.cuts() {
+        anstream::eprintln!(
+            "{}: the export from {forge} looks cut: {why}. What is missing counts as if nobody had looked. The rest, to be given with \
+             another --reviews:\n  {}",
+            warn("warning"),
+            printable(&rest)
+        );
     }
     Ok(requests)
 }
@@ -383,7 +421,7 @@ impl From<ReadError> for CliError {
 
 fn git(error: &GitError, message: String) -> CliError {
     let code = match error {
-        GitError::NotARepository { .. } => "not-a-repository",
+        GitError::NotARepository { .. } | GitError::NoText { .. } => "not-a-repository",
         GitError::Missing { .. } | GitError::TooOld { .. } => "no-git",
         GitError::Shallow { .. }
         | GitError::UnknownRevision { .. }

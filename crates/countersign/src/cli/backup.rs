@@ -7,10 +7,7 @@ use super::{
     error::{CliError, Exit},
     output::{self, Format, good, warn},
 };
-use crate::{
-    copies::backup::{BackedUp, backup},
-    home::Home,
-};
+use crate::copies::backup::{BackedUp, backup};
 
 /// Copy a home, also while it is served.
 ///
@@ -33,7 +30,7 @@ pub struct Args {
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
-    let home = Home::open(&args.home)?;
+    let home = global.home(&args.home)?;
     let runtime = tokio::runtime::Runtime::new().map_err(|e| CliError::new("failed", e.to_string()))?;
     let done = runtime.block_on(backup(&home, &args.to, !args.without_keys))?;
     match global.format {

@@ -2,7 +2,7 @@
 //! the machine of whoever signs.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -39,6 +39,10 @@ pub struct Content {
     /// of origin's address.
     #[arg(long, value_name = "NAME", requires = "git")]
     pub repository: Option<RepositoryId>,
+    /// Also push the commits to this remote of the repository, where reviewers can fetch them:
+    /// refs/countersign/CHANGE/REVISION, which is no branch and lands nothing.
+    #[arg(long, value_name = "REMOTE", requires = "git")]
+    pub push: Option<String>,
     /// A file whose exact bytes are the change (repeatable).
     #[arg(long, value_name = "PATH", num_args = 1.., action = clap::ArgAction::Append)]
     pub file: Vec<PathBuf>,
@@ -55,12 +59,14 @@ pub struct Computed {
     pub extracted: Option<(GitFacts, Identities)>,
     /// Where its symbolic links lead, if it was computed from a repository.
     pub links: Links,
+    /// Of files that were read: their bytes, by the ids that reviewers ask for.
+    pub read: BTreeMap<Oid, Vec<u8>>,
 }
 
 impl Computed {
     /// What statements say, without anything at hand that it could be compared with.
     pub fn as_said(subject: Subject, extracted: Option<(GitFacts, Identities)>) -> Self {
-        Self { subject, extracted, links: Links::new() }
+        Self { subject, extracted, links: Links::new(), read: BTreeMap::new() }
     }
 }
 
@@ -98,6 +104,7 @@ impl Content {
             subject: subject_of(&facts),
             links: paths::links(&git, &facts)?,
             extracted: Some((facts, identities)),
+            read: BTreeMap::new(),
         })
     }
 
@@ -233,8 +240,14 @@ fn of_files(paths: &[PathBuf], command: Option<&str>) -> Result<Computed, CliErr
     names_no_outside_path(&command, &files, &somewhere())?;
     let executable = executable(&files);
     let command = Some(command);
-    let files = files.into_iter().map(|(name, file)| (name, Digest::of(&file.bytes))).collect();
-    Ok(Computed::as_said(Subject::Files(FilesSubject { files, executable, command }), None))
+    let (mut digests, mut read) = (BTreeMap::new(), BTreeMap::new());
+    for (name, file) in files {
+        let digest = Digest::of(&file.bytes);
+        read.extend(digest.hex().parse().ok().map(|id: Oid| (id, file.bytes)));
+        digests.insert(name, digest);
+    }
+    let subject = Subject::Files(FilesSubject { files: digests, executable, command });
+    Ok(Computed { read, ..Computed::as_said(subject, None) })
 }
 
 fn split_command(command: &str) -> Result<Vec<String>, CliError> {

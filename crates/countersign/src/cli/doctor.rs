@@ -13,6 +13,8 @@ use crate::{
     client::Client,
     clock,
     doctor::{Finding, Findings, State, gate, home, machine},
+    gates::git::GitGate,
+    home::Home,
 };
 
 /// Look for what is wrong, and say what mends it.
@@ -41,10 +43,17 @@ pub struct Args {
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let mut parts: Vec<Findings> = Vec::new();
     if let Some(path) = &args.home {
+        // What cannot be opened is told below, whatever else is wrong.
+        if let Ok(home) = Home::open(path) {
+            global.vouches_for(home.trust(), path)?;
+        }
         let threads = thread::available_parallelism().map_or(1, usize::from);
         parts.extend(home::look(path, args.quick, threads, clock::now()));
     }
     if let Some(repository) = &args.gate {
+        if let Ok(gate) = GitGate::open(repository) {
+            global.vouches_for(gate.trust(), repository)?;
+        }
         parts.push(gate::look(repository, clock::now()));
     }
     if parts.is_empty() {

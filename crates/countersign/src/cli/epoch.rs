@@ -66,14 +66,16 @@ pub struct Args {
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
-    let home = Home::open(&args.home)?;
+    let home = global.home(&args.home)?;
     home.founded()?;
     if let Some(file) = &args.show {
         return show(global, &home, &Draft::read(file)?);
     }
     if !home.has_begun() {
-        return Err(CliError::new("ledger-missing", format!("{} has no ledger", home.path().display()))
-            .hint("put the newest copy that is left into its place: countersign import COPY --home HOME --older"));
+        return Err(CliError::new("ledger-missing", format!("{} has no ledger", home.path().display())).hint(format!(
+            "put the newest copy that is left into its place: countersign import EXPORT_OR_BACKUP --home {} --older",
+            word(home.path())
+        )));
     }
     let _alone = serve::alone(&home)?;
     let runtime = Runtime::new().map_err(|e| CliError::new("failed", format!("the program cannot start: {e}")))?;
@@ -99,12 +101,10 @@ struct Draft {
 
 impl Draft {
     fn read(file: &Path) -> Result<Self, CliError> {
-        let wrong = |what: String| {
-            CliError::new("not-an-epoch", format!("{}: {what}", file.display()))
-                .hint("it is the file that `countersign epoch HOME --why …` wrote")
-        };
-        let submit: Submit =
-            serde_json::from_slice(&files::read(file, MAX_DRAFT_BYTES)?).map_err(|e| wrong(e.to_string()))?;
+        const EXPECTED: &str = "it is the file that `countersign epoch` wrote when a founder gave it --why";
+        let wrong = |what: String| CliError::new("not-an-epoch", format!("{}: {what}", file.display())).hint(EXPECTED);
+        let bytes = files::read(file, MAX_DRAFT_BYTES).map_err(|e| e.expecting(EXPECTED))?;
+        let submit: Submit = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
         let envelope = Envelope::parse(submit.envelope.as_bytes()).map_err(|e| wrong(e.to_string()))?;
         let Body::Epoch(epoch) = Statement::parse(envelope.payload())?.body else {
             return Err(wrong("it begins no epoch".to_owned()));

@@ -12,7 +12,7 @@ use countersign_core::{
     governance::read_manifest,
     ids::ActorId,
     statement::{Body, Erased, Erasure, MAX_ERASED, Publication, Statement},
-    text::Reason,
+    text::{ProposalText, Reason},
 };
 use countersign_ledger::{Digest, Envelope};
 use serde::{Deserialize, Serialize};
@@ -212,12 +212,19 @@ fn told(client: &Client, body: &Body) -> Result<Vec<String>, CliError> {
         Erased::Person(person) => (format!("of {person}"), Some(person)),
     };
     let mut lines = Vec::new();
+    let mut has_text = false;
     for digest in &erasure.blobs {
         let words = match there(client, digest)? {
-            Some(bytes) => erasing::words(&bytes, person),
+            Some(bytes) => {
+                has_text |= ProposalText::parse(&bytes).is_ok();
+                erasing::words(&bytes, person)
+            }
             None => "something that is gone already".to_owned(),
         };
         lines.push(format!("{whose}: {words}"));
+    }
+    if let (Erased::Change(_), true) = (&erasure.of, has_text) {
+        lines.push(format!("{whose}: its contents that are kept for reviewers"));
     }
     Ok(lines)
 }

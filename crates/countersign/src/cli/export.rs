@@ -16,7 +16,6 @@ use crate::{
         ledger_of,
     },
     follower::{COPY, source::Source},
-    home::Home,
 };
 
 /// Write the whole log as files, or bring such an export up to date.
@@ -45,14 +44,13 @@ pub struct Args {
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let (source, trust) = match (&args.home, &args.copy) {
         (Some(home), _) => {
-            let home = Home::open(home)?;
+            let home = global.home(home)?;
             (ledger_of(&home)?, home.trust().clone())
         }
         (None, Some(copy)) => {
-            let trust = global.trust.as_deref().ok_or_else(|| {
+            let trust = global.trust_of_copy(copy)?.ok_or_else(|| {
                 CliError::usage("what the copy is checked against is missing: --trust FILE").hint(verify::TRUST_HINT)
             })?;
-            let trust = verify::read_trust(trust)?;
             let source = Source::of_copy(&copy.join(COPY), &trust, follow::access(copy));
             (source.map_err(CopyError::from)?, trust)
         }

@@ -76,10 +76,9 @@ pub struct Args {
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
-    let trust = global.trust.as_deref().ok_or_else(|| {
+    let trust = global.trust_of_copy(&args.into)?.ok_or_else(|| {
         CliError::usage("what the log is checked against is missing: --trust FILE").hint(verify::TRUST_HINT)
     })?;
-    let trust = verify::read_trust(trust)?;
     let memory = Memory::of(&memory::place()?, &trust.origin);
     // A new copy has to reach what this machine has seen of the log, as every other command has.
     let trust = Trust { checkpoint: memory.newest(&trust)?, ..trust };

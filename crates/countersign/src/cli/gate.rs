@@ -6,7 +6,7 @@ use std::{
     env,
     ffi::OsString,
     io::{self, Read as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use clap::{Parser as _, Subcommand};
@@ -242,11 +242,14 @@ fn run_install(global: &Global, args: InstallArgs) -> Result<Exit, CliError> {
     };
     let trust_path = match (args.trust, &known) {
         (Some(path), _) => path,
-        (None, Some(gate)) => gate.trust_path(),
-        (None, None) => {
-            return Err(CliError::usage("a new gate needs --trust FILE, what it believes from now on")
-                .hint("it is the trust.json that `countersign init` wrote into the server's home, from a founder"));
+        (None, Some(gate)) => {
+            global.vouches_for(gate.trust(), &args.repo)?;
+            gate.trust_path()
         }
+        (None, None) => global.trust.clone().ok_or_else(|| {
+            CliError::usage("a new gate needs --trust FILE, what it believes from now on")
+                .hint("it is the trust.json that `countersign init` wrote into the server's home, from a founder")
+        })?,
     };
     // Before anybody is asked: where somebody names a forge, no server and no log have anything to do with it.
     reachable(&args.repo)?;
@@ -333,20 +336,20 @@ fn tell_installed(global: &Global, installed: &Installed) -> Result<(), CliError
 }
 
 fn run_status(global: &Global, args: &StatusArgs) -> Result<Exit, CliError> {
-    let gate = GitGate::open(&args.repo)?;
+    let gate = global.git_gate(&args.repo)?;
     if let Some(why) = &args.answer {
         status::answer(&gate, why, clock::now())?;
     }
     let status = status::status(&gate, clock::now())?;
     match global.format {
         Format::Json => output::json(&status)?,
-        Format::Text => tell_status(&status),
+        Format::Text => tell_status(&status, &args.repo),
     }
     Ok(if status.is_well() { Exit::Done } else { Exit::Refused })
 }
 
 fn run_uninstall(global: &Global, args: &UninstallArgs) -> Result<Exit, CliError> {
-    let gate = GitGate::open(&args.repo)?;
+    let gate = global.git_gate(&args.repo)?;
     let key = gate.key()?.public().fingerprint();
     let Uninstalled { config, removed, kept } = uninstall(&gate, args.anyway)?;
     let branches: Vec<&str> = config.branches.iter().map(|branch| branch.branch.as_str()).collect();
@@ -377,7 +380,7 @@ fn run_uninstall(global: &Global, args: &UninstallArgs) -> Result<Exit, CliError
     Ok(Exit::Done)
 }
 
-fn tell_status(status: &Status) {
+fn tell_status(status: &Status, repo: &Path) {
     anstream::println!("gate {} of repository {}", status.name, status.repository);
     anstream::println!("log {} at {}", status.origin, status.url);
     match &status.seen {
@@ -431,9 +434,11 @@ fn tell_status(status: &Status) {
         }
     }
     if status.unanswered {
-        let text = "branches were found where no permit put them; once somebody knows why: countersign gate status REPO \
-                    --answer \"WHY\"";
-        anstream::println!("\n{}", bad(text));
+        let answer = format!("countersign gate status {} --answer …", word(repo));
+        anstream::println!(
+            "\n{}",
+            bad(format!("branches were found where no permit put them; once somebody knows why: {answer}"))
+        );
     }
     for note in &status.notes {
         anstream::println!("\n{}: {note}", warn("note"));
@@ -444,6 +449,7 @@ fn tell_status(status: &Status) {
 }
 
 fn run_stop(global: &Global, args: &StopArgs) -> Result<Exit, CliError> {
+    let gate = args.repo.as_deref().map(|repo| global.git_gate(repo)).transpose()?;
     let mut stops = Vec::new();
     for path in &args.statements {
         let bytes = home::files::read(path, MAX_STOP_BYTES).map_err(|e| {
@@ -451,8 +457,7 @@ fn run_stop(global: &Global, args: &StopArgs) -> Result<Exit, CliError> {
         })?;
         stops.push(Stop::read(&bytes)?);
     }
-    let Some(repo) = &args.repo else { return stop_the_apply_gate(global, &stops) };
-    let gate = GitGate::open(repo)?;
+    let Some(gate) = gate else { return stop_the_apply_gate(global, &stops) };
     let mut desk = gate.desk()?;
     let name = &gate.config().name;
     let obeys = |stop: &Stop| match global.format {
@@ -511,7 +516,13 @@ fn stop_the_apply_gate(global: &Global, stops: &[Stop]) -> Result<Exit, CliError
     let place = memory::place()?;
     for stop in stops {
         let origin = &stop.signed().statement().header.log;
-        let copy = Memory::of(&place, origin).folder().join(apply::COPY);
+        let memory = Memory::of(&place, origin);
+        let of_stop = Path::new("what is handed over");
+        match memory.pinned()? {
+            Some(pinned) => global.vouches_for(&pinned, of_stop)?,
+            None => global.vouches_for_log(origin, of_stop)?,
+        }
+        let copy = memory.folder().join(apply::COPY);
         Stops::beside(&copy).keep_unchecked(stop)?;
     }
     let kept: Vec<String> = stops.iter().map(Stop::words).collect();

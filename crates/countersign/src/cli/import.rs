@@ -10,6 +10,7 @@ use super::{
 use crate::{
     clock,
     copies::import::{Imported, import},
+    home::Home,
 };
 
 /// Build a home's ledger again from an export or a backup.
@@ -36,6 +37,12 @@ pub struct Args {
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
+    for path in [&args.home, &args.from] {
+        // An export is no home, and a home need not be there.
+        if let Ok(home) = Home::open(path) {
+            global.vouches_for(home.trust(), path)?;
+        }
+    }
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let imported = import(&args.from, &args.home, args.older, threads, clock::now())?;
     match global.format {

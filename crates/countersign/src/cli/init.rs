@@ -33,6 +33,7 @@ use crate::{
         people::{self, Person},
         shipped,
     },
+    material::shelf::Bounds,
     signer::{SshKeygen, git_config},
 };
 
@@ -111,6 +112,13 @@ pub struct Args {
         "from",
     ])]
     cosign: bool,
+}
+
+impl Args {
+    /// Whether it signs a log's genesis that is there already, in place of founding another.
+    pub fn is_of_a_log(&self) -> bool {
+        self.cosign
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -202,6 +210,7 @@ fn init(global: &Global, args: Args) -> Result<Exit, CliError> {
             hosts: Vec::new(),
             guidance: Vec::new(),
             cosigners: Vec::new(),
+            material: Bounds::default(),
             catalog: settings,
         },
         founders: founders.iter().map(|(founder, _)| founder.clone()).collect(),
@@ -405,7 +414,7 @@ fn cosign(global: &Global, path: &Path) -> Result<Exit, CliError> {
              `countersign init` without --cosign would found another log",
         ));
     }
-    let mut home = Home::open(path)?;
+    let mut home = global.home(path)?;
     // What does not hold is not worth a signature; and it is the genesis that is signed, not catalog/ and rules/ beside it.
     let governance = home.governance()?;
     let signer = global.signer()?;

@@ -7,11 +7,15 @@ mod apply;
 mod approve;
 mod audit;
 mod backup;
+mod comment;
+mod config;
 pub mod content;
 mod coverage;
 mod demo;
+mod diff;
 mod disclose;
 mod doctor;
+mod dry_run;
 mod epoch;
 mod erase;
 pub mod error;
@@ -22,43 +26,54 @@ mod import;
 mod init;
 mod init_from;
 mod join;
+mod list;
 mod log;
+mod looking;
+mod material;
+mod me;
 mod meaning;
 pub mod output;
+mod pager;
+mod pasted;
 mod paths;
 mod permit;
+mod place;
 mod propose;
 mod publish;
 mod rebuild;
+mod review;
 mod revoke;
 mod rules;
 mod serve;
+mod shell;
 mod show;
 mod stop;
 mod submit;
+mod take_back;
+mod times;
 mod trust;
 mod verify;
+mod waiting;
+mod whoami;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, parser::ValueSource};
-use countersign_core::catalog::did_you_mean;
+use clap::{ArgMatches, FromArgMatches as _, Parser, Subcommand, parser::ValueSource};
 
 use self::{
     error::{CliError, Exit},
     output::{Asked, Format},
+    place::Meant,
 };
-use crate::{
-    joined::{self, Joined, Place},
-    signer::{SignerError, SshKeygen},
-};
+use crate::signer::{SignerError, SshKeygen};
 
 #[derive(Debug, Parser)]
 #[command(
     name = "countersign",
     version,
     about = "No change reaches production unless the rules allow it and a second person has signed exactly that change",
-    after_help = "Begin with:\n  \
+    after_help = "Without a command it prints what waits for you, and what of yours waits on whom.\n\n\
+        Begin with:\n  \
         countersign demo           watch an incident that does not happen\n  \
         countersign audit REPO     what the past of any git repository proves about who looked at its changes\n  \
         countersign init HOME      make a home: keys, catalog, rules, and a genesis that you sign\n\n\
@@ -69,20 +84,21 @@ struct Cli {
     #[command(flatten)]
     options: Options,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 /// The options of every command, as they are written.
 #[derive(Clone, Debug, clap::Args)]
 struct Options {
-    /// The server. Without it: that of the log that was joined (`countersign join`), else http://127.0.0.1:7878.
+    /// The server. Without it: that of your settings (`countersign config`), of the log that was joined (`countersign join`),
+    /// else http://127.0.0.1:7878.
     #[arg(long, global = true, env = "COUNTERSIGN_URL")]
     url: Option<String>,
     /// Which of the logs that were joined on this machine.
     #[arg(long, global = true, env = "COUNTERSIGN_LOG", value_name = "NAME")]
     log: Option<String>,
     /// The SSH key to sign with: a private key, or a public one whose private half is in your agent or on a hardware
-    /// token. Without it: the one that the log was joined with, else what git signs with (gpg.format=ssh, user.signingkey), else ~/.ssh/id_ed25519, id_ecdsa, id_rsa.
+    /// token. Without it: the one that the log was joined with, else that of your settings, else what git signs with (gpg.format=ssh, user.signingkey), else ~/.ssh/id_ed25519, id_ecdsa, id_rsa.
     #[arg(long, global = true, env = "COUNTERSIGN_KEY", value_name = "KEYFILE")]
     key: Option<PathBuf>,
     /// What you pinned: a trust.json, from a founder. Without it: what this machine pinned when it first saw the log (`verify`
@@ -92,30 +108,6 @@ struct Options {
     /// How to print.
     #[arg(long, global = true, value_enum, default_value_t)]
     format: Asked,
-}
-
-/// What names a log: an option that was typed is heard before a variable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Named {
-    Url,
-    Log,
-    Nothing,
-}
-
-impl Named {
-    fn of(options: &Options, matches: &ArgMatches) -> Result<Self, CliError> {
-        let typed = |option| matches.value_source(option) == Some(ValueSource::CommandLine);
-        match (typed("url"), typed("log")) {
-            (true, true) => Err(CliError::usage("--url and --log each say which log is meant")
-                .hint("leave one of them away: --log NAME has the address with which the log was joined")),
-            (true, false) => Ok(Self::Url),
-            (false, true) => Ok(Self::Log),
-            // Of two variables the address says more.
-            (false, false) if options.url.is_some() => Ok(Self::Url),
-            (false, false) if options.log.is_some() => Ok(Self::Log),
-            (false, false) => Ok(Self::Nothing),
-        }
-    }
 }
 
 /// The same, as commands read them.
@@ -130,61 +122,42 @@ pub struct Global {
     pub format: Format,
     /// A page for a browser is wanted; only commands that make one are run with it.
     pub page: bool,
+    /// The log that an audit reads: its address, or a folder.
+    pub audited_log: Option<String>,
+    /// Who said which of them.
+    pub meant: Meant,
 }
 
 impl Options {
     /// The one place that knows which commands make a page.
-    fn read(self, command: &Command, matches: &ArgMatches) -> Result<Global, CliError> {
-        let makes_pages = matches!(command, Command::Audit(_));
-        let format = match self.format {
-            Asked::Text | Asked::Html => Format::Text,
-            Asked::Json => Format::Json,
-        };
+    fn read(mut self, command: Option<&Command>, matches: &ArgMatches) -> Result<Global, CliError> {
+        let makes_pages = matches!(command, Some(Command::Audit(_)));
+        // An audit reads a log wherever it lies, joined or not.
+        let audited_log = if makes_pages { self.log.take() } else { None };
+        let format = self.format.of_messages();
         let page = self.format == Asked::Html;
         if page && !makes_pages {
             return Err(CliError::usage("--format html: only `countersign audit` makes a page")
                 .hint("--format text is for people, --format json for programs"));
         }
-        let named = Named::of(&self, matches)?;
-        let (url, key) = self.place(named)?;
-        let names_server = named != Named::Nothing;
-        Ok(Global { url, names_server, key, trust: self.trust, format, page })
-    }
-
-    /// Where the log is, and the key that signs there: as it was said, or as it was joined.
-    fn place(&self, named: Named) -> Result<(String, Option<PathBuf>), CliError> {
-        let joined = joined::here()?;
-        let (url, log) = (self.url.clone().unwrap_or_default(), self.log.as_deref().unwrap_or_default());
-        let place = match named {
-            Named::Url => {
-                let key = joined.at(&url).and_then(|place| place.key.clone());
-                Place { url, key }
-            }
-            Named::Log => joined.logs.get(log).cloned().ok_or_else(|| not_joined(log, &joined))?,
-            Named::Nothing => {
-                let nobody_said = || Place { url: DEFAULT_URL.to_owned(), key: None };
-                joined.usual().cloned().unwrap_or_else(nobody_said)
-            }
-        };
-        Ok((place.url, self.key.clone().or(place.key)))
+        let typed = matches.value_source("trust") == Some(ValueSource::CommandLine);
+        if typed && audited_log.is_none() && command.is_some_and(|command| !command.is_of_a_log()) {
+            return Err(CliError::usage("--trust: nothing here is of a log that it could vouch for")
+                .hint("leave it away; `countersign verify` checks evidence against it"));
+        }
+        let meant = Meant::of(&self, matches)?;
+        Ok(Global {
+            url: meant.url.value.clone(),
+            names_server: meant.names_server(),
+            key: meant.key.as_ref().map(|key| key.value.clone()),
+            trust: meant.trust.as_ref().map(|trust| trust.value.clone()),
+            format,
+            page,
+            meant,
+            audited_log,
+        })
     }
 }
-
-fn not_joined(log: &str, joined: &Joined) -> CliError {
-    let known = || joined.logs.keys().map(String::as_str);
-    if joined.logs.is_empty() {
-        return CliError::usage(format!("--log: no log was joined here, and so none `{log}`"))
-            .hint("join it first: countersign join URL --trust FILE");
-    }
-    let error = CliError::usage(format!("--log: no log `{log}` was joined here, but {}", output::list(known())));
-    match did_you_mean(log, known()) {
-        Some(meant) => error.hint(format!("did you mean --log {meant}?")),
-        None => error.hint("join it first: countersign join URL --trust FILE"),
-    }
-}
-
-/// Where `serve` listens if nobody says otherwise.
-const DEFAULT_URL: &str = "http://127.0.0.1:7878";
 
 impl Global {
     /// The signer that the user chose, or the default one.
@@ -201,10 +174,15 @@ enum Command {
     Propose(propose::Args),
     Revise(propose::ReviseArgs),
     Show(show::Args),
-    List(show::ListArgs),
+    List(list::Args),
+    Whoami(whoami::Args),
+    Review(review::Args),
+    Diff(diff::Args),
     Approve(approve::Args),
     Reject(approve::RejectArgs),
     Withdraw(approve::WithdrawArgs),
+    TakeBack(take_back::Args),
+    Comment(comment::Args),
     Disclose(disclose::Args),
     Waive(disclose::WaiveArgs),
     Identify(disclose::IdentifyArgs),
@@ -220,6 +198,9 @@ enum Command {
     Import(import::Args),
     Backup(backup::Args),
     Doctor(doctor::Args),
+    Config(config::Args),
+    Completions(shell::CompletionsArgs),
+    Man(shell::ManArgs),
     Follow(follow::Args),
     /// Say in a trust.json who else has to vouch for the log
     Trust(trust::Args),
@@ -234,6 +215,50 @@ enum Command {
 }
 
 impl Command {
+    /// Whether it reads, extends or follows a log that is there already.
+    fn is_of_a_log(&self) -> bool {
+        match self {
+            Self::Demo(_) | Self::Rules(_) | Self::Audit(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::Init(args) => args.is_of_a_log(),
+            Self::Serve(_)
+            | Self::Propose(_)
+            | Self::Revise(_)
+            | Self::Show(_)
+            | Self::List(_)
+            | Self::Whoami(_)
+            | Self::Review(_)
+            | Self::Diff(_)
+            | Self::Approve(_)
+            | Self::Reject(_)
+            | Self::Withdraw(_)
+            | Self::TakeBack(_)
+            | Self::Comment(_)
+            | Self::Disclose(_)
+            | Self::Waive(_)
+            | Self::Identify(_)
+            | Self::Permit(_)
+            | Self::Apply(_)
+            | Self::Gate(_)
+            | Self::Bundle(_)
+            | Self::Verify(_)
+            | Self::Log(_)
+            | Self::Join(_)
+            | Self::Export(_)
+            | Self::Import(_)
+            | Self::Backup(_)
+            | Self::Doctor(_)
+            | Self::Config(_)
+            | Self::Follow(_)
+            | Self::Trust(_)
+            | Self::Rebuild(_)
+            | Self::Amend(_)
+            | Self::Publish(_)
+            | Self::Revoke(_)
+            | Self::Epoch(_)
+            | Self::Erase(_) => true,
+        }
+    }
+
     fn run(self, global: &Global) -> Result<Exit, CliError> {
         match self {
             Self::Demo(args) => demo::run(global, args),
@@ -242,10 +267,15 @@ impl Command {
             Self::Propose(args) => propose::run(global, args),
             Self::Revise(args) => propose::revise(global, args),
             Self::Show(args) => show::run(global, &args),
-            Self::List(args) => show::list(global, &args),
+            Self::List(args) => list::run(global, &args),
+            Self::Whoami(args) => whoami::run(global, &args),
+            Self::Review(args) => review::run(global, &args),
+            Self::Diff(args) => diff::run(global, &args),
             Self::Approve(args) => approve::run(global, args),
             Self::Reject(args) => approve::reject(global, args),
             Self::Withdraw(args) => approve::withdraw(global, args),
+            Self::TakeBack(args) => take_back::run(global, &args),
+            Self::Comment(args) => comment::run(global, args),
             Self::Disclose(args) => disclose::run(global, args),
             Self::Waive(args) => disclose::waive(global, args),
             Self::Identify(args) => disclose::identify(global, args),
@@ -259,6 +289,9 @@ impl Command {
             Self::Import(args) => import::run(global, &args),
             Self::Backup(args) => backup::run(global, &args),
             Self::Doctor(args) => doctor::run(global, &args),
+            Self::Config(args) => config::run(global, &args),
+            Self::Completions(args) => Ok(shell::completions(&args)),
+            Self::Man(args) => shell::man(global, &args),
             Self::Follow(args) => follow::run(global, &args),
             Self::Trust(args) => trust::run(global, args),
             Self::Gate(args) => gate::run(global, args),
@@ -278,18 +311,32 @@ pub fn main() -> ExitCode {
     if let Some(exit) = gate::if_hook(std::env::args_os()) {
         return ExitCode::from(exit.status());
     }
-    let parsed = Cli::command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let parsed = shell::command().try_get_matches().and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        let mut command = shell::command();
+        // So that each of its commands has the options of all.
+        command.build();
+        pasted::refuse(&command, &matches)?;
+        Ok((cli, matches))
+    });
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return wrong_usage(&error.format(&mut Cli::command())),
+        Err(error) => return wrong_usage(&error.format(&mut shell::command())),
     };
     let failed = |error: CliError, format| {
         error.print(format);
         error.exit
     };
-    let exit = match cli.options.read(&cli.command, &matches) {
-        Ok(global) => cli.command.run(&global).unwrap_or_else(|error| failed(error, global.format)),
-        Err(error) => failed(error, Format::Text),
+    let format = cli.options.format.of_messages();
+    let exit = match cli.options.read(cli.command.as_ref(), &matches) {
+        Ok(global) => {
+            let ran = match cli.command {
+                Some(command) => command.run(&global),
+                None => waiting::run(&global),
+            };
+            ran.unwrap_or_else(|error| failed(error, global.format))
+        }
+        Err(error) => failed(error, format),
     };
     ExitCode::from(exit.status())
 }

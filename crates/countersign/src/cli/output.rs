@@ -29,6 +29,16 @@ pub enum Asked {
     Html,
 }
 
+impl Asked {
+    /// In which a command speaks that makes no page, and every error.
+    pub fn of_messages(self) -> Format {
+        match self {
+            Self::Text | Self::Html => Format::Text,
+            Self::Json => Format::Json,
+        }
+    }
+}
+
 /// Prints one JSON object on standard output.
 pub fn json(value: &impl Serialize) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(value)

@@ -15,13 +15,19 @@ use countersign_ledger::Digest;
 use super::{
     Global,
     content::{self, Computed, Content},
+    dry_run,
     error::{CliError, Exit},
-    output, paths, submit,
+    material,
+    me::Me,
+    output::{self, Format},
+    paths, show,
+    submit::{self, Session},
 };
 use crate::{
     client::{ChangePrefix, Client},
     random,
     reading::Reading,
+    wire::ChangeLine,
 };
 
 /// Propose a change: the first step of every change.
@@ -55,6 +61,15 @@ pub struct Args {
     content: Content,
     #[command(flatten)]
     words: Words,
+    /// Show what it would be and what the rules would ask of it. Nothing is signed or sent.
+    #[arg(long, conflicts_with = "quiet")]
+    dry_run: bool,
+    /// Print the id of the change, and nothing else.
+    #[arg(long)]
+    quiet: bool,
+    /// Propose it also where an open change brings the same.
+    #[arg(long)]
+    again: bool,
 }
 
 /// Put a new revision of a change in place of the present one. Approvals do not carry over.
@@ -169,14 +184,17 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     lines.push(format!("targets: {}", output::joined(&targets)));
     lines.extend(describe(&computed));
     lines.extend(content::submodule_addresses(args.content.git.as_deref(), &computed)?);
-    submit::announce(&session.speaker, &lines);
-    for note in doubts(&session.log.client, &args.content, &computed.subject, &targets) {
+    let same = proposed_already(&session.log.client, &computed.subject, &targets);
+    if let Some(error) = same.filter(|_| !args.again && !args.dry_run) {
+        return Err(error);
+    }
+    if !args.quiet && !args.dry_run {
+        submit::announce(&session.speaker, &lines);
+    }
+    for note in doubts(&session.log.client, &args.content, &computed.subject) {
         anstream::eprintln!("{} {}", output::warn("note:"), output::printable(&note));
     }
-    if let Some(note) = before_review(&computed.subject) {
-        anstream::eprintln!("{} {note}", output::faint("note:"));
-    }
-    let body = Body::Proposal(Proposal {
+    let proposal = Proposal {
         documents: text.documents(),
         facts,
         identities,
@@ -190,15 +208,28 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         subject,
         targets,
         text: text_digest,
-    });
-    submit::say(global, &session, body, &bytes, |receipt| {
+    };
+    if args.dry_run {
+        let me = Me::of(global, &session.log)?;
+        let view = dry_run::would_be(&session, &me, &proposal, &computed, &bytes)?;
+        return show::would_be(global, &lines, &view);
+    }
+    let receipt = session.say(Body::Proposal(proposal), &bytes)?;
+    if let Some(id) = &receipt.change {
+        given(&session, &args.content, &computed, id, 1);
+    }
+    if args.quiet {
+        anstream::println!("{}", receipt.change.as_ref().map(ChangeId::as_str).unwrap_or_default());
+        return Ok(Exit::Done);
+    }
+    submit::said(global, &session, &receipt, |receipt| {
         format!("proposed change {}", receipt.change.as_ref().map(ChangeId::short).unwrap_or_default())
     })
 }
 
 /// What makes a proposal look like a slip: nothing here stops it, and what cannot be found out is left out.
-fn doubts(client: &Client, content: &Content, subject: &Subject, targets: &BTreeSet<Target>) -> Vec<String> {
-    let mut notes: Vec<String> = proposed_already(client, subject, targets).into_iter().collect();
+fn doubts(client: &Client, content: &Content, subject: &Subject) -> Vec<String> {
+    let mut notes = Vec::new();
     if let Subject::Git(git) = subject {
         notes.extend(content.doubts_of_branch(git));
         if client.gates(&git.repository).is_ok_and(|gates| gates.is_empty()) {
@@ -212,42 +243,43 @@ fn doubts(client: &Client, content: &Content, subject: &Subject, targets: &BTree
     notes
 }
 
-/// Open changes of the same content on the same targets, as the server tells it.
-fn proposed_already(client: &Client, subject: &Subject, targets: &BTreeSet<Target>) -> Option<String> {
+/// That open changes bring the same to the same targets, as the server tells it.
+fn proposed_already(client: &Client, subject: &Subject, targets: &BTreeSet<Target>) -> Option<CliError> {
     let (content, branch) = match subject {
         Subject::Git(git) => (git.delta, Some(&git.branch)),
         Subject::Files(_) | Subject::Governance(_) => (subject.content().ok()?, None),
     };
     let target = targets.first()?.to_string();
-    let page = client.changes(&[("target", &target), ("limit", MAX_LOOKED_AT)]).ok()?;
-    let open = page.changes.iter().filter(|change| !["applied", "withdrawn"].contains(&change.state.as_str()));
-    let open: Vec<String> = open
+    let page = client.changes(&[("target", &target), ("open", "true"), ("limit", MAX_LOOKED_AT)]).ok()?;
+    let same: Vec<&ChangeLine> = page
+        .changes
+        .iter()
         .filter(|change| change.content == Some(content) && change.branch.as_ref() == branch)
-        .map(|change| format!("{} by {}", change.id.short(), change.proposer))
         .collect();
+    let first = same.first()?.id.short();
     let (what, how) = match subject {
         Subject::Git(_) => {
             ("this is proposed for this branch already", "of several that may go a gate lands the oldest")
         }
         Subject::Files(_) | Subject::Governance(_) => ("these files are proposed already", "each is applied by itself"),
     };
-    (!open.is_empty()).then(|| {
-        format!(
-            "{what}: {}; {how}. Change what is there (countersign revise), or withdraw one (countersign withdraw)",
-            open.join(", ")
-        )
-    })
+    let named = same.iter().map(|change| format!("{} by {}", change.id.short(), change.proposer));
+    Some(CliError::new("proposed-already", format!("{what}: {}", output::joined(named))).hint(format!(
+        "look at it: countersign show {first}; change what is there: countersign revise {first}; propose it all the same (--again): {how}"
+    )))
 }
 
 /// The newest changes, among which one is looked for that brings the same.
 const MAX_LOOKED_AT: &str = "200";
 
-/// What a reviewer or a gate will lack.
-fn before_review(subject: &Subject) -> Option<&'static str> {
-    match subject {
-        Subject::Git(_) => Some("a reviewer needs these commits: push them to any branch that is not protected"),
-        Subject::Files(_) | Subject::Governance(_) => None,
+/// What reviewers look at is brought to where they find it.
+fn given(session: &Session, content: &Content, computed: &Computed, change: &ChangeId, revision: u32) -> usize {
+    let repository = content.git.as_deref();
+    let given = material::give(&session.log.client, change, computed, repository);
+    if let (Some(remote), Some(repository)) = (&content.push, repository) {
+        material::push(remote, repository, &computed.subject, change, revision);
     }
+    given
 }
 
 pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
@@ -262,7 +294,7 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
     let words = args.words;
     let old = view.text.as_ref();
     let keep = |new: Option<String>, old: Option<&String>| new.or_else(|| old.cloned()).unwrap_or_default();
-    let text = ProposalText {
+    let mut text = ProposalText {
         salt: random::nonce(),
         title: keep(words.title, old.map(|t| &t.title)),
         why: keep(words.why, old.map(|t| &t.why)),
@@ -271,10 +303,25 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
         tests: keep(words.tests, old.map(|t| &t.tests)),
         links: if words.link.is_empty() { old.map(|t| t.links.clone()).unwrap_or_default() } else { words.link },
     };
-    let same_words = old.is_some_and(|old| ProposalText { salt: old.salt.clone(), ..text.clone() } == *old);
+    // Where nothing is said anew it is the same text to the byte, so that approvals can carry over.
+    let same_words = old.filter(|old| ProposalText { salt: old.salt.clone(), ..text.clone() } == **old);
+    if let Some(old) = same_words {
+        text.salt.clone_from(&old.salt);
+    }
+    let same_words = same_words.is_some();
     let Blobs { text: text_digest, subject, facts, identities, bytes } = Blobs::of(&text, &computed)?;
     if same_words && subject == *reading.subject_ref() && facts == reading.revision().facts {
         let short = view.id.short();
+        // What reviewers look at may have gone, or never have come.
+        if args.content.is_named() && given(&session, &args.content, &computed, &view.id, view.revision) > 0 {
+            match global.format {
+                Format::Json => output::json(&view)?,
+                Format::Text => anstream::println!(
+                    "nothing is new, and nothing was signed; its contents are with the server again, for reviewers"
+                ),
+            }
+            return Ok(Exit::Done);
+        }
         return Err(CliError::usage(format!("this is what revision {} of change {short} says already", view.revision))
             .hint("name what is new: --git or --file for the content, --title, --why, --rollback … for the words"));
     }
@@ -284,8 +331,15 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
     lines.extend(content::submodule_addresses(args.content.git.as_deref(), &computed)?);
     submit::announce(&session.speaker, &lines);
     let me = &session.speaker.me;
+    let brings_the_same = same_words && computed.subject.brings_the_same(reading.subject());
     // They could have been its second pair of eyes.
-    if !view.contributors.contains(me) {
+    let approved = view.approvals.iter().any(|approval| approval.by == *me && (approval.counts || approval.carries));
+    if !view.contributors.contains(me) && brings_the_same && approved {
+        anstream::eprintln!(
+            "{} the approval by {me} counts for rules that let it carry over; whoever moves a change on can give no new one",
+            output::warn("note:")
+        );
+    } else if !view.contributors.contains(me) {
         let (note, short) = (output::warn("note:"), view.id.short());
         anstream::eprintln!(
             "{note} {me} has had no hand in change {short} and could approve it; whoever revises it has, and cannot any more. To \
@@ -305,8 +359,16 @@ pub fn revise(global: &Global, args: ReviseArgs) -> Result<Exit, CliError> {
         subject,
         text: text_digest,
     });
-    submit::say(global, &session, body, &bytes, |_| {
-        format!("change {} now has revision {next}; earlier approvals do not count", view.id.short())
+    let approvals = match brings_the_same {
+        true => "it brings what the last one brought, and approvals of that count for rules that let them carry over",
+        false => "earlier approvals do not count",
+    };
+    let receipt = session.say(body, &bytes)?;
+    if args.content.is_named() {
+        given(&session, &args.content, &computed, &view.id, next);
+    }
+    submit::said(global, &session, &receipt, |_| {
+        format!("change {} now has revision {next}; {approvals}", view.id.short())
     })
 }
 

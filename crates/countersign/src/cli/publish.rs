@@ -149,6 +149,14 @@ pub fn approve(global: &Global, session: &Session, reading: &Reading, how: &Appr
     if !how.yes {
         submit::ask("sign this approval?")?;
     }
+    sign(global, session, reading, how)
+}
+
+/// Signs an approval of the present revision, exactly as it was read; and puts it in force as well where that is asked for.
+pub fn sign(global: &Global, session: &Session, reading: &Reading, how: &Approving) -> Result<Exit, CliError> {
+    let view = reading.view()?;
+    let meaning = of_governance(session, reading)?;
+    let short = view.id.short();
     let body = Body::Approval(Approval {
         change: view.id.clone(),
         reviewed: view.subject_ref.clone(),

@@ -11,7 +11,6 @@ use super::{
 };
 use crate::{
     engine::EngineError,
-    home::Home,
     rebuild,
     store::{self, dump::differences},
 };
@@ -38,7 +37,7 @@ pub struct Args {
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
-    let home = Home::open(&args.home)?;
+    let home = global.home(&args.home)?;
     let temporary = tempfile::tempdir().map_err(|e| CliError::new("failed", format!("no temporary directory: {e}")))?;
     let into = match &args.into {
         Some(path) if path.exists() => {
@@ -58,7 +57,8 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let (leaves, differing) = runtime.block_on(async {
         let options = home.store_options();
         let from = store::open(&home.store_address(), &options).await.map_err(EngineError::from)?;
-        let to = store::open(&format!("sqlite:{}", into.display()), &options).await.map_err(EngineError::from)?;
+        let address = store::address(&into).map_err(EngineError::from)?;
+        let to = store::open(&address, &options).await.map_err(EngineError::from)?;
         let leaves = rebuild::replay(&*from, &*to, &log_key, &mut |_, _| {}).await.map_err(EngineError::from)?;
         let differing = differences(&*from, &*to, MAX_DIFFERING).await.map_err(EngineError::from)?;
         Ok::<_, CliError>((leaves, differing))

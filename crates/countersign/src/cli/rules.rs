@@ -60,7 +60,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         Command::Check { dir } => check(global.format, &dir),
         Command::Test { dir } => test(global.format, &dir),
         Command::Schema => {
-            let schema = countersign_core::rules::schema();
+            let schema = countersign_core::rules::schema(&countersign_core::rules::Literals::default());
             match global.format {
                 Format::Json => output::json(&serde_json::json!({ "schema": schema }))?,
                 Format::Text => anstream::println!("{schema}"),

@@ -48,8 +48,8 @@ pub struct Args {
     host: Vec<String>,
 }
 
-pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
-    let home = Home::open(&args.home)?;
+pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
+    let home = global.home(&args.home)?;
     home.founded()?;
     let listen = args.listen.unwrap_or(home.config().listen);
     // Colours are for terminals.
@@ -70,6 +70,7 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
         anstream::println!("serving {} on http://{address} (stop with Ctrl-C)", home.config().origin);
         tokio::spawn(collector.run());
         tokio::spawn(keep_home(Arc::clone(&engine), home.path().to_owned()));
+        tokio::spawn(tidy_material(Arc::clone(&engine)));
         tokio::spawn(reread(Arc::clone(&engine), Home::open(home.path())?));
         let names = home.config().hosts.iter().chain(&args.host).cloned();
         let reached = Reached { hosts: Hosts::new(names), ..Reached::default() };
@@ -96,8 +97,9 @@ pub fn run(_: &Global, args: &Args) -> Result<Exit, CliError> {
 /// One server at a time serves a home whose store is a file: two would each sign by what they hold in memory.
 pub(super) fn alone(home: &Home) -> Result<File, CliError> {
     let path = home.path().join(LOCK);
-    let locked = durable::try_lock(&path)
-        .map_err(|e| CliError::new("cannot-write", format!("cannot lock {}: {e}", path.display())))?;
+    let locked = durable::try_lock(&path).map_err(|e| {
+        CliError::new("cannot-write", format!("cannot lock {}: {e}", path.display())).hint(MAY_IT_WRITE)
+    })?;
     locked.ok_or_else(|| {
         let process = std::fs::read_to_string(&path).unwrap_or_default();
         let process = process.trim();
@@ -107,8 +109,25 @@ pub(super) fn alone(home: &Home) -> Result<File, CliError> {
     })
 }
 
+/// For a home that is not written to.
+const MAY_IT_WRITE: &str = "serve a home as the account that owns it, on a disk that can be written to";
+
 /// How often it is written down where the log stands.
 const SEEN_EVERY: Duration = Duration::from_secs(1);
+
+/// Takes away what was kept for reviewers for as long as the home says.
+async fn tidy_material(engine: Arc<Engine>) {
+    let mut due = interval(BETWEEN_TIDYING);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        due.tick().await;
+        if let Err(error) = engine.tidy_all_material().await {
+            tracing::warn!(%error, "what is kept for reviewers could not be tidied");
+        }
+    }
+}
+
+const BETWEEN_TIDYING: Duration = Duration::from_secs(60 * 60);
 
 /// Reads the whole log again from time to time, slowly, and says what has decayed. What is damaged where nobody looks would else be
 /// found when somebody needs it.
@@ -127,7 +146,10 @@ async fn reread(engine: Arc<Engine>, home: Home) {
                 BETWEEN_READINGS
             }
             Ok((_, Some(error))) => {
-                let hint = error.hint();
+                let hint = match &error {
+                    StoreError::Damaged(Damage::Kept(_)) => home.making_again(),
+                    error => error.hint().to_owned(),
+                };
                 tracing::error!(%error, hint, "the log on the disk does not hold");
                 engine.damaged_is(error.to_string());
                 BETWEEN_READINGS
@@ -212,12 +234,14 @@ pub(super) async fn open_engine_that(home: &Home, continues: Continues) -> Resul
         clock: Arc::new(clock::now),
         uptime: Some(Arc::new(unix::uptime)),
     };
-    let engine = Arc::new(Engine::open(setup).await.map_err(|error| of_the_ledger(home, error))?);
+    let engine = Engine::open(setup).await.map_err(|error| of_the_ledger(home, error))?;
+    let engine = Arc::new(engine.keeping(home.shelf()));
     let mark = home.path().join(FOUNDED);
     if !mark.exists() {
         let genesis = format!("{}\n", home.genesis().payload_digest());
-        durable::replace(&mark, genesis)
-            .map_err(|e| CliError::new("cannot-write", format!("cannot write {}: {e}", mark.display())))?;
+        durable::replace(&mark, genesis).map_err(|e| {
+            CliError::new("cannot-write", format!("cannot write {}: {e}", mark.display())).hint(MAY_IT_WRITE)
+        })?;
     }
     Ok(engine)
 }
@@ -236,6 +260,9 @@ fn of_the_ledger(home: &Home, error: EngineError) -> CliError {
     let EngineError::Store(cause) = &error else { return error.into() };
     let said = format!("the ledger {}: {cause}", home.ledger_path().display());
     match error.failure() {
+        Failure::Damaged if matches!(cause, StoreError::Damaged(Damage::Kept(_))) => {
+            CliError::new("store-damaged", said).hint(home.making_again())
+        }
         Failure::Damaged => CliError::new("store-damaged", said).hint(format!(
             "see all that is wrong: countersign doctor --home {}; put the newest copy back: {}",
             word(home.path()),
@@ -344,6 +371,7 @@ impl From<EngineError> for CliError {
                 Self { hint, ..Self::new("store", error.to_string()) }
             }
             EngineError::Signing(_) => Self::new("cannot-sign", error.to_string()),
+            EngineError::Material(_) => Self::new("io", error.to_string()),
         }
     }
 }

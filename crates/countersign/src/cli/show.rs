@@ -1,4 +1,6 @@
-//! `show` and `list`: how changes stand, for people and for programs.
+//! `show`: how a change stands, for people and for programs.
+
+use std::{io::IsTerminal as _, thread, time::Duration};
 
 use countersign_core::{
     decision::{Mode, Outcome, RuleStatus, Strength},
@@ -15,71 +17,79 @@ use super::{
     meaning::Meaning,
     output::{self, Format, bad, bold, faint, good, joined, printable, printable_lines, warn},
     paths::{self, Links},
+    times,
 };
-use crate::{
-    client::ChangePrefix,
-    clock,
-    view::NOT_HERE,
-    wire::{ChangeLine, ChangeView},
-};
+use crate::{client::ChangePrefix, clock, known::KnownLog, reading::Reading, view::NOT_HERE, wire::ChangeView};
 
 /// Show a change: what it is, who had a hand in it, who approved, and what each rule says.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Its id, or twelve or more digits of its beginning.
     change: ChangePrefix,
+    /// Show it again whenever the log has grown, until it is decided: ends with 0 when it is permitted or applied, with 3 when it is
+    /// rejected or withdrawn.
+    #[arg(long)]
+    watch: bool,
 }
 
-/// List the changes, the newest first.
-#[derive(Debug, clap::Args)]
-pub struct ListArgs {
-    /// Those that something is missing of which this person could supply.
-    #[arg(long, value_name = "PERSON")]
-    waiting_on: Option<String>,
-    /// Those in this state: proposed, permitted, applying, applied, failed, rejected, withdrawn.
-    #[arg(long)]
-    state: Option<String>,
-    /// Those of this system.
-    #[arg(long)]
-    system: Option<String>,
-    /// Those of this target: SYSTEM/ENVIRONMENT.
-    #[arg(long)]
-    target: Option<String>,
-    /// Those that this person proposed, revised, approved, rejected or waived a rule of.
-    #[arg(long)]
-    person: Option<String>,
-    /// Proposed at or after this moment, as in 2026-11-26T09:00:00Z.
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Proposed at or before this moment.
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
-    /// How many at the most.
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: u32,
-}
-
-impl ListArgs {
-    /// What the server is asked for.
-    fn query(&self) -> Vec<(&'static str, &str)> {
-        let asked = [
-            ("waiting_on", &self.waiting_on),
-            ("state", &self.state),
-            ("system", &self.system),
-            ("target", &self.target),
-            ("person", &self.person),
-            ("since", &self.since),
-            ("until", &self.until),
-        ];
-        asked.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect()
-    }
-}
+/// How often the log is asked whether it has grown.
+const LOOKED_AGAIN: Duration = Duration::from_secs(2);
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let log = global.log()?;
-    let reading = log.read(&args.change, clock::now())?;
+    let mut reading = log.read(&args.change, clock::now())?;
+    print(global, &log, &reading)?;
+    if !args.watch {
+        return Ok(Exit::Done);
+    }
+    let mut size = reading.checkpoint().size;
+    loop {
+        if let Some(exit) = decided(&reading.view()?) {
+            return Ok(exit);
+        }
+        thread::sleep(LOOKED_AGAIN);
+        if log.look(clock::now())?.size > size {
+            reading = log.read(&args.change, clock::now())?;
+            size = reading.checkpoint().size;
+            redraw();
+            print(global, &log, &reading)?;
+        }
+    }
+}
+
+/// With what a watch ends, once nothing more is waited for.
+fn decided(view: &ChangeView) -> Option<Exit> {
+    match view.state.as_str() {
+        "permitted" | "applied" => Some(Exit::Done),
+        "rejected" | "withdrawn" => Some(Exit::Refused),
+        _ => None,
+    }
+}
+
+/// In the place of what a terminal shows; elsewhere one after the other.
+fn redraw() {
+    if std::io::stdout().is_terminal() {
+        anstream::print!("\u{1b}[2J\u{1b}[H");
+    }
+}
+
+/// What a proposal would be, and what would be asked of it.
+pub fn would_be(global: &Global, lines: &[String], view: &ChangeView) -> Result<Exit, CliError> {
+    match global.format {
+        Format::Json => output::json(&view)?,
+        Format::Text => {
+            lines.iter().for_each(|line| anstream::println!("{}", printable(line)));
+            anstream::println!("made by: {}", output::list(&view.contributors));
+            standing(view);
+            anstream::println!("{}", faint("nothing was signed or sent"));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn print(global: &Global, log: &KnownLog, reading: &Reading) -> Result<(), CliError> {
     let view = reading.view()?;
-    let meaning = Meaning::of_change(&log, &reading)?;
+    let meaning = Meaning::of_change(log, reading)?;
     match global.format {
         Format::Json => match meaning {
             Some(meaning) => output::json(&with_meaning(&view, &meaning)?)?,
@@ -94,7 +104,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
             }
         }
     }
-    Ok(Exit::Done)
+    Ok(())
 }
 
 /// What a change of what governs means, and how it goes on.
@@ -120,71 +130,6 @@ fn with_meaning(view: &ChangeView, meaning: &Meaning) -> Result<Value, CliError>
     Ok(value)
 }
 
-pub fn list(global: &Global, args: &ListArgs) -> Result<Exit, CliError> {
-    let log = global.log()?;
-    let wanted = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let mut lines: Vec<ChangeLine> = Vec::new();
-    let mut next: Option<String> = None;
-    let more = loop {
-        let limit = wanted.saturating_sub(lines.len()).to_string();
-        let mut query = args.query();
-        query.push(("limit", limit.as_str()));
-        query.extend(next.as_deref().map(|after| ("after", after)));
-        let page = log.client.changes(&query)?;
-        let progress = !page.changes.is_empty();
-        lines.extend(page.changes);
-        next = page.next.filter(|_| progress);
-        if next.is_none() || lines.len() >= wanted {
-            break next.is_some();
-        }
-    };
-    match global.format {
-        Format::Json => output::json(&lines)?,
-        Format::Text if lines.is_empty() && args.query().is_empty() => {
-            anstream::println!("no changes yet: countersign propose --help");
-        }
-        Format::Text if lines.is_empty() => anstream::println!("no change is like that"),
-        Format::Text => {
-            let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
-            lines.iter().for_each(|of| line(of, width));
-            anstream::eprintln!("{}", faint("as the server tells it; countersign show CHANGE checks what it shows"));
-        }
-    }
-    if more && global.format == Format::Text {
-        anstream::println!(
-            "{}",
-            faint(format!("there are more: countersign list --limit {}", args.limit.saturating_mul(2)))
-        );
-    }
-    Ok(Exit::Done)
-}
-
-fn line(line: &ChangeLine, width: Option<usize>) {
-    let targets: Vec<_> = line.targets.iter().map(ToString::to_string).collect();
-    let (state, proposer) = (format!("{:<10}", line.state), format!("{:<16}", line.proposer.as_str()));
-    let before = format!("{}  {state} {proposer} {}  {}  ", line.id.short(), line.proposed_at, targets.join(" "));
-    let room = width.map_or(TITLE, |width| width.saturating_sub(before.chars().count()).max(SHORTEST_TITLE));
-    anstream::println!(
-        "{}  {state} {proposer} {}  {}  {}",
-        bold(anstyle::Style::new(), line.id.short()),
-        faint(&line.proposed_at),
-        targets.join(" "),
-        printable(&shortened(&line.title, room)),
-    );
-}
-
-/// How much of a title a line has where no terminal says how wide it is, and at the least.
-const TITLE: usize = 120;
-const SHORTEST_TITLE: usize = 20;
-
-fn shortened(text: &str, chars: usize) -> String {
-    if text.chars().count() <= chars {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(chars.saturating_sub(1)).collect();
-    format!("{}…", kept.trim_end())
-}
-
 fn whole(view: &ChangeView, paths: &[String]) {
     field("change", format!("{} {}", bold(anstyle::Style::new(), view.id.short()), printable(&view.title)));
     field("state", &view.state);
@@ -193,7 +138,7 @@ fn whole(view: &ChangeView, paths: &[String]) {
     field("subject", printable(&view.subject.summary()));
     paths.iter().enumerate().for_each(|(nth, line)| field(if nth == 0 { "brings" } else { "" }, printable(line)));
     field("revision", format!("{} {}", view.revision, faint(view.revision_digest)));
-    field("proposed", format!("by {} at {}", view.proposer, view.proposed_at));
+    field("proposed", format!("by {} {}", view.proposer, times::when(&view.proposed_at)));
     field("made by", output::list(&view.contributors));
     for person in &view.claimed {
         field("", format!("{person} only because a commit claims it; a third person can say otherwise"));
@@ -235,7 +180,11 @@ fn whole(view: &ChangeView, paths: &[String]) {
         field("guidance", format!("{} {stale}, {due}", printable(&document.path)));
     }
     for approval in &view.approvals {
-        let counts = if approval.counts { good("counts") } else { faint("does not count for this revision") };
+        let counts = match (approval.counts, approval.carries) {
+            (true, _) => good("counts"),
+            (false, true) => good("carries over where a rule lets it"),
+            (false, false) => faint("does not count for this revision"),
+        };
         let seen = match approval.seen {
             Seen::None => "content not at hand",
             Seen::Shown => "content shown on a page",
@@ -243,7 +192,12 @@ fn whole(view: &ChangeView, paths: &[String]) {
             Seen::Computed => "content in their own copy",
         };
         let of = format!("revision {}, {seen}", approval.revision);
-        field("approved", format!("by {} at {} ({of}), {counts}", approval.by, approval.at));
+        field("approved", format!("by {} {} ({of}), {counts}", approval.by, times::when(&approval.at)));
+    }
+    for taken in &view.taken_back {
+        let how = if taken.rejected { "by rejecting it; lifting that does not bring it back" } else { "on their own" };
+        let of = format!("{}'s approval of revision {}", taken.by, taken.revision);
+        field("took back", format!("{of} {}, {how}", times::when(&taken.at)));
     }
     for rejection in view.rejections.iter().filter(|rejection| !rejection.lifted) {
         let why = rejection.why.as_deref().unwrap_or(NOT_HERE);
@@ -258,9 +212,19 @@ fn whole(view: &ChangeView, paths: &[String]) {
         let why = waiver.why.as_deref().unwrap_or(NOT_HERE);
         field("waived", format!("{} by {}: {}", waiver.rule, waiver.by, words_of(why)));
     }
+    for comment in &view.comments {
+        let place = match (&comment.path, comment.line) {
+            (Some(path), Some(line)) => format!(", {path}:{line}"),
+            (Some(path), None) => format!(", {path}"),
+            (None, _) => String::new(),
+        };
+        let of = format!("revision {}{}", comment.revision, printable(&place));
+        let text = words_of(comment.text.as_deref().unwrap_or(NOT_HERE));
+        field("comment", format!("by {} {} ({of}): {text}", comment.by, times::ago(&comment.at)));
+    }
     for permit in &view.permits {
         let outcome = permit.outcome.map_or("not used".to_owned(), |outcome| outcome.to_string());
-        field("permit", format!("gate {}, until {}, {outcome}", permit.gate, permit.expires_at));
+        field("permit", format!("gate {}, until {}, {outcome}", permit.gate, times::local(&permit.expires_at)));
     }
     verdict(view);
     if is_over(view) {
@@ -270,11 +234,12 @@ fn whole(view: &ChangeView, paths: &[String]) {
         status(rule);
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
+    view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
     not_applicable(view);
 }
 
 /// Whether nothing more can be said about it, so that there is nothing to do.
-fn is_over(view: &ChangeView) -> bool {
+pub(super) fn is_over(view: &ChangeView) -> bool {
     ["applied", "withdrawn"].contains(&view.state.as_str())
 }
 
@@ -289,6 +254,7 @@ pub fn standing(view: &ChangeView) {
         status(rule);
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
+    view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
     anstream::println!(
         "  {}",
         faint(output::count(met.len(), "rule") + if met.len() == 1 { " is met" } else { " are met" })
@@ -312,7 +278,7 @@ fn is_open(rule: &ExplainedRule) -> bool {
 }
 
 /// What it is, and what it is for.
-fn kind(view: &ChangeView) -> String {
+pub(super) fn kind(view: &ChangeView) -> String {
     let purpose = &view.purpose;
     let restores = purpose.restores.as_ref().map(|change| format!("restores {}", change.short()));
     let incident = purpose.incident.as_ref().map(|incident| format!("answers {}", printable(incident)));
@@ -354,15 +320,19 @@ fn obligations(change: &ChangeId, rule: &ExplainedRule) -> Vec<String> {
         lines.push(format!("    error: {}", printable(error)));
     }
     for obligation in &rule.obligations {
-        lines.push(format!("    missing: {}", printable(&obligation.missing)));
-        lines.push(format!("    who:     {}", who(obligation)));
-        // As much of the id as somebody has to type.
-        let how = obligation.how.replace(change.as_str(), change.short());
-        lines.push(format!("    how:     {}", printable(&how)));
+        for (number, way) in obligation.ways().enumerate() {
+            let heading = if number == 0 { "missing:" } else { "or:" };
+            lines.push(format!("    {heading:<8} {}", printable(&way.missing)));
+            lines.push(format!("    who:     {}", who(way)));
+            // As much of the id as somebody has to type.
+            let how = way.how.replace(change.as_str(), change.short());
+            lines.push(format!("    how:     {}", printable(&how)));
+        }
     }
     match rule.strength {
         Strength::Waivable => lines.push(format!(
-            "    or:      a senior waives it: countersign waive {} --rule {} --why TEXT",
+            "    or:      {} waives it: countersign waive {} --rule {} --why TEXT",
+            rule.waivers.as_ref().map_or("a senior".to_owned(), |group| format!("somebody of group {group}")),
             change.short(),
             rule.id
         )),
@@ -387,11 +357,12 @@ pub fn to_do(denied: &Explained) -> String {
         lines.push(format!("  {}", rule.id));
         lines.extend(obligations(&denied.decision.change, rule));
     }
+    lines.extend(denied.explanation.for_example().map(|line| format!("  {line}")));
     lines.join("\n")
 }
 
 /// What somebody wrote, its further lines under its first, so that none of them looks like a line of ours.
-fn words_of(text: &str) -> String {
+pub(super) fn words_of(text: &str) -> String {
     printable_lines(text).replace('\n', &format!("\n{:10}", ""))
 }
 

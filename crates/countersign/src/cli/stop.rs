@@ -80,8 +80,8 @@ impl Copied {
         let seen = home::files::read(&copy.join(SEEN), MAX_NOTE_BYTES).map_err(|e| none(e.to_string()))?;
         let origin = String::from_utf8_lossy(&seen).lines().next().unwrap_or_default().to_owned();
         let memory = Memory::of(&memory::place()?, &origin);
-        let trust = match &global.trust {
-            Some(path) => verify::read_trust(path)?,
+        let trust = match global.trust_of_copy(copy)? {
+            Some(trust) => trust,
             None => memory.pinned()?.ok_or_else(|| {
                 CliError::usage("what the copy is checked against is missing: --trust FILE").hint(verify::TRUST_HINT)
             })?,

@@ -245,12 +245,21 @@ pub fn say(
     blobs: &[Vec<u8>],
     done: impl FnOnce(&Receipt) -> String,
 ) -> Result<Exit, CliError> {
-    let receipt = session.say(body, blobs)?;
+    said(global, session, &session.say(body, blobs)?, done)
+}
+
+/// Shows how a change stands after something was said.
+pub fn said(
+    global: &Global,
+    session: &Session,
+    receipt: &Receipt,
+    done: impl FnOnce(&Receipt) -> String,
+) -> Result<Exit, CliError> {
     let Some(id) = &receipt.change else {
         return match global.format {
-            Format::Json => output::json(&receipt).map(|()| Exit::Done),
+            Format::Json => output::json(receipt).map(|()| Exit::Done),
             Format::Text => {
-                anstream::println!("{} (leaf {})", done(&receipt), receipt.index);
+                anstream::println!("{} (leaf {})", done(receipt), receipt.index);
                 Ok(Exit::Done)
             }
         };
@@ -259,7 +268,7 @@ pub fn say(
     match global.format {
         Format::Json => output::json(&view)?,
         Format::Text => {
-            anstream::println!("{} (leaf {})", done(&receipt), receipt.index);
+            anstream::println!("{} (leaf {})", done(receipt), receipt.index);
             show::standing(&view);
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use countersign_core::trust::{Freshness, Trust};
-use countersign_ledger::{Cosigner, Quorum, SignedCheckpoint, VerifierKey};
+use countersign_ledger::{Cosigner, Quorum, SignedCheckpoint, VerifierKey, checkpoint::MAX_NOTE_BYTES};
 
 use super::{
     Global,
@@ -13,7 +13,76 @@ use super::{
     output::{self, Format, good, printable},
     verify::read_trust,
 };
-use crate::home::files;
+use crate::{
+    follower::SEEN,
+    gates::git::GitGate,
+    home::{Home, files},
+};
+
+/// Whoever names a trust.json vouches for one log. A command that gets its log from somewhere else goes on with no other.
+impl Global {
+    pub fn vouches_for(&self, trust: &Trust, of: &Path) -> Result<(), CliError> {
+        let Some((path, given)) = self.given()? else { return Ok(()) };
+        let same = (&given.origin, &given.log_key, given.genesis) == (&trust.origin, &trust.log_key, trust.genesis);
+        if same { Ok(()) } else { Err(wrong(path, &given, &trust.origin, of)) }
+    }
+
+    /// The same of which only the name is known.
+    pub fn vouches_for_log(&self, origin: &str, of: &Path) -> Result<(), CliError> {
+        match self.given()? {
+            Some((path, given)) if given.origin != origin => Err(wrong(path, &given, origin, of)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// What vouches for the copy of a log, which tells by its last checkpoint of which log it is; `None` where nothing was named.
+    pub fn trust_of_copy(&self, copy: &Path) -> Result<Option<Trust>, CliError> {
+        let Some((path, given)) = self.given()? else { return Ok(None) };
+        let note = files::read_text(&copy.join(SEEN), MAX_NOTE_BYTES).unwrap_or_default();
+        // What is no checkpoint at all is said by whoever reads the copy.
+        match note.lines().next() {
+            Some(origin) if SignedCheckpoint::open(&note, &given.log_key).is_err() => {
+                Err(wrong(path, &given, origin, copy))
+            }
+            Some(_) | None => Ok(Some(given)),
+        }
+    }
+
+    fn given(&self) -> Result<Option<(&Path, Trust)>, CliError> {
+        self.trust.as_deref().map(|path| Ok((path, read_trust(path)?))).transpose()
+    }
+
+    /// The home there, of the log that was vouched for.
+    pub fn home(&self, path: &Path) -> Result<Home, CliError> {
+        let home = Home::open(path)?;
+        self.vouches_for(home.trust(), path)?;
+        Ok(home)
+    }
+
+    /// The gate of a repository, which follows the log that was vouched for.
+    pub fn git_gate(&self, repository: &Path) -> Result<GitGate, CliError> {
+        let gate = GitGate::open(repository)?;
+        self.vouches_for(gate.trust(), repository)?;
+        Ok(gate)
+    }
+}
+
+fn wrong(path: &Path, given: &Trust, origin: &str, of: &Path) -> CliError {
+    let there = match given.origin == origin {
+        true => "another log of that name".to_owned(),
+        false => format!("log `{}`", printable(origin)),
+    };
+    CliError::new(
+        "another-log",
+        format!(
+            "wrong trust file: {} is of log `{}`, and {} is of {there}",
+            path.display(),
+            printable(&given.origin),
+            of.display()
+        ),
+    )
+    .hint("pass the trust.json of this log, or none (COUNTERSIGN_TRUST names one, too)")
+}
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -88,7 +157,7 @@ struct PinArgs {
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     match args.command {
-        Command::Show(ShowArgs { file }) => show(global, &read_trust(&file)?)?,
+        Command::Show(ShowArgs { file }) => show(global, &vouched_for(global, &file)?)?,
         Command::AddCosigner(args) => {
             let CosignerArgs { file, verifier: key, operator, need } = args;
             edit(global, &file, |trust| add_cosigner(trust, Cosigner { operator, key }, need))?;
@@ -109,6 +178,12 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
+fn vouched_for(global: &Global, file: &Path) -> Result<Trust, CliError> {
+    let trust = read_trust(file)?;
+    global.vouches_for(&trust, file)?;
+    Ok(trust)
+}
+
 fn add_cosigner(trust: &mut Trust, new: Cosigner, need: Option<usize>) -> Result<(), CliError> {
     let before = trust.cosigners.as_ref();
     let known = before.map(|quorum| quorum.cosigners().to_vec()).unwrap_or_default();
@@ -126,7 +201,7 @@ fn add_cosigner(trust: &mut Trust, new: Cosigner, need: Option<usize>) -> Result
 
 /// The log as it is now, if it continues what this machine has seen.
 fn pin(global: &Global, file: &Path) -> Result<(), CliError> {
-    let trust = read_trust(file)?;
+    let trust = vouched_for(global, file)?;
     let log = global.log_of(Some(&trust))?;
     let seen = log.memory().seen()?.ok_or_else(|| CliError::new("not-seen", "this log was not seen yet"))?;
     let signed = SignedCheckpoint::open(&seen.note, &trust.log_key)
@@ -139,7 +214,7 @@ fn pin(global: &Global, file: &Path) -> Result<(), CliError> {
 
 /// Changes the file, if what comes out of it holds, and shows it.
 fn edit(global: &Global, file: &Path, change: impl FnOnce(&mut Trust) -> Result<(), CliError>) -> Result<(), CliError> {
-    let mut trust = read_trust(file)?;
+    let mut trust = vouched_for(global, file)?;
     change(&mut trust)?;
     trust.check()?;
     let text = serde_json::to_string_pretty(&trust)

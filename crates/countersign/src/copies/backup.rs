@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{CopyError, io_error, of_store};
 use crate::{
-    home::{Home, files},
+    home::{Home, HomeError, files},
     store, unix,
 };
 
@@ -32,7 +32,10 @@ pub struct BackedUp {
 
 /// Copies a home to a place where nothing is.
 pub async fn backup(home: &Home, to: &Path, keys: bool) -> Result<BackedUp, CopyError> {
-    Home::vacant(to).map_err(|_| CopyError::Exists { path: to.to_owned() })?;
+    Home::vacant(to).map_err(|error| match error {
+        HomeError::Exists { path } => CopyError::Exists { path },
+        error => error.into(),
+    })?;
     let beside = files::beside(to);
     fs::create_dir_all(&beside).map_err(io_error("make", &beside))?;
     // Removed again unless it becomes whole.

@@ -273,7 +273,7 @@ struct Build<'a> {
 impl Build<'_> {
     fn run(&self) -> Result<(), CopyError> {
         let failed = of_store(self.path);
-        let address = self.path.display().to_string();
+        let address = store::address(self.path).map_err(&failed)?;
         let opened = self.runtime.block_on(store::open(&address, &self.options)).map_err(&failed)?;
         let store = &*opened;
         let cache = GovernanceCache::default();

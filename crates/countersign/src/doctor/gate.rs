@@ -42,7 +42,7 @@ pub fn look(repository: &Path, now: Time) -> Findings {
             }
             if status.unanswered {
                 let said = "branches were found where no permit put them, and nobody has said what it was";
-                let answer = format!("countersign gate status {} --answer \"WHY\"", word(repository));
+                let answer = format!("countersign gate status {} --answer …", word(repository));
                 found.wrong("branches", said, Some(answer));
             }
             if status.unreported > 0 {

@@ -190,21 +190,12 @@ fn restore(home: &Home) -> Option<String> {
     Some(home.putting_back())
 }
 
-/// How what follows from the leaves is made again.
-fn made_again(home: &Home) -> String {
-    let home = word(home.path());
-    format!(
-        "the leaves are whole: stop the server; countersign rebuild --home {home} --into {home}/new.db; mv \
-         {home}/new.db {home}/ledger.db"
-    )
-}
-
 /// What the server decides by is what the leaves say.
 fn kept(found: &mut Findings, home: &Home, source: &Source, verified: &Verified) {
     let Source::Ledger(ledger) = source else { return };
     match verified.misses(ledger) {
         Ok(None) => found.good("kept", "what is kept beside the leaves is what they say"),
-        Ok(Some(damage)) => found.wrong("kept", damage.to_string(), Some(made_again(home))),
+        Ok(Some(damage)) => found.wrong("kept", damage.to_string(), Some(home.making_again())),
         Err(error) => found.wrong("kept", error.to_string(), restore(home)),
     }
 }
@@ -230,7 +221,7 @@ fn whole(found: &mut Findings, home: &Home, source: &Source, threads: usize, now
     }
     match ledger::nodes(source) {
         Ok(None) => found.good("nodes", "every node of the tree is what the leaves give"),
-        Ok(Some(damage)) if damage.leaves_hold => found.wrong("nodes", damage.said, Some(made_again(home))),
+        Ok(Some(damage)) if damage.leaves_hold => found.wrong("nodes", damage.said, Some(home.making_again())),
         Ok(Some(damage)) => found.wrong("nodes", damage.said, restore(home)),
         Err(error) => found.wrong("nodes", error.to_string(), restore(home)),
     }

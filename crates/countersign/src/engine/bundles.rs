@@ -8,17 +8,17 @@ use countersign_core::{
     ids::ChangeId,
     refusal::Refusal,
     state::State,
-    statement::{Body, change_stream, governance_stream, target_stream},
+    statement::{Body, Holder, change_stream, governance_stream, target_stream},
     verify::Evidence,
 };
-use countersign_ledger::{Digest, Hash, StreamId, tile::TilePath, tree};
+use countersign_ledger::{Digest, Fingerprint, Hash, StreamId, tile::TilePath, tree};
 
 use super::{Engine, EngineError, OwnLeaf};
 use crate::{
     bundle::Bundle,
     records::{self, blobs_named},
     store::{self, Damage, MAX_PAGE, StoreError, layout},
-    wire::{Entries, Published},
+    wire::{Entries, Published, Standings},
 };
 
 /// How many leaves one answer to a follower has at the most.
@@ -30,6 +30,9 @@ pub const MAX_PUBLISHED: usize = 100;
 /// Of how many other changes that hold a change the streams go along in its bundle: one is enough to stop it.
 const MAX_HELD_IN: usize = 8;
 
+/// Of how many people and gates whose keys are suspended the streams go along with where somebody stands.
+const MAX_SUSPENDED: usize = 32;
+
 /// How many leaves that came after a change's last decision go along in its bundle.
 const MAX_TAIL: u64 = 128;
 
@@ -40,16 +43,61 @@ impl Engine {
     /// proof that a log of that size is a prefix of this one. `governed` says up to which leaves of the governance stream the
     /// asker has verified it before: then the bundle goes on from the last of those that the change began behind.
     pub async fn bundle(&self, change: &Change, since: Option<u64>, governed: &[u64]) -> Result<Bundle, EngineError> {
+        let mut changes = vec![change_stream(&change.id)?];
+        changes.extend(self.held_in(change).await?.iter().map(change_stream).collect::<Result<Vec<_>, _>>()?);
+        let part = self.part(&changes, Some(change), since, governed).await?;
+        let (_, governance) = self.governed().await?;
+        Ok(Bundle {
+            origin: governance.record.origin.clone(),
+            change: change.id.clone(),
+            evidence: part.evidence,
+            governed: part.governed,
+            consistency: part.consistency,
+            extracts_differ: Vec::new(),
+        })
+    }
+
+    /// Governance, what stands about whose key this is, and about those of whom a key is suspended: to be verified as a bundle is.
+    pub async fn standings(
+        &self,
+        key: Option<&Fingerprint>,
+        since: Option<u64>,
+        governed: &[u64],
+    ) -> Result<Standings, EngineError> {
+        let (_, governance) = self.governed().await?;
+        let now = self.clock.shown();
+        let mut of = BTreeSet::new();
+        if let Some(key) = key {
+            let actor = governance.catalog.actor_by_key(key).map(|actor| Holder::Person(actor.id.clone()));
+            let gate = || async { records::gate_by_key(&*self.store, key).await };
+            match actor {
+                Some(actor) => of.extend([actor]),
+                None => of.extend(gate().await?.map(|(gate, _)| Holder::Gate(gate))),
+            }
+        }
+        for (_, record) in records::people(&*self.store).await? {
+            of.extend(record.suspends(now).map(|took| took.of.clone()).take(MAX_SUSPENDED.saturating_sub(of.len())));
+        }
+        let streams: Vec<StreamId> = of.iter().map(Holder::stream).collect::<Result<_, _>>()?;
+        let part = self.part(&streams, None, since, governed).await?;
+        Ok(Standings::new(&part.evidence, part.governed, part.consistency))
+    }
+
+    /// These streams and governance whole, and those of everybody who speaks in them, each leaf with its proof.
+    async fn part(
+        &self,
+        of: &[StreamId],
+        change: Option<&Change>,
+        since: Option<u64>,
+        governed: &[u64],
+    ) -> Result<Part, EngineError> {
         let cosigned = self.cosigned();
         // Before the leaves are read, so that all of them are under it.
         let head = self.store.head().await?;
         let mut evidence = Evidence { checkpoint: head.note.clone(), ..Evidence::default() };
-        let (_, governance) = self.governed().await?;
-        let mut changes = vec![change_stream(&change.id)?];
-        changes.extend(self.held_in(change).await?.iter().map(change_stream).collect::<Result<Vec<_>, _>>()?);
-        let past = self.past(&changes, governed).await?;
+        let past = self.past(if change.is_some() { of } else { &[] }, governed).await?;
         let mut waiting = BTreeSet::from([governance_stream()?]);
-        waiting.extend(changes);
+        waiting.extend(of.iter().cloned());
         while let Some(stream) = waiting.pop_first() {
             evidence.streams.insert(stream.clone());
             let mut said = Vec::new();
@@ -74,7 +122,9 @@ impl Engine {
             evidence.checkpoint = cosigned.to_note();
             size = cosigned.checkpoint().size;
         }
-        self.add_tail(&mut evidence, change, size).await?;
+        if let Some(change) = change {
+            self.add_tail(&mut evidence, change, size).await?;
+        }
         for index in evidence.leaves.keys() {
             evidence.proofs.insert(*index, self.inclusion(*index, size).await?);
         }
@@ -82,15 +132,7 @@ impl Engine {
             Some(since) if since > 0 && since < size => self.consistency(since, size).await?,
             Some(_) | None => Vec::new(),
         };
-        let origin = governance.record.origin.clone();
-        Ok(Bundle {
-            origin,
-            change: change.id.clone(),
-            evidence,
-            governed: past.map(|past| past.governed),
-            consistency,
-            extracts_differ: Vec::new(),
-        })
+        Ok(Part { evidence, governed: past.map(|past| past.governed), consistency })
     }
 
     /// The changes that hold this one: whoever reads it sees what was said there, and by whom.
@@ -102,7 +144,8 @@ impl Engine {
         Ok(held_by.into_iter().map(|rejection| rejection.change.clone()).take(MAX_HELD_IN).collect())
     }
 
-    /// What an asker who has verified governance before does not need.
+    /// What an asker who has verified governance before does not need: up to where the first of these changes began, or all of
+    /// it where there are none.
     async fn past(&self, changes: &[StreamId], governed: &[u64]) -> Result<Option<Past>, EngineError> {
         if governed.is_empty() {
             return Ok(None);
@@ -125,7 +168,7 @@ impl Engine {
             let governed = usize::try_from(*governed).unwrap_or(usize::MAX);
             let last = governed.checked_sub(1).and_then(|last| stream.get(last)).map(|(index, _)| *index);
             last.is_some_and(|last| {
-                began.is_some_and(|began| last < began) && stands_on.iter().skip(governed).all(|begun| last < *begun)
+                began.is_none_or(|began| last < began) && stands_on.iter().skip(governed).all(|begun| last < *begun)
             })
         };
         let Some(governed) = governed.iter().copied().filter(fits).max() else {
@@ -268,6 +311,13 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Some streams whole, with what proves it.
+struct Part {
+    evidence: Evidence,
+    governed: Option<u64>,
+    consistency: Vec<Hash>,
 }
 
 /// Governance that the asker of a bundle has verified before.

@@ -22,7 +22,7 @@ use countersign_core::{
     state::State,
     statement::{Body, Decided, Erasure, GuidanceObservation, PermitRequest, Publication, governance_stream},
     subject::{GovernanceSubject, Subject, SubjectRef},
-    text::{ProposalText, Reason},
+    text::{CommentText, ProposalText, Reason},
 };
 use countersign_ledger::{Digest, Envelope, StreamId, Time};
 
@@ -295,6 +295,7 @@ pub(super) fn named_blobs(
         Body::Rejection(b) => drop(Reason::parse(text(&b.reason))?),
         Body::RejectionSetAside(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Waiver(b) => drop(Reason::parse(text(&b.reason))?),
+        Body::Comment(b) => drop(CommentText::parse(text(&b.text))?),
         Body::KeyRevocation(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Publication(b) if b.change.is_some() => drop(ProposalText::parse(text(&b.reason))?),
         Body::Publication(b) => drop(Reason::parse(text(&b.reason))?),
@@ -306,6 +307,7 @@ pub(super) fn named_blobs(
         | Body::Approval(_)
         | Body::RejectionLift(_)
         | Body::Withdrawal(_)
+        | Body::ApprovalWithdrawal(_)
         | Body::Disclosure(_)
         | Body::Identification(_)
         | Body::GuidanceObservation(_)

@@ -14,11 +14,13 @@
 //! | `bundles` | bundles, exports, tiles, proofs |
 //! | `cosigned` | what others cosigned, as it was brought here |
 //! | `guidance` | reading cited documents from their own branch |
+//! | `material` | contents that reviewers look at, beside the log |
 
 mod bundles;
 mod cosigned;
 mod drafts;
 pub mod guidance;
+mod material;
 mod reads;
 mod speakers;
 mod speech;
@@ -26,6 +28,7 @@ mod steady;
 
 use std::{
     collections::BTreeMap,
+    io,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -51,7 +54,9 @@ use countersign_ledger::{
 use thiserror::Error;
 use tokio::sync::RwLock;
 
-use self::{cosigned::Cosigned, drafts::Draft, guidance::GuidanceSource, speakers::Speakers, steady::Steady};
+use self::{
+    cosigned::Cosigned, drafts::Draft, guidance::GuidanceSource, material::Place, speakers::Speakers, steady::Steady,
+};
 pub use self::{
     reads::{ChangeFilter, PAGE},
     steady::Uptime,
@@ -92,6 +97,8 @@ pub enum EngineError {
     Write(SubmitError),
     #[error("the server cannot sign: {0}")]
     Signing(String),
+    #[error("material cannot be read or written: {0}")]
+    Material(io::Error),
 }
 
 /// What a failure of the server means to whoever asked it.
@@ -112,9 +119,11 @@ impl EngineError {
             Self::Store(error) => of_the_store(error, error.is_unknown()),
             Self::Write(SubmitError::Failed(error) | SubmitError::Undone(error)) => of_the_store(error, false),
             Self::Write(SubmitError::Unknown(_) | SubmitError::Stopped) => Failure::Unknown,
-            Self::Write(SubmitError::Conflict(_)) | Self::Refused(_) | Self::Denied(_) | Self::Signing(_) => {
-                Failure::Other
-            }
+            Self::Write(SubmitError::Conflict(_))
+            | Self::Refused(_)
+            | Self::Denied(_)
+            | Self::Signing(_)
+            | Self::Material(_) => Failure::Other,
         }
     }
 
@@ -142,7 +151,8 @@ fn of_the_store(error: &StoreError, is_unknown: bool) -> Failure {
         | StoreError::Newer { .. }
         | StoreError::Older { .. }
         | StoreError::Foreign(_)
-        | StoreError::Address(_) => Failure::Other,
+        | StoreError::Address(_)
+        | StoreError::NoText(_) => Failure::Other,
     }
 }
 
@@ -197,6 +207,7 @@ pub struct Engine {
     damage: OnceLock<String>,
     speakers: tokio::sync::Mutex<Speakers>,
     erasures: AtomicU64,
+    material: Place,
     /// Held while a revocation is admitted: how many there are at a time no stream tells.
     revocations: tokio::sync::Mutex<()>,
 }
@@ -223,6 +234,7 @@ impl Engine {
             damage: OnceLock::new(),
             speakers: Default::default(),
             erasures: AtomicU64::new(0),
+            material: Place::default(),
             revocations: Default::default(),
         };
         if engine.store.head().await?.size == 0 {
@@ -279,7 +291,7 @@ impl Engine {
     /// Reads the whole log on the disk again. That it does not hold is told from then on ([`Engine::is_whole`]); that it could
     /// not be read just now is no damage.
     pub async fn read_again(&self, options: &store::Options, pause: Duration) -> Result<u64, StoreError> {
-        let read = scrub(self.store(), options, pause).await;
+        let read = scrub(self.store(), options, &records::keys, pause).await;
         if let Err(error) = &read
             && error.is_damage()
         {
@@ -448,8 +460,12 @@ impl Engine {
             Err(error) => return Err(EngineError::Write(error)),
             Ok(index) => {
                 self.has_grown();
-                if let Body::Erasure(_) = signed.statement().body {
+                if let Body::Erasure(erasure) = &signed.statement().body {
                     self.erasures.fetch_add(1, Ordering::Relaxed);
+                    // The log has it; what stays behind now goes when everything is tidied.
+                    if let Err(error) = self.erase_material(erasure).await {
+                        tracing::error!(%error, "material of what was erased is still there");
+                    }
                 }
                 match standing {
                     Some(denial) if denied => Attempt::Denied(Box::new(denial)),

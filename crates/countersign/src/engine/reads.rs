@@ -8,10 +8,11 @@ use std::{
 
 use countersign_core::{
     admit,
+    catalog::did_you_mean,
     change::{Change, ChangeStatus},
     decision::Decision,
     explain::{self, Explained},
-    governance::Signer,
+    governance::{Governance, Signer},
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, SystemId, Target},
     refusal::Refusal,
     rules::decide,
@@ -47,10 +48,13 @@ const MAX_WAITING_SCANNED: u64 = 500;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangeFilter {
     pub state: Option<ChangeStatus>,
+    /// Only those about which something can still be said.
+    pub open: bool,
     pub system: Option<SystemId>,
     pub target: Option<Target>,
     /// Who proposed, revised, approved, rejected or waived.
     pub person: Option<ActorId>,
+    /// Who proposed it, or answers for a machine that did.
     pub proposer: Option<ActorId>,
     /// Whose approval, or whatever else is missing, would help.
     pub waiting_on: Option<ActorId>,
@@ -128,7 +132,7 @@ impl Engine {
         };
         let (of, said) = found.ok_or_else(|| {
             Refusal::unknown("unknown-revocation", format!("nobody has revoked key {key}"))
-                .hint("to revoke it: countersign revoke KEY --why REASON")
+                .hint(format!("to revoke it: countersign revoke {key} --why …"))
         })?;
         Ok(Revocation {
             of,
@@ -141,9 +145,7 @@ impl Engine {
 
     /// A gate as it is registered.
     pub async fn gate(&self, id: &GateId) -> Result<Option<GateRecord>, EngineError> {
-        let name = id.to_string();
-        let body = self.store.projections(records::GATE, std::slice::from_ref(&name)).await?.remove(&name);
-        Ok(body.map(|body| records::parse(&name, &body)).transpose()?)
+        Ok(records::gate(&*self.store, id).await?)
     }
 
     /// The gates of a repository.
@@ -228,6 +230,7 @@ impl Engine {
         limit: u64,
     ) -> Result<ChangePage, EngineError> {
         let limit = limit.clamp(1, MAX_PAGE);
+        let first = after.is_none();
         let filters = filter.facets();
         let orders =
             filter.since.map_or(i64::MIN, Time::unix_millis)..=filter.until.map_or(i64::MAX, Time::unix_millis);
@@ -272,6 +275,10 @@ impl Engine {
                 (next, _) => break next,
             }
         };
+        // What the catalog had once may still have changes.
+        if first && next.is_none() && changes.is_empty() {
+            filter.known_to(&*self.governance().await?)?;
+        }
         Ok(ChangePage { changes: self.lines(&changes).await?, next: next.map(|cursor| cursor.to_string()) })
     }
 
@@ -284,7 +291,7 @@ impl Engine {
     ) -> Result<bool, EngineError> {
         let Some(person) = person else { return Ok(true) };
         let (state, decision) = self.standing(change).await?;
-        Ok(explain::could_help(&decision, &state, change, disabled, person)?)
+        Ok(!explain::could_supply(&decision, &state, change, disabled, person)?.is_empty())
     }
 
     /// Lines of a list; the titles of all of them are read at once.
@@ -351,6 +358,31 @@ impl Engine {
 }
 
 impl ChangeFilter {
+    /// Refuses names that nobody and nothing has: a list that is empty for a slip would look like good news.
+    fn known_to(&self, governance: &Governance) -> Result<(), Refusal> {
+        let catalog = &governance.catalog;
+        let unknown = |code, what: &str, name: &str, meant: Option<&str>| {
+            let refusal = Refusal::unknown(code, format!("the catalog has no {what} `{name}`"));
+            match meant {
+                Some(meant) => Err(refusal.hint(format!("did you mean `{meant}`?"))),
+                None => Err(refusal),
+            }
+        };
+        if let Some(system) = self.system.as_ref().filter(|system| !catalog.systems.contains_key(*system)) {
+            let meant = did_you_mean(system.as_str(), catalog.systems.keys().map(SystemId::as_str));
+            return unknown("unknown-system", "system", system.as_str(), meant);
+        }
+        if let Some(target) = &self.target {
+            catalog.target(target).map_err(|error| Refusal::unknown("unknown-target", error.to_string()))?;
+        }
+        let people = [&self.person, &self.proposer, &self.waiting_on].into_iter().flatten();
+        for person in people.filter(|person| !catalog.actors.contains_key(*person)) {
+            let meant = did_you_mean(person.as_str(), catalog.actors.keys().map(ActorId::as_str));
+            return unknown("unknown-person", "person", person.as_str(), meant);
+        }
+        Ok(())
+    }
+
     fn facets(&self) -> Vec<Facet> {
         let mut facets = Vec::new();
         let mut add = |name: &str, value: Option<String>| facets.extend(value.map(|value| Facet::new(name, value)));
@@ -360,7 +392,7 @@ impl ChangeFilter {
         add(facet::PERSON, self.person.as_ref().map(ToString::to_string));
         add(facet::PROPOSER, self.proposer.as_ref().map(ToString::to_string));
         // What is over waits for nobody.
-        add(facet::OPEN, self.waiting_on.as_ref().map(|_| "open".to_owned()));
+        add(facet::OPEN, (self.open || self.waiting_on.is_some()).then(|| "open".to_owned()));
         facets
     }
 }

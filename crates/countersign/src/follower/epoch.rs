@@ -8,7 +8,7 @@
 //! ```
 //!
 //! What was lost is never deleted. Its stops are laid before the gate as if somebody had handed them in; the gate obeys them, and
-//! sends them to the log.
+//! sends them to the log. What takes away and cannot be handed in is written down, for somebody to say it again.
 //!
 //! Invariant: whatever fails on the way, the log is refused as before; a copy that was left in between goes over again.
 
@@ -45,6 +45,8 @@ const HANDED_IN: &str = "stops/unchecked";
 /// What lies beside a store that was not closed.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
 const STEP: u64 = 1_024;
+/// Beside what was lost: what of it somebody has to say again, a line each.
+const SAY_AGAIN: &str = "say-again.txt";
 
 /// That a copy went over to a new epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +58,17 @@ pub struct Restored {
     pub lost: u64,
     /// The stops among those.
     pub stops: usize,
+    /// What else took something away, and nobody can hand in.
+    pub say_again: usize,
     /// Where the copy lies as it was.
     pub kept: PathBuf,
+}
+
+/// What took something away behind the cut.
+#[derive(Default)]
+struct Lost {
+    stops: Vec<LostStop>,
+    say_again: Vec<String>,
 }
 
 /// A stop of what was lost, with the blobs that the copy has.
@@ -68,14 +79,22 @@ struct LostStop {
 
 impl fmt::Display for Restored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { number, after, lost, stops, kept } = self;
+        let Self { number, after, lost, stops, say_again, kept } = self;
         write!(
             f,
             "the log was restored with {after} leaves, and a quorum of founders began epoch {number} there; {lost} that this \
              copy had are lost, {stops} of them stops, which it hands in. Approvals and waivers have to be given again. What \
              was lost is kept in {}",
             kept.display()
-        )
+        )?;
+        match say_again {
+            0 => Ok(()),
+            more => write!(
+                f,
+                ". {more} more that took something away nobody can hand in; who said it says it again: {}",
+                kept.join(SAY_AGAIN).display()
+            ),
+        }
     }
 }
 
@@ -157,8 +176,13 @@ impl Follower {
         let followed = afresh.follow_on(&mut source.clone(), now).await?;
         let Some(cut) = self.cut(&afresh, known, size).await? else { return Ok(None) };
         self.knows_the_quorum(&afresh, &cut, now).await?;
-        let stops = self.stops(&afresh, cut.after.size, size).await?;
+        let Lost { stops, say_again } = self.took_away(&afresh, cut.after.size, size).await?;
         let kept = self.keep_what_was(&cut).await?;
+        if !say_again.is_empty() {
+            let path = kept.join(SAY_AGAIN);
+            durable::replace(&path, format!("{}\n", say_again.join("\n")))
+                .map_err(|source| io_error("write", &path, source))?;
+        }
         self.hand_in(&stops)?;
         afresh.close().await?;
         self.take_place(staging).await?;
@@ -171,8 +195,9 @@ impl Follower {
             }
         }
         let Followed { checkpoint, note, cosigned, epoch, .. } = followed;
-        let (number, after, stops) = (cut.number, cut.after.size, stops.len());
-        let restored = Restored { number, after, lost: size.saturating_sub(after), stops, kept };
+        let (number, after, lost) = (cut.number, cut.after.size, size.saturating_sub(cut.after.size));
+        let (stops, say_again) = (stops.len(), say_again.len());
+        let restored = Restored { number, after, lost, stops, say_again, kept };
         tracing::warn!(log.restored = %restored, "the copy has gone over to a new epoch");
         let new = checkpoint.size.saturating_sub(after);
         Ok(Some(Followed { checkpoint, note, cosigned, new, epoch, restored: Some(restored) }))
@@ -224,10 +249,10 @@ impl Follower {
         Ok(kept)
     }
 
-    /// The stops of what was lost that still have something to stop.
-    async fn stops(&self, afresh: &Self, after: u64, size: u64) -> Result<Vec<LostStop>, FollowError> {
+    /// The stops of what was lost that still have something to stop, and what else took something away.
+    async fn took_away(&self, afresh: &Self, after: u64, size: u64) -> Result<Lost, FollowError> {
         let store = self.store();
-        let (mut next, mut stops) = (after, Vec::new());
+        let (mut next, mut lost) = (after, Lost::default());
         while next < size {
             let page = store.leaves(next..size.min(next.saturating_add(STEP))).await.map_err(|e| self.failed(e))?;
             if page.is_empty() {
@@ -237,18 +262,35 @@ impl Follower {
             for bytes in page {
                 // Each was read when the copy took it.
                 let Ok(leaf) = Leaf::parse(&bytes) else { continue };
-                let Ok(Statement { body, .. }) = Statement::parse(leaf.envelope.payload()) else { continue };
-                let is_of_nothing = match &body {
-                    Body::Rejection(rejection) => afresh.change(&rejection.change).await?.is_none(),
-                    _ => false,
+                let Ok(Statement { header, body }) = Statement::parse(leaf.envelope.payload()) else { continue };
+                let by = &header.by;
+                let cannot = match &body {
+                    Body::Rejection(said) => {
+                        let there = afresh.change(&said.change).await?;
+                        let why = match &there {
+                            None => Some("the change"),
+                            Some(change) if change.revision(&said.revision).is_none() => Some("the revision"),
+                            Some(_) => None,
+                        };
+                        let what = || format!("revision {} of change {}", said.revision.number, said.change);
+                        why.map(|lost| format!("{by} rejected {}: {lost} was lost, too", what()))
+                    }
+                    // It bears on a revocation of the epoch before, and is signed in front of that.
+                    Body::RevocationConfirmation(said) => Some(format!(
+                        "{by} confirmed that key {} stays revoked: countersign revoke {} --confirm",
+                        said.key, said.key
+                    )),
+                    _ => None,
                 };
-                if body.is_stop() && !is_of_nothing {
+                if let Some(cannot) = cannot {
+                    lost.say_again.push(cannot);
+                } else if body.is_stop() {
                     let blobs = store.blobs(&body.blobs()).await.map_err(|e| self.failed(e))?;
-                    stops.push(LostStop { envelope: leaf.envelope, blobs: blobs.into_values().collect() });
+                    lost.stops.push(LostStop { envelope: leaf.envelope, blobs: blobs.into_values().collect() });
                 }
             }
         }
-        Ok(stops)
+        Ok(lost)
     }
 
     /// Lays them before the gate.

@@ -40,8 +40,8 @@ impl Ledger {
         std::fs::metadata(path).map_err(io)?;
         // Several threads may read at once.
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(io)?;
-        let store = runtime
-            .block_on(store::open(&path.display().to_string(), options))
+        let store = store::address(path)
+            .and_then(|address| runtime.block_on(store::open(&address, options)))
             .map_err(|source| SourceError::Store { path: path.to_owned(), source })?;
         Ok(Self { path: path.to_owned(), store, runtime })
     }

@@ -648,7 +648,11 @@ impl Follower {
 async fn open_store(folder: &Path, trust: &Trust, access: Access) -> Result<Arc<dyn Store>, FollowError> {
     let path = folder.join(COPY);
     let options = Options { verifier: trust.log_key.clone(), keeps: store::Keeps::Copy(access) };
-    store::open(&path.display().to_string(), &options).await.map_err(|source| match source {
+    let opened = match store::address(&path) {
+        Ok(address) => store::open(&address, &options).await,
+        Err(error) => Err(error),
+    };
+    opened.map_err(|source| match source {
         StoreError::OtherLog(source) => FollowError::AnotherCopy { folder: folder.to_owned(), source },
         source => FollowError::Store { path, source },
     })

@@ -12,7 +12,7 @@ use countersign_core::{
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId},
     refusal::Refusal,
     state::{GateRecord, State},
-    statement::{gate_stream, governance_stream},
+    statement::governance_stream,
 };
 use countersign_ledger::{Digest, Time};
 
@@ -37,6 +37,11 @@ impl Follower {
     pub async fn governance(&self) -> Result<Arc<Governance>, FollowError> {
         let governed = self.governance.get(&*self.store()).await.map_err(|e| self.recorded(e))?;
         Ok(governed.ok_or_else(not_followed)?.1)
+    }
+
+    /// A gate as the copy has it.
+    pub async fn gate(&self, id: &GateId) -> Result<Option<GateRecord>, FollowError> {
+        records::gate(&*self.store(), id).await.map_err(|e| self.failed(e))
     }
 
     pub async fn change(&self, id: &ChangeId) -> Result<Option<Change>, FollowError> {
@@ -99,14 +104,6 @@ impl Follower {
             }
         }
         Ok(page.next)
-    }
-
-    /// A gate, as it was registered last.
-    pub async fn gate(&self, id: &GateId) -> Result<Option<GateRecord>, FollowError> {
-        let mut state = State::part(self.governance().await?);
-        let stream = BTreeSet::from([gate_stream(id.as_str())?]);
-        records::load(&*self.store(), &mut state, &stream).await.map_err(|e| self.recorded(e))?;
-        Ok(state.gate(id)?.cloned())
     }
 
     /// The part of the state that a decision about a change depends on, asked by this gate.

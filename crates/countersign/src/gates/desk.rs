@@ -89,7 +89,7 @@ impl DeskError {
             }
             Self::Speak(SpeakError::Signer(error)) => error.hint(),
             Self::Speak(SpeakError::Refused(refusal)) | Self::Refused(refusal) => refusal.hint.clone(),
-            Self::Journal(error) => Some(error.hint().to_owned()),
+            Self::Journal(error) => Some(error.hint()),
             Self::Client(_) | Self::Speak(_) | Self::Denied(_) | Self::Runtime(_) => None,
         }
     }
@@ -353,14 +353,16 @@ impl Desk {
         let mut state = self.runtime.block_on(self.follower.state_of(change, Some(&self.gate)))?;
         let inputs = change.inputs(Some(&self.gate))?;
         let mut handed = Vec::new();
-        for stop in self.stops.all()?.iter().filter(|stop| stop.may_concern(change, &inputs)) {
+        let leaves = self.followed.as_ref().map_or(0, |followed| followed.checkpoint.size);
+        let concerns = |stop: &Stop| stop.may_concern(change, &inputs) && !stop.is_of_no_revision(change, leaves);
+        for stop in self.stops.all()?.iter().filter(|stop| concerns(stop)) {
             self.load_for(&mut state, stop.signed())?;
             if stop.holds(&state, change)? == Some(true) {
                 handed.extend(stop.obeyed(&mut state, now)?);
             }
         }
         // One that came since the log was followed, and of which it can be told now.
-        for stop in self.stops.unchecked()?.iter().filter(|stop| stop.may_concern(change, &inputs)) {
+        for stop in self.stops.unchecked()?.iter().filter(|stop| concerns(stop)) {
             self.load_for(&mut state, stop.signed())?;
             let by_somebody = admit::stop(&state, stop.signed(), now).is_ok();
             if by_somebody && stop.holds(&state, change)? == Some(true) {
@@ -372,7 +374,7 @@ impl Desk {
         let decision = decide::decide(&state.governance.rules, &snapshot, now);
         // Who could help is of interest only where something is missing.
         let explanation = match decision.outcome {
-            Outcome::Allow => Explanation { explained_at: now, rules: Vec::new() },
+            Outcome::Allow => Explanation { explained_at: now, rules: Vec::new(), enough: Vec::new() },
             Outcome::Deny => {
                 let disabled = self.runtime.block_on(self.follower.disabled(&state, now))?;
                 explain::explain(&decision, &state, &change, &disabled, now)?

@@ -24,6 +24,7 @@ use thiserror::Error;
 
 use crate::{
     durable,
+    home::files::word,
     unix::{self, Process},
 };
 
@@ -46,19 +47,21 @@ pub enum JournalError {
 }
 
 impl JournalError {
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> String {
         match self {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                "run it as the user who owns it; where a group shares a repository, install the gate again"
+                "run it as the user who owns it; where a group shares a repository, install the gate again".to_owned()
             }
-            Self::Io { .. } => "without its journal the gate stays shut; is the disk full?",
+            Self::Io { .. } => "without its journal the gate stays shut; is the disk full?".to_owned(),
             Self::Damaged { .. } => {
-                "the journal says which permits are spent: put it back from a backup, do not delete it"
+                "the journal says which permits are spent: put it back from a backup, do not delete it".to_owned()
             }
-            Self::Lost { .. } => {
+            // Only that of a repository is missed.
+            Self::Lost { path } => format!(
                 "put it back from a backup; where there is none, look at what the branches stand at, and begin another, which \
-                 says so: countersign gate status REPO --answer \"WHY\""
-            }
+                 says so: countersign gate status {} --answer …",
+                word(path.parent().and_then(Path::parent).unwrap_or(path))
+            ),
         }
     }
 }

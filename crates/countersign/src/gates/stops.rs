@@ -19,7 +19,7 @@ use countersign_core::{
     change::Change,
     refusal::Refusal,
     state::State,
-    statement::{Body, Holder, change_stream},
+    statement::{Body, Holder, Statement, change_stream},
 };
 use countersign_ledger::{Envelope, StreamId, Time};
 
@@ -105,6 +105,20 @@ impl Stop {
             Body::Rejection(said) => said.change == change.id || !said.targets.is_disjoint(&change.targets),
             // Its home is the stream of whose key it is.
             _ => streams.first().is_some_and(|home| inputs.contains(home)),
+        }
+    }
+
+    /// Whether it rejects a revision that this change never had, in a log of so many leaves: whoever signed it had not seen more, so
+    /// that there is none. It takes nothing away from anything.
+    pub fn is_of_no_revision(&self, change: &Change, leaves: u64) -> bool {
+        let Statement { header, body } = self.signed.statement();
+        match body {
+            Body::Rejection(said) => {
+                said.change == change.id
+                    && change.revision(&said.revision).is_none()
+                    && header.checkpoint.size <= leaves
+            }
+            _ => false,
         }
     }
 

@@ -47,6 +47,13 @@ impl Repository {
         self.with_objects(|objects| Ok(self.info(objects, id.as_str())?.is_some_and(|(kind, _)| kind == "blob")))
     }
 
+    /// How large a file's content is, if it is here.
+    pub fn blob_size(&self, id: &Oid) -> Result<Option<usize>, GitError> {
+        self.with_objects(|objects| {
+            Ok(self.info(objects, id.as_str())?.filter(|(kind, _)| kind == "blob").map(|(_, size)| size))
+        })
+    }
+
     /// A file's content, if it is here and no larger.
     pub fn blob(&self, id: &Oid, max_bytes: usize) -> Result<Option<Vec<u8>>, GitError> {
         self.with_objects(|objects| match self.info(objects, id.as_str())? {

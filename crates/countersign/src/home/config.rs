@@ -10,18 +10,21 @@ use countersign_core::catalog::CatalogSettings;
 use serde::Deserialize;
 
 use super::HomeError;
-use crate::{cosigning::MAX_ASKED, engine::guidance::GuidanceSource};
+use crate::{cosigning::MAX_ASKED, engine::guidance::GuidanceSource, material::shelf::Bounds};
 
 /// The format of a home that this program writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
 
 pub const FILE: &str = "countersign.yaml";
 
+/// Of one revision: more is for a clone.
+const MAX_LIMIT_MIB: u32 = 256;
+
 const MAX_CONFIG_BYTES: usize = 256 * 1024;
 
 /// What the file says, for whoever has to mend it.
 const READS: &str = "it reads `version: 1`, `origin: NAME`, `listen: ADDRESS:PORT`, `hosts: [NAME]`, `guidance: [{repository, path, branch}]`, \
-                     `cosigners: [ADDRESS]` and `catalog: {…}`, as `countersign init` writes it";
+                     `cosigners: [ADDRESS]`, `material: {keep_days, limit_mib}` and `catalog: {…}`, as `countersign init` writes it";
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +43,9 @@ pub struct Config {
     /// Whom the server asks to cosign its log, by their addresses.
     #[serde(default)]
     pub cosigners: Vec<String>,
+    /// What is kept for reviewers beside the log.
+    #[serde(default)]
+    pub material: Bounds,
     /// How `catalog/` is read. What is in force is in the ledger.
     #[serde(default)]
     pub catalog: CatalogSettings,
@@ -92,6 +98,9 @@ impl Config {
     fn check(&self) -> Result<(), String> {
         if self.cosigners.len() > MAX_ASKED {
             return Err(format!("a server asks at most {MAX_ASKED} cosigners"));
+        }
+        if self.material.limit_mib > MAX_LIMIT_MIB {
+            return Err(format!("`material`: limit_mib is at most {MAX_LIMIT_MIB}"));
         }
         let is_address = |url: &&String| url.starts_with("http://") || url.starts_with("https://");
         match self.cosigners.iter().find(|url| !is_address(url)) {
@@ -146,6 +155,12 @@ impl Config {
              # at least every 20 seconds. Who counts is for each gate's trust.json to say.\n\
              cosigners: [{}]\n",
             list(self.cosigners.iter().map(String::as_str).collect()),
+        );
+        let _ = write!(
+            text,
+            "\n# Contents of changes, so that reviewers see them without a clone: how much of a revision (0: nothing), for how long.\n\
+             material: {{keep_days: {}, limit_mib: {}}}\n",
+            self.material.keep_days, self.material.limit_mib,
         );
         let CatalogSettings {
             tier_annotation,

@@ -14,6 +14,7 @@
 //! seen                  the newest checkpoint that the ledger had: an older one put in its place is refused
 //! seen.before-epoch-N   what it was before the log was restored from an older copy and epoch N was begun
 //! cosigned              the newest checkpoint that others cosigned
+//! material/             contents of changes, for reviewers: no part of the log
 //! ```
 //!
 //! Invariant: a home that opens is whole. Its genesis, configuration and trust speak of the same log; whether keys and
@@ -50,7 +51,7 @@ use countersign_ledger::{
 };
 use thiserror::Error;
 
-use crate::{durable, store};
+use crate::{durable, material::shelf::Shelf, store};
 
 pub use config::{Config, FILE as CONFIG_FILE, VERSION, default_listen, quoted};
 pub use create::{Blueprint, Draft, MAX_FOUNDERS};
@@ -68,6 +69,7 @@ const LOG_KEY: &str = "keys/log.key";
 const SERVER_KEY: &str = "keys/server.key";
 const LEDGER: &str = "ledger.db";
 const COSIGNED: &str = "cosigned";
+const MATERIAL: &str = "material";
 pub const SEEN: &str = "seen";
 /// What was seen before an epoch, with the epoch's number behind it.
 const BEFORE_EPOCH: &str = "seen.before-epoch-";
@@ -223,6 +225,7 @@ impl Home {
 
     /// Checks that nothing is where a home shall be made: not a file, not a folder, not a link to nowhere.
     pub fn vacant(path: &Path) -> Result<(), HomeError> {
+        is_text(path)?;
         match fs::symlink_metadata(path) {
             Ok(_) => Err(HomeError::Exists { path: path.to_owned() }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -232,6 +235,7 @@ impl Home {
 
     pub fn open(path: impl AsRef<Path>) -> Result<Self, HomeError> {
         let path = path.as_ref();
+        is_text(path)?;
         let within = |name: &str| path.join(name);
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() && within(CONFIG_FILE).exists() => {}
@@ -318,6 +322,13 @@ impl Home {
     }
 
     /// How a ledger is put back: the one that is there is moved aside.
+    pub fn making_again(&self) -> String {
+        let (home, ledger) = (files::word(&self.path), files::word(&self.ledger_path()));
+        format!(
+            "the leaves are whole: stop the server; countersign rebuild --home {home} --into {home}/new.db; mv {home}/new.db {ledger}"
+        )
+    }
+
     pub fn putting_back(&self) -> String {
         let (home, ledger) = (files::word(&self.path), files::word(&self.ledger_path()));
         let import = format!("countersign import EXPORT_OR_BACKUP --home {home}");
@@ -350,6 +361,11 @@ impl Home {
     /// How the ledger is opened: it must be under a checkpoint of the log's key.
     pub fn store_options(&self) -> store::Options {
         store::Options::log(self.trust.log_key.clone())
+    }
+
+    /// Where contents of changes are kept for reviewers.
+    pub fn shelf(&self) -> Shelf {
+        Shelf::at(self.path.join(MATERIAL), self.config.material)
     }
 
     /// Where the newest checkpoint is kept that the ledger of this home had.
@@ -496,6 +512,14 @@ fn read_genesis(path: &Path) -> Result<(Envelope, Statement, Genesis), HomeError
     match statement.body.clone() {
         Body::Genesis(genesis) => Ok((envelope, statement, genesis)),
         other => Err(HomeError::invalid(path, format!("it is a {} statement, not a genesis", other.kind()))),
+    }
+}
+
+/// Its store opens no other path.
+fn is_text(path: &Path) -> Result<(), HomeError> {
+    match path.to_str() {
+        Some(_) => Ok(()),
+        None => Err(HomeError::invalid(path, "a home's path is UTF-8 text, and this one is not").hint(store::NAME_IT)),
     }
 }
 

@@ -4,8 +4,9 @@
 use std::{cmp::Ordering, collections::BTreeMap};
 
 use countersign_ledger::Hash;
+use serde_json::{Value, json};
 
-use super::{Store, StoreError};
+use super::{Projection, Store, StoreError};
 
 /// A part of what follows from leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +39,23 @@ pub struct Row {
     pub value: Vec<u8>,
 }
 
+/// A row of a projection: its place in lists, what they find it by, and what it says.
+pub(super) fn projected(order: i64, facets: &str, body: &[u8]) -> Vec<u8> {
+    [format!("{order} {facets} ").as_bytes(), body].concat()
+}
+
+impl Row {
+    /// The row that a projection is kept as.
+    pub fn of(projection: &Projection) -> Self {
+        let facets = projection.facets.iter().map(|facet| json!([facet.name, facet.value]));
+        let facets = Value::Array(facets.collect()).to_string();
+        Self {
+            key: (projection.kind.to_owned(), projection.name.clone()),
+            value: projected(projection.order, &facets, &projection.body),
+        }
+    }
+}
+
 /// Everything, in memory: for small stores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dump {
@@ -66,6 +84,9 @@ pub async fn differences(one: &dyn Store, other: &dyn Store, limit: usize) -> Re
     let (head, other_head) = (one.head().await?, other.head().await?);
     if (head.size, head.root) != (other_head.size, other_head.root) {
         names.push("the tree".to_owned());
+    }
+    for store in [one, other] {
+        names.extend(store.loose().await?);
     }
     for part in Part::ALL {
         let (mut walk, mut other_walk) = (Walk::new(one, part), Walk::new(other, part));

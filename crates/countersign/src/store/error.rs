@@ -34,6 +34,8 @@ pub enum StoreError {
     Note(#[from] NoteError),
     #[error("`{0}` is not the address of a store; give a file, or sqlite:PATH")]
     Address(String),
+    #[error("the path {} is no UTF-8 text, and no store is opened there", .0.display())]
+    NoText(PathBuf),
 }
 
 /// Why a database does not do what it is asked to, as far as somebody can do something about it.
@@ -147,6 +149,9 @@ pub enum NoteError {
     Differs { size: u64, found: Hash, expected: Hash },
 }
 
+/// For a path that is no text.
+pub const NAME_IT: &str = "give its folders names in UTF-8, or reach it by a link that has one";
+
 impl StoreError {
     /// Whether it may have been written all the same.
     pub fn is_unknown(&self) -> bool {
@@ -160,7 +165,8 @@ impl StoreError {
             | Self::OtherLog(_)
             | Self::Damaged(_)
             | Self::Note(_)
-            | Self::Address(_) => false,
+            | Self::Address(_)
+            | Self::NoText(_) => false,
         }
     }
 
@@ -169,7 +175,12 @@ impl StoreError {
         match self {
             Self::Damaged(_) | Self::OtherLog(_) | Self::Note(_) => true,
             Self::Database { trouble, .. } | Self::Unknown { trouble, .. } => *trouble == Trouble::Malformed,
-            Self::File { .. } | Self::Newer { .. } | Self::Older { .. } | Self::Foreign(_) | Self::Address(_) => false,
+            Self::File { .. }
+            | Self::Newer { .. }
+            | Self::Older { .. }
+            | Self::Foreign(_)
+            | Self::Address(_)
+            | Self::NoText(_) => false,
         }
     }
 
@@ -184,13 +195,13 @@ impl StoreError {
             Self::Foreign(_) => "name another file",
             Self::OtherLog(_) => "a home and its ledger belong together; restore both from the same backup",
             Self::Damaged(Damage::Kept(_)) => {
-                "the leaves are whole, and all else can be made again from them: stop the server; countersign rebuild --home HOME \
-                 --into NEW; put NEW in the place of the store's file"
+                "the leaves are whole, and all else can be made again from them, with `countersign rebuild`: `countersign doctor` says how"
             }
             Self::Damaged(_) => RESTORE,
             Self::Note(NoteError::Sign(_)) => "is the log's key the one that the log was founded with?",
             Self::Note(NoteError::Differs { .. }) => "the log is not what its key signed: keep both as proof",
             Self::Address(_) => "an address is a path, or sqlite:PATH",
+            Self::NoText(_) => NAME_IT,
         }
     }
 }

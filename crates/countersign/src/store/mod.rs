@@ -39,7 +39,7 @@ use countersign_ledger::{
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-pub use error::{Damage, NoteError, StoreError, Trouble};
+pub use error::{Damage, NAME_IT, NoteError, StoreError, Trouble};
 use faults::Faults;
 pub use list::{Cursor, Item, List, MAX_ITEMS, Page};
 pub use sqlite::SqliteStore;
@@ -265,6 +265,15 @@ pub trait Store: Send + Sync {
     /// whose end is unknown is still under way.
     fn taken<'a>(&'a self, keys: &'a [Unique]) -> Pending<'a, BTreeMap<Unique, u64>>;
 
+    /// The leaves that stand at these places of streams, by the index of streams.
+    fn lines<'a>(&'a self, places: &'a [(StreamId, u64)]) -> Pending<'a, Vec<Option<u64>>>;
+
+    /// How many entries the indexes of streams and of keys have for the first leaves, as many as these.
+    fn entries(&self, size: u64) -> Pending<'_, Entries>;
+
+    /// An entry of the index of lists that its projection does not have, or the other way round.
+    fn loose(&self) -> Pending<'_, Option<String>>;
+
     /// The blobs behind this number, each with its own, in the order in which they came; about [`MAX_PAGE_BYTES`] of them.
     fn each_blob(&self, after: u64) -> Pending<'_, Vec<(u64, Digest, Vec<u8>)>>;
 
@@ -309,6 +318,13 @@ pub trait Store: Send + Sync {
     fn walk<'a>(&'a self, part: dump::Part, after: Option<&'a dump::Key>) -> Pending<'a, Vec<dump::Row>>;
 }
 
+/// What indexes have for some leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entries {
+    pub lines: u64,
+    pub uniques: u64,
+}
+
 /// How the projections of a store stand to what a program writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Age {
@@ -326,6 +342,14 @@ impl Age {
             std::cmp::Ordering::Equal => Self::Current,
             std::cmp::Ordering::Greater => Self::Newer(found),
         }
+    }
+}
+
+/// The address of the store in a file.
+pub fn address(file: &Path) -> Result<String, StoreError> {
+    match file.to_str() {
+        Some(text) => Ok(format!("sqlite:{text}")),
+        None => Err(StoreError::NoText(file.to_owned())),
     }
 }
 

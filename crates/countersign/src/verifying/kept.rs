@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use countersign_core::{
     ids::ChangeId,
     state::State,
-    statement::{Body, Statement, change_stream},
+    statement::change_stream,
     verify::{ShelfError, shelved},
 };
 use countersign_ledger::{Leaf, StreamId};
@@ -17,7 +17,11 @@ use super::{FileShelf, Verified, VerifyError, change_id};
 use crate::{
     follower::ledger::Ledger,
     records,
-    store::{Damage, Projection, Store, StoreError, Unique, dump::Part},
+    store::{
+        Damage, Projection, Store, StoreError,
+        dump::{Part, Row},
+        scrub::Indexes,
+    },
 };
 
 /// Records that are compared at once.
@@ -34,7 +38,7 @@ impl Verified {
         };
         Ok(match differs {
             Some(name) => Some(Damage::Kept(name).into()),
-            None => kept.first_unknown_key()?.map(|leaf| Damage::Kept(format!("leaf {leaf}")).into()),
+            None => kept.first_misplaced()?,
         })
     }
 }
@@ -79,18 +83,19 @@ impl Kept<'_> {
         Ok(None)
     }
 
-    /// A record of something that the leaves do not have.
+    /// A record of something that the leaves do not have, or in another place of lists.
     fn first_foreign(&self) -> Result<Option<String>, VerifyError> {
         let mut after = None;
         loop {
             let rows = self.ledger.run(self.store().walk(Part::Projections, after.as_ref()))?;
             let Some(last) = rows.last() else { return Ok(None) };
             after = Some(last.key.clone());
-            for (kind, name) in rows.into_iter().map(|row| row.key) {
-                let known = match records::stream_of(&kind, &name) {
+            for row in rows {
+                let (kind, name) = &row.key;
+                let known = match records::stream_of(kind, name) {
+                    // Also where lists have it, and what they find it by.
                     Some(stream) => {
-                        let given = self.expected(&stream)?;
-                        given.iter().any(|one| one.kind == kind && one.name == name) || self.went_on(&stream)?
+                        self.expected(&stream)?.iter().any(|one| Row::of(one) == row) || self.went_on(&stream)?
                     }
                     None => false,
                 };
@@ -101,39 +106,39 @@ impl Kept<'_> {
         }
     }
 
-    /// A leaf that could be there a second time, since what it says is not known to be there.
-    fn first_unknown_key(&self) -> Result<Option<u64>, VerifyError> {
-        let mut next = 0;
+    /// What an index of leaves has otherwise than they say.
+    fn first_misplaced(&self) -> Result<Option<StoreError>, VerifyError> {
+        let (mut indexes, mut next) = (Indexes::default(), 0);
         while next < self.size {
-            let page =
-                self.ledger.run(self.store().leaves(next..self.size.min(next.saturating_add(AT_ONCE as u64))))?;
-            let mut keys = Vec::with_capacity(page.len());
+            let end = self.size.min(next.saturating_add(AT_ONCE as u64));
+            let page = self.ledger.run(self.store().leaves(next..end))?;
+            let mut leaves = Vec::with_capacity(page.len());
             for (index, bytes) in (next..).zip(&page) {
-                let Ok(leaf) = Leaf::parse(bytes) else { return Ok(Some(index)) };
-                keys.push((index, Unique::of_digest(&leaf.envelope.payload_digest()), true));
-                if let Ok(Body::GateRegistration(gate)) =
-                    Statement::parse(leaf.envelope.payload()).map(|said| said.body)
-                {
-                    keys.push((index, records::key_of_gate(&gate.key), false));
+                match Leaf::parse(bytes) {
+                    Ok(leaf) => leaves.push((index, leaf)),
+                    Err(source) => return Ok(Some(Damage::Leaf { index, source }.into())),
                 }
             }
             if page.is_empty() {
-                return Ok(Some(next));
+                return Ok(Some(Damage::MissingLeaf(next).into()));
             }
             next = next.saturating_add(page.len() as u64);
-            let wanted: Vec<Unique> = keys.iter().map(|(_, key, _)| *key).collect();
-            let taken = self.ledger.run(self.store().taken(&wanted))?;
-            // A gate's key is that of the leaf which registered it first.
-            let is_kept = |(index, key, own): &(u64, Unique, bool)| match (taken.get(key), own) {
-                (Some(at), true) => at == index,
-                (Some(at), false) => at <= index,
-                (None, _) => false,
-            };
-            if let Some((index, _, _)) = keys.iter().find(|key| !is_kept(key)) {
-                return Ok(Some(*index));
+            if let Some(damage) = self.damage(indexes.have(self.store(), &records::keys, &leaves))? {
+                return Ok(Some(damage));
             }
         }
-        Ok(None)
+        self.damage(indexes.have_no_more(self.store(), self.size))
+    }
+
+    /// What is damaged is found; what cannot be read is an error.
+    fn damage(&self, looked: impl Future<Output = Result<(), StoreError>>) -> Result<Option<StoreError>, VerifyError> {
+        let looked = async {
+            match looked.await {
+                Err(error @ StoreError::Damaged(Damage::Kept(_))) => Ok(Some(error)),
+                other => other.map(|()| None),
+            }
+        };
+        Ok(self.ledger.run(looked)?)
     }
 
     /// The records under a stream as the leaves give them.

@@ -69,6 +69,10 @@ pub struct ChangeView {
     pub rejections: Vec<RejectionLine>,
     pub waivers: Vec<WaiverLine>,
     pub permits: Vec<PermitLine>,
+    /// In the order in which they were said.
+    pub comments: Vec<CommentLine>,
+    /// Approvals that count no more.
+    pub taken_back: Vec<TakenBackLine>,
     pub decision: Decision,
     /// What the decision's rules ask, and who could supply what is missing.
     pub explanation: Explanation,
@@ -104,6 +108,9 @@ pub struct ApprovalLine {
     pub seen: Seen,
     /// Whether it counts for the present revision.
     pub counts: bool,
+    /// Whether it is of an earlier revision that brought the same, and counts for rules that let it carry over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub carries: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -121,6 +128,27 @@ pub struct WaiverLine {
     pub by: ActorId,
     pub at: String,
     pub why: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CommentLine {
+    pub by: ActorId,
+    pub at: String,
+    pub revision: u32,
+    pub text: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TakenBackLine {
+    pub by: ActorId,
+    pub at: String,
+    pub revision: u32,
+    /// By rejecting it.
+    pub rejected: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

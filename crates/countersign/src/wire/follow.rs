@@ -1,10 +1,10 @@
 //! What a follower is told: leaves, with the blobs without which they cannot be folded, under a checkpoint.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::epoch::EpochRecord;
-use countersign_ledger::{Digest, Hash};
+use countersign_core::{epoch::EpochRecord, verify::Evidence};
+use countersign_ledger::{Digest, Hash, StreamId};
 use serde::{Deserialize, Serialize};
 
 /// `GET /v1/entries?from=SIZE`.
@@ -43,6 +43,54 @@ impl Entries {
     /// The blobs, each under the digest that it truly has; `None` if one is no base64.
     pub fn blobs(&self) -> Option<BTreeMap<Digest, Vec<u8>>> {
         self.blobs.values().map(|blob| STANDARD.decode(blob).ok().map(|bytes| (Digest::of(&bytes), bytes))).collect()
+    }
+}
+
+/// `GET /v1/standings?of=person/ada`: governance and the streams that were asked for, whole, with everything that verifying them
+/// takes.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standings {
+    pub checkpoint: String,
+    pub streams: BTreeSet<StreamId>,
+    /// By their index, in base64.
+    pub leaves: BTreeMap<u64, String>,
+    pub proofs: BTreeMap<u64, Vec<Hash>>,
+    /// In base64.
+    pub blobs: BTreeMap<Digest, String>,
+    /// How far governance was left out, for an asker who has verified so much of it before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub governed: Option<u64>,
+    /// From the checkpoint that the asker had to this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consistency: Vec<Hash>,
+}
+
+impl Standings {
+    pub fn new(evidence: &Evidence, governed: Option<u64>, consistency: Vec<Hash>) -> Self {
+        Self {
+            checkpoint: evidence.checkpoint.clone(),
+            streams: evidence.streams.clone(),
+            leaves: evidence.leaves.iter().map(|(index, bytes)| (*index, STANDARD.encode(bytes))).collect(),
+            proofs: evidence.proofs.clone(),
+            blobs: evidence.blobs.iter().map(|(digest, bytes)| (*digest, STANDARD.encode(bytes))).collect(),
+            governed,
+            consistency,
+        }
+    }
+
+    /// What is to be verified; `None` where something is no base64. Each blob is under the digest that it was sent with.
+    pub fn evidence(&self) -> Option<Evidence> {
+        let leaves = self.leaves.iter().map(|(index, text)| Some((*index, STANDARD.decode(text).ok()?)));
+        let blobs = self.blobs.iter().map(|(digest, text)| Some((*digest, STANDARD.decode(text).ok()?)));
+        Some(Evidence {
+            checkpoint: self.checkpoint.clone(),
+            leaves: leaves.collect::<Option<_>>()?,
+            proofs: self.proofs.clone(),
+            blobs: blobs.collect::<Option<_>>()?,
+            streams: self.streams.clone(),
+            ..Evidence::default()
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 mod change;
 mod error;
 mod follow;
+mod material;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
@@ -18,11 +19,12 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     change::{
-        ApprovalLine, ChangeLine, ChangeView, GuidanceLine, IdentityView, PermitLine, RejectionLine, WaiverLine,
-        rfc3339,
+        ApprovalLine, ChangeLine, ChangeView, CommentLine, GuidanceLine, IdentityView, PermitLine, RejectionLine,
+        TakenBackLine, WaiverLine, rfc3339,
     },
     error::{DENIED, ErrorBody, ErrorDetail},
-    follow::{Entries, EpochHint, MAX_HINT_BYTES, Proof},
+    follow::{Entries, EpochHint, MAX_HINT_BYTES, Proof, Standings},
+    material::{Material, Wanted},
 };
 
 /// `POST /v1/statements`; also how a signed statement is kept in a file, on its way to a second person or to a gate.

@@ -48,6 +48,7 @@ impl Bench {
             "alice",
             &[
                 "propose",
+                "--again",
                 "--target",
                 "search/production",
                 "--kind",
@@ -363,7 +364,7 @@ fn files_that_nobody_could_ever_apply_are_not_proposed() {
     let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior)]);
     world.stage.write("app.yaml", "timeout: 30\n");
     let words = ["--target", "search/production", "--kind", "config", "--title", "T", "--why", "a reason"];
-    let run = world.say("alice", &[&["propose"], &words[..], &["--file", "app.yaml"]].concat());
+    let run = world.say("alice", &[&["propose", "--again"], &words[..], &["--file", "app.yaml"]].concat());
     assert_eq!(run.status, 2, "{run}");
     assert_snapshot!(run.stderr, @r#"{"error":{"code":"usage","message":"a change of files says by which command they are applied, or nobody could ever apply it","hint":"add --command 'COMMAND', which `countersign apply` will run over a copy of these files"}}"#);
 }
@@ -412,8 +413,9 @@ fn a_command_that_would_read_the_original_instead_is_refused() {
     let outside = outside.to_str().unwrap();
     let propose = |file: &str, command: &str| {
         let words = ["--target", "search/production", "--kind", "config", "--title", "T", "--why", "a reason"];
-        let run =
-            bench.world.say("alice", &[&["propose"], &words[..], &["--file", file, "--command", command]].concat());
+        let run = bench
+            .world
+            .say("alice", &[&["propose", "--again"], &words[..], &["--file", file, "--command", command]].concat());
         if run.status == 2 {
             assert!(run.stderr.contains("will run over a private copy"), "{run}");
         }

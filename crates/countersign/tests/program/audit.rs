@@ -657,7 +657,7 @@ fn every_field_is_documented() {
     assert_eq!(report["rules"][0]["id"], "ai-assisted-senior");
     assert_eq!(report["compare"]["each"].as_array().unwrap().len(), 8, "six shipped, a gentle one, and the floor");
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/audit-json.md")).unwrap();
-    let documented: Vec<&str> =
+    let mut documented: Vec<&str> =
         page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(field, _)| field)).collect();
     let mut printed = Vec::new();
     fields("", &report, &mut printed);
@@ -665,6 +665,8 @@ fn every_field_is_documented() {
     printed.dedup();
     let missing: Vec<_> = printed.iter().filter(|field| !documented.contains(&field.as_str())).collect();
     assert_eq!(missing, Vec::<&String>::new(), "not in docs/audit-json.md");
+    // What a log has is told where one is read: `the_approvals_of_a_log_count`.
+    documented.retain(|field| !field.starts_with("governed."));
     let gone: Vec<_> = documented.iter().filter(|field| !printed.iter().any(|printed| printed == *field)).collect();
     assert_eq!(gone, Vec::<&&str>::new(), "in docs/audit-json.md, but not printed");
     assert_eq!(report["version"], 1);

@@ -21,6 +21,7 @@ fn bundled() -> (World, String) {
         "alice",
         &[
             "propose",
+            "--again",
             "--target",
             "search/production",
             "--kind",

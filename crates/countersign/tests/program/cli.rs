@@ -31,7 +31,18 @@ fn propose(world: &World, target: &str, further: &[&str]) -> String {
 }
 
 fn try_propose(world: &World, target: &str, further: &[&str]) -> Run {
-    let args = ["propose", "--target", target, "--kind", "flag", "--file", "flags.json", "--command", "cat flags.json"];
+    let args = [
+        "propose",
+        "--again",
+        "--target",
+        target,
+        "--kind",
+        "flag",
+        "--file",
+        "flags.json",
+        "--command",
+        "cat flags.json",
+    ];
     world.say("alice", &[&args[..], &WORDS, further].concat())
 }
 
@@ -163,7 +174,7 @@ fn exit_statuses_tell_errors_wrong_usage_and_refusals_apart() {
     assert_eq!(of("alice", &["approve"]), is(2, "usage"));
     assert_eq!(of("alice", &["reject", &change]), is(2, "usage"));
     assert_eq!(of("alice", &["disclose", &change, "--none", "--tool", "robo"]), is(2, "usage"));
-    assert_eq!(of("alice", &["propose", "--target", "search", "--kind", "flag"]), is(2, "usage"));
+    assert_eq!(of("alice", &["propose", "--again", "--target", "search", "--kind", "flag"]), is(2, "usage"));
     assert_eq!(of("alice", &["approve", &change, "--file", "flags.json"]), is(3, "contributor"));
     assert_eq!(of("alice", &["permit", &change, "--out", "permit"]), is(3, "denied-by-rules"));
     assert_eq!(of("carol", &["waive", &change, "--rule", "owner-approves", "--why", "x"]), is(3, "senior-needed"));
@@ -276,8 +287,18 @@ fn what_people_write_does_not_act_on_a_terminal() {
     assert_eq!((run.status, code(&run).as_str()), (1, "title-malformed"), "{run}");
 
     let title = "Go \u{202e}retsaf\u{202c}";
-    let args =
-        ["propose", "--target", "search/production", "--kind", "flag", "--file", "flags.json", "--command", "true"];
+    let args = [
+        "propose",
+        "--again",
+        "--target",
+        "search/production",
+        "--kind",
+        "flag",
+        "--file",
+        "flags.json",
+        "--command",
+        "true",
+    ];
     let run = world.say("alice", &[&args[..], &["--title", title, "--link", HOSTILE, "--why", HOSTILE]].concat());
     let change = run.json()["id"].as_str().unwrap().to_owned();
     world.say("carol", &["reject", &change, "--why", HOSTILE]);
@@ -313,6 +334,7 @@ fn a_hostile_file_name_does_not_act_on_a_terminal() {
         &[
             &[
                 "propose",
+                "--again",
                 "--target",
                 "search/production",
                 "--kind",

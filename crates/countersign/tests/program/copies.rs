@@ -16,6 +16,7 @@ use countersign_ledger::tile::{entry_bundle, parse_entry_bundle};
 use serde_json::Value;
 
 use crate::{
+    lying::Log,
     proxy::{Answer, Proxy},
     support::{Run, Stage},
     world::World,
@@ -27,7 +28,7 @@ fn world() -> World {
 
 pub fn propose(world: &World, title: &str) -> String {
     world.stage.write("flags.json", &format!("{{\"{title}\": 1}}\n"));
-    let words = ["propose", "--target", "search/production", "--kind", "flag", "--title", title];
+    let words = ["propose", "--again", "--target", "search/production", "--kind", "flag", "--title", title];
     let more = ["--why", "a reason that is long enough", "--file", "flags.json", "--command", "true"];
     let run = world.say("alice", &[&words[..], &more[..]].concat());
     assert_eq!(run.status, 0, "{run}");
@@ -95,6 +96,30 @@ fn an_export_grows_with_its_log_and_is_the_same_as_one_made_at_once() {
     // A home says the same while it is served.
     done(&world.say("alice", &["export", "of-home", "--home", "home"]));
     same(&world, "log", "of-home");
+}
+
+/// Each brings what the other has not: whoever comes second waits, and finds a folder that is whole.
+#[test]
+fn two_exports_into_one_folder_make_one_that_is_whole() {
+    let world = world();
+    propose(&world, "first");
+    let export = |_| done(&world.say("alice", &["export", "both"]));
+    for round in 0..2 {
+        let exported: Vec<Value> = std::thread::scope(|scope| {
+            let running: Vec<_> = (0..4).map(|n| scope.spawn(move || export(n))).collect();
+            running.into_iter().map(|export| export.join().unwrap()).collect()
+        });
+        let new: u64 = exported.iter().map(|done| done["new"].as_u64().unwrap()).sum();
+        let all = Log::of(&world).size();
+        assert!(exported.iter().all(|done| done["size"] == all), "{exported:?}");
+        assert_eq!(new, if round == 0 { all } else { 1 }, "each leaf is fetched once: {exported:?}");
+        assert_eq!(verify(&world, "both").status, 0);
+        done(&world.say("alice", &["export", "alone"]));
+        same(&world, "both", "alone");
+        if round == 0 {
+            propose(&world, "later");
+        }
+    }
 }
 
 #[test]

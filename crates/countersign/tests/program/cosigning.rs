@@ -360,6 +360,8 @@ fn a_gate_opens_under_enough_fresh_cosignatures_and_stays_shut_when_one_is_missi
     let outside = &world.gate_status()["outside"];
     assert_eq!(outside["enough"], true);
     assert_eq!(cosigned(outside).len(), 2);
+    let status = world.stage.run("gate status shop.git");
+    assert_eq!(status.status, 0, "{status}");
 
     // What is left of the second is what it signed before.
     second.stop();
@@ -372,6 +374,10 @@ fn a_gate_opens_under_enough_fresh_cosignatures_and_stays_shut_when_one_is_missi
     });
     let said = world.is_refused("not-cosigned");
     assert!(said.contains("`two.example/f` of `two`"), "{said}");
+    let status = world.stage.run("gate status shop.git");
+    assert_eq!(status.status, 3, "{status}");
+    assert!(status.stdout.contains("no push is let through (`not-cosigned`)"), "{status}");
+    assert!(status.stdout.contains("`two.example/f` of `two`"), "{status}");
     let outside = &world.gate_status()["outside"]["words"];
     assert!(
         outside.as_str().unwrap().contains("followers cosigned") || outside.as_str().unwrap().contains("two.example/f")

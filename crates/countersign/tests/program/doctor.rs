@@ -314,7 +314,13 @@ fn what_is_kept_beside_the_leaves_and_is_not_what_they_say_is_found() {
              facets, body from projections where kind = 'change'",
             "what is kept of change",
         ),
-        ("delete from uniques where idx = 1", "what is kept of leaf 1"),
+        ("delete from uniques where idx = 1", "what is kept of leaf 1 under key"),
+        ("update lines set idx = 0 where idx = 1", "what is kept of line 0 of stream"),
+        ("delete from lines where idx = (select max(idx) from lines)", "what is kept of line"),
+        ("insert into lines select stream, seq + 1, idx from lines where idx = 1", "what is kept of lines of streams"),
+        ("insert into uniques values (zeroblob(16), 1)", "what is kept of keys"),
+        ("update projections set ord = 0 where kind = 'change'", "what is kept of change"),
+        ("update facets set value = 'applied' where facet = 'state'", "in the index of lists"),
     ] {
         fs::write(&file, &whole).unwrap();
         sql(&file, damage);

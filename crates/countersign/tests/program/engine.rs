@@ -238,6 +238,9 @@ fn everything(world: &World) {
     say("alice", &["revise", &change, "--title", "Raise the timeout at month end"]);
     say("bob", &["waive", &change, "--rule", "fresh-guidance", "--why", "the page is about another system"]);
     world.approve("bob", &change);
+    say("bob", &["take-back", &change]);
+    say("carol", &["comment", &change, "--path", "checkout/timeout", "--line", "1", "seconds?"]);
+    world.approve("bob", &change);
     say("alice", &["permit", &change, "--out", "permit"]);
     world.push(&["HEAD:main"]).passes();
 

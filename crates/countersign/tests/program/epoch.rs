@@ -49,7 +49,8 @@ fn served_again(world: &mut World) {
 /// A change of a file, as `apply` has it.
 fn of_a_file(world: &World, text: &str) -> String {
     world.stage.write("flags.json", text);
-    let words = ["propose", "--target", SEARCH, "--kind", "flag", "--file", "flags.json", "--command", "true"];
+    let words =
+        ["propose", "--again", "--target", SEARCH, "--kind", "flag", "--file", "flags.json", "--command", "true"];
     let more = ["--title", "Go faster", "--why", "the bank answers within eight seconds at month end"];
     let rest = ["--rollback", "put the old file back"];
     done(&world.say("alice", &[&words[..], &more[..], &rest[..]].concat()))["id"].as_str().unwrap().to_owned()
@@ -285,7 +286,12 @@ fn a_follower_goes_over_to_a_new_epoch_and_keeps_what_was_lost() {
     let change = of_a_file(&world, "{}\n");
     done(&world.say("alice", &["backup", "backup", "--home", "home"]));
     done(&world.say("carol", &["reject", &change, "--why", "not now"]));
-    approve_file(&world, &of_a_file(&world, "{\"fast\": 1}\n"));
+    let lost = of_a_file(&world, "{\"fast\": 1}\n");
+    approve_file(&world, &lost);
+    done(&world.say("carol", &["reject", &lost, "--why", "nor this"]));
+    let key = world.key("carol").public().fingerprint().to_string();
+    done(&world.say("alice", &["revoke", &key, "--why", "her laptop was stolen"]));
+    done(&world.say("bob", &["revoke", &key, "--confirm"]));
     done(&world.say("carol", &["trust", "pin", "pinned.json"]));
     done(&follow(&world));
     served(&mut world);
@@ -302,6 +308,13 @@ fn a_follower_goes_over_to_a_new_epoch_and_keeps_what_was_lost() {
     assert_eq!(world.state(&change), "rejected", "the follower has handed it in");
     let kept = world.stage.path("copy/lost/before-epoch-2");
     assert!(kept.join("copy.db").exists() && kept.join("seen").exists());
+    // What cannot be handed in is told, and kept to be said again.
+    assert!(run.stderr.contains("2 more that took something away"), "{run}");
+    let again = fs::read_to_string(kept.join("say-again.txt")).unwrap();
+    let lines: Vec<&str> = again.lines().collect();
+    assert_eq!(lines[0], format!("carol rejected revision 1 of change {lost}: the change was lost, too"));
+    assert_eq!(lines[1], format!("bob confirmed that key {key} stays revoked: countersign revoke {key} --confirm"));
+    done(&world.say("bob", &["revoke", &key, "--confirm"]));
     assert!(!exists(&world.stage.path("copy"), "restoring"));
     done(&follow(&world));
     // What is pinned was lost: who had it knows that, and who meets the log now is told to ask a founder.

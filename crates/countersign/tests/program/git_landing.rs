@@ -9,6 +9,7 @@ use crate::{
     git_facts,
     known::made_up_receipt,
     proxy::{Answer, Proxy},
+    support::Run,
     world::World,
 };
 
@@ -106,6 +107,60 @@ fn a_rebase_of_what_was_approved_passes() {
     assert_eq!((world.tip("main"), world.state(&change)), (rebased, "applied".to_owned()));
 }
 
+/// Makes these commits of the clone the next revision, in the words of the one before.
+fn revise(world: &World, who: &str, change: &str, range: &str) -> Run {
+    let range = ["--git", "work", "--repository", "shop", "--branch", "main", "--range", range];
+    let run = world.say(who, &[&["revise", change, "--yes"], &range[..]].concat());
+    assert_eq!(run.status, 0, "{run}");
+    run
+}
+
+#[test]
+fn a_rebase_that_is_made_a_revision_keeps_its_approvals() {
+    let world = World::usual();
+    let (change, _) = approved_and_overtaken(&world);
+    world.git(&["rebase", "--quiet", "main", "change"]);
+    let view = revise(&world, "alice", &change, "origin/main..HEAD").json();
+    assert_eq!(view["approvals"][0]["carries"], true, "{view:#}");
+    assert_eq!((&view["approvals"][0]["counts"], &view["decision"]["outcome"]), (&false.into(), &"allow".into()));
+    world.push(&["HEAD:main"]).passes();
+    assert_eq!((world.tip("main"), world.state(&change)), (world.id("HEAD"), "applied".to_owned()));
+}
+
+/// Whoever approved it may be the one who moves it on.
+#[test]
+fn an_approver_may_rebase_what_they_approved() {
+    let world = World::usual();
+    let (change, _) = approved_and_overtaken(&world);
+    world.git(&["-c", "user.name=Bob", "-c", "user.email=bob@example.com", "rebase", "--quiet", "main", "change"]);
+    let run = revise(&world, "bob", &change, "origin/main..HEAD");
+    assert!(run.stderr.contains("the approval by bob counts"), "{run}");
+    world.push(&["HEAD:main"]).passes();
+    assert_eq!(world.state(&change), "applied");
+}
+
+/// The same difference on a base that is not on the branch keeps its approvals, and brings that base nowhere.
+#[test]
+fn approvals_that_carry_over_bring_no_base_that_is_not_on_the_branch() {
+    let world = World::usual();
+    let (change, _) = approved_and_overtaken(&world);
+    world.git(&["checkout", "--quiet", "-B", "change", "change"]);
+    world.git(&["branch", "--quiet", "-f", "patch"]);
+    world.git(&["checkout", "--quiet", "-B", "smuggled", "main"]);
+    world.write("checkout/backdoor", "open\n");
+    world.commit("a base that nobody has looked at");
+    world.git(&["rebase", "--quiet", "--onto", "smuggled", "patch~2", "patch"]);
+    let view = revise(&world, "alice", &change, "smuggled..patch").json();
+    assert_eq!(view["decision"]["outcome"], "allow");
+    world.push(&["patch:main"]).is_refused("delta-differs");
+    world.push(&["patch:refs/heads/review"]).passes();
+    world.git(&["checkout", "--quiet", "patch"]);
+    world.git(&["rebase", "--quiet", "--onto", "main", "smuggled", "patch"]);
+    world.push(&["HEAD:main"]).passes();
+    assert!(world.git(&["ls-tree", "-r", "--name-only", "HEAD"]).contains("checkout/retries"));
+    assert!(!world.git(&["ls-tree", "-r", "--name-only", "HEAD"]).contains("backdoor"));
+}
+
 #[test]
 fn what_upstream_did_to_a_reviewed_path_stops_a_merge_that_git_makes_without_a_word() {
     let world = World::usual();
@@ -192,6 +247,7 @@ fn a_change_with_two_merge_bases_is_not_proposed_and_a_forged_one_does_not_land(
         "alice",
         &[
             "propose",
+            "--again",
             "--kind",
             "code",
             "--title",

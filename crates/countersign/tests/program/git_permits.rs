@@ -213,8 +213,19 @@ fn a_gates_key_is_revoked_by_one_person() {
     let key = String::from_utf8(key.stdout).unwrap().split(' ').nth(1).unwrap().to_owned();
     let run = world.say("carol", &["revoke", &key, "--why", "stolen with the disk"]);
     assert_eq!(run.status, 0, "{run}");
+    // Whoever watches is told before anybody pushes, and when the server is away afterwards, too.
+    let is_told = |world: &World| {
+        let status = world.stage.run("gate status shop.git");
+        assert_eq!(status.status, 3, "{status}");
+        assert!(status.stdout.contains("was revoked by carol until"), "{status}");
+    };
+    is_told(&world);
     let push = world.push(&["HEAD:main"]);
     push.is_refused("no-permit");
+    let server = world.server().url.clone();
+    world.tell_the_gate("http://127.0.0.1:1");
+    is_told(&world);
+    world.tell_the_gate(&server);
     assert!(push.said.contains("was revoked") && push.said.contains("move REPO/countersign aside"), "{}", push.said);
     std::fs::rename(world.stage.path("shop.git/countersign"), world.stage.path("shop.git/stolen")).unwrap();
     let run = world.install("");

@@ -8,7 +8,10 @@ use crate::{support::Run, world::World};
 fn propose(world: &World) -> Run {
     let words =
         ["--target", "search/production", "--kind", "config", "--title", "T", "--why", "a reason of some length"];
-    world.say("alice", &[&["propose"], &words[..], &["--file", "app.yaml", "--command", "cat app.yaml"]].concat())
+    world.say(
+        "alice",
+        &[&["propose", "--again"], &words[..], &["--file", "app.yaml", "--command", "cat app.yaml"]].concat(),
+    )
 }
 
 fn id(run: &Run) -> String {

@@ -132,7 +132,8 @@ impl Past {
     }
 
     fn propose(&self, who: &str, targets: &BTreeSet<&str>, range: &str) -> String {
-        let mut words = vec!["propose", "--kind", "config", "--git", "work", "--branch", "main", "--range", range];
+        let mut words =
+            vec!["propose", "--again", "--kind", "config", "--git", "work", "--branch", "main", "--range", range];
         targets.iter().for_each(|target| words.extend(["--target", target]));
         words.extend([
             "--title",

@@ -429,14 +429,14 @@ fn a_home_that_does_not_hold_is_not_opened() {
     assert_snapshot!(with(config.replace("listen:", "lisen:")), @"
     status 1
     --- stderr
-    error: home/countersign.yaml:7: unknown field `lisen`, expected one of version, origin, listen, hosts, guidance, cosigners, catalog
-    hint: it reads `version: 1`, `origin: NAME`, `listen: ADDRESS:PORT`, `hosts: [NAME]`, `guidance: [{repository, path, branch}]`, `cosigners: [ADDRESS]` and `catalog: {…}`, as `countersign init` writes it
+    error: home/countersign.yaml:7: unknown field `lisen`, expected one of version, origin, listen, hosts, guidance, cosigners, material, catalog
+    hint: it reads `version: 1`, `origin: NAME`, `listen: ADDRESS:PORT`, `hosts: [NAME]`, `guidance: [{repository, path, branch}]`, `cosigners: [ADDRESS]`, `material: {keep_days, limit_mib}` and `catalog: {…}`, as `countersign init` writes it
     ");
     assert_snapshot!(with(config.replace("127.0.0.1:7878", "nowhere")), @"
     status 1
     --- stderr
     error: home/countersign.yaml:7: invalid socket address syntax
-    hint: it reads `version: 1`, `origin: NAME`, `listen: ADDRESS:PORT`, `hosts: [NAME]`, `guidance: [{repository, path, branch}]`, `cosigners: [ADDRESS]` and `catalog: {…}`, as `countersign init` writes it
+    hint: it reads `version: 1`, `origin: NAME`, `listen: ADDRESS:PORT`, `hosts: [NAME]`, `guidance: [{repository, path, branch}]`, `cosigners: [ADDRESS]`, `material: {keep_days, limit_mib}` and `catalog: {…}`, as `countersign init` writes it
     ");
     assert_snapshot!(with(config.replace("origin: log", "origin: gol")), @r"
     status 1

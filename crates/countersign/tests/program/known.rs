@@ -6,11 +6,17 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use countersign_core::catalog::Level;
-use countersign_ledger::SigningKey;
+use countersign::memory::Memory;
+use countersign_core::{
+    catalog::Level,
+    epoch::MAX_STEP,
+    statement::{Body, Epoch, SeenCheckpoint},
+};
+use countersign_ledger::{Digest, SigningKey};
 use serde_json::{Value, json};
 
 use crate::{
+    lying::{Liar, Log},
     proxy::{Answer, Proxy},
     support::Run,
     world::World,
@@ -27,6 +33,32 @@ const WORDS: [&str; 8] = [
     "load test 4711 in staging",
 ];
 
+/// An epoch in the log raises what this machine accepts as the next one. Whoever has the log's key can write down any number, and
+/// would make the founders' own epochs look like old ones.
+#[test]
+fn a_server_cannot_make_epochs_so_high_that_no_founder_gets_there() {
+    let remembered = |number: u32| {
+        let world = world();
+        assert_eq!(world.say("alice", &["log"]).status, 0);
+        let mut log = Log::of(&world);
+        let leaf = log.size();
+        let after = SeenCheckpoint { root: world.voice("alice").log.checkpoint.root, size: leaf };
+        log.append(log.say(Body::Epoch(Epoch { after, number, reason: Digest::of("none") })));
+        let liar = Liar::shows(&world, log);
+        let hints = json!([{"number": number, "leaf": leaf}]).to_string();
+        let told = Proxy::before(&liar.url, move |_, path| match path {
+            "/epoch" => Answer::Lie(hints.clone()),
+            path => Answer::Of(path.to_owned()),
+        });
+        world.say_to(&told.url, "alice", &["log"]);
+        let place = world.stage.path(&world.machine).join("countersign");
+        Memory::of(&place, "world").seen().unwrap().unwrap().epoch
+    };
+    assert_eq!(remembered(1 + MAX_STEP), 1 + MAX_STEP, "the lie reaches the machine at all");
+    assert_eq!(remembered(2 + MAX_STEP), 1);
+    assert_eq!(remembered(u32::MAX), 1);
+}
+
 fn world() -> World {
     let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior), ("carol", Level::Standard)]);
     world.stage.write("flags.json", "{\"fast\": true}\n");
@@ -34,9 +66,10 @@ fn world() -> World {
 }
 
 /// How a change of `flags.json` is proposed.
-fn proposing(title: &str) -> [&str; 11] {
+fn proposing(title: &str) -> [&str; 12] {
     [
         "propose",
+        "--again",
         "--target",
         "search/production",
         "--kind",
@@ -79,6 +112,8 @@ fn every_command(change: &str) -> Vec<Vec<&str>> {
         vec!["show", change],
         vec!["approve", change, "--file", "flags.json"],
         vec!["reject", change, "--why", "no"],
+        vec!["comment", change, "no"],
+        vec!["take-back", change],
         vec!["waive", change, "--rule", "owner-approves", "--why", "no"],
         vec!["bundle", change, "--out", "out.bundle"],
         vec!["amend", "home", "--why", "no"],
@@ -337,6 +372,7 @@ fn a_receipt_of_another_change_names_nothing() {
     });
     let args = [
         "propose",
+        "--again",
         "--target",
         "search/production",
         "--kind",

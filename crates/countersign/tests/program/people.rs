@@ -128,6 +128,7 @@ fn an_approval_says_how_the_content_was_seen_and_of_which_revision() {
     let world = World::usual();
     world.edit("change", "checkout/timeout", "30\n");
     let change = world.propose("alice", &[CHECKOUT]);
+    fs::remove_dir_all(world.stage.path("home/material")).unwrap();
     is(&world.say("bob", &["approve", &change]), 3, "unseen");
     is(&world.say("bob", &["approve", &change, "--git", "work", "--revision", "2"]), 1, "another-revision");
     let run = world.say("bob", &["approve", &change, "--git", "work", "--revision", "1"]);
@@ -184,6 +185,7 @@ fn a_home_can_let_approvals_count_that_saw_nothing() {
     });
     world.edit("change", "checkout/timeout", "30\n");
     let change = world.propose("alice", &[CHECKOUT]);
+    fs::remove_dir_all(world.stage.path("home/material")).unwrap();
     let run = world.say("bob", &["approve", &change]);
     assert_eq!((run.status, run.json()["approvals"][0]["seen"].as_str()), (0, Some("none")), "{run}");
     assert_eq!(run.json()["decision"]["outcome"], "allow");
@@ -229,6 +231,37 @@ fn a_publication_that_leaves_a_group_unable_is_refused() {
     let envelope = alice.sign(Body::Proposal(proposal));
     let error = alice.speaker.client.submit(&envelope, &blobs).unwrap_err().to_string();
     assert!(error.contains("group `few` has 0 who could give it"), "{error}");
+}
+
+/// So is a rule that asks a group for more people than it has, or one that is misspelt.
+#[test]
+fn a_rule_that_asks_a_group_for_more_than_it_has_is_refused() {
+    let world = World::usual();
+    let refused = |group: &str, count: u32, or: (&str, &str)| {
+        let rule = format!(
+            "@id(\"team\") @requires(\"approval:group:{group}:{count}{}\") @because(\"B.\") @remedy(\"ask for {{change}}\") \
+             @mode(\"enforce\") @strength(\"waivable\") forbid (principal, action == Countersign::Action::\"apply\", \
+             resource) unless {{ resource.approvals.group[\"{group}\"] >= {count}{} }};",
+            or.0, or.1
+        );
+        let (proposal, _, blobs) = world.amendment(|files| {
+            files.insert("rules/team.cedar".to_owned(), rule.clone().into_bytes());
+        });
+        let alice = world.voice("alice");
+        let envelope = alice.sign(Body::Proposal(proposal));
+        alice.speaker.client.submit(&envelope, &blobs).err().map(|error| error.to_string())
+    };
+    let none = ("", "");
+    let error = refused("owners", 9, none).unwrap();
+    assert!(
+        error.contains("more approvals by people of group owners") && error.contains("who could give it"),
+        "{error}"
+    );
+    let error = refused("ownrs", 1, none).unwrap();
+    assert!(error.contains("knows no group `ownrs`"), "{error}");
+    // Where there is another way, nobody is shut out.
+    let other = (" | approval:senior:1", " || resource.approvals.senior >= 1");
+    assert_eq!(refused("owners", 9, other), None);
 }
 
 #[test]

@@ -532,5 +532,5 @@ fn a_server_over_records_that_its_leaves_do_not_give_finds_out() {
     let (_server, address) = serve_from(&stage, "");
     until("the server has read its log again", || get(&address, "localhost").starts_with("HTTP/1.1 500 "));
     let log = stage.read("serve.log");
-    assert!(log.contains("what is kept of leaf 0 is not what the leaves say") && log.contains("rebuild"), "{log}");
+    assert!(log.contains("what is kept of leaf 0 under key") && log.contains("rebuild"), "{log}");
 }

@@ -324,6 +324,7 @@ fn an_apply_gate_obeys_what_it_was_handed() {
     world.stage.write("flags.json", "{}\n");
     let propose = [
         "propose",
+        "--again",
         "--target",
         "search/production",
         "--kind",

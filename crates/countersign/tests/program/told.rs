@@ -179,9 +179,16 @@ fn what_looks_like_a_slip_is_told_before_it_is_proposed() {
     let run = propose_file(&world, &[]);
     assert!(run.status == 0 && !run.stderr.contains("note:"), "{run}");
     let first = last(&world);
-    let run = propose_file(&world, &[]);
-    let note = run.stderr.lines().find(|line| line.contains("note:")).unwrap_or_else(|| panic!("{run}"));
-    assert_snapshot!(note.replace(&first[..12], "FIRST"), @"note: these files are proposed already: FIRST by alice; each is applied by itself. Change what is there (countersign revise), or withdraw one (countersign withdraw)");
+    let options = ["--url", &world.server().url, "--key", "alice"];
+    let again = ["propose", "--target", "search/production", "--file", "app.yaml", "--command", "cat app.yaml"];
+    let run = world.stage.run_words(&[&options[..], &again, &WORDS].concat());
+    assert_eq!(run.status, 1, "{run}");
+    assert_snapshot!(run.stderr.replace(&first[..12], "FIRST"), @"
+    error: these files are proposed already: FIRST by alice
+    hint: look at it: countersign show FIRST; change what is there: countersign revise FIRST; propose it all the same (--again): each is applied by itself
+    ");
+    assert_eq!(last(&world), first, "nothing was proposed");
+    assert_eq!(propose_file(&world, &["--again"]).status, 0);
 
     world.edit("change", "checkout/timeout", "30\n");
     let commits = |further: &[&str]| {

@@ -84,7 +84,7 @@ impl Server {
                 clock: Arc::new(clock::now),
                 uptime: None,
             };
-            let engine = Arc::new(Engine::open(setup).await.unwrap());
+            let engine = Arc::new(Engine::open(setup).await.unwrap().keeping(home.shelf()));
             (engine, api::bind(([127, 0, 0, 1], 0).into()).await.unwrap())
         });
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -480,7 +480,7 @@ impl World {
     }
 
     pub fn propose_for(&self, who: &str, targets: &[&str], branch: &str, range: &str) -> String {
-        let mut args = vec!["propose", "--kind", "code", "--title", "Raise the timeout", "--git", "work"];
+        let mut args = vec!["propose", "--again", "--kind", "code", "--title", "Raise the timeout", "--git", "work"];
         args.extend(["--repository", "shop"]);
         args.extend(["--branch", branch, "--range", range]);
         targets.iter().for_each(|target| args.extend(["--target", target]));

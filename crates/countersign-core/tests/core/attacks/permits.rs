@@ -242,6 +242,40 @@ fn nothing_is_started_of_what_is_over_or_was_rejected() {
 }
 
 #[test]
+fn nothing_is_started_after_an_approval_was_taken_back() {
+    let (mut world, change) = approved();
+    let by = world.change(&change).approvals[0].by.clone();
+    let permit = world.ask("ada", &change).unwrap();
+    assert_eq!(world.take_back("ada", &change).unwrap_err().code, "not-approved");
+    world.take_back(by.as_str(), &change).unwrap();
+    assert_eq!(world.change(&change).status, ChangeStatus::Proposed);
+    let refused = world.report("ada", &change, permit, OutcomeResult::Started).unwrap_err();
+    assert_eq!(refused.code, "approval-taken-back");
+    // A permit that was asked for before does not come after it either.
+    assert!(
+        overtaken_by(|world, change| world.take_back(by.as_str(), change).unwrap()).starts_with("decision-overtaken")
+    );
+    // One may approve again, and what is asked for then starts.
+    world.approve(by.as_str(), &change).unwrap();
+    let permit = world.ask("ada", &change).unwrap();
+    world.report("ada", &change, permit, OutcomeResult::Started).unwrap();
+}
+
+/// Who approved, rejected and lifted has to approve again: the approval went with the rejection.
+#[test]
+fn a_rejection_takes_ones_own_approval_back_for_good() {
+    let (mut world, change) = approved();
+    let by = world.change(&change).approvals[0].by.clone();
+    let permit = world.ask("ada", &change).unwrap();
+    world.reject(by.as_str(), &change).unwrap();
+    world.lift(by.as_str(), &change).unwrap();
+    assert!(world.change(&change).approvals.iter().all(|approval| approval.by != by));
+    assert!(world.change(&change).taken_back[0].rejected);
+    let refused = world.report("ada", &change, permit, OutcomeResult::Started).unwrap_err();
+    assert_eq!(refused.code, "approval-taken-back");
+}
+
+#[test]
 fn changed_bytes_are_refused() {
     let refusal = asked_for(|transition| {
         transition.files.insert("app.yaml".to_owned(), Digest::of("timeout: 0"));

@@ -1,5 +1,7 @@
 //! Attacks on statements and on governance: replayed, borrowed, forged, or said by whom they are not for.
 
+use countersign_core::admit::MAX_COMMENTS;
+
 use super::*;
 
 #[test]
@@ -131,12 +133,44 @@ fn nothing_but_an_approval_is_an_approval() {
 fn a_comment_cannot_be_edited_into_an_approval() {
     let mut world = World::new();
     let change = world.propose("ada", "search/production");
-    world.reject("linus", &change).unwrap();
+    world.comment("linus", &change).unwrap();
     let envelope = world.leaves.last().unwrap().leaf.envelope.clone();
     let text = String::from_utf8(envelope.payload().to_vec()).unwrap();
-    let edited = text.replace("urn:x-countersign:rejection:v1", "urn:x-countersign:approval:v1");
+    let edited = text.replace("urn:x-countersign:comment:v1", "urn:x-countersign:approval:v1");
     let forged = countersign_ledger::Envelope::new(edited.as_bytes(), envelope.signatures().to_vec()).unwrap();
     assert_eq!(world.submit(forged).unwrap_err().code, "malformed-statement");
+    // Nor one in the spelling of an approval, under the comment's signature.
+    let said = world.statement("linus", Body::Approval(world.approval(&change))).encode().unwrap();
+    let forged = countersign_ledger::Envelope::new(&said, envelope.signatures().to_vec()).unwrap();
+    assert_eq!(world.submit(forged).unwrap_err().code, "signature-invalid");
+    assert!(world.change(&change).approvals.is_empty());
+}
+
+#[test]
+fn comments_are_for_whose_key_stands_and_so_many() {
+    let mut world = World::new();
+    let change = world.propose("ada", "search/production");
+    for by in ["ada", "robo", "ci"] {
+        world.comment(by, &change).unwrap();
+    }
+    world.now = world.now.plus_secs(1);
+    world.revoke("barbara", "mallory").unwrap();
+    assert_eq!(world.comment("mallory", &change).unwrap_err().code, "key-revoked");
+    let by_the_server = world.remark(&change);
+    assert_eq!(world.say("countersign", by_the_server).unwrap_err().code, "cannot-comment");
+    for _ in 0..MAX_COMMENTS {
+        world.comment("linus", &change).unwrap();
+    }
+    assert_eq!(world.comment("linus", &change).unwrap_err().code, "too-many-comments");
+    world.comment("grace", &change).unwrap();
+    // What is remarked on an earlier revision stands there.
+    let remark = world.remark(&change);
+    let revised = world.new_revision(&change, &file("timeout: 31"), None);
+    world.say("ada", revised).unwrap();
+    world.say("grace", remark).unwrap();
+    assert_eq!(world.change(&change).comments.last().unwrap().revision.number, 1);
+    world.withdraw("ada", &change).unwrap();
+    assert_eq!(world.comment("grace", &change).unwrap_err().code, "change-closed");
 }
 
 #[test]

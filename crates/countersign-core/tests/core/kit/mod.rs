@@ -25,13 +25,13 @@ use countersign_core::{
     snapshot::Snapshot,
     state::State,
     statement::{
-        Approval, Body, Decided, Disclosure, Epoch, Erased, Erasure, Founder, GateRegistration, Genesis, Header,
-        Holder, Identification, IdentityVerdict, KeyRevocation, NewRevision, OutcomeReport, OutcomeResult,
-        PermitRequest, Proposal, Publication, Rejection, RejectionLift, RejectionSetAside, RevisionRef,
-        RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
+        Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Founder,
+        GateRegistration, Genesis, Header, Holder, Identification, IdentityVerdict, KeyRevocation, NewRevision,
+        OutcomeReport, OutcomeResult, PermitRequest, Proposal, Publication, Rejection, RejectionLift,
+        RejectionSetAside, RevisionRef, RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
     },
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition},
-    text::{ProposalText, Reason},
+    text::{CommentText, ProposalText, Reason},
     trust::{Freshness, TRUST_VERSION, Trust},
 };
 use countersign_ledger::{
@@ -287,6 +287,24 @@ impl World {
     pub fn withdraw(&mut self, by: &str, change: &ChangeId) -> Result<Digest, Refusal> {
         let revision = self.revision(change);
         self.say(by, Body::Withdrawal(Withdrawal { change: change.clone(), revision }))
+    }
+
+    pub fn take_back(&mut self, by: &str, change: &ChangeId) -> Result<Digest, Refusal> {
+        let revision = self.revision(change);
+        self.say(by, Body::ApprovalWithdrawal(ApprovalWithdrawal { change: change.clone(), revision }))
+    }
+
+    pub fn remark(&mut self, change: &ChangeId) -> Body {
+        let salt = self.nonce();
+        let said =
+            CommentText { salt, text: "is that so?".to_owned(), path: Some("app.yaml".to_owned()), line: Some(1) };
+        let text = self.blob(said.to_blob().unwrap());
+        Body::Comment(Comment { change: change.clone(), revision: self.revision(change), text })
+    }
+
+    pub fn comment(&mut self, by: &str, change: &ChangeId) -> Result<Digest, Refusal> {
+        let body = self.remark(change);
+        self.say(by, body)
     }
 
     pub fn waive(&mut self, by: &str, change: &ChangeId, rule: &str) -> Result<Digest, Refusal> {

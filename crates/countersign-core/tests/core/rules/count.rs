@@ -79,6 +79,7 @@ pub(super) fn any_snapshot() -> impl Strategy<Value = Snapshot> {
                 everybody: ids(&NAMES),
                 seniors: ids(&with(|(senior, _)| senior)),
                 owners: [("checkout".parse().unwrap(), ids(&with(|(_, owner)| owner)))].into(),
+                groups: [].into(),
             };
             home.approve(&mut snapshot, &approvals);
             snapshot.kind = kind;

@@ -1,6 +1,9 @@
 //! Explanations: who is asked, and what for.
 
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use countersign_core::{
     decision::{Decision, Missing, RuleDecision, RuleStatus, Token},
@@ -26,14 +29,15 @@ fn crowd(seniors: &[&str], owners: &[(&str, &[&str])]) -> Home {
         everybody: ids(&NAMES).into_iter().chain(more.map(|name| id(&name))).collect(),
         seniors: ids(seniors),
         owners: owners.iter().map(|(system, owners)| (system.parse().unwrap(), ids(owners))).collect(),
+        groups: BTreeMap::new(),
     }
 }
 
 fn role(missing: &Missing) -> Option<Role> {
-    let Token::Requirement(requirement) = missing.token else { return None };
+    let Token::Requirement(requirement) = missing.token.clone() else { return None };
     match requirement.need {
         Need::Approvals { role, .. } => Some(role),
-        Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => None,
+        Need::Apart(_) | Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => None,
     }
 }
 
@@ -58,12 +62,13 @@ fn by_hand(
     };
     let here = systems(rule, missing);
     let unmet = || decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
-    let lacks = |wanted: Role| {
-        unmet()
-            .flat_map(move |rule| rule.missing.iter().filter(move |m| role(m) == Some(wanted)).map(move |m| (rule, m)))
+    let lacks = |wanted: &'static Role| {
+        unmet().flat_map(move |rule| {
+            rule.missing.iter().filter(move |m| role(m).as_ref() == Some(wanted)).map(move |m| (rule, m))
+        })
     };
-    let wanted: BTreeSet<String> = lacks(Role::Owner).flat_map(|(rule, missing)| systems(rule, missing)).collect();
-    let senior = lacks(Role::Senior).next().is_some();
+    let wanted: BTreeSet<String> = lacks(&Role::Owner).flat_map(|(rule, missing)| systems(rule, missing)).collect();
+    let senior = lacks(&Role::Senior).next().is_some();
     let satisfies = |who: &ActorId| {
         wanted.iter().filter(|system| owns(who, system)).count() + usize::from(senior && home.seniors.contains(who))
     };
@@ -71,9 +76,10 @@ fn by_hand(
         .everybody
         .iter()
         .filter(|who| match role(missing).unwrap() {
-            Role::Independent => true,
+            Role::Independent | Role::Touch | Role::Verified | Role::Material => true,
             Role::Senior => home.seniors.contains(*who),
             Role::Owner => here.iter().any(|system| owns(who, system)),
+            Role::Group(group) => home.groups.get(&group).is_some_and(|members| members.contains(*who)),
         })
         .filter(|who| !snapshot.contributors.contains(*who) && !snapshot.claimed.contains(*who))
         .filter(|who| !snapshot.rejected_by.contains(*who))

@@ -4,6 +4,7 @@ mod count;
 mod decide;
 mod explain;
 mod parse;
+mod situations;
 mod tools;
 
 use std::{
@@ -18,7 +19,7 @@ use countersign_core::{
     catalog::Tier,
     decision::Decision,
     explain::{Explanation, People, Scene},
-    ids::{ActorId, SystemId},
+    ids::{ActorId, GroupId, SystemId},
     kind::{Documents, Kind},
     rules::{Rules, check},
     snapshot::{AiStatus, Builder, Snapshot, TargetView},
@@ -46,12 +47,14 @@ pub(crate) struct Home {
     everybody: BTreeSet<ActorId>,
     seniors: BTreeSet<ActorId>,
     owners: BTreeMap<SystemId, BTreeSet<ActorId>>,
+    groups: BTreeMap<GroupId, BTreeSet<ActorId>>,
 }
 
 impl Home {
     fn usual() -> Self {
         let owners = BTreeMap::from([("checkout".parse().unwrap(), ids(&["ada", "grace"]))]);
-        Self { everybody: ids(&["ada", "barbara", "grace", "linus"]), seniors: ids(&["barbara", "grace"]), owners }
+        let everybody = ids(&["ada", "barbara", "grace", "linus"]);
+        Self { everybody, seniors: ids(&["barbara", "grace"]), owners, groups: BTreeMap::new() }
     }
 
     /// What a reader is told of a decision.
@@ -61,7 +64,8 @@ impl Home {
 
     fn scene<'a>(&'a self, rules: &'a Rules, snapshot: &'a Snapshot) -> Scene<'a> {
         let owners = self.owners.iter().flat_map(|(system, owners)| owners.iter().map(move |owner| (system, owner)));
-        Scene::bare(rules, snapshot, People::given(&self.everybody, &self.seniors, owners))
+        let groups = self.groups.iter().map(|(group, members)| (group, members.iter().collect())).collect();
+        Scene::bare(rules, snapshot, People::given(&self.everybody, &self.seniors, owners, groups))
     }
 
     fn approve(&self, snapshot: &mut Snapshot, names: &[&str]) {

@@ -1,6 +1,6 @@
 //! What a rule file may not say, and what it is told instead.
 
-use countersign_core::rules::{BASE_PERMIT, MAX_RULES, Rules, schema};
+use countersign_core::rules::{BASE_PERMIT, Literals, MAX_RULES, Rules, schema};
 use insta::assert_snapshot;
 
 use super::{SCOPE, one, parsed, rule_file, shipped, shipped_rules};
@@ -97,7 +97,7 @@ fn annotations() {
     "#);
     assert_snapshot!(refusal(&format!("// see below\n@owner(\"x\")\n{good}")), @"
     a.cedar:2: there is no annotation `@owner`
-      hint: a rule has @id, @requires, @because, @remedy, @mode and @strength
+      hint: a rule has @id, @requires, @because, @remedy, @mode and @strength, and may have @carry and @waivers
     ");
     let with = |id: &str, mode: &str, strength: &str, requires: &str| {
         refusal(&rule_file(id, mode, strength, requires, &format!("{SCOPE};")))
@@ -124,11 +124,11 @@ fn annotations() {
     "#);
     assert_snapshot!(with("r", "enforce", "waivable", ""), @r#"
     a.cedar:1: `@requires("")` is not valid
-      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3
+      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
     "#);
     assert_snapshot!(with("r", "enforce", "waivable", "approval:boss:1"), @r#"
     a.cedar:1: `@requires("approval:boss:1")` is not valid
-      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3
+      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
     "#);
     assert_snapshot!(refusal(&good.replace("{change}", "{id}")), @r#"
     a.cedar:1: `@remedy("countersign mend {id}")` is not valid
@@ -296,10 +296,11 @@ fn a_prover_reads_the_base_permit_and_what_binds() {
 
 #[test]
 fn schema_that_rules_see() {
-    assert_snapshot!(schema(), @r#"
+    assert_snapshot!(schema(&Literals::default()), @r#"
     namespace Countersign {
-      entity Person;
       entity Group;
+      // In their groups and those above, of which rules name.
+      entity Person in [Group];
       entity System;
       entity Environment;
       entity Kind enum ["code", "config", "infrastructure", "schema", "flag", "rules", "agent"];
@@ -324,9 +325,25 @@ fn schema_that_rules_see() {
           owner: Long,
           // How many of those are senior.
           senior: Long,
+          // How many of those signed with a hardware key that they touched, or that checked a PIN or a finger.
+          touch: Long,
+          // How many of those signed with a key that checked a PIN or a finger.
+          verified: Long,
+          // How many of those had the content at hand, as bytes that were checked or in their own clone.
+          material: Long,
+          // Whether different people gave each of several: `approvals.apart["group:red:1+group:blue:1"]`. Who is in both groups is one of the two.
+          apart: {},
+          // How many of those are in a group or in one below it: `approvals.group["payments"]`.
+          group: {},
         },
         // Everybody whose approval of this revision stands, contributors too.
         approvers: Set<Person>,
+        contributor_groups: {
+          // Groups that one of the contributors is in, or in a group below. Workloads and agents are in none.
+          any: Set<Group>,
+          // Groups that all contributors are in, or in groups below.
+          all: Set<Group>,
+        },
         // Whoever had a hand in any revision, or is claimed to have had one. Never a second pair of eyes.
         contributors: Set<Person>,
         documents: {
@@ -349,8 +366,22 @@ fn schema_that_rules_see() {
           // How many people the catalog gives a key to, the contributors among them.
           people: Long,
         },
+        paths: {
+          // Whether it touches a path of these patterns: `paths.touched["infra/** | **/*.tf"]`. A submodule is its path.
+          touched: {},
+          // Whether it touches no other path, and no symbolic link, which could point anywhere.
+          only: {},
+          // Whether a file is new there.
+          added: {},
+          // Whether a file goes from there.
+          deleted: {},
+        },
         // Whether the target's environment counts as production.
         production: Bool,
+        // Who proposed the change. A person is *in* their groups and those above: `resource.proposer in Countersign::Group::"payments"`.
+        proposer: Person,
+        // `person`, `workload` or `agent`.
+        proposer_kind: String,
         purpose: {
           // Whether its proposer says that it brings back the state of an earlier change.
           restores: Bool,

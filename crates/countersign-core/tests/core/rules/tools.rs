@@ -50,6 +50,63 @@ fn a_rule_that_says_more_than_it_asks() {
 }
 
 #[test]
+fn each_way_of_a_choice_has_to_do_alone() {
+    let either = "approval:owner:1 | approval:senior:1";
+    let both_ways = "unless { resource.approvals.owner >= 1 || resource.approvals.senior >= 1 }";
+    assert_eq!(findings(either, both_ways), "");
+    assert_eq!(
+        findings(
+            &format!("{either}, document:risk:5"),
+            &both_ways.replace('{', "{ resource.documents.risk >= 5 && (").replace('}', ") }")
+        ),
+        ""
+    );
+    assert_snapshot!(findings(either, "unless { resource.approvals.owner >= 1 }"), @"a.cedar:1: rule r: without the other ways, `approval:senior:1` does not satisfy it for a code change of checkout/production (tier 1, production), AI declared, 4 people, 1 cited documents: the condition has no such way");
+    assert_snapshot!(findings(either, "unless { resource.approvals.senior >= 1 }"), @"a.cedar:1: rule r: with everything that @requires names, it is still not met for a code change of checkout/production (tier 1, production), AI declared, 4 people, 1 cited documents: the condition asks for more than @requires says");
+    assert_snapshot!(findings("approval:owner:1", both_ways), @"a.cedar:1: rule r: without approval:owner:1 it is met for a code change of checkout/production (tier 1, production), AI declared, 10 people, 1 cited documents once enough other people approve: the condition has a way that @requires does not say");
+    assert_snapshot!(findings(either, "unless { resource.approvals.owner >= 1 && resource.approvals.senior >= 1 }"), @"a.cedar:1: rule r: with everything that @requires names, it is still not met for a code change of checkout/production (tier 1, production), AI declared, 4 people, 1 cited documents: the condition asks for more than @requires says");
+    assert_snapshot!(findings(either, "unless { resource.approvals.independent >= 1 }"), @"a.cedar:1: rule r: without approval:owner:1 | approval:senior:1 it is still met for a code change of checkout/production (tier 1, production), AI declared, 4 people, 1 cited documents: @requires says more than the condition asks");
+    // A way that is asked of some tiers only is a way there alone.
+    assert_eq!(
+        findings(
+            "approval:senior:1@tier=1 | approval:owner:1",
+            "unless { (resource.tier == 1 && resource.approvals.senior >= 1) || resource.approvals.owner >= 1 }"
+        ),
+        ""
+    );
+}
+
+/// What different people have to give is more than the sum of it.
+#[test]
+fn a_condition_that_one_person_could_meet_is_not_met_by_different_people() {
+    let apart = "approval:apart:group:red:1+group:blue:1";
+    assert_eq!(findings(apart, "unless { resource.approvals.apart[\"group:red:1+group:blue:1\"] }"), "");
+    let counts = "unless { resource.approvals.group[\"red\"] >= 1 && resource.approvals.group[\"blue\"] >= 1 }";
+    assert_snapshot!(findings(apart, counts), @"a.cedar:1: rule r: without approval:apart:group:red:1+group:blue:1 it is still met for a code change of checkout/production (tier 1, production), AI declared, 4 people, 1 cited documents: @requires says more than the condition asks");
+    assert_eq!(findings("approval:group:red:1, approval:group:blue:1", counts), "");
+    assert_eq!(
+        findings(
+            "approval:apart:owner:2+senior:1, disclosure",
+            "unless { resource.approvals.apart[\"owner:2+senior:1\"] && (resource.ai.disclosed || resource.ai.status == \"declared\") }"
+        ),
+        ""
+    );
+}
+
+#[test]
+fn groups_are_counted_by_name() {
+    let condition = "unless { resource.approvals.group[\"team-a\"] >= 1 || resource.approvals.group[\"team-b\"] >= 2 }";
+    assert_eq!(findings("approval:group:team-a:1 | approval:group:team-b:2", condition), "");
+    assert_snapshot!(findings("approval:group:team-a:1 | approval:group:team-b:1", condition), @"a.cedar:1: rule r: without the other ways, `approval:group:team-b:1` does not satisfy it for a code change of checkout/production (tier 1, production), AI declared, 4 people, 1 cited documents: the condition has no such way");
+    assert_snapshot!(findings("approval:group:team-a:1 | approval:group:team-c:2", condition), @"
+    a.cedar:1: rule r: without the other ways, `approval:group:team-c:2` does not satisfy it for a code change of checkout/production (tier 1, production), AI declared, 4 people, 1 cited documents: the condition has no such way
+    a.cedar:1: rule r: without approval:group:team-a:1 | approval:group:team-c:2 it is met for a code change of checkout/production (tier 1, production), AI declared, 10 people, 1 cited documents once enough other people approve: the condition has a way that @requires does not say
+    ");
+    let every = "unless { resource.approvals.group.payments >= 2 && resource.approvals.independent >= 3 }";
+    assert_eq!(findings("approval:group:payments:2, approval:independent:3", every), "");
+}
+
+#[test]
 fn every_shipped_rule_is_found_out_when_it_is_weakened() {
     let files = shipped(".cedar");
     for (name, from, to) in [
@@ -103,7 +160,7 @@ fn a_case_that_fails_says_how() {
 fn files_that_are_no_cases() {
     assert_snapshot!(cases("owner-approves.yaml", "[]"), @"owner-approves.yaml: cases are in files named after their rule, such as `owner-approves.cases.yaml`");
     assert_snapshot!(cases("owner-aproves.cases.yaml", "[]"), @"owner-aproves.cases.yaml: there is no rule `owner-aproves`");
-    assert_snapshot!(cases("documented.cases.yaml", "- name: x\n  given: { teir: 1 }\n  expect: { status: satisfied }"), @"documented.cases.yaml: unknown field `teir`, expected one of tier, kind, purpose, system, environment, owner, production, revision, proposer, contributors, claimed, unmapped, approvals, rejected_by, people, ai, disclosed, tools, guidance, documents, waivers at line 2, column 12");
+    assert_snapshot!(cases("documented.cases.yaml", "- name: x\n  given: { teir: 1 }\n  expect: { status: satisfied }"), @"documented.cases.yaml: unknown field `teir`, expected one of tier, kind, purpose, system, environment, owner, production, revision, proposer, proposer_kind, contributors, claimed, unmapped, approvals, signed, carried, rejected_by, people, groups, ai, disclosed, tools, guidance, documents, paths, waivers at line 2, column 12");
     assert_snapshot!(cases("documented.cases.yaml", "- name: x\n  given: { tier: 9 }\n  expect: { status: satisfied }"), @"documented.cases.yaml: case `x`: tier 9 is not one of 1, 2, 3, 4");
     assert_snapshot!(cases("documented.cases.yaml", "- name: x\n  given: { people: { ada: boss } }\n  expect: { status: satisfied }"), @"documented.cases.yaml: case `x`: `boss` is none of standard, senior, principal, director, owner");
     let bomb = "- name: &a x\n  given: { unmapped: [*a, *a] }\n  expect: { status: satisfied }";
@@ -116,6 +173,9 @@ fn requirements_have_one_spelling() {
         "approval:independent:2",
         "approval:owner:1",
         "approval:senior:9@people>=3",
+        "approval:group:team-a:2@tier=1",
+        "approval:touch:1",
+        "approval:apart:group:team-a:1+owner:2",
         "guidance:fresh",
         "document:why:40@tier=1",
         "document:rollback:20@tier<=2",
@@ -134,6 +194,11 @@ fn requirements_have_one_spelling() {
         " disclosure",
         "disclosure:1",
         "guidance:stale",
+        "approval:apart:owner:1",
+        "approval:apart:owner:1+owner:2",
+        "approval:apart:owner:5+senior:5",
+        "approval:apart:group:a+owner:1",
+        "approval:group:a b:1",
         "document:why:10001",
         "document:why:40@tier<1",
         "document:why:40@tier<=5",

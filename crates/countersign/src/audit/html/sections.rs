@@ -391,6 +391,12 @@ pub fn methods(report: &Report) -> Markup {
                     (thousands(reviews.landed)) " landed here."
                 }
             }
+            @if let Some(governed) = &report.governed {
+                p {
+                    "The log has " (thousands(governed.changes)) " changes that landed, of which "
+                    (thousands(governed.landed)) " landed here."
+                }
+            }
             @if report.read.note_db_changes > 0 {
                 p { "Gerrit keeps " (counted(report.read.note_db_changes, "review")) " in the repository." }
             }

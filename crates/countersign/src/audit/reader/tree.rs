@@ -9,7 +9,19 @@ const MAX_FILES: usize = 2_000_000;
 
 /// All of them, or those of these paths that there are.
 pub fn files(source: Source<'_>, commit: &Oid, of: &[&str]) -> Result<Vec<String>, ReadError> {
-    let args = [&["-r", "-z", "--full-tree", "--name-only", commit.as_str(), "--"], of].concat();
+    listed(source, commit, "%(path)", of)
+}
+
+/// Whether a path is a symbolic link: what it has is where it leads, and no text of the repository.
+pub fn is_link(source: Source<'_>, commit: &Oid, path: &str) -> Result<bool, ReadError> {
+    Ok(listed(source, commit, "%(objectmode)", &[path])?.iter().any(|mode| mode == LINK))
+}
+
+const LINK: &str = "120000";
+
+fn listed(source: Source<'_>, commit: &Oid, format: &str, of: &[&str]) -> Result<Vec<String>, ReadError> {
+    let format = format!("--format={format}");
+    let args = [&["-r", "-z", "--full-tree", format.as_str(), commit.as_str(), "--"], of].concat();
     let mut running = source.start("ls-tree", &args)?;
     let mut files = Vec::new();
     loop {

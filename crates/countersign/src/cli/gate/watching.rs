@@ -8,6 +8,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
+    glob::Glob,
     ids::{ActorId, Target},
     state::GateRecord,
     statement::{Body, GateRegistration, Statement},
@@ -27,7 +28,6 @@ use crate::{
     clock,
     gates::git::{
         GateConfig, GitGate,
-        config::Glob,
         mode::{self, Part},
         watch::{self, Met, Report, RuleReport},
     },

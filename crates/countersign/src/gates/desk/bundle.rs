@@ -100,7 +100,8 @@ pub fn open(asked: &Asked<'_>, bundle: &Bundle, now: Time) -> Result<Opening, De
         let unclear = format!("{what} what was handed to this machine, only the log tells: {}", stop.words());
         Refusal::forbidden("stop-unclear", unclear).hint("follow the log instead (leave --by-bundle away)")
     };
-    for stop in stops.all()?.iter().filter(|stop| stop.may_concern(&change, &inputs)) {
+    let concerns = |stop: &Stop| stop.may_concern(&change, &inputs) && !stop.is_of_no_revision(&change, complete.size);
+    for stop in stops.all()?.iter().filter(|stop| concerns(stop)) {
         match stop.holds(&state, &change)? {
             Some(true) => stop.obeyed(&mut state, now)?,
             Some(false) => None,
@@ -109,7 +110,7 @@ pub fn open(asked: &Asked<'_>, bundle: &Bundle, now: Time) -> Result<Opening, De
         };
     }
     // Nobody follows here, who would find out whose it is.
-    if let Some(stop) = stops.unchecked()?.iter().find(|stop| stop.may_concern(&change, &inputs)) {
+    if let Some(stop) = stops.unchecked()?.iter().find(|stop| concerns(stop)) {
         return Err(unclear("whose it is,", stop).into());
     }
     let change = state.change(id)?.unwrap_or(&change).clone();

@@ -32,6 +32,7 @@ use crate::{
     gates::journal::{Event, Journal, JournalError, Past},
     git::Repository,
     home::{HomeError, files},
+    store::NAME_IT,
     unix,
     wire::LogInfo,
 };
@@ -277,6 +278,13 @@ fn prepare(plan: Plan, log: &LogInfo) -> Result<Prepared, GateError> {
     };
     // The hooks run elsewhere than whoever installs.
     config.copy = path::absolute(&copy).map_err(|source| io_error("find", &copy, source))?;
+    // Both are written down as text.
+    for (path, what) in [(&config.copy, "the copy of the log"), (&plan.program, "the program")] {
+        if path.to_str().is_none() {
+            let said = format!("the path of {what}, {}, is no UTF-8 text", path.display());
+            return Err(setup("path-no-text", said, NAME_IT));
+        }
+    }
     let remarks = remarks::of(&opened, &config)?;
     let (key, building) = match known {
         Some((_, key)) => (key, None),

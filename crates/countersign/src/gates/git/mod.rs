@@ -36,6 +36,7 @@ pub mod refused;
 mod remarks;
 pub mod report;
 pub mod shadow;
+mod shut;
 pub mod standing;
 pub mod status;
 pub mod transaction;
@@ -148,7 +149,7 @@ impl GateError {
             Self::Uninstalled { path, .. } => {
                 Some(format!("to have it back: countersign gate install {}", files::word(path)))
             }
-            Self::Journal(error) => Some(error.hint().to_owned()),
+            Self::Journal(error) => Some(error.hint()),
             Self::Setup { hint, .. } => Some(hint.clone()),
             Self::Refused(_) | Self::Client(_) | Self::Speak(_) | Self::Update(_) => None,
         }
@@ -249,19 +250,17 @@ fn shared_by(git_dir: &Path) -> PathBuf {
 
 /// The gate's key in a repository. Where several accounts push, it is in all their hands, as the hooks are.
 fn read_key(git_dir: &Path) -> Result<SigningKey, GateError> {
+    const BACK: &str =
+        "the gate's own key belongs there: put it back from a backup, or install the gate again under another name";
     let path = git_dir.join(FOLDER).join(KEY);
-    Ok(SigningKey::from_openssh(&files::read_secret_of(&path, &shared_by(git_dir))?).map_err(|e| {
-        HomeError::Invalid {
-            path: path.clone(),
-            message: e.to_string(),
-            hint: Some("put the key back from a backup, or install the gate again under another name".to_owned()),
-        }
-    })?)
+    let secret = files::read_secret_of(&path, &shared_by(git_dir)).map_err(|e| e.expecting(BACK))?;
+    Ok(SigningKey::from_openssh(&secret).map_err(|e| HomeError::invalid(&path, e.to_string()).hint(BACK))?)
 }
 
 /// Reads a `trust.json`.
 pub fn read_trust(path: &Path) -> Result<Trust, GateError> {
-    let text = files::read_text(path, files::MAX_GENESIS_BYTES)?;
+    let text = files::read_text(path, files::MAX_GENESIS_BYTES)
+        .map_err(|e| e.expecting("it is the file that `countersign init` wrote into the home, from a founder"))?;
     let trust: Trust = serde_json::from_str(&text).map_err(|e| HomeError::Invalid {
         path: path.to_owned(),
         message: format!("it is not a trust.json: {e}"),

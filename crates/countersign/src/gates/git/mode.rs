@@ -2,13 +2,11 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use countersign_core::{ids::Target, state::GateRecord, statement::GateRegistration};
+use countersign_core::{glob::Glob, ids::Target, state::GateRecord, statement::GateRegistration};
 use countersign_ledger::Digest;
 
 use super::{
-    Branch, CONFIG, FOLDER, GateConfig, GateError, GitGate,
-    config::Glob,
-    hooks,
+    Branch, CONFIG, FOLDER, GateConfig, GateError, GitGate, hooks,
     install::{is_registered, replace_config, setup, share},
 };
 use crate::home::files;

@@ -98,9 +98,21 @@ impl Refused {
                 }
                 last = Some(how);
                 refused = refused.note(format!("{id}  {}: {}", obligation.missing, who(obligation)));
+                for other in &obligation.or {
+                    let how = other.how.replace(decision.change.as_str(), decision.change.short());
+                    if last.as_ref() != Some(&how) {
+                        refused = refused.say_command(&mut last);
+                    }
+                    last = Some(how);
+                    refused = refused.note(format!("{:width$}  or {}: {}", "", other.missing, who(other)));
+                }
             }
         }
-        refused.say_command(&mut last)
+        refused = refused.say_command(&mut last);
+        match denied.explanation.for_example() {
+            Some(example) => refused.note(example),
+            None => refused,
+        }
     }
 
     fn say_command(self, command: &mut Option<String>) -> Self {

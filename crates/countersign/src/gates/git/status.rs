@@ -19,7 +19,7 @@ use serde::Serialize;
 use tokio::runtime::Builder;
 
 use super::{
-    GateError, GitGate, hooks, remarks,
+    GateError, GitGate, hooks, remarks, shut,
     standing::{self, Standing},
     versions::{self, Versions},
     watch,
@@ -150,7 +150,9 @@ pub fn status(gate: &GitGate, now: Time) -> Result<Status, GateError> {
     let config = &gate.config;
     let proofs = kept_in(&config.copy).map_err(DeskError::from)?;
     let (journal, mut tips) = settled(gate, now)?;
-    let mut problems = problems(gate, &proofs);
+    let known = Known::by(gate);
+    let mut problems = problems(gate, &proofs, known.as_ref());
+    problems.extend(shut::by_its_key(gate, known.as_ref().and_then(|known| known.gate.as_ref()), now)?);
     let journal = journal.unwrap_or_else(|| {
         let lost = JournalError::Lost { path: gate.journal_path() };
         problems.push(format!("{lost}: {}", lost.hint()));
@@ -158,6 +160,7 @@ pub fn status(gate: &GitGate, now: Time) -> Result<Status, GateError> {
     });
     let seen = Follower::seen_in(&config.copy, &gate.trust).map_err(DeskError::from)?;
     let cosigned = Follower::cosigned_in(&config.copy, &gate.trust).map_err(DeskError::from)?;
+    problems.extend(shut::by_cosigners(gate, known.as_ref().map(|known| &*known.governance), cosigned.as_ref(), now));
     let followed_at = Follower::followed_in(&config.copy);
     let mut landed = 0;
     let branches: Vec<BranchStatus> = config
@@ -220,7 +223,7 @@ pub fn status(gate: &GitGate, now: Time) -> Result<Status, GateError> {
         caught: journal.incidents().filter_map(Incident::of).collect(),
         unanswered: journal.unanswered().next().is_some(),
         problems,
-        versions: versions::of(&gate.repository, governance(gate).as_deref()),
+        versions: versions::of(&gate.repository, known.as_ref().map(|known| &*known.governance)),
         notes: hooks::notes(&gate.repository, config),
         proofs,
     })
@@ -305,7 +308,7 @@ pub fn answer(gate: &GitGate, why: &str, now: Time) -> Result<(), GateError> {
     Ok(journal.write_all(events)?)
 }
 
-fn problems(gate: &GitGate, proofs: &[Kept]) -> Vec<String> {
+fn problems(gate: &GitGate, proofs: &[Kept], known: Option<&Known>) -> Vec<String> {
     let mut problems: Vec<String> = hooks::problems(&gate.repository).iter().map(ToString::to_string).collect();
     let guarding = gate.config.guarding();
     match remarks::shadows(&gate.repository, &guarding) {
@@ -316,8 +319,9 @@ fn problems(gate: &GitGate, proofs: &[Kept]) -> Vec<String> {
     if let Err(error) = gate.key() {
         problems.push(error.to_string());
     }
-    problems.extend(unknown_targets(gate));
-    problems.extend(another_mode(gate));
+    problems.extend(known.into_iter().flat_map(|known| unknown_targets(gate, &known.governance)));
+    problems
+        .extend(known.and_then(|known| known.gate.as_ref()).into_iter().flat_map(|record| another_mode(gate, record)));
     problems.extend(proofs.iter().map(|Kept { at, why, folder }| {
         format!(
             "a log was caught at {at}: {why}; the proof is {}, to be moved away once it is settled",
@@ -327,22 +331,20 @@ fn problems(gate: &GitGate, proofs: &[Kept]) -> Vec<String> {
     problems
 }
 
-/// What `gate.yaml` reaches and nobody can propose anything for, as far as the copy can be read.
-fn unknown_targets(gate: &GitGate) -> Vec<String> {
+/// What `gate.yaml` reaches and nobody can propose anything for.
+fn unknown_targets(gate: &GitGate, governance: &Governance) -> Vec<String> {
     let unknown = |target: &Target, error: &dyn Display| format!("{} maps paths to {target}: {error}", super::CONFIG);
-    let Some(governance) = governance(gate) else { return Vec::new() };
     let targets = gate.config.targets();
     let failed = |target: &Target| governance.catalog.target(target).err().map(|error| unknown(target, &error));
     targets.iter().filter_map(failed).collect()
 }
 
 /// Where `gate.yaml` watches and the log has the gate enforce, or the other way round.
-fn another_mode(gate: &GitGate) -> Vec<String> {
-    let Some(record) = registered(gate) else { return Vec::new() };
+fn another_mode(gate: &GitGate, record: &GateRecord) -> Vec<String> {
     let word = files::word(&gate.repository);
     let mut problems = Vec::new();
     for branch in &gate.config.branches {
-        if let Some(target) = watch::differs(&record, branch) {
+        if let Some(target) = watch::differs(record, branch) {
             problems.push(format!(
                 "{} only watches {target} on {}, and the log has it enforced, which counts: countersign gate enforce {word}, \
                  or have two people agree: countersign gate watch {word}",
@@ -366,18 +368,23 @@ fn another_mode(gate: &GitGate) -> Vec<String> {
 
 /// The gate by its own copy of the log, where that can be read and knows it.
 pub(super) fn registered(gate: &GitGate) -> Option<GateRecord> {
-    let copy = &gate.config.copy;
-    Follower::seen_in(copy, &gate.trust).ok().flatten()?;
-    let runtime = Builder::new_current_thread().enable_all().build().ok()?;
-    let follower = runtime.block_on(Follower::open(copy, &gate.trust, gate.config.access())).ok()?;
-    runtime.block_on(follower.gate(&gate.config.name)).ok().flatten()
+    Known::by(gate)?.gate
 }
 
-/// Governance by the gate's copy. Whoever may not open it is told the rest.
-fn governance(gate: &GitGate) -> Option<Arc<Governance>> {
-    let copy = &gate.config.copy;
-    Follower::seen_in(copy, &gate.trust).ok().flatten()?;
-    let runtime = Builder::new_current_thread().enable_all().build().ok()?;
-    let follower = runtime.block_on(Follower::open(copy, &gate.trust, gate.config.access())).ok()?;
-    runtime.block_on(follower.governance()).ok()
+/// What the gate's copy says, as far as it can be read: whoever may not open it is told the rest.
+struct Known {
+    governance: Arc<Governance>,
+    gate: Option<GateRecord>,
+}
+
+impl Known {
+    fn by(gate: &GitGate) -> Option<Self> {
+        let copy = &gate.config.copy;
+        Follower::seen_in(copy, &gate.trust).ok().flatten()?;
+        let runtime = Builder::new_current_thread().enable_all().build().ok()?;
+        let follower = runtime.block_on(Follower::open(copy, &gate.trust, gate.config.access())).ok()?;
+        let governance = runtime.block_on(follower.governance()).ok()?;
+        let gate = runtime.block_on(follower.gate(&gate.config.name)).ok()?;
+        Some(Self { governance, gate })
+    }
 }

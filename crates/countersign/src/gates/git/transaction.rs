@@ -20,7 +20,9 @@ use crate::{
         desk::spend,
         journal::{Event, Journal, Reservation},
     },
-    git, unix,
+    git,
+    home::files,
+    unix,
 };
 
 /// A state of a transaction that the gate acts on. Git has others, and later versions may have more.
@@ -96,7 +98,7 @@ fn prepared(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateEr
                     let what = format!("{} -> {}", old.short(), new.short());
                     return Err(match took_too_long(&journal, &transition, gate) {
                         true => too_late(&update.reference, &what),
-                        false => caught(&mut journal, &update.reference, what, now)?,
+                        false => caught(gate, &mut journal, &update.reference, what, now)?,
                     });
                 }
                 let let_through = |reservation: Reservation| Event::LetThrough { permit: reservation.permit, at: now };
@@ -105,9 +107,15 @@ fn prepared(gate: &GitGate, updates: &[&Update], now: Time) -> Result<(), GateEr
             Movement::Deletion(old) if is_pruned(gate, &update.reference, old) => {}
             Movement::Deletion(_) | Movement::Other(_) if watched(None) => {}
             Movement::Deletion(old) => {
-                return Err(caught(&mut journal, &update.reference, format!("it is deleted at {}", old.short()), now)?);
+                return Err(caught(
+                    gate,
+                    &mut journal,
+                    &update.reference,
+                    format!("it is deleted at {}", old.short()),
+                    now,
+                )?);
             }
-            Movement::Other(what) => return Err(caught(&mut journal, &update.reference, what, now)?),
+            Movement::Other(what) => return Err(caught(gate, &mut journal, &update.reference, what, now)?),
         }
     }
     Ok(())
@@ -171,7 +179,7 @@ fn no_aliases(gate: &GitGate, now: Time) -> Result<(), GateError> {
         if let Some(target) = file.strip_prefix("ref:") {
             let mut journal = gate.journal()?;
             let what = format!("it becomes another name of {}", target.trim());
-            return Err(caught(&mut journal, &branch.branch, what, now)?);
+            return Err(caught(gate, &mut journal, &branch.branch, what, now)?);
         }
     }
     Ok(())
@@ -222,10 +230,16 @@ fn is_pruned(gate: &GitGate, reference: &str, value: &Oid) -> bool {
         && fs::read(path).is_ok_and(|bytes| bytes.split(|byte| *byte == b'\n').any(|line| line == wanted.as_bytes()))
 }
 
-fn caught(journal: &mut Journal, reference: &str, what: String, now: Time) -> Result<GateError, GateError> {
+fn caught(
+    gate: &GitGate,
+    journal: &mut Journal,
+    reference: &str,
+    what: String,
+    now: Time,
+) -> Result<GateError, GateError> {
     note(journal, format!("{reference}: {what}"), now)?;
     Ok(Refused::new("gone-round", format!("{reference} is protected and moves by an approved push only ({what})"))
-        .note("the attempt was written down: countersign gate status")
+        .note(format!("the attempt was written down: countersign gate status {}", files::word(&gate.repository)))
         .command("git push, after: countersign propose")
         .into())
 }

@@ -11,7 +11,7 @@ use super::{
     super::{
         Damage, Facet, MAX_PAGE, StoreError,
         batch::{Named, Place},
-        dump::{Key, Part, Row},
+        dump::{self, Key, Part, Row},
         list::{Cursor, Item, List, MAX_ITEMS, MAX_SCANNED, Page, end_of},
     },
     failed,
@@ -249,6 +249,22 @@ async fn candidates(
     query.build().fetch_all(connection).await.map_err(failed("read a list"))
 }
 
+/// What the index has too much or too little of; both ways in one moment.
+pub(super) async fn loose(connection: &mut SqliteConnection) -> Result<Option<String>, StoreError> {
+    let row: Option<(String, String)> = sqlx::query_as(
+        "select f.kind, f.name from facets as f where not exists (select 1 from projections as p, json_each(p.facets) as j \
+         where p.kind = f.kind and p.name = f.name and p.ord = f.ord and j.value ->> 0 = f.facet and j.value ->> 1 = f.value) \
+         union all \
+         select p.kind, p.name from projections as p, json_each(p.facets) as j where not exists (select 1 from facets as f \
+         where f.kind = p.kind and f.facet = j.value ->> 0 and f.value = j.value ->> 1 and f.ord = p.ord and f.name = p.name) \
+         limit 1",
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(failed("compare the index of lists"))?;
+    Ok(row.map(|(kind, name)| format!("{kind} {name} in the index of lists")))
+}
+
 pub(super) async fn walk(
     connection: &mut SqliteConnection,
     part: Part,
@@ -271,10 +287,8 @@ pub(super) async fn walk(
             .fetch_all(connection)
             .await
             .map_err(unreadable)?;
-            let value =
-                |order: i64, facets: &str, body: &[u8]| [format!("{order} {facets} ").as_bytes(), body].concat();
             let row = |(kind, name, order, facets, body): (_, _, _, String, Vec<u8>)| {
-                row(kind, name, value(order, &facets, &body))
+                row(kind, name, dump::projected(order, &facets, &body))
             };
             Ok(rows.into_iter().map(row).collect())
         }

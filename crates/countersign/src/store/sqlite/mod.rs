@@ -18,8 +18,8 @@ use sqlx::{
 };
 
 use super::{
-    Access, Conflict, Damage, Head, Job, Keeps, List, Notary, Options, Page, Pending, Projection, Store, StoreError,
-    Submission, Trouble, Unique, dump,
+    Access, Conflict, Damage, Entries, Head, Job, Keeps, List, Notary, Options, Page, Pending, Projection, Store,
+    StoreError, Submission, Trouble, Unique, dump,
     faults::Faults,
     tiles::{TileAt, Tiles},
 };
@@ -257,6 +257,18 @@ impl Store for SqliteStore {
 
     fn taken<'a>(&'a self, keys: &'a [Unique]) -> Pending<'a, BTreeMap<Unique, u64>> {
         Box::pin(self.look_for(keys))
+    }
+
+    fn lines<'a>(&'a self, places: &'a [(StreamId, u64)]) -> Pending<'a, Vec<Option<u64>>> {
+        Box::pin(async move { read::lines(&mut *self.reader().await?, places).await })
+    }
+
+    fn entries(&self, size: u64) -> Pending<'_, Entries> {
+        Box::pin(async move { read::entries(&mut *self.reader().await?, size).await })
+    }
+
+    fn loose(&self) -> Pending<'_, Option<String>> {
+        Box::pin(async { lists::loose(&mut *self.reader().await?).await })
     }
 
     fn each_blob(&self, after: u64) -> Pending<'_, Vec<(u64, Digest, Vec<u8>)>> {

@@ -14,7 +14,7 @@ use sqlx::{FromRow as _, Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
     super::{
-        Damage, Head, Job, MAX_PAGE, MAX_PAGE_BYTES, StoreError, Unique,
+        Damage, Entries, Head, Job, MAX_PAGE, MAX_PAGE_BYTES, StoreError, Unique,
         batch::{Found, Wanted},
         tiles::{TileAt, Tiles},
     },
@@ -139,6 +139,40 @@ pub(super) async fn stream(
     .await
     .map_err(failed("read a stream"))?;
     rows.into_iter().map(|(index, bytes)| Ok((counted("the place of a leaf", index)?, bytes))).collect()
+}
+
+pub(super) async fn lines(
+    connection: &mut SqliteConnection,
+    places: &[(StreamId, u64)],
+) -> Result<Vec<Option<u64>>, StoreError> {
+    let rows: Vec<(i64, i64)> = sqlx::query_as(
+        "select wanted.key, lines.idx from json_each(?) as wanted \
+         cross join streams on streams.name = wanted.value ->> 0 \
+         cross join lines on lines.stream = streams.id and lines.seq = wanted.value ->> 1",
+    )
+    .bind(json(places.iter().map(|(stream, seq)| vec![Value::from(stream.as_str()), Value::from(*seq)])))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read the index of streams"))?;
+    let mut found = vec![None; places.len()];
+    for (place, index) in rows {
+        // An entry that points before the first leaf points at none.
+        let slot = usize::try_from(place).ok().and_then(|place| found.get_mut(place));
+        *slot.ok_or(Damage::Value { what: "the place of a key", found: place.to_string() })? =
+            u64::try_from(index).ok();
+    }
+    Ok(found)
+}
+
+pub(super) async fn entries(connection: &mut SqliteConnection, size: u64) -> Result<Entries, StoreError> {
+    let (lines, uniques): (i64, i64) = sqlx::query_as(
+        "select (select count(*) from lines where idx < ?1), (select count(*) from uniques where idx < ?1)",
+    )
+    .bind(signed(size))
+    .fetch_one(connection)
+    .await
+    .map_err(failed("count what the indexes have"))?;
+    Ok(Entries { lines: counted("lines", lines)?, uniques: counted("keys", uniques)? })
 }
 
 /// The heads of those streams that have leaves.
@@ -340,7 +374,7 @@ pub(super) async fn version(connection: &mut SqliteConnection) -> Result<u32, St
 
 /// A copy of one moment, which SQLite makes while others write.
 pub(super) async fn copy_to(connection: &mut SqliteConnection, file: &Path) -> Result<(), StoreError> {
-    let file = file.to_str().ok_or_else(|| StoreError::Address(file.display().to_string()))?;
+    let file = file.to_str().ok_or_else(|| StoreError::NoText(file.to_owned()))?;
     let copied = sqlx::query("vacuum into ?").bind(file).execute(connection).await;
     copied.map(drop).map_err(failed("copy the store"))
 }

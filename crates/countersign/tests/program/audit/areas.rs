@@ -416,3 +416,16 @@ fn owners_that_a_partial_clone_left_out_are_told() {
     hint: a partial clone leaves contents out; `git show main:CODEOWNERS` in the repository fetches it
     ");
 }
+
+/// What a symbolic link has is where it leads: no owners, though it could be read as some.
+#[test]
+fn a_link_is_no_owners_file_and_no_mailmap() {
+    let stage = Stage::new();
+    let mut history = shop("docs/CODEOWNERS", OWNERS.as_bytes());
+    let links = [("CODEOWNERS", "* @org/everybody"), (".mailmap", "Nobody <ada@shop.test>")];
+    history.commit(&Commit { parents: &[5], files: &[], links: &links, ..Commit::default() });
+    stage.bare("r.git", &history);
+    let report = stage.audit("r.git --changes");
+    assert_eq!(report["owners_file"]["path"], "docs/CODEOWNERS", "{report}");
+    assert_eq!(report["changes"][0]["contributors"], json!(["Ada Lovelace"]), "{report}");
+}

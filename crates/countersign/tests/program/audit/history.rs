@@ -31,6 +31,8 @@ pub struct Commit<'a> {
     pub files: &'a [&'a [u8]],
     /// Files with what they hold.
     pub contents: &'a [(&'a str, &'a [u8])],
+    /// Symbolic links, with where they lead.
+    pub links: &'a [(&'a str, &'a str)],
 }
 
 impl Default for Commit<'_> {
@@ -45,6 +47,7 @@ impl Default for Commit<'_> {
             message: b"change",
             files: &[b"src/a"],
             contents: &[],
+            links: &[],
         }
     }
 }
@@ -71,6 +74,10 @@ impl History {
             let head = format!("\nM 100644 inline {file}\ndata {}\n", content.len());
             self.stream.extend(head.bytes());
             self.stream.extend(*content);
+        }
+        for (link, to) in commit.links {
+            let head = format!("\nM 120000 inline {link}\ndata {}\n{to}", to.len());
+            self.stream.extend(head.bytes());
         }
         self.stream.extend(b"\n\n");
         self.commits

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use super::history::{Commit, EPOCH, History};
-use crate::support::Stage;
+use crate::{support::Stage, world::World};
 
 /// Where a forge squashes, git sees nothing; the forge exports who looked.
 #[test]
@@ -36,6 +36,14 @@ fn reviews_that_stayed_with_the_forge_are_brought_from_there() {
         text.starts_with("Git and the forge carry a second person for 50%") && text.contains("nobody signed"),
         "{text}"
     );
+    // One that stopped at a limit.
+    let full = Value::Array((0..30).map(|n| of(&format!("{n:040}"), json!([]))).collect());
+    stage.write("full.json", &full.to_string());
+    let run = stage.run("audit r.git --reviews full.json");
+    assert!(
+        run.status == 0 && run.stderr.contains("the export from GitHub looks cut") && run.stderr.contains("gh pr list"),
+        "{run}"
+    );
     // What is no such file says what would be.
     stage.write("other.json", "[{\"id\": 1}]");
     assert_snapshot!(stage.run("audit r.git --reviews other.json"), @"
@@ -48,4 +56,52 @@ fn reviews_that_stayed_with_the_forge_are_brought_from_there() {
     for command in ["gh pr list", "glab api", "gerrit query", "az repos pr list", "bitbucket.org"] {
         assert!(help.contains(command), "{help}");
     }
+}
+
+/// A forge that makes the commit anew writes its date anew, too: how long such a change waited nobody knows.
+#[test]
+fn how_long_a_squashed_change_waited_is_unknown_and_not_nothing() {
+    let stage = Stage::new();
+    let squash = |subject| Commit { committer: "GitHub <noreply@github.com>", message: subject, ..Commit::default() };
+    let mut history = History::default();
+    history.commit(&squash(b"begin (#1)"));
+    history.commit(&Commit { parents: &[1], at: EPOCH + 100, ..squash(b"prices (#2)") });
+    stage.bare("r.git", &history);
+    let report = stage.audit("r.git");
+    assert_eq!(report["carrying"]["median_days"], Value::Null, "{report}");
+    let caveats = report["caveats"].to_string();
+    assert!(caveats.contains("Of 2 changes the forge wrote the author's date anew"), "{caveats}");
+}
+
+/// A governed change is not alone: its approval is in the log, signed.
+#[test]
+fn the_approvals_of_a_log_count() {
+    let world = World::usual();
+    world.git(&["fetch", "--quiet"]);
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &["checkout/production"]);
+    world.approve("bob", &change);
+    world.push(&["change:main"]).passes();
+    world.settle();
+    assert_eq!(world.stage.audit("shop.git")["grades"]["named"], 0);
+    let url = &world.server().url;
+    let report = world.stage.audit(&format!("shop.git --changes --log {url} --trust home/trust.json"));
+    assert_eq!(
+        (&report["grades"]["named"], &report["governed"]),
+        (&json!(1), &json!({"changes": 1, "landed": 1})),
+        "{report}"
+    );
+    assert_eq!(report["reviewers"][0]["person"], "bob");
+    let text = world.stage.run(&format!("audit shop.git --log {url} --trust home/trust.json")).stdout;
+    assert!(text.starts_with("Git and the log carry a second person for"), "{text}");
+    let said = world.stage.run(&format!("audit shop.git --log {url}"));
+    assert_snapshot!(said.stderr, @"
+    error: --log needs --trust FILE, by which the log is checked
+    hint: it is the trust.json that `countersign init` wrote, from a founder
+    ");
+    // A log that was pinned elsewhere proves nothing here.
+    let trust = world.stage.read("home/trust.json").replace("\"origin\": \"world\"", "\"origin\": \"another\"");
+    world.stage.write("other.json", &trust);
+    let said = world.stage.run(&format!("audit shop.git --log {url} --trust other.json"));
+    assert_eq!(said.status, 1, "{said}");
 }

@@ -1,5 +1,12 @@
 //! Opening by a bundle under cosignatures, and witnesses that only watch.
 
+use countersign::{gates::stops::Stop, random};
+use countersign_core::{
+    statement::{Body, Header, Rejection, RevisionRef, SeenCheckpoint, Statement},
+    text::Reason,
+};
+use countersign_ledger::{Envelope, Hash, Leaf, SigningKey};
+
 use super::*;
 
 #[test]
@@ -77,6 +84,50 @@ fn apply_decides_by_a_bundle_only_where_followers_vouch_that_nothing_was_left_ou
     assert_eq!(open(&trust, "ada", &before, 400), Err("not-cosigned"));
     assert_eq!(open(&alone, "ada", &before, 0), Err("no-cosigners"));
     assert_eq!(open(&trust, "grace", &before, 0), Err("permit-for-another-gate"));
+
+    // Handed over: what rejects a revision that the change never had closes nothing, whoever's it is; what rejects one that it has
+    // does, and so does what may be about one that came since.
+    let leaves = before.evidence.leaves.values().map(|bytes| Leaf::parse(bytes).unwrap());
+    let current = leaves.map(|leaf| leaf.envelope.payload_digest()).find(|payload| {
+        // A change is called by its proposal.
+        payload.hex().starts_with(change.as_str())
+    });
+    let handed = |digest: Digest, size: u64, keep: fn(&Stops, &Stop)| {
+        let stop = rejection(&world, &trust, &before, digest, size);
+        keep(&stops, &stop);
+        let opened = open(&trust, "ada", &before, 0);
+        fs::remove_dir_all(world.stage.path("nowhere/stops")).unwrap();
+        opened
+    };
+    let obeyed: fn(&Stops, &Stop) = |stops, stop| stops.keep(stop).unwrap();
+    let unchecked: fn(&Stops, &Stop) = |stops, stop| stops.keep_unchecked(stop).unwrap();
+    let (current, never) = (current.unwrap(), Digest::of("no revision"));
+    assert_eq!(handed(current, 2, obeyed), Err("denied-by-rules"));
+    assert_eq!(handed(current, 2, unchecked), Err("stop-unclear"));
+    assert_eq!(handed(never, size + 1, obeyed), Err("stop-unclear"));
+    assert_eq!(handed(never, 2, obeyed), Ok(()));
+    assert_eq!(handed(never, 2, unchecked), Ok(()));
+}
+
+/// That grace rejects the first revision of a bundle's change, or what she says it is, in front of so many leaves.
+fn rejection(world: &World, trust: &Trust, bundle: &Bundle, digest: Digest, size: u64) -> Stop {
+    let reason = Reason { salt: random::nonce(), why: "not on a Friday".to_owned() }.to_blob().unwrap();
+    let header = Header {
+        by: "grace".parse().unwrap(),
+        checkpoint: SeenCheckpoint { root: Hash::empty_tree(), size },
+        epoch: None,
+        log: trust.origin.clone(),
+        nonce: random::nonce(),
+    };
+    let body = Body::Rejection(Rejection {
+        change: bundle.change.clone(),
+        reason: Digest::of(&reason),
+        revision: RevisionRef { digest, number: 1 },
+        targets: ["example/production".parse().unwrap()].into(),
+    });
+    let payload = Statement { header, body }.encode().unwrap();
+    let key = SigningKey::from_openssh(&world.stage.read("grace")).unwrap();
+    Stop::new(Envelope::new(&payload, vec![key.sign(&payload).unwrap()]).unwrap(), vec![reason]).unwrap()
 }
 
 /// The path of the program, as in the Debian package `torchwood`. `witnessctl`, which tells it its logs, lies beside it.

@@ -126,8 +126,10 @@ fn an_apply_that_is_killed_runs_nothing_twice() {
     let held = Held::new(&world.stage);
     let words =
         ["--target", "search/production", "--kind", "config", "--title", "T", "--why", "a reason that is long enough"];
-    let run =
-        world.say("alice", &[&["propose"], &words[..], &["--file", "deploy.sh", "--command", "./deploy.sh"]].concat());
+    let run = world.say(
+        "alice",
+        &[&["propose", "--again"], &words[..], &["--file", "deploy.sh", "--command", "./deploy.sh"]].concat(),
+    );
     assert_eq!(run.status, 0, "{run}");
     let change = run.json()["id"].as_str().unwrap().to_owned();
     let run = world.say("bob", &["approve", &change, "--file", "deploy.sh"]);

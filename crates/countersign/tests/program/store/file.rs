@@ -78,6 +78,18 @@ async fn an_address_of_no_store_is_refused() {
     }
 }
 
+/// A colon is part of a name, and begins no address.
+#[tokio::test]
+async fn a_file_may_be_called_anything_that_is_text() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let place = place();
+    let named = place.folder.path().join("a:b.db");
+    store::open(&store::address(&named).unwrap(), &place.options()).await.unwrap();
+    assert!(named.exists());
+    let error = store::address(std::ffi::OsStr::from_bytes(b"a\xff.db").as_ref()).unwrap_err();
+    assert!(matches!(error, StoreError::NoText(_)), "{error}");
+}
+
 #[tokio::test]
 async fn what_is_on_the_disk_is_what_was_signed_or_the_store_is_not_opened() {
     let place = place();
@@ -236,8 +248,9 @@ async fn what_decays_where_nobody_looks_is_found_by_reading_it_all() {
     let mut submissions: Vec<Submission> = (0..700).map(|n| pen.next(&[&format!("change/{n}")])).collect();
     submissions[5].blobs.push(b"a text".to_vec());
     place.commit(&*store, submissions).await;
+    let keys = |leaf: &countersign_ledger::Leaf| vec![store::Unique::of(leaf.envelope.payload())];
     let scrub = async |place: &Place, store: &dyn store::Store| {
-        store::scrub::scrub(store, &place.options(), std::time::Duration::ZERO).await
+        store::scrub::scrub(store, &place.options(), &keys, std::time::Duration::ZERO).await
     };
     assert_eq!(scrub(&place, &*store).await.unwrap(), 700);
     drop(store);
@@ -253,6 +266,13 @@ async fn what_decays_where_nobody_looks_is_found_by_reading_it_all() {
             "under hash tile 1/0",
         ),
         ("update blobs set bytes = x'00'", "is not what its name says"),
+        ("update lines set idx = 4 where idx = 3", "line 0 of stream change/3, which is leaf 3,"),
+        ("delete from lines where idx = 699", "line 0 of stream change/699"),
+        ("update streams set name = 'change/x' where name = 'change/9'", "line 0 of stream change/9"),
+        ("insert into lines select stream, 1, 2 from lines where idx = 3", "701 for 700 leaves that have 700"),
+        ("delete from uniques where idx = 5", "leaf 5 under key"),
+        ("insert into uniques values (zeroblob(16), 7)", "keys, 701 for 700 leaves"),
+        ("insert into facets values ('thing', 'state', 'applied', 0, 'change/7')", "change/7 in the index of lists"),
     ] {
         let place = place.elsewhere(&whole);
         // While it is served: opening looks at some of it, too.

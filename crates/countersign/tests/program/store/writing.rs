@@ -13,8 +13,8 @@ use std::{
 };
 
 use countersign::store::{
-    self, Conflict, Head, Job, List, Notary, Page, Pending, Projection, Store, StoreError, Submission, Trouble, Unique,
-    dump,
+    self, Conflict, Entries, Head, Job, List, Notary, Page, Pending, Projection, Store, StoreError, Submission,
+    Trouble, Unique, dump,
     faults::{Faults, Side, Step},
     tiles::{TileAt, Tiles},
     writer::{SubmitError, Writer},
@@ -266,6 +266,18 @@ impl Store for Faulty {
             }),
             false => self.inner.taken(keys),
         }
+    }
+
+    fn lines<'a>(&'a self, places: &'a [(StreamId, u64)]) -> Pending<'a, Vec<Option<u64>>> {
+        self.inner.lines(places)
+    }
+
+    fn entries(&self, size: u64) -> Pending<'_, Entries> {
+        self.inner.entries(size)
+    }
+
+    fn loose(&self) -> Pending<'_, Option<String>> {
+        self.inner.loose()
     }
 
     fn each_blob(&self, after: u64) -> Pending<'_, Vec<(u64, Digest, Vec<u8>)>> {

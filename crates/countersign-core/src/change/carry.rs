@@ -1,0 +1,44 @@
+//! Carrying over: which approvals of earlier revisions are of just what the present one brings.
+//!
+//! The same is the same delta for the same branch of the same repository (or the same files and command), in the same words to the
+//! byte. Kind and targets are the change's. The base may be another: a rebase, a merge of the branch, or a new message. Whether
+//! that base is on the branch, and what else came in by it, is asked where the change lands ([`crate::facts::landing`]): there
+//! the difference from the branch's tip is the delta, and no commit comes along that is not of the range.
+
+use super::{ApprovalRecord, Change, Revision};
+use crate::subject::Subject;
+
+impl Change {
+    /// The revisions that bring just what the present one does, oldest first. The present one is the last.
+    pub fn same_revisions(&self) -> impl Iterator<Item = &Revision> {
+        let present = self.current();
+        self.revisions.iter().filter(move |revision| present.is_some_and(|present| revision.brings_the_same(present)))
+    }
+
+    /// Whether an approval is of an earlier one of those.
+    pub fn may_carry(&self, approval: &ApprovalRecord) -> bool {
+        let of_the_same = || self.same_revisions().any(|revision| revision.reference == approval.revision);
+        Some(approval.revision) != self.current_ref() && of_the_same()
+    }
+}
+
+impl Revision {
+    fn brings_the_same(&self, other: &Self) -> bool {
+        self.text == other.text && self.subject.brings_the_same(&other.subject)
+    }
+}
+
+impl Subject {
+    /// Whether another subject puts the same into the same place by the same command.
+    pub fn brings_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Git(a), Self::Git(b)) => {
+                (&a.repository, &a.branch, &a.delta) == (&b.repository, &b.branch, &b.delta)
+            }
+            (Self::Files(a), Self::Files(b)) => a == b,
+            // On another parent the same files may mean something else.
+            (Self::Governance(_), _) | (_, Self::Governance(_)) => false,
+            (Self::Git(_), Self::Files(_)) | (Self::Files(_), Self::Git(_)) => false,
+        }
+    }
+}

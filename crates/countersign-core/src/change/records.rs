@@ -1,0 +1,242 @@
+//! The records that a change is made of, each from one statement about it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_ledger::{Digest, Fingerprint, StreamHead, StreamId, Time, sshsig::Assurance};
+use serde::{Deserialize, Serialize};
+
+use super::Found;
+use crate::{
+    decision::Outcome,
+    facts::{AiSignal, GitFacts, IdentityFact, RuledPath, git::Ident},
+    ids::{ActorId, GateId, RuleId},
+    kind::Documents,
+    statement::{Disclosure, Identification, OutcomeResult, RevisionRef, Seen},
+    subject::{Subject, TransitionRef},
+};
+
+/// A tombstone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErasureRecord {
+    /// Who signed it first.
+    pub by: ActorId,
+    pub at: Time,
+    pub blobs: BTreeSet<Digest>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revision {
+    pub reference: RevisionRef,
+    pub by: ActorId,
+    pub sponsor: Option<ActorId>,
+    pub at: Time,
+    pub subject: Subject,
+    pub facts: Option<Digest>,
+    /// The blob that `named` is from.
+    pub identities_blob: Option<Digest>,
+    pub text: Digest,
+    pub documents: Documents,
+    /// From the facts: who the commits name, what they say of AI, which guidance they cite.
+    pub identities: Vec<IdentityFact>,
+    /// Names and mails behind the references of `identities`; empty when they were erased.
+    pub named: BTreeMap<String, Ident>,
+    pub ai: Vec<AiSignal>,
+    pub guidance: BTreeSet<String>,
+    /// What the delta touches; `None` where that are too many paths to keep, or there is no delta.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Vec<RuledPath>>,
+}
+
+impl Revision {
+    pub(super) fn new(
+        (by, at): (&ActorId, Time),
+        found: &Found,
+        reference: RevisionRef,
+        subject: &Subject,
+        (facts, identities_blob, text): (Option<Digest>, Option<Digest>, Digest),
+        documents: Documents,
+        sponsor: Option<ActorId>,
+    ) -> Self {
+        let of = found.facts.as_ref();
+        Self {
+            reference,
+            by: by.clone(),
+            sponsor,
+            at,
+            subject: subject.clone(),
+            facts,
+            identities_blob,
+            text,
+            documents,
+            named: found.identities.as_ref().map(|i| i.people.clone()).unwrap_or_default(),
+            identities: of.map(|f| f.identities.clone()).unwrap_or_default(),
+            ai: of.map(|f| f.ai.clone()).unwrap_or_default(),
+            guidance: of.map(|f| f.guidance.clone()).unwrap_or_default(),
+            paths: of.and_then(GitFacts::ruled_paths),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalRecord {
+    pub by: ActorId,
+    pub key: Fingerprint,
+    pub assurance: Assurance,
+    pub revision: RevisionRef,
+    pub seen: Seen,
+    /// The payload's digest: the statement's name.
+    pub statement: Digest,
+    pub at: Time,
+    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RejectionRecord {
+    pub by: ActorId,
+    pub revision: RevisionRef,
+    pub reason: Digest,
+    pub at: Time,
+    pub lifted: bool,
+    /// Who has set it aside, each for one content.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aside: Vec<Aside>,
+}
+
+/// Somebody's word that another's rejection need not stop this content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Aside {
+    pub by: ActorId,
+    /// What they were when they said so.
+    pub senior: bool,
+    pub content: Digest,
+    /// Blob.
+    pub reason: Digest,
+}
+
+/// How many people set a rejection aside, one of them a senior.
+pub const ASIDE_PEOPLE: usize = 2;
+
+/// Whether enough people have set a rejection aside for this content.
+pub fn is_set_aside(aside: &[Aside], content: &Digest) -> bool {
+    let here = || aside.iter().filter(|aside| aside.content == *content);
+    let people: BTreeSet<&ActorId> = here().map(|aside| &aside.by).collect();
+    people.len() >= ASIDE_PEOPLE && here().any(|aside| aside.senior)
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DisclosureRecord {
+    pub by: ActorId,
+    pub at: Time,
+    pub said: Disclosure,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaiverRecord {
+    pub by: ActorId,
+    pub key: Fingerprint,
+    pub rule: RuleId,
+    pub revision: RevisionRef,
+    pub reason: Digest,
+    pub at: Time,
+    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentificationRecord {
+    pub by: ActorId,
+    pub at: Time,
+    /// The epoch that it was said in, as its header says. What is of an earlier one clears nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
+    pub said: Identification,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestRecord {
+    /// The request's payload digest.
+    pub statement: Digest,
+    pub gate: GateId,
+    pub audience: Fingerprint,
+    pub transition: TransitionRef,
+    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionRecord {
+    pub outcome: Outcome,
+    pub revision: RevisionRef,
+    pub decision: Digest,
+    pub at: Time,
+    pub request: RequestRecord,
+    /// The heads that it was decided from.
+    pub heads: BTreeMap<StreamId, StreamHead>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PermitRecord {
+    /// The permit's payload digest.
+    pub statement: Digest,
+    pub revision: RevisionRef,
+    pub gate: GateId,
+    pub audience: Fingerprint,
+    pub transition: TransitionRef,
+    pub issued_at: Time,
+    pub expires_at: Time,
+    pub outcome: Option<OutcomeResult>,
+    /// When the log took that outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_at: Option<Time>,
+    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
+}
+
+impl PermitRecord {
+    /// Whether it was started, and nobody has said how that ended.
+    pub fn is_running(&self) -> bool {
+        match self.outcome {
+            Some(OutcomeResult::Started) => true,
+            Some(OutcomeResult::Applied | OutcomeResult::Failed) | None => false,
+        }
+    }
+}
+
+/// What somebody said of a revision; the words are in the blob.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommentRecord {
+    pub by: ActorId,
+    pub at: Time,
+    pub revision: RevisionRef,
+    pub text: Digest,
+}
+
+/// An approval that was there, and that whoever gave it took back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TakenBack {
+    pub by: ActorId,
+    pub revision: RevisionRef,
+    pub at: Time,
+    /// By rejecting what they had approved.
+    pub rejected: bool,
+    /// How many permits had been issued by then: none of them starts any more.
+    pub permits: usize,
+}

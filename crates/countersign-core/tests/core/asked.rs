@@ -1,0 +1,111 @@
+//! What rules ask about comes from what was signed and from content, and stands in a snapshot only where a rule asks.
+
+use countersign_core::{
+    decision::RuleStatus, facts::MAX_RULED_PATHS, ids::ChangeId, snapshot::Snapshot, statement::Proposal,
+};
+use countersign_ledger::Digest;
+
+use crate::kit::{Extracted, World, author, facts, file, id, oid};
+
+/// The shop with one rule more, which applies where `when` holds.
+fn asking(when: &str) -> World {
+    let rule = format!(
+        "@id(\"asked\") @requires(\"approval:group:payments:1\") @because(\"B.\") @remedy(\"ask for {{change}}\") \
+         @mode(\"enforce\") @strength(\"waivable\") forbid (principal, action == Countersign::Action::\"apply\", \
+         resource) when {{ {when} }} unless {{ resource.approvals.group[\"payments\"] >= 1 }};"
+    );
+    World::founded(|files| drop(files.insert("rules/asked.cedar".to_owned(), rule.into_bytes())), |_| {}).unwrap()
+}
+
+fn applies(world: &World, change: &ChangeId) -> bool {
+    let decision = world.decision(change);
+    decision.rules.iter().any(|rule| rule.id.as_str() == "asked" && rule.status != RuleStatus::NotApplicable)
+}
+
+/// Commits that touch these paths, in git's mode.
+fn touching(paths: &[(&str, u32)]) -> Extracted {
+    let mut commits = facts(9, &[author("linus@example.com")]);
+    let touched = |(n, (path, mode)): (u64, &(&str, u32))| {
+        let mut touched = commits.facts.paths[0].clone();
+        touched.path = (*path).to_owned();
+        touched.old = None;
+        touched.new.as_mut().unwrap().mode = *mode;
+        touched.new.as_mut().unwrap().id = oid(5_000 + n);
+        touched
+    };
+    let mut paths: Vec<_> = (0..).zip(paths).map(touched).collect();
+    paths.sort();
+    commits.facts.delta = countersign_core::facts::delta::digest(&paths);
+    commits.facts.paths = paths;
+    commits
+}
+
+#[test]
+fn paths_are_those_of_the_delta() {
+    const FILE: u32 = 0o100_644;
+    let docs = |paths: &[(&str, u32)]| {
+        let mut world = asking("resource.paths.only[\"docs/** | **/*.md\"]");
+        let change = world.propose_git("linus", &touching(paths));
+        applies(&world, &change)
+    };
+    assert!(docs(&[("docs/a.txt", FILE), ("README.md", FILE)]));
+    assert!(!docs(&[("docs/a.txt", FILE), ("src/app.rs", FILE)]));
+    assert!(!docs(&[("docs/a.txt", 0o120_000)]), "a link could point anywhere");
+    assert!(docs(&[("docs/module", 0o160_000)]), "a submodule is its path");
+    // Too many to keep: whatever a rule names could be among them.
+    let many: Vec<String> = (0..=MAX_RULED_PATHS).map(|n| format!("docs/{n:05}.txt")).collect();
+    let many: Vec<(&str, u32)> = many.iter().map(|path| (path.as_str(), FILE)).collect();
+    assert!(!docs(&many));
+    assert!(docs(&many[1..]));
+    let mut world = asking("resource.paths.touched[\"infra/**\"]");
+    let change = world.propose_git("linus", &touching(&many));
+    assert!(applies(&world, &change));
+    // Of files the names are asked about.
+    let mut world = asking("resource.paths.touched[\"app.*\"] && !resource.paths.added[\"app.*\"]");
+    let change = world.propose("linus", "search/production");
+    assert!(applies(&world, &change));
+}
+
+#[test]
+fn people_are_in_their_groups_by_the_catalog() {
+    let by = |when: &str, by: &str| {
+        let mut world = asking(when);
+        let sponsor = (by == "robo").then(|| id("linus"));
+        let proposal = world.proposal("search/production", &file("timeout: 30"), None);
+        let change = world.begin(by, Proposal { sponsor, ..proposal });
+        applies(&world, &change)
+    };
+    let in_group = "resource.proposer in Countersign::Group::\"discovery\"";
+    assert!(by(in_group, "linus") && !by(in_group, "ada") && !by(in_group, "barbara"));
+    let agent = "resource.proposer_kind == \"agent\"";
+    assert!(by(agent, "robo") && !by(agent, "linus"));
+    let all = "resource.contributor_groups.all.contains(Countersign::Group::\"discovery\")";
+    // An agent is in no group, and its sponsor had a hand in it.
+    assert!(by(all, "linus") && !by(all, "robo"));
+    let any = "resource.contributor_groups.any.contains(Countersign::Group::\"discovery\")";
+    assert!(by(any, "linus") && by(any, "robo") && !by(any, "ada"));
+}
+
+#[test]
+fn approvals_of_a_group_are_those_of_the_catalog() {
+    let mut world = asking("resource.production");
+    let change = world.propose("mallory", "search/production");
+    world.approve("linus", &change).unwrap();
+    assert_eq!(world.standing(&change), "asked");
+    world.approve("grace", &change).unwrap();
+    assert_eq!(world.standing(&change), "allow");
+}
+
+/// Decisions of old keep their digests.
+#[test]
+fn what_no_rule_asks_about_is_in_no_snapshot() {
+    let mut world = World::new();
+    let change = world.propose_git("ada", &facts(9, &[author("ada@example.com")]));
+    world.approve("linus", &change).unwrap();
+    let snapshot = Snapshot::take(&world.state, world.change(&change), world.now).unwrap();
+    let spelled = String::from_utf8(snapshot.to_bytes()).unwrap();
+    for name in ["groups", "proposer", "paths", "carried"] {
+        assert!(!spelled.contains(&format!("\"{name}\":")), "{spelled}");
+    }
+    assert_eq!(Digest::of(&spelled), snapshot.digest());
+}

@@ -1,0 +1,150 @@
+//! `list`: which changes there are, as the server tells it.
+
+use countersign_core::catalog::did_you_mean;
+
+use super::{
+    Global,
+    error::{CliError, Exit},
+    me::Me,
+    output::{self, Format, bold, faint, printable},
+    times,
+};
+use crate::wire::{ChangeLine, ChangePage};
+
+/// List the changes, the newest first.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    countersign list --waiting-on me\n  \
+    countersign list --mine --state open\n  \
+    countersign list --system checkout --since 7d")]
+pub struct Args {
+    /// Those that you proposed, or answer for.
+    #[arg(long, conflicts_with = "person")]
+    mine: bool,
+    /// Those that something is missing of which this person, or `me`, could supply.
+    #[arg(long, value_name = "PERSON")]
+    waiting_on: Option<String>,
+    /// Those in this state: proposed, permitted, applying, applied, failed, rejected, withdrawn; or open: neither applied nor
+    /// withdrawn.
+    #[arg(long)]
+    state: Option<String>,
+    /// Those of this system.
+    #[arg(long)]
+    system: Option<String>,
+    /// Those of this target: SYSTEM/ENVIRONMENT.
+    #[arg(long)]
+    target: Option<String>,
+    /// Those that this person proposed, revised, approved, rejected, commented on or waived a rule of.
+    #[arg(long)]
+    person: Option<String>,
+    /// Proposed since then: 7d, 12h, 2026-11-01 or 2026-11-26T09:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Proposed until then.
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// How many at the most.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// Go on where a list before ended, which says how.
+    #[arg(long, value_name = "CURSOR")]
+    after: Option<String>,
+}
+
+const OPEN: &str = "open";
+const STATES: [&str; 8] = [OPEN, "proposed", "permitted", "applying", "applied", "failed", "rejected", "withdrawn"];
+
+impl Args {
+    /// What the server is asked for.
+    fn query(&self, me: Option<&str>) -> Result<Vec<(&'static str, String)>, CliError> {
+        let person = |said: &Option<String>| match said.as_deref() {
+            Some(ME) => me.map(str::to_owned),
+            _ => said.clone(),
+        };
+        if let Some(state) = self.state.as_deref().filter(|state| !STATES.contains(state)) {
+            let error = CliError::usage(format!("`{state}` is no state of a change"));
+            return Err(match did_you_mean(state, STATES) {
+                Some(meant) => error.hint(format!("did you mean --state {meant}?")),
+                None => error.hint(format!("it is one of {}", output::joined(STATES))),
+            });
+        }
+        let (open, state) = match self.state.as_deref() {
+            Some(OPEN) => (Some("true".to_owned()), None),
+            _ => (None, self.state.clone()),
+        };
+        let asked = [
+            ("proposer", me.filter(|_| self.mine).map(str::to_owned)),
+            ("waiting_on", person(&self.waiting_on)),
+            ("open", open),
+            ("state", state),
+            ("system", self.system.clone()),
+            ("target", self.target.clone()),
+            ("person", person(&self.person)),
+            ("since", self.since.as_deref().map(times::moment).transpose()?),
+            ("until", self.until.as_deref().map(times::end).transpose()?),
+        ];
+        Ok(asked.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
+    }
+
+    fn asks_who_i_am(&self) -> bool {
+        let is_me = |said: &Option<String>| said.as_deref() == Some(ME);
+        self.mine || is_me(&self.waiting_on) || is_me(&self.person)
+    }
+}
+
+/// Whoever asks, in the place of a name.
+const ME: &str = "me";
+
+pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
+    let log = global.log()?;
+    let me = match args.asks_who_i_am() {
+        true => Some(Me::of(global, &log)?.known()?.to_string()),
+        false => None,
+    };
+    let query = args.query(me.as_deref())?;
+    let wanted = usize::try_from(args.limit).unwrap_or(usize::MAX);
+    let ChangePage { changes: lines, next } = log.list(&query, args.after.as_deref(), wanted)?;
+    match global.format {
+        Format::Json => output::json(&lines)?,
+        Format::Text if lines.is_empty() && query.is_empty() => {
+            anstream::println!("no changes yet: countersign propose --help");
+        }
+        Format::Text if lines.is_empty() => anstream::println!("no change is like that"),
+        Format::Text => {
+            let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
+            lines.iter().for_each(|of| line(of, width));
+            anstream::eprintln!("{}", faint("as the server tells it; countersign show ID checks what it shows"));
+        }
+    }
+    if let Some(next) = next {
+        anstream::eprintln!("{}", faint(format!("there are more: the same with --after '{next}'")));
+    }
+    Ok(Exit::Done)
+}
+
+fn line(line: &ChangeLine, width: Option<usize>) {
+    let targets: Vec<_> = line.targets.iter().map(ToString::to_string).collect();
+    let (state, proposer) = (format!("{:<10}", line.state), format!("{:<16}", line.proposer.as_str()));
+    let ago = format!("{:<12}", times::ago(&line.proposed_at));
+    let before = format!("{}  {state} {proposer} {ago}  {}  ", line.id.short(), targets.join(" "));
+    let room = width.map_or(TITLE, |width| width.saturating_sub(before.chars().count()).max(SHORTEST_TITLE));
+    anstream::println!(
+        "{}  {state} {proposer} {}  {}  {}",
+        bold(anstyle::Style::new(), line.id.short()),
+        faint(ago),
+        targets.join(" "),
+        printable(&shortened(&line.title, room)),
+    );
+}
+
+/// How much of a title a line has where no terminal says how wide it is, and at the least.
+const TITLE: usize = 120;
+const SHORTEST_TITLE: usize = 20;
+
+pub fn shortened(text: &str, chars: usize) -> String {
+    if text.chars().count() <= chars {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(chars.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}

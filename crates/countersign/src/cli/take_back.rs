@@ -1,0 +1,39 @@
+//! `take-back`: one's own approval counts no more.
+
+use countersign_core::statement::{ApprovalWithdrawal, Body};
+
+use super::{
+    Global,
+    error::{CliError, Exit},
+    submit::{self, announce},
+};
+use crate::client::ChangePrefix;
+
+/// Take your own approval of a change back.
+///
+/// It counts no more, a permit that nobody has spent yet does not open after it, and you may approve again. To stop the change
+/// whatever others approve, reject it.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The change: its id, or twelve or more digits of its beginning.
+    change: ChangePrefix,
+}
+
+pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
+    let session = global.session()?;
+    let reading = session.read(&args.change)?;
+    let view = reading.view()?;
+    let me = session.speaker.me.clone();
+    let lines = [format!(
+        "taking back of your approval of revision {} of change {}: {}",
+        view.revision,
+        view.id.short(),
+        view.title
+    )];
+    announce(&session.speaker, &lines);
+    let body =
+        Body::ApprovalWithdrawal(ApprovalWithdrawal { change: view.id.clone(), revision: reading.revision_ref() });
+    submit::say(global, &session, body, &[], |_| {
+        format!("{me} took their approval of revision {} of {} back", view.revision, view.id.short())
+    })
+}

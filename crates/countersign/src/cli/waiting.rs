@@ -1,0 +1,365 @@
+//! `countersign` alone: what waits for whoever asks, and what of theirs waits on whom; each with the command that answers it.
+//!
+//! Which changes those are is the server's word, and nothing else is: each is read from its signed statements, and what does not
+//! wait by those is not shown. So many are looked up at the most; of the others it is said how many there are.
+
+use std::cmp::Reverse;
+
+use countersign_core::{
+    admit::may_confirm,
+    explain::Obligation,
+    ids::{ActorId, ChangeId, Target},
+    kind::Purpose,
+    state::RevocationRecord,
+    statement::Holder,
+};
+use countersign_ledger::{Fingerprint, Time};
+use serde::Serialize;
+
+use super::{
+    Global,
+    error::{CliError, Exit},
+    list::shortened,
+    me::Me,
+    output::{self, Format, bad, bold, faint, good, list, printable, warn},
+    place::Origin,
+    times,
+};
+use crate::{
+    client::ChangePrefix,
+    clock,
+    known::{KnownError, KnownLog},
+    reading::Reading,
+    signer::SignerError,
+    wire::{ChangeView, rfc3339},
+};
+
+/// How many changes of each of the two lists are looked up.
+const LOOKED_UP: usize = 12;
+/// How many the server is asked to name.
+const NAMED: usize = 200;
+/// How much of a title a line has.
+const TITLE: usize = 60;
+
+/// All that is told.
+#[derive(Debug, Serialize)]
+struct Told {
+    me: ActorId,
+    log: String,
+    /// The most urgent first.
+    waiting: Vec<Waits>,
+    /// How many more the server names, which were not looked up.
+    more_waiting: usize,
+    mine: Vec<Mine>,
+    more_mine: usize,
+}
+
+/// Something that waits for whoever asks.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Waits {
+    /// A key that somebody revoked for a day.
+    Suspension(Suspended),
+    Change(Open),
+}
+
+#[derive(Debug, Serialize)]
+struct Suspended {
+    key: Fingerprint,
+    of: Holder,
+    revoked_by: ActorId,
+    at: String,
+    until: String,
+    /// What this person can do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Open {
+    id: ChangeId,
+    title: String,
+    targets: Vec<Target>,
+    proposer: ActorId,
+    proposed_at: String,
+    revision: u32,
+    /// What this person could supply.
+    missing: Vec<String>,
+    command: String,
+    #[serde(skip)]
+    urgency: Urgency,
+}
+
+/// What comes first: what answers an incident, then the higher tier, then what waits longest.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Urgency {
+    presses: Reverse<bool>,
+    tier: u8,
+    since: Time,
+}
+
+/// A change of whoever asks.
+#[derive(Debug, Serialize)]
+struct Mine {
+    id: ChangeId,
+    title: String,
+    targets: Vec<Target>,
+    state: String,
+    allowed: bool,
+    proposed_at: String,
+    waits_on: Vec<WaitsOn>,
+    command: String,
+}
+
+#[derive(Debug, Serialize)]
+struct WaitsOn {
+    missing: String,
+    /// Those who are nearest.
+    who: Vec<ActorId>,
+    more: u32,
+}
+
+pub fn run(global: &Global) -> Result<Exit, CliError> {
+    match global.signer() {
+        Ok(_) => {}
+        Err(SignerError::NoKey) => return Ok(begin("you have no SSH key that this program would find")),
+        Err(error) => return Err(error.into()),
+    }
+    let log = match global.log() {
+        Ok(log) => log,
+        Err(error) if error.code == "unreachable" && global.meant.url.by == Origin::Usual => {
+            return Ok(begin("no server is named here, and none answers on this machine"));
+        }
+        Err(error) => return Err(error),
+    };
+    let told = told(global, &log)?;
+    match global.format {
+        Format::Json => output::json(&told)?,
+        Format::Text => print(&told),
+    }
+    Ok(Exit::Done)
+}
+
+/// What to do where nothing is set up yet.
+fn begin(why: &str) -> Exit {
+    anstream::println!("Nothing can wait for you yet: {why}.");
+    anstream::println!("  a log that others keep   countersign join URL --trust trust.json --key ~/.ssh/id_ed25519");
+    anstream::println!("  a log of your own        countersign init HOME, then countersign serve --home HOME");
+    anstream::println!("  a key                    ssh-keygen -t ed25519, or --key KEYFILE");
+    anstream::println!("  to see what it is for    countersign demo; all commands: countersign --help");
+    Exit::Done
+}
+
+fn told(global: &Global, log: &KnownLog) -> Result<Told, CliError> {
+    let me = Me::of(global, log)?;
+    let id = me.known()?.clone();
+    let now = clock::now();
+    let mut waiting: Vec<Waits> = suspended(&me, &id, now).into_iter().map(Waits::Suspension).collect();
+    let (theirs, more_waiting) = look_up(log, vec![("waiting_on", id.to_string())], now)?;
+    let mut open = Vec::new();
+    for reading in &theirs {
+        let missing = reading.could_supply(&id)?;
+        if !missing.is_empty() {
+            open.push(Open::of(reading, missing, &reading.view()?));
+        }
+    }
+    open.sort_by(|a, b| a.urgency.cmp(&b.urgency));
+    waiting.extend(open.into_iter().map(Waits::Change));
+    let (own, more_mine) = look_up(log, vec![("proposer", id.to_string()), ("open", "true".to_owned())], now)?;
+    let is_mine = |reading: &&Reading| {
+        let change = reading.change();
+        change.status.is_open()
+            && change.revisions.iter().any(|revision| revision.by == id || revision.sponsor.as_ref() == Some(&id))
+    };
+    let mine = own.iter().filter(is_mine).map(|reading| Ok(Mine::of(&reading.view()?)));
+    let mine = mine.collect::<Result<_, CliError>>()?;
+    Ok(Told { me: id, log: log.trust().origin.clone(), waiting, more_waiting, mine, more_mine })
+}
+
+/// Keys that are suspended: what each can be answered with.
+fn suspended(me: &Me, id: &ActorId, now: Time) -> Vec<Suspended> {
+    let governance = &me.state.governance;
+    let people = me.state.people().map(|(of, record)| (Holder::Person(of.clone()), &record.revoked));
+    let gates = me.state.gates().map(|(of, record)| (Holder::Gate(of.clone()), &record.revoked));
+    let mut found = Vec::new();
+    for (of, revoked) in people.chain(gates) {
+        for (key, record) in revoked.iter().filter(|(_, record)| record.takes(now)) {
+            let RevocationRecord { by, at, .. } = record;
+            let Some(until) = record.until() else { continue };
+            let confirms = may_confirm(governance, &of, by, id).is_ok();
+            found.push(Suspended {
+                command: confirms.then(|| format!("countersign revoke {key} --confirm")),
+                key: key.clone(),
+                of: of.clone(),
+                revoked_by: by.clone(),
+                at: rfc3339(*at),
+                until: rfc3339(until),
+            });
+        }
+    }
+    found.sort_by(|a, b| a.until.cmp(&b.until));
+    found
+}
+
+/// Reads the changes that the server names, and says of how many more it only knows the ids.
+fn look_up(log: &KnownLog, query: Vec<(&str, String)>, now: Time) -> Result<(Vec<Reading>, usize), CliError> {
+    let named = log.list(&query, None, NAMED)?.changes;
+    let more = named.len().saturating_sub(LOOKED_UP);
+    let mut readings = Vec::new();
+    for line in named.into_iter().take(LOOKED_UP) {
+        match log.read(&ChangePrefix::from(&line.id), now) {
+            Ok(reading) => readings.push(reading),
+            // What does not verify is not shown; the others still wait.
+            Err(KnownError::Refused(refusal)) => {
+                anstream::eprintln!(
+                    "{}: change {}: {}",
+                    warn("left out"),
+                    line.id.short(),
+                    printable(&refusal.message)
+                );
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((readings, more))
+}
+
+impl Open {
+    fn of(reading: &Reading, missing: Vec<Obligation>, view: &ChangeView) -> Self {
+        let catalog = &reading.state().governance.catalog;
+        let tiers = view.targets.iter().filter_map(|target| catalog.systems.get(&target.system));
+        let Purpose { incident, restores, security } = &view.purpose;
+        let urgency = Urgency {
+            presses: Reverse(incident.is_some() || restores.is_some() || *security),
+            tier: tiers.map(|system| u8::from(system.tier)).min().unwrap_or(1),
+            since: reading.revision().at,
+        };
+        let mut said: Vec<String> = Vec::new();
+        for one in missing {
+            if !said.contains(&one.missing) {
+                said.push(one.missing);
+            }
+        }
+        Self {
+            id: view.id.clone(),
+            title: view.title.clone(),
+            targets: view.targets.iter().cloned().collect(),
+            proposer: view.proposer.clone(),
+            proposed_at: view.proposed_at.clone(),
+            revision: view.revision,
+            missing: said,
+            command: format!("countersign review {}", view.id.short()),
+            urgency,
+        }
+    }
+}
+
+impl Mine {
+    fn of(view: &ChangeView) -> Self {
+        let mut waits_on: Vec<WaitsOn> = Vec::new();
+        let stops = view.explanation.rules.iter().filter(|rule| rule.stops());
+        for one in stops.flat_map(|rule| &rule.obligations) {
+            if !waits_on.iter().any(|known| known.missing == one.missing) {
+                waits_on.push(WaitsOn { missing: one.missing.clone(), who: one.who.clone(), more: one.more });
+            }
+        }
+        Self {
+            id: view.id.clone(),
+            title: view.title.clone(),
+            targets: view.targets.iter().cloned().collect(),
+            state: view.state.clone(),
+            allowed: view.allowed(),
+            proposed_at: view.proposed_at.clone(),
+            waits_on,
+            command: format!("countersign show {}", view.id.short()),
+        }
+    }
+}
+
+fn print(told: &Told) {
+    let me = &told.me;
+    if told.waiting.is_empty() && told.mine.is_empty() {
+        anstream::println!("Nothing waits for you, {me}, and nothing of yours is open.");
+        anstream::println!("  what others have open    countersign list --state open");
+        anstream::println!("  a change of your own     countersign propose --help");
+        return;
+    }
+    match told.waiting.is_empty() {
+        true => anstream::println!("Nothing waits for you, {me}."),
+        false => anstream::println!("{}", bold(anstyle::Style::new(), format!("Waits for you, {me}"))),
+    }
+    for waits in &told.waiting {
+        match waits {
+            Waits::Suspension(suspended) => suspended.print(),
+            Waits::Change(open) => open.print(),
+        }
+    }
+    more(told.more_waiting, "countersign list --waiting-on me");
+    if !told.mine.is_empty() {
+        anstream::println!("{}", bold(anstyle::Style::new(), "Yours"));
+        told.mine.iter().for_each(Mine::print);
+        more(told.more_mine, "countersign list --mine --state open");
+    }
+}
+
+fn more(number: usize, command: &str) {
+    if number > 0 {
+        anstream::println!("  and {number} more: {command}");
+    }
+}
+
+/// The first line of a change: what it is, and where.
+fn first(id: &ChangeId, title: &str, targets: &[Target], rest: &str) {
+    anstream::println!(
+        "  {}  {}  {}  {}",
+        bold(anstyle::Style::new(), id.short()),
+        printable(&shortened(title, TITLE)),
+        output::joined(targets),
+        faint(rest)
+    );
+}
+
+const INDENT: &str = "                ";
+
+impl Suspended {
+    fn print(&self) {
+        let whose = match &self.of {
+            Holder::Person(person) => person.to_string(),
+            Holder::Gate(gate) => format!("gate {gate}"),
+        };
+        anstream::println!(
+            "  {}     key {} of {whose}, by {}, ends {} unless somebody confirms it",
+            bad("suspended"),
+            self.key,
+            self.revoked_by,
+            times::ago(&self.until)
+        );
+        match &self.command {
+            Some(command) => anstream::println!("{INDENT}{command}"),
+            None => anstream::println!("{INDENT}{}", faint("others confirm it, or it ends")),
+        }
+    }
+}
+
+impl Open {
+    fn print(&self) {
+        let rest = format!("by {}, {}", self.proposer, times::ago(&self.proposed_at));
+        first(&self.id, &self.title, &self.targets, &rest);
+        anstream::println!("{INDENT}{}", printable(&self.missing.join("; ")));
+        anstream::println!("{INDENT}{}", self.command);
+    }
+}
+
+impl Mine {
+    fn print(&self) {
+        first(&self.id, &self.title, &self.targets, &format!("{}, {}", self.state, times::ago(&self.proposed_at)));
+        if self.allowed {
+            anstream::println!("{INDENT}{}: every rule is met", good("allowed"));
+        }
+        for WaitsOn { missing, who, more } in &self.waits_on {
+            let more = if *more == 0 { String::new() } else { format!(" or one of {more} others") };
+            anstream::println!("{INDENT}{}: {}{more}", printable(missing), list(who).replace(" and ", " or "));
+        }
+        anstream::println!("{INDENT}{}", self.command);
+    }
+}

@@ -1,0 +1,138 @@
+//! What is said of a change beside verdicts, and verdicts that are taken back; what a proposal would be; and watching one.
+
+use std::process::Stdio;
+
+use countersign_core::catalog::Level;
+use serde_json::{Value, json};
+
+use crate::{support::Run, world::World};
+
+const CHECKOUT: &str = "checkout/production";
+
+fn world() -> (World, String) {
+    let world = World::governed(&[("alice", Level::Standard), ("bob", Level::Senior), ("carol", Level::Standard)]);
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &[CHECKOUT]);
+    (world, change)
+}
+
+fn done(run: &Run) -> Value {
+    assert_eq!(run.status, 0, "{run}");
+    run.json()
+}
+
+fn code(run: &Run) -> String {
+    let line = run.stderr.lines().last().unwrap_or_default();
+    let error: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{run}"));
+    error["error"]["code"].as_str().unwrap().to_owned()
+}
+
+fn shown(world: &World, change: &str) -> String {
+    let run = world.stage.run_words(&["--url", &world.server().url, "--key", "carol", "show", change]);
+    assert_eq!(run.status, 0, "{run}");
+    run.stdout
+}
+
+#[test]
+fn a_comment_is_shown_with_its_place_and_grants_nothing() {
+    let (world, change) = world();
+    let before = done(&world.say("carol", &["show", &change]))["decision"]["rules"].clone();
+    let view = done(&world.say("alice", &["comment", &change, "is that long enough?"]));
+    assert_eq!(view["decision"]["rules"], before);
+    let place = ["--path", "checkout/timeout", "--line", "1"];
+    done(&world.say("bob", &[&["comment", &change], &place[..], &["seconds,\nI hope"]].concat()));
+    let view = done(&world.say("carol", &["show", &change]));
+    let of = |n: usize| {
+        let comment = &view["comments"][n];
+        json!([comment["by"], comment["revision"], comment["path"], comment["line"], comment["text"]])
+    };
+    assert_eq!(of(0), json!(["alice", 1, null, null, "is that long enough?"]));
+    assert_eq!(of(1), json!(["bob", 1, "checkout/timeout", 1, "seconds,\nI hope"]));
+    let said = shown(&world, &change);
+    let first = said
+        .find("comment   by alice a moment ago (revision 1): is that long enough?")
+        .unwrap_or_else(|| panic!("{said}"));
+    let second =
+        said.find("(revision 1, checkout/timeout:1): seconds,\n          I hope").unwrap_or_else(|| panic!("{said}"));
+    assert!(first < second, "{said}");
+    let run = world.say("bob", &["comment", &change, "--path", "checkout/timeuot", "x"]);
+    assert_eq!((code(&run).as_str(), run.stderr.contains("checkout/timeout")), ("another-path", true), "{run}");
+    assert_eq!(code(&world.say("bob", &["comment", &change, " "])), "comment-missing");
+    // Its words can be erased; that it was said stays.
+    done(&world.say("alice", &["erase", &change, "--why", "it was asked for", "--out", "erasure.json"]));
+    done(&world.say("bob", &["erase", "--cosign", "erasure.json"]));
+    let view = done(&world.say("carol", &["show", &change]));
+    assert!(view["comments"][0]["text"].as_str().unwrap().starts_with("(erased by alice"), "{view}");
+    assert!(!view.to_string().contains("I hope"), "{view}");
+}
+
+#[test]
+fn ones_own_approval_can_be_taken_back_and_given_again() {
+    let (world, change) = world();
+    assert_eq!(code(&world.say("bob", &["take-back", &change])), "not-approved");
+    world.approve("bob", &change);
+    assert_eq!(code(&world.say("carol", &["take-back", &change])), "not-approved");
+    let view = done(&world.say("bob", &["take-back", &change]));
+    assert_eq!((&view["approvals"], &view["taken_back"][0]["by"]), (&json!([]), &json!("bob")));
+    world.push(&["HEAD:main"]).is_refused("denied-by-rules");
+    world.approve("bob", &change);
+    world.push(&["HEAD:main"]).passes();
+}
+
+/// Whoever approved, rejected and lifted has not approved, and reads why.
+#[test]
+fn an_approval_that_a_rejection_took_back_does_not_come_back_with_lifting_it() {
+    let (world, change) = world();
+    world.approve("bob", &change);
+    done(&world.say("bob", &["reject", &change, "--why", "wait"]));
+    done(&world.say("bob", &["reject", &change, "--lift"]));
+    let said = shown(&world, &change);
+    assert!(said.contains("took back bob's approval of revision 1"), "{said}");
+    assert!(said.contains("by rejecting it; lifting that does not bring it back"), "{said}");
+    world.push(&["HEAD:main"]).is_refused("denied-by-rules");
+}
+
+#[test]
+fn what_a_proposal_would_be_is_shown_and_nothing_is_sent() {
+    let (world, change) = world();
+    world.edit("other", "payments/retries", "4\n");
+    let words = ["propose", "--kind", "code", "--title", "More retries", "--why", "the bank is slow", "--git", "work"];
+    let range =
+        ["--repository", "shop", "--branch", "main", "--range", "origin/main..HEAD", "--target", "payments/production"];
+    let before = done(&world.say("alice", &["log"]))["size"].clone();
+    let view = done(&world.say("alice", &[&words[..], &range, &["--dry-run"]].concat()));
+    assert_eq!((&view["contributors"], &view["decision"]["outcome"]), (&json!(["alice"]), &json!("deny")));
+    let asked: Vec<&str> =
+        view["decision"]["rules"].as_array().unwrap().iter().map(|rule| rule["id"].as_str().unwrap()).collect();
+    assert!(asked.contains(&"tier-1-senior"), "{asked:?}");
+    let options = ["--url", &world.server().url, "--key", "alice"];
+    let text = world.stage.run_words(&[&options[..], &words, &range, &["--dry-run"]].concat());
+    assert!(text.stdout.contains("changed payments/retries") && text.stdout.contains("nothing was signed"), "{text}");
+    assert_eq!(done(&world.say("alice", &["log"]))["size"], before);
+    let quiet = world.stage.run_words(&[&options[..], &words, &range, &["--quiet"]].concat());
+    let id = quiet.stdout.trim_end();
+    assert!(quiet.status == 0 && id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{quiet}");
+    assert_ne!(id, change);
+    let again = world.say("alice", &[&words[..], &range].concat());
+    assert_eq!((again.status, code(&again).as_str(), again.stderr.contains(&id[..12])), (1, "proposed-already", true));
+}
+
+#[test]
+fn a_watch_ends_with_the_verdict() {
+    let (world, change) = world();
+    let watch = || {
+        let mut command = world.stage.command(env!("CARGO_BIN_EXE_countersign"));
+        command.args(["--url", &world.server().url, "--key", "carol", "show", &change, "--watch"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let watching = watch();
+    done(&world.say("carol", &["reject", &change, "--why", "not now"]));
+    let output = watching.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("rejected  by carol"), "{said}");
+    done(&world.say("carol", &["reject", &change, "--lift"]));
+    world.approve("bob", &change);
+    world.push(&["HEAD:main"]).passes();
+    assert_eq!(watch().wait().unwrap().code(), Some(0));
+}
