@@ -37,7 +37,12 @@ fn required(requirement: &Requirement, missing: &Missing) -> String {
             match role {
                 // What governs has no owner group.
                 Role::Owner if missing.of == [Target::governance().system.as_str()] => {
-                    approvals(missing.count, more, &Role::Independent) + " of the policy group"
+                    let (noun, who) =
+                        if missing.count == 1 { ("approval", "somebody") } else { ("approvals", "people") };
+                    format!(
+                        "{} {more}{noun} from the policy group, by {who} who had no hand in the change",
+                        missing.count
+                    )
                 }
                 Role::Owner => format!("{text} ({})", missing.of.join(", ")),
                 Role::Independent | Role::Senior | Role::Group(_) | Role::Touch | Role::Verified | Role::Material => {

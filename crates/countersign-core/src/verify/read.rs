@@ -83,6 +83,8 @@ impl ReadLeaf {
     /// that is not.
     pub(super) fn named(entry: &Entry, blob: &Blobs<'_>) -> Vec<Digest> {
         let mut named = entry.signed.statement().body.blobs();
+        // Also where the list is not as it was.
+        named.extend(list_named(&entry.signed.statement().body, blob).ok().flatten());
         named.extend(files_named(&entry.signed.statement().body, blob).unwrap_or_default());
         named
     }

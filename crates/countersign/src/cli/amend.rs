@@ -31,6 +31,7 @@ use crate::{
     client::{ChangePrefix, Client},
     erasing::there,
     home::{GovernanceFiles, Home, files},
+    known::KnownLog,
     publication::InForce,
     random,
     reading::Reading,
@@ -61,6 +62,9 @@ pub struct Args {
     /// A new revision of this change, on what is in force now.
     #[arg(long, value_name = "CHANGE")]
     revise: Option<ChangePrefix>,
+    /// Print the change's id alone.
+    #[arg(long)]
+    quiet: bool,
 }
 
 /// How much of why is a title.
@@ -78,7 +82,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         .hint("this home cannot grow; make one with two founders: countersign init --help"));
     }
     let in_force = InForce::of(&log.client.published()?, &home.trust().genesis)?;
-    let amended = Amended::of(&log.client, &home, &in_force)?;
+    let amended = Amended::of(&log, &home, &in_force)?;
     let session = Session { speaker: Speaker::of_person(log.client.clone(), global.signer()?)?, log };
     let revised = args.revise.map(|change| session.read(&change)).transpose()?;
     let text = words(args.title, args.why, revised.as_ref())?;
@@ -94,6 +98,10 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let (body, blobs) = amended.body(&in_force, &text, revised.as_ref())?;
     let receipt = session.say(body, &blobs)?;
     let id = receipt.change.ok_or_else(|| CliError::new("failed", "what was proposed is no change"))?;
+    if args.quiet {
+        anstream::println!("{id}");
+        return Ok(Exit::Done);
+    }
     let view = session.read(&ChangePrefix::from(&id))?.view()?;
     match global.format {
         Format::Json => {
@@ -138,7 +146,8 @@ struct Amended {
 }
 
 impl Amended {
-    fn of(client: &Client, home: &Home, in_force: &InForce) -> Result<Self, CliError> {
+    fn of(log: &KnownLog, home: &Home, in_force: &InForce) -> Result<Self, CliError> {
+        let client = &log.client;
         let salts = salts(client, in_force)?;
         // A file of names and mails keeps its salt, so that one in which nothing changed stays the same.
         let edited = home.edited(|path| salts.get(path).cloned().unwrap_or_else(random::nonce))?;
@@ -158,7 +167,7 @@ impl Amended {
         let mut meaning = Meaning::of(&mut known, in_force, &replaced)?;
         let record = GovernanceRecord { files: in_force.files.clone(), ..governance.record.clone() };
         let before = Governance::load(record, &|digest| known.get(digest))?;
-        meaning.compare(&before, &governance);
+        meaning.compare(log, &before, &governance)?;
         Ok(Self { replaced, edited: edited.clone(), governance, meaning })
     }
 
@@ -219,7 +228,7 @@ impl Amended {
         anstream::println!("  a second person reads it:  countersign show {short}");
         anstream::println!("  and approves it:           countersign approve {short} --key KEY");
         anstream::println!("  anybody puts it in force:  countersign publish {short}");
-        anstream::println!("  {} takes it back so:  countersign withdraw {short}", session.speaker.me);
+        anstream::println!("  {} takes it back so:      countersign withdraw {short}", session.speaker.me);
     }
 }
 

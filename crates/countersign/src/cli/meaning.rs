@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use super::{
     coverage as report,
     error::CliError,
+    otherwise::Otherwise,
     output::{self, warn},
 };
 use crate::{
@@ -39,6 +40,8 @@ pub struct Meaning {
     pub overtaken: bool,
     /// Before and after, where it could be put in force as it is.
     coverage: Option<(Coverage, Coverage)>,
+    /// Of the changes that were decided lately, where the rules differ.
+    otherwise: Otherwise,
 }
 
 impl Meaning {
@@ -71,7 +74,7 @@ impl Meaning {
             let publication = Publication { change: None, files, parent, reason, semantics: *semantics };
             // What does not hold is said by whoever would put it in force.
             if let Ok(after) = before.publish(&publication, files, &|digest| known.get(digest)) {
-                meaning.compare(&before, &after);
+                meaning.compare(log, &before, &after)?;
             }
         }
         Ok(Some(meaning))
@@ -83,13 +86,18 @@ impl Meaning {
         known.need(replaced.values().flatten())?;
         let edits = publication::edits(in_force, replaced, |digest| known.get(digest))?;
         let (words, loosens) = (publication::words(&edits)?, publication::loosens(&edits)?);
-        Ok(Self { edits, words, loosens, overtaken: false, coverage: None })
+        Ok(Self { edits, words, loosens, overtaken: false, coverage: None, otherwise: Otherwise::default() })
     }
 
-    /// Works out whom the rules lock out before and after.
-    pub fn compare(&mut self, before: &Governance, after: &Governance) {
+    /// Works out whom the rules lock out before and after, and what they would have made of the changes that were decided lately.
+    pub fn compare(&mut self, log: &KnownLog, before: &Governance, after: &Governance) -> Result<(), CliError> {
         let now = clock::now();
         self.coverage = Some((coverage(before, now), coverage(after, now)));
+        if before.rules.digest() != after.rules.digest() {
+            let (size, server) = (log.checkpoint().size, &before.record.server_key);
+            self.otherwise = Otherwise::of(&log.client, size, server, &before.rules, &after.rules)?;
+        }
+        Ok(())
     }
 
     /// What is told before somebody signs, and whenever the change is shown.
@@ -101,6 +109,7 @@ impl Meaning {
             let was = if was == is { String::new() } else { format!(", before {was}") };
             lines.push(format!("coverage: {}{was}", report::summary(after)));
         }
+        lines.extend(self.otherwise.lines());
         lines
     }
 
@@ -125,6 +134,11 @@ impl Meaning {
             "loosens": self.loosens,
             "overtaken": self.overtaken,
             "coverage": { "before": before, "after": after },
+            "otherwise": {
+                "looked_at": self.otherwise.looked_at,
+                "would_pass": self.otherwise.would_pass,
+                "would_not": self.otherwise.would_not,
+            },
         })
     }
 

@@ -32,6 +32,7 @@ mod looking;
 mod material;
 mod me;
 mod meaning;
+mod otherwise;
 pub mod output;
 mod pager;
 mod pasted;

@@ -52,12 +52,80 @@ fn an_edit_is_a_change_that_another_approves() {
     let list = say(&stage, &server, "list --format json").json();
     let id = list[0]["id"].as_str().unwrap().to_owned();
     let told = |run: Run| run.to_string().replace(&id, "CHANGE").replace(&id[..12], "CHANGE");
-    assert_snapshot!(told(proposed), @"");
+    assert_snapshot!(told(proposed), @"
+    status 0
+    --- stdout
+    proposed change CHANGE (leaf 1)
+    changes   system example: tier 1, was 2
+              coverage: 2 of 2 pairs of production target and proposer are open
+    deny: something is missing
+      policy-group           unsatisfied
+        missing: 1 approval from the policy group, by somebody who had no hand in the change
+        who:     grace
+        how:     countersign approve CHANGE
+        because: Who may act and by which rules is not changed on one person's word, whatever the rules say.
+      0 rules are met
+      6 rules do not apply
+
+    Next
+      a second person reads it:  countersign show CHANGE
+      and approves it:           countersign approve CHANGE --key KEY
+      anybody puts it in force:  countersign publish CHANGE
+      ada takes it back so:      countersign withdraw CHANGE
+    --- stderr
+    signing as ada with key SHA256:[KEY]:
+      proposal: raised
+      system example: tier 1, was 2
+      coverage: 2 of 2 pairs of production target and proposer are open
+    ");
     assert_eq!((&list[0]["kind"], &list[0]["targets"]), (&json!("rules"), &json!(["governance/log"])));
-    assert_snapshot!(told(say(&stage, &server, &format!("publish {id} --key ada"))), @"");
-    assert_snapshot!(told(say(&stage, &server, &format!("approve {id} --key ada"))), @"");
-    assert_snapshot!(told(say(&stage, &server, &format!("approve {id} --key grace --file home/countersign.yaml"))), @"");
-    assert_snapshot!(told(say(&stage, &server, &format!("approve {id} --key grace"))), @"");
+    assert_snapshot!(told(say(&stage, &server, &format!("publish {id} --key ada"))), @"
+    status 3
+    --- stderr
+    error: the rules in force do not allow change CHANGE:
+      policy-group
+        missing: 1 approval from the policy group, by somebody who had no hand in the change
+        who:     grace
+        how:     countersign approve CHANGE
+        because: Who may act and by which rules is not changed on one person's word, whatever the rules say.
+    ");
+    assert_snapshot!(told(say(&stage, &server, &format!("approve {id} --key ada"))), @"
+    status 3
+    --- stderr
+    signing as ada with key SHA256:[KEY]:
+      approval of revision 1 of change CHANGE: raised
+      targets: governance/log
+      made by: ada
+      why: raised
+      system example: tier 1, was 2
+      coverage: 2 of 2 pairs of production target and proposer are open
+      seen: material, the bytes that its statements name, checked here
+    error: ada cannot approve change CHANGE: they had a hand in it
+    hint: the second pair of eyes is somebody who is no contributor; see who in: countersign show CHANGE
+    ");
+    assert_snapshot!(told(say(&stage, &server, &format!("approve {id} --key grace --file home/countersign.yaml"))), @"
+    status 2
+    --- stderr
+    error: this change is about governance files, which come with it: pass neither --git nor --file
+    ");
+    assert_snapshot!(told(say(&stage, &server, &format!("approve {id} --key grace"))), @"
+    status 0
+    --- stdout
+    grace approved revision 1 of CHANGE (leaf 2)
+    allow: every rule is met
+      0 rules are met
+      6 rules do not apply
+      anybody puts it in force: countersign publish CHANGE
+    --- stderr
+    signing as grace with key SHA256:[KEY]:
+      approval of revision 1 of change CHANGE: raised
+      targets: governance/log
+      made by: ada
+      why: raised
+      system example: tier 1, was 2
+      coverage: 2 of 2 pairs of production target and proposer are open
+      seen: material, the bytes that its statements name, checked here
+    ");
     let shown = say(&stage, &server, &format!("show {id}"));
     let (_, meaning) = shown
         .stdout
@@ -66,9 +134,33 @@ fn an_edit_is_a_change_that_another_approves() {
 changes",
         )
         .unwrap();
-    assert_snapshot!(meaning.replace(&id[..12], "CHANGE"), @"");
-    assert_snapshot!(told(say(&stage, &server, &format!("publish {id} --key ada"))), @"");
-    assert_snapshot!(told(say(&stage, &server, &format!("publish {id} --key ada"))), @"");
+    assert_snapshot!(meaning.replace(&id[..12], "CHANGE"), @"
+       system example: tier 1, was 2
+              coverage: 2 of 2 pairs of production target and proposer are open
+    anybody puts it in force: countersign publish CHANGE
+    ");
+    assert_snapshot!(told(say(&stage, &server, &format!("publish {id} --key ada"))), @"
+    status 0
+    --- stdout
+    in force: publication sha256:[DIGEST] of change CHANGE is entry 3 of the log
+    changes   system example: tier 1, was 2
+              coverage: 2 of 2 pairs of production target and proposer are open
+    published by ada
+    --- stderr
+    signing as ada with key SHA256:[KEY]:
+      publication of revision 1 of change CHANGE: raised
+      targets: governance/log
+      made by: ada
+      why: raised
+      system example: tier 1, was 2
+      coverage: 2 of 2 pairs of production target and proposer are open
+    ");
+    assert_snapshot!(told(say(&stage, &server, &format!("publish {id} --key ada"))), @"
+    status 1
+    --- stderr
+    error: change CHANGE is applied
+    hint: there is nothing left to put in force
+    ");
     // What is in force now is what the next one is compared with.
     assert_snapshot!(amend(&stage, &server, "--why none --key ada"), @"
     status 1
@@ -150,7 +242,7 @@ fn people_and_rules_are_told_in_words() {
     // The removed rule's text follows, which is shipped.
     let shown = shown.stdout.split("\nrules/fresh-guidance").next().unwrap();
     assert_snapshot!(shown.split("\nchanges").nth(1).unwrap(), @r#"
-       loosens: makes linus a standard
+       loosens: adds linus, of level standard
               loosens: lets linus sign with SHA256:[KEY]
               loosens: rule documented stops nothing any more: it is only watched
               loosens: rule documented is another: compare its text
@@ -160,7 +252,7 @@ fn people_and_rules_are_told_in_words() {
               rule documented: mode watch, was enforce
               rule documented: its text, see the difference
               rule fresh-guidance: removed
-              coverage: 3 of 3 pairs of production target and proposer are open, before 2 of 2 pairs of production target and proposer are open
+              coverage: 3 of 3 pairs of production target and proposer are open, before 2 of 2
 
     rules/documented.cedar
     @@ -11,7 +11,7 @@

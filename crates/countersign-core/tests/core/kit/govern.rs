@@ -35,7 +35,9 @@ impl World {
 
     /// A change that would put in force what a publication says.
     pub fn amend_as(&mut self, by: &str, publication: &Publication) -> Result<ChangeId, Refusal> {
-        let Publication { files, parent, semantics, .. } = *publication;
+        let Publication { files, parent, semantics, reason, .. } = *publication;
+        // The change says why.
+        self.blobs.remove(&reason);
         let subject = Subject::Governance(GovernanceSubject { files, parent, semantics });
         let proposal = Proposal { kind: Kind::Rules, ..self.proposal("governance/log", &subject, None) };
         Ok(ChangeId::of_proposal(&self.say(by, Body::Proposal(proposal))?))

@@ -109,8 +109,8 @@ fn a_decision_whose_inputs_are_not_all_there_does_not_hold() {
         assert!(streams.remove(&stream.parse().unwrap()));
         broken(&check(&world, &Evidence { streams, ..part.clone() }))
     };
-    assert_snapshot!(without("person/barbara"), @"statements at 19: leaf 19: stream person/barbara, on which this depends, is missing here");
-    assert_snapshot!(without("gate/shop-gate"), @"statements at 35: leaf 35: stream gate/shop-gate, on which this depends, is missing here");
+    assert_snapshot!(without("person/barbara"), @"statements at 21: leaf 21: stream person/barbara, on which this depends, is missing here");
+    assert_snapshot!(without("gate/shop-gate"), @"statements at 37: leaf 37: stream gate/shop-gate, on which this depends, is missing here");
     assert_snapshot!(without("governance"), @"statements nowhere: the governance stream is not in the copy, and nothing can be judged without it");
 }
 
