@@ -8,6 +8,7 @@
 mod change;
 mod epoch;
 mod files;
+mod finding;
 mod governance;
 mod permit;
 mod publication;
@@ -19,6 +20,7 @@ use countersign_ledger::{
 };
 
 pub use self::change::MAX_COMMENTS;
+pub use self::finding::MAX_OPEN as MAX_OPEN_FINDINGS;
 pub(crate) use self::publication::may_publish;
 pub use self::publication::replaces_what_is_in_force;
 pub use self::revocation::{MAX_OF_ONE, bounds, brings_back, may_confirm};
@@ -150,7 +152,8 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         | Body::PermitRequest(_)
         | Body::Decided(_)
         | Body::PermitGrant(_)
-        | Body::OutcomeReport(_) => {
+        | Body::OutcomeReport(_)
+        | Body::Finding(_) => {
             if signers.len() != 1 {
                 return Err(Refusal::unauthenticated(
                     "one-signature",

@@ -365,7 +365,8 @@ impl Change {
             | Body::GateRegistration(_)
             | Body::Proposal(_)
             | Body::Erasure(_)
-            | Body::Epoch(_) => {}
+            | Body::Epoch(_)
+            | Body::Finding(_) => {}
         }
     }
 

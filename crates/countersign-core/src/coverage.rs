@@ -110,11 +110,11 @@ struct Unable {
 /// Refuses a publication by which a group, of those that own something, could no longer supply what an enforced rule asks of
 /// it. Owners are never those of a group above, so that nothing would be left but to escalate.
 pub fn leaves_able(before: &Governance, after: &Governance, now: Time) -> Result<(), Refusal> {
-    let known = unable(before, now);
+    let known = unable(before, &BTreeSet::new(), now);
     let was = |new: &Unable| {
         known.iter().any(|old| (&old.group, &old.rule, &old.target) == (&new.group, &new.rule, &new.target))
     };
-    let Some(new) = unable(after, now).into_iter().find(|new| !was(new)) else { return Ok(()) };
+    let Some(new) = unable(after, &BTreeSet::new(), now).into_iter().find(|new| !was(new)) else { return Ok(()) };
     let Unable { group, rule, what, target, people } = new;
     if !after.catalog.groups.contains_key(&group) {
         let names = after.catalog.groups.keys().map(GroupId::as_str);
@@ -160,9 +160,16 @@ pub fn leaves_governable(after: &Governance, now: Time) -> Result<(), Refusal> {
     .hint(format!("let the rule ask for less on {}, or give more people a key", Target::governance())))
 }
 
+/// What enforced rules ask of owner groups and these cannot supply now, while keys of `disabled` are taken away: the rule, and one
+/// of the targets for which it is so.
+pub fn nobody_can(governance: &Governance, disabled: &BTreeSet<ActorId>, now: Time) -> BTreeSet<(RuleId, Target)> {
+    unable(governance, disabled, now).into_iter().map(|unable| (unable.rule, unable.target)).collect()
+}
+
 /// What rules ask of owner groups, and they could not supply though everything else is as good as it can be.
-fn unable(governance: &Governance, now: Time) -> BTreeSet<Unable> {
-    let people: BTreeMap<&ActorId, &Actor> = governance.people_with_keys().map(|actor| (&actor.id, actor)).collect();
+fn unable(governance: &Governance, disabled: &BTreeSet<ActorId>, now: Time) -> BTreeSet<Unable> {
+    let people = governance.people_with_keys().filter(|actor| !disabled.contains(&actor.id));
+    let people: BTreeMap<&ActorId, &Actor> = people.map(|actor| (&actor.id, actor)).collect();
     let groups = named_groups(governance);
     let names_systems = governance.rules.enforced_cedar().contains("System::");
     let Ok(nobody) = "somebody-else".parse::<ActorId>() else { return BTreeSet::new() };

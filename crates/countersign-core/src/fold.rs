@@ -13,11 +13,12 @@ use crate::{
     change::{Admitted, Aside, Change, Found},
     facts::{GitFacts, Identities},
     governance::{Blobs, Governance},
-    ids::{ActorId, GateId},
+    ids::{ActorId, FindingId, GateId},
     refusal::Refusal,
-    state::{GateRecord, RevocationRecord, State, TargetRejection, Took},
+    state::{FindingRecord, GateRecord, OpenFinding, RevocationRecord, State, TargetRejection, Took},
     statement::{
-        Body, Erased, Erasure, Holder, Statement, gate_stream, governance_stream, person_stream, target_stream,
+        Body, Concerned, Erased, Erasure, Finding, Holder, Matter, Statement, gate_stream, governance_stream,
+        person_stream, target_stream,
     },
     subject::{Subject, Transition},
 };
@@ -132,7 +133,8 @@ impl State {
                     revoked.insert(key.clone(), record);
                 }
                 if !own {
-                    let took = Took { key, of: revocation.of.clone(), at, statement, confirmed: false };
+                    let of = revocation.of.clone();
+                    let took = Took { key, of, at, statement, confirmed: false, found: false };
                     self.person_mut(by).took.push(took);
                 }
             }
@@ -179,6 +181,19 @@ impl State {
                     change.erase(by, admitted.at, blobs);
                 }
             }
+            Body::Finding(finding) => {
+                let record = FindingRecord {
+                    what: finding.what.clone(),
+                    raised_by: by.clone(),
+                    raised_at: admitted.at,
+                    due: finding.due,
+                    who: finding.who.clone(),
+                    text: finding.text,
+                    answered: None,
+                };
+                self.put_finding(FindingId::of_finding(&admitted.payload), record);
+                self.open_finding(finding, &admitted.payload);
+            }
             // Those files are in force no longer.
             Body::Erasure(Erasure { of: Erased::Person(_), .. }) | Body::Genesis(_) | Body::Epoch(_) => {}
         }
@@ -207,14 +222,39 @@ impl State {
         match &statement.body {
             Body::KeyRevocation(revocation) if self.knows(&person_stream(by)?) => {
                 let (key, of) = (revocation.key.clone(), revocation.of.clone());
-                self.person_mut(by).took.push(Took { key, of, at, statement: payload, confirmed: false });
+                let took = Took { key, of, at, statement: payload, confirmed: false, found: false };
+                self.person_mut(by).took.push(took);
             }
             Body::RevocationConfirmation(said) if self.knows(&person_stream(&said.revoked_by)?) => {
                 self.confirm_taking(&said.revoked_by, &said.revocation);
             }
+            Body::Finding(finding) => {
+                let stream = match finding.what.of() {
+                    Concerned::Gate(gate) => gate_stream(gate.as_str())?,
+                    Concerned::Person(person) => person_stream(person)?,
+                    Concerned::Target(target) => target_stream(target)?,
+                };
+                if self.knows(&stream) {
+                    self.open_finding(finding, &payload);
+                }
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whom or what it is on remembers that it is open.
+    fn open_finding(&mut self, finding: &Finding, payload: &Digest) {
+        let open = OpenFinding { id: FindingId::of_finding(payload), matter: finding.what.same() };
+        match finding.what.of() {
+            Concerned::Gate(gate) => self.gate_mut(gate).into_iter().for_each(|gate| gate.findings.push(open.clone())),
+            Concerned::Person(person) => self.person_mut(person).findings.push(open),
+            Concerned::Target(target) => self.target_mut(target).findings.push(open),
+        }
+        if let Matter::RevocationUnconfirmed { by, revocation, .. } = &finding.what {
+            let took = self.person_mut(by).took.iter_mut().filter(|took| took.statement == *revocation);
+            took.for_each(|took| took.found = true);
+        }
     }
 
     /// A rejection stands in the streams of its targets, too, so that it follows its content to other changes; and so do its
@@ -349,7 +389,8 @@ impl State {
             | Body::GuidanceObservation(_)
             | Body::OutcomeReport(_)
             | Body::Erasure(_)
-            | Body::Epoch(_) => {}
+            | Body::Epoch(_)
+            | Body::Finding(_) => {}
         }
         needed.retain(|stream| !self.knows(stream));
         Ok(needed)
@@ -418,7 +459,8 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         | Body::PermitGrant(_)
         | Body::OutcomeReport(_)
         | Body::Erasure(_)
-        | Body::Epoch(_) => (None, None, None, None),
+        | Body::Epoch(_)
+        | Body::Finding(_) => (None, None, None, None),
     };
     let facts = facts.map(|digest| facts_of(&digest, &read(&digest, "list of facts")?)).transpose()?;
     Ok(Found {

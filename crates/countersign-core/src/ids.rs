@@ -164,6 +164,11 @@ id!(
 );
 
 id!(
+    /// A finding. Derived from the digest of the statement that raises it, as a change's is.
+    FindingId, "finding id", |s| s.len() == ChangeId::LEN && is_lower_hex(s), "32 lower-case hexadecimal digits"
+);
+
+id!(
     /// What sort of thing a subject or a transition is: `git`, `files`, `kubernetes`, … The list is open.
     SubjectType, "type of a subject", is_entity_name, ENTITY_NAME
 );
@@ -213,6 +218,18 @@ impl ChangeId {
     /// The change that a proposal with this payload begins.
     pub fn of_proposal(payload: &Digest) -> Self {
         Self(payload.hex().chars().take(Self::LEN).collect::<String>().into())
+    }
+}
+
+impl FindingId {
+    /// The finding that a statement with this payload raises.
+    pub fn of_finding(payload: &Digest) -> Self {
+        Self(payload.hex().chars().take(ChangeId::LEN).collect::<String>().into())
+    }
+
+    /// Enough of it for a person to read.
+    pub fn short(&self) -> &str {
+        self.0.get(..ChangeId::MIN_PREFIX).unwrap_or(&self.0)
     }
 }
 

@@ -159,6 +159,16 @@ impl Carry {
     }
 }
 
+impl fmt::Display for Carry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Never => f.write_str("never"),
+            Self::Delta(None) => f.write_str("delta"),
+            Self::Delta(Some(only)) => write!(f, "delta@{only}"),
+        }
+    }
+}
+
 impl FromStr for Carry {
     type Err = InvalidRequirement;
 
@@ -306,7 +316,16 @@ impl fmt::Display for Requirement {
             Need::Document { document, chars } => write!(f, "document:{}:{chars}", document.name())?,
             Need::Disclosure => f.write_str("disclosure")?,
         }
-        let Some(Condition { fact, comparison, value }) = self.only else { return Ok(()) };
+        match self.only {
+            Some(only) => write!(f, "@{only}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fact, comparison, value } = self;
         let fact = match fact {
             Fact::Tier => "tier",
             Fact::People => "people",
@@ -316,7 +335,7 @@ impl fmt::Display for Requirement {
             Comparison::Exactly => "=",
             Comparison::AtLeast => ">=",
         };
-        write!(f, "@{fact}{comparison}{value}")
+        write!(f, "{fact}{comparison}{value}")
     }
 }
 

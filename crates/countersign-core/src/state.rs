@@ -16,9 +16,11 @@ use crate::{
     catalog::Actor,
     change::{Aside, Change, is_set_aside},
     governance::Governance,
-    ids::{ActorId, ChangeId, GateId, RepositoryId, Target},
+    ids::{ActorId, ChangeId, FindingId, GateId, RepositoryId, Target},
     refusal::Refusal,
-    statement::{GateRegistration, Holder, change_stream, gate_stream, person_stream, target_stream},
+    statement::{
+        GateRegistration, Holder, Matter, change_stream, finding_stream, gate_stream, person_stream, target_stream,
+    },
 };
 
 /// What stands in somebody's own stream.
@@ -30,6 +32,9 @@ pub struct PersonRecord {
     /// Keys of others that they revoked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub took: Vec<Took>,
+    /// Open findings on what they did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<OpenFinding>,
 }
 
 impl PersonRecord {
@@ -88,13 +93,53 @@ pub struct Took {
     pub at: Time,
     pub statement: Digest,
     pub confirmed: bool,
+    /// Whether a finding says that nobody confirmed it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub found: bool,
 }
 
-/// What stands in a target's stream: rejections, which follow their content to any change on it.
+/// That a finding is open, in the stream of whom or what it is on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenFinding {
+    pub id: FindingId,
+    /// See [`Matter::same`].
+    pub matter: Digest,
+}
+
+/// A finding, as its stream tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FindingRecord {
+    pub what: Matter,
+    /// The gate, or the server.
+    pub raised_by: ActorId,
+    pub raised_at: Time,
+    pub due: Time,
+    pub who: BTreeSet<ActorId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Digest>,
+    /// Nobody can answer one yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<Answered>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answered {
+    pub by: ActorId,
+    pub at: Time,
+    /// The answer's payload digest.
+    pub statement: Digest,
+}
+
+/// What stands in a target's stream: rejections, which follow their content to any change on it, and findings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetRecord {
     pub rejections: Vec<TargetRejection>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<OpenFinding>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +175,9 @@ pub struct GateRecord {
     /// What it guarded once, and guards no more.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub dropped: BTreeSet<Target>,
+    /// Open findings on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<OpenFinding>,
 }
 
 impl GateRecord {
@@ -166,6 +214,7 @@ impl GateRecord {
             revoked: known.map(|known| known.revoked.clone()).unwrap_or_default(),
             watching,
             dropped: before.filter(|target| !new.targets.contains(*target)).cloned().collect(),
+            findings: known.map(|known| known.findings.clone()).unwrap_or_default(),
         }
     }
 
@@ -188,6 +237,7 @@ pub enum Record<'a> {
     Person(&'a PersonRecord),
     Gate(&'a GateRecord),
     Target(&'a TargetRecord),
+    Finding(&'a FindingRecord),
 }
 
 #[derive(Clone, Debug)]
@@ -197,6 +247,7 @@ pub struct State {
     people: BTreeMap<ActorId, PersonRecord>,
     gates: BTreeMap<GateId, GateRecord>,
     targets: BTreeMap<Target, TargetRecord>,
+    findings: BTreeMap<FindingId, FindingRecord>,
     heads: BTreeMap<StreamId, StreamHead>,
     known: Known,
 }
@@ -227,6 +278,7 @@ impl State {
             people: BTreeMap::new(),
             gates: BTreeMap::new(),
             targets: BTreeMap::new(),
+            findings: BTreeMap::new(),
             heads: BTreeMap::new(),
             known: Known::Loaded(BTreeSet::new()),
         }
@@ -329,6 +381,10 @@ impl State {
         self.targets.insert(target, record);
     }
 
+    pub fn put_finding(&mut self, finding: FindingId, record: FindingRecord) {
+        self.findings.insert(finding, record);
+    }
+
     pub fn knows(&self, stream: &StreamId) -> bool {
         match &self.known {
             Known::All => true,
@@ -388,6 +444,21 @@ impl State {
     pub fn person(&self, id: &ActorId) -> Result<Option<&PersonRecord>, Refusal> {
         self.need(&person_stream(id)?)?;
         Ok(self.people.get(id))
+    }
+
+    pub fn finding(&self, id: &FindingId) -> Result<Option<&FindingRecord>, Refusal> {
+        self.need(&finding_stream(id)?)?;
+        Ok(self.findings.get(id))
+    }
+
+    /// The findings that are loaded.
+    pub fn findings(&self) -> impl Iterator<Item = (&FindingId, &FindingRecord)> {
+        self.findings.iter()
+    }
+
+    pub fn target(&self, target: &Target) -> Result<Option<&TargetRecord>, Refusal> {
+        self.need(&target_stream(target)?)?;
+        Ok(self.targets.get(target))
     }
 
     /// The people's records that are loaded.
@@ -459,6 +530,7 @@ impl State {
             Some(("person", id)) => self.people.get(&id.parse().ok()?).map(Record::Person),
             Some(("gate", id)) => self.gates.get(&id.parse().ok()?).map(Record::Gate),
             Some(("target", id)) => self.targets.get(&id.parse().ok()?).map(Record::Target),
+            Some(("finding", id)) => self.findings.get(&id.parse().ok()?).map(Record::Finding),
             Some(_) => None,
         }
     }

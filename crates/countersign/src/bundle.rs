@@ -20,6 +20,8 @@ use countersign_ledger::{Digest, Hash, Leaf, StreamId, dsse::NAMESPACE, sshsig};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::home::files::word;
+
 const VERSION: u32 = 1;
 const MANIFEST: &str = "bundle.json";
 
@@ -38,7 +40,7 @@ pub enum BundleError {
     #[error("{path} is truncated or damaged: {why}")]
     Damaged { path: PathBuf, why: String },
     #[error("{path} is no tar archive: {what}")]
-    NoArchive { path: PathBuf, what: String, hint: &'static str },
+    NoArchive { path: PathBuf, what: String, hint: String },
     #[error("{path} has a file that is no part of a bundle: `{name}`{whose}")]
     Foreign { path: PathBuf, name: String, whose: &'static str },
     #[error("{path} was written by a newer version (bundle format {found}, this program knows {VERSION})")]
@@ -46,7 +48,7 @@ pub enum BundleError {
 }
 
 impl BundleError {
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> &str {
         match self {
             Self::Read { .. } => {
                 "pass the file that `countersign bundle CHANGE --out FILE` wrote, or its unpacked directory"
@@ -231,10 +233,14 @@ fn foreign(path: &Path, name: &str) -> BundleError {
 /// Says what bytes are that are no tar archive; they themselves are never shown.
 fn is_an_archive(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
     const FETCH: &str = "a bundle comes from `countersign bundle CHANGE --out FILE`";
-    let is = |what: &str, hint| Err(BundleError::NoArchive { path: path.to_owned(), what: what.to_owned(), hint });
+    let is = |what: &str, hint: &str| {
+        Err(BundleError::NoArchive { path: path.to_owned(), what: what.to_owned(), hint: hint.to_owned() })
+    };
     let begins = |magic: &[u8]| bytes.starts_with(magic);
     if begins(b"\x1f\x8b") {
-        return is("it is compressed with gzip", "unpack it first: gunzip < FILE > bundle.tar");
+        let unpacked = word(&path.with_extension("tar"));
+        let hint = format!("unpack it first: gunzip < {} > {unpacked}", word(path));
+        return is("it is compressed with gzip", &hint);
     }
     if begins(b"PK\x03\x04") {
         return is("it is a zip archive", "unpack it, and verify the folder");

@@ -21,8 +21,8 @@ use ureq::http::{Method, header::LOCATION};
 use self::route::Redirect;
 pub use self::route::{Via, named_for};
 use crate::wire::{
-    ChangePage, ChangeView, DENIED, Entries, EpochHint, ErrorBody, LogInfo, MAX_HINT_BYTES, Material, Proof, Published,
-    Receipt, Revocation, Standings, Submit, Wanted,
+    ChangePage, ChangeView, DENIED, Entries, EpochHint, ErrorBody, FindingPage, LogInfo, MAX_HINT_BYTES, Material,
+    Proof, Published, Receipt, Revocation, Standings, Submit, Wanted,
 };
 
 /// How long one request may take.
@@ -201,9 +201,12 @@ impl Client {
 
     /// One page of a list.
     pub fn changes(&self, query: Query<'_>) -> Result<ChangePage, ClientError> {
-        let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-        let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
-        self.get(&format!("/v1/changes{query}"))
+        self.get(&format!("/v1/changes{}", asked(query)))
+    }
+
+    /// One page of findings, as the server tells them.
+    pub fn findings(&self, query: Query<'_>) -> Result<FindingPage, ClientError> {
+        self.get(&format!("/v1/findings{}", asked(query)))
     }
 
     /// A change as the server tells it: for whoever asks what that is.
@@ -431,6 +434,11 @@ const MAX_HISTORY: usize = 100_000;
 
 /// The largest blob that a log keeps, with some room.
 pub const MAX_BLOB_BYTES: u64 = 64 * 1024 * 1024;
+
+fn asked(query: Query<'_>) -> String {
+    let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+    if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) }
+}
 
 /// A value of a query.
 fn encoded(text: &str) -> String {

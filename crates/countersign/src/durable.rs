@@ -4,6 +4,9 @@ use std::{fs, io, io::Write as _, path::Path};
 
 use crate::unix;
 
+/// For a path that is no text.
+pub const NAME_IT: &str = "give its folders names in UTF-8, or reach it by a link that has one";
+
 /// Replaces a file whole, or makes it: a reader sees the old bytes or the new ones, also after a power cut. Who may read it
 /// follows from the folder, so that a folder that several accounts share stays usable to all of them.
 pub fn replace(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {

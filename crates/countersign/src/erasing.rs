@@ -175,6 +175,7 @@ impl Reader<'_> {
             Body::Publication(b) => (vec![b.reason], None),
             Body::Erasure(b) => (vec![b.reason], None),
             Body::Epoch(b) => (vec![b.reason], None),
+            Body::Finding(b) => (b.text.into_iter().collect(), None),
             Body::Genesis(_)
             | Body::RevocationConfirmation(_)
             | Body::GateRegistration(_)

@@ -10,6 +10,7 @@ use countersign_core::{
     catalog::files::{CatalogFile, PROFILES},
     governance::{RULES, Replacements, read_manifest},
     refusal::Refusal,
+    requirement::Carry,
     rules::{Rule, Rules},
     statement::{Body, Statement},
 };
@@ -275,10 +276,13 @@ fn texts(name: &str, value: &Value) -> BTreeSet<String> {
 
 fn fields_of_rule(rule: &Rule, file: &str, text: &str) -> Fields {
     let one = |text: String| BTreeSet::from([text]);
+    let carried = Some(rule.carry).into_iter().filter(|carry| *carry != Carry::Never);
     BTreeMap::from([
         ("mode".to_owned(), one(rule.mode.to_string())),
         ("strength".to_owned(), one(rule.strength.to_string())),
         ("asks for".to_owned(), one(rule.words())),
+        ("approvals carry over".to_owned(), carried.map(|carry| carry.to_string()).collect()),
+        ("waived by".to_owned(), rule.waivers.iter().map(|group| format!("group {group}")).collect()),
         // What the words leave out is still not as it was.
         ("text".to_owned(), one(format!("{file} {}", Digest::of(text)))),
     ])
@@ -464,6 +468,24 @@ mod tests {
         // The other way round it asks for more.
         let back: Vec<Edit> = edits.into_iter().map(|edit| Edit { old: edit.new, new: edit.old, ..edit }).collect();
         insta::assert_snapshot!(loosens(&back).unwrap().join("\n"), @"rule documented is another: compare its text");
+    }
+
+    #[test]
+    fn who_waives_a_rule_and_what_carries_over_is_said() {
+        let rule = |annotations: &str| {
+            format!(
+                "@id(\"r\") @requires(\"disclosure\") @because(\"B.\") @remedy(\"mend {{change}}\") @mode(\"enforce\") \
+                 @strength(\"waivable\") {annotations} forbid (principal, action == Countersign::Action::\"apply\", \
+                 resource) unless {{ resource.ai.disclosed }};"
+            )
+        };
+        let (old, new) = (rule(""), rule("@carry(\"delta@tier>=2\") @waivers(\"group:duty\")"));
+        let said = words(&[edit("rules/r.cedar", Some(&old), Some(&new))]).unwrap().join("\n");
+        insta::assert_snapshot!(said, @"
+        rule r: approvals carry over delta@tier>=2 added
+        rule r: its text, see the difference
+        rule r: waived by group duty added
+        ");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use countersign_core::{
     governance::{Governance, GovernanceRecord, files_named, list_named},
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId},
     refusal::{Refusal, RefusalClass},
-    state::{GateRecord, PersonRecord, Record, State},
+    state::{FindingRecord, GateRecord, PersonRecord, Record, State},
     statement::{Body, Erasure, Statement, governance_stream},
     subject::Subject,
 };
@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Version of what is written here. A store of an older one is rebuilt from its leaves.
-pub const PROJECTIONS: u32 = 6;
+pub const PROJECTIONS: u32 = 7;
 
 pub const GOVERNANCE: &str = "governance";
 pub const OVERVIEW: &str = "overview";
@@ -40,20 +40,21 @@ pub const CHANGE: &str = "change";
 pub const PERSON: &str = "person";
 pub const GATE: &str = "gate";
 pub const TARGET: &str = "target";
+pub const FINDING: &str = "finding";
 
 /// All of them.
-pub const KINDS: [&str; 6] = [GOVERNANCE, OVERVIEW, CHANGE, PERSON, GATE, TARGET];
+pub const KINDS: [&str; 7] = [GOVERNANCE, OVERVIEW, CHANGE, PERSON, GATE, TARGET, FINDING];
 
-/// The values that changes and gates are found by.
+/// The values that changes, gates and findings are found by.
 pub mod facet {
     pub const STATE: &str = "state";
-    /// Of a change about which something can still be said.
+    /// Of a change about which something can still be said, and of a finding that nobody has answered.
     pub const OPEN: &str = "open";
     pub const SYSTEM: &str = "system";
     pub const TARGET: &str = "target";
     /// Whoever proposed it, and who answers for a machine that did.
     pub const PROPOSER: &str = "proposer";
-    /// Whoever signed something about it.
+    /// Whoever signed something about it; whoever has to answer it.
     pub const PERSON: &str = "person";
     pub const HEAD: &str = "head";
     pub const DELTA: &str = "delta";
@@ -61,6 +62,8 @@ pub mod facet {
     pub const REPOSITORY: &str = "repository";
     /// Of a gate: the fingerprint of its key.
     pub const KEY: &str = "key";
+    /// Of a finding: what it is about.
+    pub const ABOUT: &str = "about";
 }
 
 #[derive(Debug, Error)]
@@ -156,6 +159,7 @@ fn place(stream: &StreamId) -> (&'static str, String) {
         Some(("person", name)) => (PERSON, name.to_owned()),
         Some(("gate", name)) => (GATE, name.to_owned()),
         Some(("target", name)) => (TARGET, name.to_owned()),
+        Some(("finding", name)) => (FINDING, name.to_owned()),
         Some((_, name)) => ("", name.to_owned()),
         None => (GOVERNANCE, GOVERNANCE.to_owned()),
     }
@@ -327,7 +331,7 @@ pub async fn load(store: &dyn Store, state: &mut State, streams: &BTreeSet<Strea
     }
     // The heads first: a record that is newer than its head makes a write come too late, an older one would not.
     let heads = store.heads(&streams).await?;
-    for kind in [CHANGE, PERSON, GATE, TARGET] {
+    for kind in [CHANGE, PERSON, GATE, TARGET, FINDING] {
         let names: Vec<String> =
             streams.iter().map(place).filter(|(of, _)| *of == kind).map(|(_, name)| name).collect();
         if names.is_empty() {
@@ -338,6 +342,7 @@ pub async fn load(store: &dyn Store, state: &mut State, streams: &BTreeSet<Strea
             match kind {
                 CHANGE => state.put_change(parse(&name, &body)?),
                 PERSON => state.put_person(name.parse().map_err(invalid)?, parse(&name, &body)?),
+                FINDING => state.put_finding(name.parse().map_err(invalid)?, parse(&name, &body)?),
                 TARGET => state.put_target(name.parse().map_err(invalid)?, parse(&name, &body)?),
                 _ => state.put_gate(name.parse().map_err(invalid)?, parse(&name, &body)?),
             }
@@ -384,11 +389,30 @@ pub fn projections<'a>(
                 ..plain(GATE, json(gate)?)
             }),
             Some(Record::Target(target)) => projections.push(plain(TARGET, json(target)?)),
+            Some(Record::Finding(finding)) => {
+                let body = json(finding)?;
+                projections.push(Projection {
+                    // What is due first comes first.
+                    order: finding.due.unix_millis().saturating_neg(),
+                    facets: finding_facets(finding),
+                    ..plain(FINDING, body)
+                });
+            }
             // Nothing was rejected there.
             None => {}
         }
     }
     Ok(projections)
+}
+
+fn finding_facets(finding: &FindingRecord) -> BTreeSet<Facet> {
+    let mut facets: BTreeSet<Facet> =
+        finding.what.about().into_iter().map(|about| Facet::new(facet::ABOUT, about)).collect();
+    facets.extend(finding.who.iter().map(|person| Facet::new(facet::PERSON, person.as_str())));
+    if finding.answered.is_none() {
+        facets.insert(Facet::new(facet::OPEN, "open"));
+    }
+    facets
 }
 
 pub fn change_projection(change: &Change) -> Result<Projection, StoreError> {

@@ -16,6 +16,8 @@ use std::{
 use serde::{Deserialize, de::DeserializeOwned};
 use thiserror::Error;
 
+use crate::unix;
+
 /// A folder's file.
 pub const FOLDER_FILE: &str = ".countersign.toml";
 
@@ -115,13 +117,19 @@ impl Settings {
             let beside = |named: Option<PathBuf>| named.map(|named| expanded(&named, path.parent(), home));
             settings.own = Own { key: beside(own.key), trust: beside(own.trust), ..own };
         }
+        let here = disk(folder);
         for folder in folder.ancestors().take(MAX_FOLDERS) {
             // A home's owner has a file of their own; above it, and on another disk, are other people's folders.
-            if Some(folder) == home || is_another_disk(folder) {
+            if Some(folder) == home || disk(folder) != here {
                 break;
             }
             let path = folder.join(FOLDER_FILE);
-            let Some(text) = read(&path)? else { continue };
+            let text = match read(&path) {
+                // In a folder that one may not even search nobody has put anything for one.
+                Err(SettingsError::Read { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => None,
+                read => read?,
+            };
+            let Some(text) = text else { continue };
             settings.log_of_folder = log_of(&path, &text)?;
             settings.folder_file = Some(path);
             break;
@@ -183,17 +191,10 @@ fn expanded(named: &Path, folder: Option<&Path>, home: Option<&Path>) -> PathBuf
     }
 }
 
-#[cfg(unix)]
-fn is_another_disk(folder: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let device = |path: &Path| fs::metadata(path).ok().map(|found| found.dev());
-    let here = env::current_dir().ok().and_then(|here| device(&here));
-    here.is_some() && device(folder).is_some_and(|device| Some(device) != here)
-}
-
-#[cfg(not(unix))]
-fn is_another_disk(_: &Path) -> bool {
-    false
+/// Which disk a folder is on, where the system says so.
+fn disk(folder: &Path) -> Option<u64> {
+    let metadata = fs::metadata(folder).ok()?;
+    unix::file_id(&metadata).map(|(disk, _)| disk)
 }
 
 #[cfg(test)]

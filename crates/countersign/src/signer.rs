@@ -241,6 +241,10 @@ impl SshKeygen {
     /// Signs a statement's payload: its pre-authentication encoding, in our namespace.
     pub fn sign(&self, payload: &[u8]) -> Result<Signature, SignerError> {
         can_sign()?;
+        // ssh-keygen would say so in words of its own; where the agent has the key, the file is not needed.
+        if is_damaged(&self.key) && !agent_has(&self.public) {
+            return Err(SignerError::DamagedKey { path: self.key.clone() });
+        }
         let message = pae(IN_TOTO, payload);
         // A file and not a pipe, as git does it: where its standard input is no terminal, ssh-keygen asks for
         // passphrases and PINs in a window, or not at all.
@@ -256,11 +260,7 @@ impl SshKeygen {
         let key = self.key.display().to_string();
         let armored = fs::read_to_string(folder.path().join("statement.sig"));
         let (true, Ok(armored)) = (status.success(), armored) else {
-            return Err(if is_damaged(&self.key) {
-                SignerError::DamagedKey { path: self.key.clone() }
-            } else {
-                SignerError::Refused { key, status }
-            });
+            return Err(SignerError::Refused { key, status });
         };
         let not_acceptable = |problem| SignerError::NotAcceptable { key: key.clone(), problem };
         let signature = sshsig::dearmor(&armored).map_err(not_acceptable)?;

@@ -4,6 +4,9 @@
 //! Every check is a function over texts that gives what is wrong, so that a test can hand it something wrong and see it
 //! found.
 
+#[path = "tidy/shown.rs"]
+mod shown;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

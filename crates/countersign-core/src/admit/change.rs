@@ -75,6 +75,7 @@ pub(super) fn about(
         | Body::GateRegistration(_)
         | Body::Erasure(_)
         | Body::Epoch(_)
+        | Body::Finding(_)
         | Body::Proposal(_) => {
             return Err(Refusal::malformed("not-about-a-change", "the statement is not about a change"));
         }
@@ -122,7 +123,8 @@ pub(super) fn about(
         | Body::Comment(_)
         | Body::OutcomeReport(_)
         | Body::Erasure(_)
-        | Body::Epoch(_) => Ok(()),
+        | Body::Epoch(_)
+        | Body::Finding(_) => Ok(()),
     }
 }
 

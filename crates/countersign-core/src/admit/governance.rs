@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, epoch, person, publication, revocation};
+use super::{Authenticated, epoch, finding, person, publication, revocation};
 use crate::{
     catalog::UnknownTarget,
     governance::SERVER,
@@ -22,6 +22,7 @@ pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time)
         Body::GateRegistration(gate) => self::gate(state, authenticated, gate, now),
         Body::Erasure(erasure) => self::erasure(state, erasure),
         Body::Epoch(said) => epoch::admit(authenticated, said),
+        Body::Finding(said) => finding::finding(state, authenticated, said, now),
         Body::Proposal(_)
         | Body::NewRevision(_)
         | Body::Approval(_)
@@ -124,14 +125,18 @@ fn gate(state: &State, authenticated: &Authenticated<'_>, gate: &GateRegistratio
 const MAX_WATCHED: usize = 256;
 const MAX_BRANCH_BYTES: usize = 200;
 
+/// Whether it is a branch in full, of a length that a leaf has room for.
+pub(super) fn is_branch(name: &str) -> bool {
+    name.len() <= MAX_BRANCH_BYTES && name.strip_prefix("refs/heads/").is_some_and(|name| !name.is_empty())
+}
+
 fn watched(gate: &GateRegistration) -> Result<(), Refusal> {
     let malformed = |what: String| Err(Refusal::malformed("gate-watches", what));
     if gate.watching.values().map(BTreeSet::len).sum::<usize>() > MAX_WATCHED {
         return malformed(format!("a gate watches at most {MAX_WATCHED} targets, counted by branch"));
     }
     for (branch, targets) in &gate.watching {
-        let is_branch = branch.strip_prefix("refs/heads/").is_some_and(|name| !name.is_empty());
-        if !is_branch || branch.len() > MAX_BRANCH_BYTES || targets.is_empty() {
+        if !is_branch(branch) || targets.is_empty() {
             return malformed(format!(
                 "what is watched is named by a branch in full (refs/heads/main, at most {MAX_BRANCH_BYTES} bytes) and what \
                  reaches it there"

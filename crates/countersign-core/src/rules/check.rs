@@ -243,3 +243,87 @@ fn describe(snapshot: &Snapshot) -> String {
         snapshot.guidance.len()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::rules::attributes::{ATTRIBUTES, Attribute, Type};
+
+    /// Whether there is a sample of which the condition holds.
+    fn applies(condition: &str) -> bool {
+        let file = format!(
+            "@id(\"a\")\n@requires(\"approval:independent:1\")\n@because(\"a reason\")\n@remedy(\"a remedy\")\n@mode(\"watch\")\n\
+             @strength(\"waivable\")\nforbid (principal, action == Countersign::Action::\"apply\", resource)\n\
+             when {{ {condition} }}\nunless {{ resource.approvals.independent >= 1 }};\n"
+        );
+        let rules = Rules::parse(&BTreeMap::from([("a.cedar".to_owned(), file)])).unwrap();
+        let parsed = rules.parsed().next().unwrap();
+        let slices = Slices::new([parsed]).unwrap();
+        let mentions = rules.mentions(&parsed.rule.id);
+        let mut samples = sample::samples(&mentions);
+        samples.any(|sample| !matches!(ask(&rules, &slices, &sample).unwrap(), State::NotApplicable))
+    }
+
+    /// Whatever a documented attribute can be asked is asked of some sample: a condition that means something is not told to mean nothing.
+    #[test]
+    fn every_documented_attribute_can_be_asked_in_every_way() {
+        let conditions = |attribute: &Attribute| -> Vec<String> {
+            let name = attribute.name;
+            // What there is of tiers, and else more than anybody thinks of.
+            let number = if name == "tier" { 3 } else { 40 };
+            match attribute.ty {
+                Type::Long => ["==", "!=", "<", "<=", ">", ">="].map(|op| format!("{name} {op} {number}")).to_vec(),
+                Type::Bool => vec![name.to_owned(), format!("!{name}")],
+                Type::Text => {
+                    let values: &[&str] = match name {
+                        "proposer_kind" => &["person", "workload", "agent"],
+                        _ => &["declared", "inferred", "none", "unknown"],
+                    };
+                    let values = values.iter();
+                    let both = |value| ["==", "!="].map(|op| format!("{name} {op} \"{value}\""));
+                    values.flat_map(both).collect()
+                }
+                Type::Person => ["==", "!="].map(|op| format!("{name} {op} Countersign::Person::\"grace\"")).to_vec(),
+                Type::Groups => vec![
+                    format!("{name}.contains(Countersign::Group::\"red\")"),
+                    format!("!{name}.contains(Countersign::Group::\"red\")"),
+                ],
+                Type::ByGroup => [">=", "<", "==", "!="].map(|op| format!("{name}[\"red\"] {op} 2")).to_vec(),
+                Type::Apart => {
+                    let of = format!("{name}[\"group:red:1+group:blue:1\"]");
+                    vec![of.clone(), format!("!{of}")]
+                }
+                Type::Paths => vec![format!("{name}[\"docs/**\"]"), format!("!{name}[\"docs/**\"]")],
+                Type::Texts => sets(name, r#""robo""#, r#""other""#),
+                Type::People => {
+                    let mut asked = sets(name, r#"Countersign::Person::"grace""#, r#"Countersign::Person::"linus""#);
+                    let other = if name == "approvers" { "contributors" } else { "approvers" };
+                    asked.push(format!("{name}.containsAny(resource.{other})"));
+                    asked
+                }
+            }
+        };
+        let mut never = Vec::new();
+        for condition in ATTRIBUTES.iter().flat_map(conditions) {
+            let condition = match condition.strip_prefix('!') {
+                Some(rest) => format!("!resource.{rest}"),
+                None => format!("resource.{condition}").replace(" && ", " && resource."),
+            };
+            if !applies(&condition) {
+                never.push(condition);
+            }
+        }
+        assert_eq!(never, Vec::<String>::new());
+    }
+
+    fn sets(name: &str, one: &str, other: &str) -> Vec<String> {
+        vec![
+            format!("{name}.contains({one})"),
+            format!("{name}.contains({one}) && {name}.contains({other})"),
+            format!("{name}.containsAll([{one}, {other}])"),
+            format!("{name}.containsAny([{one}, {other}])"),
+        ]
+    }
+}

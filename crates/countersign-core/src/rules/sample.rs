@@ -120,10 +120,11 @@ impl Varied<'_> {
             sample.ai.disclosed = draw("ai.disclosed", 2) == 1;
         }
         if asked.contains("ai.tools") {
-            sample.ai.tools = texts.get(draw("ai.tools", texts.len())).cloned().into_iter().collect();
+            sample.ai.tools = one_or_all(texts, draw("ai.tools", texts.len().saturating_add(1))).collect();
         }
         if asked.contains("contributors") {
-            sample.contributors.extend(people.get(draw("contributors", people.len())).cloned());
+            let drawn = draw("contributors", people.len().saturating_add(1));
+            sample.contributors.extend(one_or_all(people, drawn));
         }
         for pattern in patterns.iter().filter(|_| asked.iter().any(|name| name.starts_with("paths."))) {
             let is = |what: &str| draw(&format!("{what} {pattern}"), 2) == 1;
@@ -177,7 +178,11 @@ impl Varied<'_> {
             let (owners, seniors) = (few("approvals.owner"), few("approvals.senior"));
             let several = ["approvals.independent", "approvals.group"].iter().any(|name| asked.contains(name));
             let independent = if several { few("approvals.independent") } else { 0 };
-            let named = people.get(draw("approvers", people.len())).filter(|_| asked.contains("approvers")).cloned();
+            let mut named: Vec<ActorId> =
+                one_or_all(people, draw("approvers", people.len().saturating_add(1))).collect();
+            // Who had a hand in it can approve, too, though it counts for nothing.
+            named.extend(sample.contributors.first().filter(|_| draw("both", 2) == 1).cloned());
+            named.retain(|_| asked.contains("approvers"));
             let owners = if asked.contains("approvals.owner") { owners } else { 0 };
             let seniors = if asked.contains("approvals.senior") { seniors } else { 0 };
             let strangers =
@@ -195,8 +200,14 @@ impl Varied<'_> {
     }
 }
 
+/// One of them, or all together: what asks for several of a set is met by nothing less.
+fn one_or_all<T: Clone>(all: &[T], drawn: usize) -> impl Iterator<Item = T> + '_ {
+    let one = all.get(drawn).map(std::slice::from_ref);
+    one.unwrap_or(all).iter().cloned()
+}
+
 /// Most people or documents that a sample is given of one sort.
-const MOST: usize = 20;
+const MOST: usize = 256;
 
 /// Every target that a rule could mean: the names that it mentions besides common ones, in every tier, as production and
 /// not.

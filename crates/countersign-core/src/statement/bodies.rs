@@ -9,7 +9,7 @@ use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, T
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Header, RevisionRef, SeenCheckpoint};
+use super::{Finding, Header, RevisionRef, SeenCheckpoint};
 use crate::{
     decision::Outcome,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
@@ -509,6 +509,7 @@ bodies! {
     OutcomeReport(OutcomeReport) = "outcome",
     Erasure(Erasure) = "erasure",
     Epoch(Epoch) = "epoch",
+    Finding(Finding) = "finding",
 }
 
 /// Kinds that have a name and no body yet. A log that has one is of a later semantics.
@@ -522,7 +523,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "freeze",
     "freeze-lift",
     "break-glass",
-    "finding",
     "finding-answer",
     "observation",
     "incident",
@@ -553,7 +553,8 @@ impl Body {
             | Self::GateRegistration(_)
             | Self::Proposal(_)
             | Self::Erasure(_)
-            | Self::Epoch(_) => None,
+            | Self::Epoch(_)
+            | Self::Finding(_) => None,
             Self::Publication(b) => b.change.as_ref().map(|change| (&change.id, &change.revision)),
             Self::NewRevision(b) => Some((&b.change, &b.revision)),
             Self::Approval(b) => Some((&b.change, &b.revision)),
@@ -593,6 +594,7 @@ impl Body {
             // Not those that it takes away.
             Self::Erasure(b) => vec![b.reason],
             Self::Epoch(b) => vec![b.reason],
+            Self::Finding(b) => b.text.into_iter().collect(),
             Self::PermitRequest(b) => vec![b.transition.digest],
             Self::Decided(b) => vec![b.decision, b.snapshot],
             Self::GateRegistration(b) => b.reason.into_iter().collect(),
@@ -635,7 +637,8 @@ impl Body {
             | Self::PermitGrant(_)
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
-            | Self::Epoch(_) => Vec::new(),
+            | Self::Epoch(_)
+            | Self::Finding(_) => Vec::new(),
         }
     }
 
@@ -664,7 +667,8 @@ impl Body {
             | Self::PermitGrant(_)
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
-            | Self::Epoch(_) => false,
+            | Self::Epoch(_)
+            | Self::Finding(_) => false,
         }
     }
 
@@ -681,6 +685,7 @@ impl Body {
             | Self::Approval(_)
             | Self::ApprovalWithdrawal(_)
             | Self::Comment(_)
+            | Self::Finding(_)
             | Self::Rejection(_)
             | Self::RejectionLift(_)
             | Self::RejectionSetAside(_)
@@ -725,7 +730,8 @@ impl Body {
             | Self::PermitGrant(_)
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
-            | Self::Epoch(_) => None,
+            | Self::Epoch(_)
+            | Self::Finding(_) => None,
         }
     }
 }

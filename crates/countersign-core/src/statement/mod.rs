@@ -12,6 +12,7 @@
 //! A statement never carries names, mails or free text: those lie beside the ledger in blobs, under a salted digest.
 
 mod bodies;
+mod finding;
 
 use std::borrow::Cow;
 
@@ -19,9 +20,12 @@ use countersign_ledger::{Digest, Hash, StreamId, leaf::MAX_LINES};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-pub use self::bodies::*;
+pub use self::{
+    bodies::*,
+    finding::{Concerned, Finding, Matter},
+};
 use crate::{
-    ids::{ActorId, ChangeId, Nonce, Target},
+    ids::{ActorId, ChangeId, FindingId, Nonce, Target},
     refusal::Refusal,
 };
 
@@ -163,6 +167,7 @@ impl Statement {
             Body::NewRevision(b) => vec![named(b.subject.kind.as_str(), &b.subject.digest)],
             Body::Approval(b) => vec![named(b.reviewed.kind.as_str(), &b.reviewed.digest)],
             Body::Epoch(b) => vec![named(self.header.log.as_str(), &b.reason)],
+            Body::Finding(b) => vec![named(b.what.kind(), &b.what.same())],
             Body::Erasure(b) => {
                 let of = match &b.of {
                     Erased::Change(change) => format!("change/{change}"),
@@ -220,6 +225,7 @@ impl Statement {
                 Erased::Change(change) => (change_stream(change)?, Vec::new()),
                 Erased::Person(person) => (person_stream(person)?, Vec::new()),
             },
+            Body::Finding(b) => (finding_stream(&FindingId::of_finding(payload))?, b.what.streams()?),
             Body::Rejection(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::RejectionLift(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::RejectionSetAside(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
@@ -284,6 +290,10 @@ pub fn change_stream(change: &ChangeId) -> Result<StreamId, Refusal> {
 
 pub fn person_stream(person: &ActorId) -> Result<StreamId, Refusal> {
     stream(&format!("person/{person}"))
+}
+
+pub fn finding_stream(finding: &FindingId) -> Result<StreamId, Refusal> {
+    stream(&format!("finding/{finding}"))
 }
 
 pub fn gate_stream(gate: &str) -> Result<StreamId, Refusal> {

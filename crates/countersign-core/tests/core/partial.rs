@@ -162,6 +162,7 @@ enum What {
     Amend,
     Endorse,
     PutInForce,
+    Find,
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -190,6 +191,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => Just(one(What::BeginEpoch)),
         3 => (1..4_usize).prop_map(|length| [What::Amend, What::Endorse, What::PutInForce][..length].to_vec()),
         2 => Just(one(What::PutInForce)),
+        2 => Just(one(What::Find)),
     ];
     let run = (0..SPEAKERS.len(), prop::option::weighted(0.1, 0..SPEAKERS.len()), 0..4_usize, what);
     let run = run.prop_map(|(by, key, change, what)| {
@@ -251,6 +253,11 @@ impl Act {
                 Body::Approval(world.approval(&amended?))
             }
             What::PutInForce => Body::Publication(world.publication_of(&amended?)),
+            What::Find => {
+                (by, keys) = ("shop-gate", vec!["git-gate"]);
+                let to = 2 + u64::try_from(self.change).unwrap();
+                Body::Finding(world.moved("shop-gate", &["search/production"], to))
+            }
             What::Register => Body::GateRegistration(world.registration()),
             What::Revoke => world.revocation(key_of(SPEAKERS[(self.by + self.change) % SPEAKERS.len()])),
             What::Publish | What::TakeAPersonAway => {
@@ -351,7 +358,8 @@ impl Act {
             | What::BeginEpoch
             | What::Amend
             | What::Endorse
-            | What::PutInForce => return None,
+            | What::PutInForce
+            | What::Find => return None,
         })
     }
 }
@@ -364,6 +372,7 @@ fn record(state: &State, stream: &StreamId) -> String {
         Some(Record::Person(person)) => format!("{person:?}"),
         Some(Record::Gate(gate)) => format!("{gate:?}"),
         Some(Record::Target(target)) => format!("{target:?}"),
+        Some(Record::Finding(finding)) => format!("{finding:?}"),
         None => "nothing".to_owned(),
     }
 }
@@ -423,5 +432,5 @@ fn the_random_logs_get_somewhere() {
         }
     }
     let kinds: Vec<&str> = seen.keys().copied().collect();
-    assert_eq!(kinds.len(), 17, "{seen:?}");
+    assert_eq!(kinds.len(), 19, "{seen:?}");
 }

@@ -10,11 +10,12 @@ use countersign_core::{
     permit::PERMIT_SECS,
     refusal::RefusalClass,
     statement::{
-        Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, FoundDocument,
-        Founder, GateRegistration, Genesis, GuidanceObservation, Header, Holder, Identification, IdentityVerdict,
-        KINDS, KeyRevocation, MAX_TARGETS, NewRevision, ObservedDocument, OutcomeReport, OutcomeResult, PermitGrant,
-        PermitRequest, Proposal, Publication, PublishedChange, RESERVED_KINDS, Rejection, RejectionLift,
-        RejectionSetAside, RevisionRef, RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
+        Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Finding,
+        FoundDocument, Founder, GateRegistration, Genesis, GuidanceObservation, Header, Holder, Identification,
+        IdentityVerdict, KINDS, KeyRevocation, MAX_TARGETS, Matter, NewRevision, ObservedDocument, OutcomeReport,
+        OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication, PublishedChange, RESERVED_KINDS, Rejection,
+        RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver,
+        Withdrawal,
     },
     subject::{FilesSubject, Subject},
     text::{ProposalText, Reason},
@@ -201,6 +202,18 @@ pub fn one_of_each() -> Vec<Statement> {
         }),
         Body::Erasure(Erasure { blobs: [text].into(), of: Erased::Change(change()), reason }),
         Body::Epoch(Epoch { after: SeenCheckpoint { size: 4, root: Hash::leaf(b"root") }, number: 2, reason }),
+        Body::Finding(Finding {
+            due: START,
+            text: Some(text),
+            what: Matter::BranchMoved {
+                branch: "refs/heads/main".to_owned(),
+                from: oid(3),
+                gate: gate(),
+                targets: both(),
+                to: Some(oid(4)),
+            },
+            who: BTreeSet::from([id("ada"), id("grace")]),
+        }),
     ];
     let header = Header {
         by: id("ada"),
@@ -210,6 +223,32 @@ pub fn one_of_each() -> Vec<Statement> {
         nonce: "000102030405060708090a0b0c0d0e0f".parse().unwrap(),
     };
     bodies.into_iter().map(|body| Statement { header: header.clone(), body }).collect()
+}
+
+/// A finding of every matter.
+fn matters() -> Vec<Statement> {
+    let of = |what: Matter| {
+        let mut statement = one_of_each().pop().unwrap();
+        let Body::Finding(finding) = &mut statement.body else { unreachable!() };
+        finding.what = what;
+        statement
+    };
+    let branch = || "refs/heads/main".to_owned();
+    let revocation = |of| Matter::RevocationUnconfirmed {
+        by: id("linus"),
+        key: key().fingerprint(),
+        of,
+        revocation: Digest::of("revocation"),
+    };
+    vec![
+        of(Matter::GateMode { branch: branch(), gate: gate(), targets: targets(&["checkout/production"]) }),
+        of(Matter::NobodyCan {
+            rule: "owner-approves".parse().unwrap(),
+            target: "checkout/production".parse().unwrap(),
+        }),
+        of(revocation(Holder::Person(id("grace")))),
+        of(revocation(Holder::Gate(gate()))),
+    ]
 }
 
 /// The same with every field left out that can be, and with what a field can say besides.
@@ -237,6 +276,10 @@ fn the_others() -> Vec<Statement> {
                 let transition = &mut request.transition;
                 (transition.attempt, transition.prior, transition.stage) = (None, None, None);
             }
+            Body::Finding(finding) => {
+                let Matter::BranchMoved { to, .. } = &mut finding.what else { unreachable!() };
+                (finding.text, *to) = (None, None);
+            }
             Body::OutcomeReport(report) => report.exit_status = None,
             Body::Erasure(erasure) => erasure.of = Erased::Person(id("linus")),
             _ => {}
@@ -260,6 +303,20 @@ fn the_bytes_of_every_kind_are_frozen() {
     let lines: Vec<String> =
         one_of_each().iter().map(|statement| String::from_utf8(statement.encode().unwrap()).unwrap()).collect();
     insta::assert_snapshot!("golden_statements", lines.join("\n"));
+}
+
+#[test]
+fn the_bytes_of_every_matter_are_frozen() {
+    let line = |statement: &Statement| {
+        let payload = statement.encode().unwrap();
+        assert_eq!(Statement::parse(&payload).unwrap(), *statement);
+        let value: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+        assert_eq!(payload, canonical::to_bytes(&value).unwrap(), "keys are in order");
+        let streams = statement.streams(&Digest::of("payload")).unwrap();
+        let streams: Vec<&str> = streams.iter().map(|stream| stream.as_str()).collect();
+        format!("{}\n{}", streams.join(" "), String::from_utf8(payload).unwrap())
+    };
+    insta::assert_snapshot!("golden_matters", matters().iter().map(line).collect::<Vec<_>>().join("\n"));
 }
 
 #[test]
@@ -323,6 +380,7 @@ fn the_streams_of_every_kind_are_a_function_of_the_statement() {
     outcome: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a target/checkout/production target/search/staging
     erasure: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     epoch: governance
+    finding: finding/239f59ed55e737c77147cf55ad0c1b03 gate/shop-gate target/checkout/production target/search/staging
     ");
     let of_a_person = the_others().into_iter().find(|statement| statement.body.kind() == "erasure").unwrap();
     assert_snapshot!(line(&of_a_person), @"erasure: person/linus");
@@ -444,7 +502,7 @@ fn an_unknown_kind_is_malformed_and_told_which_there_are() {
     let refusal = Statement::parse(other.as_bytes()).unwrap_err();
     assert_eq!(refusal.class, RefusalClass::Malformed);
     assert_snapshot!(refusal.to_string(), @"`blessing` is not a kind of statement");
-    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, outcome, erasure, epoch");
+    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, outcome, erasure, epoch, finding");
     for kind in ["urn:x-countersign:approval:v2", "https://slsa.dev/provenance/v1", "approval", ""] {
         let other = approval().replacen("urn:x-countersign:approval:v1", kind, 1);
         assert_eq!(Statement::parse(other.as_bytes()).unwrap_err().code, "unknown-statement", "{kind}");

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 
 use crate::{
     edits::{any_of, foreign},
-    support::{FixedRng, envelope, key, numbered, stream},
+    support::{FixedRng, Keygen, envelope, key, numbered, stream},
 };
 
 fn leaf() -> Leaf {
@@ -44,6 +44,14 @@ fn sshsig_blob() -> Vec<u8> {
     let signature = key().sign(b"payload").unwrap();
     signature.sshsig
 }
+
+/// By a key in a file, by RSA, and by a passkey: each is another way through the parser.
+static SIGNED: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let keygen = Keygen::new();
+    keygen.generate(&["-t", "rsa", "-b", "2048"]);
+    let rsa = sshsig::dearmor(&keygen.sign(&["-n", NAMESPACE], b"payload")).unwrap();
+    vec![sshsig_blob(), rsa, crate::passkey::signed()]
+});
 
 fn texts(seeds: &[&str]) -> Vec<Vec<u8>> {
     seeds.iter().map(|seed| seed.as_bytes().to_vec()).collect()
@@ -106,8 +114,9 @@ foreign! {
         }
     }
 
-    fn foreign_signatures(blob in any_of(vec![sshsig_blob()]), armored in any_of(vec![sshsig::armor(&sshsig_blob()).into_bytes()])) {
+    fn foreign_signatures(blob in any_of(SIGNED.clone()), armored in any_of(vec![sshsig::armor(&sshsig_blob()).into_bytes()])) {
         // Of other bytes than were signed, or of this key in another spelling, none holds.
+        drop(sshsig::verify(&blob, NAMESPACE, b"payload"));
         if sshsig::verify(&blob, NAMESPACE, b"another payload").is_ok() {
             return Err(TestCaseError::fail("a signature over other bytes holds"));
         }
@@ -130,6 +139,8 @@ foreign! {
 /// The seeds are what they are called, or nothing of this would say much.
 #[test]
 fn the_foreign_seeds_are_read() {
+    assert!(SIGNED[..2].iter().all(|blob| sshsig::verify(blob, NAMESPACE, b"payload").is_ok()));
+    assert!(sshsig::verify(&SIGNED[2], NAMESPACE, crate::passkey::MESSAGE).is_ok());
     assert!(Leaf::parse(&leaf().to_bytes()).is_ok());
     assert!(SignedCheckpoint::open(&NOTE.text, &NOTE.verifier).is_ok());
     assert!(

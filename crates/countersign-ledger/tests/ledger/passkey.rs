@@ -17,7 +17,7 @@ use crate::{
     support::{FixedRng, Keygen, flip, one_bit_of_each_byte},
 };
 
-const MESSAGE: &[u8] = b"DSSEv1 4 type 7 payload";
+pub const MESSAGE: &[u8] = b"DSSEv1 4 type 7 payload";
 const TOUCHED: u8 = 0x01;
 const VERIFIED: u8 = 0x04;
 const EXTENSIONS: u8 = 0x80;
@@ -149,6 +149,11 @@ impl Browser {
     fn sign(&self) -> Result<Vec<u8>, SignatureError> {
         from_webauthn(&self.key(), &self.assertion(), NAMESPACE, MESSAGE)
     }
+}
+
+/// What an honest browser made over [`MESSAGE`].
+pub fn signed() -> Vec<u8> {
+    HONEST.sign().unwrap()
 }
 
 #[test]

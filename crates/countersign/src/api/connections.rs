@@ -45,11 +45,20 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// How long a connection may take for the head of a request, and be without one.
-const HEAD: Duration = Duration::from_secs(15);
+/// How long is waited for whoever is connected.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For the head of a request, and for a first or another request.
+    pub head: Duration,
+    /// For a reader of an answer, and for a body that stands still.
+    pub stalled: Duration,
+}
 
-/// How long an answer may wait for its reader, before the connection is closed.
-const STALLED: Duration = Duration::from_secs(60);
+impl Default for Patience {
+    fn default() -> Self {
+        Self { head: Duration::from_secs(15), stalled: Duration::from_secs(60) }
+    }
+}
 
 /// How many bytes a second a body or an answer must have come to, after so long. The first is for everybody, always; the second is
 /// for who would stay where there are too many.
@@ -87,21 +96,22 @@ pub async fn serve(
     router: Router,
     listener: TcpListener,
     most: usize,
+    patience: Patience,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let open = Arc::new(Open::default());
     let mut stop = pin!(stop);
-    let mut sweep = tokio::time::interval(GIVES_WAY);
+    let mut sweep = tokio::time::interval(GIVES_WAY.min(patience.stalled));
     let mut failing = false;
     // Who has come, and waits for room; the others wait in the kernel's queue meanwhile.
     let mut come = None;
     loop {
         tokio::select! {
             () = &mut stop => break,
-            _ = sweep.tick() => open.close_slow(),
+            _ = sweep.tick() => open.close_slow(patience),
             () = open.room(most), if come.is_some() => {
                 if let Some(stream) = come.take() {
-                    tokio::spawn(connection(stream, router.clone(), Arc::clone(&open), open.begin()));
+                    tokio::spawn(connection(stream, router.clone(), patience, Arc::clone(&open), open.begin()));
                 }
             }
             accepted = listener.accept(), if come.is_none() => match accepted {
@@ -135,7 +145,13 @@ fn of_the_other_side(error: &io::Error) -> bool {
     )
 }
 
-async fn connection(stream: TcpStream, router: Router, open: Arc<Open>, (number, it): (u64, Arc<Connection>)) {
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    patience: Patience,
+    open: Arc<Open>,
+    (number, it): (u64, Arc<Connection>),
+) {
     // What is small is sent at once.
     drop(stream.set_nodelay(true));
     let router = TowerToHyperService::new(router);
@@ -144,7 +160,7 @@ async fn connection(stream: TcpStream, router: Router, open: Arc<Open>, (number,
         service_fn(move |request| answer(request, router.clone(), Arc::clone(&it)))
     };
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    builder.timer(TokioTimer::new()).header_read_timeout(patience.head);
     let mut served = pin!(builder.serve_connection(TokioIo::new(stream), serving));
     let mut stopping = open.stopping.subscribe();
     let stopping = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
@@ -337,10 +353,10 @@ impl Open {
     }
 
     /// Closes those that stand still for too long, and those that are too slow for anybody.
-    fn close_slow(&self) {
+    fn close_slow(&self, patience: Patience) {
         for it in locked(&self.all).values() {
             let at = it.at();
-            if at.stood_still() > STALLED || at.slower_than(SLOWEST).is_some() {
+            if at.stood_still() > patience.stalled || at.slower_than(SLOWEST).is_some() {
                 it.end();
             }
         }

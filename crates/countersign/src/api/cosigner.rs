@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 use super::{
     body::{Room, whole},
-    connections,
+    connections::{self, Patience},
     error::{self, ApiError, method_not_allowed, not_found},
     note,
     requests::logged,
@@ -42,7 +42,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let most = connections::most(unix::open_files());
-    connections::serve(router(cosigner).layer(from_fn(logged)), listener, most, stop).await
+    connections::serve(router(cosigner).layer(from_fn(logged)), listener, most, Patience::default(), stop).await
 }
 
 async fn index(State(cosigner): State<Arc<Cosigner>>) -> String {

@@ -37,18 +37,18 @@ use countersign_ledger::{Digest, Fingerprint, Time, tile::TilePath};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-pub use self::requests::Hosts;
 use self::{
     body::{Room, whole},
     error::{ApiError, bad_request, method_not_allowed, not_found},
     requests::{for_this_host, logged},
 };
+pub use self::{connections::Patience, requests::Hosts};
 use crate::{
-    engine::{ChangeFilter, Engine, PAGE},
+    engine::{ChangeFilter, Engine, FindingFilter, PAGE},
     unix,
     wire::{
-        ChangePage, ChangeView, Entries, GovernanceInfo, LogInfo, Material, Proof, Published, Receipt, Revocation,
-        Standings, Submit, Wanted,
+        ChangePage, ChangeView, Entries, FindingPage, GovernanceInfo, LogInfo, Material, Proof, Published, Receipt,
+        Revocation, Standings, Submit, Wanted,
     },
 };
 
@@ -77,6 +77,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/v1/changes/{id}/bundle", get(bundle))
         .route("/v1/changes/{id}/material", get(wanted).post(give))
         .route("/v1/changes/{id}/material/contents", get(contents))
+        .route("/v1/findings", get(findings))
         .route("/v1/governance", get(governance))
         .route("/v1/governance/history", get(history))
         .route("/v1/gates", get(gates))
@@ -104,11 +105,16 @@ pub struct Reached {
     pub hosts: Hosts,
     /// How many connections at the most.
     pub connections: usize,
+    pub patience: Patience,
 }
 
 impl Default for Reached {
     fn default() -> Self {
-        Self { hosts: Hosts::default(), connections: connections::most(unix::open_files()) }
+        Self {
+            hosts: Hosts::default(),
+            connections: connections::most(unix::open_files()),
+            patience: Patience::default(),
+        }
     }
 }
 
@@ -129,7 +135,7 @@ pub async fn serve_as(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let router = around(router(engine), reached.hosts);
-    connections::serve(router, listener, reached.connections, stop).await
+    connections::serve(router, listener, reached.connections, reached.patience, stop).await
 }
 
 /// What every request passes through.
@@ -147,6 +153,7 @@ async fn index() -> &'static str {
      GET  /v1/changes              the changes\n\
      GET  /v1/changes/ID           one change, with the decision as it stands\n\
      GET  /v1/changes/ID/bundle    its bundle, for countersign verify\n\
+     GET  /v1/findings             what somebody has to answer\n\
      GET  /v1/log                  the log's checkpoint and governance\n\
      GET  /checkpoint, /tile/...   the log itself (C2SP tlog-tiles)\n\
      GET  /cosigned                the newest checkpoint that others cosigned\n\
@@ -332,6 +339,33 @@ async fn changes(
         until: filter.until.map(time),
     };
     Ok(Json(engine.list(&wanted, after, filter.limit.unwrap_or(PAGE)).await?))
+}
+
+/// What a list of findings is narrowed by. All of it must hold.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Findings {
+    /// Those that nobody has answered.
+    #[serde(default)]
+    open: bool,
+    /// `gate/NAME`, `target/SYSTEM/ENVIRONMENT`, `person/NAME` or `rule/ID`.
+    about: Option<String>,
+    /// Who has to answer.
+    who: Option<ActorId>,
+    /// Where the page before ended.
+    after: Option<String>,
+    limit: Option<u64>,
+}
+
+async fn findings(
+    State(engine): State<Arc<Engine>>,
+    wanted: Result<Query<Findings>, QueryRejection>,
+) -> Reply<Json<FindingPage>> {
+    let Query(wanted) = wanted.map_err(|e| bad_request(e.body_text()))?;
+    let after = wanted.after.map(|after| after.parse()).transpose();
+    let after = after.map_err(|e| bad_request(format!("`after`: {e}")))?;
+    let filter = FindingFilter { open: wanted.open, about: wanted.about, who: wanted.who };
+    Ok(Json(engine.findings(&filter, after, wanted.limit.unwrap_or(PAGE)).await?))
 }
 
 async fn change(State(engine): State<Arc<Engine>>, id: Part) -> Reply<Json<ChangeView>> {

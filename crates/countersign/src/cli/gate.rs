@@ -229,6 +229,8 @@ impl From<GateError> for CliError {
 }
 
 fn run_install(global: &Global, args: InstallArgs) -> Result<Exit, CliError> {
+    // Before anybody is asked: where somebody names a forge, no server and no log have anything to do with it.
+    reachable(&args.repo)?;
     let program = env::current_exe()
         .map_err(|error| CliError::new("failed", format!("cannot find out where this program is: {error}")))?;
     let known = match GitGate::kept(&args.repo) {
@@ -251,8 +253,6 @@ fn run_install(global: &Global, args: InstallArgs) -> Result<Exit, CliError> {
                 .hint("it is the trust.json that `countersign init` wrote into the server's home, from a founder")
         })?,
     };
-    // Before anybody is asked: where somebody names a forge, no server and no log have anything to do with it.
-    reachable(&args.repo)?;
     let trust = verify::read_trust(&trust_path)?;
     let log = global.log_of(Some(&trust))?;
     let info = log.client.log()?;
@@ -564,7 +564,9 @@ fn run_hook(args: &HookArgs) -> Exit {
 }
 
 fn hook(args: &HookArgs) -> Result<(), GateError> {
-    let gate = GitGate::open(&args.repository)?;
+    // In full, so that messages name it as others do.
+    let repository = args.repository.canonicalize();
+    let gate = GitGate::open(repository.as_deref().unwrap_or(&args.repository))?;
     match args.hook.as_str() {
         "pre-receive" => {
             let options = push_options(|name| env::var(name).ok());

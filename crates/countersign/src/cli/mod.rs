@@ -20,6 +20,7 @@ mod epoch;
 mod erase;
 pub mod error;
 mod export;
+mod findings;
 mod follow;
 mod gate;
 mod import;
@@ -179,6 +180,7 @@ enum Command {
     Whoami(whoami::Args),
     Review(review::Args),
     Diff(diff::Args),
+    Findings(findings::Args),
     Approve(approve::Args),
     Reject(approve::RejectArgs),
     Withdraw(approve::WithdrawArgs),
@@ -226,6 +228,7 @@ impl Command {
             | Self::Revise(_)
             | Self::Show(_)
             | Self::List(_)
+            | Self::Findings(_)
             | Self::Whoami(_)
             | Self::Review(_)
             | Self::Diff(_)
@@ -272,6 +275,7 @@ impl Command {
             Self::Whoami(args) => whoami::run(global, &args),
             Self::Review(args) => review::run(global, &args),
             Self::Diff(args) => diff::run(global, &args),
+            Self::Findings(args) => findings::run(global, &args),
             Self::Approve(args) => approve::run(global, args),
             Self::Reject(args) => approve::reject(global, args),
             Self::Withdraw(args) => approve::withdraw(global, args),

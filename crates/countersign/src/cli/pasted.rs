@@ -67,7 +67,8 @@ fn is_placeholder(arg: &Arg, value: &str) -> bool {
         return true;
     }
     // A mail is written like that, too.
-    let bare = word.strip_prefix('<').and_then(|word| word.strip_suffix('>')).filter(|word| !word.contains(['<', '@']));
+    let bare =
+        word.strip_prefix('<').and_then(|word| word.strip_suffix('>')).filter(|word| !word.contains(['<', '@', '=']));
     let named = arg.get_value_names().unwrap_or_default().iter().any(|name: &clap::builder::Str| name == word);
     let stands = bare.is_some() || named || WORDS.contains(&word);
     stands && !is_there(arg, value)

@@ -72,6 +72,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         tokio::spawn(keep_home(Arc::clone(&engine), home.path().to_owned()));
         tokio::spawn(tidy_material(Arc::clone(&engine)));
         tokio::spawn(reread(Arc::clone(&engine), Home::open(home.path())?));
+        tokio::spawn(look_around(Arc::clone(&engine)));
         let names = home.config().hosts.iter().chain(&args.host).cloned();
         let reached = Reached { hosts: Hosts::new(names), ..Reached::default() };
         // So that who asks first does not wait for it.
@@ -127,7 +128,27 @@ async fn tidy_material(engine: Arc<Engine>) {
     }
 }
 
+/// Raises what nobody else finds: revocations that ended unconfirmed, groups that cannot give any more what is asked of them.
+async fn look_around(engine: Arc<Engine>) {
+    let mut due = interval(LOOK_EVERY);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let raised = tokio::select! {
+            _ = due.tick() => engine.raise_unconfirmed().await,
+            () = engine.governance_moved() => engine.raise_unable().await,
+        };
+        match raised {
+            Ok(0) => {}
+            Ok(raised) => tracing::info!(raised, "raised findings"),
+            Err(error) => tracing::warn!(%error, "what somebody has to answer could not be looked for"),
+        }
+    }
+}
+
 const BETWEEN_TIDYING: Duration = Duration::from_secs(60 * 60);
+
+/// How often it is looked for what has ended by the clock alone.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Reads the whole log again from time to time, slowly, and says what has decayed. What is damaged where nobody looks would else be
 /// found when somebody needs it.

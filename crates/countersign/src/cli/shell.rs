@@ -23,11 +23,10 @@ const PINNED: [&str; 3] = ["url", "log", "key"];
 /// Which of them a command uses, by its words.
 fn uses(words: &[&str]) -> &'static [&'static str] {
     match words {
-        [
-            "demo" | "serve" | "import" | "backup" | "rebuild" | "rules" | "audit" | "completions" | "man" | "help",
-            ..,
-        ] => &[],
+        ["demo" | "serve" | "import" | "backup" | "rebuild" | "rules" | "completions" | "man" | "help", ..] => &[],
         ["init", ..] => &["key"],
+        // The log, wherever it lies, and what it is checked by.
+        ["audit", ..] => &["log", "trust"],
         ["join", ..] => &["key", "trust"],
         ["verify", ..] => &["trust"],
         ["show" | "bundle" | "log" | "export" | "follow" | "trust", ..] => &READS,
@@ -46,7 +45,8 @@ pub fn uses_none(matches: &ArgMatches) -> bool {
         words.push(name);
         typed = below.subcommand();
     }
-    uses(&words).is_empty()
+    // An audit needs no settings: what it uses is typed.
+    uses(&words).is_empty() || words.first() == Some(&"audit")
 }
 
 /// The command line, as it parses and as it is shown.
@@ -143,7 +143,7 @@ mod tests {
         let of =
             |words: &str| all.lines().find_map(|line| line.strip_prefix(&format!(" {words}: "))).map(str::to_owned);
         for (words, options) in [
-            ("audit", ""),
+            ("audit", "log trust"),
             ("demo", ""),
             ("rules check", ""),
             ("serve", ""),

@@ -10,6 +10,7 @@ use crate::{
     client::{Client, ClientError},
     home::files::word,
     signer::{SignerError, SshKeygen},
+    wire::rfc3339,
 };
 
 /// Statements and permits hold for minutes: more than this, and somebody is refused for the time.
@@ -96,6 +97,7 @@ pub fn look_at_server(
     if let Some(key) = key {
         whose(&mut found, client, key);
     }
+    unanswered(&mut found, client, now);
     found
 }
 
@@ -110,6 +112,26 @@ fn clocks(found: &mut Findings, ahead: i64) {
         format!("this machine's clock is {apart} s {which} the server's"),
         Some("timedatectl set-ntp true, on whichever is wrong".to_owned()),
     );
+}
+
+/// What somebody should have answered by now. What is due first comes first, so that one page tells.
+fn unanswered(found: &mut Findings, client: &Client, now: Time) {
+    let now = rfc3339(now);
+    match client.findings(&[("open", "true")]) {
+        Ok(page) => {
+            for finding in page.findings.iter().filter(|finding| finding.is_overdue(&now)) {
+                let who: Vec<&str> = finding.who.iter().map(|person| person.as_str()).collect();
+                found.wrong(
+                    "finding",
+                    format!("{} should have answered by {}: {}", who.join(", "), finding.due, finding.said),
+                    Some("countersign findings --open".to_owned()),
+                );
+            }
+        }
+        // One that is older than findings.
+        Err(ClientError::Refused { .. }) => {}
+        Err(error) => found.doubtful("finding", error.to_string(), "countersign findings --open"),
+    }
 }
 
 fn whose(found: &mut Findings, client: &Client, key: &SshKeygen) {

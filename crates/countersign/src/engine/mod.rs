@@ -13,12 +13,14 @@
 //! | `reads` | answers to questions |
 //! | `bundles` | bundles, exports, tiles, proofs |
 //! | `cosigned` | what others cosigned, as it was brought here |
+//! | `findings` | what the server finds, and the list of findings |
 //! | `guidance` | reading cited documents from their own branch |
 //! | `material` | contents that reviewers look at, beside the log |
 
 mod bundles;
 mod cosigned;
 mod drafts;
+mod findings;
 pub mod guidance;
 mod material;
 mod reads;
@@ -52,12 +54,13 @@ use countersign_ledger::{
     Digest, Envelope, Leaf, Line, StreamHead, StreamId, Time, checkpoint::LogKey, sshsig::SigningKey, tree,
 };
 use thiserror::Error;
-use tokio::sync::RwLock;
+use tokio::sync::{Notify, RwLock};
 
 use self::{
     cosigned::Cosigned, drafts::Draft, guidance::GuidanceSource, material::Place, speakers::Speakers, steady::Steady,
 };
 pub use self::{
+    findings::FindingFilter,
     reads::{ChangeFilter, PAGE},
     steady::Uptime,
 };
@@ -210,6 +213,8 @@ pub struct Engine {
     material: Place,
     /// Held while a revocation is admitted: how many there are at a time no stream tells.
     revocations: tokio::sync::Mutex<()>,
+    /// Told when people, rules or keys have changed.
+    moved: Notify,
 }
 
 impl std::fmt::Debug for Engine {
@@ -236,6 +241,7 @@ impl Engine {
             erasures: AtomicU64::new(0),
             material: Place::default(),
             revocations: Default::default(),
+            moved: Notify::default(),
         };
         if engine.store.head().await?.size == 0 {
             engine.found(&setup.genesis, setup.genesis_blobs).await?;
@@ -460,12 +466,16 @@ impl Engine {
             Err(error) => return Err(EngineError::Write(error)),
             Ok(index) => {
                 self.has_grown();
-                if let Body::Erasure(erasure) = &signed.statement().body {
-                    self.erasures.fetch_add(1, Ordering::Relaxed);
-                    // The log has it; what stays behind now goes when everything is tidied.
-                    if let Err(error) = self.erase_material(erasure).await {
-                        tracing::error!(%error, "material of what was erased is still there");
+                match &signed.statement().body {
+                    Body::Erasure(erasure) => {
+                        self.erasures.fetch_add(1, Ordering::Relaxed);
+                        // The log has it; what stays behind now goes when everything is tidied.
+                        if let Err(error) = self.erase_material(erasure).await {
+                            tracing::error!(%error, "material of what was erased is still there");
+                        }
                     }
+                    Body::Publication(_) | Body::KeyRevocation(_) => self.moved.notify_one(),
+                    _ => {}
                 }
                 match standing {
                     Some(denial) if denied => Attempt::Denied(Box::new(denial)),

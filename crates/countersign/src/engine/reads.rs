@@ -375,8 +375,8 @@ impl ChangeFilter {
         if let Some(target) = &self.target {
             catalog.target(target).map_err(|error| Refusal::unknown("unknown-target", error.to_string()))?;
         }
-        let people = [&self.person, &self.proposer, &self.waiting_on].into_iter().flatten();
-        for person in people.filter(|person| !catalog.actors.contains_key(*person)) {
+        let mut people = [&self.person, &self.proposer, &self.waiting_on].into_iter().flatten();
+        if let Some(person) = people.find(|person| !catalog.actors.contains_key(person)) {
             let meant = did_you_mean(person.as_str(), catalog.actors.keys().map(ActorId::as_str));
             return unknown("unknown-person", "person", person.as_str(), meant);
         }

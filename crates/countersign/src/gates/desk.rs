@@ -24,7 +24,7 @@ use countersign_core::{
     refusal::Refusal,
     rules::decide,
     snapshot::Snapshot,
-    state::State,
+    state::{GateRecord, State},
     statement::{Body, OutcomeReport, OutcomeResult, PermitRequest, Statement},
     subject::Transition,
     trust::{Trust, Vouching},
@@ -315,6 +315,11 @@ impl Desk {
     /// Governance by this gate's own copy.
     pub fn governance(&self) -> Result<Arc<Governance>, DeskError> {
         Ok(self.runtime.block_on(self.follower.governance())?)
+    }
+
+    /// The gate as this copy of the log knows it.
+    pub fn registered(&self) -> Result<Option<GateRecord>, DeskError> {
+        Ok(self.runtime.block_on(self.follower.gate(&self.gate))?)
     }
 
     pub fn change(&self, id: &ChangeId) -> Result<Option<Change>, DeskError> {

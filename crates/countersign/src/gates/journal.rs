@@ -124,6 +124,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<Time>,
     },
+    /// The log has a finding of that move.
+    Raised { reference: String, from: Oid, to: Option<Oid>, at: Time },
     /// A branch moved whose gate only watches what that reaches: no permit put it there, and none was needed.
     Watched {
         reference: String,
@@ -350,6 +352,7 @@ impl Past {
             | Event::Reported { .. }
             | Event::Caught { .. }
             | Event::Moved { .. }
+            | Event::Raised { .. }
             | Event::Watched { .. }
             | Event::Answered { .. } => None,
         })
@@ -460,6 +463,7 @@ impl Past {
                 | Event::LetThrough { .. }
                 | Event::Caught { .. }
                 | Event::Moved { .. }
+                | Event::Raised { .. }
                 | Event::Watched { .. }
                 | Event::Answered { .. } => {}
             }
@@ -489,6 +493,20 @@ impl Past {
         let answered = self.events.iter().rposition(|event| matches!(event, Event::Answered { .. }));
         let since = answered.map_or(0, |at| at + 1);
         self.events.iter().skip(since).filter(|event| matches!(event, Event::Moved { .. }))
+    }
+
+    /// Branches that were found where no permit put them, and of which the log has no finding.
+    pub fn untold(&self) -> Vec<Event> {
+        let is_of = |told: &Event, moved: &Event| match (told, moved) {
+            (
+                Event::Raised { reference, from, to, .. },
+                Event::Moved { reference: moved, from: left, to: found, .. },
+            ) => (reference, from, to) == (moved, left, found),
+            _ => false,
+        };
+        let moved = self.events.iter().enumerate().filter(|(_, event)| matches!(event, Event::Moved { .. }));
+        let untold = moved.filter(|(n, moved)| !self.events.iter().skip(*n).any(|told| is_of(told, moved)));
+        untold.map(|(_, moved)| moved.clone()).collect()
     }
 
     /// What was reserved here and is not known to have ended.
@@ -532,6 +550,7 @@ impl Past {
                 | Event::Reported { .. }
                 | Event::Caught { .. }
                 | Event::Moved { .. }
+                | Event::Raised { .. }
                 | Event::Watched { .. }
                 | Event::Answered { .. } => {}
             }
@@ -547,6 +566,7 @@ fn is_incident(event: &Event) -> bool {
         | Event::LetThrough { .. }
         | Event::Settled { .. }
         | Event::Found { .. }
+        | Event::Raised { .. }
         | Event::Watched { .. }
         | Event::Copied { .. }
         | Event::Running { .. }
@@ -602,7 +622,11 @@ fn kept(events: &[Event]) -> Vec<Event> {
             Event::Reported { permit } => {
                 reported.insert(*permit);
             }
-            Event::Copied { .. } | Event::Running { .. } | Event::Caught { .. } | Event::Answered { .. } => {}
+            Event::Copied { .. }
+            | Event::Running { .. }
+            | Event::Caught { .. }
+            | Event::Raised { .. }
+            | Event::Answered { .. } => {}
         }
     }
     let is_needed = |permit: &Digest| {
@@ -622,6 +646,7 @@ fn kept(events: &[Event]) -> Vec<Event> {
     let answered = events.iter().rposition(|event| matches!(event, Event::Answered { .. }));
     let is_unanswered = |n: usize| answered.is_none_or(|at| n > at);
     let mut skipped = events.iter().filter(|event| is_incident(event)).count().saturating_sub(MAX_INCIDENTS);
+    let mut older = events.iter().filter(|event| matches!(event, Event::Raised { .. })).count();
     let tips = tips.iter().map(|(reference, (tip, at))| match ((*reference).to_owned(), tip.cloned()) {
         (reference, Some(tip)) => Event::Found { reference, tip, at: *at },
         (reference, None) => Event::Watched { reference, to: None, at: *at, account: None },
@@ -634,6 +659,10 @@ fn kept(events: &[Event]) -> Vec<Event> {
         | Event::Running { permit, .. }
         | Event::Reported { permit } => is_needed(permit),
         Event::Found { .. } | Event::Watched { .. } => false,
+        Event::Raised { .. } => {
+            older -= 1;
+            older < MAX_INCIDENTS
+        }
         // However many attempts come after it.
         Event::Moved { .. } if is_unanswered(*n) => true,
         Event::Caught { .. } | Event::Moved { .. } | Event::Answered { .. } if skipped > 0 => {
@@ -656,6 +685,7 @@ fn time_of(event: &Event) -> Option<Time> {
         | Event::Running { at, .. }
         | Event::Caught { at, .. }
         | Event::Moved { at, .. }
+        | Event::Raised { at, .. }
         | Event::Watched { at, .. }
         | Event::Answered { at, .. } => Some(*at),
         Event::Reported { .. } => None,

@@ -519,7 +519,9 @@ fn read_genesis(path: &Path) -> Result<(Envelope, Statement, Genesis), HomeError
 fn is_text(path: &Path) -> Result<(), HomeError> {
     match path.to_str() {
         Some(_) => Ok(()),
-        None => Err(HomeError::invalid(path, "a home's path is UTF-8 text, and this one is not").hint(store::NAME_IT)),
+        None => {
+            Err(HomeError::invalid(path, "a home's path is UTF-8 text, and this one is not").hint(durable::NAME_IT))
+        }
     }
 }
 

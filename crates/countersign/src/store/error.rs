@@ -7,6 +7,7 @@ use countersign_ledger::{Digest, Hash, Time, checkpoint::CheckpointError, leaf::
 use thiserror::Error;
 
 use super::tiles::TileAt;
+use crate::durable;
 
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -149,9 +150,6 @@ pub enum NoteError {
     Differs { size: u64, found: Hash, expected: Hash },
 }
 
-/// For a path that is no text.
-pub const NAME_IT: &str = "give its folders names in UTF-8, or reach it by a link that has one";
-
 impl StoreError {
     /// Whether it may have been written all the same.
     pub fn is_unknown(&self) -> bool {
@@ -201,7 +199,7 @@ impl StoreError {
             Self::Note(NoteError::Sign(_)) => "is the log's key the one that the log was founded with?",
             Self::Note(NoteError::Differs { .. }) => "the log is not what its key signed: keep both as proof",
             Self::Address(_) => "an address is a path, or sqlite:PATH",
-            Self::NoText(_) => NAME_IT,
+            Self::NoText(_) => durable::NAME_IT,
         }
     }
 }

@@ -39,7 +39,7 @@ use countersign_ledger::{
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-pub use error::{Damage, NAME_IT, NoteError, StoreError, Trouble};
+pub use error::{Damage, NoteError, StoreError, Trouble};
 use faults::Faults;
 pub use list::{Cursor, Item, List, MAX_ITEMS, Page};
 pub use sqlite::SqliteStore;

@@ -6,11 +6,13 @@ mod error;
 mod follow;
 mod material;
 
+use std::collections::BTreeSet;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
     decision::Decision,
     explain::Explanation,
-    ids::{ActorId, ChangeId},
+    ids::{ActorId, ChangeId, FindingId},
     statement::Holder,
     trust::Trust,
 };
@@ -67,6 +69,41 @@ pub struct ChangePage {
     pub changes: Vec<ChangeLine>,
     /// What `after` names for the next page; absent at the end.
     pub next: Option<String>,
+}
+
+/// `GET /v1/findings`: one page, what is due first before what is due later.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FindingPage {
+    pub findings: Vec<FindingLine>,
+    /// What `after` names for the next page; absent at the end.
+    pub next: Option<String>,
+}
+
+/// A finding, in a list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FindingLine {
+    pub id: FindingId,
+    pub kind: String,
+    /// `gate/NAME`, `target/SYSTEM/ENVIRONMENT`, `person/NAME`, `rule/ID`.
+    pub about: Vec<String>,
+    pub said: String,
+    /// The gate, or the server.
+    pub raised_by: ActorId,
+    pub raised_at: String,
+    pub due: String,
+    /// Who has to answer.
+    pub who: BTreeSet<ActorId>,
+    /// Blob: what was said besides.
+    pub text: Option<Digest>,
+    /// Nobody has answered it.
+    pub open: bool,
+}
+
+impl FindingLine {
+    /// Whether its answer was due before now, in RFC 3339 as well.
+    pub fn is_overdue(&self, now: &str) -> bool {
+        self.open && self.due.as_str() < now
+    }
 }
 
 /// `GET /v1/log`.

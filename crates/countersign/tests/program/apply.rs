@@ -11,7 +11,12 @@ use std::{
     thread,
 };
 
-use countersign_core::catalog::Level;
+use countersign_core::{
+    catalog::Level,
+    statement::{Approval, Body, RevisionRef, Seen},
+    subject::{FilesSubject, Subject},
+};
+use countersign_ledger::Digest;
 use insta::assert_snapshot;
 use serde_json::Value;
 
@@ -445,4 +450,39 @@ fn a_command_that_would_read_the_original_instead_is_refused() {
     {
         assert_eq!(propose("sub/extra.yaml", command), 0, "{command}");
     }
+}
+
+/// The check at `propose` is on the proposer's machine: a command that got past it is refused where it would run.
+#[test]
+fn a_command_that_was_proposed_past_the_check_does_not_read_the_original() {
+    let mut bench = Bench::new("exit 0");
+    let stage = &bench.world.stage;
+    let original = stage.path("app.yaml").canonicalize().unwrap();
+    let command = ["cat".to_owned(), original.to_str().unwrap().replace('/', "//")];
+    let (deploy, app) = (fs::read(stage.path("deploy.sh")).unwrap(), fs::read(&original).unwrap());
+    let (mut body, mut blobs) = crate::api::proposal("Read it");
+    let files = [("app.yaml".to_owned(), Digest::of(app)), ("deploy.sh".to_owned(), Digest::of(deploy))].into();
+    let executable = ["deploy.sh".to_owned()].into();
+    let subject = Subject::Files(FilesSubject { files, executable, command: Some(command.to_vec()) });
+    let Body::Proposal(proposal) = &mut body else { unreachable!() };
+    blobs.retain(|blob| Digest::of(blob) != proposal.subject.digest);
+    blobs.push(subject.to_blob().unwrap());
+    (proposal.subject, proposal.targets) =
+        (subject.reference().unwrap(), ["search/production".parse().unwrap()].into());
+    let said = bench.world.voice("alice").say(body, &blobs).unwrap();
+    bench.change = said.change.unwrap().to_string();
+    let approval = Body::Approval(Approval {
+        change: bench.change.parse().unwrap(),
+        reviewed: subject.reference().unwrap(),
+        revision: RevisionRef { number: 1, digest: said.statement },
+        seen: Seen::Computed,
+        targets: ["search/production".parse().unwrap()].into(),
+    });
+    bench.world.voice("bob").say(approval, &[]).unwrap();
+    let run = bench.apply(&[], &[&command[0], &command[1]]);
+    assert!(run.stderr.contains("will run over a private copy"), "{run}");
+    assert!(run.status != 0 && !run.stdout.contains("timeout: 30"), "{run}");
+    // What was asked for opened nothing.
+    let view = bench.view();
+    assert!(view["permits"].as_array().unwrap().iter().all(|permit| permit["outcome"].is_null()), "{view}");
 }

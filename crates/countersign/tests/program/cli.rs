@@ -207,6 +207,7 @@ fn a_refusal_is_a_to_do_list() {
         who:     bob, carol
         how:     countersign approve CHANGE --file PATH
         because: Nothing reaches production that only the people who made it have seen.
+      for example: bob approves, and no approval is missing
     hint: all of it: countersign show CHANGE
     ");
 }

@@ -2,7 +2,15 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
-use countersign_core::catalog::Level;
+use countersign::{
+    clock,
+    doctor::{State, machine},
+    speaker::Hand,
+};
+use countersign_core::{
+    catalog::Level,
+    statement::{self, Body, Matter},
+};
 use serde_json::Value;
 
 use crate::{
@@ -281,6 +289,36 @@ fn a_gate_that_was_gone_round_or_lost_something_is_found() {
     fs::write(&hook, text).unwrap();
     wrong(&look(&world), "outcomes", "does not have 1 of this gate's outcomes", "push");
     assert!(!calls_it_well(&look(&world)));
+}
+
+/// Statements and permits hold for minutes, so that clocks that are apart refuse people for no fault of theirs; and who has not
+/// answered in time is named.
+#[test]
+fn clocks_that_are_apart_and_findings_that_are_overdue_are_told() {
+    let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior)]);
+    let mut server = world.voice("alice");
+    let client = server.speaker.client.clone();
+    (server.speaker.me, server.speaker.hand) =
+        ("countersign".parse().unwrap(), Hand::Gate(world.home.server_key().unwrap()));
+    let (rule, target) = ("second-pair-of-eyes".parse().unwrap(), "checkout/production".parse().unwrap());
+    let due = clock::now().plus_secs(3_600);
+    let who = ["bob".parse().unwrap()].into();
+    let found = statement::Finding { due, text: None, what: Matter::NobodyCan { rule, target }, who };
+    server.say(Body::Finding(found), &[]).unwrap();
+    let told = |secs: i64, check: &str| {
+        let found = machine::look_at_server(&client, Ok(String::new()), None, clock::now().plus_secs(secs));
+        let of_it = found.all.into_iter().filter(|found| found.check == check && found.state == State::Wrong);
+        of_it.map(|found| format!("{} -> {}", found.said, found.mend.unwrap_or_default())).collect::<Vec<_>>()
+    };
+    assert_eq!(told(0, "clock").len() + told(0, "finding").len(), 0);
+    assert_eq!(told(30, "clock").len(), 0);
+    for (secs, way) in [(300, "s ahead of the server's"), (-300, "s behind the server's")] {
+        let said = told(secs, "clock");
+        assert!(said.len() == 1 && said[0].contains(way) && said[0].contains("timedatectl set-ntp"), "{said:?}");
+    }
+    let overdue = told(3_700, "finding");
+    assert!(overdue.len() == 1 && overdue[0].starts_with("bob should have answered by "), "{overdue:?}");
+    assert!(overdue[0].ends_with("-> countersign findings --open"), "{overdue:?}");
 }
 
 /// A server decides by what it keeps beside the leaves, and would sign what every reader refuses.

@@ -9,18 +9,21 @@ use std::{
 };
 
 use countersign::{
-    engine::{Engine, EngineError, Setup},
+    engine::{Engine, EngineError, FindingFilter, Setup},
     home::Home,
     random,
     rebuild::replay,
     records::PROJECTIONS,
+    speaker::Hand,
     store::{self, StoreError, dump::Dump},
 };
 use countersign_core::{
     catalog::Level,
     ids::ChangeId,
     kind::{Kind, Purpose},
-    statement::{Body, Epoch, Header, KINDS, Proposal, SeenCheckpoint, Statement},
+    statement::{
+        Body, Epoch, Finding, Header, Holder, KINDS, KeyRevocation, Matter, Proposal, SeenCheckpoint, Statement,
+    },
     subject::{FilesSubject, Subject},
     text::{ProposalText, Reason},
 };
@@ -97,7 +100,6 @@ impl Clockwork {
             command: Some(vec!["true".to_owned()]),
         });
         let blobs = vec![text.to_blob().unwrap(), subject.to_blob().unwrap()];
-        let head = self.engine.head().await.unwrap();
         let body = Body::Proposal(Proposal {
             kind: Kind::Flag,
             purpose: Purpose::default(),
@@ -109,15 +111,21 @@ impl Clockwork {
             documents: text.documents(),
             sponsor: None,
         });
+        (self.said(world, "alice", body).await, blobs)
+    }
+
+    /// What somebody says in front of this log as it is now.
+    async fn said(&self, world: &World, by: &str, body: Body) -> Envelope {
+        let head = self.engine.head().await.unwrap();
         let header = Header {
-            by: "alice".parse().unwrap(),
+            by: by.parse().unwrap(),
             checkpoint: SeenCheckpoint { root: head.root, size: head.size },
             epoch: None,
             log: self.engine.governance().await.unwrap().record.origin.clone(),
             nonce: countersign::random::nonce(),
         };
         let payload = Statement { header, body }.encode().unwrap();
-        (Envelope::new(&payload, vec![world.key("alice").sign(&payload).unwrap()]).unwrap(), blobs)
+        Envelope::new(&payload, vec![world.key(by).sign(&payload).unwrap()]).unwrap()
     }
 
     async fn submit(&self, (envelope, blobs): &(Envelope, Vec<Vec<u8>>)) -> Result<ChangeId, String> {
@@ -127,6 +135,35 @@ impl Clockwork {
             Err(error) => panic!("{error}"),
         }
     }
+}
+
+/// Nobody says that a revocation ended: the server notices by its clock, once.
+#[test]
+fn a_revocation_that_nobody_confirmed_is_a_finding_on_who_said_it() {
+    let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior), ("carol", Level::Standard)]);
+    world.server().block_on(async {
+        let clockwork = Clockwork::new(&world).await;
+        let reason = Reason { salt: random::nonce(), why: "it was lost".to_owned() }.to_blob().unwrap();
+        let revocation = KeyRevocation {
+            key: world.key("carol").public().fingerprint(),
+            of: Holder::Person("carol".parse().unwrap()),
+            reason: Digest::of(&reason),
+        };
+        let said = clockwork.said(&world, "alice", Body::KeyRevocation(revocation)).await;
+        clockwork.engine.submit(said.raw(), vec![reason]).await.unwrap();
+        assert_eq!(clockwork.engine.raise_unconfirmed().await.unwrap(), 0);
+        clockwork.secs.fetch_add(DAY, Ordering::SeqCst);
+        assert_eq!(clockwork.engine.raise_unconfirmed().await.unwrap(), 1);
+        assert_eq!(clockwork.engine.raise_unconfirmed().await.unwrap(), 0);
+        let page = clockwork.engine.findings(&FindingFilter::default(), None, 50).await.unwrap();
+        let [found] = page.findings.as_slice() else { panic!("{page:?}") };
+        assert_eq!((found.kind.as_str(), found.raised_by.as_str()), ("revocation-unconfirmed", "countersign"));
+        assert_eq!(found.about, ["person/alice", "person/carol"]);
+        assert_eq!(found.who.iter().map(|person| person.as_str()).collect::<Vec<_>>(), ["alice"]);
+        // That nobody can give what is asked is found while it is so, also once.
+        let unable = clockwork.engine.raise_unable().await.unwrap();
+        assert_eq!(clockwork.engine.raise_unable().await.unwrap(), 0, "{unable} before");
+    });
 }
 
 #[test]
@@ -267,6 +304,14 @@ fn everything(world: &World) {
         files.remove(&path);
         files.insert("rules/renamed.cedar".to_owned(), file);
     });
+    // What the server says of itself, with the key that it says it with.
+    let mut server = world.voice("alice");
+    (server.speaker.me, server.speaker.hand) =
+        ("countersign".parse().unwrap(), Hand::Gate(world.home.server_key().unwrap()));
+    let (rule, target) = ("second-pair-of-eyes".parse().unwrap(), "checkout/production".parse().unwrap());
+    let (what, due) = (Matter::NobodyCan { rule, target }, countersign::clock::now().plus_secs(60));
+    let found = Finding { due, text: None, what, who: ["alice".parse().unwrap()].into() };
+    server.say(Body::Finding(found), &[]).unwrap();
     // In front of the log as it is, by both founders.
     let mut voice = world.voice("alice");
     voice.log.epoch = Some(2);

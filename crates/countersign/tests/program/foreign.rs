@@ -11,10 +11,18 @@ use countersign::{
         stops::Stop,
     },
     home::Config,
-    wire::{ChangePage, ChangeView, Entries, ErrorBody, LogInfo, Proof, Published, Receipt, Revocation, Submit},
+    wire::{
+        ChangePage, ChangeView, Entries, EpochHint, ErrorBody, LogInfo, Proof, Published, Receipt, Revocation, Submit,
+    },
 };
-use countersign_core::{governance::Signer, state::GateRecord, statement::Holder};
-use countersign_ledger::Digest;
+use countersign_core::{
+    admit::Signed,
+    governance::Signer,
+    state::GateRecord,
+    statement::{Body, Epoch, Erased, Erasure, GateRegistration, Holder, Rejection, RevisionRef, Statement},
+    text::Reason,
+};
+use countersign_ledger::{Digest, Envelope};
 use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -59,6 +67,8 @@ struct Answers {
     /// The address, and the answer.
     json: Vec<(String, Vec<u8>)>,
     permit: Vec<u8>,
+    /// What a second person or a gate is handed, as files.
+    handed: Vec<Vec<u8>>,
 }
 
 static ANSWERS: LazyLock<Answers> = LazyLock::new(|| {
@@ -102,7 +112,34 @@ static ANSWERS: LazyLock<Answers> = LazyLock::new(|| {
         assert_eq!(run.status, 0, "{run}");
     }
     let permit = fs::read(world.stage.path("permit")).unwrap();
-    Answers { json, permit }
+    json.push(("/epoch".to_owned(), b"[{\"number\":2,\"leaf\":100}]".to_vec()));
+    let reason = Reason { salt: countersign::random::nonce(), why: "no".to_owned() }.to_blob().unwrap();
+    let targets = ["search/production".parse().unwrap()].into();
+    let words = Digest::of(&reason);
+    let bob = world.voice("bob");
+    let (after, change) = (bob.log.checkpoint, receipt.change.unwrap());
+    let gate = countersign::client::Client::new(url).gate(&"shop-git".parse().unwrap()).unwrap();
+    let loosened = GateRegistration {
+        gate: "shop-git".parse().unwrap(),
+        key: gate.key,
+        reason: Some(words),
+        repository: gate.repository,
+        watching: [("refs/heads/main".to_owned(), gate.targets.clone())].into(),
+        targets: gate.targets,
+    };
+    let revision = RevisionRef { number: 1, digest: receipt.statement };
+    let (raised, blobs) = world.raise(2);
+    let bodies = [
+        Body::Rejection(Rejection { change: change.clone(), reason: words, revision, targets }),
+        Body::Erasure(Erasure { blobs: [words].into(), of: Erased::Change(change), reason: words }),
+        Body::Epoch(Epoch { after, number: 2, reason: words }),
+        Body::GateRegistration(loosened),
+    ];
+    let mut handed: Vec<Vec<u8>> = bodies
+        .map(|body| serde_json::to_vec(&Submit::new(&bob.sign(body), std::slice::from_ref(&reason))).unwrap())
+        .into();
+    handed.push(serde_json::to_vec(&Submit::new(&raised, &blobs)).unwrap());
+    Answers { json, permit, handed }
 });
 
 fn answers() -> Vec<Vec<u8>> {
@@ -194,6 +231,28 @@ foreign! {
     }
 }
 
+foreign! {
+    fn foreign_drafts_and_stops(bytes in any_of(ANSWERS.handed.clone())) {
+        if let Ok(stop) = Stop::read(&bytes) {
+            // Whatever was changed around it, what was signed is what is obeyed.
+            drop(stop.words());
+        }
+        let Ok(read) = serde_json::from_slice::<Submit>(&bytes) else { return Ok(()) };
+        if let Ok(envelope) = Envelope::parse(read.envelope.as_bytes())
+            && let Ok(statement) = Statement::parse(envelope.payload())
+        {
+            prop_assert_eq!(statement.encode().unwrap(), envelope.payload());
+            drop(Signed::check(&envelope));
+        }
+    }
+
+    fn foreign_epochs(bytes in any_of(vec![b"[{\"number\":2,\"leaf\":100},{\"number\":3,\"leaf\":2000}]".to_vec()])) {
+        let read = EpochHint::read(&bytes);
+        let again = EpochHint::read(&serde_json::to_vec(&read).unwrap());
+        prop_assert_eq!(again.len(), read.len());
+    }
+}
+
 /// The seeds are what they are called, or nothing of this would say much.
 #[test]
 fn the_foreign_seeds_are_read() {
@@ -204,6 +263,11 @@ fn the_foreign_seeds_are_read() {
     assert!(Config::parse(HOME, place).is_ok(), "{:?}", Config::parse(HOME, place));
     assert_eq!(Update::parse_all(UPDATES).unwrap().len(), 1);
     handed_over(&ANSWERS.permit).unwrap();
+    Stop::read(&ANSWERS.handed[0]).unwrap();
+    for bytes in &ANSWERS.handed {
+        let read: Submit = serde_json::from_slice(bytes).unwrap();
+        Statement::parse(Envelope::parse(read.envelope.as_bytes()).unwrap().payload()).unwrap();
+    }
     fn is<T: DeserializeOwned>(path: &str) -> bool {
         let found = ANSWERS.json.iter().find(|(at, _)| at.starts_with(path));
         found.is_some_and(|(_, bytes)| serde_json::from_slice::<T>(bytes).is_ok())

@@ -46,6 +46,7 @@ fn a_push_that_misses_an_approval_is_refused_with_a_to_do_list() {
     countersign:   owner-approves       1 approval by an owner of the system (checkout): bob, carol, dave
     countersign:   second-pair-of-eyes  1 approval by somebody who had no hand in the change: bob, carol, dave
     countersign:   -> countersign approve [A] --git .
+    countersign:   for example: bob approves, and no approval is missing
     countersign: all of it: countersign show [A]
     "#);
     world.approve("bob", &change);
@@ -153,6 +154,7 @@ fn a_tier_1_system_takes_two_approvals() {
     countersign:   tier-1-senior  1 approval by a senior: bob
     countersign:   tier-1-senior  1 more approval by somebody who had no hand in the change: bob, dave
     countersign:   -> countersign approve [A] --git .
+    countersign:   for example: bob approves, and no approval is missing
     countersign: all of it: countersign show [A]
     "#);
     world.approve("bob", &change);

@@ -320,3 +320,78 @@ fn the_status_of_a_gate_is_read_without_writing() {
     assert!(!passed && said.contains("Permission denied") && !said.contains("backup"), "{said}");
     assert_eq!(files(&world), before);
 }
+
+/// Whoever may write to the repository's files can take the hooks away; a group is shared with, a whole machine is not.
+#[test]
+fn a_repository_that_everybody_may_write_to_is_refused_with_the_way_out() {
+    let world = World::usual();
+    let git = |args: &[&str]| assert!(world.stage.command("git").args(args).status().unwrap().success(), "{args:?}");
+    git(&["clone", "--quiet", "--bare", "shop.git", "plain.git"]);
+    for shared in ["0666", "0777"] {
+        let name = format!("all-{shared}.git");
+        git(&["init", "--quiet", "--bare", &format!("--shared={shared}"), &name]);
+        git(&["-C", "plain.git", "push", "--quiet", &format!("../{name}"), "refs/heads/main"]);
+        let install = || {
+            world.stage.run_words(&[
+                "--url",
+                &world.server().url,
+                "--key",
+                "alice",
+                "gate",
+                "install",
+                &name,
+                "--trust",
+                "home/trust.json",
+                "--name",
+                &format!("gate-{shared}"),
+                "--branch",
+                "main",
+                "--map-else",
+                "checkout/production",
+            ])
+        };
+        let run = install();
+        assert_eq!(run.status, 1, "{run}");
+        assert!(run.stderr.contains("every account of this machine may write to "), "{run}");
+        assert!(run.stderr.contains("config core.sharedRepository group"), "{run}");
+        let sh = |script: &str| assert!(world.stage.command("sh").args(["-c", script]).status().unwrap().success());
+        // The half of it is not enough.
+        sh(&format!("chmod -R g+rwX,o-w {name}"));
+        let run = install();
+        assert!(run.status == 1 && run.stderr.contains("core.sharedRepository of "), "{run}");
+        git(&["-C", &name, "config", "core.sharedRepository", "group"]);
+        let run = install();
+        assert_eq!(run.status, 0, "{run}");
+    }
+}
+
+/// What this account may not see, what is not there, and what has no gate are three things.
+#[test]
+fn a_gate_that_cannot_be_seen_is_not_told_as_none() {
+    let world = World::usual();
+    let told = |repository: &str| world.stage.run_words(&["gate", "status", repository]).stderr;
+    assert!(told("nowhere.git").contains("error: there is no nowhere.git"), "{}", told("nowhere.git"));
+    assert!(told("work").contains("error: work has no gate"), "{}", told("work"));
+    let folder = world.stage.path("shop.git/countersign");
+    let mode = |mode| std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    mode(0o000);
+    // Root may look everywhere.
+    if std::fs::metadata(folder.join("gate.yaml")).is_err() {
+        let said = told("shop.git");
+        assert!(said.contains("this account may not look into ") && !said.contains("has no gate"), "{said}");
+        assert!(!world.install("").stderr.contains("has no gate"));
+    }
+    mode(0o700);
+}
+
+#[test]
+fn the_page_of_a_forge_is_no_repository_of_this_machine() {
+    let world = World::usual();
+    for address in ["github.com/shop/shop", "git.example.com/team/shop.git", "https://gitlab.com/a/b", "git@host:a/b"] {
+        let run = world.stage.run_words(&["gate", "install", address]);
+        assert!(run.stderr.contains(&format!("error: {address} is on another machine")), "{run}");
+        assert!(run.stderr.contains("a forge (GitHub, GitLab)"), "{run}");
+    }
+    let here = world.stage.run_words(&["gate", "install", "shop.git/nowhere/else", "--trust", "home/trust.json"]);
+    assert!(!here.stderr.contains("another machine"), "{here}");
+}

@@ -198,6 +198,48 @@ fn a_branch_that_git_moved_unasked_is_found_and_answered_for() {
     assert_eq!(status(&world).status, 3);
 }
 
+/// What was gone round is a finding in the log, on whoever owns what it reached: once for each incident, however often somebody
+/// pushes after it.
+#[test]
+fn a_move_behind_the_gate_is_one_finding_in_the_log() {
+    let world = World::usual();
+    world.edit("other", "search/limit", "99\n");
+    world.push(&["other:other"]).passes();
+    world.in_bare(&["branch", "-C", "other", "main"]);
+    let findings = |args: &[&str]| {
+        let run = world.say("alice", &[&["findings"], args].concat());
+        assert_eq!(run.status, 0, "{run}");
+        run.json().as_array().unwrap().clone()
+    };
+    assert_eq!(findings(&[]).len(), 0);
+    for push in ["one", "another", "one-more"] {
+        world.push(&[&format!("other:refs/heads/{push}")]).passes();
+        world.settle();
+    }
+    let found = findings(&["--open", "--about", "target/search/production"]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0]["kind"].as_str(), found[0]["open"].as_bool()), (Some("branch-moved"), Some(true)));
+    let gate = found[0]["raised_by"].as_str().unwrap().to_owned();
+    assert_eq!(found[0]["about"], serde_json::json!([format!("gate/{gate}"), "target/search/production"]));
+    assert!(found[0]["who"].as_array().unwrap().contains(&"alice".into()), "{found:?}");
+    assert!(found[0]["said"].as_str().unwrap().contains(world.id("other").short()), "{found:?}");
+    // What only names somebody lies beside the log.
+    let client = countersign::client::Client::new(&world.server().url);
+    let text = client.findings(&[("open", "true")]).unwrap().findings[0].text.unwrap();
+    let said = client.blob(&text).unwrap();
+    assert!(String::from_utf8(said).unwrap().contains("account "));
+    assert_eq!(findings(&["--about", "target/checkout/production"]).len(), 0);
+    assert_eq!(findings(&["--who", "alice"]).len(), 1);
+
+    // Another move is another finding, also where nobody answered for the first.
+    fs::write(world.stage.path("shop.git/refs/heads/main"), format!("{}\n", world.tip("release"))).unwrap();
+    world.push(&["other:refs/heads/last"]).passes();
+    world.settle();
+    assert_eq!(findings(&["--open"]).len(), 2);
+    let listed = world.stage.run_words(&["--url", &world.server().url, "--key", "alice", "findings", "--open"]);
+    assert!(listed.stdout.contains("branch-moved  due "), "{listed}");
+}
+
 #[test]
 fn the_status_ends_with_3_while_hooks_are_not_as_they_were_installed() {
     let world = World::usual();
@@ -252,7 +294,7 @@ fn a_lost_journal_hides_nothing() {
         // Contact mends nothing, and what would move a protected branch stays out.
         let contact = world.push(&[&format!("evil:refs/heads/contact-{lost}")]);
         contact.passes();
-        assert!(contact.said.contains("gate status REPO --answer"), "{}", contact.said);
+        assert!(contact.said.contains("shop.git --answer"), "{}", contact.said);
         world.push(&["change:release"]).is_refused("gate-journal");
         assert!(!world.in_bare(&["update-ref", "refs/heads/release", evil.as_str()]).passed);
         assert_eq!(status(&world).status, 3, "{lost}");

@@ -2,6 +2,7 @@
 
 use std::{fs, io::Write as _, process::Stdio};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{canonical, catalog::Level, statement::Body};
 use serde_json::Value;
 
@@ -313,14 +314,23 @@ fn keys_come_from_the_file_beside_a_catalog_and_what_cannot_sign_is_told_with_it
         ),
     );
     let line = |who: &str, file: &str| format!("{who}@example.com {}", stage.read(&format!("{file}.pub")));
-    stage.write("signers", &format!("\u{feff}{}{}", line("linus", "linus"), line("kim", "weak")));
+    // ssh-keygen makes none of these any more, and old files have them.
+    let field = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat();
+    let numbers = [128, 20, 128, 128].map(|length| field(&vec![0x7f; length]));
+    let dsa = format!("ssh-dss {}", STANDARD.encode([field(b"ssh-dss"), numbers.concat()].concat()));
+    let old = format!("kim@example.com {dsa}\n");
+    stage.write("signers", &format!("\u{feff}{}{}{old}", line("linus", "linus"), line("kim", "weak")));
     let run = two_founders(&stage, "--catalog backstage --allowed-signers signers");
     assert_eq!(run.status, 0, "{run}");
     assert!(run.stdout.contains("line 2, kim@example.com: it is an RSA key of 1024 bits"), "{run}");
+    assert!(run.stdout.contains("line 3, kim@example.com: it is a DSA key"), "{run}");
     assert!(run.stdout.contains("release-bot looks like a robot: a workload"), "{run}");
     assert!(run.stdout.contains("3 people with keys"), "{run}");
     let kept = stage.read("home/catalog/allowed_signers");
-    assert!(kept.contains("linus@example.com ssh-ed25519") && !kept.contains("ssh-rsa"), "{kept}");
+    assert!(
+        kept.contains("linus@example.com ssh-ed25519") && !kept.contains("ssh-rsa") && !kept.contains("ssh-dss"),
+        "{kept}"
+    );
     // In the catalog itself such a key is an error, with its place.
     let text = stage.read("home/catalog/allowed_signers");
     fs::write(stage.path("home/catalog/allowed_signers"), format!("{text}{}", line("kim", "weak"))).unwrap();
@@ -358,6 +368,16 @@ fn what_is_wrong_with_a_key_is_said_in_one_line() {
     assert!(!run.stderr.contains("@@@"), "{run}");
     let key = stage.read("short");
     fs::write(stage.path("short"), &key[..key.len() / 2]).unwrap();
+    // Its public half beside it says whose it is, and signs nothing; ssh-keygen's own words about that help nobody.
+    let propose = "propose --target example/production --kind flag --file ada.pub --command true --title T --why w";
+    for name in ["grace", "grace.pub"] {
+        fs::copy(stage.path(name), stage.path(&name.replace("grace", "cut"))).unwrap();
+    }
+    let whole = stage.read("cut");
+    fs::write(stage.path("cut"), &whole[..whole.len() / 2]).unwrap();
+    let run = stage.run(&format!("--url {} --key cut {propose}", server.url));
+    assert!(run.stderr.contains("cut begins as a private key, but is damaged or cut off"), "{run}");
+    assert!(!run.stderr.contains("Load key") && !run.stderr.contains("libcrypto"), "{run}");
     fs::remove_file(stage.path("short.pub")).unwrap();
     let run = list("short");
     assert!(run.stderr.contains("short begins as a private key, but is damaged or cut off"), "{run}");

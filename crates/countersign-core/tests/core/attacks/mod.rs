@@ -3,6 +3,7 @@
 mod approvals;
 mod authority;
 mod epochs;
+mod findings;
 mod governance;
 mod permits;
 mod statements;

@@ -193,6 +193,9 @@ pub fn load(from: &State, to: &mut State, stream: StreamId) {
         Some(Record::Target(target)) => {
             to.put_target(name.unwrap().parse().unwrap(), kept(target));
         }
+        Some(Record::Finding(finding)) => {
+            to.put_finding(name.unwrap().parse().unwrap(), kept(finding));
+        }
         Some(Record::Governance(_)) => to.governance = Arc::clone(&from.governance),
         None => {}
     }

@@ -25,8 +25,8 @@ use countersign_core::{
     snapshot::Snapshot,
     state::State,
     statement::{
-        Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Founder,
-        GateRegistration, Genesis, Header, Holder, Identification, IdentityVerdict, KeyRevocation, NewRevision,
+        Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Finding, Founder,
+        GateRegistration, Genesis, Header, Holder, Identification, IdentityVerdict, KeyRevocation, Matter, NewRevision,
         OutcomeReport, OutcomeResult, PermitRequest, Proposal, Publication, Rejection, RejectionLift,
         RejectionSetAside, RevisionRef, RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
     },
@@ -444,6 +444,18 @@ impl World {
     pub fn register_gate(&mut self) {
         let registration = self.registration();
         self.say("barbara", Body::GateRegistration(registration)).unwrap();
+    }
+
+    /// That `main` was moved at this gate, which reaches these.
+    pub fn moved(&self, gate: &str, reached: &[&str], to: u64) -> Finding {
+        let what = Matter::BranchMoved {
+            branch: "refs/heads/main".to_owned(),
+            from: oid(1),
+            gate: gate.parse().unwrap(),
+            targets: targets(reached),
+            to: Some(oid(to)),
+        };
+        Finding { due: self.now.plus_secs(3_600), text: None, what, who: [id("barbara")].into() }
     }
 
     // Deciding.

@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 use countersign_core::{
     governance::files_named,
     statement::{
-        Body, Decided, Erased, GuidanceObservation, IdentityVerdict, OutcomeResult, PermitRequest, Publication, Seen,
-        Statement,
+        Body, Decided, Erased, Finding, GuidanceObservation, IdentityVerdict, Matter, OutcomeResult, PermitRequest,
+        Publication, Seen, Statement,
     },
     trust::Trust,
     verify::{Evidence, Report, Verdict, verify},
@@ -22,7 +22,7 @@ use countersign_ledger::{Checkpoint, Digest, Envelope, Hash, Leaf, LogKey};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
-use crate::kit::{FixedRng, Identity, ORIGIN, World, author, blob_of, body, facts, file, masked};
+use crate::kit::{FixedRng, Identity, ORIGIN, World, author, blob_of, body, facts, file, id, masked};
 
 pub fn check(world: &World, evidence: &Evidence) -> Report {
     verify(&world.trust, evidence, world.now)
@@ -78,6 +78,10 @@ fn lively() -> World {
     world.take_back("grace", &remarked).unwrap();
     world.comment("grace", &remarked).unwrap();
     world.withdraw("ada", &remarked).unwrap();
+    let unable =
+        Matter::NobodyCan { rule: "owner-approves".parse().unwrap(), target: "search/production".parse().unwrap() };
+    let found = Finding { due: world.now.plus_secs(60), text: None, what: unable, who: [id("ada")].into() };
+    world.say("countersign", Body::Finding(found)).unwrap();
     world.begin_epoch(&["ada", "grace"], 2).unwrap();
     world
 }

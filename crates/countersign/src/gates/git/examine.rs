@@ -105,7 +105,8 @@ impl Push<'_> {
         match reason {
             NotALanding::ForeignParent { .. } | NotALanding::NotTheHead { .. } | NotALanding::TooManyReplays { .. } => {
                 let (tip, head) = (self.old.short(), named.head.short());
-                refused.command(format!("git reset --hard {tip} && git merge --no-ff {head}"))
+                // On a branch of its own: what was pushed may have work in it that lies nowhere else.
+                refused.command(format!("git switch -c land {tip} && git merge --no-ff {head}"))
             }
             NotALanding::DeltaDiffers { .. }
             | NotALanding::UnreviewedCommits { .. }

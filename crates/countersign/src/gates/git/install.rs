@@ -32,7 +32,6 @@ use crate::{
     gates::journal::{Event, Journal, JournalError, Past},
     git::Repository,
     home::{HomeError, files},
-    store::NAME_IT,
     unix,
     wire::LogInfo,
 };
@@ -255,6 +254,7 @@ fn prepare(plan: Plan, log: &LogInfo) -> Result<Prepared, GateError> {
         ));
     }
     let git_dir = opened.git_dir().to_owned();
+    not_for_everybody(&git_dir)?;
     let known = known_gate(&git_dir, plan.name.as_ref())?;
     // Where branches have to stand is not learnt from where they stand: else whoever loses the journal could move them.
     let journal = git_dir.join(FOLDER).join(JOURNAL);
@@ -282,7 +282,7 @@ fn prepare(plan: Plan, log: &LogInfo) -> Result<Prepared, GateError> {
     for (path, what) in [(&config.copy, "the copy of the log"), (&plan.program, "the program")] {
         if path.to_str().is_none() {
             let said = format!("the path of {what}, {}, is no UTF-8 text", path.display());
-            return Err(setup("path-no-text", said, NAME_IT));
+            return Err(setup("path-no-text", said, durable::NAME_IT));
         }
     }
     let remarks = remarks::of(&opened, &config)?;
@@ -295,6 +295,29 @@ fn prepare(plan: Plan, log: &LogInfo) -> Result<Prepared, GateError> {
         }
     };
     Ok(Prepared { opened, hooks, folder, config, trust: trust_text, key, building, program: plan.program, remarks })
+}
+
+/// Refuses a repository that every account of the machine may write to: each of them could take the hooks away, and move branches.
+fn not_for_everybody(git_dir: &Path) -> Result<(), GateError> {
+    let open = ["", "hooks", "objects", "refs", "refs/heads"].map(|name| git_dir.join(name));
+    let open = open.iter().find(|folder| fs::metadata(folder).is_ok_and(|found| unix::mode(&found) & 0o002 != 0));
+    // What is made there later gets these modes, too.
+    let shared = git(git_dir, &["config", "--default", "", "--get", "core.sharedRepository"])?;
+    let later = u32::from_str_radix(shared.trim(), 8).is_ok_and(|mode| shared.trim().len() > 1 && mode & 0o002 != 0);
+    let what = match open {
+        Some(folder) => format!("every account of this machine may write to {}", folder.display()),
+        None if later => format!("core.sharedRepository of {} lets every account write there", git_dir.display()),
+        None => return Ok(()),
+    };
+    let word = files::word(git_dir);
+    Err(setup(
+        "shared-with-all",
+        format!("{what}, and so could take a gate's hooks away and move its branches"),
+        format!(
+            "share it with a group: chgrp -R GROUP {word} && chmod -R g+rwX,o-w {word} && git -C {word} config \
+             core.sharedRepository group"
+        ),
+    ))
 }
 
 /// Refuses an address of a repository that is on another machine.
@@ -316,7 +339,13 @@ fn is_elsewhere(address: &str) -> bool {
     let has_scheme = address.split_once("://").is_some_and(|(scheme, _)| scheme != "file");
     // `git@host:path`, unless a folder is called so.
     let is_scp = address.split_once(':').is_some_and(|(host, _)| !host.contains('/')) && !Path::new(address).exists();
-    has_scheme || is_scp
+    // `github.com/owner/name`, as it stands in the address bar.
+    let is_page = address.split_once('/').is_some_and(|(host, path)| {
+        let labels: Vec<&str> = host.split('.').collect();
+        let is_host = labels.len() > 1 && labels.iter().all(|label| !label.is_empty()) && !host.ends_with(".git");
+        is_host && path.contains('/') && !Path::new(host).exists()
+    });
+    has_scheme || is_scp || is_page
 }
 
 fn finish(prepared: Prepared, registered: bool) -> Result<Installed, GateError> {
@@ -477,8 +506,10 @@ fn same_log(trust: &Trust, log: &LogInfo, path: &Path) -> Result<(), GateError> 
 fn known_gate(git_dir: &Path, name: Option<&GateId>) -> Result<Option<(GateConfig, SigningKey)>, GateError> {
     let folder = git_dir.join(FOLDER);
     let path = folder.join(CONFIG);
-    if !folder.exists() {
-        return Ok(None);
+    match fs::metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !folder.is_dir() => return Ok(None),
+        // Reading it says what is wrong.
+        Ok(_) | Err(_) => {}
     }
     let known = GateConfig::parse(&files::read_text(&path, super::MAX_CONFIG_BYTES)?, &path)?;
     if name.is_some_and(|name| known.name != *name) {

@@ -27,6 +27,7 @@
 
 pub mod config;
 mod examine;
+mod findings;
 pub mod hooks;
 pub mod install;
 mod judge;
@@ -46,6 +47,7 @@ pub mod watch;
 
 use std::{
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -183,10 +185,8 @@ impl GitGate {
     /// The same, also where its hooks were taken out.
     pub fn kept(repository: &Path) -> Result<Self, GateError> {
         let folder = repository.join(FOLDER);
-        if !folder.join(CONFIG).exists() {
-            return Err(GateError::NoGate { path: repository.to_owned() });
-        }
         let path = folder.join(CONFIG);
+        is_there(repository, &path)?;
         let config = GateConfig::parse(&files::read_text(&path, MAX_CONFIG_BYTES)?, &path)?;
         let trust = read_trust(&folder.join(TRUST))?;
         Ok(Self { repository: repository.to_owned(), config, trust, caller: unix::parent() })
@@ -232,6 +232,25 @@ impl GitGate {
             via: Via::Only(self.config.proxy.as_deref()),
         };
         Ok(Desk::open(&place, Hand::Gate(self.key()?), self.config.name.clone(), self.config.actor()?)?)
+    }
+}
+
+/// Whether a repository has a gate. That this account may not look is no sign that it has none.
+fn is_there(repository: &Path, config: &Path) -> Result<(), GateError> {
+    let look = |path: &Path| fs::metadata(path).map_err(|error| error.kind());
+    match (look(repository), look(config)) {
+        (_, Ok(_)) => Ok(()),
+        (Err(ErrorKind::PermissionDenied), _) | (_, Err(ErrorKind::PermissionDenied)) => Err(GateError::Setup {
+            code: "cannot-read",
+            message: format!("this account may not look into {}", repository.join(FOLDER).display()),
+            hint: "run it as one of the accounts that push there; who they are: ls -ld on that folder".to_owned(),
+        }),
+        (Err(ErrorKind::NotFound), _) => Err(GateError::Setup {
+            code: "no-repository",
+            message: format!("there is no {}", repository.display()),
+            hint: "name the folder of the bare repository that people push to".to_owned(),
+        }),
+        (_, Err(_)) => Err(GateError::NoGate { path: repository.to_owned() }),
     }
 }
 

@@ -8,6 +8,7 @@ use countersign_ledger::{Envelope, dsse::MAX_ENVELOPE_BYTES};
 use super::{
     FOLDER, GateError, GitGate, Update, Value,
     examine::Push,
+    findings,
     judge::Judge,
     refused::Refused,
     shadow::{self, Shadow},
@@ -171,6 +172,7 @@ fn judge(gate: &GitGate, update: &Update, options: &[String], clock: Clock<'_>) 
     };
     // What could not be told after the last push; if the server does not take it now either, it can wait.
     let _ = spend::report(&gate.journal_path(), &desk, unreported);
+    let _ = findings::raise(gate, &desk, clock());
     for _ in 0..MAX_ATTEMPTS {
         let mut judge = Judge { push: &push, desk: &mut desk, transition: &transition, clock };
         let openings = openings(&mut judge, &given, &reserved)?;

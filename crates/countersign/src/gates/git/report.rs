@@ -3,7 +3,7 @@
 
 use countersign_ledger::Time;
 
-use super::{GateError, GitGate};
+use super::{GateError, GitGate, findings};
 use crate::{
     clock,
     gates::{desk::spend, journal::Journal},
@@ -16,5 +16,7 @@ pub fn tell(gate: &GitGate, now: Time) -> Result<(), GateError> {
     let journal = gate.journal_path();
     let unreported = Journal::open(&journal)?.unreported();
     spend::tell(&journal, &mut desk, unreported, &clock::now)?;
+    // What the log does not take now it takes at the next contact.
+    let _ = findings::raise(gate, &desk, clock::now());
     Ok(desk.close()?)
 }

@@ -113,6 +113,7 @@ impl Incident {
             | Event::LetThrough { .. }
             | Event::Settled { .. }
             | Event::Found { .. }
+            | Event::Raised { .. }
             | Event::Watched { .. }
             | Event::Copied { .. }
             | Event::Running { .. }

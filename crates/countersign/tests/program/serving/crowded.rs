@@ -1,14 +1,20 @@
 //! More connections than a server can have: that ask nothing, that trickle, and files that ran out.
 
 use std::{
-    io::Write as _,
+    io::{ErrorKind, Read as _, Write as _},
     net::TcpStream,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
 
-use countersign::clock;
+use countersign::{
+    api::{self, Patience, Reached},
+    clock,
+};
 
 use super::{get, serve_from};
 use crate::support::Stage;
@@ -108,4 +114,36 @@ fn a_server_that_runs_out_of_files_goes_on() {
     assert!(healthy() && healthy());
     drop(idle);
     drop(server);
+}
+
+/// Who is slow is waited for, and not for ever: for a first request, for the rest of a head, for another request, for the rest of a
+/// body, and for a reader. Those who ask meanwhile are answered.
+#[test]
+fn nobody_is_waited_for_beyond_the_patience_that_is_set() {
+    let world = super::two();
+    let server = world.server();
+    let listener = server.block_on(api::bind(([127, 0, 0, 1], 0).into())).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (short, engine) = (Duration::from_millis(300), Arc::clone(&server.engine));
+    let reached = Reached { patience: Patience { head: short, stalled: short }, ..Reached::default() };
+    let serving = async move { api::serve_as(reached, engine, listener, std::future::pending()).await };
+    server.block_on(async { drop(tokio::spawn(serving)) });
+    for (waits_for, sent) in [
+        ("a first request", ""),
+        ("the rest of a head", "GET /healthz HTTP/1.1\r\nHos"),
+        ("another request", "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        ("the rest of a body", "POST /v1/statements HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n{"),
+    ] {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.write_all(sent.as_bytes()).unwrap();
+        // It ends because the server ends it: nothing more is sent, and nobody here gives up before a minute.
+        let mut answer = Vec::new();
+        let read = stream.read_to_end(&mut answer);
+        let was_ended = read.as_ref().is_ok() || read.as_ref().is_err_and(|e| e.kind() == ErrorKind::ConnectionReset);
+        assert!(was_ended, "{waits_for}: {read:?}");
+        let answer = String::from_utf8(answer).unwrap();
+        assert_eq!(answer.contains(" 200 OK"), waits_for == "another request", "{waits_for}: {answer}");
+        assert!(get(&address, "localhost").starts_with("HTTP/1.1 200 "), "{waits_for}");
+    }
 }

@@ -1,22 +1,33 @@
 //! Killed at random moments under load: whatever was acknowledged is there, the log goes on from what was signed, and nothing
-//! runs twice. A few rounds here; for more: `COUNTERSIGN_KILLS=200 cargo test -p countersign --test program killed`.
+//! runs twice. A few rounds here; for more: `scripts/kills 200`. When somebody is killed follows from a seed, which is named where
+//! something fails.
 
 use std::{env, fs, os::unix::fs::PermissionsExt as _, sync::atomic::AtomicBool, thread};
 
 use countersign_core::statement::Statement;
 use countersign_ledger::{Leaf, checkpoint, tree};
-use rand_core::{OsRng, RngCore as _};
 
 use super::*;
-use crate::support::until;
+use crate::{git_race::Random, support::until};
 
 fn rounds() -> u32 {
     env::var("COUNTERSIGN_KILLS").map_or(3, |rounds| rounds.parse().expect("a number of rounds"))
 }
 
-/// Nobody knows what happens then.
-fn a_random_moment(longest: Duration) {
-    thread::sleep(longest.mul_f64(f64::from(OsRng.next_u32()) / f64::from(u32::MAX)));
+/// When whoever is killed is: drawn from a seed, since nobody knows what happens then.
+struct Moments(Random);
+
+impl Moments {
+    fn new() -> Self {
+        let seed = env::var("COUNTERSIGN_SEED").map_or(1, |seed| seed.parse().expect("a number"));
+        eprintln!("seed {seed}");
+        Self(Random(seed))
+    }
+
+    fn wait(&mut self, longest: Duration) {
+        let millis = u64::try_from(longest.as_millis()).unwrap();
+        thread::sleep(Duration::from_millis(self.0.below(millis.max(1))));
+    }
 }
 
 #[test]
@@ -27,6 +38,7 @@ fn a_server_that_is_killed_loses_nothing_that_it_acknowledged() {
     let verifier = world.home.log_key().unwrap().verifier();
     let acknowledged: Mutex<Vec<(u64, String)>> = Mutex::default();
     let mut newest = None;
+    let mut moments = Moments::new();
     for round in 0..rounds() {
         let (mut server, address) = serve_from(&world.stage, "");
         let url = format!("http://{address}");
@@ -59,7 +71,7 @@ fn a_server_that_is_killed_loses_nothing_that_it_acknowledged() {
             if round == 0 {
                 crate::support::until("something is acknowledged", || !acknowledged.lock().unwrap().is_empty());
             }
-            a_random_moment(Duration::from_millis(600));
+            moments.wait(Duration::from_millis(600));
             // What somebody saw last counts, too.
             if let Ok(note) = client.checkpoint() {
                 newest = Some(checkpoint::open(&note, &verifier).unwrap());
@@ -137,6 +149,7 @@ fn an_apply_that_is_killed_runs_nothing_twice() {
     let url = &world.server().url;
     let apply = ["--url", url, "--key", "alice", "apply", &change, "--file", "deploy.sh", "--", "./deploy.sh"];
     let resume = ["--url", url, "--key", "alice", "--format", "json", "apply", "--resume"];
+    let mut moments = Moments::new();
     for round in 0..rounds() {
         held.holds();
         let before = held.said();
@@ -152,7 +165,7 @@ fn an_apply_that_is_killed_runs_nothing_twice() {
         let while_it_runs = round % 2 == 0;
         match while_it_runs {
             true => until("it began", || held.said() != before),
-            false => a_random_moment(Duration::from_millis(1_500)),
+            false => moments.wait(Duration::from_millis(1_500)),
         }
         drop(machines);
         if while_it_runs {
@@ -188,14 +201,16 @@ fn an_apply_that_is_killed_runs_nothing_twice() {
     assert_eq!(held.said(), format!("{said}began\n"));
 }
 
-/// Kills the processes of a gate's hook, without what pushes. `false` where there is none of this name at the time.
-fn kill_hook(world: &World, name: &str) -> bool {
+const HOOKS: [&str; 3] = ["pre-receive", "reference-transaction", "post-receive"];
+
+/// Kills the processes of a gate's hooks, without what pushes. `false` where there is none at the time.
+fn kill_hooks(world: &World) -> bool {
     let folder = world.stage.path("").canonicalize().unwrap();
     let is_hook = |process: &std::path::Path| {
         let words = fs::read(process.join("cmdline")).unwrap_or_default();
         let words: Vec<&[u8]> = words.split(|byte| *byte == 0).collect();
         words.contains(&&b"hook"[..])
-            && words.contains(&name.as_bytes())
+            && HOOKS.iter().any(|name| words.contains(&name.as_bytes()))
             && fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(&folder))
     };
     let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
@@ -211,6 +226,7 @@ fn kill_hook(world: &World, name: &str) -> bool {
 #[test]
 fn a_gate_whose_hook_is_killed_lands_nothing_twice_and_accuses_nobody() {
     let world = World::usual();
+    let mut moments = Moments::new();
     for round in 0..rounds() {
         world.git(&["fetch", "--quiet"]);
         let branch = format!("round-{round}");
@@ -218,27 +234,40 @@ fn a_gate_whose_hook_is_killed_lands_nothing_twice_and_accuses_nobody() {
         let change = world.propose("alice", &["checkout/production"]);
         world.approve("bob", &change);
         let before = world.tip("main");
-        let name = ["pre-receive", "reference-transaction", "post-receive"][round as usize % 3];
+        // Somebody else pushes all the time, to what nobody protects.
+        let over = AtomicBool::new(false);
         thread::scope(|scope| {
+            let load = scope.spawn(|| {
+                let mut pushes = 0;
+                while !over.load(Ordering::SeqCst) {
+                    let aside = format!("{branch}:refs/heads/load-{round}-{pushes}");
+                    drop(world.try_git(&["push", "--quiet", "origin", &aside]));
+                    pushes += 1;
+                }
+            });
             let push = scope.spawn(|| world.try_git(&["push", "--quiet", "origin", &format!("{branch}:main")]));
-            // Looked for without a pause: some hooks take no longer than one would.
-            while !push.is_finished() && !kill_hook(&world, name) {}
+            moments.wait(Duration::from_millis(900));
+            // Whichever hook runs then, or the next one: without a pause, since some take no longer than one would.
+            while !push.is_finished() && !kill_hooks(&world) {}
+            drop(push.join());
+            over.store(true, Ordering::SeqCst);
+            load.join().unwrap();
         });
         world.settle();
         let (tip, head) = (world.tip("main"), world.id(&branch));
-        assert!(tip == before || tip == head, "{name}: {tip}");
+        assert!(tip == before || tip == head, "round {round}: {tip}");
         // What git left locked, whoever looks after the machine takes away.
         drop(fs::remove_file(world.stage.path("shop.git/refs/heads/main.lock")));
         if tip == before {
             world.push(&[&format!("{branch}:main")]).passes();
         }
         world.push(&[&format!("{branch}:refs/heads/contact-{round}")]).passes();
-        assert_eq!(world.tip("main"), head, "{name}");
+        assert_eq!(world.tip("main"), head, "round {round}");
         let view = world.say("alice", &["show", &change]).json();
-        assert_eq!(view["state"], "applied", "{name}");
+        assert_eq!(view["state"], "applied", "round {round}");
         let permits = view["permits"].as_array().unwrap();
-        assert_eq!(permits.iter().filter(|permit| permit["outcome"] == "applied").count(), 1, "{name}: {view}");
+        assert_eq!(permits.iter().filter(|permit| permit["outcome"] == "applied").count(), 1, "round {round}: {view}");
         let status = world.stage.run("gate status shop.git --format json");
-        assert_eq!((status.status, &status.json()["caught"]), (0, &serde_json::json!([])), "{name}: {status}");
+        assert_eq!((status.status, &status.json()["caught"]), (0, &serde_json::json!([])), "round {round}: {status}");
     }
 }

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use countersign::store::{self, Access, Keeps, NewLeaf, Options, StoreError, Submission, batch};
-use countersign_ledger::{Hash, LogKey};
+use countersign_ledger::{Hash, LogKey, MemoryNodes, checkpoint};
 use rand_core::OsRng;
 
 use super::{Pen, Place, body, dump};
@@ -327,4 +327,39 @@ async fn a_statement_takes_few_rows_and_little_of_the_disk() {
     assert_eq!((plan.results, plan.rows.count()), (vec![Ok(0)], 10));
     assert_ne!(plan.tail.root(), Hash::empty_tree());
     assert_eq!(body(&*place.open().await, "thing", "change/7-63").await.unwrap().len(), 3_000);
+}
+
+/// What a commit does not read again cannot mislead it, and what it does read stops it: under the log's key there is one truth.
+#[tokio::test]
+async fn a_tile_or_note_that_changes_while_it_is_open_makes_no_second_truth() {
+    for damage in [
+        "update tiles set hashes = zeroblob(length(hashes))",
+        "update tiles set hashes = x'00'",
+        "delete from tiles",
+        "update log set note = ''",
+        "update log set note = replace(note, '300', '299')",
+    ] {
+        let place = place();
+        let store = place.open().await;
+        let mut pen = Pen::default();
+        let first: Vec<Submission> = (0..300).map(|n| pen.next(&[&format!("change/{n}")])).collect();
+        let mut nodes = MemoryNodes::new();
+        place.commit(&*store, first).await;
+        let leaves = store.leaves(0..300).await.unwrap();
+        leaves.iter().for_each(|bytes| nodes.push_leaf(Hash::leaf(bytes)));
+        assert_eq!(store.head().await.unwrap().root, nodes.root());
+        place.sql(damage).await;
+        match store.commit(&*place.log_key, vec![pen.next(&["change/more"])]).await {
+            Err(error) => assert!(matches!(error, StoreError::Damaged(_)), "{damage}: {error}"),
+            Ok(results) => {
+                assert_eq!(results, [Ok(300)], "{damage}");
+                let last = store.leaves(300..301).await.unwrap();
+                nodes.push_leaf(Hash::leaf(&last[0]));
+                let head = store.head().await.unwrap();
+                assert_eq!((head.size, head.root), (301, nodes.root()), "{damage}");
+                let signed = checkpoint::open(&head.note, &place.log_key.verifier()).unwrap();
+                assert_eq!((signed.size, signed.root), (301, nodes.root()), "{damage}");
+            }
+        }
+    }
 }

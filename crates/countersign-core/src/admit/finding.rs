@@ -1,0 +1,141 @@
+//! Admission of findings: a gate raises what it met itself, the server what follows from the log as a whole and no stream tells.
+//! Both say it of what the log bears out, once, and no more than somebody can read.
+
+use std::collections::BTreeSet;
+
+use countersign_ledger::Time;
+
+use super::{Authenticated, governance::is_branch, governance::unknown_target, server};
+use crate::{
+    governance::Signer,
+    ids::{GateId, Target},
+    refusal::Refusal,
+    state::{GateRecord, State},
+    statement::{Concerned, Finding, Holder, MAX_LIST, MAX_TARGETS, Matter},
+};
+
+/// Open findings on one gate, person or target: what comes after is in whatever raised it, and in these.
+pub const MAX_OPEN: usize = 64;
+/// How far ahead an answer can be due.
+const MAX_DUE_SECS: i64 = 90 * 24 * 60 * 60;
+
+pub(super) fn finding(
+    state: &State,
+    authenticated: &Authenticated<'_>,
+    finding: &Finding,
+    now: Time,
+) -> Result<(), Refusal> {
+    bears_out(state, authenticated, &finding.what, now)?;
+    let ahead = finding.due.secs_since(now);
+    if ahead <= 0 || ahead > MAX_DUE_SECS {
+        return Err(Refusal::malformed("finding-due", "a finding is due later than now, and within 90 days"));
+    }
+    if finding.who.is_empty() || finding.who.len() > MAX_LIST {
+        return Err(Refusal::malformed("finding-who", format!("a finding names 1 to {MAX_LIST} people who answer it")));
+    }
+    if let Some(unknown) = finding.who.iter().find(|person| state.governance.person(person).is_none()) {
+        return Err(Refusal::unknown("unknown-person", format!("{unknown}, who is to answer, is no person here")));
+    }
+    let open = match finding.what.of() {
+        Concerned::Gate(gate) => state.gate(gate)?.map(|gate| gate.findings.as_slice()),
+        Concerned::Person(person) => state.person(person)?.map(|person| person.findings.as_slice()),
+        Concerned::Target(target) => state.target(target)?.map(|target| target.findings.as_slice()),
+    };
+    let (open, same) = (open.unwrap_or_default(), finding.what.same());
+    if let Some(known) = open.iter().find(|known| known.matter == same) {
+        return Err(Refusal::conflict("already-found", format!("finding {} says the same, and is open", known.id)));
+    }
+    if open.len() >= MAX_OPEN {
+        return Err(Refusal::conflict(
+            "too-many-findings",
+            format!("{} findings are open there, and that is the most", open.len()),
+        )
+        .hint("have those answered first: countersign findings --open"));
+    }
+    Ok(())
+}
+
+/// Whether the speaker may say it, and the log does not say otherwise.
+fn bears_out(state: &State, authenticated: &Authenticated<'_>, matter: &Matter, now: Time) -> Result<(), Refusal> {
+    match matter {
+        Matter::BranchMoved { branch, from, gate, targets, to } => {
+            let record = own(state, authenticated, gate, branch, targets)?;
+            if to.as_ref() == Some(from) {
+                return Err(Refusal::malformed("finding", format!("{branch} stands where it should")));
+            }
+            if targets.iter().all(|target| record.watches(branch, target)) {
+                return Err(Refusal::conflict("only-watched", format!("gate {gate} only watches that on {branch}")));
+            }
+            Ok(())
+        }
+        Matter::GateMode { branch, gate, targets } => {
+            let record = own(state, authenticated, gate, branch, targets)?;
+            match targets.iter().find(|target| record.watches(branch, target)) {
+                Some(target) => Err(Refusal::conflict(
+                    "only-watched",
+                    format!("the log has gate {gate} watch {target} on {branch}, too"),
+                )),
+                None => Ok(()),
+            }
+        }
+        Matter::NobodyCan { rule, target } => {
+            server(authenticated)?;
+            state.governance.catalog.target(target).map_err(unknown_target)?;
+            match state.governance.rules.get(rule) {
+                Some(_) => Ok(()),
+                None => Err(Refusal::unknown("unknown-rule", format!("there is no rule `{rule}`"))),
+            }
+        }
+        Matter::RevocationUnconfirmed { by, key, of, revocation } => {
+            server(authenticated)?;
+            let records = match of {
+                Holder::Person(person) => state.person(person)?.map(|record| &record.revoked),
+                Holder::Gate(gate) => state.gate(gate)?.map(|record| &record.revoked),
+            };
+            let ended = records.and_then(|records| records.get(key)).is_some_and(|record| {
+                record.statement == *revocation && record.by == *by && record.until().is_some() && !record.takes(now)
+            });
+            let took =
+                state.person(by)?.and_then(|record| record.took.iter().find(|took| took.statement == *revocation));
+            match took {
+                Some(took) if ended && took.found => Err(Refusal::conflict(
+                    "already-found",
+                    format!("that nobody confirmed {revocation} was found before"),
+                )),
+                Some(_) if ended => Ok(()),
+                Some(_) | None => Err(Refusal::conflict(
+                    "not-unconfirmed",
+                    format!("{by} has not revoked key {key} so that it ended without anybody confirming it"),
+                )),
+            }
+        }
+    }
+}
+
+/// The record of the gate that speaks, of its own branch and of what it guards.
+fn own<'a>(
+    state: &'a State,
+    authenticated: &Authenticated<'_>,
+    gate: &GateId,
+    branch: &str,
+    targets: &BTreeSet<Target>,
+) -> Result<&'a GateRecord, Refusal> {
+    match authenticated.signer() {
+        Signer::Gate(speaker) if speaker == gate => {}
+        Signer::Gate(_) | Signer::Actor { .. } | Signer::Server => {
+            return Err(Refusal::forbidden("another-gate", format!("what happened at gate {gate}, that gate says")));
+        }
+    }
+    let record =
+        state.gate(gate)?.ok_or_else(|| Refusal::unknown("unknown-gate", format!("there is no gate `{gate}`")))?;
+    if let Some(target) = targets.iter().find(|target| !record.targets.contains(*target)) {
+        return Err(Refusal::forbidden("another-gate", format!("gate {gate} does not guard {target}")));
+    }
+    if targets.is_empty() || targets.len() > MAX_TARGETS || !is_branch(branch) {
+        return Err(Refusal::malformed(
+            "finding",
+            format!("a finding of a gate names a branch in full and 1 to {MAX_TARGETS} targets"),
+        ));
+    }
+    Ok(record)
+}

@@ -1,0 +1,155 @@
+//! What a finding says: what was found, who has to answer it, and until when.
+
+use std::collections::BTreeSet;
+
+use countersign_ledger::{Digest, Fingerprint, StreamId, Time};
+use serde::{Deserialize, Serialize};
+
+use super::{Holder, gate_stream, person_stream, target_stream};
+use crate::{
+    ids::{ActorId, GateId, Oid, RuleId, Target},
+    refusal::Refusal,
+};
+
+/// Something that a named somebody must answer by a stated time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    pub due: Time,
+    /// Blob: what there is to say besides, salted. It can be erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Digest>,
+    pub what: Matter,
+    /// Each of them is asked; one answer is enough.
+    pub who: BTreeSet<ActorId>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Matter {
+    /// A protected branch stands where no permit put it: the gate was gone round.
+    BranchMoved {
+        branch: String,
+        /// Where it should stand.
+        from: Oid,
+        gate: GateId,
+        /// What that reaches.
+        targets: BTreeSet<Target>,
+        /// Absent where the branch is gone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Oid>,
+    },
+    /// A gate is set up to watch on a branch what the log has it enforce.
+    GateMode { branch: String, gate: GateId, targets: BTreeSet<Target> },
+    /// Whoever could supply what a rule asks for is not there any more.
+    NobodyCan { rule: RuleId, target: Target },
+    /// Somebody took another's key away for a day, and nobody confirmed it.
+    RevocationUnconfirmed {
+        by: ActorId,
+        key: Fingerprint,
+        of: Holder,
+        /// Payload digest of the revocation.
+        revocation: Digest,
+    },
+}
+
+impl Matter {
+    /// As it is spelled in the log.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::BranchMoved { .. } => "branch-moved",
+            Self::GateMode { .. } => "gate-mode",
+            Self::NobodyCan { .. } => "nobody-can",
+            Self::RevocationUnconfirmed { .. } => "revocation-unconfirmed",
+        }
+    }
+
+    /// What makes it the same matter, whoever has to answer and whatever else is said of it: the same is found once while it is
+    /// open.
+    pub fn same(&self) -> Digest {
+        Digest::of(match self {
+            Self::BranchMoved { branch, from, gate, targets: _, to } => {
+                let to = to.as_ref().map_or("nowhere", Oid::as_str);
+                format!("{} {gate} {branch} {from} {to}", self.kind())
+            }
+            Self::GateMode { branch, gate, targets: _ } => format!("{} {gate} {branch}", self.kind()),
+            Self::NobodyCan { rule, target } => format!("{} {rule} {target}", self.kind()),
+            Self::RevocationUnconfirmed { revocation, .. } => format!("{} {revocation}", self.kind()),
+        })
+    }
+
+    /// Whose stream remembers that it is open.
+    pub fn of(&self) -> Concerned<'_> {
+        match self {
+            Self::BranchMoved { gate, .. } | Self::GateMode { gate, .. } => Concerned::Gate(gate),
+            Self::NobodyCan { target, .. } => Concerned::Target(target),
+            Self::RevocationUnconfirmed { by, .. } => Concerned::Person(by),
+        }
+    }
+
+    /// The streams in which it stands besides its own: of whom and what it is about.
+    pub(super) fn streams(&self) -> Result<Vec<StreamId>, Refusal> {
+        Ok(match self {
+            Self::BranchMoved { gate, targets, .. } | Self::GateMode { gate, targets, .. } => {
+                let mut streams = vec![gate_stream(gate.as_str())?];
+                for target in targets {
+                    streams.push(target_stream(target)?);
+                }
+                streams
+            }
+            Self::NobodyCan { target, .. } => vec![target_stream(target)?],
+            Self::RevocationUnconfirmed { by, of, .. } => vec![person_stream(by)?, of.stream()?],
+        })
+    }
+
+    /// What it is about, by which findings are listed: `gate/NAME`, `target/SYSTEM/ENVIRONMENT`, `person/NAME`, `rule/ID`.
+    pub fn about(&self) -> Vec<String> {
+        match self {
+            Self::BranchMoved { gate, targets, .. } | Self::GateMode { gate, targets, .. } => {
+                let targets = targets.iter().map(|target| format!("target/{target}"));
+                std::iter::once(format!("gate/{gate}")).chain(targets).collect()
+            }
+            Self::NobodyCan { rule, target } => vec![format!("rule/{rule}"), format!("target/{target}")],
+            Self::RevocationUnconfirmed { by, of, .. } => vec![
+                format!("person/{by}"),
+                match of {
+                    Holder::Person(person) => format!("person/{person}"),
+                    Holder::Gate(gate) => format!("gate/{gate}"),
+                },
+            ],
+        }
+    }
+
+    /// In words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::BranchMoved { branch, from, gate, to, .. } => {
+                let to = to.as_ref().map_or("nowhere", Oid::short);
+                let from = from.short();
+                format!("{branch} at gate {gate} should stand at {from} and was found at {to}, where no permit put it")
+            }
+            Self::GateMode { branch, gate, targets } => {
+                let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
+                let targets = targets.join(", ");
+                format!("gate {gate} is set up to watch {targets} on {branch}, which the log has it enforce")
+            }
+            Self::NobodyCan { rule, target } => format!("nobody can supply what rule {rule} asks of {target}"),
+            Self::RevocationUnconfirmed { by, key, of, .. } => {
+                let of = match of {
+                    Holder::Person(person) => person.to_string(),
+                    Holder::Gate(gate) => format!("gate {gate}"),
+                };
+                format!("{by} revoked key {key} of {of}, and nobody confirmed it within a day")
+            }
+        }
+    }
+}
+
+/// Whom or what a finding is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Concerned<'a> {
+    Gate(&'a GateId),
+    Person(&'a ActorId),
+    Target(&'a Target),
+}

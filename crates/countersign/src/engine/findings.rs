@@ -1,0 +1,165 @@
+//! Findings: what the server raises because nobody else sees it, and the list of them.
+//!
+//! That a revocation ended without anybody confirming it is no leaf of its own, and who can still supply what a rule asks no stream
+//! tells. The server looks for both, and says each once.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use countersign_core::{
+    coverage,
+    governance::Governance,
+    ids::{ActorId, FindingId, Target},
+    refusal::Refusal,
+    state::{FindingRecord, RevocationRecord, TargetRecord, Took},
+    statement::{Body, Finding, Holder, Matter},
+};
+use countersign_ledger::Time;
+
+use super::{Engine, EngineError, reads::MAX_PAGE, speech};
+use crate::{
+    records::{self, facet},
+    store::{Cursor, Facet, List},
+    wire::{FindingLine, FindingPage, rfc3339},
+};
+
+/// How long somebody has to answer for what the server raises.
+const ANSWER_WITHIN_SECS: i64 = 7 * 24 * 60 * 60;
+/// Raised in one look; the next one raises more.
+const MAX_AT_ONCE: usize = 16;
+
+/// What a list of findings is narrowed by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FindingFilter {
+    pub open: bool,
+    /// As [`Matter::about`] spells it.
+    pub about: Option<String>,
+    /// Who has to answer.
+    pub who: Option<ActorId>,
+}
+
+impl Engine {
+    /// One page of findings: the open ones before the answered, what is due first before what is due later.
+    pub async fn findings(
+        &self,
+        filter: &FindingFilter,
+        after: Option<Cursor>,
+        limit: u64,
+    ) -> Result<FindingPage, EngineError> {
+        let mut filters = Vec::new();
+        filters.extend(filter.open.then(|| Facet::new(facet::OPEN, "open")));
+        filters.extend(filter.about.as_ref().map(|about| Facet::new(facet::ABOUT, about.as_str())));
+        filters.extend(filter.who.as_ref().map(|who| Facet::new(facet::PERSON, who.as_str())));
+        let list = List { filters: &filters, after, ..List::of(records::FINDING, limit.clamp(1, MAX_PAGE)) };
+        let page = self.store.list(&list).await?;
+        let mut findings = Vec::with_capacity(page.items.len());
+        for item in &page.items {
+            let record: FindingRecord = records::parse(&item.name, &item.body)?;
+            let id: FindingId = item.name.parse().map_err(|e| records::unreadable(&item.name, e))?;
+            findings.push(line(id, record));
+        }
+        Ok(FindingPage { findings, next: page.next.map(|cursor| cursor.to_string()) })
+    }
+
+    /// Raises a finding on whoever took another's key away so that it ended without anybody confirming it. Gives how many.
+    pub async fn raise_unconfirmed(&self) -> Result<usize, EngineError> {
+        let now = self.clock.now()?;
+        let mut found = Vec::new();
+        for (by, record) in records::people(&*self.store).await? {
+            for took in record.took.into_iter().filter(|took| !took.confirmed && !took.found) {
+                let said = self.said_last(&took).await?;
+                let ended = said
+                    .is_some_and(|said| said.statement == took.statement && said.until().is_some() && !said.takes(now));
+                if ended {
+                    let Took { key, of, statement, .. } = took;
+                    let what = Matter::RevocationUnconfirmed { by: by.clone(), key, of, revocation: statement };
+                    found.push((what, BTreeSet::from([by.clone()])));
+                }
+            }
+        }
+        self.raise(found, now).await
+    }
+
+    /// What was said last of the key that somebody took away.
+    async fn said_last(&self, took: &Took) -> Result<Option<RevocationRecord>, EngineError> {
+        let revoked = match &took.of {
+            Holder::Person(person) => records::person(&*self.store, person).await?.map(|record| record.revoked),
+            Holder::Gate(gate) => self.gate(gate).await?.map(|record| record.revoked),
+        };
+        Ok(revoked.and_then(|mut revoked| revoked.remove(&took.key)))
+    }
+
+    /// Raises a finding where the owners of a target cannot supply any more what an enforced rule asks of them. Gives how many.
+    pub async fn raise_unable(&self) -> Result<usize, EngineError> {
+        let now = self.clock.now()?;
+        let governance = self.governance().await?;
+        let disabled = records::disabled(&*self.store, &governance, now).await?;
+        let asked = Arc::clone(&governance);
+        let unable = tokio::task::spawn_blocking(move || coverage::nobody_can(&asked, &disabled, now)).await;
+        let unable = unable.map_err(|e| Refusal::conflict("unread", format!("rules could not be asked: {e}")))?;
+        let who: BTreeSet<ActorId> = founders(&governance).collect();
+        let mut found = Vec::new();
+        for (rule, target) in unable {
+            let what = Matter::NobodyCan { rule, target: target.clone() };
+            let open = self.target(&target).await?.map(|record| record.findings).unwrap_or_default();
+            if !open.iter().any(|open| open.matter == what.same()) {
+                found.push((what, who.clone()));
+            }
+        }
+        self.raise(found, now).await
+    }
+
+    async fn target(&self, target: &Target) -> Result<Option<TargetRecord>, EngineError> {
+        let name = target.to_string();
+        let body = self.store.projections(records::TARGET, std::slice::from_ref(&name)).await?.remove(&name);
+        Ok(body.map(|body| records::parse(&name, &body)).transpose()?)
+    }
+
+    async fn raise(&self, found: Vec<(Matter, BTreeSet<ActorId>)>, now: Time) -> Result<usize, EngineError> {
+        let governance = self.governance().await?;
+        let mut raised = 0;
+        for (what, mut who) in found.into_iter().take(MAX_AT_ONCE) {
+            who.retain(|person| governance.person(person).is_some());
+            if who.is_empty() {
+                who = founders(&governance).collect();
+            }
+            let finding = Finding { due: now.plus_secs(ANSWER_WITHIN_SECS), text: None, what, who };
+            let head = self.store.head().await?;
+            let said = speech::signed(&self.server_key, &governance.record, &head, Body::Finding(finding))?;
+            match self.submit(said.raw(), Vec::new()).await {
+                Ok(_) => raised += 1,
+                // Another server of the same store was first, or there are too many already.
+                Err(EngineError::Refused(refusal)) => {
+                    tracing::debug!(code = refusal.code, %refusal, "a finding was not taken");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(raised)
+    }
+
+    /// Waits until something was written by which a group may have become unable to supply what is asked of it.
+    pub async fn governance_moved(&self) {
+        self.moved.notified().await;
+    }
+}
+
+/// The policy group, as far as they are still there.
+fn founders(governance: &Governance) -> impl Iterator<Item = ActorId> + '_ {
+    let founders = governance.record.founders.iter().map(|founder| founder.person.clone());
+    founders.filter(|person| governance.person(person).is_some())
+}
+
+fn line(id: FindingId, record: FindingRecord) -> FindingLine {
+    FindingLine {
+        id,
+        kind: record.what.kind().to_owned(),
+        about: record.what.about(),
+        said: record.what.words(),
+        raised_by: record.raised_by,
+        raised_at: rfc3339(record.raised_at),
+        due: rfc3339(record.due),
+        who: record.who,
+        text: record.text,
+        open: record.answered.is_none(),
+    }
+}
