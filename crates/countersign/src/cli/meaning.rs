@@ -187,10 +187,13 @@ pub fn overtaken(short: &str) -> String {
     )
 }
 
+/// Where blobs are that need not be asked for.
+type Here<'a> = dyn Fn(&Digest) -> Option<Vec<u8>> + 'a;
+
 /// Blobs by their digests, as far as they were looked for.
 pub struct Known<'a> {
     client: &'a Client,
-    here: Box<dyn Fn(&Digest) -> Option<Vec<u8>> + 'a>,
+    here: Box<Here<'a>>,
     fetched: BTreeMap<Digest, Vec<u8>>,
     missing: BTreeSet<Digest>,
 }
