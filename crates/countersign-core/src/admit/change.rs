@@ -12,7 +12,7 @@ use crate::{
     facts::Role,
     governance::{Governance, Signer},
     ids::{ActorId, ChangeId, Target},
-    kind::{Kind, MAX_INCIDENT_CHARS},
+    kind::MAX_INCIDENT_CHARS,
     refusal::Refusal,
     state::{State, TargetRejection},
     statement::{
@@ -38,7 +38,7 @@ pub(super) fn proposal(
     found: &Found,
 ) -> Result<(), Refusal> {
     may_contribute(&state.governance, authenticated, proposal.sponsor.as_ref())?;
-    if !governs(&proposal.targets) {
+    if !publication::governs(&proposal.targets) {
         targets(&state.governance, &proposal.targets)?;
     }
     if !proposal.purpose.names_its_incident() {
@@ -49,7 +49,7 @@ pub(super) fn proposal(
         .hint("name it as the tool that keeps incidents does: --incident INC-4711; why goes into --why"));
     }
     subject(found)?;
-    fits_its_targets(authenticated, proposal.kind, &proposal.targets, found)
+    publication::fits_its_targets(authenticated, proposal.kind, &proposal.targets, found)
 }
 
 pub(super) fn about(
@@ -223,40 +223,6 @@ fn subject(found: &Found) -> Result<(), Refusal> {
     }
 }
 
-fn governs(targets: &BTreeSet<Target>) -> bool {
-    targets.len() == 1 && targets.iter().all(Target::is_governance)
-}
-
-/// A change of what governs is proposed by a person, as what it is, for the one target that nothing else has.
-fn fits_its_targets(
-    authenticated: &Authenticated<'_>,
-    kind: Kind,
-    targets: &BTreeSet<Target>,
-    found: &Found,
-) -> Result<(), Refusal> {
-    match (&found.subject, governs(targets)) {
-        (Some(Subject::Governance(_)), true) => {
-            person(authenticated, "propose what governs")?;
-            match kind {
-                Kind::Rules => Ok(()),
-                Kind::Code | Kind::Config | Kind::Infrastructure | Kind::Schema | Kind::Flag | Kind::Agent => {
-                    Err(Refusal::malformed("governance-kind", "a change of governance files is of the kind `rules`"))
-                }
-            }
-        }
-        (Some(Subject::Governance(_)), false) => Err(Refusal::malformed(
-            "governance-target",
-            format!("a change of governance files has the target {} alone", Target::governance()),
-        )),
-        (Some(Subject::Git(_) | Subject::Files(_)) | None, true) => Err(Refusal::malformed(
-            "governance-target",
-            format!("only governance files have the target {}", Target::governance()),
-        )
-        .hint("propose them by: countersign amend HOME --why TEXT")),
-        (Some(Subject::Git(_) | Subject::Files(_)) | None, false) => Ok(()),
-    }
-}
-
 fn new_revision(
     governance: &Governance,
     change: &Change,
@@ -267,7 +233,7 @@ fn new_revision(
     may_contribute(governance, authenticated, revision.sponsor.as_ref())?;
     // A rejection stands over it, whatever it brings.
     subject(found)?;
-    fits_its_targets(authenticated, change.kind, &change.targets, found)
+    publication::fits_its_targets(authenticated, change.kind, &change.targets, found)
 }
 
 /// What is said for the change's targets names them as they are: it stands in their streams.

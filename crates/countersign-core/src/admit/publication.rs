@@ -8,10 +8,11 @@ use countersign_ledger::{Digest, Time};
 use super::{Authenticated, Signed, person};
 use crate::{
     catalog::{Actor, ActorKind, files::is_profiles},
-    change::Change,
+    change::{Change, Found},
     decision::{Decision, Outcome},
     governance::{GRANTING_SIGNATURES, Governance},
-    ids::ActorId,
+    ids::{ActorId, Target},
+    kind::Kind,
     refusal::Refusal,
     rules::decide::decide,
     snapshot::Snapshot,
@@ -31,6 +32,41 @@ pub fn replaces_what_is_in_force(state: &State, parent: &Digest) -> Result<(), R
         format!("the publication replaces {parent}, but {in_force} is in force: somebody else published in between"),
     )
     .hint("make it again on what is in force now: countersign amend HOME, with --revise ID where it is a change"))
+}
+
+/// Whether this is the one target of what governs.
+pub(super) fn governs(targets: &BTreeSet<Target>) -> bool {
+    targets.len() == 1 && targets.iter().all(Target::is_governance)
+}
+
+/// A change of what governs is proposed by a person, as what it is, for the one target that nothing else has.
+pub(super) fn fits_its_targets(
+    authenticated: &Authenticated<'_>,
+    kind: Kind,
+    targets: &BTreeSet<Target>,
+    found: &Found,
+) -> Result<(), Refusal> {
+    match (&found.subject, governs(targets)) {
+        (Some(Subject::Governance(_)), true) => {
+            person(authenticated, "propose what governs")?;
+            match kind {
+                Kind::Rules => Ok(()),
+                Kind::Code | Kind::Config | Kind::Infrastructure | Kind::Schema | Kind::Flag | Kind::Agent => {
+                    Err(Refusal::malformed("governance-kind", "a change of governance files is of the kind `rules`"))
+                }
+            }
+        }
+        (Some(Subject::Governance(_)), false) => Err(Refusal::malformed(
+            "governance-target",
+            format!("a change of governance files has the target {} alone", Target::governance()),
+        )),
+        (Some(Subject::Git(_) | Subject::Files(_)) | None, true) => Err(Refusal::malformed(
+            "governance-target",
+            format!("only governance files have the target {}", Target::governance()),
+        )
+        .hint("propose them by: countersign amend HOME --why TEXT")),
+        (Some(Subject::Git(_) | Subject::Files(_)) | None, false) => Ok(()),
+    }
 }
 
 /// A publication of a change: any person puts in force what the change says, where the rules in force allow it now. The decision

@@ -13,6 +13,7 @@
 
 mod bodies;
 mod finding;
+mod governed;
 
 use std::borrow::Cow;
 

@@ -173,7 +173,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => Just(one(What::Revise)),
         6 => Just(one(What::Approve)),
         2 => Just(one(What::Reject)),
-        2 => Just(one(What::Lift)),
+        4 => Just(one(What::Lift)),
         1 => Just(one(What::Withdraw)),
         2 => Just(one(What::TakeBack)),
         1 => Just(one(What::Comment)),
@@ -422,7 +422,7 @@ fn the_random_logs_get_somewhere() {
     use proptest::{strategy::ValueTree, test_runner::TestRunner};
     let mut runner = TestRunner::deterministic();
     let mut seen = std::collections::BTreeMap::new();
-    for _ in 0..40 {
+    for _ in 0..60 {
         let mut world = begun();
         for act in acts().new_tree(&mut runner).unwrap().current() {
             let Some(envelope) = act.envelope(&mut world) else { continue };

@@ -125,8 +125,11 @@ mod tests {
         let told = |would_pass, would_not| {
             Otherwise { looked_at: 12, would_pass, would_not }.lines().join("\n").replace("0000000000", "…")
         };
-        insta::assert_snapshot!(told(ids(0..0), ids(0..0)), @"");
-        insta::assert_snapshot!(told(ids(0..7), ids(8..9)), @"");
+        insta::assert_snapshot!(told(ids(0..0), ids(0..0)), @"of 12 changes decided lately, none would have come out otherwise");
+        insta::assert_snapshot!(told(ids(0..7), ids(8..9)), @"
+        of 12 changes decided lately, 7 that the rules in force deny would have passed: …00, …00, …00, …00, …00 and 2 more
+        of 12 changes decided lately, 1 that they allow would not have passed: …00
+        ");
         assert_eq!(Otherwise::default().lines(), Vec::<String>::new());
     }
 }
