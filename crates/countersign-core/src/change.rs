@@ -257,7 +257,7 @@ impl Change {
             }
             Body::Rejection(rejection) => {
                 // A rejection takes the person's own approvals back.
-                self.take_back(&by, &rejection.revision, at, true);
+                self.take_back(&by, at, true);
                 self.rejections.push(RejectionRecord {
                     by,
                     revision: rejection.revision,
@@ -280,7 +280,7 @@ impl Change {
                 self.reopen();
             }
             Body::Withdrawal(_) => self.status = ChangeStatus::Withdrawn,
-            Body::ApprovalWithdrawal(said) => self.take_back(&by, &said.revision, at, false),
+            Body::ApprovalWithdrawal(_) => self.take_back(&by, at, false),
             Body::Comment(said) => {
                 self.comments.push(CommentRecord { by, at, revision: said.revision, text: said.text });
             }
@@ -393,18 +393,21 @@ impl Change {
         }
     }
 
-    /// A person's own approval counts no more; they can approve again.
-    fn take_back(&mut self, by: &ActorId, revision: &RevisionRef, at: Time, rejected: bool) {
-        let before = self.approvals.len();
-        // Also those of earlier revisions, which would carry over.
-        self.approvals.retain(|approval| approval.by != *by);
-        if self.approvals.len() < before {
-            let permits = self.permits.len();
-            self.taken_back.push(TakenBack { by: by.clone(), revision: *revision, at, rejected, permits });
-            // What was permitted stood on it.
-            if self.status == ChangeStatus::Permitted {
-                self.status = ChangeStatus::Proposed;
-            }
+    /// A person's own approvals count no more, also those of earlier revisions, which would carry over; they can approve again.
+    /// What has landed by them did.
+    fn take_back(&mut self, by: &ActorId, at: Time, rejected: bool) {
+        if !self.status.is_open() {
+            return;
+        }
+        let (taken, kept) = std::mem::take(&mut self.approvals).into_iter().partition(|approval| approval.by == *by);
+        self.approvals = kept;
+        let taken: Vec<ApprovalRecord> = taken;
+        let permits = self.permits.len();
+        let back = |of: &ApprovalRecord| TakenBack { by: by.clone(), revision: of.revision, at, rejected, permits };
+        self.taken_back.extend(taken.iter().map(back));
+        // What was permitted stood on it.
+        if !taken.is_empty() && self.status == ChangeStatus::Permitted {
+            self.status = ChangeStatus::Proposed;
         }
     }
 

@@ -231,7 +231,8 @@ fn may_start(state: &State, change: &Change, permit: &PermitRecord, now: Time) -
         return Err(Refusal::conflict("rejected", format!("{} has rejected change {}", rejection.by, change.id)));
     }
     let issued = change.permits.iter().position(|known| known.statement == permit.statement).unwrap_or_default();
-    let taken = |taken: &&TakenBack| taken.revision == permit.revision && issued < taken.permits;
+    // One of an earlier revision may have carried over.
+    let taken = |taken: &&TakenBack| taken.revision.number <= permit.revision.number && issued < taken.permits;
     if let Some(taken) = change.taken_back.iter().find(taken) {
         return Err(Refusal::conflict(
             "approval-taken-back",

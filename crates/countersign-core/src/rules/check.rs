@@ -254,7 +254,7 @@ mod tests {
     /// Whether there is a sample of which the condition holds.
     fn applies(condition: &str) -> bool {
         let file = format!(
-            "@id(\"a\")\n@requires(\"approval:independent:1\")\n@because(\"a reason\")\n@remedy(\"a remedy\")\n@mode(\"watch\")\n\
+            "@id(\"a\")\n@requires(\"approval:independent:1\")\n@because(\"a reason\")\n@remedy(\"countersign approve {{change}}\")\n@mode(\"watch\")\n\
              @strength(\"waivable\")\nforbid (principal, action == Countersign::Action::\"apply\", resource)\n\
              when {{ {condition} }}\nunless {{ resource.approvals.independent >= 1 }};\n"
         );

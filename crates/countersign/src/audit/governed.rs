@@ -62,7 +62,11 @@ async fn by_commits(follower: &Follower, change: &Change, catalog: &Catalog) -> 
         let Some(blob) = blobs.get(&permit.transition.digest) else { continue };
         if let Transition::Git(moved) = Transition::read(&permit.transition, blob)? {
             commits.push(moved.new.to_string());
-            let of_it = change.approvals.iter().filter(|approval| approval.revision == permit.revision);
+            let is_present = Some(permit.revision) == change.current_ref();
+            let of_it = change
+                .approvals
+                .iter()
+                .filter(|approval| approval.revision == permit.revision || (is_present && change.may_carry(approval)));
             approved.extend(of_it.map(|approval| (approval.by.clone(), approval.at.unix_millis())));
         }
     }

@@ -11,7 +11,7 @@ use countersign_audit::{
     AreasBy, ImpactTable, Requests, RequestsError,
     requests::{Cut, EXPORTS, Request},
 };
-use countersign_core::rules::Rules;
+use countersign_core::{catalog::did_you_mean, rules::Rules};
 
 use super::{
     Global,
@@ -34,7 +34,7 @@ use crate::{
     clock,
     git::GitError,
     home::shipped,
-    unix,
+    joined, unix,
 };
 
 /// What a shell reports for a program that Ctrl-C ended.
@@ -257,7 +257,21 @@ fn governed(place: &str, trust: Option<&Path>) -> Result<Vec<Request>, CliError>
         CliError::usage("--log needs --trust FILE, by which the log is checked")
             .hint("it is the trust.json that `countersign init` wrote, from a founder")
     })?;
-    Ok(governed::read(place, &verify::read_trust(trust)?, clock::now())?)
+    let trust = verify::read_trust(trust)?;
+    let joined = joined::here()?;
+    let place = match joined.logs.get(place) {
+        Some(known) => &known.url,
+        None if place.contains("://") || Path::new(place).is_dir() => place,
+        None => {
+            let error =
+                CliError::usage(format!("--log: `{place}` is no address, no folder, and no log that was joined here"));
+            return Err(match did_you_mean(place, joined.logs.keys().map(String::as_str)) {
+                Some(meant) => error.hint(format!("did you mean --log {meant}?")),
+                None => error.hint("name the server's address, or a folder with an export of the log"),
+            });
+        }
+    };
+    Ok(governed::read(place, &trust, clock::now())?)
 }
 
 impl From<GovernedError> for CliError {

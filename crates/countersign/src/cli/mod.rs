@@ -134,8 +134,9 @@ impl Options {
     /// The one place that knows which commands make a page.
     fn read(mut self, command: Option<&Command>, matches: &ArgMatches) -> Result<Global, CliError> {
         let makes_pages = matches!(command, Some(Command::Audit(_)));
-        // An audit reads a log wherever it lies, joined or not.
-        let audited_log = if makes_pages { self.log.take() } else { None };
+        // An audit reads a log wherever it lies, joined or not, where one is typed.
+        let typed_log = matches.value_source("log") == Some(ValueSource::CommandLine);
+        let audited_log = if makes_pages { self.log.take().filter(|_| typed_log) } else { None };
         let format = self.format.of_messages();
         let page = self.format == Asked::Html;
         if page && !makes_pages {

@@ -72,7 +72,9 @@ pub struct Args {
     again: bool,
 }
 
-/// Put a new revision of a change in place of the present one. Approvals do not carry over.
+/// Put a new revision of a change in place of the present one.
+///
+/// Approvals carry over where it brings exactly the same in the same words, for rules that let them.
 ///
 /// What is not said again stays: without --git or --file the content, without --why and so on the words.
 #[derive(Debug, clap::Args)]

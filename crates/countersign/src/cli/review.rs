@@ -341,7 +341,7 @@ fn away(due: &str) -> String {
 
 fn verdicts(page: &mut Page, view: &ChangeView) {
     for approval in &view.approvals {
-        let counts = if approval.counts { good("counts") } else { faint("does not count for this revision") };
+        let counts = show::counts(approval);
         page.field("approved", format!("by {} (revision {}), {counts}", approval.by, approval.revision));
     }
     for rejection in view.rejections.iter().filter(|rejection| !rejection.lifted) {

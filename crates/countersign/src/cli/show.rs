@@ -19,7 +19,14 @@ use super::{
     paths::{self, Links},
     times,
 };
-use crate::{client::ChangePrefix, clock, known::KnownLog, reading::Reading, view::NOT_HERE, wire::ChangeView};
+use crate::{
+    client::ChangePrefix,
+    clock,
+    known::KnownLog,
+    reading::Reading,
+    view::NOT_HERE,
+    wire::{ApprovalLine, ChangeView},
+};
 
 /// Show a change: what it is, who had a hand in it, who approved, and what each rule says.
 #[derive(Debug, clap::Args)]
@@ -180,11 +187,7 @@ fn whole(view: &ChangeView, paths: &[String]) {
         field("guidance", format!("{} {stale}, {due}", printable(&document.path)));
     }
     for approval in &view.approvals {
-        let counts = match (approval.counts, approval.carries) {
-            (true, _) => good("counts"),
-            (false, true) => good("carries over where a rule lets it"),
-            (false, false) => faint("does not count for this revision"),
-        };
+        let counts = counts(approval);
         let seen = match approval.seen {
             Seen::None => "content not at hand",
             Seen::Shown => "content shown on a page",
@@ -368,4 +371,13 @@ pub(super) fn words_of(text: &str) -> String {
 
 fn field(name: &str, value: impl std::fmt::Display) {
     anstream::println!("{}{value}", faint(format!("{name:<10}")));
+}
+
+/// Whether an approval counts, in words.
+pub(super) fn counts(approval: &ApprovalLine) -> String {
+    match (approval.counts, approval.carries) {
+        (true, _) => good("counts"),
+        (false, true) => good("carries over where a rule lets it"),
+        (false, false) => faint("does not count for this revision"),
+    }
 }

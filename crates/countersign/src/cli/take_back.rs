@@ -1,10 +1,13 @@
 //! `take-back`: one's own approval counts no more.
 
+use std::collections::BTreeSet;
+
 use countersign_core::statement::{ApprovalWithdrawal, Body};
 
 use super::{
     Global,
     error::{CliError, Exit},
+    output,
     submit::{self, announce},
 };
 use crate::client::ChangePrefix;
@@ -24,16 +27,14 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let reading = session.read(&args.change)?;
     let view = reading.view()?;
     let me = session.speaker.me.clone();
-    let lines = [format!(
-        "taking back of your approval of revision {} of change {}: {}",
-        view.revision,
-        view.id.short(),
-        view.title
-    )];
+    let mine: BTreeSet<u32> = view.approvals.iter().filter(|one| one.by == me).map(|one| one.revision).collect();
+    let mine = output::list(mine);
+    let lines =
+        [format!("taking back of your approval of revision {mine} of change {}: {}", view.id.short(), view.title)];
     announce(&session.speaker, &lines);
     let body =
         Body::ApprovalWithdrawal(ApprovalWithdrawal { change: view.id.clone(), revision: reading.revision_ref() });
     submit::say(global, &session, body, &[], |_| {
-        format!("{me} took their approval of revision {} of {} back", view.revision, view.id.short())
+        format!("{me} took their approval of revision {mine} of {} back", view.id.short())
     })
 }

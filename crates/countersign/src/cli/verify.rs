@@ -116,7 +116,7 @@ struct Proved {
     subject: String,
     proposer: ActorId,
     proposed_at: String,
-    /// Who approved the present revision, by signatures that hold.
+    /// Who approved what the present revision brings, by signatures that hold.
     approved_by: BTreeSet<ActorId>,
     /// When, and how each had the content at hand.
     approvals: Vec<ProvedApproval>,
@@ -141,6 +141,9 @@ struct ProvedOutcome {
 
 #[derive(Serialize)]
 struct ProvedApproval {
+    /// The earlier revision that it is of, which brought the same in the same words: it counts for rules that let it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    carried_from: Option<u32>,
     by: ActorId,
     at: String,
     seen: Seen,
@@ -189,8 +192,9 @@ impl Proved {
             approvals: change
                 .approvals
                 .iter()
-                .filter(|approval| Some(approval.revision) == current)
+                .filter(|approval| Some(approval.revision) == current || change.may_carry(approval))
                 .map(|approval| ProvedApproval {
+                    carried_from: Some(approval.revision.number).filter(|_| Some(approval.revision) != current),
                     by: approval.by.clone(),
                     at: rfc3339(approval.at),
                     seen: approval.seen,
@@ -224,7 +228,7 @@ impl Proved {
             approved_by: change
                 .approvals
                 .iter()
-                .filter(|approval| Some(approval.revision) == change.current_ref())
+                .filter(|approval| Some(approval.revision) == change.current_ref() || change.may_carry(approval))
                 .map(|approval| approval.by.clone())
                 .collect(),
             outcomes: change.permits.iter().filter_map(|permit| permit.outcome).map(|o| o.to_string()).collect(),
@@ -249,7 +253,8 @@ impl Proved {
         let mut lines = vec![format!("proposed    {}", self.proposed_at)];
         for approval in &self.approvals {
             let (by, at, seen) = (&approval.by, &approval.at, approval.seen.as_str());
-            lines.push(format!("approved    {at} by {by}, content seen: {seen}"));
+            let carried = approval.carried_from.map(|from| format!(", carried over from revision {from}"));
+            lines.push(format!("approved    {at} by {by}, content seen: {seen}{}", carried.unwrap_or_default()));
         }
         lines.extend(self.rejected_by.iter().map(|by| format!("rejected    by {by}, which stands")));
         for waiver in &self.waivers {
