@@ -22,6 +22,7 @@ use countersign_ledger::{
 pub use self::change::MAX_COMMENTS;
 pub use self::finding::MAX_OPEN as MAX_OPEN_FINDINGS;
 pub(crate) use self::publication::may_publish;
+pub use self::publication::replaces_what_is_in_force;
 pub use self::revocation::{MAX_OF_ONE, bounds, brings_back, may_confirm};
 use crate::{
     catalog::ActorKind,
@@ -30,7 +31,7 @@ use crate::{
     ids::{ActorId, GateId},
     refusal::Refusal,
     state::{RevocationRecord, State},
-    statement::{Body, Genesis, Statement},
+    statement::{Body, Genesis, Publication, Statement},
 };
 
 /// A statement whose signatures hold, though nothing is said yet of whose they are. Needs no state, so that many can be
@@ -120,7 +121,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         .hint("sign with a key of the person that the statement names"));
     };
     match body {
-        Body::Publication(_) => need_two_people(&signers, &PUBLISHING)?,
+        Body::Publication(Publication { change: None, .. }) => need_two_people(&signers, &PUBLISHING)?,
         Body::Erasure(_) => {
             need_two_people(&signers, &ERASING)?;
             need_policy_group(state, &signers)?;
@@ -131,6 +132,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
             need_policy_group(state, &signers)?;
         }
         Body::Genesis(_)
+        | Body::Publication(_)
         | Body::KeyRevocation(_)
         | Body::RevocationConfirmation(_)
         | Body::GateRegistration(_)
@@ -371,7 +373,7 @@ const PUBLISHING: ByTwo = ByTwo {
     what: "what grants authority",
     people: "publish rules or catalog",
     others: "grant authority",
-    command: "amend HOME --cosign FILE",
+    command: "erase --cosign FILE",
 };
 
 const LOOSENING: ByTwo = ByTwo {

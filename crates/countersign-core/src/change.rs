@@ -151,7 +151,7 @@ impl Change {
     pub fn is_at(&self, repository: &RepositoryId, head: &Oid) -> bool {
         match self.current().map(|revision| &revision.subject) {
             Some(Subject::Git(git)) => *repository == git.repository && *head == git.head,
-            Some(Subject::Files(_)) | None => false,
+            Some(Subject::Files(_) | Subject::Governance(_)) | None => false,
         }
     }
 
@@ -159,7 +159,7 @@ impl Change {
     pub fn brings(&self, repository: &RepositoryId, delta: &Digest) -> bool {
         match self.current().map(|revision| &revision.subject) {
             Some(Subject::Git(git)) => *repository == git.repository && *delta == git.delta,
-            Some(Subject::Files(_)) | None => false,
+            Some(Subject::Files(_) | Subject::Governance(_)) | None => false,
         }
     }
 
@@ -358,8 +358,8 @@ impl Change {
                     ) => status,
                 };
             }
+            Body::Publication(_) => self.status = ChangeStatus::Applied,
             Body::Genesis(_)
-            | Body::Publication(_)
             | Body::KeyRevocation(_)
             | Body::RevocationConfirmation(_)
             | Body::GateRegistration(_)
@@ -456,6 +456,10 @@ impl Change {
         let waived = self.waivers.iter().filter(|w| Some(w.revision) == current).map(|waiver| &waiver.by);
         for person in approved.chain(waived) {
             streams.insert(person_stream(person)?);
+        }
+        // Who submitted what governs stands behind it as those do who approve.
+        if let Some(Revision { subject: Subject::Governance(_), by, .. }) = self.current() {
+            streams.insert(person_stream(by)?);
         }
         if let Some(gate) = gate.filter(|gate| !gate.is_its_runners()) {
             streams.insert(gate_stream(gate.as_str())?);

@@ -132,6 +132,34 @@ pub fn leaves_able(before: &Governance, after: &Governance, now: Time) -> Result
     .hint("put people with keys into the group, give the system another owner, or let the rule ask for less; nobody of a group above owns it"))
 }
 
+/// Refuses a publication behind which nobody could change what governs any more: a rule that asks there for more than there is
+/// could never be taken away again.
+pub fn leaves_governable(after: &Governance, now: Time) -> Result<(), Refusal> {
+    let people: BTreeMap<&ActorId, &Actor> = after.people_with_keys().map(|actor| (&actor.id, actor)).collect();
+    let mut asking = Asking::new(&after.rules, now);
+    let groups = named_groups(after);
+    let scene = Scene::of_governance(after, &people, &groups);
+    let mut known = BTreeSet::new();
+    let mut missing = Vec::new();
+    for proposer in people.keys().copied() {
+        if !known.insert(asking.alike(&scene, proposer)) {
+            continue;
+        }
+        match asking.way(&scene, proposer, Kind::Rules, AiStatus::None) {
+            Some(Way::Locked(what)) => missing.extend(what),
+            // What would cost too much to find out is not refused on a guess.
+            Some(Way::Open | Way::ByWaiver(_)) | None => return Ok(()),
+        }
+    }
+    let missing: BTreeSet<String> =
+        missing.into_iter().map(|missing| format!("{} ({})", missing.rule, missing.what)).collect();
+    Err(Refusal::malformed(
+        "governance-locked",
+        format!("behind this nobody could change rules or catalog any more: {}", Vec::from_iter(missing).join(", ")),
+    )
+    .hint(format!("let the rule ask for less on {}, or give more people a key", Target::governance())))
+}
+
 /// What enforced rules ask of owner groups and these cannot supply now, while keys of `disabled` are taken away: the rule, and one
 /// of the targets for which it is so.
 pub fn nobody_can(governance: &Governance, disabled: &BTreeSet<ActorId>, now: Time) -> BTreeSet<(RuleId, Target)> {
@@ -232,6 +260,17 @@ impl<'a> Scene<'a> {
             groups,
             patterns: governance.rules.patterns().collect(),
         }
+    }
+
+    fn of_governance(
+        governance: &'a Governance,
+        people: &'a BTreeMap<&'a ActorId, &'a Actor>,
+        groups: &'a BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
+    ) -> Self {
+        let view = TargetView::of_governance();
+        let owners = governance.owners(&view.target.system);
+        let (population, patterns) = (governance.catalog.population(), governance.rules.patterns().collect());
+        Self { view, owners, population, people, groups, patterns }
     }
 
     /// The groups that rules name and somebody is in.

@@ -168,6 +168,7 @@ impl State {
             | Body::PermitRequest(_)
             | Body::Decided(_)
             | Body::PermitGrant(_)
+            | Body::Publication(_)
             | Body::OutcomeReport(_) => {
                 self.apply_to_targets(admitted)?;
                 let change = admitted.statement.body.about().and_then(|(change, _)| self.change_mut(change));
@@ -194,10 +195,7 @@ impl State {
                 self.open_finding(finding, &admitted.payload);
             }
             // Those files are in force no longer.
-            Body::Erasure(Erasure { of: Erased::Person(_), .. })
-            | Body::Genesis(_)
-            | Body::Publication(_)
-            | Body::Epoch(_) => {}
+            Body::Erasure(Erasure { of: Erased::Person(_), .. }) | Body::Genesis(_) | Body::Epoch(_) => {}
         }
         Ok(())
     }
@@ -364,6 +362,9 @@ impl State {
                 let gate = about.and_then(|change| change.requested.as_ref()).map(|request| &request.gate);
                 needed.extend(about.map(|change| change.inputs(gate)).transpose()?.unwrap_or_default());
             }
+            Body::Publication(_) => {
+                needed.extend(about.map(|change| change.inputs(None)).transpose()?.unwrap_or_default());
+            }
             // Whoever set a rejection of the same content aside in another change does not approve.
             Body::Approval(_) => {
                 for target in about.iter().flat_map(|change| &change.targets) {
@@ -371,7 +372,6 @@ impl State {
                 }
             }
             Body::Genesis(_)
-            | Body::Publication(_)
             | Body::KeyRevocation(_)
             | Body::RevocationConfirmation(_)
             | Body::GateRegistration(_)

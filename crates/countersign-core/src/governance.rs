@@ -20,11 +20,12 @@ use crate::{
         Actor, ActorKind, Catalog,
         files::{CatalogFile, is_profiles},
     },
-    ids::{ActorId, GateId},
+    ids::{ActorId, GateId, SystemId},
     refusal::Refusal,
     rules::Rules,
     semantics::Semantics,
-    statement::{Epoch, Founder, Genesis, Publication, SeenCheckpoint, Statement},
+    statement::{Body, Epoch, Founder, Genesis, Publication, SeenCheckpoint, Statement},
+    subject::Subject,
 };
 
 /// The name under which the server speaks. No person can have it.
@@ -127,6 +128,21 @@ pub fn read_manifest(digest: &Digest, blob: &Blobs<'_>) -> Result<Replacements, 
         }
         None => Ok(manifest),
     }
+}
+
+/// The list in which a statement names governance files, in force or only proposed; of a proposal its subject says which.
+pub fn list_named(body: &Body, blob: &Blobs<'_>) -> Result<Option<Digest>, Refusal> {
+    let Some(named) = body.governance_subject() else { return Ok(body.governance_files()) };
+    match Subject::read(named, &fetch(&named.digest, "subject", blob)?)? {
+        Subject::Governance(subject) => Ok(Some(subject.files)),
+        Subject::Git(_) | Subject::Files(_) => Ok(None),
+    }
+}
+
+/// Those files, with the list.
+pub fn files_named(body: &Body, blob: &Blobs<'_>) -> Result<BTreeSet<Digest>, Refusal> {
+    let Some(list) = list_named(body, blob)? else { return Ok(BTreeSet::new()) };
+    Ok(read_manifest(&list, blob)?.into_values().flatten().chain([list]).collect())
 }
 
 fn fetch(digest: &Digest, what: &str, blob: &Blobs<'_>) -> Result<Vec<u8>, Refusal> {
@@ -311,6 +327,36 @@ impl Governance {
         let person = name.parse().ok().and_then(|id| self.person(&id)).map(|actor| &actor.id);
         let group = name.parse().ok().map(|group| self.catalog.members(&group));
         group.into_iter().flatten().chain(person).collect()
+    }
+
+    /// Who may take part in what governs: the founders who are still there; where fewer than two are, the seniors beside them;
+    /// where those are too few, everybody.
+    pub fn policy_group(&self) -> BTreeSet<&ActorId> {
+        let has_a_key = |id: &&ActorId| self.person(id).is_some_and(|person| !person.keys.is_empty());
+        let mut policy: BTreeSet<&ActorId> =
+            self.record.founders.iter().map(|founder| &founder.person).filter(has_a_key).collect();
+        for more in [Catalog::seniors, Catalog::people] {
+            if policy.len() < GRANTING_SIGNATURES {
+                policy.extend(more(&self.catalog));
+            }
+        }
+        policy
+    }
+
+    /// Who owns a system: of what governs, the policy group.
+    pub fn owners(&self, system: &SystemId) -> BTreeSet<&ActorId> {
+        match system.is_governance() {
+            true => self.policy_group(),
+            false => self.catalog.owners(system),
+        }
+    }
+
+    /// Whether somebody is among those.
+    pub fn owns(&self, person: &ActorId, system: &SystemId) -> bool {
+        match system.is_governance() {
+            true => self.policy_group().contains(person),
+            false => self.catalog.owns(person, system),
+        }
     }
 
     /// Files with the names and mails of some group that were erased, or are not at hand.

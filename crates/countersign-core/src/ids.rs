@@ -190,6 +190,13 @@ impl Nonce {
     }
 }
 
+impl GroupId {
+    /// Under which rules see the policy group, which owns what governs.
+    pub(crate) fn policy() -> Self {
+        Self("policy-group".into())
+    }
+}
+
 impl SubjectType {
     /// One of the types that this program knows.
     pub(crate) fn known(name: &'static str) -> Self {
@@ -242,6 +249,27 @@ impl Oid {
 pub struct Target {
     pub system: SystemId,
     pub environment: Environment,
+}
+
+/// The system of which no catalog has one: what governs.
+const GOVERNANCE: &str = "governance";
+
+impl Target {
+    /// The one target of a change of what governs: the log itself.
+    pub fn governance() -> Self {
+        Self { system: SystemId(GOVERNANCE.into()), environment: Environment("log".into()) }
+    }
+
+    pub fn is_governance(&self) -> bool {
+        self.system.is_governance() && self.environment.as_str() == "log"
+    }
+}
+
+impl SystemId {
+    /// Whether it is the name that no system of a catalog can have.
+    pub fn is_governance(&self) -> bool {
+        self.as_str() == GOVERNANCE
+    }
 }
 
 impl FromStr for Target {

@@ -562,7 +562,8 @@ impl State {
     pub fn set_against(&self, person: &ActorId, change: &Change, now: Time) -> Result<Option<ActorId>, Refusal> {
         let Some(record) = self.person(person)? else { return Ok(None) };
         let concerned = |other: &ActorId| {
-            let owns = |target: &Target| self.governance.catalog.owns(other, &target.system);
+            // What governs concerns everybody.
+            let owns = |target: &Target| target.is_governance() || self.governance.owns(other, &target.system);
             change.targets.iter().any(owns) || change.speakers().contains(other)
         };
         let mut suspended = record.suspends(now).filter_map(|took| match &took.of {

@@ -32,6 +32,7 @@ pub struct SubjectRef {
 pub enum Subject {
     Git(GitSubject),
     Files(FilesSubject),
+    Governance(GovernanceSubject),
 }
 
 /// A range of commits for a branch.
@@ -60,12 +61,33 @@ pub struct FilesSubject {
     pub command: Option<Vec<String>>,
 }
 
+/// Other governance files, in place of those in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GovernanceSubject {
+    /// Blob: the files that it replaces, as a publication names them.
+    pub files: Digest,
+    /// Payload digest of the genesis or publication that it was made on.
+    pub parent: Digest,
+    /// Raises the semantics. Not spelled where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub semantics: Option<u32>,
+}
+
 const GIT: &str = "git";
 const FILES: &str = "files";
+const GOVERNANCE: &str = "governance";
+
+impl SubjectRef {
+    /// Whether it is about governance files.
+    pub fn is_governance(&self) -> bool {
+        self.kind.as_str() == GOVERNANCE
+    }
+}
 
 fn unknown_type(kind: &SubjectType, what: &str) -> Refusal {
     Refusal::malformed("unknown-subject-type", format!("this program knows no {what} of the type `{kind}`"))
-        .hint(format!("it knows `{GIT}` and `{FILES}`; a newer program may know more"))
+        .hint(format!("it knows `{GIT}`, `{FILES}` and, of subjects, `{GOVERNANCE}`; a newer program may know more"))
 }
 
 impl Subject {
@@ -74,6 +96,7 @@ impl Subject {
         match self {
             Self::Git(git) => Ok(git.delta),
             Self::Files(files) => Ok(Digest::of(canonical::to_bytes(&files.files)?)),
+            Self::Governance(governance) => Ok(governance.files),
         }
     }
 
@@ -81,6 +104,7 @@ impl Subject {
         match self {
             Self::Git(subject) => canonical::to_bytes(subject),
             Self::Files(subject) => canonical::to_bytes(subject),
+            Self::Governance(subject) => canonical::to_bytes(subject),
         }
     }
 
@@ -88,6 +112,7 @@ impl Subject {
         let kind = match self {
             Self::Git(_) => GIT,
             Self::Files(_) => FILES,
+            Self::Governance(_) => GOVERNANCE,
         };
         Ok(SubjectRef { digest: Digest::of(self.to_blob()?), kind: SubjectType::known(kind) })
     }
@@ -98,6 +123,7 @@ impl Subject {
         match reference.kind.as_str() {
             GIT => canonical::from_bytes(blob, "the subject").map(Self::Git),
             FILES => canonical::from_bytes(blob, "the subject").map(Self::Files),
+            GOVERNANCE => canonical::from_bytes(blob, "the subject").map(Self::Governance),
             _ => Err(unknown_type(&reference.kind, "subject")),
         }
     }
@@ -114,6 +140,10 @@ impl Subject {
                 let names: Vec<_> = files.keys().map(|name| format!("{name}{}", mark(name))).collect();
                 let command = command.as_ref().map(|c| format!(" by `{}`", quoted(c))).unwrap_or_default();
                 format!("{}{command}", names.join(", "))
+            }
+            Self::Governance(GovernanceSubject { semantics: None, .. }) => "governance files".to_owned(),
+            Self::Governance(GovernanceSubject { semantics: Some(to), .. }) => {
+                format!("governance files, and semantics {to}")
             }
         }
     }

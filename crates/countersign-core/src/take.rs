@@ -290,6 +290,10 @@ impl Snapshot {
         let mut targets = Vec::new();
         let mut unknown_targets = BTreeSet::new();
         for target in &change.targets {
+            if target.is_governance() {
+                targets.push(TargetView::of_governance());
+                continue;
+            }
             match governance.catalog.target(target) {
                 Ok(system) => targets.push(TargetView {
                     target: target.clone(),
@@ -323,6 +327,7 @@ impl Snapshot {
             material: match &revision.subject {
                 Subject::Git(_) => Material::Commits,
                 Subject::Files(_) => Material::Files,
+                Subject::Governance(_) => Material::Governance,
             },
             targets,
             unknown_targets,
@@ -356,6 +361,8 @@ fn paths(governance: &Governance, revision: &Revision) -> BTreeMap<String, Paths
             let file = |path: &String| RuledPath { path: path.clone(), status: PathStatus::Modified, link: false };
             governance.rules.paths_of(Some(&subject.files.keys().map(file).collect::<Vec<_>>()))
         }
+        // What governs decides about all of them.
+        Subject::Governance(_) => governance.rules.paths_of(None),
     }
 }
 
@@ -437,7 +444,7 @@ fn person<'a>(state: &'a State, id: &ActorId, key: &Fingerprint, now: Time) -> R
 /// The systems among a change's targets that somebody owns.
 fn owned(governance: &Governance, change: &Change, person: &ActorId) -> BTreeSet<SystemId> {
     let systems: BTreeSet<&SystemId> = change.targets.iter().map(|target| &target.system).collect();
-    systems.into_iter().filter(|system| governance.catalog.owns(person, system)).cloned().collect()
+    systems.into_iter().filter(|system| governance.owns(person, system)).cloned().collect()
 }
 
 fn waivers(state: &State, change: &Change, contributors: &Contributors, now: Time) -> Result<Vec<WaiverView>, Refusal> {

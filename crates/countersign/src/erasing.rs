@@ -12,6 +12,7 @@ use countersign_core::{
     ids::{ActorId, ChangeId, Nonce},
     refusal::Refusal,
     statement::{Body, Statement},
+    subject::{Subject, SubjectRef},
     text::{ProposalText, Reason},
 };
 use countersign_ledger::{Digest, Leaf};
@@ -141,9 +142,28 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Files of names and mails that were only proposed.
+    fn read_proposed(&mut self, named: &SubjectRef) -> Result<(), SearchError> {
+        let Some(subject) = there(self.client, &named.digest)? else { return Ok(()) };
+        let Subject::Governance(subject) = Subject::read(named, &subject)? else { return Ok(()) };
+        let Some(list) = there(self.client, &subject.files)? else { return Ok(()) };
+        let files = read_manifest(&subject.files, &|digest| (*digest == subject.files).then(|| list.clone()))?;
+        for (path, digest) in files {
+            let Some(digest) = digest.filter(|_| path.starts_with(PROFILES)) else { continue };
+            let Some(bytes) = there(self.client, &digest)? else { continue };
+            if CatalogFile::profile(&bytes, self.person).is_some() {
+                self.found.of_person.insert(digest);
+            }
+        }
+        Ok(())
+    }
+
     fn read(&mut self, bytes: &[u8], blobs: &BTreeMap<Digest, Vec<u8>>) -> Result<(), SearchError> {
         let leaf = Leaf::parse(bytes).map_err(|e| Refusal::malformed("malformed-leaf", e.to_string()))?;
         let statement = Statement::parse(leaf.envelope.payload())?;
+        if let Some(subject) = statement.body.governance_subject() {
+            self.read_proposed(subject)?;
+        }
         let (texts, identities) = match &statement.body {
             Body::Proposal(b) => (vec![b.text], b.identities),
             Body::NewRevision(b) => (vec![b.text], b.identities),

@@ -6,10 +6,11 @@
 
 pub mod shelf;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
     facts::{Entry, GitFacts, TouchedPath},
+    governance::Replacements,
     ids::Oid,
     subject::{FilesSubject, Subject},
 };
@@ -48,7 +49,7 @@ impl Naming {
     pub fn of(subject: &Subject) -> Self {
         match subject {
             Subject::Git(_) => Self::Git,
-            Subject::Files(_) => Self::Plain,
+            Subject::Files(_) | Subject::Governance(_) => Self::Plain,
         }
     }
 
@@ -81,6 +82,8 @@ fn sha1(parts: &[&[u8]]) -> Result<String, Unfit> {
 pub fn touched(subject: &Subject, facts: Option<&GitFacts>) -> Vec<TouchedPath> {
     match subject {
         Subject::Git(_) => facts.map(|facts| facts.paths.clone()).unwrap_or_default(),
+        // They come with the statement, as its blobs.
+        Subject::Governance(_) => Vec::new(),
         Subject::Files(FilesSubject { files, executable, .. }) => {
             let entry = |name: &String, digest: &Digest| {
                 let mode = if executable.contains(name) { EXECUTABLE } else { PLAIN };
@@ -90,6 +93,17 @@ pub fn touched(subject: &Subject, facts: Option<&GitFacts>) -> Vec<TouchedPath> 
             files.iter().map(whole).collect()
         }
     }
+}
+
+/// The governance files that a list replaces, beside those of `before`.
+pub fn replaced(before: &BTreeMap<String, Digest>, list: &Replacements) -> Vec<TouchedPath> {
+    let entry = |digest: &Digest| Some(Entry { mode: PLAIN, id: digest.hex().parse().ok()? });
+    let touched = |(path, new): (&String, &Option<Digest>)| TouchedPath {
+        path: path.clone(),
+        old: before.get(path).and_then(entry),
+        new: new.as_ref().and_then(entry),
+    };
+    list.iter().map(touched).collect()
 }
 
 /// Sides of a path whose content somebody can look at: the commit of a submodule is in another repository.

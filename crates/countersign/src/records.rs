@@ -15,7 +15,7 @@ use countersign_core::{
     admit::Signed,
     change::Change,
     epoch::EpochRecord,
-    governance::{Governance, GovernanceRecord, read_manifest},
+    governance::{Governance, GovernanceRecord, files_named, list_named},
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId},
     refusal::{Refusal, RefusalClass},
     state::{FindingRecord, GateRecord, PersonRecord, Record, State},
@@ -88,13 +88,48 @@ pub fn newer(found: u32) -> Refusal {
         .hint("a newer countersign wrote them: install it on this machine")
 }
 
-/// The blobs that a statement names, the governance files of a genesis or publication among them; `blob` finds the list.
+/// The blobs that a statement names, governance files among them that are in force by it or proposed; `blob` finds the list, and
+/// the subject that says which list it is.
 pub fn blobs_named(body: &Body, blob: impl Fn(&Digest) -> Option<Vec<u8>>) -> Result<BTreeSet<Digest>, Refusal> {
     let mut named: BTreeSet<Digest> = body.blobs().into_iter().collect();
-    if let Some(files) = body.governance_files() {
-        named.extend(read_manifest(&files, &|digest| blob(digest))?.into_values().flatten());
-    }
+    named.extend(files_named(body, &|digest| blob(digest))?);
     Ok(named)
+}
+
+/// Whether a statement names governance files by a list.
+pub fn names_a_list(body: &Body) -> bool {
+    body.governance_files().is_some() || body.governance_subject().is_some()
+}
+
+/// The blobs that statements name, as far as they are still there. Publications name mostly what earlier ones named, so that
+/// each is looked up once.
+pub async fn all_named<'a>(
+    store: &dyn Store,
+    bodies: impl Iterator<Item = &'a Body> + Clone,
+) -> Result<BTreeMap<Digest, Vec<u8>>, RecordError> {
+    let named: BTreeSet<Digest> = bodies.clone().flat_map(Body::blobs).collect();
+    let mut blobs = store.blobs(&Vec::from_iter(named)).await?;
+    let of_governance: Vec<&Body> = bodies.filter(|body| names_a_list(body)).collect();
+    for step in [Step::Lists, Step::Files] {
+        let mut more = BTreeSet::new();
+        for body in &of_governance {
+            let blob = |digest: &Digest| blobs.get(digest).cloned();
+            match step {
+                Step::Lists => more.extend(list_named(body, &blob)?),
+                Step::Files => more.extend(files_named(body, &blob)?),
+            }
+        }
+        more.retain(|digest| !blobs.contains_key(digest));
+        blobs.extend(store.blobs(&Vec::from_iter(more)).await?);
+    }
+    Ok(blobs)
+}
+
+/// What is named by what was read before.
+#[derive(Clone, Copy)]
+enum Step {
+    Lists,
+    Files,
 }
 
 /// What an admitted erasure takes out of a store, of what is there.

@@ -174,7 +174,7 @@ pub fn line(change: &Change, current: RevisionRef, text: Option<&ProposalText>, 
         revision: current.number,
         branch: match change.current().map(|revision| &revision.subject) {
             Some(Subject::Git(git)) => Some(git.branch.clone()),
-            Some(Subject::Files(_)) | None => None,
+            Some(Subject::Files(_) | Subject::Governance(_)) | None => None,
         },
         content: change.content().ok(),
     }

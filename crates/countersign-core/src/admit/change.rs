@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, files::files, governance::unknown_target, permit, person, server};
+use super::{Authenticated, files::files, governance::unknown_target, permit, person, publication, server};
 use crate::{
     catalog::ActorKind,
     change::{ApprovalRecord, Aside, Change, Found},
@@ -38,7 +38,9 @@ pub(super) fn proposal(
     found: &Found,
 ) -> Result<(), Refusal> {
     may_contribute(&state.governance, authenticated, proposal.sponsor.as_ref())?;
-    targets(&state.governance, &proposal.targets)?;
+    if !publication::governs(&proposal.targets) {
+        targets(&state.governance, &proposal.targets)?;
+    }
     if !proposal.purpose.names_its_incident() {
         return Err(Refusal::malformed(
             "incident-name",
@@ -46,7 +48,8 @@ pub(super) fn proposal(
         )
         .hint("name it as the tool that keeps incidents does: --incident INC-4711; why goes into --why"));
     }
-    subject(found)
+    subject(found)?;
+    publication::fits_its_targets(authenticated, proposal.kind, &proposal.targets, found)
 }
 
 pub(super) fn about(
@@ -67,7 +70,6 @@ pub(super) fn about(
         // What is remarked may be of an earlier revision.
         Body::Comment(comment) => return self::comment(authenticated, change, comment),
         Body::Genesis(_)
-        | Body::Publication(_)
         | Body::KeyRevocation(_)
         | Body::RevocationConfirmation(_)
         | Body::GateRegistration(_)
@@ -77,7 +79,8 @@ pub(super) fn about(
         | Body::Proposal(_) => {
             return Err(Refusal::malformed("not-about-a-change", "the statement is not about a change"));
         }
-        Body::NewRevision(_)
+        Body::Publication(_)
+        | Body::NewRevision(_)
         | Body::Approval(_)
         | Body::RejectionSetAside(_)
         | Body::Withdrawal(_)
@@ -97,7 +100,8 @@ pub(super) fn about(
         current_revision(change, revision)?;
     }
     match body {
-        Body::NewRevision(revision) => new_revision(governance, authenticated, revision, found),
+        Body::NewRevision(revision) => new_revision(governance, change, authenticated, revision, found),
+        Body::Publication(publication) => publication::of_change(state, change, authenticated, publication, now),
         Body::Approval(approval) => self::approval(state, change, authenticated, approval, now),
         Body::RejectionSetAside(said) => set_aside(state, authenticated, change, said, now),
         Body::Withdrawal(_) => withdrawal(authenticated, change),
@@ -110,7 +114,6 @@ pub(super) fn about(
         Body::Decided(decided) => server(authenticated).and_then(|()| permit::decided(state, change, decided, now)),
         Body::PermitGrant(grant) => server(authenticated).and_then(|()| permit::grant(state, change, grant, now)),
         Body::Genesis(_)
-        | Body::Publication(_)
         | Body::KeyRevocation(_)
         | Body::RevocationConfirmation(_)
         | Body::GateRegistration(_)
@@ -212,7 +215,8 @@ fn subject(found: &Found) -> Result<(), Refusal> {
             Err(Refusal::malformed("facts-missing", "a change of a git range carries the facts of that range"))
         }
         (Some(Subject::Files(subject)), None) => files(subject),
-        (Some(Subject::Files(_)), Some(_)) => {
+        (Some(Subject::Governance(_)), None) => Ok(()),
+        (Some(Subject::Files(_) | Subject::Governance(_)), Some(_)) => {
             Err(Refusal::malformed("facts-mismatch", "a change of files carries no facts of a git range"))
         }
         (None, _) => Err(Refusal::unknown("blob-missing", "the subject is missing")),
@@ -221,13 +225,15 @@ fn subject(found: &Found) -> Result<(), Refusal> {
 
 fn new_revision(
     governance: &Governance,
+    change: &Change,
     authenticated: &Authenticated<'_>,
     revision: &NewRevision,
     found: &Found,
 ) -> Result<(), Refusal> {
     may_contribute(governance, authenticated, revision.sponsor.as_ref())?;
     // A rejection stands over it, whatever it brings.
-    subject(found)
+    subject(found)?;
+    publication::fits_its_targets(authenticated, change.kind, &change.targets, found)
 }
 
 /// What is said for the change's targets names them as they are: it stands in their streams.
@@ -359,11 +365,11 @@ fn rejection(
         return Err(Refusal::conflict("already-rejected", format!("{by} has already rejected this revision")));
     }
     let mut elsewhere: BTreeSet<&ChangeId> = BTreeSet::new();
-    for target in change.targets.iter().filter(|target| !state.governance.catalog.owns(&by, &target.system)) {
+    for target in change.targets.iter().filter(|target| !state.governance.owns(&by, &target.system)) {
         let standing = state.rejections_on(target)?.unwrap_or_default().iter().filter(|r| r.by == by && r.stands());
         elsewhere.extend(standing.map(|rejection| &rejection.change));
     }
-    let owns_all = change.targets.iter().all(|target| state.governance.catalog.owns(&by, &target.system));
+    let owns_all = change.targets.iter().all(|target| state.governance.owns(&by, &target.system));
     if !owns_all && elsewhere.len() >= MAX_REJECTIONS {
         return Err(Refusal::conflict(
             "too-many-rejections",

@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, epoch, finding, person, revocation};
+use super::{Authenticated, epoch, finding, person, publication, revocation};
 use crate::{
     catalog::UnknownTarget,
     governance::SERVER,
     refusal::Refusal,
     state::State,
-    statement::{Body, Erased, Erasure, GateRegistration, MAX_ERASED, MAX_TARGETS, Publication},
+    statement::{Body, Erased, Erasure, GateRegistration, MAX_ERASED, MAX_TARGETS},
 };
 
 pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time) -> Result<(), Refusal> {
     match &authenticated.statement().body {
         Body::Genesis(_) => Err(Refusal::conflict("already-founded", "a log has one genesis, its entry 0")),
-        Body::Publication(publication) => self::publication(state, publication),
+        Body::Publication(publication) => publication::replaces_what_is_in_force(state, &publication.parent),
         Body::KeyRevocation(said) => revocation::revocation(state, authenticated, said, now),
         Body::RevocationConfirmation(said) => revocation::confirmation(state, authenticated, said, now),
         Body::GateRegistration(gate) => self::gate(state, authenticated, gate, now),
@@ -41,22 +41,6 @@ pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time)
         | Body::PermitGrant(_)
         | Body::OutcomeReport(_) => Err(Refusal::unknown("unknown-change", "the statement names no change")),
     }
-}
-
-/// Compare and swap. Whether the files hold, folding says, which parses them.
-fn publication(state: &State, publication: &Publication) -> Result<(), Refusal> {
-    let in_force = state.governance.record.in_force;
-    if publication.parent == in_force {
-        return Ok(());
-    }
-    Err(Refusal::conflict(
-        "publication-overtaken",
-        format!(
-            "the publication replaces {}, but {in_force} is in force: somebody else published in between",
-            publication.parent
-        ),
-    )
-    .hint("make it again on what is in force now"))
 }
 
 /// Facts, subjects, rules and decisions stay for ever. Of a change it is known what may go; what may go of a person's is told by

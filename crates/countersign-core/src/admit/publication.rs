@@ -1,29 +1,155 @@
-//! Who may publish what: two people sign, and what makes somebody a senior, or gives a senior another key, is not for people
+//! Who may publish what: two people stand behind it, and what makes somebody a senior, or gives a senior another key, is not for people
 //! outside of the policy group.
 
 use std::collections::BTreeSet;
 
-use countersign_ledger::Time;
+use countersign_ledger::{Digest, Time};
 
-use super::Signed;
+use super::{Authenticated, Signed, person};
 use crate::{
-    catalog::{Actor, ActorKind},
+    catalog::{Actor, ActorKind, files::is_profiles},
+    change::{Change, Found},
+    decision::{Decision, Outcome},
     governance::{GRANTING_SIGNATURES, Governance},
-    ids::ActorId,
+    ids::{ActorId, Target},
+    kind::Kind,
     refusal::Refusal,
+    rules::decide::decide,
+    snapshot::Snapshot,
     state::State,
-    statement::Holder,
+    statement::{Holder, Publication},
+    subject::Subject,
 };
 
-/// Checks who signed a publication against what it makes of governance.
+/// Compare and swap. Whether the files hold, folding says, which parses them.
+pub fn replaces_what_is_in_force(state: &State, parent: &Digest) -> Result<(), Refusal> {
+    let in_force = state.governance.record.in_force;
+    if *parent == in_force {
+        return Ok(());
+    }
+    Err(Refusal::conflict(
+        "publication-overtaken",
+        format!("the publication replaces {parent}, but {in_force} is in force: somebody else published in between"),
+    )
+    .hint("make it again on what is in force now: countersign amend HOME, with --revise ID where it is a change"))
+}
+
+/// Whether this is the one target of what governs.
+pub(super) fn governs(targets: &BTreeSet<Target>) -> bool {
+    targets.len() == 1 && targets.iter().all(Target::is_governance)
+}
+
+/// A change of what governs is proposed by a person, as what it is, for the one target that nothing else has.
+pub(super) fn fits_its_targets(
+    authenticated: &Authenticated<'_>,
+    kind: Kind,
+    targets: &BTreeSet<Target>,
+    found: &Found,
+) -> Result<(), Refusal> {
+    match (&found.subject, governs(targets)) {
+        (Some(Subject::Governance(_)), true) => {
+            person(authenticated, "propose what governs")?;
+            match kind {
+                Kind::Rules => Ok(()),
+                Kind::Code | Kind::Config | Kind::Infrastructure | Kind::Schema | Kind::Flag | Kind::Agent => {
+                    Err(Refusal::malformed("governance-kind", "a change of governance files is of the kind `rules`"))
+                }
+            }
+        }
+        (Some(Subject::Governance(_)), false) => Err(Refusal::malformed(
+            "governance-target",
+            format!("a change of governance files has the target {} alone", Target::governance()),
+        )),
+        (Some(Subject::Git(_) | Subject::Files(_)) | None, true) => Err(Refusal::malformed(
+            "governance-target",
+            format!("only governance files have the target {}", Target::governance()),
+        )
+        .hint("propose them by: countersign amend HOME --why TEXT")),
+        (Some(Subject::Git(_) | Subject::Files(_)) | None, false) => Ok(()),
+    }
+}
+
+/// A publication of a change: any person puts in force what the change says, where the rules in force allow it now. The decision
+/// is worked out here, by whoever replays it too, so that nobody's word is taken for it.
+pub(super) fn of_change(
+    state: &State,
+    change: &Change,
+    authenticated: &Authenticated<'_>,
+    publication: &Publication,
+    now: Time,
+) -> Result<(), Refusal> {
+    person(authenticated, "publish rules or catalog")?;
+    let short = change.id.short();
+    let Some(revision) = change.current() else {
+        return Err(Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)));
+    };
+    let Subject::Governance(subject) = &revision.subject else {
+        return Err(Refusal::forbidden(
+            "another-kind-of-subject",
+            format!("change {short} is about {}, which is not published", revision.subject.summary()),
+        ));
+    };
+    let Publication { change: _, files, parent, reason, semantics } = publication;
+    if (files, parent, semantics) != (&subject.files, &subject.parent, &subject.semantics) || *reason != revision.text {
+        return Err(Refusal::conflict(
+            "another-subject",
+            format!(
+                "the publication says something else than revision {} of change {short}",
+                revision.reference.number
+            ),
+        ));
+    }
+    replaces_what_is_in_force(state, parent)?;
+    let decision = decide(&state.governance.rules, &Snapshot::take(state, change, now)?, now);
+    match decision.outcome {
+        Outcome::Allow => Ok(()),
+        Outcome::Deny => {
+            let stopping = decision.rules.iter().filter(|rule| Decision::stops(rule));
+            let stopping: Vec<&str> = stopping.map(|rule| rule.id.as_str()).collect();
+            Err(Refusal::forbidden(
+                "not-allowed",
+                format!("the rules in force do not allow change {short}: {}", stopping.join(", ")),
+            )
+            .hint(format!("what is missing, and who can supply it: countersign show {short}")))
+        }
+    }
+}
+
+/// Who stands behind a publication: of a change, whoever submitted what is published and those whose approvals count; else
+/// those who signed it.
+fn behind(state: &State, signed: &Signed, now: Time) -> Result<BTreeSet<ActorId>, Refusal> {
+    let governance = &*state.governance;
+    let Some((id, _)) = signed.statement().body.about() else {
+        let actors = signed.keys().filter_map(|key| governance.catalog.actor_by_key(&key).cloned());
+        return Ok(actors.filter(|actor| actor.kind == ActorKind::Person).map(|actor| actor.id).collect());
+    };
+    let mut behind = BTreeSet::new();
+    if let Some(change) = state.change(id)? {
+        behind.extend(Snapshot::take(state, change, now)?.approvals.into_iter().map(|approval| approval.by));
+        if let Some(by) = change.current().map(|revision| &revision.by)
+            && let Some(person) = governance.person(by)
+            && !state.person(by)?.is_some_and(|record| record.disables(person, now))
+        {
+            behind.insert(by.clone());
+        }
+    }
+    if behind.len() < GRANTING_SIGNATURES {
+        return Err(Refusal::forbidden(
+            "two-people",
+            format!(
+                "what grants authority needs {GRANTING_SIGNATURES} people with a key that holds, this has {}",
+                behind.len()
+            ),
+        )
+        .hint("a member of the policy group who had no hand in it approves it, and its author's key holds"));
+    }
+    Ok(behind)
+}
+
+/// Checks who stands behind a publication against what it makes of governance.
 pub(crate) fn may_publish(state: &State, signed: &Signed, published: &Governance, now: Time) -> Result<(), Refusal> {
     let governance = &*state.governance;
-    let signers: BTreeSet<&ActorId> = signed
-        .keys()
-        .filter_map(|key| governance.catalog.actor_by_key(&key))
-        .filter(|actor| actor.kind == ActorKind::Person)
-        .map(|actor| &actor.id)
-        .collect();
+    let signers = behind(state, signed, now)?;
     for signer in &signers {
         let record = state.person(signer)?;
         let mut suspends = record.into_iter().flat_map(|record| record.suspends(now));
@@ -41,37 +167,44 @@ pub(crate) fn may_publish(state: &State, signed: &Signed, published: &Governance
             .hint("have a second person confirm it (countersign revoke KEY --confirm), or let others sign"));
         }
     }
-    let policy = policy_group(governance);
-    let of_policy = signers.iter().filter(|signer| policy.contains(**signer)).count();
+    let policy = governance.policy_group();
+    let of_policy = signers.iter().filter(|signer| policy.contains(signer)).count();
     let names = || policy.iter().take(5).map(|person| person.as_str()).collect::<Vec<_>>().join(", ");
     if of_policy == 0 {
         return Err(Refusal::forbidden("policy-group", "nobody of the policy group has signed this")
             .hint(format!("one of those who sign has to be of it: {}", names())));
     }
-    let Some(raised) = made_senior(governance, published) else { return Ok(()) };
-    let is_senior = |id: &&&ActorId| governance.person(id).is_some_and(|actor| actor.level.is_senior());
-    let by_a_senior = governance.catalog.seniors().is_empty() || signers.iter().any(|id| is_senior(&id));
-    if of_policy >= GRANTING_SIGNATURES && by_a_senior {
-        return Ok(());
-    }
-    Err(Refusal::forbidden(
-        "policy-group",
-        format!("this gives {raised} the say of a senior; {GRANTING_SIGNATURES} people of the policy group sign that, one of them a senior"),
-    )
-    .hint(format!("of the policy group are {}", names())))
-}
-
-/// The founders who are still there; where fewer than two are, the seniors beside them; where those are too few, everybody.
-fn policy_group(governance: &Governance) -> BTreeSet<&ActorId> {
-    let has_a_key = |id: &&ActorId| governance.person(id).is_some_and(|person| !person.keys.is_empty());
-    let mut policy: BTreeSet<&ActorId> =
-        governance.record.founders.iter().map(|founder| &founder.person).filter(has_a_key).collect();
-    for more in [governance.catalog.seniors(), governance.catalog.people()] {
-        if policy.len() < GRANTING_SIGNATURES {
-            policy.extend(more);
+    if let Some(raised) = made_senior(governance, published) {
+        let is_senior = |id: &&ActorId| governance.person(id).is_some_and(|actor| actor.level.is_senior());
+        let by_a_senior = governance.catalog.seniors().is_empty() || signers.iter().any(|id| is_senior(&id));
+        if of_policy < GRANTING_SIGNATURES || !by_a_senior {
+            return Err(Refusal::forbidden(
+                "policy-group",
+                format!("this gives {raised} the say of a senior; {GRANTING_SIGNATURES} people of the policy group sign that, one of them a senior"),
+            )
+            .hint(format!("of the policy group are {}", names())));
         }
     }
-    policy
+    match signed.statement().body.about() {
+        Some(_) => Ok(()),
+        None => takes_only_names(governance, published),
+    }
+}
+
+/// Two signatures on one envelope are enough to take names and mails away, or to raise the semantics; everything else is a
+/// change, which everybody could look at and stop.
+fn takes_only_names(before: &Governance, after: &Governance) -> Result<(), Refusal> {
+    let (old, new) = (&before.record.files, &after.record.files);
+    let differs = |path: &&String| old.get(*path) != new.get(*path);
+    let is_other = |path: &&String| differs(path) && !is_profiles(path);
+    match old.keys().chain(new.keys()).find(is_other) {
+        None => Ok(()),
+        Some(path) => Err(Refusal::forbidden(
+            "needs-a-change",
+            format!("`{path}` is put in force by a change that others could look at, and not by two signatures alone"),
+        )
+        .hint("propose it: countersign amend HOME --why TEXT")),
+    }
 }
 
 /// Somebody who can speak as a senior by a key that could not before.

@@ -23,6 +23,7 @@ use super::{
     index::Index,
     near,
     problem::{Place, Problems},
+    resolve,
 };
 use crate::{
     canonical,
@@ -342,6 +343,9 @@ impl Catalog {
             }
             for other in system.depends_on.iter().filter(|other| !self.systems.contains_key(*other)) {
                 problems.add(&at, format!("there is no system `{other}`, which it depends on"), None);
+            }
+            if system.id.is_governance() {
+                problems.add(&at, resolve::RESERVED.to_owned(), Some(resolve::RENAME.to_owned()));
             }
             if let Some(first) = seen.insert(near::skeleton(system.id.as_str()), &system.id) {
                 problems.add(&at, format!("system `{}` is too easily read as `{first}`", system.id), None);

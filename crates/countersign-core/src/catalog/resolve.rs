@@ -82,10 +82,18 @@ where
     map.insert(id, entity);
 }
 
+/// Why no system is called so.
+pub(super) const RESERVED: &str =
+    "`governance` is what governs: changes of rules and catalog have that name as their target";
+pub(super) const RENAME: &str = "give the system another metadata.name";
+
 /// Two systems whose names a hurried reviewer takes for one: `checkout` and `check-out`.
 fn confusable(systems: &BTreeMap<SystemId, Entity>, problems: &mut Problems) {
     let mut seen: BTreeMap<String, &Entity> = BTreeMap::new();
     for (id, entity) in systems {
+        if id.is_governance() {
+            problems.add(&entity.name.at, RESERVED.to_owned(), Some(RENAME.to_owned()));
+        }
         if let Some(first) = seen.insert(near::skeleton(id.as_str()), entity) {
             let what = format!("system `{id}` is too easily read as `{}` at {}", first.name.value, first.name.at);
             problems.add(&entity.name.at, what, Some("rename one of them".to_owned()));

@@ -36,6 +36,8 @@ impl Subject {
                 (&a.repository, &a.branch, &a.delta) == (&b.repository, &b.branch, &b.delta)
             }
             (Self::Files(a), Self::Files(b)) => a == b,
+            // On another parent the same files may mean something else.
+            (Self::Governance(_), _) | (_, Self::Governance(_)) => false,
             (Self::Git(_), Self::Files(_)) | (Self::Files(_), Self::Git(_)) => false,
         }
     }

@@ -16,6 +16,11 @@ impl Change {
         match (&revision.subject, transition) {
             (Subject::Git(subject), Transition::Git(transition)) => self.fits_git(subject, transition),
             (Subject::Files(subject), Transition::Apply(transition)) => self.fits_files(subject, transition),
+            (Subject::Governance(_), Transition::Git(_) | Transition::Apply(_)) => Err(Refusal::forbidden(
+                "another-kind-of-subject",
+                format!("change {} is about governance files, which no gate puts in force", self.id),
+            )
+            .hint(format!("publish it: countersign publish {}", self.id.short()))),
             (Subject::Git(_), Transition::Apply(_)) | (Subject::Files(_), Transition::Git(_)) => {
                 Err(Refusal::forbidden(
                     "another-kind-of-subject",

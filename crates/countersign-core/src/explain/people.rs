@@ -10,7 +10,6 @@ use std::{
 };
 
 use crate::{
-    catalog::Catalog,
     change::Change,
     decision::{Decision, MAX_NAMED, Missing, RuleDecision, RuleStatus, Token},
     governance::Governance,
@@ -30,7 +29,7 @@ pub struct People<'a> {
     disabled: BTreeSet<ActorId>,
     /// Found when something is missing, which is not always.
     owners: OnceCell<Owners<'a>>,
-    source: Option<(&'a Catalog, &'a BTreeSet<Target>)>,
+    source: Option<(&'a Governance, &'a BTreeSet<Target>)>,
     /// Who is in which group, where there is no catalog to ask.
     groups: BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
 }
@@ -121,7 +120,7 @@ impl<'a> People<'a> {
             seniors: governance.catalog.seniors(),
             disabled: disabled.clone(),
             owners: OnceCell::new(),
-            source: Some((&governance.catalog, &change.targets)),
+            source: Some((governance, &change.targets)),
             groups: BTreeMap::new(),
         }
     }
@@ -142,9 +141,9 @@ impl<'a> People<'a> {
 
     fn owners(&self) -> &Owners<'a> {
         self.owners.get_or_init(|| {
-            let of = |(catalog, targets): (&'a Catalog, &'a BTreeSet<Target>)| -> Owners<'a> {
+            let of = |(governance, targets): (&'a Governance, &'a BTreeSet<Target>)| -> Owners<'a> {
                 let systems = targets.iter().map(|target| &target.system);
-                systems.map(|system| (system, catalog.owners(system))).collect()
+                systems.map(|system| (system, governance.owners(system))).collect()
             };
             self.source.map(of).unwrap_or_default()
         })
@@ -156,7 +155,7 @@ impl<'a> People<'a> {
 
     fn members(&self, group: &GroupId) -> BTreeSet<&'a ActorId> {
         match self.source {
-            Some((catalog, _)) => catalog.members(group),
+            Some((governance, _)) => governance.catalog.members(group),
             None => self.groups.get(group).cloned().unwrap_or_default(),
         }
     }

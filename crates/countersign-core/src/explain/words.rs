@@ -2,7 +2,7 @@
 
 use crate::{
     decision::{Missing, Token},
-    ids::ChangeId,
+    ids::{ChangeId, Target},
     requirement::{Document, Need, Requirement, Role, approvals},
     rules::Rule,
     snapshot::Material,
@@ -35,6 +35,15 @@ fn required(requirement: &Requirement, missing: &Missing) -> String {
             let more = if missing.count == *count { "" } else { "more " };
             let text = approvals(missing.count, more, role);
             match role {
+                // What governs has no owner group.
+                Role::Owner if missing.of == [Target::governance().system.as_str()] => {
+                    let (noun, who) =
+                        if missing.count == 1 { ("approval", "somebody") } else { ("approvals", "people") };
+                    format!(
+                        "{} {more}{noun} from the policy group, by {who} who had no hand in the change",
+                        missing.count
+                    )
+                }
                 Role::Owner => format!("{text} ({})", missing.of.join(", ")),
                 Role::Independent | Role::Senior | Role::Group(_) | Role::Touch | Role::Verified | Role::Material => {
                     text
@@ -77,5 +86,6 @@ pub(super) fn how_to_approve(change: &ChangeId, material: Material) -> String {
     match material {
         Material::Commits => format!("countersign approve {change} --git ."),
         Material::Files => format!("countersign approve {change} --file PATH"),
+        Material::Governance => format!("countersign approve {change}"),
     }
 }

@@ -17,12 +17,17 @@ pub const NO_REJECTION: &str = "no-rejection";
 pub const TARGETS_KNOWN: &str = "targets-known";
 pub const FLOOR: &str = "floor";
 pub const RULES_LOADED: &str = "rules-loaded";
+pub const POLICY_GROUP: &str = "policy-group";
 
 /// Names that no rule may take.
-pub const ALL: [&str; 5] = [IDENTITIES_KNOWN, NO_REJECTION, TARGETS_KNOWN, FLOOR, RULES_LOADED];
+pub const ALL: [&str; 6] = [IDENTITIES_KNOWN, NO_REJECTION, TARGETS_KNOWN, FLOOR, RULES_LOADED, POLICY_GROUP];
 
 /// What the floor asks of a production target.
 const FLOOR_ASKS: Requirement = Requirement { need: Need::Approvals { role: Role::Independent, count: 1 }, only: None };
+
+/// What is asked of what governs: its owners are the policy group.
+const POLICY_GROUP_ASKS: Requirement =
+    Requirement { need: Need::Approvals { role: Role::Owner, count: 1 }, only: None };
 
 /// What a built-in check says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +55,10 @@ pub fn words(id: &str) -> Option<Words> {
         RULES_LOADED => {
             ("at least one rule in force".to_owned(), "An empty set of rules is far more often a mistake than a wish.")
         }
+        POLICY_GROUP => (
+            "an approval by somebody of the policy group".to_owned(),
+            "Who may act and by which rules is not changed on one person's word, whatever the rules say.",
+        ),
         _ => return None,
     };
     Some(Words { requires, because })
@@ -63,6 +72,7 @@ pub(super) struct BuiltinIds {
     targets_known: RuleId,
     floor: RuleId,
     rules_loaded: RuleId,
+    policy_group: RuleId,
 }
 
 impl BuiltinIds {
@@ -73,6 +83,7 @@ impl BuiltinIds {
             targets_known: TARGETS_KNOWN.parse()?,
             floor: FLOOR.parse()?,
             rules_loaded: RULES_LOADED.parse()?,
+            policy_group: POLICY_GROUP.parse()?,
         })
     }
 }
@@ -125,6 +136,15 @@ pub(super) fn floor(ids: &BuiltinIds, snapshot: &Snapshot, carrying: Option<&Sna
     let missing = FLOOR_ASKS.missing(snapshot, &unmet, Time::from_unix_millis(0));
     let targets = unmet.into_iter().map(|view| view.target.clone()).collect();
     stopping(&ids.floor, targets, missing.into_iter().collect())
+}
+
+/// What governs has an approval by one of the policy group who had no hand in the change, whatever the rules say.
+pub(super) fn policy_group(ids: &BuiltinIds, snapshot: &Snapshot) -> Option<RuleDecision> {
+    let alone = |view: &&TargetView| view.target.is_governance() && count::count(snapshot, view).owner == 0;
+    let unmet: Vec<&TargetView> = snapshot.targets.iter().filter(alone).collect();
+    let missing = POLICY_GROUP_ASKS.missing(snapshot, &unmet, Time::from_unix_millis(0));
+    let targets = unmet.into_iter().map(|view| view.target.clone()).collect();
+    stopping(&ids.policy_group, targets, missing.into_iter().collect())
 }
 
 /// A missing set of rules is not a set that forbids nothing.

@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::{Rule, Rules, attributes::Judged, evaluate::Slices, parse::Parsed, sample};
 use crate::{
     catalog::{Catalog, did_you_mean},
-    ids::RuleId,
+    ids::{RuleId, Target},
     requirement::{Choice, MAX_APPROVALS, Need, Requirement, Role},
     snapshot::Snapshot,
 };
@@ -70,8 +70,12 @@ pub fn check(rules: &Rules) -> Vec<CheckFinding> {
 
 /// Names in rules that the catalog does not know; near misses such as `prod` for `production` among them.
 pub fn check_names(rules: &Rules, catalog: &Catalog) -> Vec<CheckFinding> {
-    let systems: BTreeSet<&str> = catalog.systems.keys().map(|id| id.as_str()).collect();
-    let environments: BTreeSet<&str> = catalog.settings.environments.iter().map(|id| id.as_str()).collect();
+    // What governs is no system of a catalog.
+    let of_all = Target::governance();
+    let systems: BTreeSet<&str> =
+        catalog.systems.keys().map(|id| id.as_str()).chain([of_all.system.as_str()]).collect();
+    let environments = catalog.settings.environments.iter().map(|id| id.as_str());
+    let environments: BTreeSet<&str> = environments.chain([of_all.environment.as_str()]).collect();
     let groups: BTreeSet<&str> = catalog.groups.keys().map(|id| id.as_str()).collect();
     let mut findings = Vec::new();
     for rule in rules.iter() {

@@ -117,7 +117,12 @@ pub fn weigh<'a>(rules: &'a Rules, snapshot: &'a Snapshot, now: Time) -> Weighed
     ];
     let first: Vec<RuleDecision> = first.into_iter().flatten().collect();
     let weighed: Vec<WeighedRule<'_>> = rules.iter().map(|rule| weigh_rule(rule, &targets, snapshot)).collect();
-    let mut floor: Vec<RuleDecision> = builtin::rules_loaded(ids, snapshot, rules.len()).into_iter().collect();
+    // Of a home without rules there would be no way to one with rules.
+    let only_governs = snapshot.targets.iter().all(|view| view.target.is_governance());
+    let mut floor: Vec<RuleDecision> = match only_governs {
+        true => builtin::policy_group(ids, snapshot).into_iter().collect(),
+        false => builtin::rules_loaded(ids, snapshot, rules.len()).into_iter().collect(),
+    };
     // So that nobody is told twice to find a second person.
     if !weighed.iter().any(|rule| rule.stops() && rule.asks_for_approval()) {
         floor.extend(builtin::floor(ids, snapshot, carrying.as_ref()));

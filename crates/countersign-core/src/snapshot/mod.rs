@@ -26,6 +26,7 @@ pub use build::Builder;
 pub enum Material {
     Commits,
     Files,
+    Governance,
 }
 
 /// One revision of one change, as the rules see it.
@@ -138,6 +139,13 @@ pub struct TargetView {
     pub production: bool,
     pub tier: Tier,
     pub owner: GroupId,
+}
+
+impl TargetView {
+    /// What governs: nothing that runs, and what everything hangs on. Its owners are the policy group.
+    pub fn of_governance() -> Self {
+        Self { target: Target::governance(), production: false, tier: Tier::HIGHEST, owner: GroupId::policy() }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

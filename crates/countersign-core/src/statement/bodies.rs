@@ -44,18 +44,31 @@ pub struct Genesis {
     pub threshold: u32,
 }
 
-/// New governance files. Granting authority needs two: the envelope carries the signatures of two people.
+/// New governance files. Granting authority needs two people: those of the change that it puts in force. Where it only takes names
+/// away or raises the semantics it may be of no change, and the envelope carries two signatures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Publication {
+    /// The change that it puts in force, which those have approved who had to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<PublishedChange>,
     /// Blob: the files that it replaces, path to new digest, or to `null` for a file that goes.
     pub files: Digest,
     /// Payload digest of the genesis or publication that it replaces: compare and swap.
     pub parent: Digest,
+    /// Of a change: the text of its revision.
     pub reason: Digest,
     /// Raises the semantics from here on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub semantics: Option<u32>,
+}
+
+/// The change that a publication puts in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedChange {
+    pub id: ChangeId,
+    pub revision: RevisionRef,
 }
 
 /// Whose a key is.
@@ -539,7 +552,6 @@ impl Body {
     pub fn about(&self) -> Option<(&ChangeId, &RevisionRef)> {
         match self {
             Self::Genesis(_)
-            | Self::Publication(_)
             | Self::KeyRevocation(_)
             | Self::RevocationConfirmation(_)
             | Self::GateRegistration(_)
@@ -547,6 +559,7 @@ impl Body {
             | Self::Erasure(_)
             | Self::Epoch(_)
             | Self::Finding(_) => None,
+            Self::Publication(b) => b.change.as_ref().map(|change| (&change.id, &change.revision)),
             Self::NewRevision(b) => Some((&b.change, &b.revision)),
             Self::Approval(b) => Some((&b.change, &b.revision)),
             Self::Rejection(b) => Some((&b.change, &b.revision)),
@@ -660,37 +673,6 @@ impl Body {
             | Self::Erasure(_)
             | Self::Epoch(_)
             | Self::Finding(_) => false,
-        }
-    }
-
-    /// The manifest that names the governance files of a genesis or publication.
-    pub fn governance_files(&self) -> Option<Digest> {
-        match self {
-            Self::Genesis(b) => Some(b.files),
-            Self::Publication(b) => Some(b.files),
-            Self::KeyRevocation(_)
-            | Self::RevocationConfirmation(_)
-            | Self::GateRegistration(_)
-            | Self::Proposal(_)
-            | Self::NewRevision(_)
-            | Self::Approval(_)
-            | Self::Rejection(_)
-            | Self::RejectionLift(_)
-            | Self::RejectionSetAside(_)
-            | Self::Withdrawal(_)
-            | Self::ApprovalWithdrawal(_)
-            | Self::Comment(_)
-            | Self::Disclosure(_)
-            | Self::Waiver(_)
-            | Self::Identification(_)
-            | Self::GuidanceObservation(_)
-            | Self::PermitRequest(_)
-            | Self::Decided(_)
-            | Self::PermitGrant(_)
-            | Self::OutcomeReport(_)
-            | Self::Erasure(_)
-            | Self::Epoch(_)
-            | Self::Finding(_) => None,
         }
     }
 }

@@ -13,6 +13,7 @@
 
 mod bodies;
 mod finding;
+mod governed;
 
 use std::borrow::Cow;
 
@@ -211,7 +212,11 @@ impl Statement {
     /// statement alone: a log that files it elsewhere is refused, since that would hide it from whoever looks there.
     pub fn streams(&self, payload: &Digest) -> Result<Vec<StreamId>, Refusal> {
         let (home, mut others) = match &self.body {
-            Body::Genesis(_) | Body::Publication(_) | Body::Epoch(_) => (governance_stream()?, Vec::new()),
+            Body::Genesis(_) | Body::Epoch(_) => (governance_stream()?, Vec::new()),
+            Body::Publication(b) => (
+                governance_stream()?,
+                b.change.as_ref().map(|change| change_stream(&change.id)).transpose()?.into_iter().collect(),
+            ),
             Body::KeyRevocation(b) => (b.of.stream()?, vec![person_stream(&self.header.by)?]),
             Body::RevocationConfirmation(b) => {
                 (b.of.stream()?, vec![person_stream(&self.header.by)?, person_stream(&b.revoked_by)?])

@@ -159,7 +159,10 @@ fn statements_step(
         let home = entry.leaf.lines().first().map(|home| &home.stream);
         if home == Some(&governance) {
             last_governed = index;
-        } else if begun.is_none() && home.is_some_and(|home| is_a_change(home) && evidence.streams.contains(home)) {
+        } else if begun.is_none()
+            && begins_an_ordinary_change(&entry.signed.statement().body)
+            && home.is_some_and(|home| evidence.streams.contains(home))
+        {
             let head = state.head(&governance).map_err(|e| Failure::refused(index, &e))?;
             begun = Some(GovernedBefore { head, index: last_governed, governance: Arc::clone(&state.governance) });
         }
@@ -186,8 +189,9 @@ fn statements_step(
     Ok(((state, begun), detail))
 }
 
-fn is_a_change(stream: &StreamId) -> bool {
-    stream.as_str().starts_with("change/")
+/// Those of what governs come along because a publication stands on them: that is how governance came to be what it is.
+fn begins_an_ordinary_change(body: &Body) -> bool {
+    matches!(body, Body::Proposal(proposal) if !proposal.subject.is_governance())
 }
 
 /// What stands before the governance that a part goes on from was said under an earlier one. Stops and registrations of those

@@ -7,7 +7,7 @@ use super::report::Failure;
 use crate::{
     change::Found,
     fold::{Entry, found},
-    governance::{Blobs, read_manifest},
+    governance::{Blobs, files_named, list_named},
     refusal::Refusal,
     statement::Body,
 };
@@ -64,8 +64,13 @@ impl ReadLeaf {
         };
         let mut blobs = Vec::new();
         take(body.blobs(), &mut blobs)?;
-        let files = manifest(entry, &|digest| of(&blobs, digest));
-        take(files, &mut blobs)?;
+        // Of what is only proposed the subject says which the list is.
+        let list = list_named(body, &|digest| of(&blobs, digest)).ok().flatten();
+        let list = list.filter(|list| of(&blobs, list).is_none());
+        take(list.into_iter().collect(), &mut blobs)?;
+        let files = files_named(body, &|digest| of(&blobs, digest)).unwrap_or_default();
+        let files = files.into_iter().filter(|digest| of(&blobs, digest).is_none());
+        take(files.collect(), &mut blobs)?;
         read.found = found(entry.signed.statement(), &|digest| of(&blobs, digest));
         // The others were read into what was found.
         if body.governance_files().is_some() || matches!(body, Body::Decided(_)) {
@@ -74,11 +79,13 @@ impl ReadLeaf {
         Ok(read)
     }
 
-    /// Every blob that a leaf names, itself or by its list of governance files. Where that list is as it was, it names the file
+    /// Every blob that a leaf names, itself or by its list of governance files, and that list. Where that list is as it was, it names the file
     /// that is not.
     pub(super) fn named(entry: &Entry, blob: &Blobs<'_>) -> Vec<Digest> {
         let mut named = entry.signed.statement().body.blobs();
-        named.extend(manifest(entry, blob));
+        // Also where the list is not as it was.
+        named.extend(list_named(&entry.signed.statement().body, blob).ok().flatten());
+        named.extend(files_named(&entry.signed.statement().body, blob).unwrap_or_default());
         named
     }
 
@@ -91,12 +98,6 @@ impl ReadLeaf {
         let (Ok(entry), Some(digest)) = (&self.entry, &self.changed_blob) else { return None };
         Some(changed_blob(index, entry, digest))
     }
-}
-
-fn manifest(entry: &Entry, blob: &Blobs<'_>) -> Vec<Digest> {
-    let files = entry.signed.statement().body.governance_files();
-    let files = files.and_then(|files| read_manifest(&files, blob).ok()).unwrap_or_default();
-    files.into_values().flatten().collect()
 }
 
 fn of(blobs: &[(Digest, Vec<u8>)], digest: &Digest) -> Option<Vec<u8>> {

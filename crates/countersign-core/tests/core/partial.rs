@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use countersign_core::{
+    change::Change,
     fold::Entry,
-    ids::ChangeId,
+    ids::{ChangeId, Target},
     permit::PERMIT_SECS,
     snapshot::Snapshot,
     state::{Record, State},
@@ -158,6 +159,9 @@ enum What {
     Publish,
     TakeAPersonAway,
     BeginEpoch,
+    Amend,
+    Endorse,
+    PutInForce,
     Find,
 }
 
@@ -169,7 +173,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => Just(one(What::Revise)),
         6 => Just(one(What::Approve)),
         2 => Just(one(What::Reject)),
-        2 => Just(one(What::Lift)),
+        4 => Just(one(What::Lift)),
         1 => Just(one(What::Withdraw)),
         2 => Just(one(What::TakeBack)),
         1 => Just(one(What::Comment)),
@@ -177,14 +181,16 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => Just(one(What::Disclose)),
         1 => Just(one(What::Revoke)),
         2 => Just(one(What::Register)),
-        1 => Just(one(What::Publish)),
+        1 => Just(vec![What::Publish, What::Endorse, What::PutInForce]),
         // What belongs together, whole or cut off.
         8 => (any::<bool>(), 1..5_usize).prop_map(|(gate, length)| {
             let ask = if gate { What::AskByTheGate } else { What::Ask };
             [ask, What::Decide, What::Permit, What::Report][..length].to_vec()
         }),
-        1 => Just(vec![What::Revoke, What::TakeAPersonAway]),
+        1 => Just(vec![What::Revoke, What::TakeAPersonAway, What::Endorse, What::PutInForce]),
         1 => Just(one(What::BeginEpoch)),
+        3 => (1..4_usize).prop_map(|length| [What::Amend, What::Endorse, What::PutInForce][..length].to_vec()),
+        2 => Just(one(What::PutInForce)),
         2 => Just(one(What::Find)),
     ];
     let run = (0..SPEAKERS.len(), prop::option::weighted(0.1, 0..SPEAKERS.len()), 0..4_usize, what);
@@ -216,6 +222,9 @@ impl Act {
         let mut keys = vec![key_of(self.key.map_or(by, |key| SPEAKERS[key]))];
         let open: Vec<ChangeId> = world.state.changes().map(|change| change.id.clone()).collect();
         let change = open.get(self.change % open.len().max(1)).cloned();
+        let governs = |change: &&Change| change.targets.iter().all(Target::is_governance);
+        let amended = world.state.changes().filter(governs).max_by_key(|change| change.proposed_at);
+        let amended = amended.map(|change| change.id.clone());
         let body = match self.what {
             What::ProposeFile => {
                 let mut proposal = world.proposal("search/production", &file("timeout: 30"), None);
@@ -234,6 +243,16 @@ impl Act {
                 let number = world.state.governance.record.epoch() + 1;
                 Body::Epoch(world.epoch(number))
             }
+            What::Amend => {
+                let tier = format!(r#"{{"owner":"discovery","tier":{}}}"#, 2 + self.change % 3);
+                Body::Proposal(world.amendment(&[("systems/search.json", Some(tier.as_bytes()))]))
+            }
+            What::Endorse => {
+                by = ["ada", "grace", "linus"][self.by % 3];
+                keys = vec![by];
+                Body::Approval(world.approval(&amended?))
+            }
+            What::PutInForce => Body::Publication(world.publication_of(&amended?)),
             What::Find => {
                 (by, keys) = ("shop-gate", vec!["git-gate"]);
                 let to = 2 + u64::try_from(self.change).unwrap();
@@ -242,13 +261,13 @@ impl Act {
             What::Register => Body::GateRegistration(world.registration()),
             What::Revoke => world.revocation(key_of(SPEAKERS[(self.by + self.change) % SPEAKERS.len()])),
             What::Publish | What::TakeAPersonAway => {
-                (by, keys) = ("ada", vec!["ada", "grace"]);
+                (by, keys) = ("barbara", vec!["barbara"]);
                 let nobody = br#"{"people":{},"salt":"00112233445566778899aabbccddeeff"}"#;
                 let all = governance_files(&world.keys);
                 let (people, profiles) = ("people/discovery.json", "profiles/discovery.json");
-                Body::Publication(match self.what {
-                    What::TakeAPersonAway => world.publication(&[(people, Some(b"{}")), (profiles, Some(nobody))]),
-                    _ => world.publication(&[
+                Body::Proposal(match self.what {
+                    What::TakeAPersonAway => world.amendment(&[(people, Some(b"{}")), (profiles, Some(nobody))]),
+                    _ => world.amendment(&[
                         (people, Some(&all[people])),
                         (profiles, Some(&all[profiles])),
                         ("systems/search.json", Some(br#"{"owner":"discovery","tier":2}"#)),
@@ -337,6 +356,9 @@ impl Act {
             | What::Publish
             | What::TakeAPersonAway
             | What::BeginEpoch
+            | What::Amend
+            | What::Endorse
+            | What::PutInForce
             | What::Find => return None,
         })
     }
@@ -400,7 +422,7 @@ fn the_random_logs_get_somewhere() {
     use proptest::{strategy::ValueTree, test_runner::TestRunner};
     let mut runner = TestRunner::deterministic();
     let mut seen = std::collections::BTreeMap::new();
-    for _ in 0..40 {
+    for _ in 0..60 {
         let mut world = begun();
         for act in acts().new_tree(&mut runner).unwrap().current() {
             let Some(envelope) = act.envelope(&mut world) else { continue };

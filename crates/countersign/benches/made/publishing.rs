@@ -1,19 +1,24 @@
-//! Publications: each replaces one file, a group's people or one system, and two people sign it.
+//! Publications: each replaces one file, a group's people or one system, by a change that one person proposes and another approves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail};
 use countersign::{engine::Engine, random, store};
 use countersign_core::{
     canonical,
     governance::Replacements,
-    statement::{Body, Header, Publication, SeenCheckpoint, Statement},
-    text::Reason,
+    ids::{ChangeId, Target},
+    kind::{Kind, Purpose},
+    statement::{
+        Approval, Body, Header, Proposal, Publication, PublishedChange, RevisionRef, Seen, SeenCheckpoint, Statement,
+    },
+    subject::{GovernanceSubject, Subject},
+    text::ProposalText,
 };
 use countersign_ledger::{Digest, Envelope};
 use serde_json::{Value, json};
 
-use super::world::World;
+use super::world::{Person, World};
 
 /// Puts so many publications into the log, one after the other.
 pub async fn publish(world: &World, engine: &Engine, publications: usize) -> Result<()> {
@@ -27,27 +32,63 @@ pub async fn publish(world: &World, engine: &Engine, publications: usize) -> Res
         let file = canonical::to_bytes(&file)?;
         let list: Replacements = BTreeMap::from([(path, Some(Digest::of(&file)))]);
         let list = canonical::to_bytes(&list)?;
-        let reason = Reason { salt: random::nonce(), why: "People come and go.".to_owned() }.to_blob()?;
-        let body = Body::Publication(Publication {
-            files: Digest::of(&list),
-            parent: governance.record.in_force,
-            reason: Digest::of(&reason),
-            semantics: None,
-        });
-        let head = engine.head().await?;
-        let [first, second, ..] = &world.people[..] else { bail!("two people have to sign") };
-        let header = Header {
-            by: first.id.clone(),
-            checkpoint: SeenCheckpoint { root: head.root, size: head.size },
-            epoch: None,
-            log: governance.record.origin.clone(),
-            nonce: random::nonce(),
+        let [first, second, ..] = &world.people[..] else { bail!("it takes two people") };
+        let parent = governance.record.in_force;
+        let subject = GovernanceSubject { files: Digest::of(&list), parent, semantics: None };
+        let named = Subject::Governance(subject.clone());
+        let text = ProposalText {
+            salt: random::nonce(),
+            title: "People come and go".to_owned(),
+            why: "People come and go.".to_owned(),
+            risk: String::new(),
+            rollback: String::new(),
+            tests: String::new(),
+            links: Vec::new(),
         };
-        let payload = Statement { header, body }.encode()?;
-        let signatures = vec![first.key.sign(&payload)?, second.key.sign(&payload)?];
-        engine.submit(Envelope::new(&payload, signatures)?.raw(), vec![list, file, reason]).await?;
+        let (blob, reviewed) = (text.to_blob()?, named.reference()?);
+        let targets = BTreeSet::from([Target::governance()]);
+        let proposal = Proposal {
+            documents: text.documents(),
+            facts: None,
+            identities: None,
+            kind: Kind::Rules,
+            purpose: Purpose::default(),
+            sponsor: None,
+            subject: reviewed.clone(),
+            targets: targets.clone(),
+            text: Digest::of(&blob),
+        };
+        let said =
+            say(engine, first, Body::Proposal(proposal), vec![list, file, named.to_blob()?, blob.clone()]).await?;
+        let (id, revision) = (ChangeId::of_proposal(&said), RevisionRef { digest: said, number: 1 });
+        let approval = Approval { change: id.clone(), reviewed, revision, seen: Seen::Material, targets };
+        say(engine, second, Body::Approval(approval), Vec::new()).await?;
+        let publication = Publication {
+            change: Some(PublishedChange { id, revision }),
+            files: subject.files,
+            parent,
+            reason: Digest::of(&blob),
+            semantics: None,
+        };
+        say(engine, first, Body::Publication(publication), Vec::new()).await?;
     }
     Ok(())
+}
+
+/// Says something by somebody, and gives the name of what was said.
+async fn say(engine: &Engine, by: &Person, body: Body, blobs: Vec<Vec<u8>>) -> Result<Digest> {
+    let head = engine.head().await?;
+    let header = Header {
+        by: by.id.clone(),
+        checkpoint: SeenCheckpoint { root: head.root, size: head.size },
+        epoch: None,
+        log: engine.governance().await?.record.origin.clone(),
+        nonce: random::nonce(),
+    };
+    let payload = Statement { header, body }.encode()?;
+    let envelope = Envelope::new(&payload, vec![by.key.sign(&payload)?])?;
+    engine.submit(envelope.raw(), blobs).await?;
+    Ok(envelope.payload_digest())
 }
 
 type Edit = Box<dyn FnOnce(&mut Value) + Send>;

@@ -4,16 +4,13 @@
 use std::{io, sync::Arc};
 
 use axum::body::Bytes;
-use countersign_ledger::{
-    Digest,
-    tile::{TileKind, TilePath, parse_entry_bundle},
-};
+use countersign_ledger::tile::{TileKind, TilePath, parse_entry_bundle};
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 
 use crate::{
     engine::{Engine, EngineError, Head, OwnLeaf, tile_paths},
-    records::blobs_named,
+    records,
 };
 
 /// Files that wait to be sent.
@@ -65,12 +62,8 @@ async fn send_blobs(engine: &Engine, sender: &Sender, path: &TilePath, tile: &[u
     let leaves = parse_entry_bundle(tile).map_err(|e| EngineError::damaged("a tile", format!("{path}: {e}")))?;
     for bytes in leaves {
         let entry = OwnLeaf::read(&bytes)?;
-        let mut named: Vec<Digest> = entry.body().blobs();
-        let mut blobs = engine.blobs(&named).await?;
-        if entry.body().governance_files().is_some() {
-            named = blobs_named(entry.body(), |digest| blobs.get(digest).cloned())?.into_iter().collect();
-            blobs = engine.blobs(&named).await?;
-        }
+        let blobs =
+            records::all_named(engine.store(), std::iter::once(entry.body())).await.map_err(EngineError::from)?;
         for (digest, blob) in blobs {
             send(sender, &format!("blobs/{}", digest.hex()), blob).await;
         }

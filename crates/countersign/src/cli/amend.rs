@@ -1,161 +1,235 @@
-//! `countersign amend`: publishes the catalog and rules that people edited, on the signatures of two of them.
+//! `countersign amend`: proposes the catalog and rules that somebody edited, as a change.
 
 use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
     canonical,
     catalog::{Catalog, files::PROFILES},
-    coverage::coverage,
-    governance::{
-        GRANTING_SIGNATURES, Governance, GovernanceRecord, Replacements, Signer, read_manifest, replacements,
-    },
-    ids::Nonce,
+    governance::{GRANTING_SIGNATURES, Governance, GovernanceRecord, Replacements, replacements},
+    ids::{Nonce, Target},
+    kind::{Kind, Purpose},
     rules::check,
-    statement::{Body, Publication, Statement},
-    text::Reason,
+    statement::{Body, NewRevision, Proposal},
+    subject::{GovernanceSubject, Subject, SubjectRef},
+    text::ProposalText,
 };
-use countersign_ledger::{Digest, Envelope};
+use countersign_ledger::Digest;
 use serde_json::json;
 
 use super::{
-    Global, coverage as report,
+    Global,
     error::{CliError, Exit},
-    output::{self, Format, faint, good, list},
+    meaning::{Known, Meaning},
+    output::{self, Format},
+    show,
     submit::{self, Session},
 };
 use crate::{
-    client::Client,
-    clock,
+    client::{ChangePrefix, Client},
     erasing::there,
     home::{GovernanceFiles, Home, files},
     known::KnownLog,
-    publication::{self, Content, Edit, InForce},
+    publication::InForce,
     random,
+    reading::Reading,
     speaker::Speaker,
-    wire::{Published, Submit},
+    wire::ChangeView,
 };
 
-/// As much as the server takes in one request.
-const MAX_DRAFT_BYTES: usize = 16 * 1024 * 1024;
-
-/// Put what you edited in a home's catalog/ and rules/ into force.
+/// Propose what you edited in a home's catalog/ and rules/.
 ///
-/// Granting authority takes two people. The first signs a publication and gets a file; the second reads what it changes,
-/// signs it too, and it is in force. What was signed is the files that it replaces, and what they replace: if somebody else
-/// published in between, it is refused and has to be made again.
+/// It is a change like any other: somebody of the policy group who had no hand in it approves it, and then anybody puts it in
+/// force. Several can be open at a time. What is proposed is the files that differ from what is in force, and nothing else; if
+/// something else comes into force first, the change is made again with --revise.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
-    countersign amend home --why \"Linus joins payments\"        sign first; writes home/publication-….json\n  \
-    countersign amend home --show home/publication-….json      read what it changes; signs nothing\n  \
-    countersign amend home --cosign home/publication-….json    sign second, and submit")]
+    countersign amend home --why \"Linus joins payments\"     propose what you edited\n  \
+    countersign approve 9f2c4e6a81d0                        somebody else reads what it means, and signs\n  \
+    countersign publish 9f2c4e6a81d0                        put it in force\n  \
+    countersign amend home --revise 9f2c4e6a81d0            make it again on what is in force now")]
 pub struct Args {
     /// The home whose catalog/ and rules/ were edited.
     home: PathBuf,
-    /// Why: kept with the publication.
-    #[arg(long, required_unless_present_any = ["cosign", "show"], conflicts_with_all = ["cosign", "show"])]
+    /// Why: kept with the change.
+    #[arg(long, required_unless_present = "revise")]
     why: Option<String>,
-    /// Sign a publication that somebody else has signed, and submit it.
-    #[arg(long, value_name = "FILE", conflicts_with = "show")]
-    cosign: Option<PathBuf>,
-    /// Show what a publication changes, and sign nothing.
-    #[arg(long, value_name = "FILE")]
-    show: Option<PathBuf>,
+    /// One line that says what it does. Without it, the beginning of why.
+    #[arg(long)]
+    title: Option<String>,
+    /// A new revision of this change, on what is in force now.
+    #[arg(long, value_name = "CHANGE")]
+    revise: Option<ChangePrefix>,
+    /// Print the change's id alone.
+    #[arg(long)]
+    quiet: bool,
 }
+
+/// How much of why is a title.
+const TITLE_CHARS: usize = 100;
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let home = global.home(&args.home)?;
     let log = global.log_of(Some(home.trust()))?;
-    let history = log.client.published()?;
-    let in_force = InForce::of(&history, &home.trust().genesis)?;
-    let read = |file: &Path| Draft::read(file, &home, &in_force, &history);
-    match (&args.why, &args.cosign, &args.show) {
-        (_, Some(file), _) => cosign(global, log, &in_force, &home, file, read(file)?),
-        (_, _, Some(file)) => show(global, &log, &in_force, &read(file)?),
-        (Some(why), None, None) => sign(global, log, &in_force, &home, why),
-        (None, None, None) => Err(CliError::usage("a publication needs a reason").hint("add --why \"…\"")),
-    }
-}
-
-fn sign(global: &Global, log: KnownLog, in_force: &InForce, home: &Home, why: &str) -> Result<Exit, CliError> {
     let people = log.client.log()?.governance.people;
     if u64::from(people) < GRANTING_SIGNATURES as u64 {
         return Err(CliError::new(
             "two-people",
-            format!("a publication takes {GRANTING_SIGNATURES} people, and {people} has a key"),
+            format!("an amendment takes {GRANTING_SIGNATURES} people, and {people} has a key"),
         )
         .hint("this home cannot grow; make one with two founders: countersign init --help"));
     }
-    let salts = salts(&log.client, in_force)?;
-    // A file of names and mails keeps its salt, so that one in which nothing changed stays the same.
-    let edited = home.edited(|path| salts.get(path).cloned().unwrap_or_else(random::nonce))?;
-    let replaced = replacements(&in_force.files, &edited);
-    if replaced.is_empty() {
-        return Err(CliError::new("nothing-changes", "nothing changes: catalog/ and rules/ are what is in force")
-            .hint(format!(
-                "edit {} or {} first",
-                files::word(&home.path().join("catalog")),
-                files::word(&home.path().join("rules"))
-            )));
-    }
-    let governance = governance(home, in_force, &edited)?;
-    holds(&governance, home)?;
-    let coverage = coverage(&governance, clock::now());
-
-    let manifest = canonical::to_bytes(&replaced)?;
-    let (reason_digest, reason) = submit::reason(why)?;
-    let of_files = |digest: &Digest| edited.values().find(|bytes| Digest::of(bytes) == *digest).cloned();
-    let changes = Changes::of(&log.client, in_force, &replaced, of_files)?;
-    let mut blobs = vec![manifest.clone(), reason];
-    for digest in replaced.values().flatten() {
-        blobs.extend(of_files(digest));
-    }
+    let in_force = InForce::of(&log.client.published()?, &home.trust().genesis)?;
+    let amended = Amended::of(&log, &home, &in_force)?;
     let session = Session { speaker: Speaker::of_person(log.client.clone(), global.signer()?)?, log };
-    let mut lines = vec![format!("publication: {why}")];
-    lines.extend(changes.words.iter().cloned());
-    submit::announce(&session.speaker, &lines);
-    let body = Body::Publication(Publication {
-        files: Digest::of(&manifest),
-        parent: in_force.by,
-        reason: reason_digest,
-        semantics: None,
-    });
-    let envelope = session.speaker.sign(&session.log.in_front_of(), body)?;
-    let digest = envelope.payload_digest();
-    let short: String = digest.hex().chars().take(12).collect();
-    let file = home.path().join(format!("publication-{short}.json"));
-    let text = serde_json::to_string(&Submit::new(&envelope, &blobs))
-        .map_err(|error| CliError::new("failed", format!("the publication cannot be written: {error}")))?;
-    files::write(&file, text)?;
-    match global.format {
-        Format::Json => output::json(&json!({
-            "publication": digest,
-            "signed_by": [session.speaker.me],
-            "file": file,
-            "changed": changes.paths(),
-            "words": changes.words,
-            "coverage": report::to_json(&coverage),
-        }))?,
-        Format::Text => {
-            anstream::println!("{} signed publication {digest}", good(&session.speaker.me));
-            changes.print_words();
-            for line in super::init::robots_of(&governance.catalog) {
-                anstream::println!("{line}");
-            }
-            anstream::println!("  file       {}", files::word(&file));
-            report::print(&coverage);
-            output::heading("Next");
-            let (home, file) = (files::word(home.path()), files::word(&file));
-            anstream::println!("  a second person reads it:  countersign amend {home} --show {file}");
-            anstream::println!("  and signs it:              countersign amend {home} --cosign {file} --key KEY");
+    let revised = args.revise.map(|change| session.read(&change)).transpose()?;
+    let text = words(args.title, args.why, revised.as_ref())?;
+    let mut lines = vec![match &revised {
+        None => format!("proposal: {}", text.title),
+        Some(reading) => {
+            let next = reading.revision_ref().number.saturating_add(1);
+            format!("revision {next} of change {}: {}", reading.change().id.short(), text.title)
         }
+    }];
+    lines.extend(amended.meaning.lines());
+    submit::announce(&session.speaker, &lines);
+    let (body, blobs) = amended.body(&in_force, &text, revised.as_ref())?;
+    let receipt = session.say(body, &blobs)?;
+    let id = receipt.change.ok_or_else(|| CliError::new("failed", "what was proposed is no change"))?;
+    if args.quiet {
+        anstream::println!("{id}");
+        return Ok(Exit::Done);
+    }
+    let view = session.read(&ChangePrefix::from(&id))?.view()?;
+    match global.format {
+        Format::Json => {
+            let mut told = amended.meaning.to_json();
+            if let Some(told) = told.as_object_mut() {
+                told.insert("change".to_owned(), json!(id));
+                told.insert("revision".to_owned(), json!(view.revision));
+                told.insert("decision".to_owned(), json!(view.decision));
+                told.insert("explanation".to_owned(), json!(view.explanation));
+            }
+            output::json(&told)?;
+        }
+        Format::Text => amended.print(&view, &session, receipt.index),
     }
     Ok(Exit::Done)
+}
+
+/// What the change says of itself.
+fn words(title: Option<String>, why: Option<String>, revised: Option<&Reading>) -> Result<ProposalText, CliError> {
+    let old = revised.map(Reading::view).transpose()?.and_then(|view| view.text);
+    let why = why.or_else(|| old.as_ref().map(|old| old.why.clone()));
+    let why = why.ok_or_else(|| CliError::usage("an amendment needs a reason").hint("add --why \"…\""))?;
+    let first = why.lines().next().unwrap_or_default();
+    let first: String = first.chars().filter(|c| !c.is_control()).take(TITLE_CHARS).collect();
+    Ok(ProposalText {
+        salt: random::nonce(),
+        title: title.or_else(|| old.map(|old| old.title)).unwrap_or(first),
+        why,
+        risk: String::new(),
+        rollback: String::new(),
+        tests: String::new(),
+        links: Vec::new(),
+    })
+}
+
+/// The files of a home that differ from what is in force, and what that means.
+struct Amended {
+    replaced: Replacements,
+    edited: GovernanceFiles,
+    governance: Governance,
+    meaning: Meaning,
+}
+
+impl Amended {
+    fn of(log: &KnownLog, home: &Home, in_force: &InForce) -> Result<Self, CliError> {
+        let client = &log.client;
+        let salts = salts(client, in_force)?;
+        // A file of names and mails keeps its salt, so that one in which nothing changed stays the same.
+        let edited = home.edited(|path| salts.get(path).cloned().unwrap_or_else(random::nonce))?;
+        let replaced = replacements(&in_force.files, &edited);
+        if replaced.is_empty() {
+            return Err(CliError::new("nothing-changes", "nothing changes: catalog/ and rules/ are what is in force")
+                .hint(format!(
+                    "edit {} or {} first",
+                    files::word(&home.path().join("catalog")),
+                    files::word(&home.path().join("rules"))
+                )));
+        }
+        let governance = governance(home, in_force, &edited)?;
+        holds(&governance, home)?;
+        let by_digest: BTreeMap<Digest, &Vec<u8>> = edited.values().map(|bytes| (Digest::of(bytes), bytes)).collect();
+        let mut known = Known::of(client, |digest| by_digest.get(digest).map(|bytes| (*bytes).clone()));
+        let mut meaning = Meaning::of(&mut known, in_force, &replaced)?;
+        let record = GovernanceRecord { files: in_force.files.clone(), ..governance.record.clone() };
+        let before = Governance::load(record, &|digest| known.get(digest))?;
+        meaning.compare(log, &before, &governance)?;
+        Ok(Self { replaced, edited: edited.clone(), governance, meaning })
+    }
+
+    /// The statement, and the blobs that it names.
+    fn body(
+        &self,
+        in_force: &InForce,
+        text: &ProposalText,
+        revised: Option<&Reading>,
+    ) -> Result<(Body, Vec<Vec<u8>>), CliError> {
+        let manifest = canonical::to_bytes(&self.replaced)?;
+        let files = Digest::of(&manifest);
+        let subject = Subject::Governance(GovernanceSubject { files, parent: in_force.by, semantics: None });
+        let (reference, text_blob): (SubjectRef, _) = (subject.reference()?, text.to_blob()?);
+        let new = self.replaced.values().flatten().collect::<BTreeSet<_>>();
+        let mut blobs: Vec<Vec<u8>> =
+            self.edited.values().filter(|bytes| new.contains(&Digest::of(bytes))).cloned().collect();
+        let (documents, text) = (text.documents(), Digest::of(&text_blob));
+        blobs.extend([manifest, subject.to_blob()?, text_blob]);
+        let body = match revised {
+            None => Body::Proposal(Proposal {
+                documents,
+                facts: None,
+                identities: None,
+                kind: Kind::Rules,
+                purpose: Purpose::default(),
+                sponsor: None,
+                subject: reference,
+                targets: BTreeSet::from([Target::governance()]),
+                text,
+            }),
+            Some(reading) => Body::NewRevision(NewRevision {
+                change: reading.change().id.clone(),
+                documents,
+                facts: None,
+                identities: None,
+                revision: reading.revision_ref(),
+                sponsor: None,
+                subject: reference,
+                text,
+            }),
+        };
+        Ok((body, blobs))
+    }
+
+    fn print(&self, view: &ChangeView, session: &Session, index: u64) {
+        let short = view.id.short();
+        match view.revision {
+            1 => anstream::println!("proposed change {short} (leaf {index})"),
+            number => anstream::println!("change {short} now has revision {number} (leaf {index})"),
+        }
+        self.meaning.print();
+        for line in super::init::robots_of(&self.governance.catalog) {
+            anstream::println!("{line}");
+        }
+        show::standing(view);
+        output::heading("Next");
+        anstream::println!("  a second person reads it:  countersign show {short}");
+        anstream::println!("  and approves it:           countersign approve {short} --key KEY");
+        anstream::println!("  anybody puts it in force:  countersign publish {short}");
+        anstream::println!("  {} takes it back so:      countersign withdraw {short}", session.speaker.me);
+    }
 }
 
 /// The salts of the names and mails in force, as far as they are still there.
@@ -187,223 +261,4 @@ fn holds(governance: &Governance, home: &Home) -> Result<(), CliError> {
     let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
     Err(CliError::new("rules-invalid", format!("the rules do not hold:\n  {}", findings.join("\n  ")))
         .hint(format!("see also: countersign rules check {}", files::word(&home.path().join("rules")))))
-}
-
-/// What a publication changes, worked out here.
-struct Changes {
-    edits: Vec<Edit>,
-    words: Vec<String>,
-}
-
-impl Changes {
-    /// `new` finds the new files; the old ones are fetched by the digests under which they are in force.
-    fn of(
-        client: &Client,
-        in_force: &InForce,
-        replaced: &Replacements,
-        new: impl Fn(&Digest) -> Option<Vec<u8>>,
-    ) -> Result<Self, CliError> {
-        let mut old = BTreeMap::new();
-        for digest in replaced.keys().filter_map(|path| in_force.files.get(path)) {
-            if let Some(bytes) = there(client, digest)? {
-                old.insert(*digest, bytes);
-            }
-        }
-        let edits = publication::edits(in_force, replaced, |digest| new(digest).or_else(|| old.get(digest).cloned()))?;
-        let words = publication::words(&edits)?;
-        Ok(Self { edits, words })
-    }
-
-    fn paths(&self) -> Vec<&str> {
-        self.edits.iter().map(|edit| edit.path.as_str()).collect()
-    }
-
-    fn print_words(&self) {
-        for (line, label) in self.words.iter().zip(std::iter::once("changes").chain(std::iter::repeat(""))) {
-            anstream::println!("  {label:<10} {}", output::printable(line));
-        }
-    }
-
-    /// The rules as git shows a difference: what their words leave out. Everything else is in the words.
-    fn diff(&self) -> Result<String, CliError> {
-        let failed = |error: std::io::Error| CliError::new("io", format!("cannot compare the files: {error}"));
-        let folder = tempfile::tempdir().map_err(failed)?;
-        let mut text = String::new();
-        let rules = self.edits.iter().filter(|edit| edit.path.starts_with(countersign_core::governance::RULES));
-        for (number, edit) in rules.enumerate() {
-            let of = |content: &Content| match content {
-                Content::Text(text) => text.clone(),
-                Content::None | Content::Erased => String::new(),
-            };
-            // The names were checked by nobody: they become numbers on the disk, and names again in what is shown.
-            for (side, content) in [("in-force", &edit.old), ("publication", &edit.new)] {
-                let path = folder.path().join(side).join(number.to_string());
-                fs::create_dir_all(folder.path().join(side))
-                    .and_then(|()| fs::write(path, of(content)))
-                    .map_err(failed)?;
-            }
-            let output = Command::new("git")
-                .args(["--no-pager", "diff", "--no-index", "--no-color", "--no-ext-diff", "--"])
-                .args([format!("in-force/{number}"), format!("publication/{number}")])
-                .current_dir(folder.path())
-                .output()
-                .map_err(failed)?;
-            let hunks = String::from_utf8_lossy(&output.stdout);
-            let hunks: Vec<&str> = hunks.lines().skip_while(|line| !line.starts_with("@@")).collect();
-            text.push_str(&format!("\n{}\n{}\n", edit.path.escape_debug(), hunks.join("\n")));
-        }
-        Ok(text)
-    }
-}
-
-/// A publication on its way from the first to the second person.
-struct Draft {
-    envelope: Envelope,
-    replaced: Replacements,
-    why: String,
-    blobs: BTreeMap<Digest, Vec<u8>>,
-}
-
-fn show(global: &Global, log: &KnownLog, in_force: &InForce, draft: &Draft) -> Result<Exit, CliError> {
-    let signers: Vec<String> = draft
-        .envelope
-        .verify_all()
-        .into_iter()
-        .map(|result| match result {
-            Ok(verified) => match log.client.signer(&verified.key.fingerprint()) {
-                Ok(signer) => name(&signer),
-                Err(_) => format!("an unknown key, {}", verified.key.fingerprint()),
-            },
-            Err(error) => format!("a signature that does not hold: {error}"),
-        })
-        .collect();
-    let changes = draft.changes(&log.client, in_force)?;
-    match global.format {
-        Format::Json => output::json(&json!({
-            "publication": draft.envelope.payload_digest(),
-            "why": draft.why,
-            "signed_by": signers,
-            "changed": changes.paths(),
-            "words": changes.words,
-        }))?,
-        Format::Text => {
-            anstream::println!("publication  {}", draft.envelope.payload_digest());
-            anstream::println!("why          {}", output::printable_lines(&draft.why).replace('\n', "\n             "));
-            anstream::println!("signed by    {}", list(signers));
-            changes.print_words();
-            anstream::print!("{}", output::printable_lines(&changes.diff()?.replace('\t', "    ")));
-            anstream::println!();
-        }
-    }
-    Ok(Exit::Done)
-}
-
-fn cosign(
-    global: &Global,
-    log: KnownLog,
-    in_force: &InForce,
-    home: &Home,
-    file: &Path,
-    draft: Draft,
-) -> Result<Exit, CliError> {
-    let changes = draft.changes(&log.client, in_force)?;
-    let signer = global.signer()?;
-    let already =
-        draft.envelope.verify_all().into_iter().flatten().any(|by| by.key.fingerprint() == signer.fingerprint());
-    if already {
-        return Err(CliError::new("already-signed", "this key has already signed the publication")
-            .hint("a second person signs it: pass their --key"));
-    }
-    let session = Session { speaker: Speaker::of_person(log.client.clone(), signer)?, log };
-    let mut lines = vec![format!("publication: {}", draft.why)];
-    lines.extend(changes.words.iter().cloned());
-    submit::announce(&session.speaker, &lines);
-    let mut signatures = draft.envelope.signatures().to_vec();
-    signatures.push(session.speaker.hand.sign(draft.envelope.payload())?);
-    let envelope = Envelope::new(draft.envelope.payload(), signatures)
-        .map_err(|error| CliError::new("malformed-statement", error.to_string()))?;
-    let blobs: Vec<Vec<u8>> = draft.blobs.into_values().collect();
-    // The server knows neither the home nor the file.
-    let receipt = session.send(&envelope, &blobs).map_err(|error| match error.code == "two-people" {
-        true => error.hint(format!(
-            "let a second person sign it: countersign amend {} --cosign {} --key THEIR_KEY",
-            files::word(home.path()),
-            files::word(file)
-        )),
-        false => error,
-    })?;
-    match global.format {
-        Format::Json => output::json(&json!({
-            "publication": receipt.statement,
-            "index": receipt.index,
-            "changed": changes.paths(),
-            "words": changes.words,
-        }))?,
-        Format::Text => {
-            anstream::println!(
-                "{}: publication {} is entry {} of the log",
-                good("in force"),
-                receipt.statement,
-                receipt.index
-            );
-            changes.print_words();
-            anstream::println!("{}", faint(format!("  second signature by {}", session.speaker.me)));
-        }
-    }
-    Ok(Exit::Done)
-}
-
-impl Draft {
-    /// Reads the file, and checks that it holds what is signed and that it still fits.
-    fn read(file: &Path, home: &Home, in_force: &InForce, history: &[Published]) -> Result<Self, CliError> {
-        let expected = "it is the file that `countersign amend` wrote when somebody gave it --why";
-        let wrong =
-            |what: String| CliError::new("not-a-publication", format!("{}: {what}", file.display())).hint(expected);
-        let bytes = files::read(file, MAX_DRAFT_BYTES).map_err(|e| e.expecting(expected))?;
-        let submit: Submit = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
-        let envelope = Envelope::parse(submit.envelope.as_bytes()).map_err(|e| wrong(e.to_string()))?;
-        let statement = Statement::parse(envelope.payload())?;
-        let Body::Publication(publication) = statement.body else {
-            return Err(wrong(format!("it is a {} statement", statement.body.kind())));
-        };
-        let itself = envelope.payload_digest();
-        if history.iter().any(|published| Digest::of(&published.statement) == itself) {
-            let since = if itself == in_force.by { "" } else { ", and others since" };
-            return Err(CliError::new("already-published", format!("publication {itself} was put in force{since}"))
-                .hint("nothing is left to sign"));
-        }
-        if publication.parent != in_force.by {
-            return Err(CliError::new("publication-overtaken", "somebody else published since this was made").hint(
-                format!(
-                    "make it again on what is in force now: countersign amend {} --why …",
-                    files::word(home.path())
-                ),
-            ));
-        }
-        let mut blobs = BTreeMap::new();
-        for blob in &submit.blobs {
-            let bytes = STANDARD.decode(blob).map_err(|e| wrong(e.to_string()))?;
-            blobs.insert(Digest::of(&bytes), bytes);
-        }
-        let replaced = read_manifest(&publication.files, &|digest| blobs.get(digest).cloned())?;
-        let missing = || wrong("it lacks a file or the reason that its statement names".to_owned());
-        if replaced.values().flatten().any(|digest| !blobs.contains_key(digest)) {
-            return Err(missing());
-        }
-        let why = Reason::parse(blobs.get(&publication.reason).ok_or_else(missing)?)?.why;
-        Ok(Self { envelope, replaced, why, blobs })
-    }
-
-    /// What the signed statement and its blobs say.
-    fn changes(&self, client: &Client, in_force: &InForce) -> Result<Changes, CliError> {
-        Changes::of(client, in_force, &self.replaced, |digest| self.blobs.get(digest).cloned())
-    }
-}
-
-fn name(signer: &Signer) -> String {
-    match signer {
-        Signer::Actor { id, .. } => id.to_string(),
-        Signer::Gate(gate) => format!("gate {gate}"),
-        Signer::Server => "the server".to_owned(),
-    }
 }

@@ -15,7 +15,9 @@ use super::{
     content::{self, Computed},
     error::{CliError, Exit},
     looking::{self, Origin},
-    output, pager, paths, propose, stop,
+    output, pager, paths, propose,
+    publish::{self, Approving},
+    stop,
     submit::{self, Session, announce},
 };
 use crate::{
@@ -53,6 +55,9 @@ pub struct Args {
     /// Do not ask, also on a terminal.
     #[arg(long)]
     yes: bool,
+    /// Put a change of rules, catalog or people in force as well, where this approval completes it.
+    #[arg(long)]
+    publish: bool,
 }
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
@@ -74,6 +79,14 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         )
         .hint(format!("nothing was signed; look at what is there: countersign show {short}")));
     }
+    if let Subject::Governance(_) = reading.subject() {
+        if args.git.is_some() || !args.file.is_empty() {
+            let what = "this change is about governance files, which come with it: pass neither --git nor --file";
+            return Err(CliError::usage(what));
+        }
+        let how = Approving { yes: args.yes, publish: args.publish };
+        return publish::approve(global, &session, &reading, &how);
+    }
     let settings = &reading.state().governance.catalog.settings;
     let made_it = view.contributors.contains(&session.speaker.me);
     let brings_nothing = args.git.is_none() && args.file.is_empty();
@@ -88,7 +101,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
             view.id.short(),
             match view.subject {
                 Subject::Git(_) => "--git REPO, your clone with the commits fetched",
-                Subject::Files(_) => "--file PATH, for each file of it",
+                Subject::Files(_) | Subject::Governance(_) => "--file PATH, for each file of it",
             },
         );
         let lacks = looked.map(|looked| format!("\n{}", looked.told(&reading).join("\n"))).unwrap_or_default();
@@ -134,6 +147,9 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
 
 /// Signs an approval of the present revision, exactly as it was read.
 pub fn sign(global: &Global, session: &Session, reading: &Reading, seen: Seen) -> Result<Exit, CliError> {
+    if let Subject::Governance(_) = reading.subject() {
+        return publish::sign(global, session, reading, &Approving { yes: false, publish: false });
+    }
     let view = reading.view()?;
     let body = Body::Approval(Approval {
         change: view.id.clone(),
@@ -219,6 +235,7 @@ pub fn recompute(reading: &Reading, git: Option<&Path>, file: &[PathBuf]) -> Res
             }
             Ok(Some(Computed::as_said(reading.subject().clone(), None)))
         }
+        (Subject::Governance(_), _, _) => Ok(None),
         (Subject::Files(_), Some(_), _) => Err(CliError::usage("this change is about files: pass --file PATH")),
         (Subject::Git(_), None, _) => Err(CliError::usage("this change is about commits: pass --git REPO")),
     }

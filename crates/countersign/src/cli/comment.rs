@@ -2,6 +2,7 @@
 
 use countersign_core::{
     facts::GitFacts,
+    governance::read_manifest,
     statement::{Body, Comment},
     subject::Subject,
     text::CommentText,
@@ -64,6 +65,10 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
 fn touches(reading: &Reading, path: &str) -> Result<(), CliError> {
     let paths: Vec<String> = match reading.subject() {
         Subject::Files(files) => files.files.keys().cloned().collect(),
+        Subject::Governance(subject) => {
+            let list = |digest: &Digest| reading.blob(digest).map(<[u8]>::to_vec);
+            read_manifest(&subject.files, &list)?.into_keys().collect()
+        }
         Subject::Git(_) => {
             let facts = reading.revision().facts.and_then(|digest| reading.blob(&digest)).map(GitFacts::parse);
             facts

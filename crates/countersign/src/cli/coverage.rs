@@ -38,12 +38,20 @@ pub fn print(coverage: &Coverage) {
     if lines.len() > MAX_LINES {
         anstream::println!("  and {} more: see --format json", lines.len() - MAX_LINES);
     }
-    let open = coverage.asked.saturating_sub(affected(coverage));
-    let summary = format!("{open} of {} pairs of production target and proposer are open", coverage.asked);
+    let summary = summary(coverage);
     anstream::println!("  {}", if lines.is_empty() { good(summary) } else { summary });
     if coverage.unasked > 0 {
         anstream::println!("  {}", warn(format!("{} more pairs were not looked at: too many", coverage.unasked)));
     }
+}
+
+/// How many ways are open, in words.
+pub fn summary(coverage: &Coverage) -> String {
+    format!("{} pairs of production target and proposer are open", ratio(coverage))
+}
+
+pub fn ratio(coverage: &Coverage) -> String {
+    format!("{} of {}", coverage.asked.saturating_sub(affected(coverage)), coverage.asked)
 }
 
 fn affected(coverage: &Coverage) -> usize {

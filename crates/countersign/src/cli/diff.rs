@@ -92,6 +92,6 @@ fn text(reading: &Reading, view: &ChangeView, since: Option<u32>, looked: &Looke
 pub fn command(subject: &Subject) -> Option<String> {
     match subject {
         Subject::Files(FilesSubject { command: Some(words), .. }) => Some(format!("command: {}", quoted(words))),
-        Subject::Files(_) | Subject::Git(_) => None,
+        Subject::Files(_) | Subject::Git(_) | Subject::Governance(_) => None,
     }
 }

@@ -143,7 +143,7 @@ pub fn identify(global: &Global, args: IdentifyArgs) -> Result<Exit, CliError> {
         if names.is_empty() {
             let short = view.id.short();
             return Err(match view.subject {
-                Subject::Files(_) => CliError::new(
+                Subject::Files(_) | Subject::Governance(_) => CliError::new(
                     "unknown-identity",
                     format!("change {short} is about files: there are no commits that could name anybody"),
                 )

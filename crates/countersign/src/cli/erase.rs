@@ -157,7 +157,7 @@ fn of_person(
     let mut said = Vec::new();
     if !found.replaced.is_empty() {
         let list = canonical::to_bytes(&found.replaced)?;
-        let body = Publication { files: Digest::of(&list), parent: in_force.by, reason, semantics: None };
+        let body = Publication { change: None, files: Digest::of(&list), parent: in_force.by, reason, semantics: None };
         let blobs = [list, blob.to_vec()].into_iter().chain(found.files).collect();
         said.push((Body::Publication(body), blobs));
     }

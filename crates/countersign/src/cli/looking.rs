@@ -11,10 +11,12 @@ use std::{
 use countersign_core::{
     change::Revision,
     facts::{GitFacts, TouchedPath},
+    governance::read_manifest,
     ids::Oid,
     statement::Seen,
     subject::{GitSubject, Subject},
 };
+use countersign_ledger::Digest;
 
 use super::{
     approve,
@@ -25,9 +27,10 @@ use super::{
 use crate::{
     client::{Client, ClientError},
     difference::{Contents, Kind, Length, Shown, show},
+    erasing::there,
     files,
     git::Repository,
-    material::{Naming, objects, touched},
+    material::{Naming, objects, replaced, touched},
     reading::Reading,
     wire::Material,
 };
@@ -117,6 +120,11 @@ fn paths(reading: &Reading, revision: &Revision) -> Result<Vec<TouchedPath>, Cli
     };
     match &revision.subject {
         Subject::Files(_) => Ok(touched(&revision.subject, None)),
+        Subject::Governance(subject) => {
+            let list = |digest: &Digest| reading.blob(digest).map(<[u8]>::to_vec);
+            let list = read_manifest(&subject.files, &list)?;
+            Ok(replaced(&reading.state().governance.record.files, &list))
+        }
         Subject::Git(GitSubject { delta, .. }) => {
             let blob = revision.facts.and_then(|digest| reading.blob(&digest));
             let facts = GitFacts::parse(blob.ok_or_else(|| unfit("its facts are not here"))?)?;
@@ -144,6 +152,19 @@ fn looked(
         }
     };
     match origin {
+        // Governance files come with the statements that name them, and stay while they are in force.
+        Origin::Server(client) if matches!(reading.subject(), Subject::Governance(_)) => {
+            for id in &wanted {
+                let Ok(digest) = format!("sha256:{id}").parse::<Digest>() else { continue };
+                let bytes = match reading.blob(&digest) {
+                    Some(bytes) => Some(bytes.to_vec()),
+                    None => there(client, &digest)?,
+                };
+                if let Some(bytes) = bytes {
+                    keep(id.clone(), bytes);
+                }
+            }
+        }
         Origin::Server(client) if !wanted.is_empty() => {
             if let Err(error) = fetch(client, reading, &mut keep) {
                 why = Some(error.to_string());
@@ -160,7 +181,7 @@ fn looked(
         }
         Origin::Files(paths) => {
             for file in files::read_files(paths)?.into_values() {
-                if let Ok(id) = countersign_ledger::Digest::of(&file.bytes).hex().parse() {
+                if let Ok(id) = Digest::of(&file.bytes).hex().parse() {
                     keep(id, file.bytes);
                 }
             }
@@ -226,6 +247,7 @@ impl Looked {
                 )
             }
             Subject::Files(_) => "to see all of it: pass --file PATH for each file, as you have it".to_owned(),
+            Subject::Governance(_) => "what is lacking was erased, or is held back by the server".to_owned(),
         });
         lines
     }

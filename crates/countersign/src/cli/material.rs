@@ -61,7 +61,7 @@ pub fn give(client: &Client, change: &ChangeId, computed: &Computed, repository:
     let mine = touched(&computed.subject, computed.extracted.as_ref().map(|(facts, _)| facts));
     let (how, look) = match &computed.subject {
         Subject::Git(_) => ("they need these commits: push them to any branch that is not protected", "--git REPO"),
-        Subject::Files(_) => ("they need these files from you", "--file PATH"),
+        Subject::Files(_) | Subject::Governance(_) => ("they need these files from you", "--file PATH"),
     };
     let mine: Vec<Oid> = objects(&mine).into_iter().collect();
     let (given, why) = match try_give(client, change, &mine, computed, repository) {

@@ -32,6 +32,8 @@ mod log;
 mod looking;
 mod material;
 mod me;
+mod meaning;
+mod otherwise;
 pub mod output;
 mod pager;
 mod pasted;
@@ -39,6 +41,7 @@ mod paths;
 mod permit;
 mod place;
 mod propose;
+mod publish;
 mod rebuild;
 mod review;
 mod revoke;
@@ -209,6 +212,7 @@ enum Command {
     Rules(rules::Args),
     Audit(audit::Args),
     Amend(amend::Args),
+    Publish(publish::Args),
     Revoke(revoke::Args),
     Epoch(epoch::Args),
     Erase(erase::Args),
@@ -253,6 +257,7 @@ impl Command {
             | Self::Trust(_)
             | Self::Rebuild(_)
             | Self::Amend(_)
+            | Self::Publish(_)
             | Self::Revoke(_)
             | Self::Epoch(_)
             | Self::Erase(_) => true,
@@ -300,6 +305,7 @@ impl Command {
             Self::Rules(args) => rules::run(global, args),
             Self::Audit(args) => audit::run(global, &args),
             Self::Amend(args) => amend::run(global, args),
+            Self::Publish(args) => publish::run(global, args),
             Self::Revoke(args) => revoke::run(global, args),
             Self::Epoch(args) => epoch::run(global, &args),
             Self::Erase(args) => erase::run(global, args),

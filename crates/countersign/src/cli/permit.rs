@@ -95,6 +95,11 @@ fn asked(session: &Session, reading: &Reading, args: &Args) -> Result<(GateId, F
                 Transition::Apply(ApplyTransition { files: files.clone(), executable: executable.clone(), command });
             Ok((apply_gate()?, session.speaker.hand.fingerprint(), transition))
         }
+        Subject::Governance(_) => Err(CliError::new(
+            "another-kind-of-subject",
+            format!("change {change} is about governance files, which no gate puts in force"),
+        )
+        .hint(format!("publish it: countersign publish {change}"))),
         Subject::Git(GitSubject { repository, branch, base, head, delta: _ }) => {
             let known = session.log.client.gates(repository)?;
             let names = || output::list(known.keys().map(GateId::as_str));

@@ -7,7 +7,7 @@ use countersign_core::{
     ids::{ActorId, ChangeId, Nonce, Target},
     kind::{Kind, Purpose},
     statement::{Body, NewRevision, Proposal},
-    subject::{FilesSubject, GitSubject, Subject, SubjectRef},
+    subject::{FilesSubject, GitSubject, GovernanceSubject, Subject, SubjectRef},
     text::ProposalText,
 };
 use countersign_ledger::Digest;
@@ -249,7 +249,7 @@ fn doubts(client: &Client, content: &Content, subject: &Subject) -> Vec<String> 
 fn proposed_already(client: &Client, subject: &Subject, targets: &BTreeSet<Target>) -> Option<CliError> {
     let (content, branch) = match subject {
         Subject::Git(git) => (git.delta, Some(&git.branch)),
-        Subject::Files(_) => (subject.content().ok()?, None),
+        Subject::Files(_) | Subject::Governance(_) => (subject.content().ok()?, None),
     };
     let target = targets.first()?.to_string();
     let page = client.changes(&[("target", &target), ("open", "true"), ("limit", MAX_LOOKED_AT)]).ok()?;
@@ -263,7 +263,7 @@ fn proposed_already(client: &Client, subject: &Subject, targets: &BTreeSet<Targe
         Subject::Git(_) => {
             ("this is proposed for this branch already", "of several that may go a gate lands the oldest")
         }
-        Subject::Files(_) => ("these files are proposed already", "each is applied by itself"),
+        Subject::Files(_) | Subject::Governance(_) => ("these files are proposed already", "each is applied by itself"),
     };
     let named = same.iter().map(|change| format!("{} by {}", change.id.short(), change.proposer));
     Some(CliError::new("proposed-already", format!("{what}: {}", output::joined(named))).hint(format!(
@@ -438,6 +438,7 @@ pub fn describe(computed: &Computed) -> Vec<String> {
             let mark = |name: &String| if executable.contains(name) { " (executable)" } else { "" };
             lines.extend(files.iter().map(|(name, digest)| format!("  {name}{} {digest}", mark(name))));
         }
+        Subject::Governance(GovernanceSubject { files, .. }) => lines.push(format!("files: {files}")),
     }
     if let Some((facts, _)) = &computed.extracted {
         lines.extend(paths::lines(facts, &computed.links));

@@ -13,6 +13,7 @@ use super::{
     diff::{AtHand, command},
     error::{CliError, Exit},
     looking::{self, Looked, Origin},
+    meaning::Meaning,
     output::{self, Format, bad, bold, faint, good, joined, printable, warn},
     pager, show,
     submit::Session,
@@ -56,6 +57,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     });
     let verdict = may_approve(&reading, &view, me, &looked);
     let commands = commands(&view, args, &looked);
+    let meaning = Meaning::of_change(log, &reading)?.map(|meaning| meaning.lines()).unwrap_or_default();
     let asks = global.format == Format::Text && can_answer();
     match (global.format, reader) {
         (Format::Json, _) => {
@@ -70,12 +72,12 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
             Ok(Exit::Done)
         }
         (Format::Text, Reader::Signs(session)) if asks => {
-            pager::page(&page(&reading, &view, &looked, since.as_ref()));
+            pager::page(&page(&reading, &view, &meaning, &looked, since.as_ref()));
             session.log.memory().looks_at(&view.id, view.revision);
             ask(global, &session, &reading, &view, &looked, &verdict)
         }
         (Format::Text, reader) => {
-            pager::page(&page(&reading, &view, &looked, since.as_ref()));
+            pager::page(&page(&reading, &view, &meaning, &looked, since.as_ref()));
             if !show::is_over(&view) {
                 anstream::println!("\nnothing was signed; to sign it:");
                 let cannot = reader.cannot_sign().map(|error| error.message.clone()).or(verdict.err());
@@ -148,6 +150,7 @@ fn commands(view: &ChangeView, args: &Args, looked: &Looked) -> Vec<String> {
         (None, []) => match view.subject {
             Subject::Git(_) => " --git REPO".to_owned(),
             Subject::Files(_) => " --file PATH".to_owned(),
+            Subject::Governance(_) => String::new(),
         },
     };
     vec![format!("countersign approve {id} --revision {revision}{with}"), format!("countersign reject {id} --why TEXT")]
@@ -218,7 +221,7 @@ impl Page {
     }
 }
 
-fn page(reading: &Reading, view: &ChangeView, looked: &Looked, since: Option<&Since>) -> String {
+fn page(reading: &Reading, view: &ChangeView, meaning: &[String], looked: &Looked, since: Option<&Since>) -> String {
     let mut page = Page::default();
     about(&mut page, reading, view);
     people(&mut page, reading, view);
@@ -231,6 +234,10 @@ fn page(reading: &Reading, view: &ChangeView, looked: &Looked, since: Option<&Si
         }
         page.line(if looked.shown.is_empty() { "brings the same".to_owned() } else { looked.size() });
         page.line(looked.text());
+    }
+    if !meaning.is_empty() {
+        page.heading("What it means");
+        meaning.iter().for_each(|line| page.line(printable(line)));
     }
     page.heading("What it brings");
     page.line(looked.size());
@@ -255,6 +262,7 @@ fn about(page: &mut Page, reading: &Reading, view: &ChangeView) {
     let systems = &reading.state().governance.catalog.systems;
     let target = |target: &countersign_core::ids::Target| match systems.get(&target.system) {
         Some(system) => format!("{target} (tier {})", u8::from(system.tier)),
+        None if target.is_governance() => target.to_string(),
         None => format!("{target} (tier unknown)"),
     };
     page.field("targets", joined(view.targets.iter().map(target)));

@@ -9,10 +9,12 @@ use countersign_core::{
     ids::ChangeId,
     statement::Seen,
 };
+use serde_json::Value;
 
 use super::{
     Global,
     error::{CliError, Exit},
+    meaning::Meaning,
     output::{self, Format, bad, bold, faint, good, joined, printable, printable_lines, warn},
     paths::{self, Links},
     times,
@@ -20,6 +22,7 @@ use super::{
 use crate::{
     client::ChangePrefix,
     clock,
+    known::KnownLog,
     reading::Reading,
     view::NOT_HERE,
     wire::{ApprovalLine, ChangeView},
@@ -42,7 +45,7 @@ const LOOKED_AGAIN: Duration = Duration::from_secs(2);
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let log = global.log()?;
     let mut reading = log.read(&args.change, clock::now())?;
-    print(global, &reading)?;
+    print(global, &log, &reading)?;
     if !args.watch {
         return Ok(Exit::Done);
     }
@@ -56,7 +59,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
             reading = log.read(&args.change, clock::now())?;
             size = reading.checkpoint().size;
             redraw();
-            print(global, &reading)?;
+            print(global, &log, &reading)?;
         }
     }
 }
@@ -91,17 +94,47 @@ pub fn would_be(global: &Global, lines: &[String], view: &ChangeView) -> Result<
     Ok(Exit::Done)
 }
 
-fn print(global: &Global, reading: &Reading) -> Result<(), CliError> {
+fn print(global: &Global, log: &KnownLog, reading: &Reading) -> Result<(), CliError> {
     let view = reading.view()?;
+    let meaning = Meaning::of_change(log, reading)?;
     match global.format {
-        Format::Json => output::json(&view)?,
+        Format::Json => match meaning {
+            Some(meaning) => output::json(&with_meaning(&view, &meaning)?)?,
+            None => output::json(&view)?,
+        },
         Format::Text => {
             let facts = reading.revision().facts.and_then(|digest| reading.blob(&digest));
             let facts = facts.map(GitFacts::parse).transpose()?;
             whole(&view, &facts.map(|facts| paths::lines(&facts, &Links::new())).unwrap_or_default());
+            if let Some(meaning) = meaning {
+                governs(&view, &meaning)?;
+            }
         }
     }
     Ok(())
+}
+
+/// What a change of what governs means, and how it goes on.
+fn governs(view: &ChangeView, meaning: &Meaning) -> Result<(), CliError> {
+    meaning.print();
+    anstream::print!("{}", meaning.diff()?);
+    if is_over(view) {
+        return Ok(());
+    }
+    meaning.warn_if_overtaken(view.id.short());
+    if view.allowed() && !meaning.overtaken {
+        anstream::println!("anybody puts it in force: countersign publish {}", view.id.short());
+    }
+    Ok(())
+}
+
+fn with_meaning(view: &ChangeView, meaning: &Meaning) -> Result<Value, CliError> {
+    let mut value = serde_json::to_value(view)
+        .map_err(|error| CliError::new("failed", format!("the change cannot be written: {error}")))?;
+    if let Some(value) = value.as_object_mut() {
+        value.insert("meaning".to_owned(), meaning.to_json());
+    }
+    Ok(value)
 }
 
 fn whole(view: &ChangeView, paths: &[String]) {

@@ -263,6 +263,9 @@ impl Mine {
                 waits_on.push(WaitsOn { missing: one.missing.clone(), who: one.who.clone(), more: one.more });
             }
         }
+        // What a gate lands, its owner pushes or applies; nothing but this puts in force what governs.
+        let publishes = view.allowed() && view.targets.iter().all(Target::is_governance);
+        let verb = if publishes { "publish" } else { "show" };
         Self {
             id: view.id.clone(),
             title: view.title.clone(),
@@ -271,7 +274,7 @@ impl Mine {
             allowed: view.allowed(),
             proposed_at: view.proposed_at.clone(),
             waits_on,
-            command: format!("countersign show {}", view.id.short()),
+            command: format!("countersign {verb} {}", view.id.short()),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use countersign_core::{
+    governance::list_named,
     statement::{Body, Erasure, Statement},
     trust::Trust,
 };
@@ -372,11 +373,18 @@ pub(super) struct Named {
 pub(super) fn named(source: &Source, index: u64, leaf: &[u8]) -> Result<Named, CopyError> {
     let leaf = Leaf::parse(leaf).map_err(|error| broken(source, format!("leaf {index} is malformed: {error}")))?;
     let Statement { body, .. } = Statement::parse(leaf.envelope.payload())?;
+    // Of what is only proposed the subject says which the list is.
     let mut lists = Vec::new();
-    if let Some(digest) = body.governance_files() {
+    if let Some(subject) = body.governance_subject() {
+        lists.push((subject.digest, blob(source, &subject.digest)?));
+    }
+    let of = |lists: &[(Digest, Option<Vec<u8>>)], digest: &Digest| {
+        lists.iter().find(|(name, _)| name == digest).and_then(|(_, bytes)| bytes.clone())
+    };
+    if let Some(digest) = list_named(&body, &|digest| of(&lists, digest))? {
         lists.push((digest, blob(source, &digest)?));
     }
-    let list = |digest: &Digest| lists.iter().find(|(name, _)| name == digest).and_then(|(_, bytes)| bytes.clone());
+    let list = |digest: &Digest| of(&lists, digest);
     let blobs = blobs_named(&body, list)?.into_iter().collect();
     let erasure = match body {
         Body::Erasure(erasure) => Some(erasure),

@@ -107,6 +107,10 @@ impl Engine {
                     evidence.leaves.insert(index, bytes);
                 }
             }
+            // Who stands behind a publication is told by the change that it puts in force.
+            for published in said.iter().filter_map(|leaf| put_in_force(leaf.body())) {
+                waiting.extend(Some(change_stream(published)?).filter(|stream| !evidence.streams.contains(stream)));
+            }
             let speakers = self.streams_of_speakers(&said).await?;
             waiting.extend(speakers.into_iter().filter(|stream| !evidence.streams.contains(stream)));
         }
@@ -148,12 +152,26 @@ impl Engine {
         }
         let mut began = None;
         for stream in changes {
-            let first = self.store.stream(stream, 0).await?.first().map(|(index, _)| *index);
-            began = began.into_iter().chain(first).min();
+            began = began.into_iter().chain(self.first_of(stream).await?).min();
         }
         let stream = self.stream(&governance_stream()?).await?;
-        let before = stream.iter().take_while(|(index, _)| began.is_none_or(|began| *index < began)).count() as u64;
-        let Some(governed) = governed.iter().copied().filter(|seq| (1..=before).contains(seq)).max() else {
+        // Where what each leaf stands on begins: itself, or the change that it puts in force.
+        let mut stands_on = Vec::with_capacity(stream.len());
+        for (index, bytes) in &stream {
+            let of_change = match put_in_force(OwnLeaf::read(bytes)?.body()) {
+                Some(change) => self.first_of(&change_stream(change)?).await?,
+                None => None,
+            };
+            stands_on.push(of_change.unwrap_or(*index));
+        }
+        let fits = |governed: &u64| {
+            let governed = usize::try_from(*governed).unwrap_or(usize::MAX);
+            let last = governed.checked_sub(1).and_then(|last| stream.get(last)).map(|(index, _)| *index);
+            last.is_some_and(|last| {
+                began.is_none_or(|began| last < began) && stands_on.iter().skip(governed).all(|begun| last < *begun)
+            })
+        };
+        let Some(governed) = governed.iter().copied().filter(fits).max() else {
             return Ok(None);
         };
         let past = stream.iter().take(usize::try_from(governed).unwrap_or(usize::MAX));
@@ -169,6 +187,11 @@ impl Engine {
             leaves: past.map(|(index, _)| *index).filter(|index| *index > 0).collect(),
             files: files.into_values().flatten().collect(),
         }))
+    }
+
+    /// The first leaf of a stream.
+    async fn first_of(&self, stream: &StreamId) -> Result<Option<u64>, EngineError> {
+        Ok(self.store.stream(stream, 0).await?.first().map(|(index, _)| *index))
     }
 
     /// The genesis, the publications and what began epochs behind the first `from`, in their order, with the lists of files that they name; at most
@@ -275,24 +298,17 @@ impl Engine {
         Ok(())
     }
 
-    /// The blobs that leaves name, as far as they are still there. Publications name mostly what earlier ones named, so that
-    /// each is looked up once.
+    /// The blobs that leaves name, as far as they are still there.
     async fn add_blobs(&self, evidence: &mut Evidence, past: Option<&Past>) -> Result<(), EngineError> {
         // Whoever goes on from later governance does not read what the log began with.
         let leaves = evidence.leaves.iter().filter(|(index, _)| past.is_none() || **index > 0);
         let entries: Vec<OwnLeaf> = leaves.map(|(_, bytes)| OwnLeaf::read(bytes)).collect::<Result<_, _>>()?;
-        let named: BTreeSet<Digest> = entries.iter().flat_map(|entry| entry.body().blobs()).collect();
-        evidence.blobs = self.store.blobs(&Vec::from_iter(named)).await?;
-        let mut files = BTreeSet::new();
-        for entry in entries.iter().filter(|entry| entry.body().governance_files().is_some()) {
-            files.extend(blobs_named(entry.body(), |digest| evidence.blobs.get(digest).cloned())?);
+        evidence.blobs = records::all_named(&*self.store, entries.iter().map(OwnLeaf::body)).await?;
+        // To publish over what was verified before, its files have to be read, and to compare with what is proposed.
+        if let Some(past) = past.filter(|_| entries.iter().any(|entry| records::names_a_list(entry.body()))) {
+            let missing = past.files.iter().filter(|digest| !evidence.blobs.contains_key(*digest)).copied();
+            evidence.blobs.extend(self.store.blobs(&Vec::from_iter(missing)).await?);
         }
-        // To publish over what was verified before, its files have to be read.
-        if let Some(past) = past.filter(|_| !files.is_empty()) {
-            files.extend(&past.files);
-        }
-        files.retain(|digest| !evidence.blobs.contains_key(digest));
-        evidence.blobs.extend(self.store.blobs(&Vec::from_iter(files)).await?);
         Ok(())
     }
 }
@@ -312,6 +328,14 @@ struct Past {
     leaves: BTreeSet<u64>,
     /// The files that were in force there.
     files: Vec<Digest>,
+}
+
+/// The change that a publication puts in force.
+fn put_in_force(body: &Body) -> Option<&ChangeId> {
+    match body {
+        Body::Publication(publication) => publication.change.as_ref().map(|change| &change.id),
+        _ => None,
+    }
 }
 
 fn damaged(error: &dyn std::fmt::Display) -> StoreError {

@@ -20,7 +20,8 @@ use countersign_core::{
     rules::decide,
     snapshot::Snapshot,
     state::State,
-    statement::{Body, Decided, Erasure, GuidanceObservation, PermitRequest, governance_stream},
+    statement::{Body, Decided, Erasure, GuidanceObservation, PermitRequest, Publication, governance_stream},
+    subject::{GovernanceSubject, Subject, SubjectRef},
     text::{CommentText, ProposalText, Reason},
 };
 use countersign_ledger::{Digest, Envelope, StreamId, Time};
@@ -122,10 +123,29 @@ impl<'a> Draft<'a> {
                 let before = self.engine.governance().await?;
                 let people = records::people(self.engine.store()).await?;
                 admit::brings_back(&before, &self.state.governance, &people)?;
-                Ok(coverage::leaves_able(&before, &self.state.governance, self.at)?)
+                coverage::leaves_able(&before, &self.state.governance, self.at)?;
+                Ok(coverage::leaves_governable(&self.state.governance, self.at)?)
             }
+            body @ (Body::Proposal(_) | Body::NewRevision(_)) => match body.governance_subject() {
+                Some(subject) => self.could_govern(subject).await,
+                None => Ok(()),
+            },
             _ => Ok(()),
         }
+    }
+
+    /// What could not be put in force as it is need not be read by anybody.
+    async fn could_govern(&self, named: &SubjectRef) -> Result<(), EngineError> {
+        let blob = |digest: &Digest| self.blobs.get(digest).cloned();
+        let subject = Subject::read(named, &blob(&named.digest).unwrap_or_default())?;
+        let Subject::Governance(GovernanceSubject { files, parent, semantics }) = subject else { return Ok(()) };
+        admit::replaces_what_is_in_force(&self.state, &parent)?;
+        let publication = Publication { change: None, files, parent, reason: files, semantics };
+        let before = &self.state.governance;
+        let after = before.publish(&publication, named.digest, &blob)?;
+        admit::brings_back(before, &after, &records::people(self.engine.store()).await?)?;
+        coverage::leaves_able(before, &after, self.at)?;
+        Ok(coverage::leaves_governable(&after, self.at)?)
     }
 
     /// Adds something that the server says.
@@ -243,7 +263,7 @@ pub(super) fn named_blobs(
     is_from_before: bool,
 ) -> Result<BTreeMap<Digest, Vec<u8>>, Refusal> {
     let body = &signed.statement().body;
-    let most = if body.governance_files().is_some() { MAX_PUBLISHED } else { MAX_BLOBS };
+    let most = if records::names_a_list(body) { MAX_PUBLISHED } else { MAX_BLOBS };
     if offered.len() > most {
         return Err(Refusal::malformed("too-many-blobs", format!("more than {most} blobs")));
     }
@@ -277,6 +297,7 @@ pub(super) fn named_blobs(
         Body::Waiver(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Comment(b) => drop(CommentText::parse(text(&b.text))?),
         Body::KeyRevocation(b) => drop(Reason::parse(text(&b.reason))?),
+        Body::Publication(b) if b.change.is_some() => drop(ProposalText::parse(text(&b.reason))?),
         Body::Publication(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Erasure(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Epoch(b) => drop(Reason::parse(text(&b.reason))?),

@@ -48,7 +48,7 @@ use countersign_core::{
     governance::Governance,
     refusal::{Refusal, RefusalClass},
     state::State,
-    statement::{Body, ObservedDocument, Statement},
+    statement::{Body, ObservedDocument, Publication, Statement},
 };
 use countersign_ledger::{
     Digest, Envelope, Leaf, Line, StreamHead, StreamId, Time, checkpoint::LogKey, sshsig::SigningKey, tree,
@@ -370,6 +370,13 @@ impl Engine {
             Envelope::parse(envelope).map_err(|e| Refusal::malformed("malformed-envelope", e.to_string()))?;
         let signed = Signed::check(&envelope)?;
         let is_from_before = is_from_before(&self.governance().await?.record, signed.statement());
+        let blobs = match &signed.statement().body {
+            // What it puts in force came with what it puts it in force by.
+            body @ Body::Publication(Publication { change: Some(_), .. }) => {
+                records::all_named(&*self.store, std::iter::once(body)).await?.into_values().collect()
+            }
+            _ => blobs,
+        };
         let blobs = drafts::named_blobs(&signed, blobs, is_from_before)?;
         let mut last = None;
         let mut not_before = Time::from_unix_millis(i64::MIN);

@@ -13,74 +13,212 @@ fn amend(stage: &Stage, server: &Server, words: &str) -> Run {
     stage.run(&format!("--url {} amend home {words}", server.url))
 }
 
+/// Proposes what was edited, and gives the change's id.
+fn amended(stage: &Stage, server: &Server, words: &str) -> String {
+    let run = amend(stage, server, &format!("{words} --format json"));
+    run.json()["change"].as_str().unwrap_or_else(|| panic!("{run}")).to_owned()
+}
+
+fn say(stage: &Stage, server: &Server, words: &str) -> Run {
+    stage.run(&format!("--url {} {words}", server.url))
+}
+
+/// `example` is of another tier from now on, once that is in force.
+fn raise(stage: &Stage, tier: u8) {
+    let systems = stage.read("home/catalog/systems.yaml");
+    let (before, after) = systems.split_once("countersign/tier: \"").unwrap();
+    stage.write("home/catalog/systems.yaml", &format!("{before}countersign/tier: \"{tier}{}", &after[1..]));
+}
+
 #[test]
-fn two_people_put_an_edit_into_force() {
+fn an_edit_is_a_change_that_another_approves() {
     let stage = Stage::with_keys(&["ada", "grace", "mallory"]);
     stage.home_of_two();
     let server = stage.serve();
-    assert_snapshot!(amend(&stage, &server, "--why none --key ada"), @r"
+    assert_snapshot!(amend(&stage, &server, "--why none --key ada"), @"
     status 1
     --- stderr
     error: nothing changes: catalog/ and rules/ are what is in force
     hint: edit home/catalog or home/rules first
     ");
-
-    let systems = stage.read("home/catalog/systems.yaml");
-    stage.write("home/catalog/systems.yaml", &systems.replace("\"2\"", "\"1\""));
-    assert_snapshot!(amend(&stage, &server, "--why stranger --key mallory"), @r"
+    raise(&stage, 1);
+    assert_snapshot!(amend(&stage, &server, "--why stranger --key mallory"), @"
     status 1
     --- stderr
     error: key SHA256:[KEY] belongs to nobody in the catalog
     hint: pass --key with a key that the catalog lists for you
     ");
-    let first = amend(&stage, &server, "--why raised --key ada --format json");
-    let file = first.json()["file"].as_str().unwrap_or_else(|| panic!("{first}")).to_owned();
-    assert_snapshot!(first.json()["changed"], @r#"["systems/example.json"]"#);
+    let proposed = amend(&stage, &server, "--why raised --key ada");
+    let list = say(&stage, &server, "list --format json").json();
+    let id = list[0]["id"].as_str().unwrap().to_owned();
+    let told = |run: Run| run.to_string().replace(&id, "CHANGE").replace(&id[..12], "CHANGE");
+    assert_snapshot!(told(proposed), @"
+    status 0
+    --- stdout
+    proposed change CHANGE (leaf 1)
+    changes   system example: tier 1, was 2
+              coverage: 2 of 2 pairs of production target and proposer are open
+    deny: something is missing
+      policy-group           unsatisfied
+        missing: 1 approval from the policy group, by somebody who had no hand in the change
+        who:     grace
+        how:     countersign approve CHANGE
+        because: Who may act and by which rules is not changed on one person's word, whatever the rules say.
+      0 rules are met
+      6 rules do not apply
 
-    assert_snapshot!(amend(&stage, &server, &format!("--show {file}")), @r"
+    Next
+      a second person reads it:  countersign show CHANGE
+      and approves it:           countersign approve CHANGE --key KEY
+      anybody puts it in force:  countersign publish CHANGE
+      ada takes it back so:      countersign withdraw CHANGE
+    --- stderr
+    signing as ada with key SHA256:[KEY]:
+      proposal: raised
+      system example: tier 1, was 2
+      coverage: 2 of 2 pairs of production target and proposer are open
+    ");
+    assert_eq!((&list[0]["kind"], &list[0]["targets"]), (&json!("rules"), &json!(["governance/log"])));
+    assert_snapshot!(told(say(&stage, &server, &format!("publish {id} --key ada"))), @"
+    status 3
+    --- stderr
+    error: the rules in force do not allow change CHANGE:
+      policy-group
+        missing: 1 approval from the policy group, by somebody who had no hand in the change
+        who:     grace
+        how:     countersign approve CHANGE
+        because: Who may act and by which rules is not changed on one person's word, whatever the rules say.
+    ");
+    assert_snapshot!(told(say(&stage, &server, &format!("approve {id} --key ada"))), @"
+    status 3
+    --- stderr
+    signing as ada with key SHA256:[KEY]:
+      approval of revision 1 of change CHANGE: raised
+      targets: governance/log
+      made by: ada
+      why: raised
+      system example: tier 1, was 2
+      coverage: 2 of 2 pairs of production target and proposer are open
+      seen: material, the bytes that its statements name, checked here
+    error: ada cannot approve change CHANGE: they had a hand in it
+    hint: the second pair of eyes is somebody who is no contributor; see who in: countersign show CHANGE
+    ");
+    assert_snapshot!(told(say(&stage, &server, &format!("approve {id} --key grace --file home/countersign.yaml"))), @"
+    status 2
+    --- stderr
+    error: this change is about governance files, which come with it: pass neither --git nor --file
+    ");
+    assert_snapshot!(told(say(&stage, &server, &format!("approve {id} --key grace"))), @"
     status 0
     --- stdout
-    publication  sha256:[DIGEST]
-    why          raised
-    signed by    ada
-      changes    system example: tier 1, was 2
-    ");
-    assert_snapshot!(amend(&stage, &server, &format!("--cosign {file} --key ada")), @r"
-    status 1
-    --- stderr
-    error: this key has already signed the publication
-    hint: a second person signs it: pass their --key
-    ");
-    assert_snapshot!(amend(&stage, &server, &format!("--cosign {file} --key mallory")), @r"
-    status 1
-    --- stderr
-    error: key SHA256:[KEY] belongs to nobody in the catalog
-    hint: pass --key with a key that the catalog lists for you
-    ");
-    assert_snapshot!(amend(&stage, &server, &format!("--cosign {file} --key grace")), @r"
-    status 0
-    --- stdout
-    in force: publication sha256:[DIGEST] is entry 1 of the log
-      changes    system example: tier 1, was 2
-      second signature by grace
+    grace approved revision 1 of CHANGE (leaf 2)
+    allow: every rule is met
+      0 rules are met
+      6 rules do not apply
+      anybody puts it in force: countersign publish CHANGE
     --- stderr
     signing as grace with key SHA256:[KEY]:
-      publication: raised
+      approval of revision 1 of change CHANGE: raised
+      targets: governance/log
+      made by: ada
+      why: raised
       system example: tier 1, was 2
+      coverage: 2 of 2 pairs of production target and proposer are open
+      seen: material, the bytes that its statements name, checked here
     ");
-    assert_snapshot!(amend(&stage, &server, &format!("--cosign {file} --key grace")), @"
+    let shown = say(&stage, &server, &format!("show {id}"));
+    let (_, meaning) = shown
+        .stdout
+        .split_once(
+            "
+changes",
+        )
+        .unwrap();
+    assert_snapshot!(meaning.replace(&id[..12], "CHANGE"), @"
+       system example: tier 1, was 2
+              coverage: 2 of 2 pairs of production target and proposer are open
+    anybody puts it in force: countersign publish CHANGE
+    ");
+    assert_snapshot!(told(say(&stage, &server, &format!("publish {id} --key ada"))), @"
+    status 0
+    --- stdout
+    in force: publication sha256:[DIGEST] of change CHANGE is entry 3 of the log
+    changes   system example: tier 1, was 2
+              coverage: 2 of 2 pairs of production target and proposer are open
+    published by ada
+    --- stderr
+    signing as ada with key SHA256:[KEY]:
+      publication of revision 1 of change CHANGE: raised
+      targets: governance/log
+      made by: ada
+      why: raised
+      system example: tier 1, was 2
+      coverage: 2 of 2 pairs of production target and proposer are open
+    ");
+    assert_snapshot!(told(say(&stage, &server, &format!("publish {id} --key ada"))), @"
     status 1
     --- stderr
-    error: publication sha256:[DIGEST] was put in force
-    hint: nothing is left to sign
+    error: change CHANGE is applied
+    hint: there is nothing left to put in force
     ");
     // What is in force now is what the next one is compared with.
-    assert_snapshot!(amend(&stage, &server, "--why none --key ada"), @r"
+    assert_snapshot!(amend(&stage, &server, "--why none --key ada"), @"
     status 1
     --- stderr
     error: nothing changes: catalog/ and rules/ are what is in force
     hint: edit home/catalog or home/rules first
     ");
+    let run = say(&stage, &server, &format!("bundle {id} --out it.bundle"));
+    assert_eq!(run.status, 0, "{run}");
+    let run = stage.run("verify it.bundle --trust home/trust.json");
+    assert_eq!(run.status, 0, "{run}");
+}
+
+/// Two that were made on the same: the second is made again, and neither carries what the other edits.
+#[test]
+fn what_was_overtaken_is_made_again() {
+    let stage = Stage::with_keys(&["ada", "grace"]);
+    stage.home_of_two();
+    let server = stage.serve();
+    let rule = stage.read("home/rules/documented.cedar");
+    raise(&stage, 1);
+    let first = amended(&stage, &server, "--why raised --key ada");
+    raise(&stage, 2);
+    stage.write("home/rules/documented.cedar", &rule.replace("@mode(\"enforce\")", "@mode(\"watch\")"));
+    let second = amended(&stage, &server, "--why calmer --key grace");
+    let both = say(&stage, &server, &format!("approve {first} --key grace --publish"));
+    assert_eq!(both.status, 0, "{both}");
+    assert!(both.stdout.contains("in force: publication"), "{both}");
+    let run = say(&stage, &server, &format!("publish {second} --key ada"));
+    assert!(run.stderr.contains(&format!("countersign amend HOME --revise {}", &second[..12])), "{run}");
+    let shown = say(&stage, &server, &format!("show {second}"));
+    assert!(shown.stderr.contains("overtaken") && shown.stdout.contains("rule documented"), "{shown}");
+    assert!(!shown.stdout.contains("tier 2"), "{shown}");
+    // Here the home's own catalog is behind what is in force now.
+    raise(&stage, 1);
+    let run = amend(&stage, &server, &format!("--revise {second} --key grace --format json"));
+    assert_snapshot!(run.json()["words"], @r#"["rule documented: mode watch, was enforce","rule documented: its text, see the difference"]"#);
+    let both = say(&stage, &server, &format!("approve {second} --key ada --publish --format json"));
+    assert_eq!(both.json()["changed"], json!(["rules/documented.cedar"]), "{both}");
+    let list = say(&stage, &server, "list --format json").json();
+    assert!(list.as_array().unwrap().iter().all(|change| change["state"] == "applied"), "{list}");
+    let run = say(&stage, &server, "export copy");
+    assert_eq!(run.status, 0, "{run}");
+    let run = stage.run("verify copy --trust home/trust.json");
+    assert_eq!(run.status, 0, "{run}");
+}
+
+#[test]
+fn a_rejected_amendment_is_not_put_in_force() {
+    let stage = Stage::with_keys(&["ada", "grace"]);
+    stage.home_of_two();
+    let server = stage.serve();
+    raise(&stage, 1);
+    let id = amended(&stage, &server, "--why raised --key ada");
+    assert_eq!(say(&stage, &server, &format!("approve {id} --key grace")).status, 0);
+    assert_eq!(say(&stage, &server, &format!("reject {id} --key grace --why no")).status, 0);
+    let run = say(&stage, &server, &format!("publish {id} --key ada"));
+    assert!(run.status != 0 && run.stderr.contains("no-rejection"), "{run}");
 }
 
 #[test]
@@ -99,19 +237,22 @@ fn people_and_rules_are_told_in_words() {
     let rule = stage.read("home/rules/documented.cedar");
     stage.write("home/rules/documented.cedar", &rule.replace("@mode(\"enforce\")", "@mode(\"watch\")"));
     std::fs::remove_file(stage.path("home/rules/fresh-guidance.cedar")).unwrap();
-    let first = amend(&stage, &server, "--why joins --key ada --format json");
-    let file = first.json()["file"].as_str().unwrap_or_else(|| panic!("{first}")).to_owned();
-    let shown = amend(&stage, &server, &format!("--show {file}"));
+    let id = amended(&stage, &server, "--why joins --key ada");
+    let shown = say(&stage, &server, &format!("show {id}"));
     // The removed rule's text follows, which is shipped.
-    assert_snapshot!(shown.stdout.split("\nrules/fresh-guidance").next().unwrap(), @r#"
-    publication  sha256:[DIGEST]
-    why          joins
-    signed by    ada
-      changes    names and mails of linus: added (mails linus@example.com)
-                 person linus: added (groups owners; keys SHA256:[KEY]; kind person; level standard)
-                 rule documented: mode watch, was enforce
-                 rule documented: its text, see the difference
-                 rule fresh-guidance: removed
+    let shown = shown.stdout.split("\nrules/fresh-guidance").next().unwrap();
+    assert_snapshot!(shown.split("\nchanges").nth(1).unwrap(), @r#"
+       loosens: adds linus, of level standard
+              loosens: lets linus sign with SHA256:[KEY]
+              loosens: rule documented stops nothing any more: it is only watched
+              loosens: rule documented is another: compare its text
+              loosens: takes rule fresh-guidance away
+              names and mails of linus: added (mails linus@example.com)
+              person linus: added (groups owners; keys SHA256:[KEY]; kind person; level standard)
+              rule documented: mode watch, was enforce
+              rule documented: its text, see the difference
+              rule fresh-guidance: removed
+              coverage: 3 of 3 pairs of production target and proposer are open, before 2 of 2
 
     rules/documented.cedar
     @@ -11,7 +11,7 @@
@@ -124,7 +265,7 @@ fn people_and_rules_are_told_in_words() {
      forbid (
        principal,
     "#);
-    let second = amend(&stage, &server, &format!("--cosign {file} --key grace"));
+    let second = say(&stage, &server, &format!("approve {id} --key grace --publish"));
     assert_eq!(second.status, 0, "{second}");
     assert!(second.stderr.contains("person linus: added"), "told before it is signed: {second}");
     let run = stage.run(&format!("--url {} --key linus list", server.url));
@@ -139,8 +280,6 @@ fn what_is_in_force_is_worked_out_and_not_believed() {
     let server = stage.serve();
     let systems = stage.read("home/catalog/systems.yaml");
     stage.write("home/catalog/systems.yaml", &systems.replace("\"2\"", "\"1\""));
-    let first = amend(&stage, &server, "--why raised --key ada --format json");
-    let file = first.json()["file"].as_str().unwrap_or_else(|| panic!("{first}")).to_owned();
     let lie = |history: &str| {
         let history = history.to_owned();
         Proxy::before(&server.url, move |_, path| match path {
@@ -160,11 +299,9 @@ fn what_is_in_force_is_worked_out_and_not_believed() {
         json!([{"statement": statement.replace("\"threshold\":2", "\"threshold\":1"), "files": "{}"}]).to_string(),
     ] {
         let proxy = lie(&history);
-        for words in [format!("--cosign {file} --key grace"), "--why again --key ada".to_owned()] {
-            let run = stage.run(&format!("--url {} amend home {words}", proxy.url));
-            assert_eq!(run.status, 1, "{run}");
-            assert!(!run.stderr.contains("signing as"), "{run}");
-        }
+        let run = stage.run(&format!("--url {} amend home --why again --key ada", proxy.url));
+        assert_eq!(run.status, 1, "{run}");
+        assert!(!run.stderr.contains("signing as"), "{run}");
     }
 }
 
@@ -190,13 +327,6 @@ fn what_does_not_hold_is_not_signed() {
       tier-1-senior.cedar:7: rule tier-1-senior: it applies to no sample change, of any tier, kind or AI status: its condition contradicts itself, or compares with a name or number that does not occur
     hint: see also: countersign rules check home/rules
     ");
-    stage.write("home/draft.json", "{}");
-    assert_snapshot!(amend(&stage, &server, "--cosign home/draft.json --key grace"), @"
-    status 1
-    --- stderr
-    error: home/draft.json: missing field `envelope` at line 1 column 2
-    hint: it is the file that `countersign amend` wrote when somebody gave it --why
-    ");
 }
 
 #[test]
@@ -204,10 +334,10 @@ fn a_home_of_one_cannot_amend() {
     let stage = Stage::with_keys(&["ada"]);
     assert_eq!(stage.run("init home --name log --founder ada=ada@example.com=ada").status, 0);
     let server = stage.serve();
-    assert_snapshot!(amend(&stage, &server, "--why alone --key ada"), @r"
+    assert_snapshot!(amend(&stage, &server, "--why alone --key ada"), @"
     status 1
     --- stderr
-    error: a publication takes 2 people, and 1 has a key
+    error: an amendment takes 2 people, and 1 has a key
     hint: this home cannot grow; make one with two founders: countersign init --help
     ");
 }

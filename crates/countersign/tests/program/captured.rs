@@ -363,7 +363,7 @@ fn names_that_were_erased_stop_no_newcomer() {
 fn a_leaf_of_later_semantics_is_newer_and_never_tampered() {
     let scene = Scene::new();
     let mut log = Log::of(&scene.world);
-    let (raised, blobs) = scene.world.publication(Some(2), |_| {});
+    let (raised, blobs) = scene.world.raise(2);
     log.append(raised);
     log.blobs.extend(blobs.into_iter().map(|blob| (Digest::of(&blob), blob)));
     // Only raised; then with a statement of a kind that this program never heard of.

@@ -298,7 +298,7 @@ fn everything(world: &World) {
     say("bob", &["revoke", carol, "--why", "the laptop was lost"]);
     say("alice", &["revoke", carol, "--confirm"]);
     // The same rules under another file name.
-    world.publish(None, |files| {
+    world.publish(|files| {
         let (path, file) = files.iter().find(|(path, _)| path.starts_with("rules/")).unwrap();
         let (path, file) = (path.clone(), file.clone());
         files.remove(&path);

@@ -129,7 +129,7 @@ static ANSWERS: LazyLock<Answers> = LazyLock::new(|| {
         targets: gate.targets,
     };
     let revision = RevisionRef { number: 1, digest: receipt.statement };
-    let (publication, blobs) = world.publication(None, |_| {});
+    let (raised, blobs) = world.raise(2);
     let bodies = [
         Body::Rejection(Rejection { change: change.clone(), reason: words, revision, targets }),
         Body::Erasure(Erasure { blobs: [words].into(), of: Erased::Change(change), reason: words }),
@@ -139,7 +139,7 @@ static ANSWERS: LazyLock<Answers> = LazyLock::new(|| {
     let mut handed: Vec<Vec<u8>> = bodies
         .map(|body| serde_json::to_vec(&Submit::new(&bob.sign(body), std::slice::from_ref(&reason))).unwrap())
         .into();
-    handed.push(serde_json::to_vec(&Submit::new(&publication, &blobs)).unwrap());
+    handed.push(serde_json::to_vec(&Submit::new(&raised, &blobs)).unwrap());
     Answers { json, permit, handed }
 });
 

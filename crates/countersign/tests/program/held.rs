@@ -76,7 +76,7 @@ fn who_verified_later_governance_reads_a_change_that_an_earlier_one_holds() {
     let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior), ("carol", Level::Senior)]);
     world.stage.write("app.yaml", "timeout: 30\n");
     let rejected = id(&propose(&world));
-    world.publish(None, |files| {
+    world.publish(|files| {
         files.insert("rules/zz-more.cedar".to_owned(), files["rules/owner-approves.cedar"].clone());
         files.remove("rules/owner-approves.cedar");
     });

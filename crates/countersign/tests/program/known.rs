@@ -392,7 +392,7 @@ fn a_receipt_of_another_change_names_nothing() {
 
 /// Takes somebody out of the catalog, or gives them other keys.
 fn edit_person(world: &World, who: &str, edit: impl Fn(&mut serde_json::Map<String, Value>)) {
-    world.publish(None, |files| {
+    world.publish(|files| {
         for (path, bytes) in files.iter_mut().filter(|(path, _)| path.starts_with("people/")) {
             let mut file: Value = serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{path}: {error}"));
             let people = file.as_object_mut().unwrap();

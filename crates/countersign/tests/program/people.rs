@@ -3,7 +3,7 @@
 use std::{fs, io::Write as _, process::Stdio};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use countersign_core::{canonical, catalog::Level};
+use countersign_core::{canonical, catalog::Level, statement::Body};
 use serde_json::Value;
 
 use crate::{
@@ -180,7 +180,7 @@ fn on_a_terminal_nothing_is_approved_that_is_not_answered_for() {
 #[test]
 fn a_home_can_let_approvals_count_that_saw_nothing() {
     let world = World::usual();
-    world.publish(None, |files| {
+    world.publish(|files| {
         let settings = String::from_utf8(files["settings.json"].clone()).unwrap();
         files.insert("settings.json".to_owned(), settings.replace("]}", "],\"unseen_approvals\":true}").into_bytes());
     });
@@ -224,11 +224,13 @@ fn a_cited_page_that_is_nowhere_says_so_and_can_be_corrected() {
 #[test]
 fn a_publication_that_leaves_a_group_unable_is_refused() {
     let world = World::usual();
-    let (envelope, blobs) = world.publication(None, |files| {
+    let (proposal, _, blobs) = world.amendment(|files| {
         files.insert("groups/few.json".to_owned(), br#"{"parent":"owners"}"#.to_vec());
         files.insert("systems/checkout.json".to_owned(), br#"{"owner":"few","tier":2}"#.to_vec());
     });
-    let error = world.voice("alice").speaker.client.submit(&envelope, &blobs).unwrap_err().to_string();
+    let alice = world.voice("alice");
+    let envelope = alice.sign(Body::Proposal(proposal));
+    let error = alice.speaker.client.submit(&envelope, &blobs).unwrap_err().to_string();
     assert!(error.contains("group `few` has 0 who could give it"), "{error}");
 }
 
@@ -243,10 +245,12 @@ fn a_rule_that_asks_a_group_for_more_than_it_has_is_refused() {
              resource) unless {{ resource.approvals.group[\"{group}\"] >= {count}{} }};",
             or.0, or.1
         );
-        let (envelope, blobs) = world.publication(None, |files| {
+        let (proposal, _, blobs) = world.amendment(|files| {
             files.insert("rules/team.cedar".to_owned(), rule.clone().into_bytes());
         });
-        world.voice("alice").speaker.client.submit(&envelope, &blobs).err().map(|error| error.to_string())
+        let alice = world.voice("alice");
+        let envelope = alice.sign(Body::Proposal(proposal));
+        alice.speaker.client.submit(&envelope, &blobs).err().map(|error| error.to_string())
     };
     let none = ("", "");
     let error = refused("owners", 9, none).unwrap();
@@ -264,22 +268,20 @@ fn a_rule_that_asks_a_group_for_more_than_it_has_is_refused() {
 #[test]
 fn a_revoked_key_does_not_come_back_by_a_publication() {
     let world = World::usual();
-    let people = |world: &World| {
-        let mut kept = None;
-        let _ = world.publication(None, |files| kept = files.get("people/owners.json").cloned());
-        kept.unwrap()
-    };
+    let people = |world: &World| world.in_force().1.remove("people/owners.json").unwrap();
     let before = people(&world);
     assert_eq!(world.say("dave", &["revoke", &fingerprint(&world, "dave"), "--why", "lost"]).status, 0);
-    world.publish(None, |files| {
+    world.publish(|files| {
         let mut all: Value = serde_json::from_slice(&before).unwrap();
         all["dave"].as_object_mut().unwrap().remove("keys");
         files.insert("people/owners.json".to_owned(), canonical::to_bytes(&all).unwrap());
     });
-    let (envelope, blobs) = world.publication(None, |files| {
+    let (proposal, _, blobs) = world.amendment(|files| {
         files.insert("people/owners.json".to_owned(), before.clone());
     });
-    let error = world.voice("alice").speaker.client.submit(&envelope, &blobs).unwrap_err().to_string();
+    let alice = world.voice("alice");
+    let envelope = alice.sign(Body::Proposal(proposal));
+    let error = alice.speaker.client.submit(&envelope, &blobs).unwrap_err().to_string();
     assert!(error.contains("of dave was revoked by dave, and does not come back"), "{error}");
 }
 

@@ -128,10 +128,6 @@ fn a_path_that_is_mistyped_is_told_with_what_should_be_there() {
     error: nowhere is not there
     hint: an erasure that was cosigned is done, and its file is taken away with the words that may be in it; is the path right?
     ");
-    assert_snapshot!(said(text(&world, "alice", &["amend", "home", "--cosign", "nowhere"])), @"
-    error: cannot read nowhere: No such file or directory (os error 2)
-    hint: it is the file that `countersign amend` wrote when somebody gave it --why; is the path right?
-    ");
     assert_snapshot!(said(text(&world, "alice", &["erase", "boob", "--why", "asked for it"])), @"
     error: the log has no name, mail or text of boob
     hint: did you mean bob?
@@ -278,19 +274,4 @@ fn what_could_not_be_read_is_all_that_a_catalog_is_told_to_lack() {
     let run = text(&world, "alice", &["amend", "home", "--why", "a typo"]);
     assert!(run.status == 1 && run.stderr.contains("broken.yaml"), "{run}");
     assert!(!run.stderr.contains("is not in the catalog"), "{run}");
-}
-
-#[test]
-fn a_publication_that_is_in_force_is_not_called_overtaken() {
-    let world = world();
-    let more =
-        "---\napiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata:\n  name: readers\nspec:\n  children: []\n";
-    world.stage.write("home/catalog/more.yaml", more);
-    let signed = world.say("alice", &["amend", "home", "--why", "more readers"]);
-    assert_eq!(signed.status, 0, "{signed}");
-    let file = signed.json()["file"].as_str().unwrap().to_owned();
-    let run = text(&world, "bob", &["amend", "home", "--cosign", &file]);
-    assert_eq!(run.status, 0, "{run}");
-    let run = text(&world, "bob", &["amend", "home", "--cosign", &file]);
-    assert!(run.status == 1 && run.stderr.contains("was put in force"), "{run}");
 }

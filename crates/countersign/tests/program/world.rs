@@ -27,10 +27,12 @@ use countersign::{
 use countersign_core::{
     canonical,
     catalog::Level,
-    governance::replacements,
-    ids::Oid,
-    statement::{Body, Founder, Publication, SeenCheckpoint},
-    text::Reason,
+    governance::{GovernanceRecord, replacements},
+    ids::{ChangeId, Oid, Target},
+    kind::{Kind, Purpose},
+    statement::{Approval, Body, Founder, Proposal, Publication, PublishedChange, RevisionRef, Seen, SeenCheckpoint},
+    subject::{GovernanceSubject, Subject},
+    text::{ProposalText, Reason},
 };
 use countersign_ledger::{Digest, Envelope, SigningKey};
 use tokio::{runtime::Runtime, sync::oneshot};
@@ -291,41 +293,88 @@ impl World {
         }
     }
 
-    /// Puts governance into force that alice and bob signed: `edit` is given the files in force and changes them.
-    pub fn publish(&self, semantics: Option<u32>, edit: impl FnOnce(&mut BTreeMap<String, Vec<u8>>)) {
-        let (envelope, blobs) = self.publication(semantics, edit);
-        self.voice("alice").speaker.client.submit(&envelope, &blobs).unwrap();
+    /// Puts governance into force by a change of alice's that bob approves: `edit` is given the files in force and changes them.
+    pub fn publish(&self, edit: impl FnOnce(&mut BTreeMap<String, Vec<u8>>)) {
+        let alice = self.voice("alice");
+        let (proposal, subject, blobs) = self.amendment(edit);
+        let (text, targets) = (proposal.text, proposal.targets.clone());
+        let reviewed = proposal.subject.clone();
+        let envelope = alice.sign(Body::Proposal(proposal));
+        alice.speaker.client.submit(&envelope, &blobs).unwrap();
+        let revision = RevisionRef { digest: envelope.payload_digest(), number: 1 };
+        let change = ChangeId::of_proposal(&revision.digest);
+        let bob = self.voice("bob");
+        let approval = Approval { change: change.clone(), reviewed, revision, seen: Seen::Material, targets };
+        bob.speaker.client.submit(&bob.sign(Body::Approval(approval)), &[]).unwrap();
+        let GovernanceSubject { files, parent, semantics } = subject;
+        let change = Some(PublishedChange { id: change, revision });
+        let body = Body::Publication(Publication { change, files, parent, reason: text, semantics });
+        let alice = self.voice("alice");
+        alice.speaker.client.submit(&alice.sign(body), &[]).unwrap();
     }
 
-    /// The same, only signed.
-    pub fn publication(
+    /// What would replace the files in force by those that `edit` makes of them.
+    pub fn amendment(
         &self,
-        semantics: Option<u32>,
         edit: impl FnOnce(&mut BTreeMap<String, Vec<u8>>),
-    ) -> (Envelope, Vec<Vec<u8>>) {
+    ) -> (Proposal, GovernanceSubject, Vec<Vec<u8>>) {
+        let (record, mut files) = self.in_force();
+        edit(&mut files);
+        let replaced = replacements(&record.files, &files);
+        let manifest = canonical::to_bytes(&replaced).unwrap();
+        let subject = GovernanceSubject { files: Digest::of(&manifest), parent: record.in_force, semantics: None };
+        let named = Subject::Governance(subject.clone());
+        let text = ProposalText {
+            salt: random::nonce(),
+            title: "Better so".to_owned(),
+            why: "better so".to_owned(),
+            risk: String::new(),
+            rollback: String::new(),
+            tests: String::new(),
+            links: Vec::new(),
+        };
+        let bytes = text.to_blob().unwrap();
+        let proposal = Proposal {
+            documents: text.documents(),
+            facts: None,
+            identities: None,
+            kind: Kind::Rules,
+            purpose: Purpose::default(),
+            sponsor: None,
+            subject: named.reference().unwrap(),
+            targets: [Target::governance()].into(),
+            text: Digest::of(&bytes),
+        };
+        let new = files.into_values().filter(|file| replaced.values().any(|named| *named == Some(Digest::of(file))));
+        (proposal, subject, [manifest, bytes, named.to_blob().unwrap()].into_iter().chain(new).collect())
+    }
+
+    /// The files in force, and the record that names them.
+    pub fn in_force(&self) -> (GovernanceRecord, BTreeMap<String, Vec<u8>>) {
         let server = self.server();
         let (record, blobs) = server.block_on(async {
             let record = server.engine.governance().await.unwrap().record.clone();
             let digests: Vec<Digest> = record.files.values().copied().collect();
             (record, server.engine.blobs(&digests).await.unwrap())
         });
-        let mut files: BTreeMap<String, Vec<u8>> =
-            record.files.iter().map(|(path, digest)| (path.clone(), blobs[digest].clone())).collect();
-        edit(&mut files);
-        let replaced = replacements(&record.files, &files);
-        let manifest = canonical::to_bytes(&replaced).unwrap();
+        let files = record.files.iter().map(|(path, digest)| (path.clone(), blobs[digest].clone())).collect();
+        (record, files)
+    }
+
+    /// A publication that raises the semantics, signed by alice and bob, with its blobs.
+    pub fn raise(&self, semantics: u32) -> (Envelope, Vec<Vec<u8>>) {
+        let manifest = b"{}".to_vec();
         let reason = Reason { salt: random::nonce(), why: "better so".to_owned() }.to_blob().unwrap();
-        let body = Body::Publication(Publication {
+        let by_alice = self.voice("alice").sign(Body::Publication(Publication {
+            change: None,
             files: Digest::of(&manifest),
-            parent: record.in_force,
+            parent: self.in_force().0.in_force,
             reason: Digest::of(&reason),
-            semantics,
-        });
-        let by_alice = self.voice("alice").sign(body);
+            semantics: Some(semantics),
+        }));
         let bob = self.key("bob").sign(by_alice.payload()).unwrap();
         let both = vec![by_alice.signatures()[0].clone(), bob];
-        let blobs = files.into_values().filter(|file| replaced.values().any(|named| *named == Some(Digest::of(file))));
-        (Envelope::new(by_alice.payload(), both).unwrap(), [manifest, reason].into_iter().chain(blobs).collect())
+        (Envelope::new(by_alice.payload(), both).unwrap(), vec![manifest, reason])
     }
 
     // In the clone.

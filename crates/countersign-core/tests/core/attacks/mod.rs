@@ -4,6 +4,7 @@ mod approvals;
 mod authority;
 mod epochs;
 mod findings;
+mod governance;
 mod permits;
 mod statements;
 mod stops;

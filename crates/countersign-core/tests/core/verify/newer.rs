@@ -50,12 +50,18 @@ fn a_raise_that_brings_newer_rules_is_newer() {
         let rules =
             crate::kit::rules().remove("documented.cedar").unwrap().replace("documents.why", "documents.whence");
         let publication = world.publication(&[("rules/documented-by-tier.cedar", Some(rules.as_bytes()))]);
-        let body = Body::Publication(Publication { semantics, ..publication });
-        let envelope = world.sign(&world.statement("ada", body), &["ada", "grace"]);
-        let governance = "governance".parse().unwrap();
-        let line = Line::after(governance, world.state.head(&"governance".parse().unwrap()).unwrap());
+        let change = world.amend_as("ada", &Publication { semantics, ..publication }).unwrap();
+        world.approve("grace", &change).unwrap();
+        let body = Body::Publication(world.publication_of(&change));
+        let envelope = world.sign(&world.statement("ada", body), &["ada"]);
+        let line = |stream: &str| {
+            let stream: countersign_ledger::StreamId = stream.parse().unwrap();
+            let head = world.state.head(&stream).unwrap();
+            Line::after(stream, head)
+        };
+        let lines = vec![line("governance"), line(&format!("change/{change}"))];
         let at = world.size();
-        let evidence = world.forged(|leaves| leaves.push(Leaf::new(vec![line], world.now, envelope).unwrap()));
+        let evidence = world.forged(|leaves| leaves.push(Leaf::new(lines, world.now, envelope).unwrap()));
         (at, verdicts(&check(&world, &evidence)))
     };
     assert_eq!(brings(Some(2)).1, ["statements Newer None", "decisions Holds None"]);

@@ -30,6 +30,27 @@ fn the_part_of_an_honest_log_that_a_change_needs_holds() {
     }
 }
 
+/// One signature on a publication is nobody's word for it: who stands behind it is in the change that it puts in force.
+#[test]
+fn a_part_has_what_stands_behind_each_publication() {
+    let mut world = World::new();
+    let amended = world.amend("linus", &[("systems/search.json", Some(br#"{"owner":"discovery","tier":4}"#))]);
+    world.approve("ada", &amended).unwrap();
+    world.put_in_force("mallory", &amended).unwrap();
+    let change = world.propose("ada", "search/production");
+    world.approve("linus", &change).unwrap();
+    assert!(check(&world, &world.evidence()).holds());
+    let part = world.part(&change);
+    let report = check(&world, &part);
+    assert!(report.holds(), "{report:?}");
+    for kept in ["governance", "person/ada"] {
+        assert!(part.streams.contains(&kept.parse().unwrap()), "{kept}");
+    }
+    let mut streams = part.streams;
+    assert!(streams.remove(&change_stream(&amended).unwrap()));
+    assert_snapshot!(broken(&check(&world, &world.part_of(streams))), @"statements at 3: leaf 3: stream change/CHANGE, on which this depends, is missing here");
+}
+
 fn search() -> StreamId {
     "target/search/production".parse().unwrap()
 }
@@ -88,8 +109,8 @@ fn a_decision_whose_inputs_are_not_all_there_does_not_hold() {
         assert!(streams.remove(&stream.parse().unwrap()));
         broken(&check(&world, &Evidence { streams, ..part.clone() }))
     };
-    assert_snapshot!(without("person/barbara"), @"statements at 19: leaf 19: stream person/barbara, on which this depends, is missing here");
-    assert_snapshot!(without("gate/shop-gate"), @"statements at 35: leaf 35: stream gate/shop-gate, on which this depends, is missing here");
+    assert_snapshot!(without("person/barbara"), @"statements at 21: leaf 21: stream person/barbara, on which this depends, is missing here");
+    assert_snapshot!(without("gate/shop-gate"), @"statements at 37: leaf 37: stream gate/shop-gate, on which this depends, is missing here");
     assert_snapshot!(without("governance"), @"statements nowhere: the governance stream is not in the copy, and nothing can be judged without it");
 }
 

@@ -294,7 +294,7 @@ impl Judge<'_> {
 fn git_subject(change: &Change) -> Option<&GitSubject> {
     match change.current().map(|revision| &revision.subject) {
         Some(Subject::Git(subject)) => Some(subject),
-        Some(Subject::Files(_)) | None => None,
+        Some(Subject::Files(_) | Subject::Governance(_)) | None => None,
     }
 }
 
