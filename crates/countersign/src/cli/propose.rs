@@ -139,7 +139,7 @@ struct OptionalWords {
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum KindArg {
+pub(super) enum KindArg {
     Code,
     Config,
     Infrastructure,

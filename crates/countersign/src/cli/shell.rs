@@ -23,6 +23,7 @@ const PINNED: [&str; 3] = ["url", "log", "key"];
 /// Which of them a command uses, by its words.
 fn uses(words: &[&str]) -> &'static [&'static str] {
     match words {
+        ["rules", "explain"] => &SHARED,
         [
             "demo" | "serve" | "import" | "backup" | "rebuild" | "rules" | "audit" | "completions" | "man" | "help",
             ..,
@@ -146,6 +147,7 @@ mod tests {
             ("audit", ""),
             ("demo", ""),
             ("rules check", ""),
+            ("rules explain", "url log key trust"),
             ("serve", ""),
             ("verify", "trust"),
             ("show", "url log trust"),

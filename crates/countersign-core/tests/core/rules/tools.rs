@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::{cases::run_cases, requirement::Requirement, rules::check};
+use countersign_core::{
+    cases::run_cases,
+    requirement::{Choice, Requirement},
+    rules::{check, template::template},
+};
 use insta::assert_snapshot;
 
 use super::{SCOPE, parsed, rule_file, shipped, shipped_rules};
@@ -207,4 +211,30 @@ fn requirements_have_one_spelling() {
     ] {
         assert!(token.parse::<Requirement>().is_err(), "{token}");
     }
+}
+
+/// A template checks and tests itself; whatever a rule can ask for makes one.
+#[test]
+fn a_template_of_every_requirement_holds() {
+    for requires in [
+        "approval:independent:1",
+        "approval:owner:2, approval:senior:1",
+        "approval:group:payments:1 | approval:group:site-reliability:2, disclosure",
+        "approval:apart:group:red:1+group:blue:2",
+        "approval:touch:1",
+        "approval:verified:9",
+        "approval:material:2",
+        "guidance:fresh",
+        "document:why:20, document:rollback:300@tier<=2",
+        "approval:senior:1, approval:independent:2@people>=3",
+        "approval:owner:1@tier=1 | approval:senior:1@tier>=3",
+    ] {
+        let choices: Vec<Choice> = requires.split(',').map(|choice| choice.trim().parse().unwrap()).collect();
+        let made = template(&"made".parse().unwrap(), &choices).unwrap_or_else(|error| panic!("{requires}: {error}"));
+        assert_eq!(made.cases.matches("- name:").count(), 3, "{requires}\n{}", made.cases);
+    }
+    // More people than that is what the check itself brings.
+    let few: Choice = "approval:independent:1@people<=2".parse().unwrap();
+    let error = template(&"made".parse().unwrap(), &[few]).unwrap_err().to_string();
+    assert!(error.starts_with("a rule cannot ask for just this: without approval:independent:1@people<=2"), "{error}");
 }
