@@ -7,7 +7,7 @@ use countersign_ledger::{Fingerprint, Time};
 use crate::{
     catalog::{Actor, ActorKind},
     change::{ApprovalRecord, Change, DisclosureRecord, Revision},
-    facts::{IdentityFact, PathStatus, Role, RuledPath, git::Ident},
+    facts::{IdentityFact, PathStatus, Role, RuledPath, Size, git::Ident},
     governance::Governance,
     ids::{ActorId, GroupId, SystemId},
     refusal::Refusal,
@@ -329,6 +329,7 @@ impl Snapshot {
             groups: groups(governance, &part),
             proposer: proposer(governance, change),
             paths: paths(governance, revision),
+            size: size(governance, revision),
             carried,
             approvals,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
@@ -357,6 +358,16 @@ fn paths(governance: &Governance, revision: &Revision) -> BTreeMap<String, Paths
             governance.rules.paths_of(Some(&subject.files.keys().map(file).collect::<Vec<_>>()))
         }
     }
+}
+
+/// How large a revision is, where a rule asks. Of files the log has no contents whose lines it could count.
+fn size(governance: &Governance, revision: &Revision) -> Option<Size> {
+    let asked = governance.rules.ask_about("size");
+    let size = || match &revision.subject {
+        Subject::Git(_) => revision.size,
+        Subject::Files(subject) => Some(Size::of_files(subject.files.len())),
+    };
+    asked.then(size).flatten()
 }
 
 /// Who proposed a change, where a rule asks.
