@@ -241,6 +241,22 @@ impl Snapshot {
         Self::with(state, change, all, carried, now)
     }
 
+    /// The same as rules would see it that ask about other things: what no rule asks about is in no snapshot. `None` where the
+    /// change does not have its revision.
+    pub fn as_asked_by(&self, governance: &Governance, change: &Change) -> Option<Self> {
+        let revision = change.revisions.iter().find(|revision| revision.reference.number == self.revision)?;
+        let by = self.approvals.iter().chain(self.carried.iter().flat_map(|carried| &carried.approvals));
+        let part = by.map(|approval| &approval.by).chain(self.waivers.iter().map(|waiver| &waiver.by));
+        let part: BTreeSet<&ActorId> = part.chain(&self.contributors).collect();
+        Some(Self {
+            groups: groups(governance, &part),
+            proposer: proposer(governance, change),
+            paths: paths(governance, revision),
+            size: size(governance, revision),
+            ..self.clone()
+        })
+    }
+
     /// The same where the streams of the targets are not at hand: which rejections hold the change from elsewhere is taken from
     /// what was logged, as the heads of those streams are.
     pub fn held_as(mut self, logged: &Self, state: &State, change: &Change) -> Result<Self, Refusal> {

@@ -3,6 +3,7 @@
 mod explain;
 mod grounds;
 mod new;
+mod simulate;
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,8 @@ use crate::home::files;
     countersign rules check HOME/rules     does each rule ask for what its annotations say?\n  \
     countersign rules test HOME/rules      run the cases beside the rules (RULE.cases.yaml)\n  \
     countersign rules new payments-looks   a rule to begin from, with its cases\n  \
-    countersign rules explain --target checkout/production --git .   what will be asked of these commits?")]
+    countersign rules explain --target checkout/production --git .   what will be asked of these commits?\n  \
+    countersign rules simulate HOME/rules  what would these have said of the past?")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -61,6 +63,7 @@ enum Command {
     Schema,
     Explain(explain::Args),
     New(new::Args),
+    Simulate(simulate::Args),
 }
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
@@ -77,6 +80,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         }
         Command::Explain(args) => explain::run(global, args),
         Command::New(args) => new::run(global, &args),
+        Command::Simulate(args) => simulate::run(global, &args),
     }
 }
 

@@ -24,6 +24,7 @@ const PINNED: [&str; 3] = ["url", "log", "key"];
 fn uses(words: &[&str]) -> &'static [&'static str] {
     match words {
         ["rules", "explain"] => &SHARED,
+        ["rules", "simulate"] => &READS,
         [
             "demo" | "serve" | "import" | "backup" | "rebuild" | "rules" | "audit" | "completions" | "man" | "help",
             ..,
@@ -148,6 +149,7 @@ mod tests {
             ("demo", ""),
             ("rules check", ""),
             ("rules explain", "url log key trust"),
+            ("rules simulate", "url log trust"),
             ("serve", ""),
             ("verify", "trust"),
             ("show", "url log trust"),
