@@ -66,6 +66,16 @@ enum Command {
     Simulate(simulate::Args),
 }
 
+impl Args {
+    /// Whether it goes by a log, which a trust file could vouch for.
+    pub fn is_of_a_log(&self) -> bool {
+        match self.command {
+            Command::Explain(_) | Command::Simulate(_) => true,
+            Command::Check { .. } | Command::Test { .. } | Command::Schema | Command::New(_) => false,
+        }
+    }
+}
+
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     match args.command {
         Command::Check { dir } => check(global.format, &dir),
