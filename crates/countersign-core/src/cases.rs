@@ -18,7 +18,7 @@ use crate::{
     catalog::{ActorKind, Level, Tier},
     decision::{Decision, Outcome, RuleStatus},
     explain::{ExplainedRule, Obligation, People, Scene},
-    facts::{PathStatus, RuledPath},
+    facts::{PathStatus, RuledPath, Size, size::Lines},
     ids::{ActorId, Environment, GroupId, InvalidId, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
     rules::{
@@ -123,8 +123,28 @@ struct Given {
     documents: Option<Documents>,
     /// What it touches: each path, and what becomes of it.
     paths: BTreeMap<String, Fate>,
+    /// Left out: one line of one file.
+    size: Option<Measure>,
     /// Rule, and who waives it.
     waivers: BTreeMap<RuleId, ActorId>,
+}
+
+/// How large it is. What is left out of it nobody counted.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Measure {
+    files: u32,
+    added: Option<u32>,
+    deleted: Option<u32>,
+}
+
+impl Measure {
+    const HARMLESS: Self = Self { files: 1, added: Some(1), deleted: Some(0) };
+
+    fn size(self) -> Size {
+        let lines = self.added.zip(self.deleted).map(|(added, deleted)| Lines { added, deleted });
+        Size { files: self.files, lines }
+    }
 }
 
 /// What becomes of a path.
@@ -297,6 +317,7 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
         .tools(given.tools.iter().cloned())
         .documents(given.documents.unwrap_or(DOCUMENTS))
         .paths(rules.paths_of(Some(&paths(&given.paths))))
+        .size(given.size.unwrap_or(Measure::HARMLESS).size())
         .population(home.everybody.len());
     // Whoever is not there has no key that holds, and their approval is not taken.
     for by in given.approvals.iter().filter(|by| home.everybody.contains(*by)) {

@@ -17,32 +17,41 @@ use crate::{
 /// What would be proposed.
 #[derive(Clone, Debug)]
 pub struct Preview {
-    pub kind: Kind,
-    pub targets: BTreeSet<Target>,
-    pub documents: Documents,
+    pub proposal: Proposal,
     pub subject: Subject,
     /// Of commits: what is computed from them, and the names behind it.
     pub facts: Option<(GitFacts, Identities)>,
 }
 
 impl Preview {
-    /// The change that somebody would begin by it. Its id is of no use: a proposal has a nonce.
-    pub fn change(self, by: &ActorId, now: Time) -> Result<Change, Refusal> {
+    /// Of content alone, without a word that anybody wrote about it.
+    pub fn of(
+        kind: Kind,
+        targets: BTreeSet<Target>,
+        documents: Documents,
+        subject: Subject,
+        facts: Option<(GitFacts, Identities)>,
+    ) -> Result<Self, Refusal> {
         let named = |bytes: Result<Vec<u8>, Refusal>| bytes.map(|bytes| Digest::of(&bytes));
-        let (facts, identities) = self.facts.unzip();
         let proposal = Proposal {
-            documents: self.documents,
-            facts: facts.as_ref().map(|facts| named(facts.to_blob())).transpose()?,
-            identities: identities.as_ref().map(|names| named(names.to_blob())).transpose()?,
-            kind: self.kind,
+            documents,
+            facts: facts.as_ref().map(|(facts, _)| named(facts.to_blob())).transpose()?,
+            identities: facts.as_ref().map(|(_, names)| named(names.to_blob())).transpose()?,
+            kind,
             purpose: Purpose::default(),
             sponsor: None,
-            subject: self.subject.reference()?,
-            targets: self.targets,
+            subject: subject.reference()?,
+            targets,
             text: Digest::of(b""),
         };
+        Ok(Self { proposal, subject, facts })
+    }
+
+    /// The change that somebody would begin by it. Its id is of no use: a proposal has a nonce.
+    pub fn change(self, by: &ActorId, now: Time) -> Result<Change, Refusal> {
+        let (facts, identities) = self.facts.unzip();
         let found = Found { facts, identities, ..Found::default() };
-        let payload = Digest::of(crate::canonical::to_bytes(&proposal)?);
-        Ok(Change::proposed((by, now), payload, &proposal, &self.subject, &found))
+        let payload = Digest::of(crate::canonical::to_bytes(&self.proposal)?);
+        Ok(Change::proposed((by, now), payload, &self.proposal, &self.subject, &found))
     }
 }

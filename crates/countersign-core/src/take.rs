@@ -7,7 +7,7 @@ use countersign_ledger::{Fingerprint, Time};
 use crate::{
     catalog::{Actor, ActorKind},
     change::{ApprovalRecord, Change, DisclosureRecord, Revision},
-    facts::{IdentityFact, PathStatus, Role, RuledPath, git::Ident},
+    facts::{IdentityFact, PathStatus, Role, RuledPath, Size, git::Ident},
     governance::Governance,
     ids::{ActorId, GroupId, SystemId},
     refusal::Refusal,
@@ -241,6 +241,22 @@ impl Snapshot {
         Self::with(state, change, all, carried, now)
     }
 
+    /// The same as rules would see it that ask about other things: what no rule asks about is in no snapshot. `None` where the
+    /// change does not have its revision.
+    pub fn as_asked_by(&self, governance: &Governance, change: &Change) -> Option<Self> {
+        let revision = change.revisions.iter().find(|revision| revision.reference.number == self.revision)?;
+        let by = self.approvals.iter().chain(self.carried.iter().flat_map(|carried| &carried.approvals));
+        let part = by.map(|approval| &approval.by).chain(self.waivers.iter().map(|waiver| &waiver.by));
+        let part: BTreeSet<&ActorId> = part.chain(&self.contributors).collect();
+        Some(Self {
+            groups: groups(governance, &part),
+            proposer: proposer(governance, change),
+            paths: paths(governance, revision),
+            size: size(governance, revision),
+            ..self.clone()
+        })
+    }
+
     /// The same where the streams of the targets are not at hand: which rejections hold the change from elsewhere is taken from
     /// what was logged, as the heads of those streams are.
     pub fn held_as(mut self, logged: &Self, state: &State, change: &Change) -> Result<Self, Refusal> {
@@ -334,6 +350,7 @@ impl Snapshot {
             groups: groups(governance, &part),
             proposer: proposer(governance, change),
             paths: paths(governance, revision),
+            size: size(governance, revision),
             carried,
             approvals,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
@@ -364,6 +381,18 @@ fn paths(governance: &Governance, revision: &Revision) -> BTreeMap<String, Paths
         // What governs decides about all of them.
         Subject::Governance(_) => governance.rules.paths_of(None),
     }
+}
+
+/// How large a revision is, where a rule asks. Of files the log has no contents whose lines it could count.
+fn size(governance: &Governance, revision: &Revision) -> Option<Size> {
+    let asked = governance.rules.ask_about("size");
+    let size = || match &revision.subject {
+        Subject::Git(_) => revision.size,
+        Subject::Files(subject) => Some(Size::of_files(subject.files.len())),
+        // Unknown, so that no rule takes it for small.
+        Subject::Governance(_) => None,
+    };
+    asked.then(size).flatten()
 }
 
 /// Who proposed a change, where a rule asks.

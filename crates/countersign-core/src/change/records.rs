@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Found;
 use crate::{
     decision::Outcome,
-    facts::{AiSignal, GitFacts, IdentityFact, RuledPath, git::Ident},
+    facts::{AiSignal, GitFacts, IdentityFact, RuledPath, Size, git::Ident},
     ids::{ActorId, GateId, RuleId},
     kind::Documents,
     statement::{Disclosure, Identification, OutcomeResult, RevisionRef, Seen},
@@ -47,6 +47,9 @@ pub struct Revision {
     /// What the delta touches; `None` where that are too many paths to keep, or there is no delta.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paths: Option<Vec<RuledPath>>,
+    /// Of commits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<Size>,
 }
 
 impl Revision {
@@ -75,6 +78,7 @@ impl Revision {
             ai: of.map(|f| f.ai.clone()).unwrap_or_default(),
             guidance: of.map(|f| f.guidance.clone()).unwrap_or_default(),
             paths: of.and_then(GitFacts::ruled_paths),
+            size: of.map(|f| f.size),
         }
     }
 }

@@ -42,6 +42,14 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// Whether it names a commit of another repository.
+    pub fn is_submodule(&self) -> bool {
+        const SUBMODULE: u32 = 0o160_000;
+        self.mode == SUBMODULE
+    }
+}
+
 impl std::fmt::Display for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:06o} {}", self.mode, self.id)

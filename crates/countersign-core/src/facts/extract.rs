@@ -19,12 +19,13 @@ use crate::{
         git::{Commit, GitRead, Ident},
         identity,
         message::{self, Message},
+        size::size,
     },
     ids::{Nonce, Oid, RepositoryId},
 };
 
 /// The version of this extraction. Any edit that can change a result for the same objects raises it.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 pub const MAX_COMMITS: usize = 5_000;
 pub const MAX_PATHS: usize = 20_000;
 pub const MAX_PATH_BYTES: usize = 4_096;
@@ -133,6 +134,7 @@ pub fn facts<G: GitRead>(git: &G, range: &Range, salt: &Nonce) -> Result<(GitFac
     }
 
     let (identities, people) = seen.identities(salt);
+    let size = size(git, &paths).map_err(FactsError::Git)?;
     let facts = GitFacts {
         version: VERSION,
         repository: range.repository.clone(),
@@ -147,6 +149,7 @@ pub fn facts<G: GitRead>(git: &G, range: &Range, salt: &Nonce) -> Result<(GitFac
         guidance: seen.guidance,
         commits: u32::try_from(commits.len()).unwrap_or(u32::MAX),
         merges: seen.merges,
+        size,
     };
     Ok((facts, Identities { salt: salt.clone(), people }))
 }

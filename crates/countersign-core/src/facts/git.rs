@@ -165,6 +165,10 @@ pub trait GitRead {
     /// Every path that differs between the trees of two commits, without rename detection.
     fn diff(&self, base: &Oid, head: &Oid) -> Result<Vec<RawChange>, Self::Error>;
 
+    /// The content of a blob that a difference names; `None` if it is larger. That it is not there is an error: what is counted
+    /// must not depend on what somebody happens to have.
+    fn blob(&self, id: &Oid, max_bytes: usize) -> Result<Option<Vec<u8>>, Self::Error>;
+
     /// The content of `path` in a commit; `None` if it is not a file there or larger than `max_bytes`.
     fn blob_at(&self, commit: &Oid, path: &str, max_bytes: usize) -> Result<Option<Vec<u8>>, Self::Error>;
 }

@@ -10,6 +10,7 @@
 //! | [`message`] | co-authors and cited documents in commit messages |
 //! | [`ai`] | the table of signs of AI assistance |
 //! | `pattern` | patterns that are compiled when they are needed |
+//! | [`mod@size`] | how many files and lines it touches |
 //! | [`mod@landing`] | whether a push brings exactly what was approved |
 //! | [`guidance`] | when a document's review runs out |
 
@@ -23,6 +24,7 @@ pub mod identity;
 pub mod landing;
 pub mod message;
 mod pattern;
+pub mod size;
 
 use std::collections::BTreeSet;
 
@@ -40,6 +42,7 @@ pub use extract::{FactsError, NoBase, Range, facts, single_base};
 pub use guidance::{GuidanceReview, guidance_review};
 pub use identity::{Identities, IdentityFact};
 pub use landing::{Landing, LandingError, NotALanding, delta_of, head_of_push, landing, moves_on};
+pub use size::Size;
 
 /// What the range `base..head` of a repository brings. Serialised as a blob; its digest is in the revision. There are no
 /// names and mails in it: those are in [`Identities`], which can be erased.
@@ -67,6 +70,7 @@ pub struct GitFacts {
     pub guidance: BTreeSet<String>,
     pub commits: u32,
     pub merges: u32,
+    pub size: Size,
 }
 
 impl GitFacts {
@@ -91,6 +95,9 @@ impl GitFacts {
         }
         if delta::digest(&facts.paths) != facts.delta {
             return malformed("the delta is not that of the paths");
+        }
+        if facts.size.files != Size::of_files(facts.paths.len()).files {
+            return malformed("the size is not that of so many paths");
         }
         if !facts.identities.is_sorted_by(|a, b| a.reference < b.reference) || !facts.ai.is_sorted_by(|a, b| a < b) {
             return malformed("the identities or signs of AI assistance are not in order");

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     catalog::ActorKind,
+    facts::{Size, size::UNKNOWN},
     ids::{ActorId, GroupId},
     kind::Kind,
     requirement::{Role, parse_parts},
@@ -45,6 +46,10 @@ impl Judged<'_> {
     fn paths(&self, of: impl Fn(&PathsView) -> bool) -> Value {
         let view = |text: &String| (text.clone(), self.snapshot.paths.get(text).is_some_and(&of));
         Value::Bools(self.literals.paths.iter().map(view).collect())
+    }
+
+    fn size(&self, of: fn(&Size) -> u32) -> Value {
+        Value::Long(i64::from(self.snapshot.size.as_ref().map_or(UNKNOWN, of)))
     }
 
     fn in_role(&self, role: &Role) -> i64 {
@@ -256,6 +261,16 @@ pub const ATTRIBUTES: &[Attribute] = &[
     ),
     item("paths.added", Type::Paths, "Whether a file is new there.", |judged| judged.paths(|paths| paths.added)),
     item("paths.deleted", Type::Paths, "Whether a file goes from there.", |judged| judged.paths(|paths| paths.deleted)),
+    item("size.files", Type::Long, "How many files it touches.", |judged| judged.size(|size| size.files)),
+    item(
+        "size.added",
+        Type::Long,
+        "How many lines of the new files are not in the old ones, as often as they are there. Of a binary or very large file, a submodule or a change of files nobody counts them: 4294967295.",
+        |judged| judged.size(Size::added),
+    ),
+    item("size.deleted", Type::Long, "How many lines of the old files are not in the new ones.", |judged| {
+        judged.size(Size::deleted)
+    }),
     item(
         "ai.status",
         Type::Text,

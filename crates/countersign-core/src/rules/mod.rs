@@ -28,6 +28,7 @@ mod missing;
 mod parse;
 pub(crate) mod sample;
 mod supply;
+pub mod template;
 mod vocabulary;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,6 +7,7 @@ use countersign_ledger::{Digest, Time, sshsig::Assurance};
 use super::Mentions;
 use crate::{
     catalog::{ActorKind, Tier},
+    facts::{Size, size::Lines},
     ids::{ActorId, ChangeId, GroupId, Target},
     kind::{Kind, Purpose},
     requirement::Document,
@@ -132,6 +133,10 @@ impl Varied<'_> {
             let (only, added, deleted) = (is("only"), is("added"), is("deleted"));
             let touched = only || added || deleted || is("touched");
             sample.paths.insert(pattern.clone(), PathsView { touched, only, added, deleted });
+        }
+        if asked.iter().any(|name| name.starts_with("size.")) {
+            let lines = Lines { added: pick("size.added"), deleted: pick("size.deleted") };
+            sample.size = Some(Size { files: pick("size.files").max(1), lines: Some(lines) });
         }
         if let Some(proposer) = &mut sample.proposer {
             if asked.contains("proposer_kind") {

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     catalog::ActorKind,
+    facts::Size,
     ids::{ActorId, ChangeId, GroupId, RuleId, SystemId},
     kind::{Documents, Kind, Purpose},
     statement::Seen,
@@ -48,6 +49,7 @@ impl Builder {
             carried: None,
             proposer: None,
             paths: BTreeMap::new(),
+            size: None,
         })
     }
 
@@ -181,6 +183,13 @@ impl Builder {
     #[must_use]
     pub fn paths(mut self, paths: BTreeMap<String, PathsView>) -> Self {
         self.0.paths = paths;
+        self
+    }
+
+    /// How large it is. What nobody says is larger than any rule allows.
+    #[must_use]
+    pub fn size(mut self, size: Size) -> Self {
+        self.0.size = Some(size);
         self
     }
 

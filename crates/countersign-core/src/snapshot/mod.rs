@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::{ActorKind, Tier},
+    facts::Size,
     ids::{ActorId, ChangeId, GroupId, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
     statement::Seen,
@@ -86,6 +87,9 @@ pub struct Snapshot {
     /// What the change does to the paths that rules name, by the patterns as they are written there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub paths: BTreeMap<String, PathsView>,
+    /// How large it is, where a rule asks. Where nobody can tell: larger than any rule allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<Size>,
 }
 
 /// What a change does to the paths of some patterns.

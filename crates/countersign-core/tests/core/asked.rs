@@ -1,7 +1,11 @@
 //! What rules ask about comes from what was signed and from content, and stands in a snapshot only where a rule asks.
 
 use countersign_core::{
-    decision::RuleStatus, facts::MAX_RULED_PATHS, ids::ChangeId, snapshot::Snapshot, statement::Proposal,
+    decision::RuleStatus,
+    facts::{MAX_RULED_PATHS, Size, size::Lines},
+    ids::ChangeId,
+    snapshot::Snapshot,
+    statement::Proposal,
 };
 use countersign_ledger::Digest;
 
@@ -36,6 +40,7 @@ fn touching(paths: &[(&str, u32)]) -> Extracted {
     let mut paths: Vec<_> = (0..).zip(paths).map(touched).collect();
     paths.sort();
     commits.facts.delta = countersign_core::facts::delta::digest(&paths);
+    commits.facts.size = Size::of_files(paths.len());
     commits.facts.paths = paths;
     commits
 }
@@ -108,4 +113,20 @@ fn what_no_rule_asks_about_is_in_no_snapshot() {
         assert!(!spelled.contains(&format!("\"{name}\":")), "{spelled}");
     }
     assert_eq!(Digest::of(&spelled), snapshot.digest());
+}
+
+#[test]
+fn a_size_is_that_of_the_facts() {
+    let status = |when: &str, size: Size| {
+        let mut world = asking(when);
+        let mut commits = touching(&[("src/app.rs", 0o100_644)]);
+        commits.facts.size = size;
+        let change = world.propose_git("linus", &commits);
+        applies(&world, &change)
+    };
+    let of = |added, deleted| Size { files: 1, lines: Some(Lines { added, deleted }) };
+    assert!(!status("resource.size.added > 200", of(200, 0)));
+    assert!(status("resource.size.added > 200", of(201, 0)));
+    assert!(status("resource.size.deleted == 3 && resource.size.files == 1", of(0, 3)));
+    assert!(status("!(resource.size.added <= 200)", Size::of_files(1)), "unknown is larger than any");
 }

@@ -7,12 +7,13 @@ use countersign_core::{
         Entry, FactsError, GitFacts, Identities, NoBase, PathStatus, Role, TouchedPath, ai,
         delta::{self, escape_path},
         extract, facts,
-        git::{Commit, Ident},
+        git::{Commit, GitRead, Ident, RawChange},
         guidance_review, identity,
         message::{Message, SCANNED_BYTES},
         single_base,
+        size::{self, Lines, MAX_COUNTED_BYTES, Size},
     },
-    ids::Nonce,
+    ids::{Nonce, Oid},
 };
 use proptest::prelude::*;
 
@@ -86,15 +87,15 @@ fn blobs_are_read_in_one_spelling() {
         edit(&mut facts);
         GitFacts::parse(&facts.to_blob().unwrap()).unwrap_err().to_string()
     };
-    insta::assert_snapshot!(refused(&|f| f.version = 1), @"the facts were extracted by version 1, this is 2");
+    insta::assert_snapshot!(refused(&|f| f.version = 1), @"the facts were extracted by version 1, this is 3");
     insta::assert_snapshot!(refused(&|f| f.paths.clear()), @"the facts are malformed: the delta is not that of the paths");
     insta::assert_snapshot!(refused(&|f| f.paths[0].path = "b".to_owned()), @"the facts are malformed: the delta is not that of the paths");
     insta::assert_snapshot!(refused(&|f| f.identities.reverse()), @"the facts are malformed: the identities or signs of AI assistance are not in order");
     insta::assert_snapshot!(refused(&|f| f.paths[0].new = f.paths[0].old.clone()), @"the facts are malformed: the paths are not in order, or one of them is not touched");
     let spaced = String::from_utf8(bytes.clone()).unwrap().replacen(',', ", ", 1);
-    insta::assert_snapshot!(GitFacts::parse(spaced.as_bytes()).unwrap_err(), @"facts (sha256:f563992714311171e2bd40106ffcbc9abf526bd3104ad97ccb92f6e0117bba32) is not in its canonical spelling");
+    insta::assert_snapshot!(GitFacts::parse(spaced.as_bytes()).unwrap_err(), @"facts (sha256:6ae910fdd299c000537bf0fff69e7fcb76a8ccbcbddbb32313b13e1ba18c2169) is not in its canonical spelling");
     let long = [bytes, vec![b' '; 4 * 1024 * 1024]].concat();
-    insta::assert_snapshot!(GitFacts::parse(&long).unwrap_err(), @"the facts have 4195103 bytes, more than 4194304");
+    insta::assert_snapshot!(GitFacts::parse(&long).unwrap_err(), @"the facts have 4195154 bytes, more than 4194304");
 
     let renamed = String::from_utf8(people).unwrap().replace("Jane", "Janet");
     let refused = Identities::parse(renamed.as_bytes()).unwrap_err().to_string();
@@ -142,6 +143,7 @@ fn as_many_paths_as_are_allowed_fit_into_a_blob() {
         .collect();
     let (mut facts, _) = of_message("x");
     facts.delta = delta::digest(&paths);
+    facts.size = Size::of_files(paths.len());
     facts.paths = paths;
     let bytes = facts.to_blob().unwrap();
     assert_eq!(GitFacts::parse(&bytes).unwrap(), facts);
@@ -462,4 +464,84 @@ proptest! {
     fn written_paths_differ(a in proptest::collection::vec(any::<u8>(), 0..6), b in proptest::collection::vec(any::<u8>(), 0..6)) {
         prop_assert_eq!(a == b, escape_path(&a) == escape_path(&b));
     }
+}
+
+/// Both ways are written out, so that anybody can see what a count is.
+#[test]
+fn lines_are_counted_as_multisets() {
+    let count = |old: &str, new: &str| {
+        let Lines { added, deleted } = size::count(old.as_bytes(), new.as_bytes());
+        (added, deleted)
+    };
+    assert_eq!(count("", "a\nb\n"), (2, 0));
+    assert_eq!(count("a\nb\n", ""), (0, 2));
+    // Moved, and with or without a last line feed.
+    assert_eq!(count("a\nb\nc\n", "c\na\nb"), (0, 0));
+    assert_eq!(count("a\na\nb\n", "a\nb\nb\n"), (1, 1));
+    assert_eq!(count("a\n", "a\r\n"), (1, 1));
+    assert_eq!(count("", "\n\n"), (2, 0));
+}
+
+/// One content for all paths before, one for all after.
+struct Contents(Vec<u8>, Vec<u8>);
+
+impl GitRead for Contents {
+    type Error = crate::memory::Missing;
+
+    fn commit(&self, _: &Oid) -> Result<Commit, Self::Error> {
+        Err(crate::memory::Missing)
+    }
+
+    fn range(&self, _: &Oid, _: &Oid, _: usize) -> Result<Vec<Oid>, Self::Error> {
+        Err(crate::memory::Missing)
+    }
+
+    fn diff(&self, _: &Oid, _: &Oid) -> Result<Vec<RawChange>, Self::Error> {
+        Err(crate::memory::Missing)
+    }
+
+    fn blob(&self, id: &Oid, max_bytes: usize) -> Result<Option<Vec<u8>>, Self::Error> {
+        let content = if *id == oid(1) { &self.0 } else { &self.1 };
+        Ok(Some(content.clone()).filter(|bytes| bytes.len() <= max_bytes))
+    }
+
+    fn blob_at(&self, _: &Oid, _: &str, _: usize) -> Result<Option<Vec<u8>>, Self::Error> {
+        Err(crate::memory::Missing)
+    }
+}
+
+#[test]
+fn what_cannot_be_counted_is_larger_than_any_rule_allows() {
+    let entry = |mode, n| Some(Entry { mode, id: oid(n) });
+    let path = |name: &str, mode| TouchedPath { path: name.to_owned(), old: entry(mode, 1), new: entry(mode, 2) };
+    let size = |old: &[u8], new: &[u8], paths: &[TouchedPath]| {
+        let size = size::size(&Contents(old.to_vec(), new.to_vec()), paths).unwrap();
+        (size.files, size.added(), size.deleted())
+    };
+    let unknown = |files| (files, u32::MAX, u32::MAX);
+    let (file, other) = (path("a", 0o100_644), path("b", 0o100_644));
+    assert_eq!(size(b"a\n", b"b\nc\n", &[file.clone(), other.clone()]), (2, 4, 2));
+    assert_eq!(size(b"a\n", b"b\0", &[file.clone()]), unknown(1));
+    let late = [vec![b'x'; 8_000], vec![0]].concat();
+    assert_eq!(size(b"", &late, &[file.clone()]), (1, 1, 0), "as git, which looks no further");
+    assert_eq!(size(b"", &vec![b'\n'; MAX_COUNTED_BYTES + 1], &[file.clone()]), unknown(1));
+    assert_eq!(size(b"a\n", b"b\n", &[file.clone(), path("sub", 0o160_000)]), unknown(2));
+    // However many there are, no more is read.
+    let large = vec![b'x'; MAX_COUNTED_BYTES];
+    let many: Vec<TouchedPath> = (0..17).map(|n| path(&n.to_string(), 0o100_644)).collect();
+    assert_eq!(size(b"", &large, &many[..16]), (16, 16, 0));
+    assert_eq!(size(b"", &large, &many), unknown(17));
+    assert_eq!(
+        size(b"a\n", b"b\n", &[TouchedPath { new: None, ..file }, TouchedPath { old: None, ..other }]),
+        (2, 1, 1)
+    );
+}
+
+#[test]
+fn a_size_is_extracted_and_has_to_be_that_of_the_paths() {
+    let (facts, _) = of_message("x");
+    assert_eq!((facts.size.files, facts.size.added(), facts.size.deleted()), (1, 1, 1));
+    let wrong = GitFacts { size: Size { files: 2, ..facts.size }, ..facts };
+    let refusal = GitFacts::parse(&wrong.to_blob().unwrap()).unwrap_err();
+    assert_eq!(refusal.code, "malformed-facts");
 }

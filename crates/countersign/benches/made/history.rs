@@ -24,7 +24,8 @@ use countersign::{
 use countersign_core::{
     change::{Admitted, ApprovalRecord, Change, Found, RequestRecord, SignedWith},
     facts::{
-        Entry, GitFacts, Identities, IdentityFact, Role, TouchedPath, delta, extract::VERSION, git::Ident, identity,
+        Entry, GitFacts, Identities, IdentityFact, Role, Size, TouchedPath, delta, extract::VERSION, git::Ident,
+        identity,
     },
     governance::{Governance, SERVER},
     ids::{ActorId, Oid},
@@ -410,6 +411,7 @@ impl Content {
             guidance: BTreeSet::new(),
             commits: 1,
             merges: 0,
+            size: Size::of_files(1),
         };
         Self::of(facts, Identities { salt, people: BTreeMap::from([(reference, who)]) })
     }

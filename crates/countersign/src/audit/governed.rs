@@ -32,25 +32,44 @@ pub enum GovernedError {
 
 /// Every change that landed by a commit, with whose signatures it did.
 pub fn read(place: &str, trust: &Trust, now: Time) -> Result<Vec<Request>, GovernedError> {
+    copied(place, trust, now, async |follower| {
+        let governance = follower.governance().await?;
+        let mut landed = Vec::new();
+        for change in changes(follower).await? {
+            landed.extend(by_commits(follower, &change, &governance.catalog).await?);
+        }
+        Ok(landed)
+    })
+}
+
+/// Follows a log into a folder of its own, which is there until what is read of it was read.
+pub(super) fn copied<T>(
+    place: &str,
+    trust: &Trust,
+    now: Time,
+    read: impl AsyncFnOnce(&Follower) -> Result<T, GovernedError>,
+) -> Result<T, GovernedError> {
     let folder = tempfile::tempdir().map_err(GovernedError::Folder)?;
     let runtime = Builder::new_current_thread().enable_all().build().map_err(GovernedError::Folder)?;
     runtime.block_on(async {
         let follower = Follower::open(folder.path(), trust, Access::Owner).await?;
         follower.follow(&mut Source::at(place), now).await?;
-        let governance = follower.governance().await?;
-        let (mut landed, mut after) = (Vec::new(), None);
-        loop {
-            let page = follower.store().list(&List { after, ..List::of(records::CHANGE, MAX_ITEMS) }).await?;
-            for item in page.items {
-                let change: Change = records::parse(&item.name, &item.body)?;
-                landed.extend(by_commits(&follower, &change, &governance.catalog).await?);
-            }
-            after = page.next;
-            if after.is_none() {
-                return Ok(landed);
-            }
-        }
+        read(&follower).await
     })
+}
+
+pub(super) async fn changes(follower: &Follower) -> Result<Vec<Change>, GovernedError> {
+    let (mut changes, mut after) = (Vec::new(), None);
+    loop {
+        let page = follower.store().list(&List { after, ..List::of(records::CHANGE, MAX_ITEMS) }).await?;
+        for item in page.items {
+            changes.push(records::parse(&item.name, &item.body)?);
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(changes);
+        }
+    }
 }
 
 /// The commits that a change landed by, and who signed that.

@@ -7,12 +7,13 @@
 mod carried;
 pub mod governed;
 pub mod html;
-mod names;
+pub mod names;
 pub mod progress;
 pub mod reader;
 pub mod replayed;
 pub mod report;
 pub mod scope;
+pub mod simulated;
 pub mod started;
 pub mod text;
 

@@ -1,6 +1,6 @@
 //! What rules would have done to the past, as programs read it.
 
-use std::{collections::BTreeMap, panic::resume_unwind, thread};
+use std::{collections::BTreeMap, panic::resume_unwind, sync::Arc, thread};
 
 use countersign_audit::replay::{self, Assumptions, Course, Past, Replay, RuleReplay, WaitBasis};
 use countersign_core::{
@@ -19,7 +19,7 @@ const EXAMPLES: usize = 5;
 #[derive(Debug)]
 pub struct RuleSet {
     pub name: String,
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
 }
 
 /// Everything that was replayed.
@@ -34,7 +34,7 @@ pub struct Replayed {
 pub fn replay_all(judged: &Judged, rules: &RuleSet, compare: Option<&RuleSet>) -> Result<Replayed, InvalidId> {
     let past =
         Past { changes: &judged.changes, people: &judged.people, areas: &judged.scope.areas, reverts: &judged.reverts };
-    let sets: Vec<&Rules> = std::iter::once(rules).chain(compare).map(|set| &set.rules).collect();
+    let sets: Vec<&Rules> = std::iter::once(rules).chain(compare).map(|set| &*set.rules).collect();
     let (assumptions, replays) = ask(&Course::new(past, &sets)?)?;
     let mut replays = std::iter::once(rules).chain(compare).map(|set| set.name.clone()).zip(replays);
     let nothing = || {
@@ -161,6 +161,11 @@ pub struct Differ {
 impl Replayed {
     pub fn rules(&self, names: &Names<'_>) -> Vec<Rule> {
         self.first.1.rules.iter().map(|rule| of_rule(rule, names)).collect()
+    }
+
+    /// The rules of the other set.
+    pub fn other_rules(&self, names: &Names<'_>) -> Vec<Rule> {
+        self.second.iter().flat_map(|(_, replay)| &replay.rules).map(|rule| of_rule(rule, names)).collect()
     }
 
     pub fn whole(&self) -> Whole {

@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{IsTerminal as _, Write as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use countersign_audit::{
@@ -231,10 +232,10 @@ fn rule_set(dir: Option<&Path>) -> Result<RuleSet, CliError> {
     let Some(dir) = dir else {
         let rules = Rules::parse(&shipped::rules())
             .map_err(|error| CliError::new("failed", format!("the shipped rules do not parse: {error}")))?;
-        return Ok(RuleSet { name: "the shipped rules".to_owned(), rules });
+        return Ok(RuleSet { name: "the shipped rules".to_owned(), rules: Arc::new(rules) });
     };
     let name = format!("the rules in {}", printable(&dir.to_string_lossy()));
-    Ok(RuleSet { name, rules: super::rules::load(dir)? })
+    Ok(RuleSet { name, rules: Arc::new(super::rules::load(dir)?) })
 }
 
 /// Forges in the order in which most people need them.

@@ -222,7 +222,8 @@ impl Command {
     /// Whether it reads, extends or follows a log that is there already.
     fn is_of_a_log(&self) -> bool {
         match self {
-            Self::Demo(_) | Self::Rules(_) | Self::Audit(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::Rules(args) => args.is_of_a_log(),
+            Self::Demo(_) | Self::Audit(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Init(args) => args.is_of_a_log(),
             Self::Serve(_)
             | Self::Propose(_)

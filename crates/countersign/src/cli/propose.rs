@@ -141,7 +141,7 @@ struct OptionalWords {
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum KindArg {
+pub(super) enum KindArg {
     Code,
     Config,
     Infrastructure,

@@ -1,5 +1,10 @@
 //! `countersign rules`: what can be asked of rule files before anybody signs them.
 
+mod explain;
+mod grounds;
+mod new;
+mod simulate;
+
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -19,11 +24,14 @@ use super::{
 };
 use crate::home::files;
 
-/// Check and test rule files.
+/// Write, check and test rule files; say what they would ask.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     countersign rules check HOME/rules     does each rule ask for what its annotations say?\n  \
-    countersign rules test HOME/rules      run the cases beside the rules (RULE.cases.yaml)")]
+    countersign rules test HOME/rules      run the cases beside the rules (RULE.cases.yaml)\n  \
+    countersign rules new payments-looks   a rule to begin from, with its cases\n  \
+    countersign rules explain --target checkout/production --git .   what will be asked of these commits?\n  \
+    countersign rules simulate HOME/rules  what would these have said of the past?")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -53,6 +61,19 @@ enum Command {
     },
     /// Print what a rule can ask about: the Cedar schema.
     Schema,
+    Explain(explain::Args),
+    New(new::Args),
+    Simulate(simulate::Args),
+}
+
+impl Args {
+    /// Whether it goes by a log, which a trust file could vouch for.
+    pub fn is_of_a_log(&self) -> bool {
+        match self.command {
+            Command::Explain(_) | Command::Simulate(_) => true,
+            Command::Check { .. } | Command::Test { .. } | Command::Schema | Command::New(_) => false,
+        }
+    }
 }
 
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
@@ -67,6 +88,9 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
             }
             Ok(Exit::Done)
         }
+        Command::Explain(args) => explain::run(global, args),
+        Command::New(args) => new::run(global, &args),
+        Command::Simulate(args) => simulate::run(global, &args),
     }
 }
 

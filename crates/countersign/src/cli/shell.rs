@@ -23,6 +23,8 @@ const PINNED: [&str; 3] = ["url", "log", "key"];
 /// Which of them a command uses, by its words.
 fn uses(words: &[&str]) -> &'static [&'static str] {
     match words {
+        ["rules", "explain"] => &SHARED,
+        ["rules", "simulate"] => &READS,
         ["demo" | "serve" | "import" | "backup" | "rebuild" | "rules" | "completions" | "man" | "help", ..] => &[],
         ["init", ..] => &["key"],
         // The log, wherever it lies, and what it is checked by.
@@ -146,6 +148,8 @@ mod tests {
             ("audit", "log trust"),
             ("demo", ""),
             ("rules check", ""),
+            ("rules explain", "url log key trust"),
+            ("rules simulate", "url log trust"),
             ("serve", ""),
             ("verify", "trust"),
             ("show", "url log trust"),

@@ -238,7 +238,7 @@ fn whole(view: &ChangeView, paths: &[String]) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
-    not_applicable(view);
+    not_applicable(view.decision.not_applicable);
 }
 
 /// Whether nothing more can be said about it, so that there is nothing to do.
@@ -262,11 +262,11 @@ pub fn standing(view: &ChangeView) {
         "  {}",
         faint(output::count(met.len(), "rule") + if met.len() == 1 { " is met" } else { " are met" })
     );
-    not_applicable(view);
+    not_applicable(view.decision.not_applicable);
 }
 
-fn not_applicable(view: &ChangeView) {
-    match view.decision.not_applicable {
+pub(super) fn not_applicable(rules: u32) {
+    match rules {
         0 => {}
         1 => anstream::println!("  {}", faint("1 rule does not apply")),
         more => anstream::println!("  {}", faint(format!("{more} rules do not apply"))),
@@ -299,7 +299,7 @@ fn verdict(view: &ChangeView) {
     }
 }
 
-fn status(rule: &ExplainedRule) {
+pub(super) fn status(rule: &ExplainedRule) {
     let status = match rule.status {
         RuleStatus::Satisfied => good("satisfied"),
         RuleStatus::NotApplicable => faint("not applicable"),
@@ -345,7 +345,7 @@ fn obligations(change: &ChangeId, rule: &ExplainedRule) -> Vec<String> {
     lines
 }
 
-fn who(obligation: &Obligation) -> String {
+pub(super) fn who(obligation: &Obligation) -> String {
     match (obligation.who.is_empty(), obligation.more) {
         (true, _) => "nobody can, now".to_owned(),
         (false, 0) => joined(&obligation.who),

@@ -212,6 +212,13 @@ impl GitRead for Repository {
         Ok(changes)
     }
 
+    fn blob(&self, id: &Oid, max_bytes: usize) -> Result<Option<Vec<u8>>, GitError> {
+        match Self::blob(self, id, max_bytes)? {
+            None if !self.has_blob(id)? => Err(GitError::NoObject { id: id.clone(), path: self.path.clone() }),
+            found => Ok(found),
+        }
+    }
+
     fn blob_at(&self, commit: &Oid, path: &str, max_bytes: usize) -> Result<Option<Vec<u8>>, GitError> {
         // A control character would be echoed in the answer and bring it out of step; a relative path ends `cat-file`.
         let plain = |part: &str| !matches!(part, "" | "." | "..");

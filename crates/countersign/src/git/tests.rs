@@ -641,3 +641,16 @@ fn names_are_refused_that_git_refuses() {
         assert!(git.diff(&commit, &base).is_ok(), "what is there can be taken away: {mode} {name:?}");
     }
 }
+
+#[test]
+fn a_size_is_counted_from_the_contents() {
+    let work = Work::new();
+    let base = work.commit("base", &[("a", "1\n2\n3\n"), ("gone", "x\n")]);
+    work.git(&["rm", "--quiet", "gone"]);
+    let head = work.commit("head", &[("a", "3\n1\n4\n5\n"), ("new", "y")]);
+    let size = work.facts(&base, &head).size;
+    assert_eq!((size.files, size.added(), size.deleted()), (3, 3, 2));
+    let binary = work.commit("binary", &[("new", "y\0")]);
+    let size = work.facts(&base, &binary).size;
+    assert_eq!((size.files, size.lines), (3, None));
+}

@@ -134,9 +134,18 @@ pub fn catalog_files(folder: &Path) -> Result<BTreeMap<String, String>, HomeErro
     Ok(files)
 }
 
+/// Whether there is a rule in a folder.
+pub fn has_rules(folder: &Path) -> Result<bool, HomeError> {
+    Ok(!every_rule(folder)?.is_empty())
+}
+
+fn every_rule(folder: &Path) -> Result<BTreeMap<String, String>, HomeError> {
+    matching(folder, &[".cedar"], rules::MAX_RULES, rules::MAX_FILE_BYTES)
+}
+
 /// The rules in a folder: every `.cedar`.
 pub fn rule_files(folder: &Path) -> Result<BTreeMap<String, String>, HomeError> {
-    let files = matching(folder, &[".cedar"], rules::MAX_RULES, rules::MAX_FILE_BYTES)?;
+    let files = every_rule(folder)?;
     if files.is_empty() {
         return Err(HomeError::invalid(folder, "there is no .cedar file in it".to_owned())
             .hint("`countersign init` writes the shipped rules into a home's rules/; start from those"));

@@ -53,6 +53,7 @@ mod reviews;
 mod rules;
 mod serving;
 mod settings;
+mod simulate;
 mod stops;
 mod store;
 mod support;

@@ -109,6 +109,19 @@ fn what_a_proposal_would_be_is_shown_and_nothing_is_sent() {
     let text = world.stage.run_words(&[&options[..], &words, &range, &["--dry-run"]].concat());
     assert!(text.stdout.contains("changed payments/retries") && text.stdout.contains("nothing was signed"), "{text}");
     assert_eq!(done(&world.say("alice", &["log"]))["size"], before);
+    // The same by `rules explain`, of which no word was said yet; and what other rules would ask in the log's place.
+    let explain = [&["rules", "explain", "--git", "work"], &range[..]].concat();
+    let told = done(&world.say("alice", &explain));
+    assert_eq!((&told["by"], &told["outcome"]), (&json!("alice"), &json!("deny")));
+    let of = |told: &serde_json::Value| -> Vec<String> {
+        told["rules"].as_array().unwrap().iter().map(|rule| rule["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(of(&told), asked);
+    let new = world.stage.run_words(&["rules", "new", "one-more", "--dir", "other"]);
+    assert_eq!(new.status, 0, "{new}");
+    let told = done(&world.say("alice", &[&explain[..], &["--rules", "other"]].concat()));
+    assert!(of(&told).contains(&"one-more".to_owned()) && !of(&told).contains(&"documented".to_owned()), "{told}");
+    assert_eq!(done(&world.say("alice", &["log"]))["size"], before);
     let quiet = world.stage.run_words(&[&options[..], &words, &range, &["--quiet"]].concat());
     let id = quiet.stdout.trim_end();
     assert!(quiet.status == 0 && id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{quiet}");

@@ -106,3 +106,155 @@ fn folders_without_rules() {
     error: rules/three-people.cases.yaml: there is no rule `three-people`
     ");
 }
+
+#[test]
+fn a_new_rule_holds_as_it_is_written() {
+    let stage = Stage::new();
+    let run = stage.run_words(&[
+        "rules",
+        "new",
+        "payments-look",
+        "--requires",
+        "approval:group:payments:2, document:risk:40",
+    ]);
+    assert_eq!(run.status, 0, "{run}");
+    assert_snapshot!(stage.run("rules check rules"), @"
+    status 0
+    --- stdout
+    ok  payments-look (watch, waivable): 2 approvals by people of group payments; the risk, in 40 characters or more
+    1 rule, 0 findings
+    ");
+    assert_snapshot!(stage.run("rules test rules"), @"
+    status 0
+    --- stdout
+    ok  payments-look: with all that it asks for
+    ok  payments-look: with nothing of it
+    ok  payments-look: not outside of production
+    3 cases, 0 failed
+    ");
+    assert_snapshot!(stage.read("rules/payments-look.cases.yaml"), @"
+    # What is not given is harmless: docs/rules.md says what there is.
+    - name: with all that it asks for
+      given:
+        people: { ada: owner, grace: senior owner, linus: senior owner }
+        approvals: [grace, linus]
+        groups: { payments: [grace, linus] }
+        documents: { why: 40, risk: 40, rollback: 40, tests: 40 }
+      expect: { status: satisfied }
+    - name: with nothing of it
+      given:
+        tier: 3
+        documents: { why: 0, risk: 0, rollback: 0, tests: 0 }
+        ai: unknown
+        guidance: { docs/runbook.md: -1 }
+      expect: { status: unsatisfied }
+    - name: not outside of production
+      given: { environment: staging }
+      expect: { status: not_applicable }
+    ");
+    // Into a folder that has rules.
+    let run = stage.run("--format json rules new other --dir rules");
+    assert_eq!(run.json()["files"], serde_json::json!(["rules/other.cedar", "rules/other.cases.yaml"]));
+    assert_eq!(stage.run("rules test rules").status, 0);
+}
+
+#[test]
+fn a_new_rule_takes_no_name_twice_and_asks_only_for_what_there_is() {
+    let stage = Stage::new();
+    stage.write("rules/of-old.cedar", RULE);
+    assert_snapshot!(stage.run("rules new two-people"), @"
+    status 1
+    --- stderr
+    error: there is a rule `two-people` already: rules/of-old.cedar:1
+    hint: edit that one, or take another name
+    ");
+    stage.write("rules/here.cases.yaml", CASE);
+    assert_snapshot!(stage.run("rules new here"), @"
+    status 1
+    --- stderr
+    error: there is a rule `here` already: rules/here.cases.yaml
+    hint: edit that one, or take another name
+    ");
+    assert_snapshot!(stage.run("rules new Two"), @"
+    status 2
+    --- stderr
+    error: invalid value 'Two' for '<NAME>': `Two` is not a valid rule id: lower-case letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(stage.run("rules new two --requires approval:owners:1"), @"
+    status 2
+    --- stderr
+    error: --requires: `approval:owners:1` is no requirement
+    hint: what can be asked for: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
+    ");
+    assert!(!stage.path("rules/two.cedar").exists());
+}
+
+const CATALOG: &str = "apiVersion: backstage.io/v1alpha1
+kind: Group
+metadata: { name: owners }
+spec: { children: [] }
+---
+apiVersion: backstage.io/v1alpha1
+kind: Component
+metadata: { name: checkout, annotations: { countersign/tier: \"1\" } }
+spec: { owner: owners }
+";
+
+/// A catalog of these people, each with a key of their own.
+fn catalog(stage: &Stage, people: &[&str]) {
+    let mut text = CATALOG.to_owned();
+    for name in people {
+        stage.key(name);
+        let key = stage.read(&format!("{name}.pub"));
+        text.push_str(&format!(
+            "---\napiVersion: backstage.io/v1alpha1\nkind: User\nmetadata:\n  name: {name}\n  annotations:\n    \
+             countersign/level: senior\n    countersign/keys: {}\nspec:\n  profile:\n    email: {name}@example.com\n  \
+             memberOf: [owners]\n",
+            key.trim()
+        ));
+    }
+    stage.write("catalog/all.yaml", &text);
+}
+
+#[test]
+fn what_will_be_asked_is_told_from_folders_alone() {
+    let stage = Stage::new();
+    stage.write("rules/two-people.cedar", RULE);
+    stage.write(
+        "rules/staging.cedar",
+        &RULE.replace("two-people", "staging").replace("resource.production", "resource.tier == 4"),
+    );
+    catalog(&stage, &["ada", "grace", "linus"]);
+    stage.write("flags.json", "{}\n");
+    let folders = "--rules rules --catalog catalog --target checkout/production";
+    assert_snapshot!(stage.run(&format!("rules explain {folders} --file flags.json --by ada")), @"
+    status 0
+    --- stdout
+    config change of checkout/production, proposed by ada
+    it brings flags.json
+      two-people             unsatisfied
+        asks:    2 approvals by people who had no hand in the change
+        missing: 2 approvals by people who had no hand in the change
+        who:     grace, linus
+        because: Four eyes see more than two.
+      for example: grace and linus approve, and no approval is missing
+      1 rule does not apply
+    ");
+    let json = stage.run(&format!("--format json --key grace rules explain {folders}")).json();
+    assert_eq!((&json["by"], &json["outcome"], &json["not_applicable"]), (&"grace".into(), &"deny".into(), &1.into()));
+    assert_eq!(json["rules"][0]["missing"][0]["who"], serde_json::json!(["ada", "linus"]));
+    assert_eq!(json["enough"], serde_json::json!(["ada", "linus"]));
+    assert_snapshot!(stage.run("rules explain --rules rules --catalog catalog --target shop/production"), @"
+    status 1
+    --- stderr
+    error: `shop/production`: the catalog knows no system `shop`
+    ");
+    assert_snapshot!(stage.run(&format!("rules explain {folders} --by nobody")), @"
+    status 1
+    --- stderr
+    error: the catalog has nobody called `nobody`
+    hint: --by takes the metadata.name of a User
+    ");
+}

@@ -7,7 +7,8 @@ use std::{
 
 use countersign_core::{
     facts::{
-        AiSignal, Entry, GitFacts, Identities, IdentityFact, Role, TouchedPath, delta, extract, git::Ident, identity,
+        AiSignal, Entry, GitFacts, Identities, IdentityFact, Role, Size, TouchedPath, delta, extract, git::Ident,
+        identity, size::Lines,
     },
     ids::Nonce,
     subject::{GitSubject, GitTransition, Subject, Transition},
@@ -97,6 +98,7 @@ pub fn facts(n: u64, identities: &[Identity]) -> Extracted {
         guidance: BTreeSet::new(),
         commits: 1,
         merges: 0,
+        size: Size { files: 1, lines: Some(Lines { added: 1, deleted: 1 }) },
     };
     Extracted { facts, identities: Identities { salt: salt(), people } }
 }

@@ -392,6 +392,14 @@ fn schema_that_rules_see() {
         },
         // Which revision of the change this is, from 1.
         revision: Long,
+        size: {
+          // How many files it touches.
+          files: Long,
+          // How many lines of the new files are not in the old ones, as often as they are there. Of a binary or very large file, a submodule or a change of files nobody counts them: 4294967295.
+          added: Long,
+          // How many lines of the old files are not in the new ones.
+          deleted: Long,
+        },
         // How much a failure of the target's system matters: 1 is highest, 4 lowest.
         tier: Long,
       };

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::{cases::run_cases, requirement::Requirement, rules::check};
+use countersign_core::{
+    cases::run_cases,
+    requirement::{Choice, Requirement},
+    rules::{check, template::template},
+};
 use insta::assert_snapshot;
 
 use super::{SCOPE, parsed, rule_file, shipped, shipped_rules};
@@ -160,7 +164,7 @@ fn a_case_that_fails_says_how() {
 fn files_that_are_no_cases() {
     assert_snapshot!(cases("owner-approves.yaml", "[]"), @"owner-approves.yaml: cases are in files named after their rule, such as `owner-approves.cases.yaml`");
     assert_snapshot!(cases("owner-aproves.cases.yaml", "[]"), @"owner-aproves.cases.yaml: there is no rule `owner-aproves`");
-    assert_snapshot!(cases("documented.cases.yaml", "- name: x\n  given: { teir: 1 }\n  expect: { status: satisfied }"), @"documented.cases.yaml: unknown field `teir`, expected one of tier, kind, purpose, system, environment, owner, production, revision, proposer, proposer_kind, contributors, claimed, unmapped, approvals, signed, carried, rejected_by, people, groups, ai, disclosed, tools, guidance, documents, paths, waivers at line 2, column 12");
+    assert_snapshot!(cases("documented.cases.yaml", "- name: x\n  given: { teir: 1 }\n  expect: { status: satisfied }"), @"documented.cases.yaml: unknown field `teir`, expected one of tier, kind, purpose, system, environment, owner, production, revision, proposer, proposer_kind, contributors, claimed, unmapped, approvals, signed, carried, rejected_by, people, groups, ai, disclosed, tools, guidance, documents, paths, size, waivers at line 2, column 12");
     assert_snapshot!(cases("documented.cases.yaml", "- name: x\n  given: { tier: 9 }\n  expect: { status: satisfied }"), @"documented.cases.yaml: case `x`: tier 9 is not one of 1, 2, 3, 4");
     assert_snapshot!(cases("documented.cases.yaml", "- name: x\n  given: { people: { ada: boss } }\n  expect: { status: satisfied }"), @"documented.cases.yaml: case `x`: `boss` is none of standard, senior, principal, director, owner");
     let bomb = "- name: &a x\n  given: { unmapped: [*a, *a] }\n  expect: { status: satisfied }";
@@ -207,4 +211,53 @@ fn requirements_have_one_spelling() {
     ] {
         assert!(token.parse::<Requirement>().is_err(), "{token}");
     }
+}
+
+/// A template checks and tests itself; whatever a rule can ask for makes one.
+#[test]
+fn a_template_of_every_requirement_holds() {
+    for requires in [
+        "approval:independent:1",
+        "approval:owner:2, approval:senior:1",
+        "approval:group:payments:1 | approval:group:site-reliability:2, disclosure",
+        "approval:apart:group:red:1+group:blue:2",
+        "approval:touch:1",
+        "approval:verified:9",
+        "approval:material:2",
+        "guidance:fresh",
+        "document:why:20, document:rollback:300@tier<=2",
+        "approval:senior:1, approval:independent:2@people>=3",
+        "approval:owner:1@tier=1 | approval:senior:1@tier>=3",
+    ] {
+        let choices: Vec<Choice> = requires.split(',').map(|choice| choice.trim().parse().unwrap()).collect();
+        let made = template(&"made".parse().unwrap(), &choices).unwrap_or_else(|error| panic!("{requires}: {error}"));
+        assert_eq!(made.cases.matches("- name:").count(), 3, "{requires}\n{}", made.cases);
+    }
+    // More people than that is what the check itself brings.
+    let few: Choice = "approval:independent:1@people<=2".parse().unwrap();
+    let error = template(&"made".parse().unwrap(), &[few]).unwrap_err().to_string();
+    assert!(error.starts_with("a rule cannot ask for just this: without approval:independent:1@people<=2"), "{error}");
+}
+
+#[test]
+fn a_rule_about_size_is_checked_and_tried() {
+    let large =
+        "when { resource.size.added > 200 || resource.size.files > 20 } unless { resource.approvals.senior >= 1 }";
+    assert_eq!(findings("approval:senior:1", large), "");
+    let rules = parsed(&rule_file("r", "enforce", "waivable", "approval:senior:1", &format!("{SCOPE} {large};")));
+    let yaml = "
+- name: of no size in particular it is small
+  expect: { status: not_applicable }
+- name: as large as that
+  given: { size: { files: 20, added: 200, deleted: 9000 } }
+  expect: { status: not_applicable }
+- name: larger
+  given: { size: { files: 1, added: 201, deleted: 0 } }
+  expect: { status: unsatisfied }
+- name: nobody counted
+  given: { size: { files: 1 } }
+  expect: { status: unsatisfied }
+";
+    let results = run_cases(&rules, &BTreeMap::from([("r.cases.yaml".to_owned(), yaml.to_owned())])).unwrap();
+    assert!(results.iter().all(countersign_core::cases::CaseResult::passed), "{results:?}");
 }

@@ -220,13 +220,9 @@ fn look(gate: &GitGate, branch: &Branch, met: &mut Met, now: Time) -> Result<(),
                 head: range.head,
                 delta: facts.delta,
             };
-            let preview = Preview {
-                kind: Kind::Code,
-                targets: met.targets.clone(),
-                documents: Documents { why: chars(&message), ..Documents::default() },
-                subject: Subject::Git(subject),
-                facts: Some((facts, names)),
-            };
+            let documents = Documents { why: chars(&message), ..Documents::default() };
+            let subject = Subject::Git(subject);
+            let preview = Preview::of(Kind::Code, met.targets.clone(), documents, subject, Some((facts, names)))?;
             preview.change(&by, now)?
         }
         (None, None) => return Ok(()),
