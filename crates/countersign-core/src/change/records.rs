@@ -47,6 +47,9 @@ pub struct Revision {
     /// What the delta touches; `None` where that are too many paths to keep, or there is no delta.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paths: Option<Vec<RuledPath>>,
+    /// What its commits bring one by one; `None` where that is not known, or there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Digest>,
 }
 
 impl Revision {
@@ -75,6 +78,7 @@ impl Revision {
             ai: of.map(|f| f.ai.clone()).unwrap_or_default(),
             guidance: of.map(|f| f.guidance.clone()).unwrap_or_default(),
             paths: of.and_then(GitFacts::ruled_paths),
+            steps: of.and_then(GitFacts::steps),
         }
     }
 }

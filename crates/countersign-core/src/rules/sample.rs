@@ -130,7 +130,7 @@ impl Varied<'_> {
             let is = |what: &str| draw(&format!("{what} {pattern}"), 2) == 1;
             let (only, added, deleted) = (is("only"), is("added"), is("deleted"));
             let touched = only || added || deleted || is("touched");
-            sample.paths.insert(pattern.clone(), PathsView { touched, only, added, deleted });
+            sample.paths.insert(pattern.clone(), PathsView { touched, only, added, deleted, unknown: false });
         }
         if let Some(proposer) = &mut sample.proposer {
             if asked.contains("proposer_kind") {

@@ -409,6 +409,7 @@ impl Content {
             guidance: BTreeSet::new(),
             commits: 1,
             merges: 0,
+            steps: None,
         };
         Self::of(facts, Identities { salt, people: BTreeMap::from([(reference, who)]) })
     }

@@ -97,6 +97,7 @@ pub fn facts(n: u64, identities: &[Identity]) -> Extracted {
         guidance: BTreeSet::new(),
         commits: 1,
         merges: 0,
+        steps: None,
     };
     Extracted { facts, identities: Identities { salt: salt(), people } }
 }
