@@ -148,7 +148,7 @@ impl Measure {
 }
 
 /// What becomes of a path.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Fate {
     Added,
@@ -156,6 +156,8 @@ enum Fate {
     Deleted,
     /// A symbolic link is or was there.
     Link,
+    /// A submodule is or was there.
+    Submodule,
 }
 
 /// What a change is for, in a word.
@@ -357,13 +359,13 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
 
 fn paths(given: &BTreeMap<String, Fate>) -> Vec<RuledPath> {
     let ruled = |(path, fate): (&String, &Fate)| {
-        let (status, link) = match fate {
-            Fate::Added => (PathStatus::Added, false),
-            Fate::Modified => (PathStatus::Modified, false),
-            Fate::Deleted => (PathStatus::Deleted, false),
-            Fate::Link => (PathStatus::Modified, true),
+        let status = match fate {
+            Fate::Added => PathStatus::Added,
+            Fate::Modified | Fate::Link | Fate::Submodule => PathStatus::Modified,
+            Fate::Deleted => PathStatus::Deleted,
         };
-        RuledPath { path: path.clone(), status, link }
+        let (link, submodule) = (*fate == Fate::Link, *fate == Fate::Submodule);
+        RuledPath { path: path.clone(), status, submodule, link }
     };
     given.iter().map(ruled).collect()
 }

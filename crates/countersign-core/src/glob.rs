@@ -123,4 +123,9 @@ impl Globs {
     pub fn is_match(&self, path: &str) -> bool {
         self.0.iter().any(|glob| glob.is_match(path))
     }
+
+    /// Whether something in a folder of this path could match.
+    pub fn reaches_into(&self, folder: &str) -> bool {
+        self.0.iter().any(|glob| glob.reaches_into(folder))
+    }
 }

@@ -33,6 +33,7 @@ pub mod state;
 pub mod statement;
 pub mod subject;
 pub mod take;
+pub mod template;
 pub mod text;
 pub mod trust;
 pub mod verify;

@@ -375,7 +375,12 @@ fn paths(governance: &Governance, revision: &Revision) -> BTreeMap<String, Paths
     match &revision.subject {
         Subject::Git(_) => governance.rules.paths_of(revision.paths.as_deref()),
         Subject::Files(subject) => {
-            let file = |path: &String| RuledPath { path: path.clone(), status: PathStatus::Modified, link: false };
+            let file = |path: &String| RuledPath {
+                path: path.clone(),
+                status: PathStatus::Modified,
+                submodule: false,
+                link: false,
+            };
             governance.rules.paths_of(Some(&subject.files.keys().map(file).collect::<Vec<_>>()))
         }
         // What governs decides about all of them.

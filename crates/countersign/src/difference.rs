@@ -4,7 +4,7 @@
 //! Out of scope: where contents come from; they were compared with what was signed before they come here. Nothing that the
 //! content says about itself (`.gitattributes`) has a part in it.
 //!
-//! Invariant: [`Shown::is_whole`] only where every byte of text is in the lines, and what is binary was at hand.
+//! Invariant: [`Shown::is_whole`] only where every byte of what differs is in the lines.
 
 mod visible;
 
@@ -246,20 +246,36 @@ fn modes(shown: &mut Shown, old: Option<&Entry>, new: Option<&Entry>) {
 
 /// The bytes before which what is no text is looked for, as git does.
 const LOOKED_AT: usize = 8_000;
+/// One byte of so many may be odd in what is text for the most part.
+const MOST_ODD: usize = 4;
 
-/// Whether it is no text. What a shell would run, and whatever is UTF-8, is always shown.
-fn is_binary(bytes: &[u8]) -> bool {
-    !bytes.starts_with(b"#!") && std::str::from_utf8(bytes).is_err() && bytes.iter().take(LOOKED_AT).any(|b| *b == 0)
+/// Whether it is no text. What could be run, a link, whatever is UTF-8, and what is text for the most part are always shown: a
+/// shell passes over the odd bytes in it.
+fn is_binary(side: Option<&Entry>, bytes: &[u8]) -> bool {
+    side.is_some_and(|side| side.mode == PLAIN)
+        && !bytes.starts_with(b"#!")
+        && std::str::from_utf8(bytes).is_err()
+        && bytes.iter().take(LOOKED_AT).any(|b| *b == 0)
+        && odd(bytes) > bytes.len() / MOST_ODD
+}
+
+/// Control characters that no text has, and bytes that are no UTF-8.
+fn odd(bytes: &[u8]) -> usize {
+    let control = |text: &str| text.bytes().filter(|b| b.is_ascii_control() && !b.is_ascii_whitespace()).count();
+    bytes.utf8_chunks().map(|chunk| control(chunk.valid()).saturating_add(chunk.invalid().len())).sum()
 }
 
 fn body(shown: &mut Shown, old: &[u8], new: &[u8], (a, b): (String, String), room: usize) {
-    if is_binary(old) || is_binary(new) {
-        let side = |bytes: &[u8]| format!("{} bytes {}", bytes.len(), Digest::of(bytes));
-        shown.note(match (shown.old.is_some(), shown.new.is_some()) {
-            (true, true) => format!("binary, not shown: {} -> {}", side(old), side(new)),
-            (true, false) => format!("binary, not shown: {}", side(old)),
-            (false, _) => format!("binary, not shown: {}", side(new)),
+    // Each side by itself: a text is not hidden by what was there before it.
+    let [old, new] =
+        [("before", shown.old.clone(), old), ("after", shown.new.clone(), new)].map(|(when, side, bytes)| {
+            if !is_binary(side.as_ref(), bytes) {
+                return bytes;
+            }
+            shown.lack(format!("binary {when}, not shown: {} bytes {}", bytes.len(), Digest::of(bytes)));
+            <&[u8]>::default()
         });
+    if old.is_empty() && new.is_empty() {
         return;
     }
     match hidden(new).saturating_add(hidden(old)) {

@@ -36,7 +36,6 @@ pub(super) fn finding(
     if let Some(unknown) = finding.who.iter().find(|person| state.governance.person(person).is_none()) {
         return Err(Refusal::unknown("unknown-person", format!("{unknown}, who is to answer, is no person here")));
     }
-    addressed(state, finding)?;
     let open = match finding.what.of() {
         Concerned::Gate(gate) => state.gate(gate)?.map(|gate| gate.findings.as_slice()),
         Concerned::Person(person) => state.person(person)?.map(|person| person.findings.as_slice()),
@@ -46,6 +45,7 @@ pub(super) fn finding(
     if let Some(known) = open.iter().find(|known| known.matter == same) {
         return Err(Refusal::conflict("already-found", format!("finding {} says the same, and is open", known.id)));
     }
+    addressed(state, finding)?;
     if open.len() >= MAX_OPEN {
         return Err(Refusal::conflict(
             "too-many-findings",

@@ -1,7 +1,8 @@
 //! Carrying over: which approvals of earlier revisions are of just what the present one brings.
 //!
 //! The same is the same delta for the same branch of the same repository (or the same files and command), in the same words to the
-//! byte. Kind and targets are the change's. The base may be another: a rebase, a merge of the branch, or a new message. Whether
+//! byte, by commits of which each brings what one of those did: what comes and goes between them would stay in the history, and
+//! nobody has seen it. Kind and targets are the change's. The base may be another: a rebase, a merge of the branch, or a new message. Whether
 //! that base is on the branch, and what else came in by it, is asked where the change lands ([`crate::facts::landing`]): there
 //! the difference from the branch's tip is the delta, and no commit comes along that is not of the range.
 
@@ -24,7 +25,12 @@ impl Change {
 
 impl Revision {
     fn brings_the_same(&self, other: &Self) -> bool {
-        self.text == other.text && self.subject.brings_the_same(&other.subject)
+        let same_steps = || match self.subject {
+            Subject::Git(_) => self.steps.is_some() && self.steps == other.steps,
+            Subject::Files(_) | Subject::Governance(_) => true,
+        };
+        let same = || self.text == other.text && self.subject.brings_the_same(&other.subject) && same_steps();
+        self.reference == other.reference || same()
     }
 }
 

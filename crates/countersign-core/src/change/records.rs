@@ -50,6 +50,9 @@ pub struct Revision {
     /// Of commits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
+    /// What its commits bring one by one; `None` where that is not known, or there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Digest>,
 }
 
 impl Revision {
@@ -79,6 +82,7 @@ impl Revision {
             guidance: of.map(|f| f.guidance.clone()).unwrap_or_default(),
             paths: of.and_then(GitFacts::ruled_paths),
             size: of.map(|f| f.size),
+            steps: of.and_then(GitFacts::steps),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
 
 /// What a delta's digest is over begins so.
 const HEADING: &str = "countersign-delta/v1\n";
+const STEPS_HEADING: &str = "countersign-steps/v1\n";
 
 /// One side of a touched path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -84,6 +85,12 @@ impl TouchedPath {
         self.old.iter().chain(&self.new).any(|entry| entry.mode == LINK)
     }
 
+    /// Whether a submodule is or was there.
+    pub fn is_submodule(&self) -> bool {
+        const SUBMODULE: u32 = 0o160_000;
+        self.old.iter().chain(&self.new).any(|entry| entry.mode == SUBMODULE)
+    }
+
     pub fn status(&self) -> PathStatus {
         /// The file type's bits of a mode: regular file, symbolic link, submodule.
         const TYPE: u32 = 0o170_000;
@@ -118,6 +125,13 @@ pub fn digest(paths: &[TouchedPath]) -> Digest {
         text.push_str(&format!("{}\t{}\t{}\n", side(&touched.old), side(&touched.new), touched.path));
     }
     Digest::of(text)
+}
+
+/// The digest of what commits bring one by one, in whichever order they are.
+pub fn steps(deltas: &mut [Digest]) -> Digest {
+    deltas.sort_unstable();
+    let lines: String = deltas.iter().map(|delta| format!("{delta}\n")).collect();
+    Digest::of(format!("{STEPS_HEADING}{lines}"))
 }
 
 /// Writes a path as text without loss: git's C-style escapes for control characters, backslashes and bytes that are no

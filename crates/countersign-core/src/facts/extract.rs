@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_ledger::Fingerprint;
+use countersign_ledger::{Digest, Fingerprint};
 use thiserror::Error;
 
 use crate::{
@@ -27,6 +27,8 @@ use crate::{
 /// The version of this extraction. Any edit that can change a result for the same objects raises it.
 pub const VERSION: u32 = 3;
 pub const MAX_COMMITS: usize = 5_000;
+/// The commits of a range of which it is told what each brings.
+const MAX_STEPS: usize = 1_000;
 pub const MAX_PATHS: usize = 20_000;
 pub const MAX_PATH_BYTES: usize = 4_096;
 pub const MAX_IDENTITIES: usize = 2_000;
@@ -118,9 +120,13 @@ pub fn facts<G: GitRead>(git: &G, range: &Range, salt: &Nonce) -> Result<(GitFac
     let paths = paths(git, range)?;
 
     let mut seen = Seen::default();
+    let mut steps = Vec::new();
     for id in &commits {
         let commit = git.commit(id).map_err(FactsError::Git)?;
         seen.commit(id, &commit);
+        if commits.len() <= MAX_STEPS {
+            steps.extend(step(git, id, &commit).map_err(FactsError::Git)?);
+        }
         if seen.identities.len() > MAX_IDENTITIES {
             return Err(FactsError::TooMany { base, head, what: "named people", limit: MAX_IDENTITIES });
         }
@@ -150,8 +156,25 @@ pub fn facts<G: GitRead>(git: &G, range: &Range, salt: &Nonce) -> Result<(GitFac
         commits: u32::try_from(commits.len()).unwrap_or(u32::MAX),
         merges: seen.merges,
         size,
+        steps: ((2..=MAX_STEPS).contains(&commits.len())).then(|| delta::steps(&mut steps)),
     };
     Ok((facts, Identities { salt: salt.clone(), people }))
+}
+
+/// What a commit brings of its own. Of a merge that are the paths which are not as in any parent, against the first one: where it
+/// takes one side or the other, it brings nothing that is not in a commit already.
+fn step<G: GitRead>(git: &G, id: &Oid, commit: &Commit) -> Result<Option<Digest>, G::Error> {
+    let Some((first, others)) = commit.parents.split_first() else {
+        // A history of its own: all of its tree.
+        return Ok(Some(Digest::of(format!("tree {}\n", commit.tree))));
+    };
+    let mut changes = git.diff(first, id)?;
+    for parent in others {
+        let differs: BTreeSet<Vec<u8>> = git.diff(parent, id)?.into_iter().map(|change| change.path).collect();
+        changes.retain(|change| differs.contains(&change.path));
+    }
+    let brings = others.is_empty() || !changes.is_empty();
+    Ok(brings.then(|| delta::digest(&delta::touched(&changes))))
 }
 
 fn paths<G: GitRead>(git: &G, range: &Range) -> Result<Vec<TouchedPath>, FactsError<G::Error>> {

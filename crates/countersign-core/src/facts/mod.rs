@@ -71,9 +71,19 @@ pub struct GitFacts {
     pub commits: u32,
     pub merges: u32,
     pub size: Size,
+    /// What each commit brings, whichever order they are in ([`delta::steps`]). Not spelled where one commit brings all of it, and
+    /// where there are too many to look at each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Digest>,
 }
 
 impl GitFacts {
+    /// What the commits bring one by one; `None` where that is not known.
+    pub fn steps(&self) -> Option<Digest> {
+        let only = || (self.commits == 1 && self.merges == 0).then(|| delta::steps(&mut [self.delta]));
+        self.steps.or_else(only)
+    }
+
     pub fn to_blob(&self) -> Result<Vec<u8>, Refusal> {
         blob::write(self, "facts")
     }
@@ -120,6 +130,9 @@ pub struct PathChange {
 pub struct RuledPath {
     pub path: String,
     pub status: PathStatus,
+    /// Whether a submodule is or was there: anything could lie below it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub submodule: bool,
     /// Whether a symbolic link is or was there: it could point anywhere.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub link: bool,
@@ -134,6 +147,7 @@ impl GitFacts {
         let ruled = |touched: &TouchedPath| RuledPath {
             path: touched.path.clone(),
             status: touched.status(),
+            submodule: touched.is_submodule(),
             link: touched.is_link(),
         };
         (self.paths.len() <= MAX_RULED_PATHS).then(|| self.paths.iter().map(ruled).collect())

@@ -250,13 +250,14 @@ pub const ATTRIBUTES: &[Attribute] = &[
     item(
         "paths.touched",
         Type::Paths,
-        "Whether it touches a path of these patterns: `paths.touched[\"infra/** | **/*.tf\"]`. A submodule is its path.",
+        "Whether it touches a path of these patterns: `paths.touched[\"infra/** | **/*.tf\"]`. A submodule is its path, and whatever \
+         could lie below it.",
         |judged| judged.paths(|paths| paths.touched),
     ),
     item(
         "paths.only",
         Type::Paths,
-        "Whether it touches no other path, and no symbolic link, which could point anywhere.",
+        "Whether it touches no other path, and no symbolic link, which could point anywhere, nor a submodule.",
         |judged| judged.paths(|paths| paths.only),
     ),
     item("paths.added", Type::Paths, "Whether a file is new there.", |judged| judged.paths(|paths| paths.added)),

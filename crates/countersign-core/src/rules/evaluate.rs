@@ -19,7 +19,12 @@ use super::{
 pub(super) struct Slices {
     everywhere: PolicySet,
     scoped: HashMap<EntityUid, PolicySet>,
+    /// Rules that cannot be judged without knowing the paths.
+    unsure: BTreeSet<String>,
 }
+
+const TOO_MANY_PATHS: &str =
+    "it asks what the change does not touch, and that touches too many paths to tell: split the change";
 
 /// What Cedar said of one target, by rule id.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -35,6 +40,9 @@ impl Slices {
     pub fn new<'a>(rules: impl IntoIterator<Item = &'a Parsed>) -> Result<Self, String> {
         let mut slices = Self::default();
         for parsed in rules {
+            if parsed.asks.unsure {
+                slices.unsure.insert(parsed.rule.id.to_string());
+            }
             for policy in [&parsed.full, &parsed.applies] {
                 let set = match scope(policy) {
                     Some(scope) => slices.scoped.entry(scope).or_default(),
@@ -51,8 +59,15 @@ impl Slices {
         let question = vocabulary.question(judged)?;
         let mut answers = Answers::default();
         let authorizer = Authorizer::new();
+        let unknown = judged.snapshot.paths.values().any(|paths| paths.unknown);
         let scoped = question.parents.iter().filter_map(|parent| self.scoped.get(parent));
         for set in scoped.chain([&self.everywhere]) {
+            for policy in set.policies().filter(|_| unknown) {
+                let id: &str = policy.id().as_ref();
+                if self.unsure.contains(id) {
+                    answers.errors.insert(id.to_owned(), TOO_MANY_PATHS.to_owned());
+                }
+            }
             let response = authorizer.is_authorized(&question.request, set, &question.entities);
             for policy in response.diagnostics().reason() {
                 let policy: &str = policy.as_ref();

@@ -28,7 +28,6 @@ mod missing;
 mod parse;
 pub(crate) mod sample;
 mod supply;
-pub mod template;
 mod vocabulary;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -213,20 +212,25 @@ impl Rules {
         self.paths.keys().map(String::as_str)
     }
 
-    /// What a change that touches these paths does to those that the rules name. `None`: too many to tell, so that it touches
-    /// all of them. A link could point anywhere: it touches where it lies, and is in no set alone.
+    /// What a change that touches these paths does to those that the rules name. `None`: too many to tell; a rule that this could make
+    /// apply is asked as if it did, and one that it could stop from applying is in error ([`parse::Asks::unsure`]). A link could point
+    /// anywhere, and anything could lie in a submodule: each touches where it lies, a submodule also what is below, and is in no set alone.
     pub fn paths_of(&self, touched: Option<&[RuledPath]>) -> BTreeMap<String, PathsView> {
         let view = |globs: &Globs| {
             let Some(touched) = touched else {
-                return PathsView { touched: true, only: false, added: true, deleted: true };
+                return PathsView { touched: true, only: false, added: true, deleted: true, unknown: true };
             };
             let any = |status: Option<PathStatus>| {
                 let is = |path: &&RuledPath| status.is_none_or(|status| path.status == status);
-                touched.iter().filter(is).any(|path| globs.is_match(&path.path))
+                let meets =
+                    |path: &RuledPath| globs.is_match(&path.path) || path.submodule && globs.reaches_into(&path.path);
+                touched.iter().filter(is).any(meets)
             };
             PathsView {
                 touched: any(None),
-                only: !touched.is_empty() && touched.iter().all(|path| !path.link && globs.is_match(&path.path)),
+                only: !touched.is_empty()
+                    && touched.iter().all(|path| !path.link && !path.submodule && globs.is_match(&path.path)),
+                unknown: false,
                 added: any(Some(PathStatus::Added)),
                 deleted: any(Some(PathStatus::Deleted)),
             }

@@ -60,6 +60,8 @@ pub(super) struct Asks {
     pub literals: Literals,
     /// The groups that it looks for people in.
     pub looked_in: BTreeSet<GroupId>,
+    /// Whether it asks about paths in a way that what is taken for an unknown one could keep it from applying.
+    pub unsure: bool,
 }
 
 /// The policy id under which the applies-only twin of a rule runs. No rule id holds a `?`.
@@ -282,6 +284,8 @@ fn applies_only(policy: &Policy, id: &RuleId) -> Result<(Policy, Asks), Problem>
         let body = condition.get("body").ok_or_else(|| internal(&"a condition without a body in JSON"))?;
         cannot_err(body, 0)?;
         asks.read(body)?;
+        let is_when = condition.get("kind").and_then(Value::as_str) != Some("unless");
+        asks.unsure |= unsure(body, Some(is_when));
     }
     conditions.retain(|condition| condition.get("kind").and_then(Value::as_str) != Some("unless"));
     let applies = Policy::from_json(Some(PolicyId::new(format!("{id}{APPLIES}"))), json);
@@ -318,6 +322,31 @@ impl Asks {
             Value::Object(parts) => parts.values().try_for_each(|part| self.read(part)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
         }
+    }
+}
+
+/// Whether a word about paths stands where its value for too many of them ([`super::Rules::paths_of`]) is not the one that makes the rule
+/// fire. `fires`: which value of this expression does; `None` where either may.
+fn unsure(expression: &Value, fires: Option<bool>) -> bool {
+    if let Some(access) = expression.get(".").or_else(|| expression.get("has"))
+        && let Some(("paths", word)) = access.get("left").and_then(record)
+    {
+        return fires != Some(word != "only");
+    }
+    // In any other form than that one, too.
+    if expression.get(".").and_then(|access| access.get("attr")).and_then(Value::as_str) == Some("paths") {
+        return true;
+    }
+    if let Some(arg) = expression.get("!").and_then(|not| not.get("arg")) {
+        return unsure(arg, fires.map(|fires| !fires));
+    }
+    if let Some(sides) = expression.get("&&").or_else(|| expression.get("||")).and_then(Value::as_object) {
+        return sides.values().any(|side| unsure(side, fires));
+    }
+    match expression {
+        Value::Array(parts) => parts.iter().any(|part| unsure(part, None)),
+        Value::Object(parts) => parts.values().any(|part| unsure(part, None)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 

@@ -132,7 +132,7 @@ impl Varied<'_> {
             let is = |what: &str| draw(&format!("{what} {pattern}"), 2) == 1;
             let (only, added, deleted) = (is("only"), is("added"), is("deleted"));
             let touched = only || added || deleted || is("touched");
-            sample.paths.insert(pattern.clone(), PathsView { touched, only, added, deleted });
+            sample.paths.insert(pattern.clone(), PathsView { touched, only, added, deleted, unknown: false });
         }
         if asked.iter().any(|name| name.starts_with("size.")) {
             let lines = Lines { added: pick("size.added"), deleted: pick("size.deleted") };

@@ -101,6 +101,9 @@ pub struct PathsView {
     pub only: bool,
     pub added: bool,
     pub deleted: bool,
+    /// There are too many paths to tell: the others say what they could be.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unknown: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

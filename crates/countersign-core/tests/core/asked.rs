@@ -56,19 +56,46 @@ fn paths_are_those_of_the_delta() {
     assert!(docs(&[("docs/a.txt", FILE), ("README.md", FILE)]));
     assert!(!docs(&[("docs/a.txt", FILE), ("src/app.rs", FILE)]));
     assert!(!docs(&[("docs/a.txt", 0o120_000)]), "a link could point anywhere");
-    assert!(docs(&[("docs/module", 0o160_000)]), "a submodule is its path");
-    // Too many to keep: whatever a rule names could be among them.
+    assert!(!docs(&[("docs/module", 0o160_000)]), "anything could lie in a submodule");
+    // As many as are kept.
     let many: Vec<String> = (0..=MAX_RULED_PATHS).map(|n| format!("docs/{n:05}.txt")).collect();
     let many: Vec<(&str, u32)> = many.iter().map(|path| (path.as_str(), FILE)).collect();
-    assert!(!docs(&many));
     assert!(docs(&many[1..]));
-    let mut world = asking("resource.paths.touched[\"infra/**\"]");
-    let change = world.propose_git("linus", &touching(&many));
-    assert!(applies(&world, &change));
     // Of files the names are asked about.
     let mut world = asking("resource.paths.touched[\"app.*\"] && !resource.paths.added[\"app.*\"]");
     let change = world.propose("linus", "search/production");
     assert!(applies(&world, &change));
+}
+
+#[test]
+fn a_submodule_touches_what_could_lie_in_it() {
+    for (pattern, touches) in [("a/b/**", true), ("a/b/c.tf", true), ("a/*", true), ("**/*.tf", true), ("b/**", false)]
+    {
+        let mut world = asking(&format!("resource.paths.touched[\"{pattern}\"]"));
+        let change = world.propose_git("linus", &touching(&[("a/b", 0o160_000)]));
+        assert_eq!(applies(&world, &change), touches, "{pattern}");
+    }
+}
+
+/// Whatever the paths are, they do not keep a rule from applying.
+#[test]
+fn too_many_paths_to_tell_deny_what_asks_for_their_absence() {
+    let many: Vec<String> = (0..=MAX_RULED_PATHS).map(|n| format!("docs/{n:05}.txt")).collect();
+    let many: Vec<(&str, u32)> = many.iter().map(|path| (path.as_str(), 0o100_644)).collect();
+    for (when, status) in [
+        ("paths.touched[\"infra/**\"]", RuleStatus::Unsatisfied),
+        ("production && (!resource.paths.only[\"x\"] || resource.paths.added[\"x\"])", RuleStatus::Unsatisfied),
+        ("paths.touched[\"infra/**\"] && !resource.paths.added[\"infra/**\"]", RuleStatus::Error),
+        ("production && !(resource.paths.touched[\"infra/**\"])", RuleStatus::Error),
+        ("paths.only[\"docs/**\"]", RuleStatus::Error),
+        ("paths.deleted[\"infra/**\"] == resource.production", RuleStatus::Error),
+    ] {
+        let mut world = asking(&format!("resource.{when}"));
+        let change = world.propose_git("linus", &touching(&many));
+        let decision = world.decision(&change);
+        let asked = decision.rules.iter().find(|rule| rule.id.as_str() == "asked").unwrap();
+        assert_eq!(asked.status, status, "{when}");
+    }
 }
 
 #[test]

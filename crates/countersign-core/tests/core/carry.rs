@@ -53,8 +53,10 @@ fn an_approval_carries_over_to_a_new_base_a_merge_of_it_and_a_new_message() {
     let (mut world, change, commits) = approved();
     revise(&mut world, "ada", &change, &moved(&commits, 10, 5));
     assert_eq!(world.standing(&change), "allow");
-    let merged =
-        Extracted { facts: GitFacts { merges: 1, commits: 2, ..moved(&commits, 11, 6).facts }, ..commits.clone() };
+    // The merge itself brings nothing.
+    let (steps, other) = (commits.facts.steps(), moved(&commits, 11, 6));
+    assert!(steps.is_some());
+    let merged = Extracted { facts: GitFacts { merges: 1, commits: 2, steps, ..other.facts }, ..commits.clone() };
     revise(&mut world, "ada", &change, &merged);
     assert_eq!(world.standing(&change), "allow");
     revise(&mut world, "ada", &change, &moved(&commits, 12, 6));
@@ -97,6 +99,21 @@ fn it_does_not_where_anything_that_was_approved_is_another() {
     let body = world.new_revision(&change, &git(&moved), Some(&moved));
     world.say("ada", body).unwrap();
     assert_eq!(world.standing(&change), ASKED_AGAIN);
+}
+
+/// What is added and taken back between them would stay in the history.
+#[test]
+fn an_approval_does_not_carry_over_to_commits_that_bring_something_else_on_the_way() {
+    let (mut world, change, commits) = approved();
+    let detour = |steps| GitFacts { commits: 3, steps, ..moved(&commits, 10, 5).facts };
+    let other = facts(10, &[]).facts.delta;
+    for steps in [Some(delta::steps(&mut [commits.facts.delta, other])), None] {
+        revise(&mut world, "ada", &change, &Extracted { facts: detour(steps), ..commits.clone() });
+        assert_eq!(world.standing(&change), ASKED_AGAIN);
+    }
+    // Without the detour it is what was approved.
+    revise(&mut world, "ada", &change, &moved(&commits, 11, 5));
+    assert_eq!(world.standing(&change), "allow");
 }
 
 #[test]

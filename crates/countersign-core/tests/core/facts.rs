@@ -47,6 +47,32 @@ fn a_range_is_read_through_every_parent() {
 }
 
 #[test]
+fn what_commits_bring_one_by_one_is_told() {
+    const JANE: &str = "Jane <jane@x>";
+    let mut memory = Memory::default();
+    memory.add(1, &[], JANE, b"base", &[(b"a", 1)]);
+    memory.add(2, &[1], JANE, b"one", &[(b"d", 1)]);
+    // Upstream; the same on it; a merge of it.
+    memory.add(3, &[1], JANE, b"tip", &[(b"t", 1)]);
+    memory.add(4, &[3], JANE, b"one, rebased", &[(b"d", 1)]);
+    memory.add(5, &[2, 3], JANE, b"merge", &[(b"t", 1)]);
+    // A detour over two commits, and one in two merges.
+    memory.add(6, &[1], JANE, b"detour", &[(b"d", 1), (b"secret", 1)]);
+    memory.write(7, &[6], [JANE, JANE], b"back", &[(b"secret", GONE)]);
+    memory.add(8, &[2, 3], JANE, b"merge", &[(b"t", 1), (b"secret", 1)]);
+    memory.add(9, &[3], JANE, b"tip", &[(b"t", 2)]);
+    memory.write(10, &[8, 9], [JANE, JANE], b"merge", &[(b"t", file(2)), (b"secret", GONE)]);
+    let of = |base, head| facts(&memory, &range(base, head), &salt()).unwrap().0;
+    let one = of(1, 2);
+    assert!(one.steps.is_none() && one.steps().is_some());
+    for (base, head, same) in [(3, 4, true), (3, 5, true), (1, 7, false), (3, 8, false), (9, 10, false)] {
+        let other = of(base, head);
+        assert_eq!(other.steps() == one.steps(), same, "{base}..{head}");
+        assert_eq!(other.delta == one.delta, head != 8, "{base}..{head}");
+    }
+}
+
+#[test]
 fn facts_depend_on_base_and_head_alone() {
     let mut memory = Memory::default();
     memory.add(1, &[], "Jane <jane@x>", b"base", &[(b"a", 1)]);

@@ -412,6 +412,7 @@ impl Content {
             commits: 1,
             merges: 0,
             size: Size::of_files(1),
+            steps: None,
         };
         Self::of(facts, Identities { salt, people: BTreeMap::from([(reference, who)]) })
     }

@@ -104,7 +104,9 @@ fn invisible_and_bidirectional_characters_are_shown_in_content_and_paths() {
 fn what_would_run_or_is_text_is_never_binary() {
     let all = shown(
         &[
-            ("image.png", None, Some((PLAIN, b"\x89PNG\x00\xff"))),
+            ("image.png", None, Some((PLAIN, b"\x89PNG\x00\xff\xfe"))),
+            ("late", None, Some((PLAIN, b"echo quiet\n\x00\xff\nrm -rf / # as sh and perl read it\n"))),
+            ("over", Some((PLAIN, b"\x00\xff")), Some((EXECUTABLE, b"#!/bin/sh\nsteal\n"))),
             ("script", None, Some((EXECUTABLE, b"#!/bin/sh\n\x00\xff\nrm -rf /\n"))),
             ("text", None, Some((PLAIN, b"quiet\x00\nsteal\n"))),
         ],
@@ -133,6 +135,20 @@ fn what_would_run_or_is_text_is_never_binary() {
     +quiet<U+0000>
     +steal
     ");
+}
+
+/// Nobody has looked at what is not shown.
+#[test]
+fn what_is_binary_is_told_and_not_whole() {
+    let binary = (PLAIN, &b"\x00\xff"[..]);
+    let text = (PLAIN, &b"text\n"[..]);
+    let sides = [("added", None, Some(binary)), ("gone", Some(binary), None), ("now", Some(text), Some(binary))];
+    for shown in shown(&sides, Length::Full) {
+        assert!(!shown.is_whole() && shown.lacks[0].starts_with("binary "), "{shown:?}");
+        assert_eq!(shown.lines.iter().any(|line| line.text == "-text"), shown.path == "now");
+    }
+    let runs = [("tool", None, Some((EXECUTABLE, &b"\x00\xff"[..]))), ("link", None, Some((LINK, &b"\x00\xff"[..])))];
+    assert!(shown(&runs, Length::Full).iter().all(Shown::is_whole));
 }
 
 #[test]

@@ -130,6 +130,21 @@ fn a_rebase_that_is_made_a_revision_keeps_its_approvals() {
     assert_eq!((world.tip("main"), world.state(&change)), (world.id("HEAD"), "applied".to_owned()));
 }
 
+/// What comes and goes between them would stay in the history.
+#[test]
+fn commits_that_nobody_saw_do_not_land_by_an_approval_of_others() {
+    let world = World::usual();
+    let (change, _) = approved_and_overtaken(&world);
+    world.git(&["rebase", "--quiet", "main", "change"]);
+    world.write("checkout/secret", "token\n");
+    world.commit("a secret");
+    world.git(&["rm", "--quiet", "checkout/secret"]);
+    world.commit("no secret");
+    let view = revise(&world, "alice", &change, "origin/main..HEAD").json();
+    assert_eq!(view["decision"]["outcome"], "deny", "{view:#}");
+    world.push(&["HEAD:main"]).is_refused("denied-by-rules");
+}
+
 /// Whoever approved it may be the one who moves it on.
 #[test]
 fn an_approver_may_rebase_what_they_approved() {

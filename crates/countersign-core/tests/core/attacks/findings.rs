@@ -59,6 +59,9 @@ fn the_same_incident_is_found_once_and_nobody_is_buried_in_findings() {
     // Who answers and what it reaches does not make it another one.
     let again = Finding { who: [id("ada")].into(), ..world.moved("shop-gate", &["search/production"], 2) };
     assert_snapshot!(told(world.say_with("shop-gate", &["git-gate"], Body::Finding(again))), @"already-found: finding CHANGE says the same, and is open");
+    // Nor does a gate that no owner registered find something for others to answer.
+    let others = Finding { who: [id("ada")].into(), ..world.moved("shop-gate", &["search/production"], 3) };
+    assert_snapshot!(told(world.say_with("shop-gate", &["git-gate"], Body::Finding(others))), @"another-answers: barbara, who registered gate shop-gate, owns not all of what it guards: ada need not answer for it");
     for to in 3..=u64::try_from(MAX_OPEN_FINDINGS + 1).unwrap() {
         raise(&mut world, to).unwrap();
     }
@@ -74,7 +77,7 @@ fn what_a_gate_says_of_its_mode_is_not_what_the_log_has() {
     let mut world = World::new();
     let of_search = || targets(&["search/production"]);
     let watching = [("refs/heads/main".to_owned(), of_search())].into();
-    let registration = GateRegistration { watching, ..world.registration() };
+    let registration = GateRegistration { map: Some(Digest::of("map")), watching, ..world.registration() };
     world.say("barbara", Body::GateRegistration(registration)).unwrap();
     let finding = |world: &World, branch: &str| Finding {
         what: Matter::GateMode { branch: branch.to_owned(), gate: "shop-gate".parse().unwrap(), targets: of_search() },

@@ -99,6 +99,7 @@ pub fn facts(n: u64, identities: &[Identity]) -> Extracted {
         commits: 1,
         merges: 0,
         size: Size { files: 1, lines: Some(Lines { added: 1, deleted: 1 }) },
+        steps: None,
     };
     Extracted { facts, identities: Identities { salt: salt(), people } }
 }

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use countersign_core::{
     ids::RuleId,
     requirement::{Choice, InvalidRequirement, TOKENS},
-    rules::template::{Template, template},
+    template::{Template, template},
 };
 use serde_json::json;
 

@@ -305,6 +305,7 @@ fn difference(said: &GitFacts, here: &GitFacts) -> &'static str {
         (said.head == here.head, "its head is another"),
         (said.delta == here.delta && said.tree == here.tree, "its content is another"),
         (said.paths == here.paths, "its paths are others"),
+        (said.steps == here.steps, "what its commits bring one by one is another"),
         (said.identities == here.identities, "the people whom the commits name are others"),
         (said.ai == here.ai, "the signs of AI assistance are others"),
         (said.guidance == here.guidance, "the cited documents are others"),

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
-use super::{Rules, RulesError, check};
 use crate::{
     cases::{CasesError, run_cases},
     ids::{GroupId, RuleId},
     requirement::{Choice, Comparison, Condition, Fact, Need, Requirement, Role},
+    rules::{Rules, RulesError, check},
 };
 
 /// What the cases' people are called.
