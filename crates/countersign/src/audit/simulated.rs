@@ -9,7 +9,7 @@ use countersign_core::{
     change::Change,
     decision::{Decision, Missing, Outcome, RuleDecision, RuleStatus, Token},
     explain::Scene,
-    governance::Governance,
+    governance::{Blobs, Governance},
     ids::{ActorId, ChangeId, RuleId},
     refusal::Refusal,
     requirement::Need,
@@ -25,8 +25,6 @@ use super::{
     governed::{self, GovernedError},
     report::rounded,
 };
-use crate::follower::Follower;
-
 const WEEK_SECS: f64 = 7.0 * 86_400.0;
 
 /// A log's past under other rules.
@@ -82,8 +80,8 @@ pub fn simulate(
     place: &str,
     trust: &Trust,
     rules: Arc<Rules>,
-    since: Time,
-    now: Time,
+    (since, now): (Time, Time),
+    blob: &Blobs<'_>,
 ) -> Result<(Simulated, Arc<Governance>), GovernedError> {
     governed::copied(place, trust, now, async |follower| {
         let governance = follower.governance().await?;
@@ -94,8 +92,7 @@ pub fn simulate(
         for change in governed::changes(follower).await? {
             let newest = change.decisions.iter().filter(|decision| decision.at >= since).next_back();
             let Some(newest) = newest else { continue };
-            let found = snapshot(follower, &newest.decision).await?;
-            match found.and_then(|snapshot| past.seen(&snapshot, &change)) {
+            match snapshot(blob, &newest.decision).and_then(|snapshot| past.seen(&snapshot, &change)) {
                 Some(seen) => past.put(&change, &seen, newest.at)?,
                 None => past.simulated.unread += 1,
             }
@@ -104,16 +101,12 @@ pub fn simulate(
     })
 }
 
-/// The snapshot that a decision was taken from.
-async fn snapshot(follower: &Follower, decision: &Digest) -> Result<Option<Snapshot>, GovernedError> {
-    let blob = async |digest: Digest| -> Result<Option<Vec<u8>>, GovernedError> {
-        let found = follower.blobs(&[digest]).await?.remove(&digest);
-        Ok(found.filter(|bytes| Digest::of(bytes) == digest))
-    };
-    let Some(decision) = blob(*decision).await?.and_then(|b| serde_json::from_slice::<Decision>(&b).ok()) else {
-        return Ok(None);
-    };
-    Ok(blob(decision.snapshot_digest).await?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+/// The snapshot that a decision was taken from. A copy of a log does without both; the leaf that was followed names them by
+/// their digests.
+fn snapshot(blob: &Blobs<'_>, decision: &Digest) -> Option<Snapshot> {
+    let blob = |digest: &Digest| blob(digest).filter(|bytes| Digest::of(bytes) == *digest);
+    let decision: Decision = serde_json::from_slice(&blob(decision)?).ok()?;
+    serde_json::from_slice(&blob(&decision.snapshot_digest)?).ok()
 }
 
 /// One snapshot, as each of the two sets sees it.

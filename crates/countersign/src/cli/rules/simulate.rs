@@ -56,7 +56,10 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     })?;
     let since = Time::from_unix_millis(since.as_millisecond());
     let log = global.log()?;
-    let (simulated, governance) = simulate(log.client.url(), log.trust(), Arc::clone(&rules), since, clock::now())?;
+    let (simulated, governance) =
+        simulate(log.client.url(), log.trust(), Arc::clone(&rules), (since, clock::now()), &|digest| {
+            log.client.blob(digest).ok()
+        })?;
     let past = match &args.git {
         Some(repository) => Some(past(repository, since, Arc::clone(&governance.rules), rules)?),
         None => None,
