@@ -69,7 +69,8 @@ fn run() -> Result<bool> {
         "{:<28}{:>9}{:>9}{:>12}{:>12}{:>8}{:>12}",
         "repository", "commits", "landed", "git log", "audit", "ratio", "replay"
     );
-    let rules = RuleSet { name: "the shipped rules".to_owned(), rules: Rules::parse(&shipped::rules())? };
+    let rules =
+        RuleSet { name: "the shipped rules".to_owned(), rules: std::sync::Arc::new(Rules::parse(&shipped::rules())?) };
     let mut within = true;
     for repository in &repositories {
         within &= compare(repository, &rules, &limits)?;

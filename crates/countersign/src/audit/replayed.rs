@@ -1,6 +1,6 @@
 //! What rules would have done to the past, as programs read it.
 
-use std::{collections::BTreeMap, panic::resume_unwind, thread};
+use std::{collections::BTreeMap, panic::resume_unwind, sync::Arc, thread};
 
 use countersign_audit::replay::{self, Assumptions, Course, Past, Replay, RuleReplay, WaitBasis};
 use countersign_core::{
@@ -19,13 +19,15 @@ const EXAMPLES: usize = 5;
 #[derive(Debug)]
 pub struct RuleSet {
     pub name: String,
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
 }
 
 /// Everything that was replayed.
 #[derive(Debug)]
 pub struct Replayed {
     pub assumptions: Assumptions,
+    /// What of the rules a past cannot be judged by.
+    pub not_judged: Option<String>,
     first: (String, Replay),
     second: Option<(String, Replay)>,
 }
@@ -34,7 +36,7 @@ pub struct Replayed {
 pub fn replay_all(judged: &Judged, rules: &RuleSet, compare: Option<&RuleSet>) -> Result<Replayed, InvalidId> {
     let past =
         Past { changes: &judged.changes, people: &judged.people, areas: &judged.scope.areas, reverts: &judged.reverts };
-    let sets: Vec<&Rules> = std::iter::once(rules).chain(compare).map(|set| &set.rules).collect();
+    let sets: Vec<&Rules> = std::iter::once(rules).chain(compare).map(|set| &*set.rules).collect();
     let (assumptions, replays) = ask(&Course::new(past, &sets)?)?;
     let mut replays = std::iter::once(rules).chain(compare).map(|set| set.name.clone()).zip(replays);
     let nothing = || {
@@ -44,7 +46,12 @@ pub fn replay_all(judged: &Judged, rules: &RuleSet, compare: Option<&RuleSet>) -
             Replay { rules: Vec::new(), all, curve: Vec::new(), outcomes: Vec::new(), stopped: Vec::new() },
         )
     };
-    Ok(Replayed { assumptions, first: replays.next().unwrap_or_else(nothing), second: replays.next() })
+    Ok(Replayed {
+        assumptions,
+        not_judged: replay::not_judged(&sets),
+        first: replays.next().unwrap_or_else(nothing),
+        second: replays.next(),
+    })
 }
 
 /// Asks about all of a history, side by side.

@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{IsTerminal as _, Write as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use countersign_audit::{
@@ -167,8 +168,13 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let selection = Selection { branch: args.branch.clone(), since: args.since, until: args.until };
     let progress = Progress::start();
     let history = History::open(repository, &selection, &stop)?;
-    let wanted =
-        scope::Wanted { impact, areas: args.areas.map(AreasBy::from), catalog: args.catalog.clone(), requests };
+    let wanted = scope::Wanted {
+        impact,
+        areas: args.areas.map(AreasBy::from),
+        catalog: args.catalog.clone(),
+        requests,
+        rules: std::iter::once(&rules).chain(&compare).map(|set| Arc::clone(&set.rules)).collect(),
+    };
     let prepared = scope::prepare(&history, wanted)?;
     progress.changes(history.len());
     let judged = judge_all(&history, prepared, &progress)?;
@@ -231,10 +237,10 @@ fn rule_set(dir: Option<&Path>) -> Result<RuleSet, CliError> {
     let Some(dir) = dir else {
         let rules = Rules::parse(&shipped::rules())
             .map_err(|error| CliError::new("failed", format!("the shipped rules do not parse: {error}")))?;
-        return Ok(RuleSet { name: "the shipped rules".to_owned(), rules });
+        return Ok(RuleSet { name: "the shipped rules".to_owned(), rules: Arc::new(rules) });
     };
     let name = format!("the rules in {}", printable(&dir.to_string_lossy()));
-    Ok(RuleSet { name, rules: super::rules::load(dir)? })
+    Ok(RuleSet { name, rules: Arc::new(super::rules::load(dir)?) })
 }
 
 /// Forges in the order in which most people need them.
