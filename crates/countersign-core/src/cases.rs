@@ -11,7 +11,7 @@ use std::{
 };
 
 use countersign_ledger::sshsig::Assurance;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use thiserror::Error;
 
 use crate::{
@@ -122,6 +122,7 @@ struct Given {
     guidance: BTreeMap<String, Option<i32>>,
     documents: Option<Documents>,
     /// What it touches: each path, and what becomes of it.
+    #[serde(deserialize_with = "fates")]
     paths: BTreeMap<String, Fate>,
     /// Rule, and who waives it.
     waivers: BTreeMap<RuleId, ActorId>,
@@ -136,6 +137,16 @@ enum Fate {
     Deleted,
     /// A symbolic link is or was there.
     Link,
+}
+
+/// Whoever writes them by what becomes of them is told which way round it is.
+fn fates<'de, D: Deserializer<'de>>(paths: D) -> Result<BTreeMap<String, Fate>, D::Error> {
+    BTreeMap::deserialize(paths).map_err(|error| {
+        D::Error::custom(format!(
+            "{error}; `paths` has each path and what becomes of it, which is added, modified, deleted or link: `paths: \
+             {{platform/main.tf: modified}}`"
+        ))
+    })
 }
 
 /// What a change is for, in a word.

@@ -73,6 +73,7 @@ pub fn check_names(rules: &Rules, catalog: &Catalog) -> Vec<CheckFinding> {
     let systems: BTreeSet<&str> = catalog.systems.keys().map(|id| id.as_str()).collect();
     let environments: BTreeSet<&str> = catalog.settings.environments.iter().map(|id| id.as_str()).collect();
     let groups: BTreeSet<&str> = catalog.groups.keys().map(|id| id.as_str()).collect();
+    let people: BTreeSet<&str> = catalog.actors.keys().map(|id| id.as_str()).collect();
     let mut findings = Vec::new();
     for rule in rules.iter() {
         let mentions = rules.mentions(&rule.id);
@@ -80,6 +81,7 @@ pub fn check_names(rules: &Rules, catalog: &Catalog) -> Vec<CheckFinding> {
             ("system", &mentions.systems, &systems),
             ("environment", &mentions.environments, &environments),
             ("group", &mentions.groups, &groups),
+            ("person", &mentions.people, &people),
         ];
         for (what, names, known) in sorts {
             let unknown = names.iter().filter(|name| !known.contains(name.as_str()));
