@@ -1,11 +1,16 @@
 //! Judging one landed change: who had a hand in it, what is written about a second person, what it touches.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use countersign_core::{
     facts::message::Message,
     ids::Oid,
     kind::{Documents, Kind as ChangeKind},
+    rules::Rules,
+    snapshot::PathsView,
 };
 
 use super::{
@@ -16,7 +21,7 @@ use super::{
     grade::{Graded, grade},
     impact::{ImpactSet, ImpactTable},
     people::{IdentityId, Kind, People},
-    replay::{documents_of, kind_of},
+    replay::{documents_of, kind_of, ruled},
     requests::Requests,
     reverts::{self, Taken},
     text::{MAX_SIGNAL_CHARS, MAX_SUBJECT_CHARS, shown},
@@ -67,6 +72,8 @@ pub struct Audited {
     /// Areas of [`Areas`].
     pub areas: Vec<u32>,
     pub paths: u32,
+    /// What it does to the paths that rules name, by their patterns.
+    pub ruled: BTreeMap<String, PathsView>,
     /// What sort of change its paths make it.
     pub kind: ChangeKind,
     /// How much its messages say.
@@ -86,6 +93,8 @@ pub struct Scope {
     pub areas: Areas,
     /// What forges know of requests that landed here.
     pub requests: Requests,
+    /// Sets that will be asked about the changes: of paths only what these ask is kept.
+    pub rules: Vec<Arc<Rules>>,
 }
 
 /// Judges a landed change. The grade may change once when everybody is known: see [`Audited::settle`].
@@ -122,6 +131,7 @@ pub fn judge(change: &LandedChange, people: &mut People, scope: &mut Scope) -> A
         impact: scope.impact.of(&change.paths).with(&touched),
         areas: touched.areas,
         paths: u32::try_from(change.paths.len()).unwrap_or(u32::MAX),
+        ruled: ruled(&change.paths, &scope.rules),
         kind: kind_of(&change.paths),
         documents: documents_of(&messages),
         brought: u32::try_from(change.brought.len()).unwrap_or(u32::MAX),

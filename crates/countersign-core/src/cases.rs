@@ -11,7 +11,7 @@ use std::{
 };
 
 use countersign_ledger::sshsig::Assurance;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use thiserror::Error;
 
 use crate::{
@@ -122,6 +122,7 @@ struct Given {
     guidance: BTreeMap<String, Option<i32>>,
     documents: Option<Documents>,
     /// What it touches: each path, and what becomes of it.
+    #[serde(deserialize_with = "fates")]
     paths: BTreeMap<String, Fate>,
     /// Left out: one line of one file.
     size: Option<Measure>,
@@ -158,6 +159,16 @@ enum Fate {
     Link,
     /// A submodule is or was there.
     Submodule,
+}
+
+/// Whoever writes them by what becomes of them is told which way round it is.
+fn fates<'de, D: Deserializer<'de>>(paths: D) -> Result<BTreeMap<String, Fate>, D::Error> {
+    BTreeMap::deserialize(paths).map_err(|error| {
+        D::Error::custom(format!(
+            "{error}; `paths` has each path and what becomes of it, which is added, modified, deleted or link: `paths: \
+             {{platform/main.tf: modified}}`"
+        ))
+    })
 }
 
 /// What a change is for, in a word.

@@ -18,19 +18,24 @@ mod known;
 mod reading;
 mod tally;
 
-use std::{cmp::Ordering, collections::BTreeSet, ops::Range};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use countersign_core::{
     catalog::Tier,
     decision::Outcome,
-    ids::{ActorId, ChangeId, Environment, GroupId, InvalidId, SystemId, Target},
+    ids::{ActorId, ChangeId, Environment, GroupId, InvalidId, RuleId, SystemId, Target},
     kind::Kind,
+    requirement::{Choice, Role},
     rules::Rules,
     snapshot::{Ai, AiStatus, Builder, Snapshot, TargetView},
 };
 use countersign_ledger::Time;
 
-pub(super) use self::reading::{documents_of, kind_of};
+pub(super) use self::reading::{documents_of, kind_of, ruled};
 pub use self::tally::{All, CurvePoint, Missing, Part, RuleReplay, Stopped};
 use self::{
     known::{Actors, History, Known, Parts, Person, There},
@@ -295,6 +300,7 @@ fn put(
         disclosed: false,
     };
     snapshot.documents = change.documents;
+    snapshot.paths.clone_from(&change.ruled);
     snapshot.population = u32::try_from(there.len()).unwrap_or(u32::MAX);
     Ok(strangers)
 }
@@ -404,6 +410,9 @@ impl Assumptions {
                 },
                 self.senior_from
             ),
+            "Paths are those that a change differs in from its first parent. A link counts as one only where it took a \
+             file's place or gave it up."
+                .to_owned(),
             "Why, risk, rollback and tests are the characters that commit messages say of them (trailers left out), the \
              kind of a change comes from its paths, no change cites guidance, nobody waives, and nobody signed what AI \
              had to do with it: only what commits declare counts."
@@ -424,6 +433,44 @@ impl Assumptions {
     pub fn wait_hours(&self) -> f64 {
         self.wait_secs as f64 / 3_600.0
     }
+}
+
+/// Rules that ask about groups, named people, keys, material, who proposed or what for: of those a repository tells nothing,
+/// so that what is counted of such a rule is no judgement of it.
+pub fn not_judged(sets: &[&Rules]) -> Option<String> {
+    let mut not: BTreeMap<&'static str, BTreeSet<&RuleId>> = BTreeMap::new();
+    for (rules, rule) in sets.iter().flat_map(|rules| rules.iter().map(move |rule| (rules, rule))) {
+        let mentions = rules.mentions(&rule.id);
+        let needs = rule.requires.iter().flat_map(Choice::ways).flat_map(|way| way.need.roles());
+        let by_needs = needs.filter_map(|role| match role {
+            Role::Touch | Role::Verified => Some("keys"),
+            Role::Material => Some("who had the content at hand"),
+            Role::Group(_) | Role::Independent | Role::Owner | Role::Senior => None,
+        });
+        let asks = |word: &str| mentions.asked.iter().any(|asked| asked.starts_with(word));
+        let by_words = [
+            (!mentions.groups.is_empty() || asks("contributor_groups"), "groups"),
+            (!mentions.people.is_empty(), "people by their ids"),
+            (asks("approvals.touch") || asks("approvals.verified"), "keys"),
+            (asks("proposer"), "who proposed"),
+            (asks("purpose"), "what a change is for"),
+        ];
+        for what in by_needs.chain(by_words.into_iter().filter_map(|(asked, what)| asked.then_some(what))) {
+            not.entry(what).or_default().insert(&rule.id);
+        }
+    }
+    let of = |(what, ids): (&&str, &BTreeSet<&RuleId>)| {
+        let ids: Vec<String> = ids.iter().map(|id| format!("`{id}`")).collect();
+        format!("{what} ({})", ids.join(", "))
+    };
+    let said: Vec<String> = not.iter().map(of).collect();
+    (!said.is_empty()).then(|| {
+        format!(
+            "Not judged, because a repository does not tell: {}. In a replay nobody is in a group or has a key, so these \
+             rules stop whatever they ask that of, and let pass what they only ask about where it is so.",
+            said.join("; ")
+        )
+    })
 }
 
 /// Changes about which two sets of rules differ.

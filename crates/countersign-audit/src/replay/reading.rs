@@ -1,8 +1,12 @@
 //! What a landed change would have said of itself as a proposal: its kind from its paths, its documents from its messages.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use countersign_core::{
-    facts::{PathChange, message::Message},
+    facts::{MAX_RULED_PATHS, PathChange, PathStatus, RuledPath, message::Message},
     kind::{Documents, Kind},
+    rules::Rules,
+    snapshot::PathsView,
 };
 
 /// Most paths of one change that are looked at.
@@ -42,6 +46,22 @@ pub fn kind_of(paths: &[PathChange]) -> Kind {
         (false, true) => Kind::Code,
         (false, false) => Kind::Config,
     }
+}
+
+/// What a change does to the paths that any of these rules name. A history is read without modes, so that of links only
+/// those are known that took a file's place, or gave it up.
+pub fn ruled(paths: &[PathChange], rules: &[Arc<Rules>]) -> BTreeMap<String, PathsView> {
+    if rules.iter().all(|rules| rules.patterns().next().is_none()) {
+        return BTreeMap::new();
+    }
+    let ruled = |change: &PathChange| RuledPath {
+        path: change.path.clone(),
+        status: change.status,
+        submodule: false,
+        link: change.status == PathStatus::TypeChanged,
+    };
+    let touched: Option<Vec<RuledPath>> = (paths.len() <= MAX_RULED_PATHS).then(|| paths.iter().map(ruled).collect());
+    rules.iter().flat_map(|rules| rules.paths_of(touched.as_deref())).collect()
 }
 
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! Who carries the reviews, and what rules would have done, on small made histories.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use countersign_audit::{
     Audited, Carriers, CommitRecord, LandedChange, People, Reverts, Scope, judge,
@@ -32,7 +32,11 @@ struct Made {
 }
 
 fn made(lines: &[Line<'_>]) -> Made {
-    let (mut people, mut scope) = (People::default(), Scope::default());
+    made_for(lines, Vec::new())
+}
+
+fn made_for(lines: &[Line<'_>], rules: Vec<Arc<Rules>>) -> Made {
+    let (mut people, mut scope) = (People::default(), Scope { rules, ..Scope::default() });
     let mut changes = Vec::new();
     for (at, (day, author, path, message)) in lines.iter().enumerate() {
         let change = LandedChange {
@@ -291,4 +295,40 @@ fn stretches_add_up_to_the_whole() {
     assert_eq!(parts.0, whole.0);
     assert_eq!((parts.1[0].all, &parts.1[0].outcomes), (whole.1[0].all, &whole.1[0].outcomes));
     assert_eq!(made.told(&parts.1[0]), made.told(&whole.1[0]));
+}
+
+#[test]
+fn rules_about_paths_are_asked_about_what_a_change_touched() {
+    let text = |id: &str, path: &str| {
+        let text = format!(
+            "@id(\"{id}\") @requires(\"approval:independent:1\") @because(\"B.\") @remedy(\"mend {{change}}\")
+             @mode(\"enforce\") @strength(\"waivable\")
+             forbid (principal, action == Countersign::Action::\"apply\", resource)
+             when {{ resource.production && {path} }} unless {{ resource.approvals.independent >= 1 }};"
+        );
+        Arc::new(Rules::parse(&BTreeMap::from([("r.cedar".to_owned(), text)])).unwrap())
+    };
+    let one = text("platform", "resource.paths.touched[\"platform/**\"]");
+    let other = text("not-docs", "!resource.paths.only[\"docs/**\"]");
+    let made = made_for(
+        &[
+            (0, "Ada", "platform/a", "x"),
+            (1, "Ada", "shop/a", "x"),
+            (2, "Ada", "docs/a", "x"),
+            (3, "Ada", "docs/a platform/b", BY_BEA),
+        ],
+        vec![Arc::clone(&one), Arc::clone(&other)],
+    );
+    let (_, replays) = made.replay(&[&one, &other]);
+    let told: Vec<(u64, u64)> =
+        replays.iter().map(|replay| (replay.rules[0].applied, replay.rules[0].stopped)).collect();
+    assert_eq!(told, [(2, 1), (3, 2)]);
+}
+
+#[test]
+fn what_a_history_cannot_tell_is_said() {
+    let by_group = rule("red", "approval:group:red:1", "watch", "resource.approvals.group[\"red\"] >= 1");
+    let by_key = rule("touched", "approval:touch:1", "watch", "resource.approvals.touch >= 1");
+    assert_snapshot!(replay::not_judged(&[&by_group, &by_key, &independent("watch")]).unwrap(), @"Not judged, because a repository does not tell: groups (`red`); keys (`touched`). In a replay nobody is in a group or has a key, so these rules stop whatever they ask that of, and let pass what they only ask about where it is so.");
+    assert_eq!(replay::not_judged(&[&shipped(), &independent("watch")]), None);
 }

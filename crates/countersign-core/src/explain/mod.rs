@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use self::{
     enough::{Wish, enough},
     people::{Found, Wanted, asked},
-    words::{how_to_approve, way_in_words},
+    words::{how_to_approve, how_to_disclose, way_in_words},
 };
 pub use self::{
     people::{MAX_WHO, People},
@@ -383,9 +383,7 @@ impl<'a> Scene<'a> {
                 Need::Document { document, .. } => {
                     one(self.authors(decided), format!("countersign revise {change} --{} TEXT", document.name()))
                 }
-                Need::Disclosure => {
-                    one(self.authors(decided), format!("countersign disclose {change} --tool NAME, or --none"))
-                }
+                Need::Disclosure => one(self.authors(decided), how_to_disclose(change)),
             },
             Token::Remedy => {
                 let remedy = rule.map(|rule| rule.remedy.replace("{change}", change.as_str()));
@@ -469,7 +467,7 @@ impl<'a> Scene<'a> {
             who: vec![sponsor.clone()],
             more: 0,
             or: Vec::new(),
-            how: format!("countersign disclose {} --tool NAME, or --none", self.snapshot.change),
+            how: how_to_disclose(&self.snapshot.change),
         }
     }
 

@@ -89,3 +89,8 @@ pub(super) fn how_to_approve(change: &ChangeId, material: Material) -> String {
         Material::Governance => format!("countersign approve {change}"),
     }
 }
+
+/// Two commands in full: a line that is half one of them is pasted as it stands.
+pub(super) fn how_to_disclose(change: &ChangeId) -> String {
+    format!("countersign disclose {change} --tool NAME, or, without AI: countersign disclose {change} --none")
+}

@@ -77,6 +77,7 @@ pub fn check_names(rules: &Rules, catalog: &Catalog) -> Vec<CheckFinding> {
     let environments = catalog.settings.environments.iter().map(|id| id.as_str());
     let environments: BTreeSet<&str> = environments.chain([of_all.environment.as_str()]).collect();
     let groups: BTreeSet<&str> = catalog.groups.keys().map(|id| id.as_str()).collect();
+    let people: BTreeSet<&str> = catalog.actors.keys().map(|id| id.as_str()).collect();
     let mut findings = Vec::new();
     for rule in rules.iter() {
         let mentions = rules.mentions(&rule.id);
@@ -84,6 +85,7 @@ pub fn check_names(rules: &Rules, catalog: &Catalog) -> Vec<CheckFinding> {
             ("system", &mentions.systems, &systems),
             ("environment", &mentions.environments, &environments),
             ("group", &mentions.groups, &groups),
+            ("person", &mentions.people, &people),
         ];
         for (what, names, known) in sorts {
             let unknown = names.iter().filter(|name| !known.contains(name.as_str()));

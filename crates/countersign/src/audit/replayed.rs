@@ -26,6 +26,8 @@ pub struct RuleSet {
 #[derive(Debug)]
 pub struct Replayed {
     pub assumptions: Assumptions,
+    /// What of the rules a past cannot be judged by.
+    pub not_judged: Option<String>,
     first: (String, Replay),
     second: Option<(String, Replay)>,
 }
@@ -44,7 +46,12 @@ pub fn replay_all(judged: &Judged, rules: &RuleSet, compare: Option<&RuleSet>) -
             Replay { rules: Vec::new(), all, curve: Vec::new(), outcomes: Vec::new(), stopped: Vec::new() },
         )
     };
-    Ok(Replayed { assumptions, first: replays.next().unwrap_or_else(nothing), second: replays.next() })
+    Ok(Replayed {
+        assumptions,
+        not_judged: replay::not_judged(&sets),
+        first: replays.next().unwrap_or_else(nothing),
+        second: replays.next(),
+    })
 }
 
 /// Asks about all of a history, side by side.

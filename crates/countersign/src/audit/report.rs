@@ -293,6 +293,7 @@ impl Report {
             change.rules = replayed.verdict(at);
         }
         self.caveats.extend(replayed.assumptions.words());
+        self.caveats.extend(replayed.not_judged.clone());
     }
 }
 

@@ -1,12 +1,18 @@
 //! What an audit is told besides the history: which paths reach far, who owns them, and what areas are.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use countersign_audit::{
     Areas, AreasBy, CodeOwners, ImpactTable, Requests, Scope, Systems,
     codeowners::{Entry, LOCATIONS},
 };
-use countersign_core::catalog::{Catalog, CatalogError, PATHS_ANNOTATION, SOURCE_ANNOTATION};
+use countersign_core::{
+    catalog::{Catalog, CatalogError, PATHS_ANNOTATION, SOURCE_ANNOTATION},
+    rules::Rules,
+};
 use thiserror::Error;
 
 use super::reader::{History, ReadError};
@@ -22,6 +28,8 @@ pub struct Wanted {
     pub catalog: Option<PathBuf>,
     /// What forges know of requests that landed here.
     pub requests: Requests,
+    /// The sets that the past will be put to.
+    pub rules: Vec<Arc<Rules>>,
 }
 
 /// A scope, and where it came from.
@@ -110,7 +118,12 @@ pub fn prepare(history: &History, wanted: Wanted) -> Result<Prepared, ScopeError
     };
     let (owners_file, owners) = owners.unzip();
     Ok(Prepared {
-        scope: Scope { impact: wanted.impact, areas: Areas::new(by, owners, systems), requests: wanted.requests },
+        scope: Scope {
+            impact: wanted.impact,
+            areas: Areas::new(by, owners, systems),
+            requests: wanted.requests,
+            rules: wanted.rules,
+        },
         owners_file,
     })
 }

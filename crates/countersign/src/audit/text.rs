@@ -373,6 +373,7 @@ pub(in crate::audit) fn span(days: f64) -> String {
 pub(in crate::audit) fn counted(number: u64, one: &str) -> String {
     match (number, one) {
         (1, _) => format!("1 {one}"),
+        (_, "change that landed") => format!("{} changes that landed", thousands(number)),
         (_, "person") => format!("{} people", thousands(number)),
         (_, _) => format!("{} {one}s", thousands(number)),
     }

@@ -168,8 +168,13 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let selection = Selection { branch: args.branch.clone(), since: args.since, until: args.until };
     let progress = Progress::start();
     let history = History::open(repository, &selection, &stop)?;
-    let wanted =
-        scope::Wanted { impact, areas: args.areas.map(AreasBy::from), catalog: args.catalog.clone(), requests };
+    let wanted = scope::Wanted {
+        impact,
+        areas: args.areas.map(AreasBy::from),
+        catalog: args.catalog.clone(),
+        requests,
+        rules: std::iter::once(&rules).chain(&compare).map(|set| Arc::clone(&set.rules)).collect(),
+    };
     let prepared = scope::prepare(&history, wanted)?;
     progress.changes(history.len());
     let judged = judge_all(&history, prepared, &progress)?;

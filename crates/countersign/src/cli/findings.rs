@@ -11,6 +11,9 @@ use crate::{
 };
 
 /// List what somebody has to answer by a stated time, what is due first before what is due later.
+///
+/// An answer in the log comes with a later release; until then a finding stays open. `countersign gate status REPO --answer` tells
+/// the gate alone why a branch was moved, so that it takes it as it stands; the log does not learn of it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Those that nobody has answered.
@@ -54,6 +57,14 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
             let now = rfc3339(clock::now());
             findings.iter().for_each(|finding| line(finding, &now));
             anstream::eprintln!("{}", faint("as the server tells it"));
+            if findings.iter().any(|finding| finding.open) {
+                anstream::eprintln!(
+                    "{}",
+                    faint(
+                        "they stay open: answering in the log comes later, and `gate status --answer` tells the gate alone"
+                    )
+                );
+            }
             if more {
                 let limit = args.limit.saturating_mul(2);
                 anstream::println!("{}", faint(format!("there are more: countersign findings --limit {limit}")));
@@ -63,7 +74,8 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-fn line(finding: &FindingLine, now: &str) {
+/// Two lines: what it is, by when and by whom it is to be answered; and what was found.
+pub(super) fn line(finding: &FindingLine, now: &str) {
     let who: Vec<&str> = finding.who.iter().map(|person| person.as_str()).collect();
     let due = match (finding.open, finding.is_overdue(now)) {
         (true, true) => bad(format!("was due {}", finding.due)).to_string(),

@@ -1,6 +1,6 @@
 //! `list`: which changes there are, as the server tells it.
 
-use countersign_core::catalog::did_you_mean;
+use countersign_core::{catalog::did_you_mean, ids::Target};
 
 use super::{
     Global,
@@ -72,6 +72,10 @@ impl Args {
             Some(OPEN) => (Some("true".to_owned()), None),
             _ => (None, self.state.clone()),
         };
+        if let Some(target) = self.target.as_deref().filter(|target| target.parse::<Target>().is_err()) {
+            return Err(CliError::usage(format!("--target {target}: a target is SYSTEM/ENVIRONMENT"))
+                .hint("as in checkout/production; all of a system: --system NAME"));
+        }
         let asked = [
             ("proposer", me.filter(|_| self.mine).map(str::to_owned)),
             ("waiting_on", person(&self.waiting_on)),

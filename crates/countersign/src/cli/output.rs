@@ -135,7 +135,8 @@ pub fn beside(label: &str, text: &str) -> String {
 
 /// `1 rule`, `2 rules`.
 pub fn count(number: usize, one: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+    let ending = if ["s", "sh", "ch", "x"].iter().any(|end| one.ends_with(end)) { "es" } else { "s" };
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}{ending}") }
 }
 
 /// `checkout/production, search/production`.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use countersign_core::{
     cases::{CaseResult, run_cases},
+    catalog::Catalog,
     rules::{
         Rules,
         check::{self, CheckFinding},
@@ -20,9 +21,12 @@ use serde_json::json;
 use super::{
     Global,
     error::{CliError, Exit},
-    output::{self, Format, bad, count, good},
+    output::{self, Format, bad, count, good, printable},
 };
-use crate::home::files;
+use crate::{
+    audit::scope::ScopeError,
+    home::{self, files},
+};
 
 /// Write, check and test rule files; say what they would ask.
 #[derive(Debug, clap::Args)]
@@ -42,7 +46,8 @@ enum Command {
     /// Parse the rules strictly, and check each against sample changes.
     ///
     /// For every sample that a rule applies to, everything in its @requires is supplied and it has to be satisfied; then
-    /// each thing is taken away and it has to be unsatisfied. A rule that applies to no sample is a finding too.
+    /// each thing is taken away and it has to be unsatisfied. A rule that applies to no sample is a finding too. Where a catalog lies
+    /// beside the folder, as in a home, so is a system, an environment, a group or a person that it does not have.
     Check {
         /// The folder with the `.cedar` files.
         dir: PathBuf,
@@ -110,7 +115,11 @@ pub(super) fn load(dir: &Path) -> Result<Rules, CliError> {
 
 fn check(format: Format, dir: &Path) -> Result<Exit, CliError> {
     let rules = load(dir)?;
-    let findings = check::check(&rules);
+    let mut findings = check::check(&rules);
+    let compared = beside(dir)?;
+    if let Some((_, catalog)) = &compared {
+        findings.extend(check::check_names(&rules, catalog));
+    }
     match format {
         Format::Json => output::json(&json!({
             "rules": rules.iter().map(|rule| json!({
@@ -123,6 +132,7 @@ fn check(format: Format, dir: &Path) -> Result<Exit, CliError> {
             })).collect::<Vec<_>>(),
             "digest": rules.digest(),
             "findings": findings.iter().map(finding).collect::<Vec<_>>(),
+            "catalog": compared.map(|(folder, _)| folder),
         }))?,
         Format::Text => {
             for rule in rules.iter() {
@@ -134,9 +144,27 @@ fn check(format: Format, dir: &Path) -> Result<Exit, CliError> {
                 anstream::println!("{}", bad(finding));
             }
             anstream::println!("{}, {}", count(rules.len(), "rule"), count(findings.len(), "finding"));
+            if let Some((folder, _)) = &compared {
+                anstream::println!("names are compared with the catalog in {}", printable(&folder.to_string_lossy()));
+            }
         }
     }
     Ok(if findings.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// The catalog of the home that the rules lie in.
+fn beside(dir: &Path) -> Result<Option<(PathBuf, Catalog)>, CliError> {
+    let Some(folder) = dir.canonicalize().ok().and_then(|whole| Some(whole.parent()?.join(home::CATALOG))) else {
+        return Ok(None);
+    };
+    if !folder.is_dir() {
+        return Ok(None);
+    }
+    let folder = dir.join("..").join(home::CATALOG);
+    let (files, settings) = home::catalog_at(&folder)?;
+    let catalog = Catalog::parse(&files, &settings)
+        .map_err(|source| CliError::from(ScopeError::Catalog { folder: folder.clone(), source }))?;
+    Ok(Some((folder, catalog)))
 }
 
 fn finding(finding: &CheckFinding) -> serde_json::Value {

@@ -19,6 +19,7 @@ use serde::Serialize;
 use super::{
     Global,
     error::{CliError, Exit},
+    findings,
     list::shortened,
     me::Me,
     output::{self, Format, bad, bold, faint, good, list, printable, warn},
@@ -31,13 +32,15 @@ use crate::{
     known::{KnownError, KnownLog},
     reading::Reading,
     signer::SignerError,
-    wire::{ChangeView, rfc3339},
+    wire::{ChangeView, FindingLine, FindingPage, rfc3339},
 };
 
 /// How many changes of each of the two lists are looked up.
 const LOOKED_UP: usize = 12;
 /// How many the server is asked to name.
 const NAMED: usize = 200;
+/// How many findings are shown, as the server is asked for them.
+const FINDINGS: &str = "5";
 /// How much of a title a line has.
 const TITLE: usize = 60;
 
@@ -50,6 +53,9 @@ struct Told {
     waiting: Vec<Waits>,
     /// How many more the server names, which were not looked up.
     more_waiting: usize,
+    /// Findings that they have to answer, as the server tells them.
+    to_answer: Vec<FindingLine>,
+    more_to_answer: bool,
     mine: Vec<Mine>,
     more_mine: usize,
 }
@@ -173,7 +179,10 @@ fn told(global: &Global, log: &KnownLog) -> Result<Told, CliError> {
     };
     let mine = own.iter().filter(is_mine).map(|reading| Ok(Mine::of(&reading.view()?)));
     let mine = mine.collect::<Result<_, CliError>>()?;
-    Ok(Told { me: id, log: log.trust().origin.clone(), waiting, more_waiting, mine, more_mine })
+    let asked = [("open", "true"), ("who", id.as_str()), ("limit", FINDINGS)];
+    let FindingPage { findings: to_answer, next } = log.client.findings(&asked)?;
+    let log = log.trust().origin.clone();
+    Ok(Told { me: id, log, waiting, more_waiting, to_answer, more_to_answer: next.is_some(), mine, more_mine })
 }
 
 /// Keys that are suspended: what each can be answered with.
@@ -281,7 +290,7 @@ impl Mine {
 
 fn print(told: &Told) {
     let me = &told.me;
-    if told.waiting.is_empty() && told.mine.is_empty() {
+    if told.waiting.is_empty() && told.to_answer.is_empty() && told.mine.is_empty() {
         anstream::println!("Nothing waits for you, {me}, and nothing of yours is open.");
         anstream::println!("  what others have open    countersign list --state open");
         anstream::println!("  a change of your own     countersign propose --help");
@@ -298,6 +307,13 @@ fn print(told: &Told) {
         }
     }
     more(told.more_waiting, "countersign list --waiting-on me");
+    if !told.to_answer.is_empty() {
+        anstream::println!("{}", bold(anstyle::Style::new(), "To answer"));
+        let now = rfc3339(clock::now());
+        told.to_answer.iter().for_each(|finding| findings::line(finding, &now));
+        let all = format!("countersign findings --open --who {me}");
+        anstream::println!("  {}{all}", if told.more_to_answer { "and more: " } else { "" });
+    }
     if !told.mine.is_empty() {
         anstream::println!("{}", bold(anstyle::Style::new(), "Yours"));
         told.mine.iter().for_each(Mine::print);

@@ -6,6 +6,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use countersign_core::{
+    catalog::did_you_mean,
     coverage,
     governance::Governance,
     ids::{ActorId, FindingId, Target},
@@ -26,6 +27,8 @@ use crate::{
 const ANSWER_WITHIN_SECS: i64 = 7 * 24 * 60 * 60;
 /// Raised in one look; the next one raises more.
 const MAX_AT_ONCE: usize = 16;
+/// Gates among which one that is meant is looked for.
+const MAX_GATES: u64 = 200;
 
 /// What a list of findings is narrowed by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +60,53 @@ impl Engine {
             let id: FindingId = item.name.parse().map_err(|e| records::unreadable(&item.name, e))?;
             findings.push(line(id, record));
         }
+        // What is gone from the catalog may still have findings; where there are none, a slip would look like good news.
+        if findings.is_empty() {
+            self.known(filter).await?;
+        }
         Ok(FindingPage { findings, next: page.next.map(|cursor| cursor.to_string()) })
+    }
+
+    /// Refuses what nobody and nothing is called.
+    async fn known(&self, filter: &FindingFilter) -> Result<(), EngineError> {
+        let governance = self.governance().await?;
+        let people: Vec<&str> = governance.catalog.actors.keys().map(ActorId::as_str).collect();
+        if let Some(who) = filter.who.as_ref().filter(|who| !people.contains(&who.as_str())) {
+            return Err(unknown("person", who.as_str(), "", &people).into());
+        }
+        let Some(about) = filter.about.as_deref() else { return Ok(()) };
+        let listed = self.store.list(&List::of(records::GATE, MAX_GATES)).await?;
+        let gates: Vec<&str> = listed.items.iter().map(|item| item.name.as_str()).collect();
+        let rules: Vec<&str> = governance.rules.iter().map(|rule| rule.id.as_str()).collect();
+        let (kind, name) = about.split_once('/').unwrap_or(("", about));
+        let names = match kind {
+            "gate" => gates,
+            "person" => people,
+            "rule" => rules,
+            "target" => {
+                let target = name.parse::<Target>().map_err(|_| {
+                    Refusal::malformed("malformed-about", format!("`{about}` names no target"))
+                        .hint("it is target/SYSTEM/ENVIRONMENT")
+                })?;
+                let found = governance.catalog.target(&target);
+                return Ok(found.map(drop).map_err(|error| Refusal::unknown("unknown-target", error.to_string()))?);
+            }
+            _ => {
+                let is_target = about.parse::<Target>().is_ok_and(|target| governance.catalog.target(&target).is_ok());
+                let of = [("gate", gates), ("person", people), ("rule", rules)];
+                let meant = of.iter().find(|(_, names)| names.contains(&about)).map(|(kind, _)| *kind);
+                let refusal = Refusal::malformed("malformed-about", format!("`{about}` does not say what it names"));
+                return Err(match meant.or_else(|| is_target.then_some("target")) {
+                    Some(kind) => refusal.hint(format!("did you mean `{kind}/{about}`?")),
+                    None => refusal.hint("name one of gate/NAME, target/SYSTEM/ENVIRONMENT, person/NAME and rule/ID"),
+                }
+                .into());
+            }
+        };
+        match names.contains(&name) {
+            true => Ok(()),
+            false => Err(unknown(kind, name, &format!("{kind}/"), &names).into()),
+        }
     }
 
     /// Raises a finding on whoever took another's key away so that it ended without anybody confirming it. Gives how many.
@@ -140,6 +189,20 @@ impl Engine {
     /// Waits until something was written by which a group may have become unable to supply what is asked of it.
     pub async fn governance_moved(&self) {
         self.moved.notified().await;
+    }
+}
+
+/// What has no such name, with the one that may be meant; before it goes what the asker put before the name.
+fn unknown(kind: &str, name: &str, before: &str, names: &[&str]) -> Refusal {
+    let code = match kind {
+        "gate" => "unknown-gate",
+        "rule" => "unknown-rule",
+        _ => "unknown-person",
+    };
+    let refusal = Refusal::unknown(code, format!("there is no {kind} `{name}`"));
+    match did_you_mean(name, names.iter().copied()) {
+        Some(meant) => refusal.hint(format!("did you mean `{before}{meant}`?")),
+        None => refusal,
     }
 }
 

@@ -75,6 +75,18 @@ fn installing_again_loses_nothing_without_being_asked() {
 }
 
 #[test]
+fn a_watching_gate_does_not_say_that_it_refuses_paths_without_an_entry() {
+    let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior)]);
+    let url = &world.server().url;
+    let run = world.stage.run(&format!(
+        "--url {url} --key alice gate install shop.git --name shop-git --trust home/trust.json --branch main --map \
+         checkout/**=checkout/production --mode watch"
+    ));
+    assert_eq!(run.status, 0, "{run}");
+    assert!(run.stdout.contains("passes while the branch is only watched"), "{run}");
+}
+
+#[test]
 fn installing_says_which_files_no_entry_names_and_which_entries_name_none() {
     let world = World::new(&[("alice", Level::Standard), ("bob", Level::Senior)]);
     let install = |map: &str| {

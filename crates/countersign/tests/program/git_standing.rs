@@ -230,6 +230,26 @@ fn a_move_behind_the_gate_is_one_finding_in_the_log() {
     assert!(String::from_utf8(said).unwrap().contains("account "));
     assert_eq!(findings(&["--about", "target/checkout/production"]).len(), 0);
     assert_eq!(findings(&["--who", "alice"]).len(), 1);
+    // Whoever is asked sees it without asking.
+    let mine = world.say("alice", &[]);
+    assert_eq!(mine.json()["to_answer"][0]["kind"], "branch-moved", "{mine}");
+    let mine = world.stage.run_words(&["--url", &world.server().url, "--key", "alice"]);
+    assert!(mine.stdout.contains("branch-moved  due "), "{mine}");
+    assert!(mine.stdout.contains("countersign findings --open --who alice"), "{mine}");
+    // A list that is empty for a slip would look like good news.
+    for (about, meant) in [
+        (gate.clone(), format!("gate/{gate}")),
+        ("search/production".to_owned(), "target/search/production".to_owned()),
+        ("person/alise".to_owned(), "person/alice".to_owned()),
+        ("rule/documentd".to_owned(), "rule/documented".to_owned()),
+        (format!("gate/{gate}x"), format!("gate/{gate}")),
+    ] {
+        let run = world.say("alice", &["findings", "--about", &about]);
+        assert!(run.status == 1 && run.stderr.contains(&format!("did you mean `{meant}`?")), "{about}: {run}");
+    }
+    for about in ["target/search", "target/serch/production", "nobody"] {
+        assert_eq!(world.say("alice", &["findings", "--about", about]).status, 1, "{about}");
+    }
 
     // Another move is another finding, also where nobody answered for the first.
     fs::write(world.stage.path("shop.git/refs/heads/main"), format!("{}\n", world.tip("release"))).unwrap();
@@ -238,6 +258,7 @@ fn a_move_behind_the_gate_is_one_finding_in_the_log() {
     assert_eq!(findings(&["--open"]).len(), 2);
     let listed = world.stage.run_words(&["--url", &world.server().url, "--key", "alice", "findings", "--open"]);
     assert!(listed.stdout.contains("branch-moved  due "), "{listed}");
+    assert!(listed.stderr.contains("answering in the log comes later"), "{listed}");
 }
 
 #[test]

@@ -61,6 +61,8 @@ fn a_watching_gate_stops_nothing_and_shows_what_it_would_have_stopped() {
         ["no-change", "not-fast-forward", "several-branches", "several-branches", "deletion", "creation"],
         "{said}"
     );
+    let told = world.stage.run("gate report shop.git");
+    assert!(told.stdout.contains("let 6 pushes pass"), "{told}");
     let first = &said["pushes"][0];
     assert_eq!(
         (&first["by"], &first["targets"]),
@@ -114,6 +116,10 @@ fn a_change_that_may_go_lands_by_permit_at_a_watching_gate_too() {
 #[test]
 fn a_path_is_enforced_then_all_and_what_was_watched_accuses_nobody() {
     let world = watching();
+    // Whoever else tries signs nothing, and is told what to ask for.
+    let run = gate(&world, "bob", "enforce shop.git --path checkout/** --branch main");
+    let command = "countersign gate enforce shop.git --branch main --path 'checkout/**' --key KEYFILE";
+    assert!(run.stderr.contains(&format!("hint: with a key of alice's: {command}")), "{run}");
     let run = gate(&world, "alice", "enforce shop.git --path checkout/** --branch main");
     assert_eq!(run.status, 0, "{run}");
     world.edit("main", "checkout/timeout", "30\n");

@@ -258,3 +258,23 @@ fn what_will_be_asked_is_told_from_folders_alone() {
     hint: --by takes the metadata.name of a User
     ");
 }
+
+#[test]
+fn names_are_compared_with_the_catalog_beside_the_rules() {
+    let stage = Stage::new();
+    let named = "resource.production && resource in Countersign::System::\"chekout\"";
+    stage.write("home/rules/two-people.cedar", &RULE.replace("resource.production", named));
+    assert_eq!(stage.run("rules check home/rules").status, 0);
+    let group = "kind: Group\nmetadata:\n  name: shop\nspec:\n  type: team\n  children: []\n";
+    let system = "kind: System\nmetadata:\n  name: checkout\nspec:\n  owner: shop\n";
+    let of = |text: &str| format!("apiVersion: backstage.io/v1alpha1\n{text}");
+    stage.write("home/catalog/all.yaml", &format!("{}---\n{}", of(group), of(system)));
+    assert_snapshot!(stage.run("rules check home/rules"), @r"
+    status 1
+    --- stdout
+    1 finding  two-people (enforce, mandatory): 2 approvals by people who had no hand in the change
+    two-people.cedar:1: rule two-people: the catalog knows no system `chekout`; did you mean `checkout`?
+    1 rule, 1 finding
+    names are compared with the catalog in home/rules/../catalog
+    ");
+}

@@ -220,6 +220,7 @@ fn a_list_is_narrowed_as_people_say_it() {
     let cursor = run.stderr.split('\'').nth(1).unwrap_or_else(|| panic!("{run}")).to_owned();
     assert_eq!(ids(&listed("bob", &format!("--limit 1 --after {cursor}"))), [&first]);
     for (words, code, hint) in [
+        ("--target website", "usage", "as in checkout/production; all of a system: --system NAME"),
         ("--system serch", "unknown-system", "did you mean `search`?"),
         ("--person alise", "unknown-person", "did you mean `alice`?"),
         ("--waiting-on bobb", "unknown-person", "did you mean `bob`?"),

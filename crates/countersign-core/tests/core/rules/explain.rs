@@ -175,7 +175,7 @@ fn sponsors_and_many_strangers() {
     who ref08 is [grace barbara linus] +0: countersign identify CHANGE --identity ref08 --as PERSON
     who ref09 is [grace barbara linus] +0: countersign identify CHANGE --identity ref09 --as PERSON
     who 2 more are [grace barbara linus] +0: countersign show CHANGE
-    barbara's own word that they answer for what a machine proposed [barbara] +0: countersign disclose CHANGE --tool NAME, or --none
+    barbara's own word that they answer for what a machine proposed [barbara] +0: countersign disclose CHANGE --tool NAME, or, without AI: countersign disclose CHANGE --none
     ");
 }
 

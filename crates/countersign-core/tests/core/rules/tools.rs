@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use countersign_core::{
     cases::run_cases,
     requirement::{Choice, Requirement},
-    rules::{check, template::template},
+    rules::check,
+    template::template,
 };
 use insta::assert_snapshot;
 
@@ -164,6 +165,13 @@ fn a_case_that_fails_says_how() {
 fn files_that_are_no_cases() {
     assert_snapshot!(cases("owner-approves.yaml", "[]"), @"owner-approves.yaml: cases are in files named after their rule, such as `owner-approves.cases.yaml`");
     assert_snapshot!(cases("owner-aproves.cases.yaml", "[]"), @"owner-aproves.cases.yaml: there is no rule `owner-aproves`");
+    for wrong in ["[platform/main.tf]", "{ modified: [platform/main.tf] }", "{ platform/main.tf: changed }"] {
+        let told = cases(
+            "documented.cases.yaml",
+            &format!("- name: x\n  given: {{ paths: {wrong} }}\n  expect: {{ status: satisfied }}"),
+        );
+        assert!(told.contains("`paths: {platform/main.tf: modified}`"), "{told}");
+    }
     assert_snapshot!(cases("documented.cases.yaml", "- name: x\n  given: { teir: 1 }\n  expect: { status: satisfied }"), @"documented.cases.yaml: unknown field `teir`, expected one of tier, kind, purpose, system, environment, owner, production, revision, proposer, proposer_kind, contributors, claimed, unmapped, approvals, signed, carried, rejected_by, people, groups, ai, disclosed, tools, guidance, documents, paths, size, waivers at line 2, column 12");
     assert_snapshot!(cases("documented.cases.yaml", "- name: x\n  given: { tier: 9 }\n  expect: { status: satisfied }"), @"documented.cases.yaml: case `x`: tier 9 is not one of 1, 2, 3, 4");
     assert_snapshot!(cases("documented.cases.yaml", "- name: x\n  given: { people: { ada: boss } }\n  expect: { status: satisfied }"), @"documented.cases.yaml: case `x`: `boss` is none of standard, senior, principal, director, owner");

@@ -20,6 +20,7 @@ use serde_json::json;
 use super::super::{
     Global,
     error::{CliError, Exit},
+    me::Me,
     output::{self, Format, bad, count, faint, good, heading, printable, warn},
     submit::{self, Session},
 };
@@ -32,6 +33,7 @@ use crate::{
         watch::{self, Met, Report, RuleReport},
     },
     home::files::{self, word},
+    known::KnownLog,
     speaker::Speaker,
     wire::{Submit, rfc3339},
 };
@@ -221,6 +223,9 @@ pub fn enforce(global: &Global, args: &EnforceArgs) -> Result<Exit, CliError> {
     let log = global.log_of(Some(gate.trust()))?;
     let known = known(&log.client, &config)?;
     if let Some(registration) = mode::registration(&gate, &config, known.as_ref(), None)? {
+        by_registrar(global, &log, &config, known.as_ref(), || {
+            format!("countersign gate enforce {}{} --key KEYFILE", word(&args.repo), args.part.words())
+        })?;
         let session = Session { speaker: Speaker::of_person(log.client.clone(), global.signer()?)?, log };
         session.say(Body::GateRegistration(registration), &[])?;
     }
@@ -282,6 +287,10 @@ fn loosen(global: &Global, args: &WatchArgs, repo: &Path) -> Result<Exit, CliErr
         told(global, &gate, &config)?;
         return Ok(Exit::Done);
     };
+    by_registrar(global, &log, &config, known.as_ref(), || {
+        let why = args.why.as_deref().map(|why| format!(" --why {}", word(Path::new(why)))).unwrap_or_default();
+        format!("countersign gate watch {}{}{why} --key KEYFILE", word(repo), args.part.words())
+    })?;
     let session = Session { speaker: Speaker::of_person(log.client.clone(), global.signer()?)?, log };
     if !known.as_ref().is_some_and(|known| known.is_loosened_by(&registration)) {
         session.say(Body::GateRegistration(registration), blob.as_slice())?;
@@ -317,6 +326,24 @@ fn loosen(global: &Global, args: &WatchArgs, repo: &Path) -> Result<Exit, CliErr
         }
     }
     Ok(Exit::Done)
+}
+
+/// Refuses before anything is signed what the log would only take from whoever registered the gate, as long as they are there.
+fn by_registrar(
+    global: &Global,
+    log: &KnownLog,
+    config: &GateConfig,
+    known: Option<&GateRecord>,
+    command: impl Fn() -> String,
+) -> Result<(), CliError> {
+    let Some(known) = known else { return Ok(()) };
+    let (me, whose) = (Me::of(global, log)?, &known.registered_by);
+    if me.known()? == whose || me.state.governance.person(whose).is_none() {
+        return Ok(());
+    }
+    let name = &config.name;
+    let what = format!("gate `{name}` was registered by {whose}, who alone has it enforce or watch");
+    Err(CliError::new("anothers-gate", what).hint(format!("with a key of {whose}'s: {}", command())))
 }
 
 impl PartArgs {

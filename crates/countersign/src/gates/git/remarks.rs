@@ -27,8 +27,12 @@ pub fn of(repository: &Repository, config: &GateConfig) -> Result<Vec<String>, G
             false => Place::File(path),
         }));
         if !reached.unmapped.is_empty() {
+            let becomes = match branch.is_watched() {
+                true => "passes while the branch is only watched, and is refused once it is not",
+                false => "is refused",
+            };
             remarks.push(format!(
-                "{}: no entry names {}; a push that changes one of them is refused [unmapped-path]. Add --map for them, or \
+                "{}: no entry names {}; a push that changes one of them {becomes} [unmapped-path]. Add --map for them, or \
                  --map-else SYSTEM/ENVIRONMENT for whatever no entry names",
                 branch.branch,
                 listed(&reached.unmapped)
