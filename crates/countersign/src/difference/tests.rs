@@ -160,8 +160,9 @@ fn what_would_run_or_is_text_is_never_binary() {
 #[test]
 fn what_is_binary_is_told_and_not_whole() {
     let binary = (PLAIN, &b"\x00\xff"[..]);
+    let other = (PLAIN, &b"\x00\xfe"[..]);
     let text = (PLAIN, &b"text\n"[..]);
-    let sides = [("added", None, Some(binary)), ("gone", Some(binary), None), ("now", Some(text), Some(binary))];
+    let sides = [("added", None, Some(binary)), ("gone", Some(other), None), ("now", Some(text), Some(binary))];
     for shown in shown(&sides, Length::Full) {
         assert!(!shown.is_whole() && shown.lacks[0].starts_with("binary "), "{shown:?}");
         assert_eq!(shown.lines.iter().any(|line| line.text == "-text"), shown.path == "now");
