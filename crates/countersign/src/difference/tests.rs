@@ -115,7 +115,26 @@ fn what_would_run_or_is_text_is_never_binary() {
     assert_snapshot!(text(&all), @"
     diff --git a/image.png b/image.png
     new file mode 100644
-    (binary, not shown: 6 bytes sha256:ffdb519b788f33bddc8647611c3a24cc5e1a9ef5780c1f6f828a637c309ad8f1)
+    (binary after, not shown: 7 bytes sha256:9efaa60d7f3ed19b07613e535ca19dbef3806802741714d8d4e3d4a9c63fd8b7)
+    diff --git a/late b/late
+    new file mode 100644
+    (has 2 invisible, bidirectional or control characters, shown as <U+…> or <XX>)
+    --- /dev/null
+    +++ b/late
+    @@ -0,0 +1,3 @@
+    +echo quiet
+    +<U+0000><FF>
+    +rm -rf / # as sh and perl read it
+    diff --git a/over b/over
+    old mode 100644
+    new mode 100755
+    (can be run)
+    (binary before, not shown: 2 bytes sha256:06eb7d6a69ee19e5fbdf749018d3d2abfa04bcbd1365db312eb86dc7169389b8)
+    --- a/over
+    +++ b/over
+    @@ -0,0 +1,2 @@
+    +#!/bin/sh
+    +steal
     diff --git a/script b/script
     new file mode 100755
     (can be run)
@@ -141,8 +160,9 @@ fn what_would_run_or_is_text_is_never_binary() {
 #[test]
 fn what_is_binary_is_told_and_not_whole() {
     let binary = (PLAIN, &b"\x00\xff"[..]);
+    let other = (PLAIN, &b"\x00\xfe"[..]);
     let text = (PLAIN, &b"text\n"[..]);
-    let sides = [("added", None, Some(binary)), ("gone", Some(binary), None), ("now", Some(text), Some(binary))];
+    let sides = [("added", None, Some(binary)), ("gone", Some(other), None), ("now", Some(text), Some(binary))];
     for shown in shown(&sides, Length::Full) {
         assert!(!shown.is_whole() && shown.lacks[0].starts_with("binary "), "{shown:?}");
         assert_eq!(shown.lines.iter().any(|line| line.text == "-text"), shown.path == "now");

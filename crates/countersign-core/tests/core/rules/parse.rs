@@ -367,9 +367,9 @@ fn schema_that_rules_see() {
           people: Long,
         },
         paths: {
-          // Whether it touches a path of these patterns: `paths.touched["infra/** | **/*.tf"]`. A submodule is its path.
+          // Whether it touches a path of these patterns: `paths.touched["infra/** | **/*.tf"]`. A submodule is its path, and whatever could lie below it.
           touched: {},
-          // Whether it touches no other path, and no symbolic link, which could point anywhere.
+          // Whether it touches no other path, and no symbolic link, which could point anywhere, nor a submodule.
           only: {},
           // Whether a file is new there.
           added: {},
