@@ -132,6 +132,8 @@ fn the_report_tells_a_story() {
       Senior is whoever belonged, on that day, to the fifth of these people with most changes written or
       reviewed (at the end: 1 person with 2 or more); an owner of an area wrote at least 3 landed
       changes in it in those 365 days. In the first year little was known yet.
+      Paths are those that a change differs in from its first parent. A link counts as one only where it
+      took a file's place or gave it up.
       Why, risk, rollback and tests are the characters that commit messages say of them (trailers left
       out), the kind of a change comes from its paths, no change cites guidance, nobody waives, and
       nobody signed what AI had to do with it: only what commits declare counts.

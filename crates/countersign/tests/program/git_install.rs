@@ -382,7 +382,7 @@ fn a_repository_that_everybody_may_write_to_is_refused_with_the_way_out() {
 fn a_gate_that_cannot_be_seen_is_not_told_as_none() {
     let world = World::usual();
     let told = |repository: &str| world.stage.run_words(&["gate", "status", repository]).stderr;
-    assert!(told("nowhere.git").contains("error: there is no nowhere.git"), "{}", told("nowhere.git"));
+    assert!(told("nowhere.git").contains("error: there is no folder `nowhere.git`"), "{}", told("nowhere.git"));
     assert!(told("work").contains("error: work has no gate"), "{}", told("work"));
     let folder = world.stage.path("shop.git/countersign");
     let mode = |mode| std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();

@@ -8,7 +8,7 @@ const KEY: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What each command is run with. What it needs lies there, and whatever is wrong with the rest is said only where the trust
 /// file is not.
-const COMMANDS: [&str; 55] = [
+const COMMANDS: [&str; 56] = [
     "amend home --why better",
     "apply CHANGE --file file.yaml -- true",
     "approve CHANGE --file file.yaml",
@@ -40,6 +40,7 @@ const COMMANDS: [&str; 55] = [
     "list",
     "log",
     "permit CHANGE --out permit.json",
+    "publish CHANGE",
     "propose --title Title --kind config --file file.yaml --target search/production",
     "rebuild --home home",
     "reject CHANGE --why wait",
