@@ -547,10 +547,10 @@ fn what_cannot_be_counted_is_larger_than_any_rule_allows() {
     let unknown = |files| (files, u32::MAX, u32::MAX);
     let (file, other) = (path("a", 0o100_644), path("b", 0o100_644));
     assert_eq!(size(b"a\n", b"b\nc\n", &[file.clone(), other.clone()]), (2, 4, 2));
-    assert_eq!(size(b"a\n", b"b\0", &[file.clone()]), unknown(1));
+    assert_eq!(size(b"a\n", b"b\0", std::slice::from_ref(&file)), unknown(1));
     let late = [vec![b'x'; 8_000], vec![0]].concat();
-    assert_eq!(size(b"", &late, &[file.clone()]), (1, 1, 0), "as git, which looks no further");
-    assert_eq!(size(b"", &vec![b'\n'; MAX_COUNTED_BYTES + 1], &[file.clone()]), unknown(1));
+    assert_eq!(size(b"", &late, std::slice::from_ref(&file)), (1, 1, 0), "as git, which looks no further");
+    assert_eq!(size(b"", &vec![b'\n'; MAX_COUNTED_BYTES + 1], std::slice::from_ref(&file)), unknown(1));
     assert_eq!(size(b"a\n", b"b\n", &[file.clone(), path("sub", 0o160_000)]), unknown(2));
     // However many there are, no more is read.
     let large = vec![b'x'; MAX_COUNTED_BYTES];

@@ -90,7 +90,7 @@ pub fn simulate(
         let other = Arc::new(other);
         let mut past = Past::of(&governance, &other);
         for change in governed::changes(follower).await? {
-            let newest = change.decisions.iter().filter(|decision| decision.at >= since).next_back();
+            let newest = change.decisions.iter().rfind(|decision| decision.at >= since);
             let Some(newest) = newest else { continue };
             match snapshot(blob, &newest.decision).and_then(|snapshot| past.seen(&snapshot, &change)) {
                 Some(seen) => past.put(&change, &seen, newest.at)?,
