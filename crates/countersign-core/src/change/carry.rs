@@ -3,7 +3,7 @@
 //! The same is the same delta for the same branch of the same repository (or the same files and command), in the same words to the
 //! byte, by commits of which each brings what one of those did: what comes and goes between them would stay in the history, and
 //! nobody has seen it. Kind and targets are the change's. The base may be another: a rebase, a merge of the branch, or a new message. Whether
-//! that base is on the branch, and what else came in by it, is asked where the change lands ([`crate::facts::landing`]): there
+//! that base is on the branch, and what else came in by it, is asked where the change lands (`facts::landing`): there
 //! the difference from the branch's tip is the delta, and no commit comes along that is not of the range.
 
 use super::{ApprovalRecord, Change, Revision};

@@ -213,7 +213,7 @@ impl Rules {
     }
 
     /// What a change that touches these paths does to those that the rules name. `None`: too many to tell; a rule that this could make
-    /// apply is asked as if it did, and one that it could stop from applying is in error ([`parse::Asks::unsure`]). A link could point
+    /// apply is asked as if it did, and one that it could stop from applying is in error (`parse::Asks::unsure`). A link could point
     /// anywhere, and anything could lie in a submodule: each touches where it lies, a submodule also what is below, and is in no set alone.
     pub fn paths_of(&self, touched: Option<&[RuledPath]>) -> BTreeMap<String, PathsView> {
         let view = |globs: &Globs| {
