@@ -67,7 +67,7 @@ pub struct Args {
     /// Print the id of the change, and nothing else.
     #[arg(long)]
     quiet: bool,
-    /// Propose it also where an open change brings the same.
+    /// Say nothing of open changes that bring the same
     #[arg(long)]
     again: bool,
 }
@@ -187,8 +187,8 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     lines.extend(describe(&computed));
     lines.extend(content::submodule_addresses(args.content.git.as_deref(), &computed)?);
     let same = proposed_already(&session.log.client, &computed.subject, &targets);
-    if let Some(error) = same.filter(|_| !args.again && !args.dry_run) {
-        return Err(error);
+    if let Some(same) = same.filter(|_| !args.again && !args.quiet) {
+        anstream::eprintln!("{} {}", output::warn("note:"), output::printable(&same));
     }
     if !args.quiet && !args.dry_run {
         submit::announce(&session.speaker, &lines);
@@ -246,7 +246,7 @@ fn doubts(client: &Client, content: &Content, subject: &Subject) -> Vec<String> 
 }
 
 /// That open changes bring the same to the same targets, as the server tells it.
-fn proposed_already(client: &Client, subject: &Subject, targets: &BTreeSet<Target>) -> Option<CliError> {
+fn proposed_already(client: &Client, subject: &Subject, targets: &BTreeSet<Target>) -> Option<String> {
     let (content, branch) = match subject {
         Subject::Git(git) => (git.delta, Some(&git.branch)),
         Subject::Files(_) | Subject::Governance(_) => (subject.content().ok()?, None),
@@ -266,9 +266,10 @@ fn proposed_already(client: &Client, subject: &Subject, targets: &BTreeSet<Targe
         Subject::Files(_) | Subject::Governance(_) => ("these files are proposed already", "each is applied by itself"),
     };
     let named = same.iter().map(|change| format!("{} by {}", change.id.short(), change.proposer));
-    Some(CliError::new("proposed-already", format!("{what}: {}", output::joined(named))).hint(format!(
-        "look at it: countersign show {first}; change what is there: countersign revise {first}; propose it all the same (--again): {how}"
-    )))
+    Some(format!(
+        "{what}: {}; {how}. If you meant that one: countersign revise {first}, and countersign withdraw takes this one back",
+        output::joined(named)
+    ))
 }
 
 /// The newest changes, among which one is looked for that brings the same.

