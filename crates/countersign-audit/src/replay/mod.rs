@@ -435,7 +435,7 @@ impl Assumptions {
     }
 }
 
-/// Rules that ask about groups, named people, keys, material, who proposed or what for: of those a repository tells nothing,
+/// Rules that ask about groups, named people, keys, material, size, who proposed or what for: of those a repository tells nothing,
 /// so that what is counted of such a rule is no judgement of it.
 pub fn not_judged(sets: &[&Rules]) -> Option<String> {
     let mut not: BTreeMap<&'static str, BTreeSet<&RuleId>> = BTreeMap::new();
@@ -454,6 +454,7 @@ pub fn not_judged(sets: &[&Rules]) -> Option<String> {
             (asks("approvals.touch") || asks("approvals.verified"), "keys"),
             (asks("proposer"), "who proposed"),
             (asks("purpose"), "what a change is for"),
+            (asks("size"), "how large a change is"),
         ];
         for what in by_needs.chain(by_words.into_iter().filter_map(|(asked, what)| asked.then_some(what))) {
             not.entry(what).or_default().insert(&rule.id);
@@ -466,8 +467,8 @@ pub fn not_judged(sets: &[&Rules]) -> Option<String> {
     let said: Vec<String> = not.iter().map(of).collect();
     (!said.is_empty()).then(|| {
         format!(
-            "Not judged, because a repository does not tell: {}. In a replay nobody is in a group or has a key, so these \
-             rules stop whatever they ask that of, and let pass what they only ask about where it is so.",
+            "Not judged, because a repository does not tell: {}. In a replay nobody is in a group or has a key, and nothing is small, so \
+             these rules stop whatever they ask that of, and let pass what they only ask about where it is so.",
             said.join("; ")
         )
     })

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use countersign_core::{
-    facts::{GitFacts, Range},
+    facts::{GitFacts, Range, delta, git::GitRead as _},
     ids::ActorId,
     statement::{Approval, Body, Rejection, RejectionLift, RejectionSetAside, Seen, Withdrawal},
     subject::{FilesSubject, GitSubject, Subject},
@@ -197,6 +197,8 @@ pub fn recompute(reading: &Reading, git: Option<&Path>, file: &[PathBuf]) -> Res
                     "the names in its commits are not here (erased, or held back by the server), so that they cannot be compared".to_owned(),
                 ));
             };
+            // Facts are also of contents, so that this says first what is missing.
+            at_hand(&git, path, change, &range)?;
             let (facts, identities) = content::extract_facts(&git, &range, &said.salt)?;
             let proposed = reading.revision().facts.ok_or_else(|| differs("the change names no facts".to_owned()))?;
             if Digest::of(facts.to_blob()?) != proposed {
@@ -211,7 +213,6 @@ pub fn recompute(reading: &Reading, git: Option<&Path>, file: &[PathBuf]) -> Res
             if identities != said {
                 return Err(differs("the names in the commits".to_owned()));
             }
-            at_hand(&git, path, change, &facts)?;
             let links = paths::links(&git, &facts)?;
             let said = Computed::as_said(reading.subject().clone(), Some((facts, identities)));
             Ok(Some(Computed { links, ..said }))
@@ -242,10 +243,10 @@ pub fn recompute(reading: &Reading, git: Option<&Path>, file: &[PathBuf]) -> Res
 }
 
 /// Commits and trees tell the digests; a clone may have them and not the content, which then nobody here has looked at.
-fn at_hand(git: &Repository, path: &Path, change: &str, facts: &GitFacts) -> Result<(), CliError> {
+fn at_hand(git: &Repository, path: &Path, change: &str, range: &Range) -> Result<(), CliError> {
     const NAMED: usize = 5;
     let mut missing = Vec::new();
-    for touched in &facts.paths {
+    for touched in delta::touched(&git.diff(&range.base, &range.head)?) {
         // The commit of a submodule is in another repository.
         let sides = [("before", &touched.old), ("after", &touched.new)].into_iter();
         let contents =
@@ -270,8 +271,8 @@ fn at_hand(git: &Repository, path: &Path, change: &str, facts: &GitFacts) -> Res
         "nothing was signed. In a partial clone this fetches it and shows it: git -C {} diff {} {}. If git cannot, nobody has \
          what these commits name: do not approve",
         word(path),
-        facts.base,
-        facts.head
+        range.base,
+        range.head
     )))
 }
 

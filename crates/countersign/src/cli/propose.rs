@@ -186,8 +186,10 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     lines.push(format!("targets: {}", output::joined(&targets)));
     lines.extend(describe(&computed));
     lines.extend(content::submodule_addresses(args.content.git.as_deref(), &computed)?);
-    let same = proposed_already(&session.log.client, &computed.subject, &targets);
-    if let Some(same) = same.filter(|_| !args.again && !args.quiet) {
+    if !args.again
+        && !args.quiet
+        && let Some(same) = proposed_already(&session.log.client, &computed.subject, &targets)
+    {
         anstream::eprintln!("{} {}", output::warn("note:"), output::printable(&same));
     }
     if !args.quiet && !args.dry_run {

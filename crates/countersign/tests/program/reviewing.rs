@@ -27,11 +27,11 @@ fn content_that_is_not_at_hand_was_not_seen() {
     fs::rename(&folder, world.stage.path("away.git")).unwrap();
     let run = world.say("bob", &["approve", &change, "--git", "partial"]);
     assert_eq!(run.status, 1, "{run}");
-    // How large a change is its contents say: without them nothing is compared, and nothing signed.
-    for said in ["is not in `partial`", "fetch it; a partial clone is not enough"] {
+    assert!(run.stderr.contains("\"code\":\"content-missing\""), "{run}");
+    for said in ["checkout/timeout before", "checkout/timeout after", "git -C partial diff "] {
         assert!(run.stderr.contains(said), "{said}: {run}");
     }
-    // Looking at the difference fetches what is missing.
+    // The command that is named fetches what is missing.
     fs::rename(world.stage.path("away.git"), &folder).unwrap();
     let shown = world.git(&["-C", &partial, "diff", "origin/main", "origin/change"]);
     assert!(shown.contains("+30"), "{shown}");
