@@ -352,7 +352,7 @@ fn owners_file(judged: &Judged) -> Option<OwnersFile> {
     })
 }
 
-/// What areas stand on.
+/// Of how many changes nothing tells how long they waited.
 fn words_about_dates(changes: &[Audited]) -> Option<String> {
     let redated = changes.iter().filter(|change| change.redated).count();
     (redated > 0).then(|| {
@@ -363,6 +363,7 @@ fn words_about_dates(changes: &[Audited]) -> Option<String> {
     })
 }
 
+/// What areas stand on.
 fn words_about_areas(judged: &Judged, wanted: Wanted) -> Vec<String> {
     let mut said = Vec::new();
     let file = judged.owners_file.unwrap_or("CODEOWNERS");

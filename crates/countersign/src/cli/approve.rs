@@ -148,7 +148,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
 /// Signs an approval of the present revision, exactly as it was read.
 pub fn sign(global: &Global, session: &Session, reading: &Reading, seen: Seen) -> Result<Exit, CliError> {
     if let Subject::Governance(_) = reading.subject() {
-        return publish::sign(global, session, reading, &Approving { yes: false, publish: false });
+        return publish::sign(global, session, reading, seen, &Approving { yes: false, publish: false });
     }
     let view = reading.view()?;
     let body = Body::Approval(Approval {

@@ -52,8 +52,10 @@ impl Meaning {
         };
         let mut known = Known::of(&log.client, |digest| reading.blob(digest).map(<[u8]>::to_vec));
         let record = &reading.state().governance.record;
-        let overtaken = *parent != record.in_force;
-        let in_force = match overtaken {
+        let replaced_since = *parent != record.in_force;
+        // What is in force already was not overtaken by itself.
+        let overtaken = replaced_since && reading.change().status.is_open();
+        let in_force = match replaced_since {
             false => InForce { by: record.in_force, files: record.files.clone() },
             true => InForce::up_to(&log.client.published()?, &log.trust().genesis, parent)?,
         };
@@ -61,7 +63,7 @@ impl Meaning {
         let replaced = read_manifest(files, &|digest| known.get(digest))?;
         let mut meaning = Self::of(&mut known, &in_force, &replaced)?;
         meaning.overtaken = overtaken;
-        if !overtaken {
+        if !replaced_since {
             let governance = &reading.state().governance;
             if !governance.is_read() {
                 known.need(record.files.values())?;

@@ -149,11 +149,17 @@ pub fn approve(global: &Global, session: &Session, reading: &Reading, how: &Appr
     if !how.yes {
         submit::ask("sign this approval?")?;
     }
-    sign(global, session, reading, how)
+    sign(global, session, reading, Seen::Material, how)
 }
 
 /// Signs an approval of the present revision, exactly as it was read; and puts it in force as well where that is asked for.
-pub fn sign(global: &Global, session: &Session, reading: &Reading, how: &Approving) -> Result<Exit, CliError> {
+pub fn sign(
+    global: &Global,
+    session: &Session,
+    reading: &Reading,
+    seen: Seen,
+    how: &Approving,
+) -> Result<Exit, CliError> {
     let view = reading.view()?;
     let meaning = of_governance(session, reading)?;
     let short = view.id.short();
@@ -161,7 +167,7 @@ pub fn sign(global: &Global, session: &Session, reading: &Reading, how: &Approvi
         change: view.id.clone(),
         reviewed: view.subject_ref.clone(),
         revision: reading.revision_ref(),
-        seen: Seen::Material,
+        seen,
         targets: view.targets.clone(),
     });
     let receipt = session.say(body, &[])?;

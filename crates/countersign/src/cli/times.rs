@@ -1,7 +1,7 @@
 //! Moments as people read and write them: how long ago, by the clock on their wall, `7d`. Programs are told RFC 3339.
 
 use countersign_ledger::Time;
-use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use super::error::CliError;
 use crate::{clock, wire::rfc3339};
@@ -84,8 +84,10 @@ fn midnight(text: &str) -> Option<Timestamp> {
 
 /// The moment at which a day that was named ends: up to and with it.
 pub fn end(text: &str) -> Result<String, CliError> {
-    let day = midnight(text).filter(|_| text.parse::<Timestamp>().is_err());
-    match day.and_then(|at| at.checked_add(Span::new().hours(24)).ok()) {
+    let day: Option<Date> = text.parse().ok().filter(|_| text.parse::<Timestamp>().is_err());
+    // Not every day has 24 hours.
+    let next = day.and_then(|day| day.tomorrow().ok()?.to_zoned(TimeZone::system()).ok());
+    match next.map(|next| next.timestamp()) {
         Some(next) => Ok(rfc3339(Time::from_unix_millis(next.as_millisecond().saturating_sub(1)))),
         None => moment(text),
     }

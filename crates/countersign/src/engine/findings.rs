@@ -8,7 +8,6 @@ use std::{collections::BTreeSet, sync::Arc};
 use countersign_core::{
     catalog::did_you_mean,
     coverage,
-    governance::Governance,
     ids::{ActorId, FindingId, Target},
     refusal::Refusal,
     state::{FindingRecord, RevocationRecord, TargetRecord, Took},
@@ -145,7 +144,7 @@ impl Engine {
         let asked = Arc::clone(&governance);
         let unable = tokio::task::spawn_blocking(move || coverage::nobody_can(&asked, &disabled, now)).await;
         let unable = unable.map_err(|e| Refusal::conflict("unread", format!("rules could not be asked: {e}")))?;
-        let who: BTreeSet<ActorId> = founders(&governance).collect();
+        let who: BTreeSet<ActorId> = governance.policy_group().into_iter().cloned().collect();
         let mut found = Vec::new();
         for (rule, target) in unable {
             let what = Matter::NobodyCan { rule, target: target.clone() };
@@ -169,7 +168,7 @@ impl Engine {
         for (what, mut who) in found.into_iter().take(MAX_AT_ONCE) {
             who.retain(|person| governance.person(person).is_some());
             if who.is_empty() {
-                who = founders(&governance).collect();
+                who = governance.policy_group().into_iter().cloned().collect();
             }
             let finding = Finding { due: now.plus_secs(ANSWER_WITHIN_SECS), text: None, what, who };
             let head = self.store.head().await?;
@@ -204,12 +203,6 @@ fn unknown(kind: &str, name: &str, before: &str, names: &[&str]) -> Refusal {
         Some(meant) => refusal.hint(format!("did you mean `{before}{meant}`?")),
         None => refusal,
     }
-}
-
-/// The policy group, as far as they are still there.
-fn founders(governance: &Governance) -> impl Iterator<Item = ActorId> + '_ {
-    let founders = governance.record.founders.iter().map(|founder| founder.person.clone());
-    founders.filter(|person| governance.person(person).is_some())
 }
 
 fn line(id: FindingId, record: FindingRecord) -> FindingLine {

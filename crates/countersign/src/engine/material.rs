@@ -107,17 +107,16 @@ impl Engine {
     /// Takes away what has been here for too long, what belongs to no change, and what was erased when the server ended before
     /// this went, too.
     pub async fn tidy_all_material(&self) -> Result<(), EngineError> {
-        if self.material.shelf.is_none() {
-            return Ok(());
-        }
-        for change in on_disk(&self.shelf()?, Shelf::changes).await? {
+        let Some(shelf) = self.material.shelf.clone() else { return Ok(()) };
+        for change in on_disk(&shelf, Shelf::changes).await? {
             self.tidy_material(&change).await?;
         }
         Ok(())
     }
 
     async fn tidy_material(&self, id: &ChangeId) -> Result<(), EngineError> {
-        let shelf = self.shelf()?;
+        // Also where nothing new is kept any more.
+        let Some(shelf) = self.material.shelf.clone() else { return Ok(()) };
         let _turn = self.material.turn.lock().await;
         let change = records::change(&*self.store, id).await?;
         let has_text = match change.as_ref().and_then(Change::current) {

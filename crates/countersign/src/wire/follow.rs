@@ -46,7 +46,7 @@ impl Entries {
     }
 }
 
-/// `GET /v1/standings?of=person/ada`: governance and the streams that were asked for, whole, with everything that verifying them
+/// `GET /v1/standings?key=SHA256:…`: governance and the streams of people whom it concerns, whole, with everything that verifying them
 /// takes.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -74,7 +74,7 @@ fn span(text: &str) -> Result<i64, String> {
 }
 
 pub fn report(global: &Global, args: &ReportArgs) -> Result<Exit, CliError> {
-    let gate = GitGate::open(&args.repo)?;
+    let gate = global.git_gate(&args.repo)?;
     let since = clock::now().plus_secs(-args.since);
     let met = watch::since(&gate, since)?;
     let report = Report::of(&met);
@@ -217,7 +217,7 @@ pub struct EnforceArgs {
 }
 
 pub fn enforce(global: &Global, args: &EnforceArgs) -> Result<Exit, CliError> {
-    let gate = GitGate::open(&args.repo)?;
+    let gate = global.git_gate(&args.repo)?;
     let config = mode::with(&gate, &args.part.part(), false)?;
     let global = &at_the_gate(global, &gate);
     let log = global.log_of(Some(gate.trust()))?;
@@ -273,7 +273,7 @@ pub fn watch(global: &Global, args: &WatchArgs) -> Result<Exit, CliError> {
 }
 
 fn loosen(global: &Global, args: &WatchArgs, repo: &Path) -> Result<Exit, CliError> {
-    let gate = GitGate::open(repo)?;
+    let gate = global.git_gate(repo)?;
     let config = mode::with(&gate, &args.part.part(), true)?;
     let global = &at_the_gate(global, &gate);
     let log = global.log_of(Some(gate.trust()))?;

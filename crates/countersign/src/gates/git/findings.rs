@@ -119,7 +119,7 @@ fn is_told(
     }
 }
 
-/// Whoever owns what was reached, and whoever registered the gate; if none of them is there any more, the founders.
+/// Whoever owns what was reached, and whoever registered the gate; if none of them is there any more, the policy group.
 fn answering(governance: &Governance, record: &GateRecord, targets: &BTreeSet<Target>) -> BTreeSet<ActorId> {
     // Of a gate that no owner registered, only who did answers.
     let is_owners = targets.iter().all(|target| governance.catalog.owns(&record.registered_by, &target.system));
@@ -128,8 +128,7 @@ fn answering(governance: &Governance, record: &GateRecord, targets: &BTreeSet<Ta
     let known = |person: &&ActorId| governance.person(person).is_some();
     let who: BTreeSet<ActorId> = named.filter(known).take(MAX_LIST).cloned().collect();
     if who.is_empty() {
-        let founders = governance.record.founders.iter().map(|founder| &founder.person);
-        return founders.filter(known).cloned().collect();
+        return governance.policy_group().into_iter().take(MAX_LIST).cloned().collect();
     }
     who
 }
