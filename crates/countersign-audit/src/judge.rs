@@ -113,7 +113,8 @@ pub fn judge(change: &LandedChange, people: &mut People, scope: &mut Scope) -> A
         evidence = gather(&context, people, &mut contributors);
     }
     let touched = scope.areas.of(&change.paths);
-    let is_request = scope.requests.of(&change.commit.id).is_some();
+    // What a log says of its approvals is dated by the log, whoever committed it.
+    let is_request = scope.requests.of(&change.commit.id).is_some_and(|request| !request.signed);
     let redated = redated(change, &evidence, is_request, people);
     let mut audited = Audited {
         commit: change.commit.id.clone(),

@@ -165,7 +165,7 @@ enum Fate {
 fn fates<'de, D: Deserializer<'de>>(paths: D) -> Result<BTreeMap<String, Fate>, D::Error> {
     BTreeMap::deserialize(paths).map_err(|error| {
         D::Error::custom(format!(
-            "{error}; `paths` has each path and what becomes of it, which is added, modified, deleted or link: `paths: \
+            "{error}; `paths` has each path and what becomes of it, which is added, modified, deleted, link or submodule: `paths: \
              {{platform/main.tf: modified}}`"
         ))
     })

@@ -236,7 +236,8 @@ struct Scene<'a> {
     population: usize,
     people: &'a BTreeMap<&'a ActorId, &'a Actor>,
     groups: &'a BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
-    patterns: Vec<&'a str>,
+    /// What a change does to the paths that rules name.
+    paths: BTreeMap<String, PathsView>,
 }
 
 impl<'a> Scene<'a> {
@@ -247,6 +248,7 @@ impl<'a> Scene<'a> {
         people: &'a BTreeMap<&'a ActorId, &'a Actor>,
         groups: &'a BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
     ) -> Self {
+        let touched = PathsView { touched: true, ..PathsView::default() };
         Self {
             view: TargetView {
                 target: Target { system: system.id.clone(), environment: environment.clone() },
@@ -258,7 +260,8 @@ impl<'a> Scene<'a> {
             population: governance.catalog.population(),
             people,
             groups,
-            patterns: governance.rules.patterns().collect(),
+            // It touches whatever a rule asks about.
+            paths: governance.rules.patterns().map(|text| (text.to_owned(), touched)).collect(),
         }
     }
 
@@ -269,8 +272,9 @@ impl<'a> Scene<'a> {
     ) -> Self {
         let view = TargetView::of_governance();
         let owners = governance.owners(&view.target.system);
-        let (population, patterns) = (governance.catalog.population(), governance.rules.patterns().collect());
-        Self { view, owners, population, people, groups, patterns }
+        // As of every change to what governs: it has no paths of a repository.
+        let (population, paths) = (governance.catalog.population(), governance.rules.paths_of(None));
+        Self { view, owners, population, people, groups, paths }
     }
 
     /// The groups that rules name and somebody is in.
@@ -302,14 +306,11 @@ impl<'a> Scene<'a> {
 
     /// The best that could happen to a change of this kind by this proposer.
     fn best(&self, proposer: &ActorId, approvers: &[&ActorId], kind: Kind, ai: AiStatus) -> Snapshot {
-        // It touches whatever a rule asks about.
-        let touched = PathsView { touched: true, ..PathsView::default() };
-        let paths = self.patterns.iter().map(|text| ((*text).to_owned(), touched)).collect();
         let documented = Documents { why: DOCUMENTED, risk: DOCUMENTED, rollback: DOCUMENTED, tests: DOCUMENTED };
         let mut best = Builder::new(ChangeId::of_proposal(&Digest::of("coverage")), kind)
             .target(self.view.clone())
             .proposed_by(proposer.clone(), ActorKind::Person)
-            .paths(paths)
+            .paths(self.paths.clone())
             .ai(ai, true)
             .documents(documented)
             .population(self.population);

@@ -18,9 +18,7 @@ use crate::{
     governance::Governance,
     ids::{ActorId, ChangeId, FindingId, GateId, RepositoryId, Target},
     refusal::Refusal,
-    statement::{
-        GateRegistration, Holder, Matter, change_stream, finding_stream, gate_stream, person_stream, target_stream,
-    },
+    statement::{GateRegistration, Holder, Matter, change_stream, gate_stream, person_stream, target_stream},
 };
 
 /// What stands in somebody's own stream.
@@ -459,11 +457,6 @@ impl State {
     pub fn person(&self, id: &ActorId) -> Result<Option<&PersonRecord>, Refusal> {
         self.need(&person_stream(id)?)?;
         Ok(self.people.get(id))
-    }
-
-    pub fn finding(&self, id: &FindingId) -> Result<Option<&FindingRecord>, Refusal> {
-        self.need(&finding_stream(id)?)?;
-        Ok(self.findings.get(id))
     }
 
     /// The findings that are loaded.

@@ -445,11 +445,15 @@ pub fn not_judged(sets: &[&Rules]) -> Option<String> {
         let by_needs = needs.filter_map(|role| match role {
             Role::Touch | Role::Verified => Some("keys"),
             Role::Material => Some("who had the content at hand"),
-            Role::Group(_) | Role::Independent | Role::Owner | Role::Senior => None,
+            Role::Group(_) => Some("groups"),
+            Role::Independent | Role::Owner | Role::Senior => None,
         });
+        let waivers = rule.waivers.as_ref().map(GroupId::as_str);
+        // Who may waive it bears on no approval.
+        let named = mentions.groups.iter().any(|group| Some(group.as_str()) != waivers);
         let asks = |word: &str| mentions.asked.iter().any(|asked| asked.starts_with(word));
         let by_words = [
-            (!mentions.groups.is_empty() || asks("contributor_groups"), "groups"),
+            (named || asks("contributor_groups"), "groups"),
             (!mentions.people.is_empty(), "people by their ids"),
             (asks("approvals.touch") || asks("approvals.verified"), "keys"),
             (asks("proposer"), "who proposed"),

@@ -311,6 +311,7 @@ impl Counts {
     ) -> (Vec<usize>, bool) {
         let mut lacking = Vec::new();
         let mut approvals = Vec::new();
+        let mut open = 0;
         for (place, (choice, count)) in rule.rule.requires.iter().zip(&mut self.missing).enumerate() {
             // Of several ways the one that takes least; where that is the same, the first.
             let ways = choice.lacks(asked.snapshot, &rule.unmet, asked.now);
@@ -318,9 +319,15 @@ impl Counts {
             lacking.push(place);
             one_more(count);
             match &requirement.need {
-                Need::Approvals { role, .. } => approvals.push((role, lacks)),
+                Need::Approvals { role, .. } => {
+                    approvals.push((role, lacks));
+                    open = lacks.max(open);
+                }
                 // Who is left for which of them is not worked out for a past.
-                Need::Apart(parts) => approvals.extend(parts.iter().map(|part| (&part.role, part.count))),
+                Need::Apart(parts) => {
+                    approvals.extend(parts.iter().map(|part| (&part.role, part.count.min(lacks))));
+                    open = lacks.max(open);
+                }
                 Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => {}
             }
         }
@@ -336,7 +343,6 @@ impl Counts {
             self.falls_on = vec![0.0; actors];
         }
         // A senior's or an owner's approval is also one by somebody who had no hand in it, so those are asked first.
-        let mut open = approvals.iter().map(|(_, lacks)| *lacks).max().unwrap_or_default();
         self.approvals = self.approvals.saturating_add(u64::from(open));
         let mut short = false;
         let last = [&Role::Senior, &Role::Owner, &Role::Independent];

@@ -488,7 +488,7 @@ fn set_aside(
     Ok(())
 }
 
-/// Nobody takes back what they have not given: an approval of this revision that stands.
+/// Nobody takes back what they have not given: an approval that stands.
 fn approval_withdrawal(authenticated: &Authenticated<'_>, change: &Change) -> Result<(), Refusal> {
     let by = person(authenticated, "take an approval back")?;
     // One of an earlier revision may carry over.

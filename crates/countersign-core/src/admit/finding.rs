@@ -51,7 +51,7 @@ pub(super) fn finding(
             "too-many-findings",
             format!("{} findings are open there, and that is the most", open.len()),
         )
-        .hint("have those answered first: countersign findings --open"));
+        .hint("read them, and mend what they say: countersign findings --open"));
     }
     Ok(())
 }

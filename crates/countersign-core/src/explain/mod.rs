@@ -248,8 +248,7 @@ impl<'a> Scene<'a> {
         let mut wishes: BTreeMap<(Role, Option<&SystemId>), u32> = BTreeMap::new();
         let carrying = self.snapshot.carrying();
         for rule in decision.rules.iter().filter(|rule| Decision::binds(rule.mode, rule.status)) {
-            let carries = self.rules.get(&rule.id).is_some_and(|rule| rule.carry != Carry::Never);
-            let by = carrying.as_ref().filter(|_| carries).unwrap_or(self.snapshot);
+            let by = carrying.as_ref().filter(|_| self.carries(rule)).unwrap_or(self.snapshot);
             for missing in &rule.missing {
                 let approvals = missing.ways().find_map(|way| match &way.token {
                     Token::Requirement(requirement) => match &requirement.need {
@@ -516,9 +515,17 @@ impl<'a> Scene<'a> {
         self.snapshot.contributors.union(&self.snapshot.claimed).collect()
     }
 
+    /// Whether approvals of an earlier revision count for all targets for which this rule is not met, as its decision says it.
+    fn carries(&self, decided: &RuleDecision) -> bool {
+        let unmet = || self.snapshot.targets.iter().filter(|view| decided.targets.contains(&view.target));
+        self.rules
+            .get(&decided.id)
+            .is_some_and(|rule| rule.carry != Carry::Never && unmet().all(|view| rule.carries(self.snapshot, view)))
+    }
+
     /// Whose approval of an earlier revision counts for this rule already.
     fn carried_by(&self, decided: &RuleDecision) -> impl Iterator<Item = &ActorId> {
-        let carries = self.rules.get(&decided.id).is_some_and(|rule| rule.carry != Carry::Never);
+        let carries = self.carries(decided);
         let carried = self.snapshot.carried.iter().filter(move |_| carries).flat_map(|carried| &carried.approvals);
         carried.map(|approval| &approval.by)
     }

@@ -153,7 +153,12 @@ impl Engine {
                 found.push((what, who.clone()));
             }
         }
-        self.raise(found, now).await
+        let raised = self.raise(found, now).await?;
+        if raised == MAX_AT_ONCE {
+            // There may be more.
+            self.moved.notify_one();
+        }
+        Ok(raised)
     }
 
     async fn target(&self, target: &Target) -> Result<Option<TargetRecord>, EngineError> {

@@ -127,8 +127,8 @@ impl Plan {
             branch
         };
         let branches: Vec<Branch> = names.iter().map(branch).collect();
-        let watches = branches.iter().any(|branch| !branch.watch.is_empty());
-        if let (Some(Mode::Watch), false, Some(branch)) = (self.mode, watches, branches.first()) {
+        let enforced = branches.iter().find(|branch| branch.watch.is_empty());
+        if let (Some(Mode::Watch), Some(branch)) = (self.mode, enforced) {
             return Err(setup(
                 "enforced-before",
                 format!(

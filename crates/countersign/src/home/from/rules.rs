@@ -281,17 +281,11 @@ mod tests {
                 }
             }
             let enforced = Rules::parse(&enforced).unwrap();
-            let all_pass = |rules: &Rules| {
-                run_cases(rules, &of_kind(shipped::CASES)).unwrap().iter().all(|result| result.passed())
-            };
-            assert!(all_pass(&enforced));
-            let failed: Vec<String> = run_cases(&rules, &of_kind(shipped::CASES))
-                .unwrap()
-                .into_iter()
-                .filter(|result| !result.passed())
-                .map(|result| result.to_string())
-                .collect();
-            assert_eq!(failed, Vec::<String>::new());
+            for rules in [&enforced, &rules] {
+                let results = run_cases(rules, &of_kind(shipped::CASES)).unwrap();
+                let failed = results.iter().filter(|result| !result.passed()).map(ToString::to_string);
+                assert_eq!(failed.collect::<Vec<String>>(), Vec::<String>::new());
+            }
         }
     }
 }
