@@ -231,6 +231,12 @@ impl Audited {
         self.reviewers = reviewers;
     }
 
+    /// Whether robots alone had a hand in the content: updates, releases, translations.
+    pub fn by_robots(&self, people: &People) -> bool {
+        let is_machine = |who: &IdentityId| matches!(people.kind(*who), Kind::Machine(_));
+        !self.contributors.is_empty() && self.contributors.iter().all(is_machine)
+    }
+
     /// The evidence that gave the grade.
     pub fn decisive(&self) -> Option<&Evidence> {
         self.by.and_then(|at| self.evidence.get(at))

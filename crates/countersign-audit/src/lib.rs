@@ -77,7 +77,7 @@ pub use self::{
     people::{IdentityId, Join, Kind, People},
     requests::{Requests, RequestsError},
     reverts::{Revert, Reverts},
-    summary::{AiCounts, GradeCounts, Month, Share, Summary},
+    summary::{AiCounts, GradeCounts, Month, Share, Summary, month_of},
     systems::Systems,
     text::{misleads, shown},
 };

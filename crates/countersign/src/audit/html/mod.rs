@@ -7,7 +7,6 @@
 
 mod carriers;
 mod data;
-mod forge;
 mod parts;
 mod rules;
 mod sections;
@@ -56,14 +55,11 @@ pub enum PageError {
     Packing(std::io::Error),
 }
 
-/// The page of a report that lists its changes. `name` is what the repository is called; `remote` is where it was cloned
-/// from.
-pub fn render(report: &Report, name: &str, remote: Option<&str>) -> Result<String, PageError> {
-    let name = countersign_audit::shown(name, 80);
-    let commits_at = remote.and_then(forge::commits_at);
-    let data = small_data(report, commits_at.as_deref())?;
+/// The page of a report that lists its changes. `commits_at` is the address of a commit's page without its id.
+pub fn render(report: &Report, commits_at: Option<&str>) -> Result<String, PageError> {
+    let data = small_data(report, commits_at)?;
     let packed = data::packed(report)?;
-    let title = format!("Audit of {name}");
+    let title = format!("Audit of {}", report.title);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -79,7 +75,7 @@ pub fn render(report: &Report, name: &str, remote: Option<&str>) -> Result<Strin
             }
             body {
                 a.skip href="#main" { "To the report" }
-                (sections::head(report, &name))
+                (sections::head(report))
                 main id="main" {
                     @if report.landed > 0 {
                         (sections::all(report))
