@@ -199,7 +199,9 @@ fn decided(decision: &Decision, explained: &[ExplainedRule]) -> Markup {
         p {
             "Decided on " (decision.decided_at.to_string()) " of revision " (decision.revision) ": "
             b { (match decision.outcome { Outcome::Allow => "allowed", Outcome::Deny => "denied" }) }
-            ". " (decision.not_applicable) " more rules did not apply. Rules " code { (short(&decision.rules_digest)) } ", judged by what "
+            ". "
+            @if decision.not_applicable > 0 { "Besides, " (decision.not_applicable) " did not apply. " }
+            "Rules " code { (short(&decision.rules_digest)) } ", judged by what "
             code { (short(&decision.snapshot_digest)) } " names."
         }
         (rules(explained))

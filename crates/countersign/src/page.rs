@@ -68,16 +68,20 @@ pub fn cell(text: impl ToString) -> Cell {
     html! { (text.to_string()) }
 }
 
-/// A table that scrolls by itself where it is wider than the page.
+/// A table, each row of which is a card where the page is narrow.
 pub fn table(caption: &str, heads: &[&str], rows: impl IntoIterator<Item = Vec<Cell>>) -> Markup {
     html! {
         div.scroll role="region" tabindex="0" aria-label=(caption) {
-            table {
+            table.stack {
                 caption { (caption) }
                 thead { tr { @for head in heads { th scope="col" { (head) } } } }
                 tbody {
                     @for row in rows {
-                        tr { @for (at, cell) in row.into_iter().enumerate() { @if at == 0 { th scope="row" { (cell) } } @else { td { (cell) } } } }
+                        tr {
+                            @for (at, (cell, head)) in row.into_iter().zip(heads).enumerate() {
+                                @if at == 0 { th scope="row" { (cell) } } @else { td data-label=(head) { (cell) } }
+                            }
+                        }
                     }
                 }
             }

@@ -122,7 +122,7 @@ fn a_bundle_is_read_as_a_page_and_one_that_does_not_hold_shows_nothing_of_its_ch
         "computed from their own clone",
         ": <b>allowed</b>. ",
         "true over flags.json",
-        "<th scope=\"row\">decisions</th><td>holds</td>",
+        "<th scope=\"row\">decisions</th><td data-label=\"Verdict\">holds</td>",
         "countersign verify change.bundle --trust trust.json",
         &change,
     ] {
