@@ -51,6 +51,7 @@ mod remarks;
 mod reviewing;
 mod reviews;
 mod rules;
+mod scenario;
 mod serving;
 mod settings;
 mod simulate;
