@@ -218,7 +218,7 @@ impl Engine {
     }
 
     /// All leaves of a stream.
-    async fn stream(&self, stream: &StreamId) -> Result<Vec<(u64, Vec<u8>)>, EngineError> {
+    pub(super) async fn stream(&self, stream: &StreamId) -> Result<Vec<(u64, Vec<u8>)>, EngineError> {
         let mut leaves = Vec::new();
         loop {
             let page = self.store.stream(stream, leaves.len() as u64).await?;
