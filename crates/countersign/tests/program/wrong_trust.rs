@@ -49,6 +49,7 @@ const COMMANDS: [&str; 56] = [
     "diff CHANGE",
     "whoami",
     "take-back CHANGE",
+    "attest CHANGE --kind tests --result passed",
     "comment CHANGE looks-fine",
     "completions bash",
     "findings",
