@@ -245,6 +245,7 @@ fn people_and_rules_are_told_in_words() {
        loosens: rule documented stops nothing any more: it is only watched
               loosens: takes rule fresh-guidance away
               loosens: lets linus answer for system example, as owners
+              so two of the policy group, one of them a senior, stand behind it
               names and mails of linus: added (mails linus@example.com)
               person linus: added (groups owners; keys SHA256:[KEY]; kind person; level standard)
               rule documented: mode watch, was enforce

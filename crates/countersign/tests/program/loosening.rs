@@ -168,7 +168,7 @@ fn a_rule_switched_off_and_on_again_is_a_finding() {
     let found = findings();
     assert_eq!(found.as_array().map(Vec::len), Some(1), "{found}");
     let Value::String(said) = &found[0]["said"] else { panic!("{found}") };
-    assert_snapshot!(said.replace(&documented[..12], "CHANGE"), @"");
+    assert_snapshot!(said.replace(&documented[..12], "CHANGE"), @"rule documented was switched off and on again, and meanwhile passed to example/production what it would have stopped: CHANGE");
     assert_eq!(found[0]["kind"], "rule-switched");
     // Once, and nothing where nothing passed.
     shop.in_force(RULE, "@mode(\"enforce\")", "@mode(\"watch\")");
