@@ -8,9 +8,12 @@ use std::{collections::BTreeSet, fmt};
 
 use crate::{
     catalog::{Actor, ActorKind, Catalog, Level, Tier},
-    governance::Governance,
+    change::Found,
+    governance::{Blobs, Governance},
     ids::{ActorId, Environment, GroupId, SystemId},
     rules::{Weaker, weaker},
+    statement::Publication,
+    subject::{GovernanceSubject, Subject},
 };
 
 /// One way in which it does.
@@ -81,6 +84,19 @@ pub fn loosens(before: &Governance, after: &Governance) -> Vec<Loosening> {
     of_people(before, after, &mut found);
     of_settings(&before.catalog, &after.catalog, &mut found);
     found
+}
+
+/// Whether what is proposed loosens what is in force. `None` of what is about something else, was made on something else, does not
+/// hold, or has files that are not at hand: whoever asks takes it for loosening.
+pub(crate) fn loosened_by(governance: &Governance, found: &Found, blob: &Blobs<'_>) -> Option<bool> {
+    let Some(Subject::Governance(subject)) = &found.subject else { return None };
+    let GovernanceSubject { files, parent, semantics } = *subject;
+    if parent != governance.record.in_force {
+        return None;
+    }
+    let publication = Publication { change: None, files, parent, reason: files, semantics };
+    let after = governance.publish(&publication, files, blob).ok()?;
+    Some(!loosens(governance, &after).is_empty())
 }
 
 fn of_systems(before: &Catalog, after: &Catalog, found: &mut Vec<Loosening>) {

@@ -32,8 +32,9 @@ use crate::{
     change::Change,
     decision::{Decision, Missing, Mode, RuleDecision, RuleStatus, Strength, Token},
     facts::git::Ident,
-    governance::{Governance, newcomer},
+    governance::Governance,
     ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId, Target},
+    newcomers,
     refusal::Refusal,
     requirement::{Carry, Need, Part, Role},
     rules::{Rules, builtin, count, decide},
@@ -232,7 +233,7 @@ impl<'a> Scene<'a> {
                 .collect(),
             nowhere: change.cited_guidance().into_iter().filter(|p| change.observed_document(p).is_none()).collect(),
             held_in: state.held_by(change)?.into_iter().map(|rejection| (&rejection.by, &rejection.change)).collect(),
-            together: newcomer::would_not_count(governance, snapshot, now),
+            together: newcomers::would_not_count(governance, snapshot, now),
             governance: Some(governance),
         })
     }

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalog::{ActorKind, Tier},
     facts::Size,
-    governance::GRANTING_SIGNATURES,
     ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
     statement::Seen,
@@ -112,6 +111,9 @@ pub struct Together {
     pub until: Time,
 }
 
+/// How many of the policy group stand behind what loosens.
+pub const BEHIND_LOOSENING: u32 = 2;
+
 /// Who stands behind a change that loosens, whoever submitted it among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,8 +130,7 @@ pub struct LooseningView {
 impl LooseningView {
     /// Whether two of the policy group stand behind it, and a senior.
     pub fn is_backed(&self) -> bool {
-        let policy = usize::try_from(self.policy).unwrap_or(usize::MAX);
-        policy >= GRANTING_SIGNATURES && self.senior
+        self.policy >= BEHIND_LOOSENING && self.senior
     }
 }
 
