@@ -12,7 +12,9 @@ use countersign_core::{
     refusal::Refusal,
     requirement::Carry,
     rules::{Rule, Rules},
+    standard::{self, Standard},
     statement::{Body, Statement},
+    take::day,
 };
 use countersign_ledger::{Digest, PublicKey};
 use serde_json::Value;
@@ -171,6 +173,17 @@ pub fn loosens(edits: &[Edit]) -> Result<Vec<String>, Refusal> {
     let one = |fields: &Fields, name: &str| fields.get(name).and_then(|values| values.first().cloned());
     let mut lines = Vec::new();
     for name in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
+        if let Some(standard) = name.strip_prefix("standard change ") {
+            if let (old, Some(new)) = (before.get(name), after.get(name))
+                && old != Some(new)
+            {
+                lines.push(format!(
+                    "lets {} through without a second person at each: standard change {standard}",
+                    joined(new.get("proposers").into_iter().flatten())
+                ));
+            }
+            continue;
+        }
         let Some((sort, id)) = name.split_once(' ') else { continue };
         let (old, new) = (before.get(name), after.get(name));
         let moved = |field: &str| {
@@ -235,6 +248,10 @@ fn read(path: &str, content: &Content, found: &mut Entities) -> Result<(), Refus
         rules.iter().for_each(|rule| add(format!("rule {}", rule.id), fields_of_rule(rule, file, text)));
         return Ok(());
     }
+    if let Some(name) = standard::name_of(path) {
+        add(format!("standard change {name}"), fields_of_standard(&Standard::parse(name, text)?));
+        return Ok(());
+    }
     CatalogFile::parse(path, text.as_bytes())
         .ok_or_else(|| Refusal::malformed("governance-path", format!("no governance file has the path `{path}`")))??;
     let value: Value = serde_json::from_str(text)
@@ -285,6 +302,26 @@ fn fields_of_rule(rule: &Rule, file: &str, text: &str) -> Fields {
         ("waived by".to_owned(), rule.waivers.iter().map(|group| format!("group {group}")).collect()),
         // What the words leave out is still not as it was.
         ("text".to_owned(), one(format!("{file} {}", Digest::of(text)))),
+    ])
+}
+
+fn fields_of_standard(standard: &Standard) -> Fields {
+    let one = |text: String| BTreeSet::from([text]);
+    let places = standard.targets.iter().map(ToString::to_string);
+    let places = places.chain(standard.systems.iter().map(|system| format!("system {system}")));
+    BTreeMap::from([
+        ("proposers".to_owned(), standard.proposers.iter().map(ToString::to_string).collect()),
+        ("answered for by".to_owned(), standard.sponsor.iter().map(ToString::to_string).collect()),
+        ("targets".to_owned(), places.collect()),
+        ("kinds".to_owned(), standard.kinds.iter().map(ToString::to_string).collect()),
+        ("paths".to_owned(), one(standard.paths.clone())),
+        ("files at the most".to_owned(), one(standard.files.to_string())),
+        ("lines added at the most".to_owned(), one(standard.added.to_string())),
+        ("lines deleted at the most".to_owned(), one(standard.deleted.to_string())),
+        ("evidence".to_owned(), standard.evidence.iter().map(ToString::to_string).collect()),
+        ("a day on each target".to_owned(), one(standard.per_day.to_string())),
+        ("until".to_owned(), one(day(standard.until))),
+        ("because".to_owned(), one(standard.because.clone())),
     ])
 }
 

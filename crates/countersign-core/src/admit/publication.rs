@@ -16,9 +16,11 @@ use crate::{
     refusal::Refusal,
     rules::decide::decide,
     snapshot::Snapshot,
+    standard::{DAY_SECS, MAX_DAYS, Standard},
     state::State,
     statement::{Holder, Publication},
     subject::Subject,
+    take::{day, unknown_in},
 };
 
 /// Compare and swap. Whether the files hold, folding says, which parses them.
@@ -147,7 +149,12 @@ fn behind(state: &State, signed: &Signed, now: Time) -> Result<BTreeSet<ActorId>
 }
 
 /// Checks who stands behind a publication against what it makes of governance.
-pub(crate) fn may_publish(state: &State, signed: &Signed, published: &Governance, now: Time) -> Result<(), Refusal> {
+pub(crate) fn may_publish(
+    state: &State,
+    signed: &Signed,
+    published: &Governance,
+    now: Time,
+) -> Result<BTreeSet<ActorId>, Refusal> {
     let governance = &*state.governance;
     let signers = behind(state, signed, now)?;
     for signer in &signers {
@@ -185,10 +192,34 @@ pub(crate) fn may_publish(state: &State, signed: &Signed, published: &Governance
             .hint(format!("of the policy group are {}", names())));
         }
     }
-    match signed.statement().body.about() {
-        Some(_) => Ok(()),
-        None => takes_only_names(governance, published),
+    standards(governance, published, now)?;
+    if signed.statement().body.about().is_none() {
+        takes_only_names(governance, published)?;
     }
+    Ok(signers)
+}
+
+/// A template of standard changes that is new, or another, names what there is and ends within [`MAX_DAYS`].
+fn standards(before: &Governance, after: &Governance, now: Time) -> Result<(), Refusal> {
+    let is_new =
+        |standard: &&Standard| before.standards.get(&standard.name).is_none_or(|was| was.text != standard.text);
+    for standard in after.standards.values().filter(is_new) {
+        let Standard { name, until, .. } = standard;
+        if let Some(unknown) = unknown_in(standard, after) {
+            return Err(Refusal::malformed(
+                "standard-invalid",
+                format!("standard change `{name}` names {unknown}, which the catalog does not know"),
+            ));
+        }
+        if *until <= now || *until > now.plus_secs((MAX_DAYS + 1) * DAY_SECS) {
+            return Err(Refusal::malformed(
+                "standard-until",
+                format!("standard change `{name}` would end on {}", day(*until)),
+            )
+            .hint(format!("`until` is a day to come, at most {MAX_DAYS} days from when it is put in force; then two people approve it again")));
+        }
+    }
+    Ok(())
 }
 
 /// Two signatures on one envelope are enough to take names and mails away, or to raise the semantics; everything else is a

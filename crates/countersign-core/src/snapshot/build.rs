@@ -7,7 +7,7 @@ use countersign_ledger::{Time, sshsig::Assurance};
 
 use super::{
     Ai, AiStatus, ApprovalView, Carried, EvidenceView, GuidanceView, Material, PathsView, ProposerView, Snapshot,
-    TargetView, WaiverView,
+    StandardView, TargetView, WaiverView,
 };
 use crate::{
     catalog::ActorKind,
@@ -51,6 +51,7 @@ impl Builder {
             paths: BTreeMap::new(),
             size: None,
             evidence: BTreeMap::new(),
+            standard: None,
         })
     }
 
@@ -191,6 +192,13 @@ impl Builder {
     #[must_use]
     pub fn size(mut self, size: Size) -> Self {
         self.0.size = Some(size);
+        self
+    }
+
+    /// The template that it fits.
+    #[must_use]
+    pub fn standard(mut self, standard: Option<StandardView>) -> Self {
+        self.0.standard = standard;
         self
     }
 

@@ -93,6 +93,18 @@ pub struct Snapshot {
     /// What workloads' evidence of this revision comes to, of the kinds that rules ask for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub evidence: BTreeMap<EvidenceKind, EvidenceView>,
+    /// The template that it fits, which two people approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standard: Option<StandardView>,
+}
+
+/// A template of standard changes, with who stands behind it and since when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandardView {
+    pub name: String,
+    pub approved_by: BTreeSet<ActorId>,
+    pub approved_at: Time,
 }
 
 /// What evidence of one kind comes to, by whose newest word it is.

@@ -55,6 +55,7 @@ mod rules;
 mod serving;
 mod settings;
 mod simulate;
+mod standard;
 mod stops;
 mod store;
 mod support;

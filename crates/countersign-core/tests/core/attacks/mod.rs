@@ -7,6 +7,7 @@ mod evidence;
 mod findings;
 mod governance;
 mod permits;
+mod standard;
 mod statements;
 mod stops;
 
