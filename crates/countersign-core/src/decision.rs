@@ -68,6 +68,8 @@ pub enum Token {
     Target,
     /// Any rule in force.
     Rules,
+    /// The time that is named.
+    Wait,
 }
 
 /// What a rule still misses.
@@ -176,6 +178,7 @@ impl fmt::Display for Token {
             Self::Lift => "lift",
             Self::Target => "target",
             Self::Rules => "rules",
+            Self::Wait => "wait",
         })
     }
 }
@@ -193,6 +196,7 @@ impl FromStr for Token {
             "lift" => Self::Lift,
             "target" => Self::Target,
             "rules" => Self::Rules,
+            "wait" => Self::Wait,
             requirement => Self::Requirement(requirement.parse()?),
         })
     }

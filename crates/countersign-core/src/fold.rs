@@ -106,19 +106,22 @@ impl State {
                 let mut published = self.governance.publish(publication, entry.signed.payload(), blob)?;
                 let behind = admit::may_publish(self, &entry.signed, &published, at)?;
                 published.approve_standards(&behind, at);
+                published.enrol(&self.governance, &behind, at);
                 Some(published)
             }
             Body::Epoch(epoch) => Some(self.governance.in_epoch(epoch, entry.signed.payload())),
             _ => None,
         };
         let at = entry.leaf.admitted_at;
+        let weighed =
+            self.governance.loosened_by(found, blob).map(|loosens| Found { loosens: Some(loosens), ..found.clone() });
         let admitted = Admitted {
             statement,
             payload: entry.signed.payload(),
             signed_with: &authenticated.signed_with().clone(),
             senior: self.is_senior(&statement.header.by),
             at,
-            found,
+            found: weighed.as_ref().unwrap_or(found),
         };
         self.follow(&entry.leaf, entry.hash)?;
         if let Some(governance) = published {
@@ -506,6 +509,7 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         identities: identities_of(identities, facts.as_ref(), blob)?,
         facts,
         transition: transition.map(|named| Transition::read(named, &read(&named.digest, "transition")?)).transpose()?,
+        loosens: None,
     })
 }
 

@@ -52,6 +52,8 @@ impl Builder {
             size: None,
             evidence: BTreeMap::new(),
             standard: None,
+            loosening: None,
+            together: BTreeMap::new(),
         })
     }
 

@@ -26,12 +26,6 @@ pub struct Nearly {
     pub misses: Vec<String>,
 }
 
-/// The kinds of evidence that rules or templates ask for.
-pub(super) fn kinds(governance: &Governance) -> BTreeSet<EvidenceKind> {
-    let standards = governance.standards.values().flat_map(|standard| &standard.evidence);
-    governance.rules.evidence().iter().chain(standards).cloned().collect()
-}
-
 /// The first template that the change fits.
 pub(super) fn standard(
     state: &State,

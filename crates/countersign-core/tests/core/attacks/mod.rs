@@ -6,6 +6,8 @@ mod epochs;
 mod evidence;
 mod findings;
 mod governance;
+mod loosening;
+mod newcomers;
 mod permits;
 mod standard;
 mod statements;
