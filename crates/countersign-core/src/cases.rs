@@ -124,6 +124,8 @@ struct Given {
     /// What it touches: each path, and what becomes of it.
     #[serde(deserialize_with = "fates")]
     paths: BTreeMap<String, Fate>,
+    /// Whether it fits a standard change.
+    standard: bool,
     /// Kinds of evidence, and what came of each.
     evidence: BTreeMap<EvidenceKind, Came>,
     /// Left out: one line of one file.
@@ -360,6 +362,7 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
         .documents(given.documents.unwrap_or(DOCUMENTS))
         .paths(rules.paths_of(Some(&paths(&given.paths))))
         .size(given.size.unwrap_or(Measure::HARMLESS).size())
+        .standard(given.standard.then(sample::standard))
         .population(home.everybody.len());
     // Whoever is not there has no key that holds, and their approval is not taken.
     for by in given.approvals.iter().filter(|by| home.everybody.contains(*by)) {

@@ -22,6 +22,7 @@ use crate::{
     requirement::{MAX_APPROVALS, Need, Role},
     rules::{Rules, decide},
     snapshot::{AiStatus, Builder, EvidenceView, PathsView, Snapshot, TargetView, WaiverView},
+    standard::{Proposer, Standard},
 };
 
 /// How many decisions one answer may cost. What is left is counted, not guessed.
@@ -72,6 +73,19 @@ pub struct Coverage {
     pub gaps: Vec<Gap>,
     /// With how few people each target opens.
     pub fewest: Vec<Opening>,
+    /// Roads that need nobody but who proposes: standard changes.
+    pub roads: Vec<Road>,
+}
+
+/// A standard change, by which each of its proposers opens its targets alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Road {
+    pub standard: String,
+    pub proposers: BTreeSet<Proposer>,
+    pub targets: BTreeSet<Target>,
+    /// On each of them.
+    pub per_day: u32,
+    pub until: Time,
 }
 
 /// Asks for every production target of the catalog and everybody who could propose.
@@ -79,6 +93,7 @@ pub fn coverage(governance: &Governance, now: Time) -> Coverage {
     let people: BTreeMap<&ActorId, &Actor> = governance.people_with_keys().map(|actor| (&actor.id, actor)).collect();
     let ids = people.keys().map(|id| (*id).clone()).collect();
     let mut coverage = Coverage { people: ids, fewest: fewest(governance, now), ..Coverage::default() };
+    coverage.roads = governance.standards.values().map(|standard| road(governance, standard)).collect();
     let groups = named_groups(governance);
     let mut asking = Asking::new(&governance.rules, now);
     for system in governance.catalog.systems.values() {
@@ -100,6 +115,24 @@ pub fn coverage(governance: &Governance, now: Time) -> Coverage {
         }
     }
     coverage
+}
+
+/// Those of its targets are opened by it that are in production and not of tier 1.
+fn road(governance: &Governance, standard: &Standard) -> Road {
+    let systems = governance.catalog.systems.values().filter(|system| system.tier != Tier::HIGHEST);
+    let production = |system: &System| {
+        let environments = governance.catalog.settings.production.iter();
+        let id = system.id.clone();
+        environments.map(move |environment| Target { system: id.clone(), environment: environment.clone() })
+    };
+    let is_its = |target: &Target| standard.targets.contains(target) || standard.systems.contains(&target.system);
+    Road {
+        standard: standard.name.clone(),
+        proposers: standard.proposers.clone(),
+        targets: systems.flat_map(production).filter(is_its).collect(),
+        per_day: standard.per_day,
+        until: standard.until,
+    }
 }
 
 /// An owner group that cannot supply what a rule asks of it.

@@ -16,12 +16,14 @@ use crate::{
     ids::{ActorId, FindingId, GateId},
     loosening::loosened_by,
     refusal::Refusal,
+    standard::{DAY_SECS, StandardUse},
     state::{FindingRecord, GateRecord, OpenFinding, RevocationRecord, State, TargetRejection, Took},
     statement::{
-        Body, Concerned, Erased, Erasure, Finding, Holder, Matter, Statement, gate_stream, governance_stream,
-        person_stream, target_stream,
+        Body, Concerned, Erased, Erasure, Finding, Holder, Matter, OutcomeReport, OutcomeResult, Statement,
+        gate_stream, governance_stream, person_stream, target_stream,
     },
     subject::{Subject, Transition},
+    take::is_of_sort,
 };
 
 /// A leaf that was read, its statement parsed and its signatures checked: everything that does not depend on what stands
@@ -63,6 +65,11 @@ impl State {
         let genesis = authenticate_genesis(&entry.signed)?;
         let statement = entry.signed.statement();
         let governance = Governance::begin(statement, genesis, entry.signed.payload(), blob)?;
+        let mut governance = governance;
+        let signed: BTreeSet<Fingerprint> = entry.signed.keys().collect();
+        let founders = genesis.founders.iter().filter(|founder| signed.contains(&founder.key.fingerprint()));
+        let founders = founders.map(|founder| founder.person.clone()).collect();
+        governance.approve_standards(&founders, entry.leaf.admitted_at);
         let mut state = Self::whole(governance);
         in_its_streams(statement, entry)?;
         state.follow(&entry.leaf, entry.hash)?;
@@ -96,9 +103,11 @@ impl State {
         // Parsed once, and before anything of the state has moved.
         let published = match &statement.body {
             Body::Publication(publication) => {
+                let at = entry.leaf.admitted_at;
                 let mut published = self.governance.publish(publication, entry.signed.payload(), blob)?;
-                let behind = admit::may_publish(self, &entry.signed, &published, entry.leaf.admitted_at)?;
-                published.enrol(&self.governance, &behind, entry.leaf.admitted_at);
+                let behind = admit::may_publish(self, &entry.signed, &published, at)?;
+                published.approve_standards(&behind, at);
+                published.enrol(&self.governance, &behind, at);
                 Some(published)
             }
             Body::Epoch(epoch) => Some(self.governance.in_epoch(epoch, entry.signed.payload())),
@@ -176,6 +185,7 @@ impl State {
             | Body::Publication(_)
             | Body::OutcomeReport(_) => {
                 self.apply_to_targets(admitted)?;
+                self.count_standard(admitted)?;
                 let change = admitted.statement.body.about().and_then(|(change, _)| self.change_mut(change));
                 if let Some(change) = change {
                     change.apply(admitted);
@@ -296,6 +306,31 @@ impl State {
                 }
                 _ => {}
             }
+        }
+        Ok(())
+    }
+
+    /// What landed is counted for each template of standard changes that is about it, in the streams of its targets.
+    fn count_standard(&mut self, admitted: &Admitted<'_>) -> Result<(), Refusal> {
+        let Body::OutcomeReport(OutcomeReport { result: OutcomeResult::Applied, change: id, targets, .. }) =
+            &admitted.statement.body
+        else {
+            return Ok(());
+        };
+        let governance = Arc::clone(&self.governance);
+        if governance.standards.is_empty() {
+            return Ok(());
+        }
+        let Some(change) = self.change(id)? else { return Ok(()) };
+        let about = governance.standards.values().filter(|standard| is_of_sort(standard, &governance, change));
+        let names: Vec<String> = about.map(|standard| standard.name.clone()).collect();
+        let since = admitted.at.plus_secs(-DAY_SECS);
+        for target in targets.iter().filter(|_| !names.is_empty()) {
+            let landed = &mut self.target_mut(target).standard;
+            landed.retain(|landed| landed.at > since);
+            let used =
+                |standard: &String| StandardUse { at: admitted.at, change: id.clone(), standard: standard.clone() };
+            landed.extend(names.iter().map(used));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! stream; the catalog's and rules' files on a disk mean nothing until a statement names their digest.
 //!
 //! It is a set of files, each under its own digest: those of the catalog (see [`crate::catalog::files`]) and
-//! `rules/NAME.cedar`. A publication names the files that it replaces; the others are not fetched and not parsed again.
+//! `rules/NAME.cedar`, `standard/NAME.yaml`. A publication names the files that it replaces; the others are not fetched and not parsed again.
 
 mod kept;
 pub mod newcomer;
@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use countersign_ledger::{Digest, Fingerprint, PublicKey};
+use countersign_ledger::{Digest, Fingerprint, PublicKey, Time};
 use serde::{Deserialize, Serialize};
 
 use self::newcomer::Newcomer;
@@ -22,10 +22,11 @@ use crate::{
         Actor, ActorKind, Catalog,
         files::{CatalogFile, is_profiles},
     },
-    ids::{ActorId, GateId, SystemId},
+    ids::{ActorId, EvidenceKind, GateId, SystemId},
     refusal::Refusal,
     rules::Rules,
     semantics::Semantics,
+    standard::{self, Standard, StandardApproval},
     statement::{Body, Epoch, Founder, Genesis, Publication, SeenCheckpoint, Statement},
     subject::Subject,
 };
@@ -64,6 +65,9 @@ pub struct GovernanceRecord {
     pub files: BTreeMap<String, Digest>,
     /// Payload digest of the genesis or publication in force: what the next publication names as its parent.
     pub in_force: Digest,
+    /// Who stands behind the templates of standard changes, by their names.
+    #[serde(default)]
+    pub standards: BTreeMap<String, StandardApproval>,
     /// The epochs that were begun after the first.
     #[serde(default)]
     pub epochs: Vec<EpochRecord>,
@@ -89,6 +93,8 @@ pub struct Governance {
     pub record: GovernanceRecord,
     pub catalog: Arc<Catalog>,
     pub rules: Arc<Rules>,
+    /// Templates of standard changes, by their names.
+    pub standards: Arc<BTreeMap<String, Standard>>,
     profiles_missing: BTreeSet<Digest>,
     files: Files,
 }
@@ -106,6 +112,7 @@ enum Files {
 enum GovernanceFile {
     Catalog(Arc<CatalogFile>),
     Rule(Arc<str>),
+    Standard(Arc<Standard>),
 }
 
 /// Who made a signature.
@@ -172,9 +179,14 @@ fn parse_file(path: &str, bytes: &[u8]) -> Result<GovernanceFile, Refusal> {
     if let Some(file) = CatalogFile::parse(path, bytes) {
         return file.map(|file| GovernanceFile::Catalog(Arc::new(file)));
     }
+    if let Some(name) = standard::name_of(path) {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| Refusal::malformed("standard-invalid", format!("`{path}` is no UTF-8 text")))?;
+        return Standard::parse(name, text).map(|standard| GovernanceFile::Standard(Arc::new(standard)));
+    }
     if !is_rule(path) {
         return Err(Refusal::malformed("governance-path", format!("no governance file has the path `{path}`")).hint(
-            "settings.json, systems/NAME.json, groups/NAME.json, people/GROUP.json, profiles/GROUP.json, rules/NAME.cedar",
+            "settings.json, systems/NAME.json, groups/NAME.json, people/GROUP.json, profiles/GROUP.json, rules/NAME.cedar, standard/NAME.yaml",
         ));
     }
     match std::str::from_utf8(bytes) {
@@ -225,6 +237,7 @@ impl Governance {
             log_key: genesis.log_key.clone(),
             files,
             in_force: payload,
+            standards: BTreeMap::new(),
             epochs: Vec::new(),
             newcomers: BTreeMap::new(),
         };
@@ -288,7 +301,7 @@ impl Governance {
     ) -> Result<Self, Refusal> {
         let catalog = Catalog::assemble(parsed.iter().filter_map(|(path, file)| match file {
             GovernanceFile::Catalog(file) => Some((path, file)),
-            GovernanceFile::Rule(_) => None,
+            GovernanceFile::Rule(_) | GovernanceFile::Standard(_) => None,
         }))
         .map_err(|e| Refusal::malformed("catalog-invalid", format!("the catalog does not hold: {e}")))?;
         if catalog.actors.has_name(SERVER) {
@@ -305,7 +318,7 @@ impl Governance {
                     .iter()
                     .filter_map(|(path, file)| match file {
                         GovernanceFile::Rule(text) => Some((path.strip_prefix(RULES)?.to_owned(), text.to_string())),
-                        GovernanceFile::Catalog(_) => None,
+                        GovernanceFile::Catalog(_) | GovernanceFile::Standard(_) => None,
                     })
                     .collect();
                 Arc::new(parse_rules(&files)?)
@@ -313,7 +326,30 @@ impl Governance {
         };
         let missing = record.files.iter().filter(|(path, _)| is_profiles(path) && !parsed.contains_key(*path));
         let profiles_missing = missing.map(|(_, digest)| *digest).collect();
-        Ok(Self { record, catalog: Arc::new(catalog), rules, profiles_missing, files: Files::Read(parsed) })
+        let standards = parsed.values().filter_map(|file| match file {
+            GovernanceFile::Standard(standard) => Some((standard.name.clone(), (**standard).clone())),
+            GovernanceFile::Catalog(_) | GovernanceFile::Rule(_) => None,
+        });
+        let standards = Arc::new(standards.collect());
+        Ok(Self { record, catalog: Arc::new(catalog), rules, standards, profiles_missing, files: Files::Read(parsed) })
+    }
+
+    /// The kinds of evidence that rules or templates ask for.
+    pub fn evidence(&self) -> BTreeSet<EvidenceKind> {
+        let standards = self.standards.values().flat_map(|standard| &standard.evidence);
+        self.rules.evidence().iter().chain(standards).cloned().collect()
+    }
+
+    /// Writes down who stands behind the templates of standard changes that are new, or others than before.
+    pub(crate) fn approve_standards(&mut self, by: &BTreeSet<ActorId>, at: Time) {
+        let GovernanceRecord { standards, files, .. } = &mut self.record;
+        standards.retain(|name, _| self.standards.contains_key(name));
+        for name in self.standards.keys() {
+            let Some(file) = files.get(&standard::path_of(name)).copied() else { continue };
+            if standards.get(name).is_none_or(|known| known.file != file) {
+                standards.insert(name.clone(), StandardApproval { at, by: by.clone(), file });
+            }
+        }
     }
 
     /// People who have a key in the catalog, revoked or not.

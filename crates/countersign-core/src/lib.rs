@@ -32,6 +32,7 @@ pub mod requirement;
 pub mod rules;
 pub mod semantics;
 pub mod snapshot;
+pub mod standard;
 pub mod state;
 pub mod statement;
 pub mod subject;

@@ -9,8 +9,9 @@ use std::{collections::BTreeSet, fmt};
 use crate::{
     catalog::{Actor, ActorKind, Catalog, Level, Tier},
     change::Found,
+    evidence::Attests,
     governance::{Blobs, Governance},
-    ids::{ActorId, Environment, GroupId, SystemId},
+    ids::{ActorId, Environment, EvidenceKind, GroupId, SystemId},
     rules::{Weaker, weaker},
     statement::Publication,
     subject::{GovernanceSubject, Subject},
@@ -46,12 +47,17 @@ pub enum Loosening {
     },
     /// A key for somebody who has a say already, or is to be a senior.
     Key(ActorId),
-    /// A workload whose evidence counts for more, or no longer as made by what the change edits.
-    Attests(ActorId),
     /// Somebody, or something, becomes a person.
     Kind(ActorId),
     NotProduction(Environment),
     UnseenApprovals,
+    /// A template of standard changes that is new, or another.
+    Standard(String),
+    /// Evidence that is asked for, by somebody whose word did not count for it.
+    Attests {
+        workload: ActorId,
+        kinds: BTreeSet<EvidenceKind>,
+    },
     Wait {
         before: u32,
         after: u32,
@@ -82,6 +88,10 @@ pub fn loosens(before: &Governance, after: &Governance) -> Vec<Loosening> {
         found.push(Loosening::Policy(people));
     }
     of_people(before, after, &mut found);
+    of_evidence(before, after, &mut found);
+    let is_new =
+        |name: &&String| after.standards.get(*name).map(|s| &s.text) != before.standards.get(*name).map(|s| &s.text);
+    found.extend(after.standards.keys().filter(is_new).cloned().map(Loosening::Standard));
     of_settings(&before.catalog, &after.catalog, &mut found);
     found
 }
@@ -97,6 +107,25 @@ pub(crate) fn loosened_by(governance: &Governance, found: &Found, blob: &Blobs<'
     let publication = Publication { change: None, files, parent, reason: files, semantics };
     let after = governance.publish(&publication, files, blob).ok()?;
     Some(!loosens(governance, &after).is_empty())
+}
+
+/// By other files that steer a workload the same evidence is no longer self-made where it was.
+fn of_evidence(before: &Governance, after: &Governance, found: &mut Vec<Loosening>) {
+    let asked = before.evidence();
+    for actor in after.catalog.actors.values().filter(|actor| !actor.attests.kinds.is_empty()) {
+        let old = before.catalog.actors.get(&actor.id);
+        // By another key it is another's word.
+        let new_key = old.is_some_and(|old| actor.keys.iter().any(|key| !old.keys.contains(key)));
+        let old = old.filter(|_| !new_key).map(|old| &old.attests);
+        let gains = |kind: &&EvidenceKind| {
+            let same = |old: &Attests| old.kinds.contains(*kind) && old.workflows == actor.attests.workflows;
+            asked.contains(*kind) && !old.is_some_and(same)
+        };
+        let kinds: BTreeSet<EvidenceKind> = actor.attests.kinds.iter().filter(gains).cloned().collect();
+        if !kinds.is_empty() {
+            found.push(Loosening::Attests { workload: actor.id.clone(), kinds });
+        }
+    }
 }
 
 fn of_systems(before: &Catalog, after: &Catalog, found: &mut Vec<Loosening>) {
@@ -124,9 +153,6 @@ fn of_people(before: &Governance, after: &Governance, found: &mut Vec<Loosening>
             (Some(old), ActorKind::Person) if old.kind != *kind => found.push(Loosening::Kind(id.clone())),
             (Some(_) | None, ActorKind::Person | ActorKind::Workload | ActorKind::Agent) => {}
         }
-        if attests_more(before, old, actor) {
-            found.push(Loosening::Attests(id.clone()));
-        }
         if *kind != ActorKind::Person || keys.is_empty() {
             continue;
         }
@@ -141,20 +167,6 @@ fn of_people(before: &Governance, after: &Governance, found: &mut Vec<Loosening>
             found.push(Loosening::Key(id.clone()));
         }
     }
-}
-
-/// Whether its evidence of what rules ask for counts where it did not: of another kind, by another key, or though a change edits
-/// what it was made by.
-fn attests_more(before: &Governance, old: Option<&Actor>, new: &Actor) -> bool {
-    let asked = before.rules.evidence();
-    let mut kinds = new.attests.kinds.iter().filter(|kind| asked.contains(*kind)).peekable();
-    if new.keys.is_empty() || kinds.peek().is_none() {
-        return false;
-    }
-    let Some(old) = old else { return true };
-    kinds.any(|kind| !old.attests.kinds.contains(kind))
-        || old.attests.workflows != new.attests.workflows
-        || new.keys.iter().any(|key| !old.keys.contains(key))
 }
 
 /// Whether somebody owns something, is of the policy group, or in a group that rules name.
@@ -223,10 +235,16 @@ impl fmt::Display for Loosening {
             Self::Policy(people) => write!(f, "puts {} into the policy group", names(people)),
             Self::Level { person, level } => write!(f, "makes {person} a {}", level.as_str()),
             Self::Key(person) => write!(f, "lets {person} sign with another key"),
-            Self::Attests(workload) => write!(f, "evidence of {workload} counts for more"),
             Self::Kind(actor) => write!(f, "{actor} becomes a person"),
             Self::NotProduction(environment) => write!(f, "environment {environment} is production no more"),
             Self::UnseenApprovals => f.write_str("approvals count that were given without the content at hand"),
+            Self::Standard(name) => {
+                write!(f, "standard change {name} lets through what fits it, without a second person at each")
+            }
+            Self::Attests { workload, kinds } => {
+                let kinds: Vec<&str> = kinds.iter().map(EvidenceKind::as_str).collect();
+                write!(f, "takes {workload}'s word for {}", kinds.join(", "))
+            }
             Self::Wait { before, after } => {
                 write!(f, "what loosens waits {}, was {}", span(*after), span(*before))
             }

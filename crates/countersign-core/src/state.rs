@@ -18,6 +18,7 @@ use crate::{
     governance::Governance,
     ids::{ActorId, ChangeId, FindingId, GateId, RepositoryId, Target},
     refusal::Refusal,
+    standard::StandardUse,
     statement::{GateRegistration, Holder, Matter, change_stream, gate_stream, person_stream, target_stream},
 };
 
@@ -138,6 +139,9 @@ pub struct TargetRecord {
     pub rejections: Vec<TargetRejection>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<OpenFinding>,
+    /// What landed within a day that templates of standard changes are about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub standard: Vec<StandardUse>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -485,6 +489,14 @@ impl State {
         }
         self.need(&stream)?;
         Ok(Some(self.targets.get(target).map(|record| record.rejections.as_slice()).unwrap_or_default()))
+    }
+
+    /// What landed on a target that templates of standard changes are about. `None` as for rejections.
+    pub fn standard_uses(&self, target: &Target) -> Result<Option<&[StandardUse]>, Refusal> {
+        if self.rejections_on(target)?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(self.targets.get(target).map(|record| record.standard.as_slice()).unwrap_or_default()))
     }
 
     /// The same as far as they are known: a part of the log tells those that stand in its changes.

@@ -1,12 +1,17 @@
 //! Taking a snapshot: from governance and a change as they stand, to what the rules look at.
 
 mod evidence;
+mod standard;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Fingerprint, Time};
 
-pub use self::evidence::evidence_of;
+pub(crate) use self::standard::is_of_sort;
+pub use self::{
+    evidence::evidence_of,
+    standard::{Nearly, day, nearly_standard, unknown_in},
+};
 use crate::{
     catalog::{Actor, ActorKind},
     change::{ApprovalRecord, Change, DisclosureRecord, EvidenceRecord, Revision},
@@ -253,8 +258,8 @@ impl Snapshot {
         let part = by.map(|approval| &approval.by).chain(self.waivers.iter().map(|waiver| &waiver.by));
         let part: BTreeSet<&ActorId> = part.chain(&self.contributors).collect();
         let listed = |record: &EvidenceRecord| Ok(governance.listed(&record.by, &record.key).is_some());
-        let kinds = governance.rules.evidence();
-        let evidence = evidence::evidence(governance, change, revision, &self.contributors, kinds, listed);
+        let kinds = governance.evidence();
+        let evidence = evidence::evidence(governance, change, revision, &self.contributors, &kinds, listed);
         Some(Self {
             groups: groups(governance, &part),
             proposer: proposer(governance, change),
@@ -271,6 +276,9 @@ impl Snapshot {
         for target in &change.targets {
             if state.rejections_on(target)?.is_none() {
                 self.held_by.clone_from(&logged.held_by);
+                // How many like it landed there is not known either.
+                self.standard.clone_from(&logged.standard);
+                self.unconfirmed.clone_from(&logged.unconfirmed);
             }
         }
         Ok(self)
@@ -358,6 +366,15 @@ impl Snapshot {
         let carried_by = carried.iter().flat_map(|carried| &carried.approvals);
         let part = contributors.all.iter().chain(approvals.iter().chain(carried_by).map(|approval| &approval.by));
         let part: BTreeSet<&ActorId> = part.chain(waivers.iter().map(|waiver| &waiver.by)).collect();
+        let kinds = governance.evidence();
+        let held = |record: &EvidenceRecord| evidence::holds(state, record, now);
+        let evidence = evidence::evidence(governance, change, revision, &contributors.all, &kinds, held)?;
+        let standard = standard::standard(state, change, revision, &contributors.all, &evidence, now)?;
+        let mut unconfirmed = contributors.unconfirmed.clone();
+        // Whoever answers for what a template lets a workload do, two others have said it there.
+        if let Some(fits) = standard.as_ref().and_then(|fits| governance.standards.get(&fits.name)) {
+            unconfirmed.retain(|sponsor| fits.sponsor.as_ref() != Some(sponsor));
+        }
         Ok(Self {
             change: change.id.clone(),
             revision: revision.reference.number,
@@ -374,14 +391,8 @@ impl Snapshot {
             proposer: proposer(governance, change),
             paths: paths(governance, revision),
             size: size(governance, revision),
-            evidence: evidence::evidence(
-                governance,
-                change,
-                revision,
-                &contributors.all,
-                governance.rules.evidence(),
-                |record| evidence::holds(state, record, now),
-            )?,
+            evidence,
+            standard,
             carried,
             approvals,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
@@ -392,7 +403,7 @@ impl Snapshot {
             waivers,
             contributors: contributors.all,
             unmapped: contributors.unmapped,
-            unconfirmed: contributors.unconfirmed,
+            unconfirmed,
             claimed: contributors.claimed,
             cleared_by: contributors.cleared_by,
             undriven: contributors.undriven,

@@ -4,10 +4,10 @@ use super::Authenticated;
 use crate::{
     catalog::ActorKind,
     change::Change,
-    evidence::EvidenceResult,
+    evidence::{EvidenceResult, is_workflow},
     governance::{Governance, Signer},
     refusal::Refusal,
-    statement::{Evidence, is_workflow},
+    statement::Evidence,
     take,
 };
 

@@ -5,10 +5,9 @@ use countersign_ledger::dsse::{IN_TOTO, decode_base64};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::EvidenceResult;
+use super::{EvidenceResult, is_workflow};
 use crate::{
     refusal::Refusal,
-    statement::is_workflow,
     subject::{GitSubject, Subject},
 };
 

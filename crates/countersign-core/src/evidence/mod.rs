@@ -21,6 +21,17 @@ pub const WORKFLOWS: &str = ".github/** | .gitlab-ci.yml | .gitlab/** | **/Jenki
                              azure-pipelines.yml | .azure-pipelines/** | bitbucket-pipelines.yml | .woodpecker/** | .woodpecker.yml | \
                              .forgejo/** | .gitea/** | .drone.yml | .travis.yml | .tekton/** | cloudbuild.yaml | appveyor.yml | .zuul.yaml | zuul.d/**";
 
+/// Longest path of a workflow.
+const MAX_WORKFLOW_BYTES: usize = 200;
+
+/// Whether this can be a workflow's path in a repository.
+pub fn is_workflow(path: &str) -> bool {
+    !path.is_empty()
+        && path.len() <= MAX_WORKFLOW_BYTES
+        && !path.chars().any(|c| c.is_control() || c == '\\')
+        && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
 /// What came of it. Only the first is a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

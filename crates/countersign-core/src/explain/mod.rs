@@ -38,8 +38,9 @@ use crate::{
     refusal::Refusal,
     requirement::{Carry, Need, Part, Role},
     rules::{Rules, builtin, count, decide},
-    snapshot::Snapshot,
+    snapshot::{Snapshot, StandardView},
     state::State,
+    take::{Nearly, day, nearly_standard},
 };
 
 /// How much of an identity's reference is shown.
@@ -56,6 +57,9 @@ pub struct Explanation {
     /// Empty where none is missing, or where not enough people could.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub enough: Vec<ActorId>,
+    /// Which standard change it is, or by what it misses the nearest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standard: Option<String>,
 }
 
 /// A rule of a decision, in words.
@@ -142,7 +146,8 @@ impl Explained {
     pub fn standing(state: &State, change: &Change, disabled: &BTreeSet<ActorId>, now: Time) -> Result<Self, Refusal> {
         let snapshot = Snapshot::take(state, change, now)?;
         let decision = decide(&state.governance.rules, &snapshot, now);
-        let explanation = Scene::of(state, change, &snapshot, disabled, now)?.explain(&decision, now);
+        let mut explanation = Scene::of(state, change, &snapshot, disabled, now)?.explain(&decision, now);
+        explanation.standard = standard(&decision, state, change, now)?;
         Ok(Self { decision, explanation })
     }
 }
@@ -156,7 +161,19 @@ pub fn explain(
     now: Time,
 ) -> Result<Explanation, Refusal> {
     let snapshot = Snapshot::take(state, change, now)?;
-    Ok(Scene::of(state, change, &snapshot, disabled, now)?.explain(decision, now))
+    let mut explanation = Scene::of(state, change, &snapshot, disabled, now)?.explain(decision, now);
+    explanation.standard = standard(decision, state, change, now)?;
+    Ok(explanation)
+}
+
+/// Which standard change it is, or by what it misses the nearest of its proposer.
+fn standard(decision: &Decision, state: &State, change: &Change, now: Time) -> Result<Option<String>, Refusal> {
+    if let Some(StandardView { name, approved_by, approved_at }) = &decision.standard {
+        let by: Vec<&str> = approved_by.iter().map(ActorId::as_str).collect();
+        return Ok(Some(format!("standard change {name}, approved by {} on {}", by.join(" and "), day(*approved_at))));
+    }
+    let nearly = nearly_standard(state, change, now)?;
+    Ok(nearly.map(|Nearly { name, misses }| format!("no standard change {name}: {}", misses.join("; "))))
 }
 
 /// What is missing that this person could supply now.
@@ -241,7 +258,7 @@ impl<'a> Scene<'a> {
     pub fn explain(&self, decision: &Decision, now: Time) -> Explanation {
         let wanted = Wanted::by(decision);
         let rules = decision.rules.iter().map(|rule| self.rule(rule, &wanted)).collect();
-        Explanation { explained_at: now, rules, enough: self.enough(decision) }
+        Explanation { explained_at: now, rules, enough: self.enough(decision), standard: None }
     }
 
     /// The smallest set of people whose approvals would be all that are lacking. None where a rule asks for people of several

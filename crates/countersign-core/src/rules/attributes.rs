@@ -282,6 +282,12 @@ pub const ATTRIBUTES: &[Attribute] = &[
         judged.size(Size::deleted)
     }),
     item(
+        "standard",
+        Type::Bool,
+        "Whether it fits a standard change, so that the two who approved its template are its second pair of eyes.",
+        |judged| Value::Bool(judged.snapshot.standard.is_some()),
+    ),
+    item(
         "evidence.passed",
         Type::Evidence,
         "Whether a workload that may attests that it passed, for this revision, and none that it failed: `evidence.passed[\"tests\"]`. What is \

@@ -138,7 +138,10 @@ pub(super) fn no_rejection(ids: &BuiltinIds, snapshot: &Snapshot) -> Option<Rule
 /// over does, but on tier 1.
 pub(super) fn floor(ids: &BuiltinIds, snapshot: &Snapshot, carrying: Option<&Snapshot>) -> Option<RuleDecision> {
     let by = |view: &TargetView| carrying.filter(|_| view.tier != Tier::HIGHEST).unwrap_or(snapshot);
-    let alone = |view: &&TargetView| view.production && count::count(by(view), view).independent == 0;
+    // What fits a template has its second pair of eyes there.
+    let alone = |view: &&TargetView| {
+        view.production && snapshot.standard.is_none() && count::count(by(view), view).independent == 0
+    };
     let unmet: Vec<&TargetView> = snapshot.targets.iter().filter(alone).collect();
     // Which guidance is stale is nothing to this requirement, so any time will do.
     let missing = FLOOR_ASKS.missing(snapshot, &unmet, Time::from_unix_millis(0));

@@ -47,6 +47,7 @@ pub(crate) fn decide_digested(rules: &Rules, snapshot: &Snapshot, digest: Digest
         snapshot_digest: digest,
         rules: decided,
         not_applicable,
+        standard: snapshot.standard.clone(),
     }
 }
 

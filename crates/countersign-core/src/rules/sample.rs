@@ -11,7 +11,7 @@ use crate::{
     ids::{ActorId, ChangeId, EvidenceKind, GroupId, Target},
     kind::{Kind, Purpose},
     requirement::Document,
-    snapshot::{AiStatus, Builder, EvidenceView, GuidanceView, PathsView, Snapshot, TargetView},
+    snapshot::{AiStatus, Builder, EvidenceView, GuidanceView, PathsView, Snapshot, StandardView, TargetView},
     statement::Seen,
 };
 
@@ -24,6 +24,12 @@ const MAX_NAMES: usize = 8;
 /// The change that samples and cases are about.
 pub(crate) fn change() -> ChangeId {
     ChangeId::of_proposal(&Digest::of("sample"))
+}
+
+/// A template that samples and cases fit.
+pub(crate) fn standard() -> StandardView {
+    let approved_by = ["sample-approver-1", "sample-approver-2"].into_iter().filter_map(|name| name.parse().ok());
+    StandardView { name: "sample".to_owned(), approved_by: approved_by.collect(), approved_at: SAMPLE_NOW }
 }
 
 /// Snapshots that differ in target, kind, AI status, guidance and size of the home. None of them has an approval, and
@@ -135,6 +141,9 @@ impl Varied<'_> {
             let (only, added, deleted) = (is("only"), is("added"), is("deleted"));
             let touched = only || added || deleted || is("touched");
             sample.paths.insert(pattern.clone(), PathsView { touched, only, added, deleted, unknown: false });
+        }
+        if asked.contains("standard") && draw("standard", 2) == 1 {
+            sample.standard = Some(standard());
         }
         for kind in evidence.iter().filter(|_| asked.iter().any(|name| name.starts_with("evidence."))) {
             let mut view = EvidenceView::default();

@@ -7,7 +7,7 @@ use countersign_ledger::{Time, sshsig::Assurance};
 
 use super::{
     Ai, AiStatus, ApprovalView, Carried, EvidenceView, GuidanceView, Material, PathsView, ProposerView, Snapshot,
-    TargetView, WaiverView,
+    StandardView, TargetView, WaiverView,
 };
 use crate::{
     catalog::ActorKind,
@@ -50,9 +50,10 @@ impl Builder {
             proposer: None,
             paths: BTreeMap::new(),
             size: None,
+            evidence: BTreeMap::new(),
+            standard: None,
             loosening: None,
             together: BTreeMap::new(),
-            evidence: BTreeMap::new(),
         })
     }
 
@@ -193,6 +194,13 @@ impl Builder {
     #[must_use]
     pub fn size(mut self, size: Size) -> Self {
         self.0.size = Some(size);
+        self
+    }
+
+    /// The template that it fits.
+    #[must_use]
+    pub fn standard(mut self, standard: Option<StandardView>) -> Self {
+        self.0.standard = standard;
         self
     }
 

@@ -90,6 +90,12 @@ pub struct Snapshot {
     /// How large it is, where a rule asks. Where nobody can tell: larger than any rule allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
+    /// What workloads' evidence of this revision comes to, of the kinds that rules ask for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub evidence: BTreeMap<EvidenceKind, EvidenceView>,
+    /// The template that it fits, which two people approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standard: Option<StandardView>,
     /// Of what governs, where it loosens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loosening: Option<LooseningView>,
@@ -97,9 +103,15 @@ pub struct Snapshot {
     /// who enrolled them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub together: BTreeMap<ActorId, Together>,
-    /// What workloads' evidence of this revision comes to, of the kinds that rules ask for.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub evidence: BTreeMap<EvidenceKind, EvidenceView>,
+}
+
+/// A template of standard changes, with who stands behind it and since when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandardView {
+    pub name: String,
+    pub approved_by: BTreeSet<ActorId>,
+    pub approved_at: Time,
 }
 
 /// A newcomer, and who enrolled them: they do not count together until then.

@@ -10,9 +10,6 @@ use crate::{
     subject::SubjectRef,
 };
 
-/// Longest path of a workflow.
-const MAX_WORKFLOW_BYTES: usize = 200;
-
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
@@ -31,12 +28,4 @@ pub struct Evidence {
     /// The file of the repository that says what was run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<String>,
-}
-
-/// Whether this can be a workflow's path in a repository.
-pub fn is_workflow(path: &str) -> bool {
-    !path.is_empty()
-        && path.len() <= MAX_WORKFLOW_BYTES
-        && !path.chars().any(|c| c.is_control() || c == '\\')
-        && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }

@@ -24,7 +24,7 @@ use serde_json::value::RawValue;
 
 pub use self::{
     bodies::*,
-    evidence::{Evidence, is_workflow},
+    evidence::Evidence,
     finding::{Concerned, Finding, Matter},
 };
 use crate::{

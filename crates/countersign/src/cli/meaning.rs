@@ -129,6 +129,7 @@ impl Meaning {
             let (was, is) = (report::ratio(before), report::ratio(after));
             let was = if was == is { String::new() } else { format!(", before {was}") };
             lines.push(format!("coverage: {}{was}", report::summary(after)));
+            lines.extend(report::roads(after));
             lines.extend(report::fewest(before, after));
         }
         lines.extend(self.otherwise.lines());

@@ -240,6 +240,7 @@ fn whole(view: &ChangeView, paths: &[String]) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
+    view.explanation.standard.iter().for_each(|line| anstream::println!("  {}", printable(line)));
     not_applicable(view.decision.not_applicable);
 }
 
@@ -277,6 +278,7 @@ pub fn standing(view: &ChangeView) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
+    view.explanation.standard.iter().for_each(|line| anstream::println!("  {}", printable(line)));
     anstream::println!(
         "  {}",
         faint(output::count(met.len(), "rule") + if met.len() == 1 { " is met" } else { " are met" })
@@ -380,6 +382,7 @@ pub fn to_do(denied: &Explained) -> String {
         lines.extend(obligations(&denied.decision.change, rule));
     }
     lines.extend(denied.explanation.for_example().map(|line| format!("  {line}")));
+    lines.extend(denied.explanation.standard.iter().map(|line| format!("  {}", printable(line))));
     lines.join("\n")
 }
 

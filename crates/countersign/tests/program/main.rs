@@ -57,6 +57,7 @@ mod scenario;
 mod serving;
 mod settings;
 mod simulate;
+mod standard;
 mod stops;
 mod store;
 mod support;

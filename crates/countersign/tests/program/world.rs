@@ -326,6 +326,12 @@ impl World {
                 people[name]["attests"] = attests.into();
             }
             files.insert(path.to_owned(), canonical::to_bytes(&people).unwrap());
+            let path = "profiles/_.json";
+            let profiles = files.get(path).map(|bytes| serde_json::from_slice(bytes).unwrap());
+            let salt = "00112233445566778899aabbccddeeff";
+            let mut profiles = profiles.unwrap_or_else(|| serde_json::json!({ "people": {}, "salt": salt }));
+            profiles["people"][name] = serde_json::json!({ "mails": [format!("{name}@example.com")] });
+            files.insert(path.to_owned(), canonical::to_bytes(&profiles).unwrap());
         });
     }
 

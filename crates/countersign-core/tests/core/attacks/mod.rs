@@ -9,6 +9,7 @@ mod governance;
 mod loosening;
 mod newcomers;
 mod permits;
+mod standard;
 mod statements;
 mod stops;
 

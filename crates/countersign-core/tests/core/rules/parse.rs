@@ -406,6 +406,8 @@ fn schema_that_rules_see() {
           // How many lines of the old files are not in the new ones.
           deleted: Long,
         },
+        // Whether it fits a standard change, so that the two who approved its template are its second pair of eyes.
+        standard: Bool,
         // How much a failure of the target's system matters: 1 is highest, 4 lowest.
         tier: Long,
       };

@@ -56,6 +56,7 @@ impl Grounds {
 /// What files would make govern that stand in no log.
 fn unsigned(files: &home::GovernanceFiles) -> Result<Governance, Refusal> {
     let record = GovernanceRecord {
+        standards: std::collections::BTreeMap::new(),
         origin: String::new(),
         semantics: Semantics::known(NEWEST_SEMANTICS)?,
         genesis: Digest::of(b""),
