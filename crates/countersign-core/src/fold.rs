@@ -14,6 +14,7 @@ use crate::{
     facts::{GitFacts, Identities},
     governance::{Blobs, Governance},
     ids::{ActorId, FindingId, GateId},
+    loosening::loosened_by,
     refusal::Refusal,
     standard::{DAY_SECS, StandardUse},
     state::{FindingRecord, GateRecord, OpenFinding, RevocationRecord, State, TargetRejection, Took},
@@ -114,7 +115,7 @@ impl State {
         };
         let at = entry.leaf.admitted_at;
         let weighed =
-            self.governance.loosened_by(found, blob).map(|loosens| Found { loosens: Some(loosens), ..found.clone() });
+            loosened_by(&self.governance, found, blob).map(|loosens| Found { loosens: Some(loosens), ..found.clone() });
         let admitted = Admitted {
             statement,
             payload: entry.signed.payload(),

@@ -22,15 +22,13 @@ use crate::{
         Actor, ActorKind, Catalog,
         files::{CatalogFile, is_profiles},
     },
-    change::Found,
     ids::{ActorId, EvidenceKind, GateId, SystemId},
-    loosening::loosens,
     refusal::Refusal,
     rules::Rules,
     semantics::Semantics,
     standard::{self, Standard, StandardApproval},
     statement::{Body, Epoch, Founder, Genesis, Publication, SeenCheckpoint, Statement},
-    subject::{GovernanceSubject, Subject},
+    subject::Subject,
 };
 
 /// The name under which the server speaks. No person can have it.
@@ -286,19 +284,6 @@ impl Governance {
             return Ok(Self { record, ..self.clone() });
         }
         Self::of(record, parsed, rules_stay.then(|| Arc::clone(&self.rules)))
-    }
-
-    /// Whether what is proposed loosens this. `None` of what is about something else, was made on something else than this, does not
-    /// hold, or has files that are not at hand: whoever asks takes it for loosening.
-    pub(crate) fn loosened_by(&self, found: &Found, blob: &Blobs<'_>) -> Option<bool> {
-        let Some(Subject::Governance(subject)) = &found.subject else { return None };
-        let GovernanceSubject { files, parent, semantics } = *subject;
-        if parent != self.record.in_force {
-            return None;
-        }
-        let publication = Publication { change: None, files, parent, reason: files, semantics };
-        let after = self.publish(&publication, files, blob).ok()?;
-        Some(!loosens(self, &after).is_empty())
     }
 
     /// What an epoch makes of it: who may act and by which rules stays.

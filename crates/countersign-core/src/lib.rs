@@ -24,6 +24,7 @@ pub mod governance;
 pub mod ids;
 pub mod kind;
 pub mod loosening;
+mod newcomers;
 pub mod permit;
 pub mod preview;
 pub mod refusal;

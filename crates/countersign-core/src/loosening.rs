@@ -8,10 +8,13 @@ use std::{collections::BTreeSet, fmt};
 
 use crate::{
     catalog::{Actor, ActorKind, Catalog, Level, Tier},
+    change::Found,
     evidence::Attests,
-    governance::Governance,
+    governance::{Blobs, Governance},
     ids::{ActorId, Environment, EvidenceKind, GroupId, SystemId},
     rules::{Weaker, weaker},
+    statement::Publication,
+    subject::{GovernanceSubject, Subject},
 };
 
 /// One way in which it does.
@@ -93,11 +96,27 @@ pub fn loosens(before: &Governance, after: &Governance) -> Vec<Loosening> {
     found
 }
 
+/// Whether what is proposed loosens what is in force. `None` of what is about something else, was made on something else, does not
+/// hold, or has files that are not at hand: whoever asks takes it for loosening.
+pub(crate) fn loosened_by(governance: &Governance, found: &Found, blob: &Blobs<'_>) -> Option<bool> {
+    let Some(Subject::Governance(subject)) = &found.subject else { return None };
+    let GovernanceSubject { files, parent, semantics } = *subject;
+    if parent != governance.record.in_force {
+        return None;
+    }
+    let publication = Publication { change: None, files, parent, reason: files, semantics };
+    let after = governance.publish(&publication, files, blob).ok()?;
+    Some(!loosens(governance, &after).is_empty())
+}
+
 /// By other files that steer a workload the same evidence is no longer self-made where it was.
 fn of_evidence(before: &Governance, after: &Governance, found: &mut Vec<Loosening>) {
     let asked = before.evidence();
     for actor in after.catalog.actors.values().filter(|actor| !actor.attests.kinds.is_empty()) {
-        let old = before.catalog.actors.get(&actor.id).map(|old| &old.attests);
+        let old = before.catalog.actors.get(&actor.id);
+        // By another key it is another's word.
+        let new_key = old.is_some_and(|old| actor.keys.iter().any(|key| !old.keys.contains(key)));
+        let old = old.filter(|_| !new_key).map(|old| &old.attests);
         let gains = |kind: &&EvidenceKind| {
             let same = |old: &Attests| old.kinds.contains(*kind) && old.workflows == actor.attests.workflows;
             asked.contains(*kind) && !old.is_some_and(same)

@@ -16,8 +16,9 @@ use crate::{
     catalog::{Actor, ActorKind},
     change::{ApprovalRecord, Change, DisclosureRecord, EvidenceRecord, Revision},
     facts::{IdentityFact, PathStatus, Role, RuledPath, Size, git::Ident},
-    governance::{Governance, newcomer},
+    governance::Governance,
     ids::{ActorId, GroupId, SystemId},
+    newcomers,
     refusal::Refusal,
     snapshot::{
         Ai, AiStatus, ApprovalView, Carried, GuidanceView, LooseningView, Material, PathsView, ProposerView, Snapshot,
@@ -352,7 +353,7 @@ impl Snapshot {
             true => {
                 let carried = carried.iter().flat_map(|carried| &carried.approvals);
                 let all: Vec<&ApprovalView> = approvals.iter().chain(carried).collect();
-                newcomer::together(governance, &contributors.all, &all, &waivers, now)
+                newcomers::together(governance, &contributors.all, &all, &waivers, now)
             }
             false => BTreeMap::new(),
         };

@@ -32,8 +32,9 @@ use crate::{
     change::Change,
     decision::{Decision, Missing, Mode, RuleDecision, RuleStatus, Strength, Token},
     facts::git::Ident,
-    governance::{Governance, newcomer},
+    governance::Governance,
     ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId, Target},
+    newcomers,
     refusal::Refusal,
     requirement::{Carry, Need, Part, Role},
     rules::{Rules, builtin, count, decide},
@@ -202,10 +203,10 @@ pub struct Scene<'a> {
     pub names: BTreeMap<&'a str, &'a Ident>,
     /// Who rejected the same content in which other changes.
     pub held_in: BTreeSet<(&'a ActorId, &'a ChangeId)>,
-    /// Of whose catalog the workloads are that attest.
-    pub governance: Option<&'a Governance>,
     /// Whose approval would not count, since they or who had a part in it came into the home lately, enrolled by the other.
     pub together: BTreeSet<ActorId>,
+    /// Of whose catalog the workloads are that attest.
+    pub governance: Option<&'a Governance>,
 }
 
 impl<'a> Scene<'a> {
@@ -219,8 +220,8 @@ impl<'a> Scene<'a> {
             nowhere: BTreeSet::new(),
             names: BTreeMap::new(),
             held_in: BTreeSet::new(),
-            governance: None,
             together: BTreeSet::new(),
+            governance: None,
         }
     }
 
@@ -250,8 +251,8 @@ impl<'a> Scene<'a> {
                 .collect(),
             nowhere: change.cited_guidance().into_iter().filter(|p| change.observed_document(p).is_none()).collect(),
             held_in: state.held_by(change)?.into_iter().map(|rejection| (&rejection.by, &rejection.change)).collect(),
+            together: newcomers::would_not_count(governance, snapshot, now),
             governance: Some(governance),
-            together: newcomer::would_not_count(governance, snapshot, now),
         })
     }
 

@@ -7,10 +7,9 @@ use super::count;
 use crate::{
     catalog::Tier,
     decision::{Missing, Mode, RuleDecision, RuleStatus, Strength, Token},
-    governance::GRANTING_SIGNATURES,
     ids::{InvalidId, RuleId, Target},
     requirement::{Need, Requirement, Role},
-    snapshot::{Snapshot, TargetView},
+    snapshot::{BEHIND_LOOSENING, Snapshot, TargetView},
 };
 
 pub const IDENTITIES_KNOWN: &str = "identities-known";
@@ -168,7 +167,7 @@ pub(super) fn loosening(ids: &BuiltinIds, snapshot: &Snapshot, now: Time) -> Opt
         let need = Need::Approvals { role, count: have.saturating_add(lacks) };
         Requirement { need, only: None }.missing(snapshot, &unmet, Time::from_unix_millis(0))
     };
-    let lacks = u32::try_from(GRANTING_SIGNATURES).unwrap_or(u32::MAX).saturating_sub(view.policy);
+    let lacks = BEHIND_LOOSENING.saturating_sub(view.policy);
     let people = if lacks > 0 { still(Role::Owner, lacks) } else { None };
     let senior = if view.senior { None } else { still(Role::Senior, 1) };
     let wait = view.until.filter(|until| now < *until).map(|until| Missing::each(Token::Wait, [until]));

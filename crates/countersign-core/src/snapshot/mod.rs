@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalog::{ActorKind, Tier},
     facts::Size,
-    governance::GRANTING_SIGNATURES,
     ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
     standard::StandardView,
@@ -107,6 +106,38 @@ pub struct Snapshot {
     pub together: BTreeMap<ActorId, Together>,
 }
 
+/// A newcomer, and who enrolled them: they do not count together until then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Together {
+    pub newcomer: ActorId,
+    pub enrolled_by: BTreeSet<ActorId>,
+    pub until: Time,
+}
+
+/// How many of the policy group stand behind what loosens.
+pub const BEHIND_LOOSENING: u32 = 2;
+
+/// Who stands behind a change that loosens, whoever submitted it among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LooseningView {
+    /// How many of them are of the policy group.
+    pub policy: u32,
+    /// Whether one of them is a senior, or there is none in the home.
+    pub senior: bool,
+    /// Until when it waits: counted from when enough stood behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+}
+
+impl LooseningView {
+    /// Whether two of the policy group stand behind it, and a senior.
+    pub fn is_backed(&self) -> bool {
+        self.policy >= BEHIND_LOOSENING && self.senior
+    }
+}
+
 /// What evidence of one kind comes to, by whose newest word it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -139,36 +170,6 @@ impl EvidenceView {
         let each = |by: &BTreeSet<ActorId>, what: &str| by.iter().map(|by| format!("{by}: {what}")).collect::<Vec<_>>();
         [each(&self.failed_by, "failed"), each(&self.self_made_by, "self-made"), each(&self.neither_by, "no verdict")]
             .concat()
-    }
-}
-
-/// A newcomer, and who enrolled them: they do not count together until then.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Together {
-    pub newcomer: ActorId,
-    pub enrolled_by: BTreeSet<ActorId>,
-    pub until: Time,
-}
-
-/// Who stands behind a change that loosens, whoever submitted it among them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LooseningView {
-    /// How many of them are of the policy group.
-    pub policy: u32,
-    /// Whether one of them is a senior, or there is none in the home.
-    pub senior: bool,
-    /// Until when it waits: counted from when enough stood behind it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Time>,
-}
-
-impl LooseningView {
-    /// Whether two of the policy group stand behind it, and a senior.
-    pub fn is_backed(&self) -> bool {
-        let policy = usize::try_from(self.policy).unwrap_or(usize::MAX);
-        policy >= GRANTING_SIGNATURES && self.senior
     }
 }
 

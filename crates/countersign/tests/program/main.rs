@@ -40,6 +40,7 @@ mod init_from;
 mod join;
 mod known;
 mod looking;
+mod loosening;
 mod lying;
 mod material;
 mod modes;

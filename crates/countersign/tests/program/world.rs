@@ -162,7 +162,8 @@ impl World {
             path: stage.path("shop.git"),
             branch: "main".to_owned(),
         };
-        let text = "version: 1\norigin: world\n";
+        // What is said of waiting has tests of its own.
+        let text = "version: 1\norigin: world\ncatalog: {loosening_wait_secs: 0}\n";
         let config =
             Config { guidance: vec![guidance.clone()], ..Config::parse(text, "countersign.yaml".as_ref()).unwrap() };
         let threshold = u32::try_from(founders.len()).unwrap();

@@ -118,7 +118,7 @@ fn every_shipped_rule_is_found_out_when_it_is_weakened() {
         ("tier-1-senior.cedar", "approvals.senior >= 1", "approvals.senior >= 0"),
         ("tier-1-senior.cedar", "approvals.independent >= 2", "approvals.independent >= 1"),
         ("owner-approves.cedar", "owner >= 1", "independent >= 1"),
-        ("second-pair-of-eyes.cedar", "independent >= 1 &&\n  !", "independent >= 0 ||\n  !"),
+        ("second-pair-of-eyes.cedar", "independent >= 1 &&\n    !", "independent >= 0 ||\n    !"),
         ("documented.cedar", "documents.tests >= 20", "documents.tests >= 2"),
         ("fresh-guidance.cedar", "guidance.stale == 0", "guidance.stale >= 0"),
         ("ai-assisted-senior.cedar", "resource.ai.disclosed ||", "resource.ai.assisted ||"),
