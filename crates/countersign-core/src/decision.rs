@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{ChangeId, RuleId, Target},
     requirement::{InvalidRequirement, Requirement},
-    snapshot::StandardView,
+    standard::StandardView,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

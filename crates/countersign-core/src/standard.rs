@@ -37,6 +37,15 @@ pub struct StandardApproval {
     pub file: Digest,
 }
 
+/// A template of standard changes, with who stands behind it and since when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandardView {
+    pub name: String,
+    pub approved_by: BTreeSet<ActorId>,
+    pub approved_at: Time,
+}
+
 /// That a change which a template is about landed on a target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

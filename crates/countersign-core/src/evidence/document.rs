@@ -167,8 +167,8 @@ mod tests {
     fn base64(bytes: &[u8]) -> String {
         const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let group = |three: &[u8]| {
-            let bits = (0..3).fold(0_u32, |bits, n| bits << 8 | u32::from(three.get(n).copied().unwrap_or(0)));
-            let letter = move |n: usize| char::from(LETTERS[(bits >> (18 - 6 * n) & 63) as usize]);
+            let bits = (0..3).fold(0_u32, |bits, n| (bits << 8) | u32::from(three.get(n).copied().unwrap_or(0)));
+            let letter = move |n: usize| char::from(LETTERS[((bits >> (18 - 6 * n)) & 63) as usize]);
             (0..=three.len()).map(letter).collect::<String>()
         };
         bytes.chunks(3).map(group).collect()

@@ -38,7 +38,8 @@ use crate::{
     refusal::Refusal,
     requirement::{Carry, Need, Part, Role},
     rules::{Rules, builtin, count, decide},
-    snapshot::{Snapshot, StandardView},
+    snapshot::Snapshot,
+    standard::StandardView,
     state::State,
     take::{Nearly, day, nearly_standard},
 };

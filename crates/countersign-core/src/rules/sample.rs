@@ -11,7 +11,8 @@ use crate::{
     ids::{ActorId, ChangeId, EvidenceKind, GroupId, Target},
     kind::{Kind, Purpose},
     requirement::Document,
-    snapshot::{AiStatus, Builder, EvidenceView, GuidanceView, PathsView, Snapshot, StandardView, TargetView},
+    snapshot::{AiStatus, Builder, EvidenceView, GuidanceView, PathsView, Snapshot, TargetView},
+    standard::StandardView,
     statement::Seen,
 };
 

@@ -7,13 +7,14 @@ use countersign_ledger::{Time, sshsig::Assurance};
 
 use super::{
     Ai, AiStatus, ApprovalView, Carried, EvidenceView, GuidanceView, Material, PathsView, ProposerView, Snapshot,
-    StandardView, TargetView, WaiverView,
+    TargetView, WaiverView,
 };
 use crate::{
     catalog::ActorKind,
     facts::Size,
     ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId},
     kind::{Documents, Kind, Purpose},
+    standard::StandardView,
     statement::Seen,
 };
 

@@ -16,6 +16,7 @@ use crate::{
     facts::Size,
     ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
+    standard::StandardView,
     statement::Seen,
 };
 
@@ -103,15 +104,6 @@ pub struct Snapshot {
     /// who enrolled them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub together: BTreeMap<ActorId, Together>,
-}
-
-/// A template of standard changes, with who stands behind it and since when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StandardView {
-    pub name: String,
-    pub approved_by: BTreeSet<ActorId>,
-    pub approved_at: Time,
 }
 
 /// A newcomer, and who enrolled them: they do not count together until then.

@@ -12,8 +12,8 @@ use crate::{
     governance::Governance,
     ids::{ActorId, EvidenceKind},
     refusal::Refusal,
-    snapshot::{EvidenceView, StandardView},
-    standard::{APPROVERS, DAY_SECS, MAX_DAYS, Proposer, Standard},
+    snapshot::EvidenceView,
+    standard::{APPROVERS, DAY_SECS, MAX_DAYS, Proposer, Standard, StandardView},
     state::State,
     subject::Subject,
 };
