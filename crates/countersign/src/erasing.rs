@@ -172,6 +172,8 @@ impl Reader<'_> {
             Body::Waiver(b) => (vec![b.reason], None),
             Body::Comment(b) => (vec![b.text], None),
             Body::KeyRevocation(b) => (vec![b.reason], None),
+            Body::KeyRotation(b) => (b.reason.into_iter().collect(), None),
+            Body::Recovery(b) => (vec![b.reason], None),
             Body::Publication(b) => (vec![b.reason], None),
             Body::Erasure(b) => (vec![b.reason], None),
             Body::Epoch(b) => (vec![b.reason], None),

@@ -43,10 +43,13 @@ mod place;
 mod propose;
 mod publish;
 mod rebuild;
+mod recover;
 mod review;
 mod revoke;
+mod rotate_key;
 mod rules;
 mod serve;
+mod several;
 mod shell;
 mod show;
 mod stop;
@@ -214,6 +217,8 @@ enum Command {
     Amend(amend::Args),
     Publish(publish::Args),
     Revoke(revoke::Args),
+    RotateKey(rotate_key::Args),
+    Recover(recover::Args),
     Epoch(epoch::Args),
     Erase(erase::Args),
 }
@@ -260,6 +265,8 @@ impl Command {
             | Self::Amend(_)
             | Self::Publish(_)
             | Self::Revoke(_)
+            | Self::RotateKey(_)
+            | Self::Recover(_)
             | Self::Epoch(_)
             | Self::Erase(_) => true,
         }
@@ -308,6 +315,8 @@ impl Command {
             Self::Amend(args) => amend::run(global, args),
             Self::Publish(args) => publish::run(global, args),
             Self::Revoke(args) => revoke::run(global, args),
+            Self::RotateKey(args) => rotate_key::run(global, &args),
+            Self::Recover(args) => recover::run(global, &args),
             Self::Epoch(args) => epoch::run(global, &args),
             Self::Erase(args) => erase::run(global, args),
         }

@@ -37,6 +37,7 @@ mod history;
 mod init;
 mod init_from;
 mod join;
+mod keys;
 mod known;
 mod looking;
 mod lying;

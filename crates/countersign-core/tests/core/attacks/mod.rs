@@ -5,6 +5,7 @@ mod authority;
 mod epochs;
 mod findings;
 mod governance;
+mod keys;
 mod permits;
 mod statements;
 mod stops;
