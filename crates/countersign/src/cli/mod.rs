@@ -54,6 +54,7 @@ mod shell;
 mod show;
 mod stop;
 mod submit;
+mod sync;
 mod take_back;
 mod times;
 mod trust;
@@ -215,6 +216,7 @@ enum Command {
     Rules(rules::Args),
     Audit(audit::Args),
     Amend(amend::Args),
+    Sync(sync::Args),
     Publish(publish::Args),
     Revoke(revoke::Args),
     RotateKey(rotate_key::Args),
@@ -264,6 +266,7 @@ impl Command {
             | Self::Rebuild(_)
             | Self::Amend(_)
             | Self::Publish(_)
+            | Self::Sync(_)
             | Self::Revoke(_)
             | Self::RotateKey(_)
             | Self::Recover(_)
@@ -313,6 +316,7 @@ impl Command {
             Self::Rules(args) => rules::run(global, args),
             Self::Audit(args) => audit::run(global, &args),
             Self::Amend(args) => amend::run(global, args),
+            Self::Sync(args) => sync::run(global, &args),
             Self::Publish(args) => publish::run(global, args),
             Self::Revoke(args) => revoke::run(global, args),
             Self::RotateKey(args) => rotate_key::run(global, &args),

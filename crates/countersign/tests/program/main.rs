@@ -58,6 +58,7 @@ mod simulate;
 mod stops;
 mod store;
 mod support;
+mod sync;
 mod told;
 mod tour;
 mod verifying;
