@@ -49,6 +49,7 @@ pub mod impact;
 mod judge;
 pub mod machines;
 pub mod mailmap;
+mod parts;
 pub mod people;
 pub mod replay;
 pub mod requests;
@@ -77,7 +78,7 @@ pub use self::{
     people::{IdentityId, Join, Kind, People},
     requests::{Requests, RequestsError},
     reverts::{Revert, Reverts},
-    summary::{AiCounts, GradeCounts, Month, Share, Summary},
+    summary::{AiCounts, GradeCounts, Month, Share, Summary, month_of},
     systems::Systems,
     text::{misleads, shown},
 };

@@ -39,6 +39,21 @@ impl GradeCounts {
         *count = count.saturating_add(1);
     }
 
+    pub fn add_all(&mut self, other: &Self) {
+        let Self { named, other_hand, platform, opaque, self_approved, self_merged, alone } = other;
+        for (count, more) in [
+            (&mut self.named, named),
+            (&mut self.other_hand, other_hand),
+            (&mut self.platform, platform),
+            (&mut self.opaque, opaque),
+            (&mut self.self_approved, self_approved),
+            (&mut self.self_merged, self_merged),
+            (&mut self.alone, alone),
+        ] {
+            *count = count.saturating_add(*more);
+        }
+    }
+
     /// Strongest first.
     pub fn each(&self) -> [(Grade, u64); 7] {
         [
@@ -75,6 +90,15 @@ impl AiCounts {
         *count = count.saturating_add(1);
     }
 
+    pub fn add_all(&mut self, other: Self) {
+        let Self { declared, inferred, unknown } = other;
+        for (count, more) in
+            [(&mut self.declared, declared), (&mut self.inferred, inferred), (&mut self.unknown, unknown)]
+        {
+            *count = count.saturating_add(more);
+        }
+    }
+
     /// Changes with any sign of assistance.
     pub fn assisted(&self) -> u64 {
         self.declared.saturating_add(self.inferred)
@@ -86,6 +110,17 @@ impl AiCounts {
 pub struct Month {
     pub grades: GradeCounts,
     pub ai: AiCounts,
+    /// Of those, changes in which robots alone had a hand.
+    pub robots: GradeCounts,
+}
+
+impl Month {
+    /// Takes what another month has, too.
+    pub fn add(&mut self, other: &Self) {
+        self.grades.add_all(&other.grades);
+        self.ai.add_all(other.ai);
+        self.robots.add_all(&other.robots);
+    }
 }
 
 /// A person's part in the reviews.
@@ -103,6 +138,8 @@ pub struct Summary {
     pub landed: u64,
     pub grades: GradeCounts,
     pub ai: AiCounts,
+    /// Of those, changes in which robots alone had a hand.
+    pub robots: GradeCounts,
     /// By (year, month) in UTC.
     pub months: BTreeMap<(i32, u8), Month>,
     /// By convention: how many changes it gave the grade of.
@@ -120,6 +157,10 @@ impl Summary {
         let month = self.months.entry(month_of(change.landed_at)).or_default();
         month.grades.add(change.grade);
         month.ai.add(change.ai.status);
+        if change.by_robots(people) {
+            self.robots.add(change.grade);
+            month.robots.add(change.grade);
+        }
         if let Some(evidence) = change.decisive() {
             one_more(self.conventions.entry(evidence.convention).or_default());
         }

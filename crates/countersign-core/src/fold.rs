@@ -95,26 +95,34 @@ impl State {
         // Parsed once, and before anything of the state has moved.
         let published = match &statement.body {
             Body::Publication(publication) => {
-                let published = self.governance.publish(publication, entry.signed.payload(), blob)?;
-                admit::may_publish(self, &entry.signed, &published, entry.leaf.admitted_at)?;
+                let mut published = self.governance.publish(publication, entry.signed.payload(), blob)?;
+                let behind = admit::may_publish(self, &entry.signed, &published, entry.leaf.admitted_at)?;
+                published.enrol(&self.governance, &behind, entry.leaf.admitted_at);
                 Some(published)
             }
             Body::Epoch(epoch) => Some(self.governance.in_epoch(epoch, entry.signed.payload())),
             Body::KeyRotation(rotation) => {
                 let by_its_holder = statement.header.by == rotation.of;
-                Some(self.governance.rotated(rotation, by_its_holder)?)
+                let mut rotated = self.governance.rotated(rotation, by_its_holder)?;
+                if !by_its_holder {
+                    let by = entry.signed.keys().filter_map(|key| self.governance.catalog.actor_by_key(&key).cloned());
+                    rotated.given_a_key(&rotation.of, by.map(|actor| actor.id).collect(), entry.leaf.admitted_at);
+                }
+                Some(rotated)
             }
             Body::Recovery(recovery) => Some(self.governance.recovered(recovery)?),
             _ => None,
         };
         let at = entry.leaf.admitted_at;
+        let weighed =
+            self.governance.loosened_by(found, blob).map(|loosens| Found { loosens: Some(loosens), ..found.clone() });
         let admitted = Admitted {
             statement,
             payload: entry.signed.payload(),
             signed_with: &authenticated.signed_with().clone(),
             senior: self.is_senior(&statement.header.by),
             at,
-            found,
+            found: weighed.as_ref().unwrap_or(found),
         };
         self.follow(&entry.leaf, entry.hash)?;
         if let Some(governance) = published {
@@ -499,6 +507,7 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         identities: identities_of(identities, facts.as_ref(), blob)?,
         facts,
         transition: transition.map(|named| Transition::read(named, &read(&named.digest, "transition")?)).transpose()?,
+        loosens: None,
     })
 }
 

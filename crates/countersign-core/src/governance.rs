@@ -5,6 +5,7 @@
 //! `rules/NAME.cedar`. A publication names the files that it replaces; the others are not fetched and not parsed again.
 
 mod kept;
+pub mod newcomer;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,18 +15,21 @@ use std::{
 use countersign_ledger::{Digest, Fingerprint, PublicKey};
 use serde::{Deserialize, Serialize};
 
+use self::newcomer::Newcomer;
 use crate::{
     canonical,
     catalog::{
         Actor, ActorKind, Catalog, KeyConflict, RetiredKey,
         files::{CatalogFile, is_profiles},
     },
+    change::Found,
     ids::{ActorId, GateId, SystemId},
+    loosening::loosens,
     refusal::Refusal,
     rules::Rules,
     semantics::Semantics,
     statement::{Body, Epoch, Founder, Genesis, KeyRotation, Publication, Recovery, SeenCheckpoint, Statement},
-    subject::Subject,
+    subject::{GovernanceSubject, Subject},
 };
 
 /// The name under which the server speaks. No person can have it.
@@ -68,6 +72,9 @@ pub struct GovernanceRecord {
     /// Keys in whose place others came. They do not come back, whatever the catalog's files say.
     #[serde(default)]
     pub retired: BTreeMap<Fingerprint, RetiredKey>,
+    /// Who got their first key lately, by a publication: see [`newcomer`].
+    #[serde(default)]
+    pub newcomers: BTreeMap<ActorId, Newcomer>,
 }
 
 /// An epoch that was begun.
@@ -225,6 +232,7 @@ impl Governance {
             in_force: payload,
             epochs: Vec::new(),
             retired: BTreeMap::new(),
+            newcomers: BTreeMap::new(),
         };
         Self::load(record, blob)
     }
@@ -269,6 +277,19 @@ impl Governance {
             return Ok(Self { record, ..self.clone() });
         }
         Self::of(record, parsed, rules_stay.then(|| Arc::clone(&self.rules)))
+    }
+
+    /// Whether what is proposed loosens this. `None` of what is about something else, was made on something else than this, does not
+    /// hold, or has files that are not at hand: whoever asks takes it for loosening.
+    pub(crate) fn loosened_by(&self, found: &Found, blob: &Blobs<'_>) -> Option<bool> {
+        let Some(Subject::Governance(subject)) = &found.subject else { return None };
+        let GovernanceSubject { files, parent, semantics } = *subject;
+        if parent != self.record.in_force {
+            return None;
+        }
+        let publication = Publication { change: None, files, parent, reason: files, semantics };
+        let after = self.publish(&publication, files, blob).ok()?;
+        Some(!loosens(self, &after).is_empty())
     }
 
     /// What an epoch makes of it: who may act and by which rules stays.

@@ -53,6 +53,10 @@ pub struct Revision {
     /// What its commits bring one by one; `None` where that is not known, or there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Digest>,
+    /// Of what governs: whether it loosens what was in force when it was submitted, the only thing that it can replace. `None` where
+    /// that could not be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loosens: Option<bool>,
 }
 
 impl Revision {
@@ -83,6 +87,7 @@ impl Revision {
             paths: of.and_then(GitFacts::ruled_paths),
             size: of.map(|f| f.size),
             steps: of.and_then(GitFacts::steps),
+            loosens: found.loosens,
         }
     }
 }

@@ -50,6 +50,8 @@ impl Builder {
             proposer: None,
             paths: BTreeMap::new(),
             size: None,
+            loosening: None,
+            together: BTreeMap::new(),
         })
     }
 

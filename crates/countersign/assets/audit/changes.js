@@ -29,7 +29,8 @@
     const reverts = new Map(columns.reverts);
     const id = (change) => columns.ids.slice(change * columns.id_length, (change + 1) * columns.id_length);
     const months = landed.map((seconds) => iso(seconds).slice(0, -13));
-    return { ...columns, count, landed, reverted, reverts, id, months, texts: null };
+    const robots = new Set(columns.robots);
+    return { ...columns, count, landed, reverted, reverts, robots, id, months, texts: null };
   }
 
   /** `2026-03-01T12:00:00Z`, for every year that a date can have. */
@@ -118,6 +119,7 @@
         };
       },
     },
+    made: { label: "Made by", passes: (value) => (change) => changes.robots.has(change) === (value === "robots") },
     reviewer: { label: "Reviewer", passes: (value) => has("person", (change) => changes.reviewers[change], value) },
     contributor: { label: "Contributor", passes: (value) => has("person", (change) => changes.contributors[change], value) },
     convention: {

@@ -5,9 +5,11 @@
 //! nothing is fetched for it; whoever reads the report sees only what git has.
 
 mod carried;
+pub mod forge;
 pub mod governed;
 pub mod html;
 pub mod names;
+mod next;
 pub mod progress;
 pub mod reader;
 pub mod replayed;

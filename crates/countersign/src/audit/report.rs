@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use countersign_audit::{
     AiCounts, AiStatus, AreasBy, Audited, Carriers, Evidence, Grade, GradeCounts, IdentityId, ImpactSet, Scope, Share,
-    conventions::Says, shown, timeline::on_calendar,
+    conventions::Says,
+    month_of, shown,
+    timeline::{on_calendar, timeline},
 };
 use countersign_core::ids::Oid;
 use serde::Serialize;
@@ -15,6 +17,7 @@ use super::{
     Judged,
     carried::{self, Area, Carrying},
     names::Names,
+    next,
     reader::{History, Selection},
     replayed::{Compare, Replayed, Rule, Verdict, Whole},
 };
@@ -22,12 +25,16 @@ use super::{
 /// Of the fields and their meaning. It grows when a field changes or goes, not when one is added.
 pub const VERSION: u32 = 1;
 const MAX_TEXT_CHARS: usize = 200;
+const MAX_TITLE_CHARS: usize = 80;
+/// How many months are the last ones.
+const RECENT_MONTHS: i32 = 12;
 const SECONDS_A_DAY: f64 = 86_400.0;
 
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub version: u32,
     pub repository: String,
+    pub title: String,
     pub branch: String,
     pub tip: Oid,
     pub since: Option<String>,
@@ -37,6 +44,8 @@ pub struct Report {
     pub read: Read,
     pub grades: Grades,
     pub ai: Ai,
+    pub robots: Grades,
+    pub recent: Recent,
     pub reviewers: Vec<Reviewer>,
     pub approvers: Vec<Reviewer>,
     pub carrying: Carrying,
@@ -55,6 +64,7 @@ pub struct Report {
     pub replay: Option<Whole>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compare: Option<Compare>,
+    pub next: Vec<next::Step>,
     pub caveats: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes: Option<Vec<Change>>,
@@ -115,6 +125,15 @@ impl Grades {
     /// Changes of which git carries no second person.
     pub fn no_second_person(&self) -> u64 {
         self.opaque.saturating_add(self.self_approved).saturating_add(self.self_merged).saturating_add(self.alone)
+    }
+
+    /// Changes of which it carries one.
+    pub fn second_person(&self) -> u64 {
+        self.named.saturating_add(self.other_hand).saturating_add(self.platform)
+    }
+
+    pub fn total(&self) -> u64 {
+        self.second_person().saturating_add(self.no_second_person())
     }
 }
 
@@ -180,6 +199,20 @@ pub struct Month {
     pub landed: u64,
     pub grades: Grades,
     pub ai: Ai,
+    /// Changes in which robots alone had a hand.
+    pub robots: u64,
+}
+
+/// The last twelve calendar months up to the one of the newest change.
+#[derive(Debug, Serialize)]
+pub struct Recent {
+    /// `2026-03`; null where nothing landed.
+    pub from: Option<String>,
+    pub to: Option<String>,
+    pub landed: u64,
+    pub grades: Grades,
+    pub ai: Ai,
+    pub robots: Grades,
 }
 
 #[derive(Debug, Serialize)]
@@ -197,6 +230,8 @@ pub struct Change {
     pub reviewers: Vec<String>,
     pub impact: Vec<String>,
     pub areas: Vec<String>,
+    /// Robots alone had a hand in it.
+    pub by_robots: bool,
     pub brought: u32,
     pub reverts: Vec<Oid>,
     pub reverted_by: Option<Oid>,
@@ -222,8 +257,17 @@ pub struct Wanted {
     pub anonymise: bool,
 }
 
+/// What the repository is called, and where it was cloned from if the report may tell.
+#[derive(Clone, Copy, Debug)]
+pub struct Called<'a> {
+    /// As on the command line.
+    pub path: &'a str,
+    pub title: &'a str,
+    pub host: Option<&'a str>,
+}
+
 impl Report {
-    pub fn new(repository: &str, history: &History, selection: &Selection, judged: &Judged, wanted: Wanted) -> Self {
+    pub fn new(called: Called<'_>, history: &History, selection: &Selection, judged: &Judged, wanted: Wanted) -> Self {
         let Judged { changes, people, scope, owners_file: _, unread: _, summary, reverts: _ } = judged;
         let names = names(people, history, wanted);
         let carriers = Carriers::find(changes, people);
@@ -235,11 +279,13 @@ impl Report {
             landed: counts.grades.total(),
             grades: counts.grades.into(),
             ai: ai(counts.ai),
+            robots: counts.robots.total(),
         };
         let joined = people.joins().into_iter().map(|join| Joined { why: join.reason.words(), identities: join.count });
         let mut report = Self {
             version: VERSION,
-            repository: shown(repository, MAX_TEXT_CHARS),
+            repository: shown(called.path, MAX_TEXT_CHARS),
+            title: shown(called.title, MAX_TITLE_CHARS),
             branch: shown(&history.branch, MAX_TEXT_CHARS),
             tip: history.tip.clone(),
             since: selection.since.map(time),
@@ -249,6 +295,8 @@ impl Report {
             read: read(history, changes),
             grades: summary.grades.into(),
             ai: ai(summary.ai),
+            robots: summary.robots.into(),
+            recent: recent(judged),
             reviewers: reviewers(summary.reviewers()),
             approvers: reviewers(summary.approvers()),
             carrying: carried::carrying(&carriers, &names),
@@ -269,9 +317,11 @@ impl Report {
             rules: Vec::new(),
             replay: None,
             compare: None,
+            next: Vec::new(),
             caveats: Vec::new(),
             changes: None,
         };
+        report.next = next::steps(&report, called.host);
         report.caveats = caveats(&report);
         report.caveats.extend(words_about_areas(judged, wanted));
         report.caveats.extend(words_about_dates(changes));
@@ -284,7 +334,7 @@ impl Report {
     }
 
     /// Puts in what the rules would have done, with everything that had to be assumed.
-    pub fn add_replay(&mut self, history: &History, judged: &Judged, replayed: &Replayed) {
+    pub fn add_replay(&mut self, called: Called<'_>, history: &History, judged: &Judged, replayed: &Replayed) {
         let names = names(&judged.people, history, Wanted { changes: false, anonymise: self.anonymised });
         self.rules = replayed.rules(&names);
         self.replay = Some(replayed.whole());
@@ -294,6 +344,7 @@ impl Report {
         }
         self.caveats.extend(replayed.assumptions.words());
         self.caveats.extend(replayed.not_judged.clone());
+        self.next = next::steps(self, called.host);
     }
 }
 
@@ -320,6 +371,33 @@ fn read(history: &History, changes: &[Audited]) -> Read {
 
 fn ai(counts: AiCounts) -> Ai {
     Ai { declared: counts.declared, inferred: counts.inferred, unknown: counts.unknown }
+}
+
+fn recent(judged: &Judged) -> Recent {
+    // Clocks that go wrong at the end make no months of their own.
+    let newest = timeline(&judged.changes).last().map(|newest| month_of(*newest));
+    let nth = |(year, month): (i32, u8)| year.saturating_mul(12).saturating_add(i32::from(month));
+    let last = newest.map(nth).unwrap_or_default();
+    let first = last.saturating_sub(RECENT_MONTHS).saturating_add(1);
+    let spelt = |nth: i32| {
+        format!(
+            "{:04}-{:02}",
+            nth.saturating_sub(1).div_euclid(12),
+            nth.saturating_sub(1).rem_euclid(12).saturating_add(1)
+        )
+    };
+    let mut sum = countersign_audit::Month::default();
+    for (_, month) in judged.summary.months.iter().filter(|(month, _)| (first..=last).contains(&nth(**month))) {
+        sum.add(month);
+    }
+    Recent {
+        from: newest.map(|_| spelt(first)),
+        to: newest.map(|_| spelt(last)),
+        landed: sum.grades.total(),
+        grades: sum.grades.into(),
+        ai: ai(sum.ai),
+        robots: sum.robots.into(),
+    }
 }
 
 pub(super) fn reviewer(names: &Names<'_>, share: Share) -> Reviewer {
@@ -475,6 +553,7 @@ fn change(at: usize, one: &Audited, judged: &Judged, names: &Names<'_>, takers: 
         reviewers: called(&one.reviewers),
         impact: judged.scope.impact.names(one.impact).into_iter().map(|name| shown(name, MAX_TEXT_CHARS)).collect(),
         areas: one.areas.iter().map(|area| carried::called(&judged.scope.areas, *area, names).0).collect(),
+        by_robots: one.by_robots(&judged.people),
         brought: one.brought,
         reverts: takers.get(&at).cloned().unwrap_or_default(),
         reverted_by: by.map(|by| by.commit.clone()),

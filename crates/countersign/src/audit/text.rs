@@ -44,6 +44,7 @@ pub fn render(report: &Report) -> String {
     rules::rules(&mut page, report);
     rules::compare(&mut page, report);
     years(&mut page, report);
+    next(&mut page, report);
     methods(&mut page, report);
     page.0
 }
@@ -115,6 +116,13 @@ fn head(page: &mut Page, report: &Report) {
 /// What the report comes to, in a sentence without its stop.
 pub(in crate::audit) fn headline(report: &Report) -> String {
     let landed = report.landed;
+    if is_mostly_opaque(report) {
+        let of = match landed {
+            1 => "the one landed change".to_owned(),
+            _ => format!("{} of {}", whole_percent(report.grades.opaque, landed), counted(landed, "landed change")),
+        };
+        return format!("Git cannot tell who looked at {of}");
+    }
     let with = landed.saturating_sub(report.grades.no_second_person());
     let (carries, no) = match (report.forge_reviews.is_some(), report.governed.is_some()) {
         (false, false) => ("Git carries a second person for", "Git carries no second person for"),
@@ -136,6 +144,11 @@ pub(in crate::audit) fn headline(report: &Report) -> String {
         (_, _) if with == landed => format!("{carries} all of {}", counted(landed, "landed change")),
         (_, _) => format!("{carries} {} of {}", whole_percent(with, landed), counted(landed, "landed change")),
     }
+}
+
+/// Whether git cannot tell of most changes who looked at them.
+pub(in crate::audit) fn is_mostly_opaque(report: &Report) -> bool {
+    report.grades.opaque.saturating_mul(2) > report.landed
 }
 
 /// Neither none nor all where there are some.
@@ -170,10 +183,25 @@ fn grades(page: &mut Page, report: &Report) {
         counted(without, "change"),
         percent(without, of)
     ));
-    if grades.opaque > 0 && report.forge_reviews.is_none() {
+    let (robots, made) = (&report.robots, report.robots.total());
+    if made > 0 {
+        let with = grades.second_person().saturating_sub(robots.second_person());
         page.paragraph(&format!(
-            "Of {} the reviews may be with the forge. It exports them: countersign audit --reviews-help",
-            counted(grades.opaque, "change")
+            "Robots alone made {} of them. Of the {} that people had a hand in, git carries a second person for {}.",
+            thousands(made),
+            thousands(of.saturating_sub(made)),
+            percent(with, of.saturating_sub(made)),
+        ));
+    }
+    let recent = &report.recent;
+    if let (Some(from), Some(to)) = (&recent.from, &recent.to)
+        && (1..of).contains(&recent.landed)
+    {
+        page.paragraph(&format!(
+            "In the last twelve months ({from} to {to}) git carries a second person for {} of {}, in all for {}.",
+            percent(recent.grades.second_person(), recent.landed),
+            counted(recent.landed, "change"),
+            percent(grades.second_person(), of),
         ));
     }
     let by: Vec<String> = {
@@ -284,6 +312,17 @@ fn years(page: &mut Page, report: &Report) {
     for (year, landed, without, assisted) in years.iter().skip(years.len().saturating_sub(ROWS)) {
         let shares = format!("{:<32}{}", percent(*without, *landed), percent(*assisted, *landed));
         page.columns(PLAIN, year, &thousands(*landed), &shares);
+    }
+}
+
+fn next(page: &mut Page, report: &Report) {
+    page.heading("What to do next");
+    for step in &report.next {
+        page.paragraph(&step.what);
+        if let Some(command) = &step.command {
+            // To be copied whole.
+            page.line(BOLD, &format!("{INDENT}{INDENT}{command}"));
+        }
     }
 }
 

@@ -22,13 +22,13 @@ use super::{
 };
 use crate::{
     audit::{
-        Judged,
+        Judged, forge,
         governed::{self, GovernedError},
         html, judge_all,
         progress::Progress,
         reader::{History, InvalidTime, ReadError, Selection, Stop, parse_time},
         replayed::{Replayed, RuleSet, replay_all},
-        report::{Report, Wanted},
+        report::{Called, Report, Wanted},
         scope::{self, ScopeError},
         text,
     },
@@ -71,6 +71,9 @@ pub struct Args {
     /// List every landed change (JSON; a page has them always).
     #[arg(long)]
     changes: bool,
+    /// What the page is headed by [default: the owner and name in the address that it was cloned from; else its folder's name].
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
     /// Write the report into this file.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -217,19 +220,22 @@ fn render(
     replayed: &Replayed,
 ) -> Result<String, CliError> {
     let wanted = Wanted { changes: args.changes || format == Shape::Page, anonymise: args.anonymise };
-    let mut report = Report::new(&repository.to_string_lossy(), history, selection, judged, wanted);
-    report.add_replay(history, judged, replayed);
+    // Where it was cloned from says whose repository it is.
+    let remote = if args.anonymise { None } else { history.remote()? };
+    let origin = remote.as_deref().and_then(forge::origin);
+    let named = || origin.as_ref().map_or_else(|| history.repository_name(), |origin| origin.path.clone());
+    let title = args.title.clone().unwrap_or_else(named);
+    let path = repository.to_string_lossy();
+    let called = Called { path: &path, title: &title, host: origin.as_ref().map(|origin| origin.host.as_str()) };
+    let mut report = Report::new(called, history, selection, judged, wanted);
+    report.add_replay(called, history, judged, replayed);
     match format {
         Shape::Printed(Format::Text) => Ok(text::render(&report)),
         Shape::Printed(Format::Json) => serde_json::to_string_pretty(&report)
             .map(|json| json + "\n")
             .map_err(|error| CliError::new("failed", format!("the report cannot be written as JSON: {error}"))),
-        Shape::Page => {
-            // Where the changes can be looked at says whose repository it is.
-            let remote = if args.anonymise { None } else { history.remote()? };
-            html::render(&report, &history.repository_name(), remote.as_deref())
-                .map_err(|error| CliError::new("failed", format!("the page cannot be made: {error}")))
-        }
+        Shape::Page => html::render(&report, remote.as_deref().and_then(forge::commits_at).as_deref())
+            .map_err(|error| CliError::new("failed", format!("the page cannot be made: {error}"))),
     }
 }
 
@@ -371,7 +377,7 @@ fn cannot_write(file: &Path, why: &str) -> CliError {
 
 /// The whole report or none: it takes the place of the file when it is complete. What is no file (a terminal, a pipe,
 /// `/dev/stdout`) is written to instead, and a link is followed.
-fn write_whole(file: &Path, page: &str) -> Result<(), CliError> {
+pub(super) fn write_whole(file: &Path, page: &str) -> Result<(), CliError> {
     let cannot = |error: &std::io::Error| cannot_write(file, &error.kind().to_string());
     let there = fs::metadata(file).ok();
     if there.as_ref().is_some_and(|there| !there.is_file()) || (there.is_none() && file.is_symlink()) {

@@ -375,6 +375,9 @@ fn field(name: &str, value: impl std::fmt::Display) {
 
 /// Whether an approval counts, in words.
 pub(super) fn counts(approval: &ApprovalLine) -> String {
+    if let Some(why) = &approval.together {
+        return warn(format!("does not count: {}", printable(why)));
+    }
     match (approval.counts, approval.carries) {
         (true, _) => good("counts"),
         (false, true) => good("carries over where a rule lets it"),

@@ -110,6 +110,12 @@ fn the_report_tells_a_story() {
       tier-1-senior: most often for want of 1 approval by a senior; too few could have given them for 1
       change.
 
+    What to do next
+      Begin with the rule ai-assisted-senior, and watch it before it binds: it would have stopped 1
+      change (33.3%), for 1.0 more approvals a week.
+      Make a home from this history: its people, systems and owners, and rules that only watch.
+        countersign init home --from shop.git
+
     How to read this
       A landed change is a first-parent commit of the branch. Evidence is looked for in it, in its notes
       and in every commit that it first brings in; the strongest counts. Whoever wrote, co-wrote or
@@ -625,7 +631,9 @@ fn nothing_is_wider_than_a_hundred_columns() {
     let name = format!("{}.git", "deep".repeat(30));
     stage.bare(&name, &history);
     let text = stage.run(&format!("audit {name}")).stdout;
-    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    // A command is copied whole.
+    let mut lines = text.lines().filter(|line| !line.starts_with("    countersign init"));
+    assert!(lines.all(|line| line.chars().count() <= 100), "{text}");
 }
 
 #[test]

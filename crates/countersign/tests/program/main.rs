@@ -52,6 +52,7 @@ mod remarks;
 mod reviewing;
 mod reviews;
 mod rules;
+mod scenario;
 mod serving;
 mod settings;
 mod simulate;

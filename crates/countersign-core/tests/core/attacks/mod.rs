@@ -6,6 +6,8 @@ mod epochs;
 mod findings;
 mod governance;
 mod keys;
+mod loosening;
+mod newcomers;
 mod permits;
 mod statements;
 mod stops;

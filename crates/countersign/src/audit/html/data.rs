@@ -55,6 +55,8 @@ struct Columns<'a> {
     impact: Vec<Vec<usize>>,
     areas: Vec<Vec<usize>>,
     brought: Vec<u32>,
+    /// Those in which robots alone had a hand, by place.
+    robots: Vec<usize>,
     /// Five numbers a signal: convention, what it says, who and with what words (-1 is none), whether it decided.
     signals: Vec<Vec<i64>>,
     /// Change, what it takes back.
@@ -135,6 +137,9 @@ fn columns(changes: &[Change]) -> Columns<'_> {
         columns.impact.push(lists.impact.places(&change.impact));
         columns.areas.push(lists.area.places(&change.areas));
         columns.brought.push(change.brought);
+        if change.by_robots {
+            columns.robots.push(at);
+        }
         columns.signals.push(change.signals.iter().flat_map(|signal| lists.signal(signal)).collect());
         let reverts: Vec<usize> = change.reverts.iter().filter_map(place).collect();
         if !reverts.is_empty() {

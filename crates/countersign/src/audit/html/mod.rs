@@ -7,16 +7,13 @@
 
 mod carriers;
 mod data;
-mod forge;
 mod parts;
 mod rules;
 mod sections;
 mod table;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use self::parts::{GRADES, grade_key, grade_label, grade_meaning, of_grade};
@@ -24,8 +21,8 @@ use super::{
     report::{Month, Report, has_second_person},
     text::counted,
 };
+use crate::page::{self, STYLE};
 
-const STYLE: &str = include_str!("../../../assets/audit/style.css");
 const SHARED: &str = include_str!("../../../assets/audit/page.js");
 const CHARTS: &str = include_str!("../../../assets/audit/charts.js");
 const CHANGES: &str = include_str!("../../../assets/audit/changes.js");
@@ -56,30 +53,18 @@ pub enum PageError {
     Packing(std::io::Error),
 }
 
-/// The page of a report that lists its changes. `name` is what the repository is called; `remote` is where it was cloned
-/// from.
-pub fn render(report: &Report, name: &str, remote: Option<&str>) -> Result<String, PageError> {
-    let name = countersign_audit::shown(name, 80);
-    let commits_at = remote.and_then(forge::commits_at);
-    let data = small_data(report, commits_at.as_deref())?;
+/// The page of a report that lists its changes. `commits_at` is the address of a commit's page without its id.
+pub fn render(report: &Report, commits_at: Option<&str>) -> Result<String, PageError> {
+    let data = small_data(report, commits_at)?;
     let packed = data::packed(report)?;
-    let title = format!("Audit of {name}");
+    let title = format!("Audit of {}", report.title);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(policy());
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="referrer" content="no-referrer";
-                meta name="generator" content=(concat!("countersign ", env!("CARGO_PKG_VERSION")));
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
+            (page::head(&title, &page::policy(&SCRIPTS, &[STYLE, PLOT_STYLE])))
             body {
                 a.skip href="#main" { "To the report" }
-                (sections::head(report, &name))
+                (sections::head(report))
                 main id="main" {
                     @if report.landed > 0 {
                         (sections::all(report))
@@ -97,19 +82,6 @@ pub fn render(report: &Report, name: &str, remote: Option<&str>) -> Result<Strin
         }
     };
     Ok(page.into_string())
-}
-
-/// Nothing from anywhere, and of the page itself only what we put in.
-fn policy() -> String {
-    let digests = |texts: &[&str]| {
-        let each = texts.iter().map(|text| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text))));
-        each.collect::<Vec<_>>().join(" ")
-    };
-    format!(
-        "default-src 'none'; script-src {}; style-src {}; img-src data:; base-uri 'none'; form-action 'none'",
-        digests(&SCRIPTS),
-        digests(&[STYLE, PLOT_STYLE])
-    )
 }
 
 fn foot() -> Markup {

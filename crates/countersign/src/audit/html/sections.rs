@@ -11,8 +11,8 @@ use super::{
     },
 };
 use crate::audit::{
-    report::{Month, Report, has_second_person},
-    text::{counted, headline, percent, span, thousands},
+    report::{Ai, Month, Recent, Report, has_second_person},
+    text::{counted, headline, is_mostly_opaque, percent, span, thousands},
 };
 
 /// Rows of a table; the JSON report has them all.
@@ -27,20 +27,26 @@ const AFTER: [(&str, &str, f64); 6] = [
     ("later", "later", f64::INFINITY),
 ];
 
-pub fn head(report: &Report, name: &str) -> Markup {
+pub fn head(report: &Report) -> Markup {
     let day = |time: &Option<String>| time.as_deref().and_then(|time| time.split('T').next()).unwrap_or("?").to_owned();
     let without = report.grades.no_second_person();
     let with = report.landed.saturating_sub(without);
+    let judged = report.landed.saturating_sub(report.grades.opaque);
     html! {
         header {
-            p.kicker { "Audit of " b { (name) } ", branch " b { (report.branch) } }
+            p.kicker { "Audit of " b { (report.title) } ", branch " b { (report.branch) } }
             @if report.landed == 0 {
                 h1 { "No change landed in that time" }
                 p.lede { "There is nothing to judge. Choose other dates or another branch." }
             } @else {
                 h1 { (headline(report)) }
                 p.lede {
-                    @if without == 0 {
+                    @if is_mostly_opaque(report) {
+                        "The forge or a script made " (changes(report.grades.opaque, &Filter::by("grade", "opaque")))
+                        " of them, and what was reviewed there leaves no trace in git. Of the other "
+                        (thousands(judged)) " git carries a second person for "
+                        (leading(&percent(with, judged), with, &Filter::by("second", "yes"))) "."
+                    } @else if without == 0 {
                         "Somebody besides the author left a trace in every one of them."
                     } @else if with == 0 {
                         (leading("That", without, &Filter::by("second", "no")))
@@ -60,6 +66,7 @@ pub fn head(report: &Report, name: &str) -> Markup {
                     @if report.anonymised { " · people have pseudonyms" }
                 }
                 (tiles(report))
+                (next(report))
                 nav aria-label="Sections" {
                     ul {
                         @for (id, words) in [
@@ -70,6 +77,23 @@ pub fn head(report: &Report, name: &str) -> Markup {
                         ] {
                             li { a href=(format!("#{id}")) { (words) } }
                         }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What to do with all that.
+fn next(report: &Report) -> Markup {
+    html! {
+        div.notice {
+            h2 { "What to do next" }
+            ol {
+                @for step in &report.next {
+                    li {
+                        (step.what)
+                        @if let Some(command) = &step.command { pre.command tabindex="0" { code { (command) } } }
                     }
                 }
             }
@@ -164,7 +188,69 @@ fn proof(report: &Report) -> Markup {
             }
             (chart("chart-grades", "Landed changes by grade", "Stacked bars: landed changes over time, by grade."))
             (table("Landed changes by grade, strongest first", &heads, GRADES.map(row)))
+            (lately(report))
+            (robots(report))
             (months(report))
+        }
+    }
+}
+
+/// The last twelve months beside all.
+fn lately(report: &Report) -> Markup {
+    let Recent { from, to, landed, grades, ai, robots } = &report.recent;
+    let (Some(from), Some(to)) = (from, to) else { return html! {} };
+    // A younger history has no other months.
+    if *landed == report.landed || *landed == 0 {
+        return html! {};
+    }
+    let heads = [
+        Head::Words(""),
+        Head::Number("All"),
+        Head::Words("Share"),
+        Head::Number("Last 12 months"),
+        Head::Words("Share"),
+    ];
+    let by = |filter: Filter, words: &str, class: &str, all: u64, lately: u64| {
+        let within = filter.clone().and("month", format!("{from}..{to}"));
+        vec![
+            cell(words),
+            changes(all, &filter),
+            bar(all, report.landed, class),
+            changes(lately, &within),
+            bar(lately, *landed, class),
+        ]
+    };
+    let second = || Filter::by("second", "yes");
+    let (all, signs) = (&report.grades, |ai: &Ai| ai.declared.saturating_add(ai.inferred));
+    let rows = [
+        by(second(), "Git carries a second person", "named", all.second_person(), grades.second_person()),
+        by(Filter::by("grade", "named"), "A reviewer is named", "named", all.named, grades.named),
+        by(Filter::by("grade", "opaque"), "Git cannot tell", "opaque", all.opaque, grades.opaque),
+        by(
+            Filter::by("grade", "self_approved,self_merged,alone"),
+            "Nobody else left a trace",
+            "alone",
+            all.no_second_person().saturating_sub(all.opaque),
+            grades.no_second_person().saturating_sub(grades.opaque),
+        ),
+        by(Filter::by("ai", "declared,inferred"), "A sign of AI assistance", "declared", signs(&report.ai), signs(ai)),
+        by(Filter::by("made", "robots"), "Made by robots alone", "unknown", report.robots.total(), robots.total()),
+    ];
+    table(&format!("The last twelve months ({from} to {to}) beside all"), &heads, rows)
+}
+
+/// What robots alone made is no practice of people.
+fn robots(report: &Report) -> Markup {
+    let (robots, made) = (&report.robots, report.robots.total());
+    let (people, with) =
+        (report.landed.saturating_sub(made), report.grades.second_person().saturating_sub(robots.second_person()));
+    html! {
+        @if made > 0 {
+            p {
+                "Robots alone made " (changes(made, &Filter::by("made", "robots"))) " of the changes (updates, releases, translations). Of the "
+                (changes(people, &Filter::by("made", "people"))) " that people had a hand in, git carries a second person for "
+                (leading(&percent(with, people), with, &Filter::by("made", "people").and("second", "yes"))) "."
+            }
         }
     }
 }

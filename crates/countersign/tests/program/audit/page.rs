@@ -237,14 +237,14 @@ fn two_sets_of_rules_lead_to_what_changes_verdict() {
 }
 
 #[test]
-fn only_an_audit_makes_pages() {
+fn only_what_is_forwarded_makes_pages() {
     let stage = Stage::new();
     stage.bare("shop.git", &shop());
     let said = stage.run("list --format html").to_string();
     assert_snapshot!(said, @r"
     status 2
     --- stderr
-    error: --format html: only `countersign audit` makes a page
+    error: --format html: only `countersign audit` and `countersign verify` make a page
     hint: --format text is for people, --format json for programs
     ");
     for words in ["rules check rules --format html", "--format html demo"] {
@@ -282,4 +282,48 @@ fn a_page_that_does_more_is_seen_to() {
         let complaints = Shown::page(&stage, "page.html", "").complaints;
         assert!(complaints.iter().any(|said| said.contains(complaint)), "{html}: {complaints:?}");
     }
+}
+
+/// A squash repository of two years, with a robot in it: what git cannot tell comes first, with what would.
+#[test]
+fn the_page_leads_with_what_cannot_be_judged_and_says_what_to_do_next() {
+    let stage = Stage::new();
+    let mut history = History::chain(&["begin", "prices\n\nReviewed-by: Grace Hopper <grace@shop.test>"]);
+    let year = 366 * 86_400;
+    for nth in 0..6_i64 {
+        let (message, at) = (format!("squash {nth} (#{nth})"), EPOCH + year + nth * 86_400);
+        let parents = &[2 + usize::try_from(nth).unwrap()];
+        let committer = "GitHub <noreply@github.com>";
+        history.commit(&Commit { parents, committer, at, message: message.as_bytes(), ..Commit::default() });
+    }
+    let robot = "renovate[bot] <29139614+renovate[bot]@users.noreply.github.com>";
+    let at = EPOCH + year + 7 * 86_400;
+    history.commit(&Commit { parents: &[8], author: robot, committer: robot, at, ..Commit::default() });
+    stage.bare("r.git", &history);
+    stage.git(&["-C", "r.git", "config", "remote.origin.url", "git@github.com:shop/prices.git"]);
+    let html = page(&stage, "r.git");
+    assert!(html.contains("<title>Audit of shop/prices</title>"));
+    let still = still(&html);
+    for words in [
+        "<h1>Git cannot tell who looked at 67% of 9 landed changes</h1>",
+        "Of the other 3 git carries a second person for",
+        "Have GitHub tell of its reviews, which decides about 6 changes (66.7%)",
+        "<code>gh pr list --state merged",
+        "Begin with the rule ",
+        "countersign init home --from r.git",
+        "The last twelve months (2023-12 to 2024-11) beside all",
+        "Robots alone made <a class=\"count\" href=\"#changes?made=robots\">1</a> of the changes",
+    ] {
+        assert!(still.contains(words), "{words}\n{still}");
+    }
+    assert_eq!(shown(&stage, "#changes?made=robots").text("count"), "1 of 9 changes, 1 to 1 shown");
+    assert_eq!(
+        shown(&stage, "#changes?made=people&month=2023-12..2024-11").text("count"),
+        "6 of 9 changes, 1 to 6 shown"
+    );
+    let named = page(&stage, "r.git --title Prices");
+    assert!(named.contains("<title>Audit of Prices</title>"));
+    // Whose it is, is not told under pseudonyms.
+    let anonymous = page(&stage, "r.git --anonymise");
+    assert!(!anonymous.contains("shop/prices") && anonymous.contains("countersign audit --reviews-help"));
 }

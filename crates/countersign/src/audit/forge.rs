@@ -12,20 +12,34 @@ const FORGES: &[(&str, &str)] = &[
 ];
 const MAX_SEGMENTS: usize = 8;
 
-/// The address of a commit's page without the id. Nothing of the remote's address but host and path gets into it, so no
-/// credentials do.
-pub fn commits_at(remote: &str) -> Option<String> {
+/// Where a repository was cloned from, as far as it names it: host and path, and nothing that lets anybody in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    pub host: String,
+    /// `owner/name`.
+    pub path: String,
+}
+
+/// The host and the path of a remote that has both, spelt in characters that mean nothing else in an address.
+pub fn origin(remote: &str) -> Option<Origin> {
     let url = gix_url::parse(remote).ok()?;
     let host = Url::host(&url)?.to_ascii_lowercase();
-    let (host, between) = FORGES.iter().find(|(forge, _)| *forge == host)?;
     let path = std::str::from_utf8(&url.path).ok()?.trim_matches('/');
     let path = path.strip_suffix(".git").unwrap_or(path);
     let segments: Vec<&str> = path.split('/').collect();
-    // Owner and name at least, spelt in characters that mean nothing else in an address.
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~');
     let fits = |segment: &&str| !segment.trim_matches('.').is_empty() && segment.chars().all(plain);
-    let whole = (2..=MAX_SEGMENTS).contains(&segments.len()) && segments.iter().all(fits);
-    whole.then(|| format!("https://{host}/{path}{between}"))
+    let whole = (1..=MAX_SEGMENTS).contains(&segments.len()) && segments.iter().all(fits);
+    whole.then(|| Origin { host, path: path.to_owned() })
+}
+
+/// The address of a commit's page without the id. Nothing of the remote's address but host and path gets into it, so no
+/// credentials do.
+pub fn commits_at(remote: &str) -> Option<String> {
+    let Origin { host, path } = origin(remote)?;
+    let (host, between) = FORGES.iter().find(|(forge, _)| *forge == host)?;
+    // Owner and name at least.
+    path.contains('/').then(|| format!("https://{host}/{path}{between}"))
 }
 
 #[cfg(test)]
