@@ -16,6 +16,7 @@ mod diff;
 mod disclose;
 mod doctor;
 mod dry_run;
+mod enrol;
 mod epoch;
 mod erase;
 pub mod error;
@@ -219,6 +220,7 @@ enum Command {
     Rules(rules::Args),
     Audit(audit::Args),
     Amend(amend::Args),
+    Enrol(enrol::Args),
     Sync(sync::Args),
     Publish(publish::Args),
     Revoke(revoke::Args),
@@ -269,6 +271,7 @@ impl Command {
             | Self::Rebuild(_)
             | Self::Amend(_)
             | Self::Publish(_)
+            | Self::Enrol(_)
             | Self::Sync(_)
             | Self::Revoke(_)
             | Self::RotateKey(_)
@@ -319,6 +322,7 @@ impl Command {
             Self::Rules(args) => rules::run(global, args),
             Self::Audit(args) => audit::run(global, &args),
             Self::Amend(args) => amend::run(global, args),
+            Self::Enrol(args) => enrol::run(global, args),
             Self::Sync(args) => sync::run(global, &args),
             Self::Publish(args) => publish::run(global, args),
             Self::Revoke(args) => revoke::run(global, args),

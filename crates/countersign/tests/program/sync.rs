@@ -77,3 +77,44 @@ fn a_short_export_takes_nobody_away() {
     let kept = ["sync", "short.csv", "home", "--yes-remove", "2", "--keep-group", "owners", "--dry-run"];
     assert_eq!(world.say("alice", &kept).json()["changes"].as_array().unwrap().len(), 2);
 }
+
+/// A key that somebody put into the request on its way has another word.
+#[test]
+fn a_newcomer_joins_by_a_word_that_two_people_heard() {
+    let world = four();
+    for key in ["erin", "mallory"] {
+        world.stage.key(key);
+    }
+    let ask = |key: &str, file: &str| {
+        let run =
+            world.say(key, &["enrol", "--id", "erin", "--name", "Erin E", "--mail", "erin@example.com", "--out", file]);
+        assert_eq!(run.status, 0, "{run}");
+        run.json()["word"].as_str().unwrap().to_owned()
+    };
+    let (word, _) = (ask("erin", "erin.json"), ask("mallory", "swapped.json"));
+    let confirm = |file: &str, word: &str| {
+        world.say(
+            "alice",
+            &["enrol", "--confirm", file, "--word", word, "--home", "home", "--group", "owners", "--quiet"],
+        )
+    };
+    let before = world.stage.read("home/catalog/catalog.yaml");
+    is(&confirm("swapped.json", &word), 1, "another-word");
+    // Nor one that another key signed, whatever it says.
+    let text = world.stage.read("erin.json");
+    world.stage.write("cut.json", &text.replace(['3', '4'], "5"));
+    is(&confirm("cut.json", &word), 1, "not-a-request");
+    assert_eq!(world.stage.read("home/catalog/catalog.yaml"), before);
+    let run = confirm("erin.json", &word.to_uppercase().replace('-', " "));
+    assert_eq!(run.status, 0, "{run}");
+    let change = run.stdout.trim();
+    let check = world.say("bob", &["enrol", "--check", "erin.json", "--word", &word]);
+    assert_eq!((check.status, check.json()["id"].as_str().unwrap()), (0, "erin"), "{check}");
+    assert!(world.say("bob", &["show", change]).stdout.contains("erin"));
+    for args in [vec!["approve", change], vec!["publish", change]] {
+        let run = world.say("bob", &args);
+        assert_eq!(run.status, 0, "{run}");
+    }
+    assert_eq!(world.say("erin", &["whoami"]).json()["person"], "erin");
+    is(&confirm("erin.json", &word), 1, "already-enrolled");
+}
