@@ -7,6 +7,7 @@
 
 mod change;
 mod epoch;
+mod evidence;
 mod files;
 mod finding;
 mod governance;
@@ -160,6 +161,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
         | Body::Comment(_)
+        | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
         | Body::Identification(_)

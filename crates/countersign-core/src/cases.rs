@@ -19,13 +19,13 @@ use crate::{
     decision::{Decision, Outcome, RuleStatus},
     explain::{ExplainedRule, Obligation, People, Scene},
     facts::{PathStatus, RuledPath, Size, size::Lines},
-    ids::{ActorId, Environment, GroupId, InvalidId, RuleId, SystemId, Target},
+    ids::{ActorId, Environment, EvidenceKind, GroupId, InvalidId, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
     rules::{
         Rules, decide,
         sample::{self, SAMPLE_NOW},
     },
-    snapshot::{AiStatus, Builder, Snapshot, TargetView},
+    snapshot::{AiStatus, Builder, EvidenceView, Snapshot, TargetView},
     statement::Seen,
 };
 
@@ -124,6 +124,8 @@ struct Given {
     /// What it touches: each path, and what becomes of it.
     #[serde(deserialize_with = "fates")]
     paths: BTreeMap<String, Fate>,
+    /// Kinds of evidence, and what came of each.
+    evidence: BTreeMap<EvidenceKind, Came>,
     /// Left out: one line of one file.
     size: Option<Measure>,
     /// Rule, and who waives it.
@@ -145,6 +147,33 @@ impl Measure {
     fn size(self) -> Size {
         let lines = self.added.zip(self.deleted).map(|(added, deleted)| Lines { added, deleted });
         Size { files: self.files, lines }
+    }
+}
+
+/// What came of what a workload ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Came {
+    Passed,
+    /// It passed, by a workflow that the change edits.
+    SelfMade,
+    Failed,
+    Warned,
+    Skipped,
+    Neutral,
+}
+
+impl Came {
+    fn view(self) -> EvidenceView {
+        let mut view = EvidenceView::default();
+        let among = match self {
+            Self::Passed => &mut view.passed_by,
+            Self::SelfMade => &mut view.self_made_by,
+            Self::Failed => &mut view.failed_by,
+            Self::Warned | Self::Skipped | Self::Neutral => &mut view.neither_by,
+        };
+        among.extend("ci".parse().ok());
+        view
     }
 }
 
@@ -336,6 +365,9 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
     for by in given.approvals.iter().filter(|by| home.everybody.contains(*by)) {
         let owns = home.owners.contains(by).then(|| home.system.clone());
         snapshot = snapshot.approved(by.clone(), home.seniors.contains(by), owns);
+    }
+    for (kind, came) in &given.evidence {
+        snapshot = snapshot.evidence(kind.clone(), came.view());
     }
     for (by, words) in &given.signed {
         let (mut assurance, mut seen) = (Assurance::SoftwareKey, Seen::None);

@@ -16,12 +16,12 @@ use crate::{
     decision::{self, Decision, Outcome, Strength, Token},
     explain::words,
     governance::Governance,
-    ids::{ActorId, ChangeId, Environment, GroupId, RuleId, SystemId, Target},
+    ids::{ActorId, ChangeId, Environment, EvidenceKind, GroupId, RuleId, SystemId, Target},
     kind::{Documents, Kind},
     refusal::Refusal,
     requirement::{MAX_APPROVALS, Need, Role},
     rules::{Rules, decide},
-    snapshot::{AiStatus, Builder, PathsView, Snapshot, TargetView, WaiverView},
+    snapshot::{AiStatus, Builder, EvidenceView, PathsView, Snapshot, TargetView, WaiverView},
 };
 
 /// How many decisions one answer may cost. What is left is counted, not guessed.
@@ -235,6 +235,17 @@ fn named_groups(governance: &Governance) -> BTreeMap<&GroupId, BTreeSet<&ActorId
     governance.rules.groups().iter().map(|group| (group, governance.catalog.members(group))).collect()
 }
 
+/// For each kind of evidence that rules ask for, a workload that may attest it; none where nobody may.
+fn attesters(governance: &Governance) -> BTreeMap<&EvidenceKind, &ActorId> {
+    let kinds = governance.rules.evidence();
+    if kinds.is_empty() {
+        return BTreeMap::new();
+    }
+    let workloads = governance.catalog.actors.values().filter(|actor| !actor.keys.is_empty());
+    let attested = workloads.flat_map(|actor| actor.attests.kinds.iter().map(move |kind| (kind, &actor.id)));
+    attested.filter(|(kind, _)| kinds.contains(*kind)).collect()
+}
+
 /// One target, and who people are to it.
 struct Scene<'a> {
     view: TargetView,
@@ -244,6 +255,8 @@ struct Scene<'a> {
     groups: &'a BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
     /// What a change does to the paths that rules name.
     paths: BTreeMap<String, PathsView>,
+    /// Whose evidence would count, of the kinds that rules ask for.
+    evidence: BTreeMap<&'a EvidenceKind, &'a ActorId>,
 }
 
 impl<'a> Scene<'a> {
@@ -268,6 +281,7 @@ impl<'a> Scene<'a> {
             groups,
             // It touches whatever a rule asks about.
             paths: governance.rules.patterns().map(|text| (text.to_owned(), touched)).collect(),
+            evidence: attesters(governance),
         }
     }
 
@@ -280,7 +294,7 @@ impl<'a> Scene<'a> {
         let owners = governance.owners(&view.target.system);
         // As of every change to what governs: it has no paths of a repository.
         let (population, paths) = (governance.catalog.population(), governance.rules.paths_of(None));
-        Self { view, owners, population, people, groups, paths }
+        Self { view, owners, population, people, groups, paths, evidence: attesters(governance) }
     }
 
     /// The groups that rules name and somebody is in.
@@ -323,6 +337,10 @@ impl<'a> Scene<'a> {
         for by in approvers {
             let owns = self.owns(by).then(|| self.view.target.system.clone());
             best = best.approved((*by).clone(), self.is_senior(by), owns);
+        }
+        for (kind, by) in &self.evidence {
+            let passed_by = BTreeSet::from([(*by).clone()]);
+            best = best.evidence((*kind).clone(), EvidenceView { passed_by, ..EvidenceView::default() });
         }
         // Which keys people will sign with nobody knows beforehand.
         best = best.signed_at_best();

@@ -15,6 +15,7 @@ pub mod coverage;
 pub mod decision;
 pub mod epoch;
 pub mod erasing;
+pub mod evidence;
 pub mod explain;
 pub mod facts;
 pub mod fold;

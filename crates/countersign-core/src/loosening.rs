@@ -43,6 +43,8 @@ pub enum Loosening {
     },
     /// A key for somebody who has a say already, or is to be a senior.
     Key(ActorId),
+    /// A workload whose evidence counts for more, or no longer as made by what the change edits.
+    Attests(ActorId),
     /// Somebody, or something, becomes a person.
     Kind(ActorId),
     NotProduction(Environment),
@@ -106,6 +108,9 @@ fn of_people(before: &Governance, after: &Governance, found: &mut Vec<Loosening>
             (Some(old), ActorKind::Person) if old.kind != *kind => found.push(Loosening::Kind(id.clone())),
             (Some(_) | None, ActorKind::Person | ActorKind::Workload | ActorKind::Agent) => {}
         }
+        if attests_more(before, old, actor) {
+            found.push(Loosening::Attests(id.clone()));
+        }
         if *kind != ActorKind::Person || keys.is_empty() {
             continue;
         }
@@ -120,6 +125,20 @@ fn of_people(before: &Governance, after: &Governance, found: &mut Vec<Loosening>
             found.push(Loosening::Key(id.clone()));
         }
     }
+}
+
+/// Whether its evidence of what rules ask for counts where it did not: of another kind, by another key, or though a change edits
+/// what it was made by.
+fn attests_more(before: &Governance, old: Option<&Actor>, new: &Actor) -> bool {
+    let asked = before.rules.evidence();
+    let mut kinds = new.attests.kinds.iter().filter(|kind| asked.contains(*kind)).peekable();
+    if new.keys.is_empty() || kinds.peek().is_none() {
+        return false;
+    }
+    let Some(old) = old else { return true };
+    kinds.any(|kind| !old.attests.kinds.contains(kind))
+        || old.attests.workflows != new.attests.workflows
+        || new.keys.iter().any(|key| !old.keys.contains(key))
 }
 
 /// Whether somebody owns something, is of the policy group, or in a group that rules name.
@@ -188,6 +207,7 @@ impl fmt::Display for Loosening {
             Self::Policy(people) => write!(f, "puts {} into the policy group", names(people)),
             Self::Level { person, level } => write!(f, "makes {person} a {}", level.as_str()),
             Self::Key(person) => write!(f, "lets {person} sign with another key"),
+            Self::Attests(workload) => write!(f, "evidence of {workload} counts for more"),
             Self::Kind(actor) => write!(f, "{actor} becomes a person"),
             Self::NotProduction(environment) => write!(f, "environment {environment} is production no more"),
             Self::UnseenApprovals => f.write_str("approvals count that were given without the content at hand"),

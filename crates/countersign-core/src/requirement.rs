@@ -7,7 +7,10 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use thiserror::Error;
 
-use crate::{ids::GroupId, kind::Documents};
+use crate::{
+    ids::{EvidenceKind, GroupId},
+    kind::Documents,
+};
 
 /// Most approvals that a rule can ask for.
 pub const MAX_APPROVALS: u32 = 9;
@@ -18,7 +21,7 @@ pub const MAX_DOCUMENT_CHARS: u32 = 10_000;
 pub const TOKENS: &str = "approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, \
                           approval:verified:N, approval:material:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, \
                           document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, \
-                          disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks \
+                          evidence:KIND, disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks \
                           for either";
 
 /// One part of `@requires`: one or more requirements, any one of which suffices. `approval:owner:1 | approval:senior:1`.
@@ -79,6 +82,8 @@ pub enum Need {
         document: Document,
         chars: u32,
     },
+    /// A workload attests that it passed.
+    Evidence(EvidenceKind),
     /// Somebody has said whether AI assisted.
     Disclosure,
 }
@@ -224,7 +229,7 @@ impl Need {
         match self {
             Self::Approvals { role, .. } => vec![role],
             Self::Apart(parts) => parts.iter().map(|part| &part.role).collect(),
-            Self::FreshGuidance | Self::Document { .. } | Self::Disclosure => Vec::new(),
+            Self::FreshGuidance | Self::Document { .. } | Self::Evidence(_) | Self::Disclosure => Vec::new(),
         }
     }
 }
@@ -276,6 +281,7 @@ impl Requirement {
             Need::Document { document: Document::Tests, chars } => {
                 format!("how it was tested, in {chars} characters or more")
             }
+            Need::Evidence(kind) => format!("evidence that {kind} passed"),
             Need::Disclosure => "a statement of whether AI assisted".to_owned(),
         };
         match self.only {
@@ -314,6 +320,7 @@ impl fmt::Display for Requirement {
             Need::Apart(parts) => write!(f, "approval:apart:{}", spelled(parts))?,
             Need::FreshGuidance => f.write_str("guidance:fresh")?,
             Need::Document { document, chars } => write!(f, "document:{}:{chars}", document.name())?,
+            Need::Evidence(kind) => write!(f, "evidence:{kind}")?,
             Need::Disclosure => f.write_str("disclosure")?,
         }
         match self.only {
@@ -422,6 +429,7 @@ fn parse_need(s: &str) -> Option<Need> {
             let document = documents.into_iter().find(|known| known.name() == document)?;
             Need::Document { document, chars: number(chars, MAX_DOCUMENT_CHARS)? }
         }
+        ("evidence", Some(kind), None) => Need::Evidence(kind.parse().ok()?),
         ("disclosure", None, None) => Need::Disclosure,
         _ => return None,
     };

@@ -1,12 +1,15 @@
 //! Taking a snapshot: from governance and a change as they stand, to what the rules look at.
 
+mod evidence;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Fingerprint, Time};
 
+pub use self::evidence::evidence_of;
 use crate::{
     catalog::{Actor, ActorKind},
-    change::{ApprovalRecord, Change, DisclosureRecord, Revision},
+    change::{ApprovalRecord, Change, DisclosureRecord, EvidenceRecord, Revision},
     facts::{IdentityFact, PathStatus, Role, RuledPath, Size, git::Ident},
     governance::{Governance, newcomer},
     ids::{ActorId, GroupId, SystemId},
@@ -17,7 +20,7 @@ use crate::{
     },
     state::State,
     statement::{IdentityVerdict, RevisionRef},
-    subject::Subject,
+    subject::{FilesSubject, Subject},
 };
 
 /// Whoever had a hand in any revision of a change.
@@ -248,11 +251,15 @@ impl Snapshot {
         let by = self.approvals.iter().chain(self.carried.iter().flat_map(|carried| &carried.approvals));
         let part = by.map(|approval| &approval.by).chain(self.waivers.iter().map(|waiver| &waiver.by));
         let part: BTreeSet<&ActorId> = part.chain(&self.contributors).collect();
+        let listed = |record: &EvidenceRecord| Ok(governance.listed(&record.by, &record.key).is_some());
+        let kinds = governance.rules.evidence();
+        let evidence = evidence::evidence(governance, change, revision, &self.contributors, kinds, listed);
         Some(Self {
             groups: groups(governance, &part),
             proposer: proposer(governance, change),
             paths: paths(governance, revision),
             size: size(governance, revision),
+            evidence: evidence.ok()?,
             ..self.clone()
         })
     }
@@ -366,6 +373,14 @@ impl Snapshot {
             proposer: proposer(governance, change),
             paths: paths(governance, revision),
             size: size(governance, revision),
+            evidence: evidence::evidence(
+                governance,
+                change,
+                revision,
+                &contributors.all,
+                governance.rules.evidence(),
+                |record| evidence::holds(state, record, now),
+            )?,
             carried,
             approvals,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
@@ -445,18 +460,16 @@ fn loosening(
 fn paths(governance: &Governance, revision: &Revision) -> BTreeMap<String, PathsView> {
     match &revision.subject {
         Subject::Git(_) => governance.rules.paths_of(revision.paths.as_deref()),
-        Subject::Files(subject) => {
-            let file = |path: &String| RuledPath {
-                path: path.clone(),
-                status: PathStatus::Modified,
-                submodule: false,
-                link: false,
-            };
-            governance.rules.paths_of(Some(&subject.files.keys().map(file).collect::<Vec<_>>()))
-        }
+        Subject::Files(subject) => governance.rules.paths_of(Some(&files(subject))),
         // What governs decides about all of them.
         Subject::Governance(_) => governance.rules.paths_of(None),
     }
+}
+
+fn files(subject: &FilesSubject) -> Vec<RuledPath> {
+    let file =
+        |path: &String| RuledPath { path: path.clone(), status: PathStatus::Modified, submodule: false, link: false };
+    subject.files.keys().map(file).collect()
 }
 
 /// How large a revision is, where a rule asks. Of files the log has no contents whose lines it could count.

@@ -117,6 +117,7 @@ fn need(way: &Requirement) -> String {
         Need::Apart(parts) => format!("resource.approvals.apart[\"{}\"]", crate::requirement::spelled(parts)),
         Need::FreshGuidance => "resource.guidance.stale == 0".to_owned(),
         Need::Document { document, chars } => format!("resource.documents.{} >= {chars}", document.name()),
+        Need::Evidence(kind) => format!("resource.evidence.passed[\"{kind}\"]"),
         Need::Disclosure => "(resource.ai.disclosed || resource.ai.status == \"declared\")".to_owned(),
     }
 }
@@ -152,7 +153,7 @@ fn met(requires: &[Choice]) -> String {
     let approvals = |need: &Need| match need {
         Need::Approvals { count, .. } => *count,
         Need::Apart(parts) => parts.iter().map(|part| part.count).sum(),
-        Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => 0,
+        Need::FreshGuidance | Need::Document { .. } | Need::Evidence(_) | Need::Disclosure => 0,
     };
     let most = usize::try_from(needs().map(approvals).max().unwrap_or_default()).unwrap_or(NAMES.len());
     let people: Vec<&str> = NAMES.into_iter().take(most).collect();
@@ -160,7 +161,7 @@ fn met(requires: &[Choice]) -> String {
     let is_signed = |role: &Role| matches!(role, Role::Touch | Role::Verified | Role::Material);
     let chars = needs().filter_map(|need| match need {
         Need::Document { chars, .. } => Some(*chars),
-        Need::Approvals { .. } | Need::Apart(_) | Need::FreshGuidance | Need::Disclosure => None,
+        Need::Approvals { .. } | Need::Apart(_) | Need::FreshGuidance | Need::Evidence(_) | Need::Disclosure => None,
     });
     let each = |of: &str| people.iter().map(|person| format!("{person}: {of}")).collect::<Vec<_>>().join(", ");
     let mut given = Vec::new();
@@ -177,6 +178,19 @@ fn met(requires: &[Choice]) -> String {
     }
     if let Some(chars) = chars.max() {
         given.push(format!("documents: {{ why: {chars}, risk: {chars}, rollback: {chars}, tests: {chars} }}"));
+    }
+    let evidence: Vec<String> = needs()
+        .filter_map(|need| match need {
+            Need::Evidence(kind) => Some(format!("{kind}: passed")),
+            Need::Approvals { .. }
+            | Need::Apart(_)
+            | Need::FreshGuidance
+            | Need::Document { .. }
+            | Need::Disclosure => None,
+        })
+        .collect();
+    if !evidence.is_empty() {
+        given.push(format!("evidence: {{ {} }}", evidence.join(", ")));
     }
     if needs().any(|need| *need == Need::Disclosure) {
         given.push("disclosed: true".to_owned());

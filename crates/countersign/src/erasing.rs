@@ -171,6 +171,7 @@ impl Reader<'_> {
             Body::RejectionSetAside(b) => (vec![b.reason], None),
             Body::Waiver(b) => (vec![b.reason], None),
             Body::Comment(b) => (vec![b.text], None),
+            Body::Evidence(b) => (b.document.into_iter().chain(b.text).collect(), None),
             Body::KeyRevocation(b) => (vec![b.reason], None),
             Body::KeyRotation(b) => (b.reason.into_iter().collect(), None),
             Body::Recovery(b) => (vec![b.reason], None),

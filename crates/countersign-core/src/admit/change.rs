@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, files::files, governance::unknown_target, permit, person, publication, server};
+use super::{Authenticated, evidence, files::files, governance::unknown_target, permit, person, publication, server};
 use crate::{
     catalog::ActorKind,
     change::{ApprovalRecord, Aside, Change, Found},
@@ -87,6 +87,7 @@ pub(super) fn about(
         | Body::RejectionSetAside(_)
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
+        | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
         | Body::Identification(_)
@@ -108,6 +109,7 @@ pub(super) fn about(
         Body::RejectionSetAside(said) => set_aside(state, authenticated, change, said, now),
         Body::Withdrawal(_) => withdrawal(authenticated, change),
         Body::ApprovalWithdrawal(_) => approval_withdrawal(authenticated, change),
+        Body::Evidence(said) => evidence::admit(governance, change, authenticated, said),
         Body::Disclosure(disclosure) => self::disclosure(governance, change, authenticated, disclosure),
         Body::Waiver(waiver) => self::waiver(state, change, authenticated, waiver, now),
         Body::Identification(said) => identification(governance, change, authenticated, said),

@@ -1,13 +1,20 @@
 //! Everybody in a catalog, found by their ids. Of a catalog that was kept and is read again, somebody is taken out of the
 //! bytes when they are first asked for: a push concerns a few people of thousands.
 
-use std::{collections::BTreeMap, fmt, sync::OnceLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::OnceLock,
+};
 
 use countersign_ledger::{Fingerprint, PublicKey};
 use serde::{Deserialize, Serialize};
 
 use super::{Actor, ActorKind, Level};
-use crate::ids::{ActorId, GroupId};
+use crate::{
+    evidence::Attests,
+    ids::{ActorId, EvidenceKind, GroupId},
+};
 
 /// In the order of their ids; each has a number, its place.
 #[derive(Clone, Default)]
@@ -34,6 +41,7 @@ struct KeptActor {
     mails: Vec<String>,
     keys: Vec<PublicKey>,
     groups: Vec<GroupId>,
+    attests: Option<(BTreeSet<EvidenceKind>, Option<String>)>,
 }
 
 impl Actors {
@@ -118,7 +126,7 @@ impl Actors {
         let mut kept = KeptActors::default();
         for actor in self.values() {
             kept.starts.push(u32::try_from(kept.bytes.len()).ok()?);
-            let Actor { id, kind, display_name, level, mails, keys, member_of } = actor.clone();
+            let Actor { id, kind, display_name, level, mails, keys, member_of, attests } = actor.clone();
             let actor = KeptActor {
                 id,
                 kind,
@@ -127,6 +135,7 @@ impl Actors {
                 mails: mails.into_iter().collect(),
                 keys,
                 groups: member_of.into_iter().collect(),
+                attests: (!attests.is_none()).then_some((attests.kinds, attests.workflows)),
             };
             kept.bytes = postcard::to_extend(&actor, kept.bytes).ok()?;
         }
@@ -146,7 +155,8 @@ impl KeptActors {
 
     fn actor(&self, number: usize) -> Option<Actor> {
         let (actor, _) = postcard::take_from_bytes(self.of(number)?).ok()?;
-        let KeptActor { id, kind, level, name, mails, keys, groups } = actor;
+        let KeptActor { id, kind, level, name, mails, keys, groups, attests } = actor;
+        let (kinds, workflows) = attests.unwrap_or_default();
         Some(Actor {
             id,
             kind,
@@ -155,6 +165,7 @@ impl KeptActors {
             mails: mails.into_iter().collect(),
             keys,
             member_of: groups.into_iter().collect(),
+            attests: Attests { kinds, workflows },
         })
     }
 }

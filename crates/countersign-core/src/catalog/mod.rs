@@ -40,6 +40,7 @@ use serde::{Deserialize, Serialize};
 
 use self::index::Index;
 use crate::{
+    evidence::Attests,
     ids::{ActorId, Environment, GroupId, SystemId, Target},
     statement::Seen,
 };
@@ -116,6 +117,8 @@ pub struct Actor {
     /// A key belongs to one actor only.
     pub keys: Vec<PublicKey>,
     pub member_of: BTreeSet<GroupId>,
+    /// Of a workload: whose evidence counts for what.
+    pub attests: Attests,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,6 +166,10 @@ pub struct System {
 pub const SOURCE_ANNOTATION: &str = "backstage.io/source-location";
 /// Annotation with globs of paths, separated by white space or commas, that a system's source has.
 pub const PATHS_ANNOTATION: &str = "countersign/paths";
+/// Annotation with the kinds of evidence that a workload attests, separated by white space or commas.
+pub const ATTESTS_ANNOTATION: &str = "countersign/attests";
+/// Annotation with patterns of the files that steer a workload: `ci/** | Makefile`.
+pub const WORKFLOWS_ANNOTATION: &str = "countersign/workflows";
 /// The file beside a catalog's YAML that has further keys, as git and `ssh-keygen` read it: whose they are, its mails say.
 pub const SIGNERS: &str = "allowed_signers";
 /// Most globs of one system.

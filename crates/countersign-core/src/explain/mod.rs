@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use self::{
     enough::{Wish, enough},
     people::{Found, Wanted, asked},
-    words::{how_to_approve, how_to_disclose, way_in_words},
+    words::{how_to_approve, how_to_attest, how_to_disclose, way_in_words},
 };
 pub use self::{
     people::{MAX_WHO, People},
@@ -33,7 +33,7 @@ use crate::{
     decision::{Decision, Missing, Mode, RuleDecision, RuleStatus, Strength, Token},
     facts::git::Ident,
     governance::{Governance, newcomer},
-    ids::{ActorId, ChangeId, GroupId, RuleId, SystemId, Target},
+    ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId, Target},
     refusal::Refusal,
     requirement::{Carry, Need, Part, Role},
     rules::{Rules, builtin, count, decide},
@@ -186,6 +186,8 @@ pub struct Scene<'a> {
     pub held_in: BTreeSet<(&'a ActorId, &'a ChangeId)>,
     /// Whose approval would not count, since they or who had a part in it came into the home lately, enrolled by the other.
     pub together: BTreeSet<ActorId>,
+    /// Of whose catalog the workloads are that attest.
+    pub governance: Option<&'a Governance>,
 }
 
 impl<'a> Scene<'a> {
@@ -200,6 +202,7 @@ impl<'a> Scene<'a> {
             names: BTreeMap::new(),
             held_in: BTreeSet::new(),
             together: BTreeSet::new(),
+            governance: None,
         }
     }
 
@@ -230,6 +233,7 @@ impl<'a> Scene<'a> {
             nowhere: change.cited_guidance().into_iter().filter(|p| change.observed_document(p).is_none()).collect(),
             held_in: state.held_by(change)?.into_iter().map(|rejection| (&rejection.by, &rejection.change)).collect(),
             together: newcomer::would_not_count(governance, snapshot, now),
+            governance: Some(governance),
         })
     }
 
@@ -258,7 +262,7 @@ impl<'a> Scene<'a> {
                 let approvals = missing.ways().find_map(|way| match &way.token {
                     Token::Requirement(requirement) => match &requirement.need {
                         Need::Approvals { .. } | Need::Apart(_) => Some(requirement),
-                        Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => None,
+                        Need::FreshGuidance | Need::Document { .. } | Need::Evidence(_) | Need::Disclosure => None,
                     },
                     _ => None,
                 });
@@ -310,6 +314,7 @@ impl<'a> Scene<'a> {
                         && open(parts, missing).any(could)
                 }
                 Need::FreshGuidance => self.keepers.values().any(|keepers| keepers.contains(person)),
+                Need::Evidence(kind) => self.attesters(kind).contains(person),
                 Need::Document { .. } | Need::Disclosure => made_it,
             },
             Token::Sponsor | Token::Lift => named(missing),
@@ -389,6 +394,7 @@ impl<'a> Scene<'a> {
                 Need::Document { document, .. } => {
                     one(self.authors(decided), format!("countersign revise {change} --{} TEXT", document.name()))
                 }
+                Need::Evidence(kind) => one(self.attested(kind), self.how_to_attest(kind)),
                 Need::Disclosure => one(self.authors(decided), how_to_disclose(change)),
             },
             Token::Remedy => {
@@ -418,6 +424,28 @@ impl<'a> Scene<'a> {
             }
             Token::Rules => one(self.anybody(decided), "countersign amend HOME --why REASON".to_owned()),
             Token::Wait => one(self.anybody(decided), format!("then, and not before: countersign publish {change}")),
+        }
+    }
+
+    /// The workloads that the catalog lets attest this, and that had no hand in the change.
+    fn attesters(&self, kind: &EvidenceKind) -> BTreeSet<&ActorId> {
+        let all = self.governance.into_iter().flat_map(|governance| governance.catalog.actors.values());
+        let may = all.filter(|actor| actor.attests.kinds.contains(kind) && !actor.keys.is_empty());
+        may.map(|actor| &actor.id).filter(|id| !count::had_a_hand(self.snapshot, id)).collect()
+    }
+
+    fn attested(&self, kind: &EvidenceKind) -> Found {
+        let all = self.attesters(kind);
+        let who: Vec<ActorId> = all.iter().take(MAX_WHO).map(|id| (*id).clone()).collect();
+        Found { more: u32::try_from(all.len().saturating_sub(who.len())).unwrap_or(u32::MAX), who }
+    }
+
+    fn how_to_attest(&self, kind: &EvidenceKind) -> String {
+        match self.governance.is_some() && self.attesters(kind).is_empty() {
+            true => format!(
+                "give a workload of the catalog `countersign/attests: {kind}`, then: countersign amend HOME --why REASON"
+            ),
+            false => how_to_attest(&self.snapshot.change, kind),
         }
     }
 

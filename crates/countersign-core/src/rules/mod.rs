@@ -57,8 +57,8 @@ use crate::{
     decision::{Mode, Strength},
     facts::{PathStatus, RuledPath},
     glob::Globs,
-    ids::{GroupId, RuleId},
-    requirement::{Carry, Choice, Part, Role, parse_parts},
+    ids::{EvidenceKind, GroupId, RuleId},
+    requirement::{Carry, Choice, Need, Part, Role, parse_parts},
     snapshot::{PathsView, Snapshot, TargetView},
 };
 
@@ -95,6 +95,18 @@ impl Rule {
         self.carry.holds(target.tier.into(), snapshot.population)
     }
 
+    /// The kinds of evidence that it asks for.
+    pub fn evidence(&self) -> impl Iterator<Item = &EvidenceKind> {
+        self.requires.iter().flat_map(Choice::ways).filter_map(|way| match &way.need {
+            Need::Evidence(kind) => Some(kind),
+            Need::Approvals { .. }
+            | Need::Apart(_)
+            | Need::FreshGuidance
+            | Need::Document { .. }
+            | Need::Disclosure => None,
+        })
+    }
+
     /// The groups that it asks approvals of, and whose members may waive it.
     pub fn groups(&self) -> impl Iterator<Item = &GroupId> {
         let asked = self.requires.iter().flat_map(Choice::ways).flat_map(|way| way.need.roles());
@@ -122,6 +134,7 @@ pub struct Rules {
     groups: BTreeSet<GroupId>,
     words: BTreeSet<String>,
     paths: BTreeMap<String, Globs>,
+    evidence: BTreeSet<EvidenceKind>,
 }
 
 /// What rules count by, in their own words: each is an attribute only because a rule names it.
@@ -133,6 +146,8 @@ pub struct Literals {
     pub apart: BTreeSet<String>,
     /// The patterns of paths that are asked about.
     pub paths: BTreeSet<String>,
+    /// The kinds of evidence that are asked about.
+    pub evidence: BTreeSet<EvidenceKind>,
 }
 
 impl Literals {
@@ -140,6 +155,7 @@ impl Literals {
         self.counted.extend(other.counted.iter().cloned());
         self.apart.extend(other.apart.iter().cloned());
         self.paths.extend(other.paths.iter().cloned());
+        self.evidence.extend(other.evidence.iter().cloned());
     }
 
     /// All groups that they name.
@@ -164,6 +180,8 @@ pub struct Mentions {
     pub purpose: bool,
     /// Patterns of paths.
     pub patterns: BTreeSet<String>,
+    /// Kinds of evidence.
+    pub evidence: BTreeSet<EvidenceKind>,
     /// People whom its conditions name.
     pub people: BTreeSet<String>,
     /// Numbers and texts in its `when`, which a sample has to have for the rule to apply.
@@ -211,9 +229,11 @@ impl Rules {
             Ok((text.clone(), globs))
         });
         let paths = paths.collect::<Result<_, RulesError>>()?;
+        let required = parsed.iter().flat_map(|parsed| parsed.rule.evidence().cloned());
+        let evidence = literals.evidence.iter().cloned().chain(required).collect();
         let words = parsed.iter().flat_map(|parsed| parsed.asks.words.iter().cloned()).collect();
         let rules = parsed.into_iter().map(|parsed| (parsed.rule.id.clone(), parsed)).collect();
-        Ok(Self { rules, digest, slices, vocabulary, builtin, literals, groups, words, paths })
+        Ok(Self { rules, digest, slices, vocabulary, builtin, literals, groups, words, paths, evidence })
     }
 
     /// Digest over the canonical JSON of the files that the rules were parsed from.
@@ -224,6 +244,11 @@ impl Rules {
     /// The groups of which a snapshot has to say who is in them.
     pub fn groups(&self) -> &BTreeSet<GroupId> {
         &self.groups
+    }
+
+    /// The kinds of evidence that they ask for or about.
+    pub fn evidence(&self) -> &BTreeSet<EvidenceKind> {
+        &self.evidence
     }
 
     /// The patterns of paths that they ask about.
@@ -317,6 +342,7 @@ impl Rules {
         }
         let groups = parsed.rule.groups().cloned().chain(parsed.asks.literals.groups());
         mentions.patterns.extend(parsed.asks.literals.paths.iter().cloned());
+        mentions.evidence.extend(parsed.asks.literals.evidence.iter().cloned());
         mentions.groups.extend(groups.map(|group| group.as_str().to_owned()));
         // Whether it applies is what its `when` says; the rest is what it asks for.
         let when = parsed.text.rsplit_once("unless").map_or(parsed.text.as_str(), |(when, _)| when);

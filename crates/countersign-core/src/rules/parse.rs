@@ -305,6 +305,9 @@ impl Asks {
                     Globs::parse(attribute).map_err(wrong)?;
                     self.literals.paths.insert(attribute.to_owned());
                 }
+                Some(("evidence", "passed" | "self_made")) => {
+                    self.literals.evidence.insert(attribute.parse().map_err(|_| Problem::NoEvidence(short()))?);
+                }
                 Some(("approvals", "group")) => {
                     self.literals.counted.insert(attribute.parse().map_err(|_| Problem::NoGroup(short()))?);
                 }

@@ -8,10 +8,10 @@ use super::Mentions;
 use crate::{
     catalog::{ActorKind, Tier},
     facts::{Size, size::Lines},
-    ids::{ActorId, ChangeId, GroupId, Target},
+    ids::{ActorId, ChangeId, EvidenceKind, GroupId, Target},
     kind::{Kind, Purpose},
     requirement::Document,
-    snapshot::{AiStatus, Builder, GuidanceView, PathsView, Snapshot, TargetView},
+    snapshot::{AiStatus, Builder, EvidenceView, GuidanceView, PathsView, Snapshot, TargetView},
     statement::Seen,
 };
 
@@ -51,6 +51,7 @@ struct Variety {
     people: Vec<ActorId>,
     groups: Vec<GroupId>,
     patterns: Vec<String>,
+    evidence: Vec<EvidenceKind>,
     asked: BTreeSet<&'static str>,
 }
 
@@ -81,6 +82,7 @@ impl Variety {
         Some(Self {
             numbers,
             texts: mentions.texts.iter().take(MAX_NAMES).cloned().collect(),
+            evidence: mentions.evidence.iter().take(MAX_NAMES).cloned().collect(),
             patterns: mentions.patterns.iter().take(MAX_NAMES).cloned().collect(),
             groups: mentions.groups.iter().take(MAX_NAMES).filter_map(|name| name.parse().ok()).collect(),
             people: mentions.people.iter().take(MAX_NAMES).filter_map(|name| name.parse().ok()).collect(),
@@ -103,7 +105,7 @@ struct Varied<'a> {
 impl Varied<'_> {
     /// A sample with what the rule asks about set to something that the rule itself names.
     fn vary(&self, base: &Snapshot, number: usize) -> Snapshot {
-        let Variety { numbers, texts, people, groups, patterns, asked } = self.of;
+        let Variety { numbers, texts, people, groups, patterns, evidence, asked } = self.of;
         let mut sample = base.clone();
         // The same in every run, and another for each attribute, sample and mixture.
         let draw = |attribute: &str, among: usize| {
@@ -133,6 +135,16 @@ impl Varied<'_> {
             let (only, added, deleted) = (is("only"), is("added"), is("deleted"));
             let touched = only || added || deleted || is("touched");
             sample.paths.insert(pattern.clone(), PathsView { touched, only, added, deleted, unknown: false });
+        }
+        for kind in evidence.iter().filter(|_| asked.iter().any(|name| name.starts_with("evidence."))) {
+            let mut view = EvidenceView::default();
+            let among = match draw(kind.as_str(), 3) {
+                0 => &mut view.passed_by,
+                1 => &mut view.self_made_by,
+                _ => &mut view.failed_by,
+            };
+            among.extend("sample-ci".parse().ok());
+            sample.evidence.insert(kind.clone(), view);
         }
         if asked.iter().any(|name| name.starts_with("size.")) {
             let lines = Lines { added: pick("size.added"), deleted: pick("size.deleted") };

@@ -147,6 +147,7 @@ mod tests {
         let literals = Literals {
             counted: ["payments".parse().unwrap(), "team-a".parse().unwrap()].into(),
             apart: ["group:team-a:1+owner:2".to_owned()].into(),
+            evidence: ["tests".parse().unwrap()].into(),
             paths: ["docs/** | **/*.md".to_owned(), "a\\[b\\]/\"c\"".to_owned()].into(),
         };
         let (vocabulary, schema) = (Vocabulary::new().unwrap(), schema(&literals).unwrap());

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_ledger::{Time, sshsig::Assurance};
 
 use super::{
-    Ai, AiStatus, ApprovalView, Carried, GuidanceView, Material, PathsView, ProposerView, Snapshot, TargetView,
-    WaiverView,
+    Ai, AiStatus, ApprovalView, Carried, EvidenceView, GuidanceView, Material, PathsView, ProposerView, Snapshot,
+    TargetView, WaiverView,
 };
 use crate::{
     catalog::ActorKind,
     facts::Size,
-    ids::{ActorId, ChangeId, GroupId, RuleId, SystemId},
+    ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId},
     kind::{Documents, Kind, Purpose},
     statement::Seen,
 };
@@ -52,6 +52,7 @@ impl Builder {
             size: None,
             loosening: None,
             together: BTreeMap::new(),
+            evidence: BTreeMap::new(),
         })
     }
 
@@ -192,6 +193,13 @@ impl Builder {
     #[must_use]
     pub fn size(mut self, size: Size) -> Self {
         self.0.size = Some(size);
+        self
+    }
+
+    /// What evidence of a kind comes to.
+    #[must_use]
+    pub fn evidence(mut self, kind: EvidenceKind, view: EvidenceView) -> Self {
+        self.0.evidence.insert(kind, view);
         self
     }
 

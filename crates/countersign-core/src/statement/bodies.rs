@@ -9,7 +9,7 @@ use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, T
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Finding, Header, KeyRotation, Recovery, RevisionRef, SeenCheckpoint};
+use super::{Evidence, Finding, Header, KeyRotation, Recovery, RevisionRef, SeenCheckpoint};
 use crate::{
     decision::Outcome,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
@@ -505,6 +505,7 @@ bodies! {
     Withdrawal(Withdrawal) = "withdrawal",
     ApprovalWithdrawal(ApprovalWithdrawal) = "approval-withdrawal",
     Comment(Comment) = "comment",
+    Evidence(Evidence) = "evidence",
     Disclosure(Disclosure) = "disclosure",
     Waiver(Waiver) = "waiver",
     Identification(Identification) = "identification",
@@ -521,7 +522,6 @@ bodies! {
 /// Kinds that have a name and no body yet. A log that has one is of a later semantics.
 pub const RESERVED_KINDS: &[&str] = &[
     "enrolment",
-    "evidence",
     "away",
     "delegation",
     "freeze",
@@ -570,6 +570,7 @@ impl Body {
             Self::Withdrawal(b) => Some((&b.change, &b.revision)),
             Self::ApprovalWithdrawal(b) => Some((&b.change, &b.revision)),
             Self::Comment(b) => Some((&b.change, &b.revision)),
+            Self::Evidence(b) => Some((&b.change, &b.revision)),
             Self::Disclosure(b) => Some((&b.change, &b.revision)),
             Self::Waiver(b) => Some((&b.change, &b.revision)),
             Self::Identification(b) => Some((&b.change, &b.revision)),
@@ -599,6 +600,7 @@ impl Body {
             Self::RejectionSetAside(b) => vec![b.reason],
             Self::Waiver(b) => vec![b.reason],
             Self::Comment(b) => vec![b.text],
+            Self::Evidence(b) => b.document.into_iter().chain(b.text).collect(),
             // Not those that it takes away.
             Self::Erasure(b) => vec![b.reason],
             Self::Epoch(b) => vec![b.reason],
@@ -639,6 +641,7 @@ impl Body {
             | Self::Withdrawal(_)
             | Self::ApprovalWithdrawal(_)
             | Self::Comment(_)
+            | Self::Evidence(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
             | Self::Identification(_)
@@ -670,6 +673,7 @@ impl Body {
             | Self::Withdrawal(_)
             | Self::ApprovalWithdrawal(_)
             | Self::Comment(_)
+            | Self::Evidence(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
             | Self::Identification(_)

@@ -12,6 +12,7 @@
 //! A statement never carries names, mails or free text: those lie beside the ledger in blobs, under a salted digest.
 
 mod bodies;
+mod evidence;
 mod finding;
 mod governed;
 mod keys;
@@ -24,6 +25,7 @@ use serde_json::value::RawValue;
 
 pub use self::{
     bodies::*,
+    evidence::{Evidence, is_workflow},
     finding::{Concerned, Finding, Matter},
     keys::{KeyRotation, Recovery},
 };
@@ -175,6 +177,7 @@ impl Statement {
             Body::Proposal(b) => vec![named(b.subject.kind.as_str(), &b.subject.digest)],
             Body::NewRevision(b) => vec![named(b.subject.kind.as_str(), &b.subject.digest)],
             Body::Approval(b) => vec![named(b.reviewed.kind.as_str(), &b.reviewed.digest)],
+            Body::Evidence(b) => vec![named(b.subject.kind.as_str(), &b.subject.digest)],
             Body::Epoch(b) => vec![named(self.header.log.as_str(), &b.reason)],
             Body::Finding(b) => vec![named(b.what.kind(), &b.what.same())],
             Body::Erasure(b) => {
@@ -248,6 +251,7 @@ impl Statement {
             | Body::Withdrawal(Withdrawal { change, .. })
             | Body::ApprovalWithdrawal(ApprovalWithdrawal { change, .. })
             | Body::Comment(Comment { change, .. })
+            | Body::Evidence(Evidence { change, .. })
             | Body::Disclosure(Disclosure { change, .. })
             | Body::Waiver(Waiver { change, .. })
             | Body::Identification(Identification { change, .. })

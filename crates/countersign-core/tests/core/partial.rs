@@ -147,6 +147,7 @@ enum What {
     Withdraw,
     TakeBack,
     Comment,
+    Attest,
     Waive,
     Disclose,
     Revoke,
@@ -180,6 +181,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => Just(one(What::Withdraw)),
         2 => Just(one(What::TakeBack)),
         1 => Just(one(What::Comment)),
+        1 => Just(one(What::Attest)),
         1 => Just(one(What::Waive)),
         1 => Just(one(What::Disclose)),
         1 => Just(one(What::Revoke)),
@@ -329,6 +331,10 @@ impl Act {
             What::Withdraw => Body::Withdrawal(Withdrawal { change, revision }),
             What::TakeBack => Body::ApprovalWithdrawal(ApprovalWithdrawal { change, revision }),
             What::Comment => world.remark(&change),
+            What::Attest => {
+                (*by, *keys) = ("ci", vec!["ci"]);
+                world.evidence_of(&change)
+            }
             What::Waive => {
                 let reason = world.reason("it can wait");
                 Body::Waiver(Waiver { change, reason, revision, rule: "owner-approves".parse().unwrap() })
@@ -460,5 +466,5 @@ fn the_random_logs_get_somewhere() {
         }
     }
     let kinds: Vec<&str> = seen.keys().copied().collect();
-    assert_eq!(kinds.len(), 21, "{seen:?}");
+    assert_eq!(kinds.len(), 22, "{seen:?}");
 }

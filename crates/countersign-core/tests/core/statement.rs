@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_core::{
     canonical,
     decision::Outcome,
+    evidence::EvidenceResult,
     ids::{ChangeId, GateId},
     kind::{Documents, Kind, Purpose},
     permit::PERMIT_SECS,
     refusal::RefusalClass,
     statement::{
-        Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Finding,
+        Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Evidence, Finding,
         FoundDocument, Founder, GateRegistration, Genesis, GuidanceObservation, Header, Holder, Identification,
         IdentityVerdict, KINDS, KeyRevocation, KeyRotation, MAX_TARGETS, Matter, NewRevision, ObservedDocument,
         OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication, PublishedChange,
@@ -139,6 +140,16 @@ pub fn one_of_each() -> Vec<Statement> {
         Body::Withdrawal(Withdrawal { change: change(), revision }),
         Body::ApprovalWithdrawal(ApprovalWithdrawal { change: change(), revision }),
         Body::Comment(Comment { change: change(), revision, text }),
+        Body::Evidence(Evidence {
+            change: change(),
+            document: Some(Digest::of("document")),
+            kind: "tests".parse().unwrap(),
+            result: EvidenceResult::Passed,
+            revision,
+            subject: git(&commits).reference().unwrap(),
+            text: Some(text),
+            workflow: Some(".github/workflows/ci.yml".to_owned()),
+        }),
         Body::Disclosure(Disclosure {
             change: change(),
             guidance: BTreeSet::from(["runbooks/failover.md".to_owned()]),
@@ -388,6 +399,7 @@ fn the_streams_of_every_kind_are_a_function_of_the_statement() {
     withdrawal: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     approval-withdrawal: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     comment: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
+    evidence: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     disclosure: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     waiver: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     identification: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
@@ -520,7 +532,7 @@ fn an_unknown_kind_is_malformed_and_told_which_there_are() {
     let refusal = Statement::parse(other.as_bytes()).unwrap_err();
     assert_eq!(refusal.class, RefusalClass::Malformed);
     assert_snapshot!(refusal.to_string(), @"`blessing` is not a kind of statement");
-    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, key-rotation, recovery, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, outcome, erasure, epoch, finding");
+    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, key-rotation, recovery, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, evidence, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, outcome, erasure, epoch, finding");
     for kind in ["urn:x-countersign:approval:v2", "https://slsa.dev/provenance/v1", "approval", ""] {
         let other = approval().replacen("urn:x-countersign:approval:v1", kind, 1);
         assert_eq!(Statement::parse(other.as_bytes()).unwrap_err().code, "unknown-statement", "{kind}");

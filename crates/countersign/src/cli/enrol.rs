@@ -7,7 +7,10 @@
 //!  the second   --check: the same; then reviews and approves the amendment
 //! ```
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use countersign_core::{
     canonical,
@@ -212,7 +215,8 @@ fn confirm(global: &Global, args: &Args, request: &Request) -> Result<Exit, CliE
         level: Level::Standard,
         mails: mail.into_iter().collect(),
         keys: Vec::new(),
-        member_of: std::collections::BTreeSet::new(),
+        member_of: BTreeSet::new(),
+        attests: Default::default(),
     });
     if let Some(group) = args.group.iter().find(|group| !catalog.groups.contains_key(*group)) {
         return Err(CliError::new("unknown-group", format!("the catalog has no group {group}")));

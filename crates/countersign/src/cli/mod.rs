@@ -5,6 +5,7 @@
 mod amend;
 mod apply;
 mod approve;
+mod attest;
 mod audit;
 mod backup;
 mod comment;
@@ -195,6 +196,7 @@ enum Command {
     Withdraw(approve::WithdrawArgs),
     TakeBack(take_back::Args),
     Comment(comment::Args),
+    Attest(attest::Args),
     Disclose(disclose::Args),
     Waive(disclose::WaiveArgs),
     Identify(disclose::IdentifyArgs),
@@ -251,6 +253,7 @@ impl Command {
             | Self::Withdraw(_)
             | Self::TakeBack(_)
             | Self::Comment(_)
+            | Self::Attest(_)
             | Self::Disclose(_)
             | Self::Waive(_)
             | Self::Identify(_)
@@ -299,6 +302,7 @@ impl Command {
             Self::Withdraw(args) => approve::withdraw(global, args),
             Self::TakeBack(args) => take_back::run(global, &args),
             Self::Comment(args) => comment::run(global, args),
+            Self::Attest(args) => attest::run(global, args),
             Self::Disclose(args) => disclose::run(global, args),
             Self::Waive(args) => disclose::waive(global, args),
             Self::Identify(args) => disclose::identify(global, args),

@@ -125,6 +125,7 @@ fn wanted(
         mails: BTreeSet::new(),
         keys: Vec::new(),
         member_of: BTreeSet::new(),
+        attests: Default::default(),
     });
     wanted.mails.extend(entry.mails.iter().cloned());
     if let Some(name) = &entry.name {

@@ -12,6 +12,7 @@ use countersign_core::{
     change::Change,
     coverage,
     decision::{Decision, Outcome},
+    evidence::{self, MAX_DOCUMENT_BYTES},
     explain::Explained,
     fold::Entry,
     ids::ChangeId,
@@ -20,7 +21,7 @@ use countersign_core::{
     rules::decide,
     snapshot::Snapshot,
     state::State,
-    statement::{Body, Decided, Erasure, GuidanceObservation, PermitRequest, Publication, governance_stream},
+    statement::{Body, Decided, Erasure, Evidence, GuidanceObservation, PermitRequest, Publication, governance_stream},
     subject::{GovernanceSubject, Subject, SubjectRef},
     text::{CommentText, ProposalText, Reason},
 };
@@ -327,6 +328,7 @@ pub(super) fn named_blobs(
         Body::RejectionSetAside(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Waiver(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Comment(b) => drop(CommentText::parse(text(&b.text))?),
+        Body::Evidence(b) => evidence_agrees(b, b.document.as_ref().map(text), b.text.as_ref().map(text))?,
         Body::KeyRevocation(b) => drop(Reason::parse(text(&b.reason))?),
         Body::KeyRotation(b) => drop(b.reason.as_ref().map(|digest| Reason::parse(text(digest))).transpose()?),
         Body::Recovery(b) => drop(Reason::parse(text(&b.reason))?),
@@ -351,6 +353,25 @@ pub(super) fn named_blobs(
         | Body::OutcomeReport(_) => {}
     }
     Ok(named)
+}
+
+/// A document that says what came of it says what the statement says.
+fn evidence_agrees(said: &Evidence, document: Option<&[u8]>, words: Option<&[u8]>) -> Result<(), Refusal> {
+    words.map(Reason::parse).transpose()?;
+    let Some(document) = document else { return Ok(()) };
+    if document.len() > MAX_DOCUMENT_BYTES {
+        return Err(Refusal::malformed(
+            "blob-too-large",
+            format!("the document of {} bytes is larger than {MAX_DOCUMENT_BYTES}", document.len()),
+        ));
+    }
+    match evidence::read(document, None)? {
+        Some(attested) if attested.result != said.result => Err(Refusal::malformed(
+            "result-mismatch",
+            format!("the evidence says {}, and its document that it {}", said.result, attested.result),
+        )),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn documents_agree(text: &ProposalText, documents: &countersign_core::kind::Documents) -> Result<(), Refusal> {

@@ -274,6 +274,8 @@ fn everything(world: &World) {
     say("alice", &["disclose", &change, "--tool", "robo", "--guidance", "docs/runbook.md", "docs/nowhere.md"]);
     say("alice", &["revise", &change, "--title", "Raise the timeout at month end"]);
     say("bob", &["waive", &change, "--rule", "fresh-guidance", "--why", "the page is about another system"]);
+    world.add_workload("ci", &["tests"]);
+    say("ci", &["attest", &change, "--kind", "tests", "--result", "passed"]);
     world.approve("bob", &change);
     say("bob", &["take-back", &change]);
     say("carol", &["comment", &change, "--path", "checkout/timeout", "--line", "1", "seconds?"]);

@@ -3,6 +3,7 @@
 mod amend;
 mod api;
 mod apply;
+mod attest;
 mod audit;
 mod browser;
 mod bundle;

@@ -313,6 +313,21 @@ impl World {
         alice.speaker.client.submit(&alice.sign(body), &[]).unwrap();
     }
 
+    /// A workload with a key, which may attest these kinds.
+    pub fn add_workload(&self, name: &str, attests: &[&str]) {
+        let key = SshKeygen::new(self.stage.key(name)).unwrap();
+        self.publish(|files| {
+            let path = "people/_.json";
+            let people = files.get(path).map(|bytes| serde_json::from_slice(bytes).unwrap());
+            let mut people: serde_json::Value = people.unwrap_or_else(|| serde_json::json!({}));
+            people[name] = serde_json::json!({ "keys": [key.public()], "kind": "workload", "level": "standard" });
+            if !attests.is_empty() {
+                people[name]["attests"] = attests.into();
+            }
+            files.insert(path.to_owned(), canonical::to_bytes(&people).unwrap());
+        });
+    }
+
     /// What would replace the files in force by those that `edit` makes of them.
     pub fn amendment(
         &self,

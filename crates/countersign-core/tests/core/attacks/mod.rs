@@ -3,6 +3,7 @@
 mod approvals;
 mod authority;
 mod epochs;
+mod evidence;
 mod findings;
 mod governance;
 mod keys;

@@ -15,6 +15,7 @@ use countersign_core::{
     canonical,
     change::Change,
     decision::{Decision, Outcome, RuleStatus},
+    evidence::EvidenceResult,
     fold::Entry,
     governance::{Replacements, manifest_of},
     ids::{ChangeId, Nonce},
@@ -25,11 +26,11 @@ use countersign_core::{
     snapshot::Snapshot,
     state::State,
     statement::{
-        Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Finding, Founder,
-        GateRegistration, Genesis, Header, Holder, Identification, IdentityVerdict, KeyRevocation, KeyRotation, Matter,
-        NewRevision, OutcomeReport, OutcomeResult, PermitRequest, Proposal, Publication, Recovery, Rejection,
-        RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver,
-        Withdrawal,
+        Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Evidence, Finding,
+        Founder, GateRegistration, Genesis, Header, Holder, Identification, IdentityVerdict, KeyRevocation,
+        KeyRotation, Matter, NewRevision, OutcomeReport, OutcomeResult, PermitRequest, Proposal, Publication, Recovery,
+        Rejection, RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen, SeenCheckpoint,
+        Statement, Waiver, Withdrawal,
     },
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition},
     text::{CommentText, ProposalText, Reason},
@@ -306,6 +307,24 @@ impl World {
     pub fn comment(&mut self, by: &str, change: &ChangeId) -> Result<Digest, Refusal> {
         let body = self.remark(change);
         self.say(by, body)
+    }
+
+    /// That its tests passed, with a report and where the run is.
+    pub fn evidence_of(&mut self, change: &ChangeId) -> Body {
+        let current = self.change(change).current().unwrap();
+        let (revision, subject) = (current.reference, current.subject.reference().unwrap());
+        let document = self.blob(b"<testsuite tests=\"3\"/>".to_vec());
+        let text = self.reason("https://ci.example.com/4711");
+        Body::Evidence(Evidence {
+            change: change.clone(),
+            document: Some(document),
+            kind: "tests".parse().unwrap(),
+            result: EvidenceResult::Passed,
+            revision,
+            subject,
+            text: Some(text),
+            workflow: Some(".github/workflows/ci.yml".to_owned()),
+        })
     }
 
     pub fn waive(&mut self, by: &str, change: &ChangeId, rule: &str) -> Result<Digest, Refusal> {
