@@ -16,9 +16,9 @@ use crate::{
     ids::{ActorId, ChangeId, Environment, GroupId, RuleId, SystemId, Target},
     kind::{Documents, Kind},
     refusal::Refusal,
-    requirement::{MAX_APPROVALS, Need, Role},
+    requirement::{Choice, Has, MAX_APPROVALS, Need, Role},
     rules::{Rules, decide},
-    snapshot::{AiStatus, Builder, PathsView, Snapshot, TargetView, WaiverView},
+    snapshot::{AiStatus, Builder, CommitsView, PathsView, Snapshot, TargetView, WaiverView},
 };
 
 /// How many decisions one answer may cost. What is left is counted, not guessed.
@@ -217,7 +217,9 @@ fn asked_group<'a>(missing: &'a decision::Missing, system: &'a System) -> Option
             match requirement.need.roles().into_iter().find(open)? {
                 Role::Owner => Some(&system.owner),
                 Role::Group(group) => Some(group),
-                Role::Independent | Role::Senior | Role::Touch | Role::Verified | Role::Material => None,
+                Role::Independent | Role::Senior | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material => {
+                    None
+                }
             }
         }
         _ => None,
@@ -229,6 +231,12 @@ fn named_groups(governance: &Governance) -> BTreeMap<&GroupId, BTreeSet<&ActorId
     governance.rules.groups().iter().map(|group| (group, governance.catalog.members(group))).collect()
 }
 
+/// What the rules ask a change to have.
+fn has(governance: &Governance) -> BTreeSet<&Has> {
+    let ways = governance.rules.iter().flat_map(|rule| &rule.requires).flat_map(Choice::ways);
+    ways.filter_map(|way| way.need.has()).collect()
+}
+
 /// One target, and who people are to it.
 struct Scene<'a> {
     view: TargetView,
@@ -238,6 +246,8 @@ struct Scene<'a> {
     groups: &'a BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
     /// What a change does to the paths that rules name.
     paths: BTreeMap<String, PathsView>,
+    /// What rules ask a change to have, which whoever proposes it sees to.
+    has: BTreeSet<&'a Has>,
 }
 
 impl<'a> Scene<'a> {
@@ -261,6 +271,7 @@ impl<'a> Scene<'a> {
             people,
             groups,
             // It touches whatever a rule asks about.
+            has: has(governance),
             paths: governance.rules.patterns().map(|text| (text.to_owned(), touched)).collect(),
         }
     }
@@ -274,7 +285,7 @@ impl<'a> Scene<'a> {
         let owners = governance.owners(&view.target.system);
         // As of every change to what governs: it has no paths of a repository.
         let (population, paths) = (governance.catalog.population(), governance.rules.paths_of(None));
-        Self { view, owners, population, people, groups, paths }
+        Self { view, owners, population, people, groups, paths, has: has(governance) }
     }
 
     /// The groups that rules name and somebody is in.
@@ -306,7 +317,13 @@ impl<'a> Scene<'a> {
 
     /// The best that could happen to a change of this kind by this proposer.
     fn best(&self, proposer: &ActorId, approvers: &[&ActorId], kind: Kind, ai: AiStatus) -> Snapshot {
-        let documented = Documents { why: DOCUMENTED, risk: DOCUMENTED, rollback: DOCUMENTED, tests: DOCUMENTED };
+        let documented = Documents {
+            why: DOCUMENTED,
+            risk: DOCUMENTED,
+            rollback: DOCUMENTED,
+            tests: DOCUMENTED,
+            ..Documents::default()
+        };
         let mut best = Builder::new(ChangeId::of_proposal(&Digest::of("coverage")), kind)
             .target(self.view.clone())
             .proposed_by(proposer.clone(), ActorKind::Person)
@@ -319,7 +336,7 @@ impl<'a> Scene<'a> {
             best = best.approved((*by).clone(), self.is_senior(by), owns);
         }
         // Which keys people will sign with nobody knows beforehand.
-        best = best.signed_at_best();
+        best = best.signed_at_best().approved_hours_ago(0).commits(CommitsView { signed: true, by_committer: true });
         let there: BTreeSet<&ActorId> = approvers.iter().copied().chain([proposer]).collect();
         for (group, members) in self.groups {
             let here: Vec<ActorId> = there.intersection(members).map(|person| (*person).clone()).collect();
@@ -327,7 +344,9 @@ impl<'a> Scene<'a> {
                 best = best.in_group((*group).clone(), here);
             }
         }
-        best.build()
+        let mut best = best.build();
+        self.has.iter().for_each(|has| has.supply(&mut best));
+        best
     }
 }
 

@@ -35,7 +35,7 @@ use crate::{
     governance::Governance,
     ids::{ActorId, ChangeId, GroupId, RuleId, SystemId, Target},
     refusal::Refusal,
-    requirement::{Carry, Need, Part, Role},
+    requirement::{Carry, Has, Need, Part, Role},
     rules::{Rules, builtin, count, decide},
     snapshot::Snapshot,
     state::State,
@@ -253,7 +253,7 @@ impl<'a> Scene<'a> {
                 let approvals = missing.ways().find_map(|way| match &way.token {
                     Token::Requirement(requirement) => match &requirement.need {
                         Need::Approvals { .. } | Need::Apart(_) => Some(requirement),
-                        Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => None,
+                        Need::FreshGuidance | Need::Document { .. } | Need::Disclosure | Need::Has(_) => None,
                     },
                     _ => None,
                 });
@@ -269,6 +269,7 @@ impl<'a> Scene<'a> {
                         | Role::Group(_)
                         | Role::Touch
                         | Role::Verified
+                        | Role::Recent(_)
                         | Role::Material => None,
                     };
                     let wish = wishes.entry((role.clone(), of)).or_default();
@@ -304,6 +305,7 @@ impl<'a> Scene<'a> {
                 }
                 Need::FreshGuidance => self.keepers.values().any(|keepers| keepers.contains(person)),
                 Need::Document { .. } | Need::Disclosure => made_it,
+                Need::Has(Has::Title(_) | Has::Link(_) | Has::SignedCommits) => made_it,
             },
             Token::Sponsor | Token::Lift => named(missing),
             Token::Driver => made_it,
@@ -383,6 +385,16 @@ impl<'a> Scene<'a> {
                     one(self.authors(decided), format!("countersign revise {change} --{} TEXT", document.name()))
                 }
                 Need::Disclosure => one(self.authors(decided), how_to_disclose(change)),
+                Need::Has(has) => {
+                    let how = match has {
+                        Has::Title(form) => format!("countersign revise {change} --title '{}: …'", Has::sample(form)),
+                        Has::Link(host) => format!("countersign revise {change} --link https://{host}/…"),
+                        Has::SignedCommits => {
+                            format!("sign them (git commit -S), then: countersign revise {change} --git .")
+                        }
+                    };
+                    one(self.authors(decided), how)
+                }
             },
             Token::Remedy => {
                 let remedy = rule.map(|rule| rule.remedy.replace("{change}", change.as_str()));

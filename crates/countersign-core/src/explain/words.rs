@@ -45,9 +45,13 @@ fn required(requirement: &Requirement, missing: &Missing) -> String {
                     )
                 }
                 Role::Owner => format!("{text} ({})", missing.of.join(", ")),
-                Role::Independent | Role::Senior | Role::Group(_) | Role::Touch | Role::Verified | Role::Material => {
-                    text
-                }
+                Role::Independent
+                | Role::Senior
+                | Role::Group(_)
+                | Role::Touch
+                | Role::Verified
+                | Role::Recent(_)
+                | Role::Material => text,
             }
         }
         Need::Apart(parts) => {
@@ -69,6 +73,7 @@ fn required(requirement: &Requirement, missing: &Missing) -> String {
             format!("{what}, in {chars} characters or more ({} so far)", chars.saturating_sub(missing.count))
         }
         Need::Disclosure => "a statement of whether AI assisted".to_owned(),
+        Need::Has(has) => has.words(),
     }
 }
 

@@ -91,7 +91,7 @@ impl WeighedRule<'_> {
         self.rule.requires.iter().any(|choice| {
             choice.ways().iter().all(|way| match way.need {
                 Need::Approvals { .. } | Need::Apart(_) => true,
-                Need::FreshGuidance | Need::Document { .. } | Need::Disclosure => false,
+                Need::FreshGuidance | Need::Document { .. } | Need::Disclosure | Need::Has(_) => false,
             })
         })
     }

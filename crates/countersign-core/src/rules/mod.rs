@@ -52,8 +52,11 @@ pub use self::{
 };
 use crate::{
     decision::{Mode, Strength},
-    facts::{PathStatus, RuledPath},
-    glob::Globs,
+    facts::{
+        Lines, PathStatus, RuledPath, Size,
+        size::{self, UNKNOWN},
+    },
+    glob::{Globs, NoPattern},
     ids::{GroupId, RuleId},
     requirement::{Carry, Choice, Part, Role, parse_parts},
     snapshot::{PathsView, Snapshot, TargetView},
@@ -97,7 +100,13 @@ impl Rule {
         let asked = self.requires.iter().flat_map(Choice::ways).flat_map(|way| way.need.roles());
         let asked = asked.filter_map(|role| match role {
             Role::Group(group) => Some(group),
-            Role::Independent | Role::Owner | Role::Senior | Role::Touch | Role::Verified | Role::Material => None,
+            Role::Independent
+            | Role::Owner
+            | Role::Senior
+            | Role::Touch
+            | Role::Verified
+            | Role::Recent(_)
+            | Role::Material => None,
         });
         asked.chain(&self.waivers)
     }
@@ -119,6 +128,7 @@ pub struct Rules {
     groups: BTreeSet<GroupId>,
     words: BTreeSet<String>,
     paths: BTreeMap<String, Globs>,
+    left_out: BTreeMap<String, Globs>,
 }
 
 /// What rules count by, in their own words: each is an attribute only because a rule names it.
@@ -130,6 +140,10 @@ pub struct Literals {
     pub apart: BTreeSet<String>,
     /// The patterns of paths that are asked about.
     pub paths: BTreeSet<String>,
+    /// The patterns of paths that are left out of a size.
+    pub left_out: BTreeSet<String>,
+    /// Within how many hours approvals are counted.
+    pub recent: BTreeSet<u32>,
 }
 
 impl Literals {
@@ -137,6 +151,8 @@ impl Literals {
         self.counted.extend(other.counted.iter().cloned());
         self.apart.extend(other.apart.iter().cloned());
         self.paths.extend(other.paths.iter().cloned());
+        self.left_out.extend(other.left_out.iter().cloned());
+        self.recent.extend(&other.recent);
     }
 
     /// All groups that they name.
@@ -144,7 +160,13 @@ impl Literals {
         let parts = self.apart.iter().filter_map(|text| parse_parts(text)).flatten();
         let apart = parts.filter_map(|Part { role, .. }| match role {
             Role::Group(group) => Some(group),
-            Role::Independent | Role::Owner | Role::Senior | Role::Touch | Role::Verified | Role::Material => None,
+            Role::Independent
+            | Role::Owner
+            | Role::Senior
+            | Role::Touch
+            | Role::Verified
+            | Role::Recent(_)
+            | Role::Material => None,
         });
         self.counted.iter().cloned().chain(apart)
     }
@@ -161,6 +183,8 @@ pub struct Mentions {
     pub purpose: bool,
     /// Patterns of paths.
     pub patterns: BTreeSet<String>,
+    /// Within how many hours it counts approvals.
+    pub hours: BTreeSet<u32>,
     /// People whom its conditions name.
     pub people: BTreeSet<String>,
     /// Numbers and texts in its `when`, which a sample has to have for the rule to apply.
@@ -187,14 +211,14 @@ impl Rules {
         let asked = parsed.iter().flat_map(|parsed| parsed.rule.groups().cloned());
         let looked_in = parsed.iter().flat_map(|parsed| parsed.asks.looked_in.iter().cloned());
         let groups = literals.groups().chain(asked).chain(looked_in).collect();
-        let paths = literals.paths.iter().map(|text| {
-            let globs = Globs::parse(text).map_err(|error| internal(error.to_string()))?;
-            Ok((text.clone(), globs))
-        });
-        let paths = paths.collect::<Result<_, RulesError>>()?;
+        let globs = |texts: &BTreeSet<String>| -> Result<BTreeMap<String, Globs>, RulesError> {
+            let globs = texts.iter().map(|text| Ok((text.clone(), Globs::parse(text)?)));
+            globs.collect::<Result<_, NoPattern>>().map_err(|error| internal(error.to_string()))
+        };
+        let (paths, left_out) = (globs(&literals.paths)?, globs(&literals.left_out)?);
         let words = parsed.iter().flat_map(|parsed| parsed.asks.words.iter().cloned()).collect();
         let rules = parsed.into_iter().map(|parsed| (parsed.rule.id.clone(), parsed)).collect();
-        Ok(Self { rules, digest, slices, vocabulary, builtin, literals, groups, words, paths })
+        Ok(Self { rules, digest, slices, vocabulary, builtin, literals, groups, words, paths, left_out })
     }
 
     /// Digest over the canonical JSON of the files that the rules were parsed from.
@@ -236,6 +260,20 @@ impl Rules {
             }
         };
         self.paths.iter().map(|(text, globs)| (text.clone(), view(globs))).collect()
+    }
+
+    /// How large a change that touches these paths is without those of the patterns that the rules leave out. `None`: too many to
+    /// tell. A link or a submodule is never left out.
+    pub fn sizes_without(&self, touched: Option<&[RuledPath]>) -> BTreeMap<String, Size> {
+        let unknown = Size { files: UNKNOWN, lines: None };
+        let of = |globs: &Globs| {
+            let Some(touched) = touched else { return unknown };
+            let is_left_out = |path: &RuledPath| globs.is_match(&path.path) && !path.link && !path.submodule;
+            let counted: Vec<Option<Lines>> =
+                touched.iter().filter(|path| !is_left_out(path)).map(|path| path.lines).collect();
+            Size { lines: size::sum(&counted), ..Size::of_files(counted.len()) }
+        };
+        self.left_out.iter().map(|(text, globs)| (text.clone(), of(globs))).collect()
     }
 
     /// Whether any of them could ask about this attribute, or about one in this record. What no rule asks about is in no snapshot.
@@ -297,7 +335,9 @@ impl Rules {
             list.insert(literal.id().unescaped().to_owned());
         }
         let groups = parsed.rule.groups().cloned().chain(parsed.asks.literals.groups());
-        mentions.patterns.extend(parsed.asks.literals.paths.iter().cloned());
+        let literals = &parsed.asks.literals;
+        mentions.patterns.extend(literals.paths.union(&literals.left_out).cloned());
+        mentions.hours.extend(&literals.recent);
         mentions.groups.extend(groups.map(|group| group.as_str().to_owned()));
         // Whether it applies is what its `when` says; the rest is what it asks for.
         let when = parsed.text.rsplit_once("unless").map_or(parsed.text.as_str(), |(when, _)| when);

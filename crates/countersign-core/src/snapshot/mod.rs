@@ -68,7 +68,7 @@ pub struct Snapshot {
     pub held_by: BTreeSet<ActorId>,
     pub ai: Ai,
     pub guidance: Vec<GuidanceView>,
-    /// Length in characters of what the proposal says.
+    /// What the proposal says, as far as it is kept.
     pub documents: Documents,
     pub waivers: Vec<WaiverView>,
     /// How many people the catalog gives a key to, revoked or not: taking keys away does not make a home smaller, or one
@@ -90,6 +90,25 @@ pub struct Snapshot {
     /// How large it is, where a rule asks. Where nobody can tell: larger than any rule allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
+    /// The same without the paths of the patterns that rules leave out of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub size_without: BTreeMap<String, Size>,
+    /// The branch that it is for, where a rule asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Who signed its commits, where a rule asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commits: Option<CommitsView>,
+}
+
+/// Who signed the commits of a revision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommitsView {
+    /// Each by a key that somebody here holds.
+    pub signed: bool,
+    /// Each by a key of whoever committed it.
+    pub by_committer: bool,
 }
 
 /// What a change does to the paths of some patterns.
@@ -165,6 +184,9 @@ pub struct ApprovalView {
     pub senior: bool,
     /// Systems among the targets that the person owns.
     pub owns: BTreeSet<SystemId>,
+    /// How many hours ago, begun ones in full, where a rule asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<u32>,
 }
 
 /// What is known of AI assistance. Absence of a signal does not mean that a human wrote it.

@@ -541,7 +541,8 @@ fn what_cannot_be_counted_is_larger_than_any_rule_allows() {
     let entry = |mode, n| Some(Entry { mode, id: oid(n) });
     let path = |name: &str, mode| TouchedPath { path: name.to_owned(), old: entry(mode, 1), new: entry(mode, 2) };
     let size = |old: &[u8], new: &[u8], paths: &[TouchedPath]| {
-        let size = size::size(&Contents(old.to_vec(), new.to_vec()), paths).unwrap();
+        let lines = size::lines(&Contents(old.to_vec(), new.to_vec()), paths).unwrap();
+        let size = Size { lines: size::sum(&lines), ..Size::of_files(paths.len()) };
         (size.files, size.added(), size.deleted())
     };
     let unknown = |files| (files, u32::MAX, u32::MAX);
