@@ -20,6 +20,7 @@ use super::{
     conventions::{self, Context, Says},
     grade::{Graded, grade},
     impact::{ImpactSet, ImpactTable},
+    parts::{self, Part},
     people::{IdentityId, Kind, People},
     replay::{documents_of, kind_of, ruled},
     requests::Requests,
@@ -64,8 +65,11 @@ pub struct Audited {
     pub by: Option<usize>,
     /// Identities of whoever had a hand in the content, machines and AI tools too.
     pub contributors: Vec<IdentityId>,
-    /// People who are no contributors and approved, each once.
+    /// People who approved and are no contributors, each once; of a merge whose every commit names one, those who had no hand
+    /// in the commit that they approved.
     pub reviewers: Vec<IdentityId>,
+    /// The commits of a merge each of which names who approved it; else none.
+    pub parts: Box<[Part]>,
     pub ai: AiOutcome,
     /// Classes of the impact table.
     pub impact: ImpactSet,
@@ -116,6 +120,7 @@ pub fn judge(change: &LandedChange, people: &mut People, scope: &mut Scope) -> A
     // What a log says of its approvals is dated by the log, whoever committed it.
     let is_request = scope.requests.of(&change.commit.id).is_some_and(|request| !request.signed);
     let redated = redated(change, &evidence, is_request, people);
+    let parts = parts::parts(change, &messages, people);
     let mut audited = Audited {
         commit: change.commit.id.clone(),
         landed_at: change.commit.committed_at,
@@ -128,6 +133,7 @@ pub fn judge(change: &LandedChange, people: &mut People, scope: &mut Scope) -> A
         by: None,
         contributors: contributors.into_iter().collect(),
         reviewers: Vec::new(),
+        parts,
         ai: ai::outcome(change, &messages),
         impact: scope.impact.of(&change.paths).with(&touched),
         areas: touched.areas,
@@ -169,7 +175,11 @@ fn learn_login(context: &Context<'_>, contributors: &BTreeSet<IdentityId>, peopl
 }
 
 /// Asks every convention. What a particular one has said of somebody, a general one need not say again.
-fn gather(context: &Context<'_>, people: &mut People, contributors: &mut BTreeSet<IdentityId>) -> Vec<Evidence> {
+pub(super) fn gather(
+    context: &Context<'_>,
+    people: &mut People,
+    contributors: &mut BTreeSet<IdentityId>,
+) -> Vec<Evidence> {
     let mut evidence: Vec<Evidence> = Vec::new();
     let mut wrote = BTreeSet::new();
     for convention in conventions::TABLE {
@@ -229,6 +239,16 @@ impl Audited {
         self.grade = grade;
         self.by = by;
         self.reviewers = reviewers;
+        if let Some(each) = parts::reviewers(&self.parts, people) {
+            let named = |item: &Evidence| {
+                item.says == Says::Approved && item.who.is_some_and(|who| each.contains(&people.person(who)))
+            };
+            if grade != Grade::Named {
+                self.by = self.evidence.iter().position(named);
+            }
+            self.grade = Grade::Named;
+            self.reviewers = each.union(&self.reviewers.iter().copied().collect()).copied().collect();
+        }
     }
 
     /// Whether robots alone had a hand in the content: updates, releases, translations.
@@ -245,7 +265,7 @@ impl Audited {
 
 /// Authors and co-authors of everything that the change brings. Whoever committed or merged what somebody else wrote,
 /// on the branch or when it landed, had it in hand: that is evidence, not content.
-fn contributors(change: &LandedChange, messages: &[Message], people: &mut People) -> BTreeSet<IdentityId> {
+pub(super) fn contributors(change: &LandedChange, messages: &[Message], people: &mut People) -> BTreeSet<IdentityId> {
     let mut found = BTreeSet::new();
     let brought = || change.brought.iter().take(MAX_READ_COMMITS);
     let is_merge = |record: &CommitRecord| record.parents.len() > 1;

@@ -49,6 +49,7 @@ pub mod impact;
 mod judge;
 pub mod machines;
 pub mod mailmap;
+mod parts;
 pub mod people;
 pub mod replay;
 pub mod requests;

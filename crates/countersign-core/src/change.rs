@@ -95,6 +95,8 @@ pub struct Found {
     pub identities: Option<Identities>,
     /// Of a permit request.
     pub transition: Option<Transition>,
+    /// Of a proposal or revision of what governs: whether it loosens what is in force. Worked out where it is folded.
+    pub loosens: Option<bool>,
 }
 
 impl Change {

@@ -4,10 +4,13 @@
 //!
 //! Pure, like deciding; it *is* deciding, of snapshots that nobody took.
 
+mod fewest;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Digest, Time};
 
+pub use self::fewest::{FEWEST, FEWEST_ON_HIGHEST, Opening, fewest, leaves_enough};
 use crate::{
     catalog::{Actor, ActorKind, System, Tier, did_you_mean},
     decision::{self, Decision, Outcome, Strength, Token},
@@ -67,12 +70,15 @@ pub struct Coverage {
     /// Pairs that were not, because there are too many.
     pub unasked: usize,
     pub gaps: Vec<Gap>,
+    /// With how few people each target opens.
+    pub fewest: Vec<Opening>,
 }
 
 /// Asks for every production target of the catalog and everybody who could propose.
 pub fn coverage(governance: &Governance, now: Time) -> Coverage {
     let people: BTreeMap<&ActorId, &Actor> = governance.people_with_keys().map(|actor| (&actor.id, actor)).collect();
-    let mut coverage = Coverage { people: people.keys().map(|id| (*id).clone()).collect(), ..Coverage::default() };
+    let ids = people.keys().map(|id| (*id).clone()).collect();
+    let mut coverage = Coverage { people: ids, fewest: fewest(governance, now), ..Coverage::default() };
     let groups = named_groups(governance);
     let mut asking = Asking::new(&governance.rules, now);
     for system in governance.catalog.systems.values() {

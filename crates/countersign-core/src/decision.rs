@@ -67,6 +67,8 @@ pub enum Token {
     Target,
     /// Any rule in force.
     Rules,
+    /// The time that is named.
+    Wait,
 }
 
 /// What a rule still misses.
@@ -172,6 +174,7 @@ impl fmt::Display for Token {
             Self::Lift => "lift",
             Self::Target => "target",
             Self::Rules => "rules",
+            Self::Wait => "wait",
         })
     }
 }
@@ -189,6 +192,7 @@ impl FromStr for Token {
             "lift" => Self::Lift,
             "target" => Self::Target,
             "rules" => Self::Rules,
+            "wait" => Self::Wait,
             requirement => Self::Requirement(requirement.parse()?),
         })
     }

@@ -95,21 +95,24 @@ impl State {
         // Parsed once, and before anything of the state has moved.
         let published = match &statement.body {
             Body::Publication(publication) => {
-                let published = self.governance.publish(publication, entry.signed.payload(), blob)?;
-                admit::may_publish(self, &entry.signed, &published, entry.leaf.admitted_at)?;
+                let mut published = self.governance.publish(publication, entry.signed.payload(), blob)?;
+                let behind = admit::may_publish(self, &entry.signed, &published, entry.leaf.admitted_at)?;
+                published.enrol(&self.governance, &behind, entry.leaf.admitted_at);
                 Some(published)
             }
             Body::Epoch(epoch) => Some(self.governance.in_epoch(epoch, entry.signed.payload())),
             _ => None,
         };
         let at = entry.leaf.admitted_at;
+        let weighed =
+            self.governance.loosened_by(found, blob).map(|loosens| Found { loosens: Some(loosens), ..found.clone() });
         let admitted = Admitted {
             statement,
             payload: entry.signed.payload(),
             signed_with: &authenticated.signed_with().clone(),
             senior: self.is_senior(&statement.header.by),
             at,
-            found,
+            found: weighed.as_ref().unwrap_or(found),
         };
         self.follow(&entry.leaf, entry.hash)?;
         if let Some(governance) = published {
@@ -474,6 +477,7 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         identities: identities_of(identities, facts.as_ref(), blob)?,
         facts,
         transition: transition.map(|named| Transition::read(named, &read(&named.digest, "transition")?)).transpose()?,
+        loosens: None,
     })
 }
 

@@ -5,6 +5,7 @@
 //! `rules/NAME.cedar`. A publication names the files that it replaces; the others are not fetched and not parsed again.
 
 mod kept;
+pub mod newcomer;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,18 +15,21 @@ use std::{
 use countersign_ledger::{Digest, Fingerprint, PublicKey};
 use serde::{Deserialize, Serialize};
 
+use self::newcomer::Newcomer;
 use crate::{
     canonical,
     catalog::{
         Actor, ActorKind, Catalog,
         files::{CatalogFile, is_profiles},
     },
+    change::Found,
     ids::{ActorId, GateId, SystemId},
+    loosening::loosens,
     refusal::Refusal,
     rules::Rules,
     semantics::Semantics,
     statement::{Body, Epoch, Founder, Genesis, Publication, SeenCheckpoint, Statement},
-    subject::Subject,
+    subject::{GovernanceSubject, Subject},
 };
 
 /// The name under which the server speaks. No person can have it.
@@ -65,6 +69,9 @@ pub struct GovernanceRecord {
     /// The epochs that were begun after the first.
     #[serde(default)]
     pub epochs: Vec<EpochRecord>,
+    /// Who got their first key lately, by a publication: see [`newcomer`].
+    #[serde(default)]
+    pub newcomers: BTreeMap<ActorId, Newcomer>,
 }
 
 /// An epoch that was begun.
@@ -221,6 +228,7 @@ impl Governance {
             files,
             in_force: payload,
             epochs: Vec::new(),
+            newcomers: BTreeMap::new(),
         };
         Self::load(record, blob)
     }
@@ -265,6 +273,19 @@ impl Governance {
             return Ok(Self { record, ..self.clone() });
         }
         Self::of(record, parsed, rules_stay.then(|| Arc::clone(&self.rules)))
+    }
+
+    /// Whether what is proposed loosens this. `None` of what is about something else, was made on something else than this, does not
+    /// hold, or has files that are not at hand: whoever asks takes it for loosening.
+    pub(crate) fn loosened_by(&self, found: &Found, blob: &Blobs<'_>) -> Option<bool> {
+        let Some(Subject::Governance(subject)) = &found.subject else { return None };
+        let GovernanceSubject { files, parent, semantics } = *subject;
+        if parent != self.record.in_force {
+            return None;
+        }
+        let publication = Publication { change: None, files, parent, reason: files, semantics };
+        let after = self.publish(&publication, files, blob).ok()?;
+        Some(!loosens(self, &after).is_empty())
     }
 
     /// What an epoch makes of it: who may act and by which rules stays.

@@ -22,6 +22,7 @@ pub mod glob;
 pub mod governance;
 pub mod ids;
 pub mod kind;
+pub mod loosening;
 pub mod permit;
 pub mod preview;
 pub mod refusal;

@@ -7,10 +7,15 @@ use countersign_ledger::{Digest, Time};
 use crate::{
     catalog::Catalog,
     change::{Change, Found},
+    decision::{Decision, Missing, Token},
     facts::{GitFacts, Identities},
-    ids::{ActorId, Target},
+    governance::Governance,
+    ids::{ActorId, ChangeId, Target},
     kind::{Documents, Kind, Purpose},
     refusal::Refusal,
+    requirement::{Document, Need, Requirement},
+    rules::decide,
+    snapshot::{Builder, TargetView},
     statement::Proposal,
     subject::Subject,
 };
@@ -57,4 +62,32 @@ impl Preview {
         change.know_signers(catalog);
         Ok(change)
     }
+}
+
+/// The documents that rules in force ask of a change of this kind on these targets, whatever else it is.
+pub fn documents_asked(
+    governance: &Governance,
+    targets: &BTreeSet<Target>,
+    kind: Kind,
+    now: Time,
+) -> BTreeSet<Document> {
+    let mut nothing_said =
+        Builder::new(ChangeId::of_proposal(&Digest::of("documents")), kind).population(governance.catalog.population());
+    for target in targets {
+        let Ok(system) = governance.catalog.target(target) else { continue };
+        nothing_said = nothing_said.target(TargetView {
+            target: target.clone(),
+            production: governance.catalog.is_production(target),
+            tier: system.tier,
+            owner: system.owner.clone(),
+        });
+    }
+    let decision = decide::decide(&governance.rules, &nothing_said.build(), now);
+    let binding = decision.rules.iter().filter(|rule| Decision::stops(rule));
+    let ways = binding.flat_map(|rule| &rule.missing).flat_map(Missing::ways);
+    ways.filter_map(|way| match &way.token {
+        Token::Requirement(Requirement { need: Need::Document { document, .. }, only: _ }) => Some(*document),
+        _ => None,
+    })
+    .collect()
 }

@@ -8,12 +8,12 @@ use crate::{
     catalog::{Actor, ActorKind},
     change::{ApprovalRecord, Change, DisclosureRecord, Revision},
     facts::{IdentityFact, PathStatus, Role, RuledPath, SignatureFact, Size, git::Ident},
-    governance::Governance,
+    governance::{Governance, newcomer},
     ids::{ActorId, GroupId, SystemId},
     refusal::Refusal,
     snapshot::{
-        Ai, AiStatus, ApprovalView, Carried, CommitsView, GuidanceView, Material, PathsView, ProposerView, Snapshot,
-        TargetView, WaiverView,
+        Ai, AiStatus, ApprovalView, Carried, CommitsView, GuidanceView, LooseningView, Material, PathsView,
+        ProposerView, Snapshot, TargetView, WaiverView,
     },
     state::State,
     statement::{IdentityVerdict, RevisionRef},
@@ -332,15 +332,30 @@ impl Snapshot {
             }
         }
         let current = change.current_ref();
-        let approvals = approvals(state, change, &contributors, |a| Some(a.revision) == current, now)?;
-        let carried = if governance.rules.carry_over() && change.approvals.iter().any(|a| change.may_carry(a)) {
+        let mut approvals = approvals(state, change, &contributors, |a| Some(a.revision) == current, now)?;
+        let mut carried = if governance.rules.carry_over() && change.approvals.iter().any(|a| change.may_carry(a)) {
             let without = Contributors { all: without(), ..contributors.clone() };
             let approvals = self::approvals(state, change, &without, |a| change.may_carry(a), now)?;
             (!approvals.is_empty()).then_some(Carried { approvals, contributors: without.all })
         } else {
             None
         };
-        let waivers = waivers(state, change, &contributors, now)?;
+        let mut waivers = waivers(state, change, &contributors, now)?;
+        let binds = |view: &TargetView| view.production || view.target.is_governance();
+        let together = match targets.iter().any(binds) {
+            true => {
+                let carried = carried.iter().flat_map(|carried| &carried.approvals);
+                let all: Vec<&ApprovalView> = approvals.iter().chain(carried).collect();
+                newcomer::together(governance, &contributors.all, &all, &waivers, now)
+            }
+            false => BTreeMap::new(),
+        };
+        approvals.retain(|approval| !together.contains_key(&approval.by));
+        if let Some(carried) = &mut carried {
+            carried.approvals.retain(|approval| !together.contains_key(&approval.by));
+        }
+        waivers.retain(|waiver| !together.contains_key(&waiver.by));
+        let loosening = loosening(state, change, revision, &approvals, now)?;
         let carried_by = carried.iter().flat_map(|carried| &carried.approvals);
         let part = contributors.all.iter().chain(approvals.iter().chain(carried_by).map(|approval| &approval.by));
         let part: BTreeSet<&ActorId> = part.chain(waivers.iter().map(|waiver| &waiver.by)).collect();
@@ -378,8 +393,64 @@ impl Snapshot {
             cleared_by: contributors.cleared_by,
             undriven: contributors.undriven,
             population: governance.population(),
+            loosening,
+            together,
         })
     }
+}
+
+/// Whoever stands behind what is published, and since when: whoever submitted it, by a key that still holds, and those whose
+/// approvals count.
+pub(crate) fn behind(
+    state: &State,
+    change: &Change,
+    approvals: &[ApprovalView],
+    now: Time,
+) -> Result<BTreeMap<ActorId, Time>, Refusal> {
+    let mut behind = BTreeMap::new();
+    let Some(revision) = change.current() else { return Ok(behind) };
+    for approval in approvals {
+        let of = change.approvals.iter().filter(|a| a.by == approval.by && a.revision == revision.reference);
+        let since = of.map(|approval| approval.at).min().unwrap_or(now);
+        behind.insert(approval.by.clone(), since);
+    }
+    if let Some(person) = state.governance.person(&revision.by)
+        && !state.person(&revision.by)?.is_some_and(|record| record.disables(person, now))
+    {
+        behind.insert(revision.by.clone(), revision.at);
+    }
+    Ok(behind)
+}
+
+/// Who stands behind what loosens, and until when it waits. The time is that of the log's leaves, so that everybody who replays them
+/// counts from the same moment.
+fn loosening(
+    state: &State,
+    change: &Change,
+    revision: &Revision,
+    approvals: &[ApprovalView],
+    now: Time,
+) -> Result<Option<LooseningView>, Refusal> {
+    match (&revision.subject, revision.loosens) {
+        (Subject::Governance(_), Some(true) | None) => {}
+        (Subject::Governance(_), Some(false)) | (Subject::Git(_) | Subject::Files(_), _) => return Ok(None),
+    }
+    let governance = &*state.governance;
+    let policy_group = governance.policy_group();
+    let is_senior = |id: &ActorId| governance.person(id).is_some_and(|actor| actor.level.is_senior());
+    let behind = behind(state, change, approvals, now)?;
+    let mut by_time: Vec<(&Time, &ActorId)> = behind.iter().map(|(id, since)| (since, id)).collect();
+    by_time.sort();
+    let mut view = LooseningView { policy: 0, senior: governance.catalog.seniors().is_empty(), until: None };
+    for (since, id) in by_time {
+        view.policy = view.policy.saturating_add(u32::from(policy_group.contains(id)));
+        view.senior |= is_senior(id);
+        if view.until.is_none() && view.is_backed() {
+            let wait = governance.catalog.settings.loosening_wait_secs;
+            view.until = Some(since.plus_secs(wait.into()));
+        }
+    }
+    Ok(Some(view))
 }
 
 /// What a revision does to the paths that rules name. The files of one that has no commits are there before and after.

@@ -154,7 +154,7 @@ impl Intake {
             }
             Some(state) => {
                 records::load_for(store, state, &entry.signed).await.map_err(|e| refused(index, e))?;
-                if matches!(entry.signed.statement().body, Body::Publication(_)) && !state.governance.is_read() {
+                if entry.signed.statement().body.replaces_governance() && !state.governance.is_read() {
                     let record = state.governance.record.clone();
                     let read = records::read_governance(store, record).await.map_err(|e| refused(index, e))?;
                     state.governance = Arc::new(read);

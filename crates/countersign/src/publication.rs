@@ -159,67 +159,6 @@ pub fn words(edits: &[Edit]) -> Result<Vec<String>, Refusal> {
     Ok(lines)
 }
 
-/// What of it lets more through, gives somebody more of a say, or asks somebody else: what has to be looked at first. Where only
-/// the text of a rule differs nobody can tell which way, so that is among it.
-pub fn loosens(edits: &[Edit]) -> Result<Vec<String>, Refusal> {
-    let mut before = Entities::new();
-    let mut after = Entities::new();
-    for edit in edits {
-        read(&edit.path, &edit.old, &mut before)?;
-        read(&edit.path, &edit.new, &mut after)?;
-    }
-    let one = |fields: &Fields, name: &str| fields.get(name).and_then(|values| values.first().cloned());
-    let mut lines = Vec::new();
-    for name in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
-        let Some((sort, id)) = name.split_once(' ') else { continue };
-        let (old, new) = (before.get(name), after.get(name));
-        let moved = |field: &str| {
-            let (old, new) = (old.and_then(|old| one(old, field)), new.and_then(|new| one(new, field)));
-            (old != new).then_some((old, new))
-        };
-        match (sort, old, new) {
-            ("rule" | "system", Some(_), None) => lines.push(format!("takes {name} away")),
-            ("rule", Some(_), Some(_)) => {
-                let to = |field: &str, value: &str| moved(field).is_some_and(|(_, new)| new.as_deref() == Some(value));
-                if to("mode", "watch") {
-                    lines.push(format!("{name} stops nothing any more: it is only watched"));
-                }
-                if to("strength", "waivable") {
-                    lines.push(format!("{name} can be waived"));
-                }
-                if moved("asks for").is_some() || moved("text").is_some() {
-                    lines.push(format!("{name} is another: compare its text"));
-                }
-            }
-            ("person", old, Some(fields)) => {
-                match moved("level") {
-                    Some((None, Some(level))) => lines.push(format!("adds {id}, of level {level}")),
-                    Some((Some(_), Some(level))) if level != "standard" => lines.push(format!("makes {id} a {level}")),
-                    Some(_) | None => {}
-                }
-                let none = BTreeSet::new();
-                let keys =
-                    |fields: Option<&Fields>| fields.and_then(|fields| fields.get("keys")).unwrap_or(&none).clone();
-                for key in keys(Some(fields)).difference(&keys(old)) {
-                    lines.push(format!("lets {id} sign with {key}"));
-                }
-            }
-            ("system", Some(_), Some(_)) => {
-                if let Some((Some(was), Some(tier))) = moved("tier")
-                    && was < tier
-                {
-                    lines.push(format!("{name} is of tier {tier}, was {was}"));
-                }
-                if let Some((_, Some(owner))) = moved("owner") {
-                    lines.push(format!("{name} is owned by {owner}"));
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(lines)
-}
-
 /// `system checkout` to its fields; each field is a set of texts, most of them of one.
 type Entities = BTreeMap<String, Fields>;
 type Fields = BTreeMap<String, BTreeSet<String>>;
@@ -442,32 +381,6 @@ mod tests {
         system checkout: owner web, was payments
         system checkout: tier 1, was 2
         ");
-    }
-
-    #[test]
-    fn what_lets_more_through_is_said_first() {
-        let person = |level: &str| format!(r#"{{"linus":{{"groups":["owners"],"kind":"person","level":"{level}"}}}}"#);
-        let rule = include_str!("../../../rules/documented.cedar");
-        let edits = [
-            edit("people/owners.json", Some(&person("standard")), Some(&person("director"))),
-            edit("rules/fresh-guidance.cedar", Some(include_str!("../../../rules/fresh-guidance.cedar")), None),
-            edit("rules/documented.cedar", Some(rule), Some(&rule.replace("(\"enforce\")", "(\"watch\")"))),
-            edit(
-                "systems/checkout.json",
-                Some(r#"{"owner":"payments","tier":1}"#),
-                Some(r#"{"owner":"payments","tier":3}"#),
-            ),
-        ];
-        insta::assert_snapshot!(loosens(&edits).unwrap().join("\n"), @"
-        makes linus a director
-        rule documented stops nothing any more: it is only watched
-        rule documented is another: compare its text
-        takes rule fresh-guidance away
-        system checkout is of tier 3, was 1
-        ");
-        // The other way round it asks for more.
-        let back: Vec<Edit> = edits.into_iter().map(|edit| Edit { old: edit.new, new: edit.old, ..edit }).collect();
-        insta::assert_snapshot!(loosens(&back).unwrap().join("\n"), @"rule documented is another: compare its text");
     }
 
     #[test]

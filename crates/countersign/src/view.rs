@@ -92,6 +92,9 @@ pub fn view(
                 counts: approval.revision == current
                     && approval.epoch == epoch
                     && snapshot.approvals.iter().any(|a| a.by == approval.by),
+                together: (approval.revision == current)
+                    .then(|| snapshot.together.get(&approval.by).map(ToString::to_string))
+                    .flatten(),
                 carries: approval.epoch == epoch
                     && change.may_carry(approval)
                     && snapshot.carried.iter().any(|carried| carried.approvals.iter().any(|a| a.by == approval.by)),

@@ -66,6 +66,24 @@ pub fn message(text: &str) -> String {
     graded(&linear(ANN, ANN, text))
 }
 
+/// Two who review each other's commits in one merge are each other's second persons.
+#[test]
+fn reviews_within_a_merge_are_judged_by_commit() {
+    let merged = |of_ann: &str, of_bob: &str| {
+        let mut change = merge(ANN, ANN, "Merge branch 'work'", ANN);
+        let said = |text: &str| format!("work\n\n{text}");
+        change.brought =
+            vec![commit(2, 1, ANN, ANN, said(of_ann).as_bytes()), commit(3, 1, BOB, BOB, said(of_bob).as_bytes())];
+        graded(&change)
+    };
+    let by = |who: &str| format!("Reviewed-by: {who}");
+    assert_snapshot!(merged(&by(BOB), &by(ANN)), @"Named by trailer: Ann Lee, Bob Ray");
+    assert_snapshot!(merged(&by(BOB), &by("Cid <cid@x.test>")), @"Named by trailer: Bob Ray, Cid");
+    // One of them is nobody's second person.
+    assert_snapshot!(merged(&by(ANN), &by(ANN)), @"SelfApproved by trailer");
+    assert_snapshot!(merged(&by(BOB), "nothing more"), @"SelfApproved by trailer");
+}
+
 #[test]
 fn trailers() {
     assert_snapshot!(message("s\n\nReviewed-by: Bob Ray <bob@y.example>\n"), @"Named by trailer: Bob Ray");

@@ -110,5 +110,5 @@ fn each_part_of_a_merge_has_its_own_reviewers() {
         commit(2, 1, ANN, ANN, b"a\n\nReviewed-by: Bob Ray <bob@y.example>\n"),
         commit(3, 1, BOB, BOB, b"b\n\nReviewed-by: Ann Lee <ann@x.example>\n"),
     ];
-    assert_snapshot!(graded(&change), @"OtherHand by merge-commit");
+    assert_snapshot!(graded(&change), @"Named by trailer: Ann Lee, Bob Ray");
 }

@@ -60,7 +60,7 @@ pub(super) fn finding(
 fn addressed(state: &State, finding: &Finding) -> Result<(), Refusal> {
     let (gate, targets) = match &finding.what {
         Matter::BranchMoved { gate, targets, .. } | Matter::GateMode { gate, targets, .. } => (gate, targets),
-        Matter::NobodyCan { .. } | Matter::RevocationUnconfirmed { .. } => return Ok(()),
+        Matter::NobodyCan { .. } | Matter::RuleSwitched { .. } | Matter::RevocationUnconfirmed { .. } => return Ok(()),
     };
     let Some(record) = state.gate(gate)? else { return Ok(()) };
     let by = &record.registered_by;
@@ -101,6 +101,20 @@ fn bears_out(state: &State, authenticated: &Authenticated<'_>, matter: &Matter, 
         Matter::NobodyCan { rule, target } => {
             server(authenticated)?;
             state.governance.catalog.target(target).map_err(unknown_target)?;
+            match state.governance.rules.get(rule) {
+                Some(_) => Ok(()),
+                None => Err(Refusal::unknown("unknown-rule", format!("there is no rule `{rule}`"))),
+            }
+        }
+        Matter::RuleSwitched { changes, off, on, rule, target } => {
+            server(authenticated)?;
+            state.governance.catalog.target(target).map_err(unknown_target)?;
+            if changes.is_empty() || changes.len() > MAX_LIST || off == on {
+                return Err(Refusal::malformed(
+                    "finding",
+                    format!("it names two publications, and 1 to {MAX_LIST} changes that passed between them"),
+                ));
+            }
             match state.governance.rules.get(rule) {
                 Some(_) => Ok(()),
                 None => Err(Refusal::unknown("unknown-rule", format!("there is no rule `{rule}`"))),

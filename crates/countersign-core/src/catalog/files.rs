@@ -19,7 +19,8 @@ use countersign_ledger::{Fingerprint, PublicKey};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Actor, ActorKind, Actors, Catalog, CatalogError, CatalogSettings, Group, Level, Source, System, Tier,
+    Actor, ActorKind, Actors, Catalog, CatalogError, CatalogSettings, Group, LOOSENING_WAIT_SECS, Level,
+    MAX_LOOSENING_WAIT_SECS, Source, System, Tier,
     index::Index,
     near,
     problem::{Place, Problems},
@@ -44,6 +45,8 @@ const NO_GROUP: &str = "_";
 #[serde(deny_unknown_fields)]
 struct SettingsFile {
     environments: BTreeSet<Environment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    loosening_wait_secs: Option<u32>,
     production: BTreeSet<Environment>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     unseen_approvals: bool,
@@ -212,6 +215,7 @@ impl Catalog {
         let mut files = BTreeMap::new();
         let settings = SettingsFile {
             environments: self.settings.environments.clone(),
+            loosening_wait_secs: Some(self.settings.loosening_wait_secs).filter(|secs| *secs != LOOSENING_WAIT_SECS),
             production: self.settings.production.clone(),
             unseen_approvals: self.settings.unseen_approvals,
         };
@@ -279,6 +283,12 @@ impl Catalog {
                     catalog.settings.environments.clone_from(&file.environments);
                     catalog.settings.production.clone_from(&file.production);
                     catalog.settings.unseen_approvals = file.unseen_approvals;
+                    let wait = file.loosening_wait_secs.unwrap_or(LOOSENING_WAIT_SECS);
+                    catalog.settings.loosening_wait_secs = wait;
+                    if wait > MAX_LOOSENING_WAIT_SECS {
+                        let most = Some(format!("at most {MAX_LOOSENING_WAIT_SECS}, which is 30 days"));
+                        problems.add(&at, format!("loosening_wait_secs is {wait}"), most);
+                    }
                     if let Some(unknown) = file.production.difference(&file.environments).next() {
                         problems.add(&at, format!("`{unknown}` is production and no environment"), None);
                     }

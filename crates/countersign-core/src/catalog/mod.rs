@@ -194,7 +194,14 @@ pub struct CatalogSettings {
     pub production: BTreeSet<Environment>,
     /// Whether an approval counts that was given without the content at hand.
     pub unseen_approvals: bool,
+    /// How long a change of what governs waits that loosens it, from when enough people stand behind it.
+    pub loosening_wait_secs: u32,
 }
+
+/// A day, so that whoever would stop it has slept and looked.
+pub const LOOSENING_WAIT_SECS: u32 = 24 * 60 * 60;
+/// Longer than this nothing waits: a home could lock itself.
+pub const MAX_LOOSENING_WAIT_SECS: u32 = 30 * 24 * 60 * 60;
 
 impl CatalogSettings {
     /// Whether an approval counts by how its content was at hand.
@@ -218,6 +225,7 @@ impl Default for CatalogSettings {
             environments: names(&["production", "staging", "development"]),
             production: names(&["production"]),
             unseen_approvals: false,
+            loosening_wait_secs: LOOSENING_WAIT_SECS,
         }
     }
 }

@@ -60,6 +60,10 @@ pub struct Revision {
     /// What its commits bring one by one; `None` where that is not known, or there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Digest>,
+    /// Of what governs: whether it loosens what was in force when it was submitted, the only thing that it can replace. `None` where
+    /// that could not be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loosens: Option<bool>,
 }
 
 impl Revision {
@@ -92,6 +96,7 @@ impl Revision {
             signatures: of.map(|f| f.signatures.clone()).unwrap_or_default(),
             signers: BTreeMap::new(),
             steps: of.and_then(GitFacts::steps),
+            loosens: found.loosens,
         }
     }
 

@@ -32,7 +32,7 @@ use crate::{
     change::Change,
     decision::{Decision, Missing, Mode, RuleDecision, RuleStatus, Strength, Token},
     facts::git::Ident,
-    governance::Governance,
+    governance::{Governance, newcomer},
     ids::{ActorId, ChangeId, GroupId, RuleId, SystemId, Target},
     refusal::Refusal,
     requirement::{Carry, Has, Need, Part, Role},
@@ -141,7 +141,7 @@ impl Explained {
     pub fn standing(state: &State, change: &Change, disabled: &BTreeSet<ActorId>, now: Time) -> Result<Self, Refusal> {
         let snapshot = Snapshot::take(state, change, now)?;
         let decision = decide(&state.governance.rules, &snapshot, now);
-        let explanation = Scene::of(state, change, &snapshot, disabled)?.explain(&decision, now);
+        let explanation = Scene::of(state, change, &snapshot, disabled, now)?.explain(&decision, now);
         Ok(Self { decision, explanation })
     }
 }
@@ -155,7 +155,7 @@ pub fn explain(
     now: Time,
 ) -> Result<Explanation, Refusal> {
     let snapshot = Snapshot::take(state, change, now)?;
-    Ok(Scene::of(state, change, &snapshot, disabled)?.explain(decision, now))
+    Ok(Scene::of(state, change, &snapshot, disabled, now)?.explain(decision, now))
 }
 
 /// What is missing that this person could supply now.
@@ -167,7 +167,7 @@ pub fn could_supply(
     person: &ActorId,
 ) -> Result<Vec<Obligation>, Refusal> {
     let snapshot = Snapshot::take(state, change, decision.decided_at)?;
-    Ok(Scene::of(state, change, &snapshot, disabled)?.could_supply(decision, person))
+    Ok(Scene::of(state, change, &snapshot, disabled, decision.decided_at)?.could_supply(decision, person))
 }
 
 /// All that explaining looks at.
@@ -184,6 +184,8 @@ pub struct Scene<'a> {
     pub names: BTreeMap<&'a str, &'a Ident>,
     /// Who rejected the same content in which other changes.
     pub held_in: BTreeSet<(&'a ActorId, &'a ChangeId)>,
+    /// Whose approval would not count, since they or who had a part in it came into the home lately, enrolled by the other.
+    pub together: BTreeSet<ActorId>,
 }
 
 impl<'a> Scene<'a> {
@@ -197,6 +199,7 @@ impl<'a> Scene<'a> {
             nowhere: BTreeSet::new(),
             names: BTreeMap::new(),
             held_in: BTreeSet::new(),
+            together: BTreeSet::new(),
         }
     }
 
@@ -206,6 +209,7 @@ impl<'a> Scene<'a> {
         change: &'a Change,
         snapshot: &'a Snapshot,
         disabled: &BTreeSet<ActorId>,
+        now: Time,
     ) -> Result<Self, Refusal> {
         let governance: &Governance = &state.governance;
         let keepers = |path| {
@@ -225,6 +229,7 @@ impl<'a> Scene<'a> {
                 .collect(),
             nowhere: change.cited_guidance().into_iter().filter(|p| change.observed_document(p).is_none()).collect(),
             held_in: state.held_by(change)?.into_iter().map(|rejection| (&rejection.by, &rejection.change)).collect(),
+            together: newcomer::would_not_count(governance, snapshot, now),
         })
     }
 
@@ -286,6 +291,8 @@ impl<'a> Scene<'a> {
         let spoke = self.snapshot.rejected_by.contains(person)
             || self.snapshot.held_by.contains(person)
             || self.snapshot.cleared_by.contains(person)
+            || self.snapshot.together.contains_key(person)
+            || self.together.contains(person)
             || self.snapshot.approvals.iter().any(|approval| approval.by == *person);
         let named = |missing: &Missing| missing.of.iter().any(|name| name == person.as_str());
         let theirs = |rule: &RuleDecision, missing: &Missing| match &missing.token {
@@ -309,7 +316,7 @@ impl<'a> Scene<'a> {
             },
             Token::Sponsor | Token::Lift => named(missing),
             Token::Driver => made_it,
-            Token::Remedy | Token::Contributor | Token::Identity | Token::Target | Token::Rules => false,
+            Token::Remedy | Token::Contributor | Token::Identity | Token::Target | Token::Rules | Token::Wait => false,
         };
         let wanted = Wanted::by(decision);
         let unmet = decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
@@ -422,6 +429,7 @@ impl<'a> Scene<'a> {
                 one(self.authors(decided), how.to_owned())
             }
             Token::Rules => one(self.anybody(decided), "countersign amend HOME --why REASON".to_owned()),
+            Token::Wait => one(self.anybody(decided), format!("then, and not before: countersign publish {change}")),
         }
     }
 
@@ -556,6 +564,8 @@ impl<'a> Scene<'a> {
         spoken.extend(&self.snapshot.rejected_by);
         spoken.extend(&self.snapshot.held_by);
         spoken.extend(&self.snapshot.cleared_by);
+        spoken.extend(self.snapshot.together.keys());
+        spoken.extend(&self.together);
         spoken
     }
 

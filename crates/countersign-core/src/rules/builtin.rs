@@ -7,6 +7,7 @@ use super::count;
 use crate::{
     catalog::Tier,
     decision::{Missing, Mode, RuleDecision, RuleStatus, Strength, Token},
+    governance::GRANTING_SIGNATURES,
     ids::{InvalidId, RuleId, Target},
     requirement::{Need, Requirement, Role},
     snapshot::{Snapshot, TargetView},
@@ -18,9 +19,11 @@ pub const TARGETS_KNOWN: &str = "targets-known";
 pub const FLOOR: &str = "floor";
 pub const RULES_LOADED: &str = "rules-loaded";
 pub const POLICY_GROUP: &str = "policy-group";
+pub const LOOSENING: &str = "loosening";
 
 /// Names that no rule may take.
-pub const ALL: [&str; 6] = [IDENTITIES_KNOWN, NO_REJECTION, TARGETS_KNOWN, FLOOR, RULES_LOADED, POLICY_GROUP];
+pub const ALL: [&str; 7] =
+    [IDENTITIES_KNOWN, NO_REJECTION, TARGETS_KNOWN, FLOOR, RULES_LOADED, POLICY_GROUP, LOOSENING];
 
 /// What the floor asks of a production target.
 const FLOOR_ASKS: Requirement = Requirement { need: Need::Approvals { role: Role::Independent, count: 1 }, only: None };
@@ -59,6 +62,10 @@ pub fn words(id: &str) -> Option<Words> {
             "an approval by somebody of the policy group".to_owned(),
             "Who may act and by which rules is not changed on one person's word, whatever the rules say.",
         ),
+        LOOSENING => (
+            "two people of the policy group behind it, one of them a senior, and a wait".to_owned(),
+            "What lets more through, or gives somebody more of a say, is seen by those who would object before it holds.",
+        ),
         _ => return None,
     };
     Some(Words { requires, because })
@@ -73,6 +80,7 @@ pub(super) struct BuiltinIds {
     floor: RuleId,
     rules_loaded: RuleId,
     policy_group: RuleId,
+    loosening: RuleId,
 }
 
 impl BuiltinIds {
@@ -84,6 +92,7 @@ impl BuiltinIds {
             floor: FLOOR.parse()?,
             rules_loaded: RULES_LOADED.parse()?,
             policy_group: POLICY_GROUP.parse()?,
+            loosening: LOOSENING.parse()?,
         })
     }
 }
@@ -145,6 +154,23 @@ pub(super) fn policy_group(ids: &BuiltinIds, snapshot: &Snapshot) -> Option<Rule
     let missing = POLICY_GROUP_ASKS.missing(snapshot, &unmet, Time::from_unix_millis(0));
     let targets = unmet.into_iter().map(|view| view.target.clone()).collect();
     stopping(&ids.policy_group, targets, missing.into_iter().collect())
+}
+
+/// What loosens has two of the policy group behind it, whoever submitted it among them, one senior; then it waits.
+pub(super) fn loosening(ids: &BuiltinIds, snapshot: &Snapshot, now: Time) -> Option<RuleDecision> {
+    let view = snapshot.loosening.as_ref()?;
+    let unmet: Vec<&TargetView> = snapshot.targets.iter().filter(|view| view.target.is_governance()).collect();
+    let still = |role: Role, lacks: u32| {
+        let have = unmet.iter().map(|target| count::in_role(snapshot, target, &role)).min().unwrap_or_default();
+        let need = Need::Approvals { role, count: have.saturating_add(lacks) };
+        Requirement { need, only: None }.missing(snapshot, &unmet, Time::from_unix_millis(0))
+    };
+    let lacks = u32::try_from(GRANTING_SIGNATURES).unwrap_or(u32::MAX).saturating_sub(view.policy);
+    let people = if lacks > 0 { still(Role::Owner, lacks) } else { None };
+    let senior = if view.senior { None } else { still(Role::Senior, 1) };
+    let wait = view.until.filter(|until| now < *until).map(|until| Missing::each(Token::Wait, [until]));
+    let targets = unmet.iter().map(|view| view.target.clone()).collect();
+    stopping(&ids.loosening, targets, people.into_iter().chain(senior).chain(wait).collect())
 }
 
 /// A missing set of rules is not a set that forbids nothing.

@@ -204,14 +204,15 @@ fn check_rule(rules: &Rules, parsed: &Parsed) -> Vec<CheckProblem> {
         .collect()
 }
 
-enum State {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
     NotApplicable,
     Met,
     Unmet,
 }
 
 /// Samples have one target.
-fn ask(rules: &Rules, slices: &Slices, snapshot: &Snapshot) -> Result<State, String> {
+pub(super) fn ask(rules: &Rules, slices: &Slices, snapshot: &Snapshot) -> Result<State, String> {
     let mut state = State::NotApplicable;
     for target in &snapshot.targets {
         let answers = slices.ask(rules.vocabulary(), &Judged::new(snapshot, target, &rules.literals, SAMPLE_NOW))?;
@@ -227,7 +228,7 @@ fn ask(rules: &Rules, slices: &Slices, snapshot: &Snapshot) -> Result<State, Str
     Ok(state)
 }
 
-fn describe(snapshot: &Snapshot) -> String {
+pub(super) fn describe(snapshot: &Snapshot) -> String {
     let targets: Vec<String> = snapshot
         .targets
         .iter()

@@ -120,7 +120,11 @@ pub fn weigh<'a>(rules: &'a Rules, snapshot: &'a Snapshot, now: Time) -> Weighed
     // Of a home without rules there would be no way to one with rules.
     let only_governs = snapshot.targets.iter().all(|view| view.target.is_governance());
     let mut floor: Vec<RuleDecision> = match only_governs {
-        true => builtin::policy_group(ids, snapshot).into_iter().collect(),
+        // What loosens asks for no less, so that nobody is told twice.
+        true => match snapshot.loosening {
+            Some(_) => builtin::loosening(ids, snapshot, now).into_iter().collect(),
+            None => builtin::policy_group(ids, snapshot).into_iter().collect(),
+        },
         false => builtin::rules_loaded(ids, snapshot, rules.len()).into_iter().collect(),
     };
     // So that nobody is told twice to find a second person.

@@ -10,6 +10,7 @@
 //! | [`count`] | counting approvals, the one function that rules trust |
 //! | [`builtin`] | checks that no rule file can switch off |
 //! | [`decide`](mod@decide) | allow or deny, with every rule's status |
+//! | `compare` | what of other rules lets more through |
 //! | [`check`](mod@check) | whether each rule can be satisfied, and by what it says |
 //!
 //! Invariants: evaluation cannot err on a set of rules that parsed; a decision is a function of its arguments; some
@@ -18,6 +19,7 @@
 pub mod attributes;
 pub mod builtin;
 pub mod check;
+mod compare;
 pub mod count;
 pub mod decide;
 mod depth;
@@ -45,6 +47,7 @@ use self::{
 pub use self::{
     attributes::schema,
     check::{CheckFinding, CheckProblem, check, check_names},
+    compare::{Weakened, Weaker, weaker},
     decide::{Weighed, WeighedRule, decide, weigh},
     depth::{MAX_DEPTH, MAX_OPERATORS},
     error::{Problem, RulesError},
@@ -194,6 +197,22 @@ pub struct Mentions {
     pub asked: BTreeSet<&'static str>,
 }
 
+impl Mentions {
+    /// What a condition's text asks about, and the numbers and texts in it.
+    fn add_conditions(&mut self, text: &str) {
+        self.asked.extend(attributes::ATTRIBUTES.iter().map(|attribute| attribute.name).filter(|n| text.contains(n)));
+        for (number, part) in text.split('"').enumerate() {
+            // Every other part stands in quotes.
+            if number.is_multiple_of(2) {
+                let numbers = part.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse::<u32>().ok());
+                self.numbers.extend(numbers);
+            } else {
+                self.texts.insert(part.to_owned());
+            }
+        }
+    }
+}
+
 impl Rules {
     /// Parses and strictly validates rule files: file name to Cedar text.
     pub fn parse(files: &BTreeMap<String, String>) -> Result<Self, RulesError> {
@@ -341,18 +360,7 @@ impl Rules {
         mentions.groups.extend(groups.map(|group| group.as_str().to_owned()));
         // Whether it applies is what its `when` says; the rest is what it asks for.
         let when = parsed.text.rsplit_once("unless").map_or(parsed.text.as_str(), |(when, _)| when);
-        let when = when.split_once("forbid").map_or(when, |(_, when)| when);
-        mentions.asked =
-            attributes::ATTRIBUTES.iter().map(|attribute| attribute.name).filter(|n| when.contains(n)).collect();
-        for (number, part) in when.split('"').enumerate() {
-            // Every other part stands in quotes.
-            if number.is_multiple_of(2) {
-                let numbers = part.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse::<u32>().ok());
-                mentions.numbers.extend(numbers);
-            } else {
-                mentions.texts.insert(part.to_owned());
-            }
-        }
+        mentions.add_conditions(when.split_once("forbid").map_or(when, |(_, when)| when));
         mentions
     }
 

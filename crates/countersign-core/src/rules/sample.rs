@@ -28,7 +28,7 @@ pub(crate) fn change() -> ChangeId {
 
 /// Snapshots that differ in target, kind, AI status, guidance and size of the home. None of them has an approval, and
 /// all that people say in them is empty.
-pub(super) fn samples(mentions: &Mentions) -> impl Iterator<Item = Snapshot> {
+pub(super) fn samples(mentions: &Mentions) -> impl Iterator<Item = Snapshot> + use<> {
     let rests = rests(mentions);
     let targets = targets(mentions).into_iter();
     let kinds = targets.flat_map(|target| Kind::ALL.map(|kind| (target.clone(), kind)));

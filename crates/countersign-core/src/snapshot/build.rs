@@ -53,6 +53,8 @@ impl Builder {
             size_without: BTreeMap::new(),
             branch: None,
             commits: None,
+            loosening: None,
+            together: BTreeMap::new(),
         })
     }
 

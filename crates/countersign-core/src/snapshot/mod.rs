@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalog::{ActorKind, Tier},
     facts::Size,
+    governance::GRANTING_SIGNATURES,
     ids::{ActorId, ChangeId, GroupId, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
     statement::Seen,
@@ -99,6 +100,13 @@ pub struct Snapshot {
     /// Who signed its commits, where a rule asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commits: Option<CommitsView>,
+    /// Of what governs, where it loosens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loosening: Option<LooseningView>,
+    /// Whose approval or waiver does not count because they and another came into the home together lately: by the newcomer, and
+    /// who enrolled them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub together: BTreeMap<ActorId, Together>,
 }
 
 /// Who signed the commits of a revision.
@@ -109,6 +117,36 @@ pub struct CommitsView {
     pub signed: bool,
     /// Each by a key of whoever committed it.
     pub by_committer: bool,
+}
+
+/// A newcomer, and who enrolled them: they do not count together until then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Together {
+    pub newcomer: ActorId,
+    pub enrolled_by: BTreeSet<ActorId>,
+    pub until: Time,
+}
+
+/// Who stands behind a change that loosens, whoever submitted it among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LooseningView {
+    /// How many of them are of the policy group.
+    pub policy: u32,
+    /// Whether one of them is a senior, or there is none in the home.
+    pub senior: bool,
+    /// Until when it waits: counted from when enough stood behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+}
+
+impl LooseningView {
+    /// Whether two of the policy group stand behind it, and a senior.
+    pub fn is_backed(&self) -> bool {
+        let policy = usize::try_from(self.policy).unwrap_or(usize::MAX);
+        policy >= GRANTING_SIGNATURES && self.senior
+    }
 }
 
 /// What a change does to the paths of some patterns.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Holder, gate_stream, person_stream, target_stream};
 use crate::{
-    ids::{ActorId, GateId, Oid, RuleId, Target},
+    ids::{ActorId, ChangeId, GateId, Oid, RuleId, Target},
     refusal::Refusal,
 };
 
@@ -44,6 +44,17 @@ pub enum Matter {
     GateMode { branch: String, gate: GateId, targets: BTreeSet<Target> },
     /// Whoever could supply what a rule asks for is not there any more.
     NobodyCan { rule: RuleId, target: Target },
+    /// A rule was switched off and on again, and changes passed meanwhile that it would have stopped.
+    RuleSwitched {
+        /// The first of them.
+        changes: BTreeSet<ChangeId>,
+        /// Payload digests of the publications.
+        off: Digest,
+        on: Digest,
+        rule: RuleId,
+        /// What they went to.
+        target: Target,
+    },
     /// Somebody took another's key away for a day, and nobody confirmed it.
     RevocationUnconfirmed {
         by: ActorId,
@@ -61,6 +72,7 @@ impl Matter {
             Self::BranchMoved { .. } => "branch-moved",
             Self::GateMode { .. } => "gate-mode",
             Self::NobodyCan { .. } => "nobody-can",
+            Self::RuleSwitched { .. } => "rule-switched",
             Self::RevocationUnconfirmed { .. } => "revocation-unconfirmed",
         }
     }
@@ -75,6 +87,9 @@ impl Matter {
             }
             Self::GateMode { branch, gate, targets: _ } => format!("{} {gate} {branch}", self.kind()),
             Self::NobodyCan { rule, target } => format!("{} {rule} {target}", self.kind()),
+            Self::RuleSwitched { off, on, rule, target, changes: _ } => {
+                format!("{} {rule} {target} {off} {on}", self.kind())
+            }
             Self::RevocationUnconfirmed { revocation, .. } => format!("{} {revocation}", self.kind()),
         })
     }
@@ -83,7 +98,7 @@ impl Matter {
     pub fn of(&self) -> Concerned<'_> {
         match self {
             Self::BranchMoved { gate, .. } | Self::GateMode { gate, .. } => Concerned::Gate(gate),
-            Self::NobodyCan { target, .. } => Concerned::Target(target),
+            Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => Concerned::Target(target),
             Self::RevocationUnconfirmed { by, .. } => Concerned::Person(by),
         }
     }
@@ -98,7 +113,7 @@ impl Matter {
                 }
                 streams
             }
-            Self::NobodyCan { target, .. } => vec![target_stream(target)?],
+            Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => vec![target_stream(target)?],
             Self::RevocationUnconfirmed { by, of, .. } => vec![person_stream(by)?, of.stream()?],
         })
     }
@@ -110,7 +125,9 @@ impl Matter {
                 let targets = targets.iter().map(|target| format!("target/{target}"));
                 std::iter::once(format!("gate/{gate}")).chain(targets).collect()
             }
-            Self::NobodyCan { rule, target } => vec![format!("rule/{rule}"), format!("target/{target}")],
+            Self::NobodyCan { rule, target } | Self::RuleSwitched { rule, target, .. } => {
+                vec![format!("rule/{rule}"), format!("target/{target}")]
+            }
             Self::RevocationUnconfirmed { by, of, .. } => vec![
                 format!("person/{by}"),
                 match of {
@@ -133,6 +150,13 @@ impl Matter {
                 let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
                 let targets = targets.join(", ");
                 format!("gate {gate} is set up to watch {targets} on {branch}, which the log has it enforce")
+            }
+            Self::RuleSwitched { changes, rule, target, .. } => {
+                let named: Vec<&str> = changes.iter().map(ChangeId::short).collect();
+                format!(
+                    "rule {rule} was switched off and on again, and meanwhile passed to {target} what it would have stopped: {}",
+                    named.join(", ")
+                )
             }
             Self::NobodyCan { rule, target } => format!("nobody can supply what rule {rule} asks of {target}"),
             Self::RevocationUnconfirmed { by, key, of, .. } => {

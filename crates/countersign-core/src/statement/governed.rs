@@ -38,6 +38,12 @@ impl Body {
         subject.filter(|subject| subject.is_governance())
     }
 
+    /// Whether governance has to be read to fold it: it replaces files of it, or would.
+    pub fn replaces_governance(&self) -> bool {
+        let publishes = matches!(self, Self::Publication(_));
+        publishes || self.governance_subject().is_some()
+    }
+
     /// The manifest that names the governance files of a genesis or publication.
     pub fn governance_files(&self) -> Option<Digest> {
         match self {

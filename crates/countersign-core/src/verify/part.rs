@@ -206,7 +206,7 @@ fn told_by_now(
 ) -> Result<(), Failure> {
     match &entry.signed.statement().body {
         Body::KeyRevocation(_) | Body::RevocationConfirmation(_) | Body::GateRegistration(_) => {}
-        Body::Publication(_) if index > before.index && !state.governance.is_read() => {
+        body if index > before.index && body.replaces_governance() && !state.governance.is_read() => {
             let record = state.governance.record.clone();
             let read = Governance::load(record, blob).map_err(|e| Failure::refused(index, &e))?;
             state.governance = Arc::new(read);

@@ -73,7 +73,8 @@ impl ReadLeaf {
         take(files.collect(), &mut blobs)?;
         read.found = found(entry.signed.statement(), &|digest| of(&blobs, digest));
         // The others were read into what was found.
-        if body.governance_files().is_some() || matches!(body, Body::Decided(_)) {
+        if body.governance_files().is_some() || body.governance_subject().is_some() || matches!(body, Body::Decided(_))
+        {
             read.blobs = blobs;
         }
         Ok(read)

@@ -137,7 +137,7 @@ fn a_publication_needs_the_files_and_not_only_what_was_kept_of_them() {
 #[test]
 fn people_come_and_go_with_their_files() {
     let mut world = World::new();
-    let change = world.propose("ada", "search/production");
+    let change = world.propose("barbara", "search/production");
     assert_eq!(world.approve("stranger", &change).unwrap_err().code, "unknown-key");
     let stranger = serde_json::json!({
         "stranger": {"groups": ["discovery"], "keys": [world.keys["stranger"].public()], "kind": "person", "level": "standard"},

@@ -260,6 +260,13 @@ fn matters() -> Vec<Statement> {
             rule: "owner-approves".parse().unwrap(),
             target: "checkout/production".parse().unwrap(),
         }),
+        of(Matter::RuleSwitched {
+            changes: ["1a2b".repeat(8).parse().unwrap()].into(),
+            off: Digest::of("off"),
+            on: Digest::of("on"),
+            rule: "owner-approves".parse().unwrap(),
+            target: "checkout/production".parse().unwrap(),
+        }),
         of(revocation(Holder::Person(id("grace")))),
         of(revocation(Holder::Gate(gate()))),
     ]

@@ -155,7 +155,7 @@ impl Past {
             let sum = self.sums.entry(rule.id.clone()).or_default();
             sum.unmet = Some(sum.unmet.unwrap_or_default() + 1);
         }
-        let scene = Scene::of(&self.other, change, &seen.other, &[].into())?;
+        let scene = Scene::of(&self.other, change, &seen.other, &[].into(), at)?;
         let told = scene.explain(&other, at);
         for (rule, told) in other.rules.iter().zip(&told.rules).filter(|(rule, _)| is_unmet(rule)) {
             let sum = self.sums.entry(rule.id.clone()).or_default();

@@ -377,7 +377,7 @@ fn cannot_write(file: &Path, why: &str) -> CliError {
 
 /// The whole report or none: it takes the place of the file when it is complete. What is no file (a terminal, a pipe,
 /// `/dev/stdout`) is written to instead, and a link is followed.
-fn write_whole(file: &Path, page: &str) -> Result<(), CliError> {
+pub(super) fn write_whole(file: &Path, page: &str) -> Result<(), CliError> {
     let cannot = |error: &std::io::Error| cannot_write(file, &error.kind().to_string());
     let there = fs::metadata(file).ok();
     if there.as_ref().is_some_and(|there| !there.is_file()) || (there.is_none() && file.is_symlink()) {

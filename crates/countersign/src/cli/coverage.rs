@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
-    coverage::{Coverage, Gap, Way},
+    coverage::{Coverage, Gap, Opening, Way},
     ids::{ActorId, Target},
     kind::Kind,
 };
@@ -38,11 +38,53 @@ pub fn print(coverage: &Coverage) {
     if lines.len() > MAX_LINES {
         anstream::println!("  and {} more: see --format json", lines.len() - MAX_LINES);
     }
+    for opening in too_few(coverage) {
+        anstream::println!("  {}", warn(in_words(opening)));
+    }
     let summary = summary(coverage);
     anstream::println!("  {}", if lines.is_empty() { good(summary) } else { summary });
     if coverage.unasked > 0 {
         anstream::println!("  {}", warn(format!("{} more pairs were not looked at: too many", coverage.unasked)));
     }
+}
+
+/// Where fewer people than there should be could open something.
+fn too_few(coverage: &Coverage) -> impl Iterator<Item = &Opening> {
+    let population = coverage.people.len();
+    coverage.fewest.iter().filter(move |opening| opening.is_too_few(population)).take(MAX_LINES)
+}
+
+fn in_words(opening: &Opening) -> String {
+    let Opening { target, tier, .. } = opening;
+    let (people, words) = (opening.people(), opening.words());
+    format!("{people} people alone can open {target}, which is tier {}: {words}", u8::from(*tier))
+}
+
+/// With how few people each tier opens, and before.
+pub fn fewest(before: &Coverage, after: &Coverage) -> Vec<String> {
+    let by_tier = |coverage: &Coverage| -> BTreeMap<u8, usize> {
+        let mut least = BTreeMap::new();
+        for opening in &coverage.fewest {
+            let known = least.entry(u8::from(opening.tier)).or_insert(usize::MAX);
+            *known = opening.people().min(*known);
+        }
+        least
+    };
+    let (was, is) = (by_tier(before), by_tier(after));
+    let differs = is.iter().filter(|(tier, people)| was.get(tier).is_some_and(|was| was != *people));
+    let mut lines: Vec<String> = differs
+        .filter_map(|(tier, people)| {
+            let example = after.fewest.iter().find(|one| u8::from(one.tier) == *tier && one.people() == *people)?;
+            let was = was.get(tier)?;
+            let (target, words) = (&example.target, example.words());
+            Some(format!("fewest: {people} people open tier {tier}, before {was}; {target}: {words}"))
+        })
+        .collect();
+    let known: Vec<String> = too_few(before).map(in_words).collect();
+    lines.extend(
+        too_few(after).map(in_words).filter(|line| !known.contains(line)).map(|line| format!("fewest: {line}")),
+    );
+    lines
 }
 
 /// How many ways are open, in words.
@@ -102,7 +144,19 @@ pub fn to_json(coverage: &Coverage) -> Value {
         "people": coverage.people,
         "asked": coverage.asked,
         "unasked": coverage.unasked,
+        "fewest": coverage.fewest.iter().map(opening).collect::<Vec<_>>(),
         "gaps": coverage.gaps.iter().map(gap).collect::<Vec<_>>(),
+    })
+}
+
+fn opening(opening: &Opening) -> Value {
+    json!({
+        "target": opening.target,
+        "people": opening.people(),
+        "proposer": opening.proposer,
+        "approve": opening.approve,
+        "waive": opening.waive,
+        "waived": opening.waived,
     })
 }
 

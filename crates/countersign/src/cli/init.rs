@@ -7,7 +7,7 @@ use std::{
 };
 
 use countersign_core::{
-    catalog::{ActorKind, Catalog, CatalogSettings, Level, SIGNERS, robots},
+    catalog::{ActorKind, Catalog, CatalogSettings, Level, MAX_LOOSENING_WAIT_SECS, SIGNERS, robots},
     coverage::coverage,
     governance::Governance,
     ids::{ActorId, Environment},
@@ -91,6 +91,10 @@ pub struct Args {
     /// An environment that rules treat as production. Repeatable. [default: production]
     #[arg(long, value_name = "NAME")]
     production: Vec<Environment>,
+    /// How long a change of rules, catalog or people waits that loosens something: `24h`, `90m`, `0s`. Nobody lowers it later
+    /// without waiting as long.
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = wait)]
+    loosening_wait: u32,
     /// Begin from the history of a git repository: its people, systems, owners, and rules in watch.
     ///
     /// Reads any local repository as `countersign audit` does, and writes nothing into it. What it writes into the home is
@@ -109,7 +113,7 @@ pub struct Args {
     /// Sign the genesis of a home that was already made, as one of its founders.
     #[arg(long, conflicts_with_all = [
         "name", "founder", "threshold", "allowed_signers", "catalog", "annotation", "environment", "production",
-        "from",
+        "loosening_wait", "from",
     ])]
     cosign: bool,
 }
@@ -119,6 +123,21 @@ impl Args {
     pub fn is_of_a_log(&self) -> bool {
         self.cosign
     }
+}
+
+/// A length of time in whole seconds, minutes, hours or days.
+fn wait(text: &str) -> Result<u32, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let secs = match unit {
+        "s" => Some(1),
+        "m" | "min" => Some(60),
+        "h" => Some(60 * 60),
+        "d" => Some(24 * 60 * 60),
+        _ => None,
+    };
+    let secs = secs.and_then(|unit| number.parse::<u32>().ok()?.checked_mul(unit));
+    secs.filter(|secs| *secs <= MAX_LOOSENING_WAIT_SECS)
+        .ok_or_else(|| "a time is a number with s, m, h or d, for example 24h, and at most 30d".to_owned())
 }
 
 #[derive(Clone, Debug)]
@@ -249,6 +268,7 @@ fn settings(args: &Args) -> Result<CatalogSettings, CliError> {
             _ => settings.actor_annotation.clone_from(name),
         }
     }
+    settings.loosening_wait_secs = args.loosening_wait;
     if !args.production.is_empty() {
         settings.production = args.production.iter().cloned().collect();
     }

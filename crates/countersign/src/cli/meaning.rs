@@ -9,7 +9,8 @@ use std::{
 
 use countersign_core::{
     coverage::{Coverage, coverage},
-    governance::{Governance, RULES, Replacements, read_manifest},
+    governance::{Governance, GovernanceRecord, RULES, Replacements, read_manifest},
+    loosening::loosens,
     statement::Publication,
     subject::{GovernanceSubject, Subject},
 };
@@ -63,20 +64,22 @@ impl Meaning {
         let replaced = read_manifest(files, &|digest| known.get(digest))?;
         let mut meaning = Self::of(&mut known, &in_force, &replaced)?;
         meaning.overtaken = overtaken;
-        if !replaced_since {
-            let governance = &reading.state().governance;
-            if !governance.is_read() {
-                known.need(record.files.values())?;
+        let governance = &reading.state().governance;
+        let before = match governance.is_read() && !replaced_since {
+            true => (**governance).clone(),
+            false => {
+                known.need(in_force.files.values())?;
+                let record = GovernanceRecord { files: in_force.files, in_force: in_force.by, ..record.clone() };
+                Governance::load(record, &|digest| known.get(digest))?
             }
-            let before = match governance.is_read() {
-                true => (**governance).clone(),
-                false => Governance::load(record.clone(), &|digest| known.get(digest))?,
-            };
-            let (files, parent, reason) = (*files, *parent, *files);
-            let publication = Publication { change: None, files, parent, reason, semantics: *semantics };
-            // What does not hold is said by whoever would put it in force.
-            if let Ok(after) = before.publish(&publication, files, &|digest| known.get(digest)) {
-                meaning.compare(log, &before, &after)?;
+        };
+        let (files, parent, reason) = (*files, *parent, *files);
+        let publication = Publication { change: None, files, parent, reason, semantics: *semantics };
+        // What does not hold is said by whoever would put it in force.
+        if let Ok(after) = before.publish(&publication, files, &|digest| known.get(digest)) {
+            match replaced_since {
+                true => meaning.loosens = loosens(&before, &after).iter().map(ToString::to_string).collect(),
+                false => meaning.compare(log, &before, &after)?,
             }
         }
         Ok(Some(meaning))
@@ -87,13 +90,21 @@ impl Meaning {
         known.need(replaced.keys().filter_map(|path| in_force.files.get(path)))?;
         known.need(replaced.values().flatten())?;
         let edits = publication::edits(in_force, replaced, |digest| known.get(digest))?;
-        let (words, loosens) = (publication::words(&edits)?, publication::loosens(&edits)?);
-        Ok(Self { edits, words, loosens, overtaken: false, coverage: None, otherwise: Otherwise::default() })
+        let words = publication::words(&edits)?;
+        Ok(Self {
+            edits,
+            words,
+            loosens: Vec::new(),
+            overtaken: false,
+            coverage: None,
+            otherwise: Otherwise::default(),
+        })
     }
 
     /// Works out whom the rules lock out before and after, and what they would have made of the changes that were decided lately.
     pub fn compare(&mut self, log: &KnownLog, before: &Governance, after: &Governance) -> Result<(), CliError> {
         let now = clock::now();
+        self.loosens = loosens(before, after).iter().map(ToString::to_string).collect();
         self.coverage = Some((coverage(before, now), coverage(after, now)));
         if before.rules.digest() != after.rules.digest() {
             let (size, server) = (log.checkpoint().size, &before.record.server_key);
@@ -110,6 +121,7 @@ impl Meaning {
             let (was, is) = (report::ratio(before), report::ratio(after));
             let was = if was == is { String::new() } else { format!(", before {was}") };
             lines.push(format!("coverage: {}{was}", report::summary(after)));
+            lines.extend(report::fewest(before, after));
         }
         lines.extend(self.otherwise.lines());
         lines

@@ -133,15 +133,18 @@ pub struct Global {
 impl Options {
     /// The one place that knows which commands make a page.
     fn read(mut self, command: Option<&Command>, matches: &ArgMatches) -> Result<Global, CliError> {
-        let makes_pages = matches!(command, Some(Command::Audit(_)));
+        let audits = matches!(command, Some(Command::Audit(_)));
+        let makes_pages = audits || matches!(command, Some(Command::Verify(_)));
         // An audit reads a log wherever it lies, joined or not, where one is typed.
         let typed_log = matches.value_source("log") == Some(ValueSource::CommandLine);
-        let audited_log = if makes_pages { self.log.take().filter(|_| typed_log) } else { None };
+        let audited_log = if audits { self.log.take().filter(|_| typed_log) } else { None };
         let format = self.format.of_messages();
         let page = self.format == Asked::Html;
         if page && !makes_pages {
-            return Err(CliError::usage("--format html: only `countersign audit` makes a page")
-                .hint("--format text is for people, --format json for programs"));
+            return Err(CliError::usage(
+                "--format html: only `countersign audit` and `countersign verify` make a page",
+            )
+            .hint("--format text is for people, --format json for programs"));
         }
         let typed = matches.value_source("trust") == Some(ValueSource::CommandLine);
         if typed && audited_log.is_none() && command.is_some_and(|command| !command.is_of_a_log()) {

@@ -25,7 +25,7 @@ pub enum Asked {
     Text,
     /// For programs.
     Json,
-    /// One page for a browser: `audit` only.
+    /// One page for a browser: `audit` and `verify` only.
     Html,
 }
 

@@ -128,14 +128,18 @@ async fn tidy_material(engine: Arc<Engine>) {
     }
 }
 
-/// Raises what nobody else finds: revocations that ended unconfirmed, groups that cannot give any more what is asked of them.
+/// Raises what nobody else finds: revocations that ended unconfirmed, groups that cannot give any more what is asked of them,
+/// rules that were switched off and on again.
 async fn look_around(engine: Arc<Engine>) {
     let mut due = interval(LOOK_EVERY);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let raised = tokio::select! {
             _ = due.tick() => engine.raise_unconfirmed().await,
-            () = engine.governance_moved() => engine.raise_unable().await,
+            () = engine.governance_moved() => match engine.raise_switched().await {
+                Ok(switched) => engine.raise_unable().await.map(|unable| unable + switched),
+                Err(error) => Err(error),
+            },
         };
         match raised {
             Ok(0) => {}

@@ -286,7 +286,8 @@ pub(super) fn kind(view: &ChangeView) -> String {
     let restores = purpose.restores.as_ref().map(|change| format!("restores {}", change.short()));
     let incident = purpose.incident.as_ref().map(|incident| format!("answers {}", printable(incident)));
     let security = purpose.security.then(|| "closes a security hole".to_owned());
-    let said = [Some(view.kind.to_string()), restores, incident, security];
+    let source = purpose.source.as_ref().map(|source| format!("comes from {}", printable(source)));
+    let said = [Some(view.kind.to_string()), restores, incident, security, source];
     said.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
@@ -375,6 +376,9 @@ fn field(name: &str, value: impl std::fmt::Display) {
 
 /// Whether an approval counts, in words.
 pub(super) fn counts(approval: &ApprovalLine) -> String {
+    if let Some(why) = &approval.together {
+        return warn(format!("does not count: {}", printable(why)));
+    }
     match (approval.counts, approval.carries) {
         (true, _) => good("counts"),
         (false, true) => good("carries over where a rule lets it"),

@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeSet,
-    fs, io,
+    fs,
+    io::{self, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     thread,
 };
@@ -34,6 +35,7 @@ use crate::{
     bundle::{self, Bundle, BundleError},
     client::{ChangePrefix, ClientError},
     clock,
+    evidence::{self, Evidence, Proved as Proof},
     follower::{
         source::{Source, SourceError},
         vouching::Outside,
@@ -41,6 +43,7 @@ use crate::{
     home::files,
     reading::Reading,
     verifying::{self, FileShelf, VerifyError, change_id, number},
+    view::Texts,
     wire::rfc3339,
 };
 
@@ -81,11 +84,15 @@ pub fn bundle(global: &Global, args: &BundleArgs) -> Result<Exit, CliError> {
 #[command(after_help = "Examples:\n  \
     countersign verify change.bundle --trust trust.json\n  \
     countersign export ./log && countersign verify ./log --trust trust.json\n  \
-    countersign verify https://log.example --trust trust.json\n\n\
+    countersign verify https://log.example --trust trust.json\n  \
+    countersign verify change.bundle --trust trust.json --format html --out change.html\n\n\
     Exit status: 0 everything holds, 1 something is broken (the first broken leaf is named).")]
 pub struct Args {
     /// A bundle (a file, or its unpacked directory), an exported log, or the address of a log.
     place: String,
+    /// With `--format html`: write the page into this file.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -341,6 +348,8 @@ struct Found {
     claim: Option<(String, ChangeId)>,
     /// Of a whole log, the changes that are not in the report's state.
     shelf: Option<FileShelf>,
+    /// Of a bundle, what its statements name.
+    blobs: Texts,
 }
 
 /// More threads than cores, where each of them waits for answers.
@@ -355,7 +364,7 @@ fn find(trust: &Trust, place: &str) -> Result<Found, CliError> {
         Source::Server(_) | Source::Static(_) => cores.max(THREADS_AT_AN_ADDRESS),
     };
     let verifying::Verified { report, shelf, note } = verifying::verify(trust, &source, threads, clock::now())?;
-    Ok(Found { report, note, claim: None, shelf: Some(shelf) })
+    Ok(Found { report, note, claim: None, shelf: Some(shelf), blobs: Texts::new() })
 }
 
 fn find_in_bundle(trust: &Trust, path: &Path) -> Result<Found, CliError> {
@@ -377,7 +386,7 @@ fn find_in_bundle(trust: &Trust, path: &Path) -> Result<Found, CliError> {
         report.steps.push(broken("manifest", detail));
     }
     let note = bundle.evidence.cosigned.unwrap_or(bundle.evidence.checkpoint);
-    Ok(Found { report, note, claim: Some((origin, change)), shelf: None })
+    Ok(Found { report, note, claim: Some((origin, change)), shelf: None, blobs: bundle.evidence.blobs })
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
@@ -393,6 +402,11 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let is_said = |complete: &&Completeness| report.holds() && (trust.cosigners.is_some() || !complete.whole);
     let complete = report.completeness.as_ref().filter(is_said);
     let outside = complete.and_then(|_| outside(&trust, &found.note));
+    if global.page {
+        let completeness = complete.map(|complete| complete.words(claimed));
+        page(args, &trust, &found, completeness, &outside)?;
+        return Ok(if report.holds() { Exit::Done } else { Exit::Failed });
+    }
     let changes = Changes::of(&found)?;
     match global.format {
         Format::Json => output::json_in_pieces(&Verified {
@@ -420,6 +434,43 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         }
     }
     Ok(if report.holds() { Exit::Done } else { Exit::Failed })
+}
+
+/// The page is made of what does not hold, too: it then says so.
+fn page(
+    args: &Args,
+    trust: &Trust,
+    found: &Found,
+    completeness: Option<String>,
+    outside: &Option<Outside>,
+) -> Result<(), CliError> {
+    let Some((_, id)) = &found.claim else {
+        return Err(CliError::usage("--format html makes a page of one change, and this is a whole log")
+            .hint("name a bundle: countersign bundle CHANGE --out change.bundle"));
+    };
+    if args.out.is_none() && io::stdout().is_terminal() {
+        return Err(CliError::usage("--format html is a page for a browser, which a terminal cannot show")
+            .hint("name the file: --out change.html"));
+    }
+    let state = found.report.state.as_ref().filter(|_| found.report.holds());
+    let change = state.and_then(|state| Some((state, state.change(id).ok().flatten()?)));
+    let proved = change.map(|(state, change)| Proof::of(state, change, &found.blobs, clock::now())).transpose()?;
+    let evidence = Evidence {
+        file: &files::word(Path::new(&args.place)),
+        trust,
+        steps: &found.report.steps,
+        holds: found.report.holds(),
+        completeness,
+        outside: outside.iter().flat_map(Outside::lines).collect(),
+        proved,
+    };
+    let html = evidence::render(&evidence);
+    match &args.out {
+        Some(file) => super::audit::write_whole(file, &html),
+        None => io::stdout()
+            .write_all(html.as_bytes())
+            .map_err(|error| CliError::new("failed", format!("cannot print the page: {error}"))),
+    }
 }
 
 /// Whose cosignatures stand below the checkpoint, however old they are.

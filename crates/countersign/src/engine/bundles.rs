@@ -16,7 +16,7 @@ use countersign_ledger::{Digest, Fingerprint, Hash, StreamId, tile::TilePath, tr
 use super::{Engine, EngineError, OwnLeaf};
 use crate::{
     bundle::Bundle,
-    records::{self, blobs_named},
+    records,
     store::{self, Damage, MAX_PAGE, StoreError, layout},
     wire::{Entries, Published, Standings},
 };
@@ -218,7 +218,7 @@ impl Engine {
     }
 
     /// All leaves of a stream.
-    async fn stream(&self, stream: &StreamId) -> Result<Vec<(u64, Vec<u8>)>, EngineError> {
+    pub(super) async fn stream(&self, stream: &StreamId) -> Result<Vec<(u64, Vec<u8>)>, EngineError> {
         let mut leaves = Vec::new();
         loop {
             let page = self.store.stream(stream, leaves.len() as u64).await?;
@@ -262,13 +262,11 @@ impl Engine {
         let entries: Vec<OwnLeaf> = leaves.iter().map(|bytes| OwnLeaf::read(bytes)).collect::<Result<_, _>>()?;
         let needed: Vec<Digest> = entries.iter().flat_map(|entry| entry.body().needed_blobs()).collect();
         let mut blobs = self.store.blobs(&needed).await?;
-        // The lists of governance files name more.
-        let mut files = Vec::new();
-        for entry in entries.iter().filter(|entry| entry.body().governance_files().is_some()) {
-            files.extend(blobs_named(entry.body(), |digest| blobs.get(digest).cloned())?);
-        }
-        files.retain(|digest| !blobs.contains_key(digest));
-        blobs.extend(self.store.blobs(&files).await?);
+        // The lists of governance files name more, also of those that are only proposed.
+        let bodies = entries.iter().map(OwnLeaf::body).filter(|body| records::names_a_list(body));
+        let mut named = records::all_named(&*self.store, bodies).await?;
+        named.retain(|digest, _| !blobs.contains_key(digest));
+        blobs.extend(named);
         Ok(Entries { cosigned, ..Entries::new(head.note, from, &leaves, &blobs) })
     }
 

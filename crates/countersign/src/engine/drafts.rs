@@ -124,6 +124,7 @@ impl<'a> Draft<'a> {
                 let people = records::people(self.engine.store()).await?;
                 admit::brings_back(&before, &self.state.governance, &people)?;
                 coverage::leaves_able(&before, &self.state.governance, self.at)?;
+                coverage::leaves_enough(&before, &self.state.governance, self.at)?;
                 Ok(coverage::leaves_governable(&self.state.governance, self.at)?)
             }
             body @ (Body::Proposal(_) | Body::NewRevision(_)) => match body.governance_subject() {
@@ -145,6 +146,7 @@ impl<'a> Draft<'a> {
         let after = before.publish(&publication, named.digest, &blob)?;
         admit::brings_back(before, &after, &records::people(self.engine.store()).await?)?;
         coverage::leaves_able(before, &after, self.at)?;
+        coverage::leaves_enough(before, &after, self.at)?;
         Ok(coverage::leaves_governable(&after, self.at)?)
     }
 

@@ -167,7 +167,7 @@ impl Engine {
         Ok(body.map(|body| records::parse(&name, &body)).transpose()?)
     }
 
-    async fn raise(&self, found: Vec<(Matter, BTreeSet<ActorId>)>, now: Time) -> Result<usize, EngineError> {
+    pub(super) async fn raise(&self, found: Vec<(Matter, BTreeSet<ActorId>)>, now: Time) -> Result<usize, EngineError> {
         let governance = self.governance().await?;
         let mut raised = 0;
         for (what, mut who) in found.into_iter().take(MAX_AT_ONCE) {

@@ -27,6 +27,7 @@ mod reads;
 mod speakers;
 mod speech;
 mod steady;
+mod switched;
 
 use std::{
     collections::BTreeMap,

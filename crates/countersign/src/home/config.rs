@@ -171,6 +171,7 @@ impl Config {
             environments,
             production,
             unseen_approvals,
+            loosening_wait_secs,
         } = &self.catalog;
         let _ = write!(
             text,
@@ -182,7 +183,9 @@ impl Config {
                mails_annotation: {}\n  \
                actor_annotation: {}\n  \
                environments: [{}]\n  \
-               production: [{}]\n",
+               production: [{}]\n  \
+               # How long a change of rules, catalog or people waits that loosens something, once enough people stand behind it.\n  \
+               loosening_wait_secs: {loosening_wait_secs}\n",
             quoted(tier_annotation),
             quoted(level_annotation),
             quoted(keys_annotation),

@@ -321,7 +321,7 @@ impl Home {
         self.path.join(FOUNDED).exists() || self.seen_path().exists()
     }
 
-    /// How a ledger is put back: the one that is there is moved aside.
+    /// How what stands beside whole leaves is made again.
     pub fn making_again(&self) -> String {
         let (home, ledger) = (files::word(&self.path), files::word(&self.ledger_path()));
         format!(
@@ -329,6 +329,7 @@ impl Home {
         )
     }
 
+    /// How a ledger is put back: the one that is there is moved aside.
     pub fn putting_back(&self) -> String {
         let (home, ledger) = (files::word(&self.path), files::word(&self.ledger_path()));
         let import = format!("countersign import EXPORT_OR_BACKUP --home {home}");

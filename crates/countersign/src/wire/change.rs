@@ -111,6 +111,9 @@ pub struct ApprovalLine {
     /// Whether it is of an earlier revision that brought the same, and counts for rules that let it carry over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub carries: bool,
+    /// Why it does not count, where that is because two came into the home together lately.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

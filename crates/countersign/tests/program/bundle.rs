@@ -9,6 +9,7 @@ use insta::assert_snapshot;
 use serde_json::Value;
 
 use crate::{
+    browser::Shown,
     support::{Run, archive_with},
     world::World,
 };
@@ -97,6 +98,51 @@ fn a_bundle_verifies_without_a_server_packed_and_unpacked() {
     );
     unpack(&world, "unpacked", &files(&world));
     assert_eq!(verify(&world, "unpacked").status, 0);
+}
+
+/// One page for whoever gets the bundle forwarded: what it is, who looked, what was asked, what was checked; or that it does not hold.
+#[test]
+fn a_bundle_is_read_as_a_page_and_one_that_does_not_hold_shows_nothing_of_its_change() {
+    let (world, change) = bundled();
+    let page = |file: &str| {
+        let words = format!("verify {file} --trust home/trust.json --format html --out page.html");
+        let run = world.stage.run(&format!("--url http://127.0.0.1:1 {words}"));
+        let shown = Shown::page(&world.stage, "page.html", "");
+        assert_eq!(shown.complaints, Vec::<String>::new());
+        (run.status, shown.dom)
+    };
+    let (status, dom) = page("change.bundle");
+    assert_eq!(status, 0);
+    for words in [
+        "<h1>“Go faster” for search/production: permitted</h1>",
+        "One person who had no hand in it has signed exactly this.",
+        "a reason that is long enough",
+        "<li>alice</li>",
+        "<th scope=\"row\">bob</th>",
+        "computed from their own clone",
+        ": <b>allowed</b>. ",
+        "true over flags.json",
+        "<th scope=\"row\">decisions</th><td data-label=\"Verdict\">holds</td>",
+        "countersign verify change.bundle --trust trust.json",
+        &change,
+    ] {
+        assert!(dom.contains(words), "{words}\n{dom}");
+    }
+    let mut edited = files(&world);
+    let leaf = edited.keys().filter(|path| path.starts_with("leaves/")).next_back().unwrap().clone();
+    let at = edited[&leaf].len() / 2;
+    edited.get_mut(&leaf).unwrap()[at] ^= 0x10;
+    fs::write(world.stage.path("edited.bundle"), tar_of(&edited).unwrap()).unwrap();
+    let (status, dom) = page("edited.bundle");
+    assert!(
+        status == 1 && dom.contains("<h1>This does not prove what it says</h1>") && dom.contains("BROKEN"),
+        "{dom}"
+    );
+    assert!(!dom.contains("Go faster") && !dom.contains("bob"), "{dom}");
+    let whole = world.stage.run(
+        "--url http://127.0.0.1:1 verify home/ledger.sqlite --trust home/trust.json --format html --out page.html",
+    );
+    assert!(whole.status != 0 && !whole.stderr.is_empty(), "{whole}");
 }
 
 #[test]

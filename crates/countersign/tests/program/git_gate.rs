@@ -30,7 +30,7 @@ fn a_push_that_nobody_proposed_is_refused_with_the_command() {
     assert_snapshot!(push.told(), @r#"
     countersign: refused: no change is proposed for [A] on refs/heads/main [no-change]
     countersign:   it would reach checkout/production; propose it, have it approved, then push again:
-    countersign:   -> countersign propose --target checkout/production --kind code --git . --repository shop --branch main --range [B]..[A] --title "..." --why "..."
+    countersign:   -> countersign propose --target checkout/production --kind code --git . --repository shop --branch main --range [B]..[A] --title "..." --why "..." --rollback "..."
     "#);
 }
 
@@ -311,7 +311,7 @@ fn an_approval_for_another_branch_is_refused() {
     assert_snapshot!(push.told(), @r#"
     countersign: refused: change [A] is for refs/heads/main, not refs/heads/release [another-branch]
     countersign:   an approval holds for one branch; propose the change for this one too:
-    countersign:   -> countersign propose --target checkout/production --kind code --git . --repository shop --branch release --range [B]..[C] --title "..." --why "..."
+    countersign:   -> countersign propose --target checkout/production --kind code --git . --repository shop --branch release --range [B]..[C] --title "..." --why "..." --rollback "..."
     countersign: all of it: countersign show [A]
     "#);
 }

@@ -3,6 +3,7 @@
 mod amend;
 mod api;
 mod apply;
+mod asked;
 mod audit;
 mod browser;
 mod bundle;
@@ -51,6 +52,7 @@ mod remarks;
 mod reviewing;
 mod reviews;
 mod rules;
+mod scenario;
 mod serving;
 mod settings;
 mod simulate;

@@ -84,7 +84,7 @@ impl Stage {
     /// Makes the home `home` of the founders `ada` and `grace`.
     pub fn home_of_two(&self) -> Run {
         let run =
-            self.run("init home --name log --founder ada=ada@example.com=ada --founder grace=grace@example.com=grace");
+            self.run("init home --name log --loosening-wait 0s --founder ada=ada@example.com=ada --founder grace=grace@example.com=grace");
         assert_eq!(run.status, 0, "{run}");
         run
     }

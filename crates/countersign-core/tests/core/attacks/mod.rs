@@ -5,6 +5,8 @@ mod authority;
 mod epochs;
 mod findings;
 mod governance;
+mod loosening;
+mod newcomers;
 mod permits;
 mod statements;
 mod stops;

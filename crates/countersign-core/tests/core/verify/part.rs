@@ -34,7 +34,10 @@ fn the_part_of_an_honest_log_that_a_change_needs_holds() {
 #[test]
 fn a_part_has_what_stands_behind_each_publication() {
     let mut world = World::new();
-    let amended = world.amend("linus", &[("systems/search.json", Some(br#"{"owner":"discovery","tier":4}"#))]);
+    let amended = world.amend(
+        "linus",
+        &[("systems/search.json", Some(br#"{"depends_on":["checkout"],"owner":"discovery","tier":3}"#))],
+    );
     world.approve("ada", &amended).unwrap();
     world.put_in_force("mallory", &amended).unwrap();
     let change = world.propose("ada", "search/production");

@@ -12,10 +12,8 @@ mod rules;
 mod sections;
 mod table;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use self::parts::{GRADES, grade_key, grade_label, grade_meaning, of_grade};
@@ -23,8 +21,8 @@ use super::{
     report::{Month, Report, has_second_person},
     text::counted,
 };
+use crate::page::{self, STYLE};
 
-const STYLE: &str = include_str!("../../../assets/audit/style.css");
 const SHARED: &str = include_str!("../../../assets/audit/page.js");
 const CHARTS: &str = include_str!("../../../assets/audit/charts.js");
 const CHANGES: &str = include_str!("../../../assets/audit/changes.js");
@@ -63,16 +61,7 @@ pub fn render(report: &Report, commits_at: Option<&str>) -> Result<String, PageE
     let page = html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(policy());
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="referrer" content="no-referrer";
-                meta name="generator" content=(concat!("countersign ", env!("CARGO_PKG_VERSION")));
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
+            (page::head(&title, &page::policy(&SCRIPTS, &[STYLE, PLOT_STYLE])))
             body {
                 a.skip href="#main" { "To the report" }
                 (sections::head(report))
@@ -93,19 +82,6 @@ pub fn render(report: &Report, commits_at: Option<&str>) -> Result<String, PageE
         }
     };
     Ok(page.into_string())
-}
-
-/// Nothing from anywhere, and of the page itself only what we put in.
-fn policy() -> String {
-    let digests = |texts: &[&str]| {
-        let each = texts.iter().map(|text| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text))));
-        each.collect::<Vec<_>>().join(" ")
-    };
-    format!(
-        "default-src 'none'; script-src {}; style-src {}; img-src data:; base-uri 'none'; form-action 'none'",
-        digests(&SCRIPTS),
-        digests(&[STYLE, PLOT_STYLE])
-    )
 }
 
 fn foot() -> Markup {

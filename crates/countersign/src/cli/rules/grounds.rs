@@ -1,7 +1,7 @@
 //! By which rules, of which people and systems, it is said what would be asked: those in force in a log, or of folders that
 //! nobody has signed.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use countersign_core::{
     catalog::Catalog,
@@ -68,6 +68,7 @@ fn unsigned(files: &home::GovernanceFiles) -> Result<Governance, Refusal> {
         files: files.iter().map(|(path, bytes)| (path.clone(), Digest::of(bytes))).collect(),
         in_force: Digest::of(b""),
         epochs: Vec::new(),
+        newcomers: BTreeMap::new(),
     };
     let find = |digest: &Digest| files.values().find(|bytes| Digest::of(bytes) == *digest).cloned();
     Governance::load(record, &find)

@@ -10,6 +10,7 @@ use countersign_core::{
         git::GitRead as _, guidance_review,
     },
     ids::{ChangeId, Nonce, Oid, Target},
+    requirement::Document,
     statement::{FoundDocument, ObservedDocument},
 };
 use countersign_ledger::Digest;
@@ -169,9 +170,17 @@ impl Push<'_> {
     }
 
     /// The command that proposes this push.
-    pub fn propose(&self, head: &Oid, targets: &BTreeSet<Target>) -> String {
+    pub fn propose(&self, head: &Oid, targets: &BTreeSet<Target>, documents: &BTreeSet<Document>) -> String {
         let targets: String = targets.iter().map(|target| format!(" --target {target}")).collect();
-        format!("countersign propose{targets} --kind code {} --title \"...\" --why \"...\"", self.range(head))
+        let flag = |document: &Document| match document {
+            // Which everybody is asked for.
+            Document::Why => None,
+            Document::Risk => Some("--risk"),
+            Document::Rollback => Some("--rollback"),
+            Document::Tests => Some("--tests"),
+        };
+        let further: String = documents.iter().filter_map(flag).map(|flag| format!(" {flag} \"...\"")).collect();
+        format!("countersign propose{targets} --kind code {} --title \"...\" --why \"...\"{further}", self.range(head))
     }
 
     /// The options that name this push to the command line.

@@ -9,6 +9,8 @@ use countersign_core::{
     explain::Explained,
     facts::{GitFacts, Identities, NotALanding, git::GitRead as _},
     ids::{ChangeId, Oid, Target},
+    kind::Kind,
+    preview::documents_asked,
     subject::{GitSubject, Subject, Transition},
     text::ProposalText,
 };
@@ -81,7 +83,7 @@ impl Judge<'_> {
             return Ok(Refused::new("another-branch", format!("change {short} is for {at}, not {branch}"))
                 .note("an approval holds for one branch; propose the change for this one too:")
                 .about(&change)
-                .command(self.push.propose(head, &self.push.targets()?)));
+                .command(self.propose(head, &self.push.targets()?)?));
         }
         let parents = self.push.parents()?;
         if parents > 2 {
@@ -100,7 +102,13 @@ impl Judge<'_> {
         }
         Ok(Refused::new("no-change", format!("no change is proposed for {} on {branch}", head.short()))
             .note(format!("it would reach {}; propose it, have it approved, then push again:", list(&targets)))
-            .command(self.push.propose(head, &targets)))
+            .command(self.propose(head, &targets)?))
+    }
+
+    /// The command that proposes this push, with what rules ask to be said of such a change.
+    fn propose(&self, head: &Oid, targets: &BTreeSet<Target>) -> Result<String, GateError> {
+        let documents = documents_asked(&*self.desk.governance()?, targets, Kind::Code, (self.clock)());
+        Ok(self.push.propose(head, targets, &documents))
     }
 
     /// A change that was proposed at a commit from which the push went on.
@@ -184,7 +192,7 @@ impl Judge<'_> {
         }
         Err(Refused::new("targets-not-covered", format!("the push also reaches {}", list(&missing)))
             .note("the changes that are approved do not name it; propose that part too:")
-            .command(self.push.propose(self.push.candidates()?.last().unwrap_or(&self.push.new), &missing))
+            .command(self.propose(self.push.candidates()?.last().unwrap_or(&self.push.new), &missing)?)
             .into())
     }
 

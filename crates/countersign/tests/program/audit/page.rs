@@ -237,14 +237,14 @@ fn two_sets_of_rules_lead_to_what_changes_verdict() {
 }
 
 #[test]
-fn only_an_audit_makes_pages() {
+fn only_what_is_forwarded_makes_pages() {
     let stage = Stage::new();
     stage.bare("shop.git", &shop());
     let said = stage.run("list --format html").to_string();
     assert_snapshot!(said, @r"
     status 2
     --- stderr
-    error: --format html: only `countersign audit` makes a page
+    error: --format html: only `countersign audit` and `countersign verify` make a page
     hint: --format text is for people, --format json for programs
     ");
     for words in ["rules check rules --format html", "--format html demo"] {

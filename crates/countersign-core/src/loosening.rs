@@ -1,0 +1,199 @@
+//! What of a publication loosens: lets more through, or gives somebody more of a say. Such a change takes two of the policy group,
+//! one of them a senior, and waits.
+//!
+//! Pure, and asked by whoever folds a proposal, so that everybody who follows a log comes to the same answer. What is not shown to
+//! tighten counts as loosening. Names and mails are not looked at, because they can be erased and the answer has to stay.
+
+use std::{collections::BTreeSet, fmt};
+
+use crate::{
+    catalog::{Actor, ActorKind, Catalog, Level, Tier},
+    governance::Governance,
+    ids::{ActorId, Environment, GroupId, SystemId},
+    rules::{Weaker, weaker},
+};
+
+/// One way in which it does.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Loosening {
+    Rule(Weaker),
+    /// There was none, so that nothing reached production.
+    FirstRules,
+    SystemGone(SystemId),
+    Tier {
+        system: SystemId,
+        before: Tier,
+        after: Tier,
+    },
+    /// People who own it by this.
+    Owners {
+        system: SystemId,
+        people: BTreeSet<ActorId>,
+    },
+    /// People who come into a group that rules name.
+    Members {
+        group: GroupId,
+        people: BTreeSet<ActorId>,
+    },
+    /// People who come into the policy group.
+    Policy(BTreeSet<ActorId>),
+    Level {
+        person: ActorId,
+        level: Level,
+    },
+    /// A key for somebody who has a say already, or is to be a senior.
+    Key(ActorId),
+    /// Somebody, or something, becomes a person.
+    Kind(ActorId),
+    NotProduction(Environment),
+    UnseenApprovals,
+    Wait {
+        before: u32,
+        after: u32,
+    },
+}
+
+/// What of it loosens, the worst not first: in the order of what it is about.
+pub fn loosens(before: &Governance, after: &Governance) -> Vec<Loosening> {
+    let mut found: Vec<Loosening> = Vec::new();
+    if before.rules.digest() != after.rules.digest() || before.population() != after.population() {
+        let people = (before.population(), after.population());
+        found.extend(weaker(&before.rules, &after.rules, people).into_iter().map(Loosening::Rule));
+    }
+    if before.rules.is_empty() && !after.rules.is_empty() {
+        found.push(Loosening::FirstRules);
+    }
+    of_systems(&before.catalog, &after.catalog, &mut found);
+    let named: BTreeSet<&GroupId> = before.rules.groups().iter().collect();
+    for group in named {
+        let was = able(&before.catalog, before.catalog.members(group));
+        let people = gained(&was, able(&after.catalog, after.catalog.members(group)));
+        if !people.is_empty() {
+            found.push(Loosening::Members { group: group.clone(), people });
+        }
+    }
+    let people = gained(&before.policy_group(), after.policy_group());
+    if !people.is_empty() {
+        found.push(Loosening::Policy(people));
+    }
+    of_people(before, after, &mut found);
+    of_settings(&before.catalog, &after.catalog, &mut found);
+    found
+}
+
+fn of_systems(before: &Catalog, after: &Catalog, found: &mut Vec<Loosening>) {
+    for (id, old) in &before.systems {
+        let Some(new) = after.systems.get(id) else {
+            found.push(Loosening::SystemGone(id.clone()));
+            continue;
+        };
+        if new.tier > old.tier {
+            found.push(Loosening::Tier { system: id.clone(), before: old.tier, after: new.tier });
+        }
+        let people = gained(&able(before, before.owners(id)), able(after, after.owners(id)));
+        if !people.is_empty() {
+            found.push(Loosening::Owners { system: id.clone(), people });
+        }
+    }
+}
+
+/// A new person who is nobody's senior and owns nothing has no more of a say than anybody has.
+fn of_people(before: &Governance, after: &Governance, found: &mut Vec<Loosening>) {
+    for actor in after.catalog.actors.values() {
+        let Actor { id, kind, level, keys, .. } = actor;
+        let old = before.catalog.actors.get(id);
+        match (old, kind) {
+            (Some(old), ActorKind::Person) if old.kind != *kind => found.push(Loosening::Kind(id.clone())),
+            (Some(_) | None, ActorKind::Person | ActorKind::Workload | ActorKind::Agent) => {}
+        }
+        if *kind != ActorKind::Person || keys.is_empty() {
+            continue;
+        }
+        let was = old.filter(|old| !old.keys.is_empty());
+        if level.is_senior() && was.is_none_or(|was| was.level < *level) {
+            found.push(Loosening::Level { person: id.clone(), level: *level });
+            continue;
+        }
+        let new_key = |was: &Actor| keys.iter().any(|key| !was.keys.contains(key));
+        let has_a_say = || level.is_senior() || has_a_say(before, id);
+        if was.is_some_and(new_key) && has_a_say() {
+            found.push(Loosening::Key(id.clone()));
+        }
+    }
+}
+
+/// Whether somebody owns something, is of the policy group, or in a group that rules name.
+fn has_a_say(governance: &Governance, person: &ActorId) -> bool {
+    let catalog = &governance.catalog;
+    governance.policy_group().contains(person)
+        || governance.rules.groups().iter().any(|group| catalog.is_in(person, group))
+        || catalog.systems.keys().any(|system| catalog.owns(person, system))
+}
+
+fn of_settings(before: &Catalog, after: &Catalog, found: &mut Vec<Loosening>) {
+    let (old, new) = (&before.settings, &after.settings);
+    found.extend(old.production.difference(&new.production).cloned().map(Loosening::NotProduction));
+    if new.unseen_approvals && !old.unseen_approvals {
+        found.push(Loosening::UnseenApprovals);
+    }
+    let (before, after) = (old.loosening_wait_secs, new.loosening_wait_secs);
+    if after < before {
+        found.push(Loosening::Wait { before, after });
+    }
+}
+
+/// Those of them who have a key: the others can do nothing yet.
+fn able<'a>(catalog: &Catalog, people: BTreeSet<&'a ActorId>) -> BTreeSet<&'a ActorId> {
+    let has_a_key = |id: &&ActorId| catalog.actors.get(id).is_some_and(|actor| !actor.keys.is_empty());
+    people.into_iter().filter(has_a_key).collect()
+}
+
+fn gained(before: &BTreeSet<&ActorId>, after: BTreeSet<&ActorId>) -> BTreeSet<ActorId> {
+    after.into_iter().filter(|person| !before.contains(person)).cloned().collect()
+}
+
+/// How many people are named.
+const NAMED: usize = 5;
+
+fn names(people: &BTreeSet<ActorId>) -> String {
+    let named = people.iter().take(NAMED).map(ActorId::as_str).collect::<Vec<_>>().join(", ");
+    match people.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
+/// A length of time, as people say it.
+pub fn span(secs: u32) -> String {
+    match secs {
+        secs if secs.is_multiple_of(3_600) => format!("{} h", secs / 3_600),
+        secs if secs.is_multiple_of(60) => format!("{} min", secs / 60),
+        secs => format!("{secs} s"),
+    }
+}
+
+impl fmt::Display for Loosening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(weaker) => weaker.fmt(f),
+            Self::FirstRules => f.write_str("there are rules for the first time: before, nothing reached production"),
+            Self::SystemGone(system) => write!(f, "takes system {system} away"),
+            Self::Tier { system, before, after } => {
+                write!(f, "system {system} is of tier {}, was {}", u8::from(*after), u8::from(*before))
+            }
+            Self::Owners { system, people } => {
+                write!(f, "lets {} answer for system {system}, as owners", names(people))
+            }
+            Self::Members { group, people } => write!(f, "puts {} into group {group}, which rules name", names(people)),
+            Self::Policy(people) => write!(f, "puts {} into the policy group", names(people)),
+            Self::Level { person, level } => write!(f, "makes {person} a {}", level.as_str()),
+            Self::Key(person) => write!(f, "lets {person} sign with another key"),
+            Self::Kind(actor) => write!(f, "{actor} becomes a person"),
+            Self::NotProduction(environment) => write!(f, "environment {environment} is production no more"),
+            Self::UnseenApprovals => f.write_str("approvals count that were given without the content at hand"),
+            Self::Wait { before, after } => {
+                write!(f, "what loosens waits {}, was {}", span(*after), span(*before))
+            }
+        }
+    }
+}
