@@ -57,7 +57,7 @@ fn snapshot() -> Snapshot {
         })
         .made_by(["ada".parse().unwrap()])
         .ai(AiStatus::None, true)
-        .documents(Documents { why: 100, risk: 100, rollback: 100, tests: 100 })
+        .documents(Documents { why: 100, risk: 100, rollback: 100, tests: 100, ..Documents::default() })
         .population(5_000)
         .build()
 }

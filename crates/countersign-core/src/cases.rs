@@ -25,8 +25,9 @@ use crate::{
         Rules, decide,
         sample::{self, SAMPLE_NOW},
     },
-    snapshot::{AiStatus, Builder, EvidenceView, Snapshot, TargetView},
+    snapshot::{AiStatus, Builder, CommitsView, EvidenceView, Snapshot, TargetView},
     statement::Seen,
+    text,
 };
 
 /// Most bytes in one file of cases.
@@ -121,6 +122,15 @@ struct Given {
     /// Days until each page's review is due; `null` where it does not say.
     guidance: BTreeMap<String, Option<i32>>,
     documents: Option<Documents>,
+    /// Left out: one without a form.
+    title: Option<String>,
+    links: Vec<String>,
+    source: Option<String>,
+    branch: Option<String>,
+    /// Who signed them. Left out: nobody.
+    commits: Option<Signatures>,
+    /// How many hours ago each was given; left out: just now.
+    approved_hours_ago: BTreeMap<ActorId, u32>,
     /// What it touches: each path, and what becomes of it.
     #[serde(deserialize_with = "fates")]
     paths: BTreeMap<String, Fate>,
@@ -179,6 +189,22 @@ impl Came {
     }
 }
 
+/// Who signed the commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Signatures {
+    /// Somebody here, all of them.
+    Signed,
+    /// Whoever committed them.
+    ByCommitter,
+}
+
+impl Signatures {
+    fn view(self) -> CommitsView {
+        CommitsView { signed: true, by_committer: self == Self::ByCommitter }
+    }
+}
+
 /// What becomes of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -216,7 +242,8 @@ const PEOPLE: [(&str, &str); 4] =
     [("ada", "standard owner"), ("grace", "senior owner"), ("linus", "standard"), ("barbara", "senior")];
 
 /// What people wrote where a case does not say: enough for every tier.
-const DOCUMENTS: Documents = Documents { why: 200, risk: 200, rollback: 200, tests: 200 };
+const DOCUMENTS: Documents =
+    Documents { why: 200, risk: 200, rollback: 200, tests: 200, form: String::new(), hosts: BTreeSet::new(), links: 0 };
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -348,9 +375,10 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
         tier: Tier::try_from(given.tier.unwrap_or(3))?,
         owner: given_or(given.owner.as_ref(), "payments")?,
     };
+    let paths = paths(&given.paths);
     let mut snapshot = Builder::new(sample::change(), given.kind.unwrap_or(Kind::Code))
         .revision(given.revision.unwrap_or(1))
-        .purpose(purpose(&given.purpose))
+        .purpose(Purpose { source: given.source.clone(), ..purpose(&given.purpose) })
         .target(target)
         .proposed_by(given_or(given.proposer.as_ref(), "ada")?, given.proposer_kind.unwrap_or(ActorKind::Person))
         .made_by(given.contributors.iter().cloned())
@@ -359,8 +387,9 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
         .rejected_by(given.rejected_by.iter().cloned())
         .ai(status, disclosed)
         .tools(given.tools.iter().cloned())
-        .documents(given.documents.unwrap_or(DOCUMENTS))
-        .paths(rules.paths_of(Some(&paths(&given.paths))))
+        .documents(documents(given))
+        .paths(rules.paths_of(Some(&paths)))
+        .size_without(rules.sizes_without(Some(&paths)))
         .size(given.size.unwrap_or(Measure::HARMLESS).size())
         .standard(given.standard.then(sample::standard))
         .population(home.everybody.len());
@@ -371,6 +400,16 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
     }
     for (kind, came) in &given.evidence {
         snapshot = snapshot.evidence(kind.clone(), came.view());
+    }
+    snapshot = snapshot.approved_hours_ago(0);
+    for (by, hours) in &given.approved_hours_ago {
+        snapshot = snapshot.given_hours_ago(by, *hours);
+    }
+    if let Some(branch) = &given.branch {
+        snapshot = snapshot.for_branch(branch.clone());
+    }
+    if let Some(signatures) = given.commits {
+        snapshot = snapshot.commits(signatures.view());
     }
     for (by, words) in &given.signed {
         let (mut assurance, mut seen) = (Assurance::SoftwareKey, Seen::None);
@@ -403,6 +442,16 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
     Ok(snapshot.build())
 }
 
+fn documents(given: &Given) -> Documents {
+    let mut documents = given.documents.clone().unwrap_or(DOCUMENTS);
+    if let Some(title) = &given.title {
+        documents.form = text::form(title).unwrap_or_default().to_owned();
+    }
+    documents.hosts.extend(given.links.iter().filter_map(|link| text::host(link)));
+    documents.links = documents.links.saturating_add(u32::try_from(given.links.len()).unwrap_or(u32::MAX));
+    documents
+}
+
 fn paths(given: &BTreeMap<String, Fate>) -> Vec<RuledPath> {
     let ruled = |(path, fate): (&String, &Fate)| {
         let status = match fate {
@@ -411,7 +460,7 @@ fn paths(given: &BTreeMap<String, Fate>) -> Vec<RuledPath> {
             Fate::Deleted => PathStatus::Deleted,
         };
         let (link, submodule) = (*fate == Fate::Link, *fate == Fate::Submodule);
-        RuledPath { path: path.clone(), status, submodule, link }
+        RuledPath { path: path.clone(), status, submodule, link, lines: Some(Lines { added: 1, deleted: 0 }) }
     };
     given.iter().map(ruled).collect()
 }
@@ -421,6 +470,7 @@ fn purpose(words: &BTreeSet<Word>) -> Purpose {
         restores: words.contains(&Word::Restores).then(sample::change),
         incident: words.contains(&Word::Incident).then(|| "INC-1".to_owned()),
         security: words.contains(&Word::Security),
+        source: None,
     }
 }
 

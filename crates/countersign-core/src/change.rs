@@ -19,6 +19,7 @@ pub use self::{
     status::ChangeStatus,
 };
 use crate::{
+    catalog::Catalog,
     facts::{GitFacts, Identities},
     ids::{ActorId, ChangeId, EvidenceKind, GateId, Oid, RepositoryId, Target},
     kind::{Kind, Purpose},
@@ -126,7 +127,7 @@ impl Change {
             proposer: by.clone(),
             proposed_at: at,
             status: ChangeStatus::Proposed,
-            revisions: vec![Revision::new((by, at), found, first, subject, blobs, proposal.documents, sponsor)],
+            revisions: vec![Revision::new((by, at), found, first, subject, blobs, proposal.documents.clone(), sponsor)],
             approvals: vec![],
             rejections: vec![],
             disclosures: vec![],
@@ -237,6 +238,13 @@ impl Change {
         spoke
     }
 
+    /// Finds out who signed the commits of the newest revision.
+    pub(crate) fn know_signers(&mut self, catalog: &Catalog) {
+        if let Some(revision) = self.revisions.last_mut() {
+            revision.know_signers(catalog);
+        }
+    }
+
     /// Takes a statement about the change that was admitted.
     pub(crate) fn apply(&mut self, admitted: &Admitted<'_>) {
         let by = admitted.statement.header.by.clone();
@@ -251,7 +259,7 @@ impl Change {
                     reference,
                     subject,
                     (new.facts, new.identities, new.text),
-                    new.documents,
+                    new.documents.clone(),
                     new.sponsor.clone(),
                 ));
                 // A rejection stands over later revisions.
@@ -474,7 +482,8 @@ impl Change {
 
 impl Change {
     /// The streams that a decision about the change depends on, asked by this gate: governance, the change, its targets,
-    /// the people whose approval or waiver and the workloads whose evidence may count (a revocation of their key stands in their own stream), and the gate.
+    /// the people whose approval or waiver may count or whose key signed its commits and the workloads whose evidence may (a
+    /// revocation of that stands in their own stream), and the gate.
     /// A function of the change, so that a gate and a verifier work out for themselves what must not be missing.
     pub fn inputs(&self, gate: Option<&GateId>) -> Result<BTreeSet<StreamId>, Refusal> {
         let mut streams = BTreeSet::from([governance_stream()?, change_stream(&self.id)?]);
@@ -486,7 +495,8 @@ impl Change {
         let approved = approved.map(|approval| &approval.by);
         let waived = self.waivers.iter().filter(|w| Some(w.revision) == current).map(|waiver| &waiver.by);
         let attested = self.evidence_of(current.as_ref()).map(|evidence| &evidence.by);
-        for person in approved.chain(waived).chain(attested) {
+        let signed = self.current().into_iter().flat_map(|revision| revision.signers.values());
+        for person in approved.chain(waived).chain(attested).chain(signed) {
             streams.insert(person_stream(person)?);
         }
         // Who submitted what governs stands behind it as those do who approve.

@@ -19,9 +19,9 @@ use crate::{
     ids::{ActorId, ChangeId, Environment, EvidenceKind, GroupId, RuleId, SystemId, Target},
     kind::{Documents, Kind},
     refusal::Refusal,
-    requirement::{MAX_APPROVALS, Need, Role},
+    requirement::{Choice, Has, MAX_APPROVALS, Need, Role},
     rules::{Rules, decide},
-    snapshot::{AiStatus, Builder, EvidenceView, PathsView, Snapshot, TargetView, WaiverView},
+    snapshot::{AiStatus, Builder, CommitsView, EvidenceView, PathsView, Snapshot, TargetView, WaiverView},
     standard::{Proposer, Standard},
 };
 
@@ -256,7 +256,9 @@ fn asked_group<'a>(missing: &'a decision::Missing, system: &'a System) -> Option
             match requirement.need.roles().into_iter().find(open)? {
                 Role::Owner => Some(&system.owner),
                 Role::Group(group) => Some(group),
-                Role::Independent | Role::Senior | Role::Touch | Role::Verified | Role::Material => None,
+                Role::Independent | Role::Senior | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material => {
+                    None
+                }
             }
         }
         _ => None,
@@ -279,6 +281,12 @@ fn attesters(governance: &Governance) -> BTreeMap<&EvidenceKind, &ActorId> {
     attested.filter(|(kind, _)| kinds.contains(*kind)).collect()
 }
 
+/// What the rules ask a change to have.
+fn has(governance: &Governance) -> BTreeSet<&Has> {
+    let ways = governance.rules.iter().flat_map(|rule| &rule.requires).flat_map(Choice::ways);
+    ways.filter_map(|way| way.need.has()).collect()
+}
+
 /// One target, and who people are to it.
 struct Scene<'a> {
     view: TargetView,
@@ -290,6 +298,8 @@ struct Scene<'a> {
     paths: BTreeMap<String, PathsView>,
     /// Whose evidence would count, of the kinds that rules ask for.
     evidence: BTreeMap<&'a EvidenceKind, &'a ActorId>,
+    /// What rules ask a change to have, which whoever proposes it sees to.
+    has: BTreeSet<&'a Has>,
 }
 
 impl<'a> Scene<'a> {
@@ -313,6 +323,7 @@ impl<'a> Scene<'a> {
             people,
             groups,
             // It touches whatever a rule asks about.
+            has: has(governance),
             paths: governance.rules.patterns().map(|text| (text.to_owned(), touched)).collect(),
             evidence: attesters(governance),
         }
@@ -327,7 +338,7 @@ impl<'a> Scene<'a> {
         let owners = governance.owners(&view.target.system);
         // As of every change to what governs: it has no paths of a repository.
         let (population, paths) = (governance.catalog.population(), governance.rules.paths_of(None));
-        Self { view, owners, population, people, groups, paths, evidence: attesters(governance) }
+        Self { view, owners, population, people, groups, paths, evidence: attesters(governance), has: has(governance) }
     }
 
     /// The groups that rules name and somebody is in.
@@ -359,7 +370,13 @@ impl<'a> Scene<'a> {
 
     /// The best that could happen to a change of this kind by this proposer.
     fn best(&self, proposer: &ActorId, approvers: &[&ActorId], kind: Kind, ai: AiStatus) -> Snapshot {
-        let documented = Documents { why: DOCUMENTED, risk: DOCUMENTED, rollback: DOCUMENTED, tests: DOCUMENTED };
+        let documented = Documents {
+            why: DOCUMENTED,
+            risk: DOCUMENTED,
+            rollback: DOCUMENTED,
+            tests: DOCUMENTED,
+            ..Documents::default()
+        };
         let mut best = Builder::new(ChangeId::of_proposal(&Digest::of("coverage")), kind)
             .target(self.view.clone())
             .proposed_by(proposer.clone(), ActorKind::Person)
@@ -376,7 +393,7 @@ impl<'a> Scene<'a> {
             best = best.evidence((*kind).clone(), EvidenceView { passed_by, ..EvidenceView::default() });
         }
         // Which keys people will sign with nobody knows beforehand.
-        best = best.signed_at_best();
+        best = best.signed_at_best().approved_hours_ago(0).commits(CommitsView { signed: true, by_committer: true });
         let there: BTreeSet<&ActorId> = approvers.iter().copied().chain([proposer]).collect();
         for (group, members) in self.groups {
             let here: Vec<ActorId> = there.intersection(members).map(|person| (*person).clone()).collect();
@@ -384,7 +401,9 @@ impl<'a> Scene<'a> {
                 best = best.in_group((*group).clone(), here);
             }
         }
-        best.build()
+        let mut best = best.build();
+        self.has.iter().for_each(|has| has.supply(&mut best));
+        best
     }
 }
 

@@ -173,7 +173,9 @@ impl State {
             }
             Body::Proposal(proposal) => {
                 if let Some(subject) = &admitted.found.subject {
-                    self.put_change(Change::begin(admitted, proposal, subject));
+                    let mut change = Change::begin(admitted, proposal, subject);
+                    change.know_signers(&self.governance.catalog);
+                    self.put_change(change);
                 }
             }
             Body::NewRevision(_)
@@ -196,9 +198,13 @@ impl State {
             | Body::OutcomeReport(_) => {
                 self.apply_to_targets(admitted)?;
                 self.count_standard(admitted)?;
+                let governance = Arc::clone(&self.governance);
                 let change = admitted.statement.body.about().and_then(|(change, _)| self.change_mut(change));
                 if let Some(change) = change {
                     change.apply(admitted);
+                    if matches!(admitted.statement.body, Body::NewRevision(_)) {
+                        change.know_signers(&governance.catalog);
+                    }
                 }
             }
             Body::Erasure(Erasure { of: Erased::Change(change), blobs, .. }) => {

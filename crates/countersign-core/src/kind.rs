@@ -1,7 +1,7 @@
 //! What sort of change it is and what it is for. The kind says what the subject is made of, the purpose why it is made:
 //! code that restores an earlier change is of the kind `code`.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -60,10 +60,15 @@ pub struct Purpose {
     /// Whether it closes a security hole.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub security: bool,
+    /// The branch that it comes from, under its short name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 /// Longest name of an incident.
 pub const MAX_INCIDENT_CHARS: usize = 100;
+/// Longest name of a branch that a change comes from.
+pub const MAX_SOURCE_CHARS: usize = 200;
 
 impl Purpose {
     pub fn is_none(&self) -> bool {
@@ -77,14 +82,38 @@ impl Purpose {
             (1..=MAX_INCIDENT_CHARS).contains(&incident.len()) && incident.bytes().all(harmless)
         })
     }
+
+    /// The same of the branch.
+    pub fn names_its_source(&self) -> bool {
+        self.source.as_ref().is_none_or(|source| {
+            let harmless =
+                |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'#' | b'/' | b'+' | b'@');
+            (1..=MAX_SOURCE_CHARS).contains(&source.len()) && source.bytes().all(harmless)
+        })
+    }
 }
 
-/// Length in characters of what a proposal says, kept when its text is erased.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What rules judge by of what a proposal says, kept when its text is erased: lengths in characters, and some words that name
+/// nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Documents {
+    /// The word before the colon of its title ([`crate::text::form`]); empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub form: String,
+    /// Where its links lead.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub hosts: BTreeSet<String>,
+    /// How many links it has.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub links: u32,
     pub risk: u32,
     pub rollback: u32,
     pub tests: u32,
     pub why: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }

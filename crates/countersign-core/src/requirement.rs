@@ -10,18 +10,22 @@ use thiserror::Error;
 use crate::{
     ids::{EvidenceKind, GroupId},
     kind::Documents,
+    snapshot::Snapshot,
+    text::{is_form, is_host},
 };
 
 /// Most approvals that a rule can ask for.
 pub const MAX_APPROVALS: u32 = 9;
+/// Within how many hours a rule can ask for an approval.
+pub const MAX_HOURS: u32 = 8_784;
 /// Most characters that a rule can ask of one document.
 pub const MAX_DOCUMENT_CHARS: u32 = 10_000;
 
 /// What people can write in `@requires`, for hints.
 pub const TOKENS: &str = "approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, \
-                          approval:verified:N, approval:material:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, \
+                          approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, \
                           document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, \
-                          evidence:KIND, disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks \
+                          evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks \
                           for either";
 
 /// One part of `@requires`: one or more requirements, any one of which suffices. `approval:owner:1 | approval:senior:1`.
@@ -86,6 +90,64 @@ pub enum Need {
     Evidence(EvidenceKind),
     /// Somebody has said whether AI assisted.
     Disclosure,
+    Has(Has),
+}
+
+/// Something that a change has or has not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Has {
+    /// A title of this form, or, where it ends in `*`, of one that begins so.
+    Title(String),
+    /// A link to this host.
+    Link(String),
+    /// A signature over each commit, by a key that somebody here holds.
+    SignedCommits,
+}
+
+impl Has {
+    fn title(form: &str) -> Option<Self> {
+        is_form(&Self::sample(form)).then(|| Self::Title(form.to_owned()))
+    }
+
+    /// A form that is one of those.
+    pub(crate) fn sample(form: &str) -> String {
+        match form.strip_suffix('*') {
+            Some(start) if start.ends_with(|c: char| c.is_ascii_lowercase()) => format!("{start}x"),
+            Some(start) if start.contains('-') => format!("{start}1"),
+            Some(start) => format!("{start}X"),
+            None => form.to_owned(),
+        }
+    }
+
+    pub fn is_met(&self, snapshot: &Snapshot) -> bool {
+        match self {
+            Self::Title(form) => match form.strip_suffix('*') {
+                Some(start) => snapshot.documents.form.starts_with(start),
+                None => snapshot.documents.form == *form,
+            },
+            Self::Link(host) => snapshot.documents.hosts.contains(host),
+            Self::SignedCommits => snapshot.commits.is_some_and(|commits| commits.signed),
+        }
+    }
+
+    /// For people.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Title(form) => format!("a title of the form `{form}: …`"),
+            Self::Link(host) => format!("a link to {host}"),
+            Self::SignedCommits => "a signature over every commit, by a key of somebody here".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Has {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Title(form) => write!(f, "title:{form}"),
+            Self::Link(host) => write!(f, "link:{host}"),
+            Self::SignedCommits => f.write_str("commits:signed"),
+        }
+    }
 }
 
 /// What an approving person is to a target.
@@ -100,6 +162,8 @@ pub enum Role {
     Touch,
     /// Who signed with a key that checked a PIN or a finger.
     Verified,
+    /// Who approved at most so many hours ago.
+    Recent(u32),
     /// Who had the content at hand, as bytes that were checked or in their own clone.
     Material,
 }
@@ -109,7 +173,13 @@ impl Role {
     pub fn group(&self) -> Option<&GroupId> {
         match self {
             Self::Group(group) => Some(group),
-            Self::Independent | Self::Owner | Self::Senior | Self::Touch | Self::Verified | Self::Material => None,
+            Self::Independent
+            | Self::Owner
+            | Self::Senior
+            | Self::Touch
+            | Self::Verified
+            | Self::Recent(_)
+            | Self::Material => None,
         }
     }
 }
@@ -229,7 +299,24 @@ impl Need {
         match self {
             Self::Approvals { role, .. } => vec![role],
             Self::Apart(parts) => parts.iter().map(|part| &part.role).collect(),
-            Self::FreshGuidance | Self::Document { .. } | Self::Evidence(_) | Self::Disclosure => Vec::new(),
+            Self::FreshGuidance | Self::Document { .. } | Self::Evidence(_) | Self::Disclosure | Self::Has(_) => {
+                Vec::new()
+            }
+        }
+    }
+}
+
+impl Need {
+    /// What it asks the change itself to have.
+    pub fn has(&self) -> Option<&Has> {
+        match self {
+            Self::Has(has) => Some(has),
+            Self::Approvals { .. }
+            | Self::Apart(_)
+            | Self::FreshGuidance
+            | Self::Document { .. }
+            | Self::Evidence(_)
+            | Self::Disclosure => None,
         }
     }
 }
@@ -283,6 +370,7 @@ impl Requirement {
             }
             Need::Evidence(kind) => format!("evidence that {kind} passed"),
             Need::Disclosure => "a statement of whether AI assisted".to_owned(),
+            Need::Has(has) => has.words(),
         };
         match self.only {
             Some(only) => format!("{need} ({})", only.words()),
@@ -301,6 +389,7 @@ pub(crate) fn approvals(count: u32, more: &str, role: &Role) -> String {
         (Role::Touch, _) => "people who touch a hardware key",
         (Role::Verified, 1) => "somebody whose key checks a PIN or a finger",
         (Role::Verified, _) => "people whose keys check a PIN or a finger",
+        (Role::Recent(hours), _) => return format!("{count} {more}{noun} not older than {hours} hours"),
         (Role::Material, 1) => "somebody with the content at hand",
         (Role::Material, _) => "people with the content at hand",
         (Role::Independent, 1) => "somebody who had no hand in the change",
@@ -322,6 +411,7 @@ impl fmt::Display for Requirement {
             Need::Document { document, chars } => write!(f, "document:{}:{chars}", document.name())?,
             Need::Evidence(kind) => write!(f, "evidence:{kind}")?,
             Need::Disclosure => f.write_str("disclosure")?,
+            Need::Has(has) => write!(f, "{has}")?,
         }
         match self.only {
             Some(only) => write!(f, "@{only}"),
@@ -379,7 +469,7 @@ pub fn parse_parts(s: &str) -> Option<Vec<Part>> {
         let (role, count) = s.rsplit_once(':')?;
         let role = match role.strip_prefix("group:") {
             Some(group) => Role::Group(group.parse().ok()?),
-            None => plain_role(role)?,
+            None => recent(role).or_else(|| plain_role(role))?,
         };
         Some(Part { role, count: number(count, MAX_APPROVALS)? })
     };
@@ -387,6 +477,16 @@ pub fn parse_parts(s: &str) -> Option<Vec<Part>> {
     let roles: BTreeSet<&Role> = parts.iter().map(|part| &part.role).collect();
     let people = parts.iter().map(|part| part.count).sum::<u32>();
     (parts.len() > 1 && roles.len() == parts.len() && people <= MAX_APPROVALS).then_some(parts)
+}
+
+/// `recent:24h`.
+fn recent(s: &str) -> Option<Role> {
+    s.strip_prefix("recent:").and_then(parse_hours).map(Role::Recent)
+}
+
+/// `24h`: whole hours, of a year at the most.
+pub fn parse_hours(s: &str) -> Option<u32> {
+    number(s.strip_suffix('h')?, MAX_HOURS)
 }
 
 /// A role that is one word.
@@ -405,6 +505,7 @@ impl fmt::Display for Role {
             Self::Group(group) => return write!(f, "group:{group}"),
             Self::Touch => "touch",
             Self::Verified => "verified",
+            Self::Recent(hours) => return write!(f, "recent:{hours}h"),
             Self::Material => "material",
         })
     }
@@ -420,6 +521,10 @@ fn parse_need(s: &str) -> Option<Need> {
             let role = Role::Group(group.parse().ok()?);
             Need::Approvals { role, count: number(parts.next()?, MAX_APPROVALS)? }
         }
+        ("approval", Some("recent"), Some(hours)) => {
+            let role = Role::Recent(parse_hours(hours)?);
+            Need::Approvals { role, count: number(parts.next()?, MAX_APPROVALS)? }
+        }
         ("approval", Some(role), Some(count)) => {
             Need::Approvals { role: plain_role(role)?, count: number(count, MAX_APPROVALS)? }
         }
@@ -431,6 +536,9 @@ fn parse_need(s: &str) -> Option<Need> {
         }
         ("evidence", Some(kind), None) => Need::Evidence(kind.parse().ok()?),
         ("disclosure", None, None) => Need::Disclosure,
+        ("title", Some(form), None) => Need::Has(Has::title(form)?),
+        ("link", Some(host), None) => Need::Has(Has::Link(Some(host.to_owned()).filter(|host| is_host(host))?)),
+        ("commits", Some("signed"), None) => Need::Has(Has::SignedCommits),
         _ => return None,
     };
     parts.next().is_none().then_some(need)

@@ -15,14 +15,14 @@ pub use self::{
 use crate::{
     catalog::{Actor, ActorKind},
     change::{ApprovalRecord, Change, DisclosureRecord, EvidenceRecord, Revision},
-    facts::{IdentityFact, PathStatus, Role, RuledPath, Size, git::Ident},
+    facts::{IdentityFact, PathStatus, Role, RuledPath, SignatureFact, Size, git::Ident},
     governance::Governance,
     ids::{ActorId, GroupId, SystemId},
     newcomers,
     refusal::Refusal,
     snapshot::{
-        Ai, AiStatus, ApprovalView, Carried, GuidanceView, LooseningView, Material, PathsView, ProposerView, Snapshot,
-        TargetView, WaiverView,
+        Ai, AiStatus, ApprovalView, Carried, CommitsView, GuidanceView, LooseningView, Material, PathsView,
+        ProposerView, Snapshot, TargetView, WaiverView,
     },
     state::State,
     statement::{IdentityVerdict, RevisionRef},
@@ -266,6 +266,10 @@ impl Snapshot {
             paths: paths(governance, revision),
             size: size(governance, revision),
             evidence: evidence.ok()?,
+            size_without: size_without(governance, revision),
+            branch: branch(governance, revision),
+            // Whose key was revoked then is not looked at.
+            commits: commits(governance, change, revision, |_, _| Ok(true)).ok().flatten(),
             ..self.clone()
         })
     }
@@ -304,7 +308,12 @@ impl Snapshot {
             without.extend(logged.carried.iter().flat_map(|carried| carried.contributors.iter().cloned()));
             without
         };
-        Self::with(state, change, contributors, carried, now)?.held_as(logged, state, change)
+        let mut taken = Self::with(state, change, contributors, carried, now)?;
+        // Whose name stands beside a key was erased.
+        if let (Some(commits), Some(before)) = (&mut taken.commits, &logged.commits) {
+            commits.by_committer = commits.signed && before.by_committer;
+        }
+        taken.held_as(logged, state, change)
     }
 
     /// `without` tells the contributors without those who only moved the change on.
@@ -393,13 +402,16 @@ impl Snapshot {
             size: size(governance, revision),
             evidence,
             standard,
+            size_without: size_without(governance, revision),
+            branch: branch(governance, revision),
+            commits: commits(governance, change, revision, |id, key| Ok(state.holds(id, key, now)?.is_some()))?,
             carried,
             approvals,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
             held_by: state.held_by(change)?.into_iter().map(|rejection| rejection.by.clone()).collect(),
             ai: ai(governance, change, &contributors),
             guidance: guidance(change),
-            documents: revision.documents,
+            documents: revision.documents.clone(),
             waivers,
             contributors: contributors.all,
             unmapped: contributors.unmapped,
@@ -479,9 +491,21 @@ fn paths(governance: &Governance, revision: &Revision) -> BTreeMap<String, Paths
 }
 
 fn files(subject: &FilesSubject) -> Vec<RuledPath> {
-    let file =
-        |path: &String| RuledPath { path: path.clone(), status: PathStatus::Modified, submodule: false, link: false };
+    let file = |path: &String| RuledPath {
+        path: path.clone(),
+        status: PathStatus::Modified,
+        submodule: false,
+        link: false,
+        lines: None,
+    };
     subject.files.keys().map(file).collect()
+}
+
+fn ruled_files(revision: &Revision) -> Vec<RuledPath> {
+    match &revision.subject {
+        Subject::Files(subject) => files(subject),
+        Subject::Git(_) | Subject::Governance(_) => Vec::new(),
+    }
 }
 
 /// How large a revision is, where a rule asks. Of files the log has no contents whose lines it could count.
@@ -494,6 +518,52 @@ fn size(governance: &Governance, revision: &Revision) -> Option<Size> {
         Subject::Governance(_) => None,
     };
     asked.then(size).flatten()
+}
+
+/// The same without the paths of the patterns that rules leave out of it.
+fn size_without(governance: &Governance, revision: &Revision) -> BTreeMap<String, Size> {
+    match &revision.subject {
+        Subject::Git(_) => governance.rules.sizes_without(revision.paths.as_deref()),
+        Subject::Files(_) => governance.rules.sizes_without(Some(&ruled_files(revision))),
+        Subject::Governance(_) => governance.rules.sizes_without(None),
+    }
+}
+
+/// The branch that a revision is for, where a rule asks.
+fn branch(governance: &Governance, revision: &Revision) -> Option<String> {
+    match &revision.subject {
+        Subject::Git(subject) => governance.rules.ask_about("branch").then(|| subject.branch.clone()),
+        Subject::Files(_) | Subject::Governance(_) => None,
+    }
+}
+
+/// Who signed the commits of a revision, where a rule asks. `holds`: whether a key is still somebody's.
+fn commits(
+    governance: &Governance,
+    change: &Change,
+    revision: &Revision,
+    holds: impl Fn(&ActorId, &Fingerprint) -> Result<bool, Refusal>,
+) -> Result<Option<CommitsView>, Refusal> {
+    if !governance.rules.ask_about("commits") || revision.signatures.is_empty() {
+        return Ok(None);
+    }
+    let mut commits = CommitsView { signed: true, by_committer: true };
+    for SignatureFact { committer, key } in &revision.signatures {
+        let signer = key.as_ref().and_then(|key| Some((key, revision.signers.get(key)?)));
+        let Some((key, signer)) = signer else { return Ok(Some(CommitsView::default())) };
+        if !holds(signer, key)? {
+            return Ok(Some(CommitsView::default()));
+        }
+        let mail = revision.named.get(committer).map(|who| who.mail.as_str()).unwrap_or_default();
+        commits.by_committer &= match governance.catalog.person_by_mail(mail) {
+            Some(actor) => actor.id == *signer,
+            None => change.identifications.iter().any(|record| {
+                record.said.identity == *committer
+                    && matches!(&record.said.verdict, IdentityVerdict::Is(actor) if actor == signer)
+            }),
+        };
+    }
+    Ok(Some(commits))
 }
 
 /// Who proposed a change, where a rule asks.
@@ -554,16 +624,24 @@ fn approvals(
             seen: approval.seen,
             senior: person.level.is_senior(),
             owns: owned(&state.governance, change, &approval.by),
+            hours: state.governance.rules.ask_about("recent").then(|| hours_between(approval.at, now)),
         };
-        // The stronger of two, never the best parts of both.
+        // The stronger of two, never the best parts of both; of two that are as strong, the later.
         match by_person.get(&approval.by) {
-            Some(known) if (known.assurance, known.seen) >= (view.assurance, view.seen) => {}
+            Some(known) if (known.assurance, known.seen) > (view.assurance, view.seen) => {}
             Some(_) | None => {
                 by_person.insert(&approval.by, view);
             }
         }
     }
     Ok(by_person.into_values().collect())
+}
+
+/// How many hours lie between, begun ones in full.
+fn hours_between(then: Time, now: Time) -> u32 {
+    const HOUR: i64 = 60 * 60 * 1_000;
+    let millis = now.unix_millis().saturating_sub(then.unix_millis()).max(0);
+    u32::try_from(millis.saturating_add(HOUR - 1) / HOUR).unwrap_or(u32::MAX)
 }
 
 /// Somebody who signed with this key, if they are a person and the key still holds and is theirs.

@@ -29,7 +29,7 @@ use countersign_core::{
     decision::Outcome,
     ids::{ActorId, ChangeId, Environment, GroupId, InvalidId, RuleId, SystemId, Target},
     kind::Kind,
-    requirement::{Choice, Role},
+    requirement::{Choice, Has, Need, Role},
     rules::Rules,
     snapshot::{Ai, AiStatus, Builder, Snapshot, TargetView},
 };
@@ -299,7 +299,7 @@ fn put(
         signals: text(&change.ai.signals),
         disclosed: false,
     };
-    snapshot.documents = change.documents;
+    snapshot.documents.clone_from(&change.documents);
     snapshot.paths.clone_from(&change.ruled);
     snapshot.population = u32::try_from(there.len()).unwrap_or(u32::MAX);
     Ok(strangers)
@@ -445,12 +445,17 @@ pub fn not_judged(sets: &[&Rules]) -> Option<String> {
         let by_needs = needs.filter_map(|role| match role {
             Role::Touch | Role::Verified => Some("keys"),
             Role::Material => Some("who had the content at hand"),
+            Role::Recent(_) => Some("when somebody approved"),
             Role::Group(_) => Some("groups"),
             Role::Independent | Role::Owner | Role::Senior => None,
         });
         let waivers = rule.waivers.as_ref().map(GroupId::as_str);
         // Who may waive it bears on no approval.
         let named = mentions.groups.iter().any(|group| Some(group.as_str()) != waivers);
+        let asks_of_commits =
+            rule.requires.iter().flat_map(Choice::ways).any(|way| way.need == Need::Has(Has::SignedCommits));
+        let asks_of_links =
+            rule.requires.iter().flat_map(Choice::ways).any(|way| matches!(way.need, Need::Has(Has::Link(_))));
         let asks = |word: &str| mentions.asked.iter().any(|asked| asked.starts_with(word));
         let by_words = [
             (named || asks("contributor_groups"), "groups"),
@@ -460,6 +465,9 @@ pub fn not_judged(sets: &[&Rules]) -> Option<String> {
             (asks("purpose"), "what a change is for"),
             (asks("size"), "how large a change is"),
             (asks("evidence") || rule.evidence().next().is_some(), "what workloads attested"),
+            (asks("source") || asks("branch"), "branches"),
+            (asks("links") || asks_of_links, "links"),
+            (asks("commits") || asks_of_commits, "who signed commits"),
         ];
         for what in by_needs.chain(by_words.into_iter().filter_map(|(asked, what)| asked.then_some(what))) {
             not.entry(what).or_default().insert(&rule.id);

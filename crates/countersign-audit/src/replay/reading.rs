@@ -7,6 +7,7 @@ use countersign_core::{
     kind::{Documents, Kind},
     rules::Rules,
     snapshot::PathsView,
+    text,
 };
 
 /// Most paths of one change that are looked at.
@@ -59,6 +60,7 @@ pub fn ruled(paths: &[PathChange], rules: &[Arc<Rules>]) -> BTreeMap<String, Pat
         status: change.status,
         submodule: false,
         link: change.status == PathStatus::TypeChanged,
+        lines: None,
     };
     let touched: Option<Vec<RuledPath>> = (paths.len() <= MAX_RULED_PATHS).then(|| paths.iter().map(ruled).collect());
     rules.iter().flat_map(|rules| rules.paths_of(touched.as_deref())).collect()
@@ -78,6 +80,9 @@ pub fn documents_of(messages: &[Message]) -> Documents {
     for message in messages {
         read(message, &mut documents);
     }
+    // The first line of the first stands for a title.
+    let title = messages.first().and_then(|message| message.lines().next());
+    documents.form = title.and_then(text::form).unwrap_or_default().to_owned();
     documents
 }
 
@@ -217,7 +222,7 @@ mod tests {
     }
 
     fn documents(message: &str) -> (u32, u32, u32, u32) {
-        let Documents { why, risk, rollback, tests } = documents_of(&[Message::read(message.as_bytes())]);
+        let Documents { why, risk, rollback, tests, .. } = documents_of(&[Message::read(message.as_bytes())]);
         (why, risk, rollback, tests)
     }
 

@@ -12,7 +12,7 @@ use crate::{
     facts::Role,
     governance::{Governance, Signer},
     ids::{ActorId, ChangeId, Target},
-    kind::MAX_INCIDENT_CHARS,
+    kind::{MAX_INCIDENT_CHARS, MAX_SOURCE_CHARS},
     refusal::Refusal,
     state::{State, TargetRejection},
     statement::{
@@ -47,6 +47,15 @@ pub(super) fn proposal(
             format!("an incident's name is 1 to {MAX_INCIDENT_CHARS} letters, digits and `-_.#/`"),
         )
         .hint("name it as the tool that keeps incidents does: --incident INC-4711; why goes into --why"));
+    }
+    if !proposal.purpose.names_its_source() {
+        return Err(Refusal::malformed(
+            "source-name",
+            format!(
+                "a branch that a change comes from is named in 1 to {MAX_SOURCE_CHARS} letters, digits and `-_.#/+@`"
+            ),
+        )
+        .hint("name it as git does, without refs/heads/: --source release/2026-04; or leave it out"));
     }
     subject(found)?;
     publication::fits_its_targets(authenticated, proposal.kind, &proposal.targets, found)

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Found;
 use crate::{
+    catalog::Catalog,
     decision::Outcome,
     evidence::EvidenceResult,
-    facts::{AiSignal, GitFacts, IdentityFact, RuledPath, Size, git::Ident},
+    facts::{AiSignal, GitFacts, IdentityFact, RuledPath, SignatureFact, Size, git::Ident},
     ids::{ActorId, EvidenceKind, GateId, RuleId},
     kind::Documents,
     statement::{Disclosure, Identification, OutcomeResult, RevisionRef, Seen},
@@ -51,6 +52,12 @@ pub struct Revision {
     /// Of commits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
+    /// Who committed, and by which key.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub signatures: BTreeSet<SignatureFact>,
+    /// Whose those keys were when the revision came.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signers: BTreeMap<Fingerprint, ActorId>,
     /// What its commits bring one by one; `None` where that is not known, or there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Digest>,
@@ -87,11 +94,26 @@ impl Revision {
             guidance: of.map(|f| f.guidance.clone()).unwrap_or_default(),
             paths: of.and_then(GitFacts::ruled_paths),
             size: of.map(|f| f.size),
+            signatures: of.map(|f| f.signatures.clone()).unwrap_or_default(),
+            signers: BTreeMap::new(),
             steps: of.and_then(GitFacts::steps),
             loosens: found.loosens,
         }
     }
+
+    /// Finds out whose the keys are that signed its commits. Of so many that a decision could not look at each, nobody's is known.
+    pub(super) fn know_signers(&mut self, catalog: &Catalog) {
+        let keys: BTreeSet<&Fingerprint> =
+            self.signatures.iter().filter_map(|signature| signature.key.as_ref()).collect();
+        if keys.len() <= MAX_SIGNERS {
+            let known = |key: &Fingerprint| Some((key.clone(), catalog.actor_by_key(key)?.id.clone()));
+            self.signers = keys.into_iter().filter_map(known).collect();
+        }
+    }
 }
+
+/// Keys that signed the commits of one revision: the streams of whose they are bear on its decisions.
+pub const MAX_SIGNERS: usize = 50;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -36,7 +36,7 @@ use crate::{
     ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId, Target},
     newcomers,
     refusal::Refusal,
-    requirement::{Carry, Need, Part, Role},
+    requirement::{Carry, Has, Need, Part, Role},
     rules::{Rules, builtin, count, decide},
     snapshot::Snapshot,
     standard::StandardView,
@@ -281,7 +281,11 @@ impl<'a> Scene<'a> {
                 let approvals = missing.ways().find_map(|way| match &way.token {
                     Token::Requirement(requirement) => match &requirement.need {
                         Need::Approvals { .. } | Need::Apart(_) => Some(requirement),
-                        Need::FreshGuidance | Need::Document { .. } | Need::Evidence(_) | Need::Disclosure => None,
+                        Need::FreshGuidance
+                        | Need::Document { .. }
+                        | Need::Evidence(_)
+                        | Need::Has(_)
+                        | Need::Disclosure => None,
                     },
                     _ => None,
                 });
@@ -297,6 +301,7 @@ impl<'a> Scene<'a> {
                         | Role::Group(_)
                         | Role::Touch
                         | Role::Verified
+                        | Role::Recent(_)
                         | Role::Material => None,
                     };
                     let wish = wishes.entry((role.clone(), of)).or_default();
@@ -335,6 +340,7 @@ impl<'a> Scene<'a> {
                 Need::FreshGuidance => self.keepers.values().any(|keepers| keepers.contains(person)),
                 Need::Evidence(kind) => self.attesters(kind).contains(person),
                 Need::Document { .. } | Need::Disclosure => made_it,
+                Need::Has(Has::Title(_) | Has::Link(_) | Has::SignedCommits) => made_it,
             },
             Token::Sponsor | Token::Lift => named(missing),
             Token::Driver => made_it,
@@ -415,6 +421,16 @@ impl<'a> Scene<'a> {
                 }
                 Need::Evidence(kind) => one(self.attested(kind), self.how_to_attest(kind)),
                 Need::Disclosure => one(self.authors(decided), how_to_disclose(change)),
+                Need::Has(has) => {
+                    let how = match has {
+                        Has::Title(form) => format!("countersign revise {change} --title '{}: …'", Has::sample(form)),
+                        Has::Link(host) => format!("countersign revise {change} --link https://{host}/…"),
+                        Has::SignedCommits => {
+                            format!("sign them (git commit -S), then: countersign revise {change} --git .")
+                        }
+                    };
+                    one(self.authors(decided), how)
+                }
             },
             Token::Remedy => {
                 let remedy = rule.map(|rule| rule.remedy.replace("{change}", change.as_str()));

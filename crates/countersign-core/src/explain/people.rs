@@ -86,7 +86,7 @@ impl<'a> Wanted<'a> {
                         Role::Senior => wanted.senior = true,
                         Role::Owner => wanted.systems.extend(asked(rule, missing)),
                         // Everybody who could approve would be one of those, as far as anybody can tell beforehand.
-                        Role::Independent | Role::Touch | Role::Verified | Role::Material => {}
+                        Role::Independent | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material => {}
                     }
                 }
             }
@@ -164,7 +164,7 @@ impl<'a> People<'a> {
         match role {
             Role::Group(group) => self.members(group).contains(person),
             // With which key somebody will sign nobody knows.
-            Role::Independent | Role::Touch | Role::Verified | Role::Material => true,
+            Role::Independent | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material => true,
             Role::Senior => self.seniors.contains(person),
             Role::Owner => {
                 let owners = systems.iter().filter_map(|system| self.owners().get(system));
@@ -213,9 +213,13 @@ impl<'a> People<'a> {
         // Looked up once, not for each person.
         let (of_group, groups) = match role {
             Role::Group(group) => (Some(self.members(group)), BTreeSet::from([group])),
-            Role::Owner | Role::Senior | Role::Independent | Role::Touch | Role::Verified | Role::Material => {
-                (None, BTreeSet::new())
-            }
+            Role::Owner
+            | Role::Senior
+            | Role::Independent
+            | Role::Touch
+            | Role::Verified
+            | Role::Recent(_)
+            | Role::Material => (None, BTreeSet::new()),
         };
         let has_role = |person: &&ActorId| match &of_group {
             Some(members) => members.contains(*person),
@@ -244,16 +248,20 @@ impl<'a> People<'a> {
             // All of them were looked at.
             Role::Owner | Role::Group(_) => near.len(),
             Role::Senior => count(self.seniors),
-            Role::Independent | Role::Touch | Role::Verified | Role::Material => count(self.everybody),
+            Role::Independent | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material => {
+                count(self.everybody)
+            }
         };
         // Whoever owns nothing here is as near as all others of their level, so that the first few of each level suffice.
         let levels = match (role, wanted.senior) {
             (Role::Owner | Role::Group(_), _) => [None, None],
             (Role::Senior, _) => [Some(self.seniors), None],
-            (Role::Independent | Role::Touch | Role::Verified | Role::Material, true) => {
+            (Role::Independent | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material, true) => {
                 [Some(self.seniors), Some(self.everybody)]
             }
-            (Role::Independent | Role::Touch | Role::Verified | Role::Material, false) => [None, Some(self.everybody)],
+            (Role::Independent | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material, false) => {
+                [None, Some(self.everybody)]
+            }
         };
         for level in levels.into_iter().flatten() {
             for person in level.iter().filter(able).take(MAX_WHO) {

@@ -46,9 +46,13 @@ fn required(requirement: &Requirement, missing: &Missing) -> String {
                     )
                 }
                 Role::Owner => format!("{text} ({})", missing.of.join(", ")),
-                Role::Independent | Role::Senior | Role::Group(_) | Role::Touch | Role::Verified | Role::Material => {
-                    text
-                }
+                Role::Independent
+                | Role::Senior
+                | Role::Group(_)
+                | Role::Touch
+                | Role::Verified
+                | Role::Recent(_)
+                | Role::Material => text,
             }
         }
         Need::Apart(parts) => {
@@ -72,6 +76,7 @@ fn required(requirement: &Requirement, missing: &Missing) -> String {
         Need::Evidence(kind) if missing.of.is_empty() => format!("evidence that {kind} passed"),
         Need::Evidence(kind) => format!("evidence that {kind} passed ({})", missing.of.join(", ")),
         Need::Disclosure => "a statement of whether AI assisted".to_owned(),
+        Need::Has(has) => has.words(),
     }
 }
 

@@ -14,18 +14,18 @@ use thiserror::Error;
 
 use crate::{
     facts::{
-        AiSignal, GitFacts, Identities, IdentityFact, Role, ai,
+        AiSignal, GitFacts, Identities, IdentityFact, MAX_RULED_PATHS, Role, SignatureFact, ai,
         delta::{self, TouchedPath, escape_path},
         git::{Commit, GitRead, Ident},
         identity,
         message::{self, Message},
-        size::size,
+        size::{Size, lines, sum},
     },
     ids::{Nonce, Oid, RepositoryId},
 };
 
 /// The version of this extraction. Any edit that can change a result for the same objects raises it.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 pub const MAX_COMMITS: usize = 5_000;
 /// The commits of a range of which it is told what each brings.
 const MAX_STEPS: usize = 1_000;
@@ -140,7 +140,12 @@ pub fn facts<G: GitRead>(git: &G, range: &Range, salt: &Nonce) -> Result<(GitFac
     }
 
     let (identities, people) = seen.identities(salt);
-    let size = size(git, &paths).map_err(FactsError::Git)?;
+    let signatures = seen.signatures(salt);
+    let mut lines = lines(git, &paths).map_err(FactsError::Git)?;
+    let size = Size { lines: sum(&lines), ..Size::of_files(paths.len()) };
+    if paths.len() > MAX_RULED_PATHS {
+        lines.clear();
+    }
     let facts = GitFacts {
         version: VERSION,
         repository: range.repository.clone(),
@@ -155,6 +160,8 @@ pub fn facts<G: GitRead>(git: &G, range: &Range, salt: &Nonce) -> Result<(GitFac
         guidance: seen.guidance,
         commits: u32::try_from(commits.len()).unwrap_or(u32::MAX),
         merges: seen.merges,
+        lines,
+        signatures,
         size,
         steps: ((2..=MAX_STEPS).contains(&commits.len())).then(|| delta::steps(&mut steps)),
     };
@@ -218,6 +225,7 @@ struct Seen {
     identities: BTreeMap<(String, String), (BTreeSet<Role>, BTreeSet<Fingerprint>)>,
     ai: BTreeSet<AiSignal>,
     guidance: BTreeSet<String>,
+    signatures: BTreeSet<(Ident, Option<Fingerprint>)>,
     parents: BTreeSet<Oid>,
     merges: u32,
 }
@@ -236,6 +244,7 @@ impl Seen {
             });
         }
         self.name(author, Role::Author);
+        self.signatures.insert((committer.clone(), commit.signed_by.clone()));
         let committer = self.name(committer, Role::Committer);
         committer.extend(commit.signed_by.clone());
         for coauthor in coauthors {
@@ -253,6 +262,14 @@ impl Seen {
         let (roles, keys) = self.identities.entry((who.name, who.mail)).or_default();
         roles.insert(role);
         keys
+    }
+
+    fn signatures(&self, salt: &Nonce) -> BTreeSet<SignatureFact> {
+        let fact = |(who, key): &(Ident, Option<Fingerprint>)| SignatureFact {
+            committer: identity::reference(salt, who),
+            key: key.clone(),
+        };
+        self.signatures.iter().map(fact).collect()
     }
 
     /// In the order of their references, so that nothing of the names is left in it.

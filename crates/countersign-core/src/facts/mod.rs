@@ -28,7 +28,7 @@ pub mod size;
 
 use std::collections::BTreeSet;
 
-use countersign_ledger::Digest;
+use countersign_ledger::{Digest, Fingerprint};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -42,7 +42,7 @@ pub use extract::{FactsError, NoBase, Range, facts, single_base};
 pub use guidance::{GuidanceReview, guidance_review};
 pub use identity::{Identities, IdentityFact};
 pub use landing::{Landing, LandingError, NotALanding, delta_of, head_of_push, landing, moves_on};
-pub use size::Size;
+pub use size::{Lines, Size};
 
 /// What the range `base..head` of a repository brings. Serialised as a blob; its digest is in the revision. There are no
 /// names and mails in it: those are in [`Identities`], which can be erased.
@@ -70,6 +70,10 @@ pub struct GitFacts {
     pub guidance: BTreeSet<String>,
     pub commits: u32,
     pub merges: u32,
+    /// Of each path in its place what [`Size`] counts; empty where there are more than [`MAX_RULED_PATHS`].
+    pub lines: Vec<Option<Lines>>,
+    /// Who committed, by reference, and the key whose signature holds: once each, sorted.
+    pub signatures: BTreeSet<SignatureFact>,
     pub size: Size,
     /// What each commit brings, whichever order they are in ([`delta::steps`]). Not spelled where one commit brings all of it, and
     /// where there are too many to look at each.
@@ -109,6 +113,10 @@ impl GitFacts {
         if facts.size.files != Size::of_files(facts.paths.len()).files {
             return malformed("the size is not that of so many paths");
         }
+        let told = if facts.paths.len() > MAX_RULED_PATHS { 0 } else { facts.paths.len() };
+        if facts.lines.len() != told || told > 0 && size::sum(&facts.lines) != facts.size.lines {
+            return malformed("the lines are not those of the paths");
+        }
         if !facts.identities.is_sorted_by(|a, b| a.reference < b.reference) || !facts.ai.is_sorted_by(|a, b| a < b) {
             return malformed("the identities or signs of AI assistance are not in order");
         }
@@ -136,6 +144,9 @@ pub struct RuledPath {
     /// Whether a symbolic link is or was there: it could point anywhere.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub link: bool,
+    /// `None`: nobody counted them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<Lines>,
 }
 
 /// So many paths of a revision are kept for rules. A change of more touches everything, for them.
@@ -144,13 +155,14 @@ pub const MAX_RULED_PATHS: usize = 2_000;
 impl GitFacts {
     /// The paths as rules ask about them; `None` where there are too many.
     pub fn ruled_paths(&self) -> Option<Vec<RuledPath>> {
-        let ruled = |touched: &TouchedPath| RuledPath {
+        let ruled = |(at, touched): (usize, &TouchedPath)| RuledPath {
+            lines: self.lines.get(at).copied().flatten(),
             path: touched.path.clone(),
             status: touched.status(),
             submodule: touched.is_submodule(),
             link: touched.is_link(),
         };
-        (self.paths.len() <= MAX_RULED_PATHS).then(|| self.paths.iter().map(ruled).collect())
+        (self.paths.len() <= MAX_RULED_PATHS).then(|| self.paths.iter().enumerate().map(ruled).collect())
     }
 }
 
@@ -161,6 +173,15 @@ pub enum PathStatus {
     Modified,
     Deleted,
     TypeChanged,
+}
+
+/// Who committed something, and by which key: `None` where no SSH signature over it holds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignatureFact {
+    pub committer: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Fingerprint>,
 }
 
 /// How a commit names somebody.

@@ -39,6 +39,13 @@ pub struct Lines {
     pub deleted: u32,
 }
 
+impl Lines {
+    pub fn plus(self, other: Self) -> Self {
+        let Self { added, deleted } = other;
+        Self { added: self.added.saturating_add(added), deleted: self.deleted.saturating_add(deleted) }
+    }
+}
+
 impl Size {
     /// Of so many files, of which nobody counted the lines.
     pub fn of_files(files: usize) -> Self {
@@ -54,24 +61,25 @@ impl Size {
     }
 }
 
-/// The size of a delta, read from the contents that it names.
-pub fn size<G: GitRead>(git: &G, paths: &[TouchedPath]) -> Result<Size, G::Error> {
+/// The lines of each path of a delta, read from the contents that it names; `None` where they cannot be counted.
+pub fn lines<G: GitRead>(git: &G, paths: &[TouchedPath]) -> Result<Vec<Option<Lines>>, G::Error> {
     let mut left = MAX_COUNTED_BYTES_IN_ALL;
-    let mut lines = Some(Lines::default());
+    let mut lines = Vec::with_capacity(paths.len());
     for touched in paths {
-        let Some(sum) = lines else { break };
         let old = content(git, touched.old.as_ref(), &mut left)?;
         // What is not counted on one side is not read on the other.
         let new = match old {
             Some(_) => content(git, touched.new.as_ref(), &mut left)?,
             None => None,
         };
-        lines = old.zip(new).map(|(old, new)| {
-            let Lines { added, deleted } = count(&old, &new);
-            Lines { added: sum.added.saturating_add(added), deleted: sum.deleted.saturating_add(deleted) }
-        });
+        lines.push(old.zip(new).map(|(old, new)| count(&old, &new)));
     }
-    Ok(Size { lines, ..Size::of_files(paths.len()) })
+    Ok(lines)
+}
+
+/// Of all of them together; `None` where one is not known.
+pub fn sum(lines: &[Option<Lines>]) -> Option<Lines> {
+    lines.iter().copied().try_fold(Lines::default(), |sum, lines| Some(sum.plus(lines?)))
 }
 
 /// One side of a path; `None` where it cannot be counted.
@@ -89,10 +97,10 @@ fn content<G: GitRead>(git: &G, side: Option<&Entry>, left: &mut usize) -> Resul
 /// Lines that are in one and not in the other, as often as they are there.
 pub fn count(old: &[u8], new: &[u8]) -> Lines {
     let mut balance: BTreeMap<&[u8], i64> = BTreeMap::new();
-    for line in lines(new) {
+    for line in lines_of(new) {
         *balance.entry(line).or_default() += 1;
     }
-    for line in lines(old) {
+    for line in lines_of(old) {
         *balance.entry(line).or_default() -= 1;
     }
     let sum = |of: &dyn Fn(i64) -> i64| {
@@ -103,6 +111,6 @@ pub fn count(old: &[u8], new: &[u8]) -> Lines {
 }
 
 /// What stands between line feeds. The last line may have none.
-fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+fn lines_of(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split_inclusive(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap_or(line))
 }

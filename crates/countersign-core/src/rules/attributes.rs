@@ -7,7 +7,10 @@
 //!
 //! Only Longs, Bools, Strings and sets: an expression over them cannot err, so no `forbid` can fail open.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use countersign_ledger::Time;
 
@@ -57,6 +60,11 @@ impl Judged<'_> {
         Value::Long(i64::from(self.snapshot.size.as_ref().map_or(UNKNOWN, of)))
     }
 
+    fn size_without(&self, of: fn(&Size) -> u32) -> Value {
+        let size = |text: &String| self.snapshot.size_without.get(text).map_or(UNKNOWN, of);
+        Value::Longs(self.literals.left_out.iter().map(|text| (text.clone(), i64::from(size(text)))).collect())
+    }
+
     fn in_role(&self, role: &Role) -> i64 {
         i64::from(count::in_role(self.snapshot, self.target, role))
     }
@@ -74,6 +82,10 @@ pub enum Type {
     Groups,
     /// A Long for each group that the rules name so: what is not named would be an attribute that is missing.
     ByGroup,
+    /// A Long for each span of time that the rules name so.
+    ByHours,
+    /// A Long for each of the patterns that the rules leave out.
+    LeftOut,
     /// A Bool for each that the rules spell so.
     Apart,
     /// A Bool for each of the patterns that the rules name.
@@ -94,6 +106,8 @@ impl Type {
             Self::People => "Set<Person>",
             Self::Groups => "Set<Group>",
             Self::ByGroup => "Long, by group",
+            Self::ByHours => "Long, by hours",
+            Self::LeftOut => "Long, by patterns",
             Self::Apart => "Bool, by parts",
             Self::Paths => "Bool, by patterns",
             Self::Evidence => "Bool, by kind",
@@ -110,6 +124,11 @@ impl Type {
                 self.name().to_owned()
             }
             Self::ByGroup => record(&mut literals.counted.iter().map(GroupId::as_str), "Long"),
+            Self::ByHours => {
+                let hours: Vec<String> = literals.recent.iter().map(|hours| format!("{hours}h")).collect();
+                record(&mut hours.iter().map(String::as_str), "Long")
+            }
+            Self::LeftOut => record(&mut literals.left_out.iter().map(String::as_str), "Long"),
             Self::Apart => record(&mut literals.apart.iter().map(String::as_str), "Bool"),
             Self::Paths => record(&mut literals.paths.iter().map(String::as_str), "Bool"),
             Self::Evidence => record(&mut literals.evidence.iter().map(EvidenceKind::as_str), "Bool"),
@@ -122,13 +141,15 @@ impl Type {
 pub enum Value {
     Long(i64),
     Bool(bool),
-    Text(&'static str),
+    Text(Cow<'static, str>),
     Texts(Vec<String>),
     /// `None` is nobody.
     Person(Option<ActorId>),
     People(Vec<ActorId>),
     Groups(Vec<GroupId>),
     ByGroup(Vec<(GroupId, i64)>),
+    /// By how they are spelled.
+    Longs(Vec<(String, i64)>),
     Bools(Vec<(String, bool)>),
 }
 
@@ -170,6 +191,39 @@ pub const ATTRIBUTES: &[Attribute] = &[
         Value::Bool(judged.snapshot.purpose.security)
     }),
     item(
+        "source",
+        Type::Text,
+        "The branch that its proposer says it comes from, under its short name: `resource.source like \"release/*\"`. Empty where they say nothing.",
+        |judged| Value::Text(judged.snapshot.purpose.source.clone().unwrap_or_default().into()),
+    ),
+    item(
+        "branch",
+        Type::Text,
+        "The branch that it is for, in full: `resource.branch == \"refs/heads/main\"`. Empty for files.",
+        |judged| Value::Text(judged.snapshot.branch.clone().unwrap_or_default().into()),
+    ),
+    item(
+        "title.form",
+        Type::Text,
+        "The word before the colon of its title: `feat` of `feat(api)!: …`, `PAY-12` of `PAY-12: …`. Empty where that is none.",
+        |judged| Value::Text(judged.snapshot.documents.form.clone().into()),
+    ),
+    item("links.count", Type::Long, "How many links it has.", |judged| {
+        Value::Long(i64::from(judged.snapshot.documents.links))
+    }),
+    item("links.hosts", Type::Texts, "Where those lead: the host of each, in lower case.", |judged| {
+        Value::Texts(judged.snapshot.documents.hosts.iter().cloned().collect())
+    }),
+    item(
+        "commits.signed",
+        Type::Bool,
+        "Whether each commit carries an SSH signature that holds, by a key that somebody in the catalog held when the revision came, and holds.",
+        |judged| Value::Bool(judged.snapshot.commits.is_some_and(|commits| commits.signed)),
+    ),
+    item("commits.by_committer", Type::Bool, "Whether each is signed so by whoever committed it.", |judged| {
+        Value::Bool(judged.snapshot.commits.is_some_and(|commits| commits.signed && commits.by_committer))
+    }),
+    item(
         "contributors",
         Type::People,
         "Whoever had a hand in any revision, or is claimed to have had one. Never a second pair of eyes.",
@@ -198,7 +252,8 @@ pub const ATTRIBUTES: &[Attribute] = &[
         |judged| Value::Person(judged.snapshot.proposer.as_ref().map(|proposer| proposer.id.clone())),
     ),
     item("proposer_kind", Type::Text, "`person`, `workload` or `agent`.", |judged| {
-        Value::Text(judged.snapshot.proposer.as_ref().map_or(ActorKind::Person, |proposer| proposer.kind).as_str())
+        let kind = judged.snapshot.proposer.as_ref().map_or(ActorKind::Person, |proposer| proposer.kind);
+        Value::Text(kind.as_str().into())
     }),
     item("approvers", Type::People, "Everybody whose approval of this revision stands, contributors too.", |judged| {
         Value::People(count::approvers(judged.snapshot).into_iter().cloned().collect())
@@ -232,6 +287,15 @@ pub const ATTRIBUTES: &[Attribute] = &[
         Type::Long,
         "How many of those had the content at hand, as bytes that were checked or in their own clone.",
         |judged| Value::Long(judged.in_role(&Role::Material)),
+    ),
+    item(
+        "approvals.recent",
+        Type::ByHours,
+        "How many of those were given at most so many hours ago: `approvals.recent[\"24h\"]`.",
+        |judged| {
+            let of = |hours: &u32| (format!("{hours}h"), judged.in_role(&Role::Recent(*hours)));
+            Value::Longs(judged.literals.recent.iter().map(of).collect())
+        },
     ),
     item(
         "approvals.apart",
@@ -282,6 +346,16 @@ pub const ATTRIBUTES: &[Attribute] = &[
         judged.size(Size::deleted)
     }),
     item(
+        "size.files_without",
+        Type::LeftOut,
+        "How many files it touches besides those of these patterns: `size.files_without[\"gen/**\"]`. A symbolic link and a submodule are never left out.",
+        |judged| judged.size_without(|size| size.files),
+    ),
+    item("size.added_without", Type::LeftOut, "The lines added in those.", |judged| judged.size_without(Size::added)),
+    item("size.deleted_without", Type::LeftOut, "The lines deleted in those.", |judged| {
+        judged.size_without(Size::deleted)
+    }),
+    item(
         "standard",
         Type::Bool,
         "Whether it fits a standard change, so that the two who approved its template are its second pair of eyes.",
@@ -304,7 +378,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "ai.status",
         Type::Text,
         "`declared`, `inferred` (from a signal), `none` (signed, and no signal contradicts it) or `unknown`.",
-        |judged| Value::Text(judged.snapshot.ai.status.as_str()),
+        |judged| Value::Text(judged.snapshot.ai.status.as_str().into()),
     ),
     item("ai.assisted", Type::Bool, "Whether AI may have assisted: true unless the status is `none`.", |judged| {
         Value::Bool(match judged.snapshot.ai.status {

@@ -119,7 +119,7 @@ fn check_rule(rules: &Rules, parsed: &Parsed) -> Vec<CheckProblem> {
     let mut crowds = 0_usize;
     let asks_of_approvals = parsed.asks.words.contains("approvals");
     let groups = rules.literals.groups().map(Role::Group);
-    let roles = [Role::Owner, Role::Senior, Role::Verified, Role::Material].into_iter().chain(groups);
+    let roles = [Role::Owner, Role::Senior, Role::Verified, Role::Material, Role::Recent(0)].into_iter().chain(groups);
     let everybody: Vec<Requirement> =
         roles.map(|role| Requirement { need: Need::Approvals { role, count: MAX_APPROVALS }, only: None }).collect();
     for base in sample::samples(&rules.mentions(&parsed.rule.id)) {
@@ -294,6 +294,8 @@ mod tests {
                     format!("!{name}.contains(Countersign::Group::\"red\")"),
                 ],
                 Type::ByGroup => [">=", "<", "==", "!="].map(|op| format!("{name}[\"red\"] {op} 2")).to_vec(),
+                Type::ByHours => [">=", "<", "==", "!="].map(|op| format!("{name}[\"24h\"] {op} 2")).to_vec(),
+                Type::LeftOut => [">=", "<", "==", "!="].map(|op| format!("{name}[\"gen/**\"] {op} 2")).to_vec(),
                 // What different people give is supplied to a rule that asks for it, and no sample has it by itself.
                 Type::Apart => vec![format!("!{name}[\"group:red:1+group:blue:1\"]")],
                 Type::Evidence => vec![format!("{name}[\"tests\"]"), format!("!{name}[\"tests\"]")],

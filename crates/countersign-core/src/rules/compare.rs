@@ -148,13 +148,14 @@ fn conditions(before: &Rules, old: &Parsed, after: &Rules, new: &Parsed) -> Opti
 /// The samples of both, also of what stands in their `unless`.
 fn bases(before: &Rules, old: &Parsed, after: &Rules, new: &Parsed) -> impl Iterator<Item = Snapshot> {
     let mut mentions = before.mentions(&old.rule.id);
-    let Mentions { systems, environments, groups, purpose, patterns, people, numbers, texts, evidence, asked } =
+    let Mentions { systems, environments, groups, purpose, patterns, people, numbers, texts, evidence, asked, hours } =
         after.mentions(&new.rule.id);
     mentions.systems.extend(systems);
     mentions.environments.extend(environments);
     mentions.groups.extend(groups);
     mentions.purpose |= purpose;
     mentions.patterns.extend(patterns);
+    mentions.hours.extend(hours);
     mentions.people.extend(people);
     mentions.numbers.extend(numbers);
     mentions.texts.extend(texts);

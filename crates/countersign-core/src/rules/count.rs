@@ -34,6 +34,7 @@ pub fn has_role(snapshot: &Snapshot, approval: &ApprovalView, role: &Role, targe
         Role::Group(group) => snapshot.is_in(&approval.by, group),
         Role::Touch => approval.assurance >= Assurance::Touch,
         Role::Verified => approval.assurance >= Assurance::UserVerified,
+        Role::Recent(hours) => approval.hours.is_some_and(|ago| ago <= *hours),
         Role::Material => approval.seen >= Seen::Material,
     }
 }

@@ -92,7 +92,9 @@ impl WeighedRule<'_> {
         self.rule.requires.iter().any(|choice| {
             choice.ways().iter().all(|way| match way.need {
                 Need::Approvals { .. } | Need::Apart(_) => true,
-                Need::FreshGuidance | Need::Document { .. } | Need::Evidence(_) | Need::Disclosure => false,
+                Need::FreshGuidance | Need::Document { .. } | Need::Evidence(_) | Need::Has(_) | Need::Disclosure => {
+                    false
+                }
             })
         })
     }

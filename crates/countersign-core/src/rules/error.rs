@@ -58,6 +58,8 @@ pub enum Problem {
     MandatoryWaivers,
     #[error("`{0}` does not say what different people approve")]
     NoParts(String),
+    #[error("`{0}` is no number of hours")]
+    NoHours(String),
     #[error("{0}")]
     NoPattern(String),
     #[error("`{0}` cannot be the name of a group")]
@@ -110,6 +112,7 @@ impl RulesError {
                 "two or more roles, each once and with how many, at most nine people in all: \
                  `resource.approvals.apart[\"group:red:1+owner:2\"]`"
             }
+            Problem::NoHours(_) => "whole hours of a year at the most, as in `resource.approvals.recent[\"24h\"]`",
             Problem::NoPattern(_) => {
                 "patterns as in gate.yaml, with `|` between them: `resource.paths.only[\"docs/** | **/*.md\"]`"
             }

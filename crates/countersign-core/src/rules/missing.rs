@@ -64,6 +64,7 @@ impl Requirement {
             Need::Document { document, chars } => u32::from(document.chars(&snapshot.documents) < *chars),
             Need::Evidence(kind) => u32::from(!snapshot.evidence.get(kind).is_some_and(EvidenceView::passed)),
             Need::Disclosure => u32::from(is_undisclosed(snapshot)),
+            Need::Has(has) => u32::from(!has.is_met(snapshot)),
         }
     }
 
@@ -82,7 +83,7 @@ impl Requirement {
                 let systems: BTreeSet<_> = unmet.map(|target| &target.target.system).collect();
                 Missing { count: lacks, ..Missing::each(token, systems) }
             }
-            Need::Approvals { .. } | Need::Disclosure => {
+            Need::Approvals { .. } | Need::Disclosure | Need::Has(_) => {
                 Missing { token, count: lacks, of: Vec::new(), or: Vec::new() }
             }
             // The roles for which nobody is left.

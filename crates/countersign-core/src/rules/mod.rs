@@ -55,8 +55,11 @@ pub use self::{
 };
 use crate::{
     decision::{Mode, Strength},
-    facts::{PathStatus, RuledPath},
-    glob::Globs,
+    facts::{
+        Lines, PathStatus, RuledPath, Size,
+        size::{self, UNKNOWN},
+    },
+    glob::{Globs, NoPattern},
     ids::{EvidenceKind, GroupId, RuleId},
     requirement::{Carry, Choice, Need, Part, Role, parse_parts},
     snapshot::{PathsView, Snapshot, TargetView},
@@ -103,7 +106,8 @@ impl Rule {
             | Need::Apart(_)
             | Need::FreshGuidance
             | Need::Document { .. }
-            | Need::Disclosure => None,
+            | Need::Disclosure
+            | Need::Has(_) => None,
         })
     }
 
@@ -112,7 +116,13 @@ impl Rule {
         let asked = self.requires.iter().flat_map(Choice::ways).flat_map(|way| way.need.roles());
         let asked = asked.filter_map(|role| match role {
             Role::Group(group) => Some(group),
-            Role::Independent | Role::Owner | Role::Senior | Role::Touch | Role::Verified | Role::Material => None,
+            Role::Independent
+            | Role::Owner
+            | Role::Senior
+            | Role::Touch
+            | Role::Verified
+            | Role::Recent(_)
+            | Role::Material => None,
         });
         asked.chain(&self.waivers)
     }
@@ -135,6 +145,7 @@ pub struct Rules {
     words: BTreeSet<String>,
     paths: BTreeMap<String, Globs>,
     evidence: BTreeSet<EvidenceKind>,
+    left_out: BTreeMap<String, Globs>,
 }
 
 /// What rules count by, in their own words: each is an attribute only because a rule names it.
@@ -148,6 +159,10 @@ pub struct Literals {
     pub paths: BTreeSet<String>,
     /// The kinds of evidence that are asked about.
     pub evidence: BTreeSet<EvidenceKind>,
+    /// The patterns of paths that are left out of a size.
+    pub left_out: BTreeSet<String>,
+    /// Within how many hours approvals are counted.
+    pub recent: BTreeSet<u32>,
 }
 
 impl Literals {
@@ -156,6 +171,8 @@ impl Literals {
         self.apart.extend(other.apart.iter().cloned());
         self.paths.extend(other.paths.iter().cloned());
         self.evidence.extend(other.evidence.iter().cloned());
+        self.left_out.extend(other.left_out.iter().cloned());
+        self.recent.extend(&other.recent);
     }
 
     /// All groups that they name.
@@ -163,7 +180,13 @@ impl Literals {
         let parts = self.apart.iter().filter_map(|text| parse_parts(text)).flatten();
         let apart = parts.filter_map(|Part { role, .. }| match role {
             Role::Group(group) => Some(group),
-            Role::Independent | Role::Owner | Role::Senior | Role::Touch | Role::Verified | Role::Material => None,
+            Role::Independent
+            | Role::Owner
+            | Role::Senior
+            | Role::Touch
+            | Role::Verified
+            | Role::Recent(_)
+            | Role::Material => None,
         });
         self.counted.iter().cloned().chain(apart)
     }
@@ -182,6 +205,8 @@ pub struct Mentions {
     pub patterns: BTreeSet<String>,
     /// Kinds of evidence.
     pub evidence: BTreeSet<EvidenceKind>,
+    /// Within how many hours it counts approvals.
+    pub hours: BTreeSet<u32>,
     /// People whom its conditions name.
     pub people: BTreeSet<String>,
     /// Numbers and texts in its `when`, which a sample has to have for the rule to apply.
@@ -224,16 +249,16 @@ impl Rules {
         let asked = parsed.iter().flat_map(|parsed| parsed.rule.groups().cloned());
         let looked_in = parsed.iter().flat_map(|parsed| parsed.asks.looked_in.iter().cloned());
         let groups = literals.groups().chain(asked).chain(looked_in).collect();
-        let paths = literals.paths.iter().map(|text| {
-            let globs = Globs::parse(text).map_err(|error| internal(error.to_string()))?;
-            Ok((text.clone(), globs))
-        });
-        let paths = paths.collect::<Result<_, RulesError>>()?;
+        let globs = |texts: &BTreeSet<String>| -> Result<BTreeMap<String, Globs>, RulesError> {
+            let globs = texts.iter().map(|text| Ok((text.clone(), Globs::parse(text)?)));
+            globs.collect::<Result<_, NoPattern>>().map_err(|error| internal(error.to_string()))
+        };
+        let (paths, left_out) = (globs(&literals.paths)?, globs(&literals.left_out)?);
         let required = parsed.iter().flat_map(|parsed| parsed.rule.evidence().cloned());
         let evidence = literals.evidence.iter().cloned().chain(required).collect();
         let words = parsed.iter().flat_map(|parsed| parsed.asks.words.iter().cloned()).collect();
         let rules = parsed.into_iter().map(|parsed| (parsed.rule.id.clone(), parsed)).collect();
-        Ok(Self { rules, digest, slices, vocabulary, builtin, literals, groups, words, paths, evidence })
+        Ok(Self { rules, digest, slices, vocabulary, builtin, literals, groups, words, paths, evidence, left_out })
     }
 
     /// Digest over the canonical JSON of the files that the rules were parsed from.
@@ -280,6 +305,20 @@ impl Rules {
             }
         };
         self.paths.iter().map(|(text, globs)| (text.clone(), view(globs))).collect()
+    }
+
+    /// How large a change that touches these paths is without those of the patterns that the rules leave out. `None`: too many to
+    /// tell. A link or a submodule is never left out.
+    pub fn sizes_without(&self, touched: Option<&[RuledPath]>) -> BTreeMap<String, Size> {
+        let unknown = Size { files: UNKNOWN, lines: None };
+        let of = |globs: &Globs| {
+            let Some(touched) = touched else { return unknown };
+            let is_left_out = |path: &RuledPath| globs.is_match(&path.path) && !path.link && !path.submodule;
+            let counted: Vec<Option<Lines>> =
+                touched.iter().filter(|path| !is_left_out(path)).map(|path| path.lines).collect();
+            Size { lines: size::sum(&counted), ..Size::of_files(counted.len()) }
+        };
+        self.left_out.iter().map(|(text, globs)| (text.clone(), of(globs))).collect()
     }
 
     /// Whether any of them could ask about this attribute, or about one in this record. What no rule asks about is in no snapshot.
@@ -341,8 +380,10 @@ impl Rules {
             list.insert(literal.id().unescaped().to_owned());
         }
         let groups = parsed.rule.groups().cloned().chain(parsed.asks.literals.groups());
-        mentions.patterns.extend(parsed.asks.literals.paths.iter().cloned());
-        mentions.evidence.extend(parsed.asks.literals.evidence.iter().cloned());
+        let literals = &parsed.asks.literals;
+        mentions.patterns.extend(literals.paths.union(&literals.left_out).cloned());
+        mentions.hours.extend(&literals.recent);
+        mentions.evidence.extend(literals.evidence.iter().cloned());
         mentions.groups.extend(groups.map(|group| group.as_str().to_owned()));
         // Whether it applies is what its `when` says; the rest is what it asks for.
         let when = parsed.text.rsplit_once("unless").map_or(parsed.text.as_str(), |(when, _)| when);

@@ -22,7 +22,7 @@ use crate::{
     decision::{Mode, Strength},
     glob::{Globs, NoPattern},
     ids::{GroupId, RuleId},
-    requirement::{Carry, Choice, parse_parts, spelled},
+    requirement::{Carry, Choice, parse_hours, parse_parts, spelled},
 };
 
 /// Most rules in force at once.
@@ -307,6 +307,14 @@ impl Asks {
                 }
                 Some(("evidence", "passed" | "self_made")) => {
                     self.literals.evidence.insert(attribute.parse().map_err(|_| Problem::NoEvidence(short()))?);
+                }
+                Some(("size", "files_without" | "added_without" | "deleted_without")) => {
+                    let wrong = |error: NoPattern| Problem::NoPattern(error.to_string());
+                    Globs::parse(attribute).map_err(wrong)?;
+                    self.literals.left_out.insert(attribute.to_owned());
+                }
+                Some(("approvals", "recent")) => {
+                    self.literals.recent.insert(parse_hours(attribute).ok_or_else(|| Problem::NoHours(short()))?);
                 }
                 Some(("approvals", "group")) => {
                     self.literals.counted.insert(attribute.parse().map_err(|_| Problem::NoGroup(short()))?);

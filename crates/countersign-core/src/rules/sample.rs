@@ -11,7 +11,7 @@ use crate::{
     ids::{ActorId, ChangeId, EvidenceKind, GroupId, Target},
     kind::{Kind, Purpose},
     requirement::Document,
-    snapshot::{AiStatus, Builder, EvidenceView, GuidanceView, PathsView, Snapshot, TargetView},
+    snapshot::{AiStatus, Builder, CommitsView, EvidenceView, GuidanceView, PathsView, Snapshot, TargetView},
     standard::StandardView,
     statement::Seen,
 };
@@ -59,6 +59,7 @@ struct Variety {
     groups: Vec<GroupId>,
     patterns: Vec<String>,
     evidence: Vec<EvidenceKind>,
+    hours: Vec<u32>,
     asked: BTreeSet<&'static str>,
 }
 
@@ -91,6 +92,7 @@ impl Variety {
             texts: mentions.texts.iter().take(MAX_NAMES).cloned().collect(),
             evidence: mentions.evidence.iter().take(MAX_NAMES).cloned().collect(),
             patterns: mentions.patterns.iter().take(MAX_NAMES).cloned().collect(),
+            hours: mentions.hours.iter().take(MAX_NAMES).copied().collect(),
             groups: mentions.groups.iter().take(MAX_NAMES).filter_map(|name| name.parse().ok()).collect(),
             people: mentions.people.iter().take(MAX_NAMES).filter_map(|name| name.parse().ok()).collect(),
             asked,
@@ -112,7 +114,7 @@ struct Varied<'a> {
 impl Varied<'_> {
     /// A sample with what the rule asks about set to something that the rule itself names.
     fn vary(&self, base: &Snapshot, number: usize) -> Snapshot {
-        let Variety { numbers, texts, people, groups, patterns, evidence, asked } = self.of;
+        let Variety { numbers, texts, people, groups, patterns, evidence, hours, asked } = self.of;
         let mut sample = base.clone();
         // The same in every run, and another for each attribute, sample and mixture.
         let draw = |attribute: &str, among: usize| {
@@ -121,6 +123,36 @@ impl Varied<'_> {
         };
         let pick = |attribute: &str| numbers.get(draw(attribute, numbers.len())).copied().unwrap_or(0);
         let few = |attribute: &str| usize::try_from(pick(attribute)).unwrap_or(0).min(MOST);
+        // A text that the rule has, with what a `*` in it may stand for; or none of them.
+        let text = |attribute: &str| {
+            let drawn = texts.get(draw(attribute, texts.len().saturating_add(1)));
+            drawn.map(|text| text.replace('*', "x")).unwrap_or_default()
+        };
+        if asked.contains("source") {
+            sample.purpose.source = Some(text("source")).filter(|text| !text.is_empty());
+        }
+        if asked.contains("branch") {
+            sample.branch = Some(text("branch")).filter(|text| !text.is_empty());
+        }
+        if asked.contains("title.form") {
+            sample.documents.form = text("title.form");
+        }
+        if asked.contains("links.hosts") {
+            sample.documents.hosts = one_or_all(texts, draw("links.hosts", texts.len().saturating_add(1))).collect();
+            sample.documents.links = u32::try_from(sample.documents.hosts.len()).unwrap_or(u32::MAX);
+        }
+        if asked.contains("links.count") {
+            sample.documents.links = pick("links.count");
+        }
+        if asked.contains("commits.signed") || asked.contains("commits.by_committer") {
+            let drawn = draw("commits", 3);
+            sample.commits = Some(CommitsView { signed: drawn > 0, by_committer: drawn > 1 });
+        }
+        for pattern in patterns.iter().filter(|_| asked.iter().any(|name| name.ends_with("_without"))) {
+            let pick = |what: &str| pick(&format!("{what} without {pattern}"));
+            let lines = Lines { added: pick("added"), deleted: pick("deleted") };
+            sample.size_without.insert(pattern.clone(), Size { files: pick("files"), lines: Some(lines) });
+        }
         if asked.contains("revision") {
             sample.revision = pick("revision").max(1);
         }
@@ -199,7 +231,7 @@ impl Varied<'_> {
         for (name, document) in documents.into_iter().filter(|(name, _)| asked.contains(name)) {
             *document.chars_mut(&mut sample.documents) = pick(name);
         }
-        let ways = ["approvals.touch", "approvals.verified", "approvals.material"];
+        let ways = ["approvals.touch", "approvals.verified", "approvals.material", "approvals.recent"];
         let approvals =
             ["approvals.independent", "approvals.owner", "approvals.senior", "approvals.group", "approvers"];
         let approvals = [&approvals[..], &ways].concat();
@@ -223,6 +255,7 @@ impl Varied<'_> {
             }
             for approval in sample.approvals.iter_mut().take(signed) {
                 (approval.assurance, approval.seen) = (Assurance::UserVerified, Seen::Computed);
+                approval.hours = hours.get(draw("hours", hours.len().saturating_add(1))).copied().or(Some(u32::MAX));
             }
             let approvers: BTreeSet<ActorId> = sample.approvals.iter().map(|approval| approval.by.clone()).collect();
             for group in groups.iter().filter(|_| asked.contains("approvals.group")) {
@@ -290,7 +323,7 @@ fn rests(mentions: &Mentions) -> Vec<Rest> {
             Purpose { restores: restores.clone(), ..Purpose::default() },
             Purpose { incident: incident.clone(), ..Purpose::default() },
             Purpose { security: true, ..Purpose::default() },
-            Purpose { restores, incident, security: true },
+            Purpose { restores, incident, security: true, ..Purpose::default() },
         ];
         rests.extend(purposes.map(|purpose| Rest { purpose, ..plain(4, true) }));
     }

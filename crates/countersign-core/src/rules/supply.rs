@@ -9,8 +9,8 @@ use countersign_ledger::{Time, sshsig::Assurance};
 use super::count;
 use crate::{
     ids::ActorId,
-    requirement::{Choice, Need, Part, Requirement, Role},
-    snapshot::{AiStatus, EvidenceView, GuidanceView, Snapshot, TargetView},
+    requirement::{Choice, Has, Need, Part, Requirement, Role},
+    snapshot::{AiStatus, CommitsView, EvidenceView, GuidanceView, Snapshot, TargetView},
     statement::Seen,
 };
 
@@ -49,6 +49,11 @@ impl Requirement {
                     AiStatus::Unknown => AiStatus::Declared,
                     status @ (AiStatus::Declared | AiStatus::Inferred | AiStatus::None) => status,
                 };
+            }
+            Need::Has(has) => {
+                if !self.asked_targets(snapshot).is_empty() {
+                    has.supply(snapshot);
+                }
             }
         }
     }
@@ -95,6 +100,11 @@ impl Requirement {
                     status @ (AiStatus::Inferred | AiStatus::Unknown) => status,
                 };
             }
+            Need::Has(has) => {
+                if !self.asked_targets(snapshot).is_empty() {
+                    has.take_away(snapshot);
+                }
+            }
         }
     }
 
@@ -115,6 +125,36 @@ impl Choice {
     /// Changes the snapshot so that none of the ways is gone.
     pub fn take_away(&self, snapshot: &mut Snapshot) {
         self.ways().iter().for_each(|way| way.take_away(snapshot));
+    }
+}
+
+impl Has {
+    /// Changes the snapshot until it has it.
+    pub(crate) fn supply(&self, snapshot: &mut Snapshot) {
+        if self.is_met(snapshot) {
+            return;
+        }
+        match self {
+            Self::Title(form) => snapshot.documents.form = Self::sample(form),
+            Self::Link(host) => {
+                snapshot.documents.hosts.insert(host.clone());
+                snapshot.documents.links = snapshot.documents.links.saturating_add(1);
+            }
+            Self::SignedCommits => {
+                let by_committer = snapshot.commits.is_some_and(|commits| commits.by_committer);
+                snapshot.commits = Some(CommitsView { signed: true, by_committer });
+            }
+        }
+    }
+
+    fn take_away(&self, snapshot: &mut Snapshot) {
+        match self {
+            Self::Title(_) => snapshot.documents.form.clear(),
+            Self::Link(host) => {
+                snapshot.documents.hosts.remove(host);
+            }
+            Self::SignedCommits => snapshot.commits = Some(CommitsView::default()),
+        }
     }
 }
 
@@ -183,6 +223,7 @@ fn give(snapshot: &mut Snapshot, by: &ActorId, role: &Role, target: &TargetView)
             Role::Senior => approval.senior = true,
             Role::Touch => approval.assurance = approval.assurance.max(Assurance::Touch),
             Role::Verified => approval.assurance = Assurance::UserVerified,
+            Role::Recent(hours) => approval.hours = Some(approval.hours.map_or(*hours, |ago| ago.min(*hours))),
             Role::Material => approval.seen = approval.seen.max(Seen::Material),
         }
     }
@@ -205,6 +246,7 @@ fn take_away_approvals(snapshot: &mut Snapshot, target: &TargetView, role: &Role
                 give(snapshot, by, &Role::Owner, target);
                 give(snapshot, by, &Role::Verified, target);
                 give(snapshot, by, &Role::Material, target);
+                give(snapshot, by, &Role::Recent(0), target);
                 let theirs =
                     snapshot.groups.values_mut().filter(|members| surplus.iter().any(|by| members.contains(by)));
                 theirs.for_each(|members| members.extend([by.clone()]));
@@ -224,6 +266,11 @@ fn take_away_approvals(snapshot: &mut Snapshot, target: &TargetView, role: &Role
             let less = if *role == Role::Touch { Assurance::SoftwareKey } else { Assurance::Touch };
             for approval in snapshot.approvals.iter_mut().filter(|approval| surplus.contains(&approval.by)) {
                 approval.assurance = approval.assurance.min(less);
+            }
+        }
+        Role::Recent(hours) => {
+            for approval in snapshot.approvals.iter_mut().filter(|approval| surplus.contains(&approval.by)) {
+                approval.hours = Some(hours.saturating_add(1));
             }
         }
         Role::Material => {

@@ -104,7 +104,7 @@ impl Vocabulary {
         Ok(match value {
             Value::Long(n) => RestrictedExpression::new_long(n),
             Value::Bool(b) => RestrictedExpression::new_bool(b),
-            Value::Text(text) => RestrictedExpression::new_string(text.to_owned()),
+            Value::Text(text) => RestrictedExpression::new_string(text.into_owned()),
             Value::Texts(texts) => {
                 RestrictedExpression::new_set(texts.into_iter().map(RestrictedExpression::new_string))
             }
@@ -119,6 +119,10 @@ impl Vocabulary {
             Value::ByGroup(counts) => {
                 let fields =
                     counts.into_iter().map(|(group, n)| (group.to_string(), RestrictedExpression::new_long(n)));
+                RestrictedExpression::new_record(fields).map_err(|error| error.to_string())?
+            }
+            Value::Longs(counts) => {
+                let fields = counts.into_iter().map(|(name, n)| (name, RestrictedExpression::new_long(n)));
                 RestrictedExpression::new_record(fields).map_err(|error| error.to_string())?
             }
             Value::Bools(met) => {
@@ -149,6 +153,8 @@ mod tests {
             apart: ["group:team-a:1+owner:2".to_owned()].into(),
             evidence: ["tests".parse().unwrap()].into(),
             paths: ["docs/** | **/*.md".to_owned(), "a\\[b\\]/\"c\"".to_owned()].into(),
+            left_out: ["gen/**".to_owned()].into(),
+            recent: [24].into(),
         };
         let (vocabulary, schema) = (Vocabulary::new().unwrap(), schema(&literals).unwrap());
         for snapshot in sample::samples(&Mentions::default()) {

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_ledger::{Time, sshsig::Assurance};
 
 use super::{
-    Ai, AiStatus, ApprovalView, Carried, EvidenceView, GuidanceView, Material, PathsView, ProposerView, Snapshot,
-    TargetView, WaiverView,
+    Ai, AiStatus, ApprovalView, Carried, CommitsView, EvidenceView, GuidanceView, Material, PathsView, ProposerView,
+    Snapshot, TargetView, WaiverView,
 };
 use crate::{
     catalog::ActorKind,
@@ -53,6 +53,9 @@ impl Builder {
             size: None,
             evidence: BTreeMap::new(),
             standard: None,
+            size_without: BTreeMap::new(),
+            branch: None,
+            commits: None,
             loosening: None,
             together: BTreeMap::new(),
         })
@@ -212,6 +215,40 @@ impl Builder {
         self
     }
 
+    /// The same without the paths of patterns.
+    #[must_use]
+    pub fn size_without(mut self, sizes: BTreeMap<String, Size>) -> Self {
+        self.0.size_without = sizes;
+        self
+    }
+
+    #[must_use]
+    pub fn for_branch(mut self, branch: String) -> Self {
+        self.0.branch = Some(branch);
+        self
+    }
+
+    #[must_use]
+    pub fn commits(mut self, commits: CommitsView) -> Self {
+        self.0.commits = Some(commits);
+        self
+    }
+
+    /// How many hours ago all approvals were given.
+    #[must_use]
+    pub fn approved_hours_ago(mut self, hours: u32) -> Self {
+        self.0.approvals.iter_mut().for_each(|approval| approval.hours = Some(hours));
+        self
+    }
+
+    /// The same of somebody's.
+    #[must_use]
+    pub fn given_hours_ago(mut self, by: &ActorId, hours: u32) -> Self {
+        let theirs = self.0.approvals.iter_mut().filter(|approval| approval.by == *by);
+        theirs.for_each(|approval| approval.hours = Some(hours));
+        self
+    }
+
     /// How many people have a key.
     #[must_use]
     pub fn population(mut self, people: usize) -> Self {
@@ -229,5 +266,5 @@ impl Snapshot {
 
 fn software_key(by: ActorId, senior: bool, owns: impl IntoIterator<Item = SystemId>) -> ApprovalView {
     let owns = owns.into_iter().collect();
-    ApprovalView { by, assurance: Assurance::SoftwareKey, seen: Seen::None, senior, owns }
+    ApprovalView { by, assurance: Assurance::SoftwareKey, seen: Seen::None, senior, owns, hours: None }
 }

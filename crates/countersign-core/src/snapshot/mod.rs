@@ -69,7 +69,7 @@ pub struct Snapshot {
     pub held_by: BTreeSet<ActorId>,
     pub ai: Ai,
     pub guidance: Vec<GuidanceView>,
-    /// Length in characters of what the proposal says.
+    /// What the proposal says, as far as it is kept.
     pub documents: Documents,
     pub waivers: Vec<WaiverView>,
     /// How many people the catalog gives a key to, revoked or not: taking keys away does not make a home smaller, or one
@@ -97,6 +97,15 @@ pub struct Snapshot {
     /// The template that it fits, which two people approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard: Option<StandardView>,
+    /// The same without the paths of the patterns that rules leave out of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub size_without: BTreeMap<String, Size>,
+    /// The branch that it is for, where a rule asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Who signed its commits, where a rule asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commits: Option<CommitsView>,
     /// Of what governs, where it loosens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loosening: Option<LooseningView>,
@@ -104,6 +113,16 @@ pub struct Snapshot {
     /// who enrolled them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub together: BTreeMap<ActorId, Together>,
+}
+
+/// Who signed the commits of a revision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommitsView {
+    /// Each by a key that somebody here holds.
+    pub signed: bool,
+    /// Each by a key of whoever committed it.
+    pub by_committer: bool,
 }
 
 /// A newcomer, and who enrolled them: they do not count together until then.
@@ -246,6 +265,9 @@ pub struct ApprovalView {
     pub senior: bool,
     /// Systems among the targets that the person owns.
     pub owns: BTreeSet<SystemId>,
+    /// How many hours ago, begun ones in full, where a rule asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<u32>,
 }
 
 /// What is known of AI assistance. Absence of a signal does not mean that a human wrote it.

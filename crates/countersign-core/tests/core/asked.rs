@@ -41,6 +41,7 @@ fn touching(paths: &[(&str, u32)]) -> Extracted {
     paths.sort();
     commits.facts.delta = countersign_core::facts::delta::digest(&paths);
     commits.facts.size = Size::of_files(paths.len());
+    commits.facts.lines = if paths.len() > MAX_RULED_PATHS { Vec::new() } else { vec![None; paths.len()] };
     commits.facts.paths = paths;
     commits
 }
@@ -148,6 +149,7 @@ fn a_size_is_that_of_the_facts() {
         let mut world = asking(when);
         let mut commits = touching(&[("src/app.rs", 0o100_644)]);
         commits.facts.size = size;
+        commits.facts.lines = vec![size.lines];
         let change = world.propose_git("linus", &commits);
         applies(&world, &change)
     };

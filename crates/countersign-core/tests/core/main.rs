@@ -16,6 +16,7 @@ mod large;
 mod memory;
 mod partial;
 mod rules;
+mod semantics;
 mod statement;
 mod streams;
 mod verify;

@@ -46,7 +46,15 @@ pub fn one_of_each() -> Vec<Statement> {
     let revision = RevisionRef { number: 2, digest: Digest::of("revision") };
     let commits = facts(9, &[author("ada@example.com")]);
     let (text, reason) = (Digest::of("text"), Digest::of("reason"));
-    let documents = Documents { risk: 30, rollback: 20, tests: 10, why: 40 };
+    let documents = Documents {
+        form: "fix".to_owned(),
+        hosts: ["tracker.example".to_owned()].into(),
+        links: 1,
+        risk: 30,
+        rollback: 20,
+        tests: 10,
+        why: 40,
+    };
     let head = StreamHead { next_seq: 3, last: Hash::leaf(b"last") };
     let both = || targets(&["checkout/production", "search/staging"]);
     let stream = |name: &str| name.parse().unwrap();
@@ -101,11 +109,16 @@ pub fn one_of_each() -> Vec<Statement> {
             watching: [("refs/heads/main".to_owned(), both())].into(),
         }),
         Body::Proposal(Proposal {
-            documents,
+            documents: documents.clone(),
             facts: Some(Digest::of("facts")),
             identities: Some(Digest::of("identities")),
             kind: Kind::Config,
-            purpose: Purpose { incident: Some("INC-4711".to_owned()), restores: Some(change()), security: true },
+            purpose: Purpose {
+                incident: Some("INC-4711".to_owned()),
+                restores: Some(change()),
+                security: true,
+                source: Some("release/2026-04".to_owned()),
+            },
             sponsor: Some(id("ada")),
             subject: git(&commits).reference().unwrap(),
             targets: both(),

@@ -24,8 +24,8 @@ use countersign::{
 use countersign_core::{
     change::{Admitted, ApprovalRecord, Change, Found, RequestRecord, SignedWith},
     facts::{
-        Entry, GitFacts, Identities, IdentityFact, Role, Size, TouchedPath, delta, extract::VERSION, git::Ident,
-        identity,
+        Entry, GitFacts, Identities, IdentityFact, Role, SignatureFact, Size, TouchedPath, delta, extract::VERSION,
+        git::Ident, identity,
     },
     governance::{Governance, SERVER},
     ids::{ActorId, Oid},
@@ -412,6 +412,8 @@ impl Content {
             guidance: BTreeSet::new(),
             commits: 1,
             merges: 0,
+            lines: vec![None],
+            signatures: BTreeSet::from([SignatureFact { committer: reference.clone(), key: None }]),
             size: Size::of_files(1),
             steps: None,
         };

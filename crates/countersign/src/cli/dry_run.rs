@@ -25,7 +25,11 @@ pub fn would_be(
     known(&me.state.governance.catalog, &proposal.targets)?;
     let now = clock::now();
     let (subject, facts) = (computed.subject.clone(), computed.extracted.clone());
-    let change = Preview { proposal: proposal.clone(), subject, facts }.change(&session.speaker.me, now)?;
+    let change = Preview { proposal: proposal.clone(), subject, facts }.change(
+        &session.speaker.me,
+        &me.state.governance.catalog,
+        now,
+    )?;
     let texts: BTreeMap<Digest, Vec<u8>> = blobs.iter().map(|bytes| (Digest::of(bytes), bytes.clone())).collect();
     view::view(&me.state, &change, &texts, &me.state.disabled(now), now)
 }

@@ -57,6 +57,9 @@ pub struct Args {
     /// It closes a security hole.
     #[arg(long)]
     security: bool,
+    /// The branch that it comes from.
+    #[arg(long, value_name = "BRANCH")]
+    source: Option<String>,
     #[command(flatten)]
     content: Content,
     #[command(flatten)]
@@ -182,6 +185,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let mut lines = vec![format!("proposal: {}", text.title)];
     lines.extend(restored.as_ref().map(|change| format!("restores: {} {}", change.id.short(), change.title)));
     lines.extend(args.incident.as_ref().map(|incident| format!("answers: {incident}")));
+    lines.extend(args.source.as_ref().map(|source| format!("comes from: {source}")));
     lines.extend(args.security.then(|| "closes a security hole".to_owned()));
     lines.push(format!("targets: {}", output::joined(&targets)));
     lines.extend(describe(&computed));
@@ -207,6 +211,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
             restores: restored.map(|change| change.id),
             incident: args.incident,
             security: args.security,
+            source: args.source,
         },
         sponsor: words.sponsor,
         subject,

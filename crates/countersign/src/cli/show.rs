@@ -307,7 +307,8 @@ pub(super) fn kind(view: &ChangeView) -> String {
     let restores = purpose.restores.as_ref().map(|change| format!("restores {}", change.short()));
     let incident = purpose.incident.as_ref().map(|incident| format!("answers {}", printable(incident)));
     let security = purpose.security.then(|| "closes a security hole".to_owned());
-    let said = [Some(view.kind.to_string()), restores, incident, security];
+    let source = purpose.source.as_ref().map(|source| format!("comes from {}", printable(source)));
+    let said = [Some(view.kind.to_string()), restores, incident, security, source];
     said.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 

@@ -3,6 +3,7 @@
 mod amend;
 mod api;
 mod apply;
+mod asked;
 mod attest;
 mod audit;
 mod browser;

@@ -7,8 +7,8 @@ use std::{
 
 use countersign_core::{
     facts::{
-        AiSignal, Entry, GitFacts, Identities, IdentityFact, Role, Size, TouchedPath, delta, extract, git::Ident,
-        identity, size::Lines,
+        AiSignal, Entry, GitFacts, Identities, IdentityFact, Role, SignatureFact, Size, TouchedPath, delta, extract,
+        git::Ident, identity, size::Lines,
     },
     ids::Nonce,
     subject::{GitSubject, GitTransition, Subject, Transition},
@@ -82,6 +82,11 @@ pub fn facts(n: u64, identities: &[Identity]) -> Extracted {
             (identity.reference(), IdentityFact { reference: identity.reference(), roles, agent, keys })
         })
         .collect();
+    let signatures = identities
+        .values()
+        .filter(|identity| identity.roles.contains(&Role::Committer))
+        .map(|identity| SignatureFact { committer: identity.reference.clone(), key: identity.keys.first().cloned() })
+        .collect();
     let entry = |n| Some(Entry { mode: 0o100_644, id: oid(n) });
     let paths = vec![TouchedPath { path: "src/app.rs".to_owned(), old: entry(2_001), new: entry(2_000 + n) }];
     let facts = GitFacts {
@@ -98,6 +103,8 @@ pub fn facts(n: u64, identities: &[Identity]) -> Extracted {
         guidance: BTreeSet::new(),
         commits: 1,
         merges: 0,
+        lines: vec![Some(Lines { added: 1, deleted: 1 })],
+        signatures,
         size: Size { files: 1, lines: Some(Lines { added: 1, deleted: 1 }) },
         steps: None,
     };

@@ -85,7 +85,7 @@ pub(super) fn any_snapshot() -> impl Strategy<Value = Snapshot> {
             snapshot.kind = kind;
             snapshot.ai.status = status;
             snapshot.ai.disclosed = disclosed;
-            snapshot.documents = Documents { why, risk: why, rollback, tests: rollback };
+            snapshot.documents = Documents { why, risk: why, rollback, tests: rollback, ..Documents::default() };
             let systems = ["checkout", "search", "ledger"];
             snapshot.targets = targets
                 .into_iter()

@@ -37,7 +37,12 @@ fn role(missing: &Missing) -> Option<Role> {
     let Token::Requirement(requirement) = missing.token.clone() else { return None };
     match requirement.need {
         Need::Approvals { role, .. } => Some(role),
-        Need::Apart(_) | Need::FreshGuidance | Need::Document { .. } | Need::Evidence(_) | Need::Disclosure => None,
+        Need::Apart(_)
+        | Need::FreshGuidance
+        | Need::Document { .. }
+        | Need::Evidence(_)
+        | Need::Has(_)
+        | Need::Disclosure => None,
     }
 }
 
@@ -76,7 +81,7 @@ fn by_hand(
         .everybody
         .iter()
         .filter(|who| match role(missing).unwrap() {
-            Role::Independent | Role::Touch | Role::Verified | Role::Material => true,
+            Role::Independent | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material => true,
             Role::Senior => home.seniors.contains(*who),
             Role::Owner => here.iter().any(|system| owns(who, system)),
             Role::Group(group) => home.groups.get(&group).is_some_and(|members| members.contains(*who)),

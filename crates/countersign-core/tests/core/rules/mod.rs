@@ -88,7 +88,7 @@ pub(crate) fn snapshot() -> Snapshot {
         .target(target("checkout/production", 2))
         .made_by([id("ada")])
         .ai(AiStatus::None, true)
-        .documents(Documents { why: 100, risk: 100, rollback: 100, tests: 100 })
+        .documents(Documents { why: 100, risk: 100, rollback: 100, tests: 100, ..Documents::default() })
         .population(4)
         .build()
 }

@@ -124,11 +124,11 @@ fn annotations() {
     "#);
     assert_snapshot!(with("r", "enforce", "waivable", ""), @r#"
     a.cedar:1: `@requires("")` is not valid
-      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, evidence:KIND, disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
+      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure, title:FORM, link:HOST, commits:signed; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
     "#);
     assert_snapshot!(with("r", "enforce", "waivable", "approval:boss:1"), @r#"
     a.cedar:1: `@requires("approval:boss:1")` is not valid
-      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, evidence:KIND, disclosure; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
+      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure, title:FORM, link:HOST, commits:signed; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
     "#);
     assert_snapshot!(refusal(&good.replace("{change}", "{id}")), @r#"
     a.cedar:1: `@remedy("countersign mend {id}")` is not valid
@@ -331,6 +331,8 @@ fn schema_that_rules_see() {
           verified: Long,
           // How many of those had the content at hand, as bytes that were checked or in their own clone.
           material: Long,
+          // How many of those were given at most so many hours ago: `approvals.recent["24h"]`.
+          recent: {},
           // Whether different people gave each of several: `approvals.apart["group:red:1+group:blue:1"]`. Who is in both groups is one of the two.
           apart: {},
           // How many of those are in a group or in one below it: `approvals.group["payments"]`.
@@ -338,6 +340,14 @@ fn schema_that_rules_see() {
         },
         // Everybody whose approval of this revision stands, contributors too.
         approvers: Set<Person>,
+        // The branch that it is for, in full: `resource.branch == "refs/heads/main"`. Empty for files.
+        branch: String,
+        commits: {
+          // Whether each commit carries an SSH signature that holds, by a key that somebody in the catalog held when the revision came, and holds.
+          signed: Bool,
+          // Whether each is signed so by whoever committed it.
+          by_committer: Bool,
+        },
         contributor_groups: {
           // Groups that one of the contributors is in, or in a group below. Workloads and agents are in none.
           any: Set<Group>,
@@ -372,6 +382,12 @@ fn schema_that_rules_see() {
           // How many people the catalog gives a key to, the contributors among them.
           people: Long,
         },
+        links: {
+          // How many links it has.
+          count: Long,
+          // Where those lead: the host of each, in lower case.
+          hosts: Set<String>,
+        },
         paths: {
           // Whether it touches a path of these patterns: `paths.touched["infra/** | **/*.tf"]`. A submodule is its path, and whatever could lie below it.
           touched: {},
@@ -405,11 +421,23 @@ fn schema_that_rules_see() {
           added: Long,
           // How many lines of the old files are not in the new ones.
           deleted: Long,
+          // How many files it touches besides those of these patterns: `size.files_without["gen/**"]`. A symbolic link and a submodule are never left out.
+          files_without: {},
+          // The lines added in those.
+          added_without: {},
+          // The lines deleted in those.
+          deleted_without: {},
         },
         // Whether it fits a standard change, so that the two who approved its template are its second pair of eyes.
         standard: Bool,
+        // The branch that its proposer says it comes from, under its short name: `resource.source like "release/*"`. Empty where they say nothing.
+        source: String,
         // How much a failure of the target's system matters: 1 is highest, 4 lowest.
         tier: Long,
+        title: {
+          // The word before the colon of its title: `feat` of `feat(api)!: …`, `PAY-12` of `PAY-12: …`. Empty where that is none.
+          form: String,
+        },
       };
       action apply appliesTo { principal: Gate, resource: Change };
     }

@@ -24,6 +24,7 @@ use countersign_core::{
     preview::Preview,
     state::GateRecord,
     subject::{GitSubject, Subject},
+    text,
 };
 use countersign_ledger::Time;
 use serde::{Deserialize, Serialize};
@@ -220,10 +221,10 @@ fn look(gate: &GitGate, branch: &Branch, met: &mut Met, now: Time) -> Result<(),
                 head: range.head,
                 delta: facts.delta,
             };
-            let documents = Documents { why: chars(&message), ..Documents::default() };
+            let documents = Documents { why: chars(&message), form: form(&message), ..Documents::default() };
             let subject = Subject::Git(subject);
             let preview = Preview::of(Kind::Code, met.targets.clone(), documents, subject, Some((facts, names)))?;
-            preview.change(&by, now)?
+            preview.change(&by, &governance.catalog, now)?
         }
         (None, None) => return Ok(()),
     };
@@ -234,6 +235,12 @@ fn look(gate: &GitGate, branch: &Branch, met: &mut Met, now: Time) -> Result<(),
 /// What its message says counts as its reason.
 fn chars(message: &[u8]) -> u32 {
     u32::try_from(String::from_utf8_lossy(message).trim().chars().count()).unwrap_or(u32::MAX)
+}
+
+/// Its first line stands for a title.
+fn form(message: &[u8]) -> String {
+    let message = String::from_utf8_lossy(message);
+    text::form(message.lines().next().unwrap_or_default()).unwrap_or_default().to_owned()
 }
 
 /// The rules that stop a change here and now.
