@@ -389,6 +389,8 @@ impl Change {
             Body::Genesis(_)
             | Body::KeyRevocation(_)
             | Body::RevocationConfirmation(_)
+            | Body::KeyRotation(_)
+            | Body::Recovery(_)
             | Body::GateRegistration(_)
             | Body::Proposal(_)
             | Body::Erasure(_)

@@ -111,6 +111,16 @@ impl State {
                 Some(published)
             }
             Body::Epoch(epoch) => Some(self.governance.in_epoch(epoch, entry.signed.payload())),
+            Body::KeyRotation(rotation) => {
+                let by_its_holder = statement.header.by == rotation.of;
+                let mut rotated = self.governance.rotated(rotation, by_its_holder)?;
+                if !by_its_holder {
+                    let by = entry.signed.keys().filter_map(|key| self.governance.catalog.actor_by_key(&key).cloned());
+                    rotated.given_a_key(&rotation.of, by.map(|actor| actor.id).collect(), entry.leaf.admitted_at);
+                }
+                Some(rotated)
+            }
+            Body::Recovery(recovery) => Some(self.governance.recovered(recovery)?),
             _ => None,
         };
         let at = entry.leaf.admitted_at;
@@ -210,7 +220,12 @@ impl State {
                 self.open_finding(finding, &admitted.payload);
             }
             // Those files are in force no longer.
-            Body::Erasure(Erasure { of: Erased::Person(_), .. }) | Body::Genesis(_) | Body::Epoch(_) => {}
+            Body::Erasure(Erasure { of: Erased::Person(_), .. })
+            | Body::Genesis(_)
+            | Body::Epoch(_)
+            // Governance says it.
+            | Body::KeyRotation(_)
+            | Body::Recovery(_) => {}
         }
         Ok(())
     }
@@ -335,9 +350,20 @@ impl State {
         Ok(())
     }
 
+    /// Keeps the place of a leaf that the governance from which a part goes on has taken already.
+    pub(crate) fn follow_told(&mut self, entry: &Entry) -> Result<(), Refusal> {
+        in_its_streams(entry.signed.statement(), entry)?;
+        let governance = governance_stream()?;
+        self.follow_in(&entry.leaf, entry.hash, |stream| *stream != governance)
+    }
+
     /// Each leaf follows, in every stream that it stands in, the one that the stream's head names.
     fn follow(&mut self, leaf: &Leaf, hash: Hash) -> Result<(), Refusal> {
-        for line in leaf.lines().iter().filter(|line| self.knows(&line.stream)) {
+        self.follow_in(leaf, hash, |_| true)
+    }
+
+    fn follow_in(&mut self, leaf: &Leaf, hash: Hash, of: impl Fn(&StreamId) -> bool) -> Result<(), Refusal> {
+        for line in leaf.lines().iter().filter(|line| of(&line.stream) && self.knows(&line.stream)) {
             let head = self.head(&line.stream)?;
             if line.seq != head.next_seq || line.prev != head.last {
                 return Err(Refusal::malformed(
@@ -350,7 +376,7 @@ impl State {
             }
         }
         for line in leaf.lines() {
-            if self.knows(&line.stream) {
+            if of(&line.stream) && self.knows(&line.stream) {
                 let next_seq = line.seq.saturating_add(1);
                 self.set_head(&line.stream, StreamHead { last: hash, next_seq });
             }
@@ -388,6 +414,12 @@ impl State {
             if let Some(actor) = self.governance.catalog.actor_by_key(&key) {
                 needed.insert(person_stream(&actor.id)?);
             }
+            // A founder recovers also by the key that genesis pins.
+            if let Body::Recovery(_) = &statement.body
+                && let Some(founder) = self.governance.founder_by_pinned_key(&key)
+            {
+                needed.insert(person_stream(founder)?);
+            }
         }
         let about = match statement.body.about() {
             Some((change, _)) if self.knows(&crate::statement::change_stream(change)?) => self.change(change)?,
@@ -414,6 +446,8 @@ impl State {
             Body::Genesis(_)
             | Body::KeyRevocation(_)
             | Body::RevocationConfirmation(_)
+            | Body::KeyRotation(_)
+            | Body::Recovery(_)
             | Body::GateRegistration(_)
             | Body::Proposal(_)
             | Body::NewRevision(_)
@@ -484,6 +518,8 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         | Body::Publication(_)
         | Body::KeyRevocation(_)
         | Body::RevocationConfirmation(_)
+        | Body::KeyRotation(_)
+        | Body::Recovery(_)
         | Body::GateRegistration(_)
         | Body::Approval(_)
         | Body::Rejection(_)

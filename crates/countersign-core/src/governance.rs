@@ -19,7 +19,7 @@ use self::newcomer::Newcomer;
 use crate::{
     canonical,
     catalog::{
-        Actor, ActorKind, Catalog,
+        Actor, ActorKind, Catalog, KeyConflict, RetiredKey,
         files::{CatalogFile, is_profiles},
     },
     ids::{ActorId, EvidenceKind, GateId, SystemId},
@@ -27,7 +27,7 @@ use crate::{
     rules::Rules,
     semantics::Semantics,
     standard::{self, Standard, StandardApproval},
-    statement::{Body, Epoch, Founder, Genesis, Publication, SeenCheckpoint, Statement},
+    statement::{Body, Epoch, Founder, Genesis, KeyRotation, Publication, Recovery, SeenCheckpoint, Statement},
     subject::Subject,
 };
 
@@ -71,6 +71,9 @@ pub struct GovernanceRecord {
     /// The epochs that were begun after the first.
     #[serde(default)]
     pub epochs: Vec<EpochRecord>,
+    /// Keys in whose place others came. They do not come back, whatever the catalog's files say.
+    #[serde(default)]
+    pub retired: BTreeMap<Fingerprint, RetiredKey>,
     /// Who got their first key lately, by a publication: see [`newcomer`].
     #[serde(default)]
     pub newcomers: BTreeMap<ActorId, Newcomer>,
@@ -239,6 +242,7 @@ impl Governance {
             in_force: payload,
             standards: BTreeMap::new(),
             epochs: Vec::new(),
+            retired: BTreeMap::new(),
             newcomers: BTreeMap::new(),
         };
         Self::load(record, blob)
@@ -294,6 +298,30 @@ impl Governance {
         begun
     }
 
+    /// What another key of somebody's makes of it.
+    pub(crate) fn rotated(&self, rotation: &KeyRotation, by_itself: bool) -> Result<Self, Refusal> {
+        let KeyRotation { key, new_key, of, reason: _ } = rotation.clone();
+        self.with_retired([(key, RetiredKey { of, new_key, by_itself })])
+    }
+
+    /// What new keys of some people make of it: every key that they have goes.
+    pub(crate) fn recovered(&self, recovery: &Recovery) -> Result<Self, Refusal> {
+        let of = |(of, new_key): (&ActorId, &PublicKey)| {
+            let retired = RetiredKey { of: of.clone(), new_key: new_key.clone(), by_itself: false };
+            let keys = self.catalog.actors.get(of).map(|actor| actor.keys.clone()).unwrap_or_default();
+            keys.into_iter().map(move |key| (key.fingerprint(), retired.clone())).collect::<Vec<_>>()
+        };
+        self.with_retired(recovery.keys.iter().flat_map(of))
+    }
+
+    fn with_retired(&self, more: impl IntoIterator<Item = (Fingerprint, RetiredKey)>) -> Result<Self, Refusal> {
+        let mut changed = self.clone();
+        changed.record.retired.extend(more);
+        let catalog = Catalog::clone(&self.catalog).with_other_keys(&changed.record.retired);
+        changed.catalog = Arc::new(catalog.map_err(another_key)?);
+        Ok(changed)
+    }
+
     fn of(
         record: GovernanceRecord,
         parsed: BTreeMap<String, GovernanceFile>,
@@ -303,7 +331,9 @@ impl Governance {
             GovernanceFile::Catalog(file) => Some((path, file)),
             GovernanceFile::Rule(_) | GovernanceFile::Standard(_) => None,
         }))
-        .map_err(|e| Refusal::malformed("catalog-invalid", format!("the catalog does not hold: {e}")))?;
+        .map_err(|e| Refusal::malformed("catalog-invalid", format!("the catalog does not hold: {e}")))?
+        .with_other_keys(&record.retired)
+        .map_err(another_key)?;
         if catalog.actors.has_name(SERVER) {
             return Err(Refusal::malformed(
                 "catalog-invalid",
@@ -415,6 +445,34 @@ impl Governance {
         self.catalog.actor_by_key(key).filter(|actor| actor.id == *id)
     }
 
+    /// Whose key it is, or was before another came in its place: whoever signed with it had a hand in that.
+    pub fn ever_by_key(&self, key: &Fingerprint) -> Option<&Actor> {
+        let was = || self.record.retired.get(key).and_then(|retired| self.catalog.actors.get(&retired.of));
+        self.catalog.actor_by_key(key).or_else(was)
+    }
+
+    /// The same as [`Governance::listed`], also of a key whose holder took another: what was said with it before stands as long
+    /// as they have one that came in its place.
+    pub fn spoke_with(&self, id: &ActorId, key: &Fingerprint) -> Option<&Actor> {
+        let mut key = key.clone();
+        for _ in 0..=self.record.retired.len() {
+            match self.record.retired.get(&key) {
+                None => return self.listed(id, &key),
+                Some(retired) if retired.by_itself && retired.of == *id => key = retired.new_key.fingerprint(),
+                Some(_) => return None,
+            }
+        }
+        None
+    }
+
+    /// The founder of whom genesis pins this key, if they are still there and have not taken another in its place.
+    pub fn founder_by_pinned_key(&self, key: &Fingerprint) -> Option<&ActorId> {
+        let mut founders = self.record.founders.iter();
+        let founder = founders.find(|founder| founder.key.fingerprint() == *key)?;
+        let holds = !self.record.retired.contains_key(key) && self.person(&founder.person).is_some();
+        holds.then_some(&founder.person)
+    }
+
     /// Whether the files are here that a publication replaces some of; else [`Governance::load`] reads them.
     pub fn is_read(&self) -> bool {
         match self.files {
@@ -422,6 +480,11 @@ impl Governance {
             Files::Kept => false,
         }
     }
+}
+
+fn another_key(conflict: KeyConflict) -> Refusal {
+    Refusal::malformed("catalog-invalid", format!("the catalog does not hold: {conflict}"))
+        .hint("a key that somebody gave up is nobody else's; give them one of their own")
 }
 
 /// Reads one file. A profile that was erased is no file any more: whoever it named has no name and no mail.

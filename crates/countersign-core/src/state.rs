@@ -555,9 +555,9 @@ impl State {
         }
     }
 
-    /// Whether somebody has this key in the catalog and it is not revoked now.
+    /// Whether somebody has this key in the catalog, or had it before they took another in its place, and it is not revoked now.
     pub fn holds(&self, id: &ActorId, key: &Fingerprint, now: Time) -> Result<Option<&Actor>, Refusal> {
-        let Some(actor) = self.governance.listed(id, key) else { return Ok(None) };
+        let Some(actor) = self.governance.spoke_with(id, key) else { return Ok(None) };
         let revoked = self.person(id)?.is_some_and(|record| record.is_revoked(key, now));
         Ok((!revoked).then_some(actor))
     }

@@ -62,7 +62,7 @@ fn signed(governance: &Governance, change: &Change, moved: &Moved) -> BTreeSet<A
     // Whoever signed a commit had a hand in it, whatever name and mail it carries.
     let identities = change.revisions.iter().flat_map(|revision| moved.identities(revision));
     let keys: BTreeSet<Fingerprint> = identities.flat_map(|identity| identity.keys).collect();
-    signed.extend(keys.iter().filter_map(|key| governance.catalog.actor_by_key(key)).map(|actor| actor.id.clone()));
+    signed.extend(keys.iter().filter_map(|key| governance.ever_by_key(key)).map(|actor| actor.id.clone()));
     signed
 }
 
@@ -128,7 +128,7 @@ fn contributors_without(governance: &Governance, change: &Change, moved: &Moved)
         if identity.agent && identity.roles.contains(&Role::Author) {
             tools.insert(reference.clone());
         }
-        let known_by_key = identity.keys.iter().any(|key| governance.catalog.actor_by_key(key).is_some());
+        let known_by_key = identity.keys.iter().any(|key| governance.ever_by_key(key).is_some());
         let claimed_only = identity.roles.iter().all(|role| *role == Role::CoAuthor);
         // Whose name was erased is somebody whom nobody knows, until somebody says who it is.
         let mail = names.get(reference.as_str()).map(|who| who.mail.as_str()).unwrap_or_default();

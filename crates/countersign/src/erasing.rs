@@ -173,6 +173,8 @@ impl Reader<'_> {
             Body::Comment(b) => (vec![b.text], None),
             Body::Evidence(b) => (b.document.into_iter().chain(b.text).collect(), None),
             Body::KeyRevocation(b) => (vec![b.reason], None),
+            Body::KeyRotation(b) => (b.reason.into_iter().collect(), None),
+            Body::Recovery(b) => (vec![b.reason], None),
             Body::Publication(b) => (vec![b.reason], None),
             Body::Erasure(b) => (vec![b.reason], None),
             Body::Epoch(b) => (vec![b.reason], None),

@@ -52,7 +52,7 @@ impl InForce {
                 Body::Genesis(genesis) => (None, genesis.files),
                 Body::Publication(publication) => (Some(publication.parent), publication.files),
                 // It replaces nothing.
-                Body::Epoch(_) => continue,
+                Body::Epoch(_) | Body::KeyRotation(_) | Body::Recovery(_) => continue,
                 other => return Err(broken(format!("a {} statement is among it", other.kind()))),
             };
             if parent != found.as_ref().map(|before| before.by) || (parent.is_none() && by != *genesis) {

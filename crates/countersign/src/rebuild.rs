@@ -108,6 +108,7 @@ impl Replay {
     ) -> Result<(Entry, BTreeMap<Digest, Vec<u8>>, Vec<StreamId>), RecordError> {
         Leaf::parse(bytes).map_err(|source| Damage::Leaf { index, source })?;
         let entry = Entry::parse(bytes)?;
+        // Also the files that a list names, of what is only proposed too: whether it loosens is weighed by them.
         let blobs = records::all_named(store, std::iter::once(&entry.signed.statement().body)).await?;
         let blob = |digest: &Digest| blobs.get(digest).cloned();
         let streams = match &mut self.state {

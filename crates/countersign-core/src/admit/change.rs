@@ -72,6 +72,8 @@ pub(super) fn about(
         Body::Genesis(_)
         | Body::KeyRevocation(_)
         | Body::RevocationConfirmation(_)
+        | Body::KeyRotation(_)
+        | Body::Recovery(_)
         | Body::GateRegistration(_)
         | Body::Erasure(_)
         | Body::Epoch(_)
@@ -118,6 +120,8 @@ pub(super) fn about(
         Body::Genesis(_)
         | Body::KeyRevocation(_)
         | Body::RevocationConfirmation(_)
+        | Body::KeyRotation(_)
+        | Body::Recovery(_)
         | Body::GateRegistration(_)
         | Body::Proposal(_)
         | Body::Rejection(_)
@@ -339,9 +343,13 @@ fn approval(
             "the approval is for other targets or another subject than the revision's",
         ));
     }
-    // What was said before a cut is said again.
+    // What was said before a cut is said again, and what was said with a key that holds no more.
     let epoch = authenticated.statement().header.epoch;
-    let again = change.approvals.iter().any(|a| a.by == by && a.revision == approval.revision && a.epoch == epoch);
+    let before = |a: &&ApprovalRecord| a.by == by && a.revision == approval.revision && a.epoch == epoch;
+    let mut again = false;
+    for before in change.approvals.iter().filter(before) {
+        again |= state.holds(&by, &before.key, now)?.is_some();
+    }
     if again {
         return Err(Refusal::conflict("already-approved", format!("{by} has already approved this revision")));
     }

@@ -7,7 +7,7 @@ use std::{
     sync::OnceLock,
 };
 
-use countersign_ledger::PublicKey;
+use countersign_ledger::{Fingerprint, PublicKey};
 use serde::{Deserialize, Serialize};
 
 use super::{Actor, ActorKind, Level};
@@ -103,6 +103,19 @@ impl Actors {
         }
         let actor = Box::new(self.kept.actor(number)?);
         Some(slot.get_or_init(|| actor))
+    }
+
+    /// Puts another key in the place of one of somebody's.
+    pub(super) fn replace_key(&mut self, id: &ActorId, old: &Fingerprint, new: &PublicKey) {
+        let Some(number) = self.number(id.as_str()).filter(|number| self.at(*number).is_some()) else { return };
+        let Some(actor) = self.slots.get_mut(number).and_then(OnceLock::get_mut) else { return };
+        let has = actor.keys.contains(new);
+        let place = actor.keys.iter().position(|key| key.fingerprint() == *old);
+        match place.and_then(|place| actor.keys.get_mut(place)) {
+            Some(key) if !has => key.clone_from(new),
+            Some(_) => actor.keys.retain(|key| key.fingerprint() != *old),
+            None => {}
+        }
     }
 
     pub(super) fn from_kept(kept: KeptActors) -> Self {

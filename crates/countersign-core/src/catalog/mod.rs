@@ -7,6 +7,7 @@
 //! | [`files`] | the catalog as the governance files that the log holds |
 //! | `actors` | everybody, taken out of what was kept when they are asked for |
 //! | `index` | what is looked up again and again, made once |
+//! | `keys` | other keys in the place of those that are listed |
 //! | `kept` | a catalog that was resolved before, read again quickly |
 //! | `lookup` | questions to a catalog |
 //! | `near` | the name that somebody probably meant |
@@ -17,6 +18,7 @@ mod actors;
 pub mod files;
 mod index;
 pub(crate) mod kept;
+mod keys;
 mod lookup;
 mod near;
 mod parse;
@@ -25,6 +27,7 @@ mod resolve;
 pub mod robots;
 
 pub use actors::Actors;
+pub use keys::{KeyConflict, RetiredKey};
 pub use lookup::{UnknownTarget, without_account_id};
 pub use near::{did_you_mean, skeleton};
 pub use parse::{MAX_ENTITIES, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES};

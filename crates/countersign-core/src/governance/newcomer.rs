@@ -12,7 +12,7 @@ use crate::{catalog::ActorKind, ids::ActorId};
 /// How long somebody is new.
 pub const NEW_FOR_SECS: i64 = 30 * 24 * 60 * 60;
 
-/// Somebody who got their first key by a publication.
+/// Somebody who got their first key by a publication, or another one on the word of others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Newcomer {
@@ -38,6 +38,14 @@ impl Governance {
                 newcomers.insert(actor.id.clone(), Newcomer { since: at, enrolled_by: behind.clone() });
             }
         }
+    }
+
+    /// Remembers whom others gave a key: they could have kept it.
+    pub(crate) fn given_a_key(&mut self, of: &ActorId, by: BTreeSet<ActorId>, at: Time) {
+        let known = self.record.newcomers.remove(of).filter(|newcomer| at < newcomer.until());
+        let before = known.map(|newcomer| newcomer.enrolled_by).unwrap_or_default();
+        let newcomer = Newcomer { since: at, enrolled_by: by.into_iter().chain(before).collect() };
+        self.record.newcomers.insert(of.clone(), newcomer);
     }
 
     /// Who is new now.

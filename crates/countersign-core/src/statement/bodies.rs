@@ -9,7 +9,7 @@ use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, T
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Evidence, Finding, Header, RevisionRef, SeenCheckpoint};
+use super::{Evidence, Finding, Header, KeyRotation, Recovery, RevisionRef, SeenCheckpoint};
 use crate::{
     decision::Outcome,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
@@ -493,6 +493,8 @@ bodies! {
     Publication(Publication) = "publication",
     KeyRevocation(KeyRevocation) = "key-revocation",
     RevocationConfirmation(RevocationConfirmation) = "revocation-confirmation",
+    KeyRotation(KeyRotation) = "key-rotation",
+    Recovery(Recovery) = "recovery",
     GateRegistration(GateRegistration) = "gate-registration",
     Proposal(Proposal) = "proposal",
     NewRevision(NewRevision) = "revision",
@@ -519,8 +521,6 @@ bodies! {
 
 /// Kinds that have a name and no body yet. A log that has one is of a later semantics.
 pub const RESERVED_KINDS: &[&str] = &[
-    "key-rotation",
-    "recovery",
     "enrolment",
     "away",
     "delegation",
@@ -554,6 +554,8 @@ impl Body {
             Self::Genesis(_)
             | Self::KeyRevocation(_)
             | Self::RevocationConfirmation(_)
+            | Self::KeyRotation(_)
+            | Self::Recovery(_)
             | Self::GateRegistration(_)
             | Self::Proposal(_)
             | Self::Erasure(_)
@@ -586,6 +588,8 @@ impl Body {
             Self::Genesis(b) => vec![b.files],
             Self::Publication(b) => vec![b.files, b.reason],
             Self::KeyRevocation(b) => vec![b.reason],
+            Self::KeyRotation(b) => b.reason.into_iter().collect(),
+            Self::Recovery(b) => vec![b.reason],
             Self::Proposal(b) => {
                 [Some(b.subject.digest), b.facts, b.identities, Some(b.text)].into_iter().flatten().collect()
             }
@@ -627,6 +631,8 @@ impl Body {
             Self::PermitRequest(request) => vec![request.transition.digest],
             Self::KeyRevocation(_)
             | Self::RevocationConfirmation(_)
+            | Self::KeyRotation(_)
+            | Self::Recovery(_)
             | Self::GateRegistration(_)
             | Self::Approval(_)
             | Self::Rejection(_)
@@ -656,6 +662,8 @@ impl Body {
             Self::Genesis(_)
             | Self::Publication(_)
             | Self::RevocationConfirmation(_)
+            | Self::KeyRotation(_)
+            | Self::Recovery(_)
             | Self::GateRegistration(_)
             | Self::Proposal(_)
             | Self::NewRevision(_)

@@ -15,6 +15,8 @@ impl Body {
             | Self::Publication(_)
             | Self::KeyRevocation(_)
             | Self::RevocationConfirmation(_)
+            | Self::KeyRotation(_)
+            | Self::Recovery(_)
             | Self::GateRegistration(_)
             | Self::Approval(_)
             | Self::ApprovalWithdrawal(_)
@@ -52,6 +54,8 @@ impl Body {
             Self::Publication(b) => Some(b.files),
             Self::KeyRevocation(_)
             | Self::RevocationConfirmation(_)
+            | Self::KeyRotation(_)
+            | Self::Recovery(_)
             | Self::GateRegistration(_)
             | Self::Proposal(_)
             | Self::NewRevision(_)

@@ -17,6 +17,7 @@ mod diff;
 mod disclose;
 mod doctor;
 mod dry_run;
+mod enrol;
 mod epoch;
 mod erase;
 pub mod error;
@@ -44,14 +45,18 @@ mod place;
 mod propose;
 mod publish;
 mod rebuild;
+mod recover;
 mod review;
 mod revoke;
+mod rotate_key;
 mod rules;
 mod serve;
+mod several;
 mod shell;
 mod show;
 mod stop;
 mod submit;
+mod sync;
 mod take_back;
 mod times;
 mod trust;
@@ -217,8 +222,12 @@ enum Command {
     Rules(rules::Args),
     Audit(audit::Args),
     Amend(amend::Args),
+    Enrol(enrol::Args),
+    Sync(sync::Args),
     Publish(publish::Args),
     Revoke(revoke::Args),
+    RotateKey(rotate_key::Args),
+    Recover(recover::Args),
     Epoch(epoch::Args),
     Erase(erase::Args),
 }
@@ -265,7 +274,11 @@ impl Command {
             | Self::Rebuild(_)
             | Self::Amend(_)
             | Self::Publish(_)
+            | Self::Enrol(_)
+            | Self::Sync(_)
             | Self::Revoke(_)
+            | Self::RotateKey(_)
+            | Self::Recover(_)
             | Self::Epoch(_)
             | Self::Erase(_) => true,
         }
@@ -313,8 +326,12 @@ impl Command {
             Self::Rules(args) => rules::run(global, args),
             Self::Audit(args) => audit::run(global, &args),
             Self::Amend(args) => amend::run(global, args),
+            Self::Enrol(args) => enrol::run(global, args),
+            Self::Sync(args) => sync::run(global, &args),
             Self::Publish(args) => publish::run(global, args),
             Self::Revoke(args) => revoke::run(global, args),
+            Self::RotateKey(args) => rotate_key::run(global, &args),
+            Self::Recover(args) => recover::run(global, &args),
             Self::Epoch(args) => epoch::run(global, &args),
             Self::Erase(args) => erase::run(global, args),
         }

@@ -208,6 +208,33 @@ fn what_was_overtaken_is_made_again() {
     assert_eq!(run.status, 0, "{run}");
 }
 
+/// Each proposes what their own copy of the home has; what is open is listed, and each is put in force on its own.
+#[test]
+fn nobodys_unfinished_edits_travel_in_anothers() {
+    let stage = Stage::with_keys(&["ada", "grace"]);
+    stage.home_of_two();
+    assert!(stage.command("cp").args(["-r", "home", "hers"]).status().unwrap().success());
+    let server = stage.serve();
+    raise(&stage, 1);
+    let rule = stage.read("hers/rules/documented.cedar");
+    stage.write("hers/rules/documented.cedar", &rule.replace("@mode(\"enforce\")", "@mode(\"watch\")"));
+    let his = amended(&stage, &server, "--why raised --key ada");
+    let run = say(&stage, &server, "amend hers --why calmer --key grace --format json");
+    let hers = run.json()["change"].as_str().unwrap_or_else(|| panic!("{run}")).to_owned();
+    assert_eq!(run.json()["changed"], json!(["rules/documented.cedar"]), "{run}");
+    let open = say(&stage, &server, "list --state open --format json").json();
+    let mut ids: Vec<&str> = open.as_array().unwrap().iter().map(|change| change["id"].as_str().unwrap()).collect();
+    ids.sort_unstable();
+    let mut both = [his.as_str(), hers.as_str()];
+    both.sort_unstable();
+    assert_eq!(ids, both);
+    let run = say(&stage, &server, &format!("approve {hers} --key ada --publish --format json"));
+    assert_eq!(run.json()["changed"], json!(["rules/documented.cedar"]), "{run}");
+    // What was made on something else is made again, and takes nothing back that came into force meanwhile.
+    let run = say(&stage, &server, &format!("publish {his} --key grace"));
+    assert!(run.status != 0 && run.stderr.contains("something else"), "{run}");
+}
+
 #[test]
 fn a_rejected_amendment_is_not_put_in_force() {
     let stage = Stage::with_keys(&["ada", "grace"]);

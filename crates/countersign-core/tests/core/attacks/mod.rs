@@ -6,6 +6,7 @@ mod epochs;
 mod evidence;
 mod findings;
 mod governance;
+mod keys;
 mod loosening;
 mod newcomers;
 mod permits;

@@ -69,6 +69,7 @@ fn unsigned(files: &home::GovernanceFiles) -> Result<Governance, Refusal> {
         files: files.iter().map(|(path, bytes)| (path.clone(), Digest::of(bytes))).collect(),
         in_force: Digest::of(b""),
         epochs: Vec::new(),
+        retired: BTreeMap::new(),
         newcomers: BTreeMap::new(),
     };
     let find = |digest: &Digest| files.values().find(|bytes| Digest::of(bytes) == *digest).cloned();
