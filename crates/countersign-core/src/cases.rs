@@ -20,14 +20,13 @@ use crate::{
     explain::{ExplainedRule, Obligation, People, Scene},
     facts::{PathStatus, RuledPath, Size, size::Lines},
     ids::{ActorId, Environment, EvidenceKind, GroupId, InvalidId, RuleId, SystemId, Target},
-    kind::{Documents, Kind, Purpose},
+    kind::{self, Documents, Kind, Purpose},
     rules::{
         Rules, decide,
         sample::{self, SAMPLE_NOW},
     },
     snapshot::{AiStatus, Builder, CommitsView, EvidenceView, Snapshot, TargetView},
     statement::Seen,
-    text,
 };
 
 /// Most bytes in one file of cases.
@@ -445,9 +444,9 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
 fn documents(given: &Given) -> Documents {
     let mut documents = given.documents.clone().unwrap_or(DOCUMENTS);
     if let Some(title) = &given.title {
-        documents.form = text::form(title).unwrap_or_default().to_owned();
+        documents.form = kind::form(title).unwrap_or_default().to_owned();
     }
-    documents.hosts.extend(given.links.iter().filter_map(|link| text::host(link)));
+    documents.hosts.extend(given.links.iter().filter_map(|link| kind::host(link)));
     documents.links = documents.links.saturating_add(u32::try_from(given.links.len()).unwrap_or(u32::MAX));
     documents
 }

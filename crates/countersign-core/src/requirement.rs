@@ -9,9 +9,7 @@ use thiserror::Error;
 
 use crate::{
     ids::{EvidenceKind, GroupId},
-    kind::Documents,
-    snapshot::Snapshot,
-    text::{is_form, is_host},
+    kind::{Documents, is_form, is_host},
 };
 
 /// Most approvals that a rule can ask for.
@@ -116,17 +114,6 @@ impl Has {
             Some(start) if start.contains('-') => format!("{start}1"),
             Some(start) => format!("{start}X"),
             None => form.to_owned(),
-        }
-    }
-
-    pub fn is_met(&self, snapshot: &Snapshot) -> bool {
-        match self {
-            Self::Title(form) => match form.strip_suffix('*') {
-                Some(start) => snapshot.documents.form.starts_with(start),
-                None => snapshot.documents.form == *form,
-            },
-            Self::Link(host) => snapshot.documents.hosts.contains(host),
-            Self::SignedCommits => snapshot.commits.is_some_and(|commits| commits.signed),
         }
     }
 

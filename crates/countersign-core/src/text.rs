@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::Nonce,
-    kind::Documents,
+    kind::{Documents, form, host},
     refusal::Refusal,
     statement::{MAX_LIST, MAX_TEXT_CHARS},
 };
@@ -66,58 +66,6 @@ impl ProposalText {
         }
         Ok(text)
     }
-}
-
-/// Longest form of a title.
-const MAX_FORM_CHARS: usize = 20;
-
-/// The word before the colon of a title, where it is one that names nobody: `feat` of `feat(api)!: …`, `PAY-12` of `PAY-12: …`,
-/// `BLOCKED` of `BLOCKED: …`.
-pub fn form(title: &str) -> Option<&str> {
-    let (head, _) = title.trim_start().split_once(':')?;
-    let head = head.strip_suffix('!').unwrap_or(head);
-    let word = match head.split_once('(') {
-        Some((word, scope)) => scope.strip_suffix(')').filter(|scope| !scope.contains(['(', ')'])).map(|_| word)?,
-        None => head,
-    };
-    is_form(word).then_some(word)
-}
-
-/// Whether this is a form: a word in lower case, one in upper case, or what an issue is called.
-pub fn is_form(word: &str) -> bool {
-    let lower = || word.bytes().all(|b| b.is_ascii_lowercase());
-    let upper = || word.bytes().all(|b| b.is_ascii_uppercase());
-    let issue = || {
-        word.rsplit_once('-').is_some_and(|(project, number)| {
-            project.starts_with(|c: char| c.is_ascii_uppercase())
-                && project.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-                && !number.is_empty()
-                && number.bytes().all(|b| b.is_ascii_digit())
-        })
-    };
-    (1..=MAX_FORM_CHARS).contains(&word.len()) && (lower() || upper() || issue())
-}
-
-/// Longest name of a host.
-const MAX_HOST_CHARS: usize = 253;
-
-/// Where a link leads: the host of `https://tracker.example/PAY-12`, in lower case, without user and port.
-pub fn host(link: &str) -> Option<String> {
-    let (scheme, rest) = link.trim().split_once("://")?;
-    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
-        return None;
-    }
-    // Browsers take a `\` for a `/`.
-    let authority = rest.split(['/', '?', '#', '\\']).next()?;
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let host = host.split(':').next()?.to_ascii_lowercase();
-    is_host(&host).then_some(host)
-}
-
-/// Whether this is the name of a host, in lower case.
-pub fn is_host(host: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
-    (1..=MAX_HOST_CHARS).contains(&host.len()) && host.bytes().all(plain)
 }
 
 /// A reason for a rejection, a waiver, a revocation or an amendment.

@@ -4,10 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use countersign_core::{
     facts::{MAX_RULED_PATHS, PathChange, PathStatus, RuledPath, message::Message},
-    kind::{Documents, Kind},
+    kind::{self, Documents, Kind},
     rules::Rules,
     snapshot::PathsView,
-    text,
 };
 
 /// Most paths of one change that are looked at.
@@ -82,7 +81,7 @@ pub fn documents_of(messages: &[Message]) -> Documents {
     }
     // The first line of the first stands for a title.
     let title = messages.first().and_then(|message| message.lines().next());
-    documents.form = title.and_then(text::form).unwrap_or_default().to_owned();
+    documents.form = title.and_then(kind::form).unwrap_or_default().to_owned();
     documents
 }
 

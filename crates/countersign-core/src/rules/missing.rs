@@ -7,7 +7,7 @@ use countersign_ledger::Time;
 use super::count;
 use crate::{
     decision::{Missing, Token},
-    requirement::{Choice, Need, Requirement, Role},
+    requirement::{Choice, Has, Need, Requirement, Role},
     snapshot::{AiStatus, EvidenceView, Snapshot, TargetView},
 };
 
@@ -106,6 +106,20 @@ impl Requirement {
                 Missing { token, count, of: Vec::new(), or: Vec::new() }
             }
         })
+    }
+}
+
+impl Has {
+    /// Whether a change has it.
+    pub fn is_met(&self, snapshot: &Snapshot) -> bool {
+        match self {
+            Self::Title(form) => match form.strip_suffix('*') {
+                Some(start) => snapshot.documents.form.starts_with(start),
+                None => snapshot.documents.form == *form,
+            },
+            Self::Link(host) => snapshot.documents.hosts.contains(host),
+            Self::SignedCommits => snapshot.commits.is_some_and(|commits| commits.signed),
+        }
     }
 }
 

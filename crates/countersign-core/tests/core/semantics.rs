@@ -379,7 +379,7 @@ fn a_title_has_a_form() {
 
 #[test]
 fn the_form_of_a_title_names_nobody() {
-    use countersign_core::text::form;
+    use countersign_core::kind::form;
     assert_eq!(form("feat(api)!: x"), Some("feat"));
     assert_eq!(form("PAY-12: x"), Some("PAY-12"));
     for none in [

@@ -20,11 +20,10 @@ use countersign_core::{
     explain::ExplainedRule,
     facts::{self, Range, delta, git::GitRead as _},
     ids::{ActorId, ChangeId, Oid, Target},
-    kind::{Documents, Kind},
+    kind::{self, Documents, Kind},
     preview::Preview,
     state::GateRecord,
     subject::{GitSubject, Subject},
-    text,
 };
 use countersign_ledger::Time;
 use serde::{Deserialize, Serialize};
@@ -240,7 +239,7 @@ fn chars(message: &[u8]) -> u32 {
 /// Its first line stands for a title.
 fn form(message: &[u8]) -> String {
     let message = String::from_utf8_lossy(message);
-    text::form(message.lines().next().unwrap_or_default()).unwrap_or_default().to_owned()
+    kind::form(message.lines().next().unwrap_or_default()).unwrap_or_default().to_owned()
 }
 
 /// The rules that stop a change here and now.
