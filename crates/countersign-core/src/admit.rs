@@ -7,12 +7,15 @@
 
 mod change;
 mod epoch;
+mod evidence;
 mod files;
 mod finding;
 mod governance;
 mod permit;
 mod publication;
+mod recovery;
 mod revocation;
+mod rotation;
 
 use countersign_ledger::{
     Digest, Envelope, Fingerprint, Time,
@@ -23,13 +26,14 @@ pub use self::change::MAX_COMMENTS;
 pub use self::finding::MAX_OPEN as MAX_OPEN_FINDINGS;
 pub(crate) use self::publication::may_publish;
 pub use self::publication::replaces_what_is_in_force;
+pub use self::recovery::can_govern;
 pub use self::revocation::{MAX_OF_ONE, bounds, brings_back, may_confirm};
 use crate::{
     catalog::ActorKind,
     change::{Found, SignedWith},
-    governance::{GRANTING_SIGNATURES, SERVER, Signer},
+    governance::{GRANTING_SIGNATURES, Governance, SERVER, Signer},
     ids::{ActorId, GateId},
-    refusal::Refusal,
+    refusal::{Refusal, RefusalClass},
     state::{RevocationRecord, State},
     statement::{Body, Genesis, Publication, Statement},
 };
@@ -110,10 +114,17 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
     epoch::said_in(&state.governance.record, &signed.statement)?;
     let mut signers = Vec::new();
     for (verified, key) in &signed.verified {
+        // Whose it is, the rest of them say.
+        if rotation::is_the_new_key(body, &verified.key) {
+            continue;
+        }
         signers.push((signer(state, &signed.statement, verified, key, now)?, (verified, key)));
     }
     let Some((signer, (verified, key))) = signers.iter().find(|(signer, _)| speaks_for(signer, &header.by)) else {
-        let names: Vec<_> = signers.iter().map(|(signer, _)| name(signer)).collect();
+        let mut names: Vec<_> = signers.iter().map(|(signer, _)| name(signer)).collect();
+        if names.is_empty() {
+            names.push("nobody's key that holds".to_owned());
+        }
         return Err(Refusal::unauthenticated(
             "signed-by-another",
             format!("the statement says that it is by {}, but it is signed by {}", header.by, names.join(", ")),
@@ -127,6 +138,11 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
             need_policy_group(state, &signers)?;
         }
         Body::Epoch(_) => epoch::need_recovery_quorum(&state.governance.record, &signers)?,
+        Body::Recovery(_) => recovery::need_quorum(&state.governance, &signers)?,
+        Body::KeyRotation(said) => {
+            let has_the_new_key = signers.len() < signed.verified.len();
+            rotation::need_signatures(state, said, header, &signers, has_the_new_key, now)?;
+        }
         Body::GateRegistration(gate) if state.gate(&gate.gate)?.is_some_and(|known| known.is_loosened_by(gate)) => {
             need_two_people(&signers, &LOOSENING)?;
             need_policy_group(state, &signers)?;
@@ -145,6 +161,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
         | Body::Comment(_)
+        | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
         | Body::Identification(_)
@@ -235,6 +252,15 @@ fn signer(
             Some(record) => Err(revoked(key, record)),
         };
     }
+    if let Body::Recovery(_) = &statement.body
+        && let Some(founder) = governance.founder_by_pinned_key(key)
+    {
+        let record = state.person(founder)?.and_then(|record| record.revoked.get(key));
+        return match record.filter(|record| record.takes(now)) {
+            None => Ok(Signer::Actor { id: founder.clone(), kind: ActorKind::Person }),
+            Some(record) => Err(revoked(key, record)),
+        };
+    }
     let is_gate = !governance.catalog.actors.contains_key(by) && by.as_str() != SERVER;
     let named: Option<GateId> = if is_gate { by.as_str().parse().ok() } else { None };
     if let Some(id) = named
@@ -248,8 +274,19 @@ fn signer(
                 .hint("a gate gets another key so: move REPO/countersign aside, and install the gate again"));
         }
     }
-    Err(Refusal::unauthenticated("unknown-key", format!("key {key} belongs to nobody in the catalog"))
-        .hint("pass --key with a key that the catalog lists for you"))
+    Err(Refusal { class: RefusalClass::Unauthenticated, ..nobodys(governance, key) })
+}
+
+/// Why a key that the catalog lists for nobody signs nothing.
+pub fn nobodys(governance: &Governance, key: &Fingerprint) -> Refusal {
+    let Some(retired) = governance.record.retired.get(key) else {
+        return Refusal::unknown("unknown-key", format!("key {key} belongs to nobody in the catalog"))
+            .hint("pass --key with a key that the catalog lists for you");
+    };
+    let keys = governance.catalog.actors.get(&retired.of).map(|actor| &actor.keys);
+    let now: Vec<String> = keys.into_iter().flatten().map(|key| key.fingerprint().to_string()).collect();
+    Refusal::unknown("key-retired", format!("another key came in the place of {key}, which was {}'s", retired.of))
+        .hint(format!("pass --key with the one that they have now: {}", now.join(", ")))
 }
 
 /// Why a key that was revoked signs nothing.

@@ -19,13 +19,13 @@ use crate::{
     decision::{Decision, Outcome, RuleStatus},
     explain::{ExplainedRule, Obligation, People, Scene},
     facts::{PathStatus, RuledPath, Size, size::Lines},
-    ids::{ActorId, Environment, GroupId, InvalidId, RuleId, SystemId, Target},
+    ids::{ActorId, Environment, EvidenceKind, GroupId, InvalidId, RuleId, SystemId, Target},
     kind::{self, Documents, Kind, Purpose},
     rules::{
         Rules, decide,
         sample::{self, SAMPLE_NOW},
     },
-    snapshot::{AiStatus, Builder, CommitsView, Snapshot, TargetView},
+    snapshot::{AiStatus, Builder, CommitsView, EvidenceView, Snapshot, TargetView},
     statement::Seen,
 };
 
@@ -133,6 +133,10 @@ struct Given {
     /// What it touches: each path, and what becomes of it.
     #[serde(deserialize_with = "fates")]
     paths: BTreeMap<String, Fate>,
+    /// Whether it fits a standard change.
+    standard: bool,
+    /// Kinds of evidence, and what came of each.
+    evidence: BTreeMap<EvidenceKind, Came>,
     /// Left out: one line of one file.
     size: Option<Measure>,
     /// Rule, and who waives it.
@@ -170,6 +174,33 @@ enum Signatures {
 impl Signatures {
     fn view(self) -> CommitsView {
         CommitsView { signed: true, by_committer: self == Self::ByCommitter }
+    }
+}
+
+/// What came of what a workload ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Came {
+    Passed,
+    /// It passed, by a workflow that the change edits.
+    SelfMade,
+    Failed,
+    Warned,
+    Skipped,
+    Neutral,
+}
+
+impl Came {
+    fn view(self) -> EvidenceView {
+        let mut view = EvidenceView::default();
+        let among = match self {
+            Self::Passed => &mut view.passed_by,
+            Self::SelfMade => &mut view.self_made_by,
+            Self::Failed => &mut view.failed_by,
+            Self::Warned | Self::Skipped | Self::Neutral => &mut view.neither_by,
+        };
+        among.extend("ci".parse().ok());
+        view
     }
 }
 
@@ -359,6 +390,7 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
         .paths(rules.paths_of(Some(&paths)))
         .size_without(rules.sizes_without(Some(&paths)))
         .size(given.size.unwrap_or(Measure::HARMLESS).size())
+        .standard(given.standard.then(sample::standard))
         .population(home.everybody.len());
     // Whoever is not there has no key that holds, and their approval is not taken.
     for by in given.approvals.iter().filter(|by| home.everybody.contains(*by)) {
@@ -374,6 +406,9 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
     }
     if let Some(signatures) = given.commits {
         snapshot = snapshot.commits(signatures.view());
+    }
+    for (kind, came) in &given.evidence {
+        snapshot = snapshot.evidence(kind.clone(), came.view());
     }
     for (by, words) in &given.signed {
         let (mut assurance, mut seen) = (Assurance::SoftwareKey, Seen::None);

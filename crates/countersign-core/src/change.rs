@@ -13,15 +13,15 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     records::{
         ASIDE_PEOPLE, ApprovalRecord, Aside, CommentRecord, DecisionRecord, DisclosureRecord, ErasureRecord,
-        IdentificationRecord, PermitRecord, RejectionRecord, RequestRecord, Revision, TakenBack, WaiverRecord,
-        is_set_aside,
+        EvidenceRecord, IdentificationRecord, PermitRecord, RejectionRecord, RequestRecord, Revision, TakenBack,
+        WaiverRecord, is_set_aside,
     },
     status::ChangeStatus,
 };
 use crate::{
     catalog::Catalog,
     facts::{GitFacts, Identities},
-    ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, Target},
+    ids::{ActorId, ChangeId, EvidenceKind, GateId, Oid, RepositoryId, Target},
     kind::{Kind, Purpose},
     refusal::Refusal,
     statement::{
@@ -57,6 +57,8 @@ pub struct Change {
     pub permits: Vec<PermitRecord>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub comments: Vec<CommentRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<EvidenceRecord>,
     /// Approvals that are there no more, since who gave them took them back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taken_back: Vec<TakenBack>,
@@ -136,6 +138,7 @@ impl Change {
             requested: None,
             permits: vec![],
             comments: vec![],
+            evidence: vec![],
             taken_back: vec![],
             erased: vec![],
         }
@@ -209,6 +212,15 @@ impl Change {
         }
     }
 
+    /// What workloads say of a revision, the newest of each and of each kind.
+    pub fn evidence_of(&self, revision: Option<&RevisionRef>) -> impl Iterator<Item = &EvidenceRecord> {
+        let mut newest: BTreeMap<(&EvidenceKind, &ActorId), &EvidenceRecord> = BTreeMap::new();
+        for record in self.evidence.iter().filter(|record| Some(&record.revision) == revision) {
+            newest.insert((&record.kind, &record.by), record);
+        }
+        newest.into_values()
+    }
+
     /// Whoever signed something about it.
     pub fn speakers(&self) -> BTreeSet<&ActorId> {
         let mut spoke = BTreeSet::from([&self.proposer]);
@@ -222,6 +234,7 @@ impl Change {
         spoke.extend(self.waivers.iter().map(|waiver| &waiver.by));
         spoke.extend(self.identifications.iter().map(|identification| &identification.by));
         spoke.extend(self.comments.iter().map(|comment| &comment.by));
+        spoke.extend(self.evidence.iter().map(|evidence| &evidence.by));
         spoke
     }
 
@@ -294,6 +307,18 @@ impl Change {
             Body::Comment(said) => {
                 self.comments.push(CommentRecord { by, at, revision: said.revision, text: said.text });
             }
+            Body::Evidence(said) => self.evidence.push(EvidenceRecord {
+                by,
+                key: admitted.signed_with.key.clone(),
+                at,
+                revision: said.revision,
+                kind: said.kind.clone(),
+                result: said.result,
+                workflow: said.workflow.clone(),
+                document: said.document,
+                text: said.text,
+                epoch,
+            }),
             Body::Disclosure(said) => self.disclosures.push(DisclosureRecord { by, at, said: said.clone() }),
             Body::Waiver(waiver) => self.waivers.push(WaiverRecord {
                 by,
@@ -372,6 +397,8 @@ impl Change {
             Body::Genesis(_)
             | Body::KeyRevocation(_)
             | Body::RevocationConfirmation(_)
+            | Body::KeyRotation(_)
+            | Body::Recovery(_)
             | Body::GateRegistration(_)
             | Body::Proposal(_)
             | Body::Erasure(_)
@@ -386,7 +413,9 @@ impl Change {
         let aside = self.rejections.iter().flat_map(|rejection| &rejection.aside).map(|aside| aside.reason);
         let reasons = self.rejections.iter().map(|rejection| rejection.reason).chain(aside);
         let reasons = reasons.chain(self.waivers.iter().map(|waiver| waiver.reason));
-        texts.flatten().chain(reasons).chain(self.comments.iter().map(|comment| comment.text)).collect()
+        let reasons = reasons.chain(self.comments.iter().map(|comment| comment.text));
+        let evidence = self.evidence.iter().flat_map(|evidence| [evidence.document, evidence.text]).flatten();
+        texts.flatten().chain(reasons).chain(evidence).collect()
     }
 
     /// The tombstone of a blob, if it was erased.
@@ -453,8 +482,8 @@ impl Change {
 
 impl Change {
     /// The streams that a decision about the change depends on, asked by this gate: governance, the change, its targets,
-    /// the people whose approval or waiver may count or whose key signed its commits (a revocation of that stands in their own
-    /// stream), and the gate.
+    /// the people whose approval or waiver and the workloads whose evidence may count, or whose key signed its commits (a revocation of
+    /// their key stands in their own stream), and the gate.
     /// A function of the change, so that a gate and a verifier work out for themselves what must not be missing.
     pub fn inputs(&self, gate: Option<&GateId>) -> Result<BTreeSet<StreamId>, Refusal> {
         let mut streams = BTreeSet::from([governance_stream()?, change_stream(&self.id)?]);
@@ -466,7 +495,8 @@ impl Change {
         let approved = approved.map(|approval| &approval.by);
         let waived = self.waivers.iter().filter(|w| Some(w.revision) == current).map(|waiver| &waiver.by);
         let signed = self.current().into_iter().flat_map(|revision| revision.signers.values());
-        for person in approved.chain(waived).chain(signed) {
+        let attested = self.evidence_of(current.as_ref()).map(|evidence| &evidence.by);
+        for person in approved.chain(waived).chain(signed).chain(attested) {
             streams.insert(person_stream(person)?);
         }
         // Who submitted what governs stands behind it as those do who approve.

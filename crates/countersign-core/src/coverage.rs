@@ -16,12 +16,13 @@ use crate::{
     decision::{self, Decision, Outcome, Strength, Token},
     explain::words,
     governance::Governance,
-    ids::{ActorId, ChangeId, Environment, GroupId, RuleId, SystemId, Target},
+    ids::{ActorId, ChangeId, Environment, EvidenceKind, GroupId, RuleId, SystemId, Target},
     kind::{Documents, Kind},
     refusal::Refusal,
     requirement::{Choice, Has, MAX_APPROVALS, Need, Role},
     rules::{Rules, decide},
-    snapshot::{AiStatus, Builder, CommitsView, PathsView, Snapshot, TargetView, WaiverView},
+    snapshot::{AiStatus, Builder, CommitsView, EvidenceView, PathsView, Snapshot, TargetView, WaiverView},
+    standard::{Proposer, Standard},
 };
 
 /// How many decisions one answer may cost. What is left is counted, not guessed.
@@ -72,6 +73,19 @@ pub struct Coverage {
     pub gaps: Vec<Gap>,
     /// With how few people each target opens.
     pub fewest: Vec<Opening>,
+    /// Roads that need nobody but who proposes: standard changes.
+    pub roads: Vec<Road>,
+}
+
+/// A standard change, by which each of its proposers opens its targets alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Road {
+    pub standard: String,
+    pub proposers: BTreeSet<Proposer>,
+    pub targets: BTreeSet<Target>,
+    /// On each of them.
+    pub per_day: u32,
+    pub until: Time,
 }
 
 /// Asks for every production target of the catalog and everybody who could propose.
@@ -79,6 +93,7 @@ pub fn coverage(governance: &Governance, now: Time) -> Coverage {
     let people: BTreeMap<&ActorId, &Actor> = governance.people_with_keys().map(|actor| (&actor.id, actor)).collect();
     let ids = people.keys().map(|id| (*id).clone()).collect();
     let mut coverage = Coverage { people: ids, fewest: fewest(governance, now), ..Coverage::default() };
+    coverage.roads = governance.standards.values().map(|standard| road(governance, standard)).collect();
     let groups = named_groups(governance);
     let mut asking = Asking::new(&governance.rules, now);
     for system in governance.catalog.systems.values() {
@@ -100,6 +115,24 @@ pub fn coverage(governance: &Governance, now: Time) -> Coverage {
         }
     }
     coverage
+}
+
+/// Those of its targets are opened by it that are in production and not of tier 1.
+fn road(governance: &Governance, standard: &Standard) -> Road {
+    let systems = governance.catalog.systems.values().filter(|system| system.tier != Tier::HIGHEST);
+    let production = |system: &System| {
+        let environments = governance.catalog.settings.production.iter();
+        let id = system.id.clone();
+        environments.map(move |environment| Target { system: id.clone(), environment: environment.clone() })
+    };
+    let is_its = |target: &Target| standard.targets.contains(target) || standard.systems.contains(&target.system);
+    Road {
+        standard: standard.name.clone(),
+        proposers: standard.proposers.clone(),
+        targets: systems.flat_map(production).filter(is_its).collect(),
+        per_day: standard.per_day,
+        until: standard.until,
+    }
 }
 
 /// An owner group that cannot supply what a rule asks of it.
@@ -243,6 +276,17 @@ fn has(governance: &Governance) -> BTreeSet<&Has> {
     ways.filter_map(|way| way.need.has()).collect()
 }
 
+/// For each kind of evidence that rules ask for, a workload that may attest it; none where nobody may.
+fn attesters(governance: &Governance) -> BTreeMap<&EvidenceKind, &ActorId> {
+    let kinds = governance.rules.evidence();
+    if kinds.is_empty() {
+        return BTreeMap::new();
+    }
+    let workloads = governance.catalog.actors.values().filter(|actor| !actor.keys.is_empty());
+    let attested = workloads.flat_map(|actor| actor.attests.kinds.iter().map(move |kind| (kind, &actor.id)));
+    attested.filter(|(kind, _)| kinds.contains(*kind)).collect()
+}
+
 /// One target, and who people are to it.
 struct Scene<'a> {
     view: TargetView,
@@ -254,6 +298,8 @@ struct Scene<'a> {
     paths: BTreeMap<String, PathsView>,
     /// What rules ask a change to have, which whoever proposes it sees to.
     has: BTreeSet<&'a Has>,
+    /// Whose evidence would count, of the kinds that rules ask for.
+    evidence: BTreeMap<&'a EvidenceKind, &'a ActorId>,
 }
 
 impl<'a> Scene<'a> {
@@ -279,6 +325,7 @@ impl<'a> Scene<'a> {
             // It touches whatever a rule asks about.
             has: has(governance),
             paths: governance.rules.patterns().map(|text| (text.to_owned(), touched)).collect(),
+            evidence: attesters(governance),
         }
     }
 
@@ -291,7 +338,7 @@ impl<'a> Scene<'a> {
         let owners = governance.owners(&view.target.system);
         // As of every change to what governs: it has no paths of a repository.
         let (population, paths) = (governance.catalog.population(), governance.rules.paths_of(None));
-        Self { view, owners, population, people, groups, paths, has: has(governance) }
+        Self { view, owners, population, people, groups, paths, has: has(governance), evidence: attesters(governance) }
     }
 
     /// The groups that rules name and somebody is in.
@@ -340,6 +387,10 @@ impl<'a> Scene<'a> {
         for by in approvers {
             let owns = self.owns(by).then(|| self.view.target.system.clone());
             best = best.approved((*by).clone(), self.is_senior(by), owns);
+        }
+        for (kind, by) in &self.evidence {
+            let passed_by = BTreeSet::from([(*by).clone()]);
+            best = best.evidence((*kind).clone(), EvidenceView { passed_by, ..EvidenceView::default() });
         }
         // Which keys people will sign with nobody knows beforehand.
         best = best.signed_at_best().approved_hours_ago(0).commits(CommitsView { signed: true, by_committer: true });

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{ChangeId, RuleId, Target},
     requirement::{InvalidRequirement, Requirement},
+    standard::StandardView,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +125,9 @@ pub struct Decision {
     pub rules: Vec<RuleDecision>,
     /// How many rules do not apply.
     pub not_applicable: u32,
+    /// The standard change that it is, with who approved that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standard: Option<StandardView>,
 }
 
 impl Missing {

@@ -14,13 +14,16 @@ use crate::{
     facts::{GitFacts, Identities},
     governance::{Blobs, Governance},
     ids::{ActorId, FindingId, GateId},
+    loosening::loosened_by,
     refusal::Refusal,
+    standard::{DAY_SECS, StandardUse},
     state::{FindingRecord, GateRecord, OpenFinding, RevocationRecord, State, TargetRejection, Took},
     statement::{
-        Body, Concerned, Erased, Erasure, Finding, Holder, Matter, Statement, gate_stream, governance_stream,
-        person_stream, target_stream,
+        Body, Concerned, Erased, Erasure, Finding, Holder, Matter, OutcomeReport, OutcomeResult, Statement,
+        gate_stream, governance_stream, person_stream, target_stream,
     },
     subject::{Subject, Transition},
+    take::is_of_sort,
 };
 
 /// A leaf that was read, its statement parsed and its signatures checked: everything that does not depend on what stands
@@ -62,6 +65,11 @@ impl State {
         let genesis = authenticate_genesis(&entry.signed)?;
         let statement = entry.signed.statement();
         let governance = Governance::begin(statement, genesis, entry.signed.payload(), blob)?;
+        let mut governance = governance;
+        let signed: BTreeSet<Fingerprint> = entry.signed.keys().collect();
+        let founders = genesis.founders.iter().filter(|founder| signed.contains(&founder.key.fingerprint()));
+        let founders = founders.map(|founder| founder.person.clone()).collect();
+        governance.approve_standards(&founders, entry.leaf.admitted_at);
         let mut state = Self::whole(governance);
         in_its_streams(statement, entry)?;
         state.follow(&entry.leaf, entry.hash)?;
@@ -95,17 +103,29 @@ impl State {
         // Parsed once, and before anything of the state has moved.
         let published = match &statement.body {
             Body::Publication(publication) => {
+                let at = entry.leaf.admitted_at;
                 let mut published = self.governance.publish(publication, entry.signed.payload(), blob)?;
-                let behind = admit::may_publish(self, &entry.signed, &published, entry.leaf.admitted_at)?;
-                published.enrol(&self.governance, &behind, entry.leaf.admitted_at);
+                let behind = admit::may_publish(self, &entry.signed, &published, at)?;
+                published.approve_standards(&behind, at);
+                published.enrol(&self.governance, &behind, at);
                 Some(published)
             }
             Body::Epoch(epoch) => Some(self.governance.in_epoch(epoch, entry.signed.payload())),
+            Body::KeyRotation(rotation) => {
+                let by_its_holder = statement.header.by == rotation.of;
+                let mut rotated = self.governance.rotated(rotation, by_its_holder)?;
+                if !by_its_holder {
+                    let by = entry.signed.keys().filter_map(|key| self.governance.catalog.actor_by_key(&key).cloned());
+                    rotated.given_a_key(&rotation.of, by.map(|actor| actor.id).collect(), entry.leaf.admitted_at);
+                }
+                Some(rotated)
+            }
+            Body::Recovery(recovery) => Some(self.governance.recovered(recovery)?),
             _ => None,
         };
         let at = entry.leaf.admitted_at;
         let weighed =
-            self.governance.loosened_by(found, blob).map(|loosens| Found { loosens: Some(loosens), ..found.clone() });
+            loosened_by(&self.governance, found, blob).map(|loosens| Found { loosens: Some(loosens), ..found.clone() });
         let admitted = Admitted {
             statement,
             payload: entry.signed.payload(),
@@ -166,6 +186,7 @@ impl State {
             | Body::Withdrawal(_)
             | Body::ApprovalWithdrawal(_)
             | Body::Comment(_)
+            | Body::Evidence(_)
             | Body::Disclosure(_)
             | Body::Waiver(_)
             | Body::Identification(_)
@@ -177,6 +198,7 @@ impl State {
             | Body::OutcomeReport(_) => {
                 self.apply_to_targets(admitted)?;
                 let governance = Arc::clone(&self.governance);
+                self.count_standard(admitted)?;
                 let change = admitted.statement.body.about().and_then(|(change, _)| self.change_mut(change));
                 if let Some(change) = change {
                     change.apply(admitted);
@@ -204,7 +226,12 @@ impl State {
                 self.open_finding(finding, &admitted.payload);
             }
             // Those files are in force no longer.
-            Body::Erasure(Erasure { of: Erased::Person(_), .. }) | Body::Genesis(_) | Body::Epoch(_) => {}
+            Body::Erasure(Erasure { of: Erased::Person(_), .. })
+            | Body::Genesis(_)
+            | Body::Epoch(_)
+            // Governance says it.
+            | Body::KeyRotation(_)
+            | Body::Recovery(_) => {}
         }
         Ok(())
     }
@@ -304,9 +331,45 @@ impl State {
         Ok(())
     }
 
+    /// What landed is counted for each template of standard changes that is about it, in the streams of its targets.
+    fn count_standard(&mut self, admitted: &Admitted<'_>) -> Result<(), Refusal> {
+        let Body::OutcomeReport(OutcomeReport { result: OutcomeResult::Applied, change: id, targets, .. }) =
+            &admitted.statement.body
+        else {
+            return Ok(());
+        };
+        let governance = Arc::clone(&self.governance);
+        if governance.standards.is_empty() {
+            return Ok(());
+        }
+        let Some(change) = self.change(id)? else { return Ok(()) };
+        let about = governance.standards.values().filter(|standard| is_of_sort(standard, &governance, change));
+        let names: Vec<String> = about.map(|standard| standard.name.clone()).collect();
+        let since = admitted.at.plus_secs(-DAY_SECS);
+        for target in targets.iter().filter(|_| !names.is_empty()) {
+            let landed = &mut self.target_mut(target).standard;
+            landed.retain(|landed| landed.at > since);
+            let used =
+                |standard: &String| StandardUse { at: admitted.at, change: id.clone(), standard: standard.clone() };
+            landed.extend(names.iter().map(used));
+        }
+        Ok(())
+    }
+
+    /// Keeps the place of a leaf that the governance from which a part goes on has taken already.
+    pub(crate) fn follow_told(&mut self, entry: &Entry) -> Result<(), Refusal> {
+        in_its_streams(entry.signed.statement(), entry)?;
+        let governance = governance_stream()?;
+        self.follow_in(&entry.leaf, entry.hash, |stream| *stream != governance)
+    }
+
     /// Each leaf follows, in every stream that it stands in, the one that the stream's head names.
     fn follow(&mut self, leaf: &Leaf, hash: Hash) -> Result<(), Refusal> {
-        for line in leaf.lines().iter().filter(|line| self.knows(&line.stream)) {
+        self.follow_in(leaf, hash, |_| true)
+    }
+
+    fn follow_in(&mut self, leaf: &Leaf, hash: Hash, of: impl Fn(&StreamId) -> bool) -> Result<(), Refusal> {
+        for line in leaf.lines().iter().filter(|line| of(&line.stream) && self.knows(&line.stream)) {
             let head = self.head(&line.stream)?;
             if line.seq != head.next_seq || line.prev != head.last {
                 return Err(Refusal::malformed(
@@ -319,7 +382,7 @@ impl State {
             }
         }
         for line in leaf.lines() {
-            if self.knows(&line.stream) {
+            if of(&line.stream) && self.knows(&line.stream) {
                 let next_seq = line.seq.saturating_add(1);
                 self.set_head(&line.stream, StreamHead { last: hash, next_seq });
             }
@@ -357,6 +420,12 @@ impl State {
             if let Some(actor) = self.governance.catalog.actor_by_key(&key) {
                 needed.insert(person_stream(&actor.id)?);
             }
+            // A founder recovers also by the key that genesis pins.
+            if let Body::Recovery(_) = &statement.body
+                && let Some(founder) = self.governance.founder_by_pinned_key(&key)
+            {
+                needed.insert(person_stream(founder)?);
+            }
         }
         let about = match statement.body.about() {
             Some((change, _)) if self.knows(&crate::statement::change_stream(change)?) => self.change(change)?,
@@ -383,6 +452,8 @@ impl State {
             Body::Genesis(_)
             | Body::KeyRevocation(_)
             | Body::RevocationConfirmation(_)
+            | Body::KeyRotation(_)
+            | Body::Recovery(_)
             | Body::GateRegistration(_)
             | Body::Proposal(_)
             | Body::NewRevision(_)
@@ -392,6 +463,7 @@ impl State {
             | Body::Withdrawal(_)
             | Body::ApprovalWithdrawal(_)
             | Body::Comment(_)
+            | Body::Evidence(_)
             | Body::Disclosure(_)
             | Body::Waiver(_)
             | Body::Identification(_)
@@ -452,6 +524,8 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         | Body::Publication(_)
         | Body::KeyRevocation(_)
         | Body::RevocationConfirmation(_)
+        | Body::KeyRotation(_)
+        | Body::Recovery(_)
         | Body::GateRegistration(_)
         | Body::Approval(_)
         | Body::Rejection(_)
@@ -460,6 +534,7 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
         | Body::Comment(_)
+        | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
         | Body::Identification(_)

@@ -2,7 +2,7 @@
 //! stream; the catalog's and rules' files on a disk mean nothing until a statement names their digest.
 //!
 //! It is a set of files, each under its own digest: those of the catalog (see [`crate::catalog::files`]) and
-//! `rules/NAME.cedar`. A publication names the files that it replaces; the others are not fetched and not parsed again.
+//! `rules/NAME.cedar`, `standard/NAME.yaml`. A publication names the files that it replaces; the others are not fetched and not parsed again.
 
 mod kept;
 pub mod newcomer;
@@ -12,24 +12,23 @@ use std::{
     sync::Arc,
 };
 
-use countersign_ledger::{Digest, Fingerprint, PublicKey};
+use countersign_ledger::{Digest, Fingerprint, PublicKey, Time};
 use serde::{Deserialize, Serialize};
 
 use self::newcomer::Newcomer;
 use crate::{
     canonical,
     catalog::{
-        Actor, ActorKind, Catalog,
+        Actor, ActorKind, Catalog, KeyConflict, RetiredKey,
         files::{CatalogFile, is_profiles},
     },
-    change::Found,
-    ids::{ActorId, GateId, SystemId},
-    loosening::loosens,
+    ids::{ActorId, EvidenceKind, GateId, SystemId},
     refusal::Refusal,
     rules::Rules,
     semantics::Semantics,
-    statement::{Body, Epoch, Founder, Genesis, Publication, SeenCheckpoint, Statement},
-    subject::{GovernanceSubject, Subject},
+    standard::{self, Standard, StandardApproval},
+    statement::{Body, Epoch, Founder, Genesis, KeyRotation, Publication, Recovery, SeenCheckpoint, Statement},
+    subject::Subject,
 };
 
 /// The name under which the server speaks. No person can have it.
@@ -66,9 +65,15 @@ pub struct GovernanceRecord {
     pub files: BTreeMap<String, Digest>,
     /// Payload digest of the genesis or publication in force: what the next publication names as its parent.
     pub in_force: Digest,
+    /// Who stands behind the templates of standard changes, by their names.
+    #[serde(default)]
+    pub standards: BTreeMap<String, StandardApproval>,
     /// The epochs that were begun after the first.
     #[serde(default)]
     pub epochs: Vec<EpochRecord>,
+    /// Keys in whose place others came. They do not come back, whatever the catalog's files say.
+    #[serde(default)]
+    pub retired: BTreeMap<Fingerprint, RetiredKey>,
     /// Who got their first key lately, by a publication: see [`newcomer`].
     #[serde(default)]
     pub newcomers: BTreeMap<ActorId, Newcomer>,
@@ -91,6 +96,8 @@ pub struct Governance {
     pub record: GovernanceRecord,
     pub catalog: Arc<Catalog>,
     pub rules: Arc<Rules>,
+    /// Templates of standard changes, by their names.
+    pub standards: Arc<BTreeMap<String, Standard>>,
     profiles_missing: BTreeSet<Digest>,
     files: Files,
 }
@@ -108,6 +115,7 @@ enum Files {
 enum GovernanceFile {
     Catalog(Arc<CatalogFile>),
     Rule(Arc<str>),
+    Standard(Arc<Standard>),
 }
 
 /// Who made a signature.
@@ -174,9 +182,14 @@ fn parse_file(path: &str, bytes: &[u8]) -> Result<GovernanceFile, Refusal> {
     if let Some(file) = CatalogFile::parse(path, bytes) {
         return file.map(|file| GovernanceFile::Catalog(Arc::new(file)));
     }
+    if let Some(name) = standard::name_of(path) {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| Refusal::malformed("standard-invalid", format!("`{path}` is no UTF-8 text")))?;
+        return Standard::parse(name, text).map(|standard| GovernanceFile::Standard(Arc::new(standard)));
+    }
     if !is_rule(path) {
         return Err(Refusal::malformed("governance-path", format!("no governance file has the path `{path}`")).hint(
-            "settings.json, systems/NAME.json, groups/NAME.json, people/GROUP.json, profiles/GROUP.json, rules/NAME.cedar",
+            "settings.json, systems/NAME.json, groups/NAME.json, people/GROUP.json, profiles/GROUP.json, rules/NAME.cedar, standard/NAME.yaml",
         ));
     }
     match std::str::from_utf8(bytes) {
@@ -227,7 +240,9 @@ impl Governance {
             log_key: genesis.log_key.clone(),
             files,
             in_force: payload,
+            standards: BTreeMap::new(),
             epochs: Vec::new(),
+            retired: BTreeMap::new(),
             newcomers: BTreeMap::new(),
         };
         Self::load(record, blob)
@@ -275,25 +290,36 @@ impl Governance {
         Self::of(record, parsed, rules_stay.then(|| Arc::clone(&self.rules)))
     }
 
-    /// Whether what is proposed loosens this. `None` of what is about something else, was made on something else than this, does not
-    /// hold, or has files that are not at hand: whoever asks takes it for loosening.
-    pub(crate) fn loosened_by(&self, found: &Found, blob: &Blobs<'_>) -> Option<bool> {
-        let Some(Subject::Governance(subject)) = &found.subject else { return None };
-        let GovernanceSubject { files, parent, semantics } = *subject;
-        if parent != self.record.in_force {
-            return None;
-        }
-        let publication = Publication { change: None, files, parent, reason: files, semantics };
-        let after = self.publish(&publication, files, blob).ok()?;
-        Some(!loosens(self, &after).is_empty())
-    }
-
     /// What an epoch makes of it: who may act and by which rules stays.
     pub(crate) fn in_epoch(&self, epoch: &Epoch, payload: Digest) -> Self {
         let mut begun = self.clone();
         let Epoch { after, number, reason: _ } = *epoch;
         begun.record.epochs.push(EpochRecord { number, after, statement: payload });
         begun
+    }
+
+    /// What another key of somebody's makes of it.
+    pub(crate) fn rotated(&self, rotation: &KeyRotation, by_itself: bool) -> Result<Self, Refusal> {
+        let KeyRotation { key, new_key, of, reason: _ } = rotation.clone();
+        self.with_retired([(key, RetiredKey { of, new_key, by_itself })])
+    }
+
+    /// What new keys of some people make of it: every key that they have goes.
+    pub(crate) fn recovered(&self, recovery: &Recovery) -> Result<Self, Refusal> {
+        let of = |(of, new_key): (&ActorId, &PublicKey)| {
+            let retired = RetiredKey { of: of.clone(), new_key: new_key.clone(), by_itself: false };
+            let keys = self.catalog.actors.get(of).map(|actor| actor.keys.clone()).unwrap_or_default();
+            keys.into_iter().map(move |key| (key.fingerprint(), retired.clone())).collect::<Vec<_>>()
+        };
+        self.with_retired(recovery.keys.iter().flat_map(of))
+    }
+
+    fn with_retired(&self, more: impl IntoIterator<Item = (Fingerprint, RetiredKey)>) -> Result<Self, Refusal> {
+        let mut changed = self.clone();
+        changed.record.retired.extend(more);
+        let catalog = Catalog::clone(&self.catalog).with_other_keys(&changed.record.retired);
+        changed.catalog = Arc::new(catalog.map_err(another_key)?);
+        Ok(changed)
     }
 
     fn of(
@@ -303,9 +329,11 @@ impl Governance {
     ) -> Result<Self, Refusal> {
         let catalog = Catalog::assemble(parsed.iter().filter_map(|(path, file)| match file {
             GovernanceFile::Catalog(file) => Some((path, file)),
-            GovernanceFile::Rule(_) => None,
+            GovernanceFile::Rule(_) | GovernanceFile::Standard(_) => None,
         }))
-        .map_err(|e| Refusal::malformed("catalog-invalid", format!("the catalog does not hold: {e}")))?;
+        .map_err(|e| Refusal::malformed("catalog-invalid", format!("the catalog does not hold: {e}")))?
+        .with_other_keys(&record.retired)
+        .map_err(another_key)?;
         if catalog.actors.has_name(SERVER) {
             return Err(Refusal::malformed(
                 "catalog-invalid",
@@ -320,7 +348,7 @@ impl Governance {
                     .iter()
                     .filter_map(|(path, file)| match file {
                         GovernanceFile::Rule(text) => Some((path.strip_prefix(RULES)?.to_owned(), text.to_string())),
-                        GovernanceFile::Catalog(_) => None,
+                        GovernanceFile::Catalog(_) | GovernanceFile::Standard(_) => None,
                     })
                     .collect();
                 Arc::new(parse_rules(&files)?)
@@ -328,7 +356,30 @@ impl Governance {
         };
         let missing = record.files.iter().filter(|(path, _)| is_profiles(path) && !parsed.contains_key(*path));
         let profiles_missing = missing.map(|(_, digest)| *digest).collect();
-        Ok(Self { record, catalog: Arc::new(catalog), rules, profiles_missing, files: Files::Read(parsed) })
+        let standards = parsed.values().filter_map(|file| match file {
+            GovernanceFile::Standard(standard) => Some((standard.name.clone(), (**standard).clone())),
+            GovernanceFile::Catalog(_) | GovernanceFile::Rule(_) => None,
+        });
+        let standards = Arc::new(standards.collect());
+        Ok(Self { record, catalog: Arc::new(catalog), rules, standards, profiles_missing, files: Files::Read(parsed) })
+    }
+
+    /// The kinds of evidence that rules or templates ask for.
+    pub fn evidence(&self) -> BTreeSet<EvidenceKind> {
+        let standards = self.standards.values().flat_map(|standard| &standard.evidence);
+        self.rules.evidence().iter().chain(standards).cloned().collect()
+    }
+
+    /// Writes down who stands behind the templates of standard changes that are new, or others than before.
+    pub(crate) fn approve_standards(&mut self, by: &BTreeSet<ActorId>, at: Time) {
+        let GovernanceRecord { standards, files, .. } = &mut self.record;
+        standards.retain(|name, _| self.standards.contains_key(name));
+        for name in self.standards.keys() {
+            let Some(file) = files.get(&standard::path_of(name)).copied() else { continue };
+            if standards.get(name).is_none_or(|known| known.file != file) {
+                standards.insert(name.clone(), StandardApproval { at, by: by.clone(), file });
+            }
+        }
     }
 
     /// People who have a key in the catalog, revoked or not.
@@ -394,6 +445,34 @@ impl Governance {
         self.catalog.actor_by_key(key).filter(|actor| actor.id == *id)
     }
 
+    /// Whose key it is, or was before another came in its place: whoever signed with it had a hand in that.
+    pub fn ever_by_key(&self, key: &Fingerprint) -> Option<&Actor> {
+        let was = || self.record.retired.get(key).and_then(|retired| self.catalog.actors.get(&retired.of));
+        self.catalog.actor_by_key(key).or_else(was)
+    }
+
+    /// The same as [`Governance::listed`], also of a key whose holder took another: what was said with it before stands as long
+    /// as they have one that came in its place.
+    pub fn spoke_with(&self, id: &ActorId, key: &Fingerprint) -> Option<&Actor> {
+        let mut key = key.clone();
+        for _ in 0..=self.record.retired.len() {
+            match self.record.retired.get(&key) {
+                None => return self.listed(id, &key),
+                Some(retired) if retired.by_itself && retired.of == *id => key = retired.new_key.fingerprint(),
+                Some(_) => return None,
+            }
+        }
+        None
+    }
+
+    /// The founder of whom genesis pins this key, if they are still there and have not taken another in its place.
+    pub fn founder_by_pinned_key(&self, key: &Fingerprint) -> Option<&ActorId> {
+        let mut founders = self.record.founders.iter();
+        let founder = founders.find(|founder| founder.key.fingerprint() == *key)?;
+        let holds = !self.record.retired.contains_key(key) && self.person(&founder.person).is_some();
+        holds.then_some(&founder.person)
+    }
+
     /// Whether the files are here that a publication replaces some of; else [`Governance::load`] reads them.
     pub fn is_read(&self) -> bool {
         match self.files {
@@ -401,6 +480,11 @@ impl Governance {
             Files::Kept => false,
         }
     }
+}
+
+fn another_key(conflict: KeyConflict) -> Refusal {
+    Refusal::malformed("catalog-invalid", format!("the catalog does not hold: {conflict}"))
+        .hint("a key that somebody gave up is nobody else's; give them one of their own")
 }
 
 /// Reads one file. A profile that was erased is no file any more: whoever it named has no name and no mail.

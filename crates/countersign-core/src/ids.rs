@@ -173,6 +173,17 @@ id!(
     SubjectType, "type of a subject", is_entity_name, ENTITY_NAME
 );
 
+id!(
+    /// What sort of evidence it is: `tests`, `scan`, `build`, … The list is open.
+    EvidenceKind, "kind of evidence", is_evidence_kind, "lower-case letters, digits and `-`, at most 40, beginning with a letter"
+);
+
+/// Short, and without what a requirement's token is made of.
+fn is_evidence_kind(s: &str) -> bool {
+    let inner = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    s.len() <= 40 && s.bytes().all(inner) && s.starts_with(|c: char| c.is_ascii_lowercase()) && !s.ends_with('-')
+}
+
 impl GateId {
     /// The gate that wraps a command on the machine of whoever runs it.
     pub const APPLY: &'static str = "apply";

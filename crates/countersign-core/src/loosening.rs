@@ -8,9 +8,13 @@ use std::{collections::BTreeSet, fmt};
 
 use crate::{
     catalog::{Actor, ActorKind, Catalog, Level, Tier},
-    governance::Governance,
-    ids::{ActorId, Environment, GroupId, SystemId},
+    change::Found,
+    evidence::Attests,
+    governance::{Blobs, Governance},
+    ids::{ActorId, Environment, EvidenceKind, GroupId, SystemId},
     rules::{Weaker, weaker},
+    statement::Publication,
+    subject::{GovernanceSubject, Subject},
 };
 
 /// One way in which it does.
@@ -47,6 +51,13 @@ pub enum Loosening {
     Kind(ActorId),
     NotProduction(Environment),
     UnseenApprovals,
+    /// A template of standard changes that is new, or another.
+    Standard(String),
+    /// Evidence that is asked for, by somebody whose word did not count for it.
+    Attests {
+        workload: ActorId,
+        kinds: BTreeSet<EvidenceKind>,
+    },
     Wait {
         before: u32,
         after: u32,
@@ -77,8 +88,44 @@ pub fn loosens(before: &Governance, after: &Governance) -> Vec<Loosening> {
         found.push(Loosening::Policy(people));
     }
     of_people(before, after, &mut found);
+    of_evidence(before, after, &mut found);
+    let is_new =
+        |name: &&String| after.standards.get(*name).map(|s| &s.text) != before.standards.get(*name).map(|s| &s.text);
+    found.extend(after.standards.keys().filter(is_new).cloned().map(Loosening::Standard));
     of_settings(&before.catalog, &after.catalog, &mut found);
     found
+}
+
+/// Whether what is proposed loosens what is in force. `None` of what is about something else, was made on something else, does not
+/// hold, or has files that are not at hand: whoever asks takes it for loosening.
+pub(crate) fn loosened_by(governance: &Governance, found: &Found, blob: &Blobs<'_>) -> Option<bool> {
+    let Some(Subject::Governance(subject)) = &found.subject else { return None };
+    let GovernanceSubject { files, parent, semantics } = *subject;
+    if parent != governance.record.in_force {
+        return None;
+    }
+    let publication = Publication { change: None, files, parent, reason: files, semantics };
+    let after = governance.publish(&publication, files, blob).ok()?;
+    Some(!loosens(governance, &after).is_empty())
+}
+
+/// By other files that steer a workload the same evidence is no longer self-made where it was.
+fn of_evidence(before: &Governance, after: &Governance, found: &mut Vec<Loosening>) {
+    let asked = before.evidence();
+    for actor in after.catalog.actors.values().filter(|actor| !actor.attests.kinds.is_empty()) {
+        let old = before.catalog.actors.get(&actor.id);
+        // By another key it is another's word.
+        let new_key = old.is_some_and(|old| actor.keys.iter().any(|key| !old.keys.contains(key)));
+        let old = old.filter(|_| !new_key).map(|old| &old.attests);
+        let gains = |kind: &&EvidenceKind| {
+            let same = |old: &Attests| old.kinds.contains(*kind) && old.workflows == actor.attests.workflows;
+            asked.contains(*kind) && !old.is_some_and(same)
+        };
+        let kinds: BTreeSet<EvidenceKind> = actor.attests.kinds.iter().filter(gains).cloned().collect();
+        if !kinds.is_empty() {
+            found.push(Loosening::Attests { workload: actor.id.clone(), kinds });
+        }
+    }
 }
 
 fn of_systems(before: &Catalog, after: &Catalog, found: &mut Vec<Loosening>) {
@@ -191,6 +238,13 @@ impl fmt::Display for Loosening {
             Self::Kind(actor) => write!(f, "{actor} becomes a person"),
             Self::NotProduction(environment) => write!(f, "environment {environment} is production no more"),
             Self::UnseenApprovals => f.write_str("approvals count that were given without the content at hand"),
+            Self::Standard(name) => {
+                write!(f, "standard change {name} lets through what fits it, without a second person at each")
+            }
+            Self::Attests { workload, kinds } => {
+                let kinds: Vec<&str> = kinds.iter().map(EvidenceKind::as_str).collect();
+                write!(f, "takes {workload}'s word for {}", kinds.join(", "))
+            }
             Self::Wait { before, after } => {
                 write!(f, "what loosens waits {}, was {}", span(*after), span(*before))
             }

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 use thiserror::Error;
 
 use crate::{
-    ids::GroupId,
+    ids::{EvidenceKind, GroupId},
     kind::{Documents, is_form, is_host},
 };
 
@@ -23,7 +23,7 @@ pub const MAX_DOCUMENT_CHARS: u32 = 10_000;
 pub const TOKENS: &str = "approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, \
                           approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, \
                           document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, \
-                          disclosure, title:FORM, link:HOST, commits:signed; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks \
+                          evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks \
                           for either";
 
 /// One part of `@requires`: one or more requirements, any one of which suffices. `approval:owner:1 | approval:senior:1`.
@@ -84,6 +84,8 @@ pub enum Need {
         document: Document,
         chars: u32,
     },
+    /// A workload attests that it passed.
+    Evidence(EvidenceKind),
     /// Somebody has said whether AI assisted.
     Disclosure,
     Has(Has),
@@ -284,7 +286,9 @@ impl Need {
         match self {
             Self::Approvals { role, .. } => vec![role],
             Self::Apart(parts) => parts.iter().map(|part| &part.role).collect(),
-            Self::FreshGuidance | Self::Document { .. } | Self::Disclosure | Self::Has(_) => Vec::new(),
+            Self::FreshGuidance | Self::Document { .. } | Self::Evidence(_) | Self::Disclosure | Self::Has(_) => {
+                Vec::new()
+            }
         }
     }
 }
@@ -298,6 +302,7 @@ impl Need {
             | Self::Apart(_)
             | Self::FreshGuidance
             | Self::Document { .. }
+            | Self::Evidence(_)
             | Self::Disclosure => None,
         }
     }
@@ -350,6 +355,7 @@ impl Requirement {
             Need::Document { document: Document::Tests, chars } => {
                 format!("how it was tested, in {chars} characters or more")
             }
+            Need::Evidence(kind) => format!("evidence that {kind} passed"),
             Need::Disclosure => "a statement of whether AI assisted".to_owned(),
             Need::Has(has) => has.words(),
         };
@@ -390,6 +396,7 @@ impl fmt::Display for Requirement {
             Need::Apart(parts) => write!(f, "approval:apart:{}", spelled(parts))?,
             Need::FreshGuidance => f.write_str("guidance:fresh")?,
             Need::Document { document, chars } => write!(f, "document:{}:{chars}", document.name())?,
+            Need::Evidence(kind) => write!(f, "evidence:{kind}")?,
             Need::Disclosure => f.write_str("disclosure")?,
             Need::Has(has) => write!(f, "{has}")?,
         }
@@ -514,6 +521,7 @@ fn parse_need(s: &str) -> Option<Need> {
             let document = documents.into_iter().find(|known| known.name() == document)?;
             Need::Document { document, chars: number(chars, MAX_DOCUMENT_CHARS)? }
         }
+        ("evidence", Some(kind), None) => Need::Evidence(kind.parse().ok()?),
         ("disclosure", None, None) => Need::Disclosure,
         ("title", Some(form), None) => Need::Has(Has::title(form)?),
         ("link", Some(host), None) => Need::Has(Has::Link(Some(host.to_owned()).filter(|host| is_host(host))?)),

@@ -18,6 +18,7 @@ use crate::{
     governance::Governance,
     ids::{ActorId, ChangeId, FindingId, GateId, RepositoryId, Target},
     refusal::Refusal,
+    standard::StandardUse,
     statement::{GateRegistration, Holder, Matter, change_stream, gate_stream, person_stream, target_stream},
 };
 
@@ -138,6 +139,9 @@ pub struct TargetRecord {
     pub rejections: Vec<TargetRejection>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<OpenFinding>,
+    /// What landed within a day that templates of standard changes are about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub standard: Vec<StandardUse>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -487,6 +491,14 @@ impl State {
         Ok(Some(self.targets.get(target).map(|record| record.rejections.as_slice()).unwrap_or_default()))
     }
 
+    /// What landed on a target that templates of standard changes are about. `None` as for rejections.
+    pub fn standard_uses(&self, target: &Target) -> Result<Option<&[StandardUse]>, Refusal> {
+        if self.rejections_on(target)?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(self.targets.get(target).map(|record| record.standard.as_slice()).unwrap_or_default()))
+    }
+
     /// The same as far as they are known: a part of the log tells those that stand in its changes.
     pub fn known_rejections_on(&self, target: &Target) -> Result<&[TargetRejection], Refusal> {
         match self.rejections_on(target)? {
@@ -543,9 +555,9 @@ impl State {
         }
     }
 
-    /// Whether somebody has this key in the catalog and it is not revoked now.
+    /// Whether somebody has this key in the catalog, or had it before they took another in its place, and it is not revoked now.
     pub fn holds(&self, id: &ActorId, key: &Fingerprint, now: Time) -> Result<Option<&Actor>, Refusal> {
-        let Some(actor) = self.governance.listed(id, key) else { return Ok(None) };
+        let Some(actor) = self.governance.spoke_with(id, key) else { return Ok(None) };
         let revoked = self.person(id)?.is_some_and(|record| record.is_revoked(key, now));
         Ok((!revoked).then_some(actor))
     }

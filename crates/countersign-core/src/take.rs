@@ -1,23 +1,35 @@
 //! Taking a snapshot: from governance and a change as they stand, to what the rules look at.
 
+mod evidence;
+mod standard;
+
+mod commits;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Fingerprint, Time};
 
+use self::commits::commits;
+pub(crate) use self::standard::is_of_sort;
+pub use self::{
+    evidence::evidence_of,
+    standard::{Nearly, day, nearly_standard, unknown_in},
+};
 use crate::{
     catalog::{Actor, ActorKind},
-    change::{ApprovalRecord, Change, DisclosureRecord, Revision},
-    facts::{IdentityFact, PathStatus, Role, RuledPath, SignatureFact, Size, git::Ident},
-    governance::{Governance, newcomer},
+    change::{ApprovalRecord, Change, DisclosureRecord, EvidenceRecord, Revision},
+    facts::{IdentityFact, PathStatus, Role, RuledPath, Size, git::Ident},
+    governance::Governance,
     ids::{ActorId, GroupId, SystemId},
+    newcomers,
     refusal::Refusal,
     snapshot::{
-        Ai, AiStatus, ApprovalView, Carried, CommitsView, GuidanceView, LooseningView, Material, PathsView,
-        ProposerView, Snapshot, TargetView, WaiverView,
+        Ai, AiStatus, ApprovalView, Carried, GuidanceView, LooseningView, Material, PathsView, ProposerView, Snapshot,
+        TargetView, WaiverView,
     },
     state::State,
     statement::{IdentityVerdict, RevisionRef},
-    subject::Subject,
+    subject::{FilesSubject, Subject},
 };
 
 /// Whoever had a hand in any revision of a change.
@@ -53,7 +65,7 @@ fn signed(governance: &Governance, change: &Change, moved: &Moved) -> BTreeSet<A
     // Whoever signed a commit had a hand in it, whatever name and mail it carries.
     let identities = change.revisions.iter().flat_map(|revision| moved.identities(revision));
     let keys: BTreeSet<Fingerprint> = identities.flat_map(|identity| identity.keys).collect();
-    signed.extend(keys.iter().filter_map(|key| governance.catalog.actor_by_key(key)).map(|actor| actor.id.clone()));
+    signed.extend(keys.iter().filter_map(|key| governance.ever_by_key(key)).map(|actor| actor.id.clone()));
     signed
 }
 
@@ -119,7 +131,7 @@ fn contributors_without(governance: &Governance, change: &Change, moved: &Moved)
         if identity.agent && identity.roles.contains(&Role::Author) {
             tools.insert(reference.clone());
         }
-        let known_by_key = identity.keys.iter().any(|key| governance.catalog.actor_by_key(key).is_some());
+        let known_by_key = identity.keys.iter().any(|key| governance.ever_by_key(key).is_some());
         let claimed_only = identity.roles.iter().all(|role| *role == Role::CoAuthor);
         // Whose name was erased is somebody whom nobody knows, until somebody says who it is.
         let mail = names.get(reference.as_str()).map(|who| who.mail.as_str()).unwrap_or_default();
@@ -248,6 +260,9 @@ impl Snapshot {
         let by = self.approvals.iter().chain(self.carried.iter().flat_map(|carried| &carried.approvals));
         let part = by.map(|approval| &approval.by).chain(self.waivers.iter().map(|waiver| &waiver.by));
         let part: BTreeSet<&ActorId> = part.chain(&self.contributors).collect();
+        let listed = |record: &EvidenceRecord| Ok(governance.listed(&record.by, &record.key).is_some());
+        let kinds = governance.evidence();
+        let evidence = evidence::evidence(governance, change, revision, &self.contributors, &kinds, listed);
         Some(Self {
             groups: groups(governance, &part),
             proposer: proposer(governance, change),
@@ -257,6 +272,7 @@ impl Snapshot {
             branch: branch(governance, revision),
             // Whose key was revoked then is not looked at.
             commits: commits(governance, change, revision, |_, _| Ok(true)).ok().flatten(),
+            evidence: evidence.ok()?,
             ..self.clone()
         })
     }
@@ -267,6 +283,9 @@ impl Snapshot {
         for target in &change.targets {
             if state.rejections_on(target)?.is_none() {
                 self.held_by.clone_from(&logged.held_by);
+                // How many like it landed there is not known either.
+                self.standard.clone_from(&logged.standard);
+                self.unconfirmed.clone_from(&logged.unconfirmed);
             }
         }
         Ok(self)
@@ -346,7 +365,7 @@ impl Snapshot {
             true => {
                 let carried = carried.iter().flat_map(|carried| &carried.approvals);
                 let all: Vec<&ApprovalView> = approvals.iter().chain(carried).collect();
-                newcomer::together(governance, &contributors.all, &all, &waivers, now)
+                newcomers::together(governance, &contributors.all, &all, &waivers, now)
             }
             false => BTreeMap::new(),
         };
@@ -359,6 +378,15 @@ impl Snapshot {
         let carried_by = carried.iter().flat_map(|carried| &carried.approvals);
         let part = contributors.all.iter().chain(approvals.iter().chain(carried_by).map(|approval| &approval.by));
         let part: BTreeSet<&ActorId> = part.chain(waivers.iter().map(|waiver| &waiver.by)).collect();
+        let kinds = governance.evidence();
+        let held = |record: &EvidenceRecord| evidence::holds(state, record, now);
+        let evidence = evidence::evidence(governance, change, revision, &contributors.all, &kinds, held)?;
+        let standard = standard::standard(state, change, revision, &contributors.all, &evidence, now)?;
+        let mut unconfirmed = contributors.unconfirmed.clone();
+        // Whoever answers for what a template lets a workload do, two others have said it there.
+        if let Some(fits) = standard.as_ref().and_then(|fits| governance.standards.get(&fits.name)) {
+            unconfirmed.retain(|sponsor| fits.sponsor.as_ref() != Some(sponsor));
+        }
         Ok(Self {
             change: change.id.clone(),
             revision: revision.reference.number,
@@ -378,6 +406,8 @@ impl Snapshot {
             size_without: size_without(governance, revision),
             branch: branch(governance, revision),
             commits: commits(governance, change, revision, |id, key| Ok(state.holds(id, key, now)?.is_some()))?,
+            evidence,
+            standard,
             carried,
             approvals,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
@@ -388,7 +418,7 @@ impl Snapshot {
             waivers,
             contributors: contributors.all,
             unmapped: contributors.unmapped,
-            unconfirmed: contributors.unconfirmed,
+            unconfirmed,
             claimed: contributors.claimed,
             cleared_by: contributors.cleared_by,
             undriven: contributors.undriven,
@@ -457,13 +487,13 @@ fn loosening(
 fn paths(governance: &Governance, revision: &Revision) -> BTreeMap<String, PathsView> {
     match &revision.subject {
         Subject::Git(_) => governance.rules.paths_of(revision.paths.as_deref()),
-        Subject::Files(_) => governance.rules.paths_of(Some(&ruled_files(revision))),
+        Subject::Files(subject) => governance.rules.paths_of(Some(&files(subject))),
         // What governs decides about all of them.
         Subject::Governance(_) => governance.rules.paths_of(None),
     }
 }
 
-fn ruled_files(revision: &Revision) -> Vec<RuledPath> {
+fn files(subject: &FilesSubject) -> Vec<RuledPath> {
     let file = |path: &String| RuledPath {
         path: path.clone(),
         status: PathStatus::Modified,
@@ -471,10 +501,7 @@ fn ruled_files(revision: &Revision) -> Vec<RuledPath> {
         link: false,
         lines: None,
     };
-    match &revision.subject {
-        Subject::Files(subject) => subject.files.keys().map(file).collect(),
-        Subject::Git(_) | Subject::Governance(_) => Vec::new(),
-    }
+    subject.files.keys().map(file).collect()
 }
 
 /// How large a revision is, where a rule asks. Of files the log has no contents whose lines it could count.
@@ -493,7 +520,7 @@ fn size(governance: &Governance, revision: &Revision) -> Option<Size> {
 fn size_without(governance: &Governance, revision: &Revision) -> BTreeMap<String, Size> {
     match &revision.subject {
         Subject::Git(_) => governance.rules.sizes_without(revision.paths.as_deref()),
-        Subject::Files(_) => governance.rules.sizes_without(Some(&ruled_files(revision))),
+        Subject::Files(subject) => governance.rules.sizes_without(Some(&files(subject))),
         Subject::Governance(_) => governance.rules.sizes_without(None),
     }
 }
@@ -504,35 +531,6 @@ fn branch(governance: &Governance, revision: &Revision) -> Option<String> {
         Subject::Git(subject) => governance.rules.ask_about("branch").then(|| subject.branch.clone()),
         Subject::Files(_) | Subject::Governance(_) => None,
     }
-}
-
-/// Who signed the commits of a revision, where a rule asks. `holds`: whether a key is still somebody's.
-fn commits(
-    governance: &Governance,
-    change: &Change,
-    revision: &Revision,
-    holds: impl Fn(&ActorId, &Fingerprint) -> Result<bool, Refusal>,
-) -> Result<Option<CommitsView>, Refusal> {
-    if !governance.rules.ask_about("commits") || revision.signatures.is_empty() {
-        return Ok(None);
-    }
-    let mut commits = CommitsView { signed: true, by_committer: true };
-    for SignatureFact { committer, key } in &revision.signatures {
-        let signer = key.as_ref().and_then(|key| Some((key, revision.signers.get(key)?)));
-        let Some((key, signer)) = signer else { return Ok(Some(CommitsView::default())) };
-        if !holds(signer, key)? {
-            return Ok(Some(CommitsView::default()));
-        }
-        let mail = revision.named.get(committer).map(|who| who.mail.as_str()).unwrap_or_default();
-        commits.by_committer &= match governance.catalog.person_by_mail(mail) {
-            Some(actor) => actor.id == *signer,
-            None => change.identifications.iter().any(|record| {
-                record.said.identity == *committer
-                    && matches!(&record.said.verdict, IdentityVerdict::Is(actor) if actor == signer)
-            }),
-        };
-    }
-    Ok(Some(commits))
 }
 
 /// Who proposed a change, where a rule asks.

@@ -124,6 +124,7 @@ fn need(way: &Requirement) -> String {
         Need::Has(Has::Title(form)) => format!("resource.title.form == \"{form}\""),
         Need::Has(Has::Link(host)) => format!("resource.links.hosts.contains(\"{host}\")"),
         Need::Has(Has::SignedCommits) => "resource.commits.signed".to_owned(),
+        Need::Evidence(kind) => format!("resource.evidence.passed[\"{kind}\"]"),
         Need::Disclosure => "(resource.ai.disclosed || resource.ai.status == \"declared\")".to_owned(),
     }
 }
@@ -159,7 +160,7 @@ fn met(requires: &[Choice]) -> String {
     let approvals = |need: &Need| match need {
         Need::Approvals { count, .. } => *count,
         Need::Apart(parts) => parts.iter().map(|part| part.count).sum(),
-        Need::FreshGuidance | Need::Document { .. } | Need::Disclosure | Need::Has(_) => 0,
+        Need::FreshGuidance | Need::Document { .. } | Need::Evidence(_) | Need::Disclosure | Need::Has(_) => 0,
     };
     let most = usize::try_from(needs().map(approvals).max().unwrap_or_default()).unwrap_or(NAMES.len());
     let people: Vec<&str> = NAMES.into_iter().take(most).collect();
@@ -167,7 +168,12 @@ fn met(requires: &[Choice]) -> String {
     let is_signed = |role: &Role| matches!(role, Role::Touch | Role::Verified | Role::Material);
     let chars = needs().filter_map(|need| match need {
         Need::Document { chars, .. } => Some(*chars),
-        Need::Approvals { .. } | Need::Apart(_) | Need::FreshGuidance | Need::Disclosure | Need::Has(_) => None,
+        Need::Approvals { .. }
+        | Need::Apart(_)
+        | Need::FreshGuidance
+        | Need::Evidence(_)
+        | Need::Disclosure
+        | Need::Has(_) => None,
     });
     let each = |of: &str| people.iter().map(|person| format!("{person}: {of}")).collect::<Vec<_>>().join(", ");
     let mut given = Vec::new();
@@ -191,6 +197,20 @@ fn met(requires: &[Choice]) -> String {
             Has::Link(host) => format!("links: [https://{host}/1]"),
             Has::SignedCommits => "commits: by_committer".to_owned(),
         });
+    }
+    let evidence: Vec<String> = needs()
+        .filter_map(|need| match need {
+            Need::Evidence(kind) => Some(format!("{kind}: passed")),
+            Need::Approvals { .. }
+            | Need::Apart(_)
+            | Need::FreshGuidance
+            | Need::Document { .. }
+            | Need::Disclosure
+            | Need::Has(_) => None,
+        })
+        .collect();
+    if !evidence.is_empty() {
+        given.push(format!("evidence: {{ {} }}", evidence.join(", ")));
     }
     if needs().any(|need| *need == Need::Disclosure) {
         given.push("disclosed: true".to_owned());

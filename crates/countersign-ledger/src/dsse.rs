@@ -197,7 +197,8 @@ impl Envelope {
 }
 
 /// The standard alphabet or the URL-safe one, with or without padding.
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
+/// In either alphabet, padded or not.
+pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
     const LENIENT: GeneralPurposeConfig =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     const EITHER: [GeneralPurpose; 2] = [

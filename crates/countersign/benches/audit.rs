@@ -24,7 +24,7 @@ use countersign::audit::{
     progress::Progress,
     reader::{History, Selection, Stop},
     replayed::{RuleSet, replay_all},
-    report::{Report, Wanted},
+    report::{Called, Report, Wanted},
     scope::Prepared,
     text,
 };
@@ -132,10 +132,11 @@ fn audit(repository: &Path, rules: &RuleSet) -> Result<Round> {
     let selection = Selection::default();
     let history = History::open(repository, &selection, &Stop::default())?;
     let judged = judge_all(&history, Prepared::default(), &Progress::hidden())?;
-    let mut report = Report::new("bench", &history, &selection, &judged, Wanted::default());
+    let called = Called { path: "bench", title: "bench", host: None };
+    let mut report = Report::new(called, &history, &selection, &judged, Wanted::default());
     let read = start.elapsed();
     let start = Instant::now();
-    report.add_replay(&history, &judged, &replay_all(&judged, rules, None)?);
+    report.add_replay(called, &history, &judged, &replay_all(&judged, rules, None)?);
     let replay = start.elapsed();
     let start = Instant::now();
     let page = text::render(&report);

@@ -186,10 +186,11 @@ impl Intake {
         for digest in entry.needed_blobs() {
             self.keep(&digest, blobs);
         }
-        if let Some(files) = entry.signed.statement().body.governance_files() {
-            let manifest = countersign_core::governance::read_manifest(&files, &blob).map_err(at)?;
-            for digest in manifest.values().flatten() {
-                self.keep(digest, blobs);
+        // Those that are only proposed, too: whoever replays it from here weighs what they would change.
+        let body = &entry.signed.statement().body;
+        if records::names_a_list(body) {
+            for digest in countersign_core::governance::files_named(body, &blob).map_err(at)? {
+                self.keep(&digest, blobs);
             }
         }
         self.frontier.push(entry.hash);

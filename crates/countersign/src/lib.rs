@@ -15,6 +15,7 @@ pub mod clock;
 pub mod copies;
 pub mod cosigning;
 pub mod difference;
+pub mod directory;
 pub mod doctor;
 pub mod durable;
 pub mod engine;

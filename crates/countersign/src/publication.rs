@@ -12,7 +12,9 @@ use countersign_core::{
     refusal::Refusal,
     requirement::Carry,
     rules::{Rule, Rules},
+    standard::{self, Standard},
     statement::{Body, Statement},
+    take::day,
 };
 use countersign_ledger::{Digest, PublicKey};
 use serde_json::Value;
@@ -50,7 +52,7 @@ impl InForce {
                 Body::Genesis(genesis) => (None, genesis.files),
                 Body::Publication(publication) => (Some(publication.parent), publication.files),
                 // It replaces nothing.
-                Body::Epoch(_) => continue,
+                Body::Epoch(_) | Body::KeyRotation(_) | Body::Recovery(_) => continue,
                 other => return Err(broken(format!("a {} statement is among it", other.kind()))),
             };
             if parent != found.as_ref().map(|before| before.by) || (parent.is_none() && by != *genesis) {
@@ -174,6 +176,10 @@ fn read(path: &str, content: &Content, found: &mut Entities) -> Result<(), Refus
         rules.iter().for_each(|rule| add(format!("rule {}", rule.id), fields_of_rule(rule, file, text)));
         return Ok(());
     }
+    if let Some(name) = standard::name_of(path) {
+        add(format!("standard change {name}"), fields_of_standard(&Standard::parse(name, text)?));
+        return Ok(());
+    }
     CatalogFile::parse(path, text.as_bytes())
         .ok_or_else(|| Refusal::malformed("governance-path", format!("no governance file has the path `{path}`")))??;
     let value: Value = serde_json::from_str(text)
@@ -224,6 +230,26 @@ fn fields_of_rule(rule: &Rule, file: &str, text: &str) -> Fields {
         ("waived by".to_owned(), rule.waivers.iter().map(|group| format!("group {group}")).collect()),
         // What the words leave out is still not as it was.
         ("text".to_owned(), one(format!("{file} {}", Digest::of(text)))),
+    ])
+}
+
+fn fields_of_standard(standard: &Standard) -> Fields {
+    let one = |text: String| BTreeSet::from([text]);
+    let places = standard.targets.iter().map(ToString::to_string);
+    let places = places.chain(standard.systems.iter().map(|system| format!("system {system}")));
+    BTreeMap::from([
+        ("proposers".to_owned(), standard.proposers.iter().map(ToString::to_string).collect()),
+        ("answered for by".to_owned(), standard.sponsor.iter().map(ToString::to_string).collect()),
+        ("targets".to_owned(), places.collect()),
+        ("kinds".to_owned(), standard.kinds.iter().map(ToString::to_string).collect()),
+        ("paths".to_owned(), one(standard.paths.clone())),
+        ("files at the most".to_owned(), one(standard.files.to_string())),
+        ("lines added at the most".to_owned(), one(standard.added.to_string())),
+        ("lines deleted at the most".to_owned(), one(standard.deleted.to_string())),
+        ("evidence".to_owned(), standard.evidence.iter().map(ToString::to_string).collect()),
+        ("a day on each target".to_owned(), one(standard.per_day.to_string())),
+        ("until".to_owned(), one(day(standard.until))),
+        ("because".to_owned(), one(standard.because.clone())),
     ])
 }
 

@@ -7,7 +7,7 @@ use countersign_core::{fold::Entry, state::State};
 use countersign_ledger::{Digest, Leaf, StreamId};
 
 use crate::{
-    records::{self, RecordError, blobs_named},
+    records::{self, RecordError},
     store::{Damage, NewLeaf, Notary, Store, Submission},
 };
 
@@ -108,14 +108,8 @@ impl Replay {
     ) -> Result<(Entry, BTreeMap<Digest, Vec<u8>>, Vec<StreamId>), RecordError> {
         Leaf::parse(bytes).map_err(|source| Damage::Leaf { index, source })?;
         let entry = Entry::parse(bytes)?;
-        let mut named: Vec<Digest> = entry.signed.statement().body.blobs();
-        let mut blobs = store.blobs(&named).await?;
-        // A list of governance files names more.
-        if entry.signed.statement().body.governance_files().is_some() {
-            named =
-                blobs_named(&entry.signed.statement().body, |digest| blobs.get(digest).cloned())?.into_iter().collect();
-            blobs = store.blobs(&named).await?;
-        }
+        // Also the files that a list names, of what is only proposed too: whether it loosens is weighed by them.
+        let blobs = records::all_named(store, std::iter::once(&entry.signed.statement().body)).await?;
         let blob = |digest: &Digest| blobs.get(digest).cloned();
         let streams = match &mut self.state {
             Some(state) => {

@@ -435,6 +435,7 @@ pub fn change_projection(change: &Change) -> Result<Projection, StoreError> {
     let spoke = spoke.chain(change.rejections.iter().map(|rejection| &rejection.by));
     let spoke = spoke.chain(change.waivers.iter().map(|waiver| &waiver.by));
     let spoke = spoke.chain(change.comments.iter().map(|comment| &comment.by));
+    let spoke = spoke.chain(change.evidence.iter().map(|evidence| &evidence.by));
     let spoke = spoke.chain(change.taken_back.iter().map(|taken| &taken.by));
     facets.extend(spoke.map(|person| Facet::new(facet::PERSON, person.as_str())));
     if let Some(Subject::Git(git)) = change.current().map(|revision| &revision.subject) {

@@ -4,22 +4,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
-    change::{Change, ChangeStatus, CommentRecord, Revision},
+    change::{Change, ChangeStatus, CommentRecord, EvidenceRecord, Revision},
     explain,
-    ids::ActorId,
+    ids::{ActorId, EvidenceKind},
     refusal::Refusal,
     rules::decide,
-    snapshot::Snapshot,
+    snapshot::{EvidenceView, Snapshot},
     state::State,
     statement::RevisionRef,
     subject::{Subject, Transition},
+    take::evidence_of,
     text::{CommentText, ProposalText, Reason},
 };
 use countersign_ledger::{Digest, Time};
 
 use crate::wire::{
-    ApprovalLine, ChangeLine, ChangeView, CommentLine, GuidanceLine, IdentityView, PermitLine, RejectionLine,
-    TakenBackLine, WaiverLine, rfc3339,
+    ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, PermitLine,
+    RejectionLine, TakenBackLine, WaiverLine, rfc3339,
 };
 
 /// In place of words that are not at hand, and of which no tombstone says that they were erased.
@@ -33,6 +34,7 @@ pub fn texts(change: &Change) -> Vec<Digest> {
     let reasons = change.rejections.iter().map(|rejection| rejection.reason);
     let reasons = reasons.chain(change.waivers.iter().map(|waiver| waiver.reason));
     let reasons = reasons.chain(change.comments.iter().map(|comment| comment.text));
+    let reasons = reasons.chain(change.evidence.iter().filter_map(|evidence| evidence.text));
     let transitions = change.permits.iter().map(|permit| permit.transition.digest);
     change.current().map(|revision| revision.text).into_iter().chain(reasons).chain(transitions).collect()
 }
@@ -136,6 +138,7 @@ pub fn view(
             })
             .collect(),
         comments: change.comments.iter().map(|record| comment(change, record, texts)).collect(),
+        evidence: evidence(change, &evidence_of(state, change, now)?, &reason),
         taken_back: change
             .taken_back
             .iter()
@@ -152,6 +155,33 @@ pub fn view(
         decision,
         explanation,
     })
+}
+
+/// Only the newest of one workload and kind counts, and only of the present revision.
+fn evidence(
+    change: &Change,
+    standing: &BTreeMap<EvidenceKind, EvidenceView>,
+    reason: &impl Fn(&Digest) -> Option<String>,
+) -> Vec<EvidenceLine> {
+    let newest: Vec<_> = change.evidence_of(change.current_ref().as_ref()).collect();
+    let line = |record: &EvidenceRecord| {
+        let view = standing.get(&record.kind).filter(|_| newest.iter().any(|newest| std::ptr::eq(*newest, record)));
+        let among =
+            |of: fn(&EvidenceView) -> &BTreeSet<ActorId>| view.is_some_and(|view| of(view).contains(&record.by));
+        EvidenceLine {
+            by: record.by.clone(),
+            at: rfc3339(record.at),
+            revision: record.revision.number,
+            kind: record.kind.clone(),
+            result: record.result,
+            counts: among(|view| &view.passed_by) && view.is_some_and(EvidenceView::passed),
+            self_made: among(|view| &view.self_made_by),
+            workflow: record.workflow.clone(),
+            document: record.document,
+            note: record.text.as_ref().and_then(reason),
+        }
+    };
+    change.evidence.iter().map(line).collect()
 }
 
 fn comment(change: &Change, record: &CommentRecord, texts: &Texts) -> CommentLine {

@@ -435,7 +435,7 @@ impl Assumptions {
     }
 }
 
-/// Rules that ask about groups, named people, keys, material, size, who proposed or what for: of those a repository tells nothing,
+/// Rules that ask about groups, named people, keys, material, size, evidence, who proposed or what for: of those a repository tells nothing,
 /// so that what is counted of such a rule is no judgement of it.
 pub fn not_judged(sets: &[&Rules]) -> Option<String> {
     let mut not: BTreeMap<&'static str, BTreeSet<&RuleId>> = BTreeMap::new();
@@ -467,6 +467,7 @@ pub fn not_judged(sets: &[&Rules]) -> Option<String> {
             (asks("source") || asks("branch"), "branches"),
             (asks("links") || asks_of_links, "links"),
             (asks("commits") || asks_of_commits, "who signed commits"),
+            (asks("evidence") || rule.evidence().next().is_some(), "what workloads attested"),
         ];
         for what in by_needs.chain(by_words.into_iter().filter_map(|(asked, what)| asked.then_some(what))) {
             not.entry(what).or_default().insert(&rule.id);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, files::files, governance::unknown_target, permit, person, publication, server};
+use super::{Authenticated, evidence, files::files, governance::unknown_target, permit, person, publication, server};
 use crate::{
     catalog::ActorKind,
     change::{ApprovalRecord, Aside, Change, Found},
@@ -81,6 +81,8 @@ pub(super) fn about(
         Body::Genesis(_)
         | Body::KeyRevocation(_)
         | Body::RevocationConfirmation(_)
+        | Body::KeyRotation(_)
+        | Body::Recovery(_)
         | Body::GateRegistration(_)
         | Body::Erasure(_)
         | Body::Epoch(_)
@@ -94,6 +96,7 @@ pub(super) fn about(
         | Body::RejectionSetAside(_)
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
+        | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
         | Body::Identification(_)
@@ -115,6 +118,7 @@ pub(super) fn about(
         Body::RejectionSetAside(said) => set_aside(state, authenticated, change, said, now),
         Body::Withdrawal(_) => withdrawal(authenticated, change),
         Body::ApprovalWithdrawal(_) => approval_withdrawal(authenticated, change),
+        Body::Evidence(said) => evidence::admit(governance, change, authenticated, said),
         Body::Disclosure(disclosure) => self::disclosure(governance, change, authenticated, disclosure),
         Body::Waiver(waiver) => self::waiver(state, change, authenticated, waiver, now),
         Body::Identification(said) => identification(governance, change, authenticated, said),
@@ -125,6 +129,8 @@ pub(super) fn about(
         Body::Genesis(_)
         | Body::KeyRevocation(_)
         | Body::RevocationConfirmation(_)
+        | Body::KeyRotation(_)
+        | Body::Recovery(_)
         | Body::GateRegistration(_)
         | Body::Proposal(_)
         | Body::Rejection(_)
@@ -346,9 +352,13 @@ fn approval(
             "the approval is for other targets or another subject than the revision's",
         ));
     }
-    // What was said before a cut is said again.
+    // What was said before a cut is said again, and what was said with a key that holds no more.
     let epoch = authenticated.statement().header.epoch;
-    let again = change.approvals.iter().any(|a| a.by == by && a.revision == approval.revision && a.epoch == epoch);
+    let before = |a: &&ApprovalRecord| a.by == by && a.revision == approval.revision && a.epoch == epoch;
+    let mut again = false;
+    for before in change.approvals.iter().filter(before) {
+        again |= state.holds(&by, &before.key, now)?.is_some();
+    }
     if again {
         return Err(Refusal::conflict("already-approved", format!("{by} has already approved this revision")));
     }

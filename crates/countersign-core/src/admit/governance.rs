@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, epoch, finding, person, publication, revocation};
+use super::{Authenticated, epoch, finding, person, publication, recovery, revocation, rotation};
 use crate::{
     catalog::UnknownTarget,
     governance::SERVER,
@@ -19,6 +19,8 @@ pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time)
         Body::Publication(publication) => publication::replaces_what_is_in_force(state, &publication.parent),
         Body::KeyRevocation(said) => revocation::revocation(state, authenticated, said, now),
         Body::RevocationConfirmation(said) => revocation::confirmation(state, authenticated, said, now),
+        Body::KeyRotation(said) => rotation::rotation(state, authenticated, said),
+        Body::Recovery(said) => recovery::recovery(state, said),
         Body::GateRegistration(gate) => self::gate(state, authenticated, gate, now),
         Body::Erasure(erasure) => self::erasure(state, erasure),
         Body::Epoch(said) => epoch::admit(authenticated, said),
@@ -32,6 +34,7 @@ pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time)
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
         | Body::Comment(_)
+        | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
         | Body::Identification(_)
@@ -106,8 +109,8 @@ fn gate(state: &State, authenticated: &Authenticated<'_>, gate: &GateRegistratio
             .hint("give the gate another name (`--name`)"));
     }
     let fingerprint = gate.key.fingerprint();
-    let taken = governance.catalog.actor_by_key(&fingerprint).is_some()
-        || governance.record.server_key.fingerprint() == fingerprint;
+    let taken =
+        governance.ever_by_key(&fingerprint).is_some() || governance.record.server_key.fingerprint() == fingerprint;
     if taken {
         return Err(Refusal::conflict("key-taken", format!("key {fingerprint} is somebody else's"))
             .hint("a gate has a key of its own"));

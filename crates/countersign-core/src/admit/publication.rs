@@ -16,10 +16,11 @@ use crate::{
     refusal::Refusal,
     rules::decide::decide,
     snapshot::Snapshot,
+    standard::{DAY_SECS, MAX_DAYS, Standard},
     state::State,
     statement::{Holder, Publication},
     subject::Subject,
-    take,
+    take::{self, day, unknown_in},
 };
 
 /// Compare and swap. Whether the files hold, folding says, which parses them.
@@ -178,11 +179,34 @@ pub(crate) fn may_publish(
         return Err(Refusal::forbidden("policy-group", "nobody of the policy group has signed this")
             .hint(format!("one of those who sign has to be of it: {}", names())));
     }
-    match signed.statement().body.about() {
-        Some(_) => {}
-        None => takes_only_names(governance, published)?,
+    standards(governance, published, now)?;
+    if signed.statement().body.about().is_none() {
+        takes_only_names(governance, published)?;
     }
     Ok(signers)
+}
+
+/// A template of standard changes that is new, or another, names what there is and ends within [`MAX_DAYS`].
+fn standards(before: &Governance, after: &Governance, now: Time) -> Result<(), Refusal> {
+    let is_new =
+        |standard: &&Standard| before.standards.get(&standard.name).is_none_or(|was| was.text != standard.text);
+    for standard in after.standards.values().filter(is_new) {
+        let Standard { name, until, .. } = standard;
+        if let Some(unknown) = unknown_in(standard, after) {
+            return Err(Refusal::malformed(
+                "standard-invalid",
+                format!("standard change `{name}` names {unknown}, which the catalog does not know"),
+            ));
+        }
+        if *until <= now || *until > now.plus_secs((MAX_DAYS + 1) * DAY_SECS) {
+            return Err(Refusal::malformed(
+                "standard-until",
+                format!("standard change `{name}` would end on {}", day(*until)),
+            )
+            .hint(format!("`until` is a day to come, at most {MAX_DAYS} days from when it is put in force; then two people approve it again")));
+        }
+    }
+    Ok(())
 }
 
 /// Two signatures on one envelope are enough to take names and mails away, or to raise the semantics; everything else is a

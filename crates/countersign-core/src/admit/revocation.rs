@@ -86,7 +86,11 @@ fn of_holder<'a>(
     Ok(match of {
         Holder::Person(id) => {
             let records = state.person(id)?.map(|record| &record.revoked);
-            (state.governance.listed(id, key).is_some(), id == by, records)
+            // Also one that was given up, by which something may have been approved, or that can recover.
+            let governance = &state.governance;
+            let was = || governance.record.retired.get(key).is_some_and(|retired| retired.of == *id);
+            let pinned = || governance.founder_by_pinned_key(key) == Some(id);
+            (governance.listed(id, key).is_some() || was() || pinned(), id == by, records)
         }
         Holder::Gate(id) => match state.gate(id)? {
             Some(gate) => (gate.key.fingerprint() == *key, gate.registered_by == *by, Some(&gate.revoked)),

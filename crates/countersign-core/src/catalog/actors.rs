@@ -1,13 +1,20 @@
 //! Everybody in a catalog, found by their ids. Of a catalog that was kept and is read again, somebody is taken out of the
 //! bytes when they are first asked for: a push concerns a few people of thousands.
 
-use std::{collections::BTreeMap, fmt, sync::OnceLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::OnceLock,
+};
 
-use countersign_ledger::PublicKey;
+use countersign_ledger::{Fingerprint, PublicKey};
 use serde::{Deserialize, Serialize};
 
 use super::{Actor, ActorKind, Level};
-use crate::ids::{ActorId, GroupId};
+use crate::{
+    evidence::Attests,
+    ids::{ActorId, EvidenceKind, GroupId},
+};
 
 /// In the order of their ids; each has a number, its place.
 #[derive(Clone, Default)]
@@ -34,6 +41,7 @@ struct KeptActor {
     mails: Vec<String>,
     keys: Vec<PublicKey>,
     groups: Vec<GroupId>,
+    attests: Option<(BTreeSet<EvidenceKind>, Option<String>)>,
 }
 
 impl Actors {
@@ -97,6 +105,19 @@ impl Actors {
         Some(slot.get_or_init(|| actor))
     }
 
+    /// Puts another key in the place of one of somebody's.
+    pub(super) fn replace_key(&mut self, id: &ActorId, old: &Fingerprint, new: &PublicKey) {
+        let Some(number) = self.number(id.as_str()).filter(|number| self.at(*number).is_some()) else { return };
+        let Some(actor) = self.slots.get_mut(number).and_then(OnceLock::get_mut) else { return };
+        let has = actor.keys.contains(new);
+        let place = actor.keys.iter().position(|key| key.fingerprint() == *old);
+        match place.and_then(|place| actor.keys.get_mut(place)) {
+            Some(key) if !has => key.clone_from(new),
+            Some(_) => actor.keys.retain(|key| key.fingerprint() != *old),
+            None => {}
+        }
+    }
+
     pub(super) fn from_kept(kept: KeptActors) -> Self {
         Self { slots: vec![OnceLock::new(); kept.starts.len()], kept }
     }
@@ -105,7 +126,7 @@ impl Actors {
         let mut kept = KeptActors::default();
         for actor in self.values() {
             kept.starts.push(u32::try_from(kept.bytes.len()).ok()?);
-            let Actor { id, kind, display_name, level, mails, keys, member_of } = actor.clone();
+            let Actor { id, kind, display_name, level, mails, keys, member_of, attests } = actor.clone();
             let actor = KeptActor {
                 id,
                 kind,
@@ -114,6 +135,7 @@ impl Actors {
                 mails: mails.into_iter().collect(),
                 keys,
                 groups: member_of.into_iter().collect(),
+                attests: (!attests.is_none()).then_some((attests.kinds, attests.workflows)),
             };
             kept.bytes = postcard::to_extend(&actor, kept.bytes).ok()?;
         }
@@ -133,7 +155,8 @@ impl KeptActors {
 
     fn actor(&self, number: usize) -> Option<Actor> {
         let (actor, _) = postcard::take_from_bytes(self.of(number)?).ok()?;
-        let KeptActor { id, kind, level, name, mails, keys, groups } = actor;
+        let KeptActor { id, kind, level, name, mails, keys, groups, attests } = actor;
+        let (kinds, workflows) = attests.unwrap_or_default();
         Some(Actor {
             id,
             kind,
@@ -142,6 +165,7 @@ impl KeptActors {
             mails: mails.into_iter().collect(),
             keys,
             member_of: groups.into_iter().collect(),
+            attests: Attests { kinds, workflows },
         })
     }
 }

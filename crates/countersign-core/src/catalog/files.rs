@@ -5,7 +5,7 @@
 //! | `settings.json` | the environments, and which of them are production |
 //! | `systems/NAME.json` | one system: owner, tier, dependencies |
 //! | `groups/NAME.json` | one group: its parent |
-//! | `people/GROUP.json` | the people whose first group it is: id, kind, level, keys, groups. Those without a group: `people/_.json` |
+//! | `people/GROUP.json` | the people whose first group it is: id, kind, level, keys, groups, what they attest. Those without a group: `people/_.json` |
 //! | `profiles/GROUP.json` | the same people's names and mails, salted. Can be erased; whoever has no profile has no name and no mail |
 //!
 //! A publication replaces only the files that change; a file that stays is not parsed again.
@@ -28,7 +28,9 @@ use super::{
 };
 use crate::{
     canonical,
-    ids::{ActorId, Environment, GroupId, Nonce, SystemId},
+    evidence::Attests,
+    glob::Globs,
+    ids::{ActorId, Environment, EvidenceKind, GroupId, Nonce, SystemId},
     refusal::Refusal,
 };
 
@@ -72,11 +74,15 @@ struct GroupFile {
 #[serde(deny_unknown_fields)]
 struct PersonEntry {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    attests: BTreeSet<EvidenceKind>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     groups: BTreeSet<GroupId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     keys: Vec<PublicKey>,
     kind: ActorKind,
     level: Level,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    workflows: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -232,9 +238,16 @@ impl Catalog {
         let mut people: BTreeMap<&str, BTreeMap<&ActorId, PersonEntry>> = BTreeMap::new();
         let mut profiles: BTreeMap<&str, BTreeMap<ActorId, Profile>> = BTreeMap::new();
         for actor in self.actors.values() {
-            let Actor { id, kind, display_name, level, mails, keys, member_of } = actor;
+            let Actor { id, kind, display_name, level, mails, keys, member_of, attests } = actor;
             let group = home(member_of);
-            let entry = PersonEntry { groups: member_of.clone(), keys: keys.clone(), kind: *kind, level: *level };
+            let entry = PersonEntry {
+                attests: attests.kinds.clone(),
+                groups: member_of.clone(),
+                keys: keys.clone(),
+                kind: *kind,
+                level: *level,
+                workflows: attests.workflows.clone(),
+            };
             people.entry(group).or_default().insert(id, entry);
             if display_name.is_some() || !mails.is_empty() {
                 let profile = Profile { mails: mails.clone(), name: display_name.clone() };
@@ -309,7 +322,14 @@ impl Catalog {
                                 problems.add(&at, what, Some("a key belongs to one actor".to_owned()));
                             }
                         }
-                        let PersonEntry { groups, keys, kind, level } = person.entry.clone();
+                        let PersonEntry { attests, groups, keys, kind, level, workflows } = person.entry.clone();
+                        let attests = Attests { kinds: attests, workflows };
+                        if !attests.is_none() && kind != ActorKind::Workload {
+                            problems.add(&at, format!("{id} is no workload, and attests nothing"), None);
+                        }
+                        if let Some(Err(error)) = attests.workflows.as_deref().map(Globs::parse) {
+                            problems.add(&at, format!("what steers {id}: {error}"), None);
+                        }
                         if let Some(why) = keys.iter().find_map(PublicKey::unfit) {
                             problems.add(&at, format!("a key of {id} is {why}: it can never sign here"), None);
                         }
@@ -321,6 +341,7 @@ impl Catalog {
                             mails: BTreeSet::new(),
                             keys,
                             member_of: groups,
+                            attests,
                         };
                         if actors.insert(id.clone(), actor).is_some() {
                             problems.add(&at, format!("{id} is there twice"), None);

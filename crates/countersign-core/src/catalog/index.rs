@@ -123,6 +123,16 @@ impl Index {
         actors.at(usize::try_from(self.by_key.get(place)?.1).ok()?)
     }
 
+    /// The same actor by another key.
+    pub fn replace_key(&mut self, old: &Fingerprint, new: &Fingerprint) {
+        let (Some(old), Some(new)) = (old.sha256(), new.sha256()) else { return };
+        let Ok(place) = self.by_key.binary_search_by(|(known, _)| known.cmp(&old)) else { return };
+        let (_, number) = self.by_key.remove(place);
+        if let Err(place) = self.by_key.binary_search_by(|(known, _)| known.cmp(&new)) {
+            self.by_key.insert(place, (new, number));
+        }
+    }
+
     /// By a mail in lower case, as it is listed.
     pub fn by_mail<'a>(&self, mail: &str, actors: &'a Actors) -> Option<&'a Actor> {
         let key = mail_key(mail);

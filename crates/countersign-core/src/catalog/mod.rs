@@ -7,6 +7,7 @@
 //! | [`files`] | the catalog as the governance files that the log holds |
 //! | `actors` | everybody, taken out of what was kept when they are asked for |
 //! | `index` | what is looked up again and again, made once |
+//! | `keys` | other keys in the place of those that are listed |
 //! | `kept` | a catalog that was resolved before, read again quickly |
 //! | `lookup` | questions to a catalog |
 //! | `near` | the name that somebody probably meant |
@@ -17,6 +18,7 @@ mod actors;
 pub mod files;
 mod index;
 pub(crate) mod kept;
+mod keys;
 mod lookup;
 mod near;
 mod parse;
@@ -25,6 +27,7 @@ mod resolve;
 pub mod robots;
 
 pub use actors::Actors;
+pub use keys::{KeyConflict, RetiredKey};
 pub use lookup::{UnknownTarget, without_account_id};
 pub use near::{did_you_mean, skeleton};
 pub use parse::{MAX_ENTITIES, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES};
@@ -37,6 +40,7 @@ use serde::{Deserialize, Serialize};
 
 use self::index::Index;
 use crate::{
+    evidence::Attests,
     ids::{ActorId, Environment, GroupId, SystemId, Target},
     statement::Seen,
 };
@@ -113,6 +117,8 @@ pub struct Actor {
     /// A key belongs to one actor only.
     pub keys: Vec<PublicKey>,
     pub member_of: BTreeSet<GroupId>,
+    /// Of a workload: whose evidence counts for what.
+    pub attests: Attests,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,6 +166,10 @@ pub struct System {
 pub const SOURCE_ANNOTATION: &str = "backstage.io/source-location";
 /// Annotation with globs of paths, separated by white space or commas, that a system's source has.
 pub const PATHS_ANNOTATION: &str = "countersign/paths";
+/// Annotation with the kinds of evidence that a workload attests, separated by white space or commas.
+pub const ATTESTS_ANNOTATION: &str = "countersign/attests";
+/// Annotation with patterns of the files that steer a workload: `ci/** | Makefile`.
+pub const WORKFLOWS_ANNOTATION: &str = "countersign/workflows";
 /// The file beside a catalog's YAML that has further keys, as git and `ssh-keygen` read it: whose they are, its mails say.
 pub const SIGNERS: &str = "allowed_signers";
 /// Most globs of one system.

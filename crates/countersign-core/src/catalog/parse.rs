@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::{
-    CatalogSettings, PATHS_ANNOTATION,
+    ATTESTS_ANNOTATION, CatalogSettings, PATHS_ANNOTATION, WORKFLOWS_ANNOTATION,
     near::did_you_mean,
     problem::{Place, Problems},
 };
@@ -231,6 +231,8 @@ fn check_annotations(annotations: &BTreeMap<String, Text>, settings: &CatalogSet
         settings.mails_annotation.as_str(),
         settings.actor_annotation.as_str(),
         PATHS_ANNOTATION,
+        ATTESTS_ANNOTATION,
+        WORKFLOWS_ANNOTATION,
     ];
     for (name, value) in annotations.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
         match did_you_mean(name, known) {

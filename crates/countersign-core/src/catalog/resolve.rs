@@ -10,15 +10,19 @@ use countersign_ledger::{Fingerprint, PublicKey, sshsig::parse_allowed_signers};
 use globset::GlobBuilder;
 
 use super::{
-    Actor, ActorKind, Catalog, CatalogSettings, Group, Level, MAX_PATHS, PATHS_ANNOTATION, SIGNERS, SOURCE_ANNOTATION,
-    Source, System, Tier,
+    ATTESTS_ANNOTATION, Actor, ActorKind, Catalog, CatalogSettings, Group, Level, MAX_PATHS, PATHS_ANNOTATION, SIGNERS,
+    SOURCE_ANNOTATION, Source, System, Tier, WORKFLOWS_ANNOTATION,
     index::Index,
     lookup, near,
     parse::{Entity, EntityKind, Text},
     problem::{Place, Problems},
     robots,
 };
-use crate::ids::{ActorId, GroupId, InvalidId, SystemId};
+use crate::{
+    evidence::Attests,
+    glob::Globs,
+    ids::{ActorId, GroupId, InvalidId, SystemId},
+};
 
 /// Longest mail address (RFC 5321).
 const MAX_MAIL_BYTES: usize = 254;
@@ -250,6 +254,7 @@ fn resolve_actors(
             mails: own_mails,
             keys: keys(id, entity, settings, &mut holders, problems),
             member_of,
+            attests: attests(id, kind, entity, problems),
         };
         actors.insert(id.clone(), actor);
     }
@@ -257,6 +262,40 @@ fn resolve_actors(
         keys_beside(signers, &mut actors, &mut holders, problems);
     }
     actors
+}
+
+/// What a workload attests, and what steers it.
+fn attests(id: &ActorId, kind: ActorKind, entity: &Entity, problems: &mut Problems) -> Attests {
+    let mut attests = Attests::default();
+    let said = [ATTESTS_ANNOTATION, WORKFLOWS_ANNOTATION].into_iter().find_map(|name| annotation(entity, name));
+    match (kind, said) {
+        (_, None) => return attests,
+        (ActorKind::Person | ActorKind::Agent, Some(text)) => {
+            let hint = "give what runs the tests an entity of its own, with `countersign/actor: workload`".to_owned();
+            problems.add(
+                &text.at,
+                format!("{} `{id}` attests nothing: only a workload does", kind.as_str()),
+                Some(hint),
+            );
+            return attests;
+        }
+        (ActorKind::Workload, Some(_)) => {}
+    }
+    if let Some(text) = annotation(entity, ATTESTS_ANNOTATION) {
+        for word in text.value.split([',', ' ', '\t', '\n', '\r']).filter(|word| !word.is_empty()) {
+            match word.parse() {
+                Ok(kind) => drop(attests.kinds.insert(kind)),
+                Err(error) => problems.add(&text.at, error.to_string(), Some("for example `tests, scan`".to_owned())),
+            }
+        }
+    }
+    if let Some(text) = annotation(entity, WORKFLOWS_ANNOTATION) {
+        match Globs::parse(text.value.trim()) {
+            Ok(_) => attests.workflows = Some(text.value.trim().to_owned()),
+            Err(error) => problems.add(&text.at, error.to_string(), Some("for example `ci/** | Makefile`".to_owned())),
+        }
+    }
+    attests
 }
 
 /// Keys in an `allowed_signers` file beside the entities: each is of whose mail stands before it.

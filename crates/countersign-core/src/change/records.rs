@@ -9,8 +9,9 @@ use super::Found;
 use crate::{
     catalog::Catalog,
     decision::Outcome,
+    evidence::EvidenceResult,
     facts::{AiSignal, GitFacts, IdentityFact, RuledPath, SignatureFact, Size, git::Ident},
-    ids::{ActorId, GateId, RuleId},
+    ids::{ActorId, EvidenceKind, GateId, RuleId},
     kind::Documents,
     statement::{Disclosure, Identification, OutcomeResult, RevisionRef, Seen},
     subject::{Subject, TransitionRef},
@@ -261,6 +262,27 @@ pub struct CommentRecord {
     pub at: Time,
     pub revision: RevisionRef,
     pub text: Digest,
+}
+
+/// What a workload said it found of a revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceRecord {
+    pub by: ActorId,
+    pub key: Fingerprint,
+    pub at: Time,
+    pub revision: RevisionRef,
+    pub kind: EvidenceKind,
+    pub result: EvidenceResult,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Digest>,
+    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
 }
 
 /// An approval that was there, and that whoever gave it took back.

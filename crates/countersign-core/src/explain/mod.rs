@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use self::{
     enough::{Wish, enough},
     people::{Found, Wanted, asked},
-    words::{how_to_approve, how_to_disclose, way_in_words},
+    words::{how_to_approve, how_to_attest, how_to_disclose, way_in_words},
 };
 pub use self::{
     people::{MAX_WHO, People},
@@ -32,13 +32,16 @@ use crate::{
     change::Change,
     decision::{Decision, Missing, Mode, RuleDecision, RuleStatus, Strength, Token},
     facts::git::Ident,
-    governance::{Governance, newcomer},
-    ids::{ActorId, ChangeId, GroupId, RuleId, SystemId, Target},
+    governance::Governance,
+    ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId, Target},
+    newcomers,
     refusal::Refusal,
     requirement::{Carry, Has, Need, Part, Role},
     rules::{Rules, builtin, count, decide},
     snapshot::Snapshot,
+    standard::StandardView,
     state::State,
+    take::{Nearly, day, nearly_standard},
 };
 
 /// How much of an identity's reference is shown.
@@ -55,6 +58,9 @@ pub struct Explanation {
     /// Empty where none is missing, or where not enough people could.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub enough: Vec<ActorId>,
+    /// Which standard change it is, or by what it misses the nearest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standard: Option<String>,
 }
 
 /// A rule of a decision, in words.
@@ -141,7 +147,8 @@ impl Explained {
     pub fn standing(state: &State, change: &Change, disabled: &BTreeSet<ActorId>, now: Time) -> Result<Self, Refusal> {
         let snapshot = Snapshot::take(state, change, now)?;
         let decision = decide(&state.governance.rules, &snapshot, now);
-        let explanation = Scene::of(state, change, &snapshot, disabled, now)?.explain(&decision, now);
+        let mut explanation = Scene::of(state, change, &snapshot, disabled, now)?.explain(&decision, now);
+        explanation.standard = standard(&decision, state, change, now)?;
         Ok(Self { decision, explanation })
     }
 }
@@ -155,7 +162,19 @@ pub fn explain(
     now: Time,
 ) -> Result<Explanation, Refusal> {
     let snapshot = Snapshot::take(state, change, now)?;
-    Ok(Scene::of(state, change, &snapshot, disabled, now)?.explain(decision, now))
+    let mut explanation = Scene::of(state, change, &snapshot, disabled, now)?.explain(decision, now);
+    explanation.standard = standard(decision, state, change, now)?;
+    Ok(explanation)
+}
+
+/// Which standard change it is, or by what it misses the nearest of its proposer.
+fn standard(decision: &Decision, state: &State, change: &Change, now: Time) -> Result<Option<String>, Refusal> {
+    if let Some(StandardView { name, approved_by, approved_at }) = &decision.standard {
+        let by: Vec<&str> = approved_by.iter().map(ActorId::as_str).collect();
+        return Ok(Some(format!("standard change {name}, approved by {} on {}", by.join(" and "), day(*approved_at))));
+    }
+    let nearly = nearly_standard(state, change, now)?;
+    Ok(nearly.map(|Nearly { name, misses }| format!("no standard change {name}: {}", misses.join("; "))))
 }
 
 /// What is missing that this person could supply now.
@@ -186,6 +205,8 @@ pub struct Scene<'a> {
     pub held_in: BTreeSet<(&'a ActorId, &'a ChangeId)>,
     /// Whose approval would not count, since they or who had a part in it came into the home lately, enrolled by the other.
     pub together: BTreeSet<ActorId>,
+    /// Of whose catalog the workloads are that attest.
+    pub governance: Option<&'a Governance>,
 }
 
 impl<'a> Scene<'a> {
@@ -200,6 +221,7 @@ impl<'a> Scene<'a> {
             names: BTreeMap::new(),
             held_in: BTreeSet::new(),
             together: BTreeSet::new(),
+            governance: None,
         }
     }
 
@@ -229,14 +251,15 @@ impl<'a> Scene<'a> {
                 .collect(),
             nowhere: change.cited_guidance().into_iter().filter(|p| change.observed_document(p).is_none()).collect(),
             held_in: state.held_by(change)?.into_iter().map(|rejection| (&rejection.by, &rejection.change)).collect(),
-            together: newcomer::would_not_count(governance, snapshot, now),
+            together: newcomers::would_not_count(governance, snapshot, now),
+            governance: Some(governance),
         })
     }
 
     pub fn explain(&self, decision: &Decision, now: Time) -> Explanation {
         let wanted = Wanted::by(decision);
         let rules = decision.rules.iter().map(|rule| self.rule(rule, &wanted)).collect();
-        Explanation { explained_at: now, rules, enough: self.enough(decision) }
+        Explanation { explained_at: now, rules, enough: self.enough(decision), standard: None }
     }
 
     /// The smallest set of people whose approvals would be all that are lacking. None where a rule asks for people of several
@@ -258,7 +281,11 @@ impl<'a> Scene<'a> {
                 let approvals = missing.ways().find_map(|way| match &way.token {
                     Token::Requirement(requirement) => match &requirement.need {
                         Need::Approvals { .. } | Need::Apart(_) => Some(requirement),
-                        Need::FreshGuidance | Need::Document { .. } | Need::Disclosure | Need::Has(_) => None,
+                        Need::FreshGuidance
+                        | Need::Document { .. }
+                        | Need::Evidence(_)
+                        | Need::Disclosure
+                        | Need::Has(_) => None,
                     },
                     _ => None,
                 });
@@ -311,6 +338,7 @@ impl<'a> Scene<'a> {
                         && open(parts, missing).any(could)
                 }
                 Need::FreshGuidance => self.keepers.values().any(|keepers| keepers.contains(person)),
+                Need::Evidence(kind) => self.attesters(kind).contains(person),
                 Need::Document { .. } | Need::Disclosure => made_it,
                 Need::Has(Has::Title(_) | Has::Link(_) | Has::SignedCommits) => made_it,
             },
@@ -391,6 +419,7 @@ impl<'a> Scene<'a> {
                 Need::Document { document, .. } => {
                     one(self.authors(decided), format!("countersign revise {change} --{} TEXT", document.name()))
                 }
+                Need::Evidence(kind) => one(self.attested(kind), self.how_to_attest(kind)),
                 Need::Disclosure => one(self.authors(decided), how_to_disclose(change)),
                 Need::Has(has) => {
                     let how = match has {
@@ -430,6 +459,28 @@ impl<'a> Scene<'a> {
             }
             Token::Rules => one(self.anybody(decided), "countersign amend HOME --why REASON".to_owned()),
             Token::Wait => one(self.anybody(decided), format!("then, and not before: countersign publish {change}")),
+        }
+    }
+
+    /// The workloads that the catalog lets attest this, and that had no hand in the change.
+    fn attesters(&self, kind: &EvidenceKind) -> BTreeSet<&ActorId> {
+        let all = self.governance.into_iter().flat_map(|governance| governance.catalog.actors.values());
+        let may = all.filter(|actor| actor.attests.kinds.contains(kind) && !actor.keys.is_empty());
+        may.map(|actor| &actor.id).filter(|id| !count::had_a_hand(self.snapshot, id)).collect()
+    }
+
+    fn attested(&self, kind: &EvidenceKind) -> Found {
+        let all = self.attesters(kind);
+        let who: Vec<ActorId> = all.iter().take(MAX_WHO).map(|id| (*id).clone()).collect();
+        Found { more: u32::try_from(all.len().saturating_sub(who.len())).unwrap_or(u32::MAX), who }
+    }
+
+    fn how_to_attest(&self, kind: &EvidenceKind) -> String {
+        match self.governance.is_some() && self.attesters(kind).is_empty() {
+            true => format!(
+                "give a workload of the catalog `countersign/attests: {kind}`, then: countersign amend HOME --why REASON"
+            ),
+            false => how_to_attest(&self.snapshot.change, kind),
         }
     }
 

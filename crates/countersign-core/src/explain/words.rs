@@ -2,7 +2,7 @@
 
 use crate::{
     decision::{Missing, Token},
-    ids::{ChangeId, Target},
+    ids::{ChangeId, EvidenceKind, Target},
     requirement::{Document, Need, Requirement, Role, approvals},
     rules::Rule,
     snapshot::Material,
@@ -73,6 +73,8 @@ fn required(requirement: &Requirement, missing: &Missing) -> String {
             };
             format!("{what}, in {chars} characters or more ({} so far)", chars.saturating_sub(missing.count))
         }
+        Need::Evidence(kind) if missing.of.is_empty() => format!("evidence that {kind} passed"),
+        Need::Evidence(kind) => format!("evidence that {kind} passed ({})", missing.of.join(", ")),
         Need::Disclosure => "a statement of whether AI assisted".to_owned(),
         Need::Has(has) => has.words(),
     }
@@ -94,6 +96,11 @@ pub(super) fn how_to_approve(change: &ChangeId, material: Material) -> String {
         Material::Files => format!("countersign approve {change} --file PATH"),
         Material::Governance => format!("countersign approve {change}"),
     }
+}
+
+/// By the key of what ran it.
+pub(super) fn how_to_attest(change: &ChangeId, kind: &EvidenceKind) -> String {
+    format!("countersign attest {change} --kind {kind} --result passed")
 }
 
 /// Two commands in full: a line that is half one of them is pasted as it stands.

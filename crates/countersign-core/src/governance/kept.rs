@@ -16,10 +16,10 @@ use countersign_ledger::{Digest, StreamHead};
 use serde::{Deserialize, Serialize};
 
 use super::{Files, Governance, GovernanceRecord};
-use crate::{catalog::kept::KeptCatalog, rules::kept::KeptRules};
+use crate::{catalog::kept::KeptCatalog, rules::kept::KeptRules, standard::Standard};
 
 /// What a program writes only itself reads: with another one the files may come to something else.
-const HEADING: &str = concat!("countersign-governance ", env!("CARGO_PKG_VERSION"), " 4\n");
+const HEADING: &str = concat!("countersign-governance ", env!("CARGO_PKG_VERSION"), " 7\n");
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
@@ -28,6 +28,8 @@ struct Kept {
     record: GovernanceRecord,
     catalog: KeptCatalog,
     rules: KeptRules,
+    /// Templates of standard changes, as they were written.
+    standards: Vec<(String, String)>,
     profiles_missing: BTreeSet<Digest>,
 }
 
@@ -38,7 +40,8 @@ impl Governance {
         let Files::Read(_) = &self.files else { return None };
         let (catalog, rules) = (KeptCatalog::of(&self.catalog)?, KeptRules::of(&self.rules)?);
         let profiles_missing = self.profiles_missing.clone();
-        let kept = Kept { at, record: self.record.clone(), catalog, rules, profiles_missing };
+        let standards = self.standards.values().map(|one| (one.name.clone(), one.text.clone())).collect();
+        let kept = Kept { at, record: self.record.clone(), catalog, rules, standards, profiles_missing };
         let rest = postcard::to_allocvec(&kept).ok()?;
         Some([HEADING.as_bytes(), Digest::of(&rest).as_bytes(), &rest].concat())
     }
@@ -56,10 +59,13 @@ impl Governance {
             return None;
         }
         let kept: Kept = postcard::from_bytes(rest).ok().filter(|kept: &Kept| wanted(kept.at))?;
+        let parse = |(name, text): (String, String)| Some((name.clone(), Standard::parse(&name, &text).ok()?));
+        let standards = kept.standards.into_iter().map(parse).collect::<Option<_>>()?;
         let governance = Self {
             record: kept.record,
             catalog: Arc::new(kept.catalog.resolved()),
             rules: Arc::new(kept.rules.parsed().ok()?),
+            standards: Arc::new(standards),
             profiles_missing: kept.profiles_missing,
             files: Files::Kept,
         };

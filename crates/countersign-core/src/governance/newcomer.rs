@@ -1,29 +1,18 @@
-//! Newcomers: two people can enrol somebody who is nobody but one of them. So for a while a newcomer and those who enrolled them are
-//! not two people to one decision about production, or about what governs.
-//!
-//! A newcomer's approval or waiver does not count where one who enrolled them had a hand in the change, or approves or waives, too.
-//! Of a newcomer's own change the approval of whoever enrolled them does not count; where several who did approve, the strongest
-//! of these does not: one of them could be the newcomer, and not two.
+//! Newcomers: who got their first key lately, by a publication, and from whom. What follows from that is in
+//! [`crate::newcomers`].
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 use serde::{Deserialize, Serialize};
 
 use super::Governance;
-use crate::{
-    catalog::ActorKind,
-    ids::ActorId,
-    snapshot::{ApprovalView, Snapshot, Together, WaiverView},
-};
+use crate::{catalog::ActorKind, ids::ActorId};
 
 /// How long somebody is new.
 pub const NEW_FOR_SECS: i64 = 30 * 24 * 60 * 60;
 
-/// Somebody who got their first key by a publication.
+/// Somebody who got their first key by a publication, or another one on the word of others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Newcomer {
@@ -33,7 +22,7 @@ pub struct Newcomer {
 }
 
 impl Newcomer {
-    fn until(&self) -> Time {
+    pub fn until(&self) -> Time {
         self.since.plus_secs(NEW_FOR_SECS)
     }
 }
@@ -51,62 +40,16 @@ impl Governance {
         }
     }
 
+    /// Remembers whom others gave a key: they could have kept it.
+    pub(crate) fn given_a_key(&mut self, of: &ActorId, by: BTreeSet<ActorId>, at: Time) {
+        let known = self.record.newcomers.remove(of).filter(|newcomer| at < newcomer.until());
+        let before = known.map(|newcomer| newcomer.enrolled_by).unwrap_or_default();
+        let newcomer = Newcomer { since: at, enrolled_by: by.into_iter().chain(before).collect() };
+        self.record.newcomers.insert(of.clone(), newcomer);
+    }
+
     /// Who is new now.
-    fn newcomers(&self, now: Time) -> impl Iterator<Item = (&ActorId, &Newcomer)> {
+    pub(crate) fn newcomers(&self, now: Time) -> impl Iterator<Item = (&ActorId, &Newcomer)> {
         self.record.newcomers.iter().filter(move |(_, newcomer)| now < newcomer.until())
-    }
-}
-
-/// Whose approvals and waivers do not count. Of the same person's approvals one is enough to tell.
-pub(crate) fn together(
-    governance: &Governance,
-    contributors: &BTreeSet<ActorId>,
-    approvals: &[&ApprovalView],
-    waivers: &[WaiverView],
-    now: Time,
-) -> BTreeMap<ActorId, Together> {
-    let mut found = BTreeMap::new();
-    let spoke = || approvals.iter().map(|approval| &approval.by).chain(waivers.iter().map(|waiver| &waiver.by));
-    for (id, newcomer) in governance.newcomers(now) {
-        let enrolled = |person: &ActorId| newcomer.enrolled_by.contains(person) && person != id;
-        let together =
-            || Together { newcomer: id.clone(), enrolled_by: newcomer.enrolled_by.clone(), until: newcomer.until() };
-        if spoke().any(|by| by == id) && contributors.iter().chain(spoke()).any(enrolled) {
-            found.insert(id.clone(), together());
-        }
-        if contributors.contains(id) {
-            let approve = approvals.iter().filter(|approval| enrolled(&approval.by));
-            let standing =
-                |approval: &&&ApprovalView| (approval.senior, approval.owns.len(), approval.assurance, approval.seen);
-            if let Some(strongest) = approve.max_by_key(standing) {
-                found.insert(strongest.by.clone(), together());
-            }
-            for waiver in waivers.iter().filter(|waiver| enrolled(&waiver.by)) {
-                found.insert(waiver.by.clone(), together());
-            }
-        }
-    }
-    found
-}
-
-/// Newcomers whose approval would not count beside whoever had a part in the change.
-pub(crate) fn would_not_count(governance: &Governance, snapshot: &Snapshot, now: Time) -> BTreeSet<ActorId> {
-    if !snapshot.targets.iter().any(|view| view.production || view.target.is_governance()) {
-        return BTreeSet::new();
-    }
-    let part = || snapshot.contributors.iter().chain(snapshot.approvals.iter().map(|approval| &approval.by));
-    let beside = |(_, newcomer): &(&ActorId, &Newcomer)| part().any(|person| newcomer.enrolled_by.contains(person));
-    governance.newcomers(now).filter(beside).map(|(id, _)| id.clone()).collect()
-}
-
-impl fmt::Display for Together {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { newcomer, enrolled_by, until } = self;
-        let by: Vec<&str> = enrolled_by.iter().map(ActorId::as_str).collect();
-        write!(
-            f,
-            "{newcomer} is a newcomer until {until}, enrolled by {}: they do not count together",
-            by.join(" and ")
-        )
     }
 }

@@ -21,10 +21,10 @@ use super::{
 use crate::{
     catalog::ActorKind,
     facts::{Size, size::UNKNOWN},
-    ids::{ActorId, GroupId},
+    ids::{ActorId, EvidenceKind, GroupId},
     kind::Kind,
     requirement::{Role, parse_parts},
-    snapshot::{AiStatus, PathsView, Snapshot, TargetView},
+    snapshot::{AiStatus, EvidenceView, PathsView, Snapshot, TargetView},
 };
 
 /// What a rule judges: one revision for one target at one time, with what is counted from them.
@@ -49,6 +49,11 @@ impl Judged<'_> {
     fn paths(&self, of: impl Fn(&PathsView) -> bool) -> Value {
         let view = |text: &String| (text.clone(), self.snapshot.paths.get(text).is_some_and(&of));
         Value::Bools(self.literals.paths.iter().map(view).collect())
+    }
+
+    fn evidence(&self, of: fn(&EvidenceView) -> bool) -> Value {
+        let of = |kind: &EvidenceKind| (kind.to_string(), self.snapshot.evidence.get(kind).is_some_and(of));
+        Value::Bools(self.literals.evidence.iter().map(of).collect())
     }
 
     fn size(&self, of: fn(&Size) -> u32) -> Value {
@@ -85,6 +90,8 @@ pub enum Type {
     Apart,
     /// A Bool for each of the patterns that the rules name.
     Paths,
+    /// A Bool for each kind of evidence that the rules name.
+    Evidence,
 }
 
 impl Type {
@@ -103,6 +110,7 @@ impl Type {
             Self::LeftOut => "Long, by patterns",
             Self::Apart => "Bool, by parts",
             Self::Paths => "Bool, by patterns",
+            Self::Evidence => "Bool, by kind",
         }
     }
 
@@ -123,6 +131,7 @@ impl Type {
             Self::LeftOut => record(&mut literals.left_out.iter().map(String::as_str), "Long"),
             Self::Apart => record(&mut literals.apart.iter().map(String::as_str), "Bool"),
             Self::Paths => record(&mut literals.paths.iter().map(String::as_str), "Bool"),
+            Self::Evidence => record(&mut literals.evidence.iter().map(EvidenceKind::as_str), "Bool"),
         }
     }
 }
@@ -346,6 +355,25 @@ pub const ATTRIBUTES: &[Attribute] = &[
     item("size.deleted_without", Type::LeftOut, "The lines deleted in those.", |judged| {
         judged.size_without(Size::deleted)
     }),
+    item(
+        "standard",
+        Type::Bool,
+        "Whether it fits a standard change, so that the two who approved its template are its second pair of eyes.",
+        |judged| Value::Bool(judged.snapshot.standard.is_some()),
+    ),
+    item(
+        "evidence.passed",
+        Type::Evidence,
+        "Whether a workload that may attests that it passed, for this revision, and none that it failed: `evidence.passed[\"tests\"]`. What is \
+         missing, skipped or neutral has not passed, nor what the change made itself.",
+        |judged| judged.evidence(EvidenceView::passed),
+    ),
+    item(
+        "evidence.self_made",
+        Type::Evidence,
+        "Whether it passed by nothing but workloads that the change itself steers: it edits their workflow.",
+        |judged| judged.evidence(EvidenceView::self_made),
+    ),
     item(
         "ai.status",
         Type::Text,

@@ -7,10 +7,9 @@ use super::count;
 use crate::{
     catalog::Tier,
     decision::{Missing, Mode, RuleDecision, RuleStatus, Strength, Token},
-    governance::GRANTING_SIGNATURES,
     ids::{InvalidId, RuleId, Target},
     requirement::{Need, Requirement, Role},
-    snapshot::{Snapshot, TargetView},
+    snapshot::{BEHIND_LOOSENING, Snapshot, TargetView},
 };
 
 pub const IDENTITIES_KNOWN: &str = "identities-known";
@@ -139,7 +138,10 @@ pub(super) fn no_rejection(ids: &BuiltinIds, snapshot: &Snapshot) -> Option<Rule
 /// over does, but on tier 1.
 pub(super) fn floor(ids: &BuiltinIds, snapshot: &Snapshot, carrying: Option<&Snapshot>) -> Option<RuleDecision> {
     let by = |view: &TargetView| carrying.filter(|_| view.tier != Tier::HIGHEST).unwrap_or(snapshot);
-    let alone = |view: &&TargetView| view.production && count::count(by(view), view).independent == 0;
+    // What fits a template has its second pair of eyes there.
+    let alone = |view: &&TargetView| {
+        view.production && snapshot.standard.is_none() && count::count(by(view), view).independent == 0
+    };
     let unmet: Vec<&TargetView> = snapshot.targets.iter().filter(alone).collect();
     // Which guidance is stale is nothing to this requirement, so any time will do.
     let missing = FLOOR_ASKS.missing(snapshot, &unmet, Time::from_unix_millis(0));
@@ -165,7 +167,7 @@ pub(super) fn loosening(ids: &BuiltinIds, snapshot: &Snapshot, now: Time) -> Opt
         let need = Need::Approvals { role, count: have.saturating_add(lacks) };
         Requirement { need, only: None }.missing(snapshot, &unmet, Time::from_unix_millis(0))
     };
-    let lacks = u32::try_from(GRANTING_SIGNATURES).unwrap_or(u32::MAX).saturating_sub(view.policy);
+    let lacks = BEHIND_LOOSENING.saturating_sub(view.policy);
     let people = if lacks > 0 { still(Role::Owner, lacks) } else { None };
     let senior = if view.senior { None } else { still(Role::Senior, 1) };
     let wait = view.until.filter(|until| now < *until).map(|until| Missing::each(Token::Wait, [until]));

@@ -298,6 +298,7 @@ mod tests {
                 Type::LeftOut => [">=", "<", "==", "!="].map(|op| format!("{name}[\"gen/**\"] {op} 2")).to_vec(),
                 // What different people give is supplied to a rule that asks for it, and no sample has it by itself.
                 Type::Apart => vec![format!("!{name}[\"group:red:1+group:blue:1\"]")],
+                Type::Evidence => vec![format!("{name}[\"tests\"]"), format!("!{name}[\"tests\"]")],
                 Type::Paths => vec![format!("{name}[\"docs/**\"]"), format!("!{name}[\"docs/**\"]")],
                 Type::Texts => sets(name, r#""robo""#, r#""other""#),
                 Type::People => {

@@ -148,7 +148,7 @@ fn conditions(before: &Rules, old: &Parsed, after: &Rules, new: &Parsed) -> Opti
 /// The samples of both, also of what stands in their `unless`.
 fn bases(before: &Rules, old: &Parsed, after: &Rules, new: &Parsed) -> impl Iterator<Item = Snapshot> {
     let mut mentions = before.mentions(&old.rule.id);
-    let Mentions { systems, environments, groups, purpose, patterns, people, numbers, texts, asked, hours } =
+    let Mentions { systems, environments, groups, purpose, patterns, people, numbers, texts, evidence, asked, hours } =
         after.mentions(&new.rule.id);
     mentions.systems.extend(systems);
     mentions.environments.extend(environments);
@@ -159,6 +159,7 @@ fn bases(before: &Rules, old: &Parsed, after: &Rules, new: &Parsed) -> impl Iter
     mentions.people.extend(people);
     mentions.numbers.extend(numbers);
     mentions.texts.extend(texts);
+    mentions.evidence.extend(evidence);
     mentions.asked.extend(asked);
     mentions.add_conditions(condition(old));
     mentions.add_conditions(condition(new));

@@ -47,6 +47,7 @@ pub(crate) fn decide_digested(rules: &Rules, snapshot: &Snapshot, digest: Digest
         snapshot_digest: digest,
         rules: decided,
         not_applicable,
+        standard: snapshot.standard.clone(),
     }
 }
 
@@ -91,7 +92,9 @@ impl WeighedRule<'_> {
         self.rule.requires.iter().any(|choice| {
             choice.ways().iter().all(|way| match way.need {
                 Need::Approvals { .. } | Need::Apart(_) => true,
-                Need::FreshGuidance | Need::Document { .. } | Need::Disclosure | Need::Has(_) => false,
+                Need::FreshGuidance | Need::Document { .. } | Need::Evidence(_) | Need::Disclosure | Need::Has(_) => {
+                    false
+                }
             })
         })
     }

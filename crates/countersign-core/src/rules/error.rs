@@ -64,6 +64,8 @@ pub enum Problem {
     NoPattern(String),
     #[error("`{0}` cannot be the name of a group")]
     NoGroup(String),
+    #[error("`{0}` is no kind of evidence")]
+    NoEvidence(String),
     #[error("a mandatory rule cannot be in watch")]
     MandatoryWatch,
     #[error("the condition uses `{0}`, which can err, and a `forbid` that errs fails open")]
@@ -115,6 +117,9 @@ impl RulesError {
                 "patterns as in gate.yaml, with `|` between them: `resource.paths.only[\"docs/** | **/*.md\"]`"
             }
             Problem::NoGroup(_) => "name a group of the catalog: `resource.approvals.group[\"payments\"] >= 1`",
+            Problem::NoEvidence(_) => {
+                "name a kind in lower-case letters, digits and `-`: `resource.evidence.passed[\"tests\"]`"
+            }
             Problem::MandatoryWatch => "write `@strength(\"waivable\")` to try it out, or `@mode(\"enforce\")`",
             Problem::CanErr(_) => {
                 "compare attributes with numbers and words, without arithmetic, dates, decimals or addresses; what has to be \

@@ -8,7 +8,7 @@ use super::count;
 use crate::{
     decision::{Missing, Token},
     requirement::{Choice, Has, Need, Requirement, Role},
-    snapshot::{AiStatus, Snapshot, TargetView},
+    snapshot::{AiStatus, EvidenceView, Snapshot, TargetView},
 };
 
 impl Choice {
@@ -62,6 +62,7 @@ impl Requirement {
             _ if asked().next().is_none() => 0,
             Need::FreshGuidance => u32::from(snapshot.guidance.iter().any(|guidance| guidance.is_stale(now))),
             Need::Document { document, chars } => u32::from(document.chars(&snapshot.documents) < *chars),
+            Need::Evidence(kind) => u32::from(!snapshot.evidence.get(kind).is_some_and(EvidenceView::passed)),
             Need::Disclosure => u32::from(is_undisclosed(snapshot)),
             Need::Has(has) => u32::from(!has.is_met(snapshot)),
         }
@@ -90,6 +91,11 @@ impl Requirement {
                 let asked = targets.iter().filter(|target| self.asked(snapshot, target));
                 let open = asked.map(|target| count::unfilled(snapshot, target, parts));
                 Missing::each(token, open.max_by_key(Vec::len).into_iter().flatten())
+            }
+            // Who says what instead.
+            Need::Evidence(kind) => {
+                let said = snapshot.evidence.get(kind).map(EvidenceView::objections).unwrap_or_default();
+                Missing { count: lacks, ..Missing::each(token, said) }
             }
             Need::FreshGuidance => {
                 let stale = snapshot.guidance.iter().filter(|guidance| guidance.is_stale(now));

@@ -60,8 +60,8 @@ use crate::{
         size::{self, UNKNOWN},
     },
     glob::{Globs, NoPattern},
-    ids::{GroupId, RuleId},
-    requirement::{Carry, Choice, Part, Role, parse_parts},
+    ids::{EvidenceKind, GroupId, RuleId},
+    requirement::{Carry, Choice, Need, Part, Role, parse_parts},
     snapshot::{PathsView, Snapshot, TargetView},
 };
 
@@ -98,6 +98,19 @@ impl Rule {
         self.carry.holds(target.tier.into(), snapshot.population)
     }
 
+    /// The kinds of evidence that it asks for.
+    pub fn evidence(&self) -> impl Iterator<Item = &EvidenceKind> {
+        self.requires.iter().flat_map(Choice::ways).filter_map(|way| match &way.need {
+            Need::Evidence(kind) => Some(kind),
+            Need::Approvals { .. }
+            | Need::Apart(_)
+            | Need::FreshGuidance
+            | Need::Document { .. }
+            | Need::Disclosure
+            | Need::Has(_) => None,
+        })
+    }
+
     /// The groups that it asks approvals of, and whose members may waive it.
     pub fn groups(&self) -> impl Iterator<Item = &GroupId> {
         let asked = self.requires.iter().flat_map(Choice::ways).flat_map(|way| way.need.roles());
@@ -132,6 +145,7 @@ pub struct Rules {
     words: BTreeSet<String>,
     paths: BTreeMap<String, Globs>,
     left_out: BTreeMap<String, Globs>,
+    evidence: BTreeSet<EvidenceKind>,
 }
 
 /// What rules count by, in their own words: each is an attribute only because a rule names it.
@@ -147,6 +161,8 @@ pub struct Literals {
     pub left_out: BTreeSet<String>,
     /// Within how many hours approvals are counted.
     pub recent: BTreeSet<u32>,
+    /// The kinds of evidence that are asked about.
+    pub evidence: BTreeSet<EvidenceKind>,
 }
 
 impl Literals {
@@ -156,6 +172,7 @@ impl Literals {
         self.paths.extend(other.paths.iter().cloned());
         self.left_out.extend(other.left_out.iter().cloned());
         self.recent.extend(&other.recent);
+        self.evidence.extend(other.evidence.iter().cloned());
     }
 
     /// All groups that they name.
@@ -188,6 +205,8 @@ pub struct Mentions {
     pub patterns: BTreeSet<String>,
     /// Within how many hours it counts approvals.
     pub hours: BTreeSet<u32>,
+    /// Kinds of evidence.
+    pub evidence: BTreeSet<EvidenceKind>,
     /// People whom its conditions name.
     pub people: BTreeSet<String>,
     /// Numbers and texts in its `when`, which a sample has to have for the rule to apply.
@@ -235,9 +254,11 @@ impl Rules {
             globs.collect::<Result<_, NoPattern>>().map_err(|error| internal(error.to_string()))
         };
         let (paths, left_out) = (globs(&literals.paths)?, globs(&literals.left_out)?);
+        let required = parsed.iter().flat_map(|parsed| parsed.rule.evidence().cloned());
+        let evidence = literals.evidence.iter().cloned().chain(required).collect();
         let words = parsed.iter().flat_map(|parsed| parsed.asks.words.iter().cloned()).collect();
         let rules = parsed.into_iter().map(|parsed| (parsed.rule.id.clone(), parsed)).collect();
-        Ok(Self { rules, digest, slices, vocabulary, builtin, literals, groups, words, paths, left_out })
+        Ok(Self { rules, digest, slices, vocabulary, builtin, literals, groups, words, paths, left_out, evidence })
     }
 
     /// Digest over the canonical JSON of the files that the rules were parsed from.
@@ -248,6 +269,11 @@ impl Rules {
     /// The groups of which a snapshot has to say who is in them.
     pub fn groups(&self) -> &BTreeSet<GroupId> {
         &self.groups
+    }
+
+    /// The kinds of evidence that they ask for or about.
+    pub fn evidence(&self) -> &BTreeSet<EvidenceKind> {
+        &self.evidence
     }
 
     /// The patterns of paths that they ask about.
@@ -357,6 +383,7 @@ impl Rules {
         let literals = &parsed.asks.literals;
         mentions.patterns.extend(literals.paths.union(&literals.left_out).cloned());
         mentions.hours.extend(&literals.recent);
+        mentions.evidence.extend(literals.evidence.iter().cloned());
         mentions.groups.extend(groups.map(|group| group.as_str().to_owned()));
         // Whether it applies is what its `when` says; the rest is what it asks for.
         let when = parsed.text.rsplit_once("unless").map_or(parsed.text.as_str(), |(when, _)| when);

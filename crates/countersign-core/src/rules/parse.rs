@@ -313,6 +313,9 @@ impl Asks {
                 Some(("approvals", "recent")) => {
                     self.literals.recent.insert(parse_hours(attribute).ok_or_else(|| Problem::NoHours(short()))?);
                 }
+                Some(("evidence", "passed" | "self_made")) => {
+                    self.literals.evidence.insert(attribute.parse().map_err(|_| Problem::NoEvidence(short()))?);
+                }
                 Some(("approvals", "group")) => {
                     self.literals.counted.insert(attribute.parse().map_err(|_| Problem::NoGroup(short()))?);
                 }

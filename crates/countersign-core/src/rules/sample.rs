@@ -8,10 +8,11 @@ use super::Mentions;
 use crate::{
     catalog::{ActorKind, Tier},
     facts::{Size, size::Lines},
-    ids::{ActorId, ChangeId, GroupId, Target},
+    ids::{ActorId, ChangeId, EvidenceKind, GroupId, Target},
     kind::{Kind, Purpose},
     requirement::Document,
-    snapshot::{AiStatus, Builder, CommitsView, GuidanceView, PathsView, Snapshot, TargetView},
+    snapshot::{AiStatus, Builder, CommitsView, EvidenceView, GuidanceView, PathsView, Snapshot, TargetView},
+    standard::StandardView,
     statement::Seen,
 };
 
@@ -24,6 +25,12 @@ const MAX_NAMES: usize = 8;
 /// The change that samples and cases are about.
 pub(crate) fn change() -> ChangeId {
     ChangeId::of_proposal(&Digest::of("sample"))
+}
+
+/// A template that samples and cases fit.
+pub(crate) fn standard() -> StandardView {
+    let approved_by = ["sample-approver-1", "sample-approver-2"].into_iter().filter_map(|name| name.parse().ok());
+    StandardView { name: "sample".to_owned(), approved_by: approved_by.collect(), approved_at: SAMPLE_NOW }
 }
 
 /// Snapshots that differ in target, kind, AI status, guidance and size of the home. None of them has an approval, and
@@ -52,6 +59,7 @@ struct Variety {
     groups: Vec<GroupId>,
     patterns: Vec<String>,
     hours: Vec<u32>,
+    evidence: Vec<EvidenceKind>,
     asked: BTreeSet<&'static str>,
 }
 
@@ -82,6 +90,7 @@ impl Variety {
         Some(Self {
             numbers,
             texts: mentions.texts.iter().take(MAX_NAMES).cloned().collect(),
+            evidence: mentions.evidence.iter().take(MAX_NAMES).cloned().collect(),
             patterns: mentions.patterns.iter().take(MAX_NAMES).cloned().collect(),
             hours: mentions.hours.iter().take(MAX_NAMES).copied().collect(),
             groups: mentions.groups.iter().take(MAX_NAMES).filter_map(|name| name.parse().ok()).collect(),
@@ -105,7 +114,7 @@ struct Varied<'a> {
 impl Varied<'_> {
     /// A sample with what the rule asks about set to something that the rule itself names.
     fn vary(&self, base: &Snapshot, number: usize) -> Snapshot {
-        let Variety { numbers, texts, people, groups, patterns, hours, asked } = self.of;
+        let Variety { numbers, texts, people, groups, patterns, evidence, hours, asked } = self.of;
         let mut sample = base.clone();
         // The same in every run, and another for each attribute, sample and mixture.
         let draw = |attribute: &str, among: usize| {
@@ -165,6 +174,19 @@ impl Varied<'_> {
             let (only, added, deleted) = (is("only"), is("added"), is("deleted"));
             let touched = only || added || deleted || is("touched");
             sample.paths.insert(pattern.clone(), PathsView { touched, only, added, deleted, unknown: false });
+        }
+        if asked.contains("standard") && draw("standard", 2) == 1 {
+            sample.standard = Some(standard());
+        }
+        for kind in evidence.iter().filter(|_| asked.iter().any(|name| name.starts_with("evidence."))) {
+            let mut view = EvidenceView::default();
+            let among = match draw(kind.as_str(), 3) {
+                0 => &mut view.passed_by,
+                1 => &mut view.self_made_by,
+                _ => &mut view.failed_by,
+            };
+            among.extend("sample-ci".parse().ok());
+            sample.evidence.insert(kind.clone(), view);
         }
         if asked.iter().any(|name| name.starts_with("size.")) {
             let lines = Lines { added: pick("size.added"), deleted: pick("size.deleted") };

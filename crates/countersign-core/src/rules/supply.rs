@@ -10,7 +10,7 @@ use super::count;
 use crate::{
     ids::ActorId,
     requirement::{Choice, Has, Need, Part, Requirement, Role},
-    snapshot::{AiStatus, CommitsView, GuidanceView, Snapshot, TargetView},
+    snapshot::{AiStatus, CommitsView, EvidenceView, GuidanceView, Snapshot, TargetView},
     statement::Seen,
 };
 
@@ -38,6 +38,10 @@ impl Requirement {
                     let have = document.chars_mut(&mut snapshot.documents);
                     *have = *chars.max(have);
                 }
+            }
+            Need::Evidence(kind) => {
+                let passed_by = "sample-ci".parse().into_iter().collect();
+                snapshot.evidence.insert(kind.clone(), EvidenceView { passed_by, ..EvidenceView::default() });
             }
             Need::Disclosure => {
                 snapshot.ai.disclosed = true;
@@ -88,6 +92,7 @@ impl Requirement {
                     *have = chars.saturating_sub(1).min(*have);
                 }
             }
+            Need::Evidence(kind) => drop(snapshot.evidence.remove(kind)),
             Need::Disclosure => {
                 snapshot.ai.disclosed = false;
                 snapshot.ai.status = match snapshot.ai.status {

@@ -151,6 +151,7 @@ mod tests {
         let literals = Literals {
             counted: ["payments".parse().unwrap(), "team-a".parse().unwrap()].into(),
             apart: ["group:team-a:1+owner:2".to_owned()].into(),
+            evidence: ["tests".parse().unwrap()].into(),
             paths: ["docs/** | **/*.md".to_owned(), "a\\[b\\]/\"c\"".to_owned()].into(),
             left_out: ["gen/**".to_owned()].into(),
             recent: [24].into(),

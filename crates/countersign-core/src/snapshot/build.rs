@@ -6,14 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_ledger::{Time, sshsig::Assurance};
 
 use super::{
-    Ai, AiStatus, ApprovalView, Carried, CommitsView, GuidanceView, Material, PathsView, ProposerView, Snapshot,
-    TargetView, WaiverView,
+    Ai, AiStatus, ApprovalView, Carried, CommitsView, EvidenceView, GuidanceView, Material, PathsView, ProposerView,
+    Snapshot, TargetView, WaiverView,
 };
 use crate::{
     catalog::ActorKind,
     facts::Size,
-    ids::{ActorId, ChangeId, GroupId, RuleId, SystemId},
+    ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId},
     kind::{Documents, Kind, Purpose},
+    standard::StandardView,
     statement::Seen,
 };
 
@@ -53,6 +54,8 @@ impl Builder {
             size_without: BTreeMap::new(),
             branch: None,
             commits: None,
+            evidence: BTreeMap::new(),
+            standard: None,
             loosening: None,
             together: BTreeMap::new(),
         })
@@ -229,6 +232,20 @@ impl Builder {
     pub fn given_hours_ago(mut self, by: &ActorId, hours: u32) -> Self {
         let theirs = self.0.approvals.iter_mut().filter(|approval| approval.by == *by);
         theirs.for_each(|approval| approval.hours = Some(hours));
+        self
+    }
+
+    /// The template that it fits.
+    #[must_use]
+    pub fn standard(mut self, standard: Option<StandardView>) -> Self {
+        self.0.standard = standard;
+        self
+    }
+
+    /// What evidence of a kind comes to.
+    #[must_use]
+    pub fn evidence(mut self, kind: EvidenceKind, view: EvidenceView) -> Self {
+        self.0.evidence.insert(kind, view);
         self
     }
 

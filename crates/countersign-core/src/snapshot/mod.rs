@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalog::{ActorKind, Tier},
     facts::Size,
-    governance::GRANTING_SIGNATURES,
-    ids::{ActorId, ChangeId, GroupId, RuleId, SystemId, Target},
+    ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
+    standard::StandardView,
     statement::Seen,
 };
 
@@ -100,6 +100,12 @@ pub struct Snapshot {
     /// Who signed its commits, where a rule asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commits: Option<CommitsView>,
+    /// What workloads' evidence of this revision comes to, of the kinds that rules ask for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub evidence: BTreeMap<EvidenceKind, EvidenceView>,
+    /// The template that it fits, which two people approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standard: Option<StandardView>,
     /// Of what governs, where it loosens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loosening: Option<LooseningView>,
@@ -128,6 +134,9 @@ pub struct Together {
     pub until: Time,
 }
 
+/// How many of the policy group stand behind what loosens.
+pub const BEHIND_LOOSENING: u32 = 2;
+
 /// Who stands behind a change that loosens, whoever submitted it among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -144,8 +153,42 @@ pub struct LooseningView {
 impl LooseningView {
     /// Whether two of the policy group stand behind it, and a senior.
     pub fn is_backed(&self) -> bool {
-        let policy = usize::try_from(self.policy).unwrap_or(usize::MAX);
-        policy >= GRANTING_SIGNATURES && self.senior
+        self.policy >= BEHIND_LOOSENING && self.senior
+    }
+}
+
+/// What evidence of one kind comes to, by whose newest word it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceView {
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub passed_by: BTreeSet<ActorId>,
+    /// They say that it passed, and the change edits what they were made by.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub self_made_by: BTreeSet<ActorId>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub failed_by: BTreeSet<ActorId>,
+    /// It was skipped, or says neither.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub neither_by: BTreeSet<ActorId>,
+}
+
+impl EvidenceView {
+    /// Somebody's word is that it passed, which the change did not make itself, and nobody's is that it failed.
+    pub fn passed(&self) -> bool {
+        !self.passed_by.is_empty() && self.failed_by.is_empty()
+    }
+
+    /// It passed by nothing but what the change itself edits.
+    pub fn self_made(&self) -> bool {
+        self.passed_by.is_empty() && !self.self_made_by.is_empty() && self.failed_by.is_empty()
+    }
+
+    /// Who says what, where it does not pass: `ci: failed`.
+    pub fn objections(&self) -> Vec<String> {
+        let each = |by: &BTreeSet<ActorId>, what: &str| by.iter().map(|by| format!("{by}: {what}")).collect::<Vec<_>>();
+        [each(&self.failed_by, "failed"), each(&self.self_made_by, "self-made"), each(&self.neither_by, "no verdict")]
+            .concat()
     }
 }
 

@@ -9,7 +9,7 @@ use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, T
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Finding, Header, RevisionRef, SeenCheckpoint};
+use super::{Evidence, Finding, Header, KeyRotation, Recovery, RevisionRef, SeenCheckpoint};
 use crate::{
     decision::Outcome,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
@@ -493,6 +493,8 @@ bodies! {
     Publication(Publication) = "publication",
     KeyRevocation(KeyRevocation) = "key-revocation",
     RevocationConfirmation(RevocationConfirmation) = "revocation-confirmation",
+    KeyRotation(KeyRotation) = "key-rotation",
+    Recovery(Recovery) = "recovery",
     GateRegistration(GateRegistration) = "gate-registration",
     Proposal(Proposal) = "proposal",
     NewRevision(NewRevision) = "revision",
@@ -503,6 +505,7 @@ bodies! {
     Withdrawal(Withdrawal) = "withdrawal",
     ApprovalWithdrawal(ApprovalWithdrawal) = "approval-withdrawal",
     Comment(Comment) = "comment",
+    Evidence(Evidence) = "evidence",
     Disclosure(Disclosure) = "disclosure",
     Waiver(Waiver) = "waiver",
     Identification(Identification) = "identification",
@@ -518,10 +521,7 @@ bodies! {
 
 /// Kinds that have a name and no body yet. A log that has one is of a later semantics.
 pub const RESERVED_KINDS: &[&str] = &[
-    "key-rotation",
-    "recovery",
     "enrolment",
-    "evidence",
     "away",
     "delegation",
     "freeze",
@@ -554,6 +554,8 @@ impl Body {
             Self::Genesis(_)
             | Self::KeyRevocation(_)
             | Self::RevocationConfirmation(_)
+            | Self::KeyRotation(_)
+            | Self::Recovery(_)
             | Self::GateRegistration(_)
             | Self::Proposal(_)
             | Self::Erasure(_)
@@ -568,6 +570,7 @@ impl Body {
             Self::Withdrawal(b) => Some((&b.change, &b.revision)),
             Self::ApprovalWithdrawal(b) => Some((&b.change, &b.revision)),
             Self::Comment(b) => Some((&b.change, &b.revision)),
+            Self::Evidence(b) => Some((&b.change, &b.revision)),
             Self::Disclosure(b) => Some((&b.change, &b.revision)),
             Self::Waiver(b) => Some((&b.change, &b.revision)),
             Self::Identification(b) => Some((&b.change, &b.revision)),
@@ -585,6 +588,8 @@ impl Body {
             Self::Genesis(b) => vec![b.files],
             Self::Publication(b) => vec![b.files, b.reason],
             Self::KeyRevocation(b) => vec![b.reason],
+            Self::KeyRotation(b) => b.reason.into_iter().collect(),
+            Self::Recovery(b) => vec![b.reason],
             Self::Proposal(b) => {
                 [Some(b.subject.digest), b.facts, b.identities, Some(b.text)].into_iter().flatten().collect()
             }
@@ -595,6 +600,7 @@ impl Body {
             Self::RejectionSetAside(b) => vec![b.reason],
             Self::Waiver(b) => vec![b.reason],
             Self::Comment(b) => vec![b.text],
+            Self::Evidence(b) => b.document.into_iter().chain(b.text).collect(),
             // Not those that it takes away.
             Self::Erasure(b) => vec![b.reason],
             Self::Epoch(b) => vec![b.reason],
@@ -625,6 +631,8 @@ impl Body {
             Self::PermitRequest(request) => vec![request.transition.digest],
             Self::KeyRevocation(_)
             | Self::RevocationConfirmation(_)
+            | Self::KeyRotation(_)
+            | Self::Recovery(_)
             | Self::GateRegistration(_)
             | Self::Approval(_)
             | Self::Rejection(_)
@@ -633,6 +641,7 @@ impl Body {
             | Self::Withdrawal(_)
             | Self::ApprovalWithdrawal(_)
             | Self::Comment(_)
+            | Self::Evidence(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
             | Self::Identification(_)
@@ -653,6 +662,8 @@ impl Body {
             Self::Genesis(_)
             | Self::Publication(_)
             | Self::RevocationConfirmation(_)
+            | Self::KeyRotation(_)
+            | Self::Recovery(_)
             | Self::GateRegistration(_)
             | Self::Proposal(_)
             | Self::NewRevision(_)
@@ -662,6 +673,7 @@ impl Body {
             | Self::Withdrawal(_)
             | Self::ApprovalWithdrawal(_)
             | Self::Comment(_)
+            | Self::Evidence(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
             | Self::Identification(_)

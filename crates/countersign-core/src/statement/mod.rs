@@ -12,18 +12,22 @@
 //! A statement never carries names, mails or free text: those lie beside the ledger in blobs, under a salted digest.
 
 mod bodies;
+mod evidence;
 mod finding;
 mod governed;
+mod keys;
 
 use std::borrow::Cow;
 
-use countersign_ledger::{Digest, Hash, StreamId, leaf::MAX_LINES};
+use countersign_ledger::{Digest, Hash, PublicKey, StreamId, leaf::MAX_LINES};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 pub use self::{
     bodies::*,
+    evidence::Evidence,
     finding::{Concerned, Finding, Matter},
+    keys::{KeyRotation, Recovery},
 };
 use crate::{
     ids::{ActorId, ChangeId, FindingId, Nonce, Target},
@@ -163,10 +167,17 @@ impl Statement {
             Body::Publication(b) => vec![named(self.header.log.as_str(), &b.files)],
             Body::KeyRevocation(b) => vec![named(b.key.as_str(), &Digest::of(b.key.as_str()))],
             Body::RevocationConfirmation(b) => vec![named(b.key.as_str(), &b.revocation)],
+            Body::KeyRotation(b) => vec![named(b.key.as_str(), &Digest::of(b.new_key.to_string()))],
+            Body::Recovery(b) => {
+                let key =
+                    |(of, key): (&ActorId, &PublicKey)| named(format!("person/{of}"), &Digest::of(key.to_string()));
+                b.keys.iter().map(key).collect()
+            }
             Body::GateRegistration(b) => vec![named(b.gate.as_str(), &Digest::of(b.key.to_string()))],
             Body::Proposal(b) => vec![named(b.subject.kind.as_str(), &b.subject.digest)],
             Body::NewRevision(b) => vec![named(b.subject.kind.as_str(), &b.subject.digest)],
             Body::Approval(b) => vec![named(b.reviewed.kind.as_str(), &b.reviewed.digest)],
+            Body::Evidence(b) => vec![named(b.subject.kind.as_str(), &b.subject.digest)],
             Body::Epoch(b) => vec![named(self.header.log.as_str(), &b.reason)],
             Body::Finding(b) => vec![named(b.what.kind(), &b.what.same())],
             Body::Erasure(b) => {
@@ -221,6 +232,9 @@ impl Statement {
             Body::RevocationConfirmation(b) => {
                 (b.of.stream()?, vec![person_stream(&self.header.by)?, person_stream(&b.revoked_by)?])
             }
+            // Whose key is whose, everybody has to know who judges anything.
+            Body::KeyRotation(b) => (governance_stream()?, vec![person_stream(&b.of)?]),
+            Body::Recovery(b) => (governance_stream()?, b.keys.keys().map(person_stream).collect::<Result<_, _>>()?),
             Body::GateRegistration(b) => (gate_stream(b.gate.as_str())?, Vec::new()),
             Body::Erasure(b) => match &b.of {
                 Erased::Change(change) => (change_stream(change)?, Vec::new()),
@@ -237,6 +251,7 @@ impl Statement {
             | Body::Withdrawal(Withdrawal { change, .. })
             | Body::ApprovalWithdrawal(ApprovalWithdrawal { change, .. })
             | Body::Comment(Comment { change, .. })
+            | Body::Evidence(Evidence { change, .. })
             | Body::Disclosure(Disclosure { change, .. })
             | Body::Waiver(Waiver { change, .. })
             | Body::Identification(Identification { change, .. })

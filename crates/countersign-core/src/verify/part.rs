@@ -151,6 +151,13 @@ fn statements_step(
         readable(&state, Some(index))?;
         let entry = placed.read()?;
         order.next(index, entry, now, &state.governance.record)?;
+        if before.is_some_and(|before| index <= before.index)
+            && let Body::KeyRotation(_) | Body::Recovery(_) = entry.signed.statement().body
+        {
+            // That governance says it already; here it only keeps its place.
+            state.follow_told(entry).map_err(|e| Failure::refused(index, &e))?;
+            continue;
+        }
         if let Some(before) = before {
             told_by_now(&mut state, before, index, entry, &blob)?;
         }

@@ -231,10 +231,10 @@ fn slips_are_not_skipped() {
     c.yaml:6: unknown annotation `countersign/key`
       hint: did you mean `countersign/keys`?
     "#);
-    insta::assert_snapshot!(error("User a @countersign/colour=x"), @r#"
+    insta::assert_snapshot!(error("User a @countersign/colour=x"), @"
     c.yaml:6: unknown annotation `countersign/colour`
-      hint: known are `countersign/tier`, `countersign/level`, `countersign/keys`, `countersign/mails`, `countersign/actor`, `countersign/paths`
-    "#);
+      hint: known are `countersign/tier`, `countersign/level`, `countersign/keys`, `countersign/mails`, `countersign/actor`, `countersign/paths`, `countersign/attests`, `countersign/workflows`
+    ");
     insta::assert_snapshot!(parse("kind: User\nmetadata: {name: a, namespace: other}").unwrap_err(), @r#"
     c.yaml:1: `apiVersion` of a User is `none`
       hint: write `backstage.io/v1alpha1` or `backstage.io/v1beta1`

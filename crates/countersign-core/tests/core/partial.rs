@@ -11,8 +11,8 @@ use countersign_core::{
     snapshot::Snapshot,
     state::{Record, State},
     statement::{
-        ApprovalWithdrawal, Body, Disclosure, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, RejectionLift,
-        Waiver, Withdrawal,
+        ApprovalWithdrawal, Body, Disclosure, KeyRotation, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest,
+        Recovery, RejectionLift, Waiver, Withdrawal,
     },
 };
 use countersign_ledger::{Envelope, StreamId};
@@ -147,6 +147,7 @@ enum What {
     Withdraw,
     TakeBack,
     Comment,
+    Attest,
     Waive,
     Disclose,
     Revoke,
@@ -163,6 +164,9 @@ enum What {
     Endorse,
     PutInForce,
     Find,
+    Rotate,
+    RotateLost,
+    Recover,
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -177,6 +181,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => Just(one(What::Withdraw)),
         2 => Just(one(What::TakeBack)),
         1 => Just(one(What::Comment)),
+        1 => Just(one(What::Attest)),
         1 => Just(one(What::Waive)),
         1 => Just(one(What::Disclose)),
         1 => Just(one(What::Revoke)),
@@ -192,6 +197,9 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         3 => (1..4_usize).prop_map(|length| [What::Amend, What::Endorse, What::PutInForce][..length].to_vec()),
         2 => Just(one(What::PutInForce)),
         2 => Just(one(What::Find)),
+        2 => Just(one(What::Rotate)),
+        1 => Just(one(What::RotateLost)),
+        1 => Just(one(What::Recover)),
     ];
     let run = (0..SPEAKERS.len(), prop::option::weighted(0.1, 0..SPEAKERS.len()), 0..4_usize, what);
     let run = run.prop_map(|(by, key, change, what)| {
@@ -203,6 +211,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 /// What the random acts begin from: two approved changes and a gate.
 fn begun() -> World {
     let mut world = World::new();
+    world.spare(SPARE);
     world.register_gate();
     let commits = facts(8, &[author("ada@example.com")]);
     for change in [world.propose("ada", "search/production"), world.propose_git("ada", &commits)] {
@@ -210,6 +219,9 @@ fn begun() -> World {
     }
     world
 }
+
+/// A key that nobody has in the beginning.
+const SPARE: &str = "spare";
 
 fn key_of(speaker: &str) -> &str {
     if speaker == "shop-gate" { "git-gate" } else { speaker }
@@ -242,6 +254,21 @@ impl Act {
                 (by, keys) = ("ada", vec!["ada", "grace"]);
                 let number = world.state.governance.record.epoch() + 1;
                 Body::Epoch(world.epoch(number))
+            }
+            What::Rotate => {
+                keys = vec![key_of(by), SPARE];
+                Body::KeyRotation(world.rotation(by, key_of(by), SPARE))
+            }
+            What::RotateLost => {
+                let of = SPEAKERS[self.change % SPEAKERS.len()];
+                (by, keys) = ("barbara", vec!["barbara", "ada"]);
+                let reason = Some(world.reason("it was lost"));
+                Body::KeyRotation(KeyRotation { reason, ..world.rotation(of, key_of(of), SPARE) })
+            }
+            What::Recover => {
+                (by, keys) = ("ada", vec!["ada", "grace"]);
+                let new = [(id("linus"), world.keys[SPARE].public())].into();
+                Body::Recovery(Recovery { keys: new, reason: world.reason("they were lost") })
             }
             What::Amend => {
                 let tier = format!(r#"{{"owner":"discovery","tier":{}}}"#, 2 + self.change % 3);
@@ -304,6 +331,10 @@ impl Act {
             What::Withdraw => Body::Withdrawal(Withdrawal { change, revision }),
             What::TakeBack => Body::ApprovalWithdrawal(ApprovalWithdrawal { change, revision }),
             What::Comment => world.remark(&change),
+            What::Attest => {
+                (*by, *keys) = ("ci", vec!["ci"]);
+                world.evidence_of(&change)
+            }
             What::Waive => {
                 let reason = world.reason("it can wait");
                 Body::Waiver(Waiver { change, reason, revision, rule: "owner-approves".parse().unwrap() })
@@ -359,7 +390,10 @@ impl Act {
             | What::Amend
             | What::Endorse
             | What::PutInForce
-            | What::Find => return None,
+            | What::Find
+            | What::Rotate
+            | What::RotateLost
+            | What::Recover => return None,
         })
     }
 }
@@ -432,5 +466,5 @@ fn the_random_logs_get_somewhere() {
         }
     }
     let kinds: Vec<&str> = seen.keys().copied().collect();
-    assert_eq!(kinds.len(), 19, "{seen:?}");
+    assert_eq!(kinds.len(), 22, "{seen:?}");
 }

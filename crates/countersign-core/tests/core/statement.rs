@@ -5,17 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_core::{
     canonical,
     decision::Outcome,
+    evidence::EvidenceResult,
     ids::{ChangeId, GateId},
     kind::{Documents, Kind, Purpose},
     permit::PERMIT_SECS,
     refusal::RefusalClass,
     statement::{
-        Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Finding,
+        Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Evidence, Finding,
         FoundDocument, Founder, GateRegistration, Genesis, GuidanceObservation, Header, Holder, Identification,
-        IdentityVerdict, KINDS, KeyRevocation, MAX_TARGETS, Matter, NewRevision, ObservedDocument, OutcomeReport,
-        OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication, PublishedChange, RESERVED_KINDS, Rejection,
-        RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver,
-        Withdrawal,
+        IdentityVerdict, KINDS, KeyRevocation, KeyRotation, MAX_TARGETS, Matter, NewRevision, ObservedDocument,
+        OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication, PublishedChange,
+        RESERVED_KINDS, Recovery, Rejection, RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation,
+        Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
     },
     subject::{FilesSubject, Subject},
     text::{ProposalText, Reason},
@@ -91,6 +92,13 @@ pub fn one_of_each() -> Vec<Statement> {
             revocation: Digest::of("revocation"),
             revoked_by: id("linus"),
         }),
+        Body::KeyRotation(KeyRotation {
+            key: key().fingerprint(),
+            new_key: key(),
+            of: id("grace"),
+            reason: Some(reason),
+        }),
+        Body::Recovery(Recovery { keys: [(id("grace"), key()), (id("linus"), key())].into(), reason }),
         Body::GateRegistration(GateRegistration {
             gate: gate(),
             key: key(),
@@ -145,6 +153,16 @@ pub fn one_of_each() -> Vec<Statement> {
         Body::Withdrawal(Withdrawal { change: change(), revision }),
         Body::ApprovalWithdrawal(ApprovalWithdrawal { change: change(), revision }),
         Body::Comment(Comment { change: change(), revision, text }),
+        Body::Evidence(Evidence {
+            change: change(),
+            document: Some(Digest::of("document")),
+            kind: "tests".parse().unwrap(),
+            result: EvidenceResult::Passed,
+            revision,
+            subject: git(&commits).reference().unwrap(),
+            text: Some(text),
+            workflow: Some(".github/workflows/ci.yml".to_owned()),
+        }),
         Body::Disclosure(Disclosure {
             change: change(),
             guidance: BTreeSet::from(["runbooks/failover.md".to_owned()]),
@@ -279,6 +297,7 @@ fn the_others() -> Vec<Statement> {
         statement.header.epoch = Some(2);
         match &mut statement.body {
             Body::Publication(publication) => publication.semantics = None,
+            Body::KeyRotation(rotation) => rotation.reason = None,
             Body::KeyRevocation(revocation) => revocation.of = Holder::Gate(gate()),
             Body::GateRegistration(gate) => (gate.map, gate.reason, gate.watching) = (None, None, BTreeMap::new()),
             Body::Proposal(proposal) => {
@@ -381,6 +400,8 @@ fn the_streams_of_every_kind_are_a_function_of_the_statement() {
     publication: governance change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     key-revocation: person/grace person/ada
     revocation-confirmation: person/grace person/ada person/linus
+    key-rotation: governance person/grace
+    recovery: governance person/grace person/linus
     gate-registration: gate/shop-gate
     proposal: change/239f59ed55e737c77147cf55ad0c1b03
     revision: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
@@ -391,6 +412,7 @@ fn the_streams_of_every_kind_are_a_function_of_the_statement() {
     withdrawal: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     approval-withdrawal: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     comment: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
+    evidence: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     disclosure: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     waiver: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     identification: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
@@ -523,7 +545,7 @@ fn an_unknown_kind_is_malformed_and_told_which_there_are() {
     let refusal = Statement::parse(other.as_bytes()).unwrap_err();
     assert_eq!(refusal.class, RefusalClass::Malformed);
     assert_snapshot!(refusal.to_string(), @"`blessing` is not a kind of statement");
-    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, outcome, erasure, epoch, finding");
+    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, key-rotation, recovery, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, evidence, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, outcome, erasure, epoch, finding");
     for kind in ["urn:x-countersign:approval:v2", "https://slsa.dev/provenance/v1", "approval", ""] {
         let other = approval().replacen("urn:x-countersign:approval:v1", kind, 1);
         assert_eq!(Statement::parse(other.as_bytes()).unwrap_err().code, "unknown-statement", "{kind}");

@@ -265,6 +265,7 @@ impl Lane {
             facts: Some(facts),
             identities: Some(identities),
             transition: None,
+            loosens: None,
         };
         let proposed = maker.said(&proposer.id, &proposer.key, seen, Body::Proposal(proposal.clone()))?;
         let signed_with = SignedWith { key: proposer.key.public().fingerprint(), assurance: Assurance::SoftwareKey };

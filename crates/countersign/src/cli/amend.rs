@@ -67,6 +67,13 @@ pub struct Args {
     quiet: bool,
 }
 
+impl Args {
+    /// Of what was edited by another command.
+    pub(super) fn of(home: PathBuf, why: String, quiet: bool) -> Self {
+        Self { home, why: Some(why), title: None, revise: None, quiet }
+    }
+}
+
 /// How much of why is a title.
 const TITLE_CHARS: usize = 100;
 

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
-    coverage::{Coverage, Gap, Opening, Way},
+    coverage::{Coverage, Gap, Opening, Road, Way},
     ids::{ActorId, Target},
     kind::Kind,
+    take::day,
 };
 use serde_json::{Value, json};
 
@@ -31,6 +32,9 @@ pub fn print(coverage: &Coverage) {
         anstream::println!("  {}", bad("nobody has a key, so nobody can propose or approve anything"));
         return;
     }
+    for line in roads(coverage) {
+        anstream::println!("  {}", warn(line));
+    }
     let lines = lines(coverage);
     for line in lines.iter().take(MAX_LINES) {
         anstream::println!("  {line}");
@@ -46,6 +50,21 @@ pub fn print(coverage: &Coverage) {
     if coverage.unasked > 0 {
         anstream::println!("  {}", warn(format!("{} more pairs were not looked at: too many", coverage.unasked)));
     }
+}
+
+/// What opens without a second person at each change.
+pub fn roads(coverage: &Coverage) -> Vec<String> {
+    let road = |road: &Road| {
+        let Road { standard, proposers, targets, per_day, until } = road;
+        let each = if targets.len() == 1 { "" } else { " each" };
+        format!(
+            "by standard change {standard} {} opens {} alone, {per_day} a day{each}, until {}",
+            list(proposers),
+            list(targets),
+            day(*until)
+        )
+    };
+    coverage.roads.iter().filter(|road| !road.targets.is_empty()).map(road).collect()
 }
 
 /// Where fewer people than there should be could open something.
@@ -146,6 +165,17 @@ pub fn to_json(coverage: &Coverage) -> Value {
         "unasked": coverage.unasked,
         "fewest": coverage.fewest.iter().map(opening).collect::<Vec<_>>(),
         "gaps": coverage.gaps.iter().map(gap).collect::<Vec<_>>(),
+        "roads": coverage.roads.iter().map(road).collect::<Vec<_>>(),
+    })
+}
+
+fn road(road: &Road) -> Value {
+    json!({
+        "standard": road.standard,
+        "proposers": road.proposers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "targets": road.targets,
+        "per_day": road.per_day,
+        "until": day(road.until),
     })
 }
 

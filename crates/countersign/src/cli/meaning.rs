@@ -10,7 +10,7 @@ use std::{
 use countersign_core::{
     coverage::{Coverage, coverage},
     governance::{Governance, GovernanceRecord, RULES, Replacements, read_manifest},
-    loosening::loosens,
+    loosening::{loosens, span},
     statement::Publication,
     subject::{GovernanceSubject, Subject},
 };
@@ -37,6 +37,8 @@ pub struct Meaning {
     edits: Vec<Edit>,
     words: Vec<String>,
     loosens: Vec<String>,
+    /// How long it waits where it does, while that is still to come.
+    waits_secs: Option<u32>,
     /// Whether something else has come into force since it was made.
     pub overtaken: bool,
     /// Before and after, where it could be put in force as it is.
@@ -95,6 +97,7 @@ impl Meaning {
             edits,
             words,
             loosens: Vec::new(),
+            waits_secs: None,
             overtaken: false,
             coverage: None,
             otherwise: Otherwise::default(),
@@ -105,6 +108,7 @@ impl Meaning {
     pub fn compare(&mut self, log: &KnownLog, before: &Governance, after: &Governance) -> Result<(), CliError> {
         let now = clock::now();
         self.loosens = loosens(before, after).iter().map(ToString::to_string).collect();
+        self.waits_secs = Some(before.catalog.settings.loosening_wait_secs);
         self.coverage = Some((coverage(before, now), coverage(after, now)));
         if before.rules.digest() != after.rules.digest() {
             let (size, server) = (log.checkpoint().size, &before.record.server_key);
@@ -116,11 +120,16 @@ impl Meaning {
     /// What is told before somebody signs, and whenever the change is shown.
     pub fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.loosens.iter().map(|what| format!("loosens: {what}")).collect();
+        if let Some(secs) = self.waits_secs.filter(|_| !lines.is_empty()) {
+            let wait = if secs == 0 { String::new() } else { format!(", and then it waits {}", span(secs)) };
+            lines.push(format!("so two of the policy group, one of them a senior, stand behind it{wait}"));
+        }
         lines.extend(self.words.iter().cloned());
         if let Some((before, after)) = &self.coverage {
             let (was, is) = (report::ratio(before), report::ratio(after));
             let was = if was == is { String::new() } else { format!(", before {was}") };
             lines.push(format!("coverage: {}{was}", report::summary(after)));
+            lines.extend(report::roads(after));
             lines.extend(report::fewest(before, after));
         }
         lines.extend(self.otherwise.lines());
@@ -146,6 +155,7 @@ impl Meaning {
             "changed": paths,
             "words": self.words,
             "loosens": self.loosens,
+            "waits_secs": self.waits_secs.filter(|_| !self.loosens.is_empty()),
             "overtaken": self.overtaken,
             "coverage": { "before": before, "after": after },
             "otherwise": {

@@ -5,6 +5,7 @@
 mod amend;
 mod apply;
 mod approve;
+mod attest;
 mod audit;
 mod backup;
 mod comment;
@@ -16,6 +17,7 @@ mod diff;
 mod disclose;
 mod doctor;
 mod dry_run;
+mod enrol;
 mod epoch;
 mod erase;
 pub mod error;
@@ -43,14 +45,18 @@ mod place;
 mod propose;
 mod publish;
 mod rebuild;
+mod recover;
 mod review;
 mod revoke;
+mod rotate_key;
 mod rules;
 mod serve;
+mod several;
 mod shell;
 mod show;
 mod stop;
 mod submit;
+mod sync;
 mod take_back;
 mod times;
 mod trust;
@@ -190,6 +196,7 @@ enum Command {
     Withdraw(approve::WithdrawArgs),
     TakeBack(take_back::Args),
     Comment(comment::Args),
+    Attest(attest::Args),
     Disclose(disclose::Args),
     Waive(disclose::WaiveArgs),
     Identify(disclose::IdentifyArgs),
@@ -215,8 +222,12 @@ enum Command {
     Rules(rules::Args),
     Audit(audit::Args),
     Amend(amend::Args),
+    Enrol(enrol::Args),
+    Sync(sync::Args),
     Publish(publish::Args),
     Revoke(revoke::Args),
+    RotateKey(rotate_key::Args),
+    Recover(recover::Args),
     Epoch(epoch::Args),
     Erase(erase::Args),
 }
@@ -242,6 +253,7 @@ impl Command {
             | Self::Withdraw(_)
             | Self::TakeBack(_)
             | Self::Comment(_)
+            | Self::Attest(_)
             | Self::Disclose(_)
             | Self::Waive(_)
             | Self::Identify(_)
@@ -262,7 +274,11 @@ impl Command {
             | Self::Rebuild(_)
             | Self::Amend(_)
             | Self::Publish(_)
+            | Self::Enrol(_)
+            | Self::Sync(_)
             | Self::Revoke(_)
+            | Self::RotateKey(_)
+            | Self::Recover(_)
             | Self::Epoch(_)
             | Self::Erase(_) => true,
         }
@@ -286,6 +302,7 @@ impl Command {
             Self::Withdraw(args) => approve::withdraw(global, args),
             Self::TakeBack(args) => take_back::run(global, &args),
             Self::Comment(args) => comment::run(global, args),
+            Self::Attest(args) => attest::run(global, args),
             Self::Disclose(args) => disclose::run(global, args),
             Self::Waive(args) => disclose::waive(global, args),
             Self::Identify(args) => disclose::identify(global, args),
@@ -309,8 +326,12 @@ impl Command {
             Self::Rules(args) => rules::run(global, args),
             Self::Audit(args) => audit::run(global, &args),
             Self::Amend(args) => amend::run(global, args),
+            Self::Enrol(args) => enrol::run(global, args),
+            Self::Sync(args) => sync::run(global, &args),
             Self::Publish(args) => publish::run(global, args),
             Self::Revoke(args) => revoke::run(global, args),
+            Self::RotateKey(args) => rotate_key::run(global, &args),
+            Self::Recover(args) => recover::run(global, &args),
             Self::Epoch(args) => epoch::run(global, &args),
             Self::Erase(args) => erase::run(global, args),
         }

@@ -353,6 +353,7 @@ fn verdicts(page: &mut Page, view: &ChangeView) {
         let why = waiver.why.as_deref().unwrap_or(NOT_HERE);
         page.field("waived", format!("{} by {}: {}", waiver.rule, waiver.by, show::words_of(why)));
     }
+    show::evidence(view).iter().for_each(|line| page.field("evidence", line));
 }
 
 /// What somebody answers.

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use countersign_core::{
+    catalog::ActorKind,
     governance::Signer,
+    ids::ActorId,
     statement::{Body, Holder, KeyRevocation, RevocationConfirmation},
 };
 use countersign_ledger::Fingerprint;
@@ -14,6 +16,7 @@ use super::{
     stop,
     submit::{self, Session},
 };
+use crate::clock;
 
 /// Take a key's authority away, at once.
 ///
@@ -40,7 +43,7 @@ pub struct Args {
     copy: Option<PathBuf>,
 }
 
-fn fingerprint(text: &str) -> Result<Fingerprint, String> {
+pub(super) fn fingerprint(text: &str) -> Result<Fingerprint, String> {
     serde_json::from_value(text.into()).map_err(|_| "a fingerprint reads SHA256:…".to_owned())
 }
 
@@ -62,7 +65,16 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         revoked if revoked.code == "key-revoked" => already(&session, &key).unwrap_or(revoked),
         error => error,
     });
-    let (of, whose) = match signer? {
+    let given_up = |error: &CliError| ["key-retired", "unknown-key"].contains(&error.code.as_ref());
+    let signer = match signer {
+        // One that another came in the place of, or that can recover, as the signed log says.
+        Err(error) if given_up(&error) => match was(&session, &key)? {
+            Some(id) => Signer::Actor { id, kind: ActorKind::Person },
+            None => return Err(error),
+        },
+        signer => signer?,
+    };
+    let (of, whose) = match signer {
         Signer::Actor { id, .. } => (Holder::Person(id.clone()), id.to_string()),
         Signer::Gate(gate) => (Holder::Gate(gate.clone()), format!("gate {gate}")),
         Signer::Server => {
@@ -88,6 +100,13 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
              countersign revoke {key} --confirm\ndone"
         ),
     })
+}
+
+/// Whose key it was before another came in its place, or who can recover by it.
+fn was(session: &Session, key: &Fingerprint) -> Result<Option<ActorId>, CliError> {
+    let governance = session.log.standing(None, clock::now())?.governance;
+    let was = governance.ever_by_key(key).map(|actor| &actor.id);
+    Ok(was.or_else(|| governance.founder_by_pinned_key(key)).cloned())
 }
 
 /// That there is nothing to take away any more, and until when.

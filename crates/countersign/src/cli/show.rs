@@ -4,6 +4,7 @@ use std::{io::IsTerminal as _, thread, time::Duration};
 
 use countersign_core::{
     decision::{Mode, Outcome, RuleStatus, Strength},
+    evidence::EvidenceResult,
     explain::{Explained, ExplainedRule, Obligation},
     facts::GitFacts,
     ids::ChangeId,
@@ -25,7 +26,7 @@ use crate::{
     known::KnownLog,
     reading::Reading,
     view::NOT_HERE,
-    wire::{ApprovalLine, ChangeView},
+    wire::{ApprovalLine, ChangeView, EvidenceLine},
 };
 
 /// Show a change: what it is, who had a hand in it, who approved, and what each rule says.
@@ -215,6 +216,7 @@ fn whole(view: &ChangeView, paths: &[String]) {
         let why = waiver.why.as_deref().unwrap_or(NOT_HERE);
         field("waived", format!("{} by {}: {}", waiver.rule, waiver.by, words_of(why)));
     }
+    evidence(view).iter().for_each(|line| field("evidence", line));
     for comment in &view.comments {
         let place = match (&comment.path, comment.line) {
             (Some(path), Some(line)) => format!(", {path}:{line}"),
@@ -238,7 +240,25 @@ fn whole(view: &ChangeView, paths: &[String]) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
+    view.explanation.standard.iter().for_each(|line| anstream::println!("  {}", printable(line)));
     not_applicable(view.decision.not_applicable);
+}
+
+/// What workloads attested of it.
+pub(super) fn evidence(view: &ChangeView) -> Vec<String> {
+    let line = |said: &EvidenceLine| {
+        let by = said.workflow.as_ref().map(|path| format!(", {}", printable(path))).unwrap_or_default();
+        let of = format!("by {} {} (revision {}{by})", said.by, times::ago(&said.at), said.revision);
+        let counts = match (said.result, said.counts, said.self_made) {
+            (_, true, _) => good("counts"),
+            (_, _, true) => warn("does not count: the change edits what made it"),
+            (EvidenceResult::Failed, _, _) => bad("failed"),
+            (_, false, false) => warn("does not count"),
+        };
+        let note = said.note.as_ref().map(|note| format!(": {}", words_of(note))).unwrap_or_default();
+        format!("{} {} {of}, {counts}{note}", said.kind, said.result)
+    };
+    view.evidence.iter().map(line).collect()
 }
 
 /// Whether nothing more can be said about it, so that there is nothing to do.
@@ -258,6 +278,7 @@ pub fn standing(view: &ChangeView) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
+    view.explanation.standard.iter().for_each(|line| anstream::println!("  {}", printable(line)));
     anstream::println!(
         "  {}",
         faint(output::count(met.len(), "rule") + if met.len() == 1 { " is met" } else { " are met" })
@@ -362,6 +383,7 @@ pub fn to_do(denied: &Explained) -> String {
         lines.extend(obligations(&denied.decision.change, rule));
     }
     lines.extend(denied.explanation.for_example().map(|line| format!("  {line}")));
+    lines.extend(denied.explanation.standard.iter().map(|line| format!("  {}", printable(line))));
     lines.join("\n")
 }
 

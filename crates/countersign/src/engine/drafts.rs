@@ -12,6 +12,7 @@ use countersign_core::{
     change::Change,
     coverage,
     decision::{Decision, Outcome},
+    evidence::{self, MAX_DOCUMENT_BYTES},
     explain::Explained,
     fold::Entry,
     ids::ChangeId,
@@ -20,11 +21,11 @@ use countersign_core::{
     rules::decide,
     snapshot::Snapshot,
     state::State,
-    statement::{Body, Decided, Erasure, GuidanceObservation, PermitRequest, Publication, governance_stream},
+    statement::{Body, Decided, Erasure, Evidence, GuidanceObservation, PermitRequest, Publication, governance_stream},
     subject::{GovernanceSubject, Subject, SubjectRef},
     text::{CommentText, ProposalText, Reason},
 };
-use countersign_ledger::{Digest, Envelope, StreamId, Time};
+use countersign_ledger::{Digest, Envelope, PublicKey, StreamId, Time};
 
 use super::{Engine, EngineError, MAX_BLOB_BYTES, leaf_at, reads};
 use crate::{
@@ -127,11 +128,40 @@ impl<'a> Draft<'a> {
                 coverage::leaves_enough(&before, &self.state.governance, self.at)?;
                 Ok(coverage::leaves_governable(&self.state.governance, self.at)?)
             }
+            Body::KeyRotation(rotation) => self.is_no_gates(&rotation.new_key).await,
+            Body::Recovery(recovery) => {
+                for key in recovery.keys.values() {
+                    self.is_no_gates(key).await?;
+                }
+                let before = self.engine.governance().await?;
+                let people = records::people(self.engine.store()).await?;
+                match admit::can_govern(&before, &people) {
+                    false => Ok(()),
+                    true => Err(Refusal::forbidden(
+                        "nothing-to-recover",
+                        "two people and more can act here, one of them of the policy group; the quorum recovers a log in which fewer can",
+                    )
+                    .hint("a key that was lost goes by two others: countersign rotate-key KEY --lost --new FILE --why …")
+                    .into()),
+                }
+            }
             body @ (Body::Proposal(_) | Body::NewRevision(_)) => match body.governance_subject() {
                 Some(subject) => self.could_govern(subject).await,
                 None => Ok(()),
             },
             _ => Ok(()),
+        }
+    }
+
+    /// No stream tells whose the keys of all gates are.
+    async fn is_no_gates(&self, key: &PublicKey) -> Result<(), EngineError> {
+        match records::gate_by_key(self.engine.store(), &key.fingerprint()).await? {
+            None => Ok(()),
+            Some((gate, _)) => {
+                Err(Refusal::conflict("key-taken", format!("key {} is gate {gate}'s", key.fingerprint()))
+                    .hint("make one that nobody has had: ssh-keygen -t ed25519")
+                    .into())
+            }
         }
     }
 
@@ -298,7 +328,10 @@ pub(super) fn named_blobs(
         Body::RejectionSetAside(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Waiver(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Comment(b) => drop(CommentText::parse(text(&b.text))?),
+        Body::Evidence(b) => evidence_agrees(b, b.document.as_ref().map(text), b.text.as_ref().map(text))?,
         Body::KeyRevocation(b) => drop(Reason::parse(text(&b.reason))?),
+        Body::KeyRotation(b) => drop(b.reason.as_ref().map(|digest| Reason::parse(text(digest))).transpose()?),
+        Body::Recovery(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Publication(b) if b.change.is_some() => drop(ProposalText::parse(text(&b.reason))?),
         Body::Publication(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Erasure(b) => drop(Reason::parse(text(&b.reason))?),
@@ -320,6 +353,25 @@ pub(super) fn named_blobs(
         | Body::OutcomeReport(_) => {}
     }
     Ok(named)
+}
+
+/// A document that says what came of it says what the statement says.
+fn evidence_agrees(said: &Evidence, document: Option<&[u8]>, words: Option<&[u8]>) -> Result<(), Refusal> {
+    words.map(Reason::parse).transpose()?;
+    let Some(document) = document else { return Ok(()) };
+    if document.len() > MAX_DOCUMENT_BYTES {
+        return Err(Refusal::malformed(
+            "blob-too-large",
+            format!("the document of {} bytes is larger than {MAX_DOCUMENT_BYTES}", document.len()),
+        ));
+    }
+    match evidence::read(document, None)? {
+        Some(attested) if attested.result != said.result => Err(Refusal::malformed(
+            "result-mismatch",
+            format!("the evidence says {}, and its document that it {}", said.result, attested.result),
+        )),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn documents_agree(text: &ProposalText, documents: &countersign_core::kind::Documents) -> Result<(), Refusal> {

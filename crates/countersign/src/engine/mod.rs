@@ -475,7 +475,9 @@ impl Engine {
                             tracing::error!(%error, "material of what was erased is still there");
                         }
                     }
-                    Body::Publication(_) | Body::KeyRevocation(_) => self.moved.notify_one(),
+                    Body::Publication(_) | Body::KeyRevocation(_) | Body::KeyRotation(_) | Body::Recovery(_) => {
+                        self.moved.notify_one()
+                    }
                     _ => {}
                 }
                 match standing {

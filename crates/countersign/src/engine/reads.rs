@@ -103,9 +103,7 @@ impl Engine {
                     None => Ok(Signer::Gate(gate)),
                 };
             }
-            return Err(Refusal::unknown("unknown-key", format!("key {key} belongs to nobody in the catalog"))
-                .hint("pass --key with a key that the catalog lists for you")
-                .into());
+            return Err(admit::nobodys(&governance, key).into());
         };
         records::load(&*self.store, &mut state, &BTreeSet::from([person_stream(&actor.id)?])).await?;
         let revocation = state.person(&actor.id)?.and_then(|record| record.revoked.get(key));

@@ -43,6 +43,16 @@ impl Engine {
                     streams.insert(person_stream(holder)?);
                 }
             }
+            // Of whom a key goes, what was revoked of them is looked at.
+            match leaf.body() {
+                Body::KeyRotation(said) => drop(streams.insert(person_stream(&said.of)?)),
+                Body::Recovery(said) => {
+                    for of in said.keys.keys() {
+                        streams.insert(person_stream(of)?);
+                    }
+                }
+                _ => {}
+            }
             if let Body::PermitRequest(request) = leaf.body()
                 && !request.gate.is_its_runners()
             {
@@ -67,6 +77,25 @@ impl Engine {
     }
 
     async fn read_publication(&self, speakers: &mut Speakers, body: &Body) -> Result<(), EngineError> {
+        match body {
+            Body::KeyRotation(said) => {
+                let key = said.new_key.fingerprint();
+                speakers.holders.entry(key).or_default().insert(said.of.clone());
+            }
+            Body::Recovery(said) => {
+                for (of, key) in &said.keys {
+                    speakers.holders.entry(key.fingerprint()).or_default().insert(of.clone());
+                }
+            }
+            // They recover by the keys that it pins, whatever files list.
+            Body::Genesis(genesis) => {
+                for founder in &genesis.founders {
+                    let key = founder.key.fingerprint();
+                    speakers.holders.entry(key).or_default().insert(founder.person.clone());
+                }
+            }
+            _ => {}
+        }
         let Some(list) = body.governance_files() else { return Ok(()) };
         let lists = self.store.blobs(&[list]).await?;
         let mut named = blobs_named(body, |digest| lists.get(digest).cloned())?;

@@ -9,7 +9,11 @@ use std::{
     sync::Arc,
 };
 
-use countersign_core::{governance::read_manifest, statement::Statement, trust::Trust};
+use countersign_core::{
+    governance::{files_named, list_named},
+    statement::Statement,
+    trust::Trust,
+};
 use countersign_ledger::{
     Digest, Hash, Leaf,
     checkpoint::MAX_NOTE_BYTES,
@@ -20,6 +24,7 @@ use thiserror::Error;
 use super::ledger::Ledger;
 use crate::{
     client::{Client, ClientError, MAX_BLOB_BYTES},
+    records::names_a_list,
     store::{Access, Keeps, Options, StoreError},
     wire::{EpochHint, MAX_HINT_BYTES},
 };
@@ -196,10 +201,11 @@ impl Source {
             let Ok(leaf) = Leaf::parse(bytes) else { continue };
             let Ok(Statement { body, .. }) = Statement::parse(leaf.envelope.payload()) else { continue };
             self.fetch(body.needed_blobs(), &mut blobs)?;
-            if let Some(files) = body.governance_files()
-                && let Ok(manifest) = read_manifest(&files, &|digest| blobs.get(digest).cloned())
-            {
-                self.fetch(manifest.into_values().flatten(), &mut blobs)?;
+            if names_a_list(&body) {
+                let list = list_named(&body, &|digest| blobs.get(digest).cloned()).ok().flatten();
+                self.fetch(list, &mut blobs)?;
+                let files = files_named(&body, &|digest| blobs.get(digest).cloned()).unwrap_or_default();
+                self.fetch(files, &mut blobs)?;
             }
         }
         Ok(Batch { leaves, blobs })

@@ -158,6 +158,14 @@ pub fn case_files(folder: &Path) -> Result<BTreeMap<String, String>, HomeError> 
     matching(folder, &[".cases.yaml"], rules::MAX_RULES, cases::MAX_CASES_BYTES)
 }
 
+/// The templates of standard changes in a folder, which need not be there: every `.yaml`.
+pub fn standard_files(folder: &Path) -> Result<BTreeMap<String, String>, HomeError> {
+    match folder.is_dir() {
+        true => matching(folder, &[".yaml"], rules::MAX_RULES, rules::MAX_FILE_BYTES),
+        false => Ok(BTreeMap::new()),
+    }
+}
+
 fn matching(
     folder: &Path,
     endings: &[&str],

@@ -41,6 +41,7 @@ use countersign_core::{
     governance::{self, Governance},
     ids::Nonce,
     refusal::Refusal,
+    standard,
     statement::{Body, Genesis, Statement},
     trust::{TRUST_VERSION, Trust},
 };
@@ -64,6 +65,8 @@ const GENESIS_FILES: &str = "genesis-files.json";
 const TRUST: &str = "trust.json";
 pub const CATALOG: &str = "catalog";
 const RULES: &str = "rules";
+/// Templates of standard changes; there need be none.
+const STANDARD: &str = "standard";
 const KEYS: &str = "keys";
 const LOG_KEY: &str = "keys/log.key";
 const SERVER_KEY: &str = "keys/server.key";
@@ -459,11 +462,14 @@ impl Home {
         }
     }
 
-    /// The governance files that `catalog/` and `rules/` make as they are on the disk now: what a publication puts in
+    /// The governance files that `catalog/`, `rules/` and `standard/` make as they are on the disk now: what a publication puts in
     /// force. `salt` is as [`Catalog::to_files`] takes it.
     pub fn edited(&self, salt: impl Fn(&str) -> Nonce) -> Result<GovernanceFiles, HomeError> {
         let catalog = parse_catalog(&files::catalog_files(&self.path.join(CATALOG))?, &self.config.catalog)?;
-        Ok(governance_files(&catalog, &files::rule_files(&self.path.join(RULES))?, salt)?)
+        let mut governance = governance_files(&catalog, &files::rule_files(&self.path.join(RULES))?, salt)?;
+        let standards = files::standard_files(&self.path.join(STANDARD))?.into_iter();
+        governance.extend(standards.map(|(name, text)| (format!("{}{name}", standard::STANDARD), text.into_bytes())));
+        Ok(governance)
     }
 
     /// Adds a founder's signature to the genesis. Its payload, and so what `trust.json` pins, stays as it is.

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use countersign_core::{
     decision::{Decision, Outcome},
+    evidence::EvidenceResult,
     explain::Explanation,
     facts::Role,
-    ids::{ActorId, ChangeId, GateId, RuleId, Target},
+    ids::{ActorId, ChangeId, EvidenceKind, GateId, RuleId, Target},
     kind::{Kind, Purpose},
     snapshot::Ai,
     statement::{OutcomeResult, Seen},
@@ -71,6 +72,9 @@ pub struct ChangeView {
     pub permits: Vec<PermitLine>,
     /// In the order in which they were said.
     pub comments: Vec<CommentLine>,
+    /// What workloads attested, in the order in which they did.
+    #[serde(default)]
+    pub evidence: Vec<EvidenceLine>,
     /// Approvals that count no more.
     pub taken_back: Vec<TakenBackLine>,
     pub decision: Decision,
@@ -143,6 +147,28 @@ pub struct CommentLine {
     pub path: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EvidenceLine {
+    pub by: ActorId,
+    pub at: String,
+    pub revision: u32,
+    pub kind: EvidenceKind,
+    pub result: EvidenceResult,
+    /// Whether it counts as passed for the present revision.
+    pub counts: bool,
+    /// Whether the change edits what it was made by.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub self_made: bool,
+    /// The file of the repository that says what was run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
+    /// Blob: what it went by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -208,6 +208,33 @@ fn what_was_overtaken_is_made_again() {
     assert_eq!(run.status, 0, "{run}");
 }
 
+/// Each proposes what their own copy of the home has; what is open is listed, and each is put in force on its own.
+#[test]
+fn nobodys_unfinished_edits_travel_in_anothers() {
+    let stage = Stage::with_keys(&["ada", "grace"]);
+    stage.home_of_two();
+    assert!(stage.command("cp").args(["-r", "home", "hers"]).status().unwrap().success());
+    let server = stage.serve();
+    raise(&stage, 1);
+    let rule = stage.read("hers/rules/documented.cedar");
+    stage.write("hers/rules/documented.cedar", &rule.replace("@mode(\"enforce\")", "@mode(\"watch\")"));
+    let his = amended(&stage, &server, "--why raised --key ada");
+    let run = say(&stage, &server, "amend hers --why calmer --key grace --format json");
+    let hers = run.json()["change"].as_str().unwrap_or_else(|| panic!("{run}")).to_owned();
+    assert_eq!(run.json()["changed"], json!(["rules/documented.cedar"]), "{run}");
+    let open = say(&stage, &server, "list --state open --format json").json();
+    let mut ids: Vec<&str> = open.as_array().unwrap().iter().map(|change| change["id"].as_str().unwrap()).collect();
+    ids.sort_unstable();
+    let mut both = [his.as_str(), hers.as_str()];
+    both.sort_unstable();
+    assert_eq!(ids, both);
+    let run = say(&stage, &server, &format!("approve {hers} --key ada --publish --format json"));
+    assert_eq!(run.json()["changed"], json!(["rules/documented.cedar"]), "{run}");
+    // What was made on something else is made again, and takes nothing back that came into force meanwhile.
+    let run = say(&stage, &server, &format!("publish {his} --key grace"));
+    assert!(run.status != 0 && run.stderr.contains("something else"), "{run}");
+}
+
 #[test]
 fn a_rejected_amendment_is_not_put_in_force() {
     let stage = Stage::with_keys(&["ada", "grace"]);
@@ -242,11 +269,10 @@ fn people_and_rules_are_told_in_words() {
     // The removed rule's text follows, which is shipped.
     let shown = shown.stdout.split("\nrules/fresh-guidance").next().unwrap();
     assert_snapshot!(shown.split("\nchanges").nth(1).unwrap(), @r#"
-       loosens: adds linus, of level standard
-              loosens: lets linus sign with SHA256:[KEY]
-              loosens: rule documented stops nothing any more: it is only watched
-              loosens: rule documented is another: compare its text
+       loosens: rule documented stops nothing any more: it is only watched
               loosens: takes rule fresh-guidance away
+              loosens: lets linus answer for system example, as owners
+              so two of the policy group, one of them a senior, stand behind it
               names and mails of linus: added (mails linus@example.com)
               person linus: added (groups owners; keys SHA256:[KEY]; kind person; level standard)
               rule documented: mode watch, was enforce

@@ -129,7 +129,7 @@ fn a_bundle_is_read_as_a_page_and_one_that_does_not_hold_shows_nothing_of_its_ch
         assert!(dom.contains(words), "{words}\n{dom}");
     }
     let mut edited = files(&world);
-    let leaf = edited.keys().filter(|path| path.starts_with("leaves/")).next_back().unwrap().clone();
+    let leaf = edited.keys().rfind(|path| path.starts_with("leaves/")).unwrap().clone();
     let at = edited[&leaf].len() / 2;
     edited.get_mut(&leaf).unwrap()[at] ^= 0x10;
     fs::write(world.stage.path("edited.bundle"), tar_of(&edited).unwrap()).unwrap();

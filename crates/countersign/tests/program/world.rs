@@ -162,7 +162,8 @@ impl World {
             path: stage.path("shop.git"),
             branch: "main".to_owned(),
         };
-        let text = "version: 1\norigin: world\n";
+        // What is said of waiting has tests of its own.
+        let text = "version: 1\norigin: world\ncatalog: {loosening_wait_secs: 0}\n";
         let config =
             Config { guidance: vec![guidance.clone()], ..Config::parse(text, "countersign.yaml".as_ref()).unwrap() };
         let threshold = u32::try_from(founders.len()).unwrap();
@@ -311,6 +312,27 @@ impl World {
         let body = Body::Publication(Publication { change, files, parent, reason: text, semantics });
         let alice = self.voice("alice");
         alice.speaker.client.submit(&alice.sign(body), &[]).unwrap();
+    }
+
+    /// A workload with a key, which may attest these kinds.
+    pub fn add_workload(&self, name: &str, attests: &[&str]) {
+        let key = SshKeygen::new(self.stage.key(name)).unwrap();
+        self.publish(|files| {
+            let path = "people/_.json";
+            let people = files.get(path).map(|bytes| serde_json::from_slice(bytes).unwrap());
+            let mut people: serde_json::Value = people.unwrap_or_else(|| serde_json::json!({}));
+            people[name] = serde_json::json!({ "keys": [key.public()], "kind": "workload", "level": "standard" });
+            if !attests.is_empty() {
+                people[name]["attests"] = attests.into();
+            }
+            files.insert(path.to_owned(), canonical::to_bytes(&people).unwrap());
+            let path = "profiles/_.json";
+            let profiles = files.get(path).map(|bytes| serde_json::from_slice(bytes).unwrap());
+            let salt = "00112233445566778899aabbccddeeff";
+            let mut profiles = profiles.unwrap_or_else(|| serde_json::json!({ "people": {}, "salt": salt }));
+            profiles["people"][name] = serde_json::json!({ "mails": [format!("{name}@example.com")] });
+            files.insert(path.to_owned(), canonical::to_bytes(&profiles).unwrap());
+        });
     }
 
     /// What would replace the files in force by those that `edit` makes of them.

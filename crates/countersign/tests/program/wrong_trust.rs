@@ -8,7 +8,7 @@ const KEY: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What each command is run with. What it needs lies there, and whatever is wrong with the rest is said only where the trust
 /// file is not.
-const COMMANDS: [&str; 56] = [
+const COMMANDS: [&str; 57] = [
     "amend home --why better",
     "apply CHANGE --file file.yaml -- true",
     "approve CHANGE --file file.yaml",
@@ -49,6 +49,7 @@ const COMMANDS: [&str; 56] = [
     "diff CHANGE",
     "whoami",
     "take-back CHANGE",
+    "attest CHANGE --kind tests --result passed",
     "comment CHANGE looks-fine",
     "completions bash",
     "findings",

@@ -1,7 +1,12 @@
 //! Attacks by a change that lets more through, or gives somebody more of a say: it takes two of the policy group, one of them a
 //! senior, and waits.
 
-use countersign_core::{governance::Governance, loosening::loosens, statement::Publication};
+use countersign_core::{
+    coverage::{fewest, leaves_enough},
+    governance::Governance,
+    loosening::loosens,
+    statement::Publication,
+};
 
 use super::*;
 use crate::kit::{governance_files, rules};
@@ -221,4 +226,40 @@ fn what_of_the_rules_loosens_is_found() {
     assert_snapshot!(said(world, &[("rules/documented.cedar", None)]), @"takes rule documented away");
     let more = text("tier-1-senior").replace("@id(\"tier-1-senior\")", "@id(\"tier-1-senior-too\")");
     assert_snapshot!(said(world, &[("rules/more.cedar", Some(more.as_bytes()))]), @"nothing");
+}
+
+/// With how few people each target opens, by whom.
+fn openings(governance: &Governance) -> String {
+    let line = |one: &countersign_core::coverage::Opening| format!("{} {}: {}", one.people(), one.target, one.words());
+    fewest(governance, crate::kit::START).iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn fewer_than_three_do_not_come_to_open_tier_1() {
+    let mut world = World::new();
+    assert_snapshot!(openings(&world.state.governance), @"
+    3 checkout/production: ada proposes, barbara approves, grace approves
+    2 search/production: ada proposes, barbara approves and waives owner-approves
+    ");
+    let text = rules()["tier-1-senior.cedar"].clone();
+    let less = text
+        .replace(", approval:independent:2@people>=3", "")
+        .replace("resource.approvals.independent >= 2", "resource.approvals.independent >= 1");
+    let calmer = after(&mut world, &[("rules/tier-1-senior.cedar", Some(less.as_bytes()))]);
+    assert_snapshot!(openings(&calmer), @"
+    2 checkout/production: ada proposes, grace approves
+    2 search/production: ada proposes, barbara approves and waives owner-approves
+    ");
+    assert_snapshot!(told(leaves_enough(&world.state.governance, &calmer, world.now)), @"too-few-people: by this 2 people alone could open checkout/production, which is tier 1: ada proposes, grace approves");
+    // What is no worse than it was can be put in force.
+    leaves_enough(&calmer, &calmer, world.now).unwrap();
+    leaves_enough(&calmer, &world.state.governance, world.now).unwrap();
+    // A waiver is a road, too: on tier 1 beside an approval, elsewhere by whoever approves.
+    let waivable = text.replace("@strength(\"mandatory\")", "@strength(\"waivable\")");
+    let by_waiver = after(&mut world, &[("rules/tier-1-senior.cedar", Some(waivable.as_bytes()))]);
+    assert_snapshot!(openings(&by_waiver), @"
+    3 checkout/production: ada proposes, barbara approves, grace approves
+    2 search/production: ada proposes, barbara approves and waives owner-approves
+    ");
+    leaves_enough(&world.state.governance, &by_waiver, world.now).unwrap();
 }

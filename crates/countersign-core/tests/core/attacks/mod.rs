@@ -3,11 +3,14 @@
 mod approvals;
 mod authority;
 mod epochs;
+mod evidence;
 mod findings;
 mod governance;
+mod keys;
 mod loosening;
 mod newcomers;
 mod permits;
+mod standard;
 mod statements;
 mod stops;
 

@@ -15,6 +15,7 @@ use countersign_core::{
     canonical,
     change::Change,
     decision::{Decision, Outcome, RuleStatus},
+    evidence::EvidenceResult,
     fold::Entry,
     governance::{Replacements, manifest_of},
     ids::{ChangeId, Nonce},
@@ -25,10 +26,11 @@ use countersign_core::{
     snapshot::Snapshot,
     state::State,
     statement::{
-        Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Finding, Founder,
-        GateRegistration, Genesis, Header, Holder, Identification, IdentityVerdict, KeyRevocation, Matter, NewRevision,
-        OutcomeReport, OutcomeResult, PermitRequest, Proposal, Publication, Rejection, RejectionLift,
-        RejectionSetAside, RevisionRef, RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
+        Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Evidence, Finding,
+        Founder, GateRegistration, Genesis, Header, Holder, Identification, IdentityVerdict, KeyRevocation,
+        KeyRotation, Matter, NewRevision, OutcomeReport, OutcomeResult, PermitRequest, Proposal, Publication, Recovery,
+        Rejection, RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen, SeenCheckpoint,
+        Statement, Waiver, Withdrawal,
     },
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition},
     text::{CommentText, ProposalText, Reason},
@@ -307,6 +309,24 @@ impl World {
         self.say(by, body)
     }
 
+    /// That its tests passed, with a report and where the run is.
+    pub fn evidence_of(&mut self, change: &ChangeId) -> Body {
+        let current = self.change(change).current().unwrap();
+        let (revision, subject) = (current.reference, current.subject.reference().unwrap());
+        let document = self.blob(b"<testsuite tests=\"3\"/>".to_vec());
+        let text = self.reason("https://ci.example.com/4711");
+        Body::Evidence(Evidence {
+            change: change.clone(),
+            document: Some(document),
+            kind: "tests".parse().unwrap(),
+            result: EvidenceResult::Passed,
+            revision,
+            subject,
+            text: Some(text),
+            workflow: Some(".github/workflows/ci.yml".to_owned()),
+        })
+    }
+
     pub fn waive(&mut self, by: &str, change: &ChangeId, rule: &str) -> Result<Digest, Refusal> {
         let (reason, revision) = (self.reason("it can wait"), self.revision(change));
         let rule = rule.parse().unwrap();
@@ -380,6 +400,38 @@ impl World {
     pub fn revoke(&mut self, by: &str, key: &str) -> Result<Digest, Refusal> {
         let body = self.revocation(key);
         self.say(by, body)
+    }
+
+    /// A key that nobody has had.
+    pub fn spare(&mut self, name: &'static str) {
+        let seed = name.bytes().fold(1_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+        self.keys.insert(name, SigningKey::generate(&mut FixedRng(seed)));
+    }
+
+    pub fn rotation(&mut self, of: &str, old: &str, new: &str) -> KeyRotation {
+        let (key, new_key) = (self.keys[old].public().fingerprint(), self.keys[new].public());
+        KeyRotation { key, new_key, of: id(of), reason: None }
+    }
+
+    /// Takes another key in the place of one's own.
+    pub fn rotate(&mut self, of: &str, old: &str, new: &str) -> Result<Digest, Refusal> {
+        let body = Body::KeyRotation(self.rotation(of, old, new));
+        self.say_with(of, &[old, new], body)
+    }
+
+    /// Others give somebody another key.
+    pub fn rotate_lost(&mut self, by: &[&str], old: &str, new: &str) -> Result<Digest, Refusal> {
+        let Holder::Person(of) = holder(old) else { unreachable!() };
+        let reason = Some(self.reason("the disk was lost"));
+        let body = Body::KeyRotation(KeyRotation { reason, ..self.rotation(of.as_str(), old, new) });
+        self.say_with(by[0], by, body)
+    }
+
+    /// New keys for people, on the word of these; the first is whom the statement is by.
+    pub fn recover(&mut self, by: &str, keys: &[&str], of: &[(&str, &str)]) -> Result<Digest, Refusal> {
+        let keys_of = of.iter().map(|(of, new)| (id(of), self.keys[new].public())).collect();
+        let body = Body::Recovery(Recovery { keys: keys_of, reason: self.reason("every disk was lost") });
+        self.say_with(by, keys, body)
     }
 
     /// Erases on the word of these people; the first is whom the statement is by.

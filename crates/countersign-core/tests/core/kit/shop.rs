@@ -102,7 +102,7 @@ pub fn entities(keys: &BTreeMap<&str, SigningKey>) -> String {
         user("grace", "payments", "level: senior", "grace@example.com", &[key("grace")]),
         user("linus", "discovery", "level: standard", "linus@example.com", &[key("linus")]),
         user("mallory", "discovery", "level: standard", "mallory@example.com", &[key("mallory")]),
-        user("ci", "", "actor: workload", "ci@example.com", &[key("ci")]),
+        user("ci", "", "actor: workload\n    countersign/attests: tests", "ci@example.com", &[key("ci")]),
         user("robo", "", "actor: agent", "robo@example.com", &[key("robo")]),
         system("checkout", "payments", 1),
         system("search", "discovery", 3),

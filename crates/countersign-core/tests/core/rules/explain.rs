@@ -37,7 +37,12 @@ fn role(missing: &Missing) -> Option<Role> {
     let Token::Requirement(requirement) = missing.token.clone() else { return None };
     match requirement.need {
         Need::Approvals { role, .. } => Some(role),
-        Need::Apart(_) | Need::FreshGuidance | Need::Document { .. } | Need::Disclosure | Need::Has(_) => None,
+        Need::Apart(_)
+        | Need::FreshGuidance
+        | Need::Document { .. }
+        | Need::Evidence(_)
+        | Need::Disclosure
+        | Need::Has(_) => None,
     }
 }
 

@@ -56,6 +56,7 @@ impl Grounds {
 /// What files would make govern that stand in no log.
 fn unsigned(files: &home::GovernanceFiles) -> Result<Governance, Refusal> {
     let record = GovernanceRecord {
+        standards: std::collections::BTreeMap::new(),
         origin: String::new(),
         semantics: Semantics::known(NEWEST_SEMANTICS)?,
         genesis: Digest::of(b""),
@@ -68,6 +69,7 @@ fn unsigned(files: &home::GovernanceFiles) -> Result<Governance, Refusal> {
         files: files.iter().map(|(path, bytes)| (path.clone(), Digest::of(bytes))).collect(),
         in_force: Digest::of(b""),
         epochs: Vec::new(),
+        retired: BTreeMap::new(),
         newcomers: BTreeMap::new(),
     };
     let find = |digest: &Digest| files.values().find(|bytes| Digest::of(bytes) == *digest).cloned();

@@ -1,0 +1,73 @@
+//! Newcomers: two people can enrol somebody who is nobody but one of them. So for a while a newcomer and those who enrolled them are
+//! not two people to one decision about production, or about what governs.
+//!
+//! A newcomer's approval or waiver does not count where one who enrolled them had a hand in the change, or approves or waives, too.
+//! Of a newcomer's own change the approval of whoever enrolled them does not count; where several who did approve, the strongest
+//! of these does not: one of them could be the newcomer, and not two.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use countersign_ledger::Time;
+
+use crate::{
+    governance::{Governance, newcomer::Newcomer},
+    ids::ActorId,
+    snapshot::{ApprovalView, Snapshot, Together, WaiverView},
+};
+
+/// Whose approvals and waivers do not count. Of the same person's approvals one is enough to tell.
+pub(crate) fn together(
+    governance: &Governance,
+    contributors: &BTreeSet<ActorId>,
+    approvals: &[&ApprovalView],
+    waivers: &[WaiverView],
+    now: Time,
+) -> BTreeMap<ActorId, Together> {
+    let mut found = BTreeMap::new();
+    let spoke = || approvals.iter().map(|approval| &approval.by).chain(waivers.iter().map(|waiver| &waiver.by));
+    for (id, newcomer) in governance.newcomers(now) {
+        let enrolled = |person: &ActorId| newcomer.enrolled_by.contains(person) && person != id;
+        let together =
+            || Together { newcomer: id.clone(), enrolled_by: newcomer.enrolled_by.clone(), until: newcomer.until() };
+        if spoke().any(|by| by == id) && contributors.iter().chain(spoke()).any(enrolled) {
+            found.insert(id.clone(), together());
+        }
+        if contributors.contains(id) {
+            let approve = approvals.iter().filter(|approval| enrolled(&approval.by));
+            let standing =
+                |approval: &&&ApprovalView| (approval.senior, approval.owns.len(), approval.assurance, approval.seen);
+            if let Some(strongest) = approve.max_by_key(standing) {
+                found.insert(strongest.by.clone(), together());
+            }
+            for waiver in waivers.iter().filter(|waiver| enrolled(&waiver.by)) {
+                found.insert(waiver.by.clone(), together());
+            }
+        }
+    }
+    found
+}
+
+/// Newcomers whose approval would not count beside whoever had a part in the change.
+pub(crate) fn would_not_count(governance: &Governance, snapshot: &Snapshot, now: Time) -> BTreeSet<ActorId> {
+    if !snapshot.targets.iter().any(|view| view.production || view.target.is_governance()) {
+        return BTreeSet::new();
+    }
+    let part = || snapshot.contributors.iter().chain(snapshot.approvals.iter().map(|approval| &approval.by));
+    let beside = |(_, newcomer): &(&ActorId, &Newcomer)| part().any(|person| newcomer.enrolled_by.contains(person));
+    governance.newcomers(now).filter(beside).map(|(id, _)| id.clone()).collect()
+}
+
+impl fmt::Display for Together {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { newcomer, enrolled_by, until } = self;
+        let by: Vec<&str> = enrolled_by.iter().map(ActorId::as_str).collect();
+        write!(
+            f,
+            "{newcomer} is a newcomer until {until}, enrolled by {}: they do not count together",
+            by.join(" and ")
+        )
+    }
+}

@@ -1,0 +1,155 @@
+//! Standard changes: what fits a template that two people approved needs nobody else; what does not, does.
+
+use countersign_core::{
+    evidence::EvidenceResult,
+    facts::{TouchedPath, delta, size::Lines},
+    ids::ChangeId,
+    statement::{Body, Evidence, OutcomeResult, PermitRequest},
+    subject::Subject,
+};
+
+use super::{author, facts, git, id};
+use crate::kit::{Extracted, Files, World};
+
+/// What mallory's lock files may be changed by, as `founders` of the log have it.
+const TEMPLATE: &str = "proposers: [mallory]
+systems: [search]
+kinds: [config]
+paths: 'src/** | **/*.lock'
+files: 2
+added: 5
+deleted: 5
+evidence: [tests]
+per-day: 1
+until: 2026-05-01
+because: 'What only locks versions is tested, and looked at by nobody.'
+";
+
+fn with(template: &str) -> World {
+    let bytes = template.as_bytes().to_vec();
+    World::founded(|files: &mut Files| drop(files.insert("standard/locks.yaml".to_owned(), bytes)), |_| {}).unwrap()
+}
+
+fn commits(n: u64, path: &str, added: u32) -> Extracted {
+    let mut commits = facts(n, &[author("mallory@example.com")]);
+    let touched = TouchedPath { path: path.to_owned(), ..commits.facts.paths[0].clone() };
+    commits.facts.paths = vec![touched];
+    commits.facts.delta = delta::digest(&commits.facts.paths);
+    commits.facts.size.lines = Some(Lines { added, deleted: 1 });
+    commits
+}
+
+fn propose(world: &mut World, by: &str, commits: &Extracted) -> ChangeId {
+    let change = world.propose_git(by, commits);
+    let current = world.change(&change).current().unwrap();
+    let (revision, subject) = (current.reference, current.subject.reference().unwrap());
+    let (document, text, workflow) = (None, None, None);
+    let (kind, result) = ("tests".parse().unwrap(), EvidenceResult::Passed);
+    let body = Evidence { change: change.clone(), document, kind, result, revision, subject, text, workflow };
+    world.say("ci", Body::Evidence(body)).unwrap();
+    change
+}
+
+fn nearly(world: &World, change: &ChangeId) -> String {
+    let nearly = countersign_core::take::nearly_standard(&world.state, world.change(change), world.now).unwrap();
+    nearly.map(|nearly| nearly.misses.join("; ")).unwrap_or_default()
+}
+
+fn land(world: &mut World, by: &str, change: &ChangeId) {
+    let transition = world.transition(change);
+    let request =
+        PermitRequest { gate: "shop-gate".parse().unwrap(), ..world.request("git-gate", change, &transition) };
+    let permit = world.ask_for(by, request).unwrap();
+    let report = world.outcome(change, permit, OutcomeResult::Applied);
+    world.say_with("shop-gate", &["git-gate"], report).unwrap();
+}
+
+#[test]
+fn a_standard_change_needs_nobody_and_one_line_more_does() {
+    let mut world = with(TEMPLATE);
+    world.register_gate();
+    let change = propose(&mut world, "mallory", &commits(2, "src/app.rs", 5));
+    assert_eq!(world.standing(&change), "allow");
+    let standard = world.decision(&change).standard.unwrap();
+    assert_eq!((standard.name.as_str(), standard.approved_by), ("locks", [id("ada"), id("grace")].into()));
+    let larger = propose(&mut world, "mallory", &commits(3, "src/app.rs", 6));
+    assert_ne!(world.standing(&larger), "allow");
+    assert_eq!(nearly(&world, &larger), "it adds 6 lines, and 5 are the most");
+    let outside = propose(&mut world, "mallory", &commits(4, "deploy.sh", 1));
+    assert_eq!(nearly(&world, &outside), "`deploy.sh` is outside of its paths");
+    // The day's count is used up by what landed, and comes back.
+    land(&mut world, "mallory", &change);
+    let second = propose(&mut world, "mallory", &commits(5, "src/b.rs", 1));
+    assert_eq!(nearly(&world, &second), "1 like it landed on search/production within a day, and 1 are the most");
+    assert_ne!(world.standing(&second), "allow");
+    world.state = world.replayed().unwrap();
+    assert_ne!(world.standing(&second), "allow");
+    world.now = world.now.plus_secs(24 * 60 * 60 + 1);
+    assert_eq!(world.standing(&second), "allow");
+    // It ends.
+    world.now = world.now.plus_secs(60 * 24 * 60 * 60);
+    assert_ne!(world.standing(&second), "allow");
+    assert!(nearly(&world, &second).starts_with("it ended on 2026-05-02"), "{}", nearly(&world, &second));
+}
+
+#[test]
+fn a_standard_change_is_its_proposers_and_not_its_approvers() {
+    let mut world = with(&TEMPLATE.replace("[mallory]", "[mallory, grace]"));
+    let change = propose(&mut world, "mallory", &commits(2, "src/app.rs", 1));
+    assert_eq!(world.standing(&change), "allow");
+    // Who approved the template is no second pair of eyes for themselves.
+    let mut own = commits(3, "src/app.rs", 1);
+    own.identities.people.clear();
+    let theirs = facts(3, &[author("grace@example.com")]);
+    let own = Extracted {
+        facts: countersign_core::facts::GitFacts { identities: theirs.facts.identities.clone(), ..own.facts.clone() },
+        identities: theirs.identities,
+    };
+    let own = propose(&mut world, "grace", &own);
+    assert_ne!(world.standing(&own), "allow");
+    assert!(nearly(&world, &own).contains("grace approved it, and had a hand in this change"));
+    // Nor does it cover what somebody else put on top.
+    let mixed = commits(4, "src/app.rs", 1);
+    let other = world.propose_git("mallory", &mixed);
+    world.disclose("mallory", &other, &["robo"], &["linus"]).unwrap();
+    assert!(nearly(&world, &other).contains("linus had a hand in it, and is none of its proposers"));
+    // Nor what nobody tested, or another proposes.
+    assert!(nearly(&world, &other).contains("evidence that tests passed"));
+    let another = propose(&mut world, "linus", &commits(5, "src/app.rs", 1));
+    assert_ne!(world.standing(&another), "allow");
+}
+
+#[test]
+fn a_rejection_holds_a_standard_change_too() {
+    let mut world = with(TEMPLATE);
+    let change = propose(&mut world, "mallory", &commits(2, "src/app.rs", 1));
+    world.reject("linus", &change).unwrap();
+    assert_eq!(world.standing(&change), "no-rejection");
+}
+
+#[test]
+fn there_is_no_standard_change_on_tier_1_or_of_what_governs() {
+    let mut world = with(&TEMPLATE.replace("[search]", "[search, checkout]"));
+    let change = commits(2, "src/app.rs", 1);
+    let subject: Subject = git(&change);
+    let proposal = world.proposal("checkout/production", &subject, Some(&change));
+    let change = world.begin("mallory", proposal);
+    assert!(nearly(&world, &change).contains("checkout/production is of tier 1, which has no standard changes"));
+    assert_ne!(world.standing(&change), "allow");
+    for wrong in [
+        TEMPLATE.replace("kinds: [config]", "kinds: [rules]"),
+        TEMPLATE.replace("per-day: 1", "per-day: 0"),
+        TEMPLATE.replace("2026-05-01", "some day"),
+        TEMPLATE.replace("files: 2", "fiels: 2"),
+        TEMPLATE.replace("systems: [search]\n", ""),
+    ] {
+        let bytes = wrong.clone().into_bytes();
+        let refused =
+            World::founded(|files: &mut Files| drop(files.insert("standard/locks.yaml".to_owned(), bytes)), |_| {});
+        assert_eq!(
+            refused.err().map(|refusal| refusal.code.to_string()).as_deref(),
+            Some("standard-invalid"),
+            "{wrong}"
+        );
+    }
+}

@@ -1,0 +1,133 @@
+//! `attest`: a workload says what it found of a revision.
+
+use std::path::{Path, PathBuf};
+
+use countersign_core::{
+    evidence::{self, Attested, EvidenceResult, MAX_DOCUMENT_BYTES},
+    ids::EvidenceKind,
+    statement::{Body, Evidence},
+};
+use countersign_ledger::Digest;
+
+use super::{
+    Global,
+    error::{CliError, Exit},
+    submit::{self, announce, reason},
+};
+use crate::{client::ChangePrefix, home::files::read};
+
+/// Say what tests, a scan or a build found of a change, by the key of what ran it.
+///
+/// Only a workload attests, of the kinds that the catalog gives it (annotation `countersign/attests`), and only of changes that
+/// it had no hand in. It is of one revision: a new one is attested anew. Of one workload and kind the newest counts, so that a
+/// later `failed` takes a pass back; whatever is skipped, neutral or missing has not passed. What was made by a workflow that the
+/// change edits passes nothing.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    countersign attest 9f2c4e6a81d0 --kind tests --result passed --workflow .github/workflows/ci.yml --key ci_ed25519\n  \
+    countersign attest 9f2c4e6a81d0 --kind tests --result failed --from junit.xml --note https://ci.example.com/runs/4711\n  \
+    countersign attest 9f2c4e6a81d0 --from tests.intoto.json")]
+pub struct Args {
+    /// The change: its id, or twelve or more digits of its beginning.
+    change: ChangePrefix,
+    /// What sort of evidence it is: tests, scan, build, … Without it, of an in-toto test result `tests`, of a SLSA provenance
+    /// `build`.
+    #[arg(long)]
+    kind: Option<EvidenceKind>,
+    /// What came of it. An in-toto test result or a SLSA provenance says that itself.
+    #[arg(long, value_parser = result)]
+    result: Option<EvidenceResult>,
+    /// The revision that it was run on; without it, the present one.
+    #[arg(long, value_name = "N")]
+    revision: Option<u32>,
+    /// What it went by, kept beside the log: an in-toto test result or a SLSA provenance, bare or in a DSSE envelope, which have
+    /// to be about just this revision; or anything else, such as a report.
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// The file of the repository that says what was run.
+    #[arg(long, value_name = "PATH")]
+    workflow: Option<String>,
+    /// Words, such as where the run can be looked at. They lie beside the log and can be erased.
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    note: Option<String>,
+}
+
+fn result(text: &str) -> Result<EvidenceResult, String> {
+    let all = EvidenceResult::ALL;
+    all.into_iter()
+        .find(|result| result.as_str() == text)
+        .ok_or_else(|| format!("one of {}", all.map(EvidenceResult::as_str).join(", ")))
+}
+
+pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
+    let session = global.session()?;
+    let reading = session.read(&args.change)?;
+    let view = reading.view()?;
+    let short = view.id.short();
+    if args.revision.is_some_and(|number| number != view.revision) {
+        let number = args.revision.unwrap_or_default();
+        let what = format!("change {short} has revision {}, and this is said of revision {number}", view.revision);
+        return Err(CliError::new("stale-revision", what).hint("run it on what is there now, and attest that"));
+    }
+    let document = args.from.as_deref().map(document).transpose()?;
+    let said = match &document {
+        Some(bytes) => evidence::read(bytes, Some(reading.subject()))?,
+        None => None,
+    };
+    let result = agreed(said.as_ref(), args.result)?;
+    let kind = match (args.kind, &said) {
+        (Some(kind), _) => kind,
+        (None, Some(said)) => usual_kind(said)?,
+        (None, None) => {
+            return Err(CliError::usage("--kind: what sort of evidence is it?").hint("for example --kind tests"));
+        }
+    };
+    let workflow = args.workflow.or(said.and_then(|said| said.workflow));
+    let note = args.note.as_deref().map(reason).transpose()?;
+    let by = workflow.as_ref().map(|path| format!(", by {path}")).unwrap_or_default();
+    announce(
+        &session.speaker,
+        &[format!("{kind} {result} for revision {} of change {short}{by}: {}", view.revision, view.title)],
+    );
+    let me = session.speaker.me.clone();
+    let blobs: Vec<Vec<u8>> = document.iter().cloned().chain(note.iter().map(|(_, blob)| blob.clone())).collect();
+    let body = Body::Evidence(Evidence {
+        change: view.id.clone(),
+        document: document.map(Digest::of),
+        kind: kind.clone(),
+        result,
+        revision: reading.revision_ref(),
+        subject: view.subject_ref.clone(),
+        text: note.map(|(digest, _)| digest),
+        workflow,
+    });
+    submit::say(global, &session, body, &blobs, |_| format!("{me} attested {kind} {result} for {short}"))
+}
+
+fn document(path: &Path) -> Result<Vec<u8>, CliError> {
+    read(path, MAX_DOCUMENT_BYTES).map_err(|error| {
+        CliError::new("evidence-document", error.to_string())
+            .hint("of something larger attest a summary, and say with --note where the whole is")
+    })
+}
+
+/// What came of it. A document that says so is never contradicted by a flag.
+fn agreed(said: Option<&Attested>, flag: Option<EvidenceResult>) -> Result<EvidenceResult, CliError> {
+    match (said, flag) {
+        (None, Some(flag)) => Ok(flag),
+        (Some(said), None) => Ok(said.result),
+        (Some(said), Some(flag)) if said.result == flag => Ok(flag),
+        (Some(said), Some(flag)) => Err(CliError::new(
+            "result-mismatch",
+            format!("--result {flag}, but the document says that it {}", said.result),
+        )
+        .hint("leave --result away: the document says what came of it")),
+        (None, None) => Err(CliError::usage("--result: what came of it?")
+            .hint(format!("one of {}", EvidenceResult::ALL.map(EvidenceResult::as_str).join(", ")))),
+    }
+}
+
+fn usual_kind(said: &Attested) -> Result<EvidenceKind, CliError> {
+    let usual = if said.predicate == evidence::PROVENANCE { "build" } else { "tests" };
+    usual.parse().map_err(|error: countersign_core::ids::InvalidId| CliError::usage(error.to_string()))
+}
