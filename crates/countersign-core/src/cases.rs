@@ -161,22 +161,6 @@ impl Measure {
     }
 }
 
-/// Who signed the commits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Signatures {
-    /// Somebody here, all of them.
-    Signed,
-    /// Whoever committed them.
-    ByCommitter,
-}
-
-impl Signatures {
-    fn view(self) -> CommitsView {
-        CommitsView { signed: true, by_committer: self == Self::ByCommitter }
-    }
-}
-
 /// What came of what a workload ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -201,6 +185,22 @@ impl Came {
         };
         among.extend("ci".parse().ok());
         view
+    }
+}
+
+/// Who signed the commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Signatures {
+    /// Somebody here, all of them.
+    Signed,
+    /// Whoever committed them.
+    ByCommitter,
+}
+
+impl Signatures {
+    fn view(self) -> CommitsView {
+        CommitsView { signed: true, by_committer: self == Self::ByCommitter }
     }
 }
 
@@ -397,6 +397,9 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
         let owns = home.owners.contains(by).then(|| home.system.clone());
         snapshot = snapshot.approved(by.clone(), home.seniors.contains(by), owns);
     }
+    for (kind, came) in &given.evidence {
+        snapshot = snapshot.evidence(kind.clone(), came.view());
+    }
     snapshot = snapshot.approved_hours_ago(0);
     for (by, hours) in &given.approved_hours_ago {
         snapshot = snapshot.given_hours_ago(by, *hours);
@@ -406,9 +409,6 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
     }
     if let Some(signatures) = given.commits {
         snapshot = snapshot.commits(signatures.view());
-    }
-    for (kind, came) in &given.evidence {
-        snapshot = snapshot.evidence(kind.clone(), came.view());
     }
     for (by, words) in &given.signed {
         let (mut assurance, mut seen) = (Assurance::SoftwareKey, Seen::None);

@@ -482,8 +482,8 @@ impl Change {
 
 impl Change {
     /// The streams that a decision about the change depends on, asked by this gate: governance, the change, its targets,
-    /// the people whose approval or waiver and the workloads whose evidence may count, or whose key signed its commits (a revocation of
-    /// their key stands in their own stream), and the gate.
+    /// the people whose approval or waiver may count or whose key signed its commits and the workloads whose evidence may (a
+    /// revocation of that stands in their own stream), and the gate.
     /// A function of the change, so that a gate and a verifier work out for themselves what must not be missing.
     pub fn inputs(&self, gate: Option<&GateId>) -> Result<BTreeSet<StreamId>, Refusal> {
         let mut streams = BTreeSet::from([governance_stream()?, change_stream(&self.id)?]);
@@ -494,9 +494,9 @@ impl Change {
         let approved = self.approvals.iter().filter(|a| Some(a.revision) == current || self.may_carry(a));
         let approved = approved.map(|approval| &approval.by);
         let waived = self.waivers.iter().filter(|w| Some(w.revision) == current).map(|waiver| &waiver.by);
-        let signed = self.current().into_iter().flat_map(|revision| revision.signers.values());
         let attested = self.evidence_of(current.as_ref()).map(|evidence| &evidence.by);
-        for person in approved.chain(waived).chain(signed).chain(attested) {
+        let signed = self.current().into_iter().flat_map(|revision| revision.signers.values());
+        for person in approved.chain(waived).chain(attested).chain(signed) {
             streams.insert(person_stream(person)?);
         }
         // Who submitted what governs stands behind it as those do who approve.

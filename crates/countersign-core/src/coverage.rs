@@ -270,12 +270,6 @@ fn named_groups(governance: &Governance) -> BTreeMap<&GroupId, BTreeSet<&ActorId
     governance.rules.groups().iter().map(|group| (group, governance.catalog.members(group))).collect()
 }
 
-/// What the rules ask a change to have.
-fn has(governance: &Governance) -> BTreeSet<&Has> {
-    let ways = governance.rules.iter().flat_map(|rule| &rule.requires).flat_map(Choice::ways);
-    ways.filter_map(|way| way.need.has()).collect()
-}
-
 /// For each kind of evidence that rules ask for, a workload that may attest it; none where nobody may.
 fn attesters(governance: &Governance) -> BTreeMap<&EvidenceKind, &ActorId> {
     let kinds = governance.rules.evidence();
@@ -287,6 +281,12 @@ fn attesters(governance: &Governance) -> BTreeMap<&EvidenceKind, &ActorId> {
     attested.filter(|(kind, _)| kinds.contains(*kind)).collect()
 }
 
+/// What the rules ask a change to have.
+fn has(governance: &Governance) -> BTreeSet<&Has> {
+    let ways = governance.rules.iter().flat_map(|rule| &rule.requires).flat_map(Choice::ways);
+    ways.filter_map(|way| way.need.has()).collect()
+}
+
 /// One target, and who people are to it.
 struct Scene<'a> {
     view: TargetView,
@@ -296,10 +296,10 @@ struct Scene<'a> {
     groups: &'a BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
     /// What a change does to the paths that rules name.
     paths: BTreeMap<String, PathsView>,
-    /// What rules ask a change to have, which whoever proposes it sees to.
-    has: BTreeSet<&'a Has>,
     /// Whose evidence would count, of the kinds that rules ask for.
     evidence: BTreeMap<&'a EvidenceKind, &'a ActorId>,
+    /// What rules ask a change to have, which whoever proposes it sees to.
+    has: BTreeSet<&'a Has>,
 }
 
 impl<'a> Scene<'a> {
@@ -338,7 +338,7 @@ impl<'a> Scene<'a> {
         let owners = governance.owners(&view.target.system);
         // As of every change to what governs: it has no paths of a repository.
         let (population, paths) = (governance.catalog.population(), governance.rules.paths_of(None));
-        Self { view, owners, population, people, groups, paths, has: has(governance), evidence: attesters(governance) }
+        Self { view, owners, population, people, groups, paths, evidence: attesters(governance), has: has(governance) }
     }
 
     /// The groups that rules name and somebody is in.

@@ -197,8 +197,8 @@ impl State {
             | Body::Publication(_)
             | Body::OutcomeReport(_) => {
                 self.apply_to_targets(admitted)?;
-                let governance = Arc::clone(&self.governance);
                 self.count_standard(admitted)?;
+                let governance = Arc::clone(&self.governance);
                 let change = admitted.statement.body.about().and_then(|(change, _)| self.change_mut(change));
                 if let Some(change) = change {
                     change.apply(admitted);

@@ -120,11 +120,11 @@ fn need(way: &Requirement) -> String {
         Need::Apart(parts) => format!("resource.approvals.apart[\"{}\"]", crate::requirement::spelled(parts)),
         Need::FreshGuidance => "resource.guidance.stale == 0".to_owned(),
         Need::Document { document, chars } => format!("resource.documents.{} >= {chars}", document.name()),
+        Need::Evidence(kind) => format!("resource.evidence.passed[\"{kind}\"]"),
         Need::Has(Has::Title(form)) if form.ends_with('*') => format!("resource.title.form like \"{form}\""),
         Need::Has(Has::Title(form)) => format!("resource.title.form == \"{form}\""),
         Need::Has(Has::Link(host)) => format!("resource.links.hosts.contains(\"{host}\")"),
         Need::Has(Has::SignedCommits) => "resource.commits.signed".to_owned(),
-        Need::Evidence(kind) => format!("resource.evidence.passed[\"{kind}\"]"),
         Need::Disclosure => "(resource.ai.disclosed || resource.ai.status == \"declared\")".to_owned(),
     }
 }
@@ -160,7 +160,7 @@ fn met(requires: &[Choice]) -> String {
     let approvals = |need: &Need| match need {
         Need::Approvals { count, .. } => *count,
         Need::Apart(parts) => parts.iter().map(|part| part.count).sum(),
-        Need::FreshGuidance | Need::Document { .. } | Need::Evidence(_) | Need::Disclosure | Need::Has(_) => 0,
+        Need::FreshGuidance | Need::Document { .. } | Need::Evidence(_) | Need::Has(_) | Need::Disclosure => 0,
     };
     let most = usize::try_from(needs().map(approvals).max().unwrap_or_default()).unwrap_or(NAMES.len());
     let people: Vec<&str> = NAMES.into_iter().take(most).collect();
@@ -172,8 +172,8 @@ fn met(requires: &[Choice]) -> String {
         | Need::Apart(_)
         | Need::FreshGuidance
         | Need::Evidence(_)
-        | Need::Disclosure
-        | Need::Has(_) => None,
+        | Need::Has(_)
+        | Need::Disclosure => None,
     });
     let each = |of: &str| people.iter().map(|person| format!("{person}: {of}")).collect::<Vec<_>>().join(", ");
     let mut given = Vec::new();
@@ -191,13 +191,6 @@ fn met(requires: &[Choice]) -> String {
     if let Some(chars) = chars.max() {
         given.push(format!("documents: {{ why: {chars}, risk: {chars}, rollback: {chars}, tests: {chars} }}"));
     }
-    for has in needs().filter_map(Need::has) {
-        given.push(match has {
-            Has::Title(form) => format!("title: '{}: with it'", Has::sample(form)),
-            Has::Link(host) => format!("links: [https://{host}/1]"),
-            Has::SignedCommits => "commits: by_committer".to_owned(),
-        });
-    }
     let evidence: Vec<String> = needs()
         .filter_map(|need| match need {
             Need::Evidence(kind) => Some(format!("{kind}: passed")),
@@ -205,12 +198,19 @@ fn met(requires: &[Choice]) -> String {
             | Need::Apart(_)
             | Need::FreshGuidance
             | Need::Document { .. }
-            | Need::Disclosure
-            | Need::Has(_) => None,
+            | Need::Has(_)
+            | Need::Disclosure => None,
         })
         .collect();
     if !evidence.is_empty() {
         given.push(format!("evidence: {{ {} }}", evidence.join(", ")));
+    }
+    for has in needs().filter_map(Need::has) {
+        given.push(match has {
+            Has::Title(form) => format!("title: '{}: with it'", Has::sample(form)),
+            Has::Link(host) => format!("links: [https://{host}/1]"),
+            Has::SignedCommits => "commits: by_committer".to_owned(),
+        });
     }
     if needs().any(|need| *need == Need::Disclosure) {
         given.push("disclosed: true".to_owned());

@@ -464,10 +464,10 @@ pub fn not_judged(sets: &[&Rules]) -> Option<String> {
             (asks("proposer"), "who proposed"),
             (asks("purpose"), "what a change is for"),
             (asks("size"), "how large a change is"),
+            (asks("evidence") || rule.evidence().next().is_some(), "what workloads attested"),
             (asks("source") || asks("branch"), "branches"),
             (asks("links") || asks_of_links, "links"),
             (asks("commits") || asks_of_commits, "who signed commits"),
-            (asks("evidence") || rule.evidence().next().is_some(), "what workloads attested"),
         ];
         for what in by_needs.chain(by_words.into_iter().filter_map(|(asked, what)| asked.then_some(what))) {
             not.entry(what).or_default().insert(&rule.id);

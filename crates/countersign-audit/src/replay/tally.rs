@@ -328,7 +328,7 @@ impl Counts {
                     approvals.extend(parts.iter().map(|part| (&part.role, part.count.min(lacks))));
                     open = lacks.max(open);
                 }
-                Need::FreshGuidance | Need::Document { .. } | Need::Evidence(_) | Need::Disclosure | Need::Has(_) => {}
+                Need::FreshGuidance | Need::Document { .. } | Need::Evidence(_) | Need::Has(_) | Need::Disclosure => {}
             }
         }
         if lacking.is_empty() {

@@ -284,8 +284,8 @@ impl<'a> Scene<'a> {
                         Need::FreshGuidance
                         | Need::Document { .. }
                         | Need::Evidence(_)
-                        | Need::Disclosure
-                        | Need::Has(_) => None,
+                        | Need::Has(_)
+                        | Need::Disclosure => None,
                     },
                     _ => None,
                 });

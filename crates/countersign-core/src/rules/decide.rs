@@ -92,7 +92,7 @@ impl WeighedRule<'_> {
         self.rule.requires.iter().any(|choice| {
             choice.ways().iter().all(|way| match way.need {
                 Need::Approvals { .. } | Need::Apart(_) => true,
-                Need::FreshGuidance | Need::Document { .. } | Need::Evidence(_) | Need::Disclosure | Need::Has(_) => {
+                Need::FreshGuidance | Need::Document { .. } | Need::Evidence(_) | Need::Has(_) | Need::Disclosure => {
                     false
                 }
             })

@@ -144,8 +144,8 @@ pub struct Rules {
     groups: BTreeSet<GroupId>,
     words: BTreeSet<String>,
     paths: BTreeMap<String, Globs>,
-    left_out: BTreeMap<String, Globs>,
     evidence: BTreeSet<EvidenceKind>,
+    left_out: BTreeMap<String, Globs>,
 }
 
 /// What rules count by, in their own words: each is an attribute only because a rule names it.
@@ -157,12 +157,12 @@ pub struct Literals {
     pub apart: BTreeSet<String>,
     /// The patterns of paths that are asked about.
     pub paths: BTreeSet<String>,
+    /// The kinds of evidence that are asked about.
+    pub evidence: BTreeSet<EvidenceKind>,
     /// The patterns of paths that are left out of a size.
     pub left_out: BTreeSet<String>,
     /// Within how many hours approvals are counted.
     pub recent: BTreeSet<u32>,
-    /// The kinds of evidence that are asked about.
-    pub evidence: BTreeSet<EvidenceKind>,
 }
 
 impl Literals {
@@ -170,9 +170,9 @@ impl Literals {
         self.counted.extend(other.counted.iter().cloned());
         self.apart.extend(other.apart.iter().cloned());
         self.paths.extend(other.paths.iter().cloned());
+        self.evidence.extend(other.evidence.iter().cloned());
         self.left_out.extend(other.left_out.iter().cloned());
         self.recent.extend(&other.recent);
-        self.evidence.extend(other.evidence.iter().cloned());
     }
 
     /// All groups that they name.
@@ -203,10 +203,10 @@ pub struct Mentions {
     pub purpose: bool,
     /// Patterns of paths.
     pub patterns: BTreeSet<String>,
-    /// Within how many hours it counts approvals.
-    pub hours: BTreeSet<u32>,
     /// Kinds of evidence.
     pub evidence: BTreeSet<EvidenceKind>,
+    /// Within how many hours it counts approvals.
+    pub hours: BTreeSet<u32>,
     /// People whom its conditions name.
     pub people: BTreeSet<String>,
     /// Numbers and texts in its `when`, which a sample has to have for the rule to apply.
@@ -258,7 +258,7 @@ impl Rules {
         let evidence = literals.evidence.iter().cloned().chain(required).collect();
         let words = parsed.iter().flat_map(|parsed| parsed.asks.words.iter().cloned()).collect();
         let rules = parsed.into_iter().map(|parsed| (parsed.rule.id.clone(), parsed)).collect();
-        Ok(Self { rules, digest, slices, vocabulary, builtin, literals, groups, words, paths, left_out, evidence })
+        Ok(Self { rules, digest, slices, vocabulary, builtin, literals, groups, words, paths, evidence, left_out })
     }
 
     /// Digest over the canonical JSON of the files that the rules were parsed from.

@@ -305,6 +305,9 @@ impl Asks {
                     Globs::parse(attribute).map_err(wrong)?;
                     self.literals.paths.insert(attribute.to_owned());
                 }
+                Some(("evidence", "passed" | "self_made")) => {
+                    self.literals.evidence.insert(attribute.parse().map_err(|_| Problem::NoEvidence(short()))?);
+                }
                 Some(("size", "files_without" | "added_without" | "deleted_without")) => {
                     let wrong = |error: NoPattern| Problem::NoPattern(error.to_string());
                     Globs::parse(attribute).map_err(wrong)?;
@@ -312,9 +315,6 @@ impl Asks {
                 }
                 Some(("approvals", "recent")) => {
                     self.literals.recent.insert(parse_hours(attribute).ok_or_else(|| Problem::NoHours(short()))?);
-                }
-                Some(("evidence", "passed" | "self_made")) => {
-                    self.literals.evidence.insert(attribute.parse().map_err(|_| Problem::NoEvidence(short()))?);
                 }
                 Some(("approvals", "group")) => {
                     self.literals.counted.insert(attribute.parse().map_err(|_| Problem::NoGroup(short()))?);

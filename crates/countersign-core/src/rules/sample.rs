@@ -58,8 +58,8 @@ struct Variety {
     people: Vec<ActorId>,
     groups: Vec<GroupId>,
     patterns: Vec<String>,
-    hours: Vec<u32>,
     evidence: Vec<EvidenceKind>,
+    hours: Vec<u32>,
     asked: BTreeSet<&'static str>,
 }
 

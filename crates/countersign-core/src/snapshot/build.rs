@@ -51,11 +51,11 @@ impl Builder {
             proposer: None,
             paths: BTreeMap::new(),
             size: None,
+            evidence: BTreeMap::new(),
+            standard: None,
             size_without: BTreeMap::new(),
             branch: None,
             commits: None,
-            evidence: BTreeMap::new(),
-            standard: None,
             loosening: None,
             together: BTreeMap::new(),
         })
@@ -201,6 +201,20 @@ impl Builder {
         self
     }
 
+    /// The template that it fits.
+    #[must_use]
+    pub fn standard(mut self, standard: Option<StandardView>) -> Self {
+        self.0.standard = standard;
+        self
+    }
+
+    /// What evidence of a kind comes to.
+    #[must_use]
+    pub fn evidence(mut self, kind: EvidenceKind, view: EvidenceView) -> Self {
+        self.0.evidence.insert(kind, view);
+        self
+    }
+
     /// The same without the paths of patterns.
     #[must_use]
     pub fn size_without(mut self, sizes: BTreeMap<String, Size>) -> Self {
@@ -232,20 +246,6 @@ impl Builder {
     pub fn given_hours_ago(mut self, by: &ActorId, hours: u32) -> Self {
         let theirs = self.0.approvals.iter_mut().filter(|approval| approval.by == *by);
         theirs.for_each(|approval| approval.hours = Some(hours));
-        self
-    }
-
-    /// The template that it fits.
-    #[must_use]
-    pub fn standard(mut self, standard: Option<StandardView>) -> Self {
-        self.0.standard = standard;
-        self
-    }
-
-    /// What evidence of a kind comes to.
-    #[must_use]
-    pub fn evidence(mut self, kind: EvidenceKind, view: EvidenceView) -> Self {
-        self.0.evidence.insert(kind, view);
         self
     }
 

@@ -91,6 +91,12 @@ pub struct Snapshot {
     /// How large it is, where a rule asks. Where nobody can tell: larger than any rule allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
+    /// What workloads' evidence of this revision comes to, of the kinds that rules ask for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub evidence: BTreeMap<EvidenceKind, EvidenceView>,
+    /// The template that it fits, which two people approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standard: Option<StandardView>,
     /// The same without the paths of the patterns that rules leave out of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub size_without: BTreeMap<String, Size>,
@@ -100,12 +106,6 @@ pub struct Snapshot {
     /// Who signed its commits, where a rule asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commits: Option<CommitsView>,
-    /// What workloads' evidence of this revision comes to, of the kinds that rules ask for.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub evidence: BTreeMap<EvidenceKind, EvidenceView>,
-    /// The template that it fits, which two people approved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub standard: Option<StandardView>,
     /// Of what governs, where it loosens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loosening: Option<LooseningView>,

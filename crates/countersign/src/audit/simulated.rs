@@ -207,7 +207,7 @@ fn approvals(rule: &RuleDecision) -> u32 {
     let of = |missing: &Missing| match &missing.token {
         Token::Requirement(requirement) => match requirement.need {
             Need::Approvals { .. } | Need::Apart(_) => missing.count,
-            Need::FreshGuidance | Need::Document { .. } | Need::Evidence(_) | Need::Disclosure | Need::Has(_) => 0,
+            Need::FreshGuidance | Need::Document { .. } | Need::Evidence(_) | Need::Has(_) | Need::Disclosure => 0,
         },
         _ => 0,
     };

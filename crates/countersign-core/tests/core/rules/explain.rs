@@ -41,8 +41,8 @@ fn role(missing: &Missing) -> Option<Role> {
         | Need::FreshGuidance
         | Need::Document { .. }
         | Need::Evidence(_)
-        | Need::Disclosure
-        | Need::Has(_) => None,
+        | Need::Has(_)
+        | Need::Disclosure => None,
     }
 }
 

@@ -109,10 +109,8 @@ impl Refused {
             }
         }
         refused = refused.say_command(&mut last);
-        match denied.explanation.for_example() {
-            Some(example) => refused.note(example),
-            None => refused,
-        }
+        let standard = denied.explanation.standard.clone();
+        denied.explanation.for_example().into_iter().chain(standard).fold(refused, Self::note)
     }
 
     fn say_command(self, command: &mut Option<String>) -> Self {
