@@ -3,10 +3,13 @@
 mod evidence;
 mod standard;
 
+mod commits;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Fingerprint, Time};
 
+use self::commits::commits;
 pub(crate) use self::standard::is_of_sort;
 pub use self::{
     evidence::evidence_of,
@@ -15,14 +18,14 @@ pub use self::{
 use crate::{
     catalog::{Actor, ActorKind},
     change::{ApprovalRecord, Change, DisclosureRecord, EvidenceRecord, Revision},
-    facts::{IdentityFact, PathStatus, Role, RuledPath, SignatureFact, Size, git::Ident},
+    facts::{IdentityFact, PathStatus, Role, RuledPath, Size, git::Ident},
     governance::Governance,
     ids::{ActorId, GroupId, SystemId},
     newcomers,
     refusal::Refusal,
     snapshot::{
-        Ai, AiStatus, ApprovalView, Carried, CommitsView, GuidanceView, LooseningView, Material, PathsView,
-        ProposerView, Snapshot, TargetView, WaiverView,
+        Ai, AiStatus, ApprovalView, Carried, GuidanceView, LooseningView, Material, PathsView, ProposerView, Snapshot,
+        TargetView, WaiverView,
     },
     state::State,
     statement::{IdentityVerdict, RevisionRef},
@@ -265,11 +268,11 @@ impl Snapshot {
             proposer: proposer(governance, change),
             paths: paths(governance, revision),
             size: size(governance, revision),
-            evidence: evidence.ok()?,
             size_without: size_without(governance, revision),
             branch: branch(governance, revision),
             // Whose key was revoked then is not looked at.
             commits: commits(governance, change, revision, |_, _| Ok(true)).ok().flatten(),
+            evidence: evidence.ok()?,
             ..self.clone()
         })
     }
@@ -400,11 +403,11 @@ impl Snapshot {
             proposer: proposer(governance, change),
             paths: paths(governance, revision),
             size: size(governance, revision),
-            evidence,
-            standard,
             size_without: size_without(governance, revision),
             branch: branch(governance, revision),
             commits: commits(governance, change, revision, |id, key| Ok(state.holds(id, key, now)?.is_some()))?,
+            evidence,
+            standard,
             carried,
             approvals,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
@@ -501,13 +504,6 @@ fn files(subject: &FilesSubject) -> Vec<RuledPath> {
     subject.files.keys().map(file).collect()
 }
 
-fn ruled_files(revision: &Revision) -> Vec<RuledPath> {
-    match &revision.subject {
-        Subject::Files(subject) => files(subject),
-        Subject::Git(_) | Subject::Governance(_) => Vec::new(),
-    }
-}
-
 /// How large a revision is, where a rule asks. Of files the log has no contents whose lines it could count.
 fn size(governance: &Governance, revision: &Revision) -> Option<Size> {
     let asked = governance.rules.ask_about("size");
@@ -524,7 +520,7 @@ fn size(governance: &Governance, revision: &Revision) -> Option<Size> {
 fn size_without(governance: &Governance, revision: &Revision) -> BTreeMap<String, Size> {
     match &revision.subject {
         Subject::Git(_) => governance.rules.sizes_without(revision.paths.as_deref()),
-        Subject::Files(_) => governance.rules.sizes_without(Some(&ruled_files(revision))),
+        Subject::Files(subject) => governance.rules.sizes_without(Some(&files(subject))),
         Subject::Governance(_) => governance.rules.sizes_without(None),
     }
 }
@@ -535,35 +531,6 @@ fn branch(governance: &Governance, revision: &Revision) -> Option<String> {
         Subject::Git(subject) => governance.rules.ask_about("branch").then(|| subject.branch.clone()),
         Subject::Files(_) | Subject::Governance(_) => None,
     }
-}
-
-/// Who signed the commits of a revision, where a rule asks. `holds`: whether a key is still somebody's.
-fn commits(
-    governance: &Governance,
-    change: &Change,
-    revision: &Revision,
-    holds: impl Fn(&ActorId, &Fingerprint) -> Result<bool, Refusal>,
-) -> Result<Option<CommitsView>, Refusal> {
-    if !governance.rules.ask_about("commits") || revision.signatures.is_empty() {
-        return Ok(None);
-    }
-    let mut commits = CommitsView { signed: true, by_committer: true };
-    for SignatureFact { committer, key } in &revision.signatures {
-        let signer = key.as_ref().and_then(|key| Some((key, revision.signers.get(key)?)));
-        let Some((key, signer)) = signer else { return Ok(Some(CommitsView::default())) };
-        if !holds(signer, key)? {
-            return Ok(Some(CommitsView::default()));
-        }
-        let mail = revision.named.get(committer).map(|who| who.mail.as_str()).unwrap_or_default();
-        commits.by_committer &= match governance.catalog.person_by_mail(mail) {
-            Some(actor) => actor.id == *signer,
-            None => change.identifications.iter().any(|record| {
-                record.said.identity == *committer
-                    && matches!(&record.said.verdict, IdentityVerdict::Is(actor) if actor == signer)
-            }),
-        };
-    }
-    Ok(Some(commits))
 }
 
 /// Who proposed a change, where a rule asks.

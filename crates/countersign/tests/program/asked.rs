@@ -60,7 +60,8 @@ fn commits_are_signed_with_the_key_that_the_catalog_has() {
 fn where_it_comes_from_is_said_signed_and_shown() {
     let world = world();
     let propose = |source: &str| {
-        let words = ["propose", "--kind", "code", "--title", "fix(search): more", "--why", "it is too small"];
+        let words =
+            ["propose", "--kind", "code", "--title", "fix(search): more", "--why", "the list of results is too small"];
         let more = ["--link", "https://tracker.example/PAY-12", "--source", source];
         world.say("alice", &[&words[..], &more, &CONTENT, &TARGET].concat())
     };

@@ -36,6 +36,7 @@ fn commits(n: u64, path: &str, added: u32) -> Extracted {
     commits.facts.paths = vec![touched];
     commits.facts.delta = delta::digest(&commits.facts.paths);
     commits.facts.size.lines = Some(Lines { added, deleted: 1 });
+    commits.facts.lines = vec![commits.facts.size.lines];
     commits
 }
 

@@ -128,7 +128,7 @@ fn annotations() {
     "#);
     assert_snapshot!(with("r", "enforce", "waivable", "approval:boss:1"), @r#"
     a.cedar:1: `@requires("approval:boss:1")` is not valid
-      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, disclosure, title:FORM, link:HOST, commits:signed; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
+      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
     "#);
     assert_snapshot!(refusal(&good.replace("{change}", "{id}")), @r#"
     a.cedar:1: `@remedy("countersign mend {id}")` is not valid
