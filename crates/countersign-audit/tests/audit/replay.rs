@@ -329,6 +329,6 @@ fn rules_about_paths_are_asked_about_what_a_change_touched() {
 fn what_a_history_cannot_tell_is_said() {
     let by_group = rule("red", "approval:group:red:1", "watch", "resource.approvals.group[\"red\"] >= 1");
     let by_key = rule("touched", "approval:touch:1", "watch", "resource.approvals.touch >= 1");
-    assert_snapshot!(replay::not_judged(&[&by_group, &by_key, &independent("watch")]).unwrap(), @"Not judged, because a repository does not tell: branches (`red`, `second`, `touched`); groups (`red`); keys (`touched`). In a replay nobody is in a group or has a key, and nothing is small, so these rules stop whatever they ask that of, and let pass what they only ask about where it is so.");
+    assert_snapshot!(replay::not_judged(&[&by_group, &by_key, &independent("watch")]).unwrap(), @"Not judged, because a repository does not tell: groups (`red`); keys (`touched`). In a replay nobody is in a group or has a key, and nothing is small, so these rules stop whatever they ask that of, and let pass what they only ask about where it is so.");
     assert_eq!(replay::not_judged(&[&shipped(), &independent("watch")]), None);
 }

@@ -128,6 +128,13 @@ impl Rule {
     }
 }
 
+/// Whether an attribute is named there, not only as the end of a longer word: `source` is none of `resource`.
+fn is_named(text: &str, name: &str) -> bool {
+    let begins =
+        |at: usize| !text.get(..at).is_some_and(|t| t.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_'));
+    text.match_indices(name).any(|(at, _)| begins(at))
+}
+
 fn internal(message: String) -> RulesError {
     RulesError { file: String::new(), line: None, problem: Problem::Internal(message) }
 }
@@ -219,7 +226,8 @@ pub struct Mentions {
 impl Mentions {
     /// What a condition's text asks about, and the numbers and texts in it.
     fn add_conditions(&mut self, text: &str) {
-        self.asked.extend(attributes::ATTRIBUTES.iter().map(|attribute| attribute.name).filter(|n| text.contains(n)));
+        self.asked
+            .extend(attributes::ATTRIBUTES.iter().map(|attribute| attribute.name).filter(|name| is_named(text, name)));
         for (number, part) in text.split('"').enumerate() {
             // Every other part stands in quotes.
             if number.is_multiple_of(2) {
