@@ -8,7 +8,7 @@ const KEY: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What each command is run with. What it needs lies there, and whatever is wrong with the rest is said only where the trust
 /// file is not.
-const COMMANDS: [&str; 57] = [
+const COMMANDS: [&str; 61] = [
     "amend home --why better",
     "apply CHANGE --file file.yaml -- true",
     "approve CHANGE --file file.yaml",
@@ -51,6 +51,10 @@ const COMMANDS: [&str; 57] = [
     "take-back CHANGE",
     "attest CHANGE --kind tests --result passed",
     "comment CHANGE looks-fine",
+    "enrol --confirm enrol-erin.json --word WORD --home home",
+    "recover --person alice --new-key bob.pub --why lost --out recovery.json",
+    "rotate-key --new bob",
+    "sync people.csv home",
     "completions bash",
     "findings",
     "man pages",
@@ -81,6 +85,10 @@ fn no_command_goes_on_with_a_log_that_it_does_not_vouch_for() {
     let bundle = world.say("alice", &["bundle", &change, "--out", stage.path("bundle.tar").to_str().unwrap()]);
     assert_eq!(bundle.status, 0, "{bundle}");
     stage.write("file.yaml", "limit: 20\n");
+    stage.key("erin");
+    let enrolled = stage.run("enrol --id erin --key erin").stdout;
+    let told = enrolled.split("your word: ").nth(1).unwrap().split_whitespace().next().unwrap();
+    stage.write("people.csv", "id,name,mail,groups,active\nalice,Alice,alice@example.com,owners,true\n");
     fs::copy(stage.path("home/trust.json"), stage.path("pinned.json")).unwrap();
     stage.command("git").args(["clone", "--quiet", "--bare", "shop.git", "new.git"]).status().unwrap();
     another_log(stage, "other", "other");
@@ -93,6 +101,7 @@ fn no_command_goes_on_with_a_log_that_it_does_not_vouch_for() {
             "CHANGE" => &change,
             "COPY" => &copy,
             "STOP" => &stop,
+            "WORD" => told,
             "URL" => url,
             "FINGERPRINT" => KEY,
             word => word,
