@@ -1,5 +1,5 @@
 //! Newcomers: who got their first key lately, by a publication, and from whom. What follows from that is in
-//! [`crate::newcomers`].
+//! `crate::newcomers`.
 
 use std::collections::BTreeSet;
 
