@@ -61,7 +61,7 @@ use crate::{
     },
     glob::{Globs, NoPattern},
     ids::{EvidenceKind, GroupId, RuleId},
-    requirement::{Carry, Choice, Need, Part, Role, parse_parts},
+    requirement::{Carry, Choice, Need, Role, parse_parts},
     snapshot::{PathsView, Snapshot, TargetView},
 };
 
@@ -114,16 +114,7 @@ impl Rule {
     /// The groups that it asks approvals of, and whose members may waive it.
     pub fn groups(&self) -> impl Iterator<Item = &GroupId> {
         let asked = self.requires.iter().flat_map(Choice::ways).flat_map(|way| way.need.roles());
-        let asked = asked.filter_map(|role| match role {
-            Role::Group(group) => Some(group),
-            Role::Independent
-            | Role::Owner
-            | Role::Senior
-            | Role::Touch
-            | Role::Verified
-            | Role::Recent(_)
-            | Role::Material => None,
-        });
+        let asked = asked.filter_map(Role::group);
         asked.chain(&self.waivers)
     }
 }
@@ -185,16 +176,7 @@ impl Literals {
     /// All groups that they name.
     fn groups(&self) -> impl Iterator<Item = GroupId> {
         let parts = self.apart.iter().filter_map(|text| parse_parts(text)).flatten();
-        let apart = parts.filter_map(|Part { role, .. }| match role {
-            Role::Group(group) => Some(group),
-            Role::Independent
-            | Role::Owner
-            | Role::Senior
-            | Role::Touch
-            | Role::Verified
-            | Role::Recent(_)
-            | Role::Material => None,
-        });
+        let apart = parts.filter_map(|part| part.role.group().cloned());
         self.counted.iter().cloned().chain(apart)
     }
 }

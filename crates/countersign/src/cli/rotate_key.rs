@@ -148,8 +148,7 @@ fn lines(said: &KeyRotation, why: &str) -> Vec<String> {
 fn read(file: &Path) -> Result<(Several, Vec<String>), CliError> {
     let draft = Several::read(file, EXPECTED)?;
     let Body::KeyRotation(said) = &draft.body else {
-        let what = format!("{}: there is a {} statement in it", file.display(), draft.body.kind());
-        return Err(CliError::new("not-a-draft", what).hint(EXPECTED));
+        return Err(draft.is_another(file, EXPECTED));
     };
     let lines = lines(said, &draft.why(said.reason));
     Ok((draft, lines))
@@ -157,14 +156,7 @@ fn read(file: &Path) -> Result<(Several, Vec<String>), CliError> {
 
 fn show(global: &Global, file: &Path) -> Result<Exit, CliError> {
     let (draft, lines) = read(file)?;
-    match global.format {
-        Format::Json => output::json(&json!({"by": draft.header.by, "does": lines}))?,
-        Format::Text => {
-            lines.iter().for_each(|line| anstream::println!("{}", output::printable(line)));
-            anstream::println!("said by {}", draft.header.by);
-        }
-    }
-    Ok(Exit::Done)
+    draft.show(global.format, &lines)
 }
 
 fn cosign(global: &Global, file: &Path) -> Result<Exit, CliError> {

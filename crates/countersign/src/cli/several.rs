@@ -12,8 +12,13 @@ use countersign_core::{
     text::Reason,
 };
 use countersign_ledger::{Digest, Envelope};
+use serde_json::json;
 
-use super::{error::CliError, submit::Session};
+use super::{
+    error::{CliError, Exit},
+    output::{self, Format},
+    submit::Session,
+};
 use crate::{home::files, speaker::Hand, wire::Submit};
 
 const MAX_BYTES: usize = 1024 * 1024;
@@ -57,6 +62,24 @@ impl Several {
     /// Whether the same statement lies there already.
     fn is_at(path: &Path, payload: &Digest) -> bool {
         Self::read(path, "").is_ok_and(|there| there.envelope.payload_digest() == *payload)
+    }
+
+    /// For who got a statement of another kind.
+    pub fn is_another(&self, file: &Path, expected: &'static str) -> CliError {
+        let what = format!("{}: there is a {} statement in it", file.display(), self.body.kind());
+        CliError::new("not-a-draft", what).hint(expected)
+    }
+
+    /// What it does and who said it first, to whoever is to sign it.
+    pub fn show(&self, format: Format, lines: &[String]) -> Result<Exit, CliError> {
+        match format {
+            Format::Json => output::json(&json!({"by": self.header.by, "does": lines}))?,
+            Format::Text => {
+                lines.iter().for_each(|line| anstream::println!("{}", output::printable(line)));
+                anstream::println!("said by {}", self.header.by);
+            }
+        }
+        Ok(Exit::Done)
     }
 
     /// Adds a signature.

@@ -1,20 +1,9 @@
 //! What rules ask of a change itself: its title, its links, the branch that it comes from, and who signed its commits.
 
 use countersign_core::catalog::Level;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{support::Run, world::World};
-
-fn done(run: &Run) -> Value {
-    assert_eq!(run.status, 0, "{run}");
-    run.json()
-}
-
-fn code(run: &Run) -> String {
-    let line = run.stderr.lines().last().unwrap_or_default();
-    let error: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{run}"));
-    error["error"]["code"].as_str().unwrap().to_owned()
-}
+use crate::world::World;
 
 fn world() -> World {
     let world = World::governed(&[("alice", Level::Standard), ("bob", Level::Senior)]);
@@ -38,7 +27,7 @@ fn commits_are_signed_with_the_key_that_the_catalog_has() {
     }
     let explain = [&["rules", "explain", "--rules", "other"], &CONTENT[..], &TARGET].concat();
     let status = |world: &World| {
-        let told = done(&world.say("alice", &explain));
+        let told = world.say("alice", &explain).done();
         told["rules"].as_array().unwrap().iter().find(|rule| rule["id"] == "signed").unwrap()["status"].clone()
     };
     assert_eq!(status(&world), "unsatisfied");
@@ -65,8 +54,8 @@ fn where_it_comes_from_is_said_signed_and_shown() {
         let more = ["--link", "https://tracker.example/PAY-12", "--source", source];
         world.say("alice", &[&words[..], &more, &CONTENT, &TARGET].concat())
     };
-    assert_eq!(code(&propose("the branch of alice")), "source-name");
-    let view = done(&propose("release/2026-04"));
+    assert_eq!(propose("the branch of alice").code(), "source-name");
+    let view = propose("release/2026-04").done();
     assert_eq!(view["purpose"], json!({ "source": "release/2026-04" }));
     let change = view["id"].as_str().unwrap();
     let options = ["--url", &world.server().url, "--key", "bob"];
@@ -74,6 +63,6 @@ fn where_it_comes_from_is_said_signed_and_shown() {
     assert!(shown.stdout.contains("comes from release/2026-04"), "{shown}");
     // The gate extracts the same facts, sizes of single paths and signatures among them.
     world.approve("bob", change);
-    done(&world.say("alice", &["disclose", change, "--none"]));
+    world.say("alice", &["disclose", change, "--none"]).done();
     world.push(&["HEAD:main"]).passes();
 }

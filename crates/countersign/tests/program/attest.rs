@@ -1,8 +1,8 @@
 //! Evidence: what a workload attests opens a gate whose rules ask for it, and nothing else does.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{support::Run, world::World};
+use crate::world::World;
 
 const TESTED: &str = r#"@id("tested")
 @requires("evidence:tests")
@@ -15,17 +15,6 @@ when { resource.production }
 unless { resource.evidence.passed["tests"] };
 "#;
 
-fn done(run: &Run) -> Value {
-    assert_eq!(run.status, 0, "{run}");
-    run.json()
-}
-
-fn code(run: &Run) -> String {
-    let line = run.stderr.lines().last().unwrap_or_default();
-    let error: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{run}"));
-    error["error"]["code"].as_str().unwrap().to_owned()
-}
-
 /// The usual world, where tests have to pass, and a workload `ci` runs them.
 fn tested() -> World {
     let world = World::usual();
@@ -37,7 +26,7 @@ fn tested() -> World {
 fn approved(world: &World, branch: &str, path: &str) -> String {
     world.edit(branch, path, "25\n");
     let change = world.propose("alice", &["search/production"]);
-    done(&world.say("alice", &["disclose", &change, "--none"]));
+    world.say("alice", &["disclose", &change, "--none"]).done();
     world.approve("bob", &change);
     change
 }
@@ -66,20 +55,20 @@ fn green_tests_by_a_workload_open_the_gate() {
     }
     // People do not pass for it, skipped is no pass, and a document is believed before a flag.
     assert_eq!(
-        code(&world.say("carol", &["attest", &change, "--kind", "tests", "--result", "passed"])),
+        world.say("carol", &["attest", &change, "--kind", "tests", "--result", "passed"]).code(),
         "only-workloads"
     );
-    assert_eq!(code(&world.say("ci", &["attest", &change, "--kind", "scan", "--result", "passed"])), "not-attested-by");
-    done(&world.say("ci", &["attest", &change, "--kind", "tests", "--result", "skipped"]));
+    assert_eq!(world.say("ci", &["attest", &change, "--kind", "scan", "--result", "passed"]).code(), "not-attested-by");
+    world.say("ci", &["attest", &change, "--kind", "tests", "--result", "skipped"]).done();
     world.push(&["HEAD:main"]).is_refused("denied-by-rules");
     let file = test_result(&world, &head, "FAILED");
     let flag = ["attest", &change, "--from", &file, "--result", "passed"];
-    assert_eq!(code(&world.say("ci", &flag)), "result-mismatch");
+    assert_eq!(world.say("ci", &flag).code(), "result-mismatch");
     let file = test_result(&world, &"1".repeat(40), "PASSED");
-    assert_eq!(code(&world.say("ci", &["attest", &change, "--from", &file])), "another-subject");
+    assert_eq!(world.say("ci", &["attest", &change, "--from", &file]).code(), "another-subject");
     let file = test_result(&world, &head, "PASSED");
     let note = "https://ci.example.com/runs/4711";
-    let view = done(&world.say("ci", &["attest", &change, "--from", &file, "--note", note]));
+    let view = world.say("ci", &["attest", &change, "--from", &file, "--note", note]).done();
     let said = &view["evidence"][1];
     assert_eq!(
         json!([said["kind"], said["result"], said["counts"], said["workflow"], said["note"]]),
@@ -94,20 +83,20 @@ fn green_tests_by_a_workload_open_the_gate() {
 fn a_new_revision_and_a_workflow_that_the_change_edits_ask_anew() {
     let world = tested();
     let change = approved(&world, "limit", "search/limit");
-    done(&world.say("ci", &["attest", &change, "--kind", "tests", "--result", "passed"]));
+    world.say("ci", &["attest", &change, "--kind", "tests", "--result", "passed"]).done();
     world.write("search/ci.yml", "run: true\n");
     world.commit("and run nothing");
     let revise = ["revise", &change, "--git", "work", "--branch", "main", "--range", "origin/main..HEAD"];
-    done(&world.say("alice", &revise));
-    done(&world.say("alice", &["disclose", &change, "--none"]));
+    world.say("alice", &revise).done();
+    world.say("alice", &["disclose", &change, "--none"]).done();
     world.approve("bob", &change);
     world.push(&["HEAD:main"]).is_refused("denied-by-rules");
     assert_eq!(
-        code(&world.say("ci", &["attest", &change, "--kind", "tests", "--result", "passed", "--revision", "1"])),
+        world.say("ci", &["attest", &change, "--kind", "tests", "--result", "passed", "--revision", "1"]).code(),
         "stale-revision"
     );
     let own = ["attest", &change, "--kind", "tests", "--result", "passed", "--workflow", "search/ci.yml"];
-    let view = done(&world.say("ci", &own));
+    let view = world.say("ci", &own).done();
     assert_eq!((&view["evidence"][1]["self_made"], &view["evidence"][1]["counts"]), (&json!(true), &json!(false)));
     let push = world.push(&["HEAD:main"]);
     push.is_refused("denied-by-rules");

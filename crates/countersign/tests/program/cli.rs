@@ -61,12 +61,6 @@ fn text(world: &World, args: &[&str]) -> Run {
 }
 
 /// The code of the error on standard error, in JSON.
-fn code(run: &Run) -> String {
-    let line = run.stderr.lines().last().unwrap_or_default();
-    let error: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {run}"));
-    error["error"]["code"].as_str().unwrap().to_owned()
-}
-
 #[test]
 fn show_has_what_programs_ask_for() {
     let world = world();
@@ -143,9 +137,9 @@ fn a_change_says_what_it_is_for() {
         "{told}"
     );
     let refused = try_propose(&world, "search/production", &["--title", "Go back", "--incident", "it burns"]);
-    assert_eq!(code(&refused), "incident-name");
+    assert_eq!(refused.code(), "incident-name");
     let refused = try_propose(&world, "search/production", &["--title", "Go back", "--restores", "ffffffffffff"]);
-    assert_eq!(code(&refused), "unknown-change");
+    assert_eq!(refused.code(), "unknown-change");
 }
 
 #[test]
@@ -162,7 +156,7 @@ fn exit_statuses_tell_errors_wrong_usage_and_refusals_apart() {
     let change = propose(&world, "search/production", &["--title", "Go faster"]);
     let of = |who: &str, args: &[&str]| {
         let run = world.say(who, args);
-        (run.status, if run.status == 0 { String::new() } else { code(&run) })
+        (run.status, if run.status == 0 { String::new() } else { run.code() })
     };
     let is = |status: i32, code: &str| (status, code.to_owned());
     assert_eq!(of("alice", &["list"]), is(0, ""));
@@ -170,7 +164,7 @@ fn exit_statuses_tell_errors_wrong_usage_and_refusals_apart() {
     assert_eq!(of("alice", &["show", "../governance"]), is(2, "usage"));
     assert_eq!(of("nobody", &["approve", &change, "--file", "flags.json"]), is(1, "cannot-sign"));
     let unreachable = world.stage.run("--url http://127.0.0.1:1 --format json list");
-    assert_eq!((unreachable.status, code(&unreachable).as_str()), (1, "unreachable"));
+    assert_eq!((unreachable.status, unreachable.code().as_str()), (1, "unreachable"));
     assert_eq!(of("alice", &["approve"]), is(2, "usage"));
     assert_eq!(of("alice", &["reject", &change]), is(2, "usage"));
     assert_eq!(of("alice", &["disclose", &change, "--none", "--tool", "robo"]), is(2, "usage"));
@@ -232,10 +226,10 @@ fn an_approval_of_other_bytes_than_one_has_is_not_signed() {
     let change = propose(&world, "search/production", &["--title", "Go faster"]);
     world.stage.write("flags.json", "{\"fast\": false}\n");
     let run = world.say("bob", &["approve", &change, "--file", "flags.json"]);
-    assert_eq!((run.status, code(&run).as_str()), (1, "another-subject"), "{run}");
+    assert_eq!((run.status, run.code().as_str()), (1, "another-subject"), "{run}");
     world.stage.write("other.json", "{}");
     let run = world.say("bob", &["approve", &change, "--file", "other.json"]);
-    assert_eq!((run.status, code(&run).as_str()), (1, "another-subject"), "{run}");
+    assert_eq!((run.status, run.code().as_str()), (1, "another-subject"), "{run}");
     assert_eq!(shown(&world, &change)["approvals"], serde_json::json!([]));
 }
 
@@ -272,7 +266,7 @@ fn a_rejection_stops_a_change_until_it_is_lifted() {
     let view = shown(&world, &change);
     assert_eq!((&view["state"], &view["decision"]["outcome"]), (&"rejected".into(), &"deny".into()));
     assert_eq!(view["rejections"][0]["why"], "not on a Friday");
-    assert_eq!(code(&world.say("bob", &["reject", &change, "--lift"])), "not-yours");
+    assert_eq!(world.say("bob", &["reject", &change, "--lift"]).code(), "not-yours");
     world.say("carol", &["reject", &change, "--lift"]);
     let view = shown(&world, &change);
     assert_eq!((&view["state"], &view["decision"]["outcome"]), (&"proposed".into(), &"allow".into()));
@@ -285,7 +279,7 @@ const HOSTILE: &str = "ok\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\r\u{202e}evil\u{2
 fn what_people_write_does_not_act_on_a_terminal() {
     let world = world();
     let run = try_propose(&world, "search/production", &["--title", HOSTILE]);
-    assert_eq!((run.status, code(&run).as_str()), (1, "title-malformed"), "{run}");
+    assert_eq!((run.status, run.code().as_str()), (1, "title-malformed"), "{run}");
 
     let title = "Go \u{202e}retsaf\u{202c}";
     let args = [

@@ -36,12 +36,6 @@ pub fn propose(world: &World, title: &str) -> String {
 }
 
 #[track_caller]
-fn done(run: &Run) -> Value {
-    assert_eq!(run.status, 0, "{run}");
-    run.json()
-}
-
-#[track_caller]
 fn refused(run: &Run, code: &str) {
     assert_eq!(run.status, 1, "{run}");
     let error: Value = serde_json::from_str(run.stderr.lines().last().unwrap()).unwrap();
@@ -83,18 +77,18 @@ fn same(world: &World, one: &str, other: &str) {
 fn an_export_grows_with_its_log_and_is_the_same_as_one_made_at_once() {
     let world = world();
     propose(&world, "First");
-    let first = done(&world.say("alice", &["export", "log"]));
+    let first = world.say("alice", &["export", "log"]).done();
     assert_eq!(first["size"], first["new"]);
     assert_eq!(verify(&world, "log").status, 0);
     propose(&world, "Second");
-    let second = done(&world.say("alice", &["export", "log"]));
+    let second = world.say("alice", &["export", "log"]).done();
     assert_eq!(second["new"], 1);
     assert_eq!(verify(&world, "log").status, 0);
-    assert_eq!(done(&world.say("alice", &["export", "log"]))["new"], 0);
-    done(&world.say("alice", &["export", "again"]));
+    assert_eq!(world.say("alice", &["export", "log"]).done()["new"], 0);
+    world.say("alice", &["export", "again"]).done();
     same(&world, "log", "again");
     // A home says the same while it is served.
-    done(&world.say("alice", &["export", "of-home", "--home", "home"]));
+    world.say("alice", &["export", "of-home", "--home", "home"]).done();
     same(&world, "log", "of-home");
 }
 
@@ -103,7 +97,7 @@ fn an_export_grows_with_its_log_and_is_the_same_as_one_made_at_once() {
 fn two_exports_into_one_folder_make_one_that_is_whole() {
     let world = world();
     propose(&world, "first");
-    let export = |_| done(&world.say("alice", &["export", "both"]));
+    let export = |_| world.say("alice", &["export", "both"]).done();
     for round in 0..2 {
         let exported: Vec<Value> = std::thread::scope(|scope| {
             let running: Vec<_> = (0..4).map(|n| scope.spawn(move || export(n))).collect();
@@ -114,7 +108,7 @@ fn two_exports_into_one_folder_make_one_that_is_whole() {
         assert!(exported.iter().all(|done| done["size"] == all), "{exported:?}");
         assert_eq!(new, if round == 0 { all } else { 1 }, "each leaf is fetched once: {exported:?}");
         assert_eq!(verify(&world, "both").status, 0);
-        done(&world.say("alice", &["export", "alone"]));
+        world.say("alice", &["export", "alone"]).done();
         same(&world, "both", "alone");
         if round == 0 {
             propose(&world, "later");
@@ -136,9 +130,9 @@ fn an_export_of_many_leaves_grows_over_full_tiles() {
             let disclosure = Disclosure { change, guidance, prompted_by, revision, tools };
             voice.say(Body::Disclosure(disclosure), &[]).unwrap();
         }
-        done(&world.say("alice", &["export", "log"]));
+        world.say("alice", &["export", "log"]).done();
     }
-    done(&world.say("alice", &["export", "again"]));
+    world.say("alice", &["export", "again"]).done();
     same(&world, "log", "again");
     assert_eq!(verify(&world, "log").status, 0);
 
@@ -148,7 +142,7 @@ fn an_export_of_many_leaves_grows_over_full_tiles() {
         answer.headers()["cache-control"].to_str().unwrap().to_owned()
     };
     let name = |folder: &str| files(&world.stage.path("log").join(folder)).remove(0);
-    let size = done(&world.say("alice", &["log"]))["size"].as_u64().unwrap();
+    let size = world.say("alice", &["log"]).done()["size"].as_u64().unwrap();
     for full in ["tile/entries/000", "tile/0/000"] {
         assert_eq!(kept(full), "public, max-age=31536000, immutable", "{full}");
     }
@@ -171,7 +165,7 @@ fn an_export_of_many_leaves_grows_over_full_tiles() {
     assert!(run.stderr.contains(&format!("leaf {} of {size} is missing", size - 1)), "{run}");
     // And so is a node in the middle, which nobody would have looked at.
     fs::remove_dir_all(world.stage.path("log")).unwrap();
-    done(&world.say("alice", &["export", "log"]));
+    world.say("alice", &["export", "log"]).done();
     let node = world.stage.path("log/tile/0/000");
     let mut hashes = fs::read(&node).unwrap();
     hashes[40] ^= 1;
@@ -186,12 +180,12 @@ fn an_export_of_many_leaves_grows_over_full_tiles() {
 fn a_blob_of_an_export_that_decayed_is_mended_or_named() {
     let world = world();
     propose(&world, "First");
-    done(&world.say("alice", &["export", "log"]));
-    done(&world.say("alice", &["export", "again"]));
+    world.say("alice", &["export", "log"]).done();
+    world.say("alice", &["export", "again"]).done();
     let blobs = world.stage.path("log/blobs");
     let one = blobs.join(files(&blobs).remove(0));
     fs::write(&one, "something else").unwrap();
-    assert_eq!(done(&world.say("alice", &["export", "log"]))["mended"], 1);
+    assert_eq!(world.say("alice", &["export", "log"]).done()["mended"], 1);
     same(&world, "log", "again");
     fs::write(blobs.join("0".repeat(64)), "something else").unwrap();
     let run = world.say("alice", &["export", "log"]);
@@ -215,7 +209,7 @@ fn a_first_export_that_breaks_off_behind_what_it_fetched_keeps_that() {
     let run = world.say_to(&breaking.url, "alice", &["export", "log"]);
     assert_eq!(run.status, 1, "{run}");
     assert_eq!(verify(&world, "log").status, 0);
-    assert_eq!(done(&world.say("alice", &["export", "log"]))["new"], 0);
+    assert_eq!(world.say("alice", &["export", "log"]).done()["new"], 0);
 }
 
 /// Each is told as what it is, and with what would be right.
@@ -223,9 +217,9 @@ fn a_first_export_that_breaks_off_behind_what_it_fetched_keeps_that() {
 fn what_is_no_copy_or_has_no_home_or_is_of_another_log_is_told_as_that() {
     let (mut world, other) = (world(), crate::copies::world());
     let change = propose(&world, "First");
-    done(&world.say("alice", &["export", "log"]));
-    done(&other.say("alice", &["export", "log"]));
-    done(&world.say("alice", &["bundle", &change, "--out", "change.bundle"]));
+    world.say("alice", &["export", "log"]).done();
+    other.say("alice", &["export", "log"]).done();
+    world.say("alice", &["bundle", &change, "--out", "change.bundle"]).done();
     let of_the_other = other.stage.path("log").display().to_string();
     world.stop_server();
     fs::create_dir(world.stage.path("empty")).unwrap();
@@ -270,14 +264,14 @@ fn a_copy_of_another_log_is_told_as_a_wrong_trust_file() {
 fn an_older_export_of_the_same_log_is_no_crime() {
     let world = world();
     propose(&world, "First");
-    done(&world.say("alice", &["export", "early"]));
+    world.say("alice", &["export", "early"]).done();
     propose(&world, "Second");
     let follow = |place: &str, into: &str| {
         let words = ["--url", place, "--trust", "home/trust.json", "--format", "json", "follow"];
         world.stage.run_words(&[&words[..], &["--into", into, "--once"]].concat())
     };
     assert_eq!(follow(&world.server().url, "copy").status, 0);
-    assert_eq!(done(&world.say("alice", &["log"]))["size"], 3);
+    assert_eq!(world.say("alice", &["log"]).done()["size"], 3);
     let run = follow("early", "copy");
     refused(&run, "older-copy");
     assert!(run.stderr.contains("early has 2 leaves, and 3 are known"), "{run}");
@@ -293,7 +287,7 @@ fn an_export_of_another_log_or_of_an_older_one_is_refused_and_stays_as_it_is() {
     propose(&world, "First");
     let older = world.copy_of_the_store("older.db");
     propose(&world, "Second");
-    done(&world.say("alice", &["export", "log"]));
+    world.say("alice", &["export", "log"]).done();
     world.serve_store(&older);
     // Another machine, which has seen nothing.
     world.machine = "other".to_owned();
@@ -317,7 +311,7 @@ fn nothing_is_imported_under_a_server() {
     refused(&stage.run("--format json import log --home home"), "home-in-use");
     assert_eq!(stage.run(&format!("--url {} log", server.url)).status, 0);
     server.end();
-    assert_eq!(done(&stage.run("--format json import log --home home"))["new"], 0);
+    assert_eq!(stage.run("--format json import log --home home").done()["new"], 0);
 }
 
 /// Two stores have the same leaves, records and lists.
@@ -337,9 +331,9 @@ fn same_store(world: &World, one: &str, other: &str) {
 fn a_lost_ledger_is_built_again_from_an_export() {
     let mut world = world();
     let change = propose(&world, "First");
-    done(&world.say("bob", &["approve", &change, "--file", "flags.json"]));
-    done(&world.say("alice", &["permit", &change, "--out", "permit"]));
-    done(&world.say("alice", &["export", "log"]));
+    world.say("bob", &["approve", &change, "--file", "flags.json"]).done();
+    world.say("alice", &["permit", &change, "--out", "permit"]).done();
+    world.say("alice", &["export", "log"]).done();
     world.stop_server();
     for ending in ["", "-wal", "-shm"] {
         let path = world.stage.path(&format!("home/ledger.db{ending}"));
@@ -348,7 +342,7 @@ fn a_lost_ledger_is_built_again_from_an_export() {
         }
     }
     let run = world.stage.run("--format json import log --home home");
-    let done = done(&run);
+    let done = run.done();
     assert_eq!(done["new"], done["size"]);
     same_store(&world, "home/ledger.db", "lost.db");
     // With all its texts, and it goes on.
@@ -365,12 +359,12 @@ fn an_older_ledger_is_continued_from_an_export_and_a_newer_one_is_not_shortened(
     let mut world = world();
     propose(&world, "First");
     drop(world.copy_of_the_store("older.db"));
-    done(&world.say("alice", &["export", "early"]));
+    world.say("alice", &["export", "early"]).done();
     propose(&world, "Second");
-    done(&world.say("alice", &["export", "log"]));
+    world.say("alice", &["export", "log"]).done();
     world.stop_server();
     refused(&world.stage.run("--format json import early --home home"), "log-went-back");
-    assert_eq!(done(&world.stage.run("--format json import log --home home"))["new"], 0);
+    assert_eq!(world.stage.run("--format json import log --home home").done()["new"], 0);
     let home = world.stage.path("home");
     fs::copy(home.join("ledger.db"), world.stage.path("newest.db")).unwrap();
     for ending in ["", "-wal", "-shm"] {
@@ -380,7 +374,7 @@ fn an_older_ledger_is_continued_from_an_export_and_a_newer_one_is_not_shortened(
             fs::copy(older, home.join(format!("ledger.db{ending}"))).unwrap();
         }
     }
-    assert_eq!(done(&world.stage.run("--format json import log --home home"))["new"], 1);
+    assert_eq!(world.stage.run("--format json import log --home home").done()["new"], 1);
     same_store(&world, "home/ledger.db", "newest.db");
 }
 
@@ -388,7 +382,7 @@ fn an_older_ledger_is_continued_from_an_export_and_a_newer_one_is_not_shortened(
 fn what_does_not_verify_is_not_imported() {
     let mut world = world();
     propose(&world, "First");
-    done(&world.say("alice", &["export", "log"]));
+    world.say("alice", &["export", "log"]).done();
     world.stop_server();
     let before = fs::read(world.stage.path("home/genesis.json")).unwrap();
     for name in files(&world.stage.path("log")) {
@@ -415,7 +409,7 @@ fn what_does_not_verify_is_not_imported() {
 fn a_backup_of_a_served_home_is_a_home_that_serves_and_verifies() {
     let world = world();
     let change = propose(&world, "First");
-    let backed_up = done(&world.say("alice", &["backup", "copies/one", "--home", "home"]));
+    let backed_up = world.say("alice", &["backup", "copies/one", "--home", "home"]).done();
     assert_eq!(backed_up["keys"], true);
     propose(&world, "After it");
     refused(&world.say("alice", &["backup", "copies/one", "--home", "home"]), "exists");
@@ -428,7 +422,7 @@ fn a_backup_of_a_served_home_is_a_home_that_serves_and_verifies() {
     }
 
     // Restored somewhere else: everything verified, served, the same to a reader, and it goes on.
-    let made = done(&world.stage.run("--format json import copies/one --home restored"));
+    let made = world.stage.run("--format json import copies/one --home restored").done();
     assert_eq!((&made["made"], &made["size"]), (&true.into(), &backed_up["size"]));
     let restored = Stage::new();
     fs::rename(world.stage.path("restored"), restored.path("home")).unwrap();
@@ -445,7 +439,7 @@ fn a_backup_of_a_served_home_is_a_home_that_serves_and_verifies() {
     let copied = Stage::new();
     fs::rename(world.stage.path("copies/one"), copied.path("home")).unwrap();
     drop(copied.serve());
-    done(&world.say("alice", &["backup", "copies/two", "--home", "home", "--without-keys"]));
+    world.say("alice", &["backup", "copies/two", "--home", "home", "--without-keys"]).done();
     assert!(!world.stage.path("copies/two/keys").exists());
 }
 

@@ -11,12 +11,6 @@ const CHECKOUT: &str = "checkout/production";
 const SEARCH: &str = "search/production";
 
 #[track_caller]
-fn done(run: &Run) -> Value {
-    assert_eq!(run.status, 0, "{run}");
-    run.json()
-}
-
-#[track_caller]
 fn refused(run: &Run, code: &str) -> String {
     assert_ne!(run.status, 0, "{run}");
     let error: Value = serde_json::from_str(run.stderr.lines().last().unwrap()).unwrap();
@@ -53,7 +47,7 @@ fn of_a_file(world: &World, text: &str) -> String {
         ["propose", "--again", "--target", SEARCH, "--kind", "flag", "--file", "flags.json", "--command", "true"];
     let more = ["--title", "Go faster", "--why", "the bank answers within eight seconds at month end"];
     let rest = ["--rollback", "put the old file back"];
-    done(&world.say("alice", &[&words[..], &more[..], &rest[..]].concat()))["id"].as_str().unwrap().to_owned()
+    world.say("alice", &[&words[..], &more[..], &rest[..]].concat()).done()["id"].as_str().unwrap().to_owned()
 }
 
 fn apply(world: &World, change: &str) -> Run {
@@ -61,21 +55,15 @@ fn apply(world: &World, change: &str) -> Run {
 }
 
 fn approve_file(world: &World, change: &str) {
-    done(&world.say("bob", &["approve", change, "--file", "flags.json"]));
+    world.say("bob", &["approve", change, "--file", "flags.json"]).done();
 }
 
 /// The first founder signs; the file that they leave.
 fn first_signs(world: &World) -> String {
-    let begun = done(&world.stage.run_words(&[
-        "--format",
-        "json",
-        "--key",
-        "alice",
-        "epoch",
-        "home",
-        "--why",
-        "the disk was lost",
-    ]));
+    let begun = world
+        .stage
+        .run_words(&["--format", "json", "--key", "alice", "epoch", "home", "--why", "the disk was lost"])
+        .done();
     assert_eq!((&begun["begun"], &begun["quorum"]), (&false.into(), &2.into()), "{begun}");
     begun["file"].as_str().unwrap().to_owned()
 }
@@ -103,12 +91,12 @@ fn lost() -> Lost {
     world.edit("approved", "checkout/timeout", "30\n");
     let approved = world.propose("alice", &[CHECKOUT]);
     world.approve("bob", &approved);
-    done(&world.say("alice", &["backup", "backup", "--home", "home"]));
+    world.say("alice", &["backup", "backup", "--home", "home"]).done();
     let applied = of_a_file(&world, "{\"fast\": 1}\n");
     approve_file(&world, &applied);
     let run = apply(&world, &applied);
     assert_eq!(run.status, 0, "{run}");
-    done(&world.say("carol", &["reject", &rejected, "--why", "it stops the nightly run"]));
+    world.say("carol", &["reject", &rejected, "--why", "it stops the nightly run"]).done();
     // The gate has seen all of it.
     world.git(&["checkout", "--quiet", "-B", "nothing", "origin/main"]);
     world.write("checkout/nothing", "x\n");
@@ -121,7 +109,7 @@ fn lost() -> Lost {
 /// The older copy in the place of the ledger.
 fn restored() -> Lost {
     let lost = lost();
-    let imported = done(&lost.world.stage.run("--format json import backup --home home --older"));
+    let imported = lost.world.stage.run("--format json import backup --home home --older").done();
     assert!(imported["lost"].as_u64().unwrap() > 3, "{imported}");
     lost
 }
@@ -131,7 +119,7 @@ fn an_older_copy_is_refused_by_everybody_until_a_quorum_begins_a_new_epoch() {
     let Lost { mut world, approved, rejected, applied } = lost();
     let hint = refused(&world.stage.run("--format json import backup --home home"), "log-went-back");
     assert!(hint.contains("--older"), "{hint}");
-    let imported = done(&world.stage.run("--format json import backup --home home --older"));
+    let imported = world.stage.run("--format json import backup --home home --older").done();
     let (cut, lost) = (imported["size"].as_u64().unwrap(), imported["lost"].as_u64().unwrap());
     assert!(world.stage.path(&format!("home/ledger.db.lost-{}", cut + lost)).exists(), "nothing is thrown away");
 
@@ -153,9 +141,9 @@ fn an_older_copy_is_refused_by_everybody_until_a_quorum_begins_a_new_epoch() {
     refused(&next_signs(&world, "alice", &file), "already-signed");
     refused(&next_signs(&world, "carol", &file), "policy-group");
     refused(&world.stage.run("--format json serve --home home --listen 127.0.0.1:0"), "ledger-went-back");
-    let shown = done(&world.stage.run_words(&["--format", "json", "epoch", "home", "--show", &file]));
+    let shown = world.stage.run_words(&["--format", "json", "epoch", "home", "--show", &file]).done();
     assert_eq!((&shown["why"], shown["after"].as_u64()), (&"the disk was lost".into(), Some(cut)));
-    let begun = done(&next_signs(&world, "bob", &file));
+    let begun = next_signs(&world, "bob", &file).done();
     assert_eq!((&begun["begun"], &begun["epoch"]), (&true.into(), &2.into()), "{begun}");
     assert!(!world.stage.path(&file).exists());
     assert!(world.stage.path("home/seen.before-epoch-2").exists());
@@ -197,7 +185,7 @@ fn an_older_copy_is_refused_by_everybody_until_a_quorum_begins_a_new_epoch() {
     let url = world.server().url.clone();
     for place in [url.as_str(), "log"] {
         if place == "log" {
-            done(&world.say("alice", &["export", "log"]));
+            world.say("alice", &["export", "log"]).done();
         }
         let run = world.stage.run(&format!("--format json verify {place} --trust home/trust.json"));
         assert_eq!((run.status, &run.json()["holds"]), (0, &true.into()), "{run}");
@@ -229,16 +217,15 @@ fn a_gate_judges_who_cuts_a_log_by_what_it_knows_behind_the_cut() {
     world.edit("approved", "checkout/timeout", "30\n");
     let approved = world.propose("alice", &[CHECKOUT]);
     world.approve("bob", &approved);
-    done(&world.say("alice", &["backup", "backup", "--home", "home"]));
-    done(
-        &world.say("bob", &["revoke", &world.key("bob").public().fingerprint().to_string(), "--why", "it was stolen"]),
-    );
+    world.say("alice", &["backup", "backup", "--home", "home"]).done();
+    let key = world.key("bob").public().fingerprint().to_string();
+    world.say("bob", &["revoke", &key, "--why", "it was stolen"]).done();
     world.git(&["checkout", "--quiet", "approved"]);
     world.push(&["HEAD:main"]).is_refused("denied-by-rules");
     served(&mut world);
-    done(&world.stage.run("--format json import backup --home home --older"));
+    world.stage.run("--format json import backup --home home --older").done();
     let file = first_signs(&world);
-    done(&next_signs(&world, "bob", &file));
+    next_signs(&world, "bob", &file).done();
     served_again(&mut world);
     world.push(&["HEAD:main"]).is_refused("log-went-back");
     let run = world.stage.run_words(&["gate", "status", "shop.git"]);
@@ -250,24 +237,24 @@ fn a_gate_judges_who_cuts_a_log_by_what_it_knows_behind_the_cut() {
 fn a_copy_that_is_restored_a_second_time_begins_the_third_epoch() {
     let Lost { mut world, approved, .. } = restored();
     let file = first_signs(&world);
-    done(&next_signs(&world, "bob", &file));
+    next_signs(&world, "bob", &file).done();
     served_again(&mut world);
     world.approve("bob", &approved);
     world.git(&["checkout", "--quiet", "approved"]);
-    done(&world.say("alice", &["backup", "second", "--home", "home"]));
+    world.say("alice", &["backup", "second", "--home", "home"]).done();
     world.push(&["HEAD:main"]).passes();
     assert_eq!(world.state(&approved), "applied");
     served(&mut world);
     // A copy of the second epoch, which everybody knows by now, is an older copy like any other.
-    done(&world.stage.run("--format json import second --home home --older"));
+    world.stage.run("--format json import second --home home --older").done();
     served_again(&mut world);
     refused(&world.say("alice", &["show", &approved]), "log-went-back");
     world.push(&["HEAD:release"]).is_refused("log-went-back");
     world.stop_server();
     // The first copy again: of the second epoch it knows nothing, and this home does.
-    done(&world.stage.run("--format json import backup --home home --older"));
+    world.stage.run("--format json import backup --home home --older").done();
     let file = first_signs(&world);
-    let begun = done(&next_signs(&world, "bob", &file));
+    let begun = next_signs(&world, "bob", &file).done();
     assert_eq!(begun["epoch"], 3, "{begun}");
     served_again(&mut world);
     assert_eq!(world.state(&approved), "proposed");
@@ -284,23 +271,23 @@ fn a_follower_goes_over_to_a_new_epoch_and_keeps_what_was_lost() {
     let follow = |world: &World| follow_into(world, "copy");
     fs::copy(world.stage.path("home/trust.json"), world.stage.path("pinned.json")).unwrap();
     let change = of_a_file(&world, "{}\n");
-    done(&world.say("alice", &["backup", "backup", "--home", "home"]));
-    done(&world.say("carol", &["reject", &change, "--why", "not now"]));
+    world.say("alice", &["backup", "backup", "--home", "home"]).done();
+    world.say("carol", &["reject", &change, "--why", "not now"]).done();
     let lost = of_a_file(&world, "{\"fast\": 1}\n");
     approve_file(&world, &lost);
-    done(&world.say("carol", &["reject", &lost, "--why", "nor this"]));
+    world.say("carol", &["reject", &lost, "--why", "nor this"]).done();
     let key = world.key("carol").public().fingerprint().to_string();
-    done(&world.say("alice", &["revoke", &key, "--why", "her laptop was stolen"]));
-    done(&world.say("bob", &["revoke", &key, "--confirm"]));
-    done(&world.say("carol", &["trust", "pin", "pinned.json"]));
-    done(&follow(&world));
+    world.say("alice", &["revoke", &key, "--why", "her laptop was stolen"]).done();
+    world.say("bob", &["revoke", &key, "--confirm"]).done();
+    world.say("carol", &["trust", "pin", "pinned.json"]).done();
+    follow(&world).done();
     served(&mut world);
-    done(&world.stage.run("--format json import backup --home home --older"));
+    world.stage.run("--format json import backup --home home --older").done();
     served_again(&mut world);
     assert_eq!(follow(&world).status, 3, "nobody has begun an epoch");
     world.stop_server();
     let file = first_signs(&world);
-    done(&next_signs(&world, "bob", &file));
+    next_signs(&world, "bob", &file).done();
     served_again(&mut world);
     let run = follow(&world);
     assert_eq!(run.status, 0, "{run}");
@@ -314,14 +301,14 @@ fn a_follower_goes_over_to_a_new_epoch_and_keeps_what_was_lost() {
     let lines: Vec<&str> = again.lines().collect();
     assert_eq!(lines[0], format!("carol rejected revision 1 of change {lost}: the change was lost, too"));
     assert_eq!(lines[1], format!("bob confirmed that key {key} stays revoked: countersign revoke {key} --confirm"));
-    done(&world.say("bob", &["revoke", &key, "--confirm"]));
+    world.say("bob", &["revoke", &key, "--confirm"]).done();
     assert!(!exists(&world.stage.path("copy"), "restoring"));
-    done(&follow(&world));
+    follow(&world).done();
     // What is pinned was lost: who had it knows that, and who meets the log now is told to ask a founder.
     let run = follow_into(&world, "afresh");
     assert!(run.status == 3 && run.stderr.contains("take a new one from a founder"), "{run}");
-    done(&world.say("carol", &["trust", "pin", "pinned.json"]));
-    done(&follow_into(&world, "afresh"));
+    world.say("carol", &["trust", "pin", "pinned.json"]).done();
+    follow_into(&world, "afresh").done();
 }
 
 fn exists(folder: &Path, name: &str) -> bool {

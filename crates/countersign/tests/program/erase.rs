@@ -23,12 +23,6 @@ fn world() -> World {
 }
 
 #[track_caller]
-fn done(run: &Run) -> Value {
-    assert_eq!(run.status, 0, "{run}");
-    run.json()
-}
-
-#[track_caller]
 fn refused(run: &Run, status: i32, code: &str) {
     assert_eq!(run.status, status, "{run}");
     let error: Value = serde_json::from_str(run.stderr.lines().last().unwrap()).unwrap();
@@ -61,12 +55,11 @@ fn landed(world: &World) -> String {
 }
 
 fn erase(world: &World, what: &[&str]) -> Value {
-    let first = done(
-        &world.say("alice", &[&["erase"], what, &["--why", "it was asked for", "--out", "erasure.json"]].concat()),
-    );
-    let shown = done(&world.say("bob", &["erase", "--show", "erasure.json"]));
+    let words = [&["erase"], what, &["--why", "it was asked for", "--out", "erasure.json"]].concat();
+    let first = world.say("alice", &words).done();
+    let shown = world.say("bob", &["erase", "--show", "erasure.json"]).done();
     assert!(!shown["erases"].as_array().unwrap().is_empty());
-    done(&world.say("bob", &["erase", "--cosign", "erasure.json"]));
+    world.say("bob", &["erase", "--cosign", "erasure.json"]).done();
     assert!(!world.stage.path("erasure.json").exists(), "it has the words in it");
     first
 }
@@ -79,14 +72,14 @@ fn follow(world: &World) {
 }
 
 fn verify(world: &World, place: &str) -> Value {
-    done(&world.stage.run(&format!("--format json verify {place} --trust home/trust.json")))
+    world.stage.run(&format!("--format json verify {place} --trust home/trust.json")).done()
 }
 
 #[test]
 fn a_person_is_erased_everywhere_and_everything_verifies_afterwards() {
     let world = world();
     let change = landed(&world);
-    done(&world.say("alice", &["export", "log"]));
+    world.say("alice", &["export", "log"]).done();
     follow(&world);
     let (home, copy, log) = (world.stage.path("home"), world.stage.path("copy"), world.stage.path("log"));
     for folder in [&home, &copy, &log] {
@@ -101,7 +94,7 @@ fn a_person_is_erased_everywhere_and_everything_verifies_afterwards() {
     assert!(beside.is_empty(), "{beside:?}");
     follow(&world);
     assert_eq!(with(&copy, MAIL.as_bytes()), Vec::<String>::new());
-    let exported = done(&world.say("alice", &["export", "log"]));
+    let exported = world.say("alice", &["export", "log"]).done();
     assert!(exported["erased"].as_u64().unwrap() >= 2, "{exported}");
     assert_eq!(with(&log, MAIL.as_bytes()), Vec::<String>::new());
 
@@ -110,16 +103,16 @@ fn a_person_is_erased_everywhere_and_everything_verifies_afterwards() {
     assert_eq!(report["holds"], true);
     let decisions = report["steps"].as_array().unwrap().iter().find(|step| step["name"] == "decisions").unwrap();
     assert!(decisions["detail"].as_str().unwrap().contains("names were erased since"), "{decisions}");
-    let shown = done(&world.say("bob", &["show", &change]));
+    let shown = world.say("bob", &["show", &change]).done();
     assert!(!shown.to_string().contains(MAIL) && !shown.to_string().contains("Carol Roe"), "{shown}");
     // What follows from the leaves is what the store has.
-    let rebuilt = done(&world.stage.run("--format json rebuild --home home"));
+    let rebuilt = world.stage.run("--format json rebuild --home home").done();
     assert_eq!(rebuilt["identical"], true, "{rebuilt}");
     // A new follower, and a new export, come as far.
     fs::remove_dir_all(&copy).unwrap();
     follow(&world);
     fs::remove_dir_all(&log).unwrap();
-    done(&world.say("alice", &["export", "log"]));
+    world.say("alice", &["export", "log"]).done();
     assert_eq!(verify(&world, "log")["holds"], true);
     // The gate goes on, and what is not there is not erased twice.
     world.edit("next", "search/limit", "20\n");
@@ -134,7 +127,7 @@ fn a_served_home_forgets_what_it_was_founded_with() {
     let mut world = world();
     world.stop_server();
     let server = world.stage.serve();
-    let say = |who: &str, args: &[&str]| done(&world.say_to(&server.url, who, args));
+    let say = |who: &str, args: &[&str]| world.say_to(&server.url, who, args).done();
     assert!(world.stage.read("home/genesis-files.json").contains(MAIL));
     say("alice", &["erase", "carol", "--why", "it was asked for", "--out", "erasure.json"]);
     say("bob", &["erase", "--cosign", "erasure.json"]);
@@ -142,7 +135,7 @@ fn a_served_home_forgets_what_it_was_founded_with() {
     drop(server);
     // It is a home as before.
     let server = world.stage.serve();
-    done(&world.say_to(&server.url, "alice", &["log"]));
+    world.say_to(&server.url, "alice", &["log"]).done();
 }
 
 #[test]
@@ -154,10 +147,10 @@ fn the_words_of_a_change_go_and_its_facts_stay() {
     erase(&world, &[&change]);
     assert_eq!(with(&path, b"Raise the timeout"), Vec::<String>::new());
     assert_eq!(with(&path, b"Carol Roe"), Vec::<String>::new());
-    let shown = done(&world.say("bob", &["show", &change]));
+    let shown = world.say("bob", &["show", &change]).done();
     assert_eq!(shown["state"], "applied");
     assert!(shown["title"].as_str().unwrap().contains("erased"), "{shown}");
-    done(&world.say("alice", &["export", "log"]));
+    world.say("alice", &["export", "log"]).done();
     assert_eq!(verify(&world, "log")["holds"], true);
 }
 
@@ -166,7 +159,7 @@ fn the_words_of_a_change_go_and_its_facts_stay() {
 fn an_erasure_that_broke_off_is_ended_by_the_same_command() {
     let world = world();
     landed(&world);
-    done(&world.say("alice", &["erase", "carol", "--why", "it was asked for", "--out", "erasure.json"]));
+    world.say("alice", &["erase", "carol", "--why", "it was asked for", "--out", "erasure.json"]).done();
     fs::copy(world.stage.path("erasure.json"), world.stage.path("kept.json")).unwrap();
     let sent = AtomicUsize::new(0);
     let breaking = Proxy::before(&world.server().url, move |method, path| match method {
@@ -176,7 +169,7 @@ fn an_erasure_that_broke_off_is_ended_by_the_same_command() {
     let cosign = ["erase", "--cosign", "erasure.json"];
     let run = world.say_to(&breaking.url, "bob", &cosign);
     assert!(run.status == 1 && world.stage.path("erasure.json").exists(), "{run}");
-    let ended = done(&world.say("bob", &cosign));
+    let ended = world.say("bob", &cosign).done();
     assert!(!ended["leaves"].as_array().unwrap().is_empty(), "{ended}");
     let left = with(&world.stage.path("home"), MAIL.as_bytes());
     let beside = |path: &&String| !path.contains("/catalog/") && !path.ends_with("genesis-files.json");
@@ -184,7 +177,7 @@ fn an_erasure_that_broke_off_is_ended_by_the_same_command() {
     refused(&world.say("bob", &cosign), 1, "no-erasure");
     assert!(world.say("bob", &cosign).stderr.contains("is done"));
     // Who has the file twice is told the same.
-    let again = done(&world.say("bob", &["erase", "--cosign", "kept.json"]));
+    let again = world.say("bob", &["erase", "--cosign", "kept.json"]).done();
     assert_eq!(again["leaves"], serde_json::json!([]));
 }
 
@@ -215,9 +208,9 @@ fn an_erasure_takes_two_people() {
     let change = landed(&world);
     // carol is nobody of the policy group, which alice is: one of them suffices.
     let first = ["erase", &change, "--why", "it was asked for", "--out", "erasure.json"];
-    done(&world.say("carol", &first));
+    world.say("carol", &first).done();
     refused(&world.say("carol", &["erase", "--cosign", "erasure.json"]), 1, "already-signed");
-    done(&world.say("alice", &["erase", "--cosign", "erasure.json"]));
+    world.say("alice", &["erase", "--cosign", "erasure.json"]).done();
     refused(&world.say("alice", &["erase", "nobody-here", "--why", "?"]), 1, "nothing-to-erase");
     refused(&world.say("alice", &["erase", "No Body", "--why", "?"]), 2, "usage");
 }

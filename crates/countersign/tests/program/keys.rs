@@ -1,22 +1,10 @@
 //! Other keys in the place of those that people had: by their own word, by two others', and by the quorum's.
 
 use countersign_core::catalog::Level;
-use serde_json::Value;
 
-use crate::{support::Run, world::World};
+use crate::world::World;
 
 const CHECKOUT: &str = "checkout/production";
-
-fn is(run: &Run, status: i32, code: &str) {
-    let line = run.stderr.lines().last().unwrap_or_default();
-    let error: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{run}"));
-    assert_eq!((run.status, error["error"]["code"].as_str().unwrap()), (status, code), "{run}");
-}
-
-fn done(run: &Run) -> Value {
-    assert_eq!(run.status, 0, "{run}");
-    run.json()
-}
 
 fn fingerprint(world: &World, who: &str) -> String {
     world.key(who).public().fingerprint().to_string()
@@ -37,29 +25,29 @@ fn a_person_takes_another_key_and_everybody_follows() {
     world.edit("change", "checkout/timeout", "30\n");
     let change = world.propose("alice", &[CHECKOUT]);
     world.approve("bob", &change);
-    is(&world.say("bob", &["rotate-key", "--new", "carol"]), 1, "key-taken");
-    is(&world.say("bob", &["rotate-key", "--new", "bob"]), 2, "usage");
-    let rotated = done(&world.say("bob", &["rotate-key", "--new", "bob-2"]));
+    world.say("bob", &["rotate-key", "--new", "carol"]).is_refused(1, "key-taken");
+    world.say("bob", &["rotate-key", "--new", "bob"]).is_refused(2, "usage");
+    let rotated = world.say("bob", &["rotate-key", "--new", "bob-2"]).done();
     assert_eq!(rotated["of"], "bob");
-    is(&world.say("bob", &["rotate-key", "--new", "bob-3"]), 1, "key-retired");
-    assert_eq!(done(&world.say("bob-2", &["whoami"]))["person"], "bob");
+    world.say("bob", &["rotate-key", "--new", "bob-3"]).is_refused(1, "key-retired");
+    assert_eq!(world.say("bob-2", &["whoami"]).done()["person"], "bob");
     world.push(&["HEAD:main"]).passes();
     // Whoever has verified governance before gets what came since, and the person's stream whole.
     world.edit("change", "checkout/timeout", "40\n");
     let change = world.propose("alice", &[CHECKOUT]);
-    is(&world.say("bob", &["approve", &change, "--git", "work"]), 1, "key-retired");
+    world.say("bob", &["approve", &change, "--git", "work"]).is_refused(1, "key-retired");
     world.approve("bob-2", &change);
-    done(&world.say("bob-2", &["rotate-key", "--new", "bob-3"]));
-    done(&world.say("carol", &["show", &change]));
+    world.say("bob-2", &["rotate-key", "--new", "bob-3"]).done();
+    world.say("carol", &["show", &change]).done();
     world.push(&["HEAD:main"]).passes();
     assert_eq!(world.state(&change), "applied");
     // A key that was given up can still be revoked, with what it approved.
-    done(&world.say("bob-3", &["revoke", &fingerprint(&world, "bob-2"), "--why", "it was stolen before"]));
+    world.say("bob-3", &["revoke", &fingerprint(&world, "bob-2"), "--why", "it was stolen before"]).done();
     // An auditor who has the log and a pinned trust file comes to the same.
-    done(&world.say("carol", &["bundle", &change, "--out", "change.tar"]));
-    done(&world.say("carol", &["verify", "change.tar", "--trust", "home/trust.json"]));
-    done(&world.say("carol", &["export", "export"]));
-    done(&world.say("carol", &["verify", "export", "--trust", "home/trust.json"]));
+    world.say("carol", &["bundle", &change, "--out", "change.tar"]).done();
+    world.say("carol", &["verify", "change.tar", "--trust", "home/trust.json"]).done();
+    world.say("carol", &["export", "export"]).done();
+    world.say("carol", &["verify", "export", "--trust", "home/trust.json"]).done();
 }
 
 #[test]
@@ -73,16 +61,16 @@ fn two_others_give_somebody_a_key_who_lost_theirs() {
     made(&world, &["dave-2"]);
     let dave = fingerprint(&world, "dave");
     let lost = ["rotate-key", "--lost", &dave, "--new", "dave-2.pub", "--why", "the laptop fell into the sea"];
-    let first = done(&world.say("alice", &[&lost[..], &["--out", "lost.json"]].concat()));
+    let first = world.say("alice", &[&lost[..], &["--out", "lost.json"]].concat()).done();
     assert_eq!(first["file"], "lost.json");
     let shown = world.say("carol", &["rotate-key", "--show", "lost.json"]);
     assert!(shown.stdout.contains("dave has lost: the laptop fell into the sea"), "{shown}");
-    is(&world.say("carol", &["rotate-key", "--cosign", "lost.json"]), 3, "senior-needed");
-    is(&world.say("alice", &["rotate-key", "--cosign", "lost.json"]), 1, "already-signed");
-    done(&world.say("bob", &["rotate-key", "--cosign", "lost.json"]));
+    world.say("carol", &["rotate-key", "--cosign", "lost.json"]).is_refused(3, "senior-needed");
+    world.say("alice", &["rotate-key", "--cosign", "lost.json"]).is_refused(1, "already-signed");
+    world.say("bob", &["rotate-key", "--cosign", "lost.json"]).done();
     assert!(!world.stage.path("lost.json").exists());
-    assert_eq!(done(&world.say("dave-2", &["whoami"]))["person"], "dave");
-    is(&world.say("carol", &[&lost[..4], &["dave-2", "--why", "again"]].concat()), 1, "unknown-key");
+    assert_eq!(world.say("dave-2", &["whoami"]).done()["person"], "dave");
+    world.say("carol", &[&lost[..4], &["dave-2", "--why", "again"]].concat()).is_refused(1, "unknown-key");
 }
 
 /// What it does where too few can act, core's tests play; here two can.
@@ -95,10 +83,10 @@ fn a_recovery_is_the_quorums_and_only_where_too_few_can_act() {
         let words = ["--why", "every laptop was stolen", "--out", "recovery.json"];
         world.say(by, &[&["recover"], &keys[..], &words[..]].concat())
     };
-    is(&recover("carol"), 3, "policy-group");
-    assert_eq!(done(&recover("alice"))["recovered"], false);
+    recover("carol").is_refused(3, "policy-group");
+    assert_eq!(recover("alice").done()["recovered"], false);
     let shown = world.say("bob", &["recover", "--show", "recovery.json"]);
     assert!(shown.stdout.contains("every key of carol goes"), "{shown}");
     // As long as two can act, the quorum has nothing to do.
-    is(&world.say("bob", &["recover", "--cosign", "recovery.json"]), 3, "nothing-to-recover");
+    world.say("bob", &["recover", "--cosign", "recovery.json"]).is_refused(3, "nothing-to-recover");
 }

@@ -13,18 +13,12 @@ use crate::{
 
 const CHECKOUT: &str = "checkout/production";
 
-fn code(run: &Run) -> String {
-    let line = run.stderr.lines().last().unwrap_or_default();
-    let error: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{run}"));
-    error["error"]["code"].as_str().unwrap().to_owned()
-}
-
 fn fingerprint(world: &World, who: &str) -> String {
     world.key(who).public().fingerprint().to_string()
 }
 
 fn is(run: &Run, status: i32, code_of_it: &str) {
-    assert_eq!((run.status, code(run).as_str()), (status, code_of_it), "{run}");
+    assert_eq!((run.status, run.code().as_str()), (status, code_of_it), "{run}");
 }
 
 /// A change whose one commit has this message.

@@ -3,9 +3,9 @@
 use std::process::Stdio;
 
 use countersign_core::catalog::Level;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{support::Run, world::World};
+use crate::world::World;
 
 const CHECKOUT: &str = "checkout/production";
 
@@ -14,17 +14,6 @@ fn world() -> (World, String) {
     world.edit("change", "checkout/timeout", "30\n");
     let change = world.propose("alice", &[CHECKOUT]);
     (world, change)
-}
-
-fn done(run: &Run) -> Value {
-    assert_eq!(run.status, 0, "{run}");
-    run.json()
-}
-
-fn code(run: &Run) -> String {
-    let line = run.stderr.lines().last().unwrap_or_default();
-    let error: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{run}"));
-    error["error"]["code"].as_str().unwrap().to_owned()
 }
 
 fn shown(world: &World, change: &str) -> String {
@@ -36,12 +25,12 @@ fn shown(world: &World, change: &str) -> String {
 #[test]
 fn a_comment_is_shown_with_its_place_and_grants_nothing() {
     let (world, change) = world();
-    let before = done(&world.say("carol", &["show", &change]))["decision"]["rules"].clone();
-    let view = done(&world.say("alice", &["comment", &change, "is that long enough?"]));
+    let before = world.say("carol", &["show", &change]).done()["decision"]["rules"].clone();
+    let view = world.say("alice", &["comment", &change, "is that long enough?"]).done();
     assert_eq!(view["decision"]["rules"], before);
     let place = ["--path", "checkout/timeout", "--line", "1"];
-    done(&world.say("bob", &[&["comment", &change], &place[..], &["seconds,\nI hope"]].concat()));
-    let view = done(&world.say("carol", &["show", &change]));
+    world.say("bob", &[&["comment", &change], &place[..], &["seconds,\nI hope"]].concat()).done();
+    let view = world.say("carol", &["show", &change]).done();
     let of = |n: usize| {
         let comment = &view["comments"][n];
         json!([comment["by"], comment["revision"], comment["path"], comment["line"], comment["text"]])
@@ -56,12 +45,12 @@ fn a_comment_is_shown_with_its_place_and_grants_nothing() {
         said.find("(revision 1, checkout/timeout:1): seconds,\n          I hope").unwrap_or_else(|| panic!("{said}"));
     assert!(first < second, "{said}");
     let run = world.say("bob", &["comment", &change, "--path", "checkout/timeuot", "x"]);
-    assert_eq!((code(&run).as_str(), run.stderr.contains("checkout/timeout")), ("another-path", true), "{run}");
-    assert_eq!(code(&world.say("bob", &["comment", &change, " "])), "comment-missing");
+    assert_eq!((run.code().as_str(), run.stderr.contains("checkout/timeout")), ("another-path", true), "{run}");
+    assert_eq!(world.say("bob", &["comment", &change, " "]).code(), "comment-missing");
     // Its words can be erased; that it was said stays.
-    done(&world.say("alice", &["erase", &change, "--why", "it was asked for", "--out", "erasure.json"]));
-    done(&world.say("bob", &["erase", "--cosign", "erasure.json"]));
-    let view = done(&world.say("carol", &["show", &change]));
+    world.say("alice", &["erase", &change, "--why", "it was asked for", "--out", "erasure.json"]).done();
+    world.say("bob", &["erase", "--cosign", "erasure.json"]).done();
+    let view = world.say("carol", &["show", &change]).done();
     assert!(view["comments"][0]["text"].as_str().unwrap().starts_with("(erased by alice"), "{view}");
     assert!(!view.to_string().contains("I hope"), "{view}");
 }
@@ -69,10 +58,10 @@ fn a_comment_is_shown_with_its_place_and_grants_nothing() {
 #[test]
 fn ones_own_approval_can_be_taken_back_and_given_again() {
     let (world, change) = world();
-    assert_eq!(code(&world.say("bob", &["take-back", &change])), "not-approved");
+    assert_eq!(world.say("bob", &["take-back", &change]).code(), "not-approved");
     world.approve("bob", &change);
-    assert_eq!(code(&world.say("carol", &["take-back", &change])), "not-approved");
-    let view = done(&world.say("bob", &["take-back", &change]));
+    assert_eq!(world.say("carol", &["take-back", &change]).code(), "not-approved");
+    let view = world.say("bob", &["take-back", &change]).done();
     assert_eq!((&view["approvals"], &view["taken_back"][0]["by"]), (&json!([]), &json!("bob")));
     world.push(&["HEAD:main"]).is_refused("denied-by-rules");
     world.approve("bob", &change);
@@ -84,8 +73,8 @@ fn ones_own_approval_can_be_taken_back_and_given_again() {
 fn an_approval_that_a_rejection_took_back_does_not_come_back_with_lifting_it() {
     let (world, change) = world();
     world.approve("bob", &change);
-    done(&world.say("bob", &["reject", &change, "--why", "wait"]));
-    done(&world.say("bob", &["reject", &change, "--lift"]));
+    world.say("bob", &["reject", &change, "--why", "wait"]).done();
+    world.say("bob", &["reject", &change, "--lift"]).done();
     let said = shown(&world, &change);
     assert!(said.contains("took back bob's approval of revision 1"), "{said}");
     assert!(said.contains("by rejecting it; lifting that does not bring it back"), "{said}");
@@ -99,8 +88,8 @@ fn what_a_proposal_would_be_is_shown_and_nothing_is_sent() {
     let words = ["propose", "--kind", "code", "--title", "More retries", "--why", "the bank is slow", "--git", "work"];
     let range =
         ["--repository", "shop", "--branch", "main", "--range", "origin/main..HEAD", "--target", "payments/production"];
-    let before = done(&world.say("alice", &["log"]))["size"].clone();
-    let view = done(&world.say("alice", &[&words[..], &range, &["--dry-run"]].concat()));
+    let before = world.say("alice", &["log"]).done()["size"].clone();
+    let view = world.say("alice", &[&words[..], &range, &["--dry-run"]].concat()).done();
     assert_eq!((&view["contributors"], &view["decision"]["outcome"]), (&json!(["alice"]), &json!("deny")));
     let asked: Vec<&str> =
         view["decision"]["rules"].as_array().unwrap().iter().map(|rule| rule["id"].as_str().unwrap()).collect();
@@ -108,10 +97,10 @@ fn what_a_proposal_would_be_is_shown_and_nothing_is_sent() {
     let options = ["--url", &world.server().url, "--key", "alice"];
     let text = world.stage.run_words(&[&options[..], &words, &range, &["--dry-run"]].concat());
     assert!(text.stdout.contains("changed payments/retries") && text.stdout.contains("nothing was signed"), "{text}");
-    assert_eq!(done(&world.say("alice", &["log"]))["size"], before);
+    assert_eq!(world.say("alice", &["log"]).done()["size"], before);
     // The same by `rules explain`, of which no word was said yet; and what other rules would ask in the log's place.
     let explain = [&["rules", "explain", "--git", "work"], &range[..]].concat();
-    let told = done(&world.say("alice", &explain));
+    let told = world.say("alice", &explain).done();
     assert_eq!((&told["by"], &told["outcome"]), (&json!("alice"), &json!("deny")));
     let of = |told: &serde_json::Value| -> Vec<String> {
         told["rules"].as_array().unwrap().iter().map(|rule| rule["id"].as_str().unwrap().to_owned()).collect()
@@ -119,9 +108,9 @@ fn what_a_proposal_would_be_is_shown_and_nothing_is_sent() {
     assert_eq!(of(&told), asked);
     let new = world.stage.run_words(&["rules", "new", "one-more", "--dir", "other"]);
     assert_eq!(new.status, 0, "{new}");
-    let told = done(&world.say("alice", &[&explain[..], &["--rules", "other"]].concat()));
+    let told = world.say("alice", &[&explain[..], &["--rules", "other"]].concat()).done();
     assert!(of(&told).contains(&"one-more".to_owned()) && !of(&told).contains(&"documented".to_owned()), "{told}");
-    assert_eq!(done(&world.say("alice", &["log"]))["size"], before);
+    assert_eq!(world.say("alice", &["log"]).done()["size"], before);
     let quiet = world.stage.run_words(&[&options[..], &words, &range, &["--quiet"]].concat());
     let id = quiet.stdout.trim_end();
     assert!(quiet.status == 0 && id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{quiet}");
@@ -143,12 +132,12 @@ fn a_watch_ends_with_the_verdict() {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
     let watching = watch();
-    done(&world.say("carol", &["reject", &change, "--why", "not now"]));
+    world.say("carol", &["reject", &change, "--why", "not now"]).done();
     let output = watching.wait_with_output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.contains("rejected  by carol"), "{said}");
-    done(&world.say("carol", &["reject", &change, "--lift"]));
+    world.say("carol", &["reject", &change, "--lift"]).done();
     world.approve("bob", &change);
     world.push(&["HEAD:main"]).passes();
     assert_eq!(watch().wait().unwrap().code(), Some(0));

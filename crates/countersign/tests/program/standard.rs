@@ -1,8 +1,8 @@
 //! Standard changes: a robot's update lands by the template that two people approved, and one line more does not.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{support::Run, world::World};
+use crate::world::World;
 
 const UPDATES: &str = "proposers: [renovate]
 sponsor: carol
@@ -17,11 +17,6 @@ per-day: 3
 until: UNTIL
 because: Updates of one file that the tests pass
 ";
-
-fn done(run: &Run) -> Value {
-    assert_eq!(run.status, 0, "{run}");
-    run.json()
-}
 
 /// The usual world with a robot and what tests its updates, and a template for them.
 fn with_updates() -> World {
@@ -47,8 +42,8 @@ fn update(world: &World, branch: &str, text: &str) -> String {
     let range =
         ["--repository", "shop", "--branch", "main", "--range", "origin/main..HEAD", "--target", "search/production"];
     let run = world.say("renovate", &[&words[..], &range, &["--sponsor", "carol"]].concat());
-    let change = done(&run)["id"].as_str().unwrap().to_owned();
-    done(&world.say("ci", &["attest", &change, "--kind", "tests", "--result", "passed"]));
+    let change = run.done()["id"].as_str().unwrap().to_owned();
+    world.say("ci", &["attest", &change, "--kind", "tests", "--result", "passed"]).done();
     change
 }
 
@@ -59,11 +54,11 @@ fn a_robots_update_lands_by_a_standard_change_and_one_line_more_does_not() {
     let push = world.push(&["HEAD:main"]);
     push.is_refused("denied-by-rules");
     assert!(push.said.contains("no standard change updates: it adds 3 lines, and 2 are the most"), "{}", push.said);
-    let view = done(&world.say("dave", &["show", &larger]));
+    let view = world.say("dave", &["show", &larger]).done();
     assert_eq!(view["decision"]["standard"], json!(null));
 
     let change = update(&world, "update", "11\n12\n");
-    let view = done(&world.say("dave", &["show", &change]));
+    let view = world.say("dave", &["show", &change]).done();
     assert_eq!(view["decision"]["outcome"], "allow", "{view}");
     assert_eq!(view["decision"]["standard"]["approved_by"], json!(["alice", "bob"]));
     let shown = world.stage.run_words(&["--url", &world.server().url, "--key", "dave", "show", &change]);

@@ -172,6 +172,26 @@ impl Run {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self}"))
     }
+
+    /// What it printed, of a run that did what it was to do.
+    #[track_caller]
+    pub fn done(&self) -> serde_json::Value {
+        assert_eq!(self.status, 0, "{self}");
+        self.json()
+    }
+
+    /// The code of the error, of a run that printed JSON.
+    #[track_caller]
+    pub fn code(&self) -> String {
+        let line = self.stderr.lines().last().unwrap_or_default();
+        let error: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{self}"));
+        error["error"]["code"].as_str().unwrap().to_owned()
+    }
+
+    #[track_caller]
+    pub fn is_refused(&self, status: i32, code: &str) {
+        assert_eq!((self.status, self.code().as_str()), (status, code), "{self}");
+    }
 }
 
 impl fmt::Display for Run {

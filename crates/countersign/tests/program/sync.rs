@@ -1,21 +1,15 @@
 //! `countersign sync`: what a directory exports becomes an amendment.
 
 use countersign_core::catalog::Level;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{support::Run, world::World};
+use crate::world::World;
 
 const HEADINGS: &str = "id,name,mail,groups,active\n";
 
 fn four() -> World {
     let standard = Level::Standard;
     World::new(&[("alice", standard), ("bob", Level::Senior), ("carol", standard), ("dave", standard)])
-}
-
-fn is(run: &Run, status: i32, code: &str) {
-    let line = run.stderr.lines().last().unwrap_or_default();
-    let error: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{run}"));
-    assert_eq!((run.status, error["error"]["code"].as_str().unwrap()), (status, code), "{run}");
 }
 
 fn row(who: &str, groups: &str) -> String {
@@ -40,7 +34,7 @@ fn what_a_directory_says_is_proposed_and_leavers_keys_go_at_once() {
     assert_eq!(run.status, 0, "{run}");
     let change = run.stdout.trim();
     // Their key is taken before anybody has approved that they left.
-    is(&world.say("dave", &["comment", change, "--format", "json", "wait"]), 1, "key-revoked");
+    world.say("dave", &["comment", change, "--format", "json", "wait"]).is_refused(1, "key-revoked");
     let key = world.key("dave").public().fingerprint().to_string();
     assert_eq!(world.say("bob", &["revoke", &key, "--confirm"]).status, 0);
     for args in [vec!["approve", change], vec!["publish", change]] {
@@ -64,13 +58,13 @@ fn a_short_export_takes_nobody_away() {
     let world = four();
     world.stage.write("short.csv", &format!("{HEADINGS}{}{}", row("alice", "owners"), row("bob", "")));
     let before = world.stage.read("home/catalog/catalog.yaml");
-    is(&world.say("alice", &["sync", "short.csv", "home"]), 1, "too-many-leave");
-    is(&world.say("alice", &["sync", "short.csv", "home", "--yes-remove", "2"]), 1, "too-many-leave");
+    world.say("alice", &["sync", "short.csv", "home"]).is_refused(1, "too-many-leave");
+    world.say("alice", &["sync", "short.csv", "home", "--yes-remove", "2"]).is_refused(1, "too-many-leave");
     world.stage.write("empty.csv", HEADINGS);
-    is(&world.say("alice", &["sync", "empty.csv", "home", "--yes-remove", "9"]), 1, "export-unreadable");
+    world.say("alice", &["sync", "empty.csv", "home", "--yes-remove", "9"]).is_refused(1, "export-unreadable");
     // Somebody of another mail is not taken for a colleague of that name.
     world.stage.write("other.csv", &format!("{HEADINGS}carol,,carol@elsewhere.example,owners,true\n"));
-    is(&world.say("alice", &["sync", "other.csv", "home", "--yes-remove", "9"]), 1, "export-unreadable");
+    world.say("alice", &["sync", "other.csv", "home", "--yes-remove", "9"]).is_refused(1, "export-unreadable");
     assert_eq!(world.stage.read("home/catalog/catalog.yaml"), before);
     let dry = world.say("alice", &["sync", "short.csv", "home", "--yes-remove", "3", "--dry-run"]);
     assert_eq!(dry.json()["changes"][0], "bob leaves owners", "{dry}");
@@ -99,11 +93,11 @@ fn a_newcomer_joins_by_a_word_that_two_people_heard() {
         )
     };
     let before = world.stage.read("home/catalog/catalog.yaml");
-    is(&confirm("swapped.json", &word), 1, "another-word");
+    confirm("swapped.json", &word).is_refused(1, "another-word");
     // Nor one that another key signed, whatever it says.
     let text = world.stage.read("erin.json");
     world.stage.write("cut.json", &text.replace(['3', '4'], "5"));
-    is(&confirm("cut.json", &word), 1, "not-a-request");
+    confirm("cut.json", &word).is_refused(1, "not-a-request");
     assert_eq!(world.stage.read("home/catalog/catalog.yaml"), before);
     let run = confirm("erin.json", &word.to_uppercase().replace('-', " "));
     assert_eq!(run.status, 0, "{run}");
@@ -117,5 +111,5 @@ fn a_newcomer_joins_by_a_word_that_two_people_heard() {
     assert_eq!(world.say("bob", &["approve", change]).status, 0);
     let run = world.say("bob", &["publish", change]);
     assert_eq!(run.status, 0, "{run}");
-    is(&confirm("erin.json", &word), 1, "already-enrolled");
+    confirm("erin.json", &word).is_refused(1, "already-enrolled");
 }
