@@ -33,6 +33,7 @@ use crate::{
     change::{Found, SignedWith},
     governance::{GRANTING_SIGNATURES, Governance, SERVER, Signer},
     ids::{ActorId, GateId},
+    newcomers,
     refusal::{Refusal, RefusalClass},
     state::{RevocationRecord, State},
     statement::{Body, Genesis, Publication, Statement},
@@ -132,9 +133,9 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         .hint("sign with a key of the person that the statement names"));
     };
     match body {
-        Body::Publication(Publication { change: None, .. }) => need_two_people(&signers, &PUBLISHING)?,
+        Body::Publication(Publication { change: None, .. }) => need_two_people(state, &signers, &PUBLISHING, now)?,
         Body::Erasure(_) => {
-            need_two_people(&signers, &ERASING)?;
+            need_two_people(state, &signers, &ERASING, now)?;
             need_policy_group(state, &signers)?;
         }
         Body::Epoch(_) => epoch::need_recovery_quorum(&state.governance.record, &signers)?,
@@ -144,7 +145,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
             rotation::need_signatures(state, said, header, &signers, has_the_new_key, now)?;
         }
         Body::GateRegistration(gate) if state.gate(&gate.gate)?.is_some_and(|known| known.is_loosened_by(gate)) => {
-            need_two_people(&signers, &LOOSENING)?;
+            need_two_people(state, &signers, &LOOSENING, now)?;
             need_policy_group(state, &signers)?;
         }
         Body::Genesis(_)
@@ -427,7 +428,7 @@ const ERASING: ByTwo = ByTwo {
     command: "erase --cosign FILE",
 };
 
-fn need_two_people<T>(signers: &[(Signer, T)], by_two: &ByTwo) -> Result<(), Refusal> {
+fn need_two_people<T>(state: &State, signers: &[(Signer, T)], by_two: &ByTwo, now: Time) -> Result<(), Refusal> {
     let ByTwo { what, people: only, others, command } = by_two;
     let mut people = Vec::new();
     for (signer, _) in signers {
@@ -443,6 +444,7 @@ fn need_two_people<T>(signers: &[(Signer, T)], by_two: &ByTwo) -> Result<(), Ref
     }
     people.sort();
     people.dedup();
+    newcomers::apart(&state.governance, &people, now)?;
     if people.len() < GRANTING_SIGNATURES {
         return Err(Refusal::forbidden(
             "two-people",
@@ -453,19 +455,17 @@ fn need_two_people<T>(signers: &[(Signer, T)], by_two: &ByTwo) -> Result<(), Ref
     Ok(())
 }
 
-/// One of the policy group: the founders.
+/// One of the policy group.
 fn need_policy_group<T>(state: &State, signers: &[(Signer, T)]) -> Result<(), Refusal> {
-    let founders = &state.governance.record.founders;
+    let policy = state.governance.policy_group();
     let is_of_it = |signer: &Signer| match signer {
-        Signer::Actor { id, .. } => founders.iter().any(|founder| founder.person == *id),
+        Signer::Actor { id, .. } => policy.contains(id),
         Signer::Gate(_) | Signer::Server => false,
     };
     if signers.iter().any(|(signer, _)| is_of_it(signer)) {
         return Ok(());
     }
-    let mut names: Vec<&str> = founders.iter().map(|founder| founder.person.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
+    let names: Vec<&str> = policy.iter().map(|person| person.as_str()).collect();
     Err(Refusal::forbidden("policy-group", "one of the two who sign has to be of the policy group")
         .hint(format!("let one of them sign: {}", names.join(", "))))
 }

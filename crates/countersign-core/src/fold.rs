@@ -120,7 +120,16 @@ impl State {
                 }
                 Some(rotated)
             }
-            Body::Recovery(recovery) => Some(self.governance.recovered(recovery)?),
+            Body::Recovery(recovery) => {
+                let mut recovered = self.governance.recovered(recovery)?;
+                let by = entry.signed.keys().filter_map(|key| self.governance.catalog.actor_by_key(&key).cloned());
+                let by: BTreeSet<ActorId> = by.map(|actor| actor.id).collect();
+                for of in recovery.keys.keys() {
+                    let others = by.iter().filter(|by| *by != of).cloned().collect();
+                    recovered.given_a_key(of, others, entry.leaf.admitted_at);
+                }
+                Some(recovered)
+            }
             _ => None,
         };
         let at = entry.leaf.admitted_at;
@@ -333,8 +342,9 @@ impl State {
 
     /// What landed is counted for each template of standard changes that is about it, in the streams of its targets.
     fn count_standard(&mut self, admitted: &Admitted<'_>) -> Result<(), Refusal> {
-        let Body::OutcomeReport(OutcomeReport { result: OutcomeResult::Applied, change: id, targets, .. }) =
-            &admitted.statement.body
+        let Body::OutcomeReport(OutcomeReport {
+            result: OutcomeResult::Applied, change: id, targets, revision, ..
+        }) = &admitted.statement.body
         else {
             return Ok(());
         };
@@ -343,7 +353,8 @@ impl State {
             return Ok(());
         }
         let Some(change) = self.change(id)? else { return Ok(()) };
-        let about = governance.standards.values().filter(|standard| is_of_sort(standard, &governance, change));
+        let about =
+            governance.standards.values().filter(|standard| is_of_sort(standard, &governance, change, revision));
         let names: Vec<String> = about.map(|standard| standard.name.clone()).collect();
         let since = admitted.at.plus_secs(-DAY_SECS);
         for target in targets.iter().filter(|_| !names.is_empty()) {

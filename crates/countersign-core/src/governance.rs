@@ -454,11 +454,17 @@ impl Governance {
     /// The same as [`Governance::listed`], also of a key whose holder took another: what was said with it before stands as long
     /// as they have one that came in its place.
     pub fn spoke_with(&self, id: &ActorId, key: &Fingerprint) -> Option<&Actor> {
-        let mut key = key.clone();
+        self.from_key_to_key(id, key).map(|(actor, _)| actor)
+    }
+
+    /// The same, with the key itself and those that came in its place one after the other.
+    pub(crate) fn from_key_to_key(&self, id: &ActorId, key: &Fingerprint) -> Option<(&Actor, Vec<Fingerprint>)> {
+        let mut keys = vec![key.clone()];
         for _ in 0..=self.record.retired.len() {
-            match self.record.retired.get(&key) {
-                None => return self.listed(id, &key),
-                Some(retired) if retired.by_itself && retired.of == *id => key = retired.new_key.fingerprint(),
+            let key = keys.last()?;
+            match self.record.retired.get(key) {
+                None => return self.listed(id, key).map(|actor| (actor, keys)),
+                Some(retired) if retired.by_itself && retired.of == *id => keys.push(retired.new_key.fingerprint()),
                 Some(_) => return None,
             }
         }

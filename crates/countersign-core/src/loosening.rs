@@ -13,6 +13,7 @@ use crate::{
     governance::{Blobs, Governance},
     ids::{ActorId, Environment, EvidenceKind, GroupId, SystemId},
     rules::{Weaker, weaker},
+    standard::Proposer,
     statement::Publication,
     subject::{GovernanceSubject, Subject},
 };
@@ -45,6 +46,8 @@ pub enum Loosening {
         person: ActorId,
         level: Level,
     },
+    /// A senior is none any more.
+    SeniorGone(ActorId),
     /// A key for somebody who has a say already, or is to be a senior.
     Key(ActorId),
     /// Somebody, or something, becomes a person.
@@ -75,7 +78,11 @@ pub fn loosens(before: &Governance, after: &Governance) -> Vec<Loosening> {
         found.push(Loosening::FirstRules);
     }
     of_systems(&before.catalog, &after.catalog, &mut found);
-    let named: BTreeSet<&GroupId> = before.rules.groups().iter().collect();
+    let of_templates = proposers(before).filter_map(|proposer| match proposer {
+        Proposer::Group(group) => Some(group),
+        Proposer::Actor(_) => None,
+    });
+    let named: BTreeSet<&GroupId> = before.rules.groups().iter().chain(of_templates).collect();
     for group in named {
         let was = able(&before.catalog, before.catalog.members(group));
         let people = gained(&was, able(&after.catalog, after.catalog.members(group)));
@@ -144,6 +151,11 @@ fn of_systems(before: &Catalog, after: &Catalog, found: &mut Vec<Loosening>) {
     }
 }
 
+/// Who proposes by templates of standard changes, which have their second pair of eyes already.
+fn proposers(governance: &Governance) -> impl Iterator<Item = &Proposer> {
+    governance.standards.values().flat_map(|standard| &standard.proposers)
+}
+
 /// A new person who is nobody's senior and owns nothing has no more of a say than anybody has.
 fn of_people(before: &Governance, after: &Governance, found: &mut Vec<Loosening>) {
     for actor in after.catalog.actors.values() {
@@ -153,7 +165,14 @@ fn of_people(before: &Governance, after: &Governance, found: &mut Vec<Loosening>
             (Some(old), ActorKind::Person) if old.kind != *kind => found.push(Loosening::Kind(id.clone())),
             (Some(_) | None, ActorKind::Person | ActorKind::Workload | ActorKind::Agent) => {}
         }
-        if *kind != ActorKind::Person || keys.is_empty() {
+        if *kind != ActorKind::Person {
+            let new_key = old.is_some_and(|old| keys.iter().any(|key| !old.keys.contains(key)));
+            if new_key && proposers(before).any(|proposer| *proposer == Proposer::Actor(id.clone())) {
+                found.push(Loosening::Key(id.clone()));
+            }
+            continue;
+        }
+        if keys.is_empty() {
             continue;
         }
         let was = old.filter(|old| !old.keys.is_empty());
@@ -167,14 +186,23 @@ fn of_people(before: &Governance, after: &Governance, found: &mut Vec<Loosening>
             found.push(Loosening::Key(id.clone()));
         }
     }
+    // Else two who are no seniors take the senior away first, and then need none.
+    let is_able = |actor: &Actor| actor.level.is_senior() && actor.kind == ActorKind::Person && !actor.keys.is_empty();
+    let seniors = before.catalog.actors.values().filter(|actor| is_able(actor));
+    let gone = seniors.filter(|actor| !after.catalog.actors.get(&actor.id).is_some_and(is_able));
+    found.extend(gone.map(|actor| Loosening::SeniorGone(actor.id.clone())));
 }
 
-/// Whether somebody owns something, is of the policy group, or in a group that rules name.
+/// Whether somebody owns something, is of the policy group, in a group that rules name, or proposes by a template.
 fn has_a_say(governance: &Governance, person: &ActorId) -> bool {
     let catalog = &governance.catalog;
     governance.policy_group().contains(person)
         || governance.rules.groups().iter().any(|group| catalog.is_in(person, group))
         || catalog.systems.keys().any(|system| catalog.owns(person, system))
+        || proposers(governance).any(|proposer| match proposer {
+            Proposer::Actor(id) => id == person,
+            Proposer::Group(group) => catalog.is_in(person, group),
+        })
 }
 
 fn of_settings(before: &Catalog, after: &Catalog, found: &mut Vec<Loosening>) {
@@ -234,6 +262,7 @@ impl fmt::Display for Loosening {
             Self::Members { group, people } => write!(f, "puts {} into group {group}, which rules name", names(people)),
             Self::Policy(people) => write!(f, "puts {} into the policy group", names(people)),
             Self::Level { person, level } => write!(f, "makes {person} a {}", level.as_str()),
+            Self::SeniorGone(person) => write!(f, "takes {person} away as a senior"),
             Self::Key(person) => write!(f, "lets {person} sign with another key"),
             Self::Kind(actor) => write!(f, "{actor} becomes a person"),
             Self::NotProduction(environment) => write!(f, "environment {environment} is production no more"),

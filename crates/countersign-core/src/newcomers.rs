@@ -15,6 +15,7 @@ use countersign_ledger::Time;
 use crate::{
     governance::{Governance, newcomer::Newcomer},
     ids::ActorId,
+    refusal::Refusal,
     snapshot::{ApprovalView, Snapshot, Together, WaiverView},
 };
 
@@ -48,6 +49,24 @@ pub(crate) fn together(
         }
     }
     found
+}
+
+/// Refuses a newcomer and one who enrolled them as two of those who sign: one of them could be the other.
+pub(crate) fn apart(governance: &Governance, people: &[&ActorId], now: Time) -> Result<(), Refusal> {
+    let beside = |(id, newcomer): &(&ActorId, &Newcomer)| {
+        people.contains(id) && people.iter().any(|person| person != id && newcomer.enrolled_by.contains(*person))
+    };
+    let Some((id, newcomer)) = governance.newcomers(now).find(beside) else { return Ok(()) };
+    let by: Vec<&str> = newcomer.enrolled_by.iter().map(ActorId::as_str).collect();
+    Err(Refusal::forbidden(
+        "newcomer",
+        format!(
+            "{id} is a newcomer until {}, enrolled by {}: they are not two people to this",
+            newcomer.until(),
+            by.join(" and ")
+        ),
+    )
+    .hint("let somebody else sign"))
 }
 
 /// Newcomers whose approval would not count beside whoever had a part in the change.

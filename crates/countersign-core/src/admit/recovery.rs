@@ -103,5 +103,9 @@ pub fn can_govern(governance: &Governance, records: &BTreeMap<ActorId, PersonRec
         })
         .map(|person| &person.id)
         .collect();
-    able.len() >= GRANTING_SIGNATURES && governance.policy_group().iter().any(|person| able.contains(person))
+    // What loosens, a lost key and a revocation take a senior, where there is one.
+    let seniors = governance.catalog.seniors();
+    able.len() >= GRANTING_SIGNATURES
+        && governance.policy_group().iter().any(|person| able.contains(person))
+        && (seniors.is_empty() || seniors.iter().any(|person| able.contains(person)))
 }

@@ -16,6 +16,7 @@ use crate::{
     catalog::Actor,
     governance::Governance,
     ids::ActorId,
+    newcomers,
     refusal::Refusal,
     state::{PersonRecord, RevocationRecord, State},
     statement::{Body, Holder, KeyRevocation, RevocationConfirmation},
@@ -126,6 +127,7 @@ pub(super) fn confirmation(
         )
         .hint("take the key out of the catalog: countersign amend HOME, signed by two people"));
     }
+    newcomers::apart(&state.governance, &[&record.by, &by], now)?;
     may_confirm(&state.governance, &said.of, &record.by, &by)
 }
 

@@ -43,7 +43,7 @@ pub(super) fn need_signatures<T: SignedBy>(
     if header.by == said.of {
         return by_its_holder(said, signers, has_the_new_key);
     }
-    need_two_people(signers, &ROTATING)?;
+    need_two_people(state, signers, &ROTATING, now)?;
     let governance = &*state.governance;
     let people: Vec<&ActorId> = signers.iter().filter_map(|(signer, _)| of_person(signer)).collect();
     if people.contains(&&said.of) {

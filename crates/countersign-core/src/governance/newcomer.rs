@@ -3,11 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use countersign_ledger::Time;
+use countersign_ledger::{PublicKey, Time};
 use serde::{Deserialize, Serialize};
 
 use super::Governance;
-use crate::{catalog::ActorKind, ids::ActorId};
+use crate::{
+    catalog::{Actor, ActorKind},
+    ids::ActorId,
+};
 
 /// How long somebody is new.
 pub const NEW_FOR_SECS: i64 = 30 * 24 * 60 * 60;
@@ -32,12 +35,13 @@ impl Governance {
     pub(crate) fn enrol(&mut self, before: &Self, behind: &BTreeSet<ActorId>, at: Time) {
         let newcomers = &mut self.record.newcomers;
         newcomers.retain(|_, newcomer| at < newcomer.until());
-        for actor in self.catalog.actors.values() {
-            let had_a_key = before.person(&actor.id).is_some_and(|was| !was.keys.is_empty());
-            if actor.kind == ActorKind::Person && !actor.keys.is_empty() && !had_a_key {
-                newcomers.insert(actor.id.clone(), Newcomer { since: at, enrolled_by: behind.clone() });
-            }
-        }
+        // A key that others say is somebody's could be one of theirs; who stands behind it says so of their own.
+        let given = |actor: &&Actor| {
+            let had = |key: &PublicKey| before.person(&actor.id).is_some_and(|was| was.keys.contains(key));
+            actor.kind == ActorKind::Person && !behind.contains(&actor.id) && !actor.keys.iter().all(had)
+        };
+        let given: Vec<ActorId> = self.catalog.actors.values().filter(given).map(|actor| actor.id.clone()).collect();
+        given.iter().for_each(|id| self.given_a_key(id, behind.clone(), at));
     }
 
     /// Remembers whom others gave a key: they could have kept it.

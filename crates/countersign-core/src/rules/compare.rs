@@ -131,7 +131,10 @@ fn conditions(before: &Rules, old: &Parsed, after: &Rules, new: &Parsed) -> Opti
         Ok(State::NotApplicable | State::Met) => false,
     };
     let mut tightens = false;
-    let mut samples = bases(before, old, after, new);
+    let mentions = mentioned(before, old, after, new);
+    // Of more names than that no sample has all.
+    let is_whole = mentions.most() <= sample::MAX_NAMES;
+    let mut samples = bases(&mentions, old, new);
     for base in samples.by_ref().take(MAX_SAMPLES) {
         for sample in variants(base, [old, new]) {
             match (stops(before, &of_old, &sample), stops(after, &of_new, &sample)) {
@@ -141,12 +144,12 @@ fn conditions(before: &Rules, old: &Parsed, after: &Rules, new: &Parsed) -> Opti
             }
         }
     }
-    let shown = tightens && samples.next().is_none() && ways(new) <= ways(old);
+    let shown = tightens && is_whole && samples.next().is_none() && ways(new) <= ways(old);
     (!shown).then_some(Weakened::Unsure)
 }
 
-/// The samples of both, also of what stands in their `unless`.
-fn bases(before: &Rules, old: &Parsed, after: &Rules, new: &Parsed) -> impl Iterator<Item = Snapshot> {
+/// What both name, also in their `unless`.
+fn mentioned(before: &Rules, old: &Parsed, after: &Rules, new: &Parsed) -> Mentions {
     let mut mentions = before.mentions(&old.rule.id);
     let Mentions { systems, environments, groups, purpose, patterns, people, numbers, texts, evidence, asked, hours } =
         after.mentions(&new.rule.id);
@@ -163,6 +166,11 @@ fn bases(before: &Rules, old: &Parsed, after: &Rules, new: &Parsed) -> impl Iter
     mentions.asked.extend(asked);
     mentions.add_conditions(condition(old));
     mentions.add_conditions(condition(new));
+    mentions
+}
+
+/// The samples of what they name.
+fn bases(mentions: &Mentions, old: &Parsed, new: &Parsed) -> impl Iterator<Item = Snapshot> {
     let either = |word: &str| old.text.contains(word) || new.text.contains(word);
     let (kinds, ai) = (either("Kind::"), either(".ai."));
     // Without a rule that tells them apart, two of each are as good as all.
@@ -170,7 +178,7 @@ fn bases(before: &Rules, old: &Parsed, after: &Rules, new: &Parsed) -> impl Iter
         (kinds || matches!(sample.kind, Kind::Code | Kind::Config))
             && (ai || matches!(sample.ai.status, AiStatus::Unknown | AiStatus::None))
     };
-    sample::samples(&mentions).filter(wanted)
+    sample::samples(mentions).filter(wanted)
 }
 
 /// A sample as it is, with all that either rule asks for, and without each of it.
@@ -197,12 +205,13 @@ fn asks_for_people(parsed: &Parsed) -> bool {
 /// Whether it stops something in a home of so many people that it does not stop in one of as many as there will be.
 fn eases(rules: &Rules, parsed: &Parsed, (before, after): (u32, u32)) -> bool {
     let Ok(slices) = Slices::new([parsed]) else { return true };
-    let mut samples = bases(rules, parsed, rules, parsed);
+    let mentions = mentioned(rules, parsed, rules, parsed);
+    let mut samples = bases(&mentions, parsed, parsed);
     let eased = samples.by_ref().take(MAX_SAMPLES).any(|base| {
         variants(base, [parsed, parsed]).into_iter().any(|sample| {
             let of = |population| ask(rules, &slices, &Snapshot { population, ..sample.clone() });
             of(before) == Ok(State::Unmet) && of(after) != Ok(State::Unmet)
         })
     });
-    eased || samples.next().is_some()
+    eased || mentions.most() > sample::MAX_NAMES || samples.next().is_some()
 }

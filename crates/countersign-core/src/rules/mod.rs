@@ -206,6 +206,25 @@ pub struct Mentions {
 }
 
 impl Mentions {
+    /// The most that a rule names of one sort.
+    fn most(&self) -> usize {
+        let Self {
+            systems,
+            environments,
+            groups,
+            purpose: _,
+            patterns,
+            evidence,
+            hours,
+            people,
+            numbers,
+            texts,
+            asked: _,
+        } = self;
+        let texts = [systems.len(), environments.len(), groups.len(), patterns.len(), people.len(), texts.len()];
+        texts.into_iter().chain([evidence.len(), hours.len(), numbers.len()]).max().unwrap_or_default()
+    }
+
     /// What a condition's text asks about, and the numbers and texts in it.
     fn add_conditions(&mut self, text: &str) {
         self.asked

@@ -15,6 +15,7 @@ use crate::{
     snapshot::EvidenceView,
     standard::{APPROVERS, DAY_SECS, MAX_DAYS, Proposer, Standard, StandardView},
     state::State,
+    statement::RevisionRef,
     subject::Subject,
 };
 
@@ -207,8 +208,13 @@ fn misses_in_content(standard: &Standard, revision: &Revision) -> Vec<String> {
 }
 
 /// Whether a change is of the sort that a template is about: what of it landed is counted, however it was approved.
-pub(crate) fn is_of_sort(standard: &Standard, governance: &Governance, change: &Change) -> bool {
-    change.current().is_some_and(|revision| misses_of_sort(standard, governance, change, revision).is_empty())
+pub(crate) fn is_of_sort(
+    standard: &Standard,
+    governance: &Governance,
+    change: &Change,
+    revision: &RevisionRef,
+) -> bool {
+    change.revision(revision).is_some_and(|revision| misses_of_sort(standard, governance, change, revision).is_empty())
 }
 
 /// `2026-11-27`.
