@@ -25,7 +25,7 @@ use countersign_ledger::{
 pub use self::change::MAX_COMMENTS;
 pub use self::finding::MAX_OPEN as MAX_OPEN_FINDINGS;
 pub(crate) use self::publication::may_publish;
-pub use self::publication::replaces_what_is_in_force;
+pub use self::publication::{replaces_what_is_in_force, standards_hold};
 pub use self::recovery::can_govern;
 pub use self::revocation::{MAX_OF_ONE, bounds, brings_back, may_confirm};
 use crate::{

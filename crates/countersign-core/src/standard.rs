@@ -88,6 +88,19 @@ pub enum Proposer {
     Group(GroupId),
 }
 
+impl Standard {
+    /// The last day on which it holds: `2027-02-20`.
+    pub fn last_day(&self) -> String {
+        last_day(self.until)
+    }
+}
+
+/// The day that ends at this moment.
+pub fn last_day(until: Time) -> String {
+    let text = until.plus_secs(-1).to_string();
+    text.split('T').next().unwrap_or(&text).to_owned()
+}
+
 impl TryFrom<String> for Proposer {
     type Error = crate::ids::InvalidId;
 

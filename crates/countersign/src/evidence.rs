@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use countersign_core::{
     change::Change,
     decision::{Decision, Mode, Outcome, RuleStatus},
-    explain::{self, ExplainedRule},
+    explain::{self, ExplainedRule, Explanation},
     refusal::Refusal,
     snapshot::AiStatus,
     state::State,
@@ -46,7 +46,7 @@ pub struct Evidence<'a> {
 pub struct Proved {
     pub view: ChangeView,
     /// What was last decided of it, by the log, and each rule's words. None where nobody asked for a permit.
-    pub decided: Option<(Decision, Vec<ExplainedRule>)>,
+    pub decided: Option<(Decision, Explanation)>,
 }
 
 pub fn render(evidence: &Evidence<'_>) -> String {
@@ -58,7 +58,7 @@ pub fn render(evidence: &Evidence<'_>) -> String {
         header {
             p.kicker { "Evidence from the log " b { (evidence.trust.origin) } @if let Some(proved) = &evidence.proved { ", change " code { (proved.view.id.short()) } } }
             @match &evidence.proved {
-                Some(proved) => { h1 { (headline(&proved.view)) } p.lede { (lede(&proved.view)) } }
+                Some(proved) => { h1 { (headline(&proved.view)) } p.lede { (lede(proved)) } }
                 None => {
                     h1 { "This does not prove what it says" }
                     p.lede { "Nothing in it can be relied on. What does not hold is listed below; get the bundle again, and from another place." }
@@ -79,12 +79,23 @@ fn headline(view: &ChangeView) -> String {
     format!("“{}” for {}: {}", view.title, targets.join(", "), view.state)
 }
 
-fn lede(view: &ChangeView) -> String {
+/// Which standard change it is, if its template is its second pair of eyes.
+fn standard(proved: &Proved) -> Option<&str> {
+    let of_now = (&proved.view.decision, &proved.view.explanation);
+    let (decision, explanation) = proved.decided.as_ref().map_or(of_now, |(decision, explained)| (decision, explained));
+    decision.standard.as_ref().and(explanation.standard.as_deref())
+}
+
+fn lede(proved: &Proved) -> String {
+    let view = &proved.view;
     let counting: BTreeSet<&str> =
         view.approvals.iter().filter(|line| line.counts || line.carries).map(|line| line.by.as_str()).collect();
     let independent = counting.iter().filter(|by| !view.contributors.iter().any(|made| made.as_str() == **by)).count();
     match independent {
-        0 => "Nobody who had no hand in it has signed it.".to_owned(),
+        0 => match standard(proved) {
+            Some(words) => format!("Nobody who had no hand in it has signed it by itself: {words}."),
+            None => "Nobody who had no hand in it has signed it.".to_owned(),
+        },
         1 => "One person who had no hand in it has signed exactly this.".to_owned(),
         more => format!("{more} people who had no hand in it have signed exactly this."),
     }
@@ -123,6 +134,12 @@ fn change(proved: &Proved) -> Markup {
         section id="signed" {
             h2 { "Who looked, and signed" }
             @if view.approvals.is_empty() { p { "Nobody has approved it." } } @else { (approvals(&view.approvals)) }
+            @if let Some(words) = standard(proved) { p { (page::shown(words)) } }
+            @if !view.evidence.is_empty() {
+                (page::table("What workloads attested", &["Kind", "Result", "Workload", "When"], view.evidence.iter().map(|line| vec![
+                    page::cell(&line.kind), page::cell(line.result.as_str()), page::cell(&line.by), page::cell(&line.at),
+                ])))
+            }
             @if !view.rejections.is_empty() {
                 (page::table("Rejections", &["Who", "When", "Stands", "Why"], view.rejections.iter().map(|line| vec![
                     page::cell(&line.by), page::cell(&line.at), page::cell(if line.lifted { "no" } else { "yes" }),
@@ -144,7 +161,7 @@ fn change(proved: &Proved) -> Markup {
         section id="rules" {
             h2 { "What the rules asked" }
             @match &proved.decided {
-                Some((decision, rules)) => (decided(decision, rules)),
+                Some((decision, explanation)) => (decided(decision, &explanation.rules)),
                 None => { p { "Nobody has asked for a permit yet. As it stands now:" } (rules(&view.explanation.rules)) }
             }
         }
@@ -302,8 +319,8 @@ impl Proved {
         let last = change.decisions.last().and_then(|record| blobs.get(&record.decision));
         let decided = match last.and_then(|bytes| serde_json::from_slice::<Decision>(bytes).ok()) {
             Some(decision) => {
-                let rules = explain::explain(&decision, state, change, &disabled, now)?.rules;
-                Some((decision, rules))
+                let explanation = explain::explain(&decision, state, change, &disabled, now)?;
+                Some((decision, explanation))
             }
             None => None,
         };

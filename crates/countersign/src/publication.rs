@@ -14,7 +14,6 @@ use countersign_core::{
     rules::{Rule, Rules},
     standard::{self, Standard},
     statement::{Body, Statement},
-    take::day,
 };
 use countersign_ledger::{Digest, PublicKey};
 use serde_json::Value;
@@ -248,7 +247,7 @@ fn fields_of_standard(standard: &Standard) -> Fields {
         ("lines deleted at the most".to_owned(), one(standard.deleted.to_string())),
         ("evidence".to_owned(), standard.evidence.iter().map(ToString::to_string).collect()),
         ("a day on each target".to_owned(), one(standard.per_day.to_string())),
-        ("until".to_owned(), one(day(standard.until))),
+        ("until".to_owned(), one(standard.last_day())),
         ("because".to_owned(), one(standard.because.clone())),
     ])
 }

@@ -20,7 +20,7 @@ use crate::{
     state::State,
     statement::{Holder, Publication},
     subject::Subject,
-    take::{self, day, unknown_in},
+    take::{self, unknown_in},
 };
 
 /// Compare and swap. Whether the files hold, folding says, which parses them.
@@ -179,7 +179,7 @@ pub(crate) fn may_publish(
         return Err(Refusal::forbidden("policy-group", "nobody of the policy group has signed this")
             .hint(format!("one of those who sign has to be of it: {}", names())));
     }
-    standards(governance, published, now)?;
+    standards_hold(governance, published, now)?;
     if signed.statement().body.about().is_none() {
         takes_only_names(governance, published)?;
     }
@@ -187,7 +187,7 @@ pub(crate) fn may_publish(
 }
 
 /// A template of standard changes that is new, or another, names what there is and ends within [`MAX_DAYS`].
-fn standards(before: &Governance, after: &Governance, now: Time) -> Result<(), Refusal> {
+pub fn standards_hold(before: &Governance, after: &Governance, now: Time) -> Result<(), Refusal> {
     let is_new =
         |standard: &&Standard| before.standards.get(&standard.name).is_none_or(|was| was.text != standard.text);
     for standard in after.standards.values().filter(is_new) {
@@ -196,12 +196,13 @@ fn standards(before: &Governance, after: &Governance, now: Time) -> Result<(), R
             return Err(Refusal::malformed(
                 "standard-invalid",
                 format!("standard change `{name}` names {unknown}, which the catalog does not know"),
-            ));
+            )
+            .hint(format!("mend standard/{name}.yaml, or add it to the catalog in the same amendment")));
         }
         if *until <= now || *until > now.plus_secs((MAX_DAYS + 1) * DAY_SECS) {
             return Err(Refusal::malformed(
                 "standard-until",
-                format!("standard change `{name}` would end on {}", day(*until)),
+                format!("standard change `{name}` would end with {}", standard.last_day()),
             )
             .hint(format!("`until` is a day to come, at most {MAX_DAYS} days from when it is put in force; then two people approve it again")));
         }

@@ -6,7 +6,7 @@ use countersign_core::{
     coverage::{Coverage, Gap, Opening, Road, Way},
     ids::{ActorId, Target},
     kind::Kind,
-    take::day,
+    standard::last_day,
 };
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ pub fn roads(coverage: &Coverage) -> Vec<String> {
             "by standard change {standard} {} opens {} alone, {per_day} a day{each}, until {}",
             list(proposers),
             list(targets),
-            day(*until)
+            last_day(*until)
         )
     };
     coverage.roads.iter().filter(|road| !road.targets.is_empty()).map(road).collect()
@@ -175,7 +175,7 @@ fn road(road: &Road) -> Value {
         "proposers": road.proposers.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "targets": road.targets,
         "per_day": road.per_day,
-        "until": day(road.until),
+        "until": last_day(road.until),
     })
 }
 

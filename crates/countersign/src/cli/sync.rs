@@ -19,6 +19,7 @@ use super::{
     submit,
 };
 use crate::{
+    clock,
     directory::{self, DirectoryError, Plan},
     home::{self, files},
 };
@@ -107,9 +108,9 @@ fn file_name(path: &Path) -> String {
 /// On standard error, but where it is all that is wanted.
 fn tell(global: &Global, plan: &Plan, alone: bool) -> Result<(), CliError> {
     if alone && global.format == Format::Json {
-        let leavers: Vec<_> =
-            plan.leavers.iter().map(|leaver| json!({"person": leaver.id, "keys": leaver.keys})).collect();
-        return output::json(&json!({"changes": plan.lines, "leavers": leavers, "other_groups": plan.other_groups}));
+        return output::json(
+            &json!({"changes": plan.lines, "leavers": plan.leavers, "other_groups": plan.other_groups}),
+        );
     }
     let mut lines: Vec<String> = plan.lines.iter().map(|line| printable(line).to_string()).collect();
     if lines.is_empty() {
@@ -128,17 +129,23 @@ fn tell(global: &Global, plan: &Plan, alone: bool) -> Result<(), CliError> {
 /// As far as one person may.
 fn revoke(global: &Global, plan: &Plan, quiet: bool) -> Result<(), CliError> {
     let session = global.session()?;
-    let leavers = plan.leavers.iter().filter(|leaver| leaver.id != session.speaker.me);
+    // What the catalog's files list may have been given up for another key.
+    let governance = session.log.standing(None, clock::now())?.governance;
+    let mut held = Vec::new();
+    for leaver in plan.leavers.iter().filter(|leaver| **leaver != session.speaker.me) {
+        let keys = governance.person(leaver).map(|person| person.keys.as_slice()).unwrap_or_default();
+        held.extend(keys.iter().map(|key| (leaver, key.fingerprint())));
+    }
     let mut left = Vec::new();
-    for (leaver, key) in leavers.flat_map(|leaver| leaver.keys.iter().map(move |key| (leaver, key))) {
+    for (leaver, key) in held {
         let (reason, blob) = submit::reason("they have left, by the directory")?;
-        let body = KeyRevocation { key: key.clone(), of: Holder::Person(leaver.id.clone()), reason };
+        let body = KeyRevocation { key: key.clone(), of: Holder::Person(leaver.clone()), reason };
         match session.say(Body::KeyRevocation(body), &[blob]) {
             Ok(_) if quiet => {}
             Ok(_) => anstream::eprintln!(
                 "{} {key} of {} for a day; another person: countersign revoke {key} --confirm",
                 good("revoked"),
-                leaver.id
+                leaver
             ),
             Err(error) if error.code == "already-revoked" => {}
             Err(error) => left.push((leaver, key, error)),
@@ -147,7 +154,7 @@ fn revoke(global: &Global, plan: &Plan, quiet: bool) -> Result<(), CliError> {
     if !left.is_empty() {
         anstream::eprintln!("{}: keys of leavers that still hold until the change is in force", warn("left"));
         for (leaver, key, error) in &left {
-            anstream::eprintln!("  {} {key}: {}", leaver.id, printable(&error.message));
+            anstream::eprintln!("  {leaver} {key}: {}", printable(&error.message));
         }
         heading("Next");
         anstream::eprintln!("  others revoke the rest: countersign revoke KEY --why …");

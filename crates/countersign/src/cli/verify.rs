@@ -407,6 +407,9 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         page(args, &trust, &found, completeness, &outside)?;
         return Ok(if report.holds() { Exit::Done } else { Exit::Failed });
     }
+    if args.out.is_some() {
+        return Err(CliError::usage("--out is where a page goes").hint("add --format html"));
+    }
     let changes = Changes::of(&found)?;
     match global.format {
         Format::Json => output::json_in_pieces(&Verified {

@@ -8,7 +8,7 @@ mod read;
 mod write;
 
 pub use self::{
-    plan::{Leaver, Plan, plan},
+    plan::{Plan, plan},
     read::{Entry, MAX_BYTES, read},
     write::{FILE, edited},
 };

@@ -6,25 +6,17 @@ use countersign_core::{
     catalog::{Actor, ActorKind, Catalog, Level},
     ids::{ActorId, GroupId},
 };
-use countersign_ledger::Fingerprint;
 
 use super::{DirectoryError, Entry};
 
 /// How many of a hundred people leave, or lose a group, without a word that it is meant; one always can.
 const MAX_PERCENT: usize = 10;
 
-/// Somebody who is in the catalog and not in the directory, or not any more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leaver {
-    pub id: ActorId,
-    pub keys: Vec<Fingerprint>,
-}
-
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// As they are to be, where that is not as they are.
     pub people: BTreeMap<ActorId, Actor>,
-    pub leavers: Vec<Leaver>,
+    pub leavers: Vec<ActorId>,
     /// What changes, a line each.
     pub lines: Vec<String>,
     /// Groups of the directory that the catalog does not have, with how many people are in each.
@@ -74,9 +66,8 @@ pub fn plan(
     }
     let people: Vec<&Actor> = catalog.actors.values().filter(|actor| actor.kind == ActorKind::Person).collect();
     for actor in people.iter().filter(|actor| !there.contains_key(&actor.id)) {
-        let keys = actor.keys.iter().map(countersign_ledger::PublicKey::fingerprint).collect();
         plan.lines.push(format!("{} leaves the catalog, with {} of their keys", actor.id, actor.keys.len()));
-        plan.leavers.push(Leaver { id: actor.id.clone(), keys });
+        plan.leavers.push(actor.id.clone());
     }
     let gone = losing.saturating_add(plan.leavers.len());
     let most = people.len().saturating_mul(MAX_PERCENT).div_euclid(100).max(1).max(removed);

@@ -31,7 +31,7 @@ pub fn edited(
     settings: &CatalogSettings,
     plan: &Plan,
 ) -> Result<BTreeMap<String, String>, DirectoryError> {
-    let touched = |id: &ActorId| plan.people.contains_key(id) || plan.leavers.iter().any(|leaver| leaver.id == *id);
+    let touched = |id: &ActorId| plan.people.contains_key(id) || plan.leavers.contains(id);
     let mut all = files.clone();
     for (_, text) in all.iter_mut().filter(|(name, _)| *name != SIGNERS) {
         let documents = documents(text);

@@ -141,7 +141,7 @@ impl<'a> Draft<'a> {
                         "nothing-to-recover",
                         "two people and more can act here, one of them of the policy group; the quorum recovers a log in which fewer can",
                     )
-                    .hint("a key that was lost goes by two others: countersign rotate-key KEY --lost --new FILE --why …")
+                    .hint("a key that was lost goes by two others: countersign rotate-key --lost FINGERPRINT --new FILE --why …")
                     .into()),
                 }
             }
@@ -175,6 +175,7 @@ impl<'a> Draft<'a> {
         let before = &self.state.governance;
         let after = before.publish(&publication, named.digest, &blob)?;
         admit::brings_back(before, &after, &records::people(self.engine.store()).await?)?;
+        admit::standards_hold(before, &after, self.at)?;
         coverage::leaves_able(before, &after, self.at)?;
         coverage::leaves_enough(before, &after, self.at)?;
         Ok(coverage::leaves_governable(&after, self.at)?)

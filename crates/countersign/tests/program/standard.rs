@@ -65,4 +65,29 @@ fn a_robots_update_lands_by_a_standard_change_and_one_line_more_does_not() {
     assert!(shown.stdout.contains("standard change updates, approved by alice and bob on 20"), "{shown}");
     world.push(&["HEAD:main"]).passes();
     assert_eq!(world.state(&change), "applied");
+    // Who reads the evidence later sees who looked, and what was attested.
+    world.say("dave", &["bundle", &change, "--out", "change.bundle"]).done();
+    let run = world.stage.run("verify change.bundle --trust home/trust.json --format html --out page.html");
+    assert_eq!(run.status, 0, "{run}");
+    let page = world.stage.read("page.html");
+    for words in ["standard change updates, approved by alice and bob on 20", "<th scope=\"row\">tests</th>", "passed"]
+    {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let run = world.stage.run("verify change.bundle --trust home/trust.json --out page.txt");
+    assert!(run.status == 2 && run.stderr.contains("--format html"), "{run}");
+}
+
+/// What could not be put in force is refused when it is proposed, and not after somebody approved it.
+#[test]
+fn a_template_that_names_nobody_or_ends_too_late_is_not_proposed() {
+    let world = World::usual();
+    let day = |days: i64| countersign::clock::now().plus_secs(days * 24 * 60 * 60).to_string();
+    for (proposer, days, code) in [("nobody", 30, "standard-invalid"), ("alice", 200, "standard-until")] {
+        let text = UPDATES.replace("UNTIL", day(days).split('T').next().unwrap()).replace("renovate", proposer);
+        world.stage.write("home/standard/updates.yaml", &text);
+        let run = world.say("alice", &["amend", "home", "--why", "updates"]);
+        run.is_refused(1, code);
+        assert!(run.stderr.contains("hint"), "{run}");
+    }
 }

@@ -148,3 +148,17 @@ fn a_recovery_takes_the_quorum_that_genesis_pins() {
     assert!(!can_govern(&world.state.governance, &people(&world)));
     assert_snapshot!(told(world.recover("ada", &["ada", "barbara"], &of)), @"key-revoked: key DIGEST was revoked");
 }
+
+/// Whoever stole a key, approves, and takes another in its place: revoking the one that the catalog lists takes both.
+#[test]
+fn revoking_the_key_that_is_listed_takes_what_the_one_before_it_approved() {
+    let mut world = world_with(&["linus-2"]);
+    let change = world.propose("ada", "search/production");
+    world.approve("linus", &change).unwrap();
+    world.rotate("linus", "linus", "linus-2").unwrap();
+    assert_eq!(world.standing(&change), "allow");
+    let Body::KeyRevocation(mut revocation) = world.revocation("linus-2") else { unreachable!() };
+    revocation.of = holder("linus");
+    world.say("mallory", Body::KeyRevocation(revocation)).unwrap();
+    assert_eq!(world.standing(&change), "owner-approves second-pair-of-eyes");
+}

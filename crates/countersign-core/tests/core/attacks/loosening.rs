@@ -263,3 +263,27 @@ fn fewer_than_three_do_not_come_to_open_tier_1() {
     ");
     leaves_enough(&world.state.governance, &by_waiver, world.now).unwrap();
 }
+
+/// Two who are no seniors take the senior away, and need none from then on: it loosens.
+#[test]
+fn who_is_a_senior_is_not_taken_away_without_one() {
+    let mut world = World::new();
+    let world = &mut world;
+    let text = String::from_utf8(governance_files(&world.keys)["people/_.json"].clone()).unwrap();
+    let junior = text.replace("\"level\":\"principal\"", "\"level\":\"standard\"");
+    assert_ne!(text, junior);
+    assert_snapshot!(said(world, &[("people/_.json", Some(junior.as_bytes()))]), @"takes barbara away as a senior");
+}
+
+/// A condition with more numbers than a sample takes is not shown to stop more, whatever else is stricter in it.
+#[test]
+fn what_no_sample_has_counts_as_loosening() {
+    let mut world = World::new();
+    let world = &mut world;
+    let text = rules()["second-pair-of-eyes.cedar"].clone();
+    let tiers: String = (10..19).map(|tier| format!(" && resource.tier <= {tier}")).collect();
+    let when = format!("when {{ resource.production{tiers} && resource.documents.why < 100 }}");
+    let text = text.replace("when { resource.production }", &when);
+    let text = text.replace("resource.approvals.independent >= 1", "resource.approvals.independent >= 2");
+    assert_snapshot!(said(world, &[("rules/second-pair-of-eyes.cedar", Some(text.as_bytes()))]), @"rule second-pair-of-eyes is another, and nothing shows that it stops more: compare its text");
+}

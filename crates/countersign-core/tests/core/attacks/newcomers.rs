@@ -88,3 +88,46 @@ fn after_thirty_days_nobody_is_new() {
     let snapshot = Snapshot::take(&world.state, world.change(&change), world.now).unwrap();
     assert!(snapshot.together.is_empty() && snapshot.approvals.len() == 1);
 }
+
+/// Nor are they two people to what two people sign: zoe's key could be ada's own.
+#[test]
+fn a_newcomer_and_who_enrolled_them_are_not_two_who_sign() {
+    let mut world = with_zoe();
+    world.spare("linus-2");
+    let mut rotation = world.rotation("linus", "linus", "linus-2");
+    rotation.reason = Some(Digest::of("lost"));
+    let lost = Body::KeyRotation(rotation);
+    assert_snapshot!(told(world.say_with("ada", &["ada", "stranger"], lost.clone())), @"newcomer: zoe is a newcomer until 2026-05-01T00:00:00Z, enrolled by ada and grace: they are not two people to this");
+    // Nor does one confirm what the other revoked.
+    world.revoke("ada", "mallory").unwrap();
+    let record = world.state.person(&id("mallory")).unwrap().unwrap().revoked.values().next().unwrap().clone();
+    let confirmed = Body::RevocationConfirmation(countersign_core::statement::RevocationConfirmation {
+        key: world.keys["mallory"].public().fingerprint(),
+        of: crate::kit::holder("mallory"),
+        revocation: record.statement,
+        revoked_by: record.by,
+    });
+    assert_snapshot!(told(world.say_with("zoe", &["stranger"], confirmed)), @"newcomer: zoe is a newcomer until 2026-05-01T00:00:00Z, enrolled by ada and grace: they are not two people to this");
+    world.say_with("barbara", &["barbara", "linus"], lost).unwrap_err();
+}
+
+/// Another key that others say is somebody's makes them a newcomer again; one that they publish themselves does not.
+#[test]
+fn a_key_that_others_give_somebody_makes_them_a_newcomer() {
+    let mut world = World::new();
+    let files = crate::kit::governance_files(&world.keys);
+    let text = String::from_utf8(files["people/discovery.json"].clone()).unwrap();
+    let (old, new) = (world.keys["mallory"].public().to_string(), world.keys["stranger"].public().to_string());
+    let both = text.replace(&format!("\"{old}\""), &format!("\"{old}\",\"{new}\""));
+    let amend = |world: &mut World, by: &str| {
+        let change = world.amend(by, &[("people/discovery.json", Some(both.as_bytes()))]);
+        world.approve(if by == "ada" { "grace" } else { "ada" }, &change).unwrap();
+        world.approve("barbara", &change).unwrap();
+        world.put_in_force("ada", &change).unwrap();
+    };
+    amend(&mut world, "ada");
+    let change = world.propose("ada", "search/production");
+    let body = Body::Approval(world.approval(&change));
+    world.say_with("mallory", &["stranger"], body).unwrap();
+    assert_eq!(world.standing(&change), "owner-approves second-pair-of-eyes");
+}
