@@ -454,11 +454,11 @@ impl Governance {
     /// The same as [`Governance::listed`], also of a key whose holder took another: what was said with it before stands as long
     /// as they have one that came in its place.
     pub fn spoke_with(&self, id: &ActorId, key: &Fingerprint) -> Option<&Actor> {
-        self.from_key_to_key(id, key).map(|(actor, _)| actor)
+        self.keys_since(id, key).map(|(actor, _)| actor)
     }
 
     /// The same, with the key itself and those that came in its place one after the other.
-    pub(crate) fn from_key_to_key(&self, id: &ActorId, key: &Fingerprint) -> Option<(&Actor, Vec<Fingerprint>)> {
+    pub(crate) fn keys_since(&self, id: &ActorId, key: &Fingerprint) -> Option<(&Actor, Vec<Fingerprint>)> {
         let mut keys = vec![key.clone()];
         for _ in 0..=self.record.retired.len() {
             let key = keys.last()?;

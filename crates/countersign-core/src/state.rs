@@ -558,7 +558,7 @@ impl State {
     /// Whether somebody has this key in the catalog, or had it before they took another in its place, and neither it nor one that came
     /// in its place is revoked now: whoever revokes the key that is listed cannot know who took it.
     pub fn holds(&self, id: &ActorId, key: &Fingerprint, now: Time) -> Result<Option<&Actor>, Refusal> {
-        let Some((actor, keys)) = self.governance.from_key_to_key(id, key) else { return Ok(None) };
+        let Some((actor, keys)) = self.governance.keys_since(id, key) else { return Ok(None) };
         let record = self.person(id)?;
         let revoked = record.is_some_and(|record| keys.iter().any(|key| record.is_revoked(key, now)));
         Ok((!revoked).then_some(actor))
