@@ -54,6 +54,7 @@ mod reaching;
 mod remarks;
 mod reviewing;
 mod reviews;
+mod rollback;
 mod rules;
 mod scenario;
 mod serving;
