@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{ChangeId, RuleId, Target},
+    landed::RollbackView,
     requirement::{InvalidRequirement, Requirement},
-    rollback::RollbackView,
     standard::StandardView,
 };
 

@@ -23,6 +23,7 @@ pub mod glob;
 pub mod governance;
 pub mod ids;
 pub mod kind;
+pub mod landed;
 pub mod loosening;
 mod newcomers;
 pub mod permit;

@@ -1,13 +1,6 @@
-//! Rolling back: what landed on a target, what exactly takes the last of it back, and who may do that alone.
+//! Rolling back: whether a change takes exactly the last landing back, who may do that alone, and who looks at it afterwards.
 //!
-//! What a proposer says it restores is a claim; whether it does follows from the log. Each target keeps the last of what landed
-//! there, as a stack:
-//!
-//! ```text
-//!  A lands, B lands    ->  A B      what takes B back brings back what A left
-//!  R takes B back      ->  A        B is gone: nothing brings it back on one signature
-//!  C lands             ->  A C
-//! ```
+//! What a proposer says it restores is a claim; whether it does follows from what its targets remember ([`crate::landed`]).
 //!
 //! Invariant: it takes back one landing, the last, on each of its targets, and nothing else. So it can neither leave a path nor
 //! undo what somebody else has mended since.
@@ -17,8 +10,7 @@ use std::{
     fmt,
 };
 
-use countersign_ledger::{Digest, Time};
-use serde::{Deserialize, Serialize};
+use countersign_ledger::Time;
 
 use crate::{
     catalog::ActorKind,
@@ -26,72 +18,16 @@ use crate::{
     governance::Governance,
     ids::{ActorId, ChangeId, Target},
     kind::Kind,
+    landed::{Effect, RollbackView, RolledBack, SECOND_AFTER_SECS, Undone, all_of, undone},
     refusal::Refusal,
     state::State,
-    subject::Subject,
 };
 
 /// How long after a landing it may be taken back on one signature.
 pub const ROLLBACK_DAYS: i64 = 7;
-/// How long after one rollback of a target another person has to sign the next.
-pub const SECOND_AFTER_SECS: i64 = 24 * 60 * 60;
 /// How long others have to look at what one person rolled back.
 pub const AFTER_REVIEW_SECS: i64 = 72 * 60 * 60;
-/// How much of what landed a target remembers.
-const MAX_LANDED: usize = 16;
-/// How many rollbacks.
-const MAX_ROLLED_BACK: usize = 32;
 const DAY_SECS: i64 = 24 * 60 * 60;
-
-/// Something that landed on a target, and that nothing has taken back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Landed {
-    pub at: Time,
-    pub change: ChangeId,
-    did: Digest,
-    /// Of commits, what takes it back. Files are taken back by what was there before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    undone_by: Option<Digest>,
-    /// Of all targets that it went to.
-    targets: Digest,
-    /// A command that failed: whatever it left, nobody goes back to that.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub failed: bool,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub no_way_back: bool,
-    /// Somebody's rejection of it stood.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub over_rejection: bool,
-    /// Until when its gate had only watched one of the targets, by then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    watched_until: Option<Time>,
-}
-
-/// That somebody rolled a target back on one signature.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RolledBack {
-    pub at: Time,
-    pub by: ActorId,
-    pub change: ChangeId,
-    pub restores: ChangeId,
-    /// Whether somebody else has to look at it, and nobody was asked yet.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unreviewed: bool,
-}
-
-/// A change that brings back what ran immediately before, by somebody who may do that alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RollbackView {
-    /// Whose one signature it is.
-    pub by: ActorId,
-    /// The change whose state it brings back.
-    pub restores: ChangeId,
-    /// The change that it takes back.
-    pub undoes: ChangeId,
-}
 
 /// What there is to say of a change that may be a rollback.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,65 +133,6 @@ pub fn reviewers(governance: &Governance, targets: &BTreeSet<Target>, but: &BTre
     first(owners).or_else(|| first(seniors())).or_else(|| first(of_policy())).unwrap_or_else(anybody)
 }
 
-/// What a revision does where it lands.
-struct Effect {
-    does: Digest,
-    undone_by: Option<Digest>,
-}
-
-impl Effect {
-    fn of(revision: &Revision) -> Option<Self> {
-        match &revision.subject {
-            Subject::Git(git) => {
-                let of = |delta: &Digest| Digest::of(format!("{}\n{}\n{delta}", git.repository, git.branch));
-                Some(Self { does: of(&git.delta), undone_by: Some(of(&revision.inverse?)) })
-            }
-            // The same files, by the same command.
-            Subject::Files(_) => Some(Self { does: revision.subject.reference().ok()?.digest, undone_by: None }),
-            Subject::Governance(_) => None,
-        }
-    }
-}
-
-fn all_of(targets: &BTreeSet<Target>) -> Digest {
-    let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
-    Digest::of(names.join("\n"))
-}
-
-/// What a change takes back on one target.
-struct Undone<'a> {
-    last: &'a Landed,
-    /// What was there before. `None`: nothing that is known.
-    before: Option<&'a Landed>,
-    /// What is kept of the stack.
-    kept: usize,
-}
-
-/// Whether it takes back exactly the last of what landed there.
-fn undone<'a>(landed: &'a [Landed], effect: &Effect, targets: &Digest) -> Option<Undone<'a>> {
-    let (last, below) = landed.split_last()?;
-    if last.targets != *targets {
-        return None;
-    }
-    match &last.undone_by {
-        Some(inverse) => (*inverse == effect.does).then(|| Undone {
-            last,
-            before: below.last().filter(|before| !before.failed),
-            kept: below.len(),
-        }),
-        None => {
-            let at = below.iter().rposition(|before| !before.failed)?;
-            let before = below.get(at)?;
-            let same = before.undone_by.is_none() && before.did == effect.does && before.targets == *targets;
-            (same && effect.undone_by.is_none()).then(|| Undone {
-                last,
-                before: Some(before),
-                kept: at.saturating_add(1),
-            })
-        }
-    }
-}
-
 /// The same for a snapshot.
 pub(crate) fn view(state: &State, change: &Change, now: Time) -> Result<Option<RollbackView>, Refusal> {
     Ok(match rollback(state, change, now)? {
@@ -269,7 +146,8 @@ pub fn rollback(state: &State, change: &Change, now: Time) -> Result<Rollback, R
     let (Some(said), Some(revision)) = (&change.purpose.restores, change.current()) else {
         return Ok(Rollback::NotSaid);
     };
-    let Some(effect) = Effect::of(revision).filter(|_| change.kind != Kind::Rules) else {
+    let Some(effect) = Effect::of(&revision.subject, revision.inverse.as_ref()).filter(|_| change.kind != Kind::Rules)
+    else {
         return Ok(Rollback::IsNot(NoRollback::Governance));
     };
     let targets = all_of(&change.targets);
@@ -337,77 +215,4 @@ fn not_entitled(state: &State, change: &Change, revision: &Revision, now: Time) 
         }
     }
     Ok(None)
-}
-
-/// What the log knows of a landing that its change does not say.
-pub(crate) struct Circumstances {
-    pub at: Time,
-    pub failed: bool,
-    pub over_rejection: bool,
-    pub watched_until: Option<Time>,
-}
-
-/// What a target remembers of what landed there.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LandedRecord {
-    /// The last comes last.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub landed: Vec<Landed>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub rolled_back: Vec<RolledBack>,
-}
-
-impl LandedRecord {
-    pub fn is_empty(&self) -> bool {
-        self.landed.is_empty() && self.rolled_back.is_empty()
-    }
-
-    /// Whether this takes back exactly the last of what landed here.
-    pub(crate) fn is_undone_by(&self, change: &Change, revision: &Revision) -> bool {
-        let effect = Effect::of(revision);
-        effect.is_some_and(|effect| undone(&self.landed, &effect, &all_of(&change.targets)).is_some())
-    }
-
-    /// Takes a landing: what it undoes goes, else it is the last now.
-    pub(crate) fn land(&mut self, change: &Change, revision: &Revision, undoes: bool, how: &Circumstances) {
-        let Some(effect) = Effect::of(revision) else { return };
-        let targets = all_of(&change.targets);
-        let kept = undone(&self.landed, &effect, &targets).filter(|_| undoes).map(|undone| undone.kept);
-        if let Some(kept) = kept {
-            self.landed.truncate(kept);
-            if let Some(again) = self.landed.last_mut() {
-                again.over_rejection |= how.over_rejection;
-            }
-            return;
-        }
-        let no_way_back = change.purpose.no_way_back || change.purpose.security || change.kind == Kind::Schema;
-        self.landed.push(Landed {
-            at: how.at,
-            change: change.id.clone(),
-            did: effect.does,
-            undone_by: effect.undone_by,
-            targets,
-            failed: how.failed,
-            no_way_back,
-            over_rejection: how.over_rejection,
-            watched_until: how.watched_until,
-        });
-        let forgotten = self.landed.len().saturating_sub(MAX_LANDED);
-        self.landed.drain(..forgotten);
-    }
-
-    /// Takes a rollback on one signature.
-    pub(crate) fn roll_back(&mut self, rolled: RolledBack) {
-        let since = rolled.at.plus_secs(-SECOND_AFTER_SECS);
-        self.rolled_back.retain(|known| known.unreviewed || known.at > since);
-        self.rolled_back.push(rolled);
-        let forgotten = self.rolled_back.len().saturating_sub(MAX_ROLLED_BACK);
-        self.rolled_back.drain(..forgotten);
-    }
-
-    /// What stands there now no permit put there: nothing is known of before.
-    pub(crate) fn forget(&mut self) {
-        self.landed.clear();
-    }
 }

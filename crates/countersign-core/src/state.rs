@@ -17,8 +17,8 @@ use crate::{
     change::{Aside, Change, is_set_aside},
     governance::Governance,
     ids::{ActorId, ChangeId, FindingId, GateId, RepositoryId, Target},
+    landed::LandedRecord,
     refusal::Refusal,
-    rollback::LandedRecord,
     standard::StandardUse,
     statement::{
         GateRegistration, Holder, Matter, change_stream, finding_stream, gate_stream, person_stream, target_stream,

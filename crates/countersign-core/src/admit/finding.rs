@@ -9,8 +9,9 @@ use super::{Authenticated, governance::is_branch, governance::unknown_target, pe
 use crate::{
     governance::Signer,
     ids::{GateId, Target},
+    landed::RolledBack,
     refusal::Refusal,
-    rollback::{AFTER_REVIEW_SECS, RolledBack},
+    rollback::AFTER_REVIEW_SECS,
     state::{GateRecord, State},
     statement::{Concerned, Finding, FindingAnswer, Holder, MAX_LIST, MAX_TARGETS, Matter},
 };

@@ -7,8 +7,10 @@ use countersign_ledger::Time;
 use crate::{
     change::{Admitted, Change, PermitRecord},
     ids::GateId,
+    kind::Kind,
+    landed::{Effect, Landing, RolledBack, all_of},
     refusal::Refusal,
-    rollback::{self, Circumstances, Rollback, RolledBack},
+    rollback::{self, Rollback},
     standard::{DAY_SECS, StandardUse},
     state::State,
     statement::{Body, OutcomeReport, OutcomeResult, gate_stream},
@@ -30,16 +32,21 @@ impl State {
             (OutcomeResult::Failed, _, Subject::Git(_) | Subject::Files(_) | Subject::Governance(_))
             | (OutcomeResult::Started, _, _) => return Ok(()),
         };
-        let how = Circumstances {
+        let Some(effect) = Effect::of(&revision.subject, revision.inverse.as_ref()) else { return Ok(()) };
+        let landing = Landing {
+            change: &change.id,
+            effect,
+            targets: all_of(&change.targets),
             at: admitted.at,
+            no_way_back: change.purpose.no_way_back || change.purpose.security || change.kind == Kind::Schema,
             failed,
             over_rejection: change.standing_rejections().next().is_some() || !self.held_by(&change)?.is_empty(),
             watched_until: self.watched_until(&permit.gate, &change, admitted.at)?,
         };
-        let undoes = !failed
-            && report.targets.iter().all(|target| self.target_mut(target).history.is_undone_by(&change, revision));
+        let undoes =
+            !failed && report.targets.iter().all(|target| self.target_mut(target).history.is_undone_by(&landing));
         for target in &report.targets {
-            self.target_mut(target).history.land(&change, revision, undoes, &how);
+            self.target_mut(target).history.land(&landing, undoes);
         }
         if undoes {
             self.remember_rollback(admitted, report, &change, permit);

@@ -14,7 +14,7 @@ use crate::{
     facts::Size,
     ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId},
     kind::{Documents, Kind, Purpose},
-    rollback::RollbackView,
+    landed::RollbackView,
     standard::StandardView,
     statement::Seen,
 };

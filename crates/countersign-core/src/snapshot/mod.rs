@@ -16,7 +16,7 @@ use crate::{
     facts::Size,
     ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
-    rollback::RollbackView,
+    landed::RollbackView,
     standard::StandardView,
     statement::Seen,
 };
