@@ -286,7 +286,7 @@ impl Plan<'_> {
                     Some(found) => {
                         let who = joined(&found.who);
                         anstream::println!(
-                            "after-review {} by {}: {}",
+                            "after-review {}: to be answered {}, by one of {}",
                             found.id.short(),
                             times::ago(&found.due),
                             printable(&who)

@@ -297,7 +297,8 @@ fn print(told: &Told) {
         return;
     }
     match told.waiting.is_empty() {
-        true => anstream::println!("Nothing waits for you, {me}."),
+        true if told.to_answer.is_empty() => anstream::println!("Nothing waits for you, {me}."),
+        true => {}
         false => anstream::println!("{}", bold(anstyle::Style::new(), format!("Waits for you, {me}"))),
     }
     for waits in &told.waiting {
