@@ -117,6 +117,7 @@ pub fn weigh<'a>(rules: &'a Rules, snapshot: &'a Snapshot, now: Time) -> Weighed
         builtin::targets_known(ids, snapshot),
         builtin::identities_known(ids, snapshot),
         builtin::no_rejection(ids, snapshot),
+        builtin::frozen(ids, snapshot),
     ];
     let first: Vec<RuleDecision> = first.into_iter().flatten().collect();
     let weighed: Vec<WeighedRule<'_>> = rules.iter().map(|rule| weigh_rule(rule, &targets, snapshot)).collect();
