@@ -68,7 +68,7 @@ fn a_freeze_stops_what_may_not_pass_and_says_until_when() {
     let shown = text(&["show", &change]);
     assert!(shown.stdout.contains("freeze year-end holds until"), "{shown}");
     let listed = text(&["list"]);
-    assert!(listed.stdout.contains("year-end"), "{listed}");
+    assert!(listed.stderr.contains("freeze year-end holds until"), "{listed}");
 
     let said = text(&["calendar"]);
     for words in ["freeze year-end", "production; what may pass: a rollback, what answers an incident", "Most orders"] {
