@@ -100,6 +100,8 @@ pub enum Has {
     Link(String),
     /// A signature over each commit, by a key that somebody here holds.
     SignedCommits,
+    /// A change window that is open, where its targets have any.
+    Window,
 }
 
 impl Has {
@@ -123,6 +125,7 @@ impl Has {
             Self::Title(form) => format!("a title of the form `{form}: …`"),
             Self::Link(host) => format!("a link to {host}"),
             Self::SignedCommits => "a signature over every commit, by a key of somebody here".to_owned(),
+            Self::Window => "an open change window".to_owned(),
         }
     }
 }
@@ -133,6 +136,7 @@ impl fmt::Display for Has {
             Self::Title(form) => write!(f, "title:{form}"),
             Self::Link(host) => write!(f, "link:{host}"),
             Self::SignedCommits => f.write_str("commits:signed"),
+            Self::Window => f.write_str("window:open"),
         }
     }
 }
@@ -526,6 +530,7 @@ fn parse_need(s: &str) -> Option<Need> {
         ("title", Some(form), None) => Need::Has(Has::title(form)?),
         ("link", Some(host), None) => Need::Has(Has::Link(Some(host.to_owned()).filter(|host| is_host(host))?)),
         ("commits", Some("signed"), None) => Need::Has(Has::SignedCommits),
+        ("window", Some("open"), None) => Need::Has(Has::Window),
         _ => return None,
     };
     parts.next().is_none().then_some(need)

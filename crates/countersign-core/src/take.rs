@@ -1,9 +1,9 @@
 //! Taking a snapshot: from governance and a change as they stand, to what the rules look at.
 
+mod calendar;
+mod commits;
 mod evidence;
 mod standard;
-
-mod commits;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -376,6 +376,7 @@ impl Snapshot {
         }
         waivers.retain(|waiver| !together.contains_key(&waiver.by));
         let loosening = loosening(state, change, revision, &approvals, now)?;
+        let calendar = calendar::calendar(governance, change, revision, &targets, now);
         let carried_by = carried.iter().flat_map(|carried| &carried.approvals);
         let part = contributors.all.iter().chain(approvals.iter().chain(carried_by).map(|approval| &approval.by));
         let part: BTreeSet<&ActorId> = part.chain(waivers.iter().map(|waiver| &waiver.by)).collect();
@@ -427,6 +428,8 @@ impl Snapshot {
             population: governance.population(),
             loosening,
             together,
+            calendar,
+            waiting_hours: governance.rules.ask_about("waiting").then(|| hours_between(revision.at, now)),
         })
     }
 }

@@ -125,6 +125,7 @@ fn need(way: &Requirement) -> String {
         Need::Has(Has::Title(form)) => format!("resource.title.form == \"{form}\""),
         Need::Has(Has::Link(host)) => format!("resource.links.hosts.contains(\"{host}\")"),
         Need::Has(Has::SignedCommits) => "resource.commits.signed".to_owned(),
+        Need::Has(Has::Window) => "resource.window.open".to_owned(),
         Need::Disclosure => "(resource.ai.disclosed || resource.ai.status == \"declared\")".to_owned(),
     }
 }
@@ -210,6 +211,7 @@ fn met(requires: &[Choice]) -> String {
             Has::Title(form) => format!("title: '{}: with it'", Has::sample(form)),
             Has::Link(host) => format!("links: [https://{host}/1]"),
             Has::SignedCommits => "commits: by_committer".to_owned(),
+            Has::Window => "window: open".to_owned(),
         });
     }
     if needs().any(|need| *need == Need::Disclosure) {

@@ -6,11 +6,13 @@
 //!
 //! | room | holds |
 //! |---|---|
+//! | `freezes` | what freezes stop, and what passes them |
 //! | `enough` | the smallest set of people that would do |
 //! | `people` | who could act now, and who is nearest to what is missing |
 //! | `words` | what is missing, in words |
 
 mod enough;
+mod freezes;
 mod people;
 mod words;
 
@@ -66,6 +68,9 @@ pub struct Explanation {
     /// What it takes back, on whose one signature; or why it is no rollback though it is said to be one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<String>,
+    /// The freezes that hold for it now, and whether it may pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freezes: Vec<String>,
 }
 
 /// A rule of a decision, in words.
@@ -288,7 +293,14 @@ impl<'a> Scene<'a> {
     pub fn explain(&self, decision: &Decision, now: Time) -> Explanation {
         let wanted = Wanted::by(decision);
         let rules = decision.rules.iter().map(|rule| self.rule(rule, &wanted)).collect();
-        Explanation { explained_at: now, rules, enough: self.enough(decision), standard: None, rollback: None }
+        Explanation {
+            explained_at: now,
+            rules,
+            enough: self.enough(decision),
+            standard: None,
+            rollback: None,
+            freezes: self.freezes(),
+        }
     }
 
     /// The smallest set of people whose approvals would be all that are lacking. None where a rule asks for people of several
@@ -370,10 +382,17 @@ impl<'a> Scene<'a> {
                 Need::Evidence(kind) => self.attesters(kind).contains(person),
                 Need::Document { .. } | Need::Disclosure => made_it,
                 Need::Has(Has::Title(_) | Has::Link(_) | Has::SignedCommits) => made_it,
+                Need::Has(Has::Window) => false,
             },
             Token::Sponsor | Token::Lift => named(missing),
             Token::Driver => made_it,
-            Token::Remedy | Token::Contributor | Token::Identity | Token::Target | Token::Rules | Token::Wait => false,
+            Token::Remedy
+            | Token::Contributor
+            | Token::Identity
+            | Token::Target
+            | Token::Rules
+            | Token::Wait
+            | Token::Thaw => false,
         };
         let wanted = Wanted::by(decision);
         let unmet = decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
@@ -457,6 +476,10 @@ impl<'a> Scene<'a> {
                         Has::SignedCommits => {
                             format!("sign them (git commit -S), then: countersign revise {change} --git .")
                         }
+                        Has::Window => {
+                            let system = decided.targets.first().map_or("SYSTEM", |target| target.system.as_str());
+                            format!("wait for it: countersign calendar --system {system} says when it opens")
+                        }
                     };
                     one(self.authors(decided), how)
                 }
@@ -488,6 +511,7 @@ impl<'a> Scene<'a> {
             }
             Token::Rules => one(self.anybody(decided), "countersign amend HOME --why REASON".to_owned()),
             Token::Wait => one(self.anybody(decided), format!("then, and not before: countersign publish {change}")),
+            Token::Thaw => self.thaw(missing),
         }
     }
 

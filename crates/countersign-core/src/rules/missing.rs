@@ -119,6 +119,7 @@ impl Has {
             },
             Self::Link(host) => snapshot.documents.hosts.contains(host),
             Self::SignedCommits => snapshot.commits.is_some_and(|commits| commits.signed),
+            Self::Window => snapshot.targets.iter().all(|view| snapshot.is_open(&view.target)),
         }
     }
 }

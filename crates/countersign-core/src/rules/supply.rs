@@ -144,6 +144,7 @@ impl Has {
                 let by_committer = snapshot.commits.is_some_and(|commits| commits.by_committer);
                 snapshot.commits = Some(CommitsView { signed: true, by_committer });
             }
+            Self::Window => snapshot.calendar.iter_mut().for_each(|calendar| calendar.shut.clear()),
         }
     }
 
@@ -154,6 +155,10 @@ impl Has {
                 snapshot.documents.hosts.remove(host);
             }
             Self::SignedCommits => snapshot.commits = Some(CommitsView::default()),
+            Self::Window => {
+                let all = snapshot.targets.iter().map(|view| view.target.clone()).collect();
+                snapshot.calendar.get_or_insert_default().shut = all;
+            }
         }
     }
 }

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_ledger::{Time, sshsig::Assurance};
 
 use super::{
-    Ai, AiStatus, ApprovalView, Carried, CommitsView, EvidenceView, GuidanceView, Material, PathsView, ProposerView,
-    Snapshot, TargetView, WaiverView,
+    Ai, AiStatus, ApprovalView, CalendarView, Carried, CommitsView, EvidenceView, GuidanceView, Material, PathsView,
+    ProposerView, Snapshot, TargetView, WaiverView,
 };
 use crate::{
     catalog::ActorKind,
@@ -60,7 +60,13 @@ impl Builder {
             commits: None,
             loosening: None,
             together: BTreeMap::new(),
+            calendar: None,
+            waiting_hours: None,
         })
+    }
+
+    pub fn so_far(&self) -> &Snapshot {
+        &self.0
     }
 
     pub fn build(self) -> Snapshot {
@@ -255,6 +261,20 @@ impl Builder {
     pub fn given_hours_ago(mut self, by: &ActorId, hours: u32) -> Self {
         let theirs = self.0.approvals.iter_mut().filter(|approval| approval.by == *by);
         theirs.for_each(|approval| approval.hours = Some(hours));
+        self
+    }
+
+    /// What calendars say of it.
+    #[must_use]
+    pub fn calendar(mut self, calendar: CalendarView) -> Self {
+        self.0.calendar = Some(calendar);
+        self
+    }
+
+    /// How many hours ago the log took the revision.
+    #[must_use]
+    pub fn waiting_hours(mut self, hours: u32) -> Self {
+        self.0.waiting_hours = Some(hours);
         self
     }
 

@@ -5,6 +5,7 @@
 //! could act is for [`crate::explain`].
 
 mod build;
+mod calendar;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +22,10 @@ use crate::{
     statement::Seen,
 };
 
-pub use build::Builder;
+pub use self::{
+    build::Builder,
+    calendar::{CalendarView, FreezeView},
+};
 
 /// What the subject is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -117,6 +121,12 @@ pub struct Snapshot {
     /// who enrolled them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub together: BTreeMap<ActorId, Together>,
+    /// What calendars say of it now, where one bears on it or a rule asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<CalendarView>,
+    /// How many hours have passed since the log took this revision, where a rule asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_hours: Option<u32>,
 }
 
 /// Who signed the commits of a revision.

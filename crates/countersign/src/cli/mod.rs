@@ -9,6 +9,7 @@ mod approve;
 mod attest;
 mod audit;
 mod backup;
+mod calendar;
 mod comment;
 mod config;
 pub mod content;
@@ -190,6 +191,7 @@ enum Command {
     Show(show::Args),
     List(list::Args),
     Whoami(whoami::Args),
+    Calendar(calendar::Args),
     Review(review::Args),
     Diff(diff::Args),
     Findings(findings::Args),
@@ -250,6 +252,7 @@ impl Command {
             | Self::Findings(_)
             | Self::Rollback(_)
             | Self::Whoami(_)
+            | Self::Calendar(_)
             | Self::Review(_)
             | Self::Diff(_)
             | Self::Approve(_)
@@ -298,6 +301,7 @@ impl Command {
             Self::Show(args) => show::run(global, &args),
             Self::List(args) => list::run(global, &args),
             Self::Whoami(args) => whoami::run(global, &args),
+            Self::Calendar(args) => calendar::run(global, &args),
             Self::Review(args) => review::run(global, &args),
             Self::Diff(args) => diff::run(global, &args),
             Self::Findings(args) => findings::run(global, &args),

@@ -5,7 +5,7 @@ use std::{io::IsTerminal as _, thread, time::Duration};
 use countersign_core::{
     decision::{Mode, Outcome, RuleStatus, Strength},
     evidence::EvidenceResult,
-    explain::{Explained, ExplainedRule, Obligation},
+    explain::{Explained, ExplainedRule, Explanation, Obligation},
     facts::GitFacts,
     ids::ChangeId,
     statement::Seen,
@@ -240,8 +240,8 @@ fn whole(view: &ChangeView, paths: &[String]) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
-    view.explanation.standard.iter().for_each(|line| anstream::println!("  {}", printable(line)));
-    view.explanation.rollback.iter().for_each(|line| anstream::println!("  {}", printable(line)));
+    let Explanation { standard, rollback, freezes, .. } = &view.explanation;
+    standard.iter().chain(rollback).chain(freezes).for_each(|line| anstream::println!("  {}", printable(line)));
     not_applicable(view.decision.not_applicable);
 }
 
@@ -279,8 +279,8 @@ pub fn standing(view: &ChangeView) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
-    view.explanation.standard.iter().for_each(|line| anstream::println!("  {}", printable(line)));
-    view.explanation.rollback.iter().for_each(|line| anstream::println!("  {}", printable(line)));
+    let Explanation { standard, rollback, freezes, .. } = &view.explanation;
+    standard.iter().chain(rollback).chain(freezes).for_each(|line| anstream::println!("  {}", printable(line)));
     anstream::println!(
         "  {}",
         faint(output::count(met.len(), "rule") + if met.len() == 1 { " is met" } else { " are met" })
@@ -390,8 +390,8 @@ pub fn to_do(denied: &Explained) -> String {
         lines.extend(obligations(&denied.decision.change, rule));
     }
     lines.extend(denied.explanation.for_example().map(|line| format!("  {line}")));
-    lines.extend(denied.explanation.standard.iter().map(|line| format!("  {}", printable(line))));
-    lines.extend(denied.explanation.rollback.iter().map(|line| format!("  {}", printable(line))));
+    let Explanation { standard, rollback, freezes, .. } = &denied.explanation;
+    lines.extend(standard.iter().chain(rollback).chain(freezes).map(|line| format!("  {}", printable(line))));
     lines.join("\n")
 }
 

@@ -8,6 +8,7 @@ mod attest;
 mod audit;
 mod browser;
 mod bundle;
+mod calendar;
 mod captured;
 mod cli;
 mod copies;

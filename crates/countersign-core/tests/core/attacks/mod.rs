@@ -2,6 +2,7 @@
 
 mod approvals;
 mod authority;
+mod calendars;
 mod epochs;
 mod evidence;
 mod findings;
