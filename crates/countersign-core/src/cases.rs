@@ -19,7 +19,7 @@ use crate::{
     decision::{Decision, Outcome, RuleStatus},
     explain::{ExplainedRule, Obligation, People, Scene},
     facts::{PathStatus, RuledPath, Size, size::Lines},
-    ids::{ActorId, Environment, EvidenceKind, GroupId, InvalidId, RuleId, SystemId, Target},
+    ids::{ActorId, Environment, EvidenceKind, GroupId, InvalidId, Label, RuleId, SystemId, Target},
     kind::{self, Documents, Kind, Purpose},
     rules::{
         Rules, decide,
@@ -137,6 +137,8 @@ struct Given {
     standard: bool,
     /// Kinds of evidence, and what came of each.
     evidence: BTreeMap<EvidenceKind, Came>,
+    /// Labels, and who put each on.
+    labels: BTreeMap<Label, ActorId>,
     /// Left out: one line of one file.
     size: Option<Measure>,
     /// Rule, and who waives it.
@@ -399,6 +401,11 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
     }
     for (kind, came) in &given.evidence {
         snapshot = snapshot.evidence(kind.clone(), came.view());
+    }
+    for (label, by) in &given.labels {
+        let proposed = given.proposer.as_ref().map_or("ada", ActorId::as_str) == by.as_str();
+        let made = proposed || given.contributors.contains(by) || given.claimed.contains(by);
+        snapshot = snapshot.labelled(label, by, !made && home.everybody.contains(by));
     }
     snapshot = snapshot.approved_hours_ago(0);
     for (by, hours) in &given.approved_hours_ago {

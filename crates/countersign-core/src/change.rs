@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     records::{
         ASIDE_PEOPLE, ApprovalRecord, Aside, CommentRecord, DecisionRecord, DisclosureRecord, ErasureRecord,
-        EvidenceRecord, IdentificationRecord, PermitRecord, RejectionRecord, RequestRecord, Revision, TakenBack,
-        WaiverRecord, is_set_aside,
+        EvidenceRecord, IdentificationRecord, LabelRecord, PermitRecord, RejectionRecord, RequestRecord, Revision,
+        TakenBack, WaiverRecord, is_set_aside,
     },
     status::ChangeStatus,
 };
@@ -25,8 +25,8 @@ use crate::{
     kind::{Kind, Purpose},
     refusal::Refusal,
     statement::{
-        Body, FoundDocument, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Statement, change_stream,
-        gate_stream, governance_stream, person_stream, target_stream,
+        Body, FoundDocument, LabelAct, Labelling, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Statement,
+        change_stream, gate_stream, governance_stream, person_stream, target_stream,
     },
     subject::{Subject, Transition},
 };
@@ -59,6 +59,12 @@ pub struct Change {
     pub comments: Vec<CommentRecord>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<EvidenceRecord>,
+    /// Those that stand, the latest of each actor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<LabelRecord>,
+    /// How often each actor put some on or took some off.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labelled: BTreeMap<ActorId, u32>,
     /// Approvals that are there no more, since who gave them took them back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taken_back: Vec<TakenBack>,
@@ -139,6 +145,8 @@ impl Change {
             permits: vec![],
             comments: vec![],
             evidence: vec![],
+            labels: vec![],
+            labelled: BTreeMap::new(),
             taken_back: vec![],
             erased: vec![],
         }
@@ -235,6 +243,7 @@ impl Change {
         spoke.extend(self.identifications.iter().map(|identification| &identification.by));
         spoke.extend(self.comments.iter().map(|comment| &comment.by));
         spoke.extend(self.evidence.iter().map(|evidence| &evidence.by));
+        spoke.extend(self.labelled.keys());
         spoke
     }
 
@@ -319,6 +328,7 @@ impl Change {
                 text: said.text,
                 epoch,
             }),
+            Body::Label(said) => self.label(said, admitted),
             Body::Disclosure(said) => self.disclosures.push(DisclosureRecord { by, at, said: said.clone() }),
             Body::Waiver(waiver) => self.waivers.push(WaiverRecord {
                 by,
@@ -450,6 +460,26 @@ impl Change {
         }
     }
 
+    fn label(&mut self, said: &Labelling, admitted: &Admitted<'_>) {
+        let by = &admitted.statement.header.by;
+        let times = self.labelled.entry(by.clone()).or_default();
+        *times = times.saturating_add(1);
+        match said.act {
+            LabelAct::PutOn => {
+                self.labels.retain(|record| record.by != *by || !said.labels.contains(&record.label));
+                self.labels.extend(said.labels.iter().map(|label| LabelRecord {
+                    label: label.clone(),
+                    by: by.clone(),
+                    key: admitted.signed_with.key.clone(),
+                    at: admitted.at,
+                    revision: said.revision,
+                    epoch: admitted.statement.header.epoch,
+                }));
+            }
+            LabelAct::TakeOff => self.labels.retain(|record| !said.labels.contains(&record.label)),
+        }
+    }
+
     fn lift(&mut self, by: &ActorId) {
         for rejection in self.rejections.iter_mut().filter(|rejection| rejection.by == *by) {
             rejection.lifted = true;
@@ -496,7 +526,9 @@ impl Change {
         let waived = self.waivers.iter().filter(|w| Some(w.revision) == current).map(|waiver| &waiver.by);
         let attested = self.evidence_of(current.as_ref()).map(|evidence| &evidence.by);
         let signed = self.current().into_iter().flat_map(|revision| revision.signers.values());
-        for person in approved.chain(waived).chain(attested).chain(signed) {
+        let labelled =
+            self.labels.iter().filter(|record| self.is_of_the_same(&record.revision)).map(|record| &record.by);
+        for person in approved.chain(waived).chain(attested).chain(signed).chain(labelled) {
             streams.insert(person_stream(person)?);
         }
         // Who submitted what governs stands behind it as those do who approve.

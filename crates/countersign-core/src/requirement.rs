@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 use thiserror::Error;
 
 use crate::{
-    ids::{EvidenceKind, GroupId},
+    ids::{EvidenceKind, GroupId, Label},
     kind::{Documents, is_form, is_host},
 };
 
@@ -23,7 +23,7 @@ pub const MAX_DOCUMENT_CHARS: u32 = 10_000;
 pub const TOKENS: &str = "approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, \
                           approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, \
                           document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, \
-                          evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks \
+                          evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed, label:NAME, no-label:NAME; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks \
                           for either";
 
 /// One part of `@requires`: one or more requirements, any one of which suffices. `approval:owner:1 | approval:senior:1`.
@@ -100,6 +100,10 @@ pub enum Has {
     Link(String),
     /// A signature over each commit, by a key that somebody here holds.
     SignedCommits,
+    /// This label, put on by a person who had no hand in it.
+    Label(Label),
+    /// Not this label, whoever put it on.
+    NoLabel(Label),
 }
 
 impl Has {
@@ -123,6 +127,8 @@ impl Has {
             Self::Title(form) => format!("a title of the form `{form}: …`"),
             Self::Link(host) => format!("a link to {host}"),
             Self::SignedCommits => "a signature over every commit, by a key of somebody here".to_owned(),
+            Self::Label(label) => format!("the label `{label}`, put on by somebody who had no hand in the change"),
+            Self::NoLabel(label) => format!("that nothing is labelled `{label}`"),
         }
     }
 }
@@ -133,6 +139,8 @@ impl fmt::Display for Has {
             Self::Title(form) => write!(f, "title:{form}"),
             Self::Link(host) => write!(f, "link:{host}"),
             Self::SignedCommits => f.write_str("commits:signed"),
+            Self::Label(label) => write!(f, "label:{label}"),
+            Self::NoLabel(label) => write!(f, "no-label:{label}"),
         }
     }
 }
@@ -526,6 +534,8 @@ fn parse_need(s: &str) -> Option<Need> {
         ("title", Some(form), None) => Need::Has(Has::title(form)?),
         ("link", Some(host), None) => Need::Has(Has::Link(Some(host.to_owned()).filter(|host| is_host(host))?)),
         ("commits", Some("signed"), None) => Need::Has(Has::SignedCommits),
+        ("label", Some(label), None) => Need::Has(Has::Label(label.parse().ok()?)),
+        ("no-label", Some(label), None) => Need::Has(Has::NoLabel(label.parse().ok()?)),
         _ => return None,
     };
     parts.next().is_none().then_some(need)

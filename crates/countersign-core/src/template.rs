@@ -125,6 +125,8 @@ fn need(way: &Requirement) -> String {
         Need::Has(Has::Title(form)) => format!("resource.title.form == \"{form}\""),
         Need::Has(Has::Link(host)) => format!("resource.links.hosts.contains(\"{host}\")"),
         Need::Has(Has::SignedCommits) => "resource.commits.signed".to_owned(),
+        Need::Has(Has::Label(label)) => format!("resource.labels.by_others.contains(\"{label}\")"),
+        Need::Has(Has::NoLabel(label)) => format!("!resource.labels.all.contains(\"{label}\")"),
         Need::Disclosure => "(resource.ai.disclosed || resource.ai.status == \"declared\")".to_owned(),
     }
 }
@@ -205,12 +207,18 @@ fn met(requires: &[Choice]) -> String {
     if !evidence.is_empty() {
         given.push(format!("evidence: {{ {} }}", evidence.join(", ")));
     }
+    let mut labels = Vec::new();
     for has in needs().filter_map(Need::has) {
-        given.push(match has {
-            Has::Title(form) => format!("title: '{}: with it'", Has::sample(form)),
-            Has::Link(host) => format!("links: [https://{host}/1]"),
-            Has::SignedCommits => "commits: by_committer".to_owned(),
-        });
+        match has {
+            Has::Title(form) => given.push(format!("title: '{}: with it'", Has::sample(form))),
+            Has::Link(host) => given.push(format!("links: [https://{host}/1]")),
+            Has::SignedCommits => given.push("commits: by_committer".to_owned()),
+            Has::Label(label) => labels.push(format!("{label}: grace")),
+            Has::NoLabel(_) => {}
+        }
+    }
+    if !labels.is_empty() {
+        given.push(format!("labels: {{ {} }}", labels.join(", ")));
     }
     if needs().any(|need| *need == Need::Disclosure) {
         given.push("disclosed: true".to_owned());

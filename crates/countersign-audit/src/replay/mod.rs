@@ -454,6 +454,11 @@ pub fn not_judged(sets: &[&Rules]) -> Option<String> {
         let named = mentions.groups.iter().any(|group| Some(group.as_str()) != waivers);
         let asks_of_commits =
             rule.requires.iter().flat_map(Choice::ways).any(|way| way.need == Need::Has(Has::SignedCommits));
+        let asks_of_labels = rule
+            .requires
+            .iter()
+            .flat_map(Choice::ways)
+            .any(|way| matches!(way.need, Need::Has(Has::Label(_) | Has::NoLabel(_))));
         let asks_of_links =
             rule.requires.iter().flat_map(Choice::ways).any(|way| matches!(way.need, Need::Has(Has::Link(_))));
         let asks = |word: &str| mentions.asked.iter().any(|asked| asked.starts_with(word));
@@ -466,6 +471,7 @@ pub fn not_judged(sets: &[&Rules]) -> Option<String> {
             (asks("size"), "how large a change is"),
             (asks("evidence") || rule.evidence().next().is_some(), "what workloads attested"),
             (asks("source") || asks("branch"), "branches"),
+            (asks("labels") || asks_of_labels, "labels"),
             (asks("links") || asks_of_links, "links"),
             (asks("commits") || asks_of_commits, "who signed commits"),
         ];

@@ -341,6 +341,8 @@ impl<'a> Scene<'a> {
                 Need::Evidence(kind) => self.attesters(kind).contains(person),
                 Need::Document { .. } | Need::Disclosure => made_it,
                 Need::Has(Has::Title(_) | Has::Link(_) | Has::SignedCommits) => made_it,
+                Need::Has(Has::Label(_)) => !made_it,
+                Need::Has(Has::NoLabel(_)) => !made_it || named(missing),
             },
             Token::Sponsor | Token::Lift => named(missing),
             Token::Driver => made_it,
@@ -428,8 +430,14 @@ impl<'a> Scene<'a> {
                         Has::SignedCommits => {
                             format!("sign them (git commit -S), then: countersign revise {change} --git .")
                         }
+                        Has::Label(label) => format!("countersign label {change} {label}"),
+                        Has::NoLabel(label) => format!("countersign label {change} {label} --remove"),
                     };
-                    one(self.authors(decided), how)
+                    let who = match has {
+                        Has::Title(_) | Has::Link(_) | Has::SignedCommits => self.authors(decided),
+                        Has::Label(_) | Has::NoLabel(_) => self.no_contributors(decided),
+                    };
+                    one(who, how)
                 }
             },
             Token::Remedy => {

@@ -356,6 +356,18 @@ pub const ATTRIBUTES: &[Attribute] = &[
         judged.size_without(Size::deleted)
     }),
     item(
+        "labels.all",
+        Type::Texts,
+        "The labels that stand, whoever put them on, and at whatever revision: for what asks for more.",
+        |judged| Value::Texts(judged.snapshot.labels.all.keys().map(ToString::to_string).collect()),
+    ),
+    item(
+        "labels.by_others",
+        Type::Texts,
+        "Those that a person who had no hand in the change put on this revision: for what asks for less.",
+        |judged| Value::Texts(judged.snapshot.labels.by_others.iter().map(ToString::to_string).collect()),
+    ),
+    item(
         "standard",
         Type::Bool,
         "Whether it fits a standard change, so that the two who approved its template are its second pair of eyes.",

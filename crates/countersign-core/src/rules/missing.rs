@@ -83,7 +83,14 @@ impl Requirement {
                 let systems: BTreeSet<_> = unmet.map(|target| &target.target.system).collect();
                 Missing { count: lacks, ..Missing::each(token, systems) }
             }
-            Need::Approvals { .. } | Need::Disclosure | Need::Has(_) => {
+            // Who put it on.
+            Need::Has(Has::NoLabel(label)) => {
+                let by = snapshot.labels.all.get(label);
+                Missing { count: lacks, ..Missing::each(token, by.into_iter().flatten()) }
+            }
+            Need::Approvals { .. }
+            | Need::Disclosure
+            | Need::Has(Has::Title(_) | Has::Link(_) | Has::SignedCommits | Has::Label(_)) => {
                 Missing { token, count: lacks, of: Vec::new(), or: Vec::new() }
             }
             // The roles for which nobody is left.
@@ -119,6 +126,8 @@ impl Has {
             },
             Self::Link(host) => snapshot.documents.hosts.contains(host),
             Self::SignedCommits => snapshot.commits.is_some_and(|commits| commits.signed),
+            Self::Label(label) => snapshot.labels.by_others.contains(label),
+            Self::NoLabel(label) => !snapshot.labels.all.contains_key(label),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::Mentions;
 use crate::{
     catalog::{ActorKind, Tier},
     facts::{Size, size::Lines},
-    ids::{ActorId, ChangeId, EvidenceKind, GroupId, Target},
+    ids::{ActorId, ChangeId, EvidenceKind, GroupId, Label, Target},
     kind::{Kind, Purpose},
     requirement::Document,
     snapshot::{AiStatus, Builder, CommitsView, EvidenceView, GuidanceView, PathsView, Snapshot, TargetView},
@@ -174,6 +174,15 @@ impl Varied<'_> {
             let (only, added, deleted) = (is("only"), is("added"), is("deleted"));
             let touched = only || added || deleted || is("touched");
             sample.paths.insert(pattern.clone(), PathsView { touched, only, added, deleted, unknown: false });
+        }
+        if asked.contains("labels.all") || asked.contains("labels.by_others") {
+            let labels: Vec<Label> = texts.iter().filter_map(|text| text.parse().ok()).collect();
+            let by = "somebody-else".parse().into_iter();
+            for (label, by) in one_or_all(&labels, draw("labels", labels.len().saturating_add(1)))
+                .flat_map(|l| by.clone().map(move |by| (l.clone(), by)))
+            {
+                sample.labels.put(&label, &by, draw(label.as_str(), 2) == 1);
+            }
         }
         if asked.contains("standard") && draw("standard", 2) == 1 {
             sample.standard = Some(standard());

@@ -8,7 +8,7 @@ use countersign_ledger::{Time, sshsig::Assurance};
 
 use super::count;
 use crate::{
-    ids::ActorId,
+    ids::{ActorId, Label},
     requirement::{Choice, Has, Need, Part, Requirement, Role},
     snapshot::{AiStatus, CommitsView, EvidenceView, GuidanceView, Snapshot, TargetView},
     statement::Seen,
@@ -144,6 +144,11 @@ impl Has {
                 let by_committer = snapshot.commits.is_some_and(|commits| commits.by_committer);
                 snapshot.commits = Some(CommitsView { signed: true, by_committer });
             }
+            Self::Label(label) => put(snapshot, label, true),
+            Self::NoLabel(label) => {
+                snapshot.labels.all.remove(label);
+                snapshot.labels.by_others.remove(label);
+            }
         }
     }
 
@@ -154,7 +159,17 @@ impl Has {
                 snapshot.documents.hosts.remove(host);
             }
             Self::SignedCommits => snapshot.commits = Some(CommitsView::default()),
+            Self::Label(label) => {
+                snapshot.labels.by_others.remove(label);
+            }
+            Self::NoLabel(label) => put(snapshot, label, false),
         }
+    }
+}
+
+fn put(snapshot: &mut Snapshot, label: &Label, others: bool) {
+    if let Ok(by) = "sample-labeller".parse::<ActorId>() {
+        snapshot.labels.put(label, &by, others);
     }
 }
 

@@ -548,3 +548,38 @@ fn who_is_only_named_signs_nothing() {
     world.approve("linus", &change).unwrap();
     assert_eq!(world.status(&change, "r"), countersign_core::decision::RuleStatus::Satisfied);
 }
+
+#[test]
+fn a_label_by_somebody_allowed_to_label() {
+    cases(
+        "approval:senior:2 | label:no-backport",
+        "unless { resource.approvals.senior >= 2 || resource.labels.by_others.contains(\"no-backport\") }",
+        &[
+            ("somebody who had no hand in it", "labels: { no-backport: linus }", "satisfied"),
+            ("its proposer", "labels: { no-backport: ada }", "unsatisfied"),
+            ("a claimed co-author", "claimed: [linus], labels: { no-backport: linus }", "unsatisfied"),
+            ("a stranger", "labels: { no-backport: eve }", "unsatisfied"),
+            ("another label", "labels: { backport: linus }", "unsatisfied"),
+        ],
+    );
+}
+
+#[test]
+fn a_hold_by_anybody_holds() {
+    cases(
+        "no-label:do-not-merge/hold",
+        "unless { !resource.labels.all.contains(\"do-not-merge/hold\") }",
+        &[
+            ("none", "", "satisfied"),
+            ("its proposer", "labels: { do-not-merge/hold: ada }", "unsatisfied"),
+            ("somebody else", "labels: { do-not-merge/hold: linus }", "unsatisfied"),
+        ],
+    );
+    two_where(
+        "resource.labels.all.contains(\"kind/risky\")",
+        &[
+            ("labelled by its proposer", "labels: { kind/risky: ada }, approvals: [grace]", "unsatisfied"),
+            ("not labelled", "approvals: [grace]", "not_applicable"),
+        ],
+    );
+}

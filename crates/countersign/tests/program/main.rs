@@ -41,6 +41,7 @@ mod init_from;
 mod join;
 mod keys;
 mod known;
+mod labels;
 mod looking;
 mod loosening;
 mod lying;

@@ -7,6 +7,7 @@ mod evidence;
 mod findings;
 mod governance;
 mod keys;
+mod labels;
 mod loosening;
 mod newcomers;
 mod permits;
