@@ -25,7 +25,7 @@ use crate::{
         Rules, decide,
         sample::{self, SAMPLE_NOW},
     },
-    snapshot::{AiStatus, Builder, CommitsView, EvidenceView, Snapshot, TargetView},
+    snapshot::{AiStatus, Applier, Builder, CommitsView, EvidenceView, Snapshot, TargetView},
     statement::Seen,
 };
 
@@ -139,6 +139,8 @@ struct Given {
     evidence: BTreeMap<EvidenceKind, Came>,
     /// Labels, and who put each on.
     labels: BTreeMap<Label, ActorId>,
+    /// Who applies it, or `?` where nobody knows. Left out: nobody yet.
+    applier: Option<String>,
     /// Left out: one line of one file.
     size: Option<Measure>,
     /// Rule, and who waives it.
@@ -401,6 +403,10 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
     }
     for (kind, came) in &given.evidence {
         snapshot = snapshot.evidence(kind.clone(), came.view());
+    }
+    if let Some(who) = &given.applier {
+        let is = |who: &str| who.parse().map(Applier::Is).map_err(|error: InvalidId| error.to_string());
+        snapshot = snapshot.applied(if who == "?" { Applier::Unknown } else { is(who)? });
     }
     for (label, by) in &given.labels {
         let proposed = given.proposer.as_ref().map_or("ada", ActorId::as_str) == by.as_str();

@@ -24,6 +24,7 @@ use crate::{
     ids::{ActorId, ChangeId, EvidenceKind, GateId, Oid, RepositoryId, Target},
     kind::{Kind, Purpose},
     refusal::Refusal,
+    snapshot::Applier,
     statement::{
         Body, FoundDocument, LabelAct, Labelling, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Statement,
         change_stream, gate_stream, governance_stream, person_stream, target_stream,
@@ -229,6 +230,20 @@ impl Change {
         newest.into_values()
     }
 
+    /// Who applies it: whoever asks to, or has a permit that is good or was started. `None` where nobody does.
+    pub fn applier(&self, now: Time) -> Option<Applier> {
+        let current = self.current_ref();
+        let permitted = || {
+            let holds = |permit: &&PermitRecord| {
+                Some(permit.revision) == current
+                    && (permit.is_running() || permit.outcome.is_none() && permit.expires_at > now)
+            };
+            self.permits.iter().rev().find(holds).map(|permit| permit.applier.clone())
+        };
+        let applier = self.requested.as_ref().map(|request| request.applier.clone()).or_else(permitted);
+        applier.map(|who| who.map_or(Applier::Unknown, Applier::Is))
+    }
+
     /// Whoever signed something about it.
     pub fn speakers(&self) -> BTreeSet<&ActorId> {
         let mut spoke = BTreeSet::from([&self.proposer]);
@@ -349,6 +364,10 @@ impl Change {
                     gate: request.gate.clone(),
                     audience: request.audience.clone(),
                     transition: request.transition.clone(),
+                    applier: match request.gate.is_its_runners() {
+                        true => Some(by),
+                        false => request.applier.clone(),
+                    },
                     epoch,
                 });
             }
@@ -372,6 +391,7 @@ impl Change {
                     transition: permit.transition.clone(),
                     issued_at: permit.issued_at,
                     expires_at: permit.expires_at,
+                    applier: self.decisions.last().and_then(|decided| decided.request.applier.clone()),
                     outcome: None,
                     reported_at: None,
                     epoch,

@@ -23,7 +23,7 @@ pub const MAX_DOCUMENT_CHARS: u32 = 10_000;
 pub const TOKENS: &str = "approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, \
                           approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, \
                           document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, \
-                          evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed, label:NAME, no-label:NAME; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks \
+                          evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed, label:NAME, no-label:NAME, applier:apart; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks \
                           for either";
 
 /// One part of `@requires`: one or more requirements, any one of which suffices. `approval:owner:1 | approval:senior:1`.
@@ -104,6 +104,8 @@ pub enum Has {
     Label(Label),
     /// Not this label, whoever put it on.
     NoLabel(Label),
+    /// An applier whose approval does not count.
+    ApplierApart,
 }
 
 impl Has {
@@ -129,6 +131,7 @@ impl Has {
             Self::SignedCommits => "a signature over every commit, by a key of somebody here".to_owned(),
             Self::Label(label) => format!("the label `{label}`, put on by somebody who had no hand in the change"),
             Self::NoLabel(label) => format!("that nothing is labelled `{label}`"),
+            Self::ApplierApart => "that somebody applies it whose approval does not count".to_owned(),
         }
     }
 }
@@ -141,6 +144,7 @@ impl fmt::Display for Has {
             Self::SignedCommits => f.write_str("commits:signed"),
             Self::Label(label) => write!(f, "label:{label}"),
             Self::NoLabel(label) => write!(f, "no-label:{label}"),
+            Self::ApplierApart => f.write_str("applier:apart"),
         }
     }
 }
@@ -535,6 +539,7 @@ fn parse_need(s: &str) -> Option<Need> {
         ("link", Some(host), None) => Need::Has(Has::Link(Some(host.to_owned()).filter(|host| is_host(host))?)),
         ("commits", Some("signed"), None) => Need::Has(Has::SignedCommits),
         ("label", Some(label), None) => Need::Has(Has::Label(label.parse().ok()?)),
+        ("applier", Some("apart"), None) => Need::Has(Has::ApplierApart),
         ("no-label", Some(label), None) => Need::Has(Has::NoLabel(label.parse().ok()?)),
         _ => return None,
     };

@@ -29,8 +29,8 @@ use crate::{
     newcomers,
     refusal::Refusal,
     snapshot::{
-        Ai, AiStatus, ApprovalView, Carried, GuidanceView, LooseningView, Material, ProposerView, Snapshot, TargetView,
-        WaiverView,
+        Ai, AiStatus, Applier, ApprovalView, Carried, GuidanceView, LooseningView, Material, ProposerView, Snapshot,
+        TargetView, WaiverView,
     },
     state::State,
     statement::{IdentityVerdict, RevisionRef},
@@ -258,6 +258,15 @@ impl Snapshot {
         Self::with(state, change, all, carried, now)
     }
 
+    /// The same where somebody is about to apply it, if these rules ask.
+    #[must_use]
+    pub fn applied_by(mut self, applier: &Applier, rules: &crate::rules::Rules) -> Self {
+        if rules.ask_about("applier") {
+            self.applier = Some(applier.clone());
+        }
+        self
+    }
+
     /// The same as rules would see it that ask about other things: what no rule asks about is in no snapshot. `None` where the
     /// change does not have its revision.
     pub fn as_asked_by(&self, governance: &Governance, change: &Change) -> Option<Self> {
@@ -426,6 +435,7 @@ impl Snapshot {
             commits: commits(governance, change, revision, |id, key| Ok(state.holds(id, key, now)?.is_some()))?,
             evidence,
             labels,
+            applier: change.applier(now).filter(|_| governance.rules.ask_about("applier")),
             standard,
             carried,
             approvals,

@@ -459,6 +459,8 @@ pub fn not_judged(sets: &[&Rules]) -> Option<String> {
             .iter()
             .flat_map(Choice::ways)
             .any(|way| matches!(way.need, Need::Has(Has::Label(_) | Has::NoLabel(_))));
+        let asks_who_applies =
+            rule.requires.iter().flat_map(Choice::ways).any(|way| way.need == Need::Has(Has::ApplierApart));
         let asks_of_links =
             rule.requires.iter().flat_map(Choice::ways).any(|way| matches!(way.need, Need::Has(Has::Link(_))));
         let asks = |word: &str| mentions.asked.iter().any(|asked| asked.starts_with(word));
@@ -472,6 +474,7 @@ pub fn not_judged(sets: &[&Rules]) -> Option<String> {
             (asks("evidence") || rule.evidence().next().is_some(), "what workloads attested"),
             (asks("source") || asks("branch"), "branches"),
             (asks("labels") || asks_of_labels, "labels"),
+            (asks("applier") || asks_who_applies, "who applied it"),
             (asks("links") || asks_of_links, "links"),
             (asks("commits") || asks_of_commits, "who signed commits"),
         ];

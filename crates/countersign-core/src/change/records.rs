@@ -207,6 +207,9 @@ pub struct RequestRecord {
     pub gate: GateId,
     pub audience: Fingerprint,
     pub transition: TransitionRef,
+    /// Who applies it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applier: Option<ActorId>,
     /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u32>,
@@ -235,6 +238,9 @@ pub struct PermitRecord {
     pub transition: TransitionRef,
     pub issued_at: Time,
     pub expires_at: Time,
+    /// Who applies it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applier: Option<ActorId>,
     pub outcome: Option<OutcomeResult>,
     /// When the log took that outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -343,6 +343,7 @@ impl<'a> Scene<'a> {
                 Need::Has(Has::Title(_) | Has::Link(_) | Has::SignedCommits) => made_it,
                 Need::Has(Has::Label(_)) => !made_it,
                 Need::Has(Has::NoLabel(_)) => !made_it || named(missing),
+                Need::Has(Has::ApplierApart) => made_it,
             },
             Token::Sponsor | Token::Lift => named(missing),
             Token::Driver => made_it,
@@ -432,9 +433,13 @@ impl<'a> Scene<'a> {
                         }
                         Has::Label(label) => format!("countersign label {change} {label}"),
                         Has::NoLabel(label) => format!("countersign label {change} {label} --remove"),
+                        Has::ApplierApart if missing.of.is_empty() => {
+                            "sign the push, so that the gate knows who it is by: git push --signed".to_owned()
+                        }
+                        Has::ApplierApart => "let somebody else push it or run its command".to_owned(),
                     };
                     let who = match has {
-                        Has::Title(_) | Has::Link(_) | Has::SignedCommits => self.authors(decided),
+                        Has::Title(_) | Has::Link(_) | Has::SignedCommits | Has::ApplierApart => self.authors(decided),
                         Has::Label(_) | Has::NoLabel(_) => self.no_contributors(decided),
                     };
                     one(who, how)

@@ -79,6 +79,12 @@ fn required(requirement: &Requirement, missing: &Missing) -> String {
         Need::Has(Has::NoLabel(label)) if !missing.of.is_empty() => {
             format!("that the label `{label}` comes off, which {} put on", names(missing))
         }
+        Need::Has(Has::ApplierApart) if missing.of.is_empty() => {
+            "to know who pushes it, whose approval may not count".to_owned()
+        }
+        Need::Has(Has::ApplierApart) => {
+            format!("that another applies it than {}, whose approval counts", names(missing))
+        }
         Need::Has(has) => has.words(),
     }
 }

@@ -368,6 +368,12 @@ pub const ATTRIBUTES: &[Attribute] = &[
         |judged| Value::Texts(judged.snapshot.labels.by_others.iter().map(ToString::to_string).collect()),
     ),
     item(
+        "applier.apart",
+        Type::Bool,
+        "Whether whoever applies it, by running its command or by a signed push, is none of those whose approvals count. Of an unsigned push: false; before anybody applies it: true.",
+        |judged| Value::Bool(count::applier_is_apart(judged.snapshot)),
+    ),
+    item(
         "standard",
         Type::Bool,
         "Whether it fits a standard change, so that the two who approved its template are its second pair of eyes.",

@@ -8,7 +8,7 @@ use super::count;
 use crate::{
     decision::{Missing, Token},
     requirement::{Choice, Has, Need, Requirement, Role},
-    snapshot::{AiStatus, EvidenceView, Snapshot, TargetView},
+    snapshot::{AiStatus, Applier, EvidenceView, Snapshot, TargetView},
 };
 
 impl Choice {
@@ -88,6 +88,14 @@ impl Requirement {
                 let by = snapshot.labels.all.get(label);
                 Missing { count: lacks, ..Missing::each(token, by.into_iter().flatten()) }
             }
+            // Who is about to apply it.
+            Need::Has(Has::ApplierApart) => {
+                let known = snapshot.applier.as_ref().and_then(|applier| match applier {
+                    Applier::Is(who) => Some(who),
+                    Applier::Unknown => None,
+                });
+                Missing { count: lacks, ..Missing::each(token, known) }
+            }
             Need::Approvals { .. }
             | Need::Disclosure
             | Need::Has(Has::Title(_) | Has::Link(_) | Has::SignedCommits | Has::Label(_)) => {
@@ -127,6 +135,7 @@ impl Has {
             Self::Link(host) => snapshot.documents.hosts.contains(host),
             Self::SignedCommits => snapshot.commits.is_some_and(|commits| commits.signed),
             Self::Label(label) => snapshot.labels.by_others.contains(label),
+            Self::ApplierApart => count::applier_is_apart(snapshot),
             Self::NoLabel(label) => !snapshot.labels.all.contains_key(label),
         }
     }

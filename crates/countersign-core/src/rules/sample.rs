@@ -11,7 +11,7 @@ use crate::{
     ids::{ActorId, ChangeId, EvidenceKind, GroupId, Label, Target},
     kind::{Kind, Purpose},
     requirement::Document,
-    snapshot::{AiStatus, Builder, CommitsView, EvidenceView, GuidanceView, PathsView, Snapshot, TargetView},
+    snapshot::{AiStatus, Applier, Builder, CommitsView, EvidenceView, GuidanceView, PathsView, Snapshot, TargetView},
     standard::StandardView,
     statement::Seen,
 };
@@ -183,6 +183,9 @@ impl Varied<'_> {
             {
                 sample.labels.put(&label, &by, draw(label.as_str(), 2) == 1);
             }
+        }
+        if asked.contains("applier.apart") && draw("applier", 2) == 1 {
+            sample.applier = Some(Applier::Unknown);
         }
         if asked.contains("standard") && draw("standard", 2) == 1 {
             sample.standard = Some(standard());

@@ -10,7 +10,7 @@ use super::count;
 use crate::{
     ids::{ActorId, Label},
     requirement::{Choice, Has, Need, Part, Requirement, Role},
-    snapshot::{AiStatus, CommitsView, EvidenceView, GuidanceView, Snapshot, TargetView},
+    snapshot::{AiStatus, Applier, CommitsView, EvidenceView, GuidanceView, Snapshot, TargetView},
     statement::Seen,
 };
 
@@ -145,6 +145,7 @@ impl Has {
                 snapshot.commits = Some(CommitsView { signed: true, by_committer });
             }
             Self::Label(label) => put(snapshot, label, true),
+            Self::ApplierApart => snapshot.applier = None,
             Self::NoLabel(label) => {
                 snapshot.labels.all.remove(label);
                 snapshot.labels.by_others.remove(label);
@@ -163,6 +164,7 @@ impl Has {
                 snapshot.labels.by_others.remove(label);
             }
             Self::NoLabel(label) => put(snapshot, label, false),
+            Self::ApplierApart => snapshot.applier = Some(Applier::Unknown),
         }
     }
 }

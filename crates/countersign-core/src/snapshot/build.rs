@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_ledger::{Time, sshsig::Assurance};
 
 use super::{
-    Ai, AiStatus, ApprovalView, Carried, CommitsView, EvidenceView, GuidanceView, LabelsView, Material, PathsView,
-    ProposerView, Snapshot, TargetView, WaiverView,
+    Ai, AiStatus, Applier, ApprovalView, Carried, CommitsView, EvidenceView, GuidanceView, LabelsView, Material,
+    PathsView, ProposerView, Snapshot, TargetView, WaiverView,
 };
 use crate::{
     catalog::ActorKind,
@@ -53,6 +53,7 @@ impl Builder {
             size: None,
             evidence: BTreeMap::new(),
             labels: LabelsView::default(),
+            applier: None,
             standard: None,
             size_without: BTreeMap::new(),
             branch: None,
@@ -221,6 +222,13 @@ impl Builder {
     #[must_use]
     pub fn labelled(mut self, label: &Label, by: &ActorId, others: bool) -> Self {
         self.0.labels.put(label, by, others);
+        self
+    }
+
+    /// Who applies it.
+    #[must_use]
+    pub fn applied(mut self, by: Applier) -> Self {
+        self.0.applier = Some(by);
         self
     }
 

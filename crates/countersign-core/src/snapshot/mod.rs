@@ -97,6 +97,9 @@ pub struct Snapshot {
     /// The labels that it has, where a rule asks.
     #[serde(default, skip_serializing_if = "LabelsView::is_empty")]
     pub labels: LabelsView,
+    /// Who applies it, where a rule asks; nobody yet where that is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applier: Option<Applier>,
     /// The template that it fits, which two people approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard: Option<StandardView>,
@@ -193,6 +196,15 @@ impl EvidenceView {
         [each(&self.failed_by, "failed"), each(&self.self_made_by, "self-made"), each(&self.neither_by, "no verdict")]
             .concat()
     }
+}
+
+/// Who puts a change into production: runs its command, or pushes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Applier {
+    Is(ActorId),
+    /// Somebody pushes who has not signed the push.
+    Unknown,
 }
 
 /// The labels of a change.

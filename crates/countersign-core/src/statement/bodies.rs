@@ -336,6 +336,9 @@ pub struct FoundDocument {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PermitRequest {
+    /// Who pushes, as their signature over the push says. Who runs a command asks for themselves, and is not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applier: Option<ActorId>,
     /// The gate's key: only its holder can use the permit.
     pub audience: Fingerprint,
     pub change: ChangeId,

@@ -201,6 +201,7 @@ pub fn one_of_each() -> Vec<Statement> {
             revision,
         }),
         Body::PermitRequest(PermitRequest {
+            applier: Some(id("ada")),
             audience: key().fingerprint(),
             change: change(),
             gate: gate(),

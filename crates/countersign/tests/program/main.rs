@@ -2,6 +2,7 @@
 
 mod amend;
 mod api;
+mod applier;
 mod apply;
 mod asked;
 mod attest;

@@ -1,5 +1,6 @@
 //! The attacks of the threat model that core stops: one test each, named by the attack.
 
+mod applier;
 mod approvals;
 mod authority;
 mod epochs;

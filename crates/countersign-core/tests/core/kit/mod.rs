@@ -559,6 +559,7 @@ impl World {
     pub fn request(&mut self, by: &str, change: &ChangeId, transition: &Transition) -> PermitRequest {
         self.blob(transition.to_blob().unwrap());
         PermitRequest {
+            applier: None,
             audience: self.keys[by].public().fingerprint(),
             change: change.clone(),
             gate: "apply".parse().unwrap(),

@@ -124,11 +124,11 @@ fn annotations() {
     "#);
     assert_snapshot!(with("r", "enforce", "waivable", ""), @r#"
     a.cedar:1: `@requires("")` is not valid
-      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed, label:NAME, no-label:NAME; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
+      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed, label:NAME, no-label:NAME, applier:apart; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
     "#);
     assert_snapshot!(with("r", "enforce", "waivable", "approval:boss:1"), @r#"
     a.cedar:1: `@requires("approval:boss:1")` is not valid
-      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed, label:NAME, no-label:NAME; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
+      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed, label:NAME, no-label:NAME, applier:apart; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
     "#);
     assert_snapshot!(refusal(&good.replace("{change}", "{id}")), @r#"
     a.cedar:1: `@remedy("countersign mend {id}")` is not valid
@@ -317,6 +317,10 @@ fn schema_that_rules_see() {
           disclosed: Bool,
           // The AI tools that a disclosure or a signal names.
           tools: Set<String>,
+        },
+        applier: {
+          // Whether whoever applies it, by running its command or by a signed push, is none of those whose approvals count. Of an unsigned push: false; before anybody applies it: true.
+          apart: Bool,
         },
         approvals: {
           // How many people who had no hand in the change approved this revision.
