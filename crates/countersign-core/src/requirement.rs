@@ -3,6 +3,8 @@
 //! A rule's `@requires` lists them beside the Cedar condition that demands them; [`rules::check`](mod@crate::rules::check) tests that the two say
 //! the same.
 
+mod near;
+
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use thiserror::Error;
@@ -11,6 +13,8 @@ use crate::{
     ids::{EvidenceKind, GroupId, Label},
     kind::{Documents, is_form, is_host},
 };
+
+pub use self::near::hint;
 
 /// Most approvals that a rule can ask for.
 pub const MAX_APPROVALS: u32 = 9;

@@ -128,8 +128,18 @@ fn annotations() {
     "#);
     assert_snapshot!(with("r", "enforce", "waivable", "approval:boss:1"), @r#"
     a.cedar:1: `@requires("approval:boss:1")` is not valid
-      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed, label:NAME, no-label:NAME, applier:apart; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
+      hint: write one of approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N
     "#);
+    let hint = |text: &str| {
+        let told = with("r", "enforce", "waivable", text);
+        told.split("hint: ").nth(1).unwrap().trim().to_owned()
+    };
+    assert_snapshot!(hint("approval:owners:1"), @"did you mean `approval:owner:N`? N is 1 to 9");
+    assert_snapshot!(hint("disclosure, aproval:owner:1@tier=1"), @"did you mean `approval:owner:N`? N is 1 to 9");
+    assert_snapshot!(hint("approval:owner:12"), @"it reads `approval:owner:N`. N is 1 to 9");
+    assert_snapshot!(hint("approval:owner:1@tier2"), @"a condition is such as @tier<=2, @tier=1 or @people>=3");
+    assert_snapshot!(hint("label:Hold!"), @"it reads `label:NAME`. NAME is of lower-case letters, digits and `-_./`");
+    assert_snapshot!(hint("document:wy:10 | disclosure"), @"did you mean `document:why:CHARS`? CHARS is 1 to 10000");
     assert_snapshot!(refusal(&good.replace("{change}", "{id}")), @r#"
     a.cedar:1: `@remedy("countersign mend {id}")` is not valid
       hint: a command with `{change}` where the change's id goes, and no other placeholder
