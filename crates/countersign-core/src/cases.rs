@@ -19,13 +19,13 @@ use crate::{
     decision::{Decision, Outcome, RuleStatus},
     explain::{ExplainedRule, Obligation, People, Scene},
     facts::{PathStatus, RuledPath, Size, size::Lines},
-    ids::{ActorId, Environment, EvidenceKind, GroupId, InvalidId, RuleId, SystemId, Target},
+    ids::{ActorId, Environment, EvidenceKind, GroupId, InvalidId, Label, RuleId, SystemId, Target},
     kind::{self, Documents, Kind, Purpose},
     rules::{
         Rules, decide,
         sample::{self, SAMPLE_NOW},
     },
-    snapshot::{AiStatus, Builder, CommitsView, EvidenceView, Snapshot, TargetView},
+    snapshot::{AiStatus, Applier, Builder, CommitsView, EvidenceView, Snapshot, TargetView},
     statement::Seen,
 };
 
@@ -137,6 +137,10 @@ struct Given {
     standard: bool,
     /// Kinds of evidence, and what came of each.
     evidence: BTreeMap<EvidenceKind, Came>,
+    /// Labels, and who put each on.
+    labels: BTreeMap<Label, ActorId>,
+    /// Who applies it, or `?` where nobody knows. Left out: nobody yet.
+    applier: Option<String>,
     /// Left out: one line of one file.
     size: Option<Measure>,
     /// Whether a freeze holds. Left out: none.
@@ -415,6 +419,15 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
     }
     for (kind, came) in &given.evidence {
         snapshot = snapshot.evidence(kind.clone(), came.view());
+    }
+    if let Some(who) = &given.applier {
+        let is = |who: &str| who.parse().map(Applier::Is).map_err(|error: InvalidId| error.to_string());
+        snapshot = snapshot.applied(if who == "?" { Applier::Unknown } else { is(who)? });
+    }
+    for (label, by) in &given.labels {
+        let proposed = given.proposer.as_ref().map_or("ada", ActorId::as_str) == by.as_str();
+        let made = proposed || given.contributors.contains(by) || given.claimed.contains(by);
+        snapshot = snapshot.labelled(label, by, !made && home.everybody.contains(by));
     }
     snapshot = snapshot.approved_hours_ago(0);
     for (by, hours) in &given.approved_hours_ago {

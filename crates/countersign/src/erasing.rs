@@ -187,6 +187,7 @@ impl Reader<'_> {
             | Body::RejectionLift(_)
             | Body::Withdrawal(_)
             | Body::ApprovalWithdrawal(_)
+            | Body::Label(_)
             | Body::Disclosure(_)
             | Body::Identification(_)
             | Body::GuidanceObservation(_)

@@ -383,6 +383,9 @@ impl<'a> Scene<'a> {
                 Need::Document { .. } | Need::Disclosure => made_it,
                 Need::Has(Has::Title(_) | Has::Link(_) | Has::SignedCommits) => made_it,
                 Need::Has(Has::Window) => false,
+                Need::Has(Has::Label(_)) => !made_it,
+                Need::Has(Has::NoLabel(_)) => !made_it || named(missing),
+                Need::Has(Has::ApplierApart) => made_it,
             },
             Token::Sponsor | Token::Lift => named(missing),
             Token::Driver => made_it,
@@ -480,8 +483,19 @@ impl<'a> Scene<'a> {
                             let system = decided.targets.first().map_or("SYSTEM", |target| target.system.as_str());
                             format!("wait for it: countersign calendar --system {system} says when it opens")
                         }
+                        Has::Label(label) => format!("countersign label {change} {label}"),
+                        Has::NoLabel(label) => format!("countersign label {change} {label} --remove"),
+                        Has::ApplierApart if missing.of.is_empty() => {
+                            "sign the push, so that the gate knows who it is by: git push --signed".to_owned()
+                        }
+                        Has::ApplierApart => "let somebody else push it or run its command".to_owned(),
                     };
-                    one(self.authors(decided), how)
+                    let who = match has {
+                        Has::Title(_) | Has::Link(_) | Has::SignedCommits | Has::ApplierApart => self.authors(decided),
+                        Has::Label(_) | Has::NoLabel(_) => self.no_contributors(decided),
+                        Has::Window => Found::all(Vec::new()),
+                    };
+                    one(who, how)
                 }
             },
             Token::Remedy => {

@@ -356,6 +356,24 @@ pub const ATTRIBUTES: &[Attribute] = &[
         judged.size_without(Size::deleted)
     }),
     item(
+        "labels.all",
+        Type::Texts,
+        "The labels that stand, whoever put them on, and at whatever revision: for what asks for more.",
+        |judged| Value::Texts(judged.snapshot.labels.all.keys().map(ToString::to_string).collect()),
+    ),
+    item(
+        "labels.by_others",
+        Type::Texts,
+        "Those that a person who had no hand in the change put on this revision: for what asks for less.",
+        |judged| Value::Texts(judged.snapshot.labels.by_others.iter().map(ToString::to_string).collect()),
+    ),
+    item(
+        "applier.apart",
+        Type::Bool,
+        "Whether whoever applies it, by running its command or by a signed push, is none of those whose approvals count. Of an unsigned push: false; before anybody applies it: true.",
+        |judged| Value::Bool(count::applier_is_apart(judged.snapshot)),
+    ),
+    item(
         "standard",
         Type::Bool,
         "Whether it fits a standard change, so that the two who approved its template are its second pair of eyes.",

@@ -8,12 +8,12 @@ use super::Mentions;
 use crate::{
     catalog::{ActorKind, Tier},
     facts::{Size, size::Lines},
-    ids::{ActorId, ChangeId, EvidenceKind, GroupId, Target},
+    ids::{ActorId, ChangeId, EvidenceKind, GroupId, Label, Target},
     kind::{Kind, Purpose},
     requirement::Document,
     snapshot::{
-        AiStatus, Builder, CalendarView, CommitsView, EvidenceView, FreezeView, GuidanceView, PathsView, Snapshot,
-        TargetView,
+        AiStatus, Applier, Builder, CalendarView, CommitsView, EvidenceView, FreezeView, GuidanceView, PathsView,
+        Snapshot, TargetView,
     },
     standard::StandardView,
     statement::Seen,
@@ -198,6 +198,18 @@ impl Varied<'_> {
         }
         if asked.contains("waiting.hours") {
             sample.waiting_hours = Some(pick("waiting.hours"));
+        }
+        if asked.contains("labels.all") || asked.contains("labels.by_others") {
+            let labels: Vec<Label> = texts.iter().filter_map(|text| text.parse().ok()).collect();
+            let by = "somebody-else".parse().into_iter();
+            for (label, by) in one_or_all(&labels, draw("labels", labels.len().saturating_add(1)))
+                .flat_map(|l| by.clone().map(move |by| (l.clone(), by)))
+            {
+                sample.labels.put(&label, &by, draw(label.as_str(), 2) == 1);
+            }
+        }
+        if asked.contains("applier.apart") && draw("applier", 2) == 1 {
+            sample.applier = Some(Applier::Unknown);
         }
         if asked.contains("standard") && draw("standard", 2) == 1 {
             sample.standard = Some(standard());

@@ -8,9 +8,9 @@ use countersign_ledger::{Time, sshsig::Assurance};
 
 use super::count;
 use crate::{
-    ids::ActorId,
+    ids::{ActorId, Label},
     requirement::{Choice, Has, Need, Part, Requirement, Role},
-    snapshot::{AiStatus, CommitsView, EvidenceView, GuidanceView, Snapshot, TargetView},
+    snapshot::{AiStatus, Applier, CommitsView, EvidenceView, GuidanceView, Snapshot, TargetView},
     statement::Seen,
 };
 
@@ -145,6 +145,12 @@ impl Has {
                 snapshot.commits = Some(CommitsView { signed: true, by_committer });
             }
             Self::Window => snapshot.calendar.iter_mut().for_each(|calendar| calendar.shut.clear()),
+            Self::Label(label) => put(snapshot, label, true),
+            Self::ApplierApart => snapshot.applier = None,
+            Self::NoLabel(label) => {
+                snapshot.labels.all.remove(label);
+                snapshot.labels.by_others.remove(label);
+            }
         }
     }
 
@@ -159,7 +165,18 @@ impl Has {
                 let all = snapshot.targets.iter().map(|view| view.target.clone()).collect();
                 snapshot.calendar.get_or_insert_default().shut = all;
             }
+            Self::Label(label) => {
+                snapshot.labels.by_others.remove(label);
+            }
+            Self::NoLabel(label) => put(snapshot, label, false),
+            Self::ApplierApart => snapshot.applier = Some(Applier::Unknown),
         }
+    }
+}
+
+fn put(snapshot: &mut Snapshot, label: &Label, others: bool) {
+    if let Ok(by) = "sample-labeller".parse::<ActorId>() {
+        snapshot.labels.put(label, &by, others);
     }
 }
 

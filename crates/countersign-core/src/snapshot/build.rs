@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_ledger::{Time, sshsig::Assurance};
 
 use super::{
-    Ai, AiStatus, ApprovalView, CalendarView, Carried, CommitsView, EvidenceView, GuidanceView, Material, PathsView,
-    ProposerView, Snapshot, TargetView, WaiverView,
+    Ai, AiStatus, Applier, ApprovalView, CalendarView, Carried, CommitsView, EvidenceView, GuidanceView, LabelsView,
+    Material, PathsView, ProposerView, Snapshot, TargetView, WaiverView,
 };
 use crate::{
     catalog::ActorKind,
     facts::Size,
-    ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId},
+    ids::{ActorId, ChangeId, EvidenceKind, GroupId, Label, RuleId, SystemId},
     kind::{Documents, Kind, Purpose},
     landed::RollbackView,
     standard::StandardView,
@@ -53,6 +53,8 @@ impl Builder {
             paths: BTreeMap::new(),
             size: None,
             evidence: BTreeMap::new(),
+            labels: LabelsView::default(),
+            applier: None,
             standard: None,
             rollback: None,
             size_without: BTreeMap::new(),
@@ -127,7 +129,8 @@ impl Builder {
     #[must_use]
     pub fn carried(mut self, by: ActorId, senior: bool, owns: impl IntoIterator<Item = SystemId>) -> Self {
         let contributors = self.0.contributors.clone();
-        let carried = self.0.carried.get_or_insert(Carried { approvals: Vec::new(), contributors });
+        let carried =
+            self.0.carried.get_or_insert(Carried { approvals: Vec::new(), contributors, labels: BTreeSet::new() });
         carried.approvals.push(software_key(by, senior, owns));
         self
     }
@@ -227,6 +230,20 @@ impl Builder {
     #[must_use]
     pub fn evidence(mut self, kind: EvidenceKind, view: EvidenceView) -> Self {
         self.0.evidence.insert(kind, view);
+        self
+    }
+
+    /// A label that somebody put on, and whether they had no hand in it.
+    #[must_use]
+    pub fn labelled(mut self, label: &Label, by: &ActorId, others: bool) -> Self {
+        self.0.labels.put(label, by, others);
+        self
+    }
+
+    /// Who applies it.
+    #[must_use]
+    pub fn applied(mut self, by: Applier) -> Self {
+        self.0.applier = Some(by);
         self
     }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalog::{ActorKind, Tier},
     facts::Size,
-    ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId, Target},
+    ids::{ActorId, ChangeId, EvidenceKind, GroupId, Label, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
     landed::RollbackView,
     standard::StandardView,
@@ -99,6 +99,12 @@ pub struct Snapshot {
     /// What workloads' evidence of this revision comes to, of the kinds that rules ask for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub evidence: BTreeMap<EvidenceKind, EvidenceView>,
+    /// The labels that it has, where a rule asks.
+    #[serde(default, skip_serializing_if = "LabelsView::is_empty")]
+    pub labels: LabelsView,
+    /// Who applies it, where a rule asks; nobody yet where that is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applier: Option<Applier>,
     /// The template that it fits, which two people approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard: Option<StandardView>,
@@ -206,6 +212,41 @@ impl EvidenceView {
     }
 }
 
+/// Who puts a change into production: runs its command, or pushes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Applier {
+    Is(ActorId),
+    /// Somebody pushes who has not signed the push.
+    Unknown,
+}
+
+/// The labels of a change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelsView {
+    /// Each that stands, and who put it on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub all: BTreeMap<Label, BTreeSet<ActorId>>,
+    /// Those that somebody put on this revision who had no hand in the change.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub by_others: BTreeSet<Label>,
+}
+
+impl LabelsView {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Puts one on; `others`: whether that is somebody who had no hand in the change.
+    pub fn put(&mut self, label: &Label, by: &ActorId, others: bool) {
+        self.all.entry(label.clone()).or_default().insert(by.clone());
+        if others {
+            self.by_others.insert(label.clone());
+        }
+    }
+}
+
 /// What a change does to the paths of some patterns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -235,6 +276,9 @@ pub struct Carried {
     pub approvals: Vec<ApprovalView>,
     /// The contributors without those who only moved it on: committer and submitter of a revision that brings nothing new.
     pub contributors: BTreeSet<ActorId>,
+    /// Labels that people who are none of those put on one of those revisions.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub labels: BTreeSet<Label>,
 }
 
 impl Snapshot {
@@ -244,6 +288,7 @@ impl Snapshot {
         let mut snapshot = Self { contributors: carried.contributors.clone(), ..self.clone() };
         let known = |by: &ActorId| self.approvals.iter().any(|approval| approval.by == *by);
         snapshot.approvals.extend(carried.approvals.iter().filter(|approval| !known(&approval.by)).cloned());
+        snapshot.labels.by_others.extend(carried.labels.iter().cloned());
         Some(snapshot)
     }
 

@@ -9,7 +9,7 @@ use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, T
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Evidence, Finding, FindingAnswer, Header, KeyRotation, Recovery, RevisionRef, SeenCheckpoint};
+use super::{Evidence, Finding, FindingAnswer, Header, KeyRotation, Labelling, Recovery, RevisionRef, SeenCheckpoint};
 use crate::{
     decision::Outcome,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
@@ -336,6 +336,9 @@ pub struct FoundDocument {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PermitRequest {
+    /// Who pushes, as their signature over the push says. Who runs a command asks for themselves, and is not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applier: Option<ActorId>,
     /// The gate's key: only its holder can use the permit.
     pub audience: Fingerprint,
     pub change: ChangeId,
@@ -505,6 +508,7 @@ bodies! {
     Withdrawal(Withdrawal) = "withdrawal",
     ApprovalWithdrawal(ApprovalWithdrawal) = "approval-withdrawal",
     Comment(Comment) = "comment",
+    Label(Labelling) = "label",
     Evidence(Evidence) = "evidence",
     Disclosure(Disclosure) = "disclosure",
     Waiver(Waiver) = "waiver",
@@ -536,7 +540,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "health",
     "gate-contact",
     "gate-mode",
-    "label",
     "drill",
     "adoption",
 ];
@@ -571,6 +574,7 @@ impl Body {
             Self::Withdrawal(b) => Some((&b.change, &b.revision)),
             Self::ApprovalWithdrawal(b) => Some((&b.change, &b.revision)),
             Self::Comment(b) => Some((&b.change, &b.revision)),
+            Self::Label(b) => Some((&b.change, &b.revision)),
             Self::Evidence(b) => Some((&b.change, &b.revision)),
             Self::Disclosure(b) => Some((&b.change, &b.revision)),
             Self::Waiver(b) => Some((&b.change, &b.revision)),
@@ -615,6 +619,7 @@ impl Body {
             | Self::RejectionLift(_)
             | Self::Withdrawal(_)
             | Self::ApprovalWithdrawal(_)
+            | Self::Label(_)
             | Self::Disclosure(_)
             | Self::Identification(_)
             | Self::GuidanceObservation(_)
@@ -643,6 +648,7 @@ impl Body {
             | Self::Withdrawal(_)
             | Self::ApprovalWithdrawal(_)
             | Self::Comment(_)
+            | Self::Label(_)
             | Self::Evidence(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
@@ -676,6 +682,7 @@ impl Body {
             | Self::Withdrawal(_)
             | Self::ApprovalWithdrawal(_)
             | Self::Comment(_)
+            | Self::Label(_)
             | Self::Evidence(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)

@@ -16,6 +16,7 @@ mod evidence;
 mod finding;
 mod governed;
 mod keys;
+mod label;
 
 use std::borrow::Cow;
 
@@ -28,6 +29,7 @@ pub use self::{
     evidence::Evidence,
     finding::{Concerned, Finding, FindingAnswer, Matter},
     keys::{KeyRotation, Recovery},
+    label::{LabelAct, Labelling},
 };
 use crate::{
     ids::{ActorId, ChangeId, FindingId, Nonce, Target},
@@ -195,6 +197,7 @@ impl Statement {
             | Body::Withdrawal(_)
             | Body::ApprovalWithdrawal(_)
             | Body::Comment(_)
+            | Body::Label(_)
             | Body::Disclosure(_)
             | Body::Waiver(_)
             | Body::Identification(_)
@@ -253,6 +256,7 @@ impl Statement {
             | Body::Withdrawal(Withdrawal { change, .. })
             | Body::ApprovalWithdrawal(ApprovalWithdrawal { change, .. })
             | Body::Comment(Comment { change, .. })
+            | Body::Label(Labelling { change, .. })
             | Body::Evidence(Evidence { change, .. })
             | Body::Disclosure(Disclosure { change, .. })
             | Body::Waiver(Waiver { change, .. })

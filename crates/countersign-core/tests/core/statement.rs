@@ -13,8 +13,8 @@ use countersign_core::{
     statement::{
         Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Evidence, Finding,
         FindingAnswer, FoundDocument, Founder, GateRegistration, Genesis, GuidanceObservation, Header, Holder,
-        Identification, IdentityVerdict, KINDS, KeyRevocation, KeyRotation, MAX_TARGETS, Matter, NewRevision,
-        ObservedDocument, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication,
+        Identification, IdentityVerdict, KINDS, KeyRevocation, KeyRotation, LabelAct, Labelling, MAX_TARGETS, Matter,
+        NewRevision, ObservedDocument, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication,
         PublishedChange, RESERVED_KINDS, Recovery, Rejection, RejectionLift, RejectionSetAside, RevisionRef,
         RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
     },
@@ -154,6 +154,12 @@ pub fn one_of_each() -> Vec<Statement> {
         Body::Withdrawal(Withdrawal { change: change(), revision }),
         Body::ApprovalWithdrawal(ApprovalWithdrawal { change: change(), revision }),
         Body::Comment(Comment { change: change(), revision, text }),
+        Body::Label(Labelling {
+            act: LabelAct::PutOn,
+            change: change(),
+            labels: ["do-not-merge/hold", "no-backport"].map(|label| label.parse().unwrap()).into(),
+            revision,
+        }),
         Body::Evidence(Evidence {
             change: change(),
             document: Some(Digest::of("document")),
@@ -196,6 +202,7 @@ pub fn one_of_each() -> Vec<Statement> {
             revision,
         }),
         Body::PermitRequest(PermitRequest {
+            applier: Some(id("ada")),
             audience: key().fingerprint(),
             change: change(),
             gate: gate(),
@@ -429,6 +436,7 @@ fn the_streams_of_every_kind_are_a_function_of_the_statement() {
     withdrawal: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     approval-withdrawal: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     comment: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
+    label: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     evidence: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     disclosure: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     waiver: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
@@ -563,7 +571,7 @@ fn an_unknown_kind_is_malformed_and_told_which_there_are() {
     let refusal = Statement::parse(other.as_bytes()).unwrap_err();
     assert_eq!(refusal.class, RefusalClass::Malformed);
     assert_snapshot!(refusal.to_string(), @"`blessing` is not a kind of statement");
-    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, key-rotation, recovery, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, evidence, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, outcome, erasure, epoch, finding, finding-answer");
+    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, key-rotation, recovery, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, label, evidence, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, outcome, erasure, epoch, finding, finding-answer");
     for kind in ["urn:x-countersign:approval:v2", "https://slsa.dev/provenance/v1", "approval", ""] {
         let other = approval().replacen("urn:x-countersign:approval:v1", kind, 1);
         assert_eq!(Statement::parse(other.as_bytes()).unwrap_err().code, "unknown-statement", "{kind}");

@@ -307,6 +307,7 @@ impl Lane {
         let audience = gate_key.public().fingerprint();
         let speaker: ActorId = gate.as_str().parse()?;
         let request = PermitRequest {
+            applier: None,
             audience: audience.clone(),
             change: id.clone(),
             gate: gate.clone(),
@@ -321,6 +322,7 @@ impl Lane {
             audience,
             transition,
             watched_until: None,
+            applier: None,
             epoch: None,
         });
         let requested = place(&mut heads, &own, at, requested.envelope)?;

@@ -31,6 +31,7 @@ mod import;
 mod init;
 mod init_from;
 mod join;
+mod label;
 mod list;
 mod log;
 mod looking;
@@ -201,6 +202,7 @@ enum Command {
     Withdraw(approve::WithdrawArgs),
     TakeBack(take_back::Args),
     Comment(comment::Args),
+    Label(label::Args),
     Attest(attest::Args),
     Disclose(disclose::Args),
     Waive(disclose::WaiveArgs),
@@ -260,6 +262,7 @@ impl Command {
             | Self::Withdraw(_)
             | Self::TakeBack(_)
             | Self::Comment(_)
+            | Self::Label(_)
             | Self::Attest(_)
             | Self::Disclose(_)
             | Self::Waive(_)
@@ -311,6 +314,7 @@ impl Command {
             Self::Withdraw(args) => approve::withdraw(global, args),
             Self::TakeBack(args) => take_back::run(global, &args),
             Self::Comment(args) => comment::run(global, args),
+            Self::Label(args) => label::run(global, args),
             Self::Attest(args) => attest::run(global, args),
             Self::Disclose(args) => disclose::run(global, args),
             Self::Waive(args) => disclose::waive(global, args),

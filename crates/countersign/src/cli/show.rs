@@ -217,6 +217,10 @@ fn whole(view: &ChangeView, paths: &[String]) {
         field("waived", format!("{} by {}: {}", waiver.rule, waiver.by, words_of(why)));
     }
     evidence(view).iter().for_each(|line| field("evidence", line));
+    for label in &view.labels {
+        let of = format!("by {} {} (revision {})", label.by, times::ago(&label.at), label.revision);
+        field("label", format!("{} {of}", label.label));
+    }
     for comment in &view.comments {
         let place = match (&comment.path, comment.line) {
             (Some(path), Some(line)) => format!(", {path}:{line}"),

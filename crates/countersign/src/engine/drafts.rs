@@ -346,6 +346,7 @@ pub(super) fn named_blobs(
         | Body::RejectionLift(_)
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
+        | Body::Label(_)
         | Body::Disclosure(_)
         | Body::Identification(_)
         | Body::GuidanceObservation(_)

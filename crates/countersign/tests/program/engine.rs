@@ -279,6 +279,7 @@ fn everything(world: &World) {
     world.approve("bob", &change);
     say("bob", &["take-back", &change]);
     say("carol", &["comment", &change, "--path", "checkout/timeout", "--line", "1", "seconds?"]);
+    say("bob", &["label", &change, "no-backport"]);
     world.approve("bob", &change);
     say("alice", &["permit", &change, "--out", "permit"]);
     world.push(&["HEAD:main"]).passes();

@@ -2,6 +2,7 @@
 
 mod amend;
 mod api;
+mod applier;
 mod apply;
 mod asked;
 mod attest;
@@ -42,6 +43,7 @@ mod init_from;
 mod join;
 mod keys;
 mod known;
+mod labels;
 mod looking;
 mod loosening;
 mod lying;

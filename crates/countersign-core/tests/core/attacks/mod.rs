@@ -1,5 +1,6 @@
 //! The attacks of the threat model that core stops: one test each, named by the attack.
 
+mod applier;
 mod approvals;
 mod authority;
 mod calendars;
@@ -8,6 +9,7 @@ mod evidence;
 mod findings;
 mod governance;
 mod keys;
+mod labels;
 mod loosening;
 mod newcomers;
 mod permits;

@@ -13,8 +13,8 @@ use countersign_core::{
     governance::files_named,
     ids::FindingId,
     statement::{
-        Body, Decided, Erased, Finding, FindingAnswer, GuidanceObservation, IdentityVerdict, Matter, OutcomeResult,
-        PermitRequest, Publication, Seen, Statement,
+        Body, Decided, Erased, Finding, FindingAnswer, GuidanceObservation, IdentityVerdict, LabelAct, Matter,
+        OutcomeResult, PermitRequest, Publication, Seen, Statement,
     },
     trust::Trust,
     verify::{Evidence, Report, Verdict, verify},
@@ -78,6 +78,7 @@ fn lively() -> World {
     world.approve("grace", &remarked).unwrap();
     world.take_back("grace", &remarked).unwrap();
     world.comment("grace", &remarked).unwrap();
+    world.label("grace", LabelAct::PutOn, &remarked, "hold").unwrap();
     let evidence = world.evidence_of(&remarked);
     world.say("ci", evidence).unwrap();
     world.withdraw("ada", &remarked).unwrap();
