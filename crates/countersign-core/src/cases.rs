@@ -469,6 +469,7 @@ fn purpose(words: &BTreeSet<Word>) -> Purpose {
         restores: words.contains(&Word::Restores).then(sample::change),
         incident: words.contains(&Word::Incident).then(|| "INC-1".to_owned()),
         security: words.contains(&Word::Security),
+        no_way_back: false,
         source: None,
     }
 }

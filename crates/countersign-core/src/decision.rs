@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{ChangeId, RuleId, Target},
     requirement::{InvalidRequirement, Requirement},
+    rollback::RollbackView,
     standard::StandardView,
 };
 
@@ -29,6 +30,8 @@ pub enum RuleStatus {
     NotApplicable,
     Waived,
     Error,
+    /// It is not met and does not stop a rollback: recovery is never blocked.
+    SetAside,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +131,9 @@ pub struct Decision {
     /// The standard change that it is, with who approved that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard: Option<StandardView>,
+    /// The rollback for which rules were set aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RollbackView>,
 }
 
 impl Missing {
@@ -161,7 +167,10 @@ impl Decision {
         match (mode, status) {
             (Mode::Watch, _) => false,
             (Mode::Enforce, RuleStatus::Unsatisfied | RuleStatus::Error) => true,
-            (Mode::Enforce, RuleStatus::Satisfied | RuleStatus::NotApplicable | RuleStatus::Waived) => false,
+            (
+                Mode::Enforce,
+                RuleStatus::Satisfied | RuleStatus::NotApplicable | RuleStatus::Waived | RuleStatus::SetAside,
+            ) => false,
         }
     }
 }
@@ -233,6 +242,7 @@ impl fmt::Display for RuleStatus {
             Self::NotApplicable => "not applicable",
             Self::Waived => "waived",
             Self::Error => "error",
+            Self::SetAside => "set aside",
         })
     }
 }

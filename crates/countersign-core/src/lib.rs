@@ -29,6 +29,7 @@ pub mod permit;
 pub mod preview;
 pub mod refusal;
 pub mod requirement;
+pub mod rollback;
 pub mod rules;
 pub mod semantics;
 pub mod snapshot;

@@ -285,6 +285,7 @@ impl Snapshot {
                 self.held_by.clone_from(&logged.held_by);
                 // How many like it landed there is not known either.
                 self.standard.clone_from(&logged.standard);
+                self.rollback.clone_from(&logged.rollback);
                 self.unconfirmed.clone_from(&logged.unconfirmed);
             }
         }
@@ -408,6 +409,7 @@ impl Snapshot {
             commits: commits(governance, change, revision, |id, key| Ok(state.holds(id, key, now)?.is_some()))?,
             evidence,
             standard,
+            rollback: crate::rollback::view(state, change, now)?,
             carried,
             approvals,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),

@@ -233,6 +233,7 @@ fn rules(explained: &[ExplainedRule]) -> Markup {
             RuleStatus::NotApplicable => "does not apply",
             RuleStatus::Waived => "waived",
             RuleStatus::Error => "could not be judged",
+            RuleStatus::SetAside => "set aside for recovery",
         };
         match rule.mode {
             Mode::Watch => format!("{word} (only watched)"),

@@ -37,6 +37,7 @@ use crate::{
     newcomers,
     refusal::Refusal,
     requirement::{Carry, Has, Need, Part, Role},
+    rollback::{AFTER_REVIEW_SECS, Rollback, RollbackView, rollback},
     rules::{Rules, builtin, count, decide},
     snapshot::Snapshot,
     standard::StandardView,
@@ -61,6 +62,9 @@ pub struct Explanation {
     /// Which standard change it is, or by what it misses the nearest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard: Option<String>,
+    /// What it takes back, on whose one signature; or why it is no rollback though it is said to be one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<String>,
 }
 
 /// A rule of a decision, in words.
@@ -149,6 +153,7 @@ impl Explained {
         let decision = decide(&state.governance.rules, &snapshot, now);
         let mut explanation = Scene::of(state, change, &snapshot, disabled, now)?.explain(&decision, now);
         explanation.standard = standard(&decision, state, change, now)?;
+        explanation.rollback = rolls_back(&decision, state, change, now)?;
         Ok(Self { decision, explanation })
     }
 }
@@ -164,7 +169,30 @@ pub fn explain(
     let snapshot = Snapshot::take(state, change, now)?;
     let mut explanation = Scene::of(state, change, &snapshot, disabled, now)?.explain(decision, now);
     explanation.standard = standard(decision, state, change, now)?;
+    explanation.rollback = rolls_back(decision, state, change, now)?;
     Ok(explanation)
+}
+
+/// What it takes back, where rules were set aside for that; else why it is none, though it is said to be one.
+fn rolls_back(decision: &Decision, state: &State, change: &Change, now: Time) -> Result<Option<String>, Refusal> {
+    if let Some(RollbackView { by, restores, undoes }) = &decision.rollback {
+        let (restores, undoes) = (restores.short(), undoes.short());
+        return Ok(Some(format!(
+            "rolls back {undoes} to {restores} on one signature, by {by}; rules are set aside for recovery, and somebody else \
+             looks at it within {} h of its landing",
+            AFTER_REVIEW_SECS / 3600
+        )));
+    }
+    Ok(match rollback(state, change, now)? {
+        // What has landed is what stands there.
+        Rollback::IsNot(why) if change.status.is_open() => {
+            Some(format!("no rollback that one person may do alone: {why}"))
+        }
+        Rollback::Unknown if change.status.is_open() => {
+            Some("whether it is a rollback that one person may do alone, its gate finds out".to_owned())
+        }
+        Rollback::IsNot(_) | Rollback::NotSaid | Rollback::Unknown | Rollback::Is(_) => None,
+    })
 }
 
 /// Which standard change it is, or by what it misses the nearest of its proposer.
@@ -259,7 +287,7 @@ impl<'a> Scene<'a> {
     pub fn explain(&self, decision: &Decision, now: Time) -> Explanation {
         let wanted = Wanted::by(decision);
         let rules = decision.rules.iter().map(|rule| self.rule(rule, &wanted)).collect();
-        Explanation { explained_at: now, rules, enough: self.enough(decision), standard: None }
+        Explanation { explained_at: now, rules, enough: self.enough(decision), standard: None, rollback: None }
     }
 
     /// The smallest set of people whose approvals would be all that are lacking. None where a rule asks for people of several
@@ -375,7 +403,7 @@ impl<'a> Scene<'a> {
                 decided.missing.iter().flat_map(|missing| self.obligations(decided, missing, wanted)).collect()
             }
             RuleStatus::Error => vec![self.repair(decided)],
-            RuleStatus::NotApplicable | RuleStatus::Satisfied | RuleStatus::Waived => Vec::new(),
+            RuleStatus::NotApplicable | RuleStatus::Satisfied | RuleStatus::Waived | RuleStatus::SetAside => Vec::new(),
         };
         ExplainedRule {
             id: decided.id.clone(),

@@ -14,6 +14,7 @@ use crate::{
     facts::Size,
     ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId},
     kind::{Documents, Kind, Purpose},
+    rollback::RollbackView,
     standard::StandardView,
     statement::Seen,
 };
@@ -53,6 +54,7 @@ impl Builder {
             size: None,
             evidence: BTreeMap::new(),
             standard: None,
+            rollback: None,
             size_without: BTreeMap::new(),
             branch: None,
             commits: None,
@@ -205,6 +207,13 @@ impl Builder {
     #[must_use]
     pub fn standard(mut self, standard: Option<StandardView>) -> Self {
         self.0.standard = standard;
+        self
+    }
+
+    /// What it takes back, by somebody who may do that alone.
+    #[must_use]
+    pub fn rollback(mut self, rollback: Option<RollbackView>) -> Self {
+        self.0.rollback = rollback;
         self
     }
 

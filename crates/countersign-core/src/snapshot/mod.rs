@@ -16,6 +16,7 @@ use crate::{
     facts::Size,
     ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
+    rollback::RollbackView,
     standard::StandardView,
     statement::Seen,
 };
@@ -97,6 +98,9 @@ pub struct Snapshot {
     /// The template that it fits, which two people approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard: Option<StandardView>,
+    /// What it takes back, where it brings back what ran before by somebody who may do that alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RollbackView>,
     /// The same without the paths of the patterns that rules leave out of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub size_without: BTreeMap<String, Size>,

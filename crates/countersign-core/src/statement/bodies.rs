@@ -9,7 +9,7 @@ use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, T
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Evidence, Finding, Header, KeyRotation, Recovery, RevisionRef, SeenCheckpoint};
+use super::{Evidence, Finding, FindingAnswer, Header, KeyRotation, Recovery, RevisionRef, SeenCheckpoint};
 use crate::{
     decision::Outcome,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
@@ -517,6 +517,7 @@ bodies! {
     Erasure(Erasure) = "erasure",
     Epoch(Epoch) = "epoch",
     Finding(Finding) = "finding",
+    FindingAnswer(FindingAnswer) = "finding-answer",
 }
 
 /// Kinds that have a name and no body yet. A log that has one is of a later semantics.
@@ -527,7 +528,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "freeze",
     "freeze-lift",
     "break-glass",
-    "finding-answer",
     "observation",
     "incident",
     "sign-off",
@@ -560,7 +560,8 @@ impl Body {
             | Self::Proposal(_)
             | Self::Erasure(_)
             | Self::Epoch(_)
-            | Self::Finding(_) => None,
+            | Self::Finding(_)
+            | Self::FindingAnswer(_) => None,
             Self::Publication(b) => b.change.as_ref().map(|change| (&change.id, &change.revision)),
             Self::NewRevision(b) => Some((&b.change, &b.revision)),
             Self::Approval(b) => Some((&b.change, &b.revision)),
@@ -605,6 +606,7 @@ impl Body {
             Self::Erasure(b) => vec![b.reason],
             Self::Epoch(b) => vec![b.reason],
             Self::Finding(b) => b.text.into_iter().collect(),
+            Self::FindingAnswer(b) => vec![b.text],
             Self::PermitRequest(b) => vec![b.transition.digest],
             Self::Decided(b) => vec![b.decision, b.snapshot],
             Self::GateRegistration(b) => b.reason.into_iter().collect(),
@@ -651,7 +653,8 @@ impl Body {
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_)
-            | Self::Finding(_) => Vec::new(),
+            | Self::Finding(_)
+            | Self::FindingAnswer(_) => Vec::new(),
         }
     }
 
@@ -684,7 +687,8 @@ impl Body {
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_)
-            | Self::Finding(_) => false,
+            | Self::Finding(_)
+            | Self::FindingAnswer(_) => false,
         }
     }
 }

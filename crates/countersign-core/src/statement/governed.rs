@@ -23,6 +23,7 @@ impl Body {
             | Self::Comment(_)
             | Self::Evidence(_)
             | Self::Finding(_)
+            | Self::FindingAnswer(_)
             | Self::Rejection(_)
             | Self::RejectionLift(_)
             | Self::RejectionSetAside(_)
@@ -77,7 +78,8 @@ impl Body {
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_)
-            | Self::Finding(_) => None,
+            | Self::Finding(_)
+            | Self::FindingAnswer(_) => None,
         }
     }
 }

@@ -237,7 +237,7 @@ impl Open {
     fn of(reading: &Reading, missing: Vec<Obligation>, view: &ChangeView) -> Self {
         let catalog = &reading.state().governance.catalog;
         let tiers = view.targets.iter().filter_map(|target| catalog.systems.get(&target.system));
-        let Purpose { incident, restores, security, source: _ } = &view.purpose;
+        let Purpose { incident, restores, security, no_way_back: _, source: _ } = &view.purpose;
         let urgency = Urgency {
             presses: Reverse(incident.is_some() || restores.is_some() || *security),
             tier: tiers.map(|system| u8::from(system.tier)).min().unwrap_or(1),

@@ -10,6 +10,7 @@ mod keys;
 mod loosening;
 mod newcomers;
 mod permits;
+mod rollback;
 mod standard;
 mod statements;
 mod stops;
