@@ -10,6 +10,7 @@ mod epoch;
 mod evidence;
 mod files;
 mod finding;
+mod glass;
 mod governance;
 mod permit;
 mod publication;
@@ -140,6 +141,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         }
         Body::Epoch(_) => epoch::need_recovery_quorum(&state.governance.record, &signers)?,
         Body::Recovery(_) => recovery::need_quorum(&state.governance, &signers)?,
+        Body::BreakGlass(said) => glass::need_enough(state, said, &signers, now)?,
         Body::KeyRotation(said) => {
             let has_the_new_key = signers.len() < signed.verified.len();
             rotation::need_signatures(state, said, header, &signers, has_the_new_key, now)?;

@@ -9,9 +9,9 @@
 //! Entitled is whoever owns the target, and every senior. That does not ask who had a hand in it: whoever made the mend at three
 //! in the morning has to be able to put it into production. What they did alone somebody else looks at afterwards.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_ledger::{Digest, Time};
+use countersign_ledger::{Digest, Fingerprint, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -29,8 +29,8 @@ pub const OLD_COPY_SECS: i64 = 24 * 60 * 60;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Broken {
-    /// Who signed.
-    pub by: BTreeSet<ActorId>,
+    /// Who signed, with which key.
+    pub by: BTreeMap<ActorId, Fingerprint>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<String>,
     /// What the gate drew, where the log was not there.
@@ -43,8 +43,7 @@ pub struct Broken {
 /// Whether somebody may open this target in an emergency.
 pub fn is_entitled(governance: &Governance, person: &ActorId, target: &Target, _now: Time) -> bool {
     let Some(actor) = governance.person(person) else { return false };
-    actor.kind == ActorKind::Person
-        && (actor.level.is_senior() || governance.catalog.owns(person, &target.system))
+    actor.kind == ActorKind::Person && (actor.level.is_senior() || governance.catalog.owns(person, &target.system))
 }
 
 /// Everybody who may open all of these targets in an emergency.
@@ -57,7 +56,7 @@ pub fn entitled<'a>(governance: &'a Governance, targets: &BTreeSet<Target>, now:
 pub fn needed(governance: &Governance, targets: &BTreeSet<Target>, without_the_log: bool) -> usize {
     let highest = targets.iter().any(|target| {
         // A system that the catalog does not know is taken for the most important one.
-        governance.catalog.systems.get(&target.system).is_none_or(|system| system.tier.is_highest())
+        governance.catalog.systems.get(&target.system).is_none_or(|system| system.tier == crate::catalog::Tier::HIGHEST)
     });
     if without_the_log && highest { 2 } else { 1 }
 }

@@ -11,6 +11,7 @@ use crate::{
     decision::Outcome,
     evidence::EvidenceResult,
     facts::{AiSignal, GitFacts, IdentityFact, RuledPath, SignatureFact, Size, git::Ident},
+    glass::Broken,
     ids::{ActorId, EvidenceKind, GateId, RuleId},
     kind::Documents,
     statement::{Disclosure, Identification, OutcomeResult, RevisionRef, Seen},
@@ -250,6 +251,9 @@ pub struct PermitRecord {
     pub issued_at: Time,
     pub expires_at: Time,
     pub outcome: Option<OutcomeResult>,
+    /// That it stands on people's word alone, whatever the rules say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<Broken>,
     /// Whether it is of a rollback that one person may do alone: no rejection stops that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rollback: bool,

@@ -8,7 +8,7 @@ use crate::{
     change::{Admitted, Change, PermitRecord},
     ids::GateId,
     refusal::Refusal,
-    rollback::{self, Circumstances, Rollback, RolledBack},
+    rollback::{self, BrokenGlass, Circumstances, Rollback, RolledBack},
     standard::{DAY_SECS, StandardUse},
     state::State,
     statement::{Body, OutcomeReport, OutcomeResult, gate_stream},
@@ -40,6 +40,16 @@ impl State {
             && report.targets.iter().all(|target| self.target_mut(target).history.is_undone_by(&change, revision));
         for target in &report.targets {
             self.target_mut(target).history.land(&change, revision, undoes, &how);
+        }
+        if let Some(broken) = &permit.broken {
+            for target in &report.targets {
+                self.target_mut(target).history.break_glass(BrokenGlass {
+                    at: admitted.at,
+                    by: broken.by.keys().cloned().collect(),
+                    change: change.id.clone(),
+                    unreviewed: true,
+                });
+            }
         }
         if undoes {
             self.remember_rollback(admitted, report, &change, permit);

@@ -35,6 +35,7 @@ impl Body {
             | Self::PermitRequest(_)
             | Self::Decided(_)
             | Self::PermitGrant(_)
+            | Self::BreakGlass(_)
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_) => None,
@@ -75,6 +76,7 @@ impl Body {
             | Self::PermitRequest(_)
             | Self::Decided(_)
             | Self::PermitGrant(_)
+            | Self::BreakGlass(_)
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_)
