@@ -414,16 +414,17 @@ fn salt(reading: &Reading) -> Result<Nonce, CliError> {
 }
 
 /// What a proposal or revision names by digest.
-struct Blobs {
-    text: Digest,
-    subject: SubjectRef,
-    facts: Option<Digest>,
-    identities: Option<Digest>,
-    bytes: Vec<Vec<u8>>,
+/// What a proposal names by digest.
+pub(super) struct Blobs {
+    pub text: Digest,
+    pub subject: SubjectRef,
+    pub facts: Option<Digest>,
+    pub identities: Option<Digest>,
+    pub bytes: Vec<Vec<u8>>,
 }
 
 impl Blobs {
-    fn of(text: &ProposalText, computed: &Computed) -> Result<Self, CliError> {
+    pub fn of(text: &ProposalText, computed: &Computed) -> Result<Self, CliError> {
         let text = text.to_blob()?;
         let mut blobs = Self {
             text: Digest::of(&text),
