@@ -287,11 +287,7 @@ impl State {
             Body::RevocationConfirmation(said) if self.knows(&person_stream(&said.revoked_by)?) => {
                 self.confirm_taking(&said.revoked_by, &said.revocation);
             }
-            Body::Finding(finding) => {
-                if self.is_known(&finding.what)? {
-                    self.open_finding(finding, &payload);
-                }
-            }
+            Body::Finding(finding) if self.is_known(&finding.what)? => self.open_finding(finding, &payload),
             Body::FindingAnswer(said) if self.is_known(&said.what)? => self.answer_finding(said),
             _ => {}
         }

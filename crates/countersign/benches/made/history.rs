@@ -315,8 +315,14 @@ impl Lane {
         };
         let requested = maker.said(&speaker, gate_key, seen, Body::PermitRequest(request.clone()))?;
         let asked = requested.payload;
-        change.requested =
-            Some(RequestRecord { statement: asked, gate: gate.clone(), audience, transition, epoch: None });
+        change.requested = Some(RequestRecord {
+            statement: asked,
+            gate: gate.clone(),
+            audience,
+            transition,
+            watched_until: None,
+            epoch: None,
+        });
         let requested = place(&mut heads, &own, at, requested.envelope)?;
 
         let inputs = change.inputs(Some(&gate))?;

@@ -3,6 +3,7 @@
 //! A new command is a file here with `Args` and `run`, a variant of `Command`, and an arm in `Command::run`.
 
 mod amend;
+mod answer;
 mod apply;
 mod approve;
 mod attest;
@@ -49,6 +50,7 @@ mod rebuild;
 mod recover;
 mod review;
 mod revoke;
+mod rollback;
 mod rotate_key;
 mod rules;
 mod serve;
@@ -193,6 +195,7 @@ enum Command {
     Review(review::Args),
     Diff(diff::Args),
     Findings(findings::Args),
+    Rollback(rollback::Args),
     Approve(approve::Args),
     Reject(approve::RejectArgs),
     Withdraw(approve::WithdrawArgs),
@@ -248,6 +251,7 @@ impl Command {
             | Self::Show(_)
             | Self::List(_)
             | Self::Findings(_)
+            | Self::Rollback(_)
             | Self::Whoami(_)
             | Self::Review(_)
             | Self::Diff(_)
@@ -301,6 +305,7 @@ impl Command {
             Self::Review(args) => review::run(global, &args),
             Self::Diff(args) => diff::run(global, &args),
             Self::Findings(args) => findings::run(global, &args),
+            Self::Rollback(args) => rollback::run(global, args),
             Self::Approve(args) => approve::run(global, args),
             Self::Reject(args) => approve::reject(global, args),
             Self::Withdraw(args) => approve::withdraw(global, args),

@@ -414,7 +414,6 @@ fn salt(reading: &Reading) -> Result<Nonce, CliError> {
 }
 
 /// What a proposal or revision names by digest.
-/// What a proposal names by digest.
 pub(super) struct Blobs {
     pub text: Digest,
     pub subject: SubjectRef,

@@ -310,7 +310,10 @@ fn print(told: &Told) {
     if !told.to_answer.is_empty() {
         anstream::println!("{}", bold(anstyle::Style::new(), "To answer"));
         let now = rfc3339(clock::now());
-        told.to_answer.iter().for_each(|finding| findings::line(finding, &now));
+        for finding in &told.to_answer {
+            findings::line(finding, &now);
+            anstream::println!("{INDENT}countersign review {}", finding.id.short());
+        }
         let all = format!("countersign findings --open --who {me}");
         anstream::println!("  {}{all}", if told.more_to_answer { "and more: " } else { "" });
     }

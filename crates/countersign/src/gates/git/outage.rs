@@ -155,11 +155,12 @@ fn lines(
         until,
     };
     let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
+    let names = names.join(", ");
     let who = match needed {
-        1 => "one person who owns them or is a senior opens".to_owned(),
-        n => format!("{n} people who own them or are seniors open"),
+        1 => format!("one person who owns {names} or is a senior opens it"),
+        n => format!("{n} people who own {names} or are seniors open it"),
     };
-    let note = format!("in an emergency {who} {} for this push alone, until {until}:", names.join(", "));
+    let note = format!("in an emergency, until {until}, {who} for this push alone:");
     let mut commands = vec![format!("countersign break-glass --git . --why TEXT --at {}", drawn.word()?)];
     if needed > 1 {
         commands.push("countersign break-glass --git . --cosign FILE".to_owned());
