@@ -10,6 +10,7 @@ mod epoch;
 mod evidence;
 mod files;
 mod finding;
+mod glass;
 mod governance;
 mod label;
 mod permit;
@@ -25,6 +26,7 @@ use countersign_ledger::{
 
 pub use self::change::MAX_COMMENTS;
 pub use self::finding::MAX_OPEN as MAX_OPEN_FINDINGS;
+pub use self::glass::enough as enough_broke;
 pub(crate) use self::publication::may_publish;
 pub use self::publication::{replaces_what_is_in_force, standards_hold};
 pub use self::recovery::can_govern;
@@ -141,6 +143,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         }
         Body::Epoch(_) => epoch::need_recovery_quorum(&state.governance.record, &signers)?,
         Body::Recovery(_) => recovery::need_quorum(&state.governance, &signers)?,
+        Body::BreakGlass(said) => glass::need_enough(state, said, &signers, now)?,
         Body::KeyRotation(said) => {
             let has_the_new_key = signers.len() < signed.verified.len();
             rotation::need_signatures(state, said, header, &signers, has_the_new_key, now)?;

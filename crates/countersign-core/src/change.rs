@@ -21,6 +21,7 @@ pub use self::{
 use crate::{
     catalog::Catalog,
     facts::{GitFacts, Identities},
+    glass::Broken,
     ids::{ActorId, ChangeId, EvidenceKind, GateId, Oid, RepositoryId, Target},
     kind::{Kind, Purpose},
     refusal::Refusal,
@@ -157,6 +158,13 @@ impl Change {
 
     fn signed_by(&mut self, key: &Fingerprint) {
         self.revisions.iter_mut().last().into_iter().for_each(|revision| revision.key = Some(key.clone()));
+    }
+
+    /// Who signed what broke the glass last.
+    pub(crate) fn broken_by(&mut self, people: BTreeMap<ActorId, Fingerprint>) {
+        if let Some(broken) = self.permits.last_mut().and_then(|permit| permit.broken.as_mut()) {
+            broken.by.extend(people);
+        }
     }
 
     /// Until when the gate that was asked last had only watched one of its targets, if it was asked.
@@ -417,7 +425,32 @@ impl Change {
                     expires_at: permit.expires_at,
                     applier: self.decisions.last().and_then(|decided| decided.request.applier.clone()),
                     outcome: None,
+                    broken: None,
                     rollback: self.decisions.last().is_some_and(|decision| decision.rollback),
+                    reported_at: None,
+                    epoch,
+                });
+                self.status = ChangeStatus::Permitted;
+            }
+            Body::BreakGlass(said) => {
+                self.permits.push(PermitRecord {
+                    statement: admitted.payload,
+                    revision: said.revision,
+                    gate: said.gate.clone(),
+                    audience: said.audience.clone(),
+                    transition: said.transition.clone(),
+                    issued_at: at,
+                    expires_at: said.expires_at,
+                    applier: None,
+                    outcome: None,
+                    broken: Some(Broken {
+                        by: BTreeMap::from([(by.clone(), admitted.signed_with.key.clone())]),
+                        incident: said.incident.clone(),
+                        nonce: said.nonce.clone(),
+                        overrides: said.overrides.clone(),
+                        reason: said.reason,
+                    }),
+                    rollback: false,
                     reported_at: None,
                     epoch,
                 });
@@ -469,6 +502,8 @@ impl Change {
         let aside = self.rejections.iter().flat_map(|rejection| &rejection.aside).map(|aside| aside.reason);
         let reasons = self.rejections.iter().map(|rejection| rejection.reason).chain(aside);
         let reasons = reasons.chain(self.waivers.iter().map(|waiver| waiver.reason));
+        let broken = self.permits.iter().filter_map(|permit| permit.broken.as_ref()).map(|broken| broken.reason);
+        let reasons = reasons.chain(broken);
         let reasons = reasons.chain(self.comments.iter().map(|comment| comment.text));
         let evidence = self.evidence.iter().flat_map(|evidence| [evidence.document, evidence.text]).flatten();
         texts.flatten().chain(reasons).chain(evidence).collect()

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use countersign_ledger::Time;
 
 use super::{
-    Authenticated, evidence, files::files, governance::unknown_target, label, permit, person, publication, server,
+    Authenticated, evidence, files::files, glass, governance::unknown_target, label, permit, person, publication,
+    server,
 };
 use crate::{
     catalog::ActorKind,
@@ -107,7 +108,8 @@ pub(super) fn about(
         | Body::GuidanceObservation(_)
         | Body::PermitRequest(_)
         | Body::Decided(_)
-        | Body::PermitGrant(_) => {}
+        | Body::PermitGrant(_)
+        | Body::BreakGlass(_) => {}
     }
     if !change.status.is_open() {
         return Err(closed(change));
@@ -131,6 +133,7 @@ pub(super) fn about(
         Body::GuidanceObservation(_) => server(authenticated),
         Body::Decided(decided) => server(authenticated).and_then(|()| permit::decided(state, change, decided, now)),
         Body::PermitGrant(grant) => server(authenticated).and_then(|()| permit::grant(state, change, grant, now)),
+        Body::BreakGlass(said) => glass::admit(state, change, authenticated, said, found, now),
         Body::Genesis(_)
         | Body::KeyRevocation(_)
         | Body::RevocationConfirmation(_)

@@ -44,6 +44,7 @@ pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time)
         | Body::PermitRequest(_)
         | Body::Decided(_)
         | Body::PermitGrant(_)
+        | Body::BreakGlass(_)
         | Body::OutcomeReport(_) => Err(Refusal::unknown("unknown-change", "the statement names no change")),
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     decision::Outcome,
     evidence::EvidenceResult,
     facts::{AiSignal, GitFacts, IdentityFact, RuledPath, SignatureFact, Size, git::Ident},
+    glass::Broken,
     ids::{ActorId, EvidenceKind, GateId, Label, RuleId},
     kind::Documents,
     statement::{Disclosure, Identification, OutcomeResult, RevisionRef, Seen},
@@ -256,6 +257,9 @@ pub struct PermitRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applier: Option<ActorId>,
     pub outcome: Option<OutcomeResult>,
+    /// That it stands on people's word alone, whatever the rules say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<Broken>,
     /// Whether it is of a rollback that one person may do alone: no rejection stops that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rollback: bool,

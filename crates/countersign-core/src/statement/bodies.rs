@@ -9,7 +9,9 @@ use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, T
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Evidence, Finding, FindingAnswer, Header, KeyRotation, Labelling, Recovery, RevisionRef, SeenCheckpoint};
+use super::{
+    BreakGlass, Evidence, Finding, FindingAnswer, Header, KeyRotation, Labelling, Recovery, RevisionRef, SeenCheckpoint,
+};
 use crate::{
     decision::Outcome,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
@@ -517,6 +519,7 @@ bodies! {
     PermitRequest(PermitRequest) = "permit-request",
     Decided(Decided) = "decision",
     PermitGrant(PermitGrant) = "permit",
+    BreakGlass(BreakGlass) = "break-glass",
     OutcomeReport(OutcomeReport) = "outcome",
     Erasure(Erasure) = "erasure",
     Epoch(Epoch) = "epoch",
@@ -531,7 +534,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "delegation",
     "freeze",
     "freeze-lift",
-    "break-glass",
     "observation",
     "incident",
     "sign-off",
@@ -583,6 +585,7 @@ impl Body {
             Self::PermitRequest(b) => Some((&b.change, &b.revision)),
             Self::Decided(b) => Some((&b.change, &b.revision)),
             Self::PermitGrant(b) => Some((&b.change, &b.revision)),
+            Self::BreakGlass(b) => Some((&b.change, &b.revision)),
             Self::OutcomeReport(b) => Some((&b.change, &b.revision)),
         }
     }
@@ -612,6 +615,7 @@ impl Body {
             Self::Finding(b) => b.text.into_iter().collect(),
             Self::FindingAnswer(b) => vec![b.text],
             Self::PermitRequest(b) => vec![b.transition.digest],
+            Self::BreakGlass(b) => vec![b.reason, b.transition.digest],
             Self::Decided(b) => vec![b.decision, b.snapshot],
             Self::GateRegistration(b) => b.reason.into_iter().collect(),
             Self::RevocationConfirmation(_)
@@ -636,6 +640,7 @@ impl Body {
             Self::Proposal(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
             Self::NewRevision(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
             Self::PermitRequest(request) => vec![request.transition.digest],
+            Self::BreakGlass(said) => vec![said.transition.digest],
             Self::KeyRevocation(_)
             | Self::RevocationConfirmation(_)
             | Self::KeyRotation(_)
@@ -691,6 +696,7 @@ impl Body {
             | Self::PermitRequest(_)
             | Self::Decided(_)
             | Self::PermitGrant(_)
+            | Self::BreakGlass(_)
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_)

@@ -36,6 +36,7 @@ impl Body {
             | Self::PermitRequest(_)
             | Self::Decided(_)
             | Self::PermitGrant(_)
+            | Self::BreakGlass(_)
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_) => None,
@@ -77,6 +78,7 @@ impl Body {
             | Self::PermitRequest(_)
             | Self::Decided(_)
             | Self::PermitGrant(_)
+            | Self::BreakGlass(_)
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_)

@@ -14,6 +14,7 @@
 mod bodies;
 mod evidence;
 mod finding;
+mod glass;
 mod governed;
 mod keys;
 mod label;
@@ -28,6 +29,7 @@ pub use self::{
     bodies::*,
     evidence::Evidence,
     finding::{Concerned, Finding, FindingAnswer, Matter},
+    glass::BreakGlass,
     keys::{KeyRotation, Recovery},
     label::{LabelAct, Labelling},
 };
@@ -191,7 +193,8 @@ impl Statement {
                 let digest = Digest::of(&of);
                 vec![named(of, &digest)]
             }
-            Body::Rejection(_)
+            Body::BreakGlass(_)
+            | Body::Rejection(_)
             | Body::RejectionLift(_)
             | Body::RejectionSetAside(_)
             | Body::Withdrawal(_)
@@ -250,6 +253,7 @@ impl Statement {
             Body::RejectionLift(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::RejectionSetAside(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::OutcomeReport(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
+            Body::BreakGlass(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::Proposal(_) => (change_stream(&ChangeId::of_proposal(payload))?, Vec::new()),
             Body::NewRevision(NewRevision { change, .. })
             | Body::Approval(Approval { change, .. })

@@ -9,6 +9,7 @@ mod approve;
 mod attest;
 mod audit;
 mod backup;
+mod break_glass;
 mod calendar;
 mod comment;
 mod config;
@@ -187,6 +188,7 @@ enum Command {
     Demo(demo::Args),
     Init(init::Args),
     Serve(serve::Args),
+    BreakGlass(break_glass::Args),
     Propose(propose::Args),
     Revise(propose::ReviseArgs),
     Show(show::Args),
@@ -247,6 +249,7 @@ impl Command {
             Self::Demo(_) | Self::Audit(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Init(args) => args.is_of_a_log(),
             Self::Serve(_)
+            | Self::BreakGlass(_)
             | Self::Propose(_)
             | Self::Revise(_)
             | Self::Show(_)
@@ -299,6 +302,7 @@ impl Command {
             Self::Demo(args) => demo::run(global, args),
             Self::Init(args) => init::run(global, args),
             Self::Serve(args) => serve::run(global, &args),
+            Self::BreakGlass(args) => break_glass::run(global, &args),
             Self::Propose(args) => propose::run(global, args),
             Self::Revise(args) => propose::revise(global, args),
             Self::Show(args) => show::run(global, &args),

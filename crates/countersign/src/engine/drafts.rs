@@ -333,6 +333,7 @@ pub(super) fn named_blobs(
         Body::KeyRevocation(b) => drop(Reason::parse(text(&b.reason))?),
         Body::KeyRotation(b) => drop(b.reason.as_ref().map(|digest| Reason::parse(text(digest))).transpose()?),
         Body::Recovery(b) => drop(Reason::parse(text(&b.reason))?),
+        Body::BreakGlass(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Publication(b) if b.change.is_some() => drop(ProposalText::parse(text(&b.reason))?),
         Body::Publication(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Erasure(b) => drop(Reason::parse(text(&b.reason))?),

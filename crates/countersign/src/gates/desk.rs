@@ -9,6 +9,7 @@
 //! a decision that this gate took itself, and where cosigners are pinned, under enough of them who cosigned lately.
 
 pub mod bundle;
+mod glass;
 pub mod spend;
 
 use std::{path::Path, sync::Arc};
@@ -19,7 +20,7 @@ use countersign_core::{
     decision::{Decision, Outcome},
     explain::{self, Explanation},
     governance::Governance,
-    ids::{ActorId, ChangeId, GateId, Oid, RepositoryId},
+    ids::{ActorId, ChangeId, GateId, Nonce, Oid, RepositoryId},
     permit,
     refusal::Refusal,
     rules::decide,
@@ -175,6 +176,8 @@ pub struct Desk {
     restored: Option<Restored>,
     /// Who applies what is judged here.
     applier: Applier,
+    /// What this gate drew when it could not reach the log.
+    drawn: Option<Nonce>,
 }
 
 /// How many stops are sent to the log at once.
@@ -225,6 +228,7 @@ impl Desk {
             handed_on: false,
             checked: Vec::new(),
             restored: None,
+            drawn: None,
         })
     }
 
@@ -235,6 +239,11 @@ impl Desk {
 
     pub fn key(&self) -> Fingerprint {
         self.hand.fingerprint()
+    }
+
+    /// What this gate drew for what it is about to open: what was signed over that opens it also when the log is back.
+    pub fn has_drawn(&mut self, drawn: Option<Nonce>) {
+        self.drawn = drawn;
     }
 
     pub fn follower(&self) -> &Follower {
@@ -475,8 +484,14 @@ impl Desk {
         transition: &Transition,
         now: Time,
     ) -> Result<Opening, DeskError> {
-        let (change, judged) = self.judge(change, now)?;
         let epoch = self.epoch();
+        if let Some(broken) =
+            change.permits.iter().find(|record| record.statement == *permit).and_then(|record| record.broken.as_ref())
+        {
+            let record = good_permit(change, permit, &self.key(), transition, epoch, now)?.clone();
+            return self.open_broken(change.clone(), record, broken, now);
+        }
+        let (change, judged) = self.judge(change, now)?;
         let record = good_permit(&change, permit, &self.key(), transition, epoch, now)?;
         match judged.decision.outcome {
             Outcome::Allow => Ok(Opening { permit: record.clone(), change }),

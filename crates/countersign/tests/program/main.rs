@@ -7,6 +7,7 @@ mod apply;
 mod asked;
 mod attest;
 mod audit;
+mod break_glass;
 mod browser;
 mod bundle;
 mod calendar;
