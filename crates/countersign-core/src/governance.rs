@@ -2,10 +2,11 @@
 //! stream; the catalog's and rules' files on a disk mean nothing until a statement names their digest.
 //!
 //! It is a set of files, each under its own digest: those of the catalog (see [`crate::catalog::files`]) and
-//! `rules/NAME.cedar`, `standard/NAME.yaml`. A publication names the files that it replaces; the others are not fetched and not parsed again.
+//! `rules/NAME.cedar`, `standard/NAME.yaml`, `server.json`. A publication names the files that it replaces; the others are not fetched and not parsed again.
 
 mod kept;
 pub mod newcomer;
+mod server;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,6 +17,7 @@ use countersign_ledger::{Digest, Fingerprint, PublicKey, Time};
 use serde::{Deserialize, Serialize};
 
 use self::newcomer::Newcomer;
+pub use self::server::{ReplacedKeys, SERVER_KEYS, ServerKeys, log_keys};
 use crate::{
     canonical,
     catalog::{
@@ -77,6 +79,9 @@ pub struct GovernanceRecord {
     /// Who got their first key lately, by a publication: see [`newcomer`].
     #[serde(default)]
     pub newcomers: BTreeMap<ActorId, Newcomer>,
+    /// Keys that the server had before the ones that it has, in their order.
+    #[serde(default)]
+    pub replaced_keys: Vec<ReplacedKeys>,
 }
 
 /// An epoch that was begun.
@@ -116,6 +121,7 @@ enum GovernanceFile {
     Catalog(Arc<CatalogFile>),
     Rule(Arc<str>),
     Standard(Arc<Standard>),
+    Server(Arc<ServerKeys>),
 }
 
 /// Who made a signature.
@@ -187,9 +193,12 @@ fn parse_file(path: &str, bytes: &[u8]) -> Result<GovernanceFile, Refusal> {
             .map_err(|_| Refusal::malformed("standard-invalid", format!("`{path}` is no UTF-8 text")))?;
         return Standard::parse(name, text).map(|standard| GovernanceFile::Standard(Arc::new(standard)));
     }
+    if path == SERVER_KEYS {
+        return ServerKeys::parse(bytes).map(|keys| GovernanceFile::Server(Arc::new(keys)));
+    }
     if !is_rule(path) {
         return Err(Refusal::malformed("governance-path", format!("no governance file has the path `{path}`")).hint(
-            "settings.json, systems/NAME.json, groups/NAME.json, people/GROUP.json, profiles/GROUP.json, rules/NAME.cedar, standard/NAME.yaml",
+            "settings.json, systems/NAME.json, groups/NAME.json, people/GROUP.json, profiles/GROUP.json, rules/NAME.cedar, standard/NAME.yaml, server.json",
         ));
     }
     match std::str::from_utf8(bytes) {
@@ -244,7 +253,14 @@ impl Governance {
             epochs: Vec::new(),
             retired: BTreeMap::new(),
             newcomers: BTreeMap::new(),
+            replaced_keys: Vec::new(),
         };
+        if record.files.contains_key(SERVER_KEYS) {
+            return Err(Refusal::malformed(
+                "governance-path",
+                format!("a genesis names its keys itself, and no {SERVER_KEYS}"),
+            ));
+        }
         Self::load(record, blob)
     }
 
@@ -259,6 +275,7 @@ impl Governance {
         };
         let mut parsed = parsed.clone();
         let mut rules_stay = true;
+        let mut server_keys = None;
         if let Some(semantics) = publication.semantics {
             record.semantics = record.semantics.raised_to(semantics)?;
         }
@@ -268,8 +285,12 @@ impl Governance {
             rules_stay &= !path.starts_with(RULES);
             parsed.remove(&path);
             match digest {
+                None if path == SERVER_KEYS => return Err(server::stay()),
                 Some(digest) => {
                     if is_readable && let Some(file) = read_file(&path, &digest, blob)? {
+                        if let GovernanceFile::Server(keys) = &file {
+                            server_keys = Some(Arc::clone(keys));
+                        }
                         parsed.insert(path.clone(), file);
                     }
                     record.files.insert(path, digest);
@@ -287,7 +308,11 @@ impl Governance {
         if !is_readable {
             return Ok(Self { record, ..self.clone() });
         }
-        Self::of(record, parsed, rules_stay.then(|| Arc::clone(&self.rules)))
+        let published = Self::of(record, parsed, rules_stay.then(|| Arc::clone(&self.rules)))?;
+        match server_keys {
+            Some(keys) => published.with_server_keys(&keys, payload),
+            None => Ok(published),
+        }
     }
 
     /// What an epoch makes of it: who may act and by which rules stays.
@@ -329,7 +354,7 @@ impl Governance {
     ) -> Result<Self, Refusal> {
         let catalog = Catalog::assemble(parsed.iter().filter_map(|(path, file)| match file {
             GovernanceFile::Catalog(file) => Some((path, file)),
-            GovernanceFile::Rule(_) | GovernanceFile::Standard(_) => None,
+            GovernanceFile::Rule(_) | GovernanceFile::Standard(_) | GovernanceFile::Server(_) => None,
         }))
         .map_err(|e| Refusal::malformed("catalog-invalid", format!("the catalog does not hold: {e}")))?
         .with_other_keys(&record.retired)
@@ -348,7 +373,7 @@ impl Governance {
                     .iter()
                     .filter_map(|(path, file)| match file {
                         GovernanceFile::Rule(text) => Some((path.strip_prefix(RULES)?.to_owned(), text.to_string())),
-                        GovernanceFile::Catalog(_) | GovernanceFile::Standard(_) => None,
+                        GovernanceFile::Catalog(_) | GovernanceFile::Standard(_) | GovernanceFile::Server(_) => None,
                     })
                     .collect();
                 Arc::new(parse_rules(&files)?)
@@ -358,7 +383,7 @@ impl Governance {
         let profiles_missing = missing.map(|(_, digest)| *digest).collect();
         let standards = parsed.values().filter_map(|file| match file {
             GovernanceFile::Standard(standard) => Some((standard.name.clone(), (**standard).clone())),
-            GovernanceFile::Catalog(_) | GovernanceFile::Rule(_) => None,
+            GovernanceFile::Catalog(_) | GovernanceFile::Rule(_) | GovernanceFile::Server(_) => None,
         });
         let standards = Arc::new(standards.collect());
         Ok(Self { record, catalog: Arc::new(catalog), rules, standards, profiles_missing, files: Files::Read(parsed) })
@@ -512,9 +537,11 @@ pub fn manifest_of(files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, Refusal
     canonical::to_bytes(&manifest)
 }
 
-/// What turns the files in force into `files`, as a publication names it. Empty if nothing changes.
+/// What turns the files in force into `files`, as a publication names it. Empty if nothing changes. The server's keys stay where
+/// nobody names others.
 pub fn replacements(in_force: &BTreeMap<String, Digest>, files: &BTreeMap<String, Vec<u8>>) -> Replacements {
-    let gone = in_force.keys().filter(|path| !files.contains_key(*path)).map(|path| (path.clone(), None));
+    let goes = |path: &&String| *path != SERVER_KEYS && !files.contains_key(*path);
+    let gone = in_force.keys().filter(goes).map(|path| (path.clone(), None));
     let changed = files.iter().filter_map(|(path, bytes)| {
         let digest = Digest::of(bytes);
         (in_force.get(path) != Some(&digest)).then(|| (path.clone(), Some(digest)))

@@ -19,7 +19,7 @@ use super::{Files, Governance, GovernanceRecord};
 use crate::{catalog::kept::KeptCatalog, rules::kept::KeptRules, standard::Standard};
 
 /// What a program writes only itself reads: with another one the files may come to something else.
-const HEADING: &str = concat!("countersign-governance ", env!("CARGO_PKG_VERSION"), " 7\n");
+const HEADING: &str = concat!("countersign-governance ", env!("CARGO_PKG_VERSION"), " 8\n");
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {

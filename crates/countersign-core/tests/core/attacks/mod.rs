@@ -10,6 +10,7 @@ mod keys;
 mod loosening;
 mod newcomers;
 mod permits;
+mod server_keys;
 mod standard;
 mod statements;
 mod stops;
