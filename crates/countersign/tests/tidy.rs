@@ -174,7 +174,11 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     (LEDGER, &[], IO),
     (CORE, &[], IO),
     (AUDIT, &[], IO),
-    ("crates/", &["crates/countersign-core/src/rules/", "crates/countersign-core/tests/"], &["cedar_policy"]),
+    (
+        "crates/",
+        &["crates/countersign-core/src/rules/", "crates/countersign-core/tests/", "crates/countersign-core/benches/"],
+        &["cedar_policy"],
+    ),
     ("crates/", &["crates/countersign/src/store/"], &["sqlx"]),
     (PROGRAM, &["crates/countersign/src/api/"], &["axum"]),
     (PROGRAM, &["crates/countersign/src/unix.rs", "crates/countersign/src/git/tests.rs"], UNIX),

@@ -6,15 +6,23 @@ use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
     thread,
     time::Duration,
 };
 
-pub struct Stage(tempfile::TempDir);
+pub struct Stage {
+    folder: tempfile::TempDir,
+    /// How far its clock is ahead, in seconds.
+    ahead: AtomicU64,
+}
+
+/// What gives a program another clock (Debian's `faketime`); the loader knows `$LIB`.
+const OTHER_CLOCK: &str = "/usr/$LIB/faketime/libfaketime.so.1";
 
 impl Stage {
     pub fn new() -> Self {
-        let stage = Self(tempfile::tempdir().unwrap());
+        let stage = Self { folder: tempfile::tempdir().unwrap(), ahead: AtomicU64::new(0) };
         fs::create_dir_all(stage.path("user/.ssh")).unwrap();
         stage
     }
@@ -27,7 +35,7 @@ impl Stage {
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.folder.path().join(name)
     }
 
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
@@ -54,15 +62,27 @@ impl Stage {
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command
-            .current_dir(self.0.path())
+            .current_dir(self.folder.path())
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("HOME", self.path("user"))
-            .env("TMPDIR", self.0.path().parent().unwrap())
+            .env("TMPDIR", self.folder.path().parent().unwrap())
             .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_CEILING_DIRECTORIES", self.0.path())
+            .env("GIT_CEILING_DIRECTORIES", self.folder.path())
             .stdin(Stdio::null());
+        if self.ahead.load(Ordering::SeqCst) > 0 {
+            // What measures how long something takes goes on as it was.
+            command
+                .env("LD_PRELOAD", OTHER_CLOCK)
+                .env("FAKETIME", format!("+{}s", self.ahead.load(Ordering::SeqCst)))
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
         command
+    }
+
+    /// Whatever starts from now on has a clock that is so far ahead of the machine's.
+    pub fn is_ahead(&self, secs: u64) {
+        self.ahead.store(secs, Ordering::SeqCst);
     }
 
     /// Runs `countersign` with these words, split at blanks.
@@ -78,7 +98,7 @@ impl Stage {
     pub fn run_on(&self, machine: &str, words: &[&str]) -> Run {
         let mut command = self.command(env!("CARGO_BIN_EXE_countersign"));
         let output = command.env("XDG_STATE_HOME", self.path(machine)).args(words).output().unwrap();
-        Run::new(output, self.0.path())
+        Run::new(output, self.folder.path())
     }
 
     /// Makes the home `home` of the founders `ada` and `grace`.
@@ -122,9 +142,13 @@ pub struct Server {
 
 impl Stage {
     pub fn serve(&self) -> Server {
+        self.serve_on("127.0.0.1:0")
+    }
+
+    pub fn serve_on(&self, address: &str) -> Server {
         let mut child = self
             .command(env!("CARGO_BIN_EXE_countersign"))
-            .args(["serve", "--home", "home", "--listen", "127.0.0.1:0"])
+            .args(["serve", "--home", "home", "--listen", address])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -61,6 +61,21 @@ impl Town {
         }
         Self { shop, bank, ada, grace, linus, mallory, dora }
     }
+
+    /// So many hours later, on every machine: servers are started anew, as clocks are not set while they run.
+    pub fn later(&mut self, hours: u64) {
+        let Self { shop, bank, ada, grace, linus, mallory, dora } = self;
+        for machine in [ada, grace, linus, mallory, dora] {
+            machine.stage.is_ahead(hours * 60 * 60);
+        }
+        for host in [shop, bank] {
+            let server = host.server.take().unwrap();
+            let address = server.url.trim_start_matches("http://").to_owned();
+            server.end();
+            host.stage.is_ahead(hours * 60 * 60);
+            host.server = Some(host.stage.serve_on(&address));
+        }
+    }
 }
 
 impl Host {
@@ -184,6 +199,26 @@ impl Machine {
         assert_eq!(joined.status, 0, "{joined}");
     }
 
+    pub fn fingerprint(&self, key: &str) -> String {
+        let output = self.stage.command("ssh-keygen").args(["-l", "-f", &format!("{key}.pub")]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().split_whitespace().nth(1).unwrap().to_owned()
+    }
+
+    /// A public key of this machine, as catalogs list it.
+    pub fn public(&self, key: &str) -> String {
+        self.stage.read(&format!("{key}.pub")).split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+    }
+
+    pub fn makes(&self, key: &str) -> String {
+        self.stage.key(key);
+        self.public(key)
+    }
+
+    /// A file by mail.
+    pub fn is_sent(&self, by: &Self, file: &str, as_file: &str) {
+        self.stage.write(as_file, &by.stage.read(file));
+    }
+
     /// Says something to a log that was joined here.
     pub fn say(&self, log: &str, words: &str) -> Run {
         // What is checked without a log takes none.
@@ -259,6 +294,13 @@ impl Machine {
     /// Proposes what is here and not on the branch yet, and gives the change's id.
     #[track_caller]
     pub fn propose(&self, host: &Host, target: &str, branch: &str) -> String {
+        let documents = ["--rollback", "git revert, then push again", "--tests", "load test 4711 in staging"];
+        self.propose_with(host, target, branch, &documents)
+    }
+
+    /// The same with these documents besides why and risk.
+    #[track_caller]
+    pub fn propose_with(&self, host: &Host, target: &str, branch: &str, documents: &[&str]) -> String {
         let mut command = self.stage.command(env!("CARGO_BIN_EXE_countersign"));
         let output = command
             .current_dir(self.stage.path("work"))
@@ -266,8 +308,8 @@ impl Machine {
             .args(["--log", host.name, "propose", "--quiet", "--target", target, "--kind", "config", "--git", "."])
             .args(["--repository", "shop", "--branch", branch, "--range", &format!("origin/{branch}..HEAD")])
             .args(["--title", "Raise the timeout", "--why", "the bank answers within eight seconds at month end"])
-            .args(["--risk", "slow requests could pile up", "--rollback", "git revert, then push again"])
-            .args(["--tests", "load test 4711 in staging"])
+            .args(["--risk", "slow requests could pile up"])
+            .args(documents)
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
