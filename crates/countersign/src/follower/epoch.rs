@@ -33,8 +33,8 @@ use countersign_ledger::{
 };
 
 use super::{
-    ABANDONED, COPY, FOLLOWED, FollowError, Followed, Follower, GOVERNANCE, SEEN, cosigned::COSIGNED, io_error,
-    open_store, proof, source::Source,
+    ABANDONED, COPY, FOLLOWED, FollowError, Followed, Follower, GOVERNANCE, SEEN, copy, cosigned::COSIGNED, io_error,
+    proof, source::Source,
 };
 use crate::{durable, records, wire::Submit};
 
@@ -330,7 +330,7 @@ impl Follower {
 
     /// Opens the copy that lies here now.
     async fn reopen(&self) -> Result<(), FollowError> {
-        let store = open_store(self.folder(), &self.trust(), self.access).await?;
+        let store = copy::open_store(self.folder(), &self.trust(), self.access).await?;
         *self.store.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&store);
         Ok(())
     }

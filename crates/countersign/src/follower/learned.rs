@@ -4,7 +4,12 @@
 //! A checkpoint that no known key signed may be signed with one that the log names further on. What it names there is tried, and
 //! nothing more: whether that key is in force, replaying the leaf says before anything of it counts.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::Path,
+    sync::{Arc, PoisonError},
+};
 
 use countersign_core::{
     governance::{SERVER_KEYS, ServerKeys, read_manifest},
@@ -13,14 +18,18 @@ use countersign_core::{
 };
 use countersign_ledger::{
     Digest, Leaf, LogKeys, SignedCheckpoint,
-    checkpoint::{self, Successor},
+    checkpoint::{self, CheckpointError, Successor},
 };
 
-use super::source::{Batch, Source, SourceError};
-use crate::durable;
+use super::{
+    FollowError, Follower, io_error,
+    proof::What,
+    source::{Batch, Source, SourceError},
+};
+use crate::{durable, intake::Intake};
 
 /// The file beside a copy.
-pub(super) const KEYS: &str = "keys";
+const KEYS: &str = "keys";
 
 /// The most leaves that are looked through for a key: nobody has vouched for them yet.
 const MAX_AHEAD: u64 = 4 * 1024 * 1024;
@@ -71,6 +80,65 @@ pub fn ahead(source: &Source, known: &LogKeys, from: u64, note: &str) -> Result<
         }
     }
     Ok(None)
+}
+
+impl Follower {
+    /// The newest checkpoint of a log, and the keys by which it is signed: those that are known, or with one that the log names in
+    /// what is new. Whether that one is in force, replaying it says.
+    pub(super) fn shown(
+        &self,
+        source: &Source,
+        from: u64,
+        note: &str,
+    ) -> Result<(SignedCheckpoint, LogKeys), FollowError> {
+        let known = self.trust().log_key.clone();
+        match self.note(note) {
+            Ok(shown) => Ok((shown, known)),
+            Err(error @ FollowError::Checkpoint(CheckpointError::Signature { .. })) => {
+                let keys = ahead(source, &known, from, note)?.ok_or(error)?;
+                Ok((SignedCheckpoint::open(note, &keys)?, keys))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes note of the key that is in force behind the leaves so far.
+    pub(super) fn learn(&self, intake: &Intake) -> bool {
+        let trust = self.trust();
+        let is_known = |key: &str| {
+            trust.log_key.pinned() == key || trust.log_key.successors().iter().any(|known| known.key == key)
+        };
+        match intake.log_key().filter(|key| !is_known(key)) {
+            None => false,
+            Some(key) => {
+                let log_key = trust.log_key.and_then(Successor { from: intake.size(), key: key.to_owned() });
+                let trust = Arc::new(Trust { log_key, ..(*trust).clone() });
+                *self.trust.write().unwrap_or_else(PoisonError::into_inner) = trust;
+                true
+            }
+        }
+    }
+
+    /// Before it is said that the log was seen so far: by the key in force there, and no other. What was learned is kept first.
+    pub(super) async fn is_signed_in_force(
+        &self,
+        intake: &Intake,
+        signed: &SignedCheckpoint,
+        has_learned: bool,
+    ) -> Result<(), FollowError> {
+        if intake.size() == signed.checkpoint().size
+            && intake.log_key().is_none_or(|key| SignedCheckpoint::open(&signed.to_note(), key).is_err())
+        {
+            self.abandon().await?;
+            let detail = "its checkpoint is signed with another log key than is in force there".to_owned();
+            let what = What::Leaf { index: None, code: "another-log-key" };
+            return Err(self.caught(what, detail, signed, &[])?);
+        }
+        if has_learned {
+            keep(self.folder(), &self.trust().log_key).map_err(|source| io_error("write", self.folder(), source))?;
+        }
+        Ok(())
+    }
 }
 
 fn named_in(leaf: &Leaf, blobs: &BTreeMap<Digest, Vec<u8>>) -> Option<String> {

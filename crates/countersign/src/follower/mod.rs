@@ -44,8 +44,8 @@ use countersign_core::{
     verify::{CLOCK_BEHIND, Failure, Verdict},
 };
 use countersign_ledger::{
-    Digest, Hash, LogKeys, Time,
-    checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint, Successor},
+    Digest, Hash, Time,
+    checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint},
     tree::{self, Frontier},
 };
 use thiserror::Error;
@@ -63,7 +63,7 @@ use crate::{
     home::files::word,
     intake::{Intake, IntakeError},
     records::{GovernanceCache, RecordError},
-    store::{self, Conflict, Notary, NoteError, Options, Store, StoreError},
+    store::{self, Conflict, Notary, NoteError, Store, StoreError},
 };
 
 pub use crate::store::Access;
@@ -201,7 +201,7 @@ impl Follower {
         copy::begin_anew(folder)?;
         let trust = learned::in_folder(folder, trust).map_err(|source| io_error("read", folder, source))?;
         learned::keep(folder, &trust.log_key).map_err(|source| io_error("write", folder, source))?;
-        let store = open_store(folder, &trust, access).await?;
+        let store = copy::open_store(folder, &trust, access).await?;
         let governance = GovernanceCache::with_file(folder.join(GOVERNANCE));
         let (folder, trust, store) = (folder.to_owned(), RwLock::new(Arc::new(trust)), RwLock::new(store));
         let follower = Self { folder, trust, store, access, governance };
@@ -361,37 +361,6 @@ impl Follower {
         text.parse().ok().map(Time::from_unix_millis)
     }
 
-    /// The newest checkpoint of a log, and the keys by which it is signed: those that are known, or with one that the log names in
-    /// what is new. Whether that one is in force, replaying it says.
-    fn shown(&self, source: &Source, from: u64, note: &str) -> Result<(SignedCheckpoint, LogKeys), FollowError> {
-        let known = self.trust().log_key.clone();
-        match self.note(note) {
-            Ok(shown) => Ok((shown, known)),
-            Err(error @ FollowError::Checkpoint(CheckpointError::Signature { .. })) => {
-                let keys = learned::ahead(source, &known, from, note)?.ok_or(error)?;
-                Ok((SignedCheckpoint::open(note, &keys)?, keys))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Takes note of the key that is in force behind the leaves so far.
-    fn learn(&self, intake: &Intake) -> bool {
-        let trust = self.trust();
-        let is_known = |key: &str| {
-            trust.log_key.pinned() == key || trust.log_key.successors().iter().any(|known| known.key == key)
-        };
-        match intake.log_key().filter(|key| !is_known(key)) {
-            None => false,
-            Some(key) => {
-                let log_key = trust.log_key.and_then(Successor { from: intake.size(), key: key.to_owned() });
-                let trust = Arc::new(Trust { log_key, ..(*trust).clone() });
-                *self.trust.write().unwrap_or_else(PoisonError::into_inner) = trust;
-                true
-            }
-        }
-    }
-
     /// A checkpoint that this log signed.
     fn note(&self, note: &str) -> Result<SignedCheckpoint, FollowError> {
         let trust = self.trust();
@@ -457,19 +426,7 @@ impl Follower {
             return Err(Untaken::Leaf(Failure::refused(index, &refusal), place));
         }
         let Some(submission) = intake.submission().map_err(|e| Untaken::from(self.failed(e)))? else { return Ok(()) };
-        // Before it is said that the log was seen so far: by the key in force there, and no other.
-        if intake.size() == signed.checkpoint().size
-            && intake.log_key().is_none_or(|key| SignedCheckpoint::open(&signed.to_note(), key).is_err())
-        {
-            self.abandon().await?;
-            let detail = "its checkpoint is signed with another log key than is in force there".to_owned();
-            let what = proof::What::Leaf { index: None, code: "another-log-key" };
-            return Err(self.caught(what, detail, signed, &[])?.into());
-        }
-        if has_learned {
-            let kept = learned::keep(&self.folder, &self.trust().log_key);
-            kept.map_err(|source| io_error("write", &self.folder, source))?;
-        }
+        self.is_signed_in_force(intake, signed, has_learned).await?;
         let notary = Reached { checkpoint: signed.checkpoint(), note: signed.to_note() };
         match self.store().commit(&notary, vec![submission]).await {
             Ok(results) => match results.into_iter().next() {
@@ -698,19 +655,6 @@ impl Follower {
         let path = self.folder.join(LOCK);
         durable::lock(&path).map_err(|source| io_error("lock", &path, source))
     }
-}
-
-async fn open_store(folder: &Path, trust: &Trust, access: Access) -> Result<Arc<dyn Store>, FollowError> {
-    let path = folder.join(COPY);
-    let options = Options::copy(trust.log_key.clone(), access);
-    let opened = match store::address(&path) {
-        Ok(address) => store::open(&address, &options).await,
-        Err(error) => Err(error),
-    };
-    opened.map_err(|source| match source {
-        StoreError::OtherLog(source) => FollowError::AnotherCopy { folder: folder.to_owned(), source },
-        source => FollowError::Store { path, source },
-    })
 }
 
 /// Of a decision that was taken from names which are not there any more.
