@@ -11,6 +11,7 @@ mod evidence;
 mod files;
 mod finding;
 mod governance;
+mod label;
 mod permit;
 mod publication;
 mod recovery;
@@ -162,6 +163,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
         | Body::Comment(_)
+        | Body::Label(_)
         | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
@@ -171,7 +173,8 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         | Body::Decided(_)
         | Body::PermitGrant(_)
         | Body::OutcomeReport(_)
-        | Body::Finding(_) => {
+        | Body::Finding(_)
+        | Body::FindingAnswer(_) => {
             if signers.len() != 1 {
                 return Err(Refusal::unauthenticated(
                     "one-signature",

@@ -2,7 +2,7 @@
 //! stream; the catalog's and rules' files on a disk mean nothing until a statement names their digest.
 //!
 //! It is a set of files, each under its own digest: those of the catalog (see [`crate::catalog::files`]) and
-//! `rules/NAME.cedar`, `standard/NAME.yaml`, `server.json`. A publication names the files that it replaces; the others are not fetched and not parsed again.
+//! `rules/NAME.cedar`, `standard/NAME.yaml`, `calendars/NAME.json`, `server.json`. A publication names the files that it replaces; the others are not fetched and not parsed again.
 
 mod kept;
 pub mod newcomer;
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use self::newcomer::Newcomer;
 pub use self::server::{ReplacedKeys, SERVER_KEYS, ServerKeys, log_keys};
 use crate::{
+    calendar::{self, Calendar, Calendars},
     canonical,
     catalog::{
         Actor, ActorKind, Catalog, KeyConflict, RetiredKey,
@@ -103,6 +104,7 @@ pub struct Governance {
     pub rules: Arc<Rules>,
     /// Templates of standard changes, by their names.
     pub standards: Arc<BTreeMap<String, Standard>>,
+    pub calendars: Arc<Calendars>,
     profiles_missing: BTreeSet<Digest>,
     files: Files,
 }
@@ -122,6 +124,7 @@ enum GovernanceFile {
     Rule(Arc<str>),
     Standard(Arc<Standard>),
     Server(Arc<ServerKeys>),
+    Calendar(Arc<Calendar>),
 }
 
 /// Who made a signature.
@@ -196,9 +199,12 @@ fn parse_file(path: &str, bytes: &[u8]) -> Result<GovernanceFile, Refusal> {
     if path == SERVER_KEYS {
         return ServerKeys::parse(bytes).map(|keys| GovernanceFile::Server(Arc::new(keys)));
     }
+    if let Some(name) = calendar::name_of(path) {
+        return Calendar::parse(name, bytes).map(|calendar| GovernanceFile::Calendar(Arc::new(calendar)));
+    }
     if !is_rule(path) {
         return Err(Refusal::malformed("governance-path", format!("no governance file has the path `{path}`")).hint(
-            "settings.json, systems/NAME.json, groups/NAME.json, people/GROUP.json, profiles/GROUP.json, rules/NAME.cedar, standard/NAME.yaml, server.json",
+            "settings.json, systems/NAME.json, groups/NAME.json, people/GROUP.json, profiles/GROUP.json, rules/NAME.cedar, standard/NAME.yaml, calendars/NAME.json, server.json",
         ));
     }
     match std::str::from_utf8(bytes) {
@@ -354,7 +360,10 @@ impl Governance {
     ) -> Result<Self, Refusal> {
         let catalog = Catalog::assemble(parsed.iter().filter_map(|(path, file)| match file {
             GovernanceFile::Catalog(file) => Some((path, file)),
-            GovernanceFile::Rule(_) | GovernanceFile::Standard(_) | GovernanceFile::Server(_) => None,
+            GovernanceFile::Rule(_)
+            | GovernanceFile::Standard(_)
+            | GovernanceFile::Calendar(_)
+            | GovernanceFile::Server(_) => None,
         }))
         .map_err(|e| Refusal::malformed("catalog-invalid", format!("the catalog does not hold: {e}")))?
         .with_other_keys(&record.retired)
@@ -373,7 +382,10 @@ impl Governance {
                     .iter()
                     .filter_map(|(path, file)| match file {
                         GovernanceFile::Rule(text) => Some((path.strip_prefix(RULES)?.to_owned(), text.to_string())),
-                        GovernanceFile::Catalog(_) | GovernanceFile::Standard(_) | GovernanceFile::Server(_) => None,
+                        GovernanceFile::Catalog(_)
+                        | GovernanceFile::Standard(_)
+                        | GovernanceFile::Calendar(_)
+                        | GovernanceFile::Server(_) => None,
                     })
                     .collect();
                 Arc::new(parse_rules(&files)?)
@@ -383,10 +395,22 @@ impl Governance {
         let profiles_missing = missing.map(|(_, digest)| *digest).collect();
         let standards = parsed.values().filter_map(|file| match file {
             GovernanceFile::Standard(standard) => Some((standard.name.clone(), (**standard).clone())),
-            GovernanceFile::Catalog(_) | GovernanceFile::Rule(_) | GovernanceFile::Server(_) => None,
+            GovernanceFile::Catalog(_)
+            | GovernanceFile::Rule(_)
+            | GovernanceFile::Calendar(_)
+            | GovernanceFile::Server(_) => None,
         });
         let standards = Arc::new(standards.collect());
-        Ok(Self { record, catalog: Arc::new(catalog), rules, standards, profiles_missing, files: Files::Read(parsed) })
+        let calendars = parsed.values().filter_map(|file| match file {
+            GovernanceFile::Calendar(calendar) => Some((**calendar).clone()),
+            GovernanceFile::Catalog(_)
+            | GovernanceFile::Rule(_)
+            | GovernanceFile::Standard(_)
+            | GovernanceFile::Server(_) => None,
+        });
+        let calendars = Arc::new(Calendars::of(calendars, &catalog)?);
+        let catalog = Arc::new(catalog);
+        Ok(Self { record, catalog, rules, standards, calendars, profiles_missing, files: Files::Read(parsed) })
     }
 
     /// The kinds of evidence that rules or templates ask for.

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, evidence, files::files, governance::unknown_target, permit, person, publication, server};
+use super::{
+    Authenticated, evidence, files::files, governance::unknown_target, label, permit, person, publication, server,
+};
 use crate::{
     catalog::ActorKind,
     change::{ApprovalRecord, Aside, Change, Found},
@@ -87,6 +89,7 @@ pub(super) fn about(
         | Body::Erasure(_)
         | Body::Epoch(_)
         | Body::Finding(_)
+        | Body::FindingAnswer(_)
         | Body::Proposal(_) => {
             return Err(Refusal::malformed("not-about-a-change", "the statement is not about a change"));
         }
@@ -96,6 +99,7 @@ pub(super) fn about(
         | Body::RejectionSetAside(_)
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
+        | Body::Label(_)
         | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
@@ -119,6 +123,7 @@ pub(super) fn about(
         Body::Withdrawal(_) => withdrawal(authenticated, change),
         Body::ApprovalWithdrawal(_) => approval_withdrawal(authenticated, change),
         Body::Evidence(said) => evidence::admit(governance, change, authenticated, said),
+        Body::Label(said) => label::admit(state, change, authenticated, said, now),
         Body::Disclosure(disclosure) => self::disclosure(governance, change, authenticated, disclosure),
         Body::Waiver(waiver) => self::waiver(state, change, authenticated, waiver, now),
         Body::Identification(said) => identification(governance, change, authenticated, said),
@@ -139,7 +144,8 @@ pub(super) fn about(
         | Body::OutcomeReport(_)
         | Body::Erasure(_)
         | Body::Epoch(_)
-        | Body::Finding(_) => Ok(()),
+        | Body::Finding(_)
+        | Body::FindingAnswer(_) => Ok(()),
     }
 }
 
@@ -285,7 +291,13 @@ fn no_contributor(governance: &Governance, change: &Change, person: &ActorId, wh
 
 /// Refuses whoever cannot tell a second pair of eyes from the first: who said whose an unknown mail is, and who has taken away
 /// the key of somebody who has a say here.
-fn may_grant(state: &State, change: &Change, person: &ActorId, what: &str, now: Time) -> Result<(), Refusal> {
+pub(super) fn may_grant(
+    state: &State,
+    change: &Change,
+    person: &ActorId,
+    what: &str,
+    now: Time,
+) -> Result<(), Refusal> {
     let governance = &*state.governance;
     no_contributor(governance, change, person, what)?;
     let short = change.id.short();

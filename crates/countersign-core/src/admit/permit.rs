@@ -31,6 +31,7 @@ pub(super) fn request(
         Signer::Gate(id) => return Err(not_that_gate(id.as_str(), &request.gate)),
         Signer::Server => return Err(not_that_gate("the server", &request.gate)),
     };
+    applier(state, authenticated, request)?;
     if request.audience != audience {
         return Err(Refusal::forbidden(
             "another-audience",
@@ -51,6 +52,20 @@ pub(super) fn request(
         .hint("push it: the repository's gate asks for its permit")),
         Some(transition) => change.fits(transition),
         None => Err(Refusal::unknown("blob-missing", "the transition is missing")),
+    }
+}
+
+/// Who pushes, their gate says and nobody else; who runs a command is who asks.
+fn applier(state: &State, authenticated: &Authenticated<'_>, request: &PermitRequest) -> Result<(), Refusal> {
+    match (authenticated.signer(), &request.applier) {
+        (_, None) => Ok(()),
+        (Signer::Gate(_), Some(applier)) if state.governance.catalog.actors.contains_key(applier) => Ok(()),
+        (Signer::Gate(_), Some(applier)) => {
+            Err(Refusal::unknown("unknown-person", format!("the catalog has no `{applier}`")))
+        }
+        (Signer::Actor { .. } | Signer::Server, Some(_)) => {
+            Err(Refusal::forbidden("applier", "only a gate says who pushes; whoever asks for themselves names nobody"))
+        }
     }
 }
 
@@ -227,7 +242,7 @@ fn may_start(state: &State, change: &Change, permit: &PermitRecord, now: Time) -
         )
         .hint("try again, so that a new permit is asked for"));
     }
-    if let Some(rejection) = change.standing_rejections().next() {
+    if let Some(rejection) = change.standing_rejections().next().filter(|_| !permit.rollback) {
         return Err(Refusal::conflict("rejected", format!("{} has rejected change {}", rejection.by, change.id)));
     }
     let issued = change.permits.iter().position(|known| known.statement == permit.statement).unwrap_or_default();

@@ -9,7 +9,7 @@ use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, T
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Evidence, Finding, Header, KeyRotation, Recovery, RevisionRef, SeenCheckpoint};
+use super::{Evidence, Finding, FindingAnswer, Header, KeyRotation, Labelling, Recovery, RevisionRef, SeenCheckpoint};
 use crate::{
     decision::Outcome,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
@@ -336,6 +336,9 @@ pub struct FoundDocument {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PermitRequest {
+    /// Who pushes, as their signature over the push says. Who runs a command asks for themselves, and is not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applier: Option<ActorId>,
     /// The gate's key: only its holder can use the permit.
     pub audience: Fingerprint,
     pub change: ChangeId,
@@ -505,6 +508,7 @@ bodies! {
     Withdrawal(Withdrawal) = "withdrawal",
     ApprovalWithdrawal(ApprovalWithdrawal) = "approval-withdrawal",
     Comment(Comment) = "comment",
+    Label(Labelling) = "label",
     Evidence(Evidence) = "evidence",
     Disclosure(Disclosure) = "disclosure",
     Waiver(Waiver) = "waiver",
@@ -517,6 +521,7 @@ bodies! {
     Erasure(Erasure) = "erasure",
     Epoch(Epoch) = "epoch",
     Finding(Finding) = "finding",
+    FindingAnswer(FindingAnswer) = "finding-answer",
 }
 
 /// Kinds that have a name and no body yet. A log that has one is of a later semantics.
@@ -527,7 +532,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "freeze",
     "freeze-lift",
     "break-glass",
-    "finding-answer",
     "observation",
     "incident",
     "sign-off",
@@ -536,7 +540,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "health",
     "gate-contact",
     "gate-mode",
-    "label",
     "drill",
     "adoption",
 ];
@@ -560,7 +563,8 @@ impl Body {
             | Self::Proposal(_)
             | Self::Erasure(_)
             | Self::Epoch(_)
-            | Self::Finding(_) => None,
+            | Self::Finding(_)
+            | Self::FindingAnswer(_) => None,
             Self::Publication(b) => b.change.as_ref().map(|change| (&change.id, &change.revision)),
             Self::NewRevision(b) => Some((&b.change, &b.revision)),
             Self::Approval(b) => Some((&b.change, &b.revision)),
@@ -570,6 +574,7 @@ impl Body {
             Self::Withdrawal(b) => Some((&b.change, &b.revision)),
             Self::ApprovalWithdrawal(b) => Some((&b.change, &b.revision)),
             Self::Comment(b) => Some((&b.change, &b.revision)),
+            Self::Label(b) => Some((&b.change, &b.revision)),
             Self::Evidence(b) => Some((&b.change, &b.revision)),
             Self::Disclosure(b) => Some((&b.change, &b.revision)),
             Self::Waiver(b) => Some((&b.change, &b.revision)),
@@ -605,6 +610,7 @@ impl Body {
             Self::Erasure(b) => vec![b.reason],
             Self::Epoch(b) => vec![b.reason],
             Self::Finding(b) => b.text.into_iter().collect(),
+            Self::FindingAnswer(b) => vec![b.text],
             Self::PermitRequest(b) => vec![b.transition.digest],
             Self::Decided(b) => vec![b.decision, b.snapshot],
             Self::GateRegistration(b) => b.reason.into_iter().collect(),
@@ -613,6 +619,7 @@ impl Body {
             | Self::RejectionLift(_)
             | Self::Withdrawal(_)
             | Self::ApprovalWithdrawal(_)
+            | Self::Label(_)
             | Self::Disclosure(_)
             | Self::Identification(_)
             | Self::GuidanceObservation(_)
@@ -641,6 +648,7 @@ impl Body {
             | Self::Withdrawal(_)
             | Self::ApprovalWithdrawal(_)
             | Self::Comment(_)
+            | Self::Label(_)
             | Self::Evidence(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
@@ -651,7 +659,8 @@ impl Body {
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_)
-            | Self::Finding(_) => Vec::new(),
+            | Self::Finding(_)
+            | Self::FindingAnswer(_) => Vec::new(),
         }
     }
 
@@ -673,6 +682,7 @@ impl Body {
             | Self::Withdrawal(_)
             | Self::ApprovalWithdrawal(_)
             | Self::Comment(_)
+            | Self::Label(_)
             | Self::Evidence(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
@@ -684,7 +694,8 @@ impl Body {
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_)
-            | Self::Finding(_) => false,
+            | Self::Finding(_)
+            | Self::FindingAnswer(_) => false,
         }
     }
 }

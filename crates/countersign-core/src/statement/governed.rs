@@ -21,8 +21,10 @@ impl Body {
             | Self::Approval(_)
             | Self::ApprovalWithdrawal(_)
             | Self::Comment(_)
+            | Self::Label(_)
             | Self::Evidence(_)
             | Self::Finding(_)
+            | Self::FindingAnswer(_)
             | Self::Rejection(_)
             | Self::RejectionLift(_)
             | Self::RejectionSetAside(_)
@@ -66,6 +68,7 @@ impl Body {
             | Self::Withdrawal(_)
             | Self::ApprovalWithdrawal(_)
             | Self::Comment(_)
+            | Self::Label(_)
             | Self::Evidence(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
@@ -77,7 +80,8 @@ impl Body {
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_)
-            | Self::Finding(_) => None,
+            | Self::Finding(_)
+            | Self::FindingAnswer(_) => None,
         }
     }
 }

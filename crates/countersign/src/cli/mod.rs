@@ -3,11 +3,13 @@
 //! A new command is a file here with `Args` and `run`, a variant of `Command`, and an arm in `Command::run`.
 
 mod amend;
+mod answer;
 mod apply;
 mod approve;
 mod attest;
 mod audit;
 mod backup;
+mod calendar;
 mod comment;
 mod config;
 pub mod content;
@@ -29,6 +31,7 @@ mod import;
 mod init;
 mod init_from;
 mod join;
+mod label;
 mod list;
 mod log;
 mod looking;
@@ -48,6 +51,7 @@ mod rebuild;
 mod recover;
 mod review;
 mod revoke;
+mod rollback;
 mod rotate_key;
 mod rules;
 mod serve;
@@ -188,14 +192,17 @@ enum Command {
     Show(show::Args),
     List(list::Args),
     Whoami(whoami::Args),
+    Calendar(calendar::Args),
     Review(review::Args),
     Diff(diff::Args),
     Findings(findings::Args),
+    Rollback(rollback::Args),
     Approve(approve::Args),
     Reject(approve::RejectArgs),
     Withdraw(approve::WithdrawArgs),
     TakeBack(take_back::Args),
     Comment(comment::Args),
+    Label(label::Args),
     Attest(attest::Args),
     Disclose(disclose::Args),
     Waive(disclose::WaiveArgs),
@@ -245,7 +252,9 @@ impl Command {
             | Self::Show(_)
             | Self::List(_)
             | Self::Findings(_)
+            | Self::Rollback(_)
             | Self::Whoami(_)
+            | Self::Calendar(_)
             | Self::Review(_)
             | Self::Diff(_)
             | Self::Approve(_)
@@ -253,6 +262,7 @@ impl Command {
             | Self::Withdraw(_)
             | Self::TakeBack(_)
             | Self::Comment(_)
+            | Self::Label(_)
             | Self::Attest(_)
             | Self::Disclose(_)
             | Self::Waive(_)
@@ -294,14 +304,17 @@ impl Command {
             Self::Show(args) => show::run(global, &args),
             Self::List(args) => list::run(global, &args),
             Self::Whoami(args) => whoami::run(global, &args),
+            Self::Calendar(args) => calendar::run(global, &args),
             Self::Review(args) => review::run(global, &args),
             Self::Diff(args) => diff::run(global, &args),
             Self::Findings(args) => findings::run(global, &args),
+            Self::Rollback(args) => rollback::run(global, args),
             Self::Approve(args) => approve::run(global, args),
             Self::Reject(args) => approve::reject(global, args),
             Self::Withdraw(args) => approve::withdraw(global, args),
             Self::TakeBack(args) => take_back::run(global, &args),
             Self::Comment(args) => comment::run(global, args),
+            Self::Label(args) => label::run(global, args),
             Self::Attest(args) => attest::run(global, args),
             Self::Disclose(args) => disclose::run(global, args),
             Self::Waive(args) => disclose::waive(global, args),

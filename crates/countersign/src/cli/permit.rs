@@ -68,6 +68,7 @@ pub fn request(
     let line = format!("request for a permit for change {}: {}", view.id.short(), view.title);
     submit::announce(&session.speaker, &[line]);
     let body = Body::PermitRequest(PermitRequest {
+        applier: None,
         audience,
         change: view.id,
         gate,

@@ -347,6 +347,7 @@ pub(super) fn named_blobs(
         Body::Publication(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Erasure(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Epoch(b) => drop(Reason::parse(text(&b.reason))?),
+        Body::FindingAnswer(b) => drop(Reason::parse(text(&b.text))?),
         Body::Finding(b) => drop(b.text.as_ref().map(|digest| Reason::parse(text(digest))).transpose()?),
         Body::Genesis(_)
         | Body::RevocationConfirmation(_)
@@ -355,6 +356,7 @@ pub(super) fn named_blobs(
         | Body::RejectionLift(_)
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
+        | Body::Label(_)
         | Body::Disclosure(_)
         | Body::Identification(_)
         | Body::GuidanceObservation(_)

@@ -23,7 +23,7 @@ use countersign_core::{
     permit,
     refusal::Refusal,
     rules::decide,
-    snapshot::Snapshot,
+    snapshot::{Applier, Snapshot},
     state::{GateRecord, State},
     statement::{Body, OutcomeReport, OutcomeResult, PermitRequest, Statement},
     subject::Transition,
@@ -173,6 +173,8 @@ pub struct Desk {
     checked: Vec<Checked>,
     /// That the copy went over to a new epoch since it was last asked.
     restored: Option<Restored>,
+    /// Who applies what is judged here.
+    applier: Applier,
 }
 
 /// How many stops are sent to the log at once.
@@ -207,7 +209,10 @@ impl Desk {
         let follower = runtime.block_on(Follower::open(place.copy, place.trust, place.access))?;
         // One connection for what is asked and what is read.
         let client = Client::through(place.url, place.via);
+        // Whoever runs a command is at their own desk.
+        let applier = if gate.is_its_runners() { Applier::Is(me.clone()) } else { Applier::Unknown };
         Ok(Self {
+            applier,
             stops: Stops::beside(follower.folder()),
             runtime,
             follower,
@@ -221,6 +226,11 @@ impl Desk {
             checked: Vec::new(),
             restored: None,
         })
+    }
+
+    /// Whoever pushes has signed that.
+    pub fn applied_by(&mut self, who: ActorId) {
+        self.applier = Applier::Is(who);
     }
 
     pub fn key(&self) -> Fingerprint {
@@ -375,11 +385,19 @@ impl Desk {
             }
         }
         let change = state.change(&change.id)?.unwrap_or(change).clone();
-        let snapshot = Snapshot::take(&state, &change, now)?;
+        let rules = &state.governance.rules;
+        let snapshot = Snapshot::take(&state, &change, now)?.applied_by(&self.applier, rules);
         let decision = decide::decide(&state.governance.rules, &snapshot, now);
         // Who could help is of interest only where something is missing.
         let explanation = match decision.outcome {
-            Outcome::Allow => Explanation { explained_at: now, rules: Vec::new(), enough: Vec::new(), standard: None },
+            Outcome::Allow => Explanation {
+                explained_at: now,
+                rules: Vec::new(),
+                enough: Vec::new(),
+                standard: None,
+                rollback: None,
+                freezes: Vec::new(),
+            },
             Outcome::Deny => {
                 let disabled = self.runtime.block_on(self.follower.disabled(&state, now))?;
                 explain::explain(&decision, &state, &change, &disabled, now)?
@@ -402,6 +420,10 @@ impl Desk {
             .ok_or_else(|| Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)))?;
         let reference = transition.reference()?;
         let request = PermitRequest {
+            applier: match &self.applier {
+                Applier::Is(who) if !self.gate.is_its_runners() => Some(who.clone()),
+                Applier::Is(_) | Applier::Unknown => None,
+            },
             audience: self.key(),
             change: change.id.clone(),
             gate: self.gate.clone(),

@@ -32,6 +32,7 @@ pub mod hooks;
 pub mod install;
 mod judge;
 pub mod mode;
+mod pusher;
 pub mod receive;
 pub mod refused;
 mod remarks;

@@ -10,6 +10,7 @@ use super::{
     examine::Push,
     findings,
     judge::Judge,
+    pusher,
     refused::Refused,
     shadow::{self, Shadow},
     standing,
@@ -165,6 +166,9 @@ fn judge(gate: &GitGate, update: &Update, options: &[String], clock: Clock<'_>) 
 
     let mut desk = gate.desk()?;
     desk.follow(clock())?;
+    if let Some(who) = pusher::of(&push, &desk)? {
+        desk.applied_by(who);
+    }
     tell_checked(&mut desk);
     let (reserved, unreported) = {
         let journal = gate.journal()?;
