@@ -278,7 +278,7 @@ fn signer(
         }
         if let Some(record) = gate.revoked.get(key).filter(|record| record.takes(now)) {
             return Err(revoked(key, record)
-                .hint("a gate gets another key so: move REPO/countersign aside, and install the gate again"));
+                .hint("a gate gets another key so: remove REPO/countersign/gate.key, and install the gate again"));
         }
     }
     Err(Refusal { class: RefusalClass::Unauthenticated, ..nobodys(governance, key) })

@@ -19,6 +19,7 @@ use countersign::{
     engine::{Engine, Setup, guidance::GuidanceSource},
     home::{Blueprint, Config, Home, HomeError, shipped},
     random,
+    ring::Ring,
     signer::SshKeygen,
     speaker::{Hand, InFrontOf, SpeakError, Speaker},
     store,
@@ -76,8 +77,7 @@ impl Server {
         let (engine, listener) = runtime.block_on(async {
             let setup = Setup {
                 store: store::open(store_address, &home.store_options()).await.unwrap(),
-                log_key: Arc::new(home.log_key().unwrap()),
-                server_key: home.server_key().unwrap(),
+                keys: Arc::new(Ring::looking(home.key_reader())),
                 genesis: home.genesis().clone(),
                 genesis_blobs: home.genesis_files().unwrap().blobs(),
                 guidance,

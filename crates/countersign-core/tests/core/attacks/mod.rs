@@ -15,6 +15,7 @@ mod loosening;
 mod newcomers;
 mod permits;
 mod rollback;
+mod server_keys;
 mod standard;
 mod statements;
 mod stops;
