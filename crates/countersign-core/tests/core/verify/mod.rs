@@ -88,11 +88,6 @@ fn lively() -> World {
     let finding = FindingId::of_finding(&world.say("countersign", Body::Finding(found.clone())).unwrap());
     let text = world.reason("ada has asked for another owner");
     world.say("ada", Body::FindingAnswer(FindingAnswer { finding, text, what: found.what })).unwrap();
-    let burning = world.propose_git("ada", &facts(10, &[author("ada@example.com")]));
-    let glass = world.glass(&burning);
-    let opened = world.say("linus", Body::BreakGlass(glass)).unwrap();
-    let report = world.outcome(&burning, opened, OutcomeResult::Applied);
-    world.say_with("shop-gate", &["git-gate"], report).unwrap();
     world.begin_epoch(&["ada", "grace"], 2).unwrap();
     for name in ["barbara-2", "mallory-2"] {
         world.spare(name);
@@ -120,6 +115,11 @@ fn through_the_gate(world: &mut World) {
     let request = PermitRequest { gate: "shop-gate".parse().unwrap(), ..request };
     let permit = world.ask_for("ada", request).unwrap();
     let report = world.outcome(&change, permit, OutcomeResult::Applied);
+    world.say_with("shop-gate", &["git-gate"], report).unwrap();
+    let burning = world.propose_git("ada", &facts(10, &[author("ada@example.com")]));
+    let glass = world.glass(&burning);
+    let opened = world.say("linus", Body::BreakGlass(glass)).unwrap();
+    let report = world.outcome(&burning, opened, OutcomeResult::Applied);
     world.say_with("shop-gate", &["git-gate"], report).unwrap();
 }
 
