@@ -264,7 +264,7 @@ impl SystemShown<'_> {
 
 fn is_about(scope: &Scope, view: &TargetView) -> bool {
     let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Rules);
-    kinds.into_iter().any(|kind| scope.is_about(view, kind, || true))
+    kinds.into_iter().any(|kind| scope.is_about(&view.target, view.production, view.tier, kind, || true))
 }
 
 fn about(used: Use, scope: &Scope) -> Option<String> {
