@@ -10,6 +10,7 @@ mod epoch;
 mod evidence;
 mod files;
 mod finding;
+mod freeze;
 mod glass;
 mod governance;
 mod label;
@@ -26,6 +27,8 @@ use countersign_ledger::{
 
 pub use self::change::MAX_COMMENTS;
 pub use self::finding::MAX_OPEN as MAX_OPEN_FINDINGS;
+pub use self::freeze::renewed as freeze_renewed;
+pub(crate) use self::freeze::still_holds as freeze_still_holds;
 pub use self::glass::enough as enough_broke;
 pub(crate) use self::publication::may_publish;
 pub use self::publication::{replaces_what_is_in_force, standards_hold};
@@ -144,6 +147,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         Body::Epoch(_) => epoch::need_recovery_quorum(&state.governance.record, &signers)?,
         Body::Recovery(_) => recovery::need_quorum(&state.governance, &signers)?,
         Body::BreakGlass(said) => glass::need_enough(state, said, &signers, now)?,
+        Body::FreezeLift(said) => freeze::need_signatures(state, said, header, &signers, now)?,
         Body::KeyRotation(said) => {
             let has_the_new_key = signers.len() < signed.verified.len();
             rotation::need_signatures(state, said, header, &signers, has_the_new_key, now)?;
@@ -177,6 +181,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         | Body::PermitGrant(_)
         | Body::OutcomeReport(_)
         | Body::Finding(_)
+        | Body::Freeze(_)
         | Body::FindingAnswer(_) => {
             if signers.len() != 1 {
                 return Err(Refusal::unauthenticated(
@@ -202,11 +207,18 @@ pub fn quorum_signed(state: &State, signed: &Signed, now: Time) -> Result<(), Re
     epoch::need_recovery_quorum(&state.governance.record, &signers)
 }
 
-/// A stop, as somebody hands it over: by a person, with a key that holds now.
+/// A stop, as somebody hands it over: by a person, with a key that holds now. A freeze they may sign, too: what is checked of
+/// that now is not asked again while it lasts.
 pub fn stop<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<Authenticated<'a>, Refusal> {
     only_stops(signed)?;
     let authenticated = authenticate(state, signed, now)?;
     person(&authenticated, "stop anything")?;
+    if let Body::Freeze(said) = &signed.statement.body {
+        match freeze::freeze(state, &authenticated, said, now) {
+            Err(refusal) if refusal.code != "already-frozen" => return Err(refusal),
+            Ok(()) | Err(_) => {}
+        }
+    }
     Ok(authenticated)
 }
 
@@ -232,7 +244,7 @@ fn only_stops(signed: &Signed) -> Result<(), Refusal> {
     }
     let what = format!("a statement of the kind `{}` stops nothing", body.kind());
     Err(Refusal::malformed("not-a-stop", what)
-        .hint("a gate takes a signed rejection or revocation directly; everything else goes to the log"))
+        .hint("a gate takes a signed rejection, freeze or revocation directly; everything else goes to the log"))
 }
 
 /// Whose key it is, if it holds. Who the statement says that it is by names a gate.
@@ -253,7 +265,9 @@ fn signer(
         return match record.filter(|record| record.takes(now)) {
             None => Ok(Signer::Actor { id: actor.id.clone(), kind: actor.kind }),
             // What is suspended grants nothing, and may still stop something.
-            Some(record) if record.until().is_some() && matches!(statement.body, Body::Rejection(_)) => {
+            Some(record)
+                if record.until().is_some() && matches!(statement.body, Body::Rejection(_) | Body::Freeze(_)) =>
+            {
                 Ok(Signer::Actor { id: actor.id.clone(), kind: actor.kind })
             }
             Some(record) => Err(revoked(key, record)),

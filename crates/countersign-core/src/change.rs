@@ -447,6 +447,7 @@ impl Change {
                         by: BTreeMap::from([(by.clone(), admitted.signed_with.key.clone())]),
                         incident: said.incident.clone(),
                         nonce: said.nonce.clone(),
+                        over_freezes: said.over_freezes.clone(),
                         overrides: said.overrides.clone(),
                         reason: said.reason,
                     }),
@@ -486,6 +487,8 @@ impl Change {
             | Body::KeyRevocation(_)
             | Body::RevocationConfirmation(_)
             | Body::KeyRotation(_)
+            | Body::Freeze(_)
+            | Body::FreezeLift(_)
             | Body::Recovery(_)
             | Body::GateRegistration(_)
             | Body::Proposal(_)

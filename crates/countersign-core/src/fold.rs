@@ -12,6 +12,7 @@ use crate::{
     admit::{self, Authenticated, Signed, authenticate, authenticate_genesis},
     change::{Admitted, Aside, Change, Found},
     facts::{GitFacts, Identities},
+    freeze::{self, FreezeRecord},
     governance::{Blobs, Governance},
     ids::{ActorId, FindingId, GateId},
     loosening::loosened_by,
@@ -180,6 +181,14 @@ impl State {
             Body::GateRegistration(gate) => {
                 let record = GateRecord::registered(self.gate(&gate.gate)?, gate, (by, admitted.at));
                 self.put_gate(gate.gate.clone(), record);
+            }
+            Body::Freeze(said) => {
+                let record = FreezeRecord::of(said, by, admitted.at);
+                freeze::put(&mut Arc::make_mut(&mut self.governance).record.freezes, admitted.payload, record);
+            }
+            Body::FreezeLift(said) => {
+                let freezes = &mut Arc::make_mut(&mut self.governance).record.freezes;
+                freezes.entry(said.freeze).and_modify(|freeze| freeze.lifted_at = Some(admitted.at));
             }
             Body::Proposal(proposal) => {
                 if let Some(subject) = &admitted.found.subject {
@@ -434,6 +443,13 @@ impl State {
     /// was checked when it was handed over ([`admit::stop`]); here it is admitted as ever.
     pub fn obey(&mut self, signed: &Signed, now: Time) -> Result<(), Refusal> {
         let authenticated = admit::stop_known(signed)?;
+        let Statement { header, body } = signed.statement();
+        if let Body::Freeze(said) = body {
+            admit::freeze_still_holds(self, &signed.payload(), said, now)?;
+            let record = FreezeRecord::of(said, &header.by, now);
+            freeze::put(&mut Arc::make_mut(&mut self.governance).record.freezes, signed.payload(), record);
+            return Ok(());
+        }
         self.take_before_the_log(signed, &authenticated, &Found::default(), now)
     }
 
@@ -529,6 +545,8 @@ impl State {
             | Body::KeyRevocation(_)
             | Body::RevocationConfirmation(_)
             | Body::KeyRotation(_)
+            | Body::Freeze(_)
+            | Body::FreezeLift(_)
             | Body::Recovery(_)
             | Body::GateRegistration(_)
             | Body::Proposal(_)
@@ -604,6 +622,8 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         | Body::KeyRevocation(_)
         | Body::RevocationConfirmation(_)
         | Body::KeyRotation(_)
+        | Body::Freeze(_)
+        | Body::FreezeLift(_)
         | Body::Recovery(_)
         | Body::GateRegistration(_)
         | Body::Approval(_)

@@ -25,6 +25,7 @@ use crate::{
         Actor, ActorKind, Catalog, KeyConflict, RetiredKey,
         files::{CatalogFile, is_profiles},
     },
+    freeze::Freezes,
     ids::{ActorId, EvidenceKind, GateId, SystemId},
     refusal::Refusal,
     rules::Rules,
@@ -83,6 +84,9 @@ pub struct GovernanceRecord {
     /// Keys that the server had before the ones that it has, in their order.
     #[serde(default)]
     pub replaced_keys: Vec<ReplacedKeys>,
+    /// What people froze: what holds, and what is over and not forgotten.
+    #[serde(default, with = "crate::freeze::as_text")]
+    pub freezes: Freezes,
 }
 
 /// An epoch that was begun.
@@ -260,6 +264,7 @@ impl Governance {
             retired: BTreeMap::new(),
             newcomers: BTreeMap::new(),
             replaced_keys: Vec::new(),
+            freezes: Freezes::new(),
         };
         if record.files.contains_key(SERVER_KEYS) {
             return Err(Refusal::malformed(

@@ -20,6 +20,7 @@ pub mod evidence;
 pub mod explain;
 pub mod facts;
 pub mod fold;
+pub mod freeze;
 pub mod glass;
 pub mod glob;
 pub mod governance;

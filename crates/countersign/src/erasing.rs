@@ -175,6 +175,7 @@ impl Reader<'_> {
             Body::KeyRevocation(b) => (vec![b.reason], None),
             Body::KeyRotation(b) => (b.reason.into_iter().collect(), None),
             Body::Recovery(b) => (vec![b.reason], None),
+            Body::Freeze(b) => (vec![b.reason], None),
             Body::BreakGlass(b) => (vec![b.reason], None),
             Body::Publication(b) => (vec![b.reason], None),
             Body::Erasure(b) => (vec![b.reason], None),
@@ -183,6 +184,7 @@ impl Reader<'_> {
             Body::FindingAnswer(b) => (vec![b.text], None),
             Body::Genesis(_)
             | Body::RevocationConfirmation(_)
+            | Body::FreezeLift(_)
             | Body::GateRegistration(_)
             | Body::Approval(_)
             | Body::RejectionLift(_)

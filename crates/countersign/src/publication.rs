@@ -52,7 +52,9 @@ impl InForce {
                 Body::Genesis(genesis) => (None, genesis.files),
                 Body::Publication(publication) => (Some(publication.parent), publication.files),
                 // It replaces nothing.
-                Body::Epoch(_) | Body::KeyRotation(_) | Body::Recovery(_) => continue,
+                Body::Epoch(_) | Body::KeyRotation(_) | Body::Recovery(_) | Body::Freeze(_) | Body::FreezeLift(_) => {
+                    continue;
+                }
                 other => return Err(broken(format!("a {} statement is among it", other.kind()))),
             };
             if parent != found.as_ref().map(|before| before.by) || (parent.is_none() && by != *genesis) {

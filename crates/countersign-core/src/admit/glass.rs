@@ -132,7 +132,8 @@ pub(super) fn admit(
                     format!("it opens the gate for {} minutes at the most, from now on", GLASS_SECS / 60),
                 ));
             }
-            names_what_it_overrides(change, said)
+            names_what_it_overrides(change, said)?;
+            names_freezes(state, change, said, now)
         }
     }
 }
@@ -146,6 +147,13 @@ fn seen(said: &BreakGlass) -> Result<(), Refusal> {
             "without the log it counts only of those who had the content at hand, from their own clone or checked bytes",
         )
         .hint("sign in a clone that has the commits: --git PATH")),
+    }
+}
+
+fn names_freezes(state: &State, change: &Change, said: &BreakGlass, now: Time) -> Result<(), Refusal> {
+    match glass::unnamed_freeze(&state.governance, change, &said.over_freezes, now) {
+        None => Ok(()),
+        Some(refusal) => Err(refusal),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, epoch, finding, person, publication, recovery, revocation, rotation};
+use super::{Authenticated, epoch, finding, freeze, person, publication, recovery, revocation, rotation};
 use crate::{
     catalog::UnknownTarget,
     governance::SERVER,
@@ -20,6 +20,8 @@ pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time)
         Body::KeyRevocation(said) => revocation::revocation(state, authenticated, said, now),
         Body::RevocationConfirmation(said) => revocation::confirmation(state, authenticated, said, now),
         Body::KeyRotation(said) => rotation::rotation(state, authenticated, said),
+        Body::Freeze(said) => freeze::freeze(state, authenticated, said, now),
+        Body::FreezeLift(said) => freeze::lift(state, authenticated, said, now),
         Body::Recovery(said) => recovery::recovery(state, said),
         Body::GateRegistration(gate) => self::gate(state, authenticated, gate, now),
         Body::Erasure(erasure) => self::erasure(state, erasure),

@@ -6,6 +6,7 @@ use super::{Authenticated, change::its_targets};
 use crate::{
     change::{Change, Found, PermitRecord, RequestRecord, TakenBack},
     decision::Outcome,
+    freeze,
     governance::Signer,
     ids::GateId,
     permit::{self, MAX_PERMIT_SECS},
@@ -256,6 +257,17 @@ fn may_start(state: &State, change: &Change, permit: &PermitRecord, now: Time) -
     let goes_over_it = permit.rollback || permit.broken.is_some();
     if let Some(rejection) = change.standing_rejections().next().filter(|_| !goes_over_it) {
         return Err(Refusal::conflict("rejected", format!("{} has rejected change {}", rejection.by, change.id)));
+    }
+    if let Some((statement, freeze)) = freeze::stopping(&state.governance, change, permit, now) {
+        let (name, by) = (freeze::name_of(statement), &freeze.by);
+        return Err(Refusal::conflict(
+            "frozen",
+            format!(
+                "{by} has frozen this until {} (freeze {name}), and change {} may not pass",
+                freeze.until, change.id
+            ),
+        )
+        .hint(format!("what may pass, and who lifts it: countersign freezes {name}")));
     }
     let issued = change.permits.iter().position(|known| known.statement == permit.statement).unwrap_or_default();
     // One of an earlier revision may have carried over.

@@ -42,7 +42,7 @@ pub use self::{
     lines::MAX_ICS_BYTES,
     problem::Problem,
     recur::Recurrence,
-    scope::{Pass, Scope, passes_always},
+    scope::{Pass, Scope},
     zone::{UnknownZone, Zone, database},
 };
 use crate::{

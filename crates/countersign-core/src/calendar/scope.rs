@@ -98,6 +98,17 @@ impl Scope {
             && (self.paths.is_none() || self.paths == other.paths)
     }
 
+    /// Whether there can be a change that both are about. What does not show counts as such a one.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        fn meet<T: Ord>(this: &BTreeSet<T>, other: &BTreeSet<T>) -> bool {
+            this.is_empty() || other.is_empty() || !this.is_disjoint(other)
+        }
+        meet(&self.environments, &other.environments)
+            && meet(&self.kinds, &other.kinds)
+            && meet(&self.systems, &other.systems)
+            && meet(&self.tiers, &other.tiers)
+    }
+
     /// In words: `production, tier 1, system checkout`.
     pub fn words(&self) -> String {
         fn list<T: fmt::Display>(of: &BTreeSet<T>) -> String {
@@ -146,11 +157,6 @@ impl Pass {
             Self::Kind(passes) => passes == kind,
         }
     }
-}
-
-/// What brings back an earlier state is never frozen: recovery is never blocked.
-pub fn passes_always(purpose: &Purpose) -> bool {
-    purpose.restores.is_some()
 }
 
 impl fmt::Display for Pass {

@@ -12,6 +12,14 @@ impl Scene<'_> {
         let one = |freeze: &FreezeView| {
             let FreezeView { name, until, .. } = freeze;
             let passes = freeze.passes_in_words();
+            if let Some(by) = &freeze.by {
+                let how = format!(
+                    "wait until then (countersign freezes {name}); what may go is {passes}; {by}, or two people together, lift it: \
+                     countersign lift {name}"
+                );
+                let of = self.people.able_among(std::iter::once(by).collect());
+                return obligation(format!("the end of freeze {name} by {by}, {until}"), of, how);
+            }
             let how = format!(
                 "wait until then (countersign calendar {name}); what may go is {passes}; to lift it, two of the policy group, one a \
                  senior, amend calendars/{name}.ics: countersign amend HOME --why REASON"

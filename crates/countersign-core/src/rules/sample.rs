@@ -41,7 +41,7 @@ pub(crate) fn calendar(snapshot: &Snapshot, frozen: bool, open: bool, works: boo
     let all: BTreeSet<Target> = snapshot.targets.iter().map(|view| view.target.clone()).collect();
     let only = |is: bool| if is { all.clone() } else { BTreeSet::new() };
     let (name, until) = ("sample".to_owned(), SAMPLE_NOW.plus_secs(60 * 60));
-    let freeze = FreezeView { name, may_pass: BTreeSet::new(), targets: all.clone(), until };
+    let freeze = FreezeView { by: None, name, may_pass: BTreeSet::new(), targets: all.clone(), until };
     CalendarView {
         freezes: Some(freeze).into_iter().filter(|_| frozen).collect(),
         shut: only(!open),

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Snapshot;
 use crate::{
-    calendar::{Pass, passes_always},
-    ids::Target,
+    calendar::Pass,
+    ids::{ActorId, Target},
 };
 
 /// What calendars say of a change now.
@@ -35,7 +35,10 @@ pub struct CalendarView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FreezeView {
-    /// The calendar's.
+    /// Who signed it; of a calendar nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<ActorId>,
+    /// The calendar's, or the first digits of its statement's digest.
     pub name: String,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub may_pass: BTreeSet<Pass>,
@@ -46,10 +49,11 @@ pub struct FreezeView {
 }
 
 impl FreezeView {
-    /// Whether a change may go in spite of it.
+    /// Whether a change may go in spite of it: what takes exactly the last landing back always may, since recovery is never
+    /// blocked.
     pub fn lets(&self, snapshot: &Snapshot) -> bool {
         let Snapshot { kind, purpose, .. } = snapshot;
-        passes_always(purpose) || self.may_pass.iter().any(|pass| pass.lets(*kind, purpose))
+        snapshot.rollback.is_some() || self.may_pass.iter().any(|pass| pass.lets(*kind, purpose))
     }
 
     /// What may pass, in words.

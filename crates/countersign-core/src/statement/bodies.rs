@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::{
-    BreakGlass, Evidence, Finding, FindingAnswer, Header, KeyRotation, Labelling, Recovery, RevisionRef, SeenCheckpoint,
+    BreakGlass, Evidence, Finding, FindingAnswer, Freeze, FreezeLift, Header, KeyRotation, Labelling, Recovery,
+    RevisionRef, SeenCheckpoint,
 };
 use crate::{
     decision::Outcome,
@@ -525,6 +526,8 @@ bodies! {
     Epoch(Epoch) = "epoch",
     Finding(Finding) = "finding",
     FindingAnswer(FindingAnswer) = "finding-answer",
+    Freeze(Freeze) = "freeze",
+    FreezeLift(FreezeLift) = "freeze-lift",
 }
 
 /// Kinds that have a name and no body yet. A log that has one is of a later semantics.
@@ -532,8 +535,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "enrolment",
     "away",
     "delegation",
-    "freeze",
-    "freeze-lift",
     "observation",
     "incident",
     "sign-off",
@@ -560,6 +561,8 @@ impl Body {
             | Self::KeyRevocation(_)
             | Self::RevocationConfirmation(_)
             | Self::KeyRotation(_)
+            | Self::Freeze(_)
+            | Self::FreezeLift(_)
             | Self::Recovery(_)
             | Self::GateRegistration(_)
             | Self::Proposal(_)
@@ -596,6 +599,7 @@ impl Body {
             Self::Genesis(b) => vec![b.files],
             Self::Publication(b) => vec![b.files, b.reason],
             Self::KeyRevocation(b) => vec![b.reason],
+            Self::Freeze(b) => vec![b.reason],
             Self::KeyRotation(b) => b.reason.into_iter().collect(),
             Self::Recovery(b) => vec![b.reason],
             Self::Proposal(b) => {
@@ -619,6 +623,7 @@ impl Body {
             Self::Decided(b) => vec![b.decision, b.snapshot],
             Self::GateRegistration(b) => b.reason.into_iter().collect(),
             Self::RevocationConfirmation(_)
+            | Self::FreezeLift(_)
             | Self::Approval(_)
             | Self::RejectionLift(_)
             | Self::Withdrawal(_)
@@ -644,6 +649,8 @@ impl Body {
             Self::KeyRevocation(_)
             | Self::RevocationConfirmation(_)
             | Self::KeyRotation(_)
+            | Self::Freeze(_)
+            | Self::FreezeLift(_)
             | Self::Recovery(_)
             | Self::GateRegistration(_)
             | Self::Approval(_)
@@ -672,10 +679,11 @@ impl Body {
     /// Whether it takes away and never grants, so that a gate obeys it before the log has it.
     pub fn is_stop(&self) -> bool {
         match self {
-            Self::Rejection(_) | Self::KeyRevocation(_) => true,
+            Self::Rejection(_) | Self::KeyRevocation(_) | Self::Freeze(_) => true,
             Self::Genesis(_)
             | Self::Publication(_)
             | Self::RevocationConfirmation(_)
+            | Self::FreezeLift(_)
             | Self::KeyRotation(_)
             | Self::Recovery(_)
             | Self::GateRegistration(_)

@@ -27,6 +27,9 @@ pub struct BreakGlass {
     /// What the gate drew when it could not reach the log. Absent where the log takes it first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<Nonce>,
+    /// The freezes that it goes over, by the digests of their statements.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub over_freezes: BTreeSet<Digest>,
     /// Whose rejections it goes over.
     pub overrides: BTreeSet<ActorId>,
     /// Blob: why, salted.

@@ -14,6 +14,7 @@
 mod bodies;
 mod evidence;
 mod finding;
+mod freeze;
 mod glass;
 mod governed;
 mod keys;
@@ -29,6 +30,7 @@ pub use self::{
     bodies::*,
     evidence::Evidence,
     finding::{Concerned, Finding, FindingAnswer, Matter},
+    freeze::{Freeze, FreezeLift},
     glass::BreakGlass,
     keys::{KeyRotation, Recovery},
     label::{LabelAct, Labelling},
@@ -172,6 +174,8 @@ impl Statement {
             Body::KeyRevocation(b) => vec![named(b.key.as_str(), &Digest::of(b.key.as_str()))],
             Body::RevocationConfirmation(b) => vec![named(b.key.as_str(), &b.revocation)],
             Body::KeyRotation(b) => vec![named(b.key.as_str(), &Digest::of(b.new_key.to_string()))],
+            Body::Freeze(b) => vec![named(self.header.log.as_str(), &b.reason)],
+            Body::FreezeLift(b) => vec![named("freeze", &b.freeze)],
             Body::Recovery(b) => {
                 let key =
                     |(of, key): (&ActorId, &PublicKey)| named(format!("person/{of}"), &Digest::of(key.to_string()));
@@ -230,7 +234,10 @@ impl Statement {
     /// statement alone: a log that files it elsewhere is refused, since that would hide it from whoever looks there.
     pub fn streams(&self, payload: &Digest) -> Result<Vec<StreamId>, Refusal> {
         let (home, mut others) = match &self.body {
-            Body::Genesis(_) | Body::Epoch(_) => (governance_stream()?, Vec::new()),
+            // Whatever is frozen, every decision looks here, and every verifier.
+            Body::Genesis(_) | Body::Epoch(_) | Body::Freeze(_) | Body::FreezeLift(_) => {
+                (governance_stream()?, Vec::new())
+            }
             Body::Publication(b) => (
                 governance_stream()?,
                 b.change.as_ref().map(|change| change_stream(&change.id)).transpose()?.into_iter().collect(),

@@ -6,9 +6,11 @@ use countersign_ledger::Time;
 
 use super::files;
 use crate::{
-    calendar::{Calendar, Use, database},
+    calendar::{Calendar, Scope, Use, database},
+    catalog::Tier,
     change::{Change, Revision},
     facts::RuledPath,
+    freeze::{self, FreezeRecord, name_of},
     glob::Globs,
     governance::Governance,
     ids::Target,
@@ -39,7 +41,8 @@ pub(super) fn calendar(
         .filter(|calendar| bears(calendar.file.used))
         .map(|calendar| (calendar.name.clone(), calendar.digest))
         .collect();
-    if files.is_empty() && !hours {
+    let signed = freeze::about(governance, change, now);
+    if files.is_empty() && !hours && signed.is_empty() {
         return None;
     }
     let touches = Touches::of(revision);
@@ -58,8 +61,18 @@ pub(super) fn calendar(
             && let Some(until) = calendar.until(now)
         {
             let (name, may_pass) = (calendar.name.clone(), calendar.file.may_pass.clone());
-            view.freezes.push(FreezeView { name, may_pass, targets, until });
+            view.freezes.push(FreezeView { by: None, name, may_pass, targets, until });
         }
+    }
+    for (statement, record, targets) in signed {
+        let FreezeRecord { by, may_pass, .. } = record.clone();
+        view.freezes.push(FreezeView {
+            by: Some(by),
+            name: name_of(statement),
+            may_pass,
+            targets,
+            until: record.end(),
+        });
     }
     if windows {
         let mut open = BTreeSet::new();
@@ -77,6 +90,23 @@ pub(super) fn calendar(
         view.working = works.map(|view| view.target.clone()).collect();
     }
     Some(view)
+}
+
+/// Those of a change's targets that a scope means, by what it brings now. What the catalog does not know is taken for production
+/// of the highest tier.
+pub(crate) fn meant(governance: &Governance, change: &Change, scope: &Scope) -> BTreeSet<Target> {
+    let Some(revision) = change.current() else { return BTreeSet::new() };
+    let touched = || match scope.paths.as_deref().map(Globs::parse) {
+        None | Some(Err(_)) => true,
+        Some(Ok(globs)) => Touches::of(revision).any(&globs),
+    };
+    let is_meant = |target: &&Target| {
+        let system = governance.catalog.target(target).ok();
+        let tier = system.map_or(Tier::HIGHEST, |system| system.tier);
+        let production = system.is_none() || governance.catalog.is_production(target);
+        scope.is_about(target, production, tier, change.kind, touched)
+    };
+    change.targets.iter().filter(is_meant).cloned().collect()
 }
 
 /// The paths that a revision touches; of one of which nobody knows them, all.

@@ -80,6 +80,9 @@ pub struct Args {
     /// Whose rejection it goes over (repeatable).
     #[arg(long, value_name = "PERSON")]
     over: Vec<ActorId>,
+    /// The freeze that it goes over, as a refusal names it (repeatable); while the log is away, by its whole digest.
+    #[arg(long, value_name = "ID")]
+    over_freeze: Vec<String>,
     /// The kind of change, where the log is away.
     #[arg(long, value_enum, default_value = "code")]
     kind: KindArg,
@@ -124,10 +127,12 @@ fn with_the_log(global: &Global, args: &Args, change: &ChangePrefix) -> Result<E
     let mut lines = about("break glass for", &view);
     lines.extend(computed.iter().flat_map(propose::describe));
     lines.extend(opens(&gate, &args.over, args.incident.as_deref(), why));
+    lines.extend(args.over_freeze.iter().map(|freeze| format!("goes over freeze {freeze}")));
     let seen = looked.as_ref().map_or(Seen::None, |looked| looked.seen);
     tell(&session.speaker.me, &session.speaker.hand, &lines, looked.as_ref());
     confirm(args)?;
     let (reason, blob) = submit::reason(why)?;
+    let over_freezes = super::freeze::named(reading.state(), &args.over_freeze)?;
     let body = Body::BreakGlass(BreakGlass {
         audience,
         change: view.id.clone(),
@@ -135,6 +140,7 @@ fn with_the_log(global: &Global, args: &Args, change: &ChangePrefix) -> Result<E
         gate,
         incident: args.incident.clone(),
         nonce: None,
+        over_freezes: over_freezes.clone(),
         overrides: args.over.iter().cloned().collect(),
         reason,
         revision: reading.revision_ref(),
@@ -265,6 +271,7 @@ fn without_the_log(global: &Global, args: &Args, at: &str) -> Result<Exit, CliEr
         gate: drawn.gate.clone(),
         incident: args.incident.clone(),
         nonce: Some(drawn.nonce.clone()),
+        over_freezes: whole(&args.over_freeze)?,
         overrides: args.over.iter().cloned().collect(),
         reason,
         revision: countersign_core::statement::RevisionRef { number: 1, digest: payload },
@@ -278,6 +285,18 @@ fn without_the_log(global: &Global, args: &Args, at: &str) -> Result<Exit, CliEr
     let file = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("break-glass-{short}.json")));
     files::write(&file, glass.to_bytes()?)?;
     told(global, &glass, &file, &[me], drawn.needed, &drawn.transition.reference)
+}
+
+/// Freezes by whole digests: what the log would tell is away.
+fn whole(names: &[String]) -> Result<BTreeSet<Digest>, CliError> {
+    let digest = |name: &String| {
+        let text = if name.starts_with("sha256:") { name.clone() } else { format!("sha256:{name}") };
+        text.parse().map_err(|_| {
+            CliError::usage(format!("`{name}` is not the whole digest of a freeze"))
+                .hint("while the log is away it has 64 digits, as the gate's refusal says them: --over-freeze DIGEST")
+        })
+    };
+    names.iter().map(digest).collect()
 }
 
 fn of_facts(facts: GitFacts, identities: Identities) -> Computed {
@@ -297,6 +316,7 @@ fn words(glass: &Glass) -> Result<Vec<String>, CliError> {
     let over: Vec<ActorId> = said.overrides.iter().cloned().collect();
     let mut lines = vec![format!("break glass for {}, without the log", output::joined(&said.targets))];
     lines.extend(opens(&said.gate, &over, said.incident.as_deref(), &why.unwrap_or_default()));
+    lines.extend(said.over_freezes.iter().map(|freeze| format!("goes over freeze {}", freeze.hex())));
     lines.push(format!("until {}, for one push", said.expires_at));
     lines.push(format!("said by {}", glass.said.signed.statement().header.by));
     Ok(lines)

@@ -70,7 +70,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
 }
 
 /// A moment that may be to come.
-fn moment(text: &str) -> Result<Time, CliError> {
+pub fn moment(text: &str) -> Result<Time, CliError> {
     let here = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::system()).ok().map(|at| at.timestamp());
     match text.parse::<Timestamp>().ok().or_else(here) {
         Some(at) => Ok(Time::from_unix_millis(at.as_millisecond())),
@@ -173,6 +173,9 @@ impl<'a> Shown<'a> {
         }
         if let Some(system) = &self.system {
             lines.extend(system.lines(self, governance, at));
+        }
+        if args.name.is_none() {
+            lines.extend(super::freeze::banner(governance, at).into_iter().map(bad).map(|line| line.to_string()));
         }
         if lines.is_empty() {
             lines.push(match governance.calendars.is_empty() {
@@ -294,8 +297,13 @@ fn line_now(calendar: &Calendar, at: Time) -> Option<String> {
     let because = because.as_ref().map(|because| format!(" {}", faint(printable(because)))).unwrap_or_default();
     Some(match used {
         Use::Freeze => {
-            let freeze =
-                FreezeView { name: name.clone(), may_pass: may_pass.clone(), targets: BTreeSet::new(), until: at };
+            let freeze = FreezeView {
+                by: None,
+                name: name.clone(),
+                may_pass: may_pass.clone(),
+                targets: BTreeSet::new(),
+                until: at,
+            };
             let passes = freeze.passes_in_words();
             format!("{} {until}: {}; what may pass: {passes}{because}", bad(format!("freeze {name}")), scope.words())
         }

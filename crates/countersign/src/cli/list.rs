@@ -135,6 +135,9 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
 fn freezes(log: &KnownLog) {
     let now = clock::now();
     let Ok(state) = log.standing(None, now) else { return };
+    for line in super::freeze::banner(&state.governance, now) {
+        anstream::eprintln!("{}", warn(line));
+    }
     for calendar in state.governance.calendars.used_for(Use::Freeze) {
         if let Some(until) = calendar.until(now) {
             let (name, scope) = (&calendar.name, calendar.file.scope.words());

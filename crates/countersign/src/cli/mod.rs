@@ -27,6 +27,7 @@ pub mod error;
 mod export;
 mod findings;
 mod follow;
+mod freeze;
 mod gate;
 mod import;
 mod init;
@@ -195,6 +196,9 @@ enum Command {
     List(list::Args),
     Whoami(whoami::Args),
     Calendar(calendar::Args),
+    Freeze(freeze::Args),
+    Lift(freeze::LiftArgs),
+    Freezes(freeze::ListArgs),
     Review(review::Args),
     Diff(diff::Args),
     Findings(findings::Args),
@@ -258,6 +262,9 @@ impl Command {
             | Self::Rollback(_)
             | Self::Whoami(_)
             | Self::Calendar(_)
+            | Self::Freeze(_)
+            | Self::Lift(_)
+            | Self::Freezes(_)
             | Self::Review(_)
             | Self::Diff(_)
             | Self::Approve(_)
@@ -309,6 +316,9 @@ impl Command {
             Self::List(args) => list::run(global, &args),
             Self::Whoami(args) => whoami::run(global, &args),
             Self::Calendar(args) => calendar::run(global, &args),
+            Self::Freeze(args) => freeze::run(global, &args),
+            Self::Lift(args) => freeze::lift(global, &args),
+            Self::Freezes(args) => freeze::list(global, &args),
             Self::Review(args) => review::run(global, &args),
             Self::Diff(args) => diff::run(global, &args),
             Self::Findings(args) => findings::run(global, &args),

@@ -8,7 +8,7 @@ use std::{
 
 use countersign_core::{
     change::Change,
-    statement::{Body, Holder, KeyRevocation, Rejection, Statement},
+    statement::{Body, Freeze, Holder, KeyRevocation, Rejection, Statement},
 };
 use countersign_ledger::{Envelope, Fingerprint, checkpoint::MAX_NOTE_BYTES};
 use serde_json::json;
@@ -59,6 +59,11 @@ pub fn revoke(global: &Global, copy: &Path, key: &Fingerprint, why: &str) -> Res
     let (reason, blob) = submit::reason(why)?;
     let body = Body::KeyRevocation(KeyRevocation { key: key.clone(), of, reason });
     copied.say(global, body, blob, &format!("revocation of key {key} of {whose}: {why}"))
+}
+
+/// Freezes, as far as gates are told.
+pub fn freeze(global: &Global, copy: &Path, said: Freeze, blob: Vec<u8>, what: &str) -> Result<Exit, CliError> {
+    Copied::open(global, copy)?.say(global, Body::Freeze(said), blob, what)
 }
 
 /// A copy of the log, which nobody has to bring up to date for this.

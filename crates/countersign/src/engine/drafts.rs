@@ -343,6 +343,7 @@ pub(super) fn named_blobs(
         Body::KeyRevocation(b) => drop(Reason::parse(text(&b.reason))?),
         Body::KeyRotation(b) => drop(b.reason.as_ref().map(|digest| Reason::parse(text(digest))).transpose()?),
         Body::Recovery(b) => drop(Reason::parse(text(&b.reason))?),
+        Body::Freeze(b) => drop(Reason::parse(text(&b.reason))?),
         Body::BreakGlass(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Publication(b) if b.change.is_some() => drop(ProposalText::parse(text(&b.reason))?),
         Body::Publication(b) => drop(Reason::parse(text(&b.reason))?),
@@ -364,6 +365,7 @@ pub(super) fn named_blobs(
         | Body::PermitRequest(_)
         | Body::Decided(_)
         | Body::PermitGrant(_)
+        | Body::FreezeLift(_)
         | Body::OutcomeReport(_) => {}
     }
     Ok(named)

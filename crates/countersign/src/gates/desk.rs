@@ -19,6 +19,7 @@ use countersign_core::{
     change::{Change, Found, PermitRecord},
     decision::{Decision, Outcome},
     explain::{self, Explanation},
+    freeze,
     governance::Governance,
     ids::{ActorId, ChangeId, GateId, Nonce, Oid, RepositoryId},
     permit,
@@ -259,7 +260,7 @@ impl Desk {
         self.check(now)?;
         let mut missing = Vec::new();
         for stop in self.stops.all()? {
-            if self.is_in_the_log(&stop)? {
+            if self.is_in_the_log(&stop)? || stop.is_long_over(now) {
                 self.stops.forget(&stop)?;
             } else {
                 missing.push(stop);
@@ -550,6 +551,14 @@ impl Desk {
         let mut state = State::part(governance);
         self.load_for(&mut state, stop.signed())?;
         let authenticated = admit::stop(&state, stop.signed(), now)?;
+        let others = self.stops.all()?;
+        let another = |kept: &&Stop| kept.signed().payload() != stop.signed().payload();
+        if let Some(kept) = others.iter().filter(another).find(|kept| kept.is_renewed_by(stop, now))
+            && let Body::Freeze(said) = &kept.signed().statement().body
+        {
+            let name = freeze::name_of(&kept.signed().payload());
+            return Err(admit::freeze_renewed(&stop.signed().statement().header.by, &name, said.until).into());
+        }
         if let Body::KeyRevocation(_) = authenticated.statement().body {
             match admit::admit(&state, &authenticated, &Found::default(), now) {
                 Ok(()) => self.bears(&state, stop, now)?,

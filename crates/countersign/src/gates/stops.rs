@@ -1,4 +1,4 @@
-//! Stops that were handed to a gate directly: signed rejections and revocations that it obeys at once, and keeps until the
+//! Stops that were handed to a gate directly: signed rejections, freezes and revocations that it obeys at once, and keeps until the
 //! log has them. They lie beside the copy of the log, so that all gates of a machine obey them.
 //!
 //! ```text
@@ -17,6 +17,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
     admit::Signed,
     change::Change,
+    freeze::RENEW_SECS,
     refusal::Refusal,
     state::State,
     statement::{Body, Holder, Statement, change_stream},
@@ -38,9 +39,11 @@ const MAX_STOP_BYTES: u64 = 256 * 1024;
 
 /// Why a stop has nothing left to take away: the log says the same, nobody has that key any more, or it is more than one
 /// person may take away. That a change went on or was closed is no reason: what was rejected can come again.
-const NOTHING_LEFT: [&str; 6] = [
+const NOTHING_LEFT: [&str; 8] = [
+    "already-frozen",
     "already-rejected",
     "already-revoked",
+    "freeze-over",
     "revoked-lately",
     "too-many-rejections",
     "too-many-revocations",
@@ -60,8 +63,9 @@ impl Stop {
         let signed = Signed::check(&envelope)?;
         if !signed.statement().body.is_stop() {
             let kind = signed.statement().body.kind();
-            return Err(Refusal::malformed("not-a-stop", format!("a {kind} stops nothing"))
-                .hint("a gate takes a signed rejection or revocation directly; everything else goes to the log"));
+            return Err(Refusal::malformed("not-a-stop", format!("a {kind} stops nothing")).hint(
+                "a gate takes a signed rejection, freeze or revocation directly; everything else goes to the log",
+            ));
         }
         Ok(Self { envelope, signed, blobs })
     }
@@ -70,7 +74,7 @@ impl Stop {
     pub fn read(bytes: &[u8]) -> Result<Self, Refusal> {
         let malformed = |why: String| {
             Refusal::malformed("malformed-stop", format!("this is no signed stop: {why}"))
-                .hint("a gate takes the file that `countersign reject` or `countersign revoke` kept, as it is")
+                .hint("a gate takes the file that `countersign reject`, `countersign freeze` or `countersign revoke` kept, as it is")
         };
         let file: Submit = serde_json::from_slice(bytes).map_err(|e| malformed(e.to_string()))?;
         let envelope = Envelope::parse(file.envelope.as_bytes()).map_err(|e| malformed(e.to_string()))?;
@@ -155,6 +159,23 @@ impl Stop {
         }
     }
 
+    /// Whether it has ended, so long ago that whoever signed it may freeze the same again.
+    pub fn is_long_over(&self, now: Time) -> bool {
+        matches!(&self.signed.statement().body, Body::Freeze(said) if said.until.plus_secs(RENEW_SECS) <= now)
+    }
+
+    /// Whether it freezes some of what another freezes that the same person signed within a day.
+    pub fn is_renewed_by(&self, other: &Self, now: Time) -> bool {
+        let (this, other) = (self.signed.statement(), other.signed.statement());
+        match (&this.body, &other.body) {
+            (Body::Freeze(one), Body::Freeze(two)) => {
+                let within = now < one.until.plus_secs(RENEW_SECS);
+                this.header.by == other.header.by && within && one.scope.overlaps(&two.scope)
+            }
+            _ => false,
+        }
+    }
+
     /// One line for a reader.
     pub fn words(&self) -> String {
         let statement = self.signed.statement();
@@ -167,6 +188,7 @@ impl Stop {
                 Holder::Person(of) => format!("{by} revoked key {} of {of}", revocation.key),
                 Holder::Gate(of) => format!("{by} revoked key {} of gate {of}", revocation.key),
             },
+            Body::Freeze(freeze) => format!("{by} froze {} until {}", freeze.scope.words(), freeze.until),
             other => format!("{by} said a {}", other.kind()),
         }
     }

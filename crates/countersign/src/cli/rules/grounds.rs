@@ -72,6 +72,7 @@ fn unsigned(files: &home::GovernanceFiles) -> Result<Governance, Refusal> {
         retired: BTreeMap::new(),
         newcomers: BTreeMap::new(),
         replaced_keys: Vec::new(),
+        freezes: BTreeMap::new(),
     };
     let find = |digest: &Digest| files.values().find(|bytes| Digest::of(bytes) == *digest).cloned();
     Governance::load(record, &find)

@@ -141,11 +141,11 @@ impl Desk {
         Ok(())
     }
 
-    /// Rejections that were handed to this gate are gone over only where that is said.
+    /// Rejections and freezes that were handed to this gate are gone over only where that is said.
     fn goes_over_all(&self, state: &mut State, change: &Change, broken: &Broken, now: Time) -> Result<(), DeskError> {
         let inputs = change.inputs(Some(&self.gate))?;
         for stop in self.stops.all()?.iter().filter(|stop| stop.may_concern(change, &inputs)) {
-            if !matches!(stop.signed().statement().body, Body::Rejection(_)) {
+            if !matches!(stop.signed().statement().body, Body::Rejection(_) | Body::Freeze(_)) {
                 continue;
             }
             self.load_for(state, stop.signed())?;
@@ -156,7 +156,10 @@ impl Desk {
         let change = state.change(&change.id)?.unwrap_or(change);
         let unnamed = change.standing_rejections().find(|rejection| !broken.overrides.contains(&rejection.by));
         match unnamed.map(|rejection| &rejection.by) {
-            None => Ok(()),
+            None => match glass::unnamed_freeze(&state.governance, change, &broken.over_freezes, now) {
+                None => Ok(()),
+                Some(refusal) => Err(refusal.into()),
+            },
             Some(by) => Err(not_named(by).into()),
         }
     }
