@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use countersign_core::{
+    calendar::Scope,
     change::Change,
     fold::Entry,
     ids::{ChangeId, Target},
@@ -169,12 +170,14 @@ enum What {
     RotateLost,
     Recover,
     BreakGlass,
+    Freeze,
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let one = |what: What| vec![what];
     let what = prop_oneof![
         2 => Just(one(What::ProposeFile)),
+        1 => Just(one(What::Freeze)),
         2 => Just(one(What::ProposeCommits)),
         1 => Just(one(What::Revise)),
         6 => Just(one(What::Approve)),
@@ -269,6 +272,7 @@ impl Act {
                 let reason = Some(world.reason("it was lost"));
                 Body::KeyRotation(KeyRotation { reason, ..world.rotation(of, key_of(of), SPARE) })
             }
+            What::Freeze => Body::Freeze(world.freeze_of(Scope::default(), 1 + i64::from(self.change % 2 == 0))),
             What::Recover => {
                 (by, keys) = ("ada", vec!["ada", "grace"]);
                 let new = [(id("linus"), world.keys[SPARE].public())].into();
@@ -402,6 +406,7 @@ impl Act {
             | What::Find
             | What::Rotate
             | What::RotateLost
+            | What::Freeze
             | What::Recover => return None,
         })
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
+    calendar::{Pass, Scope},
     canonical,
     decision::Outcome,
     evidence::EvidenceResult,
@@ -12,11 +13,12 @@ use countersign_core::{
     refusal::RefusalClass,
     statement::{
         Approval, ApprovalWithdrawal, Body, BreakGlass, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Evidence,
-        Finding, FindingAnswer, FoundDocument, Founder, GateRegistration, Genesis, GuidanceObservation, Header, Holder,
-        Identification, IdentityVerdict, KINDS, KeyRevocation, KeyRotation, LabelAct, Labelling, MAX_TARGETS, Matter,
-        NewRevision, ObservedDocument, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication,
-        PublishedChange, RESERVED_KINDS, Recovery, Rejection, RejectionLift, RejectionSetAside, RevisionRef,
-        RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
+        Finding, FindingAnswer, FoundDocument, Founder, Freeze, FreezeLift, GateRegistration, Genesis,
+        GuidanceObservation, Header, Holder, Identification, IdentityVerdict, KINDS, KeyRevocation, KeyRotation,
+        LabelAct, Labelling, MAX_TARGETS, Matter, NewRevision, ObservedDocument, OutcomeReport, OutcomeResult,
+        PermitGrant, PermitRequest, Proposal, Publication, PublishedChange, RESERVED_KINDS, Recovery, Rejection,
+        RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver,
+        Withdrawal,
     },
     subject::{FilesSubject, Subject},
     text::{ProposalText, Reason},
@@ -239,6 +241,7 @@ pub fn one_of_each() -> Vec<Statement> {
             gate: gate(),
             incident: Some("INC-4711".to_owned()),
             nonce: Some("000102030405060708090a0b0c0d0e0f".parse().unwrap()),
+            over_freezes: [Digest::of("freeze")].into(),
             overrides: BTreeSet::from([id("linus")]),
             reason,
             revision,
@@ -278,6 +281,19 @@ pub fn one_of_each() -> Vec<Statement> {
                 targets: both(),
             },
         }),
+        Body::Freeze(Freeze {
+            may_pass: [Pass::Incident, Pass::Kind(Kind::Flag)].into(),
+            reason,
+            scope: Scope {
+                environments: ["production".parse().unwrap()].into(),
+                kinds: [Kind::Code].into(),
+                paths: Some("deploy/**".to_owned()),
+                systems: ["checkout".parse().unwrap()].into(),
+                tiers: [1.try_into().unwrap()].into(),
+            },
+            until: START,
+        }),
+        Body::FreezeLift(FreezeLift { freeze: Digest::of("freeze") }),
     ];
     let header = Header {
         by: id("ada"),
@@ -341,7 +357,10 @@ fn the_others() -> Vec<Statement> {
         match &mut statement.body {
             Body::Publication(publication) => publication.semantics = None,
             Body::KeyRotation(rotation) => rotation.reason = None,
-            Body::BreakGlass(said) => (said.incident, said.nonce) = (None, None),
+            Body::BreakGlass(said) => {
+                (said.incident, said.nonce, said.over_freezes) = (None, None, BTreeSet::new());
+            }
+            Body::Freeze(freeze) => (freeze.may_pass, freeze.scope) = (BTreeSet::new(), Scope::default()),
             Body::KeyRevocation(revocation) => revocation.of = Holder::Gate(gate()),
             Body::GateRegistration(gate) => (gate.map, gate.reason, gate.watching) = (None, None, BTreeMap::new()),
             Body::Proposal(proposal) => {
@@ -465,11 +484,14 @@ fn the_streams_of_every_kind_are_a_function_of_the_statement() {
     permit-request: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     decision: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     permit: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
+    break-glass: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a target/checkout/production target/search/staging
     outcome: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a target/checkout/production target/search/staging
     erasure: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     epoch: governance
     finding: finding/239f59ed55e737c77147cf55ad0c1b03 gate/shop-gate target/checkout/production target/search/staging
     finding-answer: finding/1a2b1a2b1a2b1a2b1a2b1a2b1a2b1a2b target/checkout/production target/search/staging
+    freeze: governance
+    freeze-lift: governance
     ");
     let of_a_person = the_others().into_iter().find(|statement| statement.body.kind() == "erasure").unwrap();
     assert_snapshot!(line(&of_a_person), @"erasure: person/linus");
@@ -591,7 +613,7 @@ fn an_unknown_kind_is_malformed_and_told_which_there_are() {
     let refusal = Statement::parse(other.as_bytes()).unwrap_err();
     assert_eq!(refusal.class, RefusalClass::Malformed);
     assert_snapshot!(refusal.to_string(), @"`blessing` is not a kind of statement");
-    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, key-rotation, recovery, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, label, evidence, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, break-glass, outcome, erasure, epoch, finding, finding-answer");
+    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, key-rotation, recovery, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, label, evidence, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, break-glass, outcome, erasure, epoch, finding, finding-answer, freeze, freeze-lift");
     for kind in ["urn:x-countersign:approval:v2", "https://slsa.dev/provenance/v1", "approval", ""] {
         let other = approval().replacen("urn:x-countersign:approval:v1", kind, 1);
         assert_eq!(Statement::parse(other.as_bytes()).unwrap_err().code, "unknown-statement", "{kind}");
@@ -606,9 +628,9 @@ fn a_reserved_kind_is_newer() {
         let refusal = Statement::parse(other.as_bytes()).unwrap_err();
         assert_eq!(refusal.class, RefusalClass::Newer, "{kind}");
     }
-    let other = approval().replacen("approval:v1", "freeze:v1", 1);
+    let other = approval().replacen("approval:v1", "away:v1", 1);
     let refusal = Statement::parse(other.as_bytes()).unwrap_err();
-    assert_snapshot!(refusal.to_string(), @"a statement of the kind `freeze` is newer than this program");
+    assert_snapshot!(refusal.to_string(), @"a statement of the kind `away` is newer than this program");
     assert_snapshot!(refusal.hint.unwrap(), @"install a newer countersign on this machine; until then nothing is decided here");
 }
 

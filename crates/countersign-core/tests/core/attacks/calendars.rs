@@ -71,7 +71,7 @@ fn a_freeze_is_not_evaded_by_what_a_file_calls_a_time_zone() {
     assert_eq!(world.replayed().unwrap().governance.calendars, world.state.governance.calendars);
 }
 
-/// What passes is what the calendar names, and a rollback; and what passes still needs its approvals.
+/// What passes is what the calendar names, and what is a rollback; and what passes still needs its approvals.
 #[test]
 fn a_freeze_lets_only_pass_what_it_names() {
     let (mut world, change) = frozen("may-pass: [incident, flag]");
@@ -93,7 +93,8 @@ fn a_freeze_lets_only_pass_what_it_names() {
     assert_eq!(with(Kind::Config, security), (true, true, "frozen".to_owned()));
     assert_eq!(with(Kind::Flag, none()), (true, false, "allow".to_owned()));
     assert_eq!(with(Kind::Config, incident), (true, false, "allow".to_owned()));
-    assert_eq!(with(Kind::Config, restores), (true, false, "allow".to_owned()));
+    // What is only said to be a rollback is none.
+    assert_eq!(with(Kind::Config, restores), (true, true, "frozen".to_owned()));
 }
 
 #[test]

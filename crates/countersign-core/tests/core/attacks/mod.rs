@@ -7,6 +7,7 @@ mod calendars;
 mod epochs;
 mod evidence;
 mod findings;
+mod freezes;
 mod glass;
 mod governance;
 mod keys;

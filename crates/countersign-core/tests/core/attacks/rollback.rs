@@ -1,6 +1,7 @@
 //! Rollbacks that are none: one signature brings back what ran immediately before, and nothing else.
 
 use countersign_core::{
+    calendar::Scope,
     facts::{Entry, GitFacts, Size, TouchedPath, delta, size},
     ids::{FindingId, Target},
     kind::{Kind, Purpose},
@@ -111,6 +112,11 @@ fn an_owner_rolls_back_alone_and_somebody_else_looks_at_it_afterwards() {
     // No rejection stops it, and neither does a rule.
     world.reject("mallory", &change).unwrap();
     assert_eq!(world.standing(&change), "allow");
+    // Nor does a freeze, which stops every other change there.
+    let other = proposed(&mut world, "linus", SEARCH, &back(), Purpose::default());
+    world.freeze("barbara", Scope::default(), 4).unwrap();
+    assert_eq!(world.standing(&change), "allow");
+    assert!(world.standing(&other).contains("frozen"));
     let decision = world.decision(&change);
     let view = decision.rollback.clone().unwrap();
     assert_eq!((view.by, view.restores, view.undoes), (id("linus"), good.clone(), bad.clone()));

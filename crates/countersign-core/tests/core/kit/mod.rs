@@ -12,6 +12,7 @@ use std::{
 };
 
 use countersign_core::{
+    calendar::Scope,
     canonical,
     change::Change,
     decision::{Decision, Outcome, RuleStatus},
@@ -28,10 +29,10 @@ use countersign_core::{
     state::State,
     statement::{
         Approval, ApprovalWithdrawal, Body, BreakGlass, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Evidence,
-        Finding, Founder, GateRegistration, Genesis, Header, Holder, Identification, IdentityVerdict, KeyRevocation,
-        KeyRotation, LabelAct, Labelling, Matter, NewRevision, OutcomeReport, OutcomeResult, PermitRequest, Proposal,
-        Publication, Recovery, Rejection, RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen,
-        SeenCheckpoint, Statement, Waiver, Withdrawal,
+        Finding, Founder, Freeze, FreezeLift, GateRegistration, Genesis, Header, Holder, Identification,
+        IdentityVerdict, KeyRevocation, KeyRotation, LabelAct, Labelling, Matter, NewRevision, OutcomeReport,
+        OutcomeResult, PermitRequest, Proposal, Publication, Recovery, Rejection, RejectionLift, RejectionSetAside,
+        RevisionRef, RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
     },
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition},
     text::{CommentText, ProposalText, Reason},
@@ -408,6 +409,21 @@ impl World {
         self.say(by, body)
     }
 
+    /// A freeze of production for so many hours from now.
+    pub fn freeze_of(&mut self, scope: Scope, hours: i64) -> Freeze {
+        let until = self.now.plus_secs(hours * 60 * 60);
+        Freeze { may_pass: BTreeSet::new(), reason: self.reason("payments are slow"), scope, until }
+    }
+
+    pub fn freeze(&mut self, by: &str, scope: Scope, hours: i64) -> Result<Digest, Refusal> {
+        let body = Body::Freeze(self.freeze_of(scope, hours));
+        self.say(by, body)
+    }
+
+    pub fn thaw(&mut self, keys: &[&str], freeze: Digest) -> Result<Digest, Refusal> {
+        self.say_with(keys[0], keys, Body::FreezeLift(FreezeLift { freeze }))
+    }
+
     /// A key that nobody has had.
     pub fn spare(&mut self, name: &'static str) {
         let seed = name.bytes().fold(1_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
@@ -631,6 +647,7 @@ impl World {
             gate: "shop-gate".parse().unwrap(),
             incident: None,
             nonce: None,
+            over_freezes: BTreeSet::new(),
             overrides: BTreeSet::new(),
             reason: self.reason("orders fail"),
             revision: self.revision(change),
