@@ -254,11 +254,16 @@ fn asked_group<'a>(missing: &'a decision::Missing, system: &'a System) -> Option
             let open =
                 |role: &&Role| !matches!(requirement.need, Need::Apart(_)) || missing.of.contains(&role.to_string());
             match requirement.need.roles().into_iter().find(open)? {
-                Role::Owner => Some(&system.owner),
+                // Who is on a rota changes by the day; the group is looked at, as of owners.
+                Role::Owner | Role::OnCall => Some(&system.owner),
                 Role::Group(group) => Some(group),
-                Role::Independent | Role::Senior | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material => {
-                    None
-                }
+                Role::Independent
+                | Role::Senior
+                | Role::Touch
+                | Role::Verified
+                | Role::Recent(_)
+                | Role::Material
+                | Role::Present => None,
             }
         }
         _ => None,

@@ -275,7 +275,7 @@ impl<'a> Scene<'a> {
         Ok(Self {
             rules: &governance.rules,
             snapshot,
-            people: People::of(governance, change, disabled),
+            people: People::of(governance, change, disabled, now),
             keepers: change.cited_guidance().into_iter().map(|path| (path, keepers(path))).collect(),
             names: change
                 .revisions
@@ -336,14 +336,15 @@ impl<'a> Scene<'a> {
                 for target in targets.filter(|target| requirement.asked(self.snapshot, target)) {
                     let lacks = count.saturating_sub(count::in_role(by, target, role));
                     let of = match role {
-                        Role::Owner => Some(&target.target.system),
+                        Role::Owner | Role::OnCall => Some(&target.target.system),
                         Role::Independent
                         | Role::Senior
                         | Role::Group(_)
                         | Role::Touch
                         | Role::Verified
                         | Role::Recent(_)
-                        | Role::Material => None,
+                        | Role::Material
+                        | Role::Present => None,
                     };
                     let wish = wishes.entry((role.clone(), of)).or_default();
                     *wish = lacks.max(*wish);

@@ -267,7 +267,14 @@ impl Varied<'_> {
         for (name, document) in documents.into_iter().filter(|(name, _)| asked.contains(name)) {
             *document.chars_mut(&mut sample.documents) = pick(name);
         }
-        let ways = ["approvals.touch", "approvals.verified", "approvals.material", "approvals.recent"];
+        let ways = [
+            "approvals.touch",
+            "approvals.verified",
+            "approvals.material",
+            "approvals.oncall",
+            "approvals.present",
+            "approvals.recent",
+        ];
         let approvals =
             ["approvals.independent", "approvals.owner", "approvals.senior", "approvals.group", "approvers"];
         let approvals = [&approvals[..], &ways].concat();
@@ -291,6 +298,7 @@ impl Varied<'_> {
             }
             for approval in sample.approvals.iter_mut().take(signed) {
                 (approval.assurance, approval.seen) = (Assurance::UserVerified, Seen::Computed);
+                approval.on_call.extend(system.clone());
                 approval.hours = hours.get(draw("hours", hours.len().saturating_add(1))).copied().or(Some(u32::MAX));
             }
             let approvers: BTreeSet<ActorId> = sample.approvals.iter().map(|approval| approval.by.clone()).collect();

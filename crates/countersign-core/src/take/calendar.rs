@@ -11,7 +11,7 @@ use crate::{
     facts::RuledPath,
     glob::Globs,
     governance::Governance,
-    ids::Target,
+    ids::{ActorId, SystemId, Target},
     snapshot::{CalendarView, FreezeView, TargetView},
     subject::Subject,
 };
@@ -27,12 +27,13 @@ pub(super) fn calendar(
     let calendars = &governance.calendars;
     let asks = |words: &[&str]| words.iter().any(|word| governance.rules.ask_about(word));
     let (windows, hours) = (asks(&["window"]), asks(&["working_hours"]));
+    let (on_call, present) = (asks(&["oncall"]), asks(&["present"]));
     let bears = |used: Use| match used {
         Use::Freeze => true,
         Use::Window => windows,
         Use::Holiday => hours,
-        // Who is there is for whoever is asked, not for what is decided.
-        Use::OnCall | Use::Absence => false,
+        Use::OnCall => on_call,
+        Use::Absence => present,
     };
     let files: BTreeMap<_, _> = calendars
         .iter()
@@ -77,6 +78,12 @@ pub(super) fn calendar(
         view.working = works.map(|view| view.target.clone()).collect();
     }
     Some(view)
+}
+
+/// Those that they are on call for now.
+pub(super) fn on_call(governance: &Governance, change: &Change, person: &ActorId, now: Time) -> BTreeSet<SystemId> {
+    let systems: BTreeSet<&SystemId> = change.targets.iter().map(|target| &target.system).collect();
+    systems.into_iter().filter(|system| governance.is_on_call(person, system, now)).cloned().collect()
 }
 
 /// The paths that a revision touches; of one of which nobody knows them, all.
