@@ -173,7 +173,8 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         | Body::Decided(_)
         | Body::PermitGrant(_)
         | Body::OutcomeReport(_)
-        | Body::Finding(_) => {
+        | Body::Finding(_)
+        | Body::FindingAnswer(_) => {
             if signers.len() != 1 {
                 return Err(Refusal::unauthenticated(
                     "one-signature",

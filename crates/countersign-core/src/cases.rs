@@ -143,6 +143,14 @@ struct Given {
     applier: Option<String>,
     /// Left out: one line of one file.
     size: Option<Measure>,
+    /// Whether a freeze holds. Left out: none.
+    frozen: bool,
+    /// Whether a change window is open. Left out: there is none, so that it is.
+    window: Option<Shutter>,
+    /// Whether the owners work. Left out: they do.
+    working_hours: Option<bool>,
+    /// Hours since the log took the revision. Left out: none.
+    waiting_hours: Option<u32>,
     /// Rule, and who waives it.
     waivers: BTreeMap<RuleId, ActorId>,
 }
@@ -163,6 +171,14 @@ impl Measure {
         let lines = self.added.zip(self.deleted).map(|(added, deleted)| Lines { added, deleted });
         Size { files: self.files, lines }
     }
+}
+
+/// Whether a window is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Shutter {
+    Open,
+    Shut,
 }
 
 /// What came of what a workload ran.
@@ -451,7 +467,10 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
         let due = due_in_days.map(|days| SAMPLE_NOW.plus_secs(i64::from(days).saturating_mul(86_400)));
         snapshot = snapshot.guidance(path.clone(), due);
     }
-    Ok(snapshot.build())
+    snapshot = snapshot.waiting_hours(given.waiting_hours.unwrap_or(0));
+    let open = given.window != Some(Shutter::Shut);
+    let calendar = sample::calendar(snapshot.so_far(), given.frozen, open, given.working_hours.unwrap_or(true));
+    Ok(snapshot.calendar(calendar).build())
 }
 
 fn documents(given: &Given) -> Documents {
@@ -482,6 +501,7 @@ fn purpose(words: &BTreeSet<Word>) -> Purpose {
         restores: words.contains(&Word::Restores).then(sample::change),
         incident: words.contains(&Word::Incident).then(|| "INC-1".to_owned()),
         security: words.contains(&Word::Security),
+        no_way_back: false,
         source: None,
     }
 }

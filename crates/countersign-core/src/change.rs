@@ -112,7 +112,9 @@ impl Change {
     /// The change that a proposal begins.
     pub fn begin(admitted: &Admitted<'_>, proposal: &Proposal, subject: &Subject) -> Self {
         let by = &admitted.statement.header.by;
-        Self::proposed((by, admitted.at), admitted.payload, proposal, subject, admitted.found)
+        let mut change = Self::proposed((by, admitted.at), admitted.payload, proposal, subject, admitted.found);
+        change.signed_by(&admitted.signed_with.key);
+        change
     }
 
     /// The change that a proposal of this name would begin, whether or not anybody signed it.
@@ -150,6 +152,25 @@ impl Change {
             labelled: BTreeMap::new(),
             taken_back: vec![],
             erased: vec![],
+        }
+    }
+
+    fn signed_by(&mut self, key: &Fingerprint) {
+        self.revisions.iter_mut().last().into_iter().for_each(|revision| revision.key = Some(key.clone()));
+    }
+
+    /// Until when the gate that was asked last had only watched one of its targets, if it was asked.
+    pub(crate) fn watched_until(&self) -> Option<Time> {
+        let decided = || self.decisions.last().map(|decision| &decision.request);
+        self.requested.as_ref().or_else(decided)?.watched_until
+    }
+
+    /// What the log knows besides of the last request, or of the last decision.
+    pub(crate) fn know(&mut self, watched_until: Option<Time>, rollback: bool) {
+        if let Some(request) = &mut self.requested {
+            request.watched_until = watched_until;
+        } else if let Some(decision) = self.decisions.last_mut() {
+            decision.rollback = rollback;
         }
     }
 
@@ -286,6 +307,7 @@ impl Change {
                     new.documents.clone(),
                     new.sponsor.clone(),
                 ));
+                self.signed_by(&admitted.signed_with.key);
                 // A rejection stands over later revisions.
                 let rejected = self.standing_rejections().next().is_some();
                 self.status = if rejected { ChangeStatus::Rejected } else { ChangeStatus::Proposed };
@@ -368,6 +390,7 @@ impl Change {
                         true => Some(by),
                         false => request.applier.clone(),
                     },
+                    watched_until: None,
                     epoch,
                 });
             }
@@ -380,6 +403,7 @@ impl Change {
                     at: decided.decided_at,
                     request,
                     heads: decided.heads.clone(),
+                    rollback: false,
                 });
             }
             Body::PermitGrant(permit) => {
@@ -393,6 +417,7 @@ impl Change {
                     expires_at: permit.expires_at,
                     applier: self.decisions.last().and_then(|decided| decided.request.applier.clone()),
                     outcome: None,
+                    rollback: self.decisions.last().is_some_and(|decision| decision.rollback),
                     reported_at: None,
                     epoch,
                 });
@@ -433,7 +458,8 @@ impl Change {
             | Body::Proposal(_)
             | Body::Erasure(_)
             | Body::Epoch(_)
-            | Body::Finding(_) => {}
+            | Body::Finding(_)
+            | Body::FindingAnswer(_) => {}
         }
     }
 
@@ -554,6 +580,10 @@ impl Change {
         // Who submitted what governs stands behind it as those do who approve.
         if let Some(Revision { subject: Subject::Governance(_), by, .. }) = self.current() {
             streams.insert(person_stream(by)?);
+        }
+        // One signature may be enough for what rolls back: whose it is.
+        if let (Some(_), Some(revision)) = (&self.purpose.restores, self.current()) {
+            streams.insert(person_stream(&revision.by)?);
         }
         if let Some(gate) = gate.filter(|gate| !gate.is_its_runners()) {
             streams.insert(gate_stream(gate.as_str())?);

@@ -16,15 +16,15 @@ use crate::{
     ids::{ActorId, FindingId, GateId},
     loosening::loosened_by,
     refusal::Refusal,
-    standard::{DAY_SECS, StandardUse},
-    state::{FindingRecord, GateRecord, OpenFinding, RevocationRecord, State, TargetRejection, Took},
+    state::{Answered, FindingRecord, GateRecord, OpenFinding, RevocationRecord, State, TargetRejection, Took},
     statement::{
-        Body, Concerned, Erased, Erasure, Finding, Holder, Matter, OutcomeReport, OutcomeResult, Statement,
-        gate_stream, governance_stream, person_stream, target_stream,
+        Body, Concerned, Erased, Erasure, Finding, FindingAnswer, Holder, Matter, Statement, gate_stream,
+        governance_stream, person_stream, target_stream,
     },
     subject::{Subject, Transition},
-    take::is_of_sort,
 };
+
+mod landing;
 
 /// A leaf that was read, its statement parsed and its signatures checked: everything that does not depend on what stands
 /// before it, so that it can be done on several cores.
@@ -177,7 +177,7 @@ impl State {
                 self.confirm_taking(&said.revoked_by, &said.revocation);
             }
             Body::GateRegistration(gate) => {
-                let record = GateRecord::registered(self.gate(&gate.gate)?, gate, by);
+                let record = GateRecord::registered(self.gate(&gate.gate)?, gate, (by, admitted.at));
                 self.put_gate(gate.gate.clone(), record);
             }
             Body::Proposal(proposal) => {
@@ -208,10 +208,15 @@ impl State {
             | Body::OutcomeReport(_) => {
                 self.apply_to_targets(admitted)?;
                 self.count_standard(admitted)?;
+                self.take_landing(admitted)?;
+                let (watched_until, rolls_back) = self.known_besides(admitted)?;
                 let governance = Arc::clone(&self.governance);
                 let change = admitted.statement.body.about().and_then(|(change, _)| self.change_mut(change));
                 if let Some(change) = change {
                     change.apply(admitted);
+                    if matches!(admitted.statement.body, Body::PermitRequest(_) | Body::Decided(_)) {
+                        change.know(watched_until, rolls_back);
+                    }
                     if matches!(admitted.statement.body, Body::NewRevision(_)) {
                         change.know_signers(&governance.catalog);
                     }
@@ -234,6 +239,13 @@ impl State {
                 };
                 self.put_finding(FindingId::of_finding(&admitted.payload), record);
                 self.open_finding(finding, &admitted.payload);
+            }
+            Body::FindingAnswer(said) => {
+                self.answer_finding(said);
+                if let Some(record) = self.finding_mut(&said.finding) {
+                    let (by, at, statement) = (by.clone(), admitted.at, admitted.payload);
+                    record.answered = Some(Answered { by, at, statement });
+                }
             }
             // Those files are in force no longer.
             Body::Erasure(Erasure { of: Erased::Person(_), .. })
@@ -274,28 +286,63 @@ impl State {
             Body::RevocationConfirmation(said) if self.knows(&person_stream(&said.revoked_by)?) => {
                 self.confirm_taking(&said.revoked_by, &said.revocation);
             }
-            Body::Finding(finding) => {
-                let stream = match finding.what.of() {
-                    Concerned::Gate(gate) => gate_stream(gate.as_str())?,
-                    Concerned::Person(person) => person_stream(person)?,
-                    Concerned::Target(target) => target_stream(target)?,
-                };
-                if self.knows(&stream) {
-                    self.open_finding(finding, &payload);
-                }
-            }
+            Body::Finding(finding) if self.is_known(&finding.what)? => self.open_finding(finding, &payload),
+            Body::FindingAnswer(said) if self.is_known(&said.what)? => self.answer_finding(said),
             _ => {}
         }
         Ok(())
     }
 
+    /// Whether this part of the log tells who or what remembers that a finding is open.
+    fn is_known(&self, matter: &Matter) -> Result<bool, Refusal> {
+        Ok(match matter.of() {
+            Concerned::Gate(gate) => self.knows(&gate_stream(gate.as_str())?),
+            Concerned::Person(person) => self.knows(&person_stream(person)?),
+            Concerned::Target(target) => self.knows(&target_stream(target)?),
+            Concerned::Targets(targets) => match targets.first() {
+                Some(target) => self.knows(&target_stream(target)?),
+                None => false,
+            },
+        })
+    }
+
+    /// The findings that are open on whom or what it is on.
+    fn open_on(&mut self, matter: &Matter) -> Option<&mut Vec<OpenFinding>> {
+        match matter.of() {
+            Concerned::Gate(gate) => self.gate_mut(gate).map(|gate| &mut gate.findings),
+            Concerned::Person(person) => Some(&mut self.person_mut(person).findings),
+            Concerned::Target(target) => Some(&mut self.target_mut(target).findings),
+            Concerned::Targets(targets) => targets.first().map(|target| &mut self.target_mut(target).findings),
+        }
+    }
+
+    fn answer_finding(&mut self, said: &FindingAnswer) {
+        if let Some(open) = self.open_on(&said.what) {
+            open.retain(|open| open.id != said.finding);
+        }
+    }
+
     /// Whom or what it is on remembers that it is open.
     fn open_finding(&mut self, finding: &Finding, payload: &Digest) {
-        let open = OpenFinding { id: FindingId::of_finding(payload), matter: finding.what.same() };
-        match finding.what.of() {
-            Concerned::Gate(gate) => self.gate_mut(gate).into_iter().for_each(|gate| gate.findings.push(open.clone())),
-            Concerned::Person(person) => self.person_mut(person).findings.push(open),
-            Concerned::Target(target) => self.target_mut(target).findings.push(open),
+        let opened = OpenFinding { id: FindingId::of_finding(payload), matter: finding.what.same() };
+        if let Some(open) = self.open_on(&finding.what) {
+            open.push(opened);
+        }
+        match &finding.what {
+            Matter::AfterReview { change, targets, .. } => {
+                for target in targets {
+                    let rolled = self.target_mut(target).history.rolled_back.iter_mut();
+                    rolled.filter(|rolled| rolled.change == *change).for_each(|rolled| rolled.unreviewed = false);
+                }
+            }
+            // The gate was gone round.
+            Matter::BranchMoved { targets, .. } => {
+                targets.iter().for_each(|target| self.target_mut(target).history.forget());
+            }
+            Matter::GateMode { .. }
+            | Matter::NobodyCan { .. }
+            | Matter::RuleSwitched { .. }
+            | Matter::RevocationUnconfirmed { .. } => {}
         }
         if let Matter::RevocationUnconfirmed { by, revocation, .. } = &finding.what {
             let took = self.person_mut(by).took.iter_mut().filter(|took| took.statement == *revocation);
@@ -337,33 +384,6 @@ impl State {
                 }
                 _ => {}
             }
-        }
-        Ok(())
-    }
-
-    /// What landed is counted for each template of standard changes that is about it, in the streams of its targets.
-    fn count_standard(&mut self, admitted: &Admitted<'_>) -> Result<(), Refusal> {
-        let Body::OutcomeReport(OutcomeReport {
-            result: OutcomeResult::Applied, change: id, targets, revision, ..
-        }) = &admitted.statement.body
-        else {
-            return Ok(());
-        };
-        let governance = Arc::clone(&self.governance);
-        if governance.standards.is_empty() {
-            return Ok(());
-        }
-        let Some(change) = self.change(id)? else { return Ok(()) };
-        let about =
-            governance.standards.values().filter(|standard| is_of_sort(standard, &governance, change, revision));
-        let names: Vec<String> = about.map(|standard| standard.name.clone()).collect();
-        let since = admitted.at.plus_secs(-DAY_SECS);
-        for target in targets.iter().filter(|_| !names.is_empty()) {
-            let landed = &mut self.target_mut(target).standard;
-            landed.retain(|landed| landed.at > since);
-            let used =
-                |standard: &String| StandardUse { at: admitted.at, change: id.clone(), standard: standard.clone() };
-            landed.extend(names.iter().map(used));
         }
         Ok(())
     }
@@ -484,7 +504,8 @@ impl State {
             | Body::OutcomeReport(_)
             | Body::Erasure(_)
             | Body::Epoch(_)
-            | Body::Finding(_) => {}
+            | Body::Finding(_)
+            | Body::FindingAnswer(_) => {}
         }
         needed.retain(|stream| !self.knows(stream));
         Ok(needed)
@@ -558,7 +579,8 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         | Body::OutcomeReport(_)
         | Body::Erasure(_)
         | Body::Epoch(_)
-        | Body::Finding(_) => (None, None, None, None),
+        | Body::Finding(_)
+        | Body::FindingAnswer(_) => (None, None, None, None),
     };
     let facts = facts.map(|digest| facts_of(&digest, &read(&digest, "list of facts")?)).transpose()?;
     Ok(Found {

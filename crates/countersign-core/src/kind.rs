@@ -54,6 +54,9 @@ pub struct Purpose {
     /// The incident that it answers, under its name in whatever keeps incidents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<String>,
+    /// That nobody goes back past it on one signature. Nor past what closes a security hole or is of the kind `schema`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_way_back: bool,
     /// The earlier change whose state this one brings back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restores: Option<ChangeId>,

@@ -110,6 +110,8 @@ pub enum Has {
     NoLabel(Label),
     /// An applier whose approval does not count.
     ApplierApart,
+    /// A change window that is open, where its targets have any.
+    Window,
 }
 
 impl Has {
@@ -136,6 +138,7 @@ impl Has {
             Self::Label(label) => format!("the label `{label}`, put on by somebody who had no hand in the change"),
             Self::NoLabel(label) => format!("that nothing is labelled `{label}`"),
             Self::ApplierApart => "that somebody applies it whose approval does not count".to_owned(),
+            Self::Window => "an open change window".to_owned(),
         }
     }
 }
@@ -149,6 +152,7 @@ impl fmt::Display for Has {
             Self::Label(label) => write!(f, "label:{label}"),
             Self::NoLabel(label) => write!(f, "no-label:{label}"),
             Self::ApplierApart => f.write_str("applier:apart"),
+            Self::Window => f.write_str("window:open"),
         }
     }
 }
@@ -545,6 +549,7 @@ fn parse_need(s: &str) -> Option<Need> {
         ("label", Some(label), None) => Need::Has(Has::Label(label.parse().ok()?)),
         ("applier", Some("apart"), None) => Need::Has(Has::ApplierApart),
         ("no-label", Some(label), None) => Need::Has(Has::NoLabel(label.parse().ok()?)),
+        ("window", Some("open"), None) => Need::Has(Has::Window),
         _ => return None,
     };
     parts.next().is_none().then_some(need)

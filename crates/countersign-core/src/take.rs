@@ -1,5 +1,6 @@
 //! Taking a snapshot: from governance and a change as they stand, to what the rules look at.
 
+mod calendar;
 mod commits;
 mod content;
 mod evidence;
@@ -303,6 +304,7 @@ impl Snapshot {
                 self.held_by.clone_from(&logged.held_by);
                 // How many like it landed there is not known either.
                 self.standard.clone_from(&logged.standard);
+                self.rollback.clone_from(&logged.rollback);
                 self.unconfirmed.clone_from(&logged.unconfirmed);
             }
         }
@@ -402,6 +404,7 @@ impl Snapshot {
         }
         waivers.retain(|waiver| !together.contains_key(&waiver.by));
         let loosening = loosening(state, change, revision, &approvals, now)?;
+        let calendar = calendar::calendar(governance, change, revision, &targets, now);
         let carried_by = carried.iter().flat_map(|carried| &carried.approvals);
         let part = contributors.all.iter().chain(approvals.iter().chain(carried_by).map(|approval| &approval.by));
         let part: BTreeSet<&ActorId> = part.chain(waivers.iter().map(|waiver| &waiver.by)).collect();
@@ -437,6 +440,7 @@ impl Snapshot {
             labels,
             applier: change.applier(now).filter(|_| governance.rules.ask_about("applier")),
             standard,
+            rollback: crate::rollback::view(state, change, now)?,
             carried,
             approvals,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
@@ -454,6 +458,8 @@ impl Snapshot {
             population: governance.population(),
             loosening,
             together,
+            calendar,
+            waiting_hours: governance.rules.ask_about("waiting").then(|| hours_between(revision.at, now)),
         })
     }
 }

@@ -128,6 +128,7 @@ fn need(way: &Requirement) -> String {
         Need::Has(Has::Label(label)) => format!("resource.labels.by_others.contains(\"{label}\")"),
         Need::Has(Has::ApplierApart) => "resource.applier.apart".to_owned(),
         Need::Has(Has::NoLabel(label)) => format!("!resource.labels.all.contains(\"{label}\")"),
+        Need::Has(Has::Window) => "resource.window.open".to_owned(),
         Need::Disclosure => "(resource.ai.disclosed || resource.ai.status == \"declared\")".to_owned(),
     }
 }
@@ -217,6 +218,7 @@ fn met(requires: &[Choice]) -> String {
             Has::Label(label) => labels.push(format!("{label}: grace")),
             Has::NoLabel(_) => {}
             Has::ApplierApart => given.push("applier: ada".to_owned()),
+            Has::Window => given.push("window: open".to_owned()),
         }
     }
     if !labels.is_empty() {
@@ -243,7 +245,7 @@ fn unmet(requires: &[Choice], tier: u8, everybody: bool) -> String {
     let labels: Vec<String> = has()
         .filter_map(|has| match has {
             Has::NoLabel(label) => Some(format!("{label}: ada")),
-            Has::Title(_) | Has::Link(_) | Has::SignedCommits | Has::Label(_) | Has::ApplierApart => None,
+            Has::Title(_) | Has::Link(_) | Has::SignedCommits | Has::Label(_) | Has::ApplierApart | Has::Window => None,
         })
         .collect();
     let labels = match labels.is_empty() {

@@ -179,6 +179,7 @@ impl Reader<'_> {
             Body::Erasure(b) => (vec![b.reason], None),
             Body::Epoch(b) => (vec![b.reason], None),
             Body::Finding(b) => (b.text.into_iter().collect(), None),
+            Body::FindingAnswer(b) => (vec![b.text], None),
             Body::Genesis(_)
             | Body::RevocationConfirmation(_)
             | Body::GateRegistration(_)

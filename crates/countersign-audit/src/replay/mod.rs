@@ -463,6 +463,8 @@ pub fn not_judged(sets: &[&Rules]) -> Option<String> {
             rule.requires.iter().flat_map(Choice::ways).any(|way| way.need == Need::Has(Has::ApplierApart));
         let asks_of_links =
             rule.requires.iter().flat_map(Choice::ways).any(|way| matches!(way.need, Need::Has(Has::Link(_))));
+        let asks_for_windows =
+            rule.requires.iter().flat_map(Choice::ways).any(|way| way.need == Need::Has(Has::Window));
         let asks = |word: &str| mentions.asked.iter().any(|asked| asked.starts_with(word));
         let by_words = [
             (named || asks("contributor_groups"), "groups"),
@@ -477,6 +479,8 @@ pub fn not_judged(sets: &[&Rules]) -> Option<String> {
             (asks("applier") || asks_who_applies, "who applied it"),
             (asks("links") || asks_of_links, "links"),
             (asks("commits") || asks_of_commits, "who signed commits"),
+            (asks("freeze") || asks("window") || asks("time.") || asks_for_windows, "calendars"),
+            (asks("waiting"), "how long a change waited"),
         ];
         for what in by_needs.chain(by_words.into_iter().filter_map(|(asked, what)| asked.then_some(what))) {
             not.entry(what).or_default().insert(&rule.id);

@@ -89,6 +89,7 @@ pub(super) fn about(
         | Body::Erasure(_)
         | Body::Epoch(_)
         | Body::Finding(_)
+        | Body::FindingAnswer(_)
         | Body::Proposal(_) => {
             return Err(Refusal::malformed("not-about-a-change", "the statement is not about a change"));
         }
@@ -143,7 +144,8 @@ pub(super) fn about(
         | Body::OutcomeReport(_)
         | Body::Erasure(_)
         | Body::Epoch(_)
-        | Body::Finding(_) => Ok(()),
+        | Body::Finding(_)
+        | Body::FindingAnswer(_) => Ok(()),
     }
 }
 

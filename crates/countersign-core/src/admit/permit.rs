@@ -242,7 +242,7 @@ fn may_start(state: &State, change: &Change, permit: &PermitRecord, now: Time) -
         )
         .hint("try again, so that a new permit is asked for"));
     }
-    if let Some(rejection) = change.standing_rejections().next() {
+    if let Some(rejection) = change.standing_rejections().next().filter(|_| !permit.rollback) {
         return Err(Refusal::conflict("rejected", format!("{} has rejected change {}", rejection.by, change.id)));
     }
     let issued = change.permits.iter().position(|known| known.statement == permit.statement).unwrap_or_default();

@@ -58,6 +58,12 @@ pub struct Revision {
     /// Whose those keys were when the revision came.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub signers: BTreeMap<Fingerprint, ActorId>,
+    /// By which key it was submitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Fingerprint>,
+    /// Of commits, the digest of the delta that takes it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inverse: Option<Digest>,
     /// What its commits bring one by one; `None` where that is not known, or there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Digest>,
@@ -96,6 +102,8 @@ impl Revision {
             size: of.map(|f| f.size),
             signatures: of.map(|f| f.signatures.clone()).unwrap_or_default(),
             signers: BTreeMap::new(),
+            key: None,
+            inverse: of.map(GitFacts::inverse),
             steps: of.and_then(GitFacts::steps),
             loosens: found.loosens,
         }
@@ -210,6 +218,9 @@ pub struct RequestRecord {
     /// Who applies it, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applier: Option<ActorId>,
+    /// Until when the gate had only watched one of the targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched_until: Option<Time>,
     /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u32>,
@@ -225,6 +236,9 @@ pub struct DecisionRecord {
     pub request: RequestRecord,
     /// The heads that it was decided from.
     pub heads: BTreeMap<StreamId, StreamHead>,
+    /// Whether it was a rollback that one person may do alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rollback: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -242,6 +256,9 @@ pub struct PermitRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applier: Option<ActorId>,
     pub outcome: Option<OutcomeResult>,
+    /// Whether it is of a rollback that one person may do alone: no rejection stops that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rollback: bool,
     /// When the log took that outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported_at: Option<Time>,

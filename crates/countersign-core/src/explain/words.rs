@@ -26,6 +26,7 @@ pub(super) fn way_in_words(missing: &Missing, rule: Option<&Rule>) -> String {
         Token::Target if missing.of.is_empty() => "at least one target".to_owned(),
         Token::Target => format!("{}, which the catalog no longer has", names(missing)),
         Token::Rules => "rules: none are in force".to_owned(),
+        Token::Thaw => format!("the end of freeze {}", names(missing)),
         Token::Wait => format!("the time until {}, in which anybody can still reject it", names(missing)),
     }
 }

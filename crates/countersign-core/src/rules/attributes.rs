@@ -429,6 +429,27 @@ pub const ATTRIBUTES: &[Attribute] = &[
         Value::Long(i64::from(judged.snapshot.documents.tests))
     }),
     item(
+        "freeze.active",
+        Type::Bool,
+        "Whether a freeze holds for the target now, also one that the change may pass. What may not is stopped whatever rules say.",
+        |judged| Value::Bool(judged.snapshot.is_frozen(&judged.target.target)),
+    ),
+    item(
+        "window.open",
+        Type::Bool,
+        "Whether one of the target's change windows is open now. A target for which no calendar has any is always open.",
+        |judged| Value::Bool(judged.snapshot.is_open(&judged.target.target)),
+    ),
+    item(
+        "time.working_hours",
+        Type::Bool,
+        "Whether the target's owner group works now, by its working hours and holidays: where no calendar says any, from 9 to 17, Monday to Friday.",
+        |judged| Value::Bool(judged.snapshot.works(&judged.target.target)),
+    ),
+    item("waiting.hours", Type::Long, "How many hours ago the log took this revision, begun ones in full.", |judged| {
+        Value::Long(i64::from(judged.snapshot.waiting_hours.unwrap_or(0)))
+    }),
+    item(
         "home.people",
         Type::Long,
         "How many people the catalog gives a key to, the contributors among them.",

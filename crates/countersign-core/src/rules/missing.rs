@@ -98,7 +98,7 @@ impl Requirement {
             }
             Need::Approvals { .. }
             | Need::Disclosure
-            | Need::Has(Has::Title(_) | Has::Link(_) | Has::SignedCommits | Has::Label(_)) => {
+            | Need::Has(Has::Title(_) | Has::Link(_) | Has::SignedCommits | Has::Label(_) | Has::Window) => {
                 Missing { token, count: lacks, of: Vec::new(), or: Vec::new() }
             }
             // The roles for which nobody is left.
@@ -137,6 +137,7 @@ impl Has {
             Self::Label(label) => snapshot.labels.by_others.contains(label),
             Self::ApplierApart => count::applier_is_apart(snapshot),
             Self::NoLabel(label) => !snapshot.labels.all.contains_key(label),
+            Self::Window => snapshot.targets.iter().all(|view| snapshot.is_open(&view.target)),
         }
     }
 }

@@ -150,6 +150,7 @@ impl Has {
                 snapshot.labels.all.remove(label);
                 snapshot.labels.by_others.remove(label);
             }
+            Self::Window => snapshot.calendar.iter_mut().for_each(|calendar| calendar.shut.clear()),
         }
     }
 
@@ -165,6 +166,10 @@ impl Has {
             }
             Self::NoLabel(label) => put(snapshot, label, false),
             Self::ApplierApart => snapshot.applier = Some(Applier::Unknown),
+            Self::Window => {
+                let all = snapshot.targets.iter().map(|view| view.target.clone()).collect();
+                snapshot.calendar.get_or_insert_default().shut = all;
+            }
         }
     }
 }

@@ -6,14 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_ledger::{Time, sshsig::Assurance};
 
 use super::{
-    Ai, AiStatus, Applier, ApprovalView, Carried, CommitsView, EvidenceView, GuidanceView, LabelsView, Material,
-    PathsView, ProposerView, Snapshot, TargetView, WaiverView,
+    Ai, AiStatus, Applier, ApprovalView, CalendarView, Carried, CommitsView, EvidenceView, GuidanceView, LabelsView,
+    Material, PathsView, ProposerView, Snapshot, TargetView, WaiverView,
 };
 use crate::{
     catalog::ActorKind,
     facts::Size,
     ids::{ActorId, ChangeId, EvidenceKind, GroupId, Label, RuleId, SystemId},
     kind::{Documents, Kind, Purpose},
+    landed::RollbackView,
     standard::StandardView,
     statement::Seen,
 };
@@ -55,12 +56,19 @@ impl Builder {
             labels: LabelsView::default(),
             applier: None,
             standard: None,
+            rollback: None,
             size_without: BTreeMap::new(),
             branch: None,
             commits: None,
             loosening: None,
             together: BTreeMap::new(),
+            calendar: None,
+            waiting_hours: None,
         })
+    }
+
+    pub fn so_far(&self) -> &Snapshot {
+        &self.0
     }
 
     pub fn build(self) -> Snapshot {
@@ -211,6 +219,13 @@ impl Builder {
         self
     }
 
+    /// What it takes back, by somebody who may do that alone.
+    #[must_use]
+    pub fn rollback(mut self, rollback: Option<RollbackView>) -> Self {
+        self.0.rollback = rollback;
+        self
+    }
+
     /// What evidence of a kind comes to.
     #[must_use]
     pub fn evidence(mut self, kind: EvidenceKind, view: EvidenceView) -> Self {
@@ -263,6 +278,20 @@ impl Builder {
     pub fn given_hours_ago(mut self, by: &ActorId, hours: u32) -> Self {
         let theirs = self.0.approvals.iter_mut().filter(|approval| approval.by == *by);
         theirs.for_each(|approval| approval.hours = Some(hours));
+        self
+    }
+
+    /// What calendars say of it.
+    #[must_use]
+    pub fn calendar(mut self, calendar: CalendarView) -> Self {
+        self.0.calendar = Some(calendar);
+        self
+    }
+
+    /// How many hours ago the log took the revision.
+    #[must_use]
+    pub fn waiting_hours(mut self, hours: u32) -> Self {
+        self.0.waiting_hours = Some(hours);
         self
     }
 

@@ -5,6 +5,7 @@
 //! could act is for [`crate::explain`].
 
 mod build;
+mod calendar;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,11 +17,15 @@ use crate::{
     facts::Size,
     ids::{ActorId, ChangeId, EvidenceKind, GroupId, Label, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
+    landed::RollbackView,
     standard::StandardView,
     statement::Seen,
 };
 
-pub use build::Builder;
+pub use self::{
+    build::Builder,
+    calendar::{CalendarView, FreezeView},
+};
 
 /// What the subject is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -103,6 +108,9 @@ pub struct Snapshot {
     /// The template that it fits, which two people approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard: Option<StandardView>,
+    /// What it takes back, where it brings back what ran before by somebody who may do that alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RollbackView>,
     /// The same without the paths of the patterns that rules leave out of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub size_without: BTreeMap<String, Size>,
@@ -119,6 +127,12 @@ pub struct Snapshot {
     /// who enrolled them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub together: BTreeMap<ActorId, Together>,
+    /// What calendars say of it now, where one bears on it or a rule asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<CalendarView>,
+    /// How many hours have passed since the log took this revision, where a rule asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_hours: Option<u32>,
 }
 
 /// Who signed the commits of a revision.

@@ -9,7 +9,10 @@ use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, T
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Evidence, Finding, Header, KeyRotation, Labelling, Recovery, RevisionRef, SeenCheckpoint};
+use super::{
+    Evidence, Finding, FindingAnswer, Header, KeyRotation, Labelling, PermitRequest, Recovery, RevisionRef,
+    SeenCheckpoint,
+};
 use crate::{
     decision::Outcome,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
@@ -333,20 +336,6 @@ pub struct FoundDocument {
     pub review_due: Option<Time>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PermitRequest {
-    /// Who pushes, as their signature over the push says. Who runs a command asks for themselves, and is not named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub applier: Option<ActorId>,
-    /// The gate's key: only its holder can use the permit.
-    pub audience: Fingerprint,
-    pub change: ChangeId,
-    pub gate: GateId,
-    pub revision: RevisionRef,
-    pub transition: TransitionRef,
-}
-
 /// That the engine decided, and from what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -521,6 +510,7 @@ bodies! {
     Erasure(Erasure) = "erasure",
     Epoch(Epoch) = "epoch",
     Finding(Finding) = "finding",
+    FindingAnswer(FindingAnswer) = "finding-answer",
 }
 
 /// Kinds that have a name and no body yet. A log that has one is of a later semantics.
@@ -531,7 +521,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "freeze",
     "freeze-lift",
     "break-glass",
-    "finding-answer",
     "observation",
     "incident",
     "sign-off",
@@ -563,7 +552,8 @@ impl Body {
             | Self::Proposal(_)
             | Self::Erasure(_)
             | Self::Epoch(_)
-            | Self::Finding(_) => None,
+            | Self::Finding(_)
+            | Self::FindingAnswer(_) => None,
             Self::Publication(b) => b.change.as_ref().map(|change| (&change.id, &change.revision)),
             Self::NewRevision(b) => Some((&b.change, &b.revision)),
             Self::Approval(b) => Some((&b.change, &b.revision)),
@@ -609,6 +599,7 @@ impl Body {
             Self::Erasure(b) => vec![b.reason],
             Self::Epoch(b) => vec![b.reason],
             Self::Finding(b) => b.text.into_iter().collect(),
+            Self::FindingAnswer(b) => vec![b.text],
             Self::PermitRequest(b) => vec![b.transition.digest],
             Self::Decided(b) => vec![b.decision, b.snapshot],
             Self::GateRegistration(b) => b.reason.into_iter().collect(),
@@ -657,7 +648,8 @@ impl Body {
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_)
-            | Self::Finding(_) => Vec::new(),
+            | Self::Finding(_)
+            | Self::FindingAnswer(_) => Vec::new(),
         }
     }
 
@@ -691,7 +683,8 @@ impl Body {
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_)
-            | Self::Finding(_) => false,
+            | Self::Finding(_)
+            | Self::FindingAnswer(_) => false,
         }
     }
 }

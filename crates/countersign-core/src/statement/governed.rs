@@ -24,6 +24,7 @@ impl Body {
             | Self::Label(_)
             | Self::Evidence(_)
             | Self::Finding(_)
+            | Self::FindingAnswer(_)
             | Self::Rejection(_)
             | Self::RejectionLift(_)
             | Self::RejectionSetAside(_)
@@ -79,7 +80,8 @@ impl Body {
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_)
-            | Self::Finding(_) => None,
+            | Self::Finding(_)
+            | Self::FindingAnswer(_) => None,
         }
     }
 }

@@ -17,6 +17,7 @@ mod finding;
 mod governed;
 mod keys;
 mod label;
+mod permit;
 
 use std::borrow::Cow;
 
@@ -27,9 +28,10 @@ use serde_json::value::RawValue;
 pub use self::{
     bodies::*,
     evidence::Evidence,
-    finding::{Concerned, Finding, Matter},
+    finding::{Concerned, Finding, FindingAnswer, Matter},
     keys::{KeyRotation, Recovery},
     label::{LabelAct, Labelling},
+    permit::PermitRequest,
 };
 use crate::{
     ids::{ActorId, ChangeId, FindingId, Nonce, Target},
@@ -182,6 +184,7 @@ impl Statement {
             Body::Evidence(b) => vec![named(b.subject.kind.as_str(), &b.subject.digest)],
             Body::Epoch(b) => vec![named(self.header.log.as_str(), &b.reason)],
             Body::Finding(b) => vec![named(b.what.kind(), &b.what.same())],
+            Body::FindingAnswer(b) => vec![named(format!("finding/{}", b.finding), &b.what.same())],
             Body::Erasure(b) => {
                 let of = match &b.of {
                     Erased::Change(change) => format!("change/{change}"),
@@ -244,6 +247,7 @@ impl Statement {
                 Erased::Person(person) => (person_stream(person)?, Vec::new()),
             },
             Body::Finding(b) => (finding_stream(&FindingId::of_finding(payload))?, b.what.streams()?),
+            Body::FindingAnswer(b) => (finding_stream(&b.finding)?, b.what.streams()?),
             Body::Rejection(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::RejectionLift(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::RejectionSetAside(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),

@@ -322,6 +322,7 @@ impl Lane {
             audience,
             transition,
             applier: None,
+            watched_until: None,
             epoch: None,
         });
         let requested = place(&mut heads, &own, at, requested.envelope)?;

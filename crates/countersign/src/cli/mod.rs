@@ -3,11 +3,13 @@
 //! A new command is a file here with `Args` and `run`, a variant of `Command`, and an arm in `Command::run`.
 
 mod amend;
+mod answer;
 mod apply;
 mod approve;
 mod attest;
 mod audit;
 mod backup;
+mod calendar;
 mod comment;
 mod config;
 pub mod content;
@@ -49,6 +51,7 @@ mod rebuild;
 mod recover;
 mod review;
 mod revoke;
+mod rollback;
 mod rotate_key;
 mod rules;
 mod serve;
@@ -189,9 +192,11 @@ enum Command {
     Show(show::Args),
     List(list::Args),
     Whoami(whoami::Args),
+    Calendar(calendar::Args),
     Review(review::Args),
     Diff(diff::Args),
     Findings(findings::Args),
+    Rollback(rollback::Args),
     Approve(approve::Args),
     Reject(approve::RejectArgs),
     Withdraw(approve::WithdrawArgs),
@@ -247,7 +252,9 @@ impl Command {
             | Self::Show(_)
             | Self::List(_)
             | Self::Findings(_)
+            | Self::Rollback(_)
             | Self::Whoami(_)
+            | Self::Calendar(_)
             | Self::Review(_)
             | Self::Diff(_)
             | Self::Approve(_)
@@ -297,9 +304,11 @@ impl Command {
             Self::Show(args) => show::run(global, &args),
             Self::List(args) => list::run(global, &args),
             Self::Whoami(args) => whoami::run(global, &args),
+            Self::Calendar(args) => calendar::run(global, &args),
             Self::Review(args) => review::run(global, &args),
             Self::Diff(args) => diff::run(global, &args),
             Self::Findings(args) => findings::run(global, &args),
+            Self::Rollback(args) => rollback::run(global, args),
             Self::Approve(args) => approve::run(global, args),
             Self::Reject(args) => approve::reject(global, args),
             Self::Withdraw(args) => approve::withdraw(global, args),

@@ -337,6 +337,7 @@ pub(super) fn named_blobs(
         Body::Publication(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Erasure(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Epoch(b) => drop(Reason::parse(text(&b.reason))?),
+        Body::FindingAnswer(b) => drop(Reason::parse(text(&b.text))?),
         Body::Finding(b) => drop(b.text.as_ref().map(|digest| Reason::parse(text(digest))).transpose()?),
         Body::Genesis(_)
         | Body::RevocationConfirmation(_)

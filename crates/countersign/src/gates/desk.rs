@@ -390,7 +390,14 @@ impl Desk {
         let decision = decide::decide(&state.governance.rules, &snapshot, now);
         // Who could help is of interest only where something is missing.
         let explanation = match decision.outcome {
-            Outcome::Allow => Explanation { explained_at: now, rules: Vec::new(), enough: Vec::new(), standard: None },
+            Outcome::Allow => Explanation {
+                explained_at: now,
+                rules: Vec::new(),
+                enough: Vec::new(),
+                standard: None,
+                rollback: None,
+                freezes: Vec::new(),
+            },
             Outcome::Deny => {
                 let disabled = self.runtime.block_on(self.follower.disabled(&state, now))?;
                 explain::explain(&decision, &state, &change, &disabled, now)?

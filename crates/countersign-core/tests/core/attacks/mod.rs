@@ -3,6 +3,7 @@
 mod applier;
 mod approvals;
 mod authority;
+mod calendars;
 mod epochs;
 mod evidence;
 mod findings;
@@ -12,6 +13,7 @@ mod labels;
 mod loosening;
 mod newcomers;
 mod permits;
+mod rollback;
 mod standard;
 mod statements;
 mod stops;

@@ -386,6 +386,10 @@ fn schema_that_rules_see() {
           // Whether it passed by nothing but workloads that the change itself steers: it edits their workflow.
           self_made: {},
         },
+        freeze: {
+          // Whether a freeze holds for the target now, also one that the change may pass. What may not is stopped whatever rules say.
+          active: Bool,
+        },
         guidance: {
           // How many documents the change says it was made by.
           cited: Long,
@@ -454,9 +458,21 @@ fn schema_that_rules_see() {
         standard: Bool,
         // How much a failure of the target's system matters: 1 is highest, 4 lowest.
         tier: Long,
+        time: {
+          // Whether the target's owner group works now, by its working hours and holidays: where no calendar says any, from 9 to 17, Monday to Friday.
+          working_hours: Bool,
+        },
         title: {
           // The word before the colon of its title: `feat` of `feat(api)!: …`, `PAY-12` of `PAY-12: …`. Empty where that is none.
           form: String,
+        },
+        waiting: {
+          // How many hours ago the log took this revision, begun ones in full.
+          hours: Long,
+        },
+        window: {
+          // Whether one of the target's change windows is open now. A target for which no calendar has any is always open.
+          open: Bool,
         },
       };
       action apply appliesTo { principal: Gate, resource: Change };
