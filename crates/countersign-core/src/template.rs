@@ -215,7 +215,6 @@ fn met(requires: &[Choice]) -> String {
             Has::Title(form) => given.push(format!("title: '{}: with it'", Has::sample(form))),
             Has::Link(host) => given.push(format!("links: [https://{host}/1]")),
             Has::SignedCommits => given.push("commits: by_committer".to_owned()),
-            Has::Window => given.push("window: open".to_owned()),
             Has::Label(label) => labels.push(format!("{label}: grace")),
             Has::NoLabel(_) => {}
             Has::ApplierApart => given.push("applier: ada".to_owned()),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::{
-    Evidence, Finding, FindingAnswer, Header, KeyRotation, Labelling, PermitRequest, Recovery, RevisionRef,
+    BreakGlass, Evidence, Finding, FindingAnswer, Header, KeyRotation, Labelling, PermitRequest, Recovery, RevisionRef,
     SeenCheckpoint,
 };
 use crate::{
