@@ -10,12 +10,15 @@ mod epoch;
 mod evidence;
 mod files;
 mod finding;
+mod glass;
 mod governance;
+mod label;
 mod permit;
 mod publication;
 mod recovery;
 mod revocation;
 mod rotation;
+mod second;
 
 use countersign_ledger::{
     Digest, Envelope, Fingerprint, Time,
@@ -24,6 +27,7 @@ use countersign_ledger::{
 
 pub use self::change::MAX_COMMENTS;
 pub use self::finding::MAX_OPEN as MAX_OPEN_FINDINGS;
+pub use self::glass::enough as enough_broke;
 pub(crate) use self::publication::may_publish;
 pub use self::publication::{replaces_what_is_in_force, standards_hold};
 pub use self::recovery::can_govern;
@@ -140,6 +144,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         }
         Body::Epoch(_) => epoch::need_recovery_quorum(&state.governance.record, &signers)?,
         Body::Recovery(_) => recovery::need_quorum(&state.governance, &signers)?,
+        Body::BreakGlass(said) => glass::need_enough(state, said, &signers, now)?,
         Body::KeyRotation(said) => {
             let has_the_new_key = signers.len() < signed.verified.len();
             rotation::need_signatures(state, said, header, &signers, has_the_new_key, now)?;
@@ -162,6 +167,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
         | Body::Comment(_)
+        | Body::Label(_)
         | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
@@ -273,7 +279,7 @@ fn signer(
         }
         if let Some(record) = gate.revoked.get(key).filter(|record| record.takes(now)) {
             return Err(revoked(key, record)
-                .hint("a gate gets another key so: move REPO/countersign aside, and install the gate again"));
+                .hint("a gate gets another key so: remove REPO/countersign/gate.key, and install the gate again"));
         }
     }
     Err(Refusal { class: RefusalClass::Unauthenticated, ..nobodys(governance, key) })

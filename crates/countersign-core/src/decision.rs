@@ -73,6 +73,8 @@ pub enum Token {
     Rules,
     /// The time that is named.
     Wait,
+    /// That the freezes are over, or that it is something that may pass them.
+    Thaw,
 }
 
 /// What a rule still misses.
@@ -188,6 +190,7 @@ impl fmt::Display for Token {
             Self::Target => "target",
             Self::Rules => "rules",
             Self::Wait => "wait",
+            Self::Thaw => "thaw",
         })
     }
 }
@@ -206,6 +209,7 @@ impl FromStr for Token {
             "target" => Self::Target,
             "rules" => Self::Rules,
             "wait" => Self::Wait,
+            "thaw" => Self::Thaw,
             requirement => Self::Requirement(requirement.parse()?),
         })
     }

@@ -9,7 +9,7 @@ use std::{
 use countersign_ledger::{Digest, Fingerprint, Hash, Leaf, StreamHead, StreamId, Time, sshsig::KnownKeys};
 
 use crate::{
-    admit::{self, Signed, authenticate, authenticate_genesis},
+    admit::{self, Authenticated, Signed, authenticate, authenticate_genesis},
     change::{Admitted, Aside, Change, Found},
     facts::{GitFacts, Identities},
     governance::{Blobs, Governance},
@@ -148,6 +148,7 @@ impl State {
             self.governance = Arc::new(governance);
         }
         self.apply(&admitted)?;
+        self.know_who_broke(&entry.signed);
         Ok(entry.leaf.lines().iter().map(|line| line.stream.clone()).collect())
     }
 
@@ -195,6 +196,7 @@ impl State {
             | Body::Withdrawal(_)
             | Body::ApprovalWithdrawal(_)
             | Body::Comment(_)
+            | Body::Label(_)
             | Body::Evidence(_)
             | Body::Disclosure(_)
             | Body::Waiver(_)
@@ -203,6 +205,7 @@ impl State {
             | Body::PermitRequest(_)
             | Body::Decided(_)
             | Body::PermitGrant(_)
+            | Body::BreakGlass(_)
             | Body::Publication(_)
             | Body::OutcomeReport(_) => {
                 self.apply_to_targets(admitted)?;
@@ -334,6 +337,12 @@ impl State {
                     rolled.filter(|rolled| rolled.change == *change).for_each(|rolled| rolled.unreviewed = false);
                 }
             }
+            Matter::GlassBroken { change, targets, .. } => {
+                for target in targets {
+                    let broken = self.target_mut(target).history.broken.iter_mut();
+                    broken.filter(|broken| broken.change == *change).for_each(|broken| broken.unreviewed = false);
+                }
+            }
             // The gate was gone round.
             Matter::BranchMoved { targets, .. } => {
                 targets.iter().for_each(|target| self.target_mut(target).history.forget());
@@ -424,10 +433,35 @@ impl State {
     /// Obeys a stop that was handed over, before the log has it: a rejection or a revocation takes away at once. Whose it is
     /// was checked when it was handed over ([`admit::stop`]); here it is admitted as ever.
     pub fn obey(&mut self, signed: &Signed, now: Time) -> Result<(), Refusal> {
-        let statement = signed.statement();
         let authenticated = admit::stop_known(signed)?;
-        let found = Found::default();
-        admit::admit(self, &authenticated, &found, now)?;
+        self.take_before_the_log(signed, &authenticated, &Found::default(), now)
+    }
+
+    /// Takes what people signed for a gate in an outage, before the log has it: a proposal, and what breaks the glass for it. Both
+    /// are authenticated and admitted as they will be when the log has them.
+    pub fn foresee(&mut self, signed: &Signed, blob: &Blobs<'_>, now: Time) -> Result<(), Refusal> {
+        let statement = signed.statement();
+        let is_one = matches!(statement.body, Body::Proposal(_) | Body::BreakGlass(_));
+        if !is_one || statement.body.governance_subject().is_some() {
+            let what = format!("a statement of the kind `{}` opens nothing", statement.body.kind());
+            return Err(Refusal::malformed("not-a-break-glass", what));
+        }
+        let found = found(statement, blob)?;
+        let authenticated = authenticate(self, signed, now)?;
+        self.take_before_the_log(signed, &authenticated, &found, now)?;
+        self.know_who_broke(signed);
+        Ok(())
+    }
+
+    fn take_before_the_log(
+        &mut self,
+        signed: &Signed,
+        authenticated: &Authenticated<'_>,
+        found: &Found,
+        now: Time,
+    ) -> Result<(), Refusal> {
+        let statement = signed.statement();
+        admit::admit(self, authenticated, found, now)?;
         let signed_with = authenticated.signed_with().clone();
         self.apply(&Admitted {
             statement,
@@ -435,8 +469,18 @@ impl State {
             signed_with: &signed_with,
             senior: self.is_senior(&statement.header.by),
             at: now,
-            found: &found,
+            found,
         })
+    }
+
+    /// Everybody who signed what breaks the glass, each with their key.
+    fn know_who_broke(&mut self, signed: &Signed) {
+        let Body::BreakGlass(said) = &signed.statement().body else { return };
+        let governance = Arc::clone(&self.governance);
+        let who = signed.keys().filter_map(|key| Some((governance.catalog.actor_by_key(&key)?.id.clone(), key)));
+        if let Some(change) = self.change_mut(&said.change) {
+            change.broken_by(who.collect());
+        }
     }
 
     /// The streams that have to be known before a statement can be folded, and are not. More may be missing once these are
@@ -464,6 +508,7 @@ impl State {
         };
         match &statement.body {
             Body::PermitRequest(request) => needed.extend(gate_if_any(&request.gate)?),
+            Body::BreakGlass(said) => needed.extend(gate_if_any(&said.gate)?),
             Body::PermitGrant(grant) => {
                 needed.extend(about.map(|change| change.inputs(Some(&grant.gate))).transpose()?.unwrap_or_default());
             }
@@ -494,6 +539,7 @@ impl State {
             | Body::Withdrawal(_)
             | Body::ApprovalWithdrawal(_)
             | Body::Comment(_)
+            | Body::Label(_)
             | Body::Evidence(_)
             | Body::Disclosure(_)
             | Body::Waiver(_)
@@ -551,6 +597,7 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         Body::Proposal(proposal) => (Some(&proposal.subject), proposal.facts, proposal.identities, None),
         Body::NewRevision(revision) => (Some(&revision.subject), revision.facts, revision.identities, None),
         Body::PermitRequest(request) => (None, None, None, Some(&request.transition)),
+        Body::BreakGlass(said) => (None, None, None, Some(&said.transition)),
         // What these say, admission reads in the statement itself.
         Body::Genesis(_)
         | Body::Publication(_)
@@ -566,6 +613,7 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
         | Body::Comment(_)
+        | Body::Label(_)
         | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)

@@ -61,6 +61,18 @@ pub struct RolledBack {
     pub unreviewed: bool,
 }
 
+/// That people opened a gate whatever the rules said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BrokenGlass {
+    pub at: Time,
+    pub by: BTreeSet<ActorId>,
+    pub change: ChangeId,
+    /// Whether nobody was asked yet to look at it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unreviewed: bool,
+}
+
 /// A change that brings back what ran immediately before, by somebody who may do that alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -155,11 +167,13 @@ pub struct LandedRecord {
     pub landed: Vec<Landed>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rolled_back: Vec<RolledBack>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broken: Vec<BrokenGlass>,
 }
 
 impl LandedRecord {
     pub fn is_empty(&self) -> bool {
-        self.landed.is_empty() && self.rolled_back.is_empty()
+        self.landed.is_empty() && self.rolled_back.is_empty() && self.broken.is_empty()
     }
 
     /// Whether this takes back exactly the last of what landed here.
@@ -199,6 +213,14 @@ impl LandedRecord {
         self.rolled_back.push(rolled);
         let forgotten = self.rolled_back.len().saturating_sub(MAX_ROLLED_BACK);
         self.rolled_back.drain(..forgotten);
+    }
+
+    /// Takes what was opened whatever the rules said.
+    pub(crate) fn break_glass(&mut self, broken: BrokenGlass) {
+        self.broken.retain(|known| known.unreviewed);
+        self.broken.push(broken);
+        let forgotten = self.broken.len().saturating_sub(MAX_ROLLED_BACK);
+        self.broken.drain(..forgotten);
     }
 
     /// What stands there now no permit put there: nothing is known of before.

@@ -19,7 +19,7 @@ use countersign_core::{
 use countersign_ledger::{Digest, Time};
 
 use crate::wire::{
-    ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, PermitLine,
+    ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, LabelLine, PermitLine,
     RejectionLine, TakenBackLine, WaiverLine, rfc3339,
 };
 
@@ -135,10 +135,22 @@ pub fn view(
                 issued_at: rfc3339(permit.issued_at),
                 expires_at: rfc3339(permit.expires_at),
                 outcome: permit.outcome,
+                broken_by: permit.broken.iter().flat_map(|broken| broken.by.keys().cloned()).collect(),
+                broken_why: permit.broken.as_ref().and_then(|broken| reason(&broken.reason)),
             })
             .collect(),
         comments: change.comments.iter().map(|record| comment(change, record, texts)).collect(),
         evidence: evidence(change, &evidence_of(state, change, now)?, &reason),
+        labels: change
+            .labels
+            .iter()
+            .map(|record| LabelLine {
+                label: record.label.clone(),
+                by: record.by.clone(),
+                at: rfc3339(record.at),
+                revision: record.revision.number,
+            })
+            .collect(),
         taken_back: change
             .taken_back
             .iter()

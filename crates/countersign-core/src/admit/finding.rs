@@ -9,7 +9,7 @@ use super::{Authenticated, governance::is_branch, governance::unknown_target, pe
 use crate::{
     governance::Signer,
     ids::{GateId, Target},
-    landed::RolledBack,
+    landed::{BrokenGlass, RolledBack},
     refusal::Refusal,
     rollback::AFTER_REVIEW_SECS,
     state::{GateRecord, State},
@@ -28,7 +28,7 @@ pub(super) fn finding(
     now: Time,
 ) -> Result<(), Refusal> {
     bears_out(state, authenticated, &finding.what, now)?;
-    if let Matter::AfterReview { .. } = &finding.what
+    if let Matter::AfterReview { .. } | Matter::GlassBroken { .. } = &finding.what
         && finding.due > now.plus_secs(AFTER_REVIEW_SECS)
     {
         return Err(Refusal::malformed("finding-due", "what somebody did alone is looked at within 72 hours"));
@@ -89,6 +89,10 @@ pub(super) fn answer(state: &State, authenticated: &Authenticated<'_>, said: &Fi
             Err(Refusal::forbidden("your-own-act", format!("{by} did that alone, and somebody else looks at it"))
                 .hint(format!("one of these answers: {who}")))
         }
+        Matter::GlassBroken { by: broke, .. } if broke.contains(&by) => {
+            Err(Refusal::forbidden("your-own-act", format!("{by} broke the glass, and somebody else looks at it"))
+                .hint(format!("one of these answers: {who}")))
+        }
         _ if !found.who.contains(&by) => {
             Err(Refusal::forbidden("another-answers", format!("{by} was not asked to answer finding {short}"))
                 .hint(format!("one of these answers: {who}")))
@@ -107,7 +111,11 @@ fn addressed(state: &State, finding: &Finding) -> Result<(), Refusal> {
                 format!("{by} did that alone, and somebody else looks at it"),
             ));
         }
+        Matter::GlassBroken { by, .. } if !finding.who.is_disjoint(by) => {
+            return Err(Refusal::forbidden("your-own-act", "who broke the glass does not look at it themselves"));
+        }
         Matter::AfterReview { .. }
+        | Matter::GlassBroken { .. }
         | Matter::NobodyCan { .. }
         | Matter::RuleSwitched { .. }
         | Matter::RevocationUnconfirmed { .. } => return Ok(()),
@@ -138,6 +146,24 @@ fn bears_out(state: &State, authenticated: &Authenticated<'_>, matter: &Matter, 
                     return Err(Refusal::conflict(
                         "not-rolled-back",
                         format!("{by} has not rolled {target} back by {change} so that nobody was asked to look at it"),
+                    ));
+                }
+            }
+            match targets.is_empty() || targets.len() > MAX_TARGETS {
+                true => Err(Refusal::malformed("finding", format!("it names 1 to {MAX_TARGETS} targets"))),
+                false => Ok(()),
+            }
+        }
+        Matter::GlassBroken { by, change, targets } => {
+            server(authenticated)?;
+            let is_it = |broken: &BrokenGlass| broken.unreviewed && broken.change == *change && broken.by == *by;
+            for target in targets {
+                if !state.target(target)?.is_some_and(|record| record.history.broken.iter().any(is_it)) {
+                    return Err(Refusal::conflict(
+                        "glass-not-broken",
+                        format!(
+                            "nobody broke the glass for {change} on {target} so that nobody was asked to look at it"
+                        ),
                     ));
                 }
             }

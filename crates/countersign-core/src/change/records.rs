@@ -11,7 +11,8 @@ use crate::{
     decision::Outcome,
     evidence::EvidenceResult,
     facts::{AiSignal, GitFacts, IdentityFact, RuledPath, SignatureFact, Size, git::Ident},
-    ids::{ActorId, EvidenceKind, GateId, RuleId},
+    glass::Broken,
+    ids::{ActorId, EvidenceKind, GateId, Label, RuleId},
     kind::Documents,
     statement::{Disclosure, Identification, OutcomeResult, RevisionRef, Seen},
     subject::{Subject, TransitionRef},
@@ -215,6 +216,9 @@ pub struct RequestRecord {
     pub gate: GateId,
     pub audience: Fingerprint,
     pub transition: TransitionRef,
+    /// Who applies it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applier: Option<ActorId>,
     /// Until when the gate had only watched one of the targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watched_until: Option<Time>,
@@ -249,7 +253,13 @@ pub struct PermitRecord {
     pub transition: TransitionRef,
     pub issued_at: Time,
     pub expires_at: Time,
+    /// Who applies it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applier: Option<ActorId>,
     pub outcome: Option<OutcomeResult>,
+    /// That it stands on people's word alone, whatever the rules say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<Broken>,
     /// Whether it is of a rollback that one person may do alone: no rejection stops that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rollback: bool,
@@ -279,6 +289,20 @@ pub struct CommentRecord {
     pub at: Time,
     pub revision: RevisionRef,
     pub text: Digest,
+}
+
+/// A label that somebody put on it and nobody took off. It stands over later revisions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelRecord {
+    pub label: Label,
+    pub by: ActorId,
+    pub key: Fingerprint,
+    pub at: Time,
+    pub revision: RevisionRef,
+    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
 }
 
 /// What a workload said it found of a revision.

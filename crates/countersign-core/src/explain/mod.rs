@@ -6,11 +6,14 @@
 //!
 //! | room | holds |
 //! |---|---|
+//! | `freezes` | what freezes stop, and what passes them |
 //! | `enough` | the smallest set of people that would do |
 //! | `people` | who could act now, and who is nearest to what is missing |
 //! | `words` | what is missing, in words |
 
 mod enough;
+mod freezes;
+mod has;
 mod people;
 mod words;
 
@@ -22,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use self::{
     enough::{Wish, enough},
     people::{Found, Wanted, asked},
-    words::{how_to_approve, how_to_attest, how_to_disclose, way_in_words},
+    words::{how_to_approve, how_to_disclose, way_in_words},
 };
 pub use self::{
     people::{MAX_WHO, People},
@@ -33,7 +36,7 @@ use crate::{
     decision::{Decision, Missing, Mode, RuleDecision, RuleStatus, Strength, Token},
     facts::git::Ident,
     governance::Governance,
-    ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId, Target},
+    ids::{ActorId, ChangeId, GroupId, RuleId, SystemId, Target},
     landed::RollbackView,
     newcomers,
     refusal::Refusal,
@@ -66,6 +69,9 @@ pub struct Explanation {
     /// What it takes back, on whose one signature; or why it is no rollback though it is said to be one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<String>,
+    /// The freezes that hold for it now, and whether it may pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freezes: Vec<String>,
 }
 
 /// A rule of a decision, in words.
@@ -288,7 +294,14 @@ impl<'a> Scene<'a> {
     pub fn explain(&self, decision: &Decision, now: Time) -> Explanation {
         let wanted = Wanted::by(decision);
         let rules = decision.rules.iter().map(|rule| self.rule(rule, &wanted)).collect();
-        Explanation { explained_at: now, rules, enough: self.enough(decision), standard: None, rollback: None }
+        Explanation {
+            explained_at: now,
+            rules,
+            enough: self.enough(decision),
+            standard: None,
+            rollback: None,
+            freezes: self.freezes(),
+        }
     }
 
     /// The smallest set of people whose approvals would be all that are lacking. None where a rule asks for people of several
@@ -370,10 +383,20 @@ impl<'a> Scene<'a> {
                 Need::Evidence(kind) => self.attesters(kind).contains(person),
                 Need::Document { .. } | Need::Disclosure => made_it,
                 Need::Has(Has::Title(_) | Has::Link(_) | Has::SignedCommits) => made_it,
+                Need::Has(Has::Label(_)) => !made_it,
+                Need::Has(Has::NoLabel(_)) => !made_it || named(missing),
+                Need::Has(Has::ApplierApart) => made_it,
+                Need::Has(Has::Window) => false,
             },
             Token::Sponsor | Token::Lift => named(missing),
             Token::Driver => made_it,
-            Token::Remedy | Token::Contributor | Token::Identity | Token::Target | Token::Rules | Token::Wait => false,
+            Token::Remedy
+            | Token::Contributor
+            | Token::Identity
+            | Token::Target
+            | Token::Rules
+            | Token::Wait
+            | Token::Thaw => false,
         };
         let wanted = Wanted::by(decision);
         let unmet = decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
@@ -451,14 +474,8 @@ impl<'a> Scene<'a> {
                 Need::Evidence(kind) => one(self.attested(kind), self.how_to_attest(kind)),
                 Need::Disclosure => one(self.authors(decided), how_to_disclose(change)),
                 Need::Has(has) => {
-                    let how = match has {
-                        Has::Title(form) => format!("countersign revise {change} --title '{}: …'", Has::sample(form)),
-                        Has::Link(host) => format!("countersign revise {change} --link https://{host}/…"),
-                        Has::SignedCommits => {
-                            format!("sign them (git commit -S), then: countersign revise {change} --git .")
-                        }
-                    };
-                    one(self.authors(decided), how)
+                    let (found, how) = self.of_what_it_has(decided, missing, has);
+                    one(found, how)
                 }
             },
             Token::Remedy => {
@@ -488,28 +505,7 @@ impl<'a> Scene<'a> {
             }
             Token::Rules => one(self.anybody(decided), "countersign amend HOME --why REASON".to_owned()),
             Token::Wait => one(self.anybody(decided), format!("then, and not before: countersign publish {change}")),
-        }
-    }
-
-    /// The workloads that the catalog lets attest this, and that had no hand in the change.
-    fn attesters(&self, kind: &EvidenceKind) -> BTreeSet<&ActorId> {
-        let all = self.governance.into_iter().flat_map(|governance| governance.catalog.actors.values());
-        let may = all.filter(|actor| actor.attests.kinds.contains(kind) && !actor.keys.is_empty());
-        may.map(|actor| &actor.id).filter(|id| !count::had_a_hand(self.snapshot, id)).collect()
-    }
-
-    fn attested(&self, kind: &EvidenceKind) -> Found {
-        let all = self.attesters(kind);
-        let who: Vec<ActorId> = all.iter().take(MAX_WHO).map(|id| (*id).clone()).collect();
-        Found { more: u32::try_from(all.len().saturating_sub(who.len())).unwrap_or(u32::MAX), who }
-    }
-
-    fn how_to_attest(&self, kind: &EvidenceKind) -> String {
-        match self.governance.is_some() && self.attesters(kind).is_empty() {
-            true => format!(
-                "give a workload of the catalog `countersign/attests: {kind}`, then: countersign amend HOME --why REASON"
-            ),
-            false => how_to_attest(&self.snapshot.change, kind),
+            Token::Thaw => self.thaw(missing),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::{
     change::{Admitted, Change, PermitRecord},
     ids::GateId,
     kind::Kind,
-    landed::{Effect, Landing, RolledBack, all_of},
+    landed::{BrokenGlass, Effect, Landing, RolledBack, all_of},
     refusal::Refusal,
     rollback::{self, Rollback},
     standard::{DAY_SECS, StandardUse},
@@ -47,6 +47,16 @@ impl State {
             !failed && report.targets.iter().all(|target| self.target_mut(target).history.is_undone_by(&landing));
         for target in &report.targets {
             self.target_mut(target).history.land(&landing, undoes);
+        }
+        if let Some(broken) = &permit.broken {
+            for target in &report.targets {
+                self.target_mut(target).history.break_glass(BrokenGlass {
+                    at: admitted.at,
+                    by: broken.by.keys().cloned().collect(),
+                    change: change.id.clone(),
+                    unreviewed: true,
+                });
+            }
         }
         if undoes {
             self.remember_rollback(admitted, report, &change, permit);

@@ -124,6 +124,7 @@ pub fn weigh<'a>(rules: &'a Rules, snapshot: &'a Snapshot, now: Time) -> Weighed
         builtin::targets_known(ids, snapshot),
         builtin::identities_known(ids, snapshot),
         builtin::no_rejection(ids, snapshot),
+        builtin::frozen(ids, snapshot),
     ];
     let mut first: Vec<RuleDecision> = first.into_iter().flatten().collect();
     let mut weighed: Vec<WeighedRule<'_>> = rules.iter().map(|rule| weigh_rule(rule, &targets, snapshot)).collect();

@@ -9,7 +9,10 @@ use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, T
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Evidence, Finding, FindingAnswer, Header, KeyRotation, Recovery, RevisionRef, SeenCheckpoint};
+use super::{
+    BreakGlass, Evidence, Finding, FindingAnswer, Header, KeyRotation, Labelling, PermitRequest, Recovery, RevisionRef,
+    SeenCheckpoint,
+};
 use crate::{
     decision::Outcome,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
@@ -333,17 +336,6 @@ pub struct FoundDocument {
     pub review_due: Option<Time>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PermitRequest {
-    /// The gate's key: only its holder can use the permit.
-    pub audience: Fingerprint,
-    pub change: ChangeId,
-    pub gate: GateId,
-    pub revision: RevisionRef,
-    pub transition: TransitionRef,
-}
-
 /// That the engine decided, and from what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -505,6 +497,7 @@ bodies! {
     Withdrawal(Withdrawal) = "withdrawal",
     ApprovalWithdrawal(ApprovalWithdrawal) = "approval-withdrawal",
     Comment(Comment) = "comment",
+    Label(Labelling) = "label",
     Evidence(Evidence) = "evidence",
     Disclosure(Disclosure) = "disclosure",
     Waiver(Waiver) = "waiver",
@@ -513,6 +506,7 @@ bodies! {
     PermitRequest(PermitRequest) = "permit-request",
     Decided(Decided) = "decision",
     PermitGrant(PermitGrant) = "permit",
+    BreakGlass(BreakGlass) = "break-glass",
     OutcomeReport(OutcomeReport) = "outcome",
     Erasure(Erasure) = "erasure",
     Epoch(Epoch) = "epoch",
@@ -527,7 +521,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "delegation",
     "freeze",
     "freeze-lift",
-    "break-glass",
     "observation",
     "incident",
     "sign-off",
@@ -536,7 +529,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "health",
     "gate-contact",
     "gate-mode",
-    "label",
     "drill",
     "adoption",
 ];
@@ -571,6 +563,7 @@ impl Body {
             Self::Withdrawal(b) => Some((&b.change, &b.revision)),
             Self::ApprovalWithdrawal(b) => Some((&b.change, &b.revision)),
             Self::Comment(b) => Some((&b.change, &b.revision)),
+            Self::Label(b) => Some((&b.change, &b.revision)),
             Self::Evidence(b) => Some((&b.change, &b.revision)),
             Self::Disclosure(b) => Some((&b.change, &b.revision)),
             Self::Waiver(b) => Some((&b.change, &b.revision)),
@@ -579,6 +572,7 @@ impl Body {
             Self::PermitRequest(b) => Some((&b.change, &b.revision)),
             Self::Decided(b) => Some((&b.change, &b.revision)),
             Self::PermitGrant(b) => Some((&b.change, &b.revision)),
+            Self::BreakGlass(b) => Some((&b.change, &b.revision)),
             Self::OutcomeReport(b) => Some((&b.change, &b.revision)),
         }
     }
@@ -608,6 +602,7 @@ impl Body {
             Self::Finding(b) => b.text.into_iter().collect(),
             Self::FindingAnswer(b) => vec![b.text],
             Self::PermitRequest(b) => vec![b.transition.digest],
+            Self::BreakGlass(b) => vec![b.reason, b.transition.digest],
             Self::Decided(b) => vec![b.decision, b.snapshot],
             Self::GateRegistration(b) => b.reason.into_iter().collect(),
             Self::RevocationConfirmation(_)
@@ -615,6 +610,7 @@ impl Body {
             | Self::RejectionLift(_)
             | Self::Withdrawal(_)
             | Self::ApprovalWithdrawal(_)
+            | Self::Label(_)
             | Self::Disclosure(_)
             | Self::Identification(_)
             | Self::GuidanceObservation(_)
@@ -631,6 +627,7 @@ impl Body {
             Self::Proposal(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
             Self::NewRevision(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
             Self::PermitRequest(request) => vec![request.transition.digest],
+            Self::BreakGlass(said) => vec![said.transition.digest],
             Self::KeyRevocation(_)
             | Self::RevocationConfirmation(_)
             | Self::KeyRotation(_)
@@ -643,6 +640,7 @@ impl Body {
             | Self::Withdrawal(_)
             | Self::ApprovalWithdrawal(_)
             | Self::Comment(_)
+            | Self::Label(_)
             | Self::Evidence(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
@@ -676,6 +674,7 @@ impl Body {
             | Self::Withdrawal(_)
             | Self::ApprovalWithdrawal(_)
             | Self::Comment(_)
+            | Self::Label(_)
             | Self::Evidence(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
@@ -684,6 +683,7 @@ impl Body {
             | Self::PermitRequest(_)
             | Self::Decided(_)
             | Self::PermitGrant(_)
+            | Self::BreakGlass(_)
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_)

@@ -60,6 +60,8 @@ pub enum Matter {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<Oid>,
     },
+    /// People opened a gate whatever the rules said, and somebody else looks at it afterwards.
+    GlassBroken { by: BTreeSet<ActorId>, change: ChangeId, targets: BTreeSet<Target> },
     /// A gate is set up to watch on a branch what the log has it enforce.
     GateMode { branch: String, gate: GateId, targets: BTreeSet<Target> },
     /// Whoever could supply what a rule asks for is not there any more.
@@ -91,6 +93,7 @@ impl Matter {
         match self {
             Self::AfterReview { .. } => "after-review",
             Self::BranchMoved { .. } => "branch-moved",
+            Self::GlassBroken { .. } => "glass-broken",
             Self::GateMode { .. } => "gate-mode",
             Self::NobodyCan { .. } => "nobody-can",
             Self::RuleSwitched { .. } => "rule-switched",
@@ -102,7 +105,7 @@ impl Matter {
     /// open.
     pub fn same(&self) -> Digest {
         Digest::of(match self {
-            Self::AfterReview { change, .. } => format!("{} {change}", self.kind()),
+            Self::AfterReview { change, .. } | Self::GlassBroken { change, .. } => format!("{} {change}", self.kind()),
             Self::BranchMoved { branch, from, gate, targets: _, to } => {
                 let to = to.as_ref().map_or("nowhere", Oid::as_str);
                 format!("{} {gate} {branch} {from} {to}", self.kind())
@@ -119,7 +122,7 @@ impl Matter {
     /// Whose stream remembers that it is open.
     pub fn of(&self) -> Concerned<'_> {
         match self {
-            Self::AfterReview { targets, .. } => Concerned::Targets(targets),
+            Self::AfterReview { targets, .. } | Self::GlassBroken { targets, .. } => Concerned::Targets(targets),
             Self::BranchMoved { gate, .. } | Self::GateMode { gate, .. } => Concerned::Gate(gate),
             Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => Concerned::Target(target),
             Self::RevocationUnconfirmed { by, .. } => Concerned::Person(by),
@@ -129,7 +132,9 @@ impl Matter {
     /// The streams in which it stands besides its own: of whom and what it is about.
     pub(super) fn streams(&self) -> Result<Vec<StreamId>, Refusal> {
         Ok(match self {
-            Self::AfterReview { targets, .. } => targets.iter().map(target_stream).collect::<Result<_, _>>()?,
+            Self::AfterReview { targets, .. } | Self::GlassBroken { targets, .. } => {
+                targets.iter().map(target_stream).collect::<Result<_, _>>()?
+            }
             Self::BranchMoved { gate, targets, .. } | Self::GateMode { gate, targets, .. } => {
                 let mut streams = vec![gate_stream(gate.as_str())?];
                 for target in targets {
@@ -148,6 +153,10 @@ impl Matter {
             Self::AfterReview { by, targets, .. } => {
                 let targets = targets.iter().map(|target| format!("target/{target}"));
                 std::iter::once(format!("person/{by}")).chain(targets).collect()
+            }
+            Self::GlassBroken { by, targets, .. } => {
+                let targets = targets.iter().map(|target| format!("target/{target}"));
+                by.iter().map(|by| format!("person/{by}")).chain(targets).collect()
             }
             Self::BranchMoved { gate, targets, .. } | Self::GateMode { gate, targets, .. } => {
                 let targets = targets.iter().map(|target| format!("target/{target}"));
@@ -180,6 +189,12 @@ impl Matter {
                 let to = to.as_ref().map_or("nowhere", Oid::short);
                 let from = from.short();
                 format!("{branch} at gate {gate} should stand at {from} and was found at {to}, where no permit put it")
+            }
+            Self::GlassBroken { by, change, targets } => {
+                let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
+                let by: Vec<&str> = by.iter().map(|by| by.as_str()).collect();
+                let (by, targets, change) = (by.join(" and "), targets.join(", "), change.short());
+                format!("{by} broke the glass for {change} on {targets}, and somebody else looks at it afterwards")
             }
             Self::GateMode { branch, gate, targets } => {
                 let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();

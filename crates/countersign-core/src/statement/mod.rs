@@ -14,8 +14,11 @@
 mod bodies;
 mod evidence;
 mod finding;
+mod glass;
 mod governed;
 mod keys;
+mod label;
+mod permit;
 
 use std::borrow::Cow;
 
@@ -27,7 +30,10 @@ pub use self::{
     bodies::*,
     evidence::Evidence,
     finding::{Concerned, Finding, FindingAnswer, Matter},
+    glass::BreakGlass,
     keys::{KeyRotation, Recovery},
+    label::{LabelAct, Labelling},
+    permit::PermitRequest,
 };
 use crate::{
     ids::{ActorId, ChangeId, FindingId, Nonce, Target},
@@ -189,12 +195,14 @@ impl Statement {
                 let digest = Digest::of(&of);
                 vec![named(of, &digest)]
             }
-            Body::Rejection(_)
+            Body::BreakGlass(_)
+            | Body::Rejection(_)
             | Body::RejectionLift(_)
             | Body::RejectionSetAside(_)
             | Body::Withdrawal(_)
             | Body::ApprovalWithdrawal(_)
             | Body::Comment(_)
+            | Body::Label(_)
             | Body::Disclosure(_)
             | Body::Waiver(_)
             | Body::Identification(_)
@@ -247,12 +255,14 @@ impl Statement {
             Body::RejectionLift(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::RejectionSetAside(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::OutcomeReport(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
+            Body::BreakGlass(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::Proposal(_) => (change_stream(&ChangeId::of_proposal(payload))?, Vec::new()),
             Body::NewRevision(NewRevision { change, .. })
             | Body::Approval(Approval { change, .. })
             | Body::Withdrawal(Withdrawal { change, .. })
             | Body::ApprovalWithdrawal(ApprovalWithdrawal { change, .. })
             | Body::Comment(Comment { change, .. })
+            | Body::Label(Labelling { change, .. })
             | Body::Evidence(Evidence { change, .. })
             | Body::Disclosure(Disclosure { change, .. })
             | Body::Waiver(Waiver { change, .. })

@@ -307,6 +307,7 @@ impl Lane {
         let audience = gate_key.public().fingerprint();
         let speaker: ActorId = gate.as_str().parse()?;
         let request = PermitRequest {
+            applier: None,
             audience: audience.clone(),
             change: id.clone(),
             gate: gate.clone(),
@@ -320,6 +321,7 @@ impl Lane {
             gate: gate.clone(),
             audience,
             transition,
+            applier: None,
             watched_until: None,
             epoch: None,
         });

@@ -9,6 +9,8 @@ mod approve;
 mod attest;
 mod audit;
 mod backup;
+mod break_glass;
+mod calendar;
 mod comment;
 mod config;
 pub mod content;
@@ -30,6 +32,7 @@ mod import;
 mod init;
 mod init_from;
 mod join;
+mod label;
 mod list;
 mod log;
 mod looking;
@@ -185,11 +188,13 @@ enum Command {
     Demo(demo::Args),
     Init(init::Args),
     Serve(serve::Args),
+    BreakGlass(break_glass::Args),
     Propose(propose::Args),
     Revise(propose::ReviseArgs),
     Show(show::Args),
     List(list::Args),
     Whoami(whoami::Args),
+    Calendar(calendar::Args),
     Review(review::Args),
     Diff(diff::Args),
     Findings(findings::Args),
@@ -199,6 +204,7 @@ enum Command {
     Withdraw(approve::WithdrawArgs),
     TakeBack(take_back::Args),
     Comment(comment::Args),
+    Label(label::Args),
     Attest(attest::Args),
     Disclose(disclose::Args),
     Waive(disclose::WaiveArgs),
@@ -243,6 +249,7 @@ impl Command {
             Self::Demo(_) | Self::Audit(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Init(args) => args.is_of_a_log(),
             Self::Serve(_)
+            | Self::BreakGlass(_)
             | Self::Propose(_)
             | Self::Revise(_)
             | Self::Show(_)
@@ -250,6 +257,7 @@ impl Command {
             | Self::Findings(_)
             | Self::Rollback(_)
             | Self::Whoami(_)
+            | Self::Calendar(_)
             | Self::Review(_)
             | Self::Diff(_)
             | Self::Approve(_)
@@ -257,6 +265,7 @@ impl Command {
             | Self::Withdraw(_)
             | Self::TakeBack(_)
             | Self::Comment(_)
+            | Self::Label(_)
             | Self::Attest(_)
             | Self::Disclose(_)
             | Self::Waive(_)
@@ -293,11 +302,13 @@ impl Command {
             Self::Demo(args) => demo::run(global, args),
             Self::Init(args) => init::run(global, args),
             Self::Serve(args) => serve::run(global, &args),
+            Self::BreakGlass(args) => break_glass::run(global, &args),
             Self::Propose(args) => propose::run(global, args),
             Self::Revise(args) => propose::revise(global, args),
             Self::Show(args) => show::run(global, &args),
             Self::List(args) => list::run(global, &args),
             Self::Whoami(args) => whoami::run(global, &args),
+            Self::Calendar(args) => calendar::run(global, &args),
             Self::Review(args) => review::run(global, &args),
             Self::Diff(args) => diff::run(global, &args),
             Self::Findings(args) => findings::run(global, &args),
@@ -307,6 +318,7 @@ impl Command {
             Self::Withdraw(args) => approve::withdraw(global, args),
             Self::TakeBack(args) => take_back::run(global, &args),
             Self::Comment(args) => comment::run(global, args),
+            Self::Label(args) => label::run(global, args),
             Self::Attest(args) => attest::run(global, args),
             Self::Disclose(args) => disclose::run(global, args),
             Self::Waive(args) => disclose::waive(global, args),

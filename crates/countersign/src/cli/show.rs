@@ -5,7 +5,7 @@ use std::{io::IsTerminal as _, thread, time::Duration};
 use countersign_core::{
     decision::{Mode, Outcome, RuleStatus, Strength},
     evidence::EvidenceResult,
-    explain::{Explained, ExplainedRule, Obligation},
+    explain::{Explained, ExplainedRule, Explanation, Obligation},
     facts::GitFacts,
     ids::ChangeId,
     statement::Seen,
@@ -217,6 +217,10 @@ fn whole(view: &ChangeView, paths: &[String]) {
         field("waived", format!("{} by {}: {}", waiver.rule, waiver.by, words_of(why)));
     }
     evidence(view).iter().for_each(|line| field("evidence", line));
+    for label in &view.labels {
+        let of = format!("by {} {} (revision {})", label.by, times::ago(&label.at), label.revision);
+        field("label", format!("{} {of}", label.label));
+    }
     for comment in &view.comments {
         let place = match (&comment.path, comment.line) {
             (Some(path), Some(line)) => format!(", {path}:{line}"),
@@ -230,6 +234,10 @@ fn whole(view: &ChangeView, paths: &[String]) {
     for permit in &view.permits {
         let outcome = permit.outcome.map_or("not used".to_owned(), |outcome| outcome.to_string());
         field("permit", format!("gate {}, until {}, {outcome}", permit.gate, times::local(&permit.expires_at)));
+        if !permit.broken_by.is_empty() {
+            let why = words_of(permit.broken_why.as_deref().unwrap_or(NOT_HERE));
+            field("glass", format!("broken by {}, whatever the rules say: {why}", output::list(&permit.broken_by)));
+        }
     }
     verdict(view);
     if is_over(view) {
@@ -240,8 +248,8 @@ fn whole(view: &ChangeView, paths: &[String]) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
-    view.explanation.standard.iter().for_each(|line| anstream::println!("  {}", printable(line)));
-    view.explanation.rollback.iter().for_each(|line| anstream::println!("  {}", printable(line)));
+    let Explanation { standard, rollback, freezes, .. } = &view.explanation;
+    standard.iter().chain(rollback).chain(freezes).for_each(|line| anstream::println!("  {}", printable(line)));
     not_applicable(view.decision.not_applicable);
 }
 
@@ -279,8 +287,8 @@ pub fn standing(view: &ChangeView) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
-    view.explanation.standard.iter().for_each(|line| anstream::println!("  {}", printable(line)));
-    view.explanation.rollback.iter().for_each(|line| anstream::println!("  {}", printable(line)));
+    let Explanation { standard, rollback, freezes, .. } = &view.explanation;
+    standard.iter().chain(rollback).chain(freezes).for_each(|line| anstream::println!("  {}", printable(line)));
     anstream::println!(
         "  {}",
         faint(output::count(met.len(), "rule") + if met.len() == 1 { " is met" } else { " are met" })
@@ -390,8 +398,8 @@ pub fn to_do(denied: &Explained) -> String {
         lines.extend(obligations(&denied.decision.change, rule));
     }
     lines.extend(denied.explanation.for_example().map(|line| format!("  {line}")));
-    lines.extend(denied.explanation.standard.iter().map(|line| format!("  {}", printable(line))));
-    lines.extend(denied.explanation.rollback.iter().map(|line| format!("  {}", printable(line))));
+    let Explanation { standard, rollback, freezes, .. } = &denied.explanation;
+    lines.extend(standard.iter().chain(rollback).chain(freezes).map(|line| format!("  {}", printable(line))));
     lines.join("\n")
 }
 

@@ -12,7 +12,7 @@ use countersign_core::{
     catalog::did_you_mean,
     coverage,
     ids::{ActorId, ChangeId, FindingId, Target},
-    landed::RolledBack,
+    landed::{BrokenGlass, RolledBack},
     refusal::Refusal,
     rollback::{AFTER_REVIEW_SECS, reviewers},
     state::{FindingRecord, RevocationRecord, TargetRecord, Took},
@@ -167,17 +167,28 @@ impl Engine {
         Ok(raised)
     }
 
-    /// Asks somebody else to look at what one person rolled back alone, on these targets. Gives how many.
+    /// Asks somebody else to look at what one person rolled back alone, and at what broke the glass, on these targets. Gives how
+    /// many.
     pub async fn raise_after_reviews(&self, targets: &BTreeSet<Target>) -> Result<usize, EngineError> {
         let now = self.clock.now()?;
         let governance = self.governance().await?;
         let mut changes: BTreeMap<ChangeId, RolledBack> = BTreeMap::new();
+        let mut glass: BTreeMap<ChangeId, BrokenGlass> = BTreeMap::new();
         for target in targets {
-            let rolled = self.target(target).await?.map(|record| record.history.rolled_back).unwrap_or_default();
-            let unreviewed = rolled.into_iter().filter(|rolled| rolled.unreviewed);
+            let history = self.target(target).await?.map(|record| record.history).unwrap_or_default();
+            let unreviewed = history.rolled_back.into_iter().filter(|rolled| rolled.unreviewed);
             changes.extend(unreviewed.map(|rolled| (rolled.change.clone(), rolled)));
+            let unreviewed = history.broken.into_iter().filter(|broken| broken.unreviewed);
+            glass.extend(unreviewed.map(|broken| (broken.change.clone(), broken)));
         }
         let mut found = Vec::new();
+        for (id, BrokenGlass { by, change, .. }) in glass {
+            let Some(broken) = self.change(&id).await? else { continue };
+            let mut hands = take::contributors(&governance, &broken).all;
+            hands.extend(by.iter().cloned());
+            let who = reviewers(&governance, &broken.targets, &hands).into_iter().take(MAX_LIST).collect();
+            found.push((Matter::GlassBroken { by, change, targets: broken.targets }, who));
+        }
         for (id, RolledBack { by, change, restores, .. }) in changes {
             let Some(rollback) = self.change(&id).await? else { continue };
             let mut hands = take::contributors(&governance, &rollback).all;
@@ -244,7 +255,7 @@ impl Engine {
                 who = governance.policy_group().into_iter().cloned().collect();
             }
             let within = match &what {
-                Matter::AfterReview { .. } => AFTER_REVIEW_SECS,
+                Matter::AfterReview { .. } | Matter::GlassBroken { .. } => AFTER_REVIEW_SECS,
                 Matter::BranchMoved { .. }
                 | Matter::GateMode { .. }
                 | Matter::NobodyCan { .. }
@@ -253,7 +264,12 @@ impl Engine {
             };
             let finding = Finding { due: now.plus_secs(within), text: None, what, who };
             let head = self.store.head().await?;
-            let said = speech::signed(&self.server_key, &governance.record, &head, Body::Finding(finding))?;
+            let said = speech::signed(
+                &*self.keys.in_force(&governance.record)?,
+                &governance.record,
+                &head,
+                Body::Finding(finding),
+            )?;
             match Box::pin(self.submit(said.raw(), Vec::new())).await {
                 Ok(_) => raised += 1,
                 // Another server of the same store was first, or there are too many already.

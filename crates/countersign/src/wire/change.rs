@@ -7,7 +7,7 @@ use countersign_core::{
     evidence::EvidenceResult,
     explain::Explanation,
     facts::Role,
-    ids::{ActorId, ChangeId, EvidenceKind, GateId, RuleId, Target},
+    ids::{ActorId, ChangeId, EvidenceKind, GateId, Label, RuleId, Target},
     kind::{Kind, Purpose},
     snapshot::Ai,
     statement::{OutcomeResult, Seen},
@@ -75,6 +75,9 @@ pub struct ChangeView {
     /// What workloads attested, in the order in which they did.
     #[serde(default)]
     pub evidence: Vec<EvidenceLine>,
+    /// Labels that stand.
+    #[serde(default)]
+    pub labels: Vec<LabelLine>,
     /// Approvals that count no more.
     pub taken_back: Vec<TakenBackLine>,
     pub decision: Decision,
@@ -172,6 +175,15 @@ pub struct EvidenceLine {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LabelLine {
+    pub label: Label,
+    pub by: ActorId,
+    pub at: String,
+    /// At which it was put on.
+    pub revision: u32,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TakenBackLine {
     pub by: ActorId,
     pub at: String,
@@ -189,6 +201,12 @@ pub struct PermitLine {
     pub issued_at: String,
     pub expires_at: String,
     pub outcome: Option<OutcomeResult>,
+    /// Who broke the glass for it, whatever the rules said.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub broken_by: BTreeSet<ActorId>,
+    /// Why; `None` also where the words were erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_why: Option<String>,
 }
 
 impl ChangeView {

@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     change::{
-        ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, PermitLine,
-        RejectionLine, TakenBackLine, WaiverLine, rfc3339,
+        ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, LabelLine,
+        PermitLine, RejectionLine, TakenBackLine, WaiverLine, rfc3339,
     },
     error::{DENIED, ErrorBody, ErrorDetail},
     follow::{Entries, EpochHint, MAX_HINT_BYTES, Proof, Standings},

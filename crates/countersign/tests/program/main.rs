@@ -2,12 +2,15 @@
 
 mod amend;
 mod api;
+mod applier;
 mod apply;
 mod asked;
 mod attest;
 mod audit;
+mod break_glass;
 mod browser;
 mod bundle;
+mod calendar;
 mod captured;
 mod cli;
 mod copies;
@@ -41,6 +44,7 @@ mod init_from;
 mod join;
 mod keys;
 mod known;
+mod labels;
 mod looking;
 mod loosening;
 mod lying;

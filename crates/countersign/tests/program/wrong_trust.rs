@@ -8,13 +8,15 @@ const KEY: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What each command is run with. What it needs lies there, and whatever is wrong with the rest is said only where the trust
 /// file is not.
-const COMMANDS: [&str; 61] = [
+const COMMANDS: [&str; 65] = [
     "amend home --why better",
     "apply CHANGE --file file.yaml -- true",
     "approve CHANGE --file file.yaml",
     "audit work",
     "backup backed-up --home home",
+    "break-glass CHANGE --why burning",
     "bundle CHANGE --out out.tar",
+    "calendar",
     "demo",
     "disclose CHANGE --none",
     "doctor",
@@ -51,6 +53,7 @@ const COMMANDS: [&str; 61] = [
     "take-back CHANGE",
     "attest CHANGE --kind tests --result passed",
     "comment CHANGE looks-fine",
+    "label CHANGE hold",
     "enrol --confirm enrol-erin.json --word WORD --home home",
     "recover --person alice --new-key bob.pub --why lost --out recovery.json",
     "rotate-key --new bob",
@@ -61,6 +64,7 @@ const COMMANDS: [&str; 61] = [
     "revise CHANGE --file file.yaml",
     "revoke FINGERPRINT --why lost",
     "revoke FINGERPRINT --why lost --copy COPY",
+    "rollback search/production --why burning",
     "rules schema",
     "serve --home home --listen 127.0.0.1:0",
     "show CHANGE",

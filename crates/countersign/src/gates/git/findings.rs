@@ -104,6 +104,7 @@ fn is_told(
     let targets = match &what {
         Matter::BranchMoved { targets, .. } | Matter::GateMode { targets, .. } => targets,
         Matter::AfterReview { .. }
+        | Matter::GlassBroken { .. }
         | Matter::NobodyCan { .. }
         | Matter::RuleSwitched { .. }
         | Matter::RevocationUnconfirmed { .. } => return Ok(true),
