@@ -10,11 +10,10 @@ fn drawn(push: &Push) -> String {
     word.unwrap_or_else(|| panic!("{}", push.said)).to_owned()
 }
 
-/// A refusal with its address and its moment masked.
+/// A refusal with its address masked.
 fn told(push: &Push) -> String {
     let masked = |word: &str| match word {
         word if word.starts_with("http://") => "URL,".to_owned(),
-        word if word.starts_with("20") && word.ends_with("Z,") => "MOMENT,".to_owned(),
         "[ROOT]" => "WORD".to_owned(),
         word => word.to_owned(),
     };
