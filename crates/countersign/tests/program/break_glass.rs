@@ -123,6 +123,28 @@ fn with_the_log_one_person_opens_whatever_the_rules_say() {
     assert!(findings.contains("alice broke the glass"), "{findings}");
 }
 
+/// Whoever runs a command is its gate.
+#[test]
+fn a_command_is_run_whatever_the_rules_say() {
+    let world = World::usual();
+    world.stage.write("flags.json", "{}");
+    let words = ["propose", "--kind", "config", "--title", "Off", "--why", "orders fail", "--file", "flags.json"];
+    let run =
+        world.say("alice", &[&words[..], &["--command", "cat flags.json", "--target", "payments/production"]].concat());
+    let change = run.done()["id"].as_str().unwrap().to_owned();
+    let apply = ["apply", &change, "--file", "flags.json", "--", "cat", "flags.json"];
+    assert_eq!(world.say("alice", &apply).status, 3);
+    let broken = world.say("alice", &["break-glass", &change, "--why", "orders fail"]);
+    assert_eq!(broken.status, 0, "{broken}");
+    let applied = world.say("alice", &apply);
+    assert_eq!(applied.status, 0, "{applied}");
+    assert_eq!(world.state(&change), "applied");
+    // Once.
+    assert_eq!(world.say("alice", &apply).status, 1);
+    let findings = world.say("bob", &["findings", "--open"]).done().to_string();
+    assert!(findings.contains("alice broke the glass"), "{findings}");
+}
+
 #[test]
 fn what_was_signed_in_an_outage_opens_one_push_at_one_gate_for_an_hour() {
     let mut outage = Outage::new();
