@@ -121,6 +121,9 @@ fn with_the_log_one_person_opens_whatever_the_rules_say() {
     assert_eq!(world.state(&change), "applied");
     let findings = world.say("bob", &["findings", "--open"]).done().to_string();
     assert!(findings.contains("alice broke the glass"), "{findings}");
+    // It is loud until somebody has looked at it.
+    let list = world.stage.run(&format!("--url {} --key carol list", world.server().url));
+    assert!(list.stderr.contains("alice broke the glass"), "{list}");
 }
 
 /// Whoever runs a command is its gate.
