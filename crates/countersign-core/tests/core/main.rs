@@ -5,6 +5,7 @@ mod attacks;
 mod canonical;
 mod carry;
 mod catalog;
+mod coverage;
 #[path = "../../../countersign-ledger/tests/ledger/edits.rs"]
 mod edits;
 mod facts;

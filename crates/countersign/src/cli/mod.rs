@@ -191,6 +191,7 @@ enum Command {
     Review(review::Args),
     Diff(diff::Args),
     Findings(findings::Args),
+    Coverage(coverage::Args),
     Approve(approve::Args),
     Reject(approve::RejectArgs),
     Withdraw(approve::WithdrawArgs),
@@ -245,6 +246,7 @@ impl Command {
             | Self::Show(_)
             | Self::List(_)
             | Self::Findings(_)
+            | Self::Coverage(_)
             | Self::Whoami(_)
             | Self::Review(_)
             | Self::Diff(_)
@@ -297,6 +299,7 @@ impl Command {
             Self::Review(args) => review::run(global, &args),
             Self::Diff(args) => diff::run(global, &args),
             Self::Findings(args) => findings::run(global, &args),
+            Self::Coverage(args) => coverage::run(global, &args),
             Self::Approve(args) => approve::run(global, args),
             Self::Reject(args) => approve::reject(global, args),
             Self::Withdraw(args) => approve::withdraw(global, args),
