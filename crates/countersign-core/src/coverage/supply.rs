@@ -21,7 +21,7 @@ pub struct Supply {
     pub rule: RuleId,
     pub mode: Mode,
     pub strength: Strength,
-    /// With who can supply it; what whoever proposes sees to names nobody.
+    /// With who can supply it; of what whoever proposes sees to, those who could propose.
     pub asks: Vec<Obligation>,
 }
 

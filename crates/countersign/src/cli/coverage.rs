@@ -89,7 +89,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
 }
 
 fn moment(text: &str) -> Result<Time, CliError> {
-    let at = times::moment(text).map_err(|error| CliError::usage(format!("--at: {}", error.message)))?;
+    let at = times::moment(text).map_err(|error| CliError { message: format!("--at: {}", error.message), ..error })?;
     let at: Option<jiff::Timestamp> = at.parse().ok();
     at.map(|at| Time::from_unix_millis(at.as_millisecond()))
         .ok_or_else(|| CliError::usage(format!("--at: `{text}` is no moment")))
