@@ -49,7 +49,7 @@ enum Scope {
 
 impl Scope {
     fn system(self, nth: usize) -> Option<String> {
-        (self == Self::Scoped && nth % 10 != 0).then(|| format!("system-{nth}"))
+        (self == Self::Scoped && !nth.is_multiple_of(10)).then(|| format!("system-{nth}"))
     }
 }
 

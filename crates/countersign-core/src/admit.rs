@@ -10,7 +10,9 @@ mod epoch;
 mod evidence;
 mod files;
 mod finding;
+mod glass;
 mod governance;
+mod label;
 mod permit;
 mod publication;
 mod recovery;
@@ -24,6 +26,7 @@ use countersign_ledger::{
 
 pub use self::change::MAX_COMMENTS;
 pub use self::finding::MAX_OPEN as MAX_OPEN_FINDINGS;
+pub use self::glass::enough as enough_broke;
 pub(crate) use self::publication::may_publish;
 pub use self::publication::{replaces_what_is_in_force, standards_hold};
 pub use self::recovery::can_govern;
@@ -140,6 +143,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         }
         Body::Epoch(_) => epoch::need_recovery_quorum(&state.governance.record, &signers)?,
         Body::Recovery(_) => recovery::need_quorum(&state.governance, &signers)?,
+        Body::BreakGlass(said) => glass::need_enough(state, said, &signers, now)?,
         Body::KeyRotation(said) => {
             let has_the_new_key = signers.len() < signed.verified.len();
             rotation::need_signatures(state, said, header, &signers, has_the_new_key, now)?;
@@ -162,6 +166,7 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
         | Body::Comment(_)
+        | Body::Label(_)
         | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
@@ -171,7 +176,8 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         | Body::Decided(_)
         | Body::PermitGrant(_)
         | Body::OutcomeReport(_)
-        | Body::Finding(_) => {
+        | Body::Finding(_)
+        | Body::FindingAnswer(_) => {
             if signers.len() != 1 {
                 return Err(Refusal::unauthenticated(
                     "one-signature",

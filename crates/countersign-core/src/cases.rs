@@ -19,13 +19,13 @@ use crate::{
     decision::{Decision, Outcome, RuleStatus},
     explain::{ExplainedRule, Obligation, People, Scene},
     facts::{PathStatus, RuledPath, Size, size::Lines},
-    ids::{ActorId, Environment, EvidenceKind, GroupId, InvalidId, RuleId, SystemId, Target},
+    ids::{ActorId, Environment, EvidenceKind, GroupId, InvalidId, Label, RuleId, SystemId, Target},
     kind::{self, Documents, Kind, Purpose},
     rules::{
         Rules, decide,
         sample::{self, SAMPLE_NOW},
     },
-    snapshot::{AiStatus, Builder, CommitsView, EvidenceView, Snapshot, TargetView},
+    snapshot::{AiStatus, Applier, Builder, CommitsView, EvidenceView, Snapshot, TargetView},
     statement::Seen,
 };
 
@@ -137,8 +137,20 @@ struct Given {
     standard: bool,
     /// Kinds of evidence, and what came of each.
     evidence: BTreeMap<EvidenceKind, Came>,
+    /// Labels, and who put each on.
+    labels: BTreeMap<Label, ActorId>,
+    /// Who applies it, or `?` where nobody knows. Left out: nobody yet.
+    applier: Option<String>,
     /// Left out: one line of one file.
     size: Option<Measure>,
+    /// Whether a freeze holds. Left out: none.
+    frozen: bool,
+    /// Whether a change window is open. Left out: there is none, so that it is.
+    window: Option<Shutter>,
+    /// Whether the owners work. Left out: they do.
+    working_hours: Option<bool>,
+    /// Hours since the log took the revision. Left out: none.
+    waiting_hours: Option<u32>,
     /// Rule, and who waives it.
     waivers: BTreeMap<RuleId, ActorId>,
 }
@@ -159,6 +171,14 @@ impl Measure {
         let lines = self.added.zip(self.deleted).map(|(added, deleted)| Lines { added, deleted });
         Size { files: self.files, lines }
     }
+}
+
+/// Whether a window is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Shutter {
+    Open,
+    Shut,
 }
 
 /// What came of what a workload ran.
@@ -400,6 +420,15 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
     for (kind, came) in &given.evidence {
         snapshot = snapshot.evidence(kind.clone(), came.view());
     }
+    if let Some(who) = &given.applier {
+        let is = |who: &str| who.parse().map(Applier::Is).map_err(|error: InvalidId| error.to_string());
+        snapshot = snapshot.applied(if who == "?" { Applier::Unknown } else { is(who)? });
+    }
+    for (label, by) in &given.labels {
+        let proposed = given.proposer.as_ref().map_or("ada", ActorId::as_str) == by.as_str();
+        let made = proposed || given.contributors.contains(by) || given.claimed.contains(by);
+        snapshot = snapshot.labelled(label, by, !made && home.everybody.contains(by));
+    }
     snapshot = snapshot.approved_hours_ago(0);
     for (by, hours) in &given.approved_hours_ago {
         snapshot = snapshot.given_hours_ago(by, *hours);
@@ -438,7 +467,10 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
         let due = due_in_days.map(|days| SAMPLE_NOW.plus_secs(i64::from(days).saturating_mul(86_400)));
         snapshot = snapshot.guidance(path.clone(), due);
     }
-    Ok(snapshot.build())
+    snapshot = snapshot.waiting_hours(given.waiting_hours.unwrap_or(0));
+    let open = given.window != Some(Shutter::Shut);
+    let calendar = sample::calendar(snapshot.so_far(), given.frozen, open, given.working_hours.unwrap_or(true));
+    Ok(snapshot.calendar(calendar).build())
 }
 
 fn documents(given: &Given) -> Documents {
@@ -469,6 +501,7 @@ fn purpose(words: &BTreeSet<Word>) -> Purpose {
         restores: words.contains(&Word::Restores).then(sample::change),
         incident: words.contains(&Word::Incident).then(|| "INC-1".to_owned()),
         security: words.contains(&Word::Security),
+        no_way_back: false,
         source: None,
     }
 }

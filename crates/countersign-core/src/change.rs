@@ -13,20 +13,22 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     records::{
         ASIDE_PEOPLE, ApprovalRecord, Aside, CommentRecord, DecisionRecord, DisclosureRecord, ErasureRecord,
-        EvidenceRecord, IdentificationRecord, PermitRecord, RejectionRecord, RequestRecord, Revision, TakenBack,
-        WaiverRecord, is_set_aside,
+        EvidenceRecord, IdentificationRecord, LabelRecord, PermitRecord, RejectionRecord, RequestRecord, Revision,
+        TakenBack, WaiverRecord, is_set_aside,
     },
     status::ChangeStatus,
 };
 use crate::{
     catalog::Catalog,
     facts::{GitFacts, Identities},
+    glass::Broken,
     ids::{ActorId, ChangeId, EvidenceKind, GateId, Oid, RepositoryId, Target},
     kind::{Kind, Purpose},
     refusal::Refusal,
+    snapshot::Applier,
     statement::{
-        Body, FoundDocument, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Statement, change_stream,
-        gate_stream, governance_stream, person_stream, target_stream,
+        Body, FoundDocument, LabelAct, Labelling, ObservedDocument, OutcomeResult, Proposal, RevisionRef, Statement,
+        change_stream, gate_stream, governance_stream, person_stream, target_stream,
     },
     subject::{Subject, Transition},
 };
@@ -59,6 +61,12 @@ pub struct Change {
     pub comments: Vec<CommentRecord>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<EvidenceRecord>,
+    /// Those that stand, the latest of each actor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<LabelRecord>,
+    /// How often each actor put some on or took some off.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labelled: BTreeMap<ActorId, u32>,
     /// Approvals that are there no more, since who gave them took them back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taken_back: Vec<TakenBack>,
@@ -105,7 +113,9 @@ impl Change {
     /// The change that a proposal begins.
     pub fn begin(admitted: &Admitted<'_>, proposal: &Proposal, subject: &Subject) -> Self {
         let by = &admitted.statement.header.by;
-        Self::proposed((by, admitted.at), admitted.payload, proposal, subject, admitted.found)
+        let mut change = Self::proposed((by, admitted.at), admitted.payload, proposal, subject, admitted.found);
+        change.signed_by(&admitted.signed_with.key);
+        change
     }
 
     /// The change that a proposal of this name would begin, whether or not anybody signed it.
@@ -139,8 +149,36 @@ impl Change {
             permits: vec![],
             comments: vec![],
             evidence: vec![],
+            labels: vec![],
+            labelled: BTreeMap::new(),
             taken_back: vec![],
             erased: vec![],
+        }
+    }
+
+    fn signed_by(&mut self, key: &Fingerprint) {
+        self.revisions.iter_mut().last().into_iter().for_each(|revision| revision.key = Some(key.clone()));
+    }
+
+    /// Who signed what broke the glass last.
+    pub(crate) fn broken_by(&mut self, people: BTreeMap<ActorId, Fingerprint>) {
+        if let Some(broken) = self.permits.last_mut().and_then(|permit| permit.broken.as_mut()) {
+            broken.by.extend(people);
+        }
+    }
+
+    /// Until when the gate that was asked last had only watched one of its targets, if it was asked.
+    pub(crate) fn watched_until(&self) -> Option<Time> {
+        let decided = || self.decisions.last().map(|decision| &decision.request);
+        self.requested.as_ref().or_else(decided)?.watched_until
+    }
+
+    /// What the log knows besides of the last request, or of the last decision.
+    pub(crate) fn know(&mut self, watched_until: Option<Time>, rollback: bool) {
+        if let Some(request) = &mut self.requested {
+            request.watched_until = watched_until;
+        } else if let Some(decision) = self.decisions.last_mut() {
+            decision.rollback = rollback;
         }
     }
 
@@ -221,6 +259,20 @@ impl Change {
         newest.into_values()
     }
 
+    /// Who applies it: whoever asks to, or has a permit that is good or was started. `None` where nobody does.
+    pub fn applier(&self, now: Time) -> Option<Applier> {
+        let current = self.current_ref();
+        let permitted = || {
+            let holds = |permit: &&PermitRecord| {
+                Some(permit.revision) == current
+                    && (permit.is_running() || permit.outcome.is_none() && permit.expires_at > now)
+            };
+            self.permits.iter().rev().find(holds).map(|permit| permit.applier.clone())
+        };
+        let applier = self.requested.as_ref().map(|request| request.applier.clone()).or_else(permitted);
+        applier.map(|who| who.map_or(Applier::Unknown, Applier::Is))
+    }
+
     /// Whoever signed something about it.
     pub fn speakers(&self) -> BTreeSet<&ActorId> {
         let mut spoke = BTreeSet::from([&self.proposer]);
@@ -235,6 +287,7 @@ impl Change {
         spoke.extend(self.identifications.iter().map(|identification| &identification.by));
         spoke.extend(self.comments.iter().map(|comment| &comment.by));
         spoke.extend(self.evidence.iter().map(|evidence| &evidence.by));
+        spoke.extend(self.labelled.keys());
         spoke
     }
 
@@ -262,6 +315,7 @@ impl Change {
                     new.documents.clone(),
                     new.sponsor.clone(),
                 ));
+                self.signed_by(&admitted.signed_with.key);
                 // A rejection stands over later revisions.
                 let rejected = self.standing_rejections().next().is_some();
                 self.status = if rejected { ChangeStatus::Rejected } else { ChangeStatus::Proposed };
@@ -319,6 +373,7 @@ impl Change {
                 text: said.text,
                 epoch,
             }),
+            Body::Label(said) => self.label(said, admitted),
             Body::Disclosure(said) => self.disclosures.push(DisclosureRecord { by, at, said: said.clone() }),
             Body::Waiver(waiver) => self.waivers.push(WaiverRecord {
                 by,
@@ -339,6 +394,11 @@ impl Change {
                     gate: request.gate.clone(),
                     audience: request.audience.clone(),
                     transition: request.transition.clone(),
+                    watched_until: None,
+                    applier: match request.gate.is_its_runners() {
+                        true => Some(by),
+                        false => request.applier.clone(),
+                    },
                     epoch,
                 });
             }
@@ -351,6 +411,7 @@ impl Change {
                     at: decided.decided_at,
                     request,
                     heads: decided.heads.clone(),
+                    rollback: false,
                 });
             }
             Body::PermitGrant(permit) => {
@@ -362,7 +423,34 @@ impl Change {
                     transition: permit.transition.clone(),
                     issued_at: permit.issued_at,
                     expires_at: permit.expires_at,
+                    applier: self.decisions.last().and_then(|decided| decided.request.applier.clone()),
                     outcome: None,
+                    broken: None,
+                    rollback: self.decisions.last().is_some_and(|decision| decision.rollback),
+                    reported_at: None,
+                    epoch,
+                });
+                self.status = ChangeStatus::Permitted;
+            }
+            Body::BreakGlass(said) => {
+                self.permits.push(PermitRecord {
+                    statement: admitted.payload,
+                    revision: said.revision,
+                    gate: said.gate.clone(),
+                    audience: said.audience.clone(),
+                    transition: said.transition.clone(),
+                    issued_at: at,
+                    expires_at: said.expires_at,
+                    applier: None,
+                    outcome: None,
+                    broken: Some(Broken {
+                        by: BTreeMap::from([(by.clone(), admitted.signed_with.key.clone())]),
+                        incident: said.incident.clone(),
+                        nonce: said.nonce.clone(),
+                        overrides: said.overrides.clone(),
+                        reason: said.reason,
+                    }),
+                    rollback: false,
                     reported_at: None,
                     epoch,
                 });
@@ -403,7 +491,8 @@ impl Change {
             | Body::Proposal(_)
             | Body::Erasure(_)
             | Body::Epoch(_)
-            | Body::Finding(_) => {}
+            | Body::Finding(_)
+            | Body::FindingAnswer(_) => {}
         }
     }
 
@@ -413,6 +502,8 @@ impl Change {
         let aside = self.rejections.iter().flat_map(|rejection| &rejection.aside).map(|aside| aside.reason);
         let reasons = self.rejections.iter().map(|rejection| rejection.reason).chain(aside);
         let reasons = reasons.chain(self.waivers.iter().map(|waiver| waiver.reason));
+        let broken = self.permits.iter().filter_map(|permit| permit.broken.as_ref()).map(|broken| broken.reason);
+        let reasons = reasons.chain(broken);
         let reasons = reasons.chain(self.comments.iter().map(|comment| comment.text));
         let evidence = self.evidence.iter().flat_map(|evidence| [evidence.document, evidence.text]).flatten();
         texts.flatten().chain(reasons).chain(evidence).collect()
@@ -447,6 +538,26 @@ impl Change {
         // What was permitted stood on it.
         if !taken.is_empty() && self.status == ChangeStatus::Permitted {
             self.status = ChangeStatus::Proposed;
+        }
+    }
+
+    fn label(&mut self, said: &Labelling, admitted: &Admitted<'_>) {
+        let by = &admitted.statement.header.by;
+        let times = self.labelled.entry(by.clone()).or_default();
+        *times = times.saturating_add(1);
+        match said.act {
+            LabelAct::PutOn => {
+                self.labels.retain(|record| record.by != *by || !said.labels.contains(&record.label));
+                self.labels.extend(said.labels.iter().map(|label| LabelRecord {
+                    label: label.clone(),
+                    by: by.clone(),
+                    key: admitted.signed_with.key.clone(),
+                    at: admitted.at,
+                    revision: said.revision,
+                    epoch: admitted.statement.header.epoch,
+                }));
+            }
+            LabelAct::TakeOff => self.labels.retain(|record| !said.labels.contains(&record.label)),
         }
     }
 
@@ -496,12 +607,18 @@ impl Change {
         let waived = self.waivers.iter().filter(|w| Some(w.revision) == current).map(|waiver| &waiver.by);
         let attested = self.evidence_of(current.as_ref()).map(|evidence| &evidence.by);
         let signed = self.current().into_iter().flat_map(|revision| revision.signers.values());
-        for person in approved.chain(waived).chain(attested).chain(signed) {
+        let labelled =
+            self.labels.iter().filter(|record| self.is_of_the_same(&record.revision)).map(|record| &record.by);
+        for person in approved.chain(waived).chain(attested).chain(signed).chain(labelled) {
             streams.insert(person_stream(person)?);
         }
         // Who submitted what governs stands behind it as those do who approve.
         if let Some(Revision { subject: Subject::Governance(_), by, .. }) = self.current() {
             streams.insert(person_stream(by)?);
+        }
+        // One signature may be enough for what rolls back: whose it is.
+        if let (Some(_), Some(revision)) = (&self.purpose.restores, self.current()) {
+            streams.insert(person_stream(&revision.by)?);
         }
         if let Some(gate) = gate.filter(|gate| !gate.is_its_runners()) {
             streams.insert(gate_stream(gate.as_str())?);

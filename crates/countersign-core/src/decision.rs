@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{ChangeId, RuleId, Target},
+    landed::RollbackView,
     requirement::{InvalidRequirement, Requirement},
     standard::StandardView,
 };
@@ -29,6 +30,8 @@ pub enum RuleStatus {
     NotApplicable,
     Waived,
     Error,
+    /// It is not met and does not stop a rollback: recovery is never blocked.
+    SetAside,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +73,8 @@ pub enum Token {
     Rules,
     /// The time that is named.
     Wait,
+    /// That the freezes are over, or that it is something that may pass them.
+    Thaw,
 }
 
 /// What a rule still misses.
@@ -128,6 +133,9 @@ pub struct Decision {
     /// The standard change that it is, with who approved that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard: Option<StandardView>,
+    /// The rollback for which rules were set aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RollbackView>,
 }
 
 impl Missing {
@@ -161,7 +169,10 @@ impl Decision {
         match (mode, status) {
             (Mode::Watch, _) => false,
             (Mode::Enforce, RuleStatus::Unsatisfied | RuleStatus::Error) => true,
-            (Mode::Enforce, RuleStatus::Satisfied | RuleStatus::NotApplicable | RuleStatus::Waived) => false,
+            (
+                Mode::Enforce,
+                RuleStatus::Satisfied | RuleStatus::NotApplicable | RuleStatus::Waived | RuleStatus::SetAside,
+            ) => false,
         }
     }
 }
@@ -179,6 +190,7 @@ impl fmt::Display for Token {
             Self::Target => "target",
             Self::Rules => "rules",
             Self::Wait => "wait",
+            Self::Thaw => "thaw",
         })
     }
 }
@@ -197,6 +209,7 @@ impl FromStr for Token {
             "target" => Self::Target,
             "rules" => Self::Rules,
             "wait" => Self::Wait,
+            "thaw" => Self::Thaw,
             requirement => Self::Requirement(requirement.parse()?),
         })
     }
@@ -233,6 +246,7 @@ impl fmt::Display for RuleStatus {
             Self::NotApplicable => "not applicable",
             Self::Waived => "waived",
             Self::Error => "error",
+            Self::SetAside => "set aside",
         })
     }
 }

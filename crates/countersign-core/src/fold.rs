@@ -9,22 +9,22 @@ use std::{
 use countersign_ledger::{Digest, Fingerprint, Hash, Leaf, StreamHead, StreamId, Time, sshsig::KnownKeys};
 
 use crate::{
-    admit::{self, Signed, authenticate, authenticate_genesis},
+    admit::{self, Authenticated, Signed, authenticate, authenticate_genesis},
     change::{Admitted, Aside, Change, Found},
     facts::{GitFacts, Identities},
     governance::{Blobs, Governance},
     ids::{ActorId, FindingId, GateId},
     loosening::loosened_by,
     refusal::Refusal,
-    standard::{DAY_SECS, StandardUse},
-    state::{FindingRecord, GateRecord, OpenFinding, RevocationRecord, State, TargetRejection, Took},
+    state::{Answered, FindingRecord, GateRecord, OpenFinding, RevocationRecord, State, TargetRejection, Took},
     statement::{
-        Body, Concerned, Erased, Erasure, Finding, Holder, Matter, OutcomeReport, OutcomeResult, Statement,
-        gate_stream, governance_stream, person_stream, target_stream,
+        Body, Concerned, Erased, Erasure, Finding, FindingAnswer, Holder, Matter, Statement, gate_stream,
+        governance_stream, person_stream, target_stream,
     },
     subject::{Subject, Transition},
-    take::is_of_sort,
 };
+
+mod landing;
 
 /// A leaf that was read, its statement parsed and its signatures checked: everything that does not depend on what stands
 /// before it, so that it can be done on several cores.
@@ -148,6 +148,7 @@ impl State {
             self.governance = Arc::new(governance);
         }
         self.apply(&admitted)?;
+        self.know_who_broke(&entry.signed);
         Ok(entry.leaf.lines().iter().map(|line| line.stream.clone()).collect())
     }
 
@@ -177,7 +178,7 @@ impl State {
                 self.confirm_taking(&said.revoked_by, &said.revocation);
             }
             Body::GateRegistration(gate) => {
-                let record = GateRecord::registered(self.gate(&gate.gate)?, gate, by);
+                let record = GateRecord::registered(self.gate(&gate.gate)?, gate, (by, admitted.at));
                 self.put_gate(gate.gate.clone(), record);
             }
             Body::Proposal(proposal) => {
@@ -195,6 +196,7 @@ impl State {
             | Body::Withdrawal(_)
             | Body::ApprovalWithdrawal(_)
             | Body::Comment(_)
+            | Body::Label(_)
             | Body::Evidence(_)
             | Body::Disclosure(_)
             | Body::Waiver(_)
@@ -203,14 +205,20 @@ impl State {
             | Body::PermitRequest(_)
             | Body::Decided(_)
             | Body::PermitGrant(_)
+            | Body::BreakGlass(_)
             | Body::Publication(_)
             | Body::OutcomeReport(_) => {
                 self.apply_to_targets(admitted)?;
                 self.count_standard(admitted)?;
+                self.take_landing(admitted)?;
+                let (watched_until, rolls_back) = self.known_besides(admitted)?;
                 let governance = Arc::clone(&self.governance);
                 let change = admitted.statement.body.about().and_then(|(change, _)| self.change_mut(change));
                 if let Some(change) = change {
                     change.apply(admitted);
+                    if matches!(admitted.statement.body, Body::PermitRequest(_) | Body::Decided(_)) {
+                        change.know(watched_until, rolls_back);
+                    }
                     if matches!(admitted.statement.body, Body::NewRevision(_)) {
                         change.know_signers(&governance.catalog);
                     }
@@ -233,6 +241,13 @@ impl State {
                 };
                 self.put_finding(FindingId::of_finding(&admitted.payload), record);
                 self.open_finding(finding, &admitted.payload);
+            }
+            Body::FindingAnswer(said) => {
+                self.answer_finding(said);
+                if let Some(record) = self.finding_mut(&said.finding) {
+                    let (by, at, statement) = (by.clone(), admitted.at, admitted.payload);
+                    record.answered = Some(Answered { by, at, statement });
+                }
             }
             // Those files are in force no longer.
             Body::Erasure(Erasure { of: Erased::Person(_), .. })
@@ -273,28 +288,69 @@ impl State {
             Body::RevocationConfirmation(said) if self.knows(&person_stream(&said.revoked_by)?) => {
                 self.confirm_taking(&said.revoked_by, &said.revocation);
             }
-            Body::Finding(finding) => {
-                let stream = match finding.what.of() {
-                    Concerned::Gate(gate) => gate_stream(gate.as_str())?,
-                    Concerned::Person(person) => person_stream(person)?,
-                    Concerned::Target(target) => target_stream(target)?,
-                };
-                if self.knows(&stream) {
-                    self.open_finding(finding, &payload);
-                }
-            }
+            Body::Finding(finding) if self.is_known(&finding.what)? => self.open_finding(finding, &payload),
+            Body::FindingAnswer(said) if self.is_known(&said.what)? => self.answer_finding(said),
             _ => {}
         }
         Ok(())
     }
 
+    /// Whether this part of the log tells who or what remembers that a finding is open.
+    fn is_known(&self, matter: &Matter) -> Result<bool, Refusal> {
+        Ok(match matter.of() {
+            Concerned::Gate(gate) => self.knows(&gate_stream(gate.as_str())?),
+            Concerned::Person(person) => self.knows(&person_stream(person)?),
+            Concerned::Target(target) => self.knows(&target_stream(target)?),
+            Concerned::Targets(targets) => match targets.first() {
+                Some(target) => self.knows(&target_stream(target)?),
+                None => false,
+            },
+        })
+    }
+
+    /// The findings that are open on whom or what it is on.
+    fn open_on(&mut self, matter: &Matter) -> Option<&mut Vec<OpenFinding>> {
+        match matter.of() {
+            Concerned::Gate(gate) => self.gate_mut(gate).map(|gate| &mut gate.findings),
+            Concerned::Person(person) => Some(&mut self.person_mut(person).findings),
+            Concerned::Target(target) => Some(&mut self.target_mut(target).findings),
+            Concerned::Targets(targets) => targets.first().map(|target| &mut self.target_mut(target).findings),
+        }
+    }
+
+    fn answer_finding(&mut self, said: &FindingAnswer) {
+        if let Some(open) = self.open_on(&said.what) {
+            open.retain(|open| open.id != said.finding);
+        }
+    }
+
     /// Whom or what it is on remembers that it is open.
     fn open_finding(&mut self, finding: &Finding, payload: &Digest) {
-        let open = OpenFinding { id: FindingId::of_finding(payload), matter: finding.what.same() };
-        match finding.what.of() {
-            Concerned::Gate(gate) => self.gate_mut(gate).into_iter().for_each(|gate| gate.findings.push(open.clone())),
-            Concerned::Person(person) => self.person_mut(person).findings.push(open),
-            Concerned::Target(target) => self.target_mut(target).findings.push(open),
+        let opened = OpenFinding { id: FindingId::of_finding(payload), matter: finding.what.same() };
+        if let Some(open) = self.open_on(&finding.what) {
+            open.push(opened);
+        }
+        match &finding.what {
+            Matter::AfterReview { change, targets, .. } => {
+                for target in targets {
+                    let rolled = self.target_mut(target).history.rolled_back.iter_mut();
+                    rolled.filter(|rolled| rolled.change == *change).for_each(|rolled| rolled.unreviewed = false);
+                }
+            }
+            Matter::GlassBroken { change, targets, .. } => {
+                for target in targets {
+                    let broken = self.target_mut(target).history.broken.iter_mut();
+                    broken.filter(|broken| broken.change == *change).for_each(|broken| broken.unreviewed = false);
+                }
+            }
+            // The gate was gone round.
+            Matter::BranchMoved { targets, .. } => {
+                targets.iter().for_each(|target| self.target_mut(target).history.forget());
+            }
+            Matter::GateMode { .. }
+            | Matter::NobodyCan { .. }
+            | Matter::RuleSwitched { .. }
+            | Matter::RevocationUnconfirmed { .. } => {}
         }
         if let Matter::RevocationUnconfirmed { by, revocation, .. } = &finding.what {
             let took = self.person_mut(by).took.iter_mut().filter(|took| took.statement == *revocation);
@@ -340,33 +396,6 @@ impl State {
         Ok(())
     }
 
-    /// What landed is counted for each template of standard changes that is about it, in the streams of its targets.
-    fn count_standard(&mut self, admitted: &Admitted<'_>) -> Result<(), Refusal> {
-        let Body::OutcomeReport(OutcomeReport {
-            result: OutcomeResult::Applied, change: id, targets, revision, ..
-        }) = &admitted.statement.body
-        else {
-            return Ok(());
-        };
-        let governance = Arc::clone(&self.governance);
-        if governance.standards.is_empty() {
-            return Ok(());
-        }
-        let Some(change) = self.change(id)? else { return Ok(()) };
-        let about =
-            governance.standards.values().filter(|standard| is_of_sort(standard, &governance, change, revision));
-        let names: Vec<String> = about.map(|standard| standard.name.clone()).collect();
-        let since = admitted.at.plus_secs(-DAY_SECS);
-        for target in targets.iter().filter(|_| !names.is_empty()) {
-            let landed = &mut self.target_mut(target).standard;
-            landed.retain(|landed| landed.at > since);
-            let used =
-                |standard: &String| StandardUse { at: admitted.at, change: id.clone(), standard: standard.clone() };
-            landed.extend(names.iter().map(used));
-        }
-        Ok(())
-    }
-
     /// Keeps the place of a leaf that the governance from which a part goes on has taken already.
     pub(crate) fn follow_told(&mut self, entry: &Entry) -> Result<(), Refusal> {
         in_its_streams(entry.signed.statement(), entry)?;
@@ -404,10 +433,35 @@ impl State {
     /// Obeys a stop that was handed over, before the log has it: a rejection or a revocation takes away at once. Whose it is
     /// was checked when it was handed over ([`admit::stop`]); here it is admitted as ever.
     pub fn obey(&mut self, signed: &Signed, now: Time) -> Result<(), Refusal> {
-        let statement = signed.statement();
         let authenticated = admit::stop_known(signed)?;
-        let found = Found::default();
-        admit::admit(self, &authenticated, &found, now)?;
+        self.take_before_the_log(signed, &authenticated, &Found::default(), now)
+    }
+
+    /// Takes what people signed for a gate in an outage, before the log has it: a proposal, and what breaks the glass for it. Both
+    /// are authenticated and admitted as they will be when the log has them.
+    pub fn foresee(&mut self, signed: &Signed, blob: &Blobs<'_>, now: Time) -> Result<(), Refusal> {
+        let statement = signed.statement();
+        let is_one = matches!(statement.body, Body::Proposal(_) | Body::BreakGlass(_));
+        if !is_one || statement.body.governance_subject().is_some() {
+            let what = format!("a statement of the kind `{}` opens nothing", statement.body.kind());
+            return Err(Refusal::malformed("not-a-break-glass", what));
+        }
+        let found = found(statement, blob)?;
+        let authenticated = authenticate(self, signed, now)?;
+        self.take_before_the_log(signed, &authenticated, &found, now)?;
+        self.know_who_broke(signed);
+        Ok(())
+    }
+
+    fn take_before_the_log(
+        &mut self,
+        signed: &Signed,
+        authenticated: &Authenticated<'_>,
+        found: &Found,
+        now: Time,
+    ) -> Result<(), Refusal> {
+        let statement = signed.statement();
+        admit::admit(self, authenticated, found, now)?;
         let signed_with = authenticated.signed_with().clone();
         self.apply(&Admitted {
             statement,
@@ -415,8 +469,18 @@ impl State {
             signed_with: &signed_with,
             senior: self.is_senior(&statement.header.by),
             at: now,
-            found: &found,
+            found,
         })
+    }
+
+    /// Everybody who signed what breaks the glass, each with their key.
+    fn know_who_broke(&mut self, signed: &Signed) {
+        let Body::BreakGlass(said) = &signed.statement().body else { return };
+        let governance = Arc::clone(&self.governance);
+        let who = signed.keys().filter_map(|key| Some((governance.catalog.actor_by_key(&key)?.id.clone(), key)));
+        if let Some(change) = self.change_mut(&said.change) {
+            change.broken_by(who.collect());
+        }
     }
 
     /// The streams that have to be known before a statement can be folded, and are not. More may be missing once these are
@@ -444,6 +508,7 @@ impl State {
         };
         match &statement.body {
             Body::PermitRequest(request) => needed.extend(gate_if_any(&request.gate)?),
+            Body::BreakGlass(said) => needed.extend(gate_if_any(&said.gate)?),
             Body::PermitGrant(grant) => {
                 needed.extend(about.map(|change| change.inputs(Some(&grant.gate))).transpose()?.unwrap_or_default());
             }
@@ -474,6 +539,7 @@ impl State {
             | Body::Withdrawal(_)
             | Body::ApprovalWithdrawal(_)
             | Body::Comment(_)
+            | Body::Label(_)
             | Body::Evidence(_)
             | Body::Disclosure(_)
             | Body::Waiver(_)
@@ -482,7 +548,8 @@ impl State {
             | Body::OutcomeReport(_)
             | Body::Erasure(_)
             | Body::Epoch(_)
-            | Body::Finding(_) => {}
+            | Body::Finding(_)
+            | Body::FindingAnswer(_) => {}
         }
         needed.retain(|stream| !self.knows(stream));
         Ok(needed)
@@ -530,6 +597,7 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         Body::Proposal(proposal) => (Some(&proposal.subject), proposal.facts, proposal.identities, None),
         Body::NewRevision(revision) => (Some(&revision.subject), revision.facts, revision.identities, None),
         Body::PermitRequest(request) => (None, None, None, Some(&request.transition)),
+        Body::BreakGlass(said) => (None, None, None, Some(&said.transition)),
         // What these say, admission reads in the statement itself.
         Body::Genesis(_)
         | Body::Publication(_)
@@ -545,6 +613,7 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
         | Body::Comment(_)
+        | Body::Label(_)
         | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
@@ -555,7 +624,8 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         | Body::OutcomeReport(_)
         | Body::Erasure(_)
         | Body::Epoch(_)
-        | Body::Finding(_) => (None, None, None, None),
+        | Body::Finding(_)
+        | Body::FindingAnswer(_) => (None, None, None, None),
     };
     let facts = facts.map(|digest| facts_of(&digest, &read(&digest, "list of facts")?)).transpose()?;
     Ok(Found {

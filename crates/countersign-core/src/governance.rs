@@ -2,7 +2,7 @@
 //! stream; the catalog's and rules' files on a disk mean nothing until a statement names their digest.
 //!
 //! It is a set of files, each under its own digest: those of the catalog (see [`crate::catalog::files`]) and
-//! `rules/NAME.cedar`, `standard/NAME.yaml`. A publication names the files that it replaces; the others are not fetched and not parsed again.
+//! `rules/NAME.cedar`, `standard/NAME.yaml`, `calendars/NAME.json`. A publication names the files that it replaces; the others are not fetched and not parsed again.
 
 mod kept;
 pub mod newcomer;
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use self::newcomer::Newcomer;
 use crate::{
+    calendar::{self, Calendar, Calendars},
     canonical,
     catalog::{
         Actor, ActorKind, Catalog, KeyConflict, RetiredKey,
@@ -98,6 +99,7 @@ pub struct Governance {
     pub rules: Arc<Rules>,
     /// Templates of standard changes, by their names.
     pub standards: Arc<BTreeMap<String, Standard>>,
+    pub calendars: Arc<Calendars>,
     profiles_missing: BTreeSet<Digest>,
     files: Files,
 }
@@ -116,6 +118,7 @@ enum GovernanceFile {
     Catalog(Arc<CatalogFile>),
     Rule(Arc<str>),
     Standard(Arc<Standard>),
+    Calendar(Arc<Calendar>),
 }
 
 /// Who made a signature.
@@ -187,9 +190,12 @@ fn parse_file(path: &str, bytes: &[u8]) -> Result<GovernanceFile, Refusal> {
             .map_err(|_| Refusal::malformed("standard-invalid", format!("`{path}` is no UTF-8 text")))?;
         return Standard::parse(name, text).map(|standard| GovernanceFile::Standard(Arc::new(standard)));
     }
+    if let Some(name) = calendar::name_of(path) {
+        return Calendar::parse(name, bytes).map(|calendar| GovernanceFile::Calendar(Arc::new(calendar)));
+    }
     if !is_rule(path) {
         return Err(Refusal::malformed("governance-path", format!("no governance file has the path `{path}`")).hint(
-            "settings.json, systems/NAME.json, groups/NAME.json, people/GROUP.json, profiles/GROUP.json, rules/NAME.cedar, standard/NAME.yaml",
+            "settings.json, systems/NAME.json, groups/NAME.json, people/GROUP.json, profiles/GROUP.json, rules/NAME.cedar, standard/NAME.yaml, calendars/NAME.json",
         ));
     }
     match std::str::from_utf8(bytes) {
@@ -329,7 +335,7 @@ impl Governance {
     ) -> Result<Self, Refusal> {
         let catalog = Catalog::assemble(parsed.iter().filter_map(|(path, file)| match file {
             GovernanceFile::Catalog(file) => Some((path, file)),
-            GovernanceFile::Rule(_) | GovernanceFile::Standard(_) => None,
+            GovernanceFile::Rule(_) | GovernanceFile::Standard(_) | GovernanceFile::Calendar(_) => None,
         }))
         .map_err(|e| Refusal::malformed("catalog-invalid", format!("the catalog does not hold: {e}")))?
         .with_other_keys(&record.retired)
@@ -348,7 +354,7 @@ impl Governance {
                     .iter()
                     .filter_map(|(path, file)| match file {
                         GovernanceFile::Rule(text) => Some((path.strip_prefix(RULES)?.to_owned(), text.to_string())),
-                        GovernanceFile::Catalog(_) | GovernanceFile::Standard(_) => None,
+                        GovernanceFile::Catalog(_) | GovernanceFile::Standard(_) | GovernanceFile::Calendar(_) => None,
                     })
                     .collect();
                 Arc::new(parse_rules(&files)?)
@@ -358,10 +364,16 @@ impl Governance {
         let profiles_missing = missing.map(|(_, digest)| *digest).collect();
         let standards = parsed.values().filter_map(|file| match file {
             GovernanceFile::Standard(standard) => Some((standard.name.clone(), (**standard).clone())),
-            GovernanceFile::Catalog(_) | GovernanceFile::Rule(_) => None,
+            GovernanceFile::Catalog(_) | GovernanceFile::Rule(_) | GovernanceFile::Calendar(_) => None,
         });
         let standards = Arc::new(standards.collect());
-        Ok(Self { record, catalog: Arc::new(catalog), rules, standards, profiles_missing, files: Files::Read(parsed) })
+        let calendars = parsed.values().filter_map(|file| match file {
+            GovernanceFile::Calendar(calendar) => Some((**calendar).clone()),
+            GovernanceFile::Catalog(_) | GovernanceFile::Rule(_) | GovernanceFile::Standard(_) => None,
+        });
+        let calendars = Arc::new(Calendars::of(calendars, &catalog)?);
+        let catalog = Arc::new(catalog);
+        Ok(Self { record, catalog, rules, standards, calendars, profiles_missing, files: Files::Read(parsed) })
     }
 
     /// The kinds of evidence that rules or templates ask for.

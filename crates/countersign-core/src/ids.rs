@@ -178,6 +178,21 @@ id!(
     EvidenceKind, "kind of evidence", is_evidence_kind, "lower-case letters, digits and `-`, at most 40, beginning with a letter"
 );
 
+id!(
+    /// What people put on a change: `hold`, `no-backport`, `kind/bug`. No free text: it stands in leaves for ever.
+    Label, "label", is_label, "lower-case letters, digits and `-_./`, at most 50, with a letter or digit at both ends"
+);
+
+/// Without what a requirement's token is made of.
+fn is_label(s: &str) -> bool {
+    let edge = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9');
+    let inner = |b: u8| edge(b) || matches!(b, b'-' | b'_' | b'.' | b'/');
+    s.len() <= 50
+        && s.bytes().all(inner)
+        && s.bytes().next().is_some_and(edge)
+        && s.bytes().next_back().is_some_and(edge)
+}
+
 /// Short, and without what a requirement's token is made of.
 fn is_evidence_kind(s: &str) -> bool {
     let inner = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-');

@@ -54,6 +54,9 @@ pub struct Purpose {
     /// The incident that it answers, under its name in whatever keeps incidents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<String>,
+    /// That nobody goes back past it on one signature. Nor past what closes a security hole or is of the kind `schema`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_way_back: bool,
     /// The earlier change whose state this one brings back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restores: Option<ChangeId>,
@@ -77,10 +80,7 @@ impl Purpose {
 
     /// Whether the incident, if one is named, is a name and no free text: statements never carry any.
     pub fn names_its_incident(&self) -> bool {
-        self.incident.as_ref().is_none_or(|incident| {
-            let harmless = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'#' | b'/');
-            (1..=MAX_INCIDENT_CHARS).contains(&incident.len()) && incident.bytes().all(harmless)
-        })
+        self.incident.as_deref().is_none_or(is_incident)
     }
 
     /// The same of the branch.
@@ -91,6 +91,12 @@ impl Purpose {
             (1..=MAX_SOURCE_CHARS).contains(&source.len()) && source.bytes().all(harmless)
         })
     }
+}
+
+/// Whether it names an incident and is no free text.
+pub fn is_incident(name: &str) -> bool {
+    let harmless = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'#' | b'/');
+    (1..=MAX_INCIDENT_CHARS).contains(&name.len()) && name.bytes().all(harmless)
 }
 
 /// What rules judge by of what a proposal says, kept when its text is erased: lengths in characters, and some words that name

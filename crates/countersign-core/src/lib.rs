@@ -7,6 +7,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::todo)]
 
 pub mod admit;
+pub mod calendar;
 pub mod canonical;
 pub mod cases;
 pub mod catalog;
@@ -19,16 +20,19 @@ pub mod evidence;
 pub mod explain;
 pub mod facts;
 pub mod fold;
+pub mod glass;
 pub mod glob;
 pub mod governance;
 pub mod ids;
 pub mod kind;
+pub mod landed;
 pub mod loosening;
 mod newcomers;
 pub mod permit;
 pub mod preview;
 pub mod refusal;
 pub mod requirement;
+pub mod rollback;
 pub mod rules;
 pub mod semantics;
 pub mod snapshot;

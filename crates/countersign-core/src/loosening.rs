@@ -7,6 +7,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use crate::{
+    calendar::{Use, compare},
     catalog::{Actor, ActorKind, Catalog, Level, Tier},
     change::Found,
     evidence::Attests,
@@ -56,6 +57,13 @@ pub enum Loosening {
     UnseenApprovals,
     /// A template of standard changes that is new, or another.
     Standard(String),
+    /// A freeze that is taken away, shorter or narrower, or a window that opens for more.
+    Calendar {
+        name: String,
+        how: &'static str,
+    },
+    /// Other holidays or working hours, by which rules judge.
+    WorkingHours,
     /// Evidence that is asked for, by somebody whose word did not count for it.
     Attests {
         workload: ActorId,
@@ -99,6 +107,12 @@ pub fn loosens(before: &Governance, after: &Governance) -> Vec<Loosening> {
     let is_new =
         |name: &&String| after.standards.get(*name).map(|s| &s.text) != before.standards.get(*name).map(|s| &s.text);
     found.extend(after.standards.keys().filter(is_new).cloned().map(Loosening::Standard));
+    let calendars = compare::loosens(&before.calendars, &after.calendars).into_iter();
+    found.extend(calendars.map(|(name, how)| Loosening::Calendar { name, how }));
+    let asked = before.rules.ask_about("working_hours") && after.rules.ask_about("working_hours");
+    if asked && !before.calendars.used_for(Use::Holiday).eq(after.calendars.used_for(Use::Holiday)) {
+        found.push(Loosening::WorkingHours);
+    }
     of_settings(&before.catalog, &after.catalog, &mut found);
     found
 }
@@ -270,6 +284,8 @@ impl fmt::Display for Loosening {
             Self::Standard(name) => {
                 write!(f, "standard change {name} lets through what fits it, without a second person at each")
             }
+            Self::Calendar { name, how } => write!(f, "calendar {name} {how}"),
+            Self::WorkingHours => f.write_str("other holidays or working hours, which rules ask about"),
             Self::Attests { workload, kinds } => {
                 let kinds: Vec<&str> = kinds.iter().map(EvidenceKind::as_str).collect();
                 write!(f, "takes {workload}'s word for {}", kinds.join(", "))

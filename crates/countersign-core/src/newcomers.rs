@@ -51,6 +51,14 @@ pub(crate) fn together(
     found
 }
 
+/// Whether somebody is a newcomer whom one of these enrolled, or enrolled one of them who is: they are not two people to this.
+pub(crate) fn is_beside(governance: &Governance, people: &BTreeSet<ActorId>, person: &ActorId, now: Time) -> bool {
+    governance.newcomers(now).any(|(id, newcomer)| {
+        let enrolled = |other: &ActorId| other != id && newcomer.enrolled_by.contains(other);
+        id == person && people.iter().any(enrolled) || people.contains(id) && enrolled(person)
+    })
+}
+
 /// Refuses a newcomer and one who enrolled them as two of those who sign: one of them could be the other.
 pub(crate) fn apart(governance: &Governance, people: &[&ActorId], now: Time) -> Result<(), Refusal> {
     let beside = |(id, newcomer): &(&ActorId, &Newcomer)| {

@@ -3,14 +3,18 @@
 //! A rule's `@requires` lists them beside the Cedar condition that demands them; [`rules::check`](mod@crate::rules::check) tests that the two say
 //! the same.
 
+mod near;
+
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use thiserror::Error;
 
 use crate::{
-    ids::{EvidenceKind, GroupId},
+    ids::{EvidenceKind, GroupId, Label},
     kind::{Documents, is_form, is_host},
 };
+
+pub use self::near::hint;
 
 /// Most approvals that a rule can ask for.
 pub const MAX_APPROVALS: u32 = 9;
@@ -23,7 +27,7 @@ pub const MAX_DOCUMENT_CHARS: u32 = 10_000;
 pub const TOKENS: &str = "approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, \
                           approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, \
                           document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, \
-                          evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks \
+                          evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed, label:NAME, no-label:NAME, applier:apart; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks \
                           for either";
 
 /// One part of `@requires`: one or more requirements, any one of which suffices. `approval:owner:1 | approval:senior:1`.
@@ -100,6 +104,14 @@ pub enum Has {
     Link(String),
     /// A signature over each commit, by a key that somebody here holds.
     SignedCommits,
+    /// A change window that is open, where its targets have any.
+    Window,
+    /// This label, put on by a person who had no hand in it.
+    Label(Label),
+    /// Not this label, whoever put it on.
+    NoLabel(Label),
+    /// An applier whose approval does not count.
+    ApplierApart,
 }
 
 impl Has {
@@ -123,6 +135,10 @@ impl Has {
             Self::Title(form) => format!("a title of the form `{form}: …`"),
             Self::Link(host) => format!("a link to {host}"),
             Self::SignedCommits => "a signature over every commit, by a key of somebody here".to_owned(),
+            Self::Window => "an open change window".to_owned(),
+            Self::Label(label) => format!("the label `{label}`, put on by somebody who had no hand in the change"),
+            Self::NoLabel(label) => format!("that nothing is labelled `{label}`"),
+            Self::ApplierApart => "that somebody applies it whose approval does not count".to_owned(),
         }
     }
 }
@@ -133,6 +149,10 @@ impl fmt::Display for Has {
             Self::Title(form) => write!(f, "title:{form}"),
             Self::Link(host) => write!(f, "link:{host}"),
             Self::SignedCommits => f.write_str("commits:signed"),
+            Self::Window => f.write_str("window:open"),
+            Self::Label(label) => write!(f, "label:{label}"),
+            Self::NoLabel(label) => write!(f, "no-label:{label}"),
+            Self::ApplierApart => f.write_str("applier:apart"),
         }
     }
 }
@@ -526,6 +546,10 @@ fn parse_need(s: &str) -> Option<Need> {
         ("title", Some(form), None) => Need::Has(Has::title(form)?),
         ("link", Some(host), None) => Need::Has(Has::Link(Some(host.to_owned()).filter(|host| is_host(host))?)),
         ("commits", Some("signed"), None) => Need::Has(Has::SignedCommits),
+        ("window", Some("open"), None) => Need::Has(Has::Window),
+        ("label", Some(label), None) => Need::Has(Has::Label(label.parse().ok()?)),
+        ("applier", Some("apart"), None) => Need::Has(Has::ApplierApart),
+        ("no-label", Some(label), None) => Need::Has(Has::NoLabel(label.parse().ok()?)),
         _ => return None,
     };
     parts.next().is_none().then_some(need)

@@ -17,9 +17,12 @@ use crate::{
     change::{Aside, Change, is_set_aside},
     governance::Governance,
     ids::{ActorId, ChangeId, FindingId, GateId, RepositoryId, Target},
+    landed::LandedRecord,
     refusal::Refusal,
     standard::StandardUse,
-    statement::{GateRegistration, Holder, Matter, change_stream, gate_stream, person_stream, target_stream},
+    statement::{
+        GateRegistration, Holder, Matter, change_stream, finding_stream, gate_stream, person_stream, target_stream,
+    },
 };
 
 /// What stands in somebody's own stream.
@@ -118,7 +121,6 @@ pub struct FindingRecord {
     pub who: BTreeSet<ActorId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<Digest>,
-    /// Nobody can answer one yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered: Option<Answered>,
 }
@@ -132,7 +134,7 @@ pub struct Answered {
     pub statement: Digest,
 }
 
-/// What stands in a target's stream: rejections, which follow their content to any change on it, and findings.
+/// What stands in a target's stream: rejections, which follow their content to any change on it, findings, and what landed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetRecord {
@@ -142,6 +144,18 @@ pub struct TargetRecord {
     /// What landed within a day that templates of standard changes are about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub standard: Vec<StandardUse>,
+    /// What landed lately, and what was rolled back.
+    #[serde(default, skip_serializing_if = "LandedRecord::is_empty")]
+    pub history: LandedRecord,
+}
+
+impl TargetRecord {
+    const EMPTY: Self = Self {
+        rejections: Vec::new(),
+        findings: Vec::new(),
+        standard: Vec::new(),
+        history: LandedRecord { landed: Vec::new(), rolled_back: Vec::new(), broken: Vec::new() },
+    };
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,9 +197,19 @@ pub struct GateRecord {
     /// Open findings on it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<OpenFinding>,
+    /// Of what it once only watched, when it was last known to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub watched_until: BTreeMap<Target, Time>,
 }
 
 impl GateRecord {
+    /// Until when it has only watched one of these, on whichever branch.
+    pub fn has_watched(&self, targets: &BTreeSet<Target>, now: Time) -> Option<Time> {
+        let watches = self.watching.values().any(|watched| !watched.is_disjoint(targets));
+        let until = || targets.iter().filter_map(|target| self.watched_until.get(target).copied()).max();
+        if watches { Some(now) } else { until() }
+    }
+
     /// Whether it only watches what reaches this target on this branch.
     pub fn watches(&self, branch: &str, target: &Target) -> bool {
         self.watching.get(branch).is_some_and(|watched| watched.contains(target))
@@ -212,7 +236,10 @@ impl GateRecord {
 
     /// What the record says after a registration by somebody. That something was only watched stays known of what is guarded no
     /// more, and so does what was enforced.
-    pub(crate) fn registered(known: Option<&Self>, new: &GateRegistration, by: &ActorId) -> Self {
+    pub(crate) fn registered(known: Option<&Self>, new: &GateRegistration, (by, at): (&ActorId, Time)) -> Self {
+        let mut watched_until = known.map(|known| known.watched_until.clone()).unwrap_or_default();
+        let watched = known.into_iter().flat_map(|known| known.watching.values()).chain(new.watching.values());
+        watched_until.extend(watched.flatten().map(|target| (target.clone(), at)));
         let mut watching = new.watching.clone();
         let kept = known.into_iter().flat_map(|known| &known.watching);
         for (branch, targets) in kept {
@@ -232,6 +259,7 @@ impl GateRecord {
             map: new.map,
             dropped: before.filter(|target| !new.targets.contains(*target)).cloned().collect(),
             findings: known.map(|known| known.findings.clone()).unwrap_or_default(),
+            watched_until,
         }
     }
 
@@ -463,6 +491,15 @@ impl State {
         Ok(self.people.get(id))
     }
 
+    pub fn finding(&self, id: &FindingId) -> Result<Option<&FindingRecord>, Refusal> {
+        self.need(&finding_stream(id)?)?;
+        Ok(self.findings.get(id))
+    }
+
+    pub(crate) fn finding_mut(&mut self, id: &FindingId) -> Option<&mut FindingRecord> {
+        self.findings.get_mut(id)
+    }
+
     /// The findings that are loaded.
     pub fn findings(&self) -> impl Iterator<Item = (&FindingId, &FindingRecord)> {
         self.findings.iter()
@@ -489,6 +526,15 @@ impl State {
         }
         self.need(&stream)?;
         Ok(Some(self.targets.get(target).map(|record| record.rejections.as_slice()).unwrap_or_default()))
+    }
+
+    /// What landed on a target. `None` as for rejections.
+    pub fn what_landed_on(&self, target: &Target) -> Result<Option<&TargetRecord>, Refusal> {
+        static NOTHING: TargetRecord = TargetRecord::EMPTY;
+        if self.rejections_on(target)?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(self.targets.get(target).unwrap_or(&NOTHING)))
     }
 
     /// What landed on a target that templates of standard changes are about. `None` as for rejections.

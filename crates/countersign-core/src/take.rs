@@ -1,35 +1,41 @@
 //! Taking a snapshot: from governance and a change as they stand, to what the rules look at.
 
-mod evidence;
-mod standard;
-
+mod calendar;
 mod commits;
+mod content;
+mod evidence;
+mod labels;
+mod standard;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::{Fingerprint, Time};
 
-use self::commits::commits;
 pub(crate) use self::standard::is_of_sort;
+use self::{
+    commits::commits,
+    content::{branch, files, paths, size, size_without},
+    labels::labels,
+};
 pub use self::{
     evidence::evidence_of,
     standard::{Nearly, day, nearly_standard, unknown_in},
 };
 use crate::{
     catalog::{Actor, ActorKind},
-    change::{ApprovalRecord, Change, DisclosureRecord, EvidenceRecord, Revision},
-    facts::{IdentityFact, PathStatus, Role, RuledPath, Size, git::Ident},
+    change::{ApprovalRecord, Change, DisclosureRecord, EvidenceRecord, LabelRecord, Revision},
+    facts::{IdentityFact, Role, git::Ident},
     governance::Governance,
     ids::{ActorId, GroupId, SystemId},
     newcomers,
     refusal::Refusal,
     snapshot::{
-        Ai, AiStatus, ApprovalView, Carried, GuidanceView, LooseningView, Material, PathsView, ProposerView, Snapshot,
+        Ai, AiStatus, Applier, ApprovalView, Carried, GuidanceView, LooseningView, Material, ProposerView, Snapshot,
         TargetView, WaiverView,
     },
     state::State,
     statement::{IdentityVerdict, RevisionRef},
-    subject::{FilesSubject, Subject},
+    subject::Subject,
 };
 
 /// Whoever had a hand in any revision of a change.
@@ -253,6 +259,15 @@ impl Snapshot {
         Self::with(state, change, all, carried, now)
     }
 
+    /// The same where somebody is about to apply it, if these rules ask.
+    #[must_use]
+    pub fn applied_by(mut self, applier: &Applier, rules: &crate::rules::Rules) -> Self {
+        if rules.ask_about("applier") {
+            self.applier = Some(applier.clone());
+        }
+        self
+    }
+
     /// The same as rules would see it that ask about other things: what no rule asks about is in no snapshot. `None` where the
     /// change does not have its revision.
     pub fn as_asked_by(&self, governance: &Governance, change: &Change) -> Option<Self> {
@@ -273,6 +288,10 @@ impl Snapshot {
             // Whose key was revoked then is not looked at.
             commits: commits(governance, change, revision, |_, _| Ok(true)).ok().flatten(),
             evidence: evidence.ok()?,
+            labels: labels(governance, change, &self.contributors, |record| {
+                Ok(record.revision == revision.reference && governance.person(&record.by).is_some())
+            })
+            .ok()?,
             ..self.clone()
         })
     }
@@ -285,6 +304,7 @@ impl Snapshot {
                 self.held_by.clone_from(&logged.held_by);
                 // How many like it landed there is not known either.
                 self.standard.clone_from(&logged.standard);
+                self.rollback.clone_from(&logged.rollback);
                 self.unconfirmed.clone_from(&logged.unconfirmed);
             }
         }
@@ -352,10 +372,19 @@ impl Snapshot {
         }
         let current = change.current_ref();
         let mut approvals = approvals(state, change, &contributors, |a| Some(a.revision) == current, now)?;
-        let mut carried = if governance.rules.carry_over() && change.approvals.iter().any(|a| change.may_carry(a)) {
+        let counts = |record: &LabelRecord, made: &Contributors| label_counts(state, change, made, record, now);
+        let at_present = |record: &LabelRecord| Ok(Some(record.revision) == current && counts(record, &contributors)?);
+        let labels = labels(governance, change, &contributors.all, at_present)?;
+        let may_carry = change.approvals.iter().any(|a| change.may_carry(a))
+            || !labels.is_empty() && change.labels.iter().any(|label| Some(label.revision) != current);
+        let mut carried = if governance.rules.carry_over() && may_carry {
             let without = Contributors { all: without(), ..contributors.clone() };
             let approvals = self::approvals(state, change, &without, |a| change.may_carry(a), now)?;
-            (!approvals.is_empty()).then_some(Carried { approvals, contributors: without.all })
+            let of_the_same =
+                |record: &LabelRecord| Ok(change.is_of_the_same(&record.revision) && counts(record, &without)?);
+            let labels = self::labels(governance, change, &without.all, of_the_same)?.by_others;
+            let any = !approvals.is_empty() || !labels.is_empty();
+            any.then_some(Carried { approvals, contributors: without.all, labels })
         } else {
             None
         };
@@ -375,6 +404,7 @@ impl Snapshot {
         }
         waivers.retain(|waiver| !together.contains_key(&waiver.by));
         let loosening = loosening(state, change, revision, &approvals, now)?;
+        let calendar = calendar::calendar(governance, change, revision, &targets, now);
         let carried_by = carried.iter().flat_map(|carried| &carried.approvals);
         let part = contributors.all.iter().chain(approvals.iter().chain(carried_by).map(|approval| &approval.by));
         let part: BTreeSet<&ActorId> = part.chain(waivers.iter().map(|waiver| &waiver.by)).collect();
@@ -407,7 +437,10 @@ impl Snapshot {
             branch: branch(governance, revision),
             commits: commits(governance, change, revision, |id, key| Ok(state.holds(id, key, now)?.is_some()))?,
             evidence,
+            labels,
+            applier: change.applier(now).filter(|_| governance.rules.ask_about("applier")),
             standard,
+            rollback: crate::rollback::view(state, change, now)?,
             carried,
             approvals,
             rejected_by: change.standing_rejections().map(|rejection| rejection.by.clone()).collect(),
@@ -425,6 +458,8 @@ impl Snapshot {
             population: governance.population(),
             loosening,
             together,
+            calendar,
+            waiting_hours: governance.rules.ask_about("waiting").then(|| hours_between(revision.at, now)),
         })
     }
 }
@@ -483,56 +518,6 @@ fn loosening(
     Ok(Some(view))
 }
 
-/// What a revision does to the paths that rules name. The files of one that has no commits are there before and after.
-fn paths(governance: &Governance, revision: &Revision) -> BTreeMap<String, PathsView> {
-    match &revision.subject {
-        Subject::Git(_) => governance.rules.paths_of(revision.paths.as_deref()),
-        Subject::Files(subject) => governance.rules.paths_of(Some(&files(subject))),
-        // What governs decides about all of them.
-        Subject::Governance(_) => governance.rules.paths_of(None),
-    }
-}
-
-fn files(subject: &FilesSubject) -> Vec<RuledPath> {
-    let file = |path: &String| RuledPath {
-        path: path.clone(),
-        status: PathStatus::Modified,
-        submodule: false,
-        link: false,
-        lines: None,
-    };
-    subject.files.keys().map(file).collect()
-}
-
-/// How large a revision is, where a rule asks. Of files the log has no contents whose lines it could count.
-fn size(governance: &Governance, revision: &Revision) -> Option<Size> {
-    let asked = governance.rules.ask_about("size");
-    let size = || match &revision.subject {
-        Subject::Git(_) => revision.size,
-        Subject::Files(subject) => Some(Size::of_files(subject.files.len())),
-        // Unknown, so that no rule takes it for small.
-        Subject::Governance(_) => None,
-    };
-    asked.then(size).flatten()
-}
-
-/// The same without the paths of the patterns that rules leave out of it.
-fn size_without(governance: &Governance, revision: &Revision) -> BTreeMap<String, Size> {
-    match &revision.subject {
-        Subject::Git(_) => governance.rules.sizes_without(revision.paths.as_deref()),
-        Subject::Files(subject) => governance.rules.sizes_without(Some(&files(subject))),
-        Subject::Governance(_) => governance.rules.sizes_without(None),
-    }
-}
-
-/// The branch that a revision is for, where a rule asks.
-fn branch(governance: &Governance, revision: &Revision) -> Option<String> {
-    match &revision.subject {
-        Subject::Git(subject) => governance.rules.ask_about("branch").then(|| subject.branch.clone()),
-        Subject::Files(_) | Subject::Governance(_) => None,
-    }
-}
-
 /// Who proposed a change, where a rule asks.
 fn proposer(governance: &Governance, change: &Change) -> Option<ProposerView> {
     let asked = ["proposer", "proposer_kind"].iter().any(|word| governance.rules.ask_about(word));
@@ -564,6 +549,20 @@ fn is_partial(
         || contributors.cleared_by.contains(by)
         || change.has_set_aside(by)
         || state.set_against(by, change, now)?.is_some())
+}
+
+/// Whether a label is one by a second pair of eyes, with a key that is theirs and still holds.
+fn label_counts(
+    state: &State,
+    change: &Change,
+    contributors: &Contributors,
+    record: &LabelRecord,
+    now: Time,
+) -> Result<bool, Refusal> {
+    Ok(record.epoch == state.governance.record.header_epoch()
+        && person(state, &record.by, &record.key, now)?.is_some()
+        && !is_partial(state, change, contributors, &record.by, now)?
+        && !newcomers::is_beside(&state.governance, &contributors.all, &record.by, now))
 }
 
 /// One approval a person: of those that are asked for, by somebody who is no contributor, with a key that is theirs and still

@@ -45,7 +45,7 @@ pub fn template(id: &RuleId, requires: &[Choice]) -> Result<Template, TemplateEr
     let mut cases = met(requires);
     // Where a requirement has a condition, not every tier and not every home is asked.
     for (tier, everybody) in [3, 1, 2, 4].into_iter().flat_map(|tier| [(tier, true), (tier, false)]) {
-        let unmet = unmet(tier, everybody);
+        let unmet = unmet(requires, tier, everybody);
         if holds(&unmet)? {
             cases.push_str(&unmet);
             break;
@@ -125,6 +125,10 @@ fn need(way: &Requirement) -> String {
         Need::Has(Has::Title(form)) => format!("resource.title.form == \"{form}\""),
         Need::Has(Has::Link(host)) => format!("resource.links.hosts.contains(\"{host}\")"),
         Need::Has(Has::SignedCommits) => "resource.commits.signed".to_owned(),
+        Need::Has(Has::Window) => "resource.window.open".to_owned(),
+        Need::Has(Has::Label(label)) => format!("resource.labels.by_others.contains(\"{label}\")"),
+        Need::Has(Has::ApplierApart) => "resource.applier.apart".to_owned(),
+        Need::Has(Has::NoLabel(label)) => format!("!resource.labels.all.contains(\"{label}\")"),
         Need::Disclosure => "(resource.ai.disclosed || resource.ai.status == \"declared\")".to_owned(),
     }
 }
@@ -205,12 +209,20 @@ fn met(requires: &[Choice]) -> String {
     if !evidence.is_empty() {
         given.push(format!("evidence: {{ {} }}", evidence.join(", ")));
     }
+    let mut labels = Vec::new();
     for has in needs().filter_map(Need::has) {
-        given.push(match has {
-            Has::Title(form) => format!("title: '{}: with it'", Has::sample(form)),
-            Has::Link(host) => format!("links: [https://{host}/1]"),
-            Has::SignedCommits => "commits: by_committer".to_owned(),
-        });
+        match has {
+            Has::Title(form) => given.push(format!("title: '{}: with it'", Has::sample(form))),
+            Has::Link(host) => given.push(format!("links: [https://{host}/1]")),
+            Has::SignedCommits => given.push("commits: by_committer".to_owned()),
+            Has::Window => given.push("window: open".to_owned()),
+            Has::Label(label) => labels.push(format!("{label}: grace")),
+            Has::NoLabel(_) => {}
+            Has::ApplierApart => given.push("applier: ada".to_owned()),
+        }
+    }
+    if !labels.is_empty() {
+        given.push(format!("labels: {{ {} }}", labels.join(", ")));
     }
     if needs().any(|need| *need == Need::Disclosure) {
         given.push("disclosed: true".to_owned());
@@ -228,7 +240,20 @@ fn met(requires: &[Choice]) -> String {
 }
 
 /// A case that has nothing of it.
-fn unmet(tier: u8, everybody: bool) -> String {
+fn unmet(requires: &[Choice], tier: u8, everybody: bool) -> String {
+    let has = || requires.iter().flat_map(Choice::ways).filter_map(|way| way.need.has());
+    let labels: Vec<String> = has()
+        .filter_map(|has| match has {
+            Has::NoLabel(label) => Some(format!("{label}: ada")),
+            Has::Title(_) | Has::Link(_) | Has::SignedCommits | Has::Label(_) | Has::ApplierApart | Has::Window => None,
+        })
+        .collect();
+    let labels = match labels.is_empty() {
+        true => String::new(),
+        false => format!("\n    labels: {{ {} }}", labels.join(", ")),
+    };
+    let applier = if has().any(|has| *has == Has::ApplierApart) { "\n    applier: \"?\"" } else { "" };
+    let window = if has().any(|has| *has == Has::Window) { "\n    window: shut" } else { "" };
     let people = if everybody { "" } else { "\n    people: { ada: owner, grace: senior owner }" };
     format!(
         "- name: with nothing of it
@@ -236,7 +261,7 @@ fn unmet(tier: u8, everybody: bool) -> String {
     tier: {tier}{people}
     documents: {{ why: 0, risk: 0, rollback: 0, tests: 0 }}
     ai: unknown
-    guidance: {{ docs/runbook.md: -1 }}
+    guidance: {{ docs/runbook.md: -1 }}{labels}{applier}{window}
   expect: {{ status: unsatisfied }}
 "
     )

@@ -251,6 +251,7 @@ impl Asked<'_> {
         note("approve", took);
 
         let request = Body::PermitRequest(PermitRequest {
+            applier: None,
             audience: gate_key.public().fingerprint(),
             change: change.clone(),
             gate: gate.clone(),

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, env, fmt, io::Read, str::FromStr, time::Duratio
 use countersign_core::{
     explain::Explained,
     governance::Signer,
-    ids::{ChangeId, GateId, InvalidId, Oid, RepositoryId},
+    ids::{ChangeId, GateId, InvalidId, Oid, RepositoryId, Target},
     refusal::RefusalClass,
     state::GateRecord,
 };
@@ -22,7 +22,7 @@ use self::route::Redirect;
 pub use self::route::{Via, named_for};
 use crate::wire::{
     ChangePage, ChangeView, DENIED, Entries, EpochHint, ErrorBody, FindingPage, LogInfo, MAX_HINT_BYTES, Material,
-    Proof, Published, Receipt, Revocation, Standings, Submit, Wanted,
+    Proof, Published, Receipt, Revocation, Standings, Submit, TargetLanded, Wanted,
 };
 
 /// How long one request may take.
@@ -207,6 +207,11 @@ impl Client {
     /// One page of findings, as the server tells them.
     pub fn findings(&self, query: Query<'_>) -> Result<FindingPage, ClientError> {
         self.get(&format!("/v1/findings{}", asked(query)))
+    }
+
+    /// What landed on a target, as the server tells it.
+    pub fn landed(&self, target: &Target) -> Result<TargetLanded, ClientError> {
+        self.get(&format!("/v1/targets/{target}/landed"))
     }
 
     /// A change as the server tells it: for whoever asks what that is.

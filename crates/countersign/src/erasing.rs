@@ -175,10 +175,12 @@ impl Reader<'_> {
             Body::KeyRevocation(b) => (vec![b.reason], None),
             Body::KeyRotation(b) => (b.reason.into_iter().collect(), None),
             Body::Recovery(b) => (vec![b.reason], None),
+            Body::BreakGlass(b) => (vec![b.reason], None),
             Body::Publication(b) => (vec![b.reason], None),
             Body::Erasure(b) => (vec![b.reason], None),
             Body::Epoch(b) => (vec![b.reason], None),
             Body::Finding(b) => (b.text.into_iter().collect(), None),
+            Body::FindingAnswer(b) => (vec![b.text], None),
             Body::Genesis(_)
             | Body::RevocationConfirmation(_)
             | Body::GateRegistration(_)
@@ -186,6 +188,7 @@ impl Reader<'_> {
             | Body::RejectionLift(_)
             | Body::Withdrawal(_)
             | Body::ApprovalWithdrawal(_)
+            | Body::Label(_)
             | Body::Disclosure(_)
             | Body::Identification(_)
             | Body::GuidanceObservation(_)

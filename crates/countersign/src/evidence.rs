@@ -79,11 +79,12 @@ fn headline(view: &ChangeView) -> String {
     format!("“{}” for {}: {}", view.title, targets.join(", "), view.state)
 }
 
-/// Which standard change it is, if its template is its second pair of eyes.
+/// Which standard change it is, if its template is its second pair of eyes; or what it rolls back.
 fn standard(proved: &Proved) -> Option<&str> {
     let of_now = (&proved.view.decision, &proved.view.explanation);
     let (decision, explanation) = proved.decided.as_ref().map_or(of_now, |(decision, explained)| (decision, explained));
-    decision.standard.as_ref().and(explanation.standard.as_deref())
+    let rollback = || decision.rollback.as_ref().and(explanation.rollback.as_deref());
+    decision.standard.as_ref().and(explanation.standard.as_deref()).or_else(rollback)
 }
 
 fn lede(proved: &Proved) -> String {
@@ -233,6 +234,7 @@ fn rules(explained: &[ExplainedRule]) -> Markup {
             RuleStatus::NotApplicable => "does not apply",
             RuleStatus::Waived => "waived",
             RuleStatus::Error => "could not be judged",
+            RuleStatus::SetAside => "set aside for recovery",
         };
         match rule.mode {
             Mode::Watch => format!("{word} (only watched)"),

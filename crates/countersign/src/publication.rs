@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
+    calendar::{self, Calendar, CalendarFile, Use},
     catalog::files::{CatalogFile, PROFILES},
     governance::{RULES, Replacements, read_manifest},
     refusal::Refusal,
@@ -179,6 +180,18 @@ fn read(path: &str, content: &Content, found: &mut Entities) -> Result<(), Refus
         add(format!("standard change {name}"), fields_of_standard(&Standard::parse(name, text)?));
         return Ok(());
     }
+    if let Some(name) = calendar::name_of(path) {
+        let calendar = Calendar::parse(name, text.as_bytes())?;
+        let what = match calendar.file.used {
+            Use::Freeze => "freeze",
+            Use::Window => "change window",
+            Use::Holiday => "holidays",
+            Use::OnCall => "on-call rota",
+            Use::Absence => "absences",
+        };
+        add(format!("{what} {name}"), fields_of_calendar(&calendar.file));
+        return Ok(());
+    }
     CatalogFile::parse(path, text.as_bytes())
         .ok_or_else(|| Refusal::malformed("governance-path", format!("no governance file has the path `{path}`")))??;
     let value: Value = serde_json::from_str(text)
@@ -249,6 +262,25 @@ fn fields_of_standard(standard: &Standard) -> Fields {
         ("a day on each target".to_owned(), one(standard.per_day.to_string())),
         ("until".to_owned(), one(standard.last_day())),
         ("because".to_owned(), one(standard.because.clone())),
+    ])
+}
+
+fn fields_of_calendar(file: &CalendarFile) -> Fields {
+    let CalendarFile { because, events, groups, hours, may_pass, scope, used, zone } = file;
+    let one = |text: String| BTreeSet::from([text]);
+    let about = match used {
+        Use::Freeze | Use::Window => one(scope.words()),
+        Use::Holiday | Use::OnCall | Use::Absence => BTreeSet::new(),
+    };
+    let passing = may_pass.iter().map(ToString::to_string);
+    BTreeMap::from([
+        ("about".to_owned(), about),
+        ("because".to_owned(), because.iter().cloned().collect()),
+        ("group".to_owned(), groups.iter().map(ToString::to_string).collect()),
+        ("may pass".to_owned(), passing.collect()),
+        ("times".to_owned(), events.iter().map(ToString::to_string).collect()),
+        ("working hours".to_owned(), hours.iter().map(ToString::to_string).collect()),
+        ("zone".to_owned(), one(zone.to_string())),
     ])
 }
 

@@ -19,7 +19,7 @@ use countersign_core::{
 use countersign_ledger::{Digest, Time};
 
 use crate::wire::{
-    ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, PermitLine,
+    ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, LabelLine, PermitLine,
     RejectionLine, TakenBackLine, WaiverLine, rfc3339,
 };
 
@@ -139,6 +139,16 @@ pub fn view(
             .collect(),
         comments: change.comments.iter().map(|record| comment(change, record, texts)).collect(),
         evidence: evidence(change, &evidence_of(state, change, now)?, &reason),
+        labels: change
+            .labels
+            .iter()
+            .map(|record| LabelLine {
+                label: record.label.clone(),
+                by: record.by.clone(),
+                at: rfc3339(record.at),
+                revision: record.revision.number,
+            })
+            .collect(),
         taken_back: change
             .taken_back
             .iter()

@@ -454,8 +454,17 @@ pub fn not_judged(sets: &[&Rules]) -> Option<String> {
         let named = mentions.groups.iter().any(|group| Some(group.as_str()) != waivers);
         let asks_of_commits =
             rule.requires.iter().flat_map(Choice::ways).any(|way| way.need == Need::Has(Has::SignedCommits));
+        let asks_of_labels = rule
+            .requires
+            .iter()
+            .flat_map(Choice::ways)
+            .any(|way| matches!(way.need, Need::Has(Has::Label(_) | Has::NoLabel(_))));
+        let asks_who_applies =
+            rule.requires.iter().flat_map(Choice::ways).any(|way| way.need == Need::Has(Has::ApplierApart));
         let asks_of_links =
             rule.requires.iter().flat_map(Choice::ways).any(|way| matches!(way.need, Need::Has(Has::Link(_))));
+        let asks_for_windows =
+            rule.requires.iter().flat_map(Choice::ways).any(|way| way.need == Need::Has(Has::Window));
         let asks = |word: &str| mentions.asked.iter().any(|asked| asked.starts_with(word));
         let by_words = [
             (named || asks("contributor_groups"), "groups"),
@@ -466,8 +475,12 @@ pub fn not_judged(sets: &[&Rules]) -> Option<String> {
             (asks("size"), "how large a change is"),
             (asks("evidence") || rule.evidence().next().is_some(), "what workloads attested"),
             (asks("source") || asks("branch"), "branches"),
+            (asks("labels") || asks_of_labels, "labels"),
+            (asks("applier") || asks_who_applies, "who applied it"),
             (asks("links") || asks_of_links, "links"),
             (asks("commits") || asks_of_commits, "who signed commits"),
+            (asks("freeze") || asks("window") || asks("time.") || asks_for_windows, "calendars"),
+            (asks("waiting"), "how long a change waited"),
         ];
         for what in by_needs.chain(by_words.into_iter().filter_map(|(asked, what)| asked.then_some(what))) {
             not.entry(what).or_default().insert(&rule.id);

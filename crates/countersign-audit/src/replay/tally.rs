@@ -174,7 +174,7 @@ impl<'r> Tally<'r> {
         for (number, (rule, counts)) in weighed.rules.iter().zip(&mut self.counts).enumerate() {
             match rule.status {
                 RuleStatus::NotApplicable => continue,
-                RuleStatus::Satisfied | RuleStatus::Waived => one_more(&mut counts.applied),
+                RuleStatus::Satisfied | RuleStatus::Waived | RuleStatus::SetAside => one_more(&mut counts.applied),
                 RuleStatus::Unsatisfied | RuleStatus::Error => {
                     one_more(&mut counts.applied);
                     counts.stop(asked.reverted);

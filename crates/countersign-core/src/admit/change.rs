@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, evidence, files::files, governance::unknown_target, permit, person, publication, server};
+use super::{
+    Authenticated, evidence, files::files, glass, governance::unknown_target, label, permit, person, publication,
+    server,
+};
 use crate::{
     catalog::ActorKind,
     change::{ApprovalRecord, Aside, Change, Found},
@@ -87,6 +90,7 @@ pub(super) fn about(
         | Body::Erasure(_)
         | Body::Epoch(_)
         | Body::Finding(_)
+        | Body::FindingAnswer(_)
         | Body::Proposal(_) => {
             return Err(Refusal::malformed("not-about-a-change", "the statement is not about a change"));
         }
@@ -96,6 +100,7 @@ pub(super) fn about(
         | Body::RejectionSetAside(_)
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
+        | Body::Label(_)
         | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
@@ -103,7 +108,8 @@ pub(super) fn about(
         | Body::GuidanceObservation(_)
         | Body::PermitRequest(_)
         | Body::Decided(_)
-        | Body::PermitGrant(_) => {}
+        | Body::PermitGrant(_)
+        | Body::BreakGlass(_) => {}
     }
     if !change.status.is_open() {
         return Err(closed(change));
@@ -119,6 +125,7 @@ pub(super) fn about(
         Body::Withdrawal(_) => withdrawal(authenticated, change),
         Body::ApprovalWithdrawal(_) => approval_withdrawal(authenticated, change),
         Body::Evidence(said) => evidence::admit(governance, change, authenticated, said),
+        Body::Label(said) => label::admit(state, change, authenticated, said, now),
         Body::Disclosure(disclosure) => self::disclosure(governance, change, authenticated, disclosure),
         Body::Waiver(waiver) => self::waiver(state, change, authenticated, waiver, now),
         Body::Identification(said) => identification(governance, change, authenticated, said),
@@ -126,6 +133,7 @@ pub(super) fn about(
         Body::GuidanceObservation(_) => server(authenticated),
         Body::Decided(decided) => server(authenticated).and_then(|()| permit::decided(state, change, decided, now)),
         Body::PermitGrant(grant) => server(authenticated).and_then(|()| permit::grant(state, change, grant, now)),
+        Body::BreakGlass(said) => glass::admit(state, change, authenticated, said, found, now),
         Body::Genesis(_)
         | Body::KeyRevocation(_)
         | Body::RevocationConfirmation(_)
@@ -139,7 +147,8 @@ pub(super) fn about(
         | Body::OutcomeReport(_)
         | Body::Erasure(_)
         | Body::Epoch(_)
-        | Body::Finding(_) => Ok(()),
+        | Body::Finding(_)
+        | Body::FindingAnswer(_) => Ok(()),
     }
 }
 
@@ -285,7 +294,13 @@ fn no_contributor(governance: &Governance, change: &Change, person: &ActorId, wh
 
 /// Refuses whoever cannot tell a second pair of eyes from the first: who said whose an unknown mail is, and who has taken away
 /// the key of somebody who has a say here.
-fn may_grant(state: &State, change: &Change, person: &ActorId, what: &str, now: Time) -> Result<(), Refusal> {
+pub(super) fn may_grant(
+    state: &State,
+    change: &Change,
+    person: &ActorId,
+    what: &str,
+    now: Time,
+) -> Result<(), Refusal> {
     let governance = &*state.governance;
     no_contributor(governance, change, person, what)?;
     let short = change.id.short();

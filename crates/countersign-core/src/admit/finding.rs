@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, governance::is_branch, governance::unknown_target, server};
+use super::{Authenticated, governance::is_branch, governance::unknown_target, person, server};
 use crate::{
     governance::Signer,
     ids::{GateId, Target},
+    landed::{BrokenGlass, RolledBack},
     refusal::Refusal,
+    rollback::AFTER_REVIEW_SECS,
     state::{GateRecord, State},
-    statement::{Concerned, Finding, Holder, MAX_LIST, MAX_TARGETS, Matter},
+    statement::{Concerned, Finding, FindingAnswer, Holder, MAX_LIST, MAX_TARGETS, Matter},
 };
 
 /// Open findings on one gate, person or target: what comes after is in whatever raised it, and in these.
@@ -26,6 +28,11 @@ pub(super) fn finding(
     now: Time,
 ) -> Result<(), Refusal> {
     bears_out(state, authenticated, &finding.what, now)?;
+    if let Matter::AfterReview { .. } | Matter::GlassBroken { .. } = &finding.what
+        && finding.due > now.plus_secs(AFTER_REVIEW_SECS)
+    {
+        return Err(Refusal::malformed("finding-due", "what somebody did alone is looked at within 72 hours"));
+    }
     let ahead = finding.due.secs_since(now);
     if ahead <= 0 || ahead > MAX_DUE_SECS {
         return Err(Refusal::malformed("finding-due", "a finding is due later than now, and within 90 days"));
@@ -36,10 +43,12 @@ pub(super) fn finding(
     if let Some(unknown) = finding.who.iter().find(|person| state.governance.person(person).is_none()) {
         return Err(Refusal::unknown("unknown-person", format!("{unknown}, who is to answer, is no person here")));
     }
+    let on = |target: &Target| Ok::<_, Refusal>(state.target(target)?.map(|target| target.findings.as_slice()));
     let open = match finding.what.of() {
         Concerned::Gate(gate) => state.gate(gate)?.map(|gate| gate.findings.as_slice()),
         Concerned::Person(person) => state.person(person)?.map(|person| person.findings.as_slice()),
-        Concerned::Target(target) => state.target(target)?.map(|target| target.findings.as_slice()),
+        Concerned::Target(target) => on(target)?,
+        Concerned::Targets(targets) => targets.first().map(on).transpose()?.flatten(),
     };
     let (open, same) = (open.unwrap_or_default(), finding.what.same());
     if let Some(known) = open.iter().find(|known| known.matter == same) {
@@ -56,11 +65,60 @@ pub(super) fn finding(
     Ok(())
 }
 
+/// One of those who are asked answers, once, and nobody for what they did alone themselves.
+pub(super) fn answer(state: &State, authenticated: &Authenticated<'_>, said: &FindingAnswer) -> Result<(), Refusal> {
+    let by = person(authenticated, "answer a finding")?;
+    let short = said.finding.short();
+    let Some(found) = state.finding(&said.finding)? else {
+        return Err(Refusal::unknown("unknown-finding", format!("there is no finding {}", said.finding))
+            .hint("list them: countersign findings --open"));
+    };
+    if found.what != said.what {
+        return Err(Refusal::malformed("another-finding", format!("finding {short} says something else")));
+    }
+    if let Some(answered) = &found.answered {
+        return Err(Refusal::conflict(
+            "already-answered",
+            format!("{} has answered finding {short} at {}", answered.by, answered.at),
+        ));
+    }
+    let who: Vec<&str> = found.who.iter().map(|person| person.as_str()).collect();
+    let who = who.join(", ");
+    match &found.what {
+        Matter::AfterReview { by: alone, .. } if *alone == by => {
+            Err(Refusal::forbidden("your-own-act", format!("{by} did that alone, and somebody else looks at it"))
+                .hint(format!("one of these answers: {who}")))
+        }
+        Matter::GlassBroken { by: broke, .. } if broke.contains(&by) => {
+            Err(Refusal::forbidden("your-own-act", format!("{by} broke the glass, and somebody else looks at it"))
+                .hint(format!("one of these answers: {who}")))
+        }
+        _ if !found.who.contains(&by) => {
+            Err(Refusal::forbidden("another-answers", format!("{by} was not asked to answer finding {short}"))
+                .hint(format!("one of these answers: {who}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Anybody can register a gate on whatever target: of one that no owner registered, only who did answers.
 fn addressed(state: &State, finding: &Finding) -> Result<(), Refusal> {
     let (gate, targets) = match &finding.what {
         Matter::BranchMoved { gate, targets, .. } | Matter::GateMode { gate, targets, .. } => (gate, targets),
-        Matter::NobodyCan { .. } | Matter::RuleSwitched { .. } | Matter::RevocationUnconfirmed { .. } => return Ok(()),
+        Matter::AfterReview { by, .. } if finding.who.contains(by) => {
+            return Err(Refusal::forbidden(
+                "your-own-act",
+                format!("{by} did that alone, and somebody else looks at it"),
+            ));
+        }
+        Matter::GlassBroken { by, .. } if !finding.who.is_disjoint(by) => {
+            return Err(Refusal::forbidden("your-own-act", "who broke the glass does not look at it themselves"));
+        }
+        Matter::AfterReview { .. }
+        | Matter::GlassBroken { .. }
+        | Matter::NobodyCan { .. }
+        | Matter::RuleSwitched { .. }
+        | Matter::RevocationUnconfirmed { .. } => return Ok(()),
     };
     let Some(record) = state.gate(gate)? else { return Ok(()) };
     let by = &record.registered_by;
@@ -78,6 +136,42 @@ fn addressed(state: &State, finding: &Finding) -> Result<(), Refusal> {
 /// Whether the speaker may say it, and the log does not say otherwise.
 fn bears_out(state: &State, authenticated: &Authenticated<'_>, matter: &Matter, now: Time) -> Result<(), Refusal> {
     match matter {
+        Matter::AfterReview { by, change, restores, targets } => {
+            server(authenticated)?;
+            let is_it = |rolled: &RolledBack| {
+                rolled.unreviewed && rolled.change == *change && rolled.by == *by && rolled.restores == *restores
+            };
+            for target in targets {
+                if !state.target(target)?.is_some_and(|record| record.history.rolled_back.iter().any(is_it)) {
+                    return Err(Refusal::conflict(
+                        "not-rolled-back",
+                        format!("{by} has not rolled {target} back by {change} so that nobody was asked to look at it"),
+                    ));
+                }
+            }
+            match targets.is_empty() || targets.len() > MAX_TARGETS {
+                true => Err(Refusal::malformed("finding", format!("it names 1 to {MAX_TARGETS} targets"))),
+                false => Ok(()),
+            }
+        }
+        Matter::GlassBroken { by, change, targets } => {
+            server(authenticated)?;
+            let is_it = |broken: &BrokenGlass| broken.unreviewed && broken.change == *change && broken.by == *by;
+            for target in targets {
+                if !state.target(target)?.is_some_and(|record| record.history.broken.iter().any(is_it)) {
+                    return Err(Refusal::conflict(
+                        "glass-not-broken",
+                        format!(
+                            "nobody broke the glass for {change} on {target} so that nobody was asked to look at it"
+                        ),
+                    ));
+                }
+            }
+            match targets.is_empty() || targets.len() > MAX_TARGETS {
+                true => Err(Refusal::malformed("finding", format!("it names 1 to {MAX_TARGETS} targets"))),
+                false => Ok(()),
+            }
+        }
         Matter::BranchMoved { branch, from, gate, targets, to } => {
             let record = own(state, authenticated, gate, branch, targets)?;
             if to.as_ref() == Some(from) {

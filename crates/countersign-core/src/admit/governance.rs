@@ -25,6 +25,7 @@ pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time)
         Body::Erasure(erasure) => self::erasure(state, erasure),
         Body::Epoch(said) => epoch::admit(authenticated, said),
         Body::Finding(said) => finding::finding(state, authenticated, said, now),
+        Body::FindingAnswer(said) => finding::answer(state, authenticated, said),
         Body::Proposal(_)
         | Body::NewRevision(_)
         | Body::Approval(_)
@@ -34,6 +35,7 @@ pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time)
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
         | Body::Comment(_)
+        | Body::Label(_)
         | Body::Evidence(_)
         | Body::Disclosure(_)
         | Body::Waiver(_)
@@ -42,6 +44,7 @@ pub(super) fn admit(state: &State, authenticated: &Authenticated<'_>, now: Time)
         | Body::PermitRequest(_)
         | Body::Decided(_)
         | Body::PermitGrant(_)
+        | Body::BreakGlass(_)
         | Body::OutcomeReport(_) => Err(Refusal::unknown("unknown-change", "the statement names no change")),
     }
 }

@@ -23,14 +23,8 @@ pub(super) fn request(
     found: &Found,
     now: Time,
 ) -> Result<(), Refusal> {
-    // Who runs `apply` is the gate; a registered gate asks for itself, or somebody asks for it and hands the permit on.
-    let audience = match authenticated.signer() {
-        Signer::Actor { .. } if request.gate.is_its_runners() => authenticated.signed_with().key.clone(),
-        Signer::Actor { .. } => guarding(state, change, &request.gate, now)?,
-        Signer::Gate(gate) if *gate == request.gate => guarding(state, change, gate, now)?,
-        Signer::Gate(id) => return Err(not_that_gate(id.as_str(), &request.gate)),
-        Signer::Server => return Err(not_that_gate("the server", &request.gate)),
-    };
+    let audience = audience(state, change, authenticated, &request.gate, now)?;
+    applier(state, authenticated, request)?;
     if request.audience != audience {
         return Err(Refusal::forbidden(
             "another-audience",
@@ -51,6 +45,38 @@ pub(super) fn request(
         .hint("push it: the repository's gate asks for its permit")),
         Some(transition) => change.fits(transition),
         None => Err(Refusal::unknown("blob-missing", "the transition is missing")),
+    }
+}
+
+/// Who pushes, their gate says and nobody else; who runs a command is who asks.
+fn applier(state: &State, authenticated: &Authenticated<'_>, request: &PermitRequest) -> Result<(), Refusal> {
+    match (authenticated.signer(), &request.applier) {
+        (_, None) => Ok(()),
+        (Signer::Gate(_), Some(applier)) if state.governance.catalog.actors.contains_key(applier) => Ok(()),
+        (Signer::Gate(_), Some(applier)) => {
+            Err(Refusal::unknown("unknown-person", format!("the catalog has no `{applier}`")))
+        }
+        (Signer::Actor { .. } | Signer::Server, Some(_)) => {
+            Err(Refusal::forbidden("applier", "only a gate says who pushes; whoever asks for themselves names nobody"))
+        }
+    }
+}
+
+/// The key that a permit is for. Who runs `apply` is the gate; a registered gate asks for itself, or somebody asks for it and
+/// hands the permit on.
+pub(super) fn audience(
+    state: &State,
+    change: &Change,
+    authenticated: &Authenticated<'_>,
+    gate: &GateId,
+    now: Time,
+) -> Result<Fingerprint, Refusal> {
+    match authenticated.signer() {
+        Signer::Actor { .. } if gate.is_its_runners() => Ok(authenticated.signed_with().key.clone()),
+        Signer::Actor { .. } => guarding(state, change, gate, now),
+        Signer::Gate(asks) if asks == gate => guarding(state, change, gate, now),
+        Signer::Gate(id) => Err(not_that_gate(id.as_str(), gate)),
+        Signer::Server => Err(not_that_gate("the server", gate)),
     }
 }
 
@@ -76,7 +102,7 @@ fn not_landing_elsewhere(change: &Change, gate: &GateId) -> Result<(), Refusal> 
 }
 
 /// What is being put into production is not put there a second time at once, on another machine or by somebody else.
-fn not_running(change: &Change) -> Result<(), Refusal> {
+pub(super) fn not_running(change: &Change) -> Result<(), Refusal> {
     let Some(permit) = change.running() else { return Ok(()) };
     let since = permit.reported_at.map(|at| format!(" at {at}")).unwrap_or_default();
     let short = change.id.short();
@@ -227,7 +253,8 @@ fn may_start(state: &State, change: &Change, permit: &PermitRecord, now: Time) -
         )
         .hint("try again, so that a new permit is asked for"));
     }
-    if let Some(rejection) = change.standing_rejections().next() {
+    let goes_over_it = permit.rollback || permit.broken.is_some();
+    if let Some(rejection) = change.standing_rejections().next().filter(|_| !goes_over_it) {
         return Err(Refusal::conflict("rejected", format!("{} has rejected change {}", rejection.by, change.id)));
     }
     let issued = change.permits.iter().position(|known| known.statement == permit.statement).unwrap_or_default();

@@ -20,7 +20,7 @@ mod index;
 pub(crate) mod kept;
 mod keys;
 mod lookup;
-mod near;
+pub(crate) mod near;
 mod parse;
 mod problem;
 mod resolve;

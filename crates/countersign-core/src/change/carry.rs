@@ -7,7 +7,7 @@
 //! the difference from the branch's tip is the delta, and no commit comes along that is not of the range.
 
 use super::{ApprovalRecord, Change, Revision};
-use crate::subject::Subject;
+use crate::{statement::RevisionRef, subject::Subject};
 
 impl Change {
     /// The revisions that bring just what the present one does, oldest first. The present one is the last.
@@ -18,8 +18,12 @@ impl Change {
 
     /// Whether an approval is of an earlier one of those.
     pub fn may_carry(&self, approval: &ApprovalRecord) -> bool {
-        let of_the_same = || self.same_revisions().any(|revision| revision.reference == approval.revision);
-        Some(approval.revision) != self.current_ref() && of_the_same()
+        Some(approval.revision) != self.current_ref() && self.is_of_the_same(&approval.revision)
+    }
+
+    /// Whether this is the present revision, or an earlier one that brought the same.
+    pub fn is_of_the_same(&self, reference: &RevisionRef) -> bool {
+        self.same_revisions().any(|revision| revision.reference == *reference)
     }
 }
 

@@ -11,7 +11,8 @@ use crate::{
     decision::Outcome,
     evidence::EvidenceResult,
     facts::{AiSignal, GitFacts, IdentityFact, RuledPath, SignatureFact, Size, git::Ident},
-    ids::{ActorId, EvidenceKind, GateId, RuleId},
+    glass::Broken,
+    ids::{ActorId, EvidenceKind, GateId, Label, RuleId},
     kind::Documents,
     statement::{Disclosure, Identification, OutcomeResult, RevisionRef, Seen},
     subject::{Subject, TransitionRef},
@@ -58,6 +59,12 @@ pub struct Revision {
     /// Whose those keys were when the revision came.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub signers: BTreeMap<Fingerprint, ActorId>,
+    /// By which key it was submitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Fingerprint>,
+    /// Of commits, the digest of the delta that takes it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inverse: Option<Digest>,
     /// What its commits bring one by one; `None` where that is not known, or there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Digest>,
@@ -96,6 +103,8 @@ impl Revision {
             size: of.map(|f| f.size),
             signatures: of.map(|f| f.signatures.clone()).unwrap_or_default(),
             signers: BTreeMap::new(),
+            key: None,
+            inverse: of.map(GitFacts::inverse),
             steps: of.and_then(GitFacts::steps),
             loosens: found.loosens,
         }
@@ -207,6 +216,12 @@ pub struct RequestRecord {
     pub gate: GateId,
     pub audience: Fingerprint,
     pub transition: TransitionRef,
+    /// Until when the gate had only watched one of the targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched_until: Option<Time>,
+    /// Who applies it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applier: Option<ActorId>,
     /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u32>,
@@ -222,6 +237,9 @@ pub struct DecisionRecord {
     pub request: RequestRecord,
     /// The heads that it was decided from.
     pub heads: BTreeMap<StreamId, StreamHead>,
+    /// Whether it was a rollback that one person may do alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rollback: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -235,7 +253,16 @@ pub struct PermitRecord {
     pub transition: TransitionRef,
     pub issued_at: Time,
     pub expires_at: Time,
+    /// Who applies it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applier: Option<ActorId>,
     pub outcome: Option<OutcomeResult>,
+    /// That it stands on people's word alone, whatever the rules say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<Broken>,
+    /// Whether it is of a rollback that one person may do alone: no rejection stops that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rollback: bool,
     /// When the log took that outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported_at: Option<Time>,
@@ -262,6 +289,20 @@ pub struct CommentRecord {
     pub at: Time,
     pub revision: RevisionRef,
     pub text: Digest,
+}
+
+/// A label that somebody put on it and nobody took off. It stands over later revisions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelRecord {
+    pub label: Label,
+    pub by: ActorId,
+    pub key: Fingerprint,
+    pub at: Time,
+    pub revision: RevisionRef,
+    /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
 }
 
 /// What a workload said it found of a revision.

@@ -6,11 +6,13 @@
 //!
 //! | room | holds |
 //! |---|---|
+//! | `freezes` | what freezes stop, and what passes them |
 //! | `enough` | the smallest set of people that would do |
 //! | `people` | who could act now, and who is nearest to what is missing |
 //! | `words` | what is missing, in words |
 
 mod enough;
+mod freezes;
 mod people;
 mod words;
 
@@ -34,9 +36,11 @@ use crate::{
     facts::git::Ident,
     governance::Governance,
     ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId, Target},
+    landed::RollbackView,
     newcomers,
     refusal::Refusal,
     requirement::{Carry, Has, Need, Part, Role},
+    rollback::{AFTER_REVIEW_SECS, Rollback, rollback},
     rules::{Rules, builtin, count, decide},
     snapshot::Snapshot,
     standard::StandardView,
@@ -61,6 +65,12 @@ pub struct Explanation {
     /// Which standard change it is, or by what it misses the nearest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard: Option<String>,
+    /// What it takes back, on whose one signature; or why it is no rollback though it is said to be one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<String>,
+    /// The freezes that hold for it now, and whether it may pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freezes: Vec<String>,
 }
 
 /// A rule of a decision, in words.
@@ -149,6 +159,7 @@ impl Explained {
         let decision = decide(&state.governance.rules, &snapshot, now);
         let mut explanation = Scene::of(state, change, &snapshot, disabled, now)?.explain(&decision, now);
         explanation.standard = standard(&decision, state, change, now)?;
+        explanation.rollback = rolls_back(&decision, state, change, now)?;
         Ok(Self { decision, explanation })
     }
 }
@@ -164,7 +175,30 @@ pub fn explain(
     let snapshot = Snapshot::take(state, change, now)?;
     let mut explanation = Scene::of(state, change, &snapshot, disabled, now)?.explain(decision, now);
     explanation.standard = standard(decision, state, change, now)?;
+    explanation.rollback = rolls_back(decision, state, change, now)?;
     Ok(explanation)
+}
+
+/// What it takes back, where rules were set aside for that; else why it is none, though it is said to be one.
+fn rolls_back(decision: &Decision, state: &State, change: &Change, now: Time) -> Result<Option<String>, Refusal> {
+    if let Some(RollbackView { by, restores, undoes }) = &decision.rollback {
+        let (restores, undoes) = (restores.short(), undoes.short());
+        return Ok(Some(format!(
+            "rolls back {undoes} to {restores} on one signature, by {by}; rules are set aside for recovery, and somebody else \
+             looks at it within {} h of its landing",
+            AFTER_REVIEW_SECS / 3600
+        )));
+    }
+    Ok(match rollback(state, change, now)? {
+        // What has landed is what stands there.
+        Rollback::IsNot(why) if change.status.is_open() => {
+            Some(format!("no rollback that one person may do alone: {why}"))
+        }
+        Rollback::Unknown if change.status.is_open() => {
+            Some("whether it is a rollback that one person may do alone, its gate finds out".to_owned())
+        }
+        Rollback::IsNot(_) | Rollback::NotSaid | Rollback::Unknown | Rollback::Is(_) => None,
+    })
 }
 
 /// Which standard change it is, or by what it misses the nearest of its proposer.
@@ -259,7 +293,14 @@ impl<'a> Scene<'a> {
     pub fn explain(&self, decision: &Decision, now: Time) -> Explanation {
         let wanted = Wanted::by(decision);
         let rules = decision.rules.iter().map(|rule| self.rule(rule, &wanted)).collect();
-        Explanation { explained_at: now, rules, enough: self.enough(decision), standard: None }
+        Explanation {
+            explained_at: now,
+            rules,
+            enough: self.enough(decision),
+            standard: None,
+            rollback: None,
+            freezes: self.freezes(),
+        }
     }
 
     /// The smallest set of people whose approvals would be all that are lacking. None where a rule asks for people of several
@@ -341,10 +382,20 @@ impl<'a> Scene<'a> {
                 Need::Evidence(kind) => self.attesters(kind).contains(person),
                 Need::Document { .. } | Need::Disclosure => made_it,
                 Need::Has(Has::Title(_) | Has::Link(_) | Has::SignedCommits) => made_it,
+                Need::Has(Has::Window) => false,
+                Need::Has(Has::Label(_)) => !made_it,
+                Need::Has(Has::NoLabel(_)) => !made_it || named(missing),
+                Need::Has(Has::ApplierApart) => made_it,
             },
             Token::Sponsor | Token::Lift => named(missing),
             Token::Driver => made_it,
-            Token::Remedy | Token::Contributor | Token::Identity | Token::Target | Token::Rules | Token::Wait => false,
+            Token::Remedy
+            | Token::Contributor
+            | Token::Identity
+            | Token::Target
+            | Token::Rules
+            | Token::Wait
+            | Token::Thaw => false,
         };
         let wanted = Wanted::by(decision);
         let unmet = decision.rules.iter().filter(|rule| rule.status == RuleStatus::Unsatisfied);
@@ -375,7 +426,7 @@ impl<'a> Scene<'a> {
                 decided.missing.iter().flat_map(|missing| self.obligations(decided, missing, wanted)).collect()
             }
             RuleStatus::Error => vec![self.repair(decided)],
-            RuleStatus::NotApplicable | RuleStatus::Satisfied | RuleStatus::Waived => Vec::new(),
+            RuleStatus::NotApplicable | RuleStatus::Satisfied | RuleStatus::Waived | RuleStatus::SetAside => Vec::new(),
         };
         ExplainedRule {
             id: decided.id.clone(),
@@ -428,8 +479,23 @@ impl<'a> Scene<'a> {
                         Has::SignedCommits => {
                             format!("sign them (git commit -S), then: countersign revise {change} --git .")
                         }
+                        Has::Window => {
+                            let system = decided.targets.first().map_or("SYSTEM", |target| target.system.as_str());
+                            format!("wait for it: countersign calendar --system {system} says when it opens")
+                        }
+                        Has::Label(label) => format!("countersign label {change} {label}"),
+                        Has::NoLabel(label) => format!("countersign label {change} {label} --remove"),
+                        Has::ApplierApart if missing.of.is_empty() => {
+                            "sign the push, so that the gate knows who it is by: git push --signed".to_owned()
+                        }
+                        Has::ApplierApart => "let somebody else push it or run its command".to_owned(),
                     };
-                    one(self.authors(decided), how)
+                    let who = match has {
+                        Has::Title(_) | Has::Link(_) | Has::SignedCommits | Has::ApplierApart => self.authors(decided),
+                        Has::Label(_) | Has::NoLabel(_) => self.no_contributors(decided),
+                        Has::Window => Found::all(Vec::new()),
+                    };
+                    one(who, how)
                 }
             },
             Token::Remedy => {
@@ -459,6 +525,7 @@ impl<'a> Scene<'a> {
             }
             Token::Rules => one(self.anybody(decided), "countersign amend HOME --why REASON".to_owned()),
             Token::Wait => one(self.anybody(decided), format!("then, and not before: countersign publish {change}")),
+            Token::Thaw => self.thaw(missing),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::{
     decision::{Missing, Token},
     ids::{ChangeId, EvidenceKind, Target},
-    requirement::{Document, Need, Requirement, Role, approvals},
+    requirement::{Document, Has, Need, Requirement, Role, approvals},
     rules::Rule,
     snapshot::Material,
 };
@@ -26,6 +26,7 @@ pub(super) fn way_in_words(missing: &Missing, rule: Option<&Rule>) -> String {
         Token::Target if missing.of.is_empty() => "at least one target".to_owned(),
         Token::Target => format!("{}, which the catalog no longer has", names(missing)),
         Token::Rules => "rules: none are in force".to_owned(),
+        Token::Thaw => format!("the end of freeze {}", names(missing)),
         Token::Wait => format!("the time until {}, in which anybody can still reject it", names(missing)),
     }
 }
@@ -76,6 +77,15 @@ fn required(requirement: &Requirement, missing: &Missing) -> String {
         Need::Evidence(kind) if missing.of.is_empty() => format!("evidence that {kind} passed"),
         Need::Evidence(kind) => format!("evidence that {kind} passed ({})", missing.of.join(", ")),
         Need::Disclosure => "a statement of whether AI assisted".to_owned(),
+        Need::Has(Has::NoLabel(label)) if !missing.of.is_empty() => {
+            format!("that the label `{label}` comes off, which {} put on", names(missing))
+        }
+        Need::Has(Has::ApplierApart) if missing.of.is_empty() => {
+            "to know who pushes it, whose approval may not count".to_owned()
+        }
+        Need::Has(Has::ApplierApart) => {
+            format!("that another applies it than {}, whose approval counts", names(missing))
+        }
         Need::Has(has) => has.words(),
     }
 }

@@ -157,6 +157,34 @@ pub fn escape_path(path: &[u8]) -> String {
     out
 }
 
+/// The path that was written by [`escape_path`].
+pub fn unescape_path(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.bytes().peekable();
+    while let Some(byte) = rest.next() {
+        if byte != b'\\' {
+            out.push(byte);
+            continue;
+        }
+        match rest.next() {
+            Some(b'n') => out.push(b'\n'),
+            Some(b't') => out.push(b'\t'),
+            Some(b'r') => out.push(b'\r'),
+            Some(digit @ b'0'..=b'7') => {
+                let mut value = digit - b'0';
+                for _ in 0..2 {
+                    let Some(digit) = rest.next_if(|next| (b'0'..=b'7').contains(next)) else { break };
+                    value = value.wrapping_mul(8).wrapping_add(digit - b'0');
+                }
+                out.push(value);
+            }
+            Some(other) => out.push(other),
+            None => out.push(b'\\'),
+        }
+    }
+    out
+}
+
 fn octal(out: &mut String, byte: u8) {
     out.push_str(&format!("\\{byte:03o}"));
 }

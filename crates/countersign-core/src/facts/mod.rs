@@ -88,6 +88,17 @@ impl GitFacts {
         self.steps.or_else(only)
     }
 
+    /// The delta that takes it back: each path with its sides changed round.
+    pub fn inverse(&self) -> Digest {
+        let back = |touched: &TouchedPath| TouchedPath {
+            path: touched.path.clone(),
+            old: touched.new.clone(),
+            new: touched.old.clone(),
+        };
+        let paths: Vec<TouchedPath> = self.paths.iter().map(back).collect();
+        delta::digest(&paths)
+    }
+
     pub fn to_blob(&self) -> Result<Vec<u8>, Refusal> {
         blob::write(self, "facts")
     }

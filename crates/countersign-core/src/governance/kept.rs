@@ -16,10 +16,15 @@ use countersign_ledger::{Digest, StreamHead};
 use serde::{Deserialize, Serialize};
 
 use super::{Files, Governance, GovernanceRecord};
-use crate::{catalog::kept::KeptCatalog, rules::kept::KeptRules, standard::Standard};
+use crate::{
+    calendar::{Calendar, Calendars},
+    catalog::kept::KeptCatalog,
+    rules::kept::KeptRules,
+    standard::Standard,
+};
 
 /// What a program writes only itself reads: with another one the files may come to something else.
-const HEADING: &str = concat!("countersign-governance ", env!("CARGO_PKG_VERSION"), " 7\n");
+const HEADING: &str = concat!("countersign-governance ", env!("CARGO_PKG_VERSION"), " 8\n");
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
@@ -30,6 +35,8 @@ struct Kept {
     rules: KeptRules,
     /// Templates of standard changes, as they were written.
     standards: Vec<(String, String)>,
+    /// Calendars, as their files are.
+    calendars: Vec<(String, String)>,
     profiles_missing: BTreeSet<Digest>,
 }
 
@@ -41,7 +48,9 @@ impl Governance {
         let (catalog, rules) = (KeptCatalog::of(&self.catalog)?, KeptRules::of(&self.rules)?);
         let profiles_missing = self.profiles_missing.clone();
         let standards = self.standards.values().map(|one| (one.name.clone(), one.text.clone())).collect();
-        let kept = Kept { at, record: self.record.clone(), catalog, rules, standards, profiles_missing };
+        let text = |one: &Calendar| Some((one.name.clone(), String::from_utf8(one.file.to_bytes().ok()?).ok()?));
+        let calendars = self.calendars.iter().map(text).collect::<Option<_>>()?;
+        let kept = Kept { at, record: self.record.clone(), catalog, rules, standards, calendars, profiles_missing };
         let rest = postcard::to_allocvec(&kept).ok()?;
         Some([HEADING.as_bytes(), Digest::of(&rest).as_bytes(), &rest].concat())
     }
@@ -61,11 +70,14 @@ impl Governance {
         let kept: Kept = postcard::from_bytes(rest).ok().filter(|kept: &Kept| wanted(kept.at))?;
         let parse = |(name, text): (String, String)| Some((name.clone(), Standard::parse(&name, &text).ok()?));
         let standards = kept.standards.into_iter().map(parse).collect::<Option<_>>()?;
+        let parse = |(name, text): (String, String)| Calendar::parse(&name, text.as_bytes()).ok();
+        let calendars = kept.calendars.into_iter().map(parse).collect::<Option<Vec<_>>>()?;
         let governance = Self {
             record: kept.record,
             catalog: Arc::new(kept.catalog.resolved()),
             rules: Arc::new(kept.rules.parsed().ok()?),
             standards: Arc::new(standards),
+            calendars: Arc::new(Calendars::kept(calendars)),
             profiles_missing: kept.profiles_missing,
             files: Files::Kept,
         };

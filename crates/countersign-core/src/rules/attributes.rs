@@ -356,6 +356,24 @@ pub const ATTRIBUTES: &[Attribute] = &[
         judged.size_without(Size::deleted)
     }),
     item(
+        "labels.all",
+        Type::Texts,
+        "The labels that stand, whoever put them on, and at whatever revision: for what asks for more.",
+        |judged| Value::Texts(judged.snapshot.labels.all.keys().map(ToString::to_string).collect()),
+    ),
+    item(
+        "labels.by_others",
+        Type::Texts,
+        "Those that a person who had no hand in the change put on this revision: for what asks for less.",
+        |judged| Value::Texts(judged.snapshot.labels.by_others.iter().map(ToString::to_string).collect()),
+    ),
+    item(
+        "applier.apart",
+        Type::Bool,
+        "Whether whoever applies it, by running its command or by a signed push, is none of those whose approvals count. Of an unsigned push: false; before anybody applies it: true.",
+        |judged| Value::Bool(count::applier_is_apart(judged.snapshot)),
+    ),
+    item(
         "standard",
         Type::Bool,
         "Whether it fits a standard change, so that the two who approved its template are its second pair of eyes.",
@@ -409,6 +427,27 @@ pub const ATTRIBUTES: &[Attribute] = &[
     }),
     item("documents.tests", Type::Long, "Characters that say how it was tested.", |judged| {
         Value::Long(i64::from(judged.snapshot.documents.tests))
+    }),
+    item(
+        "freeze.active",
+        Type::Bool,
+        "Whether a freeze holds for the target now, also one that the change may pass. What may not is stopped whatever rules say.",
+        |judged| Value::Bool(judged.snapshot.is_frozen(&judged.target.target)),
+    ),
+    item(
+        "window.open",
+        Type::Bool,
+        "Whether one of the target's change windows is open now. A target for which no calendar has any is always open.",
+        |judged| Value::Bool(judged.snapshot.is_open(&judged.target.target)),
+    ),
+    item(
+        "time.working_hours",
+        Type::Bool,
+        "Whether the target's owner group works now, by its working hours and holidays: where no calendar says any, from 9 to 17, Monday to Friday.",
+        |judged| Value::Bool(judged.snapshot.works(&judged.target.target)),
+    ),
+    item("waiting.hours", Type::Long, "How many hours ago the log took this revision, begun ones in full.", |judged| {
+        Value::Long(i64::from(judged.snapshot.waiting_hours.unwrap_or(0)))
     }),
     item(
         "home.people",

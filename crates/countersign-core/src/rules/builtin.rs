@@ -19,10 +19,11 @@ pub const FLOOR: &str = "floor";
 pub const RULES_LOADED: &str = "rules-loaded";
 pub const POLICY_GROUP: &str = "policy-group";
 pub const LOOSENING: &str = "loosening";
+pub const FROZEN: &str = "frozen";
 
 /// Names that no rule may take.
-pub const ALL: [&str; 7] =
-    [IDENTITIES_KNOWN, NO_REJECTION, TARGETS_KNOWN, FLOOR, RULES_LOADED, POLICY_GROUP, LOOSENING];
+pub const ALL: [&str; 8] =
+    [IDENTITIES_KNOWN, NO_REJECTION, TARGETS_KNOWN, FLOOR, RULES_LOADED, POLICY_GROUP, LOOSENING, FROZEN];
 
 /// What the floor asks of a production target.
 const FLOOR_ASKS: Requirement = Requirement { need: Need::Approvals { role: Role::Independent, count: 1 }, only: None };
@@ -65,6 +66,10 @@ pub fn words(id: &str) -> Option<Words> {
             "two people of the policy group behind it, one of them a senior, and a wait".to_owned(),
             "What lets more through, or gives somebody more of a say, is seen by those who would object before it holds.",
         ),
+        FROZEN => (
+            "that no freeze holds, or that it may pass".to_owned(),
+            "While it is frozen, only what cannot wait goes; the calendar says what that is.",
+        ),
         _ => return None,
     };
     Some(Words { requires, because })
@@ -80,6 +85,7 @@ pub(super) struct BuiltinIds {
     rules_loaded: RuleId,
     policy_group: RuleId,
     loosening: RuleId,
+    frozen: RuleId,
 }
 
 impl BuiltinIds {
@@ -92,6 +98,7 @@ impl BuiltinIds {
             rules_loaded: RULES_LOADED.parse()?,
             policy_group: POLICY_GROUP.parse()?,
             loosening: LOOSENING.parse()?,
+            frozen: FROZEN.parse()?,
         })
     }
 }
@@ -132,6 +139,15 @@ pub(super) fn no_rejection(ids: &BuiltinIds, snapshot: &Snapshot) -> Option<Rule
         true => None,
         false => stopping(&ids.no_rejection, everywhere(snapshot), vec![Missing::each(Token::Lift, people)]),
     }
+}
+
+/// No freeze holds that it may not pass. By what name and until when is told with it.
+pub(super) fn frozen(ids: &BuiltinIds, snapshot: &Snapshot) -> Option<RuleDecision> {
+    let stopped = || snapshot.freezes().iter().filter(|freeze| !freeze.lets(snapshot));
+    let missing = Missing::each(Token::Thaw, stopped().map(|freeze| &freeze.name));
+    let is_in = |view: &&TargetView| stopped().any(|freeze| freeze.targets.contains(&view.target));
+    let targets = snapshot.targets.iter().filter(is_in).map(|view| view.target.clone()).collect();
+    stopping(&ids.frozen, targets, Some(missing).filter(|missing| missing.count > 0).into_iter().collect())
 }
 
 /// A production target has an approval by somebody who had no hand in the change, whatever the rules say. One that carries

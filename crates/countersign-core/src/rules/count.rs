@@ -10,7 +10,7 @@ use countersign_ledger::sshsig::Assurance;
 use crate::{
     ids::ActorId,
     requirement::{MAX_APPROVALS, Part, Role},
-    snapshot::{ApprovalView, Snapshot, TargetView},
+    snapshot::{Applier, ApprovalView, Snapshot, TargetView},
     statement::Seen,
 };
 
@@ -42,6 +42,16 @@ pub fn has_role(snapshot: &Snapshot, approval: &ApprovalView, role: &Role, targe
 /// Whether a person had a hand in the change, or is claimed to have had one.
 pub fn had_a_hand(snapshot: &Snapshot, person: &ActorId) -> bool {
     snapshot.contributors.contains(person) || snapshot.claimed.contains(person)
+}
+
+/// Whether whoever applies it is none of those whose approvals count. Of a push by nobody knows whom nobody can tell; before anybody
+/// applies it there is nothing to tell.
+pub fn applier_is_apart(snapshot: &Snapshot) -> bool {
+    match &snapshot.applier {
+        None => true,
+        Some(Applier::Unknown) => false,
+        Some(Applier::Is(who)) => !independent_approvals(snapshot).contains_key(who),
+    }
 }
 
 /// Everybody whose approval stands, contributors among them: each once.

@@ -27,7 +27,11 @@ pub(crate) fn decide_digested(rules: &Rules, snapshot: &Snapshot, digest: Digest
     for rule in weighed.rules {
         match rule.status {
             RuleStatus::NotApplicable => not_applicable = not_applicable.saturating_add(1),
-            RuleStatus::Satisfied | RuleStatus::Unsatisfied | RuleStatus::Waived | RuleStatus::Error => {
+            RuleStatus::Satisfied
+            | RuleStatus::Unsatisfied
+            | RuleStatus::Waived
+            | RuleStatus::Error
+            | RuleStatus::SetAside => {
                 let by = carrying
                     .as_ref()
                     .filter(|carrying| rule.unmet.iter().all(|view| rule.rule.carries(carrying, view)));
@@ -48,6 +52,7 @@ pub(crate) fn decide_digested(rules: &Rules, snapshot: &Snapshot, digest: Digest
         rules: decided,
         not_applicable,
         standard: snapshot.standard.clone(),
+        rollback: snapshot.rollback.clone().filter(|_| weighed.recovers),
     }
 }
 
@@ -62,6 +67,8 @@ pub struct Weighed<'a> {
     first: Vec<RuleDecision>,
     /// Those of them that are a floor under any set of rules.
     floor: Vec<RuleDecision>,
+    /// Whether it goes only because it is a rollback.
+    recovers: bool,
 }
 
 impl Weighed<'_> {
@@ -117,9 +124,10 @@ pub fn weigh<'a>(rules: &'a Rules, snapshot: &'a Snapshot, now: Time) -> Weighed
         builtin::targets_known(ids, snapshot),
         builtin::identities_known(ids, snapshot),
         builtin::no_rejection(ids, snapshot),
+        builtin::frozen(ids, snapshot),
     ];
-    let first: Vec<RuleDecision> = first.into_iter().flatten().collect();
-    let weighed: Vec<WeighedRule<'_>> = rules.iter().map(|rule| weigh_rule(rule, &targets, snapshot)).collect();
+    let mut first: Vec<RuleDecision> = first.into_iter().flatten().collect();
+    let mut weighed: Vec<WeighedRule<'_>> = rules.iter().map(|rule| weigh_rule(rule, &targets, snapshot)).collect();
     // Of a home without rules there would be no way to one with rules.
     let only_governs = snapshot.targets.iter().all(|view| view.target.is_governance());
     let mut floor: Vec<RuleDecision> = match only_governs {
@@ -134,8 +142,21 @@ pub fn weigh<'a>(rules: &'a Rules, snapshot: &'a Snapshot, now: Time) -> Weighed
     if !weighed.iter().any(|rule| rule.stops() && rule.asks_for_approval()) {
         floor.extend(builtin::floor(ids, snapshot, carrying.as_ref()));
     }
-    let stopped = !first.is_empty() || weighed.iter().any(WeighedRule::stops) || !floor.is_empty();
-    Weighed { outcome: if stopped { Outcome::Deny } else { Outcome::Allow }, rules: weighed, first, floor }
+    let stops = |first: &[RuleDecision], rules: &[WeighedRule<'_>], floor: &[RuleDecision]| {
+        !first.is_empty() || rules.iter().any(WeighedRule::stops) || !floor.is_empty()
+    };
+    // Recovery is never blocked: no rule, no rejection and nothing else that a change misses stops what brings back what ran
+    // before, as long as it is known where that goes.
+    let rolls_back = snapshot.rollback.is_some() && builtin::targets_known(ids, snapshot).is_none();
+    let recovers = rolls_back && stops(&first, &weighed, &floor);
+    if recovers {
+        first.clear();
+        floor.clear();
+        weighed.iter_mut().filter(|rule| rule.stops()).for_each(|rule| rule.status = RuleStatus::SetAside);
+    }
+    let stopped = stops(&first, &weighed, &floor);
+    let outcome = if stopped { Outcome::Deny } else { Outcome::Allow };
+    Weighed { outcome, rules: weighed, first, floor, recovers }
 }
 
 /// What the rules say of one target.
@@ -208,7 +229,11 @@ fn written(weighed: WeighedRule<'_>, snapshot: &Snapshot, now: Time) -> RuleDeci
     let WeighedRule { rule, status, unmet, error } = weighed;
     let missing = match status {
         RuleStatus::Unsatisfied => missing(rule, snapshot, &unmet, now),
-        RuleStatus::NotApplicable | RuleStatus::Satisfied | RuleStatus::Waived | RuleStatus::Error => Vec::new(),
+        RuleStatus::NotApplicable
+        | RuleStatus::Satisfied
+        | RuleStatus::Waived
+        | RuleStatus::Error
+        | RuleStatus::SetAside => Vec::new(),
     };
     RuleDecision {
         id: rule.id.clone(),

@@ -5,7 +5,6 @@ use std::fmt;
 use thiserror::Error;
 
 use super::{depth, parse};
-use crate::requirement;
 
 /// The first thing that is wrong with a set of rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,8 +141,3 @@ impl fmt::Display for RulesError {
 }
 
 impl std::error::Error for RulesError {}
-
-/// For the hint of an unreadable `@requires`.
-pub(super) fn tokens() -> String {
-    format!("separate by commas: {}", requirement::TOKENS)
-}

@@ -8,7 +8,7 @@ use super::count;
 use crate::{
     decision::{Missing, Token},
     requirement::{Choice, Has, Need, Requirement, Role},
-    snapshot::{AiStatus, EvidenceView, Snapshot, TargetView},
+    snapshot::{AiStatus, Applier, EvidenceView, Snapshot, TargetView},
 };
 
 impl Choice {
@@ -83,7 +83,22 @@ impl Requirement {
                 let systems: BTreeSet<_> = unmet.map(|target| &target.target.system).collect();
                 Missing { count: lacks, ..Missing::each(token, systems) }
             }
-            Need::Approvals { .. } | Need::Disclosure | Need::Has(_) => {
+            // Who put it on.
+            Need::Has(Has::NoLabel(label)) => {
+                let by = snapshot.labels.all.get(label);
+                Missing { count: lacks, ..Missing::each(token, by.into_iter().flatten()) }
+            }
+            // Who is about to apply it.
+            Need::Has(Has::ApplierApart) => {
+                let known = snapshot.applier.as_ref().and_then(|applier| match applier {
+                    Applier::Is(who) => Some(who),
+                    Applier::Unknown => None,
+                });
+                Missing { count: lacks, ..Missing::each(token, known) }
+            }
+            Need::Approvals { .. }
+            | Need::Disclosure
+            | Need::Has(Has::Title(_) | Has::Link(_) | Has::SignedCommits | Has::Label(_) | Has::Window) => {
                 Missing { token, count: lacks, of: Vec::new(), or: Vec::new() }
             }
             // The roles for which nobody is left.
@@ -119,6 +134,10 @@ impl Has {
             },
             Self::Link(host) => snapshot.documents.hosts.contains(host),
             Self::SignedCommits => snapshot.commits.is_some_and(|commits| commits.signed),
+            Self::Window => snapshot.targets.iter().all(|view| snapshot.is_open(&view.target)),
+            Self::Label(label) => snapshot.labels.by_others.contains(label),
+            Self::ApplierApart => count::applier_is_apart(snapshot),
+            Self::NoLabel(label) => !snapshot.labels.all.contains_key(label),
         }
     }
 }

@@ -15,14 +15,14 @@ use serde_json::Value;
 use super::{
     Literals, Rule,
     depth::{MAX_DEPTH, too_deep},
-    error::{Problem, RulesError, tokens},
+    error::{Problem, RulesError},
     vocabulary,
 };
 use crate::{
     decision::{Mode, Strength},
     glob::{Globs, NoPattern},
     ids::{GroupId, RuleId},
-    requirement::{Carry, Choice, parse_hours, parse_parts, spelled},
+    requirement::{Carry, Choice, InvalidRequirement, hint, parse_hours, parse_parts, spelled},
 };
 
 /// Most rules in force at once.
@@ -241,8 +241,8 @@ fn choose<T>(
 }
 
 fn parse_requires(text: &str) -> Result<Vec<Choice>, String> {
-    let requires: Vec<Choice> =
-        text.split(',').map(|token| token.trim().parse()).collect::<Result<_, _>>().map_err(|_| tokens())?;
+    let tokens = text.split(',').map(|token| token.trim().parse());
+    let requires: Vec<Choice> = tokens.collect::<Result<_, _>>().map_err(|error: InvalidRequirement| hint(&error))?;
     let ways = || requires.iter().flat_map(Choice::ways);
     let distinct: BTreeSet<_> = ways().collect();
     if ways().count() > MAX_REQUIREMENTS || distinct.len() < ways().count() {

@@ -8,10 +8,13 @@ use super::Mentions;
 use crate::{
     catalog::{ActorKind, Tier},
     facts::{Size, size::Lines},
-    ids::{ActorId, ChangeId, EvidenceKind, GroupId, Target},
+    ids::{ActorId, ChangeId, EvidenceKind, GroupId, Label, Target},
     kind::{Kind, Purpose},
     requirement::Document,
-    snapshot::{AiStatus, Builder, CommitsView, EvidenceView, GuidanceView, PathsView, Snapshot, TargetView},
+    snapshot::{
+        AiStatus, Applier, Builder, CalendarView, CommitsView, EvidenceView, FreezeView, GuidanceView, PathsView,
+        Snapshot, TargetView,
+    },
     standard::StandardView,
     statement::Seen,
 };
@@ -31,6 +34,20 @@ pub(crate) fn change() -> ChangeId {
 pub(crate) fn standard() -> StandardView {
     let approved_by = ["sample-approver-1", "sample-approver-2"].into_iter().filter_map(|name| name.parse().ok());
     StandardView { name: "sample".to_owned(), approved_by: approved_by.collect(), approved_at: SAMPLE_NOW }
+}
+
+/// What calendars would say: of all targets the same.
+pub(crate) fn calendar(snapshot: &Snapshot, frozen: bool, open: bool, works: bool) -> CalendarView {
+    let all: BTreeSet<Target> = snapshot.targets.iter().map(|view| view.target.clone()).collect();
+    let only = |is: bool| if is { all.clone() } else { BTreeSet::new() };
+    let (name, until) = ("sample".to_owned(), SAMPLE_NOW.plus_secs(60 * 60));
+    let freeze = FreezeView { name, may_pass: BTreeSet::new(), targets: all.clone(), until };
+    CalendarView {
+        freezes: Some(freeze).into_iter().filter(|_| frozen).collect(),
+        shut: only(!open),
+        working: only(works),
+        ..CalendarView::default()
+    }
 }
 
 /// Snapshots that differ in target, kind, AI status, guidance and size of the home. None of them has an approval, and
@@ -174,6 +191,25 @@ impl Varied<'_> {
             let (only, added, deleted) = (is("only"), is("added"), is("deleted"));
             let touched = only || added || deleted || is("touched");
             sample.paths.insert(pattern.clone(), PathsView { touched, only, added, deleted, unknown: false });
+        }
+        if asked.iter().any(|name| ["freeze.", "window.", "time."].iter().any(|of| name.starts_with(of))) {
+            let drawn = |what: &str| draw(what, 2) == 1;
+            sample.calendar = Some(calendar(&sample, drawn("freeze"), drawn("window"), drawn("time")));
+        }
+        if asked.contains("waiting.hours") {
+            sample.waiting_hours = Some(pick("waiting.hours"));
+        }
+        if asked.contains("labels.all") || asked.contains("labels.by_others") {
+            let labels: Vec<Label> = texts.iter().filter_map(|text| text.parse().ok()).collect();
+            let by = "somebody-else".parse().into_iter();
+            for (label, by) in one_or_all(&labels, draw("labels", labels.len().saturating_add(1)))
+                .flat_map(|l| by.clone().map(move |by| (l.clone(), by)))
+            {
+                sample.labels.put(&label, &by, draw(label.as_str(), 2) == 1);
+            }
+        }
+        if asked.contains("applier.apart") && draw("applier", 2) == 1 {
+            sample.applier = Some(Applier::Unknown);
         }
         if asked.contains("standard") && draw("standard", 2) == 1 {
             sample.standard = Some(standard());

@@ -6,14 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_ledger::{Time, sshsig::Assurance};
 
 use super::{
-    Ai, AiStatus, ApprovalView, Carried, CommitsView, EvidenceView, GuidanceView, Material, PathsView, ProposerView,
-    Snapshot, TargetView, WaiverView,
+    Ai, AiStatus, Applier, ApprovalView, CalendarView, Carried, CommitsView, EvidenceView, GuidanceView, LabelsView,
+    Material, PathsView, ProposerView, Snapshot, TargetView, WaiverView,
 };
 use crate::{
     catalog::ActorKind,
     facts::Size,
-    ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId},
+    ids::{ActorId, ChangeId, EvidenceKind, GroupId, Label, RuleId, SystemId},
     kind::{Documents, Kind, Purpose},
+    landed::RollbackView,
     standard::StandardView,
     statement::Seen,
 };
@@ -52,13 +53,22 @@ impl Builder {
             paths: BTreeMap::new(),
             size: None,
             evidence: BTreeMap::new(),
+            labels: LabelsView::default(),
+            applier: None,
             standard: None,
+            rollback: None,
             size_without: BTreeMap::new(),
             branch: None,
             commits: None,
             loosening: None,
             together: BTreeMap::new(),
+            calendar: None,
+            waiting_hours: None,
         })
+    }
+
+    pub fn so_far(&self) -> &Snapshot {
+        &self.0
     }
 
     pub fn build(self) -> Snapshot {
@@ -119,7 +129,8 @@ impl Builder {
     #[must_use]
     pub fn carried(mut self, by: ActorId, senior: bool, owns: impl IntoIterator<Item = SystemId>) -> Self {
         let contributors = self.0.contributors.clone();
-        let carried = self.0.carried.get_or_insert(Carried { approvals: Vec::new(), contributors });
+        let carried =
+            self.0.carried.get_or_insert(Carried { approvals: Vec::new(), contributors, labels: BTreeSet::new() });
         carried.approvals.push(software_key(by, senior, owns));
         self
     }
@@ -208,10 +219,31 @@ impl Builder {
         self
     }
 
+    /// What it takes back, by somebody who may do that alone.
+    #[must_use]
+    pub fn rollback(mut self, rollback: Option<RollbackView>) -> Self {
+        self.0.rollback = rollback;
+        self
+    }
+
     /// What evidence of a kind comes to.
     #[must_use]
     pub fn evidence(mut self, kind: EvidenceKind, view: EvidenceView) -> Self {
         self.0.evidence.insert(kind, view);
+        self
+    }
+
+    /// A label that somebody put on, and whether they had no hand in it.
+    #[must_use]
+    pub fn labelled(mut self, label: &Label, by: &ActorId, others: bool) -> Self {
+        self.0.labels.put(label, by, others);
+        self
+    }
+
+    /// Who applies it.
+    #[must_use]
+    pub fn applied(mut self, by: Applier) -> Self {
+        self.0.applier = Some(by);
         self
     }
 
@@ -246,6 +278,20 @@ impl Builder {
     pub fn given_hours_ago(mut self, by: &ActorId, hours: u32) -> Self {
         let theirs = self.0.approvals.iter_mut().filter(|approval| approval.by == *by);
         theirs.for_each(|approval| approval.hours = Some(hours));
+        self
+    }
+
+    /// What calendars say of it.
+    #[must_use]
+    pub fn calendar(mut self, calendar: CalendarView) -> Self {
+        self.0.calendar = Some(calendar);
+        self
+    }
+
+    /// How many hours ago the log took the revision.
+    #[must_use]
+    pub fn waiting_hours(mut self, hours: u32) -> Self {
+        self.0.waiting_hours = Some(hours);
         self
     }
 

@@ -5,6 +5,7 @@
 //! could act is for [`crate::explain`].
 
 mod build;
+mod calendar;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,13 +15,17 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalog::{ActorKind, Tier},
     facts::Size,
-    ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId, Target},
+    ids::{ActorId, ChangeId, EvidenceKind, GroupId, Label, RuleId, SystemId, Target},
     kind::{Documents, Kind, Purpose},
+    landed::RollbackView,
     standard::StandardView,
     statement::Seen,
 };
 
-pub use build::Builder;
+pub use self::{
+    build::Builder,
+    calendar::{CalendarView, FreezeView},
+};
 
 /// What the subject is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -94,9 +99,18 @@ pub struct Snapshot {
     /// What workloads' evidence of this revision comes to, of the kinds that rules ask for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub evidence: BTreeMap<EvidenceKind, EvidenceView>,
+    /// The labels that it has, where a rule asks.
+    #[serde(default, skip_serializing_if = "LabelsView::is_empty")]
+    pub labels: LabelsView,
+    /// Who applies it, where a rule asks; nobody yet where that is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applier: Option<Applier>,
     /// The template that it fits, which two people approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard: Option<StandardView>,
+    /// What it takes back, where it brings back what ran before by somebody who may do that alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RollbackView>,
     /// The same without the paths of the patterns that rules leave out of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub size_without: BTreeMap<String, Size>,
@@ -113,6 +127,12 @@ pub struct Snapshot {
     /// who enrolled them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub together: BTreeMap<ActorId, Together>,
+    /// What calendars say of it now, where one bears on it or a rule asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<CalendarView>,
+    /// How many hours have passed since the log took this revision, where a rule asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_hours: Option<u32>,
 }
 
 /// Who signed the commits of a revision.
@@ -192,6 +212,41 @@ impl EvidenceView {
     }
 }
 
+/// Who puts a change into production: runs its command, or pushes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Applier {
+    Is(ActorId),
+    /// Somebody pushes who has not signed the push.
+    Unknown,
+}
+
+/// The labels of a change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelsView {
+    /// Each that stands, and who put it on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub all: BTreeMap<Label, BTreeSet<ActorId>>,
+    /// Those that somebody put on this revision who had no hand in the change.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub by_others: BTreeSet<Label>,
+}
+
+impl LabelsView {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Puts one on; `others`: whether that is somebody who had no hand in the change.
+    pub fn put(&mut self, label: &Label, by: &ActorId, others: bool) {
+        self.all.entry(label.clone()).or_default().insert(by.clone());
+        if others {
+            self.by_others.insert(label.clone());
+        }
+    }
+}
+
 /// What a change does to the paths of some patterns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -221,6 +276,9 @@ pub struct Carried {
     pub approvals: Vec<ApprovalView>,
     /// The contributors without those who only moved it on: committer and submitter of a revision that brings nothing new.
     pub contributors: BTreeSet<ActorId>,
+    /// Labels that people who are none of those put on one of those revisions.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub labels: BTreeSet<Label>,
 }
 
 impl Snapshot {
@@ -230,6 +288,7 @@ impl Snapshot {
         let mut snapshot = Self { contributors: carried.contributors.clone(), ..self.clone() };
         let known = |by: &ActorId| self.approvals.iter().any(|approval| approval.by == *by);
         snapshot.approvals.extend(carried.approvals.iter().filter(|approval| !known(&approval.by)).cloned());
+        snapshot.labels.by_others.extend(carried.labels.iter().cloned());
         Some(snapshot)
     }
 

@@ -9,7 +9,9 @@ use countersign_ledger::{Digest, Fingerprint, PublicKey, StreamHead, StreamId, T
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Evidence, Finding, Header, KeyRotation, Recovery, RevisionRef, SeenCheckpoint};
+use super::{
+    BreakGlass, Evidence, Finding, FindingAnswer, Header, KeyRotation, Labelling, Recovery, RevisionRef, SeenCheckpoint,
+};
 use crate::{
     decision::Outcome,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
@@ -336,6 +338,9 @@ pub struct FoundDocument {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PermitRequest {
+    /// Who pushes, as their signature over the push says. Who runs a command asks for themselves, and is not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applier: Option<ActorId>,
     /// The gate's key: only its holder can use the permit.
     pub audience: Fingerprint,
     pub change: ChangeId,
@@ -505,6 +510,7 @@ bodies! {
     Withdrawal(Withdrawal) = "withdrawal",
     ApprovalWithdrawal(ApprovalWithdrawal) = "approval-withdrawal",
     Comment(Comment) = "comment",
+    Label(Labelling) = "label",
     Evidence(Evidence) = "evidence",
     Disclosure(Disclosure) = "disclosure",
     Waiver(Waiver) = "waiver",
@@ -513,10 +519,12 @@ bodies! {
     PermitRequest(PermitRequest) = "permit-request",
     Decided(Decided) = "decision",
     PermitGrant(PermitGrant) = "permit",
+    BreakGlass(BreakGlass) = "break-glass",
     OutcomeReport(OutcomeReport) = "outcome",
     Erasure(Erasure) = "erasure",
     Epoch(Epoch) = "epoch",
     Finding(Finding) = "finding",
+    FindingAnswer(FindingAnswer) = "finding-answer",
 }
 
 /// Kinds that have a name and no body yet. A log that has one is of a later semantics.
@@ -526,8 +534,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "delegation",
     "freeze",
     "freeze-lift",
-    "break-glass",
-    "finding-answer",
     "observation",
     "incident",
     "sign-off",
@@ -536,7 +542,6 @@ pub const RESERVED_KINDS: &[&str] = &[
     "health",
     "gate-contact",
     "gate-mode",
-    "label",
     "drill",
     "adoption",
 ];
@@ -560,7 +565,8 @@ impl Body {
             | Self::Proposal(_)
             | Self::Erasure(_)
             | Self::Epoch(_)
-            | Self::Finding(_) => None,
+            | Self::Finding(_)
+            | Self::FindingAnswer(_) => None,
             Self::Publication(b) => b.change.as_ref().map(|change| (&change.id, &change.revision)),
             Self::NewRevision(b) => Some((&b.change, &b.revision)),
             Self::Approval(b) => Some((&b.change, &b.revision)),
@@ -570,6 +576,7 @@ impl Body {
             Self::Withdrawal(b) => Some((&b.change, &b.revision)),
             Self::ApprovalWithdrawal(b) => Some((&b.change, &b.revision)),
             Self::Comment(b) => Some((&b.change, &b.revision)),
+            Self::Label(b) => Some((&b.change, &b.revision)),
             Self::Evidence(b) => Some((&b.change, &b.revision)),
             Self::Disclosure(b) => Some((&b.change, &b.revision)),
             Self::Waiver(b) => Some((&b.change, &b.revision)),
@@ -578,6 +585,7 @@ impl Body {
             Self::PermitRequest(b) => Some((&b.change, &b.revision)),
             Self::Decided(b) => Some((&b.change, &b.revision)),
             Self::PermitGrant(b) => Some((&b.change, &b.revision)),
+            Self::BreakGlass(b) => Some((&b.change, &b.revision)),
             Self::OutcomeReport(b) => Some((&b.change, &b.revision)),
         }
     }
@@ -605,7 +613,9 @@ impl Body {
             Self::Erasure(b) => vec![b.reason],
             Self::Epoch(b) => vec![b.reason],
             Self::Finding(b) => b.text.into_iter().collect(),
+            Self::FindingAnswer(b) => vec![b.text],
             Self::PermitRequest(b) => vec![b.transition.digest],
+            Self::BreakGlass(b) => vec![b.reason, b.transition.digest],
             Self::Decided(b) => vec![b.decision, b.snapshot],
             Self::GateRegistration(b) => b.reason.into_iter().collect(),
             Self::RevocationConfirmation(_)
@@ -613,6 +623,7 @@ impl Body {
             | Self::RejectionLift(_)
             | Self::Withdrawal(_)
             | Self::ApprovalWithdrawal(_)
+            | Self::Label(_)
             | Self::Disclosure(_)
             | Self::Identification(_)
             | Self::GuidanceObservation(_)
@@ -629,6 +640,7 @@ impl Body {
             Self::Proposal(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
             Self::NewRevision(b) => b.facts.into_iter().chain(b.identities).chain([b.subject.digest]).collect(),
             Self::PermitRequest(request) => vec![request.transition.digest],
+            Self::BreakGlass(said) => vec![said.transition.digest],
             Self::KeyRevocation(_)
             | Self::RevocationConfirmation(_)
             | Self::KeyRotation(_)
@@ -641,6 +653,7 @@ impl Body {
             | Self::Withdrawal(_)
             | Self::ApprovalWithdrawal(_)
             | Self::Comment(_)
+            | Self::Label(_)
             | Self::Evidence(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
@@ -651,7 +664,8 @@ impl Body {
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_)
-            | Self::Finding(_) => Vec::new(),
+            | Self::Finding(_)
+            | Self::FindingAnswer(_) => Vec::new(),
         }
     }
 
@@ -673,6 +687,7 @@ impl Body {
             | Self::Withdrawal(_)
             | Self::ApprovalWithdrawal(_)
             | Self::Comment(_)
+            | Self::Label(_)
             | Self::Evidence(_)
             | Self::Disclosure(_)
             | Self::Waiver(_)
@@ -681,10 +696,12 @@ impl Body {
             | Self::PermitRequest(_)
             | Self::Decided(_)
             | Self::PermitGrant(_)
+            | Self::BreakGlass(_)
             | Self::OutcomeReport(_)
             | Self::Erasure(_)
             | Self::Epoch(_)
-            | Self::Finding(_) => false,
+            | Self::Finding(_)
+            | Self::FindingAnswer(_) => false,
         }
     }
 }

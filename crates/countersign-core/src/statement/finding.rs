@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Holder, gate_stream, person_stream, target_stream};
 use crate::{
-    ids::{ActorId, ChangeId, GateId, Oid, RuleId, Target},
+    ids::{ActorId, ChangeId, FindingId, GateId, Oid, RuleId, Target},
     refusal::Refusal,
 };
 
@@ -24,10 +24,30 @@ pub struct Finding {
     pub who: BTreeSet<ActorId>,
 }
 
+/// The answer of one of those who were asked: the finding is open no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FindingAnswer {
+    pub finding: FindingId,
+    /// Blob: what they say to it, salted. It can be erased.
+    pub text: Digest,
+    /// As the finding has it: the answer stands in the same streams.
+    pub what: Matter,
+}
+
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Matter {
+    /// Somebody rolled back on one signature, and somebody else looks at it afterwards.
+    AfterReview {
+        by: ActorId,
+        /// What took something back.
+        change: ChangeId,
+        /// The change whose state it brought back.
+        restores: ChangeId,
+        targets: BTreeSet<Target>,
+    },
     /// A protected branch stands where no permit put it: the gate was gone round.
     BranchMoved {
         branch: String,
@@ -40,6 +60,8 @@ pub enum Matter {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<Oid>,
     },
+    /// People opened a gate whatever the rules said, and somebody else looks at it afterwards.
+    GlassBroken { by: BTreeSet<ActorId>, change: ChangeId, targets: BTreeSet<Target> },
     /// A gate is set up to watch on a branch what the log has it enforce.
     GateMode { branch: String, gate: GateId, targets: BTreeSet<Target> },
     /// Whoever could supply what a rule asks for is not there any more.
@@ -69,7 +91,9 @@ impl Matter {
     /// As it is spelled in the log.
     pub const fn kind(&self) -> &'static str {
         match self {
+            Self::AfterReview { .. } => "after-review",
             Self::BranchMoved { .. } => "branch-moved",
+            Self::GlassBroken { .. } => "glass-broken",
             Self::GateMode { .. } => "gate-mode",
             Self::NobodyCan { .. } => "nobody-can",
             Self::RuleSwitched { .. } => "rule-switched",
@@ -81,6 +105,7 @@ impl Matter {
     /// open.
     pub fn same(&self) -> Digest {
         Digest::of(match self {
+            Self::AfterReview { change, .. } | Self::GlassBroken { change, .. } => format!("{} {change}", self.kind()),
             Self::BranchMoved { branch, from, gate, targets: _, to } => {
                 let to = to.as_ref().map_or("nowhere", Oid::as_str);
                 format!("{} {gate} {branch} {from} {to}", self.kind())
@@ -97,6 +122,7 @@ impl Matter {
     /// Whose stream remembers that it is open.
     pub fn of(&self) -> Concerned<'_> {
         match self {
+            Self::AfterReview { targets, .. } | Self::GlassBroken { targets, .. } => Concerned::Targets(targets),
             Self::BranchMoved { gate, .. } | Self::GateMode { gate, .. } => Concerned::Gate(gate),
             Self::NobodyCan { target, .. } | Self::RuleSwitched { target, .. } => Concerned::Target(target),
             Self::RevocationUnconfirmed { by, .. } => Concerned::Person(by),
@@ -106,6 +132,9 @@ impl Matter {
     /// The streams in which it stands besides its own: of whom and what it is about.
     pub(super) fn streams(&self) -> Result<Vec<StreamId>, Refusal> {
         Ok(match self {
+            Self::AfterReview { targets, .. } | Self::GlassBroken { targets, .. } => {
+                targets.iter().map(target_stream).collect::<Result<_, _>>()?
+            }
             Self::BranchMoved { gate, targets, .. } | Self::GateMode { gate, targets, .. } => {
                 let mut streams = vec![gate_stream(gate.as_str())?];
                 for target in targets {
@@ -121,6 +150,14 @@ impl Matter {
     /// What it is about, by which findings are listed: `gate/NAME`, `target/SYSTEM/ENVIRONMENT`, `person/NAME`, `rule/ID`.
     pub fn about(&self) -> Vec<String> {
         match self {
+            Self::AfterReview { by, targets, .. } => {
+                let targets = targets.iter().map(|target| format!("target/{target}"));
+                std::iter::once(format!("person/{by}")).chain(targets).collect()
+            }
+            Self::GlassBroken { by, targets, .. } => {
+                let targets = targets.iter().map(|target| format!("target/{target}"));
+                by.iter().map(|by| format!("person/{by}")).chain(targets).collect()
+            }
             Self::BranchMoved { gate, targets, .. } | Self::GateMode { gate, targets, .. } => {
                 let targets = targets.iter().map(|target| format!("target/{target}"));
                 std::iter::once(format!("gate/{gate}")).chain(targets).collect()
@@ -141,10 +178,23 @@ impl Matter {
     /// In words.
     pub fn words(&self) -> String {
         match self {
+            Self::AfterReview { by, change, restores, targets } => {
+                let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
+                let (targets, restores, change) = (targets.join(", "), restores.short(), change.short());
+                format!(
+                    "{by} rolled {targets} back to {restores} by {change} alone, and somebody else looks at it afterwards"
+                )
+            }
             Self::BranchMoved { branch, from, gate, to, .. } => {
                 let to = to.as_ref().map_or("nowhere", Oid::short);
                 let from = from.short();
                 format!("{branch} at gate {gate} should stand at {from} and was found at {to}, where no permit put it")
+            }
+            Self::GlassBroken { by, change, targets } => {
+                let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
+                let by: Vec<&str> = by.iter().map(|by| by.as_str()).collect();
+                let (by, targets, change) = (by.join(" and "), targets.join(", "), change.short());
+                format!("{by} broke the glass for {change} on {targets}, and somebody else looks at it afterwards")
             }
             Self::GateMode { branch, gate, targets } => {
                 let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
@@ -176,4 +226,6 @@ pub enum Concerned<'a> {
     Gate(&'a GateId),
     Person(&'a ActorId),
     Target(&'a Target),
+    /// The first of them stands for all.
+    Targets(&'a BTreeSet<Target>),
 }

@@ -14,8 +14,10 @@
 mod bodies;
 mod evidence;
 mod finding;
+mod glass;
 mod governed;
 mod keys;
+mod label;
 
 use std::borrow::Cow;
 
@@ -26,8 +28,10 @@ use serde_json::value::RawValue;
 pub use self::{
     bodies::*,
     evidence::Evidence,
-    finding::{Concerned, Finding, Matter},
+    finding::{Concerned, Finding, FindingAnswer, Matter},
+    glass::BreakGlass,
     keys::{KeyRotation, Recovery},
+    label::{LabelAct, Labelling},
 };
 use crate::{
     ids::{ActorId, ChangeId, FindingId, Nonce, Target},
@@ -180,6 +184,7 @@ impl Statement {
             Body::Evidence(b) => vec![named(b.subject.kind.as_str(), &b.subject.digest)],
             Body::Epoch(b) => vec![named(self.header.log.as_str(), &b.reason)],
             Body::Finding(b) => vec![named(b.what.kind(), &b.what.same())],
+            Body::FindingAnswer(b) => vec![named(format!("finding/{}", b.finding), &b.what.same())],
             Body::Erasure(b) => {
                 let of = match &b.of {
                     Erased::Change(change) => format!("change/{change}"),
@@ -188,12 +193,14 @@ impl Statement {
                 let digest = Digest::of(&of);
                 vec![named(of, &digest)]
             }
-            Body::Rejection(_)
+            Body::BreakGlass(_)
+            | Body::Rejection(_)
             | Body::RejectionLift(_)
             | Body::RejectionSetAside(_)
             | Body::Withdrawal(_)
             | Body::ApprovalWithdrawal(_)
             | Body::Comment(_)
+            | Body::Label(_)
             | Body::Disclosure(_)
             | Body::Waiver(_)
             | Body::Identification(_)
@@ -241,16 +248,19 @@ impl Statement {
                 Erased::Person(person) => (person_stream(person)?, Vec::new()),
             },
             Body::Finding(b) => (finding_stream(&FindingId::of_finding(payload))?, b.what.streams()?),
+            Body::FindingAnswer(b) => (finding_stream(&b.finding)?, b.what.streams()?),
             Body::Rejection(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::RejectionLift(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::RejectionSetAside(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::OutcomeReport(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
+            Body::BreakGlass(b) => (change_stream(&b.change)?, target_streams(&b.targets)?),
             Body::Proposal(_) => (change_stream(&ChangeId::of_proposal(payload))?, Vec::new()),
             Body::NewRevision(NewRevision { change, .. })
             | Body::Approval(Approval { change, .. })
             | Body::Withdrawal(Withdrawal { change, .. })
             | Body::ApprovalWithdrawal(ApprovalWithdrawal { change, .. })
             | Body::Comment(Comment { change, .. })
+            | Body::Label(Labelling { change, .. })
             | Body::Evidence(Evidence { change, .. })
             | Body::Disclosure(Disclosure { change, .. })
             | Body::Waiver(Waiver { change, .. })

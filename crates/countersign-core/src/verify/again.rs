@@ -6,6 +6,7 @@ use countersign_ledger::Digest;
 
 use super::report::{Verdict, count};
 use crate::{
+    calendar::database,
     change::Change,
     decision::Decision,
     governance::Blobs,
@@ -20,6 +21,8 @@ use crate::{
 pub(super) struct Decisions {
     run: u64,
     without_names: u64,
+    /// How many were taken by another database of time zones.
+    by_other_zones: u64,
     /// What was not there of the names that those would have needed.
     missing: BTreeSet<Digest>,
     /// What erasures took away.
@@ -33,6 +36,7 @@ impl Decisions {
         self.run = self.run.saturating_add(1);
         match result {
             Ok(Again::Same) => {}
+            Ok(Again::ByOtherZones) => self.by_other_zones = self.by_other_zones.saturating_add(1),
             Ok(Again::WithoutNames(missing)) => {
                 self.without_names = self.without_names.saturating_add(1);
                 self.missing.extend(missing);
@@ -68,6 +72,12 @@ impl Decisions {
                 self.without_names
             ));
         }
+        if self.by_other_zones > 0 {
+            let (many, here) = (self.by_other_zones, database());
+            detail.push_str(&format!(
+                "; {many} of them by another database of time zones than is here ({here}), so that what calendars said is taken from the snapshot"
+            ));
+        }
         (Verdict::Holds, detail, None)
     }
 }
@@ -77,6 +87,8 @@ impl Decisions {
 pub enum Again {
     /// From what the statements say.
     Same,
+    /// By another database of time zones than this program has, so that what calendars said had to be taken from the snapshot.
+    ByOtherZones,
     /// Without the names in these blobs, so that whom the commits named had to be taken from the snapshot that the decision
     /// names.
     WithoutNames(BTreeSet<Digest>),
@@ -94,7 +106,7 @@ pub fn snapshot_needed(state: &State, decided: &Decided) -> Option<Digest> {
     let same = || {
         Snapshot::take(state, change, decided.decided_at).is_ok_and(|snapshot| snapshot.digest() == decided.snapshot)
     };
-    (missing && !same()).then_some(decided.snapshot)
+    ((missing || !state.governance.calendars.is_empty()) && !same()).then_some(decided.snapshot)
 }
 
 /// Decides again from a state and compares with what the log says was decided from it. Err says how they differ.
@@ -106,12 +118,22 @@ pub fn decide_again(state: &State, decided: &Decided, blob: &Blobs<'_>) -> Resul
         return Err("it was decided by other rules than those in force".to_owned());
     }
     let mut how = Again::Same;
+    let mut by_other_zones = None;
     let mut snapshot = Snapshot::take(state, change, decided.decided_at).map_err(|e| e.to_string())?;
     let mut digest = snapshot.digest();
     if digest != decided.snapshot
         && let Some(logged) = blob(&decided.snapshot).and_then(|bytes| serde_json::from_slice(&bytes).ok())
     {
         snapshot = snapshot.held_as(&logged, state, change).map_err(|e| e.to_string())?;
+        digest = snapshot.digest();
+    }
+    if digest != decided.snapshot
+        && let Some(logged) = blob(&decided.snapshot).and_then(|bytes| serde_json::from_slice::<Snapshot>(&bytes).ok())
+        && let Some(calendar) = logged.calendar.filter(|calendar| calendar.zones != database())
+    {
+        how = Again::ByOtherZones;
+        by_other_zones = Some(calendar);
+        snapshot.calendar.clone_from(&by_other_zones);
         digest = snapshot.digest();
     }
     let missing = names_missing(state, change);
@@ -121,6 +143,9 @@ pub fn decide_again(state: &State, decided: &Decided, blob: &Blobs<'_>) -> Resul
         let logged =
             serde_json::from_slice(&logged).map_err(|e| format!("the snapshot in the log is malformed: {e}"))?;
         snapshot = Snapshot::take_like(&logged, state, change, decided.decided_at).map_err(|e| e.to_string())?;
+        if by_other_zones.is_some() {
+            snapshot.calendar = by_other_zones;
+        }
         digest = snapshot.digest();
     }
     if digest != decided.snapshot {

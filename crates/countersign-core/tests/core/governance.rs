@@ -218,7 +218,9 @@ fn files_under_foreign_paths_are_refused() {
         ("rules/a b.cedar", ""),
         ("rules/a.cedar.yaml", ""),
         ("rules/a.cases.yaml", ""),
-        ("calendars/holidays.json", "{}"),
+        ("calendars/holidays.ics", "{}"),
+        ("calendars/a/b.json", "{}"),
+        ("calendars/.json", "{}"),
     ] {
         let said = refused(path, Some(content));
         assert!(said.starts_with("governance-path: "), "{path}: {said}");

@@ -2,6 +2,7 @@
 
 mod asked;
 mod attacks;
+mod calendar;
 mod canonical;
 mod carry;
 mod catalog;

@@ -11,8 +11,8 @@ use countersign_core::{
     snapshot::Snapshot,
     state::{Record, State},
     statement::{
-        ApprovalWithdrawal, Body, Disclosure, KeyRotation, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest,
-        Recovery, RejectionLift, Waiver, Withdrawal,
+        ApprovalWithdrawal, Body, Disclosure, KeyRotation, LabelAct, Labelling, OutcomeReport, OutcomeResult,
+        PermitGrant, PermitRequest, Recovery, RejectionLift, Waiver, Withdrawal,
     },
 };
 use countersign_ledger::{Envelope, StreamId};
@@ -147,6 +147,7 @@ enum What {
     Withdraw,
     TakeBack,
     Comment,
+    Label,
     Attest,
     Waive,
     Disclose,
@@ -181,6 +182,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => Just(one(What::Withdraw)),
         2 => Just(one(What::TakeBack)),
         1 => Just(one(What::Comment)),
+        2 => Just(one(What::Label)),
         1 => Just(one(What::Attest)),
         1 => Just(one(What::Waive)),
         1 => Just(one(What::Disclose)),
@@ -331,6 +333,10 @@ impl Act {
             What::Withdraw => Body::Withdrawal(Withdrawal { change, revision }),
             What::TakeBack => Body::ApprovalWithdrawal(ApprovalWithdrawal { change, revision }),
             What::Comment => world.remark(&change),
+            What::Label => {
+                let act = if self.by.is_multiple_of(2) { LabelAct::PutOn } else { LabelAct::TakeOff };
+                Body::Label(Labelling { act, change, labels: ["hold".parse().unwrap()].into(), revision })
+            }
             What::Attest => {
                 (*by, *keys) = ("ci", vec!["ci"]);
                 world.evidence_of(&change)
@@ -466,5 +472,5 @@ fn the_random_logs_get_somewhere() {
         }
     }
     let kinds: Vec<&str> = seen.keys().copied().collect();
-    assert_eq!(kinds.len(), 22, "{seen:?}");
+    assert_eq!(kinds.len(), 23, "{seen:?}");
 }

@@ -548,3 +548,99 @@ fn who_is_only_named_signs_nothing() {
     world.approve("linus", &change).unwrap();
     assert_eq!(world.status(&change, "r"), countersign_core::decision::RuleStatus::Satisfied);
 }
+
+#[test]
+fn a_label_by_somebody_allowed_to_label() {
+    cases(
+        "approval:senior:2 | label:no-backport",
+        "unless { resource.approvals.senior >= 2 || resource.labels.by_others.contains(\"no-backport\") }",
+        &[
+            ("somebody who had no hand in it", "labels: { no-backport: linus }", "satisfied"),
+            ("its proposer", "labels: { no-backport: ada }", "unsatisfied"),
+            ("a claimed co-author", "claimed: [linus], labels: { no-backport: linus }", "unsatisfied"),
+            ("a stranger", "labels: { no-backport: eve }", "unsatisfied"),
+            ("another label", "labels: { backport: linus }", "unsatisfied"),
+        ],
+    );
+}
+
+#[test]
+fn a_hold_by_anybody_holds() {
+    cases(
+        "no-label:do-not-merge/hold",
+        "unless { !resource.labels.all.contains(\"do-not-merge/hold\") }",
+        &[
+            ("none", "", "satisfied"),
+            ("its proposer", "labels: { do-not-merge/hold: ada }", "unsatisfied"),
+            ("somebody else", "labels: { do-not-merge/hold: linus }", "unsatisfied"),
+        ],
+    );
+    two_where(
+        "resource.labels.all.contains(\"kind/risky\")",
+        &[
+            ("labelled by its proposer", "labels: { kind/risky: ada }, approvals: [grace]", "unsatisfied"),
+            ("not labelled", "approvals: [grace]", "not_applicable"),
+        ],
+    );
+}
+
+#[test]
+fn a_test_passed_was_skipped_never_run_or_run_by_what_the_change_edits() {
+    cases(
+        "evidence:tests",
+        "unless { resource.evidence.passed[\"tests\"] }",
+        &[
+            ("passed", "evidence: { tests: passed }", "satisfied"),
+            ("skipped", "evidence: { tests: skipped }", "unsatisfied"),
+            ("neutral", "evidence: { tests: neutral }", "unsatisfied"),
+            ("failed", "evidence: { tests: failed }", "unsatisfied"),
+            ("never run", "evidence: { lint: passed }", "unsatisfied"),
+            ("by a workflow that the change edits", "evidence: { tests: self_made }", "unsatisfied"),
+        ],
+    );
+    two_where(
+        "resource.evidence.self_made[\"tests\"]",
+        &[("it says so", "evidence: { tests: self_made }, approvals: [grace]", "unsatisfied")],
+    );
+}
+
+#[test]
+fn what_fits_a_template_asks_nobody_again() {
+    decided(
+        "approval:independent:1",
+        "when { !resource.standard } unless { resource.approvals.independent >= 1 }",
+        &[
+            (
+                "a robot's update that fits",
+                "proposer: renovate, proposer_kind: workload, standard: true",
+                "not_applicable",
+            ),
+            ("one that does not", "proposer: renovate, proposer_kind: workload", "unsatisfied"),
+        ],
+    );
+}
+
+#[test]
+fn a_senior_overrides_by_a_waiver_and_no_contributor_does() {
+    decided(
+        "approval:owner:1",
+        "unless { resource.approvals.owner >= 1 }",
+        &[
+            ("a senior who had no hand in it", "waivers: { r: barbara }", "waived"),
+            ("its proposer", "proposer: barbara, waivers: { r: barbara }", "unsatisfied"),
+        ],
+    );
+}
+
+#[test]
+fn a_vote_of_one_and_a_vote_of_two_are_roles() {
+    cases(
+        "approval:independent:2, approval:owner:1",
+        "unless { resource.approvals.independent >= 2 && resource.approvals.owner >= 1 }",
+        &[
+            ("two who only look", "approvals: [linus, barbara]", "unsatisfied"),
+            ("one looks, an owner approves", "approvals: [linus, grace]", "satisfied"),
+            ("an owner alone", "approvals: [grace]", "unsatisfied"),
+        ],
+    );
+}

@@ -12,11 +12,11 @@ use countersign_core::{
     refusal::RefusalClass,
     statement::{
         Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Evidence, Finding,
-        FoundDocument, Founder, GateRegistration, Genesis, GuidanceObservation, Header, Holder, Identification,
-        IdentityVerdict, KINDS, KeyRevocation, KeyRotation, MAX_TARGETS, Matter, NewRevision, ObservedDocument,
-        OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication, PublishedChange,
-        RESERVED_KINDS, Recovery, Rejection, RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation,
-        Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
+        FindingAnswer, FoundDocument, Founder, GateRegistration, Genesis, GuidanceObservation, Header, Holder,
+        Identification, IdentityVerdict, KINDS, KeyRevocation, KeyRotation, LabelAct, Labelling, MAX_TARGETS, Matter,
+        NewRevision, ObservedDocument, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication,
+        PublishedChange, RESERVED_KINDS, Recovery, Rejection, RejectionLift, RejectionSetAside, RevisionRef,
+        RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
     },
     subject::{FilesSubject, Subject},
     text::{ProposalText, Reason},
@@ -114,6 +114,7 @@ pub fn one_of_each() -> Vec<Statement> {
             identities: Some(Digest::of("identities")),
             kind: Kind::Config,
             purpose: Purpose {
+                no_way_back: true,
                 incident: Some("INC-4711".to_owned()),
                 restores: Some(change()),
                 security: true,
@@ -153,6 +154,12 @@ pub fn one_of_each() -> Vec<Statement> {
         Body::Withdrawal(Withdrawal { change: change(), revision }),
         Body::ApprovalWithdrawal(ApprovalWithdrawal { change: change(), revision }),
         Body::Comment(Comment { change: change(), revision, text }),
+        Body::Label(Labelling {
+            act: LabelAct::PutOn,
+            change: change(),
+            labels: ["do-not-merge/hold", "no-backport"].map(|label| label.parse().unwrap()).into(),
+            revision,
+        }),
         Body::Evidence(Evidence {
             change: change(),
             document: Some(Digest::of("document")),
@@ -195,6 +202,7 @@ pub fn one_of_each() -> Vec<Statement> {
             revision,
         }),
         Body::PermitRequest(PermitRequest {
+            applier: Some(id("ada")),
             audience: key().fingerprint(),
             change: change(),
             gate: gate(),
@@ -246,6 +254,16 @@ pub fn one_of_each() -> Vec<Statement> {
             },
             who: BTreeSet::from([id("ada"), id("grace")]),
         }),
+        Body::FindingAnswer(FindingAnswer {
+            finding: "1a2b".repeat(8).parse().unwrap(),
+            text,
+            what: Matter::AfterReview {
+                by: id("linus"),
+                change: change(),
+                restores: "1a2b".repeat(8).parse().unwrap(),
+                targets: both(),
+            },
+        }),
     ];
     let header = Header {
         by: id("ada"),
@@ -260,7 +278,7 @@ pub fn one_of_each() -> Vec<Statement> {
 /// A finding of every matter.
 fn matters() -> Vec<Statement> {
     let of = |what: Matter| {
-        let mut statement = one_of_each().pop().unwrap();
+        let mut statement = one_of_each().into_iter().find(|said| said.body.kind() == "finding").unwrap();
         let Body::Finding(finding) = &mut statement.body else { unreachable!() };
         finding.what = what;
         statement
@@ -273,6 +291,12 @@ fn matters() -> Vec<Statement> {
         revocation: Digest::of("revocation"),
     };
     vec![
+        of(Matter::AfterReview {
+            by: id("linus"),
+            change: change(),
+            restores: "1a2b".repeat(8).parse().unwrap(),
+            targets: targets(&["checkout/production"]),
+        }),
         of(Matter::GateMode { branch: branch(), gate: gate(), targets: targets(&["checkout/production"]) }),
         of(Matter::NobodyCan {
             rule: "owner-approves".parse().unwrap(),
@@ -412,6 +436,7 @@ fn the_streams_of_every_kind_are_a_function_of_the_statement() {
     withdrawal: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     approval-withdrawal: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     comment: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
+    label: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     evidence: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     disclosure: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     waiver: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
@@ -424,6 +449,7 @@ fn the_streams_of_every_kind_are_a_function_of_the_statement() {
     erasure: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     epoch: governance
     finding: finding/239f59ed55e737c77147cf55ad0c1b03 gate/shop-gate target/checkout/production target/search/staging
+    finding-answer: finding/1a2b1a2b1a2b1a2b1a2b1a2b1a2b1a2b target/checkout/production target/search/staging
     ");
     let of_a_person = the_others().into_iter().find(|statement| statement.body.kind() == "erasure").unwrap();
     assert_snapshot!(line(&of_a_person), @"erasure: person/linus");
@@ -545,7 +571,7 @@ fn an_unknown_kind_is_malformed_and_told_which_there_are() {
     let refusal = Statement::parse(other.as_bytes()).unwrap_err();
     assert_eq!(refusal.class, RefusalClass::Malformed);
     assert_snapshot!(refusal.to_string(), @"`blessing` is not a kind of statement");
-    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, key-rotation, recovery, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, evidence, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, outcome, erasure, epoch, finding");
+    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, key-rotation, recovery, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, label, evidence, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, outcome, erasure, epoch, finding, finding-answer");
     for kind in ["urn:x-countersign:approval:v2", "https://slsa.dev/provenance/v1", "approval", ""] {
         let other = approval().replacen("urn:x-countersign:approval:v1", kind, 1);
         assert_eq!(Statement::parse(other.as_bytes()).unwrap_err().code, "unknown-statement", "{kind}");

@@ -307,6 +307,7 @@ impl Lane {
         let audience = gate_key.public().fingerprint();
         let speaker: ActorId = gate.as_str().parse()?;
         let request = PermitRequest {
+            applier: None,
             audience: audience.clone(),
             change: id.clone(),
             gate: gate.clone(),
@@ -315,8 +316,15 @@ impl Lane {
         };
         let requested = maker.said(&speaker, gate_key, seen, Body::PermitRequest(request.clone()))?;
         let asked = requested.payload;
-        change.requested =
-            Some(RequestRecord { statement: asked, gate: gate.clone(), audience, transition, epoch: None });
+        change.requested = Some(RequestRecord {
+            statement: asked,
+            gate: gate.clone(),
+            audience,
+            transition,
+            watched_until: None,
+            applier: None,
+            epoch: None,
+        });
         let requested = place(&mut heads, &own, at, requested.envelope)?;
 
         let inputs = change.inputs(Some(&gate))?;

@@ -48,7 +48,7 @@ use crate::{
     unix,
     wire::{
         ChangePage, ChangeView, Entries, FindingPage, GovernanceInfo, LogInfo, Material, Proof, Published, Receipt,
-        Revocation, Standings, Submit, Wanted,
+        Revocation, Standings, Submit, TargetLanded, Wanted,
     },
 };
 
@@ -78,6 +78,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/v1/changes/{id}/material", get(wanted).post(give))
         .route("/v1/changes/{id}/material/contents", get(contents))
         .route("/v1/findings", get(findings))
+        .route("/v1/targets/{system}/{environment}/landed", get(landed))
         .route("/v1/governance", get(governance))
         .route("/v1/governance/history", get(history))
         .route("/v1/gates", get(gates))
@@ -366,6 +367,15 @@ async fn findings(
     let after = after.map_err(|e| bad_request(format!("`after`: {e}")))?;
     let filter = FindingFilter { open: wanted.open, about: wanted.about, who: wanted.who };
     Ok(Json(engine.findings(&filter, after, wanted.limit.unwrap_or(PAGE)).await?))
+}
+
+async fn landed(
+    State(engine): State<Arc<Engine>>,
+    target: Result<Path<(String, String)>, PathRejection>,
+) -> Reply<Json<TargetLanded>> {
+    let Path((system, environment)) = target.map_err(|e| bad_request(e.body_text()))?;
+    let target: Target = format!("{system}/{environment}").parse().map_err(|e| bad_request(format!("{e}")))?;
+    Ok(Json(engine.landed(&target).await?))
 }
 
 async fn change(State(engine): State<Arc<Engine>>, id: Part) -> Reply<Json<ChangeView>> {

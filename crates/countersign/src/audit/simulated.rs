@@ -198,7 +198,7 @@ impl Past {
 fn is_unmet(rule: &RuleDecision) -> bool {
     match rule.status {
         RuleStatus::Unsatisfied | RuleStatus::Error => true,
-        RuleStatus::Satisfied | RuleStatus::NotApplicable | RuleStatus::Waived => false,
+        RuleStatus::Satisfied | RuleStatus::NotApplicable | RuleStatus::Waived | RuleStatus::SetAside => false,
     }
 }
 

@@ -81,25 +81,37 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let Args { change, file, permit, by_bundle, resume, lost, command } = args;
     match change {
         change if resume => self::resume(global, change.as_ref(), lost),
-        Some(change) => apply(global, &change, &file, permit.as_deref(), by_bundle, &command),
+        Some(change) => {
+            let files = files::read_files(&file)?;
+            apply(global, &change, &files, permit.as_deref(), by_bundle, &command)
+        }
         None => Err(CliError::usage("which change is to be applied?")),
     }
+}
+
+/// Runs the command of a change over files that were read before.
+pub(super) fn over(
+    global: &Global,
+    change: &ChangePrefix,
+    files: &BTreeMap<String, files::ReadFile>,
+    command: &[String],
+) -> Result<Exit, CliError> {
+    apply(global, change, files, None, false, command)
 }
 
 fn apply(
     global: &Global,
     change: &ChangePrefix,
-    file: &[PathBuf],
+    files: &BTreeMap<String, files::ReadFile>,
     permit: Option<&Path>,
     by_bundle: bool,
     command: &[String],
 ) -> Result<Exit, CliError> {
-    let files = files::read_files(file)?;
     let session = global.session()?;
     let reading = session.read(change)?;
     let transition = Transition::Apply(ApplyTransition {
         files: files.iter().map(|(name, file)| (name.clone(), Digest::of(&file.bytes))).collect(),
-        executable: files::executable(&files),
+        executable: files::executable(files),
         command: command.to_vec(),
     });
     let id = reading.change().id.clone();
@@ -128,7 +140,7 @@ fn apply(
         // Where they are to be, before they are: so they are found, whenever this program is cut off.
         journal.write(Event::Copied { permit, folder: place.clone(), at: now })?;
     }
-    let copies = match copies(&files, command, &place) {
+    let copies = match copies(files, command, &place) {
         Ok(copies) => copies,
         Err(error) => {
             spend::forgo(&mut Journal::open(&journal)?, permit, clock::now())?;

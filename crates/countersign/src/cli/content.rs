@@ -218,7 +218,8 @@ pub fn submodule_addresses(repository: Option<&Path>, computed: &Computed) -> Re
     Ok(paths.into_iter().map(line).collect())
 }
 
-fn subject_of(facts: &GitFacts) -> Subject {
+/// The subject whose facts these are.
+pub fn subject_of(facts: &GitFacts) -> Subject {
     Subject::Git(GitSubject {
         repository: facts.repository.clone(),
         branch: facts.branch.clone(),

@@ -12,8 +12,8 @@ use crate::{
 
 /// List what somebody has to answer by a stated time, what is due first before what is due later.
 ///
-/// An answer in the log comes with a later release; until then a finding stays open. `countersign gate status REPO --answer` tells
-/// the gate alone why a branch was moved, so that it takes it as it stands; the log does not learn of it.
+/// One of those who are asked answers: countersign review FINDING. `countersign gate status REPO --answer` besides tells the gate
+/// why a branch was moved, so that it takes it as it stands.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Those that nobody has answered.
@@ -58,12 +58,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
             findings.iter().for_each(|finding| line(finding, &now));
             anstream::eprintln!("{}", faint("as the server tells it"));
             if findings.iter().any(|finding| finding.open) {
-                anstream::eprintln!(
-                    "{}",
-                    faint(
-                        "they stay open: answering in the log comes later, and `gate status --answer` tells the gate alone"
-                    )
-                );
+                anstream::eprintln!("{}", faint("one of those who are asked answers: countersign review FINDING"));
             }
             if more {
                 let limit = args.limit.saturating_mul(2);

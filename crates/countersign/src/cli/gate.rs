@@ -38,7 +38,11 @@ use crate::{
         transaction::{State, reference_transaction},
         uninstall::{Uninstalled, uninstall},
     },
-    gates::stops::{Stop, Stops},
+    gates::{
+        git::outage,
+        glass::Glass,
+        stops::{Stop, Stops},
+    },
     home::{self, files::word},
     memory::{self, Memory},
     speaker::Speaker,
@@ -46,6 +50,7 @@ use crate::{
 
 /// The largest signed stop.
 const MAX_STOP_BYTES: usize = 256 * 1024;
+const MAX_GLASS_BYTES: usize = 4 * 1024 * 1024;
 
 /// What git tells a hook: more than a million references at once.
 const MAX_STDIN_BYTES: usize = 128 * 1024 * 1024;
@@ -70,6 +75,8 @@ enum Command {
     Watch(watching::WatchArgs),
     /// Hand a signed rejection or revocation to a gate, which obeys it at once, whatever the server does
     Stop(StopArgs),
+    /// Hand what people signed in an outage to a gate, where it is too long for a push option
+    BreakGlass(BreakGlassArgs),
     /// Take a gate's hooks out of a repository
     Uninstall(UninstallArgs),
     /// What the repository's hooks run
@@ -175,6 +182,14 @@ struct StopArgs {
 }
 
 #[derive(Debug, clap::Args)]
+struct BreakGlassArgs {
+    /// The bare repository
+    repo: PathBuf,
+    /// What `countersign break-glass --at …` wrote, with all its signatures
+    file: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
 struct HookArgs {
     #[arg(long)]
     repository: PathBuf,
@@ -217,6 +232,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
         Command::Enforce(args) => watching::enforce(global, &args),
         Command::Watch(args) => watching::watch(global, &args),
         Command::Stop(args) => run_stop(global, &args),
+        Command::BreakGlass(args) => run_break_glass(global, &args),
         Command::Uninstall(args) => run_uninstall(global, &args),
         Command::Hook(args) => Ok(run_hook(&args)),
     }
@@ -446,6 +462,20 @@ fn tell_status(status: &Status, repo: &Path) {
     for problem in &status.problems {
         anstream::println!("\n{}", bad(problem));
     }
+}
+
+fn run_break_glass(global: &Global, args: &BreakGlassArgs) -> Result<Exit, CliError> {
+    let gate = global.git_gate(&args.repo)?;
+    let bytes = home::files::read(&args.file, MAX_GLASS_BYTES)
+        .map_err(|e| e.expecting("it is the file that `countersign break-glass --at …` wrote"))?;
+    let glass = Glass::read(&bytes)?;
+    outage::kept(&gate).keep(&glass)?;
+    let change = glass.says()?.change.clone();
+    match global.format {
+        Format::Json => output::json(&serde_json::json!({"gate": gate.config().name, "change": change}))?,
+        Format::Text => anstream::println!("{} gate {} has it: push again, as you did", good("ok"), gate.config().name),
+    }
+    Ok(Exit::Done)
 }
 
 fn run_stop(global: &Global, args: &StopArgs) -> Result<Exit, CliError> {

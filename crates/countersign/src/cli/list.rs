@@ -1,15 +1,19 @@
 //! `list`: which changes there are, as the server tells it.
 
-use countersign_core::{catalog::did_you_mean, ids::Target};
+use countersign_core::{calendar::Use, catalog::did_you_mean, ids::Target};
 
 use super::{
     Global,
     error::{CliError, Exit},
     me::Me,
-    output::{self, Format, bold, faint, printable},
+    output::{self, Format, bold, faint, printable, warn},
     times,
 };
-use crate::wire::{ChangeLine, ChangePage};
+use crate::{
+    clock,
+    known::KnownLog,
+    wire::{ChangeLine, ChangePage, rfc3339},
+};
 
 /// List the changes, the newest first.
 #[derive(Debug, clap::Args)]
@@ -117,6 +121,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         Format::Text => {
             let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
             lines.iter().for_each(|of| line(of, width));
+            freezes(&log);
             anstream::eprintln!("{}", faint("as the server tells it; countersign show ID checks what it shows"));
         }
     }
@@ -124,6 +129,19 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         anstream::eprintln!("{}", faint(format!("there are more: the same with --after '{next}'")));
     }
     Ok(Exit::Done)
+}
+
+/// The freezes that hold now, by the signed log. What cannot be checked is not shown.
+fn freezes(log: &KnownLog) {
+    let now = clock::now();
+    let Ok(state) = log.standing(None, now) else { return };
+    for calendar in state.governance.calendars.used_for(Use::Freeze) {
+        if let Some(until) = calendar.until(now) {
+            let (name, scope) = (&calendar.name, calendar.file.scope.words());
+            let until = times::local(&rfc3339(until));
+            anstream::eprintln!("{}", warn(format!("freeze {name} holds until {until}: {scope}")));
+        }
+    }
 }
 
 fn line(line: &ChangeLine, width: Option<usize>) {

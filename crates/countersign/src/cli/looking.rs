@@ -20,6 +20,7 @@ use countersign_ledger::Digest;
 
 use super::{
     approve,
+    content::Computed,
     error::CliError,
     material,
     output::{bad, bold, count, faint, good, warn},
@@ -79,6 +80,24 @@ pub fn look(reading: &Reading, origin: Origin<'_>, length: Length) -> Result<Loo
         Origin::Files(files) => approve::recompute(reading, None, files).map(|_| Seen::Computed)?,
     };
     looked(reading, &paths, origin, length, at_best)
+}
+
+/// What commits in a clone bring, of which no log was asked.
+pub fn in_clone(computed: &Computed, clone: &Path, length: Length) -> Result<Looked, CliError> {
+    let paths = computed.extracted.iter().flat_map(|(facts, _)| facts.paths.clone()).collect::<Vec<_>>();
+    let (naming, wanted) = (Naming::of(&computed.subject), objects(&paths));
+    let git = Repository::open(clone)?;
+    let mut contents = Contents::new();
+    for id in wanted {
+        if let Some(bytes) = git.blob(&id, MAX_READ)?
+            && naming.check(&id, &bytes).is_ok()
+        {
+            contents.insert(id, bytes);
+        }
+    }
+    let shown = show(&paths, &contents, length);
+    let seen = if shown.iter().all(Shown::is_whole) { Seen::Computed } else { Seen::None };
+    Ok(Looked { shown, seen, why: None })
 }
 
 /// What the present revision would make of each path, compared with what an earlier one would have made of it.

@@ -3,11 +3,14 @@
 //! A new command is a file here with `Args` and `run`, a variant of `Command`, and an arm in `Command::run`.
 
 mod amend;
+mod answer;
 mod apply;
 mod approve;
 mod attest;
 mod audit;
 mod backup;
+mod break_glass;
+mod calendar;
 mod comment;
 mod config;
 pub mod content;
@@ -29,6 +32,7 @@ mod import;
 mod init;
 mod init_from;
 mod join;
+mod label;
 mod list;
 mod log;
 mod looking;
@@ -48,6 +52,7 @@ mod rebuild;
 mod recover;
 mod review;
 mod revoke;
+mod rollback;
 mod rotate_key;
 mod rules;
 mod serve;
@@ -183,20 +188,24 @@ enum Command {
     Demo(demo::Args),
     Init(init::Args),
     Serve(serve::Args),
+    BreakGlass(break_glass::Args),
     Propose(propose::Args),
     Revise(propose::ReviseArgs),
     Show(show::Args),
     List(list::Args),
     Whoami(whoami::Args),
+    Calendar(calendar::Args),
     Review(review::Args),
     Diff(diff::Args),
     Findings(findings::Args),
     Coverage(coverage::Args),
+    Rollback(rollback::Args),
     Approve(approve::Args),
     Reject(approve::RejectArgs),
     Withdraw(approve::WithdrawArgs),
     TakeBack(take_back::Args),
     Comment(comment::Args),
+    Label(label::Args),
     Attest(attest::Args),
     Disclose(disclose::Args),
     Waive(disclose::WaiveArgs),
@@ -241,13 +250,16 @@ impl Command {
             Self::Demo(_) | Self::Audit(_) | Self::Completions(_) | Self::Man(_) => false,
             Self::Init(args) => args.is_of_a_log(),
             Self::Serve(_)
+            | Self::BreakGlass(_)
             | Self::Propose(_)
             | Self::Revise(_)
             | Self::Show(_)
             | Self::List(_)
             | Self::Findings(_)
             | Self::Coverage(_)
+            | Self::Rollback(_)
             | Self::Whoami(_)
+            | Self::Calendar(_)
             | Self::Review(_)
             | Self::Diff(_)
             | Self::Approve(_)
@@ -255,6 +267,7 @@ impl Command {
             | Self::Withdraw(_)
             | Self::TakeBack(_)
             | Self::Comment(_)
+            | Self::Label(_)
             | Self::Attest(_)
             | Self::Disclose(_)
             | Self::Waive(_)
@@ -291,20 +304,24 @@ impl Command {
             Self::Demo(args) => demo::run(global, args),
             Self::Init(args) => init::run(global, args),
             Self::Serve(args) => serve::run(global, &args),
+            Self::BreakGlass(args) => break_glass::run(global, &args),
             Self::Propose(args) => propose::run(global, args),
             Self::Revise(args) => propose::revise(global, args),
             Self::Show(args) => show::run(global, &args),
             Self::List(args) => list::run(global, &args),
             Self::Whoami(args) => whoami::run(global, &args),
+            Self::Calendar(args) => calendar::run(global, &args),
             Self::Review(args) => review::run(global, &args),
             Self::Diff(args) => diff::run(global, &args),
             Self::Findings(args) => findings::run(global, &args),
             Self::Coverage(args) => coverage::run(global, &args),
+            Self::Rollback(args) => rollback::run(global, args),
             Self::Approve(args) => approve::run(global, args),
             Self::Reject(args) => approve::reject(global, args),
             Self::Withdraw(args) => approve::withdraw(global, args),
             Self::TakeBack(args) => take_back::run(global, &args),
             Self::Comment(args) => comment::run(global, args),
+            Self::Label(args) => label::run(global, args),
             Self::Attest(args) => attest::run(global, args),
             Self::Disclose(args) => disclose::run(global, args),
             Self::Waive(args) => disclose::waive(global, args),

@@ -42,7 +42,8 @@ pub struct Args {
 pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     let session = global.session()?;
     let reading = session.read(&args.change)?;
-    let (gate, audience, transition) = asked(&session, &reading, &args)?;
+    let Args { gate, old, new, .. } = &args;
+    let (gate, audience, transition) = asked(&session, &reading, gate.as_ref(), old.as_ref(), new.as_ref())?;
     let envelope = request(&session, &reading, gate, audience, &transition)?;
     std::fs::write(&args.out, envelope.as_bytes()).map_err(|e| {
         CliError::new("cannot-write", format!("cannot write {}: {e}", args.out.display()))
@@ -68,6 +69,7 @@ pub fn request(
     let line = format!("request for a permit for change {}: {}", view.id.short(), view.title);
     submit::announce(&session.speaker, &[line]);
     let body = Body::PermitRequest(PermitRequest {
+        applier: None,
         audience,
         change: view.id,
         gate,
@@ -83,7 +85,14 @@ pub fn apply_gate() -> Result<GateId, CliError> {
     GateId::APPLY.parse().map_err(|e| CliError::new("failed", format!("{e}")))
 }
 
-fn asked(session: &Session, reading: &Reading, args: &Args) -> Result<(GateId, Fingerprint, Transition), CliError> {
+/// The gate that is meant, its key, and what would happen there.
+pub fn asked(
+    session: &Session,
+    reading: &Reading,
+    gate: Option<&GateId>,
+    old: Option<&Oid>,
+    new: Option<&Oid>,
+) -> Result<(GateId, Fingerprint, Transition), CliError> {
     let change = reading.change().id.short();
     match reading.subject() {
         Subject::Files(FilesSubject { files, executable, command }) => {
@@ -103,7 +112,7 @@ fn asked(session: &Session, reading: &Reading, args: &Args) -> Result<(GateId, F
         Subject::Git(GitSubject { repository, branch, base, head, delta: _ }) => {
             let known = session.log.client.gates(repository)?;
             let names = || output::list(known.keys().map(GateId::as_str));
-            let wanted = known.iter().filter(|(id, _)| args.gate.as_ref().is_none_or(|wanted| wanted == *id));
+            let wanted = known.iter().filter(|(id, _)| gate.is_none_or(|wanted| wanted == *id));
             let (gate, record) = match wanted.collect::<Vec<_>>().as_slice() {
                 [one] => *one,
                 [] if !known.is_empty() => {
@@ -122,8 +131,8 @@ fn asked(session: &Session, reading: &Reading, args: &Args) -> Result<(GateId, F
             let transition = Transition::Git(GitTransition {
                 repository: repository.clone(),
                 reference: branch.clone(),
-                old: args.old.clone().unwrap_or_else(|| base.clone()),
-                new: args.new.clone().unwrap_or_else(|| head.clone()),
+                old: old.unwrap_or(base).clone(),
+                new: new.unwrap_or(head).clone(),
             });
             Ok((gate.clone(), record.key.fingerprint(), transition))
         }

@@ -57,6 +57,9 @@ pub struct Args {
     /// It closes a security hole.
     #[arg(long)]
     security: bool,
+    /// Nobody goes back past it on one signature (of what closes a security hole and of a schema nobody does).
+    #[arg(long)]
+    no_way_back: bool,
     /// The branch that it comes from.
     #[arg(long, value_name = "BRANCH")]
     source: Option<String>,
@@ -187,6 +190,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
     lines.extend(args.incident.as_ref().map(|incident| format!("answers: {incident}")));
     lines.extend(args.source.as_ref().map(|source| format!("comes from: {source}")));
     lines.extend(args.security.then(|| "closes a security hole".to_owned()));
+    lines.extend(args.no_way_back.then(|| "no way back past it".to_owned()));
     lines.push(format!("targets: {}", output::joined(&targets)));
     lines.extend(describe(&computed));
     lines.extend(content::submodule_addresses(args.content.git.as_deref(), &computed)?);
@@ -211,6 +215,7 @@ pub fn run(global: &Global, args: Args) -> Result<Exit, CliError> {
             restores: restored.map(|change| change.id),
             incident: args.incident,
             security: args.security,
+            no_way_back: args.no_way_back,
             source: args.source,
         },
         sponsor: words.sponsor,
@@ -409,16 +414,16 @@ fn salt(reading: &Reading) -> Result<Nonce, CliError> {
 }
 
 /// What a proposal or revision names by digest.
-struct Blobs {
-    text: Digest,
-    subject: SubjectRef,
-    facts: Option<Digest>,
-    identities: Option<Digest>,
-    bytes: Vec<Vec<u8>>,
+pub(super) struct Blobs {
+    pub text: Digest,
+    pub subject: SubjectRef,
+    pub facts: Option<Digest>,
+    pub identities: Option<Digest>,
+    pub bytes: Vec<Vec<u8>>,
 }
 
 impl Blobs {
-    fn of(text: &ProposalText, computed: &Computed) -> Result<Self, CliError> {
+    pub fn of(text: &ProposalText, computed: &Computed) -> Result<Self, CliError> {
         let text = text.to_blob()?;
         let mut blobs = Self {
             text: Digest::of(&text),

@@ -5,11 +5,13 @@
 
 use std::io::{BufRead as _, IsTerminal as _};
 
-use countersign_core::{catalog::ActorKind, explain::Explained, ids::ActorId, subject::Subject, text::ProposalText};
+use countersign_core::{
+    catalog::ActorKind, explain::Explained, ids::ActorId, statement::Matter, subject::Subject, text::ProposalText,
+};
 use serde_json::json;
 
 use super::{
-    Global, approve,
+    Global, answer, approve,
     diff::{AtHand, command},
     error::{CliError, Exit},
     looking::{self, Looked, Origin},
@@ -19,8 +21,14 @@ use super::{
     submit::Session,
 };
 use crate::{
-    client::ChangePrefix, clock, difference::Length, home::files::word, known::KnownLog, reading::Reading,
-    view::NOT_HERE, wire::ChangeView,
+    client::ChangePrefix,
+    clock,
+    difference::Length,
+    home::files::word,
+    known::KnownLog,
+    reading::Reading,
+    view::NOT_HERE,
+    wire::{ChangeView, FindingLine},
 };
 
 /// Look at a change, then approve it, reject it or leave it: from any folder, without a clone.
@@ -34,16 +42,30 @@ use crate::{
     countersign review 9f2c4e6a81d0 --git .\n\n\
     On a terminal it is shown by $GIT_PAGER, your own core.pager or $PAGER; the question comes after that.")]
 pub struct Args {
-    /// The change: its id, or twelve or more digits of its beginning.
+    /// The change, or the finding: its id, or twelve or more digits of its beginning.
     change: ChangePrefix,
     #[command(flatten)]
     at_hand: AtHand,
+    /// What you say to a finding, in a sentence; signed at once.
+    #[arg(long, value_name = "TEXT")]
+    answer: Option<String>,
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let reader = Reader::of(global)?;
     let (log, me) = (reader.log(), reader.me());
-    let reading = reader.read(&args.change)?;
+    let reading = match reader.read(&args.change) {
+        // What is no change may be a finding.
+        Err(error) if error.code == "unknown-change" => {
+            let found = answer::find(log, &args.change)?.ok_or(error)?;
+            return answer_to(global, &reader, args, &found);
+        }
+        reading => reading?,
+    };
+    if args.answer.is_some() {
+        return Err(CliError::usage(format!("{} is a change, and a finding is answered", args.change))
+            .hint("to say something about a change: countersign comment"));
+    }
     let view = reading.view()?;
     let origin = Origin::of(&log.client, args.at_hand.git.as_deref(), &args.at_hand.file);
     let looked = looking::look(&reading, origin, args.at_hand.length())?;
@@ -85,6 +107,45 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
                     anstream::println!("  ({})", printable(&why));
                 }
                 commands.iter().for_each(|command| anstream::println!("  {command}"));
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Shows a finding, with the change that it asks somebody to look at, and takes the answer.
+fn answer_to(global: &Global, reader: &Reader, args: &Args, found: &FindingLine) -> Result<Exit, CliError> {
+    let mut shown = answer::lines(found);
+    if let Matter::AfterReview { change, .. } | Matter::GlassBroken { change, .. } = &found.what {
+        let reading = reader.read(&ChangePrefix::from(change))?;
+        let origin = Origin::of(&reader.log().client, args.at_hand.git.as_deref(), &args.at_hand.file);
+        let looked = looking::look(&reading, origin, args.at_hand.length())?;
+        shown.push_str(&page(&reading, &reading.view()?, &[], &looked, None));
+    }
+    match (global.format, reader, &args.answer) {
+        (_, Reader::Signs(session), Some(said)) => {
+            if let Format::Text = global.format {
+                anstream::print!("{shown}");
+            }
+            answer::say(global, session, found, said)
+        }
+        (_, Reader::Reads(_, error), Some(_)) => Err(CliError::new(error.code.clone(), error.message.clone())),
+        (Format::Json, _, None) => output::json(found).map(|()| Exit::Done),
+        (Format::Text, Reader::Signs(session), None) if can_answer() && found.open => {
+            pager::page(&shown);
+            match answer::asked()? {
+                Some(said) => answer::say(global, session, found, &said),
+                None => {
+                    anstream::println!("nothing was signed");
+                    Ok(Exit::Done)
+                }
+            }
+        }
+        (Format::Text, _, None) => {
+            pager::page(&shown);
+            if found.open {
+                anstream::println!("\nnothing was signed; to answer it:");
+                anstream::println!("  countersign review {} --answer TEXT", found.id.short());
             }
             Ok(Exit::Done)
         }

@@ -133,6 +133,9 @@ async fn tidy_material(engine: Arc<Engine>) {
 async fn look_around(engine: Arc<Engine>) {
     let mut due = interval(LOOK_EVERY);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    if let Err(error) = engine.raise_all_after_reviews().await {
+        tracing::warn!(%error, "what was rolled back could not be looked for");
+    }
     loop {
         let raised = tokio::select! {
             _ = due.tick() => engine.raise_unconfirmed().await,

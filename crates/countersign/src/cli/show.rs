@@ -5,7 +5,7 @@ use std::{io::IsTerminal as _, thread, time::Duration};
 use countersign_core::{
     decision::{Mode, Outcome, RuleStatus, Strength},
     evidence::EvidenceResult,
-    explain::{Explained, ExplainedRule, Obligation},
+    explain::{Explained, ExplainedRule, Explanation, Obligation},
     facts::GitFacts,
     ids::ChangeId,
     statement::Seen,
@@ -217,6 +217,10 @@ fn whole(view: &ChangeView, paths: &[String]) {
         field("waived", format!("{} by {}: {}", waiver.rule, waiver.by, words_of(why)));
     }
     evidence(view).iter().for_each(|line| field("evidence", line));
+    for label in &view.labels {
+        let of = format!("by {} {} (revision {})", label.by, times::ago(&label.at), label.revision);
+        field("label", format!("{} {of}", label.label));
+    }
     for comment in &view.comments {
         let place = match (&comment.path, comment.line) {
             (Some(path), Some(line)) => format!(", {path}:{line}"),
@@ -240,7 +244,8 @@ fn whole(view: &ChangeView, paths: &[String]) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
-    view.explanation.standard.iter().for_each(|line| anstream::println!("  {}", printable(line)));
+    let Explanation { standard, rollback, freezes, .. } = &view.explanation;
+    standard.iter().chain(rollback).chain(freezes).for_each(|line| anstream::println!("  {}", printable(line)));
     not_applicable(view.decision.not_applicable);
 }
 
@@ -278,7 +283,8 @@ pub fn standing(view: &ChangeView) {
         obligations(&view.id, rule).iter().for_each(|line| anstream::println!("{line}"));
     }
     view.explanation.for_example().iter().for_each(|line| anstream::println!("  {line}"));
-    view.explanation.standard.iter().for_each(|line| anstream::println!("  {}", printable(line)));
+    let Explanation { standard, rollback, freezes, .. } = &view.explanation;
+    standard.iter().chain(rollback).chain(freezes).for_each(|line| anstream::println!("  {}", printable(line)));
     anstream::println!(
         "  {}",
         faint(output::count(met.len(), "rule") + if met.len() == 1 { " is met" } else { " are met" })
@@ -297,7 +303,7 @@ pub(super) fn not_applicable(rules: u32) {
 fn is_open(rule: &ExplainedRule) -> bool {
     match rule.status {
         RuleStatus::Unsatisfied | RuleStatus::Error => true,
-        RuleStatus::Satisfied | RuleStatus::NotApplicable | RuleStatus::Waived => false,
+        RuleStatus::Satisfied | RuleStatus::NotApplicable | RuleStatus::Waived | RuleStatus::SetAside => false,
     }
 }
 
@@ -308,7 +314,8 @@ pub(super) fn kind(view: &ChangeView) -> String {
     let incident = purpose.incident.as_ref().map(|incident| format!("answers {}", printable(incident)));
     let security = purpose.security.then(|| "closes a security hole".to_owned());
     let source = purpose.source.as_ref().map(|source| format!("comes from {}", printable(source)));
-    let said = [Some(view.kind.to_string()), restores, incident, security, source];
+    let no_way_back = purpose.no_way_back.then(|| "no way back past it".to_owned());
+    let said = [Some(view.kind.to_string()), restores, incident, security, no_way_back, source];
     said.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
@@ -316,6 +323,9 @@ fn verdict(view: &ChangeView) {
     match (view.decision.outcome, view.state.as_str()) {
         (_, "applied") => anstream::println!("{}", good("applied")),
         (_, "withdrawn") => anstream::println!("withdrawn"),
+        (Outcome::Allow, _) if view.decision.rollback.is_some() => {
+            anstream::println!("{}: it rolls back", good("allow"));
+        }
         (Outcome::Allow, _) => anstream::println!("{}: every rule is met", good("allow")),
         (Outcome::Deny, _) => anstream::println!("{}: something is missing", bad("deny")),
     }
@@ -328,6 +338,7 @@ pub(super) fn status(rule: &ExplainedRule) {
         RuleStatus::Waived => warn("waived"),
         RuleStatus::Unsatisfied => bad("unsatisfied"),
         RuleStatus::Error => bad("error"),
+        RuleStatus::SetAside => warn("set aside for recovery"),
     };
     let mode = match rule.mode {
         Mode::Watch => faint(" (watch: it does not bind)"),
@@ -383,7 +394,8 @@ pub fn to_do(denied: &Explained) -> String {
         lines.extend(obligations(&denied.decision.change, rule));
     }
     lines.extend(denied.explanation.for_example().map(|line| format!("  {line}")));
-    lines.extend(denied.explanation.standard.iter().map(|line| format!("  {}", printable(line))));
+    let Explanation { standard, rollback, freezes, .. } = &denied.explanation;
+    lines.extend(standard.iter().chain(rollback).chain(freezes).map(|line| format!("  {}", printable(line))));
     lines.join("\n")
 }
 

@@ -237,7 +237,7 @@ impl Open {
     fn of(reading: &Reading, missing: Vec<Obligation>, view: &ChangeView) -> Self {
         let catalog = &reading.state().governance.catalog;
         let tiers = view.targets.iter().filter_map(|target| catalog.systems.get(&target.system));
-        let Purpose { incident, restores, security, source: _ } = &view.purpose;
+        let Purpose { incident, restores, security, no_way_back: _, source: _ } = &view.purpose;
         let urgency = Urgency {
             presses: Reverse(incident.is_some() || restores.is_some() || *security),
             tier: tiers.map(|system| u8::from(system.tier)).min().unwrap_or(1),
@@ -297,7 +297,8 @@ fn print(told: &Told) {
         return;
     }
     match told.waiting.is_empty() {
-        true => anstream::println!("Nothing waits for you, {me}."),
+        true if told.to_answer.is_empty() => anstream::println!("Nothing waits for you, {me}."),
+        true => {}
         false => anstream::println!("{}", bold(anstyle::Style::new(), format!("Waits for you, {me}"))),
     }
     for waits in &told.waiting {
@@ -310,7 +311,10 @@ fn print(told: &Told) {
     if !told.to_answer.is_empty() {
         anstream::println!("{}", bold(anstyle::Style::new(), "To answer"));
         let now = rfc3339(clock::now());
-        told.to_answer.iter().for_each(|finding| findings::line(finding, &now));
+        for finding in &told.to_answer {
+            findings::line(finding, &now);
+            anstream::println!("{INDENT}countersign review {}", finding.id.short());
+        }
         let all = format!("countersign findings --open --who {me}");
         anstream::println!("  {}{all}", if told.more_to_answer { "and more: " } else { "" });
     }

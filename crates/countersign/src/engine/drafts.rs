@@ -333,10 +333,12 @@ pub(super) fn named_blobs(
         Body::KeyRevocation(b) => drop(Reason::parse(text(&b.reason))?),
         Body::KeyRotation(b) => drop(b.reason.as_ref().map(|digest| Reason::parse(text(digest))).transpose()?),
         Body::Recovery(b) => drop(Reason::parse(text(&b.reason))?),
+        Body::BreakGlass(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Publication(b) if b.change.is_some() => drop(ProposalText::parse(text(&b.reason))?),
         Body::Publication(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Erasure(b) => drop(Reason::parse(text(&b.reason))?),
         Body::Epoch(b) => drop(Reason::parse(text(&b.reason))?),
+        Body::FindingAnswer(b) => drop(Reason::parse(text(&b.text))?),
         Body::Finding(b) => drop(b.text.as_ref().map(|digest| Reason::parse(text(digest))).transpose()?),
         Body::Genesis(_)
         | Body::RevocationConfirmation(_)
@@ -345,6 +347,7 @@ pub(super) fn named_blobs(
         | Body::RejectionLift(_)
         | Body::Withdrawal(_)
         | Body::ApprovalWithdrawal(_)
+        | Body::Label(_)
         | Body::Disclosure(_)
         | Body::Identification(_)
         | Body::GuidanceObservation(_)

@@ -3,15 +3,21 @@
 //! That a revocation ended without anybody confirming it is no leaf of its own, and who can still supply what a rule asks no stream
 //! tells. The server looks for both, and says each once.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use countersign_core::{
     catalog::did_you_mean,
     coverage,
-    ids::{ActorId, FindingId, Target},
+    ids::{ActorId, ChangeId, FindingId, Target},
+    landed::{BrokenGlass, RolledBack},
     refusal::Refusal,
+    rollback::{AFTER_REVIEW_SECS, reviewers},
     state::{FindingRecord, RevocationRecord, TargetRecord, Took},
-    statement::{Body, Finding, Holder, Matter},
+    statement::{Body, Finding, Holder, MAX_LIST, Matter},
+    take,
 };
 use countersign_ledger::Time;
 
@@ -19,7 +25,7 @@ use super::{Engine, EngineError, reads::MAX_PAGE, speech};
 use crate::{
     records::{self, facet},
     store::{Cursor, Facet, List},
-    wire::{FindingLine, FindingPage, rfc3339},
+    wire::{FindingLine, FindingPage, LandedLine, RolledBackLine, TargetLanded, rfc3339},
 };
 
 /// How long somebody has to answer for what the server raises.
@@ -161,6 +167,79 @@ impl Engine {
         Ok(raised)
     }
 
+    /// Asks somebody else to look at what one person rolled back alone, and at what broke the glass, on these targets. Gives how
+    /// many.
+    pub async fn raise_after_reviews(&self, targets: &BTreeSet<Target>) -> Result<usize, EngineError> {
+        let now = self.clock.now()?;
+        let governance = self.governance().await?;
+        let mut changes: BTreeMap<ChangeId, RolledBack> = BTreeMap::new();
+        let mut glass: BTreeMap<ChangeId, BrokenGlass> = BTreeMap::new();
+        for target in targets {
+            let history = self.target(target).await?.map(|record| record.history).unwrap_or_default();
+            let unreviewed = history.rolled_back.into_iter().filter(|rolled| rolled.unreviewed);
+            changes.extend(unreviewed.map(|rolled| (rolled.change.clone(), rolled)));
+            let unreviewed = history.broken.into_iter().filter(|broken| broken.unreviewed);
+            glass.extend(unreviewed.map(|broken| (broken.change.clone(), broken)));
+        }
+        let mut found = Vec::new();
+        for (id, BrokenGlass { by, change, .. }) in glass {
+            let Some(broken) = self.change(&id).await? else { continue };
+            let mut hands = take::contributors(&governance, &broken).all;
+            hands.extend(by.iter().cloned());
+            let who = reviewers(&governance, &broken.targets, &hands).into_iter().take(MAX_LIST).collect();
+            found.push((Matter::GlassBroken { by, change, targets: broken.targets }, who));
+        }
+        for (id, RolledBack { by, change, restores, .. }) in changes {
+            let Some(rollback) = self.change(&id).await? else { continue };
+            let mut hands = take::contributors(&governance, &rollback).all;
+            hands.insert(by.clone());
+            let targets = rollback.targets;
+            let who = reviewers(&governance, &targets, &hands).into_iter().take(MAX_LIST).collect();
+            found.push((Matter::AfterReview { by, change, restores, targets }, who));
+        }
+        self.raise(found, now).await
+    }
+
+    /// The same on every target: whoever was stopped between a landing and this asks when it starts again.
+    pub async fn raise_all_after_reviews(&self) -> Result<usize, EngineError> {
+        let catalog = &self.governance().await?.catalog;
+        let (mut targets, mut after) = (BTreeSet::new(), None);
+        loop {
+            let page = self.store.list(&List { after, ..List::of(records::TARGET, MAX_PAGE) }).await?;
+            let known = page.items.iter().filter_map(|item| item.name.parse::<Target>().ok());
+            targets.extend(known.filter(|target| catalog.target(target).is_ok()));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        self.raise_after_reviews(&targets).await
+    }
+
+    /// What landed on a target and was not taken back, the last first, and what was rolled back lately.
+    pub async fn landed(&self, target: &Target) -> Result<TargetLanded, EngineError> {
+        self.governance()
+            .await?
+            .catalog
+            .target(target)
+            .map_err(|e| Refusal::unknown("unknown-target", e.to_string()))?;
+        let history = self.target(target).await?.map(|record| record.history).unwrap_or_default();
+        let landed = history.landed.iter().rev().map(|landed| LandedLine {
+            change: landed.change.clone(),
+            at: rfc3339(landed.at),
+            failed: landed.failed,
+            no_way_back: landed.no_way_back,
+            over_rejection: landed.over_rejection,
+        });
+        let rolled_back = history.rolled_back.iter().rev().map(|rolled| RolledBackLine {
+            by: rolled.by.clone(),
+            at: rfc3339(rolled.at),
+            change: rolled.change.clone(),
+            restores: rolled.restores.clone(),
+        });
+        Ok(TargetLanded { target: target.clone(), landed: landed.collect(), rolled_back: rolled_back.collect() })
+    }
+
     async fn target(&self, target: &Target) -> Result<Option<TargetRecord>, EngineError> {
         let name = target.to_string();
         let body = self.store.projections(records::TARGET, std::slice::from_ref(&name)).await?.remove(&name);
@@ -175,10 +254,18 @@ impl Engine {
             if who.is_empty() {
                 who = governance.policy_group().into_iter().cloned().collect();
             }
-            let finding = Finding { due: now.plus_secs(ANSWER_WITHIN_SECS), text: None, what, who };
+            let within = match &what {
+                Matter::AfterReview { .. } | Matter::GlassBroken { .. } => AFTER_REVIEW_SECS,
+                Matter::BranchMoved { .. }
+                | Matter::GateMode { .. }
+                | Matter::NobodyCan { .. }
+                | Matter::RuleSwitched { .. }
+                | Matter::RevocationUnconfirmed { .. } => ANSWER_WITHIN_SECS,
+            };
+            let finding = Finding { due: now.plus_secs(within), text: None, what, who };
             let head = self.store.head().await?;
             let said = speech::signed(&self.server_key, &governance.record, &head, Body::Finding(finding))?;
-            match self.submit(said.raw(), Vec::new()).await {
+            match Box::pin(self.submit(said.raw(), Vec::new())).await {
                 Ok(_) => raised += 1,
                 // Another server of the same store was first, or there are too many already.
                 Err(EngineError::Refused(refusal)) => {
@@ -222,5 +309,6 @@ fn line(id: FindingId, record: FindingRecord) -> FindingLine {
         who: record.who,
         text: record.text,
         open: record.answered.is_none(),
+        what: record.what,
     }
 }

@@ -49,7 +49,7 @@ use countersign_core::{
     governance::Governance,
     refusal::{Refusal, RefusalClass},
     state::State,
-    statement::{Body, ObservedDocument, Publication, Statement},
+    statement::{Body, ObservedDocument, OutcomeResult, Publication, Statement},
 };
 use countersign_ledger::{
     Digest, Envelope, Leaf, Line, StreamHead, StreamId, Time, checkpoint::LogKey, sshsig::SigningKey, tree,
@@ -363,7 +363,21 @@ impl Engine {
         {
             self.damaged_is(error.to_string());
         }
+        if submitted.is_ok() {
+            self.look_after(envelope).await;
+        }
         submitted
+    }
+
+    /// Who rolled back alone is told at once who looks at it. Where that does not work it is asked again when a server starts.
+    async fn look_after(&self, envelope: &[u8]) {
+        let statement = Envelope::parse(envelope).ok().and_then(|envelope| Statement::parse(envelope.payload()).ok());
+        if let Some(Body::OutcomeReport(report)) = statement.map(|statement| statement.body)
+            && report.result == OutcomeResult::Applied
+            && let Err(error) = self.raise_after_reviews(&report.targets).await
+        {
+            tracing::warn!(%error, "nobody could be asked to look at what was rolled back");
+        }
     }
 
     async fn take(&self, envelope: &[u8], blobs: Vec<Vec<u8>>) -> Result<Receipt, EngineError> {

@@ -9,6 +9,7 @@
 //! a decision that this gate took itself, and where cosigners are pinned, under enough of them who cosigned lately.
 
 pub mod bundle;
+mod glass;
 pub mod spend;
 
 use std::{path::Path, sync::Arc};
@@ -19,11 +20,11 @@ use countersign_core::{
     decision::{Decision, Outcome},
     explain::{self, Explanation},
     governance::Governance,
-    ids::{ActorId, ChangeId, GateId, Oid, RepositoryId},
+    ids::{ActorId, ChangeId, GateId, Nonce, Oid, RepositoryId},
     permit,
     refusal::Refusal,
     rules::decide,
-    snapshot::Snapshot,
+    snapshot::{Applier, Snapshot},
     state::{GateRecord, State},
     statement::{Body, OutcomeReport, OutcomeResult, PermitRequest, Statement},
     subject::Transition,
@@ -173,6 +174,10 @@ pub struct Desk {
     checked: Vec<Checked>,
     /// That the copy went over to a new epoch since it was last asked.
     restored: Option<Restored>,
+    /// Who applies what is judged here.
+    applier: Applier,
+    /// What this gate drew when it could not reach the log.
+    drawn: Option<Nonce>,
 }
 
 /// How many stops are sent to the log at once.
@@ -207,7 +212,10 @@ impl Desk {
         let follower = runtime.block_on(Follower::open(place.copy, place.trust, place.access))?;
         // One connection for what is asked and what is read.
         let client = Client::through(place.url, place.via);
+        // Whoever runs a command is at their own desk.
+        let applier = if gate.is_its_runners() { Applier::Is(me.clone()) } else { Applier::Unknown };
         Ok(Self {
+            applier,
             stops: Stops::beside(follower.folder()),
             runtime,
             follower,
@@ -220,11 +228,22 @@ impl Desk {
             handed_on: false,
             checked: Vec::new(),
             restored: None,
+            drawn: None,
         })
+    }
+
+    /// Whoever pushes has signed that.
+    pub fn applied_by(&mut self, who: ActorId) {
+        self.applier = Applier::Is(who);
     }
 
     pub fn key(&self) -> Fingerprint {
         self.hand.fingerprint()
+    }
+
+    /// What this gate drew for what it is about to open: what was signed over that opens it also when the log is back.
+    pub fn has_drawn(&mut self, drawn: Option<Nonce>) {
+        self.drawn = drawn;
     }
 
     pub fn follower(&self) -> &Follower {
@@ -375,11 +394,19 @@ impl Desk {
             }
         }
         let change = state.change(&change.id)?.unwrap_or(change).clone();
-        let snapshot = Snapshot::take(&state, &change, now)?;
+        let rules = &state.governance.rules;
+        let snapshot = Snapshot::take(&state, &change, now)?.applied_by(&self.applier, rules);
         let decision = decide::decide(&state.governance.rules, &snapshot, now);
         // Who could help is of interest only where something is missing.
         let explanation = match decision.outcome {
-            Outcome::Allow => Explanation { explained_at: now, rules: Vec::new(), enough: Vec::new(), standard: None },
+            Outcome::Allow => Explanation {
+                explained_at: now,
+                rules: Vec::new(),
+                enough: Vec::new(),
+                standard: None,
+                rollback: None,
+                freezes: Vec::new(),
+            },
             Outcome::Deny => {
                 let disabled = self.runtime.block_on(self.follower.disabled(&state, now))?;
                 explain::explain(&decision, &state, &change, &disabled, now)?
@@ -402,6 +429,10 @@ impl Desk {
             .ok_or_else(|| Refusal::conflict("change-damaged", format!("change {} has no revision", change.id)))?;
         let reference = transition.reference()?;
         let request = PermitRequest {
+            applier: match &self.applier {
+                Applier::Is(who) if !self.gate.is_its_runners() => Some(who.clone()),
+                Applier::Is(_) | Applier::Unknown => None,
+            },
             audience: self.key(),
             change: change.id.clone(),
             gate: self.gate.clone(),
@@ -453,8 +484,14 @@ impl Desk {
         transition: &Transition,
         now: Time,
     ) -> Result<Opening, DeskError> {
-        let (change, judged) = self.judge(change, now)?;
         let epoch = self.epoch();
+        if let Some(broken) =
+            change.permits.iter().find(|record| record.statement == *permit).and_then(|record| record.broken.as_ref())
+        {
+            let record = good_permit(change, permit, &self.key(), transition, epoch, now)?.clone();
+            return self.open_broken(change.clone(), record, broken, now);
+        }
+        let (change, judged) = self.judge(change, now)?;
         let record = good_permit(&change, permit, &self.key(), transition, epoch, now)?;
         match judged.decision.outcome {
             Outcome::Allow => Ok(Opening { permit: record.clone(), change }),

@@ -14,7 +14,8 @@ use std::{
 };
 
 use countersign_core::{
-    ids::{ChangeId, Oid, Target},
+    glass::GLASS_SECS,
+    ids::{ChangeId, Nonce, Oid, Target},
     statement::{OutcomeResult, RevisionRef},
     subject::{GitTransition, Transition},
 };
@@ -135,6 +136,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         account: Option<String>,
     },
+    /// The log could not be reached: what people sign over who want this moved all the same.
+    Drawn { nonce: Nonce, transition: Transition, at: Time },
     /// Somebody has looked at what was found until then, and says what it was.
     Answered {
         why: String,
@@ -354,6 +357,7 @@ impl Past {
             | Event::Moved { .. }
             | Event::Raised { .. }
             | Event::Watched { .. }
+            | Event::Drawn { .. }
             | Event::Answered { .. } => None,
         })
     }
@@ -429,6 +433,16 @@ impl Past {
         reserved
     }
 
+    /// What was drawn for this transition within the last hour, the newest.
+    pub fn drawn(&self, transition: &Transition, now: Time) -> Option<(Nonce, Time)> {
+        self.events.iter().rev().find_map(|event| match event {
+            Event::Drawn { nonce, transition: of, at } if of == transition && at.plus_secs(GLASS_SECS) > now => {
+                Some((nonce.clone(), *at))
+            }
+            _ => None,
+        })
+    }
+
     /// Whether a change was applied here and the log does not have that yet. What the log has, it says itself.
     pub fn has_landed(&self, change: &ChangeId) -> bool {
         let applied = |result: &OutcomeResult| match result {
@@ -465,6 +479,7 @@ impl Past {
                 | Event::Moved { .. }
                 | Event::Raised { .. }
                 | Event::Watched { .. }
+                | Event::Drawn { .. }
                 | Event::Answered { .. } => {}
             }
         }
@@ -552,6 +567,7 @@ impl Past {
                 | Event::Moved { .. }
                 | Event::Raised { .. }
                 | Event::Watched { .. }
+                | Event::Drawn { .. }
                 | Event::Answered { .. } => {}
             }
         }
@@ -568,6 +584,7 @@ fn is_incident(event: &Event) -> bool {
         | Event::Found { .. }
         | Event::Raised { .. }
         | Event::Watched { .. }
+        | Event::Drawn { .. }
         | Event::Copied { .. }
         | Event::Running { .. }
         | Event::Reported { .. } => false,
@@ -626,6 +643,7 @@ fn kept(events: &[Event]) -> Vec<Event> {
             | Event::Running { .. }
             | Event::Caught { .. }
             | Event::Raised { .. }
+            | Event::Drawn { .. }
             | Event::Answered { .. } => {}
         }
     }
@@ -659,6 +677,7 @@ fn kept(events: &[Event]) -> Vec<Event> {
         | Event::Running { permit, .. }
         | Event::Reported { permit } => is_needed(permit),
         Event::Found { .. } | Event::Watched { .. } => false,
+        Event::Drawn { at, .. } => at.plus_secs(GLASS_SECS + REMEMBERED_SECS) >= now,
         Event::Raised { .. } => {
             older -= 1;
             older < MAX_INCIDENTS
@@ -687,6 +706,7 @@ fn time_of(event: &Event) -> Option<Time> {
         | Event::Moved { at, .. }
         | Event::Raised { at, .. }
         | Event::Watched { at, .. }
+        | Event::Drawn { at, .. }
         | Event::Answered { at, .. } => Some(*at),
         Event::Reported { .. } => None,
     }

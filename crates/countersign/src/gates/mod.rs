@@ -10,5 +10,6 @@
 pub mod apply;
 pub mod desk;
 pub mod git;
+pub mod glass;
 pub mod journal;
 pub mod stops;

@@ -7,7 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_core::{cases, catalog, rules, subject::quoted};
+use countersign_core::{
+    calendar::{self, written},
+    cases, catalog, rules,
+    subject::quoted,
+};
 use zeroize::Zeroizing;
 
 use super::HomeError;
@@ -164,6 +168,35 @@ pub fn standard_files(folder: &Path) -> Result<BTreeMap<String, String>, HomeErr
         true => matching(folder, &[".yaml"], rules::MAX_RULES, rules::MAX_FILE_BYTES),
         false => Ok(BTreeMap::new()),
     }
+}
+
+/// The calendars in a folder, which need not be there: every `.yaml` and `.ics`.
+pub fn calendar_files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, HomeError> {
+    let mut files = BTreeMap::new();
+    if !folder.is_dir() {
+        return Ok(files);
+    }
+    let failed = |source: io::Error| HomeError::Io { operation: "read", path: folder.to_owned(), source };
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let limit = match name.rsplit_once('.') {
+            _ if name.starts_with('.') => continue,
+            Some((_, "yaml")) => written::MAX_YAML_BYTES,
+            Some((_, "ics")) => calendar::MAX_ICS_BYTES,
+            Some((_, "yml")) => {
+                return Err(
+                    HomeError::invalid(&entry.path(), "a calendar's words are in a .yaml file").hint("rename it")
+                );
+            }
+            Some(_) | None => continue,
+        };
+        if files.len() == 2 * calendar::MAX_CALENDARS {
+            return Err(HomeError::invalid(folder, format!("it has more than {} calendars", calendar::MAX_CALENDARS)));
+        }
+        files.insert(name, read(&entry.path(), limit)?);
+    }
+    Ok(files)
 }
 
 fn matching(

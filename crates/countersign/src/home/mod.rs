@@ -7,6 +7,8 @@
 //! trust.json            what verifiers and gates pin: give it to them
 //! catalog/              Backstage YAML, for people to edit; in force is what the ledger says
 //! rules/                Cedar rules and their cases, likewise
+//! standard/             templates of standard changes, likewise
+//! calendars/            freezes, windows, holidays, who is on call and away: .ics files, each with a few words, likewise
 //! keys/log.key          signs checkpoints
 //! keys/server.key       signs decisions and permits
 //! ledger.db             the ledger
@@ -37,6 +39,7 @@ use std::{
 
 use countersign_core::{
     admit::{self, Signed},
+    calendar::{self, written},
     catalog::{Catalog, CatalogSettings},
     governance::{self, Governance},
     ids::Nonce,
@@ -67,6 +70,8 @@ pub const CATALOG: &str = "catalog";
 const RULES: &str = "rules";
 /// Templates of standard changes; there need be none.
 const STANDARD: &str = "standard";
+/// Freezes, windows, holidays, on-call rotas and absences; there need be none.
+const CALENDARS: &str = "calendars";
 const KEYS: &str = "keys";
 const LOG_KEY: &str = "keys/log.key";
 const SERVER_KEY: &str = "keys/server.key";
@@ -462,13 +467,17 @@ impl Home {
         }
     }
 
-    /// The governance files that `catalog/`, `rules/` and `standard/` make as they are on the disk now: what a publication puts in
+    /// The governance files that `catalog/`, `rules/`, `standard/` and `calendars/` make as they are on the disk now: what a publication puts in
     /// force. `salt` is as [`Catalog::to_files`] takes it.
     pub fn edited(&self, salt: impl Fn(&str) -> Nonce) -> Result<GovernanceFiles, HomeError> {
         let catalog = parse_catalog(&files::catalog_files(&self.path.join(CATALOG))?, &self.config.catalog)?;
         let mut governance = governance_files(&catalog, &files::rule_files(&self.path.join(RULES))?, salt)?;
         let standards = files::standard_files(&self.path.join(STANDARD))?.into_iter();
         governance.extend(standards.map(|(name, text)| (format!("{}{name}", standard::STANDARD), text.into_bytes())));
+        let calendars = files::calendar_files(&self.path.join(CALENDARS))?;
+        for (name, calendar) in written::calendars(&calendars, &catalog)? {
+            governance.insert(calendar::path_of(&name), calendar.to_bytes()?);
+        }
         Ok(governance)
     }
 

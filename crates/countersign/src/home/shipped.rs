@@ -14,6 +14,7 @@ macro_rules! shipped {
 
 shipped! {
     "ai-assisted-senior",
+    "applier-apart",
     "documented",
     "fresh-guidance",
     "owner-approves",

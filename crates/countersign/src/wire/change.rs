@@ -7,7 +7,7 @@ use countersign_core::{
     evidence::EvidenceResult,
     explain::Explanation,
     facts::Role,
-    ids::{ActorId, ChangeId, EvidenceKind, GateId, RuleId, Target},
+    ids::{ActorId, ChangeId, EvidenceKind, GateId, Label, RuleId, Target},
     kind::{Kind, Purpose},
     snapshot::Ai,
     statement::{OutcomeResult, Seen},
@@ -75,6 +75,9 @@ pub struct ChangeView {
     /// What workloads attested, in the order in which they did.
     #[serde(default)]
     pub evidence: Vec<EvidenceLine>,
+    /// Labels that stand.
+    #[serde(default)]
+    pub labels: Vec<LabelLine>,
     /// Approvals that count no more.
     pub taken_back: Vec<TakenBackLine>,
     pub decision: Decision,
@@ -169,6 +172,15 @@ pub struct EvidenceLine {
     pub document: Option<Digest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LabelLine {
+    pub label: Label,
+    pub by: ActorId,
+    pub at: String,
+    /// At which it was put on.
+    pub revision: u32,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

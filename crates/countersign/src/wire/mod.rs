@@ -12,8 +12,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign_core::{
     decision::Decision,
     explain::Explanation,
-    ids::{ActorId, ChangeId, FindingId},
-    statement::Holder,
+    ids::{ActorId, ChangeId, FindingId, Target},
+    statement::{Holder, Matter},
     trust::Trust,
 };
 use countersign_ledger::{Digest, Envelope, Hash};
@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     change::{
-        ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, PermitLine,
-        RejectionLine, TakenBackLine, WaiverLine, rfc3339,
+        ApprovalLine, ChangeLine, ChangeView, CommentLine, EvidenceLine, GuidanceLine, IdentityView, LabelLine,
+        PermitLine, RejectionLine, TakenBackLine, WaiverLine, rfc3339,
     },
     error::{DENIED, ErrorBody, ErrorDetail},
     follow::{Entries, EpochHint, MAX_HINT_BYTES, Proof, Standings},
@@ -97,6 +97,36 @@ pub struct FindingLine {
     pub text: Option<Digest>,
     /// Nobody has answered it.
     pub open: bool,
+    /// As an answer names it.
+    pub what: Matter,
+}
+
+/// `GET /v1/targets/{system}/{environment}/landed`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TargetLanded {
+    pub target: Target,
+    /// What landed and was not taken back, the last first.
+    pub landed: Vec<LandedLine>,
+    /// On one signature each, the last first.
+    pub rolled_back: Vec<RolledBackLine>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LandedLine {
+    pub change: ChangeId,
+    pub at: String,
+    /// A command that failed.
+    pub failed: bool,
+    pub no_way_back: bool,
+    pub over_rejection: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RolledBackLine {
+    pub by: ActorId,
+    pub at: String,
+    pub change: ChangeId,
+    pub restores: ChangeId,
 }
 
 impl FindingLine {

@@ -65,7 +65,7 @@ fn an_edit_is_a_change_that_another_approves() {
         how:     countersign approve CHANGE
         because: Who may act and by which rules is not changed on one person's word, whatever the rules say.
       0 rules are met
-      6 rules do not apply
+      7 rules do not apply
 
     Next
       a second person reads it:  countersign show CHANGE
@@ -114,7 +114,7 @@ fn an_edit_is_a_change_that_another_approves() {
     grace approved revision 1 of CHANGE (leaf 2)
     allow: every rule is met
       0 rules are met
-      6 rules do not apply
+      7 rules do not apply
       anybody puts it in force: countersign publish CHANGE
     --- stderr
     signing as grace with key SHA256:[KEY]:

@@ -19,7 +19,7 @@ use countersign::{
 };
 use countersign_core::{
     catalog::Level,
-    ids::ChangeId,
+    ids::{ChangeId, FindingId},
     kind::{Kind, Purpose},
     statement::{
         Body, Epoch, Finding, Header, Holder, KINDS, KeyRevocation, Matter, Proposal, SeenCheckpoint, Statement,
@@ -279,6 +279,7 @@ fn everything(world: &World) {
     world.approve("bob", &change);
     say("bob", &["take-back", &change]);
     say("carol", &["comment", &change, "--path", "checkout/timeout", "--line", "1", "seconds?"]);
+    say("bob", &["label", &change, "no-backport"]);
     world.approve("bob", &change);
     say("alice", &["permit", &change, "--out", "permit"]);
     world.push(&["HEAD:main"]).passes();
@@ -313,7 +314,8 @@ fn everything(world: &World) {
     let (rule, target) = ("second-pair-of-eyes".parse().unwrap(), "checkout/production".parse().unwrap());
     let (what, due) = (Matter::NobodyCan { rule, target }, countersign::clock::now().plus_secs(60));
     let found = Finding { due, text: None, what, who: ["alice".parse().unwrap()].into() };
-    server.say(Body::Finding(found), &[]).unwrap();
+    let found = FindingId::of_finding(&server.say(Body::Finding(found), &[]).unwrap().statement).to_string();
+    say("alice", &["review", &found, "--answer", "another owner was asked"]);
     // In front of the log as it is, by both founders.
     let mut voice = world.voice("alice");
     voice.log.epoch = Some(2);

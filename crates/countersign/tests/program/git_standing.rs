@@ -258,7 +258,7 @@ fn a_move_behind_the_gate_is_one_finding_in_the_log() {
     assert_eq!(findings(&["--open"]).len(), 2);
     let listed = world.stage.run_words(&["--url", &world.server().url, "--key", "alice", "findings", "--open"]);
     assert!(listed.stdout.contains("branch-moved  due "), "{listed}");
-    assert!(listed.stderr.contains("answering in the log comes later"), "{listed}");
+    assert!(listed.stderr.contains("countersign review FINDING"), "{listed}");
 }
 
 #[test]

@@ -12,15 +12,15 @@ const GRACE: &str = "--founder grace=grace@example.com=grace";
 #[test]
 fn a_home_of_one_says_what_it_cannot_do() {
     let stage = Stage::with_keys(&["ada"]);
-    assert_snapshot!(stage.run(&format!("init home --name log {ADA}")), @r"
+    assert_snapshot!(stage.run(&format!("init home --name log {ADA}")), @"
     status 0
     --- stdout
     made home home
       log        log
       founder    ada SHA256:[KEY]: signed
       catalog    1 system, 2 groups, 1 person with keys
-      rules      ai-assisted-senior, documented, fresh-guidance, owner-approves, second-pair-of-eyes and
-                 tier-1-senior
+      rules      ai-assisted-senior, applier-apart, documented, fresh-guidance, owner-approves,
+                 second-pair-of-eyes and tier-1-senior
 
     Pinned by trust.json: give it to whoever verifies, and to every gate
       genesis    sha256:[DIGEST]
@@ -43,7 +43,7 @@ fn a_home_of_one_says_what_it_cannot_do() {
 #[test]
 fn a_home_of_two_is_not_locked_out() {
     let stage = Stage::with_keys(&["ada", "grace"]);
-    assert_snapshot!(stage.home_of_two(), @r"
+    assert_snapshot!(stage.home_of_two(), @"
     status 0
     --- stdout
     made home home
@@ -51,8 +51,8 @@ fn a_home_of_two_is_not_locked_out() {
       founder    ada SHA256:[KEY]: signed
       founder    grace SHA256:[KEY]: signed
       catalog    1 system, 2 groups, 2 people with keys
-      rules      ai-assisted-senior, documented, fresh-guidance, owner-approves, second-pair-of-eyes and
-                 tier-1-senior
+      rules      ai-assisted-senior, applier-apart, documented, fresh-guidance, owner-approves,
+                 second-pair-of-eyes and tier-1-senior
 
     Pinned by trust.json: give it to whoever verifies, and to every gate
       genesis    sha256:[DIGEST]
@@ -141,8 +141,8 @@ fn founders_sign_one_after_the_other() {
       founder    grace SHA256:[KEY]: has not signed yet
       founder    linus SHA256:[KEY]: signed
       catalog    1 system, 2 groups, 3 people with keys
-      rules      ai-assisted-senior, documented, fresh-guidance, owner-approves, second-pair-of-eyes and
-                 tier-1-senior
+      rules      ai-assisted-senior, applier-apart, documented, fresh-guidance, owner-approves,
+                 second-pair-of-eyes and tier-1-senior
     ");
     assert_eq!(stage.read("home/trust.json"), trust, "a signature does not change what is pinned");
 }
@@ -266,15 +266,15 @@ fn allowed_signers_become_people() {
         key("bot"),
     );
     stage.write("signers", &signers);
-    assert_snapshot!(stage.run(&format!("init home --name log {ADA} --allowed-signers signers")), @r"
+    assert_snapshot!(stage.run(&format!("init home --name log {ADA} --allowed-signers signers")), @"
     status 0
     --- stdout
     made home home
       log        log
       founder    ada SHA256:[KEY]: signed
       catalog    1 system, 2 groups, 2 people with keys
-      rules      ai-assisted-senior, documented, fresh-guidance, owner-approves, second-pair-of-eyes and
-                 tier-1-senior
+      rules      ai-assisted-senior, applier-apart, documented, fresh-guidance, owner-approves,
+                 second-pair-of-eyes and tier-1-senior
       left out   *@example.com: a certificate authority is not a person's key
       left out   linus@example.com: its namespaces do not include `countersign`
       left out   bot@example.com: a key here is good until it is revoked, and this one is for a time
@@ -345,8 +345,8 @@ fn a_catalog_that_is_there_is_taken() {
       founder    ada SHA256:[KEY]: signed
       founder    grace SHA256:[KEY]: signed
       catalog    1 system, 1 group, 2 people with keys
-      rules      ai-assisted-senior, documented, fresh-guidance, owner-approves, second-pair-of-eyes and
-                 tier-1-senior
+      rules      ai-assisted-senior, applier-apart, documented, fresh-guidance, owner-approves,
+                 second-pair-of-eyes and tier-1-senior
 
     Pinned by trust.json: give it to whoever verifies, and to every gate
       genesis    sha256:[DIGEST]

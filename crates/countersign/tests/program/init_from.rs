@@ -127,6 +127,7 @@ fn a_history_with_owners_becomes_a_home() {
     Rules, and what they would have done to these changes
       rule                          mode       stopped          reverted  approvals a week
       ai-assisted-senior            watch           10   43.5%         0               0.3
+      applier-apart                 watch            0    0.0%         0               0.0
       documented                    watch           23  100.0%         0               0.0
       fresh-guidance                watch            0    0.0%         0               0.0
       owner-approves                watch           20   87.0%         0               0.9
@@ -612,6 +613,7 @@ fn a_home_of_one_says_plainly_what_it_cannot_do() {
     Rules, and what they would have done to these changes
       rule                          mode       stopped          reverted  approvals a week
       ai-assisted-senior            watch            0    0.0%         0               0.0
+      applier-apart                 watch            0    0.0%         0               0.0
       documented                    watch            2  100.0%         0               0.0
       fresh-guidance                watch            0    0.0%         0               0.0
       owner-approves                watch            2  100.0%         0               2.0

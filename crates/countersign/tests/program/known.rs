@@ -113,6 +113,7 @@ fn every_command(change: &str) -> Vec<Vec<&str>> {
         vec!["approve", change, "--file", "flags.json"],
         vec!["reject", change, "--why", "no"],
         vec!["comment", change, "no"],
+        vec!["label", change, "hold"],
         vec!["attest", change, "--kind", "tests", "--result", "passed"],
         vec!["take-back", change],
         vec!["waive", change, "--rule", "owner-approves", "--why", "no"],

@@ -109,7 +109,7 @@ fn what_loosens_waits_and_says_until_when() {
         how:     then, and not before: countersign publish CHANGE
         because: What lets more through, or gives somebody more of a say, is seen by those who would object before it holds.
       0 rules are met
-      6 rules do not apply
+      7 rules do not apply
     ");
     // Nobody puts it in force before, and anybody can still stop it.
     assert_snapshot!(told(&shop.say(&format!("publish {id} --key ada")), &id), @"

@@ -186,7 +186,7 @@ fn a_new_rule_takes_no_name_twice_and_asks_only_for_what_there_is() {
     status 2
     --- stderr
     error: --requires: `approval:owners:1` is no requirement
-    hint: what can be asked for: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
+    hint: did you mean `approval:owner:N`? N is 1 to 9
     ");
     assert!(!stage.path("rules/two.cedar").exists());
 }

@@ -451,7 +451,7 @@ impl World {
     pub fn push(&self, args: &[&str]) -> Push {
         let output = self.try_git(&[&["push", "--quiet", "origin"], args].concat());
         self.settle();
-        Push { passed: output.status.success(), said: self.redact(&String::from_utf8(output.stderr).unwrap()) }
+        self.went(output)
     }
 
     /// Waits for whoever tells the log what came of a push, which nobody who pushes does.
@@ -470,10 +470,15 @@ impl World {
 
     // In the bare repository, as somebody with a shell on the server.
 
+    fn went(&self, output: Output) -> Push {
+        let raw = String::from_utf8(output.stderr).unwrap();
+        Push { passed: output.status.success(), said: self.redact(&raw), raw }
+    }
+
     pub fn in_bare(&self, args: &[&str]) -> Push {
         let mut command = self.git_command();
         let output = command.current_dir(self.stage.path("shop.git")).args(args).output().unwrap();
-        Push { passed: output.status.success(), said: self.redact(&String::from_utf8(output.stderr).unwrap()) }
+        self.went(output)
     }
 
     pub fn tip(&self, branch: &str) -> Oid {
@@ -569,6 +574,8 @@ fn of_a_checkpoint(line: &str) -> String {
 pub struct Push {
     pub passed: bool,
     pub said: String,
+    /// The same, with what differs from run to run.
+    pub raw: String,
 }
 
 impl Push {

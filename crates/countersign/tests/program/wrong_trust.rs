@@ -8,7 +8,7 @@ const KEY: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What each command is run with. What it needs lies there, and whatever is wrong with the rest is said only where the trust
 /// file is not.
-const COMMANDS: [&str; 61] = [
+const COMMANDS: [&str; 62] = [
     "amend home --why better",
     "apply CHANGE --file file.yaml -- true",
     "approve CHANGE --file file.yaml",
@@ -51,6 +51,7 @@ const COMMANDS: [&str; 61] = [
     "take-back CHANGE",
     "attest CHANGE --kind tests --result passed",
     "comment CHANGE looks-fine",
+    "label CHANGE hold",
     "enrol --confirm enrol-erin.json --word WORD --home home",
     "recover --person alice --new-key bob.pub --why lost --out recovery.json",
     "rotate-key --new bob",

@@ -1,15 +1,19 @@
 //! The attacks of the threat model that core stops: one test each, named by the attack.
 
+mod applier;
 mod approvals;
 mod authority;
+mod calendars;
 mod epochs;
 mod evidence;
 mod findings;
 mod governance;
 mod keys;
+mod labels;
 mod loosening;
 mod newcomers;
 mod permits;
+mod rollback;
 mod standard;
 mod statements;
 mod stops;

@@ -28,9 +28,9 @@ use countersign_core::{
     statement::{
         Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Evidence, Finding,
         Founder, GateRegistration, Genesis, Header, Holder, Identification, IdentityVerdict, KeyRevocation,
-        KeyRotation, Matter, NewRevision, OutcomeReport, OutcomeResult, PermitRequest, Proposal, Publication, Recovery,
-        Rejection, RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen, SeenCheckpoint,
-        Statement, Waiver, Withdrawal,
+        KeyRotation, LabelAct, Labelling, Matter, NewRevision, OutcomeReport, OutcomeResult, PermitRequest, Proposal,
+        Publication, Recovery, Rejection, RejectionLift, RejectionSetAside, RevisionRef, RevocationConfirmation, Seen,
+        SeenCheckpoint, Statement, Waiver, Withdrawal,
     },
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition},
     text::{CommentText, ProposalText, Reason},
@@ -327,6 +327,11 @@ impl World {
         })
     }
 
+    pub fn label(&mut self, by: &str, act: LabelAct, change: &ChangeId, label: &str) -> Result<Digest, Refusal> {
+        let (revision, labels) = (self.revision(change), [label.parse().unwrap()].into());
+        self.say(by, Body::Label(Labelling { act, change: change.clone(), labels, revision }))
+    }
+
     pub fn waive(&mut self, by: &str, change: &ChangeId, rule: &str) -> Result<Digest, Refusal> {
         let (reason, revision) = (self.reason("it can wait"), self.revision(change));
         let rule = rule.parse().unwrap();
@@ -554,6 +559,7 @@ impl World {
     pub fn request(&mut self, by: &str, change: &ChangeId, transition: &Transition) -> PermitRequest {
         self.blob(transition.to_blob().unwrap());
         PermitRequest {
+            applier: None,
             audience: self.keys[by].public().fingerprint(),
             change: change.clone(),
             gate: "apply".parse().unwrap(),

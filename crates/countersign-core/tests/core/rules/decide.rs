@@ -45,6 +45,7 @@ fn a_refusal_is_a_to_do_list() {
     snapshot.targets = vec![target("checkout/production", 1), target("search/production", 3)];
     assert_snapshot!(shipped(&snapshot), @"
     deny
+    applier-apart satisfied
     documented satisfied
     owner-approves unsatisfied checkout/production search/production
       1 approval by an owner of the system (checkout, search) by [grace]: countersign approve 9f2c4e6a81d09f2c4e6a81d09f2c4e6a --git .
@@ -66,7 +67,7 @@ fn an_approved_change_may_go() {
     documented satisfied
     owner-approves satisfied
     second-pair-of-eyes satisfied
-    3 not applicable
+    4 not applicable
     ");
 }
 
@@ -131,7 +132,7 @@ fn unmapped_identities_deny() {
     documented satisfied
     owner-approves satisfied
     second-pair-of-eyes satisfied
-    3 not applicable
+    4 not applicable
     ");
 }
 
@@ -149,7 +150,7 @@ fn nobody_known_to_have_made_it_denies() {
       1 approval by an owner of the system (checkout) by [ada]: countersign approve 9f2c4e6a81d09f2c4e6a81d09f2c4e6a --git .
     second-pair-of-eyes unsatisfied checkout/production
       1 approval by somebody who had no hand in the change by [ada, barbara, linus]: countersign approve 9f2c4e6a81d09f2c4e6a81d09f2c4e6a --git .
-    3 not applicable
+    4 not applicable
     ");
 }
 
@@ -165,7 +166,7 @@ fn a_rejection_outweighs_approvals() {
     documented satisfied
     owner-approves satisfied
     second-pair-of-eyes satisfied
-    3 not applicable
+    4 not applicable
     ");
 }
 
@@ -178,7 +179,7 @@ fn a_change_without_targets_is_denied() {
     deny
     targets-known unsatisfied
       at least one target by [ada]: propose it again for targets of the catalog: countersign propose --target SYSTEM/ENVIRONMENT …
-    6 not applicable
+    7 not applicable
     ");
 }
 

@@ -124,12 +124,22 @@ fn annotations() {
     "#);
     assert_snapshot!(with("r", "enforce", "waivable", ""), @r#"
     a.cedar:1: `@requires("")` is not valid
-      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
+      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed, label:NAME, no-label:NAME, applier:apart; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
     "#);
     assert_snapshot!(with("r", "enforce", "waivable", "approval:boss:1"), @r#"
     a.cedar:1: `@requires("approval:boss:1")` is not valid
-      hint: separate by commas: approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks for either
+      hint: write one of approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N
     "#);
+    let hint = |text: &str| {
+        let told = with("r", "enforce", "waivable", text);
+        told.split("hint: ").nth(1).unwrap().trim().to_owned()
+    };
+    assert_snapshot!(hint("approval:owners:1"), @"did you mean `approval:owner:N`? N is 1 to 9");
+    assert_snapshot!(hint("disclosure, aproval:owner:1@tier=1"), @"did you mean `approval:owner:N`? N is 1 to 9");
+    assert_snapshot!(hint("approval:owner:12"), @"it reads `approval:owner:N`. N is 1 to 9");
+    assert_snapshot!(hint("approval:owner:1@tier2"), @"a condition is such as @tier<=2, @tier=1 or @people>=3");
+    assert_snapshot!(hint("label:Hold!"), @"it reads `label:NAME`. NAME is of lower-case letters, digits and `-_./`");
+    assert_snapshot!(hint("document:wy:10 | disclosure"), @"did you mean `document:why:CHARS`? CHARS is 1 to 10000");
     assert_snapshot!(refusal(&good.replace("{change}", "{id}")), @r#"
     a.cedar:1: `@remedy("countersign mend {id}")` is not valid
       hint: a command with `{change}` where the change's id goes, and no other placeholder
@@ -318,6 +328,10 @@ fn schema_that_rules_see() {
           // The AI tools that a disclosure or a signal names.
           tools: Set<String>,
         },
+        applier: {
+          // Whether whoever applies it, by running its command or by a signed push, is none of those whose approvals count. Of an unsigned push: false; before anybody applies it: true.
+          apart: Bool,
+        },
         approvals: {
           // How many people who had no hand in the change approved this revision.
           independent: Long,
@@ -372,6 +386,10 @@ fn schema_that_rules_see() {
           // Whether it passed by nothing but workloads that the change itself steers: it edits their workflow.
           self_made: {},
         },
+        freeze: {
+          // Whether a freeze holds for the target now, also one that the change may pass. What may not is stopped whatever rules say.
+          active: Bool,
+        },
         guidance: {
           // How many documents the change says it was made by.
           cited: Long,
@@ -381,6 +399,12 @@ fn schema_that_rules_see() {
         home: {
           // How many people the catalog gives a key to, the contributors among them.
           people: Long,
+        },
+        labels: {
+          // The labels that stand, whoever put them on, and at whatever revision: for what asks for more.
+          all: Set<String>,
+          // Those that a person who had no hand in the change put on this revision: for what asks for less.
+          by_others: Set<String>,
         },
         links: {
           // How many links it has.
@@ -434,9 +458,21 @@ fn schema_that_rules_see() {
         standard: Bool,
         // How much a failure of the target's system matters: 1 is highest, 4 lowest.
         tier: Long,
+        time: {
+          // Whether the target's owner group works now, by its working hours and holidays: where no calendar says any, from 9 to 17, Monday to Friday.
+          working_hours: Bool,
+        },
         title: {
           // The word before the colon of its title: `feat` of `feat(api)!: …`, `PAY-12` of `PAY-12: …`. Empty where that is none.
           form: String,
+        },
+        waiting: {
+          // How many hours ago the log took this revision, begun ones in full.
+          hours: Long,
+        },
+        window: {
+          // Whether one of the target's change windows is open now. A target for which no calendar has any is always open.
+          open: Bool,
         },
       };
       action apply appliesTo { principal: Gate, resource: Change };

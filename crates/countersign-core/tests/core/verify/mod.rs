@@ -11,9 +11,10 @@ use std::collections::BTreeSet;
 
 use countersign_core::{
     governance::files_named,
+    ids::FindingId,
     statement::{
-        Body, Decided, Erased, Finding, GuidanceObservation, IdentityVerdict, Matter, OutcomeResult, PermitRequest,
-        Publication, Seen, Statement,
+        Body, Decided, Erased, Finding, FindingAnswer, GuidanceObservation, IdentityVerdict, LabelAct, Matter,
+        OutcomeResult, PermitRequest, Publication, Seen, Statement,
     },
     trust::Trust,
     verify::{Evidence, Report, Verdict, verify},
@@ -77,13 +78,16 @@ fn lively() -> World {
     world.approve("grace", &remarked).unwrap();
     world.take_back("grace", &remarked).unwrap();
     world.comment("grace", &remarked).unwrap();
+    world.label("grace", LabelAct::PutOn, &remarked, "hold").unwrap();
     let evidence = world.evidence_of(&remarked);
     world.say("ci", evidence).unwrap();
     world.withdraw("ada", &remarked).unwrap();
     let unable =
         Matter::NobodyCan { rule: "owner-approves".parse().unwrap(), target: "search/production".parse().unwrap() };
     let found = Finding { due: world.now.plus_secs(60), text: None, what: unable, who: [id("ada")].into() };
-    world.say("countersign", Body::Finding(found)).unwrap();
+    let finding = FindingId::of_finding(&world.say("countersign", Body::Finding(found.clone())).unwrap());
+    let text = world.reason("ada has asked for another owner");
+    world.say("ada", Body::FindingAnswer(FindingAnswer { finding, text, what: found.what })).unwrap();
     world.begin_epoch(&["ada", "grace"], 2).unwrap();
     for name in ["barbara-2", "mallory-2"] {
         world.spare(name);
@@ -291,7 +295,7 @@ fn a_copy_that_does_not_reach_the_pinned_checkpoint_is_refused() {
     world.propose("linus", "search/production");
     let newer = world.evidence();
     let pinned = |note: &str| Trust { checkpoint: Some(note.to_owned()), ..world.trust.clone() };
-    assert_snapshot!(broken(&verify(&pinned(&newer.checkpoint), &older, world.now)), @"checkpoint nowhere: it is of 59 leaves, and the trust file pins a checkpoint of 60: this is an older copy, or the log went back");
+    assert_snapshot!(broken(&verify(&pinned(&newer.checkpoint), &older, world.now)), @"checkpoint nowhere: it is of 60 leaves, and the trust file pins a checkpoint of 61: this is an older copy, or the log went back");
     assert!(verify(&pinned(&older.checkpoint), &newer, world.now).holds());
     let size = older.leaves.len() as u64;
     let other = Checkpoint { origin: ORIGIN.to_owned(), size, root: Hash::leaf(b"another") };
@@ -319,7 +323,7 @@ fn another_log_key_or_origin_or_genesis_is_not_the_pinned_one() {
 fn an_empty_or_cut_off_copy_is_broken() {
     let world = lively();
     let empty = Evidence { checkpoint: world.checkpoint(), ..Evidence::default() };
-    assert_snapshot!(broken(&check(&world, &empty)), @"leaves at 0: leaf 0 of 59 is missing");
+    assert_snapshot!(broken(&check(&world, &empty)), @"leaves at 0: leaf 0 of 60 is missing");
     assert!(!check(&world, &Evidence::default()).holds());
     let mut cut = world.evidence();
     let (last, _) = cut.leaves.pop_last().unwrap();

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use countersign_core::{
     ids::RuleId,
-    requirement::{Choice, InvalidRequirement, TOKENS},
+    requirement::{Choice, InvalidRequirement, hint},
     template::{Template, template},
 };
 use serde_json::json;
@@ -39,9 +39,8 @@ pub struct Args {
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let (name, dir) = (&args.name, &args.dir);
     let requires = args.requires.split(',').map(|choice| choice.trim().parse()).collect::<Result<Vec<Choice>, _>>();
-    let requires = requires.map_err(|error: InvalidRequirement| {
-        CliError::usage(format!("--requires: {error}")).hint(format!("what can be asked for: {TOKENS}"))
-    })?;
+    let requires = requires
+        .map_err(|error: InvalidRequirement| CliError::usage(format!("--requires: {error}")).hint(hint(&error)))?;
     let [rule, cases] = ["cedar", "cases.yaml"].map(|ending| dir.join(format!("{name}.{ending}")));
     let taken = |place: String| {
         CliError::new("rule-exists", format!("there is a rule `{name}` already: {place}"))

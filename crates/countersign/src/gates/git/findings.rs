@@ -103,9 +103,11 @@ fn is_told(
     }
     let targets = match &what {
         Matter::BranchMoved { targets, .. } | Matter::GateMode { targets, .. } => targets,
-        Matter::NobodyCan { .. } | Matter::RuleSwitched { .. } | Matter::RevocationUnconfirmed { .. } => {
-            return Ok(true);
-        }
+        Matter::AfterReview { .. }
+        | Matter::GlassBroken { .. }
+        | Matter::NobodyCan { .. }
+        | Matter::RuleSwitched { .. }
+        | Matter::RevocationUnconfirmed { .. } => return Ok(true),
     };
     let who = answering(governance, record, targets);
     // Names are no part of a leaf.

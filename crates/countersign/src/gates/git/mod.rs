@@ -32,6 +32,8 @@ pub mod hooks;
 pub mod install;
 mod judge;
 pub mod mode;
+pub mod outage;
+mod pusher;
 pub mod receive;
 pub mod refused;
 mod remarks;

@@ -10,6 +10,8 @@ use super::{
     examine::Push,
     findings,
     judge::Judge,
+    outage::{self, Brought},
+    pusher,
     refused::Refused,
     shadow::{self, Shadow},
     standing,
@@ -51,6 +53,7 @@ pub fn pre_receive(
 ) -> Result<Vec<Reservation>, GateError> {
     // Before anything else: whoever brings a stop is heard, whatever becomes of the push.
     take_stops(gate, options, clock)?;
+    outage::take(gate, options)?;
     let guarding = gate.config.guarding();
     if !guarding.branches.is_empty()
         && let Some((update, what)) = shadow::first(&guarding, updates)
@@ -104,7 +107,7 @@ pub(super) fn shadows(reference: &str, what: Shadow<'_>) -> Refused {
 }
 
 /// A push begins where the branch stands, not where it says: somebody else's may have landed since it was begun.
-fn begins_at_the_tip(gate: &GitGate, reference: &str, old: &Oid) -> Result<(), GateError> {
+pub(super) fn begins_at_the_tip(gate: &GitGate, reference: &str, old: &Oid) -> Result<(), GateError> {
     let tip = git::reference(&gate.repository, reference)?;
     let stands = match &tip {
         Some(tip) if tip == old => return Ok(()),
@@ -164,17 +167,26 @@ fn judge(gate: &GitGate, update: &Update, options: &[String], clock: Clock<'_>) 
     let given = given_permits(gate, options)?;
 
     let mut desk = gate.desk()?;
-    desk.follow(clock())?;
+    if let Err(error) = desk.follow(clock()) {
+        return outage::judge(&push, &transition, &mut desk, closed(error.into()), clock);
+    }
+    if let Some(who) = pusher::of(&push, &desk)? {
+        desk.applied_by(who);
+    }
     tell_checked(&mut desk);
-    let (reserved, unreported) = {
+    let (reserved, unreported, drawn) = {
         let journal = gate.journal()?;
-        (journal.reserved(&transition, clock()), journal.unreported())
+        (journal.reserved(&transition, clock()), journal.unreported(), journal.drawn(&transition, clock()))
     };
+    desk.has_drawn(drawn.map(|(nonce, _)| nonce));
+    // What people signed while the log was away: it has to have that before it is told what came of it.
+    let _ = outage::hand_on(gate, &desk, clock());
     // What could not be told after the last push; if the server does not take it now either, it can wait.
     let _ = spend::report(&gate.journal_path(), &desk, unreported);
     let _ = findings::raise(gate, &desk, clock());
     for _ in 0..MAX_ATTEMPTS {
-        let mut judge = Judge { push: &push, desk: &mut desk, transition: &transition, clock };
+        let mut judge =
+            Judge { push: &push, desk: &mut desk, transition: &transition, clock, brought: &Brought::new() };
         let openings = openings(&mut judge, &given, &reserved)?;
         if let Some(reservations) = reserve(&judge, &openings)? {
             // The hook ends here, and everything is written. To take the copy and thousands of people apart in good order would

@@ -110,7 +110,8 @@ impl Refused {
         }
         refused = refused.say_command(&mut last);
         let standard = denied.explanation.standard.clone();
-        denied.explanation.for_example().into_iter().chain(standard).fold(refused, Self::note)
+        let rollback = denied.explanation.rollback.clone();
+        denied.explanation.for_example().into_iter().chain(standard).chain(rollback).fold(refused, Self::note)
     }
 
     fn say_command(self, command: &mut Option<String>) -> Self {

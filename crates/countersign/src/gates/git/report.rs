@@ -3,7 +3,7 @@
 
 use countersign_ledger::Time;
 
-use super::{GateError, GitGate, findings};
+use super::{GateError, GitGate, findings, outage};
 use crate::{
     clock,
     gates::{desk::spend, journal::Journal},
@@ -12,6 +12,8 @@ use crate::{
 /// Follows the log and reports what came of permits, after a push.
 pub fn tell(gate: &GitGate, now: Time) -> Result<(), GateError> {
     let mut desk = gate.desk()?;
+    desk.follow(now)?;
+    let _ = outage::hand_on(gate, &desk, now);
     desk.follow(now)?;
     let journal = gate.journal_path();
     let unreported = Journal::open(&journal)?.unreported();

@@ -115,6 +115,7 @@ impl Incident {
             | Event::Found { .. }
             | Event::Raised { .. }
             | Event::Watched { .. }
+            | Event::Drawn { .. }
             | Event::Copied { .. }
             | Event::Running { .. }
             | Event::Reported { .. } => None,

@@ -1,0 +1,162 @@
+//! Admission of breaking the glass: enough of those who are entitled have signed it, for this gate and this transition, and it
+//! says which rejections it goes over.
+
+use std::collections::BTreeSet;
+
+use countersign_ledger::Time;
+
+use super::{Authenticated, change::its_targets, name, only_people, permit};
+use crate::{
+    change::{Change, Found},
+    glass::{self, GLASS_SECS},
+    governance::{Governance, Signer},
+    ids::ActorId,
+    kind::MAX_INCIDENT_CHARS,
+    permit::MAX_SKEW_SECS,
+    refusal::Refusal,
+    state::State,
+    statement::{BreakGlass, Holder, Seen},
+};
+
+/// One person counts once, by whatever keys.
+pub(super) fn need_enough<T>(
+    state: &State,
+    said: &BreakGlass,
+    signers: &[(Signer, T)],
+    now: Time,
+) -> Result<(), Refusal> {
+    let governance = &*state.governance;
+    let mut people = BTreeSet::new();
+    for (signer, _) in signers {
+        match signer {
+            Signer::Actor { id, kind } => {
+                only_people(id, *kind, "break the glass")?;
+                is_entitled(governance, said, id, now)?;
+                grants(state, id, now)?;
+                people.insert(id);
+            }
+            Signer::Gate(_) | Signer::Server => {
+                return Err(Refusal::forbidden("only-people", format!("{} cannot break the glass", name(signer))));
+            }
+        }
+    }
+    enough(governance, said, people.len(), glass::needed(governance, &said.targets, said.nonce.is_some()), now)
+}
+
+/// Whether so many people are enough, of whom the last ones are missing.
+pub fn enough(
+    governance: &Governance,
+    said: &BreakGlass,
+    people: usize,
+    needed: usize,
+    now: Time,
+) -> Result<(), Refusal> {
+    if people >= needed {
+        return Ok(());
+    }
+    let who: Vec<&str> = glass::entitled(governance, &said.targets, now).into_iter().map(ActorId::as_str).collect();
+    Err(Refusal::forbidden(
+        "glass-people",
+        format!("{needed} people who are entitled open this without the log, this has the signatures of {people}"),
+    )
+    .hint(format!(
+        "let another of them look at it and sign: countersign break-glass --cosign FILE ({})",
+        who.join(", ")
+    )))
+}
+
+fn is_entitled(governance: &Governance, said: &BreakGlass, id: &ActorId, now: Time) -> Result<(), Refusal> {
+    let Some(target) = said.targets.iter().find(|target| !glass::is_entitled(governance, id, target, now)) else {
+        return Ok(());
+    };
+    let who: Vec<&str> = glass::entitled(governance, &said.targets, now).into_iter().map(ActorId::as_str).collect();
+    Err(Refusal::forbidden(
+        "not-entitled",
+        format!("{id} neither owns {target} nor is a senior; nobody else opens it in an emergency"),
+    )
+    .hint(match who.is_empty() {
+        true => "nobody is entitled for all of its targets: propose them apart".to_owned(),
+        false => format!("let one of these sign: {}", who.join(", ")),
+    }))
+}
+
+/// Whoever has taken somebody's key away grants nothing until a second person confirms it.
+fn grants(state: &State, id: &ActorId, now: Time) -> Result<(), Refusal> {
+    let mut suspends = state.person(id)?.into_iter().flat_map(|record| record.suspends(now));
+    match suspends.find(|took| matches!(took.of, Holder::Person(_))) {
+        None => Ok(()),
+        Some(took) => Err(Refusal::forbidden(
+            "suspends-another",
+            format!("{id} has revoked key {}, which nobody has confirmed, and grants nothing meanwhile", took.key),
+        )
+        .hint("have a second person confirm it (countersign revoke KEY --confirm), or let others sign")),
+    }
+}
+
+pub(super) fn admit(
+    state: &State,
+    change: &Change,
+    authenticated: &Authenticated<'_>,
+    said: &BreakGlass,
+    found: &Found,
+    now: Time,
+) -> Result<(), Refusal> {
+    its_targets(change, &said.targets)?;
+    if said.incident.as_deref().is_some_and(|incident| !crate::kind::is_incident(incident)) {
+        return Err(Refusal::malformed(
+            "incident-name",
+            format!("an incident's name is 1 to {MAX_INCIDENT_CHARS} letters, digits and `-_.#/`"),
+        )
+        .hint("name it as the tool that keeps incidents does: --incident INC-4711; why goes into --why"));
+    }
+    let audience = permit::audience(state, change, authenticated, &said.gate, now)?;
+    if said.audience != audience {
+        return Err(Refusal::forbidden(
+            "another-audience",
+            format!("gate {} has key {audience}, not {}", said.gate, said.audience),
+        ));
+    }
+    permit::not_running(change)?;
+    match &found.transition {
+        Some(transition) => change.fits(transition)?,
+        None => return Err(Refusal::unknown("blob-missing", "the transition is missing")),
+    }
+    match said.nonce {
+        // It happened before the log could be told: when, the gate's journal bounded.
+        Some(_) => seen(said),
+        None => {
+            let lasts = said.expires_at.secs_since(now);
+            if lasts <= 0 || lasts > GLASS_SECS.saturating_add(MAX_SKEW_SECS) {
+                return Err(Refusal::malformed(
+                    "glass-expiry",
+                    format!("it opens the gate for {} minutes at the most, from now on", GLASS_SECS / 60),
+                ));
+            }
+            names_what_it_overrides(change, said)
+        }
+    }
+}
+
+/// Without the log nobody else looks at it before.
+fn seen(said: &BreakGlass) -> Result<(), Refusal> {
+    match said.seen {
+        Seen::Material | Seen::Computed => Ok(()),
+        Seen::None | Seen::Shown => Err(Refusal::forbidden(
+            "not-seen",
+            "without the log it counts only of those who had the content at hand, from their own clone or checked bytes",
+        )
+        .hint("sign in a clone that has the commits: --git PATH")),
+    }
+}
+
+fn names_what_it_overrides(change: &Change, said: &BreakGlass) -> Result<(), Refusal> {
+    let standing: BTreeSet<&ActorId> = change.standing_rejections().map(|rejection| &rejection.by).collect();
+    match standing.into_iter().find(|by| !said.overrides.contains(*by)) {
+        None => Ok(()),
+        Some(by) => Err(Refusal::conflict(
+            "stop-not-named",
+            format!("{by} has rejected change {}; whoever goes over that says so", change.id),
+        )
+        .hint(format!("read why (countersign show {}), then sign again with --over {by}", change.id.short()))),
+    }
+}

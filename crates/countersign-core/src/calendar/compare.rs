@@ -1,0 +1,54 @@
+//! What of other calendars lets more through than before. What is not shown to take away counts as giving: there is no clock here, so
+//! that also taking out what is over counts.
+
+use super::{Calendar, Calendars, Use};
+
+/// The calendars that loosen, by name, each with how.
+pub fn loosens(before: &Calendars, after: &Calendars) -> Vec<(String, &'static str)> {
+    let mut found = Vec::new();
+    for old in before.iter() {
+        let new = after.get(&old.name).filter(|new| new.file.used == old.file.used);
+        let how = match (old.file.used, new) {
+            (Use::Freeze, None) => Some("takes the freeze away"),
+            (Use::Freeze, Some(new)) => freeze(old, new),
+            // With one window less, others may be all that is left, or none.
+            (Use::Window, None) => Some("takes the window away"),
+            (Use::Window, Some(new)) => window(old, new),
+            (Use::Holiday | Use::OnCall | Use::Absence, _) => None,
+        };
+        found.extend(how.map(|how| (old.name.clone(), how)));
+    }
+    let had_windows = before.used_for(Use::Window).next().is_some();
+    for new in after.used_for(Use::Window) {
+        if had_windows && before.get(&new.name).is_none_or(|old| old.file.used != Use::Window) {
+            found.push((new.name.clone(), "opens another window"));
+        }
+    }
+    found.sort();
+    found
+}
+
+fn freeze(old: &Calendar, new: &Calendar) -> Option<&'static str> {
+    if !new.file.may_pass.is_subset(&old.file.may_pass) {
+        return Some("lets more pass the freeze");
+    }
+    if !new.file.scope.is_as_wide_as(&old.file.scope) {
+        return Some("freezes less");
+    }
+    let still = |old: &&super::Event| new.file.events.iter().any(|new| new.is_whenever(old));
+    match old.file.events.iter().all(|event| still(&event)) {
+        true => None,
+        false => Some("takes times out of the freeze, or makes them shorter"),
+    }
+}
+
+fn window(old: &Calendar, new: &Calendar) -> Option<&'static str> {
+    if old.file.scope != new.file.scope {
+        return Some("opens for others");
+    }
+    let was = |new: &&super::Event| old.file.events.iter().any(|old| old.is_whenever(new));
+    match new.file.events.iter().all(|event| was(&event)) {
+        true => None,
+        false => Some("opens at other times, or for longer"),
+    }
+}

@@ -1,0 +1,144 @@
+//! What landed, as its targets remember it: what would take it back, what was rolled back, how often a template was used.
+
+use std::sync::Arc;
+
+use countersign_ledger::Time;
+
+use crate::{
+    change::{Admitted, Change, PermitRecord},
+    ids::GateId,
+    kind::Kind,
+    landed::{BrokenGlass, Effect, Landing, RolledBack, all_of},
+    refusal::Refusal,
+    rollback::{self, Rollback},
+    standard::{DAY_SECS, StandardUse},
+    state::State,
+    statement::{Body, OutcomeReport, OutcomeResult, gate_stream},
+    subject::Subject,
+    take::is_of_sort,
+};
+
+impl State {
+    /// What a target remembers of what came of a permit.
+    pub(super) fn take_landing(&mut self, admitted: &Admitted<'_>) -> Result<(), Refusal> {
+        let Body::OutcomeReport(report) = &admitted.statement.body else { return Ok(()) };
+        let Some(change) = self.change(&report.change)?.cloned() else { return Ok(()) };
+        let permit = change.permits.iter().find(|permit| permit.statement == report.permit);
+        let (Some(permit), Some(revision)) = (permit, change.revision(&report.revision)) else { return Ok(()) };
+        let failed = match (report.result, permit.is_running(), &revision.subject) {
+            (OutcomeResult::Applied, _, _) => false,
+            // A command that was started may have done anything. A push that failed has moved nothing.
+            (OutcomeResult::Failed, true, Subject::Files(_)) => true,
+            (OutcomeResult::Failed, _, Subject::Git(_) | Subject::Files(_) | Subject::Governance(_))
+            | (OutcomeResult::Started, _, _) => return Ok(()),
+        };
+        let Some(effect) = Effect::of(&revision.subject, revision.inverse.as_ref()) else { return Ok(()) };
+        let landing = Landing {
+            change: &change.id,
+            effect,
+            targets: all_of(&change.targets),
+            at: admitted.at,
+            no_way_back: change.purpose.no_way_back || change.purpose.security || change.kind == Kind::Schema,
+            failed,
+            over_rejection: change.standing_rejections().next().is_some() || !self.held_by(&change)?.is_empty(),
+            watched_until: self.watched_until(&permit.gate, &change, admitted.at)?,
+        };
+        let undoes =
+            !failed && report.targets.iter().all(|target| self.target_mut(target).history.is_undone_by(&landing));
+        for target in &report.targets {
+            self.target_mut(target).history.land(&landing, undoes);
+        }
+        if let Some(broken) = &permit.broken {
+            for target in &report.targets {
+                self.target_mut(target).history.break_glass(BrokenGlass {
+                    at: admitted.at,
+                    by: broken.by.keys().cloned().collect(),
+                    change: change.id.clone(),
+                    unreviewed: true,
+                });
+            }
+        }
+        if undoes {
+            self.remember_rollback(admitted, report, &change, permit);
+        }
+        Ok(())
+    }
+
+    /// That it was one person's, so that another signs the next; and whether somebody else looks at it afterwards.
+    fn remember_rollback(
+        &mut self,
+        admitted: &Admitted<'_>,
+        report: &OutcomeReport,
+        change: &Change,
+        permit: &PermitRecord,
+    ) {
+        let (Some(restores), Some(revision)) = (&change.purpose.restores, change.revision(&report.revision)) else {
+            return;
+        };
+        let seen = change.approvals.iter().any(|approval| approval.revision == report.revision);
+        if !permit.rollback || seen {
+            return;
+        }
+        let governance = Arc::clone(&self.governance);
+        let unreviewed = report.targets.iter().any(|target| governance.catalog.is_production(target));
+        for target in &report.targets {
+            self.target_mut(target).history.roll_back(RolledBack {
+                at: admitted.at,
+                by: revision.by.clone(),
+                change: change.id.clone(),
+                restores: restores.clone(),
+                unreviewed,
+            });
+        }
+    }
+
+    fn watched_until(&self, gate: &GateId, change: &Change, at: Time) -> Result<Option<Time>, Refusal> {
+        // What runs a command always enforces; of another gate a part of a log may know nothing.
+        if gate.is_its_runners() || !self.knows(&gate_stream(gate.as_str())?) {
+            return Ok(None);
+        }
+        Ok(self.gate(gate)?.and_then(|gate| gate.has_watched(&change.targets, at)))
+    }
+
+    /// What the log knows besides of a request or a decision: until when its gate had only watched, and whether it is of a rollback.
+    pub(super) fn known_besides(&self, admitted: &Admitted<'_>) -> Result<(Option<Time>, bool), Refusal> {
+        let change = admitted.statement.body.about().map(|(id, _)| self.change(id)).transpose()?.flatten();
+        let Some(change) = change else { return Ok((None, false)) };
+        Ok(match &admitted.statement.body {
+            Body::PermitRequest(request) => (self.watched_until(&request.gate, change, admitted.at)?, false),
+            Body::Decided(_) => match rollback::rollback(self, change, admitted.at)? {
+                // In a part of a log nobody but a follower vouches for the streams that would tell.
+                Rollback::Is(_) | Rollback::Unknown => (None, true),
+                Rollback::NotSaid | Rollback::IsNot(_) => (None, false),
+            },
+            _ => (None, false),
+        })
+    }
+
+    /// What landed is counted for each template of standard changes that is about it, in the streams of its targets.
+    pub(super) fn count_standard(&mut self, admitted: &Admitted<'_>) -> Result<(), Refusal> {
+        let Body::OutcomeReport(OutcomeReport {
+            result: OutcomeResult::Applied, change: id, targets, revision, ..
+        }) = &admitted.statement.body
+        else {
+            return Ok(());
+        };
+        let governance = Arc::clone(&self.governance);
+        if governance.standards.is_empty() {
+            return Ok(());
+        }
+        let Some(change) = self.change(id)? else { return Ok(()) };
+        let about =
+            governance.standards.values().filter(|standard| is_of_sort(standard, &governance, change, revision));
+        let names: Vec<String> = about.map(|standard| standard.name.clone()).collect();
+        let since = admitted.at.plus_secs(-DAY_SECS);
+        for target in targets.iter().filter(|_| !names.is_empty()) {
+            let landed = &mut self.target_mut(target).standard;
+            landed.retain(|landed| landed.at > since);
+            let used =
+                |standard: &String| StandardUse { at: admitted.at, change: id.clone(), standard: standard.clone() };
+            landed.extend(names.iter().map(used));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,230 @@
+//! What landed on a target, as a stack: so that it is known what exactly takes the last of it back.
+//!
+//! ```text
+//!  A lands, B lands    ->  A B      what takes B back brings back what A left
+//!  R takes B back      ->  A        B is gone: nothing brings it back on one signature
+//!  C lands             ->  A C
+//! ```
+
+use std::collections::BTreeSet;
+
+use countersign_ledger::{Digest, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{ActorId, ChangeId, Target},
+    subject::Subject,
+};
+
+/// How long after one rollback of a target another person has to sign the next.
+pub const SECOND_AFTER_SECS: i64 = 24 * 60 * 60;
+/// How much of what landed a target remembers.
+const MAX_LANDED: usize = 16;
+/// How many rollbacks.
+const MAX_ROLLED_BACK: usize = 32;
+
+/// Something that landed on a target, and that nothing has taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Landed {
+    pub at: Time,
+    pub change: ChangeId,
+    did: Digest,
+    /// Of commits, what takes it back. Files are taken back by what was there before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    undone_by: Option<Digest>,
+    /// Of all targets that it went to.
+    targets: Digest,
+    /// A command that failed: whatever it left, nobody goes back to that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failed: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_way_back: bool,
+    /// Somebody's rejection of it stood.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub over_rejection: bool,
+    /// Until when its gate had only watched one of the targets, by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched_until: Option<Time>,
+}
+
+/// That somebody rolled a target back on one signature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RolledBack {
+    pub at: Time,
+    pub by: ActorId,
+    pub change: ChangeId,
+    pub restores: ChangeId,
+    /// Whether somebody else has to look at it, and nobody was asked yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unreviewed: bool,
+}
+
+/// That people opened a gate whatever the rules said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BrokenGlass {
+    pub at: Time,
+    pub by: BTreeSet<ActorId>,
+    pub change: ChangeId,
+    /// Whether nobody was asked yet to look at it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unreviewed: bool,
+}
+
+/// A change that brings back what ran immediately before, by somebody who may do that alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RollbackView {
+    /// Whose one signature it is.
+    pub by: ActorId,
+    /// The change whose state it brings back.
+    pub restores: ChangeId,
+    /// The change that it takes back.
+    pub undoes: ChangeId,
+}
+
+/// What a revision does where it lands.
+pub(crate) struct Effect {
+    does: Digest,
+    undone_by: Option<Digest>,
+}
+
+impl Effect {
+    /// `inverse` is the digest of the delta that takes commits back.
+    pub(crate) fn of(subject: &Subject, inverse: Option<&Digest>) -> Option<Self> {
+        match subject {
+            Subject::Git(git) => {
+                let of = |delta: &Digest| Digest::of(format!("{}\n{}\n{delta}", git.repository, git.branch));
+                Some(Self { does: of(&git.delta), undone_by: Some(of(inverse?)) })
+            }
+            // The same files, by the same command.
+            Subject::Files(_) => Some(Self { does: subject.reference().ok()?.digest, undone_by: None }),
+            Subject::Governance(_) => None,
+        }
+    }
+}
+
+pub(crate) fn all_of(targets: &BTreeSet<Target>) -> Digest {
+    let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
+    Digest::of(names.join("\n"))
+}
+
+/// What a change takes back on one target.
+pub(crate) struct Undone<'a> {
+    pub last: &'a Landed,
+    /// What was there before. `None`: nothing that is known.
+    pub before: Option<&'a Landed>,
+    /// What is kept of the stack.
+    pub kept: usize,
+}
+
+/// Whether it takes back exactly the last of what landed there.
+pub(crate) fn undone<'a>(landed: &'a [Landed], effect: &Effect, targets: &Digest) -> Option<Undone<'a>> {
+    let (last, below) = landed.split_last()?;
+    if last.targets != *targets {
+        return None;
+    }
+    match &last.undone_by {
+        Some(inverse) => (*inverse == effect.does).then(|| Undone {
+            last,
+            before: below.last().filter(|before| !before.failed),
+            kept: below.len(),
+        }),
+        None => {
+            let at = below.iter().rposition(|before| !before.failed)?;
+            let before = below.get(at)?;
+            let same = before.undone_by.is_none() && before.did == effect.does && before.targets == *targets;
+            (same && effect.undone_by.is_none()).then(|| Undone {
+                last,
+                before: Some(before),
+                kept: at.saturating_add(1),
+            })
+        }
+    }
+}
+
+/// A landing, and what the log knows of it.
+pub(crate) struct Landing<'a> {
+    pub change: &'a ChangeId,
+    pub effect: Effect,
+    /// Of all targets that it went to: [`all_of`].
+    pub targets: Digest,
+    pub at: Time,
+    pub failed: bool,
+    pub no_way_back: bool,
+    pub over_rejection: bool,
+    pub watched_until: Option<Time>,
+}
+
+/// What a target remembers of what landed there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LandedRecord {
+    /// The last comes last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub landed: Vec<Landed>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rolled_back: Vec<RolledBack>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broken: Vec<BrokenGlass>,
+}
+
+impl LandedRecord {
+    pub fn is_empty(&self) -> bool {
+        self.landed.is_empty() && self.rolled_back.is_empty() && self.broken.is_empty()
+    }
+
+    /// Whether this takes back exactly the last of what landed here.
+    pub(crate) fn is_undone_by(&self, landing: &Landing<'_>) -> bool {
+        undone(&self.landed, &landing.effect, &landing.targets).is_some()
+    }
+
+    /// Takes a landing: what it undoes goes, else it is the last now.
+    pub(crate) fn land(&mut self, landing: &Landing<'_>, undoes: bool) {
+        let kept = undone(&self.landed, &landing.effect, &landing.targets).filter(|_| undoes).map(|undone| undone.kept);
+        if let Some(kept) = kept {
+            self.landed.truncate(kept);
+            if let Some(again) = self.landed.last_mut() {
+                again.over_rejection |= landing.over_rejection;
+            }
+            return;
+        }
+        self.landed.push(Landed {
+            at: landing.at,
+            change: landing.change.clone(),
+            did: landing.effect.does,
+            undone_by: landing.effect.undone_by,
+            targets: landing.targets,
+            failed: landing.failed,
+            no_way_back: landing.no_way_back,
+            over_rejection: landing.over_rejection,
+            watched_until: landing.watched_until,
+        });
+        let forgotten = self.landed.len().saturating_sub(MAX_LANDED);
+        self.landed.drain(..forgotten);
+    }
+
+    /// Takes a rollback on one signature.
+    pub(crate) fn roll_back(&mut self, rolled: RolledBack) {
+        let since = rolled.at.plus_secs(-SECOND_AFTER_SECS);
+        self.rolled_back.retain(|known| known.unreviewed || known.at > since);
+        self.rolled_back.push(rolled);
+        let forgotten = self.rolled_back.len().saturating_sub(MAX_ROLLED_BACK);
+        self.rolled_back.drain(..forgotten);
+    }
+
+    /// Takes what was opened whatever the rules said.
+    pub(crate) fn break_glass(&mut self, broken: BrokenGlass) {
+        self.broken.retain(|known| known.unreviewed);
+        self.broken.push(broken);
+        let forgotten = self.broken.len().saturating_sub(MAX_ROLLED_BACK);
+        self.broken.drain(..forgotten);
+    }
+
+    /// What stands there now no permit put there: nothing is known of before.
+    pub(crate) fn forget(&mut self) {
+        self.landed.clear();
+    }
+}

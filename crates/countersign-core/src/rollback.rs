@@ -1,0 +1,218 @@
+//! Rolling back: whether a change takes exactly the last landing back, who may do that alone, and who looks at it afterwards.
+//!
+//! What a proposer says it restores is a claim; whether it does follows from what its targets remember ([`crate::landed`]).
+//!
+//! Invariant: it takes back one landing, the last, on each of its targets, and nothing else. So it can neither leave a path nor
+//! undo what somebody else has mended since.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use countersign_ledger::Time;
+
+use crate::{
+    catalog::ActorKind,
+    change::{Change, Revision},
+    governance::Governance,
+    ids::{ActorId, ChangeId, Target},
+    kind::Kind,
+    landed::{Effect, RollbackView, RolledBack, SECOND_AFTER_SECS, Undone, all_of, undone},
+    refusal::Refusal,
+    state::State,
+};
+
+/// How long after a landing it may be taken back on one signature.
+pub const ROLLBACK_DAYS: i64 = 7;
+/// How long others have to look at what one person rolled back.
+pub const AFTER_REVIEW_SECS: i64 = 72 * 60 * 60;
+const DAY_SECS: i64 = 24 * 60 * 60;
+
+/// What there is to say of a change that may be a rollback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rollback {
+    /// Nobody says so.
+    NotSaid,
+    /// The streams that would tell are not at hand.
+    Unknown,
+    Is(RollbackView),
+    IsNot(NoRollback),
+}
+
+/// Why a change that is said to be a rollback is an ordinary one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoRollback {
+    Governance,
+    NothingLanded(Target),
+    /// It does not take exactly the last landing back.
+    Another {
+        target: Target,
+        last: ChangeId,
+    },
+    NothingBefore {
+        target: Target,
+        last: ChangeId,
+    },
+    AnotherNamed {
+        said: ChangeId,
+        restores: ChangeId,
+    },
+    NoWayBack(ChangeId),
+    OverRejection(ChangeId),
+    Watched(Target),
+    TooOld(ChangeId),
+    NoPerson(ActorId),
+    NotEntitled {
+        by: ActorId,
+        target: Target,
+    },
+    Second {
+        by: ActorId,
+        target: Target,
+        until: Time,
+    },
+}
+
+impl fmt::Display for NoRollback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Governance => f.write_str("what governs is not rolled back on one signature"),
+            Self::NothingLanded(target) => write!(f, "the log knows of nothing that landed on {target}"),
+            Self::Another { target, last } => {
+                let last = last.short();
+                write!(
+                    f,
+                    "it does not take back exactly {last}, which landed last on {target}, all of it and nothing else"
+                )
+            }
+            Self::NothingBefore { target, last } => {
+                write!(f, "before {} no enforcing gate applied anything to {target}", last.short())
+            }
+            Self::AnotherNamed { said, restores } => {
+                write!(f, "it says that it restores {}, and would bring back {}", said.short(), restores.short())
+            }
+            Self::NoWayBack(change) => write!(f, "there is no way back past {}, which is marked so", change.short()),
+            Self::OverRejection(change) => {
+                write!(f, "{} was applied while somebody's rejection of it stood", change.short())
+            }
+            Self::Watched(target) => {
+                write!(f, "the gate has only watched {target} since then, so that nobody knows what ran there")
+            }
+            Self::TooOld(change) => write!(f, "{} landed more than {ROLLBACK_DAYS} days ago", change.short()),
+            Self::NoPerson(by) => write!(f, "{by}, who proposed it, is no person with a key that holds"),
+            Self::NotEntitled { by, target } => {
+                write!(f, "{by}, who proposed it, neither owns {target} nor is on call for it")
+            }
+            Self::Second { by, target, until } => {
+                write!(f, "{by} has rolled {target} back before; until {until} another one takes another person")
+            }
+        }
+    }
+}
+
+/// Who may roll a target back alone: whoever owns it. Whoever is on call for it, too, once calendars say who that is: this is
+/// where they are asked.
+pub fn may_alone(governance: &Governance, person: &ActorId, target: &Target, _now: Time) -> bool {
+    governance.owns(person, &target.system)
+}
+
+/// Who looks at a rollback afterwards: other owners, else seniors, else the policy group, else anybody else; nobody of `but`.
+pub fn reviewers(governance: &Governance, targets: &BTreeSet<Target>, but: &BTreeSet<ActorId>) -> BTreeSet<ActorId> {
+    let people = || {
+        let is_person = |actor: &&crate::catalog::Actor| actor.kind == ActorKind::Person && !but.contains(&actor.id);
+        governance.catalog.actors.values().filter(is_person)
+    };
+    let owns = |id: &ActorId| targets.iter().any(|target| governance.owns(id, &target.system));
+    let policy = governance.policy_group();
+    let owners: BTreeSet<ActorId> = people().filter(|p| owns(&p.id)).map(|p| p.id.clone()).collect();
+    let seniors = || people().filter(|p| p.level.is_senior()).map(|p| p.id.clone()).collect::<BTreeSet<_>>();
+    let of_policy = || people().filter(|p| policy.contains(&p.id)).map(|p| p.id.clone()).collect::<BTreeSet<_>>();
+    let anybody = || people().map(|p| p.id.clone()).collect::<BTreeSet<_>>();
+    let first = |set: BTreeSet<ActorId>| (!set.is_empty()).then_some(set);
+    first(owners).or_else(|| first(seniors())).or_else(|| first(of_policy())).unwrap_or_else(anybody)
+}
+
+/// The same for a snapshot.
+pub(crate) fn view(state: &State, change: &Change, now: Time) -> Result<Option<RollbackView>, Refusal> {
+    Ok(match rollback(state, change, now)? {
+        Rollback::Is(view) => Some(view),
+        Rollback::NotSaid | Rollback::Unknown | Rollback::IsNot(_) => None,
+    })
+}
+
+/// Whether a change is a rollback that whoever proposed it may do alone.
+pub fn rollback(state: &State, change: &Change, now: Time) -> Result<Rollback, Refusal> {
+    let (Some(said), Some(revision)) = (&change.purpose.restores, change.current()) else {
+        return Ok(Rollback::NotSaid);
+    };
+    let Some(effect) = Effect::of(&revision.subject, revision.inverse.as_ref()).filter(|_| change.kind != Kind::Rules)
+    else {
+        return Ok(Rollback::IsNot(NoRollback::Governance));
+    };
+    let targets = all_of(&change.targets);
+    let watched = change.watched_until();
+    let mut found: BTreeMap<&ChangeId, &ChangeId> = BTreeMap::new();
+    for target in &change.targets {
+        let Some(record) = state.what_landed_on(target)? else { return Ok(Rollback::Unknown) };
+        let is_not = |why: NoRollback| Ok(Rollback::IsNot(why));
+        let Some(last) = record.history.landed.last() else { return is_not(NoRollback::NothingLanded(target.clone())) };
+        let Some(Undone { last, before, kept }) = undone(&record.history.landed, &effect, &targets) else {
+            return is_not(NoRollback::Another { target: target.clone(), last: last.change.clone() });
+        };
+        let Some(before) = before else {
+            return is_not(NoRollback::NothingBefore { target: target.clone(), last: last.change.clone() });
+        };
+        let mut past = record.history.landed.iter().skip(kept);
+        if let Some(marked) = past.find(|landed| landed.no_way_back) {
+            return is_not(NoRollback::NoWayBack(marked.change.clone()));
+        }
+        if before.over_rejection {
+            return is_not(NoRollback::OverRejection(before.change.clone()));
+        }
+        if last.watched_until.max(watched).is_some_and(|until| until >= before.at) {
+            return is_not(NoRollback::Watched(target.clone()));
+        }
+        if now.secs_since(last.at) > ROLLBACK_DAYS * DAY_SECS {
+            return is_not(NoRollback::TooOld(last.change.clone()));
+        }
+        found.insert(&before.change, &last.change);
+    }
+    let Some(undoes) = found.get(said) else {
+        let restores = found.keys().next().map_or_else(|| said.clone(), |id| (*id).clone());
+        return Ok(Rollback::IsNot(NoRollback::AnotherNamed { said: said.clone(), restores }));
+    };
+    match not_entitled(state, change, revision, now)? {
+        Some(why) => Ok(Rollback::IsNot(why)),
+        None => {
+            let (by, restores, undoes) = (revision.by.clone(), said.clone(), (*undoes).clone());
+            Ok(Rollback::Is(RollbackView { by, restores, undoes }))
+        }
+    }
+}
+
+fn not_entitled(state: &State, change: &Change, revision: &Revision, now: Time) -> Result<Option<NoRollback>, Refusal> {
+    let by = &revision.by;
+    let governance = &*state.governance;
+    let holds = match &revision.key {
+        Some(key) => state.holds(by, key, now)?.is_some_and(|actor| actor.kind == ActorKind::Person),
+        // Nobody has signed it yet.
+        None => governance.person(by).is_some(),
+    };
+    if !holds {
+        return Ok(Some(NoRollback::NoPerson(by.clone())));
+    }
+    for target in &change.targets {
+        if !may_alone(governance, by, target, now) {
+            return Ok(Some(NoRollback::NotEntitled { by: by.clone(), target: target.clone() }));
+        }
+        let rolled_back =
+            state.what_landed_on(target)?.map(|record| record.history.rolled_back.as_slice()).unwrap_or_default();
+        let lately = |rolled: &&RolledBack| rolled.by == *by && rolled.change != change.id;
+        let last = rolled_back.iter().filter(lately).map(|rolled| rolled.at.plus_secs(SECOND_AFTER_SECS)).max();
+        if let Some(until) = last.filter(|until| now < *until) {
+            return Ok(Some(NoRollback::Second { by: by.clone(), target: target.clone(), until }));
+        }
+    }
+    Ok(None)
+}

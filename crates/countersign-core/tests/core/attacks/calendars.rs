@@ -1,0 +1,205 @@
+//! Attacks on freezes: by what a file calls a time zone, by kind and purpose, by names that are nearly right, by what was permitted
+//! before, and by another database of time zones.
+
+use countersign_core::{
+    calendar::written,
+    kind::{Kind, Purpose},
+    loosening::loosens,
+    snapshot::CalendarView,
+    statement::Proposal,
+    verify::{Again, decide_again},
+};
+use countersign_ledger::Time;
+
+use super::*;
+use crate::kit::blob_of;
+
+const YEAR_END: &str = "calendars/year-end.json";
+const HOUR: i64 = 60 * 60;
+
+/// The first of April in New York: from 04:00 to 04:00 of the next day, in UTC.
+const DAY: &str = "DTSTART;TZID=America/New_York:20260401T000000\r\nDTEND;TZID=America/New_York:20260402T000000";
+
+/// The governance file that a freeze comes to.
+fn freeze(world: &World, says: &str, event: &str) -> Vec<u8> {
+    // What a file says of a zone itself is not believed: here, that New York lies half a world away.
+    let ics = format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VTIMEZONE\r\nTZID:America/New_York\r\nBEGIN:STANDARD\r\n\
+         DTSTART:19700101T000000\r\nTZOFFSETFROM:+1200\r\nTZOFFSETTO:+1200\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n\
+         BEGIN:VEVENT\r\nUID:1\r\n{event}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    );
+    let files = [
+        ("year-end.yaml".to_owned(), format!("use: freeze\n{says}").into_bytes()),
+        ("year-end.ics".to_owned(), ics.into_bytes()),
+    ];
+    let calendars = written::calendars(&files.into(), &world.state.governance.catalog).unwrap();
+    calendars["year-end"].to_bytes().unwrap()
+}
+
+/// A change that linus approved, in a world with a freeze, at its first moment.
+fn frozen(says: &str) -> (World, ChangeId) {
+    let (mut world, change) = approved();
+    put(&mut world, says, DAY);
+    world.now = at("2026-04-01T04:00:00Z");
+    (world, change)
+}
+
+fn put(world: &mut World, says: &str, event: &str) {
+    let bytes = freeze(world, says, event);
+    let amended = world.amend("ada", &[(YEAR_END, Some(&bytes))]);
+    world.approve("grace", &amended).unwrap();
+    world.put_in_force("ada", &amended).unwrap();
+}
+
+fn at(text: &str) -> Time {
+    let at: jiff::Timestamp = text.parse().unwrap();
+    Time::from_unix_millis(at.as_millisecond())
+}
+
+#[test]
+fn a_freeze_is_not_evaded_by_what_a_file_calls_a_time_zone() {
+    let (mut world, change) = frozen("");
+    let mut standing = |text: &str| {
+        world.now = at(text);
+        world.standing(&change)
+    };
+    assert_eq!(standing("2026-04-01T03:59:59Z"), "allow");
+    assert_eq!(standing("2026-04-01T04:00:00Z"), "frozen");
+    assert_eq!(standing("2026-04-02T03:59:59Z"), "frozen");
+    assert_eq!(standing("2026-04-02T04:00:00Z"), "allow");
+    // Everybody who replays the log finds the same.
+    assert_eq!(world.replayed().unwrap().governance.calendars, world.state.governance.calendars);
+}
+
+/// What passes is what the calendar names, and a rollback; and what passes still needs its approvals.
+#[test]
+fn a_freeze_lets_only_pass_what_it_names() {
+    let (mut world, change) = frozen("may-pass: [incident, flag]");
+    assert_eq!(world.standing(&change), "frozen");
+    let mut with = |kind: Kind, purpose: Purpose| {
+        let proposal = world.proposal("search/production", &file("timeout: 31"), None);
+        let change = world.begin("ada", Proposal { kind, purpose, ..proposal });
+        let before = world.standing(&change);
+        world.approve("linus", &change).unwrap();
+        let after = world.standing(&change);
+        world.withdraw("ada", &change).unwrap();
+        (before.contains("owner-approves") || before.contains("floor"), before.contains("frozen"), after)
+    };
+    let none = Purpose::default;
+    let incident = Purpose { incident: Some("INC-1".to_owned()), ..none() };
+    let security = Purpose { security: true, ..none() };
+    let restores = Purpose { restores: Some(change.clone()), ..none() };
+    assert_eq!(with(Kind::Config, none()), (true, true, "frozen".to_owned()));
+    assert_eq!(with(Kind::Config, security), (true, true, "frozen".to_owned()));
+    assert_eq!(with(Kind::Flag, none()), (true, false, "allow".to_owned()));
+    assert_eq!(with(Kind::Config, incident), (true, false, "allow".to_owned()));
+    assert_eq!(with(Kind::Config, restores), (true, false, "allow".to_owned()));
+}
+
+#[test]
+fn a_freeze_is_about_what_it_says_and_never_about_what_governs() {
+    for (says, standing) in [
+        ("systems: [checkout]", "allow"),
+        ("systems: [search]", "frozen"),
+        ("tiers: [1, 2]", "allow"),
+        ("environments: [staging]", "allow"),
+        ("paths: 'docs/**'", "allow"),
+        ("paths: '*.yaml | docs/**'", "frozen"),
+        ("kinds: [schema]", "allow"),
+    ] {
+        let (world, change) = frozen(says);
+        assert_eq!(world.standing(&change), standing, "{says}");
+    }
+    let (mut world, _) = frozen("");
+    let amended = world.amend("linus", &[(YEAR_END, None)]);
+    assert!(!world.standing(&amended).contains("frozen"));
+}
+
+#[test]
+fn a_freeze_of_an_environment_that_is_nearly_right_is_refused() {
+    let mut world = World::new();
+    let bytes = String::from_utf8(freeze(&world, "environments: [production]", DAY)).unwrap();
+    for (wrong, hint) in [("prod", "did you mean `production`?"), ("produktion", "did you mean `production`?")] {
+        let bytes = bytes.replace("production", wrong);
+        let change = world.amend("ada", &[(YEAR_END, Some(bytes.as_bytes()))]);
+        world.approve("grace", &change).unwrap();
+        let refusal = world.put_in_force("ada", &change).unwrap_err();
+        assert_eq!((refusal.code, refusal.hint.as_deref()), ("calendar-invalid", Some(hint)), "{wrong}: {refusal}");
+    }
+}
+
+#[test]
+fn a_freeze_is_not_evaded_by_what_was_asked_for_or_permitted_before() {
+    // Nobody has answered yet when the freeze begins.
+    let (mut world, change) = approved();
+    let request = world.requested("ada", &change);
+    put(&mut world, "", DAY);
+    world.now = at("2026-04-01T04:00:00Z");
+    assert_snapshot!(denied(world.answered(&change, &request)), @"denied by frozen");
+    // It was permitted just before: who redeems it decides anew.
+    let (mut world, change) = approved();
+    put(&mut world, "", DAY);
+    world.now = at("2026-04-01T03:59:00Z");
+    world.ask("ada", &change).unwrap();
+    world.now = at("2026-04-01T04:01:00Z");
+    assert_eq!(world.standing(&change), "frozen");
+}
+
+#[test]
+fn a_freeze_is_not_calmed_on_one_approval() {
+    let mut world = World::new();
+    put(&mut world, "may-pass: [incident]\ntiers: [1, 3]", DAY);
+    let before = world.state.governance.clone();
+    let mut how = |says: &str, event: &str| -> String {
+        let bytes = freeze(&world, says, event);
+        let change = world.amend("ada", &[(YEAR_END, Some(&bytes))]);
+        let loosened = world.change(&change).current().unwrap().loosens;
+        let publication = world.publication_of(&change);
+        let after = before.publish(&publication, publication.files, &blob_of(&world.blobs)).unwrap();
+        let found: Vec<String> = loosens(&before, &after).iter().map(ToString::to_string).collect();
+        assert_eq!(loosened, Some(!found.is_empty()));
+        world.withdraw("ada", &change).unwrap();
+        found.join("; ")
+    };
+    let same = "may-pass: [incident]\ntiers: [1, 3]";
+    let longer = DAY.replace("0402", "0403");
+    assert_snapshot!(how(same, &longer), @"");
+    assert_snapshot!(how("tiers: [1, 2, 3]", DAY), @"");
+    assert_snapshot!(how("", DAY), @"");
+    assert_snapshot!(how(same, &DAY.replace("0402T00", "0401T23")), @"calendar year-end takes times out of the freeze, or makes them shorter");
+    assert_snapshot!(how(same, &format!("{DAY}\r\nEXDATE;TZID=America/New_York:20260401T000000")), @"calendar year-end takes times out of the freeze, or makes them shorter");
+    assert_snapshot!(how("may-pass: [incident, security]\ntiers: [1, 3]", DAY), @"calendar year-end lets more pass the freeze");
+    assert_snapshot!(how("may-pass: [incident]\ntiers: [1]", DAY), @"calendar year-end freezes less");
+    assert_snapshot!(how("may-pass: [incident]\nenvironments: [staging]", DAY), @"calendar year-end freezes less");
+    let gone = world.amend("ada", &[(YEAR_END, None)]);
+    assert_eq!(world.change(&gone).current().unwrap().loosens, Some(true));
+}
+
+/// A decision is run again by a program with another database of time zones, and comes out the same.
+#[test]
+fn a_decision_by_another_database_of_time_zones_is_run_again() {
+    let (mut world, change) = frozen("");
+    world.requested("ada", &change);
+    let (_, decided) = world.decided(&change);
+    let again = |world: &World, decided: &Decided| decide_again(&world.state, decided, &blob_of(&world.blobs));
+    assert_eq!(again(&world, &decided), Ok(Again::Same));
+    // By another database the freeze was over by then: that is taken from the snapshot, and told.
+    let other = CalendarView { zones: "1999a".to_owned(), ..CalendarView::default() };
+    let mut snapshot = Snapshot::take(&world.state, world.change(&change), world.now).unwrap();
+    let freezes = std::mem::take(&mut snapshot.calendar.as_mut().unwrap().freezes);
+    assert_eq!(freezes[0].until, world.now.plus_secs(24 * HOUR));
+    snapshot.calendar = Some(other);
+    let decision = countersign_core::rules::decide::decide(&world.state.governance.rules, &snapshot, world.now);
+    let decided = Decided {
+        outcome: decision.outcome,
+        decision: world.blob(serde_json::to_vec(&decision).unwrap()),
+        snapshot: world.blob(snapshot.to_bytes()),
+        ..decided
+    };
+    assert_eq!(again(&world, &decided), Ok(Again::ByOtherZones));
+    // Of the same database it is a lie.
+    snapshot.calendar =
+        Some(CalendarView { zones: countersign_core::calendar::database().to_owned(), ..CalendarView::default() });
+    let decided = Decided { snapshot: world.blob(snapshot.to_bytes()), ..decided };
+    assert!(again(&world, &decided).is_err());
+}

@@ -1,0 +1,410 @@
+//! `break-glass`: a gate is opened once, whatever the rules say, on the word of those who are entitled.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use countersign_core::{
+    facts::{GitFacts, Identities, Range},
+    glass::GLASS_SECS,
+    ids::{ActorId, ChangeId, GateId},
+    kind::{Kind, Purpose},
+    permit::span,
+    statement::{Body, BreakGlass, Proposal, Seen, Statement},
+    subject::{GitSubject, Subject, SubjectRef, Transition},
+    text::{ProposalText, Reason},
+};
+use countersign_ledger::{Digest, Envelope};
+use serde_json::json;
+
+use super::{
+    Global,
+    approve::{about, recompute},
+    content::{self, Computed, subject_of},
+    error::{CliError, Exit},
+    looking::{self, Looked, Origin},
+    output::{self, Format, good, heading},
+    pager, permit,
+    propose::{self, Blobs, KindArg},
+    submit,
+};
+use crate::{
+    client::ChangePrefix,
+    clock,
+    difference::Length,
+    gates::{
+        git::outage::GLASS_OPTION,
+        glass::{Drawn, Glass, Part},
+    },
+    git::Repository,
+    home::files::{self, word},
+    memory::{self, Memory},
+    random,
+    speaker::{Hand, InFrontOf, signed},
+};
+
+/// Open a gate once in an emergency, whatever the rules say.
+///
+/// Whoever owns every target and every senior is entitled. The gate opens for one push or one run; somebody else is asked to look at
+/// it afterwards. With the log at hand one person suffices: name the change. Without it, a refused push prints the line to copy
+/// (`--at`): what is signed then is a file, which on tier 1 a second person signs, too, each in a clone of their own.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    countersign break-glass 9f2c4e6a81d0 --why 'orders fail, INC-4711' --incident INC-4711\n  \
+    countersign break-glass --git . --at WORD --why 'orders fail'     the log is away; WORD is from the refused push\n  \
+    countersign break-glass --git . --cosign break-glass.json         the second person\n  \
+    git push -o countersign-break-glass=$(base64 -w0 break-glass.json) origin HEAD:main")]
+pub struct Args {
+    /// The change: its id, or twelve or more digits of its beginning.
+    #[arg(required_unless_present_any = ["at", "cosign", "show"], conflicts_with_all = ["at", "cosign", "show"])]
+    change: Option<ChangePrefix>,
+    /// What the refused push printed, while the log is away.
+    #[arg(long, value_name = "WORD", conflicts_with_all = ["cosign", "show"], requires = "git")]
+    at: Option<String>,
+    /// Sign what another has signed.
+    #[arg(long, value_name = "FILE", requires = "git", conflicts_with = "show")]
+    cosign: Option<PathBuf>,
+    /// Show what it opens, and sign nothing.
+    #[arg(long, value_name = "FILE")]
+    show: Option<PathBuf>,
+    /// Your clone, with the commits.
+    #[arg(long, value_name = "REPO")]
+    git: Option<PathBuf>,
+    /// Why: kept in the log.
+    #[arg(long, required_unless_present_any = ["cosign", "show"])]
+    why: Option<String>,
+    /// The incident, under its name in whatever keeps incidents.
+    #[arg(long, value_name = "NAME")]
+    incident: Option<String>,
+    /// Whose rejection it goes over (repeatable).
+    #[arg(long, value_name = "PERSON")]
+    over: Vec<ActorId>,
+    /// The kind of change, where the log is away.
+    #[arg(long, value_enum, default_value = "code")]
+    kind: KindArg,
+    /// The gate, where more than one guards the repository.
+    #[arg(long, value_name = "NAME", requires = "change")]
+    gate: Option<GateId>,
+    /// Who you are in the catalog, where this machine has not seen it yet.
+    #[arg(long = "as", value_name = "ID", conflicts_with = "change")]
+    me: Option<ActorId>,
+    /// Where to write what was signed [default: break-glass-….json here]
+    #[arg(long, value_name = "FILE", requires = "at")]
+    out: Option<PathBuf>,
+    /// Do not ask, also on a terminal.
+    #[arg(long)]
+    yes: bool,
+}
+
+const EXPECTED: &str = "it is the file that `countersign break-glass --at …` wrote";
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
+    match (&args.change, &args.at, &args.cosign, &args.show) {
+        (Some(change), ..) => with_the_log(global, args, change),
+        (None, Some(at), ..) => without_the_log(global, args, at),
+        (None, None, Some(file), _) => cosign(global, args, file),
+        (None, None, None, Some(file)) => show(global, file),
+        (None, None, None, None) => {
+            Err(CliError::usage("which change?").hint("countersign break-glass CHANGE --why TEXT"))
+        }
+    }
+}
+
+fn with_the_log(global: &Global, args: &Args, change: &ChangePrefix) -> Result<Exit, CliError> {
+    let session = global.session()?;
+    let reading = session.read(change)?;
+    let view = reading.view()?;
+    let (gate, audience, transition) = permit::asked(&session, &reading, args.gate.as_ref(), None, None)?;
+    let origin = Origin::of(&session.log.client, args.git.as_deref(), &[]);
+    let computed = recompute(&reading, args.git.as_deref(), &[])?;
+    let looked = looking::look(&reading, origin, Length::Bounded).ok();
+    let why = args.why.as_deref().unwrap_or_default();
+    let mut lines = about("break glass for", &view);
+    lines.extend(computed.iter().flat_map(propose::describe));
+    lines.extend(opens(&gate, &args.over, args.incident.as_deref(), why));
+    let seen = looked.as_ref().map_or(Seen::None, |looked| looked.seen);
+    tell(&session.speaker.me, &session.speaker.hand, &lines, looked.as_ref());
+    confirm(args)?;
+    let (reason, blob) = submit::reason(why)?;
+    let body = Body::BreakGlass(BreakGlass {
+        audience,
+        change: view.id.clone(),
+        expires_at: clock::now().plus_secs(GLASS_SECS),
+        gate,
+        incident: args.incident.clone(),
+        nonce: None,
+        overrides: args.over.iter().cloned().collect(),
+        reason,
+        revision: reading.revision_ref(),
+        seen,
+        targets: view.targets.clone(),
+        transition: transition.reference()?,
+    });
+    let receipt = session.say(body, &[blob, transition.to_blob()?])?;
+    match global.format {
+        Format::Json => output::json(&json!({"change": view.id, "leaf": receipt.index}))?,
+        Format::Text => {
+            anstream::println!(
+                "{} for {}: its gate opens once within {} (leaf {})",
+                good("glass broken"),
+                view.id.short(),
+                span(GLASS_SECS),
+                receipt.index
+            );
+            heading("Next");
+            anstream::println!(
+                "  {}",
+                match transition {
+                    Transition::Git(_) => "git push, as ever".to_owned(),
+                    Transition::Apply(_) => format!("countersign apply {} …", view.id.short()),
+                }
+            );
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn opens(gate: &GateId, over: &[ActorId], incident: Option<&str>, why: &str) -> Vec<String> {
+    let mut lines = vec![format!("opens gate {gate} once, whatever the rules say"), format!("why: {why}")];
+    lines.extend(incident.map(|incident| format!("answers: {incident}")));
+    lines.extend(over.iter().map(|by| format!("goes over the rejection of {by}")));
+    lines
+}
+
+fn tell(me: &ActorId, hand: &Hand, lines: &[String], looked: Option<&Looked>) {
+    if let Some(looked) = looked {
+        pager::beside(&looked.text());
+    }
+    anstream::eprintln!("{} as {me} with key {}:", output::faint("signing"), hand.fingerprint());
+    for line in lines {
+        anstream::eprintln!("  {}", output::printable(line));
+    }
+}
+
+fn confirm(args: &Args) -> Result<(), CliError> {
+    if args.yes { Ok(()) } else { submit::ask("break the glass?") }
+}
+
+/// Who signs, on a machine that cannot ask the log.
+fn who(global: &Global, args: &Args, origin: &str) -> Result<(Hand, ActorId), CliError> {
+    let signer = global.signer()?;
+    let key = signer.fingerprint();
+    let memory = Memory::of(&memory::place()?, origin);
+    let newest = memory.governed().into_iter().max().and_then(|governed| memory.governance(governed));
+    let listed = newest.and_then(|before| before.governance.catalog.actor_by_key(&key).map(|actor| actor.id.clone()));
+    let me = args.me.clone().or(listed).ok_or_else(|| {
+        CliError::new("unknown-key", format!("this machine does not know whose key {key} is in log {origin}"))
+            .hint("say who you are in its catalog: --as ID; or pass --key with the one that it lists for you")
+    })?;
+    Ok((Hand::Person(signer), me))
+}
+
+fn range(drawn: &Drawn, git: &Repository) -> Result<Range, CliError> {
+    let moved = &drawn.transition;
+    let there = |commit: &countersign_core::ids::Oid| git.resolve(commit.as_str());
+    Ok(Range {
+        repository: moved.repository.clone(),
+        branch: moved.reference.clone(),
+        base: there(&moved.old)?,
+        head: there(&moved.new)?,
+    })
+}
+
+fn without_the_log(global: &Global, args: &Args, at: &str) -> Result<Exit, CliError> {
+    let drawn = Drawn::read(at)?;
+    let now = clock::now();
+    if now > drawn.until {
+        return Err(CliError::new("glass-expiry", format!("what the gate drew was good until {}", drawn.until))
+            .hint("push again: what is refused prints what it draws now"));
+    }
+    let (hand, me) = who(global, args, &drawn.log)?;
+    let path = args.git.as_deref().unwrap_or(Path::new("."));
+    let git = Repository::open(path)?;
+    let (facts, identities) = content::extract_facts(&git, &range(&drawn, &git)?, &random::nonce())?;
+    let computed = Computed { links: super::paths::links(&git, &facts)?, ..of_facts(facts, identities) };
+    let looked = looking::in_clone(&computed, path, Length::Bounded)?;
+    let why = args.why.as_deref().unwrap_or_default();
+    let text = ProposalText {
+        salt: random::nonce(),
+        title: format!("break glass: {}", why.lines().next().unwrap_or_default()),
+        why: why.to_owned(),
+        risk: String::new(),
+        rollback: String::new(),
+        tests: String::new(),
+        links: Vec::new(),
+    };
+    let Blobs { text: text_digest, subject, facts, identities, bytes } = Blobs::of(&text, &computed)?;
+    let mut lines = vec![format!("break glass for {}, without the log", output::joined(&drawn.targets))];
+    lines.extend(propose::describe(&computed));
+    lines.extend(opens(&drawn.gate, &args.over, args.incident.as_deref(), why));
+    lines.push(format!("until {}, for this push alone", drawn.until));
+    tell(&me, &hand, &lines, Some(&looked));
+    confirm(args)?;
+    let log = InFrontOf { origin: drawn.log.clone(), checkpoint: drawn.checkpoint, epoch: drawn.epoch };
+    let proposal = Proposal {
+        documents: text.documents(),
+        facts,
+        identities,
+        kind: Kind::from(args.kind),
+        purpose: Purpose { incident: args.incident.clone(), ..Purpose::default() },
+        sponsor: None,
+        subject,
+        targets: drawn.targets.clone(),
+        text: text_digest,
+    };
+    let proposal = Part::new(signed(&hand, &me, &log, Body::Proposal(proposal))?, bytes)?;
+    let (reason, blob) = submit::reason(why)?;
+    let transition = Transition::Git(drawn.transition.clone());
+    let payload = proposal.signed.payload();
+    let said = BreakGlass {
+        audience: drawn.audience.clone(),
+        change: ChangeId::of_proposal(&payload),
+        expires_at: drawn.until,
+        gate: drawn.gate.clone(),
+        incident: args.incident.clone(),
+        nonce: Some(drawn.nonce.clone()),
+        overrides: args.over.iter().cloned().collect(),
+        reason,
+        revision: countersign_core::statement::RevisionRef { number: 1, digest: payload },
+        seen: if looked.is_whole() { Seen::Computed } else { Seen::None },
+        targets: drawn.targets.clone(),
+        transition: transition.reference()?,
+    };
+    let said = Part::new(signed(&hand, &me, &log, Body::BreakGlass(said))?, vec![blob, transition.to_blob()?])?;
+    let glass = Glass::new(proposal, said)?;
+    let short: String = glass.said.signed.payload().hex().chars().take(12).collect();
+    let file = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("break-glass-{short}.json")));
+    files::write(&file, glass.to_bytes()?)?;
+    told(global, &glass, &file, &[me], drawn.needed, &drawn.transition.reference)
+}
+
+fn of_facts(facts: GitFacts, identities: Identities) -> Computed {
+    Computed::as_said(subject_of(&facts), Some((facts, identities)))
+}
+
+fn read(file: &Path) -> Result<Glass, CliError> {
+    let bytes = files::read(file, MAX_BYTES).map_err(|error| error.expecting(EXPECTED))?;
+    Ok(Glass::read(&bytes)?)
+}
+
+/// What a file opens, in words, from what was signed.
+fn words(glass: &Glass) -> Result<Vec<String>, CliError> {
+    let said = glass.says()?;
+    let blobs = glass.blobs();
+    let why = blobs.get(&said.reason).and_then(|blob| Reason::parse(blob).ok()).map(|reason| reason.why);
+    let over: Vec<ActorId> = said.overrides.iter().cloned().collect();
+    let mut lines = vec![format!("break glass for {}, without the log", output::joined(&said.targets))];
+    lines.extend(opens(&said.gate, &over, said.incident.as_deref(), &why.unwrap_or_default()));
+    lines.push(format!("until {}, for one push", said.expires_at));
+    lines.push(format!("said by {}", glass.said.signed.statement().header.by));
+    Ok(lines)
+}
+
+fn show(global: &Global, file: &Path) -> Result<Exit, CliError> {
+    let lines = words(&read(file)?)?;
+    match global.format {
+        Format::Json => output::json(&json!({"does": lines}))?,
+        Format::Text => lines.iter().for_each(|line| anstream::println!("{}", output::printable(line))),
+    }
+    Ok(Exit::Done)
+}
+
+/// The next person signs what they computed themselves, in their own clone.
+fn cosign(global: &Global, args: &Args, file: &Path) -> Result<Exit, CliError> {
+    let glass = read(file)?;
+    let (hand, me) = who(global, args, &glass.said.signed.statement().header.log)?;
+    let path = args.git.as_deref().unwrap_or(Path::new("."));
+    let computed = computed_again(&glass, path)?;
+    let looked = looking::in_clone(&computed, path, Length::Bounded)?;
+    if !looked.is_whole() {
+        return Err(CliError {
+            exit: Exit::Refused,
+            ..CliError::new("unseen", "not all of the content is in this clone")
+        }
+        .hint("nothing was signed; fetch it first: git fetch"));
+    }
+    let mut lines = words(&glass)?;
+    lines.extend(propose::describe(&computed));
+    tell(&me, &hand, &lines, Some(&looked));
+    confirm(args)?;
+    let mine = hand.fingerprint();
+    if glass.said.signed.keys().any(|key| key == mine) {
+        return Err(CliError::new("already-signed", "this key has already signed it")
+            .hint("another person signs it: pass their --key"));
+    }
+    let mut signatures = glass.said.envelope.signatures().to_vec();
+    signatures.push(hand.sign(glass.said.envelope.payload())?);
+    let envelope = Envelope::new(glass.said.envelope.payload(), signatures)
+        .map_err(|error| CliError::new("malformed-statement", error.to_string()))?;
+    let first = glass.said.signed.statement().header.by.clone();
+    let people = glass.said.signed.keys().count() + 1;
+    let glass = Glass::new(glass.proposal, Part::new(envelope, glass.said.blobs)?)?;
+    files::replace(file, glass.to_bytes()?)?;
+    let reference = match computed.subject {
+        Subject::Git(GitSubject { branch, .. }) => branch,
+        Subject::Files(_) | Subject::Governance(_) => String::new(),
+    };
+    told(global, &glass, file, &[first, me], people, &reference)
+}
+
+/// What the proposal says of its commits, computed here.
+fn computed_again(glass: &Glass, path: &Path) -> Result<Computed, CliError> {
+    let Statement { body: Body::Proposal(proposal), .. } = glass.proposal.signed.statement() else {
+        return Err(CliError::new("malformed-break-glass", "it proposes nothing").hint(EXPECTED));
+    };
+    let blobs = glass.blobs();
+    let blob = |digest: Option<Digest>| digest.and_then(|digest| blobs.get(&digest));
+    let missing = || CliError::new("malformed-break-glass", "what it proposes did not come along").hint(EXPECTED);
+    let SubjectRef { digest, .. } = proposal.subject;
+    let subject = Subject::read(&proposal.subject, blob(Some(digest)).ok_or_else(missing)?)?;
+    let Subject::Git(GitSubject { repository, branch, base, head, .. }) = &subject else {
+        return Err(CliError::new("malformed-break-glass", "it is about no commits").hint(EXPECTED));
+    };
+    let said = Identities::parse(blob(proposal.identities).ok_or_else(missing)?)?;
+    let git = Repository::open(path)?;
+    let range = Range {
+        repository: repository.clone(),
+        branch: branch.clone(),
+        base: git.resolve(base.as_str())?,
+        head: git.resolve(head.as_str())?,
+    };
+    let (facts, identities) = content::extract_facts(&git, &range, &said.salt)?;
+    if Some(Digest::of(facts.to_blob()?)) != proposal.facts || identities != said {
+        return Err(CliError::new("another-subject", "what is in this clone is not what the file opens the gate for")
+            .hint("nothing was signed; git fetch, and ask who signed it first"));
+    }
+    let links = super::paths::links(&git, &facts)?;
+    Ok(Computed { links, ..of_facts(facts, identities) })
+}
+
+fn told(
+    global: &Global,
+    glass: &Glass,
+    file: &Path,
+    by: &[ActorId],
+    needed: usize,
+    reference: &str,
+) -> Result<Exit, CliError> {
+    let change = glass.says()?.change.clone();
+    let signed: BTreeSet<&ActorId> = by.iter().collect();
+    let names = output::list(&signed);
+    let more = needed.saturating_sub(glass.said.envelope.signatures().len());
+    match global.format {
+        Format::Json => output::json(&json!({"change": change, "file": file, "signed_by": signed, "more": more}))?,
+        Format::Text => {
+            anstream::println!("{} by {names}: {}", good("signed"), word(file));
+            heading("Next");
+            if more > 0 {
+                anstream::println!(
+                    "  another who is entitled, in a clone of their own: countersign break-glass --git . --cosign {}",
+                    word(file)
+                );
+            }
+            let branch = reference.trim_start_matches("refs/heads/");
+            anstream::println!("  git push -o {GLASS_OPTION}$(base64 -w0 {}) origin HEAD:{branch}", word(file));
+        }
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,199 @@
+//! Opening on people's word alone: what they signed is checked by this gate's own copy of the log, as the log will check it, with
+//! the stops that were handed to the gate.
+
+use std::collections::BTreeSet;
+
+use countersign_core::{
+    admit,
+    change::{Change, PermitRecord},
+    glass::{self, Broken, GLASS_SECS},
+    ids::{ActorId, Nonce, Target},
+    permit,
+    refusal::Refusal,
+    state::State,
+    statement::{Body, Holder, SeenCheckpoint, person_stream},
+    subject::Transition,
+};
+use countersign_ledger::Time;
+
+use super::{Desk, DeskError, Opening};
+use crate::{
+    client::ClientError,
+    follower::Follower,
+    gates::glass::{Glass, Kept},
+    records,
+};
+
+impl Desk {
+    /// The newest checkpoint that this gate has followed, and its epoch: what people sign in front of.
+    pub fn in_front_of(&self) -> Result<(SeenCheckpoint, Option<u32>), DeskError> {
+        let (seen, epoch) = self.runtime.block_on(async {
+            let seen = self.follower.seen()?;
+            Ok::<_, crate::follower::FollowError>((seen, self.follower.epoch().await?))
+        })?;
+        let seen = seen.ok_or_else(|| Refusal::conflict("not-followed", "this gate has not followed the log yet"))?;
+        let checkpoint = seen.checkpoint();
+        Ok((SeenCheckpoint { root: checkpoint.root, size: checkpoint.size }, epoch))
+    }
+
+    /// How many people open these targets without the log, by the age of this gate's copy.
+    pub fn needed_without_the_log(&self, targets: &BTreeSet<Target>, now: Time) -> Result<usize, DeskError> {
+        let governance = self.governance()?;
+        let age = Follower::followed_in(self.follower.folder()).map_or(i64::MAX, |at| now.secs_since(at));
+        Ok(glass::needed_by_copy(&governance, targets, age))
+    }
+
+    /// Opens for what people signed in an outage, over what this gate drew at `drawn`.
+    pub fn open_glass(
+        &self,
+        glass: &Glass,
+        (nonce, drawn): (&Nonce, Time),
+        transition: &Transition,
+        now: Time,
+    ) -> Result<Opening, DeskError> {
+        let said = glass.says()?;
+        if said.nonce.as_ref() != Some(nonce) {
+            return Err(Refusal::forbidden(
+                "another-nonce",
+                "it was signed over what another gate drew, or another time",
+            )
+            .hint("push without it: what is refused prints what this gate draws now")
+            .into());
+        }
+        let latest = drawn.plus_secs(GLASS_SECS);
+        if said.expires_at > latest {
+            return Err(Refusal::forbidden(
+                "glass-expiry",
+                format!("it is to hold until {}, and what the gate drew is good until {latest}", said.expires_at),
+            )
+            .into());
+        }
+        let mut state = State::part(self.governance()?);
+        self.obey_revocations(&mut state, now)?;
+        let blobs = glass.blobs();
+        let blob = |digest: &countersign_ledger::Digest| blobs.get(digest).cloned();
+        for part in [&glass.proposal, &glass.said] {
+            self.load_for(&mut state, &part.signed)?;
+            let is_there =
+                matches!(part.signed.statement().body, Body::Proposal(_)) && state.change(&said.change)?.is_some();
+            if !is_there {
+                state.foresee(&part.signed, &blob, now)?;
+            }
+        }
+        let change = state.change(&said.change)?.cloned().ok_or_else(nothing_opened)?;
+        let by = glass.said.signed.payload();
+        let record = change.permits.iter().find(|record| record.statement == by).ok_or_else(nothing_opened)?.clone();
+        let broken = record.broken.clone().ok_or_else(nothing_opened)?;
+        let needed = self.needed_without_the_log(&change.targets, now)?;
+        admit::enough_broke(&state.governance, said, broken.by.len(), needed, now)?;
+        self.goes_over_all(&mut state, &change, &broken, now)?;
+        permit::check_lease(&record, &self.key(), &transition.reference()?, now)?;
+        change.fits(transition)?;
+        Ok(Opening { change, permit: record })
+    }
+
+    /// Opens for what the log has taken: those who signed still can, as many as it takes, and whatever was handed to this gate is
+    /// named in it.
+    pub(super) fn open_broken(
+        &self,
+        change: Change,
+        record: PermitRecord,
+        broken: &Broken,
+        now: Time,
+    ) -> Result<Opening, DeskError> {
+        if broken.nonce.is_some() && broken.nonce != self.drawn {
+            return Err(Refusal::forbidden(
+                "another-nonce",
+                "it was signed in an outage, over what this gate has not drawn for this",
+            )
+            .into());
+        }
+        let mut state = self.runtime.block_on(self.follower.state_of(&change, Some(&self.gate)))?;
+        self.obey_revocations(&mut state, now)?;
+        for (who, key) in &broken.by {
+            // Who they are may stand in a stream that no decision about the change depends on.
+            let stream = BTreeSet::from([person_stream(who)?]);
+            let loaded = self.runtime.block_on(records::load(&*self.follower.store(), &mut state, &stream));
+            loaded.map_err(|e| self.follower.recorded(e))?;
+            if state.holds(who, key, now)?.is_none() {
+                return Err(Refusal::forbidden(
+                    "key-revoked",
+                    format!("the key {key} of {who}, who broke the glass, was revoked"),
+                )
+                .hint("let somebody who is entitled sign anew: countersign break-glass CHANGE")
+                .into());
+            }
+        }
+        self.goes_over_all(&mut state, &change, broken, now)?;
+        Ok(Opening { change, permit: record })
+    }
+
+    /// Keys that were revoked at this gate, whether or not the log knows.
+    fn obey_revocations(&self, state: &mut State, now: Time) -> Result<(), DeskError> {
+        for stop in self.stops.all()? {
+            if let Body::KeyRevocation(said) = &stop.signed().statement().body
+                && matches!(said.of, Holder::Person(_))
+            {
+                self.load_for(state, stop.signed())?;
+                stop.obeyed(state, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Rejections that were handed to this gate are gone over only where that is said.
+    fn goes_over_all(&self, state: &mut State, change: &Change, broken: &Broken, now: Time) -> Result<(), DeskError> {
+        let inputs = change.inputs(Some(&self.gate))?;
+        for stop in self.stops.all()?.iter().filter(|stop| stop.may_concern(change, &inputs)) {
+            if !matches!(stop.signed().statement().body, Body::Rejection(_)) {
+                continue;
+            }
+            self.load_for(state, stop.signed())?;
+            if stop.holds(state, change)? == Some(true) {
+                stop.obeyed(state, now)?;
+            }
+        }
+        let change = state.change(&change.id)?.unwrap_or(change);
+        let unnamed = change.standing_rejections().find(|rejection| !broken.overrides.contains(&rejection.by));
+        match unnamed.map(|rejection| &rejection.by) {
+            None => Ok(()),
+            Some(by) => Err(not_named(by).into()),
+        }
+    }
+
+    /// Sends the log what people signed in an outage: the change, then what broke the glass for it. What it does not take is
+    /// given back.
+    pub fn hand_on_glass(&self, kept: &Kept) -> Result<Vec<(Glass, String)>, DeskError> {
+        let mut refused = Vec::new();
+        for glass in kept.all()? {
+            match self.send_glass(&glass) {
+                Ok(()) => kept.forget(&glass)?,
+                Err(ClientError::Refused { message, class: Some(_), .. }) => refused.push((glass, message)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(refused)
+    }
+
+    fn send_glass(&self, glass: &Glass) -> Result<(), ClientError> {
+        /// The log has it.
+        const IS_THERE: [&str; 2] = ["already-proposed", "replayed"];
+        for part in [&glass.proposal, &glass.said] {
+            match self.client.submit(&part.envelope, &part.blobs) {
+                Ok(_) => {}
+                Err(ClientError::Refused { code, .. }) if IS_THERE.contains(&code.as_str()) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn nothing_opened() -> Refusal {
+    Refusal::conflict("nothing-opened", "what was signed opens nothing")
+}
+
+fn not_named(by: &ActorId) -> Refusal {
+    Refusal::conflict("stop-not-named", format!("{by} has rejected it; whoever goes over that says so"))
+        .hint(format!("sign again with --over {by}"))
+}

@@ -1,0 +1,209 @@
+//! A push while the log cannot be reached: it is refused with the lines that open it in an emergency, and let through where enough
+//! of those who are entitled have signed it over what this gate drew.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use countersign_core::{
+    glass::{self, GLASS_SECS},
+    subject::{GitTransition, Transition},
+};
+use countersign_ledger::Time;
+
+use super::{
+    FOLDER, GateError, GitGate,
+    examine::Push,
+    judge::Judge,
+    receive::begins_at_the_tip,
+    refused::{Refused, shell_word},
+};
+use crate::{
+    clock::Clock,
+    gates::{
+        desk::{Desk, spend},
+        glass::{Drawn, Glass, Kept},
+        journal::{Event, Journal, Reservation},
+    },
+    random,
+};
+
+/// `git push -o countersign-break-glass=BASE64`: what `countersign break-glass --at …` wrote.
+pub const GLASS_OPTION: &str = "countersign-break-glass=";
+
+const MAX_CHARS: usize = 64 * 1024;
+
+pub fn kept(gate: &GitGate) -> Kept {
+    Kept::of(&gate.repository.join(FOLDER))
+}
+
+/// Keeps what a push brings along.
+pub(super) fn take(gate: &GitGate, options: &[String]) -> Result<(), GateError> {
+    let given = options.iter().filter_map(|option| option.strip_prefix(GLASS_OPTION));
+    for text in given {
+        let bytes = if text.len() > MAX_CHARS { None } else { STANDARD.decode(text).ok() };
+        let bytes = bytes.ok_or_else(|| {
+            Refused::new("malformed-break-glass", format!("{GLASS_OPTION} is no such file in base64"))
+                .note("it is the file that `countersign break-glass --at …` wrote:")
+                .command(format!("git push -o {GLASS_OPTION}$(base64 -w0 FILE) origin HEAD:BRANCH"))
+                .note("where it is too long for that, its gate's owner hands it over:")
+                .command("countersign gate break-glass REPO FILE")
+        })?;
+        let glass = Glass::read(&bytes).map_err(|refusal| Refused::of(&refusal))?;
+        kept(gate).keep(&glass).map_err(|refusal| Refused::of(&refusal))?;
+    }
+    Ok(())
+}
+
+/// Lets a push through on people's word, or says how they give it.
+pub(super) fn judge(
+    push: &Push<'_>,
+    transition: &Transition,
+    desk: &mut Desk,
+    away: GateError,
+    clock: Clock<'_>,
+) -> Result<Vec<Reservation>, GateError> {
+    let gate = push.gate;
+    let reference = transition.reference()?;
+    let mut why_not = None;
+    for glass in kept(gate).all().map_err(|refusal| Refused::of(&refusal))? {
+        if glass.says().is_ok_and(|said| said.transition == reference) {
+            match open(push, transition, desk, &glass, clock) {
+                Ok(reserved) => return Ok(reserved),
+                Err(error) => why_not = Some(error),
+            }
+        }
+    }
+    match why_not {
+        Some(error) => Err(error),
+        None => Err(how(push, transition, desk, away, clock())),
+    }
+}
+
+fn open(
+    push: &Push<'_>,
+    transition: &Transition,
+    desk: &mut Desk,
+    glass: &Glass,
+    clock: Clock<'_>,
+) -> Result<Vec<Reservation>, GateError> {
+    let gate = push.gate;
+    let (nonce, at) = gate.journal()?.drawn(transition, clock()).ok_or_else(|| {
+        Refused::new("not-drawn", "this gate has drawn nothing for this push within the last hour")
+            .note("push without it: what is refused prints what this gate draws now, and that is signed anew")
+    })?;
+    let opening = desk.open_glass(glass, (&nonce, at), transition, clock()).map_err(|error| match error {
+        crate::gates::desk::DeskError::Refused(refusal) => GateError::from(Refused::of(&refusal)),
+        other => other.into(),
+    })?;
+    let brought = glass.blobs();
+    let judge = Judge { push, desk, transition, clock, brought: &brought };
+    judge.lands(opening.change())?;
+    judge.covers(std::slice::from_ref(&opening), &push.targets()?)?;
+    let mut journal = gate.journal()?;
+    begins_at_the_tip(gate, &push.branch.branch, &push.old)?;
+    let openings = [opening];
+    let reserved = spend::reserve(&mut journal, &openings, transition, Some(&gate.caller), None, clock())?;
+    let by = openings.iter().filter_map(|opening| opening.permit().broken.as_ref()).flat_map(|broken| broken.by.keys());
+    let by: Vec<&str> = by.map(|person| person.as_str()).collect();
+    eprintln!(
+        "countersign: the glass is broken by {}, without the log; somebody else looks at it afterwards",
+        by.join(" and ")
+    );
+    Ok(reserved)
+}
+
+/// The refusal, with the lines by which people open it all the same.
+fn how(push: &Push<'_>, transition: &Transition, desk: &Desk, away: GateError, now: Time) -> GateError {
+    let GateError::Refused(refused) = away else { return away };
+    match lines(push, transition, desk, now) {
+        Ok(Some(lines)) => {
+            let (note, commands) = lines;
+            commands.iter().fold(refused.note(note), |refused, command| refused.command(command)).into()
+        }
+        // The refusal itself matters more.
+        Ok(None) | Err(_) => GateError::Refused(refused),
+    }
+}
+
+fn lines(
+    push: &Push<'_>,
+    transition: &Transition,
+    desk: &Desk,
+    now: Time,
+) -> Result<Option<(String, Vec<String>)>, GateError> {
+    let gate = push.gate;
+    let Transition::Git(moved) = transition else { return Ok(None) };
+    let targets = push.targets()?;
+    let governance = desk.governance()?;
+    let needed = desk.needed_without_the_log(&targets, now)?;
+    if glass::entitled(&governance, &targets, now).len() < needed {
+        return Ok(None);
+    }
+    let (checkpoint, epoch) = desk.in_front_of()?;
+    let (nonce, at) = draw(gate, transition, now)?;
+    let until = at.plus_secs(GLASS_SECS);
+    let drawn = Drawn {
+        audience: desk.key(),
+        checkpoint,
+        epoch,
+        gate: gate.config().name.clone(),
+        log: gate.trust().origin.clone(),
+        needed,
+        nonce,
+        targets: targets.clone(),
+        transition: GitTransition::clone(moved),
+        until,
+    };
+    let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
+    let names = names.join(", ");
+    let who = match needed {
+        1 => format!("one person who owns {names} or is a senior opens it"),
+        n => format!("{n} people who own {names} or are seniors open it"),
+    };
+    let note = format!("in an emergency, until {until}, {who} for this push alone:");
+    let mut commands = vec![format!("countersign break-glass --git . --why TEXT --at {}", drawn.word()?)];
+    if needed > 1 {
+        commands.push("countersign break-glass --git . --cosign FILE".to_owned());
+    }
+    commands
+        .push(format!("git push -o {GLASS_OPTION}$(base64 -w0 FILE) origin HEAD:{}", shell_word(push.branch.short())));
+    Ok(Some((note, commands)))
+}
+
+/// What was drawn for this very push, or something new.
+fn draw(gate: &GitGate, transition: &Transition, now: Time) -> Result<(countersign_core::ids::Nonce, Time), GateError> {
+    let mut journal = gate.journal()?;
+    if let Some(drawn) = journal.drawn(transition, now) {
+        return Ok(drawn);
+    }
+    let nonce = random::nonce();
+    journal.write(Event::Drawn { nonce: nonce.clone(), transition: transition.clone(), at: now })?;
+    Ok((nonce, now))
+}
+
+/// Tells the log what people signed while it was away. What it does not take is found as a move that no permit allowed.
+pub(super) fn hand_on(gate: &GitGate, desk: &Desk, now: Time) -> Result<(), GateError> {
+    let kept = kept(gate);
+    for (glass, why) in desk.hand_on_glass(&kept)? {
+        let mut journal: Journal = gate.journal()?;
+        let permit = glass.said.signed.payload();
+        let landed = journal.unreported().into_iter().find(|(reservation, ..)| reservation.permit == permit);
+        if let Some((Reservation { transition: Transition::Git(moved), .. }, ..)) = landed {
+            eprintln!("countersign: the log does not take what broke the glass: {why}");
+            let moved = Event::Moved {
+                reference: moved.reference,
+                from: moved.old,
+                to: Some(moved.new),
+                at: now,
+                account: None,
+                since: None,
+            };
+            journal.write_all(vec![Event::Reported { permit }, moved])?;
+        }
+        kept.forget(&glass).map_err(|refusal| Refused::of(&refusal))?;
+    }
+    Ok(())
+}
+
+/// Whatever came along, by its digest.
+pub(super) type Brought = BTreeMap<countersign_ledger::Digest, Vec<u8>>;

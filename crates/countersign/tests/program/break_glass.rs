@@ -1,0 +1,150 @@
+//! Breaking the glass: with the log and without it, and what opens nothing.
+
+use std::fs;
+
+use crate::world::{Push, World};
+
+/// What the gate drew, as it stands in the line that a refused push prints.
+fn drawn(push: &Push) -> String {
+    let word = push.raw.split_once("--at ").and_then(|(_, rest)| rest.split_whitespace().next());
+    word.unwrap_or_else(|| panic!("{}", push.said)).to_owned()
+}
+
+/// A refusal with its address and its moment masked.
+fn told(push: &Push) -> String {
+    let masked = |word: &str| match word {
+        word if word.starts_with("http://") => "URL,".to_owned(),
+        word if word.starts_with("20") && word.ends_with("Z,") => "MOMENT,".to_owned(),
+        "[ROOT]" => "WORD".to_owned(),
+        word => word.to_owned(),
+    };
+    let told = push.told();
+    let lines = told.lines().map(|line| line.split(' ').map(masked).collect::<Vec<_>>().join(" "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+struct Outage {
+    world: World,
+    /// Where the log was, before.
+    url: String,
+}
+
+impl Outage {
+    /// The server is away, and the gate has followed it until then.
+    fn new() -> Self {
+        let mut world = World::usual();
+        world.edit("first", "search/limit", "11\n");
+        let change = world.propose("alice", &["search/production"]);
+        world.approve("bob", &change);
+        world.push(&["HEAD:main"]).passes();
+        // What a person's machine remembers of the log.
+        for who in ["alice", "bob", "carol", "dave"] {
+            assert_eq!(world.say(who, &["whoami"]).status, 0);
+        }
+        world.git(&["fetch", "--quiet"]);
+        let url = world.server().url.clone();
+        world.stop_server();
+        Self { world, url }
+    }
+
+    fn sign(&self, who: &str, words: &[&str]) -> crate::support::Run {
+        let all = [&["break-glass", "--git", "work"], words].concat();
+        self.world.say_to(&self.url, who, &all)
+    }
+
+    fn push_with(&self, file: &str) -> Push {
+        let bytes = fs::read(self.world.stage.path(file)).unwrap();
+        let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes);
+        self.world.push(&["-o", &format!("countersign-break-glass={text}"), "HEAD:main"])
+    }
+
+    fn back(&mut self) {
+        let address = self.world.home.store_address();
+        self.world.start_server(&address);
+        self.world.in_bare(&["config", "receive.advertisePushOptions", "true"]);
+    }
+}
+
+#[test]
+fn without_the_log_tier_1_opens_to_two_people_and_to_no_one() {
+    let mut outage = Outage::new();
+    outage.world.edit("fix", "payments/retries", "5\n");
+    let push = outage.world.push(&["HEAD:main"]);
+    push.is_refused("server-unreachable");
+    let at = drawn(&push);
+    insta::assert_snapshot!(told(&push));
+    let first =
+        outage.sign("carol", &["--at", &at, "--why", "orders fail", "--incident", "INC-4711", "--out", "glass.json"]);
+    assert_eq!(first.status, 0, "{first}");
+    assert_eq!(first.json()["more"], 1);
+    // One is not enough, and the same person counts once.
+    outage.push_with("glass.json").is_refused("glass-people");
+    outage.sign("carol", &["--cosign", "glass.json"]).is_refused(1, "already-signed");
+    let second = outage.sign("dave", &["--cosign", "glass.json"]);
+    assert_eq!(second.status, 0, "{second}");
+    let push = outage.push_with("glass.json");
+    push.passes();
+    assert!(push.said.contains("the glass is broken by carol and dave, without the log"), "{}", push.said);
+    let change = first.json()["change"].as_str().unwrap().to_owned();
+    // Once: the branch goes back only by another.
+    outage.back();
+    outage.world.edit("next", "search/limit", "12\n");
+    outage.world.push(&["HEAD:elsewhere"]).passes();
+    outage.world.push(&["HEAD:main"]).is_refused("no-change");
+    assert_eq!(outage.world.state(&change), "applied");
+    let findings = outage.world.say("bob", &["findings", "--open"]).done();
+    let text = findings.to_string();
+    assert!(text.contains("carol and dave broke the glass"), "{text}");
+    // Somebody else looks at it.
+    let id = findings[0]["id"].as_str().unwrap().to_owned();
+    outage.world.say("carol", &["review", &id, "--answer", "fine"]).is_refused(3, "your-own-act");
+    let answered = outage.world.say("bob", &["review", &id, "--answer", "it was the mend that INC-4711 needed"]);
+    assert_eq!(answered.status, 0, "{answered}");
+    let exported = outage.world.stage.run("export --home home copy");
+    assert_eq!(exported.status, 0, "{exported}");
+    let verified = outage.world.stage.run("verify copy --trust home/trust.json");
+    assert_eq!(verified.status, 0, "{verified}");
+}
+
+#[test]
+fn with_the_log_one_person_opens_whatever_the_rules_say() {
+    let world = World::usual();
+    world.edit("fix", "payments/retries", "5\n");
+    let change = world.propose("alice", &["payments/production"]);
+    world.push(&["HEAD:main"]).is_refused("denied-by-rules");
+    // A rejection is gone over only by who says so.
+    assert_eq!(world.say("dave", &["reject", &change, "--why", "not sure"]).status, 0);
+    let words = ["break-glass", &change, "--why", "orders fail", "--incident", "INC-4711"];
+    world.say("alice", &words).is_refused(1, "stop-not-named");
+    let broken = world.say("alice", &[&words[..], &["--over", "dave"]].concat());
+    assert_eq!(broken.status, 0, "{broken}");
+    world.push(&["HEAD:main"]).passes();
+    assert_eq!(world.state(&change), "applied");
+    let findings = world.say("bob", &["findings", "--open"]).done().to_string();
+    assert!(findings.contains("alice broke the glass"), "{findings}");
+}
+
+#[test]
+fn what_was_signed_in_an_outage_opens_one_push_at_one_gate_for_an_hour() {
+    let mut outage = Outage::new();
+    outage.world.edit("fix", "checkout/timeout", "30\n");
+    let push = outage.world.push(&["HEAD:main"]);
+    let at = drawn(&push);
+    let signed = outage.sign("carol", &["--at", &at, "--why", "orders fail", "--out", "glass.json"]);
+    assert_eq!(signed.status, 0, "{signed}");
+    // Another commit is another push.
+    outage.world.write("checkout/timeout", "31\n");
+    outage.world.commit("more");
+    outage.push_with("glass.json").is_refused("server-unreachable");
+    // Signed by somebody who is not entitled: nobody knows their key.
+    outage.world.stage.key("mallory");
+    outage.world.git(&["reset", "--quiet", "--hard", "HEAD^"]);
+    let by_mallory =
+        outage.sign("mallory", &["--at", &at, "--why", "let me in", "--as", "carol", "--out", "other.json"]);
+    assert_eq!(by_mallory.status, 0, "{by_mallory}");
+    fs::remove_dir_all(outage.world.stage.path("shop.git/countersign/glass")).unwrap();
+    outage.push_with("other.json").is_refused("unknown-key");
+    fs::remove_dir_all(outage.world.stage.path("shop.git/countersign/glass")).unwrap();
+    outage.push_with("glass.json").passes();
+    outage.back();
+}

@@ -1,0 +1,153 @@
+//! Three in the morning: one owner brings back what ran before, and somebody else looks at it in daylight.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::{support::Run, world::World};
+
+const WHY: [&str; 2] = ["--why", "the new timeout drops every order"];
+
+/// A change of the clone's HEAD, approved and landed.
+fn landed(world: &World, further: &[&str]) -> String {
+    let mut args = vec!["propose", "--again", "--kind", "code", "--title", "Raise the timeout", "--git", "work"];
+    args.extend(["--repository", "shop", "--branch", "main", "--range", "origin/main..HEAD"]);
+    args.extend(["--target", "checkout/production", "--why", "the bank answers within eight seconds at month end"]);
+    args.extend(["--risk", "slow requests could pile up", "--rollback", "git revert, then deploy again"]);
+    args.extend(["--tests", "load test 4711 in staging"]);
+    args.extend(further);
+    let change = world.say("alice", &args).done()["id"].as_str().unwrap().to_owned();
+    world.approve("bob", &change);
+    world.push(&["HEAD:main"]).passes();
+    world.git(&["fetch", "--quiet", "origin"]);
+    change
+}
+
+/// `good` and then `bad` are on `main`: the second changes a file and adds one.
+fn burning(further: &[&str]) -> (World, String, String) {
+    let world = World::usual();
+    world.edit("good", "checkout/timeout", "30\n");
+    let good = landed(&world, &[]);
+    world.git(&["checkout", "--quiet", "-B", "bad", "origin/main"]);
+    world.write("checkout/timeout", "0\n");
+    world.write("checkout/größe", "1\n");
+    world.commit("make it fast");
+    let bad = landed(&world, further);
+    for (key, value) in [("user.name", "Carol"), ("user.email", "carol@example.com")] {
+        world.git(&["config", key, value]);
+    }
+    (world, good, bad)
+}
+
+fn roll_back(world: &World, who: &str, further: &[&str]) -> Run {
+    let args = [&["rollback", "checkout/production", "--git", "work"][..], &WHY, further].concat();
+    let run = world.say(who, &args);
+    world.settle();
+    run
+}
+
+/// Nobody's key is here but this one's.
+fn alone(world: &World, who: &str) {
+    for other in ["alice", "bob", "carol", "dave"].into_iter().filter(|other| *other != who) {
+        fs::rename(world.stage.path(other), world.stage.path(&format!("{other}-asleep"))).unwrap();
+    }
+}
+
+fn awake(world: &World, who: &str) {
+    fs::rename(world.stage.path(&format!("{who}-asleep")), world.stage.path(who)).unwrap();
+}
+
+#[test]
+fn one_owner_rolls_back_at_three_and_another_looks_at_it_at_nine() {
+    let (world, good, bad) = burning(&[]);
+    alone(&world, "carol");
+    let done = roll_back(&world, "carol", &[]).done();
+    assert_eq!((&done["restores"], &done["undoes"]), (&Value::from(good.clone()), &Value::from(bad.clone())));
+    let at = |path: &str| world.in_bare(&["cat-file", "-e", &format!("main:{path}")]).passed;
+    assert!(at("checkout/timeout") && !at("checkout/größe"));
+    let text = world.git(&["ls-remote", "--quiet", "origin", "main"]);
+    assert!(text.starts_with(world.tip("main").as_str()));
+    world.git(&["fetch", "--quiet", "origin"]);
+    assert_eq!(world.git(&["show", "origin/main:checkout/timeout"]), "30");
+    let change = done["change"].as_str().unwrap();
+    let view = world.say("carol", &["show", change]).done();
+    assert_eq!(view["state"], "applied");
+    // Who rolled back is not asked, and cannot answer.
+    let finding = done["after_review"]["id"].as_str().unwrap();
+    let who: Vec<&str> = done["after_review"]["who"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(who, ["alice", "bob", "dave"]);
+    let own = world.say("carol", &["review", finding, "--answer", "it was right"]);
+    own.is_refused(3, "your-own-act");
+    // At nine.
+    awake(&world, "dave");
+    let list = world.stage.run(&format!("--url {} --key dave", world.server().url));
+    assert!(list.stdout.contains(&format!("countersign review {}", &finding[..12])), "{list}");
+    let shown = world.stage.run(&format!("--url {} --key dave review {}", world.server().url, &finding[..12]));
+    assert!(
+        shown.stdout.contains("carol rolled checkout/production back") && shown.stdout.contains("\n-0\n+30\n"),
+        "{shown}"
+    );
+    world.say("dave", &["review", finding, "--answer", "as it was before; the fix is on its way"]).done();
+    assert_eq!(world.say("dave", &["findings", "--open"]).done(), Value::Array(vec![]));
+    world.say("dave", &["review", finding, "--answer", "again"]).is_refused(1, "already-answered");
+    // All of it is in the log, and holds.
+    world.say("dave", &["export", "export"]).done();
+    let verified = world.say("dave", &["verify", "export", "--trust", "home/trust.json"]);
+    assert_eq!(verified.status, 0, "{verified}");
+    world.say("dave", &["bundle", change, "--out", "change.tar"]).done();
+    let verified = world.say("dave", &["verify", "change.tar", "--trust", "home/trust.json"]);
+    assert_eq!(verified.status, 0, "{verified}");
+    // Another step back is an ordinary change: nothing that a gate applied lies before it.
+    let again = roll_back(&world, "dave", &[]);
+    again.is_refused(1, "no-rollback");
+    assert!(again.stderr.contains("no enforcing gate applied anything"), "{again}");
+}
+
+#[test]
+fn what_is_no_rollback_is_an_ordinary_change_and_says_so() {
+    let (world, good, bad) = burning(&["--security"]);
+    let marked = roll_back(&world, "carol", &[]);
+    marked.is_refused(1, "no-rollback");
+    let (said, command) = (&marked.stderr, "propose it: countersign propose --target checkout/production --kind code");
+    assert!(said.contains("there is no way back past") && said.contains(command), "{marked}");
+    let other = roll_back(&world, "carol", &["--to", &bad]);
+    assert!(other.stderr.contains(&format!("that was {}", &good[..12])), "{other}");
+    // Past the command line, the gate says the same: nobody's word that it restores something is believed.
+    let tip = world.git(&["rev-parse", "origin/main"]);
+    world.git(&["checkout", "--quiet", "-B", "back", "origin/main"]);
+    world.git(&["revert", "--no-edit", "HEAD"]);
+    let mut args = vec!["propose", "--kind", "code", "--title", "Back", "--git", "work", "--repository", "shop"];
+    args.extend(["--target", "checkout/production", "--restores", &good, "--why", "it drops every order"]);
+    world.say("carol", &args).done();
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("denied-by-rules");
+    assert!(push.said.contains("no rollback that one person may do alone: there is no way back past"), "{}", push.said);
+    assert_eq!(world.tip("main").as_str(), tip);
+}
+
+#[test]
+fn files_are_rolled_back_by_the_command_of_before_over_the_files_of_before() {
+    let world = World::usual();
+    let apply = |content: &str| {
+        world.stage.write("app.yaml", content);
+        let command =
+            format!("sh -c 'cat app.yaml > {}; grep -q good app.yaml'", world.stage.path("running").display());
+        let mut args = vec!["propose", "--target", "search/production", "--kind", "config", "--title", "Limits"];
+        args.extend(["--why", "the bank answers within eight seconds", "--file", "app.yaml", "--command", &command]);
+        let change = world.say("alice", &args).done()["id"].as_str().unwrap().to_owned();
+        world.say("bob", &["approve", &change, "--file", "app.yaml"]).done();
+        let words = shlex::split(&command).unwrap();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        world.say("alice", &[&["apply", &change, "--file", "app.yaml", "--"][..], &words].concat());
+        change
+    };
+    let good = apply("good: 1\n");
+    apply("bad: 1\n");
+    assert_eq!(world.stage.read("running"), "bad: 1\n");
+    alone(&world, "carol");
+    let run = world.say("carol", &["rollback", "search/production", "--why", "half of it is there"]);
+    let done = run.done();
+    assert_eq!(done["restores"], Value::from(good));
+    assert_eq!(world.stage.read("running"), "good: 1\n");
+    assert!(done["after_review"]["id"].is_string(), "{run}");
+}
