@@ -18,6 +18,7 @@ mod publication;
 mod recovery;
 mod revocation;
 mod rotation;
+mod second;
 
 use countersign_ledger::{
     Digest, Envelope, Fingerprint, Time,
@@ -278,7 +279,7 @@ fn signer(
         }
         if let Some(record) = gate.revoked.get(key).filter(|record| record.takes(now)) {
             return Err(revoked(key, record)
-                .hint("a gate gets another key so: move REPO/countersign aside, and install the gate again"));
+                .hint("a gate gets another key so: remove REPO/countersign/gate.key, and install the gate again"));
         }
     }
     Err(Refusal { class: RefusalClass::Unauthenticated, ..nobodys(governance, key) })

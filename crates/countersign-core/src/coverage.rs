@@ -5,6 +5,7 @@
 //! Pure, like deciding; it *is* deciding, of snapshots that nobody took.
 
 pub mod absent;
+pub mod ahead;
 mod asking;
 mod cast;
 mod fewest;

@@ -2,10 +2,11 @@
 //! stream; the catalog's and rules' files on a disk mean nothing until a statement names their digest.
 //!
 //! It is a set of files, each under its own digest: those of the catalog (see [`crate::catalog::files`]) and
-//! `rules/NAME.cedar`, `standard/NAME.yaml`, `calendars/NAME.json`. A publication names the files that it replaces; the others are not fetched and not parsed again.
+//! `rules/NAME.cedar`, `standard/NAME.yaml`, `calendars/NAME.json`, `server.json`. A publication names the files that it replaces; the others are not fetched and not parsed again.
 
 mod kept;
 pub mod newcomer;
+mod server;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,6 +17,7 @@ use countersign_ledger::{Digest, Fingerprint, PublicKey, Time};
 use serde::{Deserialize, Serialize};
 
 use self::newcomer::Newcomer;
+pub use self::server::{ReplacedKeys, SERVER_KEYS, ServerKeys, log_keys};
 use crate::{
     calendar::{self, Calendar, Calendars},
     canonical,
@@ -78,6 +80,9 @@ pub struct GovernanceRecord {
     /// Who got their first key lately, by a publication: see [`newcomer`].
     #[serde(default)]
     pub newcomers: BTreeMap<ActorId, Newcomer>,
+    /// Keys that the server had before the ones that it has, in their order.
+    #[serde(default)]
+    pub replaced_keys: Vec<ReplacedKeys>,
 }
 
 /// An epoch that was begun.
@@ -118,6 +123,7 @@ enum GovernanceFile {
     Catalog(Arc<CatalogFile>),
     Rule(Arc<str>),
     Standard(Arc<Standard>),
+    Server(Arc<ServerKeys>),
     Calendar(Arc<Calendar>),
 }
 
@@ -190,12 +196,15 @@ fn parse_file(path: &str, bytes: &[u8]) -> Result<GovernanceFile, Refusal> {
             .map_err(|_| Refusal::malformed("standard-invalid", format!("`{path}` is no UTF-8 text")))?;
         return Standard::parse(name, text).map(|standard| GovernanceFile::Standard(Arc::new(standard)));
     }
+    if path == SERVER_KEYS {
+        return ServerKeys::parse(bytes).map(|keys| GovernanceFile::Server(Arc::new(keys)));
+    }
     if let Some(name) = calendar::name_of(path) {
         return Calendar::parse(name, bytes).map(|calendar| GovernanceFile::Calendar(Arc::new(calendar)));
     }
     if !is_rule(path) {
         return Err(Refusal::malformed("governance-path", format!("no governance file has the path `{path}`")).hint(
-            "settings.json, systems/NAME.json, groups/NAME.json, people/GROUP.json, profiles/GROUP.json, rules/NAME.cedar, standard/NAME.yaml, calendars/NAME.json",
+            "settings.json, systems/NAME.json, groups/NAME.json, people/GROUP.json, profiles/GROUP.json, rules/NAME.cedar, standard/NAME.yaml, calendars/NAME.json, server.json",
         ));
     }
     match std::str::from_utf8(bytes) {
@@ -250,7 +259,14 @@ impl Governance {
             epochs: Vec::new(),
             retired: BTreeMap::new(),
             newcomers: BTreeMap::new(),
+            replaced_keys: Vec::new(),
         };
+        if record.files.contains_key(SERVER_KEYS) {
+            return Err(Refusal::malformed(
+                "governance-path",
+                format!("a genesis names its keys itself, and no {SERVER_KEYS}"),
+            ));
+        }
         Self::load(record, blob)
     }
 
@@ -265,6 +281,7 @@ impl Governance {
         };
         let mut parsed = parsed.clone();
         let mut rules_stay = true;
+        let mut server_keys = None;
         if let Some(semantics) = publication.semantics {
             record.semantics = record.semantics.raised_to(semantics)?;
         }
@@ -274,8 +291,12 @@ impl Governance {
             rules_stay &= !path.starts_with(RULES);
             parsed.remove(&path);
             match digest {
+                None if path == SERVER_KEYS => return Err(server::stay()),
                 Some(digest) => {
                     if is_readable && let Some(file) = read_file(&path, &digest, blob)? {
+                        if let GovernanceFile::Server(keys) = &file {
+                            server_keys = Some(Arc::clone(keys));
+                        }
                         parsed.insert(path.clone(), file);
                     }
                     record.files.insert(path, digest);
@@ -293,7 +314,11 @@ impl Governance {
         if !is_readable {
             return Ok(Self { record, ..self.clone() });
         }
-        Self::of(record, parsed, rules_stay.then(|| Arc::clone(&self.rules)))
+        let published = Self::of(record, parsed, rules_stay.then(|| Arc::clone(&self.rules)))?;
+        match server_keys {
+            Some(keys) => published.with_server_keys(&keys, payload),
+            None => Ok(published),
+        }
     }
 
     /// What an epoch makes of it: who may act and by which rules stays.
@@ -335,7 +360,10 @@ impl Governance {
     ) -> Result<Self, Refusal> {
         let catalog = Catalog::assemble(parsed.iter().filter_map(|(path, file)| match file {
             GovernanceFile::Catalog(file) => Some((path, file)),
-            GovernanceFile::Rule(_) | GovernanceFile::Standard(_) | GovernanceFile::Calendar(_) => None,
+            GovernanceFile::Rule(_)
+            | GovernanceFile::Standard(_)
+            | GovernanceFile::Calendar(_)
+            | GovernanceFile::Server(_) => None,
         }))
         .map_err(|e| Refusal::malformed("catalog-invalid", format!("the catalog does not hold: {e}")))?
         .with_other_keys(&record.retired)
@@ -354,7 +382,10 @@ impl Governance {
                     .iter()
                     .filter_map(|(path, file)| match file {
                         GovernanceFile::Rule(text) => Some((path.strip_prefix(RULES)?.to_owned(), text.to_string())),
-                        GovernanceFile::Catalog(_) | GovernanceFile::Standard(_) | GovernanceFile::Calendar(_) => None,
+                        GovernanceFile::Catalog(_)
+                        | GovernanceFile::Standard(_)
+                        | GovernanceFile::Calendar(_)
+                        | GovernanceFile::Server(_) => None,
                     })
                     .collect();
                 Arc::new(parse_rules(&files)?)
@@ -364,12 +395,18 @@ impl Governance {
         let profiles_missing = missing.map(|(_, digest)| *digest).collect();
         let standards = parsed.values().filter_map(|file| match file {
             GovernanceFile::Standard(standard) => Some((standard.name.clone(), (**standard).clone())),
-            GovernanceFile::Catalog(_) | GovernanceFile::Rule(_) | GovernanceFile::Calendar(_) => None,
+            GovernanceFile::Catalog(_)
+            | GovernanceFile::Rule(_)
+            | GovernanceFile::Calendar(_)
+            | GovernanceFile::Server(_) => None,
         });
         let standards = Arc::new(standards.collect());
         let calendars = parsed.values().filter_map(|file| match file {
             GovernanceFile::Calendar(calendar) => Some((**calendar).clone()),
-            GovernanceFile::Catalog(_) | GovernanceFile::Rule(_) | GovernanceFile::Standard(_) => None,
+            GovernanceFile::Catalog(_)
+            | GovernanceFile::Rule(_)
+            | GovernanceFile::Standard(_)
+            | GovernanceFile::Server(_) => None,
         });
         let calendars = Arc::new(Calendars::of(calendars, &catalog)?);
         let catalog = Arc::new(catalog);
@@ -524,9 +561,11 @@ pub fn manifest_of(files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, Refusal
     canonical::to_bytes(&manifest)
 }
 
-/// What turns the files in force into `files`, as a publication names it. Empty if nothing changes.
+/// What turns the files in force into `files`, as a publication names it. Empty if nothing changes. The server's keys stay where
+/// nobody names others.
 pub fn replacements(in_force: &BTreeMap<String, Digest>, files: &BTreeMap<String, Vec<u8>>) -> Replacements {
-    let gone = in_force.keys().filter(|path| !files.contains_key(*path)).map(|path| (path.clone(), None));
+    let goes = |path: &&String| *path != SERVER_KEYS && !files.contains_key(*path);
+    let gone = in_force.keys().filter(goes).map(|path| (path.clone(), None));
     let changed = files.iter().filter_map(|(path, bytes)| {
         let digest = Digest::of(bytes);
         (in_force.get(path) != Some(&digest)).then(|| (path.clone(), Some(digest)))

@@ -2,7 +2,7 @@
 //! the server.
 
 use countersign_ledger::{
-    Cosignature, Digest, Time,
+    Cosignature, Digest, LogKeys, Time,
     checkpoint::SignedCheckpoint,
     cosignature::{Counted, Lack, Quorum, QuorumError, Shortfall, VerifierKey},
 };
@@ -23,8 +23,9 @@ pub struct Trust {
     pub version: u32,
     /// The log's origin.
     pub origin: String,
-    /// Signed-note verifier key: `origin+hash+base64`.
-    pub log_key: String,
+    /// Signed-note verifier key: `origin+hash+base64`. Those that came in its place later are found in the log; what is known of
+    /// them stands beside it.
+    pub log_key: LogKeys,
     /// Payload digest of the genesis.
     pub genesis: Digest,
     /// How many founders can together begin a new epoch when keys are lost.
@@ -57,6 +58,16 @@ impl Default for Freshness {
 }
 
 impl Trust {
+    /// Whether it pins the same log, whatever else it demands of it.
+    pub fn is_of_the_same(&self, other: &Self) -> bool {
+        (&self.origin, self.log_key.pinned(), self.genesis) == (&other.origin, other.log_key.pinned(), other.genesis)
+    }
+
+    fn is_log_key(&self, key: &VerifierKey) -> bool {
+        let successors = self.log_key.successors().iter().map(|successor| successor.key.as_str());
+        successors.chain([self.log_key.pinned()]).any(|log_key| key.is_log_key(log_key))
+    }
+
     /// Whether it pins no more than the log: no checkpoint, nobody who vouches for it.
     pub fn demands_nothing(&self) -> bool {
         self.checkpoint.is_none() && self.cosigners.is_none() && self.witnesses.is_empty() && self.fresh.is_default()
@@ -120,7 +131,7 @@ impl Trust {
                     quorum.need()
                 )));
             }
-            if quorum.cosigners().iter().any(|cosigner| cosigner.key.is_log_key(&self.log_key)) {
+            if quorum.cosigners().iter().any(|cosigner| self.is_log_key(&cosigner.key)) {
                 return Err(invalid("the log's own key is no cosigner of it".to_owned()));
             }
         }

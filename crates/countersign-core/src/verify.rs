@@ -15,6 +15,7 @@ mod part;
 mod read;
 mod report;
 mod shelf;
+mod signed;
 mod whole;
 
 use std::{

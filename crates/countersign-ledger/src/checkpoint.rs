@@ -15,6 +15,8 @@
 //!   extension lines, so a note that has some is not from it.
 //! - A [`SignedCheckpoint`] is signed by its log: only opening a note makes one.
 
+mod keys;
+
 use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -27,6 +29,7 @@ use signed_note::{
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+pub use self::keys::{LogKeys, Successor, Verifies};
 use crate::digest::Hash;
 
 /// The largest note that is read: a checkpoint with room for 100 cosignatures.
@@ -102,8 +105,23 @@ pub(crate) fn parse_hash(text: &str) -> Option<Hash> {
 
 /// Checks a checkpoint's note against the log's verifier key, and reads it. Signatures of other keys (cosigners) are
 /// ignored, as `signed-note` asks.
-pub fn open(note: &str, vkey: &str) -> Result<Checkpoint, CheckpointError> {
-    SignedCheckpoint::open(note, vkey).map(SignedCheckpoint::into_checkpoint)
+pub fn open(note: &str, keys: &(impl Verifies + ?Sized)) -> Result<Checkpoint, CheckpointError> {
+    SignedCheckpoint::open(note, keys).map(SignedCheckpoint::into_checkpoint)
+}
+
+/// Whether it is a verifier key by which a log of this origin can sign.
+pub fn is_verifier_key(key: &str, origin: &str) -> bool {
+    StandardVerifier::new(key).is_ok_and(|verifier| verifier.name() == origin)
+}
+
+/// What a note says before it is known whose signatures those are. Only whoever finds the key in the log that it is of, and
+/// opens it by that in the end, has a use for it.
+pub fn claimed(note: &str) -> Result<Checkpoint, CheckpointError> {
+    if note.len() > MAX_NOTE_BYTES {
+        return Err(CheckpointError::Note(format!("it has {} bytes, more than {MAX_NOTE_BYTES}", note.len())));
+    }
+    let (text, _) = note.rsplit_once(BEFORE_SIGNATURES).unwrap_or_default();
+    Checkpoint::parse_text(&format!("{text}\n"))
 }
 
 /// A checkpoint that its log has signed, with every signature line of its note, verbatim and in order.
@@ -117,11 +135,13 @@ pub struct SignedCheckpoint {
 }
 
 impl SignedCheckpoint {
-    /// Checks a note against the log's verifier key, and keeps all of it. What other keys signed is not checked here.
-    pub fn open(note: &str, vkey: &str) -> Result<Self, CheckpointError> {
+    /// Checks a note against the key by which the log signs that size, and keeps all of it. What other keys signed is not
+    /// checked here.
+    pub fn open(note: &str, keys: &(impl Verifies + ?Sized)) -> Result<Self, CheckpointError> {
         if note.len() > MAX_NOTE_BYTES {
             return Err(CheckpointError::Note(format!("it has {} bytes, more than {MAX_NOTE_BYTES}", note.len())));
         }
+        let vkey = keys.key_at(claimed(note).map_or(0, |claimed| claimed.size));
         let verifier = StandardVerifier::new(vkey).map_err(|_| CheckpointError::VerifierKey(vkey.to_owned()))?;
         let (key, log_key_id) = (verifier.name().to_owned(), verifier.key_id());
         let parsed = Note::from_bytes(note.as_bytes()).map_err(|e| CheckpointError::Note(e.to_string()))?;

@@ -32,7 +32,7 @@ pub mod time;
 pub mod tree;
 pub mod witness;
 
-pub use checkpoint::{Checkpoint, LogKey, SignedCheckpoint};
+pub use checkpoint::{Checkpoint, LogKey, LogKeys, SignedCheckpoint};
 pub use cosignature::{Cosignature, Cosigner, CosignerKey, Quorum, VerifierKey};
 pub use digest::{Digest, Hash};
 pub use dsse::Envelope;

@@ -21,7 +21,7 @@ use std::{
 };
 
 use countersign_ledger::{
-    SignedCheckpoint, Time,
+    LogKeys, SignedCheckpoint, Time,
     checkpoint::CheckpointError,
     cosignature::MAX_COSIGNERS,
     witness::{ADD_CHECKPOINT, AddCheckpoint, Answer, Refusal},
@@ -105,7 +105,6 @@ struct Asked {
 #[derive(Debug)]
 pub struct Collector {
     engine: Arc<Engine>,
-    log_key: String,
     agent: ureq::Agent,
     asked: BTreeMap<String, Asked>,
     path: PathBuf,
@@ -117,7 +116,7 @@ pub struct Collector {
 impl Collector {
     /// Collects from the cosigners at these addresses. `path` keeps what was collected over a restart; it is read here.
     pub async fn begin(engine: Arc<Engine>, cosigners: &[String], path: &Path) -> Result<Self, CosigningError> {
-        let log_key = engine.overview().await?.log_key;
+        let log_key = engine.log_keys().await?;
         if let Some(kept) = kept(&engine, &log_key, path).await? {
             engine.put_cosigned(kept);
         }
@@ -130,7 +129,6 @@ impl Collector {
             .new_agent();
         Ok(Self {
             engine,
-            log_key,
             agent,
             asked: cosigners.iter().map(|url| (url.trim_end_matches('/').to_owned(), Asked::default())).collect(),
             path: path.to_owned(),
@@ -161,7 +159,7 @@ impl Collector {
     /// Asks every cosigner once, all at the same time.
     async fn round(&mut self, now: Time) -> Result<(), CosigningError> {
         let note = self.engine.head().await?.note;
-        let signed = SignedCheckpoint::open(&note, &self.log_key)
+        let signed = SignedCheckpoint::open(&note, &self.engine.log_keys().await?)
             .map_err(|source| CosigningError::OtherLog { path: self.path.clone(), source })?;
         let mut asking = JoinSet::new();
         for (url, asked) in &self.asked {
@@ -241,7 +239,7 @@ impl Collector {
 }
 
 /// What was collected before, if this ledger continues it.
-async fn kept(engine: &Engine, log_key: &str, path: &Path) -> Result<Option<SignedCheckpoint>, CosigningError> {
+async fn kept(engine: &Engine, log_key: &LogKeys, path: &Path) -> Result<Option<SignedCheckpoint>, CosigningError> {
     let note = match fs::read_to_string(path) {
         Ok(note) => note,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

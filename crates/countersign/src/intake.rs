@@ -231,6 +231,7 @@ impl Intake {
             blobs: std::mem::take(&mut self.blobs).into_values().collect(),
             erased: std::mem::take(&mut self.erased).into_iter().collect(),
             outbox: Vec::new(),
+            log_key: None,
         }))
     }
 
@@ -242,6 +243,11 @@ impl Intake {
             self.state = Some(part(head, Arc::clone(&state.governance))?);
         }
         Ok(())
+    }
+
+    /// The log key in force behind them.
+    pub fn log_key(&self) -> Option<&str> {
+        self.state.as_ref().map(|state| state.governance.record.log_key.as_str())
     }
 
     /// Governance as it stands, with its head.

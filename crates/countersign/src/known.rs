@@ -5,7 +5,7 @@
 
 mod epoch;
 
-use std::{path::Path, thread, time::Duration};
+use std::{path::Path, sync::OnceLock, thread, time::Duration};
 
 use countersign_core::{
     epoch::MAX_STEP,
@@ -16,7 +16,7 @@ use countersign_core::{
 };
 use countersign_ledger::{
     Digest, Envelope, Fingerprint, Hash, Leaf, Time,
-    checkpoint::{self, Checkpoint, MAX_NOTE_BYTES, SignedCheckpoint},
+    checkpoint::{self, Checkpoint, CheckpointError, MAX_NOTE_BYTES, SignedCheckpoint},
     tree,
 };
 use thiserror::Error;
@@ -79,6 +79,8 @@ pub enum Sight {
 pub struct KnownLog {
     pub client: Client,
     trust: Trust,
+    /// The same with a log key that came into force since.
+    learned: OnceLock<Trust>,
     sight: Sight,
     memory: Memory,
     /// What was seen when this command began.
@@ -108,10 +110,13 @@ impl KnownLog {
             return Err(KnownError::AnotherLog { url: client.url().to_owned(), found: origin, pinned });
         }
         let memory = Memory::of(place, &origin);
-        let signed_by = |trust: &Trust| SignedCheckpoint::open(&note, &trust.log_key).is_ok();
+        // By whichever of its keys: a log that goes on is the same one.
+        let signed_by = |trust: &Trust| {
+            memory.with_keys(trust).is_ok_and(|trust| SignedCheckpoint::open(&note, &trust.log_key).is_ok())
+        };
         if let Some(trust) = given
             && !signed_by(trust)
-            && memory.pinned()?.is_some_and(|pinned| signed_by(&pinned))
+            && memory.pinned()?.is_some_and(|pinned| signed_by(&pinned) && !pinned.is_of_the_same(trust))
         {
             return Err(KnownError::WrongTrustFile { url: client.url().to_owned(), origin });
         }
@@ -132,6 +137,8 @@ impl KnownLog {
             (None, Some(pinned)) => (pinned, Sight::Pinned),
             (None, None) => (first_sight(&client, &origin)?, Sight::First),
         };
+        let trust = memory.with_keys(&trust)?;
+        let trust = learned(&client, &memory, &trust, &note, now)?.unwrap_or(trust);
         let seen = memory.see(&trust, &note, floor.as_ref(), now, |from, to| prove(&client, from, to));
         let (checkpoint, restored) = match seen {
             Ok(checkpoint) => (checkpoint, None),
@@ -167,11 +174,11 @@ impl KnownLog {
             (Sight::Pinned, Some(_) | None) => {}
         }
         memory::keep_served_at(place, client.url(), &origin)?;
-        Ok(Self { client, trust, sight, memory, checkpoint, epoch, restored })
+        Ok(Self { client, trust, learned: OnceLock::new(), sight, memory, checkpoint, epoch, restored })
     }
 
     pub fn trust(&self) -> &Trust {
-        &self.trust
+        self.learned.get().unwrap_or(&self.trust)
     }
 
     pub fn sight(&self) -> Sight {
@@ -198,7 +205,7 @@ impl KnownLog {
 
     /// Whether entry 0 of what is served is the pinned genesis.
     pub fn begins_as_pinned(&self) -> bool {
-        self.client.checkpoint().is_ok_and(|note| begins_with_genesis(&self.client, &self.trust, &note))
+        self.client.checkpoint().is_ok_and(|note| begins_with_genesis(&self.client, self.trust(), &note))
     }
 
     /// The log as it was seen when this command began.
@@ -218,8 +225,12 @@ impl KnownLog {
     /// The newest checkpoint, which continues all that was seen before.
     pub fn look(&self, now: Time) -> Result<Checkpoint, KnownError> {
         let note = self.client.checkpoint()?;
+        if let Some(trust) = learned(&self.client, &self.memory, self.trust(), &note, now)? {
+            // It comes into force while one command looks at most once.
+            drop(self.learned.set(trust));
+        }
         let prove = |from, to| prove(&self.client, from, to);
-        self.memory.see(&self.trust, &note, Some(&self.floor()), now, prove)
+        self.memory.see(self.trust(), &note, Some(&self.floor()), now, prove)
     }
 
     /// A change, worked out of its signed statements and their blobs. What this machine has verified of governance before is not
@@ -247,13 +258,13 @@ impl KnownLog {
             Some(governed) if kept.contains(&governed) => self.memory.governance(governed),
             Some(_) | None => None,
         };
-        let reading = Reading::of(&self.trust, asked, bundle, before.as_ref(), now)?;
+        let reading = Reading::of(self.trust(), asked, bundle, before.as_ref(), now)?;
         // The bundle brings the proof from where this command began; another command may have seen more meanwhile.
         let prove = |from: u64, to: u64| match from == since && to == reading.checkpoint().size {
             true => Ok(consistency),
             false => prove(&self.client, from, to),
         };
-        self.memory.see(&self.trust, &note, Some(&self.floor()), now, prove)?;
+        self.memory.see(self.trust(), &note, Some(&self.floor()), now, prove)?;
         if let Some(begun) = reading.begun() {
             self.memory.keep_governance(begun);
         }
@@ -302,12 +313,12 @@ impl KnownLog {
             Some(governed) if kept.contains(&governed) => self.memory.governance(governed),
             Some(_) | None => None,
         };
-        let checked = Checked::of(&self.trust, &evidence, before.as_ref(), now)?;
+        let checked = Checked::of(self.trust(), &evidence, before.as_ref(), now)?;
         let prove = |from: u64, to: u64| match from == since && to == checked.checkpoint.size {
             true => Ok(standings.consistency.clone()),
             false => prove(&self.client, from, to),
         };
-        self.memory.see(&self.trust, &evidence.checkpoint, Some(&self.floor()), now, prove)?;
+        self.memory.see(self.trust(), &evidence.checkpoint, Some(&self.floor()), now, prove)?;
         if let Some(begun) = &checked.begun {
             self.memory.keep_governance(begun);
         }
@@ -348,17 +359,17 @@ impl KnownLog {
             }
             let Some(note) = self.client.file("cosigned", MAX_NOTE_BYTES as u64)? else { continue };
             let note = String::from_utf8_lossy(&note).into_owned();
-            let signed = SignedCheckpoint::open(&note, &self.trust.log_key).map_err(|e| not_there(e.to_string()))?;
+            let signed = SignedCheckpoint::open(&note, &self.trust().log_key).map_err(|e| not_there(e.to_string()))?;
             if signed.checkpoint().size <= receipt.index {
                 continue;
             }
-            match self.trust.vouching(Some(&signed), now(), u64::MAX) {
+            match self.trust().vouching(Some(&signed), now(), u64::MAX) {
                 Vouching::Nobody => return Ok(()),
                 Vouching::Short(error) => short = Some(error),
                 Vouching::Enough { .. } => {
                     // What they cosigned is the log that was seen here, in which the leaf was found.
                     let prove = |from, to| prove(&self.client, from, to);
-                    self.memory.see(&self.trust, &note, None, now(), prove)?;
+                    self.memory.see(self.trust(), &note, None, now(), prove)?;
                     return Ok(());
                 }
             }
@@ -425,6 +436,30 @@ fn is_another_log(error: &KnownError) -> bool {
         },
         _ => false,
     }
+}
+
+/// What is trusted, with the log key that a checkpoint is signed with, where the log's governance names it: replayed from the pinned
+/// genesis on, so that it is by the word of those who stand behind the publication. `None` where nothing is to be learned.
+fn learned(
+    client: &Client,
+    memory: &Memory,
+    trust: &Trust,
+    note: &str,
+    now: Time,
+) -> Result<Option<Trust>, KnownError> {
+    let is_by_another = matches!(checkpoint::open(note, &trust.log_key), Err(CheckpointError::Signature { .. }));
+    if !is_by_another {
+        return Ok(None);
+    }
+    // Whatever else is wrong with the log is told of its checkpoint.
+    let Ok(standings) = client.standings(None, 0, &[]) else { return Ok(None) };
+    let Some(evidence) = standings.evidence() else { return Ok(None) };
+    let Ok(Checked { log_keys: Some(keys), .. }) = Checked::of(trust, &evidence, None, now) else { return Ok(None) };
+    if !keys.successors().starts_with(trust.log_key.successors()) || checkpoint::open(note, &keys).is_err() {
+        return Ok(None);
+    }
+    memory.keep_keys(&keys)?;
+    Ok(Some(Trust { log_key: keys, ..trust.clone() }))
 }
 
 fn first_sight(client: &Client, origin: &str) -> Result<Trust, KnownError> {

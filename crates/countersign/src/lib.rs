@@ -37,6 +37,7 @@ pub mod random;
 pub mod reading;
 pub mod rebuild;
 pub mod records;
+pub mod ring;
 pub mod settings;
 pub mod signer;
 pub mod speaker;

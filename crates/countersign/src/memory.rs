@@ -7,6 +7,7 @@
 //!   trust.json      what was pinned at first sight, or given with --trust
 //!   seen            the newest checkpoint
 //!   seen.before-epoch-N  the newest one before the log was restored and a quorum began epoch N
+//!   keys            log keys that came in the place of the pinned one, as governance was found to say
 //!   lock            held while the two are compared and replaced
 //!   governance/     governance as it was verified at some moments, so that it is not read from the beginning each time
 //!   proof-TIME/     `before` and `now`: two checkpoints that cannot both be of one log
@@ -29,7 +30,7 @@ use countersign_core::{
     trust::{TRUST_VERSION, Trust},
 };
 use countersign_ledger::{
-    Digest, Hash, Time,
+    Digest, Hash, LogKeys, Time,
     checkpoint::{self, Checkpoint, CheckpointError},
     tree,
 };
@@ -47,6 +48,8 @@ const SEEN: &str = "seen";
 const LOCK: &str = "lock";
 const PROOF: &str = "proof-";
 const GOVERNANCE: &str = "governance";
+/// Log keys that came in the place of the pinned one.
+const KEYS: &str = "keys";
 
 /// A checkpoint with all its cosignatures, and what is said about it.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -157,6 +160,13 @@ impl fmt::Display for Contradiction {
 
 impl std::error::Error for Contradiction {}
 
+/// Log keys, as they were found.
+#[derive(Debug, Serialize, Deserialize)]
+struct Keys {
+    version: u32,
+    log: LogKeys,
+}
+
 /// A checkpoint that was seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -232,6 +242,7 @@ impl Memory {
 
     /// The newest checkpoint of the log that was seen here, or that is pinned.
     pub fn newest(&self, trust: &Trust) -> Result<Option<String>, MemoryError> {
+        let trust = &self.with_keys(trust)?;
         let pinned = trust.checkpoint.as_deref().map(|note| Ok((self.open(trust, note)?.size, note.to_owned())));
         let seen = self.seen()?.filter(|seen| seen.genesis == trust.genesis).map(|seen| Ok((seen.size, seen.note)));
         let known: Vec<_> = pinned.into_iter().chain(seen).collect::<Result<_, MemoryError>>()?;
@@ -253,7 +264,7 @@ impl Memory {
         }
         if self.is_of_another(trust)? {
             let aside = self.new_proof(now)?;
-            for name in [TRUST, SEEN, GOVERNANCE] {
+            for name in [TRUST, SEEN, GOVERNANCE, KEYS] {
                 let from = self.folder.join(name);
                 if from.exists() {
                     fs::rename(&from, aside.join(name)).map_err(io_error("move", &from))?;
@@ -347,6 +358,21 @@ impl Memory {
             Ok(before) => self.contradiction(What::FoundedAnew, before.as_ref(), shown, now),
             Err(error) => error,
         }
+    }
+
+    /// What is trusted, with the log keys that are known by now.
+    pub fn with_keys(&self, trust: &Trust) -> Result<Trust, MemoryError> {
+        let known = load::<Keys>(&self.folder.join(KEYS), VERSION)?.map(|keys| keys.log);
+        let is_more = |known: &LogKeys| {
+            known.pinned() == trust.log_key.pinned() && known.successors().len() > trust.log_key.successors().len()
+        };
+        Ok(known.filter(is_more).map_or_else(|| trust.clone(), |log_key| Trust { log_key, ..trust.clone() }))
+    }
+
+    /// Remembers log keys that governance was found to name.
+    pub fn keep_keys(&self, keys: &LogKeys) -> Result<(), MemoryError> {
+        let _lock = self.lock()?;
+        self.put(&self.folder, KEYS, &Keys { version: VERSION, log: keys.clone() })
     }
 
     fn open(&self, trust: &Trust, note: &str) -> Result<Checkpoint, MemoryError> {
@@ -482,7 +508,7 @@ mod tests {
             let trust = Trust {
                 version: TRUST_VERSION,
                 origin: "shop/log".to_owned(),
-                log_key: key.verifier(),
+                log_key: key.verifier().into(),
                 genesis: Digest::of(seed),
                 recovery_quorum: 1,
                 checkpoint: None,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_core::{
     calendar::{self, Calendar, CalendarFile, Use},
     catalog::files::{CatalogFile, PROFILES},
-    governance::{RULES, Replacements, read_manifest},
+    governance::{RULES, Replacements, SERVER_KEYS, ServerKeys, read_manifest},
     refusal::Refusal,
     requirement::Carry,
     rules::{Rule, Rules},
@@ -178,6 +178,13 @@ fn read(path: &str, content: &Content, found: &mut Entities) -> Result<(), Refus
     }
     if let Some(name) = standard::name_of(path) {
         add(format!("standard change {name}"), fields_of_standard(&Standard::parse(name, text)?));
+        return Ok(());
+    }
+    if path == SERVER_KEYS {
+        ServerKeys::parse(text.as_bytes())?;
+        let value: Value = serde_json::from_str(text)
+            .map_err(|error| Refusal::malformed("malformed-blob", format!("`{path}` is malformed: {error}")))?;
+        add("the server's keys".to_owned(), fields(&value));
         return Ok(());
     }
     if let Some(name) = calendar::name_of(path) {

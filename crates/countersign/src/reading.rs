@@ -24,7 +24,7 @@ use countersign_core::{
     trust::Trust,
     verify::{CLOCK_BEHIND, Evidence, GovernedBefore, Verdict, verify, verify_behind},
 };
-use countersign_ledger::{Digest, Leaf, Time, checkpoint::Checkpoint};
+use countersign_ledger::{Digest, Leaf, LogKeys, Time, checkpoint::Checkpoint};
 
 use crate::{bundle::Bundle, client::ChangePrefix, view, wire::ChangeView};
 
@@ -53,7 +53,7 @@ impl Reading {
         if !asked.names(&bundle.change) {
             return Err(swapped(asked, &format!("change {}", bundle.change)));
         }
-        let Checked { state, checkpoint, begun } = Checked::of(trust, &bundle.evidence, before, now)?;
+        let Checked { state, checkpoint, begun, log_keys: _ } = Checked::of(trust, &bundle.evidence, before, now)?;
         // Its id is the beginning of its proposal's digest: the fold has made it so.
         let change = state.change(&bundle.change).ok().flatten().cloned();
         let change = change.ok_or_else(|| swapped(asked, "a log that has no such change"))?;
@@ -131,6 +131,8 @@ pub struct Checked {
     pub checkpoint: Checkpoint,
     /// Where the next reading of governance can go on from.
     pub begun: Option<GovernedBefore>,
+    /// By which key the log signs which sizes.
+    pub log_keys: Option<LogKeys>,
 }
 
 impl Checked {
@@ -153,7 +155,9 @@ impl Checked {
             });
         }
         match (report.state, report.checkpoint) {
-            (Some(state), Some(checkpoint)) => Ok(Self { state, checkpoint, begun: report.begun }),
+            (Some(state), Some(checkpoint)) => {
+                Ok(Self { state, checkpoint, begun: report.begun, log_keys: report.log_keys })
+            }
             (None, _) | (_, None) => Err(broken("it does not hold")),
         }
     }

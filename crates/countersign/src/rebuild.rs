@@ -73,6 +73,8 @@ pub async fn replay(
                 leaves: vec![NewLeaf { unique: replay.unique.clone(), leaf: entry.leaf }],
                 erased: Vec::new(),
                 outbox: Vec::new(),
+                // One key signs all of it anew.
+                log_key: None,
             });
             next += 1;
         }

@@ -15,14 +15,14 @@ use countersign_core::{
     admit::Signed,
     change::Change,
     epoch::EpochRecord,
-    governance::{Governance, GovernanceRecord, files_named, list_named},
+    governance::{self, Governance, GovernanceRecord, ReplacedKeys, files_named, list_named},
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId},
     refusal::{Refusal, RefusalClass},
     state::{FindingRecord, GateRecord, PersonRecord, Record, State},
     statement::{Body, Erasure, Statement, governance_stream},
     subject::Subject,
 };
-use countersign_ledger::{Digest, Fingerprint, Leaf, PublicKey, StreamHead, StreamId, Time};
+use countersign_ledger::{Digest, Fingerprint, Leaf, LogKeys, PublicKey, StreamHead, StreamId, Time};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Version of what is written here. A store of an older one is rebuilt from its leaves.
-pub const PROJECTIONS: u32 = 9;
+pub const PROJECTIONS: u32 = 10;
 
 pub const GOVERNANCE: &str = "governance";
 pub const OVERVIEW: &str = "overview";
@@ -200,6 +200,8 @@ pub struct Overview {
     pub people: u32,
     /// Epochs that were begun after the first.
     pub epochs: Vec<EpochRecord>,
+    /// Keys that the server had before.
+    pub replaced_keys: Vec<ReplacedKeys>,
 }
 
 impl Overview {
@@ -216,6 +218,7 @@ impl Overview {
             rules: governance.rules.digest(),
             people: governance.population(),
             epochs: record.epochs.clone(),
+            replaced_keys: record.replaced_keys.clone(),
         }
     }
 }
@@ -223,6 +226,14 @@ impl Overview {
 /// What governs, in short. The log has to be founded.
 pub async fn overview(store: &dyn Store) -> Result<Overview, RecordError> {
     of_governance(store, OVERVIEW).await
+}
+
+/// By which key a log signs which sizes.
+pub async fn log_keys(store: &dyn Store) -> Result<LogKeys, RecordError> {
+    let Overview { log_key, replaced_keys, .. } = overview(store).await?;
+    let keys: Vec<Unique> = replaced_keys.iter().map(|replaced| Unique::of_digest(&replaced.by)).collect();
+    let found = store.taken(&keys).await?;
+    Ok(governance::log_keys(&log_key, &replaced_keys, |by| found.get(&Unique::of_digest(by)).copied()))
 }
 
 /// The epochs that were begun in a log, in their order; none where it is not founded.

@@ -112,8 +112,9 @@ fn gate(state: &State, authenticated: &Authenticated<'_>, gate: &GateRegistratio
             .hint("give the gate another name (`--name`)"));
     }
     let fingerprint = gate.key.fingerprint();
-    let taken =
-        governance.ever_by_key(&fingerprint).is_some() || governance.record.server_key.fingerprint() == fingerprint;
+    let taken = governance.ever_by_key(&fingerprint).is_some()
+        || governance.record.server_key.fingerprint() == fingerprint
+        || governance.record.was_servers(&gate.key);
     if taken {
         return Err(Refusal::conflict("key-taken", format!("key {fingerprint} is somebody else's"))
             .hint("a gate has a key of its own"));

@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalog::{Catalog, Tier, near},
     glob::Globs,
-    ids::{Environment, SystemId},
+    ids::{Environment, SystemId, Target},
     kind::{Kind, Purpose},
-    snapshot::TargetView,
 };
 
 /// All that is said has to be so; what is not said is anything. Without environments it is about production.
@@ -61,16 +60,23 @@ impl Scope {
 
     /// Whether a change of this kind to this target is meant. What governs never is. `touches` says whether the change does
     /// something to these patterns.
-    pub fn is_about(&self, view: &TargetView, kind: Kind, touches: impl FnOnce() -> bool) -> bool {
+    pub fn is_about(
+        &self,
+        target: &Target,
+        production: bool,
+        tier: Tier,
+        kind: Kind,
+        touches: impl FnOnce() -> bool,
+    ) -> bool {
         let environment = match self.environments.is_empty() {
-            true => view.production,
-            false => self.environments.contains(&view.target.environment),
+            true => production,
+            false => self.environments.contains(&target.environment),
         };
-        !view.target.is_governance()
+        !target.is_governance()
             && environment
             && (self.kinds.is_empty() || self.kinds.contains(&kind))
-            && (self.systems.is_empty() || self.systems.contains(&view.target.system))
-            && (self.tiers.is_empty() || self.tiers.contains(&view.tier))
+            && (self.systems.is_empty() || self.systems.contains(&target.system))
+            && (self.tiers.is_empty() || self.tiers.contains(&tier))
             && (self.paths.is_none() || touches())
     }
 

@@ -45,7 +45,10 @@ pub(super) fn calendar(
     let touches = Touches::of(revision);
     let about = |calendar: &Calendar| -> BTreeSet<Target> {
         let touched = || calendar.globs().is_none_or(|globs| touches.any(globs));
-        let meant = targets.iter().filter(|view| calendar.file.scope.is_about(view, change.kind, touched));
+        let scope = &calendar.file.scope;
+        let is_meant =
+            |view: &&TargetView| scope.is_about(&view.target, view.production, view.tier, change.kind, touched);
+        let meant = targets.iter().filter(is_meant);
         meant.map(|view| view.target.clone()).collect()
     };
     let mut view = CalendarView { files, zones: database().to_owned(), ..CalendarView::default() };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use countersign_ledger::{
-    Hash,
+    Hash, LogKeys,
     checkpoint::{Checkpoint, SignedCheckpoint},
 };
 
@@ -59,7 +59,11 @@ impl Completeness {
 }
 
 /// What others cosigned: the note that came with the copy, or its own checkpoint.
-pub(super) fn cosigned(checkpoint: &str, cosigned: Option<&str>, log_key: &str) -> Result<SignedCheckpoint, Failure> {
+pub(super) fn cosigned(
+    checkpoint: &str,
+    cosigned: Option<&str>,
+    log_key: &LogKeys,
+) -> Result<SignedCheckpoint, Failure> {
     SignedCheckpoint::open(cosigned.unwrap_or(checkpoint), log_key)
         .map_err(|e| Failure::new(format!("what others cosigned is no checkpoint of this log: {e}")))
 }

@@ -14,7 +14,8 @@ use super::{
     order::{Order, readable},
     read::{ReadLeaf, changed_blob},
     report::{Failure, Report, Verdict, count},
-    whole::{checkpoint_step, genesis_step},
+    signed::SignedBy,
+    whole::genesis_step,
 };
 use crate::{
     epoch::EpochRecord,
@@ -41,32 +42,51 @@ pub struct GovernedBefore {
 /// Verifies a part of a log.
 pub(super) fn verify(trust: &Trust, evidence: &Evidence, before: Option<&GovernedBefore>, now: Time) -> Report {
     let mut report = Report::begin();
-    report.checkpoint = report.step("checkpoint", || checkpoint_step(trust, &evidence.checkpoint));
-    let Some(checkpoint) = report.checkpoint.clone() else { return report };
-    let Some(leaves) = report.step("leaves", || leaves_step(evidence, &checkpoint)) else { return report };
+    let begun = report.step("checkpoint", || SignedBy::begin(trust, &evidence.checkpoint));
+    let Some((mut signed, checkpoint)) = begun else { return report };
+    report.checkpoint = Some(checkpoint.clone());
+    let is_replayed = replay(trust, evidence, before, now, &mut report, &mut signed, &checkpoint);
+    signed.conclude(&mut report, is_replayed);
+    report
+}
+
+/// Everything behind the checkpoint's own step. Whether governance was replayed to the end of it, which tells who signed that.
+fn replay(
+    trust: &Trust,
+    evidence: &Evidence,
+    before: Option<&GovernedBefore>,
+    now: Time,
+    report: &mut Report,
+    signed: &mut SignedBy,
+    checkpoint: &Checkpoint,
+) -> bool {
+    let Some(leaves) = report.step("leaves", || leaves_step(evidence, checkpoint)) else { return false };
     if report.step("blobs", || blobs_step(evidence, &leaves)).is_none() {
-        return report;
+        return false;
     }
     let genesis = || {
         let first = leaves.first().filter(|placed| placed.index == 0);
         genesis_step(trust, first.ok_or_else(|| Failure::new("entry 0 is not in the copy"))?.entry.as_ref())
     };
     if report.step("genesis", genesis).is_none() {
-        return report;
+        return false;
     }
     let mut decisions = Decisions::default();
-    let replayed = report.step("statements", || statements_step(evidence, &leaves, before, now, &mut decisions));
+    let replayed =
+        report.step("statements", || statements_step(evidence, &leaves, before, now, &mut decisions, signed));
     let (state, begun) = replayed.unzip();
     report.begun = begun.flatten();
     // What was decided before the part that is newer than this program is run again all the same.
     if state.is_none() && !report.steps.iter().any(|step| step.verdict == Verdict::Newer) {
-        return report;
+        return false;
     }
+    let is_replayed = state.is_some();
     report.decisions(&decisions);
     if report.nothing_against() {
-        report.conclude(completeness_of(trust, evidence, &checkpoint, &leaves, now), state);
+        report.log_keys = Some(signed.keys().clone());
+        report.conclude(completeness_of(trust, evidence, checkpoint, (&leaves, signed), now), state);
     }
-    report
+    is_replayed
 }
 
 /// A leaf of the copy.
@@ -126,6 +146,7 @@ fn statements_step(
     before: Option<&GovernedBefore>,
     now: Time,
     decisions: &mut Decisions,
+    signed: &mut SignedBy,
     // The state, and governance as it stood when the change began; at the end where there is no change.
 ) -> Result<((State, Option<GovernedBefore>), String), Failure> {
     let blob = |digest: &Digest| evidence.blobs.get(digest).cloned();
@@ -143,6 +164,10 @@ fn statements_step(
             state
         }
     };
+    match before {
+        None => signed.found(&state),
+        Some(before) => signed.behind(before.index, &state),
+    }
     let mut order = Order::after(first);
     let mut begun = None;
     let mut last_governed = before.map_or(0, |before| before.index);
@@ -179,6 +204,7 @@ fn statements_step(
             _ => None,
         };
         state.fold(entry, &blob).map_err(|e| Failure::refused(index, &e))?;
+        signed.behind(index, &state);
         if let Some(result) = decided {
             decisions.add(index, result);
         }
@@ -241,10 +267,10 @@ fn completeness_of(
     trust: &Trust,
     evidence: &Evidence,
     checkpoint: &Checkpoint,
-    leaves: &[Placed],
+    (leaves, signed): (&[Placed], &SignedBy),
     now: Time,
 ) -> Result<Completeness, Failure> {
-    let note = completeness::cosigned(&evidence.checkpoint, evidence.cosigned.as_deref(), &trust.log_key)?;
+    let note = completeness::cosigned(&evidence.checkpoint, evidence.cosigned.as_deref(), signed.keys())?;
     // A part does not tell what the root of fewer leaves was.
     completeness::continues(note.checkpoint(), checkpoint, None)?;
     let vouching = trust.vouching(Some(&note), now, u64::MAX);

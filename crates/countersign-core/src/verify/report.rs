@@ -1,6 +1,6 @@
 //! What verification says: a verdict for each step, and the first leaf that does not hold.
 
-use countersign_ledger::checkpoint::Checkpoint;
+use countersign_ledger::{LogKeys, checkpoint::Checkpoint};
 use serde::{Deserialize, Serialize};
 
 use super::{Completeness, again::Decisions, part::GovernedBefore};
@@ -39,6 +39,8 @@ pub struct Report {
     pub begun: Option<GovernedBefore>,
     /// How far nothing can have been left out, if all steps hold.
     pub completeness: Option<Completeness>,
+    /// By which key the log signs which sizes, as its leaves say, if all steps hold.
+    pub log_keys: Option<LogKeys>,
 }
 
 impl Step {
@@ -107,7 +109,7 @@ impl Failure {
 
 impl Report {
     pub(super) fn begin() -> Self {
-        Self { steps: Vec::new(), checkpoint: None, state: None, begun: None, completeness: None }
+        Self { steps: Vec::new(), checkpoint: None, state: None, begun: None, completeness: None, log_keys: None }
     }
 
     pub(super) fn step<T>(

@@ -12,7 +12,7 @@
 
 use countersign_ledger::{
     Digest, Frontier, Hash, Time,
-    checkpoint::{self, Checkpoint, CheckpointError, SignedCheckpoint},
+    checkpoint::{self, Checkpoint},
 };
 
 use super::{
@@ -24,6 +24,7 @@ use super::{
     read::ReadLeaf,
     report::{Failure, Report, Verdict, count},
     shelf::{self, Shelf, ShelfError},
+    signed::SignedBy,
 };
 use crate::{epoch, fold::Entry, refusal::Refusal, state::State, statement::Body, trust::Trust};
 
@@ -38,8 +39,10 @@ pub struct Whole<'t, S> {
     shelf: S,
     report: Report,
     checkpoint: Checkpoint,
-    /// What others cosigned, or why that is no checkpoint.
-    cosigned: Result<SignedCheckpoint, Failure>,
+    /// By which key that is signed, as far as the log was replayed.
+    signed: SignedBy,
+    /// What others cosigned, and the size that it says.
+    cosigned: (String, u64),
     /// The copy's root at that size.
     cosigned_root: Option<Hash>,
     /// What whoever gave the trust file had seen of the log.
@@ -81,25 +84,28 @@ impl<'t, S: Shelf> Whole<'t, S> {
     ) -> Result<Self, Box<Report>> {
         let mut report = Report::begin();
         let mut pinned = None;
-        report.checkpoint = report.step("checkpoint", || {
-            let (opened, detail) = checkpoint_step(trust, checkpoint)?;
+        let begun = report.step("checkpoint", || {
+            let ((signed, opened), detail) = SignedBy::begin(trust, checkpoint)?;
             pinned = pinned_in(trust)?;
             match pinned.as_ref().filter(|pinned| pinned.size > opened.size) {
                 Some(pinned) => Err(Failure::new(format!(
                     "it is of {} leaves, and the trust file pins a checkpoint of {}: this is an older copy, or the log went back",
                     opened.size, pinned.size
                 ))),
-                None => Ok((opened, detail)),
+                None => Ok(((signed, opened), detail)),
             }
         });
-        let Some(opened) = report.checkpoint.clone() else { return Err(Box::new(report)) };
+        let Some((signed, opened)) = begun else { return Err(Box::new(report)) };
+        report.checkpoint = Some(opened.clone());
+        let cosigned = cosigned.unwrap_or(checkpoint);
         let mut whole = Self {
             trust,
             now,
             shelf,
             report,
             checkpoint: opened,
-            cosigned: completeness::cosigned(checkpoint, cosigned, &trust.log_key),
+            signed,
+            cosigned: (cosigned.to_owned(), checkpoint::claimed(cosigned).map_or(0, |claimed| claimed.size)),
             cosigned_root: None,
             pinned,
             frontier: Frontier::new(),
@@ -120,7 +126,8 @@ impl<'t, S: Shelf> Whole<'t, S> {
 
     /// Whether nothing that comes could change what is said.
     pub fn is_settled(&self) -> bool {
-        self.against.leaves.is_some()
+        // Where it takes the log to say whose checkpoint this is, another log says nothing.
+        self.against.leaves.is_some() || (!self.signed.is_known() && self.against.genesis.is_some())
     }
 
     /// Takes the next leaf.
@@ -146,9 +153,12 @@ impl<'t, S: Shelf> Whole<'t, S> {
             self.found(leaf);
         } else if let Some(replay) = &mut self.replay {
             let next = replay.next(index, leaf, self.now, &mut self.decisions, &mut self.shelf)?;
-            if let Err(failure) = next {
-                self.against.statements = Some(failure);
-                self.replay = None;
+            match next {
+                Ok(()) => self.signed.behind(index, &replay.state),
+                Err(failure) => {
+                    self.against.statements = Some(failure);
+                    self.replay = None;
+                }
             }
         }
         self.frontier.push(leaf.hash);
@@ -171,7 +181,7 @@ impl<'t, S: Shelf> Whole<'t, S> {
             let detail = format!("its first {size} leaves hash to {root}, and the trust file pins {}", pinned.root);
             self.against.leaves.get_or_insert_with(|| Failure::new(detail));
         }
-        if self.cosigned.as_ref().is_ok_and(|note| note.checkpoint().size == self.frontier.size()) {
+        if self.cosigned.1 == self.frontier.size() {
             self.cosigned_root = Some(self.frontier.root());
         }
     }
@@ -185,6 +195,7 @@ impl<'t, S: Shelf> Whole<'t, S> {
         let Ok(entry) = &leaf.entry else { return };
         match State::genesis(entry, &|digest| leaf.blob(digest)) {
             Ok(state) => {
+                self.signed.found(&state);
                 let (order, roots) = (Order::after(entry), Roots::begin());
                 self.replay = Some(Replay { state: state.with_a_shelf(), order, roots });
             }
@@ -200,6 +211,10 @@ impl<'t, S: Shelf> Whole<'t, S> {
     }
 
     fn conclude(&mut self) {
+        let is_replayed = self.replay.is_some() && self.frontier.size() == self.checkpoint.size;
+        if !self.signed.conclude(&mut self.report, is_replayed) {
+            return;
+        }
         let against = std::mem::take(&mut self.against);
         let (size, root) = (self.frontier.size(), self.frontier.root());
         let leaves = match against.leaves {
@@ -252,12 +267,13 @@ impl<'t, S: Shelf> Whole<'t, S> {
         self.report.decisions(&self.decisions);
         if self.report.nothing_against() {
             let completeness = self.completeness();
+            self.report.log_keys = Some(self.signed.keys().clone());
             self.report.conclude(completeness, state);
         }
     }
 
     fn completeness(&self) -> Result<Completeness, Failure> {
-        let note = self.cosigned.as_ref().map_err(Clone::clone)?;
+        let note = &completeness::cosigned(&self.cosigned.0, None, self.signed.keys())?;
         completeness::continues(note.checkpoint(), &self.checkpoint, self.cosigned_root)?;
         let vouching = self.trust.vouching(Some(note), self.now, u64::MAX);
         Ok(Completeness { vouching, until: Default::default(), size: note.checkpoint().size, whole: true })
@@ -308,23 +324,6 @@ impl Replay {
         shelf::lay_down(shelf, state)?;
         Ok(Ok(()))
     }
-}
-
-pub(super) fn checkpoint_step(trust: &Trust, note: &str) -> Result<(Checkpoint, String), Failure> {
-    // What the log says that it is called: by another name it is another log, whoever signed it.
-    let named = note.lines().next().unwrap_or_default();
-    if named != trust.origin {
-        let named: String = named.escape_debug().take(100).collect();
-        return Err(Failure::new(format!("wrong trust file: it is of log `{}`, this is log `{named}`", trust.origin)));
-    }
-    let checkpoint = checkpoint::open(note, &trust.log_key).map_err(|error| match error {
-        CheckpointError::Signature { .. } => Failure::new(format!(
-            "wrong trust file, or not the log that it pins: the checkpoint of `{named}` is not signed by the pinned log key"
-        )),
-        error => Failure::new(format!("the checkpoint is not signed by the pinned log key: {error}")),
-    })?;
-    let detail = format!("{} leaves of {}, root {}", checkpoint.size, checkpoint.origin, checkpoint.root);
-    Ok((checkpoint, detail))
 }
 
 /// The checkpoint that a trust file pins.

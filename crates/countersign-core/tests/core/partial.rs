@@ -168,6 +168,7 @@ enum What {
     Rotate,
     RotateLost,
     Recover,
+    BreakGlass,
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -202,6 +203,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         2 => Just(one(What::Rotate)),
         1 => Just(one(What::RotateLost)),
         1 => Just(one(What::Recover)),
+        1 => Just(one(What::BreakGlass)),
     ];
     let run = (0..SPEAKERS.len(), prop::option::weighted(0.1, 0..SPEAKERS.len()), 0..4_usize, what);
     let run = run.prop_map(|(by, key, change, what)| {
@@ -333,6 +335,7 @@ impl Act {
             What::Withdraw => Body::Withdrawal(Withdrawal { change, revision }),
             What::TakeBack => Body::ApprovalWithdrawal(ApprovalWithdrawal { change, revision }),
             What::Comment => world.remark(&change),
+            What::BreakGlass => Body::BreakGlass(world.glass(&change)),
             What::Label => {
                 let act = if self.by.is_multiple_of(2) { LabelAct::PutOn } else { LabelAct::TakeOff };
                 Body::Label(Labelling { act, change, labels: ["hold".parse().unwrap()].into(), revision })
@@ -472,5 +475,5 @@ fn the_random_logs_get_somewhere() {
         }
     }
     let kinds: Vec<&str> = seen.keys().copied().collect();
-    assert_eq!(kinds.len(), 23, "{seen:?}");
+    assert_eq!(kinds.len(), 24, "{seen:?}");
 }

@@ -1,5 +1,7 @@
 //! Statements: one spelling each, frozen, and nothing else is read.
 
+mod matters;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
@@ -11,8 +13,8 @@ use countersign_core::{
     permit::PERMIT_SECS,
     refusal::RefusalClass,
     statement::{
-        Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Evidence, Finding,
-        FindingAnswer, FoundDocument, Founder, GateRegistration, Genesis, GuidanceObservation, Header, Holder,
+        Approval, ApprovalWithdrawal, Body, BreakGlass, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Evidence,
+        Finding, FindingAnswer, FoundDocument, Founder, GateRegistration, Genesis, GuidanceObservation, Header, Holder,
         Identification, IdentityVerdict, KINDS, KeyRevocation, KeyRotation, LabelAct, Labelling, MAX_TARGETS, Matter,
         NewRevision, ObservedDocument, OutcomeReport, OutcomeResult, PermitGrant, PermitRequest, Proposal, Publication,
         PublishedChange, RESERVED_KINDS, Recovery, Rejection, RejectionLift, RejectionSetAside, RevisionRef,
@@ -230,6 +232,20 @@ pub fn one_of_each() -> Vec<Statement> {
             issued_at: START,
             revision,
             targets: both(),
+            transition: transition.clone(),
+        }),
+        Body::BreakGlass(BreakGlass {
+            audience: key().fingerprint(),
+            change: change(),
+            expires_at: START.plus_secs(PERMIT_SECS),
+            gate: gate(),
+            incident: Some("INC-4711".to_owned()),
+            nonce: Some("000102030405060708090a0b0c0d0e0f".parse().unwrap()),
+            overrides: BTreeSet::from([id("linus")]),
+            reason,
+            revision,
+            seen: Seen::Computed,
+            targets: both(),
             transition,
         }),
         Body::OutcomeReport(OutcomeReport {
@@ -275,45 +291,6 @@ pub fn one_of_each() -> Vec<Statement> {
     bodies.into_iter().map(|body| Statement { header: header.clone(), body }).collect()
 }
 
-/// A finding of every matter.
-fn matters() -> Vec<Statement> {
-    let of = |what: Matter| {
-        let mut statement = one_of_each().into_iter().find(|said| said.body.kind() == "finding").unwrap();
-        let Body::Finding(finding) = &mut statement.body else { unreachable!() };
-        finding.what = what;
-        statement
-    };
-    let branch = || "refs/heads/main".to_owned();
-    let revocation = |of| Matter::RevocationUnconfirmed {
-        by: id("linus"),
-        key: key().fingerprint(),
-        of,
-        revocation: Digest::of("revocation"),
-    };
-    vec![
-        of(Matter::AfterReview {
-            by: id("linus"),
-            change: change(),
-            restores: "1a2b".repeat(8).parse().unwrap(),
-            targets: targets(&["checkout/production"]),
-        }),
-        of(Matter::GateMode { branch: branch(), gate: gate(), targets: targets(&["checkout/production"]) }),
-        of(Matter::NobodyCan {
-            rule: "owner-approves".parse().unwrap(),
-            target: "checkout/production".parse().unwrap(),
-        }),
-        of(Matter::RuleSwitched {
-            changes: ["1a2b".repeat(8).parse().unwrap()].into(),
-            off: Digest::of("off"),
-            on: Digest::of("on"),
-            rule: "owner-approves".parse().unwrap(),
-            target: "checkout/production".parse().unwrap(),
-        }),
-        of(revocation(Holder::Person(id("grace")))),
-        of(revocation(Holder::Gate(gate()))),
-    ]
-}
-
 /// The same with every field left out that can be, and with what a field can say besides.
 fn the_others() -> Vec<Statement> {
     let mut statements = one_of_each();
@@ -322,6 +299,7 @@ fn the_others() -> Vec<Statement> {
         match &mut statement.body {
             Body::Publication(publication) => publication.semantics = None,
             Body::KeyRotation(rotation) => rotation.reason = None,
+            Body::BreakGlass(said) => (said.incident, said.nonce) = (None, None),
             Body::KeyRevocation(revocation) => revocation.of = Holder::Gate(gate()),
             Body::GateRegistration(gate) => (gate.map, gate.reason, gate.watching) = (None, None, BTreeMap::new()),
             Body::Proposal(proposal) => {
@@ -380,7 +358,7 @@ fn the_bytes_of_every_matter_are_frozen() {
         let streams: Vec<&str> = streams.iter().map(|stream| stream.as_str()).collect();
         format!("{}\n{}", streams.join(" "), String::from_utf8(payload).unwrap())
     };
-    insta::assert_snapshot!("golden_matters", matters().iter().map(line).collect::<Vec<_>>().join("\n"));
+    insta::assert_snapshot!("golden_matters", matters::matters().iter().map(line).collect::<Vec<_>>().join("\n"));
 }
 
 #[test]
@@ -445,6 +423,7 @@ fn the_streams_of_every_kind_are_a_function_of_the_statement() {
     permit-request: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     decision: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     permit: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
+    break-glass: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a target/checkout/production target/search/staging
     outcome: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a target/checkout/production target/search/staging
     erasure: change/9f2c4e6a81d09f2c4e6a81d09f2c4e6a
     epoch: governance
@@ -571,7 +550,7 @@ fn an_unknown_kind_is_malformed_and_told_which_there_are() {
     let refusal = Statement::parse(other.as_bytes()).unwrap_err();
     assert_eq!(refusal.class, RefusalClass::Malformed);
     assert_snapshot!(refusal.to_string(), @"`blessing` is not a kind of statement");
-    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, key-rotation, recovery, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, label, evidence, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, outcome, erasure, epoch, finding, finding-answer");
+    assert_snapshot!(refusal.hint.unwrap(), @"predicate types are urn:x-countersign:KIND:v1 with KIND one of genesis, publication, key-revocation, revocation-confirmation, key-rotation, recovery, gate-registration, proposal, revision, approval, rejection, rejection-lift, rejection-set-aside, withdrawal, approval-withdrawal, comment, label, evidence, disclosure, waiver, identification, guidance-observation, permit-request, decision, permit, break-glass, outcome, erasure, epoch, finding, finding-answer");
     for kind in ["urn:x-countersign:approval:v2", "https://slsa.dev/provenance/v1", "approval", ""] {
         let other = approval().replacen("urn:x-countersign:approval:v1", kind, 1);
         assert_eq!(Statement::parse(other.as_bytes()).unwrap_err().code, "unknown-statement", "{kind}");

@@ -16,6 +16,7 @@ use countersign::{
     home::Home,
     intake::Intake,
     records::GovernanceCache,
+    ring::Ring,
     store::{self, Store},
 };
 use countersign_core::fold::Entry;
@@ -43,8 +44,7 @@ pub async fn found(world: &World) -> Result<Arc<dyn Store>> {
 pub fn setup(home: &Home, store: &Arc<dyn Store>, clock: Arc<dyn Fn() -> Time + Send + Sync>) -> Result<Setup> {
     Ok(Setup {
         store: Arc::clone(store),
-        log_key: Arc::new(home.log_key()?),
-        server_key: home.server_key()?,
+        keys: Arc::new(Ring::of(home.log_key()?, home.server_key()?)),
         genesis: home.genesis().clone(),
         genesis_blobs: home.genesis_files()?.blobs(),
         guidance: Vec::new(),

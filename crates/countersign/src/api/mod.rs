@@ -198,7 +198,7 @@ async fn log(State(engine): State<Arc<Engine>>) -> Reply<Json<LogInfo>> {
         trust: Trust {
             version: TRUST_VERSION,
             origin: governance.origin,
-            log_key: governance.log_key,
+            log_key: engine.log_keys().await?,
             genesis: governance.genesis,
             recovery_quorum: governance.recovery_quorum,
             checkpoint: None,

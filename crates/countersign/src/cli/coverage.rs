@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
+    calendar::{MAX_WEEKS, weeks_after},
     catalog::{System, did_you_mean},
     coverage::{
         Coverage, Gap, Missing, Opening, Road, Way,
         absent::{Absences, Among, Closing, Gate, Stands, absences},
+        ahead::{Ahead, Window, ahead},
         coverage,
         supply::{Supply, supply},
     },
@@ -21,7 +23,7 @@ use countersign_ledger::Time;
 use serde_json::{Value, json};
 
 use super::{
-    Global,
+    Global, calendar,
     error::{CliError, Exit},
     output::{self, Format, bad, count, faint, good, list, warn},
     times,
@@ -35,11 +37,13 @@ const MAX_LINES: usize = 20;
 ///
 /// A gate is closed when none of those who remain could propose a change that the others can let through, however many approve. A waiver
 /// does not count; where one would still do, it says so. Sets of one and of two people are all found; beyond, how many it takes.
+/// Away is who is so by a calendar, and who has no key that holds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     countersign coverage                                  every production target\n  \
     countersign coverage --system checkout                one system, and who could supply what each rule asks\n  \
-    countersign coverage --without ada grace              what is closed while they are away\n\n\
+    countersign coverage --without ada grace              what is closed while they are away\n  \
+    countersign coverage --at 2026-12-24 --weeks 3        then, and the three weeks that follow\n\n\
     Exit status: 0 every target can be opened, 3 one is closed or opens by a waiver alone.")]
 pub struct Args {
     /// Only this system, with who could supply each thing that the rules ask.
@@ -48,21 +52,28 @@ pub struct Args {
     /// As if these people were away.
     #[arg(long, value_name = "PERSON", num_args = 1..)]
     without: Vec<ActorId>,
-    /// As of then: who has no key that holds at that moment is away. 2026-12-24 or 2026-12-24T09:00:00Z.
+    /// As of then; now, if it is not said. `2026-12-24`, `2026-12-24T10:00` (here) or `2026-12-24T09:00:00Z`.
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
+    /// How far ahead: when a gate will be closed, or hang on one person.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_WEEKS)))]
+    weeks: u32,
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     let now = clock::now();
-    let at = args.at.as_deref().map(moment).transpose()?.unwrap_or(now);
+    let at = args.at.as_deref().map(calendar::moment).transpose()?.unwrap_or(now);
     let log = global.log()?;
     let state = log.standing(None, now)?;
     let governance: &Governance = &state.governance;
     let system = args.system.as_ref().map(|id| known_system(governance, id)).transpose()?;
     args.without.iter().try_for_each(|person| known_person(governance, person))?;
     let disabled = state.disabled(at);
-    let absent: BTreeSet<ActorId> = disabled.iter().chain(&args.without).cloned().collect();
+    let others = |at: Time| state.disabled(at).into_iter().chain(args.without.iter().cloned()).collect::<BTreeSet<_>>();
+    let by_calendar = governance.calendars.away(at).into_iter().filter(|id| governance.person(id).is_some()).cloned();
+    let absent: BTreeSet<ActorId> = by_calendar.chain(others(at)).collect();
+    let until = weeks_after(at, args.weeks);
+    let coming = ahead(governance, args.system.as_ref(), (at, until), others);
     let found = absences(governance, args.system.as_ref(), &absent, at);
     let whole = (system.is_none() && args.without.is_empty()).then(|| coverage(governance, at));
     let supplied: Vec<(Target, Vec<Supply>)> =
@@ -74,11 +85,14 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
             "coverage": whole.as_ref().map(to_json),
             "gates": found.gates.iter().map(gate_json).collect::<Vec<_>>(),
             "unasked": found.unasked,
+            "until": rfc3339(coming.cut.unwrap_or(until)),
+            "windows": coming.windows.iter().map(window_json).collect::<Vec<_>>(),
             "supply": supplied.iter().map(supply_json).collect::<Vec<_>>(),
         }))?,
         Format::Text => {
             whole.iter().for_each(print);
             tell_absences(&found, &absent, &disabled);
+            tell_ahead(&coming, at, until);
             supplied.iter().for_each(tell_supply);
         }
     }
@@ -86,13 +100,6 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         true => Exit::Done,
         false => Exit::Refused,
     })
-}
-
-fn moment(text: &str) -> Result<Time, CliError> {
-    let at = times::moment(text).map_err(|error| CliError { message: format!("--at: {}", error.message), ..error })?;
-    let at: Option<jiff::Timestamp> = at.parse().ok();
-    at.map(|at| Time::from_unix_millis(at.as_millisecond()))
-        .ok_or_else(|| CliError::usage(format!("--at: `{text}` is no moment")))
 }
 
 fn known_system<'a>(governance: &'a Governance, id: &SystemId) -> Result<&'a System, CliError> {
@@ -169,6 +176,49 @@ fn tell_absences(found: &Absences, absent: &BTreeSet<ActorId>, disabled: &BTreeS
     if found.unasked > 0 {
         anstream::println!("  {}", warn(format!("{} not looked at: too many", count(found.unasked, "target"))));
     }
+}
+
+/// What is so all the time was told before.
+fn tell_ahead(ahead: &Ahead, at: Time, until: Time) {
+    let until = ahead.cut.unwrap_or(until);
+    let mut grouped: BTreeMap<(Time, Time, String), BTreeSet<String>> = BTreeMap::new();
+    for Window { span, gate, away } in
+        ahead.windows.iter().filter(|window| (window.span.from, window.span.until) != (at, until))
+    {
+        let words = match gate.stands {
+            // How many more would close it is told of now.
+            Stands::Open => {
+                let alone = gate.closings.iter().filter(|closing| closing.people() == 1).map(closing_words);
+                warn(format!("closed while {}", alone.collect::<Vec<_>>().join("; or ")))
+            }
+            Stands::ByWaiver | Stands::Closed(_) => bad(gate_words(gate).1),
+        };
+        let away =
+            if away.is_empty() { String::new() } else { format!(" {}", faint(format!("(away: {})", some(away)))) };
+        let line = format!("{words}{away}");
+        grouped.entry((span.from, span.until, line)).or_default().insert(gate.target.to_string());
+    }
+    if !grouped.is_empty() {
+        output::heading(format!(
+            "Ahead, until {}: when a gate is closed or hangs on one person",
+            times::local(&rfc3339(until))
+        ));
+    }
+    for ((from, until, words), targets) in grouped.iter().take(MAX_LINES) {
+        let [from, until] = [from, until].map(|at| times::local(&rfc3339(*at)));
+        anstream::println!("  {from} to {until}  {}: {words}", list(targets.iter().take(MAX_TARGETS)));
+    }
+    if grouped.len() > MAX_LINES {
+        anstream::println!("  and {} more: see --format json", grouped.len() - MAX_LINES);
+    }
+    if ahead.cut.is_some() {
+        anstream::println!("  {}", warn("looked no further: too many come and go"));
+    }
+}
+
+fn window_json(window: &Window) -> Value {
+    let Window { span, gate, away } = window;
+    json!({"from": rfc3339(span.from), "until": rfc3339(span.until), "away": away, "gate": gate_json(gate)})
 }
 
 /// In which order lines are told.

@@ -81,7 +81,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     })?;
     let memory = Memory::of(&memory::place()?, &trust.origin);
     // A new copy has to reach what this machine has seen of the log, as every other command has.
-    let trust = Trust { checkpoint: memory.newest(&trust)?, ..trust };
+    let trust = Trust { checkpoint: memory.newest(&trust)?, ..memory.with_keys(&trust)? };
     let key = match &args.cosign {
         Some(path) => Some((cosigner_key(path, args.name.as_deref())?, path.as_path())),
         None => None,

@@ -508,7 +508,7 @@ fn tell(format: Format, home: &Home, left_out: &[String], started: Option<&Start
             }
             output::heading("Pinned by trust.json: give it to whoever verifies, and to every gate");
             anstream::println!("  genesis    {}", trust.genesis);
-            anstream::println!("  log key    {}", trust.log_key);
+            anstream::println!("  log key    {}", trust.log_key.newest());
             let heads: BTreeSet<&ActorId> = genesis.founders.iter().map(|founder| &founder.person).collect();
             anstream::println!("  threshold  {} of {} to begin", genesis.threshold, count(heads.len(), "founder"));
             anstream::println!(

@@ -1,5 +1,5 @@
 //! `rotate-key`: another key in the place of one's own, on the word of both; or in the place of one that its holder has lost,
-//! on the word of two others.
+//! on the word of two others; or other keys for the server, which governance puts in force.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use countersign_ledger::Fingerprint;
 use serde_json::json;
 
 use super::{
-    Global,
+    Global, amend,
     error::{CliError, Exit},
     output::{self, Format, good, heading},
     several::Several,
@@ -23,21 +23,28 @@ use crate::{clock, home::files::word, signer::SshKeygen, speaker::Hand};
 ///
 /// Where the old key is lost, two others sign, one of them a senior: the first gets a file, the second signs that. What the
 /// lost key approved counts no more. A senior's key takes two of the policy group.
+///
+/// The server's own keys (--home, on its machine) are replaced by a change of what governs: new ones are made beside the old, and
+/// when the change is put in force the running server signs with them. Readers, gates and `trust.json` follow by themselves.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     countersign rotate-key --key ~/.ssh/id_old --new ~/.ssh/id_ed25519\n  \
     countersign rotate-key --lost SHA256:… --new linus2.pub --why 'the laptop fell into the sea'\n  \
+    countersign rotate-key --home home --why 'as every year'     new keys for the server and its log, proposed\n  \
     countersign rotate-key --show key-rotation-….json           read what it does; signs nothing\n  \
     countersign rotate-key --cosign key-rotation-….json         the second person signs, and submits")]
 pub struct Args {
     /// The new key: its private half, where it is your own; where it is another's, the public one that they gave you.
-    #[arg(long, value_name = "KEYFILE", required_unless_present_any = ["cosign", "show"])]
+    #[arg(long, value_name = "KEYFILE", required_unless_present_any = ["cosign", "show", "home"])]
     new: Option<PathBuf>,
     /// The key that another person has lost, as `ssh-keygen -l -f KEY` prints it: SHA256:…
     #[arg(long, value_name = "FINGERPRINT", value_parser = super::revoke::fingerprint, requires = "why")]
     lost: Option<Fingerprint>,
-    /// Why, where a key was lost.
-    #[arg(long, requires = "lost")]
+    /// Make new keys for the server of this home and its log, and propose them.
+    #[arg(long, value_name = "HOME", conflicts_with_all = ["new", "lost", "cosign", "show"])]
+    home: Option<PathBuf>,
+    /// Why, where a key was lost, or the server's are replaced: without it, those are made, and proposed by `countersign amend`.
+    #[arg(long, conflicts_with_all = ["cosign", "show"])]
     why: Option<String>,
     /// Where to write what was signed [default: key-rotation-….json here]
     #[arg(long, value_name = "FILE", requires = "lost")]
@@ -54,6 +61,12 @@ const EXPECTED: &str = "it is the file that `countersign rotate-key --lost` wrot
 const KIND: &str = "key-rotation";
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
+    if let Some(home) = &args.home {
+        return of_the_log(global, home, args.why.as_deref());
+    }
+    if args.why.is_some() && args.lost.is_none() {
+        return Err(CliError::usage("--why is said of a key that was lost (--lost), or of the server's (--home)"));
+    }
     match (&args.new, &args.lost, &args.cosign, &args.show) {
         (_, _, Some(file), _) => cosign(global, file),
         (_, _, _, Some(file)) => show(global, file),
@@ -98,6 +111,30 @@ fn own(global: &Global, new: &Path) -> Result<Exit, CliError> {
             heading("Next");
             anstream::println!("  sign with it:          --key NEW, or: git config --global user.signingkey NEW.pub");
             anstream::println!("  say so in the catalog: the next `countersign amend` lists {new_key}");
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Makes the keys where they stay, and proposes their public halves.
+fn of_the_log(global: &Global, path: &Path, why: Option<&str>) -> Result<Exit, CliError> {
+    let home = global.home(path)?;
+    let keys = home.make_next_keys()?;
+    if let Some(why) = why {
+        if global.format == Format::Text {
+            anstream::println!("made new keys for {}: {}", home.config().origin, keys.log_key);
+        }
+        return amend::run(global, amend::Args::of(path.to_owned(), why.to_owned(), false));
+    }
+    let (log_key, server_key) = (&keys.log_key, keys.server_key.fingerprint());
+    match global.format {
+        Format::Json => output::json(&json!({"log_key": log_key, "server_key": server_key}))?,
+        Format::Text => {
+            anstream::println!("made new keys; nothing has changed yet");
+            anstream::println!("  log key    {log_key}");
+            anstream::println!("  server key {server_key}");
+            heading("Next");
+            anstream::println!("  propose them: countersign amend {} --why TEXT", word(path));
         }
     }
     Ok(Exit::Done)

@@ -24,6 +24,7 @@ use crate::{
     engine::{Engine, EngineError, Failure, Setup},
     follower::{ledger::Ledger, source::Source},
     home::{FOUNDED, Home, LOCK, SEEN, files::word},
+    ring::Ring,
     store::{self, Damage, Store, StoreError, writer::SubmitError},
     unix, verifying,
 };
@@ -67,12 +68,14 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         let engine = open_engine(&home).await?;
         let collector = Collector::begin(Arc::clone(&engine), &home.config().cosigners, &home.cosigned_path()).await?;
         let address = listener.local_addr().map_err(|e| CliError::new("failed", e.to_string()))?;
+        // Before anybody is told that it serves: a manager may stop it at once.
+        let stopped = unix::stopped();
         anstream::println!("serving {} on http://{address} (stop with Ctrl-C)", home.config().origin);
         tokio::spawn(collector.run());
         tokio::spawn(keep_home(Arc::clone(&engine), home.path().to_owned()));
         tokio::spawn(tidy_material(Arc::clone(&engine)));
         tokio::spawn(reread(Arc::clone(&engine), Home::open(home.path())?));
-        tokio::spawn(look_around(Arc::clone(&engine)));
+        tokio::spawn(look_around(Arc::clone(&engine), home.path().to_owned()));
         let names = home.config().hosts.iter().chain(&args.host).cloned();
         let reached = Reached { hosts: Hosts::new(names), ..Reached::default() };
         // So that who asks first does not wait for it.
@@ -82,7 +85,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
                 tracing::error!(%error, "governance cannot be read");
             }
         });
-        let serving = api::serve_as(reached, Arc::clone(&engine), listener, unix::stopped());
+        let serving = api::serve_as(reached, Arc::clone(&engine), listener, stopped);
         serving.await.map_err(|e| CliError::new("failed", format!("{e}")))?;
         drop(write_seen(&engine, &home.seen_path(), &mut String::new()).await);
         drop(forget(&engine, home.path()).await);
@@ -130,7 +133,7 @@ async fn tidy_material(engine: Arc<Engine>) {
 
 /// Raises what nobody else finds: revocations that ended unconfirmed, groups that cannot give any more what is asked of them,
 /// rules that were switched off and on again.
-async fn look_around(engine: Arc<Engine>) {
+async fn look_around(engine: Arc<Engine>, home: PathBuf) {
     let mut due = interval(LOOK_EVERY);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     if let Err(error) = engine.raise_all_after_reviews().await {
@@ -139,10 +142,15 @@ async fn look_around(engine: Arc<Engine>) {
     loop {
         let raised = tokio::select! {
             _ = due.tick() => engine.raise_unconfirmed().await,
-            () = engine.governance_moved() => match engine.raise_switched().await {
-                Ok(switched) => engine.raise_unable().await.map(|unable| unable + switched),
-                Err(error) => Err(error),
-            },
+            () = engine.governance_moved() => {
+                if let Err(error) = settle(&engine, &home).await {
+                    tracing::warn!(%error, "which keys are in force could not be written down; they are when the server starts next");
+                }
+                match engine.raise_switched().await {
+                    Ok(switched) => engine.raise_unable().await.map(|unable| unable + switched),
+                    Err(error) => Err(error),
+                }
+            }
         };
         match raised {
             Ok(0) => {}
@@ -150,6 +158,11 @@ async fn look_around(engine: Arc<Engine>) {
             Err(error) => tracing::warn!(%error, "what somebody has to answer could not be looked for"),
         }
     }
+}
+
+/// Other keys may have come in the place of the server's.
+async fn settle(engine: &Engine, home: &Path) -> Result<(), CliError> {
+    Ok(Home::open(home)?.settle(&engine.log_keys().await?)?)
 }
 
 const BETWEEN_TIDYING: Duration = Duration::from_secs(60 * 60);
@@ -235,7 +248,7 @@ pub(super) enum Continues {
 }
 
 pub(super) async fn open_engine_that(home: &Home, continues: Continues) -> Result<Arc<Engine>, CliError> {
-    let (log_key, server_key) = (Arc::new(home.log_key()?), home.server_key()?);
+    home.has_keys_of_its_own()?;
     let genesis_files = if home.was_served() { None } else { Some(home.genesis_files()?) };
     if home.was_served() && !home.ledger_path().exists() {
         return Err(ledger_missing(home, "missing"));
@@ -254,8 +267,7 @@ pub(super) async fn open_engine_that(home: &Home, continues: Continues) -> Resul
     }
     let setup = Setup {
         store,
-        log_key,
-        server_key,
+        keys: Arc::new(Ring::looking(home.key_reader())),
         genesis: home.genesis().clone(),
         genesis_blobs: genesis_files.filter(|_| empty).map(|files| files.blobs()).unwrap_or_default(),
         guidance: home.config().guidance.clone(),
@@ -263,6 +275,7 @@ pub(super) async fn open_engine_that(home: &Home, continues: Continues) -> Resul
         uptime: Some(Arc::new(unix::uptime)),
     };
     let engine = Engine::open(setup).await.map_err(|error| of_the_ledger(home, error))?;
+    home.settle(&engine.log_keys().await?)?;
     let engine = Arc::new(engine.keeping(home.shelf()));
     let mark = home.path().join(FOUNDED);
     if !mark.exists() {

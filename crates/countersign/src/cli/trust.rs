@@ -14,7 +14,7 @@ use super::{
     verify::read_trust,
 };
 use crate::{
-    follower::SEEN,
+    follower::{SEEN, learned},
     gates::git::GitGate,
     home::{Home, files},
 };
@@ -23,8 +23,7 @@ use crate::{
 impl Global {
     pub fn vouches_for(&self, trust: &Trust, of: &Path) -> Result<(), CliError> {
         let Some((path, given)) = self.given()? else { return Ok(()) };
-        let same = (&given.origin, &given.log_key, given.genesis) == (&trust.origin, &trust.log_key, trust.genesis);
-        if same { Ok(()) } else { Err(wrong(path, &given, &trust.origin, of)) }
+        if given.is_of_the_same(trust) { Ok(()) } else { Err(wrong(path, &given, &trust.origin, of)) }
     }
 
     /// The same of which only the name is known.
@@ -41,9 +40,7 @@ impl Global {
         let note = files::read_text(&copy.join(SEEN), MAX_NOTE_BYTES).unwrap_or_default();
         // What is no checkpoint at all is said by whoever reads the copy.
         match note.lines().next() {
-            Some(origin) if SignedCheckpoint::open(&note, &given.log_key).is_err() => {
-                Err(wrong(path, &given, origin, copy))
-            }
+            Some(origin) if !is_signed_by(&note, &given, copy) => Err(wrong(path, &given, origin, copy)),
             Some(_) | None => Ok(Some(given)),
         }
     }
@@ -199,14 +196,23 @@ fn add_cosigner(trust: &mut Trust, new: Cosigner, need: Option<usize>) -> Result
     Ok(())
 }
 
+/// By a key that was pinned, or that the copy was found to have been signed with since.
+fn is_signed_by(note: &str, given: &Trust, copy: &Path) -> bool {
+    let learned = learned::in_folder(copy, given);
+    learned.is_ok_and(|trust| SignedCheckpoint::open(note, &trust.log_key).is_ok())
+}
+
 /// The log as it is now, if it continues what this machine has seen.
 fn pin(global: &Global, file: &Path) -> Result<(), CliError> {
     let trust = vouched_for(global, file)?;
     let log = global.log_of(Some(&trust))?;
     let seen = log.memory().seen()?.ok_or_else(|| CliError::new("not-seen", "this log was not seen yet"))?;
-    let signed = SignedCheckpoint::open(&seen.note, &trust.log_key)
+    let log_key = log.trust().log_key.clone();
+    let signed = SignedCheckpoint::open(&seen.note, &log_key)
         .map_err(|error| CliError::new("another-log", error.to_string()))?;
     edit(global, file, |trust| {
+        // By the keys that it was signed with, as governance was found to name them.
+        trust.log_key = log_key;
         trust.checkpoint = Some(signed.without_cosignatures().to_note());
         Ok(())
     })
@@ -227,7 +233,10 @@ fn show(global: &Global, trust: &Trust) -> Result<(), CliError> {
     if global.format == Format::Json {
         return output::json(trust);
     }
-    anstream::println!("log {}, key {}", printable(&trust.origin), trust.log_key);
+    anstream::println!("log {}, key {}", printable(&trust.origin), trust.log_key.pinned());
+    for successor in trust.log_key.successors() {
+        anstream::println!("  and from {} leaves on {}", successor.from, printable(&successor.key));
+    }
     anstream::println!("genesis {}", trust.genesis);
     match &trust.checkpoint {
         Some(note) => {
@@ -278,7 +287,7 @@ mod tests {
         let mut trust = Trust {
             version: 1,
             origin: "log".to_owned(),
-            log_key: String::new(),
+            log_key: String::new().into(),
             genesis: Digest::of("genesis"),
             recovery_quorum: 1,
             checkpoint: None,

@@ -20,7 +20,7 @@ use countersign_core::{
     trust::{TRUST_VERSION, Trust},
     verify::{Completeness, Report, ShelfError, Step, Verdict, shelved, verify},
 };
-use countersign_ledger::{SignedCheckpoint, sshsig::Assurance};
+use countersign_ledger::{LogKeys, SignedCheckpoint, sshsig::Assurance};
 use serde::{
     Serialize, Serializer,
     ser::{Error as _, SerializeSeq as _},
@@ -401,7 +401,8 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
     // Of a whole log there is nothing to say where nobody is asked to vouch for it.
     let is_said = |complete: &&Completeness| report.holds() && (trust.cosigners.is_some() || !complete.whole);
     let complete = report.completeness.as_ref().filter(is_said);
-    let outside = complete.and_then(|_| outside(&trust, &found.note));
+    let log_key = found.report.log_keys.as_ref().unwrap_or(&trust.log_key);
+    let outside = complete.and_then(|_| outside(&trust, log_key, &found.note));
     if global.page {
         let completeness = complete.map(|complete| complete.words(claimed));
         page(args, &trust, &found, completeness, &outside)?;
@@ -477,8 +478,8 @@ fn page(
 }
 
 /// Whose cosignatures stand below the checkpoint, however old they are.
-fn outside(trust: &Trust, note: &str) -> Option<Outside> {
-    let note = SignedCheckpoint::open(note, &trust.log_key).ok()?;
+fn outside(trust: &Trust, log_key: &LogKeys, note: &str) -> Option<Outside> {
+    let note = SignedCheckpoint::open(note, log_key).ok()?;
     Some(Outside::of(trust, Some(&note), clock::now(), i64::MAX))
 }
 

@@ -7,6 +7,7 @@ use countersign_ledger::{Time, checkpoint::SignedCheckpoint};
 use super::{Findings, machine::MAX_SKEW_SECS};
 use crate::{
     client::Client,
+    follower::{Follower, learned, source::Source},
     gates::git::{CONFIG, FOLDER, GitGate, hooks, status},
     home::files::word,
 };
@@ -81,7 +82,12 @@ fn server(found: &mut Findings, gate: &GitGate, repository: &Path, now: Time) {
             );
         }
     };
-    match SignedCheckpoint::open(&note, &gate.trust().log_key) {
+    let trust = learned::in_folder(&config.copy, gate.trust()).unwrap_or_else(|_| gate.trust().clone());
+    // It may have been replaced since the gate followed last, which it finds out by itself.
+    let size = Follower::seen_in(&config.copy, &trust).ok().flatten().map_or(0, |seen| seen.checkpoint().size);
+    let further = || learned::ahead(&Source::Server(client.clone()), &trust.log_key, size, &note).ok().flatten();
+    let opened = SignedCheckpoint::open(&note, &trust.log_key);
+    match opened.or_else(|error| further().and_then(|keys| SignedCheckpoint::open(&note, &keys).ok()).ok_or(error)) {
         Ok(signed) => {
             found.good("server", format!("{} serves the pinned log, {} leaves", config.url, signed.checkpoint().size))
         }

@@ -64,7 +64,7 @@ fn edited(found: &mut Findings, home: &Home) {
 
 fn keys(found: &mut Findings, home: &Home) {
     let told = |found: &mut Findings, check, key: Result<(), HomeError>| match key {
-        Ok(()) => found.good(check, "it is the key that the genesis names, and only its owner reads it"),
+        Ok(()) => found.good(check, "it is the key that the log names, and only its owner reads it"),
         Err(error) => {
             let advice = error.advice();
             found.wrong(check, error.to_string(), advice);
@@ -147,7 +147,7 @@ fn ledger(home: &Home, quick: bool, threads: usize, now: Time) -> Findings {
         }
     }
     let cosigned = fs::read_to_string(home.cosigned_path()).ok();
-    match cosigned.map(|note| SignedCheckpoint::open(&note, &home.trust().log_key)).transpose() {
+    match cosigned.map(|note| home.opened(&note)).transpose() {
         Ok(cosigned) => newest(&mut found, "cosigned", home, head.size, cosigned),
         Err(error) => found.wrong("cosigned", error.to_string(), Some("put back the file of this home".to_owned())),
     }

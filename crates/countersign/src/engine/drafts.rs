@@ -57,12 +57,15 @@ pub(super) struct Draft<'a> {
     expected: BTreeMap<StreamId, u64>,
     touched: BTreeSet<StreamId>,
     erasures: Vec<Erasure>,
+    /// The log key in force before it.
+    log_key: String,
 }
 
 impl<'a> Draft<'a> {
     /// Loads what the statement needs.
     pub async fn begin(engine: &'a Engine, signed: &Signed, at: Time) -> Result<Self, EngineError> {
         let (head, governance) = engine.governed().await?;
+        let log_key = governance.record.log_key.clone();
         let mut state = State::part(governance);
         state.know(governance_stream()?, head);
         records::load_for(engine.store(), &mut state, signed).await?;
@@ -75,6 +78,7 @@ impl<'a> Draft<'a> {
             expected: BTreeMap::new(),
             touched: BTreeSet::new(),
             erasures: Vec::new(),
+            log_key,
         };
         draft.expect();
         Ok(draft)
@@ -122,6 +126,7 @@ impl<'a> Draft<'a> {
             }
             Body::Publication(_) => {
                 let before = self.engine.governance().await?;
+                self.engine.keys.has_those_of(&self.state.governance.record)?;
                 let people = records::people(self.engine.store()).await?;
                 admit::brings_back(&before, &self.state.governance, &people)?;
                 coverage::leaves_able(&before, &self.state.governance, self.at)?;
@@ -174,6 +179,8 @@ impl<'a> Draft<'a> {
         let publication = Publication { change: None, files, parent, reason: files, semantics };
         let before = &self.state.governance;
         let after = before.publish(&publication, named.digest, &blob)?;
+        self.engine.keys.has_those_of(&after.record)?;
+        self.is_no_gates(&after.record.server_key).await?;
         admit::brings_back(before, &after, &records::people(self.engine.store()).await?)?;
         admit::standards_hold(before, &after, self.at)?;
         coverage::leaves_able(before, &after, self.at)?;
@@ -185,7 +192,8 @@ impl<'a> Draft<'a> {
     async fn say(&mut self, body: Body) -> Result<Envelope, EngineError> {
         let head = self.engine.store.head().await?;
         let governance = &self.state.governance.record;
-        let envelope = super::speech::signed(&self.engine.server_key, governance, &head, body)?;
+        let key = self.engine.keys.in_force(governance)?;
+        let envelope = super::speech::signed(&key, governance, &head, body)?;
         self.push(envelope.clone(), Signed::check(&envelope)?)?;
         Ok(envelope)
     }
@@ -284,6 +292,8 @@ impl<'a> Draft<'a> {
             projections: records::projections(&self.state, &self.touched)?,
             blobs: self.blobs.into_values().collect(),
             outbox: Vec::new(),
+            log_key: (self.state.governance.record.log_key != self.log_key)
+                .then(|| self.state.governance.record.log_key.clone()),
         })
     }
 }

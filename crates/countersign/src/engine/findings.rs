@@ -264,7 +264,12 @@ impl Engine {
             };
             let finding = Finding { due: now.plus_secs(within), text: None, what, who };
             let head = self.store.head().await?;
-            let said = speech::signed(&self.server_key, &governance.record, &head, Body::Finding(finding))?;
+            let said = speech::signed(
+                &*self.keys.in_force(&governance.record)?,
+                &governance.record,
+                &head,
+                Body::Finding(finding),
+            )?;
             match Box::pin(self.submit(said.raw(), Vec::new())).await {
                 Ok(_) => raised += 1,
                 // Another server of the same store was first, or there are too many already.

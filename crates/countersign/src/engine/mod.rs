@@ -51,9 +51,7 @@ use countersign_core::{
     state::State,
     statement::{Body, ObservedDocument, OutcomeResult, Publication, Statement},
 };
-use countersign_ledger::{
-    Digest, Envelope, Leaf, Line, StreamHead, StreamId, Time, checkpoint::LogKey, sshsig::SigningKey, tree,
-};
+use countersign_ledger::{Digest, Envelope, Leaf, Line, LogKeys, StreamHead, StreamId, Time, tree};
 use thiserror::Error;
 use tokio::sync::{Notify, RwLock};
 
@@ -69,6 +67,7 @@ pub use crate::store::{Head, layout::tile_paths};
 use crate::{
     rebuild,
     records::{self, GovernanceCache, Overview, RecordError},
+    ring::Ring,
     store::{
         self, Age, Conflict, Damage, NewLeaf, Store, StoreError, Submission, Trouble, Unique,
         scrub::scrub,
@@ -181,8 +180,7 @@ pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 /// What the engine is opened with.
 pub struct Setup {
     pub store: Arc<dyn Store>,
-    pub log_key: Arc<LogKey>,
-    pub server_key: SigningKey,
+    pub keys: Arc<Ring>,
     pub genesis: Envelope,
     /// What a store that is empty is founded with; else nothing has to be there.
     pub genesis_blobs: Vec<Vec<u8>>,
@@ -201,7 +199,7 @@ impl std::fmt::Debug for Setup {
 pub struct Engine {
     store: Arc<dyn Store>,
     writer: Writer,
-    server_key: SigningKey,
+    keys: Arc<Ring>,
     guidance: Vec<GuidanceSource>,
     clock: Steady,
     /// Held by all who write at once; alone by who has come too late too often.
@@ -227,11 +225,15 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// Opens the log, and founds it with the genesis if it is empty. Projections of an older version are made again first.
     pub async fn open(setup: Setup) -> Result<Self, EngineError> {
-        let writer = Writer::start(Arc::clone(&setup.store), Arc::clone(&setup.log_key) as Arc<dyn store::Notary>);
+        let signed = Signed::check(&setup.genesis)?;
+        let genesis = authenticate_genesis(&signed)?;
+        let note = setup.store.head().await?.note;
+        let notary = Arc::clone(&setup.keys).notary(&note, &genesis.log_key)?;
+        let writer = Writer::start(Arc::clone(&setup.store), notary);
         let engine = Self {
             store: setup.store,
             writer,
-            server_key: setup.server_key,
+            keys: setup.keys,
             guidance: setup.guidance,
             clock: Steady::new(setup.clock, setup.uptime),
             turn: RwLock::default(),
@@ -262,10 +264,13 @@ impl Engine {
             .hint("a home and its ledger belong together; restore both from the same backup")
             .into());
         }
-        if founded.server_key != engine.server_key.public() {
-            return Err(Refusal::conflict("another-server-key", "the home's server key is not the one of the genesis")
-                .hint("restore keys/server.key from the backup of this home")
-                .into());
+        if engine.keys.server(&founded.server_key).is_none() {
+            return Err(Refusal::conflict(
+                "another-server-key",
+                "the home's server key is not the one of the genesis, or of what came in its place",
+            )
+            .hint("restore keys/server.key from the backup of this home")
+            .into());
         }
         Ok(engine)
     }
@@ -285,6 +290,7 @@ impl Engine {
             leaves: vec![NewLeaf { unique: records::uniques(&state, &entry.signed)?, leaf }],
             erased: Vec::new(),
             outbox: Vec::new(),
+            log_key: None,
         };
         match self.writer.submit(submission, None).await {
             Ok(_) => Ok(self.store.set_version(records::PROJECTIONS).await?),
@@ -336,6 +342,11 @@ impl Engine {
     /// What governs, in short: read in no time, however many people there are.
     pub async fn overview(&self) -> Result<Overview, EngineError> {
         Ok(records::overview(&*self.store).await?)
+    }
+
+    /// By which key the log signs which sizes.
+    pub async fn log_keys(&self) -> Result<LogKeys, EngineError> {
+        Ok(records::log_keys(&*self.store).await?)
     }
 
     /// Where epochs were begun; `None` in the first.

@@ -1,11 +1,15 @@
 //! The copy itself: made again for another version of this program, begun anew where it was abandoned, and asked.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, sync::Arc};
 
+use countersign_core::trust::Trust;
 use countersign_ledger::{Digest, Leaf, StreamId};
 
-use super::{ABANDONED, COPY, FollowError, Follower, io_error};
-use crate::{durable, rebuild, records, store::Age};
+use super::{ABANDONED, Access, COPY, FollowError, Follower, io_error};
+use crate::{
+    durable, rebuild, records,
+    store::{self, Age, Options, Store, StoreError},
+};
 
 impl Follower {
     /// Makes what follows from the copy's leaves again where another version of this program has written it.
@@ -71,4 +75,17 @@ pub(super) fn begin_anew(folder: &Path) -> Result<(), FollowError> {
         }
     }
     fs::remove_file(&mark).map_err(|source| io_error("remove", &mark, source))
+}
+
+pub(super) async fn open_store(folder: &Path, trust: &Trust, access: Access) -> Result<Arc<dyn Store>, FollowError> {
+    let path = folder.join(COPY);
+    let options = Options::copy(trust.log_key.clone(), access);
+    let opened = match store::address(&path) {
+        Ok(address) => store::open(&address, &options).await,
+        Err(error) => Err(error),
+    };
+    opened.map_err(|source| match source {
+        StoreError::OtherLog(source) => FollowError::AnotherCopy { folder: folder.to_owned(), source },
+        source => FollowError::Store { path, source },
+    })
 }

@@ -6,7 +6,7 @@ use std::{fs, io, path::Path};
 use countersign_core::trust::Trust;
 use countersign_ledger::{SignedCheckpoint, Time, cosignature::Quorum};
 
-use super::{FollowError, Follower, io_error, source::Source};
+use super::{FollowError, Follower, io_error, learned, source::Source};
 use crate::durable;
 
 pub(super) const COSIGNED: &str = "cosigned";
@@ -16,7 +16,10 @@ impl Follower {
     pub fn cosigned_in(folder: &Path, trust: &Trust) -> Result<Option<SignedCheckpoint>, FollowError> {
         let path = folder.join(COSIGNED);
         match fs::read_to_string(&path) {
-            Ok(note) => Ok(SignedCheckpoint::open(&note, &trust.log_key).ok()),
+            Ok(note) => {
+                let trust = learned::in_folder(folder, trust).map_err(|source| io_error("read", folder, source))?;
+                Ok(SignedCheckpoint::open(&note, &trust.log_key).ok())
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(io_error("read", &path, source)),
         }
@@ -31,7 +34,7 @@ impl Follower {
         reached: &SignedCheckpoint,
         now: Time,
     ) -> Result<Option<SignedCheckpoint>, FollowError> {
-        let remembered = Self::cosigned_in(&self.folder, &self.trust)?;
+        let remembered = Self::cosigned_in(&self.folder, &self.trust())?;
         if let Some(remembered) = &remembered {
             self.reaches(source, remembered, reached).await?;
         }
@@ -52,7 +55,7 @@ impl Follower {
 
     /// Two notes of one checkpoint as one: the newer with what the older has beside.
     fn merged(&self, older: &SignedCheckpoint, newer: SignedCheckpoint, now: Time) -> SignedCheckpoint {
-        let keys = self.trust.known_keys();
+        let keys = self.trust().known_keys();
         let lines: String = older.cosignatures(&keys).iter().map(countersign_ledger::Cosignature::line).collect();
         let mut merged = newer.clone();
         // Nothing to add, or no room for it: then what was shown now is all there is.
@@ -64,8 +67,8 @@ impl Follower {
 
     /// As of when enough cosigners vouch for it, if that counts for any tier.
     fn as_of(&self, note: &SignedCheckpoint, now: Time) -> Option<u64> {
-        let longest = u64::try_from(self.trust.fresh.longest_secs()).unwrap_or(0);
-        let need = self.trust.cosigners.as_ref().map_or(0, Quorum::need);
-        self.trust.vouching(Some(note), now, longest).as_of_secs(need)
+        let longest = u64::try_from(self.trust().fresh.longest_secs()).unwrap_or(0);
+        let need = self.trust().cosigners.as_ref().map_or(0, Quorum::need);
+        self.trust().vouching(Some(note), now, longest).as_of_secs(need)
     }
 }

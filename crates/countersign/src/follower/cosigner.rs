@@ -24,7 +24,7 @@ use std::{
 
 use countersign_ledger::{
     CosignerKey, SignedCheckpoint, Time,
-    checkpoint::CheckpointError,
+    checkpoint::{self, CheckpointError, Verifies},
     cosignature::CosignatureError,
     witness::{AddCheckpoint, Answer, Refusal, checkpoint_path},
 };
@@ -174,12 +174,20 @@ impl Cosigner {
     pub async fn answer(&self, body: &[u8], now: Time) -> Result<Answer, CosignError> {
         let Ok(request) = AddCheckpoint::parse(body) else { return Ok(Answer::Refused(Refusal::Malformed)) };
         let trust = self.following.follower().trust();
-        let log_key = (request.origin() == trust.origin).then_some(trust.log_key.as_str());
-        // Whoever is not the log is answered before anything is done for them.
-        let signed = match request.open(log_key) {
+        if request.origin() != trust.origin {
+            return Ok(Answer::Refused(Refusal::UnknownLog));
+        }
+        let size = checkpoint::claimed(&request.note).map_or(0, |claimed| claimed.size);
+        // Whoever is not the log is answered before anything is done for them; but it may have taken another key since.
+        let signed = match request.open(Some(trust.log_key.key_at(size))) {
             Ok(signed) => signed,
-            Err(refusal) => return Ok(Answer::Refused(refusal)),
+            Err(refusal) => match self.by_a_newer_key(&request, size, now).await {
+                Some(signed) => signed,
+                None => return Ok(Answer::Refused(refusal)),
+            },
         };
+        let trust = self.following.follower().trust();
+        let log_key = Some(trust.log_key.key_at(size));
         let _waiting = self.waiting.try_acquire().map_err(|_| CosignError::Busy)?;
         let mut standing = self.standing.lock().await;
         match self.cosign(&mut standing, &request, log_key, &signed, now).await {
@@ -190,6 +198,15 @@ impl Cosigner {
             }
             answer => answer,
         }
+    }
+
+    /// The log may name a key further on than was followed. Whoever asks in its name without being it has it looked at no more
+    /// often than others may wait.
+    async fn by_a_newer_key(&self, request: &AddCheckpoint, size: u64, now: Time) -> Option<SignedCheckpoint> {
+        let _waiting = self.waiting.try_acquire().ok()?;
+        let mut standing = self.standing.lock().await;
+        self.follow_from(&mut standing, now).await.ok()?;
+        request.open(Some(self.following.follower().trust().log_key.key_at(size))).ok()
     }
 
     async fn cosign(

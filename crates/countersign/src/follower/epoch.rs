@@ -33,8 +33,8 @@ use countersign_ledger::{
 };
 
 use super::{
-    ABANDONED, COPY, FOLLOWED, FollowError, Followed, Follower, GOVERNANCE, SEEN, cosigned::COSIGNED, io_error,
-    open_store, proof, source::Source,
+    ABANDONED, COPY, FOLLOWED, FollowError, Followed, Follower, GOVERNANCE, SEEN, copy, cosigned::COSIGNED, io_error,
+    proof, source::Source,
 };
 use crate::{durable, records, wire::Submit};
 
@@ -171,7 +171,7 @@ impl Follower {
     ) -> Result<Option<Followed>, FollowError> {
         durable::folder(staging).map_err(|source| io_error("make", staging, source))?;
         // What is pinned may be of what was lost. This copy has reached it, and is compared.
-        let trust = Trust { checkpoint: None, ..self.trust().clone() };
+        let trust = Trust { checkpoint: None, ..(*self.trust()).clone() };
         let afresh = Self::open(staging, &trust, self.access).await?;
         let followed = afresh.follow_on(&mut source.clone(), now).await?;
         let Some(cut) = self.cut(&afresh, known, size).await? else { return Ok(None) };
@@ -330,7 +330,7 @@ impl Follower {
 
     /// Opens the copy that lies here now.
     async fn reopen(&self) -> Result<(), FollowError> {
-        let store = open_store(self.folder(), self.trust(), self.access).await?;
+        let store = copy::open_store(self.folder(), &self.trust(), self.access).await?;
         *self.store.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&store);
         Ok(())
     }
@@ -343,7 +343,7 @@ impl Follower {
         }
         for EpochRecord { number, after, .. } in self.epochs().await? {
             let kept = lost_in(self.folder(), number);
-            let seen = if kept.exists() { Self::seen_in(&kept, self.trust())? } else { None };
+            let seen = if kept.exists() { Self::seen_in(&kept, &self.trust())? } else { None };
             if checkpoint.size > after.size && seen.is_some_and(|seen| seen.checkpoint().size >= checkpoint.size) {
                 return Ok(true);
             }

@@ -8,6 +8,7 @@
 //! DIR/copy.db    leaves, records and hashes (a store like the server's)
 //! DIR/seen       the newest checkpoint that was reached, which outlives the copy
 //! DIR/governance what the copy's governance files came to, so that no push reads them again
+//! DIR/keys       log keys that came in the place of the pinned one, as the replay found them
 //! DIR/cosigned   the newest checkpoint that others cosigned
 //! DIR/followed   when it was last followed
 //! DIR/lock       one follows at a time; the others wait and find it done
@@ -23,6 +24,7 @@ mod cosigned;
 pub mod cosigner;
 pub mod epoch;
 pub mod following;
+pub mod learned;
 pub mod ledger;
 mod proof;
 mod reads;
@@ -61,7 +63,7 @@ use crate::{
     home::files::word,
     intake::{Intake, IntakeError},
     records::{GovernanceCache, RecordError},
-    store::{self, Conflict, Notary, NoteError, Options, Store, StoreError},
+    store::{self, Conflict, Notary, NoteError, Store, StoreError},
 };
 
 pub use crate::store::Access;
@@ -179,7 +181,8 @@ impl From<FollowError> for Untaken {
 /// A verified copy of a log.
 pub struct Follower {
     folder: PathBuf,
-    trust: Trust,
+    /// With the log keys that came in the place of the pinned one.
+    trust: RwLock<Arc<Trust>>,
     store: RwLock<Arc<dyn Store>>,
     access: Access,
     governance: GovernanceCache,
@@ -196,9 +199,11 @@ impl Follower {
     pub async fn open(folder: &Path, trust: &Trust, access: Access) -> Result<Self, FollowError> {
         durable::folder(folder).map_err(|source| io_error("make", folder, source))?;
         copy::begin_anew(folder)?;
-        let store = open_store(folder, trust, access).await?;
+        let trust = learned::in_folder(folder, trust).map_err(|source| io_error("read", folder, source))?;
+        learned::keep(folder, &trust.log_key).map_err(|source| io_error("write", folder, source))?;
+        let store = copy::open_store(folder, &trust, access).await?;
         let governance = GovernanceCache::with_file(folder.join(GOVERNANCE));
-        let (folder, trust, store) = (folder.to_owned(), trust.clone(), RwLock::new(store));
+        let (folder, trust, store) = (folder.to_owned(), RwLock::new(Arc::new(trust)), RwLock::new(store));
         let follower = Self { folder, trust, store, access, governance };
         follower.up_to_date().await?;
         Ok(follower)
@@ -208,8 +213,9 @@ impl Follower {
         &self.folder
     }
 
-    pub fn trust(&self) -> &Trust {
-        &self.trust
+    /// What was pinned, with the log keys that were found since.
+    pub fn trust(&self) -> Arc<Trust> {
+        Arc::clone(&self.trust.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The copy's store as it is now: a new epoch replaces it.
@@ -235,7 +241,7 @@ impl Follower {
 
     /// The newest checkpoint that was reached, as it was signed.
     pub fn seen(&self) -> Result<Option<SignedCheckpoint>, FollowError> {
-        Self::seen_in(&self.folder, &self.trust)
+        Self::seen_in(&self.folder, &self.trust())
     }
 
     /// The same, of a copy that is not opened.
@@ -244,7 +250,10 @@ impl Follower {
         match fs::read_to_string(&path) {
             // All that a power cut has left of it; what the copy has reached counts.
             Ok(note) if note.is_empty() => Ok(None),
-            Ok(note) => Ok(Some(SignedCheckpoint::open(&note, &trust.log_key)?)),
+            Ok(note) => {
+                let trust = learned::in_folder(folder, trust).map_err(|source| io_error("read", folder, source))?;
+                Ok(Some(SignedCheckpoint::open(&note, &trust.log_key)?))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(io_error("read", &path, source)),
         }
@@ -275,8 +284,8 @@ impl Follower {
         let head = self.store().head().await.map_err(|e| self.failed(e))?;
         let seen = self.seen()?;
         let newest = source.newest(head.size)?;
-        let shown = self.note(&newest.checkpoint)?;
-        let cosigned = newest.cosigned.map(|note| self.note(&note)).transpose()?;
+        let (shown, keys) = self.shown(source, head.size, &newest.checkpoint)?;
+        let cosigned = newest.cosigned.map(|note| SignedCheckpoint::open(&note, &keys)).transpose()?;
         // Both are the log's word; where what others have seen is longer, that is how far it goes.
         let signed = match &cosigned {
             Some(cosigned) if cosigned.checkpoint().size > shown.checkpoint().size => cosigned.clone(),
@@ -320,7 +329,7 @@ impl Follower {
             }
         }
         let new = checkpoint.size.saturating_sub(before);
-        let mut pinned = self.trust.checkpoint.as_ref().map(|note| self.note(note)).transpose()?;
+        let mut pinned = self.trust().checkpoint.as_ref().map(|note| self.note(note)).transpose()?;
         // What a cut took away is not asked for; the copy that had it was compared when it was left.
         if let Some(note) = &pinned
             && self.was_lost(note).await?
@@ -354,13 +363,13 @@ impl Follower {
 
     /// A checkpoint that this log signed.
     fn note(&self, note: &str) -> Result<SignedCheckpoint, FollowError> {
-        let signed = SignedCheckpoint::open(note, &self.trust.log_key)?;
+        let trust = self.trust();
+        let signed = SignedCheckpoint::open(note, &trust.log_key)?;
         let origin = &signed.checkpoint().origin;
-        if *origin == self.trust.origin {
+        if *origin == trust.origin {
             return Ok(signed);
         }
-        let other =
-            format!("wrong trust file: it is of log `{}`, the checkpoint is of log `{origin}`", self.trust.origin);
+        let other = format!("wrong trust file: it is of log `{}`, the checkpoint is of log `{origin}`", trust.origin);
         Err(Refusal::unauthenticated("another-log", other).into())
     }
 
@@ -378,6 +387,7 @@ impl Follower {
             IntakeError::Store(error) => Untaken::Otherwise(self.failed(error)),
             IntakeError::Leaf(failure) => Untaken::Leaf(failure, place),
         };
+        let mut has_learned = false;
         let Shown { batch, entries: parsed } = shown;
         let mut entries = Vec::with_capacity(parsed.len());
         let mut unread = None;
@@ -393,8 +403,8 @@ impl Follower {
         intake.prefetch(&*self.store(), &entries).await.map_err(|e| untaken(e, 0))?;
         for (place, entry) in entries.into_iter().enumerate() {
             let is_genesis = intake.size() == 0;
-            if is_genesis && entry.signed.payload() != self.trust.genesis {
-                let detail = format!("entry 0 is {}, pinned is {}", entry.signed.payload(), self.trust.genesis);
+            if is_genesis && entry.signed.payload() != self.trust().genesis {
+                let detail = format!("entry 0 is {}, pinned is {}", entry.signed.payload(), self.trust().genesis);
                 let leaf = batch.leaves.get(..1).unwrap_or_default();
                 return Err(self.caught(proof::What::Refounded, detail, signed, leaf)?.into());
             }
@@ -406,6 +416,7 @@ impl Follower {
                 batch.blobs.insert(snapshot, found);
             }
             intake.take(&*self.store(), entry, &batch.blobs, now).await.map_err(|e| untaken(e, place))?;
+            has_learned |= self.learn(intake);
         }
         if let Some((place, refusal)) = unread {
             // Behind a raise of the semantics, what this program cannot read is newer, and nothing is wrong with it.
@@ -415,6 +426,7 @@ impl Follower {
             return Err(Untaken::Leaf(Failure::refused(index, &refusal), place));
         }
         let Some(submission) = intake.submission().map_err(|e| Untaken::from(self.failed(e)))? else { return Ok(()) };
+        self.is_signed_in_force(intake, signed, has_learned).await?;
         let notary = Reached { checkpoint: signed.checkpoint(), note: signed.to_note() };
         match self.store().commit(&notary, vec![submission]).await {
             Ok(results) => match results.into_iter().next() {
@@ -643,19 +655,6 @@ impl Follower {
         let path = self.folder.join(LOCK);
         durable::lock(&path).map_err(|source| io_error("lock", &path, source))
     }
-}
-
-async fn open_store(folder: &Path, trust: &Trust, access: Access) -> Result<Arc<dyn Store>, FollowError> {
-    let path = folder.join(COPY);
-    let options = Options { verifier: trust.log_key.clone(), keeps: store::Keeps::Copy(access) };
-    let opened = match store::address(&path) {
-        Ok(address) => store::open(&address, &options).await,
-        Err(error) => Err(error),
-    };
-    opened.map_err(|source| match source {
-        StoreError::OtherLog(source) => FollowError::AnotherCopy { folder: folder.to_owned(), source },
-        source => FollowError::Store { path, source },
-    })
 }
 
 /// Of a decision that was taken from names which are not there any more.

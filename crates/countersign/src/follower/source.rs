@@ -21,11 +21,11 @@ use countersign_ledger::{
 };
 use thiserror::Error;
 
-use super::ledger::Ledger;
+use super::{learned, ledger::Ledger};
 use crate::{
     client::{Client, ClientError, MAX_BLOB_BYTES},
     records::names_a_list,
-    store::{Access, Keeps, Options, StoreError},
+    store::{Access, Options, StoreError},
     wire::{EpochHint, MAX_HINT_BYTES},
 };
 
@@ -96,7 +96,9 @@ impl Source {
 
     /// The file of a follower's copy.
     pub fn of_copy(file: &Path, trust: &Trust, access: Access) -> Result<Self, SourceError> {
-        let options = Options { verifier: trust.log_key.clone(), keeps: Keeps::Copy(access) };
+        let learned = file.parent().map_or_else(|| Ok(trust.clone()), |folder| learned::in_folder(folder, trust));
+        let learned = learned.map_err(|source| SourceError::Io { path: file.to_owned(), source })?;
+        let options = Options::copy(learned.log_key, access);
         Ledger::open(file, &options).map(|ledger| Self::Ledger(Arc::new(ledger)))
     }
 

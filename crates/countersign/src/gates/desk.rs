@@ -415,7 +415,7 @@ impl Desk {
         // What is denied needs nobody to vouch for it.
         let note = self.followed.as_ref().and_then(|followed| followed.cosigned.as_ref());
         match decision.outcome {
-            Outcome::Allow => vouched(self.follower.trust(), note, &snapshot, now)?,
+            Outcome::Allow => vouched(&self.follower.trust(), note, &snapshot, now)?,
             Outcome::Deny => {}
         }
         Ok((change, Judged { decision, explanation, handed }))

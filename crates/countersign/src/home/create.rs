@@ -108,7 +108,7 @@ pub(super) fn trust(statement: &Statement, genesis: &Genesis, payload: Digest) -
     Trust {
         version: TRUST_VERSION,
         origin: statement.header.log.clone(),
-        log_key: genesis.log_key.clone(),
+        log_key: genesis.log_key.as_str().into(),
         genesis: payload,
         recovery_quorum: genesis.recovery_quorum,
         checkpoint: None,

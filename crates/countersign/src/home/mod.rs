@@ -4,6 +4,7 @@
 //! countersign.yaml      configuration, with the version of this layout
 //! genesis.json          entry 0 of the log: the DSSE envelope that the founders sign
 //! genesis-files.json    the governance files that genesis names by digest, path to text: what the log begins with
+//! server.json           keys to come in the place of the server's: see [`keys`]
 //! trust.json            what verifiers and gates pin: give it to them
 //! catalog/              Backstage YAML, for people to edit; in force is what the ledger says
 //! rules/                Cedar rules and their cases, likewise
@@ -28,6 +29,7 @@ mod create;
 pub mod files;
 pub mod from;
 mod genesis_files;
+mod keys;
 pub mod people;
 pub mod shipped;
 
@@ -41,7 +43,7 @@ use countersign_core::{
     admit::{self, Signed},
     calendar::{self, written},
     catalog::{Catalog, CatalogSettings},
-    governance::{self, Governance},
+    governance::{self, Governance, SERVER_KEYS},
     ids::Nonce,
     refusal::Refusal,
     standard,
@@ -49,8 +51,8 @@ use countersign_core::{
     trust::{TRUST_VERSION, Trust},
 };
 use countersign_ledger::{
-    Digest, Envelope, LogKey, SigningKey,
-    checkpoint::{MAX_NOTE_BYTES, SignedCheckpoint},
+    Digest, Envelope,
+    checkpoint::{CheckpointError, MAX_NOTE_BYTES, SignedCheckpoint},
     dsse::{MAX_ENVELOPE_BYTES, Signature},
 };
 use thiserror::Error;
@@ -266,9 +268,8 @@ impl Home {
         let trust = read_trust(&within(TRUST))?;
         let founded = create::trust(&statement, &genesis, envelope.payload_digest());
         // Whoever runs the home may add cosigners and a checkpoint.
-        let Trust { version, origin, log_key, genesis: pinned, recovery_quorum, .. } = &trust;
-        let same = (version, origin, log_key, pinned, recovery_quorum)
-            == (&founded.version, &founded.origin, &founded.log_key, &founded.genesis, &founded.recovery_quorum);
+        let same = trust.is_of_the_same(&founded)
+            && (trust.version, trust.recovery_quorum) == (founded.version, founded.recovery_quorum);
         if !same {
             return Err(HomeError::invalid(&within(TRUST), "it does not pin the genesis of this home")
                 .hint("put back the trust.json that `countersign init` wrote; gates and verifiers have a copy"));
@@ -369,7 +370,7 @@ impl Home {
 
     /// How the ledger is opened: it must be under a checkpoint of the log's key.
     pub fn store_options(&self) -> store::Options {
-        store::Options::log(self.trust.log_key.clone())
+        store::Options { own: self.own_log_keys(), ..store::Options::log(self.trust.log_key.clone()) }
     }
 
     /// Where contents of changes are kept for reviewers.
@@ -431,10 +432,16 @@ impl Home {
             Err(HomeError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        SignedCheckpoint::open(&note, &self.trust.log_key).map(Some).map_err(|error| {
+        self.opened(&note).map(Some).map_err(|error| {
             HomeError::invalid(&path, error.to_string())
                 .hint("is it of another home? It lies beside the ledger that it is of")
         })
+    }
+
+    /// A checkpoint of this home's log, also one that was signed since it was written down which keys are in force.
+    pub fn opened(&self, note: &str) -> Result<SignedCheckpoint, CheckpointError> {
+        let own = || self.own_log_keys().iter().find_map(|key| SignedCheckpoint::open(note, key).ok());
+        SignedCheckpoint::open(note, &self.trust.log_key).or_else(|error| own().ok_or(error))
     }
 
     /// Whether it is where a server can begin: a copy for a founder who signs elsewhere has no keys.
@@ -447,26 +454,6 @@ impl Home {
         self.path.join(GENESIS)
     }
 
-    /// Reads the key that signs checkpoints.
-    pub fn log_key(&self) -> Result<LogKey, HomeError> {
-        let path = self.path.join(LOG_KEY);
-        let key = LogKey::from_text(&files::read_secret(&path)?)
-            .map_err(|error| HomeError::invalid(&path, error.to_string()))?;
-        if key.verifier() == self.genesis.log_key { Ok(key) } else { Err(another_key(&path, &self.genesis.log_key)) }
-    }
-
-    /// Reads the key that signs decisions and permits.
-    pub fn server_key(&self) -> Result<SigningKey, HomeError> {
-        let path = self.path.join(SERVER_KEY);
-        let key = SigningKey::from_openssh(&files::read_secret(&path)?)
-            .map_err(|error| HomeError::invalid(&path, error.to_string()))?;
-        if key.public() == self.genesis.server_key {
-            Ok(key)
-        } else {
-            Err(another_key(&path, &self.genesis.server_key.to_string()))
-        }
-    }
-
     /// The governance files that `catalog/`, `rules/`, `standard/` and `calendars/` make as they are on the disk now: what a publication puts in
     /// force. `salt` is as [`Catalog::to_files`] takes it.
     pub fn edited(&self, salt: impl Fn(&str) -> Nonce) -> Result<GovernanceFiles, HomeError> {
@@ -477,6 +464,9 @@ impl Home {
         let calendars = files::calendar_files(&self.path.join(CALENDARS))?;
         for (name, calendar) in written::calendars(&calendars, &catalog)? {
             governance.insert(calendar::path_of(&name), calendar.to_bytes()?);
+        }
+        if let Some(keys) = self.named_keys()? {
+            governance.insert(SERVER_KEYS.to_owned(), keys.to_bytes()?);
         }
         Ok(governance)
     }

@@ -32,7 +32,7 @@ use std::{
 
 use countersign_ledger::{
     Digest, Hash, Leaf, StreamHead, StreamId, Time,
-    checkpoint::{self, Checkpoint, LogKey},
+    checkpoint::{self, Checkpoint, LogKey, LogKeys},
     seal::SealError,
     tree::{self, Nodes},
 };
@@ -54,15 +54,22 @@ pub const MAX_PAGE_BYTES: u64 = 8 * 1024 * 1024;
 /// What a database is opened as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The log's verifier key, which its last checkpoint must be signed with.
-    pub verifier: String,
+    /// The log's verifier keys, which its last checkpoint must be signed with.
+    pub verifier: LogKeys,
+    /// Keys of the home's own, which may be in force though nobody has written that down yet.
+    pub own: Vec<String>,
     pub keeps: Keeps,
 }
 
 impl Options {
     /// The log itself, of which this verifier key is.
-    pub fn log(verifier: impl Into<String>) -> Self {
-        Self { verifier: verifier.into(), keeps: Keeps::Log }
+    pub fn log(verifier: impl Into<LogKeys>) -> Self {
+        Self { verifier: verifier.into(), own: Vec::new(), keeps: Keeps::Log }
+    }
+
+    /// A follower's copy of the log of which these are.
+    pub fn copy(verifier: impl Into<LogKeys>, access: Access) -> Self {
+        Self { verifier: verifier.into(), own: Vec::new(), keeps: Keeps::Copy(access) }
     }
 }
 
@@ -143,6 +150,8 @@ pub struct Submission {
     pub erased: Vec<Digest>,
     /// What is to be done elsewhere once this is durable.
     pub outbox: Vec<Job>,
+    /// The log key that it puts in force: by that one its own checkpoint is signed, and all that follow.
+    pub log_key: Option<String>,
 }
 
 impl Submission {
@@ -227,6 +236,12 @@ pub struct Head {
 pub trait Notary: Send + Sync {
     /// The signed checkpoint of this tree, `None` if there is none yet, or why the tree must not be written.
     fn note(&self, size: u64, root: Hash) -> Result<Option<String>, NoteError>;
+
+    /// Who signs from the leaf on that puts another log key in force; `None` if that key is not here.
+    fn succeeded_by(&self, log_key: &str) -> Option<Arc<dyn Notary>> {
+        let _ = log_key;
+        None
+    }
 }
 
 impl Notary for LogKey {
@@ -398,7 +413,9 @@ async fn check(store: &dyn Store, options: &Options) -> Result<(), StoreError> {
 
 /// The checkpoint in a head's note, if it is the log's.
 fn signed(head: &Head, options: &Options) -> Result<Checkpoint, StoreError> {
-    let signed = checkpoint::open(&head.note, &options.verifier).map_err(StoreError::OtherLog)?;
+    let own = || options.own.iter().find_map(|key| checkpoint::open(&head.note, key).ok());
+    let signed = checkpoint::open(&head.note, &options.verifier);
+    let signed = signed.or_else(|error| own().ok_or(error)).map_err(StoreError::OtherLog)?;
     if signed.size == head.noted {
         Ok(signed)
     } else {

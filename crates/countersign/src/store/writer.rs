@@ -151,26 +151,66 @@ async fn write(
     mut queue: mpsc::Receiver<Waiting>,
     coming: Arc<Coming>,
 ) {
+    let mut notary = notary;
     let mut waiting = Vec::with_capacity(MAX_BATCH);
     while queue.recv_many(&mut waiting, MAX_BATCH).await > 0 {
         gather(&mut waiting, &mut queue, &coming).await;
-        let (submissions, answers): (Vec<_>, Vec<_>) =
-            waiting.drain(..).map(|Waiting { submission, answer }| (submission, answer)).unzip();
-        let keys: Vec<Option<Unique>> = submissions.iter().map(Submission::key).collect();
-        match store.commit(&*notary, submissions).await {
-            Ok(results) => {
-                for (answer, result) in answers.into_iter().zip(results) {
-                    // Who asked may have gone away; what was committed stays.
-                    drop(answer.send(result.map_err(SubmitError::Conflict)));
-                }
+        while !waiting.is_empty() {
+            // What puts another log key in force is written alone: its checkpoint is the first that that key signs.
+            let first = waiting.iter().position(|waiting| waiting.submission.log_key.is_some());
+            let batch: Vec<Waiting> = waiting.drain(..first.unwrap_or(waiting.len()).max(1)).collect();
+            let next = match batch.first().and_then(|waiting| waiting.submission.log_key.as_deref()) {
+                None => None,
+                Some(log_key) => match notary.succeeded_by(log_key) {
+                    Some(next) => Some(next),
+                    // Whoever made it has looked for the key; it has gone since, and so does this.
+                    None => continue,
+                },
+            };
+            match commit(&*store, &**next.as_ref().unwrap_or(&notary), batch).await {
+                Written::All => notary = next.unwrap_or(notary),
+                Written::Nothing => {}
+                // With which key the next checkpoint is signed is found out when the log is opened again.
+                Written::Unknown if next.is_some() => return,
+                Written::Unknown => {}
             }
-            Err(error) => {
-                let found = find_out(&*store, &error, &keys).await;
-                let error = Arc::new(error);
-                for (answer, key) in answers.into_iter().zip(keys) {
-                    drop(answer.send(answer_for(key, found.as_ref(), &error)));
-                }
+        }
+    }
+}
+
+/// What became of a batch.
+enum Written {
+    /// Something of it, or all.
+    All,
+    Nothing,
+    Unknown,
+}
+
+async fn commit(store: &dyn Store, notary: &dyn Notary, batch: Vec<Waiting>) -> Written {
+    let (submissions, answers): (Vec<_>, Vec<_>) =
+        batch.into_iter().map(|Waiting { submission, answer }| (submission, answer)).unzip();
+    let keys: Vec<Option<Unique>> = submissions.iter().map(Submission::key).collect();
+    match store.commit(notary, submissions).await {
+        Ok(results) => {
+            let written = if results.iter().any(Result::is_ok) { Written::All } else { Written::Nothing };
+            for (answer, result) in answers.into_iter().zip(results) {
+                // Who asked may have gone away; what was committed stays.
+                drop(answer.send(result.map_err(SubmitError::Conflict)));
             }
+            written
+        }
+        Err(error) => {
+            let found = find_out(store, &error, &keys).await;
+            let written = match &found {
+                None => Written::Unknown,
+                Some(found) if found.is_empty() => Written::Nothing,
+                Some(_) => Written::All,
+            };
+            let error = Arc::new(error);
+            for (answer, key) in answers.into_iter().zip(keys) {
+                drop(answer.send(answer_for(key, found.as_ref(), &error)));
+            }
+            written
         }
     }
 }

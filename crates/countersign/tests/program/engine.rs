@@ -14,6 +14,7 @@ use countersign::{
     random,
     rebuild::replay,
     records::PROJECTIONS,
+    ring::Ring,
     speaker::Hand,
     store::{self, StoreError, dump::Dump},
 };
@@ -56,23 +57,13 @@ fn setup_founded_by(
     secs: &Arc<AtomicI64>,
 ) -> impl Future<Output = Result<Engine, EngineError>> {
     let secs = Arc::clone(secs);
-    let (log_key, server_key) = (Arc::new(home.log_key().unwrap()), home.server_key().unwrap());
+    let keys = Arc::new(Ring::of(home.log_key().unwrap(), home.server_key().unwrap()));
     let (genesis, genesis_blobs) = (founded.home.genesis().clone(), founded.home.genesis_files().unwrap().blobs());
     let (address, options) = (path.display().to_string(), home.store_options());
     async move {
         let clock = Arc::new(move || Time::from_unix_secs(secs.load(Ordering::SeqCst)));
         let store = store::open(&address, &options).await?;
-        Engine::open(Setup {
-            store,
-            log_key,
-            server_key,
-            genesis,
-            genesis_blobs,
-            guidance: vec![],
-            clock,
-            uptime: None,
-        })
-        .await
+        Engine::open(Setup { store, keys, genesis, genesis_blobs, guidance: vec![], clock, uptime: None }).await
     }
 }
 
@@ -292,6 +283,9 @@ fn everything(world: &World) {
     say("bob", &["identify", &change, "--identity", &reference, "--automation"]);
     assert_eq!(world.say("alice", &["permit", &change, "--out", "none"]).status, 3);
     say("alice", &["withdraw", &change]);
+    world.edit("burning", "search/limit", "30\n");
+    let burning = world.propose("alice", &["search/production"]);
+    say("bob", &["break-glass", &burning, "--why", "orders fail"]);
     say("alice", &["erase", &change, "--why", "it was asked for", "--out", "erasure.json"]);
     say("bob", &["erase", "--cosign", "erasure.json"]);
 

@@ -226,11 +226,25 @@ fn a_gates_key_is_revoked_by_one_person() {
     world.tell_the_gate("http://127.0.0.1:1");
     is_told(&world);
     world.tell_the_gate(&server);
-    assert!(push.said.contains("was revoked") && push.said.contains("move REPO/countersign aside"), "{}", push.said);
-    std::fs::rename(world.stage.path("shop.git/countersign"), world.stage.path("shop.git/stolen")).unwrap();
+    assert!(
+        push.said.contains("was revoked") && push.said.contains("remove REPO/countersign/gate.key"),
+        "{}",
+        push.said
+    );
+    std::fs::rename(world.stage.path("shop.git/countersign/gate.key"), world.stage.path("stolen.key")).unwrap();
     let run = world.install("");
     assert_eq!(run.status, 0, "{run}");
     world.push(&["HEAD:main"]).passes();
+    // Its journal goes on, and what was stolen is no gate's any more.
+    let status = world.stage.run("gate status shop.git");
+    assert_eq!(status.status, 0, "{status}");
+    let install = |key: &str| {
+        std::fs::copy(world.stage.path(key), world.stage.path("shop.git/countersign/gate.key")).unwrap();
+        world.install("")
+    };
+    std::fs::copy(world.stage.path("shop.git/countersign/gate.key"), world.stage.path("second.key")).unwrap();
+    assert_ne!(install("stolen.key").status, 0);
+    assert_eq!(install("second.key").status, 0);
 }
 
 // Servers that lie.
@@ -278,6 +292,9 @@ fn a_server_with_another_history_is_refused_as_a_split_view() {
     countersign:
     countersign:       — world [SIGNATURE]
     countersign:   kept as proof: user/.local/state/countersign/[D]/copy/proof/log-differs-[E]
+    countersign:   in an emergency, until [MOMENT], one person who owns search/production or is a senior opens it for this push alone:
+    countersign:   -> countersign break-glass --git . --why TEXT --at [ROOT]
+    countersign:   -> git push -o countersign-break-glass=$(base64 -w0 FILE) origin HEAD:main
     ");
 }
 

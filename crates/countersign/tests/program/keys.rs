@@ -90,3 +90,71 @@ fn a_recovery_is_the_quorums_and_only_where_too_few_can_act() {
     // As long as two can act, the quorum has nothing to do.
     world.say("bob", &["recover", "--cosign", "recovery.json"]).is_refused(3, "nothing-to-recover");
 }
+
+/// The server's keys are proposed, approved and published like anything that governs. Who pinned the first key goes on by it: the
+/// gate, somebody's memory, a follower, whoever verifies.
+#[test]
+fn a_rotated_log_key_is_followed_by_gates_and_verifiers() {
+    let mut world = World::governed(&[("alice", Level::Standard), ("bob", Level::Senior), ("carol", Level::Standard)]);
+    let pinned = world.stage.read("home/trust.json");
+    world.stage.write("pinned.json", &pinned);
+    let lands = |world: &World, text: &str| {
+        world.edit("change", "checkout/timeout", text);
+        let change = world.propose("alice", &[CHECKOUT]);
+        world.approve("bob", &change);
+        world.push(&["HEAD:main"]).passes();
+        change
+    };
+    let follow =
+        |world: &World| world.say("carol", &["follow", "--into", "copy", "--once", "--trust", "pinned.json"]).done();
+    lands(&world, "30\n");
+    follow(&world);
+    world.say("carol", &["export", "export", "--trust", "pinned.json"]).done();
+    let old = world.home.log_key().unwrap().verifier();
+    // A key that the server does not have would put an end to it.
+    let why = ["--why", "as every year"];
+    let proposed = world.say("alice", &[&["rotate-key", "--home", "home"], &why[..]].concat()).done();
+    let change = proposed["change"].as_str().unwrap().to_owned();
+    let shown = world.say("bob", &["show", &change]);
+    assert!(shown.stdout.contains("the server's keys"), "{shown}");
+    world.say("alice", &["publish", &change]).is_refused(3, "not-allowed");
+    // Until it is in force, nothing has changed.
+    lands(&world, "40\n");
+    assert_eq!(world.say("carol", &["log"]).status, 0);
+    world.say("bob", &["approve", &change, "--publish"]).done();
+    let keys = world.server().block_on(world.server().engine.log_keys()).unwrap();
+    assert_eq!((keys.pinned(), keys.successors().len()), (old.as_str(), 1));
+    assert_ne!(keys.newest(), old);
+    let note = world.server().block_on(world.server().engine.head()).unwrap().note;
+    assert!(countersign_ledger::checkpoint::open(&note, &keys).is_ok());
+    assert!(countersign_ledger::checkpoint::open(&note, &old).is_err());
+    // Nobody has touched the gate, and whoever pinned the old key has no other.
+    let change = lands(&world, "50\n");
+    follow(&world);
+    world.say("carol", &["show", &change, "--trust", "pinned.json"]).done();
+    world.say("carol", &["export", "export", "--trust", "pinned.json"]).done();
+    let said = world.say("carol", &["verify", "export", "--trust", "pinned.json"]);
+    assert!(said.status == 0 && said.stdout.contains("signed with the key that leaf"), "{said}");
+    world.say("carol", &["bundle", &change, "--out", "change.tar", "--trust", "pinned.json"]).done();
+    let said = world.say("carol", &["verify", "change.tar", "--trust", "pinned.json"]);
+    assert!(said.status == 0 && said.stdout.contains("signed with the key that leaf"), "{said}");
+    // A server that starts again finds the key that is in force, before and after that is written down.
+    let address = world.home.store_address();
+    world.start_server(&address);
+    lands(&world, "60\n");
+    world.home.settle(&keys).unwrap();
+    world.home = countersign::home::Home::open(world.stage.path("home")).unwrap();
+    assert_eq!(world.home.log_key().unwrap().verifier(), keys.newest());
+    world.start_server(&address);
+    let change = lands(&world, "70\n");
+    assert_eq!(world.state(&change), "applied");
+    // The trust file that the home gives out now names the new key, too.
+    world.say("carol", &["verify", "export", "--trust", "home/trust.json"]).done();
+    let trust = world.say("carol", &["trust", "show", "home/trust.json"]);
+    assert!(trust.stdout.contains(keys.newest()), "{trust}");
+    // And once more, with what is there already.
+    let again = world.say("alice", &["rotate-key", "--home", "home", "--why", "again"]).done();
+    world.say("bob", &["approve", again["change"].as_str().unwrap(), "--publish"]).done();
+    lands(&world, "80\n");
+    follow(&world);
+}

@@ -23,6 +23,7 @@ use countersign::{
     engine::{Engine, EngineError, Setup},
     follower::{Access, Follower, source::Source},
     reading::Reading,
+    ring::Ring,
     speaker::{Hand, InFrontOf, Speaker},
     store::{
         self,
@@ -251,8 +252,7 @@ fn serve_with(world: &World, faults: Faults) -> String {
     let setup = async {
         Setup {
             store: store::open_with(&address, &home.store_options(), faults).await.unwrap(),
-            log_key: Arc::new(home.log_key().unwrap()),
-            server_key: home.server_key().unwrap(),
+            keys: Arc::new(Ring::of(home.log_key().unwrap(), home.server_key().unwrap())),
             genesis: home.genesis().clone(),
             genesis_blobs: home.genesis_files().unwrap().blobs(),
             guidance: vec![],
@@ -354,8 +354,7 @@ fn a_clock_that_jumps_is_noticed_before_a_leaf_is_written_by_it() {
             store: store::open(world.stage.path("timed.db").to_str().unwrap(), &world.home.store_options())
                 .await
                 .unwrap(),
-            log_key: Arc::new(world.home.log_key().unwrap()),
-            server_key: world.home.server_key().unwrap(),
+            keys: Arc::new(Ring::of(world.home.log_key().unwrap(), world.home.server_key().unwrap())),
             genesis: world.home.genesis().clone(),
             genesis_blobs: world.home.genesis_files().unwrap().blobs(),
             guidance: vec![],

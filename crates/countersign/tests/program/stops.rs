@@ -10,7 +10,7 @@ use countersign::{
     follower::Access,
     random,
     speaker::Hand,
-    store::{self, Keeps, Options},
+    store::{self, Options},
     wire::Submit,
 };
 use countersign_core::{
@@ -192,7 +192,7 @@ fn the_copy_of_a_gate_is_made_again_for_a_newer_program() {
     let status = status.json();
     let copy = world.stage.path(status["copy"].as_str().unwrap()).join("copy.db");
     let open = || {
-        let options = Options { verifier: world.home.trust().log_key.clone(), keeps: Keeps::Copy(Access::Owner) };
+        let options = Options::copy(world.home.trust().log_key.clone(), Access::Owner);
         world.server().block_on(store::open(&copy.display().to_string(), &options)).unwrap()
     };
     let copied = open();

@@ -14,7 +14,9 @@ use countersign_core::{
     statement::{Body, Statement, change_stream, governance_stream},
     verify::Evidence,
 };
-use countersign_ledger::{Checkpoint, Digest, Draft, Hash, Leaf, MemoryNodes, SealedLeaf, StreamId, seal, tree};
+use countersign_ledger::{
+    Checkpoint, Digest, Draft, Hash, Leaf, LogKey, MemoryNodes, SealedLeaf, StreamId, seal, tree,
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -50,6 +52,12 @@ impl World {
 
     pub fn checkpoint(&self) -> String {
         self.checkpoint_over(self.nodes.size(), self.nodes.root())
+    }
+
+    /// The same signed with another key.
+    pub fn checkpoint_by(&self, key: &LogKey) -> String {
+        let (size, root) = (self.nodes.size(), self.nodes.root());
+        key.sign(&Checkpoint { origin: ORIGIN.to_owned(), size, root }).unwrap()
     }
 
     fn checkpoint_over(&self, size: u64, root: Hash) -> String {

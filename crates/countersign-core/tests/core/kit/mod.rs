@@ -2,6 +2,7 @@
 //! the real one does. Everything is the same in every run.
 
 mod commits;
+mod emergency;
 mod govern;
 mod log;
 mod shop;
@@ -96,7 +97,7 @@ impl World {
         let trust = Trust {
             version: TRUST_VERSION,
             origin: ORIGIN.to_owned(),
-            log_key: log_key.verifier(),
+            log_key: log_key.verifier().into(),
             genesis: Digest::of(&payload),
             recovery_quorum: 2,
             checkpoint: None,

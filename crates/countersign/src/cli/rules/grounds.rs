@@ -71,6 +71,7 @@ fn unsigned(files: &home::GovernanceFiles) -> Result<Governance, Refusal> {
         epochs: Vec::new(),
         retired: BTreeMap::new(),
         newcomers: BTreeMap::new(),
+        replaced_keys: Vec::new(),
     };
     let find = |digest: &Digest| files.values().find(|bytes| Digest::of(bytes) == *digest).cloned();
     Governance::load(record, &find)

@@ -524,7 +524,14 @@ fn known_gate(git_dir: &Path, name: Option<&GateId>) -> Result<Option<(GateConfi
             format!("pass --name {}, or move {} away to begin with a new gate", known.name, folder.display()),
         ));
     }
-    let key = read_key(git_dir)?;
+    let path = folder.join(KEY);
+    // Whose key was taken away, and who took the file away: the gate gets another, and its journal goes on.
+    let is_gone = fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    if !is_gone {
+        return Ok(Some((known, read_key(git_dir)?)));
+    }
+    let key = SigningKey::generate(&mut OsRng);
+    files::write_secret(&path, &key.to_openssh())?;
     Ok(Some((known, key)))
 }
 

@@ -15,7 +15,7 @@ use countersign_ledger::{Fingerprint, SignedCheckpoint, Time};
 use super::{FOLDER, GateError, GitGate};
 use crate::{
     client::{Client, Via},
-    follower::source::Source,
+    follower::{learned, source::Source},
     gates::stops::Stops,
     home::files::word,
     wire::rfc3339,
@@ -76,7 +76,10 @@ pub fn by_cosigners(
     gate.trust.cosigners.as_ref()?;
     let source = Source::Server(client(gate));
     let (shown, unasked) = match source.notes() {
-        Ok((_, cosigned)) => (cosigned.and_then(|note| SignedCheckpoint::open(&note, &gate.trust.log_key).ok()), None),
+        Ok((_, cosigned)) => {
+            let trust = learned::in_folder(&gate.config.copy, &gate.trust).unwrap_or_else(|_| gate.trust.clone());
+            (cosigned.and_then(|note| SignedCheckpoint::open(&note, &trust.log_key).ok()), None)
+        }
         Err(error) => (None, Some(error.to_string())),
     };
     let secs = longest_secs(&gate.trust, &gate.config.targets(), governance);
