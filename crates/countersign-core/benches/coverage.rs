@@ -127,6 +127,7 @@ fn governance(people: usize, systems: usize) -> Governance {
         epochs: Vec::new(),
         retired: BTreeMap::new(),
         newcomers: BTreeMap::new(),
+        replaced_keys: Vec::new(),
     };
     Governance::load(record, &|digest| blobs.get(digest).cloned()).unwrap()
 }
