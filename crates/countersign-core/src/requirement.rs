@@ -104,14 +104,14 @@ pub enum Has {
     Link(String),
     /// A signature over each commit, by a key that somebody here holds.
     SignedCommits,
-    /// A change window that is open, where its targets have any.
-    Window,
     /// This label, put on by a person who had no hand in it.
     Label(Label),
     /// Not this label, whoever put it on.
     NoLabel(Label),
     /// An applier whose approval does not count.
     ApplierApart,
+    /// A change window that is open, where its targets have any.
+    Window,
 }
 
 impl Has {
@@ -135,10 +135,10 @@ impl Has {
             Self::Title(form) => format!("a title of the form `{form}: …`"),
             Self::Link(host) => format!("a link to {host}"),
             Self::SignedCommits => "a signature over every commit, by a key of somebody here".to_owned(),
-            Self::Window => "an open change window".to_owned(),
             Self::Label(label) => format!("the label `{label}`, put on by somebody who had no hand in the change"),
             Self::NoLabel(label) => format!("that nothing is labelled `{label}`"),
             Self::ApplierApart => "that somebody applies it whose approval does not count".to_owned(),
+            Self::Window => "an open change window".to_owned(),
         }
     }
 }
@@ -149,10 +149,10 @@ impl fmt::Display for Has {
             Self::Title(form) => write!(f, "title:{form}"),
             Self::Link(host) => write!(f, "link:{host}"),
             Self::SignedCommits => f.write_str("commits:signed"),
-            Self::Window => f.write_str("window:open"),
             Self::Label(label) => write!(f, "label:{label}"),
             Self::NoLabel(label) => write!(f, "no-label:{label}"),
             Self::ApplierApart => f.write_str("applier:apart"),
+            Self::Window => f.write_str("window:open"),
         }
     }
 }
@@ -566,10 +566,10 @@ fn parse_need(s: &str) -> Option<Need> {
         ("title", Some(form), None) => Need::Has(Has::title(form)?),
         ("link", Some(host), None) => Need::Has(Has::Link(Some(host.to_owned()).filter(|host| is_host(host))?)),
         ("commits", Some("signed"), None) => Need::Has(Has::SignedCommits),
-        ("window", Some("open"), None) => Need::Has(Has::Window),
         ("label", Some(label), None) => Need::Has(Has::Label(label.parse().ok()?)),
         ("applier", Some("apart"), None) => Need::Has(Has::ApplierApart),
         ("no-label", Some(label), None) => Need::Has(Has::NoLabel(label.parse().ok()?)),
+        ("window", Some("open"), None) => Need::Has(Has::Window),
         _ => return None,
     };
     parts.next().is_none().then_some(need)

@@ -144,13 +144,13 @@ impl Has {
                 let by_committer = snapshot.commits.is_some_and(|commits| commits.by_committer);
                 snapshot.commits = Some(CommitsView { signed: true, by_committer });
             }
-            Self::Window => snapshot.calendar.iter_mut().for_each(|calendar| calendar.shut.clear()),
             Self::Label(label) => put(snapshot, label, true),
             Self::ApplierApart => snapshot.applier = None,
             Self::NoLabel(label) => {
                 snapshot.labels.all.remove(label);
                 snapshot.labels.by_others.remove(label);
             }
+            Self::Window => snapshot.calendar.iter_mut().for_each(|calendar| calendar.shut.clear()),
         }
     }
 
@@ -161,15 +161,15 @@ impl Has {
                 snapshot.documents.hosts.remove(host);
             }
             Self::SignedCommits => snapshot.commits = Some(CommitsView::default()),
-            Self::Window => {
-                let all = snapshot.targets.iter().map(|view| view.target.clone()).collect();
-                snapshot.calendar.get_or_insert_default().shut = all;
-            }
             Self::Label(label) => {
                 snapshot.labels.by_others.remove(label);
             }
             Self::NoLabel(label) => put(snapshot, label, false),
             Self::ApplierApart => snapshot.applier = Some(Applier::Unknown),
+            Self::Window => {
+                let all = snapshot.targets.iter().map(|view| view.target.clone()).collect();
+                snapshot.calendar.get_or_insert_default().shut = all;
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ mod glass;
 mod governed;
 mod keys;
 mod label;
+mod permit;
 
 use std::borrow::Cow;
 
@@ -32,6 +33,7 @@ pub use self::{
     glass::BreakGlass,
     keys::{KeyRotation, Recovery},
     label::{LabelAct, Labelling},
+    permit::PermitRequest,
 };
 use crate::{
     ids::{ActorId, ChangeId, FindingId, Nonce, Target},

@@ -15,6 +15,7 @@ mod captured;
 mod cli;
 mod copies;
 mod cosigning;
+mod coverage;
 mod demo;
 mod doctor;
 #[path = "../../../countersign-ledger/tests/ledger/edits.rs"]

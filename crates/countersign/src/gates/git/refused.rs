@@ -16,7 +16,7 @@ use countersign_core::{
 
 const PREFIX: &str = "countersign:";
 /// A screen that nobody has to scroll.
-const MAX_LINES: usize = 20;
+const MAX_LINES: usize = 24;
 const MAX_LINE_CHARS: usize = 1_200;
 const MAX_TITLE_CHARS: usize = 60;
 
