@@ -19,6 +19,7 @@ mod publication;
 mod recovery;
 mod revocation;
 mod rotation;
+mod second;
 
 use countersign_ledger::{
     Digest, Envelope, Fingerprint, Time,

@@ -110,7 +110,7 @@ struct Given {
     /// Whose approval of an earlier revision that brought the same would count where a rule lets it.
     carried: Vec<ActorId>,
     rejected_by: BTreeSet<ActorId>,
-    /// `senior owner`: a level, and whether they own the system. Without a level, `standard`.
+    /// `senior owner oncall`: a level, and whether they own the system, are on call for it or away. Without a level, `standard`.
     people: Option<BTreeMap<ActorId, String>>,
     /// Who is in a group, or in one below it.
     groups: BTreeMap<GroupId, BTreeSet<ActorId>>,
@@ -331,6 +331,8 @@ struct Home {
     everybody: BTreeSet<ActorId>,
     seniors: BTreeSet<ActorId>,
     owners: BTreeSet<ActorId>,
+    on_call: BTreeSet<ActorId>,
+    away: BTreeSet<ActorId>,
     groups: BTreeMap<GroupId, BTreeSet<ActorId>>,
 }
 
@@ -342,6 +344,8 @@ impl Home {
             everybody: BTreeSet::new(),
             seniors: BTreeSet::new(),
             owners: BTreeSet::new(),
+            on_call: BTreeSet::new(),
+            away: BTreeSet::new(),
             groups: given.groups.clone(),
         };
         match &given.people {
@@ -364,7 +368,17 @@ impl Home {
                 "owner" => {
                     self.owners.insert(person.clone());
                 }
-                other => return Err(format!("`{other}` is none of standard, senior, principal, director, owner")),
+                "oncall" => {
+                    self.on_call.insert(person.clone());
+                }
+                "away" => {
+                    self.away.insert(person.clone());
+                }
+                other => {
+                    return Err(format!(
+                        "`{other}` is none of standard, senior, principal, director, owner, oncall, away"
+                    ));
+                }
             }
         }
         if level.is_senior() {
@@ -377,7 +391,8 @@ impl Home {
     fn scene<'a>(&'a self, rules: &'a Rules, snapshot: &'a Snapshot) -> Scene<'a> {
         let owners = self.owners.iter().map(|owner| (&self.system, owner));
         let groups = self.groups.iter().map(|(group, members)| (group, members.iter().collect())).collect();
-        Scene::bare(rules, snapshot, People::given(&self.everybody, &self.seniors, owners, groups))
+        let people = People::given(&self.everybody, &self.seniors, owners, groups);
+        Scene::bare(rules, snapshot, people.who_are(&self.system, &self.on_call, &self.away))
     }
 }
 
@@ -415,7 +430,9 @@ fn snapshot(rules: &Rules, given: &Given, home: &Home) -> Result<Snapshot, Strin
     // Whoever is not there has no key that holds, and their approval is not taken.
     for by in given.approvals.iter().filter(|by| home.everybody.contains(*by)) {
         let owns = home.owners.contains(by).then(|| home.system.clone());
+        let on_call = home.on_call.contains(by).then(|| home.system.clone());
         snapshot = snapshot.approved(by.clone(), home.seniors.contains(by), owns);
+        snapshot = snapshot.there(by, on_call, home.away.contains(by));
     }
     for (kind, came) in &given.evidence {
         snapshot = snapshot.evidence(kind.clone(), came.view());

@@ -394,11 +394,11 @@ impl Change {
                     gate: request.gate.clone(),
                     audience: request.audience.clone(),
                     transition: request.transition.clone(),
-                    watched_until: None,
                     applier: match request.gate.is_its_runners() {
                         true => Some(by),
                         false => request.applier.clone(),
                     },
+                    watched_until: None,
                     epoch,
                 });
             }

@@ -93,16 +93,10 @@ pub(crate) fn put(freezes: &mut Freezes, statement: Digest, record: FreezeRecord
     freezes.insert(statement, record);
 }
 
-/// Whether somebody is on call for a system.
-pub fn is_on_call(governance: &Governance, person: &ActorId, system: &SystemId, now: Time) -> bool {
-    let owner = governance.catalog.systems.get(system).map(|system| &system.owner);
-    owner.is_some_and(|owner| governance.calendars.on_call(owner, &governance.catalog, now).contains(person))
-}
-
 /// Whether somebody may freeze this: a senior everything, an owner and whoever is on call the systems that it names.
 pub fn may_freeze(governance: &Governance, person: &ActorId, scope: &Scope, now: Time) -> bool {
     let Some(actor) = governance.person(person) else { return false };
-    let theirs = |system: &SystemId| governance.owns(person, system) || is_on_call(governance, person, system, now);
+    let theirs = |system: &SystemId| governance.owns(person, system) || governance.is_on_call(person, system, now);
     actor.level.is_senior() || !scope.systems.is_empty() && scope.systems.iter().all(theirs)
 }
 

@@ -6,7 +6,7 @@
 //!                        older than a day
 //! ```
 //!
-//! Entitled is whoever owns the target, and every senior. That does not ask who had a hand in it: whoever made the mend at three
+//! Entitled is whoever owns the target or is on call for it at that moment, and every senior. That does not ask who had a hand in it: whoever made the mend at three
 //! in the morning has to be able to put it into production. What they did alone somebody else looks at afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,9 +46,11 @@ pub struct Broken {
 }
 
 /// Whether somebody may open this target in an emergency.
-pub fn is_entitled(governance: &Governance, person: &ActorId, target: &Target, _now: Time) -> bool {
+pub fn is_entitled(governance: &Governance, person: &ActorId, target: &Target, now: Time) -> bool {
     let Some(actor) = governance.person(person) else { return false };
-    actor.kind == ActorKind::Person && (actor.level.is_senior() || governance.catalog.owns(person, &target.system))
+    let theirs =
+        || governance.catalog.owns(person, &target.system) || governance.is_on_call(person, &target.system, now);
+    actor.kind == ActorKind::Person && (actor.level.is_senior() || theirs())
 }
 
 /// Everybody who may open all of these targets in an emergency.

@@ -485,6 +485,19 @@ impl Governance {
         }
     }
 
+    /// Whether somebody is on call for a system: on the rota of its owner group, or of one below or above that. For what governs
+    /// nobody is.
+    pub fn is_on_call(&self, person: &ActorId, system: &SystemId, at: Time) -> bool {
+        let owner = self.catalog.systems.get(system).map(|system| &system.owner);
+        owner.is_some_and(|owner| self.calendars.is_on_call(person, owner, &self.catalog, at))
+    }
+
+    /// Who is on call for a system.
+    pub fn on_call(&self, system: &SystemId, at: Time) -> BTreeSet<&ActorId> {
+        let owner = self.catalog.systems.get(system).map(|system| &system.owner);
+        owner.map(|owner| self.calendars.on_call_for(owner, &self.catalog, at)).unwrap_or_default()
+    }
+
     /// Files with the names and mails of some group that were erased, or are not at hand.
     pub fn profiles_missing(&self) -> &BTreeSet<Digest> {
         &self.profiles_missing

@@ -25,7 +25,7 @@ pub const MAX_DOCUMENT_CHARS: u32 = 10_000;
 
 /// What people can write in `@requires`, for hints.
 pub const TOKENS: &str = "approval:independent:N, approval:owner:N, approval:senior:N, approval:group:NAME:N, approval:touch:N, \
-                          approval:verified:N, approval:material:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, \
+                          approval:verified:N, approval:material:N, approval:oncall:N, approval:present:N, approval:recent:HOURSh:N, approval:apart:ROLE:N+ROLE:N, guidance:fresh, \
                           document:why:CHARS, document:risk:CHARS, document:rollback:CHARS, document:tests:CHARS, \
                           evidence:KIND, disclosure, title:FORM, link:HOST, commits:signed, label:NAME, no-label:NAME, applier:apart; each may end in a condition such as @tier<=2, @tier=1 or @people>=3; `a | b` asks \
                           for either";
@@ -104,14 +104,14 @@ pub enum Has {
     Link(String),
     /// A signature over each commit, by a key that somebody here holds.
     SignedCommits,
-    /// A change window that is open, where its targets have any.
-    Window,
     /// This label, put on by a person who had no hand in it.
     Label(Label),
     /// Not this label, whoever put it on.
     NoLabel(Label),
     /// An applier whose approval does not count.
     ApplierApart,
+    /// A change window that is open, where its targets have any.
+    Window,
 }
 
 impl Has {
@@ -135,10 +135,10 @@ impl Has {
             Self::Title(form) => format!("a title of the form `{form}: …`"),
             Self::Link(host) => format!("a link to {host}"),
             Self::SignedCommits => "a signature over every commit, by a key of somebody here".to_owned(),
-            Self::Window => "an open change window".to_owned(),
             Self::Label(label) => format!("the label `{label}`, put on by somebody who had no hand in the change"),
             Self::NoLabel(label) => format!("that nothing is labelled `{label}`"),
             Self::ApplierApart => "that somebody applies it whose approval does not count".to_owned(),
+            Self::Window => "an open change window".to_owned(),
         }
     }
 }
@@ -149,10 +149,10 @@ impl fmt::Display for Has {
             Self::Title(form) => write!(f, "title:{form}"),
             Self::Link(host) => write!(f, "link:{host}"),
             Self::SignedCommits => f.write_str("commits:signed"),
-            Self::Window => f.write_str("window:open"),
             Self::Label(label) => write!(f, "label:{label}"),
             Self::NoLabel(label) => write!(f, "no-label:{label}"),
             Self::ApplierApart => f.write_str("applier:apart"),
+            Self::Window => f.write_str("window:open"),
         }
     }
 }
@@ -173,6 +173,10 @@ pub enum Role {
     Recent(u32),
     /// Who had the content at hand, as bytes that were checked or in their own clone.
     Material,
+    /// Who is on call for the target.
+    OnCall,
+    /// Who is not away.
+    Present,
 }
 
 impl Role {
@@ -186,7 +190,9 @@ impl Role {
             | Self::Touch
             | Self::Verified
             | Self::Recent(_)
-            | Self::Material => None,
+            | Self::Material
+            | Self::OnCall
+            | Self::Present => None,
         }
     }
 }
@@ -399,6 +405,10 @@ pub(crate) fn approvals(count: u32, more: &str, role: &Role) -> String {
         (Role::Recent(hours), _) => return format!("{count} {more}{noun} not older than {hours} hours"),
         (Role::Material, 1) => "somebody with the content at hand",
         (Role::Material, _) => "people with the content at hand",
+        (Role::OnCall, 1) => "somebody who is on call for the system",
+        (Role::OnCall, _) => "people who are on call for the system",
+        (Role::Present, 1) => "somebody who is not away",
+        (Role::Present, _) => "people who are not away",
         (Role::Independent, 1) => "somebody who had no hand in the change",
         (Role::Independent, _) => "people who had no hand in the change",
         (Role::Owner, 1) => "an owner of the system",
@@ -498,9 +508,17 @@ pub fn parse_hours(s: &str) -> Option<u32> {
 
 /// A role that is one word.
 fn plain_role(s: &str) -> Option<Role> {
-    [Role::Independent, Role::Owner, Role::Senior, Role::Touch, Role::Verified, Role::Material]
-        .into_iter()
-        .find(|role| role.to_string() == s)
+    let plain = [
+        Role::Independent,
+        Role::Owner,
+        Role::Senior,
+        Role::Touch,
+        Role::Verified,
+        Role::Material,
+        Role::OnCall,
+        Role::Present,
+    ];
+    plain.into_iter().find(|role| role.to_string() == s)
 }
 
 impl fmt::Display for Role {
@@ -514,6 +532,8 @@ impl fmt::Display for Role {
             Self::Verified => "verified",
             Self::Recent(hours) => return write!(f, "recent:{hours}h"),
             Self::Material => "material",
+            Self::OnCall => "oncall",
+            Self::Present => "present",
         })
     }
 }
@@ -546,10 +566,10 @@ fn parse_need(s: &str) -> Option<Need> {
         ("title", Some(form), None) => Need::Has(Has::title(form)?),
         ("link", Some(host), None) => Need::Has(Has::Link(Some(host.to_owned()).filter(|host| is_host(host))?)),
         ("commits", Some("signed"), None) => Need::Has(Has::SignedCommits),
-        ("window", Some("open"), None) => Need::Has(Has::Window),
         ("label", Some(label), None) => Need::Has(Has::Label(label.parse().ok()?)),
         ("applier", Some("apart"), None) => Need::Has(Has::ApplierApart),
         ("no-label", Some(label), None) => Need::Has(Has::NoLabel(label.parse().ok()?)),
+        ("window", Some("open"), None) => Need::Has(Has::Window),
         _ => return None,
     };
     parts.next().is_none().then_some(need)

@@ -111,10 +111,9 @@ impl fmt::Display for NoRollback {
     }
 }
 
-/// Who may roll a target back alone: whoever owns it. Whoever is on call for it, too, once calendars say who that is: this is
-/// where they are asked.
-pub fn may_alone(governance: &Governance, person: &ActorId, target: &Target, _now: Time) -> bool {
-    governance.owns(person, &target.system)
+/// Who may roll a target back alone: whoever owns it, and whoever is on call for it at that moment.
+pub fn may_alone(governance: &Governance, person: &ActorId, target: &Target, now: Time) -> bool {
+    governance.owns(person, &target.system) || governance.is_on_call(person, &target.system, now)
 }
 
 /// Who looks at a rollback afterwards: other owners, else seniors, else the policy group, else anybody else; nobody of `but`.

@@ -576,6 +576,7 @@ fn approvals(
     now: Time,
 ) -> Result<Vec<ApprovalView>, Refusal> {
     let epoch = state.governance.record.header_epoch();
+    let asks = |word| state.governance.rules.ask_about(word);
     let mut by_person: BTreeMap<&ActorId, ApprovalView> = BTreeMap::new();
     for approval in &change.approvals {
         if !of(approval) || approval.epoch != epoch || !state.governance.catalog.settings.counts(approval.seen) {
@@ -591,7 +592,13 @@ fn approvals(
             seen: approval.seen,
             senior: person.level.is_senior(),
             owns: owned(&state.governance, change, &approval.by),
-            hours: state.governance.rules.ask_about("recent").then(|| hours_between(approval.at, now)),
+            hours: asks("recent").then(|| hours_between(approval.at, now)),
+            on_call: if asks("oncall") {
+                calendar::on_call(&state.governance, change, &approval.by, now)
+            } else {
+                BTreeSet::new()
+            },
+            away: asks("present") && state.governance.calendars.is_away(&approval.by, now),
         };
         // The stronger of two, never the best parts of both; of two that are as strong, the later.
         match by_person.get(&approval.by) {

@@ -125,10 +125,10 @@ fn need(way: &Requirement) -> String {
         Need::Has(Has::Title(form)) => format!("resource.title.form == \"{form}\""),
         Need::Has(Has::Link(host)) => format!("resource.links.hosts.contains(\"{host}\")"),
         Need::Has(Has::SignedCommits) => "resource.commits.signed".to_owned(),
-        Need::Has(Has::Window) => "resource.window.open".to_owned(),
         Need::Has(Has::Label(label)) => format!("resource.labels.by_others.contains(\"{label}\")"),
         Need::Has(Has::ApplierApart) => "resource.applier.apart".to_owned(),
         Need::Has(Has::NoLabel(label)) => format!("!resource.labels.all.contains(\"{label}\")"),
+        Need::Has(Has::Window) => "resource.window.open".to_owned(),
         Need::Disclosure => "(resource.ai.disclosed || resource.ai.status == \"declared\")".to_owned(),
     }
 }
@@ -215,10 +215,10 @@ fn met(requires: &[Choice]) -> String {
             Has::Title(form) => given.push(format!("title: '{}: with it'", Has::sample(form))),
             Has::Link(host) => given.push(format!("links: [https://{host}/1]")),
             Has::SignedCommits => given.push("commits: by_committer".to_owned()),
-            Has::Window => given.push("window: open".to_owned()),
             Has::Label(label) => labels.push(format!("{label}: grace")),
             Has::NoLabel(_) => {}
             Has::ApplierApart => given.push("applier: ada".to_owned()),
+            Has::Window => given.push("window: open".to_owned()),
         }
     }
     if !labels.is_empty() {

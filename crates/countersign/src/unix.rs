@@ -155,21 +155,25 @@ pub fn flag_stops(flag: &Arc<AtomicBool>, status: u8) -> io::Result<()> {
     Ok(())
 }
 
-/// Ctrl-C, or the signal by which service managers stop a program.
-pub async fn stopped() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-        match terminate {
-            Ok(mut terminate) => {
-                tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
+/// Ctrl-C, or the signal by which service managers stop a program. It is listened for from the call on, in a runtime: a signal that
+/// comes before anybody waits for it is not lost, and ends nothing hard.
+#[cfg(unix)]
+pub fn stopped() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let both = signal(SignalKind::interrupt()).and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?)));
+    async {
+        match both {
+            Ok((mut interrupt, mut terminate)) => {
+                tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             }
-            Err(_) => drop(interrupt.await),
+            Err(_) => drop(tokio::signal::ctrl_c().await),
         }
     }
-    #[cfg(not(unix))]
-    drop(interrupt.await);
+}
+
+#[cfg(not(unix))]
+pub async fn stopped() {
+    drop(tokio::signal::ctrl_c().await);
 }
 
 /// Gives a file or folder to the group of another, with this mode. Where it has both already nothing is done, so that

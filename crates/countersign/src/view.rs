@@ -135,6 +135,8 @@ pub fn view(
                 issued_at: rfc3339(permit.issued_at),
                 expires_at: rfc3339(permit.expires_at),
                 outcome: permit.outcome,
+                broken_by: permit.broken.iter().flat_map(|broken| broken.by.keys().cloned()).collect(),
+                broken_why: permit.broken.as_ref().and_then(|broken| reason(&broken.reason)),
             })
             .collect(),
         comments: change.comments.iter().map(|record| comment(change, record, texts)).collect(),

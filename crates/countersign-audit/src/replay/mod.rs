@@ -446,6 +446,7 @@ pub fn not_judged(sets: &[&Rules]) -> Option<String> {
             Role::Touch | Role::Verified => Some("keys"),
             Role::Material => Some("who had the content at hand"),
             Role::Recent(_) => Some("when somebody approved"),
+            Role::OnCall | Role::Present => Some("who was there"),
             Role::Group(_) => Some("groups"),
             Role::Independent | Role::Owner | Role::Senior => None,
         });

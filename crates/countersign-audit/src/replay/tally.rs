@@ -450,7 +450,13 @@ fn candidates<'a>(
         Role::Independent => true,
         Role::Owner => person.owns.contains(&target.target.system),
         Role::Senior => person.senior,
-        Role::Group(_) | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material => false,
+        Role::Group(_)
+        | Role::Touch
+        | Role::Verified
+        | Role::Recent(_)
+        | Role::Material
+        | Role::OnCall
+        | Role::Present => false,
     };
     let able = asked
         .there
@@ -464,7 +470,16 @@ fn able<'a>(role: &'a Role, asked: &Asked<'a>, unmet: &[&'a TargetView]) -> Able
     let people: Vec<(usize, u32)> = match (role, unmet) {
         // Whom else a target asks makes no difference but to owners.
         // Nobody knows of a past who was in which group of a catalog that came later, nor which key somebody would have had.
-        (Role::Group(_) | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material, _) => Vec::new(),
+        (
+            Role::Group(_)
+            | Role::Touch
+            | Role::Verified
+            | Role::Recent(_)
+            | Role::Material
+            | Role::OnCall
+            | Role::Present,
+            _,
+        ) => Vec::new(),
         (Role::Independent | Role::Senior, [first, ..]) | (Role::Owner, [first]) => {
             candidates(asked, role, first).filter_map(number).collect()
         }

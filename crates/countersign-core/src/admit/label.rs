@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use countersign_ledger::Time;
 
-use super::{Authenticated, change::may_grant, person};
+use super::{Authenticated, person, second::may_grant};
 use crate::{
     change::{Change, LabelRecord},
     governance::Signer,

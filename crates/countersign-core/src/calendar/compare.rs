@@ -1,7 +1,10 @@
 //! What of other calendars lets more through than before. What is not shown to take away counts as giving: there is no clock here, so
 //! that also taking out what is over counts.
 
+use std::collections::BTreeSet;
+
 use super::{Calendar, Calendars, Use};
+use crate::ids::ActorId;
 
 /// The calendars that loosen, by name, each with how.
 pub fn loosens(before: &Calendars, after: &Calendars) -> Vec<(String, &'static str)> {
@@ -14,7 +17,8 @@ pub fn loosens(before: &Calendars, after: &Calendars) -> Vec<(String, &'static s
             // With one window less, others may be all that is left, or none.
             (Use::Window, None) => Some("takes the window away"),
             (Use::Window, Some(new)) => window(old, new),
-            (Use::Holiday | Use::OnCall | Use::Absence, _) => None,
+            (Use::OnCall, Some(new)) => (!people(new).is_subset(&people(old))).then_some(ON_CALL),
+            (Use::OnCall, None) | (Use::Holiday | Use::Absence, _) => None,
         };
         found.extend(how.map(|how| (old.name.clone(), how)));
     }
@@ -24,8 +28,21 @@ pub fn loosens(before: &Calendars, after: &Calendars) -> Vec<(String, &'static s
             found.push((new.name.clone(), "opens another window"));
         }
     }
+    for new in after.used_for(Use::OnCall) {
+        if before.get(&new.name).is_none_or(|old| old.file.used != Use::OnCall || old.file.groups != new.file.groups) {
+            found.push((new.name.clone(), ON_CALL));
+        }
+    }
     found.sort();
+    found.dedup();
     found
+}
+
+/// Whoever is on call may do more; when they are is theirs to arrange.
+const ON_CALL: &str = "puts somebody on call who was not";
+
+fn people(rota: &Calendar) -> BTreeSet<&ActorId> {
+    rota.file.events.iter().filter_map(|event| event.person.as_ref()).collect()
 }
 
 fn freeze(old: &Calendar, new: &Calendar) -> Option<&'static str> {

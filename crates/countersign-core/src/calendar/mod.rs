@@ -311,6 +311,31 @@ impl Calendars {
         people.filter(|person| catalog.is_in(person, group)).collect()
     }
 
+    /// Who is on call for what a group owns: by its rotas, and those of groups below and above it.
+    pub fn on_call_for<'a>(&'a self, owner: &GroupId, catalog: &Catalog, at: Time) -> BTreeSet<&'a ActorId> {
+        let rotas = self.used_for(Use::OnCall).filter_map(|rota| Some((rota, rota.file.groups.first()?)));
+        let theirs =
+            rotas.filter(|(_, group)| above(owner, catalog).contains(group) || above(group, catalog).contains(&owner));
+        let people = theirs.flat_map(|(rota, group)| {
+            let people = rota.events_at(at).filter_map(|event| event.person.as_ref());
+            people.filter(|person| catalog.is_in(person, group))
+        });
+        people.collect()
+    }
+
+    /// Whether somebody is among those.
+    pub fn is_on_call(&self, person: &ActorId, owner: &GroupId, catalog: &Catalog, at: Time) -> bool {
+        self.on_call_for(owner, catalog, at).contains(person)
+    }
+
+    /// Until when somebody is away, if they are.
+    pub fn away_until(&self, person: &ActorId, at: Time) -> Option<Time> {
+        let of = |event: &&Event| event.person.as_ref() == Some(person);
+        let absences = self.used_for(Use::Absence).flat_map(|calendar| &calendar.file.events).filter(of);
+        let spans = absences.flat_map(|event| event.spans(at, at.plus_secs(1)));
+        spans.filter(|span| span.covers(at)).map(|span| span.until).max()
+    }
+
     /// Who is away.
     pub fn away(&self, at: Time) -> BTreeSet<&ActorId> {
         let absences = self.used_for(Use::Absence).flat_map(|calendar| calendar.events_at(at));

@@ -216,12 +216,12 @@ pub struct RequestRecord {
     pub gate: GateId,
     pub audience: Fingerprint,
     pub transition: TransitionRef,
-    /// Until when the gate had only watched one of the targets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub watched_until: Option<Time>,
     /// Who applies it, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applier: Option<ActorId>,
+    /// Until when the gate had only watched one of the targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched_until: Option<Time>,
     /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u32>,

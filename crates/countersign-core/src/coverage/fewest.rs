@@ -6,12 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::Time;
 
-use super::{Asking, ENOUGH, MAX_DECISIONS, Scene, named_groups};
+use super::{
+    MAX_DECISIONS,
+    asking::Asking,
+    cast::{Cast, Sort},
+    scene::Scene,
+};
 use crate::{
-    catalog::{Actor, Tier},
+    catalog::Tier,
     decision::{Decision, Strength},
     governance::Governance,
-    ids::{ActorId, GroupId, RuleId, SystemId, Target},
+    ids::{ActorId, RuleId, Target},
     kind::Kind,
     refusal::Refusal,
     snapshot::{AiStatus, Snapshot, WaiverView},
@@ -68,82 +73,44 @@ impl Opening {
     }
 }
 
+/// Who opens a target, by their sorts: who proposes, who helps, and a change of which kind.
+type By<'a> = (Sort<'a>, Vec<Sort<'a>>, Kind);
+
 /// For each production target the fewest with whom it opens, where so few as are looked for do.
 pub fn fewest(governance: &Governance, now: Time) -> Vec<Opening> {
-    let groups = named_groups(governance);
-    let mut asking = Asking::new(&governance.rules, now);
-    let text = governance.rules.enforced_cedar();
-    let named: BTreeSet<&ActorId> = match asking.names_people {
-        true => governance.catalog.people().iter().filter(|id| text.contains(&format!("\"{id}\""))).collect(),
-        false => BTreeSet::new(),
-    };
-    // Systems of one tier and owner are alike, unless a rule names one.
-    let mut known: BTreeMap<(Tier, String, GroupId, Option<SystemId>), Option<Opening>> = BTreeMap::new();
+    let cast = Cast::of(governance, &BTreeSet::new());
+    let mut asking = Asking::new(&cast, now);
+    // Targets of one tier are alike whose people are, unless a rule names one: of those only the names differ.
+    let mut known = BTreeMap::new();
     let mut found = Vec::new();
     for system in governance.catalog.systems.values() {
         for environment in &governance.catalog.settings.production {
+            let scene = Scene::new(&cast, system, environment);
             let one = asking.names_systems.then(|| system.id.clone());
-            let question = (system.tier, environment.to_string(), system.owner.clone(), one);
-            let opening = known.entry(question).or_insert_with(|| {
-                let owners = governance.catalog.owners(&system.id);
-                let people = few_of_each(governance, &owners, &groups, &named);
-                let scene = Scene::new(governance, system, environment, &people, &groups);
-                of_target(&mut asking, &scene, &named)
-            });
-            let target = Target { system: system.id.clone(), environment: environment.clone() };
-            found.extend(opening.clone().map(|opening| Opening { target, ..opening }));
+            let question = (system.tier, environment, cast.named_owner(&system.owner), one, scene.here.clone());
+            let by: &Option<By<'_>> = known.entry(question).or_insert_with(|| of_target(&mut asking, &scene));
+            found.extend(by.as_ref().and_then(|by| scene.opened(&mut asking, by)));
         }
     }
     found
 }
 
-/// What somebody is to a target and to the rules: who is alike can stand for each other.
-type Sort<'a> = (bool, bool, Vec<&'a GroupId>, Option<&'a ActorId>);
-
-fn sort<'a>(
-    (person, senior, owns): (&'a ActorId, bool, bool),
-    groups: &BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
-    named: &BTreeSet<&'a ActorId>,
-) -> Sort<'a> {
-    let of = groups.iter().filter(|(_, members)| members.contains(person)).map(|(group, _)| *group).collect();
-    (senior, owns, of, named.contains(person).then_some(person))
-}
-
-/// Of thousands of people the first few of each sort.
-fn few_of_each<'a>(
-    governance: &'a Governance,
-    owners: &BTreeSet<&'a ActorId>,
-    groups: &BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
-    named: &BTreeSet<&'a ActorId>,
-) -> BTreeMap<&'a ActorId, &'a Actor> {
-    let mut of_sort: BTreeMap<Sort<'a>, usize> = BTreeMap::new();
-    let mut people = BTreeMap::new();
-    for actor in governance.people_with_keys() {
-        let it = (&actor.id, actor.level.is_senior(), owners.contains(&actor.id));
-        let count = of_sort.entry(sort(it, groups, named)).or_default();
-        *count = count.saturating_add(1);
-        if *count <= ENOUGH {
-            people.insert(&actor.id, actor);
-        }
-    }
-    people
-}
-
-fn of_target<'a>(asking: &mut Asking<'_>, scene: &Scene<'a>, named: &BTreeSet<&'a ActorId>) -> Option<Opening> {
+fn of_target<'a>(asking: &mut Asking<'_>, scene: &Scene<'a>) -> Option<By<'a>> {
     let kinds = asking.kinds;
     for size in 1..=MOST {
         let mut proposers = BTreeSet::new();
         for proposer in scene.people.keys().copied() {
-            if !proposers.insert(scene.sort(proposer, named)) {
+            if !proposers.insert(scene.sort(proposer)) {
                 continue;
             }
-            for picked in scene.picks(proposer, size, named) {
+            for picked in scene.picks(proposer, size) {
                 for kind in kinds.iter().copied() {
                     if asking.decisions >= MAX_DECISIONS {
                         return None;
                     }
-                    if let Some(opening) = asking.opens(scene, proposer, &picked, kind) {
-                        return Some(opening);
+                    if asking.opens(scene, proposer, &picked, kind).is_some() {
+                        let sorts = picked.iter().map(|person| scene.sort(person)).collect();
+                        return Some((scene.sort(proposer), sorts, kind));
                     }
                 }
             }
@@ -153,15 +120,23 @@ fn of_target<'a>(asking: &mut Asking<'_>, scene: &Scene<'a>, named: &BTreeSet<&'
 }
 
 impl<'a> Scene<'a> {
-    fn sort(&self, person: &'a ActorId, named: &BTreeSet<&'a ActorId>) -> Sort<'a> {
-        sort((person, self.is_senior(person), self.owns(person)), self.groups, named)
+    /// The first of those sorts here.
+    fn opened(&self, asking: &mut Asking<'_>, (proposer, sorts, kind): &By<'a>) -> Option<Opening> {
+        let mut left: Vec<(Sort<'a>, &'a ActorId)> = self.people.keys().map(|id| (self.sort(id), *id)).collect();
+        let mut first = |of: &Sort<'a>| {
+            let at = left.iter().position(|(sort, _)| sort == of)?;
+            Some(left.remove(at).1)
+        };
+        let proposer = first(proposer)?;
+        let picked = sorts.iter().map(first).collect::<Option<Vec<_>>>()?;
+        asking.opens(self, proposer, &picked, *kind)
     }
 
     /// So many others, one set for each mixture of sorts.
-    fn picks(&self, proposer: &ActorId, size: usize, named: &BTreeSet<&'a ActorId>) -> Vec<Vec<&'a ActorId>> {
+    fn picks(&self, proposer: &ActorId, size: usize) -> Vec<Vec<&'a ActorId>> {
         let mut of_sort: BTreeMap<Sort<'a>, Vec<&'a ActorId>> = BTreeMap::new();
         for person in self.people.keys().copied().filter(|person| *person != proposer) {
-            let alike = of_sort.entry(self.sort(person, named)).or_default();
+            let alike = of_sort.entry(self.sort(person)).or_default();
             if alike.len() < size {
                 alike.push(person);
             }
@@ -236,7 +211,7 @@ impl Asking<'_> {
         for rule in waivable {
             let group = self.rules.get(&rule.id).and_then(|rule| rule.waivers.as_ref());
             let entitled = |person: &&&ActorId| match group {
-                Some(group) => scene.groups.get(group).is_some_and(|members| members.contains(**person)),
+                Some(group) => scene.cast.groups.get(group).is_some_and(|members| members.contains(**person)),
                 None => scene.is_senior(person),
             };
             if let Some(by) = by.iter().find(entitled) {
@@ -247,7 +222,7 @@ impl Asking<'_> {
             }
         }
         // Who waives by being in a group has to be there for that.
-        for (group, members) in scene.groups {
+        for (group, members) in &scene.cast.groups {
             let here = people.iter().filter(|person| members.contains(*person)).cloned();
             snapshot.groups.entry((*group).clone()).or_default().extend(here);
         }

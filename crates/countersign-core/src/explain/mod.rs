@@ -13,6 +13,7 @@
 
 mod enough;
 mod freezes;
+mod has;
 mod people;
 mod words;
 
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use self::{
     enough::{Wish, enough},
     people::{Found, Wanted, asked},
-    words::{how_to_approve, how_to_attest, how_to_disclose, way_in_words},
+    words::{how_to_approve, how_to_disclose, way_in_words},
 };
 pub use self::{
     people::{MAX_WHO, People},
@@ -35,7 +36,7 @@ use crate::{
     decision::{Decision, Missing, Mode, RuleDecision, RuleStatus, Strength, Token},
     facts::git::Ident,
     governance::Governance,
-    ids::{ActorId, ChangeId, EvidenceKind, GroupId, RuleId, SystemId, Target},
+    ids::{ActorId, ChangeId, GroupId, RuleId, SystemId, Target},
     landed::RollbackView,
     newcomers,
     refusal::Refusal,
@@ -275,7 +276,7 @@ impl<'a> Scene<'a> {
         Ok(Self {
             rules: &governance.rules,
             snapshot,
-            people: People::of(governance, change, disabled),
+            people: People::of(governance, change, disabled, now),
             keepers: change.cited_guidance().into_iter().map(|path| (path, keepers(path))).collect(),
             names: change
                 .revisions
@@ -336,14 +337,15 @@ impl<'a> Scene<'a> {
                 for target in targets.filter(|target| requirement.asked(self.snapshot, target)) {
                     let lacks = count.saturating_sub(count::in_role(by, target, role));
                     let of = match role {
-                        Role::Owner => Some(&target.target.system),
+                        Role::Owner | Role::OnCall => Some(&target.target.system),
                         Role::Independent
                         | Role::Senior
                         | Role::Group(_)
                         | Role::Touch
                         | Role::Verified
                         | Role::Recent(_)
-                        | Role::Material => None,
+                        | Role::Material
+                        | Role::Present => None,
                     };
                     let wish = wishes.entry((role.clone(), of)).or_default();
                     *wish = lacks.max(*wish);
@@ -382,10 +384,10 @@ impl<'a> Scene<'a> {
                 Need::Evidence(kind) => self.attesters(kind).contains(person),
                 Need::Document { .. } | Need::Disclosure => made_it,
                 Need::Has(Has::Title(_) | Has::Link(_) | Has::SignedCommits) => made_it,
-                Need::Has(Has::Window) => false,
                 Need::Has(Has::Label(_)) => !made_it,
                 Need::Has(Has::NoLabel(_)) => !made_it || named(missing),
                 Need::Has(Has::ApplierApart) => made_it,
+                Need::Has(Has::Window) => false,
             },
             Token::Sponsor | Token::Lift => named(missing),
             Token::Driver => made_it,
@@ -473,29 +475,8 @@ impl<'a> Scene<'a> {
                 Need::Evidence(kind) => one(self.attested(kind), self.how_to_attest(kind)),
                 Need::Disclosure => one(self.authors(decided), how_to_disclose(change)),
                 Need::Has(has) => {
-                    let how = match has {
-                        Has::Title(form) => format!("countersign revise {change} --title '{}: …'", Has::sample(form)),
-                        Has::Link(host) => format!("countersign revise {change} --link https://{host}/…"),
-                        Has::SignedCommits => {
-                            format!("sign them (git commit -S), then: countersign revise {change} --git .")
-                        }
-                        Has::Window => {
-                            let system = decided.targets.first().map_or("SYSTEM", |target| target.system.as_str());
-                            format!("wait for it: countersign calendar --system {system} says when it opens")
-                        }
-                        Has::Label(label) => format!("countersign label {change} {label}"),
-                        Has::NoLabel(label) => format!("countersign label {change} {label} --remove"),
-                        Has::ApplierApart if missing.of.is_empty() => {
-                            "sign the push, so that the gate knows who it is by: git push --signed".to_owned()
-                        }
-                        Has::ApplierApart => "let somebody else push it or run its command".to_owned(),
-                    };
-                    let who = match has {
-                        Has::Title(_) | Has::Link(_) | Has::SignedCommits | Has::ApplierApart => self.authors(decided),
-                        Has::Label(_) | Has::NoLabel(_) => self.no_contributors(decided),
-                        Has::Window => Found::all(Vec::new()),
-                    };
-                    one(who, how)
+                    let (found, how) = self.of_what_it_has(decided, missing, has);
+                    one(found, how)
                 }
             },
             Token::Remedy => {
@@ -526,28 +507,6 @@ impl<'a> Scene<'a> {
             Token::Rules => one(self.anybody(decided), "countersign amend HOME --why REASON".to_owned()),
             Token::Wait => one(self.anybody(decided), format!("then, and not before: countersign publish {change}")),
             Token::Thaw => self.thaw(missing),
-        }
-    }
-
-    /// The workloads that the catalog lets attest this, and that had no hand in the change.
-    fn attesters(&self, kind: &EvidenceKind) -> BTreeSet<&ActorId> {
-        let all = self.governance.into_iter().flat_map(|governance| governance.catalog.actors.values());
-        let may = all.filter(|actor| actor.attests.kinds.contains(kind) && !actor.keys.is_empty());
-        may.map(|actor| &actor.id).filter(|id| !count::had_a_hand(self.snapshot, id)).collect()
-    }
-
-    fn attested(&self, kind: &EvidenceKind) -> Found {
-        let all = self.attesters(kind);
-        let who: Vec<ActorId> = all.iter().take(MAX_WHO).map(|id| (*id).clone()).collect();
-        Found { more: u32::try_from(all.len().saturating_sub(who.len())).unwrap_or(u32::MAX), who }
-    }
-
-    fn how_to_attest(&self, kind: &EvidenceKind) -> String {
-        match self.governance.is_some() && self.attesters(kind).is_empty() {
-            true => format!(
-                "give a workload of the catalog `countersign/attests: {kind}`, then: countersign amend HOME --why REASON"
-            ),
-            false => how_to_attest(&self.snapshot.change, kind),
         }
     }
 

@@ -9,6 +9,8 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
+use countersign_ledger::Time;
+
 use crate::{
     change::Change,
     decision::{Decision, MAX_NAMED, Missing, RuleDecision, RuleStatus, Token},
@@ -30,6 +32,10 @@ pub struct People<'a> {
     /// Found when something is missing, which is not always.
     owners: OnceCell<Owners<'a>>,
     source: Option<(&'a Governance, &'a BTreeSet<Target>)>,
+    /// Who is on call for what the change goes to.
+    on_call: Owners<'a>,
+    /// Who is away: able, and named after everybody else.
+    away: BTreeSet<&'a ActorId>,
     /// Who is in which group, where there is no catalog to ask.
     groups: BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
 }
@@ -84,9 +90,14 @@ impl<'a> Wanted<'a> {
                             wanted.groups.insert(group);
                         }
                         Role::Senior => wanted.senior = true,
-                        Role::Owner => wanted.systems.extend(asked(rule, missing)),
+                        Role::Owner | Role::OnCall => wanted.systems.extend(asked(rule, missing)),
                         // Everybody who could approve would be one of those, as far as anybody can tell beforehand.
-                        Role::Independent | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material => {}
+                        Role::Independent
+                        | Role::Touch
+                        | Role::Verified
+                        | Role::Recent(_)
+                        | Role::Material
+                        | Role::Present => {}
                     }
                 }
             }
@@ -114,8 +125,11 @@ struct Near {
 }
 
 impl<'a> People<'a> {
-    pub fn of(governance: &'a Governance, change: &'a Change, disabled: &BTreeSet<ActorId>) -> Self {
+    pub fn of(governance: &'a Governance, change: &'a Change, disabled: &BTreeSet<ActorId>, now: Time) -> Self {
+        let systems: BTreeSet<&SystemId> = change.targets.iter().map(|target| &target.system).collect();
         Self {
+            on_call: systems.into_iter().map(|system| (system, governance.on_call(system, now))).collect(),
+            away: governance.calendars.away(now),
             everybody: governance.catalog.people(),
             seniors: governance.catalog.seniors(),
             disabled: disabled.clone(),
@@ -136,7 +150,29 @@ impl<'a> People<'a> {
         for (system, owner) in owners {
             given.entry(system).or_default().insert(owner);
         }
-        Self { everybody, seniors, disabled: BTreeSet::new(), owners: OnceCell::from(given), source: None, groups }
+        Self {
+            everybody,
+            seniors,
+            disabled: BTreeSet::new(),
+            owners: OnceCell::from(given),
+            source: None,
+            groups,
+            on_call: Owners::new(),
+            away: BTreeSet::new(),
+        }
+    }
+
+    /// The same where these are on call for a system, and those away.
+    #[must_use]
+    pub fn who_are(
+        mut self,
+        system: &'a SystemId,
+        on_call: &'a BTreeSet<ActorId>,
+        away: &'a BTreeSet<ActorId>,
+    ) -> Self {
+        self.on_call.insert(system, on_call.iter().collect());
+        self.away = away.iter().collect();
+        self
     }
 
     fn owners(&self) -> &Owners<'a> {
@@ -164,8 +200,12 @@ impl<'a> People<'a> {
         match role {
             Role::Group(group) => self.members(group).contains(person),
             // With which key somebody will sign nobody knows.
-            Role::Independent | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material => true,
+            Role::Independent | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material | Role::Present => true,
             Role::Senior => self.seniors.contains(person),
+            Role::OnCall => {
+                let on_call = systems.iter().filter_map(|system| self.on_call.get(system));
+                on_call.into_iter().any(|people| people.contains(person))
+            }
             Role::Owner => {
                 let owners = systems.iter().filter_map(|system| self.owners().get(system));
                 owners.into_iter().any(|owners| owners.contains(person))
@@ -190,7 +230,13 @@ impl<'a> People<'a> {
         let members = groups.iter().flat_map(|group| self.members(group)).filter(able);
         let owners = systems.iter().filter_map(|system| self.owners().get(system)).flatten().copied().filter(able);
         let seniors = self.seniors.iter().filter(able).take(of_each);
-        owners.chain(members).chain(seniors).chain(self.everybody.iter().filter(able).take(of_each)).collect()
+        let on_call = systems.iter().filter_map(|system| self.on_call.get(system)).flatten().copied().filter(able);
+        owners
+            .chain(on_call)
+            .chain(members)
+            .chain(seniors)
+            .chain(self.everybody.iter().filter(able).take(of_each))
+            .collect()
     }
 
     /// Those of these who could act, by name.
@@ -219,7 +265,9 @@ impl<'a> People<'a> {
             | Role::Touch
             | Role::Verified
             | Role::Recent(_)
-            | Role::Material => (None, BTreeSet::new()),
+            | Role::Material
+            | Role::OnCall
+            | Role::Present => (None, BTreeSet::new()),
         };
         let has_role = |person: &&ActorId| match &of_group {
             Some(members) => members.contains(*person),
@@ -240,31 +288,45 @@ impl<'a> People<'a> {
                 near.satisfies = near.satisfies.saturating_add(u32::from(wanted.systems.contains(system)));
             }
         }
+        if *role == Role::OnCall {
+            for person in systems.iter().filter_map(|system| self.on_call.get(system)).flatten().copied().filter(could)
+            {
+                near.entry(person).or_default();
+            }
+        }
         let count = |among: &BTreeSet<ActorId>| {
             let out = self.disabled.iter().chain(excluded.iter().copied()).collect::<BTreeSet<_>>();
             among.len().saturating_sub(out.into_iter().filter(|person| among.contains(*person)).count())
         };
         let total = match role {
             // All of them were looked at.
-            Role::Owner | Role::Group(_) => near.len(),
+            Role::Owner | Role::OnCall | Role::Group(_) => near.len(),
             Role::Senior => count(self.seniors),
-            Role::Independent | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material => {
+            Role::Independent | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material | Role::Present => {
                 count(self.everybody)
             }
         };
         // Whoever owns nothing here is as near as all others of their level, so that the first few of each level suffice.
         let levels = match (role, wanted.senior) {
-            (Role::Owner | Role::Group(_), _) => [None, None],
+            (Role::Owner | Role::OnCall | Role::Group(_), _) => [None, None],
             (Role::Senior, _) => [Some(self.seniors), None],
-            (Role::Independent | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material, true) => {
-                [Some(self.seniors), Some(self.everybody)]
-            }
-            (Role::Independent | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material, false) => {
-                [None, Some(self.everybody)]
-            }
+            (
+                Role::Independent | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material | Role::Present,
+                true,
+            ) => [Some(self.seniors), Some(self.everybody)],
+            (
+                Role::Independent | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material | Role::Present,
+                false,
+            ) => [None, Some(self.everybody)],
         };
         for level in levels.into_iter().flatten() {
-            for person in level.iter().filter(able).take(MAX_WHO) {
+            // Whoever is away takes nobody's place among the first few.
+            let (there, away): (Vec<&ActorId>, Vec<&ActorId>) = level
+                .iter()
+                .filter(able)
+                .take(MAX_WHO.saturating_add(self.away.len()))
+                .partition(|p| !self.away.contains(p));
+            for person in there.into_iter().chain(away).take(MAX_WHO) {
                 near.entry(person).or_default();
             }
         }
@@ -273,7 +335,9 @@ impl<'a> People<'a> {
             let senior = u32::from(wanted.senior && self.seniors.contains(*person));
             near.satisfies = near.satisfies.saturating_add(senior);
         }
-        ranked.sort_by_key(|(person, near)| (Reverse(near.owner), Reverse(near.satisfies), *person));
+        ranked.sort_by_key(|(person, near)| {
+            (self.away.contains(*person), Reverse(near.owner), Reverse(near.satisfies), *person)
+        });
         let who: Vec<ActorId> = ranked.into_iter().take(MAX_WHO).map(|(person, _)| person.clone()).collect();
         let more = u32::try_from(total.saturating_sub(who.len())).unwrap_or(u32::MAX);
         Found { who, more }

@@ -46,14 +46,15 @@ fn required(requirement: &Requirement, missing: &Missing) -> String {
                         missing.count
                     )
                 }
-                Role::Owner => format!("{text} ({})", missing.of.join(", ")),
+                Role::Owner | Role::OnCall => format!("{text} ({})", missing.of.join(", ")),
                 Role::Independent
                 | Role::Senior
                 | Role::Group(_)
                 | Role::Touch
                 | Role::Verified
                 | Role::Recent(_)
-                | Role::Material => text,
+                | Role::Material
+                | Role::Present => text,
             }
         }
         Need::Apart(parts) => {

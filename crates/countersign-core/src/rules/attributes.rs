@@ -288,6 +288,15 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "How many of those had the content at hand, as bytes that were checked or in their own clone.",
         |judged| Value::Long(judged.in_role(&Role::Material)),
     ),
+    item("approvals.oncall", Type::Long, "How many of those are on call for the target's system now.", |judged| {
+        Value::Long(judged.in_role(&Role::OnCall))
+    }),
+    item(
+        "approvals.present",
+        Type::Long,
+        "How many of those are not away now, as an absence calendar says.",
+        |judged| Value::Long(judged.in_role(&Role::Present)),
+    ),
     item(
         "approvals.recent",
         Type::ByHours,

@@ -119,7 +119,9 @@ fn check_rule(rules: &Rules, parsed: &Parsed) -> Vec<CheckProblem> {
     let mut crowds = 0_usize;
     let asks_of_approvals = parsed.asks.words.contains("approvals");
     let groups = rules.literals.groups().map(Role::Group);
-    let roles = [Role::Owner, Role::Senior, Role::Verified, Role::Material, Role::Recent(0)].into_iter().chain(groups);
+    let roles = [Role::Owner, Role::Senior, Role::Verified, Role::Material, Role::OnCall, Role::Recent(0)]
+        .into_iter()
+        .chain(groups);
     let everybody: Vec<Requirement> =
         roles.map(|role| Requirement { need: Need::Approvals { role, count: MAX_APPROVALS }, only: None }).collect();
     for base in sample::samples(&rules.mentions(&parsed.rule.id)) {

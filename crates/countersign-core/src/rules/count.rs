@@ -36,6 +36,8 @@ pub fn has_role(snapshot: &Snapshot, approval: &ApprovalView, role: &Role, targe
         Role::Verified => approval.assurance >= Assurance::UserVerified,
         Role::Recent(hours) => approval.hours.is_some_and(|ago| ago <= *hours),
         Role::Material => approval.seen >= Seen::Material,
+        Role::OnCall => approval.on_call.contains(&target.target.system),
+        Role::Present => !approval.away,
     }
 }
 

@@ -134,10 +134,10 @@ impl Has {
             },
             Self::Link(host) => snapshot.documents.hosts.contains(host),
             Self::SignedCommits => snapshot.commits.is_some_and(|commits| commits.signed),
-            Self::Window => snapshot.targets.iter().all(|view| snapshot.is_open(&view.target)),
             Self::Label(label) => snapshot.labels.by_others.contains(label),
             Self::ApplierApart => count::applier_is_apart(snapshot),
             Self::NoLabel(label) => !snapshot.labels.all.contains_key(label),
+            Self::Window => snapshot.targets.iter().all(|view| snapshot.is_open(&view.target)),
         }
     }
 }

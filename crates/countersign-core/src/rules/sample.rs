@@ -192,13 +192,6 @@ impl Varied<'_> {
             let touched = only || added || deleted || is("touched");
             sample.paths.insert(pattern.clone(), PathsView { touched, only, added, deleted, unknown: false });
         }
-        if asked.iter().any(|name| ["freeze.", "window.", "time."].iter().any(|of| name.starts_with(of))) {
-            let drawn = |what: &str| draw(what, 2) == 1;
-            sample.calendar = Some(calendar(&sample, drawn("freeze"), drawn("window"), drawn("time")));
-        }
-        if asked.contains("waiting.hours") {
-            sample.waiting_hours = Some(pick("waiting.hours"));
-        }
         if asked.contains("labels.all") || asked.contains("labels.by_others") {
             let labels: Vec<Label> = texts.iter().filter_map(|text| text.parse().ok()).collect();
             let by = "somebody-else".parse().into_iter();
@@ -210,6 +203,13 @@ impl Varied<'_> {
         }
         if asked.contains("applier.apart") && draw("applier", 2) == 1 {
             sample.applier = Some(Applier::Unknown);
+        }
+        if asked.iter().any(|name| ["freeze.", "window.", "time."].iter().any(|of| name.starts_with(of))) {
+            let drawn = |what: &str| draw(what, 2) == 1;
+            sample.calendar = Some(calendar(&sample, drawn("freeze"), drawn("window"), drawn("time")));
+        }
+        if asked.contains("waiting.hours") {
+            sample.waiting_hours = Some(pick("waiting.hours"));
         }
         if asked.contains("standard") && draw("standard", 2) == 1 {
             sample.standard = Some(standard());
@@ -267,7 +267,14 @@ impl Varied<'_> {
         for (name, document) in documents.into_iter().filter(|(name, _)| asked.contains(name)) {
             *document.chars_mut(&mut sample.documents) = pick(name);
         }
-        let ways = ["approvals.touch", "approvals.verified", "approvals.material", "approvals.recent"];
+        let ways = [
+            "approvals.touch",
+            "approvals.verified",
+            "approvals.material",
+            "approvals.oncall",
+            "approvals.present",
+            "approvals.recent",
+        ];
         let approvals =
             ["approvals.independent", "approvals.owner", "approvals.senior", "approvals.group", "approvers"];
         let approvals = [&approvals[..], &ways].concat();
@@ -291,6 +298,7 @@ impl Varied<'_> {
             }
             for approval in sample.approvals.iter_mut().take(signed) {
                 (approval.assurance, approval.seen) = (Assurance::UserVerified, Seen::Computed);
+                approval.on_call.extend(system.clone());
                 approval.hours = hours.get(draw("hours", hours.len().saturating_add(1))).copied().or(Some(u32::MAX));
             }
             let approvers: BTreeSet<ActorId> = sample.approvals.iter().map(|approval| approval.by.clone()).collect();

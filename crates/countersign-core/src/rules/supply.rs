@@ -144,13 +144,13 @@ impl Has {
                 let by_committer = snapshot.commits.is_some_and(|commits| commits.by_committer);
                 snapshot.commits = Some(CommitsView { signed: true, by_committer });
             }
-            Self::Window => snapshot.calendar.iter_mut().for_each(|calendar| calendar.shut.clear()),
             Self::Label(label) => put(snapshot, label, true),
             Self::ApplierApart => snapshot.applier = None,
             Self::NoLabel(label) => {
                 snapshot.labels.all.remove(label);
                 snapshot.labels.by_others.remove(label);
             }
+            Self::Window => snapshot.calendar.iter_mut().for_each(|calendar| calendar.shut.clear()),
         }
     }
 
@@ -161,15 +161,15 @@ impl Has {
                 snapshot.documents.hosts.remove(host);
             }
             Self::SignedCommits => snapshot.commits = Some(CommitsView::default()),
-            Self::Window => {
-                let all = snapshot.targets.iter().map(|view| view.target.clone()).collect();
-                snapshot.calendar.get_or_insert_default().shut = all;
-            }
             Self::Label(label) => {
                 snapshot.labels.by_others.remove(label);
             }
             Self::NoLabel(label) => put(snapshot, label, false),
             Self::ApplierApart => snapshot.applier = Some(Applier::Unknown),
+            Self::Window => {
+                let all = snapshot.targets.iter().map(|view| view.target.clone()).collect();
+                snapshot.calendar.get_or_insert_default().shut = all;
+            }
         }
     }
 }
@@ -243,6 +243,10 @@ fn give(snapshot: &mut Snapshot, by: &ActorId, role: &Role, target: &TargetView)
                 approval.owns.insert(target.target.system.clone());
             }
             Role::Senior => approval.senior = true,
+            Role::OnCall => {
+                approval.on_call.insert(target.target.system.clone());
+            }
+            Role::Present => approval.away = false,
             Role::Touch => approval.assurance = approval.assurance.max(Assurance::Touch),
             Role::Verified => approval.assurance = Assurance::UserVerified,
             Role::Recent(hours) => approval.hours = Some(approval.hours.map_or(*hours, |ago| ago.min(*hours))),
@@ -268,6 +272,8 @@ fn take_away_approvals(snapshot: &mut Snapshot, target: &TargetView, role: &Role
                 give(snapshot, by, &Role::Owner, target);
                 give(snapshot, by, &Role::Verified, target);
                 give(snapshot, by, &Role::Material, target);
+                give(snapshot, by, &Role::OnCall, target);
+                give(snapshot, by, &Role::Present, target);
                 give(snapshot, by, &Role::Recent(0), target);
                 let theirs =
                     snapshot.groups.values_mut().filter(|members| surplus.iter().any(|by| members.contains(by)));
@@ -282,6 +288,16 @@ fn take_away_approvals(snapshot: &mut Snapshot, target: &TargetView, role: &Role
         Role::Owner => {
             for approval in snapshot.approvals.iter_mut().filter(|approval| surplus.contains(&approval.by)) {
                 approval.owns.remove(&target.target.system);
+            }
+        }
+        Role::OnCall => {
+            for approval in snapshot.approvals.iter_mut().filter(|approval| surplus.contains(&approval.by)) {
+                approval.on_call.remove(&target.target.system);
+            }
+        }
+        Role::Present => {
+            for approval in snapshot.approvals.iter_mut().filter(|approval| surplus.contains(&approval.by)) {
+                approval.away = true;
             }
         }
         Role::Touch | Role::Verified => {

@@ -288,6 +288,17 @@ impl Builder {
         self
     }
 
+    /// That somebody is on call for these systems, and whether they are away.
+    #[must_use]
+    pub fn there(mut self, by: &ActorId, on_call: impl IntoIterator<Item = SystemId>, away: bool) -> Self {
+        let systems: BTreeSet<SystemId> = on_call.into_iter().collect();
+        for approval in self.0.approvals.iter_mut().filter(|approval| approval.by == *by) {
+            approval.on_call.extend(systems.iter().cloned());
+            approval.away = away;
+        }
+        self
+    }
+
     /// How many hours ago the log took the revision.
     #[must_use]
     pub fn waiting_hours(mut self, hours: u32) -> Self {
@@ -312,5 +323,14 @@ impl Snapshot {
 
 fn software_key(by: ActorId, senior: bool, owns: impl IntoIterator<Item = SystemId>) -> ApprovalView {
     let owns = owns.into_iter().collect();
-    ApprovalView { by, assurance: Assurance::SoftwareKey, seen: Seen::None, senior, owns, hours: None }
+    ApprovalView {
+        by,
+        assurance: Assurance::SoftwareKey,
+        seen: Seen::None,
+        senior,
+        owns,
+        hours: None,
+        on_call: BTreeSet::new(),
+        away: false,
+    }
 }

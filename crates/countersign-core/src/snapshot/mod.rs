@@ -327,6 +327,12 @@ pub struct ApprovalView {
     /// How many hours ago, begun ones in full, where a rule asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<u32>,
+    /// Systems among the targets that they are on call for, where a rule asks.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub on_call: BTreeSet<SystemId>,
+    /// Whether they are away, where a rule asks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub away: bool,
 }
 
 /// What is known of AI assistance. Absence of a signal does not mean that a human wrote it.

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::{
-    BreakGlass, Evidence, Finding, FindingAnswer, Freeze, FreezeLift, Header, KeyRotation, Labelling, Recovery,
-    RevisionRef, SeenCheckpoint,
+    BreakGlass, Evidence, Finding, FindingAnswer, Freeze, FreezeLift, Header, KeyRotation, Labelling, PermitRequest,
+    Recovery, RevisionRef, SeenCheckpoint,
 };
 use crate::{
     decision::Outcome,
@@ -334,20 +334,6 @@ pub struct FoundDocument {
     /// `None`: the document does not say when it was reviewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review_due: Option<Time>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PermitRequest {
-    /// Who pushes, as their signature over the push says. Who runs a command asks for themselves, and is not named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub applier: Option<ActorId>,
-    /// The gate's key: only its holder can use the permit.
-    pub audience: Fingerprint,
-    pub change: ChangeId,
-    pub gate: GateId,
-    pub revision: RevisionRef,
-    pub transition: TransitionRef,
 }
 
 /// That the engine decided, and from what.

@@ -19,6 +19,7 @@ mod glass;
 mod governed;
 mod keys;
 mod label;
+mod permit;
 
 use std::borrow::Cow;
 
@@ -34,6 +35,7 @@ pub use self::{
     glass::BreakGlass,
     keys::{KeyRotation, Recovery},
     label::{LabelAct, Labelling},
+    permit::PermitRequest,
 };
 use crate::{
     ids::{ActorId, ChangeId, FindingId, Nonce, Target},

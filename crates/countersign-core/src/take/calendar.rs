@@ -13,7 +13,7 @@ use crate::{
     freeze::{self, FreezeRecord, name_of},
     glob::Globs,
     governance::Governance,
-    ids::Target,
+    ids::{ActorId, SystemId, Target},
     snapshot::{CalendarView, FreezeView, TargetView},
     subject::Subject,
 };
@@ -29,12 +29,13 @@ pub(super) fn calendar(
     let calendars = &governance.calendars;
     let asks = |words: &[&str]| words.iter().any(|word| governance.rules.ask_about(word));
     let (windows, hours) = (asks(&["window"]), asks(&["working_hours"]));
+    let (on_call, present) = (asks(&["oncall"]), asks(&["present"]));
     let bears = |used: Use| match used {
         Use::Freeze => true,
         Use::Window => windows,
         Use::Holiday => hours,
-        // Who is there is for whoever is asked, not for what is decided.
-        Use::OnCall | Use::Absence => false,
+        Use::OnCall => on_call,
+        Use::Absence => present,
     };
     let files: BTreeMap<_, _> = calendars
         .iter()
@@ -107,6 +108,12 @@ pub(crate) fn meant(governance: &Governance, change: &Change, scope: &Scope) -> 
         scope.is_about(target, production, tier, change.kind, touched)
     };
     change.targets.iter().filter(is_meant).cloned().collect()
+}
+
+/// Those that they are on call for now.
+pub(super) fn on_call(governance: &Governance, change: &Change, person: &ActorId, now: Time) -> BTreeSet<SystemId> {
+    let systems: BTreeSet<&SystemId> = change.targets.iter().map(|target| &target.system).collect();
+    systems.into_iter().filter(|system| governance.is_on_call(person, system, now)).cloned().collect()
 }
 
 /// The paths that a revision touches; of one of which nobody knows them, all.

@@ -208,7 +208,6 @@ fn a_decision_on_carried_approvals_is_run_again_without_names() {
     world.say("ada", Body::PermitRequest(request)).unwrap();
     let (decision, decided) = world.decided(&change);
     assert_eq!(decision.outcome.to_string(), "allow");
-    world.say("countersign", Body::Decided(decided.clone())).unwrap();
     let again = |world: &World| decide_again(&world.state, &decided, &blob_of(&world.blobs));
     assert_eq!(again(&world), Ok(Again::Same));
     let names = world.change(&change).current().unwrap().identities_blob.unwrap();

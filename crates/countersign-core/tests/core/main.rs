@@ -6,6 +6,7 @@ mod calendar;
 mod canonical;
 mod carry;
 mod catalog;
+mod coverage;
 #[path = "../../../countersign-ledger/tests/ledger/edits.rs"]
 mod edits;
 mod facts;

@@ -1,5 +1,7 @@
 //! Statements: one spelling each, frozen, and nothing else is read.
 
+mod matters;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
@@ -305,50 +307,6 @@ pub fn one_of_each() -> Vec<Statement> {
     bodies.into_iter().map(|body| Statement { header: header.clone(), body }).collect()
 }
 
-/// A finding of every matter.
-fn matters() -> Vec<Statement> {
-    let of = |what: Matter| {
-        let mut statement = one_of_each().into_iter().find(|said| said.body.kind() == "finding").unwrap();
-        let Body::Finding(finding) = &mut statement.body else { unreachable!() };
-        finding.what = what;
-        statement
-    };
-    let branch = || "refs/heads/main".to_owned();
-    let revocation = |of| Matter::RevocationUnconfirmed {
-        by: id("linus"),
-        key: key().fingerprint(),
-        of,
-        revocation: Digest::of("revocation"),
-    };
-    vec![
-        of(Matter::AfterReview {
-            by: id("linus"),
-            change: change(),
-            restores: "1a2b".repeat(8).parse().unwrap(),
-            targets: targets(&["checkout/production"]),
-        }),
-        of(Matter::GlassBroken {
-            by: BTreeSet::from([id("grace"), id("linus")]),
-            change: change(),
-            targets: targets(&["checkout/production"]),
-        }),
-        of(Matter::GateMode { branch: branch(), gate: gate(), targets: targets(&["checkout/production"]) }),
-        of(Matter::NobodyCan {
-            rule: "owner-approves".parse().unwrap(),
-            target: "checkout/production".parse().unwrap(),
-        }),
-        of(Matter::RuleSwitched {
-            changes: ["1a2b".repeat(8).parse().unwrap()].into(),
-            off: Digest::of("off"),
-            on: Digest::of("on"),
-            rule: "owner-approves".parse().unwrap(),
-            target: "checkout/production".parse().unwrap(),
-        }),
-        of(revocation(Holder::Person(id("grace")))),
-        of(revocation(Holder::Gate(gate()))),
-    ]
-}
-
 /// The same with every field left out that can be, and with what a field can say besides.
 fn the_others() -> Vec<Statement> {
     let mut statements = one_of_each();
@@ -419,7 +377,7 @@ fn the_bytes_of_every_matter_are_frozen() {
         let streams: Vec<&str> = streams.iter().map(|stream| stream.as_str()).collect();
         format!("{}\n{}", streams.join(" "), String::from_utf8(payload).unwrap())
     };
-    insta::assert_snapshot!("golden_matters", matters().iter().map(line).collect::<Vec<_>>().join("\n"));
+    insta::assert_snapshot!("golden_matters", matters::matters().iter().map(line).collect::<Vec<_>>().join("\n"));
 }
 
 #[test]

@@ -321,8 +321,8 @@ impl Lane {
             gate: gate.clone(),
             audience,
             transition,
-            watched_until: None,
             applier: None,
+            watched_until: None,
             epoch: None,
         });
         let requested = place(&mut heads, &own, at, requested.envelope)?;

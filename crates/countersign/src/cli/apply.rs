@@ -527,7 +527,8 @@ fn open_by_copy(
     let change = desk
         .change(&id)?
         .ok_or_else(|| CliError::new("unknown-change", format!("the log has no change {}", id.short())))?;
-    let opening = match &given {
+    let broken = desk.broken(&change, transition, clock::now());
+    let opening = match given.as_ref().or(broken.as_ref()) {
         Some(permit) => desk.open_permit(&change, permit, transition, clock::now()).map_err(after_the_permit)?,
         None => desk.ask(&change, transition, &clock::now)?,
     };

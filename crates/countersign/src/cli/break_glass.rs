@@ -12,7 +12,7 @@ use countersign_core::{
     kind::{Kind, Purpose},
     permit::span,
     statement::{Body, BreakGlass, Proposal, Seen, Statement},
-    subject::{GitSubject, Subject, SubjectRef, Transition},
+    subject::{GitSubject, Subject, SubjectRef, Transition, quoted},
     text::{ProposalText, Reason},
 };
 use countersign_ledger::{Digest, Envelope};
@@ -164,7 +164,11 @@ fn with_the_log(global: &Global, args: &Args, change: &ChangePrefix) -> Result<E
                 "  {}",
                 match transition {
                     Transition::Git(_) => "git push, as ever".to_owned(),
-                    Transition::Apply(_) => format!("countersign apply {} …", view.id.short()),
+                    Transition::Apply(apply) => {
+                        let files: Vec<String> = apply.files.keys().map(|name| word(Path::new(name))).collect();
+                        let (short, files) = (view.id.short(), files.join(" "));
+                        format!("countersign apply {short} --file {files} -- {}", quoted(&apply.command))
+                    }
                 }
             );
         }

@@ -70,7 +70,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
 }
 
 /// A moment that may be to come.
-pub fn moment(text: &str) -> Result<Time, CliError> {
+pub(super) fn moment(text: &str) -> Result<Time, CliError> {
     let here = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::system()).ok().map(|at| at.timestamp());
     match text.parse::<Timestamp>().ok().or_else(here) {
         Some(at) => Ok(Time::from_unix_millis(at.as_millisecond())),

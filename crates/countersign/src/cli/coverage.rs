@@ -1,19 +1,343 @@
-//! Says whom the rules and the catalog lock out.
+//! Says whom the rules and the catalog lock out, and whose absence closes what.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{
-    coverage::{Coverage, Gap, Opening, Road, Way},
-    ids::{ActorId, Target},
+    calendar::{MAX_WEEKS, weeks_after},
+    catalog::{System, did_you_mean},
+    coverage::{
+        Coverage, Gap, Missing, Opening, Road, Way,
+        absent::{Absences, Among, Closing, Gate, Stands, absences},
+        ahead::{Ahead, Window, ahead},
+        coverage,
+        supply::{Supply, supply},
+    },
+    decision::Mode,
+    explain::Obligation,
+    governance::Governance,
+    ids::{ActorId, SystemId, Target},
     kind::Kind,
     standard::last_day,
 };
+use countersign_ledger::Time;
 use serde_json::{Value, json};
 
-use super::output::{self, bad, good, list, warn};
+use super::{
+    Global, calendar,
+    error::{CliError, Exit},
+    output::{self, Format, bad, count, faint, good, list, warn},
+    times,
+};
+use crate::{clock, wire::rfc3339};
 
 /// How many lines are printed; JSON has them all.
 const MAX_LINES: usize = 20;
+
+/// Show who could let changes through now, and whose absence would close a gate.
+///
+/// A gate is closed when none of those who remain could propose a change that the others can let through, however many approve. A waiver
+/// does not count; where one would still do, it says so. Sets of one and of two people are all found; beyond, how many it takes.
+/// Away is who is so by a calendar, and who has no key that holds.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    countersign coverage                                  every production target\n  \
+    countersign coverage --system checkout                one system, and who could supply what each rule asks\n  \
+    countersign coverage --without ada grace              what is closed while they are away\n  \
+    countersign coverage --at 2026-12-24 --weeks 3        then, and the three weeks that follow\n\n\
+    Exit status: 0 every target can be opened, 3 one is closed or opens by a waiver alone.")]
+pub struct Args {
+    /// Only this system, with who could supply each thing that the rules ask.
+    #[arg(long, value_name = "SYSTEM")]
+    system: Option<SystemId>,
+    /// As if these people were away.
+    #[arg(long, value_name = "PERSON", num_args = 1..)]
+    without: Vec<ActorId>,
+    /// As of then; now, if it is not said. `2026-12-24`, `2026-12-24T10:00` (here) or `2026-12-24T09:00:00Z`.
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// How far ahead: when a gate will be closed, or hang on one person.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_WEEKS)))]
+    weeks: u32,
+}
+
+pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
+    let now = clock::now();
+    let at = args.at.as_deref().map(calendar::moment).transpose()?.unwrap_or(now);
+    let log = global.log()?;
+    let state = log.standing(None, now)?;
+    let governance: &Governance = &state.governance;
+    let system = args.system.as_ref().map(|id| known_system(governance, id)).transpose()?;
+    args.without.iter().try_for_each(|person| known_person(governance, person))?;
+    let disabled = state.disabled(at);
+    let others = |at: Time| state.disabled(at).into_iter().chain(args.without.iter().cloned()).collect::<BTreeSet<_>>();
+    let by_calendar = governance.calendars.away(at).into_iter().filter(|id| governance.person(id).is_some()).cloned();
+    let absent: BTreeSet<ActorId> = by_calendar.chain(others(at)).collect();
+    let until = weeks_after(at, args.weeks);
+    let coming = ahead(governance, args.system.as_ref(), (at, until), others);
+    let found = absences(governance, args.system.as_ref(), &absent, at);
+    let whole = (system.is_none() && args.without.is_empty()).then(|| coverage(governance, at));
+    let supplied: Vec<(Target, Vec<Supply>)> =
+        system.iter().flat_map(|system| supplies(governance, system, &absent, at)).collect();
+    match global.format {
+        Format::Json => output::json(&json!({
+            "at": rfc3339(at),
+            "absent": absent,
+            "coverage": whole.as_ref().map(to_json),
+            "gates": found.gates.iter().map(gate_json).collect::<Vec<_>>(),
+            "unasked": found.unasked,
+            "until": rfc3339(coming.cut.unwrap_or(until)),
+            "windows": coming.windows.iter().map(window_json).collect::<Vec<_>>(),
+            "supply": supplied.iter().map(supply_json).collect::<Vec<_>>(),
+        }))?,
+        Format::Text => {
+            whole.iter().for_each(print);
+            tell_absences(&found, &absent, &disabled);
+            tell_ahead(&coming, at, until);
+            supplied.iter().for_each(tell_supply);
+        }
+    }
+    Ok(match found.gates.iter().all(|gate| gate.stands == Stands::Open) {
+        true => Exit::Done,
+        false => Exit::Refused,
+    })
+}
+
+fn known_system<'a>(governance: &'a Governance, id: &SystemId) -> Result<&'a System, CliError> {
+    let systems = &governance.catalog.systems;
+    systems.get(id).ok_or_else(|| {
+        let error = CliError::usage(format!("--system: the catalog knows no system `{id}`"));
+        meant(error, did_you_mean(id.as_str(), systems.keys().map(SystemId::as_str)))
+    })
+}
+
+fn known_person(governance: &Governance, id: &ActorId) -> Result<(), CliError> {
+    if governance.person(id).is_some() {
+        return Ok(());
+    }
+    let people = governance.catalog.people();
+    let error = CliError::usage(format!("--without: the catalog knows no person `{id}`"));
+    Err(meant(error, did_you_mean(id.as_str(), people.iter().map(ActorId::as_str))))
+}
+
+fn meant(error: CliError, name: Option<&str>) -> CliError {
+    match name {
+        Some(name) => error.hint(format!("did you mean `{name}`?")),
+        None => error,
+    }
+}
+
+fn supplies(
+    governance: &Governance,
+    system: &System,
+    absent: &BTreeSet<ActorId>,
+    at: Time,
+) -> Vec<(Target, Vec<Supply>)> {
+    let environments = &governance.catalog.settings.production;
+    let of = |environment| Target { system: system.id.clone(), environment };
+    let each = environments
+        .iter()
+        .map(|environment| (of(environment.clone()), supply(governance, system, environment, absent, at)));
+    each.collect()
+}
+
+fn tell_absences(found: &Absences, absent: &BTreeSet<ActorId>, disabled: &BTreeSet<ActorId>) {
+    output::heading("Absences: without whom would a gate be closed?");
+    let named = absent.iter().map(|person| match disabled.contains(person) {
+        true => format!("{person} (no key that holds)"),
+        false => person.to_string(),
+    });
+    if !absent.is_empty() {
+        anstream::println!("  away: {}", list(named));
+    }
+    // What is closed first, then what hangs on the fewest; targets of which the same is so are one line.
+    let mut grouped: BTreeMap<(usize, String), Vec<&Target>> = BTreeMap::new();
+    for gate in &found.gates {
+        let (order, words) = gate_words(gate);
+        grouped.entry((order, words)).or_default().push(&gate.target);
+    }
+    let lines: Vec<String> = grouped
+        .into_iter()
+        .map(|((order, words), targets)| {
+            let some = targets.iter().take(MAX_TARGETS).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let more = targets.len().saturating_sub(MAX_TARGETS);
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            let line = format!("{some}{more}: {words}");
+            match order {
+                CLOSED => bad(line),
+                ONE => warn(line),
+                _ => line,
+            }
+        })
+        .collect();
+    lines.iter().take(MAX_LINES).for_each(|line| anstream::println!("  {line}"));
+    if lines.len() > MAX_LINES {
+        anstream::println!("  and {} more: see --format json", lines.len() - MAX_LINES);
+    }
+    if found.unasked > 0 {
+        anstream::println!("  {}", warn(format!("{} not looked at: too many", count(found.unasked, "target"))));
+    }
+}
+
+/// What is so all the time was told before.
+fn tell_ahead(ahead: &Ahead, at: Time, until: Time) {
+    let until = ahead.cut.unwrap_or(until);
+    let mut grouped: BTreeMap<(Time, Time, String), BTreeSet<String>> = BTreeMap::new();
+    for Window { span, gate, away } in
+        ahead.windows.iter().filter(|window| (window.span.from, window.span.until) != (at, until))
+    {
+        let words = match gate.stands {
+            // How many more would close it is told of now.
+            Stands::Open => {
+                let alone = gate.closings.iter().filter(|closing| closing.people() == 1).map(closing_words);
+                warn(format!("closed while {}", alone.collect::<Vec<_>>().join("; or ")))
+            }
+            Stands::ByWaiver | Stands::Closed(_) => bad(gate_words(gate).1),
+        };
+        let away =
+            if away.is_empty() { String::new() } else { format!(" {}", faint(format!("(away: {})", some(away)))) };
+        let line = format!("{words}{away}");
+        grouped.entry((span.from, span.until, line)).or_default().insert(gate.target.to_string());
+    }
+    if !grouped.is_empty() {
+        output::heading(format!(
+            "Ahead, until {}: when a gate is closed or hangs on one person",
+            times::local(&rfc3339(until))
+        ));
+    }
+    for ((from, until, words), targets) in grouped.iter().take(MAX_LINES) {
+        let [from, until] = [from, until].map(|at| times::local(&rfc3339(*at)));
+        anstream::println!("  {from} to {until}  {}: {words}", list(targets.iter().take(MAX_TARGETS)));
+    }
+    if grouped.len() > MAX_LINES {
+        anstream::println!("  and {} more: see --format json", grouped.len() - MAX_LINES);
+    }
+    if ahead.cut.is_some() {
+        anstream::println!("  {}", warn("looked no further: too many come and go"));
+    }
+}
+
+fn window_json(window: &Window) -> Value {
+    let Window { span, gate, away } = window;
+    json!({"from": rfc3339(span.from), "until": rfc3339(span.until), "away": away, "gate": gate_json(gate)})
+}
+
+/// In which order lines are told.
+const CLOSED: usize = 0;
+const ONE: usize = 1;
+/// How many targets of one line, and sets of a target, are named.
+const MAX_TARGETS: usize = 6;
+const MAX_SETS: usize = 6;
+
+fn gate_words(gate: &Gate) -> (usize, String) {
+    let of = if gate.kinds.len() == Kind::ALL.len() { String::new() } else { format!("{}: ", kinds(&gate.kinds)) };
+    match &gate.stands {
+        Stands::Closed(_) => {
+            let missing = |missing: &Missing| format!("{} ({})", missing.what, missing.rule);
+            (
+                CLOSED,
+                format!("{of}closed; missing: {}", gate.missing().iter().map(missing).collect::<Vec<_>>().join("; ")),
+            )
+        }
+        Stands::ByWaiver => (CLOSED, format!("{of}opens only by a waiver")),
+        Stands::Open => {
+            let (least, most) = gate.away;
+            let mut sets: Vec<&Closing> = gate.closings.iter().collect();
+            sets.sort_by_key(|closing| closing.people());
+            let told: Vec<String> = sets.iter().take(MAX_SETS).map(|closing| closing_words(closing)).collect();
+            let more = sets.len().saturating_sub(told.len());
+            let more = if more == 0 { String::new() } else { format!("; and {more} more sets") };
+            let words = match (told.is_empty(), least == most) {
+                (false, _) => format!("closed while {}{more}", told.join("; or ")),
+                (true, true) => format!("open while fewer than {least} people are away who could help"),
+                (true, false) => {
+                    format!("open while fewer than {least} people are away; closed by {most}, and perhaps by fewer")
+                }
+            };
+            (least, format!("{of}{words}"))
+        }
+    }
+}
+
+/// `ada and any one of grace and linus are away`.
+fn closing_words(closing: &Closing) -> String {
+    let among = |among: &Among| {
+        let all = among.people.len() == among.count;
+        let number =
+            ["none", "one", "two"].get(among.count).map_or_else(|| among.count.to_string(), ToString::to_string);
+        match all {
+            true => list(&among.people),
+            false => format!("any {number} of {}", some(&among.people)),
+        }
+    };
+    let verb = if closing.people() == 1 { "is" } else { "are" };
+    let waiver = if closing.by_waiver { " (a waiver would open it)" } else { "" };
+    format!("{} {verb} away{waiver}", closing.of.iter().map(among).collect::<Vec<_>>().join(" and "))
+}
+
+fn some(people: &BTreeSet<ActorId>) -> String {
+    let named: Vec<&str> = people.iter().take(MAX_TARGETS).map(ActorId::as_str).collect();
+    match people.len().saturating_sub(named.len()) {
+        0 => list(named),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+fn tell_supply((target, supplied): &(Target, Vec<Supply>)) {
+    output::heading(format!("{target}: who could supply what each rule asks"));
+    for one in supplied {
+        let watch = match one.mode {
+            Mode::Watch => faint(" (in watch)"),
+            Mode::Enforce => String::new(),
+        };
+        anstream::println!("  {}{watch}", one.rule);
+        for asks in &one.asks {
+            let way = |way: &Obligation| match (way.who.is_empty(), way.more) {
+                (true, _) => format!("{}: {}", way.missing, bad("nobody")),
+                (false, 0) => format!("{}: {}", way.missing, list(&way.who)),
+                (false, more) => format!("{}: {} and {more} more", way.missing, output::joined(&way.who)),
+            };
+            anstream::println!("    {}", asks.ways().map(way).collect::<Vec<_>>().join(", or "));
+        }
+    }
+}
+
+fn gate_json(gate: &Gate) -> Value {
+    let missing: Vec<Value> =
+        gate.missing().iter().map(|missing| json!({"rule": missing.rule, "what": missing.what})).collect();
+    let stands = match gate.stands {
+        Stands::Open => "open",
+        Stands::ByWaiver => "by_waiver",
+        Stands::Closed(_) => "closed",
+    };
+    let among = |among: &[Among]| -> Vec<Value> {
+        among.iter().map(|among| json!({"count": among.count, "of": among.people})).collect()
+    };
+    let closing = |closing: &Closing| json!({"people": closing.people(), "away": among(&closing.of), "by_waiver": closing.by_waiver});
+    json!({
+        "target": gate.target,
+        "tier": u8::from(gate.tier),
+        "kinds": gate.kinds,
+        "stands": stands,
+        "missing": missing,
+        "closed_while": gate.closings.iter().map(closing).collect::<Vec<_>>(),
+        "at_least": gate.away.0,
+        "at_most": gate.away.1,
+    })
+}
+
+fn supply_json((target, supplied): &(Target, Vec<Supply>)) -> Value {
+    let way = |way: &Obligation| json!({"missing": way.missing, "who": way.who, "more": way.more});
+    let asks = |asks: &Obligation| asks.ways().map(way).collect::<Vec<_>>();
+    let rules = supplied.iter().map(|one| {
+        json!({
+            "rule": one.rule,
+            "mode": one.mode,
+            "strength": one.strength,
+            "any_of": one.asks.iter().map(asks).collect::<Vec<_>>(),
+        })
+    });
+    json!({"target": target, "rules": rules.collect::<Vec<_>>()})
+}
 
 pub fn print(coverage: &Coverage) {
     output::heading("Coverage: can every change to production find its approvals?");

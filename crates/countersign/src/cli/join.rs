@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use countersign_core::governance::Signer;
 use serde_json::json;
 
 use super::{
@@ -75,10 +74,10 @@ fn join(global: &Global, address: &str, as_default: bool) -> Result<Exit, CliErr
     };
     let joined = Joined::add(&place, &trust.origin, Place { url: address.to_owned(), key }, as_default)?;
     let usual = joined.default.as_deref() == Some(trust.origin.as_str());
-    let who = signer.as_ref().ok().and_then(|key| match log.client.signer(&key.fingerprint()) {
-        Ok(Signer::Actor { id, .. }) => Some(id),
-        Ok(Signer::Gate(_) | Signer::Server) | Err(_) => None,
-    });
+    // As it is verified, governance is remembered here: whoever signs while the log is away is known by it.
+    let key = signer.as_ref().ok().map(SshKeygen::fingerprint);
+    let governance = log.standing(key.as_ref(), clock::now())?.governance;
+    let who = key.as_ref().and_then(|key| governance.catalog.actor_by_key(key)).map(|actor| actor.id.clone());
     let broken: Vec<String> = machine::look(signer.as_ref())
         .all
         .into_iter()
@@ -86,7 +85,6 @@ fn join(global: &Global, address: &str, as_default: bool) -> Result<Exit, CliErr
         .map(|finding| finding.mend.map_or(finding.said.clone(), |mend| format!("{}: {mend}", finding.said)))
         .collect();
     if global.format == Format::Json {
-        let key = signer.as_ref().ok().map(SshKeygen::fingerprint);
         output::json(&json!({
             "log": trust.origin, "url": address, "default": usual, "key": key, "signer": who, "wrong": broken,
         }))?;

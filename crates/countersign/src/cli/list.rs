@@ -1,12 +1,12 @@
 //! `list`: which changes there are, as the server tells it.
 
-use countersign_core::{calendar::Use, catalog::did_you_mean, ids::Target};
+use countersign_core::{calendar::Use, catalog::did_you_mean, ids::Target, statement::Matter};
 
 use super::{
     Global,
     error::{CliError, Exit},
     me::Me,
-    output::{self, Format, bold, faint, printable, warn},
+    output::{self, Format, bad, bold, faint, printable, warn},
     times,
 };
 use crate::{
@@ -122,6 +122,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
             let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
             lines.iter().for_each(|of| line(of, width));
             freezes(&log);
+            broken_glass(&log);
             anstream::eprintln!("{}", faint("as the server tells it; countersign show ID checks what it shows"));
         }
     }
@@ -144,6 +145,15 @@ fn freezes(log: &KnownLog) {
             let until = times::local(&rfc3339(until));
             anstream::eprintln!("{}", warn(format!("freeze {name} holds until {until}: {scope}")));
         }
+    }
+}
+
+/// What was opened whatever the rules said and nobody else has looked at yet, as the server tells it.
+pub(super) fn broken_glass(log: &KnownLog) {
+    let Ok(page) = log.client.findings(&[("open", "true"), ("limit", "100")]) else { return };
+    for finding in page.findings.iter().filter(|finding| matches!(finding.what, Matter::GlassBroken { .. })) {
+        let (said, id) = (printable(&finding.said), finding.id.short());
+        anstream::eprintln!("{}", bad(format!("{said}: countersign review {id}")));
     }
 }
 

@@ -202,6 +202,7 @@ enum Command {
     Review(review::Args),
     Diff(diff::Args),
     Findings(findings::Args),
+    Coverage(coverage::Args),
     Rollback(rollback::Args),
     Approve(approve::Args),
     Reject(approve::RejectArgs),
@@ -259,6 +260,7 @@ impl Command {
             | Self::Show(_)
             | Self::List(_)
             | Self::Findings(_)
+            | Self::Coverage(_)
             | Self::Rollback(_)
             | Self::Whoami(_)
             | Self::Calendar(_)
@@ -322,6 +324,7 @@ impl Command {
             Self::Review(args) => review::run(global, &args),
             Self::Diff(args) => diff::run(global, &args),
             Self::Findings(args) => findings::run(global, &args),
+            Self::Coverage(args) => coverage::run(global, &args),
             Self::Rollback(args) => rollback::run(global, args),
             Self::Approve(args) => approve::run(global, args),
             Self::Reject(args) => approve::reject(global, args),

@@ -68,6 +68,8 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
         let engine = open_engine(&home).await?;
         let collector = Collector::begin(Arc::clone(&engine), &home.config().cosigners, &home.cosigned_path()).await?;
         let address = listener.local_addr().map_err(|e| CliError::new("failed", e.to_string()))?;
+        // Before anybody is told that it serves: a manager may stop it at once.
+        let stopped = unix::stopped();
         anstream::println!("serving {} on http://{address} (stop with Ctrl-C)", home.config().origin);
         tokio::spawn(collector.run());
         tokio::spawn(keep_home(Arc::clone(&engine), home.path().to_owned()));
@@ -83,7 +85,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CliError> {
                 tracing::error!(%error, "governance cannot be read");
             }
         });
-        let serving = api::serve_as(reached, Arc::clone(&engine), listener, unix::stopped());
+        let serving = api::serve_as(reached, Arc::clone(&engine), listener, stopped);
         serving.await.map_err(|e| CliError::new("failed", format!("{e}")))?;
         drop(write_seen(&engine, &home.seen_path(), &mut String::new()).await);
         drop(forget(&engine, home.path()).await);

@@ -234,6 +234,10 @@ fn whole(view: &ChangeView, paths: &[String]) {
     for permit in &view.permits {
         let outcome = permit.outcome.map_or("not used".to_owned(), |outcome| outcome.to_string());
         field("permit", format!("gate {}, until {}, {outcome}", permit.gate, times::local(&permit.expires_at)));
+        if !permit.broken_by.is_empty() {
+            let why = words_of(permit.broken_why.as_deref().unwrap_or(NOT_HERE));
+            field("glass", format!("broken by {}, whatever the rules say: {why}", output::list(&permit.broken_by)));
+        }
     }
     verdict(view);
     if is_over(view) {

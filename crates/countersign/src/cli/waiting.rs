@@ -19,7 +19,7 @@ use serde::Serialize;
 use super::{
     Global,
     error::{CliError, Exit},
-    findings,
+    findings, list,
     list::shortened,
     me::Me,
     output::{self, Format, bad, bold, faint, good, list, printable, warn},
@@ -141,7 +141,10 @@ pub fn run(global: &Global) -> Result<Exit, CliError> {
     let told = told(global, &log)?;
     match global.format {
         Format::Json => output::json(&told)?,
-        Format::Text => print(&told),
+        Format::Text => {
+            print(&told);
+            list::broken_glass(&log);
+        }
     }
     Ok(Exit::Done)
 }

@@ -201,6 +201,12 @@ pub struct PermitLine {
     pub issued_at: String,
     pub expires_at: String,
     pub outcome: Option<OutcomeResult>,
+    /// Who broke the glass for it, whatever the rules said.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub broken_by: BTreeSet<ActorId>,
+    /// Why; `None` also where the words were erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_why: Option<String>,
 }
 
 impl ChangeView {

@@ -283,6 +283,9 @@ fn everything(world: &World) {
     say("bob", &["identify", &change, "--identity", &reference, "--automation"]);
     assert_eq!(world.say("alice", &["permit", &change, "--out", "none"]).status, 3);
     say("alice", &["withdraw", &change]);
+    world.edit("burning", "search/limit", "30\n");
+    let burning = world.propose("alice", &["search/production"]);
+    say("bob", &["break-glass", &burning, "--why", "orders fail"]);
     say("alice", &["erase", &change, "--why", "it was asked for", "--out", "erasure.json"]);
     say("bob", &["erase", "--cosign", "erasure.json"]);
 

@@ -292,6 +292,9 @@ fn a_server_with_another_history_is_refused_as_a_split_view() {
     countersign:
     countersign:       — world [SIGNATURE]
     countersign:   kept as proof: user/.local/state/countersign/[D]/copy/proof/log-differs-[E]
+    countersign:   in an emergency, until [MOMENT], one person who owns search/production or is a senior opens it for this push alone:
+    countersign:   -> countersign break-glass --git . --why TEXT --at [ROOT]
+    countersign:   -> git push -o countersign-break-glass=$(base64 -w0 FILE) origin HEAD:main
     ");
 }
 

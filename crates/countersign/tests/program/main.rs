@@ -15,6 +15,7 @@ mod captured;
 mod cli;
 mod copies;
 mod cosigning;
+mod coverage;
 mod demo;
 mod doctor;
 #[path = "../../../countersign-ledger/tests/ledger/edits.rs"]
@@ -24,6 +25,7 @@ mod epoch;
 mod erase;
 mod evidence;
 mod foreign;
+mod freezes;
 mod git_duplicates;
 mod git_facts;
 mod git_gate;

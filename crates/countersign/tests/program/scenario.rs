@@ -1,6 +1,7 @@
 //! Teams as they live it: two homes with a server each, a machine for everybody, four clones, and no folder that two of them
 //! share. What goes from one machine to another goes over HTTP, by git over a (played) ssh, or as a file that somebody sends.
 
+mod night;
 mod town;
 
 use self::town::{Machine, Town, said};

@@ -8,13 +8,15 @@ const KEY: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What each command is run with. What it needs lies there, and whatever is wrong with the rest is said only where the trust
 /// file is not.
-const COMMANDS: [&str; 62] = [
+const COMMANDS: [&str; 65] = [
     "amend home --why better",
     "apply CHANGE --file file.yaml -- true",
     "approve CHANGE --file file.yaml",
     "audit work",
     "backup backed-up --home home",
+    "break-glass CHANGE --why burning",
     "bundle CHANGE --out out.tar",
+    "calendar",
     "demo",
     "disclose CHANGE --none",
     "doctor",
@@ -62,6 +64,7 @@ const COMMANDS: [&str; 62] = [
     "revise CHANGE --file file.yaml",
     "revoke FINGERPRINT --why lost",
     "revoke FINGERPRINT --why lost --copy COPY",
+    "rollback search/production --why burning",
     "rules schema",
     "serve --home home --listen 127.0.0.1:0",
     "show CHANGE",

@@ -3,6 +3,7 @@
 
 use countersign_core::{
     calendar::written,
+    ids::Target,
     kind::{Kind, Purpose},
     loosening::loosens,
     snapshot::CalendarView,
@@ -203,4 +204,54 @@ fn a_decision_by_another_database_of_time_zones_is_run_again() {
         Some(CalendarView { zones: countersign_core::calendar::database().to_owned(), ..CalendarView::default() });
     let decided = Decided { snapshot: world.blob(snapshot.to_bytes()), ..decided };
     assert!(again(&world, &decided).is_err());
+}
+
+/// A calendar of the home about people, whole days from the first of April to the third.
+fn of_people(world: &World, says: &str) -> Vec<u8> {
+    let ics = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART:20260401T000000Z\r\nDTEND:20260403T000000Z\r\n\
+               END:VEVENT\r\nEND:VCALENDAR\r\n";
+    let files = [("it.yaml".to_owned(), says.as_bytes().to_vec()), ("it.ics".to_owned(), ics.as_bytes().to_vec())];
+    let calendars = written::calendars(&files.into(), &world.state.governance.catalog).unwrap();
+    calendars["it"].to_bytes().unwrap()
+}
+
+/// Whoever has the key of somebody who is on holiday does not get far where a rule asks for people who are there.
+#[test]
+fn an_absent_persons_key_approves_nothing_where_a_rule_asks() {
+    let (mut world, change) = approved();
+    let away = of_people(&world, "use: absence\nperson: linus");
+    let rule = b"@id(\"present\") @requires(\"approval:present:1\") @because(\"B.\") @remedy(\"ask somebody for {change}\") \
+        @mode(\"enforce\") @strength(\"mandatory\") forbid (principal, action == Countersign::Action::\"apply\", resource) \
+        unless { resource.approvals.present >= 1 };";
+    let files: [(&str, Option<&[u8]>); 2] = [("calendars/it.json", Some(&away)), ("rules/present.cedar", Some(rule))];
+    let amended = world.amend("ada", &files);
+    world.approve("grace", &amended).unwrap();
+    world.put_in_force("ada", &amended).unwrap();
+    let mut standing = |text: &str| {
+        world.now = at(text);
+        world.standing(&change)
+    };
+    assert_eq!(standing("2026-03-31T23:59:59Z"), "allow");
+    assert_eq!(standing("2026-04-01T00:00:00Z"), "present");
+    assert_eq!(standing("2026-04-03T00:00:00Z"), "allow");
+    assert_eq!(world.replayed().unwrap().governance.calendars, world.state.governance.calendars);
+}
+
+/// Whoever is on call may break the glass and roll back, in those hours and for those systems, and no longer.
+#[test]
+fn being_on_call_ends_with_the_shift() {
+    let (mut world, _) = approved();
+    let search = "search/production".parse::<Target>().unwrap().system;
+    let owner = world.state.governance.catalog.systems[&search].owner.clone();
+    let who = (*world.state.governance.catalog.members(&owner).first().unwrap()).clone();
+    let rota = of_people(&world, &format!("use: oncall\ngroup: {owner}\nperson: {who}"));
+    let amended = world.amend("ada", &[("calendars/it.json", Some(&rota))]);
+    world.approve("grace", &amended).unwrap();
+    world.put_in_force("ada", &amended).unwrap();
+    let governance = &world.state.governance;
+    let on_call = |text: &str| governance.is_on_call(&who, &search, at(text));
+    assert!(on_call("2026-04-01T00:00:00Z") && on_call("2026-04-02T23:59:59Z"));
+    assert!(!on_call("2026-03-31T23:59:59Z") && !on_call("2026-04-03T00:00:00Z"));
+    assert_eq!(governance.on_call(&search, at("2026-04-02T00:00:00Z")), std::collections::BTreeSet::from([&who]));
+    assert!(!governance.is_on_call(&who, &Target::governance().system, at("2026-04-02T00:00:00Z")));
 }

@@ -41,7 +41,7 @@ fn one_who_owns_it_opens_a_gate_once_and_somebody_else_looks_at_it() {
     let report = world.outcome(&change, opened, OutcomeResult::Applied);
     world.say_with("shop-gate", &["git-gate"], report.clone()).unwrap();
     assert_eq!(world.change(&change).status, ChangeStatus::Applied);
-    assert_snapshot!(told(world.say_with("shop-gate", &["git-gate"], report)), @"");
+    assert_snapshot!(told(world.say_with("shop-gate", &["git-gate"], report)), @"already-reported: the permit's outcome is already applied; it cannot become applied");
     let what = |by: &str| Matter::GlassBroken {
         by: [id(by)].into(),
         change: change.clone(),
@@ -51,12 +51,12 @@ fn one_who_owns_it_opens_a_gate_once_and_somebody_else_looks_at_it() {
         Body::Finding(Finding { due: world.now.plus_secs(3_600), text: None, what: what(by), who: [id(who)].into() })
     };
     let own = finding("linus", "linus", &world);
-    assert_snapshot!(told(world.say("countersign", own)), @"");
+    assert_snapshot!(told(world.say("countersign", own)), @"your-own-act: who broke the glass does not look at it themselves");
     let another = finding("mallory", "grace", &world);
-    assert_snapshot!(told(world.say("countersign", another)), @"");
+    assert_snapshot!(told(world.say("countersign", another)), @"glass-not-broken: nobody broke the glass for CHANGE on search/production so that nobody was asked to look at it");
     let found = finding("linus", "grace", &world);
     world.say("countersign", found.clone()).unwrap();
-    assert_snapshot!(told(world.say("countersign", found)), @"");
+    assert_snapshot!(told(world.say("countersign", found)), @"glass-not-broken: nobody broke the glass for CHANGE on search/production so that nobody was asked to look at it");
     let whole = verify(&world.trust, &world.evidence(), world.now);
     assert!(whole.holds(), "{whole:?}");
     let part = verify(&world.trust, &world.part(&change), world.now);
@@ -109,7 +109,7 @@ fn one_person_under_two_keys_in_the_quorum() {
 fn in_an_outage_it_counts_only_of_who_had_the_content_at_hand() {
     let (mut world, change) = burning();
     let blind = BreakGlass { seen: Seen::None, ..in_an_outage(&mut world, &change) };
-    assert_snapshot!(said(&mut world, &["linus"], blind), @"");
+    assert_snapshot!(said(&mut world, &["linus"], blind), @"not-seen: without the log it counts only of those who had the content at hand, from their own clone or checked bytes");
     let seen = in_an_outage(&mut world, &change);
     world.say("linus", Body::BreakGlass(seen)).unwrap();
 }
@@ -119,17 +119,17 @@ fn break_glass_at_another_gate_after_its_expiry_or_over_a_stop_that_it_does_not_
     let (mut world, change) = burning();
     let glass = world.glass(&change);
     let late = BreakGlass { expires_at: world.now, ..glass.clone() };
-    assert_snapshot!(said(&mut world, &["linus"], late), @"");
+    assert_snapshot!(said(&mut world, &["linus"], late), @"glass-expiry: it opens the gate for 60 minutes at the most, from now on");
     let long = BreakGlass { expires_at: world.now.plus_secs(2 * GLASS_SECS), ..glass.clone() };
-    assert_snapshot!(said(&mut world, &["linus"], long), @"");
+    assert_snapshot!(said(&mut world, &["linus"], long), @"glass-expiry: it opens the gate for 60 minutes at the most, from now on");
     let other = BreakGlass { gate: "other-gate".parse().unwrap(), ..glass.clone() };
-    assert_snapshot!(said(&mut world, &["linus"], other), @"");
+    assert_snapshot!(said(&mut world, &["linus"], other), @"unknown-gate: there is no gate `other-gate`");
     let key = BreakGlass { audience: world.keys["mallory"].public().fingerprint(), ..glass.clone() };
     let answer = said(&mut world, &["linus"], key);
     assert!(answer.starts_with("another-audience"), "{answer}");
     world.reject("mallory", &change).unwrap();
     let glass = world.glass(&change);
-    assert_snapshot!(said(&mut world, &["linus"], glass.clone()), @"");
+    assert_snapshot!(said(&mut world, &["linus"], glass.clone()), @"stop-not-named: mallory has rejected change CHANGE; whoever goes over that says so");
     let named = BreakGlass { overrides: [id("mallory")].into(), ..glass };
     world.say("linus", Body::BreakGlass(named)).unwrap();
 }
@@ -140,7 +140,7 @@ fn break_glass_with_a_revoked_key() {
     let (mut world, change) = burning();
     let glass = in_an_outage(&mut world, &change);
     world.revoke("linus", "linus").unwrap();
-    assert_snapshot!(said(&mut world, &["linus"], glass), @"");
+    assert_snapshot!(said(&mut world, &["linus"], glass), @"key-revoked: key DIGEST was revoked");
 }
 
 /// Whoever has taken somebody's key away grants nothing until a second person confirms it.

@@ -5,7 +5,7 @@ mod second;
 use std::collections::BTreeMap;
 
 use countersign_core::{
-    calendar::{Calendar, CalendarFile, Calendars, Event, Zone, ics, written},
+    calendar::{Calendar, CalendarFile, Calendars, Event, Zone, compare::loosens, ics, written},
     cases::run_cases,
     catalog::{Catalog, CatalogSettings},
     refusal::Refusal,
@@ -377,7 +377,14 @@ fn who_is_on_call_and_who_is_away() {
     let (before, then) = (at("2026-12-19T22:59:59Z"), at("2026-12-24T12:00:00Z"));
     let on_call = |at| all.on_call(&payments, &catalog(), at).into_iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!((on_call(before), on_call(then)), (vec![], vec!["ada".to_owned()]));
-    assert!(all.is_away(&"linus".parse().unwrap(), then) && all.away(before).is_empty());
+    let linus = "linus".parse().unwrap();
+    assert!(all.is_away(&linus, then) && all.away(before).is_empty());
+    assert_eq!((all.away_until(&linus, before), all.away_until(&linus, then).is_some()), (None, true));
+    // Whom nobody knew on a rota before has more of a say; when somebody is on call is theirs to arrange.
+    let without = Calendars::of([all.get("away").unwrap().clone()], &catalog()).unwrap();
+    let how = |before, after| loosens(before, after).into_iter().map(|(_, how)| how).collect::<Vec<_>>();
+    assert_eq!(how(&without, &all), ["puts somebody on call who was not"]);
+    assert!(how(&all, &without).is_empty() && how(&all, &all).is_empty());
     // Whoever left the group is not on call for it.
     let left = CATALOG.replacen("memberOf: [payments]", "memberOf: []", 1);
     let files = BTreeMap::from([("all.yaml".to_owned(), left)]);
@@ -402,6 +409,11 @@ fn rules_ask_about_calendars() {
         rule("at-night", "approval:senior:1", "!resource.time.working_hours", senior),
         rule("in-haste", "approval:senior:1", "resource.waiting.hours < 24", senior),
     ]);
+    let mut rules = rules;
+    rules.extend([
+        rule("on-call", "approval:oncall:1", "true", "resource.approvals.oncall >= 1"),
+        rule("present", "approval:present:2", "true", "resource.approvals.present >= 2"),
+    ]);
     let rules = Rules::parse(&rules).unwrap();
     let found: Vec<String> = check::check(&rules).iter().map(ToString::to_string).collect();
     assert!(found.is_empty(), "{found:?}");
@@ -416,6 +428,10 @@ fn rules_ask_about_calendars() {
     case("past-a-freeze", "frozen: true", "unsatisfied");
     case("past-a-freeze", "approvals: [barbara]", "not_applicable");
     case("at-night", "working_hours: false", "unsatisfied");
+    let people = "people: { ada: owner, grace: senior owner oncall, linus: senior away }";
+    case("on-call", &format!("{people}, approvals: [linus]"), "unsatisfied");
+    case("on-call", &format!("{people}, approvals: [grace]"), "satisfied");
+    case("present", &format!("{people}, approvals: [grace, linus]"), "unsatisfied");
     case("in-haste", "waiting_hours: 24", "not_applicable");
     case("in-haste", "waiting_hours: 23, approvals: [barbara]", "satisfied");
 }

@@ -2,6 +2,7 @@
 //! the real one does. Everything is the same in every run.
 
 mod commits;
+mod emergency;
 mod govern;
 mod log;
 mod shop;
@@ -18,7 +19,6 @@ use countersign_core::{
     decision::{Decision, Outcome, RuleStatus},
     evidence::EvidenceResult,
     fold::Entry,
-    glass::GLASS_SECS,
     governance::{Replacements, manifest_of},
     ids::{ChangeId, Nonce},
     kind::{Documents, Kind, Purpose},
@@ -28,11 +28,11 @@ use countersign_core::{
     snapshot::Snapshot,
     state::State,
     statement::{
-        Approval, ApprovalWithdrawal, Body, BreakGlass, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Evidence,
-        Finding, Founder, Freeze, FreezeLift, GateRegistration, Genesis, Header, Holder, Identification,
-        IdentityVerdict, KeyRevocation, KeyRotation, LabelAct, Labelling, Matter, NewRevision, OutcomeReport,
-        OutcomeResult, PermitRequest, Proposal, Publication, Recovery, Rejection, RejectionLift, RejectionSetAside,
-        RevisionRef, RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
+        Approval, ApprovalWithdrawal, Body, Comment, Decided, Disclosure, Epoch, Erased, Erasure, Evidence, Finding,
+        Founder, Freeze, FreezeLift, GateRegistration, Genesis, Header, Holder, Identification, IdentityVerdict,
+        KeyRevocation, KeyRotation, LabelAct, Labelling, Matter, NewRevision, OutcomeReport, OutcomeResult,
+        PermitRequest, Proposal, Publication, Recovery, Rejection, RejectionLift, RejectionSetAside, RevisionRef,
+        RevocationConfirmation, Seen, SeenCheckpoint, Statement, Waiver, Withdrawal,
     },
     subject::{ApplyTransition, FilesSubject, GitSubject, GitTransition, Subject, Transition},
     text::{CommentText, ProposalText, Reason},
@@ -634,27 +634,6 @@ impl World {
         self.say(by, Body::PermitRequest(request.clone()))?;
         let permit = self.answered(&request.change, &request)?;
         Ok(self.say("countersign", Body::PermitGrant(permit.grant().clone()))?)
-    }
-
-    /// Breaks the glass at the repository's gate for the change as it stands.
-    pub fn glass(&mut self, change: &ChangeId) -> BreakGlass {
-        let transition = self.transition(change);
-        self.blob(transition.to_blob().unwrap());
-        BreakGlass {
-            audience: self.keys["git-gate"].public().fingerprint(),
-            change: change.clone(),
-            expires_at: self.now.plus_secs(GLASS_SECS),
-            gate: "shop-gate".parse().unwrap(),
-            incident: None,
-            nonce: None,
-            over_freezes: BTreeSet::new(),
-            overrides: BTreeSet::new(),
-            reason: self.reason("orders fail"),
-            revision: self.revision(change),
-            seen: Seen::Computed,
-            targets: self.change(change).targets.clone(),
-            transition: transition.reference().unwrap(),
-        }
     }
 
     pub fn outcome(&self, change: &ChangeId, permit: Digest, result: OutcomeResult) -> Body {

@@ -81,7 +81,13 @@ fn by_hand(
         .everybody
         .iter()
         .filter(|who| match role(missing).unwrap() {
-            Role::Independent | Role::Touch | Role::Verified | Role::Recent(_) | Role::Material => true,
+            Role::Independent
+            | Role::Touch
+            | Role::Verified
+            | Role::Recent(_)
+            | Role::Material
+            | Role::OnCall
+            | Role::Present => true,
             Role::Senior => home.seniors.contains(*who),
             Role::Owner => here.iter().any(|system| owns(who, system)),
             Role::Group(group) => home.groups.get(&group).is_some_and(|members| members.contains(*who)),

@@ -205,7 +205,7 @@ impl Stage {
         // Without a handler of its own, Ctrl-C would end this process before it can clear away.
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| failed(e.to_string()))?;
-        runtime.block_on(crate::unix::stopped());
+        runtime.block_on(async { crate::unix::stopped().await });
         anstream::println!("\n{}", good("ended"));
         Ok(())
     }

@@ -14,7 +14,7 @@ use countersign_core::{
     statement::{Body, Holder, SeenCheckpoint, person_stream},
     subject::Transition,
 };
-use countersign_ledger::Time;
+use countersign_ledger::{Digest, Time};
 
 use super::{Desk, DeskError, Opening};
 use crate::{
@@ -71,7 +71,7 @@ impl Desk {
         let mut state = State::part(self.governance()?);
         self.obey_revocations(&mut state, now)?;
         let blobs = glass.blobs();
-        let blob = |digest: &countersign_ledger::Digest| blobs.get(digest).cloned();
+        let blob = |digest: &Digest| blobs.get(digest).cloned();
         for part in [&glass.proposal, &glass.said] {
             self.load_for(&mut state, &part.signed)?;
             let is_there =
@@ -90,6 +90,19 @@ impl Desk {
         permit::check_lease(&record, &self.key(), &transition.reference()?, now)?;
         change.fits(transition)?;
         Ok(Opening { change, permit: record })
+    }
+
+    /// What people have signed so that exactly this goes at this gate, whatever the rules say.
+    pub fn broken(&self, change: &Change, transition: &Transition, now: Time) -> Option<Digest> {
+        let reference = transition.reference().ok()?;
+        let is_it = |permit: &&PermitRecord| {
+            permit.broken.is_some()
+                && permit.outcome.is_none()
+                && permit.transition == reference
+                && permit.audience == self.key()
+                && permit.expires_at >= now
+        };
+        change.permits.iter().rev().find(is_it).map(|permit| permit.statement)
     }
 
     /// Opens for what the log has taken: those who signed still can, as many as it takes, and whatever was handed to this gate is

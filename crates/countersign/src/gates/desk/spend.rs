@@ -148,6 +148,11 @@ pub fn start(desk: &mut Desk, opening: &Opening, clock: Clock<'_>) -> Result<(),
 impl Desk {
     /// Whether the rules still let a change go whose permit was started.
     fn stands(&self, change: &Change, now: Time) -> Result<(), DeskError> {
+        if let Some(record) = change.running()
+            && let Some(broken) = &record.broken
+        {
+            return self.open_broken(change.clone(), record.clone(), broken, now).map(drop);
+        }
         let (_, judged) = self.judge(change, now)?;
         match judged.decision.outcome {
             Outcome::Allow => Ok(()),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use countersign_core::{
-    change::{Change, PermitRecord},
+    change::Change,
     decision::Outcome,
     explain::Explained,
     facts::{GitFacts, Identities, NotALanding, git::GitRead as _},
@@ -221,15 +221,7 @@ impl Judge<'_> {
 
     /// What people have signed so that exactly this goes, whatever the rules say.
     fn broken(&self, change: &Change) -> Option<Digest> {
-        let (reference, now) = (self.transition.reference().ok()?, (self.clock)());
-        let is_it = |permit: &&PermitRecord| {
-            permit.broken.is_some()
-                && permit.outcome.is_none()
-                && permit.transition == reference
-                && permit.audience == self.desk.key()
-                && permit.expires_at >= now
-        };
-        change.permits.iter().rev().find(is_it).map(|permit| permit.statement)
+        self.desk.broken(change, self.transition, (self.clock)())
     }
 
     fn permit(&mut self, change: &Change) -> Result<Opening, GateError> {

@@ -15,8 +15,8 @@ use countersign_core::{
 };
 
 const PREFIX: &str = "countersign:";
-/// A screen that nobody has to scroll.
-const MAX_LINES: usize = 20;
+/// A terminal of 24 lines, which nobody has to scroll.
+const MAX_LINES: usize = 24;
 const MAX_LINE_CHARS: usize = 1_200;
 const MAX_TITLE_CHARS: usize = 60;
 
@@ -229,7 +229,7 @@ mod tests {
     fn a_long_list_ends_on_the_screen() {
         let refused = (0..50).fold(Refused::new("x", "much"), |refused, n| refused.note(format!("line {n}")));
         assert!(refused.to_string().lines().count() <= MAX_LINES);
-        assert!(refused.to_string().contains("... and 33 more lines"));
+        assert!(refused.to_string().contains("... and 29 more lines"));
     }
 
     #[test]

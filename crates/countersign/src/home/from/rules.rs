@@ -265,6 +265,7 @@ mod tests {
                 modes,
                 [
                     "ai-assisted-senior watch waivable",
+                    "applier-apart watch waivable",
                     "documented watch waivable",
                     "fresh-guidance watch waivable",
                     "owner-approves watch waivable",

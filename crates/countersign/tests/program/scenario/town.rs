@@ -2,6 +2,8 @@
 
 use std::{fmt::Write as _, fs, path::Path, process::Output};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
 use crate::support::{Run, Server, Stage, until};
 
 pub struct Town {
@@ -19,6 +21,8 @@ pub struct Host {
     name: &'static str,
     stage: Stage,
     server: Option<Server>,
+    /// Where it was served, while it is not.
+    address: String,
     /// Public keys are here; this person's secret one was brought along.
     operators: Vec<&'static str>,
 }
@@ -70,10 +74,10 @@ impl Town {
         }
         for host in [shop, bank] {
             let server = host.server.take().unwrap();
-            let address = server.url.trim_start_matches("http://").to_owned();
+            host.address = server.url.trim_start_matches("http://").to_owned();
             server.end();
             host.stage.is_ahead(hours * 60 * 60);
-            host.server = Some(host.stage.serve_on(&address));
+            host.comes_back();
         }
     }
 }
@@ -85,7 +89,7 @@ impl Host {
         let mut catalog = String::from(
             "apiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata:\n  name: owners\nspec:\n  children: []\n",
         );
-        for (system, tier) in [("checkout", 2), ("search", 3)] {
+        for (system, tier) in [("payments", 1), ("checkout", 2), ("search", 3)] {
             write!(
                 catalog,
                 "---\napiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: {system}\n  annotations:\n    \
@@ -132,7 +136,7 @@ impl Host {
             stage.write("home/genesis.json", &own.read(&format!("{name}-home/genesis.json")));
         }
         let server = Some(stage.serve());
-        let host = Self { name, stage, server, operators: founders.to_vec() };
+        let host = Self { name, stage, server, address: String::new(), operators: founders.to_vec() };
         host.git(&["init", "--quiet", "--bare", "--initial-branch=main", "shop.git"]);
         host.first_history();
         host
@@ -140,7 +144,7 @@ impl Host {
 
     fn first_history(&self) {
         self.git(&["clone", "--quiet", "shop.git", "first"]);
-        for (path, text) in [("checkout/timeout", "5\n"), ("search/limit", "10\n")] {
+        for (path, text) in [("checkout/timeout", "5\n"), ("search/limit", "10\n"), ("payments/retries", "3\n")] {
             self.stage.write(&format!("first/{path}"), text);
         }
         let at = |args: &[&str]| {
@@ -151,6 +155,17 @@ impl Host {
         at(&["commit", "--quiet", "-m", "first"]);
         at(&["push", "--quiet", "origin", "main"]);
         fs::remove_dir_all(self.stage.path("first")).unwrap();
+    }
+
+    /// As a machine that lost its power.
+    pub fn goes_down(&mut self) {
+        let server = self.server.take().unwrap();
+        self.address = server.url.trim_start_matches("http://").to_owned();
+        drop(server);
+    }
+
+    pub fn comes_back(&mut self) {
+        self.server = Some(self.stage.serve_on(&self.address));
     }
 
     pub fn url(&self) -> &str {
@@ -178,7 +193,8 @@ impl Host {
             who,
             &format!(
                 "gate install shop.git --name {}-git --trust home/trust.json --branch main --map \
-                 checkout/**=checkout/production --map search/**=search/production {further}",
+                 checkout/**=checkout/production --map search/**=search/production --map payments/**=payments/production \
+                 {further}",
                 self.name
             ),
         )
@@ -224,6 +240,10 @@ impl Machine {
         // What is checked without a log takes none.
         let of_a_log = !words.starts_with("verify");
         self.stage.run(&if of_a_log { format!("--log {log} {words}") } else { words.to_owned() })
+    }
+
+    pub fn reads(&self, path: &str) -> String {
+        self.stage.read(&format!("work/{path}"))
     }
 
     /// What became of a push is told after it.
@@ -277,6 +297,11 @@ impl Machine {
         let mut mode = fs::metadata(&ssh).unwrap().permissions();
         std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o755);
         fs::set_permissions(&ssh, mode).unwrap();
+        let (who, ssh) = (self.who, ssh.display());
+        let settings = format!(
+            "[user]\n\tname = {who}\n\temail = {who}@example.com\n[core]\n\tsshCommand = {ssh}\n[ssh]\n\tvariant = simple\n"
+        );
+        self.stage.write("user/.gitconfig", &settings);
         self.git(".", &["clone", "--quiet", "git@host:shop.git", "work"]);
     }
 
@@ -289,6 +314,26 @@ impl Machine {
 
     pub fn push(&self, _host: &Host, branch: &str) -> Push {
         Push(self.git_command("work").args(["push", "origin", &format!("HEAD:{branch}")]).output().unwrap())
+    }
+
+    /// The same, with what people signed in an outage.
+    pub fn push_with(&self, _host: &Host, branch: &str, file: &str) -> Push {
+        let file = fs::read(self.stage.path(file)).unwrap();
+        let glass = format!("countersign-break-glass={}", STANDARD.encode(file));
+        let head = format!("HEAD:{branch}");
+        Push(self.git_command("work").args(["push", "-o", &glass, "origin", &head]).output().unwrap())
+    }
+
+    /// Takes over what is on the branch.
+    pub fn pulls(&self) {
+        self.git("work", &["pull", "--quiet", "--rebase", "origin", "main"]);
+    }
+
+    /// What somebody committed and has not pushed, by way of a bundle in the mail.
+    pub fn is_sent_the_commits_of(&self, other: &Self) {
+        other.git("work", &["bundle", "create", "--quiet", "../commits", "origin/main..HEAD"]);
+        fs::copy(other.stage.path("commits"), self.stage.path("commits")).unwrap();
+        self.git("work", &["fetch", "--quiet", "../commits", "HEAD"]);
     }
 
     /// Proposes what is here and not on the branch yet, and gives the change's id.
@@ -318,7 +363,7 @@ impl Machine {
 }
 
 impl Push {
-    fn told(&self) -> String {
+    pub fn told(&self) -> String {
         String::from_utf8_lossy(&self.0.stderr).into_owned()
     }
 

@@ -1,0 +1,96 @@
+//! What comes: the times in which other people are away, by calendars, and which gates are closed then or hang on one person.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_ledger::Time;
+
+use super::absent::{Absences, Gate, Stands, absences};
+use crate::{
+    calendar::{Calendars, Span, Use},
+    governance::Governance,
+    ids::{ActorId, SystemId},
+};
+
+/// So many different sets of people who are away are looked at.
+pub const MAX_SETS: usize = 200;
+
+/// A time in which a gate is closed, or one person's absence would close it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub span: Span,
+    pub gate: Gate,
+    /// Who is away all of that time, and for whom somebody asked.
+    pub away: BTreeSet<ActorId>,
+}
+
+/// What comes between two moments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ahead {
+    /// In the order of their beginnings.
+    pub windows: Vec<Window>,
+    /// Where it was looked no further, because there are too many who come and go.
+    pub cut: Option<Time>,
+}
+
+/// The times in which the same people are away by calendars, one after the other, with none left out.
+pub fn stretches(calendars: &Calendars, from: Time, until: Time) -> Vec<(Span, BTreeSet<ActorId>)> {
+    let spans = calendars.used_for(Use::Absence).flat_map(|calendar| calendar.between(from, until));
+    let mut moments: BTreeSet<Time> = spans.flat_map(|(span, _)| [span.from, span.until]).collect();
+    moments.retain(|at| from < *at && *at < until);
+    let begins: Vec<Time> = std::iter::once(from).chain(moments).collect();
+    let ends = begins.iter().copied().skip(1).chain([until]);
+    let mut stretches: Vec<(Span, BTreeSet<ActorId>)> = Vec::new();
+    for (from, until) in begins.iter().copied().zip(ends).filter(|(from, until)| from < until) {
+        let away: BTreeSet<ActorId> = calendars.away(from).into_iter().cloned().collect();
+        match stretches.last_mut() {
+            Some((span, same)) if *same == away => span.until = until,
+            Some(_) | None => stretches.push((Span { from, until }, away)),
+        }
+    }
+    stretches
+}
+
+/// Looks at each of those times; `others` says who besides is away then.
+pub fn ahead(
+    governance: &Governance,
+    only: Option<&SystemId>,
+    (from, until): (Time, Time),
+    others: impl Fn(Time) -> BTreeSet<ActorId>,
+) -> Ahead {
+    let mut known: BTreeMap<BTreeSet<ActorId>, Absences> = BTreeMap::new();
+    let mut ahead = Ahead::default();
+    for (span, mut away) in stretches(&governance.calendars, from, until) {
+        away.extend(others(span.from));
+        if known.len() >= MAX_SETS && !known.contains_key(&away) {
+            ahead.cut = Some(span.from);
+            break;
+        }
+        let found = known.entry(away.clone()).or_insert_with(|| absences(governance, only, &away, span.from));
+        for gate in found.gates.iter().filter(|gate| hangs(gate)) {
+            let goes_on = |window: &&mut Window| window.span.until == span.from && is_same(&window.gate, gate);
+            match ahead.windows.iter_mut().find(goes_on) {
+                Some(window) => {
+                    window.span.until = span.until;
+                    window.away.retain(|person| away.contains(person));
+                }
+                None => ahead.windows.push(Window { span, gate: gate.clone(), away: away.clone() }),
+            }
+        }
+    }
+    ahead
+}
+
+/// Whether it is closed, or one person's absence would close it.
+fn hangs(gate: &Gate) -> bool {
+    match gate.stands {
+        Stands::Closed(_) | Stands::ByWaiver => true,
+        Stands::Open => gate.closings.iter().any(|closing| closing.people() == 1),
+    }
+}
+
+/// Whether the same is so of the same target, apart from how many more would close it.
+fn is_same(one: &Gate, other: &Gate) -> bool {
+    let alone =
+        |gate: &Gate| -> Vec<_> { gate.closings.iter().filter(|closing| closing.people() == 1).cloned().collect() };
+    (&one.target, &one.kinds, &one.stands, alone(one)) == (&other.target, &other.kinds, &other.stands, alone(other))
+}

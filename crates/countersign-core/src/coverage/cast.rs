@@ -1,0 +1,134 @@
+//! Who could take part: everybody with a key who is there, and what rules know them by. Worked out once for all targets.
+//!
+//! Two people who are alike to every rule, and to a target, can stand for each other. So of thousands only the first few of each
+//! sort are put before Cedar, and it is asked about sorts, never about each person.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ENOUGH;
+use crate::{
+    catalog::Actor,
+    governance::Governance,
+    ids::{ActorId, EvidenceKind, GroupId},
+    requirement::{Choice, Has},
+    snapshot::PathsView,
+};
+
+/// What somebody is to a target and to the rules.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Sort<'a> {
+    pub senior: bool,
+    pub owns: bool,
+    /// The groups that rules name and they are in.
+    pub groups: Vec<&'a GroupId>,
+    /// Only of somebody whom a rule names.
+    pub named: Option<&'a ActorId>,
+}
+
+/// Those who are of one sort, in the order of their names.
+#[derive(Clone, Debug)]
+pub(super) struct Class<'a> {
+    pub sort: Sort<'a>,
+    pub people: Vec<&'a ActorId>,
+}
+
+#[derive(Debug)]
+pub(super) struct Cast<'a> {
+    pub governance: &'a Governance,
+    pub people: BTreeMap<&'a ActorId, &'a Actor>,
+    /// Of the groups that rules name, who is in them.
+    pub groups: BTreeMap<&'a GroupId, BTreeSet<&'a ActorId>>,
+    /// Whom rules name.
+    pub named: BTreeSet<&'a ActorId>,
+    /// The text of the rules that bind.
+    pub text: String,
+    /// What a change does to the paths that rules name: it touches whatever a rule asks about.
+    pub paths: BTreeMap<String, PathsView>,
+    /// For each kind of evidence that rules ask for, a workload that may attest it; none where nobody may.
+    pub evidence: BTreeMap<&'a EvidenceKind, &'a ActorId>,
+    /// What rules ask a change to have, which whoever proposes it sees to.
+    pub has: BTreeSet<&'a Has>,
+    /// Whatever they own.
+    classes: Vec<Class<'a>>,
+}
+
+impl<'a> Cast<'a> {
+    /// Without those who are away.
+    pub fn of(governance: &'a Governance, absent: &BTreeSet<ActorId>) -> Self {
+        let there = governance.people_with_keys().filter(|actor| !absent.contains(&actor.id));
+        let people: BTreeMap<&ActorId, &Actor> = there.map(|actor| (&actor.id, actor)).collect();
+        let rules = &governance.rules;
+        let groups: BTreeMap<&GroupId, BTreeSet<&ActorId>> =
+            rules.groups().iter().map(|group| (group, governance.catalog.members(group))).collect();
+        let text = rules.enforced_cedar();
+        let named = match text.contains("Person::") {
+            true => people.keys().copied().filter(|id| text.contains(&format!("\"{id}\""))).collect(),
+            false => BTreeSet::new(),
+        };
+        let touched = PathsView { touched: true, ..PathsView::default() };
+        let mut cast = Self {
+            governance,
+            groups,
+            named,
+            text,
+            paths: rules.patterns().map(|text| (text.to_owned(), touched)).collect(),
+            evidence: attesters(governance),
+            has: has(governance),
+            classes: Vec::new(),
+            people,
+        };
+        let mut classes: BTreeMap<Sort<'a>, Vec<&'a ActorId>> = BTreeMap::new();
+        for (id, actor) in &cast.people {
+            classes.entry(cast.sort(id, actor.level.is_senior(), false)).or_default().push(id);
+        }
+        cast.classes = classes.into_iter().map(|(sort, people)| Class { sort, people }).collect();
+        cast
+    }
+
+    pub fn sort(&self, person: &'a ActorId, senior: bool, owns: bool) -> Sort<'a> {
+        let groups = self.groups.iter().filter(|(_, members)| members.contains(person)).map(|(group, _)| *group);
+        Sort { senior, owns, groups: groups.collect(), named: self.named.contains(person).then_some(person) }
+    }
+
+    /// Those of one sort together, to a target with these owners.
+    pub fn classes(&self, owners: &BTreeSet<&ActorId>) -> Vec<Class<'a>> {
+        let split = |class: &Class<'a>| {
+            let (own, others): (Vec<_>, Vec<_>) = class.people.iter().copied().partition(|one| owners.contains(*one));
+            let of = |owns, people| Class { sort: Sort { owns, ..class.sort.clone() }, people };
+            [of(false, others), of(true, own)]
+        };
+        self.classes.iter().flat_map(split).filter(|class| !class.people.is_empty()).collect()
+    }
+
+    /// The first few of each: as many as any rule could ask for, and who proposes.
+    pub fn few(&self, classes: &[Class<'a>]) -> BTreeMap<&'a ActorId, &'a Actor> {
+        let few = classes.iter().flat_map(|class| class.people.iter().take(ENOUGH.saturating_add(1)));
+        self.those(few.copied())
+    }
+
+    pub fn those(&self, people: impl Iterator<Item = &'a ActorId>) -> BTreeMap<&'a ActorId, &'a Actor> {
+        people.filter_map(|id| Some((id, *self.people.get(id)?))).collect()
+    }
+
+    /// What of an owner group rules look at: its name, where one names it. A name can be escaped.
+    pub fn named_owner(&self, owner: &GroupId) -> Option<GroupId> {
+        let named =
+            self.text.contains("Group::") && (self.text.contains(&format!("\"{owner}\"")) || self.text.contains('\\'));
+        named.then(|| owner.clone())
+    }
+}
+
+fn attesters(governance: &Governance) -> BTreeMap<&EvidenceKind, &ActorId> {
+    let kinds = governance.rules.evidence();
+    if kinds.is_empty() {
+        return BTreeMap::new();
+    }
+    let workloads = governance.catalog.actors.values().filter(|actor| !actor.keys.is_empty());
+    let attested = workloads.flat_map(|actor| actor.attests.kinds.iter().map(move |kind| (kind, &actor.id)));
+    attested.filter(|(kind, _)| kinds.contains(*kind)).collect()
+}
+
+fn has(governance: &Governance) -> BTreeSet<&Has> {
+    let ways = governance.rules.iter().flat_map(|rule| &rule.requires).flat_map(Choice::ways);
+    ways.filter_map(|way| way.need.has()).collect()
+}

@@ -1,0 +1,34 @@
+//! What people say in an emergency.
+
+use std::collections::BTreeSet;
+
+use countersign_core::{
+    glass::GLASS_SECS,
+    ids::ChangeId,
+    statement::{BreakGlass, Seen},
+};
+
+use super::World;
+
+impl World {
+    /// Breaks the glass at the repository's gate for the change as it stands.
+    pub fn glass(&mut self, change: &ChangeId) -> BreakGlass {
+        let transition = self.transition(change);
+        self.blob(transition.to_blob().unwrap());
+        BreakGlass {
+            audience: self.keys["git-gate"].public().fingerprint(),
+            change: change.clone(),
+            expires_at: self.now.plus_secs(GLASS_SECS),
+            gate: "shop-gate".parse().unwrap(),
+            incident: None,
+            nonce: None,
+            over_freezes: BTreeSet::new(),
+            overrides: BTreeSet::new(),
+            reason: self.reason("orders fail"),
+            revision: self.revision(change),
+            seen: Seen::Computed,
+            targets: self.change(change).targets.clone(),
+            transition: transition.reference().unwrap(),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Freezes that people sign: at a gate, with the server and without it.
+
+use crate::{
+    stops::swallowed,
+    world::{Push, World},
+};
+use countersign_core::catalog::Level;
+
+const CHECKOUT: &str = "checkout/production";
+
+fn world() -> (World, String) {
+    let world = World::governed(&[("alice", Level::Standard), ("bob", Level::Senior), ("carol", Level::Standard)]);
+    world.edit("change", "checkout/timeout", "30\n");
+    let change = world.propose("alice", &[CHECKOUT]);
+    world.approve("bob", &change);
+    (world, change)
+}
+
+/// The id that `freeze` told.
+fn frozen(told: &str) -> String {
+    let (_, rest) = told.split_once("freeze ").unwrap_or_else(|| panic!("{told}"));
+    rest.split_whitespace().next().unwrap().to_owned()
+}
+
+fn is_frozen(push: &Push) {
+    assert!(push.said.contains("frozen") && push.said.contains("bob"), "{}", push.said);
+}
+
+#[test]
+fn a_freeze_stops_a_gate_with_the_server_and_without_it() {
+    let (mut world, change) = world();
+    let run = world.say("bob", &["freeze", "--all", "--for", "4h", "--why", "payments are slow", "--format", "text"]);
+    assert_eq!(run.status, 0, "{run}");
+    let id = frozen(&run.stdout);
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("denied-by-rules");
+    is_frozen(&push);
+    let again = world.say("bob", &["freeze", "--system", "checkout", "--for", "4h", "--why", "again"]);
+    assert!(again.status != 0 && again.stderr.contains("freeze-renewed"), "{again}");
+    let listed = world.say("carol", &["freezes", "--format", "text"]);
+    assert!(listed.stdout.contains(&id) && listed.stdout.contains("payments are slow"), "{listed}");
+    assert_eq!(world.say("bob", &["lift", &id]).status, 0);
+    world.push(&["HEAD:main"]).passes();
+    assert_eq!(world.state(&change), "applied");
+    // The server swallows one that alice, who is no senior, signs for what she owns; then it is gone.
+    world.edit("other", "checkout/retries", "3\n");
+    let other = world.propose("alice", &[CHECKOUT]);
+    world.approve("bob", &other);
+    let kept =
+        swallowed(&world, "carol", &["freeze", "--system", "checkout", "--for", "2h", "--why", "a captured server"]);
+    let run = world.stage.run(&format!("gate stop shop.git --statement {kept}"));
+    assert_eq!(run.status, 0, "{run}");
+    let push = world.push(&["HEAD:main"]);
+    push.is_refused("denied-by-rules");
+    assert!(push.said.contains("carol"), "{}", push.said);
+    world.stop_server();
+    assert!(!world.push(&["HEAD:main"]).said.is_empty());
+    assert_eq!(world.git(&["rev-parse", "HEAD^"]), world.git(&["rev-parse", "origin/main"]));
+}
