@@ -480,5 +480,5 @@ fn the_random_logs_get_somewhere() {
         }
     }
     let kinds: Vec<&str> = seen.keys().copied().collect();
-    assert_eq!(kinds.len(), 24, "{seen:?}");
+    assert_eq!(kinds.len(), 25, "{seen:?}");
 }
