@@ -61,7 +61,7 @@ fn a_freeze_stops_what_may_not_pass_and_says_until_when() {
     let until = day(now().plus_secs(3 * DAY));
     let until = format!("{}-{}-{}T00:00:00Z", &until[..4], &until[4..6], &until[6..]);
     for words in [format!("the end of freeze year-end, {until}"), "a rollback, what answers an incident".to_owned()] {
-        assert!(push.said.contains(&words), "{words}: {}", push.said);
+        assert!(push.raw.contains(&words), "{words}: {}", push.said);
     }
     let text =
         |words: &[&str]| world.stage.run_words(&[&["--url", &world.server().url, "--key", "dave"], words].concat());

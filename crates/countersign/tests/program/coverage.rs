@@ -24,12 +24,13 @@ fn gate(told: &Value, target: &str) -> Value {
 #[test]
 fn whose_absence_closes_a_gate_is_said_before_it_happens() {
     let world = World::usual();
-    // Bob is the only senior, and tier 1 takes one besides whoever proposes.
+    // Bob is the only senior, and tier 1 takes two besides whoever proposes, one of them a senior.
     let told = coverage(&world, &["--format", "json"]);
     assert_eq!(told.status, 0, "{told}");
     let told = told.json();
-    let everybody = json!([[{ "count": 1, "of": ["bob"] }], false]);
-    assert_eq!(gate(&told, "payments/production"), json!(["open", [everybody]]), "{told}");
+    let bob = json!([[{ "count": 1, "of": ["bob"] }], false]);
+    let others = json!([[{ "count": 2, "of": ["alice", "carol", "dave"] }], false]);
+    assert_eq!(gate(&told, "payments/production"), json!(["open", [bob, others]]), "{told}");
     let text = coverage(&world, &[]);
     assert!(text.stdout.contains("payments/production: closed while bob is away"), "{text}");
     // While he is away it is closed, and the program says so by its status.

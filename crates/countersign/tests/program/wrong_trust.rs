@@ -8,7 +8,7 @@ const KEY: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What each command is run with. What it needs lies there, and whatever is wrong with the rest is said only where the trust
 /// file is not.
-const COMMANDS: [&str; 65] = [
+const COMMANDS: [&str; 66] = [
     "amend home --why better",
     "apply CHANGE --file file.yaml -- true",
     "approve CHANGE --file file.yaml",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 65] = [
     "break-glass CHANGE --why burning",
     "bundle CHANGE --out out.tar",
     "calendar",
+    "coverage",
     "demo",
     "disclose CHANGE --none",
     "doctor",
