@@ -128,6 +128,7 @@ fn governance(people: usize, systems: usize) -> Governance {
         retired: BTreeMap::new(),
         newcomers: BTreeMap::new(),
         replaced_keys: Vec::new(),
+        freezes: BTreeMap::new(),
     };
     Governance::load(record, &|digest| blobs.get(digest).cloned()).unwrap()
 }

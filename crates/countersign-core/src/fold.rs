@@ -12,7 +12,7 @@ use crate::{
     admit::{self, Authenticated, Signed, authenticate, authenticate_genesis},
     change::{Admitted, Aside, Change, Found},
     facts::{GitFacts, Identities},
-    freeze::{self, FreezeRecord},
+    frozen::{self, FreezeRecord},
     governance::{Blobs, Governance},
     ids::{ActorId, FindingId, GateId},
     loosening::loosened_by,
@@ -184,7 +184,7 @@ impl State {
             }
             Body::Freeze(said) => {
                 let record = FreezeRecord::of(said, by, admitted.at);
-                freeze::put(&mut Arc::make_mut(&mut self.governance).record.freezes, admitted.payload, record);
+                frozen::put(&mut Arc::make_mut(&mut self.governance).record.freezes, admitted.payload, record);
             }
             Body::FreezeLift(said) => {
                 let freezes = &mut Arc::make_mut(&mut self.governance).record.freezes;
@@ -447,7 +447,7 @@ impl State {
         if let Body::Freeze(said) = body {
             admit::freeze_still_holds(self, &signed.payload(), said, now)?;
             let record = FreezeRecord::of(said, &header.by, now);
-            freeze::put(&mut Arc::make_mut(&mut self.governance).record.freezes, signed.payload(), record);
+            frozen::put(&mut Arc::make_mut(&mut self.governance).record.freezes, signed.payload(), record);
             return Ok(());
         }
         self.take_before_the_log(signed, &authenticated, &Found::default(), now)

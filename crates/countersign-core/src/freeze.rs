@@ -4,94 +4,21 @@
 //! overlook it. Only [`FREEZE_SECS`] long, it takes away on one signature; whoever signed one waits as long again before they
 //! sign another one over the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use countersign_ledger::{Digest, Time};
-use serde::{Deserialize, Serialize};
 
+pub use crate::frozen::{FREEZE_SECS, FreezeRecord, Freezes, MAX_OF_ONE, RENEW_SECS, name_of};
 use crate::{
-    calendar::{Pass, Scope},
-    change::{Change, PermitRecord},
+    calendar::Scope,
+    catalog::Tier,
+    change::{Change, PermitRecord, Revision},
+    glob::Globs,
     governance::Governance,
     ids::{ActorId, SystemId, Target},
-    statement::Freeze,
-    take::meant,
+    refusal::Refusal,
+    subject::Subject,
 };
-
-/// How long one lasts at the most.
-pub const FREEZE_SECS: i64 = 24 * 60 * 60;
-/// How long after its end the same person signs none over the same.
-pub const RENEW_SECS: i64 = 24 * 60 * 60;
-/// Most of one person that are remembered at once.
-pub const MAX_OF_ONE: usize = 8;
-/// How long those that are over stay known, so that it can be told what passed them; and how many.
-const KEPT_SECS: i64 = 30 * 24 * 60 * 60;
-const MAX_OVER: usize = 200;
-
-/// A freeze, as the stream of governance tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FreezeRecord {
-    pub by: ActorId,
-    pub at: Time,
-    pub lifted_at: Option<Time>,
-    pub may_pass: BTreeSet<Pass>,
-    /// Blob: why, salted.
-    pub reason: Digest,
-    pub scope: Scope,
-    pub until: Time,
-}
-
-/// Freezes by the payload digests of their statements.
-pub type Freezes = BTreeMap<Digest, FreezeRecord>;
-
-impl FreezeRecord {
-    pub(crate) fn of(said: &Freeze, by: &ActorId, at: Time) -> Self {
-        let Freeze { may_pass, reason, scope, until } = said.clone();
-        Self { by: by.clone(), at, lifted_at: None, may_pass, reason, scope, until }
-    }
-
-    pub fn end(&self) -> Time {
-        self.lifted_at.map_or(self.until, |lifted| lifted.min(self.until))
-    }
-
-    pub fn holds(&self, now: Time) -> bool {
-        now < self.end()
-    }
-
-    /// Whether its signer still waits before they freeze the same again.
-    pub fn bars(&self, by: &ActorId, scope: &Scope, now: Time) -> bool {
-        self.by == *by && self.scope.overlaps(scope) && now < self.end().plus_secs(RENEW_SECS)
-    }
-
-    /// Why a change goes in spite of it, by what it says itself.
-    pub fn lets(&self, change: &Change) -> Option<Pass> {
-        self.may_pass.iter().find(|pass| pass.lets(change.kind, &change.purpose)).copied()
-    }
-}
-
-/// What a freeze is called: the first digits of its statement's digest.
-pub fn name_of(statement: &Digest) -> String {
-    statement.hex().chars().take(12).collect()
-}
-
-/// Puts one in, and takes out what is long over.
-pub(crate) fn put(freezes: &mut Freezes, statement: Digest, record: FreezeRecord) {
-    let at = record.at;
-    freezes.retain(|_, known| at < known.end().plus_secs(KEPT_SECS));
-    let mut over: Vec<(Time, Digest)> = Vec::new();
-    for (statement, known) in freezes.iter() {
-        if at >= known.end().plus_secs(RENEW_SECS) {
-            over.push((known.end(), *statement));
-        }
-    }
-    over.sort_unstable();
-    let surplus = over.len().saturating_sub(MAX_OVER);
-    for (_, statement) in over.into_iter().take(surplus) {
-        freezes.remove(&statement);
-    }
-    freezes.insert(statement, record);
-}
 
 /// Whether somebody may freeze this: a senior everything, an owner and whoever is on call the systems that it names.
 pub fn may_freeze(governance: &Governance, person: &ActorId, scope: &Scope, now: Time) -> bool {
@@ -126,7 +53,7 @@ pub(crate) fn stopping<'a>(
 ) -> Option<(&'a Digest, &'a FreezeRecord)> {
     let goes_over_it = permit.rollback || permit.broken.is_some();
     let mut stopping =
-        about(governance, change, now).into_iter().filter(|(_, record, _)| record.lets(change).is_none());
+        about(governance, change, now).into_iter().filter(|(_, record, _)| lets(record, change).is_none());
     stopping.next().filter(|_| !goes_over_it).map(|(statement, record, _)| (statement, record))
 }
 
@@ -145,22 +72,58 @@ pub fn passed(
         (Some(_), _) => "break-glass".to_owned(),
         (None, true) => "rollback".to_owned(),
         (None, false) => {
-            freeze.lets(change).map_or_else(|| "nothing that may pass".to_owned(), |pass| pass.to_string())
+            lets(freeze, change).map_or_else(|| "nothing that may pass".to_owned(), |pass| pass.to_string())
         }
     })
 }
 
-/// As one text: what governance is kept in leaves no field out.
-pub(crate) mod as_text {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+fn lets(record: &FreezeRecord, change: &Change) -> Option<crate::calendar::Pass> {
+    record.lets(change.kind, &change.purpose)
+}
 
-    use super::Freezes;
+/// The first freeze that holds for a change, that it may not pass, and that whoever breaks the glass does not name.
+pub fn unnamed_freeze(governance: &Governance, change: &Change, over: &BTreeSet<Digest>, now: Time) -> Option<Refusal> {
+    let holding = about(governance, change, now).into_iter();
+    let mut unnamed =
+        holding.filter(|(statement, record, _)| lets(record, change).is_none() && !over.contains(statement));
+    let (statement, record, _) = unnamed.next()?;
+    let name = name_of(statement);
+    Some(
+        Refusal::conflict(
+            "stop-not-named",
+            format!(
+                "{} has frozen this until {} (freeze {name}); whoever goes over that says so",
+                record.by, record.until
+            ),
+        )
+        .hint(format!("sign again with --over-freeze {}", statement.hex())),
+    )
+}
 
-    pub fn serialize<S: Serializer>(freezes: &Freezes, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_json::to_string(freezes).map_err(ser::Error::custom)?.serialize(serializer)
-    }
+/// Those of a change's targets that a scope means, by what it brings now. What the catalog does not know is taken for production
+/// of the highest tier.
+pub(crate) fn meant(governance: &Governance, change: &Change, scope: &Scope) -> BTreeSet<Target> {
+    let Some(revision) = change.current() else { return BTreeSet::new() };
+    let touched = || match scope.paths.as_deref().map(Globs::parse) {
+        None | Some(Err(_)) => true,
+        Some(Ok(globs)) => touches(revision, &globs),
+    };
+    let is_meant = |target: &&Target| {
+        let system = governance.catalog.target(target).ok();
+        let tier = system.map_or(Tier::HIGHEST, |system| system.tier);
+        let production = system.is_none() || governance.catalog.is_production(target);
+        scope.is_about(target, production, tier, change.kind, touched)
+    };
+    change.targets.iter().filter(is_meant).cloned().collect()
+}
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Freezes, D::Error> {
-        serde_json::from_str(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+/// Whether a revision touches one of these paths; of one of which nobody knows them, all.
+pub(crate) fn touches(revision: &Revision, globs: &Globs) -> bool {
+    match &revision.subject {
+        Subject::Git(_) => revision.paths.as_ref().is_none_or(|paths| {
+            paths.iter().any(|path| globs.is_match(&path.path) || path.submodule && globs.reaches_into(&path.path))
+        }),
+        Subject::Files(subject) => subject.files.keys().any(|path| globs.is_match(path)),
+        Subject::Governance(_) => true,
     }
 }

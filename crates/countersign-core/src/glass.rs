@@ -16,11 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::ActorKind,
-    change::Change,
-    freeze,
     governance::Governance,
     ids::{ActorId, Nonce, Target},
-    refusal::Refusal,
 };
 
 /// How long it opens a gate, at most; and how long what a gate drew in an outage is good for.
@@ -71,23 +68,4 @@ pub fn needed(governance: &Governance, targets: &BTreeSet<Target>, without_the_l
 /// One more where a gate's copy is so old that it may not know of keys that were revoked.
 pub fn needed_by_copy(governance: &Governance, targets: &BTreeSet<Target>, copy_age_secs: i64) -> usize {
     needed(governance, targets, true).saturating_add(usize::from(copy_age_secs > OLD_COPY_SECS))
-}
-
-/// The first freeze that holds for a change, that it may not pass, and that whoever breaks the glass does not name.
-pub fn unnamed_freeze(governance: &Governance, change: &Change, over: &BTreeSet<Digest>, now: Time) -> Option<Refusal> {
-    let holding = freeze::about(governance, change, now).into_iter();
-    let mut unnamed =
-        holding.filter(|(statement, record, _)| record.lets(change).is_none() && !over.contains(statement));
-    let (statement, record, _) = unnamed.next()?;
-    let name = freeze::name_of(statement);
-    Some(
-        Refusal::conflict(
-            "stop-not-named",
-            format!(
-                "{} has frozen this until {} (freeze {name}); whoever goes over that says so",
-                record.by, record.until
-            ),
-        )
-        .hint(format!("sign again with --over-freeze {}", statement.hex())),
-    )
 }

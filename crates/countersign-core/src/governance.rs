@@ -25,7 +25,7 @@ use crate::{
         Actor, ActorKind, Catalog, KeyConflict, RetiredKey,
         files::{CatalogFile, is_profiles},
     },
-    freeze::Freezes,
+    frozen::Freezes,
     ids::{ActorId, EvidenceKind, GateId, SystemId},
     refusal::Refusal,
     rules::Rules,
@@ -85,7 +85,7 @@ pub struct GovernanceRecord {
     #[serde(default)]
     pub replaced_keys: Vec<ReplacedKeys>,
     /// What people froze: what holds, and what is over and not forgotten.
-    #[serde(default, with = "crate::freeze::as_text")]
+    #[serde(default, with = "crate::frozen::as_text")]
     pub freezes: Freezes,
 }
 

@@ -175,3 +175,29 @@ pub fn is_host(host: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
     (1..=MAX_HOST_CHARS).contains(&host.len()) && host.bytes().all(plain)
 }
+
+/// How an approver had the content at hand, from less to more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// Not at all: digests on somebody else's word.
+    #[default]
+    None,
+    /// On a page that a server made.
+    Shown,
+    /// As bytes that were checked against their digests.
+    Material,
+    /// In their own clone or files, from which their own machine computed the digests.
+    Computed,
+}
+
+impl Seen {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Shown => "shown",
+            Self::Material => "material",
+            Self::Computed => "computed",
+        }
+    }
+}

@@ -21,6 +21,7 @@ pub mod explain;
 pub mod facts;
 pub mod fold;
 pub mod freeze;
+pub mod frozen;
 pub mod glass;
 pub mod glob;
 pub mod governance;

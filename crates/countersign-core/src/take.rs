@@ -1,7 +1,6 @@
 //! Taking a snapshot: from governance and a change as they stand, to what the rules look at.
 
 mod calendar;
-pub(crate) use self::calendar::meant;
 mod commits;
 mod content;
 mod evidence;

@@ -8,6 +8,7 @@ use countersign_ledger::Time;
 use super::{Authenticated, change::its_targets, name, only_people, permit};
 use crate::{
     change::{Change, Found},
+    freeze,
     glass::{self, GLASS_SECS},
     governance::{Governance, Signer},
     ids::ActorId,
@@ -151,7 +152,7 @@ fn seen(said: &BreakGlass) -> Result<(), Refusal> {
 }
 
 fn names_freezes(state: &State, change: &Change, said: &BreakGlass, now: Time) -> Result<(), Refusal> {
-    match glass::unnamed_freeze(&state.governance, change, &said.over_freezes, now) {
+    match freeze::unnamed_freeze(&state.governance, change, &said.over_freezes, now) {
         None => Ok(()),
         Some(refusal) => Err(refusal),
     }

@@ -42,7 +42,7 @@ use self::index::Index;
 use crate::{
     evidence::Attests,
     ids::{ActorId, Environment, GroupId, SystemId, Target},
-    statement::Seen,
+    kind::Seen,
 };
 
 /// What sort of actor it is. Only a person approves.

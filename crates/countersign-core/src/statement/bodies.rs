@@ -16,7 +16,7 @@ use super::{
 use crate::{
     decision::Outcome,
     ids::{ActorId, ChangeId, GateId, Oid, RepositoryId, RuleId, Target},
-    kind::{Documents, Kind, Purpose},
+    kind::{Documents, Kind, Purpose, Seen},
     refusal::Refusal,
     subject::{SubjectRef, TransitionRef},
 };
@@ -175,32 +175,6 @@ pub struct Approval {
     pub revision: RevisionRef,
     pub seen: Seen,
     pub targets: BTreeSet<Target>,
-}
-
-/// How an approver had the content at hand, from less to more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Seen {
-    /// Not at all: digests on somebody else's word.
-    #[default]
-    None,
-    /// On a page that a server made.
-    Shown,
-    /// As bytes that were checked against their digests.
-    Material,
-    /// In their own clone or files, from which their own machine computed the digests.
-    Computed,
-}
-
-impl Seen {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Shown => "shown",
-            Self::Material => "material",
-            Self::Computed => "computed",
-        }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -37,6 +37,7 @@ pub use self::{
     label::{LabelAct, Labelling},
     permit::PermitRequest,
 };
+pub use crate::kind::Seen;
 use crate::{
     ids::{ActorId, ChangeId, FindingId, Nonce, Target},
     refusal::Refusal,

@@ -4,18 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::Time;
 
-use super::files;
 use crate::{
-    calendar::{Calendar, Scope, Use, database},
-    catalog::Tier,
+    calendar::{Calendar, Use, database},
     change::{Change, Revision},
-    facts::RuledPath,
-    freeze::{self, FreezeRecord, name_of},
-    glob::Globs,
+    freeze::{self, FreezeRecord, name_of, touches},
     governance::Governance,
     ids::{ActorId, SystemId, Target},
     snapshot::{CalendarView, FreezeView, TargetView},
-    subject::Subject,
 };
 
 /// `None` where no calendar bears on it and no rule asks.
@@ -46,9 +41,8 @@ pub(super) fn calendar(
     if files.is_empty() && !hours && signed.is_empty() {
         return None;
     }
-    let touches = Touches::of(revision);
     let about = |calendar: &Calendar| -> BTreeSet<Target> {
-        let touched = || calendar.globs().is_none_or(|globs| touches.any(globs));
+        let touched = || calendar.globs().is_none_or(|globs| touches(revision, globs));
         let scope = &calendar.file.scope;
         let is_meant =
             |view: &&TargetView| scope.is_about(&view.target, view.production, view.tier, change.kind, touched);
@@ -93,50 +87,8 @@ pub(super) fn calendar(
     Some(view)
 }
 
-/// Those of a change's targets that a scope means, by what it brings now. What the catalog does not know is taken for production
-/// of the highest tier.
-pub(crate) fn meant(governance: &Governance, change: &Change, scope: &Scope) -> BTreeSet<Target> {
-    let Some(revision) = change.current() else { return BTreeSet::new() };
-    let touched = || match scope.paths.as_deref().map(Globs::parse) {
-        None | Some(Err(_)) => true,
-        Some(Ok(globs)) => Touches::of(revision).any(&globs),
-    };
-    let is_meant = |target: &&Target| {
-        let system = governance.catalog.target(target).ok();
-        let tier = system.map_or(Tier::HIGHEST, |system| system.tier);
-        let production = system.is_none() || governance.catalog.is_production(target);
-        scope.is_about(target, production, tier, change.kind, touched)
-    };
-    change.targets.iter().filter(is_meant).cloned().collect()
-}
-
 /// Those that they are on call for now.
 pub(super) fn on_call(governance: &Governance, change: &Change, person: &ActorId, now: Time) -> BTreeSet<SystemId> {
     let systems: BTreeSet<&SystemId> = change.targets.iter().map(|target| &target.system).collect();
     systems.into_iter().filter(|system| governance.is_on_call(person, system, now)).cloned().collect()
-}
-
-/// The paths that a revision touches; of one of which nobody knows them, all.
-enum Touches<'a> {
-    Paths(std::borrow::Cow<'a, [RuledPath]>),
-    Anything,
-}
-
-impl<'a> Touches<'a> {
-    fn of(revision: &'a Revision) -> Self {
-        match &revision.subject {
-            Subject::Git(_) => revision.paths.as_deref().map_or(Self::Anything, |paths| Self::Paths(paths.into())),
-            Subject::Files(subject) => Self::Paths(files(subject).into()),
-            Subject::Governance(_) => Self::Anything,
-        }
-    }
-
-    fn any(&self, globs: &Globs) -> bool {
-        match self {
-            Self::Anything => true,
-            Self::Paths(paths) => {
-                paths.iter().any(|path| globs.is_match(&path.path) || path.submodule && globs.reaches_into(&path.path))
-            }
-        }
-    }
 }

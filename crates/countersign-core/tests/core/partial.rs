@@ -272,7 +272,9 @@ impl Act {
                 let reason = Some(world.reason("it was lost"));
                 Body::KeyRotation(KeyRotation { reason, ..world.rotation(of, key_of(of), SPARE) })
             }
-            What::Freeze => Body::Freeze(world.freeze_of(Scope::default(), 1 + i64::from(self.change % 2 == 0))),
+            What::Freeze => {
+                Body::Freeze(world.freeze_of(Scope::default(), 1 + i64::from(self.change.is_multiple_of(2))))
+            }
             What::Recover => {
                 (by, keys) = ("ada", vec!["ada", "grace"]);
                 let new = [(id("linus"), world.keys[SPARE].public())].into();

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use countersign_core::{
     admit,
     change::{Change, PermitRecord},
+    freeze,
     glass::{self, Broken, GLASS_SECS},
     ids::{ActorId, Nonce, Target},
     permit,
@@ -169,7 +170,7 @@ impl Desk {
         let change = state.change(&change.id)?.unwrap_or(change);
         let unnamed = change.standing_rejections().find(|rejection| !broken.overrides.contains(&rejection.by));
         match unnamed.map(|rejection| &rejection.by) {
-            None => match glass::unnamed_freeze(&state.governance, change, &broken.over_freezes, now) {
+            None => match freeze::unnamed_freeze(&state.governance, change, &broken.over_freezes, now) {
                 None => Ok(()),
                 Some(refusal) => Err(refusal.into()),
             },
