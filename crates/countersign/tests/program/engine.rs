@@ -289,6 +289,9 @@ fn everything(world: &World) {
     say("alice", &["erase", &change, "--why", "it was asked for", "--out", "erasure.json"]);
     say("bob", &["erase", "--cosign", "erasure.json"]);
 
+    let frozen = say("bob", &["freeze", "--all", "--for", "1h", "--why", "orders fail"]);
+    say("bob", &["lift", frozen["freeze"].as_str().unwrap()]);
+
     let made = world.stage.command("ssh-keygen").args(["-l", "-f", "carol.pub"]).output().unwrap();
     let listed = String::from_utf8(made.stdout).unwrap();
     let carol = listed.split(' ').nth(1).unwrap();

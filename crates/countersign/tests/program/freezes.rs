@@ -57,3 +57,31 @@ fn a_freeze_stops_a_gate_with_the_server_and_without_it() {
     assert!(!world.push(&["HEAD:main"]).said.is_empty());
     assert_eq!(world.git(&["rev-parse", "HEAD^"]), world.git(&["rev-parse", "origin/main"]));
 }
+
+#[test]
+fn breaking_the_glass_goes_over_a_freeze_that_it_names_and_two_lift_it() {
+    let (world, change) = world();
+    let frozen =
+        world.say("bob", &["freeze", "--tier", "1", "--tier", "2", "--for", "1h", "--why", "sales day"]).done();
+    let id = frozen["freeze"].as_str().unwrap();
+    let glass = ["break-glass", &change, "--why", "orders fail"];
+    let run = world.say("alice", &glass);
+    assert!(run.status != 0 && run.stderr.contains("stop-not-named"), "{run}");
+    world.say("alice", &[glass.as_slice(), &["--over-freeze", id]].concat()).done();
+    world.push(&["HEAD:main"]).passes();
+    let listed = world.say("carol", &["freezes", id]).done();
+    assert_eq!(
+        (&listed["passed"][0]["why"], listed["passed"].as_array().unwrap().len()),
+        (&"break-glass".into(), 1),
+        "{listed}"
+    );
+    let near = world.say("bob", &["freeze", "--target", "checkout/prod", "--for", "1h", "--why", "x"]);
+    assert!(near.status != 0 && near.stderr.contains("did you mean `production`?"), "{near}");
+    // Neither froze it.
+    let file = world.say("carol", &["lift", id]).done();
+    assert_eq!(world.say("carol", &["freezes"]).done()["freezes"][0]["holds"], true);
+    let file = file["file"].as_str().unwrap().to_owned();
+    assert!(world.say("carol", &["lift", "--cosign", &file]).status != 0);
+    world.say("alice", &["lift", "--cosign", &file]).done();
+    assert_eq!(world.say("carol", &["freezes"]).done()["freezes"][0]["holds"], false);
+}
