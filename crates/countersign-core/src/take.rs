@@ -693,7 +693,7 @@ fn ai(governance: &Governance, change: &Change, contributors: &Contributors) -> 
 }
 
 fn guidance(change: &Change) -> Vec<GuidanceView> {
-    let review_due = |path| change.observed_document(path).and_then(|document| document.review_due);
+    let review_due = |path: &str| change.observed_document(path).and_then(|document| document.review_due);
     let view = |path: &str| GuidanceView { path: path.to_owned(), review_due: review_due(path) };
     change.cited_guidance().into_iter().map(view).collect()
 }
