@@ -115,10 +115,10 @@ pub fn coverage(governance: &Governance, now: Time) -> Coverage {
     coverage.roads = governance.standards.values().map(|standard| road(governance, standard)).collect();
     let mut asking = Asking::new(&cast, now);
     for system in governance.catalog.systems.values() {
-        let owners = governance.catalog.owners(&system.id);
-        let classes = cast.classes(&owners);
+        let roles = cast.roles(&system.id, None);
+        let classes = cast.classes(&roles);
         for environment in &governance.catalog.settings.production {
-            let scene = Scene::of(&cast, scene::view(system, environment), owners.clone(), &classes);
+            let scene = Scene::of(&cast, scene::view(system, environment), roles.clone(), &classes);
             // Proposers who are alike to this target get the same answer.
             for class in &classes {
                 let Some(gaps) = class.people.first().map(|proposer| asking.gaps(&scene, proposer)) else { continue };

@@ -17,7 +17,7 @@ use countersign_ledger::Time;
 use super::{
     ENOUGH, Missing, Way,
     asking::Asking,
-    cast::{Cast, Class, Sort},
+    cast::{Cast, Class, Roles, Sort},
     scene::{self, Scene},
 };
 use crate::{
@@ -110,10 +110,10 @@ pub fn absences(governance: &Governance, only: Option<&SystemId>, absent: &BTree
     let mut found = Absences::default();
     let systems = governance.catalog.systems.values().filter(|system| only.is_none_or(|only| system.id == *only));
     for system in systems {
-        let owners = governance.catalog.owners(&system.id);
-        let classes = cast.classes(&owners);
+        let roles = cast.roles(&system.id, Some(now));
+        let classes = cast.classes(&roles);
         for environment in &governance.catalog.settings.production {
-            let of_target = Of { system, environment, owners: owners.clone(), classes: classes.clone() };
+            let of_target = Of { system, environment, roles: roles.clone(), classes: classes.clone() };
             match looking.gates(&of_target) {
                 Some(gates) => found.gates.extend(gates),
                 None => found.unasked = found.unasked.saturating_add(1),
@@ -127,7 +127,7 @@ pub fn absences(governance: &Governance, only: Option<&SystemId>, absent: &BTree
 struct Of<'a> {
     system: &'a System,
     environment: &'a Environment,
-    owners: BTreeSet<&'a ActorId>,
+    roles: Roles<'a>,
     classes: Vec<Class<'a>>,
 }
 
@@ -357,7 +357,7 @@ impl<'a> Looking<'a> {
     fn best(&mut self, of: &Of<'a>, away: &[usize], kind: Kind) -> (Answer, Vec<Missing>) {
         let remaining = of.remaining(away);
         let view = scene::view(of.system, of.environment);
-        let scene = Scene::of(self.cast, view, of.owners.clone(), &remaining);
+        let scene = Scene::of(self.cast, view, of.roles.clone(), &remaining);
         let mut best = (Answer::Closed, Vec::new());
         let mut by_number: Vec<&Class<'_>> = remaining.iter().collect();
         by_number.sort_by_key(|class| Reverse(class.people.len()));

@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_ledger::Time;
 
-use super::absent::{Absences, Gate, Stands, absences};
+use super::{
+    absent::{Absences, Gate, Stands, absences},
+    cast::Cast,
+};
 use crate::{
     calendar::{Calendars, Span, Use},
     governance::Governance,
     ids::{ActorId, SystemId},
 };
 
-/// So many different sets of people who are away are looked at.
+/// So many different sets of people who are away, or times, are looked at.
 pub const MAX_SETS: usize = 200;
 
 /// A time in which a gate is closed, or one person's absence would close it.
@@ -32,9 +35,10 @@ pub struct Ahead {
     pub cut: Option<Time>,
 }
 
-/// The times in which the same people are away by calendars, one after the other, with none left out.
-pub fn stretches(calendars: &Calendars, from: Time, until: Time) -> Vec<(Span, BTreeSet<ActorId>)> {
-    let spans = calendars.used_for(Use::Absence).flat_map(|calendar| calendar.between(from, until));
+/// The times in which the same people are away by calendars and, where rules ask, on call: one after the other, with none left out.
+fn stretches(calendars: &Calendars, (from, until): (Time, Time), asks_on_call: bool) -> Vec<(Span, BTreeSet<ActorId>)> {
+    let rotas = calendars.used_for(Use::OnCall).filter(|_| asks_on_call);
+    let spans = calendars.used_for(Use::Absence).chain(rotas).flat_map(|calendar| calendar.between(from, until));
     let mut moments: BTreeSet<Time> = spans.flat_map(|(span, _)| [span.from, span.until]).collect();
     moments.retain(|at| from < *at && *at < until);
     let begins: Vec<Time> = std::iter::once(from).chain(moments).collect();
@@ -43,7 +47,7 @@ pub fn stretches(calendars: &Calendars, from: Time, until: Time) -> Vec<(Span, B
     for (from, until) in begins.iter().copied().zip(ends).filter(|(from, until)| from < until) {
         let away: BTreeSet<ActorId> = calendars.away(from).into_iter().cloned().collect();
         match stretches.last_mut() {
-            Some((span, same)) if *same == away => span.until = until,
+            Some((span, same)) if *same == away && !asks_on_call => span.until = until,
             Some(_) | None => stretches.push((Span { from, until }, away)),
         }
     }
@@ -57,15 +61,18 @@ pub fn ahead(
     (from, until): (Time, Time),
     others: impl Fn(Time) -> BTreeSet<ActorId>,
 ) -> Ahead {
-    let mut known: BTreeMap<BTreeSet<ActorId>, Absences> = BTreeMap::new();
+    // Who is on call is another at each of those times.
+    let asks_on_call = Cast::of(governance, &BTreeSet::new()).asks_on_call();
+    let mut known: BTreeMap<(Option<Time>, BTreeSet<ActorId>), Absences> = BTreeMap::new();
     let mut ahead = Ahead::default();
-    for (span, mut away) in stretches(&governance.calendars, from, until) {
+    for (span, mut away) in stretches(&governance.calendars, (from, until), asks_on_call) {
         away.extend(others(span.from));
-        if known.len() >= MAX_SETS && !known.contains_key(&away) {
+        let question = (asks_on_call.then_some(span.from), away.clone());
+        if known.len() >= MAX_SETS && !known.contains_key(&question) {
             ahead.cut = Some(span.from);
             break;
         }
-        let found = known.entry(away.clone()).or_insert_with(|| absences(governance, only, &away, span.from));
+        let found = known.entry(question).or_insert_with(|| absences(governance, only, &away, span.from));
         for gate in found.gates.iter().filter(|gate| hangs(gate)) {
             let goes_on = |window: &&mut Window| window.span.until == span.from && is_same(&window.gate, gate);
             match ahead.windows.iter_mut().find(goes_on) {

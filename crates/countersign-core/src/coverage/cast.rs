@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use countersign_ledger::Time;
+
 use super::ENOUGH;
 use crate::{
     catalog::Actor,
     governance::Governance,
-    ids::{ActorId, EvidenceKind, GroupId},
+    ids::{ActorId, EvidenceKind, GroupId, SystemId},
     requirement::{Choice, Has},
     snapshot::PathsView,
 };
@@ -19,6 +21,8 @@ use crate::{
 pub(super) struct Sort<'a> {
     pub senior: bool,
     pub owns: bool,
+    /// Only where rules ask.
+    pub on_call: bool,
     /// The groups that rules name and they are in.
     pub groups: Vec<&'a GroupId>,
     /// Only of somebody whom a rule names.
@@ -30,6 +34,14 @@ pub(super) struct Sort<'a> {
 pub(super) struct Class<'a> {
     pub sort: Sort<'a>,
     pub people: Vec<&'a ActorId>,
+}
+
+/// Who people are to a target.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Roles<'a> {
+    pub owners: BTreeSet<&'a ActorId>,
+    /// Nobody where no rule asks.
+    pub on_call: BTreeSet<&'a ActorId>,
 }
 
 #[derive(Debug)]
@@ -79,23 +91,45 @@ impl<'a> Cast<'a> {
         };
         let mut classes: BTreeMap<Sort<'a>, Vec<&'a ActorId>> = BTreeMap::new();
         for (id, actor) in &cast.people {
-            classes.entry(cast.sort(id, actor.level.is_senior(), false)).or_default().push(id);
+            classes.entry(cast.sort(id, actor.level.is_senior(), &Roles::default())).or_default().push(id);
         }
         cast.classes = classes.into_iter().map(|(sort, people)| Class { sort, people }).collect();
         cast
     }
 
-    pub fn sort(&self, person: &'a ActorId, senior: bool, owns: bool) -> Sort<'a> {
+    pub fn sort(&self, person: &'a ActorId, senior: bool, roles: &Roles<'_>) -> Sort<'a> {
+        let (owns, on_call) = (roles.owners.contains(person), roles.on_call.contains(person));
         let groups = self.groups.iter().filter(|(_, members)| members.contains(person)).map(|(group, _)| *group);
-        Sort { senior, owns, groups: groups.collect(), named: self.named.contains(person).then_some(person) }
+        Sort { senior, owns, on_call, groups: groups.collect(), named: self.named.contains(person).then_some(person) }
     }
 
-    /// Those of one sort together, to a target with these owners.
-    pub fn classes(&self, owners: &BTreeSet<&ActorId>) -> Vec<Class<'a>> {
+    /// Whether a rule that binds asks who is on call.
+    pub fn asks_on_call(&self) -> bool {
+        self.text.contains("oncall")
+    }
+
+    /// Who people are to a system, by the rotas at a moment; where none is said, since rotas change by the day, owners stand for
+    /// those who are on call.
+    pub fn roles(&self, system: &SystemId, at: Option<Time>) -> Roles<'a> {
+        let owners = self.governance.owners(system);
+        let on_call = match at {
+            _ if !self.asks_on_call() => BTreeSet::new(),
+            Some(at) => self.governance.on_call(system, at),
+            None => owners.clone(),
+        };
+        Roles { owners, on_call }
+    }
+
+    /// Those of one sort together, to a target to which people are this.
+    pub fn classes(&self, roles: &Roles<'_>) -> Vec<Class<'a>> {
         let split = |class: &Class<'a>| {
-            let (own, others): (Vec<_>, Vec<_>) = class.people.iter().copied().partition(|one| owners.contains(*one));
-            let of = |owns, people| Class { sort: Sort { owns, ..class.sort.clone() }, people };
-            [of(false, others), of(true, own)]
+            let of = |owns, on_call| {
+                let is =
+                    |one: &&ActorId| (roles.owners.contains(*one), roles.on_call.contains(*one)) == (owns, on_call);
+                let people = class.people.iter().copied().filter(is).collect();
+                Class { sort: Sort { owns, on_call, ..class.sort.clone() }, people }
+            };
+            [of(false, false), of(false, true), of(true, false), of(true, true)]
         };
         self.classes.iter().flat_map(split).filter(|class| !class.people.is_empty()).collect()
     }

@@ -6,7 +6,7 @@ use countersign_ledger::Digest;
 
 use super::{
     ENOUGH,
-    cast::{Cast, Class, Sort},
+    cast::{Cast, Class, Roles, Sort},
 };
 use crate::{
     catalog::{Actor, ActorKind, System},
@@ -23,7 +23,7 @@ const DOCUMENTED: u32 = 100_000;
 pub(super) struct Scene<'a> {
     pub cast: &'a Cast<'a>,
     pub view: TargetView,
-    pub owners: BTreeSet<&'a ActorId>,
+    pub roles: Roles<'a>,
     /// The few of each sort that stand for all.
     pub people: BTreeMap<&'a ActorId, &'a Actor>,
     /// How many of each sort are there, as far as it makes a difference.
@@ -33,25 +33,25 @@ pub(super) struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     pub fn new(cast: &'a Cast<'a>, system: &'a System, environment: &Environment) -> Self {
-        let owners = cast.governance.catalog.owners(&system.id);
-        let classes = cast.classes(&owners);
-        Self::of(cast, view(system, environment), owners, &classes)
+        let roles = cast.roles(&system.id, None);
+        let classes = cast.classes(&roles);
+        Self::of(cast, view(system, environment), roles, &classes)
     }
 
     pub fn of_governance(cast: &'a Cast<'a>) -> Self {
         let view = TargetView::of_governance();
-        let owners = cast.governance.owners(&view.target.system);
-        let classes = cast.classes(&owners);
+        let roles = cast.roles(&view.target.system, None);
+        let classes = cast.classes(&roles);
         // As of every change to what governs: it has no paths of a repository.
         let paths = cast.governance.rules.paths_of(None);
-        Self { paths, ..Self::of(cast, view, owners, &classes) }
+        Self { paths, ..Self::of(cast, view, roles, &classes) }
     }
 
     /// With the people of these classes.
-    pub fn of(cast: &'a Cast<'a>, view: TargetView, owners: BTreeSet<&'a ActorId>, classes: &[Class<'a>]) -> Self {
+    pub fn of(cast: &'a Cast<'a>, view: TargetView, roles: Roles<'a>, classes: &[Class<'a>]) -> Self {
         let counted = |class: &Class<'a>| (class.sort.clone(), class.people.len().min(ENOUGH.saturating_add(1)));
         let (people, here) = (cast.few(classes), classes.iter().map(counted).collect());
-        Self { cast, view, owners, people, here, paths: cast.paths.clone() }
+        Self { cast, view, roles, people, here, paths: cast.paths.clone() }
     }
 
     pub fn is_senior(&self, person: &ActorId) -> bool {
@@ -59,11 +59,11 @@ impl<'a> Scene<'a> {
     }
 
     pub fn owns(&self, person: &ActorId) -> bool {
-        self.owners.contains(person)
+        self.roles.owners.contains(person)
     }
 
     pub fn sort(&self, person: &'a ActorId) -> Sort<'a> {
-        self.cast.sort(person, self.is_senior(person), self.owns(person))
+        self.cast.sort(person, self.is_senior(person), &self.roles)
     }
 
     /// Who approves at best: of all others enough of each sort.
@@ -98,6 +98,8 @@ impl<'a> Scene<'a> {
         for by in approvers {
             let owns = self.owns(by).then(|| self.view.target.system.clone());
             best = best.approved((*by).clone(), self.is_senior(by), owns);
+            let on_call = self.roles.on_call.contains(by).then(|| self.view.target.system.clone());
+            best = best.there(by, on_call, false);
         }
         for (kind, by) in &self.cast.evidence {
             let passed_by = BTreeSet::from([(*by).clone()]);

@@ -37,6 +37,8 @@ pub fn supply(
     let there: BTreeSet<ActorId> = cast.people.keys().map(|id| (*id).clone()).collect();
     let seniors = cast.people.values().filter(|actor| actor.level.is_senior()).map(|actor| actor.id.clone()).collect();
     let owners = governance.catalog.owners(&system.id);
+    let on_call = cast.roles(&system.id, Some(now)).on_call.into_iter().cloned().collect();
+    let away = BTreeSet::new();
     let Ok(nobody) = "somebody-else".parse::<ActorId>() else { return Vec::new() };
     let mut found: BTreeMap<RuleId, Supply> = BTreeMap::new();
     for kind in Asking::new(&cast, now).kinds {
@@ -49,6 +51,7 @@ pub fn supply(
             .build();
         let owned = owners.iter().map(|owner| (&system.id, *owner));
         let people = People::given(&there, &seniors, owned, cast.groups.clone());
+        let people = people.who_are(&system.id, &on_call, &away);
         let decision = decide(&governance.rules, &bare, now);
         let mut explaining = Scene::bare(&governance.rules, &bare, people);
         explaining.governance = Some(governance);

@@ -76,8 +76,8 @@ impl Requirement {
         }
         let token = Token::Requirement(self.clone());
         Some(match &self.need {
-            // Who owns one system may not own the next, so the list says which.
-            Need::Approvals { role: role @ Role::Owner, count } => {
+            // Who owns one system, or is on call for it, may not be for the next, so the list says which.
+            Need::Approvals { role: role @ (Role::Owner | Role::OnCall), count } => {
                 let unmet = targets.iter().filter(|target| self.asked(snapshot, target));
                 let unmet = unmet.filter(|target| short(snapshot, target, role, *count) > 0);
                 let systems: BTreeSet<_> = unmet.map(|target| &target.target.system).collect();

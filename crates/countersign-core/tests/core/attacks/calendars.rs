@@ -3,6 +3,11 @@
 
 use countersign_core::{
     calendar::written,
+    coverage::{
+        absent::Stands,
+        ahead::{Window, ahead},
+        leaves_able,
+    },
     ids::Target,
     kind::{Kind, Purpose},
     loosening::loosens,
@@ -254,4 +259,37 @@ fn being_on_call_ends_with_the_shift() {
     assert!(!on_call("2026-03-31T23:59:59Z") && !on_call("2026-04-03T00:00:00Z"));
     assert_eq!(governance.on_call(&search, at("2026-04-02T00:00:00Z")), std::collections::BTreeSet::from([&who]));
     assert!(!governance.is_on_call(&who, &Target::governance().system, at("2026-04-02T00:00:00Z")));
+}
+
+/// A rule about who is on call can be put in force, and coverage finds the hours in which it hangs on one person, and on nobody.
+#[test]
+fn a_rota_with_holes_is_found_beforehand() {
+    let mut world = World::new();
+    let before = world.state.governance.clone();
+    let rota = of_people(&world, "use: oncall\ngroup: discovery\nperson: linus");
+    let rule = b"@id(\"on-call\")\n@requires(\"approval:oncall:1\")\n@because(\"B.\")\n@remedy(\"countersign approve {change}\")\n\
+        @mode(\"enforce\")\n@strength(\"mandatory\")\nforbid (principal, action == Countersign::Action::\"apply\", resource)\n\
+        when { resource.production && resource.tier == 3 }\nunless { resource.approvals.oncall >= 1 };\n";
+    let files: [(&str, Option<&[u8]>); 2] = [("calendars/it.json", Some(&rota)), ("rules/on-call.cedar", Some(rule))];
+    let amended = world.amend("ada", &files);
+    world.approve("grace", &amended).unwrap();
+    world.put_in_force("ada", &amended).unwrap();
+    let governance = &world.state.governance;
+    leaves_able(&before, governance, world.now).unwrap();
+    let search = "search".parse().unwrap();
+    let (from, until) = (at("2026-03-31T00:00:00Z"), at("2026-04-05T00:00:00Z"));
+    let line = |window: &Window| {
+        let stands = match &window.gate.stands {
+            Stands::Closed(missing) => format!("closed: {}", missing[0].what),
+            Stands::ByWaiver => "by waiver".to_owned(),
+            Stands::Open => format!("{:?}", window.gate.closings[0].of[0].people),
+        };
+        format!("{} to {}: {stands}", window.span.from, window.span.until)
+    };
+    let coming = ahead(governance, Some(&search), (from, until), |_| [].into());
+    assert_snapshot!(coming.windows.iter().map(line).collect::<Vec<_>>().join("\n"), @r#"
+    2026-03-31T00:00:00Z to 2026-04-01T00:00:00Z: closed: 1 approval by somebody who is on call for the system (search)
+    2026-04-01T00:00:00Z to 2026-04-03T00:00:00Z: {ActorId("linus")}
+    2026-04-03T00:00:00Z to 2026-04-05T00:00:00Z: closed: 1 approval by somebody who is on call for the system (search)
+    "#);
 }
