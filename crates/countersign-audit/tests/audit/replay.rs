@@ -269,8 +269,9 @@ fn the_shipped_rules_over_a_made_history() {
     ]);
     let (assumed, replays) = made.replay(&[&shipped()]);
     assert_eq!((assumed.tier_1, assumed.weeks), (1, 2.0));
-    assert_snapshot!(made.told(&replays[0]), @r"
+    assert_snapshot!(made.told(&replays[0]), @"
     ai-assisted-senior 1 1 0: 1 1 approval by a senior | 0.50/week on Bea 0.50; 3.00 h; nobody 0
+    applier-apart 1 0 0:  | 0.00/week on ; 0.00 h; nobody 0
     documented 4 3 0: 2 why, in 20 characters or more (tiers 2 to 4), 1 why, in 40 characters or more (tier 1), 1 the risk, in 20 characters or more (tier 1), 1 how to roll back, in 20 characters or more (tiers 1 to 2), 1 how it was tested, in 20 characters or more (tier 1) | 0.00/week on ; 0.00 h; nobody 0
     fresh-guidance 0 0 0:  | 0.00/week on ; 0.00 h; nobody 0
     owner-approves 4 4 0: 4 1 approval by an owner of the system | 2.00/week on ; 12.00 h; nobody 4
@@ -330,5 +331,6 @@ fn what_a_history_cannot_tell_is_said() {
     let by_group = rule("red", "approval:group:red:1", "watch", "resource.approvals.group[\"red\"] >= 1");
     let by_key = rule("touched", "approval:touch:1", "watch", "resource.approvals.touch >= 1");
     assert_snapshot!(replay::not_judged(&[&by_group, &by_key, &independent("watch")]).unwrap(), @"Not judged, because a repository does not tell: groups (`red`); keys (`touched`). In a replay nobody is in a group or has a key, and nothing is small, so these rules stop whatever they ask that of, and let pass what they only ask about where it is so.");
-    assert_eq!(replay::not_judged(&[&shipped(), &independent("watch")]), None);
+    assert_snapshot!(replay::not_judged(&[&shipped(), &independent("watch")]).unwrap(), @"Not judged, because a repository does not tell: who applied it (`applier-apart`). In a replay nobody is in a group or has a key, and nothing is small, so these rules stop whatever they ask that of, and let pass what they only ask about where it is so.");
+    assert_eq!(replay::not_judged(&[&independent("watch")]), None);
 }

@@ -78,6 +78,8 @@ use crate::{
 
 /// How long a statement may look back: its checkpoint must be among those of the last day.
 const MAX_CHECKPOINT_AGE_SECS: i64 = 24 * 60 * 60;
+/// The same of what a gate was handed while it could not reach the log, and of proposals, which grant nothing.
+const MAX_OUTAGE_SECS: i64 = 30 * 24 * 60 * 60;
 
 pub const MAX_BLOB_BYTES: usize = 4 * 1024 * 1024;
 
@@ -556,10 +558,20 @@ impl Engine {
             return Ok(());
         }
         let next = store::leaf_at(&*self.store, seen.size).await?;
-        if self.clock.now()?.secs_since(next.admitted_at) > MAX_CHECKPOINT_AGE_SECS {
-            return Err(Refusal::conflict("stale-statement", "the statement was made more than a day ago")
-                .hint("make and sign it again")
-                .into());
+        // What was signed for a gate in an outage comes when that is over: it is told what happened, and proposed what did.
+        let may_be_late = match &statement.body {
+            Body::BreakGlass(said) => said.nonce.is_some(),
+            Body::Proposal(proposal) => !proposal.subject.is_governance(),
+            _ => false,
+        };
+        let most = if may_be_late { MAX_OUTAGE_SECS } else { MAX_CHECKPOINT_AGE_SECS };
+        if self.clock.now()?.secs_since(next.admitted_at) > most {
+            return Err(Refusal::conflict(
+                "stale-statement",
+                format!("the statement was made more than {} ago", countersign_core::permit::span(most)),
+            )
+            .hint("make and sign it again")
+            .into());
         }
         Ok(())
     }

@@ -23,10 +23,11 @@ use countersign_core::{
     ids::{ChangeId, FindingId},
     kind::{Kind, Purpose},
     statement::{
-        Body, Epoch, Finding, Header, Holder, KINDS, KeyRevocation, Matter, Proposal, SeenCheckpoint, Statement,
+        Body, Comment, Epoch, Finding, Header, Holder, KINDS, KeyRevocation, Matter, Proposal, RevisionRef,
+        SeenCheckpoint, Statement,
     },
     subject::{FilesSubject, Subject},
-    text::{ProposalText, Reason},
+    text::{CommentText, ProposalText, Reason},
 };
 use countersign_ledger::{Digest, Envelope, Leaf, Time};
 
@@ -162,7 +163,19 @@ fn a_statement_is_stale_a_day_after_the_log_went_on_without_it() {
     let world = two();
     world.server().block_on(async {
         let clockwork = Clockwork::new(&world).await;
-        let (early, late) = (clockwork.proposal(&world).await, clockwork.proposal(&world).await);
+        let proposed = clockwork.proposal(&world).await;
+        let change = clockwork.submit(&proposed).await.unwrap();
+        let revision = RevisionRef { number: 1, digest: proposed.0.payload_digest() };
+        let comment = |text: &str| {
+            let text =
+                CommentText { salt: countersign::random::nonce(), text: text.to_owned(), path: None, line: None };
+            let blob = text.to_blob().unwrap();
+            (Body::Comment(Comment { change: change.clone(), revision, text: Digest::of(&blob) }), vec![blob])
+        };
+        let (early, late) = (comment("early"), comment("late"));
+        let early = (clockwork.said(&world, "alice", early.0).await, early.1);
+        let late = (clockwork.said(&world, "alice", late.0).await, late.1);
+        let handed_in = clockwork.proposal(&world).await;
         // As long as nothing came after what it had seen, it has seen the newest there is.
         clockwork.secs.fetch_add(7 * DAY, Ordering::SeqCst);
         let other = clockwork.proposal(&world).await;
@@ -171,6 +184,8 @@ fn a_statement_is_stale_a_day_after_the_log_went_on_without_it() {
         clockwork.submit(&early).await.unwrap();
         clockwork.secs.fetch_add(1, Ordering::SeqCst);
         assert_eq!(clockwork.submit(&late).await, Err("stale-statement".to_owned()));
+        // A change that was proposed in an outage comes when that is over.
+        clockwork.submit(&handed_in).await.unwrap();
     });
 }
 

@@ -65,7 +65,10 @@ fn hints_about_a_gate_are_about_the_gate() {
     assert!(status.stderr.contains("there is no folder `no such`"), "{status}");
     fs::write(&path, text).unwrap();
     let run = world.stage.run("gate stop shop.git --statement home/trust.json");
-    assert!(run.stderr.contains("the file that `countersign reject` or `countersign revoke` kept"), "{run}");
+    assert!(
+        run.stderr.contains("the file that `countersign reject`, `countersign freeze` or `countersign revoke` kept"),
+        "{run}"
+    );
 }
 
 #[test]

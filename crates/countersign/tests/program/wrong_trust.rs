@@ -8,7 +8,7 @@ const KEY: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What each command is run with. What it needs lies there, and whatever is wrong with the rest is said only where the trust
 /// file is not.
-const COMMANDS: [&str; 66] = [
+const COMMANDS: [&str; 69] = [
     "amend home --why better",
     "apply CHANGE --file file.yaml -- true",
     "approve CHANGE --file file.yaml",
@@ -55,12 +55,15 @@ const COMMANDS: [&str; 66] = [
     "attest CHANGE --kind tests --result passed",
     "comment CHANGE looks-fine",
     "label CHANGE hold",
+    "lift 9f2c4e6a81d0",
     "enrol --confirm enrol-erin.json --word WORD --home home",
     "recover --person alice --new-key bob.pub --why lost --out recovery.json",
     "rotate-key --new bob",
     "sync people.csv home",
     "completions bash",
     "findings",
+    "freeze --system search --for 1h --why burning",
+    "freezes",
     "man pages",
     "revise CHANGE --file file.yaml",
     "revoke FINGERPRINT --why lost",
