@@ -5,7 +5,7 @@
 //! target is told beside it. Of sets of one and of two people all are found; beyond, bounds. What a set closes each larger one
 //! closes, so that only the smallest are told.
 //!
-//! People of one sort (see [`super::cast`]) can stand for each other, so what is gone through is how many of which sort are away.
+//! People of one sort (see `cast.rs`) can stand for each other, so what is gone through is how many of which sort are away.
 
 use std::{
     cmp::Reverse,
