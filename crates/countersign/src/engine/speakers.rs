@@ -53,10 +53,13 @@ impl Engine {
                 }
                 _ => {}
             }
-            if let Body::PermitRequest(request) = leaf.body()
-                && !request.gate.is_its_runners()
-            {
-                streams.insert(gate_stream(request.gate.as_str())?);
+            let gate = match leaf.body() {
+                Body::PermitRequest(request) => Some(&request.gate),
+                Body::BreakGlass(said) => Some(&said.gate),
+                _ => None,
+            };
+            if let Some(gate) = gate.filter(|gate| !gate.is_its_runners()) {
+                streams.insert(gate_stream(gate.as_str())?);
             }
         }
         Ok(streams)

@@ -79,6 +79,11 @@ fn without_the_log_tier_1_opens_to_two_people_and_to_no_one() {
     // One is not enough, and the same person counts once.
     outage.push_with("glass.json").is_refused("glass-people");
     outage.sign("carol", &["--cosign", "glass.json"]).is_refused(1, "already-signed");
+    // A file with a worthless signature more keeps no good one out, and says why it opens nothing.
+    outage.world.stage.key("mallory");
+    fs::copy(outage.world.stage.path("glass.json"), outage.world.stage.path("bad.json")).unwrap();
+    assert_eq!(outage.sign("mallory", &["--cosign", "bad.json", "--as", "bob"]).status, 0);
+    outage.push_with("bad.json").is_refused("unknown-key");
     let second = outage.sign("dave", &["--cosign", "glass.json"]);
     assert_eq!(second.status, 0, "{second}");
     let push = outage.push_with("glass.json");
@@ -117,6 +122,12 @@ fn with_the_log_one_person_opens_whatever_the_rules_say() {
     world.say("alice", &words).is_refused(1, "stop-not-named");
     let broken = world.say("alice", &[&words[..], &["--over", "dave"]].concat());
     assert_eq!(broken.status, 0, "{broken}");
+    // Until it lands everybody can look at it, and reject it.
+    let shown = world.say("carol", &["show", &change]);
+    assert_eq!(shown.status, 0, "{shown}");
+    world.say("carol", &["bundle", &change, "--out", "change.bundle"]).done();
+    let verified = world.stage.run("verify change.bundle --trust home/trust.json");
+    assert_eq!(verified.status, 0, "{verified}");
     world.push(&["HEAD:main"]).passes();
     assert_eq!(world.state(&change), "applied");
     let findings = world.say("bob", &["findings", "--open"]).done().to_string();

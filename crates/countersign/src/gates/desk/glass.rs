@@ -178,18 +178,31 @@ impl Desk {
         }
     }
 
-    /// Sends the log what people signed in an outage: the change, then what broke the glass for it. What it does not take is
-    /// given back.
+    /// Sends the log what people signed in an outage: the change, then what broke the glass for it. What it does not take, by no
+    /// signatures that came along, is given back.
     pub fn hand_on_glass(&self, kept: &Kept) -> Result<Vec<(Glass, String)>, DeskError> {
-        let mut refused = Vec::new();
+        let (mut refused, mut taken) = (Vec::new(), BTreeSet::new());
         for glass in kept.all()? {
             match self.send_glass(&glass) {
-                Ok(()) => kept.forget(&glass)?,
+                Ok(()) => {
+                    taken.insert(glass.said.signed.payload());
+                    kept.forget(&glass)?;
+                }
                 Err(ClientError::Refused { message, class: Some(_), .. }) => refused.push((glass, message)),
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(refused)
+        let mut lost = Vec::new();
+        for (glass, why) in refused {
+            let (payload, change) = (glass.said.signed.payload(), self.change(&glass.says()?.change)?);
+            let is_there = change.is_some_and(|change| change.permits.iter().any(|permit| permit.statement == payload));
+            if is_there || taken.contains(&payload) {
+                kept.forget(&glass)?;
+            } else {
+                lost.push((glass, why));
+            }
+        }
+        Ok(lost)
     }
 
     fn send_glass(&self, glass: &Glass) -> Result<(), ClientError> {

@@ -8,7 +8,7 @@ use countersign_core::{
     glass::{self, GLASS_SECS},
     subject::{GitTransition, Transition},
 };
-use countersign_ledger::Time;
+use countersign_ledger::{Envelope, Time};
 
 use super::{
     FOLDER, GateError, GitGate,
@@ -36,8 +36,9 @@ pub fn kept(gate: &GitGate) -> Kept {
     Kept::of(&gate.repository.join(FOLDER))
 }
 
-/// Keeps what a push brings along.
-pub(super) fn take(gate: &GitGate, options: &[String]) -> Result<(), GateError> {
+/// Keeps what a push brings along, and gives it.
+pub(super) fn take(gate: &GitGate, options: &[String]) -> Result<Vec<Envelope>, GateError> {
+    let mut brought = Vec::new();
     let given = options.iter().filter_map(|option| option.strip_prefix(GLASS_OPTION));
     for text in given {
         let bytes = if text.len() > MAX_CHARS { None } else { STANDARD.decode(text).ok() };
@@ -50,8 +51,9 @@ pub(super) fn take(gate: &GitGate, options: &[String]) -> Result<(), GateError> 
         })?;
         let glass = Glass::read(&bytes).map_err(|refusal| Refused::of(&refusal))?;
         kept(gate).keep(&glass).map_err(|refusal| Refused::of(&refusal))?;
+        brought.push(glass.said.envelope);
     }
-    Ok(())
+    Ok(brought)
 }
 
 /// Lets a push through on people's word, or says how they give it.
@@ -60,23 +62,28 @@ pub(super) fn judge(
     transition: &Transition,
     desk: &mut Desk,
     away: GateError,
+    brought: &[Envelope],
     clock: Clock<'_>,
 ) -> Result<Vec<Reservation>, GateError> {
     let gate = push.gate;
     let reference = transition.reference()?;
+    let mut all = kept(gate).all().map_err(|refusal| Refused::of(&refusal))?;
+    all.retain(|glass| glass.says().is_ok_and(|said| said.transition == reference));
+    // What was brought along with this push is what whoever pushes is told about.
+    all.sort_by_key(|glass| !brought.contains(&glass.said.envelope));
     let mut why_not = None;
-    for glass in kept(gate).all().map_err(|refusal| Refused::of(&refusal))? {
-        if glass.says().is_ok_and(|said| said.transition == reference) {
-            match open(push, transition, desk, &glass, clock) {
-                Ok(reserved) => return Ok(reserved),
-                Err(error) => why_not = Some(error),
-            }
+    for glass in all {
+        match open(push, transition, desk, &glass, clock) {
+            Ok(reserved) => return Ok(reserved),
+            Err(error) => why_not = why_not.or(Some(error)),
         }
     }
-    match why_not {
-        Some(error) => Err(error),
-        None => Err(how(push, transition, desk, away, clock())),
-    }
+    let away = match why_not {
+        Some(error @ GateError::Refused(_)) => error,
+        Some(error) => return Err(error),
+        None => away,
+    };
+    Err(how(push, transition, desk, away, clock()))
 }
 
 fn open(

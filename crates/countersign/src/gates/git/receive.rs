@@ -53,7 +53,7 @@ pub fn pre_receive(
 ) -> Result<Vec<Reservation>, GateError> {
     // Before anything else: whoever brings a stop is heard, whatever becomes of the push.
     take_stops(gate, options, clock)?;
-    outage::take(gate, options)?;
+    let brought = outage::take(gate, options)?;
     let guarding = gate.config.guarding();
     if !guarding.branches.is_empty()
         && let Some((update, what)) = shadow::first(&guarding, updates)
@@ -76,7 +76,7 @@ pub fn pre_receive(
         return Ok(Vec::new());
     }
     let judged = match protected.as_slice() {
-        [update] => looked.and_then(|()| judge(gate, update, options, clock)).map_err(closed),
+        [update] => looked.and_then(|()| judge(gate, update, options, &brought, clock)).map_err(closed),
         several => Err(several_branches(several)),
     };
     let watched = |update: &&Update| watch::passes_update(gate, update);
@@ -154,7 +154,13 @@ fn closed(error: GateError) -> GateError {
     }
 }
 
-fn judge(gate: &GitGate, update: &Update, options: &[String], clock: Clock<'_>) -> Result<Vec<Reservation>, GateError> {
+fn judge(
+    gate: &GitGate,
+    update: &Update,
+    options: &[String],
+    brought: &[Envelope],
+    clock: Clock<'_>,
+) -> Result<Vec<Reservation>, GateError> {
     let (Value::Object(old), Value::Object(new)) = (&update.old, &update.new) else {
         return Err(Refused::new("symbolic", format!("{} is protected and is no other name", update.reference)).into());
     };
@@ -168,7 +174,7 @@ fn judge(gate: &GitGate, update: &Update, options: &[String], clock: Clock<'_>) 
 
     let mut desk = gate.desk()?;
     if let Err(error) = desk.follow(clock()) {
-        return outage::judge(&push, &transition, &mut desk, closed(error.into()), clock);
+        return outage::judge(&push, &transition, &mut desk, closed(error.into()), brought, clock);
     }
     if let Some(who) = pusher::of(&push, &desk)? {
         desk.applied_by(who);
