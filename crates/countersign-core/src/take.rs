@@ -275,7 +275,7 @@ impl Snapshot {
         let by = self.approvals.iter().chain(self.carried.iter().flat_map(|carried| &carried.approvals));
         let part = by.map(|approval| &approval.by).chain(self.waivers.iter().map(|waiver| &waiver.by));
         let part: BTreeSet<&ActorId> = part.chain(&self.contributors).collect();
-        let listed = |record: &EvidenceRecord| Ok(governance.listed(&record.by, &record.key).is_some());
+        let listed = |record: &EvidenceRecord| Ok(evidence::is_listed(governance, record));
         let kinds = governance.evidence();
         let evidence = evidence::evidence(governance, change, revision, &self.contributors, &kinds, listed);
         Some(Self {
