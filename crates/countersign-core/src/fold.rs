@@ -51,7 +51,8 @@ impl Entry {
 
     /// The blobs without which it cannot be folded. A list of governance files names further ones.
     pub fn needed_blobs(&self) -> Vec<Digest> {
-        self.signed.statement().body.needed_blobs()
+        let token = self.signed.token().map(|token| token.digest);
+        self.signed.statement().body.needed_blobs().into_iter().chain(token).collect()
     }
 
     /// A leaf of a statement that was checked before.
@@ -79,7 +80,7 @@ impl State {
 
     /// Takes the next leaf, or says why it should not be there. Returns the streams whose records it changed.
     pub fn fold(&mut self, entry: &Entry, blob: &Blobs<'_>) -> Result<Vec<StreamId>, Refusal> {
-        self.fold_found(entry, &found(entry.signed.statement(), blob), blob)
+        self.fold_found(entry, &found(&entry.signed, blob), blob)
     }
 
     /// The same where what the statement names was read before.
@@ -98,7 +99,7 @@ impl State {
             return Ok(Vec::new());
         }
         let found = found.as_ref().map_err(Clone::clone)?;
-        let authenticated = authenticate(self, &entry.signed, entry.leaf.admitted_at)?;
+        let authenticated = authenticate(self, &entry.signed, found.token.as_ref(), entry.leaf.admitted_at)?;
         admit::admit(self, &authenticated, found, entry.leaf.admitted_at)?;
         in_its_streams(statement, entry)?;
         // Parsed once, and before anything of the state has moved.
@@ -462,8 +463,8 @@ impl State {
             let what = format!("a statement of the kind `{}` opens nothing", statement.body.kind());
             return Err(Refusal::malformed("not-a-break-glass", what));
         }
-        let found = found(statement, blob)?;
-        let authenticated = authenticate(self, signed, now)?;
+        let found = found(signed, blob)?;
+        let authenticated = authenticate(self, signed, None, now)?;
         self.take_before_the_log(signed, &authenticated, &found, now)?;
         self.know_who_broke(signed);
         Ok(())
@@ -607,7 +608,8 @@ fn in_its_streams(statement: &Statement, entry: &Entry) -> Result<(), Refusal> {
 }
 
 /// The blobs that admission has to see, parsed.
-pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> {
+pub fn found(signed: &Signed, blob: &Blobs<'_>) -> Result<Found, Refusal> {
+    let statement = signed.statement();
     let read = |digest: &Digest, what: &str| {
         blob(digest).ok_or_else(|| Refusal::unknown("blob-missing", format!("the {what} {digest} is missing")))
     };
@@ -654,6 +656,7 @@ pub fn found(statement: &Statement, blob: &Blobs<'_>) -> Result<Found, Refusal> 
         facts,
         transition: transition.map(|named| Transition::read(named, &read(&named.digest, "transition")?)).transpose()?,
         loosens: None,
+        token: signed.token().map(|token| admit::read_token(token, blob)).transpose()?.flatten(),
     })
 }
 

@@ -26,6 +26,7 @@ pub mod glass;
 pub mod glob;
 pub mod governance;
 pub mod ids;
+pub mod issuer;
 pub mod kind;
 pub mod landed;
 pub mod loosening;

@@ -13,6 +13,7 @@ use crate::{
     facts::{AiSignal, GitFacts, IdentityFact, RuledPath, SignatureFact, Size, git::Ident},
     glass::Broken,
     ids::{ActorId, EvidenceKind, GateId, Label, RuleId},
+    issuer::ByToken,
     kind::Documents,
     statement::{Disclosure, Identification, OutcomeResult, RevisionRef, Seen},
     subject::{Subject, TransitionRef},
@@ -324,6 +325,16 @@ pub struct EvidenceRecord {
     /// The epoch that it was said in, as its header says. What is of an earlier one grants nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u32>,
+    /// Where a token spoke for it; then the key is its issuer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<ByToken>,
+}
+
+impl EvidenceRecord {
+    /// Whether whoever keeps this has checked whose word it is, and everybody else still can.
+    pub fn is_checked(&self) -> bool {
+        !self.token.as_ref().is_some_and(|token| token.unseen || token.erased)
+    }
 }
 
 /// An approval that was there, and that whoever gave it took back.

@@ -268,7 +268,8 @@ impl Lane {
             loosens: None,
         };
         let proposed = maker.said(&proposer.id, &proposer.key, seen, Body::Proposal(proposal.clone()))?;
-        let signed_with = SignedWith { key: proposer.key.public().fingerprint(), assurance: Assurance::SoftwareKey };
+        let signed_with =
+            SignedWith { key: proposer.key.public().fingerprint(), assurance: Assurance::SoftwareKey, token: None };
         let admitted = Admitted {
             statement: &proposed.statement,
             payload: proposed.payload,

@@ -267,10 +267,14 @@ impl Engine {
         let to = head.noted.min(from.saturating_add(limit.clamp(1, MAX_ENTRIES)));
         let leaves = if from < to { self.store.leaves(from..to).await? } else { Vec::new() };
         let entries: Vec<OwnLeaf> = leaves.iter().map(|bytes| OwnLeaf::read(bytes)).collect::<Result<_, _>>()?;
-        let needed: Vec<Digest> = entries.iter().flat_map(|entry| entry.body().needed_blobs()).collect();
+        let needed: Vec<Digest> = entries
+            .iter()
+            .map(OwnLeaf::said)
+            .flat_map(|(body, token)| body.needed_blobs().into_iter().chain(token))
+            .collect();
         let mut blobs = self.store.blobs(&needed).await?;
         // The lists of governance files name more, also of those that are only proposed.
-        let bodies = entries.iter().map(OwnLeaf::body).filter(|body| records::names_a_list(body));
+        let bodies = entries.iter().map(OwnLeaf::said).filter(|(body, _)| records::names_a_list(body));
         let mut named = records::all_named(&*self.store, bodies).await?;
         named.retain(|digest, _| !blobs.contains_key(digest));
         blobs.extend(named);
@@ -308,7 +312,7 @@ impl Engine {
         // Whoever goes on from later governance does not read what the log began with.
         let leaves = evidence.leaves.iter().filter(|(index, _)| past.is_none() || **index > 0);
         let entries: Vec<OwnLeaf> = leaves.map(|(_, bytes)| OwnLeaf::read(bytes)).collect::<Result<_, _>>()?;
-        evidence.blobs = records::all_named(&*self.store, entries.iter().map(OwnLeaf::body)).await?;
+        evidence.blobs = records::all_named(&*self.store, entries.iter().map(OwnLeaf::said)).await?;
         // To publish over what was verified before, its files have to be read, and to compare with what is proposed.
         if let Some(past) = past.filter(|_| entries.iter().any(|entry| records::names_a_list(entry.body()))) {
             let missing = past.files.iter().filter(|digest| !evidence.blobs.contains_key(*digest)).copied();

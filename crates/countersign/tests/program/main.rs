@@ -71,6 +71,7 @@ mod stops;
 mod store;
 mod support;
 mod sync;
+mod tokens;
 mod told;
 mod tour;
 mod verifying;
