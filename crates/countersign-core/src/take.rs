@@ -19,7 +19,7 @@ use self::{
 };
 pub use self::{
     evidence::evidence_of,
-    standard::{Nearly, day, nearly_standard, unknown_in},
+    standard::{Nearly, day, like_it, nearly_standard, unknown_in},
 };
 use crate::{
     catalog::{Actor, ActorKind},
