@@ -618,6 +618,20 @@ impl Change {
         self.rejections.iter().filter(move |rejection| !rejection.lifted && !aside(rejection))
     }
 
+    /// The targets that another revision names, since somebody's rejection stands over it as well. None where nobody's does.
+    pub fn rejected_on(&self) -> BTreeSet<Target> {
+        match self.rejections.iter().any(|rejection| !rejection.lifted) {
+            true => self.targets.clone(),
+            false => BTreeSet::new(),
+        }
+    }
+
+    /// What a rejection of one of its revisions is of: that one, and the present one while it is open, over which it stands.
+    pub fn rejected_by_it<'a>(&'a self, of: &'a RevisionRef) -> impl Iterator<Item = &'a Revision> {
+        let present = self.current_ref().filter(|_| self.status.is_open());
+        self.revisions.iter().filter(move |it| it.reference == *of || Some(it.reference) == present)
+    }
+
     /// Whether somebody has set another's rejection of the present content aside.
     pub fn has_set_aside(&self, person: &ActorId) -> bool {
         let content = self.content().ok();

@@ -17,7 +17,7 @@ use crate::{
     ids::{ActorId, FindingId, GateId},
     loosening::loosened_by,
     refusal::Refusal,
-    state::{Answered, FindingRecord, GateRecord, OpenFinding, RevocationRecord, State, TargetRejection, Took},
+    state::{Answered, FindingRecord, GateRecord, OpenFinding, RevocationRecord, State, Took},
     statement::{
         Body, Concerned, Erased, Erasure, Finding, FindingAnswer, Holder, Matter, Statement, gate_stream,
         governance_stream, person_stream, target_stream,
@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod landing;
+mod rejections;
 
 /// A leaf that was read, its statement parsed and its signatures checked: everything that does not depend on what stands
 /// before it, so that it can be done on several cores.
@@ -377,27 +378,27 @@ impl State {
             Body::Rejection(said) => &said.targets,
             Body::RejectionLift(said) => &said.targets,
             Body::RejectionSetAside(said) => &said.targets,
+            Body::NewRevision(said) => return self.reject_anew(said, admitted),
             _ => return Ok(()),
         };
         let Some((id, _)) = body.about() else { return Ok(()) };
         let Some(change) = self.change(id)? else { return Ok(()) };
-        let content = match body {
-            Body::Rejection(said) => change.revision(&said.revision).map(|revision| revision.subject.content()),
-            _ => Some(change.content()),
+        let Some(present) = change.current().cloned() else { return Ok(()) };
+        let rejected = match body {
+            Body::Rejection(said) => rejections::of(change, said, (by, admitted.at))?,
+            _ => Vec::new(),
         };
-        let Some(content) = content.transpose()? else { return Ok(()) };
+        let content = present.subject.content()?;
         for target in targets {
             let rejections = &mut self.target_mut(target).rejections;
             match body {
-                Body::Rejection(_) => {
-                    let (by, change, at) = (by.clone(), id.clone(), admitted.at);
-                    rejections.push(TargetRejection { by, change, content, at, aside: Vec::new() });
-                }
+                Body::Rejection(_) => rejections.extend(rejected.iter().cloned()),
                 // What they said of another change stands until they lift it there.
                 Body::RejectionLift(_) => rejections.retain(|r| r.by != *by || r.change != *id),
                 Body::RejectionSetAside(said) => {
                     let aside = Aside { by: by.clone(), senior: admitted.senior, content, reason: said.reason };
-                    let theirs = rejections.iter_mut().filter(|r| r.by == said.rejected_by && r.content == content);
+                    let theirs =
+                        rejections.iter_mut().filter(|r| r.by == said.rejected_by && r.covers(&present, &content));
                     theirs.for_each(|rejection| rejection.aside.push(aside.clone()));
                 }
                 _ => {}

@@ -32,6 +32,7 @@ pub mod landed;
 pub mod loosening;
 mod newcomers;
 pub mod permit;
+mod pieces;
 pub mod preview;
 pub mod refusal;
 pub mod requirement;

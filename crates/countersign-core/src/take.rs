@@ -20,7 +20,7 @@ use self::{
 };
 pub use self::{
     evidence::evidence_of,
-    standard::{Nearly, day, nearly_standard, unknown_in},
+    standard::{Nearly, day, like_it, nearly_standard, unknown_in},
 };
 pub(crate) use self::{loosening::behind, standard::is_of_sort};
 use crate::{

@@ -15,6 +15,8 @@ use crate::{
     ids::{ActorId, EvidenceKind, GateId, Label, RuleId},
     issuer::ByToken,
     kind::Documents,
+    pieces::Pieces,
+    refusal::Refusal,
     statement::{Disclosure, Identification, OutcomeResult, RevisionRef, Seen},
     subject::{Subject, TransitionRef},
 };
@@ -73,6 +75,9 @@ pub struct Revision {
     /// that could not be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loosens: Option<bool>,
+    /// What it brings, path by path.
+    #[serde(default, skip_serializing_if = "Pieces::is_empty")]
+    pub pieces: Pieces,
 }
 
 impl Revision {
@@ -108,7 +113,14 @@ impl Revision {
             inverse: of.map(GitFacts::inverse),
             steps: of.and_then(GitFacts::steps),
             loosens: found.loosens,
+            pieces: Pieces::of(subject, of),
         }
+    }
+
+    /// Whether another revision brings what this one does, alone or among other things: so it stands under what rejects this one.
+    pub fn is_brought_by(&self, other: &Self) -> Result<bool, Refusal> {
+        let same = self.subject.content()? == other.subject.content()?;
+        Ok(same || self.pieces.remembered().are_among(&other.pieces))
     }
 
     /// Finds out whose the keys are that signed its commits. Of so many that a decision could not look at each, nobody's is known.

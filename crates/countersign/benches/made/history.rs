@@ -425,6 +425,7 @@ impl Content {
             signatures: BTreeSet::from([SignatureFact { committer: reference.clone(), key: None }]),
             size: Size::of_files(1),
             steps: None,
+            led: Default::default(),
         };
         Self::of(facts, Identities { salt, people: BTreeMap::from([(reference, who)]) })
     }

@@ -9,6 +9,7 @@ use countersign_core::{
     refusal::Refusal,
     state::State,
     statement::{Body, Holder, change_stream, governance_stream, target_stream},
+    take,
     verify::Evidence,
 };
 use countersign_ledger::{Digest, Fingerprint, Hash, StreamId, tile::TilePath, tree};
@@ -29,6 +30,8 @@ pub const MAX_PUBLISHED: usize = 100;
 
 /// Of how many other changes that hold a change the streams go along in its bundle: one is enough to stop it.
 const MAX_HELD_IN: usize = 8;
+/// As many of what used up a template go with a change.
+const MAX_LIKE_IT: usize = 32;
 
 /// Of how many people and gates whose keys are suspended the streams go along with where somebody stands.
 const MAX_SUSPENDED: usize = 32;
@@ -142,13 +145,15 @@ impl Engine {
         Ok(Part { evidence, governed: past.map(|past| past.governed), consistency })
     }
 
-    /// The changes that hold this one: whoever reads it sees what was said there, and by whom.
+    /// The changes that hold this one: whoever reads it sees what was said there, and by whom. And those that used up how many
+    /// of its sort may land in a day.
     async fn held_in(&self, change: &Change) -> Result<BTreeSet<ChangeId>, EngineError> {
         let mut state = State::part(self.governed().await?.1);
         let targets = change.targets.iter().map(target_stream).collect::<Result<_, _>>()?;
         records::load(&*self.store, &mut state, &targets).await?;
-        let held_by = state.held_by(change)?;
-        Ok(held_by.into_iter().map(|rejection| rejection.change.clone()).take(MAX_HELD_IN).collect())
+        let held_by = state.held_by(change)?.into_iter().map(|rejection| rejection.change.clone()).take(MAX_HELD_IN);
+        let like_it = take::like_it(&state, change, self.clock.shown())?.into_iter().take(MAX_LIKE_IT);
+        Ok(held_by.chain(like_it).collect())
     }
 
     /// What an asker who has verified governance before does not need: up to where the first of these changes began, or all of

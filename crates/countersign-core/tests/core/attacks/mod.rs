@@ -15,6 +15,7 @@ mod labels;
 mod loosening;
 mod newcomers;
 mod permits;
+mod rejections;
 mod rollback;
 mod server_keys;
 mod standard;
