@@ -5,7 +5,9 @@
 //! [`authenticate`] turns it into [`Authenticated`], the proof that whom it names has signed it with a key that holds;
 //! [`admit`] checks that this actor may say this now.
 
+mod absence;
 mod change;
+mod delegation;
 mod epoch;
 mod evidence;
 mod files;
@@ -139,6 +141,9 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         )
         .hint("sign with a key of the person that the statement names"));
     };
+    if body.needs_presence() {
+        absence::need_presence(state, &signers, now)?;
+    }
     match body {
         Body::Publication(Publication { change: None, .. }) => need_two_people(state, &signers, &PUBLISHING, now)?,
         Body::Erasure(_) => {
@@ -183,6 +188,10 @@ pub fn authenticate<'a>(state: &State, signed: &'a Signed, now: Time) -> Result<
         | Body::OutcomeReport(_)
         | Body::Finding(_)
         | Body::Freeze(_)
+        | Body::Away(_)
+        | Body::Back(_)
+        | Body::Delegation(_)
+        | Body::DelegationEnd(_)
         | Body::FindingAnswer(_) => {
             if signers.len() != 1 {
                 return Err(Refusal::unauthenticated(
