@@ -512,6 +512,18 @@ impl State {
         Ok(self.people.get(id))
     }
 
+    /// What was delegated to somebody. `None` in a copy of a part of the log that does not have their stream.
+    pub fn received(&self, id: &ActorId) -> Result<Option<&[DelegationRecord]>, Refusal> {
+        let stream = person_stream(id)?;
+        if let Known::Confined(streams) = &self.known
+            && !streams.contains(&stream)
+        {
+            return Ok(None);
+        }
+        self.need(&stream)?;
+        Ok(Some(self.people.get(id).map(|record| record.received.as_slice()).unwrap_or_default()))
+    }
+
     pub fn finding(&self, id: &FindingId) -> Result<Option<&FindingRecord>, Refusal> {
         self.need(&finding_stream(id)?)?;
         Ok(self.findings.get(id))

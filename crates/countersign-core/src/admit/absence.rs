@@ -81,7 +81,7 @@ pub(super) fn back(state: &State, authenticated: &Authenticated<'_>, said: &Back
     }
     let known = state.person(&by)?.map(|record| record.away.as_slice()).unwrap_or_default();
     let stands = |statement: &Digest| known.iter().any(|one| one.statement == *statement && !one.is_over(now));
-    match said.away.iter().find(|statement| !stands(*statement)) {
+    match said.away.iter().find(|statement| !stands(statement)) {
         None => Ok(()),
         Some(statement) => Err(Refusal::unknown("no-absence", format!("no absence {statement} by {by} stands"))
             .hint("see what stands: countersign whoami")),

@@ -6,7 +6,7 @@ use super::{Authenticated, absence::Said, governance::unknown_target, person};
 use crate::{
     calendar::Use,
     catalog::ActorKind,
-    delegation::{AHEAD_SECS, DELEGATION_SECS, DelegatedRole, MAX_GIVEN, MAX_TAKEN, name_of},
+    delegation::{AHEAD_SECS, DELEGATION_SECS, DelegatedRole, DelegationRecord, MAX_GIVEN, MAX_TAKEN, name_of},
     governance::Governance,
     ids::{ActorId, Target},
     refusal::Refusal,
@@ -36,12 +36,11 @@ pub(super) fn delegation(
         governance.catalog.target(target).map_err(unknown_target)?;
     }
     has(governance, &by, said)?;
-    let running = |of: &ActorId, gave: bool| -> Result<usize, Refusal> {
-        let record = state.person(of)?;
-        let known = record.map(|record| if gave { &record.gave } else { &record.received });
-        Ok(known.into_iter().flatten().filter(|one| !one.is_over(now)).count())
-    };
-    if running(&by, true)? >= MAX_GIVEN || running(&said.to, false)? >= MAX_TAKEN {
+    let running = |known: &[DelegationRecord]| known.iter().filter(|one| !one.is_over(now)).count();
+    let gave = state.person(&by)?.map(|record| record.gave.as_slice()).unwrap_or_default();
+    // A part of a log need not tell what others delegated to them.
+    let received = state.received(&said.to)?.unwrap_or_default();
+    if running(gave) >= MAX_GIVEN || running(received) >= MAX_TAKEN {
         return Err(Refusal::conflict(
             "too-many-delegations",
             format!(
@@ -129,9 +128,10 @@ pub(super) fn end(
         )
         .hint(format!("{} or {} ends it", said.of, said.to)));
     }
-    let known = state.person(&said.to)?.and_then(|record| record.delegation(&said.delegation));
-    match known {
-        Some(known) if known.of == said.of && !known.is_over(now) => Ok(()),
+    // It stands in the delegator's stream, which is this statement's home.
+    let gave = state.person(&said.of)?.map(|record| record.gave.as_slice()).unwrap_or_default();
+    match gave.iter().find(|known| known.statement == said.delegation) {
+        Some(known) if known.to == said.to && !known.is_over(now) => Ok(()),
         Some(_) | None => Err(Refusal::unknown(
             "no-delegation",
             format!("no delegation {} by {} to {} stands", name_of(&said.delegation), said.of, said.to),

@@ -245,7 +245,7 @@ impl<'a> People<'a> {
         (!notes.is_empty()).then(|| notes.join(", "))
     }
 
-    fn has_it_themselves(&self, person: &ActorId, role: &Role, systems: &BTreeSet<&SystemId>) -> bool {
+    pub(super) fn has_it_themselves(&self, person: &ActorId, role: &Role, systems: &BTreeSet<&SystemId>) -> bool {
         match role {
             Role::Group(group) => self.members(group).contains(person),
             // With which key somebody will sign nobody knows.
@@ -283,7 +283,6 @@ impl<'a> People<'a> {
         owners
             .chain(on_call)
             .chain(members)
-            .chain(self.lent.iter().map(|known| &known.to).filter(able))
             .chain(seniors)
             .chain(self.everybody.iter().filter(able).take(of_each))
             .collect()

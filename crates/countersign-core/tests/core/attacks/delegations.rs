@@ -264,3 +264,19 @@ fn a_delegation_of_before_a_cut_grants_nothing_after_it() {
     world.approve("linus", &change).unwrap();
     assert_eq!(owners(&world, &change), RuleStatus::Unsatisfied);
 }
+
+/// A bundle has the streams of those who speak in it, and of nobody else.
+#[test]
+fn a_part_of_a_log_in_which_only_the_delegator_speaks_holds() {
+    let mut world = World::new();
+    let delegation = world.delegate("grace", "owner", "linus", 7).unwrap();
+    let change = world.propose("ada", "checkout/production");
+    world.approve("grace", &change).unwrap();
+    world.delegate("grace", "senior", "mallory", 7).unwrap();
+    world.end_delegation("grace", ("grace", "linus"), delegation).unwrap();
+    let streams =
+        ["governance".to_owned(), format!("change/{change}"), "person/ada".to_owned(), "person/grace".to_owned()];
+    let part = world.part_of(streams.iter().map(|stream| stream.parse().unwrap()).collect());
+    let report = countersign_core::verify::verify(&world.trust, &part, world.now);
+    assert!(report.holds(), "{report:?}");
+}
