@@ -400,11 +400,12 @@ impl Rules {
         // Whether it applies is what its `when` says; the rest is what it asks for.
         let when = parsed.text.rsplit_once("unless").map_or(parsed.text.as_str(), |(when, _)| when);
         mentions.add_conditions(when.split_once("forbid").map_or(when, |(_, when)| when));
-        if parsed.asks.words.contains("worked_hours") {
-            let mut all = Mentions::default();
-            all.add_conditions(parsed.text.split_once("forbid").map_or("", |(_, conditions)| conditions));
-            mentions.waits.extend(all.numbers.into_iter().filter(|hours| (1..=MAX_WAIT).contains(hours)));
-        }
+        // What it compares them with.
+        let compared = parsed.text.split("worked_hours").skip(1).filter_map(|rest| {
+            let rest = rest.trim_start_matches([' ', '<', '>', '=', '!']);
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok()
+        });
+        mentions.waits.extend(compared.filter(|hours| (1..=MAX_WAIT).contains(hours)));
         mentions.waits.extend(parsed.rule.requires.iter().flat_map(Choice::ways).filter_map(Requirement::waits));
         mentions
     }

@@ -138,7 +138,7 @@ fn tried(snapshot: &Snapshot, places: &[Role], used: &mut BTreeSet<String>) -> u
             used.extend(of.clone());
             best = best.max(1 + tried(snapshot, others, used));
             used.remove(by.as_str());
-            of.iter().for_each(|of| drop(used.remove(of)));
+            used.retain(|known| Some(known) != of.as_ref());
         }
     }
     best
