@@ -296,16 +296,6 @@ pub fn one_of_each() -> Vec<Statement> {
             until: START,
         }),
         Body::FreezeLift(FreezeLift { freeze: Digest::of("freeze") }),
-        Body::Away(Away { from: Some(START), until: START.plus_secs(60) }),
-        Body::Back(Back { away: [Digest::of("away")].into() }),
-        Body::Delegation(Delegation {
-            from: Some(START),
-            role: "group:payments".parse().unwrap(),
-            targets: both(),
-            to: id("linus"),
-            until: START.plus_secs(60),
-        }),
-        Body::DelegationEnd(DelegationEnd { delegation: Digest::of("delegation"), of: id("ada"), to: id("linus") }),
     ];
     let header = Header {
         by: id("ada"),
@@ -314,7 +304,7 @@ pub fn one_of_each() -> Vec<Statement> {
         log: "shop/log".to_owned(),
         nonce: "000102030405060708090a0b0c0d0e0f".parse().unwrap(),
     };
-    bodies.into_iter().map(|body| Statement { header: header.clone(), body }).collect()
+    bodies.into_iter().chain(matters::of_people()).map(|body| Statement { header: header.clone(), body }).collect()
 }
 
 /// The same with every field left out that can be, and with what a field can say besides.
